@@ -1,0 +1,231 @@
+"""Configuration: one qmtl.toml with a section per service, environment on top, read once, then frozen.
+
+An environment name is `QMTL__<SECTION>__<KEY>`, nested keys by a further `__`, lists and tables as
+JSON. An unknown key anywhere is an error that names it, so a typing mistake cannot hide. Values here
+are checked for shape only; whether a dependency answers is asked by `qmtl config validate`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from qmtl.core.errors import InvalidRequest, Violation
+
+ENV_PREFIX = "QMTL__"
+METRICS_PORT_OFFSET = 20
+DEFAULT_ADDRESSES: Mapping[str, str] = {
+    "gateway": "127.0.0.1:7700",
+    "dagmanager": "127.0.0.1:7701",
+    "worldservice": "127.0.0.1:7702",
+    "brokerage": "127.0.0.1:7703",
+    "seamless": "127.0.0.1:7704",
+    "controlbus": "127.0.0.1:7705",
+}
+SERVICES: tuple[str, ...] = tuple(DEFAULT_ADDRESSES)
+SECTIONS: tuple[str, ...] = ("mesh", *SERVICES)
+
+S = TypeVar("S", bound="ServiceSettings")
+Tree = dict[str, Any]  # a parsed TOML document: its leaves are whatever TOML has; pydantic types them
+
+
+class Issuer(BaseModel):
+    """One trusted token issuer: its `iss` claim, where its JWKS is (file path or URL), and the audience."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str
+    jwks: str
+    audience: str = "qmtl"
+
+
+class _Frozen(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` merged: pydantic's own environment source would ignore unknown names."""
+        return (init_settings,)
+
+
+class MeshSettings(_Frozen):
+    """Section `[mesh]`: what all services share."""
+
+    profile: Literal["dev", "prod"] = "dev"
+    home: Path = Path(".qmtl")
+    nats_url: str = "nats://127.0.0.1:7706"
+    nats_credentials: Path | None = None
+    stream_replicas: int = Field(default=1, ge=1, le=5)
+    addresses: Mapping[str, str] = Field(default_factory=dict)
+    issuers: tuple[Issuer, ...] = ()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "text"] = "json"
+    otlp_endpoint: str = ""
+
+    @field_validator("addresses")
+    @classmethod
+    def _complete_addresses(cls, given: Mapping[str, str]) -> Mapping[str, str]:
+        for name, address in given.items():
+            if name not in DEFAULT_ADDRESSES:
+                raise ValueError(f"unknown service {name!r}, want one of {', '.join(SERVICES)}")
+            split_address(address)
+        return {**DEFAULT_ADDRESSES, **given}
+
+
+class ServiceSettings(_Frozen):
+    """What every service's section has; a service's own `Settings` adds to it."""
+
+    service: str = ""
+    mesh: MeshSettings = Field(default_factory=MeshSettings)
+    bind: str = ""
+    metrics_port: int = Field(default=-1, ge=-1, le=65535)
+    database_url: str = ""
+    sqlite_synchronous: Literal["", "NORMAL", "FULL"] = ""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    log_level: Literal["", "DEBUG", "INFO", "WARNING", "ERROR"] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_defaults(cls, data: Tree) -> Tree:
+        service = data.get("service") or cls.model_fields["service"].default
+        given = data.get("mesh", {})
+        mesh = given if isinstance(given, MeshSettings) else MeshSettings(**given)
+        bind = data.get("bind") or mesh.addresses.get(service, "127.0.0.1:0")
+        port = split_address(bind)[1]
+        defaults: Tree = {
+            "bind": bind,
+            "metrics_port": port + METRICS_PORT_OFFSET if port else 0,
+            "database_url": f"sqlite:///{mesh.home.absolute() / 'state' / f'{service}.db'}",
+            "sqlite_synchronous": "NORMAL" if mesh.profile == "dev" else "FULL",
+            "log_level": mesh.log_level,
+        }
+        return {**data, "mesh": mesh, **{key: data.get(key, value) for key, value in defaults.items()}}
+
+    @model_validator(mode="after")
+    def _complete_in_prod(self) -> ServiceSettings:
+        if self.mesh.profile == "prod" and (missing := missing_in_prod(self)):
+            raise ValueError(f"profile prod needs {', '.join(missing)}")
+        return self
+
+
+def missing_in_prod(settings: ServiceSettings) -> list[str]:
+    """The settings profile prod requires and this section lacks, by their full names."""
+    section = settings.service
+    wants = {
+        f"{section}.tls_cert": settings.tls_cert,
+        f"{section}.tls_key": settings.tls_key,
+        f"{section}.tls_client_ca": settings.tls_client_ca,
+        f"{section}.database_url (postgresql)": not settings.database_url.startswith("sqlite"),
+        "mesh.nats_credentials": settings.mesh.nats_credentials,
+        "mesh.issuers": settings.mesh.issuers,
+    }
+    return [name for name, value in wants.items() if not value]
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Split "host:port"; ValueError naming what is wrong."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"address is {address!r}, want host:port")
+    return host, int(port)
+
+
+def read_tree(path: Path | None, environ: Mapping[str, str] | None = None) -> Tree:
+    """The merged document: the file (default qmtl.toml in the working directory, if there), then the environment.
+
+    Raises InvalidRequest (E_CONFIG) for an unreadable file or an unknown section.
+    """
+    tree = _read_file(path)
+    for name, text in (os.environ if environ is None else environ).items():
+        if name.startswith(ENV_PREFIX):
+            _put(tree, name[len(ENV_PREFIX) :].lower().split("__"), name, text)
+    unknown = [section for section in tree if section not in SECTIONS]
+    if unknown:
+        raise _refused([Violation(unknown[0], "an unknown section", f"one of {', '.join(SECTIONS)}")])
+    return tree
+
+
+def load(section: str, cls: type[S], path: Path | None, environ: Mapping[str, str] | None = None) -> S:
+    """Read one service's settings, with `[mesh]` beside it.
+
+    Raises InvalidRequest (E_CONFIG) whose violations name each key that is unknown, missing or wrong.
+    """
+    tree = read_tree(path, environ)
+    mesh = load_mesh(tree)
+    own = tree.get(section, {})
+    reserved = [key for key in ("service", "mesh") if key in own]
+    if reserved:
+        raise _refused([Violation(f"{section}.{reserved[0]}", "set", "nothing: this key is not configurable")])
+    try:
+        return cls(**own, service=section, mesh=mesh)
+    except ValidationError as error:
+        raise _refused(violations_of(section, error)) from None
+
+
+def load_mesh(tree: Tree) -> MeshSettings:
+    """The `[mesh]` section of a merged document. Raises InvalidRequest (E_CONFIG)."""
+    try:
+        return MeshSettings(**tree.get("mesh", {}))
+    except ValidationError as error:
+        raise _refused(violations_of("mesh", error)) from None
+
+
+def violations_of(section: str, error: ValidationError) -> list[Violation]:
+    """One violation per problem pydantic found, by full key name; the values of secrets never show."""
+    found = []
+    for detail in error.errors(include_url=False, include_input=False):
+        key = ".".join([section, *(str(part) for part in detail["loc"])])
+        if detail["type"] == "extra_forbidden":
+            found.append(Violation(key, "an unknown key", "a known key"))
+        else:
+            found.append(Violation(key, "not valid", detail["msg"]))
+    return found
+
+
+def _read_file(path: Path | None) -> Tree:
+    file = path or Path("qmtl.toml")
+    if path is None and not file.exists():
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidRequest("E_CONFIG", f"{file}: {error}") from error
+
+
+def _put(tree: Tree, keys: list[str], name: str, text: str) -> None:
+    if len(keys) < 2 or not all(keys):
+        raise _refused([Violation(name, "not a setting", f"{ENV_PREFIX}<SECTION>__<KEY>")])
+    for key in keys[:-1]:
+        tree = tree.setdefault(key, {})
+        if not isinstance(tree, dict):
+            raise _refused([Violation(name, "nested below a value", "a table above it")])
+    tree[keys[-1]] = _env_value(name, text)
+
+
+def _env_value(name: str, text: str) -> Any:
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise _refused([Violation(name, "not valid JSON", "a JSON list or table")]) from None
+
+
+def _refused(violations: list[Violation]) -> InvalidRequest:
+    return InvalidRequest("E_CONFIG", "; ".join(str(violation) for violation in violations), violations=violations)
