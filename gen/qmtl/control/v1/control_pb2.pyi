@@ -1,0 +1,185 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from qmtl.common.v1 import common_pb2 as _common_pb2
+from qmtl.dag.v1 import dag_pb2 as _dag_pb2
+from qmtl.world.v1 import evaluation_pb2 as _evaluation_pb2
+from qmtl.world.v1 import world_pb2 as _world_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class QueueLifecycleStep(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    QUEUE_LIFECYCLE_STEP_UNSPECIFIED: _ClassVar[QueueLifecycleStep]
+    QUEUE_LIFECYCLE_STEP_CREATED: _ClassVar[QueueLifecycleStep]
+    QUEUE_LIFECYCLE_STEP_RECOMPUTE_DUE: _ClassVar[QueueLifecycleStep]
+    QUEUE_LIFECYCLE_STEP_RECOMPUTED: _ClassVar[QueueLifecycleStep]
+    QUEUE_LIFECYCLE_STEP_RELEASED: _ClassVar[QueueLifecycleStep]
+    QUEUE_LIFECYCLE_STEP_ARCHIVED: _ClassVar[QueueLifecycleStep]
+    QUEUE_LIFECYCLE_STEP_DROPPED: _ClassVar[QueueLifecycleStep]
+
+class StrategyState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STRATEGY_STATE_UNSPECIFIED: _ClassVar[StrategyState]
+    STRATEGY_STATE_QUEUED: _ClassVar[StrategyState]
+    STRATEGY_STATE_PROCESSING: _ClassVar[StrategyState]
+    STRATEGY_STATE_COMPLETED: _ClassVar[StrategyState]
+    STRATEGY_STATE_FAILED: _ClassVar[StrategyState]
+    STRATEGY_STATE_CANCELED: _ClassVar[StrategyState]
+QUEUE_LIFECYCLE_STEP_UNSPECIFIED: QueueLifecycleStep
+QUEUE_LIFECYCLE_STEP_CREATED: QueueLifecycleStep
+QUEUE_LIFECYCLE_STEP_RECOMPUTE_DUE: QueueLifecycleStep
+QUEUE_LIFECYCLE_STEP_RECOMPUTED: QueueLifecycleStep
+QUEUE_LIFECYCLE_STEP_RELEASED: QueueLifecycleStep
+QUEUE_LIFECYCLE_STEP_ARCHIVED: QueueLifecycleStep
+QUEUE_LIFECYCLE_STEP_DROPPED: QueueLifecycleStep
+STRATEGY_STATE_UNSPECIFIED: StrategyState
+STRATEGY_STATE_QUEUED: StrategyState
+STRATEGY_STATE_PROCESSING: StrategyState
+STRATEGY_STATE_COMPLETED: StrategyState
+STRATEGY_STATE_FAILED: StrategyState
+STRATEGY_STATE_CANCELED: StrategyState
+
+class ControlEvent(_message.Message):
+    __slots__ = ("event_id", "source", "key", "revision", "schema_version", "time", "correlation_id", "causation_id", "activation_updated", "activation_acked", "policy_updated", "decision_updated", "queue_updated", "queue_lifecycle", "sentinel_weight_updated", "evaluation_run_updated", "strategy_state_changed", "exit_signal_emitted")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    CAUSATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_ACKED_FIELD_NUMBER: _ClassVar[int]
+    POLICY_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    DECISION_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_LIFECYCLE_FIELD_NUMBER: _ClassVar[int]
+    SENTINEL_WEIGHT_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    EVALUATION_RUN_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    EXIT_SIGNAL_EMITTED_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    source: str
+    key: str
+    revision: int
+    schema_version: int
+    time: _timestamp_pb2.Timestamp
+    correlation_id: str
+    causation_id: str
+    activation_updated: ActivationUpdated
+    activation_acked: ActivationAcked
+    policy_updated: PolicyUpdated
+    decision_updated: DecisionUpdated
+    queue_updated: QueueUpdated
+    queue_lifecycle: QueueLifecycle
+    sentinel_weight_updated: SentinelWeightUpdated
+    evaluation_run_updated: EvaluationRunUpdated
+    strategy_state_changed: StrategyStateChanged
+    exit_signal_emitted: ExitSignalEmitted
+    def __init__(self, event_id: _Optional[str] = ..., source: _Optional[str] = ..., key: _Optional[str] = ..., revision: _Optional[int] = ..., schema_version: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., activation_updated: _Optional[_Union[ActivationUpdated, _Mapping]] = ..., activation_acked: _Optional[_Union[ActivationAcked, _Mapping]] = ..., policy_updated: _Optional[_Union[PolicyUpdated, _Mapping]] = ..., decision_updated: _Optional[_Union[DecisionUpdated, _Mapping]] = ..., queue_updated: _Optional[_Union[QueueUpdated, _Mapping]] = ..., queue_lifecycle: _Optional[_Union[QueueLifecycle, _Mapping]] = ..., sentinel_weight_updated: _Optional[_Union[SentinelWeightUpdated, _Mapping]] = ..., evaluation_run_updated: _Optional[_Union[EvaluationRunUpdated, _Mapping]] = ..., strategy_state_changed: _Optional[_Union[StrategyStateChanged, _Mapping]] = ..., exit_signal_emitted: _Optional[_Union[ExitSignalEmitted, _Mapping]] = ...) -> None: ...
+
+class ActivationUpdated(_message.Message):
+    __slots__ = ("activation",)
+    ACTIVATION_FIELD_NUMBER: _ClassVar[int]
+    activation: _world_pb2.ActivationEnvelope
+    def __init__(self, activation: _Optional[_Union[_world_pb2.ActivationEnvelope, _Mapping]] = ...) -> None: ...
+
+class ActivationAcked(_message.Message):
+    __slots__ = ("world_id", "run_id", "sequence", "gateway_id", "boot_id", "acked_at")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_ID_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    ACKED_AT_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    run_id: str
+    sequence: int
+    gateway_id: str
+    boot_id: str
+    acked_at: _timestamp_pb2.Timestamp
+    def __init__(self, world_id: _Optional[str] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class PolicyUpdated(_message.Message):
+    __slots__ = ("world_id", "policy_version", "checksum", "status")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CHECKSUM_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    policy_version: int
+    checksum: str
+    status: _world_pb2.PolicyStatus
+    def __init__(self, world_id: _Optional[str] = ..., policy_version: _Optional[int] = ..., checksum: _Optional[str] = ..., status: _Optional[_Union[_world_pb2.PolicyStatus, str]] = ...) -> None: ...
+
+class DecisionUpdated(_message.Message):
+    __slots__ = ("decision",)
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    decision: _world_pb2.DecisionEnvelope
+    def __init__(self, decision: _Optional[_Union[_world_pb2.DecisionEnvelope, _Mapping]] = ...) -> None: ...
+
+class QueueUpdated(_message.Message):
+    __slots__ = ("query", "queues")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    QUEUES_FIELD_NUMBER: _ClassVar[int]
+    query: _dag_pb2.TagQuery
+    queues: _containers.RepeatedCompositeFieldContainer[_dag_pb2.Queue]
+    def __init__(self, query: _Optional[_Union[_dag_pb2.TagQuery, _Mapping]] = ..., queues: _Optional[_Iterable[_Union[_dag_pb2.Queue, _Mapping]]] = ...) -> None: ...
+
+class QueueLifecycle(_message.Message):
+    __slots__ = ("compute_key", "step", "reason")
+    COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    compute_key: str
+    step: QueueLifecycleStep
+    reason: str
+    def __init__(self, compute_key: _Optional[str] = ..., step: _Optional[_Union[QueueLifecycleStep, str]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class SentinelWeightUpdated(_message.Message):
+    __slots__ = ("strategy_id", "sentinels")
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    SENTINELS_FIELD_NUMBER: _ClassVar[int]
+    strategy_id: str
+    sentinels: _containers.RepeatedCompositeFieldContainer[_dag_pb2.Sentinel]
+    def __init__(self, strategy_id: _Optional[str] = ..., sentinels: _Optional[_Iterable[_Union[_dag_pb2.Sentinel, _Mapping]]] = ...) -> None: ...
+
+class EvaluationRunUpdated(_message.Message):
+    __slots__ = ("run",)
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    run: _evaluation_pb2.EvaluationRun
+    def __init__(self, run: _Optional[_Union[_evaluation_pb2.EvaluationRun, _Mapping]] = ...) -> None: ...
+
+class StrategyStateChanged(_message.Message):
+    __slots__ = ("strategy_id", "state", "reason", "world_ids")
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WORLD_IDS_FIELD_NUMBER: _ClassVar[int]
+    strategy_id: str
+    state: StrategyState
+    reason: str
+    world_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, strategy_id: _Optional[str] = ..., state: _Optional[_Union[StrategyState, str]] = ..., reason: _Optional[str] = ..., world_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ExitSignalEmitted(_message.Message):
+    __slots__ = ("world_id", "strategy_id", "side", "rule", "reason")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    strategy_id: str
+    side: _common_pb2.Side
+    rule: str
+    reason: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., rule: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
