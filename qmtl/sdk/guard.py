@@ -1,0 +1,58 @@
+"""A node that asks for the wall clock in a backtest is an error: its result would change with the day it runs.
+
+The guard watches calls into C for the standard clocks while a compute function runs. Virtual time is in the
+view (`time_ns`). It sees direct and indirect calls alike, and costs nothing outside custom nodes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from types import BuiltinFunctionType, FrameType
+
+from qmtl.core.errors import InvalidRequest
+
+_CLOCKS = frozenset(
+    {
+        time.time,
+        time.time_ns,
+        time.monotonic,
+        time.monotonic_ns,
+        time.perf_counter,
+        time.perf_counter_ns,
+        time.clock_gettime,
+        time.clock_gettime_ns,
+        time.sleep,
+    }
+)
+_CLOCK_METHODS = frozenset({"now", "utcnow", "today"})
+
+
+@contextmanager
+def no_wall_clock(name: str) -> Iterator[None]:
+    """Raise InvalidRequest (E_WALL_CLOCK) naming the node when code inside reads or waits for real time."""
+
+    def watch(_frame: FrameType, event: str, called: object) -> None:
+        if event == "c_call" and isinstance(called, BuiltinFunctionType) and _is_clock(called):
+            sys.setprofile(None)
+            raise InvalidRequest(
+                "E_WALL_CLOCK",
+                f"node {name} calls {called.__name__} in a backtest",
+                hint="use the event's own time: view[...].time_ns",
+            )
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+def _is_clock(called: BuiltinFunctionType) -> bool:
+    owner = called.__self__
+    is_date = isinstance(owner, type) and issubclass(owner, date | datetime)
+    return called in _CLOCKS or (is_date and called.__name__ in _CLOCK_METHODS)
