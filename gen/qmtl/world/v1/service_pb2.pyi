@@ -229,16 +229,18 @@ class PolicyPreset(_message.Message):
     def __init__(self, name: _Optional[str] = ..., document: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
 
 class BindStrategyRequest(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "plan_version", "on_behalf_of")
+    __slots__ = ("world_id", "strategy_id", "plan_version", "on_behalf_of", "sides")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_VERSION_FIELD_NUMBER: _ClassVar[int]
     ON_BEHALF_OF_FIELD_NUMBER: _ClassVar[int]
+    SIDES_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     plan_version: int
     on_behalf_of: str
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., on_behalf_of: _Optional[str] = ...) -> None: ...
+    sides: _containers.RepeatedScalarFieldContainer[_common_pb2.Side]
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., on_behalf_of: _Optional[str] = ..., sides: _Optional[_Iterable[_Union[_common_pb2.Side, str]]] = ...) -> None: ...
 
 class BindStrategyResponse(_message.Message):
     __slots__ = ("binding",)
@@ -618,14 +620,18 @@ class RenewGateSessionResponse(_message.Message):
     def __init__(self, session: _Optional[_Union[_world_pb2.GateSession, _Mapping]] = ..., activations: _Optional[_Iterable[_Union[_world_pb2.ActivationEnvelope, _Mapping]]] = ...) -> None: ...
 
 class OpenSessionRequest(_message.Message):
-    __slots__ = ("world_id", "execution_domain", "data_preset")
+    __slots__ = ("world_id", "execution_domain", "data_preset", "start", "dataset_fingerprint")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     DATA_PRESET_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     execution_domain: _common_pb2.ExecutionDomain
     data_preset: str
-    def __init__(self, world_id: _Optional[str] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., data_preset: _Optional[str] = ...) -> None: ...
+    start: _timestamp_pb2.Timestamp
+    dataset_fingerprint: str
+    def __init__(self, world_id: _Optional[str] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., data_preset: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dataset_fingerprint: _Optional[str] = ...) -> None: ...
 
 class OpenSessionResponse(_message.Message):
     __slots__ = ("session",)
