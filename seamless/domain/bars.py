@@ -1,0 +1,75 @@
+"""Bars as columns: the one in-memory form of OHLCV data in this service.
+
+A bar is labelled by its open and known at its close. Columns are read-only numpy arrays of one
+length; `flags` marks rows, so a correction is visible on the row that it corrected.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamless.domain.coverage import Span
+
+Values = NDArray[np.float64]
+VALUES = ("open", "high", "low", "close", "volume")
+SCHEMA = (("time", "timestamp[ns, UTC]"), *((name, "float64") for name in VALUES))
+
+
+class Mark(IntFlag):
+    """Why a row is not simply what the source said once."""
+
+    NONE = 0
+    REVISED = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """Columns of OHLCV bars, sorted by open time."""
+
+    time_ns: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    flags: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        for column in self.columns():
+            if column.shape != self.time_ns.shape:
+                raise ValueError(f"columns of {column.shape} and {self.time_ns.shape} rows")
+            column.setflags(write=False)
+
+    def __len__(self) -> int:
+        return int(self.time_ns.size)
+
+    def columns(self) -> tuple[NDArray[np.generic], ...]:
+        """All columns, time first and flags last."""
+        return (self.time_ns, *self.values(), self.flags)
+
+    def values(self) -> tuple[Values, Values, Values, Values, Values]:
+        """Open, high, low, close, volume."""
+        return (self.open, self.high, self.low, self.close, self.volume)
+
+    def take(self, rows: slice | NDArray[np.bool_] | NDArray[np.intp]) -> "Bars":
+        """The chosen rows: a slice shares memory, a mask or index copies."""
+        return of_values(self.time_ns[rows], [v[rows] for v in self.values()], self.flags[rows])
+
+    def within(self, span: Span) -> "Bars":
+        """The bars that open inside a span."""
+        first, last = np.searchsorted(self.time_ns, (span.start_ns, span.end_ns))
+        return self.take(slice(int(first), int(last)))
+
+
+def no_bars() -> Bars:
+    """An empty table."""
+    return of_values(np.empty(0, np.int64), [np.empty(0, np.float64) for _ in VALUES], np.empty(0, np.uint8))
+
+
+def of_values(time_ns: NDArray[np.int64], values: Sequence[Values], flags: NDArray[np.uint8]) -> Bars:
+    """Bars of five value columns in the order of `VALUES`."""
+    open_, high, low, close, volume = values
+    return Bars(time_ns, open_, high, low, close, volume, flags)

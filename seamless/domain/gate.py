@@ -1,0 +1,68 @@
+"""The domain gate: which origins a domain may read, up to when, and how stale is too stale.
+
+BACKTEST reads sealed artifacts at a fixed as_of and nothing else. DRYRUN reads what its session has
+reached, never beyond. LIVE and SHADOW may mix, while the data's end keeps up with the clock.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from qmtl.core.errors import InvalidRequest
+from qmtl.core.modes import ExecutionDomain
+
+
+class Origin(Enum):
+    """Where a delivered span came from."""
+
+    ARTIFACT = "artifact"
+    STORAGE = "storage"
+    BACKFILL = "backfill"
+    LIVE = "live"
+
+
+class Lateness(Enum):
+    """How the end of the data stands to the clock."""
+
+    IN_TIME = "in_time"
+    LAG_ABOVE_LIMIT = "lag_above_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a call may read: its origins, the snapshot it sees, and the instant it may not see past."""
+
+    origins: frozenset[Origin]
+    as_of_ns: int | None
+    horizon_ns: int | None
+
+
+_ORIGINS = {
+    ExecutionDomain.BACKTEST: frozenset({Origin.ARTIFACT}),
+    ExecutionDomain.DRYRUN: frozenset({Origin.ARTIFACT, Origin.STORAGE, Origin.LIVE}),
+    ExecutionDomain.LIVE: frozenset(Origin),
+    ExecutionDomain.SHADOW: frozenset(Origin),
+}
+
+
+def admit(domain: ExecutionDomain, as_of_ns: int | None, watermark_ns: int | None) -> Access:
+    """Decide a call's access. `watermark_ns` is its session's, for DRYRUN.
+
+    Raises InvalidRequest: E_AS_OF_REQUIRED for BACKTEST without as_of, E_SESSION_REQUIRED for DRYRUN without session.
+    """
+    if domain is ExecutionDomain.BACKTEST and as_of_ns is None:
+        raise InvalidRequest("E_AS_OF_REQUIRED", "as_of is absent: a backtest reads sealed data at a fixed as_of")
+    if domain is ExecutionDomain.DRYRUN and watermark_ns is None:
+        raise InvalidRequest("E_SESSION_REQUIRED", "session_id is empty: a dry run reads up to its session's watermark")
+    horizon = watermark_ns if domain is ExecutionDomain.DRYRUN else None
+    return Access(_ORIGINS[domain], as_of_ns, horizon)
+
+
+def lateness(domain: ExecutionDomain, data_end_ns: int, now_ns: int, max_lag_ns: int) -> Lateness:
+    """Whether data is fresh enough to trade on; only LIVE and SHADOW ask, the others have no clock to lag."""
+    live = domain in (ExecutionDomain.LIVE, ExecutionDomain.SHADOW)
+    return Lateness.LAG_ABOVE_LIMIT if live and now_ns - data_end_ns > max_lag_ns else Lateness.IN_TIME
+
+
+def later_as_of(held_ns: int | None, offered_ns: int) -> int:
+    """An as_of never goes back: the later of what was seen and what is offered."""
+    return offered_ns if held_ns is None else max(held_ns, offered_ns)

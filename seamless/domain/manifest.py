@@ -1,0 +1,79 @@
+"""Manifests: what a sealed segment is, how it was made, and which one a given `as_of` sees.
+
+A segment is immutable. Its `as_of` is the close of its newest bar, so the same sample has the same
+`as_of` on every machine; reprocessing seals a new segment with a strictly later `as_of`, so what an
+older `as_of` sees never changes.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from qmtl.core.errors import NotFound, NotReady
+from seamless.domain import fingerprint
+from seamless.domain.bars import Bars
+from seamless.domain.calendars import Calendar
+from seamless.domain.conformance import Report
+from seamless.domain.coverage import Coverage, Span, of_instants
+from seamless.domain.fingerprint import Leaf
+
+_TICK_NS = 1_000  # what a reprocessed segment's as_of moves by: the finest step every SQL store keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One sealed segment of one dataset."""
+
+    dataset: str
+    fingerprint: str
+    as_of_ns: int
+    span: Span
+    rows: int
+    coverage: Coverage
+    leaves: tuple[Leaf, ...]
+    rule_version: str
+    policy: str
+    calendar: str
+    calendar_version: str
+    producer: str
+
+    @property
+    def watermark_ns(self) -> int:
+        """The close of the newest sealed bar."""
+        return self.span.end_ns
+
+
+def seal(table: Bars, report: Report, calendar: Calendar, *, producer: str, newest: Manifest | None = None) -> Manifest:
+    """Seal stabilised bars; `newest` is the dataset's newest segment, answered again if nothing changed."""
+    if report.blocked_by:
+        rules = ", ".join(rule.value for rule in report.blocked_by)
+        raise NotReady("E_CONFORMANCE", f"{report.dataset}: refused by {rules} under policy {report.policy}")
+    if len(table) == 0:
+        raise NotReady("E_CONFORMANCE", f"{report.dataset}: no bars are left to seal")
+    parts = fingerprint.leaves(report.dataset, table)
+    digest = fingerprint.range_digest(parts, calendar, report.rule_version)
+    if newest and newest.fingerprint == digest:
+        return newest
+    span = Span(int(table.time_ns[0]), int(table.time_ns[-1]) + report.interval_ns)
+    as_of_ns = max(span.end_ns, newest.as_of_ns + _TICK_NS) if newest else span.end_ns
+    return Manifest(
+        dataset=report.dataset,
+        fingerprint=digest,
+        as_of_ns=as_of_ns,
+        span=span,
+        rows=len(table),
+        coverage=of_instants(table.time_ns, report.interval_ns),
+        leaves=parts,
+        rule_version=report.rule_version,
+        policy=report.policy,
+        calendar=calendar.name,
+        calendar_version=calendar.version,
+        producer=producer,
+    )
+
+
+def seen_at(manifests: Iterable[Manifest], as_of_ns: int, dataset: str) -> Manifest:
+    """The newest segment sealed at or before an `as_of`. Raises NotFound (E_ARTIFACT_MISSING)."""
+    known = [m for m in manifests if m.as_of_ns <= as_of_ns]
+    if not known:
+        raise NotFound("E_ARTIFACT_MISSING", f"{dataset}: nothing was sealed at or before that as_of")
+    return max(known, key=lambda m: m.as_of_ns)

@@ -1,0 +1,108 @@
+"""The fetch plan: which origin delivers which span of a request, and what stays missing and why.
+
+The plan is the truth about a reply before a byte is read: ratios, gaps and origins come from here.
+It decides with spans only; reading is the store's work.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from seamless.domain import coverage
+from seamless.domain.calendars import Calendar
+from seamless.domain.coverage import Coverage, Span
+from seamless.domain.gate import Access, Origin
+
+
+class GapKind(Enum):
+    """Why expected bars are absent."""
+
+    NOT_FETCHED = "not_fetched"  # nobody asked a source for them yet
+    UNKNOWN = "unknown"  # the source was read and did not have them, nor said why
+    VERIFIED_EMPTY = "verified_empty"  # the source said that nothing traded
+    OUTAGE = "outage"  # the source said that it was down
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Expected bars that are not delivered."""
+
+    span: Span
+    kind: GapKind
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one origin has: the range it was read over, and the bars that are in it."""
+
+    origin: Origin
+    read: Span
+    have: Coverage
+    verified_empty: Coverage = ()
+    outage: Coverage = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSpan:
+    """A span and the origin that delivers it."""
+
+    span: Span
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPlan:
+    """What a request will get."""
+
+    requested: Span
+    expected: Coverage
+    spans: tuple[PlannedSpan, ...]
+    gaps: tuple[Gap, ...]
+    interval_ns: int
+
+    @property
+    def have(self) -> Coverage:
+        return coverage.normalise(p.span for p in self.spans)
+
+    @property
+    def data_ratio(self) -> float:
+        """Delivered bars over expected bars."""
+        return coverage.ratio(self.have, self.expected, self.interval_ns)
+
+    @property
+    def resolved_ratio(self) -> float:
+        """The same, with bars that a source said never were counted as resolved."""
+        empty = (g.span for g in self.gaps if g.kind is GapKind.VERIFIED_EMPTY)
+        return coverage.ratio(coverage.normalise((*self.have, *empty)), self.expected, self.interval_ns)
+
+
+def plan_fetch(
+    requested: Span, interval_ns: int, calendar: Calendar, access: Access, holdings: Sequence[Holding]
+) -> FetchPlan:
+    """Assign every expected bar to the first admitted holding that has it; bars past the horizon are not expected."""
+    reach = requested.end_ns if access.horizon_ns is None else min(requested.end_ns, access.horizon_ns)
+    visible = Span(requested.start_ns, max(requested.start_ns, reach))
+    expected = calendar.expected(visible, interval_ns)
+    admitted = [h for h in holdings if h.origin in access.origins]
+    spans: list[PlannedSpan] = []
+    rest = expected
+    for holding in admitted:
+        spans.extend(PlannedSpan(span, holding.origin) for span in coverage.intersect(rest, holding.have))
+        rest = coverage.subtract(rest, holding.have)
+    spans.sort(key=lambda p: p.span)
+    return FetchPlan(requested, expected, tuple(spans), _explain(rest, admitted), interval_ns)
+
+
+def _explain(rest: Coverage, holdings: Sequence[Holding]) -> tuple[Gap, ...]:
+    """Name each missing span by the strongest statement any source made about it."""
+    statements = (
+        (GapKind.VERIFIED_EMPTY, coverage.normalise(s for h in holdings for s in h.verified_empty)),
+        (GapKind.OUTAGE, coverage.normalise(s for h in holdings for s in h.outage)),
+        (GapKind.UNKNOWN, coverage.normalise(h.read for h in holdings)),
+    )
+    gaps: list[Gap] = []
+    for kind, stated in statements:
+        gaps.extend(Gap(span, kind) for span in coverage.intersect(rest, stated))
+        rest = coverage.subtract(rest, stated)
+    gaps.extend(Gap(span, GapKind.NOT_FETCHED) for span in rest)
+    return tuple(sorted(gaps, key=lambda g: g.span))

@@ -1,0 +1,38 @@
+"""Bars and columns made for tests of seamless."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamless.domain.bars import VALUES, Bars
+from seamless.domain.calendars import AlwaysOpen
+from seamless.domain.conformance import TOLERANT, Policy, Raw, Report, conform
+
+STEP = 900 * 1_000_000_000
+START = 1_632_700_800 * 1_000_000_000  # 2021-09-27T00:00Z
+
+
+def raw(opens: list[int], **changed: Mapping[int, float]) -> Raw:
+    """Rows that open at START + n * STEP for each n, flat at 100 but for the changed cells."""
+    columns: dict[str, NDArray[np.generic]] = {"time": START + np.array(opens, np.int64) * STEP}
+    for name in VALUES:
+        values = np.full(len(opens), 10.0 if name == "volume" else 100.0)
+        for row, value in changed.get(name, {}).items():
+            values[row] = value
+        columns[name] = values
+    return Raw(columns, utc_known=True)
+
+
+def judge(rows: Raw, policy: Policy = TOLERANT) -> tuple[Bars, Report]:
+    return conform(rows, dataset="ohlcv:test:X:15m", interval_ns=STEP, calendar=AlwaysOpen(), policy=policy)
+
+
+def walk(count: int, seed: int = 7) -> Bars:
+    """A random walk without gaps."""
+    noise = np.random.default_rng(seed)
+    close = 100.0 + np.cumsum(noise.normal(size=count))
+    open_ = np.concatenate(([100.0], close[:-1]))[:count]
+    high, low = np.maximum(open_, close) + 0.5, np.minimum(open_, close) - 0.5
+    time_ns = START + np.arange(count, dtype=np.int64) * STEP
+    return Bars(time_ns, open_, high, low, close, np.full(count, 3.25), np.zeros(count, np.uint8))
