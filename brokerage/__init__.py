@@ -1,0 +1,1 @@
+"""Orders, fills, positions and cash; the last door before a venue."""

@@ -1,0 +1,243 @@
+"""The desk of one scope: its open orders, its books and the last prices; commands and bars in, events out.
+
+Batch backtests step one desk in memory; the paper service loads a desk from rows, steps it once and stores what it
+answers. The code is the same, so the two agree. The desk never reads a clock: times are arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from brokerage.domain.instrument import Instrument, Instruments
+from brokerage.domain.ledger import Ledger, position_value
+from brokerage.domain.matching import Bar, Match, NoFill, match, volume_budget
+from brokerage.domain.money import RATE_ONE
+from brokerage.domain.orders import (
+    Denial,
+    Fill,
+    Moment,
+    Order,
+    OrderEvent,
+    OrderRecord,
+    advance,
+    born,
+    happened,
+    order_id,
+    require_well_formed,
+)
+from brokerage.domain.profile import BrokerageProfile, BuyingPower
+from brokerage.domain.risk import Circumstances, Mark, Sized, TradingState, check, commitment, size
+from brokerage.domain.states import EventKind, OrderType, TimeInForce
+from qmtl.core.errors import Conflict, NotFound
+
+RESTS = "NO_VOLUME: the bar traded nothing, the order rests"
+NOTHING_TO_REDUCE = "REDUCE_ONLY: no position is left to reduce"
+
+_UNSIZED = Sized(0, None, None, None)
+
+
+class Desk:
+    """One scope's orders and books under one profile. Not thread-safe; one caller steps it."""
+
+    def __init__(
+        self,
+        profile: BrokerageProfile,
+        instruments: Instruments,
+        ledger: Ledger,
+        *,
+        trading: TradingState = TradingState.ACTIVE,
+        free_elsewhere: Mapping[str, int] | None = None,
+    ) -> None:
+        self.profile = profile
+        self.instruments = instruments
+        self.ledger = ledger
+        self.trading = trading
+        self.marks: dict[str, Mark] = {}
+        self.records: dict[str, OrderRecord] = {}
+        self._free_elsewhere = dict(free_elsewhere or {})
+        self._working: dict[str, dict[str, OrderRecord]] = {}
+
+    def restore(self, records: Iterable[OrderRecord], marks: Mapping[str, Mark]) -> None:
+        """Take over orders and prices that were stored; orders in the order of their acceptance."""
+        self.marks.update(marks)
+        for record in records:
+            self._keep(record)
+
+    def submit(
+        self, order: Order, time: Moment, *, weight: int = RATE_ONE, refusal: Denial | None = None, detail: str = ""
+    ) -> list[OrderEvent]:
+        """Check an order and let it rest. The events end in ACCEPTED, or in DENIED with the rule's name.
+
+        `refusal` is a denial decided before the desk (the fence). Raises Conflict for a client order id in use and
+        InvalidRequest for a malformed order; those leave no trace.
+        """
+        require_well_formed(order)
+        identity = order_id(order.scope, order.client_order_id)
+        if identity in self.records:
+            raise Conflict("CLIENT_ORDER_ID_USED", f"client_order_id {order.client_order_id} was used")
+        instrument = self.instruments.find(order.symbol)
+        sized, denial = self._examine(order, instrument, time.at_ns, weight) if refusal is None else (_UNSIZED, refusal)
+        first = OrderEvent(
+            identity,
+            1,
+            EventKind.INITIALIZED,
+            time.at_ns,
+            time.received_ns,
+            quantity=sized.quantity,
+            limit=sized.limit,
+            stop=sized.stop,
+            expire_ns=sized.expire_ns,
+        )
+        record = born(order, instrument, first)
+        if denial is not None:
+            record, last = happened(record, EventKind.DENIED, time, denial=denial, detail=detail)
+            self._keep(record)
+            return [first, last]
+        record, submitted = happened(record, EventKind.SUBMITTED, time)
+        record, accepted = happened(record, EventKind.ACCEPTED, time)
+        self._keep(record)
+        return [first, submitted, accepted]
+
+    def cancel(self, identity: str, time: Moment, detail: str = "") -> OrderEvent | None:
+        """Cancel an open order. None if it is closed already. Raises NotFound (ORDER_UNKNOWN)."""
+        record = self.records.get(identity)
+        if record is None:
+            raise NotFound("ORDER_UNKNOWN", f"order {identity} is not known")
+        return None if record.closed else self._happen(record, EventKind.CANCELED, time, detail=detail)
+
+    def on_bar(self, symbol: str, bar: Bar, received_ns: int | None = None) -> list[OrderEvent]:
+        """Show a completed bar: expire and match what rests in the symbol, in order of acceptance, then mark it."""
+        working = self._working.get(symbol)
+        events: list[OrderEvent] = []
+        if working:
+            budget = self._budget(next(iter(working.values())).instrument, bar)
+            time = Moment(bar.end_ns, bar.end_ns if received_ns is None else received_ns)
+            for record in tuple(working.values()):
+                budget -= self._step(record, bar, time, budget, events)
+        self.marks[symbol] = Mark(bar.close, bar.end_ns, bar.end_ns - bar.start_ns)
+        return events
+
+    def free(self, currency: str) -> int:
+        """Quote currency that may still be committed: cash, or equity less margin, less what open orders may take.
+
+        A position without a price counts as nothing free under margin: it cannot be shown to be covered.
+        """
+        free = self.ledger.cash.get(currency, 0) + self._free_elsewhere.get(currency, 0)
+        if self.profile.buying_power is BuyingPower.MARGIN:
+            for symbol, position in self.ledger.positions.items():
+                instrument = self.ledger.instruments[symbol]
+                if not position.quantity or instrument.quote != currency:
+                    continue
+                if symbol not in self.marks:
+                    return 0
+                value = position_value(instrument, position, self.marks[symbol].price)
+                free += value - -(-abs(value) // self.profile.leverage)
+        return free - sum(
+            commitment(record, self.marks, self.profile)
+            for record in self.open_orders()
+            if record.instrument is not None and record.instrument.quote == currency
+        )
+
+    def open_orders(self, symbol: str | None = None) -> tuple[OrderRecord, ...]:
+        """Open orders, of one symbol or of all, in order of acceptance within a symbol."""
+        if symbol is not None:
+            return tuple(self._working.get(symbol, {}).values())
+        return tuple(record for working in self._working.values() for record in working.values())
+
+    def _examine(
+        self, order: Order, instrument: Instrument | None, at_ns: int, weight: int
+    ) -> tuple[Sized, Denial | None]:
+        if instrument is None:
+            return _UNSIZED, Denial.INSTRUMENT_UNKNOWN
+        now = Circumstances(
+            at_ns=at_ns,
+            position=self.ledger.position(order.symbol),
+            working=self.open_orders(order.symbol),
+            open_orders=sum(len(working) for working in self._working.values()),
+            mark=self.marks.get(order.symbol),
+            free=self.free(instrument.quote),
+            trading=self.trading,
+            weight=weight,
+        )
+        sized = size(order, instrument, now)
+        if isinstance(sized, Denial):
+            return _UNSIZED, sized
+        return sized, check(order, sized, instrument, self.profile, now)
+
+    def _budget(self, instrument: Instrument | None, bar: Bar) -> int:
+        return volume_budget(instrument, bar, self.profile) if instrument is not None else 0
+
+    def _step(self, record: OrderRecord, bar: Bar, time: Moment, budget: int, events: list[OrderEvent]) -> int:
+        """Do to one order what the bar does to it; returns the volume it took."""
+        if record.expire_ns is not None and bar.start_ns >= record.expire_ns:
+            events.append(self._happen(record, EventKind.EXPIRED, time))
+            return 0
+        if record.order.reduce_only and not self._reducible(record):
+            events.append(self._happen(record, EventKind.CANCELED, time, detail=NOTHING_TO_REDUCE))
+            return 0
+        found = match(record, bar, self.profile, budget)
+        if found.triggered and record.order.type is OrderType.STOP_LIMIT:
+            events.append(self._happen(record, EventKind.TRIGGERED, time))
+            record = self.records[record.id]
+        if found.quantity:
+            events.append(self._fill(record, bar, time, found))
+            record = self.records[record.id]
+        elif found.why is NoFill.NO_VOLUME and record.detail != RESTS and record.order.type is OrderType.MARKET:
+            events.append(self._report(record, time))
+            record = self.records[record.id]
+        decided = record.order.tif in (TimeInForce.IOC, TimeInForce.FOK) and found.why is not NoFill.NOT_YET
+        if decided and not record.closed:
+            events.append(self._happen(record, EventKind.EXPIRED, time))
+        return found.quantity if budget >= 0 else 0
+
+    def _fill(self, record: OrderRecord, bar: Bar, time: Moment, found: Match) -> OrderEvent:
+        instrument = record.instrument
+        if instrument is None:
+            raise Conflict("INSTRUMENT_UNKNOWN", f"order {record.id} cannot fill without an instrument")
+        side = record.order.side
+        quantity = min(found.quantity, self._reducible(record)) if record.order.reduce_only else found.quantity
+        if quantity > record.remaining:
+            raise Conflict("SIMULATED_OVERFILL", f"order {record.id}: fill {quantity} of {record.remaining} remaining")
+        notional = instrument.notional(found.price, quantity)
+        fee, currency = self.profile.fee.charge(instrument, side, quantity, notional, found.liquidity)
+        trade_id = f"{record.id}-{record.seq + 1}"
+        venue_ns = bar.start_ns if found.price == bar.open else bar.end_ns
+        fill = Fill(trade_id, quantity, found.price, fee, currency, found.liquidity, venue_ns)
+        self.ledger.book(instrument, side, fill)
+        return self._happen(record, EventKind.FILLED, time, fill=fill)
+
+    def _reducible(self, record: OrderRecord) -> int:
+        held = self.ledger.position(record.order.symbol).quantity
+        return abs(held) if held * record.order.side.sign < 0 else 0
+
+    def _report(self, record: OrderRecord, time: Moment) -> OrderEvent:
+        """Say once that a market order met a bar without volume."""
+        event = OrderEvent(
+            record.id,
+            record.seq + 1,
+            EventKind.UPDATED,
+            time.at_ns,
+            time.received_ns,
+            detail=RESTS,
+            quantity=record.quantity,
+            limit=record.limit,
+            stop=record.stop,
+            expire_ns=record.expire_ns,
+        )
+        self._keep(advance(record, event))
+        return event
+
+    def _happen(
+        self, record: OrderRecord, kind: EventKind, time: Moment, *, fill: Fill | None = None, detail: str = ""
+    ) -> OrderEvent:
+        record, event = happened(record, kind, time, fill=fill, detail=detail)
+        self._keep(record)
+        return event
+
+    def _keep(self, record: OrderRecord) -> None:
+        self.records[record.id] = record
+        working = self._working.setdefault(record.order.symbol, {})
+        if record.closed:
+            working.pop(record.id, None)
+        else:
+            working[record.id] = record

@@ -1,0 +1,321 @@
+"""Orders as values: what the client asked for, what happened to it, and the record that folds the two.
+
+`OrderRecord` is the fold of its events and nothing else: `advance` is used when an event is made and when it is
+read back, so replay equals live. Numbers in a record are integers at the instrument's scales.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from blake3 import blake3
+
+from brokerage.domain.instrument import Instrument
+from brokerage.domain.money import fit
+from brokerage.domain.states import (
+    CLOSED,
+    PENDING,
+    EventKind,
+    FillFlag,
+    OrderState,
+    OrderType,
+    OrderView,
+    TimeInForce,
+    after,
+    after_fill,
+    view_of,
+)
+from qmtl.core.errors import Conflict, InvalidRequest, Violation
+
+
+class Side(Enum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is Side.BUY else -1
+
+
+class PositionSide(Enum):
+    BOTH = "BOTH"
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
+class Liquidity(Enum):
+    MAKER = "MAKER"
+    TAKER = "TAKER"
+
+
+class Denial(Enum):
+    """Why we refused an order. Named after the rule; stored, shown and tested. PRICE_STALE: too old, or none at all."""
+
+    FENCED = "FENCED"
+    NO_LIVE_VENUE = "NO_LIVE_VENUE"
+    DOMAIN_FORBIDS_ORDERS = "DOMAIN_FORBIDS_ORDERS"
+    INSTRUMENT_UNKNOWN = "INSTRUMENT_UNKNOWN"
+    ORDER_TYPE_UNSUPPORTED = "ORDER_TYPE_UNSUPPORTED"
+    TIME_IN_FORCE_UNSUPPORTED = "TIME_IN_FORCE_UNSUPPORTED"
+    PRECISION = "PRECISION"
+    TICK = "TICK"
+    LOT = "LOT"
+    QUANTITY_BELOW_MINIMUM = "QUANTITY_BELOW_MINIMUM"
+    QUANTITY_ABOVE_MAXIMUM = "QUANTITY_ABOVE_MAXIMUM"
+    NOTIONAL_BELOW_MINIMUM = "NOTIONAL_BELOW_MINIMUM"
+    NOTIONAL_ABOVE_LIMIT = "NOTIONAL_ABOVE_LIMIT"
+    PRICE_INSANE = "PRICE_INSANE"
+    EXPIRED_ON_ARRIVAL = "EXPIRED_ON_ARRIVAL"
+    REDUCE_ONLY_INCREASES = "REDUCE_ONLY_INCREASES"
+    POST_ONLY_CROSSES = "POST_ONLY_CROSSES"
+    TRADING_HALTED = "TRADING_HALTED"
+    TRADING_REDUCING = "TRADING_REDUCING"
+    OPEN_ORDERS_ABOVE_LIMIT = "OPEN_ORDERS_ABOVE_LIMIT"
+    BALANCE_INSUFFICIENT = "BALANCE_INSUFFICIENT"
+    SHORT_UNAVAILABLE = "SHORT_UNAVAILABLE"
+    PRICE_STALE = "PRICE_STALE"
+    SCALED_TO_ZERO = "SCALED_TO_ZERO"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose order it is. Positions, client order ids and accounting are kept per scope."""
+
+    account: str
+    world_id: str
+    strategy_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The client's unscaled order. Two orders are the same request exactly when they are equal.
+
+    `decided_ns` is the close of the bar it was decided on: no bar that starts before it can fill the order.
+    """
+
+    scope: Scope
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    type: OrderType = OrderType.MARKET
+    tif: TimeInForce = TimeInForce.GTC
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    expire_at_ns: int | None = None
+    reduce_only: bool = False
+    post_only: bool = False
+    trail_amount: Decimal | None = None
+    trail_fraction: Decimal | None = None
+    position_side: PositionSide = PositionSide.BOTH
+    decided_ns: int | None = None
+    venue: str = "paper"
+    tags: tuple[str, ...] = ()
+
+
+def require_well_formed(order: Order) -> None:
+    """Refuse an order whose parts do not make one. Raises InvalidRequest (E_ORDER_MALFORMED) with the fields."""
+    wants_limit = order.type in _LIMITED
+    wants_stop = order.type in _STOPPED
+    wrong: list[Violation] = []
+    if order.quantity <= 0:
+        wrong.append(Violation("quantity", str(order.quantity), "more than 0"))
+    for name, price, wanted in (
+        ("limit_price", order.limit_price, wants_limit),
+        ("stop_price", order.stop_price, wants_stop),
+    ):
+        if (price is not None) != wanted:
+            wrong.append(Violation(name, str(price), f"{'a price' if wanted else 'none'} for {order.type.value}"))
+    if (order.expire_at_ns is not None) != (order.tif is TimeInForce.GTD):
+        wrong.append(Violation("expire_at", str(order.expire_at_ns), "a time for GTD, else none"))
+    if not order.client_order_id:
+        wrong.append(Violation("client_order_id", "''", "an id of yours"))
+    if wrong:
+        raise InvalidRequest("E_ORDER_MALFORMED", "; ".join(map(str, wrong)), violations=wrong)
+
+
+_LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED, OrderType.TRAILING_STOP_LIMIT})
+_STOPPED = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
+
+
+def order_id(scope: Scope, client_order_id: str) -> str:
+    """The order's own id, the same on every replica and replay: base32 of BLAKE3 over its unique key, 32 letters."""
+    parts = (scope.account, scope.world_id, scope.strategy_id, client_order_id)
+    key = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
+    return base64.b32encode(blake3(key).digest()[:20]).decode().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution. `fee` is in `fee_currency` at its scale; in base currency it reduces what is received."""
+
+    trade_id: str
+    quantity: int
+    price: int
+    fee: int
+    fee_currency: str
+    liquidity: Liquidity
+    venue_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something happened by the venue's time and when we learned of it; in a backtest the two are one."""
+
+    at_ns: int
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One row of an order's history. `at_ns` is the venue's time, `received_ns` ours.
+
+    `quantity`, `limit`, `stop` and `expire_ns` are set on INITIALIZED and UPDATED only.
+    """
+
+    order_id: str
+    seq: int
+    kind: EventKind
+    at_ns: int
+    received_ns: int
+    fill: Fill | None = None
+    denial: Denial | None = None
+    detail: str = ""
+    flag: FillFlag | None = None
+    quantity: int = 0
+    limit: int | None = None
+    stop: int | None = None
+    expire_ns: int | None = None
+    unresolved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """What is known of an order: the fold of its events."""
+
+    id: str
+    order: Order
+    instrument: Instrument | None
+    state: OrderState
+    previous: OrderState
+    seq: int
+    quantity: int
+    limit: int | None
+    stop: int | None
+    expire_ns: int | None
+    filled: int = 0
+    notional: int = 0
+    triggered: bool = False
+    accepted_ns: int = 0
+    created_ns: int = 0
+    updated_ns: int = 0
+    denial: Denial | None = None
+    detail: str = ""
+    flag: FillFlag | None = None
+    unresolved: bool = False
+
+    @property
+    def closed(self) -> bool:
+        return self.state in CLOSED
+
+    @property
+    def remaining(self) -> int:
+        return max(self.quantity - self.filled, 0)
+
+    @property
+    def public(self) -> OrderView:
+        return view_of(self.state, self.filled)
+
+
+def born(order: Order, instrument: Instrument | None, event: OrderEvent) -> OrderRecord:
+    """The record after its first event, which must be INITIALIZED."""
+    if event.kind is not EventKind.INITIALIZED or event.seq != 1:
+        raise Conflict("ORDER_EVENT_ILLEGAL", f"order {event.order_id} must begin with INITIALIZED, seq 1")
+    return OrderRecord(
+        id=event.order_id,
+        order=order,
+        instrument=instrument,
+        state=OrderState.INITIALIZED,
+        previous=OrderState.INITIALIZED,
+        seq=1,
+        quantity=event.quantity,
+        limit=event.limit,
+        stop=event.stop,
+        expire_ns=event.expire_ns,
+        created_ns=event.received_ns,
+        updated_ns=event.received_ns,
+    )
+
+
+def advance(record: OrderRecord, event: OrderEvent) -> OrderRecord:
+    """Fold one event. Raises Conflict when it is illegal here or its seq is not the next."""
+    if event.seq != record.seq + 1:
+        raise Conflict("ORDER_EVENT_GAP", f"order {record.id} is at seq {record.seq}, got {event.seq}")
+    fill, flag = event.fill, record.flag
+    filled, notional = record.filled, record.notional
+    if event.kind is EventKind.FILLED:
+        if fill is None or record.instrument is None:
+            raise Conflict("ORDER_EVENT_ILLEGAL", f"order {record.id}: FILLED without a fill or an instrument")
+        filled = fit(filled + fill.quantity, "cumulative quantity")
+        notional = fit(notional + record.instrument.notional(fill.price, fill.quantity), "cumulative notional")
+        state, flagged = after_fill(record.state, filled, record.quantity)
+        flag = flagged or flag
+    else:
+        state = after(record.state, record.previous, event.kind, record.order.type, record.order.tif)
+    changed = event.kind is EventKind.UPDATED
+    return OrderRecord(
+        record.id,
+        record.order,
+        record.instrument,
+        state,
+        record.previous if state in PENDING else state,
+        event.seq,
+        event.quantity if changed else record.quantity,
+        event.limit if changed else record.limit,
+        event.stop if changed else record.stop,
+        event.expire_ns if changed else record.expire_ns,
+        filled,
+        notional,
+        record.triggered or event.kind is EventKind.TRIGGERED,
+        _eligible_from(record, event) if event.kind is EventKind.ACCEPTED else record.accepted_ns,
+        record.created_ns,
+        event.received_ns,
+        event.denial or record.denial,
+        event.detail or record.detail,
+        flag,
+        event.unresolved,
+    )
+
+
+def _eligible_from(record: OrderRecord, event: OrderEvent) -> int:
+    """Start of the first bar that may fill the order: its first acceptance, and never before its decision."""
+    return record.accepted_ns or max(event.at_ns, record.order.decided_ns or 0)
+
+
+def happened(
+    record: OrderRecord,
+    kind: EventKind,
+    time: Moment,
+    *,
+    fill: Fill | None = None,
+    denial: Denial | None = None,
+    detail: str = "",
+) -> tuple[OrderRecord, OrderEvent]:
+    """Make the next event of an order and fold it in."""
+    flag = None
+    if fill is not None:
+        flag = after_fill(record.state, record.filled + fill.quantity, record.quantity)[1]
+    event = OrderEvent(record.id, record.seq + 1, kind, time.at_ns, time.received_ns, fill, denial, detail, flag)
+    return advance(record, event), event
+
+
+def accept_fill(fill: Fill, known: Fill | None) -> bool:
+    """Whether a reported fill is new. A repeat with the same content is not; with other content it is an error."""
+    if known is None:
+        return True
+    if known == fill:
+        return False
+    raise Conflict("TRADE_ID_REUSED", f"trade {fill.trade_id} was booked with other content")

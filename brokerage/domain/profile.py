@@ -1,0 +1,108 @@
+"""A brokerage profile: the fees, slippage, participation and buying power that orders meet in simulation.
+
+One profile drives local backtests and the paper venue alike. Rates are integers of 1e-8 (see money.RATE_SCALE).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+
+from brokerage.domain.instrument import Instrument
+from brokerage.domain.money import RATE_ONE, RATE_SCALE, divide, fit
+from brokerage.domain.orders import Liquidity, Side
+from qmtl.core.decimals import to_scaled
+
+HOUR_NS = 3_600_000_000_000
+
+
+def rate(text: str) -> int:
+    """A rate written as a plain decimal: rate("0.001") is 0.1 %."""
+    return to_scaled(Decimal(text), RATE_SCALE)
+
+
+class FeeCurrency(Enum):
+    QUOTE = "QUOTE"
+    BASE_ON_BUY = "BASE_ON_BUY"
+
+
+@dataclass(frozen=True, slots=True)
+class PercentFee:
+    """A share of the notional, half to even at the fee currency's scale.
+
+    BASE_ON_BUY charges buys in what was bought, as Binance spot does: a fee in base reduces the quantity received.
+    """
+
+    maker: int = 100_000
+    taker: int = 100_000
+    currency: FeeCurrency = FeeCurrency.QUOTE
+
+    def charge(
+        self, instrument: Instrument, side: Side, quantity: int, notional: int, liquidity: Liquidity
+    ) -> tuple[int, str]:
+        """The fee and its currency. A base fee is at the instrument's quantity scale."""
+        share = self.maker if liquidity is Liquidity.MAKER else self.taker
+        if self.currency is FeeCurrency.BASE_ON_BUY and side is Side.BUY:
+            return divide(quantity * share, RATE_ONE), instrument.base
+        return divide(notional * share, RATE_ONE), instrument.quote
+
+    def estimate(self, notional: int) -> int:
+        """An upper bound of the fee on a notional, in quote currency, for reservations."""
+        return divide(notional * max(self.maker, self.taker), RATE_ONE) + 1
+
+
+class BuyingPower(Enum):
+    """CASH: no shorting, buys are paid in full. MARGIN: notional / leverage is held against equity."""
+
+    CASH = "CASH"
+    MARGIN = "MARGIN"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """House limits of the pre-trade check. 0 means no limit; a stale price is one older than `price_age_max_ns`."""
+
+    open_orders_max: int = 1_000
+    order_notional_max: int = 0
+    price_age_max_ns: int = HOUR_NS
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerageProfile:
+    """Reality as assumed. `participation` caps a strategy's fills in a bar by its volume; 0 fills in full."""
+
+    fee: PercentFee = field(default_factory=PercentFee)
+    slippage: int = 0
+    participation: int = 10_000_000
+    buying_power: BuyingPower = BuyingPower.CASH
+    leverage: int = 1
+    limits: Limits = field(default_factory=Limits)
+
+    def slipped(self, instrument: Instrument, side: Side, price: int) -> int:
+        """`price` moved against the trader by the slippage rate, outward to a tick."""
+        if not self.slippage:
+            return price
+        tick = instrument.tick
+        slip = -(-price * self.slippage // (RATE_ONE * tick)) * tick
+        return max(fit(price + side.sign * slip, "slipped price"), tick)
+
+
+def spot(fee: str = "0.001", *, slippage: str = "0", participation: str = "0.1") -> BrokerageProfile:
+    """Spot trading paid in full: percent fee both ways, no shorting."""
+    return BrokerageProfile(
+        fee=PercentFee(rate(fee), rate(fee)), slippage=rate(slippage), participation=rate(participation)
+    )
+
+
+def margin(
+    leverage: int = 1, fee: str = "0.001", *, slippage: str = "0", participation: str = "0.1"
+) -> BrokerageProfile:
+    """Margin trading: shorts allowed, notional / leverage held against equity."""
+    return BrokerageProfile(
+        fee=PercentFee(rate(fee), rate(fee)),
+        slippage=rate(slippage),
+        participation=rate(participation),
+        buying_power=BuyingPower.MARGIN,
+        leverage=leverage,
+    )

@@ -1,0 +1,300 @@
+"""The pre-trade check: every order passes every rule, and the first rule it breaks is its named refusal.
+
+Pure: what the rules look at stands in `Circumstances`. Anything missing narrows (no price: denied), nothing
+missing ever widens. Reducing quantity is exempt from weight and from buying power, never from precision or the fence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from brokerage.domain.instrument import AssetClass, Instrument
+from brokerage.domain.ledger import Position
+from brokerage.domain.matching import MATCHED_TIFS, MATCHED_TYPES
+from brokerage.domain.money import RATE_ONE, fit, floor_to
+from brokerage.domain.orders import Denial, Order, OrderRecord, Side
+from brokerage.domain.profile import BrokerageProfile, BuyingPower
+from brokerage.domain.states import OrderType, TimeInForce
+from qmtl.core.decimals import INT64_MAX, to_scaled
+from qmtl.core.errors import InvalidRequest
+
+DAY_NS = 86_400_000_000_000
+
+PRICE_SANE_FACTOR = 10
+"""A limit or stop more than ten times away from the market is taken for a typing error."""
+
+
+class TradingState(Enum):
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last known price of a symbol: when it was true, and how long a bar of it lasts."""
+
+    price: int
+    at_ns: int
+    bar_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """An order in scaled integers, after weight: what will be worked."""
+
+    quantity: int
+    limit: int | None
+    stop: int | None
+    expire_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the check may look at. `free` is quote currency that may still be committed, before this order."""
+
+    at_ns: int
+    position: Position
+    working: tuple[OrderRecord, ...]
+    open_orders: int
+    mark: Mark | None
+    free: int
+    trading: TradingState = TradingState.ACTIVE
+    weight: int = RATE_ONE
+
+
+def size(order: Order, instrument: Instrument, now: Circumstances) -> Sized | Denial:
+    """Bring an order to the instrument's scales and the gate's weight, or say which rule its numbers break."""
+    if order.quantity.scaleb(instrument.quantity_scale) > INT64_MAX:
+        return Denial.QUANTITY_ABOVE_MAXIMUM
+    quantity = _scaled(order.quantity, instrument.quantity_scale)
+    if quantity is None:
+        return Denial.PRECISION
+    if quantity % instrument.lot:
+        return Denial.LOT
+    prices: list[int | None] = []
+    for price in (order.limit_price, order.stop_price):
+        scaled = _price(price, instrument)
+        if isinstance(scaled, Denial):
+            return scaled
+        prices.append(scaled)
+    weighted = weigh(quantity, order.side, now.position.quantity, now.weight, instrument.lot)
+    if not weighted:
+        return Denial.SCALED_TO_ZERO
+    return Sized(weighted, prices[0], prices[1], _expiry(order, now.at_ns))
+
+
+def weigh(quantity: int, side: Side, held: int, weight: int, lot: int) -> int:
+    """Scale by the gate's weight, toward zero to the lot, the part of an order that adds risk; never the rest."""
+    reducing = min(quantity, abs(held)) if held * side.sign < 0 else 0
+    return reducing + floor_to((quantity - reducing) * weight // RATE_ONE, lot)
+
+
+def check(
+    order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
+) -> Denial | None:
+    """The first rule a sized order breaks, or None."""
+    for rule in _RULES:
+        denial = rule(order, sized, instrument, profile, now)
+        if denial is not None:
+            return denial
+    return None
+
+
+def increases(side: Side, quantity: int, held: int) -> bool:
+    """Whether an order could leave a position larger than it is, or on the other side."""
+    return held * side.sign >= 0 or quantity > abs(held)
+
+
+def increase(side: Side, quantity: int, held: int) -> int:
+    """The part of an order that opens or adds."""
+    return quantity if held * side.sign >= 0 else max(quantity - abs(held), 0)
+
+
+def commitment(record: OrderRecord, marks: Mapping[str, Mark], profile: BrokerageProfile) -> int:
+    """Quote currency an open order may still consume: what later orders must leave free.
+
+    In the cash model only buys consume. In the margin model both sides do; that a pair of opposite orders
+    cannot both add risk is not credited, which errs to the safe side.
+    """
+    instrument = record.instrument
+    if instrument is None or record.order.reduce_only:
+        return 0
+    if profile.buying_power is BuyingPower.CASH and record.order.side is Side.SELL:
+        return 0
+    mark = marks.get(record.order.symbol)
+    price = record.limit or record.stop or (mark.price if mark else 0)
+    return needed(instrument, profile, price, record.remaining)
+
+
+def needed(instrument: Instrument, profile: BrokerageProfile, price: int, quantity: int) -> int:
+    """Quote currency that opening `quantity` at `price` takes: notional / leverage and the fee."""
+    notional = instrument.notional(price, quantity)
+    leverage = profile.leverage if profile.buying_power is BuyingPower.MARGIN else 1
+    return fit(-(-notional // leverage) + profile.fee.estimate(notional), "commitment")
+
+
+Rule = Callable[[Order, Sized, Instrument, BrokerageProfile, Circumstances], Denial | None]
+
+
+def _supported(
+    order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
+) -> Denial | None:
+    if order.type not in MATCHED_TYPES:
+        return Denial.ORDER_TYPE_UNSUPPORTED
+    if order.tif not in MATCHED_TIFS:
+        return Denial.TIME_IN_FORCE_UNSUPPORTED
+    if order.tif is TimeInForce.DAY and instrument.asset_class is not AssetClass.CRYPTO:
+        return Denial.TIME_IN_FORCE_UNSUPPORTED  # the close of other sessions needs calendars
+    return None
+
+
+def _trading(
+    order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
+) -> Denial | None:
+    if now.trading is TradingState.HALTED:
+        return Denial.TRADING_HALTED
+    if now.trading is TradingState.REDUCING and increases(order.side, _with_working(order, sized, now), _held(now)):
+        return Denial.TRADING_REDUCING
+    return None
+
+
+def _reduce_only(
+    order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
+) -> Denial | None:
+    if order.reduce_only and increases(order.side, sized.quantity, _held(now)):
+        return Denial.REDUCE_ONLY_INCREASES
+    return None
+
+
+def _bounds(
+    order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
+) -> Denial | None:
+    if sized.quantity < instrument.quantity_min:
+        return Denial.QUANTITY_BELOW_MINIMUM
+    if instrument.quantity_max and sized.quantity > instrument.quantity_max:
+        return Denial.QUANTITY_ABOVE_MAXIMUM
+    if now.open_orders >= profile.limits.open_orders_max:
+        return Denial.OPEN_ORDERS_ABOVE_LIMIT
+    if order.tif is TimeInForce.GTD and (order.expire_at_ns is None or order.expire_at_ns <= now.at_ns):
+        return Denial.EXPIRED_ON_ARRIVAL
+    return None
+
+
+def _price_known(
+    order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
+) -> Denial | None:
+    if now.mark is None:
+        return Denial.PRICE_STALE
+    if now.at_ns - now.mark.at_ns > max(profile.limits.price_age_max_ns, now.mark.bar_ns):
+        return Denial.PRICE_STALE
+    for price in (sized.limit, sized.stop):
+        if (
+            price is not None
+            and not now.mark.price <= price * PRICE_SANE_FACTOR <= now.mark.price * PRICE_SANE_FACTOR**2
+        ):
+            return Denial.PRICE_INSANE
+    return None
+
+
+def _post_only(
+    order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
+) -> Denial | None:
+    if not order.post_only:
+        return None
+    if order.type is not OrderType.LIMIT or sized.limit is None or now.mark is None:
+        return Denial.POST_ONLY_CROSSES
+    crosses = sized.limit >= now.mark.price if order.side is Side.BUY else sized.limit <= now.mark.price
+    return Denial.POST_ONLY_CROSSES if crosses else None
+
+
+def _notional(
+    order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
+) -> Denial | None:
+    notional = _exposure(sized, instrument, now)
+    reducing = not increases(order.side, sized.quantity, _held(now))
+    if notional > INT64_MAX or (instrument.notional_max and notional > instrument.notional_max):
+        return Denial.NOTIONAL_ABOVE_LIMIT
+    if profile.limits.order_notional_max and notional > profile.limits.order_notional_max and not reducing:
+        return Denial.NOTIONAL_ABOVE_LIMIT
+    if notional < instrument.notional_min and not reducing:
+        return Denial.NOTIONAL_BELOW_MINIMUM
+    return None
+
+
+def _buying_power(
+    order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
+) -> Denial | None:
+    held = _held(now)
+    if profile.buying_power is BuyingPower.CASH:
+        if order.side is Side.SELL:
+            short = _with_working(order, sized, now) > held
+            return Denial.SHORT_UNAVAILABLE if short else None
+        cost = needed(instrument, profile, _reference(sized, now), sized.quantity)
+        return Denial.BALANCE_INSUFFICIENT if cost > now.free else None
+    added = increase(order.side, _with_working(order, sized, now), held)
+    if not added:
+        return None
+    cost = needed(instrument, profile, _reference(sized, now), min(added, sized.quantity))
+    return Denial.BALANCE_INSUFFICIENT if cost > now.free else None
+
+
+_RULES: tuple[Rule, ...] = (
+    _supported,
+    _trading,
+    _reduce_only,
+    _bounds,
+    _price_known,
+    _post_only,
+    _notional,
+    _buying_power,
+)
+
+
+def _held(now: Circumstances) -> int:
+    return now.position.quantity
+
+
+def _with_working(order: Order, sized: Sized, now: Circumstances) -> int:
+    """This order's quantity and what the same side already works in the symbol: they may all fill."""
+    return sized.quantity + sum(record.remaining for record in now.working if record.order.side is order.side)
+
+
+def _reference(sized: Sized, now: Circumstances) -> int:
+    """The price an order is valued at before it trades: its own, else the mark."""
+    return sized.limit or sized.stop or (now.mark.price if now.mark else 0)
+
+
+def _exposure(sized: Sized, instrument: Instrument, now: Circumstances) -> int:
+    try:
+        return instrument.notional(_reference(sized, now), sized.quantity)
+    except InvalidRequest:
+        return INT64_MAX + 1
+
+
+def _scaled(value: Decimal, scale: int) -> int | None:
+    try:
+        return to_scaled(value, scale)
+    except InvalidRequest:
+        return None
+
+
+def _price(price: Decimal | None, instrument: Instrument) -> int | Denial | None:
+    if price is None:
+        return None
+    if price <= 0:
+        return Denial.PRICE_INSANE
+    scaled = _scaled(price, instrument.price_scale)
+    if scaled is None:
+        return Denial.PRECISION  # also a price too large for int64
+    return Denial.TICK if scaled % instrument.tick else scaled
+
+
+def _expiry(order: Order, at_ns: int) -> int | None:
+    """When the order ends by itself: GTD at its own time, DAY at the next UTC midnight (crypto only)."""
+    if order.tif is TimeInForce.DAY:
+        return (at_ns // DAY_NS + 1) * DAY_NS
+    return order.expire_at_ns if order.tif is TimeInForce.GTD else None
