@@ -26,6 +26,7 @@ class SpanSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SPAN_SOURCE_STORAGE: _ClassVar[SpanSource]
     SPAN_SOURCE_BACKFILL: _ClassVar[SpanSource]
     SPAN_SOURCE_LIVE: _ClassVar[SpanSource]
+    SPAN_SOURCE_ARTIFACT: _ClassVar[SpanSource]
 
 class ConformanceRule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -76,6 +77,7 @@ SPAN_SOURCE_CACHE: SpanSource
 SPAN_SOURCE_STORAGE: SpanSource
 SPAN_SOURCE_BACKFILL: SpanSource
 SPAN_SOURCE_LIVE: SpanSource
+SPAN_SOURCE_ARTIFACT: SpanSource
 CONFORMANCE_RULE_UNSPECIFIED: ConformanceRule
 CONFORMANCE_RULE_SCHEMA: ConformanceRule
 CONFORMANCE_RULE_UTC: ConformanceRule
@@ -166,7 +168,7 @@ class ConformanceReport(_message.Message):
     def __init__(self, dataset: _Optional[str] = ..., preset: _Optional[str] = ..., rows_in: _Optional[int] = ..., rows_out: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[ConformanceFinding, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., bars_expected: _Optional[int] = ..., bars_present: _Optional[int] = ..., data_ratio: _Optional[float] = ..., resolved_ratio: _Optional[float] = ..., rule_version: _Optional[str] = ...) -> None: ...
 
 class FetchMetadata(_message.Message):
-    __slots__ = ("dataset", "requested", "delivered", "rows", "coverage_ratio", "gaps", "findings", "dataset_fingerprint", "as_of", "spans", "sla", "sla_phase", "downgrade_reason")
+    __slots__ = ("dataset", "requested", "delivered", "rows", "coverage_ratio", "gaps", "findings", "dataset_fingerprint", "as_of", "spans", "sla", "sla_phase", "downgrade_reason", "artifact_fingerprint")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     REQUESTED_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_FIELD_NUMBER: _ClassVar[int]
@@ -180,6 +182,7 @@ class FetchMetadata(_message.Message):
     SLA_FIELD_NUMBER: _ClassVar[int]
     SLA_PHASE_FIELD_NUMBER: _ClassVar[int]
     DOWNGRADE_REASON_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     requested: _common_pb2.TimeRange
     delivered: _common_pb2.TimeRange
@@ -193,7 +196,8 @@ class FetchMetadata(_message.Message):
     sla: SlaOutcome
     sla_phase: str
     downgrade_reason: str
-    def __init__(self, dataset: _Optional[str] = ..., requested: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., delivered: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., coverage_ratio: _Optional[float] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[ConformanceFinding, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spans: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., sla: _Optional[_Union[SlaOutcome, str]] = ..., sla_phase: _Optional[str] = ..., downgrade_reason: _Optional[str] = ...) -> None: ...
+    artifact_fingerprint: str
+    def __init__(self, dataset: _Optional[str] = ..., requested: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., delivered: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., coverage_ratio: _Optional[float] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[ConformanceFinding, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spans: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., sla: _Optional[_Union[SlaOutcome, str]] = ..., sla_phase: _Optional[str] = ..., downgrade_reason: _Optional[str] = ..., artifact_fingerprint: _Optional[str] = ...) -> None: ...
 
 class Dataset(_message.Message):
     __slots__ = ("dataset", "source", "symbol", "interval_s", "range", "rows", "data_ratio", "dataset_fingerprint", "as_of", "state", "detail")

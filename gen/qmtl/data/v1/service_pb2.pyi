@@ -13,14 +13,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class FetchRequest(_message.Message):
-    __slots__ = ("dataset", "range", "context")
+    __slots__ = ("dataset", "range", "context", "session_id")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     RANGE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     range: _common_pb2.TimeRange
     context: _common_pb2.ComputeContext
-    def __init__(self, dataset: _Optional[str] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ...) -> None: ...
+    session_id: str
+    def __init__(self, dataset: _Optional[str] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., session_id: _Optional[str] = ...) -> None: ...
 
 class FetchResponse(_message.Message):
     __slots__ = ("arrow_ipc", "metadata")

@@ -110,8 +110,10 @@ class DataServiceServicer:
         """Rows of a dataset in order, as Arrow IPC streams, then one trailer that says exactly what was delivered.
         Columns: open_time (timestamp[ns, UTC]), open, high, low, close, volume (float64), flags (uint8).
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING): nothing that
-        waiting helps; UNAVAILABLE (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_AS_OF_REQUIRED: a context
+        in BACKTEST or DRYRUN without as_of; E_EXECUTION_DOMAIN: unspecified or unknown); FAILED_PRECONDITION
+        (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE): nothing that waiting helps; UNAVAILABLE
+        (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,7 +137,8 @@ class DataServiceServicer:
 
     def Subscribe(self, request, context):
         """Live bars in order of open time, from `from` on, gaps filled before new bars flow. On a replay preset plays the
-        session of `session_id`; every subscriber of a session sees the same bars.
+        session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
+        subscribes to it, and waits for its slowest subscriber.
 
         Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
         UNAVAILABLE: subscribe again from the last bar's close_time.
@@ -148,7 +151,8 @@ class DataServiceServicer:
         """Opens, or answers, the replay session of a preset under a name. Needs operator.
 
         Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
-        (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT for a start outside the data.
+        (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION) for a start
+        outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,8 +37,10 @@ class DataServiceStub:
     """Rows of a dataset in order, as Arrow IPC streams, then one trailer that says exactly what was delivered.
     Columns: open_time (timestamp[ns, UTC]), open, high, low, close, volume (float64), flags (uint8).
 
-    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING): nothing that
-    waiting helps; UNAVAILABLE (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_AS_OF_REQUIRED: a context
+    in BACKTEST or DRYRUN without as_of; E_EXECUTION_DOMAIN: unspecified or unknown); FAILED_PRECONDITION
+    (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE): nothing that waiting helps; UNAVAILABLE
+    (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
     """
     GetCoverage: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetCoverageRequest, _service_pb2.GetCoverageResponse]
     """Spans that are there and gaps in a range. Errors: NOT_FOUND (E_DATASET_UNKNOWN)."""
@@ -49,7 +51,8 @@ class DataServiceStub:
     """
     Subscribe: _grpc.UnaryStreamMultiCallable[_service_pb2.SubscribeRequest, _service_pb2.SubscribeResponse]
     """Live bars in order of open time, from `from` on, gaps filled before new bars flow. On a replay preset plays the
-    session of `session_id`; every subscriber of a session sees the same bars.
+    session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
+    subscribes to it, and waits for its slowest subscriber.
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
     UNAVAILABLE: subscribe again from the last bar's close_time.
@@ -58,7 +61,8 @@ class DataServiceStub:
     """Opens, or answers, the replay session of a preset under a name. Needs operator.
 
     Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
-    (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT for a start outside the data.
+    (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION) for a start
+    outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
     """
     GetDataSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetDataSessionRequest, _service_pb2.GetDataSessionResponse]
     """A replay session with its watermark. Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN)."""
@@ -89,8 +93,10 @@ class DataServiceAsyncStub(DataServiceStub):
     """Rows of a dataset in order, as Arrow IPC streams, then one trailer that says exactly what was delivered.
     Columns: open_time (timestamp[ns, UTC]), open, high, low, close, volume (float64), flags (uint8).
 
-    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING): nothing that
-    waiting helps; UNAVAILABLE (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_AS_OF_REQUIRED: a context
+    in BACKTEST or DRYRUN without as_of; E_EXECUTION_DOMAIN: unspecified or unknown); FAILED_PRECONDITION
+    (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE): nothing that waiting helps; UNAVAILABLE
+    (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
     """
     GetCoverage: _aio.UnaryUnaryMultiCallable[_service_pb2.GetCoverageRequest, _service_pb2.GetCoverageResponse]  # type: ignore[assignment]
     """Spans that are there and gaps in a range. Errors: NOT_FOUND (E_DATASET_UNKNOWN)."""
@@ -101,7 +107,8 @@ class DataServiceAsyncStub(DataServiceStub):
     """
     Subscribe: _aio.UnaryStreamMultiCallable[_service_pb2.SubscribeRequest, _service_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Live bars in order of open time, from `from` on, gaps filled before new bars flow. On a replay preset plays the
-    session of `session_id`; every subscriber of a session sees the same bars.
+    session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
+    subscribes to it, and waits for its slowest subscriber.
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
     UNAVAILABLE: subscribe again from the last bar's close_time.
@@ -110,7 +117,8 @@ class DataServiceAsyncStub(DataServiceStub):
     """Opens, or answers, the replay session of a preset under a name. Needs operator.
 
     Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
-    (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT for a start outside the data.
+    (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION) for a start
+    outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
     """
     GetDataSession: _aio.UnaryUnaryMultiCallable[_service_pb2.GetDataSessionRequest, _service_pb2.GetDataSessionResponse]  # type: ignore[assignment]
     """A replay session with its watermark. Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN)."""
@@ -144,8 +152,10 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         """Rows of a dataset in order, as Arrow IPC streams, then one trailer that says exactly what was delivered.
         Columns: open_time (timestamp[ns, UTC]), open, high, low, close, volume (float64), flags (uint8).
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING): nothing that
-        waiting helps; UNAVAILABLE (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_AS_OF_REQUIRED: a context
+        in BACKTEST or DRYRUN without as_of; E_EXECUTION_DOMAIN: unspecified or unknown); FAILED_PRECONDITION
+        (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE): nothing that waiting helps; UNAVAILABLE
+        (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
         """
 
     @_abc_1.abstractmethod
@@ -174,7 +184,8 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_service_pb2.SubscribeResponse], _abc.AsyncIterator[_service_pb2.SubscribeResponse]]:
         """Live bars in order of open time, from `from` on, gaps filled before new bars flow. On a replay preset plays the
-        session of `session_id`; every subscriber of a session sees the same bars.
+        session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
+        subscribes to it, and waits for its slowest subscriber.
 
         Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
         UNAVAILABLE: subscribe again from the last bar's close_time.
@@ -189,7 +200,8 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         """Opens, or answers, the replay session of a preset under a name. Needs operator.
 
         Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
-        (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT for a start outside the data.
+        (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION) for a start
+        outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
         """
 
     @_abc_1.abstractmethod
