@@ -17,7 +17,7 @@ from seamless.domain.calendars import Calendar
 from seamless.domain.coverage import Coverage, Span
 
 RULE_VERSION = "1"
-SAMPLE_LIMIT = 10
+SAMPLE_LIMIT = 5
 NO_TIME = np.iinfo(np.int64).min  # what a door writes for an instant it could not read
 _EXACT_INT = 2.0**53  # from here on a float64 may stand for two integers
 

@@ -1,6 +1,6 @@
 """The domain gate: which origins a domain may read, up to when, and how stale is too stale.
 
-BACKTEST reads sealed artifacts at a fixed as_of and nothing else. DRYRUN reads what its session has
+BACKTEST reads sealed artifacts at a fixed as_of and nothing else. DRYRUN sees what its session has
 reached, never beyond. LIVE and SHADOW may mix, while the data's end keeps up with the clock.
 """
 
@@ -45,15 +45,16 @@ _ORIGINS = {
 
 
 def admit(domain: ExecutionDomain, as_of_ns: int | None, watermark_ns: int | None) -> Access:
-    """Decide a call's access. `watermark_ns` is its session's, for DRYRUN.
+    """Decide a call's access. `watermark_ns` is its data session's; a dry run without one sees up to its as_of.
 
-    Raises InvalidRequest: E_AS_OF_REQUIRED for BACKTEST without as_of, E_SESSION_REQUIRED for DRYRUN without session.
+    Raises InvalidRequest (E_AS_OF_REQUIRED) for a BACKTEST or DRYRUN that nothing fixes in time.
     """
-    if domain is ExecutionDomain.BACKTEST and as_of_ns is None:
-        raise InvalidRequest("E_AS_OF_REQUIRED", "as_of is absent: a backtest reads sealed data at a fixed as_of")
-    if domain is ExecutionDomain.DRYRUN and watermark_ns is None:
-        raise InvalidRequest("E_SESSION_REQUIRED", "session_id is empty: a dry run reads up to its session's watermark")
-    horizon = watermark_ns if domain is ExecutionDomain.DRYRUN else None
+    dry = domain is ExecutionDomain.DRYRUN
+    horizon = (as_of_ns if watermark_ns is None else watermark_ns) if dry else None
+    if (dry and horizon is None) or (domain is ExecutionDomain.BACKTEST and as_of_ns is None):
+        raise InvalidRequest(
+            "E_AS_OF_REQUIRED", f"as_of is absent: {domain.value} reads data as it stood at a fixed as_of"
+        )
     return Access(_ORIGINS[domain], as_of_ns, horizon)
 
 

@@ -6,14 +6,15 @@ older `as_of` sees never changes.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from qmtl.core.errors import NotFound, NotReady
+from qmtl.core.errors import NotReady
 from seamless.domain import fingerprint
 from seamless.domain.bars import Bars
 from seamless.domain.calendars import Calendar
 from seamless.domain.conformance import Report
 from seamless.domain.coverage import Coverage, Span, of_instants
+from seamless.domain.dataset import parse_dataset
 from seamless.domain.fingerprint import Leaf
 
 _TICK_NS = 1_000  # what a reprocessed segment's as_of moves by: the finest step every SQL store keeps
@@ -35,6 +36,7 @@ class Manifest:
     calendar: str
     calendar_version: str
     producer: str
+    cut_of: str = ""  # the fingerprint of the segment this one is the beginning of
 
     @property
     def watermark_ns(self) -> int:
@@ -71,9 +73,32 @@ def seal(table: Bars, report: Report, calendar: Calendar, *, producer: str, newe
     )
 
 
+def cut(parent: Manifest, table: Bars, calendar: Calendar) -> Manifest:
+    """The beginning of a sealed segment as a segment of its own: the history a replay session starts from.
+
+    It is found by its fingerprint, never by as_of, so sealing it changes nothing that was seen before.
+    """
+    if len(table) == 0 or calendar.name != parent.calendar:
+        raise ValueError("a cut needs rows, and the calendar of its parent")
+    kept = {leaf.month: leaf for leaf in parent.leaves}
+    parts = fingerprint.leaves(parent.dataset, table, kept)
+    interval_ns = parse_dataset(parent.dataset).interval_ns
+    span = Span(int(table.time_ns[0]), int(table.time_ns[-1]) + interval_ns)
+    return replace(
+        parent,
+        fingerprint=fingerprint.range_digest(parts, calendar, parent.rule_version),
+        as_of_ns=span.end_ns,
+        span=span,
+        rows=len(table),
+        coverage=of_instants(table.time_ns, interval_ns),
+        leaves=parts,
+        cut_of=parent.fingerprint,
+    )
+
+
 def seen_at(manifests: Iterable[Manifest], as_of_ns: int, dataset: str) -> Manifest:
-    """The newest segment sealed at or before an `as_of`. Raises NotFound (E_ARTIFACT_MISSING)."""
-    known = [m for m in manifests if m.as_of_ns <= as_of_ns]
+    """The newest segment sealed at or before an `as_of`. Raises NotReady (E_ARTIFACT_MISSING)."""
+    known = [m for m in manifests if m.as_of_ns <= as_of_ns and not m.cut_of]
     if not known:
-        raise NotFound("E_ARTIFACT_MISSING", f"{dataset}: nothing was sealed at or before that as_of")
+        raise NotReady("E_ARTIFACT_MISSING", f"{dataset}: nothing was sealed at or before that as_of")
     return max(known, key=lambda m: m.as_of_ns)

@@ -1,8 +1,8 @@
 """A replay session: sealed bars released one by one, as if they were arriving now.
 
 The watermark is data time: every bar that closes at or before it is public. It only grows. A bar is
-released when the pace allows it and no follower is left behind, so a strategy and the paper venue
-that fills its orders live in the same data instant however fast the replay runs.
+released when the pace allows it and every subscriber has taken the one before, so a strategy and the
+paper venue that fills its orders stay together however fast the replay runs.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,16 @@ _NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The state of one session. `bars_per_s` 0: as fast as its followers follow."""
+    """The state of one session. `bars_per_s` 0: as fast as its subscribers follow.
+
+    `source` is the sealed segment it plays, `history` the one that ends where it starts.
+    """
 
     session_id: str
+    preset: str
     dataset: str
-    fingerprint: str
+    source: str
+    history: str
     span: Span
     interval_ns: int
     bars_per_s: float
@@ -34,30 +39,22 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """Who must keep up: the data time it has done with, and when it was last heard of."""
+    """A subscriber: the data time up to which it took everything, and when it last took something."""
 
-    name: str
-    done_ns: int
+    taken_ns: int
     heard_at_ns: int
-
-
-def open_replay(
-    session_id: str, dataset: str, fingerprint: str, span: Span, interval_ns: int, bars_per_s: float, now_ns: int
-) -> Replay:
-    """A session whose watermark stands at its start: nothing is released yet."""
-    return Replay(session_id, dataset, fingerprint, span, interval_ns, bars_per_s, now_ns, now_ns, span.start_ns)
 
 
 def release(replay: Replay, followers: Sequence[Follower], now_ns: int, patience_ns: int) -> Replay:
     """The session after this instant; itself if nothing is due.
 
-    A follower that was not heard of for longer than `patience_ns` is not waited for. A session that
-    nobody follows stands still: its bars are not history before anyone could trade on them.
+    A follower that took nothing for longer than `patience_ns`, while there was something to take, is not
+    waited for. A session that nobody follows stands still: its bars do not become history unseen.
     """
-    present = [f for f in followers if now_ns - f.heard_at_ns <= patience_ns]
-    if not present:
+    waited_for = [f for f in followers if f.taken_ns >= replay.watermark_ns or now_ns - f.heard_at_ns <= patience_ns]
+    if not waited_for:
         return replay
-    slowest = min(f.done_ns for f in present)
+    slowest = min(f.taken_ns for f in waited_for)
     limit = min(replay.span.end_ns, slowest + replay.interval_ns)
     bars = _paced(replay, now_ns)
     watermark = min(limit, replay.watermark_ns + bars * replay.interval_ns)

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmtl.core.errors import InvalidRequest, NotFound, NotReady
+from qmtl.core.errors import InvalidRequest, NotReady
 from qmtl.core.modes import ExecutionDomain
 from seamless.domain import coverage, gate
 from seamless.domain.calendars import AlwaysOpen
 from seamless.domain.conformance import STRICT, TOLERANT, Raw
 from seamless.domain.coverage import Span
 from seamless.domain.gate import Access, Lateness, Origin
-from seamless.domain.manifest import Manifest, seal, seen_at
+from seamless.domain.manifest import Manifest, cut, seal, seen_at
 from seamless.domain.plan import Gap, GapKind, Holding, plan_fetch
 from tests.seamless.samples import START, STEP, judge, raw
 
@@ -32,10 +32,11 @@ def test_a_backtest_reads_artifacts_only_and_names_its_as_of() -> None:
 
 
 def test_a_dry_run_sees_no_further_than_its_session() -> None:
-    assert gate.admit(ExecutionDomain.DRYRUN, None, START).horizon_ns == START
+    assert gate.admit(ExecutionDomain.DRYRUN, START, START + STEP).horizon_ns == START + STEP
+    assert gate.admit(ExecutionDomain.DRYRUN, START, None).horizon_ns == START
     with pytest.raises(InvalidRequest) as caught:
-        gate.admit(ExecutionDomain.DRYRUN, START, None)
-    assert caught.value.reason == "E_SESSION_REQUIRED"
+        gate.admit(ExecutionDomain.DRYRUN, None, None)
+    assert caught.value.reason == "E_AS_OF_REQUIRED"
 
 
 def test_only_live_domains_breach_on_lag() -> None:
@@ -120,9 +121,20 @@ def test_a_reprocessed_segment_is_later_and_an_old_as_of_still_sees_the_old_one(
     assert second.as_of_ns > first.as_of_ns
     assert seen_at([second, first], first.as_of_ns, "x") is first
     assert seen_at([second, first], second.as_of_ns, "x") is second
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotReady) as caught:
         seen_at([second, first], first.as_of_ns - 1, "x")
     assert caught.value.reason == "E_ARTIFACT_MISSING"
+
+
+def test_a_cut_is_what_sealing_its_rows_alone_would_give_and_is_never_seen_by_as_of() -> None:
+    bars, report = judge(raw([0, 1, 2, 4, 5]))
+    whole = seal(bars, report, AlwaysOpen(), producer="test")
+    part = cut(whole, bars.take(slice(0, 3)), AlwaysOpen())
+    assert part.fingerprint == _seal(raw([0, 1, 2])).fingerprint
+    assert (part.cut_of, part.as_of_ns, part.rows) == (whole.fingerprint, START + 3 * STEP, 3)
+    assert seen_at([whole, part], whole.as_of_ns, "x") is whole
+    with pytest.raises(NotReady):
+        seen_at([whole, part], part.as_of_ns, "x")
 
 
 def test_blocked_or_empty_data_is_not_sealed() -> None:
