@@ -1,0 +1,423 @@
+"""Tokens: who a caller is, proved by an EdDSA-signed JWT of a configured issuer, and the dev profile's own issuer.
+
+Two audiences never mix: "qmtl" tokens name users, "qmtl-service" tokens name services. The algorithm is
+fixed here, not read from the token, so neither `none` nor an HMAC over a public key is ever tried.
+Key files are read again when they change; nothing here decides what a caller may do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+
+from joserfc import jws, jwt
+from joserfc.errors import BadSignatureError, JoseError, UnsupportedAlgorithmError
+from joserfc.jwa import EdDSAAlgorithm, JWSAlgModel
+from joserfc.jwk import KeySet, OKPKey
+
+from qmtl.core.clock import Clock, SystemClock
+from qmtl.core.errors import InvalidRequest, Unauthenticated
+from qmtl.core.settings import Issuer, ServiceSettings
+
+ALGORITHM: Final = "EdDSA"
+USER_AUDIENCE: Final = "qmtl"
+SERVICE_AUDIENCE: Final = "qmtl-service"
+DEV_ISSUER: Final = "qmtl-dev"
+LEEWAY_S: Final = 30
+TOKEN_BYTES_MAX: Final = 8192
+VERIFIED_MAX: Final = 1024
+DAY_S: Final = 86400
+
+TokenSource = Callable[[], str]
+
+
+class Role(IntEnum):
+    """What a user may do, estate-wide by the token or per world by grant; NONE is a token without a role claim."""
+
+    NONE = 0
+    READER = 1
+    OPERATOR = 2
+    OWNER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A verified user. `worlds` is None when the token is not limited to some; `token` is forwarded, never logged."""
+
+    subject: str
+    role: Role
+    worlds: frozenset[str] | None
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Identity({self.subject}, {self.role.name})"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceIdentity:
+    """A verified service of the mesh, by its short name ("gateway")."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    subject: str
+    role: Role
+    worlds: frozenset[str] | None
+    expires_at: float
+    not_before: float
+
+
+class _EdDsaOnly(jws.JWSRegistry):
+    """The one algorithm. joserfc warns on each use that RFC 9864 renames it; issuers in the field say EdDSA."""
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        if name != ALGORITHM:
+            raise UnsupportedAlgorithmError(f"algorithm is {name!r}, want {ALGORITHM}")
+        return _EDDSA
+
+
+_EDDSA: Final = EdDSAAlgorithm()
+_REGISTRY: Final = _EdDsaOnly()
+
+
+class _KeyFile:
+    """An issuer's public keys, read again whenever the file changes; a broken rewrite keeps the old keys."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp: tuple[int, int, int] | None = None
+        self._keys = KeySet([])
+        self._verified: OrderedDict[str, _Claims] = OrderedDict()
+
+    def keys(self) -> KeySet:
+        try:
+            stat = self.path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+            if stamp != self._stamp:
+                self._keys = _public_keys(self.path.read_bytes())
+                self._stamp = stamp
+                self._verified.clear()
+        except (OSError, ValueError, JoseError):
+            if self._stamp is None:
+                raise Unauthenticated("E_TOKEN_ISSUER", "the issuer's keys cannot be read") from None
+        return self._keys
+
+    def recall(self, token: str) -> _Claims | None:
+        return self._verified.get(token)
+
+    def remember(self, token: str, claims: _Claims) -> None:
+        self._verified[token] = claims
+        while len(self._verified) > VERIFIED_MAX:
+            self._verified.popitem(last=False)
+
+
+class Authenticator:
+    """Turns tokens into identities; the errors say which of the things that can be wrong with a token is."""
+
+    def __init__(self, issuers: Iterable[Issuer], clock: Clock, *, leeway_s: int = LEEWAY_S) -> None:
+        self._clock = clock
+        self._leeway_s = leeway_s
+        files: dict[str, _KeyFile] = {}
+        self._issuers: dict[tuple[str, str], _KeyFile] = {}
+        for issuer in issuers:
+            if "://" in issuer.jwks:
+                raise InvalidRequest(
+                    "E_CONFIG", f"mesh.issuers: jwks is {issuer.jwks!r}, want the path of a JWKS file kept fresh"
+                )
+            file = files.setdefault(issuer.jwks, _KeyFile(Path(issuer.jwks)))
+            self._issuers[issuer.issuer, issuer.audience] = file
+
+    @classmethod
+    def from_settings(cls, settings: ServiceSettings, clock: Clock | None = None) -> Authenticator:
+        """The configured issuers; in profile dev without any, the local one, whose keys are made if absent."""
+        mesh = settings.mesh
+        if mesh.issuers:
+            return cls(mesh.issuers, clock or SystemClock())
+        if mesh.profile != "dev":
+            raise InvalidRequest("E_CONFIG", "mesh.issuers is empty, want at least one issuer in profile prod")
+        ensure_dev_keys(mesh.home)
+        return cls(dev_issuers(mesh.home), clock or SystemClock())
+
+    def user(self, token: str) -> Identity:
+        """Verify a user token. Raises Unauthenticated (E_TOKEN_*)."""
+        claims = self._verify(token, USER_AUDIENCE)
+        return Identity(claims.subject, claims.role, claims.worlds, token)
+
+    def service(self, token: str) -> ServiceIdentity:
+        """Verify a service token. Raises Unauthenticated (E_TOKEN_*)."""
+        subject = self._verify(token, SERVICE_AUDIENCE).subject
+        kind, _, name = subject.partition(":")
+        if kind != "service" or not name:
+            raise _bad("E_TOKEN_CLAIMS", "claim sub is not service:<name>")
+        return ServiceIdentity(name)
+
+    def _verify(self, token: str, audience: str) -> _Claims:
+        file = self._file_of(token, audience)
+        keys = file.keys()
+        claims = file.recall(token)
+        if claims is None:
+            claims = _checked_claims(_decode(token, keys))
+            file.remember(token, claims)
+        now = self._clock.now().timestamp()
+        if now >= claims.expires_at + self._leeway_s:
+            raise _bad("E_TOKEN_EXPIRED", "the token has expired", hint="get a new one: qmtl token")
+        if now < claims.not_before - self._leeway_s:
+            raise _bad("E_TOKEN_NOT_YET_VALID", "the token is not valid yet", hint="compare the clocks")
+        return claims
+
+    def _file_of(self, token: str, audience: str) -> _KeyFile:
+        """The key file by the token's unverified issuer and audience: it only picks what to verify against."""
+        if len(token) > TOKEN_BYTES_MAX:
+            raise _bad("E_TOKEN_MALFORMED", f"the token is longer than {TOKEN_BYTES_MAX} bytes")
+        payload = _unverified_payload(token)
+        issuer, named = payload.get("iss"), payload.get("aud")
+        audiences = named if isinstance(named, list) else [named]
+        if audience not in audiences:
+            raise _bad("E_TOKEN_AUDIENCE", f"the token is not for audience {audience}", hint=_AUDIENCE_HINTS[audience])
+        file = self._issuers.get((issuer, audience)) if isinstance(issuer, str) else None
+        if file is None:
+            raise _bad("E_TOKEN_ISSUER", f"the token's issuer is not trusted for audience {audience}")
+        return file
+
+
+_AUDIENCE_HINTS: Final[Mapping[str, str]] = {
+    USER_AUDIENCE: "user tokens go into authorization, service tokens into x-qmtl-service",
+    SERVICE_AUDIENCE: "service tokens go into x-qmtl-service, user tokens into authorization",
+}
+
+
+def _bad(reason: str, message: str, hint: str = "") -> Unauthenticated:
+    return Unauthenticated(reason, message, hint=hint)
+
+
+def _public_keys(raw: bytes) -> KeySet:
+    """Ed25519 public keys only: another type in the file is of no use here and must not be tried."""
+    document = json.loads(raw)
+    wanted = [key for key in document["keys"] if key.get("kty") == "OKP" and key.get("crv") == "Ed25519"]
+    return KeySet([OKPKey.import_key({k: v for k, v in key.items() if k != "d"}) for key in wanted])
+
+
+def _unverified_payload(token: str) -> dict[str, object]:
+    try:
+        payload = json.loads(jws.extract_compact(token.encode(), registry=_REGISTRY).payload)
+    except (JoseError, ValueError):
+        raise _bad("E_TOKEN_MALFORMED", "the token is not a JWT") from None
+    if not isinstance(payload, dict):
+        raise _bad("E_TOKEN_MALFORMED", "the token's payload is not an object")
+    return payload
+
+
+def _decode(token: str, keys: KeySet) -> dict[str, object]:
+    try:
+        return jwt.decode(token, keys, registry=_REGISTRY).claims
+    except UnsupportedAlgorithmError:
+        raise _bad("E_TOKEN_SIGNATURE", f"the token is not signed with {ALGORITHM}") from None
+    except BadSignatureError:
+        raise _bad("E_TOKEN_SIGNATURE", "the token's signature is wrong") from None
+    except (JoseError, ValueError):
+        raise _bad("E_TOKEN_SIGNATURE", "no known key of the issuer verifies the token") from None
+
+
+def _checked_claims(claims: Mapping[str, object]) -> _Claims:
+    subject, worlds = claims.get("sub"), claims.get("worlds")
+    if not isinstance(subject, str) or not subject:
+        raise _bad("E_TOKEN_CLAIMS", "claim sub is missing")
+    if worlds is not None and not (isinstance(worlds, list) and all(isinstance(item, str) for item in worlds)):
+        raise _bad("E_TOKEN_CLAIMS", "claim worlds is not a list of world ids")
+    return _Claims(
+        subject,
+        _role(claims.get("role")),
+        None if worlds is None else frozenset(worlds),
+        _instant(claims, "exp", required=True),
+        _instant(claims, "nbf", required=False),
+    )
+
+
+def _role(name: object) -> Role:
+    if name is None:
+        return Role.NONE
+    known = {role.name.lower(): role for role in Role}
+    if not isinstance(name, str) or name not in known:
+        raise _bad("E_TOKEN_CLAIMS", f"claim role is not one of {', '.join(known)}")
+    return known[name]
+
+
+def _instant(claims: Mapping[str, object], name: str, *, required: bool) -> float:
+    value = claims.get(name)
+    if value is None and not required:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _bad("E_TOKEN_CLAIMS", f"claim {name} is not a number of seconds")
+    return float(value)
+
+
+# The dev profile's issuer: a key pair and token files below the home directory.
+
+
+def dev_issuers(home: Path) -> list[Issuer]:
+    """The local issuer, trusted for users and for services."""
+    jwks = str(_keys_folder(home) / "jwks.json")
+    return [
+        Issuer(issuer=DEV_ISSUER, jwks=jwks, audience=USER_AUDIENCE),
+        Issuer(issuer=DEV_ISSUER, jwks=jwks, audience=SERVICE_AUDIENCE),
+    ]
+
+
+def ensure_dev_keys(home: Path) -> None:
+    """Make the local issuer's key and its JWKS unless they are there; safe when several processes start at once."""
+    folder = _private_folder(_keys_folder(home))
+    private = folder / "issuer.jwk"
+    if not private.exists():
+        _create_once(private, _json(_new_key().as_dict(private=True)))
+    if not (folder / "jwks.json").exists():
+        _create_once(folder / "jwks.json", _json({"keys": [_issuer_key(home).as_dict(private=False)]}))
+
+
+def rotate_dev_key(home: Path) -> None:
+    """Sign with a new key from now on; tokens of the previous one stay valid until they expire."""
+    ensure_dev_keys(home)
+    previous, fresh = _issuer_key(home), _new_key()
+    public = [fresh.as_dict(private=False), previous.as_dict(private=False)]
+    # Readers learn the new key before anything is signed with it.
+    write_private(_keys_folder(home) / "jwks.json", _json({"keys": public}))
+    write_private(_keys_folder(home) / "issuer.jwk", _json(fresh.as_dict(private=True)))
+
+
+def mint(key: OKPKey, claims: Mapping[str, object]) -> str:
+    """Sign claims as they are; the callers below fill in issuer, audience and times."""
+    key.ensure_kid()
+    return jwt.encode({"alg": ALGORITHM, "kid": key.kid}, dict(claims), key, registry=_REGISTRY)
+
+
+def mint_user_token(
+    home: Path,
+    role: Role,
+    subject: str,
+    worlds: Iterable[str] | None = None,
+    ttl: timedelta = timedelta(days=1),
+    clock: Clock | None = None,
+) -> str:
+    """A user token of the local issuer, limited to `worlds` if given."""
+    claims: dict[str, object] = {"sub": subject, "aud": USER_AUDIENCE, "role": role.name.lower()}
+    if worlds is not None:
+        claims["worlds"] = sorted(worlds)
+    return _mint_dev(home, claims, ttl, clock)
+
+
+def mint_service_token(home: Path, name: str, ttl: timedelta = timedelta(days=30), clock: Clock | None = None) -> str:
+    """A service token of the local issuer."""
+    return _mint_dev(home, {"sub": f"service:{name}", "aud": SERVICE_AUDIENCE}, ttl, clock)
+
+
+def user_token_path(home: Path, role: Role) -> Path:
+    """Where `qmtl up` leaves the token of a role."""
+    return home / "tokens" / f"{role.name.lower()}.jwt"
+
+
+def service_token_path(home: Path, name: str) -> Path:
+    """Where a service finds its token; it may be rewritten while the service runs."""
+    return home / "tokens" / f"service-{name}.jwt"
+
+
+def ensure_service_token(home: Path, name: str, ttl: timedelta = timedelta(days=30)) -> Path:
+    """Dev only: a token file for a service unless one with more than half its life left is there."""
+    ensure_dev_keys(home)
+    path = service_token_path(home, name)
+    authenticator = Authenticator(dev_issuers(home), _Later(ttl / 2))
+    try:
+        authenticator.service(path.read_text().strip())
+    except (OSError, Unauthenticated):
+        _private_folder(path.parent)
+        write_private(path, mint_service_token(home, name, ttl))
+    return path
+
+
+def file_token(path: Path) -> TokenSource:
+    """A token kept in a file, read again when the file changes. Raises Unauthenticated (E_TOKEN_MISSING) in use."""
+    cached: tuple[tuple[int, int, int], str] | None = None
+
+    def read() -> str:
+        nonlocal cached
+        try:
+            stat = path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+            if cached is None or cached[0] != stamp:
+                cached = (stamp, path.read_text(encoding="ascii").strip())
+        except OSError as error:
+            raise Unauthenticated("E_TOKEN_MISSING", f"token file {path}: {error.strerror}") from None
+        return cached[1]
+
+    return read
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step, readable by its owner only."""
+    temporary = _temporary(path, text)
+    os.replace(temporary, path)
+
+
+class _Later(SystemClock):
+    """The machine's clock, ahead: what is valid on it is valid for that long still."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self._ahead = ahead
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
+
+
+def _mint_dev(home: Path, claims: dict[str, object], ttl: timedelta, clock: Clock | None) -> str:
+    now = (clock or SystemClock()).now()
+    times = {"iat": int(now.timestamp()), "nbf": int(now.timestamp()), "exp": int((now + ttl).timestamp())}
+    return mint(_issuer_key(home), {"iss": DEV_ISSUER, **claims, **times, "jti": secrets.token_hex(8)})
+
+
+def _issuer_key(home: Path) -> OKPKey:
+    return OKPKey.import_key(json.loads((_keys_folder(home) / "issuer.jwk").read_bytes()))
+
+
+def _new_key() -> OKPKey:
+    return OKPKey.generate_key("Ed25519", {"kid": secrets.token_hex(8), "alg": ALGORITHM, "use": "sig"}, private=True)
+
+
+def _keys_folder(home: Path) -> Path:
+    return home / "keys"
+
+
+def _private_folder(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1)
+
+
+def _temporary(path: Path, text: str) -> str:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    return name
+
+
+def _create_once(path: Path, text: str) -> None:
+    """Link a finished file into place: the first process wins and no one ever reads half a key."""
+    temporary = _temporary(path, text)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(temporary)

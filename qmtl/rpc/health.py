@@ -1,0 +1,60 @@
+"""The standard health service, one status per service on the server and one for the whole.
+
+`Watch` ends when the server drains, so that a watcher cannot hold up a graceful stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
+from grpc import aio
+from grpc_health.v1 import health_pb2 as healthpb
+from grpc_health.v1 import health_pb2_grpc as healthrpc
+
+from qmtl.core.errors import NotFound
+
+SERVING = healthpb.HealthCheckResponse.SERVING
+NOT_SERVING = healthpb.HealthCheckResponse.NOT_SERVING
+SERVICE_UNKNOWN = healthpb.HealthCheckResponse.SERVICE_UNKNOWN
+
+Context = aio.ServicerContext[healthpb.HealthCheckRequest, healthpb.HealthCheckResponse]
+
+
+class Health(healthrpc.HealthServicer):
+    """Statuses by service name; the empty name is the server."""
+
+    def __init__(self, services: Iterable[str]) -> None:
+        self._statuses: dict[str, int] = dict.fromkeys(["", *services], NOT_SERVING)
+        self._draining = False
+        self._changed = asyncio.Condition()
+
+    async def set_all(self, serving: bool) -> None:
+        """Say the same of every service."""
+        async with self._changed:
+            self._statuses = dict.fromkeys(self._statuses, SERVING if serving else NOT_SERVING)
+            self._changed.notify_all()
+
+    async def drain(self) -> None:
+        """NOT_SERVING from now on, and every watcher is let go."""
+        self._draining = True
+        await self.set_all(False)
+
+    async def Check(self, request: healthpb.HealthCheckRequest, context: Context) -> healthpb.HealthCheckResponse:
+        status = self._statuses.get(request.service)
+        if status is None:
+            raise NotFound("E_SERVICE_UNKNOWN", f"no service {request.service!r} here")
+        return healthpb.HealthCheckResponse(status=status)
+
+    async def Watch(
+        self, request: healthpb.HealthCheckRequest, context: Context
+    ) -> AsyncIterator[healthpb.HealthCheckResponse]:
+        last: int | None = None
+        while not (self._draining and last is not None):
+            status = self._statuses.get(request.service, SERVICE_UNKNOWN)
+            if status != last:
+                yield healthpb.HealthCheckResponse(status=status)
+                last = status
+            async with self._changed:
+                while not self._draining and self._statuses.get(request.service, SERVICE_UNKNOWN) == last:
+                    await self._changed.wait()

@@ -1,0 +1,159 @@
+"""Run a service: everything around its composition root.
+
+`main(runtime)` composes and calls `runtime.serve(server)`, which returns after a graceful stop; what the
+composition opened with `async with` is then closed in order. A background task that dies, or ends while
+the service runs, takes the process down with exit code 1: a service half alive is worse than one restarted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import structlog
+
+from qmtl.core.clock import Clock, SystemClock
+from qmtl.core.errors import QmtlError
+from qmtl.core.settings import ServiceSettings, split_address
+from qmtl.rpc import logs, telemetry
+from qmtl.rpc.auth import Authenticator, TokenSource, ensure_service_token, file_token, service_token_path
+from qmtl.rpc.channel import MeshChannel, connect
+from qmtl.rpc.interceptors import Limits
+from qmtl.rpc.metrics import Metrics, MetricsEndpoint
+from qmtl.rpc.server import Server
+
+TOKEN_CHECK_S: Final = 3600.0
+GRACE_S: Final = 5.0
+
+
+class Runtime:
+    """What a composition root is given: settings, clock, authenticator, metrics, channels, background tasks."""
+
+    def __init__(self, settings: ServiceSettings, service: str, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.service = service
+        self.clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self.log = structlog.stdlib.get_logger(f"qmtl.{service}")
+        self.authenticator = Authenticator.from_settings(settings, self.clock)
+        self.service_token: TokenSource = file_token(service_token_path(settings.mesh.home, service))
+        self.stopping = asyncio.Event()
+        self._channels: dict[str, MeshChannel] = {}
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        self._failure: BaseException | None = None
+
+    def server(self, limits: Limits | None = None) -> Server:
+        """A server of this service, not yet started: add contracts to it, then `serve` it."""
+        return Server(
+            self.settings,
+            service=self.service,
+            authenticator=self.authenticator,
+            clock=self.clock,
+            metrics=self.metrics,
+            limits=limits,
+        )
+
+    def channel(self, peer: str, default_timeout_s: float = 10.0) -> MeshChannel:
+        """The channel to another service of the mesh; one per peer, closed when the service stops."""
+        if peer not in self._channels:
+            self._channels[peer] = connect(
+                self.settings.mesh.addresses[peer],
+                settings=self.settings,
+                service_token=self.service_token,
+                default_timeout_s=default_timeout_s,
+                metrics=self.metrics,
+            )
+        return self._channels[peer]
+
+    def background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the server until the service stops; its end before that ends the process."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks[task] = name
+        task.add_done_callback(self._on_task_end)
+
+    def stop(self) -> None:
+        """Begin the graceful stop."""
+        self.stopping.set()
+
+    async def serve(self, server: Server, grace_s: float = GRACE_S) -> None:
+        """Start the server, wait for SIGTERM, SIGINT or a failure, stop gracefully.
+
+        Raises what a background task died of.
+        """
+        try:
+            await server.start()
+            await self.stopping.wait()
+            self.log.info("stopping")
+        finally:
+            await server.stop(grace_s)
+            await self._end_tasks()
+        if self._failure is not None:
+            raise self._failure
+
+    async def close(self) -> None:
+        """Close the channels; `run_service` does this last."""
+        await self._end_tasks()
+        for channel in self._channels.values():
+            await channel.close()
+
+    def _on_task_end(self, task: asyncio.Task[None]) -> None:
+        name = self._tasks.pop(task, None)
+        if name is None or self.stopping.is_set() or task.cancelled():
+            return
+        self._failure = task.exception() or RuntimeError(f"background task {name} ended by itself")
+        self.metrics.task_deaths.labels(name).inc()
+        self.log.critical("background_task_died", task=name, exc_info=self._failure)
+        self.stopping.set()
+
+    async def _end_tasks(self) -> None:
+        tasks = list(self._tasks)
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def run_service(main: Callable[[Runtime], Awaitable[None]], settings: ServiceSettings, service: str) -> None:
+    """Run a service until it is told to stop. Exits with 1 when it fails and 2 when its settings are refused."""
+    logs.configure(service, level=settings.log_level or "INFO", style=settings.mesh.log_format)
+    provider = telemetry.configure(service, settings.mesh.otlp_endpoint)
+    log = structlog.stdlib.get_logger(f"qmtl.{service}")
+    try:
+        asyncio.run(_run(main, settings, service))
+    except QmtlError as error:
+        log.critical("failed", reason=error.reason, error=error.message, hint=error.hint)
+        sys.exit(2 if error.reason == "E_CONFIG" else 1)
+    except Exception as error:
+        log.critical("failed", exc_info=error)
+        sys.exit(1)
+    finally:
+        telemetry.shut_down(provider)
+    log.info("stopped")
+
+
+async def _run(main: Callable[[Runtime], Awaitable[None]], settings: ServiceSettings, service: str) -> None:
+    if settings.mesh.profile == "dev":
+        ensure_service_token(settings.mesh.home, service)
+    runtime = Runtime(settings, service)
+    runtime.metrics.add_process_collectors()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, runtime.stop)
+    async with AsyncExitStack() as stack:
+        host = split_address(settings.bind)[0]
+        endpoint = MetricsEndpoint(runtime.metrics, host, settings.metrics_port)
+        stack.callback(endpoint.close)
+        stack.push_async_callback(runtime.close)
+        if settings.mesh.profile == "dev":
+            runtime.background("service-token", _keep_token_fresh(runtime))
+        await main(runtime)
+
+
+async def _keep_token_fresh(runtime: Runtime) -> None:
+    """Dev only: renew the service's own token file before it expires."""
+    while True:
+        await runtime.clock.sleep(TOKEN_CHECK_S)
+        ensure_service_token(runtime.settings.mesh.home, runtime.service)

@@ -1,0 +1,147 @@
+"""Streaming calls as a channel hands them out: grpc's own, with the errors turned back on every way out.
+
+Never tried again: only the reader knows from which position to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator
+from typing import Any, Generic, Self, TypeVar
+
+import grpc
+from grpc import aio
+
+from qmtl.core.errors import QmtlError
+from qmtl.rpc.status import from_parts, from_rpc_error
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+
+class _Stream:
+    """What all streams share: grpc's call, seen through."""
+
+    _call: Any  # one of grpc's three streaming calls; each subclass narrows it by what it offers
+
+    def cancel(self) -> bool:
+        return bool(self._call.cancel())
+
+    def cancelled(self) -> bool:
+        return bool(self._call.cancelled())
+
+    def done(self) -> bool:
+        return bool(self._call.done())
+
+    def time_remaining(self) -> float | None:
+        left: float | None = self._call.time_remaining()
+        return left
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        self._call.add_done_callback(lambda _inner: callback(self))
+
+    async def initial_metadata(self) -> aio.Metadata:
+        metadata: aio.Metadata = await self._call.initial_metadata()
+        return metadata
+
+    async def trailing_metadata(self) -> aio.Metadata:
+        metadata: aio.Metadata = await self._call.trailing_metadata()
+        return metadata
+
+    async def code(self) -> grpc.StatusCode:
+        code: grpc.StatusCode = await self._call.code()
+        return code
+
+    async def details(self) -> str:
+        details: str = await self._call.details()
+        return details
+
+    async def wait_for_connection(self) -> None:
+        try:
+            await self._call.wait_for_connection()
+        except aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+
+
+class _Reading(_Stream, Generic[Res]):
+    """The response side of a stream."""
+
+    _replies: AsyncIterator[Res] | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Res:
+        if self._replies is None:
+            self._replies = aiter(self._call)
+        try:
+            return await anext(self._replies)
+        except aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+
+    async def read(self) -> Any:
+        """The next message or `grpc.aio.EOF`."""
+        try:
+            return await self._call.read()
+        except aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+
+
+class _Writing(_Stream, Generic[Req]):
+    """The request side of a stream."""
+
+    async def write(self, request: Req) -> None:
+        """Send one message. A call that is over raises its own error, not that it is over."""
+        try:
+            await self._call.write(request)
+        except aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        except asyncio.InvalidStateError:
+            outcome = await self._outcome() if self._call.done() else None
+            if outcome is None:
+                raise
+            raise outcome from None
+
+    async def done_writing(self) -> None:
+        """Tell the peer that no more will come; nothing when the call is over already."""
+        try:
+            await self._call.done_writing()
+        except aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+
+    async def _outcome(self) -> QmtlError | None:
+        code = await self.code()
+        if code is grpc.StatusCode.OK:
+            return None
+        return from_parts(code, await self.details(), await self.trailing_metadata())
+
+
+class ReadingCall(_Reading[Res], aio.UnaryStreamCall[Req, Res]):
+    """One request, a stream of replies."""
+
+    def __init__(self, call: aio.UnaryStreamCall[Req, Res]) -> None:
+        self._call = call
+
+
+class WritingCall(_Writing[Req], aio.StreamUnaryCall[Req, Res]):
+    """A stream of requests, one reply."""
+
+    def __init__(self, call: aio.StreamUnaryCall[Req, Res]) -> None:
+        self._call = call
+
+    def __await__(self) -> Generator[Any, None, Res]:
+        return self._reply().__await__()
+
+    async def _reply(self) -> Res:
+        try:
+            reply: Res = await self._call
+        except aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        return reply
+
+
+class TwoWayCall(_Reading[Res], _Writing[Req], aio.StreamStreamCall[Req, Res]):
+    """A stream each way."""
+
+    def __init__(self, call: aio.StreamStreamCall[Req, Res]) -> None:
+        self._call = call

@@ -1,0 +1,93 @@
+"""What the tests of this room compose: a home with keys, servers on loopback, channels with tokens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from qmtl.core.clock import Clock, SystemClock
+from qmtl.core.settings import MeshSettings, ServiceSettings
+from qmtl.rpc.auth import Authenticator, Role, TokenSource, mint_service_token, mint_user_token
+from qmtl.rpc.channel import MeshChannel, connect
+from qmtl.rpc.interceptors import Limits
+from qmtl.rpc.metrics import Metrics
+from qmtl.rpc.server import Server
+from tests.rpc.echo import Act, Echo, EchoStub, add_echo, service
+
+
+def settings_of(home: Path, name: str = "dagmanager") -> ServiceSettings:
+    """Settings of a service on any free port."""
+    return ServiceSettings(service=name, mesh=MeshSettings(home=home), bind="127.0.0.1:0")
+
+
+def user(home: Path, role: Role = Role.OPERATOR, worlds: list[str] | None = None) -> TokenSource:
+    """A user's token source."""
+    token = mint_user_token(home, role, "alice", worlds)
+    return lambda: token
+
+
+def peer(home: Path, name: str = "gateway") -> TokenSource:
+    """A service's token source."""
+    token = mint_service_token(home, name)
+    return lambda: token
+
+
+async def shout(text: str) -> str:
+    """The default act."""
+    return text.upper()
+
+
+class Mesh:
+    """Starts servers and opens channels; all are closed when the test ends."""
+
+    def __init__(self, home: Path, stack: AsyncExitStack) -> None:
+        self.home = home
+        self.stack = stack
+        self.metrics = Metrics()
+
+    async def serve(
+        self,
+        act: Act = shout,
+        *,
+        name: str = "dagmanager",
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        planned: Mapping[str, str] | None = None,
+        settings: ServiceSettings | None = None,
+    ) -> Server:
+        """A started server with an Echo."""
+        settings = settings or settings_of(self.home, name)
+        clock = clock or SystemClock()
+        server = Server(
+            settings,
+            service=name,
+            authenticator=Authenticator.from_settings(settings, clock),
+            clock=clock,
+            metrics=self.metrics,
+            limits=limits,
+        )
+        server.add(add_echo, Echo(act), service(), planned or {})
+        self.stack.push_async_callback(server.stop, 0.0)
+        await server.start()
+        return server
+
+    async def channel(
+        self, server: Server, *, as_user: TokenSource | None = None, as_service: TokenSource | None = None
+    ) -> MeshChannel:
+        """A channel with exactly these tokens."""
+        channel = connect(
+            f"127.0.0.1:{server.port}", user_token=as_user, service_token=as_service, metrics=self.metrics
+        )
+        return await self.stack.enter_async_context(channel)
+
+    async def stub(self, server: Server) -> EchoStub:
+        """A stub with the tokens every PUBLIC call needs: a user's and a service's."""
+        return EchoStub(await self.channel(server, as_user=user(self.home), as_service=peer(self.home)))
+
+
+@asynccontextmanager
+async def running_mesh(home: Path) -> AsyncIterator[Mesh]:
+    """A mesh for one test."""
+    async with AsyncExitStack() as stack:
+        yield Mesh(home, stack)
