@@ -32,12 +32,12 @@ class EffectiveMode(Enum):
 
 
 class DowngradeReason(Enum):
-    """Why a context is lower than what the decision, if any, asked for."""
+    """Why a context is lower than the hint or the decision asked for."""
 
     DECISION_UNAVAILABLE = "DECISION_UNAVAILABLE"
     STALE_DECISION = "STALE_DECISION"
     MISSING_AS_OF = "MISSING_AS_OF"
-    SHADOW_NOT_OPERATOR_SET = "SHADOW_NOT_OPERATOR_SET"
+    MODE_CEILING = "MODE_CEILING"
 
 
 _ORDER = (
@@ -47,6 +47,7 @@ _ORDER = (
     EffectiveMode.PAPER,
     EffectiveMode.LIVE,
 )
+_DOMAIN_ORDER = (ExecutionDomain.BACKTEST, ExecutionDomain.SHADOW, ExecutionDomain.DRYRUN, ExecutionDomain.LIVE)
 
 
 def domain_of(mode: EffectiveMode) -> ExecutionDomain:
@@ -76,7 +77,7 @@ def orders_allowed(domain: ExecutionDomain) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ContextHint:
-    """What a client says about its context. `execution_domain` is kept for the record, never followed."""
+    """What a client says about its context. `execution_domain` is what it hopes for; it is never followed."""
 
     world_id: str
     execution_domain: ExecutionDomain | None = None
@@ -115,25 +116,33 @@ def decide_context(
 
     `as_of` is the snapshot the caller pinned (the newest sealed artifact of the world's preset); a
     fresh decision's own as_of wins over it, a stale one's is not kept. LIVE without an as_of is
-    lowered like DRYRUN: without its session there is no shared ComputeKey to run under.
+    lowered like DRYRUN: without its session there is no shared ComputeKey to run under. SHADOW that no
+    operator set is lowered to BACKTEST; a hint above the decision is answered with the decision's domain.
     """
     if decision is None:
         return _lowered(hint, DowngradeReason.DECISION_UNAVAILABLE, as_of)
     if stale:
         return _lowered(hint, DowngradeReason.STALE_DECISION, as_of)
     if decision.effective_mode is EffectiveMode.SHADOW and not decision.operator_set:
-        return _lowered(hint, DowngradeReason.SHADOW_NOT_OPERATOR_SET, as_of)
+        return _lowered(hint, DowngradeReason.MODE_CEILING, as_of)
     pinned = decision.as_of or as_of
     domain = domain_of(decision.effective_mode)
     if pinned is None and domain is not ExecutionDomain.SHADOW:
         return _lowered(hint, DowngradeReason.MISSING_AS_OF, None)
+    capped = hint.execution_domain is not None and _rank(domain) < _rank(hint.execution_domain)
     return ComputeContext(
         world_id=hint.world_id,
         execution_domain=domain,
         as_of=pinned,
         partition=hint.partition,
         dataset_fingerprint=decision.dataset_fingerprint or hint.dataset_fingerprint,
+        downgraded=capped,
+        downgrade_reason=DowngradeReason.MODE_CEILING if capped else None,
     )
+
+
+def _rank(domain: ExecutionDomain) -> int:
+    return _DOMAIN_ORDER.index(domain)
 
 
 def _lowered(hint: ContextHint, reason: DowngradeReason, as_of: datetime | None) -> ComputeContext:
