@@ -1,0 +1,250 @@
+"""Local replay: commands of a graph against a simulated account, bar by bar, deterministic to the last digit.
+
+At each bar's close: open orders meet the bar first (market orders fill at its open), then the commands of that
+bar become orders, which the next bar is the first to meet. Money is exact decimals; floats appear only in
+the statistics made afterwards. Results are research, never authoritative: a world decides by its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import numpy as np
+
+from brokerage.domain.backtest import SimulatedAccount
+from brokerage.domain.matching import Bar, bars_from_doubles
+from brokerage.domain.orders import OrderEvent, Side
+from brokerage.domain.profile import BrokerageProfile, spot
+from brokerage.domain.states import EventKind
+from qmtl.sdk.bars import Bars, Times
+from qmtl.sdk.batch import Outputs, Series, bind, run_batch
+from qmtl.sdk.engine import StreamEngine
+from qmtl.sdk.folds import Floats
+from qmtl.sdk.graph import Dag
+from qmtl.sdk.nodes import StreamInput
+from qmtl.sdk.planner import Holding, Intent, Planner
+from qmtl.sdk.statistics import DAYS_PER_YEAR, Trade, performance
+from qmtl.sdk.strategy import Assembled, FillEvent, Signal, Strategy
+from qmtl.sdk.trades import round_trips
+from qmtl.sdk.words import NS_PER_S, refused
+
+_YEAR_NS = DAYS_PER_YEAR * 86_400 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTerms:
+    """What a replay starts with. `profile` None: spot, 0.1 % fee, paid in full. Days per year annualise the ratios."""
+
+    cash: Decimal = Decimal(100_000)
+    profile: BrokerageProfile | None = None
+    periods_per_year: float = 365.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An order that was denied, and the rule that denied it."""
+
+    client_order_id: str
+    rule: str
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replay:
+    """What a replay came to, from the bar of the first possible decision on. Equity is at each close."""
+
+    currency: str
+    time_ns: Times
+    equity: tuple[Decimal, ...]
+    fills: tuple[FillEvent, ...]
+    trades: tuple[Trade, ...]
+    refusals: tuple[Refusal, ...]
+    metrics: Mapping[str, float]
+
+    @property
+    def equity_floats(self) -> Floats:
+        return np.array([float(value) for value in self.equity])
+
+
+@dataclass(slots=True)
+class _Tape:
+    times: list[int] = field(default_factory=list)
+    equity: list[Decimal] = field(default_factory=list)
+    invested: int = 0
+    fills: list[FillEvent] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def replay(
+    assembled: Assembled, data: Bars | Iterable[Bars], terms: AccountTerms | None = None, *, streaming: bool = False
+) -> Replay:
+    """Run a strategy over history. `streaming` drives the graph event by event; the result is the same.
+
+    Raises InvalidRequest: E_NOTHING_TRADED without a trade rule, E_CURRENCIES for several quote currencies;
+    NotFound (E_DATA_MISSING, INSTRUMENT_UNKNOWN).
+    """
+    terms, bars = terms or AccountTerms(), (data,) if isinstance(data, Bars) else tuple(data)
+    if not assembled.rules:
+        raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
+    outputs = stream_outputs(assembled.dag, bars) if streaming else run_batch(assembled.dag, bars)
+    session = _Session(assembled, bars, terms)
+    assembled.strategy.on_start()
+    tape = session.run(outputs)
+    assembled.strategy.on_finish()
+    return _result(tape, session.currency, terms)
+
+
+def stream_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
+    """Every vertex's series, made by the streaming engine event by event."""
+    engine = StreamEngine(dag)
+    made: dict[str, tuple[list[int], list[Sequence[float]]]] = {v.node_id: ([], []) for v in dag.nodes}
+    for time_ns, source, row in events_of(dag, bind(dag, data)):
+        for emission in engine.push(source, time_ns, row):
+            made[emission.vertex.node_id][0].append(emission.time_ns)
+            made[emission.vertex.node_id][1].append(emission.row)
+    for emission in engine.finish():
+        made[emission.vertex.node_id][0].append(emission.time_ns)
+        made[emission.vertex.node_id][1].append(emission.row)
+    return Outputs({v.node_id: _series(*made[v.node_id], width=len(v.schema.fields)) for v in dag.nodes})
+
+
+def events_of(dag: Dag, bound: Mapping[str, Bars]) -> Iterator[tuple[int, StreamInput, list[float]]]:
+    """Bars of all sources by close time; at one time in the graph's order."""
+    order = sorted(
+        (time_ns, rank, index)
+        for rank, source in enumerate(dag.sources)
+        for index, time_ns in enumerate(bound[source.node_id].close_ns.tolist())
+    )
+    rows = [bound[source.node_id].values.tolist() for source in dag.sources]
+    for time_ns, rank, index in order:
+        yield time_ns, dag.sources[rank], rows[rank][index]
+
+
+def fill_of(account: SimulatedAccount, event: OrderEvent) -> FillEvent:
+    """A FILLED event of a simulated account, with a signed quantity."""
+    view = account.fill_view(event)
+    signed = view.quantity if view.side is Side.BUY else -view.quantity
+    return FillEvent(view.symbol, signed, view.price, view.fee, view.fee_currency, view.at_ns, view.trade_id)
+
+
+class _Session:
+    """One account stepped through time by the commands of one strategy."""
+
+    def __init__(self, assembled: Assembled, data: Sequence[Bars], terms: AccountTerms) -> None:
+        self._strategy: Strategy = assembled.strategy
+        self._planners = {rule.command.node_id: Planner(rule) for rule in assembled.rules}
+        self._names = assembled.dag.names
+        self._data = {bars.symbol: bars for bars in _traded(assembled, data)}
+        probe = SimulatedAccount(terms.profile or spot(), {})
+        self.currency = _one_currency({probe.instrument(symbol).quote for symbol in self._data})
+        self._account = SimulatedAccount(terms.profile or spot(), {self.currency: terms.cash})
+        self._tape = _Tape()
+
+    def run(self, outputs: Outputs) -> _Tape:
+        commands = self._commands(outputs)
+        first = min(commands, default=None)
+        for time_ns, bars in self._steps():
+            for symbol, bar in bars:
+                self._take(self._account.on_bar(symbol, bar))
+            for node_id, target, price in commands.get(time_ns, ()):
+                self._decide(node_id, time_ns, target, price)
+            if first is not None and time_ns >= first:
+                self._mark(time_ns)
+        return self._tape
+
+    def _commands(self, outputs: Outputs) -> dict[int, list[tuple[str, float, float]]]:
+        found: dict[int, list[tuple[str, float, float]]] = {}
+        for node_id in self._planners:
+            series = outputs.by_id[node_id]
+            for time_ns, (target, price) in zip(series.time_ns.tolist(), series.rows.tolist(), strict=True):
+                found.setdefault(time_ns, []).append((node_id, target, price))
+        return found
+
+    def _steps(self) -> Iterator[tuple[int, list[tuple[str, Bar]]]]:
+        """Bars of all symbols by close time; at one time by symbol, so that every run sees one order."""
+        merged: dict[int, list[tuple[str, Bar]]] = {}
+        for symbol, bars in sorted(self._data.items()):
+            v = bars.values
+            columns = (v[:, 0], v[:, 1], v[:, 2], v[:, 3], v[:, 4])
+            instrument = self._account.instrument(symbol)
+            for bar in bars_from_doubles(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns):
+                merged.setdefault(bar.end_ns, []).append((symbol, bar))
+        return iter(sorted(merged.items()))
+
+    def _decide(self, node_id: str, time_ns: int, target: float, price: float) -> None:
+        planner = self._planners[node_id]
+        changed = target != planner.last
+        expected = self._account.position(planner.rule.symbol) + self._open_quantity(planner.rule.symbol)
+        intent = planner.plan(time_ns, target, price, Holding(expected, self._account.equity(self.currency)))
+        if changed:
+            self._strategy.on_signal(Signal(self._names[node_id], time_ns, target))
+        if intent is not None:
+            self._take(self._submit(intent))
+
+    def _submit(self, intent: Intent) -> list[OrderEvent]:
+        side = Side.BUY if intent.quantity > 0 else Side.SELL
+        return self._account.market(
+            intent.symbol, side, abs(intent.quantity), intent.decided_ns, intent.client_order_id
+        )
+
+    def _open_quantity(self, symbol: str) -> Decimal:
+        instrument = self._account.instrument(symbol)
+        working = self._account.desk.open_orders(symbol)
+        return sum(
+            (record.order.side.sign * instrument.quantity_decimal(record.remaining) for record in working), Decimal(0)
+        )
+
+    def _take(self, events: Iterable[OrderEvent]) -> None:
+        for event in events:
+            if event.kind is EventKind.FILLED:
+                fill = fill_of(self._account, event)
+                self._tape.fills.append(fill)
+                self._strategy.on_fill(fill)
+            elif event.kind is EventKind.DENIED:
+                name = self._account.desk.records[event.order_id].order.client_order_id
+                self._tape.refusals.append(Refusal(name, event.denial.value if event.denial else "", event.at_ns))
+
+    def _mark(self, time_ns: int) -> None:
+        self._tape.times.append(time_ns)
+        self._tape.equity.append(self._account.equity(self.currency))
+        self._tape.invested += any(self._account.position(symbol) for symbol in self._data)
+
+
+def _result(tape: _Tape, currency: str, terms: AccountTerms) -> Replay:
+    trades = round_trips(tape.fills, currency)
+    times = np.array(tape.times, dtype=np.int64)
+    equity = np.array([float(value) for value in tape.equity])
+    metrics: dict[str, float] = {}
+    if len(equity):
+        metrics = performance(times, equity, trades, periods_per_year=terms.periods_per_year)
+        metrics |= _activity(tape, times, equity, currency)
+    return Replay(currency, times, tuple(tape.equity), tuple(tape.fills), trades, tuple(tape.refusals), metrics)
+
+
+def _activity(tape: _Tape, times: Times, equity: Floats, currency: str) -> dict[str, float]:
+    fees = sum((f.fee if f.fee_currency == currency else f.fee * f.price for f in tape.fills), Decimal(0))
+    notional = sum((abs(fill.quantity) * fill.price for fill in tape.fills), Decimal(0))
+    years = float(times[-1] - times[0]) / _YEAR_NS
+    found = {"exposure": tape.invested / len(equity), "fees_paid": float(fees)}
+    if years > 0.0 and equity.mean() > 0.0:
+        found["turnover"] = float(notional) / float(equity.mean()) / years
+    return found
+
+
+def _series(times: list[int], rows: list[Sequence[float]], *, width: int) -> Series:
+    shaped = np.array(rows, dtype=np.float64).reshape(len(rows), width)
+    return Series(np.array(times, dtype=np.int64), shaped)
+
+
+def _traded(assembled: Assembled, data: Sequence[Bars]) -> list[Bars]:
+    bound = bind(assembled.dag, data)
+    symbols = {rule.symbol: rule.command.interval_s for rule in assembled.rules}
+    return [bars for bars in bound.values() if symbols.get(bars.symbol) == bars.interval_s]
+
+
+def _one_currency(quotes: set[str]) -> str:
+    if len(quotes) != 1:
+        raise refused("E_CURRENCIES", "symbols", ", ".join(sorted(quotes)), "one quote currency in a local backtest")
+    return quotes.pop()
