@@ -1,0 +1,47 @@
+"""Small worlds, strategies and numbers that the tests of worldservice are written with."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from worldservice.domain.evaluation import Candidate, Evidence, Number
+from worldservice.domain.pipeline import DataState
+from worldservice.domain.worlds import BOTH_SIDES, Binding, BindingState, Side, Stage, World, new_world
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+DOCUMENT = """\
+data_currency: {max_lag: 5m, min_history: 60d}
+selection:
+  gates: {and: ["sample_days >= 30", "sharpe >= 0.6", "max_drawdown <= 0.25"]}
+  score: "sharpe + 0.1*win_rate - 0.2*ulcer_index"
+  topk: {total: 8, by_side: {long: 5, short: 3}}
+"""
+GOOD: Mapping[str, float] = {
+    "sample_days": 90,
+    "sharpe": 1.2,
+    "max_drawdown": 0.1,
+    "win_rate": 0.5,
+    "ulcer_index": 1.0,
+}
+
+
+def evidence(values: Mapping[str, float] = GOOD, run_id: str = "run-1", days: int = 90) -> Evidence:
+    numbers = tuple(Number(name, float(value)) for name, value in values.items())
+    return Evidence(run_id, Stage.BACKTEST, numbers, "blake3:data", NOW - timedelta(days=days), NOW, 0.97)
+
+
+def candidate(
+    name: str, values: Mapping[str, float] = GOOD, sides: frozenset[Side] = frozenset({Side.LONG})
+) -> Candidate:
+    return Candidate(name, sides, evidence(values))
+
+
+def world(world_id: str = "alpha", **fields: bool) -> World:
+    return new_world(world_id, "ann", NOW, allow_live=fields.get("allow_live", False))
+
+
+def binding(name: str, stage: Stage = Stage.BACKTEST) -> Binding:
+    return Binding("alpha", name, stage, BindingState.ACTIVE, BOTH_SIDES, 1, "ann", NOW)
+
+
+def fresh(lag: timedelta = timedelta(minutes=1)) -> DataState:
+    return DataState(NOW, NOW - lag)

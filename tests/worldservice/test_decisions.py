@@ -1,0 +1,94 @@
+"""What a world may do: every way to be lowered, no way to be raised by something that is missing."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
+
+import pytest
+
+from qmtl.core.modes import EffectiveMode
+from tests.worldservice.samples import DOCUMENT, GOOD, NOW, candidate, evidence, fresh, world
+from worldservice.domain.decisions import WorldFacts, changed, decide
+from worldservice.domain.evaluation import Candidate
+from worldservice.domain.pipeline import DataState
+from worldservice.domain.policy import parse_policy
+from worldservice.domain.worlds import BOTH_SIDES, WorldState
+
+POLICY = parse_policy(DOCUMENT)
+WORLD = replace(world(), default_policy_version=1)
+FACTS = WorldFacts(WORLD, POLICY, (candidate("s"),), fresh(), replay=False)
+
+
+@pytest.mark.parametrize(
+    ("facts", "mode", "reason"),
+    [
+        (replace(FACTS, policy=None), EffectiveMode.VALIDATE, "NO_POLICY"),
+        (replace(FACTS, candidates=()), EffectiveMode.VALIDATE, "NO_BINDINGS"),
+        (replace(FACTS, world=replace(WORLD, state=WorldState.DELETED)), EffectiveMode.VALIDATE, "WORLD_DELETED"),
+        (
+            replace(FACTS, world=replace(WORLD, state=WorldState.SUSPENDED)),
+            EffectiveMode.COMPUTE_ONLY,
+            "WORLD_SUSPENDED",
+        ),
+        (replace(FACTS, world=replace(WORLD, circuit_breaker=True)), EffectiveMode.COMPUTE_ONLY, "CIRCUIT_BREAKER"),
+        (replace(FACTS, data=DataState(NOW, None)), EffectiveMode.COMPUTE_ONLY, "DATA_END_UNKNOWN"),
+        (replace(FACTS, data=fresh(timedelta(hours=1))), EffectiveMode.COMPUTE_ONLY, "DATA_STALE"),
+        (
+            replace(FACTS, candidates=(Candidate("s", BOTH_SIDES, None),)),
+            EffectiveMode.COMPUTE_ONLY,
+            "NOTHING_SELECTED",
+        ),
+        (FACTS, EffectiveMode.PAPER, "LIVE_NOT_ALLOWED"),
+    ],
+)
+def test_each_lack_lowers_the_world(facts: WorldFacts, mode: EffectiveMode, reason: str) -> None:
+    decision = decide(facts, NOW).decision
+    assert decision.effective_mode is mode
+    assert reason in decision.reasons
+
+
+def test_live_is_reached_by_exactly_one_combination() -> None:
+    found = []
+    for allow, replay, approved, fingerprint, passes in product([False, True], repeat=5):
+        proof = replace(
+            evidence({**GOOD, "sharpe": 1.0 if passes else 0.0}), dataset_fingerprint="f" if fingerprint else ""
+        )
+        facts = WorldFacts(
+            replace(WORLD, allow_live=allow),
+            POLICY,
+            (Candidate("s", BOTH_SIDES, proof),),
+            fresh(),
+            replay=replay,
+            live_approved=frozenset({"s"} if approved else ()),
+        )
+        if decide(facts, NOW).decision.effective_mode is EffectiveMode.LIVE:
+            found.append((allow, replay, approved, fingerprint, passes))
+    assert found == [(True, False, True, True, True)]
+
+
+def test_an_approval_of_another_strategy_does_not_open_live() -> None:
+    facts = replace(FACTS, world=replace(WORLD, allow_live=True), live_approved=frozenset({"other"}))
+    assert decide(facts, NOW).decision.effective_mode is EffectiveMode.PAPER
+
+
+def test_a_strategy_that_is_not_selected_only_computes() -> None:
+    facts = replace(FACTS, candidates=(candidate("s"), candidate("weak", {**GOOD, "sharpe": 0.1})))
+    verdicts = decide(facts, NOW)
+    assert verdicts.ceiling_of("s") is EffectiveMode.PAPER
+    assert verdicts.ceiling_of("weak") is EffectiveMode.COMPUTE_ONLY
+    assert verdicts.ceiling_of("unknown") is EffectiveMode.COMPUTE_ONLY
+
+
+def test_the_etag_changes_only_with_content() -> None:
+    first = decide(FACTS, NOW).decision
+    later = decide(FACTS, NOW + timedelta(seconds=7), ttl=timedelta(seconds=9)).decision
+    assert first.etag == later.etag
+    assert not changed(first, later)
+    other = decide(replace(FACTS, world=replace(WORLD, circuit_breaker=True)), NOW).decision
+    assert other.etag != first.etag
+    assert changed(first, other)
+    assert changed(None, first)
+
+
+def test_the_same_inputs_give_the_same_report_and_ruleset() -> None:
+    assert decide(FACTS, NOW) == decide(replace(FACTS, policy=parse_policy(DOCUMENT)), NOW)

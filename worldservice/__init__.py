@@ -1,0 +1,1 @@
+"""worldservice: the only authority on what may trade. Owns worlds, policies, decisions, activation."""

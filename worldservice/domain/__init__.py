@@ -1,0 +1,1 @@
+"""The pure room of worldservice: values and functions; no I/O, no protobuf, no clock reads, no SQL."""

@@ -1,0 +1,180 @@
+"""Decide: from a world's facts to what it may do now, with every reason. Total, and never higher than shown.
+
+The mode is the world's ceiling. A strategy's own mode is the lower of it, its binding's stage, and
+COMPUTE_ONLY unless the policy selects it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from qmtl.core.identity import canonical_json, digest
+from qmtl.core.modes import EffectiveMode, lower
+from worldservice.domain.evaluation import Candidate, EvaluationReport, Evidence
+from worldservice.domain.pipeline import DataState, data_currency, report_of, run_pipeline
+from worldservice.domain.policy import Policy
+from worldservice.domain.worlds import World, WorldState
+
+TTL_DEFAULT = timedelta(seconds=300)
+
+
+@dataclass(frozen=True, slots=True)
+class WorldFacts:
+    """All a decision depends on but the clock. `policy` None: none is set."""
+
+    world: World
+    policy: Policy | None
+    candidates: tuple[Candidate, ...]
+    data: DataState
+    replay: bool
+    live_approved: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A DecisionEnvelope: the ceiling of a world, why it is not higher, and what it was decided from."""
+
+    world_id: str
+    policy_version: int
+    effective_mode: EffectiveMode
+    reasons: tuple[str, ...]
+    as_of: datetime | None
+    ttl: timedelta
+    dataset_fingerprint: str
+    coverage: float
+    data_end: datetime | None
+    decided_at: datetime
+    ruleset_hash: str
+    selected: tuple[str, ...]
+
+    @property
+    def etag(self) -> str:
+        """Hash of the content; when it was decided and how long it holds are not content."""
+        return digest(canonical_json([*self.substance(), _text(self.as_of), _text(self.data_end), repr(self.coverage)]))
+
+    def substance(self) -> list[str | int | list[str]]:
+        """What a follower acts on; data that merely moved on does not change it."""
+        return [
+            self.world_id,
+            self.policy_version,
+            self.effective_mode.value,
+            list(self.reasons),
+            self.dataset_fingerprint,
+            self.ruleset_hash,
+            list(self.selected),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """A decision with the reports it rests on, by strategy."""
+
+    decision: Decision
+    reports: Mapping[str, EvaluationReport]
+
+    def ceiling_of(self, strategy_id: str) -> EffectiveMode:
+        """The highest mode one strategy may have: the world's, if the policy selects it."""
+        if strategy_id in self.decision.selected:
+            return self.decision.effective_mode
+        return lower(self.decision.effective_mode, EffectiveMode.COMPUTE_ONLY)
+
+
+def decide(
+    facts: WorldFacts, now: datetime, *, as_of: datetime | None = None, ttl: timedelta = TTL_DEFAULT
+) -> Verdicts:
+    """The decision on a world and the report on each of its strategies."""
+    reports = _reports(facts, now)
+    ranked = sorted((r for r in reports.values() if r.selected), key=lambda r: r.rank)
+    selected = tuple(report.strategy_id for report in ranked)
+    mode, reasons = _mode(facts, selected)
+    anchor = _anchor(facts, selected)
+    decision = Decision(
+        world_id=facts.world.world_id,
+        policy_version=facts.world.default_policy_version if facts.policy else 0,
+        effective_mode=mode,
+        reasons=reasons,
+        as_of=as_of or facts.data.data_end,
+        ttl=ttl,
+        dataset_fingerprint=anchor.dataset_fingerprint if anchor else "",
+        coverage=anchor.coverage if anchor else 0.0,
+        data_end=facts.data.data_end,
+        decided_at=now,
+        ruleset_hash=facts.policy.ruleset_hash if facts.policy else "",
+        selected=selected,
+    )
+    return Verdicts(decision, reports)
+
+
+def changed(before: Decision | None, after: Decision) -> bool:
+    """Whether a decision is news to a follower."""
+    return before is None or before.substance() != after.substance()
+
+
+def _reports(facts: WorldFacts, now: datetime) -> Mapping[str, EvaluationReport]:
+    policy = facts.policy
+    if policy is None:
+        return {}
+    version = facts.world.default_policy_version
+    verdicts = run_pipeline(policy, facts.candidates, facts.data)
+    return {v.strategy_id: report_of(v, facts.world.world_id, version, policy, now) for v in verdicts}
+
+
+def _mode(facts: WorldFacts, selected: Sequence[str]) -> tuple[EffectiveMode, tuple[str, ...]]:
+    """The first rule that holds gives the ceiling; below it nothing is asked."""
+    world = facts.world
+    if world.state is WorldState.DELETED:
+        return EffectiveMode.VALIDATE, ("WORLD_DELETED",)
+    if facts.policy is None:
+        return EffectiveMode.VALIDATE, ("NO_POLICY",)
+    if not facts.candidates:
+        return EffectiveMode.VALIDATE, ("NO_BINDINGS",)
+    lowered = _tripped(facts)
+    if lowered:
+        return EffectiveMode.COMPUTE_ONLY, lowered
+    if not selected:
+        return EffectiveMode.COMPUTE_ONLY, ("NOTHING_SELECTED",)
+    missing = _missing_for_live(facts, selected)
+    if missing:
+        return EffectiveMode.PAPER, missing
+    return EffectiveMode.LIVE, ()
+
+
+def _tripped(facts: WorldFacts) -> tuple[str, ...]:
+    reasons = []
+    if facts.world.state is not WorldState.ACTIVE:
+        reasons.append("WORLD_SUSPENDED")
+    if facts.world.circuit_breaker:
+        reasons.append("CIRCUIT_BREAKER")
+    if facts.policy is not None:
+        currency = data_currency(facts.policy, facts.data)
+        if currency.reason:
+            reasons.append(currency.reason)
+    return tuple(reasons)
+
+
+def _missing_for_live(facts: WorldFacts, selected: Sequence[str]) -> tuple[str, ...]:
+    """Every condition of LIVE that does not hold, all together."""
+    reasons = []
+    if not facts.world.allow_live:
+        reasons.append("LIVE_NOT_ALLOWED")
+    if facts.replay:
+        reasons.append("REPLAY_NEVER_LIVE")
+    if not facts.live_approved.intersection(selected):
+        reasons.append("LIVE_NOT_APPROVED")
+    anchor = _anchor(facts, selected)
+    if anchor is None or not anchor.dataset_fingerprint:
+        reasons.append("DATASET_FINGERPRINT_MISSING")
+    return tuple(reasons)
+
+
+def _anchor(facts: WorldFacts, selected: Sequence[str]) -> Evidence | None:
+    """The evidence whose data the envelope names: the best selected strategy's, else the one with the newest data."""
+    by_id = {candidate.strategy_id: candidate.evidence for candidate in facts.candidates if candidate.evidence}
+    if selected:
+        return by_id.get(selected[0])
+    dated = [(found.data_end, name) for name, found in by_id.items() if found.data_end is not None]
+    return by_id[max(dated)[1]] if dated else None
+
+
+def _text(instant: datetime | None) -> str:
+    return instant.isoformat() if instant else ""

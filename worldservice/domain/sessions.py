@@ -1,0 +1,108 @@
+"""Sessions of a world in a trading domain, and the gate sessions of gateways.
+
+A world has at most one open session per domain; its start is the as_of of every ComputeKey in it and its
+watermark only grows. A gate session is a gateway's promise; it lapses by itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from qmtl.core.errors import NotReady
+from qmtl.core.identity import canonical_json, digest
+from qmtl.core.modes import ExecutionDomain, domain_of, orders_allowed
+from worldservice.domain.activation import Activation
+from worldservice.domain.pipeline import DataState
+
+GATE_TTL = timedelta(seconds=5)
+GATE_MARGIN = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    session_id: str
+    world_id: str
+    domain: ExecutionDomain
+    start: datetime
+    watermark: datetime
+    data_preset: str
+    dataset_fingerprint: str
+    opened_at: datetime
+    closed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """What a session starts from when it has to be opened."""
+
+    start: datetime
+    data_preset: str
+    dataset_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateSession:
+    gateway_id: str
+    boot_id: str
+    renewed_at: datetime
+    applied: Mapping[str, int]
+
+
+def domains_entered(activation: Activation) -> frozenset[ExecutionDomain]:
+    """The trading domains some strategy of the world is in."""
+    domains = {domain_of(entry.effective_mode) for entry in activation.entries}
+    return frozenset(domain for domain in domains if orders_allowed(domain))
+
+
+def follow(
+    activation: Activation, open_sessions: tuple[Session, ...], plan: SessionPlan, now: datetime
+) -> tuple[Session, ...]:
+    """The sessions that have to change: opened for a domain first entered, closed for one the last has left."""
+    wanted = domains_entered(activation)
+    have = {session.domain for session in open_sessions}
+    opened = [open_session(activation.world_id, domain, plan, now) for domain in wanted - have]
+    closed = [replace(session, closed_at=now) for session in open_sessions if session.domain not in wanted]
+    return tuple(sorted((*opened, *closed), key=lambda session: session.session_id))
+
+
+def open_session(world_id: str, domain: ExecutionDomain, plan: SessionPlan, now: datetime) -> Session:
+    identity = digest(canonical_json([world_id, domain.value, now.isoformat()]))
+    session_id = f"{world_id}-{domain.value.lower()}-{identity.removeprefix('blake3:')[:12]}"
+    return Session(
+        session_id, world_id, domain, plan.start, plan.start, plan.data_preset, plan.dataset_fingerprint, now
+    )
+
+
+def advance(session: Session, watermark: datetime) -> Session:
+    """The session with a watermark that never goes back. Raises NotReady (E_SESSION_CLOSED)."""
+    if session.closed_at is not None:
+        raise NotReady("E_SESSION_CLOSED", f"session {session.session_id} is closed", hint="ask for the open one")
+    return replace(session, watermark=max(session.watermark, watermark))
+
+
+def data_state(
+    now: datetime, evaluated_end: datetime | None, open_sessions: tuple[Session, ...], *, replay: bool
+) -> DataState:
+    """How current a world's data is: a replay is measured against its own session's watermark, not the wall clock."""
+    newest = max((session.watermark for session in open_sessions), default=None)
+    if replay:
+        data_end = newest or evaluated_end
+        return DataState(data_end or now, data_end)
+    ends = [end for end in (newest, evaluated_end) if end is not None]
+    return DataState(now, max(ends, default=None))
+
+
+def gate_lapsed(session: GateSession, now: datetime) -> bool:
+    """Counted gone a margin later than the gateway itself counts it, so that both errors are on the shut side."""
+    return now > session.renewed_at + GATE_TTL + GATE_MARGIN
+
+
+def lags(
+    applied: Mapping[str, int], current: Mapping[str, tuple[int, datetime]], now: datetime, skew_max: timedelta
+) -> list[str]:
+    """Worlds whose applied revision is behind one that is older than the allowed skew."""
+    return sorted(
+        world_id
+        for world_id, (revision, changed_at) in current.items()
+        if applied.get(world_id, 0) < revision and now - changed_at > skew_max
+    )
