@@ -127,12 +127,14 @@ class DecisionUpdated(_message.Message):
     def __init__(self, decision: _Optional[_Union[_world_pb2.DecisionEnvelope, _Mapping]] = ...) -> None: ...
 
 class QueueUpdated(_message.Message):
-    __slots__ = ("query", "queues")
+    __slots__ = ("query", "queues", "truncated")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     QUEUES_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     query: _dag_pb2.TagQuery
     queues: _containers.RepeatedCompositeFieldContainer[_dag_pb2.Queue]
-    def __init__(self, query: _Optional[_Union[_dag_pb2.TagQuery, _Mapping]] = ..., queues: _Optional[_Iterable[_Union[_dag_pb2.Queue, _Mapping]]] = ...) -> None: ...
+    truncated: bool
+    def __init__(self, query: _Optional[_Union[_dag_pb2.TagQuery, _Mapping]] = ..., queues: _Optional[_Iterable[_Union[_dag_pb2.Queue, _Mapping]]] = ..., truncated: _Optional[bool] = ...) -> None: ...
 
 class QueueLifecycle(_message.Message):
     __slots__ = ("compute_key", "step", "reason")

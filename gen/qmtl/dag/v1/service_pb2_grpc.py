@@ -151,7 +151,7 @@ class DagManagerServiceServicer:
         Idempotent on request_id: the same request gets the same answer; resume a lost stream with from_chunk.
 
         Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_UNKNOWN_DEPENDENCY, E_CYCLE,
-        E_TOO_MANY_NODES, ...): correct the DAG; FAILED_PRECONDITION (E_NODE_ID_COLLISION): a digest with another
+        E_TOO_MANY_NODES, ...): correct the DAG; INVALID_ARGUMENT (E_NODE_ID_COLLISION): a digest with another
         stored form, report it; ABORTED (E_REQUEST_ID_REUSED): another body under the same request_id, use a new one;
         UNAVAILABLE: retry with the same request_id.
         """
