@@ -1,6 +1,7 @@
 """Checks proto/testdata/identity.json with the interpreter that runs it; needs no test framework.
 
-`python -m tests.core.check_vectors proto/testdata/identity.json` prints one line and exits 1 on a difference.
+`PYTHONPATH=. python tests/core/check_vectors.py proto/testdata/identity.json` prints one line;
+it exits 1 on a difference.
 """
 
 from __future__ import annotations
