@@ -167,7 +167,7 @@ class Authenticator:
         keys = file.keys()
         claims = file.recall(token)
         if claims is None:
-            claims = _checked_claims(_decode(token, keys))
+            claims = _checked_claims(verified(token, keys))
             file.remember(token, claims)
         now = self._clock.now().timestamp()
         if now >= claims.expires_at + self._leeway_s:
@@ -218,7 +218,8 @@ def _unverified_payload(token: str) -> dict[str, object]:
     return payload
 
 
-def _decode(token: str, keys: KeySet) -> dict[str, object]:
+def verified(token: str, keys: KeySet) -> dict[str, object]:
+    """The claims of a token one of the keys signed with EdDSA. Raises Unauthenticated (E_TOKEN_SIGNATURE)."""
     try:
         return jwt.decode(token, keys, registry=_REGISTRY).claims
     except UnsupportedAlgorithmError:
@@ -279,7 +280,7 @@ def ensure_dev_keys(home: Path) -> None:
     folder = _private_folder(_keys_folder(home))
     private = folder / "issuer.jwk"
     if not private.exists():
-        _create_once(private, _json(_new_key().as_dict(private=True)))
+        _create_once(private, _json(new_key().as_dict(private=True)))
     if not (folder / "jwks.json").exists():
         _create_once(folder / "jwks.json", _json({"keys": [_issuer_key(home).as_dict(private=False)]}))
 
@@ -287,7 +288,7 @@ def ensure_dev_keys(home: Path) -> None:
 def rotate_dev_key(home: Path) -> None:
     """Sign with a new key from now on; tokens of the previous one stay valid until they expire."""
     ensure_dev_keys(home)
-    previous, fresh = _issuer_key(home), _new_key()
+    previous, fresh = _issuer_key(home), new_key()
     public = [fresh.as_dict(private=False), previous.as_dict(private=False)]
     # Readers learn the new key before anything is signed with it.
     write_private(_keys_folder(home) / "jwks.json", _json({"keys": public}))
@@ -387,7 +388,8 @@ def _issuer_key(home: Path) -> OKPKey:
     return OKPKey.import_key(json.loads((_keys_folder(home) / "issuer.jwk").read_bytes()))
 
 
-def _new_key() -> OKPKey:
+def new_key() -> OKPKey:
+    """A fresh Ed25519 signing key with a key id."""
     return OKPKey.generate_key("Ed25519", {"kid": secrets.token_hex(8), "alg": ALGORITHM, "use": "sig"}, private=True)
 
 
