@@ -1,0 +1,26 @@
+"""Settings of the gateway, section `[gateway]` of qmtl.toml."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from qmtl.core.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """The gateway's own settings; `database_url` is the submissions database all gateways share."""
+
+    service: str = "gateway"
+    gateway_id: str = ""  # empty: host:port it is bound to
+    public_address: str = ""  # host:port clients are told; empty: the bound one
+    fallback_address: str = ""
+    workers: int = Field(default=4, ge=1, le=64)
+    warmup_deadline_s: float = Field(default=2.0, gt=0, le=60)
+    claim_ttl_s: float = Field(default=15.0, ge=1, le=600)
+    pending_max: int = Field(default=10_000, ge=1)
+    stream_token_ttl_s: int = Field(default=300, ge=10, le=3600)
+    subscribers_max: int = Field(default=1_000, ge=1)
+    subscriber_queue_max: int = Field(default=1_000, ge=10)
+    bookmark_s: float = Field(default=5.0, gt=0, le=60)
+    gate_margin_s: float = Field(default=1.0, gt=0, le=5)
+    probe_s: float = Field(default=2.0, gt=0, le=60)

@@ -1,0 +1,140 @@
+"""What this gateway may let pass: worlds' activations held under a gate session that lapses by itself.
+
+The session is trusted until (send time of the last good renewal + ttl - margin) on a clock that runs during suspend.
+Events make changes quick; renewals make them certain: each answers every activation this gateway has not applied.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterable
+
+import structlog
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+from gateway.domain.gate import WorldGate
+from gateway.peers import Peers
+from gateway.wire import gate_from_proto
+from qmtl.core.clock import Clock
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady, QmtlError
+from qmtl.wire.words import MODE_NUMBERS
+
+RETRY_S = 0.5
+RENEWALS_PER_TTL = 4
+log = structlog.stdlib.get_logger("qmtl.gateway.gates")
+
+
+class Gates:
+    """The gate session and the activations applied under it."""
+
+    def __init__(self, peers: Peers, clock: Clock, gateway_id: str, margin_s: float) -> None:
+        self.gateway_id = gateway_id
+        self.boot_id = uuid.uuid4().hex
+        self._peers = peers
+        self._clock = clock
+        self._margin_s = margin_s
+        self._ttl_s = 0.0
+        self._valid_until = float("-inf")
+        self._gates: dict[str, WorldGate] = {}
+        self._revisions: dict[str, int] = {}  # as worldservice counts them, also of activations we cannot read
+        self._renewing = asyncio.Lock()
+        self._hurry = asyncio.Event()
+
+    @property
+    def session_valid(self) -> bool:
+        """Whether the gate session can be relied on now."""
+        return self._clock.monotonic() < self._valid_until
+
+    def gate(self, world_id: str) -> WorldGate | None:
+        """The world's activation as applied here."""
+        return self._gates.get(world_id)
+
+    async def run(self) -> None:
+        """Keep the session for ever; while it cannot be kept the gates are shut."""
+        while True:
+            try:
+                await self.renew()
+            except QmtlError as error:
+                log.warning("gate_session_not_renewed", reason=error.reason, error=error.message)
+            wait = self._ttl_s / RENEWALS_PER_TTL if self.session_valid else RETRY_S
+            try:
+                async with asyncio.timeout(wait):
+                    await self._hurry.wait()
+            except TimeoutError:
+                continue
+
+    async def renew(self) -> None:
+        """Renew or open the session and apply what changed. Raises what the call raised."""
+        async with self._renewing:
+            self._hurry.clear()
+            sent = self._clock.monotonic()
+            if self._ttl_s == 0.0:
+                await self._open(sent)
+                return
+            request = worldservicepb.RenewGateSessionRequest(
+                gateway_id=self.gateway_id, boot_id=self.boot_id, applied_revisions=self._revisions
+            )
+            try:
+                answer = await self._peers.world.RenewGateSession(request, timeout=self._ttl_s / 2)
+            except NotFound:
+                await self._open(sent)
+                return
+            except NotReady:
+                # E_GATE_LAGS: what we hold is too old to go on with; start from every snapshot.
+                await self._open(sent)
+                return
+            self._accept(answer.activations)
+            self._trust(sent, answer.session)
+
+    def on_event(self, event: controlpb.ControlEvent) -> None:
+        """Apply a change that follows on ours at once; anything else makes us ask."""
+        activation = event.activation_updated.activation
+        if activation.previous_revision == self._revisions.get(activation.world_id, 0):
+            self._accept([activation])
+        elif activation.revision > self._revisions.get(activation.world_id, 0):
+            self._hurry.set()
+
+    def status(self) -> list[gatewaypb.GateStatus]:
+        """Every world's gate as it stands, for GetStatus."""
+        valid = self.session_valid
+        return [
+            gatewaypb.GateStatus(
+                world_id=gate.world_id,
+                revision=gate.revision,
+                epoch=gate.epoch,
+                effective_mode=MODE_NUMBERS[gate.mode],
+                session_valid=valid,
+                detail="" if valid else "the gate session has lapsed: shut",
+            )
+            for gate in self._gates.values()
+        ]
+
+    async def _open(self, sent: float) -> None:
+        request = worldservicepb.OpenGateSessionRequest(gateway_id=self.gateway_id, boot_id=self.boot_id)
+        answer = await self._peers.world.OpenGateSession(request, timeout=5.0)
+        self._gates.clear()
+        self._revisions.clear()
+        self._accept(answer.activations)
+        self._trust(sent, answer.session)
+        log.info("gate_session_open", gateway_id=self.gateway_id, worlds=len(self._gates), ttl_s=self._ttl_s)
+
+    def _accept(self, activations: Iterable[worldpb.ActivationEnvelope]) -> None:
+        for activation in activations:
+            world_id = activation.world_id
+            if activation.revision < self._revisions.get(world_id, 0):
+                continue
+            self._revisions[world_id] = activation.revision
+            try:
+                self._gates[world_id] = gate_from_proto(activation)
+            except InvalidRequest as error:
+                # an activation this build cannot read shuts the world's gate
+                self._gates.pop(world_id, None)
+                log.error("activation_unreadable", world_id=world_id, reason=error.reason, error=error.message)
+
+    def _trust(self, sent: float, session: worldpb.GateSession) -> None:
+        self._ttl_s = session.ttl.ToTimedelta().total_seconds()
+        self._valid_until = sent + self._ttl_s - self._margin_s

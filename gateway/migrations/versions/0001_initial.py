@@ -1,0 +1,61 @@
+"""Submissions, their worlds, live DAGs, history and outbox."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from controlbus.outbox import create_tables_v1
+
+revision = "0001"
+down_revision = None
+
+_BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def upgrade() -> None:
+    """Create the first tables."""
+    op.create_table(
+        "strategies",
+        sa.Column("strategy_id", sa.Text, primary_key=True),
+        sa.Column("request_id", sa.Text, nullable=False),
+        sa.Column("body_digest", sa.Text, nullable=False),
+        sa.Column("request", sa.LargeBinary, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("dag_digest", sa.Text, nullable=False),
+        sa.Column("nodes", sa.Integer, nullable=False),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("revision", _BIG, nullable=False),
+        sa.Column("claim_epoch", _BIG, nullable=False),
+        sa.Column("claim_until_ns", _BIG, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("next_attempt_ns", _BIG, nullable=False),
+        sa.Column("created_ns", _BIG, nullable=False),
+        sa.Column("updated_ns", _BIG, nullable=False),
+        sa.Column("outcome", sa.LargeBinary, nullable=True),
+        sa.UniqueConstraint("subject", "request_id", name="strategies_request"),
+    )
+    op.create_index("strategies_todo", "strategies", ["state", "next_attempt_ns"])
+    op.create_index("strategies_recent", "strategies", ["created_ns", "strategy_id"])
+    op.create_table(
+        "strategy_worlds",
+        sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
+        sa.Column("world_id", sa.Text, primary_key=True),
+    )
+    op.create_index("strategy_worlds_world", "strategy_worlds", ["world_id"])
+    op.create_table(
+        "live_dags",
+        sa.Column("dag_digest", sa.Text, primary_key=True),
+        sa.Column("world_id", sa.Text, primary_key=True),
+        sa.Column("strategy_id", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "strategy_events",
+        sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
+        sa.Column("sequence", _BIG, primary_key=True),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("time_ns", _BIG, nullable=False),
+    )
+    create_tables_v1(op)

@@ -1,0 +1,63 @@
+"""The other services as the gateway calls them: one stub each, and the few calls that need more than a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from google.protobuf import timestamp_pb2
+from grpc import aio
+from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.control.v1 import service_pb2_grpc as controlrpc
+from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+from qmtl.core.errors import NotFound, NotReady
+from qmtl.wire.words import instant_from_proto
+
+if TYPE_CHECKING:
+    from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
+    from qmtl.control.v1.service_pb2_grpc import ControlBusServiceAsyncStub
+    from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceAsyncStub
+    from qmtl.data.v1.service_pb2_grpc import DataServiceAsyncStub
+    from qmtl.world.v1.service_pb2_grpc import WorldServiceAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Typed stubs over the mesh's channels."""
+
+    world: WorldServiceAsyncStub
+    dag: DagManagerServiceAsyncStub
+    broker: BrokerageServiceAsyncStub
+    data: DataServiceAsyncStub
+    control: ControlBusServiceAsyncStub
+
+    @classmethod
+    def over(cls, channels: dict[str, aio.Channel]) -> Peers:
+        """Stubs over one channel per service name."""
+        return cls(
+            world=worldrpc.WorldServiceStub(channels["worldservice"]),
+            dag=dagrpc.DagManagerServiceStub(channels["dagmanager"]),
+            broker=brokerrpc.BrokerageServiceStub(channels["brokerage"]),
+            data=datarpc.DataServiceStub(channels["seamless"]),
+            control=controlrpc.ControlBusServiceStub(channels["controlbus"]),
+        )
+
+    async def newest_artifact(self, preset: str) -> tuple[datetime, str] | None:
+        """as_of and fingerprint of the newest sealed artifact of a preset; None when there is none to have."""
+        try:
+            found = await self.data.ListArtifacts(dataservicepb.ListArtifactsRequest(dataset=preset))
+        except (NotFound, NotReady):
+            return None
+        if not found.artifacts:
+            return None
+        newest = found.artifacts[0]
+        return instant_from_proto(_whole_microseconds(newest.as_of), "artifact.as_of"), newest.dataset_fingerprint
+
+
+def _whole_microseconds(stamp: timestamp_pb2.Timestamp) -> timestamp_pb2.Timestamp:
+    return timestamp_pb2.Timestamp(seconds=stamp.seconds, nanos=stamp.nanos // 1000 * 1000)

@@ -1,0 +1,209 @@
+"""Workers: carry an accepted submission through decision, binding and diff to its outcome.
+
+A worker holds a claim with an epoch; everything it does elsewhere is idempotent on the strategy's id, so a claim
+that ran out is simply done again by another. A dependency that is away means later, never failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+from controlbus.database import Database
+from gateway import store
+from gateway.domain.submissions import State, backoff_s
+from gateway.peers import Peers
+from gateway.wire import hint_from_proto, hinted_as_of
+from qmtl.core.clock import Clock
+from qmtl.core.errors import DeadlineExceeded, Exhausted, NotFound, QmtlError, Unavailable
+from qmtl.core.modes import ComputeContext, EffectiveMode, ExecutionDomain, ModeDecision, decide_context, lower
+from qmtl.wire.words import DOMAIN_NUMBERS, MODES, context_to_proto, instant_from_proto, known_enum
+
+IDLE_S = 0.5  # how long due or abandoned submissions of other processes may wait to be seen
+LATER = (Unavailable, DeadlineExceeded, Exhausted)
+STAGE_CEILING = {
+    worldpb.STAGE_BACKTEST: EffectiveMode.VALIDATE,
+    worldpb.STAGE_PAPER: EffectiveMode.PAPER,
+    worldpb.STAGE_LIVE: EffectiveMode.LIVE,
+}
+log = structlog.stdlib.get_logger("qmtl.gateway.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """Name of this process in the history, how many submissions at once, how long a claim holds."""
+
+    name: str
+    workers: int
+    claim_ttl_s: float
+
+
+class Workers:
+    """Claims and processes submissions until stopped."""
+
+    def __init__(self, db: Database, peers: Peers, clock: Clock, settings: WorkerSettings) -> None:
+        self._db = db
+        self._peers = peers
+        self._clock = clock
+        self._settings = settings
+        self._woken = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run the configured number of workers for ever."""
+        unsubscribe = self._db.on_signal(store.TODO_SIGNAL, self._woken.set)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._settings.workers):
+                    group.create_task(self._work())
+        finally:
+            unsubscribe()
+
+    async def _work(self) -> None:
+        ttl = timedelta(seconds=self._settings.claim_ttl_s)
+        while True:
+            self._woken.clear()
+            record = await self._claim(ttl)
+            if record is None:
+                await self._wait()
+            else:
+                await self._process(record)
+
+    async def _claim(self, ttl: timedelta) -> store.Record | None:
+        at = self._clock.now()
+        try:
+            return await self._db.write(lambda conn: store.claim(conn, self._settings.name, at, ttl))
+        except LATER as error:
+            log.warning("claim_failed", reason=error.reason)
+            return None
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(IDLE_S):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    async def _process(self, record: store.Record) -> None:
+        """Settle a claim one way or another; a failure to settle leaves the claim to run out."""
+        try:
+            try:
+                async with asyncio.timeout(0.8 * self._settings.claim_ttl_s):
+                    outcome = await self._carry_out(record)
+            except (*LATER, TimeoutError) as error:
+                await self._put_back(record, error)
+            except QmtlError as error:
+                await self._finish(record, State.FAILED, f"{error.reason}: {error.message}", None)
+            else:
+                await self._finish(record, State.COMPLETED, "", outcome)
+        except LATER as error:
+            log.warning("settle_failed", strategy_id=record.strategy_id, reason=error.reason)
+
+    async def _put_back(self, record: store.Record, error: QmtlError | TimeoutError) -> None:
+        now = self._clock.now()
+        reason = f"waits: {error}"[:500]
+        step = store.Step(State.QUEUED, reason, self._settings.name, now)
+        retry_at = now + timedelta(seconds=backoff_s(record.attempts))
+        await self._db.write(lambda conn: store.put_back(conn, record, step, retry_at))
+
+    async def _finish(self, record: store.Record, state: State, reason: str, outcome: bytes | None) -> None:
+        step = store.Step(state, reason[:2000], self._settings.name, self._clock.now())
+        settled = await self._db.write(lambda conn: store.finish(conn, record, step, outcome))
+        log.info("submission_settled", strategy_id=record.strategy_id, state=state.value, kept=settled)
+
+    async def _carry_out(self, record: store.Record) -> bytes:
+        request = servicepb.SubmitStrategyRequest.FromString(record.request)
+        outcomes = [await self._enter(record, request, world_id) for world_id in record.world_ids]
+        answer = await self._diff(record, request, outcomes)
+        for outcome in outcomes:
+            outcome.assignments.extend(a for a in answer.assignments if a.world_id == outcome.world_id)
+        result = gatewaypb.Strategy(
+            outcomes=outcomes, sentinel_id=answer.summary.sentinel_id, plan_version=answer.summary.version
+        )
+        return result.SerializeToString()
+
+    async def _enter(
+        self, record: store.Record, request: servicepb.SubmitStrategyRequest, world_id: str
+    ) -> gatewaypb.WorldOutcome:
+        """Bind the strategy to a world and decide the context it computes in there."""
+        bound = await self._peers.world.BindStrategy(
+            worldservicepb.BindStrategyRequest(
+                world_id=world_id, strategy_id=record.strategy_id, on_behalf_of=record.subject
+            )
+        )
+        decided = await self._peers.world.Decide(worldservicepb.DecideRequest(world_id=world_id))
+        context = await self._context(request, world_id, bound.binding, decided.decision)
+        return gatewaypb.WorldOutcome(
+            world_id=world_id, context=context_to_proto(context), decision=decided.decision, binding=bound.binding
+        )
+
+    async def _context(
+        self,
+        request: servicepb.SubmitStrategyRequest,
+        world_id: str,
+        binding: worldpb.Binding,
+        decision: worldpb.DecisionEnvelope,
+    ) -> ComputeContext:
+        """A strategy computes in the lower of the world's ceiling and its own stage."""
+        ceiling = known_enum(MODES, decision.effective_mode, "decision.effective_mode")
+        mode = lower(ceiling, known_enum(STAGE_CEILING, binding.stage, "binding.stage"))
+        pinned = hinted_as_of(request.hints)
+        fingerprint = ""
+        if mode in (EffectiveMode.PAPER, EffectiveMode.LIVE):
+            pinned = await self._session_start(world_id, mode)
+        elif pinned is None:
+            pinned, fingerprint = await self._newest(world_id)
+        return decide_context(
+            hint_from_proto(world_id, request.hints),
+            ModeDecision(mode, dataset_fingerprint=fingerprint),
+            stale=decision.stale,
+            as_of=pinned,
+        )
+
+    async def _newest(self, world_id: str) -> tuple[datetime | None, str]:
+        world = (await self._peers.world.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))).world
+        if not world.data_presets:
+            return None, ""
+        return await self._peers.newest_artifact(world.data_presets[0]) or (None, "")
+
+    async def _session_start(self, world_id: str, mode: EffectiveMode) -> datetime | None:
+        domain = ExecutionDomain.LIVE if mode is EffectiveMode.LIVE else ExecutionDomain.DRYRUN
+        request = worldservicepb.GetSessionRequest(world_id=world_id, execution_domain=DOMAIN_NUMBERS[domain])
+        try:
+            found = await self._peers.world.GetSession(request)
+        except NotFound:
+            return None
+        return instant_from_proto(found.session.start, "session.start")
+
+    async def _diff(
+        self,
+        record: store.Record,
+        request: servicepb.SubmitStrategyRequest,
+        outcomes: Sequence[gatewaypb.WorldOutcome],
+    ) -> dagservicepb.DiffChunk:
+        """All chunks of the diff as one; a lost stream is asked again under the same request_id."""
+        whole = dagservicepb.DiffChunk()
+        diff = dagservicepb.DiffRequest(
+            request_id=record.strategy_id,
+            strategy_id=record.strategy_id,
+            dag=request.dag,
+            contexts=[outcome.context for outcome in outcomes],
+            version_label=request.meta.version_label,
+            decline_sentinel=any(outcome.context.safe_mode for outcome in outcomes),
+            created_by=record.subject,
+        )
+        async for response in self._peers.dag.Diff(diff):
+            whole.assignments.extend(response.chunk.assignments)
+            if response.chunk.HasField("summary"):
+                whole.summary.CopyFrom(response.chunk.summary)
+        if not whole.HasField("summary"):
+            raise Unavailable("E_DIFF_CUT", "dagmanager's answer ended before its last chunk")
+        return whole
