@@ -291,8 +291,8 @@ def _options() -> list[tuple[str, int]]:
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2_000),
-        # Retries are ours: core's would start transparently below the deadline and the budget.
-        ("grpc.enable_retries", 0),
+        # A proxy from the environment is for the web, not for the mesh.
+        ("grpc.enable_http_proxy", 0),
         # Channels to one address of one process would else share a connection, and its fate, across users.
         ("grpc.use_local_subchannel_pool", 1),
     ]

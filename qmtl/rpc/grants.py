@@ -17,14 +17,42 @@ DAG: Final = "/qmtl.dag.v1.DagManagerService"
 WORLD: Final = "/qmtl.world.v1.WorldService"
 BROKER: Final = "/qmtl.broker.v1.BrokerageService"
 DATA: Final = "/qmtl.data.v1.DataService"
-GATEWAY: Final = "/qmtl.gateway.v1.GatewayService"
+
+
+def _each(service: str, methods: str) -> tuple[str, ...]:
+    return tuple(f"{service}/{name}" for name in methods.split())
+
 
 GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "gateway": (f"{DAG}/*", f"{WORLD}/*", f"{BROKER}/*", f"{DATA}/*", f"{CONTROL}/*"),
-    "worldservice": (f"{DAG}/*", f"{BROKER}/*", f"{DATA}/*"),
-    "dagmanager": (),
-    "brokerage": (f"{WORLD}/*", f"{DATA}/*"),
-    "seamless": (),
+    # Queued submissions, gate sessions, caches, relays and orders: the gateway acts when no user is on the line.
+    "gateway": (
+        *_each(DAG, "Diff DryRunDiff ReleasePlan ReportQueueProgress GetPlan GetNode GetQueue ListQueues QueryQueues"),
+        *_each(DAG, "WatchQueues GetQueueStats ListSentinels GetStatus"),
+        *_each(WORLD, "BindStrategy UnbindStrategy ListBindings GetWorld ListWorlds Decide GetEffectiveRole"),
+        *_each(WORLD, "GetActivation GetStateHash WatchActivation AckActivation OpenGateSession RenewGateSession"),
+        *_each(WORLD, "OpenSession GetSession AdvanceWatermark CloseSession GetApplyRun WatchApplyRun GetStatus"),
+        *_each(BROKER, "SubmitOrder SubmitOrderList ReplaceOrder CancelOrder CancelAll BookFills OpenPaperAccount"),
+        *_each(
+            BROKER, "GetOrder ListOrders StreamOrderEvents GetPortfolio StreamPortfolio ListFills GetFence GetStatus"
+        ),
+        *_each(DATA, "GetCoverage GetDataSession OpenDataSession ListDatasets ListPresets GetArtifact GetStatus"),
+        *_each(CONTROL, "GetStreams GetStatus"),
+    ),
+    # The fence, and what a decision is made from.
+    "worldservice": (
+        *_each(BROKER, "SetFence GetFence OpenPaperAccount CancelAll GetPortfolio ListPositions GetStatus"),
+        *_each(DATA, "GetCoverage OpenDataSession GetDataSession GetConformanceReport GetArtifact ListArtifacts"),
+        *_each(DATA, "ListDatasets ListPresets GetStatus"),
+        *_each(DAG, "GetNode ListNodes GetPlan QueryQueues GetStatus"),
+    ),
+    "dagmanager": _each(WORLD, "GetWorld ListBindings"),
+    # Prices for simulated venues, and the world behind a fence.
+    "brokerage": (
+        *_each(DATA, "Fetch Subscribe OpenDataSession GetDataSession GetCoverage ListDatasets ListPresets GetStatus"),
+        *_each(WORLD, "GetWorld GetActivation GetSession GetEffectiveRole"),
+    ),
+    # A replay moves the watermark of its world's session.
+    "seamless": _each(WORLD, "GetWorld GetSession OpenSession AdvanceWatermark GetEffectiveRole"),
     "controlbus": (),
     "operator": (),
 }

@@ -281,7 +281,7 @@ async def _timed(call: Call) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         if scope.expired():
-            raise DeadlineExceeded("E_DEADLINE", "the call's deadline passed while it was served") from None
+            raise DeadlineExceeded("E_DEADLINE_EXCEEDED", "the call's deadline passed while it was served") from None
         raise
 
 

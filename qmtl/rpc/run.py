@@ -42,7 +42,7 @@ class Runtime:
         self.authenticator = Authenticator.from_settings(settings, self.clock)
         self.service_token: TokenSource = file_token(service_token_path(settings.mesh.home, service))
         self.stopping = asyncio.Event()
-        self._channels: dict[str, MeshChannel] = {}
+        self._channels: dict[tuple[str, float], MeshChannel] = {}
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._failure: BaseException | None = None
 
@@ -58,16 +58,17 @@ class Runtime:
         )
 
     def channel(self, peer: str, default_timeout_s: float = 10.0) -> MeshChannel:
-        """The channel to another service of the mesh; one per peer, closed when the service stops."""
-        if peer not in self._channels:
-            self._channels[peer] = connect(
+        """The channel to another service of the mesh; one per peer and timeout, closed when the service stops."""
+        key = (peer, default_timeout_s)
+        if key not in self._channels:
+            self._channels[key] = connect(
                 self.settings.mesh.addresses[peer],
                 settings=self.settings,
                 service_token=self.service_token,
                 default_timeout_s=default_timeout_s,
                 metrics=self.metrics,
             )
-        return self._channels[peer]
+        return self._channels[key]
 
     def background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside the server until the service stops; its end before that ends the process."""

@@ -92,7 +92,7 @@ def from_parts(code: grpc.StatusCode, text: str, trailing: aio.Metadata | None) 
         has_retry |= detail.Unpack(retry)
     metadata = dict(info.metadata)
     return CLASSES.get(code, QmtlError)(
-        info.reason or code.name,
+        info.reason or f"E_{code.name}",
         text,
         hint=metadata.pop("hint", ""),
         metadata=metadata,

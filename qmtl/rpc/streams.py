@@ -6,7 +6,8 @@ Never tried again: only the reader knows from which position to go on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, Self, TypeVar
 
 import grpc
@@ -17,6 +18,16 @@ from qmtl.rpc.status import from_parts, from_rpc_error
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
+C = TypeVar("C", bound=aio.Call)
+
+
+@contextmanager
+def scoped(call: C) -> Iterator[C]:
+    """Cancel a call when the block is left: to break out of `async for` alone leaves the peer sending."""
+    try:
+        yield call
+    finally:
+        call.cancel()
 
 
 class _Stream:
