@@ -7,7 +7,7 @@ recompute it; proto/testdata/identity.json has vectors. What could silently spli
 
 from __future__ import annotations
 
-import json
+import json.encoder
 import math
 import re
 import unicodedata
@@ -44,7 +44,7 @@ _CODE_HASH = re.compile(
     r"py1:[0-9a-f]{64}|builtin:[a-z][a-z0-9_.]*@[0-9]+\.[0-9]+|(?!py1:|builtin:)[a-z][a-z0-9_+-]*:[^\s\x00-\x1f]{1,200}"
 )
 _TAG = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-_quote = json.JSONEncoder(ensure_ascii=False).encode  # escapes exactly as RFC 8785 section 3.2.2.2 asks
+_quote = json.encoder.encode_basestring  # escapes exactly as RFC 8785 section 3.2.2.2 asks
 
 
 @dataclass(frozen=True, slots=True)

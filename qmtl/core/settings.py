@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from qmtl.core.errors import InvalidRequest, Violation
 
 ENV_PREFIX = "QMTL__"
+ENV_FILE = "QMTL_CONFIG"
 METRICS_PORT_OFFSET = 20
 DEFAULT_ADDRESSES: Mapping[str, str] = {
     "gateway": "127.0.0.1:7700",
@@ -147,12 +148,14 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def read_tree(path: Path | None, environ: Mapping[str, str] | None = None) -> Tree:
-    """The merged document: the file (default qmtl.toml in the working directory, if there), then the environment.
+    """The merged document: the file, then the environment on top.
 
+    The file is `path`, else what QMTL_CONFIG names, else qmtl.toml in the working directory if it is there.
     Raises InvalidRequest (E_CONFIG) for an unreadable file or an unknown section.
     """
-    tree = _read_file(path)
-    for name, text in (os.environ if environ is None else environ).items():
+    given = os.environ if environ is None else environ
+    tree = _read_file(path or (Path(given[ENV_FILE]) if given.get(ENV_FILE) else None))
+    for name, text in given.items():
         if name.startswith(ENV_PREFIX):
             _put(tree, name[len(ENV_PREFIX) :].lower().split("__"), name, text)
     unknown = [section for section in tree if section not in SECTIONS]

@@ -43,6 +43,13 @@ def test_environment_is_above_the_file(tmp_path: Path) -> None:
     assert lists.topics == ("b", "c")
 
 
+def test_environment_names_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, "[gateway]\nburst = 3\n")
+    assert load("gateway", Settings, None, {"QMTL_CONFIG": str(file)}).burst == 3
+    with pytest.raises(InvalidRequest, match="none.toml"):
+        load("gateway", Settings, None, {"QMTL_CONFIG": str(tmp_path / "none.toml")})
+
+
 def test_one_address_leaves_the_others(tmp_path: Path) -> None:
     file = write(tmp_path, '[mesh.addresses]\ngateway = "127.0.0.1:1"\n')
     mesh = load("gateway", Settings, file, {"QMTL__MESH__ADDRESSES__SEAMLESS": "127.0.0.1:2"}).mesh
