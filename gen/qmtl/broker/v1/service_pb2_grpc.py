@@ -149,7 +149,8 @@ class BrokerageServiceServicer:
     def OpenPaperAccount(self, request, context):
         """Opens, or answers, a paper account of a world, fed by a data preset or a replay session. Needs operator.
 
-        Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN).
+        Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN);
+        INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -216,7 +217,8 @@ class BrokerageServiceServicer:
     def StreamOrderEvents(self, request, context):
         """Open orders as a snapshot, then events in order; with after_sequence only the events that follow it.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); OUT_OF_RANGE (E_RESUME_TOO_OLD): start over; UNAVAILABLE: resume.
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_RESUME_UNKNOWN): the log is not that long, start over;
+        UNAVAILABLE: resume after the last sequence seen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,8 @@ class BrokerageServiceStub:
     OpenPaperAccount: _grpc.UnaryUnaryMultiCallable[_service_pb2.OpenPaperAccountRequest, _service_pb2.OpenPaperAccountResponse]
     """Opens, or answers, a paper account of a world, fed by a data preset or a replay session. Needs operator.
 
-    Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN).
+    Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN);
+    INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in.
     """
     SubmitOrder: _grpc.UnaryUnaryMultiCallable[_service_pb2.SubmitOrderRequest, _service_pb2.SubmitOrderResponse]
     """Takes one order that passed the gateway's gate. Idempotent on client_order_id; the answer is durable. A refusal by a
@@ -67,7 +68,8 @@ class BrokerageServiceStub:
     StreamOrderEvents: _grpc.UnaryStreamMultiCallable[_service_pb2.StreamOrderEventsRequest, _service_pb2.StreamOrderEventsResponse]
     """Open orders as a snapshot, then events in order; with after_sequence only the events that follow it.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); OUT_OF_RANGE (E_RESUME_TOO_OLD): start over; UNAVAILABLE: resume.
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_RESUME_UNKNOWN): the log is not that long, start over;
+    UNAVAILABLE: resume after the last sequence seen.
     """
     GetPortfolio: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetPortfolioRequest, _service_pb2.GetPortfolioResponse]
     """An account's book, or one world's part of it. Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN)."""
@@ -110,7 +112,8 @@ class BrokerageServiceAsyncStub(BrokerageServiceStub):
     OpenPaperAccount: _aio.UnaryUnaryMultiCallable[_service_pb2.OpenPaperAccountRequest, _service_pb2.OpenPaperAccountResponse]  # type: ignore[assignment]
     """Opens, or answers, a paper account of a world, fed by a data preset or a replay session. Needs operator.
 
-    Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN).
+    Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN);
+    INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in.
     """
     SubmitOrder: _aio.UnaryUnaryMultiCallable[_service_pb2.SubmitOrderRequest, _service_pb2.SubmitOrderResponse]  # type: ignore[assignment]
     """Takes one order that passed the gateway's gate. Idempotent on client_order_id; the answer is durable. A refusal by a
@@ -141,7 +144,8 @@ class BrokerageServiceAsyncStub(BrokerageServiceStub):
     StreamOrderEvents: _aio.UnaryStreamMultiCallable[_service_pb2.StreamOrderEventsRequest, _service_pb2.StreamOrderEventsResponse]  # type: ignore[assignment]
     """Open orders as a snapshot, then events in order; with after_sequence only the events that follow it.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); OUT_OF_RANGE (E_RESUME_TOO_OLD): start over; UNAVAILABLE: resume.
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_RESUME_UNKNOWN): the log is not that long, start over;
+    UNAVAILABLE: resume after the last sequence seen.
     """
     GetPortfolio: _aio.UnaryUnaryMultiCallable[_service_pb2.GetPortfolioRequest, _service_pb2.GetPortfolioResponse]  # type: ignore[assignment]
     """An account's book, or one world's part of it. Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN)."""
@@ -187,7 +191,8 @@ class BrokerageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_service_pb2.OpenPaperAccountResponse, _abc.Awaitable[_service_pb2.OpenPaperAccountResponse]]:
         """Opens, or answers, a paper account of a world, fed by a data preset or a replay session. Needs operator.
 
-        Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN).
+        Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN);
+        INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in.
         """
 
     @_abc_1.abstractmethod
@@ -266,7 +271,8 @@ class BrokerageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_service_pb2.StreamOrderEventsResponse], _abc.AsyncIterator[_service_pb2.StreamOrderEventsResponse]]:
         """Open orders as a snapshot, then events in order; with after_sequence only the events that follow it.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); OUT_OF_RANGE (E_RESUME_TOO_OLD): start over; UNAVAILABLE: resume.
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_RESUME_UNKNOWN): the log is not that long, start over;
+        UNAVAILABLE: resume after the last sequence seen.
         """
 
     @_abc_1.abstractmethod
