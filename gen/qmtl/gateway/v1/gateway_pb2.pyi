@@ -175,10 +175,12 @@ class Snapshot(_message.Message):
     def __init__(self, topic: _Optional[_Union[Topic, str]] = ..., states: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ..., state_hash: _Optional[str] = ...) -> None: ...
 
 class EventBatch(_message.Message):
-    __slots__ = ("events",)
+    __slots__ = ("events", "resume_token")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_control_pb2.ControlEvent]
-    def __init__(self, events: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ...) -> None: ...
+    resume_token: str
+    def __init__(self, events: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class Bookmark(_message.Message):
     __slots__ = ("resume_token", "server_time")
