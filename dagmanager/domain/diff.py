@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from dagmanager.domain import topics
-from dagmanager.domain.dag import TAGS_MAX, Dag, DagNode
 from dagmanager.domain.queues import QueueState
 from qmtl.core import identity
+from qmtl.core.dag import TAGS_MAX, Dag, DagNode
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.modes import ComputeContext, ExecutionDomain
 

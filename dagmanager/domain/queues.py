@@ -5,26 +5,17 @@ A queue belongs to one ComputeKey: the node is shared by the estate, its runtime
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from qmtl.core.dag import TAG, QueueClass
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.modes import ExecutionDomain
 
-TAG = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
 QUERY_TAGS_MAX = 16
 QUERY_TAG_CHARS_MAX = 1_000  # the query is its event key, and a broker subject holds at most 4 KiB
-
-
-class QueueClass(Enum):
-    """Declared use of a node's output."""
-
-    RAW = "RAW"
-    INDICATOR = "INDICATOR"
-    TRADE = "TRADE"
 
 
 class QueueState(Enum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from dagmanager.domain.dag import DagNode
+from qmtl.core.dag import DagNode
 from qmtl.core.modes import ExecutionDomain
 
 SHORT_CHARS = 8

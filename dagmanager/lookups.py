@@ -1,0 +1,152 @@
+"""What a diff must know of the graph, read in bounded lists: nodes, queues, labels and who shares them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from dagmanager.domain import topics
+from dagmanager.domain.diff import Known, KnownNode
+from dagmanager.domain.queues import QueueState
+from dagmanager.tables import dag_nodes, dags, from_us, nodes, plan_contexts, queues
+from qmtl.core import identity
+from qmtl.core.dag import Dag, DagNode
+from qmtl.core.modes import ComputeContext
+
+LIST_MAX = 500
+CACHED_IDS_MAX = 400_000
+
+T = TypeVar("T")
+Sharers = frozenset[tuple[str, str]]
+"""(strategy, DAG digest) of the other live plans in one context."""
+Keys = Mapping[str, Mapping[str, str]]
+"""ComputeKeys by world_id, then NodeID."""
+
+
+class DagMembers:
+    """NodeIDs by DAG digest, bounded. A digest never changes its content, so an entry can never be stale."""
+
+    def __init__(self, ids_max: int = CACHED_IDS_MAX) -> None:
+        self._ids_max = ids_max
+        self._held: OrderedDict[str, frozenset[str]] = OrderedDict()
+        self._count = 0
+
+    def of(self, conn: Connection, digest: str) -> frozenset[str]:
+        """The NodeIDs of a stored DAG. Not for use by two threads at once on SQLite's single writer; harmless if so."""
+        found = self._held.get(digest)
+        if found is None:
+            rows = sa.select(dag_nodes.c.node_id).join(dags, dags.c.dag_id == dag_nodes.c.dag_id)
+            found = frozenset(conn.execute(rows.where(dags.c.digest == digest)).scalars())
+            self._held[digest] = found
+            self._count += len(found)
+        while self._count > self._ids_max and len(self._held) > 1:
+            self._count -= len(self._held.popitem(last=False)[1])
+        return found
+
+
+def bounded(items: Collection[T], size: int = LIST_MAX) -> Iterator[list[T]]:
+    """The items in lists short enough for one statement."""
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def known_for(
+    conn: Connection, dag: Dag, keys: Keys, version_label: str, sharing: Mapping[str, Sharers], members: DagMembers
+) -> Known:
+    """Everything `decide` asks for. Raises InvalidRequest (E_NODE_ID_COLLISION)."""
+    known = _known_nodes(conn, dag)
+    missing = [node for node in dag.nodes if node.node_id not in known]
+    return Known(
+        nodes=known,
+        queues=_queue_states(conn, keys),
+        labels=topics.claim_labels(missing, version_label, lambda labels: _label_holders(conn, labels)),
+        sharers=_count_sharers(conn, dag.nodes, keys, sharing, members),
+    )
+
+
+def sharing_in(conn: Connection, contexts: Sequence[ComputeContext], strategy_id: str) -> dict[str, Sharers]:
+    """Other strategies' live plans by world."""
+    found = {}
+    for context in contexts:
+        rows = conn.execute(
+            sa.select(plan_contexts.c.strategy_id, dags.c.digest)
+            .join(dags, dags.c.dag_id == plan_contexts.c.dag_id)
+            .where(
+                *same_context(context),
+                plan_contexts.c.released_us.is_(None),
+                plan_contexts.c.strategy_id != strategy_id,
+            )
+        )
+        found[context.world_id] = frozenset((row.strategy_id, row.digest) for row in rows)
+    return found
+
+
+def same_context(context: ComputeContext) -> tuple[sa.ColumnElement[bool], ...]:
+    """The condition that a plan's reference is in a context."""
+    return (
+        plan_contexts.c.world_id == context.world_id,
+        plan_contexts.c.execution_domain == context.execution_domain.value,
+        plan_contexts.c.as_of == identity.timestamp_text(context.as_of),
+        plan_contexts.c.partition == context.partition,
+    )
+
+
+def _known_nodes(conn: Connection, dag: Dag) -> dict[str, KnownNode]:
+    forms = dict(zip(dag.node_ids, dag.forms, strict=True))
+    known = {}
+    columns = (
+        nodes.c.node_id, nodes.c.canonical, nodes.c.label, nodes.c.schema_hash, nodes.c.tags, nodes.c.buffering_since_us
+    )  # fmt: skip
+    for part in bounded(dag.node_ids):
+        for node_id, canonical, label, schema_hash, tags, buffering in conn.execute(
+            sa.select(*columns).where(nodes.c.node_id.in_(part))
+        ):
+            identity.check_collision(node_id, canonical, forms[node_id])
+            known[node_id] = KnownNode(
+                label,
+                schema_hash,
+                tuple(tags.split(",")) if tags else (),
+                None if buffering is None else from_us(buffering),
+            )
+    return known
+
+
+def _queue_states(conn: Connection, keys: Keys) -> dict[str, QueueState]:
+    states = {}
+    for by_node in keys.values():
+        for part in bounded(by_node.values()):
+            rows = conn.execute(sa.select(queues.c.compute_key, queues.c.state).where(queues.c.compute_key.in_(part)))
+            for compute_key, state in rows:
+                states[compute_key] = QueueState[state]
+    return states
+
+
+def _label_holders(conn: Connection, labels: Collection[str]) -> dict[str, str]:
+    held: dict[str, str] = {}
+    for part in bounded(sorted(labels)):
+        rows = conn.execute(sa.select(nodes.c.label, nodes.c.node_id).where(nodes.c.label.in_(part)))
+        held.update({row.label: row.node_id for row in rows})
+    return held
+
+
+def _count_sharers(
+    conn: Connection, dag: Sequence[DagNode], keys: Keys, sharing: Mapping[str, Sharers], members: DagMembers
+) -> dict[str, int]:
+    mine = frozenset(node.node_id for node in dag)
+    counts: dict[str, int] = {}
+    for world_id, sharers in sharing.items():
+        by_strategy: dict[str, frozenset[str]] = {}
+        for strategy_id, digest in sharers:
+            shared = members.of(conn, digest) & mine
+            by_strategy[strategy_id] = by_strategy.get(strategy_id, frozenset()) | shared
+        for shared in by_strategy.values():
+            for node_id in shared:
+                key = keys[world_id][node_id]
+                counts[key] = counts.get(key, 0) + 1
+    return counts

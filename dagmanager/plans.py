@@ -1,0 +1,281 @@
+"""Plans, their references to contexts, and their sentinels, inside a caller's transaction.
+
+A plan version is what a strategy submitted; each world that runs it holds a reference, and queues live as
+long as any reference of theirs does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from dagmanager.domain import sentinels as rules
+from dagmanager.domain.queues import QueueState
+from dagmanager.domain.sentinels import Sentinel
+from dagmanager.lookups import bounded, same_context
+from dagmanager.queuerows import CONTEXT_COLUMNS
+from dagmanager.tables import dag_nodes, dags, from_us, plan_contexts, plans, queues, sentinels, to_us
+from qmtl.core import identity
+from qmtl.core.dag import Dag
+from qmtl.core.errors import NotFound
+from qmtl.core.modes import ComputeContext
+
+
+class Raced(Exception):
+    """Another process wrote what this transaction meant to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRef:
+    """One version of a strategy's plan."""
+
+    strategy_id: str
+    version: int
+    version_label: str
+    dag_id: int
+
+
+def newest_plan(conn: Connection, strategy_id: str) -> PlanRef | None:
+    """The plan with the highest version."""
+    row = conn.execute(
+        sa.select(plans.c.version, plans.c.version_label, plans.c.dag_id)
+        .where(plans.c.strategy_id == strategy_id)
+        .order_by(plans.c.version.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else PlanRef(strategy_id, row.version, row.version_label, row.dag_id)
+
+
+def require_plan(conn: Connection, strategy_id: str, version: int) -> PlanRef:
+    """One plan; version 0 is the newest. Raises NotFound (E_PLAN_UNKNOWN)."""
+    if version == 0:
+        found = newest_plan(conn, strategy_id)
+    else:
+        row = conn.execute(
+            sa.select(plans.c.version_label, plans.c.dag_id).where(
+                plans.c.strategy_id == strategy_id, plans.c.version == version
+            )
+        ).one_or_none()
+        found = None if row is None else PlanRef(strategy_id, version, row.version_label, row.dag_id)
+    if found is None:
+        raise NotFound(
+            "E_PLAN_UNKNOWN",
+            f"no plan of strategy {strategy_id!r}" + (f" has version {version}" if version else ""),
+            metadata={"strategy_id": strategy_id, "version": str(version)},
+        )
+    return found
+
+
+def store_dag(conn: Connection, dag: Dag, body: bytes) -> int:
+    """The row of a DAG, written once per digest. Raises Raced."""
+    found = conn.execute(sa.select(dags.c.dag_id).where(dags.c.digest == dag.digest)).scalar_one_or_none()
+    if found is not None:
+        return int(found)
+    dag_id = conn.execute(
+        _INSERT_DAG,
+        {
+            "digest": dag.digest,
+            "body": body,
+            "node_count": len(dag.nodes),
+            "crc32": identity.node_ids_crc32(dag.node_ids),
+        },
+    ).scalar_one_or_none()
+    if dag_id is None:
+        raise Raced
+    conn.execute(_INSERT_DAG_NODE, [{"dag_id": dag_id, "node_id": node_id} for node_id in sorted(dag.node_ids)])
+    return int(dag_id)
+
+
+def next_plan(newest: PlanRef | None, strategy_id: str, dag_id: int, version_label: str) -> PlanRef:
+    """The newest plan when it is the same DAG under the same label, else the version after it."""
+    if newest is not None and newest.dag_id == dag_id and version_label in ("", newest.version_label):
+        return newest
+    version = 1 if newest is None else newest.version + 1
+    return PlanRef(strategy_id, version, version_label or f"v{version}", dag_id)
+
+
+def store_plan(conn: Connection, plan: PlanRef, created_by: str, now: datetime) -> None:
+    """Write a new plan version. Raises Raced."""
+    values = {
+        "strategy_id": plan.strategy_id,
+        "version": plan.version,
+        "version_label": plan.version_label,
+        "dag_id": plan.dag_id,
+        "created_by": created_by,
+        "created_us": to_us(now),
+    }
+    if conn.execute(_INSERT_PLAN, values).rowcount != 1:
+        raise Raced
+
+
+def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], now: datetime) -> None:
+    """Hold the plan's queues in these contexts; a released reference is taken up again."""
+    conn.execute(
+        _REFER,
+        [
+            {
+                "strategy_id": plan.strategy_id,
+                "version": plan.version,
+                "world_id": context.world_id,
+                "execution_domain": context.execution_domain.value,
+                "as_of": identity.timestamp_text(context.as_of),
+                "partition": context.partition,
+                "dag_id": plan.dag_id,
+                "now": to_us(now),
+            }
+            for context in contexts
+        ],
+    )
+
+
+def refers_to_all(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext]) -> bool:
+    """Whether the plan holds a live reference in every one of the contexts."""
+    for context in contexts:
+        live = sa.select(plan_contexts.c.dag_id).where(
+            plan_contexts.c.strategy_id == plan.strategy_id,
+            plan_contexts.c.version == plan.version,
+            *same_context(context),
+            plan_contexts.c.released_us.is_(None),
+        )
+        if conn.execute(live).first() is None:
+            return False
+    return True
+
+
+def release(conn: Connection, plan: PlanRef, world_id: str, now: datetime) -> list[str]:
+    """Drop a world's references to a plan; returns the ComputeKeys that no live reference holds any more."""
+    conn.execute(
+        sa.update(plan_contexts)
+        .where(
+            plan_contexts.c.strategy_id == plan.strategy_id,
+            plan_contexts.c.version == plan.version,
+            plan_contexts.c.world_id == world_id,
+            plan_contexts.c.released_us.is_(None),
+        )
+        .values(released_us=to_us(now))
+    )
+    orphans = [row.compute_key for row in conn.execute(_orphans(plan, world_id))]
+    for part in bounded(orphans):
+        conn.execute(
+            sa.update(queues)
+            .where(queues.c.compute_key.in_(part))
+            .values(state=QueueState.RELEASED.name, released_us=to_us(now))
+        )
+    return orphans
+
+
+def _orphans(plan: PlanRef, world_id: str) -> sa.Select[tuple[str]]:
+    mine, others = dag_nodes.alias("mine"), dag_nodes.alias("others")
+    held = (
+        sa.exists()
+        .where(others.c.node_id == queues.c.node_id, others.c.dag_id == plan_contexts.c.dag_id)
+        .where(plan_contexts.c.released_us.is_(None), *_of_queue())
+    )
+    return (
+        sa.select(queues.c.compute_key)
+        .join(mine, mine.c.node_id == queues.c.node_id)
+        .where(mine.c.dag_id == plan.dag_id, queues.c.world_id == world_id, ~held)
+        .where(queues.c.state == QueueState.ACTIVE.name)
+        .order_by(queues.c.compute_key)
+    )
+
+
+def _of_queue() -> tuple[sa.ColumnElement[bool], ...]:
+    return tuple(plan_contexts.c[name] == queues.c[name] for name in CONTEXT_COLUMNS)
+
+
+def live_worlds(conn: Connection, strategy_id: str, version: int) -> list[str]:
+    """Worlds whose reference to the plan is not released, sorted."""
+    rows = conn.execute(
+        sa.select(plan_contexts.c.world_id)
+        .distinct()
+        .where(
+            plan_contexts.c.strategy_id == strategy_id,
+            plan_contexts.c.version == version,
+            plan_contexts.c.released_us.is_(None),
+        )
+        .order_by(plan_contexts.c.world_id)
+    )
+    return list(rows.scalars())
+
+
+def store_sentinel(conn: Connection, plan: PlanRef, commit_hash: str, weight: float, now: datetime) -> bool:
+    """Make the plan's sentinel unless it is there; True when it was made."""
+    values = {
+        "sentinel_id": rules.sentinel_id(plan.strategy_id, plan.version),
+        "strategy_id": plan.strategy_id,
+        "version": plan.version,
+        "commit_hash": commit_hash,
+        "traffic_weight": weight,
+        "now": to_us(now),
+    }
+    return conn.execute(_INSERT_SENTINEL, values).rowcount == 1
+
+
+def has_sentinel(conn: Connection, plan: PlanRef) -> bool:
+    """Whether the plan's version boundary carries a sentinel."""
+    wanted = rules.sentinel_id(plan.strategy_id, plan.version)
+    return conn.execute(sa.select(sentinels.c.version).where(sentinels.c.sentinel_id == wanted)).first() is not None
+
+
+def require_sentinel(conn: Connection, sentinel_id: str) -> Sentinel:
+    """One sentinel. Raises NotFound (E_SENTINEL_UNKNOWN)."""
+    row = conn.execute(sa.select(sentinels).where(sentinels.c.sentinel_id == sentinel_id)).one_or_none()
+    if row is None:
+        raise NotFound("E_SENTINEL_UNKNOWN", f"no sentinel {sentinel_id!r}", metadata={"sentinel_id": sentinel_id})
+    return sentinel_of(row)
+
+
+def lock_sentinels(conn: Connection, strategy_id: str) -> list[Sentinel]:
+    """All sentinels of a strategy by version, after any change of them that is under way has been committed."""
+    mine = sa.select(sentinels).where(sentinels.c.strategy_id == strategy_id).order_by(sentinels.c.version)
+    if conn.dialect.name == "postgresql":
+        conn.execute(mine.with_for_update()).all()  # read again below: a row inserted meanwhile shows only then
+    return [sentinel_of(row) for row in conn.execute(mine)]
+
+
+def store_weight(conn: Connection, sentinel: Sentinel) -> None:
+    """Write a sentinel's weight and revision."""
+    conn.execute(
+        sa.update(sentinels)
+        .where(sentinels.c.sentinel_id == sentinel.sentinel_id)
+        .values(traffic_weight=sentinel.traffic_weight, revision=sentinel.revision)
+    )
+
+
+def sentinel_of(row: sa.Row[tuple[object, ...]]) -> Sentinel:
+    """A sentinel from its row."""
+    return Sentinel(
+        sentinel_id=row.sentinel_id,
+        strategy_id=row.strategy_id,
+        version=row.version,
+        commit_hash=row.commit_hash,
+        traffic_weight=row.traffic_weight,
+        revision=row.revision,
+        created_at=from_us(row.created_us),
+    )
+
+
+_INSERT_DAG = sa.text(
+    "INSERT INTO dags (digest, body, node_count, node_ids_crc32) VALUES (:digest, :body, :node_count, :crc32) "
+    "ON CONFLICT DO NOTHING RETURNING dag_id"
+)
+_INSERT_DAG_NODE = sa.text("INSERT INTO dag_nodes (dag_id, node_id) VALUES (:dag_id, :node_id)")
+_INSERT_PLAN = sa.text(
+    "INSERT INTO plans (strategy_id, version, version_label, dag_id, created_by, created_us) "
+    "VALUES (:strategy_id, :version, :version_label, :dag_id, :created_by, :created_us) ON CONFLICT DO NOTHING"
+)
+_REFER = sa.text(
+    "INSERT INTO plan_contexts "
+    "(strategy_id, version, world_id, execution_domain, as_of, partition, dag_id, created_us) "
+    "VALUES (:strategy_id, :version, :world_id, :execution_domain, :as_of, :partition, :dag_id, :now) "
+    "ON CONFLICT (strategy_id, version, world_id, execution_domain, as_of, partition) DO UPDATE SET released_us = NULL"
+)
+_INSERT_SENTINEL = sa.text(
+    "INSERT INTO sentinels (sentinel_id, strategy_id, version, commit_hash, traffic_weight, revision, created_us) "
+    "VALUES (:sentinel_id, :strategy_id, :version, :commit_hash, :traffic_weight, 1, :now) ON CONFLICT DO NOTHING"
+)

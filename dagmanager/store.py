@@ -1,0 +1,352 @@
+"""The graph's transactions: a diff merged, a plan released, a weight set. State and events commit together.
+
+Concurrent diffs settle on one node row and one queue per ComputeKey: what another process wrote first is
+never overwritten, the loser runs again on it. Rows are written in key order, so that two diffs wait and
+never deadlock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from dagmanager import answers, events, lookups, plans, wire
+from dagmanager.answers import Answer
+from dagmanager.domain import diff as rules
+from dagmanager.domain import sentinels as sentinel_rules
+from dagmanager.domain.diff import DiffOutcome, Known, NewQueue
+from dagmanager.domain.queues import TagQuery
+from dagmanager.domain.sentinels import Sentinel
+from dagmanager.events import Cause, QueueWords
+from dagmanager.lookups import DagMembers, Keys, bounded
+from dagmanager.plans import PlanRef, Raced
+from dagmanager.tables import GRAPH, SETTLED, edges, nodes, queues, revisions, to_us
+from qmtl.core import identity
+from qmtl.core.dag import Dag, DagNode
+from qmtl.core.modes import ComputeContext, ExecutionDomain
+from qmtl.wire import graph
+
+GRAPH_LOCK = 7_310_001  # PostgreSQL advisory lock; any number no other service uses
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A diff as asked, before its DAG is looked into. `digest` covers all of it but its request_id."""
+
+    request_id: str
+    strategy_id: str
+    digest: str
+    contexts: tuple[ComputeContext, ...]
+    version_label: str
+    decline_sentinel: bool
+    traffic_weight: float
+    created_by: str
+
+
+def answer_again(conn: Connection, asked: Question, cause: Cause) -> Answer | None:
+    """The answer of this very request, or of the same question while nothing it rests on has changed; else None.
+
+    Raises Conflict (E_REQUEST_ID_REUSED).
+    """
+    answer = answers.find_by_request(conn, asked.request_id, asked.strategy_id, asked.digest)
+    if answer is not None:
+        return answer
+    sharing = lookups.sharing_in(conn, asked.contexts, asked.strategy_id)
+    answer = answers.find_seen(conn, _question_key(asked, sharing), revision(conn, SETTLED))
+    newest = plans.newest_plan(conn, asked.strategy_id)
+    if answer is None or newest is None or newest.version != answer.summary.version:
+        return None
+    if not plans.refers_to_all(conn, newest, asked.contexts):
+        return None
+    kept = answers.keep_for_request(conn, asked.request_id, asked.strategy_id, asked.digest, answer, cause.now)
+    if not kept:
+        raise Raced
+    return answer
+
+
+def merge(conn: Connection, asked: Question, dag: Dag, members: DagMembers, cause: Cause) -> Answer:
+    """Merge a checked DAG into the graph and keep the answer.
+
+    Raises Raced when another process wrote the same rows first: run it again. InvalidRequest (E_NODE_ID_COLLISION,
+    E_TOO_MANY_TAGS), Conflict (E_REQUEST_ID_REUSED).
+    """
+    queries = events.queries_of(dag.nodes, asked.contexts)
+    _lock_graph(conn, exclusive=bool(events.unregistered(conn, queries)))
+    answer = answers.find_by_request(conn, asked.request_id, asked.strategy_id, asked.digest)
+    if answer is not None:
+        return answer
+    settled_revision = revision(conn, SETTLED)
+    plan = _store_plan(conn, asked, dag, cause)
+    sharing = lookups.sharing_in(conn, asked.contexts, asked.strategy_id)
+    keys = compute_keys(dag, asked.contexts)
+    known = lookups.known_for(conn, dag, keys, plan.version_label, sharing, members)
+    outcome = rules.decide(dag, asked.contexts, keys, known)
+    _write(conn, outcome, dag, known, asked.created_by, cause)
+    plans.refer(conn, plan, asked.contexts, cause.now)
+    sentinel_id = _make_sentinel(conn, asked, plan, dag, cause)
+    _publish_sets(conn, outcome, known, queries, plan, cause)
+    answer = _answer(outcome, dag, plan, sentinel_id)
+    if not answers.keep_for_request(conn, asked.request_id, asked.strategy_id, asked.digest, answer, cause.now):
+        raise Raced
+    if outcome.changed_schemas:
+        settled_revision = _advance(conn, SETTLED)
+    question = _question_key(asked, sharing)
+    answers.keep_seen(conn, question, settled_revision, _settled(outcome, answer, plan, dag, sentinel_id), cause.now)
+    if outcome.new_nodes or outcome.new_queues or outcome.changed_schemas or outcome.new_tags:
+        _advance(conn, GRAPH)
+    return answer
+
+
+def preview(conn: Connection, dag: Dag, contexts: Sequence[ComputeContext], members: DagMembers) -> Answer:
+    """What a diff would answer, without a version or a sentinel; changes nothing."""
+    keys = compute_keys(dag, contexts)
+    sharing = lookups.sharing_in(conn, contexts, "")
+    known = lookups.known_for(conn, dag, keys, "", sharing, members)
+    outcome = rules.decide(dag, contexts, keys, known)
+    summary = wire.summary_to_proto(outcome.counts)
+    summary.node_ids_crc32 = identity.node_ids_crc32(dag.node_ids)
+    return answers.build(outcome.assignments, summary)
+
+
+def release_plan(conn: Connection, strategy_id: str, version: int, world_id: str, cause: Cause) -> int:
+    """Drop a world's reference to a plan; returns how many queues nobody refers to any more. Idempotent.
+
+    Raises NotFound (E_PLAN_UNKNOWN).
+    """
+    _lock_graph(conn, exclusive=True)
+    plan = plans.require_plan(conn, strategy_id, version)
+    released = plans.release(conn, plan, world_id, cause.now)
+    events.unregister(conn, strategy_id, plan.version, world_id)
+    if released:
+        touched = events.touched_queries(conn, _words_of(conn, released))
+        events.publish_sets(conn, touched, cause)
+        _advance(conn, GRAPH)
+    return len(released)
+
+
+def set_weight(conn: Connection, sentinel_id: str, weight: float, etag: str, cause: Cause) -> Sentinel:
+    """Set a version's share of traffic and publish on change only.
+
+    Raises NotFound (E_SENTINEL_UNKNOWN), InvalidRequest (E_TRAFFIC_WEIGHT), Conflict (E_ETAG_MISMATCH).
+    """
+    strategy_id = plans.require_sentinel(conn, sentinel_id).strategy_id
+    all_of_it = plans.lock_sentinels(conn, strategy_id)
+    before = next(sentinel for sentinel in all_of_it if sentinel.sentinel_id == sentinel_id)
+    after = sentinel_rules.with_weight(before, weight, etag)
+    if after is not before:
+        plans.store_weight(conn, after)
+        events.publish_weights(conn, strategy_id, plans.lock_sentinels(conn, strategy_id), cause)
+    return after
+
+
+def revision(conn: Connection, name: str) -> int:
+    """A named revision of the graph; 0 before the first change."""
+    return conn.execute(sa.select(revisions.c.revision).where(revisions.c.name == name)).scalar_one_or_none() or 0
+
+
+def compute_keys(dag: Dag, contexts: Sequence[ComputeContext]) -> Keys:
+    """ComputeKeys by world_id, then NodeID."""
+    return {context.world_id: rules.compute_keys(dag.node_ids, context) for context in contexts}
+
+
+def _lock_graph(conn: Connection, *, exclusive: bool) -> None:
+    """On PostgreSQL keep releases and first registrations of a tag query apart from diffs; diffs share.
+
+    Otherwise a diff could take up a queue that a release sees as free, or a set could miss a queue made beside it.
+    """
+    if conn.dialect.name == "postgresql":
+        lock = sa.func.pg_advisory_xact_lock if exclusive else sa.func.pg_advisory_xact_lock_shared
+        conn.execute(sa.select(lock(GRAPH_LOCK)))
+
+
+def _store_plan(conn: Connection, asked: Question, dag: Dag, cause: Cause) -> PlanRef:
+    body = graph.dag_to_proto(dag).SerializeToString(deterministic=True)
+    newest = plans.newest_plan(conn, asked.strategy_id)
+    plan = plans.next_plan(newest, asked.strategy_id, plans.store_dag(conn, dag, body), asked.version_label)
+    if plan is not newest:
+        plans.store_plan(conn, plan, asked.created_by, cause.now)
+    return plan
+
+
+def _make_sentinel(conn: Connection, asked: Question, plan: PlanRef, dag: Dag, cause: Cause) -> str:
+    """The plan's sentinel, made unless declined or in safe mode; empty when it has none."""
+    if asked.decline_sentinel or any(context.safe_mode for context in asked.contexts):
+        return sentinel_rules.sentinel_id(plan.strategy_id, plan.version) if plans.has_sentinel(conn, plan) else ""
+    if plans.store_sentinel(conn, plan, dag.digest, asked.traffic_weight, cause.now):
+        events.publish_weights(conn, plan.strategy_id, plans.lock_sentinels(conn, plan.strategy_id), cause)
+    return sentinel_rules.sentinel_id(plan.strategy_id, plan.version)
+
+
+def _write(conn: Connection, outcome: DiffOutcome, dag: Dag, known: Known, created_by: str, cause: Cause) -> None:
+    forms = dict(zip(dag.node_ids, dag.forms, strict=True))
+    _insert_nodes(conn, outcome.new_nodes, known, forms, created_by, to_us(cause.now))
+    for node in sorted(outcome.changed_schemas, key=lambda node: node.node_id):
+        values = {"node_id": node.node_id, "schema_hash": node.schema_hash, "now": to_us(cause.now)}
+        conn.execute(_CHANGE_SCHEMA, values)
+    if outcome.new_tags:
+        _insert_tags(conn, [node for node in dag.nodes if node.node_id in outcome.new_tags])
+        for node_id, tags in sorted(outcome.new_tags.items()):
+            conn.execute(sa.update(nodes).where(nodes.c.node_id == node_id).values(tags=",".join(tags)))
+    _insert_queues(conn, outcome.new_queues, to_us(cause.now))
+
+
+def _insert_nodes(
+    conn: Connection,
+    new: Sequence[DagNode],
+    known: Known,
+    forms: dict[str, bytes],
+    owner: str,
+    now_us: int,
+) -> None:
+    if not new:
+        return
+    rows = [
+        {
+            "node_id": node.node_id,
+            "node_type": node.spec.node_type,
+            "interval_s": node.spec.interval_s,
+            "canonical": forms[node.node_id],
+            "schema_hash": node.schema_hash,
+            "queue_class": node.queue_class.name,
+            "kind": node.kind.name,
+            "tags": ",".join(sorted(node.tags)),
+            "label": known.labels[node.node_id],
+            "owner": owner,
+            "now": now_us,
+        }
+        for node in sorted(new, key=lambda node: node.node_id)
+    ]
+    if conn.execute(_INSERT_NODE, rows).rowcount != len(rows):
+        raise Raced
+    links = [{"node_id": node.node_id, "dependency": dep} for node in new for dep in set(node.spec.dependencies)]
+    if links:
+        conn.execute(sa.insert(edges), links)
+    _insert_tags(conn, new)
+
+
+def _insert_tags(conn: Connection, tagged: Sequence[DagNode]) -> None:
+    rows = sorted((tag, node.spec.interval_s, node.node_id) for node in tagged for tag in node.tags)
+    if rows:
+        conn.execute(_INSERT_TAG, [{"tag": tag, "interval_s": at, "node_id": node_id} for tag, at, node_id in rows])
+
+
+def _insert_queues(conn: Connection, new: Sequence[NewQueue], now_us: int) -> None:
+    fresh = sorted((queue for queue in new if not queue.revived), key=lambda queue: queue.compute_key)
+    if fresh:
+        rows = [
+            {
+                "compute_key": queue.compute_key,
+                "node_id": queue.node.node_id,
+                "world_id": queue.context.world_id,
+                "execution_domain": queue.context.execution_domain.name,
+                "as_of": identity.timestamp_text(queue.context.as_of),
+                "partition": queue.context.partition,
+                "now": now_us,
+            }
+            for queue in fresh
+        ]
+        if conn.execute(_INSERT_QUEUE, rows).rowcount != len(rows):
+            raise Raced
+    revived = sorted(queue.compute_key for queue in new if queue.revived)
+    for part in bounded(revived):
+        conn.execute(sa.update(queues).where(queues.c.compute_key.in_(part)).values(state="ACTIVE", released_us=None))
+
+
+def _publish_sets(
+    conn: Connection, outcome: DiffOutcome, known: Known, queries: Sequence[TagQuery], plan: PlanRef, cause: Cause
+) -> None:
+    changed = {query.key: query for query in events.unregistered(conn, queries)}
+    events.register(conn, queries, plan.strategy_id, plan.version)
+    touched = events.touched_queries(conn, _changed_queues(conn, outcome, known))
+    changed.update({query.key: query for query in touched})
+    events.publish_sets(conn, list(changed.values()), cause)
+
+
+def _changed_queues(conn: Connection, outcome: DiffOutcome, known: Known) -> set[QueueWords]:
+    """What was made or revived, and in any context what tags were added to."""
+    words = {
+        QueueWords(
+            _tags(queue.node, known),
+            queue.node.spec.interval_s,
+            queue.context.world_id,
+            queue.context.execution_domain,
+        )
+        for queue in outcome.new_queues
+    }
+    for part in bounded(sorted(outcome.new_tags)):
+        keys = conn.execute(sa.select(queues.c.compute_key).where(queues.c.node_id.in_(part))).scalars()
+        words |= _words_of(conn, list(keys))
+    return words
+
+
+def _tags(node: DagNode, known: Known) -> tuple[str, ...]:
+    """All tags of a node after the diff; of a new one those it came with."""
+    stored = known.nodes.get(node.node_id)
+    return tuple(sorted({*node.tags, *(stored.tags if stored is not None else ())}))
+
+
+def _words_of(conn: Connection, compute_keys: Sequence[str]) -> set[QueueWords]:
+    words: set[QueueWords] = set()
+    for part in bounded(compute_keys):
+        rows = conn.execute(
+            sa.select(nodes.c.tags, nodes.c.interval_s, queues.c.world_id, queues.c.execution_domain)
+            .join(nodes, nodes.c.node_id == queues.c.node_id)
+            .where(queues.c.compute_key.in_(part))
+            .distinct()
+        )
+        for tags, interval_s, world_id, domain in rows:
+            words.add(QueueWords(tuple(tags.split(",")), interval_s, world_id, ExecutionDomain[domain]))
+    return words
+
+
+def _answer(outcome: DiffOutcome, dag: Dag, plan: PlanRef, sentinel_id: str) -> Answer:
+    summary = wire.summary_to_proto(outcome.counts)
+    summary.version = plan.version
+    summary.sentinel_id = sentinel_id
+    summary.node_ids_crc32 = identity.node_ids_crc32(dag.node_ids)
+    return answers.build(outcome.assignments, summary)
+
+
+def _settled(outcome: DiffOutcome, answer: Answer, plan: PlanRef, dag: Dag, sentinel_id: str) -> Answer:
+    """The answer as the next who asks the same shall get it; shares its bytes when nothing was new."""
+    after = rules.settled(outcome)
+    if after is outcome:
+        summary = type(answer.summary)()
+        summary.CopyFrom(answer.summary)
+        return replace(answer, summary=summary, answer_id=identity.digest(answer.body))
+    return _answer(after, dag, plan, sentinel_id)
+
+
+def _question_key(asked: Question, sharing: dict[str, lookups.Sharers]) -> str:
+    others = [[world_id, sorted(map(list, sharers))] for world_id, sharers in sorted(sharing.items())]
+    return identity.digest(identity.canonical_json([asked.digest, others]))
+
+
+def _advance(conn: Connection, name: str) -> int:
+    return int(conn.execute(_ADVANCE, {"name": name}).scalar_one())
+
+
+_ADVANCE = sa.text(
+    "INSERT INTO revisions (name, revision) VALUES (:name, 1) "
+    "ON CONFLICT (name) DO UPDATE SET revision = revisions.revision + 1 RETURNING revision"
+)
+_INSERT_NODE = sa.text(
+    "INSERT INTO nodes (node_id, node_type, interval_s, canonical, schema_hash, queue_class, kind, tags, label, owner, "
+    "created_us) VALUES (:node_id, :node_type, :interval_s, :canonical, :schema_hash, :queue_class, :kind, :tags, "
+    ":label, :owner, :now) ON CONFLICT DO NOTHING"
+)
+_CHANGE_SCHEMA = sa.text(
+    "UPDATE nodes SET schema_hash = :schema_hash, buffering_since_us = COALESCE(buffering_since_us, :now) "
+    "WHERE node_id = :node_id"
+)
+_INSERT_TAG = sa.text(
+    "INSERT INTO node_tags (tag, interval_s, node_id) VALUES (:tag, :interval_s, :node_id) ON CONFLICT DO NOTHING"
+)
+_INSERT_QUEUE = sa.text(
+    "INSERT INTO queues (compute_key, node_id, world_id, execution_domain, as_of, partition, state, created_us, rows) "
+    "VALUES (:compute_key, :node_id, :world_id, :execution_domain, :as_of, :partition, 'ACTIVE', :now, 0) "
+    "ON CONFLICT DO NOTHING"
+)
