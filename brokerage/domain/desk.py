@@ -19,7 +19,6 @@ from brokerage.domain.orders import (
     Order,
     OrderEvent,
     OrderRecord,
-    advance,
     born,
     happened,
     order_id,
@@ -183,7 +182,7 @@ class Desk:
             events.append(self._fill(record, bar, time, found))
             record = self.records[record.id]
         elif found.why is NoFill.NO_VOLUME and record.detail != RESTS and record.order.type is OrderType.MARKET:
-            events.append(self._report(record, time))
+            events.append(self._happen(record, EventKind.UPDATED, time, detail=RESTS))
             record = self.records[record.id]
         decided = record.order.tif in (TimeInForce.IOC, TimeInForce.FOK) and found.why is not NoFill.NOT_YET
         if decided and not record.closed:
@@ -209,23 +208,6 @@ class Desk:
     def _reducible(self, record: OrderRecord) -> int:
         held = self.ledger.position(record.order.symbol).quantity
         return abs(held) if held * record.order.side.sign < 0 else 0
-
-    def _report(self, record: OrderRecord, time: Moment) -> OrderEvent:
-        """Say once that a market order met a bar without volume."""
-        event = OrderEvent(
-            record.id,
-            record.seq + 1,
-            EventKind.UPDATED,
-            time.at_ns,
-            time.received_ns,
-            detail=RESTS,
-            quantity=record.quantity,
-            limit=record.limit,
-            stop=record.stop,
-            expire_ns=record.expire_ns,
-        )
-        self._keep(advance(record, event))
-        return event
 
     def _happen(
         self, record: OrderRecord, kind: EventKind, time: Moment, *, fill: Fill | None = None, detail: str = ""

@@ -30,6 +30,13 @@ class Fence:
     effective_mode: EffectiveMode
 
 
+_ALLOWED = {
+    ExecutionDomain.DRYRUN: (ExecutionDomain.DRYRUN,),
+    ExecutionDomain.LIVE: (ExecutionDomain.DRYRUN, ExecutionDomain.LIVE),
+}
+"""A fence's mode is the world's ceiling: strategies still at the paper stage trade on paper in a live world."""
+
+
 def unset(world_id: str) -> Fence:
     """The fence of a world that has none: nothing passes."""
     return Fence(world_id, 0, FenceState.FROZEN, EffectiveMode.VALIDATE)
@@ -64,7 +71,7 @@ def refusal(fence: Fence, epoch: int, domain: ExecutionDomain, reducing: bool) -
         raise stale(epoch, fence)
     if epoch > fence.epoch or fence.state is FenceState.FROZEN:
         return Denial.FENCED
-    if domain is not domain_of(fence.effective_mode) or domain not in (ExecutionDomain.DRYRUN, ExecutionDomain.LIVE):
+    if domain not in _ALLOWED.get(domain_of(fence.effective_mode), ()):
         return Denial.DOMAIN_FORBIDS_ORDERS
     if fence.state is FenceState.DRAIN and not reducing:
         return Denial.FENCED

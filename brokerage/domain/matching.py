@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -175,5 +176,7 @@ def bar_from_doubles(
 ) -> Bar:
     """One bar from doubles: the same snapping as the columns, so batch and live see the same numbers."""
     opened, high, low, close = (double_to_scaled(price, instrument.price_scale, "price") for price in ohlcv[:4])
+    if not isfinite(ohlcv[4]):
+        raise InvalidRequest("AMOUNT_NOT_FINITE", f"volume is {ohlcv[4]!r}, want a finite number")
     volume = min(round(ohlcv[4] * 10.0**instrument.quantity_scale), INT64_MAX)
     return Bar(start_ns, start_ns + interval_ns, opened, high, low, close, volume)

@@ -171,7 +171,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
-    """One row of an order's history. `at_ns` is the venue's time, `received_ns` ours.
+    """One row of an order's history. `at_ns` is the venue's time, `received_ns` ours; `state` is after the event.
 
     `quantity`, `limit`, `stop` and `expire_ns` are set on INITIALIZED and UPDATED only.
     """
@@ -181,6 +181,8 @@ class OrderEvent:
     kind: EventKind
     at_ns: int
     received_ns: int
+    state: OrderState = OrderState.INITIALIZED
+    cumulative: int = 0
     fill: Fill | None = None
     denial: Denial | None = None
     detail: str = ""
@@ -251,33 +253,45 @@ def born(order: Order, instrument: Instrument | None, event: OrderEvent) -> Orde
 
 
 def advance(record: OrderRecord, event: OrderEvent) -> OrderRecord:
-    """Fold one event. Raises Conflict when it is illegal here or its seq is not the next."""
+    """Fold one event. Raises Conflict when it is illegal here, its seq is not the next, or its state is not ours."""
     if event.seq != record.seq + 1:
         raise Conflict("ORDER_EVENT_GAP", f"order {record.id} is at seq {record.seq}, got {event.seq}")
-    fill, flag = event.fill, record.flag
-    filled, notional = record.filled, record.notional
-    if event.kind is EventKind.FILLED:
-        if fill is None or record.instrument is None:
-            raise Conflict("ORDER_EVENT_ILLEGAL", f"order {record.id}: FILLED without a fill or an instrument")
-        filled = fit(filled + fill.quantity, "cumulative quantity")
-        notional = fit(notional + record.instrument.notional(fill.price, fill.quantity), "cumulative notional")
-        state, flagged = after_fill(record.state, filled, record.quantity)
-        flag = flagged or flag
-    else:
-        state = after(record.state, record.previous, event.kind, record.order.type, record.order.tif)
+    state, filled, flag = _step(record, event.kind, event.fill)
+    if state is not event.state or filled != event.cumulative:
+        raise Conflict("ORDER_EVENT_DAMAGED", f"order {record.id} seq {event.seq}: state or total is not its fold")
+    return _folded(record, event, flag)
+
+
+def _step(record: OrderRecord, kind: EventKind, fill: Fill | None) -> tuple[OrderState, int, FillFlag | None]:
+    """State, filled total and flag after an event."""
+    if kind is not EventKind.FILLED:
+        state = after(record.state, record.previous, kind, record.order.type, record.order.tif)
+        return state, record.filled, None
+    if fill is None or record.instrument is None:
+        raise Conflict("ORDER_EVENT_ILLEGAL", f"order {record.id}: FILLED without a fill or an instrument")
+    filled = fit(record.filled + fill.quantity, "cumulative quantity")
+    state, flag = after_fill(record.state, filled, record.quantity)
+    return state, filled, flag
+
+
+def _folded(record: OrderRecord, event: OrderEvent, flag: FillFlag | None) -> OrderRecord:
+    notional = record.notional
+    if event.fill is not None and record.instrument is not None:
+        traded = record.instrument.notional(event.fill.price, event.fill.quantity)
+        notional = fit(notional + traded, "cumulative notional")
     changed = event.kind is EventKind.UPDATED
     return OrderRecord(
         record.id,
         record.order,
         record.instrument,
-        state,
-        record.previous if state in PENDING else state,
+        event.state,
+        record.previous if event.state in PENDING else event.state,
         event.seq,
         event.quantity if changed else record.quantity,
         event.limit if changed else record.limit,
         event.stop if changed else record.stop,
         event.expire_ns if changed else record.expire_ns,
-        filled,
+        event.cumulative,
         notional,
         record.triggered or event.kind is EventKind.TRIGGERED,
         _eligible_from(record, event) if event.kind is EventKind.ACCEPTED else record.accepted_ns,
@@ -285,7 +299,7 @@ def advance(record: OrderRecord, event: OrderEvent) -> OrderRecord:
         event.received_ns,
         event.denial or record.denial,
         event.detail or record.detail,
-        flag,
+        flag or record.flag,
         event.unresolved,
     )
 
@@ -304,12 +318,27 @@ def happened(
     denial: Denial | None = None,
     detail: str = "",
 ) -> tuple[OrderRecord, OrderEvent]:
-    """Make the next event of an order and fold it in."""
-    flag = None
-    if fill is not None:
-        flag = after_fill(record.state, record.filled + fill.quantity, record.quantity)[1]
-    event = OrderEvent(record.id, record.seq + 1, kind, time.at_ns, time.received_ns, fill, denial, detail, flag)
-    return advance(record, event), event
+    """Make the next event of an order and fold it in. UPDATED repeats what is worked, with a new detail."""
+    state, filled, flag = _step(record, kind, fill)
+    changed = kind is EventKind.UPDATED
+    event = OrderEvent(
+        record.id,
+        record.seq + 1,
+        kind,
+        time.at_ns,
+        time.received_ns,
+        state,
+        filled,
+        fill,
+        denial,
+        detail,
+        flag,
+        record.quantity if changed else 0,
+        record.limit if changed else None,
+        record.stop if changed else None,
+        record.expire_ns if changed else None,
+    )
+    return _folded(record, event, flag), event
 
 
 def accept_fill(fill: Fill, known: Fill | None) -> bool:

@@ -1,0 +1,175 @@
+"""The first tables of the brokerage. Frozen: a later change is a revision of its own."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from controlbus.outbox import create_tables_v1
+
+revision = "0001"
+down_revision = None
+
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """Create everything."""
+    create_tables_v1(op)  # type: ignore[arg-type]  # the op module stands for the Operations of this run
+    _create_accounts()
+    _create_orders()
+    _create_events()
+    _create_books()
+    _create_fences()
+
+
+def _create_accounts() -> None:
+    op.create_table(
+        "accounts",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("venue", sa.Text(), nullable=False),
+        sa.Column("base_currency", sa.Text(), nullable=False),
+        sa.Column("starting_cash", _BIG, nullable=False),
+        sa.Column("data_preset", sa.Text(), nullable=False),
+        sa.Column("data_session_id", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("interval_s", _BIG, nullable=False),
+        sa.Column("fee_rate", _BIG, nullable=False),
+        sa.Column("trading_state", sa.Text(), nullable=False),
+        sa.Column("created_ns", _BIG, nullable=False),
+        sa.Column("venue_ns", _BIG, nullable=False),
+        sa.Column("mark_price", _BIG, nullable=True),
+        sa.Column("mark_ns", _BIG, nullable=True),
+        sa.Column("event_sequence", _BIG, nullable=False),
+        sa.Column("fill_sequence", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account"),
+    )
+
+
+def _create_orders() -> None:
+    op.create_table(
+        "orders",
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("client_order_id", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("gate_reduce_only", sa.Boolean(), nullable=False),
+        sa.Column("epoch", _BIG, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("created_sequence", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("order_id"),
+        sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
+        sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
+    )
+    op.create_index(
+        "orders_open", "orders", ["account"], sqlite_where=sa.text("open"), postgresql_where=sa.text("open")
+    )
+
+
+def _create_events() -> None:
+    op.create_table(
+        "order_events",
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("seq", _BIG, nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("sequence", _BIG, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("at_ns", _BIG, nullable=False),
+        sa.Column("received_ns", _BIG, nullable=False),
+        sa.Column("denial", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("flag", sa.Text(), nullable=False),
+        sa.Column("quantity", _BIG, nullable=False),
+        sa.Column("limit_price", _BIG, nullable=True),
+        sa.Column("stop_price", _BIG, nullable=True),
+        sa.Column("expire_ns", _BIG, nullable=True),
+        sa.Column("unresolved", sa.Boolean(), nullable=False),
+        sa.Column("trade_id", sa.Text(), nullable=False),
+        sa.Column("fill_quantity", _BIG, nullable=False),
+        sa.Column("fill_price", _BIG, nullable=False),
+        sa.Column("fee", _BIG, nullable=False),
+        sa.Column("fee_currency", sa.Text(), nullable=False),
+        sa.Column("liquidity", sa.Text(), nullable=False),
+        sa.Column("venue_ns", _BIG, nullable=False),
+        sa.Column("cumulative", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("order_id", "seq"),
+        sa.UniqueConstraint("account", "sequence", name="order_events_sequence"),
+    )
+    op.create_table(
+        "fills",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("sequence", _BIG, nullable=False),
+        sa.Column("venue", sa.Text(), nullable=False),
+        sa.Column("trade_id", sa.Text(), nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("seq", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account", "sequence"),
+        sa.UniqueConstraint("account", "venue", "trade_id", name="fills_trade_id"),
+    )
+
+
+def _create_books() -> None:
+    op.create_table(
+        "positions",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("quantity", _BIG, nullable=False),
+        sa.Column("cost", _BIG, nullable=False),
+        sa.Column("realised", _BIG, nullable=False),
+        sa.Column("fees", _BIG, nullable=False),
+        sa.Column("fills", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account", "world_id", "strategy_id", "symbol"),
+    )
+    op.create_table(
+        "cash",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("amount", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account", "currency"),
+    )
+
+
+def _create_fences() -> None:
+    op.create_table(
+        "world_fences",
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("epoch", _BIG, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("effective_mode", sa.Text(), nullable=False),
+        sa.Column("updated_ns", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("world_id"),
+    )
+    op.create_table(
+        "send_intents",
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("client_order_id", sa.Text(), nullable=False),
+        sa.Column("venue_order_id", sa.Text(), nullable=False),
+        sa.Column("epoch", _BIG, nullable=False),
+        sa.Column("sent_ns", _BIG, nullable=False),
+        sa.Column("answered_ns", _BIG, nullable=True),
+        sa.PrimaryKeyConstraint("order_id"),
+    )
+    wire = sa.text("answered_ns IS NULL")
+    op.create_index("send_intents_wire", "send_intents", ["world_id"], sqlite_where=wire, postgresql_where=wire)
+    op.create_table(
+        "audit_log",
+        sa.Column("id", _BIG, nullable=False, autoincrement=True),
+        sa.Column("at_ns", _BIG, nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("correlation_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )

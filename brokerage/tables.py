@@ -1,0 +1,165 @@
+"""Tables of the brokerage. Instants are integer ns, amounts scaled int64, enums their names.
+
+`order_events` is the truth of orders and is only ever appended to; `orders` heads, `positions` and `cash` are its
+fold, kept in the same transaction so that reads need no replay. `books.rebuilt` replays to prove them equal.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from controlbus.outbox import outbox_tables
+
+metadata = sa.MetaData()
+outbox = outbox_tables(metadata)
+
+_BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER is a rowid in SQLite
+
+
+def _text(name: str, *, key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=key, nullable=False)
+
+
+def _int(name: str, *, key: bool = False, nullable: bool = False) -> sa.Column[int]:
+    return sa.Column(name, _BIG, primary_key=key, nullable=nullable, autoincrement=False)
+
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    _text("account", key=True),
+    _text("world_id"),
+    _text("venue"),
+    _text("base_currency"),
+    _int("starting_cash"),
+    _text("data_preset"),
+    _text("data_session_id"),
+    _text("symbol"),
+    _int("interval_s"),
+    _int("fee_rate"),
+    _text("trading_state"),
+    _int("created_ns"),
+    _int("venue_ns"),  # close of the last bar processed: bars that close at or before it are skipped
+    _int("mark_price", nullable=True),
+    _int("mark_ns", nullable=True),
+    _int("event_sequence"),
+    _int("fill_sequence"),
+)
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    _text("order_id", key=True),
+    _text("account"),
+    _text("world_id"),
+    _text("strategy_id"),
+    _text("client_order_id"),
+    _text("symbol"),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the client's Order message, as sent
+    sa.Column("gate_reduce_only", sa.Boolean, nullable=False),
+    _int("epoch"),
+    _text("state"),
+    sa.Column("open", sa.Boolean, nullable=False),
+    _int("created_sequence"),
+    sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
+    sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
+)
+sa.Index("orders_open", orders.c.account, sqlite_where=orders.c.open, postgresql_where=orders.c.open)
+
+order_events = sa.Table(
+    "order_events",
+    metadata,
+    _text("order_id", key=True),
+    _int("seq", key=True),
+    _text("account"),
+    _int("sequence"),
+    _text("kind"),
+    _text("state"),
+    _int("at_ns"),
+    _int("received_ns"),
+    _text("denial"),
+    _text("detail"),
+    _text("flag"),
+    _int("quantity"),
+    _int("limit_price", nullable=True),
+    _int("stop_price", nullable=True),
+    _int("expire_ns", nullable=True),
+    sa.Column("unresolved", sa.Boolean, nullable=False),
+    _text("trade_id"),
+    _int("fill_quantity"),
+    _int("fill_price"),
+    _int("fee"),
+    _text("fee_currency"),
+    _text("liquidity"),
+    _int("venue_ns"),
+    _int("cumulative"),
+    sa.UniqueConstraint("account", "sequence", name="order_events_sequence"),
+)
+
+fills = sa.Table(
+    "fills",
+    metadata,
+    _text("account", key=True),
+    _int("sequence", key=True),
+    _text("venue"),
+    _text("trade_id"),
+    _text("world_id"),
+    _text("strategy_id"),
+    _text("order_id"),
+    _int("seq"),
+    sa.UniqueConstraint("account", "venue", "trade_id", name="fills_trade_id"),
+)
+
+positions = sa.Table(
+    "positions",
+    metadata,
+    _text("account", key=True),
+    _text("world_id", key=True),
+    _text("strategy_id", key=True),
+    _text("symbol", key=True),
+    _int("quantity"),
+    _int("cost"),
+    _int("realised"),
+    _int("fees"),
+    _int("fills"),
+)
+
+cash = sa.Table("cash", metadata, _text("account", key=True), _text("currency", key=True), _int("amount"))
+
+world_fences = sa.Table(
+    "world_fences",
+    metadata,
+    _text("world_id", key=True),
+    _int("epoch"),
+    _text("state"),
+    _text("effective_mode"),
+    _int("updated_ns"),
+)
+
+send_intents = sa.Table(
+    "send_intents",
+    metadata,
+    _text("order_id", key=True),
+    _text("account"),
+    _text("world_id"),
+    _text("strategy_id"),
+    _text("client_order_id"),
+    _text("venue_order_id"),
+    _int("epoch"),
+    _int("sent_ns"),
+    _int("answered_ns", nullable=True),  # null: on the wire
+)
+_wire = send_intents.c.answered_ns.is_(None)
+sa.Index("send_intents_wire", send_intents.c.world_id, sqlite_where=_wire, postgresql_where=_wire)
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("id", _BIG, primary_key=True, autoincrement=True),
+    _int("at_ns"),
+    _text("actor"),
+    _text("act"),
+    _text("subject"),
+    _text("detail"),
+    _text("correlation_id"),
+)
