@@ -82,7 +82,7 @@ class StreamEngine:
     def push(self, source: Vertex, time_ns: int, row: Sequence[float]) -> list[Emission]:
         """A bar of `source` known at `time_ns`; everything that follows from it, in topological order."""
         state = self._sources[source.node_id]
-        if time_ns <= state.watermark:
+        if time_ns <= state.released or time_ns < state.watermark:
             self._put_aside(state.vertex, time_ns, row)
             return []
         heapq.heappush(state.held, (time_ns, [float(item) for item in row]))

@@ -6,12 +6,13 @@ view (`time_ns`). It sees direct and indirect calls alike, and costs nothing out
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from types import BuiltinFunctionType, FrameType
+from types import BuiltinFunctionType, FrameType, FunctionType
 
 from qmtl.core.errors import InvalidRequest
 
@@ -35,8 +36,8 @@ _CLOCK_METHODS = frozenset({"now", "utcnow", "today"})
 def no_wall_clock(name: str) -> Iterator[None]:
     """Raise InvalidRequest (E_WALL_CLOCK) naming the node when code inside reads or waits for real time."""
 
-    def watch(_frame: FrameType, event: str, called: object) -> None:
-        if event == "c_call" and isinstance(called, BuiltinFunctionType) and _is_clock(called):
+    def watch(frame: FrameType, event: str, called: object) -> None:
+        if event == "c_call" and isinstance(called, BuiltinFunctionType) and _is_clock(called) and not _foreign(frame):
             sys.setprofile(None)
             raise InvalidRequest(
                 "E_WALL_CLOCK",
@@ -50,6 +51,17 @@ def no_wall_clock(name: str) -> Iterator[None]:
         yield
     finally:
         sys.setprofile(before)
+
+
+def _foreign(frame: FrameType) -> bool:
+    """The call comes from an import or a garbage collector's callback that merely happened during the node."""
+    callbacks = {callback.__code__ for callback in gc.callbacks if isinstance(callback, FunctionType)}
+    caller: FrameType | None = frame
+    while caller is not None:
+        if caller.f_code in callbacks or caller.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        caller = caller.f_back
+    return False
 
 
 def _is_clock(called: BuiltinFunctionType) -> bool:

@@ -30,7 +30,7 @@ BUILT_INS: list[FoldNode] = [
     signals.position_target(signals.trend(PRICE, ta.ema(PRICE, 3)), long=0.9, short=-0.5, flat=0.1),
     signals.position_target(signals.trend(PRICE, ta.ema(PRICE, 3)), long=0.9, hold=False),
 ]
-COMMON = {"deadline": None, "max_examples": 40}
+COMMON = settings(deadline=None, max_examples=40)
 
 numbers = st.one_of(
     st.floats(-1e12, 1e12, allow_nan=False, allow_subnormal=True), st.sampled_from([0.0, -0.0, 1.0, 5e-324, 1e300])
@@ -39,7 +39,7 @@ numbers = st.one_of(
 
 @pytest.mark.parametrize("vertex", BUILT_INS, ids=lambda v: v.name)
 @given(data=st.data())
-@settings(**COMMON)
+@COMMON
 def test_all_forms_agree_bit_for_bit(vertex: FoldNode, data: st.DataObject) -> None:
     fold = vertex.fold
     rows = data.draw(st.lists(st.lists(numbers, min_size=fold.inputs, max_size=fold.inputs), max_size=60))
@@ -58,7 +58,7 @@ def test_all_forms_agree_bit_for_bit(vertex: FoldNode, data: st.DataObject) -> N
 
 @pytest.mark.parametrize("vertex", BUILT_INS, ids=lambda v: v.name)
 @given(data=st.data())
-@settings(**COMMON)
+@COMMON
 def test_saved_state_continues_exactly(vertex: FoldNode, data: st.DataObject) -> None:
     fold = vertex.fold
     rows = data.draw(st.lists(st.lists(numbers, min_size=fold.inputs, max_size=fold.inputs), max_size=60))

@@ -1,5 +1,7 @@
 """DAG building: order, names, the type rule."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +61,7 @@ def test_a_chain_builds_exactly_when_the_type_rule_allows_it(kinds: list[Kind]) 
     for kind in kinds:
         vertex = of_kind(kind, vertex)
     chain = [Kind.CAUSAL_STREAM, *kinds]
-    legal = all(after in FEEDS[before] for before, after in zip(chain, chain[1:], strict=False))
+    legal = all(after in FEEDS[before] for before, after in pairwise(chain))
     delayed = any(kind is Kind.DELAYED_STREAM and TRADING & set(chain[i:]) for i, kind in enumerate(chain))
     if legal and not delayed:
         assert len(build_dag([vertex]).nodes) == len(chain)
