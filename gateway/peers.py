@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ class Peers:
     control: ControlBusServiceAsyncStub
 
     @classmethod
-    def over(cls, channels: dict[str, aio.Channel]) -> Peers:
+    def over(cls, channels: Mapping[str, aio.Channel]) -> Peers:
         """Stubs over one channel per service name."""
         return cls(
             world=worldrpc.WorldServiceStub(channels["worldservice"]),

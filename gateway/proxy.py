@@ -62,7 +62,8 @@ def _handler(channel: aio.Channel, name: str, kind: tuple[bool, bool]) -> Handle
 
 def _single(call: Callable[..., Any]) -> Callable[..., Awaitable[bytes]]:
     async def forward(request: bytes | AsyncIterable[bytes], _: aio.ServicerContext[bytes, bytes]) -> bytes:
-        return await call(request)
+        reply: bytes = await call(request)
+        return reply
 
     return forward
 

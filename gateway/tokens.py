@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from joserfc.jwk import KeySet, OKPKey
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 
 from qmtl.core.clock import Clock
@@ -32,7 +33,7 @@ class Scope:
     subject: str
     world_id: str
     strategy_id: str
-    topics: tuple[int, ...]
+    topics: tuple[gatewaypb.Topic, ...]
 
 
 class StreamKeys:

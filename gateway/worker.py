@@ -9,32 +9,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
 
 from controlbus.database import Database
 from gateway import store
+from gateway.contexts import resolve
 from gateway.domain.submissions import State, backoff_s
 from gateway.peers import Peers
-from gateway.wire import hint_from_proto, hinted_as_of
 from qmtl.core.clock import Clock
-from qmtl.core.errors import DeadlineExceeded, Exhausted, NotFound, QmtlError, Unavailable
-from qmtl.core.modes import ComputeContext, EffectiveMode, ExecutionDomain, ModeDecision, decide_context, lower
-from qmtl.wire.words import DOMAIN_NUMBERS, MODES, context_to_proto, instant_from_proto, known_enum
+from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable
+from qmtl.wire.words import context_to_proto
 
 IDLE_S = 0.5  # how long due or abandoned submissions of other processes may wait to be seen
 LATER = (Unavailable, DeadlineExceeded, Exhausted)
-STAGE_CEILING = {
-    worldpb.STAGE_BACKTEST: EffectiveMode.VALIDATE,
-    worldpb.STAGE_PAPER: EffectiveMode.PAPER,
-    worldpb.STAGE_LIVE: EffectiveMode.LIVE,
-}
 log = structlog.stdlib.get_logger("qmtl.gateway.worker")
 
 
@@ -140,48 +133,10 @@ class Workers:
             )
         )
         decided = await self._peers.world.Decide(worldservicepb.DecideRequest(world_id=world_id))
-        context = await self._context(request, world_id, bound.binding, decided.decision)
+        context = await resolve(self._peers, request.hints, decided.decision, bound.binding.stage)
         return gatewaypb.WorldOutcome(
             world_id=world_id, context=context_to_proto(context), decision=decided.decision, binding=bound.binding
         )
-
-    async def _context(
-        self,
-        request: servicepb.SubmitStrategyRequest,
-        world_id: str,
-        binding: worldpb.Binding,
-        decision: worldpb.DecisionEnvelope,
-    ) -> ComputeContext:
-        """A strategy computes in the lower of the world's ceiling and its own stage."""
-        ceiling = known_enum(MODES, decision.effective_mode, "decision.effective_mode")
-        mode = lower(ceiling, known_enum(STAGE_CEILING, binding.stage, "binding.stage"))
-        pinned = hinted_as_of(request.hints)
-        fingerprint = ""
-        if mode in (EffectiveMode.PAPER, EffectiveMode.LIVE):
-            pinned = await self._session_start(world_id, mode)
-        elif pinned is None:
-            pinned, fingerprint = await self._newest(world_id)
-        return decide_context(
-            hint_from_proto(world_id, request.hints),
-            ModeDecision(mode, dataset_fingerprint=fingerprint),
-            stale=decision.stale,
-            as_of=pinned,
-        )
-
-    async def _newest(self, world_id: str) -> tuple[datetime | None, str]:
-        world = (await self._peers.world.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))).world
-        if not world.data_presets:
-            return None, ""
-        return await self._peers.newest_artifact(world.data_presets[0]) or (None, "")
-
-    async def _session_start(self, world_id: str, mode: EffectiveMode) -> datetime | None:
-        domain = ExecutionDomain.LIVE if mode is EffectiveMode.LIVE else ExecutionDomain.DRYRUN
-        request = worldservicepb.GetSessionRequest(world_id=world_id, execution_domain=DOMAIN_NUMBERS[domain])
-        try:
-            found = await self._peers.world.GetSession(request)
-        except NotFound:
-            return None
-        return instant_from_proto(found.session.start, "session.start")
 
     async def _diff(
         self,

@@ -1,0 +1,83 @@
+"""Composition root of the gateway: `python -m gateway`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+
+from controlbus.bus import Bus
+from controlbus.database import Database
+from controlbus.relay import Relay
+from gateway.access import Access
+from gateway.config import Settings
+from gateway.gates import Gates
+from gateway.health import Probes
+from gateway.peers import Peers
+from gateway.proxy import PROXIED, Proxy
+from gateway.service import PLANNED, Doors, GatewayServicer
+from gateway.streams import StreamDoors
+from gateway.tables import OUTBOX
+from gateway.tokens import StreamKeys
+from gateway.worker import Workers, WorkerSettings
+from qmtl.core.settings import load
+from qmtl.rpc.run import Runtime, run_service
+
+
+async def main(runtime: Runtime) -> None:
+    """Compose the gateway and serve until told to stop."""
+    settings = runtime.settings
+    assert isinstance(settings, Settings)
+    gateway_id = settings.gateway_id or settings.bind
+    channels = {name: runtime.channel(name) for name in PROXIED}
+    peers = Peers.over(channels)
+    db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
+    await db.migrate("gateway:migrations")
+    mesh = settings.mesh
+    bus = await Bus.connect(mesh.nats_url, service="gateway", credentials=mesh.nats_credentials)
+    gates = Gates(peers, runtime.clock, gateway_id, settings.gate_margin_s)
+    probes = Probes(channels, bus, runtime.clock, settings.probe_s)
+    keys = StreamKeys(mesh.home / "keys" / "streams.json", runtime.clock)
+    server = runtime.server()
+    doors = Doors(
+        settings=settings,
+        clock=runtime.clock,
+        db=db,
+        peers=peers,
+        access=Access(peers, runtime.clock),
+        gates=gates,
+        probes=probes,
+        streams=StreamDoors(bus, db, peers, keys, runtime.clock, settings.bookmark_s),
+        draining=server.draining,
+        started_at=runtime.clock.now(),
+    )
+    contract = servicepb.DESCRIPTOR.services_by_name["GatewayService"]
+    servicer = GatewayServicer(doors)  # type: ignore[abstract]  # planned calls are refused before they reach it
+    server.add(gatewayrpc.add_GatewayServiceServicer_to_server, servicer, contract, PLANNED)
+    server.add_generic(Proxy(channels), list(PROXIED.values()))
+    worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.claim_ttl_s)
+    runtime.background("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock).run())
+    runtime.background("workers", Workers(db, peers, runtime.clock, worker).run())
+    runtime.background("gates", gates.run())
+    runtime.background("gate-events", follow_activations(bus, gates))
+    runtime.background("probes", probes.run())
+    try:
+        await runtime.serve(server)
+    finally:
+        await bus.close()
+        await db.close()
+
+
+async def follow_activations(bus: Bus, gates: Gates) -> None:
+    """Bring activation changes to the gates as they are published; what is missed comes with the next renewal."""
+    async with bus.subscribe(["activation_updated"]) as deliveries:
+        async for delivery in deliveries:
+            gates.on_event(delivery.event)
+            await delivery.ack()
+
+
+if __name__ == "__main__":
+    config = Path(sys.argv[sys.argv.index("--config") + 1]) if "--config" in sys.argv else None
+    run_service(main, load("gateway", Settings, config), "gateway")
