@@ -87,12 +87,12 @@ class Database:
     def on_signal(self, name: str, callback: Callable[[], None]) -> Unsubscribe:
         """Call `callback` on the present event loop after each commit of this process that signalled `name`."""
         entry = (asyncio.get_running_loop(), callback)
-        self._listeners.setdefault(name, []).append(entry)
-        return lambda: self._listeners[name].remove(entry)
+        listeners = self._listeners.setdefault(name, [])
+        listeners.append(entry)
+        return lambda: listeners.remove(entry)
 
     async def close(self) -> None:
         """Finish what was accepted and close every connection."""
-        self._listeners.clear()
         await asyncio.to_thread(self._store.close)
 
     def _notify(self, names: set[str]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from urllib.parse import quote
 from uuid import uuid4
 
 from google.protobuf.message import DecodeError, Message
@@ -59,6 +60,16 @@ def payload_type(event: controlpb.ControlEvent) -> str:
     if name is None:
         raise UndecodableEvent("payload type is unknown to this build")
     return name
+
+
+def payload_of(event: controlpb.ControlEvent) -> Message:
+    """The payload itself. Raises UndecodableEvent when there is none."""
+    name = payload_type(event)
+    for field_descriptor, value in event.ListFields():
+        if field_descriptor.name == name:
+            payload: Message = value
+            return payload
+    raise UndecodableEvent(f"{name} is not set")
 
 
 def type_of_payload(payload: Message) -> str:
@@ -122,7 +133,7 @@ def cloud_headers(event: controlpb.ControlEvent, traceparent: str = "") -> Mappi
         "ce-source": event.source,
         "ce-type": f"qmtl.control.v1.{payload_type(event)}",
         "ce-time": event.time.ToJsonString(),
-        "ce-subject": event.key.encode("ascii", "backslashreplace").decode(),
+        "ce-subject": quote(event.key, safe=" /:,=@{}[]\"'&|~!*+()"),
     }
     if traceparent:
         headers["traceparent"] = traceparent

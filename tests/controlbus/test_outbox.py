@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -26,9 +27,7 @@ def policy(world: str, version: int = 1) -> ControlEventDraft:
 
 
 async def test_revisions_grow_by_one_per_type_and_key(db: Database) -> None:
-    await asyncio.gather(
-        *(db.write(lambda conn, w=w: OUTBOX.append(conn, policy(w))) for w in ["a", "b", "a", "a"] * 5)
-    )
+    await asyncio.gather(*(db.write(partial(OUTBOX.append, draft=policy(world))) for world in ["a", "b", "a", "a"] * 5))
     signal = controlpb.ExitSignalEmitted(world_id="a", strategy_id="s")
     other = await db.write(lambda conn: OUTBOX.append(conn, ControlEventDraft("worldservice", "a", signal, NOW)))
     rows = await db.read(lambda conn: OUTBOX.unsent(conn, 100))

@@ -1,0 +1,194 @@
+"""The bus of one process: connect once at start, then publish, subscribe, follow.
+
+    bus = await Bus.connect(settings.mesh.nats_url, service="gateway", credentials=settings.mesh.nats_credentials)
+    relay = Relay(db, outbox, bus, "gateway", clock); asyncio.create_task(relay.run())
+    async with bus.subscribe(["decision_updated"], durable="gateway-decisions") as deliveries: ...
+    async with bus.follow(["activation_updated"], snapshot) as states: ...
+    await bus.close()
+
+Connecting never waits for the broker: it is tried for ever in the background, streams are created when it answers, and
+whatever needs it meanwhile raises Unavailable (publish) or waits (subscribe, follow). Not a source of truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import nats.errors
+
+from controlbus import metrics, streams, subjects
+from controlbus.connection import Link, down
+from controlbus.consuming import Subscription
+from controlbus.events import MESSAGE_ID, check_types
+from controlbus.following import Follower, Snapshot
+from controlbus.reading import Start
+from controlbus.tracking import Current
+from qmtl.core.clock import Clock, SystemClock
+from qmtl.core.errors import InvalidRequest, Unavailable, Violation
+
+log = logging.getLogger(__name__)
+
+IN_HAND_MAX = 128
+KEYS_MAX = 200  # more filters than this cost the broker more than a filter per type
+READY_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class BusStatus:
+    """The connection as this process sees it."""
+
+    connected: bool
+    since: datetime
+    detail: str
+
+
+class Bus:
+    """One connection with its streams."""
+
+    def __init__(self, link: Link, replicas: int, clock: Clock) -> None:
+        self.link = link
+        self._replicas = replicas
+        self._clock = clock
+        self._ready = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        *,
+        service: str,
+        credentials: Path | None = None,
+        replicas: int = 1,
+        clock: Clock | None = None,
+    ) -> Bus:
+        """Start connecting and return at once. `service` names the connection and labels the metrics."""
+        bus = cls(Link(url, service, credentials), replicas, clock or SystemClock())
+        bus._tasks = [asyncio.create_task(bus.link.run()), asyncio.create_task(bus._prepare())]
+        return bus
+
+    async def ensure_streams(self, replicas: int | None = None) -> None:
+        """Wait until the broker answers and every stream exists. Raises Unavailable after 10 s.
+
+        Streams are also created in the background after each (re)connection: a service need not call this.
+        """
+        await self.link.wait_up(READY_S)
+        await self._ensure(replicas or self._replicas)
+
+    async def wait_ready(self, timeout_s: float | None = None) -> None:
+        """Wait until connected with all streams in place. Raises Unavailable after the timeout."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._ready.wait()
+        except TimeoutError:
+            raise down(self.link.detail) from None
+
+    async def publish(
+        self,
+        subject: str,
+        body: bytes,
+        *,
+        msg_id: str,
+        headers: Mapping[str, str] | None = None,
+        expected_last: int | None = None,
+    ) -> int:
+        """Store a message and return its stream sequence; a repeated `msg_id` within two minutes is stored once.
+
+        Services with state publish through their outbox, never here. `expected_last`: the subject's last sequence
+        (0: none), Conflict BUS_SEQUENCE if it is another. Raises Unavailable: perhaps stored, repeat with the same id.
+        """
+        head = {**(headers or {}), MESSAGE_ID: msg_id}
+        if expected_last is not None:
+            head["Nats-Expected-Last-Subject-Sequence"] = str(expected_last)
+        try:
+            sequence = await self.link.publish(subject, body, head)
+        except Unavailable as error:
+            metrics.PUBLISH_FAILED.labels(self.link.service, error.reason).inc()
+            raise
+        metrics.PUBLISHED.labels(self.link.service).inc()
+        return sequence
+
+    def subscribe(
+        self,
+        types: Sequence[str],
+        keys: Sequence[str] | None = None,
+        durable: str | None = None,
+        start: Start = Start.NEW,
+        in_hand_max: int = IN_HAND_MAX,
+    ) -> Subscription:
+        """Events of some payload types, acknowledged one by one: `async with` it, then `async for`.
+
+        `keys` None: all. `durable`: survives restarts and is shared by all who name it; without, it ends with the
+        process. `start` counts only when the consumer is first made. Raises InvalidRequest for an unknown type.
+        """
+        check_types(tuple(types))
+        return Subscription(self.link, _filters(types, keys), durable, start, in_hand_max)
+
+    def follow(
+        self, types: Sequence[str], snapshot: Snapshot, keys: Sequence[str] | None = None
+    ) -> AbstractAsyncContextManager[AsyncGenerator[Current, None]]:
+        """A copy of an owner's states: see controlbus.following. Raises InvalidRequest for an unknown type."""
+        return aclosing(self.follower(types, snapshot, keys).states())
+
+    def follower(self, types: Sequence[str], snapshot: Snapshot, keys: Sequence[str] | None = None) -> Follower:
+        """As `follow`, with the Follower itself, whose `synced` says whether the copy is complete."""
+        check_types(tuple(types))
+        return Follower(self.link, types, _filters(types, keys), snapshot, self._clock)
+
+    def status(self) -> BusStatus:
+        return BusStatus(self.link.up, self.link.since, self.link.detail)
+
+    async def close(self) -> None:
+        """End the connection; waiting calls raise Unavailable."""
+        await self.link.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _prepare(self) -> None:
+        """After each connection: a broker may have come back without its store."""
+        while True:
+            generation = await self.link.wait_up()
+            try:
+                await self._ensure(self._replicas)
+            except Unavailable as error:
+                log.warning("streams are not in place yet", extra={"error": str(error)})
+                await self.link.pause()
+                continue
+            self._ready.set()
+            await self.link.wait_change(generation)
+            self._ready.clear()
+
+    async def _ensure(self, replicas: int) -> None:
+        try:
+            await streams.ensure(self.link.js, replicas)
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise down(str(error) or type(error).__name__) from None
+
+
+@asynccontextmanager
+async def connected(url: str, *, service: str) -> AsyncIterator[Bus]:
+    """A bus that is ready, closed at the end: for tools and tests."""
+    bus = await Bus.connect(url, service=service)
+    try:
+        await bus.wait_ready(READY_S)
+        yield bus
+    finally:
+        await bus.close()
+
+
+def _filters(types: Sequence[str], keys: Sequence[str] | None) -> list[str]:
+    if keys is None:
+        return [subjects.control_filter(kind) for kind in types]
+    if len(keys) * len(types) > KEYS_MAX:
+        want = f"at most {KEYS_MAX} pairs of type and key, or no keys at all"
+        raise InvalidRequest(
+            "BUS_FILTER", f"{len(keys)} keys is too many", violations=[Violation("keys", str(len(keys)), want)]
+        )
+    return sorted({subjects.control_filter(kind, key) for kind in types for key in keys})

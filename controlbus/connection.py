@@ -1,0 +1,184 @@
+"""One process's connection to NATS: kept for ever, never buffering, failing fast while the broker is away.
+
+nats-py would queue publishes during a reconnect and send them later; with an outbox behind us that only reorders,
+so the buffer is off and every call raises Unavailable until the link is up again. Waiters hear of each loss at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nats.errors
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+
+from controlbus import metrics
+from qmtl.core.errors import Conflict, Unavailable
+
+log = logging.getLogger(__name__)
+
+ACK_S = 5.0
+RECONNECT_S = 0.25
+PING_S = 10
+WRONG_LAST_SEQUENCE = (10071, 10164)
+
+
+def down(detail: str) -> Unavailable:
+    """The error for anything that needs the broker while it cannot serve."""
+    return Unavailable("BUS_UNAVAILABLE", f"the message broker cannot be used: {detail}", retry_after_s=1.0)
+
+
+class Link:
+    """The connection, its state, and publishing with the broker's acknowledgement."""
+
+    def __init__(self, url: str, service: str, credentials: Path | None) -> None:
+        self.service = service
+        self.url = url
+        self.generation = 0  # grows with every (re)connection: what was set up before it must be set up again
+        self.nc = Client()
+        self.js: JetStreamContext = self.nc.jetstream()
+        self.since = datetime.now(UTC)
+        self.detail = "not connected yet"
+        self._credentials = credentials
+        self._changed = asyncio.Condition()
+        self._waiting: dict[str, asyncio.Future[int]] = {}
+        self._tokens = itertools.count(1)
+        self._inbox = ""
+        self._closing = False
+
+    @property
+    def up(self) -> bool:
+        return self.generation > 0 and self.nc.is_connected
+
+    async def run(self) -> None:
+        """Connect, and connect again whenever the client gives up (it does so on some server errors)."""
+        while not self._closing:
+            closed = asyncio.Event()
+            self.nc = Client()
+            self.js = self.nc.jetstream(timeout=ACK_S)
+            await self._connect(closed)
+            self._inbox = self.nc.new_inbox()
+            await self.nc.subscribe(f"{self._inbox}.*", cb=self._on_ack)
+            await self._came_up()
+            await closed.wait()
+
+    async def close(self) -> None:
+        self._closing = True
+        self._fail_waiting()
+        with suppress(nats.errors.Error, TimeoutError, OSError):
+            await self.nc.close()
+
+    async def wait_up(self, timeout_s: float | None = None) -> int:
+        """Wait for the connection; returns its generation. Raises Unavailable after `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait_for(lambda: self.up)
+        except TimeoutError:
+            raise down(self.detail) from None
+        return self.generation
+
+    async def wait_change(self, generation: int) -> None:
+        """Return as soon as the connection is not the one of `generation` any more."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.generation != generation or not self.up)
+
+    async def pause(self) -> None:
+        """A breath between two attempts at something the broker refused."""
+        await asyncio.sleep(RECONNECT_S)
+
+    def new_name(self) -> str:
+        """A consumer name nobody else has."""
+        return f"{self.service}-{self.nc.new_inbox().rpartition('.')[2]}"
+
+    async def publish(self, subject: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Publish and await the stream's acknowledgement; returns the stream sequence.
+
+        Raises Conflict (BUS_SEQUENCE) when an expected last sequence did not match, else Unavailable: whether the
+        message was stored is then unknown, so repeat it with the same message id.
+        """
+        if not self.up:
+            raise down(self.detail)
+        token = str(next(self._tokens))
+        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting[token] = stored
+        try:
+            async with asyncio.timeout(ACK_S):
+                await self.nc.publish(subject, body, reply=f"{self._inbox}.{token}", headers=dict(headers))
+                return await stored
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise down(f"{subject} was not acknowledged: {error or type(error).__name__}") from error
+        finally:
+            del self._waiting[token]
+
+    async def _connect(self, closed: asyncio.Event) -> None:
+        async def on_closed() -> None:
+            closed.set()
+
+        await self.nc.connect(
+            self.url,
+            name=self.service,
+            user_credentials=None if self._credentials is None else str(self._credentials),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # seconds, only compared and slept: a fraction works
+            ping_interval=PING_S,
+            pending_size=0,
+            disconnected_cb=self._went_down,
+            reconnected_cb=self._came_up,
+            closed_cb=on_closed,
+            error_cb=self._on_error,
+        )
+
+    async def _came_up(self) -> None:
+        self.generation += 1
+        self.since, self.detail = datetime.now(UTC), ""
+        log.info("broker connected", extra={"service": self.service, "generation": self.generation})
+        await self._announce()
+
+    async def _went_down(self) -> None:
+        if self._closing:
+            return
+        metrics.DISCONNECTED.labels(self.service).inc()
+        self.since, self.detail = datetime.now(UTC), self.detail or "connection lost"
+        log.warning("broker lost", extra={"service": self.service})
+        self._fail_waiting()
+        await self._announce()
+
+    async def _on_error(self, error: Exception) -> None:
+        """Permission violations come only here; refused connections come here four times a second."""
+        detail = str(error) or type(error).__name__
+        if detail != self.detail and not isinstance(error, nats.errors.SlowConsumerError):
+            log.warning("broker error", extra={"service": self.service, "error": detail})
+        if not self.up:
+            self.detail = detail
+
+    async def _on_ack(self, msg: Msg) -> None:
+        stored = self._waiting.get(msg.subject.rpartition(".")[2])
+        if stored is None or stored.done():
+            return
+        if msg.headers and msg.headers.get("Status") == "503":
+            stored.set_exception(down("no stream takes this subject"))
+            return
+        reply = orjson.loads(msg.data)
+        if "error" not in reply:
+            stored.set_result(int(reply["seq"]))
+        elif reply["error"].get("err_code") in WRONG_LAST_SEQUENCE:
+            stored.set_exception(Conflict("BUS_SEQUENCE", "the subject's last sequence is another one"))
+        else:
+            stored.set_exception(down(reply["error"].get("description", "refused")))
+
+    def _fail_waiting(self) -> None:
+        for stored in self._waiting.values():
+            if not stored.done():
+                stored.set_exception(down("connection lost"))
+
+    async def _announce(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()

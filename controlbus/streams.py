@@ -1,0 +1,91 @@
+"""The streams of the mesh: what each keeps and for how long, created or brought up to date at start.
+
+Ages are the queue class's time to live plus grace plus the 14 days the stream keeps longer than the catalogue.
+CONTROL has no per-subject limit on purpose: it would delete in the middle, where a reader cannot see it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import APIError, NotFoundError
+
+from controlbus import subjects
+
+DAY_S = 86_400.0
+MIB = 1024 * 1024
+DUPLICATE_WINDOW_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """One stream. `bytes_max` 0: no limit but the disk."""
+
+    name: str
+    subject: str
+    age_s: float
+    bytes_max: int = 0
+
+    def config(self, replicas: int) -> StreamConfig:
+        return StreamConfig(
+            name=self.name,
+            subjects=[self.subject],
+            retention=RetentionPolicy.LIMITS,
+            discard=DiscardPolicy.OLD,
+            storage=StorageType.FILE,
+            max_age=self.age_s,
+            max_bytes=self.bytes_max or -1,
+            num_replicas=replicas,
+            duplicate_window=DUPLICATE_WINDOW_S,
+            allow_direct=True,
+        )
+
+
+CONTROL = StreamSpec("CONTROL", f"{subjects.CONTROL}.>", DAY_S, 512 * MIB)
+DLQ = StreamSpec("DLQ", f"{subjects.DLQ}.>", 30 * DAY_S, 512 * MIB)
+STREAMS: tuple[StreamSpec, ...] = (
+    CONTROL,
+    StreamSpec("INGEST", f"{subjects.INGEST}.>", 90 * DAY_S),
+    StreamSpec("ORDERS", f"{subjects.ORDERS}.>", 90 * DAY_S),
+    StreamSpec("FILLS", f"{subjects.FILLS}.>", 90 * DAY_S),
+    StreamSpec("DATA_RAW", f"{subjects.DATA}.raw.>", (7 + 1 + 14) * DAY_S),
+    StreamSpec("DATA_INDICATOR", f"{subjects.DATA}.indicator.>", (30 + 3 + 14) * DAY_S),
+    StreamSpec("DATA_TRADE", f"{subjects.DATA}.trade.>", (90 + 7 + 14) * DAY_S),
+    DLQ,
+)
+
+
+async def ensure(js: JetStreamContext, replicas: int) -> None:
+    """Create what is missing and update what differs; a service without the right to do so only reads.
+
+    The leases bucket's stream is made by `controlbus.lease`, where its settings matter.
+    """
+    for spec in STREAMS:
+        await _ensure(js, spec.config(replicas))
+
+
+async def _ensure(js: JetStreamContext, wanted: StreamConfig) -> None:
+    name = wanted.name or ""
+    try:
+        present = (await js.stream_info(name)).config
+    except NotFoundError:
+        try:
+            await js.add_stream(wanted)
+        except APIError as error:
+            if error.err_code != 10058:  # another service was faster, with other settings: the next start mends it
+                raise
+        return
+    if _differs(present, wanted):
+        await js.update_stream(wanted)
+
+
+def _differs(present: StreamConfig, wanted: StreamConfig) -> bool:
+    return (
+        present.subjects != wanted.subjects
+        or present.max_age != wanted.max_age
+        or present.max_bytes != wanted.max_bytes
+        or present.num_replicas != wanted.num_replicas
+        or present.duplicate_window != wanted.duplicate_window
+    )
