@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as servicepb
 from sqlalchemy import Connection
 
 from dagmanager import wire
@@ -22,6 +20,8 @@ from dagmanager.domain.diff import Assignment
 from dagmanager.tables import answers, diffs, seen, to_us
 from qmtl.core import identity
 from qmtl.core.errors import Conflict, InvalidRequest, Violation
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2 as servicepb
 
 KEEP = timedelta(days=7)
 PRUNE_MAX = 200

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.dag.v1 import dag_pb2 as dagpb
 from sqlalchemy import Connection
 
 from controlbus.events import ControlEventDraft
@@ -22,9 +20,11 @@ from dagmanager.domain.sentinels import Sentinel
 from dagmanager.lookups import bounded
 from dagmanager.queuerows import matching_queues
 from dagmanager.tables import outbox, tag_queries, tag_query_refs, tag_query_tags
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.dag import DagNode
 from qmtl.core.identity import TAG_QUERY
 from qmtl.core.modes import ComputeContext, ExecutionDomain
+from qmtl.dag.v1 import dag_pb2 as dagpb
 
 SOURCE = "dagmanager"
 SET_BYTES_MAX = 800 * 1024  # the bus refuses bodies above 900 KiB

@@ -6,7 +6,7 @@ long as any reference of theirs does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from dagmanager.domain import sentinels as rules
 from dagmanager.domain.queues import QueueState
 from dagmanager.domain.sentinels import Sentinel
 from dagmanager.lookups import bounded, same_context
-from dagmanager.queuerows import CONTEXT_COLUMNS
+from dagmanager.queuerows import same_context_as_queue
 from dagmanager.tables import dag_nodes, dags, from_us, plan_contexts, plans, queues, sentinels, to_us
 from qmtl.core import identity
 from qmtl.core.dag import Dag
@@ -70,8 +70,8 @@ def require_plan(conn: Connection, strategy_id: str, version: int) -> PlanRef:
     return found
 
 
-def store_dag(conn: Connection, dag: Dag, body: bytes) -> int:
-    """The row of a DAG, written once per digest. Raises Raced."""
+def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes]) -> int:
+    """The row of a DAG, written once per digest; `body` is called only then. Raises Raced."""
     found = conn.execute(sa.select(dags.c.dag_id).where(dags.c.digest == dag.digest)).scalar_one_or_none()
     if found is not None:
         return int(found)
@@ -79,7 +79,7 @@ def store_dag(conn: Connection, dag: Dag, body: bytes) -> int:
         _INSERT_DAG,
         {
             "digest": dag.digest,
-            "body": body,
+            "body": body(),
             "node_count": len(dag.nodes),
             "crc32": identity.node_ids_crc32(dag.node_ids),
         },
@@ -173,7 +173,7 @@ def _orphans(plan: PlanRef, world_id: str) -> sa.Select[tuple[str]]:
     held = (
         sa.exists()
         .where(others.c.node_id == queues.c.node_id, others.c.dag_id == plan_contexts.c.dag_id)
-        .where(plan_contexts.c.released_us.is_(None), *_of_queue())
+        .where(plan_contexts.c.released_us.is_(None), *same_context_as_queue())
     )
     return (
         sa.select(queues.c.compute_key)
@@ -182,10 +182,6 @@ def _orphans(plan: PlanRef, world_id: str) -> sa.Select[tuple[str]]:
         .where(queues.c.state == QueueState.ACTIVE.name)
         .order_by(queues.c.compute_key)
     )
-
-
-def _of_queue() -> tuple[sa.ColumnElement[bool], ...]:
-    return tuple(plan_contexts.c[name] == queues.c[name] for name in CONTEXT_COLUMNS)
 
 
 def live_worlds(conn: Connection, strategy_id: str, version: int) -> list[str]:
@@ -228,6 +224,12 @@ def require_sentinel(conn: Connection, sentinel_id: str) -> Sentinel:
     if row is None:
         raise NotFound("E_SENTINEL_UNKNOWN", f"no sentinel {sentinel_id!r}", metadata={"sentinel_id": sentinel_id})
     return sentinel_of(row)
+
+
+def worlds_of_sentinel(conn: Connection, sentinel_id: str) -> list[str]:
+    """Worlds in which the sentinel's version is live. Raises NotFound (E_SENTINEL_UNKNOWN)."""
+    sentinel = require_sentinel(conn, sentinel_id)
+    return live_worlds(conn, sentinel.strategy_id, sentinel.version)
 
 
 def lock_sentinels(conn: Connection, strategy_id: str) -> list[Sentinel]:

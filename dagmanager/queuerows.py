@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 import sqlalchemy as sa
-from qmtl.dag.v1 import dag_pb2 as dagpb
 from sqlalchemy import Connection
 
-from dagmanager import wire
+from dagmanager import paging, wire
 from dagmanager.domain import topics
 from dagmanager.domain.queues import MatchMode, QueueState, TagQuery
-from dagmanager.tables import dag_nodes, from_us, node_tags, nodes, plan_contexts, queues
+from dagmanager.tables import dag_nodes, from_us, node_tags, nodes, plan_contexts, queues, to_us
 from qmtl.core.dag import QueueClass
+from qmtl.core.errors import NotFound
 from qmtl.core.modes import ExecutionDomain
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2 as servicepb
 from qmtl.wire import graph, words
 
 CONTEXT_COLUMNS = ("world_id", "execution_domain", "as_of", "partition")
@@ -39,6 +41,62 @@ def list_queues(
     return [_message(row) for row in rows]
 
 
+def get_queue(conn: Connection, compute_key: str) -> dagpb.Queue:
+    """One queue. Raises NotFound (E_QUEUE_UNKNOWN)."""
+    found = list_queues(conn, queues.c.compute_key == compute_key, limit=1)
+    if not found:
+        raise NotFound("E_QUEUE_UNKNOWN", f"no queue {compute_key!r}", metadata={"compute_key": compute_key})
+    return found[0]
+
+
+def page_of_queues(
+    conn: Connection, request: servicepb.ListQueuesRequest, worlds: frozenset[str] | None
+) -> servicepb.ListQueuesResponse:
+    """Queues by world, domain, node or newest plan of a strategy; `worlds` None is all of them."""
+    size, after = paging.page_size(request.page), paging.after(request.page, (str,))
+    conditions: list[Condition] = []
+    if request.world_id:
+        conditions.append(queues.c.world_id == request.world_id)
+    if worlds is not None:
+        conditions.append(queues.c.world_id.in_(worlds))
+    if request.execution_domain:
+        domain = words.known_enum(words.DOMAINS, request.execution_domain, "execution_domain")
+        conditions.append(queues.c.execution_domain == domain.name)
+    if request.node_id:
+        conditions.append(queues.c.node_id == request.node_id)
+    if request.strategy_id:
+        conditions.append(_held_by(request.strategy_id))
+    if after is not None:
+        conditions.append(queues.c.compute_key > after[0])
+    found = list_queues(conn, *conditions, limit=size)
+    last = [queue.compute_key for queue in found[-1:]]
+    return servicepb.ListQueuesResponse(queues=found, page=paging.next_page(len(found), size, last))
+
+
+def report_progress(conn: Connection, compute_key: str, first: datetime, last: datetime, rows: int) -> None:
+    """Count rows written to a queue; what reaches no further than before is a repeat and changes nothing.
+
+    Raises NotFound (E_QUEUE_UNKNOWN), InvalidRequest (E_PROGRESS) when the range is empty or overlaps what was counted.
+    """
+    if first > last or rows < 1:
+        raise words.refused("E_PROGRESS", "last_bucket, rows", f"{last} with {rows} rows", "a range with rows in it")
+    mine = queues.c.compute_key == compute_key
+    locked = sa.select(queues.c.last_bucket_us).where(mine).with_for_update()
+    row = conn.execute(locked).one_or_none()
+    if row is None:
+        raise NotFound("E_QUEUE_UNKNOWN", f"no queue {compute_key!r}", metadata={"compute_key": compute_key})
+    if row.last_bucket_us is not None and to_us(last) <= row.last_bucket_us:
+        return
+    if row.last_bucket_us is not None and to_us(first) <= row.last_bucket_us:
+        raise words.refused("E_PROGRESS", "first_bucket", str(first), f"after {from_us(row.last_bucket_us)}")
+    counted = {
+        "first_bucket_us": sa.func.coalesce(queues.c.first_bucket_us, to_us(first)),
+        "last_bucket_us": to_us(last),
+        "rows": queues.c.rows + rows,
+    }
+    conn.execute(sa.update(queues).where(mine).values(counted))
+
+
 def matching_queues(conn: Connection, query: TagQuery, limit: int) -> list[dagpb.Queue]:
     """Live queues that answer a tag query, without their reference counts."""
     tagged = sa.select(node_tags.c.node_id).where(
@@ -52,6 +110,26 @@ def matching_queues(conn: Connection, query: TagQuery, limit: int) -> list[dagpb
     if query.execution_domain is not None:
         conditions.append(queues.c.execution_domain == query.execution_domain.name)
     return list_queues(conn, *conditions, limit=limit, count_references=False)
+
+
+def _held_by(strategy_id: str) -> Condition:
+    """Queues that a live plan of the strategy refers to."""
+    return (
+        sa.exists()
+        .where(
+            plan_contexts.c.strategy_id == strategy_id,
+            plan_contexts.c.released_us.is_(None),
+            *same_context_as_queue(),
+            dag_nodes.c.dag_id == plan_contexts.c.dag_id,
+            dag_nodes.c.node_id == queues.c.node_id,
+        )
+        .correlate(queues)
+    )
+
+
+def same_context_as_queue() -> tuple[Condition, ...]:
+    """The condition that a plan's reference and a queue are in one context."""
+    return tuple(plan_contexts.c[name] == queues.c[name] for name in CONTEXT_COLUMNS)
 
 
 def _references() -> sa.ScalarSelect[int]:

@@ -7,7 +7,7 @@ never deadlock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -27,7 +27,6 @@ from dagmanager.tables import GRAPH, SETTLED, edges, nodes, queues, revisions, t
 from qmtl.core import identity
 from qmtl.core.dag import Dag, DagNode
 from qmtl.core.modes import ComputeContext, ExecutionDomain
-from qmtl.wire import graph
 
 GRAPH_LOCK = 7_310_001  # PostgreSQL advisory lock; any number no other service uses
 
@@ -67,8 +66,10 @@ def answer_again(conn: Connection, asked: Question, cause: Cause) -> Answer | No
     return answer
 
 
-def merge(conn: Connection, asked: Question, dag: Dag, members: DagMembers, cause: Cause) -> Answer:
-    """Merge a checked DAG into the graph and keep the answer.
+def merge(
+    conn: Connection, asked: Question, dag: Dag, body: Callable[[], bytes], members: DagMembers, cause: Cause
+) -> Answer:
+    """Merge a checked DAG into the graph and keep the answer; `body` serialises the DAG if it has to be stored.
 
     Raises Raced when another process wrote the same rows first: run it again. InvalidRequest (E_NODE_ID_COLLISION,
     E_TOO_MANY_TAGS), Conflict (E_REQUEST_ID_REUSED).
@@ -79,7 +80,7 @@ def merge(conn: Connection, asked: Question, dag: Dag, members: DagMembers, caus
     if answer is not None:
         return answer
     settled_revision = revision(conn, SETTLED)
-    plan = _store_plan(conn, asked, dag, cause)
+    plan = _store_plan(conn, asked, dag, body, cause)
     sharing = lookups.sharing_in(conn, asked.contexts, asked.strategy_id)
     keys = compute_keys(dag, asked.contexts)
     known = lookups.known_for(conn, dag, keys, plan.version_label, sharing, members)
@@ -162,8 +163,7 @@ def _lock_graph(conn: Connection, *, exclusive: bool) -> None:
         conn.execute(sa.select(lock(GRAPH_LOCK)))
 
 
-def _store_plan(conn: Connection, asked: Question, dag: Dag, cause: Cause) -> PlanRef:
-    body = graph.dag_to_proto(dag).SerializeToString(deterministic=True)
+def _store_plan(conn: Connection, asked: Question, dag: Dag, body: Callable[[], bytes], cause: Cause) -> PlanRef:
     newest = plans.newest_plan(conn, asked.strategy_id)
     plan = plans.next_plan(newest, asked.strategy_id, plans.store_dag(conn, dag, body), asked.version_label)
     if plan is not newest:

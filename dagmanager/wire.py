@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as servicepb
-
 from dagmanager.domain.diff import Assignment, DiffCounts, Disposition
 from dagmanager.domain.queues import MatchMode, QueueState, TagQuery, tag_query
 from dagmanager.domain.sentinels import Sentinel
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.dag import Dag
 from qmtl.core.modes import ComputeContext
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2 as servicepb
 from qmtl.wire.words import (
     DOMAIN_NUMBERS,
     DOMAINS,
@@ -42,6 +42,13 @@ MATCH_NUMBERS = {value: number for number, value in MATCH_MODES.items()}
 def contexts_from_proto(messages: Sequence[commonpb.ComputeContext]) -> list[ComputeContext]:
     """Compute contexts as the gateway resolved them. Raises InvalidRequest (E_ENUM, E_TIMESTAMP)."""
     return [context_from_proto(message) for message in messages]
+
+
+def body_of(message: dagpb.Dag, dag: Dag) -> bytes:
+    """The DAG as plans store it: the submitted messages in topological order, the same bytes for any upload order."""
+    by_id = {node.node_id: node for node in message.nodes}
+    ordered = dagpb.Dag(nodes=[by_id[node_id] for node_id in dag.node_ids])
+    return ordered.SerializeToString(deterministic=True)
 
 
 def tag_query_from_proto(message: dagpb.TagQuery) -> TagQuery:

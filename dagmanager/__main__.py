@@ -1,0 +1,70 @@
+"""Composition root: store, bus, relay, servicer. `python -m dagmanager`."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from controlbus.bus import Bus
+from controlbus.database import Database
+from controlbus.relay import Relay
+from dagmanager import answers
+from dagmanager.config import Settings
+from dagmanager.measures import Measures
+from dagmanager.service import PLANNED, DagManager
+from dagmanager.status import StatusReport
+from dagmanager.tables import outbox
+from qmtl.core.clock import Clock
+from qmtl.core.settings import load
+from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import service_pb2_grpc as rpc
+from qmtl.rpc.run import Runtime, run_service
+
+SERVICE = "dagmanager"
+
+
+async def compose(runtime: Runtime, settings: Settings) -> None:
+    """Open the parts, serve until told to stop, close them in reverse."""
+    clock, mesh = runtime.clock, settings.mesh
+    async with AsyncExitStack() as stack:
+        db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
+        stack.push_async_callback(db.close)
+        await db.migrate("dagmanager:migrations")
+        bus = await Bus.connect(
+            mesh.nats_url,
+            service=SERVICE,
+            credentials=mesh.nats_credentials,
+            replicas=mesh.stream_replicas,
+            clock=clock,
+        )
+        stack.push_async_callback(bus.close)
+        relay = Relay(db, outbox, bus, SERVICE, clock)
+        runtime.background("outbox-relay", relay.run())
+        runtime.background("prune-answers", prune_answers(db, clock, settings.prune_interval_s))
+        servicer = DagManager(
+            db,
+            clock,
+            StatusReport(db, bus, relay, clock),
+            Measures(runtime.metrics.registry),
+            diffs_at_once=settings.diffs_at_once,
+        )
+        server = runtime.server()
+        descriptor = servicepb.DESCRIPTOR.services_by_name["DagManagerService"]
+        server.add(rpc.add_DagManagerServiceServicer_to_server, servicer, descriptor, PLANNED)
+        await runtime.serve(server)
+
+
+async def prune_answers(db: Database, clock: Clock, interval_s: float) -> None:
+    """Forget old answers for as long as the service runs."""
+    while True:
+        await clock.sleep(interval_s)
+        await db.write(lambda conn: answers.prune(conn, clock.now()))
+
+
+def main() -> None:
+    """Read the settings and run."""
+    settings = load(SERVICE, Settings, None)
+    run_service(lambda runtime: compose(runtime, settings), settings, SERVICE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""The DAG Manager's servicer: one short method per RPC, all rules and SQL behind it.
+
+Parsing and hashing of a large DAG run beside the event loop, so that a big diff does not hold up small calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from controlbus.database import Database
+from dagmanager import answers, events, plans, queuerows, reads, store, wire
+from dagmanager.answers import Answer
+from dagmanager.domain.diff import check_contexts
+from dagmanager.domain.sentinels import clamped
+from dagmanager.events import Cause
+from dagmanager.lookups import DagMembers
+from dagmanager.measures import Measures
+from dagmanager.plans import Raced
+from dagmanager.status import StatusReport
+from dagmanager.store import Question
+from qmtl.core import identity
+from qmtl.core.clock import Clock
+from qmtl.core.errors import Exhausted, Unavailable
+from qmtl.dag.v1 import service_pb2 as pb
+from qmtl.dag.v1 import service_pb2_grpc as rpc
+from qmtl.rpc.context import Role, current_call, require_role, require_world
+from qmtl.wire.graph import dag_from_proto
+from qmtl.wire.words import instant_from_proto, refused
+
+PART = "DAG Manager, complete"
+PLANNED = dict.fromkeys(
+    ("RedoDiff", "WatchQueues", "GetQueueStats", "CollectGarbage", "ExportSnapshot", "VerifySnapshot"), PART
+)
+RACES_MAX = 10
+QUERY_MAX = 10_000
+TEXT_MAX = 200
+
+Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
+T = TypeVar("T")
+
+
+class DagManager(rpc.DagManagerServiceServicer):
+    """The graph behind its contract."""
+
+    def __init__(
+        self, db: Database, clock: Clock, status: StatusReport, measures: Measures, *, diffs_at_once: int = 4
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._status = status
+        self._measures = measures
+        self._members = DagMembers()
+        self._turn = asyncio.Semaphore(diffs_at_once)
+
+    async def Diff(self, request: pb.DiffRequest, context: Context) -> AsyncIterator[pb.DiffResponse]:
+        from_chunk = request.from_chunk
+        answer = await self._diff(request)
+        for chunk in answer.chunks(from_chunk):
+            yield pb.DiffResponse(chunk=chunk)
+
+    async def DryRunDiff(self, request: pb.DryRunDiffRequest, context: Context) -> AsyncIterator[pb.DryRunDiffResponse]:
+        contexts = check_contexts(wire.contexts_from_proto(request.contexts), len(request.dag.nodes))
+        async with self._turn:
+            dag = await asyncio.to_thread(dag_from_proto, request.dag)
+            answer = await self._db.read(lambda conn: store.preview(conn, dag, contexts, self._members))
+        for chunk in answer.chunks():
+            yield pb.DryRunDiffResponse(chunk=chunk)
+
+    async def GetPlan(self, request: pb.GetPlanRequest, context: Context) -> pb.GetPlanResponse:
+        worlds = _reader()
+        plan = await self._db.read(lambda conn: reads.get_plan(conn, request.strategy_id, request.version, worlds))
+        return pb.GetPlanResponse(plan=plan)
+
+    async def ListPlans(self, request: pb.ListPlansRequest, context: Context) -> pb.ListPlansResponse:
+        worlds = _reader()
+        return await self._db.read(lambda conn: reads.list_plans(conn, request.strategy_id, request.page, worlds))
+
+    async def ReleasePlan(self, request: pb.ReleasePlanRequest, context: Context) -> pb.ReleasePlanResponse:
+        cause = self._cause()
+        released = await self._write(
+            lambda conn: store.release_plan(conn, request.strategy_id, request.version, request.world_id, cause)
+        )
+        return pb.ReleasePlanResponse(released_queues=released)
+
+    async def GetNode(self, request: pb.GetNodeRequest, context: Context) -> pb.GetNodeResponse:
+        worlds = _reader()
+        return pb.GetNodeResponse(node=await self._db.read(lambda conn: reads.get_node(conn, request.node_id, worlds)))
+
+    async def ListNodes(self, request: pb.ListNodesRequest, context: Context) -> pb.ListNodesResponse:
+        worlds = _reader()
+        return await self._db.read(lambda conn: reads.list_nodes(conn, request, worlds))
+
+    async def GetGraph(self, request: pb.GetGraphRequest, context: Context) -> pb.GetGraphResponse:
+        worlds = _reader()
+        match request.WhichOneof("root"):
+            case "strategy_id":
+                return await self._db.read(lambda conn: reads.strategy_graph(conn, request.strategy_id, worlds))
+            case "node_id":
+                return await self._db.read(
+                    lambda conn: reads.neighbourhood(conn, request.node_id, request.depth, worlds)
+                )
+        raise refused("E_GRAPH_ROOT", "root", "missing", "strategy_id or node_id")
+
+    async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> pb.GetQueueResponse:
+        _reader()
+        queue = await self._db.read(lambda conn: queuerows.get_queue(conn, request.compute_key))
+        require_world(queue.world_id)
+        return pb.GetQueueResponse(queue=queue)
+
+    async def ListQueues(self, request: pb.ListQueuesRequest, context: Context) -> pb.ListQueuesResponse:
+        worlds = _reader()
+        if request.world_id:
+            require_world(request.world_id)
+        return await self._db.read(lambda conn: queuerows.page_of_queues(conn, request, worlds))
+
+    async def QueryQueues(self, request: pb.QueryQueuesRequest, context: Context) -> pb.QueryQueuesResponse:
+        query = wire.tag_query_from_proto(request.query)
+        if _reader() is not None:
+            require_world(query.world_id)
+        found, revision = await self._db.read(
+            lambda conn: (queuerows.matching_queues(conn, query, QUERY_MAX + 1), events.set_revision(conn, query))
+        )
+        if len(found) > QUERY_MAX:
+            raise Exhausted("E_TOO_MANY_QUEUES", f"more than {QUERY_MAX} queues match", hint="ask with more tags")
+        return pb.QueryQueuesResponse(queues=found, revision=revision)
+
+    async def ReportQueueProgress(
+        self, request: pb.ReportQueueProgressRequest, context: Context
+    ) -> pb.ReportQueueProgressResponse:
+        first = instant_from_proto(request.first_bucket, "first_bucket")
+        last = instant_from_proto(request.last_bucket, "last_bucket")
+        await self._db.write(
+            lambda conn: queuerows.report_progress(conn, request.compute_key, first, last, request.rows)
+        )
+        return pb.ReportQueueProgressResponse()
+
+    async def ListSentinels(self, request: pb.ListSentinelsRequest, context: Context) -> pb.ListSentinelsResponse:
+        worlds = _reader()
+        return await self._db.read(lambda conn: reads.list_sentinels(conn, request.strategy_id, request.page, worlds))
+
+    async def SetTrafficWeight(
+        self, request: pb.SetTrafficWeightRequest, context: Context
+    ) -> pb.SetTrafficWeightResponse:
+        sentinel_id, weight, etag = request.sentinel_id, request.traffic_weight, request.etag
+        require_role(Role.OPERATOR)
+        for world_id in await self._db.read(lambda conn: plans.worlds_of_sentinel(conn, sentinel_id)):
+            require_world(world_id)
+        cause = self._cause()
+        after = await self._db.write(lambda conn: store.set_weight(conn, sentinel_id, weight, etag, cause))
+        return pb.SetTrafficWeightResponse(sentinel=wire.sentinel_to_proto(after))
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
+        return await self._status.report()
+
+    async def _diff(self, request: pb.DiffRequest) -> Answer:
+        asked = _question(request)
+        if request.from_chunk and not request.dag.nodes:
+            return await self._resumed(asked)
+        asked = replace(asked, contexts=check_contexts(asked.contexts, len(request.dag.nodes)))
+        cause = self._cause(asked.request_id)
+        answer = await self._write(lambda conn: store.answer_again(conn, asked, cause))
+        if answer is None:
+            async with self._turn:
+                dag = await asyncio.to_thread(dag_from_proto, request.dag)
+                body = partial(wire.body_of, request.dag, dag)
+                answer = await self._write(lambda conn: store.merge(conn, asked, dag, body, self._members, cause))
+        self._measures.count(answer.summary)
+        return answer
+
+    async def _resumed(self, asked: Question) -> Answer:
+        """The answer of a request that is known by its id: its sender need not send the DAG again."""
+        found = await self._db.read(lambda conn: answers.find_by_request(conn, asked.request_id, asked.strategy_id, ""))
+        if found is None:
+            raise refused("E_REQUEST_UNKNOWN", "request_id", repr(asked.request_id), "a request answered before")
+        return found
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction, again when another process got there first."""
+        for _ in range(RACES_MAX):
+            try:
+                return await self._db.write(work)
+            except Raced:
+                self._measures.races.inc()
+        raise Unavailable("E_GRAPH_BUSY", "other diffs kept changing the same nodes", retry_after_s=0.5)
+
+    def _cause(self, request_id: str = "") -> Cause:
+        call = current_call()
+        return Cause(self._clock.now(), call.correlation_id, request_id or call.request_id)
+
+
+def _reader() -> reads.Worlds:
+    """Demand a reader; the worlds its token is limited to, None for all."""
+    require_role(Role.READER)
+    identity_ = current_call().identity
+    return None if identity_ is None else identity_.worlds
+
+
+def _question(request: pb.DiffRequest) -> Question:
+    """The question of a request. Raises InvalidRequest (E_REQUEST_FIELDS, E_TRAFFIC_WEIGHT, E_ENUM, E_TIMESTAMP)."""
+    for field, text in (("request_id", request.request_id), ("strategy_id", request.strategy_id)):
+        if not 0 < len(text) <= TEXT_MAX:
+            raise refused("E_REQUEST_FIELDS", field, f"{len(text)} characters", f"1 to {TEXT_MAX} characters")
+    if len(request.version_label) > TEXT_MAX or len(request.created_by) > TEXT_MAX:
+        raise refused("E_REQUEST_FIELDS", "version_label, created_by", "too long", f"at most {TEXT_MAX} characters")
+    weight = clamped(request.traffic_weight if request.HasField("traffic_weight") else None)
+    return Question(
+        request_id=request.request_id,
+        strategy_id=request.strategy_id,
+        digest=_digest(request),
+        contexts=tuple(wire.contexts_from_proto(request.contexts)),
+        version_label=request.version_label,
+        decline_sentinel=request.decline_sentinel,
+        traffic_weight=weight,
+        created_by=request.created_by or current_call().actor,
+    )
+
+
+def _digest(request: pb.DiffRequest) -> str:
+    """Of all that is asked: everything but which request asks, and from which chunk on it wants the answer.
+
+    The two are taken out for a moment rather than from a copy: a DAG may have megabytes.
+    """
+    request_id, from_chunk = request.request_id, request.from_chunk
+    request.ClearField("request_id")
+    request.ClearField("from_chunk")
+    asked = request.SerializeToString(deterministic=True)
+    request.request_id, request.from_chunk = request_id, from_chunk
+    return identity.digest(asked)

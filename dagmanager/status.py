@@ -1,0 +1,54 @@
+"""GetStatus: how much the graph holds, and whether what it publishes gets through."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from sqlalchemy import Connection
+
+from controlbus.bus import Bus
+from controlbus.database import Database
+from controlbus.outbox import Backlog
+from controlbus.relay import Relay
+from dagmanager import reads, store
+from dagmanager.tables import GRAPH, outbox
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import Clock
+from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.wire.words import instant_to_proto
+
+
+class StatusReport:
+    """Reads the parts of the process that know."""
+
+    def __init__(self, db: Database, bus: Bus, relay: Relay, clock: Clock) -> None:
+        self._db = db
+        self._bus = bus
+        self._relay = relay
+        self._started_at = clock.now()
+
+    async def report(self) -> servicepb.GetStatusResponse:
+        """The status now."""
+        counts, revision, backlog = await self._db.read(_read)
+        nats = self._bus.status()
+        state = commonpb.DEPENDENCY_STATE_REACHABLE if nats.connected else commonpb.DEPENDENCY_STATE_UNREACHABLE
+        return servicepb.GetStatusResponse(
+            status=commonpb.ServiceStatus(
+                service="dagmanager",
+                version=version("qmtl"),
+                started_at=instant_to_proto(self._started_at),
+                dependencies=[
+                    commonpb.DependencyStatus(name="nats", state=state, detail="" if nats.connected else nats.detail)
+                ],
+                outbox_depth=backlog.depth,
+                degraded=not nats.connected or self._relay.status().degraded,
+            ),
+            nodes=counts.nodes,
+            queues=counts.queues,
+            plans=counts.plans,
+            graph_revision=revision,
+        )
+
+
+def _read(conn: Connection) -> tuple[reads.Counts, int, Backlog]:
+    return reads.count(conn), store.revision(conn, GRAPH), outbox.backlog(conn)
