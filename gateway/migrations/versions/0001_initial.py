@@ -58,4 +58,4 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text, nullable=False),
         sa.Column("time_ns", _BIG, nullable=False),
     )
-    create_tables_v1(op)
+    create_tables_v1(op)  # type: ignore[arg-type]  # the op module stands for the Operations of this run

@@ -1,0 +1,42 @@
+"""Compares the contracts with the last commit on main, so that no wire break lands unseen.
+
+A break that is meant (before 0.1.0) is stated in CHANGELOG.md under Unreleased as a line that begins "- Contract break:".
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+
+
+def baseline() -> str:
+    """The commit to compare with: HEAD while contracts are uncommitted, else the one before it; empty without one."""
+    changed = git("status", "--porcelain", "--", "proto").stdout.strip()
+    found = git("rev-parse", "--verify", "HEAD" if changed else "HEAD~1")
+    return found.stdout.strip() if found.returncode == 0 else ""
+
+
+def declared() -> bool:
+    """Whether the changelog says that the contracts break."""
+    unreleased = (ROOT / "CHANGELOG.md").read_text().split("\n## ")[1]
+    return any(line.startswith("- Contract break:") for line in unreleased.splitlines())
+
+
+def main() -> int:
+    base = baseline()
+    if not base or git("cat-file", "-e", f"{base}:buf.yaml").returncode != 0:
+        return 0
+    buf = Path(sys.executable).parent / "buf"
+    against = f"{ROOT}/.git#ref={base}"
+    if subprocess.run([str(buf), "breaking", "--against", against], cwd=ROOT, check=False).returncode == 0:
+        return 0
+    return 0 if declared() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
