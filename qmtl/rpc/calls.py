@@ -14,8 +14,10 @@ from typing import Any, Final, TypeVar
 
 import grpc
 from grpc import aio
+from opentelemetry import trace
 
 from qmtl.core.errors import DeadlineExceeded, QmtlError
+from qmtl.rpc import telemetry
 from qmtl.rpc.metrics import Metrics
 from qmtl.rpc.status import code_of, from_rpc_error
 
@@ -57,6 +59,7 @@ class Policy:
     method: str
     retry: bool
     budget: RetryBudget
+    tracer: trace.Tracer
     metrics: Metrics | None
 
     def count(self, code: grpc.StatusCode) -> None:
@@ -103,7 +106,8 @@ class UnaryCall(aio.UnaryUnaryCall[Req, Res]):
         self._start = start
         self._policy = policy
         self._deadline = deadline
-        self._inner = start(remaining_s(deadline))
+        self._inner: aio.UnaryUnaryCall[Req, Res] | None = None
+        remaining_s(deadline)
         self._task = asyncio.get_running_loop().create_task(self._run())
         self._task.add_done_callback(_look_at)
 
@@ -111,7 +115,7 @@ class UnaryCall(aio.UnaryUnaryCall[Req, Res]):
         attempt = 1
         while True:
             try:
-                reply = await self._inner
+                reply = await self._attempt()
             except aio.AioRpcError as error:
                 found = from_rpc_error(error)
                 pause = self._policy.pause_s(found, attempt, self._deadline)
@@ -120,11 +124,21 @@ class UnaryCall(aio.UnaryUnaryCall[Req, Res]):
                     raise found from error
                 await asyncio.sleep(pause)
                 attempt += 1
-                self._inner = self._start(remaining_s(self._deadline))
             else:
                 self._policy.budget.succeeded()
                 self._policy.count(grpc.StatusCode.OK)
                 return reply
+
+    async def _attempt(self) -> Res:
+        with telemetry.client_span(self._policy.tracer, self._policy.method) as span:
+            self._inner = inner = self._start(remaining_s(self._deadline))
+            try:
+                reply: Res = await inner
+            except aio.AioRpcError as error:
+                telemetry.finish_client_span(span, error.code())
+                raise
+            telemetry.finish_client_span(span, grpc.StatusCode.OK)
+            return reply
 
     def __await__(self) -> Generator[Any, None, Res]:
         return self._task.__await__()
@@ -145,29 +159,26 @@ class UnaryCall(aio.UnaryUnaryCall[Req, Res]):
         self._task.add_done_callback(lambda _task: callback(self))
 
     async def initial_metadata(self) -> aio.Metadata:
-        await self._settled()
-        return await self._inner.initial_metadata()
+        return await (await self._settled()).initial_metadata()
 
     async def trailing_metadata(self) -> aio.Metadata:
-        await self._settled()
-        return await self._inner.trailing_metadata()
+        return await (await self._settled()).trailing_metadata()
 
     async def code(self) -> grpc.StatusCode:
-        await self._settled()
-        return await self._inner.code()
+        return await (await self._settled()).code()
 
     async def details(self) -> str:
-        await self._settled()
-        return await self._inner.details()
+        return await (await self._settled()).details()
 
     async def wait_for_connection(self) -> None:
-        try:
-            await self._inner.wait_for_connection()
-        except aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
+        await self._settled()
 
-    async def _settled(self) -> None:
+    async def _settled(self) -> aio.UnaryUnaryCall[Req, Res]:
+        """The last attempt, once the task is done; an error that kept it from starting is raised."""
         await asyncio.wait([self._task])
+        if self._inner is None:
+            raise self._task.exception() or asyncio.CancelledError()
+        return self._inner
 
 
 def _look_at(task: asyncio.Task[Any]) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final, Self, TypeVar
 
 import grpc
 from grpc import aio
+from opentelemetry import trace
 
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.settings import ServiceSettings
@@ -58,12 +59,11 @@ def connect(
             f"address is {address}, want a loopback address without TLS",
             hint="set the service's tls_cert, tls_key and tls_client_ca, or give a client the CA file",
         )
-    interceptors = telemetry.client_interceptors()
     options = _options()
     inner = (
-        aio.insecure_channel(address, options=options, interceptors=interceptors)
+        aio.insecure_channel(address, options=options)
         if credentials is None
-        else aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
+        else aio.secure_channel(address, credentials, options=options)
     )
     return MeshChannel(inner, Outfit(service_token, user_token, default_timeout_s, metrics))
 
@@ -85,8 +85,8 @@ class Outfit:
         own = None if wanted is None else time.monotonic() + wanted
         return inbound if own is None else own if inbound is None else min(own, inbound)
 
-    def metadata(self, given: Metadata, *, plain: bool) -> aio.Metadata:
-        """Tokens, ids and, where no span is made, the trace context; what the caller set stays."""
+    def metadata(self, given: Metadata) -> aio.Metadata:
+        """Tokens, ids and the trace context; what the caller set stays."""
         call = current_call()
         pairs = list(given.items() if isinstance(given, Mapping) else given or ())
         request_id = call.request_id or secrets.token_hex(16)
@@ -97,8 +97,7 @@ class Outfit:
             extra[USER_KEY] = f"Bearer {call.identity.token}"
         if self.service_token is not None:
             extra[SERVICE_KEY] = f"Bearer {self.service_token()}"
-        if not plain:
-            telemetry.inject(extra)
+        telemetry.inject(extra)
         present = {key for key, _ in pairs}
         return aio.Metadata(*pairs, *((key, value) for key, value in extra.items() if key not in present))
 
@@ -138,7 +137,9 @@ class MeshChannel(aio.Channel):
         _registered_method: bool | None = False,
     ) -> aio.UnaryUnaryMultiCallable[Any, Any]:
         inner = self._inner.unary_unary(method, request_serializer, response_deserializer)
-        policy = Policy(method, may_retry(method), self._outfit.budget, self._outfit.metrics)
+        policy = Policy(
+            method, may_retry(method), self._outfit.budget, trace.get_tracer("qmtl.rpc"), self._outfit.metrics
+        )
         return _UnaryUnary(inner, self._outfit, policy)
 
     def unary_stream(
@@ -185,13 +186,13 @@ class _UnaryUnary(aio.UnaryUnaryMultiCallable[Req, Res]):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> aio.UnaryUnaryCall[Req, Res]:
-        sent = self._outfit.metadata(metadata, plain=True)
+        sent = self._outfit.metadata(metadata)
 
         def start(left_s: float | None) -> aio.UnaryUnaryCall[Req, Res]:
             return self._inner(
                 request,
                 timeout=left_s,
-                metadata=sent,
+                metadata=telemetry.with_current_span(sent),
                 credentials=credentials,
                 wait_for_ready=wait_for_ready,
                 compression=compression,
@@ -218,7 +219,7 @@ class _UnaryStream(aio.UnaryStreamMultiCallable[Req, Res]):
         call = self._inner(
             request,
             timeout=remaining_s(self._outfit.deadline(timeout, plain=False)),
-            metadata=self._outfit.metadata(metadata, plain=False),
+            metadata=self._outfit.metadata(metadata),
             credentials=credentials,
             wait_for_ready=wait_for_ready,
             compression=compression,
@@ -243,7 +244,7 @@ class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
         call = self._inner(
             request_iterator,
             timeout=remaining_s(self._outfit.deadline(timeout, plain=False)),
-            metadata=self._outfit.metadata(metadata, plain=False),
+            metadata=self._outfit.metadata(metadata),
             credentials=credentials,
             wait_for_ready=wait_for_ready,
             compression=compression,
@@ -268,7 +269,7 @@ class _StreamStream(aio.StreamStreamMultiCallable[Req, Res]):
         call = self._inner(
             request_iterator,
             timeout=remaining_s(self._outfit.deadline(timeout, plain=False)),
-            metadata=self._outfit.metadata(metadata, plain=False),
+            metadata=self._outfit.metadata(metadata),
             credentials=credentials,
             wait_for_ready=wait_for_ready,
             compression=compression,

@@ -31,10 +31,8 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(WORLD, "BindStrategy UnbindStrategy ListBindings GetWorld ListWorlds Decide GetEffectiveRole"),
         *_each(WORLD, "GetActivation GetStateHash WatchActivation AckActivation OpenGateSession RenewGateSession"),
         *_each(WORLD, "OpenSession GetSession AdvanceWatermark CloseSession GetApplyRun WatchApplyRun GetStatus"),
-        *_each(BROKER, "SubmitOrder SubmitOrderList ReplaceOrder CancelOrder CancelAll BookFills OpenPaperAccount"),
-        *_each(
-            BROKER, "GetOrder ListOrders StreamOrderEvents GetPortfolio StreamPortfolio ListFills GetFence GetStatus"
-        ),
+        *_each(BROKER, "SubmitOrder SubmitOrderList ReplaceOrder CancelOrder CancelAll BookFills ListFills"),
+        *_each(BROKER, "GetOrder ListOrders StreamOrderEvents GetPortfolio StreamPortfolio GetFence GetStatus"),
         *_each(DATA, "GetCoverage GetDataSession OpenDataSession ListDatasets ListPresets GetArtifact GetStatus"),
         *_each(CONTROL, "GetStreams GetStatus"),
     ),

@@ -171,10 +171,12 @@ class MeshInterceptor(aio.ServerInterceptor):
         except aio.AbortError:
             inbound.code = _number_to_code(inbound.context.code())
             raise
+        except aio.InternalError:
+            # grpc's word for a read or write cut off because the peer is gone, before the cancellation itself arrives.
+            raise asyncio.CancelledError from None
         except Exception as error:
             if inbound.context.cancelled():
-                inbound.code = _code_of_cancelled(inbound.call)
-                raise
+                raise asyncio.CancelledError from error
             self._report_bug(inbound, error)
             status = internal_status(inbound.call.request_id)
             inbound.code = status.code

@@ -24,6 +24,7 @@ DETAILS_BYTES_MAX: Final = 4096
 MESSAGE_BYTES_MAX: Final = 1024
 TEXT_BYTES_MAX: Final = 512
 METADATA_ENTRIES_MAX: Final = 16
+VIOLATIONS_MAX: Final = 32
 
 CODES: Final[Mapping[type[QmtlError], grpc.StatusCode]] = {
     errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
@@ -108,7 +109,7 @@ def _status(
     packed = status_pb2.Status(code=code.value[0], message=text)
     for detail in details:
         packed.details.append(_any(detail))
-    kept = len(violations)
+    kept = min(len(violations), VIOLATIONS_MAX)
     while kept:
         bad = _bad_request(violations[:kept], dropped=len(violations) - kept)
         if packed.ByteSize() + bad.ByteSize() + 64 <= DETAILS_BYTES_MAX:

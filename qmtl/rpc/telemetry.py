@@ -1,18 +1,20 @@
-"""Traces: OpenTelemetry's gRPC instrumentation for spans and propagation, an OTLP exporter when configured.
+"""Traces: OpenTelemetry's gRPC instrumentation on servers, its API on channels, an OTLP exporter when configured.
 
 Without an exporter spans are still made, so that every log line has a trace id that means something
-across processes. Streams going out carry the caller's context but get no client span of their own: the
-library's stream interceptors replace the call by a generator, which loses `cancel` and `write`.
+across processes. The library's client interceptors are not used: a caller that is cancelled leaves their
+call running at the peer, and their stream wrappers lose `write`. Outgoing streams carry the context only.
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Final
 
+import grpc
 from grpc import aio
 from opentelemetry import propagate, trace
-from opentelemetry.instrumentation.grpc import aio_client_interceptors, aio_server_interceptor, filters
+from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -43,12 +45,29 @@ def server_interceptors(provider: TracerProvider | None = None) -> list[aio.Serv
     return [interceptor]
 
 
-def client_interceptors(provider: TracerProvider | None = None) -> list[aio.ClientInterceptor]:
-    """Spans around plain calls; health checks are not traced."""
-    made = aio_client_interceptors(  # type: ignore[no-untyped-call]  # library has no types
-        tracer_provider=provider, filter_=filters.negate(filters.health_check())
-    )
-    return [item for item in made if isinstance(item, aio.UnaryUnaryClientInterceptor)]
+@contextmanager
+def client_span(tracer: trace.Tracer, method: str) -> Iterator[trace.Span]:
+    """The span of one attempt of a plain call; `finish_client_span` tells it the code."""
+    service, _, name = method.removeprefix("/").partition("/")
+    attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
+    with tracer.start_as_current_span(
+        method, kind=trace.SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as span:
+        yield span
+
+
+def finish_client_span(span: trace.Span, code: grpc.StatusCode) -> None:
+    """Any code but OK fails a client's span."""
+    span.set_attribute("rpc.grpc.status_code", code.value[0])
+    if code is not grpc.StatusCode.OK:
+        span.set_status(trace.StatusCode.ERROR, code.name)
+
+
+def with_current_span(metadata: aio.Metadata) -> aio.Metadata:
+    """A copy of metadata whose trace context is the current span's."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return aio.Metadata(*((key, value) for key, value in metadata if key not in carrier), *carrier.items())
 
 
 def inject(carrier: MutableMapping[str, str]) -> None:

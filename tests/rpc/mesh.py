@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -91,3 +92,29 @@ async def running_mesh(home: Path) -> AsyncIterator[Mesh]:
     """A mesh for one test."""
     async with AsyncExitStack() as stack:
         yield Mesh(home, stack)
+
+
+class Gate:
+    """Lets a test hold a handler still and see that it got there."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+        self.cancelled = asyncio.Event()
+
+    async def wait(self, text: str) -> str:
+        """An act that stays until the gate opens."""
+        self.reached.set()
+        try:
+            await self.opened.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return text
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Return once the condition holds; TimeoutError when it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - conditions here are plain values without an event of their own
+            await asyncio.sleep(0.005)
