@@ -1,0 +1,49 @@
+"""Every RPC says what it does and which errors it answers; every service, message and enum door is described."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICE, METHOD = 6, 2  # field numbers of FileDescriptorProto.service and ServiceDescriptorProto.method
+
+
+@pytest.fixture(scope="module")
+def files() -> list[FileDescriptorProto]:
+    buf = Path(sys.executable).parent / "buf"
+    image = subprocess.run([str(buf), "build", "-o", "-"], cwd=ROOT, capture_output=True, check=True).stdout
+    return [file for file in FileDescriptorSet.FromString(image).file if file.name.startswith("qmtl/")]
+
+
+def comments(file: FileDescriptorProto) -> dict[tuple[int, ...], str]:
+    return {tuple(place.path): place.leading_comments for place in file.source_code_info.location}
+
+
+def rpcs(files: list[FileDescriptorProto]) -> Iterator[tuple[str, str]]:
+    for file in files:
+        said = comments(file)
+        for at, service in enumerate(file.service):
+            for number, method in enumerate(service.method):
+                yield f"{service.name}.{method.name}", said.get((SERVICE, at, METHOD, number), "")
+
+
+def test_every_rpc_tells_its_errors(files: list[FileDescriptorProto]) -> None:
+    silent = [name for name, comment in rpcs(files) if "Errors:" not in comment or len(comment) < 40]
+    assert len(list(rpcs(files))) > 100
+    assert silent == []
+
+
+def test_every_service_is_described(files: list[FileDescriptorProto]) -> None:
+    silent = [
+        service.name
+        for file in files
+        for at, service in enumerate(file.service)
+        if not comments(file).get((SERVICE, at), "").strip()
+    ]
+    assert silent == []

@@ -1,0 +1,156 @@
+"""The submissions database, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+
+from controlbus.database import Database
+from gateway import store
+from gateway.domain.submissions import State, strategy_id_of
+from gateway.store import Step, Submission
+from gateway.tables import OUTBOX
+from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, NotReady
+from qmtl.gateway.v1 import service_pb2 as servicepb
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+TTL = timedelta(seconds=10)
+
+
+def submission(request_id: str = "r1", dag: str = "blake3:aa", worlds: tuple[str, ...] = ("w1",)) -> Submission:
+    request = servicepb.SubmitStrategyRequest(request_id=request_id, world_ids=worlds).SerializeToString()
+    return Submission(
+        strategy_id=strategy_id_of("ada", request_id), request_id=request_id, body_digest=f"body-{request_id}",
+        request=request, name="n", dag_digest=dag, nodes=1, subject="ada", world_ids=worlds,
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    await database.migrate("gateway:migrations")
+    yield database
+    await database.close()
+
+
+async def accepted(db: Database, entry: Submission, pending_max: int = 100) -> store.Record:
+    record, _ = await db.write(lambda conn: store.accept(conn, entry, NOW, pending_max))
+    return record
+
+
+async def claimed(db: Database, at: datetime = NOW) -> store.Record | None:
+    return await db.write(lambda conn: store.claim(conn, "worker", at, TTL))
+
+
+async def test_accepted_is_stored_with_history_event_and_ingest_row(db: Database) -> None:
+    record = await accepted(db, submission())
+    assert (record.state, record.revision, record.world_ids) == (State.QUEUED, 1, ("w1",))
+    rows = await db.read(lambda conn: OUTBOX.unsent(conn, 10))
+    assert sorted(row.subject.split(".")[1] for row in rows) == ["control", "ingest"]
+    assert [step.state for _, step in await db.read(lambda conn: store.history(conn, record.strategy_id))] == [
+        State.QUEUED
+    ]
+
+
+async def test_same_request_answers_the_same_strategy(db: Database) -> None:
+    first = await accepted(db, submission())
+    again, repeated = await db.write(lambda conn: store.accept(conn, submission(), NOW + TTL, 100))
+    assert repeated
+    assert again == first
+
+
+async def test_same_request_id_with_another_body_is_refused(db: Database) -> None:
+    await accepted(db, submission())
+    with pytest.raises(Conflict) as refused:
+        await accepted(db, replace(submission(), body_digest="another"))
+    assert refused.value.reason == "E_REQUEST_ID_REUSED"
+
+
+async def test_same_dag_in_the_same_world_is_refused_while_live(db: Database) -> None:
+    first = await accepted(db, submission("r1"))
+    with pytest.raises(AlreadyExists) as refused:
+        await accepted(db, submission("r2", worlds=("w0", "w1")))
+    assert refused.value.metadata["strategy_id"] == first.strategy_id
+    await db.write(lambda conn: store.cancel(conn, first.strategy_id, Step(State.CANCELED, "", "ada", NOW)))
+    assert (await accepted(db, submission("r2", worlds=("w0", "w1")))).state is State.QUEUED
+
+
+async def test_full_queue_refuses_with_a_time_to_come_back(db: Database) -> None:
+    await accepted(db, submission("r1"), pending_max=1)
+    with pytest.raises(Exhausted) as refused:
+        await accepted(db, submission("r2", dag="blake3:bb"), pending_max=1)
+    assert refused.value.retry_after_s
+
+
+async def test_each_submission_is_claimed_once(db: Database) -> None:
+    await accepted(db, submission())
+    first = await claimed(db)
+    assert first is not None
+    assert first.state is State.PROCESSING
+    assert await claimed(db) is None
+
+
+async def test_abandoned_claim_goes_to_another_and_the_first_changes_nothing_more(db: Database) -> None:
+    await accepted(db, submission())
+    first = await claimed(db)
+    second = await claimed(db, NOW + TTL)
+    assert first is not None
+    assert second is not None
+    assert second.claim_epoch == first.claim_epoch + 1
+    step = Step(State.COMPLETED, "", "worker", NOW)
+    assert not await db.write(lambda conn: store.finish(conn, first, step, b"late"))
+    assert await db.write(lambda conn: store.finish(conn, second, step, b"good"))
+    record = await db.read(lambda conn: store.get(conn, first.strategy_id))
+    assert (record.state, record.outcome) == (State.COMPLETED, b"good")
+
+
+async def test_put_back_waits_for_its_time(db: Database) -> None:
+    await accepted(db, submission())
+    record = await claimed(db)
+    assert record is not None
+    step = Step(State.QUEUED, "waits", "worker", NOW)
+    await db.write(lambda conn: store.put_back(conn, record, step, NOW + timedelta(seconds=1)))
+    assert await claimed(db, NOW) is None
+    assert await claimed(db, NOW + timedelta(seconds=1)) is not None
+
+
+async def test_failed_submission_frees_its_dag(db: Database) -> None:
+    await accepted(db, submission("r1"))
+    record = await claimed(db)
+    assert record is not None
+    await db.write(lambda conn: store.finish(conn, record, Step(State.FAILED, "E_X", "worker", NOW), None))
+    assert (await accepted(db, submission("r2"))).state is State.QUEUED
+    with pytest.raises(NotReady):
+        await db.write(lambda conn: store.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "ada", NOW)))
+
+
+async def test_cancel_takes_the_claim_away(db: Database) -> None:
+    await accepted(db, submission())
+    record = await claimed(db)
+    assert record is not None
+    await db.write(lambda conn: store.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "ada", NOW)))
+    step = Step(State.COMPLETED, "", "worker", NOW)
+    assert not await db.write(lambda conn: store.finish(conn, record, step, b""))
+
+
+async def test_pages_follow_each_other_without_gap(db: Database) -> None:
+    for number in range(5):
+        entry = submission(f"r{number}", dag=f"blake3:{number}")
+        at = NOW + timedelta(seconds=number // 2)
+        await db.write(partial(store.accept, submission=entry, at=at, pending_max=100))
+    seen: list[str] = []
+    before: tuple[int, str] | None = None
+    while rows := await db.read(partial(store.page, world_id="w1", state=None, before=before, limit=2)):
+        seen += [row.request_id for row in rows]
+        before = (store.to_ns(rows[-1].created_at), rows[-1].strategy_id)
+    assert len(seen) == 5
+    assert len(set(seen)) == 5
+
+
+async def test_unknown_strategy(db: Database) -> None:
+    with pytest.raises(NotFound):
+        await db.read(lambda conn: store.get(conn, "s-none"))

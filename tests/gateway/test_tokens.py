@@ -1,0 +1,67 @@
+"""Stream and resume tokens: what opens a stream and what does not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.tokens import Scope, StreamKeys
+from qmtl.core.clock import VirtualClock
+from qmtl.core.errors import PermissionDenied, Unauthenticated
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+SCOPE = Scope("ada", "w1", "", (gatewaypb.TOPIC_ACTIVATION,))
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOW)
+
+
+@pytest.fixture
+def keys(tmp_path: Path, clock: VirtualClock) -> StreamKeys:
+    return StreamKeys(tmp_path / "streams.json", clock)
+
+
+def test_stream_token_opens_its_scope_at_any_gateway(keys: StreamKeys, tmp_path: Path, clock: VirtualClock) -> None:
+    token, _ = keys.stream_token(SCOPE, MINUTE)
+    assert StreamKeys(tmp_path / "streams.json", clock).scope_of(token) == SCOPE
+
+
+async def test_expired_token_is_refused(keys: StreamKeys, clock: VirtualClock) -> None:
+    token, _ = keys.stream_token(SCOPE, MINUTE)
+    clock.advance(MINUTE)
+    with pytest.raises(Unauthenticated, match="E_TOKEN_EXPIRED"):
+        keys.scope_of(token)
+
+
+def test_resume_token_is_no_stream_token_and_the_other_way_round(keys: StreamKeys) -> None:
+    with pytest.raises(Unauthenticated, match="E_TOKEN_AUDIENCE"):
+        keys.scope_of(keys.resume_token(SCOPE, 5))
+    with pytest.raises(Unauthenticated, match="E_TOKEN_AUDIENCE"):
+        keys.place(keys.stream_token(SCOPE, MINUTE)[0], SCOPE)
+
+
+def test_resume_in_another_scope_is_refused(keys: StreamKeys) -> None:
+    token = keys.resume_token(SCOPE, 5)
+    assert keys.place(token, SCOPE) == 5
+    with pytest.raises(PermissionDenied, match="E_RESUME_SCOPE"):
+        keys.place(token, Scope("ada", "w2", "", SCOPE.topics))
+
+
+def test_token_of_another_key_is_refused(keys: StreamKeys, tmp_path: Path, clock: VirtualClock) -> None:
+    other = StreamKeys(tmp_path / "other.json", clock)
+    with pytest.raises(Unauthenticated, match="E_TOKEN_SIGNATURE"):
+        keys.scope_of(other.stream_token(SCOPE, MINUTE)[0])
+
+
+def test_key_file_is_private_and_published_keys_are_public(keys: StreamKeys, tmp_path: Path) -> None:
+    assert (tmp_path / "streams.json").stat().st_mode & 0o777 == 0o600
+    published = keys.public()
+    assert len(published) == 1
+    assert published[0].x
+    assert published[0].x not in str(SCOPE)
