@@ -1,11 +1,10 @@
-"""Manifests: what a sealed segment is, how it was made, and which one a given `as_of` sees.
+"""Manifests: what a sealed segment is and how it was made.
 
 A segment is immutable. Its `as_of` is the close of its newest bar, so the same sample has the same
 `as_of` on every machine; reprocessing seals a new segment with a strictly later `as_of`, so what an
 older `as_of` sees never changes.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from qmtl.core.errors import NotReady
@@ -94,11 +93,3 @@ def cut(parent: Manifest, table: Bars, calendar: Calendar) -> Manifest:
         leaves=parts,
         cut_of=parent.fingerprint,
     )
-
-
-def seen_at(manifests: Iterable[Manifest], as_of_ns: int, dataset: str) -> Manifest:
-    """The newest segment sealed at or before an `as_of`. Raises NotReady (E_ARTIFACT_MISSING)."""
-    known = [m for m in manifests if m.as_of_ns <= as_of_ns and not m.cut_of]
-    if not known:
-        raise NotReady("E_ARTIFACT_MISSING", f"{dataset}: nothing was sealed at or before that as_of")
-    return max(known, key=lambda m: m.as_of_ns)

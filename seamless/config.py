@@ -1,0 +1,49 @@
+"""Settings of seamless: section `[seamless]` of qmtl.toml."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qmtl.core.settings import ServiceSettings
+
+
+class FileFeed(BaseModel):
+    """One file to serve as preset `file.ohlcv.<key>`: `[seamless.files.<key>]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path
+    symbol: str
+    interval: str
+    time: str = "time"
+    open: str = "open"
+    high: str = "high"
+    low: str = "low"
+    close: str = "close"
+    volume: str = "volume"
+    # strptime format of a textual time column; with %z the offset of each row is known
+    time_format: str = "%Y-%m-%d %H:%M:%S%z"
+    # unit of an integer time column, counted from the epoch in UTC
+    time_unit: Literal["s", "ms", "us", "ns"] = "s"
+    conformance: Literal["strict", "tolerant"] = "strict"
+    min_coverage: float = Field(default=0.98, ge=0.0, le=1.0)
+
+
+class Settings(ServiceSettings):
+    """What seamless needs beside the settings every service has."""
+
+    service: str = "seamless"
+    # where sealed Parquet is kept; default <home>/data
+    data_dir: Path | None = None
+    files: Mapping[str, FileFeed] = Field(default_factory=dict)
+    # how long a replay waits for a subscriber that takes nothing
+    subscriber_patience_s: float = Field(default=30.0, gt=0.0)
+    replays_max: int = Field(default=64, ge=1)
+    # budget of the storage phase of one fetch
+    storage_budget_s: float = Field(default=3.0, gt=0.0)
+
+    @property
+    def data_path(self) -> Path:
+        return self.data_dir or self.mesh.home / "data"

@@ -1,0 +1,156 @@
+"""One fetch: what the domain may read, which artifact, the plan, the rows, and the truth about them.
+
+Rows go out as Arrow IPC straight from Parquet columns; no row is touched in Python.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import polars as pl
+
+from qmtl.core.clock import Clock
+from qmtl.core.errors import DeadlineExceeded, NotReady
+from qmtl.core.modes import ExecutionDomain
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as servicepb
+from seamless import files, wire
+from seamless.catalogue import Catalogue
+from seamless.domain import gate
+from seamless.domain.coverage import Span
+from seamless.domain.gate import Access, Lateness, Origin
+from seamless.domain.manifest import Manifest
+from seamless.domain.plan import FetchPlan, Holding, plan_fetch
+from seamless.measures import Measures
+from seamless.presets import Preset
+from seamless.sessions import Sessions
+from seamless.wire import FetchAsk
+
+MAX_LAG_NS = 45 * 1_000_000_000  # of the SLA preset "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The one artifact a fetch reads, and what its domain lets it see of it."""
+
+    manifest: Manifest
+    access: Access
+    domain: ExecutionDomain
+
+
+class Fetcher:
+    """Serves fetches from the catalogue's artifacts."""
+
+    def __init__(
+        self, catalogue: Catalogue, sessions: Sessions, clock: Clock, storage_budget_s: float, measures: Measures
+    ) -> None:
+        self._catalogue = catalogue
+        self._sessions = sessions
+        self._clock = clock
+        self._storage_budget_s = storage_budget_s
+        self._measures = measures
+
+    async def fetch(self, ask: FetchAsk) -> AsyncGenerator[servicepb.FetchResponse, None]:
+        """The rows in batches, then the metadata."""
+        preset = self._catalogue.presets.serving(ask.dataset)
+        pinned = await self._pin(preset, ask)
+        plan = _plan(preset, pinned, ask)
+        delivered = _hull(plan)
+        async with self._storage_phase():
+            frame = await asyncio.to_thread(self._catalogue.archive.frame, pinned.manifest, delivered)
+            digest = await self._catalogue.range_digest(pinned.manifest, delivered, preset)
+        for part in files.slices(frame):
+            yield servicepb.FetchResponse(arrow_ipc=await asyncio.to_thread(files.ipc, part))
+        report = await self._catalogue.report(preset) or datapb.ConformanceReport()
+        metadata = self._metadata(preset, pinned, plan, frame, report)
+        metadata.dataset_fingerprint = digest if len(frame) else ""
+        self._measures.fetched_rows.labels(preset.name).inc(len(frame))
+        yield servicepb.FetchResponse(metadata=metadata)
+
+    async def _pin(self, preset: Preset, ask: FetchAsk) -> Pinned:
+        """Raises what `gate.admit` and `Catalogue.seen_at` raise, NotReady (E_ARTIFACT_MISSING) for a wrong pin."""
+        if ask.domain is None:
+            manifest = await self._catalogue.seen_at(preset, None)
+            return Pinned(
+                manifest, Access(frozenset({Origin.ARTIFACT}), manifest.as_of_ns, None), ExecutionDomain.BACKTEST
+            )
+        if ask.session_id:
+            replay = await self._sessions.find(ask.session_id)
+            if replay.dataset != str(preset.dataset) or ask.fingerprint not in ("", replay.source, replay.history):
+                raise NotReady("E_ARTIFACT_MISSING", f"data session {replay.session_id} plays other data")
+            access = gate.admit(ask.domain, ask.as_of_ns, replay.watermark_ns)
+            return Pinned(await self._sessions.source(replay), access, ask.domain)
+        if ask.fingerprint:
+            manifest = await self._by_fingerprint(preset, ask)
+            return Pinned(manifest, gate.admit(ask.domain, ask.as_of_ns or manifest.as_of_ns, None), ask.domain)
+        access = gate.admit(ask.domain, ask.as_of_ns, None)
+        fixed = ask.as_of_ns if ask.domain is ExecutionDomain.BACKTEST else None
+        return Pinned(await self._catalogue.seen_at(preset, fixed), access, ask.domain)
+
+    async def _by_fingerprint(self, preset: Preset, ask: FetchAsk) -> Manifest:
+        self._catalogue.require_ready(preset)
+        manifest = await self._catalogue.artifact(ask.fingerprint)
+        if manifest is None or manifest.dataset != str(preset.dataset):
+            raise NotReady("E_ARTIFACT_MISSING", f"{preset.dataset} has no artifact {ask.fingerprint!r}")
+        if ask.domain is ExecutionDomain.BACKTEST and ask.as_of_ns is not None and manifest.as_of_ns > ask.as_of_ns:
+            raise NotReady("E_ARTIFACT_MISSING", f"artifact {ask.fingerprint} was sealed after that as_of")
+        return manifest
+
+    @asynccontextmanager
+    async def _storage_phase(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._storage_budget_s):
+                with self._measures.phase_seconds.labels("storage").time():
+                    yield
+        except TimeoutError:
+            self._measures.breaches.labels("storage").inc()
+            budget = f"{self._storage_budget_s:g} s"
+            raise DeadlineExceeded(
+                "E_SLA_BREACH", f"the storage phase took more than {budget}", metadata={"phase": "storage"}
+            ) from None
+
+    def _metadata(
+        self, preset: Preset, pinned: Pinned, plan: FetchPlan, frame: pl.DataFrame, report: datapb.ConformanceReport
+    ) -> datapb.FetchMetadata:
+        metadata = datapb.FetchMetadata(
+            dataset=str(preset.dataset),
+            requested=wire.span_to_proto(plan.requested),
+            rows=len(frame),
+            coverage_ratio=plan.data_ratio,
+            gaps=[wire.gap_to_proto(gap, plan.interval_ns) for gap in plan.gaps],
+            findings=[finding for finding in report.findings if finding.rows],
+            as_of=wire.stamp(pinned.manifest.as_of_ns),
+            spans=wire.spans_to_proto(plan),
+            artifact_fingerprint=pinned.manifest.fingerprint,
+            sla=datapb.SLA_OUTCOME_PARTIAL if plan.data_ratio < preset.min_coverage else datapb.SLA_OUTCOME_MET,
+        )
+        if len(frame):
+            metadata.delivered.CopyFrom(wire.span_to_proto(_hull(plan)))
+        now_ns = wire.now_ns(self._clock.now())
+        lateness = gate.lateness(pinned.domain, pinned.manifest.watermark_ns, now_ns, MAX_LAG_NS)
+        if lateness is Lateness.LAG_ABOVE_LIMIT:
+            metadata.sla, metadata.sla_phase = datapb.SLA_OUTCOME_HOLD, "live"
+            metadata.downgrade_reason = lateness.name
+        return metadata
+
+
+def _plan(preset: Preset, pinned: Pinned, ask: FetchAsk) -> FetchPlan:
+    """The plan over the pinned artifact. Raises NotReady (E_COVERAGE) when the preset does not serve parts."""
+    manifest = pinned.manifest
+    requested = ask.range.over(manifest.span, preset.dataset.interval_ns)
+    held = Holding(Origin.ARTIFACT, manifest.span, manifest.coverage)
+    plan = plan_fetch(requested, preset.dataset.interval_ns, preset.calendar, pinned.access, [held])
+    if plan.data_ratio < preset.min_coverage and not preset.partial:
+        raise NotReady(
+            "E_COVERAGE",
+            f"{preset.name}: {plan.data_ratio:.4f} of the bars are there, want {preset.min_coverage}",
+            hint="ask GetCoverage for the gaps",
+        )
+    return plan
+
+
+def _hull(plan: FetchPlan) -> Span:
+    """From the first delivered bar's open to the last one's close."""
+    have = plan.have
+    return Span(have[0].start_ns, have[-1].end_ns) if have else Span(plan.requested.start_ns, plan.requested.start_ns)

@@ -1,0 +1,136 @@
+"""Sealed bars on disk: one immutable zstd Parquet file for each dataset, month and leaf.
+
+A file's name is the hash of its content, so two writers write the same thing and no reader ever sees
+a half-written one: it is written beside, synced, then renamed. Nothing here is ever changed.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+from uuid import uuid4
+
+import numpy as np
+import polars as pl
+
+from qmtl.core.errors import NotReady
+from seamless.domain import fingerprint
+from seamless.domain.bars import VALUES, Bars, of_values
+from seamless.domain.coverage import Span
+from seamless.domain.fingerprint import Leaf
+from seamless.domain.manifest import Manifest
+
+BATCH_ROWS = 65_536
+_SCHEMA = pl.Schema({"open_time": pl.Datetime("ns", "UTC"), **dict.fromkeys(VALUES, pl.Float64()), "flags": pl.UInt8()})
+
+
+class Archive:
+    """The folder of sealed bars."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def write(self, manifest: Manifest, table: Bars) -> None:
+        """Make every leaf of a manifest, and the manifest itself, durable."""
+        months = dict(fingerprint.by_month(table))
+        for leaf in manifest.leaves:
+            path = self._leaf_path(manifest.dataset, leaf)
+            if not path.exists():
+                _replace(path, frame_of(months[leaf.month]))
+        described = self._folder(manifest.dataset) / f"{manifest.fingerprint.removeprefix('sha256:')}.json"
+        if not described.exists():
+            _replace(described, _describe(manifest))
+
+    def frame(self, manifest: Manifest, span: Span) -> pl.DataFrame:
+        """The rows that open inside a span. Raises NotReady (E_ARTIFACT_MISSING) if a file is gone."""
+        wanted = [leaf for leaf in manifest.leaves if _overlaps(leaf.month, span)]
+        paths = [self._leaf_path(manifest.dataset, leaf) for leaf in wanted]
+        if not paths:
+            return pl.DataFrame(schema=_SCHEMA)
+        try:
+            rows = pl.concat([pl.read_parquet(path) for path in paths], rechunk=False)
+        except FileNotFoundError as error:
+            raise NotReady(
+                "E_ARTIFACT_MISSING", f"{manifest.dataset}: a file of artifact {manifest.fingerprint} is gone"
+            ) from error
+        return _slice(rows, span)
+
+    def bars(self, manifest: Manifest, span: Span) -> Bars:
+        """The same rows as arrays."""
+        return bars_of(self.frame(manifest, span))
+
+    def _folder(self, dataset: str) -> Path:
+        return self._root / quote(dataset, safe="")
+
+    def _leaf_path(self, dataset: str, leaf: Leaf) -> Path:
+        return self._folder(dataset) / leaf.month / f"{leaf.digest.removeprefix('sha256:')}.parquet"
+
+
+def slices(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Parts of at most `BATCH_ROWS` rows, sharing memory; none of an empty table."""
+    return frame.iter_slices(BATCH_ROWS) if len(frame) else iter(())
+
+
+def ipc(part: pl.DataFrame) -> bytes:
+    """One self-contained Arrow IPC stream."""
+    return part.write_ipc_stream(None).getvalue()
+
+
+def frame_of(table: Bars) -> pl.DataFrame:
+    """Bars as the table that is stored and sent."""
+    columns = zip(_SCHEMA, table.columns(), strict=True)
+    frame = pl.DataFrame({name: np.asarray(column) for name, column in columns})
+    return frame.with_columns(pl.col("open_time").cast(pl.Datetime("ns")).dt.replace_time_zone("UTC"))
+
+
+def bars_of(frame: pl.DataFrame) -> Bars:
+    """Bars of a stored table."""
+    values = [frame[name].to_numpy() for name in VALUES]
+    return of_values(frame["open_time"].to_physical().to_numpy(), values, frame["flags"].to_numpy())
+
+
+def _slice(rows: pl.DataFrame, span: Span) -> pl.DataFrame:
+    opens = rows["open_time"].to_physical()
+    first, last = (int(opens.search_sorted(edge, "left")) for edge in (span.start_ns, span.end_ns))
+    return rows.slice(first, last - first)
+
+
+def _overlaps(month: str, span: Span) -> bool:
+    whole = fingerprint.month_span(month)
+    return whole.start_ns < span.end_ns and span.start_ns < whole.end_ns
+
+
+def _replace(path: Path, content: pl.DataFrame | bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        with beside.open("wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                content.write_parquet(file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _describe(manifest: Manifest) -> bytes:
+    document = {
+        "dataset": manifest.dataset,
+        "fingerprint": manifest.fingerprint,
+        "as_of_ns": manifest.as_of_ns,
+        "start_ns": manifest.span.start_ns,
+        "end_ns": manifest.span.end_ns,
+        "rows": manifest.rows,
+        "rule_version": manifest.rule_version,
+        "policy": manifest.policy,
+        "calendar": {"name": manifest.calendar, "version": manifest.calendar_version},
+        "producer": manifest.producer,
+        "watermark_ns": manifest.watermark_ns,
+        "cut_of": manifest.cut_of,
+        "leaves": [{"month": leaf.month, "digest": leaf.digest, "rows": leaf.rows} for leaf in manifest.leaves],
+    }
+    return json.dumps(document, indent=2).encode() + b"\n"

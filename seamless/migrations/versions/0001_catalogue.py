@@ -1,0 +1,77 @@
+"""The first tables of the catalogue. Frozen: a later change is a revision of its own."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text(), nullable=False)
+
+
+def _int(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger(), nullable=False, autoincrement=False)
+
+
+def upgrade() -> None:
+    """Create everything."""
+    _create_artifacts()
+    op.create_table(
+        "reports",
+        _text("dataset"),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("dataset"),
+    )
+    op.create_table(
+        "replays",
+        _text("session_id"),
+        _text("preset"),
+        _text("dataset"),
+        _text("source"),
+        _text("history"),
+        _int("start_ns"),
+        _int("end_ns"),
+        _int("interval_ns"),
+        sa.Column("bars_per_s", sa.Double(), nullable=False),
+        _int("opened_at_ns"),
+        _int("advanced_at_ns"),
+        _int("watermark_ns"),
+        sa.PrimaryKeyConstraint("session_id"),
+    )
+
+
+def _create_artifacts() -> None:
+    op.create_table(
+        "artifacts",
+        _text("fingerprint"),
+        _text("dataset"),
+        _int("as_of_ns"),
+        _int("start_ns"),
+        _int("end_ns"),
+        _int("rows"),
+        _text("rule_version"),
+        _text("policy"),
+        _text("calendar"),
+        _text("calendar_version"),
+        _text("producer"),
+        _text("cut_of"),
+        sa.PrimaryKeyConstraint("fingerprint"),
+    )
+    op.create_index("artifacts_as_of", "artifacts", ["dataset", "as_of_ns"])
+    op.create_table(
+        "leaves",
+        _text("fingerprint"),
+        _text("month"),
+        _text("digest"),
+        _int("rows"),
+        sa.PrimaryKeyConstraint("fingerprint", "month"),
+    )
+    op.create_table(
+        "spans",
+        _text("fingerprint"),
+        _int("start_ns"),
+        _int("end_ns"),
+        sa.PrimaryKeyConstraint("fingerprint", "start_ns"),
+    )

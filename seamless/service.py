@@ -1,0 +1,233 @@
+"""The data contract, served: each method parses, looks up, decides, reads, replies."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from datetime import datetime
+from importlib import metadata
+
+from controlbus.database import Database
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady, Violation
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as servicepb
+from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.rpc.auth import Role
+from qmtl.rpc.context import require_role
+from seamless import pages, store, wire
+from seamless.catalogue import Catalogue, State
+from seamless.domain import coverage
+from seamless.domain.coverage import Span
+from seamless.domain.gate import Access, Origin
+from seamless.domain.plan import Holding, plan_fetch
+from seamless.domain.replay import Replay
+from seamless.fetch import Fetcher
+from seamless.player import BATCH_BARS, Delivery
+from seamless.presets import PART, Preset
+from seamless.sessions import Opening, Sessions
+
+PLANNED = {"EnsureCoverage": PART, "PublishArtifact": PART}
+_STATES = {
+    State.INGESTING: datapb.DATASET_STATE_INGESTING,
+    State.READY: datapb.DATASET_STATE_READY,
+    State.UNAVAILABLE: datapb.DATASET_STATE_UNAVAILABLE,
+}
+
+
+class DataServicer(datarpc.DataServiceServicer):
+    """One instance per process; EnsureCoverage and PublishArtifact are answered by the server as planned."""
+
+    def __init__(
+        self, catalogue: Catalogue, sessions: Sessions, fetcher: Fetcher, db: Database, started_at: datetime
+    ) -> None:
+        self._catalogue = catalogue
+        self._sessions = sessions
+        self._fetcher = fetcher
+        self._db = db
+        self._started_at = started_at
+
+    async def Fetch(self, request: servicepb.FetchRequest, context: object) -> AsyncIterator[servicepb.FetchResponse]:
+        async with aclosing(self._fetcher.fetch(wire.fetch_from_proto(request))) as parts:
+            async for part in parts:
+                yield part
+
+    async def GetCoverage(
+        self, request: servicepb.GetCoverageRequest, context: object
+    ) -> servicepb.GetCoverageResponse:
+        preset = self._catalogue.presets.serving(request.dataset)
+        wanted = wire.range_from_proto(request.range, "range")
+        manifest = await self._catalogue.seen_at(preset, None)
+        span = wanted.over(manifest.span, preset.dataset.interval_ns)
+        held = Holding(Origin.ARTIFACT, manifest.span, manifest.coverage)
+        access = Access(frozenset(Origin), None, None)
+        plan = plan_fetch(span, preset.dataset.interval_ns, preset.calendar, access, [held])
+        return servicepb.GetCoverageResponse(
+            spans=wire.coverage_to_proto(plan.have),
+            gaps=[wire.gap_to_proto(gap, plan.interval_ns) for gap in plan.gaps],
+            data_ratio=plan.data_ratio,
+            resolved_ratio=plan.resolved_ratio,
+        )
+
+    async def Subscribe(
+        self, request: servicepb.SubscribeRequest, context: object
+    ) -> AsyncIterator[servicepb.SubscribeResponse]:
+        preset = self._catalogue.presets.serving(request.dataset)
+        replay = await self._replay(preset, request)
+        asked = getattr(request, "from")
+        start_ns = wire.instant(asked, "from") if request.HasField("from") else replay.span.start_ns
+        position = coverage.ceil_to(start_ns, replay.interval_ns)
+        async with aclosing(self._history(replay, position)) as past:
+            async for reply in past:
+                yield reply
+        player = await self._sessions.player(replay.session_id)
+        async with aclosing(player.deliveries(max(position, replay.span.start_ns))) as deliveries:
+            async for delivery in deliveries:
+                yield _bars_reply(delivery, replay.interval_ns)
+
+    async def OpenDataSession(
+        self, request: servicepb.OpenDataSessionRequest, context: object
+    ) -> servicepb.OpenDataSessionResponse:
+        require_role(Role.OPERATOR)
+        start = wire.instant(request.start, "start") if request.HasField("start") else None
+        opening = Opening(request.session_id, start, request.days, request.bars_per_second)
+        preset = self._catalogue.presets.named(request.preset)
+        self._catalogue.presets.serving(preset.name)
+        self._catalogue.require_ready(preset)
+        replay = await self._sessions.open(preset, opening)
+        return servicepb.OpenDataSessionResponse(session=wire.replay_to_proto(replay))
+
+    async def GetDataSession(
+        self, request: servicepb.GetDataSessionRequest, context: object
+    ) -> servicepb.GetDataSessionResponse:
+        replay = await self._sessions.find(request.session_id)
+        return servicepb.GetDataSessionResponse(session=wire.replay_to_proto(replay))
+
+    async def ListDatasets(
+        self, request: servicepb.ListDatasetsRequest, context: object
+    ) -> servicepb.ListDatasetsResponse:
+        after = pages.position(request.page, 1)
+        chosen = sorted(self._catalogue.presets.all, key=lambda p: str(p.dataset))
+        rest = [p for p in chosen if after is None or str(p.dataset) > after[0]]
+        page, more = rest[: pages.size(request.page)], len(rest) > pages.size(request.page)
+        return servicepb.ListDatasetsResponse(
+            datasets=[await self._dataset(preset) for preset in page],
+            page=commonpb.PageInfo(next_page_token=pages.token(str(page[-1].dataset)) if more else ""),
+        )
+
+    async def GetConformanceReport(
+        self, request: servicepb.GetConformanceReportRequest, context: object
+    ) -> servicepb.GetConformanceReportResponse:
+        preset = self._catalogue.presets.serving(request.dataset)
+        report = await self._catalogue.report(preset)
+        if report is None:
+            self._catalogue.require_ready(preset)
+            raise NotReady("E_DATASET_UNAVAILABLE", f"{preset.name} has no conformance report")
+        return servicepb.GetConformanceReportResponse(report=report)
+
+    async def GetArtifact(
+        self, request: servicepb.GetArtifactRequest, context: object
+    ) -> servicepb.GetArtifactResponse:
+        manifest = await self._catalogue.artifact(request.dataset_fingerprint)
+        if manifest is None:
+            raise NotFound("E_ARTIFACT_UNKNOWN", f"no artifact {request.dataset_fingerprint!r}")
+        return servicepb.GetArtifactResponse(artifact=wire.artifact_to_proto(manifest))
+
+    async def ListArtifacts(
+        self, request: servicepb.ListArtifactsRequest, context: object
+    ) -> servicepb.ListArtifactsResponse:
+        preset = self._catalogue.presets.serving(request.dataset)
+        position = pages.position(request.page, 2)
+        if position and not position[0].isdecimal():
+            raise pages.bad_token(request.page)
+        before = (int(position[0]), position[1]) if position else None
+        size = pages.size(request.page)
+        name = str(preset.dataset)
+        found = await self._db.read(lambda conn: store.artifacts_of(conn, name, limit=size + 1, before=before))
+        page = found[:size]
+        more = pages.token(str(page[-1].as_of_ns), page[-1].fingerprint) if len(found) > size else ""
+        return servicepb.ListArtifactsResponse(
+            artifacts=[wire.artifact_to_proto(manifest) for manifest in page],
+            page=commonpb.PageInfo(next_page_token=more),
+        )
+
+    async def ListPresets(
+        self, request: servicepb.ListPresetsRequest, context: object
+    ) -> servicepb.ListPresetsResponse:
+        return servicepb.ListPresetsResponse(presets=[self._preset(preset) for preset in self._catalogue.presets.all])
+
+    async def GetStatus(self, request: servicepb.GetStatusRequest, context: object) -> servicepb.GetStatusResponse:
+        standings = [self._catalogue.standing(p) for p in self._catalogue.presets.all if p.available]
+        status = commonpb.ServiceStatus(
+            service="seamless",
+            version=metadata.version("qmtl"),
+            started_at=self._started_at,
+            degraded=any(standing.state is State.UNAVAILABLE for standing in standings),
+        )
+        ready = sum(standing.state is State.READY for standing in standings)
+        return servicepb.GetStatusResponse(status=status, datasets=ready)
+
+    async def _replay(self, preset: Preset, request: servicepb.SubscribeRequest) -> Replay:
+        """The session a subscriber asks for. Raises NotReady, NotFound, InvalidRequest (E_DATA_SESSION)."""
+        if not request.session_id:
+            hint = "open a data session and subscribe with its session_id" if preset.replay else ""
+            raise NotReady("E_DATASET_UNAVAILABLE", f"{preset.name} has no live feed", hint=hint)
+        replay = await self._sessions.find(request.session_id)
+        if replay.dataset != str(preset.dataset):
+            field = Violation("dataset", request.dataset, f"{replay.preset}, which session {replay.session_id} plays")
+            raise InvalidRequest("E_DATA_SESSION", str(field), violations=[field])
+        return replay
+
+    async def _history(self, replay: Replay, from_ns: int) -> AsyncGenerator[servicepb.SubscribeResponse, None]:
+        """What a subscriber wants from before its session's start."""
+        if from_ns >= replay.span.start_ns:
+            return
+        source = await self._sessions.source(replay)
+        before = Span(from_ns, replay.span.start_ns)
+        table = await asyncio.to_thread(self._catalogue.archive.bars, source, before)
+        for i in range(0, len(table), BATCH_BARS):
+            batch = table.take(slice(i, i + BATCH_BARS))
+            closed = int(batch.time_ns[-1]) + replay.interval_ns
+            yield _bars_reply(Delivery(batch, closed, False), replay.interval_ns)
+
+    async def _dataset(self, preset: Preset) -> datapb.Dataset:
+        standing = self._catalogue.standing(preset)
+        dataset = datapb.Dataset(
+            dataset=str(preset.dataset),
+            source=preset.dataset.source,
+            symbol=preset.dataset.symbol,
+            interval_s=preset.dataset.interval_s,
+            state=_STATES[standing.state],
+            detail=standing.detail or preset.description,
+        )
+        manifest = await self._catalogue.newest(preset)
+        if manifest is not None:
+            dataset.range.CopyFrom(wire.span_to_proto(manifest.span))
+            dataset.rows = manifest.rows
+            expected = preset.calendar.expected(manifest.span, preset.dataset.interval_ns)
+            dataset.data_ratio = coverage.ratio(manifest.coverage, expected, preset.dataset.interval_ns)
+            dataset.dataset_fingerprint = manifest.fingerprint
+            dataset.as_of.CopyFrom(wire.stamp(manifest.as_of_ns))
+        return dataset
+
+    def _preset(self, preset: Preset) -> datapb.Preset:
+        standing = self._catalogue.standing(preset)
+        return datapb.Preset(
+            name=preset.name,
+            dataset=str(preset.dataset),
+            description=preset.description,
+            conformance=preset.policy.name,
+            min_coverage=preset.min_coverage,
+            replay=preset.replay,
+            available=standing.state is not State.UNAVAILABLE,
+            detail=standing.detail,
+            symbol=preset.dataset.symbol,
+            interval_s=preset.dataset.interval_s,
+        )
+
+
+def _bars_reply(delivery: Delivery, interval_ns: int) -> servicepb.SubscribeResponse:
+    return servicepb.SubscribeResponse(
+        bars=wire.bars_to_proto(delivery.bars, interval_ns),
+        watermark=wire.stamp(delivery.watermark_ns),
+        end_of_session=delivery.last,
+    )

@@ -1,0 +1,168 @@
+"""Replay sessions of this process: opening them once under a name, finding them again, running them.
+
+A session is state in SQL; its player is started when somebody subscribes, after a restart too.
+"""
+
+import asyncio
+import math
+import re
+from dataclasses import dataclass
+
+from controlbus.database import Database
+from qmtl.core.clock import Clock
+from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, NotFound, NotReady, Violation
+from seamless import store, wire
+from seamless.catalogue import Catalogue
+from seamless.config import Settings
+from seamless.domain.coverage import Span, ceil_to
+from seamless.domain.manifest import Manifest
+from seamless.domain.replay import Replay
+from seamless.measures import Measures
+from seamless.player import Player
+from seamless.presets import Preset
+
+DAYS_DEFAULT = 7
+BARS_PER_S_MAX = 10_000.0
+_DAY_NS = 86_400 * 1_000_000_000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is asked of a session that is to be opened."""
+
+    session_id: str
+    start_ns: int | None
+    days: int
+    bars_per_s: float
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.session_id):
+            raise _bad("session_id", repr(self.session_id), "1 to 128 of A-Z a-z 0-9 . _ : -")
+        if not (math.isfinite(self.bars_per_s) and 0 <= self.bars_per_s <= BARS_PER_S_MAX):
+            raise _bad("bars_per_second", str(self.bars_per_s), f"0 to {BARS_PER_S_MAX:g}")
+
+    def span(self, data: Span, interval_ns: int) -> Span:
+        """The stretch of the data it means. Raises InvalidRequest (E_DATA_SESSION)."""
+        first = self.start_ns if self.start_ns is not None else data.end_ns - (self.days or DAYS_DEFAULT) * _DAY_NS
+        start = ceil_to(first, interval_ns)
+        if not data.start_ns < start < data.end_ns:
+            after, before = (wire.stamp(edge).ToJsonString() for edge in (data.start_ns, data.end_ns))
+            raise _bad("start", wire.stamp(first).ToJsonString(), f"after {after} and before {before}")
+        return Span(start, data.end_ns)
+
+
+class Sessions:
+    """The sessions of the store, and the players of those that are read here."""
+
+    def __init__(
+        self, catalogue: Catalogue, db: Database, clock: Clock, settings: Settings, measures: Measures
+    ) -> None:
+        self._catalogue = catalogue
+        self._db = db
+        self._clock = clock
+        self._measures = measures
+        self._patience_ns = int(settings.subscriber_patience_s * 1e9)
+        self._replays_max = settings.replays_max
+        self._players: dict[str, Player] = {}
+        self._starting = asyncio.Lock()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Hold the players' tasks for as long as the service runs; a player that fails takes it down."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            await asyncio.Event().wait()
+
+    async def close_when(self, draining: asyncio.Event) -> None:
+        """Send the subscribers away when the server begins to stop."""
+        await draining.wait()
+        for player in self._players.values():
+            player.close()
+
+    async def open(self, preset: Preset, opening: Opening) -> Replay:
+        """Open a session, or answer the one of this name if it has the same settings.
+
+        Raises InvalidRequest (E_DATA_SESSION), NotReady (E_NOT_A_REPLAY), Conflict (E_DATA_SESSION_CONFLICT),
+        Exhausted (E_DATA_SESSIONS).
+        """
+        if not preset.replay:
+            raise NotReady("E_NOT_A_REPLAY", f"{preset.name} has a real live feed, it is not replayed")
+        known = await self._load(opening.session_id)
+        if known is not None:
+            return await self._same(known, preset, opening)
+        if await self._db.read(store.unfinished_replays) >= self._replays_max:
+            raise Exhausted("E_DATA_SESSIONS", f"{self._replays_max} sessions are still playing, no more are opened")
+        draft = await self._draft(preset, opening)
+        stored = await self._db.write(lambda conn: store.add_replay(conn, draft))
+        return stored if stored == draft else await self._same(stored, preset, opening)
+
+    async def find(self, session_id: str) -> Replay:
+        """A session as it stands. Raises NotFound (E_DATA_SESSION_UNKNOWN)."""
+        found = await self._load(session_id)
+        if found is None:
+            raise NotFound("E_DATA_SESSION_UNKNOWN", f"no data session {session_id!r}")
+        return found
+
+    async def player(self, session_id: str) -> Player:
+        """The player of a session, started if need be. Raises NotFound (E_DATA_SESSION_UNKNOWN), NotReady."""
+        async with self._starting:
+            if session_id not in self._players:
+                self._players[session_id] = await self._start(await self.find(session_id))
+            return self._players[session_id]
+
+    async def source(self, replay: Replay) -> Manifest:
+        """The sealed segment a session plays. Raises NotReady (E_ARTIFACT_MISSING)."""
+        manifest = await self._catalogue.artifact(replay.source)
+        if manifest is None:
+            raise NotReady("E_ARTIFACT_MISSING", f"artifact {replay.source} of session {replay.session_id} is gone")
+        return manifest
+
+    async def _start(self, replay: Replay) -> Player:
+        assert self._tasks is not None, "sessions run before they are asked for a player"
+        for name in [name for name, player in self._players.items() if player.idle]:
+            del self._players[name]
+        bars = await asyncio.to_thread(self._catalogue.archive.bars, await self.source(replay), replay.span)
+        player = Player(replay, bars, self._db, self._clock, self._patience_ns, self._measures)
+        self._tasks.create_task(player.run(), name=f"replay {replay.session_id}")
+        return player
+
+    async def _load(self, session_id: str) -> Replay | None:
+        if session_id in self._players:
+            return self._players[session_id].replay
+        return await self._db.read(lambda conn: store.load_replay(conn, session_id))
+
+    async def _draft(self, preset: Preset, opening: Opening) -> Replay:
+        whole = await self._catalogue.seen_at(preset, None)
+        span = opening.span(whole.span, preset.dataset.interval_ns)
+        history = await self._catalogue.seal_beginning(whole, span.start_ns, preset)
+        now_ns = wire.now_ns(self._clock.now())
+        return Replay(
+            session_id=opening.session_id,
+            preset=preset.name,
+            dataset=str(preset.dataset),
+            source=whole.fingerprint,
+            history=history.fingerprint,
+            span=span,
+            interval_ns=preset.dataset.interval_ns,
+            bars_per_s=opening.bars_per_s,
+            opened_at_ns=now_ns,
+            advanced_at_ns=now_ns,
+            watermark_ns=span.start_ns,
+        )
+
+    async def _same(self, known: Replay, preset: Preset, opening: Opening) -> Replay:
+        whole = await self.source(known)
+        asked = (preset.name, opening.span(whole.span, known.interval_ns), opening.bars_per_s)
+        if (known.preset, known.span, known.bars_per_s) != asked:
+            raise Conflict(
+                "E_DATA_SESSION_CONFLICT",
+                f"data session {known.session_id!r} is open with another preset, start or pace",
+                hint="open it as it was opened, or under another name",
+            )
+        return known
+
+
+def _bad(field: str, value: str, want: str) -> InvalidRequest:
+    violation = Violation(field, value, want)
+    return InvalidRequest("E_DATA_SESSION", str(violation), violations=[violation])
