@@ -1,12 +1,13 @@
 """What strategy authors import. Nothing here opens a connection: Runner does, and loads what it needs then."""
 
+from qmtl.core.dag import SemanticKind
 from qmtl.sdk import indicators, signals
 from qmtl.sdk.bars import Bars
 from qmtl.sdk.nodes import Node, StreamInput, TagQuery, node
 from qmtl.sdk.runner import Runner
 from qmtl.sdk.strategy import FillEvent, Signal, Sizing, Strategy
 from qmtl.sdk.view import CacheView
-from qmtl.sdk.words import OHLCV, VALUE, Kind, Late, Schema
+from qmtl.sdk.words import OHLCV, VALUE, Late, Schema
 
 __all__ = [
     "OHLCV",
@@ -14,11 +15,11 @@ __all__ = [
     "Bars",
     "CacheView",
     "FillEvent",
-    "Kind",
     "Late",
     "Node",
     "Runner",
     "Schema",
+    "SemanticKind",
     "Signal",
     "Sizing",
     "Strategy",

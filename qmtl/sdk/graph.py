@@ -1,7 +1,7 @@
 """A strategy's graph: reachable vertices in topological order, checked before anything is sent or run.
 
 The type rule lives here: a delayed stream (a label: it knows the future of its own event time) can never
-reach a decision or an order, however many nodes lie between, and the refusal names the path.
+reach a decision or an order but through a sealed artifact, and the refusal names the path.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from qmtl.core.dag import NODES_MAX, SemanticKind
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.identity import node_ids_crc32
 from qmtl.sdk.nodes import StreamInput, TagQuery, Vertex
-from qmtl.sdk.words import FEEDS, NODES_MAX, TRADING, Kind, refused
+from qmtl.sdk.words import FEEDS, TRADING, refused
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +60,7 @@ class Dag:
 def build_dag(roots: Iterable[Vertex]) -> Dag:
     """The graph of the roots and everything they read.
 
-    Raises InvalidRequest: E_DAG_EMPTY, E_TOO_MANY_NODES, E_DELAYED_REACHES_DECISION, E_KIND_CONNECTION,
+    Raises InvalidRequest: E_DAG_EMPTY, E_TOO_MANY_NODES, E_DELAYED_STREAM_LEAK, E_KIND_CONNECTION,
     E_NAME_DUPLICATE.
     """
     nodes = _ordered(_reachable(roots))
@@ -132,16 +133,18 @@ def _checked_name(name: str) -> str:
 def _check_delayed(nodes: Sequence[Vertex], names: Mapping[str, str]) -> None:
     behind: dict[str, list[str]] = {}
     for vertex in nodes:
+        if vertex.kind is SemanticKind.IMMUTABLE_ARTIFACT:
+            continue
         path = next((behind[item.node_id] for item in vertex.inputs if item.node_id in behind), None)
-        if path is None and vertex.kind is not Kind.DELAYED_STREAM:
+        if path is None and vertex.kind is not SemanticKind.DELAYED_STREAM:
             continue
         behind[vertex.node_id] = [*(path or ()), names[vertex.node_id]]
         if vertex.kind in TRADING:
             shown = " -> ".join(behind[vertex.node_id])
             raise InvalidRequest(
-                "E_DELAYED_REACHES_DECISION",
-                f"delayed stream reaches {vertex.kind.value} {names[vertex.node_id]} by {shown}",
-                hint="labels know the future of their event time; train on them, seal the result, read that",
+                "E_DELAYED_STREAM_LEAK",
+                f"a delayed stream reaches {vertex.kind.value} {names[vertex.node_id]} by {shown}",
+                hint="a label knows the future of its own event time; only an artifact may be made from it",
                 metadata={"path": shown},
             )
 

@@ -9,21 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from qmtl.core.code import code_hash
+from qmtl.core.dag import SemanticKind
 from qmtl.core.identity import Json, MatchMode, NodeSpec, node_id, tag_query_spec
 from qmtl.sdk.folds import Fold
 from qmtl.sdk.view import CacheView
-from qmtl.sdk.words import (
-    OHLCV,
-    VALUE,
-    Kind,
-    Late,
-    Schema,
-    check_period,
-    check_tags,
-    parse_interval,
-    refused,
-    tag_of,
-)
+from qmtl.sdk.words import OHLCV, VALUE, Late, Schema, check_period, check_tags, parse_interval, refused, tag_of
 
 Compute = Callable[[CacheView], "float | Sequence[float] | None"]
 Params = Mapping[str, Json]
@@ -39,7 +29,7 @@ class Vertex:
         spec: NodeSpec,
         inputs: Mapping[str, Vertex],
         schema: Schema,
-        kind: Kind,
+        kind: SemanticKind,
         label: tuple[str, bool, tuple[str, ...]],
     ) -> None:
         self.spec = spec
@@ -101,7 +91,7 @@ class StreamInput(Vertex):
             code_hash="builtin:stream_input@1.0",
         )
         labels = check_tags((tag_of(symbol), *tags))
-        super().__init__(spec, {}, OHLCV, Kind.CAUSAL_STREAM, (name or tag_of(symbol), bool(name), labels))
+        super().__init__(spec, {}, OHLCV, SemanticKind.CAUSAL_STREAM, (name or tag_of(symbol), bool(name), labels))
 
 
 class TagQuery(Vertex):
@@ -116,7 +106,9 @@ class TagQuery(Vertex):
         if match not in ("any", "all"):
             raise refused("E_TAG_MATCH", "match", repr(match), "any or all")
         spec = tag_query_spec(labels, match, parse_interval(interval))
-        super().__init__(spec, {}, VALUE, Kind.CAUSAL_STREAM, (name or "query_" + "_".join(labels), bool(name), labels))
+        super().__init__(
+            spec, {}, VALUE, SemanticKind.CAUSAL_STREAM, (name or "query_" + "_".join(labels), bool(name), labels)
+        )
         self.match = match
 
 
@@ -137,7 +129,7 @@ class Node(Vertex):
         period: int = 1,
         interval: str = "",
         schema: Schema = VALUE,
-        kind: Kind = Kind.CAUSAL_STREAM,
+        kind: SemanticKind = SemanticKind.CAUSAL_STREAM,
         name: str = "",
         tags: Iterable[str] = (),
         code_version: str = "",
@@ -176,7 +168,7 @@ class FoldNode(Vertex):
         *,
         period: int = 1,
         schema: Schema = VALUE,
-        kind: Kind = Kind.CAUSAL_STREAM,
+        kind: SemanticKind = SemanticKind.CAUSAL_STREAM,
         name: str = "",
         label: str,
     ) -> None:
@@ -206,7 +198,7 @@ class NodeFactory:
 
     __slots__ = ("_code_version", "_compute", "_kind", "_period", "_schema")
 
-    def __init__(self, compute: Compute, period: int, schema: Schema, kind: Kind, code_version: str) -> None:
+    def __init__(self, compute: Compute, period: int, schema: Schema, kind: SemanticKind, code_version: str) -> None:
         self._compute = compute
         self._period = period
         self._schema = schema
@@ -229,7 +221,7 @@ class NodeFactory:
 
 
 def node(
-    *, period: int = 1, schema: Schema = VALUE, kind: Kind = Kind.CAUSAL_STREAM, code_version: str = ""
+    *, period: int = 1, schema: Schema = VALUE, kind: SemanticKind = SemanticKind.CAUSAL_STREAM, code_version: str = ""
 ) -> Callable[[Compute], NodeFactory]:
     """Decorator: turn `compute(view)` into a factory of nodes.
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 
+from qmtl.core.dag import SemanticKind
 from qmtl.core.identity import Json
 from qmtl.sdk import kernels as k
 from qmtl.sdk.folds import Fold
 from qmtl.sdk.nodes import FoldNode, Vertex
-from qmtl.sdk.words import DIRECTION, TARGET, Kind, refused
+from qmtl.sdk.words import DIRECTION, TARGET, refused
 
 
 def cross(fast: Vertex, slow: Vertex, *, name: str = "") -> FoldNode:
@@ -59,7 +60,7 @@ def position_target(
         columns,
         params,
         schema=TARGET,
-        kind=Kind.DECISION_VALUE,
+        kind=SemanticKind.DECISION_VALUE,
         name=name,
         label="target",
     )
@@ -69,5 +70,12 @@ def _direction(
     kind: str, fold: Fold, columns: list[tuple[Vertex, str]], params: dict[str, Json], name: str
 ) -> FoldNode:
     return FoldNode(
-        f"decision.{kind}", fold, columns, params, schema=DIRECTION, kind=Kind.DECISION_VALUE, name=name, label=kind
+        f"decision.{kind}",
+        fold,
+        columns,
+        params,
+        schema=DIRECTION,
+        kind=SemanticKind.DECISION_VALUE,
+        name=name,
+        label=kind,
     )

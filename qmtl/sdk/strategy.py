@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 
+from qmtl.core.dag import SemanticKind
 from qmtl.core.identity import Json
 from qmtl.sdk import kernels as k
 from qmtl.sdk.folds import Fold
 from qmtl.sdk.graph import Dag, build_dag
 from qmtl.sdk.nodes import FoldNode, StreamInput, Vertex
-from qmtl.sdk.words import COMMAND, TRADING, Kind, refused
+from qmtl.sdk.words import COMMAND, TRADING, refused
 
 
 class Sizing(Enum):
@@ -94,7 +95,7 @@ class Strategy:
             [(target, target.schema.default), (price, price.schema.default)],
             params,
             schema=COMMAND,
-            kind=Kind.COMMAND_VALUE,
+            kind=SemanticKind.COMMAND_VALUE,
             label="orders",
         )
         self._rules.append(TradeRule(command, price.symbol, sizing, size))

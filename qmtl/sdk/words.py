@@ -1,4 +1,4 @@
-"""The core words of the SDK: semantic kinds, schemas and the limits every name and number must keep.
+"""The words of the SDK: which semantic kind may feed which, schemas and the limits every name and number must keep.
 
 Legality of a connection follows from the kinds alone, never from a strategy's name or type. Bad input is
 refused here, once, with the field, the value and what is wanted.
@@ -11,28 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from qmtl.core.dag import TAG, TAGS_MAX, SemanticKind
 from qmtl.core.errors import InvalidRequest, Violation
 
 INTERVAL_S_MAX = 7 * 86_400
 PERIOD_MAX = 10_000
-TAGS_MAX = 64
-NODES_MAX = 10_000
 NS_PER_S = 1_000_000_000
 
-_TAG = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
 _INTERVAL = re.compile(r"([1-9][0-9]*)([smhdw])", re.ASCII)
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-class Kind(Enum):
-    """What a value is, which decides where it may go."""
-
-    CAUSAL_STREAM = "CausalStream"
-    DELAYED_STREAM = "DelayedStream"
-    IMMUTABLE_ARTIFACT = "ImmutableArtifact"
-    MUTABLE_EXECUTION_STATE = "MutableExecutionState"
-    DECISION_VALUE = "DecisionValue"
-    COMMAND_VALUE = "CommandValue"
 
 
 class Late(Enum):
@@ -42,22 +29,20 @@ class Late(Enum):
     SIDE_OUTPUT = "side_output"
 
 
-TRADING = frozenset({Kind.DECISION_VALUE, Kind.COMMAND_VALUE})
+TRADING = frozenset({SemanticKind.DECISION_VALUE, SemanticKind.COMMAND_VALUE})
 """The decision and order path: what a delayed stream may never reach."""
 
-FEEDS: dict[Kind, frozenset[Kind]] = {
-    Kind.CAUSAL_STREAM: frozenset(
-        {Kind.CAUSAL_STREAM, Kind.DELAYED_STREAM, Kind.IMMUTABLE_ARTIFACT, Kind.DECISION_VALUE, Kind.COMMAND_VALUE}
-    ),
-    # A causal node behind a label would launder it, so only labels and sealed artifacts may follow one.
-    Kind.DELAYED_STREAM: frozenset({Kind.DELAYED_STREAM, Kind.IMMUTABLE_ARTIFACT}),
-    Kind.IMMUTABLE_ARTIFACT: frozenset(
-        {Kind.CAUSAL_STREAM, Kind.DELAYED_STREAM, Kind.IMMUTABLE_ARTIFACT, Kind.DECISION_VALUE, Kind.COMMAND_VALUE}
-    ),
+_READABLE_BY_ALL = frozenset(SemanticKind) - {SemanticKind.MUTABLE_EXECUTION_STATE}
+
+FEEDS: dict[SemanticKind, frozenset[SemanticKind]] = {
+    SemanticKind.CAUSAL_STREAM: _READABLE_BY_ALL,
+    # A causal node behind a label would launder it. An artifact made from labels is sealed: it may be read by all.
+    SemanticKind.DELAYED_STREAM: frozenset({SemanticKind.DELAYED_STREAM, SemanticKind.IMMUTABLE_ARTIFACT}),
+    SemanticKind.IMMUTABLE_ARTIFACT: _READABLE_BY_ALL,
     # A shared stream must not depend on one account's state: its NodeID is shared by every strategy.
-    Kind.MUTABLE_EXECUTION_STATE: frozenset({Kind.MUTABLE_EXECUTION_STATE, *TRADING}),
-    Kind.DECISION_VALUE: TRADING,
-    Kind.COMMAND_VALUE: frozenset({Kind.COMMAND_VALUE}),
+    SemanticKind.MUTABLE_EXECUTION_STATE: frozenset({SemanticKind.MUTABLE_EXECUTION_STATE, *TRADING}),
+    SemanticKind.DECISION_VALUE: TRADING,
+    SemanticKind.COMMAND_VALUE: frozenset({SemanticKind.COMMAND_VALUE}),
 }
 """The type rule: which kinds each kind may feed."""
 
@@ -110,7 +95,7 @@ def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Trimmed, unique, sorted tags. Raises InvalidRequest (E_TAG)."""
     trimmed = sorted({tag.strip() for tag in tags})
     for tag in trimmed:
-        if not _TAG.fullmatch(tag):
+        if not TAG.fullmatch(tag):
             raise refused("E_TAG", "tags", repr(tag), "1 to 100 of the characters A-Z a-z 0-9 _ . -")
     if len(trimmed) > TAGS_MAX:
         raise refused("E_TAG", "tags", f"{len(trimmed)} tags", f"at most {TAGS_MAX}")

@@ -1,5 +1,6 @@
 """DAG building: order, names, the type rule."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -8,18 +9,20 @@ from hypothesis import strategies as st
 
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.identity import node_ids_crc32
-from qmtl.sdk import CacheView, Kind, Node, StreamInput, signals
+from qmtl.sdk import CacheView, Node, SemanticKind, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.graph import build_dag
 from qmtl.sdk.nodes import Vertex
 from qmtl.sdk.words import FEEDS, TRADING
+
+ARTIFACT = SemanticKind.IMMUTABLE_ARTIFACT
 
 
 def last(view: CacheView) -> float:
     return view[0].latest
 
 
-def of_kind(kind: Kind, *inputs: Vertex, name: str = "") -> Node:
+def of_kind(kind: SemanticKind, *inputs: Vertex, name: str = "") -> Node:
     return Node(inputs, last, kind=kind, name=name)
 
 
@@ -41,34 +44,39 @@ def test_order_does_not_depend_on_the_roots_order() -> None:
 
 
 def test_delayed_stream_to_a_decision_names_the_path() -> None:
-    label = of_kind(Kind.DELAYED_STREAM, StreamInput("BTC-USD"), name="label")
-    model = of_kind(Kind.IMMUTABLE_ARTIFACT, label, name="model")
-    score = of_kind(Kind.DECISION_VALUE, model, name="score")
+    label = of_kind(SemanticKind.DELAYED_STREAM, StreamInput("BTC-USD"), name="label")
+    smooth = of_kind(SemanticKind.CAUSAL_STREAM, label, name="smooth")
+    score = of_kind(SemanticKind.DECISION_VALUE, smooth, name="score")
     with pytest.raises(InvalidRequest) as refused:
         build_dag([score])
-    assert refused.value.reason == "E_DELAYED_REACHES_DECISION"
-    assert refused.value.metadata["path"] == "label -> model -> score"
+    assert refused.value.reason == "E_DELAYED_STREAM_LEAK"
+    assert refused.value.metadata["path"] == "label -> smooth -> score"
 
 
-def test_sealed_artifact_without_labels_behind_it_may_decide() -> None:
-    model = of_kind(Kind.IMMUTABLE_ARTIFACT, StreamInput("BTC-USD"))
-    assert build_dag([of_kind(Kind.DECISION_VALUE, model)])
+def test_an_artifact_made_from_labels_may_decide() -> None:
+    label = of_kind(SemanticKind.DELAYED_STREAM, StreamInput("BTC-USD"))
+    model = of_kind(SemanticKind.IMMUTABLE_ARTIFACT, label)
+    assert build_dag([of_kind(SemanticKind.DECISION_VALUE, model)])
 
 
-@given(st.lists(st.sampled_from(Kind), min_size=1, max_size=6))
-def test_a_chain_builds_exactly_when_the_type_rule_allows_it(kinds: list[Kind]) -> None:
+@given(st.lists(st.sampled_from(SemanticKind), min_size=1, max_size=6))
+def test_a_chain_builds_exactly_when_the_type_rule_allows_it(kinds: list[SemanticKind]) -> None:
     vertex: Vertex = StreamInput("BTC-USD")
     for kind in kinds:
         vertex = of_kind(kind, vertex)
-    chain = [Kind.CAUSAL_STREAM, *kinds]
+    chain = [SemanticKind.CAUSAL_STREAM, *kinds]
     legal = all(after in FEEDS[before] for before, after in pairwise(chain))
-    delayed = any(kind is Kind.DELAYED_STREAM and TRADING & set(chain[i:]) for i, kind in enumerate(chain))
-    if legal and not delayed:
+    shown = "".join(
+        "D" if k is SemanticKind.DELAYED_STREAM else "A" if k is ARTIFACT else "!" if k in TRADING else "-"
+        for k in chain
+    )
+    leaks = re.search(r"D[^A]*!", shown) is not None
+    if legal and not leaks:
         assert len(build_dag([vertex]).nodes) == len(chain)
     else:
         with pytest.raises(InvalidRequest) as refused:
             build_dag([vertex])
-        assert refused.value.reason == ("E_DELAYED_REACHES_DECISION" if delayed else "E_KIND_CONNECTION")
+        assert refused.value.reason == ("E_DELAYED_STREAM_LEAK" if leaks else "E_KIND_CONNECTION")
 
 
 def test_explicit_names_are_used_once() -> None:
@@ -92,7 +100,9 @@ def test_empty_graph_is_refused() -> None:
 
 def test_ten_thousand_nodes_are_the_limit() -> None:
     price = StreamInput("BTC-USD")
-    many = [Node(price, last, period=1 + n % 9_000, interval=f"{1 + n // 9_000}s") for n in range(10_000)]
+    many = [
+        Node(price, last, period=1 + n % 9_000, interval=f"{1 + n // 9_000}s", code_version="1") for n in range(10_000)
+    ]
     assert len(build_dag([*many[:9_999]]).nodes) == 10_000
     with pytest.raises(InvalidRequest, match="E_TOO_MANY_NODES"):
         build_dag(many)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmtl.core.dag import SemanticKind
 from qmtl.core.errors import InvalidRequest
-from qmtl.sdk.words import FEEDS, TRADING, Kind, check_period, check_tags, parse_interval, tag_of
+from qmtl.sdk.words import FEEDS, TRADING, check_period, check_tags, parse_interval, tag_of
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("1s", 1), ("15m", 900), ("1h", 3600), ("1d", 86_400), ("1w", 604_800)])
@@ -42,6 +43,6 @@ def test_any_symbol_makes_a_legal_tag(symbol: str) -> None:
 
 
 def test_delayed_streams_feed_no_trading_kind() -> None:
-    assert not FEEDS[Kind.DELAYED_STREAM] & TRADING
-    assert Kind.CAUSAL_STREAM not in FEEDS[Kind.DELAYED_STREAM]
-    assert set(FEEDS) == set(Kind)
+    assert not FEEDS[SemanticKind.DELAYED_STREAM] & TRADING
+    assert SemanticKind.CAUSAL_STREAM not in FEEDS[SemanticKind.DELAYED_STREAM]
+    assert set(FEEDS) == set(SemanticKind)
