@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
-
 from controlbus.bus import Bus
 from controlbus.database import Database
 from controlbus.relay import Relay
@@ -23,6 +20,8 @@ from gateway.tables import OUTBOX
 from gateway.tokens import StreamKeys
 from gateway.worker import Workers, WorkerSettings
 from qmtl.core.settings import load
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 from qmtl.rpc.run import Runtime, run_service
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from qmtl.world.v1 import service_pb2 as worldservicepb
-
 from gateway.peers import Peers
 from qmtl.core.clock import Clock
 from qmtl.rpc.auth import Role
 from qmtl.rpc.context import require_user, require_world, require_world_role
+from qmtl.world.v1 import service_pb2 as worldservicepb
 
 REMEMBERED_MAX = 10_000
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
-
 from gateway.peers import Peers
 from gateway.wire import hint_from_proto, hinted_as_of
 from qmtl.core.errors import NotFound
 from qmtl.core.modes import ComputeContext, EffectiveMode, ModeDecision, decide_context, domain_of, lower
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.wire.words import DOMAIN_NUMBERS, MODES, instant_from_proto, known_enum
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
 
 STAGE_CEILING: Mapping[worldpb.Stage, EffectiveMode] = {
     worldpb.STAGE_BACKTEST: EffectiveMode.VALIDATE,

@@ -11,17 +11,17 @@ import uuid
 from collections.abc import Iterable
 
 import structlog
-from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
 
 from gateway.domain.gate import WorldGate
 from gateway.peers import Peers
 from gateway.wire import gate_from_proto
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, QmtlError
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.wire.words import MODE_NUMBERS
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
 
 RETRY_S = 0.5
 RENEWALS_PER_TTL = 4

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from grpc import aio
 from grpc_health.v1 import health_pb2 as healthpb
-from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 
 from controlbus.bus import Bus
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 
 PROBE_TIMEOUT_S = 1.0
 CHECK = "/grpc.health.v1.Health/Check"

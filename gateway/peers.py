@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from google.protobuf import timestamp_pb2
 from grpc import aio
+
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.control.v1 import service_pb2_grpc as controlrpc
+from qmtl.core.errors import NotFound, NotReady
 from qmtl.dag.v1 import service_pb2_grpc as dagrpc
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-
-from qmtl.core.errors import NotFound, NotReady
 from qmtl.wire.words import instant_from_proto
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
 if TYPE_CHECKING:
     from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub

@@ -7,18 +7,19 @@ What the gateway must look into (strategies, events, orders) is not here but in 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
+
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.control.v1 import service_pb2 as controlservicepb
+from qmtl.core.errors import PermissionDenied
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.data.v1 import service_pb2 as dataservicepb
-from qmtl.world.v1 import service_pb2 as worldservicepb
-
 from qmtl.rpc.methods import Door, rules_of
+from qmtl.world.v1 import service_pb2 as worldservicepb
 
 PROXIED: Mapping[str, ServiceDescriptor] = {
     "worldservice": worldservicepb.DESCRIPTOR.services_by_name["WorldService"],
@@ -27,7 +28,7 @@ PROXIED: Mapping[str, ServiceDescriptor] = {
     "seamless": dataservicepb.DESCRIPTOR.services_by_name["DataService"],
     "controlbus": controlservicepb.DESCRIPTOR.services_by_name["ControlBusService"],
 }
-Handler = grpc.RpcMethodHandler[Any, Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Proxy(grpc.GenericRpcHandler):
@@ -37,14 +38,22 @@ class Proxy(grpc.GenericRpcHandler):
         self._handlers: dict[str, Handler] = {}
         for peer, service in PROXIED.items():
             for rule in rules_of(service, {}):
-                if rule.door is Door.PUBLIC:
-                    method = service.methods_by_name[rule.name.rpartition("/")[2]]
-                    kind = (method.client_streaming, method.server_streaming)
-                    self._handlers[rule.name] = _handler(channels[peer], rule.name, kind)
+                method = service.methods_by_name[rule.name.rpartition("/")[2]]
+                kind = (method.client_streaming, method.server_streaming)
+                public = rule.door is Door.PUBLIC
+                self._handlers[rule.name] = _handler(channels[peer], rule.name, kind) if public else _NOT_PROXIED
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """The handler of a method, or None when it is not forwarded."""
         return self._handlers.get(handler_call_details.method)
+
+
+async def _not_proxied(_: bytes, __: aio.ServicerContext[bytes, bytes]) -> bytes:
+    """What even a service gets here: contracts between services are not forwarded."""
+    raise PermissionDenied("E_NOT_PROXIED", "this call is between services; call its service directly")
+
+
+_NOT_PROXIED: Handler = grpc.unary_unary_rpc_method_handler(_not_proxied)
 
 
 def _handler(channel: aio.Channel, name: str, kind: tuple[bool, bool]) -> Handler:

@@ -11,16 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
-from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceServicer
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
-
 from controlbus.database import Database
 from gateway import store, wire
 from gateway.access import Access
@@ -34,11 +24,20 @@ from gateway.peers import Peers
 from gateway.streams import StreamDoors, check_topics, frames
 from gateway.tables import OUTBOX
 from gateway.tokens import Scope
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, NotReady, PermissionDenied, Violation
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceServicer
 from qmtl.rpc.auth import Role
 from qmtl.rpc.context import require_user
 from qmtl.wire.words import context_to_proto, instant_to_proto
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
 
 PLANNED = {
     "SubmitOrderList": "Brokerage, complete",

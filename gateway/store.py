@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from qmtl.control.v1 import control_pb2 as controlpb
 from sqlalchemy import Connection, RowMapping
 from sqlalchemy.exc import IntegrityError
 
@@ -20,6 +19,7 @@ from controlbus.events import ControlEventDraft
 from controlbus.subjects import ingest_subject
 from gateway.domain.submissions import LIVE, State, move
 from gateway.tables import HISTORY, LIVE_DAGS, OUTBOX, STRATEGIES, WORLDS
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound
 
 STATE_NUMBERS: Mapping[State, controlpb.StrategyState] = {

@@ -13,10 +13,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 import structlog
-from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.world.v1 import service_pb2 as worldservicepb
 
 from controlbus.bus import Bus
 from controlbus.database import Database
@@ -26,11 +22,15 @@ from controlbus.subjects import control_filter
 from gateway import store
 from gateway.peers import Peers
 from gateway.tokens import Scope, StreamKeys
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, NotFound, Violation
 from qmtl.core.identity import digest
 from qmtl.core.modes import domain_of
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.wire.words import DOMAIN_NUMBERS, MODES, instant_to_proto
+from qmtl.world.v1 import service_pb2 as worldservicepb
 
 BATCH_MAX = 64
 SEEN_MAX = 4096

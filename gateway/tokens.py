@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from joserfc.jwk import KeySet, OKPKey
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
 
 from qmtl.core.clock import Clock
 from qmtl.core.errors import PermissionDenied, Unauthenticated
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.rpc.auth import mint, new_key, verified, write_private
 
 STREAM_AUDIENCE = "qmtl-stream"

@@ -6,24 +6,23 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from gateway.domain.gate import Asked, GateDenial, GateEntry, Passed, Refused, Side, WorldGate
+from gateway.domain.submissions import State, check_crc32, check_request, strategy_id_of
+from gateway.store import STATE_NUMBERS, Record, Step, Submission
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.world.v1 import world_pb2 as worldpb
-
-from gateway.domain.gate import Asked, GateDenial, GateEntry, Passed, Refused, Side, WorldGate
-from gateway.domain.submissions import State, check_crc32, check_request, strategy_id_of
-from gateway.store import STATE_NUMBERS, Record, Step, Submission
 from qmtl.core.dag import Dag
 from qmtl.core.decimals import format_decimal
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.identity import digest, node_ids_crc32
 from qmtl.core.modes import ContextHint
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.wire.graph import dag_from_proto
 from qmtl.wire.words import DOMAIN_NUMBERS, DOMAINS, MODES, instant_from_proto, instant_to_proto, known_enum
+from qmtl.world.v1 import world_pb2 as worldpb
 
 BODY_MAX = 8 * 1024 * 1024
 SIDES: Mapping[commonpb.Side, Side] = {commonpb.SIDE_LONG: Side.LONG, commonpb.SIDE_SHORT: Side.SHORT}

@@ -12,10 +12,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.world.v1 import service_pb2 as worldservicepb
 
 from controlbus.database import Database
 from gateway import store
@@ -24,7 +20,11 @@ from gateway.domain.submissions import State, backoff_s
 from gateway.peers import Peers
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.wire.words import context_to_proto
+from qmtl.world.v1 import service_pb2 as worldservicepb
 
 IDLE_S = 0.5  # how long due or abandoned submissions of other processes may wait to be seen
 LATER = (Unavailable, DeadlineExceeded, Exhausted)
