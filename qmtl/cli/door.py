@@ -1,0 +1,29 @@
+"""The CLI's way in: one call through the gateway with a token found by home. Nothing here knows a contract."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from qmtl.cli.options import Access
+from qmtl.core.errors import Unauthenticated
+from qmtl.core.home import find_home, gateway_address
+from qmtl.rpc.auth import Role, file_token, user_token_path
+from qmtl.rpc.channel import MeshChannel, connect
+
+Answer = TypeVar("Answer")
+
+
+def ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]]) -> Answer:
+    """Run one exchange with the gateway. Raises what the gateway answered; Unauthenticated without a token file."""
+    return asyncio.run(_ask(access, call))
+
+
+async def _ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]]) -> Answer:
+    home = find_home(access.home, access.config)
+    path = user_token_path(home, Role[access.role.name])
+    if not path.exists():
+        raise Unauthenticated("E_TOKEN_MISSING", f"no token at {path}", hint="qmtl up writes it; --home says where")
+    async with connect(gateway_address(home, access.config), user_token=file_token(path)) as channel:
+        return await call(channel)

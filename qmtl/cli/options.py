@@ -1,0 +1,70 @@
+"""Options that many commands share, said once. Nothing heavy is imported here: `qmtl --help` reads it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Concatenate, ParamSpec
+
+import typer
+
+P = ParamSpec("P")
+
+Home = Annotated[
+    Path | None, typer.Option("--home", help="State of the local mesh. Default: mesh.home of the configuration, .qmtl.")
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="Configuration file. Default: $QMTL_CONFIG, else ./qmtl.toml if there.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+class RoleName(Enum):
+    """A role as people write it."""
+
+    READER = "reader"
+    OPERATOR = "operator"
+    OWNER = "owner"
+
+
+As = Annotated[RoleName, typer.Option("--as", help="Which of the local tokens to use.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a command reaches the mesh and shows what it answered."""
+
+    home: Path | None
+    config: Path | None
+    role: RoleName
+    json: bool
+
+
+def with_access(command: Callable[Concatenate[Access, P], None]) -> Callable[..., None]:
+    """Give a command --home, --config, --as and --json, handed to it as one Access."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        given = dict(kwargs)
+        access = Access(*(given.pop(name) for name in _ACCESS))  # type: ignore[arg-type]  # typer has checked them
+        command(access, *args, **given)  # type: ignore[arg-type]  # what is left is the command's own
+
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    shared = [inspect.Parameter(name, keyword, default=d, annotation=a) for name, (a, d) in _ACCESS.items()]
+    del run.__wrapped__
+    run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # read by typer
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *shared]}
+    return run
+
+
+_ACCESS: dict[str, tuple[object, object]] = {
+    "home": (Home, None),
+    "config": (Config, None),
+    "role": (As, RoleName.OPERATOR),
+    "json": (Json, False),
+}

@@ -1,0 +1,243 @@
+"""The local mesh: nats-server and every service as processes of their own, watched by one supervisor.
+
+`async with Mesh(plan)` for code that has an event loop, `with Mesh(plan)` for code that has none. One home
+holds one mesh: a lock file says so, and the kernel drops the lock with the process. A supervisor that was
+killed leaves its children behind; the next one stops them before it starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from qmtl.cli.child import Child
+from qmtl.cli.plan import NATS, Plan
+from qmtl.cli.probe import refuse_taken
+from qmtl.core.errors import Conflict, DeadlineExceeded
+from qmtl.core.home import Record, Running, alive, process_stamp, read_record, record_path, write_record
+
+START_TIMEOUT_S = 30.0
+STOP_GRACE_S = 10.0
+STOP_POLL_S = 0.05
+TOKEN_TTL = timedelta(days=7)
+
+
+def silent(line: str) -> None:
+    """Say nothing: what happens is in run/up.json and the logs."""
+
+
+class Mesh:
+    """A running mesh. `report` gets one line per event: ready, ended, restarted, killed."""
+
+    def __init__(
+        self, plan: Plan, *, report: Callable[[str], None] = silent, start_timeout_s: float = START_TIMEOUT_S
+    ) -> None:
+        self.plan = plan
+        self.home = plan.home
+        self._report = report
+        self._start_timeout_s = start_timeout_s
+        self._children: dict[str, Child] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lock: IO[str] | None = None
+        self._complete = False
+        self._thread: _LoopThread | None = None
+
+    async def start(self) -> None:
+        """Start everything and wait until all answer.
+
+        Raises Conflict (E_HOME_IN_USE, E_PORT_IN_USE), Unavailable (E_NOT_STARTED) with the end of the log of
+        what did not come up, DeadlineExceeded (E_NOT_STARTED). After an error nothing is left running.
+        """
+        self._lock = lock_home(self.home)
+        try:
+            await stop_leftovers(self.home, self._report)
+            units = self.plan.units()
+            refuse_taken((unit.name, unit.address) for unit in units)
+            prepare_tokens(self.home)
+            self._children = {unit.name: Child(unit, self._report, self._record) for unit in units}
+            self._tasks = [asyncio.create_task(child.run(), name=name) for name, child in self._children.items()]
+            await self._all_ready()
+            self._complete = True
+            self._record()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self, grace_s: float = STOP_GRACE_S) -> None:
+        """Stop the gateways, then the other services, then the broker. Safe to call twice."""
+        gateways = [name for name in self._children if name.startswith("gateway")]
+        services = [name for name in self._children if name not in gateways and name != NATS]
+        for names in (gateways, services, [name for name in self._children if name == NATS]):
+            await asyncio.gather(*(self._children[name].stop(grace_s) for name in names))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._children, self._tasks = {}, []
+        if self._lock is not None:
+            record_path(self.home).unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> int:
+        """Send a signal to one process (SIGKILL); the supervisor restarts it. Returns the pid it had."""
+        return self._children[name].kill(number)
+
+    async def ready(self, name: str, *, other_than: int | None = None, timeout_s: float = 30.0) -> Running:
+        """Wait until a process answers, or, after a kill, until one with another pid does."""
+        async with asyncio.timeout(timeout_s):
+            return await self._children[name].ready(other_than)
+
+    def address(self, name: str) -> str:
+        """host:port of a process: "gateway", "gateway-2", "nats-server", ..."""
+        return self._children[name].unit.address
+
+    def running(self) -> list[Running]:
+        """Every process as it is now."""
+        return [child.running for child in self._children.values() if child.running is not None]
+
+    @property
+    def nats_url(self) -> str:
+        return self.plan.nats_url
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def __enter__(self) -> Self:
+        self._thread = _LoopThread()
+        try:
+            self._thread.run(self.start())
+        except BaseException:
+            self._thread.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is not None:
+            try:
+                self._thread.run(self.stop())
+            finally:
+                self._thread.close()
+
+    async def _all_ready(self) -> None:
+        waits = [asyncio.create_task(child.ready()) for child in self._children.values()]
+        try:
+            async with asyncio.timeout(self._start_timeout_s):
+                await asyncio.gather(*waits)
+        except TimeoutError:
+            late = [child for child in self._children.values() if not child.is_ready]
+            tails = "\n".join(f"{child.unit.name}:\n{child.log_tail()}" for child in late)
+            raise DeadlineExceeded(
+                "E_NOT_STARTED", f"not ready after {self._start_timeout_s:g} s: {tails}", hint="see the logs folder"
+            ) from None
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    def _record(self) -> None:
+        own = Running("supervisor", "", os.getpid(), process_stamp(os.getpid()) or "")
+        write_record(self.home, Record(own, self.plan.nats_url, self._complete, tuple(self.running())))
+
+
+class _LoopThread:
+    """An event loop in a thread, for callers without one."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="qmtl-mesh", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def lock_home(home: Path) -> IO[str]:
+    """Hold the home for one supervisor. Raises Conflict (E_HOME_IN_USE) naming the one that has it."""
+    path = home / "run" / "up.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip()
+        lock.close()
+        raise Conflict(
+            "E_HOME_IN_USE",
+            f"a mesh runs in {home} already, supervisor pid {owner}",
+            hint="qmtl down stops it; --home starts another one elsewhere",
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+async def stop_leftovers(home: Path, report: Callable[[str], None]) -> None:
+    """Stop what a supervisor that was killed left running in this home."""
+    record = read_record(home)
+    left = alive(record.processes) if record else []
+    if left:
+        names = ", ".join(f"{process.name} (pid {process.pid})" for process in left)
+        report(f"stopping what an earlier mesh left running: {names}")
+        await asyncio.to_thread(stop_processes, left)
+
+
+def stop_processes(processes: list[Running], grace_s: float = STOP_GRACE_S) -> None:
+    """SIGTERM, then SIGKILL, to processes that are not our children; returns when all are gone."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in alive(processes):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, number)
+        deadline = time.monotonic() + grace_s
+        while alive(processes) and time.monotonic() < deadline:
+            time.sleep(STOP_POLL_S)
+
+
+def ask_to_stop(supervisor: Running, timeout_s: float) -> None:
+    """Tell a supervisor to stop its mesh and wait until it has. Raises DeadlineExceeded (E_NOT_STOPPED)."""
+    os.kill(supervisor.pid, signal.SIGTERM)
+    deadline = time.monotonic() + timeout_s
+    while alive([supervisor]):
+        if time.monotonic() > deadline:
+            raise DeadlineExceeded("E_NOT_STOPPED", f"supervisor pid {supervisor.pid} still runs after {timeout_s:g} s")
+        time.sleep(STOP_POLL_S)
+
+
+def prepare_tokens(home: Path) -> None:
+    """Keys of the dev issuer, fresh user tokens of every role, and the operator service token."""
+    from qmtl.rpc.auth import (
+        Role,
+        ensure_dev_keys,
+        ensure_service_token,
+        mint_user_token,
+        user_token_path,
+        write_private,
+    )
+
+    ensure_dev_keys(home)
+    ensure_service_token(home, "operator")
+    for role in (Role.READER, Role.OPERATOR, Role.OWNER):
+        token = mint_user_token(home, role, f"dev-{role.name.lower()}", ttl=TOKEN_TTL)
+        write_private(user_token_path(home, role), token)

@@ -1,0 +1,306 @@
+"""`qmtl world`: create and look at worlds, set policies, ask for decisions, activate strategies."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qmtl.cli.options import Access, with_access
+
+if TYPE_CHECKING:
+    from qmtl.rpc.channel import MeshChannel
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import world_pb2
+
+app = typer.Typer(no_args_is_help=True)
+policy = typer.Typer(no_args_is_help=True)
+app.add_typer(policy, name="policy", help="Policy documents of a world.")
+
+WorldId = Annotated[str, typer.Argument(help="World id: lower case letters, digits and dashes.")]
+
+
+class SideName(Enum):
+    """Sides as people write them."""
+
+    LONG = "long"
+    SHORT = "short"
+
+
+@app.command()
+@with_access
+def create(
+    access: Access,
+    world_id: WorldId,
+    name: Annotated[str, typer.Option(help="Display name. Default: the id.")] = "",
+    preset: Annotated[list[str] | None, typer.Option(help="Data preset, for example demo.btc.15m. Repeatable.")] = None,
+    policy_file: Annotated[Path | None, typer.Option("--policy", help="Policy document, made the default.")] = None,
+    allow_live: Annotated[bool, typer.Option("--allow-live", help="Live trading may become possible.")] = False,
+) -> None:
+    """Create a world; you become its owner. The same command again answers the same world."""
+    from qmtl.cli.door import ask
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    document = policy_file.read_text(encoding="utf-8") if policy_file else ""
+
+    async def call(channel: MeshChannel) -> world_pb2.World:
+        stub = worldrpc.WorldServiceStub(channel)
+        request = worldpb.CreateWorldRequest(
+            world_id=world_id, name=name or world_id, data_presets=preset or [], allow_live=allow_live
+        )
+        world = (await stub.CreateWorld(request)).world
+        if document:
+            put = worldpb.PutPolicyRequest(world_id=world_id, document=document, make_default=True)
+            await stub.PutPolicy(put)
+            world = (await stub.GetWorld(worldpb.GetWorldRequest(world_id=world_id))).world
+        return world
+
+    _show_world(ask(access, call), access.json)
+
+
+@app.command("list")
+@with_access
+def list_worlds(access: Access) -> None:
+    """Worlds you have a role in."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.tables import as_dict, enum_word, show_json, show_table
+    from qmtl.common.v1 import common_pb2 as commonpb
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+    from qmtl.world.v1 import world_pb2
+
+    async def call(channel: MeshChannel) -> list[world_pb2.World]:
+        stub = worldrpc.WorldServiceStub(channel)
+        found: list[world_pb2.World] = []
+        page_token = ""
+        while True:
+            page = commonpb.PageRequest(page_token=page_token)
+            reply = await stub.ListWorlds(worldpb.ListWorldsRequest(page=page))
+            found.extend(reply.worlds)
+            page_token = reply.page.next_page_token
+            if not page_token:
+                return found
+
+    worlds = ask(access, call)
+    if access.json:
+        show_json([as_dict(world) for world in worlds])
+        return
+    rows = [
+        (
+            world.world_id,
+            world.name,
+            world.owner,
+            enum_word(world_pb2.WorldState, world.state),
+            str(world.default_policy_version),
+            ", ".join(world.data_presets),
+        )
+        for world in worlds
+    ]
+    show_table("worlds", ("world", "name", "owner", "state", "policy", "data"), rows)
+
+
+@app.command()
+@with_access
+def show(access: Access, world_id: WorldId) -> None:
+    """One world, its strategies and its activation."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.tables import as_dict, enum_word, show_json, show_table
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+    from qmtl.world.v1 import world_pb2
+
+    async def call(
+        channel: MeshChannel,
+    ) -> tuple[world_pb2.World, worldpb.ListBindingsResponse, world_pb2.ActivationEnvelope]:
+        stub = worldrpc.WorldServiceStub(channel)
+        world = (await stub.GetWorld(worldpb.GetWorldRequest(world_id=world_id))).world
+        bindings = await stub.ListBindings(worldpb.ListBindingsRequest(world_id=world_id))
+        activation = (await stub.GetActivation(worldpb.GetActivationRequest(world_id=world_id))).activation
+        return world, bindings, activation
+
+    world, bindings, activation = ask(access, call)
+    if access.json:
+        bound = [as_dict(binding) for binding in bindings.bindings]
+        show_json({"world": as_dict(world), "bindings": bound, "activation": as_dict(activation)})
+        return
+    _show_world(world, False)
+    rows = [(b.strategy_id, enum_word(world_pb2.Stage, b.stage), b.created_by) for b in bindings.bindings]
+    show_table("strategies", ("strategy", "stage", "bound by"), rows)
+    _show_activation(activation)
+
+
+@app.command()
+@with_access
+def decide(access: Access, world_id: WorldId) -> None:
+    """What the world may do now, and why not more."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.tables import as_dict, enum_word, show_json, show_pairs, when
+    from qmtl.common.v1 import common_pb2 as commonpb
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    async def call(channel: MeshChannel) -> world_pb2.DecisionEnvelope:
+        return (await worldrpc.WorldServiceStub(channel).Decide(worldpb.DecideRequest(world_id=world_id))).decision
+
+    decision = ask(access, call)
+    if access.json:
+        show_json(as_dict(decision))
+        return
+    pairs = [
+        ("effective mode", enum_word(commonpb.EffectiveMode, decision.effective_mode)),
+        ("reasons", ", ".join(decision.reasons) or "-"),
+        ("policy version", str(decision.policy_version)),
+        ("as of", when(decision.as_of)),
+        ("data end", when(decision.data_end)),
+        ("coverage", f"{decision.coverage:.4f}"),
+        ("selected", ", ".join(decision.selected) or "-"),
+        ("good for", f"{decision.ttl.ToTimedelta().total_seconds():g} s from {when(decision.decided_at)}"),
+        ("stale", "yes" if decision.stale else "no"),
+    ]
+    show_pairs(f"decision of {world_id}", pairs)
+
+
+@app.command()
+@with_access
+def activate(
+    access: Access,
+    world_id: WorldId,
+    strategy_id: Annotated[str, typer.Argument(help="Strategy to change.")],
+    side: Annotated[list[SideName] | None, typer.Option(help="Side to change. Repeatable. Default: long.")] = None,
+    off: Annotated[bool, typer.Option("--off", help="Deactivate instead.")] = False,
+    weight: Annotated[float | None, typer.Option(help="Share of the sized quantity, 0..1. Absent: keep.")] = None,
+    freeze: Annotated[bool | None, typer.Option("--freeze/--unfreeze", help="No order passes.")] = None,
+    drain: Annotated[bool | None, typer.Option("--drain/--undrain", help="Only reducing orders pass.")] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the audit log.")] = "",
+) -> None:
+    """Let a strategy trade in a world, at most up to paper, or stop it."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.tables import as_dict, show_json
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    changes = [
+        worldpb.ActivationChange(
+            strategy_id=strategy_id,
+            side=f"SIDE_{one.name}",
+            active=not off,
+            weight=weight,
+            freeze=freeze,
+            drain=drain,
+        )
+        for one in side or [SideName.LONG]
+    ]
+
+    async def call(channel: MeshChannel) -> world_pb2.ActivationEnvelope:
+        stub = worldrpc.WorldServiceStub(channel)
+        current = (await stub.GetActivation(worldpb.GetActivationRequest(world_id=world_id))).activation
+        request = worldpb.SetActivationRequest(
+            world_id=world_id, etag=current.etag, changes=changes, reason=reason or "qmtl world activate"
+        )
+        return (await stub.SetActivation(request)).activation
+
+    activation = ask(access, call)
+    if access.json:
+        show_json(as_dict(activation))
+    else:
+        _show_activation(activation)
+
+
+@policy.command("set")
+@with_access
+def set_policy(
+    access: Access,
+    world_id: WorldId,
+    document: Annotated[Path, typer.Argument(help="Policy document (YAML).", exists=True, dir_okay=False)],
+    draft: Annotated[bool, typer.Option("--draft", help="Store it without making it the default.")] = False,
+) -> None:
+    """Store a policy document as a new version."""
+    from qmtl.cli.door import ask
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    text = document.read_text(encoding="utf-8")
+
+    async def call(channel: MeshChannel) -> world_pb2.Policy:
+        request = worldpb.PutPolicyRequest(world_id=world_id, document=text, make_default=not draft)
+        return (await worldrpc.WorldServiceStub(channel).PutPolicy(request)).policy
+
+    _show_policy(ask(access, call), access.json)
+
+
+@policy.command("show")
+@with_access
+def show_policy(
+    access: Access,
+    world_id: WorldId,
+    version: Annotated[int, typer.Option(help="Version. 0: the default one.", min=0)] = 0,
+) -> None:
+    """One version of a world's policy."""
+    from qmtl.cli.door import ask
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    async def call(channel: MeshChannel) -> world_pb2.Policy:
+        request = worldpb.GetPolicyRequest(world_id=world_id, version=version)
+        return (await worldrpc.WorldServiceStub(channel).GetPolicy(request)).policy
+
+    _show_policy(ask(access, call), access.json)
+
+
+def _show_world(world: world_pb2.World, json: bool) -> None:
+    from qmtl.cli.tables import as_dict, enum_word, show_json, show_pairs, when
+    from qmtl.world.v1 import world_pb2
+
+    if json:
+        show_json(as_dict(world))
+        return
+    pairs = [
+        ("name", world.name),
+        ("owner", world.owner),
+        ("state", enum_word(world_pb2.WorldState, world.state)),
+        (
+            "policy version",
+            str(world.default_policy_version) if world.default_policy_version else "none: validates only",
+        ),
+        ("data presets", ", ".join(world.data_presets) or "-"),
+        ("live allowed", "yes" if world.allow_live else "no"),
+        ("circuit breaker", "TRIPPED" if world.circuit_breaker else "closed"),
+        ("created", when(world.created_at)),
+    ]
+    show_pairs(f"world {world.world_id}", pairs)
+
+
+def _show_policy(stored: world_pb2.Policy, json: bool) -> None:
+    from qmtl.cli.tables import as_dict, enum_word, show_json
+    from qmtl.world.v1 import world_pb2
+
+    if json:
+        show_json(as_dict(stored))
+        return
+    state = enum_word(world_pb2.PolicyStatus, stored.status)
+    typer.echo(f"# {stored.world_id} policy version {stored.version}, {state}, {stored.checksum}")
+    typer.echo(stored.document.rstrip())
+
+
+def _show_activation(activation: world_pb2.ActivationEnvelope) -> None:
+    from qmtl.cli.tables import enum_word, show_table
+    from qmtl.common.v1 import common_pb2 as commonpb
+
+    rows = [
+        (
+            entry.strategy_id,
+            enum_word(commonpb.Side, entry.side),
+            "yes" if entry.active else "no",
+            f"{entry.weight:g}",
+            ", ".join(word for word, on in (("freeze", entry.freeze), ("drain", entry.drain)) if on) or "-",
+            enum_word(commonpb.EffectiveMode, entry.effective_mode),
+        )
+        for entry in activation.entries
+    ]
+    mode = enum_word(commonpb.EffectiveMode, activation.effective_mode)
+    pending = ", fence pending" if activation.fence_pending else ""
+    title = f"activation revision {activation.revision}, {mode}, epoch {activation.epoch}{pending}"
+    show_table(title, ("strategy", "side", "active", "weight", "flags", "mode"), rows)
