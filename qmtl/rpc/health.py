@@ -50,11 +50,14 @@ class Health(healthrpc.HealthServicer):
         self, request: healthpb.HealthCheckRequest, context: Context
     ) -> AsyncIterator[healthpb.HealthCheckResponse]:
         last: int | None = None
-        while not (self._draining and last is not None):
+        while True:
             status = self._statuses.get(request.service, SERVICE_UNKNOWN)
             if status != last:
-                yield healthpb.HealthCheckResponse(status=status)
                 last = status
-            async with self._changed:
-                while not self._draining and self._statuses.get(request.service, SERVICE_UNKNOWN) == last:
-                    await self._changed.wait()
+                yield healthpb.HealthCheckResponse(status=status)
+            elif self._draining:
+                return
+            else:
+                async with self._changed:
+                    while not self._draining and self._statuses.get(request.service, SERVICE_UNKNOWN) == last:
+                        await self._changed.wait()

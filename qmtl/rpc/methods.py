@@ -11,8 +11,8 @@ from enum import Enum
 
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from qmtl.common.v1 import options_pb2 as optionspb
 
+from qmtl.common.v1 import options_pb2 as optionspb
 from qmtl.core.errors import InvalidRequest
 
 NO_SIDE_EFFECTS = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS

@@ -90,6 +90,11 @@ class Server:
             self._register(descriptor, {name: part for name, part in planned.items() if name in names})
         self._adders.append(lambda server: server.add_generic_rpc_handlers((handler,)))
 
+    @property
+    def has_reflection(self) -> bool:
+        """Everywhere but at the public door of profile prod."""
+        return self._settings.mesh.profile == "dev" or self._service != EDGE
+
     async def start(self) -> int:
         """Bind and serve; the bound port. Raises InvalidRequest (E_CONFIG), Unavailable (E_BIND)."""
         server = aio.server(
@@ -101,7 +106,7 @@ class Server:
             add(server)
         self._health = Health(self._services)
         healthrpc.add_HealthServicer_to_server(self._health, server)
-        if self._settings.mesh.profile == "dev" or self._service != EDGE:
+        if self.has_reflection:
             names = [*self._services, HEALTH_SERVICE, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, server)
         self.port = self._bind(server)

@@ -13,6 +13,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.wrappers_pb2 import StringValue
 from grpc import aio
 from grpc_tools import protoc
+
 from qmtl.common.v1 import options_pb2
 
 ROOT = Path(__file__).parents[2]

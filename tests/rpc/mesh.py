@@ -6,6 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+from grpc import aio
+from grpc_health.v1 import health_pb2 as healthpb
+from grpc_reflection.v1alpha import reflection_pb2 as reflectionpb
 
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.settings import MeshSettings, ServiceSettings
@@ -118,3 +123,29 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - conditions here are plain values without an event of their own
             await asyncio.sleep(0.005)
+
+
+def health_call(channel: aio.Channel, method: str) -> Any:
+    """Check or Watch, as the generated stub would make it; its types do not know the methods."""
+    make = channel.unary_unary if method == "Check" else channel.unary_stream
+    return make(
+        f"/grpc.health.v1.Health/{method}",
+        request_serializer=healthpb.HealthCheckRequest.SerializeToString,
+        response_deserializer=healthpb.HealthCheckResponse.FromString,
+    )
+
+
+async def health_of(channel: aio.Channel, service: str = "") -> str:
+    """What health says of a service."""
+    reply = await health_call(channel, "Check")(healthpb.HealthCheckRequest(service=service))
+    return healthpb.HealthCheckResponse.ServingStatus.Name(reply.status)
+
+
+async def services_of(channel: aio.Channel) -> set[str]:
+    """The services reflection lists."""
+    call = channel.stream_stream(
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflectionpb.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflectionpb.ServerReflectionResponse.FromString,
+    )(iter([reflectionpb.ServerReflectionRequest(list_services="")]))
+    return {item.name async for answer in call for item in answer.list_services_response.service}
