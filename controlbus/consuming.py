@@ -23,7 +23,6 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
-from qmtl.control.v1 import control_pb2 as controlpb
 
 from controlbus import metrics
 from controlbus.connection import Link
@@ -32,11 +31,12 @@ from controlbus.events import UndecodableEvent, decode, payload_type
 from controlbus.pulling import ConsumerGone, Puller
 from controlbus.reading import Start, control_info
 from controlbus.streams import CONTROL
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import Unavailable
 
 ATTEMPTS_MAX = 5
 FIRST_DELAY_S = 0.5
-ACK_WAIT_S = 30.0
+ACK_WAIT_S = 6.0  # kept alive while in process; what a lost connection swallowed comes again after this
 INACTIVE_S = 300.0
 SEEN_MAX = 100_000
 
@@ -265,9 +265,9 @@ class Subscription:
                     await delivery._message.in_progress()
 
     async def _ensure_consumer(self) -> None:
-        """Bind to the durable, or create the consumer at the position reached."""
+        """Bind to the consumer if the broker still has it, or create it at the position reached."""
         try:
-            if not (self._durable and await self._bound()):
+            if not await self._bound():
                 await self._link.js.add_consumer(CONTROL.name, await self._config())
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise ConsumerGone(str(error)) from None

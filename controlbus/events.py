@@ -16,8 +16,8 @@ from uuid import uuid4
 
 from google.protobuf.message import DecodeError, Message
 from opentelemetry import propagate
-from qmtl.control.v1 import control_pb2 as controlpb
 
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest, Violation
 
 SCHEMA_VERSION = 1

@@ -21,12 +21,12 @@ from dataclasses import dataclass
 import orjson
 import sqlalchemy as sa
 from alembic.operations import Operations
-from qmtl.control.v1 import control_pb2 as controlpb
 from sqlalchemy import Connection, MetaData, Table
 
 from controlbus.database import signal
 from controlbus.events import BODY_MAX, ControlEventDraft, cloud_headers, number, type_of_payload
 from controlbus.subjects import control_subject
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest, Violation
 
 SIGNAL = "outbox"

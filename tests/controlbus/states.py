@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import sqlalchemy as sa
-from qmtl.control.v1 import control_pb2 as controlpb
 
 from controlbus.bus import Bus
 from controlbus.events import ControlEventDraft, cloud_headers, number
 from controlbus.outbox import outbox_tables
 from controlbus.subjects import control_subject
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.errors import Unavailable
 
 OUTBOX = outbox_tables(sa.MetaData())
 
@@ -27,9 +28,16 @@ def unique(name: str) -> str:
 
 
 async def publish(bus: Bus, world: str, revision: int) -> controlpb.ControlEvent:
-    """Publish an event as a relay would, with a revision of our choice."""
+    """Publish an event as a relay would, until it is stored, with a revision of our choice."""
     event = number(policy(world, revision), revision)
     subject = control_subject("policy_updated", world)
     body = event.SerializeToString()
-    await bus.publish(subject, body, msg_id=event.event_id, headers=cloud_headers(event))
-    return event
+    while True:
+        await bus.link.wait_up()
+        await bus.wait_ready()
+        try:
+            await bus.publish(subject, body, msg_id=event.event_id, headers=cloud_headers(event))
+        except Unavailable:
+            await bus.link.pause()
+        else:
+            return event

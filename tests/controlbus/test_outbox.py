@@ -8,12 +8,12 @@ from functools import partial
 
 import pytest
 import sqlalchemy as sa
-from qmtl.control.v1 import control_pb2 as controlpb
 from sqlalchemy import Connection
 
 from controlbus.database import Database
 from controlbus.events import BODY_MAX, ControlEventDraft, decode
 from controlbus.outbox import Outbox, outbox_tables
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
