@@ -147,6 +147,7 @@ async def _run(main: Callable[[Runtime], Awaitable[None]], settings: ServiceSett
         host = split_address(settings.bind)[0]
         endpoint = MetricsEndpoint(runtime.metrics, host, settings.metrics_port)
         stack.callback(endpoint.close)
+        runtime.log.info("metrics", port=endpoint.port)
         stack.push_async_callback(runtime.close)
         if settings.mesh.profile == "dev":
             runtime.background("service-token", _keep_token_fresh(runtime))

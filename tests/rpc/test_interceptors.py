@@ -136,7 +136,7 @@ async def test_the_call_is_current_while_it_is_served(mesh: Mesh, kind: str) -> 
     assert call.service.name == "gateway"
     remaining = call.remaining_s()
     assert remaining is not None
-    assert remaining <= 5
+    assert remaining < 5.1  # grpc sends timeouts rounded up
     assert current_call() == Call()
 
 

@@ -1,0 +1,154 @@
+"""Processes: they start ready, stop when told, and never live on half dead."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grpc import aio
+
+from qmtl.rpc.auth import Authenticator, file_token, service_token_path
+from qmtl.rpc.channel import connect
+from tests.rpc.mesh import health_of, services_of, settings_of
+
+ROOT = Path(__file__).parents[2]
+SERVICE = Path(__file__).parent / "small_service.py"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "gen")])}
+
+
+class Process:
+    """A running small_service; its log lines are kept as they come."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.lines: list[dict[str, Any]] = []
+
+    async def line(self, event: str) -> dict[str, Any]:
+        """The next log line with this event."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(20):
+            while raw := await self.process.stderr.readline():
+                self.lines.append(json.loads(raw))
+                if self.lines[-1]["event"] == event:
+                    return self.lines[-1]
+        raise AssertionError(f"no line {event!r} in {self.lines}")
+
+    async def exit_code(self) -> int:
+        async with asyncio.timeout(20):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def started(home: Path, *words: str) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(SERVICE), str(home), "127.0.0.1:0", *words, env=ENVIRONMENT, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield Process(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def get(port: int, path: str) -> str:
+    """What an HTTP endpoint of this machine answers."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+    answer = (await reader.read()).decode()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_service_runs_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals) -> None:
+    async with started(tmp_path) as service:
+        port = (await service.line("listening"))["port"]
+        async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            assert await health_of(channel) == "SERVING"
+        service.process.send_signal(number)
+        await service.line("stopped")
+        assert await service.exit_code() == 0
+
+
+@pytest.mark.parametrize(("way", "error"), [("dies", "the relay is gone"), ("ends", "relay ended by itself")])
+async def test_a_dead_background_task_takes_the_process_down(tmp_path: Path, way: str, error: str) -> None:
+    async with started(tmp_path, way) as service:
+        line = await service.line("background_task_died")
+        assert line["task"] == "relay"
+        assert error in line["exception"]
+        assert await service.exit_code() == 1
+
+
+async def test_a_failed_composition_says_why(tmp_path: Path) -> None:
+    async with started(tmp_path, "bug") as service:
+        assert "composition is wrong" in (await service.line("failed"))["exception"]
+        assert await service.exit_code() == 1
+
+
+async def test_refused_settings_exit_with_2_and_name_the_setting(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(SERVICE), str(tmp_path), "0.0.0.0:0", env=ENVIRONMENT, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert "brokerage.bind is 0.0.0.0:0" in json.loads(errors.splitlines()[-1])["error"]
+
+
+async def test_a_service_in_dev_has_its_own_token(tmp_path: Path) -> None:
+    async with started(tmp_path) as service:
+        await service.line("listening")
+        token = file_token(service_token_path(tmp_path, "brokerage"))()
+        assert Authenticator.from_settings(settings_of(tmp_path)).service(token).name == "brokerage"
+
+
+async def test_metrics_are_served_over_http(tmp_path: Path) -> None:
+    async with started(tmp_path) as service:
+        metrics_port = (await service.line("metrics"))["port"]
+        port = (await service.line("listening"))["port"]
+        async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            await health_of(channel)
+        answer = await get(metrics_port, "/metrics")
+    assert answer.startswith("HTTP/1.0 200")
+    assert re.search(r'qmtl_rpc_server_handled_total\{code="OK",method="/grpc.health.v1.Health/Check"\} 1', answer)
+    assert "process_resident_memory_bytes" in answer
+
+
+async def test_a_running_service_asks_for_tokens(tmp_path: Path) -> None:
+    async with started(tmp_path) as service:
+        port = (await service.line("listening"))["port"]
+        token = file_token(service_token_path(tmp_path, "brokerage"))
+        async with connect(f"127.0.0.1:{port}", service_token=token) as channel:
+            assert "grpc.health.v1.Health" in await services_of(channel)
+
+
+async def test_the_room_is_imported_in_time() -> None:
+    """The budget is 0.6 s of CPU on the slow machines this was measured on, where it takes 0.3."""
+    code = "import time; t = time.process_time(); import qmtl.rpc.run; print(time.process_time() - t)"
+    times = []
+    for _ in range(3):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, env=ENVIRONMENT, stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        times.append(float(out))
+    assert min(times) < 0.6
+
+
+async def test_the_exporter_is_not_imported_unless_asked_for() -> None:
+    code = "import sys, qmtl.rpc.run; print('opentelemetry.exporter.otlp' in sys.modules, 'sqlalchemy' in sys.modules)"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, env=ENVIRONMENT, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert out.split() == [b"False", b"False"]
