@@ -43,6 +43,8 @@ class StreamSpec:
         )
 
 
+LEASES = "leases"  # the KV bucket of controlbus.lease
+
 CONTROL = StreamSpec("CONTROL", f"{subjects.CONTROL}.>", DAY_S, 512 * MIB)
 DLQ = StreamSpec("DLQ", f"{subjects.DLQ}.>", 30 * DAY_S, 512 * MIB)
 STREAMS: tuple[StreamSpec, ...] = (
@@ -58,12 +60,30 @@ STREAMS: tuple[StreamSpec, ...] = (
 
 
 async def ensure(js: JetStreamContext, replicas: int) -> None:
-    """Create what is missing and update what differs; a service without the right to do so only reads.
-
-    The leases bucket's stream is made by `controlbus.lease`, where its settings matter.
-    """
+    """Create what is missing and update what differs; a service without the right to do so only reads."""
     for spec in STREAMS:
         await _ensure(js, spec.config(replicas))
+    await _ensure(js, _bucket(LEASES, replicas))
+
+
+def _bucket(name: str, replicas: int) -> StreamConfig:
+    """A KV bucket as nats-py would make it, with a time to live per message."""
+    return StreamConfig(
+        name=f"KV_{name}",
+        subjects=[f"$KV.{name}.>"],
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.NEW,
+        storage=StorageType.FILE,
+        max_age=0,
+        max_bytes=-1,
+        max_msgs_per_subject=1,
+        num_replicas=replicas,
+        duplicate_window=DUPLICATE_WINDOW_S,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+        allow_msg_ttl=True,
+    )
 
 
 async def _ensure(js: JetStreamContext, wanted: StreamConfig) -> None:
