@@ -36,3 +36,9 @@ def walk(count: int, seed: int = 7) -> Bars:
     high, low = np.maximum(open_, close) + 0.5, np.minimum(open_, close) - 0.5
     time_ns = START + np.arange(count, dtype=np.int64) * STEP
     return Bars(time_ns, open_, high, low, close, np.full(count, 3.25), np.zeros(count, np.uint8))
+
+
+def raw_of(table: Bars) -> Raw:
+    """The columns of bars as a source would give them."""
+    columns: dict[str, NDArray[np.generic]] = dict(zip(("time", *VALUES), table.columns(), strict=False))
+    return Raw(columns, utc_known=True)

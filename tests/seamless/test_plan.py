@@ -13,7 +13,7 @@ from seamless.domain.calendars import AlwaysOpen
 from seamless.domain.conformance import STRICT, TOLERANT, Raw
 from seamless.domain.coverage import Span
 from seamless.domain.gate import Access, Lateness, Origin
-from seamless.domain.manifest import Manifest, cut, seal, seen_at
+from seamless.domain.manifest import Manifest, cut, seal
 from seamless.domain.plan import Gap, GapKind, Holding, plan_fetch
 from tests.seamless.samples import START, STEP, judge, raw
 
@@ -114,27 +114,19 @@ def test_sealing_the_same_data_again_answers_the_same_segment() -> None:
     assert _seal(raw([0, 1, 3]), first) is first
 
 
-def test_a_reprocessed_segment_is_later_and_an_old_as_of_still_sees_the_old_one() -> None:
+def test_a_reprocessed_segment_is_strictly_later() -> None:
     first = _seal(raw([0, 1, 2]))
     second = _seal(raw([0, 1, 2], volume={1: 4.0}), first)
     assert second.fingerprint != first.fingerprint
     assert second.as_of_ns > first.as_of_ns
-    assert seen_at([second, first], first.as_of_ns, "x") is first
-    assert seen_at([second, first], second.as_of_ns, "x") is second
-    with pytest.raises(NotReady) as caught:
-        seen_at([second, first], first.as_of_ns - 1, "x")
-    assert caught.value.reason == "E_ARTIFACT_MISSING"
 
 
-def test_a_cut_is_what_sealing_its_rows_alone_would_give_and_is_never_seen_by_as_of() -> None:
+def test_a_cut_is_what_sealing_its_rows_alone_would_give() -> None:
     bars, report = judge(raw([0, 1, 2, 4, 5]))
     whole = seal(bars, report, AlwaysOpen(), producer="test")
     part = cut(whole, bars.take(slice(0, 3)), AlwaysOpen())
     assert part.fingerprint == _seal(raw([0, 1, 2])).fingerprint
     assert (part.cut_of, part.as_of_ns, part.rows) == (whole.fingerprint, START + 3 * STEP, 3)
-    assert seen_at([whole, part], whole.as_of_ns, "x") is whole
-    with pytest.raises(NotReady):
-        seen_at([whole, part], part.as_of_ns, "x")
 
 
 def test_blocked_or_empty_data_is_not_sealed() -> None:

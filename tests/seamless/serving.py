@@ -1,0 +1,92 @@
+"""A seamless on a loopback port with the sample ingested, and a client with the tokens a service has."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from prometheus_client import CollectorRegistry
+
+from controlbus.database import Database
+from qmtl.core.clock import SystemClock
+from qmtl.core.settings import MeshSettings
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as servicepb
+from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.rpc.auth import Authenticator, Role, ensure_dev_keys, mint_service_token, mint_user_token
+from qmtl.rpc.channel import connect
+from qmtl.rpc.server import Server
+from seamless.catalogue import Catalogue
+from seamless.config import FileFeed, Settings
+from seamless.fetch import Fetcher
+from seamless.files import Archive
+from seamless.measures import Measures
+from seamless.presets import presets
+from seamless.service import PLANNED, DataServicer
+from seamless.sessions import Sessions
+
+
+@dataclass
+class Seamless:
+    """A running server: its parts that tests drive, and a stub for a role."""
+
+    home: Path
+    server: Server
+    catalogue: Catalogue
+    stack: AsyncExitStack
+
+    async def stub(self, role: Role = Role.OPERATOR) -> datarpc.DataServiceAsyncStub:
+        user = mint_user_token(self.home, role, "alice")
+        peer = mint_service_token(self.home, "gateway")
+        channel = connect(f"127.0.0.1:{self.server.port}", user_token=lambda: user, service_token=lambda: peer)
+        return datarpc.DataServiceStub(await self.stack.enter_async_context(channel))
+
+
+@asynccontextmanager
+async def running(home: Path, *, ingest: bool = True, files: Mapping[str, FileFeed] = {}) -> AsyncIterator[Seamless]:
+    """A server that stops at the end; without `ingest` its datasets stay as they are stored."""
+    ensure_dev_keys(home)
+    settings = Settings(mesh=MeshSettings(home=home), bind="127.0.0.1:0", files=files)
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        db = Database(settings.database_url, synchronous="NORMAL")
+        stack.push_async_callback(db.close)
+        await db.migrate("seamless:migrations")
+        measures = Measures(CollectorRegistry())
+        catalogue = Catalogue(presets(settings), db, Archive(settings.data_path), measures)
+        await catalogue.load()
+        if ingest:
+            await catalogue.ingest()
+        sessions = Sessions(catalogue, db, clock, settings, measures)
+        fetcher = Fetcher(catalogue, sessions, clock, settings.storage_budget_s, measures)
+        servicer = DataServicer(catalogue, sessions, fetcher, db, clock.now())  # type: ignore[abstract] # as in __main__
+        authenticator = Authenticator.from_settings(settings, clock)
+        server = Server(settings, service="seamless", authenticator=authenticator, clock=clock)
+        contract = servicepb.DESCRIPTOR.services_by_name["DataService"]
+        server.add(datarpc.add_DataServiceServicer_to_server, servicer, contract, PLANNED)
+        tasks = [asyncio.create_task(sessions.run()), asyncio.create_task(sessions.close_when(server.draining))]
+        stack.push_async_callback(_end, tasks)
+        stack.push_async_callback(server.stop, 0.5)
+        await server.start()
+        yield Seamless(home, server, catalogue, stack)
+
+
+async def fetch_all(
+    stub: datarpc.DataServiceAsyncStub, request: servicepb.FetchRequest
+) -> tuple[pl.DataFrame | None, datapb.FetchMetadata]:
+    """Every row and the trailer; the trailer must be the last message."""
+    parts = [part async for part in stub.Fetch(request)]
+    assert [part.WhichOneof("part") for part in parts] == ["arrow_ipc"] * (len(parts) - 1) + ["metadata"]
+    frames = [pl.read_ipc_stream(io.BytesIO(part.arrow_ipc)) for part in parts[:-1]]
+    return (pl.concat(frames) if frames else None), parts[-1].metadata
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

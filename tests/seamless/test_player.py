@@ -1,0 +1,173 @@
+"""A session at work: subscribers see the same bars, it waits for them, and no restart takes a bar back."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from controlbus.database import Database
+from qmtl.core.clock import VirtualClock
+from qmtl.core.errors import Unavailable
+from seamless import store
+from seamless.domain.coverage import Span
+from seamless.domain.replay import Replay
+from seamless.measures import Measures
+from seamless.player import BATCH_BARS, Delivery, Player
+from tests.seamless.samples import START, STEP, walk
+
+_PATIENCE_NS = 30 * 10**9
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    await database.migrate("seamless:migrations")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+async def _open(db: Database, clock: VirtualClock, bars: int = 6, bars_per_s: float = 0.0) -> Replay:
+    now_ns = int(clock.now().timestamp()) * 10**9
+    span = Span(START, START + bars * STEP)
+    replay = Replay("s1", "p", "d", "sha256:x", "sha256:h", span, STEP, bars_per_s, now_ns, now_ns, START)
+    return await db.write(lambda conn: store.add_replay(conn, replay))
+
+
+@asynccontextmanager
+async def _playing(replay: Replay, db: Database, clock: VirtualClock) -> AsyncIterator[Player]:
+    """A player with its task, killed at the end as a process would be."""
+    table = walk(replay.span.bars(STEP))
+    player = Player(replay, table, db, clock, _PATIENCE_NS, Measures(CollectorRegistry()))
+    task = asyncio.create_task(player.run())
+    try:
+        yield player
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _next(stream: AsyncGenerator[Delivery, None]) -> Delivery:
+    async with asyncio.timeout(5):
+        return await anext(stream)
+
+
+async def _all(stream: AsyncGenerator[Delivery, None]) -> list[int]:
+    async with asyncio.timeout(10):
+        return [int(t) for delivery in [d async for d in stream] for t in delivery.bars.time_ns]
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - a plain value without an event of its own
+            await asyncio.sleep(0.002)
+
+
+def _opens(first: int, last: int) -> list[int]:
+    return [START + i * STEP for i in range(first, last)]
+
+
+async def test_two_subscribers_see_identical_bars_to_the_end(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock, 300), db, clock) as player:
+        both = await asyncio.gather(_all(player.deliveries(START)), _all(player.deliveries(START)))
+        assert list(both) == [_opens(0, 300), _opens(0, 300)]
+        assert player.idle
+
+
+async def test_a_session_waits_for_its_slowest_subscriber(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock), db, clock) as player:
+        fast, slow = player.deliveries(START), player.deliveries(START)
+        assert (await _next(slow)).watermark_ns == START + STEP
+        assert (await _next(fast)).watermark_ns == START + STEP
+        waiting = asyncio.create_task(_next(fast))
+        await _until(lambda: clock.sleepers > 0)
+        assert player.replay.watermark_ns == START + STEP
+        assert (await _next(slow)).watermark_ns == START + 2 * STEP
+        assert (await waiting).watermark_ns == START + 2 * STEP
+
+
+async def test_a_subscriber_that_takes_nothing_is_given_up_on(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock), db, clock) as player:
+        stuck, other = player.deliveries(START), player.deliveries(START)
+        await _next(stuck)
+        await _next(other)
+        waiting = asyncio.create_task(_next(other))
+        await _until(lambda: clock.sleepers > 0)
+        clock.advance(31)
+        assert (await waiting).watermark_ns == START + 2 * STEP
+
+
+async def test_a_subscriber_that_leaves_is_not_waited_for(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock), db, clock) as player:
+        gone, other = player.deliveries(START), player.deliveries(START)
+        await _next(gone)
+        await _next(other)
+        await gone.aclose()
+        assert (await _next(other)).watermark_ns == START + 2 * STEP
+
+
+async def test_a_pace_is_kept_by_the_clock(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock, bars_per_s=2.0), db, clock) as player:
+        stream = player.deliveries(START)
+        waiting = asyncio.create_task(_next(stream))
+        for bar in (1, 2):
+            await _until(lambda: clock.sleepers > 0)
+            assert player.replay.watermark_ns == START + (bar - 1) * STEP
+            clock.advance(0.5)
+            assert (await waiting).watermark_ns == START + bar * STEP
+            waiting = asyncio.create_task(_next(stream))
+        waiting.cancel()
+
+
+async def test_the_watermark_is_durable_before_anyone_sees_it(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock), db, clock) as player:
+        stream = player.deliveries(START)
+        for _ in range(3):
+            seen = await _next(stream)
+            stored = await db.read(lambda conn: store.load_replay(conn, "s1"))
+            assert stored is not None
+            assert stored.watermark_ns >= seen.watermark_ns
+    assert stored is not None
+    async with _playing(stored, db, clock) as again:
+        resumed = await _all(again.deliveries(seen.watermark_ns))
+        assert resumed == _opens(3, 6)
+        assert await _all(again.deliveries(START)) == _opens(0, 6)
+
+
+async def test_a_late_joiner_catches_up_in_batches_with_every_bar_once(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock, 700), db, clock) as player:
+        await _all(player.deliveries(START))
+        late = [delivery async for delivery in player.deliveries(START + STEP)]
+        assert [len(d.bars) for d in late] == [BATCH_BARS, BATCH_BARS, 699 - 2 * BATCH_BARS]
+        assert [d.last for d in late] == [False, False, True]
+        assert late[0].watermark_ns == START + (1 + BATCH_BARS) * STEP
+        assert late[-1].watermark_ns == player.replay.span.end_ns
+
+
+async def test_time_passes_over_gaps(db: Database, clock: VirtualClock) -> None:
+    replay = await _open(db, clock)
+    table = walk(6)
+    gappy = table.take((table.time_ns < START + 2 * STEP) | (table.time_ns >= START + 5 * STEP))
+    player = Player(replay, gappy, db, clock, _PATIENCE_NS, Measures(CollectorRegistry()))
+    task = asyncio.create_task(player.run())
+    got = [(len(d.bars), (d.watermark_ns - START) // STEP) async for d in player.deliveries(START)]
+    assert got == [(1, 1), (1, 2), (0, 3), (0, 4), (0, 5), (1, 6)]
+    await task
+
+
+async def test_subscribers_are_sent_away_when_the_server_stops(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock, bars_per_s=0.001), db, clock) as player:
+        waiting = asyncio.create_task(_next(player.deliveries(START)))
+        await _until(lambda: clock.sleepers > 0)
+        player.close()
+        with pytest.raises(Unavailable) as caught:
+            await waiting
+        assert caught.value.reason == "E_STOPPING"
