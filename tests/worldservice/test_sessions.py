@@ -8,7 +8,7 @@ import pytest
 from qmtl.core.errors import NotFound, NotReady, PermissionDenied
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from tests.worldservice.samples import NOW, binding
-from worldservice.domain.access import Grant, Role, check_regrant, check_revoke, effective_role, require_role
+from worldservice.domain.access import Caller, Grant, Role, check_regrant, check_revoke, effective_role, require_role
 from worldservice.domain.activation import Activation, Change, change_activation, empty, settle
 from worldservice.domain.sessions import (
     GATE_MARGIN,
@@ -83,11 +83,18 @@ def grant(subject: str, role: Role) -> Grant:
 
 def test_the_higher_of_token_and_grant_holds() -> None:
     grants = [grant("ann", Role.OWNER), grant("bob", Role.READER)]
-    assert effective_role(Role.READER, grants, "ann") is Role.OWNER
-    assert effective_role(Role.OPERATOR, grants, "bob") is Role.OPERATOR
-    assert effective_role(Role.NONE, grants, "eve") is Role.NONE
+    assert effective_role(Caller("ann", Role.READER), grants) is Role.OWNER
+    assert effective_role(Caller("bob", Role.OPERATOR), grants) is Role.OPERATOR
+    assert effective_role(Caller("eve", Role.NONE), grants) is Role.NONE
     with pytest.raises(PermissionDenied):
-        require_role(Role.READER, Role.OPERATOR, "bob", "alpha")
+        require_role(Caller("bob", Role.READER), "alpha", Role.OPERATOR, grants)
+
+
+def test_a_token_for_other_worlds_is_refused_whatever_its_role() -> None:
+    caller = Caller("ann", Role.OWNER, frozenset({"beta"}))
+    with pytest.raises(PermissionDenied) as caught:
+        require_role(caller, "alpha", Role.READER, [grant("ann", Role.OWNER)])
+    assert caught.value.reason == "E_WORLD_FORBIDDEN"
 
 
 def test_a_world_keeps_an_owner() -> None:

@@ -24,18 +24,39 @@ class Grant:
     granted_at: datetime
 
 
-def effective_role(token_role: Role, grants: Sequence[Grant], subject: str) -> Role:
-    """What a subject may do in the world of these grants."""
-    return max([token_role, *(grant.role for grant in grants if grant.subject == subject)])
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `worlds` None: the token is not limited to some. `own_act`: a service for itself, granted by name."""
+
+    subject: str
+    token_role: Role
+    worlds: frozenset[str] | None = None
+    own_act: bool = False
 
 
-def require_role(have: Role, want: Role, subject: str, world_id: str) -> None:
+def effective_role(caller: Caller, grants: Sequence[Grant]) -> Role:
+    """What a caller may do in the world of these grants."""
+    return max([caller.token_role, *(grant.role for grant in grants if grant.subject == caller.subject)])
+
+
+def require_role(caller: Caller, world_id: str, want: Role, grants: Sequence[Grant]) -> None:
+    """Raises PermissionDenied (E_WORLD_FORBIDDEN, E_ROLE_REQUIRED). A service's own act was granted at the door."""
+    if caller.own_act:
+        return
+    if caller.worlds is not None and world_id not in caller.worlds:
+        raise PermissionDenied(
+            "E_WORLD_FORBIDDEN",
+            f"the token of {caller.subject} is not for world {world_id!r}",
+            hint="use a token whose worlds claim lists it",
+            metadata={"world_id": world_id},
+        )
+    have = effective_role(caller, grants)
     if have < want:
         raise PermissionDenied(
-            "E_ROLE",
-            f"role of {subject} in world {world_id} is {have.name}, want {want.name}",
+            "E_ROLE_REQUIRED",
+            f"{caller.subject} is {have.name.lower()} in world {world_id!r}, want {want.name.lower()}",
             hint=f"ask an owner of {world_id} for a grant",
-            metadata={"have": have.name, "want": want.name},
+            metadata={"world_id": world_id, "role": want.name.lower()},
         )
 
 

@@ -1,0 +1,66 @@
+"""Composition root: store, bus, relay, fence keeper, re-decider, servicer. `python -m worldservice`."""
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from controlbus.bus import Bus
+from controlbus.database import Database
+from controlbus.relay import Relay
+from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.core.settings import load
+from qmtl.rpc.run import Runtime, run_service
+from qmtl.world.v1 import service_pb2 as servicepb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from worldservice.config import Settings
+from worldservice.fences import FenceKeeper
+from worldservice.house import House
+from worldservice.rounds import Redecider
+from worldservice.service import PLANNED, WorldServicer
+from worldservice.settling import HouseRules
+from worldservice.tables import outbox
+
+SERVICE = "worldservice"
+
+
+async def compose(runtime: Runtime, settings: Settings) -> None:
+    """Open the parts, serve until told to stop, close them in reverse."""
+    clock, mesh = runtime.clock, settings.mesh
+    async with AsyncExitStack() as stack:
+        db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
+        stack.push_async_callback(db.close)
+        await db.migrate("worldservice:migrations")
+        bus = await Bus.connect(
+            mesh.nats_url,
+            service=SERVICE,
+            credentials=mesh.nats_credentials,
+            replicas=mesh.stream_replicas,
+            clock=clock,
+        )
+        stack.push_async_callback(bus.close)
+        relay = Relay(db, outbox, bus, SERVICE, clock)
+        rules = HouseRules(settings.replay_presets, timedelta(seconds=settings.decision_ttl_s))
+        broker = brokerrpc.BrokerageServiceStub(runtime.channel("brokerage"))
+        fences = FenceKeeper(
+            db, broker, clock, rules, timeout_s=settings.fence_timeout_s, retry_s=settings.fence_retry_s
+        )
+        redecider = Redecider(db, clock, rules, fences, settings.redecide_interval_s)
+        server = runtime.server()
+        skew = timedelta(seconds=settings.gate_skew_max_s)
+        house = House(db, clock, rules, fences, skew, server.draining)
+        descriptor = servicepb.DESCRIPTOR.services_by_name["WorldService"]
+        servicer = WorldServicer(house, bus, relay)  # type: ignore[abstract]  # planned calls are refused before they reach it
+        server.add(worldrpc.add_WorldServiceServicer_to_server, servicer, descriptor, PLANNED)
+        runtime.background("outbox-relay", relay.run())
+        runtime.background("fences", fences.run())
+        runtime.background("redecider", redecider.run())
+        await runtime.serve(server)
+
+
+def main() -> None:
+    """Read the settings and run."""
+    settings = load(SERVICE, Settings, None)
+    run_service(lambda runtime: compose(runtime, settings), settings, SERVICE)
+
+
+if __name__ == "__main__":
+    main()

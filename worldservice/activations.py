@@ -1,0 +1,224 @@
+"""Rows of activations, their fences and history, the sessions of worlds and the gate sessions of gateways."""
+
+import json
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping
+
+from qmtl.core.errors import NotFound
+from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from worldservice.domain.activation import TRADING, Activation, Entry, Fence, FenceState, Phase, empty
+from worldservice.domain.sessions import GateSession, Session
+from worldservice.domain.worlds import Side
+from worldservice.tables import (
+    activation_entries,
+    activation_history,
+    activations,
+    gate_sessions,
+    instant,
+    instant_or_none,
+    micros,
+    micros_or_none,
+    sessions,
+    world_fences,
+)
+
+
+def load_activation(conn: Connection, world_id: str, created_at: datetime) -> Activation:
+    """The activation of a world; one that was never changed is empty, as of the world's creation."""
+    head = conn.execute(sa.select(activations).where(activations.c.world_id == world_id)).mappings().one_or_none()
+    if head is None:
+        return empty(world_id, created_at)
+    fence = conn.execute(sa.select(world_fences).where(world_fences.c.world_id == world_id)).mappings().one()
+    rows = conn.execute(sa.select(activation_entries).where(activation_entries.c.world_id == world_id)).mappings()
+    return Activation(
+        world_id=world_id,
+        revision=head["revision"],
+        entries=tuple(sorted((_entry(row) for row in rows), key=lambda e: (e.strategy_id, e.side.value))),
+        fence=_fence(fence),
+        run_id=head["run_id"],
+        sequence=head["sequence"],
+        phase=Phase(head["phase"]),
+        requires_ack=head["requires_ack"],
+        time=instant(head["time_us"]),
+    )
+
+
+def save_activation(conn: Connection, activation: Activation) -> None:
+    """Replace the whole activation; the caller holds the world's lock."""
+    world_id = activation.world_id
+    for table in (activation_entries, activations, world_fences):
+        conn.execute(sa.delete(table).where(table.c.world_id == world_id))
+    conn.execute(
+        sa.insert(activations).values(
+            world_id=world_id,
+            revision=activation.revision,
+            run_id=activation.run_id,
+            sequence=activation.sequence,
+            phase=activation.phase.value,
+            requires_ack=activation.requires_ack,
+            time_us=micros(activation.time),
+        )
+    )
+    conn.execute(sa.insert(world_fences).values(world_id=world_id, **_fence_values(activation.fence)))
+    rows = [{"world_id": world_id, **_entry_values(entry)} for entry in activation.entries]
+    if rows:
+        conn.execute(sa.insert(activation_entries), rows)
+
+
+def confirm_epoch(conn: Connection, world_id: str, epoch: int) -> None:
+    """Record that brokerage has committed an epoch; a late confirmation of an older one changes nothing."""
+    where = (
+        world_fences.c.world_id == world_id,
+        world_fences.c.confirmed_epoch < epoch,
+        world_fences.c.epoch >= epoch,
+    )
+    conn.execute(sa.update(world_fences).where(*where).values(confirmed_epoch=epoch))
+
+
+def append_history(conn: Connection, world_id: str, revision: int, envelope: bytes) -> None:
+    conn.execute(sa.insert(activation_history).values(world_id=world_id, revision=revision, envelope=envelope))
+
+
+def history_after(conn: Connection, world_id: str, revision: int, limit: int) -> list[bytes]:
+    """Envelopes as published, in order of revision."""
+    table = activation_history
+    query = (
+        sa.select(table.c.envelope)
+        .where(table.c.world_id == world_id, table.c.revision > revision)
+        .order_by(table.c.revision)
+        .limit(limit)
+    )
+    return list(conn.execute(query).scalars())
+
+
+def pending_fences(conn: Connection) -> list[str]:
+    """Worlds whose fence brokerage has not confirmed."""
+    query = sa.select(world_fences.c.world_id).where(world_fences.c.confirmed_epoch < world_fences.c.epoch)
+    return list(conn.execute(query.order_by(world_fences.c.world_id)).scalars())
+
+
+def trading_worlds(conn: Connection) -> list[str]:
+    """Worlds above COMPUTE_ONLY."""
+    modes = [mode.value for mode in TRADING]
+    query = sa.select(world_fences.c.world_id).where(world_fences.c.effective_mode.in_(modes))
+    return list(conn.execute(query.order_by(world_fences.c.world_id)).scalars())
+
+
+def open_sessions(conn: Connection, world_id: str) -> tuple[Session, ...]:
+    where = (sessions.c.world_id == world_id, sessions.c.closed_us.is_(None))
+    query = sa.select(sessions).where(*where).order_by(sessions.c.session_id)
+    return tuple(_session(row) for row in conn.execute(query).mappings())
+
+
+def get_session(conn: Connection, session_id: str) -> Session:
+    row = conn.execute(sa.select(sessions).where(sessions.c.session_id == session_id)).mappings().one_or_none()
+    if row is None:
+        raise NotFound("E_SESSION_UNKNOWN", f"there is no session {session_id!r}")
+    return _session(row)
+
+
+def save_session(conn: Connection, session: Session) -> None:
+    values = {
+        "world_id": session.world_id,
+        "execution_domain": session.domain.value,
+        "start_us": micros(session.start),
+        "watermark_us": micros(session.watermark),
+        "data_preset": session.data_preset,
+        "dataset_fingerprint": session.dataset_fingerprint,
+        "opened_us": micros(session.opened_at),
+        "closed_us": micros_or_none(session.closed_at),
+    }
+    where = sessions.c.session_id == session.session_id
+    if conn.execute(sa.update(sessions).where(where).values(**values)).rowcount == 0:
+        conn.execute(sa.insert(sessions).values(session_id=session.session_id, **values))
+
+
+def find_gate(conn: Connection, gateway_id: str) -> GateSession | None:
+    where = gate_sessions.c.gateway_id == gateway_id
+    row = conn.execute(sa.select(gate_sessions).where(where).with_for_update()).mappings().one_or_none()
+    if row is None:
+        return None
+    return GateSession(row["gateway_id"], row["boot_id"], instant(row["renewed_us"]), json.loads(row["applied"]))
+
+
+def save_gate(conn: Connection, gate: GateSession) -> None:
+    values = {
+        "boot_id": gate.boot_id,
+        "renewed_us": micros(gate.renewed_at),
+        "applied": json.dumps(dict(gate.applied), sort_keys=True),
+    }
+    where = gate_sessions.c.gateway_id == gate.gateway_id
+    if conn.execute(sa.update(gate_sessions).where(where).values(**values)).rowcount == 0:
+        conn.execute(sa.insert(gate_sessions).values(gateway_id=gate.gateway_id, **values))
+
+
+def prune_gates(conn: Connection, before: datetime) -> None:
+    conn.execute(sa.delete(gate_sessions).where(gate_sessions.c.renewed_us < micros(before)))
+
+
+def count_gates(conn: Connection, since: datetime) -> int:
+    """Gate sessions renewed since an instant."""
+    query = sa.select(sa.func.count()).select_from(gate_sessions).where(gate_sessions.c.renewed_us >= micros(since))
+    return int(conn.execute(query).scalar_one())
+
+
+def _fence_values(fence: Fence) -> dict[str, int | str]:
+    return {
+        "epoch": fence.epoch,
+        "state": fence.state.value,
+        "effective_mode": fence.effective_mode.value,
+        "confirmed_epoch": fence.confirmed_epoch,
+    }
+
+
+def _fence(row: RowMapping) -> Fence:
+    state, mode = FenceState(row["state"]), EffectiveMode(row["effective_mode"])
+    return Fence(row["epoch"], state, mode, row["confirmed_epoch"])
+
+
+def _entry_values(entry: Entry) -> dict[str, object]:
+    return {
+        "strategy_id": entry.strategy_id,
+        "side": entry.side.value,
+        "active": entry.active,
+        "weight": entry.weight,
+        "freeze": entry.freeze,
+        "drain": entry.drain,
+        "valid_from_us": micros_or_none(entry.valid_from),
+        "valid_until_us": micros_or_none(entry.valid_until),
+        "changed_us": micros(entry.changed_at),
+        "run_id": entry.run_id,
+        "effective_mode": entry.effective_mode.value,
+    }
+
+
+def _entry(row: RowMapping) -> Entry:
+    return Entry(
+        strategy_id=row["strategy_id"],
+        side=Side(row["side"]),
+        active=row["active"],
+        weight=row["weight"],
+        freeze=row["freeze"],
+        drain=row["drain"],
+        valid_from=instant_or_none(row["valid_from_us"]),
+        valid_until=instant_or_none(row["valid_until_us"]),
+        changed_at=instant(row["changed_us"]),
+        run_id=row["run_id"],
+        effective_mode=EffectiveMode(row["effective_mode"]),
+    )
+
+
+def _session(row: RowMapping) -> Session:
+    return Session(
+        session_id=row["session_id"],
+        world_id=row["world_id"],
+        domain=ExecutionDomain(row["execution_domain"]),
+        start=instant(row["start_us"]),
+        watermark=instant(row["watermark_us"]),
+        data_preset=row["data_preset"],
+        dataset_fingerprint=row["dataset_fingerprint"],
+        opened_at=instant(row["opened_us"]),
+        closed_at=instant_or_none(row["closed_us"]),
+    )

@@ -1,0 +1,151 @@
+"""Who does what, when: the attributed act every write is made under, its authorisation and its audit row.
+
+A refused act is audited like a committed one; a read is authorised the same way and leaves no row.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import wraps
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
+from sqlalchemy import Connection
+
+from controlbus.database import Database
+from qmtl.core.clock import Clock
+from qmtl.core.errors import PermissionDenied, QmtlError, Unauthenticated
+from qmtl.rpc.context import Call, current_call
+from worldservice.domain.access import Caller, Role, require_role
+from worldservice.domain.worlds import World
+from worldservice.store import AuditRow, append_audit, get_world, grants_of, lock_world
+
+OK, REFUSED = "OK", "REFUSED"
+log = structlog.stdlib.get_logger("qmtl.worldservice")
+
+Req = TypeVar("Req", bound=Message)
+Res = TypeVar("Res")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One attributed act: the RPC or internal event, on whose behalf, and the instant it is decided at."""
+
+    event: str
+    world_id: str
+    caller: Caller
+    actor: str
+    request: str
+    correlation_id: str
+    request_id: str
+    now: datetime
+
+
+class Room(Protocol):
+    """What an audited method needs of its servicer's house."""
+
+    @property
+    def db(self) -> Database: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+
+class Servicer(Protocol):
+    @property
+    def house(self) -> Room: ...
+
+
+def caller_of(call: Call) -> Caller:
+    """The caller as the access rules see it. Raises Unauthenticated when there is neither user nor service."""
+    if call.identity is not None:
+        return Caller(call.identity.subject, Role(int(call.identity.role)), call.identity.worlds)
+    if call.service is not None:
+        return Caller(f"service:{call.service.name}", Role.NONE, own_act=True)
+    raise Unauthenticated("E_TOKEN_MISSING", "this call needs a user token or a granted service token")
+
+
+def act_of(event: str, world_id: str, request: Message, clock: Clock, call: Call | None = None) -> Act:
+    caller = caller_of(call or current_call())
+    here = call or current_call()
+    text = MessageToJson(request, preserving_proto_field_name=True, indent=None)
+    return Act(event, world_id, caller, caller.subject, text, here.correlation_id, here.request_id, clock.now())
+
+
+def own_act(event: str, world_id: str, now: datetime) -> Act:
+    """An act of worldservice itself: a decision that lowered, a fence that had to be raised."""
+    subject = "service:worldservice"
+    return Act(event, world_id, Caller(subject, Role.NONE, own_act=True), subject, "", "", "", now)
+
+
+def on_behalf_of(act: Act, subject: str) -> Act:
+    """Queued work names the user authorised at acceptance; nobody else may name another. Raises PermissionDenied."""
+    if not subject or subject == act.actor:
+        return act
+    if not act.caller.own_act:
+        raise PermissionDenied(
+            "E_ON_BEHALF_OF",
+            f"{act.actor} may not act for {subject}",
+            hint="leave on_behalf_of empty; only queued work of a service sets it",
+        )
+    return replace(act, actor=subject)
+
+
+def enter(conn: Connection, act: Act, want: Role) -> World:
+    """Load and lock the act's world and demand a role in it; the first thing of every write."""
+    world = lock_world(conn, act.world_id)
+    require_role(act.caller, act.world_id, want, grants_of(conn, act.world_id))
+    return world
+
+
+def look(conn: Connection, caller: Caller, world_id: str, want: Role = Role.READER) -> World:
+    """Load a world and demand a role in it; the first thing of every read."""
+    world = get_world(conn, world_id)
+    require_role(caller, world_id, want, grants_of(conn, world_id))
+    return world
+
+
+def commit(conn: Connection, act: Act, detail: str = "") -> None:
+    """Audit a write in its own transaction; the last thing of every write."""
+    append_audit(conn, _row(act, OK, detail))
+
+
+def audited(
+    method: Callable[[Any, Req, Act], Awaitable[Res]],
+) -> Callable[[Any, Req, Any], Awaitable[Res]]:
+    """Make an RPC method of a write: it gets its Act, and what it refuses is audited before it is answered."""
+
+    @wraps(method)
+    async def rpc(servicer: Servicer, request: Req, context: object) -> Res:
+        room = servicer.house
+        act = act_of(method.__name__, world_of(request), request, room.clock)
+        try:
+            return await method(servicer, request, act)
+        except QmtlError as refusal:
+            await _audit_refusal(room.db, act, refusal)
+            raise
+
+    return rpc
+
+
+def world_of(request: Message) -> str:
+    """The world a request names; empty when it names none."""
+    field = request.DESCRIPTOR.fields_by_name.get("world_id")
+    if field is None:
+        return ""
+    value: str = {known.name: given for known, given in request.ListFields()}.get("world_id", "")
+    return value if len(value) <= 63 and value.isprintable() else ""
+
+
+async def _audit_refusal(db: Database, act: Act, refusal: QmtlError) -> None:
+    try:
+        await db.write(lambda conn: append_audit(conn, _row(act, REFUSED, f"{refusal.reason}: {refusal.message}")))
+    except QmtlError as error:  # the caller is told of the refusal itself, which matters more
+        log.error("refusal_not_audited", act=act.event, world=act.world_id, reason=refusal.reason, error=str(error))
+
+
+def _row(act: Act, result: str, detail: str) -> AuditRow:
+    clean = "".join(character if character.isprintable() else " " for character in detail)
+    return AuditRow(0, act.world_id, act.actor, act.event, act.request, result, clean, act.correlation_id, act.now)

@@ -1,0 +1,30 @@
+"""Settings of worldservice; section [worldservice] of qmtl.toml."""
+
+from datetime import timedelta
+
+from pydantic import Field, model_validator
+
+from qmtl.core.settings import ServiceSettings
+from worldservice.domain.sessions import GATE_MARGIN, GATE_TTL
+
+
+class Settings(ServiceSettings):
+    """Frozen; seconds are of the service's clock."""
+
+    service: str = "worldservice"
+    decision_ttl_s: float = Field(default=300.0, gt=0, le=3600)
+    redecide_interval_s: float = Field(default=15.0, gt=0)
+    gate_skew_max_s: float = Field(default=3.0, gt=0)
+    freeze_timeout_s: float = Field(default=30.0, gt=0)
+    fence_timeout_s: float = Field(default=2.0, gt=0, le=10)
+    fence_retry_s: float = Field(default=0.5, gt=0, le=60)
+    # Presets that play recorded data: a world on one is measured against its watermark and can never be LIVE.
+    replay_presets: tuple[str, ...] = ("demo.*", "replay.*")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        if self.redecide_interval_s > self.decision_ttl_s / 2:
+            raise ValueError("redecide_interval_s must be at most decision_ttl_s / 2")
+        if timedelta(seconds=self.freeze_timeout_s) <= GATE_TTL + 2 * GATE_MARGIN:
+            raise ValueError("freeze_timeout_s must be longer than a gate session's ttl and two margins (7 s)")
+        return self

@@ -1,0 +1,145 @@
+"""Keeps brokerage's fence at each world's epoch: told before a narrowing is answered, retried until it has committed.
+
+While brokerage does not answer, nothing is lost: the epoch is stored, replies say fence_pending, and gates that
+know the new epoch are refused by brokerage until it knows it too.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+
+import structlog
+from sqlalchemy import Connection
+
+from controlbus.database import Database
+from qmtl.broker.v1 import service_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.core.clock import Clock
+from qmtl.core.errors import QmtlError
+from qmtl.rpc.context import own_act as as_service
+from worldservice import activations, store
+from worldservice.acts import own_act
+from worldservice.domain.activation import Activation, outrank
+from worldservice.settling import HouseRules, decide_world, record
+from worldservice.wire_decisions import mode_to_proto
+
+STALE_EPOCH = "E_STALE_EPOCH"
+ATTEMPTS_MAX = 3
+IDLE_S = 5.0
+RETRY_MAX_S = 5.0
+log = structlog.stdlib.get_logger("qmtl.worldservice.fences")
+
+
+class FenceKeeper:
+    """One per process; several on one store agree, because brokerage takes an epoch once."""
+
+    def __init__(
+        self,
+        db: Database,
+        broker: "brokerrpc.BrokerageServiceAsyncStub",
+        clock: Clock,
+        rules: HouseRules,
+        *,
+        timeout_s: float,
+        retry_s: float,
+    ) -> None:
+        self._db = db
+        self._broker = broker
+        self._clock = clock
+        self._rules = rules
+        self._timeout_s = timeout_s
+        self._retry_s = retry_s
+        self._wake = asyncio.Event()
+
+    async def push(self, world_id: str) -> bool:
+        """Tell brokerage the world's present fence; True once it has committed it, False if it could not be told."""
+        for _ in range(ATTEMPTS_MAX):
+            activation = await self._db.read(lambda conn: _activation(conn, world_id))
+            if not activation.fence.pending:
+                return True
+            if await self._tell(activation):
+                return True
+        self._wake.set()
+        return False
+
+    async def run(self) -> None:
+        """Retry what is pending until cancelled."""
+        wait_s = self._retry_s
+        while True:
+            self._wake.clear()
+            failed = not await self._round()
+            wait_s = min(wait_s * 2, RETRY_MAX_S) if failed else self._retry_s
+            await first_of(self._clock.sleep(wait_s if failed else IDLE_S), self._wake.wait() if not failed else None)
+
+    def wake(self) -> None:
+        """Something became pending."""
+        self._wake.set()
+
+    async def _round(self) -> bool:
+        try:
+            pending = await self._db.read(activations.pending_fences)
+        except QmtlError as error:
+            log.warning("fences_unread", error=str(error))
+            return False
+        confirmed = [await self.push(world_id) for world_id in pending]
+        return all(confirmed)
+
+    async def _tell(self, activation: Activation) -> bool:
+        """One SetFence; False leaves it to another attempt with what is then stored."""
+        fence, world_id = activation.fence, activation.world_id
+        request = brokerpb.SetFenceRequest(
+            world_id=world_id,
+            epoch=fence.epoch,
+            state=f"FENCE_STATE_{fence.state.name}",
+            effective_mode=mode_to_proto(fence.effective_mode),
+        )
+        try:
+            with as_service():
+                await self._broker.SetFence(request, timeout=self._timeout_s)
+        except QmtlError as error:
+            await self._not_told(activation, error)
+            return False
+        await self._db.write(lambda conn: activations.confirm_epoch(conn, world_id, fence.epoch))
+        return True
+
+    async def _not_told(self, activation: Activation, error: QmtlError) -> None:
+        if error.reason == STALE_EPOCH:
+            await self._outrank(activation)
+        else:
+            log.warning("fence_pending", world=activation.world_id, epoch=activation.fence.epoch, error=str(error))
+
+    async def _outrank(self, told: Activation) -> None:
+        """Brokerage is ahead of this store (it was restored, or another replica moved on): step above it."""
+        try:
+            with as_service():
+                request = brokerpb.GetFenceRequest(world_id=told.world_id)
+                stored = int((await self._broker.GetFence(request, timeout=self._timeout_s)).fence.epoch)
+        except QmtlError as error:
+            log.warning("fence_unread", world=told.world_id, error=str(error))
+            return
+        log.warning("fence_outranked", world=told.world_id, ours=told.fence.epoch, stored=stored)
+        await self._db.write(lambda conn: self._raise_epoch(conn, told, stored))
+
+    def _raise_epoch(self, conn: Connection, told: Activation, stored: int) -> None:
+        world = store.lock_world(conn, told.world_id)
+        before = activations.load_activation(conn, world.world_id, world.created_at)
+        if before.fence.epoch != told.fence.epoch or stored < told.fence.epoch:
+            return  # somebody moved on meanwhile: the next attempt tells that
+        act = own_act("OutrankFence", world.world_id, self._clock.now())
+        verdicts = decide_world(conn, world, self._rules, act.now)
+        record(conn, world, self._rules, act, verdicts, before, outrank(before, stored, act.now))
+
+
+async def first_of(*waits: Awaitable[object] | None) -> None:
+    """Return when any of them is done; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits if wait is not None]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _activation(conn: Connection, world_id: str) -> Activation:
+    world = store.get_world(conn, world_id)
+    return activations.load_activation(conn, world_id, world.created_at)

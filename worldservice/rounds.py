@@ -1,0 +1,55 @@
+"""The re-decider: worlds above COMPUTE_ONLY are decided again at least every half ttl, and lowered at once."""
+
+import structlog
+from sqlalchemy import Connection
+
+from controlbus.database import Database
+from qmtl.core.clock import Clock
+from qmtl.core.errors import QmtlError
+from worldservice import activations, store
+from worldservice.acts import commit, own_act
+from worldservice.fences import FenceKeeper
+from worldservice.settling import HouseRules, settle
+
+log = structlog.stdlib.get_logger("qmtl.worldservice.rounds")
+
+
+class Redecider:
+    """Asks every trading world again; it only ever lowers."""
+
+    def __init__(self, db: Database, clock: Clock, rules: HouseRules, fences: FenceKeeper, interval_s: float) -> None:
+        self._db = db
+        self._clock = clock
+        self._rules = rules
+        self._fences = fences
+        self._interval_s = interval_s
+
+    async def run(self) -> None:
+        """One round per interval until cancelled; a store that does not answer is asked again next round."""
+        while True:
+            try:
+                await self.round()
+            except QmtlError as error:
+                log.warning("round_failed", error=str(error))
+            await self._clock.sleep(self._interval_s)
+
+    async def round(self) -> list[str]:
+        """Decide each trading world once; the worlds that were lowered."""
+        lowered = []
+        for world_id in await self._db.read(activations.trading_worlds):
+            if await self._db.write(lambda conn, world_id=world_id: self._settle(conn, world_id)):  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                lowered.append(world_id)
+                await self._fences.push(world_id)
+        return lowered
+
+    def _settle(self, conn: Connection, world_id: str) -> bool:
+        world = store.lock_world(conn, world_id)
+        act = own_act("Redecide", world_id, self._clock.now())
+        before = activations.load_activation(conn, world_id, world.created_at)
+        settled = settle(conn, world, self._rules, act)
+        if settled.activation.revision == before.revision:
+            return False
+        decision = settled.verdicts.decision
+        commit(conn, act, f"lowered to {settled.activation.effective_mode.value}: {', '.join(decision.reasons)}")
+        log.warning("lowered", world=world_id, mode=decision.effective_mode.value, reasons=decision.reasons)
+        return True

@@ -1,0 +1,80 @@
+"""The servicer: every RPC of WorldService that is built, by groups, and the list of those that are not."""
+
+from importlib.metadata import version
+
+from sqlalchemy import Connection
+
+from controlbus.bus import Bus
+from controlbus.relay import Relay
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from worldservice import activations, store
+from worldservice.domain.sessions import GATE_MARGIN, GATE_TTL
+from worldservice.house import House
+from worldservice.service_access import AccessCalls
+from worldservice.service_activation import ActivationCalls
+from worldservice.service_decisions import DecisionCalls
+from worldservice.service_sessions import SessionCalls
+from worldservice.service_worlds import WorldCalls
+from worldservice.tables import outbox
+from worldservice.wire import instant_to_proto
+
+APPLY, GRAPH = "two-phase apply", "world view graph"
+PLANNED = {
+    "EvaluateCohort": "selection constraints",
+    "ApproveLive": APPLY,
+    "RevokeLive": APPLY,
+    "Apply": APPLY,
+    "Resume": APPLY,
+    "GetApplyRun": APPLY,
+    "WatchApplyRun": APPLY,
+    "AckActivation": APPLY,
+    "UpsertWorldNode": GRAPH,
+    "ListWorldNodes": GRAPH,
+    "DeleteWorldNode": GRAPH,
+    "LookupValidation": GRAPH,
+    "PutValidation": GRAPH,
+    "InvalidateValidations": GRAPH,
+    "PutEdgeOverride": GRAPH,
+    "ListEdgeOverrides": GRAPH,
+    "DeleteEdgeOverride": GRAPH,
+}
+
+
+class WorldServicer(
+    WorldCalls, AccessCalls, DecisionCalls, ActivationCalls, SessionCalls, worldrpc.WorldServiceServicer
+):
+    """One method per RPC; the groups say what they do."""
+
+    def __init__(self, house: House, bus: Bus, relay: Relay) -> None:
+        self.house = house
+        self._bus = bus
+        self._relay = relay
+        self._started_at = house.clock.now()
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: object) -> pb.GetStatusResponse:
+        since = self.house.clock.now() - GATE_TTL - GATE_MARGIN
+
+        def work(conn: Connection) -> tuple[int, int, int, list[str]]:
+            depth = outbox.backlog(conn).depth
+            return (
+                depth,
+                store.count_worlds(conn),
+                activations.count_gates(conn, since),
+                activations.pending_fences(conn),
+            )
+
+        depth, worlds, gates, pending = await self.house.db.read(work)
+        nats = self._bus.status()
+        state = commonpb.DEPENDENCY_STATE_REACHABLE if nats.connected else commonpb.DEPENDENCY_STATE_UNREACHABLE
+        bus = commonpb.DependencyStatus(name="nats", state=state, detail="" if nats.connected else nats.detail)
+        status = commonpb.ServiceStatus(
+            service="worldservice",
+            version=version("qmtl"),
+            started_at=instant_to_proto(self._started_at),
+            dependencies=[bus],
+            outbox_depth=depth,
+            degraded=not nats.connected or self._relay.status().degraded or bool(pending),
+        )
+        return pb.GetStatusResponse(status=status, worlds=worlds, gate_sessions=gates, fences_pending=pending)

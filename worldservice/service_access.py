@@ -1,0 +1,163 @@
+"""RPCs of bindings, role grants and the audit log."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from qmtl.core.errors import NotFound, NotReady
+from qmtl.rpc.context import current_call
+from qmtl.world.v1 import service_pb2 as pb
+from worldservice import store
+from worldservice.acts import Act, audited, caller_of, commit, enter, look, on_behalf_of
+from worldservice.domain.access import Grant, Role, check_regrant, check_revoke, effective_role, require_role
+from worldservice.domain.worlds import (
+    Binding,
+    BindingState,
+    Side,
+    Stage,
+    WorldState,
+    require_strategy_id,
+)
+from worldservice.house import House
+from worldservice.settling import Settled, settle
+from worldservice.store import AuditRow
+from worldservice.wire import optional_text, page_from_proto, page_of, require_text, sides_from_proto, span_to_proto
+from worldservice.wire_worlds import (
+    audit_to_proto,
+    binding_to_proto,
+    grant_to_proto,
+    role_from_proto,
+    role_to_proto,
+)
+
+ROLE_TTL = timedelta(seconds=10)  # how long a gateway may go on with a role that was revoked meanwhile
+
+
+class AccessCalls:
+    """Who and what belongs to a world."""
+
+    house: House
+
+    @audited
+    async def BindStrategy(self, request: pb.BindStrategyRequest, act: Act) -> pb.BindStrategyResponse:
+        require_strategy_id(request.strategy_id)
+        sides = sides_from_proto(request.sides, "sides")
+        named = on_behalf_of(act, optional_text(request.on_behalf_of, "on_behalf_of"))
+
+        def work(conn: Connection) -> tuple[Binding, Settled]:
+            binding = _bind(conn, named, request.strategy_id, request.plan_version, sides)
+            settled = settle(conn, store.get_world(conn, named.world_id), self.house.rules, named)
+            commit(conn, named, f"bound at {binding.stage.value}, plan {binding.plan_version}")
+            return binding, settled
+
+        binding, settled = await self.house.db.write(work)
+        await self.house.enforce(settled)
+        return pb.BindStrategyResponse(binding=binding_to_proto(binding))
+
+    @audited
+    async def UnbindStrategy(self, request: pb.UnbindStrategyRequest, act: Act) -> pb.UnbindStrategyResponse:
+        require_strategy_id(request.strategy_id)
+        named = on_behalf_of(act, optional_text(request.on_behalf_of, "on_behalf_of"))
+
+        def work(conn: Connection) -> tuple[Binding, Settled]:
+            world = enter(conn, named, Role.OPERATOR)
+            found = store.find_binding(conn, world.world_id, request.strategy_id)
+            if found is None:
+                raise NotFound("E_BINDING_UNKNOWN", f"{request.strategy_id} was never bound to {world.world_id}")
+            removed = replace(found, state=BindingState.REMOVED, stage=Stage.BACKTEST)
+            store.save_binding(conn, removed)
+            settled = settle(conn, world, self.house.rules, named)
+            commit(conn, named, "removed")
+            return removed, settled
+
+        binding, settled = await self.house.db.write(work)
+        await self.house.enforce(settled)
+        return pb.UnbindStrategyResponse(binding=binding_to_proto(binding))
+
+    async def ListBindings(self, request: pb.ListBindingsRequest, context: object) -> pb.ListBindingsResponse:
+        caller, page = caller_of(current_call()), page_from_proto(request.page)
+
+        def work(conn: Connection) -> list[Binding]:
+            return store.list_bindings(conn, look(conn, caller, request.world_id).world_id, page)
+
+        shown, info = page_of(await self.house.db.read(work), page, lambda binding: binding.strategy_id)
+        return pb.ListBindingsResponse(bindings=[binding_to_proto(binding) for binding in shown], page=info)
+
+    @audited
+    async def Grant(self, request: pb.GrantRequest, act: Act) -> pb.GrantResponse:
+        role = role_from_proto(request.role, "role")
+        grant = Grant(act.world_id, require_text(request.subject, "subject"), role, act.actor, act.now)
+
+        def work(conn: Connection) -> None:
+            enter(conn, act, Role.OWNER)
+            check_regrant(store.grants_of(conn, act.world_id), grant.subject, role)
+            store.save_grant(conn, grant)
+            commit(conn, act, f"{grant.subject} is {role.name.lower()}")
+
+        await self.house.db.write(work)
+        return pb.GrantResponse(grant=grant_to_proto(grant))
+
+    @audited
+    async def Revoke(self, request: pb.RevokeRequest, act: Act) -> pb.RevokeResponse:
+        subject = require_text(request.subject, "subject")
+
+        def work(conn: Connection) -> None:
+            enter(conn, act, Role.OWNER)
+            check_revoke(store.grants_of(conn, act.world_id), subject)
+            store.delete_grant(conn, act.world_id, subject)
+            commit(conn, act, f"{subject} has no role")
+
+        await self.house.db.write(work)
+        return pb.RevokeResponse()
+
+    async def ListGrants(self, request: pb.ListGrantsRequest, context: object) -> pb.ListGrantsResponse:
+        caller, page = caller_of(current_call()), page_from_proto(request.page)
+
+        def work(conn: Connection) -> list[Grant]:
+            look(conn, caller, request.world_id)
+            return [grant for grant in store.grants_of(conn, request.world_id) if grant.subject > page.after]
+
+        shown, info = page_of(await self.house.db.read(work), page, lambda grant: grant.subject)
+        return pb.ListGrantsResponse(grants=[grant_to_proto(grant) for grant in shown], page=info)
+
+    async def GetEffectiveRole(
+        self, request: pb.GetEffectiveRoleRequest, context: object
+    ) -> pb.GetEffectiveRoleResponse:
+        caller = caller_of(current_call())
+
+        def work(conn: Connection) -> Role:
+            world = store.get_world(conn, request.world_id)
+            grants = store.grants_of(conn, world.world_id)
+            require_role(caller, world.world_id, Role.NONE, grants)
+            return effective_role(caller, grants)
+
+        role = await self.house.db.read(work)
+        return pb.GetEffectiveRoleResponse(
+            role=role_to_proto(role), subject=caller.subject, ttl=span_to_proto(ROLE_TTL)
+        )
+
+    async def ListAudit(self, request: pb.ListAuditRequest, context: object) -> pb.ListAuditResponse:
+        caller, page = caller_of(current_call()), page_from_proto(request.page, numeric=True)
+
+        def work(conn: Connection) -> list[AuditRow]:
+            look(conn, caller, request.world_id)
+            return store.list_audit(conn, request.world_id, page)
+
+        shown, info = page_of(await self.house.db.read(work), page, lambda row: str(row.sequence))
+        return pb.ListAuditResponse(entries=[audit_to_proto(row) for row in shown], page=info)
+
+
+def _bind(conn: Connection, act: Act, strategy_id: str, plan_version: int, sides: frozenset[Side]) -> Binding:
+    """Binding again what is bound keeps its stage; what was removed starts at BACKTEST again."""
+    world = enter(conn, act, Role.OPERATOR)
+    if world.state is not WorldState.ACTIVE:
+        raise NotReady(f"E_WORLD_{world.state.value}", f"world {world.world_id} is {world.state.value}, want ACTIVE")
+    found = store.find_binding(conn, world.world_id, strategy_id)
+    fresh = Binding(
+        world.world_id, strategy_id, Stage.BACKTEST, BindingState.ACTIVE, sides, plan_version, act.actor, act.now
+    )
+    if found is not None and found.state is BindingState.ACTIVE:
+        fresh = replace(found, sides=sides, plan_version=plan_version)
+    store.save_binding(conn, fresh)
+    return fresh

@@ -1,0 +1,108 @@
+"""RPCs of activation: set, get, compare, watch."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from sqlalchemy import Connection
+
+from qmtl.core.errors import InvalidRequest, NotReady, Unavailable
+from qmtl.rpc.context import current_call
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import world_pb2 as worldpb
+from worldservice import activations, store
+from worldservice.acts import Act, audited, caller_of, commit, enter, look
+from worldservice.domain.access import Caller, Role
+from worldservice.domain.activation import Activation, Change, change_activation
+from worldservice.domain.sessions import Session
+from worldservice.domain.worlds import WorldState, require_etag
+from worldservice.fences import first_of
+from worldservice.house import House
+from worldservice.settling import ACTIVATION_SIGNAL, Settled, decide_world, record
+from worldservice.wire_activation import activation_to_proto, change_from_proto
+
+CHANGES_MAX = 1_000
+WATCH_BATCH = 64
+WATCH_POLL_S = 1.0  # commits of other replicas send no signal
+
+
+class ActivationCalls:
+    """What strategies may do, and who is told."""
+
+    house: House
+
+    @audited
+    async def SetActivation(self, request: pb.SetActivationRequest, act: Act) -> pb.SetActivationResponse:
+        changes = _changes(request)
+
+        def work(conn: Connection) -> Settled:
+            return self._change(conn, act, request.etag, changes, request.reason)
+
+        settled = await self.house.db.write(work)
+        pending = await self.house.enforce(settled)
+        envelope = activation_to_proto(settled.activation, settled.sessions)
+        envelope.fence_pending = pending
+        return pb.SetActivationResponse(activation=envelope)
+
+    async def GetActivation(self, request: pb.GetActivationRequest, context: object) -> pb.GetActivationResponse:
+        caller = caller_of(current_call())
+        activation, sessions = await self.house.db.read(lambda conn: _snapshot(conn, caller, request.world_id))
+        return pb.GetActivationResponse(activation=activation_to_proto(activation, sessions))
+
+    async def GetStateHash(self, request: pb.GetStateHashRequest, context: object) -> pb.GetStateHashResponse:
+        caller = caller_of(current_call())
+        activation, _ = await self.house.db.read(lambda conn: _snapshot(conn, caller, request.world_id))
+        return pb.GetStateHashResponse(revision=activation.revision, state_hash=activation.state_hash)
+
+    async def WatchActivation(
+        self, request: pb.WatchActivationRequest, context: object
+    ) -> AsyncIterator[pb.WatchActivationResponse]:
+        caller, world_id = caller_of(current_call()), request.world_id
+        changed = asyncio.Event()
+        stop = self.house.db.on_signal(ACTIVATION_SIGNAL, changed.set)
+        try:
+            activation, sessions = await self.house.db.read(lambda conn: _snapshot(conn, caller, world_id))
+            yield pb.WatchActivationResponse(activation=activation_to_proto(activation, sessions))
+            seen = activation.revision
+            while not self.house.draining.is_set():
+                changed.clear()
+                news = await self._news(world_id, seen)
+                for envelope in news:
+                    yield pb.WatchActivationResponse(activation=envelope)
+                    seen = envelope.revision
+                if len(news) == WATCH_BATCH:
+                    continue
+                await first_of(changed.wait(), self.house.draining.wait(), self.house.clock.sleep(WATCH_POLL_S))
+        finally:
+            stop()
+        raise Unavailable("E_GOING_AWAY", "the server is going away", hint="watch again; a snapshot comes first")
+
+    async def _news(self, world_id: str, seen: int) -> list[worldpb.ActivationEnvelope]:
+        rows = await self.house.db.read(lambda conn: activations.history_after(conn, world_id, seen, WATCH_BATCH))
+        return [worldpb.ActivationEnvelope.FromString(row) for row in rows]
+
+    def _change(self, conn: Connection, act: Act, etag: str, changes: list[Change], reason: str) -> Settled:
+        world = enter(conn, act, Role.OPERATOR)
+        if world.state is WorldState.DELETED:
+            raise NotReady("E_WORLD_DELETED", f"world {world.world_id} is deleted")
+        before = activations.load_activation(conn, world.world_id, world.created_at)
+        require_etag(etag, before.etag, f"activation of {world.world_id}")
+        bindings = store.active_bindings(conn, world.world_id)
+        verdicts = decide_world(conn, world, self.house.rules, act.now)
+        after, staged = change_activation(before, changes, bindings, verdicts.ceiling_of, act.now)
+        for binding in staged.values():
+            store.save_binding(conn, binding)
+        settled = record(conn, world, self.house.rules, act, verdicts, before, after)
+        commit(conn, act, f"revision {after.revision}, epoch {after.fence.epoch}: {reason}")
+        return settled
+
+
+def _snapshot(conn: Connection, caller: Caller, world_id: str) -> tuple[Activation, tuple[Session, ...]]:
+    world = look(conn, caller, world_id)
+    activation = activations.load_activation(conn, world.world_id, world.created_at)
+    return activation, activations.open_sessions(conn, world.world_id)
+
+
+def _changes(request: pb.SetActivationRequest) -> list[Change]:
+    if not 0 < len(request.changes) <= CHANGES_MAX:
+        raise InvalidRequest("E_CHANGES", f"changes has {len(request.changes)} entries, want 1 to {CHANGES_MAX}")
+    return [change_from_proto(change, f"changes[{index}]") for index, change in enumerate(request.changes)]

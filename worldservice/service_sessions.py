@@ -1,0 +1,193 @@
+"""RPCs of the sessions of worlds and the gate sessions of gateways; all for other services but the readers'."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady
+from qmtl.core.modes import ExecutionDomain, orders_allowed
+from qmtl.rpc.context import current_call
+from qmtl.world.v1 import service_pb2 as pb
+from worldservice import activations, store
+from worldservice.acts import Act, audited, caller_of, commit, enter, look
+from worldservice.domain.access import Role
+from worldservice.domain.activation import Activation
+from worldservice.domain.sessions import (
+    GateSession,
+    Session,
+    SessionPlan,
+    advance,
+    domains_entered,
+    gate_lapsed,
+    lags,
+    open_session,
+)
+from worldservice.house import House
+from worldservice.settling import decide_world, session_plan
+from worldservice.wire import instant_from_proto, optional_text, require_text
+from worldservice.wire_activation import activation_to_proto, domain_from_proto, gate_to_proto, session_to_proto
+
+GATES_KEPT = timedelta(hours=1)
+Snapshot = tuple[Activation, tuple[Session, ...]]
+
+
+class SessionCalls:
+    """One session per world and trading domain; one gate session per gateway."""
+
+    house: House
+
+    @audited
+    async def OpenSession(self, request: pb.OpenSessionRequest, act: Act) -> pb.OpenSessionResponse:
+        domain = _trading(request.execution_domain)
+        start = instant_from_proto(request.start, "start") if request.HasField("start") else None
+        preset = optional_text(request.data_preset, "data_preset")
+        fingerprint = optional_text(request.dataset_fingerprint, "dataset_fingerprint")
+
+        def work(conn: Connection) -> Session:
+            world = enter(conn, act, Role.OPERATOR)
+            found = _find_open(conn, world.world_id, domain)
+            if found is not None:
+                return found
+            activation = activations.load_activation(conn, world.world_id, world.created_at)
+            if domain not in domains_entered(activation):
+                raise _nobody_there(world.world_id, domain)
+            verdicts = decide_world(conn, world, self.house.rules, act.now)
+            plan = session_plan(world, self.house.rules, verdicts, act.now)
+            asked = SessionPlan(
+                start or plan.start, preset or plan.data_preset, fingerprint or plan.dataset_fingerprint
+            )
+            session = open_session(world.world_id, domain, asked, act.now)
+            activations.save_session(conn, session)
+            commit(conn, act, f"opened {session.session_id}")
+            return session
+
+        return pb.OpenSessionResponse(session=session_to_proto(await self.house.db.write(work)))
+
+    async def GetSession(self, request: pb.GetSessionRequest, context: object) -> pb.GetSessionResponse:
+        caller, domain = caller_of(current_call()), _trading(request.execution_domain)
+
+        def work(conn: Connection) -> Session:
+            found = _find_open(conn, look(conn, caller, request.world_id).world_id, domain)
+            if found is None:
+                raise NotFound("E_SESSION_UNKNOWN", f"world {request.world_id} has no open {domain.value} session")
+            return found
+
+        return pb.GetSessionResponse(session=session_to_proto(await self.house.db.read(work)))
+
+    @audited
+    async def AdvanceWatermark(self, request: pb.AdvanceWatermarkRequest, act: Act) -> pb.AdvanceWatermarkResponse:
+        """Comes with every bar: only its refusals are audited."""
+        watermark = instant_from_proto(request.watermark, "watermark")
+
+        def work(conn: Connection) -> Session:
+            session = _session_of(conn, act, request.session_id)
+            advanced = advance(session, watermark)
+            if advanced != session:
+                activations.save_session(conn, advanced)
+            return advanced
+
+        return pb.AdvanceWatermarkResponse(session=session_to_proto(await self.house.db.write(work)))
+
+    @audited
+    async def CloseSession(self, request: pb.CloseSessionRequest, act: Act) -> pb.CloseSessionResponse:
+        def work(conn: Connection) -> Session:
+            session = _session_of(conn, act, request.session_id)
+            if session.closed_at is not None:
+                return session
+            world = store.get_world(conn, session.world_id)
+            activation = activations.load_activation(conn, world.world_id, world.created_at)
+            if session.domain in domains_entered(activation):
+                raise NotReady(
+                    "E_SESSION_IN_USE",
+                    f"strategies of {world.world_id} are in {session.domain.value}",
+                    hint="lower their stage; the session closes with the last one",
+                )
+            closed = replace(session, closed_at=act.now)
+            activations.save_session(conn, closed)
+            commit(conn, replace(act, world_id=world.world_id), f"closed {session.session_id}")
+            return closed
+
+        return pb.CloseSessionResponse(session=session_to_proto(await self.house.db.write(work)))
+
+    @audited
+    async def OpenGateSession(self, request: pb.OpenGateSessionRequest, act: Act) -> pb.OpenGateSessionResponse:
+        gateway_id = require_text(request.gateway_id, "gateway_id")
+        gate = GateSession(gateway_id, require_text(request.boot_id, "boot_id"), act.now, {})
+
+        def work(conn: Connection) -> list[Snapshot]:
+            activations.prune_gates(conn, act.now - GATES_KEPT)
+            activations.save_gate(conn, gate)
+            commit(conn, act, f"gateway {gateway_id} joined as {gate.boot_id}")
+            return _all_activations(conn)
+
+        snapshots = await self.house.db.write(work)
+        envelopes = [activation_to_proto(*snapshot) for snapshot in snapshots]
+        return pb.OpenGateSessionResponse(session=gate_to_proto(gate), activations=envelopes)
+
+    @audited
+    async def RenewGateSession(self, request: pb.RenewGateSessionRequest, act: Act) -> pb.RenewGateSessionResponse:
+        """Comes every second or two from each gateway: only its refusals are audited."""
+        gateway_id = require_text(request.gateway_id, "gateway_id")
+        boot_id = require_text(request.boot_id, "boot_id")
+        applied = dict(request.applied_revisions)
+
+        def work(conn: Connection) -> tuple[GateSession, list[Snapshot]]:
+            gate = activations.find_gate(conn, gateway_id)
+            if gate is None or gate.boot_id != boot_id or gate_lapsed(gate, act.now):
+                raise NotFound("E_GATE_SESSION_UNKNOWN", f"gateway {gateway_id} has no session", hint="open one")
+            snapshots = _all_activations(conn)
+            _refuse_deaf(applied, snapshots, act.now, self.house.gate_skew_max)
+            renewed = GateSession(gateway_id, boot_id, act.now, applied)
+            activations.save_gate(conn, renewed)
+            return renewed, [s for s in snapshots if applied.get(s[0].world_id, 0) != s[0].revision]
+
+        gate, news = await self.house.db.write(work)
+        envelopes = [activation_to_proto(*snapshot) for snapshot in news]
+        return pb.RenewGateSessionResponse(session=gate_to_proto(gate), activations=envelopes)
+
+
+def _trading(number: int) -> ExecutionDomain:
+    domain = domain_from_proto(number, "execution_domain")
+    if not orders_allowed(domain):
+        raise InvalidRequest("E_DOMAIN", f"execution_domain is {domain.value}, want DRYRUN or LIVE")
+    return domain
+
+
+def _find_open(conn: Connection, world_id: str, domain: ExecutionDomain) -> Session | None:
+    return next((s for s in activations.open_sessions(conn, world_id) if s.domain is domain), None)
+
+
+def _nobody_there(world_id: str, domain: ExecutionDomain) -> NotReady:
+    return NotReady(
+        "E_MODE_CEILING",
+        f"no strategy of world {world_id} is in {domain.value}",
+        hint="an operator raises one with SetActivation, which opens the session",
+    )
+
+
+def _session_of(conn: Connection, act: Act, session_id: str) -> Session:
+    """A session whose world the caller may operate, with the world locked."""
+    found = activations.get_session(conn, require_text(session_id, "session_id"))
+    enter(conn, replace(act, world_id=found.world_id), Role.OPERATOR)
+    return activations.get_session(conn, session_id)
+
+
+def _all_activations(conn: Connection) -> list[Snapshot]:
+    """Every world that ever had an activation; the others are shut by having none."""
+    return [
+        (activation, activations.open_sessions(conn, activation.world_id))
+        for world in store.worlds_activated(conn)
+        for activation in [activations.load_activation(conn, world.world_id, world.created_at)]
+    ]
+
+
+def _refuse_deaf(applied: dict[str, int], snapshots: list[Snapshot], now: datetime, skew_max: timedelta) -> None:
+    behind = lags(applied, {a.world_id: (a.revision, a.time) for a, _ in snapshots}, now, skew_max)
+    if behind:
+        raise NotReady(
+            "E_GATE_LAGS",
+            f"applied revisions lag in {', '.join(behind[:10])}",
+            hint="load the snapshots: open a new gate session",
+            metadata={"worlds": ",".join(behind[:10])},
+        )

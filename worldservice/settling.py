@@ -1,0 +1,132 @@
+"""Decide a world and bring its activation down to the decision, inside one transaction of the caller.
+
+Every write that can change a decision ends with `settle`, and so does each round of the re-decider; a lower
+mode, its revision, epoch, sessions and events are therefore committed together or not at all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from sqlalchemy import Connection
+
+from controlbus.database import signal
+from qmtl.core.modes import domain_of
+from worldservice import activations, runs, store
+from worldservice.acts import Act
+from worldservice.domain import activation as domain
+from worldservice.domain.activation import Activation
+from worldservice.domain.decisions import Verdicts, WorldFacts, changed, decide
+from worldservice.domain.evaluation import Candidate, Evidence
+from worldservice.domain.policy import Policy, parse_policy
+from worldservice.domain.sessions import Session, SessionPlan, data_state, follow
+from worldservice.domain.worlds import Stage, World, is_replay
+from worldservice.events import activation_updated, decision_updated
+from worldservice.tables import outbox
+from worldservice.wire_activation import activation_to_proto
+
+ACTIVATION_SIGNAL = "activation"
+compiled = lru_cache(maxsize=256)(parse_policy)  # by document, which a version never changes
+
+
+@dataclass(frozen=True, slots=True)
+class HouseRules:
+    """What of the settings a decision depends on."""
+
+    replay_presets: tuple[str, ...]
+    decision_ttl: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a world came to: its decision with the reports, its activation and open sessions."""
+
+    verdicts: Verdicts
+    activation: Activation
+    sessions: tuple[Session, ...]
+
+
+def decide_world(
+    conn: Connection,
+    world: World,
+    rules: HouseRules,
+    now: datetime,
+    *,
+    as_of: datetime | None = None,
+    instead: Mapping[str, Evidence] | None = None,
+) -> Verdicts:
+    """The decision on a world; a read. `instead`: evidence to judge some strategies by, in place of the stored."""
+    facts = load_facts(conn, world, rules, now, instead or {})
+    verdicts = decide(facts, now, as_of=as_of, ttl=rules.decision_ttl)
+    if as_of is not None:
+        return verdicts
+    wanted = domain_of(verdicts.decision.effective_mode)
+    starts = [s.start for s in activations.open_sessions(conn, world.world_id) if s.domain is wanted]
+    if not starts:
+        return verdicts
+    return replace(verdicts, decision=replace(verdicts.decision, as_of=starts[0]))
+
+
+def load_facts(
+    conn: Connection, world: World, rules: HouseRules, now: datetime, instead: Mapping[str, Evidence]
+) -> WorldFacts:
+    """Until profiles per stage exist, a policy's gates judge backtest evidence; paper runs are recorded beside it."""
+    evidence = {**runs.latest_evidence(conn, world.world_id, Stage.BACKTEST), **instead}
+    bound = store.active_bindings(conn, world.world_id).values()
+    candidates = tuple(Candidate(b.strategy_id, b.sides, evidence.get(b.strategy_id)) for b in bound)
+    ends = [c.evidence.data_end for c in candidates if c.evidence is not None and c.evidence.data_end is not None]
+    replay = is_replay(world, rules.replay_presets)
+    sessions = activations.open_sessions(conn, world.world_id)
+    data = data_state(now, max(ends, default=None), sessions, replay=replay)
+    return WorldFacts(world, _policy(conn, world), candidates, data, replay)
+
+
+def settle(conn: Connection, world: World, rules: HouseRules, act: Act) -> Settled:
+    """Decide, record the decision if it is news, and lower the activation where the decision is lower."""
+    verdicts = decide_world(conn, world, rules, act.now)
+    if changed(runs.last_decision(conn, world.world_id), verdicts.decision):
+        runs.append_decision(conn, verdicts.decision)
+        outbox.append(conn, decision_updated(verdicts.decision, act))
+    before = activations.load_activation(conn, world.world_id, world.created_at)
+    bindings = store.active_bindings(conn, world.world_id)
+    after = domain.settle(before, bindings, verdicts.ceiling_of, act.now)
+    return record(conn, world, rules, act, verdicts, before, after)
+
+
+def record(
+    conn: Connection,
+    world: World,
+    rules: HouseRules,
+    act: Act,
+    verdicts: Verdicts,
+    before: Activation,
+    after: Activation,
+) -> Settled:
+    """Store an activation that moved on, with its sessions, its place in the history and its event."""
+    open_now = activations.open_sessions(conn, world.world_id)
+    if after is before:
+        return Settled(verdicts, after, open_now)
+    for session in follow(after, open_now, session_plan(world, rules, verdicts, act.now), act.now):
+        activations.save_session(conn, session)
+    open_now = activations.open_sessions(conn, world.world_id)
+    activations.save_activation(conn, after)
+    envelope = activation_to_proto(after, open_now)
+    activations.append_history(conn, world.world_id, after.revision, envelope.SerializeToString(deterministic=True))
+    outbox.append(conn, activation_updated(after, open_now, act))
+    signal(conn, ACTIVATION_SIGNAL)
+    return Settled(verdicts, after, open_now)
+
+
+def session_plan(world: World, rules: HouseRules, verdicts: Verdicts, now: datetime) -> SessionPlan:
+    """A live session starts now; a replay starts where the evaluated data ends, so that it plays what is new."""
+    decision = verdicts.decision
+    start = decision.data_end or now if is_replay(world, rules.replay_presets) else now
+    preset = world.data_presets[0] if world.data_presets else ""
+    return SessionPlan(start, preset, decision.dataset_fingerprint)
+
+
+def _policy(conn: Connection, world: World) -> Policy | None:
+    if world.default_policy_version == 0:
+        return None
+    return compiled(store.get_policy(conn, world.world_id, world.default_policy_version).document)

@@ -1,0 +1,206 @@
+"""The tables of worldservice. Times are integer microseconds since the epoch; sets and reports are JSON text."""
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from controlbus.outbox import outbox_tables
+
+metadata = sa.MetaData()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+worlds = sa.Table(
+    "worlds",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("labels", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("allow_live", sa.Boolean, nullable=False),
+    sa.Column("circuit_breaker", sa.Boolean, nullable=False),
+    sa.Column("default_policy_version", sa.Integer, nullable=False),
+    sa.Column("data_presets", sa.Text, nullable=False),
+    sa.Column("created_us", _BIG, nullable=False),
+    sa.Column("updated_us", _BIG, nullable=False),
+    sa.Column("revision", _BIG, nullable=False),
+)
+
+policies = sa.Table(
+    "policies",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("checksum", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("created_us", _BIG, nullable=False),
+    sa.Column("valid_from_us", _BIG, nullable=True),
+    sa.UniqueConstraint("world_id", "checksum", name="policies_checksum"),
+)
+
+bindings = sa.Table(
+    "bindings",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("sides", sa.Text, nullable=False),
+    sa.Column("plan_version", sa.Integer, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("created_us", _BIG, nullable=False),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("sequence", _BIG, primary_key=True, autoincrement=True),
+    sa.Column("world_id", sa.Text, nullable=False),
+    sa.Column("decision", sa.Text, nullable=False),
+    sa.Column("decided_us", _BIG, nullable=False),
+    sa.Index("decisions_world", "world_id", "sequence"),
+)
+
+activations = sa.Table(
+    "activations",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("revision", _BIG, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("sequence", _BIG, nullable=False),
+    sa.Column("phase", sa.Text, nullable=False),
+    sa.Column("requires_ack", sa.Boolean, nullable=False),
+    sa.Column("time_us", _BIG, nullable=False),
+)
+
+world_fences = sa.Table(
+    "world_fences",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("epoch", _BIG, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("effective_mode", sa.Text, nullable=False),
+    sa.Column("confirmed_epoch", _BIG, nullable=False),
+)
+
+activation_entries = sa.Table(
+    "activation_entries",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("side", sa.Text, primary_key=True),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("weight", sa.Double, nullable=False),
+    sa.Column("freeze", sa.Boolean, nullable=False),
+    sa.Column("drain", sa.Boolean, nullable=False),
+    sa.Column("valid_from_us", _BIG, nullable=True),
+    sa.Column("valid_until_us", _BIG, nullable=True),
+    sa.Column("changed_us", _BIG, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("effective_mode", sa.Text, nullable=False),
+)
+
+activation_history = sa.Table(
+    "activation_history",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("revision", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("envelope", sa.LargeBinary, nullable=False),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("session_id", sa.Text, primary_key=True),
+    sa.Column("world_id", sa.Text, nullable=False),
+    sa.Column("execution_domain", sa.Text, nullable=False),
+    sa.Column("start_us", _BIG, nullable=False),
+    sa.Column("watermark_us", _BIG, nullable=False),
+    sa.Column("data_preset", sa.Text, nullable=False),
+    sa.Column("dataset_fingerprint", sa.Text, nullable=False),
+    sa.Column("opened_us", _BIG, nullable=False),
+    sa.Column("closed_us", _BIG, nullable=True),
+)
+_OPEN = sessions.c.closed_us.is_(None)
+sa.Index(
+    "sessions_open",
+    sessions.c.world_id,
+    sessions.c.execution_domain,
+    unique=True,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
+)
+
+gate_sessions = sa.Table(
+    "gate_sessions",
+    metadata,
+    sa.Column("gateway_id", sa.Text, primary_key=True),
+    sa.Column("boot_id", sa.Text, nullable=False),
+    sa.Column("renewed_us", _BIG, nullable=False),
+    sa.Column("applied", sa.Text, nullable=False),
+)
+
+evaluation_runs = sa.Table(
+    "evaluation_runs",
+    metadata,
+    sa.Column("sequence", _BIG, primary_key=True, autoincrement=True),
+    sa.Column("world_id", sa.Text, nullable=False),
+    sa.Column("strategy_id", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("report", sa.Text, nullable=True),
+    sa.Column("recommended_stage", sa.Text, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("created_us", _BIG, nullable=False),
+    sa.UniqueConstraint("world_id", "strategy_id", "run_id", "revision", name="evaluation_runs_revision"),
+    sa.Index("evaluation_runs_latest", "world_id", "strategy_id", "stage", "sequence"),
+)
+
+role_grants = sa.Table(
+    "role_grants",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("role", sa.Integer, nullable=False),
+    sa.Column("granted_by", sa.Text, nullable=False),
+    sa.Column("granted_us", _BIG, nullable=False),
+)
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("sequence", _BIG, primary_key=True, autoincrement=True),
+    sa.Column("world_id", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("correlation_id", sa.Text, nullable=False),
+    sa.Column("time_us", _BIG, nullable=False),
+    sa.Index("audit_log_world", "world_id", "sequence"),
+)
+
+outbox = outbox_tables(metadata)
+
+
+def micros(instant: datetime) -> int:
+    """Microseconds since the epoch, exactly."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def instant(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def micros_or_none(value: datetime | None) -> int | None:
+    return None if value is None else micros(value)
+
+
+def instant_or_none(us: int | None) -> datetime | None:
+    return None if us is None else instant(us)

@@ -1,0 +1,127 @@
+"""Proto and domain, both ways, for the small words all messages share; and the paging of listings.
+
+An enum value that is unspecified or unknown is refused here, never guessed; an absent time is None.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Protocol, TypeVar
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest, Violation
+from worldservice.domain.worlds import BOTH_SIDES, Side
+from worldservice.store import Page
+
+PAGE_DEFAULT = 100
+PAGE_MAX = 1000
+
+E = TypeVar("E", bound=Enum)
+T = TypeVar("T")
+
+
+class EnumWords(Protocol):
+    """What protobuf's EnumTypeWrapper offers; its stub type is generic over each enum."""
+
+    def Name(self, number: int) -> str: ...  # protobuf's own name
+
+    def Value(self, name: str) -> int: ...  # protobuf's own name
+
+
+def enum_from_proto(number: int, words: EnumWords, prefix: str, cls: type[E], field: str) -> E:
+    """The domain's word of an enum number. Raises InvalidRequest (E_ENUM)."""
+    try:
+        name = words.Name(number).removeprefix(prefix)
+    except ValueError:
+        name = str(number)
+    if name not in cls.__members__:
+        want = f"one of {', '.join(cls.__members__)}"
+        raise InvalidRequest("E_ENUM", f"{field} is {name}, want {want}", violations=[Violation(field, name, want)])
+    return cls[name]
+
+
+def instant_to_proto(value: datetime | None) -> Timestamp | None:
+    if value is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(value.astimezone(UTC))
+    return stamp
+
+
+def instant_from_proto(message: Timestamp, field: str) -> datetime:
+    """The instant, cut to microseconds. Raises InvalidRequest (E_TIME) outside the years 1 to 9999."""
+    try:
+        return message.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        want = "a time in the years 1 to 9999"
+        value = f"{message.seconds} s"
+        raise InvalidRequest(
+            "E_TIME", f"{field} is {value}, want {want}", violations=[Violation(field, value, want)]
+        ) from None
+
+
+def span_to_proto(value: timedelta) -> Duration:
+    span = Duration()
+    span.FromTimedelta(value)
+    return span
+
+
+def sides_from_proto(numbers: Iterable[int], field: str) -> frozenset[Side]:
+    """Empty means both."""
+    sides = {enum_from_proto(number, commonpb.Side, "SIDE_", Side, field) for number in numbers}
+    return frozenset(sides) or BOTH_SIDES
+
+
+def sides_to_proto(sides: frozenset[Side]) -> list[str]:
+    return sorted(f"SIDE_{side.name}" for side in sides)
+
+
+def require_text(value: str, field: str, length_max: int = 200) -> str:
+    """Raises InvalidRequest (E_FIELD) for an empty, overlong or unprintable text."""
+    if not value or len(value) > length_max or not value.isprintable():
+        want = f"1 to {length_max} printable characters"
+        shown = value[:80]
+        raise InvalidRequest(
+            "E_FIELD", f"{field} is {shown!r}, want {want}", violations=[Violation(field, shown, want)]
+        )
+    return value
+
+
+def optional_text(value: str, field: str) -> str:
+    """Raises InvalidRequest (E_FIELD) for a text that is not empty and not fit either."""
+    return require_text(value, field) if value else ""
+
+
+def page_from_proto(message: commonpb.PageRequest, *, numeric: bool = False) -> Page:
+    """Raises InvalidRequest (E_PAGE_SIZE, E_PAGE_TOKEN); `numeric`: the token of this listing is a number."""
+    size = message.page_size or PAGE_DEFAULT
+    if size > PAGE_MAX:
+        raise InvalidRequest(
+            "E_PAGE_SIZE",
+            f"page.page_size is {size}, want at most {PAGE_MAX}",
+            violations=[Violation("page.page_size", str(size), f"at most {PAGE_MAX}")],
+        )
+    try:
+        after = base64.urlsafe_b64decode(message.page_token.encode()).decode()
+        if (numeric and after and not 0 <= int(after) < 2**63) or not after.isprintable():
+            raise ValueError(after)
+    except (binascii.Error, ValueError):
+        raise InvalidRequest(
+            "E_PAGE_TOKEN",
+            "page.page_token is not a token of this listing, want next_page_token of the page before or nothing",
+        ) from None
+    return Page(size, after)
+
+
+def page_of(rows: Sequence[T], page: Page, key: Callable[[T], str]) -> tuple[Sequence[T], commonpb.PageInfo]:
+    """The rows that fit (a listing reads one more than it shows) and where to go on."""
+    shown = rows[: page.size]
+    if len(rows) <= page.size:
+        return shown, commonpb.PageInfo()
+    token = base64.urlsafe_b64encode(key(shown[-1]).encode()).decode()
+    return shown, commonpb.PageInfo(next_page_token=token)
