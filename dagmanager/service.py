@@ -29,7 +29,8 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, Unavailable
 from qmtl.dag.v1 import service_pb2 as pb
 from qmtl.dag.v1 import service_pb2_grpc as rpc
-from qmtl.rpc.context import Role, current_call, require_role, require_world
+from qmtl.rpc.auth import Role
+from qmtl.rpc.context import current_call, require_role, require_world
 from qmtl.wire.graph import dag_from_proto
 from qmtl.wire.words import instant_from_proto, refused
 

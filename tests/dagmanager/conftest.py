@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from controlbus.database import Database
+from qmtl.rpc.auth import ensure_dev_keys
+from tests.dagmanager.estate import Estate
+from tests.dagmanager.serving import Served, serving
+
+
+@pytest.fixture
+async def estate(database_url: str) -> AsyncIterator[Estate]:
+    """An empty graph, on SQLite and on PostgreSQL."""
+    db = Database(database_url)
+    await db.migrate("dagmanager:migrations")
+    yield Estate(db)
+    await db.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    ensure_dev_keys(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+async def served(home: Path, nats_url: str) -> AsyncIterator[Served]:
+    """A real server on a loopback port with a real broker behind it."""
+    async with serving(home, nats_url) as served:
+        yield served

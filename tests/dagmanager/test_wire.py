@@ -1,0 +1,116 @@
+"""Messages to values and back."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagmanager import wire
+from dagmanager.domain.diff import Assignment, Disposition
+from dagmanager.domain.queues import MatchMode, tag_query
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.dag import DagNode, check_dag
+from qmtl.core.errors import InvalidRequest
+from qmtl.core.identity import Json
+from qmtl.core.modes import ComputeContext, DowngradeReason, ExecutionDomain
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.wire import graph, words
+from tests.dagmanager.graphs import dags, node
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(dags())
+def test_a_dag_comes_back_as_it_went(nodes: list[DagNode]) -> None:
+    dag = check_dag(nodes)
+    sent = dagpb.Dag.FromString(graph.dag_to_proto(dag).SerializeToString())
+    assert graph.dag_from_proto(sent) == dag
+
+
+@given(dags())
+def test_the_stored_body_does_not_depend_on_upload_order(nodes: list[DagNode]) -> None:
+    dag = check_dag(nodes)
+    messages = [graph.node_to_proto(each) for each in nodes]
+    bodies = {wire.body_of(dagpb.Dag(nodes=order), dag) for order in (messages, messages[::-1])}
+    assert bodies == {graph.dag_to_proto(dag).SerializeToString(deterministic=True)}
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_params_come_back_as_they_went(params: dict[str, Json]) -> None:
+    assert graph.params_from_struct(graph.params_to_struct(params)) == params
+
+
+@given(
+    st.lists(st.text("abc", min_size=1, max_size=5), min_size=1, max_size=4),
+    st.sampled_from(MatchMode),
+    st.integers(0, 604_800),
+    st.sampled_from([None, *ExecutionDomain]),
+)
+def test_tag_queries_come_back_as_they_went(
+    tags: list[str], mode: MatchMode, interval_s: int, domain: ExecutionDomain | None
+) -> None:
+    query = tag_query(tags, mode, interval_s, "w", domain)
+    assert wire.tag_query_from_proto(wire.tag_query_to_proto(query)) == query
+
+
+@given(
+    st.builds(
+        ComputeContext,
+        world_id=st.text(),
+        execution_domain=st.sampled_from(ExecutionDomain),
+        as_of=st.none() | st.datetimes(timezones=st.just(UTC)),
+        partition=st.text(),
+        dataset_fingerprint=st.text(),
+        downgraded=st.booleans(),
+        downgrade_reason=st.none() | st.sampled_from(DowngradeReason),
+        safe_mode=st.booleans(),
+    )
+)
+def test_contexts_come_back_as_they_went(context: ComputeContext) -> None:
+    assert words.context_from_proto(words.context_to_proto(context)) == context
+
+
+def test_every_value_of_an_assignment_is_on_the_wire() -> None:
+    assignment = Assignment(
+        "n", "k", "w", ExecutionDomain.DRYRUN, "t", Disposition.REUSED_WITH_BUFFERING, True, 14, "name", 3
+    )
+    message = wire.assignment_to_proto(assignment)
+    assert {field.name for field, _ in message.ListFields()} == set(dagpb.QueueAssignment.DESCRIPTOR.fields_by_name)
+
+
+@pytest.mark.parametrize("number", [0, 99])
+def test_unspecified_and_unknown_enums_are_refused(number: int) -> None:
+    no_class, no_kind = graph.node_to_proto(node("n")), graph.node_to_proto(node("n"))
+    no_class.queue_class = number  # type: ignore[assignment]  # a class of a later build
+    no_kind.kind = number  # type: ignore[assignment]  # a kind of a later build
+    for field, message in (("queue_class", no_class), ("kind", no_kind)):
+        with pytest.raises(InvalidRequest) as caught:
+            graph.node_from_proto(message)
+        assert caught.value.reason == "E_ENUM"
+        assert caught.value.violations[0].field == f"dag.nodes.{field}"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 2.0**53 + 2])
+def test_numbers_no_json_can_hold_are_refused(value: float) -> None:
+    message = graph.node_to_proto(node("n"))
+    message.spec.params.update({"window": value})
+    with pytest.raises(InvalidRequest) as caught:
+        graph.dag_from_proto(dagpb.Dag(nodes=[message]))
+    assert caught.value.reason == "E_NODE_ID_FIELDS"
+    assert caught.value.violations[0].field == "params.window"
+
+
+def test_a_snapshot_finer_than_a_microsecond_is_refused() -> None:
+    message = commonpb.ComputeContext(world_id="w", execution_domain=commonpb.EXECUTION_DOMAIN_BACKTEST)
+    message.as_of.nanos = 1
+    with pytest.raises(InvalidRequest) as caught:
+        wire.contexts_from_proto([message])
+    assert caught.value.reason == "E_TIMESTAMP"
