@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from qmtl.cli.plan import NATS_URL_VARIABLE
-from qmtl.core.errors import InvalidRequest
+from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.home import live_record
 from qmtl.core.settings import SERVICES, MeshSettings, ServiceSettings, Tree, load_mesh, read_tree, violations_of
 
@@ -59,6 +59,15 @@ def findings(config: Path | None, *, offline: bool) -> list[Finding]:
     if not offline:
         found.extend(reachability(mesh, sections))
     return found
+
+
+def refuse_wrong(config: Path | None) -> None:
+    """Raises InvalidRequest (E_CONFIG) naming every mistake of every section."""
+    wrong, _ = read_sections(read_tree(config))
+    if wrong:
+        violations = [Violation(finding.setting, "wrong", finding.text) for finding in wrong]
+        text = "; ".join(f"{finding.setting}: {finding.text}" for finding in wrong)
+        raise InvalidRequest("E_CONFIG", text, hint="qmtl config validate", violations=violations)
 
 
 def settings_class(service: str) -> type[ServiceSettings]:

@@ -70,15 +70,13 @@ def validate(
 @app.command()
 def show(config: Config = None) -> None:
     """The settings in force, file and environment merged, as JSON; passwords are masked."""
-    from qmtl.cli.check import read_sections, without_password
+    from qmtl.cli.check import read_sections, refuse_wrong, without_password
     from qmtl.cli.tables import show_json
-    from qmtl.core.errors import InvalidRequest
     from qmtl.core.settings import load_mesh, read_tree
 
+    refuse_wrong(config)
     tree = read_tree(config)
-    wrong, sections = read_sections(tree)
-    if wrong:
-        raise InvalidRequest("E_CONFIG", "; ".join(f"{finding.setting} {finding.text}" for finding in wrong))
+    _, sections = read_sections(tree)
     mesh = load_mesh(tree).model_dump(mode="json")
     document: dict[str, object] = {"mesh": {**mesh, "nats_url": without_password(mesh["nats_url"])}}
     for name, settings in sections.items():

@@ -39,11 +39,13 @@ def up(
     """Start nats-server and every service, watch them, stop them all on ctrl-C."""
     import asyncio
 
+    from qmtl.cli.check import refuse_wrong
     from qmtl.cli.plan import configured_plan, free_plan
     from qmtl.core.home import find_home
 
     counts = dict(_replica(text) for text in replicas or [])
     plan = (free_plan if free else configured_plan)(find_home(home, config), config, counts)
+    refuse_wrong(config)
     asyncio.run(_supervise(plan))
 
 

@@ -30,6 +30,8 @@ START_TIMEOUT_S = 30.0
 STOP_GRACE_S = 10.0
 STOP_POLL_S = 0.05
 TOKEN_TTL = timedelta(days=7)
+TOKEN_EVERY_S = 86_400.0
+TOKENS = "tokens"
 
 
 def silent(line: str) -> None:
@@ -66,6 +68,7 @@ class Mesh:
             prepare_tokens(self.home)
             self._children = {unit.name: Child(unit, self._report, self._record) for unit in units}
             self._tasks = [asyncio.create_task(child.run(), name=name) for name, child in self._children.items()]
+            self._tasks.append(asyncio.create_task(self._keep_tokens_fresh(), name=TOKENS))
             await self._all_ready()
             self._complete = True
             self._record()
@@ -79,6 +82,9 @@ class Mesh:
         services = [name for name in self._children if name not in gateways and name != NATS]
         for names in (gateways, services, [name for name in self._children if name == NATS]):
             await asyncio.gather(*(self._children[name].stop(grace_s) for name in names))
+        for task in self._tasks:
+            if task.get_name() == TOKENS:
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._children, self._tasks = {}, []
         if self._lock is not None:
@@ -149,6 +155,11 @@ class Mesh:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _keep_tokens_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(TOKEN_EVERY_S)
+            prepare_tokens(self.home)
 
     def _record(self) -> None:
         own = Running("supervisor", "", os.getpid(), process_stamp(os.getpid()) or "")

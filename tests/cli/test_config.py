@@ -1,0 +1,141 @@
+"""`qmtl config`: every mistake in a file or in the environment is named."""
+
+from __future__ import annotations
+
+import json
+import socket
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from qmtl.core.settings import SECTIONS
+from tests.cli.conftest import Run
+
+PROD = """\
+[mesh]
+profile = "prod"
+nats_url = "nats://127.0.0.1:{port}"
+nats_credentials = "nats.creds"
+otlp_endpoint = "http://127.0.0.1:{port}"
+issuers = [{{ issuer = "https://id.example", jwks = "jwks.json" }}]
+"""
+SERVICE = """\
+[{service}]
+tls_cert = "cert.pem"
+tls_key = "key.pem"
+tls_client_ca = "ca.pem"
+database_url = "postgresql+psycopg://qmtl:hunter2@127.0.0.1:{port}/{service}"
+"""
+
+
+def errors(qmtl: Run, *args: str | Path, **environ: str) -> dict[str, str]:
+    """The settings that are wrong and what is said of each."""
+    done = qmtl("config", "validate", "--json", *args, **environ)
+    found = json.loads(done.stdout)
+    wrong = {item["setting"]: item["text"] for item in found if item["level"] == "error"}
+    assert done.returncode == (1 if wrong else 0), done.stderr
+    return wrong
+
+
+def test_generated_file_is_valid_and_holds_every_section(qmtl: Run, tmp_path: Path) -> None:
+    file = tmp_path / "qmtl.toml"
+    assert qmtl("config", "generate", "--out", file).returncode == 0
+    text = file.read_text(encoding="utf-8")
+    assert sorted(tomllib.loads(text)) == sorted(SECTIONS)
+    uncommented = "".join(
+        line.removeprefix("# ").partition("  # default:")[0] + "\n"
+        for line in text.splitlines()
+        if line.startswith(("[", "# ")) and ("=" in line or line.startswith("["))
+    )
+    assert set(tomllib.loads(uncommented)["gateway"]) >= {"bind", "database_url", "tls_cert", "metrics_port"}
+    assert errors(qmtl) == {}
+    again = qmtl("config", "generate", "--out", file)
+    assert (again.returncode, "E_FILE_EXISTS" in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "named"),
+    [
+        ("[gateway]\nbrust = 3\n", {}, "gateway.brust"),
+        ("[gatway]\nx = 3\n", {}, "gatway"),
+        ("[mesh]\nhoem = 'x'\n", {}, "mesh.hoem"),
+        ("[mesh]\nprofile = 'test'\n", {}, "mesh.profile"),
+        ("[brokerage]\nmetrics_port = 70000\n", {}, "brokerage.metrics_port"),
+        ("[seamless]\nbind = 'here'\n", {}, "seamless"),
+        ("", {"QMTL__WORLDSERVICE__TYPO": "1"}, "worldservice.typo"),
+        ("[", {}, "file"),
+    ],
+)
+def test_mistake_is_named(qmtl: Run, tmp_path: Path, text: str, environ: dict[str, str], named: str) -> None:
+    (tmp_path / "qmtl.toml").write_text(text, encoding="utf-8")
+    assert list(errors(qmtl, "--offline", **environ)) == [named]
+
+
+def test_mistakes_of_all_sections_are_named_at_once(qmtl: Run, tmp_path: Path) -> None:
+    (tmp_path / "qmtl.toml").write_text("[gateway]\na = 1\nb = 2\n[seamless]\nc = 3\n", encoding="utf-8")
+    assert sorted(errors(qmtl, "--offline")) == ["gateway.a", "gateway.b", "seamless.c"]
+
+
+def test_prod_names_what_is_missing(qmtl: Run, tmp_path: Path) -> None:
+    (tmp_path / "qmtl.toml").write_text("[mesh]\nprofile = 'prod'\n", encoding="utf-8")
+    wrong = errors(qmtl, "--offline")
+    assert sorted(wrong) == sorted(section for section in SECTIONS if section != "mesh")
+    for name in ("gateway.tls_key", "mesh.issuers", "mesh.nats_credentials"):
+        assert name in wrong["gateway"]
+
+
+def prod_files(folder: Path, port: int) -> None:
+    """A complete prod configuration with all its files."""
+    sections = [SERVICE.format(service=name, port=port) for name in SECTIONS if name != "mesh"]
+    (folder / "qmtl.toml").write_text(PROD.format(port=port) + "".join(sections), encoding="utf-8")
+    for name in ("nats.creds", "jwks.json", "cert.pem", "key.pem", "ca.pem"):
+        (folder / name).write_text("x", encoding="utf-8")
+        (folder / name).chmod(0o600)
+
+
+def test_missing_and_exposed_secrets_are_named(qmtl: Run, tmp_path: Path) -> None:
+    prod_files(tmp_path, 1)
+    assert errors(qmtl, "--offline") == {}
+    (tmp_path / "nats.creds").unlink()
+    (tmp_path / "key.pem").chmod(0o644)
+    wrong = errors(qmtl, "--offline")
+    assert "cannot be read" in wrong["mesh.nats_credentials"]
+    assert "want 0600" in wrong["gateway.tls_key"]
+
+
+def test_unreachable_dependencies_are_named_without_their_passwords(qmtl: Run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        prod_files(tmp_path, port)
+        assert errors(qmtl) == {}
+    wrong = errors(qmtl)
+    databases = {f"{name}.database_url" for name in SECTIONS if name != "mesh"}
+    assert set(wrong) == {"mesh.nats_url", "mesh.otlp_endpoint", *databases}
+    assert "hunter2" not in json.dumps(wrong)
+    assert "unreachable" in wrong["gateway.database_url"]
+
+
+def test_show_merges_and_masks(qmtl: Run, tmp_path: Path) -> None:
+    prod_files(tmp_path, 1)
+    done = qmtl("config", "show", QMTL__GATEWAY__BIND="127.0.0.1:1234")
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert shown["gateway"]["bind"] == "127.0.0.1:1234"
+    assert shown["gateway"]["metrics_port"] == 1254
+    assert "hunter2" not in done.stdout
+    assert "qmtl:***@" in shown["gateway"]["database_url"]
+
+
+def test_up_refuses_a_wrong_configuration_before_it_starts_anything(qmtl: Run, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "qmtl.toml").write_text("[gateway]\nbrust = 1\n", encoding="utf-8")
+    done = qmtl("up", "--home", home)
+    assert done.returncode == 1
+    assert "gateway.brust" in done.stderr
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("replicas", ["gateway", "gateway=0", "gatway=2", "gateway=99"])
+def test_wrong_replicas_are_refused(qmtl: Run, home: Path, replicas: str) -> None:
+    done = qmtl("up", "--home", home, "--replicas", replicas)
+    assert (done.returncode, "E_REPLICAS" in done.stderr) == (1, True)
