@@ -1,0 +1,27 @@
+"""A whole mesh of real processes: one per session for tests that leave it as it was."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from qmtl.cli.plan import free_plan
+from qmtl.cli.up import Mesh
+from tests.mesh.door import Door, open_door
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """A running mesh on free ports."""
+    home: Path = tmp_path_factory.mktemp("mesh") / "home"
+    with Mesh(free_plan(home)) as running:
+        yield running
+
+
+@pytest.fixture
+async def door(mesh: Mesh) -> AsyncIterator[Door]:
+    """The gateway as the local operator sees it."""
+    async with open_door(mesh.address("gateway"), mesh.home) as opened:
+        yield opened

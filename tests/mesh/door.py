@@ -1,0 +1,88 @@
+"""Typed stubs on the gateway of a test mesh, and small DAGs to send through it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub, BrokerageServiceStub
+from qmtl.core.dag import DagNode, QueueClass, SemanticKind
+from qmtl.core.identity import NodeSpec, node_id, node_ids_crc32
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceAsyncStub, DagManagerServiceStub
+from qmtl.data.v1.service_pb2_grpc import DataServiceAsyncStub, DataServiceStub
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceAsyncStub, GatewayServiceStub
+from qmtl.rpc.auth import Role, file_token, user_token_path
+from qmtl.rpc.channel import connect
+from qmtl.wire.graph import node_to_proto
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1.service_pb2_grpc import WorldServiceAsyncStub, WorldServiceStub
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The public services at one address."""
+
+    gateway: GatewayServiceAsyncStub
+    world: WorldServiceAsyncStub
+    dag: DagManagerServiceAsyncStub
+    broker: BrokerageServiceAsyncStub
+    data: DataServiceAsyncStub
+
+
+@asynccontextmanager
+async def open_door(address: str, home: Path, *, token: str = "", role: Role = Role.OPERATOR) -> AsyncIterator[Door]:
+    """Stubs with a token given, or that of a role."""
+    source = (lambda: token) if token else file_token(user_token_path(home, role))
+    async with connect(address, user_token=source, default_timeout_s=30.0) as channel:
+        yield Door(
+            GatewayServiceStub(channel),
+            WorldServiceStub(channel),
+            DagManagerServiceStub(channel),
+            BrokerageServiceStub(channel),
+            DataServiceStub(channel),
+        )
+
+
+async def new_world(door: Door, *presets: str) -> str:
+    """A world of its own for one test."""
+    world_id = f"w-{uuid.uuid4().hex[:12]}"
+    request = worldservicepb.CreateWorldRequest(world_id=world_id, data_presets=presets or ("demo.btc.15m",))
+    await door.world.CreateWorld(request)
+    return world_id
+
+
+def source_node(symbol: str = "BTC-USD", **params: float | str) -> dagpb.DagNode:
+    """A node without inputs, whose id is right."""
+    spec = NodeSpec("StreamInput", 900, 96, {"symbol": symbol, **params}, (), "", "builtin:stream@1.0")
+    return node_to_proto(
+        DagNode(node_id(spec), spec, QueueClass.RAW, SemanticKind.CAUSAL_STREAM, name=f"source-{symbol}")
+    )
+
+
+def child_node(name: str, inputs: Iterable[str], **params: float | str) -> dagpb.DagNode:
+    """A node over others, whose id is right."""
+    ids = tuple(inputs)
+    spec = NodeSpec("indicator.test", 900, 10, {"name": name, **params}, ids, "", "builtin:test@1.0")
+    node = DagNode(
+        node_id(spec), spec, QueueClass.INDICATOR, SemanticKind.CAUSAL_STREAM, name=name,
+        inputs=tuple(("", item) for item in ids),
+    )  # fmt: skip
+    return node_to_proto(node)
+
+
+def submission(world_id: str, nodes: Iterable[dagpb.DagNode], request_id: str = "") -> servicepb.SubmitStrategyRequest:
+    """A well-formed submission of these nodes."""
+    dag = dagpb.Dag(nodes=nodes)
+    return servicepb.SubmitStrategyRequest(
+        request_id=request_id or uuid.uuid4().hex,
+        meta=gatewaypb.StrategyMeta(name="test", client="tests"),
+        dag=dag,
+        node_ids_crc32=node_ids_crc32([node.node_id for node in dag.nodes]),
+        world_ids=[world_id],
+    )
