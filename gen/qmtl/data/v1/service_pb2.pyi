@@ -71,13 +71,15 @@ class EnsureCoverageResponse(_message.Message):
     def __init__(self, completion_ratio: _Optional[float] = ..., missing: _Optional[_Iterable[_Union[_common_pb2.TimeRange, _Mapping]]] = ..., done: _Optional[bool] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("dataset", "session_id")
+    __slots__ = ("dataset", "session_id", "follower")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     FROM_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWER_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     session_id: str
-    def __init__(self, dataset: _Optional[str] = ..., session_id: _Optional[str] = ..., **kwargs) -> None: ...
+    follower: str
+    def __init__(self, dataset: _Optional[str] = ..., session_id: _Optional[str] = ..., follower: _Optional[str] = ..., **kwargs) -> None: ...
 
 class SubscribeResponse(_message.Message):
     __slots__ = ("bars", "watermark", "end_of_session")
@@ -90,7 +92,7 @@ class SubscribeResponse(_message.Message):
     def __init__(self, bars: _Optional[_Iterable[_Union[_data_pb2.Bar, _Mapping]]] = ..., watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_of_session: _Optional[bool] = ...) -> None: ...
 
 class DataSession(_message.Message):
-    __slots__ = ("session_id", "preset", "dataset", "start", "end", "bars_per_second", "watermark", "opened_at", "dataset_fingerprint")
+    __slots__ = ("session_id", "preset", "dataset", "start", "end", "bars_per_second", "watermark", "opened_at", "dataset_fingerprint", "waiting_for")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     PRESET_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +102,7 @@ class DataSession(_message.Message):
     WATERMARK_FIELD_NUMBER: _ClassVar[int]
     OPENED_AT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     preset: str
     dataset: str
@@ -109,21 +112,42 @@ class DataSession(_message.Message):
     watermark: _timestamp_pb2.Timestamp
     opened_at: _timestamp_pb2.Timestamp
     dataset_fingerprint: str
-    def __init__(self, session_id: _Optional[str] = ..., preset: _Optional[str] = ..., dataset: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bars_per_second: _Optional[float] = ..., watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dataset_fingerprint: _Optional[str] = ...) -> None: ...
+    waiting_for: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, session_id: _Optional[str] = ..., preset: _Optional[str] = ..., dataset: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bars_per_second: _Optional[float] = ..., watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dataset_fingerprint: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OpenDataSessionRequest(_message.Message):
-    __slots__ = ("session_id", "preset", "start", "days", "bars_per_second")
+    __slots__ = ("session_id", "preset", "start", "days", "bars_per_second", "followers")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     PRESET_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
     DAYS_FIELD_NUMBER: _ClassVar[int]
     BARS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWERS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     preset: str
     start: _timestamp_pb2.Timestamp
     days: int
     bars_per_second: float
-    def __init__(self, session_id: _Optional[str] = ..., preset: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., days: _Optional[int] = ..., bars_per_second: _Optional[float] = ...) -> None: ...
+    followers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, session_id: _Optional[str] = ..., preset: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., days: _Optional[int] = ..., bars_per_second: _Optional[float] = ..., followers: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ConfirmBarsRequest(_message.Message):
+    __slots__ = ("session_id", "follower", "through", "leave")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWER_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_FIELD_NUMBER: _ClassVar[int]
+    LEAVE_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    follower: str
+    through: _timestamp_pb2.Timestamp
+    leave: bool
+    def __init__(self, session_id: _Optional[str] = ..., follower: _Optional[str] = ..., through: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leave: _Optional[bool] = ...) -> None: ...
+
+class ConfirmBarsResponse(_message.Message):
+    __slots__ = ("watermark",)
+    WATERMARK_FIELD_NUMBER: _ClassVar[int]
+    watermark: _timestamp_pb2.Timestamp
+    def __init__(self, watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class OpenDataSessionResponse(_message.Message):
     __slots__ = ("session",)

@@ -60,6 +60,11 @@ class DataServiceStub:
                 request_serializer=qmtl_dot_data_dot_v1_dot_service__pb2.OpenDataSessionRequest.SerializeToString,
                 response_deserializer=qmtl_dot_data_dot_v1_dot_service__pb2.OpenDataSessionResponse.FromString,
                 _registered_method=True)
+        self.ConfirmBars = channel.unary_unary(
+                '/qmtl.data.v1.DataService/ConfirmBars',
+                request_serializer=qmtl_dot_data_dot_v1_dot_service__pb2.ConfirmBarsRequest.SerializeToString,
+                response_deserializer=qmtl_dot_data_dot_v1_dot_service__pb2.ConfirmBarsResponse.FromString,
+                _registered_method=True)
         self.GetDataSession = channel.unary_unary(
                 '/qmtl.data.v1.DataService/GetDataSession',
                 request_serializer=qmtl_dot_data_dot_v1_dot_service__pb2.GetDataSessionRequest.SerializeToString,
@@ -120,7 +125,9 @@ class DataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCoverage(self, request, context):
-        """Spans that are there and gaps in a range. Errors: NOT_FOUND (E_DATASET_UNKNOWN).
+        """Spans that are there and gaps in a range.
+
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +145,8 @@ class DataServiceServicer:
     def Subscribe(self, request, context):
         """Live bars in order of open time, from `from` on, gaps filled before new bars flow. On a replay preset plays the
         session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
-        subscribes to it, and waits for its slowest subscriber.
+        subscribes to it, and waits for its slowest subscriber: until its bars were sent, or, of a named follower, until it
+        confirmed them with ConfirmBars.
 
         Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
         UNAVAILABLE: subscribe again from the last bar's close_time.
@@ -153,6 +161,18 @@ class DataServiceServicer:
         Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
         (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION) for a start
         outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmBars(self, request, context):
+        """Tells a replay session that a follower is done with every bar up to a time, orders included: the session never
+        plays more than one bar past the slowest follower. A follower that says nothing for 30 s is not waited for until it
+        does. Idempotent; an older time changes nothing.
+
+        Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
+        INVALID_ARGUMENT (E_DATA_SESSION) for a time past the watermark.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -187,7 +207,9 @@ class DataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListArtifacts(self, request, context):
-        """Manifests of a dataset's sealed artifacts, newest first. Errors: NOT_FOUND (E_DATASET_UNKNOWN).
+        """Manifests of a dataset's sealed artifacts, newest first.
+
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -243,6 +265,11 @@ def add_DataServiceServicer_to_server(servicer, server):
                     servicer.OpenDataSession,
                     request_deserializer=qmtl_dot_data_dot_v1_dot_service__pb2.OpenDataSessionRequest.FromString,
                     response_serializer=qmtl_dot_data_dot_v1_dot_service__pb2.OpenDataSessionResponse.SerializeToString,
+            ),
+            'ConfirmBars': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmBars,
+                    request_deserializer=qmtl_dot_data_dot_v1_dot_service__pb2.ConfirmBarsRequest.FromString,
+                    response_serializer=qmtl_dot_data_dot_v1_dot_service__pb2.ConfirmBarsResponse.SerializeToString,
             ),
             'GetDataSession': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDataSession,
@@ -421,6 +448,33 @@ class DataService:
             '/qmtl.data.v1.DataService/OpenDataSession',
             qmtl_dot_data_dot_v1_dot_service__pb2.OpenDataSessionRequest.SerializeToString,
             qmtl_dot_data_dot_v1_dot_service__pb2.OpenDataSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmBars(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.data.v1.DataService/ConfirmBars',
+            qmtl_dot_data_dot_v1_dot_service__pb2.ConfirmBarsRequest.SerializeToString,
+            qmtl_dot_data_dot_v1_dot_service__pb2.ConfirmBarsResponse.FromString,
             options,
             channel_credentials,
             insecure,

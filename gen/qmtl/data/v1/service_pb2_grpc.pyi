@@ -43,7 +43,10 @@ class DataServiceStub:
     (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
     """
     GetCoverage: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetCoverageRequest, _service_pb2.GetCoverageResponse]
-    """Spans that are there and gaps in a range. Errors: NOT_FOUND (E_DATASET_UNKNOWN)."""
+    """Spans that are there and gaps in a range.
+
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+    """
     EnsureCoverage: _grpc.UnaryStreamMultiCallable[_service_pb2.EnsureCoverageRequest, _service_pb2.EnsureCoverageResponse]
     """Fetches what is missing in a range and streams its progress until done. Callers of one range share the work.
 
@@ -52,7 +55,8 @@ class DataServiceStub:
     Subscribe: _grpc.UnaryStreamMultiCallable[_service_pb2.SubscribeRequest, _service_pb2.SubscribeResponse]
     """Live bars in order of open time, from `from` on, gaps filled before new bars flow. On a replay preset plays the
     session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
-    subscribes to it, and waits for its slowest subscriber.
+    subscribes to it, and waits for its slowest subscriber: until its bars were sent, or, of a named follower, until it
+    confirmed them with ConfirmBars.
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
     UNAVAILABLE: subscribe again from the last bar's close_time.
@@ -64,6 +68,14 @@ class DataServiceStub:
     (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION) for a start
     outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
     """
+    ConfirmBars: _grpc.UnaryUnaryMultiCallable[_service_pb2.ConfirmBarsRequest, _service_pb2.ConfirmBarsResponse]
+    """Tells a replay session that a follower is done with every bar up to a time, orders included: the session never
+    plays more than one bar past the slowest follower. A follower that says nothing for 30 s is not waited for until it
+    does. Idempotent; an older time changes nothing.
+
+    Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
+    INVALID_ARGUMENT (E_DATA_SESSION) for a time past the watermark.
+    """
     GetDataSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetDataSessionRequest, _service_pb2.GetDataSessionResponse]
     """A replay session with its watermark. Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN)."""
     ListDatasets: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListDatasetsRequest, _service_pb2.ListDatasetsResponse]
@@ -73,7 +85,10 @@ class DataServiceStub:
     GetArtifact: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetArtifactRequest, _service_pb2.GetArtifactResponse]
     """Manifest of a sealed artifact. Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN)."""
     ListArtifacts: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListArtifactsRequest, _service_pb2.ListArtifactsResponse]
-    """Manifests of a dataset's sealed artifacts, newest first. Errors: NOT_FOUND (E_DATASET_UNKNOWN)."""
+    """Manifests of a dataset's sealed artifacts, newest first.
+
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+    """
     PublishArtifact: _grpc.StreamUnaryMultiCallable[_service_pb2.PublishArtifactRequest, _service_pb2.PublishArtifactResponse]
     """Stores a feature artifact, a node's output, under its key. Idempotent by fingerprint. Needs operator.
 
@@ -99,7 +114,10 @@ class DataServiceAsyncStub(DataServiceStub):
     (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
     """
     GetCoverage: _aio.UnaryUnaryMultiCallable[_service_pb2.GetCoverageRequest, _service_pb2.GetCoverageResponse]  # type: ignore[assignment]
-    """Spans that are there and gaps in a range. Errors: NOT_FOUND (E_DATASET_UNKNOWN)."""
+    """Spans that are there and gaps in a range.
+
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+    """
     EnsureCoverage: _aio.UnaryStreamMultiCallable[_service_pb2.EnsureCoverageRequest, _service_pb2.EnsureCoverageResponse]  # type: ignore[assignment]
     """Fetches what is missing in a range and streams its progress until done. Callers of one range share the work.
 
@@ -108,7 +126,8 @@ class DataServiceAsyncStub(DataServiceStub):
     Subscribe: _aio.UnaryStreamMultiCallable[_service_pb2.SubscribeRequest, _service_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Live bars in order of open time, from `from` on, gaps filled before new bars flow. On a replay preset plays the
     session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
-    subscribes to it, and waits for its slowest subscriber.
+    subscribes to it, and waits for its slowest subscriber: until its bars were sent, or, of a named follower, until it
+    confirmed them with ConfirmBars.
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
     UNAVAILABLE: subscribe again from the last bar's close_time.
@@ -120,6 +139,14 @@ class DataServiceAsyncStub(DataServiceStub):
     (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION) for a start
     outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
     """
+    ConfirmBars: _aio.UnaryUnaryMultiCallable[_service_pb2.ConfirmBarsRequest, _service_pb2.ConfirmBarsResponse]  # type: ignore[assignment]
+    """Tells a replay session that a follower is done with every bar up to a time, orders included: the session never
+    plays more than one bar past the slowest follower. A follower that says nothing for 30 s is not waited for until it
+    does. Idempotent; an older time changes nothing.
+
+    Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
+    INVALID_ARGUMENT (E_DATA_SESSION) for a time past the watermark.
+    """
     GetDataSession: _aio.UnaryUnaryMultiCallable[_service_pb2.GetDataSessionRequest, _service_pb2.GetDataSessionResponse]  # type: ignore[assignment]
     """A replay session with its watermark. Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN)."""
     ListDatasets: _aio.UnaryUnaryMultiCallable[_service_pb2.ListDatasetsRequest, _service_pb2.ListDatasetsResponse]  # type: ignore[assignment]
@@ -129,7 +156,10 @@ class DataServiceAsyncStub(DataServiceStub):
     GetArtifact: _aio.UnaryUnaryMultiCallable[_service_pb2.GetArtifactRequest, _service_pb2.GetArtifactResponse]  # type: ignore[assignment]
     """Manifest of a sealed artifact. Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN)."""
     ListArtifacts: _aio.UnaryUnaryMultiCallable[_service_pb2.ListArtifactsRequest, _service_pb2.ListArtifactsResponse]  # type: ignore[assignment]
-    """Manifests of a dataset's sealed artifacts, newest first. Errors: NOT_FOUND (E_DATASET_UNKNOWN)."""
+    """Manifests of a dataset's sealed artifacts, newest first.
+
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+    """
     PublishArtifact: _aio.StreamUnaryMultiCallable[_service_pb2.PublishArtifactRequest, _service_pb2.PublishArtifactResponse]  # type: ignore[assignment]
     """Stores a feature artifact, a node's output, under its key. Idempotent by fingerprint. Needs operator.
 
@@ -164,7 +194,10 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.GetCoverageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.GetCoverageResponse, _abc.Awaitable[_service_pb2.GetCoverageResponse]]:
-        """Spans that are there and gaps in a range. Errors: NOT_FOUND (E_DATASET_UNKNOWN)."""
+        """Spans that are there and gaps in a range.
+
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+        """
 
     @_abc_1.abstractmethod
     def EnsureCoverage(
@@ -185,7 +218,8 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_service_pb2.SubscribeResponse], _abc.AsyncIterator[_service_pb2.SubscribeResponse]]:
         """Live bars in order of open time, from `from` on, gaps filled before new bars flow. On a replay preset plays the
         session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
-        subscribes to it, and waits for its slowest subscriber.
+        subscribes to it, and waits for its slowest subscriber: until its bars were sent, or, of a named follower, until it
+        confirmed them with ConfirmBars.
 
         Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
         UNAVAILABLE: subscribe again from the last bar's close_time.
@@ -202,6 +236,20 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
         (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION) for a start
         outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmBars(
+        self,
+        request: _service_pb2.ConfirmBarsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_service_pb2.ConfirmBarsResponse, _abc.Awaitable[_service_pb2.ConfirmBarsResponse]]:
+        """Tells a replay session that a follower is done with every bar up to a time, orders included: the session never
+        plays more than one bar past the slowest follower. A follower that says nothing for 30 s is not waited for until it
+        does. Idempotent; an older time changes nothing.
+
+        Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
+        INVALID_ARGUMENT (E_DATA_SESSION) for a time past the watermark.
         """
 
     @_abc_1.abstractmethod
@@ -242,7 +290,10 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.ListArtifactsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ListArtifactsResponse, _abc.Awaitable[_service_pb2.ListArtifactsResponse]]:
-        """Manifests of a dataset's sealed artifacts, newest first. Errors: NOT_FOUND (E_DATASET_UNKNOWN)."""
+        """Manifests of a dataset's sealed artifacts, newest first.
+
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+        """
 
     @_abc_1.abstractmethod
     def PublishArtifact(
