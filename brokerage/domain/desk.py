@@ -36,7 +36,10 @@ _UNSIZED = Sized(0, None, None, None)
 
 
 class Desk:
-    """One scope's orders and books under one profile. Not thread-safe; one caller steps it."""
+    """One scope's orders and books under one profile. Not thread-safe; one caller steps it.
+
+    `free_elsewhere` is what the account has beside this ledger, less what its other scopes have committed.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,6 @@ class Desk:
         ledger: Ledger,
         *,
         trading: TradingState = TradingState.ACTIVE,
-        free_elsewhere: Mapping[str, int] | None = None,
     ) -> None:
         self.profile = profile
         self.instruments = instruments
@@ -53,7 +55,7 @@ class Desk:
         self.trading = trading
         self.marks: dict[str, Mark] = {}
         self.records: dict[str, OrderRecord] = {}
-        self._free_elsewhere = dict(free_elsewhere or {})
+        self.free_elsewhere: dict[str, int] = {}
         self._working: dict[str, dict[str, OrderRecord]] = {}
 
     def restore(self, records: Iterable[OrderRecord], marks: Mapping[str, Mark]) -> None:
@@ -116,12 +118,20 @@ class Desk:
         self.marks[symbol] = Mark(bar.close, bar.end_ns, bar.end_ns - bar.start_ns)
         return events
 
+    def reduces(self, order: Order) -> bool:
+        """Whether an order can only make the position smaller, were it to fill whole."""
+        instrument = self.instruments.find(order.symbol)
+        if instrument is None:
+            return False
+        held = instrument.quantity_decimal(self.ledger.position(order.symbol).quantity)
+        return held * order.side.sign < 0 and order.quantity <= abs(held)
+
     def free(self, currency: str) -> int:
         """Quote currency that may still be committed: cash, or equity less margin, less what open orders may take.
 
         A position without a price counts as nothing free under margin: it cannot be shown to be covered.
         """
-        free = self.ledger.cash.get(currency, 0) + self._free_elsewhere.get(currency, 0)
+        free = self.ledger.cash.get(currency, 0) + self.free_elsewhere.get(currency, 0)
         if self.profile.buying_power is BuyingPower.MARGIN:
             for symbol, position in self.ledger.positions.items():
                 instrument = self.ledger.instruments[symbol]

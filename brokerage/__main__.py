@@ -1,0 +1,78 @@
+"""Composition root of the brokerage: `python -m brokerage`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from brokerage import trading
+from brokerage.access import Access
+from brokerage.accounts import Openings
+from brokerage.config import Settings, house_of
+from brokerage.service import PLANNED, Brokerage, Parts
+from brokerage.status import StatusReport
+from brokerage.tables import outbox
+from brokerage.venue import Measures, PaperVenue
+from controlbus.bus import Bus
+from controlbus.database import Database
+from controlbus.relay import Relay
+from qmtl.broker.v1 import service_pb2 as servicepb
+from qmtl.broker.v1 import service_pb2_grpc as rpc
+from qmtl.core.settings import load
+from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.rpc.run import Runtime, run_service
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+SERVICE = "brokerage"
+
+
+async def compose(runtime: Runtime, settings: Settings) -> None:
+    """Open the parts, prove the books, serve until told to stop, close in reverse."""
+    clock, mesh, house = runtime.clock, settings.mesh, house_of(settings)
+    async with AsyncExitStack() as stack:
+        db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
+        stack.push_async_callback(db.close)
+        await db.migrate("brokerage:migrations")
+        await db.read(lambda conn: trading.verify_books(conn, house))
+        bus = await Bus.connect(
+            mesh.nats_url,
+            service=SERVICE,
+            credentials=mesh.nats_credentials,
+            replicas=mesh.stream_replicas,
+            clock=clock,
+        )
+        stack.push_async_callback(bus.close)
+        relay = Relay(db, outbox, bus, SERVICE, clock)
+        data = datarpc.DataServiceStub(runtime.channel("seamless"))
+        venue = PaperVenue(db, house, data, clock, Measures(runtime.metrics.registry))
+        server = runtime.server()
+        servicer = Brokerage(  # type: ignore[abstract]  # planned calls are answered before they reach it
+            Parts(
+                db=db,
+                house=house,
+                access=Access(worldrpc.WorldServiceStub(runtime.channel("worldservice"))),
+                openings=Openings(data, house),
+                venue=venue,
+                status=StatusReport(db, bus, relay, venue, clock),
+                clock=clock,
+                draining=server.draining,
+                stream_poll_s=settings.stream_poll_s,
+            )
+        )
+        descriptor = servicepb.DESCRIPTOR.services_by_name["BrokerageService"]
+        server.add(rpc.add_BrokerageServiceServicer_to_server, servicer, descriptor, PLANNED)
+        runtime.background("outbox-relay", relay.run())
+        runtime.background("paper-venue", venue.run())
+        await runtime.serve(server)
+
+
+def main() -> None:
+    """Read the settings and run."""
+    config = Path(sys.argv[sys.argv.index("--config") + 1]) if "--config" in sys.argv else None
+    settings = load(SERVICE, Settings, config)
+    run_service(lambda runtime: compose(runtime, settings), settings, SERVICE)
+
+
+if __name__ == "__main__":
+    main()

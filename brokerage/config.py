@@ -1,0 +1,80 @@
+"""Settings of the brokerage: section `[brokerage]` of qmtl.toml."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from brokerage.domain.instrument import AssetClass, Instruments, instrument
+from brokerage.domain.money import currency_scale
+from brokerage.domain.profile import BrokerageProfile, BuyingPower, Limits, rate
+from brokerage.trading import House
+from brokerage.wire import SECOND_NS
+from qmtl.core.decimals import parse_decimal, to_scaled
+from qmtl.core.settings import ServiceSettings
+
+MONEY_SCALE = currency_scale("USD")
+
+
+class InstrumentEntry(BaseModel):
+    """One more line of the symbol-properties table: `[brokerage.instruments."SYMBOL"]`. Decimal text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: str
+    quote: str = "USD"
+    tick: str = "0.01"
+    lot: str = "1"
+    multiplier: str = "1"
+    notional_min: str = "0"
+    asset_class: Literal["CRYPTO", "EQUITY", "FOREX", "FUTURE"] = "EQUITY"
+
+
+class Settings(ServiceSettings):
+    """What the brokerage needs beside the settings every service has: the reality of its paper venue."""
+
+    service: str = "brokerage"
+    # cash: no shorting, buys paid in full; margin: notional / leverage held against equity
+    buying_power: Literal["cash", "margin"] = "cash"
+    leverage: int = Field(default=1, ge=1, le=125)
+    # decimal fractions
+    slippage: str = "0"
+    participation: str = "0.1"
+    open_orders_max: int = Field(default=1_000, ge=1)
+    # in the account's currency; "0": no limit
+    order_notional_max: str = "0"
+    price_age_max_s: int = Field(default=3_600, ge=1)
+    instruments: dict[str, InstrumentEntry] = Field(default_factory=dict)
+    # how often streams look for rows another replica wrote
+    stream_poll_s: float = Field(default=1.0, gt=0)
+
+
+def house_of(settings: Settings) -> House:
+    """The symbol-properties table and the venue's reality as set. Raises InvalidRequest for a number that is none."""
+    known = [
+        instrument(
+            symbol,
+            base=entry.base,
+            quote=entry.quote,
+            tick=entry.tick,
+            lot=entry.lot,
+            multiplier=entry.multiplier,
+            notional_min=entry.notional_min,
+            asset_class=AssetClass(entry.asset_class),
+        )
+        for symbol, entry in settings.instruments.items()
+    ]
+    limits = Limits(
+        open_orders_max=settings.open_orders_max,
+        order_notional_max=to_scaled(parse_decimal(settings.order_notional_max, "order_notional_max"), MONEY_SCALE),
+        price_age_max_ns=settings.price_age_max_s * SECOND_NS,
+    )
+    profile = BrokerageProfile(
+        slippage=rate(settings.slippage),
+        participation=rate(settings.participation),
+        buying_power=BuyingPower(settings.buying_power.upper()),
+        leverage=settings.leverage,
+        limits=limits,
+    )
+    return House(Instruments(known), profile)

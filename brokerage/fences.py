@@ -1,0 +1,48 @@
+"""Setting and reading world fences: the commit of `set_fence` is the safety acknowledgement of a freeze."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from brokerage import store
+from brokerage.accounts import Actor
+from brokerage.domain.fence import Fence, replaced, unset
+from brokerage.wire import timestamp
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+
+
+def set_fence(
+    conn: Connection, wanted: Fence, actor: Actor, now_ns: int
+) -> tuple[Fence, int, list[brokerpb.WireIntent]]:
+    """Move a world's fence; what stands, since when, and what was sent before it and is not answered yet.
+
+    A retry of what stands changes nothing. Raises NotReady (E_STALE_EPOCH).
+    """
+    found = store.load_fence(conn, wanted.world_id, lock=True)
+    since_ns = found[1] if found else 0
+    if replaced(found[0] if found else None, wanted):
+        since_ns = now_ns
+        store.save_fence(conn, wanted, now_ns, first=found is None)
+        detail = f"epoch {wanted.epoch} {wanted.state.value} {wanted.effective_mode.value}"
+        store.audit(conn, now_ns, (actor.name, actor.correlation_id), "set_fence", wanted.world_id, detail)
+    return wanted, since_ns, on_the_wire(conn, wanted.world_id)
+
+
+def on_the_wire(conn: Connection, world_id: str) -> list[brokerpb.WireIntent]:
+    """Send-intents of a world whose answer is not known."""
+    return [
+        brokerpb.WireIntent(
+            account=row.account,
+            strategy_id=row.strategy_id,
+            client_order_id=row.client_order_id,
+            venue_order_id=row.venue_order_id,
+            epoch=row.epoch,
+            sent_at=timestamp(row.sent_ns),
+        )
+        for row in store.intents_on_the_wire(conn, world_id)
+    ]
+
+
+def current(conn: Connection, world_id: str) -> tuple[Fence, int]:
+    """The fence of a world and when it was set; FROZEN at epoch 0 when none ever was."""
+    return store.load_fence(conn, world_id) or (unset(world_id), 0)

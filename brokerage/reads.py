@@ -1,0 +1,168 @@
+"""What the brokerage tells: orders, fills, positions, cash and portfolios of an account, each from one snapshot."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from brokerage import store
+from brokerage import tables as t
+from brokerage.domain.ledger import Position as Held
+from brokerage.domain.ledger import PositionView, view_position
+from brokerage.domain.risk import commitment
+from brokerage.replies import (
+    cash_to_proto,
+    event_to_proto,
+    fill_to_proto,
+    portfolio_to_proto,
+    position_to_proto,
+    status_to_proto,
+)
+from brokerage.rows import Account
+from brokerage.trading import House
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as servicepb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest
+from qmtl.wire.words import refused
+
+PAGE_DEFAULT = 100
+PAGE_MAX = 1_000
+EVENTS_MAX = 500
+
+
+def page_of(page: commonpb.PageRequest) -> tuple[int, int | None]:
+    """Rows wanted and where the page before ended. Raises InvalidRequest (E_PAGE)."""
+    size = page.page_size or PAGE_DEFAULT
+    if size > PAGE_MAX:
+        raise refused("E_PAGE", "page.page_size", str(size), f"at most {PAGE_MAX}")
+    if page.page_token and not page.page_token.isdecimal():
+        raise refused("E_PAGE", "page.page_token", repr(page.page_token[:40]), "a next_page_token of this listing")
+    return size, int(page.page_token) if page.page_token else None
+
+
+def list_orders(conn: Connection, house: House, request: servicepb.ListOrdersRequest) -> servicepb.ListOrdersResponse:
+    """A page of orders, newest first."""
+    size, before = page_of(request.page)
+    table = t.orders.c
+    where = [table.account == request.account]
+    if request.world_id:
+        where.append(table.world_id == request.world_id)
+    if request.strategy_id:
+        where.append(table.strategy_id == request.strategy_id)
+    if request.open_only:
+        where.append(table.open)
+    if before is not None:
+        where.append(table.created_sequence < before)
+    found = store.load_orders(conn, house.instruments, *where, limit=size, newest=True)
+    token = ""
+    if len(found) == size:
+        last = sa.select(table.created_sequence).where(table.order_id == found[-1].record.id)
+        token = str(conn.execute(last).scalar_one())
+    return servicepb.ListOrdersResponse(
+        statuses=[status_to_proto(stored) for stored in found], page=commonpb.PageInfo(next_page_token=token)
+    )
+
+
+def list_fills(conn: Connection, house: House, request: servicepb.ListFillsRequest) -> servicepb.ListFillsResponse:
+    """A page of fills in order."""
+    size, after = page_of(request.page)
+    start = max(request.after_sequence, after or 0)
+    found = store.fills_after(conn, request.account, request.strategy_id, start, size, house.instruments)
+    fills = [
+        fill_to_proto(stored.record.order, stored.record.instrument, event, sequence)
+        for stored, event, sequence in found
+        if stored.record.instrument is not None
+    ]
+    token = str(found[-1][2]) if len(found) == size else ""
+    return servicepb.ListFillsResponse(fills=fills, page=commonpb.PageInfo(next_page_token=token))
+
+
+def order_snapshot(conn: Connection, house: House, account: Account, strategy_id: str) -> servicepb.OrderSnapshot:
+    """Open orders and the end of the log, from one transaction."""
+    statuses = [
+        status_to_proto(stored)
+        for stored in store.open_orders(conn, house.instruments, account.account)
+        if strategy_id in ("", stored.record.order.scope.strategy_id)
+    ]
+    return servicepb.OrderSnapshot(statuses=statuses, sequence=account.event_sequence)
+
+
+def order_events(
+    conn: Connection, house: House, account_name: str, strategy_id: str, sequence: int
+) -> tuple[list[brokerpb.OrderEvent], int]:
+    """The next events after a sequence, and the sequence read up to."""
+    found, reached = store.events_after(conn, account_name, sequence, strategy_id, EVENTS_MAX, house.instruments)
+    messages = [event_to_proto(stored.record.order, stored.record.instrument, event, at) for stored, event, at in found]
+    return messages, reached
+
+
+def check_resume(account: Account, sequence: int) -> None:
+    """Raises InvalidRequest (E_RESUME_UNKNOWN) for a place the log has not reached."""
+    if sequence > account.event_sequence:
+        raise InvalidRequest(
+            "E_RESUME_UNKNOWN",
+            f"after_sequence is {sequence}, the log of {account.account} ends at {account.event_sequence}",
+            hint="start over with after_sequence 0",
+        )
+
+
+def positions(
+    conn: Connection, house: House, account: Account, strategy_id: str = ""
+) -> list[tuple[str, PositionView]]:
+    """Positions by strategy, valued at the account's mark."""
+    found = store.load_positions(conn, account.account, strategy_id)
+    return [(scope.strategy_id, _view(house, account, symbol, held)) for scope, symbol, held in found]
+
+
+def netted(conn: Connection, house: House, account: Account) -> list[tuple[str, PositionView]]:
+    """One position per symbol over all strategies: quantities, costs and profits summed."""
+    sums: dict[str, Held] = {}
+    for _, symbol, held in store.load_positions(conn, account.account):
+        have = sums.get(symbol, Held())
+        sums[symbol] = Held(
+            have.quantity + held.quantity,
+            have.cost + held.cost,
+            have.realised + held.realised,
+            have.fees + held.fees,
+            have.fills + held.fills,
+        )
+    return [("", _view(house, account, symbol, held)) for symbol, held in sorted(sums.items())]
+
+
+def list_positions(
+    conn: Connection, house: House, account: Account, request: servicepb.ListPositionsRequest
+) -> servicepb.ListPositionsResponse:
+    found = netted(conn, house, account) if request.netted else positions(conn, house, account, request.strategy_id)
+    return servicepb.ListPositionsResponse(
+        positions=[position_to_proto(account, strategy, view) for strategy, view in found]
+    )
+
+
+def cash(conn: Connection, house: House, account: Account) -> list[brokerpb.CashBalance]:
+    """Cash by currency, and what open orders hold of it."""
+    profile = house.profile_of(account)
+    marks = {account.symbol: account.mark} if account.mark is not None else {}
+    reserved: dict[str, int] = {}
+    for stored in store.open_orders(conn, house.instruments, account.account):
+        instrument = stored.record.instrument
+        if instrument is not None:
+            held = commitment(stored.record, marks, profile)
+            reserved[instrument.quote] = reserved.get(instrument.quote, 0) + held
+    return [
+        cash_to_proto(currency, amount, reserved.get(currency, 0))
+        for currency, amount in store.load_cash(conn, account.account).items()
+    ]
+
+
+def portfolio(conn: Connection, house: House, account: Account) -> brokerpb.Portfolio:
+    """The account's book at its last mark."""
+    return portfolio_to_proto(account, cash(conn, house, account), positions(conn, house, account))
+
+
+def _view(house: House, account: Account, symbol: str, held: Held) -> PositionView:
+    instrument = house.instruments.find(symbol)
+    if instrument is None:
+        raise InvalidRequest("INSTRUMENT_UNKNOWN", f"a position is held in {symbol}, which the settings no longer name")
+    mark = account.mark_price if symbol == account.symbol and account.mark_price is not None else 0
+    return view_position(instrument, held, mark)

@@ -1,0 +1,261 @@
+"""The brokerage's servicer: one short method per RPC; rules in the domain, transactions in trading, answers in reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from brokerage import accounts, fences, reads, store, trading
+from brokerage.access import Access
+from brokerage.events import Pulse, either
+from brokerage.replies import account_to_proto, status_to_proto
+from brokerage.rows import Account
+from brokerage.status import StatusReport
+from brokerage.trading import House
+from brokerage.venue import PaperVenue
+from brokerage.wire import (
+    TRADING_STATES,
+    VENUE,
+    fence_from_proto,
+    fence_to_proto,
+    gate_from_proto,
+    instant_ns,
+    name_from_proto,
+    order_from_proto,
+    text,
+)
+from controlbus.database import Database
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as pb
+from qmtl.broker.v1 import service_pb2_grpc as rpc
+from qmtl.core.clock import Clock
+from qmtl.core.errors import NotFound, PermissionDenied, Unavailable
+from qmtl.rpc.auth import Role
+from qmtl.rpc.context import current_call, require_world
+from qmtl.wire.words import known_enum
+
+PLANNED = {
+    "SubmitOrderList": "Brokerage, complete",
+    "ReplaceOrder": "Brokerage, complete",
+    "BookFills": "Gateway, complete",
+    "ReconcileVenue": "Brokerage, complete",
+}
+CATCH_UP_S = 2.0
+REASON_MAX = 500
+
+Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the servicer is made of."""
+
+    db: Database
+    house: House
+    access: Access
+    openings: accounts.Openings
+    venue: PaperVenue
+    status: StatusReport
+    clock: Clock
+    draining: asyncio.Event
+    stream_poll_s: float
+
+
+class Brokerage(rpc.BrokerageServiceServicer):
+    """Orders, fills, positions and cash behind their contract."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._db = parts.db
+        self._house = parts.house
+        self._access = parts.access
+        self._openings = parts.openings
+        self._venue = parts.venue
+        self._status = parts.status
+        self._clock = parts.clock
+        self._draining = parts.draining
+        self._poll_s = parts.stream_poll_s
+        self._orders = Pulse(parts.db, store.ORDERS_SIGNAL)
+        self._bars = Pulse(parts.db, store.BARS_SIGNAL)
+
+    async def OpenPaperAccount(
+        self, request: pb.OpenPaperAccountRequest, context: Context
+    ) -> pb.OpenPaperAccountResponse:
+        await self._access.require(text(request.world_id, "world_id"), Role.OPERATOR)
+        wanted, actor = await self._openings.draft(request, self._now_ns()), _actor()
+        account = await self._db.write(lambda conn: accounts.open_account(conn, wanted, actor))
+        self._venue.opened()
+        return pb.OpenPaperAccountResponse(account=account_to_proto(account))
+
+    async def SubmitOrder(self, request: pb.SubmitOrderRequest, context: Context) -> pb.SubmitOrderResponse:
+        order, gate = order_from_proto(request.order), gate_from_proto(request.gate)
+        require_world(order.scope.world_id)
+        await self._catch_up(order.scope.account, order.decided_ns)
+        now_ns = self._now_ns()
+        stored, known = await self._db.write(
+            lambda conn: trading.submit(conn, self._house, order, request.order, gate, now_ns)
+        )
+        return pb.SubmitOrderResponse(status=status_to_proto(stored), duplicate=known)
+
+    async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.CancelOrderResponse:
+        name = name_from_proto(request.key)
+        require_world(name.scope.world_id)
+        now_ns = self._now_ns()
+        stored = await self._db.write(lambda conn: trading.cancel(conn, self._house, name, now_ns))
+        return pb.CancelOrderResponse(status=status_to_proto(stored))
+
+    async def CancelAll(self, request: pb.CancelAllRequest, context: Context) -> pb.CancelAllResponse:
+        account = await self._db.read(lambda conn: store.account(conn, request.account, request.world_id))
+        require_world(account.world_id)
+        now_ns = self._now_ns()
+        stored = await self._db.write(
+            lambda conn: trading.cancel_all(conn, self._house, account.account, request.strategy_id, now_ns)
+        )
+        return pb.CancelAllResponse(statuses=[status_to_proto(one) for one in stored])
+
+    async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
+        name = name_from_proto(request.key)
+        await self._access.require(name.scope.world_id, Role.READER)
+        stored = await self._db.read(lambda conn: store.order(conn, name, self._house.instruments))
+        return pb.GetOrderResponse(status=status_to_proto(stored))
+
+    async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
+        await self._readable(request.account, request.world_id)
+        return await self._db.read(lambda conn: reads.list_orders(conn, self._house, request))
+
+    async def StreamOrderEvents(
+        self, request: pb.StreamOrderEventsRequest, context: Context
+    ) -> AsyncIterator[pb.StreamOrderEventsResponse]:
+        account = await self._readable(request.account, request.world_id)
+        reads.check_resume(account, request.after_sequence)
+        strategy, sequence = request.strategy_id, request.after_sequence
+        if not sequence:
+            snapshot = await self._db.read(
+                lambda conn: reads.order_snapshot(conn, self._house, store.account(conn, request.account), strategy)
+            )
+            sequence = snapshot.sequence
+            yield pb.StreamOrderEventsResponse(snapshot=snapshot)
+        while not self._draining.is_set():
+            beat = self._orders.next()
+            events, reached = await self._events(account.account, strategy, sequence)
+            if events:
+                yield pb.StreamOrderEventsResponse(events=pb.OrderEvents(events=events))
+            if reached == sequence:
+                await either(beat, self._draining, self._poll_s)
+            sequence = reached
+        raise going_away(sequence)
+
+    async def GetPortfolio(self, request: pb.GetPortfolioRequest, context: Context) -> pb.GetPortfolioResponse:
+        account = await self._readable(request.account, request.world_id)
+        return pb.GetPortfolioResponse(portfolio=await self._portfolio(account.account))
+
+    async def StreamPortfolio(
+        self, request: pb.StreamPortfolioRequest, context: Context
+    ) -> AsyncIterator[pb.StreamPortfolioResponse]:
+        account = await self._readable(request.account)
+        last = None
+        while not self._draining.is_set():
+            beat = self._bars.next()
+            book = await self._portfolio(account.account)
+            if book != last:
+                yield pb.StreamPortfolioResponse(portfolio=book)
+            last = book
+            await either(beat, self._draining, self._poll_s)
+        raise going_away(account.event_sequence)
+
+    async def ListPositions(self, request: pb.ListPositionsRequest, context: Context) -> pb.ListPositionsResponse:
+        await self._readable(request.account, request.world_id)
+        return await self._of(request.account, partial(reads.list_positions, request=request))
+
+    async def GetCash(self, request: pb.GetCashRequest, context: Context) -> pb.GetCashResponse:
+        await self._readable(request.account)
+        return pb.GetCashResponse(balances=await self._of(request.account, reads.cash))
+
+    async def ListFills(self, request: pb.ListFillsRequest, context: Context) -> pb.ListFillsResponse:
+        await self._readable(request.account, request.world_id)
+        return await self._db.read(lambda conn: reads.list_fills(conn, self._house, request))
+
+    async def GetVenueStatus(self, request: pb.GetVenueStatusRequest, context: Context) -> pb.GetVenueStatusResponse:
+        if request.venue not in ("", VENUE):
+            raise NotFound("E_VENUE_UNKNOWN", f"no venue {request.venue!r}, there is {VENUE!r}")
+        found = await self._db.read(store.accounts)
+        return self._status.venue([account for account in found if await self._may_read(account)])
+
+    async def SetTradingState(self, request: pb.SetTradingStateRequest, context: Context) -> pb.SetTradingStateResponse:
+        state = known_enum(TRADING_STATES, request.state, "state")
+        account = await self._db.read(lambda conn: store.account(conn, request.account))
+        await self._access.require(account.world_id, Role.OPERATOR)
+        reason, actor, now_ns = request.reason[:REASON_MAX], _actor(), self._now_ns()
+        changed = await self._db.write(
+            lambda conn: accounts.set_trading_state(conn, account.account, state, reason, actor, now_ns)
+        )
+        return pb.SetTradingStateResponse(account=account_to_proto(changed))
+
+    async def SetFence(self, request: pb.SetFenceRequest, context: Context) -> pb.SetFenceResponse:
+        wanted, actor, now_ns = fence_from_proto(request), _actor(), self._now_ns()
+        fence, updated_ns, wire = await self._db.write(lambda conn: fences.set_fence(conn, wanted, actor, now_ns))
+        return pb.SetFenceResponse(fence=fence_to_proto(fence, updated_ns), on_the_wire=wire)
+
+    async def GetFence(self, request: pb.GetFenceRequest, context: Context) -> pb.GetFenceResponse:
+        await self._access.require(text(request.world_id, "world_id"), Role.READER)
+        fence, updated_ns = await self._db.read(lambda conn: fences.current(conn, request.world_id))
+        return pb.GetFenceResponse(fence=fence_to_proto(fence, updated_ns))
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
+        return await self._status.report()
+
+    async def _readable(self, name: str, world_id: str = "") -> Account:
+        """The account, if the caller may read its world."""
+        account = await self._db.read(lambda conn: store.account(conn, name, world_id))
+        await self._access.require(account.world_id, Role.READER)
+        return account
+
+    async def _may_read(self, account: Account) -> bool:
+        try:
+            await self._access.require(account.world_id, Role.READER)
+        except PermissionDenied:
+            return False
+        return True
+
+    async def _of(self, name: str, read: Callable[[Connection, House, Account], T]) -> T:
+        """Read something of an account in one snapshot with the account itself."""
+        return await self._db.read(lambda conn: read(conn, self._house, store.account(conn, name)))
+
+    async def _portfolio(self, name: str) -> brokerpb.Portfolio:
+        return await self._of(name, reads.portfolio)
+
+    async def _events(self, name: str, strategy: str, sequence: int) -> tuple[list[brokerpb.OrderEvent], int]:
+        return await self._db.read(lambda conn: reads.order_events(conn, self._house, name, strategy, sequence))
+
+    async def _catch_up(self, name: str, decided_ns: int | None) -> None:
+        """In a replay, let the venue see the bar an order was decided on before it judges the order.
+
+        Bounded: a decision the feed does not reach in time is judged by what the venue has seen.
+        """
+        until = self._clock.monotonic() + CATCH_UP_S
+        while decided_ns is not None and (left_s := until - self._clock.monotonic()) > 0:
+            beat = self._bars.next()
+            account = await self._db.read(lambda conn: store.find_account(conn, name))
+            if account is None or not account.data_session_id or account.venue_ns >= decided_ns:
+                return
+            await either(beat, self._draining, min(left_s, self._poll_s))
+
+    def _now_ns(self) -> int:
+        return instant_ns(self._clock.now())
+
+
+def going_away(sequence: int) -> Unavailable:
+    """How a stream ends when the server stops: resume elsewhere, after the last sequence."""
+    return Unavailable(
+        "E_GOING_AWAY", "the server is stopping", hint="resume", metadata={"sequence": str(sequence)}, retry_after_s=0.5
+    )
+
+
+def _actor() -> accounts.Actor:
+    call = current_call()
+    return accounts.Actor(call.actor, call.correlation_id)

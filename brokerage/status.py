@@ -1,0 +1,70 @@
+"""GetStatus and GetVenueStatus: what waits, what is open, and whether bars and events get through."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from brokerage import store
+from brokerage.replies import account_to_proto
+from brokerage.rows import Account
+from brokerage.venue import Feed, FeedStatus, PaperVenue
+from brokerage.wire import VENUE
+from controlbus.bus import Bus
+from controlbus.database import Database
+from controlbus.relay import Relay
+from qmtl.broker.v1 import service_pb2 as pb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import Clock
+from qmtl.wire.words import instant_to_proto
+
+
+class StatusReport:
+    """Reads the parts of the process that know."""
+
+    def __init__(self, db: Database, bus: Bus, relay: Relay, venue: PaperVenue, clock: Clock) -> None:
+        self._db = db
+        self._bus = bus
+        self._relay = relay
+        self._venue = venue
+        self._started_at = clock.now()
+
+    async def report(self) -> pb.GetStatusResponse:
+        """The status now."""
+        open_orders, accounts, depth = await self._db.read(store.counts)
+        nats = self._bus.status()
+        broken = [f"{feed.preset} {feed.session_id}: {state.detail}" for feed, state in self._broken()]
+        return pb.GetStatusResponse(
+            status=commonpb.ServiceStatus(
+                service="brokerage",
+                version=version("qmtl"),
+                started_at=instant_to_proto(self._started_at),
+                dependencies=[
+                    _dependency("nats", nats.connected, "" if nats.connected else nats.detail),
+                    _dependency("seamless", not broken, "; ".join(broken)),
+                ],
+                outbox_depth=depth,
+                degraded=not nats.connected or bool(broken) or self._relay.status().degraded,
+            ),
+            open_orders=open_orders,
+            accounts=accounts,
+        )
+
+    def venue(self, accounts: list[Account]) -> pb.GetVenueStatusResponse:
+        """The paper venue: connected while no feed that should run is broken."""
+        broken = [f"{feed.preset} {feed.session_id}: {state.detail}" for feed, state in self._broken()]
+        ended = [feed.session_id for feed, state in self._venue.feeds.items() if state.ended]
+        detail = "; ".join(broken + [f"session {session} has ended" for session in ended])
+        return pb.GetVenueStatusResponse(
+            venue=VENUE,
+            state="VENUE_STATE_DISCONNECTED" if broken or not self._venue.leading else "VENUE_STATE_CONNECTED",
+            detail=detail if self._venue.leading else "another process drives the venue",
+            accounts=[account_to_proto(account) for account in accounts],
+        )
+
+    def _broken(self) -> list[tuple[Feed, FeedStatus]]:
+        return [(feed, state) for feed, state in self._venue.feeds.items() if not state.connected and not state.ended]
+
+
+def _dependency(name: str, reachable: bool, detail: str) -> commonpb.DependencyStatus:
+    state = commonpb.DEPENDENCY_STATE_REACHABLE if reachable else commonpb.DEPENDENCY_STATE_UNREACHABLE
+    return commonpb.DependencyStatus(name=name, state=state, detail=detail)

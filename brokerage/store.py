@@ -1,0 +1,251 @@
+"""SQL of the brokerage: loading and storing accounts, orders, fences, books. Each function runs in the caller's
+transaction; rules live in the domain, and what belongs together is composed in trading.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from brokerage import tables as t
+from brokerage.domain.fence import Fence, FenceState
+from brokerage.domain.instrument import Instruments
+from brokerage.domain.ledger import Position
+from brokerage.domain.orders import OrderEvent, Scope
+from brokerage.rows import (
+    Account,
+    AnyRow,
+    StoredOrder,
+    account_of,
+    account_values,
+    event_of,
+    order_of,
+    position_of,
+)
+from brokerage.wire import OrderName
+from qmtl.core.errors import NotFound
+from qmtl.core.modes import EffectiveMode
+
+ORDERS_SIGNAL = "orders"
+BARS_SIGNAL = "bars"
+
+
+def find_account(conn: Connection, name: str, *, lock: bool = False) -> Account | None:
+    """An account, locked for this transaction if asked: whoever changes an account's book holds its row."""
+    query = sa.select(t.accounts).where(t.accounts.c.account == name)
+    row = conn.execute(query.with_for_update() if lock else query).one_or_none()
+    return None if row is None else account_of(row)
+
+
+def account(conn: Connection, name: str, world_id: str = "", *, lock: bool = False) -> Account:
+    """An account of a world (empty: of any). Raises NotFound (E_ACCOUNT_UNKNOWN)."""
+    found = find_account(conn, name, lock=lock)
+    if found is None or (world_id and found.world_id != world_id):
+        where = f" in world {world_id}" if world_id else ""
+        raise NotFound("E_ACCOUNT_UNKNOWN", f"no account {name}{where}", hint="open it with OpenPaperAccount")
+    return found
+
+
+def accounts(
+    conn: Connection, preset: str | None = None, session: str | None = None, *, lock: bool = False
+) -> list[Account]:
+    """Accounts, all or those of one feed, in the order locks are taken."""
+    query = sa.select(t.accounts).order_by(t.accounts.c.account)
+    if preset is not None:
+        query = query.where(t.accounts.c.data_preset == preset, t.accounts.c.data_session_id == (session or ""))
+    return [account_of(row) for row in conn.execute(query.with_for_update() if lock else query)]
+
+
+def add_account(conn: Connection, new: Account) -> None:
+    conn.execute(sa.insert(t.accounts).values(account_values(new)))
+    conn.execute(sa.insert(t.cash).values(account=new.account, currency=new.base_currency, amount=new.starting_cash))
+
+
+def save_account(conn: Connection, changed: Account) -> None:
+    conn.execute(sa.update(t.accounts).where(t.accounts.c.account == changed.account).values(account_values(changed)))
+
+
+def find_order(conn: Connection, name: OrderName, instruments: Instruments) -> StoredOrder | None:
+    """One order with its history."""
+    table, scope = t.orders.c, name.scope
+    found = load_orders(
+        conn,
+        instruments,
+        table.account == scope.account,
+        table.world_id == scope.world_id,
+        table.strategy_id == scope.strategy_id,
+        table.client_order_id == name.client_order_id,
+    )
+    return found[0] if found else None
+
+
+def order(conn: Connection, name: OrderName, instruments: Instruments) -> StoredOrder:
+    """One order with its history. Raises NotFound (E_ORDER_UNKNOWN)."""
+    found = find_order(conn, name, instruments)
+    if found is None:
+        raise NotFound("E_ORDER_UNKNOWN", f"no order {name.client_order_id} in account {name.scope.account}")
+    return found
+
+
+def load_orders(
+    conn: Connection, instruments: Instruments, *where: sa.ColumnElement[bool], limit: int = 0, newest: bool = False
+) -> list[StoredOrder]:
+    """Orders with their histories, in the order they were taken or newest first."""
+    created = t.orders.c.created_sequence
+    query = sa.select(t.orders).where(*where).order_by(created.desc() if newest else created)
+    rows = conn.execute(query.limit(limit) if limit else query).all()
+    histories: dict[str, list[OrderEvent]] = {row.order_id: [] for row in rows}
+    for chunk in _chunks(list(histories)):
+        events = sa.select(t.order_events).where(t.order_events.c.order_id.in_(chunk))
+        for event in conn.execute(events.order_by(t.order_events.c.order_id, t.order_events.c.seq)):
+            histories[event.order_id].append(event_of(event))
+    return [order_of(row, histories[row.order_id], instruments) for row in rows]
+
+
+def open_orders(conn: Connection, instruments: Instruments, account_name: str) -> list[StoredOrder]:
+    return load_orders(conn, instruments, t.orders.c.account == account_name, t.orders.c.open)
+
+
+def load_positions(conn: Connection, account_name: str, strategy_id: str = "") -> list[tuple[Scope, str, Position]]:
+    """Stored positions: whose, of which symbol, and the position."""
+    table = t.positions.c
+    query = sa.select(t.positions).where(table.account == account_name).order_by(table.strategy_id, table.symbol)
+    if strategy_id:
+        query = query.where(table.strategy_id == strategy_id)
+    return [
+        (Scope(row.account, row.world_id, row.strategy_id), row.symbol, position_of(row)) for row in conn.execute(query)
+    ]
+
+
+def save_position(conn: Connection, scope: Scope, symbol: str, position: Position) -> None:
+    values = {
+        "quantity": position.quantity,
+        "cost": position.cost,
+        "realised": position.realised,
+        "fees": position.fees,
+        "fills": position.fills,
+    }
+    key = {
+        "account": scope.account,
+        "world_id": scope.world_id,
+        "strategy_id": scope.strategy_id,
+        "symbol": symbol,
+    }
+    found = sa.and_(*(t.positions.c[name] == value for name, value in key.items()))
+    if not conn.execute(sa.update(t.positions).where(found).values(values)).rowcount:
+        conn.execute(sa.insert(t.positions).values(**key, **values))
+
+
+def load_cash(conn: Connection, account_name: str) -> dict[str, int]:
+    query = sa.select(t.cash).where(t.cash.c.account == account_name).order_by(t.cash.c.currency)
+    return {row.currency: row.amount for row in conn.execute(query)}
+
+
+def save_cash(conn: Connection, account_name: str, currency: str, amount: int) -> None:
+    found = sa.and_(t.cash.c.account == account_name, t.cash.c.currency == currency)
+    if not conn.execute(sa.update(t.cash).where(found).values(amount=amount)).rowcount:
+        conn.execute(sa.insert(t.cash).values(account=account_name, currency=currency, amount=amount))
+
+
+def load_fence(conn: Connection, world_id: str, *, lock: bool = False) -> tuple[Fence, int] | None:
+    """The stored fence and when it was set. Locked, it cannot move until this transaction's intents are committed."""
+    query = sa.select(t.world_fences).where(t.world_fences.c.world_id == world_id)
+    row = conn.execute(query.with_for_update(read=True) if lock else query).one_or_none()
+    if row is None:
+        return None
+    return Fence(row.world_id, row.epoch, FenceState(row.state), EffectiveMode(row.effective_mode)), row.updated_ns
+
+
+def save_fence(conn: Connection, fence: Fence, now_ns: int, *, first: bool) -> None:
+    values = {
+        "epoch": fence.epoch,
+        "state": fence.state.value,
+        "effective_mode": fence.effective_mode.value,
+        "updated_ns": now_ns,
+    }
+    if first:
+        conn.execute(sa.insert(t.world_fences).values(world_id=fence.world_id, **values))
+    else:
+        conn.execute(sa.update(t.world_fences).where(t.world_fences.c.world_id == fence.world_id).values(values))
+
+
+def intents_on_the_wire(conn: Connection, world_id: str) -> Sequence[AnyRow]:
+    """Send-intents of a world whose answer is not known."""
+    table = t.send_intents
+    query = sa.select(table).where(table.c.world_id == world_id, table.c.answered_ns.is_(None))
+    return conn.execute(query.order_by(table.c.sent_ns)).all()
+
+
+def events_after(
+    conn: Connection, account_name: str, sequence: int, strategy_id: str, limit: int, instruments: Instruments
+) -> tuple[list[tuple[StoredOrder, OrderEvent, int]], int]:
+    """The account's next events, of all strategies or one, and the sequence read up to."""
+    table = t.order_events
+    query = sa.select(table).where(table.c.account == account_name, table.c.sequence > sequence)
+    rows = conn.execute(query.order_by(table.c.sequence).limit(limit)).all()
+    if not rows:
+        return [], sequence
+    found: dict[str, StoredOrder] = {}
+    for chunk in _chunks(sorted({row.order_id for row in rows})):
+        for stored in load_orders(conn, instruments, t.orders.c.order_id.in_(chunk)):
+            found[stored.record.id] = stored
+    wanted = [
+        (found[row.order_id], event_of(row), row.sequence)
+        for row in rows
+        if strategy_id in ("", found[row.order_id].record.order.scope.strategy_id)
+    ]
+    return wanted, rows[-1].sequence
+
+
+def fills_after(
+    conn: Connection, account_name: str, strategy_id: str, sequence: int, limit: int, instruments: Instruments
+) -> list[tuple[StoredOrder, OrderEvent, int]]:
+    """The account's fills above a sequence, of all strategies or one."""
+    fills, events = t.fills, t.order_events
+    query = (
+        sa.select(events, fills.c.sequence.label("fill_sequence"))
+        .join(fills, sa.and_(fills.c.order_id == events.c.order_id, fills.c.seq == events.c.seq))
+        .where(fills.c.account == account_name, fills.c.sequence > sequence)
+        .order_by(fills.c.sequence)
+        .limit(limit)
+    )
+    if strategy_id:
+        query = query.where(fills.c.strategy_id == strategy_id)
+    rows = conn.execute(query).all()
+    found: dict[str, StoredOrder] = {}
+    for chunk in _chunks(sorted({row.order_id for row in rows})):
+        for stored in load_orders(conn, instruments, t.orders.c.order_id.in_(chunk)):
+            found[stored.record.id] = stored
+    return [(found[row.order_id], event_of(row), row.fill_sequence) for row in rows]
+
+
+def audit(conn: Connection, now_ns: int, who: tuple[str, str], act: str, subject: str, detail: str) -> None:
+    """Record who did what; `who` is the actor and the correlation id."""
+    conn.execute(
+        sa.insert(t.audit_log).values(
+            at_ns=now_ns, actor=who[0], act=act, subject=subject, detail=detail, correlation_id=who[1]
+        )
+    )
+
+
+def counts(conn: Connection) -> tuple[int, int, int]:
+    """Open orders, accounts, and outbox rows that wait."""
+    open_count = conn.execute(sa.select(sa.func.count()).select_from(t.orders).where(t.orders.c.open)).scalar_one()
+    account_count = conn.execute(sa.select(sa.func.count()).select_from(t.accounts)).scalar_one()
+    return open_count, account_count, t.outbox.backlog(conn).depth
+
+
+def at_sequence(changed: Account, events: int, fills: int) -> Account:
+    """The account after so many more events and fills."""
+    return replace(
+        changed,
+        event_sequence=changed.event_sequence + events,
+        fill_sequence=changed.fill_sequence + fills,
+    )
+
+
+def _chunks(ids: list[str], size: int = 500) -> Iterable[list[str]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))

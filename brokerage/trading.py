@@ -1,0 +1,314 @@
+"""What happens in one transaction: take an order, cancel one, show bars. Load, let the desk decide, store, publish.
+
+State, events, fills, books, the venue's progress and the outbox rows commit together or not at all, so a kill at any
+point loses nothing that was answered and a bar that is shown again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from brokerage import store
+from brokerage import tables as t
+from brokerage.domain.desk import Desk
+from brokerage.domain.fence import refusal, unset
+from brokerage.domain.instrument import Instruments
+from brokerage.domain.ledger import Ledger, Position
+from brokerage.domain.matching import Bar
+from brokerage.domain.money import fit
+from brokerage.domain.orders import Moment, Order, OrderEvent, Scope
+from brokerage.domain.profile import BrokerageProfile, PercentFee
+from brokerage.domain.risk import TradingState
+from brokerage.events import publish
+from brokerage.rows import Account, StoredOrder, effective, event_values
+from brokerage.wire import Gate, OrderName, order_from_proto
+from controlbus.database import signal
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.core.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What is the same for every account: the symbol-properties table and the venue's reality."""
+
+    instruments: Instruments
+    profile: BrokerageProfile
+
+    def profile_of(self, account: Account) -> BrokerageProfile:
+        return replace(self.profile, fee=PercentFee(account.fee_rate, account.fee_rate))
+
+
+def submit(
+    conn: Connection, house: House, order: Order, body: brokerpb.Order, gate: Gate, now_ns: int
+) -> tuple[StoredOrder, bool]:
+    """Take one gated order; the answer and whether it was known already.
+
+    Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH); none leaves a trace.
+    """
+    scope = order.scope
+    account = store.account(conn, scope.account, scope.world_id, lock=True)
+    known = store.find_order(conn, OrderName(scope, order.client_order_id), house.instruments)
+    if known is not None:
+        return _same(known, order), True
+    desk = open_desk(conn, house, account, scope)
+    stored = store.load_fence(conn, scope.world_id, lock=True)
+    fence = stored[0] if stored else unset(scope.world_id)
+    denial = refusal(fence, gate.epoch, gate.domain, desk.reduces(order))
+    detail = f"fence is {fence.state.value} at epoch {fence.epoch}" if denial is not None else ""
+    time = Moment(account.venue_ns if account.data_session_id else now_ns, now_ns)
+    worked = effective(order, gate.reduce_only)
+    events = desk.submit(worked, time, weight=gate.weight, refusal=denial, detail=detail)
+    record = desk.records[events[0].order_id]
+    _add_order(conn, account, order, body, gate, worked.reduce_only != order.reduce_only, events)
+    keep(conn, account, [(desk, event) for event in events])
+    return StoredOrder(body, gate.epoch, tuple(events), record), False
+
+
+def cancel(conn: Connection, house: House, name: OrderName, now_ns: int) -> StoredOrder:
+    """Cancel an order if it is open. Passes every fence. Raises NotFound (E_ORDER_UNKNOWN)."""
+    account = store.find_account(conn, name.scope.account, lock=True)
+    known = store.order(conn, name, house.instruments)
+    if account is None or known.record.closed:
+        return known
+    desk = open_desk(conn, house, account, name.scope)
+    event = desk.cancel(known.record.id, Moment(account.venue_ns if account.data_session_id else now_ns, now_ns))
+    if event is None:
+        return known
+    keep(conn, account, [(desk, event)])
+    return StoredOrder(known.body, known.epoch, (*known.events, event), desk.records[known.record.id])
+
+
+def cancel_all(conn: Connection, house: House, name: str, strategy_id: str, now_ns: int) -> list[StoredOrder]:
+    """Cancel every open order of an account, or of one strategy in it, in one transaction."""
+    store.account(conn, name, lock=True)
+    found = [stored.record.order for stored in store.open_orders(conn, house.instruments, name)]
+    wanted = [order for order in found if strategy_id in ("", order.scope.strategy_id)]
+    return [cancel(conn, house, OrderName(order.scope, order.client_order_id), now_ns) for order in wanted]
+
+
+def show_bars(
+    conn: Connection, house: House, feed: tuple[str, str], bars: Sequence[Bar], watermark_ns: int, now_ns: int
+) -> int:
+    """Show the next bars of a feed to every account on it; how many fills that made.
+
+    Progress is stored with what the bars did: bars that close at or before it are skipped, whoever sends them again.
+    """
+    fills = 0
+    for account in store.accounts(conn, *feed, lock=True):
+        fresh = [bar for bar in bars if bar.end_ns > account.venue_ns]
+        progress = max(account.venue_ns, watermark_ns, *(bar.end_ns for bar in fresh)) if fresh else watermark_ns
+        if progress <= account.venue_ns:
+            continue
+        done = _step(conn, house, account, fresh, now_ns)
+        fills += sum(event.fill is not None for _, event in done)
+        moved = replace(account, venue_ns=progress)
+        if fresh:
+            moved = replace(moved, mark_price=fresh[-1].close, mark_ns=fresh[-1].end_ns)
+        keep(conn, moved, done)
+    signal(conn, store.BARS_SIGNAL)
+    return fills
+
+
+def _step(
+    conn: Connection, house: House, account: Account, bars: Sequence[Bar], now_ns: int
+) -> list[tuple[Desk, OrderEvent]]:
+    desks = load_desks(conn, house, account) if bars else {}
+    working = [desk for _, desk in sorted(desks.items(), key=lambda item: item[0].strategy_id) if desk.open_orders()]
+    return [(desk, event) for bar in bars for desk in working for event in desk.on_bar(account.symbol, bar, now_ns)]
+
+
+def open_desk(conn: Connection, house: House, account: Account, scope: Scope) -> Desk:
+    """One strategy's desk, which may commit what the account has and its other strategies leave free."""
+    desks = load_desks(conn, house, account)
+    desk = desks.pop(scope, None) or _empty_desk(house, account)
+    desk.free_elsewhere = store.load_cash(conn, account.account)
+    for other in desks.values():
+        for currency in desk.free_elsewhere:
+            desk.free_elsewhere[currency] += other.free(currency)
+    return desk
+
+
+def load_desks(conn: Connection, house: House, account: Account) -> dict[Scope, Desk]:
+    """A desk per strategy with positions or open orders. Their cash starts at 0: it ends as what moved."""
+    desks: dict[Scope, Desk] = {}
+    for scope, symbol, position in store.load_positions(conn, account.account):
+        instrument = house.instruments.find(symbol)
+        if instrument is not None:
+            desk = desks.setdefault(scope, _empty_desk(house, account))
+            desk.ledger.restore(instrument, position)
+    for stored in store.open_orders(conn, house.instruments, account.account):
+        desk = desks.setdefault(stored.record.order.scope, _empty_desk(house, account))
+        desk.restore([stored.record], {})
+    return desks
+
+
+def _empty_desk(house: House, account: Account) -> Desk:
+    desk = Desk(house.profile_of(account), house.instruments, Ledger(), trading=account.trading_state)
+    if account.mark is not None:
+        desk.restore((), {account.symbol: account.mark})
+    return desk
+
+
+def keep(conn: Connection, account: Account, done: Sequence[tuple[Desk, OrderEvent]]) -> Account:
+    """Store events in order with the books they changed, and queue them for ORDERS and FILLS."""
+    sequence, fill_sequence = account.event_sequence, account.fill_sequence
+    for desk, event in done:
+        sequence += 1
+        record = desk.records[event.order_id]
+        conn.execute(sa.insert(t.order_events).values(event_values(account.account, sequence, event)))
+        if event.fill is not None:
+            fill_sequence += 1
+            _add_fill(conn, record.order, event, fill_sequence)
+        publish(conn, record.order, record.instrument, event, sequence, fill_sequence)
+    for desk in {id(desk): desk for desk, _ in done}.values():
+        _save_heads(conn, desk, {event.order_id for owner, event in done if owner is desk})
+    if any(event.fill is not None for _, event in done):
+        _save_books(conn, account, done)
+    flagged = any(event.flag is not None for _, event in done)
+    changed = replace(
+        account,
+        event_sequence=sequence,
+        fill_sequence=fill_sequence,
+        trading_state=TradingState.REDUCING if flagged else account.trading_state,
+    )
+    store.save_account(conn, changed)
+    signal(conn, store.ORDERS_SIGNAL)
+    return changed
+
+
+def rebuilt(
+    conn: Connection, house: House, account: Account
+) -> tuple[dict[tuple[Scope, str], Position], dict[str, int]]:
+    """Positions and cash of an account replayed from its orders' events: what the stored books must equal."""
+    ledgers: dict[Scope, Ledger] = {}
+    orders = store.load_orders(conn, house.instruments, t.orders.c.account == account.account)
+    placed = [(event, stored) for stored in orders for event in stored.events if event.fill is not None]
+    sequences = _sequences(conn, account.account)
+    for event, stored in sorted(placed, key=lambda pair: sequences[pair[0].order_id, pair[0].seq]):
+        record = stored.record
+        if event.fill is not None and record.instrument is not None:
+            ledger = ledgers.setdefault(record.order.scope, Ledger())
+            ledger.book(record.instrument, record.order.side, event.fill)
+    money = {account.base_currency: account.starting_cash}
+    for ledger in ledgers.values():
+        for currency, amount in ledger.cash.items():
+            money[currency] = money.get(currency, 0) + amount
+    held = {(scope, symbol): at for scope, ledger in ledgers.items() for symbol, at in ledger.positions.items()}
+    return held, money
+
+
+def verify_books(conn: Connection, house: House) -> int:
+    """Replay every account and compare with its stored books; how many accounts. Raises Conflict (E_BOOKS_DIFFER)."""
+    found = store.accounts(conn)
+    for account in found:
+        held, money = rebuilt(conn, house, account)
+        stored = {(scope, symbol): at for scope, symbol, at in store.load_positions(conn, account.account)}
+        if stored != held or store.load_cash(conn, account.account) != money:
+            raise Conflict(
+                "E_BOOKS_DIFFER",
+                f"the stored books of account {account.account} are not the replay of its events",
+                hint="restore the store from a backup; nothing was changed",
+            )
+    return len(found)
+
+
+def _same(known: StoredOrder, order: Order) -> StoredOrder:
+    if order_from_proto(known.body) == order:
+        return known
+    raise Conflict(
+        "E_ORDER_CONFLICT",
+        f"client_order_id {order.client_order_id} is taken by another order",
+        hint="use a new client_order_id for a new order",
+        metadata={"client_order_id": order.client_order_id},
+    )
+
+
+def _add_order(
+    conn: Connection,
+    account: Account,
+    order: Order,
+    body: brokerpb.Order,
+    gate: Gate,
+    narrowed: bool,
+    events: Sequence[OrderEvent],
+) -> None:
+    """The order's head, and its send-intent. The paper venue's book is in this database: it answers in the commit."""
+    last, scope = events[-1], order.scope
+    conn.execute(
+        sa.insert(t.orders).values(
+            order_id=last.order_id,
+            account=scope.account,
+            world_id=scope.world_id,
+            strategy_id=scope.strategy_id,
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            body=body.SerializeToString(deterministic=True),
+            gate_reduce_only=narrowed,
+            epoch=gate.epoch,
+            state=last.state.value,
+            open=last.denial is None,
+            created_sequence=account.event_sequence + 1,
+        )
+    )
+    if last.denial is None:
+        conn.execute(
+            sa.insert(t.send_intents).values(
+                order_id=last.order_id,
+                account=scope.account,
+                world_id=scope.world_id,
+                strategy_id=scope.strategy_id,
+                client_order_id=order.client_order_id,
+                venue_order_id=last.order_id,
+                epoch=gate.epoch,
+                sent_ns=last.received_ns,
+                answered_ns=last.received_ns,
+            )
+        )
+
+
+def _add_fill(conn: Connection, order: Order, event: OrderEvent, sequence: int) -> None:
+    conn.execute(
+        sa.insert(t.fills).values(
+            account=order.scope.account,
+            sequence=sequence,
+            venue=order.venue,
+            trade_id=event.fill.trade_id if event.fill else "",
+            world_id=order.scope.world_id,
+            strategy_id=order.scope.strategy_id,
+            order_id=event.order_id,
+            seq=event.seq,
+        )
+    )
+
+
+def _save_heads(conn: Connection, desk: Desk, changed: set[str]) -> None:
+    for identity in sorted(changed):
+        record = desk.records[identity]
+        values = {"state": record.state.value, "open": not record.closed}
+        conn.execute(sa.update(t.orders).where(t.orders.c.order_id == identity).values(values))
+
+
+def _save_books(conn: Connection, account: Account, done: Sequence[tuple[Desk, OrderEvent]]) -> None:
+    money = store.load_cash(conn, account.account)
+    touched: dict[tuple[Scope, str], Desk] = {}
+    for desk, event in done:
+        if event.fill is not None:
+            order = desk.records[event.order_id].order
+            touched[order.scope, order.symbol] = desk
+    for (scope, symbol), desk in touched.items():
+        store.save_position(conn, scope, symbol, desk.ledger.position(symbol))
+    for desk in {id(desk): desk for desk in touched.values()}.values():
+        for currency, moved in desk.ledger.cash.items():
+            money[currency] = fit(money.get(currency, 0) + moved, f"cash in {currency}")
+    for currency, amount in money.items():
+        store.save_cash(conn, account.account, currency, amount)
+
+
+def _sequences(conn: Connection, account_name: str) -> dict[tuple[str, int], int]:
+    table = t.order_events.c
+    query = sa.select(table.order_id, table.seq, table.sequence).where(table.account == account_name)
+    return {(row.order_id, row.seq): row.sequence for row in conn.execute(query)}
