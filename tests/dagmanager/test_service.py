@@ -166,7 +166,7 @@ async def test_a_weight_needs_an_operator(served: Served) -> None:
 
 
 async def test_the_graph_can_be_walked(served: Served) -> None:
-    nodes = [*chain(3, tags=["btc"]), tag_query_node(["btc"])]
+    nodes = [*chain(3, tags=["btc"]), tag_query_node(["btc"], "all")]
     async with served.stub(role=Role.READER) as stub:
         await chunks(stub, diff_request(nodes, "r1", "s1", [context("w1", ExecutionDomain.DRYRUN)]))
         graph = await stub.GetGraph(pb.GetGraphRequest(strategy_id="s1"))
