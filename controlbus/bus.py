@@ -1,6 +1,7 @@
 """The bus of one process: connect once at start, then publish, subscribe, follow.
 
-    bus = await Bus.connect(settings.mesh.nats_url, service="gateway", credentials=settings.mesh.nats_credentials)
+    bus = await Bus.connect(mesh.nats_url, service="gateway", credentials=mesh.nats_credentials,
+                            replicas=mesh.stream_replicas, registry=runtime.metrics.registry)
     relay = Relay(db, outbox, bus, "gateway", clock); asyncio.create_task(relay.run())
     async with bus.subscribe(["decision_updated"], durable="gateway-decisions") as deliveries: ...
     async with bus.follow(["activation_updated"], snapshot) as states: ...
@@ -21,12 +22,14 @@ from datetime import datetime
 from pathlib import Path
 
 import nats.errors
+from prometheus_client import CollectorRegistry
 
-from controlbus import metrics, streams, subjects
+from controlbus import streams, subjects
 from controlbus.connection import Link, down
 from controlbus.consuming import Subscription
 from controlbus.events import MESSAGE_ID, check_types
 from controlbus.following import Follower, Snapshot
+from controlbus.metrics import BusMetrics
 from controlbus.reading import Start
 from controlbus.tracking import Current
 from qmtl.core.clock import Clock, SystemClock
@@ -67,9 +70,11 @@ class Bus:
         credentials: Path | None = None,
         replicas: int = 1,
         clock: Clock | None = None,
+        registry: CollectorRegistry | None = None,
     ) -> Bus:
-        """Start connecting and return at once. `service` names the connection and labels the metrics."""
-        bus = cls(Link(url, service, credentials), replicas, clock or SystemClock())
+        """Start connecting and return at once. `service` names the connection; `registry`: where to count."""
+        link = Link(url, service, credentials, BusMetrics(registry))
+        bus = cls(link, replicas, clock or SystemClock())
         bus._tasks = [asyncio.create_task(bus.link.run()), asyncio.create_task(bus._prepare())]
         return bus
 
@@ -109,9 +114,9 @@ class Bus:
         try:
             sequence = await self.link.publish(subject, body, head)
         except Unavailable as error:
-            metrics.PUBLISH_FAILED.labels(self.link.service, error.reason).inc()
+            self.link.metrics.publish_failed.labels(error.reason).inc()
             raise
-        metrics.PUBLISHED.labels(self.link.service).inc()
+        self.link.metrics.published.inc()
         return sequence
 
     def subscribe(

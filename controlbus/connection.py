@@ -20,7 +20,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from controlbus import metrics
+from controlbus.metrics import BusMetrics
 from qmtl.core.errors import Conflict, Unavailable
 
 log = logging.getLogger(__name__)
@@ -39,9 +39,10 @@ def down(detail: str) -> Unavailable:
 class Link:
     """The connection, its state, and publishing with the broker's acknowledgement."""
 
-    def __init__(self, url: str, service: str, credentials: Path | None) -> None:
+    def __init__(self, url: str, service: str, credentials: Path | None, metrics: BusMetrics) -> None:
         self.service = service
         self.url = url
+        self.metrics = metrics
         self.generation = 0  # grows with every (re)connection: what was set up before it must be set up again
         self.nc = Client()
         self.js: JetStreamContext = self.nc.jetstream()
@@ -145,7 +146,7 @@ class Link:
     async def _went_down(self) -> None:
         if self._closing:
             return
-        metrics.DISCONNECTED.labels(self.service).inc()
+        self.metrics.disconnected.inc()
         self.since, self.detail = datetime.now(UTC), self.detail or "connection lost"
         log.warning("broker lost", extra={"service": self.service})
         self._fail_waiting()

@@ -24,7 +24,6 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
-from controlbus import metrics
 from controlbus.connection import Link
 from controlbus.deadletters import Letter, bury
 from controlbus.events import UndecodableEvent, decode, payload_type
@@ -115,7 +114,7 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Delivery:
-        metrics.CONSUMED.labels(self._link.service, self._label).inc()
+        self._link.metrics.consumed.labels(self._label).inc()
         if not self._ready.empty():
             return self._ready.get_nowait()
         take = asyncio.create_task(self._ready.get())
@@ -179,7 +178,7 @@ class Subscription:
         place = message.metadata
         attempt = place.num_delivered
         if attempt > 1:
-            metrics.REDELIVERED.labels(self._link.service, self._label).inc()
+            self._link.metrics.redelivered.labels(self._label).inc()
         try:
             event = decode(message.data)
         except UndecodableEvent as error:
@@ -194,7 +193,7 @@ class Subscription:
             await self._bury(message, Letter("unanswered", f"delivered {attempt - 1} times without an answer"))
         elif self._is_seen(delivery):
             self._room.release()
-            metrics.DUPLICATES.labels(self._link.service, self._label).inc()
+            self._link.metrics.duplicates.labels(self._label).inc()
             await self._answer(message.ack)
         else:
             self._line_up(delivery)
@@ -216,7 +215,7 @@ class Subscription:
             self._hand_over(delivery)
 
     def _hand_over(self, delivery: Delivery) -> None:
-        metrics.EVENT_AGE.labels(self._link.service).observe(_age_s(delivery.event))
+        self._link.metrics.event_age_s.observe(_age_s(delivery.event))
         self._ready.put_nowait(delivery)
 
     async def _release(self, delivery: Delivery) -> None:

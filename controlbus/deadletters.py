@@ -13,7 +13,6 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
-from controlbus import metrics
 from controlbus.connection import Link, down
 from controlbus.events import MESSAGE_ID
 from controlbus.streams import DLQ
@@ -52,7 +51,7 @@ async def bury(link: Link, consumer: str, message: Msg, letter: Letter) -> None:
         MESSAGE_ID: f"dlq/{consumer}/{place.stream}/{place.sequence.stream}",
     }
     await link.publish(dlq_subject(place.stream, consumer), message.data, headers)
-    metrics.DEAD_LETTERED.labels(link.service, consumer, letter.cause).inc()
+    link.metrics.dead_lettered.labels(consumer, letter.cause).inc()
 
 
 async def letters(link: Link, before: int | None, limit: int) -> tuple[list[servicepb.DeadLetter], int]:

@@ -17,7 +17,6 @@ from contextlib import aclosing
 
 from google.protobuf.message import Message
 
-from controlbus import metrics
 from controlbus.connection import Link
 from controlbus.events import UndecodableEvent, decode, payload_of, payload_type
 from controlbus.reading import Start, TooOld, control_info, read
@@ -62,7 +61,7 @@ class Follower:
                     async for state in changes:
                         yield state
             except TooOld as lost:
-                metrics.RESYNCS.labels(self._link.service).inc()
+                self._link.metrics.resyncs.inc()
                 log.warning("position lost, loading the snapshot again", extra={"reason": str(lost)})
             except Unavailable:
                 await self._link.pause()
@@ -84,11 +83,11 @@ class Follower:
             return None
         verdict = self._tracker.offer(event)
         if verdict is Verdict.GAP:
-            metrics.GAPS.labels(self._link.service, event.kind).inc()
+            self._link.metrics.gaps.labels(event.kind).inc()
             found = [state for state in await self._ask(event.kind, event.key) if state.key == event.key]
             return self._tracker.heal(event, found[0] if found else None)
         if verdict is Verdict.DROP:
-            metrics.DUPLICATES.labels(self._link.service, "follower").inc()
+            self._link.metrics.duplicates.labels("follower").inc()
             return None
         return event
 

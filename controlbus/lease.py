@@ -22,7 +22,6 @@ import nats.errors
 import orjson
 from nats.js.errors import NotFoundError
 
-from controlbus import metrics
 from controlbus.bus import Bus
 from controlbus.connection import down
 from controlbus.streams import LEASES
@@ -151,7 +150,7 @@ class Lease:
 
     def _lose(self) -> None:
         self._until = 0.0
-        metrics.LEASES_LOST.labels(self._bus.link.service).inc()
+        self._bus.link.metrics.leases_lost.inc()
         log.warning("lease lost", extra={"lease": self._name, "epoch": self.epoch})
 
     async def _write(self, last: int, epoch: int) -> bool:

@@ -1,24 +1,39 @@
-"""What the bus counts. Labels are bounded: service, stream, payload type, consumer name; never a key."""
+"""What the bus counts in one process. Labels are bounded: payload type, consumer name, cause; never a key."""
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-PUBLISHED = Counter("bus_published_total", "Messages the broker acknowledged", ["service"])
-PUBLISH_FAILED = Counter("bus_publish_failed_total", "Publish attempts to be repeated", ["service", "reason"])
-CONSUMED = Counter("bus_consumed_total", "Messages handed to a handler", ["service", "consumer"])
-DUPLICATES = Counter("bus_duplicates_total", "Messages dropped as seen already", ["service", "consumer"])
-REDELIVERED = Counter("bus_redelivered_total", "Deliveries after the first", ["service", "consumer"])
-DEAD_LETTERED = Counter("bus_dead_lettered_total", "Messages given up", ["service", "consumer", "cause"])
-GAPS = Counter("bus_revision_gaps_total", "Gaps healed by a snapshot", ["service", "type"])
-RESYNCS = Counter("bus_resyncs_total", "Whole snapshots loaded by followers", ["service"])
-DISCONNECTED = Counter("bus_disconnected_total", "Times the broker was lost", ["service"])
-OUTBOX_DEPTH = Gauge("outbox_depth", "Rows that wait for the broker", ["service"])
-OUTBOX_AGE = Gauge("outbox_oldest_age_seconds", "Age of the oldest waiting row", ["service"])
-EVENT_AGE = Histogram(
-    "bus_event_age_seconds",
-    "From the owner's commit to the handler",
-    ["service"],
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
-)
-LEASES_LOST = Counter("bus_leases_lost_total", "Leases counted as lost by their holder", ["service"])
+AGE_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
+
+class BusMetrics:
+    """Registered once per registry; give Bus.connect the runtime's so that Prometheus sees them."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        registry = registry or CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"qmtl_bus_{name}_total", text, labels, registry=registry)
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"qmtl_outbox_{name}", text, registry=registry)
+
+        self.published = counter("published", "Messages the broker acknowledged.")
+        self.publish_failed = counter("publish_failed", "Publish attempts that will be repeated.", "reason")
+        self.consumed = counter("consumed", "Messages handed to a handler.", "consumer")
+        self.duplicates = counter("duplicates", "Messages dropped as seen already.", "consumer")
+        self.redelivered = counter("redelivered", "Deliveries after the first.", "consumer")
+        self.dead_lettered = counter("dead_lettered", "Messages given up.", "consumer", "cause")
+        self.gaps = counter("revision_gaps", "Gaps healed by a snapshot.", "type")
+        self.resyncs = counter("resyncs", "Whole snapshots loaded again by followers.")
+        self.disconnected = counter("disconnected", "Times the broker was lost.")
+        self.leases_lost = counter("leases_lost", "Leases counted as lost by their holder.")
+        self.event_age_s = Histogram(
+            "qmtl_bus_event_age_seconds",
+            "From the owner's commit to the handler.",
+            buckets=AGE_BUCKETS_S,
+            registry=registry,
+        )
+        self.outbox_depth = gauge("depth", "Rows that wait for the broker.")
+        self.outbox_age_s = gauge("oldest_age_seconds", "Age of the oldest waiting row.")

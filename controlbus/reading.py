@@ -19,7 +19,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo, St
 from controlbus.connection import Link, down
 from controlbus.pulling import ConsumerGone, Puller
 from controlbus.streams import CONTROL
-from qmtl.core.errors import InvalidRequest, Unavailable
+from qmtl.core.errors import OutOfRange, Unavailable
 
 BATCH = 256
 INACTIVE_S = 60.0
@@ -40,7 +40,7 @@ Start.NEW = Start()
 Start.ALL = Start(after=0)
 
 
-class TooOld(InvalidRequest):
+class TooOld(OutOfRange):
     """The position lies before what the stream keeps (or after what it ever had, when it was made anew)."""
 
     def __init__(self, position: int, first: int, last: int) -> None:

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from controlbus import metrics
 from controlbus.bus import Bus
 from controlbus.database import Database
 from controlbus.locks import Held
@@ -215,8 +214,8 @@ class Relay:
         while True:
             self._backlog = await self._patiently(partial(self._db.read, self._outbox.backlog))
             status = self.status()
-            metrics.OUTBOX_DEPTH.labels(self._service).set(status.depth)
-            metrics.OUTBOX_AGE.labels(self._service).set(status.oldest_age_s)
+            self._bus.link.metrics.outbox_depth.set(status.depth)
+            self._bus.link.metrics.outbox_age_s.set(status.oldest_age_s)
             await self._clock.sleep(REPORT_S)
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -53,6 +53,10 @@ class InvalidRequest(QmtlError):
     """The request itself is wrong; sending it again changes nothing."""
 
 
+class OutOfRange(InvalidRequest):
+    """A position to go on from lies outside what is kept; start again from a snapshot or a later one."""
+
+
 class Unauthenticated(QmtlError):
     """No valid token came with the call."""
 

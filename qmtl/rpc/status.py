@@ -28,6 +28,7 @@ VIOLATIONS_MAX: Final = 32
 
 CODES: Final[Mapping[type[QmtlError], grpc.StatusCode]] = {
     errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.OutOfRange: grpc.StatusCode.OUT_OF_RANGE,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     errors.NotFound: grpc.StatusCode.NOT_FOUND,
@@ -42,7 +43,6 @@ CODES: Final[Mapping[type[QmtlError], grpc.StatusCode]] = {
 # Codes only other stacks or the transport produce; everything else unknown becomes the bare QmtlError.
 CLASSES: Final[Mapping[grpc.StatusCode, type[QmtlError]]] = {
     **{code: cls for cls, code in CODES.items()},
-    grpc.StatusCode.OUT_OF_RANGE: errors.InvalidRequest,
     grpc.StatusCode.CANCELLED: errors.Unavailable,
 }
 _BY_NUMBER: Final = {code.value[0]: code for code in grpc.StatusCode}

@@ -15,6 +15,7 @@ from qmtl.rpc.status import CODES, DETAILS_BYTES_MAX, Status, code_of, from_rpc_
 
 PAIRS = [
     (errors.InvalidRequest, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.OutOfRange, grpc.StatusCode.OUT_OF_RANGE),
     (errors.Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
     (errors.PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
     (errors.NotFound, grpc.StatusCode.NOT_FOUND),

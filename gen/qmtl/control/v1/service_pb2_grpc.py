@@ -69,8 +69,11 @@ class ControlBusServiceServicer:
     def Tail(self, request, context):
         """Follows control events as they are stored. Safe to repeat; resume with `after_sequence`.
 
-        Errors: INVALID_ARGUMENT for an unknown type name: correct it; OUT_OF_RANGE (E_RESUME_TOO_OLD) when the
-        sequence is no longer kept: start from a later one; UNAVAILABLE when NATS is down: retry.
+        A token limited to worlds must name keys of those worlds and types that have such keys.
+
+        Errors: INVALID_ARGUMENT for an unknown type name: correct it; PERMISSION_DENIED (E_WORLD_FORBIDDEN) beyond the
+        worlds of the token; OUT_OF_RANGE (E_RESUME_TOO_OLD) when the sequence is no longer kept: start from a later
+        one; UNAVAILABLE when NATS is down: retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,10 +98,11 @@ class ControlBusServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplayDeadLetter(self, request, context):
-        """Publishes one dead letter to its original subject again and removes it. Repeating a replay is safe: the
-        original message id is kept.
+        """Publishes one dead letter to its original subject again and removes it. Repeating a replay is safe: one letter
+        is stored once, and consumers drop an event whose revision they know.
 
-        Errors: NOT_FOUND when no such dead letter is kept: list again; PERMISSION_DENIED below operator.
+        Errors: NOT_FOUND when no such dead letter is kept: list again; PERMISSION_DENIED below operator; UNAVAILABLE
+        when NATS is down: retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

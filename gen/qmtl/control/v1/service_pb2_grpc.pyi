@@ -36,8 +36,11 @@ class ControlBusServiceStub:
     Tail: _grpc.UnaryStreamMultiCallable[_service_pb2.TailRequest, _service_pb2.TailResponse]
     """Follows control events as they are stored. Safe to repeat; resume with `after_sequence`.
 
-    Errors: INVALID_ARGUMENT for an unknown type name: correct it; OUT_OF_RANGE (E_RESUME_TOO_OLD) when the
-    sequence is no longer kept: start from a later one; UNAVAILABLE when NATS is down: retry.
+    A token limited to worlds must name keys of those worlds and types that have such keys.
+
+    Errors: INVALID_ARGUMENT for an unknown type name: correct it; PERMISSION_DENIED (E_WORLD_FORBIDDEN) beyond the
+    worlds of the token; OUT_OF_RANGE (E_RESUME_TOO_OLD) when the sequence is no longer kept: start from a later
+    one; UNAVAILABLE when NATS is down: retry.
     """
     GetStreams: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetStreamsRequest, _service_pb2.GetStreamsResponse]
     """Sizes of the streams and the lag of each durable consumer.
@@ -50,10 +53,11 @@ class ControlBusServiceStub:
     Errors: INVALID_ARGUMENT for a bad page token: start over; UNAVAILABLE when NATS is down: retry.
     """
     ReplayDeadLetter: _grpc.UnaryUnaryMultiCallable[_service_pb2.ReplayDeadLetterRequest, _service_pb2.ReplayDeadLetterResponse]
-    """Publishes one dead letter to its original subject again and removes it. Repeating a replay is safe: the
-    original message id is kept.
+    """Publishes one dead letter to its original subject again and removes it. Repeating a replay is safe: one letter
+    is stored once, and consumers drop an event whose revision they know.
 
-    Errors: NOT_FOUND when no such dead letter is kept: list again; PERMISSION_DENIED below operator.
+    Errors: NOT_FOUND when no such dead letter is kept: list again; PERMISSION_DENIED below operator; UNAVAILABLE
+    when NATS is down: retry.
     """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetStatusRequest, _service_pb2.GetStatusResponse]
     """State of the operator service and of its connection to NATS. Errors: none beyond transport."""
@@ -66,8 +70,11 @@ class ControlBusServiceAsyncStub(ControlBusServiceStub):
     Tail: _aio.UnaryStreamMultiCallable[_service_pb2.TailRequest, _service_pb2.TailResponse]  # type: ignore[assignment]
     """Follows control events as they are stored. Safe to repeat; resume with `after_sequence`.
 
-    Errors: INVALID_ARGUMENT for an unknown type name: correct it; OUT_OF_RANGE (E_RESUME_TOO_OLD) when the
-    sequence is no longer kept: start from a later one; UNAVAILABLE when NATS is down: retry.
+    A token limited to worlds must name keys of those worlds and types that have such keys.
+
+    Errors: INVALID_ARGUMENT for an unknown type name: correct it; PERMISSION_DENIED (E_WORLD_FORBIDDEN) beyond the
+    worlds of the token; OUT_OF_RANGE (E_RESUME_TOO_OLD) when the sequence is no longer kept: start from a later
+    one; UNAVAILABLE when NATS is down: retry.
     """
     GetStreams: _aio.UnaryUnaryMultiCallable[_service_pb2.GetStreamsRequest, _service_pb2.GetStreamsResponse]  # type: ignore[assignment]
     """Sizes of the streams and the lag of each durable consumer.
@@ -80,10 +87,11 @@ class ControlBusServiceAsyncStub(ControlBusServiceStub):
     Errors: INVALID_ARGUMENT for a bad page token: start over; UNAVAILABLE when NATS is down: retry.
     """
     ReplayDeadLetter: _aio.UnaryUnaryMultiCallable[_service_pb2.ReplayDeadLetterRequest, _service_pb2.ReplayDeadLetterResponse]  # type: ignore[assignment]
-    """Publishes one dead letter to its original subject again and removes it. Repeating a replay is safe: the
-    original message id is kept.
+    """Publishes one dead letter to its original subject again and removes it. Repeating a replay is safe: one letter
+    is stored once, and consumers drop an event whose revision they know.
 
-    Errors: NOT_FOUND when no such dead letter is kept: list again; PERMISSION_DENIED below operator.
+    Errors: NOT_FOUND when no such dead letter is kept: list again; PERMISSION_DENIED below operator; UNAVAILABLE
+    when NATS is down: retry.
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_service_pb2.GetStatusRequest, _service_pb2.GetStatusResponse]  # type: ignore[assignment]
     """State of the operator service and of its connection to NATS. Errors: none beyond transport."""
@@ -99,8 +107,11 @@ class ControlBusServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_service_pb2.TailResponse], _abc.AsyncIterator[_service_pb2.TailResponse]]:
         """Follows control events as they are stored. Safe to repeat; resume with `after_sequence`.
 
-        Errors: INVALID_ARGUMENT for an unknown type name: correct it; OUT_OF_RANGE (E_RESUME_TOO_OLD) when the
-        sequence is no longer kept: start from a later one; UNAVAILABLE when NATS is down: retry.
+        A token limited to worlds must name keys of those worlds and types that have such keys.
+
+        Errors: INVALID_ARGUMENT for an unknown type name: correct it; PERMISSION_DENIED (E_WORLD_FORBIDDEN) beyond the
+        worlds of the token; OUT_OF_RANGE (E_RESUME_TOO_OLD) when the sequence is no longer kept: start from a later
+        one; UNAVAILABLE when NATS is down: retry.
         """
 
     @_abc_1.abstractmethod
@@ -131,10 +142,11 @@ class ControlBusServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.ReplayDeadLetterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ReplayDeadLetterResponse, _abc.Awaitable[_service_pb2.ReplayDeadLetterResponse]]:
-        """Publishes one dead letter to its original subject again and removes it. Repeating a replay is safe: the
-        original message id is kept.
+        """Publishes one dead letter to its original subject again and removes it. Repeating a replay is safe: one letter
+        is stored once, and consumers drop an event whose revision they know.
 
-        Errors: NOT_FOUND when no such dead letter is kept: list again; PERMISSION_DENIED below operator.
+        Errors: NOT_FOUND when no such dead letter is kept: list again; PERMISSION_DENIED below operator; UNAVAILABLE
+        when NATS is down: retry.
         """
 
     @_abc_1.abstractmethod
