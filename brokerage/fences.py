@@ -18,11 +18,12 @@ def set_fence(
 
     A retry of what stands changes nothing. Raises NotReady (E_STALE_EPOCH).
     """
-    found = store.load_fence(conn, wanted.world_id, lock=True)
+    store.hold_fence(conn, wanted.world_id)
+    found = store.load_fence(conn, wanted.world_id)
     since_ns = found[1] if found else 0
     if replaced(found[0] if found else None, wanted):
         since_ns = now_ns
-        store.save_fence(conn, wanted, now_ns, first=found is None)
+        store.save_fence(conn, wanted, now_ns)
         detail = f"epoch {wanted.epoch} {wanted.state.value} {wanted.effective_mode.value}"
         store.audit(conn, now_ns, (actor.name, actor.correlation_id), "set_fence", wanted.world_id, detail)
     return wanted, since_ns, on_the_wire(conn, wanted.world_id)

@@ -107,15 +107,16 @@ def check_resume(account: Account, sequence: int) -> None:
         )
 
 
-def positions(
-    conn: Connection, house: House, account: Account, strategy_id: str = ""
-) -> list[tuple[str, PositionView]]:
+Views = list[tuple[str, PositionView]]
+
+
+def positions(conn: Connection, house: House, account: Account, strategy_id: str = "") -> Views:
     """Positions by strategy, valued at the account's mark."""
     found = store.load_positions(conn, account.account, strategy_id)
     return [(scope.strategy_id, _view(house, account, symbol, held)) for scope, symbol, held in found]
 
 
-def netted(conn: Connection, house: House, account: Account) -> list[tuple[str, PositionView]]:
+def netted(conn: Connection, house: House, account: Account) -> Views:
     """One position per symbol over all strategies: quantities, costs and profits summed."""
     sums: dict[str, Held] = {}
     for _, symbol, held in store.load_positions(conn, account.account):

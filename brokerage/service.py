@@ -1,4 +1,4 @@
-"""The brokerage's servicer: one short method per RPC; rules in the domain, transactions in trading, answers in reads."""
+"""The brokerage's servicer: one short method per RPC. Rules: domain; transactions: trading; answers: reads."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ transaction; rules live in the domain, and what belongs together is composed in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -154,22 +153,32 @@ def load_fence(conn: Connection, world_id: str, *, lock: bool = False) -> tuple[
     """The stored fence and when it was set. Locked, it cannot move until this transaction's intents are committed."""
     query = sa.select(t.world_fences).where(t.world_fences.c.world_id == world_id)
     row = conn.execute(query.with_for_update(read=True) if lock else query).one_or_none()
-    if row is None:
+    if row is None or not row.epoch:
         return None
     return Fence(row.world_id, row.epoch, FenceState(row.state), EffectiveMode(row.effective_mode)), row.updated_ns
 
 
-def save_fence(conn: Connection, fence: Fence, now_ns: int, *, first: bool) -> None:
+def hold_fence(conn: Connection, world_id: str) -> None:
+    """Make sure a world has a row (epoch 0: unset) and lock it against everyone until this transaction ends."""
+    values = {"world_id": world_id, "state": FenceState.FROZEN.value, "mode": EffectiveMode.VALIDATE.value}
+    conn.execute(_UNSET_FENCE, values)
+    conn.execute(sa.select(t.world_fences).where(t.world_fences.c.world_id == world_id).with_for_update())
+
+
+_UNSET_FENCE = sa.text(
+    "INSERT INTO world_fences (world_id, epoch, state, effective_mode, updated_ns) "
+    "VALUES (:world_id, 0, :state, :mode, 0) ON CONFLICT (world_id) DO NOTHING"
+)
+
+
+def save_fence(conn: Connection, fence: Fence, now_ns: int) -> None:
     values = {
         "epoch": fence.epoch,
         "state": fence.state.value,
         "effective_mode": fence.effective_mode.value,
         "updated_ns": now_ns,
     }
-    if first:
-        conn.execute(sa.insert(t.world_fences).values(world_id=fence.world_id, **values))
-    else:
-        conn.execute(sa.update(t.world_fences).where(t.world_fences.c.world_id == fence.world_id).values(values))
+    conn.execute(sa.update(t.world_fences).where(t.world_fences.c.world_id == fence.world_id).values(values))
 
 
 def intents_on_the_wire(conn: Connection, world_id: str) -> Sequence[AnyRow]:
@@ -236,15 +245,6 @@ def counts(conn: Connection) -> tuple[int, int, int]:
     open_count = conn.execute(sa.select(sa.func.count()).select_from(t.orders).where(t.orders.c.open)).scalar_one()
     account_count = conn.execute(sa.select(sa.func.count()).select_from(t.accounts)).scalar_one()
     return open_count, account_count, t.outbox.backlog(conn).depth
-
-
-def at_sequence(changed: Account, events: int, fills: int) -> Account:
-    """The account after so many more events and fills."""
-    return replace(
-        changed,
-        event_sequence=changed.event_sequence + events,
-        fill_sequence=changed.fill_sequence + fills,
-    )
 
 
 def _chunks(ids: list[str], size: int = 500) -> Iterable[list[str]]:

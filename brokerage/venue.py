@@ -58,13 +58,9 @@ class Measures:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.bars = Counter("qmtl_brokerage_bars_total", "Bars the paper venue was shown.", registry=registry)
-        self.bad = Counter(
-            "qmtl_brokerage_bad_bars_total", "Bars that were no bars and were skipped.", registry=registry
-        )
+        self.bad = Counter("qmtl_brokerage_bad_bars_total", "Bars skipped as broken.", registry=registry)
         self.fills = Counter("qmtl_brokerage_fills_total", "Fills the paper venue made.", registry=registry)
-        self.drops = Counter(
-            "qmtl_brokerage_feed_drops_total", "Feeds that broke and were taken up.", registry=registry
-        )
+        self.drops = Counter("qmtl_brokerage_feed_drops_total", "Feeds that broke.", registry=registry)
 
 
 class PaperVenue:
@@ -172,10 +168,12 @@ class PaperVenue:
         return min((account.venue_ns for account in accounts if account.venue_ns), default=0)
 
     def _subscribe(self, feed: Feed, from_ns: int) -> Bars:
-        start = {"from": timestamp(from_ns)} if from_ns else {}  # `from` is a word of Python
-        return self._data.Subscribe(
-            dataservicepb.SubscribeRequest(dataset=feed.preset, session_id=feed.session_id, **start)
+        request = dataservicepb.SubscribeRequest(
+            dataset=feed.preset,
+            session_id=feed.session_id,
+            **{"from": timestamp(from_ns) if from_ns else None},  # type: ignore[arg-type]  # a word of Python
         )
+        return self._data.Subscribe(request)
 
 
 def feed_of(account: Account) -> Feed:

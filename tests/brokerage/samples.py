@@ -1,0 +1,102 @@
+"""What the tests of this room share: a house, an open account in a store, gated orders, bars in whole dollars."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+
+from brokerage import accounts, fences, trading
+from brokerage.accounts import Actor
+from brokerage.domain.fence import Fence, FenceState
+from brokerage.domain.instrument import Instruments, instrument
+from brokerage.domain.matching import Bar
+from brokerage.domain.money import RATE_ONE
+from brokerage.domain.orders import Order, Scope, Side
+from brokerage.domain.profile import BrokerageProfile, rate
+from brokerage.domain.risk import TradingState
+from brokerage.rows import Account, StoredOrder
+from brokerage.trading import House
+from brokerage.wire import Gate, order_to_proto
+from controlbus.database import Database
+from qmtl.core.modes import EffectiveMode, ExecutionDomain
+
+MINUTE = 60_000_000_000
+WORLD = "w1"
+SCOPE = Scope("acc", WORLD, "s1")
+STOCK = instrument("AAPL", base="AAPL", quote="USD")
+HOUSE = House(Instruments([STOCK]), BrokerageProfile())
+GATE = Gate(1, RATE_ONE, ExecutionDomain.DRYRUN, False)
+ACTOR = Actor("alice", "c1")
+FEED = ("demo", "session-1")
+
+ACCOUNT = Account(
+    account="acc",
+    world_id=WORLD,
+    venue="paper",
+    base_currency="USD",
+    starting_cash=100_000 * 10**8,
+    data_preset=FEED[0],
+    data_session_id=FEED[1],
+    symbol="AAPL",
+    interval_s=60,
+    fee_rate=rate("0.001"),
+    trading_state=TradingState.ACTIVE,
+    created_ns=1,
+    venue_ns=0,
+    mark_price=None,
+    mark_ns=None,
+    event_sequence=0,
+    fill_sequence=0,
+)
+
+
+def bar(minute: int, opened: int = 100, volume: int = 10_000) -> Bar:
+    """A bar that opens at a price in dollars and stays within two of it."""
+    price = opened * 100
+    return Bar(minute * MINUTE, (minute + 1) * MINUTE, price, price + 200, price - 200, price + 100, volume)
+
+
+def order(client_order_id: str, side: Side = Side.BUY, quantity: int = 10, **changes: object) -> Order:
+    made = Order(SCOPE, client_order_id, "AAPL", side, Decimal(quantity))
+    return replace(made, **changes)  # type: ignore[arg-type]  # the test names real fields
+
+
+def fence(epoch: int, state: FenceState = FenceState.OPEN, mode: EffectiveMode = EffectiveMode.PAPER) -> Fence:
+    return Fence(WORLD, epoch, state, mode)
+
+
+class Book:
+    """One store, driven as the service drives it."""
+
+    def __init__(self, db: Database, house: House = HOUSE) -> None:
+        self.db = db
+        self.house = house
+
+    async def open(self, account: Account = ACCOUNT, *, fenced: bool = True) -> Account:
+        opened = await self.db.write(lambda conn: accounts.open_account(conn, account, ACTOR))
+        if fenced:
+            await self.fence(fence(1))
+        return opened
+
+    async def fence(self, wanted: Fence) -> None:
+        await self.db.write(lambda conn: fences.set_fence(conn, wanted, ACTOR, 5))
+
+    async def show(self, *bars: Bar, watermark_ns: int = 0) -> int:
+        return await self.db.write(lambda conn: trading.show_bars(conn, self.house, FEED, bars, watermark_ns, 7))
+
+    async def submit(self, wanted: Order, gate: Gate = GATE) -> StoredOrder:
+        body = order_to_proto(wanted)
+        return (await self.db.write(lambda conn: trading.submit(conn, self.house, wanted, body, gate, 6)))[0]
+
+    async def verify(self) -> int:
+        return await self.db.read(lambda conn: trading.verify_books(conn, self.house))
+
+
+@asynccontextmanager
+async def open_book(url: str) -> AsyncIterator[Book]:
+    db = Database(url)
+    await db.migrate("brokerage:migrations")
+    yield Book(db)
+    await db.close()
