@@ -33,7 +33,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(WORLD, "OpenSession GetSession AdvanceWatermark CloseSession GetApplyRun WatchApplyRun GetStatus"),
         *_each(BROKER, "SubmitOrder SubmitOrderList ReplaceOrder CancelOrder CancelAll BookFills ListFills"),
         *_each(BROKER, "GetOrder ListOrders StreamOrderEvents GetPortfolio StreamPortfolio GetFence GetStatus"),
-        *_each(DATA, "GetCoverage GetDataSession OpenDataSession ListDatasets ListPresets GetArtifact GetStatus"),
+        *_each(DATA, "GetCoverage GetDataSession ListArtifacts ListDatasets ListPresets GetArtifact GetStatus"),
         *_each(CONTROL, "GetStreams GetStatus"),
     ),
     # The fence, and what a decision is made from.

@@ -7,21 +7,29 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub, BrokerageServiceStub
+from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceStub
 from qmtl.core.dag import DagNode, QueueClass, SemanticKind
 from qmtl.core.identity import NodeSpec, node_id, node_ids_crc32
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceAsyncStub, DagManagerServiceStub
-from qmtl.data.v1.service_pb2_grpc import DataServiceAsyncStub, DataServiceStub
+from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceStub
+from qmtl.data.v1.service_pb2_grpc import DataServiceStub
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceAsyncStub, GatewayServiceStub
+from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
 from qmtl.rpc.auth import Role, file_token, user_token_path
 from qmtl.rpc.channel import connect
 from qmtl.wire.graph import node_to_proto
 from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1.service_pb2_grpc import WorldServiceAsyncStub, WorldServiceStub
+from qmtl.world.v1.service_pb2_grpc import WorldServiceStub
+
+if TYPE_CHECKING:
+    from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
+    from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceAsyncStub
+    from qmtl.data.v1.service_pb2_grpc import DataServiceAsyncStub
+    from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceAsyncStub
+    from qmtl.world.v1.service_pb2_grpc import WorldServiceAsyncStub
 
 
 @dataclass(frozen=True, slots=True)
