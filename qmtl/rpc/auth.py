@@ -98,7 +98,7 @@ class _KeyFile:
         self.path = path
         self._stamp: tuple[int, int, int] | None = None
         self._keys = KeySet([])
-        self._verified: OrderedDict[str, _Claims] = OrderedDict()
+        self.generation = 0
 
     def keys(self) -> KeySet:
         try:
@@ -107,19 +107,20 @@ class _KeyFile:
             if stamp != self._stamp:
                 self._keys = _public_keys(self.path.read_bytes())
                 self._stamp = stamp
-                self._verified.clear()
+                self.generation += 1
         except (OSError, ValueError, JoseError):
             if self._stamp is None:
                 raise Unauthenticated("E_TOKEN_ISSUER", "the issuer's keys cannot be read") from None
         return self._keys
 
-    def recall(self, token: str) -> _Claims | None:
-        return self._verified.get(token)
 
-    def remember(self, token: str, claims: _Claims) -> None:
-        self._verified[token] = claims
-        while len(self._verified) > VERIFIED_MAX:
-            self._verified.popitem(last=False)
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token's claims, and with which state of which key file they were verified."""
+
+    claims: _Claims
+    file: _KeyFile
+    generation: int
 
 
 class Authenticator:
@@ -130,6 +131,7 @@ class Authenticator:
         self._leeway_s = leeway_s
         files: dict[str, _KeyFile] = {}
         self._issuers: dict[tuple[str, str], _KeyFile] = {}
+        self._verified: OrderedDict[tuple[str, str], _Verified] = OrderedDict()
         for issuer in issuers:
             if "://" in issuer.jwks:
                 raise InvalidRequest(
@@ -163,17 +165,26 @@ class Authenticator:
         return ServiceIdentity(name)
 
     def _verify(self, token: str, audience: str) -> _Claims:
-        file = self._file_of(token, audience)
-        keys = file.keys()
-        claims = file.recall(token)
-        if claims is None:
-            claims = _checked_claims(verified(token, keys))
-            file.remember(token, claims)
+        claims = self._known(token, audience)
         now = self._clock.now().timestamp()
         if now >= claims.expires_at + self._leeway_s:
             raise _bad("E_TOKEN_EXPIRED", "the token has expired", hint="get a new one: qmtl token")
         if now < claims.not_before - self._leeway_s:
             raise _bad("E_TOKEN_NOT_YET_VALID", "the token is not valid yet", hint="compare the clocks")
+        return claims
+
+    def _known(self, token: str, audience: str) -> _Claims:
+        """The claims of a token; verified once for each state of its issuer's keys."""
+        seen = self._verified.get((audience, token))
+        if seen is not None:
+            seen.file.keys()
+            if seen.generation == seen.file.generation:
+                return seen.claims
+        file = self._file_of(token, audience)
+        claims = _checked_claims(verified(token, file.keys()))
+        self._verified[audience, token] = _Verified(claims, file, file.generation)
+        while len(self._verified) > VERIFIED_MAX:
+            self._verified.popitem(last=False)
         return claims
 
     def _file_of(self, token: str, audience: str) -> _KeyFile:

@@ -14,7 +14,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -213,7 +213,7 @@ class MeshInterceptor(aio.ServerInterceptor):
         enter_call(inbound.call)
         identity, service = self._identify(inbound)
         authorise(inbound.rule, identity, service, edge=self._edge)
-        inbound.call = _call_of(inbound, self._limits, identity, service)
+        inbound.call = replace(inbound.call, identity=identity, service=service)
         enter_call(inbound.call)
         if inbound.rule.part:
             raise NotBuilt(
@@ -298,18 +298,13 @@ def _inbound(rule: MethodRule, kind: str, context: Context) -> Inbound:
     return Inbound(rule, kind, context, metadata, frozenset(duplicated))
 
 
-def _call_of(
-    inbound: Inbound, limits: Limits, identity: Identity | None = None, service: ServiceIdentity | None = None
-) -> Call:
+def _call_of(inbound: Inbound, limits: Limits) -> Call:
     request_id = _id(inbound.metadata, REQUEST_ID_KEY) or secrets.token_hex(16)
-    known = inbound.call
     return Call(
         method=inbound.rule.name,
-        request_id=known.request_id or request_id,
-        correlation_id=_id(inbound.metadata, CORRELATION_ID_KEY) or known.request_id or request_id,
-        identity=identity,
-        service=service,
-        deadline=known.deadline if known.method else _deadline(inbound, limits),
+        request_id=request_id,
+        correlation_id=_id(inbound.metadata, CORRELATION_ID_KEY) or request_id,
+        deadline=_deadline(inbound, limits),
         peer=inbound.context.peer(),
     )
 
@@ -344,11 +339,8 @@ async def _abort(context: Context, status: Status) -> None:
 
 
 def _number_to_code(number: object) -> grpc.StatusCode:
-    """`context.code()` of grpc.aio is the number, 0 or None when nothing was set."""
-    for code in grpc.StatusCode:
-        if number is code or number == code.value[0]:
-            return code
-    return grpc.StatusCode.OK if not number else grpc.StatusCode.UNKNOWN
+    """`context.code()` of grpc.aio is the number or the code itself; 0 or None when nothing was set."""
+    return _CODES.get(number, grpc.StatusCode.UNKNOWN) if number else grpc.StatusCode.OK
 
 
 def _code_of_cancelled(call: Call) -> grpc.StatusCode:
@@ -356,6 +348,9 @@ def _code_of_cancelled(call: Call) -> grpc.StatusCode:
     return grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
 
 
+_CODES: Final[Mapping[object, grpc.StatusCode]] = {
+    key: code for code in grpc.StatusCode for key in (code, code.value[0])
+}
 _SERVER_FAULTS: Final = frozenset(
     {
         grpc.StatusCode.UNKNOWN,

@@ -45,7 +45,6 @@ CLASSES: Final[Mapping[grpc.StatusCode, type[QmtlError]]] = {
     **{code: cls for cls, code in CODES.items()},
     grpc.StatusCode.CANCELLED: errors.Unavailable,
 }
-_BY_NUMBER: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class Status(NamedTuple):

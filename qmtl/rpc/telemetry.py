@@ -19,6 +19,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 FLUSH_MS: Final = 2000
+EXPORT_S: Final = 1
 
 
 def configure(service: str, otlp_endpoint: str) -> TracerProvider:
@@ -86,5 +87,6 @@ def _export(provider: TracerProvider, endpoint: str) -> None:
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    exporter = OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https://"))
+    # Short, because a process that stops waits for it: a collector that is away must not hold up a restart.
+    exporter = OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https://"), timeout=EXPORT_S)
     provider.add_span_processor(BatchSpanProcessor(exporter))

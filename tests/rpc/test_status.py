@@ -64,7 +64,7 @@ def test_a_subclass_of_a_room_travels_as_its_parent() -> None:
     reason=st.from_regex(r"[A-Z][A-Z0-9_]{0,30}", fullmatch=True),
     message=words,
     hint=words,
-    metadata=st.dictionaries(words.filter(lambda key: key not in ("", "hint")), words, max_size=3),
+    metadata=st.dictionaries(st.from_regex(r"[a-z_]{1,20}", fullmatch=True).filter("hint".__ne__), words, max_size=3),
     violations=st.lists(st.builds(Violation, field=words, value=words, want=words), max_size=4),
     retry=st.none() | st.integers(0, 10**6).map(lambda ms: ms / 1000),
 )
