@@ -1,11 +1,11 @@
-"""One replay session at work: a task that releases bars, and the subscribers it waits for.
+"""One replay session at work: a task that releases bars, and those it waits for.
 
 A new watermark is committed before any subscriber may see past the old one, so `kill -9` at any point
 never takes a bar back. Bars sent are read from the sealed segment, so every subscriber sees the same.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ import structlog
 
 from controlbus.database import Database
 from qmtl.core.clock import Clock
-from qmtl.core.errors import Exhausted, Unavailable
+from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, Unavailable, Violation
 from seamless import store, wire
 from seamless.domain.bars import Bars
 from seamless.domain.coverage import Span
@@ -27,10 +27,20 @@ log = structlog.stdlib.get_logger("qmtl.seamless")
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """How far one subscriber is."""
+    """How far one subscriber or follower is."""
 
     taken_ns: int
     heard_at_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Room:
+    """What every player of a process works with."""
+
+    db: Database
+    clock: Clock
+    measures: Measures
+    patience_ns: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,19 +55,20 @@ class Delivery:
 class Player:
     """The one place of a process where a session advances and is read."""
 
-    def __init__(
-        self, replay: Replay, bars: Bars, db: Database, clock: Clock, patience_ns: int, measures: Measures
-    ) -> None:
+    def __init__(self, replay: Replay, bars: Bars, followers: Iterable[str], room: Room) -> None:
         self.replay = replay
         self._bars = bars
-        self._db = db
-        self._clock = clock
-        self._measures = measures
-        self._patience_ns = patience_ns
+        self._room = room
         self._places: set[Place] = set()
+        self._followers = {name: Place(replay.span.start_ns, self._now_ns()) for name in followers}
         self._touched = asyncio.Event()
         self._advanced = asyncio.Event()
         self._closed = False
+
+    @property
+    def waiting_for(self) -> tuple[str, ...]:
+        """Followers that have not confirmed the newest bar."""
+        return tuple(sorted(n for n, place in self._followers.items() if place.taken_ns < self.replay.watermark_ns))
 
     @property
     def idle(self) -> bool:
@@ -73,20 +84,47 @@ class Player:
         """Release bars until the session's end."""
         while not self.replay.finished and not self._closed:
             self._touched.clear()
-            followers = [Follower(place.taken_ns, place.heard_at_ns) for place in self._places]
-            after = release(self.replay, followers, self._now_ns(), self._patience_ns)
+            followers = [Follower(p.taken_ns, p.heard_at_ns) for p in (*self._places, *self._followers.values())]
+            after = release(self.replay, followers, self._now_ns(), self._room.patience_ns)
             if after is self.replay:
                 await self._pause()
             else:
                 await self._advance(after)
 
-    async def deliveries(self, from_ns: int) -> AsyncGenerator[Delivery, None]:
+    def follow(self, name: str, from_ns: int) -> None:
+        """Wait for a follower from now on; it is done with what came before an instant."""
+        known = self._followers.setdefault(name, Place(from_ns, self._now_ns()))
+        known.taken_ns, known.heard_at_ns = max(known.taken_ns, from_ns), self._now_ns()
+        self._touched.set()
+
+    def confirm(self, name: str, through_ns: int) -> None:
+        """A follower is done with every bar that closes by an instant.
+
+        Raises NotFound (E_FOLLOWER_UNKNOWN), InvalidRequest (E_DATA_SESSION) for an instant not reached yet.
+        """
+        if name not in self._followers:
+            raise NotFound("E_FOLLOWER_UNKNOWN", f"session {self.replay.session_id} has no follower {name!r}")
+        if through_ns > self.replay.watermark_ns:
+            wanted = f"at most the watermark, {wire.stamp(self.replay.watermark_ns).ToJsonString()}"
+            violation = Violation("through", wire.stamp(through_ns).ToJsonString(), wanted)
+            raise InvalidRequest("E_DATA_SESSION", str(violation), violations=[violation])
+        self.follow(name, through_ns)
+
+    def leave(self, name: str) -> None:
+        """A follower is not waited for any more."""
+        self._followers.pop(name, None)
+        self._touched.set()
+
+    async def deliveries(self, from_ns: int, follower: str = "") -> AsyncGenerator[Delivery, None]:
         """Everything released from an instant on, then what is released as it is.
 
-        Asking for the next delivery says that the one before was taken. Raises Unavailable (E_STOPPING).
+        Asking for the next delivery says that the one before was taken; a follower says so by `confirm` instead.
+        Raises Unavailable (E_STOPPING).
         """
         position = from_ns
-        with self._place(from_ns) as place:
+        if follower:
+            self.follow(follower, from_ns)
+        with self._place(from_ns, waited_for=not follower) as place:
             while True:
                 seen = self.replay
                 for delivery in self._released(position, seen):
@@ -111,9 +149,10 @@ class Player:
                 yield Delivery(batch, int(batch.time_ns[-1]) + seen.interval_ns, False)
 
     @contextmanager
-    def _place(self, from_ns: int) -> Iterator[Place]:
+    def _place(self, from_ns: int, *, waited_for: bool) -> Iterator[Place]:
         place = Place(from_ns, self._now_ns())
-        self._places.add(place)
+        if waited_for:
+            self._places.add(place)
         self._touched.set()
         try:
             yield place
@@ -129,12 +168,12 @@ class Player:
 
     async def _advance(self, after: Replay) -> None:
         try:
-            await self._db.write(lambda conn: store.advance_replay(conn, after))
+            await self._room.db.write(lambda conn: store.advance_replay(conn, after))
         except (Unavailable, Exhausted) as error:
             log.warning("replay_waits_for_store", session=after.session_id, reason=error.reason, error=error.message)
-            await self._clock.sleep(_STORE_RETRY_S)
+            await self._room.clock.sleep(_STORE_RETRY_S)
             return
-        self._measures.replayed_bars.inc()
+        self._room.measures.replayed_bars.inc()
         self.replay = after
         self._announce()
 
@@ -144,12 +183,12 @@ class Player:
         self._touched.set()
 
     async def _pause(self) -> None:
-        """Until a subscriber moves, comes or goes, the next bar is due, or the slowest is given up on."""
+        """Until someone moves, comes or goes, the next bar is due, or the slowest is given up on."""
         due_in_ns = next_due_ns(self.replay) - self._now_ns()
-        limit_ns = due_in_ns if due_in_ns > 0 else self._patience_ns
+        limit_ns = due_in_ns if due_in_ns > 0 else self._room.patience_ns
         waits: set[asyncio.Future[object]] = {asyncio.ensure_future(self._touched.wait())}
-        if self._places:
-            waits.add(asyncio.ensure_future(self._clock.sleep(limit_ns / 1e9)))
+        if self._places or self._followers:
+            waits.add(asyncio.ensure_future(self._room.clock.sleep(limit_ns / 1e9)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -157,4 +196,4 @@ class Player:
                 wait.cancel()
 
     def _now_ns(self) -> int:
-        return wire.now_ns(self._clock.now())
+        return wire.now_ns(self._room.clock.now())

@@ -79,8 +79,12 @@ class DataServicer(datarpc.DataServiceServicer):
         async with aclosing(self._history(replay, position)) as past:
             async for reply in past:
                 yield reply
+        if request.follower:
+            require_role(Role.OPERATOR)
+            await self._sessions.following(replay.session_id, request.follower)
         player = await self._sessions.player(replay.session_id)
-        async with aclosing(player.deliveries(max(position, replay.span.start_ns))) as deliveries:
+        first_ns = max(position, replay.span.start_ns)
+        async with aclosing(player.deliveries(first_ns, request.follower)) as deliveries:
             async for delivery in deliveries:
                 yield _bars_reply(delivery, replay.interval_ns)
 
@@ -89,18 +93,31 @@ class DataServicer(datarpc.DataServiceServicer):
     ) -> servicepb.OpenDataSessionResponse:
         require_role(Role.OPERATOR)
         start = wire.instant(request.start, "start") if request.HasField("start") else None
-        opening = Opening(request.session_id, start, request.days, request.bars_per_second)
+        followers = tuple(request.followers)
+        opening = Opening(request.session_id, start, request.days, request.bars_per_second, followers)
         preset = self._catalogue.presets.named(request.preset)
         self._catalogue.presets.serving(preset.name)
         self._catalogue.require_ready(preset)
         replay = await self._sessions.open(preset, opening)
-        return servicepb.OpenDataSessionResponse(session=wire.replay_to_proto(replay))
+        return servicepb.OpenDataSessionResponse(session=self._session(replay))
+
+    async def ConfirmBars(
+        self, request: servicepb.ConfirmBarsRequest, context: object
+    ) -> servicepb.ConfirmBarsResponse:
+        require_role(Role.OPERATOR)
+        through_ns = wire.instant(request.through, "through")
+        player = await self._sessions.player(request.session_id)
+        player.confirm(request.follower, through_ns)
+        if request.leave:
+            await self._sessions.left(request.session_id, request.follower)
+            player.leave(request.follower)
+        return servicepb.ConfirmBarsResponse(watermark=wire.stamp(player.replay.watermark_ns))
 
     async def GetDataSession(
         self, request: servicepb.GetDataSessionRequest, context: object
     ) -> servicepb.GetDataSessionResponse:
         replay = await self._sessions.find(request.session_id)
-        return servicepb.GetDataSessionResponse(session=wire.replay_to_proto(replay))
+        return servicepb.GetDataSessionResponse(session=self._session(replay))
 
     async def ListDatasets(
         self, request: servicepb.ListDatasetsRequest, context: object
@@ -136,6 +153,7 @@ class DataServicer(datarpc.DataServiceServicer):
         self, request: servicepb.ListArtifactsRequest, context: object
     ) -> servicepb.ListArtifactsResponse:
         preset = self._catalogue.presets.serving(request.dataset)
+        self._catalogue.require_ready(preset)
         position = pages.position(request.page, 2)
         if position and not position[0].isdecimal():
             raise pages.bad_token(request.page)
@@ -208,6 +226,11 @@ class DataServicer(datarpc.DataServiceServicer):
             dataset.dataset_fingerprint = manifest.fingerprint
             dataset.as_of.CopyFrom(wire.stamp(manifest.as_of_ns))
         return dataset
+
+    def _session(self, replay: Replay) -> servicepb.DataSession:
+        session = wire.replay_to_proto(replay)
+        session.waiting_for.extend(self._sessions.waiting_for(replay.session_id))
+        return session
 
     def _preset(self, preset: Preset) -> datapb.Preset:
         standing = self._catalogue.standing(preset)

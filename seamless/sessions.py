@@ -8,6 +8,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from controlbus.database import Database
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, NotFound, NotReady, Violation
@@ -18,10 +20,11 @@ from seamless.domain.coverage import Span, ceil_to
 from seamless.domain.manifest import Manifest
 from seamless.domain.replay import Replay
 from seamless.measures import Measures
-from seamless.player import Player
+from seamless.player import Player, Room
 from seamless.presets import Preset
 
 DAYS_DEFAULT = 7
+FOLLOWERS_MAX = 64
 BARS_PER_S_MAX = 10_000.0
 _DAY_NS = 86_400 * 1_000_000_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
@@ -35,10 +38,14 @@ class Opening:
     start_ns: int | None
     days: int
     bars_per_s: float
+    followers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.session_id):
-            raise _bad("session_id", repr(self.session_id), "1 to 128 of A-Z a-z 0-9 . _ : -")
+        check_name(self.session_id, "session_id")
+        for name in self.followers:
+            check_name(name, "followers")
+        if len(self.followers) > FOLLOWERS_MAX:
+            raise _bad("followers", f"{len(self.followers)} names", f"at most {FOLLOWERS_MAX}")
         if not (math.isfinite(self.bars_per_s) and 0 <= self.bars_per_s <= BARS_PER_S_MAX):
             raise _bad("bars_per_second", str(self.bars_per_s), f"0 to {BARS_PER_S_MAX:g}")
 
@@ -59,10 +66,7 @@ class Sessions:
         self, catalogue: Catalogue, db: Database, clock: Clock, settings: Settings, measures: Measures
     ) -> None:
         self._catalogue = catalogue
-        self._db = db
-        self._clock = clock
-        self._measures = measures
-        self._patience_ns = int(settings.subscriber_patience_s * 1e9)
+        self._room = Room(db, clock, measures, int(settings.subscriber_patience_s * 1e9))
         self._replays_max = settings.replays_max
         self._players: dict[str, Player] = {}
         self._starting = asyncio.Lock()
@@ -91,10 +95,10 @@ class Sessions:
         known = await self._load(opening.session_id)
         if known is not None:
             return await self._same(known, preset, opening)
-        if await self._db.read(store.unfinished_replays) >= self._replays_max:
+        if await self._room.db.read(store.unfinished_replays) >= self._replays_max:
             raise Exhausted("E_DATA_SESSIONS", f"{self._replays_max} sessions are still playing, no more are opened")
         draft = await self._draft(preset, opening)
-        stored = await self._db.write(lambda conn: store.add_replay(conn, draft))
+        stored = await self._room.db.write(lambda conn: _record(conn, draft, opening.followers))
         return stored if stored == draft else await self._same(stored, preset, opening)
 
     async def find(self, session_id: str) -> Replay:
@@ -111,6 +115,26 @@ class Sessions:
                 self._players[session_id] = await self._start(await self.find(session_id))
             return self._players[session_id]
 
+    async def following(self, session_id: str, name: str) -> None:
+        """Remember a follower, so that a restart waits for it too.
+
+        Raises InvalidRequest (E_DATA_SESSION), Exhausted (E_FOLLOWERS), NotFound (E_DATA_SESSION_UNKNOWN).
+        """
+        check_name(name, "follower")
+        await self.find(session_id)
+        known = await self._room.db.read(lambda conn: store.followers_of(conn, session_id))
+        if name not in known and len(known) >= FOLLOWERS_MAX:
+            raise Exhausted("E_FOLLOWERS", f"session {session_id} has {FOLLOWERS_MAX} followers already")
+        await self._room.db.write(lambda conn: store.add_followers(conn, session_id, [name]))
+
+    async def left(self, session_id: str, name: str) -> None:
+        """Forget a follower that is done for good."""
+        await self._room.db.write(lambda conn: store.remove_follower(conn, session_id, name))
+
+    def waiting_for(self, session_id: str) -> tuple[str, ...]:
+        """Followers a session that plays here waits for."""
+        return self._players[session_id].waiting_for if session_id in self._players else ()
+
     async def source(self, replay: Replay) -> Manifest:
         """The sealed segment a session plays. Raises NotReady (E_ARTIFACT_MISSING)."""
         manifest = await self._catalogue.artifact(replay.source)
@@ -123,20 +147,21 @@ class Sessions:
         for name in [name for name, player in self._players.items() if player.idle]:
             del self._players[name]
         bars = await asyncio.to_thread(self._catalogue.archive.bars, await self.source(replay), replay.span)
-        player = Player(replay, bars, self._db, self._clock, self._patience_ns, self._measures)
+        names = await self._room.db.read(lambda conn: store.followers_of(conn, replay.session_id))
+        player = Player(replay, bars, names, self._room)
         self._tasks.create_task(player.run(), name=f"replay {replay.session_id}")
         return player
 
     async def _load(self, session_id: str) -> Replay | None:
         if session_id in self._players:
             return self._players[session_id].replay
-        return await self._db.read(lambda conn: store.load_replay(conn, session_id))
+        return await self._room.db.read(lambda conn: store.load_replay(conn, session_id))
 
     async def _draft(self, preset: Preset, opening: Opening) -> Replay:
         whole = await self._catalogue.seen_at(preset, None)
         span = opening.span(whole.span, preset.dataset.interval_ns)
         history = await self._catalogue.seal_beginning(whole, span.start_ns, preset)
-        now_ns = wire.now_ns(self._clock.now())
+        now_ns = wire.now_ns(self._room.clock.now())
         return Replay(
             session_id=opening.session_id,
             preset=preset.name,
@@ -161,6 +186,19 @@ class Sessions:
                 hint="open it as it was opened, or under another name",
             )
         return known
+
+
+def check_name(name: str, field: str) -> None:
+    """Raises InvalidRequest (E_DATA_SESSION)."""
+    if not _NAME.fullmatch(name):
+        raise _bad(field, repr(name), "1 to 128 of A-Z a-z 0-9 . _ : -")
+
+
+def _record(conn: Connection, draft: Replay, followers: tuple[str, ...]) -> Replay:
+    stored = store.add_replay(conn, draft)
+    if stored == draft:
+        store.add_followers(conn, draft.session_id, followers)
+    return stored
 
 
 def _bad(field: str, value: str, want: str) -> InvalidRequest:

@@ -80,6 +80,12 @@ replays = sa.Table(
     _int("advanced_at_ns"),
     _int("watermark_ns"),
 )
+followers = sa.Table(
+    "followers",
+    metadata,
+    _text("session_id", key=True),
+    _text("name", key=True),
+)
 
 
 def add_artifact(conn: Connection, manifest: Manifest) -> None:
@@ -148,6 +154,23 @@ def advance_replay(conn: Connection, replay: Replay) -> None:
     newer = sa.and_(replays.c.session_id == replay.session_id, replays.c.watermark_ns < replay.watermark_ns)
     moved = {"watermark_ns": replay.watermark_ns, "advanced_at_ns": replay.advanced_at_ns}
     conn.execute(sa.update(replays).where(newer).values(moved))
+
+
+def add_followers(conn: Connection, session_id: str, names: Iterable[str]) -> None:
+    """Remember whom a session waits for."""
+    for name in sorted(set(names) - set(followers_of(conn, session_id))):
+        conn.execute(sa.insert(followers), {"session_id": session_id, "name": name})
+
+
+def followers_of(conn: Connection, session_id: str) -> list[str]:
+    """Whom a session waits for."""
+    query = sa.select(followers.c.name).where(followers.c.session_id == session_id).order_by(followers.c.name)
+    return list(conn.scalars(query))
+
+
+def remove_follower(conn: Connection, session_id: str, name: str) -> None:
+    """Forget one that has left."""
+    conn.execute(sa.delete(followers).where(followers.c.session_id == session_id, followers.c.name == name))
 
 
 def unfinished_replays(conn: Connection) -> int:

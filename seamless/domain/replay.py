@@ -1,8 +1,8 @@
 """A replay session: sealed bars released one by one, as if they were arriving now.
 
 The watermark is data time: every bar that closes at or before it is public. It only grows. A bar is
-released when the pace allows it and every subscriber has taken the one before, so a strategy and the
-paper venue that fills its orders stay together however fast the replay runs.
+released when the pace allows it and everyone who follows has taken the one before, so a strategy and
+the paper venue that fills its orders stay together however fast the replay runs.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The state of one session. `bars_per_s` 0: as fast as its subscribers follow.
+    """The state of one session. `bars_per_s` 0: as fast as it is followed.
 
     `source` is the sealed segment it plays, `history` the one that ends where it starts.
     """
@@ -39,7 +39,10 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """A subscriber: the data time up to which it took everything, and when it last took something."""
+    """Who must keep up: a subscriber, done with what it was sent, or a named follower, done with what it confirmed.
+
+    `taken_ns` is the data time it is done up to, `heard_at_ns` when it last said so.
+    """
 
     taken_ns: int
     heard_at_ns: int

@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from controlbus.database import Database
 from qmtl.core.clock import VirtualClock
-from qmtl.core.errors import Unavailable
+from qmtl.core.errors import InvalidRequest, NotFound, Unavailable
 from seamless import store
 from seamless.domain.coverage import Span
 from seamless.domain.replay import Replay
 from seamless.measures import Measures
-from seamless.player import BATCH_BARS, Delivery, Player
+from seamless.player import BATCH_BARS, Delivery, Player, Room
 from tests.seamless.samples import START, STEP, walk
 
 _PATIENCE_NS = 30 * 10**9
@@ -43,10 +43,12 @@ async def _open(db: Database, clock: VirtualClock, bars: int = 6, bars_per_s: fl
 
 
 @asynccontextmanager
-async def _playing(replay: Replay, db: Database, clock: VirtualClock) -> AsyncIterator[Player]:
+async def _playing(
+    replay: Replay, db: Database, clock: VirtualClock, followers: tuple[str, ...] = ()
+) -> AsyncIterator[Player]:
     """A player with its task, killed at the end as a process would be."""
     table = walk(replay.span.bars(STEP))
-    player = Player(replay, table, db, clock, _PATIENCE_NS, Measures(CollectorRegistry()))
+    player = Player(replay, table, followers, Room(db, clock, Measures(CollectorRegistry()), _PATIENCE_NS))
     task = asyncio.create_task(player.run())
     try:
         yield player
@@ -114,6 +116,53 @@ async def test_a_subscriber_that_leaves_is_not_waited_for(db: Database, clock: V
         assert (await _next(other)).watermark_ns == START + 2 * STEP
 
 
+async def test_the_venue_never_runs_more_than_a_bar_ahead_of_a_follower(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock), db, clock, ("runner",)) as player:
+        venue = player.deliveries(START)
+        assert (await _next(venue)).watermark_ns == START + STEP
+        waiting = asyncio.create_task(_next(venue))
+        await _until(lambda: clock.sleepers > 0)
+        assert player.waiting_for == ("runner",)
+        runner = player.deliveries(START, "runner")
+        assert (await _next(runner)).watermark_ns == START + STEP
+        running = asyncio.create_task(_next(runner))
+        early, _ = await asyncio.wait({waiting, running}, timeout=0.1)
+        assert not early
+        player.confirm("runner", START + STEP)
+        assert (await waiting).watermark_ns == (await running).watermark_ns == START + 2 * STEP
+
+
+async def test_a_follower_that_resumes_is_done_with_what_came_before(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock), db, clock, ("runner",)) as player:
+        first = player.deliveries(START, "runner")
+        await _next(first)
+        await first.aclose()
+        again = player.deliveries(START + STEP, "runner")
+        assert (await _next(again)).watermark_ns == START + 2 * STEP
+
+
+async def test_a_follower_that_is_lost_or_leaves_is_not_waited_for(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock), db, clock, ("lost", "done")) as player:
+        venue = player.deliveries(START)
+        await _next(venue)
+        waiting = asyncio.create_task(_next(venue))
+        player.leave("done")
+        await _until(lambda: clock.sleepers > 0)
+        assert not waiting.done()
+        clock.advance(31)
+        assert (await waiting).watermark_ns == START + 2 * STEP
+
+
+async def test_only_known_followers_confirm_and_only_what_was_played(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock), db, clock, ("runner",)) as player:
+        with pytest.raises(NotFound) as unknown:
+            player.confirm("nobody", START)
+        assert unknown.value.reason == "E_FOLLOWER_UNKNOWN"
+        with pytest.raises(InvalidRequest) as ahead:
+            player.confirm("runner", player.replay.span.end_ns)
+        assert ahead.value.violations[0].field == "through"
+
+
 async def test_a_pace_is_kept_by_the_clock(db: Database, clock: VirtualClock) -> None:
     async with _playing(await _open(db, clock, bars_per_s=2.0), db, clock) as player:
         stream = player.deliveries(START)
@@ -156,7 +205,7 @@ async def test_time_passes_over_gaps(db: Database, clock: VirtualClock) -> None:
     replay = await _open(db, clock)
     table = walk(6)
     gappy = table.take((table.time_ns < START + 2 * STEP) | (table.time_ns >= START + 5 * STEP))
-    player = Player(replay, gappy, db, clock, _PATIENCE_NS, Measures(CollectorRegistry()))
+    player = Player(replay, gappy, (), Room(db, clock, Measures(CollectorRegistry()), _PATIENCE_NS))
     task = asyncio.create_task(player.run())
     got = [(len(d.bars), (d.watermark_ns - START) // STEP) async for d in player.deliveries(START)]
     assert got == [(1, 1), (1, 2), (0, 3), (0, 4), (0, 5), (1, 6)]

@@ -297,6 +297,36 @@ async def test_two_subscribers_of_a_session_see_what_fetch_has(stub: Stub) -> No
     assert done.watermark == done.end
 
 
+async def test_a_follower_sets_the_step_of_everyone(stub: Stub) -> None:
+    request = servicepb.OpenDataSessionRequest(session_id="s", preset=DEMO, days=1, followers=["runner"])
+    session = (await stub.OpenDataSession(request)).session
+    runner = stub.Subscribe(servicepb.SubscribeRequest(dataset=DEMO, session_id="s", follower="runner"), timeout=30)
+    venue = asyncio.create_task(_bars(stub, "s"))
+    seen: list[datapb.Bar] = []
+    async for reply in runner:
+        seen.extend(reply.bars)
+        now = (await stub.GetDataSession(servicepb.GetDataSessionRequest(session_id="s"))).session
+        assert now.watermark == reply.watermark
+        assert list(now.waiting_for) == ["runner"]
+        await stub.ConfirmBars(servicepb.ConfirmBarsRequest(session_id="s", follower="runner", through=reply.watermark))
+    assert len(seen) == 96
+    assert await venue == seen
+    assert seen[-1].close_time == session.end
+
+
+async def test_a_follower_may_leave_and_strangers_confirm_nothing(stub: Stub, seamless: Seamless) -> None:
+    request = servicepb.OpenDataSessionRequest(session_id="s", preset=DEMO, days=1, followers=["runner"])
+    session = (await stub.OpenDataSession(request)).session
+    confirm = servicepb.ConfirmBarsRequest(session_id="s", follower="stranger", through=session.start)
+    for denied, reason in ((await seamless.stub(Role.READER), "E_ROLE_REQUIRED"), (stub, "E_FOLLOWER_UNKNOWN")):
+        with pytest.raises(QmtlError) as caught:
+            await denied.ConfirmBars(confirm)
+        assert caught.value.reason == reason
+    confirm.follower, confirm.leave = "runner", True
+    await stub.ConfirmBars(confirm)
+    assert len(await _bars(stub, "s")) == 96
+
+
 async def test_a_subscriber_resumes_by_time_and_may_ask_for_history(stub: Stub) -> None:
     await _open(stub)
     everything = await _bars(stub, "w1-paper-1")

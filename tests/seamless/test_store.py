@@ -97,6 +97,14 @@ async def test_sessions_with_bars_left_are_counted(db: Database) -> None:
     assert await db.read(store.unfinished_replays) == 1
 
 
+async def test_followers_are_remembered_once_until_they_leave(db: Database) -> None:
+    for names in (["b", "a"], ["b", "c"]):
+        await db.write(lambda conn, n=names: store.add_followers(conn, "s1", n))  # type: ignore[misc] # a bound default
+    await db.write(lambda conn: store.remove_follower(conn, "s1", "b"))
+    assert await db.read(lambda conn: store.followers_of(conn, "s1")) == ["a", "c"]
+    assert await db.read(lambda conn: store.followers_of(conn, "s2")) == []
+
+
 async def test_the_tables_are_those_the_migrations_make(db: Database) -> None:
     def differences(conn: sa.Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(conn), store.metadata))

@@ -40,6 +40,7 @@ def upgrade() -> None:
         _int("watermark_ns"),
         sa.PrimaryKeyConstraint("session_id"),
     )
+    op.create_table("followers", _text("session_id"), _text("name"), sa.PrimaryKeyConstraint("session_id", "name"))
 
 
 def _create_artifacts() -> None:

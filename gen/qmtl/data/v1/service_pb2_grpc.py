@@ -149,7 +149,7 @@ class DataServiceServicer:
         confirmed them with ConfirmBars.
 
         Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
-        UNAVAILABLE: subscribe again from the last bar's close_time.
+        RESOURCE_EXHAUSTED (E_FOLLOWERS): more than 64 names; UNAVAILABLE (E_STOPPING): subscribe again from the last watermark.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,7 +59,7 @@ class DataServiceStub:
     confirmed them with ConfirmBars.
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
-    UNAVAILABLE: subscribe again from the last bar's close_time.
+    RESOURCE_EXHAUSTED (E_FOLLOWERS): more than 64 names; UNAVAILABLE (E_STOPPING): subscribe again from the last watermark.
     """
     OpenDataSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.OpenDataSessionRequest, _service_pb2.OpenDataSessionResponse]
     """Opens, or answers, the replay session of a preset under a name. Needs operator.
@@ -130,7 +130,7 @@ class DataServiceAsyncStub(DataServiceStub):
     confirmed them with ConfirmBars.
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
-    UNAVAILABLE: subscribe again from the last bar's close_time.
+    RESOURCE_EXHAUSTED (E_FOLLOWERS): more than 64 names; UNAVAILABLE (E_STOPPING): subscribe again from the last watermark.
     """
     OpenDataSession: _aio.UnaryUnaryMultiCallable[_service_pb2.OpenDataSessionRequest, _service_pb2.OpenDataSessionResponse]  # type: ignore[assignment]
     """Opens, or answers, the replay session of a preset under a name. Needs operator.
@@ -222,7 +222,7 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         confirmed them with ConfirmBars.
 
         Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
-        UNAVAILABLE: subscribe again from the last bar's close_time.
+        RESOURCE_EXHAUSTED (E_FOLLOWERS): more than 64 names; UNAVAILABLE (E_STOPPING): subscribe again from the last watermark.
         """
 
     @_abc_1.abstractmethod
