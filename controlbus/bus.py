@@ -14,7 +14,6 @@ whatever needs it meanwhile raises Unavailable (publish) or waits (subscribe, fo
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 
 import nats.errors
+import structlog
 from prometheus_client import CollectorRegistry
 
 from controlbus import streams, subjects
@@ -35,7 +35,7 @@ from controlbus.tracking import Current
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import InvalidRequest, Unavailable, Violation
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger("qmtl.bus")
 
 IN_HAND_MAX = 128
 KEYS_MAX = 200  # more filters than this cost the broker more than a filter per type
@@ -163,7 +163,7 @@ class Bus:
             try:
                 await self._ensure(self._replicas)
             except Unavailable as error:
-                log.warning("streams are not in place yet", extra={"error": str(error)})
+                log.warning("streams_are_not_in_place_yet", error=str(error))
                 await self.link.pause()
                 continue
             self._ready.set()

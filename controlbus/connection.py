@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import nats.errors
 import orjson
+import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
@@ -23,7 +23,7 @@ from nats.js import JetStreamContext
 from controlbus.metrics import BusMetrics
 from qmtl.core.errors import Conflict, Unavailable
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger("qmtl.bus")
 
 ACK_S = 5.0
 RECONNECT_S = 0.25
@@ -140,7 +140,7 @@ class Link:
     async def _came_up(self) -> None:
         self.generation += 1
         self.since, self.detail = datetime.now(UTC), ""
-        log.info("broker connected", extra={"service": self.service, "generation": self.generation})
+        log.info("broker_connected", service=self.service, generation=self.generation)
         await self._announce()
 
     async def _went_down(self) -> None:
@@ -148,7 +148,7 @@ class Link:
             return
         self.metrics.disconnected.inc()
         self.since, self.detail = datetime.now(UTC), self.detail or "connection lost"
-        log.warning("broker lost", extra={"service": self.service})
+        log.warning("broker_lost", service=self.service)
         self._fail_waiting()
         await self._announce()
 
@@ -156,7 +156,7 @@ class Link:
         """Permission violations come only here; refused connections come here four times a second."""
         detail = str(error) or type(error).__name__
         if detail != self.detail and not isinstance(error, nats.errors.SlowConsumerError):
-            log.warning("broker error", extra={"service": self.service, "error": detail})
+            log.warning("broker_error", service=self.service, error=detail)
         if not self.up:
             self.detail = detail
 

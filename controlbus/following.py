@@ -11,10 +11,10 @@ reports beside the state. It is asked at start, after a loss of position, and pe
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
+import structlog
 from google.protobuf.message import Message
 
 from controlbus.connection import Link
@@ -24,7 +24,7 @@ from controlbus.tracking import Current, Tracker, Verdict
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, NotReady, Unavailable
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger("qmtl.bus")
 
 Snapshot = Callable[[str, str | None], Awaitable[Sequence[Current]]]
 PASSING = (Unavailable, DeadlineExceeded, Exhausted, NotReady)
@@ -62,7 +62,7 @@ class Follower:
                         yield state
             except TooOld as lost:
                 self._link.metrics.resyncs.inc()
-                log.warning("position lost, loading the snapshot again", extra={"reason": str(lost)})
+                log.warning("position_lost_loading_the_snapshot_again", reason=str(lost))
             except Unavailable:
                 await self._link.pause()
 
@@ -72,7 +72,7 @@ class Follower:
                 try:
                     event = _current(message.data)
                 except UndecodableEvent as error:
-                    log.error("undecodable event skipped", extra={"sequence": sequence, "reason": str(error)})
+                    log.error("undecodable_event_skipped", sequence=sequence, reason=str(error))
                     continue
                 state = await self._judge(event)
                 if state is not None:
@@ -98,7 +98,7 @@ class Follower:
             try:
                 return await self._snapshot(kind, key)
             except PASSING as error:
-                log.warning("owner does not answer", extra={"type": kind, "key": key, "error": str(error)})
+                log.warning("owner_does_not_answer", event_type=kind, key=key, error=str(error))
             await self._clock.sleep(delay_s)
             delay_s = min(2 * delay_s, RETRY_MAX_S)
 

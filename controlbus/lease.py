@@ -12,7 +12,6 @@ lost.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from uuid import uuid4
 
 import nats.errors
 import orjson
+import structlog
 from nats.js.errors import NotFoundError
 
 from controlbus.bus import Bus
@@ -29,7 +29,7 @@ from controlbus.subjects import key_tokens
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, InvalidRequest, Unavailable, Violation
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger("qmtl.bus")
 
 TTL_MIN_S = 1  # the broker counts whole seconds
 MARGIN = 0.25
@@ -96,7 +96,7 @@ class Lease:
             if present is not None and present.holder == self._me:
                 return await self._write(present.sequence, self._mine.epoch)
         except Unavailable as error:
-            log.warning("lease not renewed", extra={"lease": self._name, "error": str(error)})
+            log.warning("lease_not_renewed", lease=self._name, error=str(error))
             return self.held
         self._lose()
         return False
@@ -124,7 +124,7 @@ class Lease:
             await self._clock.sleep(self._poll_s)
 
     async def _tenure(self, work: Callable[[int], Awaitable[None]], epoch: int) -> None:
-        log.info("lease taken", extra={"lease": self._name, "epoch": epoch})
+        log.info("lease_taken", lease=self._name, epoch=epoch)
         task = asyncio.ensure_future(work(epoch))
         keeper = asyncio.create_task(self._keep())
         try:
@@ -151,7 +151,7 @@ class Lease:
     def _lose(self) -> None:
         self._until = 0.0
         self._bus.link.metrics.leases_lost.inc()
-        log.warning("lease lost", extra={"lease": self._name, "epoch": self.epoch})
+        log.warning("lease_lost", lease=self._name, epoch=self.epoch)
 
     async def _write(self, last: int, epoch: int) -> bool:
         """Compare-and-set; epoch 0: a take-over, whose epoch is the sequence it gets."""

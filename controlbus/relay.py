@@ -11,7 +11,6 @@ drops within two minutes and consumers drop by revision after that. Broker down:
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -20,6 +19,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+import structlog
+
 from controlbus.bus import Bus
 from controlbus.database import Database
 from controlbus.locks import Held
@@ -27,7 +28,7 @@ from controlbus.outbox import SIGNAL, Backlog, Outbox, Row
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, Exhausted, Unavailable
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger("qmtl.bus")
 T = TypeVar("T")
 
 WINDOW = 512  # rows in memory, and the most that are in flight at once
@@ -136,7 +137,7 @@ class Relay:
             unsubscribe()
 
     async def _lead(self, held: Held) -> None:
-        log.info("relay leads", extra={"service": self._service})
+        log.info("relay_leads", service=self._service)
         self._leading = True
         self._sent_ids.clear()
         self._blocked.clear()
@@ -178,7 +179,7 @@ class Relay:
             except (Unavailable, Conflict) as error:
                 if self._bus.link.up:
                     self._blocked.add(row.key)
-                    log.warning("publish refused", extra={"subject": row.subject, "error": str(error)})
+                    log.warning("publish_refused", subject=row.subject, error=str(error))
                     await self._clock.sleep(delay_s)
                     delay_s = min(2 * delay_s, RETRY_MAX_S)
             else:
@@ -227,6 +228,6 @@ class Relay:
             except (Unavailable, Exhausted) as error:
                 if error.reason == "DATABASE_CLOSED":
                     raise
-                log.warning("store not available", extra={"service": self._service, "error": str(error)})
+                log.warning("store_not_available", service=self._service, error=str(error))
             await self._clock.sleep(delay_s)
             delay_s = min(2 * delay_s, RETRY_MAX_S)
