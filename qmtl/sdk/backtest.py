@@ -8,7 +8,7 @@ the statistics made afterwards. Results are research, never authoritative: a wor
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -18,19 +18,15 @@ from brokerage.domain.matching import Bar, bars_from_doubles
 from brokerage.domain.orders import OrderEvent, Side
 from brokerage.domain.profile import BrokerageProfile, spot
 from brokerage.domain.states import EventKind
-from qmtl.sdk.bars import Bars, Times
+from qmtl.sdk.bars import Bars
 from qmtl.sdk.batch import Outputs, Series, bind, run_batch
 from qmtl.sdk.engine import StreamEngine
-from qmtl.sdk.folds import Floats
 from qmtl.sdk.graph import Dag
 from qmtl.sdk.nodes import StreamInput
 from qmtl.sdk.planner import Holding, Intent, Planner
-from qmtl.sdk.statistics import DAYS_PER_YEAR, Trade, performance
 from qmtl.sdk.strategy import Assembled, FillEvent, Signal, Strategy
-from qmtl.sdk.trades import round_trips
+from qmtl.sdk.tape import Refusal, Replay, Tape, summary
 from qmtl.sdk.words import NS_PER_S, refused
-
-_YEAR_NS = DAYS_PER_YEAR * 86_400 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,41 +36,6 @@ class AccountTerms:
     cash: Decimal = Decimal(100_000)
     profile: BrokerageProfile | None = None
     periods_per_year: float = 365.0
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An order that was denied, and the rule that denied it."""
-
-    client_order_id: str
-    rule: str
-    time_ns: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Replay:
-    """What a replay came to, from the bar of the first possible decision on. Equity is at each close."""
-
-    currency: str
-    time_ns: Times
-    equity: tuple[Decimal, ...]
-    fills: tuple[FillEvent, ...]
-    trades: tuple[Trade, ...]
-    refusals: tuple[Refusal, ...]
-    metrics: Mapping[str, float]
-
-    @property
-    def equity_floats(self) -> Floats:
-        return np.array([float(value) for value in self.equity])
-
-
-@dataclass(slots=True)
-class _Tape:
-    times: list[int] = field(default_factory=list)
-    equity: list[Decimal] = field(default_factory=list)
-    invested: int = 0
-    fills: list[FillEvent] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
 
 
 def replay(
@@ -93,7 +54,7 @@ def replay(
     assembled.strategy.on_start()
     tape = session.run(outputs)
     assembled.strategy.on_finish()
-    return _result(tape, session.currency, terms)
+    return summary(tape, session.currency, terms.periods_per_year)
 
 
 def stream_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
@@ -140,9 +101,9 @@ class _Session:
         probe = SimulatedAccount(terms.profile or spot(), {})
         self.currency = _one_currency({probe.instrument(symbol).quote for symbol in self._data})
         self._account = SimulatedAccount(terms.profile or spot(), {self.currency: terms.cash})
-        self._tape = _Tape()
+        self._tape = Tape()
 
-    def run(self, outputs: Outputs) -> _Tape:
+    def run(self, outputs: Outputs) -> Tape:
         commands = self._commands(outputs)
         first = min(commands, default=None)
         for time_ns, bars in self._steps():
@@ -210,27 +171,6 @@ class _Session:
         self._tape.times.append(time_ns)
         self._tape.equity.append(self._account.equity(self.currency))
         self._tape.invested += any(self._account.position(symbol) for symbol in self._data)
-
-
-def _result(tape: _Tape, currency: str, terms: AccountTerms) -> Replay:
-    trades = round_trips(tape.fills, currency)
-    times = np.array(tape.times, dtype=np.int64)
-    equity = np.array([float(value) for value in tape.equity])
-    metrics: dict[str, float] = {}
-    if len(equity):
-        metrics = performance(times, equity, trades, periods_per_year=terms.periods_per_year)
-        metrics |= _activity(tape, times, equity, currency)
-    return Replay(currency, times, tuple(tape.equity), tuple(tape.fills), trades, tuple(tape.refusals), metrics)
-
-
-def _activity(tape: _Tape, times: Times, equity: Floats, currency: str) -> dict[str, float]:
-    fees = sum((f.fee if f.fee_currency == currency else f.fee * f.price for f in tape.fills), Decimal(0))
-    notional = sum((abs(fill.quantity) * fill.price for fill in tape.fills), Decimal(0))
-    years = float(times[-1] - times[0]) / _YEAR_NS
-    found = {"exposure": tape.invested / len(equity), "fees_paid": float(fees)}
-    if years > 0.0 and equity.mean() > 0.0:
-        found["turnover"] = float(notional) / float(equity.mean()) / years
-    return found
 
 
 def _series(times: list[int], rows: list[Sequence[float]], *, width: int) -> Series:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from qmtl.core.errors import NotReady
-from qmtl.sdk.backtest import Replay
 from qmtl.sdk.bars import Bars, to_datetime
 from qmtl.sdk.statistics import drawdowns
 from qmtl.sdk.strategy import FillEvent
+from qmtl.sdk.tape import Replay
 from qmtl.sdk.words import OHLCV
 
 _CLOSE = OHLCV.column("close")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from qmtl.core.decimals import format_decimal
 from qmtl.core.identity import Json
-from qmtl.sdk.backtest import Replay
 from qmtl.sdk.bars import Bars, to_datetime
+from qmtl.sdk.tape import Replay
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

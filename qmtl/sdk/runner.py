@@ -6,12 +6,25 @@ as that world's activation allows. The connected ways load their transport when 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qmtl.sdk.backtest import AccountTerms, replay
 from qmtl.sdk.bars import Bars
 from qmtl.sdk.results import BacktestResult
 from qmtl.sdk.strategy import Strategy, assemble
+
+if TYPE_CHECKING:
+    from qmtl.sdk.client import Gateway
+    from qmtl.sdk.session import PaperTerms
+    from qmtl.sdk.submission import History
+    from qmtl.sdk.submitted import SubmitResult
+    from qmtl.sdk.traded import SessionResult
+
+T = TypeVar("T")
 
 
 class Runner:
@@ -28,3 +41,94 @@ class Runner:
         assembled = assemble(strategy)
         bars = (data,) if isinstance(data, Bars) else tuple(data)
         return BacktestResult(assembled.name, replay(assembled, bars, terms, streaming=streaming), bars)
+
+    @staticmethod
+    async def submit_async(
+        strategy: Strategy,
+        *,
+        world: str,
+        data: str | None = None,
+        address: str = "",
+        history: History | None = None,
+        terms: AccountTerms | None = None,
+        gateway: Gateway | None = None,
+    ) -> SubmitResult:
+        """Submit a strategy to a world, replay the world's data, report the metrics, return what the world says.
+
+        `data` names a preset (default: the world's first), `history` the stretch to evaluate, `address` the gateway
+        (default: QMTL_ADDRESS, else the mesh of this home). Submitting what is live attaches to it and says so.
+        Raises the errors of qmtl.core.errors: NotFound for an unknown world or preset, InvalidRequest for a bad
+        graph, NotReady (E_SUBMISSION_FAILED), Unavailable once the gateway's patience ends.
+        """
+        from qmtl.sdk.submission import submit
+
+        where = _gateway(gateway, address)
+        return await submit(strategy, world=world, data=data, history=history, terms=terms, gateway=where)
+
+    @staticmethod
+    def submit(
+        strategy: Strategy,
+        *,
+        world: str,
+        data: str | None = None,
+        address: str = "",
+        history: History | None = None,
+        terms: AccountTerms | None = None,
+        gateway: Gateway | None = None,
+    ) -> SubmitResult:
+        """As submit_async, waiting for the result."""
+        return _wait(
+            Runner.submit_async(
+                strategy, world=world, data=data, address=address, history=history, terms=terms, gateway=gateway
+            )
+        )
+
+    @staticmethod
+    async def run_async(
+        strategy: Strategy,
+        *,
+        world: str,
+        data: str | None = None,
+        address: str = "",
+        terms: PaperTerms | None = None,
+        gateway: Gateway | None = None,
+    ) -> SessionResult:
+        """Go on live in a world's paper session, as far as its activation allows, until the session ends.
+
+        Submits first (or attaches to what is live), waits for an operator's activation, continues every node from
+        history, then trades bar by bar; `terms.until` ends it earlier. Survives restarts of every service and of
+        this process. Raises NotReady (E_NOT_ACTIVATED, E_WARMUP), and what submit_async raises.
+        """
+        from qmtl.sdk.session import run
+
+        return await run(strategy, world=world, data=data, terms=terms, gateway=_gateway(gateway, address))
+
+    @staticmethod
+    def run(
+        strategy: Strategy,
+        *,
+        world: str,
+        data: str | None = None,
+        address: str = "",
+        terms: PaperTerms | None = None,
+        gateway: Gateway | None = None,
+    ) -> SessionResult:
+        """As run_async, waiting for the end of the session."""
+        return _wait(Runner.run_async(strategy, world=world, data=data, address=address, terms=terms, gateway=gateway))
+
+
+def _gateway(given: Gateway | None, address: str) -> Gateway:
+    from qmtl.sdk.client import Gateway
+
+    base = given or Gateway()
+    return replace(base, address=address) if address else base
+
+
+def _wait(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; in a thread of its own where an event loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1, "qmtl-runner") as alone:
+        return alone.submit(asyncio.run, work).result()

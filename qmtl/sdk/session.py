@@ -1,0 +1,272 @@
+"""The paper session: a strategy goes on from history into live bars, as far as its world lets it.
+
+Bars come from the world's session, nodes continue from history, commands go through qmtl.sdk.trader. Any
+process of the mesh may die meanwhile: streams resume where they were and calls are repeated. A session that
+another process takes up again knows from the orders themselves what was done, so nothing is doubled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import numpy as np
+import structlog
+
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import Clock, SystemClock
+from qmtl.core.decimals import format_decimal
+from qmtl.core.errors import NotReady, QmtlError, Unavailable
+from qmtl.core.identity import digest
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.rpc.streams import scoped
+from qmtl.sdk.bars import Bars, to_ns
+from qmtl.sdk.books import equity_tape
+from qmtl.sdk.client import Gateway, Patience, open_client, patient
+from qmtl.sdk.engine import Emission, StreamEngine
+from qmtl.sdk.follow import (
+    ActivationView,
+    beside,
+    follow_activation,
+    follow_fills,
+    list_fills,
+    list_orders,
+    paper_session,
+)
+from qmtl.sdk.strategy import Assembled, Strategy, assemble
+from qmtl.sdk.submission import Bound, Submitter
+from qmtl.sdk.tape import summary
+from qmtl.sdk.traded import SessionResult
+from qmtl.sdk.trader import Trader
+from qmtl.sdk.wire import Desk, LiveBar, bar_from_proto, nanoseconds, subscription
+from qmtl.sdk.words import refused
+from qmtl.world.v1 import world_pb2 as worldpb
+
+SETTLE_WAIT_S = 30.0
+_POLL_S = 0.05
+log = structlog.stdlib.get_logger("qmtl.sdk")
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTerms:
+    """How a paper session is run.
+
+    `account` empty: one account per strategy. `until` ends the session at a data time; None is its own end.
+    `activation_wait_s` is how long an operator's activation is waited for.
+    """
+
+    account: str = ""
+    cash: Decimal = Decimal(100_000)
+    fee_rate: Decimal = Decimal("0.001")
+    until: datetime | None = None
+    activation_wait_s: float = 60.0
+    periods_per_year: float = 365.0
+
+
+async def run(
+    strategy: Strategy,
+    *,
+    world: str,
+    data: str | None = None,
+    terms: PaperTerms | None = None,
+    gateway: Gateway | None = None,
+    clock: Clock | None = None,
+) -> SessionResult:
+    """Run a strategy in its world's paper session; see Runner.run."""
+    assembled, terms = assemble(strategy), terms or PaperTerms()
+    gateway, clock = gateway or Gateway(), clock or SystemClock()
+    if not assembled.rules:
+        raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
+    async with open_client(gateway) as client:
+        submitter = Submitter(client, world, Patience(gateway.patience_s, clock), clock)
+        preset = await submitter.preset(assembled, data)
+        bound = await submitter.bind(assembled)
+        try:
+            return await _PaperSession(submitter, assembled, bound, terms).run(preset)
+        except Exception as error:
+            strategy.on_error(error)
+            raise
+
+
+class _PaperSession:
+    """One run: the parts that must all be followed at once, and what they have in common."""
+
+    def __init__(self, submitter: Submitter, assembled: Assembled, bound: Bound, terms: PaperTerms) -> None:
+        self._submitter = submitter
+        self._client = submitter.client
+        self._assembled = assembled
+        self._strategy_id = bound.strategy.strategy_id
+        self._terms = terms
+        self._view = ActivationView()
+        self._engine = StreamEngine(assembled.dag)
+        self._bars: list[LiveBar] = []
+        self._patiences: list[Patience] = []
+
+    async def run(self, preset: datapb.Preset) -> SessionResult:
+        """From the activation to the session's end."""
+        world, view = self._submitter.world, self._view
+        events = follow_activation(self._client, world, self._strategy_id, view, self._patience())
+        return await beside(self._whole(preset), events)
+
+    async def _whole(self, preset: datapb.Preset) -> SessionResult:
+        session = await self._view.until(
+            lambda envelope: paper_session(envelope, self._strategy_id),
+            self._terms.activation_wait_s,
+            f"strategy {self._strategy_id} was not activated for paper in world {self._submitter.world}",
+        )
+        account = await self._open_account(session)
+        desk = Desk(account.account, self._submitter.world, self._strategy_id)
+        trader = Trader(self._client, desk, self._assembled, self._view, self._patience())
+        await self._warm_up(preset, session)
+        self._assembled.strategy.on_start()
+        fills = follow_fills(self._client, desk, self._assembled.strategy.on_fill, self._patience())
+        await beside(self._play(preset, session, trader), fills)
+        self._assembled.strategy.on_finish()
+        return await self._result(preset, session, account, desk, trader)
+
+    async def _open_account(self, session: worldpb.Session) -> brokerpb.Account:
+        """The paper account on the session's bars; opened once, answered ever after."""
+        request = brokerservicepb.OpenPaperAccountRequest(
+            account=self._terms.account or account_name(self._strategy_id, session.session_id),
+            world_id=self._submitter.world,
+            starting_cash=format_decimal(self._terms.cash),
+            fee_rate=format_decimal(self._terms.fee_rate),
+            data_preset=session.data_preset,
+            data_session_id=session.session_id,
+        )
+        reply = await self._submitter.ask(lambda: self._client.brokerage.OpenPaperAccount(request), "account")
+        return reply.account
+
+    async def _warm_up(self, preset: datapb.Preset, session: worldpb.Session) -> None:
+        """Feed all history before the session. Raises NotReady (E_WARMUP) when that is too short to decide on."""
+        history = (await self._submitter.fetch(preset, warm_up_request(preset, session))).bars
+        needed = self._assembled.dag.warmup_bars
+        if len(history) < needed:
+            raise NotReady(
+                "E_WARMUP",
+                f"{len(history)} bars before the session, the strategy needs {needed}",
+                hint="start the session later or shorten the strategy's periods",
+            )
+        await asyncio.to_thread(self._feed, history)
+
+    def _feed(self, history: Bars) -> None:
+        for time_ns, row in zip(history.close_ns.tolist(), history.values.tolist(), strict=True):
+            for source in self._assembled.dag.sources:
+                self._engine.push(source, time_ns, row)
+
+    async def _play(self, preset: datapb.Preset, session: worldpb.Session, trader: Trader) -> None:
+        """Every bar of the session, once, in order, and then until the venue has seen the last."""
+        joined_at_ns = await self._watermark(session) if await trader.recall() else 0
+        until_ns = to_ns(self._terms.until) if self._terms.until else None
+        patience, position = self._patience(), nanoseconds(session.start)
+        while True:
+            request = subscription(preset.name, session.session_id, position)
+            try:
+                with scoped(self._client.data.Subscribe(request)) as replies:
+                    async for reply in replies:
+                        patience.answered()
+                        for bar in map(bar_from_proto, reply.bars):
+                            if bar.open_ns >= position:
+                                await self._bar(bar, trader, live=bar.close_ns > joined_at_ns)
+                                position = bar.close_ns
+                        if reply.end_of_session or (until_ns is not None and position >= until_ns):
+                            return
+                raise Unavailable("E_STREAM_ENDED", "the stream of bars ended before the session did")
+            except QmtlError as error:
+                await patience.failed(error, "bars")
+
+    async def _bar(self, bar: LiveBar, trader: Trader, *, live: bool) -> None:
+        self._bars.append(bar)
+        emissions: list[Emission] = []
+        for source in self._assembled.dag.sources:
+            emissions.extend(self._engine.push(source, bar.close_ns, bar.row))
+        if live:
+            await trader.act(emissions)
+        else:
+            trader.watch(emissions)
+
+    async def _watermark(self, session: worldpb.Session) -> int:
+        """How far the session had been played when this process joined it."""
+        request = dataservicepb.GetDataSessionRequest(session_id=session.session_id)
+        reply = await self._submitter.ask(lambda: self._client.data.GetDataSession(request), "data session")
+        return nanoseconds(reply.session.watermark)
+
+    async def _result(
+        self,
+        preset: datapb.Preset,
+        session: worldpb.Session,
+        account: brokerpb.Account,
+        desk: Desk,
+        trader: Trader,
+    ) -> SessionResult:
+        patience = self._patience()
+        await self._settle(account)
+        fills = await list_fills(self._client, desk, patience)
+        request = brokerservicepb.GetPortfolioRequest(account=desk.account, world_id=desk.world_id)
+        portfolio = await patient(lambda: self._client.brokerage.GetPortfolio(request), patience, "portfolio")
+        bars = bars_of(self._bars, preset)
+        tape = equity_tape(account, bars, fills, trader.refusals)
+        return SessionResult(
+            name=self._assembled.name,
+            desk=desk,
+            session=session,
+            account=account,
+            bars=bars,
+            replay=summary(tape, account.base_currency, self._terms.periods_per_year),
+            orders=tuple(await list_orders(self._client, desk, patience)),
+            portfolio=portfolio.portfolio,
+            activation=self._view.envelope,
+            retries=sum(item.retries for item in (*self._patiences, self._submitter.patience)),
+        )
+
+    async def _settle(self, account: brokerpb.Account) -> None:
+        """Wait until the venue has seen the last bar played here, so that its book is of the same moment."""
+        last_ns = self._bars[-1].close_ns if self._bars else 0
+        request = brokerservicepb.GetVenueStatusRequest()
+        deadline = self._submitter.clock.monotonic() + SETTLE_WAIT_S
+        while True:
+            reply = await self._submitter.ask(lambda: self._client.brokerage.GetVenueStatus(request), "venue")
+            seen = [item for item in reply.accounts if item.account == account.account]
+            if seen and nanoseconds(seen[0].venue_time) >= last_ns:
+                return
+            if self._submitter.clock.monotonic() > deadline:
+                raise NotReady("E_VENUE_BEHIND", f"the paper venue has not seen the last bar in {SETTLE_WAIT_S:g} s")
+            await asyncio.sleep(_POLL_S)
+
+    def _patience(self) -> Patience:
+        made = Patience(self._submitter.patience.limit_s, self._submitter.clock)
+        self._patiences.append(made)
+        return made
+
+
+def account_name(strategy_id: str, session_id: str) -> str:
+    """One paper account per strategy and session."""
+    return f"{strategy_id}-{digest(session_id.encode()).removeprefix('blake3:')[:8]}"
+
+
+def warm_up_request(preset: datapb.Preset, session: worldpb.Session) -> dataservicepb.FetchRequest:
+    """All history before a session, as the session's context may see it."""
+    return dataservicepb.FetchRequest(
+        dataset=preset.name,
+        range=commonpb.TimeRange(end=session.start),
+        context=commonpb.ComputeContext(
+            world_id=session.world_id,
+            execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
+            as_of=session.start,
+            dataset_fingerprint=session.dataset_fingerprint,
+        ),
+        session_id=session.session_id,
+    )
+
+
+def bars_of(played: Sequence[LiveBar], preset: datapb.Preset) -> Bars:
+    """Live bars as arrays."""
+    times = np.array([bar.open_ns for bar in played], dtype=np.int64)
+    rows = np.array([bar.row for bar in played], dtype=np.float64).reshape(len(played), 5)
+    return Bars(preset.symbol, preset.interval_s, times, rows)

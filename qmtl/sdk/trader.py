@@ -1,0 +1,136 @@
+"""From commands to orders in a live session: what the planner wants, the activation allows and the gate lets pass.
+
+An order's name is made of its symbol and bar, so repeating a call is no second order. What is open or held is
+asked of brokerage at each decision, never remembered here. A refusal that says "not now" is tried again on
+the next bar; one that says "not so" stands until the target changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import structlog
+
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.decimals import parse_decimal
+from qmtl.core.errors import NotReady, Unavailable
+from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.sdk.client import Client, Patience, patient
+from qmtl.sdk.engine import Emission
+from qmtl.sdk.follow import ActivationView, list_orders
+from qmtl.sdk.planner import Holding, Intent, Planner, order_name
+from qmtl.sdk.strategy import Assembled, Signal
+from qmtl.sdk.tape import Refusal
+from qmtl.sdk.wire import Desk, expected_quantity, order_to_proto
+
+NOT_NOW = frozenset(
+    {
+        brokerpb.DENIAL_FENCED,
+        brokerpb.DENIAL_GATE_ACTIVATION_UNKNOWN,
+        brokerpb.DENIAL_GATE_ACTIVATION_STALE,
+        brokerpb.DENIAL_GATE_INACTIVE,
+        brokerpb.DENIAL_GATE_FROZEN,
+        brokerpb.DENIAL_GATE_MODE_FORBIDS_ORDERS,
+        brokerpb.DENIAL_GATE_OUTSIDE_WINDOW,
+        brokerpb.DENIAL_GATE_SESSION_LAPSED,
+        brokerpb.DENIAL_GATE_NOT_BOUND,
+    }
+)
+log = structlog.stdlib.get_logger("qmtl.sdk")
+
+
+class Trader:
+    """The orders of one strategy on one account."""
+
+    def __init__(
+        self, client: Client, desk: Desk, assembled: Assembled, view: ActivationView, patience: Patience
+    ) -> None:
+        self._client = client
+        self._desk = desk
+        self._strategy = assembled.strategy
+        self._names = assembled.dag.names
+        self._view = view
+        self._patience = patience
+        self._planners = {rule.command.node_id: Planner(rule) for rule in assembled.rules}
+        self._signalled = dict.fromkeys(self._planners, 0.0)
+        self._done: frozenset[str] = frozenset()
+        self.refusals: list[Refusal] = []
+
+    async def recall(self) -> int:
+        """Learn what an earlier process of this session has ordered; how many orders."""
+        statuses = await list_orders(self._client, self._desk, self._patience)
+        self._done = frozenset(s.order.client_order_id for s in statuses if s.denial not in NOT_NOW)
+        return len(statuses)
+
+    def watch(self, emissions: Iterable[Emission]) -> None:
+        """Commands of bars that were played before this process joined: remember what was acted on, send nothing."""
+        for emission in emissions:
+            planner = self._planners.get(emission.vertex.node_id)
+            if planner is not None and order_name(planner.rule.symbol, emission.time_ns) in self._done:
+                planner.last = emission.row[0]
+
+    async def act(self, emissions: Iterable[Emission]) -> None:
+        """Commands of a live bar."""
+        for emission in emissions:
+            planner = self._planners.get(emission.vertex.node_id)
+            if planner is not None:
+                await self._act(planner, emission)
+
+    async def _act(self, planner: Planner, emission: Emission) -> None:
+        target, price = emission.row
+        self._signal(emission, target)
+        entries = self._view.entries(self._desk.strategy_id, emission.time_ns)
+        if target == planner.last or not entries:
+            return
+        before = planner.last
+        holding = await self._holding(planner.rule.symbol)
+        intent = planner.plan(emission.time_ns, target, price, holding)
+        if intent is None:
+            return
+        status = await self._send(intent) if self._allowed(intent, holding.expected) else None
+        if status is None or (status.state == brokerpb.ORDER_STATE_DENIED and status.denial in NOT_NOW):
+            planner.last = before
+        if status is not None and status.state == brokerpb.ORDER_STATE_DENIED:
+            self._refused(status, emission.time_ns)
+
+    def _signal(self, emission: Emission, target: float) -> None:
+        key = emission.vertex.node_id
+        if target != self._signalled[key]:
+            self._signalled[key] = target
+            self._strategy.on_signal(Signal(self._names[key], emission.time_ns, target))
+
+    def _allowed(self, intent: Intent, held: Decimal) -> bool:
+        after = held + intent.quantity
+        long = after > 0 or (after == 0 and held > 0)
+        side = commonpb.SIDE_LONG if long else commonpb.SIDE_SHORT
+        return self._view.allows(self._desk.strategy_id, side, reduces=abs(after) < abs(held), now_ns=intent.decided_ns)
+
+    async def _holding(self, symbol: str) -> Holding:
+        statuses = await list_orders(self._client, self._desk, self._patience)
+        request = brokerservicepb.GetPortfolioRequest(account=self._desk.account, world_id=self._desk.world_id)
+        reply = await patient(lambda: self._client.brokerage.GetPortfolio(request), self._patience, "portfolio")
+        return Holding(expected_quantity(statuses, symbol), parse_decimal(reply.portfolio.equity, "portfolio.equity"))
+
+    async def _send(self, intent: Intent) -> brokerpb.OrderStatus:
+        request = gatewayservicepb.SubmitOrderRequest(order=order_to_proto(self._desk, intent))
+
+        async def call() -> gatewayservicepb.SubmitOrderResponse:
+            try:
+                return await self._client.gateway.SubmitOrder(request)
+            except NotReady as error:
+                if error.reason != "E_STALE_EPOCH":
+                    raise
+                raise Unavailable(error.reason, error.message, hint=error.hint) from error
+
+        status = (await patient(call, self._patience, "order")).status
+        state = brokerpb.OrderState.Name(status.state).removeprefix("ORDER_STATE_")
+        log.info("order", client_order_id=intent.client_order_id, quantity=str(intent.quantity), state=state)
+        return status
+
+    def _refused(self, status: brokerpb.OrderStatus, time_ns: int) -> None:
+        rule = brokerpb.Denial.Name(status.denial).removeprefix("DENIAL_")
+        if not self.refusals or self.refusals[-1].rule != rule or status.denial not in NOT_NOW:
+            self.refusals.append(Refusal(status.order.client_order_id, rule, time_ns))
