@@ -50,6 +50,29 @@ def is_serving(address: str, timeout_s: float) -> bool:
         return bool(reply.status == healthpb.HealthCheckResponse.SERVING)
 
 
+def gateway_level(address: str, token: str, timeout_s: float) -> str:
+    """The degradation level the gateway reports, such as "NORMAL"; "" when it does not answer. Blocking."""
+    import grpc  # as above
+
+    from qmtl.cli.tables import enum_word
+    from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+    from qmtl.gateway.v1 import service_pb2 as servicepb
+
+    options = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
+    with grpc.insecure_channel(address, options=options) as channel:
+        ask = channel.unary_unary(
+            "/qmtl.gateway.v1.GatewayService/GetStatus",
+            request_serializer=servicepb.GetStatusRequest.SerializeToString,
+            response_deserializer=servicepb.GetStatusResponse.FromString,
+        )
+        bearer = (("authorization", f"Bearer {token}"),)
+        try:
+            reply = ask(servicepb.GetStatusRequest(), timeout=timeout_s, metadata=bearer)
+        except grpc.RpcError:
+            return ""
+        return enum_word(gatewaypb.DegradationLevel, reply.level)
+
+
 def is_free(address: str) -> bool:
     """Whether nobody listens at the address."""
     host, port = split_address(address)

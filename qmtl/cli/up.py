@@ -22,11 +22,14 @@ from typing import IO, Self
 
 from qmtl.cli.child import Child
 from qmtl.cli.plan import NATS, Plan
-from qmtl.cli.probe import refuse_taken
+from qmtl.cli.probe import gateway_level, refuse_taken
 from qmtl.core.errors import Conflict, DeadlineExceeded
 from qmtl.core.home import Record, Running, alive, process_stamp, read_record, record_path, write_record
+from qmtl.core.settings import SERVICES
 
 START_TIMEOUT_S = 30.0
+SETTLE_S = 10.0
+SETTLE_POLL_S = 0.1
 STOP_GRACE_S = 10.0
 STOP_POLL_S = 0.05
 TOKEN_TTL = timedelta(days=7)
@@ -70,6 +73,7 @@ class Mesh:
             self._tasks = [asyncio.create_task(child.run(), name=name) for name, child in self._children.items()]
             self._tasks.append(asyncio.create_task(self._keep_tokens_fresh(), name=TOKENS))
             await self._all_ready()
+            await self.settled()
             self._complete = True
             self._record()
         except BaseException:
@@ -156,6 +160,23 @@ class Mesh:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
 
+    async def settled(self) -> None:
+        """Wait until every gateway has seen its peers: until then it refuses submissions, rightly."""
+        if {place.service for place in self.plan.places} < set(SERVICES):
+            return
+        token = user_token(self.home)
+        waiting = [place for place in self.plan.places if place.service == "gateway"]
+        deadline = time.monotonic() + SETTLE_S
+        level = ""
+        while waiting and time.monotonic() < deadline:
+            level = await asyncio.to_thread(gateway_level, waiting[0].address, token, 1.0)
+            if level == "NORMAL":
+                waiting.pop(0)
+            else:
+                await asyncio.sleep(SETTLE_POLL_S)
+        for place in waiting:
+            self._report(f"{place.name} is {level or 'silent'} after {SETTLE_S:g} s: see qmtl status")
+
     async def _keep_tokens_fresh(self) -> None:
         while True:
             await asyncio.sleep(TOKEN_EVERY_S)
@@ -234,6 +255,13 @@ def ask_to_stop(supervisor: Running, timeout_s: float) -> None:
         if time.monotonic() > deadline:
             raise DeadlineExceeded("E_NOT_STOPPED", f"supervisor pid {supervisor.pid} still runs after {timeout_s:g} s")
         time.sleep(STOP_POLL_S)
+
+
+def user_token(home: Path) -> str:
+    """The reader's token, as `prepare_tokens` wrote it."""
+    from qmtl.rpc.auth import Role, user_token_path
+
+    return user_token_path(home, Role.READER).read_text(encoding="ascii").strip()
 
 
 def prepare_tokens(home: Path) -> None:

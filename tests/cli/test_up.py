@@ -83,7 +83,7 @@ async def test_taken_port_is_refused_and_nothing_is_left(home: Path) -> None:
 
 async def test_service_that_cannot_start_is_named_and_the_rest_is_stopped(home: Path) -> None:
     broken = plan(home, "dagmanager")
-    environ = {"QMTL__DAGMANAGER__DATABASE_URL": "sqlite:////nowhere/at/all.db"}
+    environ = {"QMTL__DAGMANAGER__DATABASE_URL": "sqlite:////dev/null/never.db"}
     mesh = Mesh(Plan(home, broken.nats_url, True, broken.places, environ=environ), start_timeout_s=START_S)
     with pytest.raises(Unavailable) as caught:
         await mesh.start()
@@ -149,6 +149,7 @@ def check_commands(home: Path, qmtl: Run) -> None:
     status = json.loads(done(qmtl("status", "--home", home, "--json")))
     assert all(process["alive"] for process in status["processes"])
     assert len(status["processes"]) == 7
+    assert status["gateway"]["level"] == "DEGRADATION_LEVEL_NORMAL"
     assert "gateway" in done(qmtl("status", "--home", home))
     refused = qmtl("up", "--home", home, "--free-ports")
     assert refused.returncode == 1
