@@ -16,7 +16,7 @@ import grpc
 from grpc import aio
 from opentelemetry import trace
 
-from qmtl.core.errors import DeadlineExceeded, QmtlError
+from qmtl.core.errors import DeadlineExceeded, QmtlError, Unavailable
 from qmtl.rpc import telemetry
 from qmtl.rpc.metrics import Metrics
 from qmtl.rpc.status import code_of, from_rpc_error
@@ -137,6 +137,11 @@ class UnaryCall(aio.UnaryUnaryCall[Req, Res]):
             except aio.AioRpcError as error:
                 telemetry.finish_client_span(span, error.code())
                 raise
+            except asyncio.CancelledError:
+                telemetry.finish_client_span(span, grpc.StatusCode.CANCELLED)
+                if self._task.cancelling():
+                    raise
+                raise Unavailable("E_CHANNEL_CLOSED", "the channel was closed during the call") from None
             telemetry.finish_client_span(span, grpc.StatusCode.OK)
             return reply
 

@@ -23,7 +23,15 @@ from grpc import aio
 from opentelemetry import trace
 from opentelemetry.trace import StatusCode as SpanCode
 
-from qmtl.core.errors import DeadlineExceeded, Exhausted, NotBuilt, PermissionDenied, QmtlError, Unauthenticated
+from qmtl.core.errors import (
+    DeadlineExceeded,
+    Exhausted,
+    NotBuilt,
+    PermissionDenied,
+    QmtlError,
+    Unauthenticated,
+    Unavailable,
+)
 from qmtl.rpc import grants
 from qmtl.rpc.auth import Authenticator, Identity, ServiceIdentity
 from qmtl.rpc.context import Call, enter_call
@@ -124,7 +132,7 @@ class MeshInterceptor(aio.ServerInterceptor):
                     return
                 async with aclosing(replies):
                     async for reply in replies:
-                        await context.write(reply)
+                        await _write(context, reply)
             return
             yield  # makes this a generator, as tracing expects of a streaming handler; nothing ever comes this way
 
@@ -171,11 +179,16 @@ class MeshInterceptor(aio.ServerInterceptor):
         except aio.AbortError:
             inbound.code = _number_to_code(inbound.context.code())
             raise
-        except aio.InternalError:
-            # grpc's word for a read or write cut off because the peer is gone, before the cancellation itself arrives.
+        except _PeerGone:
             raise asyncio.CancelledError from None
+        except asyncio.CancelledError:
+            if _is_cancelled(inbound.context):
+                raise
+            log.warning("cancelled_inside", method=inbound.rule.name)
+            status = to_status(Unavailable("E_CANCELLED_INSIDE", "a part of the service was stopped meanwhile"))
+            inbound.code = status.code
         except Exception as error:
-            if inbound.context.cancelled():
+            if _is_cancelled(inbound.context):
                 raise asyncio.CancelledError from error
             self._report_bug(inbound, error)
             status = internal_status(inbound.call.request_id)
@@ -332,6 +345,26 @@ def _bearer(inbound: Inbound, key: str) -> str:
     if key in inbound.duplicated or scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated("E_TOKEN_MALFORMED", f"metadata {key} is not one Bearer token", hint="Bearer <token>")
     return token.strip()
+
+
+class _PeerGone(Exception):
+    """A reply could not be written."""
+
+
+async def _write(context: Context, reply: Any) -> None:
+    try:
+        await context.write(reply)
+    except aio.InternalError as error:  # grpc's word for a write cut off, before the cancellation itself arrives
+        raise _PeerGone from error
+
+
+def _is_cancelled(context: Context) -> bool:
+    """Whether the call is over for the caller too, and not just some part that served it.
+
+    It matters: grpc sends no status for a handler that ends in CancelledError, so the caller would wait on.
+    """
+    task = asyncio.current_task()
+    return context.cancelled() or (task is not None and task.cancelling() > 0)
 
 
 async def _abort(context: Context, status: Status) -> None:

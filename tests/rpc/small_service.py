@@ -1,6 +1,6 @@
 """A composition root as small as they get; the tests of run.py start it as a process of its own.
 
-Usage: small_service.py <home> <bind> [dies | ends | bug].
+Usage: small_service.py <home> <bind> [otlp=<endpoint>] [dies | ends | bug].
 """
 
 from __future__ import annotations
@@ -37,5 +37,6 @@ async def main(runtime: Runtime) -> None:
 
 
 if __name__ == "__main__":
-    mesh = MeshSettings(home=Path(sys.argv[1]))
+    endpoint = next((word.removeprefix("otlp=") for word in sys.argv if word.startswith("otlp=")), "")
+    mesh = MeshSettings(home=Path(sys.argv[1]), otlp_endpoint=endpoint)
     run_service(main, ServiceSettings(service="brokerage", mesh=mesh, bind=sys.argv[2]), "brokerage")

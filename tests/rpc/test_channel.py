@@ -361,6 +361,19 @@ async def test_a_cancelled_caller_cancels_the_whole_chain(mesh: Mesh, home: Path
         await asking
 
 
+async def test_closing_the_channel_fails_a_call_under_way(mesh: Mesh, home: Path) -> None:
+    gate = Gate()
+    server = await mesh.serve(gate.wait)
+    channel = await mesh.channel(server, as_user=user(home), as_service=peer(home))
+    asking = asyncio.create_task(EchoStub(channel).say("Post", "x"))
+    async with asyncio.timeout(5):
+        await gate.reached.wait()
+        await channel.close()
+        with pytest.raises(Unavailable) as caught:
+            await asking
+    assert caught.value.reason == "E_CHANNEL_CLOSED"
+
+
 async def test_a_call_object_tells_code_details_and_metadata(mesh: Mesh) -> None:
     flaky = Flaky(1, NotFound("E_GONE", "gone"))
     stub = await mesh.stub(await mesh.serve(flaky.act))

@@ -22,6 +22,7 @@ from qmtl.core.errors import (
     NotFound,
     QmtlError,
     Unauthenticated,
+    Unavailable,
     Violation,
 )
 from qmtl.rpc import logs
@@ -354,3 +355,20 @@ async def test_a_request_above_the_transport_limit_is_refused(mesh: Mesh) -> Non
     with pytest.raises(Exhausted) as caught:
         await stub.say("Post", "x" * 1_100_000)
     assert "larger than max" in caught.value.message
+
+
+@every_kind
+async def test_a_cancellation_inside_a_handler_still_answers_the_caller(mesh: Mesh, kind: str) -> None:
+    """grpc sends no status for a handler that raises CancelledError: the caller would wait for ever."""
+
+    async def act(text: str) -> str:
+        inner = asyncio.create_task(asyncio.sleep(60))
+        inner.cancel()
+        await inner
+        return text
+
+    stub = await mesh.stub(await mesh.serve(act))
+    async with asyncio.timeout(5):
+        with pytest.raises(Unavailable) as caught:
+            await stub.say(kind, "x")
+    assert caught.value.reason == "E_CANCELLED_INSIDE"

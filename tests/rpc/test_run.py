@@ -11,8 +11,9 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import grpc
 import pytest
 from grpc import aio
 
@@ -22,6 +23,7 @@ from tests.rpc.mesh import health_of, services_of, settings_of
 
 ROOT = Path(__file__).parents[2]
 SERVICE = Path(__file__).parent / "small_service.py"
+Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"  # generic in the stubs only
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "gen")])}
 
 
@@ -152,3 +154,51 @@ async def test_the_exporter_is_not_imported_unless_asked_for() -> None:
     )
     out, _ = await process.communicate()
     assert out.split() == [b"False", b"False"]
+
+
+class Collector(grpc.GenericRpcHandler):
+    """Takes spans as an OTLP collector does and keeps the raw requests."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
+        if not handler_call_details.method.endswith(".TraceService/Export"):
+            return None
+
+        async def export(request: bytes, context: aio.ServicerContext[bytes, bytes]) -> bytes:
+            self.received.append(request)
+            return b""
+
+        return grpc.unary_unary_rpc_method_handler(export)
+
+
+async def test_spans_reach_a_collector_before_the_process_ends(tmp_path: Path) -> None:
+    collector = Collector()
+    server = aio.server(handlers=[collector])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with started(tmp_path, f"otlp=http://127.0.0.1:{port}") as service:
+            own = (await service.line("listening"))["port"]
+            token = file_token(service_token_path(tmp_path, "brokerage"))
+            async with connect(f"127.0.0.1:{own}", service_token=token) as channel:
+                await services_of(channel)
+            service.process.terminate()
+            assert await service.exit_code() == 0
+    finally:
+        await server.stop(0)
+    spans = b"".join(collector.received)
+    assert b"qmtl-brokerage" in spans
+    assert b"ServerReflectionInfo" in spans
+
+
+async def test_a_collector_that_is_away_does_not_hold_up_a_stop(tmp_path: Path, unused_tcp_port: int) -> None:
+    async with started(tmp_path, f"otlp=http://127.0.0.1:{unused_tcp_port}") as service:
+        own = (await service.line("listening"))["port"]
+        token = file_token(service_token_path(tmp_path, "brokerage"))
+        async with connect(f"127.0.0.1:{own}", service_token=token) as channel:
+            await services_of(channel)
+        service.process.terminate()
+        async with asyncio.timeout(8):
+            assert await service.process.wait() == 0
