@@ -18,6 +18,7 @@ from qmtl.control.v1 import service_pb2 as controlservicepb
 from qmtl.core.errors import PermissionDenied
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.rpc.context import current_call
 from qmtl.rpc.methods import Door, rules_of
 from qmtl.world.v1 import service_pb2 as worldservicepb
 
@@ -71,7 +72,7 @@ def _handler(channel: aio.Channel, name: str, kind: tuple[bool, bool]) -> Handle
 
 def _single(call: Callable[..., Any]) -> Callable[..., Awaitable[bytes]]:
     async def forward(request: bytes | AsyncIterable[bytes], _: aio.ServicerContext[bytes, bytes]) -> bytes:
-        reply: bytes = await call(request)
+        reply: bytes = await call(request, timeout=current_call().remaining_s())  # the caller's time, not our default
         return reply
 
     return forward
