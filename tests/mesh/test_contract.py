@@ -85,6 +85,9 @@ async def test_exactly_the_listed_calls_are_not_built(mesh: Mesh, service: str) 
             for door in file.service
             if file.package.startswith("qmtl.")
         }
+        if service == "gateway":  # what it forwards is asked at its owners: calls between services stop here
+            assert len(seen) == len(SERVICES)
+            seen = {name: door for name, door in seen.items() if name.startswith("qmtl.gateway.")}
         for full_name, door in seen.items():
             for method in door.method:
                 name = f"{full_name}/{method.name}"
