@@ -37,6 +37,10 @@ _NEXT = sa.text(
     "INSERT INTO outbox_keys (key, revision) VALUES (:key, 1) "
     "ON CONFLICT (key) DO UPDATE SET revision = outbox_keys.revision + 1 RETURNING revision"
 )
+_INSERT = sa.text(
+    "INSERT INTO outbox (key, revision, subject, msg_id, headers, body, created_ns) "
+    "VALUES (:key, :revision, :subject, :msg_id, :headers, :body, :created_ns)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,13 @@ class Row:
     revision: int
     subject: str
     msg_id: str
-    headers: Mapping[str, str]
+    headers_json: str
     body: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        found: dict[str, str] = orjson.loads(self.headers_json)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +119,12 @@ class Outbox:
         different keys may commit in any order, so this never reads "after a cursor".
         """
         table = self.rows
-        query = sa.select(table).where(table.c.sent_ns.is_(None)).order_by(table.c.id).limit(limit)
+        c = table.c
+        query = sa.select(c.id, c.key, c.revision, c.subject, c.msg_id, c.headers, c.body)
+        query = query.where(c.sent_ns.is_(None)).order_by(c.id).limit(limit)
         if without:
-            query = query.where(table.c.key.not_in(sorted(without)))
-        found = conn.execute(query).mappings()
-        return [
-            Row(
-                row["id"], row["key"], row["revision"], row["subject"], row["msg_id"],
-                orjson.loads(row["headers"]), row["body"],
-            )
-            for row in found
-        ]  # fmt: skip
+            query = query.where(c.key.not_in(sorted(without)))
+        return [Row(*found) for found in conn.execute(query)]
 
     def mark_sent(self, conn: Connection, ids: Collection[int], now_ns: int) -> None:
         """Record that the broker acknowledged these rows."""
@@ -167,7 +171,7 @@ class Outbox:
             "body": body,
             "created_ns": time.time_ns(),
         }
-        conn.execute(sa.insert(self.rows).values(values))
+        conn.execute(_INSERT, values)
         signal(conn, SIGNAL)
 
 

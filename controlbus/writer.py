@@ -24,6 +24,7 @@ from qmtl.core.errors import Exhausted, Unavailable
 
 T = TypeVar("T")
 SIGNALS = "signals"
+SAVEPOINT = "qmtl_job"
 GROUP_MAX = 256
 GROUP_S = 0.05  # a slow piece of work must not hold the others of its group for long
 
@@ -143,12 +144,16 @@ class GroupWriter:
 
 
 def _run_in_savepoint(conn: Connection, job: _Job) -> None:
+    """The savepoint goes straight to the driver: SQLAlchemy's costs as much as a typical piece of work."""
+    driver = conn.connection.dbapi_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.execute(f"SAVEPOINT {SAVEPOINT}").close()
     try:
-        with conn.begin_nested():
-            job.result = job.work(conn)
+        job.result = job.work(conn)
     except Exception as error:
         # Some SQLite errors (disk full, I/O) undo the whole transaction; then nobody of the group may hear success.
-        driver = conn.connection.dbapi_connection
-        if not isinstance(driver, sqlite3.Connection) or not driver.in_transaction:
+        if not driver.in_transaction:
             raise
+        driver.execute(f"ROLLBACK TO {SAVEPOINT}").close()
         job.error = error
+    driver.execute(f"RELEASE {SAVEPOINT}").close()

@@ -174,7 +174,7 @@ async def test_a_refused_key_does_not_hold_up_others(sqlite_db: Database, nats_u
 
 
 def row(id_: int, key: str) -> Row:
-    return Row(id_, key, id_, "s", f"m{id_}", {}, b"")
+    return Row(id_, key, id_, "s", f"m{id_}", "{}", b"")
 
 
 def test_the_window_keeps_one_row_of_a_key_in_flight() -> None:
