@@ -6,10 +6,14 @@ Heavy imports stay inside the commands so that `--help` and shell completion are
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from qmtl.cli import bus, config, mesh, strategy, world
+
+if TYPE_CHECKING:
+    from qmtl.core.errors import QmtlError
 
 app = typer.Typer(
     name="qmtl",
@@ -32,14 +36,17 @@ def main() -> None:
     try:
         app()
     except QmtlError as error:
-        typer.echo(f"error: {error.reason}: {error.message}", err=True)
-        for violation in error.violations if len(error.violations) > 1 else ():
-            typer.echo(f"  {violation}", err=True)
-        if error.hint:
-            typer.echo(f"  hint: {error.hint}", err=True)
+        typer.echo(explain(error), err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def explain(error: QmtlError) -> str:
+    """An error for a person: reason, message, each violation when there are several, the hint."""
+    lines = [f"error: {error.reason}: {error.message}"]
+    lines += [f"  {violation}" for violation in error.violations if len(error.violations) > 1]
+    return "\n".join([*lines, *([f"  hint: {error.hint}"] if error.hint else [])])
 
 
 if __name__ == "__main__":

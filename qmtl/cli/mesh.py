@@ -200,6 +200,5 @@ def _show_status(record: Record, reply: gatewaypb.GetStatusResponse, json: bool)
     ]
     level = enum_word(gatewaypb.DegradationLevel, reply.level)
     show_table(f"gateway: {level}", ("dependency", "state", "breaker", "detail"), needs)
-    typer.echo(
-        f"still works: {', '.join(reply.available) or 'nothing'}; queued submissions: {reply.submissions_queued}"
-    )
+    typer.echo(f"still works: {', '.join(reply.available) or 'nothing'}")
+    typer.echo(f"queued submissions: {reply.submissions_queued}, event subscribers: {reply.event_subscribers}")

@@ -10,37 +10,37 @@ from pathlib import Path
 import pytest
 
 from qmtl.core.settings import SECTIONS
-from tests.cli.conftest import Run
+from tests.cli.conftest import Invoke
 
 PROD = """\
 [mesh]
 profile = "prod"
 nats_url = "nats://127.0.0.1:{port}"
-nats_credentials = "nats.creds"
+nats_credentials = "{folder}/nats.creds"
 otlp_endpoint = "http://127.0.0.1:{port}"
-issuers = [{{ issuer = "https://id.example", jwks = "jwks.json" }}]
+issuers = [{{ issuer = "https://id.example", jwks = "{folder}/jwks.json" }}]
 """
 SERVICE = """\
 [{service}]
-tls_cert = "cert.pem"
-tls_key = "key.pem"
-tls_client_ca = "ca.pem"
+tls_cert = "{folder}/cert.pem"
+tls_key = "{folder}/key.pem"
+tls_client_ca = "{folder}/ca.pem"
 database_url = "postgresql+psycopg://qmtl:hunter2@127.0.0.1:{port}/{service}"
 """
 
 
-def errors(qmtl: Run, *args: str | Path, **environ: str) -> dict[str, str]:
+def errors(invoke: Invoke, *args: str | Path, **environ: str) -> dict[str, str]:
     """The settings that are wrong and what is said of each."""
-    done = qmtl("config", "validate", "--json", *args, **environ)
+    done = invoke("config", "validate", "--json", *args, **environ)
     found = json.loads(done.stdout)
     wrong = {item["setting"]: item["text"] for item in found if item["level"] == "error"}
     assert done.returncode == (1 if wrong else 0), done.stderr
     return wrong
 
 
-def test_generated_file_is_valid_and_holds_every_section(qmtl: Run, tmp_path: Path) -> None:
+def test_generated_file_is_valid_and_holds_every_section(invoke: Invoke, tmp_path: Path) -> None:
     file = tmp_path / "qmtl.toml"
-    assert qmtl("config", "generate", "--out", file).returncode == 0
+    assert invoke("config", "generate", "--out", file).returncode == 0
     text = file.read_text(encoding="utf-8")
     assert sorted(tomllib.loads(text)) == sorted(SECTIONS)
     uncommented = "".join(
@@ -49,8 +49,8 @@ def test_generated_file_is_valid_and_holds_every_section(qmtl: Run, tmp_path: Pa
         if line.startswith(("[", "# ")) and ("=" in line or line.startswith("["))
     )
     assert set(tomllib.loads(uncommented)["gateway"]) >= {"bind", "database_url", "tls_cert", "metrics_port"}
-    assert errors(qmtl) == {}
-    again = qmtl("config", "generate", "--out", file)
+    assert errors(invoke) == {}
+    again = invoke("config", "generate", "--out", file)
     assert (again.returncode, "E_FILE_EXISTS" in again.stderr) == (1, True)
 
 
@@ -67,19 +67,19 @@ def test_generated_file_is_valid_and_holds_every_section(qmtl: Run, tmp_path: Pa
         ("[", {}, "file"),
     ],
 )
-def test_mistake_is_named(qmtl: Run, tmp_path: Path, text: str, environ: dict[str, str], named: str) -> None:
+def test_mistake_is_named(invoke: Invoke, tmp_path: Path, text: str, environ: dict[str, str], named: str) -> None:
     (tmp_path / "qmtl.toml").write_text(text, encoding="utf-8")
-    assert list(errors(qmtl, "--offline", **environ)) == [named]
+    assert list(errors(invoke, "--offline", **environ)) == [named]
 
 
-def test_mistakes_of_all_sections_are_named_at_once(qmtl: Run, tmp_path: Path) -> None:
+def test_mistakes_of_all_sections_are_named_at_once(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "qmtl.toml").write_text("[gateway]\na = 1\nb = 2\n[seamless]\nc = 3\n", encoding="utf-8")
-    assert sorted(errors(qmtl, "--offline")) == ["gateway.a", "gateway.b", "seamless.c"]
+    assert sorted(errors(invoke, "--offline")) == ["gateway.a", "gateway.b", "seamless.c"]
 
 
-def test_prod_names_what_is_missing(qmtl: Run, tmp_path: Path) -> None:
+def test_prod_names_what_is_missing(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "qmtl.toml").write_text("[mesh]\nprofile = 'prod'\n", encoding="utf-8")
-    wrong = errors(qmtl, "--offline")
+    wrong = errors(invoke, "--offline")
     assert sorted(wrong) == sorted(section for section in SECTIONS if section != "mesh")
     for name in ("gateway.tls_key", "mesh.issuers", "mesh.nats_credentials"):
         assert name in wrong["gateway"]
@@ -87,38 +87,38 @@ def test_prod_names_what_is_missing(qmtl: Run, tmp_path: Path) -> None:
 
 def prod_files(folder: Path, port: int) -> None:
     """A complete prod configuration with all its files."""
-    sections = [SERVICE.format(service=name, port=port) for name in SECTIONS if name != "mesh"]
-    (folder / "qmtl.toml").write_text(PROD.format(port=port) + "".join(sections), encoding="utf-8")
     for name in ("nats.creds", "jwks.json", "cert.pem", "key.pem", "ca.pem"):
         (folder / name).write_text("x", encoding="utf-8")
         (folder / name).chmod(0o600)
+    sections = [SERVICE.format(service=name, port=port, folder=folder) for name in SECTIONS if name != "mesh"]
+    (folder / "qmtl.toml").write_text(PROD.format(port=port, folder=folder) + "".join(sections), encoding="utf-8")
 
 
-def test_missing_and_exposed_secrets_are_named(qmtl: Run, tmp_path: Path) -> None:
+def test_missing_and_exposed_secrets_are_named(invoke: Invoke, tmp_path: Path) -> None:
     prod_files(tmp_path, 1)
-    assert errors(qmtl, "--offline") == {}
+    assert errors(invoke, "--offline") == {}
     (tmp_path / "nats.creds").unlink()
     (tmp_path / "key.pem").chmod(0o644)
-    wrong = errors(qmtl, "--offline")
+    wrong = errors(invoke, "--offline")
     assert "cannot be read" in wrong["mesh.nats_credentials"]
     assert "want 0600" in wrong["gateway.tls_key"]
 
 
-def test_unreachable_dependencies_are_named_without_their_passwords(qmtl: Run, tmp_path: Path) -> None:
+def test_unreachable_dependencies_are_named_without_their_passwords(invoke: Invoke, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         prod_files(tmp_path, port)
-        assert errors(qmtl) == {}
-    wrong = errors(qmtl)
+        assert errors(invoke) == {}
+    wrong = errors(invoke)
     databases = {f"{name}.database_url" for name in SECTIONS if name != "mesh"}
     assert set(wrong) == {"mesh.nats_url", "mesh.otlp_endpoint", *databases}
     assert "hunter2" not in json.dumps(wrong)
     assert "unreachable" in wrong["gateway.database_url"]
 
 
-def test_show_merges_and_masks(qmtl: Run, tmp_path: Path) -> None:
+def test_show_merges_and_masks(invoke: Invoke, tmp_path: Path) -> None:
     prod_files(tmp_path, 1)
-    done = qmtl("config", "show", QMTL__GATEWAY__BIND="127.0.0.1:1234")
+    done = invoke("config", "show", QMTL__GATEWAY__BIND="127.0.0.1:1234")
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert shown["gateway"]["bind"] == "127.0.0.1:1234"
@@ -127,15 +127,15 @@ def test_show_merges_and_masks(qmtl: Run, tmp_path: Path) -> None:
     assert "qmtl:***@" in shown["gateway"]["database_url"]
 
 
-def test_up_refuses_a_wrong_configuration_before_it_starts_anything(qmtl: Run, home: Path, tmp_path: Path) -> None:
+def test_up_refuses_a_wrong_configuration_before_it_starts_anything(invoke: Invoke, home: Path, tmp_path: Path) -> None:
     (tmp_path / "qmtl.toml").write_text("[gateway]\nbrust = 1\n", encoding="utf-8")
-    done = qmtl("up", "--home", home)
+    done = invoke("up", "--home", home)
     assert done.returncode == 1
     assert "gateway.brust" in done.stderr
     assert not home.exists()
 
 
 @pytest.mark.parametrize("replicas", ["gateway", "gateway=0", "gatway=2", "gateway=99"])
-def test_wrong_replicas_are_refused(qmtl: Run, home: Path, replicas: str) -> None:
-    done = qmtl("up", "--home", home, "--replicas", replicas)
+def test_wrong_replicas_are_refused(invoke: Invoke, home: Path, replicas: str) -> None:
+    done = invoke("up", "--home", home, "--replicas", replicas)
     assert (done.returncode, "E_REPLICAS" in done.stderr) == (1, True)
