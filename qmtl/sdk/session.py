@@ -8,6 +8,7 @@ another process takes up again knows from the orders themselves what was done, s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.decimals import format_decimal
-from qmtl.core.errors import NotReady, QmtlError, Unavailable
+from qmtl.core.errors import Conflict, NotFound, NotReady, QmtlError, Unavailable
 from qmtl.core.identity import digest
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
@@ -58,7 +59,8 @@ class PaperTerms:
     """How a paper session is run.
 
     `account` empty: one account per strategy. `until` ends the session at a data time; None is its own end.
-    `activation_wait_s` is how long an operator's activation is waited for.
+    `activation_wait_s` is how long an operator's activation is waited for. `bars_per_second` is the pace of a
+    replay that this run is the first to open.
     """
 
     account: str = ""
@@ -66,6 +68,7 @@ class PaperTerms:
     fee_rate: Decimal = Decimal("0.001")
     until: datetime | None = None
     activation_wait_s: float = 60.0
+    bars_per_second: float = 50.0
     periods_per_year: float = 365.0
 
 
@@ -120,6 +123,7 @@ class _PaperSession:
             self._terms.activation_wait_s,
             f"strategy {self._strategy_id} was not activated for paper in world {self._submitter.world}",
         )
+        await self._open_data_session(preset, session)
         account = await self._open_account(session)
         desk = Desk(account.account, self._submitter.world, self._strategy_id)
         trader = Trader(self._client, desk, self._assembled, self._view, self._patience())
@@ -129,6 +133,23 @@ class _PaperSession:
         await beside(self._play(preset, session, trader), fills)
         self._assembled.strategy.on_finish()
         return await self._result(preset, session, account, desk, trader)
+
+    async def _open_data_session(self, preset: datapb.Preset, session: worldpb.Session) -> None:
+        """See that the session's bars are played; whoever opened it first has chosen the pace."""
+        if not preset.replay:
+            return
+        known = dataservicepb.GetDataSessionRequest(session_id=session.session_id)
+        opening = dataservicepb.OpenDataSessionRequest(
+            session_id=session.session_id,
+            preset=preset.name,
+            start=session.start,
+            bars_per_second=self._terms.bars_per_second,
+        )
+        try:
+            await self._submitter.ask(lambda: self._client.data.GetDataSession(known), "data session")
+        except NotFound:
+            with contextlib.suppress(Conflict):
+                await self._submitter.ask(lambda: self._client.data.OpenDataSession(opening), "data session")
 
     async def _open_account(self, session: worldpb.Session) -> brokerpb.Account:
         """The paper account on the session's bars; opened once, answered ever after."""

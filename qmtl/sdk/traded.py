@@ -86,11 +86,11 @@ class SessionResult:
             first, last = iso(int(self.bars.open_ns[0])), iso(int(self.bars.close_ns[-1]))
             yield f"session  {self.session.session_id}: {len(self.bars):,} bars, {first} to {last}"
         yield fills_table(self.replay)
-        agree = (
-            "equal to the curve rebuilt from the fills" if self.books_agree else "NOT the curve rebuilt from the fills"
-        )
-        yield f"book  equity {self.portfolio.equity} {self.account.base_currency}, {agree}"
-        yield f"orders  {len(self.orders)}: {orders_line(self.orders)}; taken up again after a break {self.retries} times"
+        agree = "is" if self.books_agree else "is NOT"
+        equity = f"{self.portfolio.equity} {self.account.base_currency}"
+        yield f"book  equity {equity}, which {agree} what the fills come to"
+        yield f"orders  {len(self.orders)}: {orders_line(self.orders)}"
+        yield f"breaks  calls and streams taken up again {self.retries} times"
         yield metrics_table(self.metrics)
         yield f"activation  {activation_line(self.activation, self.strategy_id)}"
 
