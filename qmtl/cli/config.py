@@ -36,7 +36,8 @@ def generate(
     from qmtl.cli.check import settings_class
     from qmtl.core.settings import SERVICES, MeshSettings
 
-    sections = {"mesh": _defaults(MeshSettings), **{name: _defaults(settings_class(name)) for name in SERVICES}}
+    mesh = "".join(f"# {key} = {_toml(value)}\n" for key, value in MeshSettings().model_dump(mode="json").items())
+    sections = {"mesh": mesh, **{name: _defaults(settings_class(name)) for name in SERVICES}}
     text = HEAD + "".join(f"\n[{name}]\n{body}" for name, body in sections.items())
     if out is None:
         typer.echo(text, nl=False)

@@ -18,12 +18,12 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, TypeVar
 
 from qmtl.cli.child import Child
 from qmtl.cli.plan import NATS, Plan
 from qmtl.cli.probe import gateway_level, refuse_taken
-from qmtl.core.errors import Conflict, DeadlineExceeded
+from qmtl.core.errors import Conflict, DeadlineExceeded, NotReady
 from qmtl.core.home import Record, Running, alive, process_stamp, read_record, record_path, write_record
 from qmtl.core.settings import SERVICES
 
@@ -35,6 +35,8 @@ STOP_POLL_S = 0.05
 TOKEN_TTL = timedelta(days=7)
 TOKEN_EVERY_S = 86_400.0
 TOKENS = "tokens"
+
+T = TypeVar("T")
 
 
 def silent(line: str) -> None:
@@ -104,6 +106,12 @@ class Mesh:
         """Wait until a process answers, or, after a kill, until one with another pid does."""
         async with asyncio.timeout(timeout_s):
             return await self._children[name].ready(other_than)
+
+    def wait_ready(self, name: str, *, other_than: int | None = None, timeout_s: float = 30.0) -> Running:
+        """`ready` for callers of `with Mesh(...)`; blocks."""
+        if self._thread is None:
+            raise NotReady("E_NOT_RUNNING", "the mesh was not started by `with`", hint="await ready(...) instead")
+        return self._thread.run(self.ready(name, other_than=other_than, timeout_s=timeout_s))
 
     def address(self, name: str) -> str:
         """host:port of a process: "gateway", "gateway-2", "nats-server", ..."""
@@ -195,8 +203,8 @@ class _LoopThread:
         self._thread = threading.Thread(target=self._loop.run_forever, name="qmtl-mesh", daemon=True)
         self._thread.start()
 
-    def run(self, work: Coroutine[None, None, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+    def run(self, work: Coroutine[None, None, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

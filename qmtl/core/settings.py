@@ -33,6 +33,9 @@ DEFAULT_ADDRESSES: Mapping[str, str] = {
 SERVICES: tuple[str, ...] = tuple(DEFAULT_ADDRESSES)
 SECTIONS: tuple[str, ...] = ("mesh", *SERVICES)
 
+UNSET = ("", -1, "-1")
+"""How a file or the environment says "the default": what `qmtl config generate` prints can be uncommented."""
+
 S = TypeVar("S", bound="ServiceSettings")
 Tree = dict[str, Any]  # a parsed TOML document: its leaves are whatever TOML has; pydantic types them
 
@@ -77,6 +80,11 @@ class MeshSettings(_Frozen):
     log_format: Literal["json", "text"] = "json"
     otlp_endpoint: str = ""
 
+    @field_validator("nats_credentials", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, given: object) -> object:
+        return None if given == "" else given
+
     @field_validator("addresses")
     @classmethod
     def _complete_addresses(cls, given: Mapping[str, str]) -> Mapping[str, str]:
@@ -116,7 +124,13 @@ class ServiceSettings(_Frozen):
             "sqlite_synchronous": "NORMAL" if mesh.profile == "dev" else "FULL",
             "log_level": mesh.log_level,
         }
-        return {**data, "mesh": mesh, **{key: data.get(key, value) for key, value in defaults.items()}}
+        given_own = {key: value for key, value in data.items() if value not in UNSET}
+        return {**defaults, **given_own, "mesh": mesh}
+
+    @field_validator("tls_cert", "tls_key", "tls_client_ca", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, given: object) -> object:
+        return None if given == "" else given
 
     @model_validator(mode="after")
     def _complete_in_prod(self) -> ServiceSettings:

@@ -95,6 +95,8 @@ async def test_service_that_cannot_start_is_named_and_the_rest_is_stopped(home: 
 
 def test_without_an_event_loop(home: Path) -> None:
     with Mesh(plan(home), start_timeout_s=START_S) as mesh:
+        before = mesh.kill("nats-server")
+        assert mesh.wait_ready("nats-server", other_than=before).pid != before
         processes = mesh.running()
         assert alive(processes) == processes
     assert alive(processes) == []
