@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import AsyncExitStack
 
 from controlbus.bus import Bus
@@ -50,6 +51,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         server = runtime.server()
         descriptor = servicepb.DESCRIPTOR.services_by_name["DagManagerService"]
         server.add(rpc.add_DagManagerServiceServicer_to_server, servicer, descriptor, PLANNED)
+        gc.collect()
+        gc.freeze()  # what was made at start lives as long as the process: collections need not walk it again
         await runtime.serve(server)
 
 

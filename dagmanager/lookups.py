@@ -41,7 +41,7 @@ class DagMembers:
         found = self._held.get(digest)
         if found is None:
             rows = sa.select(dag_nodes.c.node_id).join(dags, dags.c.dag_id == dag_nodes.c.dag_id)
-            found = frozenset(conn.execute(rows.where(dags.c.digest == digest)).scalars())
+            found = frozenset(conn.execute(rows.where(dags.c.digest == digest)).scalars().all())
             self._held[digest] = found
             self._count += len(found)
         while self._count > self._ids_max and len(self._held) > 1:
@@ -104,9 +104,8 @@ def _known_nodes(conn: Connection, dag: Dag) -> dict[str, KnownNode]:
         nodes.c.node_id, nodes.c.canonical, nodes.c.label, nodes.c.schema_hash, nodes.c.tags, nodes.c.buffering_since_us
     )  # fmt: skip
     for part in bounded(dag.node_ids):
-        for node_id, canonical, label, schema_hash, tags, buffering in conn.execute(
-            sa.select(*columns).where(nodes.c.node_id.in_(part))
-        ):
+        rows = conn.execute(sa.select(*columns).where(nodes.c.node_id.in_(part))).all()
+        for node_id, canonical, label, schema_hash, tags, buffering in rows:
             identity.check_collision(node_id, canonical, forms[node_id])
             known[node_id] = KnownNode(
                 label,
@@ -121,8 +120,8 @@ def _queue_states(conn: Connection, keys: Keys) -> dict[str, QueueState]:
     states = {}
     for by_node in keys.values():
         for part in bounded(by_node.values()):
-            rows = conn.execute(sa.select(queues.c.compute_key, queues.c.state).where(queues.c.compute_key.in_(part)))
-            for compute_key, state in rows:
+            wanted = sa.select(queues.c.compute_key, queues.c.state).where(queues.c.compute_key.in_(part))
+            for compute_key, state in conn.execute(wanted).all():
                 states[compute_key] = QueueState[state]
     return states
 

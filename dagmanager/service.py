@@ -31,7 +31,7 @@ from qmtl.dag.v1 import service_pb2 as pb
 from qmtl.dag.v1 import service_pb2_grpc as rpc
 from qmtl.rpc.auth import Role
 from qmtl.rpc.context import current_call, require_role, require_world
-from qmtl.wire.graph import dag_from_proto
+from qmtl.wire.graph import SpecCache, dag_from_proto
 from qmtl.wire.words import instant_from_proto, refused
 
 PART = "DAG Manager, complete"
@@ -57,6 +57,7 @@ class DagManager(rpc.DagManagerServiceServicer):
         self._status = status
         self._measures = measures
         self._members = DagMembers()
+        self._specs = SpecCache()
         self._turn = asyncio.Semaphore(diffs_at_once)
 
     async def Diff(self, request: pb.DiffRequest, context: Context) -> AsyncIterator[pb.DiffResponse]:
@@ -68,7 +69,7 @@ class DagManager(rpc.DagManagerServiceServicer):
     async def DryRunDiff(self, request: pb.DryRunDiffRequest, context: Context) -> AsyncIterator[pb.DryRunDiffResponse]:
         contexts = check_contexts(wire.contexts_from_proto(request.contexts), len(request.dag.nodes))
         async with self._turn:
-            dag = await asyncio.to_thread(dag_from_proto, request.dag)
+            dag = await asyncio.to_thread(dag_from_proto, request.dag, self._specs)
             answer = await self._db.read(lambda conn: store.preview(conn, dag, contexts, self._members))
         for chunk in answer.chunks():
             yield pb.DryRunDiffResponse(chunk=chunk)
@@ -168,7 +169,7 @@ class DagManager(rpc.DagManagerServiceServicer):
         answer = await self._write(lambda conn: store.answer_again(conn, asked, cause))
         if answer is None:
             async with self._turn:
-                dag = await asyncio.to_thread(dag_from_proto, request.dag)
+                dag = await asyncio.to_thread(dag_from_proto, request.dag, self._specs)
                 body = partial(wire.body_of, request.dag, dag)
                 answer = await self._write(lambda conn: store.merge(conn, asked, dag, body, self._members, cause))
         self._measures.count(answer.summary)

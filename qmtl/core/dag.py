@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+import orjson
+
 from qmtl.core import identity
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.identity import NodeSpec
@@ -75,9 +77,10 @@ class Dag:
         return tuple(node.node_id for node in self.nodes)
 
 
-def check_dag(nodes: Sequence[DagNode]) -> Dag:
+def check_dag(nodes: Sequence[DagNode], forms: Mapping[str, bytes] | None = None) -> Dag:
     """Check everything that can be known without the graph.
 
+    `forms` has canonical forms by NodeID of nodes whose id and spec were found to agree before; they are trusted.
     Raises InvalidRequest: E_DAG_EMPTY, E_TOO_MANY_NODES, E_NODE_FIELDS, E_DUPLICATE_NODE, E_UNKNOWN_DEPENDENCY,
     E_CYCLE, E_DELAYED_STREAM_LEAK, E_NODE_ID_FIELDS, E_NODE_ID_MISMATCH.
     """
@@ -88,7 +91,7 @@ def check_dag(nodes: Sequence[DagNode]) -> Dag:
     order = topological_order({node.node_id: node.spec.dependencies for node in nodes})
     ordered = tuple(by_id[node_id] for node_id in order)
     _check_leakage(ordered, by_id)
-    return Dag(ordered, _checked_forms(ordered), dag_digest(ordered))
+    return Dag(ordered, _checked_forms(ordered, forms or {}), dag_digest(ordered))
 
 
 def check_node_count(count: int) -> None:
@@ -141,7 +144,11 @@ def dag_digest(nodes: Iterable[DagNode]) -> str:
         ]
         for node in nodes
     )
-    return identity.digest(identity.canonical_json(rows))
+    try:
+        # Only lists and strings: for these orjson writes what RFC 8785 asks, ten times faster.
+        return identity.digest(orjson.dumps(rows))
+    except TypeError:
+        return identity.digest(identity.canonical_json(rows))  # says what is wrong with a text
 
 
 def _check_size(nodes: Sequence[DagNode]) -> None:
@@ -215,9 +222,13 @@ def _check_leakage(ordered: Sequence[DagNode], by_id: Mapping[str, DagNode]) -> 
             )
 
 
-def _checked_forms(nodes: Sequence[DagNode]) -> tuple[bytes, ...]:
-    forms = tuple(identity.canonical_form(node.spec) for node in nodes)
-    wrong = [node for node, form in zip(nodes, forms, strict=True) if identity.digest(form) != node.node_id]
+def _checked_forms(nodes: Sequence[DagNode], known: Mapping[str, bytes]) -> tuple[bytes, ...]:
+    forms = tuple(known.get(node.node_id) or identity.canonical_form(node.spec) for node in nodes)
+    wrong = [
+        node
+        for node, form in zip(nodes, forms, strict=True)
+        if node.node_id not in known and identity.digest(form) != node.node_id
+    ]
     if wrong:
         raise _refused(
             "E_NODE_ID_MISMATCH",

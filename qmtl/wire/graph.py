@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
 
+from blake3 import blake3
 from google.protobuf import struct_pb2
-from qmtl.dag.v1 import dag_pb2 as dagpb
 
 from qmtl.core.dag import Dag, DagNode, QueueClass, SemanticKind, check_dag, check_node_count
 from qmtl.core.identity import Json, NodeSpec
+from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.wire.words import known_enum, refused
 
 CLASSES = {
@@ -28,20 +32,73 @@ CLASS_NUMBERS = {value: number for number, value in CLASSES.items()}
 KIND_NUMBERS = {value: number for number, value in KINDS.items()}
 
 
-def dag_from_proto(message: dagpb.Dag) -> Dag:
+@dataclass(frozen=True, slots=True)
+class KnownSpec:
+    """A spec that passed once, with what was computed from it."""
+
+    spec: NodeSpec
+    node_id: str
+    form: bytes
+
+
+class SpecCache:
+    """Specs by the digest of their bytes, bounded, oldest out first; safe to use from several threads.
+
+    Most nodes of most submissions were seen before: their parameters need no parsing and no hashing again.
+    """
+
+    def __init__(self, specs_max: int = 20_000) -> None:
+        self._specs_max = specs_max
+        self._known: dict[bytes, KnownSpec] = {}
+        self._lock = threading.Lock()
+
+    def get(self, digest: bytes) -> KnownSpec | None:
+        """The spec whose bytes have this digest, if it passed before."""
+        return self._known.get(digest)
+
+    def add(self, digests: Iterable[bytes], dag: Dag) -> None:
+        """Remember the specs of a checked DAG; `digests` are in the order of its nodes."""
+        with self._lock:
+            for digest, node, form in zip(digests, dag.nodes, dag.forms, strict=True):
+                self._known.setdefault(digest, KnownSpec(node.spec, node.node_id, form))
+            for digest in list(islice(self._known, max(0, len(self._known) - self._specs_max))):
+                del self._known[digest]
+
+
+def dag_from_proto(message: dagpb.Dag, cache: SpecCache | None = None) -> Dag:
     """The checked DAG. Raises InvalidRequest as check_dag does, and E_ENUM for an enum this build does not know."""
     check_node_count(len(message.nodes))
-    return check_dag([node_from_proto(node) for node in message.nodes])
+    if cache is None:
+        return check_dag([node_from_proto(node) for node in message.nodes])
+    digests = [blake3(node.spec.SerializeToString(deterministic=True)).digest() for node in message.nodes]
+    known = [cache.get(digest) for digest in digests]
+    nodes = [
+        node_from_proto(node, before.spec if before is not None else None)
+        for node, before in zip(message.nodes, known, strict=True)
+    ]
+    forms = {
+        before.node_id: before.form
+        for node, before in zip(nodes, known, strict=True)
+        if before is not None and before.node_id == node.node_id  # else two nodes could swap their ids
+    }
+    dag = check_dag(nodes, forms)
+    if None in known:
+        by_id = dict(zip((node.node_id for node in nodes), digests, strict=True))
+        cache.add([by_id[node_id] for node_id in dag.node_ids], dag)
+    return dag
 
 
-def node_from_proto(message: dagpb.DagNode) -> DagNode:
-    """One node as submitted; not checked against others. Raises InvalidRequest (E_ENUM, E_NODE_FIELDS)."""
+def node_from_proto(message: dagpb.DagNode, spec: NodeSpec | None = None) -> DagNode:
+    """One node as submitted; not checked against others. `spec` is the node's own, when it was parsed before.
+
+    Raises InvalidRequest (E_ENUM, E_NODE_FIELDS).
+    """
     names, inputs = message.input_names, message.input_ids
     if names and len(names) != len(inputs):
         raise refused("E_NODE_FIELDS", "dag.nodes.input_names", f"{len(names)} names", f"{len(inputs)}, as input_ids")
     return DagNode(
         node_id=message.node_id,
-        spec=spec_from_proto(message.spec),
+        spec=spec_from_proto(message.spec) if spec is None else spec,
         queue_class=known_enum(CLASSES, message.queue_class, "dag.nodes.queue_class"),
         kind=known_enum(KINDS, message.kind, "dag.nodes.kind"),
         schema_hash=message.schema_hash,

@@ -114,3 +114,25 @@ def test_a_snapshot_finer_than_a_microsecond_is_refused() -> None:
     with pytest.raises(InvalidRequest) as caught:
         wire.contexts_from_proto([message])
     assert caught.value.reason == "E_TIMESTAMP"
+
+
+@given(st.lists(dags(max_nodes=6), min_size=1, max_size=4), st.integers(0, 20))
+def test_a_cache_of_any_size_changes_no_answer(many: list[list[DagNode]], specs_max: int) -> None:
+    cache = graph.SpecCache(specs_max)
+    for nodes in [*many, *many]:
+        message = dagpb.Dag(nodes=[graph.node_to_proto(each) for each in nodes])
+        assert graph.dag_from_proto(message, cache) == graph.dag_from_proto(message)
+
+
+def test_a_spec_that_passed_does_not_vouch_for_another_id() -> None:
+    cache = graph.SpecCache()
+    good, other = graph.node_to_proto(node("good")), graph.node_to_proto(node("other"))
+    graph.dag_from_proto(dagpb.Dag(nodes=[good, other]), cache)
+    alone = graph.node_to_proto(node("good"))
+    alone.node_id = other.node_id
+    swapped = [graph.node_to_proto(node("good")), graph.node_to_proto(node("other"))]
+    swapped[0].node_id, swapped[1].node_id = other.node_id, good.node_id
+    for messages in ([alone], swapped):
+        with pytest.raises(InvalidRequest) as caught:
+            graph.dag_from_proto(dagpb.Dag(nodes=messages), cache)
+        assert caught.value.reason == "E_NODE_ID_MISMATCH"

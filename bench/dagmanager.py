@@ -1,0 +1,245 @@
+"""Server CPU of a diff: fresh, reused and seen before, against the floor, with small and large stores.
+
+    python -m bench.dagmanager [--stored 10000 100000] [--sizes 100 1000 10000]
+
+A real dagmanager process on SQLite and a real broker; CPU is the process's own, averaged over requests. The floor
+is what no diff can avoid: parse the request, compute every NodeID, look all of them up in one indexed query.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]  # ships no types
+import sqlalchemy as sa
+
+from controlbus.database import Database
+from dagmanager import store
+from dagmanager.events import Cause
+from dagmanager.lookups import DagMembers
+from dagmanager.store import Question
+from dagmanager.tables import nodes as node_rows
+from qmtl.core import identity
+from qmtl.core.dag import DagNode, QueueClass, SemanticKind, check_dag
+from qmtl.core.errors import QmtlError
+from qmtl.core.identity import NodeSpec
+from qmtl.core.modes import ComputeContext, ExecutionDomain
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2 as pb
+from qmtl.dag.v1 import service_pb2_grpc as rpc
+from qmtl.rpc.auth import ensure_dev_keys, mint_service_token
+from qmtl.rpc.channel import connect
+from qmtl.wire import graph, words
+
+REPEATS = {100: 20, 1_000: 10, 10_000: 3}
+SEEN_REPEATS = {100: 100, 1_000: 40, 10_000: 8}
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CONTEXT = ComputeContext("bench", ExecutionDomain.BACKTEST, NOW)
+LIST_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Mean milliseconds per request: the server's CPU, and what the caller waited."""
+
+    cpu_ms: float
+    wall_ms: float
+
+
+def make_nodes(count: int, seed: str) -> list[DagNode]:
+    """A DAG of `count` nodes, each on up to three before it; another seed shares no node with it."""
+    made: list[DagNode] = []
+    for index in range(count):
+        inputs = made[-3:]
+        spec = NodeSpec(
+            node_type="indicator.ema",
+            interval_s=900,
+            period=index % 500,
+            params={"window": index, "alpha": 0.1, "of": seed, "source": "close"},
+            dependencies=tuple(each.node_id for each in inputs),
+            schema_compat_id="ohlcv.v1",
+            code_hash="builtin:ema@1.0",
+        )
+        made.append(
+            DagNode(
+                node_id=identity.node_id(spec),
+                spec=spec,
+                queue_class=QueueClass.INDICATOR,
+                kind=SemanticKind.CAUSAL_STREAM,
+                schema_hash="s1",
+                tags=("btc", "ema"),
+                name=f"node-{index}",
+                inputs=tuple((each.name, each.node_id) for each in inputs),
+            )
+        )
+    return made
+
+
+def request(nodes: Sequence[DagNode], strategy_id: str, request_id: str) -> pb.DiffRequest:
+    return pb.DiffRequest(
+        request_id=request_id,
+        strategy_id=strategy_id,
+        dag=dagpb.Dag(nodes=[graph.node_to_proto(node) for node in nodes]),
+        contexts=[words.context_to_proto(CONTEXT)],
+        decline_sentinel=True,
+    )
+
+
+async def fill(url: str, count: int) -> None:
+    """Put `count` nodes of other strategies into a store, in another world."""
+    db = Database(url, synchronous="NORMAL")
+    await db.migrate("dagmanager:migrations")
+    members = DagMembers()
+    for batch in range(count // 1_000):
+        dag = check_dag(make_nodes(1_000, f"stored-{batch}"))
+        contexts = (replace(CONTEXT, world_id="elsewhere"),)
+        asked = Question(f"f{batch}", f"f{batch}", f"d{batch}", contexts, "", True, 1.0, "bench")
+        body = partial(graph.dag_to_proto(dag).SerializeToString, deterministic=True)
+        await db.write(partial(store.merge, asked=asked, dag=dag, body=body, members=members, cause=Cause(NOW)))
+    await db.close()
+
+
+def floor_ms(url: str, body: bytes, repeats: int) -> float:
+    """CPU of parse, hash and one indexed lookup, in this process."""
+    engine = sa.create_engine(url)
+    with engine.connect() as conn:
+
+        def once() -> None:
+            parsed = pb.DiffRequest.FromString(body)
+            ids = [identity.node_id(graph.spec_from_proto(node.spec)) for node in parsed.dag.nodes]
+            for start in range(0, len(ids), LIST_MAX):
+                part = ids[start : start + LIST_MAX]
+                conn.execute(sa.select(node_rows.c.node_id).where(node_rows.c.node_id.in_(part))).all()
+
+        once()
+        begin = time.process_time()
+        for _ in range(repeats):
+            once()
+    engine.dispose()
+    return (time.process_time() - begin) * 1e3 / repeats
+
+
+async def cost(process: psutil.Process, stub: rpc.DagManagerServiceAsyncStub, requests: list[pb.DiffRequest]) -> Cost:
+    before, begin = cpu_s(process), time.perf_counter()
+    for each in requests:
+        async for _ in stub.Diff(each, timeout=120):
+            pass
+    wall = time.perf_counter() - begin
+    return Cost((cpu_s(process) - before) * 1e3 / len(requests), wall * 1e3 / len(requests))
+
+
+def cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+async def measure(size: int, url: str, process: psutil.Process, stub: rpc.DagManagerServiceAsyncStub) -> list[str]:
+    repeats, seen_repeats = REPEATS.get(size, 5), SEEN_REPEATS.get(size, 10)
+    base = make_nodes(size, f"base-{size}")
+    fresh = [request(make_nodes(size, f"new-{size}-{n}"), f"new-{size}-{n}", f"new-{size}-{n}") for n in range(repeats)]
+    first = request(base, f"seen-{size}", f"first-{size}")
+    await cost(process, stub, [first])
+    reused = []
+    for n in range(repeats):
+        renamed = [replace(node, name=f"{node.name}-{n}", inputs=()) for node in base]
+        reused.append(request(renamed, "reused", f"reused-{size}-{n}"))
+    again = [request(base, f"seen-{size}", f"again-{size}-{n}") for n in range(seen_repeats)]
+    body = first.SerializeToString()
+    return [
+        row(size, "floor", Cost(floor_ms(url, body, repeats), 0.0)),
+        row(size, "fresh", await cost(process, stub, fresh)),
+        row(size, "reused", await cost(process, stub, reused)),
+        row(size, "seen", await cost(process, stub, again)),
+    ]
+
+
+def row(size: int, kind: str, spent: Cost) -> str:
+    return f"{size:>8} {kind:<8} {spent.cpu_ms:>10.1f} {spent.wall_ms:>10.1f}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def child(args: Sequence[str], env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as out, subprocess.Popen(args, env=env, stdout=out, stderr=out) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextlib.asynccontextmanager
+async def service(home: Path, url: str) -> AsyncIterator[tuple[psutil.Process, rpc.DagManagerServiceAsyncStub]]:
+    port, nats_port = free_port(), free_port()
+    ensure_dev_keys(home)
+    token = mint_service_token(home, "gateway")
+    root = Path(__file__).parents[1]
+    env = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(root), str(root / "gen")]),
+        "QMTL__MESH__HOME": str(home),
+        "QMTL__MESH__NATS_URL": f"nats://127.0.0.1:{nats_port}",
+        "QMTL__DAGMANAGER__DATABASE_URL": url,
+        "QMTL__DAGMANAGER__BIND": f"127.0.0.1:{port}",
+        "QMTL__DAGMANAGER__METRICS_PORT": "0",
+    }
+    binary = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or "nats-server"
+    nats = [binary, "-a", "127.0.0.1", "-p", str(nats_port), "-js", "-sd", str(home / "nats")]
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(child(nats, env, home / "nats.log"))
+        process = stack.enter_context(child([sys.executable, "-m", "dagmanager"], env, home / "dagmanager.log"))
+        channel = await stack.enter_async_context(connect(f"127.0.0.1:{port}", service_token=lambda: token))
+        stub: rpc.DagManagerServiceAsyncStub = rpc.DagManagerServiceStub(channel)
+        await answered(stub)
+        yield psutil.Process(process.pid), stub
+
+
+async def answered(stub: rpc.DagManagerServiceAsyncStub) -> None:
+    """Wait until the service answers, half a minute at most."""
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(QmtlError):
+                await stub.GetStatus(pb.GetStatusRequest(), timeout=1)
+                return
+            await asyncio.sleep(0.1)
+
+
+async def main(stored: Sequence[int], sizes: Sequence[int]) -> None:
+    for count in stored:
+        with tempfile.TemporaryDirectory(prefix="qmtl-bench-") as folder:
+            home = Path(folder)
+            url = f"sqlite:///{home / 'graph.db'}"
+            await fill(url, count)
+            print(f"{count} nodes stored before")  # noqa: T201 - the output of a bench
+            print(f"{'nodes':>8} {'diff':<8} {'CPU ms':>10} {'wall ms':>10}")  # noqa: T201 - as above
+            async with service(home, url) as (process, stub):
+                for size in sizes:
+                    for line in await measure(size, url, process, stub):
+                        print(line, flush=True)  # noqa: T201 - as above
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stored", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 10_000])
+    options = parser.parse_args()
+    asyncio.run(main(options.stored, options.sizes))
