@@ -107,7 +107,7 @@ def page_from_proto(message: commonpb.PageRequest, *, numeric: bool = False) -> 
             violations=[Violation("page.page_size", str(size), f"at most {PAGE_MAX}")],
         )
     try:
-        after = base64.urlsafe_b64decode(message.page_token.encode()).decode()
+        after = base64.b64decode(message.page_token.encode(), altchars=b"-_", validate=True).decode()
         if (numeric and after and not 0 <= int(after) < 2**63) or not after.isprintable():
             raise ValueError(after)
     except (binascii.Error, ValueError):

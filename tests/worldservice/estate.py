@@ -1,0 +1,209 @@
+"""A worldservice as it runs: real gRPC on loopback, real NATS, a real store, a manual clock; and a brokerage peer.
+
+The peer speaks the wire and keeps the rule of epochs; it records every SetFence and can be taken away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokersvc
+from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import VirtualClock
+from qmtl.core.errors import NotReady
+from qmtl.core.settings import MeshSettings
+from qmtl.rpc.auth import Role, ensure_dev_keys, ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.channel import connect
+from qmtl.rpc.run import Runtime
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.support.nats import free_port
+from tests.worldservice.samples import DOCUMENT, GOOD
+from worldservice.__main__ import compose
+from worldservice.config import Settings
+
+WAIT_S = 15.0
+LONG, SHORT = commonpb.SIDE_LONG, commonpb.SIDE_SHORT
+PAPER, COMPUTE_ONLY = commonpb.EFFECTIVE_MODE_PAPER, commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
+
+
+class Brokerage(brokerrpc.BrokerageServiceServicer):
+    """Takes a fence iff its epoch is above the stored one, or equal with equal content."""
+
+    def __init__(self) -> None:
+        self.fences: dict[str, brokerpb.Fence] = {}
+        self.asked: list[brokersvc.SetFenceRequest] = []
+
+    async def SetFence(self, request: brokersvc.SetFenceRequest, context: object) -> brokersvc.SetFenceResponse:
+        self.asked.append(request)
+        wanted = brokerpb.Fence(
+            world_id=request.world_id,
+            epoch=request.epoch,
+            state=request.state,
+            effective_mode=request.effective_mode,
+        )
+        stored = self.fences.get(request.world_id, brokerpb.Fence(world_id=request.world_id))
+        if request.epoch < stored.epoch or (request.epoch == stored.epoch and wanted != stored):
+            raise NotReady("E_STALE_EPOCH", "the epoch is old", metadata={"epoch": str(stored.epoch)})
+        self.fences[request.world_id] = wanted
+        return brokersvc.SetFenceResponse(fence=wanted)
+
+    async def GetFence(self, request: brokersvc.GetFenceRequest, context: object) -> brokersvc.GetFenceResponse:
+        return brokersvc.GetFenceResponse(fence=self.fences.get(request.world_id, brokerpb.Fence()))
+
+    def state(self, world_id: str) -> tuple[int, str]:
+        fence = self.fences.get(world_id, brokerpb.Fence())
+        return fence.epoch, brokerpb.FenceState.Name(fence.state).removeprefix("FENCE_STATE_")
+
+
+class Estate:
+    """One running worldservice and the means to talk to it."""
+
+    def __init__(self, home: Path, nats_url: str, clock: VirtualClock, stack: AsyncExitStack) -> None:
+        self.home = home
+        self.clock = clock
+        self.stack = stack
+        self.brokerage = Brokerage()  # type: ignore[abstract]  # planned calls never reach it
+        self.addresses = {"worldservice": f"127.0.0.1:{free_port()}", "brokerage": f"127.0.0.1:{free_port()}"}
+        self.mesh = MeshSettings(home=home, nats_url=nats_url, addresses=self.addresses)
+        self._running: tuple[Runtime, asyncio.Task[None]] | None = None
+        self._peer: Callable[[], Awaitable[None]] | None = None
+
+    async def start(self) -> None:
+        settings = Settings(service="worldservice", mesh=self.mesh, metrics_port=0)
+        runtime = Runtime(settings, "worldservice", self.clock)
+        task = asyncio.create_task(compose(runtime, settings))
+        self._running = (runtime, task)
+        await eventually(lambda: self._answers(task))
+
+    async def stop(self) -> None:
+        if self._running is not None:
+            runtime, task = self._running
+            self._running = None
+            runtime.stop()
+            await task
+            await runtime.close()
+
+    async def start_brokerage(self) -> None:
+        settings = Settings(service="brokerage", mesh=self.mesh)
+        server = Runtime(settings, "brokerage", self.clock).server()
+        descriptor = brokersvc.DESCRIPTOR.services_by_name["BrokerageService"]
+        planned = {name: "a test" for name in descriptor.methods_by_name if name not in ("SetFence", "GetFence")}
+        server.add(brokerrpc.add_BrokerageServiceServicer_to_server, self.brokerage, descriptor, planned)
+        await server.start()
+        self._peer = lambda: server.stop(0.0)
+
+    async def stop_brokerage(self) -> None:
+        if self._peer is not None:
+            await self._peer()
+            self._peer = None
+
+    async def stub(
+        self, role: Role = Role.OWNER, subject: str = "ann", worlds: list[str] | None = None
+    ) -> worldrpc.WorldServiceAsyncStub:
+        """As the gateway forwards a user."""
+        token = mint_user_token(self.home, role, subject, worlds, clock=self.clock)
+        return await self._stub(lambda: token)
+
+    async def gateway(self, name: str = "gateway") -> worldrpc.WorldServiceAsyncStub:
+        """As a service for itself."""
+        return await self._stub(None, name)
+
+    async def _stub(self, user: Callable[[], str] | None, name: str = "gateway") -> worldrpc.WorldServiceAsyncStub:
+        service = mint_service_token(self.home, name, clock=self.clock)
+        channel = connect(self.addresses["worldservice"], user_token=user, service_token=lambda: service)
+        return worldrpc.WorldServiceStub(await self.stack.enter_async_context(channel))
+
+    async def _answers(self, task: asyncio.Task[None]) -> bool:
+        if task.done():
+            task.result()
+        host, port = self.addresses["worldservice"].split(":")
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+
+@asynccontextmanager
+async def running_estate(home: Path, nats_url: str) -> AsyncIterator[Estate]:
+    ensure_dev_keys(home)
+    for service in ("worldservice", "brokerage"):
+        ensure_service_token(home, service)
+    async with AsyncExitStack() as stack:
+        estate = Estate(home, nats_url, VirtualClock(datetime.now(UTC).replace(microsecond=0)), stack)
+        stack.push_async_callback(estate.stop_brokerage)
+        stack.push_async_callback(estate.stop)
+        await estate.start_brokerage()
+        await estate.start()
+        yield estate
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], within_s: float = WAIT_S) -> None:
+    """Await a condition with a deadline of real time."""
+    deadline = time.monotonic() + within_s
+    while not await condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        await asyncio.sleep(0.01)
+
+
+def stamp(instant: datetime) -> Timestamp:
+    message = Timestamp()
+    message.FromDatetime(instant)
+    return message
+
+
+async def make_world(
+    estate: Estate, world_id: str, *, document: str = DOCUMENT, presets: tuple[str, ...] = ()
+) -> worldrpc.WorldServiceAsyncStub:
+    """A world with a policy, owned by ann."""
+    ann = await estate.stub()
+    await ann.CreateWorld(pb.CreateWorldRequest(world_id=world_id, data_presets=presets))
+    await ann.PutPolicy(pb.PutPolicyRequest(world_id=world_id, document=document, make_default=True))
+    return ann
+
+
+def evaluation(
+    estate: Estate, world_id: str, strategy_id: str, run_id: str = "run-1", **changes: float
+) -> pb.EvaluateRequest:
+    """The good numbers with changes; the data ends a minute ago."""
+    now = estate.clock.now()
+    return pb.EvaluateRequest(
+        world_id=world_id,
+        strategy_id=strategy_id,
+        run_id=run_id,
+        stage=worldpb.STAGE_BACKTEST,
+        metrics=[evaluationpb.Metric(name=name, value=value) for name, value in {**GOOD, **changes}.items()],
+        dataset_fingerprint="blake3:data",
+        data_start=stamp(now - timedelta(days=90)),
+        data_end=stamp(now - timedelta(minutes=1)),
+        coverage=0.97,
+    )
+
+
+def raising(world_id: str, strategy_id: str, side: commonpb.Side = LONG) -> pb.SetActivationRequest:
+    """Raise one strategy to paper."""
+    change = pb.ActivationChange(strategy_id=strategy_id, side=side, active=True, stage=worldpb.STAGE_PAPER)
+    return pb.SetActivationRequest(world_id=world_id, changes=[change], reason="a test")
+
+
+async def make_trading(estate: Estate, world_id: str, *strategies: str) -> worldrpc.WorldServiceAsyncStub:
+    """A world whose strategies passed and are in paper."""
+    ann = await make_world(estate, world_id)
+    for strategy_id in strategies:
+        await ann.BindStrategy(pb.BindStrategyRequest(world_id=world_id, strategy_id=strategy_id))
+        await ann.Evaluate(evaluation(estate, world_id, strategy_id))
+        await ann.SetActivation(raising(world_id, strategy_id))
+    return ann

@@ -1,0 +1,178 @@
+"""Decide and Evaluate over the wire: explained, idempotent, with the source of every number."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+import pytest
+
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.worldservice.estate import COMPUTE_ONLY, PAPER, Estate, evaluation, make_world, stamp
+
+
+async def decision(estate: Estate, world_id: str = "w1") -> worldpb.DecisionEnvelope:
+    ann = await estate.stub()
+    return (await ann.Decide(pb.DecideRequest(world_id=world_id))).decision
+
+
+async def bound(estate: Estate, *strategies: str) -> None:
+    ann = await make_world(estate, "w1")
+    for strategy_id in strategies:
+        await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=strategy_id))
+
+
+async def test_a_world_without_bindings_only_validates(estate: Estate) -> None:
+    await bound(estate)
+    shown = await decision(estate)
+    assert list(shown.reasons) == ["NO_BINDINGS"]
+    assert worldpb.DecisionEnvelope().effective_mode != shown.effective_mode
+
+
+async def test_a_pass_raises_the_ceiling_to_paper_and_says_why_not_live(estate: Estate) -> None:
+    await bound(estate, "s")
+    assert (await decision(estate)).effective_mode == COMPUTE_ONLY
+    ann = await estate.stub()
+    reply = await ann.Evaluate(evaluation(estate, "w1", "s"))
+    assert reply.run.report.summary == evaluationpb.EVALUATION_SUMMARY_PASS
+    assert (reply.run.report.selected, reply.run.report.rank) == (True, 1)
+    assert reply.run.recommended_stage == worldpb.STAGE_PAPER
+    shown = await decision(estate)
+    assert shown == reply.decision
+    assert shown.effective_mode == PAPER
+    assert list(shown.reasons) == ["LIVE_NOT_ALLOWED", "LIVE_NOT_APPROVED"]
+    assert list(shown.selected) == ["s"]
+    assert (shown.dataset_fingerprint, shown.coverage) == ("blake3:data", 0.97)
+    assert shown.ttl.ToTimedelta() == timedelta(seconds=300)
+    assert shown.ruleset_hash == reply.run.report.ruleset_hash
+
+
+async def test_deciding_changes_nothing_and_the_etag_follows_content(estate: Estate) -> None:
+    await bound(estate, "s")
+    ann = await estate.stub()
+    await ann.Evaluate(evaluation(estate, "w1", "s"))
+    first = await decision(estate)
+    estate.clock.advance(5.0)
+    later = await decision(estate)
+    assert later.etag == first.etag
+    assert later.decided_at != first.decided_at
+    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
+    assert (await decision(estate)).etag != first.etag
+
+
+async def test_a_failing_gate_says_which_with_the_numbers(estate: Estate) -> None:
+    await bound(estate, "s")
+    ann = await estate.stub()
+    report = (await ann.Evaluate(evaluation(estate, "w1", "s", sharpe=0.2))).run.report
+    failed = [v for v in report.verdicts if v.outcome == evaluationpb.OUTCOME_FAIL]
+    assert [(v.rule, v.reason) for v in failed] == [("sharpe >= 0.6", "GATE_FAILED")]
+    assert [(n.name, n.value) for n in failed[0].inputs] == [("sharpe", 0.2)]
+    assert not report.selected
+    assert not report.HasField("score")
+
+
+async def test_the_same_run_twice_is_one_revision_and_other_numbers_are_the_next(estate: Estate) -> None:
+    await bound(estate, "s")
+    ann = await estate.stub()
+    request = evaluation(estate, "w1", "s")
+    first = (await ann.Evaluate(request)).run
+    assert (await ann.Evaluate(request)).run == first
+    changed = pb.EvaluateRequest()
+    changed.CopyFrom(request)
+    changed.metrics[1].value = 2.0
+    assert (await ann.Evaluate(changed)).run.revision == 2
+    shown = await ann.GetEvaluationRun(pb.GetEvaluationRunRequest(world_id="w1", strategy_id="s", run_id="run-1"))
+    assert shown.run.revision == 2
+    listed = (await ann.ListEvaluationRuns(pb.ListEvaluationRunsRequest(world_id="w1"))).runs
+    assert [(run.run_id, run.revision) for run in listed] == [("run-1", 2)]
+
+
+async def test_empty_metrics_come_from_the_latest_run_and_say_so(estate: Estate) -> None:
+    await bound(estate, "s")
+    ann = await estate.stub()
+    empty = pb.EvaluateRequest(world_id="w1", strategy_id="s", run_id="run-2", stage=worldpb.STAGE_BACKTEST)
+    with pytest.raises(NotReady) as caught:
+        await ann.Evaluate(empty)
+    assert caught.value.reason == "E_NO_METRICS"
+    await ann.Evaluate(evaluation(estate, "w1", "s"))
+    run = (await ann.Evaluate(empty)).run
+    assert {(m.source, m.source_id) for m in run.metrics} == {(evaluationpb.METRIC_SOURCE_LATEST_RUN, "run-1")}
+    assert run.report.selected
+    assert run.dataset_fingerprint == "blake3:data"
+
+
+@pytest.mark.parametrize(
+    ("metric", "reason"),
+    [
+        (evaluationpb.Metric(name="luck", value=1.0), "E_METRIC_UNKNOWN"),
+        (evaluationpb.Metric(name="sortino", value=math.nan), "E_METRIC_NOT_FINITE"),
+        (evaluationpb.Metric(name="sortino", value=math.inf), "E_METRIC_NOT_FINITE"),
+        (evaluationpb.Metric(name="n_trades", value=1.5), "E_METRIC_VALUE"),
+        (evaluationpb.Metric(name="sharpe", value=1.0), "E_METRIC_TWICE"),
+    ],
+)
+async def test_a_bad_metric_is_refused(estate: Estate, metric: evaluationpb.Metric, reason: str) -> None:
+    await bound(estate, "s")
+    ann = await estate.stub()
+    request = evaluation(estate, "w1", "s")
+    request.metrics.append(metric)
+    with pytest.raises(InvalidRequest) as caught:
+        await ann.Evaluate(request)
+    assert caught.value.reason == reason
+    assert not (await ann.ListEvaluationRuns(pb.ListEvaluationRunsRequest(world_id="w1"))).runs
+
+
+async def test_an_unbound_strategy_is_not_evaluated(estate: Estate) -> None:
+    await bound(estate)
+    ann = await estate.stub()
+    with pytest.raises(NotFound) as caught:
+        await ann.Evaluate(evaluation(estate, "w1", "s"))
+    assert caught.value.reason == "E_BINDING_UNKNOWN"
+
+
+async def test_a_time_range_that_ends_before_it_starts_is_refused(estate: Estate) -> None:
+    await bound(estate, "s")
+    ann = await estate.stub()
+    request = evaluation(estate, "w1", "s")
+    request.data_start.CopyFrom(stamp(estate.clock.now()))
+    with pytest.raises(InvalidRequest) as caught:
+        await ann.Evaluate(request)
+    assert caught.value.reason == "E_TIME_RANGE"
+
+
+async def test_an_unspecified_stage_is_refused(estate: Estate) -> None:
+    await bound(estate, "s")
+    ann = await estate.stub()
+    request = evaluation(estate, "w1", "s")
+    request.stage = worldpb.STAGE_UNSPECIFIED
+    with pytest.raises(InvalidRequest) as caught:
+        await ann.Evaluate(request)
+    assert caught.value.reason == "E_ENUM"
+
+
+async def test_a_paper_run_is_recorded_and_does_not_replace_the_backtest_evidence(estate: Estate) -> None:
+    await bound(estate, "s")
+    ann = await estate.stub()
+    await ann.Evaluate(evaluation(estate, "w1", "s"))
+    paper = evaluation(estate, "w1", "s", "paper-1", sample_days=2)
+    paper.stage = worldpb.STAGE_PAPER
+    run = (await ann.Evaluate(paper)).run
+    assert run.report.summary == evaluationpb.EVALUATION_SUMMARY_FAIL
+    assert (await decision(estate)).effective_mode == PAPER
+
+
+async def test_the_as_of_asked_for_is_the_as_of_answered(estate: Estate) -> None:
+    await bound(estate, "s")
+    ann = await estate.stub()
+    as_of = stamp(estate.clock.now() - timedelta(days=3))
+    assert (await ann.Decide(pb.DecideRequest(world_id="w1", as_of=as_of))).decision.as_of == as_of
+
+
+async def test_an_unknown_world_is_not_found(estate: Estate) -> None:
+    ann = await estate.stub()
+    with pytest.raises(NotFound) as caught:
+        await ann.Decide(pb.DecideRequest(world_id="nowhere"))
+    assert caught.value.reason == "E_WORLD_UNKNOWN"

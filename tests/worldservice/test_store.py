@@ -1,0 +1,187 @@
+"""The store on SQLite and on PostgreSQL: what goes in comes out, and the migration makes what the code expects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from controlbus.database import Database
+from qmtl.core.errors import NotFound, QmtlError
+from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from tests.worldservice.samples import DOCUMENT, NOW, binding, candidate, evidence, fresh, world
+from worldservice import activations, runs, store
+from worldservice.domain.access import Grant, Role
+from worldservice.domain.activation import Activation, Change, change_activation, confirm, empty
+from worldservice.domain.decisions import WorldFacts, decide
+from worldservice.domain.evaluation import EvaluationRun
+from worldservice.domain.policy import parse_policy
+from worldservice.domain.sessions import GateSession, SessionPlan, open_session
+from worldservice.domain.worlds import PolicyRecord, PolicyStatus, Side, Stage
+from worldservice.store import AuditRow, Page
+from worldservice.tables import metadata
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, synchronous="NORMAL")
+    await database.migrate("worldservice:migrations")
+    yield database
+    await database.close()
+
+
+def trading() -> Activation:
+    changes = [Change("s", Side.LONG, active=True, stage=Stage.PAPER), Change("s", Side.SHORT, weight=0.25)]
+    return change_activation(empty("alpha", NOW), changes, {"s": binding("s")}, lambda _: EffectiveMode.PAPER, NOW)[0]
+
+
+def run(run_id: str, strategy_id: str = "s", revision: int = 1) -> EvaluationRun:
+    facts = WorldFacts(world(), parse_policy(DOCUMENT), (candidate(strategy_id),), fresh(), replay=False)
+    report = decide(facts, NOW).reports[strategy_id]
+    return EvaluationRun("alpha", strategy_id, revision, evidence(run_id=run_id), report, Stage.PAPER, "ann", NOW)
+
+
+async def test_the_migration_makes_the_tables_of_the_code(db: Database) -> None:
+    def columns(conn: Connection) -> dict[str, set[str]]:
+        inspector = sa.inspect(conn)
+        names = set(inspector.get_table_names()) - {"alembic_version"}
+        return {name: {column["name"] for column in inspector.get_columns(name)} for name in names}
+
+    made = await db.read(columns)
+    assert made == {table.name: {column.name for column in table.columns} for table in metadata.tables.values()}
+
+
+async def test_a_world_comes_out_as_it_went_in(db: Database) -> None:
+    alpha = replace(world(allow_live=True), labels={"a": "b"}, data_presets=("demo.btc.15m", "x"))
+    await db.write(lambda conn: store.insert_world(conn, alpha))
+    assert await db.read(lambda conn: store.get_world(conn, "alpha")) == alpha
+    changed = replace(alpha, name="Ä 你好", revision=2, updated_at=NOW + timedelta(microseconds=1))
+    await db.write(lambda conn: store.update_world(conn, changed))
+    assert await db.write(lambda conn: store.lock_world(conn, "alpha")) == changed
+    for missing in ("beta", "\x00", "' or 1=1"):
+        with pytest.raises(NotFound):
+            await db.read(lambda conn, missing=missing: store.get_world(conn, missing))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+
+
+async def test_policies_bindings_and_grants_come_out_as_they_went_in(db: Database) -> None:
+    record = PolicyRecord("alpha", 1, DOCUMENT, "blake3:1", PolicyStatus.DRAFT, "ann", NOW, None)
+    grant = Grant("alpha", "ann", Role.OWNER, "ann", NOW)
+
+    def fill(conn: Connection) -> None:
+        store.insert_policy(conn, record)
+        store.insert_policy(conn, replace(record, version=2, checksum="blake3:2"))
+        store.save_binding(conn, binding("s"))
+        store.save_binding(conn, replace(binding("s"), stage=Stage.PAPER))
+        store.save_grant(conn, replace(grant, role=Role.READER))
+        store.save_grant(conn, grant)
+        store.activate_policy(conn, "alpha", 1, NOW)
+        store.activate_policy(conn, "alpha", 2, NOW)
+
+    await db.write(fill)
+    listed = await db.read(lambda conn: store.list_policies(conn, "alpha", Page(10)))
+    assert [(r.version, r.status) for r in listed] == [(2, PolicyStatus.ACTIVE), (1, PolicyStatus.DEPRECATED)]
+    assert listed[0].valid_from == NOW
+    assert await db.read(lambda conn: store.list_policies(conn, "alpha", Page(10, "2"))) == listed[1:]
+    assert await db.read(lambda conn: store.next_policy_version(conn, "alpha")) == 3
+    assert await db.read(lambda conn: store.find_policy_by_checksum(conn, "alpha", "blake3:2")) == listed[0]
+    assert await db.read(lambda conn: store.active_bindings(conn, "alpha")) == {
+        "s": replace(binding("s"), stage=Stage.PAPER)
+    }
+    assert await db.read(lambda conn: store.grants_of(conn, "alpha")) == [grant]
+    assert await db.read(lambda conn: store.worlds_granted(conn, "ann")) == {"alpha"}
+
+
+async def test_an_activation_comes_out_as_it_went_in_with_its_hash(db: Database) -> None:
+    activation = trading()
+    await db.write(lambda conn: activations.save_activation(conn, activation))
+    loaded = await db.read(lambda conn: activations.load_activation(conn, "alpha", NOW))
+    assert loaded == activation
+    assert loaded.state_hash == activation.state_hash
+    assert await db.read(activations.pending_fences) == ["alpha"]
+    assert await db.read(activations.trading_worlds) == ["alpha"]
+    await db.write(lambda conn: activations.confirm_epoch(conn, "alpha", 7))
+    assert await db.read(activations.pending_fences) == ["alpha"]
+    await db.write(lambda conn: activations.confirm_epoch(conn, "alpha", 1))
+    assert await db.read(lambda conn: activations.load_activation(conn, "alpha", NOW)) == confirm(activation, 1)
+    assert await db.read(lambda conn: activations.load_activation(conn, "beta", NOW)) == empty("beta", NOW)
+
+
+async def test_a_world_has_one_open_session_per_domain(db: Database) -> None:
+    plan = SessionPlan(NOW, "demo.btc.15m", "blake3:data")
+    first = open_session("alpha", ExecutionDomain.DRYRUN, plan, NOW)
+    second = open_session("alpha", ExecutionDomain.DRYRUN, plan, NOW + timedelta(seconds=1))
+    await db.write(lambda conn: activations.save_session(conn, first))
+    with pytest.raises((IntegrityError, QmtlError)):
+        await db.write(lambda conn: activations.save_session(conn, second))
+    closed = replace(first, watermark=NOW + timedelta(hours=1), closed_at=NOW + timedelta(hours=2))
+    await db.write(lambda conn: activations.save_session(conn, closed))
+    await db.write(lambda conn: activations.save_session(conn, second))
+    assert await db.read(lambda conn: activations.open_sessions(conn, "alpha")) == (second,)
+    assert await db.read(lambda conn: activations.get_session(conn, first.session_id)) == closed
+
+
+async def test_runs_are_appended_and_read_at_their_latest_revision(db: Database) -> None:
+    def fill(conn: Connection) -> None:
+        for item in (run("r1"), run("r2"), run("r1", revision=2), run("r9", "t")):
+            runs.append_run(conn, item)
+
+    await db.write(fill)
+    assert await db.read(lambda conn: runs.get_run(conn, "alpha", "s", "r1")) == run("r1", revision=2)
+    listed = await db.read(lambda conn: runs.list_runs(conn, "alpha", "", Page(10)))
+    assert [item.evidence.run_id for _, item in listed] == ["r9", "r1", "r2"]
+    after = str(listed[0][0])
+    assert await db.read(lambda conn: runs.list_runs(conn, "alpha", "s", Page(10, after))) == listed[1:]
+    latest = await db.read(lambda conn: runs.latest_evidence(conn, "alpha", Stage.BACKTEST))
+    assert {name: item.run_id for name, item in latest.items()} == {"s": "r1", "t": "r9"}
+    assert await db.read(lambda conn: runs.latest_evidence(conn, "alpha", Stage.PAPER)) == {}
+    with pytest.raises((IntegrityError, QmtlError)):
+        await db.write(lambda conn: runs.append_run(conn, run("r1")))
+
+
+async def test_the_last_decision_is_read_back_with_its_etag(db: Database) -> None:
+    facts = WorldFacts(world(), parse_policy(DOCUMENT), (candidate("s"),), fresh(), replay=False)
+    decision = decide(facts, NOW).decision
+    await db.write(lambda conn: runs.append_decision(conn, decision))
+    loaded = await db.read(lambda conn: runs.last_decision(conn, "alpha"))
+    assert loaded == decision
+    assert loaded.etag == decision.etag
+    assert await db.read(lambda conn: runs.last_decision(conn, "beta")) is None
+
+
+async def test_gate_sessions_are_one_per_gateway(db: Database) -> None:
+    gate = GateSession("g1", "b1", NOW, {"alpha": 3})
+    await db.write(lambda conn: activations.save_gate(conn, gate))
+    await db.write(lambda conn: activations.save_gate(conn, replace(gate, boot_id="b2")))
+    assert await db.write(lambda conn: activations.find_gate(conn, "g1")) == replace(gate, boot_id="b2")
+    assert await db.read(lambda conn: activations.count_gates(conn, NOW)) == 1
+    await db.write(lambda conn: activations.prune_gates(conn, NOW + timedelta(seconds=1)))
+    assert await db.read(lambda conn: activations.count_gates(conn, NOW)) == 0
+
+
+async def test_the_audit_log_is_read_newest_first_and_cut_to_a_bound(db: Database) -> None:
+    row = AuditRow(0, "alpha", "ann", "PutPolicy", "x" * 99_999, "OK", "done", "c", NOW)
+    for number in range(3):
+        await db.write(lambda conn, number=number: store.append_audit(conn, replace(row, detail=str(number))))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    listed = await db.read(lambda conn: store.list_audit(conn, "alpha", Page(2)))
+    assert [entry.detail for entry in listed] == ["2", "1", "0"]
+    assert len(listed[0].request) == store.REQUEST_MAX
+    rest = await db.read(lambda conn: store.list_audit(conn, "alpha", Page(2, str(listed[1].sequence))))
+    assert [entry.detail for entry in rest] == ["0"]
+
+
+async def test_writes_on_one_world_do_not_interleave(db: Database) -> None:
+    """Without the lock two transactions would read the same revision and one change would be lost."""
+    await db.write(lambda conn: store.insert_world(conn, world()))
+
+    def bump(conn: Connection) -> None:
+        found = store.lock_world(conn, "alpha")
+        store.update_world(conn, replace(found, revision=found.revision + 1))
+
+    await asyncio.gather(*(db.write(bump) for _ in range(20)))
+    assert (await db.read(lambda conn: store.get_world(conn, "alpha"))).revision == 21

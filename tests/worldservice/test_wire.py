@@ -1,0 +1,283 @@
+"""Every pair of the wire: what is turned into a message and back is the same value; unknown words are refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest
+from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import world_pb2 as worldpb
+from worldservice import wire, wire_activation, wire_decisions, wire_worlds
+from worldservice.domain.access import Grant, Role
+from worldservice.domain.activation import Activation, Change, Entry, Fence, FenceState, Phase
+from worldservice.domain.decisions import Decision
+from worldservice.domain.evaluation import (
+    EvaluationReport,
+    EvaluationRun,
+    Evidence,
+    Number,
+    Outcome,
+    PipelineStage,
+    RuleVerdict,
+    Source,
+    Summary,
+)
+from worldservice.domain.sessions import GateSession, Session
+from worldservice.domain.worlds import Binding, BindingState, PolicyRecord, PolicyStatus, Side, Stage, World, WorldState
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
+TIME = st.integers(0, 7_258_118_400_000_000).map(
+    lambda us: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+)
+MAYBE_TIME = st.none() | TIME
+COUNT = st.integers(0, 2**31 - 1)
+BIG = st.integers(0, 2**53)
+REAL = st.floats(allow_nan=False, allow_infinity=False)
+SIDES = st.sets(st.sampled_from(Side), min_size=1).map(frozenset)
+NUMBER = st.builds(Number, TEXT, REAL, st.sampled_from(Source), TEXT)
+VERDICT = st.builds(
+    RuleVerdict, st.sampled_from(PipelineStage), TEXT, st.sampled_from(Outcome), TEXT, st.tuples(NUMBER), TEXT
+)
+REPORT = st.builds(
+    EvaluationReport,
+    TEXT,
+    TEXT,
+    COUNT,
+    TEXT,
+    st.sampled_from(Summary),
+    st.lists(VERDICT, max_size=3).map(tuple),
+    st.none() | REAL,
+    st.booleans(),
+    COUNT,
+    TIME,
+)
+EVIDENCE = st.builds(
+    Evidence,
+    TEXT,
+    st.sampled_from(Stage),
+    st.lists(NUMBER, max_size=3).map(tuple),
+    TEXT,
+    MAYBE_TIME,
+    MAYBE_TIME,
+    st.floats(0, 1),
+)
+RUN = st.builds(EvaluationRun, TEXT, TEXT, COUNT, EVIDENCE, st.none() | REPORT, st.sampled_from(Stage), TEXT, TIME)
+WORLD = st.builds(
+    World,
+    TEXT,
+    TEXT,
+    TEXT,
+    st.dictionaries(TEXT, TEXT, max_size=3),
+    st.sampled_from(WorldState),
+    st.booleans(),
+    st.booleans(),
+    COUNT,
+    st.lists(TEXT, max_size=3).map(tuple),
+    TIME,
+    TIME,
+    COUNT,
+)
+POLICY = st.builds(PolicyRecord, TEXT, COUNT, TEXT, TEXT, st.sampled_from(PolicyStatus), TEXT, TIME, MAYBE_TIME)
+BINDING = st.builds(
+    Binding, TEXT, TEXT, st.sampled_from(Stage), st.sampled_from(BindingState), SIDES, COUNT, TEXT, TIME
+)
+GRANT = st.builds(Grant, TEXT, TEXT, st.sampled_from([Role.READER, Role.OPERATOR, Role.OWNER]), TEXT, TIME)
+SPAN = st.timedeltas(timedelta(0), timedelta(days=9))
+MODES = st.sampled_from(EffectiveMode)
+DECISION = st.builds(
+    Decision,
+    TEXT,
+    COUNT,
+    MODES,
+    st.lists(TEXT, max_size=3).map(tuple),
+    MAYBE_TIME,
+    SPAN,
+    TEXT,
+    st.floats(0, 1),
+    MAYBE_TIME,
+    TIME,
+    TEXT,
+    st.lists(TEXT, max_size=3).map(tuple),
+)
+ENTRY = st.builds(
+    Entry,
+    TEXT,
+    st.sampled_from(Side),
+    st.booleans(),
+    st.floats(0, 1),
+    st.booleans(),
+    st.booleans(),
+    MAYBE_TIME,
+    MAYBE_TIME,
+    TIME,
+    TEXT,
+    MODES,
+)
+FENCE = st.builds(
+    lambda epoch, state, mode, behind: Fence(epoch, state, mode, epoch - behind),
+    st.integers(1, 2**53),
+    st.sampled_from(FenceState),
+    MODES,
+    st.sampled_from([0, 1]),
+)
+ACTIVATION = st.builds(
+    Activation,
+    TEXT,
+    BIG,
+    st.lists(ENTRY, max_size=3).map(tuple),
+    FENCE,
+    TEXT,
+    BIG,
+    st.sampled_from(Phase),
+    st.booleans(),
+    TIME,
+)
+CHANGE = st.builds(
+    Change,
+    TEXT,
+    st.sampled_from(Side),
+    st.none() | st.booleans(),
+    st.none() | st.floats(0, 1),
+    st.none() | st.booleans(),
+    st.none() | st.booleans(),
+    MAYBE_TIME,
+    MAYBE_TIME,
+    st.none() | st.sampled_from(Stage),
+)
+SESSION = st.builds(Session, TEXT, TEXT, st.sampled_from(ExecutionDomain), TIME, TIME, TEXT, TEXT, TIME, MAYBE_TIME)
+GATE = st.builds(GateSession, TEXT, TEXT, TIME, st.dictionaries(TEXT, BIG, max_size=3))
+QUICK = settings(max_examples=40, deadline=None)
+
+
+@QUICK
+@given(WORLD)
+def test_world(value: World) -> None:
+    assert wire_worlds.world_from_proto(wire_worlds.world_to_proto(value)) == value
+
+
+@QUICK
+@given(POLICY)
+def test_policy(value: PolicyRecord) -> None:
+    assert wire_worlds.policy_from_proto(wire_worlds.policy_to_proto(value)) == value
+
+
+@QUICK
+@given(BINDING)
+def test_binding(value: Binding) -> None:
+    assert wire_worlds.binding_from_proto(wire_worlds.binding_to_proto(value)) == value
+
+
+@QUICK
+@given(GRANT)
+def test_grant(value: Grant) -> None:
+    assert wire_worlds.grant_from_proto(wire_worlds.grant_to_proto(value)) == value
+
+
+@QUICK
+@given(NUMBER)
+def test_number(value: Number) -> None:
+    assert wire_decisions.number_from_proto(wire_decisions.number_to_proto(value)) == value
+
+
+@QUICK
+@given(VERDICT)
+def test_verdict(value: RuleVerdict) -> None:
+    assert wire_decisions.verdict_from_proto(wire_decisions.verdict_to_proto(value)) == value
+
+
+@QUICK
+@given(REPORT)
+def test_report(value: EvaluationReport) -> None:
+    assert wire_decisions.report_from_proto(wire_decisions.report_to_proto(value)) == value
+
+
+@QUICK
+@given(RUN)
+def test_run(value: EvaluationRun) -> None:
+    assert wire_decisions.run_from_proto(wire_decisions.run_to_proto(value)) == value
+
+
+@QUICK
+@given(DECISION)
+def test_decision(value: Decision) -> None:
+    message = wire_decisions.decision_to_proto(value)
+    assert wire_decisions.decision_from_proto(message) == value
+    assert message.etag == value.etag
+
+
+@QUICK
+@given(ENTRY)
+def test_entry(value: Entry) -> None:
+    assert wire_activation.entry_from_proto(wire_activation.entry_to_proto(value)) == value
+
+
+@QUICK
+@given(ACTIVATION)
+def test_activation(value: Activation) -> None:
+    message = wire_activation.activation_to_proto(value, ())
+    assert wire_activation.activation_from_proto(message, value.fence.state) == value
+    assert message.state_hash == value.state_hash
+
+
+@QUICK
+@given(CHANGE)
+def test_change(value: Change) -> None:
+    assert wire_activation.change_from_proto(wire_activation.change_to_proto(value), "changes[0]") == value
+
+
+@QUICK
+@given(SESSION)
+def test_session(value: Session) -> None:
+    assert wire_activation.session_from_proto(wire_activation.session_to_proto(value)) == value
+
+
+@QUICK
+@given(GATE)
+def test_gate(value: GateSession) -> None:
+    assert wire_activation.gate_from_proto(wire_activation.gate_to_proto(value)) == value
+
+
+@pytest.mark.parametrize("number", [0, 99])
+def test_an_unspecified_or_unknown_word_is_refused_with_its_field(number: int) -> None:
+    for refuse in (
+        lambda: wire_decisions.mode_from_proto(number, "mode"),
+        lambda: wire_worlds.stage_from_proto(number, "mode"),
+        lambda: wire_worlds.role_from_proto(number, "mode"),
+        lambda: wire_activation.side_from_proto(number, "mode"),
+        lambda: wire_activation.domain_from_proto(number, "mode"),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            refuse()
+        assert caught.value.violations[0].field == "mode"
+
+
+def test_a_time_outside_the_calendar_is_refused() -> None:
+    with pytest.raises(InvalidRequest):
+        wire.instant_from_proto(worldpb.World(created_at={"seconds": 2**62}).created_at, "created_at")
+
+
+@pytest.mark.parametrize("token", ["%%%", "AAA", "LTE=", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk="])
+def test_a_page_token_of_something_else_is_refused(token: str) -> None:
+    with pytest.raises(InvalidRequest):
+        wire.page_from_proto(commonpb.PageRequest(page_token=token), numeric=True)
+
+
+def test_a_page_is_bounded_and_says_where_to_go_on() -> None:
+    with pytest.raises(InvalidRequest):
+        wire.page_from_proto(commonpb.PageRequest(page_size=1001))
+    page = wire.page_from_proto(commonpb.PageRequest(page_size=2))
+    shown, info = wire.page_of(["a", "b", "c"], page, str)
+    assert list(shown) == ["a", "b"]
+    assert wire.page_from_proto(commonpb.PageRequest(page_token=info.next_page_token)).after == "b"
+    assert not wire.page_of(["a"], page, str)[1].next_page_token
+
+
+def test_an_update_keeps_what_it_does_not_name() -> None:
+    change = wire_worlds.change_from_proto(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
+    assert (change.name, change.allow_live, change.circuit_breaker, change.state) == (None, None, False, None)
