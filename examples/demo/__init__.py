@@ -1,0 +1,1 @@
+"""The tour: one mesh, one world, two strategies, one paper session."""

@@ -1,0 +1,171 @@
+"""The chapters of the demo. Each asks the mesh through its public door and prints what it answered."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from examples.demo.report import write_report
+from examples.ema_cross import EmaCross
+from examples.ema_trend import EmaTrend
+from qmtl.cli.up import Mesh
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import DeadlineExceeded, QmtlError, Unavailable
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.sdk import Runner
+from qmtl.sdk.client import Client, Gateway, open_client
+from qmtl.sdk.submission import History
+from qmtl.sdk.submitted import SubmitResult
+from qmtl.sdk.traded import SessionResult
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+WORLD = "demo"
+PRESET = "demo.btc.15m"
+POLICY = """\
+data_currency: {max_lag: 1d, min_history: 30d}
+selection:
+  gates: {and: ["sample_days >= 30", "n_trades >= 10", "max_drawdown <= 0.35"]}
+  score: "sharpe"
+  topk: {total: 4}
+"""
+INGEST_S = 60.0
+
+
+class Story:
+    """One telling, over one client of the gateway."""
+
+    def __init__(self, console: Console, mesh: Mesh, out: Path, days: int) -> None:
+        self._console = console
+        self._mesh = mesh
+        self._out = out
+        self._days = days
+        self._gateway = Gateway(address=mesh.address("gateway"), home=mesh.home)
+
+    async def tell(self) -> None:
+        """Every chapter in turn; pictures and report at the end."""
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(open_client(self._gateway))
+            dataset = await self._data(client)
+            await self._world(client)
+            cut = dataset.range.end.ToDatetime(tzinfo=UTC) - timedelta(days=self._days)
+            cross = await self._first(cut)
+            trend = await self._second(cut)
+            await self._activate(client, cross)
+            paper = await self._paper(client, cross)
+        self._pictures(cross, trend, paper)
+
+    async def _data(self, client: Client) -> datapb.Dataset:
+        self._chapter("1. The data, as it is")
+        report = await self._conformance(client)
+        table = Table(box=None, header_style="dim", pad_edge=False)
+        for column in ("rule", "rows", "what was done", "for example"):
+            table.add_column(column)
+        for finding in report.findings:
+            rule = datapb.ConformanceRule.Name(finding.rule).removeprefix("CONFORMANCE_RULE_").lower()
+            action = datapb.ConformanceAction.Name(finding.action).removeprefix("CONFORMANCE_ACTION_").lower()
+            table.add_row(rule, f"{finding.rows:,}", action, finding.samples[0] if finding.samples else "")
+        self._console.print(f"{report.dataset}: {report.rows_in:,} rows in, {report.rows_out:,} bars out")
+        self._console.print(table)
+        present, expected = report.bars_present, report.bars_expected
+        self._console.print(
+            f"{present:,} of {expected:,} expected bars are there ({report.data_ratio:.2%}); no bar was invented."
+        )
+        listed = await client.data.ListDatasets(dataservicepb.ListDatasetsRequest())
+        return next(dataset for dataset in listed.datasets if dataset.dataset == report.dataset)
+
+    async def _conformance(self, client: Client) -> datapb.ConformanceReport:
+        """The report, once the sample is ingested."""
+        async with asyncio.timeout(INGEST_S):
+            while True:
+                try:
+                    request = dataservicepb.GetConformanceReportRequest(dataset=PRESET)
+                    return (await client.data.GetConformanceReport(request)).report
+                except (Unavailable, DeadlineExceeded) as error:
+                    await asyncio.sleep(error.retry_after_s or 0.2)
+
+    async def _world(self, client: Client) -> None:
+        self._chapter("2. A world with a policy")
+        await client.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=WORLD, data_presets=[PRESET]))
+        put = worldservicepb.PutPolicyRequest(world_id=WORLD, document=POLICY, make_default=True)
+        policy = (await client.world.PutPolicy(put)).policy
+        self._console.print(f"world [bold]{WORLD}[/bold] on {PRESET}, policy version {policy.version}:")
+        self._console.print(POLICY, style="dim", markup=False)
+        try:
+            bad = worldservicepb.PutPolicyRequest(world_id=WORLD, document=POLICY.replace("sharpe", "sharp"))
+            await client.world.PutPolicy(bad)
+        except QmtlError as refused:
+            self._console.print(f"A misspelt metric is refused at upload: [yellow]{refused}[/yellow]")
+
+    async def _first(self, cut: datetime) -> SubmitResult:
+        self._chapter(f"3. A strategy, evaluated on everything before {cut:%Y-%m-%d %H:%M} UTC")
+        result = await Runner.submit_async(
+            EmaCross(), world=WORLD, data=PRESET, history=History(end=cut), gateway=self._gateway
+        )
+        self._console.print(result)
+        return result
+
+    async def _second(self, cut: datetime) -> SubmitResult:
+        self._chapter("4. A second strategy that shares nodes with the first")
+        result = await Runner.submit_async(
+            EmaTrend(), world=WORLD, data=PRESET, history=History(end=cut), gateway=self._gateway
+        )
+        self._console.print(result)
+        names = ", ".join(result.reused_names)
+        total = len(result.assignments)
+        self._console.print(
+            f"[green]{result.nodes_reused} of its {total} nodes were in the graph already:[/green] {names}"
+        )
+        return result
+
+    async def _activate(self, client: Client, cross: SubmitResult) -> None:
+        self._chapter("5. An operator lets the first one trade on paper")
+        self._console.print("Until now nothing could trade: evaluation never activates by itself.")
+        change = worldservicepb.ActivationChange(
+            strategy_id=cross.strategy_id,
+            side=commonpb.SIDE_LONG,
+            active=True,
+            weight=1.0,
+            stage=worldpb.STAGE_PAPER,
+        )
+        request = worldservicepb.SetActivationRequest(world_id=WORLD, changes=[change], reason="demo")
+        activation = (await client.world.SetActivation(request)).activation
+        mode = commonpb.EffectiveMode.Name(activation.effective_mode).removeprefix("EFFECTIVE_MODE_")
+        self._console.print(
+            f"activation revision {activation.revision}, mode {mode}, fence epoch {activation.epoch}"
+            f"{' (fence pending)' if activation.fence_pending else ', confirmed by brokerage'}"
+        )
+
+    async def _paper(self, client: Client, cross: SubmitResult) -> SessionResult:
+        self._chapter(f"6. Paper: {self._days} days it has not seen, bar by bar through the live path")
+        result = await Runner.run_async(EmaCross(), world=WORLD, data=PRESET, gateway=self._gateway)
+        self._console.print(result)
+        audit = await client.world.ListAudit(worldservicepb.ListAuditRequest(world_id=WORLD))
+        self._console.print(f"The world's audit log has {len(audit.entries)} entries; the newest:")
+        for entry in audit.entries[:5]:
+            at = entry.time.ToDatetime(tzinfo=UTC)
+            self._console.print(
+                f"  {at:%H:%M:%S} {entry.actor} {entry.event} {entry.detail}", style="dim", markup=False
+            )
+        return result
+
+    def _pictures(self, cross: SubmitResult, trend: SubmitResult, paper: SessionResult) -> None:
+        self._chapter("7. Pictures")
+        self._out.mkdir(parents=True, exist_ok=True)
+        cross.plot(self._out / "ema-cross-backtest.png")
+        trend.plot(self._out / "ema-trend-backtest.png")
+        paper.plot(self._out / "ema-cross-paper.png")
+        write_report(self._out, cross, trend, paper)
+        for name in sorted(os.listdir(self._out)):
+            self._console.print(f"  {self._out / name}")
+
+    def _chapter(self, title: str) -> None:
+        self._console.print()
+        self._console.rule(f"[bold]{title}", align="left")
