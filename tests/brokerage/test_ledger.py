@@ -26,6 +26,10 @@ def fill(quantity: int, price: int, fee: int = 0, currency: str = "USD", trade_i
     return Fill(trade_id, quantity, price, fee, currency, Liquidity.TAKER, 0)
 
 
+def numbers(*values: int | str) -> tuple[Decimal, ...]:
+    return tuple(Decimal(value) for value in values)
+
+
 def book(ledger: Ledger, what: Instrument, *trades: tuple[Side, int, int]) -> None:
     for side, quantity, price in trades:
         ledger.book(what, side, fill(quantity, price))
@@ -44,31 +48,31 @@ def test_a_short_earns_when_the_price_falls() -> None:
     ledger = Ledger()
     book(ledger, STOCK, (Side.SELL, 10, 100_00))
     view = ledger.portfolio({"AAPL": 90_00}).positions[0]
-    assert (view.quantity, view.average_price, view.value, view.unrealised) == (-10, 100, -900, 100)
+    assert (view.quantity, view.average_price, view.value, view.unrealised) == numbers(-10, 100, -900, 100)
     book(ledger, STOCK, (Side.BUY, 4, 90_00))
     view = ledger.portfolio({"AAPL": 90_00}).positions[0]
-    assert (view.quantity, view.average_price, view.realised, view.unrealised) == (-6, 100, 40, 60)
+    assert (view.quantity, view.average_price, view.realised, view.unrealised) == numbers(-6, 100, 40, 60)
 
 
 def test_a_flip_closes_at_the_old_cost_and_opens_at_the_new_price() -> None:
     ledger = Ledger()
     book(ledger, STOCK, (Side.BUY, 10, 100_00), (Side.SELL, 25, 120_00))
     view = ledger.portfolio({"AAPL": 110_00}).positions[0]
-    assert (view.quantity, view.average_price, view.realised, view.unrealised) == (-15, 120, 200, 150)
+    assert (view.quantity, view.average_price, view.realised, view.unrealised) == numbers(-15, 120, 200, 150)
 
 
 def test_average_cost_moves_only_when_adding() -> None:
     ledger = Ledger()
     book(ledger, STOCK, (Side.BUY, 10, 100_00), (Side.BUY, 30, 200_00), (Side.SELL, 20, 300_00))
     view = ledger.portfolio({"AAPL": 175_00}).positions[0]
-    assert (view.average_price, view.realised, view.unrealised) == (175, 2500, 0)
+    assert (view.average_price, view.realised, view.unrealised) == numbers(175, 2500, 0)
 
 
 def test_a_multiplier_scales_value_and_profit() -> None:
     ledger = Ledger()
     book(ledger, FUTURE, (Side.BUY, 2, 4000_00))
     view = ledger.portfolio({"ES": 4001_25}).positions[0]
-    assert (view.value, view.unrealised, view.average_price) == (Decimal("400125"), Decimal("125"), 4000)
+    assert (view.value, view.unrealised, view.average_price) == (Decimal("400125"), Decimal("125"), Decimal(4000))
 
 
 def test_a_fee_in_quote_leaves_cash_and_realised_profit_does_not_hold_it() -> None:
@@ -87,7 +91,7 @@ def test_a_fee_in_base_reduces_what_is_received() -> None:
     ledger.book(SPOT, Side.BUY, fill(10**8, 40_000_00, fee, currency))
     view = ledger.portfolio({"BTC-USD": 40_000_00}).positions[0]
     assert view.quantity == Decimal("0.999")
-    assert (view.fees, view.realised, view.unrealised) == (40, 0, 0)
+    assert (view.fees, view.realised, view.unrealised) == numbers(40, 0, 0)
     assert ledger.cash["USD"] == -40_000 * 10**8
 
 

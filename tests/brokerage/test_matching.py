@@ -25,8 +25,7 @@ MINUTE = 60_000_000_000
 
 def bar(minute: int, opened: int, high: int, low: int, close: int, volume: int = 10_000) -> Bar:
     """A bar in whole dollars."""
-    prices = [100 * price for price in (opened, high, low, close)]
-    return Bar(minute * MINUTE, (minute + 1) * MINUTE, *prices, volume)
+    return Bar(minute * MINUTE, (minute + 1) * MINUTE, 100 * opened, 100 * high, 100 * low, 100 * close, volume)
 
 
 def account(profile: BrokerageProfile | None = None) -> SimulatedAccount:
@@ -46,7 +45,8 @@ def kinds(events: list[OrderEvent]) -> list[str]:
 
 def played(made: Order, *bars: Bar, profile: BrokerageProfile | None = None) -> tuple[list[str], Decimal | None]:
     """Submit at minute 1 and show the bars: the kinds of events, and the price of the last fill."""
-    desk, price, seen = account(profile), None, []
+    desk, seen = account(profile), []
+    price: Decimal | None = None
     assert kinds(desk.submit(made, MINUTE)) == ["INITIALIZED", "SUBMITTED", "ACCEPTED"]
     for shown in bars:
         events = desk.on_bar("AAPL", shown)
@@ -58,7 +58,7 @@ def played(made: Order, *bars: Bar, profile: BrokerageProfile | None = None) -> 
 
 
 def test_a_market_order_fills_at_the_open_of_the_first_bar_that_starts_at_its_acceptance() -> None:
-    assert played(order(), bar(1, 101, 105, 99, 103)) == (["FILLED"], 101)
+    assert played(order(), bar(1, 101, 105, 99, 103)) == (["FILLED"], Decimal(101))
 
 
 def test_the_running_bar_never_counts() -> None:
@@ -105,7 +105,7 @@ def test_a_market_order_rests_in_a_bar_without_volume_and_says_so_once() -> None
 )
 def test_limit(side: Side, opened: int, high: int, low: int, close: int, filled: int | None) -> None:
     made = order(side, type=OrderType.LIMIT, limit_price=Decimal(95))
-    assert played(made, bar(1, opened, high, low, close)) == (["FILLED"] if filled else [], filled)
+    assert played(made, bar(1, opened, high, low, close)) == (["FILLED"] if filled else [], filled and Decimal(filled))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_limit(side: Side, opened: int, high: int, low: int, close: int, filled:
 )
 def test_stop_market(side: Side, opened: int, high: int, low: int, filled: int | None) -> None:
     made = order(side, type=OrderType.STOP_MARKET, stop_price=Decimal(105))
-    assert played(made, bar(1, opened, high, low, opened)) == (["FILLED"] if filled else [], filled)
+    assert played(made, bar(1, opened, high, low, opened)) == (["FILLED"] if filled else [], filled and Decimal(filled))
 
 
 def test_slippage_moves_market_and_stop_fills_against_the_trader_to_a_tick() -> None:
@@ -139,8 +139,8 @@ def test_stop_limit_triggers_strictly_stays_triggered_and_fills_at_the_limit() -
     touched, through, back = bar(1, 100, 105, 99, 104), bar(2, 104, 106, 103, 104), bar(3, 104, 104, 101, 102)
     assert played(made, touched) == ([], None)
     assert played(made, touched, through) == (["TRIGGERED"], None)
-    assert played(made, touched, through, back) == (["TRIGGERED", "FILLED"], 103)
-    assert played(made, bar(1, 100, 106, 99, 102)) == (["TRIGGERED", "FILLED"], 103)
+    assert played(made, touched, through, back) == (["TRIGGERED", "FILLED"], Decimal(103))
+    assert played(made, bar(1, 100, 106, 99, 102)) == (["TRIGGERED", "FILLED"], Decimal(103))
 
 
 def test_volume_participation_fills_in_parts_and_full_fill_at_once() -> None:
@@ -239,7 +239,7 @@ def test_columns_and_single_bars_snap_doubles_alike(rows: list[tuple[float, floa
     coin = instrument("BTC-USD", base="BTC", quote="USD", lot="0.00000001")
     columns = np.array(rows, dtype=np.float64).T
     starts = np.arange(len(rows), dtype=np.int64) * MINUTE
-    batch = list(bars_from_doubles(coin, starts, MINUTE, (*columns,)))  # type: ignore[arg-type]  # five rows
+    batch = list(bars_from_doubles(coin, starts, MINUTE, (*columns,)))
     assert batch == [bar_from_doubles(coin, i * MINUTE, MINUTE, row) for i, row in enumerate(rows)]
 
 

@@ -1,0 +1,198 @@
+"""The brokerage of the tests: the real composition or the real process, a feed on a port, channels with tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+
+from brokerage.__main__ import compose
+from brokerage.config import Settings
+from brokerage.domain.orders import Order
+from brokerage.wire import order_to_proto
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as pb
+from qmtl.broker.v1 import service_pb2_grpc as rpc
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import SystemClock
+from qmtl.core.settings import MeshSettings, ServiceSettings
+from qmtl.data.v1 import service_pb2 as datapb
+from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.rpc.auth import (
+    Authenticator,
+    Role,
+    ensure_dev_keys,
+    ensure_service_token,
+    mint_service_token,
+    mint_user_token,
+)
+from qmtl.rpc.channel import connect
+from qmtl.rpc.run import Runtime
+from qmtl.rpc.server import Server
+from tests.brokerage.feed import PLANNED, SESSION, Feed
+from tests.support.nats import free_port
+from tests.support.processes import ROOT, python_env
+
+WAIT_S = 20.0
+T = TypeVar("T")
+
+
+class Mesh:
+    """One brokerage with what it needs around it."""
+
+    def __init__(self, home: Path, nats_url: str, stack: AsyncExitStack) -> None:
+        ensure_dev_keys(home)
+        self.home = home
+        self.nats_url = nats_url
+        self.stack = stack
+        self.feed = Feed()  # type: ignore[abstract]  # planned calls are answered before they reach it
+        self.port = free_port()
+        self.feed_port = 0
+        self.nowhere = free_port()
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        return {
+            "brokerage": f"127.0.0.1:{self.port}",
+            "seamless": f"127.0.0.1:{self.feed_port}",
+            "worldservice": f"127.0.0.1:{self.nowhere}",
+        }
+
+    async def start_feed(self) -> None:
+        settings = ServiceSettings(service="seamless", mesh=MeshSettings(home=self.home), bind="127.0.0.1:0")
+        server = Server(
+            settings,
+            service="seamless",
+            authenticator=Authenticator.from_settings(settings, SystemClock()),
+            clock=SystemClock(),
+        )
+        contract = datapb.DESCRIPTOR.services_by_name["DataService"]
+        server.add(datarpc.add_DataServiceServicer_to_server, self.feed, contract, PLANNED)
+        self.feed_port = await server.start()
+        self.stack.push_async_callback(server.stop, 0.0)
+
+    async def start(self) -> None:
+        """The composition root in this process."""
+        mesh = MeshSettings(home=self.home, nats_url=self.nats_url, addresses=self.addresses)
+        settings = Settings(mesh=mesh, metrics_port=free_port())
+        ensure_service_token(self.home, "brokerage")
+        runtime = Runtime(settings, "brokerage")
+        running = asyncio.create_task(compose(runtime, settings))
+        self.stack.push_async_callback(_stop, runtime, running)
+        await self.ready(running)
+
+    async def spawn(self) -> asyncio.subprocess.Process:
+        """The real process; the test kills it."""
+        environment = {
+            **python_env(),
+            "QMTL__MESH__HOME": str(self.home),
+            "QMTL__MESH__NATS_URL": self.nats_url,
+            "QMTL__MESH__ADDRESSES": str(dict(self.addresses)).replace("'", '"'),
+            "QMTL__BROKERAGE__METRICS_PORT": str(free_port()),
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "brokerage", env=environment, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
+        )
+        self.stack.push_async_callback(_end, process)
+        return process
+
+    def client(
+        self, *, role: Role | None = Role.OPERATOR, service: str = "gateway", worlds: list[str] | None = None
+    ) -> Client:
+        """A channel as the gateway's, with a user's token behind it unless told otherwise."""
+        token = mint_service_token(self.home, service)
+        user = mint_user_token(self.home, role, "alice", worlds) if role is not None else ""
+        channel = connect(
+            f"127.0.0.1:{self.port}",
+            service_token=lambda: token,
+            user_token=(lambda: user) if user else None,
+        )
+        self.stack.push_async_callback(channel.close)
+        return Client(rpc.BrokerageServiceStub(channel))
+
+    async def ready(self, running: asyncio.Task[None] | None = None) -> None:
+        """Wait until the port answers."""
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}") as channel:
+            async with asyncio.timeout(WAIT_S):
+                await channel.channel_ready()
+        assert running is None or not running.done()
+
+
+class Client:
+    """The calls the tests make, with their defaults."""
+
+    def __init__(self, stub: rpc.BrokerageServiceAsyncStub) -> None:
+        self.stub = stub
+
+    async def open(self, account: str = "acc") -> pb.OpenPaperAccountResponse:
+        request = pb.OpenPaperAccountRequest(
+            account=account, world_id="w1", data_preset="demo", data_session_id=SESSION
+        )
+        return await self.stub.OpenPaperAccount(request)
+
+    async def fence(self, epoch: int, state: str = "OPEN", mode: str = "PAPER") -> pb.SetFenceResponse:
+        return await self.stub.SetFence(
+            pb.SetFenceRequest(
+                world_id="w1", epoch=epoch, state=f"FENCE_STATE_{state}", effective_mode=f"EFFECTIVE_MODE_{mode}"
+            )
+        )
+
+    async def submit(self, order: Order, epoch: int = 1, domain: str = "DRYRUN") -> pb.SubmitOrderResponse:
+        gate = pb.GateStamp(epoch=epoch, weight="1", execution_domain=f"EXECUTION_DOMAIN_{domain}")
+        return await self.stub.SubmitOrder(pb.SubmitOrderRequest(order=order_to_proto(order), gate=gate))
+
+    async def fills(self, account: str = "acc") -> list[brokerpb.Fill]:
+        page = commonpb.PageRequest(page_size=1000)
+        return list((await self.stub.ListFills(pb.ListFillsRequest(account=account, page=page))).fills)
+
+    async def portfolio(self, account: str = "acc") -> brokerpb.Portfolio:
+        return (await self.stub.GetPortfolio(pb.GetPortfolioRequest(account=account))).portfolio
+
+    async def order(self, client_order_id: str) -> brokerpb.OrderStatus:
+        return (await self.stub.GetOrder(pb.GetOrderRequest(key=key(client_order_id)))).status
+
+    async def venue_minute(self) -> int:
+        """Minutes the venue has processed of the first account's feed."""
+        status = await self.stub.GetVenueStatus(pb.GetVenueStatusRequest())
+        return status.accounts[0].venue_time.seconds // 60
+
+
+def key(client_order_id: str) -> pb.OrderKey:
+    return pb.OrderKey(account="acc", world_id="w1", strategy_id="s1", client_order_id=client_order_id)
+
+
+async def until(ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
+    """Ask until the answer holds; fails after the deadline with the last answer."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        answer = await ask()
+        if holds(answer):
+            return answer
+        assert time.monotonic() < deadline, f"still {answer}"
+        await asyncio.sleep(0.02)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+async def _stop(runtime: Runtime, running: asyncio.Task[None]) -> None:
+    runtime.stop()
+    await running
+    await runtime.close()
+
+
+@asynccontextmanager
+async def running_mesh(home: Path, nats_url: str) -> AsyncIterator[Mesh]:
+    async with AsyncExitStack() as stack:
+        mesh = Mesh(home, nats_url, stack)
+        await mesh.start_feed()
+        yield mesh

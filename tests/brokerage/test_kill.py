@@ -1,0 +1,118 @@
+"""The real process under SIGKILL: no answered order is lost, no fill is made twice, the books are their replay."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import nats
+import pytest
+
+from brokerage.domain.orders import Side
+from controlbus.database import Database
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as pb
+from qmtl.core.errors import DeadlineExceeded, Unavailable
+from qmtl.rpc.auth import ensure_service_token
+from tests.brokerage.mesh import Client, Mesh, running_mesh, until
+from tests.brokerage.samples import Book, bar, order
+
+KILLS = 4
+ORDERS_PER_ROUND = 25
+
+
+async def accepted(client: Client, number: int) -> str | None:
+    """Submit one order; its id if it was answered. A broken call is tried again with the same id."""
+    side = Side.BUY if number % 3 else Side.SELL
+    with suppress(Unavailable, DeadlineExceeded):
+        answer = await client.submit(order(f"o{number}", side, 1))
+        return answer.status.order.client_order_id
+    return None
+
+
+async def one_round(
+    mesh: Mesh, client: Client, process: asyncio.subprocess.Process, first: int, rng: random.Random
+) -> list[str]:
+    """Orders and bars while the process is killed at a random moment; the ids that were answered."""
+    fatal = rng.randrange(ORDERS_PER_ROUND)
+    answered: list[str] = []
+    for number in range(first, first + ORDERS_PER_ROUND):
+        if number - first == fatal:
+            asyncio.get_running_loop().call_later(rng.random() * 0.01, process.kill)
+        name = await accepted(client, number)
+        answered += [name] if name else []
+        if number % 2:
+            mesh.feed.push(bar(number, 100 + number % 7))
+    await process.wait()
+    assert process.returncode == -signal.SIGKILL
+    return answered
+
+
+@pytest.mark.timeout(180)
+async def test_nothing_answered_is_lost_and_nothing_is_done_twice(tmp_path: Path, nats_url: str) -> None:
+    rng = random.Random(7)
+    async with running_mesh(tmp_path, nats_url) as mesh:
+        ensure_service_token(mesh.home, "brokerage")
+        process = await mesh.spawn()
+        await mesh.ready()
+        client = mesh.client()
+        await client.open()
+        await mesh.client(role=None, service="worldservice").fence(1)
+        mesh.feed.push(bar(0))
+        await until(client.venue_minute, lambda minute: minute >= 1)
+        answered: list[str] = []
+        number = 1
+        for _ in range(KILLS):
+            answered += await one_round(mesh, client, process, number, rng)
+            number += ORDERS_PER_ROUND
+            process = await mesh.spawn()
+            await mesh.ready()
+        for again in range(1, number):
+            await until(partial(accepted, client, again), bool)
+        mesh.feed.push(bar(number, 100), bar(number + 1, 100))
+        await until(client.venue_minute, lambda minute: minute >= number + 2)
+        await check(mesh, client, answered, number - 1)
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+        db = Database(f"sqlite:///{mesh.home.absolute() / 'state' / 'brokerage.db'}")
+        assert await Book(db).verify() == 1
+        await db.close()
+
+
+async def check(mesh: Mesh, client: Client, answered: list[str], count: int) -> None:
+    """Every answered order is there, every filled order filled exactly its quantity once, every event left once."""
+    fills = await client.fills()
+    assert len({fill.trade_id for fill in fills}) == len(fills)
+    by_order = [fill.client_order_id for fill in fills]
+    assert len(set(by_order)) == len(by_order)
+    assert [fill.sequence for fill in fills] == list(range(1, len(fills) + 1))
+    for name in dict.fromkeys(answered):
+        status = await client.order(name)
+        assert status.view in (brokerpb.ORDER_VIEW_FILLED, brokerpb.ORDER_VIEW_DENIED)
+        assert (status.view == brokerpb.ORDER_VIEW_FILLED) == (name in by_order)
+    signed = sum(1 if fill.side == brokerpb.ORDER_SIDE_BUY else -1 for fill in fills)
+    held = (await client.portfolio()).positions
+    assert held[0].quantity == str(signed)
+    assert len(fills) > count // 3
+    await published(mesh, client)
+
+
+async def published(mesh: Mesh, client: Client) -> None:
+    """Every event of the log reaches ORDERS, in order and once, after the outbox has drained."""
+    await until(lambda: client.stub.GetStatus(pb.GetStatusRequest()), lambda found: found.status.outbox_depth == 0)
+    events: list[int] = []
+    bus = await nats.connect(mesh.nats_url)
+    try:
+        reader = await bus.jetstream().subscribe("qmtl.orders.w1.acc", ordered_consumer=True)
+        last = (await client.portfolio()).sequence
+        while not events or events[-1] != last:
+            message = await reader.next_msg(timeout=10)
+            events.append(brokerpb.OrderEvent.FromString(message.data).sequence)
+    finally:
+        await bus.close()
+    mine = events[len(events) - 1 - events[::-1].index(1) :]
+    assert mine == list(range(1, last + 1))

@@ -1,0 +1,320 @@
+"""The servicer over a real wire, with a real nats-server, a feed on a port and the real composition root."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import nats
+import pytest
+from google.protobuf.message import Message
+
+from brokerage.domain.orders import Scope, Side
+from brokerage.domain.states import OrderType
+from brokerage.service import PLANNED
+from brokerage.wire import order_to_proto
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as pb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import (
+    Conflict,
+    DeadlineExceeded,
+    InvalidRequest,
+    NotBuilt,
+    NotFound,
+    NotReady,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+)
+from qmtl.rpc.auth import Role
+from tests.brokerage.feed import SESSION
+from tests.brokerage.mesh import Client, Mesh, key, running_mesh, until
+from tests.brokerage.samples import MINUTE, bar, order
+
+
+@pytest.fixture
+async def mesh(tmp_path: Path, nats_url: str) -> AsyncIterator[Mesh]:
+    async with running_mesh(tmp_path, nats_url) as made:
+        await made.start()
+        yield made
+
+
+@pytest.fixture
+async def client(mesh: Mesh) -> Client:
+    """A client of an open account in an open world whose venue has seen the first bar."""
+    made = mesh.client()
+    await made.open()
+    await mesh.client(role=None, service="worldservice").fence(1)
+    mesh.feed.push(bar(0))
+    await until(made.venue_minute, lambda minute: minute >= 1)
+    return made
+
+
+async def test_an_order_goes_from_submission_to_portfolio(mesh: Mesh, client: Client) -> None:
+    answer = await client.submit(order("o1"))
+    assert answer.status.state == brokerpb.ORDER_STATE_ACCEPTED
+    assert (await client.submit(order("o1"))).duplicate
+    mesh.feed.push(bar(1, 101))
+    fills = await until(client.fills, lambda found: len(found) == 1)
+    assert (fills[0].price, fills[0].quantity, fills[0].fee, fills[0].fee_currency) == ("101", "10", "1.01", "USD")
+    status = await client.order("o1")
+    assert (status.view, status.average_price, status.fees["USD"]) == (brokerpb.ORDER_VIEW_FILLED, "101", "1.01")
+    book = await client.portfolio()
+    assert (book.equity, book.positions[0].quantity, book.cash[0].settled) == ("100008.99", "10", "98988.99")
+
+
+async def test_order_events_and_fills_reach_their_streams(mesh: Mesh, client: Client) -> None:
+    scope = Scope("acc", "w1", "s1")
+    await client.submit(replace(order("o1"), scope=scope))
+    mesh.feed.push(bar(1))
+    await until(client.fills, lambda found: len(found) == 1)
+    bus = await nats.connect(mesh.nats_url)
+    try:
+        stream = bus.jetstream()
+
+        async def last_fill() -> bytes:
+            try:
+                found = await stream.get_last_msg("FILLS", "qmtl.fills.w1.acc")
+            except nats.js.errors.NotFoundError:
+                return b""
+            return found.data or b""
+
+        body = await until(last_fill, bool)
+        assert brokerpb.Fill.FromString(body).client_order_id == "o1"
+    finally:
+        await bus.close()
+
+
+async def test_the_event_stream_gives_a_snapshot_then_events_and_resumes(mesh: Mesh, client: Client) -> None:
+    await client.submit(order("o1"))
+    call = client.stub.StreamOrderEvents(pb.StreamOrderEventsRequest(account="acc"))
+    kinds: list[int] = []
+    sequences: list[int] = []
+    async for part in call:
+        if part.WhichOneof("part") == "snapshot":
+            assert [status.order.client_order_id for status in part.snapshot.statuses] == ["o1"]
+            sequences.append(part.snapshot.sequence)
+            mesh.feed.push(bar(1))
+            continue
+        kinds += [event.kind for event in part.events.events]
+        sequences += [event.sequence for event in part.events.events]
+        break
+    call.cancel()
+    assert kinds == [brokerpb.ORDER_EVENT_KIND_FILLED]
+    assert sequences == [3, 4]
+    resumed = client.stub.StreamOrderEvents(pb.StreamOrderEventsRequest(account="acc", after_sequence=1))
+    async for part in resumed:
+        assert [event.sequence for event in part.events.events] == [2, 3, 4]
+        break
+    resumed.cancel()
+    with pytest.raises(InvalidRequest, match="E_RESUME_UNKNOWN"):
+        async for _ in client.stub.StreamOrderEvents(pb.StreamOrderEventsRequest(account="acc", after_sequence=99)):
+            pass
+
+
+async def test_the_portfolio_stream_tells_of_each_change(mesh: Mesh, client: Client) -> None:
+    await client.submit(order("o1"))
+    call = client.stub.StreamPortfolio(pb.StreamPortfolioRequest(account="acc"))
+    books = []
+    async for part in call:
+        books.append(part.portfolio)
+        if len(books) == 1:
+            mesh.feed.push(bar(1))
+        if books[-1].positions:
+            break
+    call.cancel()
+    assert (books[0].equity, books[-1].equity) == ("100000", "100009")
+
+
+async def test_listing_pages_newest_first(client: Client) -> None:
+    for number in range(5):
+        await client.submit(order(f"o{number}"))
+    page = commonpb.PageRequest(page_size=2)
+    first = await client.stub.ListOrders(pb.ListOrdersRequest(account="acc", page=page))
+    page.page_token = first.page.next_page_token
+    second = await client.stub.ListOrders(pb.ListOrdersRequest(account="acc", page=page))
+    names = [status.order.client_order_id for status in (*first.statuses, *second.statuses)]
+    assert names == ["o4", "o3", "o2", "o1"]
+    page.page_token = "x"
+    with pytest.raises(InvalidRequest, match="E_PAGE"):
+        await client.stub.ListOrders(pb.ListOrdersRequest(account="acc", page=page))
+
+
+async def test_cancel_and_cash_reservations(client: Client) -> None:
+    await client.submit(order("o1", type=OrderType.LIMIT, limit_price=Decimal(90)))
+    cash = (await client.stub.GetCash(pb.GetCashRequest(account="acc"))).balances[0]
+    assert (cash.settled, cash.reserved) == ("100000", "900.90000001")
+    canceled = await client.stub.CancelOrder(pb.CancelOrderRequest(key=key("o1")))
+    assert canceled.status.view == brokerpb.ORDER_VIEW_CANCELED
+    assert (await client.stub.GetCash(pb.GetCashRequest(account="acc"))).balances[0].reserved == "0"
+    await client.submit(order("o2"))
+    swept = await client.stub.CancelAll(pb.CancelAllRequest(account="acc"))
+    assert [status.order.client_order_id for status in swept.statuses] == ["o2"]
+
+
+async def test_positions_by_strategy_and_netted(mesh: Mesh, client: Client) -> None:
+    await client.submit(order("o1"))
+    await client.submit(replace(order("o2", quantity=5), scope=Scope("acc", "w1", "s2")))
+    mesh.feed.push(bar(1))
+    await until(client.fills, lambda found: len(found) == 2)
+    apart = await client.stub.ListPositions(pb.ListPositionsRequest(account="acc"))
+    assert [(held.strategy_id, held.quantity) for held in apart.positions] == [("s1", "10"), ("s2", "5")]
+    one = await client.stub.ListPositions(pb.ListPositionsRequest(account="acc", strategy_id="s2"))
+    assert [held.quantity for held in one.positions] == ["5"]
+    netted = await client.stub.ListPositions(pb.ListPositionsRequest(account="acc", netted=True))
+    assert [(held.strategy_id, held.quantity) for held in netted.positions] == [("", "15")]
+
+
+async def test_fences_over_the_wire(mesh: Mesh, client: Client) -> None:
+    keeper = mesh.client(role=None, service="worldservice")
+    frozen = await keeper.fence(2, "FROZEN")
+    assert (frozen.fence.epoch, list(frozen.on_the_wire)) == (2, [])
+    with pytest.raises(NotReady, match="E_STALE_EPOCH") as caught:
+        await client.submit(order("o1"), epoch=1)
+    assert caught.value.metadata["epoch"] == "2"
+    with pytest.raises(NotFound, match="E_ORDER_UNKNOWN"):
+        await client.order("o1")
+    denied = await client.submit(order("o1"), epoch=2)
+    assert (denied.status.state, denied.status.denial) == (brokerpb.ORDER_STATE_DENIED, brokerpb.DENIAL_FENCED)
+    fence = (await client.stub.GetFence(pb.GetFenceRequest(world_id="w1"))).fence
+    assert (fence.epoch, fence.state) == (2, brokerpb.FENCE_STATE_FROZEN)
+    never = (await client.stub.GetFence(pb.GetFenceRequest(world_id="w9"))).fence
+    assert (never.epoch, never.state) == (0, brokerpb.FENCE_STATE_FROZEN)
+    with pytest.raises(NotReady, match="E_STALE_EPOCH"):
+        await keeper.fence(1)
+    await keeper.fence(3, mode="LIVE")
+    live = await client.submit(order("o2"), epoch=3, domain="LIVE")
+    assert live.status.denial == brokerpb.DENIAL_NO_LIVE_VENUE
+
+
+async def test_trading_state_is_set_by_operators_and_obeyed(mesh: Mesh, client: Client) -> None:
+    request = pb.SetTradingStateRequest(account="acc", state=brokerpb.TRADING_STATE_HALTED, reason="test")
+    answer = await client.stub.SetTradingState(request)
+    assert answer.account.trading_state == brokerpb.TRADING_STATE_HALTED
+    assert (await client.submit(order("o1"))).status.denial == brokerpb.DENIAL_TRADING_HALTED
+
+
+async def test_an_order_decided_on_a_bar_the_venue_has_not_seen_waits_for_it(mesh: Mesh, client: Client) -> None:
+    mesh.feed.push(bar(1), bar(2))
+    answer = await client.submit(order("o1", decided_ns=3 * MINUTE))
+    assert answer.status.state == brokerpb.ORDER_STATE_ACCEPTED
+    assert await client.venue_minute() >= 3
+    mesh.feed.push(bar(3, 107))
+    fills = await until(client.fills, lambda found: len(found) == 1)
+    assert fills[0].price == "107"
+
+
+async def test_a_broken_bar_is_skipped_and_the_feed_goes_on(mesh: Mesh, client: Client) -> None:
+    await client.submit(order("o1"))
+    mesh.feed.push(replace(bar(1), open=10**30), bar(2, 103))
+    fills = await until(client.fills, lambda found: len(found) == 1)
+    assert fills[0].price == "103"
+
+
+async def test_the_end_of_a_session_is_told_and_nothing_is_lost(mesh: Mesh, client: Client) -> None:
+    await client.submit(order("o1"))
+    mesh.feed.push(bar(1))
+    mesh.feed.end()
+    status = await until(
+        lambda: client.stub.GetVenueStatus(pb.GetVenueStatusRequest()), lambda found: "has ended" in found.detail
+    )
+    assert status.state == brokerpb.VENUE_STATE_CONNECTED
+    assert len(await client.fills()) == 1
+    assert (await client.stub.GetStatus(pb.GetStatusRequest())).accounts == 1
+
+
+async def test_refusals_name_what_is_wrong(mesh: Mesh, client: Client) -> None:
+    stub = client.stub
+    good = pb.SubmitOrderRequest(
+        order=order_to_proto(order("o1")),
+        gate=pb.GateStamp(epoch=1, weight="1", execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN),
+    )
+    changes: list[tuple[str, str, str | int, str]] = [
+        ("order", "quantity", "NaN", "E_DECIMAL"),
+        ("order", "quantity", "-1", "E_ORDER_MALFORMED"),
+        ("order", "limit_price", "5", "E_ORDER_MALFORMED"),
+        ("order", "side", 0, "E_ENUM"),
+        ("order", "type", 99, "E_ENUM"),
+        ("order", "client_order_id", "", "E_NAME"),
+        ("order", "venue", "binance", "E_VENUE_UNKNOWN"),
+        ("gate", "weight", "", "E_DECIMAL"),
+        ("gate", "weight", "1.1", "E_GATE_STAMP"),
+        ("gate", "execution_domain", 0, "E_ENUM"),
+    ]
+    for part, field, value, reason in changes:
+        request = pb.SubmitOrderRequest()
+        request.CopyFrom(good)
+        setattr(request.order if part == "order" else request.gate, field, value)
+        with pytest.raises(InvalidRequest, match=reason):
+            await stub.SubmitOrder(request)
+    with pytest.raises(NotFound, match="E_ACCOUNT_UNKNOWN"):
+        await client.portfolio("nobody")
+    await client.submit(order("o1"))
+    with pytest.raises(Conflict, match="E_ORDER_CONFLICT"):
+        await client.submit(order("o1", Side.SELL))
+    with pytest.raises(NotFound, match="E_VENUE_UNKNOWN"):
+        await stub.GetVenueStatus(pb.GetVenueStatusRequest(venue="mars"))
+
+
+async def test_accounts_are_opened_with_sound_settings_only(mesh: Mesh, client: Client) -> None:
+    good = pb.OpenPaperAccountRequest(account="two", world_id="w1", data_preset="demo", data_session_id=SESSION)
+    for field, value, kind, reason in (
+        ("account", "Bad Name", InvalidRequest, "E_NAME"),
+        ("data_preset", "nope", NotFound, "E_PRESET_UNKNOWN"),
+        ("data_session_id", "", InvalidRequest, "E_DATA_SESSION_REQUIRED"),
+        ("starting_cash", "-5", InvalidRequest, "E_DECIMAL"),
+        ("fee_rate", "0.5", InvalidRequest, "E_DECIMAL"),
+        ("base_currency", "EUR", InvalidRequest, "E_NAME"),
+    ):
+        request = pb.OpenPaperAccountRequest()
+        request.CopyFrom(good)
+        setattr(request, field, value)
+        with pytest.raises(kind, match=reason):
+            await client.stub.OpenPaperAccount(request)
+    opened = (await client.stub.OpenPaperAccount(good)).account
+    assert (opened.starting_cash, opened.fee_rate, opened.venue) == ("100000", "0.001", "paper")
+    assert (await client.stub.OpenPaperAccount(good)).account.created_at == opened.created_at
+    good.starting_cash = "5"
+    with pytest.raises(Conflict, match="E_ACCOUNT_CONFLICT"):
+        await client.stub.OpenPaperAccount(good)
+
+
+async def test_who_may_do_what(mesh: Mesh, client: Client) -> None:
+    elsewhere = mesh.client(worlds=["w2"])
+    with pytest.raises(PermissionDenied, match="E_WORLD_FORBIDDEN"):
+        await elsewhere.portfolio()
+    with pytest.raises(PermissionDenied, match="E_WORLD_FORBIDDEN"):
+        await elsewhere.submit(order("o1"))
+    assert not (await elsewhere.stub.GetVenueStatus(pb.GetVenueStatusRequest())).accounts
+    stranger = mesh.client(service="seamless")
+    with pytest.raises(PermissionDenied):
+        await stranger.submit(order("o1"))
+    nobody = mesh.client(role=None, service="seamless")
+    with pytest.raises((PermissionDenied, Unauthenticated)):
+        await nobody.portfolio()
+
+
+@pytest.mark.parametrize("name", sorted(PLANNED))
+async def test_what_is_not_built_says_which_part_will_build_it(client: Client, name: str) -> None:
+    answers: Mapping[str, Callable[[], Awaitable[Message]]] = {
+        "SubmitOrderList": lambda: client.stub.SubmitOrderList(pb.SubmitOrderListRequest()),
+        "ReplaceOrder": lambda: client.stub.ReplaceOrder(pb.ReplaceOrderRequest()),
+        "BookFills": lambda: client.stub.BookFills(iter([pb.BookFillsRequest()])),
+        "ReconcileVenue": lambda: client.stub.ReconcileVenue(pb.ReconcileVenueRequest()),
+    }
+    with pytest.raises(NotBuilt) as caught:
+        await answers[name]()
+    assert caught.value.metadata["part"] == PLANNED[name]
+
+
+async def test_a_reader_without_the_role_is_not_let_to_change(mesh: Mesh, client: Client) -> None:
+    """worldservice is not there to say that the reader was granted more, so the answer is no."""
+    reader = mesh.client(role=Role.READER)
+    assert (await reader.portfolio()).account == "acc"
+    request = pb.SetTradingStateRequest(account="acc", state=brokerpb.TRADING_STATE_HALTED)
+    with pytest.raises((Unavailable, DeadlineExceeded)):
+        await reader.stub.SetTradingState(request, timeout=1.0)
+    assert (await client.submit(order("o1"))).status.state == brokerpb.ORDER_STATE_ACCEPTED
