@@ -18,6 +18,7 @@ from gateway import store
 from gateway.contexts import resolve
 from gateway.domain.submissions import State, backoff_s
 from gateway.peers import Peers
+from qmtl.core import identity
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable
 from qmtl.dag.v1 import service_pb2 as dagservicepb
@@ -147,7 +148,7 @@ class Workers:
         """All chunks of the diff as one; a lost stream is asked again under the same request_id."""
         whole = dagservicepb.DiffChunk()
         diff = dagservicepb.DiffRequest(
-            request_id=record.strategy_id,
+            request_id=_diff_id(record, outcomes),
             strategy_id=record.strategy_id,
             dag=request.dag,
             contexts=[outcome.context for outcome in outcomes],
@@ -162,3 +163,9 @@ class Workers:
         if not whole.HasField("summary"):
             raise Unavailable("E_DIFF_CUT", "dagmanager's answer ended before its last chunk")
         return whole
+
+
+def _diff_id(record: store.Record, outcomes: Sequence[gatewaypb.WorldOutcome]) -> str:
+    """The same for a claim done again; another once the contexts are decided otherwise: that is another question."""
+    decided = b"".join(outcome.context.SerializeToString(deterministic=True) for outcome in outcomes)
+    return f"{record.strategy_id}/{identity.digest(decided)[7:23]}"
