@@ -1,0 +1,148 @@
+"""The core loop through real processes, undisturbed and with every one of them killed once in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from examples.ema_cross import EmaCross
+from examples.ema_trend import EmaTrend
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.cli.plan import NATS, free_plan
+from qmtl.cli.up import Mesh
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.settings import SERVICES
+from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.sdk import Runner
+from qmtl.sdk.client import Client, Gateway, open_client
+from qmtl.sdk.submission import History
+from qmtl.sdk.submitted import SubmitResult
+from qmtl.sdk.traded import SessionResult
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+WORLD, PRESET = "loop", "demo.btc.15m"
+CUT = datetime(2021, 12, 25, 13, 30, tzinfo=UTC)
+POLICY = """
+data_currency: {max_lag: 1d, min_history: 30d}
+selection: {gates: {and: ["n_trades >= 1"]}, score: "sharpe", topk: {total: 4}}
+"""
+SEED = 20211225
+
+
+@pytest.fixture
+async def own_mesh(tmp_path: Path) -> AsyncIterator[Mesh]:
+    """A mesh that may be broken."""
+    async with Mesh(free_plan(tmp_path / "home")) as mesh:
+        yield mesh
+
+
+async def prepare(client: Client) -> None:
+    await client.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=WORLD, data_presets=[PRESET]))
+    put = worldservicepb.PutPolicyRequest(world_id=WORLD, document=POLICY, make_default=True)
+    await client.world.PutPolicy(put)
+
+
+async def activate(client: Client, strategy_id: str) -> worldpb.ActivationEnvelope:
+    change = worldservicepb.ActivationChange(
+        strategy_id=strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=worldpb.STAGE_PAPER
+    )
+    request = worldservicepb.SetActivationRequest(world_id=WORLD, changes=[change])
+    return (await client.world.SetActivation(request)).activation
+
+
+async def kill_each_once(mesh: Mesh, paper: asyncio.Task[SessionResult]) -> list[str]:
+    """SIGKILL every process in a seeded order, each once the one before answers again; those killed while it ran."""
+    names = [*SERVICES, NATS]
+    random.Random(SEED).shuffle(names)
+    during = []
+    for name in names:
+        pid = mesh.kill(name, signal.SIGKILL)
+        if not paper.done():
+            during.append(name)
+        await mesh.ready(name, other_than=pid, timeout_s=60)
+    return during
+
+
+async def check_books(client: Client, paper: SessionResult) -> None:
+    """Brokerage's own records agree with each other and with what the runner rebuilt from the fills."""
+    assert paper.books_agree
+    account = paper.account.account
+    fills = (await client.brokerage.ListFills(brokerservicepb.ListFillsRequest(account=account))).fills
+    assert [fill.sequence for fill in fills] == list(range(1, len(fills) + 1))
+    assert max(Counter(fill.trade_id for fill in fills).values()) == 1
+    orders = (await client.brokerage.ListOrders(brokerservicepb.ListOrdersRequest(account=account))).statuses
+    assert max(Counter(status.order.client_order_id for status in orders).values()) == 1
+    filled = [status for status in orders if status.state == brokerpb.ORDER_STATE_FILLED]
+    assert {fill.client_order_id for fill in fills} == {status.order.client_order_id for status in filled}
+    for status in filled:
+        assert status.cumulative_quantity == status.working_quantity
+    assert len(filled) >= 2
+
+
+async def submit(strategy: EmaCross | EmaTrend, gateway: Gateway) -> SubmitResult:
+    return await Runner.submit_async(strategy, world=WORLD, history=History(end=CUT), gateway=gateway)
+
+
+@pytest.mark.timeout(240)
+async def test_loop_completes_undisturbed_and_shares_nodes(own_mesh: Mesh) -> None:
+    gateway = Gateway(address=own_mesh.address("gateway"), home=own_mesh.home)
+    async with open_client(gateway) as client:
+        await prepare(client)
+        cross = await submit(EmaCross(), gateway)
+        trend = await submit(EmaTrend(), gateway)
+        assert cross.nodes_reused == 0
+        assert trend.reused_names == ("BTC-USD", "ema_192")
+        again = await submit(EmaCross(), gateway)
+        assert again.attached
+        assert again.strategy_id == cross.strategy_id
+        assert again.replay.equity == cross.replay.equity
+        activation = await activate(client, cross.strategy_id)
+        assert activation.effective_mode == commonpb.EFFECTIVE_MODE_PAPER
+        paper = await Runner.run_async(EmaCross(), world=WORLD, gateway=gateway)
+        await check_books(client, paper)
+
+
+@pytest.mark.timeout(300)
+async def test_loop_completes_although_every_process_is_killed_once(own_mesh: Mesh) -> None:
+    gateway = Gateway(address=own_mesh.address("gateway"), home=own_mesh.home, patience_s=120.0)
+    async with open_client(gateway) as client:
+        await prepare(client)
+        cross = await submit(EmaCross(), gateway)
+        activation = await activate(client, cross.strategy_id)
+        paper_run = asyncio.create_task(Runner.run_async(EmaCross(), world=WORLD, gateway=gateway))
+        killing = asyncio.create_task(kill_each_once(own_mesh, paper_run))
+        trend = await submit(EmaTrend(), gateway)
+        paper = await paper_run
+        during = await killing
+        assert len(during) >= len(SERVICES) - 2, f"only {during} were killed while it ran"
+        assert trend.status == "COMPLETED"
+        await check_books(client, paper)
+        await check_nothing_was_lost_or_doubled(client, cross, trend, activation)
+
+
+async def check_nothing_was_lost_or_doubled(
+    client: Client, cross: SubmitResult, trend: SubmitResult, activation: worldpb.ActivationEnvelope
+) -> None:
+    """Acknowledged facts are all there, once."""
+    listed = await client.gateway.ListStrategies(gatewayservicepb.ListStrategiesRequest(world_id=WORLD))
+    assert {s.strategy_id for s in listed.strategies} == {cross.strategy_id, trend.strategy_id}
+    assert {s.state for s in listed.strategies} == {controlpb.STRATEGY_STATE_COMPLETED}
+    for strategy_id in (cross.strategy_id, trend.strategy_id):
+        request = gatewayservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
+        entries = (await client.gateway.GetStrategyHistory(request)).entries
+        assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
+        assert [entry.state for entry in entries].count(controlpb.STRATEGY_STATE_COMPLETED) == 1
+    bindings = (await client.world.ListBindings(worldservicepb.ListBindingsRequest(world_id=WORLD))).bindings
+    assert sorted(binding.strategy_id for binding in bindings) == sorted((cross.strategy_id, trend.strategy_id))
+    now = (await client.world.GetActivation(worldservicepb.GetActivationRequest(world_id=WORLD))).activation
+    assert (now.revision, now.state_hash, now.epoch) == (activation.revision, activation.state_hash, activation.epoch)
