@@ -1,6 +1,6 @@
 """Compares the contracts with the last commit on main, so that no wire break lands unseen.
 
-A break that is meant (before 0.1.0) is stated in CHANGELOG.md under Unreleased as a line that begins "- Contract break:".
+A break that is meant (before 0.1.0) is stated in CHANGELOG.md under Unreleased: a line beginning "- Contract break:".
 """
 
 import subprocess

@@ -35,8 +35,7 @@ def draw_replay(title: str, replay: Replay, bars: Sequence[Bars], path: Path) ->
     middle.set_ylabel("drawdown (%)")
     for series in bars:
         shown = series.between(int(replay.time_ns[0])) if len(replay.time_ns) else series
-        closes = [to_datetime(time_ns) for time_ns in shown.close_ns.tolist()]
-        bottom.plot(closes, shown.values[:, _CLOSE], linewidth=0.8, color="#555555", label=series.symbol)
+        bottom.plot(*_line(shown), linewidth=0.8, color="#555555", label=series.symbol)
         for side, marker, colour in ((1, "^", "#2e7d32"), (-1, "v", "#b3423a")):
             marked, prices = _marks(replay.fills, series.symbol, side)
             bottom.scatter(marked, prices, marker=marker, color=colour, s=28, zorder=3)
@@ -46,6 +45,16 @@ def draw_replay(title: str, replay: Replay, bars: Sequence[Bars], path: Path) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     return path
+
+
+def _line(series: Bars) -> tuple[list[datetime], list[float]]:
+    """Closes over time, broken where bars are missing: a gap is shown as one, not bridged."""
+    times, closes = [to_datetime(time_ns) for time_ns in series.close_ns.tolist()], series.values[:, _CLOSE].tolist()
+    gaps = np.flatnonzero(series.open_ns[1:] > series.close_ns[:-1]).tolist()
+    for at in reversed(gaps):
+        times.insert(at + 1, times[at])
+        closes.insert(at + 1, float("nan"))
+    return times, closes
 
 
 def _marks(fills: Sequence[FillEvent], symbol: str, side: int) -> tuple[list[datetime], list[float]]:
