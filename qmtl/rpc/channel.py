@@ -31,6 +31,7 @@ from qmtl.rpc.metrics import Metrics
 from qmtl.rpc.streams import ReadingCall, TwoWayCall, WritingCall
 
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+KEEPALIVE_MS: Final = 30_000  # above the server's minimum, see server.py, or it ends our connections
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 Metadata = aio.Metadata | Iterable[tuple[str, str | bytes]] | Mapping[str, str] | None
@@ -281,8 +282,7 @@ def _options() -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
         ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-        # Must stay above the server's minimum of 20 s, see server.py.
-        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),

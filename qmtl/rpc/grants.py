@@ -46,7 +46,10 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "dagmanager": _each(WORLD, "GetWorld ListBindings"),
     # Prices for simulated venues, and the world behind a fence.
     "brokerage": (
-        *_each(DATA, "Fetch Subscribe OpenDataSession GetDataSession GetCoverage ListDatasets ListPresets GetStatus"),
+        *_each(
+            DATA,
+            "Fetch Subscribe ConfirmBars OpenDataSession GetDataSession GetCoverage ListDatasets ListPresets GetStatus",
+        ),
         *_each(WORLD, "GetWorld GetActivation GetSession GetEffectiveRole"),
     ),
     # A replay moves the watermark of its world's session.

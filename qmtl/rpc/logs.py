@@ -22,6 +22,7 @@ _SECRET_KEYS: Final = re.compile(r"token|secret|password|passwd|authorization|ap
 _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _BEARER: Final = re.compile(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]{8,}")
 _USERINFO: Final = re.compile(r"(://[^/\s:@]*:)[^@\s/]+(@)")
+_FIRST: Final = ("timestamp", "level", "service", "logger", "event")  # where the eye looks
 _QUIET: Final = ("asyncio", "nats", "alembic", "sqlalchemy", "grpc")
 
 Event = MutableMapping[str, Any]  # structlog's own type for a log line under way
@@ -100,6 +101,12 @@ def _add_ids(service: str) -> structlog.typing.Processor:
 
 
 def _renderer(style: str) -> structlog.typing.Processor:
-    if style == "json":
-        return structlog.processors.JSONRenderer(sort_keys=False, default=str)
-    return structlog.dev.ConsoleRenderer(colors=False)
+    if style != "json":
+        return structlog.dev.ConsoleRenderer(colors=False)
+    to_json = structlog.processors.JSONRenderer(default=str)
+
+    def render(logger: Any, method: str, event: Event) -> str | bytes:
+        first = {key: event[key] for key in _FIRST if key in event}
+        return to_json(logger, method, {**first, **event})
+
+    return render

@@ -43,7 +43,6 @@ STANDARD_RULES: Mapping[str, MethodRule] = {
     for rule in (
         MethodRule("/grpc.health.v1.Health/Check", Door.OPEN, read=True),
         MethodRule("/grpc.health.v1.Health/Watch", Door.OPEN, read=True),
-        MethodRule("/grpc.health.v1.Health/List", Door.OPEN, read=True),
         MethodRule("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Door.ANY_TOKEN, read=True),
     )
 }

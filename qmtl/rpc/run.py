@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -45,6 +45,7 @@ class Runtime:
         self._channels: dict[tuple[str, float], MeshChannel] = {}
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._failure: BaseException | None = None
+        self._serving = False
 
     def server(self, limits: Limits | None = None) -> Server:
         """A server of this service, not yet started: add contracts to it, then `serve` it."""
@@ -81,10 +82,8 @@ class Runtime:
         self.stopping.set()
 
     async def serve(self, server: Server, grace_s: float = GRACE_S) -> None:
-        """Start the server, wait for SIGTERM, SIGINT or a failure, stop gracefully.
-
-        Raises what a background task died of.
-        """
+        """Start the server, wait for SIGTERM, SIGINT or a failure, stop gracefully and return."""
+        self._serving = True
         try:
             await server.start()
             await self.stopping.wait()
@@ -92,8 +91,23 @@ class Runtime:
         finally:
             await server.stop(grace_s)
             await self._end_tasks()
+
+    async def run(self, main: Coroutine[Any, Any, None]) -> None:
+        """Run a composition root to its end; told to stop before it serves, it is cancelled where it waits.
+
+        Raises what the composition or a background task died of.
+        """
+        composing = asyncio.create_task(main)
+        told = asyncio.create_task(self.stopping.wait())
+        await asyncio.wait({composing, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if self.stopping.is_set() and not self._serving:
+            composing.cancel()
+        await asyncio.wait({composing})
         if self._failure is not None:
             raise self._failure
+        if not composing.cancelled():
+            composing.result()
 
     async def close(self) -> None:
         """Close the channels; `run_service` does this last."""
@@ -103,9 +117,10 @@ class Runtime:
 
     def _on_task_end(self, task: asyncio.Task[None]) -> None:
         name = self._tasks.pop(task, None)
-        if name is None or self.stopping.is_set() or task.cancelled():
+        if name is None or self.stopping.is_set():
             return
-        self._failure = task.exception() or RuntimeError(f"background task {name} ended by itself")
+        died_of = None if task.cancelled() else task.exception()
+        self._failure = died_of or RuntimeError(f"background task {name} ended by itself")
         self.metrics.task_deaths.labels(name).inc()
         self.log.critical("background_task_died", task=name, exc_info=self._failure)
         self.stopping.set()
@@ -118,7 +133,7 @@ class Runtime:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def run_service(main: Callable[[Runtime], Awaitable[None]], settings: ServiceSettings, service: str) -> None:
+def run_service(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: ServiceSettings, service: str) -> None:
     """Run a service until it is told to stop. Exits with 1 when it fails and 2 when its settings are refused."""
     logs.configure(service, level=settings.log_level or "INFO", style=settings.mesh.log_format)
     provider = telemetry.configure(service, settings.mesh.otlp_endpoint)
@@ -136,7 +151,7 @@ def run_service(main: Callable[[Runtime], Awaitable[None]], settings: ServiceSet
     log.info("stopped")
 
 
-async def _run(main: Callable[[Runtime], Awaitable[None]], settings: ServiceSettings, service: str) -> None:
+async def _run(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: ServiceSettings, service: str) -> None:
     if settings.mesh.profile == "dev":
         ensure_service_token(settings.mesh.home, service)
     runtime = Runtime(settings, service)
@@ -151,7 +166,7 @@ async def _run(main: Callable[[Runtime], Awaitable[None]], settings: ServiceSett
         stack.push_async_callback(runtime.close)
         if settings.mesh.profile == "dev":
             runtime.background("service-token", _keep_token_fresh(runtime))
-        await main(runtime)
+        await runtime.run(main(runtime))
 
 
 async def _keep_token_fresh(runtime: Runtime) -> None:

@@ -1,6 +1,6 @@
 """A composition root as small as they get; the tests of run.py start it as a process of its own.
 
-Usage: small_service.py <home> <bind> [otlp=<endpoint>] [dies | ends | bug].
+Usage: small_service.py <home> <bind> [otlp=<endpoint>] [dies | ends | cancels | bug | hangs].
 """
 
 from __future__ import annotations
@@ -22,12 +22,21 @@ async def end() -> None:
     await asyncio.sleep(0)
 
 
+async def cancel() -> None:
+    inner = asyncio.create_task(stay())
+    inner.cancel()
+    await inner
+
+
 async def stay() -> None:
     await asyncio.Event().wait()
 
 
 async def main(runtime: Runtime) -> None:
-    work = {"dies": die, "ends": end}.get(sys.argv[-1], stay)
+    work = {"dies": die, "ends": end, "cancels": cancel}.get(sys.argv[-1], stay)
+    if sys.argv[-1] == "hangs":
+        runtime.log.info("waiting for a dependency")
+        await stay()
     if sys.argv[-1] == "bug":
         raise ZeroDivisionError("composition is wrong")
     server = runtime.server()

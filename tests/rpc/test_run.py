@@ -83,7 +83,22 @@ async def test_a_service_runs_until_it_is_told_to_stop(tmp_path: Path, number: s
         assert await service.exit_code() == 0
 
 
-@pytest.mark.parametrize(("way", "error"), [("dies", "the relay is gone"), ("ends", "relay ended by itself")])
+async def test_a_service_that_cannot_be_composed_yet_still_stops(tmp_path: Path) -> None:
+    async with started(tmp_path, "hangs") as service:
+        await service.line("waiting for a dependency")
+        service.process.terminate()
+        await service.line("stopped")
+        assert await service.exit_code() == 0
+
+
+@pytest.mark.parametrize(
+    ("way", "error"),
+    [
+        ("dies", "the relay is gone"),
+        ("ends", "relay ended by itself"),
+        ("cancels", "relay ended by itself"),
+    ],
+)
 async def test_a_dead_background_task_takes_the_process_down(tmp_path: Path, way: str, error: str) -> None:
     async with started(tmp_path, way) as service:
         line = await service.line("background_task_died")

@@ -16,8 +16,9 @@ from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, Unavailable
 from qmtl.core.settings import ServiceSettings
 from qmtl.rpc.auth import Authenticator
+from qmtl.rpc.channel import KEEPALIVE_MS
 from qmtl.rpc.interceptors import Limits
-from qmtl.rpc.server import Server
+from qmtl.rpc.server import KEEPALIVE_MIN_MS, Server
 from tests.rpc.echo import NAME, Echo, EchoStub, add_echo, service
 from tests.rpc.mesh import Gate, Mesh, health_call, health_of, services_of, settings_of, shout, until, user
 
@@ -38,6 +39,10 @@ async def test_health_knows_each_service_and_no_other(mesh: Mesh) -> None:
     assert await health_of(channel, NAME) == "SERVING"
     with pytest.raises(NotFound):
         await health_of(channel, "qmtl.other.v1.OtherService")
+
+
+def test_clients_ping_no_faster_than_servers_allow() -> None:
+    assert KEEPALIVE_MS > KEEPALIVE_MIN_MS
 
 
 async def test_a_watcher_sees_each_change_and_is_let_go(mesh: Mesh) -> None:
