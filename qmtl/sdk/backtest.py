@@ -136,25 +136,25 @@ class _Session:
 
     def _decide(self, node_id: str, time_ns: int, target: float, price: float) -> None:
         planner = self._planners[node_id]
-        changed = target != planner.last
-        expected = self._account.position(planner.rule.symbol) + self._open_quantity(planner.rule.symbol)
-        intent = planner.plan(time_ns, target, price, Holding(expected, self._account.equity(self.currency)))
-        if changed:
-            self._strategy.on_signal(Signal(self._names[node_id], time_ns, target))
+        if target == planner.last:
+            return
+        self._strategy.on_signal(Signal(self._names[node_id], time_ns, target))
+        symbol = planner.rule.symbol
+        self._cancel_open(symbol, time_ns)
+        holding = Holding(self._account.position(symbol), self._account.equity(self.currency))
+        intent = planner.plan(time_ns, target, price, holding)
         if intent is not None:
             self._take(self._submit(intent))
+
+    def _cancel_open(self, symbol: str, time_ns: int) -> None:
+        """A new target replaces what an older one left open; what that got is kept."""
+        for record in self._account.desk.open_orders(symbol):
+            self._account.cancel(record.order.client_order_id, time_ns)
 
     def _submit(self, intent: Intent) -> list[OrderEvent]:
         side = Side.BUY if intent.quantity > 0 else Side.SELL
         return self._account.market(
             intent.symbol, side, abs(intent.quantity), intent.decided_ns, intent.client_order_id
-        )
-
-    def _open_quantity(self, symbol: str) -> Decimal:
-        instrument = self._account.instrument(symbol)
-        working = self._account.desk.open_orders(symbol)
-        return sum(
-            (record.order.side.sign * instrument.quantity_decimal(record.remaining) for record in working), Decimal(0)
         )
 
     def _take(self, events: Iterable[OrderEvent]) -> None:

@@ -8,6 +8,7 @@ stream until it answers or the patience ends.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,8 +16,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-
-import structlog
 
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.core.clock import Clock
@@ -35,7 +34,7 @@ CALL_S = 15.0
 _PAUSE_FIRST_S, _PAUSE_MAX_S = 0.1, 2.0
 
 T = TypeVar("T")
-log = structlog.stdlib.get_logger("qmtl.sdk")
+log = logging.getLogger("qmtl.sdk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class Patience:
             error.add_note(f"{what}: no answer for {self.limit_s:g} s")
             raise error
         self.retries += 1
-        log.warning("retry", what=what, reason=error.reason, message=error.message)
+        log.warning("%s: %s; trying again", what, error)
         await asyncio.sleep(max(error.retry_after_s or 0.0, self._pause_s * random.uniform(0.5, 1.0)))
         self._pause_s = min(2.0 * self._pause_s, _PAUSE_MAX_S)
 

@@ -15,7 +15,6 @@ from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
-import structlog
 
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
@@ -51,7 +50,6 @@ from qmtl.world.v1 import world_pb2 as worldpb
 
 SETTLE_WAIT_S = 30.0
 _POLL_S = 0.05
-log = structlog.stdlib.get_logger("qmtl.sdk")
 
 
 @dataclass(frozen=True, slots=True)

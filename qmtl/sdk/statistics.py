@@ -20,6 +20,8 @@ from qmtl.sdk.words import NS_PER_S, refused
 
 DAYS_PER_YEAR = 365.25
 CV_FOLDS = 5
+ANNUALISED_DAYS_MIN = 30
+"""Growth over less than this is not compounded to a year: a good week would read as a fortune."""
 _DAY_NS = 86_400 * NS_PER_S
 _NORMAL = NormalDist()
 _EULER_GAMMA = 0.5772156649015329
@@ -179,7 +181,7 @@ def performance(
     """The catalogue's metrics of an equity curve (n values, account currency) and its round trips.
 
     Ratios use daily returns (UTC days), annualised by `periods_per_year` days (365 for markets that never close,
-    252 for stocks). `sample_days`, `n_trades` and `n_bars` are whole numbers. Undefined metrics are absent.
+    252 for stocks), growth only from 30 days on. `sample_days`, `n_trades` and `n_bars` are whole numbers. Undefined metrics are absent.
     """
     if len(time_ns) != len(equity) or len(equity) == 0:
         raise refused("E_EQUITY", "equity", f"{len(time_ns)} times, {len(equity)} values", "one value per time")
@@ -187,6 +189,7 @@ def performance(
     days = returns_of(np.concatenate([equity[:1], closes]))
     years = float(time_ns[-1] - time_ns[0]) / _DAY_NS / DAYS_PER_YEAR
     cv_mean, cv_std = cv_sharpe(days, periods_per_year)
+    grown = years if years * DAYS_PER_YEAR >= ANNUALISED_DAYS_MIN else 0.0
     profits = [trade.profit for trade in trades]
     found = {
         "sharpe": sharpe(days, periods_per_year),
@@ -195,8 +198,8 @@ def performance(
         "max_drawdown": max_drawdown(equity),
         "total_return": total_return(equity),
         "final_equity": float(equity[-1]),
-        "cagr": cagr(equity, years),
-        "calmar": calmar(equity, years),
+        "cagr": cagr(equity, grown),
+        "calmar": calmar(equity, grown),
         "gain_to_pain": gain_to_pain(days),
         "win_rate": win_rate(profits),
         "profit_factor": profit_factor(profits),

@@ -1,16 +1,17 @@
 """From commands to orders in a live session: what the planner wants, the activation allows and the gate lets pass.
 
 An order's name is made of its symbol and bar, so repeating a call is no second order. What is open or held is
-asked of brokerage at each decision, never remembered here. A refusal that says "not now" is tried again on
-the next bar; one that says "not so" stands until the target changes.
+asked of brokerage at each decision, never remembered here; a new target first cancels what an older one left
+open. A refusal that says "not now" is tried again on the next bar; one that says "not so" stands until the
+target changes.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterable
 from decimal import Decimal
-
-import structlog
 
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
@@ -24,7 +25,7 @@ from qmtl.sdk.follow import ActivationView, list_orders
 from qmtl.sdk.planner import Holding, Intent, Planner, order_name
 from qmtl.sdk.strategy import Assembled, Signal
 from qmtl.sdk.tape import Refusal
-from qmtl.sdk.wire import Desk, expected_quantity, order_to_proto
+from qmtl.sdk.wire import Desk, expected_quantity, is_open, order_key, order_to_proto
 
 NOT_NOW = frozenset(
     {
@@ -39,7 +40,7 @@ NOT_NOW = frozenset(
         brokerpb.DENIAL_GATE_NOT_BOUND,
     }
 )
-log = structlog.stdlib.get_logger("qmtl.sdk")
+log = logging.getLogger("qmtl.sdk")
 
 
 class Trader:
@@ -109,10 +110,20 @@ class Trader:
         return self._view.allows(self._desk.strategy_id, side, reduces=abs(after) < abs(held), now_ns=intent.decided_ns)
 
     async def _holding(self, symbol: str) -> Holding:
-        statuses = await list_orders(self._client, self._desk, self._patience)
+        """What is held once nothing is open: orders of an older target are cancelled, what they got is kept."""
         request = brokerservicepb.GetPortfolioRequest(account=self._desk.account, world_id=self._desk.world_id)
-        reply = await patient(lambda: self._client.brokerage.GetPortfolio(request), self._patience, "portfolio")
-        return Holding(expected_quantity(statuses, symbol), parse_decimal(reply.portfolio.equity, "portfolio.equity"))
+        statuses, reply = await asyncio.gather(
+            list_orders(self._client, self._desk, self._patience),
+            patient(lambda: self._client.brokerage.GetPortfolio(request), self._patience, "portfolio"),
+        )
+        left = [await self._cancel(s) if is_open(s) and s.order.symbol == symbol else s for s in statuses]
+        return Holding(expected_quantity(left, symbol), parse_decimal(reply.portfolio.equity, "portfolio.equity"))
+
+    async def _cancel(self, status: brokerpb.OrderStatus) -> brokerpb.OrderStatus:
+        request = gatewayservicepb.CancelOrderRequest(key=order_key(status.order))
+        reply = await patient(lambda: self._client.gateway.CancelOrder(request), self._patience, "cancel")
+        log.info("cancelled %s", status.order.client_order_id)
+        return reply.status
 
     async def _send(self, intent: Intent) -> brokerpb.OrderStatus:
         request = gatewayservicepb.SubmitOrderRequest(order=order_to_proto(self._desk, intent))
@@ -127,7 +138,7 @@ class Trader:
 
         status = (await patient(call, self._patience, "order")).status
         state = brokerpb.OrderState.Name(status.state).removeprefix("ORDER_STATE_")
-        log.info("order", client_order_id=intent.client_order_id, quantity=str(intent.quantity), state=state)
+        log.info("order %s of %s %s: %s", intent.client_order_id, intent.quantity, intent.symbol, state)
         return status
 
     def _refused(self, status: brokerpb.OrderStatus, time_ns: int) -> None:

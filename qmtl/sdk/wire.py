@@ -13,6 +13,7 @@ import pyarrow as pa
 from google.protobuf import timestamp_pb2
 
 from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.core import dag as coredag
 from qmtl.core.dag import DagNode, QueueClass
 from qmtl.core.decimals import format_decimal, parse_decimal
@@ -76,16 +77,29 @@ def order_to_proto(desk: Desk, intent: Intent) -> brokerpb.Order:
     )
 
 
+def order_key(order: brokerpb.Order) -> brokerservicepb.OrderKey:
+    """The name of an order."""
+    return brokerservicepb.OrderKey(
+        account=order.account,
+        world_id=order.world_id,
+        strategy_id=order.strategy_id,
+        client_order_id=order.client_order_id,
+    )
+
+
+def is_open(status: brokerpb.OrderStatus) -> bool:
+    """Whether an order may still be filled."""
+    return status.view in (brokerpb.ORDER_VIEW_NEW, brokerpb.ORDER_VIEW_PARTIALLY_FILLED)
+
+
 def expected_quantity(statuses: Iterable[brokerpb.OrderStatus], symbol: str) -> Decimal:
     """What all orders of a symbol come to once the open ones are filled; signed."""
     total = Decimal(0)
     for status in statuses:
-        if status.order.symbol != symbol:
-            continue
-        open_ = status.view in (brokerpb.ORDER_VIEW_NEW, brokerpb.ORDER_VIEW_PARTIALLY_FILLED)
-        text = (status.working_quantity if open_ else status.cumulative_quantity) or "0"
-        sign = 1 if status.order.side == brokerpb.ORDER_SIDE_BUY else -1
-        total += sign * parse_decimal(text, "order status quantity")
+        if status.order.symbol == symbol:
+            text = (status.working_quantity if is_open(status) else status.cumulative_quantity) or "0"
+            sign = 1 if status.order.side == brokerpb.ORDER_SIDE_BUY else -1
+            total += sign * parse_decimal(text, "order status quantity")
     return total
 
 
