@@ -29,6 +29,13 @@ class SideName(Enum):
     SHORT = "short"
 
 
+class StageName(Enum):
+    """Stages an operator may set; live takes an approval and an apply."""
+
+    BACKTEST = "backtest"
+    PAPER = "paper"
+
+
 @app.command()
 @with_access
 def create(
@@ -170,6 +177,7 @@ def activate(
     world_id: WorldId,
     strategy_id: Annotated[str, typer.Argument(help="Strategy to change.")],
     side: Annotated[list[SideName] | None, typer.Option(help="Side to change. Repeatable. Default: long.")] = None,
+    stage: Annotated[StageName | None, typer.Option(help="How far it may go. Absent: keep.")] = None,
     off: Annotated[bool, typer.Option("--off", help="Deactivate instead.")] = False,
     weight: Annotated[float | None, typer.Option(help="Share of the sized quantity, 0..1. Absent: keep.")] = None,
     freeze: Annotated[bool | None, typer.Option("--freeze/--unfreeze", help="No order passes.")] = None,
@@ -179,6 +187,7 @@ def activate(
     """Let a strategy trade in a world, at most up to paper, or stop it."""
     from qmtl.cli.door import ask
     from qmtl.cli.tables import as_dict, show_json
+    from qmtl.common.v1 import common_pb2 as commonpb
     from qmtl.world.v1 import service_pb2 as worldpb
     from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
@@ -190,6 +199,7 @@ def activate(
             weight=weight,
             freeze=freeze,
             drain=drain,
+            stage=f"STAGE_{stage.name}" if stage else None,
         )
         for one in side or [SideName.LONG]
     ]
@@ -205,8 +215,10 @@ def activate(
     activation = ask(access, call)
     if access.json:
         show_json(as_dict(activation))
-    else:
-        _show_activation(activation)
+        return
+    _show_activation(activation)
+    if not off and activation.effective_mode == commonpb.EFFECTIVE_MODE_COMPUTE_ONLY:
+        typer.echo("nothing trades yet: see qmtl world decide, and --stage paper")
 
 
 @policy.command("set")

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from qmtl.cli.plan import Plan, free_plan
-from qmtl.cli.up import Mesh
+from qmtl.cli.up import Mesh, stop_processes
 from qmtl.core.errors import Conflict, Unavailable
 from qmtl.core.home import Record, alive, gateway_address, live_record, log_path, read_record, record_path
 from qmtl.rpc.auth import Role, user_token_path
-from tests.cli.conftest import Run, environment
+from tests.cli.conftest import ROOT, Done, Invoke, Run, environment
 
 START_S = 60.0  # a busy machine; the measured time is in docs
 
@@ -111,10 +111,12 @@ def supervisor(home: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        process.kill()
+        process.terminate()
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+        left = read_record(home)
+        stop_processes(alive(left.processes) if left else [])
 
 
 def lines_until(process: subprocess.Popen[str], text: str) -> list[str]:
@@ -128,7 +130,7 @@ def lines_until(process: subprocess.Popen[str], text: str) -> list[str]:
     raise AssertionError("\n".join(lines))
 
 
-def test_whole_mesh_as_a_person_uses_it(home: Path, tmp_path: Path, qmtl: Run) -> None:
+def test_whole_mesh_as_a_person_uses_it(home: Path, tmp_path: Path, qmtl: Run, invoke: Invoke) -> None:
     with supervisor(home, tmp_path / "a") as process:
         lines = lines_until(process, "mesh ready in")
         names = [line.split()[0] for line in lines[:-1]]
@@ -136,7 +138,8 @@ def test_whole_mesh_as_a_person_uses_it(home: Path, tmp_path: Path, qmtl: Run) -
         assert sorted(names) == services
         assert gateway_address(home) in lines[-1]
         processes = record_of(home).processes
-        check_commands(home, qmtl)
+        check_commands(home, invoke)
+        check_a_strategy(home, invoke, tmp_path)
         assert qmtl("down", "--home", home).stdout == f"stopped the mesh in {home}\n"
         assert process.wait(timeout=30) == 0
     assert alive(processes) == []
@@ -146,7 +149,7 @@ def test_whole_mesh_as_a_person_uses_it(home: Path, tmp_path: Path, qmtl: Run) -
     assert "E_NOT_RUNNING" in after.stderr
 
 
-def check_commands(home: Path, qmtl: Run) -> None:
+def check_commands(home: Path, qmtl: Invoke) -> None:
     """Every thin command once, against the running mesh."""
     status = json.loads(done(qmtl("status", "--home", home, "--json")))
     assert all(process["alive"] for process in status["processes"])
@@ -172,7 +175,43 @@ def check_commands(home: Path, qmtl: Run) -> None:
     assert "streams" in done(qmtl("bus", "lag", "--home", home))
 
 
-def done(process: subprocess.CompletedProcess[str]) -> str:
+POLICY = """\
+data_currency: {max_lag: 1d, min_history: 1d}
+selection:
+  gates: {and: ["n_trades >= 1"]}
+  score: "sharpe"
+  topk: {total: 20}
+"""
+
+
+def check_a_strategy(home: Path, qmtl: Invoke, folder: Path) -> None:
+    """From a world with a policy to a strategy that may trade on paper, by commands alone."""
+    (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    create = ("world", "create", "demo", "--preset", "demo.btc.15m", "--policy", folder / "policy.yaml")
+    assert json.loads(done(qmtl(*create, "--home", home, "--json")))["default_policy_version"] == 1
+    assert POLICY.strip() in done(qmtl("world", "policy", "show", "demo", "--home", home))
+    (folder / "policy.yaml").write_text("selection: 7\n", encoding="utf-8")
+    malformed = qmtl("world", "policy", "set", "demo", folder / "policy.yaml", "--home", home)
+    assert (malformed.returncode, "E_POLICY" in malformed.stderr) == (1, True)
+    script = [sys.executable, str(ROOT / "examples" / "ema_cross.py")]
+    environ = {**environment(), "QMTL__MESH__HOME": str(home)}
+    subprocess.run(script, env=environ, cwd=folder, check=True, capture_output=True)
+    (strategy,) = json.loads(done(qmtl("strategy", "list", "--world", "demo", "--home", home, "--json")))
+    shown = done(qmtl("strategy", "show", strategy["strategy_id"], "--history", "--home", home))
+    assert "PROCESSING" in shown
+    assert "demo.backtest." in shown
+    activate = ("world", "activate", "demo", strategy["strategy_id"], "--home", home)
+    assert "COMPUTE_ONLY" in done(qmtl(*activate, "--weight", "0.5"))
+    (entry,) = json.loads(done(qmtl(*activate, "--stage", "paper", "--json")))["entries"]
+    assert (entry["weight"], entry["effective_mode"]) == (0.5, "EFFECTIVE_MODE_PAPER")
+    tail = done(qmtl("bus", "tail", "--all", "--count", "4", "--home", home, "--json"))
+    events = [json.loads(line) for line in tail.splitlines()]
+    assert [event["sequence"] for event in events] == ["1", "2", "3", "4"]
+    canceled = json.loads(done(qmtl("strategy", "cancel", strategy["strategy_id"], "--home", home, "--json")))
+    assert canceled["state"] == "STRATEGY_STATE_CANCELED"
+
+
+def done(process: Done) -> str:
     assert process.returncode == 0, process.stderr
     return process.stdout
 
@@ -183,19 +222,19 @@ def record_of(home: Path) -> Record:
     return record
 
 
-def test_leftovers_of_a_killed_supervisor_are_stopped_by_the_next(home: Path, tmp_path: Path, qmtl: Run) -> None:
-    with supervisor(home, tmp_path / "a") as process:
-        lines_until(process, "mesh ready in")
+def test_leftovers_of_a_killed_supervisor_are_stopped_by_the_next(home: Path, tmp_path: Path) -> None:
+    with supervisor(home, tmp_path / "a") as first:
+        lines_until(first, "mesh ready in")
         orphans = record_of(home).processes
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert len(alive(orphans)) == 7
-    assert live_record(home) is None
-    with supervisor(home, tmp_path / "b") as process:
-        first = lines_until(process, "stopping what an earlier mesh left running")
-        assert f"nats-server (pid {orphans[0].pid})" in first[-1]
-        lines_until(process, "mesh ready in")
-        assert alive(orphans) == []
-        process.send_signal(signal.SIGINT)
-        assert lines_until(process, "stopped")[-1] == "stopped"
-        assert process.wait(timeout=30) == 0
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        assert len(alive(orphans)) == 7
+        assert live_record(home) is None
+        with supervisor(home, tmp_path / "b") as second:
+            lines = lines_until(second, "stopping what an earlier mesh left running")
+            assert f"nats-server (pid {orphans[0].pid})" in lines[-1]
+            lines_until(second, "mesh ready in")
+            assert alive(orphans) == []
+            second.send_signal(signal.SIGINT)
+            assert lines_until(second, "stopped")[-1] == "stopped"
+            assert second.wait(timeout=30) == 0
