@@ -18,7 +18,6 @@ SERVING = healthpb.HealthCheckResponse.SERVING
 NOT_SERVING = healthpb.HealthCheckResponse.NOT_SERVING
 SERVICE_UNKNOWN = healthpb.HealthCheckResponse.SERVICE_UNKNOWN
 
-Context = aio.ServicerContext[healthpb.HealthListRequest, healthpb.HealthListResponse]
 Context = aio.ServicerContext[healthpb.HealthCheckRequest, healthpb.HealthCheckResponse]
 
 
