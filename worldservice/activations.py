@@ -93,6 +93,12 @@ def history_after(conn: Connection, world_id: str, revision: int, limit: int) ->
     return list(conn.execute(query).scalars())
 
 
+def revisions(conn: Connection) -> dict[str, tuple[int, datetime]]:
+    """By world, the activation's revision and when it was made."""
+    query = sa.select(activations.c.world_id, activations.c.revision, activations.c.time_us)
+    return {row.world_id: (row.revision, instant(row.time_us)) for row in conn.execute(query)}
+
+
 def pending_fences(conn: Connection) -> list[str]:
     """Worlds whose fence brokerage has not confirmed."""
     query = sa.select(world_fences.c.world_id).where(world_fences.c.confirmed_epoch < world_fences.c.epoch)

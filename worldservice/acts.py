@@ -19,8 +19,9 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import PermissionDenied, QmtlError, Unauthenticated
 from qmtl.rpc.context import Call, current_call
 from worldservice.domain.access import Caller, Role, require_role
+from worldservice.domain.records import AuditRow
 from worldservice.domain.worlds import World
-from worldservice.store import AuditRow, append_audit, get_world, grants_of, lock_world
+from worldservice.store import append_audit, get_world, grants_of, lock_world
 
 OK, REFUSED = "OK", "REFUSED"
 log = structlog.stdlib.get_logger("qmtl.worldservice")

@@ -6,6 +6,7 @@ know the new epoch are refused by brokerage until it knows it too.
 
 import asyncio
 from collections.abc import Awaitable
+from enum import Enum
 
 import structlog
 from sqlalchemy import Connection
@@ -27,6 +28,14 @@ ATTEMPTS_MAX = 3
 IDLE_S = 5.0
 RETRY_MAX_S = 5.0
 log = structlog.stdlib.get_logger("qmtl.worldservice.fences")
+
+
+class Told(Enum):
+    """What became of one SetFence. MOVED_ON: the store has something newer to tell."""
+
+    CONFIRMED = "CONFIRMED"
+    UNREACHABLE = "UNREACHABLE"
+    MOVED_ON = "MOVED_ON"
 
 
 class FenceKeeper:
@@ -56,9 +65,9 @@ class FenceKeeper:
             activation = await self._db.read(lambda conn: _activation(conn, world_id))
             if not activation.fence.pending:
                 return True
-            if await self._tell(activation):
-                return True
-        self._wake.set()
+            told = await self._tell(activation)
+            if told is not Told.MOVED_ON:
+                return told is Told.CONFIRMED
         return False
 
     async def run(self) -> None:
@@ -83,8 +92,7 @@ class FenceKeeper:
         confirmed = [await self.push(world_id) for world_id in pending]
         return all(confirmed)
 
-    async def _tell(self, activation: Activation) -> bool:
-        """One SetFence; False leaves it to another attempt with what is then stored."""
+    async def _tell(self, activation: Activation) -> Told:
         fence, world_id = activation.fence, activation.world_id
         request = brokerpb.SetFenceRequest(
             world_id=world_id,
@@ -96,18 +104,15 @@ class FenceKeeper:
             with as_service():
                 await self._broker.SetFence(request, timeout=self._timeout_s)
         except QmtlError as error:
-            await self._not_told(activation, error)
-            return False
+            if error.reason == STALE_EPOCH:
+                return await self._outrank(activation)
+            log.warning("fence_pending", world=world_id, epoch=fence.epoch, error=str(error))
+            self._wake.set()
+            return Told.UNREACHABLE
         await self._db.write(lambda conn: activations.confirm_epoch(conn, world_id, fence.epoch))
-        return True
+        return Told.CONFIRMED
 
-    async def _not_told(self, activation: Activation, error: QmtlError) -> None:
-        if error.reason == STALE_EPOCH:
-            await self._outrank(activation)
-        else:
-            log.warning("fence_pending", world=activation.world_id, epoch=activation.fence.epoch, error=str(error))
-
-    async def _outrank(self, told: Activation) -> None:
+    async def _outrank(self, told: Activation) -> Told:
         """Brokerage is ahead of this store (it was restored, or another replica moved on): step above it."""
         try:
             with as_service():
@@ -115,9 +120,11 @@ class FenceKeeper:
                 stored = int((await self._broker.GetFence(request, timeout=self._timeout_s)).fence.epoch)
         except QmtlError as error:
             log.warning("fence_unread", world=told.world_id, error=str(error))
-            return
+            self._wake.set()
+            return Told.UNREACHABLE
         log.warning("fence_outranked", world=told.world_id, ours=told.fence.epoch, stored=stored)
         await self._db.write(lambda conn: self._raise_epoch(conn, told, stored))
+        return Told.MOVED_ON
 
     def _raise_epoch(self, conn: Connection, told: Activation, stored: int) -> None:
         world = store.lock_world(conn, told.world_id)

@@ -35,12 +35,19 @@ class Redecider:
 
     async def round(self) -> list[str]:
         """Decide each trading world once; the worlds that were lowered."""
-        lowered = []
-        for world_id in await self._db.read(activations.trading_worlds):
-            if await self._db.write(lambda conn, world_id=world_id: self._settle(conn, world_id)):  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-                lowered.append(world_id)
-                await self._fences.push(world_id)
+        worlds = await self._db.read(activations.trading_worlds)
+        lowered = [world_id for world_id in worlds if await self._lower(world_id)]
+        if lowered:
+            self._fences.wake()
         return lowered
+
+    async def _lower(self, world_id: str) -> bool:
+        """One world's trouble does not keep the others from being lowered."""
+        try:
+            return await self._db.write(lambda conn: self._settle(conn, world_id))
+        except QmtlError as error:
+            log.error("world_not_decided", world=world_id, error=str(error))
+            return False
 
     def _settle(self, conn: Connection, world_id: str) -> bool:
         world = store.lock_world(conn, world_id)

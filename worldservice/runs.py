@@ -9,8 +9,8 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import NotFound
 from worldservice.domain.decisions import Decision
 from worldservice.domain.evaluation import EvaluationReport, EvaluationRun, Evidence
+from worldservice.domain.records import Page
 from worldservice.domain.worlds import Stage
-from worldservice.store import Page
 from worldservice.tables import decisions, evaluation_runs, instant, micros
 
 _EVIDENCE = TypeAdapter(Evidence)

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from qmtl.core.errors import NotFound, NotReady
+from qmtl.core.errors import Exhausted, NotFound, NotReady
 from qmtl.rpc.context import current_call
 from qmtl.world.v1 import service_pb2 as pb
 from worldservice import store
 from worldservice.acts import Act, audited, caller_of, commit, enter, look, on_behalf_of
 from worldservice.domain.access import Grant, Role, check_regrant, check_revoke, effective_role, require_role
+from worldservice.domain.records import AuditRow
 from worldservice.domain.worlds import (
     Binding,
     BindingState,
@@ -21,7 +22,6 @@ from worldservice.domain.worlds import (
 )
 from worldservice.house import House
 from worldservice.settling import Settled, settle
-from worldservice.store import AuditRow
 from worldservice.wire import optional_text, page_from_proto, page_of, require_text, sides_from_proto, span_to_proto
 from worldservice.wire_worlds import (
     audit_to_proto,
@@ -31,6 +31,8 @@ from worldservice.wire_worlds import (
     role_to_proto,
 )
 
+BINDINGS_MAX = 2_000  # with both sides of each, an activation still fits into one control event
+GRANTS_MAX = 1_000
 ROLE_TTL = timedelta(seconds=10)  # how long a gateway may go on with a role that was revoked meanwhile
 
 
@@ -91,7 +93,10 @@ class AccessCalls:
 
         def work(conn: Connection) -> None:
             enter(conn, act, Role.OWNER)
-            check_regrant(store.grants_of(conn, act.world_id), grant.subject, role)
+            grants = store.grants_of(conn, act.world_id)
+            check_regrant(grants, grant.subject, role)
+            if len(grants) >= GRANTS_MAX and grant.subject not in {held.subject for held in grants}:
+                raise Exhausted("E_TOO_MANY_GRANTS", f"world {act.world_id} has {GRANTS_MAX} grants, the most it may")
             store.save_grant(conn, grant)
             commit(conn, act, f"{grant.subject} is {role.name.lower()}")
 
@@ -159,5 +164,7 @@ def _bind(conn: Connection, act: Act, strategy_id: str, plan_version: int, sides
     )
     if found is not None and found.state is BindingState.ACTIVE:
         fresh = replace(found, sides=sides, plan_version=plan_version)
+    elif len(store.active_bindings(conn, world.world_id)) >= BINDINGS_MAX:
+        raise Exhausted("E_TOO_MANY_BINDINGS", f"world {world.world_id} has {BINDINGS_MAX} strategies, the most it may")
     store.save_binding(conn, fresh)
     return fresh

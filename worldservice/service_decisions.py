@@ -80,7 +80,9 @@ class DecisionCalls:
         evidence = _evidence(conn, world.world_id, strategy_id, asked, previous)
         revision = next_revision(previous, evidence)
         if revision is None and previous is not None:
-            return previous, settle(conn, world, self.house.rules, act)
+            settled = settle(conn, world, self.house.rules, act)
+            commit(conn, act, f"run {asked.run_id} again, unchanged")
+            return previous, settled
         verdicts = decide_world(conn, world, self.house.rules, act.now, instead={strategy_id: evidence})
         run = _run(act, strategy_id, revision or 1, evidence, verdicts)
         runs.append_run(conn, run)

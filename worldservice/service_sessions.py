@@ -1,5 +1,6 @@
 """RPCs of the sessions of worlds and the gate sessions of gateways; all for other services but the readers'."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -119,7 +120,7 @@ class SessionCalls:
             activations.prune_gates(conn, act.now - GATES_KEPT)
             activations.save_gate(conn, gate)
             commit(conn, act, f"gateway {gateway_id} joined as {gate.boot_id}")
-            return _all_activations(conn)
+            return _snapshots(conn, activations.revisions(conn))
 
         snapshots = await self.house.db.write(work)
         envelopes = [activation_to_proto(*snapshot) for snapshot in snapshots]
@@ -136,11 +137,11 @@ class SessionCalls:
             gate = activations.find_gate(conn, gateway_id)
             if gate is None or gate.boot_id != boot_id or gate_lapsed(gate, act.now):
                 raise NotFound("E_GATE_SESSION_UNKNOWN", f"gateway {gateway_id} has no session", hint="open one")
-            snapshots = _all_activations(conn)
-            _refuse_deaf(applied, snapshots, act.now, self.house.gate_skew_max)
+            current = activations.revisions(conn)
+            _refuse_deaf(applied, current, act.now, self.house.gate_skew_max)
             renewed = GateSession(gateway_id, boot_id, act.now, applied)
             activations.save_gate(conn, renewed)
-            return renewed, [s for s in snapshots if applied.get(s[0].world_id, 0) != s[0].revision]
+            return renewed, _snapshots(conn, [w for w, (r, _) in current.items() if applied.get(w, 0) != r])
 
         gate, news = await self.house.db.write(work)
         envelopes = [activation_to_proto(*snapshot) for snapshot in news]
@@ -173,17 +174,17 @@ def _session_of(conn: Connection, act: Act, session_id: str) -> Session:
     return activations.get_session(conn, session_id)
 
 
-def _all_activations(conn: Connection) -> list[Snapshot]:
-    """Every world that ever had an activation; the others are shut by having none."""
-    return [
-        (activation, activations.open_sessions(conn, activation.world_id))
-        for world in store.worlds_activated(conn)
-        for activation in [activations.load_activation(conn, world.world_id, world.created_at)]
-    ]
+def _snapshots(conn: Connection, world_ids: Iterable[str]) -> list[Snapshot]:
+    """Activations with their sessions; a world that never had one is shut by having none."""
+    found = [store.get_world(conn, world_id) for world_id in sorted(world_ids)]
+    loaded = [activations.load_activation(conn, world.world_id, world.created_at) for world in found]
+    return [(activation, activations.open_sessions(conn, activation.world_id)) for activation in loaded]
 
 
-def _refuse_deaf(applied: dict[str, int], snapshots: list[Snapshot], now: datetime, skew_max: timedelta) -> None:
-    behind = lags(applied, {a.world_id: (a.revision, a.time) for a, _ in snapshots}, now, skew_max)
+def _refuse_deaf(
+    applied: dict[str, int], current: dict[str, tuple[int, datetime]], now: datetime, skew_max: timedelta
+) -> None:
+    behind = lags(applied, current, now, skew_max)
     if behind:
         raise NotReady(
             "E_GATE_LAGS",

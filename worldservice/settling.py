@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+import structlog
 from sqlalchemy import Connection
 
 from controlbus.database import signal
+from qmtl.core.errors import InvalidRequest
 from qmtl.core.modes import domain_of
 from worldservice import activations, runs, store
 from worldservice.acts import Act
@@ -27,6 +29,7 @@ from worldservice.tables import outbox
 from worldservice.wire_activation import activation_to_proto
 
 ACTIVATION_SIGNAL = "activation"
+log = structlog.stdlib.get_logger("qmtl.worldservice")
 compiled = lru_cache(maxsize=256)(parse_policy)  # by document, which a version never changes
 
 
@@ -129,4 +132,9 @@ def session_plan(world: World, rules: HouseRules, verdicts: Verdicts, now: datet
 def _policy(conn: Connection, world: World) -> Policy | None:
     if world.default_policy_version == 0:
         return None
-    return compiled(store.get_policy(conn, world.world_id, world.default_policy_version).document)
+    record = store.get_policy(conn, world.world_id, world.default_policy_version)
+    try:
+        return compiled(record.document)
+    except InvalidRequest as error:  # accepted by an older build: nothing may trade on what is not understood
+        log.error("policy_unreadable", world=world.world_id, version=record.version, error=str(error))
+        return None

@@ -5,7 +5,6 @@ A write on a world starts with `lock_world`, so that two replicas cannot decide 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
 from worldservice.domain.access import Grant, Role
+from worldservice.domain.records import AuditRow, Page
 from worldservice.domain.worlds import (
     WORLD_ID,
     Binding,
@@ -25,7 +25,6 @@ from worldservice.domain.worlds import (
     WorldState,
 )
 from worldservice.tables import (
-    activations,
     audit_log,
     bindings,
     instant,
@@ -38,27 +37,6 @@ from worldservice.tables import (
 )
 
 REQUEST_MAX = 16_384
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a listing: at most `size` rows after the key `after` (empty: from the start)."""
-
-    size: int
-    after: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    sequence: int
-    world_id: str
-    actor: str
-    event: str
-    request: str
-    result: str
-    detail: str
-    correlation_id: str
-    time: datetime
 
 
 def find_world(conn: Connection, world_id: str) -> World | None:
@@ -85,13 +63,6 @@ def list_worlds(conn: Connection, page: Page, only: frozenset[str] | None) -> li
     if only is not None:
         query = query.where(worlds.c.world_id.in_(sorted(only)))
     return [_world(row) for row in conn.execute(query).mappings()]
-
-
-def worlds_activated(conn: Connection) -> list[World]:
-    """Worlds whose activation was ever changed."""
-    changed = sa.select(activations.c.world_id).where(activations.c.world_id == worlds.c.world_id).exists()
-    rows = conn.execute(sa.select(worlds).where(changed).order_by(worlds.c.world_id)).mappings()
-    return [_world(row) for row in rows]
 
 
 def count_worlds(conn: Connection) -> int:

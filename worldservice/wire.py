@@ -15,8 +15,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, Violation
+from worldservice.domain.records import Page
 from worldservice.domain.worlds import BOTH_SIDES, Side
-from worldservice.store import Page
 
 PAGE_DEFAULT = 100
 PAGE_MAX = 1000

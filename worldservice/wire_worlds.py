@@ -6,6 +6,7 @@ from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice.domain.access import Grant, Role
 from worldservice.domain.metrics import Metric
 from worldservice.domain.presets import Preset
+from worldservice.domain.records import AuditRow
 from worldservice.domain.worlds import (
     Binding,
     BindingState,
@@ -16,7 +17,6 @@ from worldservice.domain.worlds import (
     WorldChange,
     WorldState,
 )
-from worldservice.store import AuditRow
 from worldservice.wire import (
     enum_from_proto,
     instant_from_proto,

@@ -179,7 +179,13 @@ def evaluation(
     estate: Estate, world_id: str, strategy_id: str, run_id: str = "run-1", **changes: float
 ) -> pb.EvaluateRequest:
     """The good numbers with changes; the data ends a minute ago."""
-    now = estate.clock.now()
+    return evaluation_at(estate.clock.now(), world_id, strategy_id, run_id, **changes)
+
+
+def evaluation_at(
+    now: datetime, world_id: str, strategy_id: str, run_id: str = "run-1", **changes: float
+) -> pb.EvaluateRequest:
+    """As `evaluation`, at an instant."""
     return pb.EvaluateRequest(
         world_id=world_id,
         strategy_id=strategy_id,

@@ -22,7 +22,8 @@ FACTS = WorldFacts(WORLD, POLICY, (candidate("s"),), fresh(), replay=False)
 @pytest.mark.parametrize(
     ("facts", "mode", "reason"),
     [
-        (replace(FACTS, policy=None), EffectiveMode.VALIDATE, "NO_POLICY"),
+        (replace(FACTS, policy=None), EffectiveMode.VALIDATE, "POLICY_UNREADABLE"),
+        (replace(FACTS, world=world(), policy=None), EffectiveMode.VALIDATE, "NO_POLICY"),
         (replace(FACTS, candidates=()), EffectiveMode.VALIDATE, "NO_BINDINGS"),
         (replace(FACTS, world=replace(WORLD, state=WorldState.DELETED)), EffectiveMode.VALIDATE, "WORLD_DELETED"),
         (

@@ -22,9 +22,9 @@ from worldservice.domain.activation import Activation, Change, change_activation
 from worldservice.domain.decisions import WorldFacts, decide
 from worldservice.domain.evaluation import EvaluationRun
 from worldservice.domain.policy import parse_policy
+from worldservice.domain.records import AuditRow, Page
 from worldservice.domain.sessions import GateSession, SessionPlan, open_session
 from worldservice.domain.worlds import PolicyRecord, PolicyStatus, Side, Stage
-from worldservice.store import AuditRow, Page
 from worldservice.tables import metadata
 
 

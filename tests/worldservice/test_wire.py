@@ -32,9 +32,8 @@ from worldservice.domain.sessions import GateSession, Session
 from worldservice.domain.worlds import Binding, BindingState, PolicyRecord, PolicyStatus, Side, Stage, World, WorldState
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
-TIME = st.integers(0, 7_258_118_400_000_000).map(
-    lambda us: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
-)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TIME = st.integers(0, 7_258_118_400_000_000).map(lambda us: EPOCH + timedelta(microseconds=us))
 MAYBE_TIME = st.none() | TIME
 COUNT = st.integers(0, 2**31 - 1)
 BIG = st.integers(0, 2**53)

@@ -20,7 +20,7 @@ TTL_DEFAULT = timedelta(seconds=300)
 
 @dataclass(frozen=True, slots=True)
 class WorldFacts:
-    """All a decision depends on but the clock. `policy` None: none is set."""
+    """All a decision depends on but the clock. `policy` None: none is set, or what is stored cannot be read."""
 
     world: World
     policy: Policy | None
@@ -125,7 +125,8 @@ def _mode(facts: WorldFacts, selected: Sequence[str]) -> tuple[EffectiveMode, tu
     if world.state is WorldState.DELETED:
         return EffectiveMode.VALIDATE, ("WORLD_DELETED",)
     if facts.policy is None:
-        return EffectiveMode.VALIDATE, ("NO_POLICY",)
+        unreadable = world.default_policy_version > 0
+        return EffectiveMode.VALIDATE, ("POLICY_UNREADABLE" if unreadable else "NO_POLICY",)
     if not facts.candidates:
         return EffectiveMode.VALIDATE, ("NO_BINDINGS",)
     lowered = _tripped(facts)

@@ -1,0 +1,143 @@
+"""The real worldservice and brokerage as processes, killed in the middle: fence and activation hold."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokersvc
+from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.core.clock import SystemClock
+from qmtl.rpc.auth import Role, ensure_dev_keys, mint_service_token, mint_user_token
+from qmtl.rpc.channel import connect
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.support.nats import free_port
+from tests.support.processes import python_env
+from tests.worldservice.estate import LONG, evaluation_at, eventually, raising
+from tests.worldservice.samples import DOCUMENT
+
+SERVICES = ("worldservice", "brokerage")
+
+
+class Processes:
+    """Two services of one home, each a process of its own."""
+
+    def __init__(self, home: Path, nats_url: str, stack: AsyncExitStack) -> None:
+        self.home = home
+        self.stack = stack
+        self.addresses = {name: f"127.0.0.1:{free_port()}" for name in SERVICES}
+        self._env = {**python_env(), "QMTL__MESH__HOME": str(home), "QMTL__MESH__NATS_URL": nats_url}
+        for name, address in self.addresses.items():
+            self._env[f"QMTL__MESH__ADDRESSES__{name.upper()}"] = address
+            self._env[f"QMTL__{name.upper()}__METRICS_PORT"] = "0"
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str) -> None:
+        log = (self.home / f"{name}.log").open("ab")
+        self._running[name] = subprocess.Popen(
+            [sys.executable, "-m", name], env=self._env, cwd=self.home, stdout=log, stderr=log
+        )
+        log.close()
+
+    def kill(self, name: str) -> None:
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
+    def kill_all(self) -> None:
+        for name in list(self._running):
+            self.kill(name)
+
+    async def answers(self, name: str) -> bool:
+        process = self._running[name]
+        assert process.poll() is None, (self.home / f"{name}.log").read_text()[-3000:]
+        host, port = self.addresses[name].split(":")
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async def restart(self, name: str) -> None:
+        self.start(name)
+        await eventually(lambda: self.answers(name), 30)
+
+    async def world(self) -> worldrpc.WorldServiceAsyncStub:
+        user, service = mint_user_token(self.home, Role.OWNER, "ann"), mint_service_token(self.home, "gateway")
+        channel = connect(self.addresses["worldservice"], user_token=lambda: user, service_token=lambda: service)
+        return worldrpc.WorldServiceStub(await self.stack.enter_async_context(channel))
+
+    async def fence(self, world_id: str) -> tuple[int, str]:
+        service = mint_service_token(self.home, "worldservice")
+        async with connect(self.addresses["brokerage"], service_token=lambda: service) as channel:
+            stub = brokerrpc.BrokerageServiceStub(channel)
+            fence = (await stub.GetFence(brokersvc.GetFenceRequest(world_id=world_id))).fence
+        return fence.epoch, brokerpb.FenceState.Name(fence.state).removeprefix("FENCE_STATE_")
+
+
+@pytest.fixture
+async def processes(tmp_path: Path, nats_url: str) -> AsyncIterator[Processes]:
+    ensure_dev_keys(tmp_path)
+    async with AsyncExitStack() as stack:
+        found = Processes(tmp_path, nats_url, stack)
+        stack.callback(found.kill_all)
+        for name in SERVICES:
+            found.start(name)
+        for name in SERVICES:
+            await eventually(lambda name=name: found.answers(name), 30)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        yield found
+
+
+async def trading(processes: Processes) -> worldrpc.WorldServiceAsyncStub:
+    ann = await processes.world()
+    await ann.CreateWorld(pb.CreateWorldRequest(world_id="w1"))
+    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT, make_default=True))
+    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.Evaluate(evaluation_at(SystemClock().now(), "w1", "s"))
+    shown = (await ann.SetActivation(raising("w1", "s"))).activation
+    assert not shown.fence_pending
+    return ann
+
+
+async def activation(processes: Processes) -> worldpb.ActivationEnvelope:
+    ann = await processes.world()
+    return (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+
+
+def freeze() -> pb.SetActivationRequest:
+    change = pb.ActivationChange(strategy_id="s", side=LONG, freeze=True)
+    return pb.SetActivationRequest(world_id="w1", changes=[change])
+
+
+async def test_kills_of_either_service_lose_no_narrowing(processes: Processes) -> None:
+    ann = await trading(processes)
+    assert await processes.fence("w1") == (1, "OPEN")
+    before = await activation(processes)
+
+    processes.kill("worldservice")
+    await processes.restart("worldservice")
+    assert await activation(processes) == before
+
+    processes.kill("brokerage")
+    pending = (await ann.SetActivation(freeze())).activation
+    assert pending.fence_pending
+    processes.kill("worldservice")
+    await processes.restart("brokerage")
+    assert await processes.fence("w1") == (1, "OPEN")
+    await processes.restart("worldservice")
+
+    async def told() -> bool:
+        return await processes.fence("w1") == (2, "FROZEN") and not (await activation(processes)).fence_pending
+
+    await eventually(told, 30)
+    assert (await activation(processes)).state_hash == pending.state_hash
