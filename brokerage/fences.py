@@ -8,6 +8,7 @@ from brokerage import store
 from brokerage.accounts import Actor
 from brokerage.domain.fence import Fence, replaced, unset
 from brokerage.wire import timestamp
+from controlbus.database import signal
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 
 
@@ -25,6 +26,7 @@ def set_fence(
         since_ns = now_ns
         store.save_fence(conn, wanted, now_ns)
         detail = f"epoch {wanted.epoch} {wanted.state.value} {wanted.effective_mode.value}"
+        signal(conn, store.FENCES_SIGNAL)
         store.audit(conn, now_ns, (actor.name, actor.correlation_id), "set_fence", wanted.world_id, detail)
     return wanted, since_ns, on_the_wire(conn, wanted.world_id)
 

@@ -45,7 +45,7 @@ PLANNED = {
     "BookFills": "Gateway, complete",
     "ReconcileVenue": "Brokerage, complete",
 }
-CATCH_UP_S = 2.0
+ARRIVAL_S = 2.0
 REASON_MAX = 500
 
 Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
@@ -82,6 +82,7 @@ class Brokerage(rpc.BrokerageServiceServicer):
         self._poll_s = parts.stream_poll_s
         self._orders = Pulse(parts.db, store.ORDERS_SIGNAL)
         self._bars = Pulse(parts.db, store.BARS_SIGNAL)
+        self._fences = Pulse(parts.db, store.FENCES_SIGNAL)
 
     async def OpenPaperAccount(
         self, request: pb.OpenPaperAccountRequest, context: Context
@@ -95,7 +96,8 @@ class Brokerage(rpc.BrokerageServiceServicer):
     async def SubmitOrder(self, request: pb.SubmitOrderRequest, context: Context) -> pb.SubmitOrderResponse:
         order, gate = order_from_proto(request.order), gate_from_proto(request.gate)
         require_world(order.scope.world_id)
-        await self._catch_up(order.scope.account, order.decided_ns)
+        await self._wait(self._bars, lambda conn: trading.caught_up(conn, order))
+        await self._wait(self._fences, lambda conn: trading.fence_known(conn, order.scope.world_id, gate.epoch))
         now_ns = self._now_ns()
         stored, known = await self._db.write(
             lambda conn: trading.submit(conn, self._house, order, request.order, gate, now_ns)
@@ -232,16 +234,15 @@ class Brokerage(rpc.BrokerageServiceServicer):
     async def _events(self, name: str, strategy: str, sequence: int) -> tuple[list[brokerpb.OrderEvent], int]:
         return await self._db.read(lambda conn: reads.order_events(conn, self._house, name, strategy, sequence))
 
-    async def _catch_up(self, name: str, decided_ns: int | None) -> None:
-        """In a replay, let the venue see the bar an order was decided on before it judges the order.
+    async def _wait(self, pulse: Pulse, holds: Callable[[Connection], bool]) -> None:
+        """Let what was told to others a moment ago arrive here too, before an order is judged without it.
 
-        Bounded: a decision the feed does not reach in time is judged by what the venue has seen.
+        Bounded: what does not come in time is judged as unknown, which narrows.
         """
-        until = self._clock.monotonic() + CATCH_UP_S
-        while decided_ns is not None and (left_s := until - self._clock.monotonic()) > 0:
-            beat = self._bars.next()
-            account = await self._db.read(lambda conn: store.find_account(conn, name))
-            if account is None or not account.data_session_id or account.venue_ns >= decided_ns:
+        until = self._clock.monotonic() + ARRIVAL_S
+        while (left_s := until - self._clock.monotonic()) > 0:
+            beat = pulse.next()
+            if await self._db.read(holds):
                 return
             await either(beat, self._draining, min(left_s, self._poll_s))
 

@@ -30,6 +30,7 @@ from qmtl.core.modes import EffectiveMode
 
 ORDERS_SIGNAL = "orders"
 BARS_SIGNAL = "bars"
+FENCES_SIGNAL = "fences"
 
 
 def find_account(conn: Connection, name: str, *, lock: bool = False) -> Account | None:

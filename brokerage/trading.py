@@ -68,6 +68,20 @@ def submit(
     return StoredOrder(body, gate.epoch, tuple(events), record), False
 
 
+def caught_up(conn: Connection, order: Order) -> bool:
+    """Whether a replay's venue has seen the bar an order was decided on. Always, where there is nothing to wait for."""
+    account = store.find_account(conn, order.scope.account)
+    if account is None or not account.data_session_id or order.decided_ns is None:
+        return True
+    return account.venue_ns >= order.decided_ns
+
+
+def fence_known(conn: Connection, world_id: str, epoch: int) -> bool:
+    """Whether the fence an order was gated under has arrived."""
+    stored = store.load_fence(conn, world_id)
+    return stored is not None and stored[0].epoch >= epoch
+
+
 def cancel(conn: Connection, house: House, name: OrderName, now_ns: int) -> StoredOrder:
     """Cancel an order if it is open. Passes every fence. Raises NotFound (E_ORDER_UNKNOWN)."""
     account = store.find_account(conn, name.scope.account, lock=True)

@@ -1,7 +1,8 @@
 """The paper venue: follows the live bars of every feed that an account uses and shows them to the books.
 
 One process of a store drives it. Where a feed stands is stored with what its bars did, so after a kill it asks for the
-bars that follow and skips those it has had. It never fills from a bar that seamless did not deliver.
+bars that follow and skips those it has had. In a replay it confirms bars after their commit, so the session does not
+run away from a venue that was killed. It never fills from a bar that seamless did not deliver.
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ class PaperVenue:
                     failures = 0
                     self.feeds[feed] = FeedStatus(True, "")
                     await self.take(feed, answer)
+                    await self._confirm(feed, answer)
                     if answer.end_of_session:
                         self.feeds[feed] = FeedStatus(False, "the session has ended", ended=True)
                         return
@@ -148,6 +150,15 @@ class PaperVenue:
         self._measures.bars.inc(len(bars))
         self._measures.fills.inc(fills)
 
+    async def _confirm(self, feed: Feed, answer: dataservicepb.SubscribeResponse) -> None:
+        """Tell a replay that its bars are booked: the next one may come."""
+        if feed.session_id and answer.HasField("watermark"):
+            await self._data.ConfirmBars(
+                dataservicepb.ConfirmBarsRequest(
+                    session_id=feed.session_id, follower=JOB, through=answer.watermark, leave=answer.end_of_session
+                )
+            )
+
     def _bars(self, symbol: str, messages: Sequence[datapb.Bar]) -> list[Bar]:
         """Bars of a message. One that is no bar is skipped, counted and logged: no order fills from it."""
         instrument = self._house.instruments.find(symbol)
@@ -171,7 +182,8 @@ class PaperVenue:
         request = dataservicepb.SubscribeRequest(
             dataset=feed.preset,
             session_id=feed.session_id,
-            **{"from": timestamp(from_ns) if from_ns else None},  # type: ignore[arg-type]  # a word of Python
+            follower=JOB if feed.session_id else "",
+            **{"from": timestamp(from_ns) if from_ns else None},  # a word of Python
         )
         return self._data.Subscribe(request)
 

@@ -14,7 +14,8 @@ from qmtl.data.v1 import service_pb2 as pb
 from qmtl.data.v1 import service_pb2_grpc as rpc
 
 PLANNED = dict.fromkeys(
-    {method.name for method in pb.DESCRIPTOR.services_by_name["DataService"].methods} - {"ListPresets", "Subscribe"},
+    {method.name for method in pb.DESCRIPTOR.services_by_name["DataService"].methods}
+    - {"ListPresets", "Subscribe", "ConfirmBars"},
     "nobody: a test's feed",
 )
 PRESET = datapb.Preset(name="demo", symbol="AAPL", interval_s=60, replay=True, available=True)
@@ -28,6 +29,7 @@ class Feed(rpc.DataServiceServicer):
         self.bars: list[Bar] = []
         self.ended = False
         self.asked: list[int] = []
+        self.confirmed: list[int] = []
         self._more = asyncio.Event()
 
     def push(self, *bars: Bar) -> None:
@@ -59,6 +61,10 @@ class Feed(rpc.DataServiceServicer):
             if self.ended:
                 return
             await more.wait()
+
+    async def ConfirmBars(self, request: pb.ConfirmBarsRequest, context: Any) -> pb.ConfirmBarsResponse:
+        self.confirmed.append(ns_of(request.through))
+        return pb.ConfirmBarsResponse()
 
     def _wake(self) -> None:
         more, self._more = self._more, asyncio.Event()

@@ -20,6 +20,7 @@ from qmtl.core.errors import DeadlineExceeded, Unavailable
 from qmtl.rpc.auth import ensure_service_token
 from tests.brokerage.mesh import Client, Mesh, running_mesh, until
 from tests.brokerage.samples import Book, bar, order
+from tests.support.nats import NatsServer
 
 KILLS = 4
 ORDERS_PER_ROUND = 25
@@ -53,9 +54,9 @@ async def one_round(
 
 
 @pytest.mark.timeout(180)
-async def test_nothing_answered_is_lost_and_nothing_is_done_twice(tmp_path: Path, nats_url: str) -> None:
+async def test_nothing_answered_is_lost_and_nothing_is_done_twice(tmp_path: Path, nats_server: NatsServer) -> None:
     rng = random.Random(7)
-    async with running_mesh(tmp_path, nats_url) as mesh:
+    async with running_mesh(tmp_path, nats_server.url) as mesh:
         ensure_service_token(mesh.home, "brokerage")
         process = await mesh.spawn()
         await mesh.ready()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -67,23 +68,21 @@ async def test_an_order_goes_from_submission_to_portfolio(mesh: Mesh, client: Cl
 
 
 async def test_order_events_and_fills_reach_their_streams(mesh: Mesh, client: Client) -> None:
-    scope = Scope("acc", "w1", "s1")
-    await client.submit(replace(order("o1"), scope=scope))
+    await client.submit(order("streamed"))
     mesh.feed.push(bar(1))
     await until(client.fills, lambda found: len(found) == 1)
     bus = await nats.connect(mesh.nats_url)
     try:
         stream = bus.jetstream()
 
-        async def last_fill() -> bytes:
+        async def last_filled() -> str:
             try:
                 found = await stream.get_last_msg("FILLS", "qmtl.fills.w1.acc")
             except nats.js.errors.NotFoundError:
-                return b""
-            return found.data or b""
+                return ""
+            return brokerpb.Fill.FromString(found.data or b"").client_order_id
 
-        body = await until(last_fill, bool)
-        assert brokerpb.Fill.FromString(body).client_order_id == "o1"
+        await until(last_filled, lambda name: name == "streamed")
     finally:
         await bus.close()
 
@@ -202,9 +201,18 @@ async def test_an_order_decided_on_a_bar_the_venue_has_not_seen_waits_for_it(mes
     answer = await client.submit(order("o1", decided_ns=3 * MINUTE))
     assert answer.status.state == brokerpb.ORDER_STATE_ACCEPTED
     assert await client.venue_minute() >= 3
+    assert mesh.feed.confirmed[-1] == 3 * MINUTE
     mesh.feed.push(bar(3, 107))
     fills = await until(client.fills, lambda found: len(found) == 1)
     assert fills[0].price == "107"
+
+
+async def test_an_order_gated_under_a_fence_that_is_on_its_way_waits_for_it(mesh: Mesh, client: Client) -> None:
+    answer = asyncio.create_task(client.submit(order("o1"), epoch=2))
+    await mesh.client(role=None, service="worldservice").fence(2)
+    assert (await answer).status.state == brokerpb.ORDER_STATE_ACCEPTED
+    never = await client.submit(order("o2"), epoch=3)
+    assert never.status.denial == brokerpb.DENIAL_FENCED
 
 
 async def test_a_broken_bar_is_skipped_and_the_feed_goes_on(mesh: Mesh, client: Client) -> None:
