@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from blake3 import blake3
@@ -98,12 +99,12 @@ def canonical_form(spec: NodeSpec) -> bytes:
     violations = _field_violations(spec)
     if violations:
         raise _fields_refused(violations)
-    params = _tag_params(spec) if spec.node_type == TAG_QUERY else _params(spec.params)
+    params = _write(_tag_params(spec)) if spec.node_type == TAG_QUERY else _params_text(spec.params)
     dependencies = ",".join(f'"{dependency}"' for dependency in sorted(set(spec.dependencies)))
     return (
         f'{{"code_hash":{_text("code_hash", spec.code_hash)},"dependencies":[{dependencies}],'
         f'"interval_s":{int(spec.interval_s)},"node_type":{_text("node_type", spec.node_type)},'
-        f'"params":{_write(params)},"period":{int(spec.period)},'
+        f'"params":{params},"period":{int(spec.period)},'
         f'"schema_compat_id":{_text("schema_compat_id", spec.schema_compat_id)}}}'
     ).encode()
 
@@ -251,12 +252,35 @@ def _normal_tags(tags: Sequence[Json]) -> list[str]:
     return sorted(set(trimmed))
 
 
-def _params(params: Mapping[str, Json]) -> Json:
-    context = [key for key in params if key.lower().replace("_", "").replace("-", "") in CONTEXT_KEYS]
+def _params_text(params: Mapping[str, Json]) -> str:
+    context = [key for key in params if _is_context_key(key)]
     if context:
         want = "no context keys: a NodeID is the same in every world; pass context when submitting"
         raise _fields_refused([Violation(f"params.{key}", "a context key", want) for key in sorted(context)])
-    return _functional(params, "params", 0)
+    return _flat_text(params) or _write(_functional(params, "params", 0))
+
+
+@lru_cache(maxsize=4096)
+def _is_context_key(key: str) -> bool:
+    return isinstance(key, str) and key.lower().replace("_", "").replace("-", "") in CONTEXT_KEYS
+
+
+def _flat_text(params: Mapping[str, Json]) -> str:
+    """The short way for what nearly all nodes have: ASCII names of plain scalars. "": take the long way."""
+    parts = []
+    for key, value in params.items():
+        if not isinstance(key, str) or not key.isascii():
+            return ""
+        if isinstance(value, str) and value.isascii():
+            parts.append((key, _quote(value)))
+        elif isinstance(value, bool):
+            parts.append((key, "true" if value else "false"))
+        elif isinstance(value, (int, float)) and -INT_MAX <= value <= INT_MAX:
+            whole = int(value)
+            parts.append((key, str(whole) if whole == value else _write_double(value)))
+        else:
+            return ""
+    return "{" + ",".join([f"{_quote(key)}:{text}" for key, text in sorted(parts)]) + "}"
 
 
 def _functional(value: Json, path: str, depth: int) -> Json:
