@@ -4,8 +4,8 @@ Rows go out as Arrow IPC straight from Parquet columns; no row is touched in Pyt
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import polars as pl
@@ -39,6 +39,14 @@ class Pinned:
     domain: ExecutionDomain
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A batch of rows, encoded."""
+
+    rows: int
+    body: bytes
+
+
 class Fetcher:
     """Serves fetches from the catalogue's artifacts."""
 
@@ -57,16 +65,34 @@ class Fetcher:
         pinned = await self._pin(preset, ask)
         plan = _plan(preset, pinned, ask)
         delivered = _hull(plan)
+        rows = 0
+        async with aclosing(self._parts(pinned.manifest, delivered)) as parts:
+            async for part in parts:
+                rows += part.rows
+                yield servicepb.FetchResponse(arrow_ipc=part.body)
         async with self._storage_phase():
-            frame = await asyncio.to_thread(self._catalogue.archive.frame, pinned.manifest, delivered)
-            digest = await self._catalogue.range_digest(pinned.manifest, delivered, preset)
-        for part in files.slices(frame):
-            yield servicepb.FetchResponse(arrow_ipc=await asyncio.to_thread(files.ipc, part))
+            digest = await self._catalogue.range_digest(pinned.manifest, delivered, preset) if rows else ""
         report = await self._catalogue.report(preset) or datapb.ConformanceReport()
-        metadata = self._metadata(preset, pinned, plan, frame, report)
-        metadata.dataset_fingerprint = digest if len(frame) else ""
-        self._measures.fetched_rows.labels(preset.name).inc(len(frame))
+        metadata = self._metadata(preset, pinned, plan, rows, report)
+        metadata.dataset_fingerprint = digest
+        self._measures.fetched_rows.labels(preset.name).inc(rows)
         yield servicepb.FetchResponse(metadata=metadata)
+
+    async def _parts(self, manifest: Manifest, span: Span) -> AsyncGenerator[Part, None]:
+        """The rows in batches; the next one is read while this one is on its way."""
+        frames = self._catalogue.archive.parts(manifest, span)
+        ahead = asyncio.ensure_future(asyncio.to_thread(_encode_next, frames))
+        try:
+            while True:
+                async with self._storage_phase():
+                    part = await ahead
+                if part is None:
+                    return
+                ahead = asyncio.ensure_future(asyncio.to_thread(_encode_next, frames))
+                yield part
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
 
     async def _pin(self, preset: Preset, ask: FetchAsk) -> Pinned:
         """Raises what `gate.admit` and `Catalogue.seen_at` raise, NotReady (E_ARTIFACT_MISSING) for a wrong pin."""
@@ -111,12 +137,12 @@ class Fetcher:
             ) from None
 
     def _metadata(
-        self, preset: Preset, pinned: Pinned, plan: FetchPlan, frame: pl.DataFrame, report: datapb.ConformanceReport
+        self, preset: Preset, pinned: Pinned, plan: FetchPlan, rows: int, report: datapb.ConformanceReport
     ) -> datapb.FetchMetadata:
         metadata = datapb.FetchMetadata(
             dataset=str(preset.dataset),
             requested=wire.span_to_proto(plan.requested),
-            rows=len(frame),
+            rows=rows,
             coverage_ratio=plan.data_ratio,
             gaps=[wire.gap_to_proto(gap, plan.interval_ns) for gap in plan.gaps],
             findings=[finding for finding in report.findings if finding.rows],
@@ -125,7 +151,7 @@ class Fetcher:
             artifact_fingerprint=pinned.manifest.fingerprint,
             sla=datapb.SLA_OUTCOME_PARTIAL if plan.data_ratio < preset.min_coverage else datapb.SLA_OUTCOME_MET,
         )
-        if len(frame):
+        if rows:
             metadata.delivered.CopyFrom(wire.span_to_proto(_hull(plan)))
         now_ns = wire.now_ns(self._clock.now())
         lateness = gate.lateness(pinned.domain, pinned.manifest.watermark_ns, now_ns, MAX_LAG_NS)
@@ -133,6 +159,11 @@ class Fetcher:
             metadata.sla, metadata.sla_phase = datapb.SLA_OUTCOME_HOLD, "live"
             metadata.downgrade_reason = lateness.name
         return metadata
+
+
+def _encode_next(frames: Iterator[pl.DataFrame]) -> Part | None:
+    frame = next(frames, None)
+    return None if frame is None else Part(len(frame), files.ipc(frame))
 
 
 def _plan(preset: Preset, pinned: Pinned, ask: FetchAsk) -> FetchPlan:

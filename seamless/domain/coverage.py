@@ -15,7 +15,7 @@ _WEEK_NS = 7 * _DAY_NS
 _MONDAY_NS = 4 * _DAY_NS
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Span:
     """The half-open range `[start_ns, end_ns)`."""
 
@@ -41,7 +41,7 @@ Coverage = tuple[Span, ...]
 def normalise(spans: Iterable[Span]) -> Coverage:
     """Sort, drop the empty, merge what overlaps or touches."""
     merged: list[Span] = []
-    for span in sorted(s for s in spans if not s.empty):
+    for span in sorted((s for s in spans if s.start_ns < s.end_ns), key=_start):
         if merged and span.start_ns <= merged[-1].end_ns:
             merged[-1] = Span(merged[-1].start_ns, max(merged[-1].end_ns, span.end_ns))
         else:
@@ -112,6 +112,10 @@ def of_instants(time_ns: NDArray[np.int64], interval_ns: int) -> Coverage:
     starts = time_ns[np.concatenate(([0], breaks + 1))]
     ends = time_ns[np.concatenate((breaks, [time_ns.size - 1]))] + interval_ns
     return tuple(Span(int(s), int(e)) for s, e in zip(starts, ends, strict=True))
+
+
+def _start(span: Span) -> int:
+    return span.start_ns
 
 
 def floor_to(instant_ns: int, interval_ns: int) -> int:

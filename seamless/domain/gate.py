@@ -62,8 +62,3 @@ def lateness(domain: ExecutionDomain, data_end_ns: int, now_ns: int, max_lag_ns:
     """Whether data is fresh enough to trade on; only LIVE and SHADOW ask, the others have no clock to lag."""
     live = domain in (ExecutionDomain.LIVE, ExecutionDomain.SHADOW)
     return Lateness.LAG_ABOVE_LIMIT if live and now_ns - data_end_ns > max_lag_ns else Lateness.IN_TIME
-
-
-def later_as_of(held_ns: int | None, offered_ns: int) -> int:
-    """An as_of never goes back: the later of what was seen and what is offered."""
-    return offered_ns if held_ns is None else max(held_ns, offered_ns)

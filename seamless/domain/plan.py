@@ -89,7 +89,7 @@ def plan_fetch(
     for holding in admitted:
         spans.extend(PlannedSpan(span, holding.origin) for span in coverage.intersect(rest, holding.have))
         rest = coverage.subtract(rest, holding.have)
-    spans.sort(key=lambda p: p.span)
+    spans.sort(key=lambda p: p.span.start_ns)
     return FetchPlan(requested, expected, tuple(spans), _explain(rest, admitted), interval_ns)
 
 
@@ -102,7 +102,9 @@ def _explain(rest: Coverage, holdings: Sequence[Holding]) -> tuple[Gap, ...]:
     )
     gaps: list[Gap] = []
     for kind, stated in statements:
+        if not stated:
+            continue
         gaps.extend(Gap(span, kind) for span in coverage.intersect(rest, stated))
         rest = coverage.subtract(rest, stated)
     gaps.extend(Gap(span, GapKind.NOT_FETCHED) for span in rest)
-    return tuple(sorted(gaps, key=lambda g: g.span))
+    return tuple(sorted(gaps, key=lambda g: g.span.start_ns))

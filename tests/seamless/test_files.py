@@ -1,6 +1,7 @@
 """Sealed files: written once under the hash of their content, read back exactly, never half there."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from qmtl.core.errors import NotReady
 from seamless import files
+from seamless.domain.bars import of_values
 from seamless.domain.calendars import AlwaysOpen
 from seamless.domain.coverage import Span
 from seamless.domain.fingerprint import month_span
@@ -42,7 +44,7 @@ def test_rows_come_back_as_they_were_over_a_month_boundary(archive: Archive) -> 
 
 def test_columns_are_those_of_the_contract(archive: Archive) -> None:
     manifest = _sealed(archive, 10)
-    [part] = files.slices(archive.frame(manifest, manifest.span))
+    [part] = archive.parts(manifest, manifest.span)
     table = pl.read_ipc_stream(io.BytesIO(files.ipc(part)))
     assert table.schema == {
         "open_time": pl.Datetime("ns", "UTC"),
@@ -81,17 +83,20 @@ def test_a_file_that_is_gone_is_named(archive: Archive, tmp_path: Path) -> None:
     manifest = _sealed(archive)
     next(tmp_path.rglob("*.parquet")).unlink()
     with pytest.raises(NotReady) as caught:
-        archive.frame(manifest, manifest.span)
+        list(archive.parts(manifest, manifest.span))
     assert caught.value.reason == "E_ARTIFACT_MISSING"
 
 
 def test_nothing_outside_the_data_is_read(archive: Archive) -> None:
     manifest = _sealed(archive, 10)
     assert len(archive.bars(manifest, Span(0, START))) == 0
-    assert list(files.slices(archive.frame(manifest, Span(0, 1)))) == []
+    assert list(archive.parts(manifest, Span(0, 1))) == []
 
 
-def test_batches_hold_at_most_64_ki_rows() -> None:
-    time_ns = START + np.arange(70_000, dtype=np.int64) * STEP
-    frame = pl.DataFrame({"open_time": time_ns})
-    assert [len(part) for part in files.slices(frame)] == [65_536, 4_464]
+def test_batches_are_bounded(archive: Archive) -> None:
+    table = walk(70_000)
+    seconds = of_values(START + np.arange(70_000, dtype=np.int64) * 10**9, table.values(), table.flags)
+    _, report = judge(raw_of(walk(10)))
+    manifest = seal(seconds, replace(report, interval_ns=10**9), AlwaysOpen(), producer="test")
+    archive.write(manifest, seconds)
+    assert [len(part) for part in archive.parts(manifest, manifest.span)] == [16_384] * 4 + [4_464]

@@ -47,10 +47,6 @@ def test_only_live_domains_breach_on_lag() -> None:
     assert gate.lateness(ExecutionDomain.LIVE, START, START + 45, 45) is Lateness.IN_TIME
 
 
-def test_an_as_of_never_goes_back() -> None:
-    assert (gate.later_as_of(None, 3), gate.later_as_of(5, 3), gate.later_as_of(3, 5)) == (3, 5, 5)
-
-
 def test_the_first_holding_that_has_a_bar_delivers_it() -> None:
     sealed = Holding(Origin.ARTIFACT, _at(0, 4), (_at(0, 4),))
     stored = Holding(Origin.STORAGE, _at(2, 8), (_at(2, 6),))
