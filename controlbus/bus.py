@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import nats.errors
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -171,10 +170,7 @@ class Bus:
             self._ready.clear()
 
     async def _ensure(self, replicas: int) -> None:
-        try:
-            await streams.ensure(self.link.js, replicas)
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise down(str(error) or type(error).__name__) from None
+        await streams.ensure(self.link, replicas)
 
 
 @asynccontextmanager

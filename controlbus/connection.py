@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import nats.errors
 import orjson
@@ -19,11 +20,14 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
 from controlbus.metrics import BusMetrics
 from qmtl.core.errors import Conflict, Unavailable
 
 log = structlog.stdlib.get_logger("qmtl.bus")
+
+T = TypeVar("T")
 
 ACK_S = 5.0
 RECONNECT_S = 0.25
@@ -118,6 +122,31 @@ class Link:
             raise down(f"{subject} was not acknowledged: {error or type(error).__name__}") from error
         finally:
             del self._waiting[token]
+
+    async def ask(self, call: Awaitable[T]) -> T:
+        """Await a call of the JetStream API. Raises Unavailable, at once when the connection is lost meanwhile."""
+        found = await self.find(call)
+        if found is None:
+            raise down("no such stream or consumer")
+        return found
+
+    async def find(self, call: Awaitable[T]) -> T | None:
+        """As `ask`, None for what does not exist."""
+        asking = asyncio.ensure_future(call)
+        losing = asyncio.create_task(self.wait_change(self.generation))
+        try:
+            await asyncio.wait([asking, losing], return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                raise down("connection lost")
+            return asking.result()
+        except NotFoundError:
+            return None
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise down(str(error) or type(error).__name__) from error
+        finally:
+            for task in (asking, losing):
+                task.cancel()
+            await asyncio.gather(asking, losing, return_exceptions=True)
 
     async def _connect(self, closed: asyncio.Event) -> None:
         async def on_closed() -> None:

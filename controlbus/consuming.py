@@ -20,9 +20,9 @@ from functools import partial
 from types import TracebackType
 
 import nats.errors
+import structlog
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import NotFoundError
 
 from controlbus.connection import Link
 from controlbus.deadletters import Letter, bury
@@ -32,6 +32,8 @@ from controlbus.reading import Start, control_info
 from controlbus.streams import CONTROL
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import Unavailable
+
+log = structlog.stdlib.get_logger("qmtl.bus")
 
 ATTEMPTS_MAX = 5
 FIRST_DELAY_S = 0.5
@@ -107,8 +109,8 @@ class Subscription:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if not self._durable and self._link.up:
-            with suppress(nats.errors.Error, TimeoutError, OSError):
-                await self._link.js.delete_consumer(CONTROL.name, self._name)
+            with suppress(Unavailable):
+                await self._link.ask(self._link.js.delete_consumer(CONTROL.name, self._name))
 
     def __aiter__(self) -> Subscription:
         return self
@@ -163,7 +165,9 @@ class Subscription:
                     while True:
                         await self._room.acquire()
                         await self._take(await self._next(puller))
-            except (ConsumerGone, Unavailable):
+            except (ConsumerGone, Unavailable) as error:
+                if self._link.up:
+                    log.warning("consumer_made_anew", consumer=self._name, error=str(error))
                 await self._link.pause()
 
     async def _next(self, puller: Puller) -> Msg:
@@ -265,22 +269,19 @@ class Subscription:
 
     async def _ensure_consumer(self) -> None:
         """Bind to the consumer if the broker still has it, or create it at the position reached."""
-        try:
-            if not await self._bound():
-                await self._link.js.add_consumer(CONTROL.name, await self._config())
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise ConsumerGone(str(error)) from None
+        if not await self._bound():
+            await self._link.ask(self._link.js.add_consumer(CONTROL.name, await self._config()))
         self._made.set()
 
     async def _bound(self) -> bool:
-        try:
-            present = (await self._link.js.consumer_info(CONTROL.name, self._name)).config
-        except NotFoundError:
+        js = self._link.js
+        found = await self._link.find(js.consumer_info(CONTROL.name, self._name))
+        if found is None:
             return False
+        present = found.config
         if sorted(present.filter_subjects or [present.filter_subject]) != sorted(self._filters):
-            await self._link.js.add_consumer(
-                CONTROL.name, present.evolve(filter_subjects=self._filters, filter_subject=None)
-            )
+            wanted = present.evolve(filter_subjects=self._filters, filter_subject=None)
+            await self._link.ask(js.add_consumer(CONTROL.name, wanted))
         return True
 
     async def _config(self) -> ConsumerConfig:

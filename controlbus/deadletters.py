@@ -6,14 +6,11 @@ Its original headers travel along, so a replay publishes the same event; other c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
-import nats.errors
 from nats.aio.msg import Msg
-from nats.js.errors import NotFoundError
 
-from controlbus.connection import Link, down
+from controlbus.connection import Link
 from controlbus.events import MESSAGE_ID
 from controlbus.streams import DLQ
 from controlbus.subjects import dlq_subject
@@ -60,17 +57,14 @@ async def letters(link: Link, before: int | None, limit: int) -> tuple[list[serv
     Looks at `SCAN_MAX` places at most, since replayed letters leave holes; 0 to go on before: there is nothing older.
     Raises Unavailable.
     """
-    try:
-        state = (await link.js.stream_info(DLQ.name)).state
-        place = state.last_seq if before is None else min(before - 1, state.last_seq)
-        last = max(place - SCAN_MAX, state.first_seq - 1, 0)
-        found: list[servicepb.DeadLetter] = []
-        while place > last and len(found) < limit:
-            letter = await _get(link, place)
-            found += [letter[0]] if letter else []
-            place -= 1
-    except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise down(str(error) or type(error).__name__) from None
+    state = (await link.ask(link.js.stream_info(DLQ.name))).state
+    place = state.last_seq if before is None else min(before - 1, state.last_seq)
+    last = max(place - SCAN_MAX, state.first_seq - 1, 0)
+    found: list[servicepb.DeadLetter] = []
+    while place > last and len(found) < limit:
+        letter = await _get(link, place)
+        found += [letter[0]] if letter else []
+        place -= 1
     return found, place + 1 if place >= max(state.first_seq, 1) else 0
 
 
@@ -79,28 +73,20 @@ async def replay(link: Link, sequence: int) -> int:
 
     A repeated replay of one letter is stored once. Raises NotFound when it is not kept (any more), Unavailable.
     """
-    try:
-        found = await _get(link, sequence)
-    except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise down(str(error) or type(error).__name__) from None
+    found = await _get(link, sequence)
     if found is None:
         raise NotFound("DEAD_LETTER_UNKNOWN", f"no dead letter has sequence {sequence}", hint="list them again")
     letter, headers = found
     head = {name: value for name, value in headers.items() if name not in OWN and name != MESSAGE_ID}
     head[MESSAGE_ID] = f"replay/{sequence}/{letter.original_message_id}"
     stored = await link.publish(letter.original_subject, letter.body, head)
-    with suppress(NotFoundError):
-        try:
-            await link.js.delete_msg(DLQ.name, sequence)
-        except (TimeoutError, OSError) as error:
-            raise down(str(error) or type(error).__name__) from None
+    await link.find(link.js.delete_msg(DLQ.name, sequence))
     return stored
 
 
 async def _get(link: Link, sequence: int) -> tuple[servicepb.DeadLetter, Mapping[str, str]] | None:
-    try:
-        raw = await link.js.get_msg(DLQ.name, seq=sequence)
-    except NotFoundError:
+    raw = await link.find(link.js.get_msg(DLQ.name, seq=sequence))
+    if raw is None:
         return None
     headers: Mapping[str, str] = raw.headers or {}
     letter = servicepb.DeadLetter(

@@ -7,8 +7,10 @@ caller may try again; any other SQL error is a bug and stays what it is.
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -30,6 +32,7 @@ Notify = Callable[[set[str]], None]
 SYNCHRONOUS = ("FULL", "NORMAL", "EXTRA")
 LOCK_WAIT_S = 20.0
 DEADLOCK_TRIES = 5
+DEADLOCK_PAUSE_S = 0.02
 
 
 class BoundedPool:
@@ -149,6 +152,7 @@ class PostgresStore:
             except DBAPIError as error:
                 if sqlstate(error) not in AGAIN_STATES or attempt == DEADLOCK_TRIES:
                     raise translated(error) from error
+            time.sleep(random.uniform(0, DEADLOCK_PAUSE_S * attempt))  # else the same two meet again at once
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _write_once(self, fn: Work[T]) -> T:

@@ -17,13 +17,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
-import nats.errors
 import orjson
 import structlog
-from nats.js.errors import NotFoundError
 
 from controlbus.bus import Bus
-from controlbus.connection import down
 from controlbus.streams import LEASES
 from controlbus.subjects import key_tokens
 from qmtl.core.clock import Clock
@@ -170,12 +167,10 @@ class Lease:
 
     async def _read(self) -> Holding | None:
         """Read from the bucket's leader; holder "" where the last one gave it up."""
-        try:
-            last = await self._bus.link.js.get_last_msg(f"KV_{LEASES}", self._subject)
-        except NotFoundError:
+        link = self._bus.link
+        last = await link.find(link.js.get_last_msg(f"KV_{LEASES}", self._subject))
+        if last is None:
             return None
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise down(str(error) or type(error).__name__) from None
         sequence = last.seq or 0
         if (last.headers or {}).get(DELETED):
             return Holding("", 0, sequence)

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-import nats.errors
+import structlog
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo, StreamState
 
-from controlbus.connection import Link, down
+from controlbus.connection import Link
 from controlbus.pulling import ConsumerGone, Puller
 from controlbus.streams import CONTROL
 from qmtl.core.errors import OutOfRange, Unavailable
+
+log = structlog.stdlib.get_logger("qmtl.bus")
 
 BATCH = 256
 INACTIVE_S = 60.0
@@ -54,10 +56,7 @@ class TooOld(OutOfRange):
 
 async def control_info(link: Link) -> StreamInfo:
     """The CONTROL stream as it is now. Raises Unavailable."""
-    try:
-        return await link.js.stream_info(CONTROL.name)
-    except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise down(str(error) or type(error).__name__) from None
+    return await link.ask(link.js.stream_info(CONTROL.name))
 
 
 def check_kept(position: int, state: StreamState) -> None:
@@ -85,7 +84,9 @@ async def read(link: Link, filters: Sequence[str], start: Start) -> AsyncGenerat
                 async for sequence, message in messages:
                     position = sequence
                     yield sequence, message
-        except (ConsumerGone, Unavailable):
+        except (ConsumerGone, Unavailable) as error:
+            if link.up:
+                log.warning("reader_made_anew", position=position, error=str(error))
             await link.pause()
 
 
@@ -104,10 +105,7 @@ async def _read_once(
         opt_start_seq=None if position is None else position + 1,
         opt_start_time=start.time if position is None else None,
     )
-    try:
-        info = await link.js.add_consumer(CONTROL.name, config)
-    except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise ConsumerGone(str(error)) from None
+    info = await link.ask(link.js.add_consumer(CONTROL.name, config))
     async with Puller(link, CONTROL.name, info.name, BATCH) as puller:
         expected = 1
         while True:

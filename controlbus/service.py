@@ -12,7 +12,6 @@ from datetime import UTC
 from importlib.metadata import version
 from typing import Any, Final
 
-import nats.errors
 import structlog
 from nats.aio.msg import Msg
 from nats.js import api
@@ -86,11 +85,7 @@ class ControlBus(rpc.ControlBusServiceServicer):
 
     async def GetStreams(self, request: pb.GetStreamsRequest, context: Context) -> pb.GetStreamsResponse:
         require_role(Role.READER)
-        try:
-            found = [await self._stream(spec.name) for spec in streams.STREAMS]
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise down(str(error) or type(error).__name__) from None
-        return pb.GetStreamsResponse(streams=found)
+        return pb.GetStreamsResponse(streams=[await self._stream(spec.name) for spec in streams.STREAMS])
 
     async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Context) -> pb.ListDeadLettersResponse:
         _require_all_worlds()
@@ -127,11 +122,11 @@ class ControlBus(rpc.ControlBusServiceServicer):
         return pb.GetStatusResponse(status=status)
 
     async def _stream(self, name: str) -> pb.StreamInfo:
-        js = self._bus.link.js
-        info = await js.stream_info(name)
+        link = self._bus.link
+        info = await link.ask(link.js.stream_info(name))
         consumers: list[api.ConsumerInfo] = []
         while len(consumers) < CONSUMERS_MAX:
-            page = await js.consumers_info(name, offset=len(consumers))
+            page = await link.ask(link.js.consumers_info(name, offset=len(consumers)))
             consumers += page
             if not page or len(consumers) >= info.state.consumer_count:
                 break

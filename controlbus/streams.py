@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import APIError, NotFoundError
 
 from controlbus import subjects
+from controlbus.connection import Link
 
 DAY_S = 86_400.0
 MIB = 1024 * 1024
@@ -59,11 +58,14 @@ STREAMS: tuple[StreamSpec, ...] = (
 )
 
 
-async def ensure(js: JetStreamContext, replicas: int) -> None:
-    """Create what is missing and update what differs; a service without the right to do so only reads."""
+async def ensure(link: Link, replicas: int) -> None:
+    """Create what is missing and update what differs; a service without the right to do so only reads.
+
+    Raises Unavailable.
+    """
     for spec in STREAMS:
-        await _ensure(js, spec.config(replicas))
-    await _ensure(js, _bucket(LEASES, replicas))
+        await _ensure(link, spec.config(replicas))
+    await _ensure(link, _bucket(LEASES, replicas))
 
 
 def _bucket(name: str, replicas: int) -> StreamConfig:
@@ -86,19 +88,13 @@ def _bucket(name: str, replicas: int) -> StreamConfig:
     )
 
 
-async def _ensure(js: JetStreamContext, wanted: StreamConfig) -> None:
-    name = wanted.name or ""
-    try:
-        present = (await js.stream_info(name)).config
-    except NotFoundError:
-        try:
-            await js.add_stream(wanted)
-        except APIError as error:
-            if error.err_code != 10058:  # another service was faster, with other settings: the next start mends it
-                raise
-        return
-    if _differs(present, wanted):
-        await js.update_stream(wanted)
+async def _ensure(link: Link, wanted: StreamConfig) -> None:
+    """Of several services that create a stream at once one wins; the others are refused, wait and find it."""
+    present = await link.find(link.js.stream_info(wanted.name or ""))
+    if present is None:
+        await link.ask(link.js.add_stream(wanted))
+    elif _differs(present.config, wanted):
+        await link.ask(link.js.update_stream(wanted))
 
 
 def _differs(present: StreamConfig, wanted: StreamConfig) -> bool:

@@ -101,7 +101,7 @@ async def test_a_deadlock_is_retried(postgres_url: str, migrations: str) -> None
                 meet.wait()
 
     await asyncio.gather(*(db.write(partial(cross, order)) for order in tries))
-    assert sorted(tries.values()) == [1, 2]
+    assert max(tries.values()) >= 2
     assert await db.read(lambda conn: conn.execute(text("SELECT text FROM notes")).scalars().all()) == ["0xx", "0xx"]
     await db.close()
 
@@ -197,7 +197,9 @@ async def test_a_singleton_job_has_one_holder_and_a_new_one_after_release(db: Da
     assert held is not None
     assert held.alive()
     assert await other.try_lock("job") is None
-    assert await other.try_lock("another job") is not None
+    elsewhere = await other.try_lock("another job")
+    assert elsewhere is not None
+    elsewhere.release()
     held.release()
     assert not held.alive()
     taken = await other.try_lock("job")

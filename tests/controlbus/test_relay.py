@@ -17,7 +17,7 @@ from controlbus.events import decode
 from controlbus.outbox import Row
 from controlbus.reading import Start, read
 from controlbus.relay import Relay, Window
-from controlbus.subjects import CONTROL
+from controlbus.subjects import control_filter
 from qmtl.core.clock import SystemClock
 from tests.controlbus.states import OUTBOX, policy, unique
 from tests.support.nats import NatsServer
@@ -37,13 +37,13 @@ async def relaying(db: Database, bus: Bus, service: str = "worldservice") -> Asy
 async def published(bus: Bus, worlds: set[str], count: int) -> dict[str, list[int]]:
     """Read CONTROL from its start until `count` events of these worlds; their revisions in stream order."""
     found: dict[str, list[int]] = {world: [] for world in worlds}
-    async with asyncio.timeout(30), aclosing(read(bus.link, [f"{CONTROL}.>"], Start.ALL)) as messages:
+    filters = [control_filter("policy_updated", world) for world in worlds]
+    async with asyncio.timeout(30), aclosing(read(bus.link, filters, Start.ALL)) as messages:
         async for _, message in messages:
             event = decode(message.data)
-            if event.key in worlds:
-                found[event.key].append(event.revision)
-                if sum(map(len, found.values())) == count:
-                    break
+            found[event.key].append(event.revision)
+            if sum(map(len, found.values())) == count:
+                break
     return found
 
 
