@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -51,7 +52,7 @@ class Echo:
 
     def __init__(self, act: Act) -> None:
         self.act = act
-        self.closed = 0
+        self.closed_in: list[asyncio.Task[Any] | None] = []
 
     async def single(self, request: StringValue, context: Context) -> StringValue:
         return StringValue(value=await self.act(request.value))
@@ -61,7 +62,7 @@ class Echo:
             for word in request.value.split(" "):
                 yield StringValue(value=await self.act(word))
         finally:
-            self.closed += 1
+            self.closed_in.append(asyncio.current_task())
 
     async def up(self, requests: AsyncIterator[StringValue], context: Context) -> StringValue:
         return StringValue(value=" ".join([await self.act(item.value) async for item in requests]))
@@ -71,7 +72,7 @@ class Echo:
             async for item in requests:
                 yield StringValue(value=await self.act(item.value))
         finally:
-            self.closed += 1
+            self.closed_in.append(asyncio.current_task())
 
 
 def add_echo(servicer: Echo, server: aio.Server) -> None:

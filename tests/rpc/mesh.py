@@ -61,6 +61,7 @@ class Mesh:
         clock: Clock | None = None,
         planned: Mapping[str, str] | None = None,
         settings: ServiceSettings | None = None,
+        servicer: Echo | None = None,
     ) -> Server:
         """A started server with an Echo."""
         settings = settings or settings_of(self.home, name)
@@ -73,7 +74,7 @@ class Mesh:
             metrics=self.metrics,
             limits=limits,
         )
-        server.add(add_echo, Echo(act), service(), planned or {})
+        server.add(add_echo, servicer or Echo(act), service(), planned or {})
         self.stack.push_async_callback(server.stop, 0.0)
         await server.start()
         return server

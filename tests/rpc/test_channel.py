@@ -134,6 +134,14 @@ def test_the_budget_ends_retries_and_comes_back() -> None:
     assert budget.failed()
 
 
+async def test_an_outage_is_not_multiplied_by_retries(mesh: Mesh) -> None:
+    flaky = Flaky(999, Unavailable("E_DOWN", "not now"))
+    stub = await mesh.stub(await mesh.serve(flaky.act))
+    outcomes = await asyncio.gather(*(stub.one("Get", "x") for _ in range(12)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {Unavailable}
+    assert flaky.calls <= 12 + 9  # not 12 calls of 5 attempts
+
+
 async def test_nobody_there_is_unavailable(home: Path, unused_tcp_port: int) -> None:
     async with connect(f"127.0.0.1:{unused_tcp_port}", user_token=user(home)) as channel:
         with pytest.raises(Unavailable) as caught:
