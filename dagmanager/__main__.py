@@ -14,6 +14,7 @@ from dagmanager.measures import Measures
 from dagmanager.service import PLANNED, DagManager
 from dagmanager.status import StatusReport
 from dagmanager.tables import outbox
+from dagmanager.watching import Watching, forget_dead_watches
 from qmtl.core.clock import Clock
 from qmtl.core.settings import load
 from qmtl.dag.v1 import service_pb2 as servicepb
@@ -40,12 +41,13 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         stack.push_async_callback(bus.close)
         relay = Relay(db, outbox, bus, SERVICE, clock)
         runtime.background("outbox-relay", relay.run())
-        runtime.background("prune-answers", prune_answers(db, clock, settings.prune_interval_s))
+        runtime.background("prune", prune(db, clock, settings.prune_interval_s))
         servicer = DagManager(  # type: ignore[abstract]  # planned calls are refused before they reach it
             db,
             clock,
             StatusReport(db, bus, relay, clock),
             Measures(runtime.metrics.registry),
+            Watching(db, clock, runtime.stopping),
             diffs_at_once=settings.diffs_at_once,
         )
         server = runtime.server()
@@ -56,11 +58,12 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         await runtime.serve(server)
 
 
-async def prune_answers(db: Database, clock: Clock, interval_s: float) -> None:
-    """Forget old answers for as long as the service runs."""
+async def prune(db: Database, clock: Clock, interval_s: float) -> None:
+    """Forget old answers and dead watches for as long as the service runs."""
     while True:
         await clock.sleep(interval_s)
         await db.write(lambda conn: answers.prune(conn, clock.now()))
+        await db.write(lambda conn: forget_dead_watches(conn, clock.now()))
 
 
 def main() -> None:

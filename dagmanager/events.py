@@ -19,7 +19,7 @@ from dagmanager.domain.queues import MatchMode, TagQuery, matches, tag_query
 from dagmanager.domain.sentinels import Sentinel
 from dagmanager.lookups import bounded
 from dagmanager.queuerows import matching_queues
-from dagmanager.tables import outbox, tag_queries, tag_query_refs, tag_query_tags
+from dagmanager.tables import outbox, tag_queries, tag_query_refs, tag_query_tags, watches
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.dag import DagNode
 from qmtl.core.identity import TAG_QUERY
@@ -76,32 +76,43 @@ def unregistered(conn: Connection, queries: Sequence[TagQuery]) -> list[TagQuery
 def register(conn: Connection, queries: Sequence[TagQuery], strategy_id: str, version: int) -> None:
     """Have each query's set published as long as this plan is live in the query's world."""
     for query in sorted(queries, key=lambda query: query.key):
-        values = {
-            "key": query.key,
-            "tags": ",".join(query.tags),
-            "match_mode": query.match_mode.name,
-            "interval_s": query.interval_s,
-            "world_id": query.world_id,
-            "execution_domain": "" if query.execution_domain is None else query.execution_domain.name,
-            "strategy_id": strategy_id,
-            "version": version,
-        }
-        conn.execute(_REGISTER, values)
-        conn.execute(_REGISTER_TAG, [{"key": query.key, "tag": tag} for tag in query.tags])
+        register_query(conn, query)
+        values = {"key": query.key, "strategy_id": strategy_id, "version": version, "world_id": query.world_id}
         conn.execute(_REGISTER_REF, values)
 
 
+def register_query(conn: Connection, query: TagQuery) -> None:
+    """Make a query known; who asks it is the caller's to write down."""
+    values = {
+        "key": query.key,
+        "tags": ",".join(query.tags),
+        "match_mode": query.match_mode.name,
+        "interval_s": query.interval_s,
+        "world_id": query.world_id,
+        "execution_domain": "" if query.execution_domain is None else query.execution_domain.name,
+    }
+    conn.execute(_REGISTER, values)
+    conn.execute(_REGISTER_TAG, [{"key": query.key, "tag": tag} for tag in query.tags])
+
+
 def unregister(conn: Connection, strategy_id: str, version: int, world_id: str) -> None:
-    """Drop a plan's registrations in one world; a query nobody asks any more is forgotten."""
+    """Drop a plan's registrations in one world."""
     mine = (
         tag_query_refs.c.strategy_id == strategy_id,
         tag_query_refs.c.version == version,
         tag_query_refs.c.world_id == world_id,
     )
-    keys = list(conn.execute(sa.select(tag_query_refs.c.key).where(*mine)).scalars())
-    conn.execute(sa.delete(tag_query_refs).where(*mine))
-    for part in bounded(keys):
-        asked = set(conn.execute(sa.select(tag_query_refs.c.key).where(tag_query_refs.c.key.in_(part))).scalars())
+    forget_unasked(
+        conn, set(conn.execute(sa.delete(tag_query_refs).where(*mine).returning(tag_query_refs.c.key)).scalars())
+    )
+
+
+def forget_unasked(conn: Connection, keys: Collection[str]) -> None:
+    """Forget those of the queries that no plan and no watch asks any more."""
+    for part in bounded(sorted(keys)):
+        asked: set[str] = set()
+        for asking in (tag_query_refs, watches):
+            asked.update(conn.execute(sa.select(asking.c.key).where(asking.c.key.in_(part))).scalars())
         gone = [key for key in part if key not in asked]
         conn.execute(sa.delete(tag_query_tags).where(tag_query_tags.c.key.in_(gone)))
         conn.execute(sa.delete(tag_queries).where(tag_queries.c.key.in_(gone)))

@@ -226,6 +226,11 @@ def require_sentinel(conn: Connection, sentinel_id: str) -> Sentinel:
     return sentinel_of(row)
 
 
+def worlds_of_plan(conn: Connection, strategy_id: str, version: int) -> list[str]:
+    """Worlds in which a plan is live; version 0 is the newest. Raises NotFound (E_PLAN_UNKNOWN)."""
+    return live_worlds(conn, strategy_id, require_plan(conn, strategy_id, version).version)
+
+
 def worlds_of_sentinel(conn: Connection, sentinel_id: str) -> list[str]:
     """Worlds in which the sentinel's version is live. Raises NotFound (E_SENTINEL_UNKNOWN)."""
     sentinel = require_sentinel(conn, sentinel_id)

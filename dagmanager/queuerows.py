@@ -21,6 +21,7 @@ from qmtl.wire import graph, words
 CONTEXT_COLUMNS = ("world_id", "execution_domain", "as_of", "partition")
 
 Condition = sa.ColumnElement[bool]
+Queue = dagpb.Queue
 
 
 def list_queues(

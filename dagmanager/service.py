@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -14,19 +15,22 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from controlbus.database import Database
-from dagmanager import answers, events, plans, queuerows, reads, store, wire
+from dagmanager import answers, plans, queuerows, reads, rollout, store, wire
 from dagmanager.answers import Answer
 from dagmanager.domain.diff import check_contexts
-from dagmanager.domain.sentinels import clamped
+from dagmanager.domain.queues import TagQuery
+from dagmanager.domain.sentinels import clamped, sentinel_id
 from dagmanager.events import Cause
 from dagmanager.lookups import DagMembers
 from dagmanager.measures import Measures
 from dagmanager.plans import Raced
 from dagmanager.status import StatusReport
 from dagmanager.store import Question
+from dagmanager.watching import Watching, snapshot
 from qmtl.core import identity
 from qmtl.core.clock import Clock
-from qmtl.core.errors import Exhausted, Unavailable
+from qmtl.core.errors import Unavailable
+from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as pb
 from qmtl.dag.v1 import service_pb2_grpc as rpc
 from qmtl.rpc.auth import Role
@@ -35,11 +39,8 @@ from qmtl.wire.graph import SpecCache, dag_from_proto
 from qmtl.wire.words import instant_from_proto, refused
 
 PART = "DAG Manager, complete"
-PLANNED = dict.fromkeys(
-    ("RedoDiff", "WatchQueues", "GetQueueStats", "CollectGarbage", "ExportSnapshot", "VerifySnapshot"), PART
-)
+PLANNED = dict.fromkeys(("GetQueueStats", "CollectGarbage", "ExportSnapshot", "VerifySnapshot"), PART)
 RACES_MAX = 10
-QUERY_MAX = 10_000
 TEXT_MAX = 200
 
 Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
@@ -50,9 +51,17 @@ class DagManager(rpc.DagManagerServiceServicer):
     """The graph behind its contract."""
 
     def __init__(
-        self, db: Database, clock: Clock, status: StatusReport, measures: Measures, *, diffs_at_once: int = 4
+        self,
+        db: Database,
+        clock: Clock,
+        status: StatusReport,
+        measures: Measures,
+        watching: Watching,
+        *,
+        diffs_at_once: int = 4,
     ) -> None:
         self._db = db
+        self._watching = watching
         self._clock = clock
         self._status = status
         self._measures = measures
@@ -82,6 +91,22 @@ class DagManager(rpc.DagManagerServiceServicer):
     async def ListPlans(self, request: pb.ListPlansRequest, context: Context) -> pb.ListPlansResponse:
         worlds = _reader()
         return await self._db.read(lambda conn: reads.list_plans(conn, request.strategy_id, request.page, worlds))
+
+    async def RedoDiff(self, request: pb.RedoDiffRequest, context: Context) -> pb.RedoDiffResponse:
+        require_role(Role.OPERATOR)
+        _check_texts(request_id=request.request_id, strategy_id=request.strategy_id, label=request.hotfix_label)
+        strategy_id, actor, cause = request.strategy_id, current_call().actor, self._cause(request.request_id)
+        for world_id in await self._db.read(lambda conn: plans.worlds_of_plan(conn, strategy_id, request.version)):
+            require_world(world_id)
+        version = await self._write(lambda conn: rollout.redo(conn, request, actor, cause))
+        worlds = _reader()
+        plan, sentinel = await self._db.read(
+            lambda conn: (
+                reads.get_plan(conn, strategy_id, version, worlds),
+                plans.require_sentinel(conn, sentinel_id(strategy_id, version)),
+            )
+        )
+        return pb.RedoDiffResponse(plan=plan, sentinel=wire.sentinel_to_proto(sentinel))
 
     async def ReleasePlan(self, request: pb.ReleasePlanRequest, context: Context) -> pb.ReleasePlanResponse:
         cause = self._cause()
@@ -122,15 +147,16 @@ class DagManager(rpc.DagManagerServiceServicer):
         return await self._db.read(lambda conn: queuerows.page_of_queues(conn, request, worlds))
 
     async def QueryQueues(self, request: pb.QueryQueuesRequest, context: Context) -> pb.QueryQueuesResponse:
-        query = wire.tag_query_from_proto(request.query)
-        if _reader() is not None:
-            require_world(query.world_id)
-        found, revision = await self._db.read(
-            lambda conn: (queuerows.matching_queues(conn, query, QUERY_MAX + 1), events.set_revision(conn, query))
-        )
-        if len(found) > QUERY_MAX:
-            raise Exhausted("E_TOO_MANY_QUEUES", f"more than {QUERY_MAX} queues match", hint="ask with more tags")
+        query = _readable_query(request.query)
+        found, revision = await self._db.read(lambda conn: snapshot(conn, query))
         return pb.QueryQueuesResponse(queues=found, revision=revision)
+
+    async def WatchQueues(
+        self, request: pb.WatchQueuesRequest, context: Context
+    ) -> AsyncIterator[pb.WatchQueuesResponse]:
+        async with aclosing(self._watching.sets(_readable_query(request.query), self._cause())) as sets:
+            async for each in sets:
+                yield each
 
     async def ReportQueueProgress(
         self, request: pb.ReportQueueProgressRequest, context: Context
@@ -149,12 +175,12 @@ class DagManager(rpc.DagManagerServiceServicer):
     async def SetTrafficWeight(
         self, request: pb.SetTrafficWeightRequest, context: Context
     ) -> pb.SetTrafficWeightResponse:
-        sentinel_id, weight, etag = request.sentinel_id, request.traffic_weight, request.etag
+        target, weight, etag = request.sentinel_id, request.traffic_weight, request.etag
         require_role(Role.OPERATOR)
-        for world_id in await self._db.read(lambda conn: plans.worlds_of_sentinel(conn, sentinel_id)):
+        for world_id in await self._db.read(lambda conn: plans.worlds_of_sentinel(conn, target)):
             require_world(world_id)
         cause = self._cause()
-        after = await self._db.write(lambda conn: store.set_weight(conn, sentinel_id, weight, etag, cause))
+        after = await self._db.write(lambda conn: rollout.set_weight(conn, target, weight, etag, cause))
         return pb.SetTrafficWeightResponse(sentinel=wire.sentinel_to_proto(after))
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
@@ -203,11 +229,23 @@ def _reader() -> reads.Worlds:
     return None if identity_ is None else identity_.worlds
 
 
-def _question(request: pb.DiffRequest) -> Question:
-    """The question of a request. Raises InvalidRequest (E_REQUEST_FIELDS, E_TRAFFIC_WEIGHT, E_ENUM, E_TIMESTAMP)."""
-    for field, text in (("request_id", request.request_id), ("strategy_id", request.strategy_id)):
+def _readable_query(message: dagpb.TagQuery) -> TagQuery:
+    """The query of a reader; a token for some worlds must name one of them."""
+    query = wire.tag_query_from_proto(message)
+    if _reader() is not None:
+        require_world(query.world_id)
+    return query
+
+
+def _check_texts(**texts: str) -> None:
+    for field, text in texts.items():
         if not 0 < len(text) <= TEXT_MAX:
             raise refused("E_REQUEST_FIELDS", field, f"{len(text)} characters", f"1 to {TEXT_MAX} characters")
+
+
+def _question(request: pb.DiffRequest) -> Question:
+    """The question of a request. Raises InvalidRequest (E_REQUEST_FIELDS, E_TRAFFIC_WEIGHT, E_ENUM, E_TIMESTAMP)."""
+    _check_texts(request_id=request.request_id, strategy_id=request.strategy_id)
     if len(request.version_label) > TEXT_MAX or len(request.created_by) > TEXT_MAX:
         raise refused("E_REQUEST_FIELDS", "version_label, created_by", "too long", f"at most {TEXT_MAX} characters")
     weight = clamped(request.traffic_weight if request.HasField("traffic_weight") else None)

@@ -19,7 +19,6 @@ from dagmanager.domain import diff as rules
 from dagmanager.domain import sentinels as sentinel_rules
 from dagmanager.domain.diff import DiffOutcome, Known, NewQueue
 from dagmanager.domain.queues import TagQuery
-from dagmanager.domain.sentinels import Sentinel
 from dagmanager.events import Cause, QueueWords
 from dagmanager.lookups import DagMembers, Keys, bounded
 from dagmanager.plans import PlanRef, Raced
@@ -75,7 +74,7 @@ def merge(
     E_TOO_MANY_TAGS), Conflict (E_REQUEST_ID_REUSED).
     """
     queries = events.queries_of(dag.nodes, asked.contexts)
-    _lock_graph(conn, exclusive=bool(events.unregistered(conn, queries)))
+    lock_graph(conn, exclusive=bool(events.unregistered(conn, queries)))
     answer = answers.find_by_request(conn, asked.request_id, asked.strategy_id, asked.digest)
     if answer is not None:
         return answer
@@ -117,7 +116,7 @@ def release_plan(conn: Connection, strategy_id: str, version: int, world_id: str
 
     Raises NotFound (E_PLAN_UNKNOWN).
     """
-    _lock_graph(conn, exclusive=True)
+    lock_graph(conn, exclusive=True)
     plan = plans.require_plan(conn, strategy_id, version)
     released = plans.release(conn, plan, world_id, cause.now)
     events.unregister(conn, strategy_id, plan.version, world_id)
@@ -128,32 +127,12 @@ def release_plan(conn: Connection, strategy_id: str, version: int, world_id: str
     return len(released)
 
 
-def set_weight(conn: Connection, sentinel_id: str, weight: float, etag: str, cause: Cause) -> Sentinel:
-    """Set a version's share of traffic and publish on change only.
-
-    Raises NotFound (E_SENTINEL_UNKNOWN), InvalidRequest (E_TRAFFIC_WEIGHT), Conflict (E_ETAG_MISMATCH).
-    """
-    strategy_id = plans.require_sentinel(conn, sentinel_id).strategy_id
-    all_of_it = plans.lock_sentinels(conn, strategy_id)
-    before = next(sentinel for sentinel in all_of_it if sentinel.sentinel_id == sentinel_id)
-    after = sentinel_rules.with_weight(before, weight, etag)
-    if after is not before:
-        plans.store_weight(conn, after)
-        events.publish_weights(conn, strategy_id, plans.lock_sentinels(conn, strategy_id), cause)
-    return after
-
-
 def revision(conn: Connection, name: str) -> int:
     """A named revision of the graph; 0 before the first change."""
     return conn.execute(sa.select(revisions.c.revision).where(revisions.c.name == name)).scalar_one_or_none() or 0
 
 
-def compute_keys(dag: Dag, contexts: Sequence[ComputeContext]) -> Keys:
-    """ComputeKeys by world_id, then NodeID."""
-    return {context.world_id: rules.compute_keys(dag.node_ids, context) for context in contexts}
-
-
-def _lock_graph(conn: Connection, *, exclusive: bool) -> None:
+def lock_graph(conn: Connection, *, exclusive: bool) -> None:
     """On PostgreSQL keep releases and first registrations of a tag query apart from diffs; diffs share.
 
     Otherwise a diff could take up a queue that a release sees as free, or a set could miss a queue made beside it.
@@ -161,6 +140,11 @@ def _lock_graph(conn: Connection, *, exclusive: bool) -> None:
     if conn.dialect.name == "postgresql":
         lock = sa.func.pg_advisory_xact_lock if exclusive else sa.func.pg_advisory_xact_lock_shared
         conn.execute(sa.select(lock(GRAPH_LOCK)))
+
+
+def compute_keys(dag: Dag, contexts: Sequence[ComputeContext]) -> Keys:
+    """ComputeKeys by world_id, then NodeID."""
+    return {context.world_id: rules.compute_keys(dag.node_ids, context) for context in contexts}
 
 
 def _store_plan(conn: Connection, asked: Question, dag: Dag, body: Callable[[], bytes], cause: Cause) -> PlanRef:

@@ -177,6 +177,14 @@ tag_query_refs = sa.Table(
     sa.Index("tag_query_refs_plan", "strategy_id", "version", "world_id"),
     sqlite_with_rowid=False,
 )
+watches = sa.Table(
+    "watches",
+    metadata,
+    _text("watch_id", key=True),
+    _text("key"),
+    _int("renewed_us"),
+    sa.Index("watches_key", "key"),
+)
 answers = sa.Table(
     "answers",
     metadata,

@@ -31,7 +31,7 @@ class Announced(Runtime):
         super().__init__(settings, "dagmanager")
         self.port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
-    async def serve(self, server: Server, grace_s: float = 0.0) -> None:
+    async def serve(self, server: Server, grace_s: float = 5.0) -> None:
         waiting = asyncio.create_task(self._announce(server))
         try:
             await super().serve(server, grace_s)

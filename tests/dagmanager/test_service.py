@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,21 @@ import pytest
 from controlbus.bus import connected
 from dagmanager.service import PART, PLANNED
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import InvalidRequest, NotBuilt, NotFound, PermissionDenied, Unauthenticated
+from qmtl.core.errors import (
+    Conflict,
+    InvalidRequest,
+    NotBuilt,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+)
 from qmtl.core.modes import ExecutionDomain
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as pb
 from qmtl.dag.v1 import service_pb2_grpc as rpc
 from qmtl.rpc.auth import Role
+from qmtl.rpc.streams import scoped
 from tests.dagmanager.graphs import chain, context, node, tag_query_node
 from tests.dagmanager.serving import Served, diff_request, serving
 from tests.support.nats import NatsServer
@@ -270,3 +280,59 @@ async def test_what_is_planned_says_who_builds_it(served: Served) -> None:
             await stub.CollectGarbage(pb.CollectGarbageRequest())
     assert caught.value.reason == "NOT_BUILT"
     assert caught.value.metadata["part"] == PART == PLANNED["CollectGarbage"]
+
+
+async def test_a_watch_is_a_snapshot_then_each_change_with_growing_revision(served: Served) -> None:
+    async with served.stub(role=Role.READER) as stub:
+        await chunks(stub, diff_request(chain(1, "a", tags=["btc"]), "r1", "s1"))
+        call = stub.WatchQueues(pb.WatchQueuesRequest(query=tag_query("w1")))
+        with scoped(call):
+            told = aiter(call)
+            first = await anext(told)
+            await chunks(stub, diff_request(chain(1, "b", tags=["eth"]), "r2", "s2"))
+            await chunks(stub, diff_request(chain(2, "c", tags=["btc"]), "r3", "s3"))
+            second = await anext(told)
+            await stub.ReleasePlan(pb.ReleasePlanRequest(strategy_id="s1", version=1, world_id="w1"))
+            third = await anext(told)
+        sizes = [(len(reply.queues), reply.revision) for reply in (first, second, third)]
+        assert sizes == [(1, 1), (3, 2), (2, 3)]
+        asked = await stub.QueryQueues(pb.QueryQueuesRequest(query=tag_query("w1")))
+        assert (asked.queues, asked.revision) == (third.queues, third.revision)
+
+
+async def test_watchers_are_told_to_go_when_the_process_stops(home: Path, nats_url: str) -> None:
+    async with AsyncExitStack() as outliving:
+        async with serving(home, nats_url) as served:
+            stub = await outliving.enter_async_context(served.stub(role=Role.READER))
+            told = aiter(stub.WatchQueues(pb.WatchQueuesRequest(query=tag_query("w1"))))
+            await anext(told)
+        with pytest.raises(Unavailable) as caught:
+            await anext(told)
+        assert caught.value.reason == "E_GOING_AWAY"
+
+
+async def test_a_hotfix_takes_the_traffic_of_the_version_it_redoes(served: Served) -> None:
+    async with served.stub(role=Role.OPERATOR) as stub:
+        (chunk,) = await chunks(stub, diff_request(chain(2), "r1", "s1"))
+        (before,) = (await stub.ListSentinels(pb.ListSentinelsRequest(strategy_id="s1"))).sentinels
+        request = pb.RedoDiffRequest(
+            request_id="redo", strategy_id="s1", version=1, hotfix_label="v1-hotfix", etag=before.etag
+        )
+        done = await stub.RedoDiff(request)
+        assert await stub.RedoDiff(request) == done
+        assert (done.plan.version, done.plan.version_label, list(done.plan.live_worlds)) == (2, "v1-hotfix", ["w1"])
+        assert [each.node_id for each in done.plan.dag.nodes] == [each.node_id for each in chunk.assignments]
+        weights = {
+            each.version: each.traffic_weight
+            for each in (await stub.ListSentinels(pb.ListSentinelsRequest(strategy_id="s1"))).sentinels
+        }
+        assert weights == {1: 0.0, 2: 1.0}
+        request.request_id = "late"
+        with pytest.raises(Conflict) as caught:
+            await stub.RedoDiff(request)
+        assert caught.value.reason == "E_ETAG_MISMATCH"
+        released = [
+            (await stub.ReleasePlan(pb.ReleasePlanRequest(strategy_id="s1", version=version, world_id="w1")))
+            for version in (1, 2)
+        ]
+        assert [each.released_queues for each in released] == [0, 2]

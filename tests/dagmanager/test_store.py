@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from controlbus.database import Database
-from dagmanager import answers, plans, queuerows, reads, store
+from dagmanager import answers, plans, queuerows, reads, rollout, store
 from dagmanager.events import Cause
 from dagmanager.tables import GRAPH, SETTLED, dags, diffs, from_us, metadata, nodes, outbox, queues, sentinels, to_us
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -163,7 +163,7 @@ async def test_a_weight_is_published_on_change_only(estate: Estate) -> None:
     await estate.diff(chain(1))
     await estate.diff(chain(2))
     for weight in (0.25, 0.25, 0.0):
-        await estate.write(lambda conn, to=weight: store.set_weight(conn, "s1@2", to, "", CAUSE))  # type: ignore[misc]  # default binds the loop's value
+        await estate.write(lambda conn, to=weight: rollout.set_weight(conn, "s1@2", to, "", CAUSE))  # type: ignore[misc]  # default binds the loop's value
     events = [event.sentinel_weight_updated for event in await estate.events()]
     assert [[each.traffic_weight for each in event.sentinels] for event in events] == [
         [1.0], [1.0, 1.0], [1.0, 0.25], [1.0, 0.0]
