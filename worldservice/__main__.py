@@ -7,13 +7,13 @@ from controlbus.bus import Bus
 from controlbus.database import Database
 from controlbus.relay import Relay
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
-from qmtl.core.settings import load
-from qmtl.rpc.run import Runtime, run_service
+from qmtl.rpc.run import Runtime, start
 from qmtl.world.v1 import service_pb2 as servicepb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 from worldservice.config import Settings
 from worldservice.fences import FenceKeeper
 from worldservice.house import House
+from worldservice.measures import Measures
 from worldservice.rounds import Redecider
 from worldservice.service import PLANNED, WorldServicer
 from worldservice.settling import HouseRules
@@ -40,26 +40,25 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         relay = Relay(db, outbox, bus, SERVICE, clock)
         rules = HouseRules(settings.replay_presets, timedelta(seconds=settings.decision_ttl_s))
         broker = brokerrpc.BrokerageServiceStub(runtime.channel("brokerage"))
+        measures = Measures(runtime.metrics.registry)
         fences = FenceKeeper(
-            db, broker, clock, rules, timeout_s=settings.fence_timeout_s, retry_s=settings.fence_retry_s
+            db, broker, clock, rules, measures, timeout_s=settings.fence_timeout_s, retry_s=settings.fence_retry_s
         )
-        redecider = Redecider(db, clock, rules, fences, settings.redecide_interval_s)
         server = runtime.server()
         skew = timedelta(seconds=settings.gate_skew_max_s)
-        house = House(db, clock, rules, fences, skew, server.draining)
+        house = House(db, clock, rules, fences, skew, server.draining, measures)
         descriptor = servicepb.DESCRIPTOR.services_by_name["WorldService"]
         servicer = WorldServicer(house, bus, relay)  # type: ignore[abstract]  # planned calls are refused before they reach it
         server.add(worldrpc.add_WorldServiceServicer_to_server, servicer, descriptor, PLANNED)
         runtime.background("outbox-relay", relay.run())
         runtime.background("fences", fences.run())
-        runtime.background("redecider", redecider.run())
+        runtime.background("redecider", Redecider(house, settings.redecide_interval_s).run())
         await runtime.serve(server)
 
 
 def main() -> None:
     """Read the settings and run."""
-    settings = load(SERVICE, Settings, None)
-    run_service(lambda runtime: compose(runtime, settings), settings, SERVICE)
+    start(compose, Settings, SERVICE)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from qmtl.rpc.context import Call, current_call
 from worldservice.domain.access import Caller, Role, require_role
 from worldservice.domain.records import AuditRow
 from worldservice.domain.worlds import World
+from worldservice.measures import Measures
 from worldservice.store import append_audit, get_world, grants_of, lock_world
 
 OK, REFUSED = "OK", "REFUSED"
@@ -52,6 +53,9 @@ class Room(Protocol):
 
     @property
     def clock(self) -> Clock: ...
+
+    @property
+    def measures(self) -> Measures: ...
 
 
 class Servicer(Protocol):
@@ -125,6 +129,7 @@ def audited(
         try:
             return await method(servicer, request, act)
         except QmtlError as refusal:
+            room.measures.refusals.labels(method.__name__, refusal.reason).inc()
             await _audit_refusal(room.db, act, refusal)
             raise
 

@@ -20,6 +20,7 @@ from qmtl.rpc.context import own_act as as_service
 from worldservice import activations, store
 from worldservice.acts import own_act
 from worldservice.domain.activation import Activation, outrank
+from worldservice.measures import Measures
 from worldservice.settling import HouseRules, decide_world, record
 from worldservice.wire_decisions import mode_to_proto
 
@@ -47,6 +48,7 @@ class FenceKeeper:
         broker: "brokerrpc.BrokerageServiceAsyncStub",
         clock: Clock,
         rules: HouseRules,
+        measures: Measures,
         *,
         timeout_s: float,
         retry_s: float,
@@ -55,6 +57,7 @@ class FenceKeeper:
         self._broker = broker
         self._clock = clock
         self._rules = rules
+        self._measures = measures
         self._timeout_s = timeout_s
         self._retry_s = retry_s
         self._wake = asyncio.Event()
@@ -89,8 +92,9 @@ class FenceKeeper:
         except QmtlError as error:
             log.warning("fences_unread", error=str(error))
             return False
-        confirmed = [await self.push(world_id) for world_id in pending]
-        return all(confirmed)
+        left = [world_id for world_id in pending if not await self.push(world_id)]
+        self._measures.fences_pending.set(len(left))
+        return not left
 
     async def _tell(self, activation: Activation) -> Told:
         fence, world_id = activation.fence, activation.world_id

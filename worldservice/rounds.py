@@ -3,13 +3,11 @@
 import structlog
 from sqlalchemy import Connection
 
-from controlbus.database import Database
-from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from worldservice import activations, store
 from worldservice.acts import commit, own_act
-from worldservice.fences import FenceKeeper
-from worldservice.settling import HouseRules, settle
+from worldservice.house import House
+from worldservice.settling import settle
 
 log = structlog.stdlib.get_logger("qmtl.worldservice.rounds")
 
@@ -17,11 +15,12 @@ log = structlog.stdlib.get_logger("qmtl.worldservice.rounds")
 class Redecider:
     """Asks every trading world again; it only ever lowers."""
 
-    def __init__(self, db: Database, clock: Clock, rules: HouseRules, fences: FenceKeeper, interval_s: float) -> None:
-        self._db = db
-        self._clock = clock
-        self._rules = rules
-        self._fences = fences
+    def __init__(self, house: House, interval_s: float) -> None:
+        self._db = house.db
+        self._clock = house.clock
+        self._rules = house.rules
+        self._fences = house.fences
+        self._measures = house.measures
         self._interval_s = interval_s
 
     async def run(self) -> None:
@@ -46,6 +45,7 @@ class Redecider:
         try:
             return await self._db.write(lambda conn: self._settle(conn, world_id))
         except QmtlError as error:
+            self._measures.undecided.inc()
             log.error("world_not_decided", world=world_id, error=str(error))
             return False
 
@@ -58,5 +58,6 @@ class Redecider:
             return False
         decision = settled.verdicts.decision
         commit(conn, act, f"lowered to {settled.activation.effective_mode.value}: {', '.join(decision.reasons)}")
+        self._measures.lowered.labels(decision.reasons[0] if decision.reasons else "strategy").inc()
         log.warning("lowered", world=world_id, mode=decision.effective_mode.value, reasons=decision.reasons)
         return True

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from qmtl.core.modes import EffectiveMode
 from qmtl.rpc.context import current_call
+from qmtl.wire.words import instant_from_proto
 from qmtl.world.v1 import service_pb2 as pb
 from worldservice import runs, store
 from worldservice.acts import Act, audited, caller_of, commit, enter, look
@@ -17,7 +18,7 @@ from worldservice.events import run_updated
 from worldservice.house import House
 from worldservice.settling import Settled, decide_world, settle
 from worldservice.tables import outbox
-from worldservice.wire import instant_from_proto, page_from_proto, page_of
+from worldservice.wire import page_from_proto, page_of
 from worldservice.wire_decisions import decision_to_proto, evidence_from_request, run_to_proto
 
 

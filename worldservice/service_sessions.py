@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady
 from qmtl.core.modes import ExecutionDomain, orders_allowed
 from qmtl.rpc.context import current_call
+from qmtl.wire.words import instant_from_proto
 from qmtl.world.v1 import service_pb2 as pb
 from worldservice import activations, store
 from worldservice.acts import Act, audited, caller_of, commit, enter, look
@@ -26,7 +28,7 @@ from worldservice.domain.sessions import (
 )
 from worldservice.house import House
 from worldservice.settling import decide_world, session_plan
-from worldservice.wire import instant_from_proto, optional_text, require_text
+from worldservice.wire import optional_text, require_text
 from worldservice.wire_activation import activation_to_proto, domain_from_proto, gate_to_proto, session_to_proto
 
 GATES_KEPT = timedelta(hours=1)
@@ -148,7 +150,7 @@ class SessionCalls:
         return pb.RenewGateSessionResponse(session=gate_to_proto(gate), activations=envelopes)
 
 
-def _trading(number: int) -> ExecutionDomain:
+def _trading(number: commonpb.ExecutionDomain) -> ExecutionDomain:
     domain = domain_from_proto(number, "execution_domain")
     if not orders_allowed(domain):
         raise InvalidRequest("E_DOMAIN", f"execution_domain is {domain.value}, want DRYRUN or LIVE")

@@ -6,7 +6,7 @@ An enum value that is unspecified or unknown is refused here, never guessed; an 
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol, TypeVar
 
@@ -14,7 +14,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.core.errors import InvalidRequest
+from qmtl.wire import words
 from worldservice.domain.records import Page
 from worldservice.domain.worlds import BOTH_SIDES, Side
 
@@ -25,44 +26,25 @@ E = TypeVar("E", bound=Enum)
 T = TypeVar("T")
 
 
-class EnumWords(Protocol):
+class EnumNames(Protocol):
     """What protobuf's EnumTypeWrapper offers; its stub type is generic over each enum."""
 
-    def Name(self, number: int) -> str: ...  # protobuf's own name
-
-    def Value(self, name: str) -> int: ...  # protobuf's own name
+    def Name(self, number: int) -> str: ...  # protobuf's spelling
 
 
-def enum_from_proto(number: int, words: EnumWords, prefix: str, cls: type[E], field: str) -> E:
+def enum_from_proto(number: int, names: EnumNames, prefix: str, cls: type[E], field: str) -> E:
     """The domain's word of an enum number. Raises InvalidRequest (E_ENUM)."""
     try:
-        name = words.Name(number).removeprefix(prefix)
+        name = names.Name(number).removeprefix(prefix)
     except ValueError:
         name = str(number)
     if name not in cls.__members__:
-        want = f"one of {', '.join(cls.__members__)}"
-        raise InvalidRequest("E_ENUM", f"{field} is {name}, want {want}", violations=[Violation(field, name, want)])
+        raise words.refused("E_ENUM", field, name, f"one of {', '.join(cls.__members__)}")
     return cls[name]
 
 
 def instant_to_proto(value: datetime | None) -> Timestamp | None:
-    if value is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(value.astimezone(UTC))
-    return stamp
-
-
-def instant_from_proto(message: Timestamp, field: str) -> datetime:
-    """The instant, cut to microseconds. Raises InvalidRequest (E_TIME) outside the years 1 to 9999."""
-    try:
-        return message.ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        want = "a time in the years 1 to 9999"
-        value = f"{message.seconds} s"
-        raise InvalidRequest(
-            "E_TIME", f"{field} is {value}, want {want}", violations=[Violation(field, value, want)]
-        ) from None
+    return None if value is None else words.instant_to_proto(value)
 
 
 def span_to_proto(value: timedelta) -> Duration:
@@ -84,11 +66,7 @@ def sides_to_proto(sides: frozenset[Side]) -> list[str]:
 def require_text(value: str, field: str, length_max: int = 200) -> str:
     """Raises InvalidRequest (E_FIELD) for an empty, overlong or unprintable text."""
     if not value or len(value) > length_max or not value.isprintable():
-        want = f"1 to {length_max} printable characters"
-        shown = value[:80]
-        raise InvalidRequest(
-            "E_FIELD", f"{field} is {shown!r}, want {want}", violations=[Violation(field, shown, want)]
-        )
+        raise words.refused("E_FIELD", field, repr(value[:80]), f"1 to {length_max} printable characters")
     return value
 
 
@@ -101,11 +79,7 @@ def page_from_proto(message: commonpb.PageRequest, *, numeric: bool = False) -> 
     """Raises InvalidRequest (E_PAGE_SIZE, E_PAGE_TOKEN); `numeric`: the token of this listing is a number."""
     size = message.page_size or PAGE_DEFAULT
     if size > PAGE_MAX:
-        raise InvalidRequest(
-            "E_PAGE_SIZE",
-            f"page.page_size is {size}, want at most {PAGE_MAX}",
-            violations=[Violation("page.page_size", str(size), f"at most {PAGE_MAX}")],
-        )
+        raise words.refused("E_PAGE_SIZE", "page.page_size", str(size), f"at most {PAGE_MAX}")
     try:
         after = base64.b64decode(message.page_token.encode(), altchars=b"-_", validate=True).decode()
         if (numeric and after and not 0 <= int(after) < 2**63) or not after.isprintable():

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.modes import ExecutionDomain, domain_of
+from qmtl.wire.words import DOMAIN_NUMBERS, DOMAINS, instant_from_proto, known_enum
 from qmtl.world.v1 import service_pb2 as servicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice.domain.activation import Activation, Change, Entry, Fence, FenceState, Phase
 from worldservice.domain.sessions import GATE_TTL, GateSession, Session
 from worldservice.domain.worlds import Side
-from worldservice.wire import enum_from_proto, instant_from_proto, instant_to_proto, span_to_proto
+from worldservice.wire import enum_from_proto, instant_to_proto, span_to_proto
 from worldservice.wire_decisions import mode_from_proto, mode_to_proto
 from worldservice.wire_worlds import stage_from_proto, stage_to_proto
 
@@ -22,12 +23,12 @@ def side_from_proto(number: int, field: str) -> Side:
     return enum_from_proto(number, commonpb.Side, "SIDE_", Side, field)
 
 
-def domain_to_proto(domain: ExecutionDomain) -> str:
-    return f"EXECUTION_DOMAIN_{domain.name}"
+def domain_to_proto(domain: ExecutionDomain) -> commonpb.ExecutionDomain:
+    return DOMAIN_NUMBERS[domain]
 
 
-def domain_from_proto(number: int, field: str) -> ExecutionDomain:
-    return enum_from_proto(number, commonpb.ExecutionDomain, "EXECUTION_DOMAIN_", ExecutionDomain, field)
+def domain_from_proto(number: commonpb.ExecutionDomain, field: str) -> ExecutionDomain:
+    return known_enum(DOMAINS, number, field)
 
 
 def change_from_proto(message: servicepb.ActivationChange, field: str) -> Change:

@@ -3,8 +3,8 @@
 import math
 
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.modes import EffectiveMode
+from qmtl.wire.words import MODE_NUMBERS, MODES, instant_from_proto, known_enum, refused
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import service_pb2 as servicepb
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -22,7 +22,6 @@ from worldservice.domain.evaluation import (
 )
 from worldservice.wire import (
     enum_from_proto,
-    instant_from_proto,
     instant_to_proto,
     optional_text,
     require_text,
@@ -33,24 +32,24 @@ from worldservice.wire_worlds import stage_from_proto, stage_to_proto
 METRICS_MAX = 200
 
 
-def mode_to_proto(mode: EffectiveMode) -> str:
-    return f"EFFECTIVE_MODE_{mode.name}"
+def mode_to_proto(mode: EffectiveMode) -> commonpb.EffectiveMode:
+    return MODE_NUMBERS[mode]
 
 
-def mode_from_proto(number: int, field: str) -> EffectiveMode:
-    return enum_from_proto(number, commonpb.EffectiveMode, "EFFECTIVE_MODE_", EffectiveMode, field)
+def mode_from_proto(number: commonpb.EffectiveMode, field: str) -> EffectiveMode:
+    return known_enum(MODES, number, field)
 
 
 def evidence_from_request(request: servicepb.EvaluateRequest) -> Evidence:
     """What an Evaluate request says; numbers are checked by meaning later. Raises InvalidRequest."""
     if len(request.metrics) > METRICS_MAX:
-        raise _refused("E_METRIC_VALUE", "metrics", f"{len(request.metrics)} entries", f"at most {METRICS_MAX}")
+        raise refused("E_METRIC_VALUE", "metrics", f"{len(request.metrics)} entries", f"at most {METRICS_MAX}")
     if not (math.isfinite(request.coverage) and 0.0 <= request.coverage <= 1.0):
-        raise _refused("E_COVERAGE", "coverage", str(request.coverage), "a number from 0 to 1")
+        raise refused("E_COVERAGE", "coverage", str(request.coverage), "a number from 0 to 1")
     start = instant_from_proto(request.data_start, "data_start") if request.HasField("data_start") else None
     end = instant_from_proto(request.data_end, "data_end") if request.HasField("data_end") else None
     if start is not None and end is not None and start > end:
-        raise _refused("E_TIME_RANGE", "data_end", end.isoformat(), f"at or after data_start {start.isoformat()}")
+        raise refused("E_TIME_RANGE", "data_end", end.isoformat(), f"at or after data_start {start.isoformat()}")
     return Evidence(
         run_id=require_text(request.run_id, "run_id"),
         stage=stage_from_proto(request.stage, "stage"),
@@ -207,7 +206,3 @@ def decision_from_proto(message: worldpb.DecisionEnvelope) -> Decision:
         ruleset_hash=message.ruleset_hash,
         selected=tuple(message.selected),
     )
-
-
-def _refused(reason: str, field: str, value: str, want: str) -> InvalidRequest:
-    return InvalidRequest(reason, f"{field} is {value}, want {want}", violations=[Violation(field, value, want)])

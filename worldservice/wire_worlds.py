@@ -1,6 +1,7 @@
 """Proto and domain, both ways: worlds, policies, bindings, grants, audit, metrics, presets."""
 
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.wire.words import instant_from_proto
 from qmtl.world.v1 import service_pb2 as servicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice.domain.access import Grant, Role
@@ -19,7 +20,6 @@ from worldservice.domain.worlds import (
 )
 from worldservice.wire import (
     enum_from_proto,
-    instant_from_proto,
     instant_to_proto,
     sides_from_proto,
     sides_to_proto,

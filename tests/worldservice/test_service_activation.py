@@ -27,6 +27,7 @@ from tests.worldservice.estate import (
     raising,
     stamp,
 )
+from tests.worldservice.samples import DOCUMENT
 
 
 def change(world_id: str, item: pb.ActivationChange, strategy_id: str = "s") -> pb.SetActivationRequest:
@@ -297,3 +298,37 @@ async def test_a_window_and_both_sides_are_kept(estate: Estate) -> None:
     shown = (await ann.SetActivation(both)).activation
     assert shown.entries[0].valid_until == stamp(until)
     assert (shown.entries[1].side, shown.entries[1].weight) == (SHORT, 0.3)
+
+
+async def test_a_stricter_default_policy_lowers_what_no_longer_passes(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s")
+    strict = DOCUMENT.replace("sharpe >= 0.6", "sharpe >= 9.0")
+    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=strict, make_default=True))
+    assert (await activation(estate, "w1")).effective_mode == COMPUTE_ONLY
+    assert estate.brokerage.state("w1")[1] == "FROZEN"
+    await ann.SetDefaultPolicy(pb.SetDefaultPolicyRequest(world_id="w1", version=1))
+    assert (await activation(estate, "w1")).effective_mode == COMPUTE_ONLY
+
+
+async def test_suspending_a_world_freezes_it_and_a_freeze_still_passes(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s")
+    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", state=worldpb.WORLD_STATE_SUSPENDED))
+    assert estate.brokerage.state("w1")[1] == "FROZEN"
+    with pytest.raises(NotReady):
+        await ann.SetActivation(raising("w1", "s"))
+    shown = (await ann.SetActivation(change("w1", pb.ActivationChange(freeze=True)))).activation
+    assert shown.entries[0].freeze
+
+
+async def test_changes_at_once_each_get_a_revision_of_their_own(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s")
+    weights = [number / 20 for number in range(1, 20)]
+    replies = await asyncio.gather(
+        *(ann.SetActivation(change("w1", pb.ActivationChange(weight=weight))) for weight in weights)
+    )
+    revisions = sorted(reply.activation.revision for reply in replies)
+    assert revisions == list(range(2, 21))
+    last = max(replies, key=lambda reply: reply.activation.revision).activation
+    assert (await activation(estate, "w1")).entries[0].weight == last.entries[0].weight
+    assert estate.brokerage.state("w1")[0] == (await activation(estate, "w1")).epoch
+    assert not (await activation(estate, "w1")).fence_pending

@@ -17,14 +17,16 @@ from qmtl.core.errors import NotFound, QmtlError
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from tests.worldservice.samples import DOCUMENT, NOW, binding, candidate, evidence, fresh, world
 from worldservice import activations, runs, store
+from worldservice.acts import own_act
 from worldservice.domain.access import Grant, Role
-from worldservice.domain.activation import Activation, Change, change_activation, confirm, empty
+from worldservice.domain.activation import Activation, Change, FenceState, change_activation, confirm, empty
 from worldservice.domain.decisions import WorldFacts, decide
 from worldservice.domain.evaluation import EvaluationRun
 from worldservice.domain.policy import parse_policy
 from worldservice.domain.records import AuditRow, Page
 from worldservice.domain.sessions import GateSession, SessionPlan, open_session
 from worldservice.domain.worlds import PolicyRecord, PolicyStatus, Side, Stage
+from worldservice.settling import HouseRules, Settled, settle
 from worldservice.tables import metadata
 
 
@@ -185,3 +187,24 @@ async def test_writes_on_one_world_do_not_interleave(db: Database) -> None:
 
     await asyncio.gather(*(db.write(bump) for _ in range(20)))
     assert (await db.read(lambda conn: store.get_world(conn, "alpha"))).revision == 21
+
+
+async def test_a_policy_that_can_no_longer_be_read_lowers_the_world(db: Database) -> None:
+    """A document of an older build that this one refuses must not keep anything trading."""
+    act = own_act("Test", "alpha", NOW)
+    rules = HouseRules((), timedelta(seconds=300))
+    alpha = replace(world(), default_policy_version=1)
+    old = PolicyRecord("alpha", 1, "gone: {}", "blake3:1", PolicyStatus.ACTIVE, "ann", NOW, NOW)
+
+    def work(conn: Connection) -> Settled:
+        store.insert_world(conn, alpha)
+        store.insert_policy(conn, old)
+        store.save_binding(conn, binding("s", Stage.PAPER))
+        activations.save_activation(conn, trading())
+        return settle(conn, alpha, rules, act)
+
+    settled = await db.write(work)
+    assert settled.verdicts.decision.reasons == ("POLICY_UNREADABLE",)
+    assert settled.activation.fence.state is FenceState.FROZEN
+    assert settled.activation.fence.epoch == 2
+    assert await db.read(lambda conn: activations.load_activation(conn, "alpha", NOW)) == settled.activation

@@ -14,7 +14,7 @@ from cel_expr_python import cel  # type: ignore[import-untyped]  # the wheel has
 
 from qmtl.core.errors import InvalidRequest, Violation
 from worldservice.domain.cel_tree import Call, Listing, Literal, Loop, Name, Node, UnknownForm, read_tree, walk
-from worldservice.domain.metrics import CATALOGUE
+from worldservice.domain.metrics import CATALOGUE, INTEGRAL
 
 LENGTH_MAX = 2_000
 COST_MAX = 10_000  # steps; about 3 ms at the 0.3 us one step was measured to take
@@ -74,7 +74,7 @@ class Expression:
         return float(outcome)
 
     def _evaluate(self, values: Mapping[str, float]) -> object:
-        data = {name: int(values[name]) if CATALOGUE[name].integral else float(values[name]) for name in self.names}
+        data = {name: int(values[name]) if name in INTEGRAL else values[name] for name in self.names}
         try:
             return self.compiled.eval(data=data).value()
         except RuntimeError as error:  # the library's only error type, e.g. its iteration budget

@@ -101,6 +101,7 @@ CATALOGUE: Mapping[str, Metric] = {
     **_group(Group.RISK, _RISK),
     **_group(Group.ROBUSTNESS, _ROBUSTNESS),
 }
+INTEGRAL = frozenset(name for name, metric in CATALOGUE.items() if metric.integral)
 
 
 class Unusable(Enum):
@@ -121,7 +122,7 @@ def unusable(name: str, values: Mapping[str, float]) -> Unusable | None:
         return Unusable.METRIC_NOT_FINITE
     if abs(value) > MAGNITUDE_MAX:
         return Unusable.METRIC_OUT_OF_RANGE
-    if CATALOGUE[name].integral and value != math.floor(value):
+    if name in INTEGRAL and value != math.floor(value):
         return Unusable.METRIC_NOT_INTEGRAL
     return None
 

@@ -125,7 +125,7 @@ def _sufficiency(policy: Policy, evidence: Evidence | None) -> RuleVerdict:
 def _gates(policy: Policy, evidence: Evidence) -> list[RuleVerdict]:
     """Every rule's own verdict; a failed alternative of an `or` that passed is a pass that says so."""
     found: list[RuleVerdict] = []
-    _test(policy.gates, policy, evidence, found)
+    _test(policy.gates, policy, evidence, evidence.values(), found)
     return found
 
 
@@ -135,13 +135,15 @@ class _Holding(Enum):
     FAILS = "FAILS"
 
 
-def _test(gate: Gate, policy: Policy, evidence: Evidence, found: list[RuleVerdict]) -> _Holding:
+def _test(
+    gate: Gate, policy: Policy, evidence: Evidence, values: Mapping[str, float], found: list[RuleVerdict]
+) -> _Holding:
     if isinstance(gate, Expression):
-        verdict = _rule(gate, policy, evidence)
+        verdict = _rule(gate, policy, evidence, values)
         found.append(verdict)
         return _holding(verdict)
     mark = len(found)
-    parts = [_test(part, policy, evidence, found) for part in gate.parts]
+    parts = [_test(part, policy, evidence, values, found) for part in gate.parts]
     if isinstance(gate, AnyOf) and _Holding.HOLDS in parts:
         found[mark:] = [_alternative(verdict) for verdict in found[mark:]]
         return _Holding.HOLDS
@@ -163,8 +165,7 @@ def _alternative(verdict: RuleVerdict) -> RuleVerdict:
     return replace(verdict, outcome=Outcome.PASS, reason="ALTERNATIVE_HOLDS", explanation=explanation)
 
 
-def _rule(rule: Expression, policy: Policy, evidence: Evidence) -> RuleVerdict:
-    values = evidence.values()
+def _rule(rule: Expression, policy: Policy, evidence: Evidence, values: Mapping[str, float]) -> RuleVerdict:
     inputs = tuple(number for number in evidence.numbers if number.name in rule.names)
     faults = _faults_of(rule, values)
     if faults:
