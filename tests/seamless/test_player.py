@@ -24,7 +24,7 @@ _PATIENCE_NS = 30 * 10**9
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}", synchronous="NORMAL")
     await database.migrate("seamless:migrations")
     yield database
     await database.close()
@@ -139,6 +139,15 @@ async def test_a_follower_that_resumes_is_done_with_what_came_before(db: Databas
         await first.aclose()
         again = player.deliveries(START + STEP, "runner")
         assert (await _next(again)).watermark_ns == START + 2 * STEP
+
+
+async def test_an_older_confirmation_takes_nothing_back(db: Database, clock: VirtualClock) -> None:
+    async with _playing(await _open(db, clock), db, clock, ("runner",)) as player:
+        stream = player.deliveries(START, "runner")
+        await _next(stream)
+        player.confirm("runner", START + STEP)
+        player.confirm("runner", START)
+        assert (await _next(stream)).watermark_ns == START + 2 * STEP
 
 
 async def test_a_follower_that_is_lost_or_leaves_is_not_waited_for(db: Database, clock: VirtualClock) -> None:
