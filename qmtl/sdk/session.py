@@ -39,7 +39,7 @@ from qmtl.sdk.follow import (
     list_orders,
     paper_session,
 )
-from qmtl.sdk.strategy import Assembled, Strategy, assemble
+from qmtl.sdk.strategy import Assembled, FillEvent, Strategy, assemble
 from qmtl.sdk.submission import Bound, Submitter
 from qmtl.sdk.tape import summary
 from qmtl.sdk.traded import SessionResult
@@ -86,13 +86,18 @@ async def run(
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
     async with open_client(gateway) as client:
         submitter = Submitter(client, world, Patience(gateway.patience_s, clock), clock)
-        preset = await submitter.preset(assembled, data)
-        bound = await submitter.bind(assembled)
-        try:
-            return await _PaperSession(submitter, assembled, bound, terms).run(preset)
-        except Exception as error:
-            strategy.on_error(error)
-            raise
+        return await trade(submitter, assembled, data, terms)
+
+
+async def trade(submitter: Submitter, assembled: Assembled, data: str | None, terms: PaperTerms) -> SessionResult:
+    """Bind a strategy, or attach to it, and run its paper session to the end."""
+    preset = await submitter.preset(assembled, data)
+    bound = await submitter.bind(assembled)
+    try:
+        return await _PaperSession(submitter, assembled, bound, terms).run(preset)
+    except Exception as error:
+        assembled.strategy.on_error(error)
+        raise
 
 
 class _PaperSession:
@@ -108,6 +113,7 @@ class _PaperSession:
         self._engine = StreamEngine(assembled.dag)
         self._bars: list[LiveBar] = []
         self._patiences: list[Patience] = []
+        self._reported: set[str] = set()
 
     async def run(self, preset: datapb.Preset) -> SessionResult:
         """From the activation to the session's end."""
@@ -126,11 +132,18 @@ class _PaperSession:
         desk = Desk(account.account, self._submitter.world, self._strategy_id)
         trader = Trader(self._client, desk, self._assembled, self._view, self._patience())
         await self._warm_up(preset, session)
+        earlier = await list_fills(self._client, desk, self._patience())
+        self._reported.update(fill.trade_id for fill in earlier)
         self._assembled.strategy.on_start()
-        fills = follow_fills(self._client, desk, self._assembled.strategy.on_fill, self._patience())
+        fills = follow_fills(self._client, desk, self._report, self._patience())
         await beside(self._play(preset, session, trader), fills)
-        self._assembled.strategy.on_finish()
         return await self._result(preset, session, account, desk, trader)
+
+    def _report(self, fill: FillEvent) -> None:
+        """Tell the strategy of a fill, once."""
+        if fill.trade_id not in self._reported:
+            self._reported.add(fill.trade_id)
+            self._assembled.strategy.on_fill(fill)
 
     async def _open_data_session(self, preset: datapb.Preset, session: worldpb.Session) -> None:
         """See that the session's bars are played; whoever opened it first has chosen the pace."""
@@ -227,6 +240,9 @@ class _PaperSession:
         patience = self._patience()
         await self._settle(account)
         fills = await list_fills(self._client, desk, patience)
+        for fill in fills:
+            self._report(fill)
+        self._assembled.strategy.on_finish()
         request = brokerservicepb.GetPortfolioRequest(account=desk.account, world_id=desk.world_id)
         portfolio = await patient(lambda: self._client.brokerage.GetPortfolio(request), patience, "portfolio")
         bars = bars_of(self._bars, preset)

@@ -181,7 +181,8 @@ def performance(
     """The catalogue's metrics of an equity curve (n values, account currency) and its round trips.
 
     Ratios use daily returns (UTC days), annualised by `periods_per_year` days (365 for markets that never close,
-    252 for stocks), growth only from 30 days on. `sample_days`, `n_trades` and `n_bars` are whole numbers. Undefined metrics are absent.
+    252 for stocks), growth only from 30 days on. `sample_days`, `n_trades` and `n_bars` are whole numbers.
+    Undefined metrics are absent.
     """
     if len(time_ns) != len(equity) or len(equity) == 0:
         raise refused("E_EQUITY", "equity", f"{len(time_ns)} times, {len(equity)} values", "one value per time")

@@ -78,6 +78,30 @@ class Submitter:
         self.patience = patience
         self.clock = clock
 
+    async def submit(
+        self, assembled: Assembled, data: str | None, history: History, terms: AccountTerms | None
+    ) -> SubmitResult:
+        """The whole of it: bind, fetch, replay, report, and what the world says then."""
+        preset = await self.preset(assembled, data)
+        bound = await self.bind(assembled)
+        fetched = await self.fetch(preset, history_request(preset, bound.outcome.context, history))
+        done = await asyncio.to_thread(replay, assembled, fetched.bars, terms)
+        run = await self.evaluate(bound, fetched, dict(done.metrics)) if done.metrics else None
+        return SubmitResult(
+            name=assembled.name,
+            strategy=bound.strategy,
+            outcome=bound.outcome,
+            attached=bound.attached,
+            warmup_bars=assembled.dag.warmup_bars,
+            data=fetched.metadata,
+            replay=done,
+            bars=fetched.bars,
+            evaluation=run,
+            decision=await self.decision(),
+            activation=await self.activation(),
+            address=self.client.address,
+        )
+
     async def bind(self, assembled: Assembled) -> Bound:
         """Submit and wait until it is bound. Raises NotReady (E_SUBMISSION_FAILED) with the reason."""
         request = submission(assembled, self.world)
@@ -175,29 +199,10 @@ async def submit(
     gateway: Gateway | None = None,
 ) -> SubmitResult:
     """Submit a strategy to a world and replay its data; see Runner.submit."""
-    assembled, span = assemble(strategy), history or History()
-    gateway, clock = gateway or Gateway(), SystemClock()
+    assembled, gateway, clock = assemble(strategy), gateway or Gateway(), SystemClock()
     async with open_client(gateway) as client:
         submitter = Submitter(client, world, Patience(gateway.patience_s, clock), clock)
-        preset = await submitter.preset(assembled, data)
-        bound = await submitter.bind(assembled)
-        fetched = await submitter.fetch(preset, history_request(preset, bound.outcome.context, span))
-        done = await asyncio.to_thread(replay, assembled, fetched.bars, terms)
-        run = await submitter.evaluate(bound, fetched, dict(done.metrics)) if done.metrics else None
-        return SubmitResult(
-            name=assembled.name,
-            strategy=bound.strategy,
-            outcome=bound.outcome,
-            attached=bound.attached,
-            warmup_bars=assembled.dag.warmup_bars,
-            data=fetched.metadata,
-            replay=done,
-            bars=fetched.bars,
-            evaluation=run,
-            decision=await submitter.decision(),
-            activation=await submitter.activation(),
-            address=client.address,
-        )
+        return await submitter.submit(assembled, data, history or History(), terms)
 
 
 def submission(assembled: Assembled, world: str) -> gatewayservicepb.SubmitStrategyRequest:

@@ -1,0 +1,183 @@
+"""The paper session: equal to a local replay, deaf to breaks, obedient to activation, safe to restart."""
+
+import asyncio
+import json
+from itertools import pairwise
+
+import pytest
+
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import NotReady
+from qmtl.sdk import FillEvent, Signal, Strategy, StreamInput, signals
+from qmtl.sdk import indicators as ta
+from qmtl.sdk.bars import to_datetime
+from qmtl.sdk.client import Patience
+from qmtl.sdk.session import PaperTerms, trade
+from qmtl.sdk.strategy import assemble
+from qmtl.sdk.submission import Submitter
+from qmtl.sdk.traded import SessionResult
+from tests.sdk.fakes import FakeMesh
+from tests.sdk.market import walk
+
+BARS = walk(700, seed=21)
+START = 500
+
+
+class Cross(Strategy):
+    name = "cross"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[str] = []
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        direction = signals.trend(ta.ema(price, 5), ta.ema(price, 20))
+        self.trade(signals.position_target(direction, long=0.5), price)
+
+    def on_start(self) -> None:
+        self.log.append("start")
+
+    def on_signal(self, signal: Signal) -> None:
+        self.log.append("signal")
+
+    def on_fill(self, fill: FillEvent) -> None:
+        self.log.append("fill")
+
+    def on_error(self, error: Exception) -> None:
+        self.log.append(type(error).__name__)
+
+    def on_finish(self) -> None:
+        self.log.append("finish")
+
+
+def submitter(mesh: FakeMesh) -> Submitter:
+    clock = SystemClock()
+    return Submitter(mesh.client, "w", Patience(5.0, clock), clock)
+
+
+async def run(mesh: FakeMesh, strategy: Strategy | None = None, **terms: object) -> SessionResult:
+    return await trade(submitter(mesh), assemble(strategy or Cross()), None, PaperTerms(**terms))  # type: ignore[arg-type] # the tests' own terms
+
+
+async def active_mesh() -> FakeMesh:
+    mesh = FakeMesh(BARS, START)
+    bound = await submitter(mesh).bind(assemble(Cross()))
+    mesh.activate(bound.strategy.strategy_id)
+    return mesh
+
+
+def orders_of(result: SessionResult) -> list[tuple[str, str, int]]:
+    return sorted((s.order.client_order_id, s.order.quantity, s.state) for s in result.orders)
+
+
+async def test_every_bar_is_played_once_and_the_books_agree() -> None:
+    strategy = Cross()
+    result = await run(await active_mesh(), strategy)
+    assert result.bars.open_ns.tolist() == BARS.open_ns[START:].tolist()
+    assert result.bars.values.tobytes() == BARS.values[START:].tobytes()
+    assert len(result.replay.fills) > 3
+    assert result.books_agree
+    assert result.retries >= 0
+    assert strategy.log[0] == "start"
+    assert strategy.log[-1] == "finish"
+    assert {"signal", "fill"} <= set(strategy.log)
+
+
+async def test_orders_meet_the_bar_after_the_one_that_decided_them() -> None:
+    result = await run(await active_mesh())
+    decided = {s.order.client_order_id: s.order.decided_at.seconds for s in result.orders}
+    filled = [fill.time_ns // 10**9 for fill in result.replay.fills]
+    assert sorted(filled) == sorted(decided.values())
+
+
+async def test_breaks_change_nothing_and_double_nothing() -> None:
+    calm = await run(await active_mesh())
+    mesh = await active_mesh()
+    mesh.drop_after_bars = [7, 0, 31, 90]
+    mesh.breaks.update({"SubmitOrder": 4, "GetPortfolio": 3, "OpenPaperAccount": 1, "Fetch": 2})
+    rough = await run(mesh)
+    assert orders_of(rough) == orders_of(calm)
+    assert rough.replay.equity == calm.replay.equity
+    assert mesh.repeated_orders == 4
+    assert rough.retries > calm.retries
+
+
+async def test_another_process_takes_the_session_up_without_doubling() -> None:
+    whole = await run(await active_mesh())
+    for stop in (510, 540, 600, 699):
+        mesh = await active_mesh()
+        first = await run(mesh, until=to_datetime(int(BARS.close_ns[stop])))
+        second = await run(mesh)
+        assert set(orders_of(first)) <= set(orders_of(second))
+        assert orders_of(second) == orders_of(whole)
+        assert second.replay.equity == whole.replay.equity
+        assert mesh.repeated_orders == 0
+
+
+async def test_frozen_means_no_order_and_thawed_means_catching_up() -> None:
+    mesh = await active_mesh()
+    mesh.denials = [brokerpb.DENIAL_GATE_FROZEN] * 3
+    result = await run(mesh)
+    assert [refusal.rule for refusal in result.replay.refusals] == ["GATE_FROZEN"]
+    denied = [s for s in result.orders if s.state == brokerpb.ORDER_STATE_DENIED]
+    assert len(denied) == 3
+    times = [s.order.decided_at.seconds for s in sorted(result.orders, key=lambda s: s.order.decided_at.seconds)]
+    assert [after - before for before, after in pairwise(times[:4])] == [900] * 3
+
+
+async def test_a_refusal_that_is_final_waits_for_the_next_target() -> None:
+    mesh = await active_mesh()
+    mesh.denials = [brokerpb.DENIAL_BALANCE_INSUFFICIENT]
+    result = await run(mesh)
+    calm = await run(await active_mesh())
+    assert [refusal.rule for refusal in result.replay.refusals] == ["BALANCE_INSUFFICIENT"]
+    assert len(result.orders) < len(calm.orders)
+
+
+async def test_without_activation_nothing_starts() -> None:
+    mesh, strategy = FakeMesh(BARS, START), Cross()
+    with pytest.raises(NotReady) as refused:
+        await run(mesh, strategy, activation_wait_s=0.2)
+    assert refused.value.reason == "E_NOT_ACTIVATED"
+    assert strategy.log == ["NotReady"]
+    assert not mesh.orders
+
+
+async def test_activation_that_comes_later_is_waited_for() -> None:
+    mesh = FakeMesh(BARS, START)
+    bound = await submitter(mesh).bind(assemble(Cross()))
+    waiting = asyncio.create_task(run(mesh))
+    await mesh.watched.wait()
+    mesh.activate(bound.strategy.strategy_id)
+    assert (await waiting).replay.fills
+
+
+async def test_a_frozen_entry_computes_and_sends_nothing() -> None:
+    mesh = await active_mesh()
+    mesh.activate(next(iter(mesh.live.values())).strategy_id, freeze=True)
+    strategy = Cross()
+    result = await run(mesh, strategy)
+    assert not mesh.orders
+    assert "signal" in strategy.log
+    assert len(result.bars) == len(BARS) - START
+
+
+async def test_too_little_history_is_a_hard_gate() -> None:
+    mesh = FakeMesh(BARS, 10)
+    bound = await submitter(mesh).bind(assemble(Cross()))
+    mesh.activate(bound.strategy.strategy_id)
+    with pytest.raises(NotReady) as refused:
+        await run(mesh)
+    assert refused.value.reason == "E_WARMUP"
+    assert not mesh.orders
+
+
+async def test_result_prints_and_serialises() -> None:
+    result = await run(await active_mesh())
+    document = json.loads(result.to_json())
+    assert document["books_agree"] is True
+    assert len(document["orders"]) == len(result.orders)
+    assert "traded on paper" in str(result)
+    assert "which is what the fills come to" in str(result)

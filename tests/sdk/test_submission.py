@@ -1,0 +1,133 @@
+"""Submitting: what is sent, what comes back, what survives lost replies."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from examples.ema_cross import EmaCross
+from examples.ema_trend import EmaTrend
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import NotFound, NotReady, QmtlError, Unavailable
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.sdk import Runner, Strategy, StreamInput, indicators
+from qmtl.sdk.bars import to_datetime
+from qmtl.sdk.client import Patience
+from qmtl.sdk.strategy import assemble
+from qmtl.sdk.submission import History, Submitter, submission
+from qmtl.sdk.submitted import SubmitResult
+from qmtl.wire.graph import dag_from_proto
+from tests.sdk.fakes import FakeMesh
+from tests.sdk.market import walk
+
+
+@pytest.fixture
+def mesh() -> FakeMesh:
+    return FakeMesh(walk(1500, seed=8), 1400)
+
+
+async def submit(mesh: FakeMesh, strategy: Strategy) -> SubmitResult:
+    clock = SystemClock()
+    history = History(end=to_datetime(mesh.start_ns))
+    submitter = Submitter(mesh.client, "w", Patience(5.0, clock), clock)
+    return await submitter.submit(assemble(strategy), None, history, None)
+
+
+async def test_result_is_the_owners_word_and_the_local_replay(mesh: FakeMesh) -> None:
+    result = await submit(mesh, EmaCross())
+    local = Runner.backtest(EmaCross(), mesh.bars.between(None, mesh.start_ns))
+    assert result.replay.equity == local.replay.equity
+    assert result.status == "COMPLETED"
+    assert not result.attached
+    assert result.evaluation is not None
+    assert mesh.fetches[0].context == result.context
+    sent = {metric.name: metric.value for metric in mesh.evaluations[0].metrics}
+    assert sent == dict(local.metrics)
+    assert mesh.evaluations[0].dataset_fingerprint == result.data.dataset_fingerprint
+
+
+async def test_a_second_strategy_reuses_what_it_shares(mesh: FakeMesh) -> None:
+    await submit(mesh, EmaCross())
+    second = await submit(mesh, EmaTrend())
+    assert second.nodes_reused == 2
+    assert set(second.reused_names) == {"BTC-USD", "ema_192"}
+    assert "2 of them already in the graph" in str(second)
+
+
+async def test_submitting_what_is_live_attaches_and_says_so(mesh: FakeMesh) -> None:
+    first, again = await submit(mesh, EmaCross()), await submit(mesh, EmaCross())
+    assert again.attached
+    assert again.strategy_id == first.strategy_id
+    assert "attached to live strategy" in str(again)
+    assert mesh.evaluations[0].run_id == mesh.evaluations[1].run_id
+
+
+async def test_lost_replies_are_asked_for_again_and_nothing_is_doubled(mesh: FakeMesh) -> None:
+    mesh.breaks.update({"SubmitStrategy": 2, "WatchStrategy": 1, "Fetch": 1, "Evaluate": 1})
+    result = await submit(mesh, EmaCross())
+    assert len(mesh.live) == 1
+    assert not result.attached
+    assert result.replay.equity == (await submit(FakeMesh(mesh.bars, 1400), EmaCross())).replay.equity
+
+
+async def test_patience_ends_with_the_last_error(mesh: FakeMesh) -> None:
+    mesh.breaks["SubmitStrategy"] = 1000
+    clock = SystemClock()
+    with pytest.raises(Unavailable) as raised:
+        await Submitter(mesh.client, "w", Patience(0.2, clock), clock).bind(assemble(EmaCross()))
+    assert raised.value.__notes__ == ["submit: no answer for 0.2 s"]
+
+
+@pytest.mark.parametrize(
+    ("world", "data", "reason"),
+    [("w", "no.such", "E_PRESET_UNKNOWN"), ("w", "test.away", "E_DATASET_UNAVAILABLE"), ("x", None, "E_WORLD_UNKNOWN")],
+)
+async def test_unknown_and_unavailable_are_named(mesh: FakeMesh, world: str, data: str | None, reason: str) -> None:
+    clock = SystemClock()
+    with pytest.raises(QmtlError) as raised:
+        await Submitter(mesh.client, world, Patience(1.0, clock), clock).submit(
+            assemble(EmaCross()), data, History(), None
+        )
+    assert raised.value.reason == reason
+    assert not mesh.live
+
+
+async def test_a_symbol_the_preset_does_not_have_is_named(mesh: FakeMesh) -> None:
+    class Other(Strategy):
+        def setup(self) -> None:
+            self.add_nodes(indicators.ema(StreamInput("ETH-USD"), 3))
+
+    with pytest.raises(NotFound, match="ETH-USD at 900s is not what test"):
+        await submit(mesh, Other())
+
+
+async def test_a_failed_submission_says_why(mesh: FakeMesh) -> None:
+    await submit(mesh, EmaCross())
+    strategy = next(iter(mesh.live.values()))
+    strategy.reason = "the graph refused it"
+    strategy.state = controlpb.STRATEGY_STATE_FAILED
+    with pytest.raises(NotReady, match="FAILED in world w: the graph refused it"):
+        await submit(mesh, EmaCross())
+
+
+async def test_result_serialises_and_draws(mesh: FakeMesh, tmp_path: Path) -> None:
+    result = await submit(mesh, EmaCross())
+    document = json.loads(result.to_json())
+    assert document["decision"]["effective_mode"] == "EFFECTIVE_MODE_COMPUTE_ONLY"
+    assert document["strategy_id"] == result.strategy_id
+    assert result.plot(tmp_path / "submit.png").exists()
+
+
+def test_what_is_sent_is_what_the_gateway_recomputes() -> None:
+    assembled = assemble(EmaTrend())
+    request = submission(assembled, "w")
+    dag = dag_from_proto(request.dag)
+    assert dag.node_ids == tuple(vertex.node_id for vertex in assembled.dag.nodes)
+    assert request.node_ids_crc32 == assembled.dag.crc32
+    classes = {node.name: node.queue_class for node in request.dag.nodes}
+    assert classes["BTC-USD"] == dagpb.QUEUE_CLASS_RAW
+    assert classes["slope"] == dagpb.QUEUE_CLASS_INDICATOR
+    assert classes["orders"] == dagpb.QUEUE_CLASS_TRADE
+    assert request.hints.execution_domain == commonpb.EXECUTION_DOMAIN_UNSPECIFIED
