@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 from brokerage import trading
 from brokerage.access import Access
@@ -19,9 +17,8 @@ from controlbus.database import Database
 from controlbus.relay import Relay
 from qmtl.broker.v1 import service_pb2 as servicepb
 from qmtl.broker.v1 import service_pb2_grpc as rpc
-from qmtl.core.settings import load
 from qmtl.data.v1 import service_pb2_grpc as datarpc
-from qmtl.rpc.run import Runtime, run_service
+from qmtl.rpc.run import Runtime, start
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
 SERVICE = "brokerage"
@@ -69,9 +66,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
 
 def main() -> None:
     """Read the settings and run."""
-    config = Path(sys.argv[sys.argv.index("--config") + 1]) if "--config" in sys.argv else None
-    settings = load(SERVICE, Settings, config)
-    run_service(lambda runtime: compose(runtime, settings), settings, SERVICE)
+    start(compose, Settings, SERVICE)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from controlbus.bus import Bus
 from controlbus.config import Settings
 from controlbus.service import PLANNED, ControlBus
 from qmtl.control.v1 import service_pb2 as servicepb
 from qmtl.control.v1 import service_pb2_grpc as controlrpc
-from qmtl.core.settings import load
-from qmtl.rpc.run import Runtime, run_service
+from qmtl.rpc.run import Runtime, start
 
 SERVICE = "controlbus"
 
@@ -39,9 +35,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
 
 def main() -> None:
     """Read the settings and run."""
-    config = Path(sys.argv[sys.argv.index("--config") + 1]) if "--config" in sys.argv else None
-    settings = load(SERVICE, Settings, config)
-    run_service(lambda runtime: compose(runtime, settings), settings, SERVICE)
+    start(compose, Settings, SERVICE)
 
 
 if __name__ == "__main__":

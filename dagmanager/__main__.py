@@ -16,10 +16,9 @@ from dagmanager.status import StatusReport
 from dagmanager.tables import outbox
 from dagmanager.watching import Watching, forget_dead_watches
 from qmtl.core.clock import Clock
-from qmtl.core.settings import load
 from qmtl.dag.v1 import service_pb2 as servicepb
 from qmtl.dag.v1 import service_pb2_grpc as rpc
-from qmtl.rpc.run import Runtime, run_service
+from qmtl.rpc.run import Runtime, start
 
 SERVICE = "dagmanager"
 
@@ -68,8 +67,7 @@ async def prune(db: Database, clock: Clock, interval_s: float) -> None:
 
 def main() -> None:
     """Read the settings and run."""
-    settings = load(SERVICE, Settings, None)
-    run_service(lambda runtime: compose(runtime, settings), settings, SERVICE)
+    start(compose, Settings, SERVICE)
 
 
 if __name__ == "__main__":

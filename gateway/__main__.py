@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from controlbus.bus import Bus
 from controlbus.database import Database
 from controlbus.relay import Relay
@@ -19,16 +16,13 @@ from gateway.streams import StreamDoors
 from gateway.tables import OUTBOX
 from gateway.tokens import StreamKeys
 from gateway.worker import Workers, WorkerSettings
-from qmtl.core.settings import load
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
-from qmtl.rpc.run import Runtime, run_service
+from qmtl.rpc.run import Runtime, start
 
 
-async def main(runtime: Runtime) -> None:
+async def compose(runtime: Runtime, settings: Settings) -> None:
     """Compose the gateway and serve until told to stop."""
-    settings = runtime.settings
-    assert isinstance(settings, Settings)
     gateway_id = settings.gateway_id or settings.bind
     channels = {name: runtime.channel(name) for name in PROXIED}
     peers = Peers.over(channels)
@@ -78,5 +72,4 @@ async def follow_activations(bus: Bus, gates: Gates) -> None:
 
 
 if __name__ == "__main__":
-    config = Path(sys.argv[sys.argv.index("--config") + 1]) if "--config" in sys.argv else None
-    run_service(main, load("gateway", Settings, config), "gateway")
+    start(compose, Settings, "gateway")

@@ -1,15 +1,12 @@
 """Composition root of seamless: `python -m seamless`."""
 
 import asyncio
-import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 from controlbus.database import Database
-from qmtl.core.settings import load
 from qmtl.data.v1 import service_pb2 as servicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
-from qmtl.rpc.run import Runtime, run_service
+from qmtl.rpc.run import Runtime, start
 from seamless.catalogue import Catalogue
 from seamless.config import Settings
 from seamless.fetch import Fetcher
@@ -53,9 +50,7 @@ async def keep_ingested(catalogue: Catalogue) -> None:
 
 def main() -> None:
     """Read the settings and run."""
-    config = Path(sys.argv[sys.argv.index("--config") + 1]) if "--config" in sys.argv else None
-    settings = load(SERVICE, Settings, config)
-    run_service(lambda runtime: compose(runtime, settings), settings, SERVICE)
+    start(compose, Settings, SERVICE)
 
 
 if __name__ == "__main__":

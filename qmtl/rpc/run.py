@@ -7,18 +7,20 @@ the service runs, takes the process down with exit code 1: a service half alive 
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import structlog
 
 from qmtl.core.clock import Clock, SystemClock
-from qmtl.core.errors import QmtlError
-from qmtl.core.settings import ServiceSettings, split_address
+from qmtl.core.errors import InvalidRequest, QmtlError
+from qmtl.core.settings import ServiceSettings, load, split_address
 from qmtl.rpc import logs, telemetry
 from qmtl.rpc.auth import Authenticator, TokenSource, ensure_service_token, file_token, service_token_path
 from qmtl.rpc.channel import MeshChannel, connect
@@ -28,6 +30,7 @@ from qmtl.rpc.server import Server
 
 TOKEN_CHECK_S: Final = 3600.0
 GRACE_S: Final = 5.0
+S = TypeVar("S", bound=ServiceSettings)
 
 
 class Runtime:
@@ -133,6 +136,21 @@ class Runtime:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def start(compose: Callable[[Runtime, S], Coroutine[Any, Any, None]], cls: type[S], service: str) -> None:
+    """What `python -m <service> [--config qmtl.toml]` does: read the settings and run.
+
+    Settings that are refused are one line in the log, naming each, and exit code 2.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {service}")
+    parser.add_argument("--config", type=Path, help="configuration file (default: qmtl.toml in this folder, if there)")
+    config: Path | None = parser.parse_args().config
+    try:
+        settings = load(service, cls, config)
+    except InvalidRequest as error:
+        sys.exit(_refused(service, error))
+    run_service(lambda runtime: compose(runtime, settings), settings, service)
+
+
 def run_service(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: ServiceSettings, service: str) -> None:
     """Run a service until it is told to stop. Exits with 1 when it fails and 2 when its settings are refused."""
     logs.configure(service, level=settings.log_level or "INFO", style=settings.mesh.log_format)
@@ -149,6 +167,13 @@ def run_service(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: 
     finally:
         telemetry.shut_down(provider)
     log.info("stopped")
+
+
+def _refused(service: str, error: InvalidRequest) -> int:
+    """Settings that do not load say how to log neither: the line goes out with the defaults."""
+    logs.configure(service)
+    structlog.stdlib.get_logger(f"qmtl.{service}").critical("failed", reason=error.reason, error=error.message)
+    return 2
 
 
 async def _run(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: ServiceSettings, service: str) -> None:

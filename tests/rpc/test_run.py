@@ -122,6 +122,23 @@ async def test_refused_settings_exit_with_2_and_name_the_setting(tmp_path: Path)
     assert "brokerage.bind is 0.0.0.0:0" in json.loads(errors.splitlines()[-1])["error"]
 
 
+async def test_a_service_of_profile_prod_without_tls_files_names_them(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "brokerage",
+        cwd=tmp_path,
+        env={**ENVIRONMENT, "QMTL__MESH__PROFILE": "prod"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    (line,) = [json.loads(line) for line in errors.splitlines()]
+    assert line["reason"] == "E_CONFIG"
+    for name in ("brokerage.tls_cert", "brokerage.tls_key", "brokerage.tls_client_ca", "mesh.issuers"):
+        assert name in line["error"]
+
+
 async def test_a_service_in_dev_has_its_own_token(tmp_path: Path) -> None:
     async with started(tmp_path) as service:
         await service.line("listening")
