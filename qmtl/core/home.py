@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from qmtl.core.settings import DEFAULT_ADDRESSES, load_mesh, read_tree
+from qmtl.core.settings import load_mesh, read_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +119,4 @@ def gateway_address(home: Path, config: Path | None = None) -> str:
     """Where the gateway of this home listens: as recorded by a running mesh, else as configured."""
     record = live_record(home)
     configured = load_mesh(read_tree(config)).addresses["gateway"]
-    return (record.address_of("gateway") if record else None) or configured or DEFAULT_ADDRESSES["gateway"]
+    return (record.address_of("gateway") if record else None) or configured
