@@ -83,6 +83,7 @@ class Plan:
     def _shared_environ(self) -> dict[str, str]:
         first = {place.service: place.address for place in reversed(self.places)}
         return {
+            "GRPC_VERBOSITY": "ERROR",  # core's own INFO lines would stand between the JSON ones
             **os.environ,
             "PYTHONPATH": os.pathsep.join(import_roots()),
             "PYTHONUNBUFFERED": "1",
