@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ClassVar
 
 import structlog
@@ -39,7 +39,7 @@ class Start:
 
 
 Start.NEW = Start()
-Start.ALL = Start(after=0)
+Start.ALL = Start(time=datetime.fromtimestamp(0, UTC))  # after=0 would be too old once anything has expired
 
 
 class TooOld(OutOfRange):
