@@ -95,32 +95,32 @@ class Fetcher:
             await asyncio.gather(ahead, return_exceptions=True)
 
     async def _pin(self, preset: Preset, ask: FetchAsk) -> Pinned:
-        """Raises what `gate.admit` and `Catalogue.seen_at` raise, NotReady (E_ARTIFACT_MISSING) for a wrong pin."""
+        """What decides is the data session, else as_of, else the fingerprint, else the newest.
+
+        Raises what `gate.admit` and `Catalogue.seen_at` raise, NotFound (E_DATA_SESSION_UNKNOWN).
+        """
         if ask.domain is None:
             manifest = await self._catalogue.seen_at(preset, None)
-            return Pinned(
-                manifest, Access(frozenset({Origin.ARTIFACT}), manifest.as_of_ns, None), ExecutionDomain.BACKTEST
-            )
+            access = gate.admit(ExecutionDomain.BACKTEST, manifest.as_of_ns, None)
+            return Pinned(manifest, access, ExecutionDomain.BACKTEST)
         if ask.session_id:
             replay = await self._sessions.find(ask.session_id)
-            if replay.dataset != str(preset.dataset) or ask.fingerprint not in ("", replay.source, replay.history):
-                raise NotReady("E_ARTIFACT_MISSING", f"data session {replay.session_id} plays other data")
+            if replay.dataset != str(preset.dataset):
+                raise NotReady("E_ARTIFACT_MISSING", f"data session {replay.session_id} plays {replay.dataset}")
             access = gate.admit(ask.domain, ask.as_of_ns, replay.watermark_ns)
             return Pinned(await self._sessions.source(replay), access, ask.domain)
-        if ask.fingerprint:
-            manifest = await self._by_fingerprint(preset, ask)
-            return Pinned(manifest, gate.admit(ask.domain, ask.as_of_ns or manifest.as_of_ns, None), ask.domain)
+        if ask.fingerprint and ask.as_of_ns is None:
+            manifest = await self._by_fingerprint(preset, ask.fingerprint)
+            return Pinned(manifest, gate.admit(ask.domain, manifest.as_of_ns, None), ask.domain)
         access = gate.admit(ask.domain, ask.as_of_ns, None)
         fixed = ask.as_of_ns if ask.domain is ExecutionDomain.BACKTEST else None
         return Pinned(await self._catalogue.seen_at(preset, fixed), access, ask.domain)
 
-    async def _by_fingerprint(self, preset: Preset, ask: FetchAsk) -> Manifest:
+    async def _by_fingerprint(self, preset: Preset, fingerprint: str) -> Manifest:
         self._catalogue.require_ready(preset)
-        manifest = await self._catalogue.artifact(ask.fingerprint)
+        manifest = await self._catalogue.artifact(fingerprint)
         if manifest is None or manifest.dataset != str(preset.dataset):
-            raise NotReady("E_ARTIFACT_MISSING", f"{preset.dataset} has no artifact {ask.fingerprint!r}")
-        if ask.domain is ExecutionDomain.BACKTEST and ask.as_of_ns is not None and manifest.as_of_ns > ask.as_of_ns:
-            raise NotReady("E_ARTIFACT_MISSING", f"artifact {ask.fingerprint} was sealed after that as_of")
+            raise NotReady("E_ARTIFACT_MISSING", f"{preset.dataset} has no artifact {fingerprint!r}")
         return manifest
 
     @asynccontextmanager

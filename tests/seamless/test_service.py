@@ -128,6 +128,14 @@ async def test_a_backtest_is_pinned_by_as_of_and_by_fingerprint(stub: Stub) -> N
         assert metadata.artifact_fingerprint == SEALED
 
 
+async def test_with_an_as_of_a_fingerprint_of_other_rows_changes_nothing(stub: Stub) -> None:
+    wanted = _range("2021-10-01T00:00:00Z", "2021-10-02T00:00:00Z")
+    _, part = await fetch_all(stub, servicepb.FetchRequest(dataset=DEMO, range=wanted))
+    context = _context(as_of="2021-12-29T13:30:00Z", fingerprint=part.dataset_fingerprint)
+    _, metadata = await fetch_all(stub, servicepb.FetchRequest(dataset=DEMO, context=context))
+    assert metadata.artifact_fingerprint == SEALED
+
+
 @pytest.mark.parametrize(
     ("context", "reason"),
     [
