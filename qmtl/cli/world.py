@@ -29,11 +29,24 @@ class SideName(Enum):
     SHORT = "short"
 
 
+class OrdersName(Enum):
+    """Which orders of an active strategy pass."""
+
+    ALL = "all"
+    REDUCING = "reducing"
+    NONE = "none"
+
+
 class StageName(Enum):
     """Stages an operator may set; live takes an approval and an apply."""
 
     BACKTEST = "backtest"
     PAPER = "paper"
+
+
+StrategyId = Annotated[str, typer.Argument(help="Strategy to change.")]
+Sides = Annotated[list[SideName] | None, typer.Option("--side", help="Side to change. Repeatable.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
 
 
 @app.command()
@@ -175,50 +188,72 @@ def decide(access: Access, world_id: WorldId) -> None:
 def activate(
     access: Access,
     world_id: WorldId,
-    strategy_id: Annotated[str, typer.Argument(help="Strategy to change.")],
-    side: Annotated[list[SideName] | None, typer.Option(help="Side to change. Repeatable. Default: long.")] = None,
+    strategy_id: StrategyId,
+    side: Sides = None,
     stage: Annotated[StageName | None, typer.Option(help="How far it may go. Absent: keep.")] = None,
-    off: Annotated[bool, typer.Option("--off", help="Deactivate instead.")] = False,
     weight: Annotated[float | None, typer.Option(help="Share of the sized quantity, 0..1. Absent: keep.")] = None,
-    freeze: Annotated[bool | None, typer.Option("--freeze/--unfreeze", help="No order passes.")] = None,
-    drain: Annotated[bool | None, typer.Option("--drain/--undrain", help="Only reducing orders pass.")] = None,
-    reason: Annotated[str, typer.Option(help="Why, for the audit log.")] = "",
+    orders: Annotated[
+        OrdersName | None, typer.Option(help="all; reducing: only those that reduce; none: frozen. Absent: keep.")
+    ] = None,
+    reason: Reason = "",
 ) -> None:
-    """Let a strategy trade in a world, at most up to paper, or stop it."""
-    from qmtl.cli.door import ask
-    from qmtl.cli.tables import as_dict, show_json
+    """Let a strategy trade in a world, at most up to paper."""
     from qmtl.common.v1 import common_pb2 as commonpb
     from qmtl.world.v1 import service_pb2 as worldpb
-    from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
     changes = [
         worldpb.ActivationChange(
             strategy_id=strategy_id,
             side=f"SIDE_{one.name}",
-            active=not off,
+            active=True,
             weight=weight,
-            freeze=freeze,
-            drain=drain,
+            freeze=None if orders is None else orders is OrdersName.NONE,
+            drain=None if orders is None else orders is OrdersName.REDUCING,
             stage=f"STAGE_{stage.name}" if stage else None,
         )
         for one in side or [SideName.LONG]
     ]
+    activation = _set_activation(access, world_id, changes, reason or "qmtl world activate")
+    if not access.json and activation.effective_mode == commonpb.EFFECTIVE_MODE_COMPUTE_ONLY:
+        typer.echo("nothing trades yet: see qmtl world decide, and --stage paper")
+
+
+@app.command()
+@with_access
+def deactivate(
+    access: Access, world_id: WorldId, strategy_id: StrategyId, side: Sides = None, reason: Reason = ""
+) -> None:
+    """Stop a strategy from trading in a world; its open orders can still be canceled."""
+    from qmtl.world.v1 import service_pb2 as worldpb
+
+    changes = [
+        worldpb.ActivationChange(strategy_id=strategy_id, side=f"SIDE_{one.name}", active=False)
+        for one in side or list(SideName)
+    ]
+    _set_activation(access, world_id, changes, reason or "qmtl world deactivate")
+
+
+def _set_activation(
+    access: Access, world_id: str, changes: list[worldpb.ActivationChange], reason: str
+) -> world_pb2.ActivationEnvelope:
+    """Change what is there now; somebody else's change in between is a Conflict, not overwritten."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.tables import as_dict, show_json
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
     async def call(channel: MeshChannel) -> world_pb2.ActivationEnvelope:
         stub = worldrpc.WorldServiceStub(channel)
         current = (await stub.GetActivation(worldpb.GetActivationRequest(world_id=world_id))).activation
-        request = worldpb.SetActivationRequest(
-            world_id=world_id, etag=current.etag, changes=changes, reason=reason or "qmtl world activate"
-        )
+        request = worldpb.SetActivationRequest(world_id=world_id, etag=current.etag, changes=changes, reason=reason)
         return (await stub.SetActivation(request)).activation
 
     activation = ask(access, call)
     if access.json:
         show_json(as_dict(activation))
-        return
-    _show_activation(activation)
-    if not off and activation.effective_mode == commonpb.EFFECTIVE_MODE_COMPUTE_ONLY:
-        typer.echo("nothing trades yet: see qmtl world decide, and --stage paper")
+    else:
+        _show_activation(activation)
+    return activation
 
 
 @policy.command("set")

@@ -204,6 +204,10 @@ def check_a_strategy(home: Path, qmtl: Invoke, folder: Path) -> None:
     assert "COMPUTE_ONLY" in done(qmtl(*activate, "--weight", "0.5"))
     (entry,) = json.loads(done(qmtl(*activate, "--stage", "paper", "--json")))["entries"]
     assert (entry["weight"], entry["effective_mode"]) == (0.5, "EFFECTIVE_MODE_PAPER")
+    (entry,) = json.loads(done(qmtl(*activate, "--orders", "reducing", "--json")))["entries"]
+    assert (entry["drain"], entry["freeze"], entry["weight"]) == (True, False, 0.5)
+    off = done(qmtl("world", "deactivate", *activate[2:], "--side", "long", "--json"))
+    assert [entry["active"] for entry in json.loads(off)["entries"]] == [False]
     tail = done(qmtl("bus", "tail", "--all", "--count", "4", "--home", home, "--json"))
     events = [json.loads(line) for line in tail.splitlines()]
     assert [event["sequence"] for event in events] == ["1", "2", "3", "4"]
