@@ -115,11 +115,13 @@ def _names(nodes: Sequence[Vertex]) -> dict[str, str]:
                 hint = "two different nodes need two names"
                 raise refused("E_NAME_DUPLICATE", "name", repr(vertex.name), "a name used once", hint)
             taken[vertex.name] = chosen[vertex.node_id] = _checked_name(vertex.name)
+    following: dict[str, int] = {}
     for vertex in nodes:
         if not vertex.named:
-            name, count = vertex.name, 2
+            name, count = vertex.name, following.get(vertex.name, 2)
             while name in taken:
                 name, count = f"{vertex.name}_{count}", count + 1
+            following[vertex.name] = count
             taken[name] = chosen[vertex.node_id] = name
     return chosen
 
