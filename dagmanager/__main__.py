@@ -36,6 +36,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             credentials=mesh.nats_credentials,
             replicas=mesh.stream_replicas,
             clock=clock,
+            registry=runtime.metrics.registry,
         )
         stack.push_async_callback(bus.close)
         relay = Relay(db, outbox, bus, SERVICE, clock)

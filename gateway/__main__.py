@@ -29,7 +29,14 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
     await db.migrate("gateway:migrations")
     mesh = settings.mesh
-    bus = await Bus.connect(mesh.nats_url, service="gateway", credentials=mesh.nats_credentials)
+    bus = await Bus.connect(
+        mesh.nats_url,
+        service="gateway",
+        credentials=mesh.nats_credentials,
+        replicas=mesh.stream_replicas,
+        clock=runtime.clock,
+        registry=runtime.metrics.registry,
+    )
     gates = Gates(peers, runtime.clock, gateway_id, settings.gate_margin_s)
     probes = Probes(channels, bus, runtime.clock, settings.probe_s)
     keys = StreamKeys(mesh.home / "keys" / "streams.json", runtime.clock)
