@@ -75,24 +75,32 @@ def test_an_active_entry_without_the_stage_only_computes() -> None:
     assert after.fence.state is FenceState.FROZEN
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        Change("s", Side.LONG, active=False),
-        Change("s", Side.LONG, freeze=True),
-        Change("s", Side.LONG, drain=True),
-        Change("s", Side.LONG, weight=0.5),
-        Change("s", Side.LONG, stage=Stage.BACKTEST),
-        Change("s", Side.LONG, valid_until=NOW + timedelta(hours=1)),
-        Change("s", Side.LONG, valid_from=NOW + timedelta(hours=1)),
-    ],
-)
+NARROWINGS = [
+    Change("s", Side.LONG, active=False),
+    Change("s", Side.LONG, freeze=True),
+    Change("s", Side.LONG, drain=True),
+    Change("s", Side.LONG, weight=0.5),
+    Change("s", Side.LONG, stage=Stage.BACKTEST),
+    Change("s", Side.LONG, valid_until=NOW + timedelta(hours=1)),
+    Change("s", Side.LONG, valid_from=NOW + timedelta(hours=1)),
+]
+
+
+@pytest.mark.parametrize("change", NARROWINGS)
 def test_whatever_narrows_raises_the_epoch(change: Change) -> None:
     before, bound = trading()
     after, _ = apply(before, change, bound=bound)
     assert after.revision == before.revision + 1
     assert after.fence.epoch == before.fence.epoch + 1
     assert after.fence.pending
+
+
+@pytest.mark.parametrize("change", NARROWINGS)
+def test_narrowing_one_of_two_raises_the_epoch_and_leaves_the_fence_open(change: Change) -> None:
+    before, bound = apply(*trading()[:1], Change("t", Side.LONG, active=True, stage=Stage.PAPER), bound=trading()[1])
+    after, _ = apply(before, change, bound=bound)
+    assert after.fence.state is FenceState.OPEN
+    assert after.fence.epoch == before.fence.epoch + 1
 
 
 def test_widening_within_an_open_fence_keeps_the_epoch() -> None:
