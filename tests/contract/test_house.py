@@ -25,6 +25,8 @@ def test_no_file_is_longer_than_500_lines() -> None:
 def test_no_function_is_longer_than_60_lines() -> None:
     long = []
     for path in sources():
+        if path.parent.name == "versions":  # a migration is a frozen list of columns, read once
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
