@@ -388,7 +388,8 @@ class WorldServiceServicer:
     def BindStrategy(self, request, context):
         """Binds a strategy to a world at stage BACKTEST. Idempotent. Needs operator.
 
-        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED); PERMISSION_DENIED.
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED, E_WORLD_DELETED); PERMISSION_DENIED
+        (E_ROLE_REQUIRED, E_ON_BEHALF_OF); RESOURCE_EXHAUSTED (E_TOO_MANY_BINDINGS): a world has at most 2000 strategies.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -560,7 +561,8 @@ class WorldServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def OpenSession(self, request, context):
-        """Opens, or answers, the one session of a world in DRYRUN or LIVE.
+        """Answers the one session of a world in DRYRUN or LIVE. It was opened when the first strategy entered the domain; one
+        that is missing while strategies are in the domain is opened again.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_MODE_CEILING).
         """
@@ -576,14 +578,18 @@ class WorldServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AdvanceWatermark(self, request, context):
-        """Moves a session's watermark forward; an older time changes nothing. Errors: NOT_FOUND (E_SESSION_UNKNOWN).
+        """Moves a session's watermark forward; an older time changes nothing.
+
+        Errors: NOT_FOUND (E_SESSION_UNKNOWN); FAILED_PRECONDITION (E_SESSION_CLOSED): ask for the open one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CloseSession(self, request, context):
-        """Closes a session. Needs operator. Errors: NOT_FOUND (E_SESSION_UNKNOWN).
+        """Closes a session; one closes by itself with the last strategy in it. Idempotent. Needs operator.
+
+        Errors: NOT_FOUND (E_SESSION_UNKNOWN); FAILED_PRECONDITION (E_SESSION_IN_USE): lower the strategies in it first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -75,7 +75,8 @@ class WorldServiceStub:
     BindStrategy: _grpc.UnaryUnaryMultiCallable[_service_pb2.BindStrategyRequest, _service_pb2.BindStrategyResponse]
     """Binds a strategy to a world at stage BACKTEST. Idempotent. Needs operator.
 
-    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED); PERMISSION_DENIED.
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED, E_WORLD_DELETED); PERMISSION_DENIED
+    (E_ROLE_REQUIRED, E_ON_BEHALF_OF); RESOURCE_EXHAUSTED (E_TOO_MANY_BINDINGS): a world has at most 2000 strategies.
     """
     UnbindStrategy: _grpc.UnaryUnaryMultiCallable[_service_pb2.UnbindStrategyRequest, _service_pb2.UnbindStrategyResponse]
     """Removes a binding; what the strategy could trade is deactivated first. Idempotent. Needs operator.
@@ -153,16 +154,23 @@ class WorldServiceStub:
     Errors: NOT_FOUND (E_GATE_SESSION_UNKNOWN): open again; FAILED_PRECONDITION (E_GATE_LAGS): load the snapshots.
     """
     OpenSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.OpenSessionRequest, _service_pb2.OpenSessionResponse]
-    """Opens, or answers, the one session of a world in DRYRUN or LIVE.
+    """Answers the one session of a world in DRYRUN or LIVE. It was opened when the first strategy entered the domain; one
+    that is missing while strategies are in the domain is opened again.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_MODE_CEILING).
     """
     GetSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetSessionRequest, _service_pb2.GetSessionResponse]
     """The open session of a world and domain. Errors: NOT_FOUND (E_SESSION_UNKNOWN)."""
     AdvanceWatermark: _grpc.UnaryUnaryMultiCallable[_service_pb2.AdvanceWatermarkRequest, _service_pb2.AdvanceWatermarkResponse]
-    """Moves a session's watermark forward; an older time changes nothing. Errors: NOT_FOUND (E_SESSION_UNKNOWN)."""
+    """Moves a session's watermark forward; an older time changes nothing.
+
+    Errors: NOT_FOUND (E_SESSION_UNKNOWN); FAILED_PRECONDITION (E_SESSION_CLOSED): ask for the open one.
+    """
     CloseSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.CloseSessionRequest, _service_pb2.CloseSessionResponse]
-    """Closes a session. Needs operator. Errors: NOT_FOUND (E_SESSION_UNKNOWN)."""
+    """Closes a session; one closes by itself with the last strategy in it. Idempotent. Needs operator.
+
+    Errors: NOT_FOUND (E_SESSION_UNKNOWN); FAILED_PRECONDITION (E_SESSION_IN_USE): lower the strategies in it first.
+    """
     UpsertWorldNode: _grpc.UnaryUnaryMultiCallable[_service_pb2.UpsertWorldNodeRequest, _service_pb2.UpsertWorldNodeResponse]
     """Writes a world's view of a node. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     ListWorldNodes: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListWorldNodesRequest, _service_pb2.ListWorldNodesResponse]
@@ -241,7 +249,8 @@ class WorldServiceAsyncStub(WorldServiceStub):
     BindStrategy: _aio.UnaryUnaryMultiCallable[_service_pb2.BindStrategyRequest, _service_pb2.BindStrategyResponse]  # type: ignore[assignment]
     """Binds a strategy to a world at stage BACKTEST. Idempotent. Needs operator.
 
-    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED); PERMISSION_DENIED.
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED, E_WORLD_DELETED); PERMISSION_DENIED
+    (E_ROLE_REQUIRED, E_ON_BEHALF_OF); RESOURCE_EXHAUSTED (E_TOO_MANY_BINDINGS): a world has at most 2000 strategies.
     """
     UnbindStrategy: _aio.UnaryUnaryMultiCallable[_service_pb2.UnbindStrategyRequest, _service_pb2.UnbindStrategyResponse]  # type: ignore[assignment]
     """Removes a binding; what the strategy could trade is deactivated first. Idempotent. Needs operator.
@@ -319,16 +328,23 @@ class WorldServiceAsyncStub(WorldServiceStub):
     Errors: NOT_FOUND (E_GATE_SESSION_UNKNOWN): open again; FAILED_PRECONDITION (E_GATE_LAGS): load the snapshots.
     """
     OpenSession: _aio.UnaryUnaryMultiCallable[_service_pb2.OpenSessionRequest, _service_pb2.OpenSessionResponse]  # type: ignore[assignment]
-    """Opens, or answers, the one session of a world in DRYRUN or LIVE.
+    """Answers the one session of a world in DRYRUN or LIVE. It was opened when the first strategy entered the domain; one
+    that is missing while strategies are in the domain is opened again.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_MODE_CEILING).
     """
     GetSession: _aio.UnaryUnaryMultiCallable[_service_pb2.GetSessionRequest, _service_pb2.GetSessionResponse]  # type: ignore[assignment]
     """The open session of a world and domain. Errors: NOT_FOUND (E_SESSION_UNKNOWN)."""
     AdvanceWatermark: _aio.UnaryUnaryMultiCallable[_service_pb2.AdvanceWatermarkRequest, _service_pb2.AdvanceWatermarkResponse]  # type: ignore[assignment]
-    """Moves a session's watermark forward; an older time changes nothing. Errors: NOT_FOUND (E_SESSION_UNKNOWN)."""
+    """Moves a session's watermark forward; an older time changes nothing.
+
+    Errors: NOT_FOUND (E_SESSION_UNKNOWN); FAILED_PRECONDITION (E_SESSION_CLOSED): ask for the open one.
+    """
     CloseSession: _aio.UnaryUnaryMultiCallable[_service_pb2.CloseSessionRequest, _service_pb2.CloseSessionResponse]  # type: ignore[assignment]
-    """Closes a session. Needs operator. Errors: NOT_FOUND (E_SESSION_UNKNOWN)."""
+    """Closes a session; one closes by itself with the last strategy in it. Idempotent. Needs operator.
+
+    Errors: NOT_FOUND (E_SESSION_UNKNOWN); FAILED_PRECONDITION (E_SESSION_IN_USE): lower the strategies in it first.
+    """
     UpsertWorldNode: _aio.UnaryUnaryMultiCallable[_service_pb2.UpsertWorldNodeRequest, _service_pb2.UpsertWorldNodeResponse]  # type: ignore[assignment]
     """Writes a world's view of a node. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     ListWorldNodes: _aio.UnaryUnaryMultiCallable[_service_pb2.ListWorldNodesRequest, _service_pb2.ListWorldNodesResponse]  # type: ignore[assignment]
@@ -476,7 +492,8 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_service_pb2.BindStrategyResponse, _abc.Awaitable[_service_pb2.BindStrategyResponse]]:
         """Binds a strategy to a world at stage BACKTEST. Idempotent. Needs operator.
 
-        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED); PERMISSION_DENIED.
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED, E_WORLD_DELETED); PERMISSION_DENIED
+        (E_ROLE_REQUIRED, E_ON_BEHALF_OF); RESOURCE_EXHAUSTED (E_TOO_MANY_BINDINGS): a world has at most 2000 strategies.
         """
 
     @_abc_1.abstractmethod
@@ -680,7 +697,8 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.OpenSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.OpenSessionResponse, _abc.Awaitable[_service_pb2.OpenSessionResponse]]:
-        """Opens, or answers, the one session of a world in DRYRUN or LIVE.
+        """Answers the one session of a world in DRYRUN or LIVE. It was opened when the first strategy entered the domain; one
+        that is missing while strategies are in the domain is opened again.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_MODE_CEILING).
         """
@@ -699,7 +717,10 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.AdvanceWatermarkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.AdvanceWatermarkResponse, _abc.Awaitable[_service_pb2.AdvanceWatermarkResponse]]:
-        """Moves a session's watermark forward; an older time changes nothing. Errors: NOT_FOUND (E_SESSION_UNKNOWN)."""
+        """Moves a session's watermark forward; an older time changes nothing.
+
+        Errors: NOT_FOUND (E_SESSION_UNKNOWN); FAILED_PRECONDITION (E_SESSION_CLOSED): ask for the open one.
+        """
 
     @_abc_1.abstractmethod
     def CloseSession(
@@ -707,7 +728,10 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.CloseSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.CloseSessionResponse, _abc.Awaitable[_service_pb2.CloseSessionResponse]]:
-        """Closes a session. Needs operator. Errors: NOT_FOUND (E_SESSION_UNKNOWN)."""
+        """Closes a session; one closes by itself with the last strategy in it. Idempotent. Needs operator.
+
+        Errors: NOT_FOUND (E_SESSION_UNKNOWN); FAILED_PRECONDITION (E_SESSION_IN_USE): lower the strategies in it first.
+        """
 
     @_abc_1.abstractmethod
     def UpsertWorldNode(
