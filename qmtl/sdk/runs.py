@@ -7,7 +7,7 @@ engine can save it after any committed bucket and another process can go on from
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Protocol
 
 from qmtl.core.errors import InvalidRequest
@@ -134,9 +134,9 @@ def run_of(vertex: Vertex, name: str, guarded: bool) -> Run | None:
     return ComputeRun(vertex, name, guarded) if isinstance(vertex, Node) else None
 
 
-def view_index(vertex: Node) -> dict[Vertex | str | int, int]:
+def view_index(vertex: Node) -> dict[Hashable, int]:
     """How a compute function may name its inputs: by vertex, name or position."""
-    index: dict[Vertex | str | int, int] = {}
+    index: dict[Hashable, int] = {}
     for i, (name, item) in enumerate(zip(vertex.input_names, vertex.inputs, strict=True)):
         index |= {item: i, name: i, i: i}
     return index

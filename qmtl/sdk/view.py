@@ -6,7 +6,7 @@ newer than the event being computed is ever in a window.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -18,8 +18,6 @@ from qmtl.sdk.words import Schema, refused
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from qmtl.sdk.nodes import Vertex
 
 
 A = TypeVar("A", bound=np.generic)
@@ -106,11 +104,11 @@ class CacheView:
 
     __slots__ = ("_index", "_views")
 
-    def __init__(self, index: Mapping[Vertex | str | int, int], views: Sequence[NodeView]) -> None:
+    def __init__(self, index: Mapping[Hashable, int], views: Sequence[NodeView]) -> None:
         self._index = index
         self._views = views
 
-    def __getitem__(self, key: Vertex | str | int) -> NodeView:
+    def __getitem__(self, key: Hashable) -> NodeView:
         if key not in self._index:
             raise InvalidRequest("E_VIEW_KEY", f"{key!r} is not an input of this node", hint="declare it in inputs")
         return self._views[self._index[key]]
