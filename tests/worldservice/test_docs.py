@@ -1,0 +1,23 @@
+"""What the documentation shows is what the service takes and says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from worldservice.domain.policy import OnMissing, parse_policy
+
+TEXT = (Path(__file__).parents[2] / "docs" / "worlds.md").read_text(encoding="utf-8")
+
+
+def test_the_policy_of_the_documentation_is_taken() -> None:
+    (document,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    policy = parse_policy(document)
+    assert policy.missing_rule("profit_factor") is OnMissing.WARN
+
+
+def test_every_reason_of_a_decision_is_documented() -> None:
+    source = (Path(__file__).parents[2] / "worldservice" / "domain" / "decisions.py").read_text(encoding="utf-8")
+    reasons = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', source))
+    assert len(reasons) > 8
+    assert reasons <= set(re.findall(r"[A-Z_]+", TEXT))
