@@ -70,11 +70,12 @@ class Estate:
         return await self.write(lambda conn: store.merge(conn, asked, dag, body, self.members, cause))
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        while True:
+        for _ in range(50):
             try:
                 return await self.db.write(work)
             except Raced:
                 continue
+        raise AssertionError("lost fifty races")
 
     async def count(self, table: sa.Table) -> int:
         return await self.db.read(lambda conn: conn.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())

@@ -222,6 +222,8 @@ async def test_a_released_plan_comes_back_to_life(estate: Estate) -> None:
     assert not again.summary.seen_before
     states = await estate.db.read(lambda conn: set(conn.execute(sa.select(queues.c.state)).scalars()))
     assert states == {"ACTIVE"}
+    assert await estate.db.read(lambda conn: plans.live_worlds(conn, "s1", 1)) == ["w1"]
+    assert await estate.write(lambda conn: store.release_plan(conn, "s1", 1, "w1", CAUSE)) == 2
 
 
 async def test_registered_queries_hear_the_whole_set_after_each_change(estate: Estate) -> None:
