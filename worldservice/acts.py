@@ -3,6 +3,7 @@
 A refused act is audited like a committed one; a read is authorised the same way and leaves no row.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -124,16 +125,24 @@ def audited(
 
     @wraps(method)
     async def rpc(servicer: Servicer, request: Req, context: object) -> Res:
-        room = servicer.house
-        act = act_of(method.__name__, world_of(request), request, room.clock)
-        try:
-            return await method(servicer, request, act)
-        except QmtlError as refusal:
-            room.measures.refusals.labels(method.__name__, refusal.reason).inc()
-            await _audit_refusal(room.db, act, refusal)
-            raise
+        act = act_of(method.__name__, world_of(request), request, servicer.house.clock)
+        work = asyncio.ensure_future(_carry_out(method, servicer, request, act))
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # a caller that left asks no more
+        return await asyncio.shield(work)
 
     return rpc
+
+
+async def _carry_out(
+    method: Callable[[Any, Req, Act], Awaitable[Res]], servicer: Servicer, request: Req, act: Act
+) -> Res:
+    """A write goes on when its caller gives up: between its commit and brokerage's knowing lies no cancellation."""
+    try:
+        return await method(servicer, request, act)
+    except QmtlError as refusal:
+        servicer.house.measures.refusals.labels(act.event, refusal.reason).inc()
+        await _audit_refusal(servicer.house.db, act, refusal)
+        raise
 
 
 def world_of(request: Message) -> str:

@@ -18,7 +18,7 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.rpc.context import own_act as as_service
 from worldservice import activations, store
-from worldservice.acts import own_act
+from worldservice.acts import commit, own_act
 from worldservice.domain.activation import Activation, outrank
 from worldservice.measures import Measures
 from worldservice.settling import HouseRules, decide_world, record
@@ -137,7 +137,9 @@ class FenceKeeper:
             return  # somebody moved on meanwhile: the next attempt tells that
         act = own_act("OutrankFence", world.world_id, self._clock.now())
         verdicts = decide_world(conn, world, self._rules, act.now)
-        record(conn, world, self._rules, act, verdicts, before, outrank(before, stored, act.now))
+        after = outrank(before, stored, act.now)
+        record(conn, world, self._rules, act, verdicts, before, after)
+        commit(conn, act, f"epoch {before.fence.epoch} is below brokerage's {stored}: {after.fence.epoch}")
 
 
 async def first_of(*waits: Awaitable[object] | None) -> None:

@@ -88,7 +88,8 @@ class DecisionCalls:
         run = _run(act, strategy_id, revision or 1, evidence, verdicts)
         runs.append_run(conn, run)
         outbox.append(conn, run_updated(run, act))
-        settled = settle(conn, world, self.house.rules, act)
+        counted = verdicts if asked.stage is Stage.BACKTEST else None  # other stages do not enter the decision
+        settled = settle(conn, world, self.house.rules, act, counted)
         commit(conn, act, _detail(run, settled.verdicts.decision))
         return run, settled
 

@@ -85,9 +85,12 @@ def load_facts(
     return WorldFacts(world, _policy(conn, world), candidates, data, replay)
 
 
-def settle(conn: Connection, world: World, rules: HouseRules, act: Act) -> Settled:
-    """Decide, record the decision if it is news, and lower the activation where the decision is lower."""
-    verdicts = decide_world(conn, world, rules, act.now)
+def settle(conn: Connection, world: World, rules: HouseRules, act: Act, verdicts: Verdicts | None = None) -> Settled:
+    """Record the decision if it is news, and lower the activation where the decision is lower.
+
+    `verdicts` spares deciding again when the caller has just decided on what is now stored.
+    """
+    verdicts = verdicts or decide_world(conn, world, rules, act.now)
     if changed(runs.last_decision(conn, world.world_id), verdicts.decision):
         runs.append_decision(conn, verdicts.decision)
         outbox.append(conn, decision_updated(verdicts.decision, act))

@@ -44,9 +44,12 @@ class Brokerage(brokerrpc.BrokerageServiceServicer):
     def __init__(self) -> None:
         self.fences: dict[str, brokerpb.Fence] = {}
         self.asked: list[brokersvc.SetFenceRequest] = []
+        self.answering = asyncio.Event()
+        self.answering.set()
 
     async def SetFence(self, request: brokersvc.SetFenceRequest, context: object) -> brokersvc.SetFenceResponse:
         self.asked.append(request)
+        await self.answering.wait()
         wanted = brokerpb.Fence(
             world_id=request.world_id,
             epoch=request.epoch,

@@ -332,3 +332,33 @@ async def test_changes_at_once_each_get_a_revision_of_their_own(estate: Estate) 
     assert (await activation(estate, "w1")).entries[0].weight == last.entries[0].weight
     assert estate.brokerage.state("w1")[0] == (await activation(estate, "w1")).epoch
     assert not (await activation(estate, "w1")).fence_pending
+
+
+async def test_a_caller_that_gives_up_does_not_keep_the_narrowing_from_brokerage(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s")
+    estate.brokerage.answering.clear()
+    asked = len(estate.brokerage.asked)
+    call = asyncio.ensure_future(ann.SetActivation(change("w1", pb.ActivationChange(freeze=True))))
+
+    async def reached() -> bool:
+        return len(estate.brokerage.asked) > asked
+
+    await eventually(reached)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    estate.brokerage.answering.set()
+
+    async def told() -> bool:
+        return estate.brokerage.state("w1") == (2, "FROZEN")
+
+    await eventually(told)
+
+
+async def test_a_brokerage_that_does_not_answer_is_waited_for_no_longer_than_its_time(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s")
+    estate.brokerage.answering.clear()
+    async with asyncio.timeout(8):
+        shown = (await ann.SetActivation(change("w1", pb.ActivationChange(freeze=True)))).activation
+    assert shown.fence_pending
+    assert shown.entries[0].freeze
