@@ -17,7 +17,7 @@ from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.core.errors import Conflict, NotFound, NotReady
 from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as datapb_service
+from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
 from qmtl.wire.words import refused
 
@@ -80,7 +80,7 @@ class Openings:
         )
 
     async def _preset(self, request: pb.OpenPaperAccountRequest) -> datapb.Preset:
-        listed = await self._data.ListPresets(datapb_service.ListPresetsRequest())
+        listed = await self._data.ListPresets(dataservicepb.ListPresetsRequest())
         for preset in listed.presets:
             if preset.name == request.data_preset:
                 if preset.replay and not request.data_session_id:

@@ -145,10 +145,10 @@ def cash(conn: Connection, house: House, account: Account) -> list[brokerpb.Cash
     profile = house.profile_of(account)
     marks = {account.symbol: account.mark} if account.mark is not None else {}
     reserved: dict[str, int] = {}
-    for stored in store.open_orders(conn, house.instruments, account.account):
-        instrument = stored.record.instrument
+    for record in store.open_records(conn, house.instruments, account.account):
+        instrument = record.instrument
         if instrument is not None:
-            held = commitment(stored.record, marks, profile)
+            held = commitment(record, marks, profile)
             reserved[instrument.quote] = reserved.get(instrument.quote, 0) + held
     return [
         cash_to_proto(currency, amount, reserved.get(currency, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -15,6 +16,8 @@ from brokerage.domain.risk import Mark, TradingState
 from brokerage.domain.states import EventKind, FillFlag, OrderState
 from brokerage.wire import SECOND_NS, order_from_proto
 from qmtl.broker.v1 import broker_pb2 as brokerpb
+
+BODIES_MAX = 4_096
 
 AnyRow = Row[Any]  # a result row; its columns are typed by the table
 
@@ -104,12 +107,69 @@ def account_values(account: Account) -> dict[str, str | int | None]:
 def order_of(row: AnyRow, events: Iterable[OrderEvent], instruments: Instruments) -> StoredOrder:
     """Fold an order's events over the order it was born from."""
     body = brokerpb.Order.FromString(row.body)
-    order = effective(order_from_proto(body), row.gate_reduce_only)
+    order = _order(row.body, row.gate_reduce_only)
     history = tuple(events)
     record = born(order, instruments.find(order.symbol), history[0])
     for event in history[1:]:
         record = advance(record, event)
     return StoredOrder(body, row.epoch, history, record)
+
+
+@lru_cache(maxsize=BODIES_MAX)
+def _order(body: bytes, gate_reduce_only: bool) -> Order:
+    """A stored body as the order that is worked. Bodies never change, so neither does this."""
+    return effective(order_from_proto(brokerpb.Order.FromString(body)), gate_reduce_only)
+
+
+def record_of(row: AnyRow, instruments: Instruments) -> OrderRecord:
+    """The fold of an order's events as its head keeps it."""
+    order = _order(row.body, row.gate_reduce_only)
+    return OrderRecord(
+        id=row.order_id,
+        order=order,
+        instrument=instruments.find(order.symbol),
+        state=OrderState(row.state),
+        previous=OrderState(row.previous),
+        seq=row.seq,
+        quantity=row.quantity,
+        limit=row.limit_price,
+        stop=row.stop_price,
+        expire_ns=row.expire_ns,
+        filled=row.filled,
+        notional=row.notional,
+        triggered=row.triggered,
+        accepted_ns=row.accepted_ns,
+        created_ns=row.created_ns,
+        updated_ns=row.updated_ns,
+        denial=Denial(row.denial) if row.denial else None,
+        detail=row.detail,
+        flag=FillFlag(row.flag) if row.flag else None,
+        unresolved=row.unresolved,
+    )
+
+
+def head_values(record: OrderRecord) -> dict[str, str | int | bool | None]:
+    """The columns of an order's head. The inverse of record_of."""
+    return {
+        "open": not record.closed,
+        "state": record.state.value,
+        "previous": record.previous.value,
+        "seq": record.seq,
+        "quantity": record.quantity,
+        "limit_price": record.limit,
+        "stop_price": record.stop,
+        "expire_ns": record.expire_ns,
+        "filled": record.filled,
+        "notional": record.notional,
+        "triggered": record.triggered,
+        "accepted_ns": record.accepted_ns,
+        "created_ns": record.created_ns,
+        "updated_ns": record.updated_ns,
+        "denial": record.denial.value if record.denial else "",
+        "detail": record.detail,
+        "flag": record.flag.value if record.flag else "",
+        "unresolved": record.unresolved,
+    }
 
 
 def effective(order: Order, gate_reduce_only: bool) -> Order:

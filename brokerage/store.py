@@ -4,7 +4,7 @@ transaction; rules live in the domain, and what belongs together is composed in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -13,7 +13,7 @@ from brokerage import tables as t
 from brokerage.domain.fence import Fence, FenceState
 from brokerage.domain.instrument import Instruments
 from brokerage.domain.ledger import Position
-from brokerage.domain.orders import OrderEvent, Scope
+from brokerage.domain.orders import OrderEvent, OrderRecord, Scope
 from brokerage.rows import (
     Account,
     AnyRow,
@@ -21,22 +21,44 @@ from brokerage.rows import (
     account_of,
     account_values,
     event_of,
+    head_values,
     order_of,
     position_of,
+    record_of,
 )
 from brokerage.wire import OrderName
 from qmtl.core.errors import NotFound
 from qmtl.core.modes import EffectiveMode
 
 ORDERS_SIGNAL = "orders"
+Values = Mapping[str, str | int | bool | bytes | None]
+
+_OF: sa.BindParameter[str] = sa.bindparam("of")
+_ACCOUNT = sa.select(t.accounts).where(t.accounts.c.account == _OF)
+_LOCKED_ACCOUNT = _ACCOUNT.with_for_update()
+_SAVE_ACCOUNT = sa.update(t.accounts).where(t.accounts.c.account == _OF)
+_OPEN = sa.select(t.orders).where(t.orders.c.account == _OF, t.orders.c.open).order_by(t.orders.c.created_sequence)
+_POSITIONS = (
+    sa.select(t.positions)
+    .where(t.positions.c.account == _OF)
+    .order_by(t.positions.c.world_id, t.positions.c.strategy_id, t.positions.c.symbol)
+)
+_CASH = sa.select(t.cash).where(t.cash.c.account == _OF).order_by(t.cash.c.currency)
+_FENCE = sa.select(t.world_fences).where(t.world_fences.c.world_id == _OF)
+_LOCKED_FENCE = _FENCE.with_for_update(read=True)
+_ADD_ORDER = sa.insert(t.orders)
+_SAVE_ORDER = sa.update(t.orders).where(t.orders.c.order_id == _OF)
+_ADD_INTENT = sa.insert(t.send_intents)
+_ADD_EVENT = sa.insert(t.order_events)
+_ADD_FILL = sa.insert(t.fills)
+
 BARS_SIGNAL = "bars"
 FENCES_SIGNAL = "fences"
 
 
 def find_account(conn: Connection, name: str, *, lock: bool = False) -> Account | None:
     """An account, locked for this transaction if asked: whoever changes an account's book holds its row."""
-    query = sa.select(t.accounts).where(t.accounts.c.account == name)
-    row = conn.execute(query.with_for_update() if lock else query).one_or_none()
+    row = conn.execute(_LOCKED_ACCOUNT if lock else _ACCOUNT, {"of": name}).one_or_none()
     return None if row is None else account_of(row)
 
 
@@ -65,7 +87,7 @@ def add_account(conn: Connection, new: Account) -> None:
 
 
 def save_account(conn: Connection, changed: Account) -> None:
-    conn.execute(sa.update(t.accounts).where(t.accounts.c.account == changed.account).values(account_values(changed)))
+    conn.execute(_SAVE_ACCOUNT, {"of": changed.account, **account_values(changed)})
 
 
 def find_order(conn: Connection, name: OrderName, instruments: Instruments) -> StoredOrder | None:
@@ -105,18 +127,44 @@ def load_orders(
     return [order_of(row, histories[row.order_id], instruments) for row in rows]
 
 
+def open_records(conn: Connection, instruments: Instruments, account_name: str) -> list[OrderRecord]:
+    """Open orders as their heads keep them, without their histories, in the order they were taken."""
+    return [record_of(row, instruments) for row in conn.execute(_OPEN, {"of": account_name})]
+
+
 def open_orders(conn: Connection, instruments: Instruments, account_name: str) -> list[StoredOrder]:
     return load_orders(conn, instruments, t.orders.c.account == account_name, t.orders.c.open)
 
 
+def add_order(conn: Connection, values: Values) -> None:
+    conn.execute(_ADD_ORDER, values)
+
+
+def save_order(conn: Connection, record: OrderRecord) -> None:
+    """Bring an order's head to the fold of its events."""
+    conn.execute(_SAVE_ORDER, {"of": record.id, **head_values(record)})
+
+
+def add_intent(conn: Connection, values: Values) -> None:
+    conn.execute(_ADD_INTENT, values)
+
+
+def add_events(conn: Connection, rows: Sequence[Values]) -> None:
+    if rows:
+        conn.execute(_ADD_EVENT, rows)
+
+
+def add_fills(conn: Connection, rows: Sequence[Values]) -> None:
+    if rows:
+        conn.execute(_ADD_FILL, rows)
+
+
 def load_positions(conn: Connection, account_name: str, strategy_id: str = "") -> list[tuple[Scope, str, Position]]:
     """Stored positions: whose, of which symbol, and the position."""
-    table = t.positions.c
-    query = sa.select(t.positions).where(table.account == account_name).order_by(table.strategy_id, table.symbol)
-    if strategy_id:
-        query = query.where(table.strategy_id == strategy_id)
     return [
-        (Scope(row.account, row.world_id, row.strategy_id), row.symbol, position_of(row)) for row in conn.execute(query)
+        (Scope(row.account, row.world_id, row.strategy_id), row.symbol, position_of(row))
+        for row in conn.execute(_POSITIONS, {"of": account_name})
+        if strategy_id in ("", row.strategy_id)
     ]
 
 
@@ -140,8 +188,7 @@ def save_position(conn: Connection, scope: Scope, symbol: str, position: Positio
 
 
 def load_cash(conn: Connection, account_name: str) -> dict[str, int]:
-    query = sa.select(t.cash).where(t.cash.c.account == account_name).order_by(t.cash.c.currency)
-    return {row.currency: row.amount for row in conn.execute(query)}
+    return {row.currency: row.amount for row in conn.execute(_CASH, {"of": account_name})}
 
 
 def save_cash(conn: Connection, account_name: str, currency: str, amount: int) -> None:
@@ -152,8 +199,7 @@ def save_cash(conn: Connection, account_name: str, currency: str, amount: int) -
 
 def load_fence(conn: Connection, world_id: str, *, lock: bool = False) -> tuple[Fence, int] | None:
     """The stored fence and when it was set. Locked, it cannot move until this transaction's intents are committed."""
-    query = sa.select(t.world_fences).where(t.world_fences.c.world_id == world_id)
-    row = conn.execute(query.with_for_update(read=True) if lock else query).one_or_none()
+    row = conn.execute(_LOCKED_FENCE if lock else _FENCE, {"of": world_id}).one_or_none()
     if row is None or not row.epoch:
         return None
     return Fence(row.world_id, row.epoch, FenceState(row.state), EffectiveMode(row.effective_mode)), row.updated_ns

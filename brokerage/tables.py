@@ -1,7 +1,7 @@
 """Tables of the brokerage. Instants are integer ns, amounts scaled int64, enums their names.
 
-`order_events` is the truth of orders and is only ever appended to; `orders` heads, `positions` and `cash` are its
-fold, kept in the same transaction so that reads need no replay. `books.rebuilt` replays to prove them equal.
+`order_events` is the truth of orders and is only ever appended to; the heads in `orders`, `positions` and `cash` are
+its fold, kept in the same transaction so that reads need no replay. At start trading.verify_books proves them equal.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ def _text(name: str, *, key: bool = False) -> sa.Column[str]:
 
 def _int(name: str, *, key: bool = False, nullable: bool = False) -> sa.Column[int]:
     return sa.Column(name, _BIG, primary_key=key, nullable=nullable, autoincrement=False)
+
+
+def _flag(name: str) -> sa.Column[bool]:
+    return sa.Column(name, sa.Boolean, nullable=False)
 
 
 accounts = sa.Table(
@@ -56,10 +60,26 @@ orders = sa.Table(
     _text("client_order_id"),
     _text("symbol"),
     sa.Column("body", sa.LargeBinary, nullable=False),  # the client's Order message, as sent
-    sa.Column("gate_reduce_only", sa.Boolean, nullable=False),
+    _flag("gate_reduce_only"),
     _int("epoch"),
+    _flag("open"),
     _text("state"),
-    sa.Column("open", sa.Boolean, nullable=False),
+    _text("previous"),
+    _int("seq"),
+    _int("quantity"),
+    _int("limit_price", nullable=True),
+    _int("stop_price", nullable=True),
+    _int("expire_ns", nullable=True),
+    _int("filled"),
+    _int("notional"),
+    _flag("triggered"),
+    _int("accepted_ns"),
+    _int("created_ns"),
+    _int("updated_ns"),
+    _text("denial"),
+    _text("detail"),
+    _text("flag"),
+    _flag("unresolved"),
     _int("created_sequence"),
     sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
     sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
@@ -84,7 +104,7 @@ order_events = sa.Table(
     _int("limit_price", nullable=True),
     _int("stop_price", nullable=True),
     _int("expire_ns", nullable=True),
-    sa.Column("unresolved", sa.Boolean, nullable=False),
+    _flag("unresolved"),
     _text("trade_id"),
     _int("fill_quantity"),
     _int("fill_price"),

@@ -9,26 +9,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import store
-from brokerage import tables as t
 from brokerage.domain.desk import Desk
 from brokerage.domain.fence import refusal, unset
 from brokerage.domain.instrument import Instruments
 from brokerage.domain.ledger import Ledger, Position
 from brokerage.domain.matching import Bar
 from brokerage.domain.money import fit
-from brokerage.domain.orders import Moment, Order, OrderEvent, Scope
+from brokerage.domain.orders import Moment, Order, OrderEvent, OrderRecord, Scope
 from brokerage.domain.profile import BrokerageProfile, PercentFee
 from brokerage.domain.risk import TradingState
 from brokerage.events import publish
-from brokerage.rows import Account, StoredOrder, effective, event_values
+from brokerage.rows import Account, StoredOrder, effective, event_values, head_values
 from brokerage.wire import Gate, OrderName, order_from_proto
 from controlbus.database import signal
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.errors import Conflict
+
+REPLAY_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def submit(
     worked = effective(order, gate.reduce_only)
     events = desk.submit(worked, time, weight=gate.weight, refusal=denial, detail=detail)
     record = desk.records[events[0].order_id]
-    _add_order(conn, account, order, body, gate, worked.reduce_only != order.reduce_only, events)
-    keep(conn, account, [(desk, event) for event in events])
+    _add_order(conn, account, record, body, gate, worked.reduce_only != order.reduce_only)
+    keep(conn, account, [(desk, event) for event in events], new=record.id)
     return StoredOrder(body, gate.epoch, tuple(events), record), False
 
 
@@ -152,12 +152,16 @@ def load_desks(conn: Connection, house: House, account: Account) -> dict[Scope, 
     for scope, symbol, position in store.load_positions(conn, account.account):
         instrument = house.instruments.find(symbol)
         if instrument is not None:
-            desk = desks.setdefault(scope, _empty_desk(house, account))
-            desk.ledger.restore(instrument, position)
-    for stored in store.open_orders(conn, house.instruments, account.account):
-        desk = desks.setdefault(stored.record.order.scope, _empty_desk(house, account))
-        desk.restore([stored.record], {})
+            _desk_of(desks, house, account, scope).ledger.restore(instrument, position)
+    for record in store.open_records(conn, house.instruments, account.account):
+        _desk_of(desks, house, account, record.order.scope).restore([record], {})
     return desks
+
+
+def _desk_of(desks: dict[Scope, Desk], house: House, account: Account, scope: Scope) -> Desk:
+    if scope not in desks:
+        desks[scope] = _empty_desk(house, account)
+    return desks[scope]
 
 
 def _empty_desk(house: House, account: Account) -> Desk:
@@ -167,26 +171,32 @@ def _empty_desk(house: House, account: Account) -> Desk:
     return desk
 
 
-def keep(conn: Connection, account: Account, done: Sequence[tuple[Desk, OrderEvent]]) -> Account:
-    """Store events in order with the books they changed, and queue them for ORDERS and FILLS."""
-    sequence, fill_sequence = account.event_sequence, account.fill_sequence
+def keep(conn: Connection, account: Account, done: Sequence[tuple[Desk, OrderEvent]], new: str = "") -> Account:
+    """Store events in order with the books they changed, and queue them for ORDERS and FILLS.
+
+    `new` is an order whose head was stored with its events just now.
+    """
+    rows: list[store.Values] = []
+    filled: list[store.Values] = []
     for desk, event in done:
-        sequence += 1
         record = desk.records[event.order_id]
-        conn.execute(sa.insert(t.order_events).values(event_values(account.account, sequence, event)))
+        sequence = account.event_sequence + len(rows) + 1
+        rows.append(event_values(account.account, sequence, event))
         if event.fill is not None:
-            fill_sequence += 1
-            _add_fill(conn, record.order, event, fill_sequence)
-        publish(conn, record.order, record.instrument, event, sequence, fill_sequence)
-    for desk in {id(desk): desk for desk, _ in done}.values():
-        _save_heads(conn, desk, {event.order_id for owner, event in done if owner is desk})
-    if any(event.fill is not None for _, event in done):
+            filled.append(_fill_values(record.order, event, account.fill_sequence + len(filled) + 1))
+        publish(conn, record.order, record.instrument, event, sequence, account.fill_sequence + len(filled))
+    store.add_events(conn, rows)
+    store.add_fills(conn, filled)
+    for record in {event.order_id: desk.records[event.order_id] for desk, event in done}.values():
+        if record.id != new:
+            store.save_order(conn, record)
+    if filled:
         _save_books(conn, account, done)
     flagged = any(event.flag is not None for _, event in done)
     changed = replace(
         account,
-        event_sequence=sequence,
-        fill_sequence=fill_sequence,
+        event_sequence=account.event_sequence + len(rows),
+        fill_sequence=account.fill_sequence + len(filled),
         trading_state=TradingState.REDUCING if flagged else account.trading_state,
     )
     store.save_account(conn, changed)
@@ -194,19 +204,20 @@ def keep(conn: Connection, account: Account, done: Sequence[tuple[Desk, OrderEve
     return changed
 
 
-def rebuilt(
-    conn: Connection, house: House, account: Account
-) -> tuple[dict[tuple[Scope, str], Position], dict[str, int]]:
-    """Positions and cash of an account replayed from its orders' events: what the stored books must equal."""
+Books = tuple[dict[tuple[Scope, str], Position], dict[str, int]]
+
+
+def rebuilt(conn: Connection, house: House, account: Account) -> Books:
+    """Positions and cash of an account replayed from its fills: what the stored books must equal."""
     ledgers: dict[Scope, Ledger] = {}
-    orders = store.load_orders(conn, house.instruments, t.orders.c.account == account.account)
-    placed = [(event, stored) for stored in orders for event in stored.events if event.fill is not None]
-    sequences = _sequences(conn, account.account)
-    for event, stored in sorted(placed, key=lambda pair: sequences[pair[0].order_id, pair[0].seq]):
-        record = stored.record
-        if event.fill is not None and record.instrument is not None:
-            ledger = ledgers.setdefault(record.order.scope, Ledger())
-            ledger.book(record.instrument, record.order.side, event.fill)
+    reached = 0
+    while page := store.fills_after(conn, account.account, "", reached, REPLAY_PAGE, house.instruments):
+        reached = page[-1][2]
+        for stored, event, _ in page:
+            record = stored.record
+            if event.fill is not None and record.instrument is not None:
+                ledger = ledgers.setdefault(record.order.scope, Ledger())
+                ledger.book(record.instrument, record.order.side, event.fill)
     money = {account.base_currency: account.starting_cash}
     for ledger in ledgers.values():
         for currency, amount in ledger.cash.items():
@@ -219,9 +230,10 @@ def verify_books(conn: Connection, house: House) -> int:
     """Replay every account and compare with its stored books; how many accounts. Raises Conflict (E_BOOKS_DIFFER)."""
     found = store.accounts(conn)
     for account in found:
-        held, money = rebuilt(conn, house, account)
-        stored = {(scope, symbol): at for scope, symbol, at in store.load_positions(conn, account.account)}
-        if stored != held or store.load_cash(conn, account.account) != money:
+        held = {(scope, symbol): at for scope, symbol, at in store.load_positions(conn, account.account)}
+        heads = store.open_records(conn, house.instruments, account.account)
+        folds = [stored.record for stored in store.open_orders(conn, house.instruments, account.account)]
+        if (held, store.load_cash(conn, account.account)) != rebuilt(conn, house, account) or heads != folds:
             raise Conflict(
                 "E_BOOKS_DIFFER",
                 f"the stored books of account {account.account} are not the replay of its events",
@@ -242,68 +254,42 @@ def _same(known: StoredOrder, order: Order) -> StoredOrder:
 
 
 def _add_order(
-    conn: Connection,
-    account: Account,
-    order: Order,
-    body: brokerpb.Order,
-    gate: Gate,
-    narrowed: bool,
-    events: Sequence[OrderEvent],
+    conn: Connection, account: Account, record: OrderRecord, body: brokerpb.Order, gate: Gate, narrowed: bool
 ) -> None:
     """The order's head, and its send-intent. The paper venue's book is in this database: it answers in the commit."""
-    last, scope = events[-1], order.scope
-    conn.execute(
-        sa.insert(t.orders).values(
-            order_id=last.order_id,
-            account=scope.account,
-            world_id=scope.world_id,
-            strategy_id=scope.strategy_id,
-            client_order_id=order.client_order_id,
-            symbol=order.symbol,
-            body=body.SerializeToString(deterministic=True),
-            gate_reduce_only=narrowed,
-            epoch=gate.epoch,
-            state=last.state.value,
-            open=last.denial is None,
-            created_sequence=account.event_sequence + 1,
-        )
-    )
-    if last.denial is None:
-        conn.execute(
-            sa.insert(t.send_intents).values(
-                order_id=last.order_id,
-                account=scope.account,
-                world_id=scope.world_id,
-                strategy_id=scope.strategy_id,
-                client_order_id=order.client_order_id,
-                venue_order_id=last.order_id,
-                epoch=gate.epoch,
-                sent_ns=last.received_ns,
-                answered_ns=last.received_ns,
-            )
-        )
+    order, scope = record.order, record.order.scope
+    named: store.Values = {
+        "order_id": record.id,
+        "account": scope.account,
+        "world_id": scope.world_id,
+        "strategy_id": scope.strategy_id,
+        "client_order_id": order.client_order_id,
+        "epoch": gate.epoch,
+    }
+    head: store.Values = {
+        "symbol": order.symbol,
+        "body": body.SerializeToString(deterministic=True),
+        "gate_reduce_only": narrowed,
+        "created_sequence": account.event_sequence + 1,
+    }
+    store.add_order(conn, {**named, **head, **head_values(record)})
+    if record.denial is None:
+        at_ns = record.updated_ns
+        intent: store.Values = {"venue_order_id": record.id, "sent_ns": at_ns, "answered_ns": at_ns}
+        store.add_intent(conn, {**named, **intent})
 
 
-def _add_fill(conn: Connection, order: Order, event: OrderEvent, sequence: int) -> None:
-    conn.execute(
-        sa.insert(t.fills).values(
-            account=order.scope.account,
-            sequence=sequence,
-            venue=order.venue,
-            trade_id=event.fill.trade_id if event.fill else "",
-            world_id=order.scope.world_id,
-            strategy_id=order.scope.strategy_id,
-            order_id=event.order_id,
-            seq=event.seq,
-        )
-    )
-
-
-def _save_heads(conn: Connection, desk: Desk, changed: set[str]) -> None:
-    for identity in sorted(changed):
-        record = desk.records[identity]
-        values = {"state": record.state.value, "open": not record.closed}
-        conn.execute(sa.update(t.orders).where(t.orders.c.order_id == identity).values(values))
+def _fill_values(order: Order, event: OrderEvent, sequence: int) -> store.Values:
+    return {
+        "account": order.scope.account,
+        "sequence": sequence,
+        "venue": order.venue,
+        "trade_id": event.fill.trade_id if event.fill else "",
+        "world_id": order.scope.world_id,
+        "strategy_id": order.scope.strategy_id,
+        "order_id": event.order_id,
+        "seq": event.seq,
+    }
 
 
 def _save_books(conn: Connection, account: Account, done: Sequence[tuple[Desk, OrderEvent]]) -> None:
@@ -320,9 +306,3 @@ def _save_books(conn: Connection, account: Account, done: Sequence[tuple[Desk, O
             money[currency] = fit(money.get(currency, 0) + moved, f"cash in {currency}")
     for currency, amount in money.items():
         store.save_cash(conn, account.account, currency, amount)
-
-
-def _sequences(conn: Connection, account_name: str) -> dict[tuple[str, int], int]:
-    table = t.order_events.c
-    query = sa.select(table.order_id, table.seq, table.sequence).where(table.account == account_name)
-    return {(row.order_id, row.seq): row.sequence for row in conn.execute(query)}

@@ -40,7 +40,7 @@ def traded(position: Position, instrument: Instrument, signed: int, price: int) 
     if not closing:
         return _with(position, held + signed, position.cost - flow, position.realised), flow
     close_flow = -instrument.notional(price, closing if signed > 0 else -closing)
-    share = position.cost if closing == abs(held) else divide(position.cost * closing, abs(held))
+    share = divide(position.cost * closing, abs(held))
     realised = fit(position.realised + close_flow - share, "realised profit")
     cost = position.cost - share - (flow - close_flow)
     return _with(position, held + signed, cost, realised), flow

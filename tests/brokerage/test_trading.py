@@ -18,7 +18,7 @@ from brokerage import tables as t
 from brokerage.domain.backtest import SimulatedAccount
 from brokerage.domain.fence import FenceState
 from brokerage.domain.money import RATE_ONE
-from brokerage.domain.orders import Denial, Scope, Side
+from brokerage.domain.orders import Denial, Fill, Liquidity, Moment, Scope, Side, happened
 from brokerage.domain.profile import spot
 from brokerage.domain.risk import TradingState
 from brokerage.domain.states import EventKind, OrderState, OrderType
@@ -101,6 +101,36 @@ async def test_a_bar_shown_again_changes_nothing(book: Book) -> None:
 
 def _everything(conn: Connection) -> list[tuple[object, ...]]:
     return [tuple(row) for table in t.metadata.sorted_tables for row in conn.execute(sa.select(table))]
+
+
+async def test_a_bar_shown_again_is_not_filled_from_twice(book: Book) -> None:
+    await book.submit(order("o1", quantity=12))
+    assert await book.show(bar(1, volume=50)) == 1
+    assert await book.show(bar(1, volume=50), bar(2, volume=50)) == 1
+    stored = await book.db.read(lambda conn: store.order(conn, OrderName(SCOPE, "o1"), HOUSE.instruments))
+    assert (stored.record.filled, stored.record.state) == (10, OrderState.PARTIALLY_FILLED)
+
+
+async def test_a_fill_that_should_not_have_been_is_booked_and_the_account_only_reduces(book: Book) -> None:
+    await book.submit(order("o1"))
+    await book.show(bar(1))
+
+    def overfill(conn: Connection) -> None:
+        account = store.account(conn, "acc", lock=True)
+        known = store.order(conn, OrderName(SCOPE, "o1"), HOUSE.instruments)
+        desk = trading.open_desk(conn, HOUSE, account, SCOPE)
+        fill = Fill("late", 3, 100_00, 0, "USD", Liquidity.TAKER, 8)
+        desk.ledger.book(STOCK, Side.BUY, fill)
+        record, event = happened(known.record, EventKind.FILLED, Moment(8, 8), fill=fill)
+        desk.restore([record], {})
+        trading.keep(conn, account, [(desk, event)])
+
+    await book.db.write(overfill)
+    account = await book.db.read(lambda conn: store.account(conn, "acc"))
+    assert account.trading_state is TradingState.REDUCING
+    assert await book.verify() == 1
+    assert (await book.submit(order("o2"))).record.denial is Denial.TRADING_REDUCING
+    assert (await book.submit(order("o3", Side.SELL, 13))).record.state is OrderState.ACCEPTED
 
 
 async def test_no_fence_or_a_frozen_one_denies(database_url: str) -> None:
@@ -247,6 +277,7 @@ async def test_events_and_fills_are_queued_for_the_bus_in_order(book: Book) -> N
     fills = [brokerpb.Fill.FromString(row.body) for row in rows if row.subject.startswith("qmtl.fills")]
     assert [(event.seq, event.sequence) for event in events] == [(1, 1), (2, 2), (3, 3), (4, 4)]
     assert events[-1].fill == fills[0]
+    assert [event.cumulative_quantity for event in events] == ["0", "0", "0", "10"]
     assert (fills[0].price, fills[0].fee, fills[0].sequence) == ("100", "1", 1)
     assert len({row.msg_id for row in rows}) == 5
 
