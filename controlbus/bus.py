@@ -71,10 +71,15 @@ class Bus:
         clock: Clock | None = None,
         registry: CollectorRegistry | None = None,
     ) -> Bus:
-        """Start connecting and return at once. `service` names the connection; `registry`: where to count."""
+        """Start connecting and return at once. `service` names the connection; `registry`: where to count.
+
+        `url`: one server or several separated by commas. Raises InvalidRequest (E_CONFIG) for what cannot ever work.
+        """
         link = Link(url, service, credentials, BusMetrics(registry))
         bus = cls(link, replicas, clock or SystemClock())
         bus._tasks = [asyncio.create_task(bus.link.run()), asyncio.create_task(bus._prepare())]
+        for task in bus._tasks:
+            task.add_done_callback(_report_death)
         return bus
 
     async def ensure_streams(self, replicas: int | None = None) -> None:
@@ -182,6 +187,12 @@ async def connected(url: str, *, service: str) -> AsyncIterator[Bus]:
         yield bus
     finally:
         await bus.close()
+
+
+def _report_death(task: asyncio.Task[None]) -> None:
+    """Both tasks run until cancelled; an error in one is a bug, and without it this process has no bus."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("bus_task_died", exc_info=error)
 
 
 def _filters(types: Sequence[str], keys: Sequence[str] | None) -> list[str]:

@@ -10,9 +10,11 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import nats.errors
 import orjson
@@ -23,7 +25,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from controlbus.metrics import BusMetrics
-from qmtl.core.errors import Conflict, Unavailable
+from qmtl.core.errors import Conflict, InvalidRequest, Unavailable, Violation
 
 log = structlog.stdlib.get_logger("qmtl.bus")
 
@@ -40,19 +42,56 @@ def down(detail: str) -> Unavailable:
     return Unavailable("BUS_UNAVAILABLE", f"the message broker cannot be used: {detail}", retry_after_s=1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A NATS .creds file (JWT and seed), a file with the bare seed of an nkey, or nothing."""
+
+    jwt_file: str | None = None
+    seed_file: str | None = None
+
+    @classmethod
+    def of(cls, path: Path | None) -> Credentials:
+        """Look into the file. Raises InvalidRequest (E_CONFIG) when it cannot be read or is neither."""
+        if path is None:
+            return cls()
+        try:
+            text = path.read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise _config("mesh.nats_credentials", str(path), f"a readable file: {error}") from None
+        if "BEGIN NATS USER JWT" in text:
+            return cls(jwt_file=str(path))
+        if text.startswith("SU"):
+            return cls(seed_file=str(path))
+        raise _config("mesh.nats_credentials", str(path), "a .creds file, or the seed of a user nkey (SU...)")
+
+
+def servers_of(url: str) -> list[str]:
+    """The servers of a comma-separated URL. Raises InvalidRequest (E_CONFIG)."""
+    servers = [each.strip() for each in url.split(",")]
+    for each in servers:
+        if urlsplit(each).scheme not in ("nats", "tls", "ws", "wss") or not urlsplit(each).hostname:
+            raise _config("mesh.nats_url", each, "nats://host:port, several separated by commas")
+    return servers
+
+
+def _config(field: str, value: str, want: str) -> InvalidRequest:
+    violation = Violation(field, value, want)
+    return InvalidRequest("E_CONFIG", str(violation), violations=[violation])
+
+
 class Link:
     """The connection, its state, and publishing with the broker's acknowledgement."""
 
     def __init__(self, url: str, service: str, credentials: Path | None, metrics: BusMetrics) -> None:
         self.service = service
-        self.url = url
+        self._servers = servers_of(url)
         self.metrics = metrics
         self.generation = 0  # grows with every (re)connection: what was set up before it must be set up again
         self.nc = Client()
         self.js: JetStreamContext = self.nc.jetstream()
         self.since = datetime.now(UTC)
         self.detail = "not connected yet"
-        self._credentials = credentials
+        self._credentials = Credentials.of(credentials)
         self._changed = asyncio.Condition()
         self._waiting: dict[str, asyncio.Future[int]] = {}
         self._tokens = itertools.count(1)
@@ -153,9 +192,10 @@ class Link:
             closed.set()
 
         await self.nc.connect(
-            self.url,
+            self._servers,
             name=self.service,
-            user_credentials=None if self._credentials is None else str(self._credentials),
+            user_credentials=self._credentials.jwt_file,
+            nkeys_seed=self._credentials.seed_file,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # seconds, only compared and slept: a fraction works
             ping_interval=PING_S,

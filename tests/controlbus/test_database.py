@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from controlbus.database import Database, signal
+from controlbus.locks import lock_key
 from qmtl.core.errors import Exhausted, InvalidRequest, Unavailable
 from tests.support.processes import python_env
 
@@ -176,6 +177,27 @@ async def test_two_processes_migrate_together(database_url: str, migrations: str
     await db.migrate(migrations)
     assert await db.read(count) == 0
     await db.close()
+
+
+async def test_a_migration_waits_for_one_under_way(postgres_url: str, migrations: str) -> None:
+    first, second = Database(postgres_url), Database(postgres_url)
+    entered, release = threading.Event(), threading.Event()
+
+    def under_way(conn: Connection) -> None:
+        conn.execute(text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=lock_key("qmtl.migrate")))
+        entered.set()
+        release.wait(20)
+
+    holding = asyncio.create_task(first.write(under_way))
+    await asyncio.to_thread(entered.wait, 10)
+    migrating = asyncio.create_task(second.migrate(migrations))
+    await asyncio.wait([migrating], timeout=0.5)
+    assert not migrating.done()
+    release.set()
+    await asyncio.gather(holding, migrating)
+    assert await first.read(count) == 0
+    await first.close()
+    await second.close()
 
 
 async def test_a_failing_migration_leaves_nothing(db: Database, tmp_path: Path, migrations: str) -> None:

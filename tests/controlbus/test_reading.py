@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -66,6 +67,21 @@ async def test_a_position_the_stream_never_had_is_too_old(bus: Bus) -> None:
     await publish(bus, "k", 1)
     with pytest.raises(TooOld):
         await take(bus, Start(after=2), 1)
+
+
+async def test_a_stream_made_anew_is_too_old_even_when_it_has_grown_past_the_position(
+    bus: Bus, nats_server: NatsServer
+) -> None:
+    await publish(bus, "k", 1)
+    async with asyncio.timeout(15), aclosing(read(bus.link, ALL, Start.ALL)) as messages:
+        assert (await anext(messages))[0] == 1
+        nats_server.kill()
+        shutil.rmtree(nats_server.folder / "store")
+        nats_server.start()
+        for revision in range(2, 7):
+            await publish(bus, "k", revision)
+        with pytest.raises(TooOld):
+            await anext(messages)
 
 
 async def test_start_at_a_time(bus: Bus) -> None:

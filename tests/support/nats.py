@@ -7,6 +7,7 @@ async def test_y(nats_server: NatsServer): ...  # one server per test: nats_serv
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -30,8 +31,10 @@ def free_port() -> int:
 class NatsServer:
     """One nats-server process with JetStream in a folder that outlives kills."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path, port: int | None = None, config: str = "") -> None:
         self.folder = folder
+        self._config = folder / "nats.conf"
+        self._config.write_text(config)
         self.port = port or free_port()
         self.log = folder / "nats.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -45,7 +48,7 @@ class NatsServer:
         binary = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
         assert binary, "nats-server is not installed in this environment"
         args = [binary, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder / "store")]
-        self._process = subprocess.Popen([*args, "-l", str(self.log)])
+        self._process = subprocess.Popen([*args, "-l", str(self.log), "-c", str(self._config)])
         deadline = time.monotonic() + START_S
         while not self._answers():
             assert self._process.poll() is None, f"nats-server ended: {self.log.read_text()[-2000:]}"
@@ -56,6 +59,11 @@ class NatsServer:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: connected and silent. `kill` ends it too."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def stop(self) -> None:
         if self._process is not None:
