@@ -66,7 +66,7 @@ class PaperTerms:
     fee_rate: Decimal = Decimal("0.001")
     until: datetime | None = None
     activation_wait_s: float = 60.0
-    bars_per_second: float = 50.0
+    bars_per_second: float = 20.0
     periods_per_year: float = 365.0
 
 
@@ -128,15 +128,17 @@ class _PaperSession:
             f"strategy {self._strategy_id} was not activated for paper in world {self._submitter.world}",
         )
         await self._open_data_session(preset, session)
+        await self._warm_up(preset, session)
+        # The account's venue starts the session by subscribing to it: from here on every moment is a bar it is ahead.
         account = await self._open_account(session)
         desk = Desk(account.account, self._submitter.world, self._strategy_id)
         trader = Trader(self._client, desk, self._assembled, self._view, self._patience())
-        await self._warm_up(preset, session)
-        earlier = await list_fills(self._client, desk, self._patience())
+        known, earlier = await asyncio.gather(trader.recall(), list_fills(self._client, desk, self._patience()))
         self._reported.update(fill.trade_id for fill in earlier)
         self._assembled.strategy.on_start()
         fills = follow_fills(self._client, desk, self._report, self._patience())
-        await beside(self._play(preset, session, trader), fills)
+        joined_at_ns = await self._watermark(session) if known else 0
+        await beside(self._play(preset, session, trader, joined_at_ns), fills)
         return await self._result(preset, session, account, desk, trader)
 
     def _report(self, fill: FillEvent) -> None:
@@ -192,9 +194,8 @@ class _PaperSession:
             for source in self._assembled.dag.sources:
                 self._engine.push(source, time_ns, row)
 
-    async def _play(self, preset: datapb.Preset, session: worldpb.Session, trader: Trader) -> None:
-        """Every bar of the session, once, in order, and then until the venue has seen the last."""
-        joined_at_ns = await self._watermark(session) if await trader.recall() else 0
+    async def _play(self, preset: datapb.Preset, session: worldpb.Session, trader: Trader, joined_at_ns: int) -> None:
+        """Every bar of the session, once, in order; those played before this process joined are only watched."""
         until_ns = to_ns(self._terms.until) if self._terms.until else None
         patience, position = self._patience(), nanoseconds(session.start)
         while True:
