@@ -74,11 +74,15 @@ class SqliteStore:
                 f"synchronous is {synchronous!r}",
                 violations=[Violation("sqlite_synchronous", synchronous, "one of " + ", ".join(SYNCHRONOUS))],
             )
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         pragmas = ["PRAGMA journal_mode=WAL", f"PRAGMA synchronous={synchronous}", "PRAGMA foreign_keys=ON"]
         self._write_engine = _sqlite_engine(url, "BEGIN IMMEDIATE", pragmas, pool_size=1)
         self._read_engine = _sqlite_engine(url, "BEGIN", [*pragmas, "PRAGMA query_only=ON"], pool_size)
-        self._writer = GroupWriter(self._write_engine, pending_max=pending_max, committed=notify)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = GroupWriter(self._write_engine, pending_max=pending_max, committed=notify)
+        except (OSError, DBAPIError) as error:
+            self._write_engine.dispose()
+            raise _opening_failed(self._path, error) from error
         self._readers = BoundedPool(min(pool_size, 4), pending_max, "sqlite-reader")
 
     def submit_write(self, fn: Work[T]) -> Future[T]:
@@ -164,6 +168,14 @@ class PostgresStore:
         if signals:
             self._notify(signals)
         return result
+
+
+def _opening_failed(path: Path, error: OSError | DBAPIError) -> Exception:
+    if isinstance(error, DBAPIError) and isinstance(busy := translated(error), Unavailable):
+        return busy
+    detail = error.orig if isinstance(error, DBAPIError) else error
+    violation = Violation("database_url", str(path), "an SQLite file this process can write")
+    return InvalidRequest("E_CONFIG", f"{path} cannot be opened: {detail}", violations=[violation])
 
 
 def _sqlite_path(url: URL) -> Path:

@@ -51,10 +51,13 @@ def raised_signals(conn: Connection) -> set[str]:
 
 
 class GroupWriter:
-    """Runs work one piece at a time on its own thread; `committed` hears the signals of each commit."""
+    """Runs work one piece at a time on its own thread; `committed` hears the signals of each commit.
+
+    Raises DBAPIError when the database cannot be opened.
+    """
 
     def __init__(self, engine: Engine, *, pending_max: int, committed: Callable[[set[str]], None]) -> None:
-        self._engine = engine
+        self._conn = engine.connect()  # here, so that a file that cannot be opened is the caller's error
         self._committed = committed
         self._jobs: queue.Queue[_Job | None] = queue.Queue(maxsize=pending_max)
         self._closed = False
@@ -82,7 +85,7 @@ class GroupWriter:
         self._thread.join()
 
     def _run(self) -> None:
-        with self._engine.connect() as conn:
+        with self._conn as conn:
             stop = False
             while not stop:
                 group, stop = self._take()

@@ -154,6 +154,17 @@ def test_unsupported_urls_are_refused(url: str) -> None:
         Database(url)
 
 
+@pytest.mark.parametrize("kind", ["folder", "no database", "below a file"])
+def test_a_file_that_cannot_be_a_database_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "store.db"
+    if kind == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(b"this is no database, whatever its name says" * 100)
+    with pytest.raises(InvalidRequest, match=r"E_CONFIG.*store\.db"):
+        Database(f"sqlite:///{path / 'x.db' if kind == 'below a file' else path}")
+
+
 async def test_postgres_down_is_unavailable() -> None:
     db = Database("postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
     with pytest.raises(Unavailable, match="DATABASE_UNAVAILABLE"):
