@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +63,11 @@ class Client:
 
 
 @asynccontextmanager
-async def open_client(gateway: Gateway) -> AsyncIterator[Client]:
+async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ) -> AsyncIterator[Client]:
     """Open the channel to a gateway; it connects when first used, and again after every break."""
-    address = gateway.address or os.environ.get(ADDRESS_VARIABLE) or gateway_address(find_home(gateway.home))
-    async with connect(address, user_token=token_source(gateway), ca=gateway.ca, default_timeout_s=CALL_S) as channel:
+    address = gateway.address or environ.get(ADDRESS_VARIABLE) or gateway_address(find_home(gateway.home))
+    token = token_source(gateway, environ)
+    async with connect(address, user_token=token, ca=gateway.ca, default_timeout_s=CALL_S) as channel:
         yield Client(
             gatewayrpc.GatewayServiceStub(channel),
             worldrpc.WorldServiceStub(channel),
@@ -76,9 +77,9 @@ async def open_client(gateway: Gateway) -> AsyncIterator[Client]:
         )
 
 
-def token_source(gateway: Gateway) -> TokenSource:
+def token_source(gateway: Gateway, environ: Mapping[str, str] = os.environ) -> TokenSource:
     """The token given, that of the environment, or the local operator token, read again when its file changes."""
-    told = gateway.token or os.environ.get(TOKEN_VARIABLE, "")
+    told = gateway.token or environ.get(TOKEN_VARIABLE, "")
     return (lambda: told) if told else file_token(user_token_path(find_home(gateway.home), Role.OPERATOR))
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NOT_AUTHORITATIVE = "local backtest, not authoritative: a world decides by its own evaluation"
 
 _PERCENT = frozenset({"max_drawdown", "total_return", "cagr", "win_rate", "var_99", "es_99", "volatility", "exposure"})
+_ACROSS = 3
 _WHOLE = frozenset({"sample_days", "n_trades", "n_bars"})
 
 
@@ -83,12 +84,14 @@ def replay_json(replay: Replay) -> dict[str, Json]:
 
 
 def metrics_table(metrics: Mapping[str, float]) -> Table:
-    """Metrics as a two-column table for rich."""
+    """Metrics for rich, three to a row, read downwards."""
     from rich.table import Table
 
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in metrics.items():
-        table.add_row(name, show_metric(name, value))
+    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    cells = [(name, show_metric(name, value)) for name, value in metrics.items()]
+    height = -(-len(cells) // _ACROSS)
+    for row in range(height):
+        table.add_row(*(text for pair in cells[row::height] for text in pair))
     return table
 
 

@@ -132,7 +132,8 @@ class _PaperSession:
         # The account's venue starts the session by subscribing to it: from here on every moment is a bar it is ahead.
         account = await self._open_account(session)
         desk = Desk(account.account, self._submitter.world, self._strategy_id)
-        trader = Trader(self._client, desk, self._assembled, self._view, self._patience())
+        clock = self._submitter.clock
+        trader = Trader(self._client, desk, self._assembled, self._view, self._patience(), clock)
         known, earlier = await asyncio.gather(trader.recall(), list_fills(self._client, desk, self._patience()))
         self._reported.update(fill.trade_id for fill in earlier)
         self._assembled.strategy.on_start()

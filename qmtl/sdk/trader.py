@@ -16,9 +16,11 @@ from decimal import Decimal
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import Clock
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady, Unavailable
 from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.sdk.bars import to_ns
 from qmtl.sdk.client import Client, Patience, patient
 from qmtl.sdk.engine import Emission
 from qmtl.sdk.follow import ActivationView, list_orders
@@ -47,7 +49,13 @@ class Trader:
     """The orders of one strategy on one account."""
 
     def __init__(
-        self, client: Client, desk: Desk, assembled: Assembled, view: ActivationView, patience: Patience
+        self,
+        client: Client,
+        desk: Desk,
+        assembled: Assembled,
+        view: ActivationView,
+        patience: Patience,
+        clock: Clock,
     ) -> None:
         self._client = client
         self._desk = desk
@@ -55,6 +63,7 @@ class Trader:
         self._names = assembled.dag.names
         self._view = view
         self._patience = patience
+        self._clock = clock
         self._planners = {rule.command.node_id: Planner(rule) for rule in assembled.rules}
         self._signalled = dict.fromkeys(self._planners, 0.0)
         self._done: frozenset[str] = frozenset()
@@ -83,7 +92,7 @@ class Trader:
     async def _act(self, planner: Planner, emission: Emission) -> None:
         target, price = emission.row
         self._signal(emission, target)
-        entries = self._view.entries(self._desk.strategy_id, emission.time_ns)
+        entries = self._view.entries(self._desk.strategy_id, self._now_ns())
         if target == planner.last or not entries:
             return
         before = planner.last
@@ -107,7 +116,11 @@ class Trader:
         after = held + intent.quantity
         long = after > 0 or (after == 0 and held > 0)
         side = commonpb.SIDE_LONG if long else commonpb.SIDE_SHORT
-        return self._view.allows(self._desk.strategy_id, side, reduces=abs(after) < abs(held), now_ns=intent.decided_ns)
+        return self._view.allows(self._desk.strategy_id, side, reduces=abs(after) < abs(held), now_ns=self._now_ns())
+
+    def _now_ns(self) -> int:
+        """Real time: an activation's window is not in the data time of a replay."""
+        return to_ns(self._clock.now())
 
     async def _holding(self, symbol: str) -> Holding:
         """What is held once nothing is open: orders of an older target are cancelled, what they got is kept."""

@@ -164,6 +164,16 @@ async def test_a_frozen_entry_computes_and_sends_nothing() -> None:
     assert len(result.bars) == len(BARS) - START
 
 
+async def test_an_activation_window_is_in_real_time_not_in_the_replays() -> None:
+    mesh = await active_mesh()
+    entry = mesh.activation.entries[0]
+    entry.valid_from.GetCurrentTime()
+    assert (await run(mesh)).replay.fills
+    mesh = await active_mesh()
+    mesh.activation.entries[0].valid_until.GetCurrentTime()
+    assert not (await run(mesh)).orders
+
+
 async def test_too_little_history_is_a_hard_gate() -> None:
     mesh = FakeMesh(BARS, 10)
     bound = await submitter(mesh).bind(assemble(Cross()))
