@@ -40,8 +40,13 @@ class DagMembers:
         """The NodeIDs of a stored DAG. Not for use by two threads at once on SQLite's single writer; harmless if so."""
         found = self._held.get(digest)
         if found is None:
-            rows = sa.select(dag_nodes.c.node_id).join(dags, dags.c.dag_id == dag_nodes.c.dag_id)
-            found = frozenset(conn.execute(rows.where(dags.c.digest == digest)).scalars().all())
+            rows = (
+                sa.select(nodes.c.node_id)
+                .join(dag_nodes, dag_nodes.c.node_no == nodes.c.node_no)
+                .join(dags, dags.c.dag_id == dag_nodes.c.dag_id)
+                .where(dags.c.digest == digest)
+            )
+            found = frozenset(conn.execute(rows).scalars().all())
             self._held[digest] = found
             self._count += len(found)
         while self._count > self._ids_max and len(self._held) > 1:

@@ -18,7 +18,7 @@ from dagmanager.domain.queues import QueueState
 from dagmanager.domain.sentinels import Sentinel
 from dagmanager.lookups import bounded, same_context
 from dagmanager.queuerows import same_context_as_queue
-from dagmanager.tables import dag_nodes, dags, from_us, plan_contexts, plans, queues, sentinels, to_us
+from dagmanager.tables import dag_nodes, dags, from_us, nodes, plan_contexts, plans, queues, sentinels, to_us
 from qmtl.core import identity
 from qmtl.core.dag import Dag
 from qmtl.core.errors import NotFound
@@ -70,11 +70,11 @@ def require_plan(conn: Connection, strategy_id: str, version: int) -> PlanRef:
     return found
 
 
-def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes]) -> int:
-    """The row of a DAG, written once per digest; `body` is called only then. Raises Raced."""
+def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes]) -> tuple[int, bool]:
+    """The row of a DAG, written once per digest, and whether it is new; `body` is called only then. Raises Raced."""
     found = conn.execute(sa.select(dags.c.dag_id).where(dags.c.digest == dag.digest)).scalar_one_or_none()
     if found is not None:
-        return int(found)
+        return int(found), False
     dag_id = conn.execute(
         _INSERT_DAG,
         {
@@ -86,8 +86,14 @@ def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes]) -> int:
     ).scalar_one_or_none()
     if dag_id is None:
         raise Raced
-    conn.execute(_INSERT_DAG_NODE, [{"dag_id": dag_id, "node_id": node_id} for node_id in sorted(dag.node_ids)])
-    return int(dag_id)
+    return int(dag_id), True
+
+
+def store_members(conn: Connection, dag_id: int, dag: Dag) -> None:
+    """Write which nodes a new DAG has; they must all be stored."""
+    for part in bounded(dag.node_ids):
+        members = sa.select(sa.literal(dag_id, sa.BigInteger), nodes.c.node_no).where(nodes.c.node_id.in_(part))
+        conn.execute(sa.insert(dag_nodes).from_select(["dag_id", "node_no"], members.order_by(nodes.c.node_no)))
 
 
 def next_plan(newest: PlanRef | None, strategy_id: str, dag_id: int, version_label: str) -> PlanRef:
@@ -172,12 +178,13 @@ def _orphans(plan: PlanRef, world_id: str) -> sa.Select[tuple[str]]:
     mine, others = dag_nodes.alias("mine"), dag_nodes.alias("others")
     held = (
         sa.exists()
-        .where(others.c.node_id == queues.c.node_id, others.c.dag_id == plan_contexts.c.dag_id)
+        .where(others.c.node_no == nodes.c.node_no, others.c.dag_id == plan_contexts.c.dag_id)
         .where(plan_contexts.c.released_us.is_(None), *same_context_as_queue())
     )
     return (
         sa.select(queues.c.compute_key)
-        .join(mine, mine.c.node_id == queues.c.node_id)
+        .join(nodes, nodes.c.node_id == queues.c.node_id)
+        .join(mine, mine.c.node_no == nodes.c.node_no)
         .where(mine.c.dag_id == plan.dag_id, queues.c.world_id == world_id, ~held)
         .where(queues.c.state == QueueState.ACTIVE.name)
         .order_by(queues.c.compute_key)
@@ -271,7 +278,6 @@ _INSERT_DAG = sa.text(
     "INSERT INTO dags (digest, body, node_count, node_ids_crc32) VALUES (:digest, :body, :node_count, :crc32) "
     "ON CONFLICT DO NOTHING RETURNING dag_id"
 )
-_INSERT_DAG_NODE = sa.text("INSERT INTO dag_nodes (dag_id, node_id) VALUES (:dag_id, :node_id)")
 _INSERT_PLAN = sa.text(
     "INSERT INTO plans (strategy_id, version, version_label, dag_id, created_by, created_us) "
     "VALUES (:strategy_id, :version, :version_label, :dag_id, :created_by, :created_us) ON CONFLICT DO NOTHING"

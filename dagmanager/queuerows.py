@@ -122,9 +122,9 @@ def _held_by(strategy_id: str) -> Condition:
             plan_contexts.c.released_us.is_(None),
             *same_context_as_queue(),
             dag_nodes.c.dag_id == plan_contexts.c.dag_id,
-            dag_nodes.c.node_id == queues.c.node_id,
+            dag_nodes.c.node_no == nodes.c.node_no,
         )
-        .correlate(queues)
+        .correlate(queues, nodes)
     )
 
 
@@ -140,14 +140,14 @@ def _references() -> sa.ScalarSelect[int]:
         .select_from(plan_contexts)
         .join(dag_nodes, dag_nodes.c.dag_id == plan_contexts.c.dag_id)
         .where(
-            dag_nodes.c.node_id == queues.c.node_id,
+            dag_nodes.c.node_no == nodes.c.node_no,
             plan_contexts.c.released_us.is_(None),
             *(
                 plan_contexts.c[name] == queues.c[name]
                 for name in ("world_id", "execution_domain", "as_of", "partition")
             ),
         )
-        .correlate(queues)
+        .correlate(queues, nodes)
         .scalar_subquery()
     )
 

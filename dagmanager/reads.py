@@ -103,8 +103,8 @@ def list_nodes(conn: Connection, request: servicepb.ListNodesRequest, worlds: Wo
         if plan is None:
             return servicepb.ListNodesResponse()
         _require_visible(conn, request.strategy_id, worlds)
-        members = sa.select(dag_nodes.c.node_id).where(dag_nodes.c.dag_id == plan.dag_id)
-        wanted = wanted.where(nodes.c.node_id.in_(members))
+        members = sa.select(dag_nodes.c.node_no).where(dag_nodes.c.dag_id == plan.dag_id)
+        wanted = wanted.where(nodes.c.node_no.in_(members))
     if after is not None:
         wanted = wanted.where(nodes.c.node_id > after[0])
     ids = list(conn.execute(wanted.order_by(nodes.c.node_id).limit(size)).scalars())
@@ -117,8 +117,9 @@ def strategy_graph(conn: Connection, strategy_id: str, worlds: Worlds) -> servic
     """The DAG of a strategy's newest plan. Raises NotFound (E_PLAN_UNKNOWN), PermissionDenied."""
     plan = plans.require_plan(conn, strategy_id, 0)
     _require_visible(conn, strategy_id, worlds)
-    members = sa.select(dag_nodes.c.node_id).where(dag_nodes.c.dag_id == plan.dag_id)
-    ids = list(conn.execute(members.order_by(dag_nodes.c.node_id)).scalars())
+    members = sa.select(dag_nodes.c.node_no).where(dag_nodes.c.dag_id == plan.dag_id)
+    wanted = sa.select(nodes.c.node_id).where(nodes.c.node_no.in_(members)).order_by(nodes.c.node_id)
+    ids = list(conn.execute(wanted).scalars())
     return _graph(conn, ids, worlds)
 
 
@@ -185,11 +186,12 @@ def _nodes_by_id(conn: Connection, ids: Collection[str], worlds: Worlds) -> list
 
 def _strategies_using(conn: Connection, ids: Collection[str], worlds: Worlds) -> Mapping[str, list[str]]:
     wanted = (
-        sa.select(dag_nodes.c.node_id, plan_contexts.c.strategy_id)
+        sa.select(nodes.c.node_id, plan_contexts.c.strategy_id)
         .distinct()
+        .join(dag_nodes, dag_nodes.c.node_no == nodes.c.node_no)
         .join(plan_contexts, plan_contexts.c.dag_id == dag_nodes.c.dag_id)
-        .where(dag_nodes.c.node_id.in_(ids), plan_contexts.c.released_us.is_(None))
-        .order_by(dag_nodes.c.node_id, plan_contexts.c.strategy_id)
+        .where(nodes.c.node_id.in_(ids), plan_contexts.c.released_us.is_(None))
+        .order_by(nodes.c.node_id, plan_contexts.c.strategy_id)
     )
     if worlds is not None:
         wanted = wanted.where(plan_contexts.c.world_id.in_(worlds))

@@ -79,12 +79,14 @@ def merge(
     if answer is not None:
         return answer
     settled_revision = revision(conn, SETTLED)
-    plan = _store_plan(conn, asked, dag, body, cause)
+    plan, is_new_dag = _store_plan(conn, asked, dag, body, cause)
     sharing = lookups.sharing_in(conn, asked.contexts, asked.strategy_id)
     keys = compute_keys(dag, asked.contexts)
     known = lookups.known_for(conn, dag, keys, plan.version_label, sharing, members)
     outcome = rules.decide(dag, asked.contexts, keys, known)
     _write(conn, outcome, dag, known, asked.created_by, cause)
+    if is_new_dag:
+        plans.store_members(conn, plan.dag_id, dag)
     plans.refer(conn, plan, asked.contexts, cause.now)
     sentinel_id = _make_sentinel(conn, asked, plan, dag, cause)
     _publish_sets(conn, outcome, known, queries, plan, cause)
@@ -147,12 +149,15 @@ def compute_keys(dag: Dag, contexts: Sequence[ComputeContext]) -> Keys:
     return {context.world_id: rules.compute_keys(dag.node_ids, context) for context in contexts}
 
 
-def _store_plan(conn: Connection, asked: Question, dag: Dag, body: Callable[[], bytes], cause: Cause) -> PlanRef:
+def _store_plan(
+    conn: Connection, asked: Question, dag: Dag, body: Callable[[], bytes], cause: Cause
+) -> tuple[PlanRef, bool]:
     newest = plans.newest_plan(conn, asked.strategy_id)
-    plan = plans.next_plan(newest, asked.strategy_id, plans.store_dag(conn, dag, body), asked.version_label)
+    dag_id, is_new_dag = plans.store_dag(conn, dag, body)
+    plan = plans.next_plan(newest, asked.strategy_id, dag_id, asked.version_label)
     if plan is not newest:
         plans.store_plan(conn, plan, asked.created_by, cause.now)
-    return plan
+    return plan, is_new_dag
 
 
 def _make_sentinel(conn: Connection, asked: Question, plan: PlanRef, dag: Dag, cause: Cause) -> str:

@@ -30,7 +30,9 @@ def _int(name: str, *, key: bool = False, nullable: bool = False) -> sa.Column[i
 nodes = sa.Table(
     "nodes",
     metadata,
-    _text("node_id", key=True),
+    # Short and in order of arrival: what refers to the nodes of one DAG by number stays together on disk.
+    sa.Column("node_no", _BIG, primary_key=True, autoincrement=True),
+    _text("node_id"),
     _text("node_type"),
     _int("interval_s"),
     sa.Column("canonical", sa.LargeBinary, nullable=False),  # what the NodeID is the hash of; the spec is read from it
@@ -42,6 +44,7 @@ nodes = sa.Table(
     _text("owner"),
     _int("created_us"),
     _int("buffering_since_us", nullable=True),
+    sa.UniqueConstraint("node_id", name="nodes_node_id"),
     sa.UniqueConstraint("label", name="nodes_label"),
     sa.Index("nodes_type", "node_type", "node_id"),
 )
@@ -75,8 +78,8 @@ dag_nodes = sa.Table(
     "dag_nodes",
     metadata,
     _int("dag_id", key=True),
-    _text("node_id", key=True),
-    sa.Index("dag_nodes_node", "node_id", "dag_id"),
+    _int("node_no", key=True),
+    sa.Index("dag_nodes_node", "node_no", "dag_id"),
     sqlite_with_rowid=False,
 )
 plans = sa.Table(

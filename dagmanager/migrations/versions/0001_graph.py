@@ -23,6 +23,7 @@ def upgrade() -> None:
 def _create_graph() -> None:
     op.create_table(
         "nodes",
+        sa.Column("node_no", _BIG, autoincrement=True, nullable=False),
         sa.Column("node_id", sa.Text(), nullable=False),
         sa.Column("node_type", sa.Text(), nullable=False),
         sa.Column("interval_s", _BIG, nullable=False),
@@ -35,7 +36,8 @@ def _create_graph() -> None:
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("created_us", _BIG, nullable=False),
         sa.Column("buffering_since_us", _BIG, nullable=True),
-        sa.PrimaryKeyConstraint("node_id"),
+        sa.PrimaryKeyConstraint("node_no"),
+        sa.UniqueConstraint("node_id", name="nodes_node_id"),
         sa.UniqueConstraint("label", name="nodes_label"),
     )
     op.create_index("nodes_type", "nodes", ["node_type", "node_id"])
@@ -96,11 +98,11 @@ def _create_plans() -> None:
     op.create_table(
         "dag_nodes",
         sa.Column("dag_id", _BIG, nullable=False),
-        sa.Column("node_id", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("dag_id", "node_id"),
+        sa.Column("node_no", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("dag_id", "node_no"),
         sqlite_with_rowid=False,
     )
-    op.create_index("dag_nodes_node", "dag_nodes", ["node_id", "dag_id"])
+    op.create_index("dag_nodes_node", "dag_nodes", ["node_no", "dag_id"])
     op.create_table(
         "plans",
         sa.Column("strategy_id", sa.Text(), nullable=False),
