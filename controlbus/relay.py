@@ -32,7 +32,7 @@ log = structlog.stdlib.get_logger("qmtl.bus")
 T = TypeVar("T")
 
 WINDOW = 512  # rows in memory, and the most that are in flight at once
-POLL_S = 0.25  # commits of other processes on the same store send no signal
+POLL_S = {"sqlite": 1.0, "postgresql": 0.25}  # for commits of other processes on the store: they send no signal
 STANDBY_S = 1.0
 REPORT_S = 2.0
 ALIVE_S = 1.0
@@ -155,7 +155,7 @@ class Relay:
                     keys.add(task)
                     task.add_done_callback(keys.discard)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
+                    async with asyncio.timeout(POLL_S[self._db.dialect]):
                         await self._awake.wait()
             for task in (marker, *keys):
                 task.cancel()
