@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 from brokerage import trading
 from brokerage.access import Access
 from brokerage.accounts import Openings
-from brokerage.config import Settings, house_of
+from brokerage.config import Settings
+from brokerage.house import house_of
 from brokerage.service import PLANNED, Brokerage, Parts
 from brokerage.status import StatusReport
 from brokerage.tables import outbox

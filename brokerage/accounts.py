@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from brokerage import store
 from brokerage.domain.money import RATE_ONE, RATE_SCALE, currency_scale
 from brokerage.domain.risk import TradingState
+from brokerage.house import House
 from brokerage.rows import Account
-from brokerage.trading import House
 from brokerage.wire import VENUE, text
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.core.decimals import parse_decimal, to_scaled

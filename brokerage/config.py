@@ -6,15 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brokerage.domain.instrument import AssetClass, Instruments, instrument
-from brokerage.domain.money import currency_scale
-from brokerage.domain.profile import BrokerageProfile, BuyingPower, Limits, rate
-from brokerage.trading import House
-from brokerage.wire import SECOND_NS
-from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.core.settings import ServiceSettings
-
-MONEY_SCALE = currency_scale("USD")
 
 
 class InstrumentEntry(BaseModel):
@@ -48,33 +40,3 @@ class Settings(ServiceSettings):
     instruments: dict[str, InstrumentEntry] = Field(default_factory=dict)
     # how often streams look for rows another replica wrote
     stream_poll_s: float = Field(default=1.0, gt=0)
-
-
-def house_of(settings: Settings) -> House:
-    """The symbol-properties table and the venue's reality as set. Raises InvalidRequest for a number that is none."""
-    known = [
-        instrument(
-            symbol,
-            base=entry.base,
-            quote=entry.quote,
-            tick=entry.tick,
-            lot=entry.lot,
-            multiplier=entry.multiplier,
-            notional_min=entry.notional_min,
-            asset_class=AssetClass(entry.asset_class),
-        )
-        for symbol, entry in settings.instruments.items()
-    ]
-    limits = Limits(
-        open_orders_max=settings.open_orders_max,
-        order_notional_max=to_scaled(parse_decimal(settings.order_notional_max, "order_notional_max"), MONEY_SCALE),
-        price_age_max_ns=settings.price_age_max_s * SECOND_NS,
-    )
-    profile = BrokerageProfile(
-        slippage=rate(settings.slippage),
-        participation=rate(settings.participation),
-        buying_power=BuyingPower(settings.buying_power.upper()),
-        leverage=settings.leverage,
-        limits=limits,
-    )
-    return House(Instruments(known), profile)

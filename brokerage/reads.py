@@ -10,6 +10,7 @@ from brokerage import tables as t
 from brokerage.domain.ledger import Position as Held
 from brokerage.domain.ledger import PositionView, view_position
 from brokerage.domain.risk import commitment
+from brokerage.house import House
 from brokerage.replies import (
     cash_to_proto,
     event_to_proto,
@@ -19,7 +20,6 @@ from brokerage.replies import (
     status_to_proto,
 )
 from brokerage.rows import Account
-from brokerage.trading import House
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as servicepb
 from qmtl.common.v1 import common_pb2 as commonpb

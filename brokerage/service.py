@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from brokerage import accounts, fences, reads, store, trading
 from brokerage.access import Access
 from brokerage.events import Pulse, either
+from brokerage.house import House
 from brokerage.replies import account_to_proto, status_to_proto
 from brokerage.rows import Account
 from brokerage.status import StatusReport
-from brokerage.trading import House
 from brokerage.venue import PaperVenue
 from brokerage.wire import (
     TRADING_STATES,

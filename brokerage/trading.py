@@ -7,21 +7,20 @@ point loses nothing that was answered and a bar that is shown again changes noth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from brokerage import store
 from brokerage.domain.desk import Desk
 from brokerage.domain.fence import refusal, unset
-from brokerage.domain.instrument import Instruments
 from brokerage.domain.ledger import Ledger, Position
 from brokerage.domain.matching import Bar
 from brokerage.domain.money import fit
 from brokerage.domain.orders import Moment, Order, OrderEvent, OrderRecord, Scope
-from brokerage.domain.profile import BrokerageProfile, PercentFee
 from brokerage.domain.risk import TradingState
 from brokerage.events import publish
+from brokerage.house import House
 from brokerage.rows import Account, StoredOrder, effective, event_values, head_values
 from brokerage.wire import Gate, OrderName, order_from_proto
 from controlbus.database import signal
@@ -29,17 +28,6 @@ from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.errors import Conflict
 
 REPLAY_PAGE = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What is the same for every account: the symbol-properties table and the venue's reality."""
-
-    instruments: Instruments
-    profile: BrokerageProfile
-
-    def profile_of(self, account: Account) -> BrokerageProfile:
-        return replace(self.profile, fee=PercentFee(account.fee_rate, account.fee_rate))
 
 
 def submit(

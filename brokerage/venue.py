@@ -18,8 +18,8 @@ from sqlalchemy import Connection
 
 from brokerage import store, trading
 from brokerage.domain.matching import Bar, bar_from_doubles
+from brokerage.house import House
 from brokerage.rows import Account
-from brokerage.trading import House
 from brokerage.wire import instant_ns, ns_of, timestamp
 from controlbus.database import Database
 from qmtl.core.clock import Clock

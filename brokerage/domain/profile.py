@@ -6,20 +6,19 @@ One profile drives local backtests and the paper venue alike. Rates are integers
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import Enum
 
 from brokerage.domain.instrument import Instrument
 from brokerage.domain.money import RATE_ONE, RATE_SCALE, divide, fit
 from brokerage.domain.orders import Liquidity, Side
-from qmtl.core.decimals import to_scaled
+from qmtl.core.decimals import parse_decimal, to_scaled
 
 HOUR_NS = 3_600_000_000_000
 
 
 def rate(text: str) -> int:
     """A rate written as a plain decimal: rate("0.001") is 0.1 %."""
-    return to_scaled(Decimal(text), RATE_SCALE)
+    return to_scaled(parse_decimal(text, "rate"), RATE_SCALE)
 
 
 class FeeCurrency(Enum):

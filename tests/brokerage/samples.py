@@ -16,8 +16,8 @@ from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders import Order, Scope, Side
 from brokerage.domain.profile import BrokerageProfile, rate
 from brokerage.domain.risk import TradingState
+from brokerage.house import House
 from brokerage.rows import Account, StoredOrder
-from brokerage.trading import House
 from brokerage.wire import Gate, order_to_proto
 from controlbus.database import Database
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
