@@ -1,8 +1,8 @@
 """The gateway as the SDK uses it: one channel, four stubs, tokens and address found by themselves.
 
 Each method builds a request, sends it and returns the reply as the owner gave it; errors are those of
-qmtl.core.errors. `patient` is for what must outlive a restart: it repeats an idempotent call or resumes a
-stream until it answers or the patience ends.
+qmtl.core.errors. A `Line` is for what must outlive a restart: it repeats an idempotent call until it is
+answered or the patience ends.
 """
 
 from __future__ import annotations
@@ -114,13 +114,29 @@ class Patience:
         self._pause_s = min(2.0 * self._pause_s, _PAUSE_MAX_S)
 
 
-async def patient(call: Callable[[], Awaitable[T]], patience: Patience, what: str) -> T:
-    """Repeat an idempotent call until it answers. Raises what is no outage, and an outage that lasts too long."""
-    while True:
-        try:
-            reply = await call()
-        except QmtlError as error:
-            await patience.failed(error, what)
-        else:
-            patience.answered()
-            return reply
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A client with patience: what must outlive restarts calls through it. One per thing that goes on by itself."""
+
+    client: Client
+    patience: Patience
+    clock: Clock
+
+    @staticmethod
+    def open(client: Client, patience_s: float, clock: Clock) -> Line:
+        return Line(client, Patience(patience_s, clock), clock)
+
+    def beside(self) -> Line:
+        """Another line of the same patience, counting for itself."""
+        return Line.open(self.client, self.patience.limit_s, self.clock)
+
+    async def ask(self, call: Callable[[], Awaitable[T]], what: str) -> T:
+        """Repeat an idempotent call until it answers. Raises what is no outage, and an outage that lasts too long."""
+        while True:
+            try:
+                reply = await call()
+            except QmtlError as error:
+                await self.patience.failed(error, what)
+            else:
+                self.patience.answered()
+                return reply

@@ -15,11 +15,11 @@ from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.core.errors import InvalidRequest, NotReady, QmtlError, Unavailable
+from qmtl.core.errors import InvalidRequest, NotReady, PermissionDenied, QmtlError, Unavailable
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
 from qmtl.rpc.streams import scoped
-from qmtl.sdk.client import Client, Patience, patient
+from qmtl.sdk.client import Client, Line
 from qmtl.sdk.strategy import FillEvent
 from qmtl.sdk.wire import Desk, fill_from_proto, nanoseconds
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -79,27 +79,27 @@ def paper_session(envelope: worldpb.ActivationEnvelope, strategy_id: str) -> wor
     return sessions[0] if mine and sessions else None
 
 
-async def follow_activation(
-    client: Client, world: str, strategy_id: str, view: ActivationView, patience: Patience
-) -> None:
+async def follow_activation(line: Line, world: str, strategy_id: str, view: ActivationView) -> None:
     """Keep a view current from the world's event stream, for ever; resumes after every break."""
     resume = ""
     while True:
         try:
-            async for frame in _frames(client, world, strategy_id, resume):
-                patience.answered()
+            async for frame in _frames(line.client, world, strategy_id, resume):
+                line.patience.answered()
                 for event in _events(frame):
                     if event.WhichOneof("payload") == "activation_updated":
                         view.offer(event.activation_updated.activation)
                 resume = _resume_token(frame) or resume
             raise Unavailable("E_STREAM_ENDED", "the event stream ended")
-        except InvalidRequest:
-            resume = ""  # a token below what is kept, or of another build: begin with the snapshot again
+        except (InvalidRequest, PermissionDenied):
+            if not resume:
+                raise
+            resume = ""  # a token of another scope or build: begin with the snapshot again
         except QmtlError as error:
-            await patience.failed(error, "events")
+            await line.patience.failed(error, "events")
 
 
-async def follow_fills(client: Client, desk: Desk, on_fill: Callable[[FillEvent], None], patience: Patience) -> None:
+async def follow_fills(line: Line, desk: Desk, on_fill: Callable[[FillEvent], None]) -> None:
     """Report each fill of the desk's orders once, from now on, for ever; resumes by the account's sequence."""
     sequence = 0
     while True:
@@ -107,9 +107,9 @@ async def follow_fills(client: Client, desk: Desk, on_fill: Callable[[FillEvent]
             account=desk.account, world_id=desk.world_id, strategy_id=desk.strategy_id, after_sequence=sequence
         )
         try:
-            with scoped(client.brokerage.StreamOrderEvents(request)) as replies:
+            with scoped(line.client.brokerage.StreamOrderEvents(request)) as replies:
                 async for reply in replies:
-                    patience.answered()
+                    line.patience.answered()
                     if reply.WhichOneof("part") == "snapshot":
                         sequence = max(sequence, reply.snapshot.sequence)
                     for event in reply.events.events:
@@ -119,10 +119,10 @@ async def follow_fills(client: Client, desk: Desk, on_fill: Callable[[FillEvent]
                                 on_fill(fill_from_proto(event.fill))
             raise Unavailable("E_STREAM_ENDED", "the order stream ended")
         except QmtlError as error:
-            await patience.failed(error, "order events")
+            await line.patience.failed(error, "order events")
 
 
-async def list_orders(client: Client, desk: Desk, patience: Patience) -> list[brokerpb.OrderStatus]:
+async def list_orders(line: Line, desk: Desk) -> list[brokerpb.OrderStatus]:
     """Every order of the desk, newest first."""
     found: list[brokerpb.OrderStatus] = []
     page = commonpb.PageRequest(page_size=1000)
@@ -130,14 +130,14 @@ async def list_orders(client: Client, desk: Desk, patience: Patience) -> list[br
         request = brokerservicepb.ListOrdersRequest(
             account=desk.account, world_id=desk.world_id, strategy_id=desk.strategy_id, page=page
         )
-        reply = await patient(partial(client.brokerage.ListOrders, request), patience, "orders")
+        reply = await line.ask(partial(line.client.brokerage.ListOrders, request), "orders")
         found.extend(reply.statuses)
         if not reply.page.next_page_token:
             return found
         page = commonpb.PageRequest(page_size=1000, page_token=reply.page.next_page_token)
 
 
-async def list_fills(client: Client, desk: Desk, patience: Patience) -> list[FillEvent]:
+async def list_fills(line: Line, desk: Desk) -> list[FillEvent]:
     """Every fill of the desk's orders, in the order they were booked."""
     found: list[brokerpb.Fill] = []
     page = commonpb.PageRequest(page_size=1000)
@@ -145,7 +145,7 @@ async def list_fills(client: Client, desk: Desk, patience: Patience) -> list[Fil
         request = brokerservicepb.ListFillsRequest(
             account=desk.account, world_id=desk.world_id, strategy_id=desk.strategy_id, page=page
         )
-        reply = await patient(partial(client.brokerage.ListFills, request), patience, "fills")
+        reply = await line.ask(partial(line.client.brokerage.ListFills, request), "fills")
         found.extend(reply.fills)
         if not reply.page.next_page_token:
             return [fill_from_proto(fill) for fill in sorted(found, key=lambda fill: fill.sequence)]

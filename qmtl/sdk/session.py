@@ -28,7 +28,7 @@ from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.rpc.streams import scoped
 from qmtl.sdk.bars import Bars, to_ns
 from qmtl.sdk.books import equity_tape
-from qmtl.sdk.client import Gateway, Patience, open_client, patient
+from qmtl.sdk.client import Gateway, Line, open_client
 from qmtl.sdk.engine import Emission, StreamEngine
 from qmtl.sdk.follow import (
     ActivationView,
@@ -85,7 +85,7 @@ async def run(
     if not assembled.rules:
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
     async with open_client(gateway) as client:
-        submitter = Submitter(client, world, Patience(gateway.patience_s, clock), clock)
+        submitter = Submitter(Line.open(client, gateway.patience_s, clock), world)
         return await trade(submitter, assembled, data, terms)
 
 
@@ -112,13 +112,13 @@ class _PaperSession:
         self._view = ActivationView()
         self._engine = StreamEngine(assembled.dag)
         self._bars: list[LiveBar] = []
-        self._patiences: list[Patience] = []
+        self._lines: list[Line] = []
         self._reported: set[str] = set()
 
     async def run(self, preset: datapb.Preset) -> SessionResult:
         """From the activation to the session's end."""
         world, view = self._submitter.world, self._view
-        events = follow_activation(self._client, world, self._strategy_id, view, self._patience())
+        events = follow_activation(self._line(), world, self._strategy_id, view)
         return await beside(self._whole(preset), events)
 
     async def _whole(self, preset: datapb.Preset) -> SessionResult:
@@ -132,12 +132,11 @@ class _PaperSession:
         # The account's venue starts the session by subscribing to it: from here on every moment is a bar it is ahead.
         account = await self._open_account(session)
         desk = Desk(account.account, self._submitter.world, self._strategy_id)
-        clock = self._submitter.clock
-        trader = Trader(self._client, desk, self._assembled, self._view, self._patience(), clock)
-        known, earlier = await asyncio.gather(trader.recall(), list_fills(self._client, desk, self._patience()))
+        trader = Trader(self._line(), desk, self._assembled, self._view)
+        known, earlier = await asyncio.gather(trader.recall(), list_fills(self._line(), desk))
         self._reported.update(fill.trade_id for fill in earlier)
         self._assembled.strategy.on_start()
-        fills = follow_fills(self._client, desk, self._report, self._patience())
+        fills = follow_fills(self._line(), desk, self._report)
         joined_at_ns = await self._watermark(session) if known else 0
         await beside(self._play(preset, session, trader, joined_at_ns), fills)
         return await self._result(preset, session, account, desk, trader)
@@ -160,10 +159,10 @@ class _PaperSession:
             bars_per_second=self._terms.bars_per_second,
         )
         try:
-            await self._submitter.ask(lambda: self._client.data.GetDataSession(known), "data session")
+            await self._submitter.line.ask(lambda: self._client.data.GetDataSession(known), "data session")
         except NotFound:
             with contextlib.suppress(Conflict):
-                await self._submitter.ask(lambda: self._client.data.OpenDataSession(opening), "data session")
+                await self._submitter.line.ask(lambda: self._client.data.OpenDataSession(opening), "data session")
 
     async def _open_account(self, session: worldpb.Session) -> brokerpb.Account:
         """The paper account on the session's bars; opened once, answered ever after."""
@@ -175,7 +174,7 @@ class _PaperSession:
             data_preset=session.data_preset,
             data_session_id=session.session_id,
         )
-        reply = await self._submitter.ask(lambda: self._client.brokerage.OpenPaperAccount(request), "account")
+        reply = await self._submitter.line.ask(lambda: self._client.brokerage.OpenPaperAccount(request), "account")
         return reply.account
 
     async def _warm_up(self, preset: datapb.Preset, session: worldpb.Session) -> None:
@@ -198,7 +197,7 @@ class _PaperSession:
     async def _play(self, preset: datapb.Preset, session: worldpb.Session, trader: Trader, joined_at_ns: int) -> None:
         """Every bar of the session, once, in order; those played before this process joined are only watched."""
         until_ns = to_ns(self._terms.until) if self._terms.until else None
-        patience, position = self._patience(), nanoseconds(session.start)
+        patience, position = self._line().patience, nanoseconds(session.start)
         while True:
             request = subscription(preset.name, session.session_id, position)
             try:
@@ -228,7 +227,7 @@ class _PaperSession:
     async def _watermark(self, session: worldpb.Session) -> int:
         """How far the session had been played when this process joined it."""
         request = dataservicepb.GetDataSessionRequest(session_id=session.session_id)
-        reply = await self._submitter.ask(lambda: self._client.data.GetDataSession(request), "data session")
+        reply = await self._submitter.line.ask(lambda: self._client.data.GetDataSession(request), "data session")
         return nanoseconds(reply.session.watermark)
 
     async def _result(
@@ -239,14 +238,14 @@ class _PaperSession:
         desk: Desk,
         trader: Trader,
     ) -> SessionResult:
-        patience = self._patience()
+        line = self._line()
         await self._settle(account)
-        fills = await list_fills(self._client, desk, patience)
+        fills = await list_fills(line, desk)
         for fill in fills:
             self._report(fill)
         self._assembled.strategy.on_finish()
         request = brokerservicepb.GetPortfolioRequest(account=desk.account, world_id=desk.world_id)
-        portfolio = await patient(lambda: self._client.brokerage.GetPortfolio(request), patience, "portfolio")
+        portfolio = await line.ask(lambda: self._client.brokerage.GetPortfolio(request), "portfolio")
         bars = bars_of(self._bars, preset)
         tape = equity_tape(account, bars, fills, trader.refusals)
         return SessionResult(
@@ -256,29 +255,30 @@ class _PaperSession:
             account=account,
             bars=bars,
             replay=summary(tape, account.base_currency, self._terms.periods_per_year),
-            orders=tuple(await list_orders(self._client, desk, patience)),
+            orders=tuple(await list_orders(line, desk)),
             portfolio=portfolio.portfolio,
             activation=self._view.envelope,
-            retries=sum(item.retries for item in (*self._patiences, self._submitter.patience)),
+            retries=sum(each.patience.retries for each in (*self._lines, self._submitter.line)),
         )
 
     async def _settle(self, account: brokerpb.Account) -> None:
         """Wait until the venue has seen the last bar played here, so that its book is of the same moment."""
         last_ns = self._bars[-1].close_ns if self._bars else 0
         request = brokerservicepb.GetVenueStatusRequest()
-        deadline = self._submitter.clock.monotonic() + SETTLE_WAIT_S
+        deadline = self._submitter.line.clock.monotonic() + SETTLE_WAIT_S
         while True:
-            reply = await self._submitter.ask(lambda: self._client.brokerage.GetVenueStatus(request), "venue")
+            reply = await self._submitter.line.ask(lambda: self._client.brokerage.GetVenueStatus(request), "venue")
             seen = [item for item in reply.accounts if item.account == account.account]
             if seen and nanoseconds(seen[0].venue_time) >= last_ns:
                 return
-            if self._submitter.clock.monotonic() > deadline:
+            if self._submitter.line.clock.monotonic() > deadline:
                 raise NotReady("E_VENUE_BEHIND", f"the paper venue has not seen the last bar in {SETTLE_WAIT_S:g} s")
             await asyncio.sleep(_POLL_S)
 
-    def _patience(self) -> Patience:
-        made = Patience(self._submitter.patience.limit_s, self._submitter.clock)
-        self._patiences.append(made)
+    def _line(self) -> Line:
+        """A line for one more thing that goes on by itself."""
+        made = self._submitter.line.beside()
+        self._lines.append(made)
         return made
 
 

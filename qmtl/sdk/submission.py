@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.core.clock import Clock, SystemClock
+from qmtl.core.clock import SystemClock
 from qmtl.core.errors import AlreadyExists, NotFound, NotReady, QmtlError
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
@@ -25,7 +25,7 @@ from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
 from qmtl.rpc.streams import scoped
 from qmtl.sdk.backtest import AccountTerms, replay
 from qmtl.sdk.bars import Bars, to_ns
-from qmtl.sdk.client import Client, Gateway, Patience, open_client, patient
+from qmtl.sdk.client import Client, Gateway, Line, open_client
 from qmtl.sdk.strategy import Assembled, Strategy, assemble
 from qmtl.sdk.submitted import SubmitResult
 from qmtl.sdk.wire import bars_from_arrow, graph_to_proto, nanoseconds, stamp
@@ -70,13 +70,12 @@ class Fetched:
 
 
 class Submitter:
-    """One submission over one client; `patience` spans its retries."""
+    """One submission to one world."""
 
-    def __init__(self, client: Client, world: str, patience: Patience, clock: Clock) -> None:
-        self.client = client
+    def __init__(self, line: Line, world: str) -> None:
+        self.line = line
+        self.client = line.client
         self.world = world
-        self.patience = patience
-        self.clock = clock
 
     async def submit(
         self, assembled: Assembled, data: str | None, history: History, terms: AccountTerms | None
@@ -106,7 +105,7 @@ class Submitter:
         """Submit and wait until it is bound. Raises NotReady (E_SUBMISSION_FAILED) with the reason."""
         request = submission(assembled, self.world)
         try:
-            reply = await self.ask(lambda: self.client.gateway.SubmitStrategy(request), "submit")
+            reply = await self.line.ask(lambda: self.client.gateway.SubmitStrategy(request), "submit")
         except AlreadyExists as known:
             strategy_id = known.metadata.get("strategy_id", "")
             if known.reason != "E_DUPLICATE" or not strategy_id:
@@ -123,7 +122,7 @@ class Submitter:
         Raises NotFound (E_PRESET_UNKNOWN, E_DATA_MISSING), NotReady (E_DATASET_UNAVAILABLE).
         """
         name = data or await self._world_preset()
-        reply = await self.ask(lambda: self.client.data.ListPresets(dataservicepb.ListPresetsRequest()), "presets")
+        reply = await self.line.ask(lambda: self.client.data.ListPresets(dataservicepb.ListPresetsRequest()), "presets")
         found = next((preset for preset in reply.presets if name in (preset.name, preset.dataset)), None)
         if found is None:
             known = ", ".join(preset.name for preset in reply.presets)
@@ -135,27 +134,23 @@ class Submitter:
 
     async def fetch(self, preset: datapb.Preset, request: dataservicepb.FetchRequest) -> Fetched:
         """Rows of a preset through the gateway, as Arrow."""
-        parts, metadata = await self.ask(lambda: _fetch(self.client, request), "fetch")
+        parts, metadata = await self.line.ask(lambda: _fetch(self.client, request), "fetch")
         return Fetched(bars_from_arrow(parts, preset.symbol, preset.interval_s), metadata)
 
     async def evaluate(self, bound: Bound, data: Fetched, metrics: dict[str, float]) -> evaluationpb.EvaluationRun:
         """Report the replay's metrics; the world's evaluation of them."""
         request = evaluation(self.world, bound.strategy.strategy_id, data, metrics)
-        return (await self.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
+        return (await self.line.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
 
     async def decision(self) -> worldpb.DecisionEnvelope:
         """What the world may do now."""
         request = worldservicepb.DecideRequest(world_id=self.world)
-        return (await self.ask(lambda: self.client.world.Decide(request), "decide")).decision
+        return (await self.line.ask(lambda: self.client.world.Decide(request), "decide")).decision
 
     async def activation(self) -> worldpb.ActivationEnvelope:
         """The world's activation now."""
         request = worldservicepb.GetActivationRequest(world_id=self.world)
-        return (await self.ask(lambda: self.client.world.GetActivation(request), "activation")).activation
-
-    async def ask(self, call: Callable[[], Awaitable[T]], what: str) -> T:
-        """An idempotent call, repeated over outages."""
-        return await patient(call, self.patience, what)
+        return (await self.line.ask(lambda: self.client.world.GetActivation(request), "activation")).activation
 
     async def _settled(self, strategy_id: str) -> gatewaypb.Strategy:
         request = gatewayservicepb.WatchStrategyRequest(strategy_id=strategy_id)
@@ -163,11 +158,11 @@ class Submitter:
             try:
                 with scoped(self.client.gateway.WatchStrategy(request)) as changes:
                     async for change in changes:
-                        self.patience.answered()
+                        self.line.patience.answered()
                         if change.strategy.state in _FINAL:
                             return change.strategy
             except QmtlError as error:
-                await self.patience.failed(error, "watch")
+                await self.line.patience.failed(error, "watch")
 
     def _bound(self, strategy: gatewaypb.Strategy, *, attached: bool) -> Bound:
         outcome = next((item for item in strategy.outcomes if item.world_id == self.world), None)
@@ -183,7 +178,7 @@ class Submitter:
 
     async def _world_preset(self) -> str:
         request = worldservicepb.GetWorldRequest(world_id=self.world)
-        presets = (await self.ask(lambda: self.client.world.GetWorld(request), "world")).world.data_presets
+        presets = (await self.line.ask(lambda: self.client.world.GetWorld(request), "world")).world.data_presets
         if not presets:
             raise refused("E_DATA_MISSING", "data", f"none, and world {self.world} names no preset", "a data preset")
         return presets[0]
@@ -199,9 +194,9 @@ async def submit(
     gateway: Gateway | None = None,
 ) -> SubmitResult:
     """Submit a strategy to a world and replay its data; see Runner.submit."""
-    assembled, gateway, clock = assemble(strategy), gateway or Gateway(), SystemClock()
+    assembled, gateway = assemble(strategy), gateway or Gateway()
     async with open_client(gateway) as client:
-        submitter = Submitter(client, world, Patience(gateway.patience_s, clock), clock)
+        submitter = Submitter(Line.open(client, gateway.patience_s, SystemClock()), world)
         return await submitter.submit(assembled, data, history or History(), terms)
 
 

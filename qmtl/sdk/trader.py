@@ -16,12 +16,11 @@ from decimal import Decimal
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.clock import Clock
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady, Unavailable
 from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
 from qmtl.sdk.bars import to_ns
-from qmtl.sdk.client import Client, Patience, patient
+from qmtl.sdk.client import Line
 from qmtl.sdk.engine import Emission
 from qmtl.sdk.follow import ActivationView, list_orders
 from qmtl.sdk.planner import Holding, Intent, Planner, order_name
@@ -48,22 +47,13 @@ log = logging.getLogger("qmtl.sdk")
 class Trader:
     """The orders of one strategy on one account."""
 
-    def __init__(
-        self,
-        client: Client,
-        desk: Desk,
-        assembled: Assembled,
-        view: ActivationView,
-        patience: Patience,
-        clock: Clock,
-    ) -> None:
-        self._client = client
+    def __init__(self, line: Line, desk: Desk, assembled: Assembled, view: ActivationView) -> None:
+        self._line = line
+        self._client = line.client
         self._desk = desk
         self._strategy = assembled.strategy
         self._names = assembled.dag.names
         self._view = view
-        self._patience = patience
-        self._clock = clock
         self._planners = {rule.command.node_id: Planner(rule) for rule in assembled.rules}
         self._signalled = dict.fromkeys(self._planners, 0.0)
         self._done: frozenset[str] = frozenset()
@@ -71,7 +61,7 @@ class Trader:
 
     async def recall(self) -> int:
         """Learn what an earlier process of this session has ordered; how many orders."""
-        statuses = await list_orders(self._client, self._desk, self._patience)
+        statuses = await list_orders(self._line, self._desk)
         self._done = frozenset(s.order.client_order_id for s in statuses if s.denial not in NOT_NOW)
         return len(statuses)
 
@@ -120,21 +110,21 @@ class Trader:
 
     def _now_ns(self) -> int:
         """Real time: an activation's window is not in the data time of a replay."""
-        return to_ns(self._clock.now())
+        return to_ns(self._line.clock.now())
 
     async def _holding(self, symbol: str) -> Holding:
         """What is held once nothing is open: orders of an older target are cancelled, what they got is kept."""
         request = brokerservicepb.GetPortfolioRequest(account=self._desk.account, world_id=self._desk.world_id)
         statuses, reply = await asyncio.gather(
-            list_orders(self._client, self._desk, self._patience),
-            patient(lambda: self._client.brokerage.GetPortfolio(request), self._patience, "portfolio"),
+            list_orders(self._line, self._desk),
+            self._line.ask(lambda: self._client.brokerage.GetPortfolio(request), "portfolio"),
         )
         left = [await self._cancel(s) if is_open(s) and s.order.symbol == symbol else s for s in statuses]
         return Holding(expected_quantity(left, symbol), parse_decimal(reply.portfolio.equity, "portfolio.equity"))
 
     async def _cancel(self, status: brokerpb.OrderStatus) -> brokerpb.OrderStatus:
         request = gatewayservicepb.CancelOrderRequest(key=order_key(status.order))
-        reply = await patient(lambda: self._client.gateway.CancelOrder(request), self._patience, "cancel")
+        reply = await self._line.ask(lambda: self._client.gateway.CancelOrder(request), "cancel")
         log.info("cancelled %s", status.order.client_order_id)
         return reply.status
 
@@ -149,7 +139,7 @@ class Trader:
                     raise
                 raise Unavailable(error.reason, error.message, hint=error.hint) from error
 
-        status = (await patient(call, self._patience, "order")).status
+        status = (await self._line.ask(call, "order")).status
         state = brokerpb.OrderState.Name(status.state).removeprefix("ORDER_STATE_")
         log.info("order %s of %s %s: %s", intent.client_order_id, intent.quantity, intent.symbol, state)
         return status

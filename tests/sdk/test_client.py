@@ -8,8 +8,11 @@ import pytest
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, NotFound, Unauthenticated, Unavailable
 from qmtl.rpc.auth import Role, user_token_path
-from qmtl.sdk.client import ADDRESS_VARIABLE, TOKEN_VARIABLE, Gateway, Patience, open_client, patient, token_source
+from qmtl.sdk.client import ADDRESS_VARIABLE, TOKEN_VARIABLE, Gateway, Line, Patience, open_client, token_source
+from tests.sdk.fakes import FakeMesh
+from tests.sdk.market import walk
 
+UNUSED = FakeMesh(walk(10), 5).client
 AWAY = Unavailable("E_TEST", "away")
 
 
@@ -47,7 +50,7 @@ async def test_an_address_beyond_this_machine_needs_tls(tmp_path: Path) -> None:
 
 async def test_outages_are_repeated_until_one_answers() -> None:
     answers: list[int | Unavailable] = [AWAY, AWAY, 7]
-    patience = Patience(10.0, clock())
+    line = Line.open(UNUSED, 10.0, clock())
 
     async def call() -> int:
         answer = answers.pop(0)
@@ -55,18 +58,19 @@ async def test_outages_are_repeated_until_one_answers() -> None:
             raise answer
         return answer
 
-    assert await patient(call, patience, "test") == 7
-    assert patience.retries == 2
+    assert await line.ask(call, "test") == 7
+    assert line.patience.retries == 2
+    assert line.beside().patience.retries == 0
 
 
 async def test_what_waiting_does_not_help_is_raised_at_once() -> None:
     async def call() -> int:
         raise NotFound("E_TEST", "no such thing")
 
-    patience = Patience(10.0, clock())
+    line = Line.open(UNUSED, 10.0, clock())
     with pytest.raises(NotFound):
-        await patient(call, patience, "test")
-    assert patience.retries == 0
+        await line.ask(call, "test")
+    assert line.patience.retries == 0
 
 
 async def test_patience_counts_from_the_first_failure_and_starts_anew_after_an_answer() -> None:

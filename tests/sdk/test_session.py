@@ -12,7 +12,7 @@ from qmtl.core.errors import NotReady
 from qmtl.sdk import FillEvent, Signal, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.bars import to_datetime
-from qmtl.sdk.client import Patience
+from qmtl.sdk.client import Line
 from qmtl.sdk.session import PaperTerms, trade
 from qmtl.sdk.strategy import assemble
 from qmtl.sdk.submission import Submitter
@@ -53,8 +53,7 @@ class Cross(Strategy):
 
 
 def submitter(mesh: FakeMesh) -> Submitter:
-    clock = SystemClock()
-    return Submitter(mesh.client, "w", Patience(5.0, clock), clock)
+    return Submitter(Line.open(mesh.client, 5.0, SystemClock()), "w")
 
 
 async def run(mesh: FakeMesh, strategy: Strategy | None = None, **terms: object) -> SessionResult:

@@ -14,7 +14,7 @@ from qmtl.core.errors import NotFound, NotReady, QmtlError, Unavailable
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.sdk import Runner, Strategy, StreamInput, indicators
 from qmtl.sdk.bars import to_datetime
-from qmtl.sdk.client import Patience
+from qmtl.sdk.client import Line
 from qmtl.sdk.strategy import assemble
 from qmtl.sdk.submission import History, Submitter, submission
 from qmtl.sdk.submitted import SubmitResult
@@ -29,9 +29,8 @@ def mesh() -> FakeMesh:
 
 
 async def submit(mesh: FakeMesh, strategy: Strategy) -> SubmitResult:
-    clock = SystemClock()
     history = History(end=to_datetime(mesh.start_ns))
-    submitter = Submitter(mesh.client, "w", Patience(5.0, clock), clock)
+    submitter = Submitter(Line.open(mesh.client, 5.0, SystemClock()), "w")
     return await submitter.submit(assemble(strategy), None, history, None)
 
 
@@ -74,9 +73,8 @@ async def test_lost_replies_are_asked_for_again_and_nothing_is_doubled(mesh: Fak
 
 async def test_patience_ends_with_the_last_error(mesh: FakeMesh) -> None:
     mesh.breaks["SubmitStrategy"] = 1000
-    clock = SystemClock()
     with pytest.raises(Unavailable) as raised:
-        await Submitter(mesh.client, "w", Patience(0.2, clock), clock).bind(assemble(EmaCross()))
+        await Submitter(Line.open(mesh.client, 0.2, SystemClock()), "w").bind(assemble(EmaCross()))
     assert raised.value.__notes__ == ["submit: no answer for 0.2 s"]
 
 
@@ -85,9 +83,8 @@ async def test_patience_ends_with_the_last_error(mesh: FakeMesh) -> None:
     [("w", "no.such", "E_PRESET_UNKNOWN"), ("w", "test.away", "E_DATASET_UNAVAILABLE"), ("x", None, "E_WORLD_UNKNOWN")],
 )
 async def test_unknown_and_unavailable_are_named(mesh: FakeMesh, world: str, data: str | None, reason: str) -> None:
-    clock = SystemClock()
     with pytest.raises(QmtlError) as raised:
-        await Submitter(mesh.client, world, Patience(1.0, clock), clock).submit(
+        await Submitter(Line.open(mesh.client, 1.0, SystemClock()), world).submit(
             assemble(EmaCross()), data, History(), None
         )
     assert raised.value.reason == reason
