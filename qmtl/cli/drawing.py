@@ -34,6 +34,8 @@ class Item:
 
 def draw(items: Sequence[Item], width: int = 100, *, ascii_only: bool = False) -> str:
     """The drawing, aiming at `width` columns. Inputs that are not among the items are left out."""
+    if not items:
+        return ""
     known = {item.key for item in items}
     inputs = {item.key: tuple(dict.fromkeys(one for one in item.inputs if one in known)) for item in items}
     boxes = [Box(item.key, _box_width(item, len(inputs[item.key])), inputs[item.key]) for item in items]
@@ -44,7 +46,7 @@ def draw(items: Sequence[Item], width: int = 100, *, ascii_only: bool = False) -
         net: index for index, row in enumerate(rows) for slot in row if not slot.is_rail for net in inputs[slot.net]
     }
     exits: dict[str, int] = {}
-    for index, (row, lefts) in enumerate(zip(rows, columns(rows, inputs), strict=True)):
+    for index, (row, lefts) in enumerate(zip(rows, columns(rows, inputs, width), strict=True)):
         here = _Level(row, lefts, inputs, exits)
         canvas.channel(exits, here.ends)
         exits = {net: column for net, column in here.leaves.items() if last.get(net, 0) > index}

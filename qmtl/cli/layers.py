@@ -14,7 +14,7 @@ from statistics import fmean
 GAP = 2
 RAIL_WIDTH = 3
 SWEEPS = 6
-RAIL_WEIGHT = 100.0  # long lines stay straight, boxes make room
+RAIL_WEIGHT = 16.0  # long lines stay straight, boxes make room
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,13 @@ def ordered(rows: Sequence[Row], inputs: Mapping[str, Sequence[str]]) -> list[Ro
     return current
 
 
-def columns(rows: Sequence[Row], inputs: Mapping[str, Sequence[str]]) -> list[list[int]]:
-    """The left column of every slot: close to its neighbours, in order, never overlapping, from 0 on."""
-    lefts = [_pushed(row, [0.0] * len(row)) for row in rows]
+def columns(rows: Sequence[Row], inputs: Mapping[str, Sequence[str]], width: int) -> list[list[int]]:
+    """The left column of every slot: close to its neighbours, in order, never overlapping, from 0 on.
+
+    The whole is as wide as asked for, or as its fullest row.
+    """
+    room = max(width, *(_offsets(row)[-1] + row[-1].width for row in rows))
+    lefts = [_pushed(row, [room / 2 - slot.width / 2 for slot in row], room) for row in rows]
     for sweep in range(SWEEPS):
         down = sweep % 2 == 0
         span = range(1, len(rows)) if down else range(len(rows) - 2, -1, -1)
@@ -100,7 +104,7 @@ def columns(rows: Sequence[Row], inputs: Mapping[str, Sequence[str]]) -> list[li
             for slot, left in zip(rows[index], lefts[index], strict=True):
                 middle = _mean([centre[one] for one in near(slot)])
                 wanted.append(left if middle is None else middle - slot.width / 2)
-            lefts[index] = _pushed(rows[index], wanted)
+            lefts[index] = _pushed(rows[index], wanted, room)
     least = min((min(row) for row in lefts if row), default=0.0)
     return [[round(left - least) for left in row] for row in lefts]
 
@@ -151,19 +155,26 @@ def _neighbours(beside: Row, inputs: Mapping[str, Sequence[str]], *, above: bool
     return near
 
 
-def _pushed(row: Row, wanted: Sequence[float]) -> list[float]:
+def _pushed(row: Row, wanted: Sequence[float], room: float) -> list[float]:
     """Left columns with the least squared distance to those wanted in order, gaps kept (pool adjacent violators)."""
-    offsets = [0.0]
-    for left, right in pairwise(row):
-        offsets.append(offsets[-1] + left.width + (1 if left.is_rail or right.is_rail else GAP))
+    offsets = _offsets(row)
     pools: list[list[float]] = []  # of neighbours that touch: weighted sum of wanted - offset, weight, members
-    for slot, want, offset in zip(row, wanted, offsets, strict=False):
+    for slot, want, offset in zip(row, wanted, offsets, strict=True):
         weight = RAIL_WEIGHT if slot.is_rail else 1.0
         pools.append([weight * (want - offset), weight, 1])
         while len(pools) > 1 and pools[-2][0] / pools[-2][1] >= pools[-1][0] / pools[-1][1]:
             pools[-2:] = [[one + other for one, other in zip(*pools[-2:], strict=True)]]
     flat = [total / weight for total, weight, count in pools for _ in range(int(count))]
-    return [round(base + offset) for base, offset in zip(flat, offsets, strict=False)]
+    most = max(0.0, room - offsets[-1] - row[-1].width)
+    return [round(min(max(base, 0.0), most) + offset) for base, offset in zip(flat, offsets, strict=True)]
+
+
+def _offsets(row: Row) -> list[float]:
+    """Left columns of a row packed as closely as the gaps allow."""
+    offsets = [0.0]
+    for left, right in pairwise(row):
+        offsets.append(offsets[-1] + left.width + (1 if left.is_rail or right.is_rail else GAP))
+    return offsets
 
 
 def _mean(values: Sequence[float]) -> float | None:
