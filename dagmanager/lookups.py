@@ -92,6 +92,15 @@ def sharing_in(conn: Connection, contexts: Sequence[ComputeContext], strategy_id
     return found
 
 
+def numbers_of(conn: Connection, node_ids: Collection[str]) -> dict[str, int]:
+    """Numbers of stored nodes by NodeID."""
+    numbers: dict[str, int] = {}
+    for part in bounded(sorted(node_ids)):
+        rows = conn.execute(sa.select(nodes.c.node_id, nodes.c.node_no).where(nodes.c.node_id.in_(part))).all()
+        numbers.update({row.node_id: row.node_no for row in rows})
+    return numbers
+
+
 def same_context(context: ComputeContext) -> tuple[sa.ColumnElement[bool], ...]:
     """The condition that a plan's reference is in a context."""
     return (

@@ -100,12 +100,12 @@ def report_progress(conn: Connection, compute_key: str, first: datetime, last: d
 
 def matching_queues(conn: Connection, query: TagQuery, limit: int) -> list[dagpb.Queue]:
     """Live queues that answer a tag query, without their reference counts."""
-    tagged = sa.select(node_tags.c.node_id).where(
+    tagged = sa.select(node_tags.c.node_no).where(
         node_tags.c.tag.in_(query.tags), node_tags.c.interval_s == query.interval_s
     )
     if query.match_mode is MatchMode.ALL:
-        tagged = tagged.group_by(node_tags.c.node_id).having(sa.func.count() == len(query.tags))
-    conditions = [queues.c.node_id.in_(tagged), queues.c.state == QueueState.ACTIVE.name]
+        tagged = tagged.group_by(node_tags.c.node_no).having(sa.func.count() == len(query.tags))
+    conditions = [nodes.c.node_no.in_(tagged), queues.c.state == QueueState.ACTIVE.name]
     if query.world_id:
         conditions.append(queues.c.world_id == query.world_id)
     if query.execution_domain is not None:

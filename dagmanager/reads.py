@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from dagmanager import paging, plans, wire
-from dagmanager.lookups import bounded
+from dagmanager.lookups import bounded, numbers_of
 from dagmanager.tables import dag_nodes, dags, edges, from_us, node_tags, nodes, plan_contexts, sentinels
 from dagmanager.tables import plans as plan_rows
 from dagmanager.tables import queues as queue_rows
@@ -85,7 +85,7 @@ def get_node(conn: Connection, node_id: str, worlds: Worlds) -> dagpb.GraphNode:
     """One node. Raises NotFound (E_NODE_UNKNOWN)."""
     found = _nodes_by_id(conn, [node_id], worlds)
     if not found:
-        raise NotFound("E_NODE_UNKNOWN", f"no node {node_id!r}", metadata={"node_id": node_id})
+        raise _unknown_node(node_id)
     return found[0]
 
 
@@ -96,8 +96,8 @@ def list_nodes(conn: Connection, request: servicepb.ListNodesRequest, worlds: Wo
     if request.node_type:
         wanted = wanted.where(nodes.c.node_type == request.node_type)
     if request.tag:
-        tagged = sa.select(node_tags.c.node_id).where(node_tags.c.tag == request.tag)
-        wanted = wanted.where(nodes.c.node_id.in_(tagged))
+        tagged = sa.select(node_tags.c.node_no).where(node_tags.c.tag == request.tag)
+        wanted = wanted.where(nodes.c.node_no.in_(tagged))
     if request.strategy_id:
         plan = plans.newest_plan(conn, request.strategy_id)
         if plan is None:
@@ -125,19 +125,24 @@ def strategy_graph(conn: Connection, strategy_id: str, worlds: Worlds) -> servic
 
 def neighbourhood(conn: Connection, node_id: str, depth: int, worlds: Worlds) -> servicepb.GetGraphResponse:
     """A node and what is within `depth` steps in either direction, at most 1000 nodes. Raises NotFound."""
-    get_node(conn, node_id, worlds)
-    found, border = {node_id}, {node_id}
+    start = numbers_of(conn, [node_id]).get(node_id)
+    if start is None:
+        raise _unknown_node(node_id)
+    found, border = {start}, {start}
     for _ in range(min(depth or 1, DEPTH_MAX)):
-        reached: set[str] = set()
+        reached: set[int] = set()
         for part in bounded(sorted(border)):
             around = sa.union(
-                sa.select(edges.c.dependency).where(edges.c.node_id.in_(part)),
-                sa.select(edges.c.node_id).where(edges.c.dependency.in_(part)),
+                sa.select(edges.c.dependency_no).where(edges.c.node_no.in_(part)),
+                sa.select(edges.c.node_no).where(edges.c.dependency_no.in_(part)),
             ).limit(NEIGHBOURS_MAX)
             reached.update(conn.execute(around).scalars())
         border = set(sorted(reached - found)[: NEIGHBOURS_MAX - len(found)])
         found |= border
-    return _graph(conn, sorted(found), worlds)
+    ids: list[str] = []
+    for part in bounded(sorted(found)):
+        ids += conn.execute(sa.select(nodes.c.node_id).where(nodes.c.node_no.in_(part))).scalars()
+    return _graph(conn, sorted(ids), worlds)
 
 
 def list_sentinels(
@@ -164,14 +169,26 @@ def count(conn: Connection) -> Counts:
     return Counts(*sizes)
 
 
+def _unknown_node(node_id: str) -> NotFound:
+    return NotFound("E_NODE_UNKNOWN", f"no node {node_id!r}", metadata={"node_id": node_id})
+
+
 def _graph(conn: Connection, ids: Collection[str], worlds: Worlds) -> servicepb.GetGraphResponse:
     reply = servicepb.GetGraphResponse(nodes=_nodes_by_id(conn, ids, worlds))
     inside = set(ids)
+    user, source = nodes.alias("consumer"), nodes.alias("producer")
     for part in bounded(ids):
-        rows = conn.execute(sa.select(edges).where(edges.c.node_id.in_(part)).order_by(*edges.c))
-        for node_id, dependency in rows:
-            if dependency in inside:
-                reply.edges.add(from_node_id=dependency, to_node_id=node_id)
+        rows = conn.execute(
+            sa.select(source.c.node_id, user.c.node_id)
+            .select_from(edges)
+            .join(user, user.c.node_no == edges.c.node_no)
+            .join(source, source.c.node_no == edges.c.dependency_no)
+            .where(user.c.node_id.in_(part))
+            .order_by(user.c.node_id, source.c.node_id)
+        )
+        for from_id, to_id in rows:
+            if from_id in inside:
+                reply.edges.add(from_node_id=from_id, to_node_id=to_id)
     return reply
 
 

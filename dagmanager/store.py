@@ -7,7 +7,7 @@ never deadlock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -176,7 +176,8 @@ def _write(conn: Connection, outcome: DiffOutcome, dag: Dag, known: Known, creat
         values = {"node_id": node.node_id, "schema_hash": node.schema_hash, "now": to_us(cause.now)}
         conn.execute(_CHANGE_SCHEMA, values)
     if outcome.new_tags:
-        _insert_tags(conn, [node for node in dag.nodes if node.node_id in outcome.new_tags])
+        tagged = [node for node in dag.nodes if node.node_id in outcome.new_tags]
+        _insert_tags(conn, tagged, lookups.numbers_of(conn, outcome.new_tags))
         for node_id, tags in sorted(outcome.new_tags.items()):
             conn.execute(sa.update(nodes).where(nodes.c.node_id == node_id).values(tags=",".join(tags)))
     _insert_queues(conn, outcome.new_queues, to_us(cause.now))
@@ -210,16 +211,18 @@ def _insert_nodes(
     ]
     if conn.execute(_INSERT_NODE, rows).rowcount != len(rows):
         raise Raced
-    links = [{"node_id": node.node_id, "dependency": dep} for node in new for dep in set(node.spec.dependencies)]
+    wanted = {node.node_id for node in new}.union(*(node.spec.dependencies for node in new))
+    numbers = lookups.numbers_of(conn, wanted)
+    links = sorted((numbers[node.node_id], numbers[dep]) for node in new for dep in set(node.spec.dependencies))
     if links:
-        conn.execute(sa.insert(edges), links)
-    _insert_tags(conn, new)
+        conn.execute(sa.insert(edges), [{"node_no": node, "dependency_no": dep} for node, dep in links])
+    _insert_tags(conn, new, numbers)
 
 
-def _insert_tags(conn: Connection, tagged: Sequence[DagNode]) -> None:
-    rows = sorted((tag, node.spec.interval_s, node.node_id) for node in tagged for tag in node.tags)
+def _insert_tags(conn: Connection, tagged: Sequence[DagNode], numbers: Mapping[str, int]) -> None:
+    rows = sorted((tag, node.spec.interval_s, numbers[node.node_id]) for node in tagged for tag in node.tags)
     if rows:
-        conn.execute(_INSERT_TAG, [{"tag": tag, "interval_s": at, "node_id": node_id} for tag, at, node_id in rows])
+        conn.execute(_INSERT_TAG, [{"tag": tag, "interval_s": at, "node_no": node_no} for tag, at, node_no in rows])
 
 
 def _insert_queues(conn: Connection, new: Sequence[NewQueue], now_us: int) -> None:
@@ -332,7 +335,7 @@ _CHANGE_SCHEMA = sa.text(
     "WHERE node_id = :node_id"
 )
 _INSERT_TAG = sa.text(
-    "INSERT INTO node_tags (tag, interval_s, node_id) VALUES (:tag, :interval_s, :node_id) ON CONFLICT DO NOTHING"
+    "INSERT INTO node_tags (tag, interval_s, node_no) VALUES (:tag, :interval_s, :node_no) ON CONFLICT DO NOTHING"
 )
 _INSERT_QUEUE = sa.text(
     "INSERT INTO queues (compute_key, node_id, world_id, execution_domain, as_of, partition, state, created_us, rows) "

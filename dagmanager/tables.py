@@ -51,9 +51,9 @@ nodes = sa.Table(
 edges = sa.Table(
     "edges",
     metadata,
-    _text("node_id", key=True),
-    _text("dependency", key=True),
-    sa.Index("edges_dependency", "dependency", "node_id"),
+    _int("node_no", key=True),
+    _int("dependency_no", key=True),
+    sa.Index("edges_dependency", "dependency_no", "node_no"),
     sqlite_with_rowid=False,
 )
 node_tags = sa.Table(
@@ -61,7 +61,7 @@ node_tags = sa.Table(
     metadata,
     _text("tag", key=True),
     _int("interval_s", key=True),
-    _text("node_id", key=True),
+    _int("node_no", key=True),
     sqlite_with_rowid=False,
 )
 dags = sa.Table(

@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 
 from controlbus.database import Database
 from dagmanager import answers, plans, queuerows, reads, rollout, store
+from dagmanager.domain.queues import MatchMode, tag_query
 from dagmanager.events import Cause
 from dagmanager.tables import GRAPH, SETTLED, dags, diffs, from_us, metadata, nodes, outbox, queues, sentinels, to_us
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -21,6 +22,7 @@ from qmtl.core.dag import check_dag
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound
 from qmtl.core.modes import ExecutionDomain
 from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2 as servicepb
 from tests.dagmanager.estate import Estate, assignments, keys
 from tests.dagmanager.graphs import NOW, chain, context, node, renamed, tag_query_node
 
@@ -352,3 +354,29 @@ async def test_a_restart_finds_everything(database_url: str) -> None:
     assert (await second.read(outbox.backlog)).depth == 1
     await second.close()
     assert (after.body, after.summary) == (before.body, before.summary)
+
+
+async def test_readers_find_nodes_edges_and_queues(estate: Estate) -> None:
+    a, b, c = chain(3, tags=["btc"])
+    await estate.diff([a, b, c, node("alone", tags=["eth"])], "s1")
+    await estate.diff([a], "s2", [context("w2")])
+    graph = await estate.db.read(lambda conn: reads.strategy_graph(conn, "s1", None))
+    assert {(edge.from_node_id, edge.to_node_id) for edge in graph.edges} == {
+        (a.node_id, b.node_id),
+        (b.node_id, c.node_id),
+    }
+    near = await estate.db.read(lambda conn: reads.neighbourhood(conn, a.node_id, 0, None))
+    assert {each.node_id for each in near.nodes} == {a.node_id, b.node_id}
+    all_near = await estate.db.read(lambda conn: reads.neighbourhood(conn, a.node_id, 2, None))
+    assert {each.node_id for each in all_near.nodes} == {a.node_id, b.node_id, c.node_id}
+    found = await estate.db.read(lambda conn: reads.get_node(conn, a.node_id, None))
+    assert list(found.strategies) == ["s1", "s2"]
+    request = servicepb.ListNodesRequest(tag="btc", strategy_id="s1", node_type="indicator.ema")
+    listed = await estate.db.read(lambda conn: reads.list_nodes(conn, request, None))
+    assert {each.node_id for each in listed.nodes} == {a.node_id, b.node_id, c.node_id}
+    mine = servicepb.ListQueuesRequest(strategy_id="s1", node_id=a.node_id)
+    queues_of = await estate.db.read(lambda conn: queuerows.page_of_queues(conn, mine, None))
+    assert [(queue.world_id, queue.references) for queue in queues_of.queues] == [("w1", 1)]
+    query = tag_query(["btc"], MatchMode.ALL, 900)
+    matching = await estate.db.read(lambda conn: queuerows.matching_queues(conn, query, 10))
+    assert len(matching) == 4

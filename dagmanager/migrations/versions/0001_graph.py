@@ -43,18 +43,18 @@ def _create_graph() -> None:
     op.create_index("nodes_type", "nodes", ["node_type", "node_id"])
     op.create_table(
         "edges",
-        sa.Column("node_id", sa.Text(), nullable=False),
-        sa.Column("dependency", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("node_id", "dependency"),
+        sa.Column("node_no", _BIG, nullable=False),
+        sa.Column("dependency_no", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("node_no", "dependency_no"),
         sqlite_with_rowid=False,
     )
-    op.create_index("edges_dependency", "edges", ["dependency", "node_id"])
+    op.create_index("edges_dependency", "edges", ["dependency_no", "node_no"])
     op.create_table(
         "node_tags",
         sa.Column("tag", sa.Text(), nullable=False),
         sa.Column("interval_s", _BIG, nullable=False),
-        sa.Column("node_id", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("tag", "interval_s", "node_id"),
+        sa.Column("node_no", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("tag", "interval_s", "node_no"),
         sqlite_with_rowid=False,
     )
     op.create_table(
