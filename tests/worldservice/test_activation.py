@@ -103,6 +103,27 @@ def test_narrowing_one_of_two_raises_the_epoch_and_leaves_the_fence_open(change:
     assert after.fence.epoch == before.fence.epoch + 1
 
 
+def both_sides() -> tuple[Activation, dict[str, Binding]]:
+    before, bound = trading()
+    return apply(before, Change("s", Side.SHORT, active=True), bound=bound)
+
+
+def test_a_side_that_is_no_longer_bound_loses_its_entry_and_raises_the_epoch() -> None:
+    before, bound = both_sides()
+    long_only = {**bound, "s": replace(bound["s"], sides=frozenset({Side.LONG}))}
+    after = settle(before, long_only, paper, NOW)
+    assert [entry.side for entry in after.entries] == [Side.LONG]
+    assert after.fence.epoch == before.fence.epoch + 1
+
+
+def test_a_change_of_one_side_leaves_the_lowered_other_side_where_it_is() -> None:
+    before, bound = both_sides()
+    lowered = settle(before, bound, compute, NOW)
+    after, _ = apply(lowered, Change("s", Side.LONG, active=True), bound=bound)
+    modes = {entry.side: entry.effective_mode for entry in after.entries}
+    assert modes == {Side.LONG: EffectiveMode.PAPER, Side.SHORT: EffectiveMode.COMPUTE_ONLY}
+
+
 def test_widening_within_an_open_fence_keeps_the_epoch() -> None:
     before, bound = apply(*trading()[:1], Change("s", Side.LONG, weight=0.5), bound=trading()[1])
     after, _ = apply(before, Change("s", Side.LONG, weight=0.8), bound=bound)

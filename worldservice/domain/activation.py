@@ -145,7 +145,7 @@ def change_activation(
     """The activation after an operator's changes, and the bindings whose stage moved.
 
     Raises NotFound (E_BINDING_UNKNOWN), NotReady (E_MODE_CEILING) when a stage above the ceiling is asked,
-    InvalidRequest for bad values. A mode rises only where a change names a stage or sets active.
+    InvalidRequest for bad values. A mode rises only on a side whose change names a stage or sets active.
     """
     moved = dict(bindings)
     entries = {_key(entry): entry for entry in before.entries}
@@ -157,10 +157,12 @@ def change_activation(
             moved[change.strategy_id] = binding
         key = (change.strategy_id, change.side.value)
         entries[key] = _changed(entries.get(key), change, now)
-    raised = {change.strategy_id for change in changes if change.stage is not None or change.active}
-    modes = {key: _mode(entry, moved, ceiling) for key, entry in entries.items() if entry.strategy_id in moved}
+    raised = {
+        (change.strategy_id, change.side.value) for change in changes if change.stage is not None or change.active
+    }
+    modes = {key: _mode(entry, moved, ceiling) for key, entry in entries.items() if _is_bound(entry, moved)}
     after = [
-        _with_mode(entry, modes[key] if entry.strategy_id in raised else lower(entry.effective_mode, modes[key]), now)
+        _with_mode(entry, modes[key] if key in raised else lower(entry.effective_mode, modes[key]), now)
         for key, entry in entries.items()
         if key in modes
     ]
@@ -169,8 +171,8 @@ def change_activation(
 
 
 def settle(before: Activation, bindings: Mapping[str, Binding], ceiling: Ceiling, now: datetime) -> Activation:
-    """The activation lowered to the ceilings, without strategies no longer bound. It widens nothing."""
-    kept = [entry for entry in before.entries if entry.strategy_id in bindings]
+    """The activation lowered to the ceilings, without strategies and sides no longer bound. It widens nothing."""
+    kept = [entry for entry in before.entries if _is_bound(entry, bindings)]
     lowered = [_with_mode(entry, lower(entry.effective_mode, _mode(entry, bindings, ceiling)), now) for entry in kept]
     return _advance(before, lowered, now)
 
@@ -280,6 +282,11 @@ def _narrowed(old: Entry, new: Entry | None) -> bool:
     opens_later = new.valid_from is not None and (old.valid_from is None or new.valid_from > old.valid_from)
     ends_sooner = new.valid_until is not None and (old.valid_until is None or new.valid_until < old.valid_until)
     return opens_later or ends_sooner
+
+
+def _is_bound(entry: Entry, bindings: Mapping[str, Binding]) -> bool:
+    binding = bindings.get(entry.strategy_id)
+    return binding is not None and entry.side in binding.sides
 
 
 def _bound(change: Change, bindings: Mapping[str, Binding]) -> Binding:
