@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import nullcontext
+from types import TracebackType
 from typing import Protocol
 
 from qmtl.core.errors import InvalidRequest
@@ -144,16 +146,28 @@ def view_index(vertex: Node) -> dict[Hashable, int]:
 
 def call_compute(vertex: Node, name: str, view: CacheView, guarded: bool) -> Row | None:
     """Run a compute function and check what it returns. Raises InvalidRequest (E_NODE_VALUE, E_WALL_CLOCK)."""
-    try:
-        if guarded:
-            with no_wall_clock(name):
-                value = vertex.compute(view)
-        else:
-            value = vertex.compute(view)
-    except Exception as error:
-        error.add_note(f"in node {name} at {view[0].time_ns}")
-        raise
+    with _Noted(name, view), no_wall_clock(name) if guarded else nullcontext():
+        value = vertex.compute(view)
     return None if value is None else _checked(value, vertex.schema, name)
+
+
+class _Noted:
+    """Adds to an error which node raised it, and at which event."""
+
+    __slots__ = ("_name", "_view")
+
+    def __init__(self, name: str, view: CacheView) -> None:
+        self._name = name
+        self._view = view
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            error.add_note(f"in node {self._name} at {self._view[0].time_ns}")
 
 
 def _checked(value: float | Sequence[float], schema: Schema, name: str) -> Row:

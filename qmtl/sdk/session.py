@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from types import TracebackType
 
 import numpy as np
 
@@ -93,11 +94,24 @@ async def trade(submitter: Submitter, assembled: Assembled, data: str | None, te
     """Bind a strategy, or attach to it, and run its paper session to the end."""
     preset = await submitter.preset(assembled, data)
     bound = await submitter.bind(assembled)
-    try:
+    with _Told(assembled.strategy):
         return await _PaperSession(submitter, assembled, bound, terms).run(preset)
-    except Exception as error:
-        assembled.strategy.on_error(error)
-        raise
+
+
+class _Told:
+    """Tells a strategy of the error that ends its session."""
+
+    def __init__(self, strategy: Strategy) -> None:
+        self._strategy = strategy
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            self._strategy.on_error(error)
 
 
 class _PaperSession:

@@ -27,7 +27,7 @@ from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.decimals import format_decimal
-from qmtl.core.errors import AlreadyExists, NotFound, Unavailable
+from qmtl.core.errors import AlreadyExists, NotFound, PermissionDenied, Unavailable
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
@@ -73,6 +73,8 @@ class FakeMesh:
         self.fills: list[brokerpb.Fill] = []
         self.activation = worldpb.ActivationEnvelope(revision=1)
         self.watched = asyncio.Event()
+        self.resumed_from: list[str] = []
+        self.stale_tokens = 0
 
     @property
     def client(self) -> Client:
@@ -208,6 +210,10 @@ class _Gateway:
     async def SubscribeEvents(
         self, request: gatewayservicepb.SubscribeEventsRequest
     ) -> AsyncIterator[gatewayservicepb.SubscribeEventsResponse]:
+        self.mesh.resumed_from.append(request.resume_token)
+        if self.mesh.stale_tokens < 0 or (self.mesh.stale_tokens > 0 and request.resume_token):
+            self.mesh.stale_tokens -= 1
+            raise PermissionDenied("E_RESUME_SCOPE", "the resume token is of another scope")
         updated = controlpb.ActivationUpdated(activation=self.mesh.activation)
         self.mesh.watched.set()
         snapshot = gatewaypb.Snapshot(states=[controlpb.ControlEvent(activation_updated=updated)])

@@ -5,10 +5,14 @@ import asyncio
 import pytest
 
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import NotReady, Unavailable
-from qmtl.sdk.follow import ActivationView, beside, paper_session
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import NotReady, PermissionDenied, Unavailable
+from qmtl.sdk.client import Line
+from qmtl.sdk.follow import ActivationView, beside, follow_activation, paper_session
 from qmtl.sdk.wire import stamp
 from qmtl.world.v1 import world_pb2 as worldpb
+from tests.sdk.fakes import FakeMesh
+from tests.sdk.market import walk
 
 Entry = worldpb.ActivationEntry
 LONG, SHORT = commonpb.SIDE_LONG, commonpb.SIDE_SHORT
@@ -89,6 +93,28 @@ async def test_waiting_for_an_activation_ends_when_it_comes_or_at_the_limit() ->
     assert (await waiting).revision == 2
     with pytest.raises(NotReady, match="not so within"):
         await view.until(lambda e: None, 0.01, "not so")
+
+
+async def test_events_resume_where_they_were_and_begin_again_when_that_is_gone() -> None:
+    mesh, view = FakeMesh(walk(10), 5), ActivationView()
+    mesh.stale_tokens = 1
+    mesh.activate("s")
+    line = Line.open(mesh.client, 5.0, SystemClock())
+    following = asyncio.create_task(follow_activation(line, "w", "s", view))
+    await view.until(lambda e: e if e.revision == 2 else None, 5.0, "first")
+    mesh.activate("s", active=False)
+    await view.until(lambda e: e if e.revision == 3 else None, 5.0, "second")
+    following.cancel()
+    assert mesh.resumed_from[:3] == ["", "r", ""]
+    assert not view.entries("s", NOW)
+
+
+async def test_a_refusal_without_a_resume_token_is_an_error() -> None:
+    mesh = FakeMesh(walk(10), 5)
+    mesh.stale_tokens = -1
+    line = Line.open(mesh.client, 5.0, SystemClock())
+    with pytest.raises(PermissionDenied):
+        await follow_activation(line, "w", "s", ActivationView())
 
 
 async def test_work_ends_with_its_followers_cancelled_and_fails_with_theirs() -> None:
