@@ -143,6 +143,7 @@ class _PaperSession:
         )
         await self._open_data_session(preset, session)
         await self._warm_up(preset, session)
+        played_ns = await self._watermark(preset, session)
         # The account's venue starts the session by subscribing to it: from here on every moment is a bar it is ahead.
         account = await self._open_account(session)
         desk = Desk(account.account, self._submitter.world, self._strategy_id)
@@ -151,7 +152,7 @@ class _PaperSession:
         self._reported.update(fill.trade_id for fill in earlier)
         self._assembled.strategy.on_start()
         fills = follow_fills(self._line(), desk, self._report)
-        joined_at_ns = await self._watermark(session) if known else 0
+        joined_at_ns = await self._watermark(preset, session) if known else played_ns
         await beside(self._play(preset, session, trader, joined_at_ns), fills)
         return await self._result(preset, session, account, desk, trader)
 
@@ -238,8 +239,10 @@ class _PaperSession:
         else:
             trader.watch(emissions)
 
-    async def _watermark(self, session: worldpb.Session) -> int:
-        """How far the session had been played when this process joined it."""
+    async def _watermark(self, preset: datapb.Preset, session: worldpb.Session) -> int:
+        """How far the session has been played; what came before one joins is history, not something to act on."""
+        if not preset.replay:
+            return 0
         request = dataservicepb.GetDataSessionRequest(session_id=session.session_id)
         reply = await self._submitter.line.ask(lambda: self._client.data.GetDataSession(request), "data session")
         return nanoseconds(reply.session.watermark)

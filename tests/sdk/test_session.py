@@ -115,6 +115,17 @@ async def test_another_process_takes_the_session_up_without_doubling() -> None:
         assert mesh.repeated_orders == 0
 
 
+async def test_a_late_joiner_sends_no_order_for_bars_that_were_played_before_it_came() -> None:
+    mesh = await active_mesh()
+    mesh.data_session_open = True
+    mesh.watermark_ns = int(BARS.close_ns[620])
+    result = await run(mesh)
+    decided = [s.order.decided_at.seconds * 10**9 for s in result.orders]
+    assert decided
+    assert min(decided) > BARS.close_ns[620]
+    assert len(result.bars) == len(BARS) - START
+
+
 async def test_frozen_means_no_order_and_thawed_means_catching_up() -> None:
     mesh = await active_mesh()
     mesh.denials = [brokerpb.DENIAL_GATE_FROZEN] * 3
