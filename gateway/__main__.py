@@ -7,11 +7,13 @@ from controlbus.database import Database
 from controlbus.relay import Relay
 from gateway.access import Access
 from gateway.config import Settings
+from gateway.doors import Doors
 from gateway.gates import Gates
 from gateway.health import Probes
 from gateway.peers import Peers
 from gateway.proxy import PROXIED, Proxy
-from gateway.service import PLANNED, Doors, GatewayServicer
+from gateway.releaser import Releaser
+from gateway.service import PLANNED, GatewayServicer
 from gateway.streams import StreamDoors
 from gateway.tables import OUTBOX
 from gateway.tokens import StreamKeys
@@ -60,6 +62,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.claim_ttl_s)
     runtime.background("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock).run())
     runtime.background("workers", Workers(db, peers, runtime.clock, worker).run())
+    runtime.background("releaser", Releaser(db, peers, runtime.clock).run())
     runtime.background("gates", gates.run())
     runtime.background("gate-events", follow_activations(bus, gates))
     runtime.background("probes", probes.run())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,8 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from controlbus.database import signal
 from controlbus.events import ControlEventDraft
 from controlbus.subjects import ingest_subject
+from gateway import releases
 from gateway.domain.submissions import LIVE, State, move
-from gateway.tables import HISTORY, LIVE_DAGS, OUTBOX, STRATEGIES, WORLDS
+from gateway.instants import from_ns, to_ns
+from gateway.tables import HISTORY, LIVE_DAGS, OUTBOX, RELEASES, STRATEGIES, WORLDS
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound
 
@@ -29,8 +31,9 @@ STATE_NUMBERS: Mapping[State, controlpb.StrategyState] = {
     State.FAILED: controlpb.STRATEGY_STATE_FAILED,
     State.CANCELED: controlpb.STRATEGY_STATE_CANCELED,
 }
+_PENDING = sa.exists().where(RELEASES.c.strategy_id == STRATEGIES.c.strategy_id).label("release_pending")
+_ROWS = sa.select(STRATEGIES, _PENDING)
 TODO_SIGNAL = "submissions"  # raised when there is work for a worker
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Record:
     updated_at: datetime
     outcome: bytes | None
     world_ids: tuple[str, ...]
+    release_pending: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +151,21 @@ def put_back(conn: Connection, record: Record, step: Step, retry_at: datetime) -
 
 
 def cancel(conn: Connection, strategy_id: str, step: Step) -> Record:
-    """CANCELED from any live state; idempotent. Raises NotFound, NotReady (E_STRATEGY_FAILED)."""
+    """CANCELED from any live state, with its release due; idempotent. Raises NotFound, NotReady (E_STRATEGY_FAILED)."""
     record = get(conn, strategy_id)
     if record.state is State.CANCELED:
         return record
     move(record.state, State.CANCELED)
+    now = to_ns(step.at)
+    held_until = conn.execute(
+        sa.select(STRATEGIES.c.claim_until_ns).where(STRATEGIES.c.strategy_id == strategy_id)
+    ).scalar_one()
+    # a worker in the middle of it may bind and diff until its claim runs out
+    settle = max(now, held_until) if record.state is State.PROCESSING else now
+    releases.schedule(conn, strategy_id, step.actor, now, settle)
     values = {
         "state": State.CANCELED.value, "reason": step.reason, "claim_epoch": record.claim_epoch + 1,
-        "updated_ns": to_ns(step.at),
+        "updated_ns": now,
     }  # fmt: skip
     conn.execute(sa.update(STRATEGIES).where(STRATEGIES.c.strategy_id == strategy_id).values(values))
     conn.execute(sa.delete(LIVE_DAGS).where(LIVE_DAGS.c.strategy_id == strategy_id))
@@ -162,9 +173,20 @@ def cancel(conn: Connection, strategy_id: str, step: Step) -> Record:
     return get(conn, strategy_id)
 
 
+def released(conn: Connection, release: releases.Release, at: datetime) -> None:
+    """A release was carried out, begun at `at`."""
+    releases.done(conn, release, at)
+    signal(conn, strategy_signal(release.strategy_id))
+
+
+def lost(conn: Connection, record: Record, at: datetime) -> None:
+    """The worker of a lost claim is through: what it bound meanwhile is released now, when the strategy has ended."""
+    releases.hurry(conn, record.strategy_id, at)
+
+
 def get(conn: Connection, strategy_id: str) -> Record:
     """One submission. Raises NotFound (E_STRATEGY_UNKNOWN)."""
-    row = conn.execute(sa.select(STRATEGIES).where(STRATEGIES.c.strategy_id == strategy_id)).mappings().first()
+    row = conn.execute(_ROWS.where(STRATEGIES.c.strategy_id == strategy_id)).mappings().first()
     if row is None:
         raise NotFound("E_STRATEGY_UNKNOWN", f"no strategy {strategy_id!r}", metadata={"strategy_id": strategy_id})
     return _to_record(row, worlds_of(conn, strategy_id))
@@ -172,7 +194,7 @@ def get(conn: Connection, strategy_id: str) -> Record:
 
 def find_request(conn: Connection, subject: str, request_id: str) -> Record | None:
     """The submission a request made, if it came before."""
-    query = sa.select(STRATEGIES).where(STRATEGIES.c.subject == subject, STRATEGIES.c.request_id == request_id)
+    query = _ROWS.where(STRATEGIES.c.subject == subject, STRATEGIES.c.request_id == request_id)
     row = conn.execute(query).mappings().first()
     return _to_record(row, worlds_of(conn, row["strategy_id"])) if row is not None else None
 
@@ -182,7 +204,7 @@ def page(
 ) -> Sequence[Record]:
     """Submissions, newest first, of one world or all; `before` is (created_ns, strategy_id) of the last one seen."""
     table = STRATEGIES
-    query = sa.select(table).order_by(table.c.created_ns.desc(), table.c.strategy_id.desc()).limit(limit)
+    query = _ROWS.order_by(table.c.created_ns.desc(), table.c.strategy_id.desc()).limit(limit)
     if world_id:
         inside = sa.select(WORLDS.c.strategy_id).where(WORLDS.c.world_id == world_id)
         query = query.where(table.c.strategy_id.in_(inside))
@@ -219,16 +241,6 @@ def worlds_of(conn: Connection, strategy_id: str) -> tuple[str, ...]:
 def strategy_signal(strategy_id: str) -> str:
     """Raised when a strategy changed."""
     return f"strategy/{strategy_id}"
-
-
-def to_ns(instant: datetime) -> int:
-    """Nanoseconds since the epoch, exactly."""
-    return (instant - _EPOCH) // timedelta(microseconds=1) * 1000
-
-
-def from_ns(value: int) -> datetime:
-    """The inverse of to_ns."""
-    return _EPOCH + timedelta(microseconds=value // 1000)
 
 
 def _check_room(conn: Connection, pending_max: int) -> None:
@@ -278,6 +290,7 @@ def _settle(conn: Connection, record: Record, step: Step, values: dict[str, Any]
         return False
     if step.state not in LIVE:
         conn.execute(sa.delete(LIVE_DAGS).where(LIVE_DAGS.c.strategy_id == record.strategy_id))
+        releases.schedule(conn, record.strategy_id, record.subject, to_ns(step.at), to_ns(step.at))
     _record(conn, record.strategy_id, record.world_ids, step)
     return True
 
@@ -305,7 +318,7 @@ def _to_record(row: RowMapping, world_ids: tuple[str, ...]) -> Record:
         request=row["request"], dag_digest=row["dag_digest"], nodes=row["nodes"], subject=row["subject"],
         state=State(row["state"]), reason=row["reason"], revision=row["revision"], claim_epoch=row["claim_epoch"],
         attempts=row["attempts"], created_at=from_ns(row["created_ns"]), updated_at=from_ns(row["updated_ns"]),
-        outcome=row["outcome"], world_ids=world_ids,
+        outcome=row["outcome"], world_ids=world_ids, release_pending=bool(row["release_pending"]),
     )  # fmt: skip
 
 

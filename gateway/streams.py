@@ -103,16 +103,17 @@ class _Follower:
         self._position = position
         yield self._bookmark()
         queue: asyncio.Queue[Item] = asyncio.Queue(BATCH_MAX)
-        async with asyncio.TaskGroup() as group:
-            reader = group.create_task(self._read(position, queue))
-            drain = group.create_task(self._draining.wait())
-            try:
-                while not self._draining.is_set():
-                    yield await self._next(queue, reader, drain)
-                yield self._going_away()
-            finally:
-                reader.cancel()
-                drain.cancel()
+        # no task group: it would raise what the reader raised wrapped, and cancel whoever is writing a frame just then
+        reader = asyncio.create_task(self._read(position, queue))
+        drain = asyncio.create_task(self._draining.wait())
+        try:
+            while not self._draining.is_set():
+                yield await self._next(queue, reader, drain)
+            yield self._going_away()
+        finally:
+            reader.cancel()
+            drain.cancel()
+            await asyncio.gather(reader, drain, return_exceptions=True)
 
     async def _read(self, position: int, queue: asyncio.Queue[Item]) -> None:
         """Everything after a position, at the pace of the queue's reader. An event we cannot read is only a place."""

@@ -62,4 +62,16 @@ HISTORY = sa.Table(
     sa.Column("time_ns", _BIG, nullable=False),
 )
 
+RELEASES = sa.Table(
+    "strategy_releases",
+    METADATA,
+    sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("due_ns", _BIG, nullable=False),
+    sa.Column("settle_ns", _BIG, nullable=False),  # a worker may still bind it until then: release once more after
+    sa.Column("attempts", sa.Integer, nullable=False),  # grows at each take-up; every later write compares it
+    sa.Column("reason", sa.Text, nullable=False),
+)
+sa.Index("strategy_releases_due", RELEASES.c.due_ns)
+
 OUTBOX = outbox_tables(METADATA)

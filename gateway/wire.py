@@ -105,6 +105,7 @@ def strategy_to_proto(record: Record, *, outcomes: bool = True) -> gatewaypb.Str
         dag_digest=record.dag_digest,
         nodes=record.nodes,
         revision=record.revision,
+        release_pending=record.release_pending,
     )
     if record.outcome is not None:
         stored = gatewaypb.Strategy.FromString(record.outcome)

@@ -69,6 +69,7 @@ class Workers:
             if record is None:
                 await self._wait()
             else:
+                self._woken.set()  # there may be more: the next idle worker looks at once
                 await self._process(record)
 
     async def _claim(self, ttl: timedelta) -> store.Record | None:
@@ -106,11 +107,14 @@ class Workers:
         reason = f"waits: {error}"[:500]
         step = store.Step(State.QUEUED, reason, self._settings.name, now)
         retry_at = now + timedelta(seconds=backoff_s(record.attempts))
-        await self._db.write(lambda conn: store.put_back(conn, record, step, retry_at))
+        if not await self._db.write(lambda conn: store.put_back(conn, record, step, retry_at)):
+            await self._db.write(lambda conn: store.lost(conn, record, now))
 
     async def _finish(self, record: store.Record, state: State, reason: str, outcome: bytes | None) -> None:
         step = store.Step(state, reason[:2000], self._settings.name, self._clock.now())
         settled = await self._db.write(lambda conn: store.finish(conn, record, step, outcome))
+        if not settled:
+            await self._db.write(lambda conn: store.lost(conn, record, step.at))
         log.info("submission_settled", strategy_id=record.strategy_id, state=state.value, kept=settled)
 
     async def _carry_out(self, record: store.Record) -> bytes:

@@ -53,11 +53,16 @@ def backoff_s(attempts: int) -> float:
 
 
 def check_request(request_id: str, name: str, world_ids: list[str]) -> None:
-    """Refuse a request that can never be served. Raises InvalidRequest (E_REQUEST_ID, E_NAME, E_WORLD_IDS_REQUIRED)."""
+    """Refuse a request that can never be served. Raises InvalidRequest (E_REQUEST_ID, E_NAME, E_WORLD_IDS...)."""
     if not 1 <= len(request_id) <= REQUEST_ID_MAX or not request_id.isprintable():
         raise _refused("E_REQUEST_ID", "request_id", repr(request_id[:40]), f"1 to {REQUEST_ID_MAX} characters")
     if not 1 <= len(name) <= NAME_MAX or not name.isprintable():
         raise _refused("E_NAME", "meta.name", repr(name[:40]), f"1 to {NAME_MAX} characters")
+    check_worlds(world_ids)
+
+
+def check_worlds(world_ids: list[str]) -> None:
+    """Raises InvalidRequest (E_WORLD_IDS_REQUIRED, E_WORLD_IDS)."""
     if not world_ids:
         raise _refused("E_WORLD_IDS_REQUIRED", "world_ids", "empty", "the world to evaluate the strategy in")
     if len(set(world_ids)) != len(world_ids) or len(world_ids) > WORLDS_MAX:

@@ -10,8 +10,9 @@ from functools import partial
 import pytest
 
 from controlbus.database import Database
-from gateway import store
+from gateway import releases, store
 from gateway.domain.submissions import State, strategy_id_of
+from gateway.instants import to_ns
 from gateway.store import Step, Submission
 from gateway.tables import OUTBOX
 from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, NotReady
@@ -137,6 +138,54 @@ async def test_cancel_takes_the_claim_away(db: Database) -> None:
     assert not await db.write(lambda conn: store.finish(conn, record, step, b""))
 
 
+async def taken_up(db: Database, at: datetime) -> releases.Release | None:
+    return await db.write(lambda conn: releases.take_up(conn, at, TTL))
+
+
+async def test_failed_submission_is_released(db: Database) -> None:
+    await accepted(db, submission())
+    record = await claimed(db)
+    assert record is not None
+    await db.write(lambda conn: store.finish(conn, record, Step(State.FAILED, "E_X", "worker", NOW), None))
+    release = await taken_up(db, NOW)
+    assert release is not None
+    assert release.actor == "ada"
+    await db.write(lambda conn: store.released(conn, release, NOW))
+    assert not (await db.read(lambda conn: store.get(conn, record.strategy_id))).release_pending
+    assert not await db.read(lambda conn: releases.any_due(conn, NOW + TTL))
+
+
+async def test_release_is_done_again_once_no_worker_can_bind_any_more(db: Database) -> None:
+    await accepted(db, submission())
+    record = await claimed(db)
+    assert record is not None
+    await db.write(lambda conn: store.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "bob", NOW)))
+    first = await taken_up(db, NOW)
+    assert first is not None
+    assert (first.actor, first.settle_at) == ("bob", NOW + TTL)
+    await db.write(lambda conn: store.released(conn, first, NOW))
+    assert (await db.read(lambda conn: store.get(conn, record.strategy_id))).release_pending
+    assert await taken_up(db, NOW) is None
+    await db.write(lambda conn: store.lost(conn, record, NOW))
+    second = await taken_up(db, NOW)
+    assert second is not None
+    await db.write(lambda conn: store.released(conn, second, NOW))
+    assert not (await db.read(lambda conn: store.get(conn, record.strategy_id))).release_pending
+
+
+async def test_release_that_ran_out_goes_to_another_and_the_first_changes_nothing_more(db: Database) -> None:
+    record = await accepted(db, submission())
+    await db.write(lambda conn: store.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "bob", NOW)))
+    first = await taken_up(db, NOW)
+    second = await taken_up(db, NOW + TTL)
+    assert first is not None
+    assert second is not None
+    await db.write(lambda conn: store.released(conn, first, NOW + TTL))
+    assert (await db.read(lambda conn: store.get(conn, record.strategy_id))).release_pending
+    await db.write(lambda conn: releases.again(conn, second, NOW + 2 * TTL, "away"))
+    assert await db.read(releases.pending) == 1
+
+
 async def test_pages_follow_each_other_without_gap(db: Database) -> None:
     for number in range(5):
         entry = submission(f"r{number}", dag=f"blake3:{number}")
@@ -146,7 +195,7 @@ async def test_pages_follow_each_other_without_gap(db: Database) -> None:
     before: tuple[int, str] | None = None
     while rows := await db.read(partial(store.page, world_id="w1", state=None, before=before, limit=2)):
         seen += [row.request_id for row in rows]
-        before = (store.to_ns(rows[-1].created_at), rows[-1].strategy_id)
+        before = (to_ns(rows[-1].created_at), rows[-1].strategy_id)
     assert len(seen) == 5
     assert len(set(seen)) == 5
 

@@ -19,7 +19,7 @@ from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
 from qmtl.rpc.auth import Role, file_token, user_token_path
-from qmtl.rpc.channel import connect
+from qmtl.rpc.channel import MeshChannel, connect
 from qmtl.wire.graph import node_to_proto
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1.service_pb2_grpc import WorldServiceStub
@@ -48,13 +48,18 @@ async def open_door(address: str, home: Path, *, token: str = "", role: Role = R
     """Stubs with a token given, or that of a role."""
     source = (lambda: token) if token else file_token(user_token_path(home, role))
     async with connect(address, user_token=source, default_timeout_s=30.0) as channel:
-        yield Door(
-            GatewayServiceStub(channel),
-            WorldServiceStub(channel),
-            DagManagerServiceStub(channel),
-            BrokerageServiceStub(channel),
-            DataServiceStub(channel),
-        )
+        yield door_over(channel)
+
+
+def door_over(channel: MeshChannel) -> Door:
+    """Stubs of the public services over a channel."""
+    return Door(
+        GatewayServiceStub(channel),
+        WorldServiceStub(channel),
+        DagManagerServiceStub(channel),
+        BrokerageServiceStub(channel),
+        DataServiceStub(channel),
+    )
 
 
 async def new_world(door: Door, *presets: str) -> str:

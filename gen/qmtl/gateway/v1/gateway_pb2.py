@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from qmtl.broker.v1 import broker_pb2 as qmtl_dot_broker_dot_v1_dot_broker__pb2
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.control.v1 import control_pb2 as qmtl_dot_control_dot_v1_dot_control__pb2
 from qmtl.dag.v1 import dag_pb2 as qmtl_dot_dag_dot_v1_dot_dag__pb2
 from qmtl.world.v1 import world_pb2 as qmtl_dot_world_dot_v1_dot_world__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dqmtl/gateway/v1/gateway.proto\x12\x0fqmtl.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1dqmtl/control/v1/control.proto\x1a\x15qmtl/dag/v1/dag.proto\x1a\x19qmtl/world/v1/world.proto\"\xdd\x01\n\x0cStrategyMeta\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12#\n\rversion_label\x18\x02 \x01(\tR\x0cversionLabel\x12\x16\n\x06\x63lient\x18\x03 \x01(\tR\x06\x63lient\x12\x41\n\x06labels\x18\x04 \x03(\x0b\x32).qmtl.gateway.v1.StrategyMeta.LabelsEntryR\x06labels\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xda\x01\n\x0c\x43omputeHints\x12J\n\x10\x65xecution_domain\x18\x01 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12/\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12\x1c\n\tpartition\x18\x03 \x01(\tR\tpartition\x12/\n\x13\x64\x61taset_fingerprint\x18\x04 \x01(\tR\x12\x64\x61tasetFingerprint\"\x92\x02\n\x0cWorldOutcome\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x38\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1e.qmtl.common.v1.ComputeContextR\x07\x63ontext\x12;\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\x12\x30\n\x07\x62inding\x18\x04 \x01(\x0b\x32\x16.qmtl.world.v1.BindingR\x07\x62inding\x12>\n\x0b\x61ssignments\x18\x05 \x03(\x0b\x32\x1c.qmtl.dag.v1.QueueAssignmentR\x0b\x61ssignments\"\xb2\x04\n\x08Strategy\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x31\n\x04meta\x18\x02 \x01(\x0b\x32\x1d.qmtl.gateway.v1.StrategyMetaR\x04meta\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12!\n\x0csubmitted_by\x18\x05 \x01(\tR\x0bsubmittedBy\x12\x39\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x1b\n\tworld_ids\x18\x08 \x03(\tR\x08worldIds\x12\x1d\n\ndag_digest\x18\t \x01(\tR\tdagDigest\x12\x14\n\x05nodes\x18\n \x01(\rR\x05nodes\x12\x39\n\x08outcomes\x18\x0b \x03(\x0b\x32\x1d.qmtl.gateway.v1.WorldOutcomeR\x08outcomes\x12\x1f\n\x0bsentinel_id\x18\x0c \x01(\tR\nsentinelId\x12!\n\x0cplan_version\x18\r \x01(\rR\x0bplanVersion\x12\x1a\n\x08revision\x18\x0e \x01(\x04R\x08revision\"\xc6\x01\n\x14StrategyHistoryEntry\x12\x1a\n\x08sequence\x18\x01 \x01(\x04R\x08sequence\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n\x05\x61\x63tor\x18\x04 \x01(\tR\x05\x61\x63tor\x12.\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\"\x80\x02\n\x15\x45ventStreamDescriptor\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\x12\x14\n\x05token\x18\x02 \x01(\tR\x05token\x12.\n\x06topics\x18\x03 \x03(\x0e\x32\x16.qmtl.gateway.v1.TopicR\x06topics\x12\x39\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12)\n\x10\x66\x61llback_address\x18\x05 \x01(\tR\x0f\x66\x61llbackAddress\x12!\n\x0cresume_token\x18\x06 \x01(\tR\x0bresumeToken\"\x8e\x01\n\x08Snapshot\x12,\n\x05topic\x18\x01 \x01(\x0e\x32\x16.qmtl.gateway.v1.TopicR\x05topic\x12\x35\n\x06states\x18\x02 \x03(\x0b\x32\x1d.qmtl.control.v1.ControlEventR\x06states\x12\x1d\n\nstate_hash\x18\x03 \x01(\tR\tstateHash\"f\n\nEventBatch\x12\x35\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.qmtl.control.v1.ControlEventR\x06\x65vents\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\"j\n\x08\x42ookmark\x12!\n\x0cresume_token\x18\x01 \x01(\tR\x0bresumeToken\x12;\n\x0bserver_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\"t\n\x06Notice\x12/\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.qmtl.gateway.v1.NoticeKindR\x04kind\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12\x16\n\x06\x64\x65tail\x18\x03 \x01(\tR\x06\x64\x65tail\"\xeb\x01\n\x05\x46rame\x12\x37\n\x08snapshot\x18\x01 \x01(\x0b\x32\x19.qmtl.gateway.v1.SnapshotH\x00R\x08snapshot\x12\x35\n\x06\x65vents\x18\x02 \x01(\x0b\x32\x1b.qmtl.gateway.v1.EventBatchH\x00R\x06\x65vents\x12\x37\n\x08\x62ookmark\x18\x03 \x01(\x0b\x32\x19.qmtl.gateway.v1.BookmarkH\x00R\x08\x62ookmark\x12\x31\n\x06notice\x18\x04 \x01(\x0b\x32\x17.qmtl.gateway.v1.NoticeH\x00R\x06noticeB\x06\n\x04\x62ody\"\xb5\x01\n\rProducerLease\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x14\n\x05\x65poch\x18\x02 \x01(\x04R\x05\x65poch\x12\x39\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1a\n\x08\x61\x63quired\x18\x04 \x01(\x08R\x08\x61\x63quired\x12\x16\n\x06holder\x18\x05 \x01(\tR\x06holder\"\xdc\x01\n\nGateStatus\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\x12\x14\n\x05\x65poch\x18\x03 \x01(\x04R\x05\x65poch\x12\x44\n\x0e\x65\x66\x66\x65\x63tive_mode\x18\x04 \x01(\x0e\x32\x1d.qmtl.common.v1.EffectiveModeR\reffectiveMode\x12#\n\rsession_valid\x18\x05 \x01(\x08R\x0csessionValid\x12\x16\n\x06\x64\x65tail\x18\x06 \x01(\tR\x06\x64\x65tail*\xa9\x01\n\x05Topic\x12\x15\n\x11TOPIC_UNSPECIFIED\x10\x00\x12\x14\n\x10TOPIC_ACTIVATION\x10\x01\x12\x10\n\x0cTOPIC_QUEUES\x10\x02\x12\x10\n\x0cTOPIC_POLICY\x10\x03\x12\x12\n\x0eTOPIC_STRATEGY\x10\x04\x12\x12\n\x0eTOPIC_SENTINEL\x10\x05\x12\x15\n\x11TOPIC_REBALANCING\x10\x06\x12\x10\n\x0cTOPIC_ORDERS\x10\x07*~\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16NOTICE_KIND_GOING_AWAY\x10\x01\x12\x17\n\x13NOTICE_KIND_LAGGING\x10\x02\x12\x1e\n\x1aNOTICE_KIND_RESUME_TOO_OLD\x10\x03*\xaf\x01\n\x10\x44\x65gradationLevel\x12!\n\x1d\x44\x45GRADATION_LEVEL_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45GRADATION_LEVEL_NORMAL\x10\x01\x12\x1d\n\x19\x44\x45GRADATION_LEVEL_PARTIAL\x10\x02\x12\x1d\n\x19\x44\x45GRADATION_LEVEL_MINIMAL\x10\x03\x12\x1c\n\x18\x44\x45GRADATION_LEVEL_STATIC\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dqmtl/gateway/v1/gateway.proto\x12\x0fqmtl.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/broker/v1/broker.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1dqmtl/control/v1/control.proto\x1a\x15qmtl/dag/v1/dag.proto\x1a\x19qmtl/world/v1/world.proto\"\xdd\x01\n\x0cStrategyMeta\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12#\n\rversion_label\x18\x02 \x01(\tR\x0cversionLabel\x12\x16\n\x06\x63lient\x18\x03 \x01(\tR\x06\x63lient\x12\x41\n\x06labels\x18\x04 \x03(\x0b\x32).qmtl.gateway.v1.StrategyMeta.LabelsEntryR\x06labels\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xda\x01\n\x0c\x43omputeHints\x12J\n\x10\x65xecution_domain\x18\x01 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12/\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12\x1c\n\tpartition\x18\x03 \x01(\tR\tpartition\x12/\n\x13\x64\x61taset_fingerprint\x18\x04 \x01(\tR\x12\x64\x61tasetFingerprint\"\x92\x02\n\x0cWorldOutcome\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x38\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1e.qmtl.common.v1.ComputeContextR\x07\x63ontext\x12;\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\x12\x30\n\x07\x62inding\x18\x04 \x01(\x0b\x32\x16.qmtl.world.v1.BindingR\x07\x62inding\x12>\n\x0b\x61ssignments\x18\x05 \x03(\x0b\x32\x1c.qmtl.dag.v1.QueueAssignmentR\x0b\x61ssignments\"\xdb\x04\n\x08Strategy\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x31\n\x04meta\x18\x02 \x01(\x0b\x32\x1d.qmtl.gateway.v1.StrategyMetaR\x04meta\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12!\n\x0csubmitted_by\x18\x05 \x01(\tR\x0bsubmittedBy\x12\x39\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x1b\n\tworld_ids\x18\x08 \x03(\tR\x08worldIds\x12\x1d\n\ndag_digest\x18\t \x01(\tR\tdagDigest\x12\x14\n\x05nodes\x18\n \x01(\rR\x05nodes\x12\x39\n\x08outcomes\x18\x0b \x03(\x0b\x32\x1d.qmtl.gateway.v1.WorldOutcomeR\x08outcomes\x12\x1f\n\x0bsentinel_id\x18\x0c \x01(\tR\nsentinelId\x12!\n\x0cplan_version\x18\r \x01(\rR\x0bplanVersion\x12\x1a\n\x08revision\x18\x0e \x01(\x04R\x08revision\x12\'\n\x0frelease_pending\x18\x0f \x01(\x08R\x0ereleasePending\"\xc6\x01\n\x14StrategyHistoryEntry\x12\x1a\n\x08sequence\x18\x01 \x01(\x04R\x08sequence\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n\x05\x61\x63tor\x18\x04 \x01(\tR\x05\x61\x63tor\x12.\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\"\x80\x02\n\x15\x45ventStreamDescriptor\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\x12\x14\n\x05token\x18\x02 \x01(\tR\x05token\x12.\n\x06topics\x18\x03 \x03(\x0e\x32\x16.qmtl.gateway.v1.TopicR\x06topics\x12\x39\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12)\n\x10\x66\x61llback_address\x18\x05 \x01(\tR\x0f\x66\x61llbackAddress\x12!\n\x0cresume_token\x18\x06 \x01(\tR\x0bresumeToken\"\xc3\x01\n\x08Snapshot\x12,\n\x05topic\x18\x01 \x01(\x0e\x32\x16.qmtl.gateway.v1.TopicR\x05topic\x12\x35\n\x06states\x18\x02 \x03(\x0b\x32\x1d.qmtl.control.v1.ControlEventR\x06states\x12\x1d\n\nstate_hash\x18\x03 \x01(\tR\tstateHash\x12\x33\n\x06orders\x18\x04 \x03(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06orders\"\xa5\x01\n\nEventBatch\x12\x35\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.qmtl.control.v1.ControlEventR\x06\x65vents\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12=\n\x0corder_events\x18\x03 \x03(\x0b\x32\x1a.qmtl.broker.v1.OrderEventR\x0borderEvents\"j\n\x08\x42ookmark\x12!\n\x0cresume_token\x18\x01 \x01(\tR\x0bresumeToken\x12;\n\x0bserver_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\"t\n\x06Notice\x12/\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.qmtl.gateway.v1.NoticeKindR\x04kind\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12\x16\n\x06\x64\x65tail\x18\x03 \x01(\tR\x06\x64\x65tail\"\xeb\x01\n\x05\x46rame\x12\x37\n\x08snapshot\x18\x01 \x01(\x0b\x32\x19.qmtl.gateway.v1.SnapshotH\x00R\x08snapshot\x12\x35\n\x06\x65vents\x18\x02 \x01(\x0b\x32\x1b.qmtl.gateway.v1.EventBatchH\x00R\x06\x65vents\x12\x37\n\x08\x62ookmark\x18\x03 \x01(\x0b\x32\x19.qmtl.gateway.v1.BookmarkH\x00R\x08\x62ookmark\x12\x31\n\x06notice\x18\x04 \x01(\x0b\x32\x17.qmtl.gateway.v1.NoticeH\x00R\x06noticeB\x06\n\x04\x62ody\"\xb5\x01\n\rProducerLease\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x14\n\x05\x65poch\x18\x02 \x01(\x04R\x05\x65poch\x12\x39\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1a\n\x08\x61\x63quired\x18\x04 \x01(\x08R\x08\x61\x63quired\x12\x16\n\x06holder\x18\x05 \x01(\tR\x06holder\"\xdc\x01\n\nGateStatus\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\x12\x14\n\x05\x65poch\x18\x03 \x01(\x04R\x05\x65poch\x12\x44\n\x0e\x65\x66\x66\x65\x63tive_mode\x18\x04 \x01(\x0e\x32\x1d.qmtl.common.v1.EffectiveModeR\reffectiveMode\x12#\n\rsession_valid\x18\x05 \x01(\x08R\x0csessionValid\x12\x16\n\x06\x64\x65tail\x18\x06 \x01(\tR\x06\x64\x65tail*\xa9\x01\n\x05Topic\x12\x15\n\x11TOPIC_UNSPECIFIED\x10\x00\x12\x14\n\x10TOPIC_ACTIVATION\x10\x01\x12\x10\n\x0cTOPIC_QUEUES\x10\x02\x12\x10\n\x0cTOPIC_POLICY\x10\x03\x12\x12\n\x0eTOPIC_STRATEGY\x10\x04\x12\x12\n\x0eTOPIC_SENTINEL\x10\x05\x12\x15\n\x11TOPIC_REBALANCING\x10\x06\x12\x10\n\x0cTOPIC_ORDERS\x10\x07*~\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16NOTICE_KIND_GOING_AWAY\x10\x01\x12\x17\n\x13NOTICE_KIND_LAGGING\x10\x02\x12\x1e\n\x1aNOTICE_KIND_RESUME_TOO_OLD\x10\x03*\xaf\x01\n\x10\x44\x65gradationLevel\x12!\n\x1d\x44\x45GRADATION_LEVEL_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45GRADATION_LEVEL_NORMAL\x10\x01\x12\x1d\n\x19\x44\x45GRADATION_LEVEL_PARTIAL\x10\x02\x12\x1d\n\x19\x44\x45GRADATION_LEVEL_MINIMAL\x10\x03\x12\x1c\n\x18\x44\x45GRADATION_LEVEL_STATIC\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,38 +39,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STRATEGYMETA_LABELSENTRY']._loaded_options = None
   _globals['_STRATEGYMETA_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_TOPIC']._serialized_start=3061
-  _globals['_TOPIC']._serialized_end=3230
-  _globals['_NOTICEKIND']._serialized_start=3232
-  _globals['_NOTICEKIND']._serialized_end=3358
-  _globals['_DEGRADATIONLEVEL']._serialized_start=3361
-  _globals['_DEGRADATIONLEVEL']._serialized_end=3536
-  _globals['_STRATEGYMETA']._serialized_start=194
-  _globals['_STRATEGYMETA']._serialized_end=415
-  _globals['_STRATEGYMETA_LABELSENTRY']._serialized_start=358
-  _globals['_STRATEGYMETA_LABELSENTRY']._serialized_end=415
-  _globals['_COMPUTEHINTS']._serialized_start=418
-  _globals['_COMPUTEHINTS']._serialized_end=636
-  _globals['_WORLDOUTCOME']._serialized_start=639
-  _globals['_WORLDOUTCOME']._serialized_end=913
-  _globals['_STRATEGY']._serialized_start=916
-  _globals['_STRATEGY']._serialized_end=1478
-  _globals['_STRATEGYHISTORYENTRY']._serialized_start=1481
-  _globals['_STRATEGYHISTORYENTRY']._serialized_end=1679
-  _globals['_EVENTSTREAMDESCRIPTOR']._serialized_start=1682
-  _globals['_EVENTSTREAMDESCRIPTOR']._serialized_end=1938
-  _globals['_SNAPSHOT']._serialized_start=1941
-  _globals['_SNAPSHOT']._serialized_end=2083
-  _globals['_EVENTBATCH']._serialized_start=2085
-  _globals['_EVENTBATCH']._serialized_end=2187
-  _globals['_BOOKMARK']._serialized_start=2189
-  _globals['_BOOKMARK']._serialized_end=2295
-  _globals['_NOTICE']._serialized_start=2297
-  _globals['_NOTICE']._serialized_end=2413
-  _globals['_FRAME']._serialized_start=2416
-  _globals['_FRAME']._serialized_end=2651
-  _globals['_PRODUCERLEASE']._serialized_start=2654
-  _globals['_PRODUCERLEASE']._serialized_end=2835
-  _globals['_GATESTATUS']._serialized_start=2838
-  _globals['_GATESTATUS']._serialized_end=3058
+  _globals['_TOPIC']._serialized_start=3248
+  _globals['_TOPIC']._serialized_end=3417
+  _globals['_NOTICEKIND']._serialized_start=3419
+  _globals['_NOTICEKIND']._serialized_end=3545
+  _globals['_DEGRADATIONLEVEL']._serialized_start=3548
+  _globals['_DEGRADATIONLEVEL']._serialized_end=3723
+  _globals['_STRATEGYMETA']._serialized_start=223
+  _globals['_STRATEGYMETA']._serialized_end=444
+  _globals['_STRATEGYMETA_LABELSENTRY']._serialized_start=387
+  _globals['_STRATEGYMETA_LABELSENTRY']._serialized_end=444
+  _globals['_COMPUTEHINTS']._serialized_start=447
+  _globals['_COMPUTEHINTS']._serialized_end=665
+  _globals['_WORLDOUTCOME']._serialized_start=668
+  _globals['_WORLDOUTCOME']._serialized_end=942
+  _globals['_STRATEGY']._serialized_start=945
+  _globals['_STRATEGY']._serialized_end=1548
+  _globals['_STRATEGYHISTORYENTRY']._serialized_start=1551
+  _globals['_STRATEGYHISTORYENTRY']._serialized_end=1749
+  _globals['_EVENTSTREAMDESCRIPTOR']._serialized_start=1752
+  _globals['_EVENTSTREAMDESCRIPTOR']._serialized_end=2008
+  _globals['_SNAPSHOT']._serialized_start=2011
+  _globals['_SNAPSHOT']._serialized_end=2206
+  _globals['_EVENTBATCH']._serialized_start=2209
+  _globals['_EVENTBATCH']._serialized_end=2374
+  _globals['_BOOKMARK']._serialized_start=2376
+  _globals['_BOOKMARK']._serialized_end=2482
+  _globals['_NOTICE']._serialized_start=2484
+  _globals['_NOTICE']._serialized_end=2600
+  _globals['_FRAME']._serialized_start=2603
+  _globals['_FRAME']._serialized_end=2838
+  _globals['_PRODUCERLEASE']._serialized_start=2841
+  _globals['_PRODUCERLEASE']._serialized_end=3022
+  _globals['_GATESTATUS']._serialized_start=3025
+  _globals['_GATESTATUS']._serialized_end=3245
 # @@protoc_insertion_point(module_scope)

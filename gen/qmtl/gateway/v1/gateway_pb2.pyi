@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from qmtl.broker.v1 import broker_pb2 as _broker_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.control.v1 import control_pb2 as _control_pb2
 from qmtl.dag.v1 import dag_pb2 as _dag_pb2
@@ -103,7 +104,7 @@ class WorldOutcome(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., decision: _Optional[_Union[_world_pb2.DecisionEnvelope, _Mapping]] = ..., binding: _Optional[_Union[_world_pb2.Binding, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[_dag_pb2.QueueAssignment, _Mapping]]] = ...) -> None: ...
 
 class Strategy(_message.Message):
-    __slots__ = ("strategy_id", "meta", "state", "reason", "submitted_by", "created_at", "updated_at", "world_ids", "dag_digest", "nodes", "outcomes", "sentinel_id", "plan_version", "revision")
+    __slots__ = ("strategy_id", "meta", "state", "reason", "submitted_by", "created_at", "updated_at", "world_ids", "dag_digest", "nodes", "outcomes", "sentinel_id", "plan_version", "revision", "release_pending")
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     META_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -118,6 +119,7 @@ class Strategy(_message.Message):
     SENTINEL_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_VERSION_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_PENDING_FIELD_NUMBER: _ClassVar[int]
     strategy_id: str
     meta: StrategyMeta
     state: _control_pb2.StrategyState
@@ -132,7 +134,8 @@ class Strategy(_message.Message):
     sentinel_id: str
     plan_version: int
     revision: int
-    def __init__(self, strategy_id: _Optional[str] = ..., meta: _Optional[_Union[StrategyMeta, _Mapping]] = ..., state: _Optional[_Union[_control_pb2.StrategyState, str]] = ..., reason: _Optional[str] = ..., submitted_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., world_ids: _Optional[_Iterable[str]] = ..., dag_digest: _Optional[str] = ..., nodes: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[WorldOutcome, _Mapping]]] = ..., sentinel_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
+    release_pending: bool
+    def __init__(self, strategy_id: _Optional[str] = ..., meta: _Optional[_Union[StrategyMeta, _Mapping]] = ..., state: _Optional[_Union[_control_pb2.StrategyState, str]] = ..., reason: _Optional[str] = ..., submitted_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., world_ids: _Optional[_Iterable[str]] = ..., dag_digest: _Optional[str] = ..., nodes: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[WorldOutcome, _Mapping]]] = ..., sentinel_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., revision: _Optional[int] = ..., release_pending: _Optional[bool] = ...) -> None: ...
 
 class StrategyHistoryEntry(_message.Message):
     __slots__ = ("sequence", "state", "reason", "actor", "time")
@@ -165,22 +168,26 @@ class EventStreamDescriptor(_message.Message):
     def __init__(self, address: _Optional[str] = ..., token: _Optional[str] = ..., topics: _Optional[_Iterable[_Union[Topic, str]]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fallback_address: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class Snapshot(_message.Message):
-    __slots__ = ("topic", "states", "state_hash")
+    __slots__ = ("topic", "states", "state_hash", "orders")
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
     STATE_HASH_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
     topic: Topic
     states: _containers.RepeatedCompositeFieldContainer[_control_pb2.ControlEvent]
     state_hash: str
-    def __init__(self, topic: _Optional[_Union[Topic, str]] = ..., states: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ..., state_hash: _Optional[str] = ...) -> None: ...
+    orders: _containers.RepeatedCompositeFieldContainer[_broker_pb2.OrderStatus]
+    def __init__(self, topic: _Optional[_Union[Topic, str]] = ..., states: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ..., state_hash: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_broker_pb2.OrderStatus, _Mapping]]] = ...) -> None: ...
 
 class EventBatch(_message.Message):
-    __slots__ = ("events", "resume_token")
+    __slots__ = ("events", "resume_token", "order_events")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ORDER_EVENTS_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_control_pb2.ControlEvent]
     resume_token: str
-    def __init__(self, events: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ..., resume_token: _Optional[str] = ...) -> None: ...
+    order_events: _containers.RepeatedCompositeFieldContainer[_broker_pb2.OrderEvent]
+    def __init__(self, events: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ..., resume_token: _Optional[str] = ..., order_events: _Optional[_Iterable[_Union[_broker_pb2.OrderEvent, _Mapping]]] = ...) -> None: ...
 
 class Bookmark(_message.Message):
     __slots__ = ("resume_token", "server_time")

@@ -200,7 +200,8 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelStrategy(self, request, context):
-        """Cancels a strategy: unbinds it, which deactivates it first, and releases its plan. Idempotent. Needs operator.
+        """Cancels a strategy: unbinds it, which deactivates it first, and releases its plan. Idempotent. Needs operator. What
+        cannot be undone now, because a service is away, is undone later: the reply says release_pending.
 
         Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_STRATEGY_FAILED).
         """

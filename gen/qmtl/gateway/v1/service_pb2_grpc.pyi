@@ -54,7 +54,8 @@ class GatewayServiceStub:
     ListStrategies: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListStrategiesRequest, _service_pb2.ListStrategiesResponse]
     """Strategies of a world or all the caller may see, newest first. Errors: INVALID_ARGUMENT for a bad page token."""
     CancelStrategy: _grpc.UnaryUnaryMultiCallable[_service_pb2.CancelStrategyRequest, _service_pb2.CancelStrategyResponse]
-    """Cancels a strategy: unbinds it, which deactivates it first, and releases its plan. Idempotent. Needs operator.
+    """Cancels a strategy: unbinds it, which deactivates it first, and releases its plan. Idempotent. Needs operator. What
+    cannot be undone now, because a service is away, is undone later: the reply says release_pending.
 
     Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_STRATEGY_FAILED).
     """
@@ -143,7 +144,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     ListStrategies: _aio.UnaryUnaryMultiCallable[_service_pb2.ListStrategiesRequest, _service_pb2.ListStrategiesResponse]  # type: ignore[assignment]
     """Strategies of a world or all the caller may see, newest first. Errors: INVALID_ARGUMENT for a bad page token."""
     CancelStrategy: _aio.UnaryUnaryMultiCallable[_service_pb2.CancelStrategyRequest, _service_pb2.CancelStrategyResponse]  # type: ignore[assignment]
-    """Cancels a strategy: unbinds it, which deactivates it first, and releases its plan. Idempotent. Needs operator.
+    """Cancels a strategy: unbinds it, which deactivates it first, and releases its plan. Idempotent. Needs operator. What
+    cannot be undone now, because a service is away, is undone later: the reply says release_pending.
 
     Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_STRATEGY_FAILED).
     """
@@ -265,7 +267,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.CancelStrategyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.CancelStrategyResponse, _abc.Awaitable[_service_pb2.CancelStrategyResponse]]:
-        """Cancels a strategy: unbinds it, which deactivates it first, and releases its plan. Idempotent. Needs operator.
+        """Cancels a strategy: unbinds it, which deactivates it first, and releases its plan. Idempotent. Needs operator. What
+        cannot be undone now, because a service is away, is undone later: the reply says release_pending.
 
         Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_STRATEGY_FAILED).
         """

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.estate import Estate, running_estate
+
+
+@pytest.fixture
+async def estate(tmp_path: Path, nats_url: str) -> AsyncIterator[Estate]:
+    """A gateway with its peers, all running."""
+    async with running_estate(tmp_path, nats_url) as estate:
+        yield estate

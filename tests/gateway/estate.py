@@ -1,0 +1,199 @@
+"""A gateway as it runs, with its real peers: worldservice, dagmanager and brokerage composed in this process.
+
+Real gRPC on loopback, real NATS, real stores. Each service can be taken away and brought back on its address, and the
+gateway's clock can jump, as it does when a machine slept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import brokerage.__main__ as brokerage
+import brokerage.config as brokerageconfig
+import dagmanager.__main__ as dagmanager
+import dagmanager.config as dagmanagerconfig
+import gateway.__main__ as gateway
+import gateway.config as gatewayconfig
+import worldservice.__main__ as worldservice
+import worldservice.config as worldserviceconfig
+from qmtl.core.clock import SystemClock
+from qmtl.core.settings import MeshSettings, ServiceSettings
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.rpc.auth import Role, ensure_dev_keys, ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.channel import MeshChannel, connect
+from qmtl.rpc.run import Runtime
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.mesh.door import Door, door_over, source_node, submission
+from tests.support.nats import free_port
+from tests.support.waiting import eventually
+from tests.worldservice.estate import evaluation_at, raising
+from tests.worldservice.samples import DOCUMENT
+
+COMPOSED: Mapping[str, tuple[Callable[[Runtime, Any], Awaitable[None]], type[ServiceSettings]]] = {
+    "worldservice": (worldservice.compose, worldserviceconfig.Settings),
+    "dagmanager": (dagmanager.compose, dagmanagerconfig.Settings),
+    "brokerage": (brokerage.compose, brokerageconfig.Settings),
+    "gateway": (gateway.compose, gatewayconfig.Settings),
+}
+
+
+class SuspendableClock(SystemClock):
+    """The machine's clocks, plus the time it is told to have slept."""
+
+    def __init__(self) -> None:
+        self.slept_s = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.slept_s)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.slept_s
+
+
+class Estate:
+    """The running services, by name; "gateway-2" is a second gateway on the same submissions database."""
+
+    def __init__(self, home: Path, nats_url: str, stack: AsyncExitStack, gateway: Mapping[str, object]) -> None:
+        self.home = home
+        self.stack = stack
+        self.clock = SuspendableClock()
+        names = (*COMPOSED, "seamless", "controlbus")
+        self.addresses = {name: f"127.0.0.1:{free_port()}" for name in names}
+        self.mesh = MeshSettings(home=home, nats_url=nats_url, addresses=self.addresses)
+        self._gateway = dict(gateway)
+        self._running: dict[str, tuple[Runtime, asyncio.Task[None]]] = {}
+        self._places = {name: self.addresses[name] for name in COMPOSED}
+
+    async def start(self, name: str) -> None:
+        """Compose a service on its address and wait until it listens."""
+        service = name.partition("-")[0]
+        self._places.setdefault(name, f"127.0.0.1:{free_port()}")
+        compose, cls = COMPOSED[service]
+        own = self._gateway if service == "gateway" else {}
+        given = {"service": service, "mesh": self.mesh, "bind": self._places[name], "metrics_port": 0, **own}
+        settings = cls.model_validate(given)
+        runtime = Runtime(settings, service, self.clock if service == "gateway" else SystemClock())
+        task = asyncio.ensure_future(runtime.run(_coroutine(compose(runtime, settings))))
+        self._running[name] = (runtime, task)
+        await eventually(lambda: self._listens(name, task))
+
+    async def stop(self, name: str) -> None:
+        """Stop a service as SIGTERM does."""
+        runtime, task = self._running.pop(name)
+        runtime.stop()
+        await task
+        await runtime.close()
+
+    async def stop_all(self) -> None:
+        for name in reversed(list(self._running)):
+            await self.stop(name)
+
+    async def door(
+        self, role: Role = Role.OWNER, subject: str = "ann", worlds: Sequence[str] | None = None, at: str = "gateway"
+    ) -> Door:
+        """Stubs of a user on a gateway."""
+        token = mint_user_token(self.home, role, subject, worlds)
+        return door_over(await self.channel(at, token))
+
+    async def channel(self, at: str = "gateway", token: str = "", service: str = "") -> MeshChannel:
+        """A channel with a user's token, a service's, or none."""
+        as_service = mint_service_token(self.home, service) if service else ""
+        channel = connect(
+            self._places[at],
+            user_token=(lambda: token) if token else None,
+            service_token=(lambda: as_service) if as_service else None,
+        )
+        return await self.stack.enter_async_context(channel)
+
+    async def _listens(self, name: str, task: asyncio.Future[None]) -> bool:
+        if task.done():
+            task.result()
+        host, port = self._places[name].split(":")
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+
+async def _coroutine(work: Awaitable[None]) -> None:
+    await work
+
+
+@asynccontextmanager
+async def running_estate(home: Path, nats_url: str, **gateway: object) -> AsyncIterator[Estate]:
+    """All services up; `gateway` are settings of the gateways."""
+    ensure_dev_keys(home)
+    for service in COMPOSED:
+        ensure_service_token(home, service)
+    async with AsyncExitStack() as stack:
+        estate = Estate(home, nats_url, stack, gateway)
+        stack.push_async_callback(estate.stop_all)
+        for name in COMPOSED:
+            await estate.start(name)
+        door = await estate.door()
+        await eventually(lambda: gates_hold(door))
+        yield estate
+
+
+async def gates_hold(door: Door) -> bool:
+    """Whether the gateway has seen what an order needs."""
+    level = (await door.gateway.GetStatus(servicepb.GetStatusRequest())).level
+    return level in (gatewaypb.DEGRADATION_LEVEL_NORMAL, gatewaypb.DEGRADATION_LEVEL_PARTIAL)
+
+
+async def make_world(door: Door) -> str:
+    """A world without data presets, so that nothing of seamless is asked."""
+    world_id = f"w-{uuid.uuid4().hex[:12]}"
+    await door.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id))
+    put = worldservicepb.PutPolicyRequest(world_id=world_id, document=DOCUMENT, make_default=True)
+    await door.world.PutPolicy(put)
+    return world_id
+
+
+def request_for(world_id: str, symbol: str = "BTC-USD", request_id: str = "") -> servicepb.SubmitStrategyRequest:
+    """A submission of one source node of its own."""
+    return submission(world_id, [source_node(symbol)], request_id)
+
+
+async def submitted(door: Door, world_id: str, symbol: str = "BTC-USD") -> gatewaypb.Strategy:
+    """A strategy that is COMPLETED."""
+    strategy = (await door.gateway.SubmitStrategy(request_for(world_id, symbol))).strategy
+    return await settled(door, strategy.strategy_id)
+
+
+async def settled(door: Door, strategy_id: str) -> gatewaypb.Strategy:
+    """The strategy once it is settled."""
+    last = gatewaypb.Strategy()
+    async for reply in door.gateway.WatchStrategy(servicepb.WatchStrategyRequest(strategy_id=strategy_id), timeout=30):
+        last = reply.strategy
+    return last
+
+
+async def bound(door: Door, world_id: str) -> list[str]:
+    """Names of the strategies bound to a world."""
+    found = (await door.world.ListBindings(worldservicepb.ListBindingsRequest(world_id=world_id))).bindings
+    return [one.strategy_id for one in found if one.state == worldpb.BINDING_STATE_ACTIVE]
+
+
+async def live_worlds(door: Door, strategy_id: str) -> list[str]:
+    """Worlds whose reference to the strategy's newest plan is not released."""
+    plans = (await door.dag.ListPlans(dagservicepb.ListPlansRequest(strategy_id=strategy_id))).plans
+    return sorted({world for plan in plans for world in plan.live_worlds})
+
+
+async def trading(door: Door, world_id: str, *strategies: str) -> None:
+    """Strategies that passed and may trade long on paper."""
+    for strategy_id in strategies:
+        await door.world.Evaluate(evaluation_at(datetime.now(UTC), world_id, strategy_id, f"run-{strategy_id}"))
+        await door.world.SetActivation(raising(world_id, strategy_id))
