@@ -23,7 +23,8 @@ from qmtl.world.v1 import world_pb2 as worldpb
 from tests.controlbus.states import publish
 from tests.support.nats import NatsServer
 
-SCOPE = Scope("ada", "w", "", (gatewaypb.TOPIC_ACTIVATION,))
+ACTIVATION = Scope("ada", "w", "", (gatewaypb.TOPIC_ACTIVATION,))
+POLICY = Scope("ada", "w", "", (gatewaypb.TOPIC_POLICY,))
 
 
 class World:
@@ -48,12 +49,12 @@ async def doors(bus: Bus, tmp_path: Path) -> AsyncIterator[StreamDoors]:
     await database.close()
 
 
-async def kinds(doors: StreamDoors, resume_token: str, count: int) -> list[str]:
-    """What the first frames of a subscription are."""
+async def kinds(doors: StreamDoors, scope: Scope, place: int, count: int) -> list[str]:
+    """What the first frames of a subscription are that goes on from a place."""
     found: list[str] = []
     async with (
         asyncio.timeout(10),
-        aclosing(frames(doors, SCOPE, resume_token, asyncio.Event())) as following,
+        aclosing(frames(doors, scope, doors.keys.resume_token(scope, place), asyncio.Event())) as following,
     ):
         async for frame in following:
             (field, _), *_ = frame.ListFields()
@@ -67,11 +68,11 @@ async def test_a_place_that_is_no_longer_kept_is_told_and_a_snapshot_follows(doo
     for revision in range(1, 6):
         await publish(doors.bus, "w", revision)
     await doors.bus.link.js.purge_stream("CONTROL", seq=4)
-    found = await kinds(doors, doors.keys.resume_token(SCOPE, 1), 4)
+    found = await kinds(doors, ACTIVATION, 1, 4)
     assert found == ["bookmark", "notice", "snapshot", "bookmark"]
 
 
 async def test_a_place_that_is_kept_goes_on_without_a_snapshot(doors: StreamDoors) -> None:
     for revision in range(1, 6):
         await publish(doors.bus, "w", revision)
-    assert await kinds(doors, doors.keys.resume_token(SCOPE, 3), 2) == ["bookmark", "events"]
+    assert await kinds(doors, POLICY, 3, 2) == ["bookmark", "events"]
