@@ -112,6 +112,14 @@ def test_late_bars_are_dropped_or_put_aside() -> None:
         assert len(engine.late) == kept
 
 
+def test_a_bar_behind_the_watermark_is_late_even_where_none_was_released() -> None:
+    source = StreamInput("BTC-USD", allowed_lateness="15m", late=Late.SIDE_OUTPUT)
+    engine = StreamEngine(build_dag([source]))
+    for k in (1, 5, 3):
+        engine.push(source, START_NS + k * STEP_NS, [1.0, 1.0, 1.0, 1.0, 1.0])
+    assert [late.time_ns for late in engine.late] == [START_NS + 3 * STEP_NS]
+
+
 def test_without_lateness_a_repeated_bar_is_late() -> None:
     engine = StreamEngine(build_dag([ta.sma(BTC, 1)]))
     bar = [1.0, 1.0, 1.0, 1.0, 1.0]

@@ -71,6 +71,18 @@ def test_saved_state_continues_exactly(vertex: FoldNode, data: st.DataObject) ->
     assert np.array(rest.state).tobytes() == np.array(whole.state).tobytes()
 
 
+@pytest.mark.parametrize("period", [2, 5, 8])
+@given(data=st.data())
+@COMMON
+def test_a_window_does_not_depend_on_where_history_began(period: int, data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.floats(-1e12, 1e12), min_size=period + 1, max_size=40))
+    cut = data.draw(st.integers(0, len(rows) - period - 1))
+    xs = np.array(rows).reshape(len(rows), 1)
+    for vertex in (ta.sma(PRICE, period), ta.zscore(PRICE, period), ta.rolling_vol(PRICE, period)):
+        whole, later = run_batch(vertex.fold, xs).rows[-1], run_batch(vertex.fold, xs[cut:]).rows[-1]
+        assert whole.tobytes() == later.tobytes()
+
+
 @pytest.mark.parametrize("vertex", BUILT_INS, ids=lambda v: v.name)
 def test_first_value_comes_exactly_at_warm_up(vertex: FoldNode) -> None:
     xs = np.linspace(1.0, 9.0, 40 * vertex.fold.inputs).reshape(40, vertex.fold.inputs)

@@ -12,6 +12,7 @@ from qmtl.core.errors import NotReady
 from qmtl.sdk import FillEvent, Signal, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.bars import to_datetime
+from qmtl.sdk.batch import run_batch
 from qmtl.sdk.client import Line
 from qmtl.sdk.session import PaperTerms, trade
 from qmtl.sdk.strategy import assemble
@@ -124,6 +125,31 @@ async def test_a_late_joiner_sends_no_order_for_bars_that_were_played_before_it_
     assert decided
     assert min(decided) > BARS.close_ns[620]
     assert len(result.bars) == len(BARS) - START
+
+
+async def test_a_session_taken_up_again_catches_up_with_a_target_nobody_acted_on() -> None:
+    for stop in range(505, 600):  # a bar at which the strategy wants to be long
+        if wants_long(stop):
+            break
+    mesh = await active_mesh()
+    strategy_id = next(iter(mesh.live.values())).strategy_id
+    mesh.activate(strategy_id, freeze=True)
+    await run(mesh, until=to_datetime(int(BARS.close_ns[stop])))
+    assert not mesh.orders
+    mesh.orders["old"] = brokerpb.OrderStatus(order=brokerpb.Order(client_order_id="old", symbol="BTC-USD"))
+    mesh.activate(strategy_id)
+    await run(mesh)
+    first = min(s.order.decided_at.seconds for key, s in mesh.orders.items() if key != "old")
+    assert first == int(BARS.close_ns[stop + 1]) // 10**9
+
+
+def wants_long(at: int) -> bool:
+    """Whether the target is long on a bar and on the next."""
+    dag = assemble(Cross()).dag
+    target = next(vertex for vertex in dag.nodes if vertex.spec.node_type == "decision.position_target")
+    series = run_batch(dag, BARS)[target]
+    wanted = dict(zip(series.time_ns.tolist(), series.rows[:, 0].tolist(), strict=True))
+    return all(wanted[int(BARS.close_ns[at + k])] > 0.0 for k in (0, 1))
 
 
 async def test_frozen_means_no_order_and_thawed_means_catching_up() -> None:
