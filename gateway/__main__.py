@@ -64,6 +64,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     runtime.background("workers", Workers(db, peers, runtime.clock, worker).run())
     runtime.background("releaser", Releaser(db, peers, runtime.clock).run())
     runtime.background("gates", gates.run())
+    runtime.background("gate-acks", gates.run_acks())
     runtime.background("gate-events", follow_activations(bus, gates))
     runtime.background("probes", probes.run())
     try:

@@ -17,7 +17,7 @@ from gateway.peers import Peers
 from gateway.wire import gate_from_proto
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import Clock
-from qmtl.core.errors import InvalidRequest, NotFound, NotReady, QmtlError
+from qmtl.core.errors import DeadlineExceeded, Exhausted, InvalidRequest, NotFound, NotReady, QmtlError, Unavailable
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.wire.words import MODE_NUMBERS
 from qmtl.world.v1 import service_pb2 as worldservicepb
@@ -43,6 +43,8 @@ class Gates:
         self._revisions: dict[str, int] = {}  # as worldservice counts them, also of activations we cannot read
         self._renewing = asyncio.Lock()
         self._hurry = asyncio.Event()
+        self._unacked: dict[str, worldservicepb.AckActivationRequest] = {}  # the newest of each world
+        self._to_ack = asyncio.Event()
 
     @property
     def session_valid(self) -> bool:
@@ -90,6 +92,18 @@ class Gates:
             self._accept(answer.activations)
             self._trust(sent, answer.session)
 
+    async def run_acks(self) -> None:
+        """For ever: tell worldservice of what was applied and asks for it, again until it has heard."""
+        while True:
+            await self._to_ack.wait()
+            self._to_ack.clear()
+            for world_id, request in tuple(self._unacked.items()):
+                if await self._ack(request) and self._unacked.get(world_id) is request:
+                    del self._unacked[world_id]
+            if self._unacked:
+                self._to_ack.set()
+                await self._clock.sleep(RETRY_S)
+
     def on_event(self, event: controlpb.ControlEvent) -> None:
         """Apply a change that follows on ours at once; anything else makes us ask."""
         activation = event.activation_updated.activation
@@ -113,6 +127,17 @@ class Gates:
             for gate in self._gates.values()
         ]
 
+    async def _ack(self, request: worldservicepb.AckActivationRequest) -> bool:
+        """Whether the matter is settled. A session worldservice does not know is opened anew, and all comes again."""
+        try:
+            await self._peers.world.AckActivation(request, timeout=self._ttl_s or RETRY_S)
+        except (Unavailable, DeadlineExceeded, Exhausted) as error:
+            log.warning("ack_waits", world_id=request.world_id, reason=error.reason)
+            return False
+        except QmtlError as error:
+            log.warning("ack_refused", world_id=request.world_id, reason=error.reason, error=error.message)
+        return True
+
     async def _open(self, sent: float) -> None:
         request = worldservicepb.OpenGateSessionRequest(gateway_id=self.gateway_id, boot_id=self.boot_id)
         answer = await self._peers.world.OpenGateSession(request, timeout=5.0)
@@ -134,6 +159,12 @@ class Gates:
                 # an activation this build cannot read shuts the world's gate
                 self._gates.pop(world_id, None)
                 log.error("activation_unreadable", world_id=world_id, reason=error.reason, error=error.message)
+            if activation.requires_ack:
+                self._unacked[world_id] = worldservicepb.AckActivationRequest(
+                    world_id=world_id, run_id=activation.run_id, sequence=activation.sequence,
+                    gateway_id=self.gateway_id, boot_id=self.boot_id,
+                )  # fmt: skip
+                self._to_ack.set()
 
     def _trust(self, sent: float, session: worldpb.GateSession) -> None:
         self._ttl_s = session.ttl.ToTimedelta().total_seconds()
