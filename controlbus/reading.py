@@ -1,4 +1,4 @@
-"""Reading the CONTROL stream in order from a position, across reconnects, without acknowledgements.
+"""Reading a stream, CONTROL unless named, in order from a position, across reconnects, without acknowledgements.
 
 For followers and for `Tail`. Lost deliveries show as a gap in the consumer's own sequence and are read again. When the
 stream no longer keeps what comes after the position, TooOld says so: it is never skipped silently.
@@ -6,7 +6,7 @@ stream no longer keeps what comes after the position, TooOld says so: it is neve
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,9 +54,9 @@ class TooOld(OutOfRange):
         )
 
 
-async def control_info(link: Link) -> StreamInfo:
-    """The CONTROL stream as it is now. Raises Unavailable."""
-    return await link.ask(link.js.stream_info(CONTROL.name))
+async def control_info(link: Link, stream: str = CONTROL.name) -> StreamInfo:
+    """The stream as it is now. Raises Unavailable."""
+    return await link.ask(link.js.stream_info(stream))
 
 
 def check_kept(position: int, state: StreamState) -> None:
@@ -65,22 +65,24 @@ def check_kept(position: int, state: StreamState) -> None:
         raise TooOld(position, state.first_seq, state.last_seq)
 
 
-async def read(link: Link, filters: Sequence[str], start: Start) -> AsyncGenerator[tuple[int, Msg], None]:
+async def read(
+    link: Link, filters: Sequence[str], start: Start, stream: str = CONTROL.name
+) -> AsyncGenerator[tuple[int, Msg], None]:
     """Yield (stream sequence, message) for ever, each once and in order. Raises TooOld; close it with aclosing."""
     position = start.after
     created: datetime | None = None
     while True:
         await link.wait_up()
         try:
-            info = await control_info(link)
+            info = await control_info(link, stream)
             if position is None and start == Start.NEW:
                 position = info.state.last_seq
             if position is not None:
-                check_kept(position, info.state)
+                check(position, info.state)
             if created is not None and info.created != created:
                 raise TooOld(position or 0, info.state.first_seq, info.state.last_seq)
             created = info.created
-            async with aclosing(_read_once(link, filters, position, start)) as messages:
+            async with aclosing(_read_once(link, filters, position, start, stream)) as messages:
                 async for sequence, message in messages:
                     position = sequence
                     yield sequence, message
@@ -91,7 +93,7 @@ async def read(link: Link, filters: Sequence[str], start: Start) -> AsyncGenerat
 
 
 async def _read_once(
-    link: Link, filters: Sequence[str], position: int | None, start: Start
+    link: Link, filters: Sequence[str], position: int | None, start: Start, stream: str
 ) -> AsyncGenerator[tuple[int, Msg], None]:
     """Read from one consumer until it is gone or a delivery was lost."""
     config = ConsumerConfig(
@@ -105,8 +107,8 @@ async def _read_once(
         opt_start_seq=None if position is None else position + 1,
         opt_start_time=start.time if position is None else None,
     )
-    info = await link.ask(link.js.add_consumer(CONTROL.name, config))
-    async with Puller(link, CONTROL.name, info.name, BATCH) as puller:
+    info = await link.ask(link.js.add_consumer(stream, config))
+    async with Puller(link, stream, info.name, BATCH) as puller:
         expected = 1
         while True:
             message = await puller.next()
