@@ -87,7 +87,10 @@ class _Capture:
             self._alive.append(fn)
             self.functions.append(None)
             self.functions[self._met[id(fn)]] = self._record(fn)
-        return ["function", self._met[id(fn)]]
+        met: list[Json] = ["function", self._met[id(fn)]]
+        if len(chain) > 1 and chain[1] in vars(fn):  # `scale.by`: what is kept on a function counts like a global
+            met.append(self.reference(vars(fn)[chain[1]], (".".join(chain[:2]), *chain[2:]), user))
+        return met
 
     def _wrapped(self, inner: types.FunctionType, chain: Chain, user: str) -> Json:
         """An object a decorator made (lru_cache, numba): the decorator line is part of the function's form."""

@@ -95,6 +95,26 @@ def test_wrapper_without_a_decorator_line_is_refused() -> None:
         code_hash(load_compute(files))
 
 
+SCALED = """\
+def scale():
+    return 1
+
+
+scale.by = VALUE
+
+
+def compute(x):
+    return x * scale.by
+"""
+
+
+def test_a_value_kept_on_a_function_counts() -> None:
+    hashes = {code_hash(load_compute({"main": SCALED.replace("VALUE", value)})) for value in ("3", "4", "3.5")}
+    assert len(hashes) == 3
+    with pytest.raises(InvalidRequest, match=r"scale\.by"):
+        code_hash(load_compute({"main": SCALED.replace("VALUE", "object()")}))
+
+
 def test_source_that_cannot_be_read_is_refused() -> None:
     space: dict[str, object] = {"__name__": "nowhere"}
     exec("def compute(x):\n    return x\n", space)
