@@ -4,7 +4,6 @@ A session is state in SQL; its player is started when somebody subscribes, after
 """
 
 import asyncio
-import math
 import re
 from dataclasses import dataclass
 
@@ -25,7 +24,7 @@ from seamless.presets import Preset
 
 DAYS_DEFAULT = 7
 FOLLOWERS_MAX = 64
-BARS_PER_S_MAX = 10_000.0
+BARS_PER_S_MIN, BARS_PER_S_MAX = 1e-6, 10_000.0
 _DAY_NS = 86_400 * 1_000_000_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
@@ -46,8 +45,8 @@ class Opening:
             check_name(name, "followers")
         if len(self.followers) > FOLLOWERS_MAX:
             raise _bad("followers", f"{len(self.followers)} names", f"at most {FOLLOWERS_MAX}")
-        if not (math.isfinite(self.bars_per_s) and 0 <= self.bars_per_s <= BARS_PER_S_MAX):
-            raise _bad("bars_per_second", str(self.bars_per_s), f"0 to {BARS_PER_S_MAX:g}")
+        if self.bars_per_s and not BARS_PER_S_MIN <= self.bars_per_s <= BARS_PER_S_MAX:
+            raise _bad("bars_per_second", str(self.bars_per_s), f"0, or {BARS_PER_S_MIN:g} to {BARS_PER_S_MAX:g}")
 
     def span(self, data: Span, interval_ns: int) -> Span:
         """The stretch of the data it means. Raises InvalidRequest (E_DATA_SESSION)."""

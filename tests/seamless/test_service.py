@@ -369,6 +369,8 @@ async def test_sessions_are_refused_what_they_cannot_be(stub: Stub, seamless: Se
         (opening(session_id="a", preset=DEMO, days=365), InvalidRequest, "E_DATA_SESSION"),
         (opening(session_id="a", preset=DEMO, bars_per_second=-1), InvalidRequest, "E_DATA_SESSION"),
         (opening(session_id="a", preset=DEMO, bars_per_second=float("nan")), InvalidRequest, "E_DATA_SESSION"),
+        (opening(session_id="a", preset=DEMO, bars_per_second=float("inf")), InvalidRequest, "E_DATA_SESSION"),
+        (opening(session_id="a", preset=DEMO, bars_per_second=1e-300), InvalidRequest, "E_DATA_SESSION"),
         (opening(session_id="a", preset=DEMO, start=_time("2022-01-01T00:00:00Z")), InvalidRequest, "E_DATA_SESSION"),
         (opening(session_id="a", preset="no.such"), NotFound, "E_PRESET_UNKNOWN"),
         (opening(session_id="a", preset="ohlcv.kraken.spot.1m"), NotReady, "E_DATASET_UNAVAILABLE"),
