@@ -1,6 +1,6 @@
 """Compares the contracts with the last commit on main, so that no wire break lands unseen.
 
-A break that is meant (before 0.1.0) is stated in CHANGELOG.md under Unreleased: a line beginning "- Contract break:".
+A break that is meant (before 0.1.0) is stated in the same commit by a new line of CHANGELOG.md, "- Contract break: ...".
 """
 
 import subprocess
@@ -21,10 +21,14 @@ def baseline() -> str:
     return found.stdout.strip() if found.returncode == 0 else ""
 
 
-def declared() -> bool:
-    """Whether the changelog says that the contracts break."""
-    unreleased = (ROOT / "CHANGELOG.md").read_text().split("\n## ")[1]
-    return any(line.startswith("- Contract break:") for line in unreleased.splitlines())
+def declared(base: str) -> bool:
+    """Whether the changelog says of a contract break what it did not say at the base."""
+    then = breaks(git("show", f"{base}:CHANGELOG.md").stdout)
+    return bool(breaks((ROOT / "CHANGELOG.md").read_text()) - then)
+
+
+def breaks(changelog: str) -> set[str]:
+    return {line for line in changelog.splitlines() if line.startswith("- Contract break:")}
 
 
 def main() -> int:
@@ -35,7 +39,7 @@ def main() -> int:
     against = f"{ROOT}/.git#ref={base}"
     if subprocess.run([str(buf), "breaking", "--against", against], cwd=ROOT, check=False).returncode == 0:
         return 0
-    return 0 if declared() else 1
+    return 0 if declared(base) else 1
 
 
 if __name__ == "__main__":
