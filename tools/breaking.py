@@ -1,6 +1,6 @@
 """Compares the contracts with the last commit on main, so that no wire break lands unseen.
 
-A break that is meant (before 0.1.0) is stated in the same commit by a new line of CHANGELOG.md, "- Contract break: ...".
+A break that is meant (before 0.1.0) is stated in the same commit by a new line of CHANGELOG.md: "- Contract break:".
 """
 
 import subprocess
