@@ -38,7 +38,7 @@ type: $(STAMP)
 check: check-gen lint type
 
 bench: $(STAMP)
-	for file in bench/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+	for file in bench/[a-z]*.py; do $(BIN)/python -m bench.$$(basename $$file .py) || exit 1; done
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak
