@@ -78,7 +78,7 @@ async def read(
             if position is None and start == Start.NEW:
                 position = info.state.last_seq
             if position is not None:
-                check(position, info.state)
+                check_kept(position, info.state)
             if created is not None and info.created != created:
                 raise TooOld(position or 0, info.state.first_seq, info.state.last_seq)
             created = info.created
