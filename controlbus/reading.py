@@ -65,8 +65,18 @@ def check_kept(position: int, state: StreamState) -> None:
         raise TooOld(position, state.first_seq, state.last_seq)
 
 
+def check_had(position: int, state: StreamState) -> None:
+    """Raises TooOld for a position the stream never had. For readers that see by other means what was dropped."""
+    if position > state.last_seq:
+        raise TooOld(position, state.first_seq, state.last_seq)
+
+
 async def read(
-    link: Link, filters: Sequence[str], start: Start, stream: str = CONTROL.name
+    link: Link,
+    filters: Sequence[str],
+    start: Start,
+    stream: str = CONTROL.name,
+    check: Callable[[int, StreamState], None] = check_kept,
 ) -> AsyncGenerator[tuple[int, Msg], None]:
     """Yield (stream sequence, message) for ever, each once and in order. Raises TooOld; close it with aclosing."""
     position = start.after
@@ -78,7 +88,7 @@ async def read(
             if position is None and start == Start.NEW:
                 position = info.state.last_seq
             if position is not None:
-                check_kept(position, info.state)
+                check(position, info.state)
             if created is not None and info.created != created:
                 raise TooOld(position or 0, info.state.first_seq, info.state.last_seq)
             created = info.created
