@@ -81,7 +81,7 @@ def size(order: Order, instrument: Instrument, now: Circumstances) -> Sized | De
         if isinstance(scaled, Denial):
             return scaled
         prices.append(scaled)
-    weighted = weigh(quantity, order.side, now.position.quantity, now.weight, instrument.lot)
+    weighted = weigh(quantity, order.side, _left_to_reduce(order, now), now.weight, instrument.lot)
     if not weighted:
         return Denial.SCALED_TO_ZERO
     return Sized(weighted, prices[0], prices[1], _expiry(order, now.at_ns))
@@ -256,6 +256,18 @@ _RULES: tuple[Rule, ...] = (
 
 def _held(now: Circumstances) -> int:
     return now.position.quantity
+
+
+def _left_to_reduce(order: Order, now: Circumstances) -> int:
+    """The position an order may reduce unscaled: what orders that work on its side would take off is not counted twice.
+
+    A reduce-only order cannot turn a position round, so it may count on the whole of it.
+    """
+    held = now.position.quantity
+    if order.reduce_only or held * order.side.sign >= 0:
+        return held
+    working = sum(record.remaining for record in now.working if record.order.side is order.side)
+    return -order.side.sign * max(abs(held) - working, 0)
 
 
 def _with_working(order: Order, sized: Sized, now: Circumstances) -> int:

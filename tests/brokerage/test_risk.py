@@ -164,6 +164,18 @@ def test_weight_scales_only_what_adds_risk() -> None:
     assert verdict(made, replace(BASE, client_order_id="b"), weight=0) is Denial.SCALED_TO_ZERO
 
 
+def test_a_position_is_reduced_unscaled_once_however_many_orders_work() -> None:
+    made, tenth = holding(10, margin(2)), RATE_ONE // 10
+    sell = replace(BASE, side=Side.SELL, quantity=Decimal(10))
+    assert verdict(made, replace(sell, client_order_id="a"), 2 * HOUR, tenth) is None
+    assert verdict(made, replace(sell, client_order_id="b"), 2 * HOUR, tenth) is None
+    guard = replace(sell, client_order_id="c", reduce_only=True, quantity=Decimal(4))
+    assert verdict(made, guard, 2 * HOUR, tenth) is None
+    assert [made.record(name).quantity for name in ("a", "b", "c")] == [10_00, 1_00, 4_00]
+    made.on_bar("COIN", Bar(2 * HOUR, 3 * HOUR, 10_00, 10_00, 10_00, 10_00, 10**9))
+    assert made.position("COIN") == -1
+
+
 @given(st.integers(1, 10**12), st.sampled_from(Side), st.integers(-(10**12), 10**12), st.integers(0, RATE_ONE))
 def test_weight_never_enlarges_and_never_touches_the_reducing_part(
     quantity: int, side: Side, held: int, weight: int
