@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from controlbus.database import signal
-from controlbus.events import ControlEventDraft
+from controlbus.events import BODY_MAX, ControlEventDraft
 from controlbus.subjects import ingest_subject
 from gateway import releases
 from gateway.domain.submissions import LIVE, State, move
@@ -111,10 +111,7 @@ def accept(conn: Connection, submission: Submission, at: datetime, pending_max: 
     conn.execute(sa.insert(STRATEGIES).values(values))
     worlds = [{"strategy_id": submission.strategy_id, "world_id": world} for world in submission.world_ids]
     conn.execute(sa.insert(WORLDS), worlds)
-    OUTBOX.append_raw(
-        conn, ingest_subject(submission.strategy_id), submission.strategy_id, f"ingest:{submission.strategy_id}",
-        submission.request, {"qmtl-subject": _ascii(submission.subject)},
-    )  # fmt: skip
+    _ingest(conn, submission)
     _record(conn, submission.strategy_id, submission.world_ids, Step(State.QUEUED, "", submission.subject, at))
     return get(conn, submission.strategy_id), False
 
@@ -241,6 +238,17 @@ def worlds_of(conn: Connection, strategy_id: str) -> tuple[str, ...]:
 def strategy_signal(strategy_id: str) -> str:
     """Raised when a strategy changed."""
     return f"strategy/{strategy_id}"
+
+
+def _ingest(conn: Connection, submission: Submission) -> None:
+    """Queue the request for INGEST, in as many parts in order as the broker's message size asks for."""
+    parts = [submission.request[start : start + BODY_MAX] for start in range(0, len(submission.request), BODY_MAX)]
+    for number, part in enumerate(parts, start=1):
+        headers = {"qmtl-subject": _ascii(submission.subject), "qmtl-part": f"{number}/{len(parts)}"}
+        OUTBOX.append_raw(
+            conn, ingest_subject(submission.strategy_id), submission.strategy_id,
+            f"ingest:{submission.strategy_id}/{number}", part, headers,
+        )  # fmt: skip
 
 
 def _check_room(conn: Connection, pending_max: int) -> None:

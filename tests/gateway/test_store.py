@@ -57,6 +57,15 @@ async def test_accepted_is_stored_with_history_event_and_ingest_row(db: Database
     ]
 
 
+async def test_a_request_larger_than_a_message_is_ingested_in_parts(db: Database) -> None:
+    whole = bytes(range(256)) * 10_000
+    await accepted(db, replace(submission(), request=whole))
+    rows = await db.read(lambda conn: OUTBOX.unsent(conn, 10))
+    parts = [row for row in rows if row.subject.split(".")[1] == "ingest"]
+    assert b"".join(row.body for row in parts) == whole
+    assert [row.headers["qmtl-part"] for row in parts] == ["1/3", "2/3", "3/3"]
+
+
 async def test_same_request_answers_the_same_strategy(db: Database) -> None:
     first = await accepted(db, submission())
     again, repeated = await db.write(lambda conn: store.accept(conn, submission(), NOW + TTL, 100))
