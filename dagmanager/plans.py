@@ -234,14 +234,21 @@ def require_sentinel(conn: Connection, sentinel_id: str) -> Sentinel:
 
 
 def worlds_of_plan(conn: Connection, strategy_id: str, version: int) -> list[str]:
-    """Worlds in which a plan is live; version 0 is the newest. Raises NotFound (E_PLAN_UNKNOWN)."""
-    return live_worlds(conn, strategy_id, require_plan(conn, strategy_id, version).version)
+    """Worlds a plan belongs to; version 0 is the newest. Raises NotFound (E_PLAN_UNKNOWN)."""
+    return _worlds_of(conn, strategy_id, require_plan(conn, strategy_id, version).version)
 
 
 def worlds_of_sentinel(conn: Connection, sentinel_id: str) -> list[str]:
-    """Worlds in which the sentinel's version is live. Raises NotFound (E_SENTINEL_UNKNOWN)."""
+    """Worlds the sentinel's version belongs to. Raises NotFound (E_SENTINEL_UNKNOWN)."""
     sentinel = require_sentinel(conn, sentinel_id)
-    return live_worlds(conn, sentinel.strategy_id, sentinel.version)
+    return _worlds_of(conn, sentinel.strategy_id, sentinel.version)
+
+
+def _worlds_of(conn: Connection, strategy_id: str, version: int) -> list[str]:
+    """Where a version is live; live nowhere, all it ever was in: without one it would be anybody's."""
+    mine = (plan_contexts.c.strategy_id == strategy_id, plan_contexts.c.version == version)
+    ever = sa.select(plan_contexts.c.world_id).distinct().where(*mine).order_by(plan_contexts.c.world_id)
+    return live_worlds(conn, strategy_id, version) or list(conn.execute(ever).scalars())
 
 
 def lock_sentinels(conn: Connection, strategy_id: str) -> list[Sentinel]:

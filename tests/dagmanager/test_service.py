@@ -156,6 +156,20 @@ async def test_a_token_for_one_world_sees_nothing_of_another(served: Served) -> 
             assert caught.value.reason == "E_WORLD_FORBIDDEN"
 
 
+async def test_a_version_that_is_live_nowhere_still_belongs_to_its_worlds(served: Served) -> None:
+    async with served.stub() as gateway:
+        await chunks(gateway, diff_request(chain(1), "r1", "theirs", [context("w2")]))
+        await gateway.ReleasePlan(pb.ReleasePlanRequest(strategy_id="theirs", version=1, world_id="w2"))
+    async with served.stub(role=Role.OPERATOR, worlds=["w1"]) as stub:
+        for refused in (
+            stub.SetTrafficWeight(pb.SetTrafficWeightRequest(sentinel_id="theirs@1", traffic_weight=0.5)),
+            stub.RedoDiff(pb.RedoDiffRequest(request_id="r2", strategy_id="theirs", version=1, hotfix_label="h")),
+        ):
+            with pytest.raises(PermissionDenied) as caught:
+                await refused
+            assert caught.value.reason == "E_WORLD_FORBIDDEN"
+
+
 def tag_query(world_id: str) -> dagpb.TagQuery:
     return dagpb.TagQuery(tags=["btc"], match_mode=dagpb.MATCH_MODE_ANY, interval_s=900, world_id=world_id)
 
