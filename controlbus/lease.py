@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import orjson
@@ -32,6 +33,7 @@ TTL_MIN_S = 1  # the broker counts whole seconds
 MARGIN = 0.25
 RENEWALS = 3  # per time to live
 DELETED = "KV-Operation"
+TTL = "Nats-TTL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +43,53 @@ class Holding:
     holder: str
     epoch: int
     sequence: int
+    expires_at: datetime | None = None  # as the broker counts; known of what was read
+
+
+class Slot:
+    """One lease's place in the bucket: compare-and-set, time to live per message."""
+
+    def __init__(self, bus: Bus, name: str) -> None:
+        self._link = bus.link
+        self._subject = f"$KV.{LEASES}.{key_tokens(name)}"
+
+    async def read(self) -> Holding | None:
+        """Read from the bucket's leader; holder "" where the last one gave it up. Raises Unavailable."""
+        last = await self._link.find(self._link.js.get_last_msg(f"KV_{LEASES}", self._subject))
+        if last is None:
+            return None
+        sequence, headers = last.seq or 0, last.headers or {}
+        if headers.get(DELETED):
+            return Holding("", 0, sequence)
+        value = orjson.loads(last.data or b"{}")
+        expires_at = last.time and last.time + timedelta(seconds=int(headers.get(TTL, "0")))
+        return Holding(value["holder"], value["epoch"] or sequence, sequence, expires_at)
+
+    async def write(self, holder: str, epoch: int, last: int, ttl_s: int) -> Holding | None:
+        """Epoch 0: a take-over, whose epoch is the sequence it gets. None when `last` is not the last sequence."""
+        body = orjson.dumps({"holder": holder, "epoch": epoch})
+        try:
+            sequence = await self._link.publish(self._subject, body, {**_expecting(last), TTL: str(ttl_s)})
+        except Conflict:
+            return None
+        return Holding(holder, epoch or sequence, sequence)
+
+    async def clear(self, last: int) -> None:
+        """Give it up. Raises Conflict, Unavailable."""
+        await self._link.publish(self._subject, b"", {**_expecting(last), DELETED: "DEL"})
 
 
 class Lease:
     """One contender for one named lease. `name` is any text, `/` between parts."""
 
     def __init__(self, bus: Bus, name: str, clock: Clock, *, ttl_s: int = 10, poll_s: float = 1.0) -> None:
-        if ttl_s < TTL_MIN_S:
-            raise InvalidRequest(
-                "LEASE_TTL", f"ttl is {ttl_s}", violations=[Violation("ttl_s", str(ttl_s), f"at least {TTL_MIN_S}")]
-            )
+        check_ttl(ttl_s)
         self._bus = bus
         self._name = name
         self._clock = clock
         self._ttl_s = ttl_s
         self._poll_s = poll_s
-        self._subject = f"$KV.{LEASES}.{key_tokens(name)}"
+        self._slot = Slot(bus, name)
         self._me = f"{bus.link.service}/{uuid4().hex}"
         self._mine: Holding | None = None
         self._until = 0.0
@@ -73,7 +106,7 @@ class Lease:
 
     async def acquire(self) -> int | None:
         """Try once; the epoch when held now, None when somebody else holds it. Raises Unavailable."""
-        present = await self._read()
+        present = await self._slot.read()
         if present is None:
             won = await self._write(0, 0)
         elif present.holder == self._me:
@@ -89,7 +122,7 @@ class Lease:
         try:
             if await self._write(self._mine.sequence, self._mine.epoch):
                 return True
-            present = await self._read()  # our own earlier renewal may have landed without its answer
+            present = await self._slot.read()  # our own earlier renewal may have landed without its answer
             if present is not None and present.holder == self._me:
                 return await self._write(present.sequence, self._mine.epoch)
         except Unavailable as error:
@@ -103,7 +136,7 @@ class Lease:
         mine, self._mine = self._mine, None
         if mine is not None:
             with suppress(Conflict, Unavailable):
-                await self._publish(b"", {**_expecting(mine.sequence), DELETED: "DEL"})
+                await self._slot.clear(mine.sequence)
 
     async def run(self, work: Callable[[int], Awaitable[None]]) -> None:
         """For ever: acquire, run `work(epoch)` while renewing, and again. What work raises is raised; its return
@@ -151,31 +184,20 @@ class Lease:
         log.warning("lease_lost", lease=self._name, epoch=self.epoch)
 
     async def _write(self, last: int, epoch: int) -> bool:
-        """Compare-and-set; epoch 0: a take-over, whose epoch is the sequence it gets."""
         asked = self._clock.monotonic()
-        body = orjson.dumps({"holder": self._me, "epoch": epoch})
-        try:
-            sequence = await self._publish(body, {**_expecting(last), "Nats-TTL": str(self._ttl_s)})
-        except Conflict:
+        mine = await self._slot.write(self._me, epoch, last, self._ttl_s)
+        if mine is None:
             return False
-        self._mine = Holding(self._me, epoch or sequence, sequence)
+        self._mine = mine
         self._until = asked + self._ttl_s * (1 - MARGIN)
         return True
 
-    async def _publish(self, body: bytes, headers: dict[str, str]) -> int:
-        return await self._bus.link.publish(self._subject, body, headers)
 
-    async def _read(self) -> Holding | None:
-        """Read from the bucket's leader; holder "" where the last one gave it up."""
-        link = self._bus.link
-        last = await link.find(link.js.get_last_msg(f"KV_{LEASES}", self._subject))
-        if last is None:
-            return None
-        sequence = last.seq or 0
-        if (last.headers or {}).get(DELETED):
-            return Holding("", 0, sequence)
-        value = orjson.loads(last.data or b"{}")
-        return Holding(value["holder"], value["epoch"] or sequence, sequence)
+def check_ttl(ttl_s: int) -> None:
+    """Raises InvalidRequest (LEASE_TTL)."""
+    if ttl_s < TTL_MIN_S:
+        violation = Violation("ttl_s", str(ttl_s), f"at least {TTL_MIN_S}")
+        raise InvalidRequest("LEASE_TTL", str(violation), violations=[violation])
 
 
 def _expecting(last: int) -> dict[str, str]:

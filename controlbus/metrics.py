@@ -29,6 +29,9 @@ class BusMetrics:
         self.resyncs = counter("resyncs", "Whole snapshots loaded again by followers.")
         self.disconnected = counter("disconnected", "Times the broker was lost.")
         self.leases_lost = counter("leases_lost", "Leases counted as lost by their holder.")
+        self.commit_conflicts = counter("commit_conflict", "Buckets committed already from other inputs.")
+        self.owners_reassigned = counter("owner_reassign", "Tenures of a producer that went on after another's.")
+        self.records_ignored = counter("records_ignored", "Record batches a reader left out.", "cause")
         self.event_age_s = Histogram(
             "qmtl_bus_event_age_seconds",
             "From the owner's commit to the handler.",

@@ -63,19 +63,24 @@ def fills_subject(world_id: str, account: str) -> str:
 
 def data_subject(data_class: str, world_id: str, domain: str, compute_key: str) -> str:
     """The one subject of a ComputeKey ("blake3:<64 hex>"). Raises InvalidRequest for an unknown class or a bad key."""
-    digest = compute_key.removeprefix("blake3:")
     if data_class not in DATA_CLASSES:
         want = "one of " + ", ".join(DATA_CLASSES)
         raise InvalidRequest(
             "BUS_CLASS", f"unknown data class {data_class!r}", violations=[Violation("class", data_class, want)]
         )
+    return f"{DATA}.{data_class}.{token(world_id)}.{token(domain)}.{compute_digest(compute_key)[:16]}"
+
+
+def compute_digest(compute_key: str) -> str:
+    """The hex of a ComputeKey. Raises InvalidRequest (BUS_KEY)."""
+    digest = compute_key.removeprefix("blake3:")
     if len(digest) != 64 or any(char not in "0123456789abcdef" for char in digest):
         raise InvalidRequest(
             "BUS_KEY",
             f"not a compute key: {compute_key!r}",
             violations=[Violation("compute_key", compute_key, "blake3:<64 hex>")],
         )
-    return f"{DATA}.{data_class}.{token(world_id)}.{token(domain)}.{digest[:16]}"
+    return digest
 
 
 def dlq_subject(stream: str, consumer: str) -> str:
