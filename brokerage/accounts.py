@@ -14,7 +14,7 @@ from brokerage.house import House
 from brokerage.rows import Account
 from brokerage.wire import VENUE, text
 from qmtl.broker.v1 import service_pb2 as pb
-from qmtl.core.decimals import parse_decimal, to_scaled
+from qmtl.core.decimals import INT64_MAX, parse_decimal, to_scaled
 from qmtl.core.errors import Conflict, NotFound, NotReady
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
@@ -26,6 +26,7 @@ CURRENCY = re.compile(r"[A-Z]{3,10}", re.ASCII)
 CASH_DEFAULT = "100000"
 FEE_DEFAULT = "0.001"
 FEE_RATE_MAX = RATE_ONE // 10
+CASH_MAX = INT64_MAX // 100  # a hundredfold gain still fits; an account that overflows stops the feed of all others
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ class Openings:
             parse_decimal(request.starting_cash or CASH_DEFAULT, "starting_cash"), currency_scale(currency)
         )
         fee = to_scaled(parse_decimal(request.fee_rate or FEE_DEFAULT, "fee_rate"), RATE_SCALE)
-        if cash <= 0:
-            raise refused("E_DECIMAL", "starting_cash", request.starting_cash, "more than 0")
+        if not 0 < cash <= CASH_MAX:
+            raise refused("E_DECIMAL", "starting_cash", request.starting_cash, f"more than 0, {CASH_MAX} units at most")
         if not 0 <= fee <= FEE_RATE_MAX:
             raise refused("E_DECIMAL", "fee_rate", request.fee_rate, "0 to 0.1")
         preset = await self._preset(request)

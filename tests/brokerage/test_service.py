@@ -274,6 +274,7 @@ async def test_accounts_are_opened_with_sound_settings_only(mesh: Mesh, client: 
         ("data_preset", "nope", NotFound, "E_PRESET_UNKNOWN"),
         ("data_session_id", "", InvalidRequest, "E_DATA_SESSION_REQUIRED"),
         ("starting_cash", "-5", InvalidRequest, "E_DECIMAL"),
+        ("starting_cash", "92000000000", InvalidRequest, "E_DECIMAL"),
         ("fee_rate", "0.5", InvalidRequest, "E_DECIMAL"),
         ("base_currency", "EUR", InvalidRequest, "E_NAME"),
     ):
