@@ -68,7 +68,8 @@ class Story:
         table = Table(box=None, header_style="dim", pad_edge=False)
         for column in ("rule", "rows", "what was done", "for example"):
             table.add_column(column)
-        for finding in report.findings:
+        found = [finding for finding in report.findings if finding.rows]
+        for finding in found:
             rule = datapb.ConformanceRule.Name(finding.rule).removeprefix("CONFORMANCE_RULE_").lower()
             action = datapb.ConformanceAction.Name(finding.action).removeprefix("CONFORMANCE_ACTION_").lower()
             table.add_row(rule, f"{finding.rows:,}", action, finding.samples[0] if finding.samples else "")
@@ -76,7 +77,8 @@ class Story:
         self._console.print(table)
         present, expected = report.bars_present, report.bars_expected
         self._console.print(
-            f"{present:,} of {expected:,} expected bars are there ({report.data_ratio:.2%}); no bar was invented."
+            f"The other {len(report.findings) - len(found)} rules found nothing. {present:,} of {expected:,} expected bars"
+            f" are there ({report.data_ratio:.2%}); no bar was invented."
         )
         listed = await client.data.ListDatasets(dataservicepb.ListDatasetsRequest())
         return next(dataset for dataset in listed.datasets if dataset.dataset == report.dataset)
