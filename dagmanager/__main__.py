@@ -8,8 +8,9 @@ from contextlib import AsyncExitStack
 from controlbus.bus import Bus
 from controlbus.database import Database
 from controlbus.relay import Relay
-from dagmanager import answers
+from dagmanager import answers, recompute
 from dagmanager.config import Settings
+from dagmanager.events import Cause
 from dagmanager.measures import Measures
 from dagmanager.service import PLANNED, DagManager
 from dagmanager.status import StatusReport
@@ -64,6 +65,7 @@ async def prune(db: Database, clock: Clock, interval_s: float) -> None:
         await clock.sleep(interval_s)
         await db.write(lambda conn: answers.prune(conn, clock.now()))
         await db.write(lambda conn: forget_dead_watches(conn, clock.now()))
+        await db.write(lambda conn: recompute.publish_due(conn, Cause(clock.now())))
 
 
 def main() -> None:

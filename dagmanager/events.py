@@ -30,6 +30,8 @@ SOURCE = "dagmanager"
 SET_BYTES_MAX = 800 * 1024  # the bus refuses bodies above 900 KiB
 SET_MAX = 5_000
 
+Payload = controlpb.QueueUpdated | controlpb.QueueLifecycle | controlpb.SentinelWeightUpdated
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -162,6 +164,14 @@ def publish_weights(conn: Connection, strategy_id: str, sentinels: Sequence[Sent
     outbox.append(conn, _draft(strategy_id, payload, cause))
 
 
+def publish_step(
+    conn: Connection, compute_key: str, step: controlpb.QueueLifecycleStep, reason: str, cause: Cause
+) -> None:
+    """Publish that a queue passed a step of its life."""
+    payload = controlpb.QueueLifecycle(compute_key=compute_key, step=step, reason=reason)
+    outbox.append(conn, _draft(compute_key, payload, cause))
+
+
 def set_revision(conn: Connection, query: TagQuery) -> int:
     """The revision of the last set published for a query; 0 when none was."""
     return outbox.revision(conn, "queue_updated", query.key)
@@ -181,9 +191,7 @@ def _within(queues: Sequence[dagpb.Queue]) -> int:
     return len(queues)
 
 
-def _draft(
-    key: str, payload: controlpb.QueueUpdated | controlpb.SentinelWeightUpdated, cause: Cause
-) -> ControlEventDraft:
+def _draft(key: str, payload: Payload, cause: Cause) -> ControlEventDraft:
     return ControlEventDraft(SOURCE, key, payload, cause.now, cause.correlation_id, cause.request_id)
 
 

@@ -12,7 +12,7 @@ from dagmanager.domain import topics
 from dagmanager.domain.queues import MatchMode, QueueState, TagQuery
 from dagmanager.tables import dag_nodes, from_us, node_tags, nodes, plan_contexts, queues, to_us
 from qmtl.core.dag import QueueClass
-from qmtl.core.errors import NotFound
+from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.modes import ExecutionDomain
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as servicepb
@@ -77,15 +77,23 @@ def page_of_queues(
 def report_progress(conn: Connection, compute_key: str, first: datetime, last: datetime, rows: int) -> None:
     """Count rows written to a queue; what reaches no further than before is a repeat and changes nothing.
 
-    Raises NotFound (E_QUEUE_UNKNOWN), InvalidRequest (E_PROGRESS) when the range is empty or overlaps what was counted.
+    Raises NotFound (E_QUEUE_UNKNOWN), NotReady (E_QUEUE_DROPPED), InvalidRequest (E_PROGRESS) when the range is empty
+    or overlaps what was counted.
     """
     if first > last or rows < 1:
         raise words.refused("E_PROGRESS", "last_bucket, rows", f"{last} with {rows} rows", "a range with rows in it")
     mine = queues.c.compute_key == compute_key
-    locked = sa.select(queues.c.last_bucket_us).where(mine).with_for_update()
+    locked = sa.select(queues.c.last_bucket_us, queues.c.state).where(mine).with_for_update()
     row = conn.execute(locked).one_or_none()
     if row is None:
         raise NotFound("E_QUEUE_UNKNOWN", f"no queue {compute_key!r}", metadata={"compute_key": compute_key})
+    if row.state == QueueState.DROPPED.name:
+        raise NotReady(
+            "E_QUEUE_DROPPED",
+            f"queue {compute_key!r} was dropped",
+            hint="a diff that names its node takes it up again",
+            metadata={"compute_key": compute_key},
+        )
     if row.last_bucket_us is not None and to_us(last) <= row.last_bucket_us:
         return
     if row.last_bucket_us is not None and to_us(first) <= row.last_bucket_us:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from controlbus.database import Database
-from dagmanager import answers, plans, queuerows, reads, rollout, store, wire
+from dagmanager import answers, plans, queuerows, reads, recompute, rollout, store, wire
 from dagmanager.answers import Answer
 from dagmanager.domain.diff import check_contexts
 from dagmanager.domain.queues import TagQuery
@@ -163,8 +163,9 @@ class DagManager(rpc.DagManagerServiceServicer):
     ) -> pb.ReportQueueProgressResponse:
         first = instant_from_proto(request.first_bucket, "first_bucket")
         last = instant_from_proto(request.last_bucket, "last_bucket")
+        cause = self._cause()
         await self._db.write(
-            lambda conn: queuerows.report_progress(conn, request.compute_key, first, last, request.rows)
+            lambda conn: recompute.report_progress(conn, request.compute_key, first, last, request.rows, cause)
         )
         return pb.ReportQueueProgressResponse()
 

@@ -10,8 +10,9 @@ from controlbus.bus import Bus
 from controlbus.database import Database
 from controlbus.outbox import Backlog
 from controlbus.relay import Relay
-from dagmanager import reads, store
-from dagmanager.tables import GRAPH, outbox
+from dagmanager import reads
+from dagmanager.revisions import GRAPH, revision
+from dagmanager.tables import outbox
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
 from qmtl.dag.v1 import service_pb2 as servicepb
@@ -29,7 +30,7 @@ class StatusReport:
 
     async def report(self) -> servicepb.GetStatusResponse:
         """The status now."""
-        counts, revision, backlog = await self._db.read(_read)
+        counts, at, backlog = await self._db.read(_read)
         nats = self._bus.status()
         state = commonpb.DEPENDENCY_STATE_REACHABLE if nats.connected else commonpb.DEPENDENCY_STATE_UNREACHABLE
         return servicepb.GetStatusResponse(
@@ -46,9 +47,9 @@ class StatusReport:
             nodes=counts.nodes,
             queues=counts.queues,
             plans=counts.plans,
-            graph_revision=revision,
+            graph_revision=at,
         )
 
 
 def _read(conn: Connection) -> tuple[reads.Counts, int, Backlog]:
-    return reads.count(conn), store.revision(conn, GRAPH), outbox.backlog(conn)
+    return reads.count(conn), revision(conn, GRAPH), outbox.backlog(conn)

@@ -13,20 +13,22 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from dagmanager import answers, events, lookups, plans, wire
+from dagmanager import answers, events, lookups, plans, recompute, wire
 from dagmanager.answers import Answer
 from dagmanager.domain import diff as rules
 from dagmanager.domain import sentinels as sentinel_rules
 from dagmanager.domain.diff import DiffOutcome, Known, NewQueue
-from dagmanager.domain.queues import TagQuery
+from dagmanager.domain.queues import QueueState, TagQuery
 from dagmanager.events import Cause, QueueWords
 from dagmanager.lookups import DagMembers, Keys, bounded
 from dagmanager.plans import PlanRef, Raced
-from dagmanager.tables import GRAPH, SETTLED, edges, nodes, queues, revisions, to_us
+from dagmanager.revisions import GRAPH, SETTLED, advance, revision
+from dagmanager.tables import edges, nodes, queues, to_us
 from qmtl.core import identity
 from qmtl.core.dag import Dag, DagNode
 from qmtl.core.modes import ComputeContext, ExecutionDomain
 
+_WITH_RECORDS = (QueueState.ACTIVE.name, QueueState.RELEASED.name)
 GRAPH_LOCK = 7_310_001  # PostgreSQL advisory lock; any number no other service uses
 
 
@@ -94,11 +96,11 @@ def merge(
     if not answers.keep_for_request(conn, asked.request_id, asked.strategy_id, asked.digest, answer, cause.now):
         raise Raced
     if outcome.changed_schemas:
-        settled_revision = _advance(conn, SETTLED)
+        settled_revision = advance(conn, SETTLED)
     question = _question_key(asked, sharing)
     answers.keep_seen(conn, question, settled_revision, _settled(outcome, answer, plan, dag, sentinel_id), cause.now)
     if outcome.new_nodes or outcome.new_queues or outcome.changed_schemas or outcome.new_tags:
-        _advance(conn, GRAPH)
+        advance(conn, GRAPH)
     return answer
 
 
@@ -125,13 +127,8 @@ def release_plan(conn: Connection, strategy_id: str, version: int, world_id: str
     if released:
         touched = events.touched_queries(conn, _words_of(conn, released))
         events.publish_sets(conn, touched, cause)
-        _advance(conn, GRAPH)
+        advance(conn, GRAPH)
     return len(released)
-
-
-def revision(conn: Connection, name: str) -> int:
-    """A named revision of the graph; 0 before the first change."""
-    return conn.execute(sa.select(revisions.c.revision).where(revisions.c.name == name)).scalar_one_or_none() or 0
 
 
 def lock_graph(conn: Connection, *, exclusive: bool) -> None:
@@ -181,6 +178,7 @@ def _write(conn: Connection, outcome: DiffOutcome, dag: Dag, known: Known, creat
         for node_id, tags in sorted(outcome.new_tags.items()):
             conn.execute(sa.update(nodes).where(nodes.c.node_id == node_id).values(tags=",".join(tags)))
     _insert_queues(conn, outcome.new_queues, to_us(cause.now))
+    recompute.begin(conn, [node.node_id for node in outcome.changed_schemas], cause.now)
 
 
 def _insert_nodes(
@@ -244,7 +242,10 @@ def _insert_queues(conn: Connection, new: Sequence[NewQueue], now_us: int) -> No
             raise Raced
     revived = sorted(queue.compute_key for queue in new if queue.revived)
     for part in bounded(revived):
-        conn.execute(sa.update(queues).where(queues.c.compute_key.in_(part)).values(state="ACTIVE", released_us=None))
+        again = queues.c.compute_key.in_(part)
+        dropped = sa.update(queues).where(again, queues.c.state.not_in(_WITH_RECORDS))
+        conn.execute(dropped.values(rows=0, first_bucket_us=None, last_bucket_us=None, created_us=now_us))
+        conn.execute(sa.update(queues).where(again).values(state="ACTIVE", released_us=None, retry_us=None))
 
 
 def _publish_sets(
@@ -317,14 +318,6 @@ def _question_key(asked: Question, sharing: dict[str, lookups.Sharers]) -> str:
     return identity.digest(identity.canonical_json([asked.digest, others]))
 
 
-def _advance(conn: Connection, name: str) -> int:
-    return int(conn.execute(_ADVANCE, {"name": name}).scalar_one())
-
-
-_ADVANCE = sa.text(
-    "INSERT INTO revisions (name, revision) VALUES (:name, 1) "
-    "ON CONFLICT (name) DO UPDATE SET revision = revisions.revision + 1 RETURNING revision"
-)
 _INSERT_NODE = sa.text(
     "INSERT INTO nodes (node_id, node_type, interval_s, canonical, schema_hash, queue_class, kind, tags, label, owner, "
     "created_us) VALUES (:node_id, :node_type, :interval_s, :canonical, :schema_hash, :queue_class, :kind, :tags, "

@@ -132,6 +132,7 @@ queues = sa.Table(
     _int("first_bucket_us", nullable=True),
     _int("last_bucket_us", nullable=True),
     _int("rows"),
+    _int("retry_us", nullable=True),  # collection failed: not before this instant again
     sa.Index("queues_node", "node_id"),
     sa.Index("queues_world", "world_id", "execution_domain", "compute_key"),
     sa.Index(
@@ -152,6 +153,37 @@ sentinels = sa.Table(
     _int("revision"),
     _int("created_us"),
     sa.UniqueConstraint("strategy_id", "version", name="sentinels_version"),
+    sa.Index("sentinels_age", "created_us"),
+)
+buffering = sa.Table(
+    "buffering",
+    metadata,
+    _text("compute_key", key=True),
+    _text("node_id"),
+    _int("since_us"),
+    _int("after_us", nullable=True),  # last bucket written before the schema changed
+    _int("due_us", nullable=True),  # when its recompute was published as due
+    sa.Index("buffering_node", "node_id"),
+    sa.Index("buffering_age", "since_us"),
+)
+purges = sa.Table(
+    "purges",
+    metadata,
+    sa.Column("purge_no", _BIG, primary_key=True, autoincrement=True),
+    _text("compute_key"),
+    _text("queue_class"),
+    _text("world_id"),
+    _text("execution_domain"),
+    _int("last_sequence"),  # what was written later belongs to the queue's next life
+)
+artifacts = sa.Table(
+    "artifacts",
+    metadata,
+    _text("path", key=True),
+    _text("checksum"),
+    _int("size_bytes"),
+    _text("used_by"),
+    _int("created_us"),
 )
 tag_queries = sa.Table(
     "tag_queries",
@@ -220,11 +252,6 @@ seen = sa.Table(
     sa.Index("seen_answer", "answer_id"),
 )
 revisions = sa.Table("revisions", metadata, _text("name", key=True), _int("revision"))
-
-GRAPH = "graph"
-"""Grows with every change of nodes or queues."""
-SETTLED = "settled"
-"""Grows only when rows change that a stored answer may rest on: never by adding nodes, queues or plans."""
 
 
 def to_us(instant: datetime) -> int:

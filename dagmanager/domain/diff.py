@@ -212,9 +212,19 @@ def settled(outcome: DiffOutcome) -> DiffOutcome:
     return DiffOutcome(assignments, (), (), {}, (), counts)
 
 
-def recompute_due(buffering_since: datetime | None, now: datetime) -> bool:
-    """Whether a buffering node has waited so long that its outputs must be recomputed."""
-    return buffering_since is not None and now - buffering_since >= RECOMPUTE_AFTER
+def covers(
+    after_us: int | None, first_bucket_us: int | None, last_bucket_us: int | None, bars: int, interval_us: int
+) -> bool:
+    """Whether the records since a schema changed reach over `bars` bars; without bars, whether there are any.
+
+    `after_us`: the last bucket before the change; None: nothing had been written.
+    """
+    if first_bucket_us is None or last_bucket_us is None:
+        return False
+    before = first_bucket_us - interval_us if after_us is None else after_us
+    if bars == 0 or interval_us == 0:
+        return after_us is None or last_bucket_us > after_us
+    return last_bucket_us - before >= bars * interval_us
 
 
 def _counts(found: Mapping[Disposition, Sequence[DagNode]], assignments: Sequence[Assignment]) -> DiffCounts:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -132,7 +131,21 @@ def test_bad_contexts_are_refused(places: list[ComputeContext], nodes: int, reas
     assert caught.value.reason == reason
 
 
-def test_recompute_is_due_after_seven_days_of_buffering() -> None:
-    assert not rules.recompute_due(None, NOW)
-    assert not rules.recompute_due(NOW - timedelta(days=7) + timedelta(seconds=1), NOW)
-    assert rules.recompute_due(NOW - timedelta(days=7), NOW)
+@pytest.mark.parametrize(
+    ("after", "first", "last", "bars", "interval", "covered"),
+    [
+        (None, None, None, 3, 10, False),
+        (None, 0, 10, 3, 10, False),
+        (None, 0, 20, 3, 10, True),
+        (100, 0, 120, 3, 10, False),
+        (100, 0, 130, 3, 10, True),
+        (100, 0, 100, 0, 10, False),
+        (100, 0, 101, 0, 10, True),
+        (100, 0, 101, 3, 0, True),
+        (None, 5, 5, 0, 0, True),
+    ],
+)
+def test_buffering_ends_when_new_records_reach_over_the_period(
+    after: int | None, first: int | None, last: int | None, bars: int, interval: int, covered: bool
+) -> None:
+    assert rules.covers(after, first, last, bars, interval) is covered

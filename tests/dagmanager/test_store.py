@@ -16,7 +16,8 @@ from controlbus.database import Database
 from dagmanager import answers, plans, queuerows, reads, rollout, store
 from dagmanager.domain.queues import MatchMode, tag_query
 from dagmanager.events import Cause
-from dagmanager.tables import GRAPH, SETTLED, dags, diffs, from_us, metadata, nodes, outbox, queues, sentinels, to_us
+from dagmanager.revisions import GRAPH, SETTLED, revision
+from dagmanager.tables import dags, diffs, from_us, metadata, nodes, outbox, queues, sentinels, to_us
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.dag import check_dag
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound
@@ -116,7 +117,7 @@ async def test_a_changed_schema_buffers_and_unsettles_stored_answers(estate: Est
     assert assignments(again)[0].disposition == dagpb.DISPOSITION_REUSED_WITH_BUFFERING
     found = await estate.db.read(lambda conn: reads.get_node(conn, old.node_id, None))
     assert found.buffering_since.ToDatetime(tzinfo=NOW.tzinfo) == NOW
-    assert await estate.db.read(lambda conn: store.revision(conn, SETTLED)) == 1
+    assert await estate.db.read(lambda conn: revision(conn, SETTLED)) == 1
 
 
 async def test_a_stored_answer_is_not_given_after_a_schema_changed(estate: Estate) -> None:
@@ -289,16 +290,16 @@ async def test_old_answers_are_forgotten_and_used_ones_kept(estate: Estate) -> N
 
 
 async def test_the_graph_revision_grows_with_changes_only(estate: Estate) -> None:
-    async def revision() -> int:
-        return await estate.db.read(lambda conn: store.revision(conn, GRAPH))
+    async def at() -> int:
+        return await estate.db.read(lambda conn: revision(conn, GRAPH))
 
     await estate.diff(chain(2))
-    first = await revision()
+    first = await at()
     await estate.diff(chain(2))
     await estate.diff(renamed(chain(2), "x"), "s2")
-    assert await revision() == first
+    assert await at() == first
     await estate.diff(chain(3))
-    assert await revision() == first + 1
+    assert await at() == first + 1
 
 
 async def test_overlapping_diffs_at_once_give_one_row_each(estate: Estate) -> None:

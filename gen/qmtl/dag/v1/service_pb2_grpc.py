@@ -259,9 +259,10 @@ class DagManagerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReportQueueProgress(self, request, context):
-        """Reports rows written to a queue, so that archives can be verified. Idempotent per (compute_key, to).
+        """Reports rows written to a queue, so that archives can be verified and buffering ends. Idempotent per
+        (compute_key, last_bucket).
 
-        Errors: NOT_FOUND (E_QUEUE_UNKNOWN).
+        Errors: NOT_FOUND (E_QUEUE_UNKNOWN); FAILED_PRECONDITION (E_QUEUE_DROPPED): submit the strategy again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

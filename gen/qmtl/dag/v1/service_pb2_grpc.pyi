@@ -81,9 +81,10 @@ class DagManagerServiceStub:
     GetQueueStats: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetQueueStatsRequest, _service_pb2.GetQueueStatsResponse]
     """Depth, last sequence and lag of queues. Errors: NOT_FOUND (E_QUEUE_UNKNOWN) naming the first unknown key."""
     ReportQueueProgress: _grpc.UnaryUnaryMultiCallable[_service_pb2.ReportQueueProgressRequest, _service_pb2.ReportQueueProgressResponse]
-    """Reports rows written to a queue, so that archives can be verified. Idempotent per (compute_key, to).
+    """Reports rows written to a queue, so that archives can be verified and buffering ends. Idempotent per
+    (compute_key, last_bucket).
 
-    Errors: NOT_FOUND (E_QUEUE_UNKNOWN).
+    Errors: NOT_FOUND (E_QUEUE_UNKNOWN); FAILED_PRECONDITION (E_QUEUE_DROPPED): submit the strategy again.
     """
     ListSentinels: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListSentinelsRequest, _service_pb2.ListSentinelsResponse]
     """Sentinels of a strategy, newest first. Errors: none beyond transport; an unknown strategy has none."""
@@ -164,9 +165,10 @@ class DagManagerServiceAsyncStub(DagManagerServiceStub):
     GetQueueStats: _aio.UnaryUnaryMultiCallable[_service_pb2.GetQueueStatsRequest, _service_pb2.GetQueueStatsResponse]  # type: ignore[assignment]
     """Depth, last sequence and lag of queues. Errors: NOT_FOUND (E_QUEUE_UNKNOWN) naming the first unknown key."""
     ReportQueueProgress: _aio.UnaryUnaryMultiCallable[_service_pb2.ReportQueueProgressRequest, _service_pb2.ReportQueueProgressResponse]  # type: ignore[assignment]
-    """Reports rows written to a queue, so that archives can be verified. Idempotent per (compute_key, to).
+    """Reports rows written to a queue, so that archives can be verified and buffering ends. Idempotent per
+    (compute_key, last_bucket).
 
-    Errors: NOT_FOUND (E_QUEUE_UNKNOWN).
+    Errors: NOT_FOUND (E_QUEUE_UNKNOWN); FAILED_PRECONDITION (E_QUEUE_DROPPED): submit the strategy again.
     """
     ListSentinels: _aio.UnaryUnaryMultiCallable[_service_pb2.ListSentinelsRequest, _service_pb2.ListSentinelsResponse]  # type: ignore[assignment]
     """Sentinels of a strategy, newest first. Errors: none beyond transport; an unknown strategy has none."""
@@ -334,9 +336,10 @@ class DagManagerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.ReportQueueProgressRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ReportQueueProgressResponse, _abc.Awaitable[_service_pb2.ReportQueueProgressResponse]]:
-        """Reports rows written to a queue, so that archives can be verified. Idempotent per (compute_key, to).
+        """Reports rows written to a queue, so that archives can be verified and buffering ends. Idempotent per
+        (compute_key, last_bucket).
 
-        Errors: NOT_FOUND (E_QUEUE_UNKNOWN).
+        Errors: NOT_FOUND (E_QUEUE_UNKNOWN); FAILED_PRECONDITION (E_QUEUE_DROPPED): submit the strategy again.
         """
 
     @_abc_1.abstractmethod
