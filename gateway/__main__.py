@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import structlog
+
 from controlbus.bus import Bus
 from controlbus.database import Database
 from controlbus.relay import Relay
 from gateway.access import Access
 from gateway.config import Settings
 from gateway.doors import Doors
+from gateway.feed import Feed
 from gateway.gates import Gates
 from gateway.health import Probes
 from gateway.peers import Peers
 from gateway.proxy import PROXIED, Proxy
 from gateway.releaser import Releaser
 from gateway.service import PLANNED, GatewayServicer
-from gateway.streams import StreamDoors
+from gateway.snapshots import Snapshots
+from gateway.streams import Pace, StreamDoors
 from gateway.tables import OUTBOX
 from gateway.tokens import StreamKeys
+from gateway.topics import control_source, orders_source
 from gateway.worker import Workers, WorkerSettings
+from qmtl.core.clock import Clock
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 from qmtl.rpc.run import Runtime, start
+
+ROTATION_LOOK_S = 3600.0
 
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
@@ -42,6 +52,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     gates = Gates(peers, runtime.clock, gateway_id, settings.gate_margin_s)
     probes = Probes(channels, bus, runtime.clock, settings.probe_s)
     keys = StreamKeys(mesh.home / "keys" / "streams.json", runtime.clock)
+    control, orders = Feed(bus, control_source(db), settings.feed_max), Feed(bus, orders_source(), settings.feed_max)
+    pace = Pace(settings.bookmark_s, settings.event_gather_s, settings.subscriber_queue_max)
     server = runtime.server()
     doors = Doors(
         settings=settings,
@@ -51,7 +63,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         access=Access(peers, runtime.clock),
         gates=gates,
         probes=probes,
-        streams=StreamDoors(bus, db, peers, keys, runtime.clock, settings.bookmark_s),
+        streams=StreamDoors(control, orders, Snapshots(db, peers), keys, runtime.clock, pace),
         draining=server.draining,
         started_at=runtime.clock.now(),
     )
@@ -63,6 +75,9 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     runtime.background("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock).run())
     runtime.background("workers", Workers(db, peers, runtime.clock, worker).run())
     runtime.background("releaser", Releaser(db, peers, runtime.clock).run())
+    runtime.background("feed-control", control.run())
+    runtime.background("feed-orders", orders.run())
+    runtime.background("stream-keys", rotate_keys(keys, timedelta(days=settings.stream_key_days), runtime.clock))
     runtime.background("gates", gates.run())
     runtime.background("gate-acks", gates.run_acks())
     runtime.background("gate-events", follow_activations(bus, gates))
@@ -72,6 +87,14 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     finally:
         await bus.close()
         await db.close()
+
+
+async def rotate_keys(keys: StreamKeys, older_than: timedelta, clock: Clock) -> None:
+    """Sign streams with a new key now and then; tokens live shorter than a key is kept."""
+    while True:
+        if keys.rotate(older_than):
+            structlog.stdlib.get_logger("qmtl.gateway").info("stream_key_rotated")
+        await clock.sleep(ROTATION_LOOK_S)
 
 
 async def follow_activations(bus: Bus, gates: Gates) -> None:

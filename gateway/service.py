@@ -7,7 +7,7 @@ from importlib.metadata import version
 from gateway import store
 from gateway.doors import Doors
 from gateway.health import AVAILABLE
-from gateway.service_events import EventCalls
+from gateway.service_events import EventCalls, Subscribers
 from gateway.service_orders import OrderCalls
 from gateway.service_strategies import StrategyCalls
 from gateway.tables import OUTBOX
@@ -30,12 +30,12 @@ PLANNED = {
 VERSION = version("qmtl")
 
 
-class GatewayServicer(StrategyCalls, EventCalls, OrderCalls, GatewayServiceServicer):
+class GatewayServicer(StrategyCalls, EventCalls, OrderCalls, GatewayServiceServicer):  # type: ignore[misc]  # SubscribeEvents writes by itself
     """See proto/qmtl/gateway/v1/service.proto for what each call does."""
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
-        self._subscribers = 0
+        self._subscribers = Subscribers()
 
     async def GetStatus(self, request: servicepb.GetStatusRequest, context: object) -> servicepb.GetStatusResponse:
         doors = self._doors
@@ -55,5 +55,5 @@ class GatewayServicer(StrategyCalls, EventCalls, OrderCalls, GatewayServiceServi
             gates=doors.gates.status(),
             available=AVAILABLE[level],
             submissions_queued=queued,
-            event_subscribers=self._subscribers,
+            event_subscribers=self._subscribers.count,
         )

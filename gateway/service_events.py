@@ -1,14 +1,21 @@
-"""RPCs of event streams: describe, renew, follow, and the public keys of their tokens."""
+"""RPCs of event streams: describe, renew, follow, and the public keys of their tokens.
+
+A stream ends with its token, unless the token was renewed here meanwhile: then who follows has been authorised again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import secrets
+from collections import Counter
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from gateway.doors import Doors
-from gateway.streams import check_topics, frames
-from gateway.tokens import Scope
+from gateway.streams import frames
+from gateway.tokens import Scope, StreamPass
+from gateway.topics import check_topics
 from qmtl.core.errors import Exhausted, PermissionDenied
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
@@ -16,12 +23,47 @@ from qmtl.rpc.auth import Role
 from qmtl.rpc.context import require_user
 from qmtl.wire.words import instant_to_proto
 
+EXPIRY_LOOK_S = 1.0
+
+
+class Subscribers:
+    """Streams open at this gateway: how many, and until when each may go on."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._readers: Counter[str] = Counter()
+        self._until: dict[str, datetime] = {}
+
+    def enter(self, stream: StreamPass, most: int) -> None:
+        """Raises Exhausted (E_SUBSCRIBERS)."""
+        if self.count >= most:
+            raise Exhausted("E_SUBSCRIBERS", f"{self.count} event streams are open", retry_after_s=5.0)
+        self.count += 1
+        self._readers[stream.stream_id] += 1
+        self.renew(stream.stream_id, stream.expires_at, opening=True)
+
+    def leave(self, stream: StreamPass) -> None:
+        """The stream is over."""
+        self.count -= 1
+        self._readers[stream.stream_id] -= 1
+        if not self._readers[stream.stream_id]:
+            del self._readers[stream.stream_id], self._until[stream.stream_id]
+
+    def renew(self, stream_id: str, until: datetime, *, opening: bool = False) -> None:
+        """A stream that is open here may go on until an instant."""
+        if opening or stream_id in self._until:
+            self._until[stream_id] = max(until, self._until.get(stream_id, until))
+
+    def over(self, stream_id: str, now: datetime) -> bool:
+        """Whether a stream's token has expired."""
+        return now >= self._until[stream_id]
+
 
 class EventCalls:
     """Event streams of the caller's worlds."""
 
     _doors: Doors
-    _subscribers: int
+    _subscribers: Subscribers
 
     async def CreateEventStream(
         self, request: servicepb.CreateEventStreamRequest, context: object
@@ -29,43 +71,67 @@ class EventCalls:
         topics = check_topics(list(request.topics))
         subject = await self._doors.access.require(request.world_id, Role.READER)
         scope = Scope(subject, request.world_id, request.strategy_id, topics)
-        return servicepb.CreateEventStreamResponse(stream=self._descriptor(scope))
+        return servicepb.CreateEventStreamResponse(stream=self._descriptor(scope, secrets.token_hex(8)))
 
     async def RefreshEventStream(
         self, request: servicepb.RefreshEventStreamRequest, context: object
     ) -> servicepb.RefreshEventStreamResponse:
-        scope = self._own_scope(request.token)
-        await self._doors.access.require(scope.world_id, Role.READER)
-        return servicepb.RefreshEventStreamResponse(stream=self._descriptor(scope))
+        stream = self._own_stream(request.token)
+        await self._doors.access.require(stream.scope.world_id, Role.READER)
+        return servicepb.RefreshEventStreamResponse(stream=self._descriptor(stream.scope, stream.stream_id))
 
-    async def SubscribeEvents(
-        self, request: servicepb.SubscribeEventsRequest, context: object
-    ) -> AsyncIterator[servicepb.SubscribeEventsResponse]:
-        doors = self._doors
-        scope = self._own_scope(request.token)
-        await doors.access.require(scope.world_id, Role.READER)
-        if self._subscribers >= doors.settings.subscribers_max:
-            raise Exhausted("E_SUBSCRIBERS", f"{self._subscribers} event streams are open", retry_after_s=5.0)
-        self._subscribers += 1
+    async def SubscribeEvents(self, request: servicepb.SubscribeEventsRequest, context: Any) -> None:
+        """Writes its replies itself, so that each write is bounded in time."""
+        doors, subscribers = self._doors, self._subscribers
+        stream = self._own_stream(request.token)
+        await doors.access.require(stream.scope.world_id, Role.READER)
+        subscribers.enter(stream, doors.settings.subscribers_max)
+        ending = asyncio.Event()
+        watching = asyncio.create_task(self._watch(stream, ending))
         try:
-            async with aclosing(frames(doors.streams, scope, request.resume_token, doors.draining)) as following:
-                async for frame in following:
-                    yield servicepb.SubscribeEventsResponse(frame=frame)
+            following = frames(doors.streams, stream.scope, request.resume_token, ending)
+            async with aclosing(following) as shown:
+                async for frame in shown:
+                    await self._write(context, frame)
         finally:
-            self._subscribers -= 1
+            watching.cancel()
+            subscribers.leave(stream)
 
     async def GetJwks(self, request: servicepb.GetJwksRequest, context: object) -> servicepb.GetJwksResponse:
         return servicepb.GetJwksResponse(keys=self._doors.streams.keys.public())
 
-    def _own_scope(self, token: str) -> Scope:
-        scope = self._doors.streams.keys.scope_of(token)
-        if scope.subject != require_user().subject:
-            raise PermissionDenied("E_RESUME_SCOPE", "the stream token is another user's")
-        return scope
+    async def _write(self, context: Any, frame: gatewaypb.Frame) -> None:
+        """Send a frame. Raises Exhausted (E_SUBSCRIBER_STUCK) when the client takes none for too long."""
+        limit = self._doors.settings.subscriber_write_s
+        try:
+            async with asyncio.timeout(limit):
+                await context.write(servicepb.SubscribeEventsResponse(frame=frame))
+        except TimeoutError:
+            raise Exhausted(
+                "E_SUBSCRIBER_STUCK", f"nothing was read for {limit} s", hint="resume with the last frame's token"
+            ) from None
 
-    def _descriptor(self, scope: Scope) -> gatewaypb.EventStreamDescriptor:
+    async def _watch(self, stream: StreamPass, ending: asyncio.Event) -> None:
+        """Set `ending` when the gateway drains or the stream's token has expired."""
+        while not self._subscribers.over(stream.stream_id, self._doors.clock.now()):
+            try:
+                async with asyncio.timeout(EXPIRY_LOOK_S):
+                    await self._doors.draining.wait()
+                    break
+            except TimeoutError:
+                continue
+        ending.set()
+
+    def _own_stream(self, token: str) -> StreamPass:
+        stream = self._doors.streams.keys.opened(token)
+        if stream.scope.subject != require_user().subject:
+            raise PermissionDenied("E_RESUME_SCOPE", "the stream token is another user's")
+        return stream
+
+    def _descriptor(self, scope: Scope, stream_id: str) -> gatewaypb.EventStreamDescriptor:
         settings, keys = self._doors.settings, self._doors.streams.keys
-        token, expires_at = keys.stream_token(scope, timedelta(seconds=settings.stream_token_ttl_s))
+        token, expires_at = keys.stream_token(scope, timedelta(seconds=settings.stream_token_ttl_s), stream_id)
+        self._subscribers.renew(stream_id, expires_at)
         return gatewaypb.EventStreamDescriptor(
             address=settings.public_address or settings.bind,
             token=token,

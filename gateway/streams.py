@@ -1,270 +1,296 @@
 """Event streams for clients: snapshot of each topic, then every change in order, resumable at any gateway.
 
-Each subscriber reads the CONTROL stream at its own pace with bounded memory, so a slow one delays nobody. Nothing
-about the broker shows but a signed place. Topics whose part is not built are refused, not silently empty.
+Subscribers share the gateway's feeds and take at their own pace, so a slow one delays nobody; a place older than the
+feed is read from the broker. Nothing about the broker shows but a signed place.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, timedelta
+from typing import TypeVar
 
-import structlog
-
-from controlbus.bus import Bus
-from controlbus.database import Database
-from controlbus.events import UndecodableEvent, decode, payload_type
+from controlbus.events import payload_type
 from controlbus.reading import Start, TooOld, control_info, read
-from controlbus.subjects import control_filter
-from gateway import store
-from gateway.peers import Peers
-from gateway.tokens import Scope, StreamKeys
-from qmtl.common.v1 import common_pb2 as commonpb
+from gateway.feed import EVERY_WORLD, Feed, born_of
+from gateway.snapshots import Snapshots
+from gateway.tokens import Place, Scope, StreamKeys
+from gateway.topics import concerns, relayed, types_of
+from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import Clock
-from qmtl.core.errors import InvalidRequest, NotFound, Violation
-from qmtl.core.identity import digest
-from qmtl.core.modes import domain_of
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.wire.words import DOMAIN_NUMBERS, MODES, instant_to_proto
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.wire.words import instant_to_proto
 
-BATCH_MAX = 64
-SEEN_MAX = 4096
-SNAPSHOT_STRATEGIES_MAX = 1000
-TYPES: Mapping[gatewaypb.Topic, tuple[str, ...]] = {
-    gatewaypb.TOPIC_ACTIVATION: ("activation_updated",),
-    gatewaypb.TOPIC_POLICY: ("policy_updated", "decision_updated"),
-    gatewaypb.TOPIC_STRATEGY: ("strategy_state_changed", "evaluation_run_updated", "exit_signal_emitted"),
-}
+T = TypeVar("T")
 Frames = AsyncGenerator[gatewaypb.Frame, None]
-Item = tuple[int, controlpb.ControlEvent | None]
-log = structlog.stdlib.get_logger("qmtl.gateway.streams")
+SHARED_MAX = 4096
+CATCH_UP_BATCH = 128
+AHEAD = timedelta(minutes=2)  # an owner's outbox is not later than that while the broker answers
+AHEAD_MAX = 200
+LOOK_S = 0.5  # how long a drain or the end of a stream's token may wait to be seen
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a silent stream says where it stands, how long events are gathered, when a stream is called slow."""
+
+    bookmark_s: float
+    gather_s: float
+    lag_max: int
 
 
 @dataclass(frozen=True, slots=True)
 class StreamDoors:
     """What event streams are made from."""
 
-    bus: Bus
-    db: Database
-    peers: Peers
+    control: Feed[controlpb.ControlEvent]
+    orders: Feed[brokerpb.OrderEvent]
+    snapshots: Snapshots
     keys: StreamKeys
     clock: Clock
-    bookmark_s: float
+    pace: Pace
+    shared: SharedFrames = field(default_factory=lambda: SharedFrames())
 
 
-def check_topics(topics: Sequence[gatewaypb.Topic]) -> tuple[gatewaypb.Topic, ...]:
-    """The topics asked for, sorted, each once. Raises InvalidRequest (E_TOPIC)."""
-    known = ", ".join(gatewaypb.Topic.Name(number) for number in TYPES)
-    unknown = [number for number in topics if number not in TYPES]
-    if not topics or unknown:
-        violation = Violation("topics", str(unknown[0]) if unknown else "empty", f"at least one of {known}")
-        raise InvalidRequest("E_TOPIC", str(violation), violations=(violation,))
-    return tuple(sorted(set(topics)))
+class SharedFrames:
+    """Frames of the last moments: subscribers of one scope at one place get the same one, made and signed once."""
+
+    def __init__(self) -> None:
+        self._frames: OrderedDict[tuple[Scope, Place, Place], gatewaypb.Frame] = OrderedDict()
+
+    def find(self, scope: Scope, start: Place, end: Place) -> gatewaypb.Frame | None:
+        """The frame from a place to another, if somebody just made it."""
+        return self._frames.get((scope, start, end))
+
+    def put(self, scope: Scope, start: Place, end: Place, frame: gatewaypb.Frame) -> gatewaypb.Frame:
+        """Keep a frame for others; nobody changes it any more."""
+        self._frames[scope, start, end] = frame
+        if len(self._frames) > SHARED_MAX:
+            self._frames.popitem(last=False)
+        return frame
 
 
-async def frames(doors: StreamDoors, scope: Scope, resume_token: str, draining: asyncio.Event) -> Frames:
-    """Frames of one subscription, for ever; ends after GOING_AWAY when the server drains."""
-    position = doors.keys.place(resume_token, scope) if resume_token else None
+async def frames(doors: StreamDoors, scope: Scope, resume_token: str, ending: asyncio.Event) -> Frames:
+    """Frames of one subscription until `ending`, whose last one is GOING_AWAY."""
+    place = doors.keys.place(resume_token, scope) if resume_token else None
     while True:
-        follower = _Follower(doors, scope, draining)
+        follower = _Follower(doors, scope, ending)
         try:
-            async with aclosing(follower.follow(position)) as following:
+            async with aclosing(follower.follow(place)) as following:
                 async for frame in following:
                     yield frame
             return
         except TooOld as error:
-            token = doors.keys.resume_token(scope, 0)
-            kind = gatewaypb.NOTICE_KIND_RESUME_TOO_OLD
-            yield gatewaypb.Frame(notice=gatewaypb.Notice(kind=kind, resume_token=token, detail=error.message))
-            position = None
+            yield _notice(gatewaypb.NOTICE_KIND_RESUME_TOO_OLD, "", error.message)
+            place = None
 
 
 class _Follower:
-    """One pass over the stream: from a snapshot or from a place."""
+    """One pass: from a snapshot or from a place."""
 
-    def __init__(self, doors: StreamDoors, scope: Scope, draining: asyncio.Event) -> None:
+    def __init__(self, doors: StreamDoors, scope: Scope, ending: asyncio.Event) -> None:
         self._doors = doors
         self._scope = scope
-        self._draining = draining
-        self._types = tuple(name for topic in scope.topics for name in TYPES[topic])
-        self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()
-        self._position = 0
+        self._ending = ending
+        self._types = types_of(scope)
+        self._with_orders = gatewaypb.TOPIC_ORDERS in scope.topics
+        self._ahead: dict[str, int] = {}  # revisions the snapshot has shown whose events may still come
+        self._ahead_until = doors.clock.monotonic() + AHEAD.total_seconds()
+        self._place = Place(0, 0)
+        self._told_lagging = False
 
-    async def follow(self, position: int | None) -> Frames:
-        if position is None:
-            position = (await control_info(self._doors.bus.link)).state.last_seq
+    async def follow(self, place: Place | None) -> Frames:
+        """Snapshots unless resumed, what the feeds do not have any more, then what comes. Raises TooOld."""
+        self._place = await self._ends()
+        if place is None:
             for topic in self._scope.topics:
-                yield gatewaypb.Frame(snapshot=await self._snapshot(topic))
-        self._position = position
+                yield await self._snapshot(topic)
+        else:
+            self._check(place, self._place)
+            self._ahead = dict(place.ahead)
         yield self._bookmark()
-        queue: asyncio.Queue[Item] = asyncio.Queue(BATCH_MAX)
-        # no task group: it would raise what the reader raised wrapped, and cancel whoever is writing a frame just then
-        reader = asyncio.create_task(self._read(position, queue))
-        drain = asyncio.create_task(self._draining.wait())
-        try:
-            while not self._draining.is_set():
-                yield await self._next(queue, reader, drain)
-            yield self._going_away()
-        finally:
-            reader.cancel()
-            drain.cancel()
-            await asyncio.gather(reader, drain, return_exceptions=True)
+        woken = asyncio.Event()
+        world = self._scope.world_id
+        with (
+            self._doors.control.woken_by(world, woken),
+            self._doors.orders.woken_by(world, woken),
+        ):
+            while not self._ending.is_set():
+                if self._place.born != self._doors.control.born:
+                    self._check(self._place, await self._ends())
+                async with aclosing(self._catch_up()) as old:
+                    async for frame in old:
+                        yield frame
+                if self._lags():
+                    yield self._notice(gatewaypb.NOTICE_KIND_LAGGING, "events wait for this stream: read faster")
+                yield await self._next(woken)
+        yield self._notice(gatewaypb.NOTICE_KIND_GOING_AWAY, "resume here or elsewhere with the token")
 
-    async def _read(self, position: int, queue: asyncio.Queue[Item]) -> None:
-        """Everything after a position, at the pace of the queue's reader. An event we cannot read is only a place."""
-        filters = [control_filter(name) for name in self._types]
-        async with aclosing(read(self._doors.bus.link, filters, Start(after=position))) as messages:
-            async for sequence, message in messages:
-                try:
-                    event = decode(message.data)
-                except UndecodableEvent as error:
-                    log.error("event_undecodable", sequence=sequence, error=str(error))
-                    event = None
-                await queue.put((sequence, event))
+    async def _next(self, woken: asyncio.Event) -> gatewaypb.Frame:
+        """The next batch of events, or a bookmark when there is none for a while."""
+        deadline = self._doors.clock.monotonic() + self._doors.pace.bookmark_s
+        while True:
+            woken.clear()
+            frame = self._take()
+            if frame is not None:
+                return frame
+            left = deadline - self._doors.clock.monotonic()
+            if left <= 0 or self._ending.is_set() or self._is_below_floor():
+                return self._bookmark()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, LOOK_S)):
+                    await woken.wait()
+            await asyncio.sleep(self._doors.pace.gather_s)  # what comes together leaves together
 
-    async def _next(
-        self,
-        queue: asyncio.Queue[Item],
-        reader: asyncio.Task[None],
-        drain: asyncio.Task[bool],
-    ) -> gatewaypb.Frame:
-        """The next batch of events that pass the filter, or a bookmark when there is none for a while."""
-        batch: list[controlpb.ControlEvent] = []
-        deadline = self._doors.clock.monotonic() + self._doors.bookmark_s
-        while not batch and (left := deadline - self._doors.clock.monotonic()) > 0 and not drain.done():
-            getting = asyncio.ensure_future(queue.get())
-            try:
-                await asyncio.wait({getting, reader, drain}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                if reader.done():
-                    reader.result()
-                if getting.done():
-                    self._take(getting.result(), batch)
-            finally:
-                getting.cancel()
-            while len(batch) < BATCH_MAX and not queue.empty():
-                self._take(queue.get_nowait(), batch)
-        if not batch:
-            return self._bookmark()
-        token = self._doors.keys.resume_token(self._scope, self._position)
-        return gatewaypb.Frame(events=gatewaypb.EventBatch(events=batch, resume_token=token))
+    def _take(self) -> gatewaypb.Frame | None:
+        """What the feeds have after this place, as a frame; the place moves also past what is filtered out."""
+        if self._is_below_floor():
+            return None
+        control, orders = self._doors.control, self._doors.orders
+        start, world = self._place, self._scope.world_id
+        found, control_reached = control.since(world, start.control)
+        steps, orders_reached = orders.since(world, start.orders) if self._with_orders else ([], start.orders)
+        self._place = end = Place(control_reached, orders_reached, start.born)
+        if not found and not steps:
+            self._forget_published()
+            return None
+        personal = bool(self._ahead)
+        shared = None if personal else self._doors.shared.find(self._scope, start, end)
+        if shared is not None:
+            return shared
+        frame = self._frame([event for _, event in found], [step for _, step in steps])
+        self._forget_published()
+        if frame is None or personal:
+            return frame
+        return self._doors.shared.put(self._scope, start, end, frame)
 
-    def _take(self, item: Item, batch: list[controlpb.ControlEvent]) -> None:
-        self._position, event = item
-        if event is not None and _concerns(event, self._scope) and self._is_news(event):
-            batch.append(_relayed(event))
+    def _frame(
+        self, found: Sequence[controlpb.ControlEvent], steps: Sequence[brokerpb.OrderEvent]
+    ) -> gatewaypb.Frame | None:
+        events = [
+            relayed(event, self._scope.world_id)
+            for event in found
+            if concerns(event, self._scope, self._types) and self._is_news(event)
+        ]
+        mine = [step for step in steps if self._scope.strategy_id in ("", step.strategy_id)]
+        if not events and not mine:
+            return None
+        token = self._token()
+        batch = gatewaypb.EventBatch(events=events, order_events=mine, resume_token=token)
+        return gatewaypb.Frame(events=batch)
 
     def _is_news(self, event: controlpb.ControlEvent) -> bool:
-        key = (payload_type(event), event.key)
-        if event.revision <= self._seen.get(key, 0):
-            return False
-        self._seen[key] = event.revision
-        self._seen.move_to_end(key)
-        while len(self._seen) > SEEN_MAX:
-            self._seen.popitem(last=False)
-        return True
+        """Whether the snapshot has not shown it."""
+        key = f"{payload_type(event)} {event.key}"
+        shown = self._ahead.get(key, 0)
+        if event.revision >= shown:
+            self._ahead.pop(key, None)
+        return event.revision > shown
 
-    async def _snapshot(self, topic: gatewaypb.Topic) -> gatewaypb.Snapshot:
-        states = await _SNAPSHOTS[topic](self)
-        for state in states:
-            self._seen[payload_type(state), state.key] = state.revision
-        states = [_relayed(state) for state in states]
-        body = b"".join(state.SerializeToString(deterministic=True) for state in states)
-        hashes = [s.activation_updated.activation.state_hash for s in states if s.HasField("activation_updated")]
-        return gatewaypb.Snapshot(topic=topic, states=states, state_hash=hashes[0] if hashes else digest(body))
+    def _forget_published(self) -> None:
+        """What has come by the feed's head, which this place has reached, cannot come again."""
+        control = self._doors.control
+        if self._ahead and self._place.control >= control.head:
+            late = self._doors.clock.monotonic() > self._ahead_until
+            self._ahead = {
+                key: shown for key, shown in self._ahead.items() if not late and control.published(key) < shown
+            }
 
-    async def activation(self) -> list[controlpb.ControlEvent]:
-        """The world's activation, from worldservice."""
-        request = worldservicepb.GetActivationRequest(world_id=self._scope.world_id)
-        activation = (await self._doors.peers.world.GetActivation(request)).activation
-        payload = controlpb.ActivationUpdated(activation=activation)
-        return [
-            controlpb.ControlEvent(
-                source="worldservice", key=self._scope.world_id, revision=activation.revision, schema_version=1,
-                time=activation.time, activation_updated=payload,
-            )
-        ]  # fmt: skip
-
-    async def policy(self) -> list[controlpb.ControlEvent]:
-        """The world's default policy, from worldservice; none yet is an empty snapshot."""
-        request = worldservicepb.GetPolicyRequest(world_id=self._scope.world_id)
-        try:
-            policy = (await self._doors.peers.world.GetPolicy(request)).policy
-        except NotFound:
-            return []
-        payload = controlpb.PolicyUpdated(
-            world_id=policy.world_id, policy_version=policy.version, checksum=policy.checksum, status=policy.status
+    def _token(self) -> str:
+        return self._doors.keys.resume_token(
+            self._scope, replace(self._place, ahead=tuple(sorted(self._ahead.items())))
         )
-        return [
-            controlpb.ControlEvent(
-                source="worldservice", key=self._scope.world_id, schema_version=1, time=policy.created_at,
-                policy_updated=payload,
-            )
-        ]  # fmt: skip
 
-    async def strategies(self) -> list[controlpb.ControlEvent]:
-        """The world's newest strategies, from the submissions database."""
-        records = await self._doors.db.read(
-            lambda conn: store.page(conn, self._scope.world_id, None, None, SNAPSHOT_STRATEGIES_MAX)
-        )
-        wanted = [r for r in records if self._scope.strategy_id in ("", r.strategy_id)]
-        return [_strategy_state(record) for record in wanted]
+    def _is_below_floor(self) -> bool:
+        old_orders = self._with_orders and self._place.orders < self._doors.orders.floor
+        return self._place.control < self._doors.control.floor or old_orders
+
+    async def _catch_up(self) -> Frames:
+        """Read from the broker what the feeds do not have any more."""
+        async with aclosing(self._old(self._doors.control, self._place.control)) as parts:
+            async for found, reached in parts:
+                self._place = replace(self._place, control=reached)
+                frame = self._frame(await self._of_my_world(found), [])
+                if frame is not None:
+                    yield frame
+        if self._with_orders:
+            async with aclosing(self._old(self._doors.orders, self._place.orders)) as steps:
+                async for found_steps, reached in steps:
+                    self._place = replace(self._place, orders=reached)
+                    mine = [step for step in found_steps if step.world_id == self._scope.world_id]
+                    frame = self._frame([], mine)
+                    if frame is not None:
+                        yield frame
+
+    async def _old(self, feed: Feed[T], position: int) -> AsyncGenerator[tuple[list[T], int], None]:
+        """Batches of a stream from a position up to where its feed begins. Raises TooOld."""
+        if position >= feed.floor:
+            return
+        found: list[T] = []
+        messages = read(feed.bus.link, [feed.source.subject], Start(after=position), feed.source.stream)
+        async with aclosing(messages):
+            async for sequence, message in messages:
+                event = feed.source.decode(message.data)
+                if event is not None:
+                    found.append(event)
+                done = sequence >= feed.floor
+                if done or len(found) >= CATCH_UP_BATCH:
+                    yield found, sequence
+                    found = []
+                if done or self._ending.is_set():
+                    return
+
+    async def _of_my_world(self, found: Sequence[controlpb.ControlEvent]) -> list[controlpb.ControlEvent]:
+        mine = []
+        for event in found:
+            worlds = await self._doors.control.source.worlds(event)
+            if self._scope.world_id in worlds or EVERY_WORLD in worlds:
+                mine.append(event)
+        return mine
+
+    def _lags(self) -> bool:
+        """Whether the client has fallen behind and was not told yet."""
+        behind = self._doors.control.waiting(self._scope.world_id, self._place.control)
+        lags = behind > self._doors.pace.lag_max
+        tell = lags and not self._told_lagging
+        self._told_lagging = lags
+        return tell
+
+    async def _ends(self) -> Place:
+        """Where the streams end now: a snapshot taken next shows at least that."""
+        link = self._doors.control.bus.link
+        control = await control_info(link, self._doors.control.source.stream)
+        orders = (await control_info(link, self._doors.orders.source.stream)).state.last_seq if self._with_orders else 0
+        return Place(control.state.last_seq, orders, born_of(control))
+
+    def _check(self, place: Place, ends: Place) -> None:
+        """Raises TooOld for a place in a stream that was made anew since."""
+        if place.born != ends.born or place.control > ends.control or place.orders > ends.orders:
+            raise TooOld(place.control, 0, ends.control)
+        self._place = replace(place, born=ends.born)
+
+    async def _snapshot(self, topic: gatewaypb.Topic) -> gatewaypb.Frame:
+        snapshot = await self._doors.snapshots.of(topic, self._scope)
+        recent = self._doors.clock.now() - AHEAD
+        for state in snapshot.states:
+            key = f"{payload_type(state)} {state.key}"
+            if state.time.ToDatetime(UTC) >= recent and len(self._ahead) < AHEAD_MAX:
+                self._ahead[key] = state.revision
+        return gatewaypb.Frame(snapshot=snapshot)
 
     def _bookmark(self) -> gatewaypb.Frame:
-        token = self._doors.keys.resume_token(self._scope, self._position)
+        token = self._token()
         now = instant_to_proto(self._doors.clock.now())
         return gatewaypb.Frame(bookmark=gatewaypb.Bookmark(resume_token=token, server_time=now))
 
-    def _going_away(self) -> gatewaypb.Frame:
-        token = self._doors.keys.resume_token(self._scope, self._position)
-        kind = gatewaypb.NOTICE_KIND_GOING_AWAY
-        return gatewaypb.Frame(notice=gatewaypb.Notice(kind=kind, resume_token=token, detail="the gateway stops"))
+    def _notice(self, kind: gatewaypb.NoticeKind, detail: str) -> gatewaypb.Frame:
+        return _notice(kind, self._token(), detail)
 
 
-_SNAPSHOTS: Mapping[gatewaypb.Topic, Callable[[_Follower], Awaitable[list[controlpb.ControlEvent]]]] = {
-    gatewaypb.TOPIC_ACTIVATION: _Follower.activation,
-    gatewaypb.TOPIC_POLICY: _Follower.policy,
-    gatewaypb.TOPIC_STRATEGY: _Follower.strategies,
-}
-
-
-def _strategy_state(record: store.Record) -> controlpb.ControlEvent:
-    payload = controlpb.StrategyStateChanged(
-        strategy_id=record.strategy_id, state=store.STATE_NUMBERS[record.state], reason=record.reason,
-        world_ids=record.world_ids,
-    )  # fmt: skip
-    return controlpb.ControlEvent(
-        source="gateway", key=record.strategy_id, revision=record.revision, schema_version=1,
-        time=instant_to_proto(record.updated_at), strategy_state_changed=payload,
-    )  # fmt: skip
-
-
-def _concerns(event: controlpb.ControlEvent, scope: Scope) -> bool:
-    """Whether an event belongs to a stream's world and strategy."""
-    match payload_type(event):
-        case "strategy_state_changed":
-            changed = event.strategy_state_changed
-            return scope.world_id in changed.world_ids and scope.strategy_id in ("", changed.strategy_id)
-        case "evaluation_run_updated" | "exit_signal_emitted":
-            world_id, _, strategy_id = event.key.partition("/")
-            return world_id == scope.world_id and scope.strategy_id in ("", strategy_id)
-        case _:
-            return event.key == scope.world_id
-
-
-def _relayed(event: controlpb.ControlEvent) -> controlpb.ControlEvent:
-    """An activation leaves with its derived domain; one without a mode we know leaves as compute-only."""
-    if not event.HasField("activation_updated"):
-        return event
-    activation = event.activation_updated.activation
-    mode = MODES.get(activation.effective_mode)
-    if mode is None:
-        activation.effective_mode = commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
-        activation.execution_domain = commonpb.EXECUTION_DOMAIN_BACKTEST
-    else:
-        activation.execution_domain = DOMAIN_NUMBERS[domain_of(mode)]
-    return event
+def _notice(kind: gatewaypb.NoticeKind, token: str, detail: str) -> gatewaypb.Frame:
+    return gatewaypb.Frame(notice=gatewaypb.Notice(kind=kind, resume_token=token, detail=detail))

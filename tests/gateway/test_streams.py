@@ -13,15 +13,19 @@ import pytest
 
 from controlbus.bus import Bus, connected
 from controlbus.database import Database
+from gateway.feed import Feed
 from gateway.peers import Peers
-from gateway.streams import StreamDoors, frames
-from gateway.tokens import Scope, StreamKeys
+from gateway.snapshots import Snapshots
+from gateway.streams import Pace, StreamDoors, frames
+from gateway.tokens import Place, Scope, StreamKeys
+from gateway.topics import control_source, orders_source
 from qmtl.core.clock import SystemClock
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.controlbus.states import publish
 from tests.support.nats import NatsServer
+from tests.support.waiting import eventually
 
 ACTIVATION = Scope("ada", "w", "", (gatewaypb.TOPIC_ACTIVATION,))
 POLICY = Scope("ada", "w", "", (gatewaypb.TOPIC_POLICY,))
@@ -45,17 +49,22 @@ async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
 async def doors(bus: Bus, tmp_path: Path) -> AsyncIterator[StreamDoors]:
     database, clock = Database(f"sqlite:///{tmp_path}/g.db"), SystemClock()
     peers = cast("Peers", SimpleNamespace(world=World()))
-    yield StreamDoors(bus, database, peers, StreamKeys(tmp_path / "keys.json", clock), clock, bookmark_s=0.2)
+    control, orders = Feed(bus, control_source(database), 100), Feed(bus, orders_source(), 100)
+    keys = StreamKeys(tmp_path / "keys.json", clock)
+    reading = [asyncio.create_task(control.run()), asyncio.create_task(orders.run())]
+    await eventually(lambda: control.born != "")
+    yield StreamDoors(control, orders, Snapshots(database, peers), keys, clock, Pace(0.2, 0.0, 10))
+    for task in reading:
+        task.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
     await database.close()
 
 
 async def kinds(doors: StreamDoors, scope: Scope, place: int, count: int) -> list[str]:
     """What the first frames of a subscription are that goes on from a place."""
     found: list[str] = []
-    async with (
-        asyncio.timeout(10),
-        aclosing(frames(doors, scope, doors.keys.resume_token(scope, place), asyncio.Event())) as following,
-    ):
+    token = doors.keys.resume_token(scope, Place(place, 0, doors.control.born))
+    async with asyncio.timeout(10), aclosing(frames(doors, scope, token, asyncio.Event())) as following:
         async for frame in following:
             (field, _), *_ = frame.ListFields()
             found.append(field.name)
@@ -65,14 +74,47 @@ async def kinds(doors: StreamDoors, scope: Scope, place: int, count: int) -> lis
 
 
 async def test_a_place_that_is_no_longer_kept_is_told_and_a_snapshot_follows(doors: StreamDoors) -> None:
-    for revision in range(1, 6):
-        await publish(doors.bus, "w", revision)
-    await doors.bus.link.js.purge_stream("CONTROL", seq=4)
+    for revision in range(1, 121):
+        await publish(doors.control.bus, "w", revision)
+    await eventually(lambda: doors.control.floor == 20)
+    await doors.control.bus.link.js.purge_stream("CONTROL", seq=10)
     found = await kinds(doors, ACTIVATION, 1, 4)
     assert found == ["bookmark", "notice", "snapshot", "bookmark"]
 
 
 async def test_a_place_that_is_kept_goes_on_without_a_snapshot(doors: StreamDoors) -> None:
     for revision in range(1, 6):
-        await publish(doors.bus, "w", revision)
+        await publish(doors.control.bus, "w", revision)
     assert await kinds(doors, POLICY, 3, 2) == ["bookmark", "events"]
+
+
+async def test_a_place_older_than_the_feed_is_read_from_the_broker_once(doors: StreamDoors) -> None:
+    for revision in range(1, 301):
+        await publish(doors.control.bus, "w", revision)
+    await eventually(lambda: doors.control.head == 300)
+    assert doors.control.floor == 200
+    assert await revisions(doors, Place(3, 0, doors.control.born), 297) == list(range(4, 301))
+
+
+async def test_a_place_in_another_incarnation_of_the_stream_is_too_old(doors: StreamDoors) -> None:
+    for revision in range(1, 6):
+        await publish(doors.control.bus, "w", revision)
+    before = doors.control.born
+    await doors.control.bus.link.js.delete_stream("CONTROL")
+    await doors.control.bus.ensure_streams()
+    await eventually(lambda: doors.control.born != before)
+    token = doors.keys.resume_token(ACTIVATION, Place(0, 0, before))
+    async with asyncio.timeout(10), aclosing(frames(doors, ACTIVATION, token, asyncio.Event())) as following:
+        assert (await anext(following)).notice.kind == gatewaypb.NOTICE_KIND_RESUME_TOO_OLD
+
+
+async def revisions(doors: StreamDoors, place: Place, count: int) -> list[int]:
+    """Revisions shown after a place."""
+    shown: list[int] = []
+    token = doors.keys.resume_token(POLICY, place)
+    async with asyncio.timeout(10), aclosing(frames(doors, POLICY, token, asyncio.Event())) as following:
+        async for frame in following:
+            shown += [event.revision for event in frame.events.events]
+            if len(shown) >= count:
+                break
+    return shown

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.tokens import Scope, StreamKeys
+from gateway.tokens import Place, Scope, StreamKeys
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import PermissionDenied, Unauthenticated
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SCOPE = Scope("ada", "w1", "", (gatewaypb.TOPIC_ACTIVATION,))
+HERE = Place(5, 7, "then")
 MINUTE = timedelta(minutes=1)
 
 
@@ -28,27 +29,27 @@ def keys(tmp_path: Path, clock: VirtualClock) -> StreamKeys:
 
 
 def test_stream_token_opens_its_scope_at_any_gateway(keys: StreamKeys, tmp_path: Path, clock: VirtualClock) -> None:
-    token, _ = keys.stream_token(SCOPE, MINUTE)
-    assert StreamKeys(tmp_path / "streams.json", clock).scope_of(token) == SCOPE
+    token, _ = keys.stream_token(SCOPE, MINUTE, "stream-1")
+    assert StreamKeys(tmp_path / "streams.json", clock).opened(token).scope == SCOPE
 
 
 async def test_expired_token_is_refused(keys: StreamKeys, clock: VirtualClock) -> None:
-    token, _ = keys.stream_token(SCOPE, MINUTE)
+    token, _ = keys.stream_token(SCOPE, MINUTE, "stream-1")
     clock.advance(MINUTE)
     with pytest.raises(Unauthenticated, match="E_TOKEN_EXPIRED"):
-        keys.scope_of(token)
+        keys.opened(token)
 
 
 def test_resume_token_is_no_stream_token_and_the_other_way_round(keys: StreamKeys) -> None:
     with pytest.raises(Unauthenticated, match="E_TOKEN_AUDIENCE"):
-        keys.scope_of(keys.resume_token(SCOPE, 5))
+        keys.opened(keys.resume_token(SCOPE, HERE))
     with pytest.raises(Unauthenticated, match="E_TOKEN_AUDIENCE"):
-        keys.place(keys.stream_token(SCOPE, MINUTE)[0], SCOPE)
+        keys.place(keys.stream_token(SCOPE, MINUTE, "stream-1")[0], SCOPE)
 
 
 def test_resume_in_another_scope_is_refused(keys: StreamKeys) -> None:
-    token = keys.resume_token(SCOPE, 5)
-    assert keys.place(token, SCOPE) == 5
+    token = keys.resume_token(SCOPE, HERE)
+    assert keys.place(token, SCOPE) == HERE
     with pytest.raises(PermissionDenied, match="E_RESUME_SCOPE"):
         keys.place(token, Scope("ada", "w2", "", SCOPE.topics))
 
@@ -56,7 +57,7 @@ def test_resume_in_another_scope_is_refused(keys: StreamKeys) -> None:
 def test_token_of_another_key_is_refused(keys: StreamKeys, tmp_path: Path, clock: VirtualClock) -> None:
     other = StreamKeys(tmp_path / "other.json", clock)
     with pytest.raises(Unauthenticated, match="E_TOKEN_SIGNATURE"):
-        keys.scope_of(other.stream_token(SCOPE, MINUTE)[0])
+        keys.opened(other.stream_token(SCOPE, MINUTE, "stream-1")[0])
 
 
 def test_key_file_is_private_and_published_keys_are_public(keys: StreamKeys, tmp_path: Path) -> None:
@@ -65,3 +66,19 @@ def test_key_file_is_private_and_published_keys_are_public(keys: StreamKeys, tmp
     assert len(published) == 1
     assert published[0].x
     assert published[0].x not in str(SCOPE)
+
+
+def test_rotation_signs_with_a_new_key_and_keeps_the_previous_one(
+    keys: StreamKeys, tmp_path: Path, clock: VirtualClock
+) -> None:
+    other = StreamKeys(tmp_path / "streams.json", clock)
+    old, _ = keys.stream_token(SCOPE, MINUTE, "stream-1")
+    assert not other.rotate(timedelta(days=36_500))
+    assert other.rotate(timedelta(days=-36_500))
+    new, _ = other.stream_token(SCOPE, MINUTE, "stream-2")
+    assert [keys.opened(token).stream_id for token in (old, new)] == ["stream-1", "stream-2"]
+    assert [key.kid for key in keys.public()] == [key.kid for key in other.public()]
+    assert other.rotate(timedelta(days=-36_500))
+    assert len(keys.public()) == 2
+    with pytest.raises(Unauthenticated, match="E_TOKEN_SIGNATURE"):
+        keys.opened(old)
