@@ -13,8 +13,8 @@ from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as servicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
 from qmtl.rpc.auth import Role
-from qmtl.rpc.context import require_role
 from seamless import pages, store, wire
+from seamless.access import require_session
 from seamless.catalogue import Catalogue, State
 from seamless.domain import coverage
 from seamless.domain.coverage import Span
@@ -80,7 +80,7 @@ class DataServicer(datarpc.DataServiceServicer):
             async for reply in past:
                 yield reply
         if request.follower:
-            require_role(Role.OPERATOR)
+            require_session(replay.session_id, Role.OPERATOR)
             await self._sessions.following(replay.session_id, request.follower)
         player = await self._sessions.player(replay.session_id)
         first_ns = max(position, replay.span.start_ns)
@@ -91,7 +91,7 @@ class DataServicer(datarpc.DataServiceServicer):
     async def OpenDataSession(
         self, request: servicepb.OpenDataSessionRequest, context: object
     ) -> servicepb.OpenDataSessionResponse:
-        require_role(Role.OPERATOR)
+        require_session(request.session_id, Role.OPERATOR)
         start = wire.instant(request.start, "start") if request.HasField("start") else None
         followers = tuple(request.followers)
         opening = Opening(request.session_id, start, request.days, request.bars_per_second, followers)
@@ -104,7 +104,7 @@ class DataServicer(datarpc.DataServiceServicer):
     async def ConfirmBars(
         self, request: servicepb.ConfirmBarsRequest, context: object
     ) -> servicepb.ConfirmBarsResponse:
-        require_role(Role.OPERATOR)
+        require_session(request.session_id, Role.OPERATOR)
         through_ns = wire.instant(request.through, "through")
         player = await self._sessions.player(request.session_id)
         player.confirm(request.follower, through_ns)
@@ -116,6 +116,7 @@ class DataServicer(datarpc.DataServiceServicer):
     async def GetDataSession(
         self, request: servicepb.GetDataSessionRequest, context: object
     ) -> servicepb.GetDataSessionResponse:
+        require_session(request.session_id)
         replay = await self._sessions.find(request.session_id)
         return servicepb.GetDataSessionResponse(session=self._session(replay))
 
@@ -189,6 +190,7 @@ class DataServicer(datarpc.DataServiceServicer):
         if not request.session_id:
             hint = "open a data session and subscribe with its session_id" if preset.replay else ""
             raise NotReady("E_DATASET_UNAVAILABLE", f"{preset.name} has no live feed", hint=hint)
+        require_session(request.session_id)  # whoever reads is waited for
         replay = await self._sessions.find(request.session_id)
         if replay.dataset != str(preset.dataset):
             field = Violation("dataset", request.dataset, f"{replay.preset}, which session {replay.session_id} plays")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +40,10 @@ class Seamless:
     catalogue: Catalogue
     stack: AsyncExitStack
 
-    async def stub(self, role: Role = Role.OPERATOR) -> datarpc.DataServiceAsyncStub:
-        user = mint_user_token(self.home, role, "alice")
+    async def stub(
+        self, role: Role = Role.OPERATOR, worlds: Sequence[str] | None = None
+    ) -> datarpc.DataServiceAsyncStub:
+        user = mint_user_token(self.home, role, "alice", worlds)
         peer = mint_service_token(self.home, "gateway")
         channel = connect(f"127.0.0.1:{self.server.port}", user_token=lambda: user, service_token=lambda: peer)
         return datarpc.DataServiceStub(await self.stack.enter_async_context(channel))

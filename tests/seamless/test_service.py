@@ -358,6 +358,24 @@ async def test_a_dry_run_in_a_session_sees_up_to_the_watermark(stub: Stub) -> No
     assert (await fetch_all(stub, request))[1].delivered.end == session.end
 
 
+async def test_a_token_for_some_worlds_touches_sessions_of_no_other(stub: Stub, seamless: Seamless) -> None:
+    theirs, unnamed, mine = "b-dryrun-0123456789ab", "s", "a-dryrun-0123456789ab"
+    limited = await seamless.stub(Role.OWNER, worlds=["a"])
+    for name in (theirs, unnamed):
+        session = await _open(stub, name)
+        confirm = servicepb.ConfirmBarsRequest(session_id=name, follower="venue", through=session.start, leave=True)
+        for touch in (
+            _open(limited, name),
+            limited.ConfirmBars(confirm),
+            limited.GetDataSession(servicepb.GetDataSessionRequest(session_id=name)),
+            _bars(limited, name),
+        ):
+            with pytest.raises(PermissionDenied) as caught:
+                await touch
+            assert caught.value.reason == "E_WORLD_FORBIDDEN"
+    assert (await _open(limited, mine)).session_id == mine
+
+
 async def test_sessions_are_refused_what_they_cannot_be(stub: Stub, seamless: Seamless) -> None:
     reader = await seamless.stub(Role.READER)
     with pytest.raises(PermissionDenied):
