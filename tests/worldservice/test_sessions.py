@@ -1,5 +1,6 @@
 """Sessions open with the first strategy, close with the last; gate sessions lapse; roles add up."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -35,6 +36,7 @@ def trading() -> Activation:
 def test_the_first_strategy_opens_the_session_and_later_ones_share_it() -> None:
     (session,) = follow(trading(), (), PLAN, NOW)
     assert session.domain is ExecutionDomain.DRYRUN
+    assert re.fullmatch(r"alpha-dryrun-[0-9a-f]{12}", session.session_id)
     assert session.start == session.watermark == PLAN.start
     assert follow(trading(), (session,), PLAN, NOW + timedelta(hours=1)) == ()
 

@@ -66,6 +66,7 @@ def follow(
 
 
 def open_session(world_id: str, domain: ExecutionDomain, plan: SessionPlan, now: datetime) -> Session:
+    # seamless reads the world from this form of the name: it holds tokens limited to worlds to their sessions
     identity = digest(canonical_json([world_id, domain.value, now.isoformat()]))
     session_id = f"{world_id}-{domain.value.lower()}-{identity.removeprefix('blake3:')[:12]}"
     return Session(
