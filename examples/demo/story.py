@@ -77,8 +77,8 @@ class Story:
         self._console.print(table)
         present, expected = report.bars_present, report.bars_expected
         self._console.print(
-            f"The other {len(report.findings) - len(found)} rules found nothing. {present:,} of {expected:,} expected bars"
-            f" are there ({report.data_ratio:.2%}); no bar was invented."
+            f"The other {len(report.findings) - len(found)} rules found nothing. {present:,} of {expected:,} expected"
+            f" bars are there ({report.data_ratio:.2%}); no bar was invented."
         )
         listed = await client.data.ListDatasets(dataservicepb.ListDatasetsRequest())
         return next(dataset for dataset in listed.datasets if dataset.dataset == report.dataset)
