@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from gateway.domain.gate import Asked, GateDenial, GateEntry, Passed, Refused, Side, WorldGate
 from gateway.domain.submissions import State, check_crc32, check_request, strategy_id_of
@@ -25,6 +25,7 @@ from qmtl.wire.words import DOMAIN_NUMBERS, DOMAINS, MODES, instant_from_proto, 
 from qmtl.world.v1 import world_pb2 as worldpb
 
 BODY_MAX = 8 * 1024 * 1024
+WEIGHT_UNIT = Decimal("1e-8")
 SIDES: Mapping[commonpb.Side, Side] = {commonpb.SIDE_LONG: Side.LONG, commonpb.SIDE_SHORT: Side.SHORT}
 STATES = {number: state for state, number in STATE_NUMBERS.items()}
 DENIALS: Mapping[GateDenial, brokerpb.Denial] = {
@@ -135,7 +136,7 @@ def state_from_proto(number: controlpb.StrategyState) -> State | None:
 
 
 def gate_from_proto(activation: worldpb.ActivationEnvelope) -> WorldGate:
-    """An activation as the gate reads it. Raises InvalidRequest (E_ENUM): the caller keeps the gate shut then."""
+    """An activation as the gate reads it. Raises InvalidRequest (E_ENUM, E_WEIGHT): the caller keeps the gate shut."""
     return WorldGate(
         world_id=activation.world_id,
         revision=activation.revision,
@@ -191,10 +192,18 @@ def refusal_to_proto(order: brokerpb.Order, refused: Refused) -> brokerpb.OrderS
     )
 
 
+def _weight_from_proto(weight: float) -> Decimal:
+    """Toward zero to the places brokerage counts in: 1/3 must not make it refuse every order, reducing ones too."""
+    if not 0.0 <= weight <= 1.0:
+        violation = Violation("entry.weight", str(weight), "0 to 1")
+        raise InvalidRequest("E_WEIGHT", str(violation), violations=(violation,))
+    return Decimal(str(weight)).quantize(WEIGHT_UNIT, ROUND_DOWN)
+
+
 def _entry_from_proto(entry: worldpb.ActivationEntry) -> GateEntry:
     return GateEntry(
         active=entry.active,
-        weight=Decimal(str(entry.weight)),
+        weight=_weight_from_proto(entry.weight),
         freeze=entry.freeze,
         drain=entry.drain,
         valid_from=instant_from_proto(entry.valid_from, "valid_from") if entry.HasField("valid_from") else None,
