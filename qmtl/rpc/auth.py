@@ -8,6 +8,7 @@ Key files are read again when they change; nothing here decides what a caller ma
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import tempfile
@@ -245,12 +246,12 @@ def _checked_claims(claims: Mapping[str, object]) -> _Claims:
     subject, worlds = claims.get("sub"), claims.get("worlds")
     if not isinstance(subject, str) or not subject:
         raise _bad("E_TOKEN_CLAIMS", "claim sub is missing")
-    if worlds is not None and not (isinstance(worlds, list) and all(isinstance(item, str) for item in worlds)):
+    if "worlds" in claims and not (isinstance(worlds, list) and all(isinstance(item, str) for item in worlds)):
         raise _bad("E_TOKEN_CLAIMS", "claim worlds is not a list of world ids")
     return _Claims(
         subject,
         _role(claims.get("role")),
-        None if worlds is None else frozenset(worlds),
+        frozenset(worlds) if isinstance(worlds, list) else None,
         _instant(claims, "exp", required=True),
         _instant(claims, "nbf", required=False),
     )
@@ -269,7 +270,7 @@ def _instant(claims: Mapping[str, object], name: str, *, required: bool) -> floa
     value = claims.get(name)
     if value is None and not required:
         return 0.0
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise _bad("E_TOKEN_CLAIMS", f"claim {name} is not a number of seconds")
     return float(value)
 

@@ -88,6 +88,10 @@ def test_a_good_service_token_tells_its_name(home: Path, authenticator: Authenti
     assert authenticator.service(mint_service_token(home, "gateway", clock=clock)).name == "gateway"
 
 
+def test_worlds_that_are_null_are_refused_not_taken_for_all(home: Path, authenticator: Authenticator) -> None:
+    assert reason_of(authenticator, mint(dev_key(home), {**claims(), "worlds": None})) == "E_TOKEN_CLAIMS"
+
+
 def test_a_token_without_a_role_has_none(home: Path, authenticator: Authenticator) -> None:
     assert authenticator.user(mint(dev_key(home), claims(role=None))).role is Role.NONE
 
@@ -106,6 +110,8 @@ def test_a_token_without_a_role_has_none(home: Path, authenticator: Authenticato
         ({"role": 3}, "E_TOKEN_CLAIMS"),
         ({"worlds": "w1"}, "E_TOKEN_CLAIMS"),
         ({"worlds": [1]}, "E_TOKEN_CLAIMS"),
+        ({"exp": float("inf")}, "E_TOKEN_CLAIMS"),
+        ({"exp": float("nan")}, "E_TOKEN_CLAIMS"),
         ({"aud": "qmtl-service"}, "E_TOKEN_AUDIENCE"),
         ({"aud": "another"}, "E_TOKEN_AUDIENCE"),
         ({"aud": None}, "E_TOKEN_AUDIENCE"),
