@@ -368,7 +368,10 @@ def _is_cancelled(context: Context) -> bool:
 
 
 async def _abort(context: Context, status: Status) -> None:
-    await context.abort_with_status(status)  # type: ignore[arg-type]  # grpc.Status is an interface without __init__
+    try:
+        await context.abort_with_status(status)  # type: ignore[arg-type]  # grpc.Status is an interface without __init__
+    except aio.InternalError as error:  # a reply is still unsent to a peer that reads nothing: the call is cut instead
+        raise asyncio.CancelledError from error
 
 
 def _number_to_code(number: object) -> grpc.StatusCode:
