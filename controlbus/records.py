@@ -168,10 +168,7 @@ class RecordWriter:
     async def _overtaken(self, batch: datapb.RecordBatch, message_id: str) -> Written:
         """The log ends elsewhere: by an earlier try of this batch, by another writer, or it lost its store."""
         last = await last_record(self._bus, self._queue)
-        before, self._end = self._end, _End.of(last)
-        if last is not None and last.message_id == message_id:
-            self._count_reassigned(before)
-            return Committed(last.sequence)
+        self._advance(_End.of(last))
         if last is not None and span(batch)[1] <= last.to_ns:
             return await self._written_before(batch, message_id)
         raise lease_lost(self._queue.compute_key, self._epoch, "another writer has written")
@@ -202,10 +199,7 @@ class RecordWriter:
 
     def _advance(self, end: _End) -> None:
         before, self._end = self._end, end
-        self._count_reassigned(before)
-
-    def _count_reassigned(self, before: _End) -> None:
-        if 0 < before.epoch < self._epoch:
+        if 0 < before.epoch < end.epoch == self._epoch:
             self._bus.link.metrics.owners_reassigned.inc()
             log.info("producer_reassigned", queue=self._subject, epoch=self._epoch, before=before.epoch)
 

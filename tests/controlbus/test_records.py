@@ -159,18 +159,20 @@ async def test_a_writer_that_never_heard_of_the_others_batch_is_stale(bus: Bus, 
 
 
 async def test_a_lost_ack_is_found_out(bus: Bus, queue: DataQueue, nats_url: str) -> None:
+    await written(bus, queue, (0, 0), epoch=1)
     async with wired(int(nats_url.rpartition(":")[2])) as wire, connected(wire.url, service="t") as far:
-        writer = await RecordWriter.open(far, queue, 1)
+        writer = await RecordWriter.open(far, queue, 2)
         wire.deaf = True
-        publishing = asyncio.create_task(writer.publish(batch(queue, 1, 1, 2)))
-        stored = await take(bus, queue, From.bucket(at(0)), 1)
+        publishing = asyncio.create_task(writer.publish(batch(queue, 2, 1, 2)))
+        stored = await take(bus, queue, From.bucket(at(1)), 1)
         wire.cut()
         with pytest.raises(Unavailable):
             await publishing
         await far.wait_ready(10)
-        assert await writer.publish(batch(queue, 1, 1, 2)) == Committed(stored[0].sequence)
-        assert isinstance(await writer.publish(batch(queue, 1, 3, 3)), Committed)
-    assert [buckets(record) for record in await take(bus, queue, From.bucket(at(0)), 2)] == [[1, 2], [3]]
+        assert await writer.publish(batch(queue, 2, 1, 2)) == Committed(stored[0].sequence)
+        assert isinstance(await writer.publish(batch(queue, 2, 3, 3)), Committed)
+        assert count(far.link.metrics.owners_reassigned) == 1
+    assert [buckets(record) for record in await take(bus, queue, From.bucket(at(1)), 2)] == [[1, 2], [3]]
 
 
 async def test_a_lost_ack_before_a_take_over_is_found_out_too(bus: Bus, queue: DataQueue) -> None:
