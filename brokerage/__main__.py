@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from brokerage import trading
+from brokerage import books
 from brokerage.access import Access
 from brokerage.accounts import Openings
 from brokerage.config import Settings
@@ -32,7 +32,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
         stack.push_async_callback(db.close)
         await db.migrate("brokerage:migrations")
-        await db.read(lambda conn: trading.verify_books(conn, house))
+        await db.read(lambda conn: books.verify_books(conn, house))
         bus = await Bus.connect(
             mesh.nats_url,
             service=SERVICE,

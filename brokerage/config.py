@@ -37,6 +37,17 @@ class Settings(ServiceSettings):
     # in the account's currency; "0": no limit
     order_notional_max: str = "0"
     price_age_max_s: int = Field(default=3_600, ge=1)
+    # native: the paper venue knows stop orders; emulated: they rest here and are sent as market orders when reached
+    stops: Literal["native", "emulated"] = "native"
+    # the line to the paper venue; all 0: it answers in the commit that takes the order
+    venue_latency_bars: int = Field(default=0, ge=0, le=1_000)
+    venue_latency_ms: int = Field(default=0, ge=0, le=60_000)
+    # share of answers that never come back, decimal fraction; which ones is decided by the seed and the order's id
+    venue_answer_loss: str = "0"
+    venue_seed: int = 0
+    # an answer that has not come by then: unknown; the venue is asked by the order's venue id so much later
+    venue_answer_timeout_ms: int = Field(default=2_000, ge=1)
+    venue_query_after_ms: int = Field(default=1_000, ge=0)
     instruments: dict[str, InstrumentEntry] = Field(default_factory=dict)
     # how often streams look for rows another replica wrote
     stream_poll_s: float = Field(default=1.0, gt=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from brokerage import store
+from brokerage import intents, store
 from brokerage.accounts import Actor
 from brokerage.domain.fence import Fence, replaced, unset
 from brokerage.wire import timestamp
@@ -32,7 +32,7 @@ def set_fence(
 
 
 def on_the_wire(conn: Connection, world_id: str) -> list[brokerpb.WireIntent]:
-    """Send-intents of a world whose answer is not known."""
+    """Send-intents of a world that were sent and whose outcome is not known."""
     return [
         brokerpb.WireIntent(
             account=row.account,
@@ -42,7 +42,7 @@ def on_the_wire(conn: Connection, world_id: str) -> list[brokerpb.WireIntent]:
             epoch=row.epoch,
             sent_at=timestamp(row.sent_ns),
         )
-        for row in store.intents_on_the_wire(conn, world_id)
+        for row in intents.on_the_wire(conn, world_id)
     ]
 
 

@@ -6,12 +6,17 @@ from dataclasses import dataclass, replace
 
 from brokerage.config import Settings
 from brokerage.domain.instrument import AssetClass, Instruments, instrument
-from brokerage.domain.money import currency_scale
+from brokerage.domain.link import DIRECT, Link
+from brokerage.domain.money import RATE_ONE, currency_scale
+from brokerage.domain.orders import Order
 from brokerage.domain.profile import BrokerageProfile, BuyingPower, Limits, PercentFee, rate
+from brokerage.domain.states import EventKind, OrderType
 from brokerage.rows import Account
 from brokerage.wire import SECOND_NS
 from qmtl.core.decimals import parse_decimal, to_scaled
+from qmtl.wire.words import refused
 
+MS_NS = 1_000_000
 MONEY_SCALE = currency_scale("USD")
 
 
@@ -21,9 +26,17 @@ class House:
 
     instruments: Instruments
     profile: BrokerageProfile
+    link: Link = DIRECT
+    emulate_stops: bool = False
 
     def profile_of(self, account: Account) -> BrokerageProfile:
         return replace(self.profile, fee=PercentFee(account.fee_rate, account.fee_rate))
+
+    def first_rest(self, order: Order) -> EventKind:
+        """The event a passed order comes to rest with: at the venue, before the wire, or watched here."""
+        if self.emulate_stops and order.type is OrderType.STOP_MARKET:
+            return EventKind.EMULATED
+        return EventKind.ACCEPTED if self.link.direct else EventKind.RELEASED
 
 
 def house_of(settings: Settings) -> House:
@@ -53,4 +66,19 @@ def house_of(settings: Settings) -> House:
         leverage=settings.leverage,
         limits=limits,
     )
-    return House(Instruments(known), profile)
+    return House(Instruments(known), profile, link_of(settings), settings.stops == "emulated")
+
+
+def link_of(settings: Settings) -> Link:
+    """The line to the paper venue as set. Raises InvalidRequest for a share that is none."""
+    lost = rate(settings.venue_answer_loss)
+    if not 0 <= lost <= RATE_ONE:
+        raise refused("E_DECIMAL", "venue_answer_loss", settings.venue_answer_loss, "0 to 1")
+    return Link(
+        latency_bars=settings.venue_latency_bars,
+        latency_ms=settings.venue_latency_ms,
+        answer_loss=lost,
+        seed=settings.venue_seed,
+        answer_timeout_ns=settings.venue_answer_timeout_ms * MS_NS,
+        query_after_ns=settings.venue_query_after_ms * MS_NS,
+    )

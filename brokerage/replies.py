@@ -9,6 +9,7 @@ from brokerage.domain.instrument import Instrument
 from brokerage.domain.ledger import PositionView
 from brokerage.domain.money import RATE_SCALE, currency_scale
 from brokerage.domain.orders import Order, OrderEvent
+from brokerage.domain.states import EventKind
 from brokerage.rows import Account, StoredOrder
 from brokerage.wire import timestamp
 from qmtl.broker.v1 import broker_pb2 as brokerpb
@@ -32,7 +33,7 @@ def status_to_proto(stored: StoredOrder) -> brokerpb.OrderStatus:
         epoch=stored.epoch,
         created_at=timestamp(record.created_ns),
         updated_at=timestamp(record.updated_ns),
-        venue_order_id=record.id if record.accepted_ns else "",
+        venue_order_id=record.id if any(event.kind is EventKind.SUBMITTED for event in stored.events) else "",
         last_seq=record.seq,
     )
     if record.filled and instrument is not None:

@@ -43,6 +43,10 @@ class Account:
     mark_ns: int | None
     event_sequence: int
     fill_sequence: int
+    summed_sequence: int = 0
+    rate_ns: int = 0
+    peak_equity: int | None = None
+    circuit_ns: int | None = None
 
     @property
     def mark(self) -> Mark | None:
@@ -101,6 +105,10 @@ def account_values(account: Account) -> dict[str, str | int | None]:
         "mark_ns": account.mark_ns,
         "event_sequence": account.event_sequence,
         "fill_sequence": account.fill_sequence,
+        "summed_sequence": account.summed_sequence,
+        "rate_ns": account.rate_ns,
+        "peak_equity": account.peak_equity,
+        "circuit_ns": account.circuit_ns,
     }
 
 

@@ -16,7 +16,6 @@ from brokerage.domain.ledger import Position
 from brokerage.domain.orders import OrderEvent, OrderRecord, Scope
 from brokerage.rows import (
     Account,
-    AnyRow,
     StoredOrder,
     account_of,
     account_values,
@@ -48,7 +47,6 @@ _FENCE = sa.select(t.world_fences).where(t.world_fences.c.world_id == _OF)
 _LOCKED_FENCE = _FENCE.with_for_update(read=True)
 _ADD_ORDER = sa.insert(t.orders)
 _SAVE_ORDER = sa.update(t.orders).where(t.orders.c.order_id == _OF)
-_ADD_INTENT = sa.insert(t.send_intents)
 _ADD_EVENT = sa.insert(t.order_events)
 _ADD_FILL = sa.insert(t.fills)
 
@@ -145,10 +143,6 @@ def save_order(conn: Connection, record: OrderRecord) -> None:
     conn.execute(_SAVE_ORDER, {"of": record.id, **head_values(record)})
 
 
-def add_intent(conn: Connection, values: Values) -> None:
-    conn.execute(_ADD_INTENT, values)
-
-
 def add_events(conn: Connection, rows: Sequence[Values]) -> None:
     if rows:
         conn.execute(_ADD_EVENT, rows)
@@ -226,13 +220,6 @@ def save_fence(conn: Connection, fence: Fence, now_ns: int) -> None:
         "updated_ns": now_ns,
     }
     conn.execute(sa.update(t.world_fences).where(t.world_fences.c.world_id == fence.world_id).values(values))
-
-
-def intents_on_the_wire(conn: Connection, world_id: str) -> Sequence[AnyRow]:
-    """Send-intents of a world whose answer is not known."""
-    table = t.send_intents
-    query = sa.select(table).where(table.c.world_id == world_id, table.c.answered_ns.is_(None))
-    return conn.execute(query.order_by(table.c.sent_ns)).all()
 
 
 def events_after(

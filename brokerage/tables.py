@@ -24,6 +24,11 @@ def _int(name: str, *, key: bool = False, nullable: bool = False) -> sa.Column[i
     return sa.Column(name, _BIG, primary_key=key, nullable=nullable, autoincrement=False)
 
 
+def _added(name: str) -> sa.Column[int]:
+    """A number that came later: rows of before, and of old peers, have 0."""
+    return sa.Column(name, _BIG, nullable=False, server_default="0")
+
+
 def _flag(name: str) -> sa.Column[bool]:
     return sa.Column(name, sa.Boolean, nullable=False)
 
@@ -48,6 +53,10 @@ accounts = sa.Table(
     _int("mark_ns", nullable=True),
     _int("event_sequence"),
     _int("fill_sequence"),
+    _added("summed_sequence"),  # event_sequence that working_sums stand at; another: they are made anew
+    _added("rate_ns"),  # when the last order allowed by the rate limit would have come at an even pace
+    _int("peak_equity", nullable=True),
+    _int("circuit_ns", nullable=True),  # when the drawdown circuit opened
 )
 
 orders = sa.Table(
@@ -167,10 +176,36 @@ send_intents = sa.Table(
     _text("venue_order_id"),
     _int("epoch"),
     _int("sent_ns"),
-    _int("answered_ns", nullable=True),  # null: on the wire
+    _int("answered_ns", nullable=True),  # null: not sent yet, on the wire, or unknown
+    _int("wire_ns", nullable=True),  # null: the wire was not reached
 )
 _wire = send_intents.c.answered_ns.is_(None)
 sa.Index("send_intents_wire", send_intents.c.world_id, sqlite_where=_wire, postgresql_where=_wire)
+
+# The paper venue's own memory: what has reached it, whether or not its answer came back.
+venue_orders = sa.Table(
+    "venue_orders",
+    metadata,
+    _text("venue_order_id", key=True),
+    _text("account"),
+    _int("arrives_ns"),
+    _flag("answer_lost"),
+)
+
+working_sums = sa.Table(
+    "working_sums",
+    metadata,
+    _text("account", key=True),
+    _text("world_id", key=True),
+    _text("strategy_id", key=True),
+    _text("symbol", key=True),
+    _text("side", key=True),
+    _int("orders"),
+    _int("quantity"),
+    _int("taking"),
+    _int("priced"),
+    _int("unpriced"),
+)
 
 audit_log = sa.Table(
     "audit_log",

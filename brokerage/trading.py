@@ -11,23 +11,20 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from brokerage import store
+from brokerage import intents, store
+from brokerage.books import keep, load_desks, now_of, open_desk
 from brokerage.domain.desk import Desk
 from brokerage.domain.fence import refusal, unset
-from brokerage.domain.ledger import Ledger, Position
 from brokerage.domain.matching import Bar
-from brokerage.domain.money import fit
-from brokerage.domain.orders import Moment, Order, OrderEvent, OrderRecord, Scope
-from brokerage.domain.risk import TradingState
-from brokerage.events import publish
+from brokerage.domain.orders import Moment, Order, OrderEvent, OrderRecord
+from brokerage.domain.states import EventKind
 from brokerage.house import House
-from brokerage.rows import Account, StoredOrder, effective, event_values, head_values
+from brokerage.rows import Account, StoredOrder, effective, head_values
+from brokerage.sending import release_touched
 from brokerage.wire import Gate, OrderName, order_from_proto
 from controlbus.database import signal
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.errors import Conflict
-
-REPLAY_PAGE = 1_000
 
 
 def submit(
@@ -47,11 +44,15 @@ def submit(
     fence = stored[0] if stored else unset(scope.world_id)
     denial = refusal(fence, gate.epoch, gate.domain, desk.reduces(order))
     detail = f"fence is {fence.state.value} at epoch {fence.epoch}" if denial is not None else ""
-    time = Moment(account.venue_ns if account.data_session_id else now_ns, now_ns)
     worked = effective(order, gate.reduce_only)
-    events = desk.submit(worked, time, weight=gate.weight, refusal=denial, detail=detail)
+    until = house.first_rest(worked)
+    events = desk.submit(
+        worked, now_of(account, now_ns), weight=gate.weight, refusal=denial, detail=detail, until=until
+    )
     record = desk.records[events[0].order_id]
-    _add_order(conn, account, record, body, gate, worked.reduce_only != order.reduce_only)
+    _add_order(conn, account, record, body, gate, narrowed=worked.reduce_only != order.reduce_only)
+    if record.denial is None and until is not EventKind.EMULATED:
+        intents.write(conn, record, gate.epoch, now_ns)
     keep(conn, account, [(desk, event) for event in events], new=record.id)
     return StoredOrder(body, gate.epoch, tuple(events), record), False
 
@@ -77,7 +78,7 @@ def cancel(conn: Connection, house: House, name: OrderName, now_ns: int) -> Stor
     if account is None or known.record.closed:
         return known
     desk = open_desk(conn, house, account, name.scope)
-    event = desk.cancel(known.record.id, Moment(account.venue_ns if account.data_session_id else now_ns, now_ns))
+    event = desk.cancel(known.record.id, now_of(account, now_ns))
     if event is None:
         return known
     keep(conn, account, [(desk, event)])
@@ -105,7 +106,7 @@ def show_bars(
         progress = max(account.venue_ns, watermark_ns, *(bar.end_ns for bar in fresh)) if fresh else watermark_ns
         if progress <= account.venue_ns:
             continue
-        done = _step(conn, house, account, fresh, now_ns)
+        done = _step(conn, house, account, fresh, Moment(progress, now_ns))
         fills += sum(event.fill is not None for _, event in done)
         moved = replace(account, venue_ns=progress)
         if fresh:
@@ -116,118 +117,21 @@ def show_bars(
 
 
 def _step(
-    conn: Connection, house: House, account: Account, bars: Sequence[Bar], now_ns: int
+    conn: Connection, house: House, account: Account, bars: Sequence[Bar], progress: Moment
 ) -> list[tuple[Desk, OrderEvent]]:
+    """Bars in order: what has arrived is heard, what rests may fill, what is watched may be let go."""
     desks = load_desks(conn, house, account) if bars else {}
     working = [desk for _, desk in sorted(desks.items(), key=lambda item: item[0].strategy_id) if desk.open_orders()]
-    return [(desk, event) for bar in bars for desk in working for event in desk.on_bar(account.symbol, bar, now_ns)]
-
-
-def open_desk(conn: Connection, house: House, account: Account, scope: Scope) -> Desk:
-    """One strategy's desk, which may commit what the account has and its other strategies leave free."""
-    desks = load_desks(conn, house, account)
-    desk = desks.pop(scope, None) or _empty_desk(house, account)
-    desk.free_elsewhere = store.load_cash(conn, account.account)
-    for other in desks.values():
-        for currency in desk.free_elsewhere:
-            desk.free_elsewhere[currency] += other.free(currency)
-    return desk
-
-
-def load_desks(conn: Connection, house: House, account: Account) -> dict[Scope, Desk]:
-    """A desk per strategy with positions or open orders. Their cash starts at 0: it ends as what moved."""
-    desks: dict[Scope, Desk] = {}
-    for scope, symbol, position in store.load_positions(conn, account.account):
-        instrument = house.instruments.find(symbol)
-        if instrument is not None:
-            _desk_of(desks, house, account, scope).ledger.restore(instrument, position)
-    for record in store.open_records(conn, house.instruments, account.account):
-        _desk_of(desks, house, account, record.order.scope).restore([record], {})
-    return desks
-
-
-def _desk_of(desks: dict[Scope, Desk], house: House, account: Account, scope: Scope) -> Desk:
-    if scope not in desks:
-        desks[scope] = _empty_desk(house, account)
-    return desks[scope]
-
-
-def _empty_desk(house: House, account: Account) -> Desk:
-    desk = Desk(house.profile_of(account), house.instruments, Ledger(), trading=account.trading_state)
-    if account.mark is not None:
-        desk.restore((), {account.symbol: account.mark})
-    return desk
-
-
-def keep(conn: Connection, account: Account, done: Sequence[tuple[Desk, OrderEvent]], new: str = "") -> Account:
-    """Store events in order with the books they changed, and queue them for ORDERS and FILLS.
-
-    `new` is an order whose head was stored with its events just now.
-    """
-    rows: list[store.Values] = []
-    filled: list[store.Values] = []
-    for desk, event in done:
-        record = desk.records[event.order_id]
-        sequence = account.event_sequence + len(rows) + 1
-        rows.append(event_values(account.account, sequence, event))
-        if event.fill is not None:
-            filled.append(_fill_values(record.order, event, account.fill_sequence + len(filled) + 1))
-        publish(conn, record.order, record.instrument, event, sequence, account.fill_sequence + len(filled))
-    store.add_events(conn, rows)
-    store.add_fills(conn, filled)
-    for record in {event.order_id: desk.records[event.order_id] for desk, event in done}.values():
-        if record.id != new:
-            store.save_order(conn, record)
-    if filled:
-        _save_books(conn, account, done)
-    flagged = any(event.flag is not None for _, event in done)
-    changed = replace(
-        account,
-        event_sequence=account.event_sequence + len(rows),
-        fill_sequence=account.fill_sequence + len(filled),
-        trading_state=TradingState.REDUCING if flagged else account.trading_state,
-    )
-    store.save_account(conn, changed)
-    signal(conn, store.ORDERS_SIGNAL)
-    return changed
-
-
-Books = tuple[dict[tuple[Scope, str], Position], dict[str, int]]
-
-
-def rebuilt(conn: Connection, house: House, account: Account) -> Books:
-    """Positions and cash of an account replayed from its fills: what the stored books must equal."""
-    ledgers: dict[Scope, Ledger] = {}
-    reached = 0
-    while page := store.fills_after(conn, account.account, "", reached, REPLAY_PAGE, house.instruments):
-        reached = page[-1][2]
-        for stored, event, _ in page:
-            record = stored.record
-            if event.fill is not None and record.instrument is not None:
-                ledger = ledgers.setdefault(record.order.scope, Ledger())
-                ledger.book(record.instrument, record.order.side, event.fill)
-    money = {account.base_currency: account.starting_cash}
-    for ledger in ledgers.values():
-        for currency, amount in ledger.cash.items():
-            money[currency] = money.get(currency, 0) + amount
-    held = {(scope, symbol): at for scope, ledger in ledgers.items() for symbol, at in ledger.positions.items()}
-    return held, money
-
-
-def verify_books(conn: Connection, house: House) -> int:
-    """Replay every account and compare with its stored books; how many accounts. Raises Conflict (E_BOOKS_DIFFER)."""
-    found = store.accounts(conn)
-    for account in found:
-        held = {(scope, symbol): at for scope, symbol, at in store.load_positions(conn, account.account)}
-        heads = store.open_records(conn, house.instruments, account.account)
-        folds = [stored.record for stored in store.open_orders(conn, house.instruments, account.account)]
-        if (held, store.load_cash(conn, account.account)) != rebuilt(conn, house, account) or heads != folds:
-            raise Conflict(
-                "E_BOOKS_DIFFER",
-                f"the stored books of account {account.account} are not the replay of its events",
-                hint="restore the store from a backup; nothing was changed",
-            )
-    return len(found)
+    now_ns = progress.received_ns
+    if any(not record.acknowledged for desk in working for record in desk.open_orders()):
+        signal(conn, intents.WIRE_SIGNAL)
+    done: list[tuple[Desk, OrderEvent]] = []
+    for bar in bars:
+        for desk in working:
+            made = desk.answer(bar.start_ns, now_ns) + desk.on_bar(account.symbol, bar, now_ns)
+            made += release_touched(conn, house, account, desk, bar, Moment(bar.end_ns, now_ns))
+            done += [(desk, event) for event in made]
+    return done + [(desk, event) for desk in working for event in desk.answer(progress.at_ns, now_ns)]
 
 
 def _same(known: StoredOrder, order: Order) -> StoredOrder:
@@ -242,55 +146,20 @@ def _same(known: StoredOrder, order: Order) -> StoredOrder:
 
 
 def _add_order(
-    conn: Connection, account: Account, record: OrderRecord, body: brokerpb.Order, gate: Gate, narrowed: bool
+    conn: Connection, account: Account, record: OrderRecord, body: brokerpb.Order, gate: Gate, *, narrowed: bool
 ) -> None:
-    """The order's head, and its send-intent. The paper venue's book is in this database: it answers in the commit."""
+    """The order's head as it is born."""
     order, scope = record.order, record.order.scope
-    named: store.Values = {
+    values: store.Values = {
         "order_id": record.id,
         "account": scope.account,
         "world_id": scope.world_id,
         "strategy_id": scope.strategy_id,
         "client_order_id": order.client_order_id,
         "epoch": gate.epoch,
-    }
-    head: store.Values = {
         "symbol": order.symbol,
         "body": body.SerializeToString(deterministic=True),
         "gate_reduce_only": narrowed,
         "created_sequence": account.event_sequence + 1,
     }
-    store.add_order(conn, {**named, **head, **head_values(record)})
-    if record.denial is None:
-        at_ns = record.updated_ns
-        intent: store.Values = {"venue_order_id": record.id, "sent_ns": at_ns, "answered_ns": at_ns}
-        store.add_intent(conn, {**named, **intent})
-
-
-def _fill_values(order: Order, event: OrderEvent, sequence: int) -> store.Values:
-    return {
-        "account": order.scope.account,
-        "sequence": sequence,
-        "venue": order.venue,
-        "trade_id": event.fill.trade_id if event.fill else "",
-        "world_id": order.scope.world_id,
-        "strategy_id": order.scope.strategy_id,
-        "order_id": event.order_id,
-        "seq": event.seq,
-    }
-
-
-def _save_books(conn: Connection, account: Account, done: Sequence[tuple[Desk, OrderEvent]]) -> None:
-    money = store.load_cash(conn, account.account)
-    touched: dict[tuple[Scope, str], Desk] = {}
-    for desk, event in done:
-        if event.fill is not None:
-            order = desk.records[event.order_id].order
-            touched[order.scope, order.symbol] = desk
-    for (scope, symbol), desk in touched.items():
-        store.save_position(conn, scope, symbol, desk.ledger.position(symbol))
-    for desk in {id(desk): desk for desk in touched.values()}.values():
-        for currency, moved in desk.ledger.cash.items():
-            money[currency] = fit(money.get(currency, 0) + moved, f"cash in {currency}")
-    for currency, amount in money.items():
-        store.save_cash(conn, account.account, currency, amount)
+    store.add_order(conn, {**values, **head_values(record)})

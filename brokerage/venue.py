@@ -20,6 +20,7 @@ from brokerage import store, trading
 from brokerage.domain.matching import Bar, bar_from_doubles
 from brokerage.house import House
 from brokerage.rows import Account
+from brokerage.sender import Sender, WireMeasures
 from brokerage.wire import instant_ns, ns_of, timestamp
 from controlbus.database import Database
 from qmtl.core.clock import Clock
@@ -62,19 +63,26 @@ class Measures:
         self.bad = Counter("qmtl_brokerage_bad_bars_total", "Bars skipped as broken.", registry=registry)
         self.fills = Counter("qmtl_brokerage_fills_total", "Fills the paper venue made.", registry=registry)
         self.drops = Counter("qmtl_brokerage_feed_drops_total", "Feeds that broke.", registry=registry)
+        self.wire = WireMeasures(registry)
 
 
 class PaperVenue:
     """Drives every feed of the store. `run` ends only when cancelled."""
 
     def __init__(
-        self, db: Database, house: House, data: datarpc.DataServiceAsyncStub, clock: Clock, measures: Measures
+        self,
+        db: Database,
+        house: House,
+        data: datarpc.DataServiceAsyncStub,
+        clock: Clock,
+        measures: Measures,
     ) -> None:
         self._db = db
         self._house = house
         self._data = data
         self._clock = clock
         self._measures = measures
+        self._sender = Sender(db, house, clock, measures.wire)
         self._opened = asyncio.Event()
         self.leading = False
         self.feeds: dict[Feed, FeedStatus] = {}
@@ -84,12 +92,13 @@ class PaperVenue:
         self._opened.set()
 
     async def run(self) -> None:
-        """Win the job, then follow each feed in a task of its own."""
+        """Win the job, then drive the link and follow each feed, each in a task of its own."""
         while (held := await self._db.try_lock(JOB)) is None:
             await self._clock.sleep(LOOK_S)
         self.leading = True
         try:
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._sender.run(), name="sender")
                 while True:
                     for feed in await self._db.read(_feeds):
                         if feed not in self.feeds:

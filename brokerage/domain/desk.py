@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from brokerage.domain.instrument import Instrument, Instruments
 from brokerage.domain.ledger import Ledger, position_value
+from brokerage.domain.link import Arrival
 from brokerage.domain.matching import Bar, Match, NoFill, match, volume_budget
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders import (
@@ -26,11 +27,21 @@ from brokerage.domain.orders import (
 )
 from brokerage.domain.profile import BrokerageProfile, BuyingPower
 from brokerage.domain.risk import Circumstances, Mark, Sized, TradingState, check, commitment, size
-from brokerage.domain.states import EventKind, OrderType, TimeInForce
+from brokerage.domain.states import EventKind, OrderState, OrderType, TimeInForce
 from qmtl.core.errors import Conflict, NotFound
 
 RESTS = "NO_VOLUME: the bar traded nothing, the order rests"
 NOTHING_TO_REDUCE = "REDUCE_ONLY: no position is left to reduce"
+UNKNOWN = "UNKNOWN: no answer came; the venue will be asked, nothing is sent again"
+NOT_AT_VENUE = "NOT_AT_VENUE: the venue does not have it; nothing is sent again"
+FOUND = "FOUND: the venue has it, its answer was lost"
+
+_LAST = {
+    EventKind.ACCEPTED: (EventKind.SUBMITTED, EventKind.ACCEPTED),
+    EventKind.RELEASED: (EventKind.RELEASED,),
+    EventKind.EMULATED: (EventKind.EMULATED,),
+}
+"""The events after INITIALIZED, by the one they end in."""
 
 _UNSIZED = Sized(0, None, None, None)
 
@@ -39,6 +50,7 @@ class Desk:
     """One scope's orders and books under one profile. Not thread-safe; one caller steps it.
 
     `free_elsewhere` is what the account has beside this ledger, less what its other scopes have committed.
+    `arrivals` is what the venue has of orders it was not heard about; `heard` gathers those whose outcome became known.
     """
 
     def __init__(
@@ -56,6 +68,8 @@ class Desk:
         self.marks: dict[str, Mark] = {}
         self.records: dict[str, OrderRecord] = {}
         self.free_elsewhere: dict[str, int] = {}
+        self.arrivals: dict[str, Arrival] = {}
+        self.heard: set[str] = set()
         self._working: dict[str, dict[str, OrderRecord]] = {}
 
     def restore(self, records: Iterable[OrderRecord], marks: Mapping[str, Mark]) -> None:
@@ -65,12 +79,20 @@ class Desk:
             self._keep(record)
 
     def submit(
-        self, order: Order, time: Moment, *, weight: int = RATE_ONE, refusal: Denial | None = None, detail: str = ""
+        self,
+        order: Order,
+        time: Moment,
+        *,
+        weight: int = RATE_ONE,
+        refusal: Denial | None = None,
+        detail: str = "",
+        until: EventKind = EventKind.ACCEPTED,
     ) -> list[OrderEvent]:
-        """Check an order and let it rest. The events end in ACCEPTED, or in DENIED with the rule's name.
+        """Check an order and let it rest. The events end in `until`, or in DENIED with the rule's name.
 
-        `refusal` is a denial decided before the desk (the fence). Raises Conflict for a client order id in use and
-        InvalidRequest for a malformed order; those leave no trace.
+        `until` is ACCEPTED where the venue answers at once, RELEASED where there is a wire before it, EMULATED for a
+        stop that is watched here. `refusal` is a denial decided before the desk (the fence). Raises Conflict for a
+        client order id in use and InvalidRequest for a malformed order; those leave no trace.
         """
         require_well_formed(order)
         identity = order_id(order.scope, order.client_order_id)
@@ -94,17 +116,72 @@ class Desk:
             record, last = happened(record, EventKind.DENIED, time, denial=denial, detail=detail)
             self._keep(record)
             return [first, last]
-        record, submitted = happened(record, EventKind.SUBMITTED, time)
-        record, accepted = happened(record, EventKind.ACCEPTED, time)
+        events = [first]
+        for kind in _LAST[until]:
+            record, event = happened(record, kind, time)
+            events.append(event)
         self._keep(record)
-        return [first, submitted, accepted]
+        return events
 
     def cancel(self, identity: str, time: Moment, detail: str = "") -> OrderEvent | None:
-        """Cancel an open order. None if it is closed already. Raises NotFound (ORDER_UNKNOWN)."""
-        record = self.records.get(identity)
-        if record is None:
-            raise NotFound("ORDER_UNKNOWN", f"order {identity} is not known")
-        return None if record.closed else self._happen(record, EventKind.CANCELED, time, detail=detail)
+        """Cancel an open order. None if it is closed already. Raises NotFound (ORDER_UNKNOWN).
+
+        An order that is still on its way cannot be caught: its cancel is pending until the venue has been heard.
+        """
+        record = self._record(identity)
+        if record.closed:
+            return None
+        if not record.on_the_wire or self._at_venue(record, time.at_ns):
+            return self._happen(record, EventKind.CANCELED, time, detail=detail)
+        if record.state is OrderState.PENDING_CANCEL:
+            return None
+        return self._happen(record, EventKind.PENDING_CANCEL, time, detail=detail, unresolved=record.unresolved)
+
+    def release(self, identity: str, time: Moment, *, direct: bool) -> list[OrderEvent]:
+        """Let an emulated order go to the venue as a market order; the caller has asked the fence."""
+        kinds = (EventKind.RELEASED, *(_LAST[EventKind.ACCEPTED] if direct else ()))
+        return [self._happen(self._record(identity), kind, time) for kind in kinds]
+
+    def note(self, identity: str, time: Moment, detail: str) -> list[OrderEvent]:
+        """Say once what keeps an order where it is."""
+        record = self._record(identity)
+        return [] if record.detail == detail else [self._happen(record, EventKind.UPDATED, time, detail=detail)]
+
+    def send(self, identity: str, time: Moment) -> OrderEvent:
+        """The order goes on the wire."""
+        return self._happen(self._record(identity), EventKind.SUBMITTED, time)
+
+    def deny(self, identity: str, time: Moment, denial: Denial, detail: str) -> OrderEvent:
+        """Refuse an order that was released and not sent."""
+        return self._happen(self._record(identity), EventKind.DENIED, time, denial=denial, detail=detail)
+
+    def answer(self, at_ns: int, received_ns: int) -> list[OrderEvent]:
+        """Hear of every order that has arrived by a time and whose answer was not lost."""
+        if not self.arrivals:
+            return []
+        return [
+            self._learn(record, received_ns)
+            for record in self.open_orders()
+            if self._at_venue(record, at_ns) and not self.arrivals[record.id].answer_lost
+        ]
+
+    def lose(self, identity: str, time: Moment) -> list[OrderEvent]:
+        """No answer came: the outcome is unknown from now on, which is not a rejection."""
+        record = self._record(identity)
+        if record.unresolved or not record.on_the_wire:
+            return []
+        pending = record.state is OrderState.PENDING_CANCEL
+        kind = EventKind.PENDING_CANCEL if pending else EventKind.UPDATED
+        return [self._happen(record, kind, time, detail=UNKNOWN, unresolved=True)]
+
+    def resolve(self, identity: str, time: Moment) -> list[OrderEvent]:
+        """What a query by venue id says about an unknown outcome; nothing while the order may still be on its way."""
+        record = self._record(identity)
+        if not record.on_the_wire:
+            return []
+        if identity not in self.arrivals:
+            return [self._happen(record, EventKind.CANCELED, time, detail=NOT_AT_VENUE)]
+        return [self._learn(record, time.received_ns, FOUND)] if self._at_venue(record, time.at_ns) else []
 
     def on_bar(self, symbol: str, bar: Bar, received_ns: int | None = None) -> list[OrderEvent]:
         """Show a completed bar: expire and match what rests in the symbol, in order of acceptance, then mark it."""
@@ -176,8 +253,45 @@ class Desk:
     def _budget(self, instrument: Instrument | None, bar: Bar) -> int:
         return volume_budget(instrument, bar, self.profile) if instrument is not None else 0
 
+    def _record(self, identity: str) -> OrderRecord:
+        record = self.records.get(identity)
+        if record is None:
+            raise NotFound("ORDER_UNKNOWN", f"order {identity} is not known")
+        return record
+
+    def _at_venue(self, record: OrderRecord, at_ns: int) -> bool:
+        """Whether an order nobody was told about works at the venue by a time."""
+        arrival = self.arrivals.get(record.id)
+        return record.on_the_wire and arrival is not None and arrival.at_ns <= at_ns
+
+    def _learn(self, record: OrderRecord, received_ns: int, detail: str = "") -> OrderEvent:
+        """The venue says that it has the order; a cancel that waited for this is done."""
+        kind = EventKind.CANCELED if record.state is OrderState.PENDING_CANCEL else EventKind.ACCEPTED
+        return self._happen(record, kind, Moment(self.arrivals[record.id].at_ns, received_ns), detail=detail)
+
     def _step(self, record: OrderRecord, bar: Bar, time: Moment, budget: int, events: list[OrderEvent]) -> int:
         """Do to one order what the bar does to it; returns the volume it took."""
+        if record.acknowledged:
+            return self._step_at_venue(record, bar, time, budget, events)
+        if self._at_venue(record, bar.start_ns) and record.state is OrderState.SUBMITTED:
+            return self._step_unheard(record, bar, time, budget, events)
+        if not record.on_the_wire and record.expire_ns is not None and bar.start_ns >= record.expire_ns:
+            events.append(self._happen(record, EventKind.EXPIRED, time))
+        return 0
+
+    def _step_unheard(self, record: OrderRecord, bar: Bar, time: Moment, budget: int, events: list[OrderEvent]) -> int:
+        """An order whose answer was lost works all the same; what the bar does to it is the first news of it."""
+        learned = self._learn(record, time.received_ns, FOUND)
+        made: list[OrderEvent] = []
+        taken = self._step_at_venue(self.records[record.id], bar, time, budget, made)
+        if made:
+            events += [learned, *made]
+            return taken
+        self._keep(record)
+        self.heard.discard(record.id)
+        return 0
+
+    def _step_at_venue(self, record: OrderRecord, bar: Bar, time: Moment, budget: int, events: list[OrderEvent]) -> int:
         if record.expire_ns is not None and bar.start_ns >= record.expire_ns:
             events.append(self._happen(record, EventKind.EXPIRED, time))
             return 0
@@ -220,10 +334,20 @@ class Desk:
         return abs(held) if held * record.order.side.sign < 0 else 0
 
     def _happen(
-        self, record: OrderRecord, kind: EventKind, time: Moment, *, fill: Fill | None = None, detail: str = ""
+        self,
+        record: OrderRecord,
+        kind: EventKind,
+        time: Moment,
+        *,
+        fill: Fill | None = None,
+        denial: Denial | None = None,
+        detail: str = "",
+        unresolved: bool = False,
     ) -> OrderEvent:
-        record, event = happened(record, kind, time, fill=fill, detail=detail)
-        self._keep(record)
+        after, event = happened(record, kind, time, fill=fill, denial=denial, detail=detail, unresolved=unresolved)
+        if not record.acknowledged and after.acknowledged:
+            self.heard.add(record.id)
+        self._keep(after)
         return event
 
     def _keep(self, record: OrderRecord) -> None:

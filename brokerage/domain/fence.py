@@ -76,3 +76,12 @@ def refusal(fence: Fence, epoch: int, domain: ExecutionDomain, reducing: bool) -
     if fence.state is FenceState.DRAIN and not reducing:
         return Denial.FENCED
     return Denial.NO_LIVE_VENUE if domain is ExecutionDomain.LIVE else None
+
+
+def lets_go(fence: Fence, reducing: bool) -> bool:
+    """Whether an act brokerage starts itself may leave for the paper venue now. If not it is held, never denied."""
+    if fence.state is FenceState.FROZEN or ExecutionDomain.DRYRUN not in _ALLOWED.get(
+        domain_of(fence.effective_mode), ()
+    ):
+        return False
+    return fence.state is FenceState.OPEN or reducing

@@ -94,19 +94,29 @@ def _price(record: OrderRecord, bar: Bar, profile: BrokerageProfile) -> Match:
     if record.instrument is None:
         raise InvalidRequest("INSTRUMENT_UNKNOWN", f"order {record.id} has no instrument to match")
     kind, side, instrument = record.order.type, record.order.side, record.instrument
-    if kind is OrderType.MARKET:
+    if kind is OrderType.MARKET or (kind is OrderType.STOP_MARKET and record.triggered):
         return Match(1, profile.slipped(instrument, side, bar.open))
     if kind is OrderType.LIMIT:
         return _limit(side, _set(record.limit), bar, _arrival(record, bar))
     if kind is OrderType.STOP_MARKET:
         stop = _set(record.stop)
-        gapped = bar.open >= stop if side is Side.BUY else bar.open <= stop
-        if not (bar.high >= stop if side is Side.BUY else bar.low <= stop):
+        gapped = reached(side, stop, bar.open)
+        if not touched(side, stop, bar):
             return _NOT_REACHED
         return Match(1, profile.slipped(instrument, side, bar.open if gapped else stop))
     if kind is OrderType.STOP_LIMIT:
         return _stop_limit(record, side, bar)
     raise InvalidRequest("ORDER_TYPE_UNSUPPORTED", f"no matching rule for {kind.value}")
+
+
+def reached(side: Side, stop: int, price: int) -> bool:
+    """Whether a price is at or beyond a stop."""
+    return price >= stop if side is Side.BUY else price <= stop
+
+
+def touched(side: Side, stop: int, bar: Bar) -> bool:
+    """Whether a bar was at or beyond a stop at any moment."""
+    return reached(side, stop, bar.high if side is Side.BUY else bar.low)
 
 
 def _arrival(record: OrderRecord, bar: Bar) -> Liquidity:

@@ -18,6 +18,7 @@ from brokerage.domain.money import fit
 from brokerage.domain.states import (
     CLOSED,
     PENDING,
+    UNHEARD,
     EventKind,
     FillFlag,
     OrderState,
@@ -224,6 +225,16 @@ class OrderRecord:
         return self.state in CLOSED
 
     @property
+    def acknowledged(self) -> bool:
+        """Whether the venue has been heard about it. Before, only the venue knows whether it is there."""
+        return self.previous not in UNHEARD
+
+    @property
+    def on_the_wire(self) -> bool:
+        """Sent, and the venue's answer is not known."""
+        return self.previous is OrderState.SUBMITTED
+
+    @property
     def remaining(self) -> int:
         return max(self.quantity - self.filled, 0)
 
@@ -293,8 +304,8 @@ def _folded(record: OrderRecord, event: OrderEvent, flag: FillFlag | None) -> Or
         event.expire_ns if changed else record.expire_ns,
         event.cumulative,
         notional,
-        record.triggered or event.kind is EventKind.TRIGGERED,
-        _eligible_from(record, event) if event.kind is EventKind.ACCEPTED else record.accepted_ns,
+        record.triggered or event.kind is EventKind.TRIGGERED or _released(record, event),
+        _eligible_from(record, event) if event.kind in _BEGINNINGS else record.accepted_ns,
         record.created_ns,
         event.received_ns,
         event.denial or record.denial,
@@ -304,9 +315,19 @@ def _folded(record: OrderRecord, event: OrderEvent, flag: FillFlag | None) -> Or
     )
 
 
+_BEGINNINGS = frozenset({EventKind.EMULATED, EventKind.ACCEPTED})
+
+
+def _released(record: OrderRecord, event: OrderEvent) -> bool:
+    """Whether an emulated stop was reached: from here on it is a market order."""
+    return event.kind is EventKind.RELEASED and record.state is OrderState.EMULATED
+
+
 def _eligible_from(record: OrderRecord, event: OrderEvent) -> int:
-    """Start of the first bar that may fill the order: its first acceptance, and never before its decision."""
-    return record.accepted_ns or max(event.at_ns, record.order.decided_ns or 0)
+    """Start of the first bar that counts: its first acceptance (or emulation), and never before its decision."""
+    if record.acknowledged and record.accepted_ns:
+        return record.accepted_ns
+    return max(event.at_ns, record.order.decided_ns or 0)
 
 
 def happened(
@@ -317,6 +338,7 @@ def happened(
     fill: Fill | None = None,
     denial: Denial | None = None,
     detail: str = "",
+    unresolved: bool = False,
 ) -> tuple[OrderRecord, OrderEvent]:
     """Make the next event of an order and fold it in. UPDATED repeats what is worked, with a new detail."""
     state, filled, flag = _step(record, kind, fill)
@@ -337,6 +359,7 @@ def happened(
         record.limit if changed else None,
         record.stop if changed else None,
         record.expire_ns if changed else None,
+        unresolved,
     )
     return _folded(record, event, flag), event
 

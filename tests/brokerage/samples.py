@@ -7,18 +7,23 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 
-from brokerage import accounts, fences, trading
+import sqlalchemy as sa
+
+from brokerage import accounts, books, fences, sending, store, trading
+from brokerage import tables as t
 from brokerage.accounts import Actor
 from brokerage.domain.fence import Fence, FenceState
 from brokerage.domain.instrument import Instruments, instrument
 from brokerage.domain.matching import Bar
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders import Order, Scope, Side
+from brokerage.domain.orders import order_id as identity
 from brokerage.domain.profile import BrokerageProfile, rate
 from brokerage.domain.risk import TradingState
+from brokerage.domain.states import OrderState
 from brokerage.house import House
 from brokerage.rows import Account, StoredOrder
-from brokerage.wire import Gate, order_to_proto
+from brokerage.wire import Gate, OrderName, order_to_proto
 from controlbus.database import Database
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 
@@ -80,8 +85,10 @@ class Book:
             await self.fence(fence(1))
         return opened
 
-    async def fence(self, wanted: Fence) -> None:
-        await self.db.write(lambda conn: fences.set_fence(conn, wanted, ACTOR, 5))
+    async def fence(self, wanted: Fence) -> list[str]:
+        """Move the fence; the orders its reply lists as on the wire."""
+        answer = await self.db.write(lambda conn: fences.set_fence(conn, wanted, ACTOR, 5))
+        return [intent.client_order_id for intent in answer[2]]
 
     async def show(self, *bars: Bar, watermark_ns: int = 0) -> int:
         return await self.db.write(lambda conn: trading.show_bars(conn, self.house, FEED, bars, watermark_ns, 7))
@@ -90,13 +97,59 @@ class Book:
         body = order_to_proto(wanted)
         return (await self.db.write(lambda conn: trading.submit(conn, self.house, wanted, body, gate, 6)))[0]
 
+    async def cancel(self, client_order_id: str) -> StoredOrder:
+        name = OrderName(SCOPE, client_order_id)
+        return await self.db.write(lambda conn: trading.cancel(conn, self.house, name, 8))
+
+    async def order(self, client_order_id: str) -> StoredOrder:
+        name = OrderName(SCOPE, client_order_id)
+        return await self.db.read(lambda conn: store.order(conn, name, self.house.instruments))
+
+    async def state(self, client_order_id: str) -> OrderState:
+        return (await self.order(client_order_id)).record.state
+
+    async def to_wire(self, client_order_id: str) -> bool:
+        name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)
+        return await self.db.write(lambda conn: sending.to_wire(conn, self.house, name, order_id, 10))
+
+    async def arrive(self, client_order_id: str) -> None:
+        order_id = identity(SCOPE, client_order_id)
+        await self.db.write(lambda conn: sending.arrive(conn, self.house, order_id, 11))
+
+    async def answer(self, client_order_id: str) -> None:
+        name = OrderName(SCOPE, client_order_id)
+        await self.db.write(lambda conn: sending.answer(conn, self.house, name, 12))
+
+    async def lose(self, client_order_id: str) -> None:
+        name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)
+        await self.db.write(lambda conn: sending.lose(conn, self.house, name, order_id, 13))
+
+    async def resolve(self, client_order_id: str) -> bool:
+        name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)
+        return await self.db.write(lambda conn: sending.resolve(conn, self.house, name, order_id, 14))
+
+    async def look_at_stops(self) -> int:
+        return await self.db.write(lambda conn: sending.release_reached(conn, self.house, "acc", 15))
+
+    async def set_trading(self, state: TradingState) -> None:
+        await self.db.write(lambda conn: accounts.set_trading_state(conn, "acc", state, "test", ACTOR, 16))
+
+    async def epoch_on_the_wire(self, client_order_id: str) -> int:
+        found = sa.select(t.send_intents.c.epoch).where(t.send_intents.c.client_order_id == client_order_id)
+        return await self.db.read(lambda conn: int(conn.execute(found).scalar_one()))
+
+    async def reached_venue(self) -> set[str]:
+        """Orders the venue has, whatever brokerage knows of them."""
+        rows = await self.db.read(lambda conn: conn.execute(sa.select(t.venue_orders.c.venue_order_id)).scalars().all())
+        return set(rows)
+
     async def verify(self) -> int:
-        return await self.db.read(lambda conn: trading.verify_books(conn, self.house))
+        return await self.db.read(lambda conn: books.verify_books(conn, self.house))
 
 
 @asynccontextmanager
-async def open_book(url: str) -> AsyncIterator[Book]:
+async def open_book(url: str, house: House = HOUSE) -> AsyncIterator[Book]:
     db = Database(url)
     await db.migrate("brokerage:migrations")
-    yield Book(db)
+    yield Book(db, house)
     await db.close()

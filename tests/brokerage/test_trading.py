@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
-from brokerage import fences, reads, store, trading
+from brokerage import books, fences, reads, store, trading
 from brokerage import tables as t
 from brokerage.domain.backtest import SimulatedAccount
 from brokerage.domain.fence import FenceState
@@ -118,12 +118,12 @@ async def test_a_fill_that_should_not_have_been_is_booked_and_the_account_only_r
     def overfill(conn: Connection) -> None:
         account = store.account(conn, "acc", lock=True)
         known = store.order(conn, OrderName(SCOPE, "o1"), HOUSE.instruments)
-        desk = trading.open_desk(conn, HOUSE, account, SCOPE)
+        desk = books.open_desk(conn, HOUSE, account, SCOPE)
         fill = Fill("late", 3, 100_00, 0, "USD", Liquidity.TAKER, 8)
         desk.ledger.book(STOCK, Side.BUY, fill)
         record, event = happened(known.record, EventKind.FILLED, Moment(8, 8), fill=fill)
         desk.restore([record], {})
-        trading.keep(conn, account, [(desk, event)])
+        books.keep(conn, account, [(desk, event)])
 
     await book.db.write(overfill)
     account = await book.db.read(lambda conn: store.account(conn, "acc"))
