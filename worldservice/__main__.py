@@ -10,7 +10,9 @@ from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.rpc.run import Runtime, start
 from qmtl.world.v1 import service_pb2 as servicepb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from worldservice.applier import Applier
 from worldservice.config import Settings
+from worldservice.domain.apply import Limits
 from worldservice.fences import FenceKeeper
 from worldservice.house import House
 from worldservice.measures import Measures
@@ -47,12 +49,14 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         )
         server = runtime.server()
         skew = timedelta(seconds=settings.gate_skew_max_s)
-        house = House(db, clock, rules, fences, skew, server.draining, measures)
+        limits = Limits(timedelta(seconds=settings.freeze_timeout_s), timedelta(seconds=settings.intents_wait_s))
+        house = House(db, clock, rules, fences, skew, server.draining, measures, limits)
         descriptor = servicepb.DESCRIPTOR.services_by_name["WorldService"]
         servicer = WorldServicer(house, bus, relay)  # type: ignore[abstract]  # planned calls are refused before they reach it
         server.add(worldrpc.add_WorldServiceServicer_to_server, servicer, descriptor, PLANNED)
         runtime.background("outbox-relay", relay.run())
         runtime.background("fences", fences.run())
+        runtime.background("applier", Applier(house, limits).run())
         runtime.background("redecider", Redecider(house, settings.redecide_interval_s).run())
         await runtime.serve(server)
 

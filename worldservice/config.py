@@ -16,6 +16,8 @@ class Settings(ServiceSettings):
     redecide_interval_s: float = Field(default=15.0, gt=0)
     gate_skew_max_s: float = Field(default=3.0, gt=0)
     freeze_timeout_s: float = Field(default=30.0, gt=0)
+    # How long a freeze waits for venues to answer what was on the wire before it is flagged UNKNOWN.
+    intents_wait_s: float = Field(default=5.0, ge=0)
     fence_timeout_s: float = Field(default=2.0, gt=0, le=10)
     fence_retry_s: float = Field(default=0.5, gt=0, le=60)
     # Presets that play recorded data: a world on one is measured against its watermark and can never be LIVE.
@@ -27,4 +29,6 @@ class Settings(ServiceSettings):
             raise ValueError("redecide_interval_s must be at most decision_ttl_s / 2")
         if timedelta(seconds=self.freeze_timeout_s) <= GATE_TTL + 2 * GATE_MARGIN:
             raise ValueError("freeze_timeout_s must be longer than a gate session's ttl and two margins (7 s)")
+        if self.intents_wait_s >= self.freeze_timeout_s:
+            raise ValueError("intents_wait_s must be shorter than freeze_timeout_s")
         return self

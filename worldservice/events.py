@@ -6,6 +6,7 @@ from google.protobuf.message import Message
 
 from controlbus.events import ControlEventDraft
 from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.world.v1 import service_pb2 as servicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice.acts import Act
 from worldservice.domain.activation import Activation
@@ -13,10 +14,23 @@ from worldservice.domain.decisions import Decision
 from worldservice.domain.evaluation import EvaluationRun
 from worldservice.domain.sessions import Session
 from worldservice.domain.worlds import PolicyRecord
+from worldservice.wire import instant_to_proto
 from worldservice.wire_activation import activation_to_proto
 from worldservice.wire_decisions import decision_to_proto, run_to_proto
 
 SOURCE = "worldservice"
+
+
+def activation_acked(ack: servicepb.AckActivationRequest, act: Act) -> ControlEventDraft:
+    payload = controlpb.ActivationAcked(
+        world_id=ack.world_id,
+        run_id=ack.run_id,
+        sequence=ack.sequence,
+        gateway_id=ack.gateway_id,
+        boot_id=ack.boot_id,
+        acked_at=instant_to_proto(act.now),
+    )
+    return _draft(ack.world_id, payload, act)
 
 
 def activation_updated(activation: Activation, sessions: Sequence[Session], act: Act) -> ControlEventDraft:

@@ -6,6 +6,7 @@ know the new epoch are refused by brokerage until it knows it too.
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from enum import Enum
 
 import structlog
@@ -39,6 +40,15 @@ class Told(Enum):
     MOVED_ON = "MOVED_ON"
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one SetFence, and what brokerage says is on the wire."""
+
+    told: Told
+    epoch: int = 0
+    on_the_wire: tuple[str, ...] = ()
+
+
 class FenceKeeper:
     """One per process; several on one store agree, because brokerage takes an epoch once."""
 
@@ -68,10 +78,23 @@ class FenceKeeper:
             activation = await self._db.read(lambda conn: _activation(conn, world_id))
             if not activation.fence.pending:
                 return True
-            told = await self._tell(activation)
-            if told is not Told.MOVED_ON:
-                return told is Told.CONFIRMED
+            answer = await self._tell(activation)
+            if answer.told is not Told.MOVED_ON:
+                return answer.told is Told.CONFIRMED
         return False
+
+    async def ask(self, world_id: str) -> Answer:
+        """Tell brokerage the present fence even if it has confirmed it: its answer lists what is on the wire now."""
+        for _ in range(ATTEMPTS_MAX):
+            answer = await self._tell(await self._db.read(lambda conn: _activation(conn, world_id)))
+            if answer.told is not Told.MOVED_ON:
+                return answer
+        return Answer(Told.UNREACHABLE)
+
+    async def reach(self, world_id: str) -> None:
+        """Raises Unavailable when brokerage does not answer."""
+        with as_service():
+            await self._broker.GetFence(brokerpb.GetFenceRequest(world_id=world_id), timeout=self._timeout_s)
 
     async def run(self) -> None:
         """Retry what is pending until cancelled."""
@@ -96,7 +119,7 @@ class FenceKeeper:
         self._measures.fences_pending.set(len(left))
         return not left
 
-    async def _tell(self, activation: Activation) -> Told:
+    async def _tell(self, activation: Activation) -> Answer:
         fence, world_id = activation.fence, activation.world_id
         request = brokerpb.SetFenceRequest(
             world_id=world_id,
@@ -106,15 +129,17 @@ class FenceKeeper:
         )
         try:
             with as_service():
-                await self._broker.SetFence(request, timeout=self._timeout_s)
+                reply = await self._broker.SetFence(request, timeout=self._timeout_s)
         except QmtlError as error:
             if error.reason == STALE_EPOCH:
-                return await self._outrank(activation)
+                return Answer(await self._outrank(activation))
             log.warning("fence_pending", world=world_id, epoch=fence.epoch, error=str(error))
             self._wake.set()
-            return Told.UNREACHABLE
-        await self._db.write(lambda conn: activations.confirm_epoch(conn, world_id, fence.epoch))
-        return Told.CONFIRMED
+            return Answer(Told.UNREACHABLE)
+        if fence.pending:
+            await self._db.write(lambda conn: activations.confirm_epoch(conn, world_id, fence.epoch))
+        wire = tuple(f"{i.account}/{i.strategy_id}/{i.client_order_id}" for i in reply.on_the_wire)
+        return Answer(Told.CONFIRMED, fence.epoch, wire)
 
     async def _outrank(self, told: Activation) -> Told:
         """Brokerage is ahead of this store (it was restored, or another replica moved on): step above it."""

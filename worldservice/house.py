@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from controlbus.database import Database
 from qmtl.core.clock import Clock
+from worldservice.domain.apply import Limits
 from worldservice.fences import FenceKeeper
 from worldservice.measures import Measures
 from worldservice.settling import HouseRules, Settled
@@ -22,6 +23,7 @@ class House:
     gate_skew_max: timedelta
     draining: asyncio.Event
     measures: Measures
+    limits: Limits
 
     async def enforce(self, settled: Settled) -> bool:
         """Tell brokerage what a commit narrowed, before the caller is answered; True while it has not confirmed."""

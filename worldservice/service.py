@@ -14,22 +14,16 @@ from worldservice.domain.sessions import GATE_MARGIN, GATE_TTL
 from worldservice.house import House
 from worldservice.service_access import AccessCalls
 from worldservice.service_activation import ActivationCalls
+from worldservice.service_apply import ApplyCalls
 from worldservice.service_decisions import DecisionCalls
 from worldservice.service_sessions import SessionCalls
 from worldservice.service_worlds import WorldCalls
 from worldservice.tables import outbox
 from worldservice.wire import instant_to_proto
 
-APPLY, GRAPH = "two-phase apply", "world view graph"
+GRAPH = "world view graph"
 PLANNED = {
     "EvaluateCohort": "selection constraints",
-    "ApproveLive": APPLY,
-    "RevokeLive": APPLY,
-    "Apply": APPLY,
-    "Resume": APPLY,
-    "GetApplyRun": APPLY,
-    "WatchApplyRun": APPLY,
-    "AckActivation": APPLY,
     "UpsertWorldNode": GRAPH,
     "ListWorldNodes": GRAPH,
     "DeleteWorldNode": GRAPH,
@@ -43,7 +37,7 @@ PLANNED = {
 
 
 class WorldServicer(
-    WorldCalls, AccessCalls, DecisionCalls, ActivationCalls, SessionCalls, worldrpc.WorldServiceServicer
+    WorldCalls, AccessCalls, DecisionCalls, ActivationCalls, ApplyCalls, SessionCalls, worldrpc.WorldServiceServicer
 ):
     """One method per RPC; the groups say what they do."""
 

@@ -17,6 +17,7 @@ from worldservice.domain.sessions import Session
 from worldservice.domain.worlds import WorldState, require_etag
 from worldservice.fences import first_of
 from worldservice.house import House
+from worldservice.service_apply import refuse_beside_apply
 from worldservice.settling import ACTIVATION_SIGNAL, Settled, decide_world, record
 from worldservice.wire_activation import activation_to_proto, change_from_proto
 
@@ -84,6 +85,7 @@ class ActivationCalls:
         world = enter(conn, act, Role.OPERATOR)
         if world.state is WorldState.DELETED:
             raise NotReady("E_WORLD_DELETED", f"world {world.world_id} is deleted")
+        refuse_beside_apply(conn, world.world_id)
         before = activations.load_activation(conn, world.world_id, world.created_at)
         require_etag(etag, before.etag, f"activation of {world.world_id}")
         bindings = store.active_bindings(conn, world.world_id)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from controlbus.database import signal
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.modes import domain_of
-from worldservice import activations, runs, store
+from worldservice import activations, applies, runs, store
 from worldservice.acts import Act
 from worldservice.domain import activation as domain
 from worldservice.domain.activation import Activation
@@ -82,7 +82,8 @@ def load_facts(
     replay = is_replay(world, rules.replay_presets)
     sessions = activations.open_sessions(conn, world.world_id)
     data = data_state(now, max(ends, default=None), sessions, replay=replay)
-    return WorldFacts(world, _policy(conn, world), candidates, data, replay)
+    approved = applies.approved(conn, world.world_id, now)
+    return WorldFacts(world, _policy(conn, world), candidates, data, replay, approved)
 
 
 def settle(conn: Connection, world: World, rules: HouseRules, act: Act, verdicts: Verdicts | None = None) -> Settled:

@@ -161,6 +161,57 @@ evaluation_runs = sa.Table(
     sa.Index("evaluation_runs_latest", "world_id", "strategy_id", "stage", "sequence"),
 )
 
+apply_runs = sa.Table(
+    "apply_runs",
+    metadata,
+    sa.Column("sequence", _BIG, primary_key=True, autoincrement=True),
+    sa.Column("world_id", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("unsettled", sa.Boolean, nullable=False),
+    sa.Column("ended_us", _BIG, nullable=True),
+    sa.UniqueConstraint("world_id", "run_id", name="apply_runs_run"),
+)
+_RUNNING = apply_runs.c.ended_us.is_(None)
+sa.Index("apply_runs_one", apply_runs.c.world_id, unique=True, sqlite_where=_RUNNING, postgresql_where=_RUNNING)
+sa.Index("apply_runs_unsettled", apply_runs.c.unsettled, apply_runs.c.sequence)
+
+apply_steps = sa.Table(
+    "apply_steps",
+    metadata,
+    sa.Column("sequence", _BIG, primary_key=True, autoincrement=True),
+    sa.Column("world_id", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("time_us", _BIG, nullable=False),
+    sa.Index("apply_steps_run", "world_id", "run_id", "sequence"),
+)
+
+apply_acks = sa.Table(
+    "apply_acks",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("gateway_id", sa.Text, primary_key=True),
+    sa.Column("boot_id", sa.Text, primary_key=True),
+    sa.Column("sequence", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("time_us", _BIG, nullable=False),
+)
+
+live_approvals = sa.Table(
+    "live_approvals",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("approved_by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("approved_us", _BIG, nullable=False),
+    sa.Column("expires_us", _BIG, nullable=True),
+    sa.Column("revoked_us", _BIG, nullable=True),
+)
+
 role_grants = sa.Table(
     "role_grants",
     metadata,

@@ -132,8 +132,8 @@ async def test_a_world_that_trades_is_not_deleted(estate: Estate) -> None:
 async def test_what_is_planned_says_by_which_part(estate: Estate) -> None:
     ann = await estate.stub()
     with pytest.raises(NotBuilt) as caught:
-        await ann.Apply(pb.ApplyRequest(world_id="w1", run_id="r"))
-    assert caught.value.metadata["part"] == "two-phase apply"
+        await ann.ListWorldNodes(pb.ListWorldNodesRequest(world_id="w1"))
+    assert caught.value.metadata["part"] == "world view graph"
 
 
 async def test_a_reader_may_not_create_a_world(estate: Estate) -> None:

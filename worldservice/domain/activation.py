@@ -166,6 +166,7 @@ def change_activation(
         for key, entry in entries.items()
         if key in modes
     ]
+    _refuse_going_live(before.entries, after)
     staged = {name: binding for name, binding in moved.items() if binding != bindings[name]}
     return _advance(before, after, now), staged
 
@@ -174,7 +175,11 @@ def settle(before: Activation, bindings: Mapping[str, Binding], ceiling: Ceiling
     """The activation lowered to the ceilings, without strategies and sides no longer bound. It widens nothing."""
     kept = [entry for entry in before.entries if _is_bound(entry, bindings)]
     lowered = [_with_mode(entry, lower(entry.effective_mode, _mode(entry, bindings, ceiling)), now) for entry in kept]
-    return _advance(before, lowered, now)
+    after = _advance(before, lowered, now)
+    if after is before:
+        return before  # else an apply goes on: who has not acknowledged its sequence yet still has to
+    marks = (before.run_id, before.sequence, before.phase, before.requires_ack)
+    return replace(after, run_id=marks[0], sequence=marks[1], phase=marks[2], requires_ack=marks[3])
 
 
 def confirm(activation: Activation, epoch: int) -> Activation:
@@ -252,6 +257,22 @@ def _stage(stage: Stage, strategy_id: str, ceiling: Ceiling) -> Stage:
             metadata={"ceiling": allowed.value},
         )
     return stage
+
+
+def _refuse_going_live(before: Sequence[Entry], after: Sequence[Entry]) -> None:
+    """An operator's change never makes anything trade live that did not; it may go on narrowing what does."""
+    live = {_key(entry) for entry in before if _trades_live(entry)}
+    for entry in after:
+        if _trades_live(entry) and _key(entry) not in live:
+            raise NotReady(
+                "E_MODE_CEILING",
+                f"{entry.strategy_id} {entry.side.value} would trade live, SetActivation raises to PAPER at most",
+                hint="going live is an apply",
+            )
+
+
+def _trades_live(entry: Entry) -> bool:
+    return entry.effective_mode is EffectiveMode.LIVE and entry.active and not entry.freeze
 
 
 def _changed(entry: Entry | None, change: Change, now: datetime) -> Entry:

@@ -71,12 +71,14 @@ class Verdicts:
 
     decision: Decision
     reports: Mapping[str, EvaluationReport]
+    live: frozenset[str] = frozenset()  # strategies that meet every condition of LIVE themselves
 
     def ceiling_of(self, strategy_id: str) -> EffectiveMode:
-        """The highest mode one strategy may have: the world's, if the policy selects it."""
-        if strategy_id in self.decision.selected:
-            return self.decision.effective_mode
-        return lower(self.decision.effective_mode, EffectiveMode.COMPUTE_ONLY)
+        """The highest mode one strategy may have: the world's if the policy selects it, LIVE if it may itself."""
+        mode = self.decision.effective_mode
+        if strategy_id not in self.decision.selected:
+            return lower(mode, EffectiveMode.COMPUTE_ONLY)
+        return mode if strategy_id in self.live else lower(mode, EffectiveMode.PAPER)
 
 
 def decide(
@@ -102,7 +104,8 @@ def decide(
         ruleset_hash=facts.policy.ruleset_hash if facts.policy else "",
         selected=selected,
     )
-    return Verdicts(decision, reports)
+    live = _may_go_live(facts, selected) if mode is EffectiveMode.LIVE else frozenset()
+    return Verdicts(decision, reports, live)
 
 
 def changed(before: Decision | None, after: Decision) -> bool:
@@ -160,12 +163,19 @@ def _missing_for_live(facts: WorldFacts, selected: Sequence[str]) -> tuple[str, 
         reasons.append("LIVE_NOT_ALLOWED")
     if facts.replay:
         reasons.append("REPLAY_NEVER_LIVE")
-    if not facts.live_approved.intersection(selected):
+    approved = facts.live_approved.intersection(selected)
+    if not approved:
         reasons.append("LIVE_NOT_APPROVED")
     anchor = _anchor(facts, selected)
-    if anchor is None or not anchor.dataset_fingerprint:
+    if anchor is None or not anchor.dataset_fingerprint or (approved and not _may_go_live(facts, selected)):
         reasons.append("DATASET_FINGERPRINT_MISSING")
     return tuple(reasons)
+
+
+def _may_go_live(facts: WorldFacts, selected: Sequence[str]) -> frozenset[str]:
+    """Of the selected, those with an approval and a known data set of their own."""
+    known = {c.strategy_id for c in facts.candidates if c.evidence is not None and c.evidence.dataset_fingerprint}
+    return facts.live_approved.intersection(selected) & known
 
 
 def _anchor(facts: WorldFacts, selected: Sequence[str]) -> Evidence | None:

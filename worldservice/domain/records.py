@@ -1,4 +1,4 @@
-"""Values that are only kept and shown: rows of the audit log, pages of listings."""
+"""Small values that are kept and shown: rows of the audit log, pages of listings, approvals to go live."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,3 +25,19 @@ class AuditRow:
     detail: str
     correlation_id: str
     time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """An owner's word that a strategy may go live; it may end by itself and be taken back."""
+
+    world_id: str
+    strategy_id: str
+    approved_by: str
+    reason: str
+    approved_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def holds(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

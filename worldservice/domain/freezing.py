@@ -1,0 +1,134 @@
+"""What an apply does to an activation: everything frozen; the targets set behind the freeze; the targets opened.
+
+Only `opened` widens, and the run calls it after brokerage has committed the fence those entries need.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from qmtl.core.modes import EffectiveMode, lower
+from worldservice.domain.activation import (
+    Activation,
+    Ceiling,
+    Entry,
+    Fence,
+    FenceState,
+    Phase,
+    fence_for,
+)
+from worldservice.domain.worlds import Binding, Side, Stage, mode_of
+
+FREEZE_SEQUENCE, SWITCH_SEQUENCE, OPEN_SEQUENCE = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What one strategy and side is to be after an apply."""
+
+    strategy_id: str
+    side: Side
+    weight: float
+    stage: Stage
+
+
+def frozen(before: Activation, run_id: str, now: datetime) -> Activation:
+    """Nothing may trade, under an epoch above the one anything was gated under."""
+    entries = tuple(_shut(entry, run_id, now) for entry in before.entries)
+    _, mode = fence_for(entries)
+    fence = Fence(before.fence.epoch + 1, FenceState.FROZEN, mode, before.fence.confirmed_epoch)
+    return replace(
+        before,
+        revision=before.revision + 1,
+        entries=entries,
+        fence=fence,
+        run_id=run_id,
+        sequence=FREEZE_SEQUENCE,
+        phase=Phase.FREEZE,
+        requires_ack=True,
+        time=now,
+    )
+
+
+def aimed(
+    entries: Sequence[Entry],
+    targets: Sequence[Target],
+    bindings: Mapping[str, Binding],
+    ceiling: Ceiling,
+    run_id: str,
+    now: datetime,
+) -> tuple[Entry, ...]:
+    """The entries with the targets open and everything else inactive, none above its ceiling or its binding."""
+    wanted = {(target.strategy_id, target.side): target for target in targets}
+    known = {(entry.strategy_id, entry.side): entry for entry in entries}
+    found = []
+    for key in sorted(known.keys() | wanted.keys(), key=lambda key: (key[0], key[1].value)):
+        binding = bindings.get(key[0])
+        if binding is None or key[1] not in binding.sides:
+            continue
+        old = known.get(key) or _new(key[0], key[1], now)
+        found.append(_aim(old, wanted.get(key), lower(ceiling(key[0]), mode_of(binding.stage)), run_id, now))
+    return tuple(found)
+
+
+def restored(
+    before: Sequence[Entry], bindings: Mapping[str, Binding], ceiling: Ceiling, now: datetime
+) -> tuple[Entry, ...]:
+    """The entries as they stood before a freeze, none higher than what is allowed now."""
+    kept = [e for e in before if e.strategy_id in bindings and e.side in bindings[e.strategy_id].sides]
+    modes = {e.strategy_id: lower(ceiling(e.strategy_id), mode_of(bindings[e.strategy_id].stage)) for e in kept}
+    return tuple(
+        replace(entry, effective_mode=lower(entry.effective_mode, modes[entry.strategy_id]), changed_at=now)
+        for entry in kept
+    )
+
+
+def switched(before: Activation, aim: Sequence[Entry], now: datetime) -> Activation:
+    """Still frozen, but with the targets' modes, and above the fence that the targets will need."""
+    run_id = before.run_id
+    entries = tuple(_shut(entry, run_id, now) for entry in aim)
+    state, mode = fence_for(aim)
+    fence = Fence(before.fence.epoch + 1, state, mode, before.fence.confirmed_epoch)
+    return replace(
+        before,
+        revision=before.revision + 1,
+        entries=entries,
+        fence=fence,
+        sequence=SWITCH_SEQUENCE,
+        phase=Phase.FREEZE,
+        requires_ack=False,
+        time=now,
+    )
+
+
+def fence_serves(fence: Fence, aim: Sequence[Entry]) -> bool:
+    """Whether brokerage has committed the fence that these entries need."""
+    return not fence.pending and (fence.state, fence.effective_mode) == fence_for(aim)
+
+
+def opened(before: Activation, aim: Sequence[Entry], requires_ack: bool, now: datetime) -> Activation:
+    """The targets open, under the epoch brokerage has confirmed."""
+    return replace(
+        before,
+        revision=before.revision + 1,
+        entries=tuple(sorted(aim, key=lambda e: (e.strategy_id, e.side.value))),
+        sequence=OPEN_SEQUENCE,
+        phase=Phase.UNFREEZE,
+        requires_ack=requires_ack,
+        time=now,
+    )
+
+
+def _shut(entry: Entry, run_id: str, now: datetime) -> Entry:
+    return replace(entry, active=False, freeze=True, run_id=run_id, changed_at=now)
+
+
+def _new(strategy_id: str, side: Side, now: datetime) -> Entry:
+    return Entry(strategy_id, side, False, 1.0, False, False, None, None, now, "", EffectiveMode.COMPUTE_ONLY)
+
+
+def _aim(old: Entry, target: Target | None, mode: EffectiveMode, run_id: str, now: datetime) -> Entry:
+    entry = replace(old, active=False, freeze=False, drain=False, run_id=run_id, changed_at=now, effective_mode=mode)
+    if target is None:
+        return replace(entry, effective_mode=lower(old.effective_mode, mode))
+    return replace(entry, active=True, weight=target.weight, effective_mode=lower(mode, mode_of(target.stage)))

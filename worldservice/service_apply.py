@@ -1,0 +1,258 @@
+"""RPCs of two-phase apply and of approvals to go live. They record what is wanted; the applier brings it about."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from controlbus.database import signal
+from qmtl.core.errors import Conflict, NotFound, NotReady, QmtlError, Unavailable
+from qmtl.rpc.context import current_call
+from qmtl.wire.words import instant_from_proto, refused
+from qmtl.world.v1 import service_pb2 as pb
+from worldservice import activations, applies, applying, store
+from worldservice.acts import Act, audited, caller_of, commit, enter, look
+from worldservice.domain.access import Caller, Role
+from worldservice.domain.apply import RESUME, SHUT, ApplyRun, ApplyState, content_of
+from worldservice.domain.freezing import Target
+from worldservice.domain.records import Approval
+from worldservice.domain.sessions import gate_lapsed
+from worldservice.domain.worlds import World, WorldState, require_etag, require_strategy_id
+from worldservice.events import activation_acked
+from worldservice.fences import first_of
+from worldservice.house import House
+from worldservice.settling import Settled, decide_world, settle
+from worldservice.tables import outbox
+from worldservice.wire import optional_text, require_text
+from worldservice.wire_apply import (
+    acks_opening_from_proto,
+    apply_to_proto,
+    approval_to_proto,
+    run_id_from_proto,
+    targets_from_request,
+)
+
+WATCH_POLL_S = 1.0
+Shown = tuple[ApplyRun, list[applies.TimelineStep]]
+
+
+class ApplyCalls:
+    """Apply, resume, look, acknowledge; approve and revoke."""
+
+    house: House
+
+    @audited
+    async def Apply(self, request: pb.ApplyRequest, act: Act) -> pb.ApplyResponse:
+        """Answers as soon as the run is recorded; WatchApplyRun tells the rest."""
+        run_id, targets = run_id_from_proto(request.run_id), targets_from_request(request)
+        ack_opening = acks_opening_from_proto(request.unfreeze_ack)
+        content = content_of(targets or (), targets is None, ack_opening)
+        asked = ApplyRun(
+            act.world_id, run_id, ApplyState.REQUESTED, targets or (), ack_opening, act.actor, content, act.now
+        )
+        known = await self.house.db.read(lambda conn: _same(conn, act, asked))
+        if known is None:
+            await self.house.fences.reach(act.world_id)
+
+        def work(conn: Connection) -> Shown:
+            found = self._request(conn, act, asked, request.etag, evaluate=targets is None)
+            return found, applies.steps_of(conn, found.world_id, found.run_id)
+
+        return pb.ApplyResponse(run=apply_to_proto(*await self.house.db.write(work)))
+
+    @audited
+    async def Resume(self, request: pb.ResumeRequest, act: Act) -> pb.ResumeResponse:
+        """The run that led into the freeze keeps its outcome; the way out is a run of its own, `resume:<run_id>`."""
+        run_id = require_text(request.run_id, "run_id")
+
+        def work(conn: Connection) -> Shown:
+            world = enter(conn, act, Role.OPERATOR)
+            shut = applies.get_run(conn, world.world_id, run_id)
+            found = applies.find_run(conn, world.world_id, f"{RESUME}{run_id}")
+            if found is None:
+                _require_last_shut(conn, shut)
+                found = applying.resume(conn, self.house.rules, act, world, shut, self.house.limits)
+            commit(conn, act, f"{found.run_id} {found.state.value}")
+            return found, applies.steps_of(conn, world.world_id, found.run_id)
+
+        return pb.ResumeResponse(run=apply_to_proto(*await self.house.db.write(work)))
+
+    async def GetApplyRun(self, request: pb.GetApplyRunRequest, context: object) -> pb.GetApplyRunResponse:
+        caller = caller_of(current_call())
+        shown = await self.house.db.read(lambda conn: _shown(conn, caller, request.world_id, request.run_id))
+        return pb.GetApplyRunResponse(run=apply_to_proto(*shown))
+
+    async def WatchApplyRun(
+        self, request: pb.WatchApplyRunRequest, context: object
+    ) -> AsyncIterator[pb.WatchApplyRunResponse]:
+        caller, changed, seen = caller_of(current_call()), asyncio.Event(), -1
+        stop = self.house.db.on_signal(applying.APPLY_SIGNAL, changed.set)
+        try:
+            while not self.house.draining.is_set():
+                changed.clear()
+                run, steps = await self.house.db.read(
+                    lambda conn: _shown(conn, caller, request.world_id, request.run_id)
+                )
+                if len(steps) > seen:
+                    seen = len(steps)
+                    yield pb.WatchApplyRunResponse(run=apply_to_proto(run, steps))
+                if run.ended_at is not None:
+                    return
+                await first_of(changed.wait(), self.house.draining.wait(), self.house.clock.sleep(WATCH_POLL_S))
+        finally:
+            stop()
+        raise Unavailable("E_GOING_AWAY", "the server is going away", hint="watch again; the run as it is comes first")
+
+    @audited
+    async def AckActivation(self, request: pb.AckActivationRequest, act: Act) -> pb.AckActivationResponse:
+        gateway_id, boot_id = require_text(request.gateway_id, "gateway_id"), require_text(request.boot_id, "boot_id")
+        run_id = require_text(request.run_id, "run_id")
+
+        def work(conn: Connection) -> None:
+            gate = activations.find_gate(conn, gateway_id)
+            if gate is None or gate.boot_id != boot_id or gate_lapsed(gate, act.now):
+                raise NotFound("E_GATE_SESSION_UNKNOWN", f"gateway {gateway_id} has no session", hint="open one")
+            if applies.find_run(conn, request.world_id, run_id) is None:
+                raise NotFound("E_RUN_UNKNOWN", f"world {request.world_id} has no apply {run_id!r}")
+            if applies.save_ack(conn, request.world_id, run_id, gateway_id, boot_id, request.sequence, act.now):
+                outbox.append(conn, activation_acked(request, act))
+                commit(conn, act, f"{gateway_id} has applied sequence {request.sequence} of {run_id}")
+                signal(conn, applying.APPLY_SIGNAL)
+
+        await self.house.db.write(work)
+        return pb.AckActivationResponse()
+
+    @audited
+    async def ApproveLive(self, request: pb.ApproveLiveRequest, act: Act) -> pb.ApproveLiveResponse:
+        require_strategy_id(request.strategy_id)
+        reason = optional_text(request.reason, "reason")
+        expires = instant_from_proto(request.expires_at, "expires_at") if request.HasField("expires_at") else None
+        if expires is not None and expires <= act.now:
+            raise refused("E_TIME_RANGE", "expires_at", expires.isoformat(), "a time to come")
+        approval = Approval(act.world_id, request.strategy_id, act.actor, reason, act.now, expires)
+
+        def work(conn: Connection) -> Settled:
+            world = enter(conn, act, Role.OWNER)
+            store.get_active_binding(conn, world.world_id, approval.strategy_id)
+            applies.save_approval(conn, approval)
+            return self._settled(conn, act, world, f"{approval.strategy_id} may go live: {reason}")
+
+        await self.house.enforce(await self.house.db.write(work))
+        return pb.ApproveLiveResponse(approval=approval_to_proto(approval))
+
+    @audited
+    async def RevokeLive(self, request: pb.RevokeLiveRequest, act: Act) -> pb.RevokeLiveResponse:
+        require_strategy_id(request.strategy_id)
+        reason = optional_text(request.reason, "reason")
+
+        def work(conn: Connection) -> tuple[Approval, Settled]:
+            world = enter(conn, act, Role.OPERATOR)
+            found = applies.find_approval(conn, world.world_id, request.strategy_id)
+            if found is None:
+                raise NotFound("E_APPROVAL_UNKNOWN", f"{request.strategy_id} was never approved here")
+            revoked = found if found.revoked_at is not None else replace(found, revoked_at=act.now)
+            applies.save_approval(conn, revoked)
+            return revoked, self._settled(conn, act, world, f"{request.strategy_id} may not go live: {reason}")
+
+        approval, settled = await self.house.db.write(work)
+        await self.house.enforce(settled)
+        return pb.RevokeLiveResponse(approval=approval_to_proto(approval))
+
+    def _settled(self, conn: Connection, act: Act, world: World, detail: str) -> Settled:
+        settled = settle(conn, world, self.house.rules, act)
+        commit(conn, act, detail)
+        return settled
+
+    def _request(self, conn: Connection, act: Act, asked: ApplyRun, etag: str, *, evaluate: bool) -> ApplyRun:
+        world = enter(conn, act, Role.OPERATOR)
+        known = _known(conn, asked)
+        if known is not None:
+            commit(conn, act, f"{known.run_id} again: {known.state.value}")
+            return known
+        if world.state is not WorldState.ACTIVE:
+            raise NotReady(
+                f"E_WORLD_{world.state.value}", f"world {world.world_id} is {world.state.value}, want ACTIVE"
+            )
+        last = applies.last_run(conn, world.world_id)
+        if last is not None and last.ended_at is None:
+            raise apply_running(last, Conflict)
+        before = activations.load_activation(conn, world.world_id, world.created_at)
+        require_etag(etag, before.etag, f"activation of {world.world_id}")
+        run = replace(
+            asked,
+            targets=self._targets(conn, act, world, asked.targets, evaluate),
+            before=last.before if last is not None and last.state in SHUT else (),
+        )
+        applies.insert_run(conn, run)
+        applies.append_step(conn, run, f"asked for by {run.requested_by}", act.now)
+        commit(conn, act, f"{run.run_id} requested with {len(run.targets)} targets")
+        signal(conn, applying.APPLY_SIGNAL)
+        return run
+
+    def _targets(
+        self, conn: Connection, act: Act, world: World, asked: tuple[Target, ...], evaluate: bool
+    ) -> tuple[Target, ...]:
+        """Refused here, before anything is frozen, if they could not be switched to now."""
+        verdicts = decide_world(conn, world, self.house.rules, act.now)
+        bindings = store.active_bindings(conn, world.world_id)
+        if evaluate:
+            entries = activations.load_activation(conn, world.world_id, world.created_at).entries
+            return applying.evaluated_targets(verdicts, bindings, entries)
+        applying.check_targets(asked, bindings, verdicts)
+        return asked
+
+
+def refuse_beside_apply(conn: Connection, world_id: str) -> None:
+    """A running apply has the activation for itself; one that ended frozen is left by Resume or another Apply only."""
+    last = applies.last_run(conn, world_id)
+    if last is None:
+        return
+    if last.ended_at is None:
+        raise apply_running(last, NotReady)
+    if last.state in SHUT:
+        raise NotReady(
+            "E_WORLD_FROZEN",
+            f"apply {last.run_id} of world {world_id} ended {last.state.value}: {last.reason}",
+            hint="Resume it, or apply anew",
+            metadata={"run_id": last.run_id},
+        )
+
+
+def apply_running(run: ApplyRun, error: type[QmtlError]) -> QmtlError:
+    return error(
+        "E_APPLY_RUNNING",
+        f"apply {run.run_id} of world {run.world_id} is {run.state.value}",
+        hint="watch it to its end, then ask again",
+        metadata={"run_id": run.run_id},
+    )
+
+
+def _require_last_shut(conn: Connection, shut: ApplyRun) -> None:
+    last = applies.last_run(conn, shut.world_id)
+    if shut.state not in SHUT or last is None or last.run_id != shut.run_id:
+        raise NotReady(
+            "E_RUN_NOT_FROZEN",
+            f"apply {shut.run_id} is {shut.state.value}, and the last one here is {last.run_id if last else 'none'}",
+            hint="only the run that froze the world can be resumed",
+        )
+
+
+def _same(conn: Connection, act: Act, asked: ApplyRun) -> ApplyRun | None:
+    """The run on record under this id, for a caller who may ask."""
+    look(conn, act.caller, act.world_id, Role.OPERATOR)
+    return _known(conn, asked)
+
+
+def _known(conn: Connection, asked: ApplyRun) -> ApplyRun | None:
+    known = applies.find_run(conn, asked.world_id, asked.run_id)
+    if known is not None and known.content != asked.content:
+        raise Conflict(
+            "E_RUN_EXISTS", f"apply {asked.run_id} was asked for with another plan", hint="choose another run_id"
+        )
+    return known
+
+
+def _shown(conn: Connection, caller: Caller, world_id: str, run_id: str) -> Shown:
+    world = look(conn, caller, world_id)
+    return applies.get_run(conn, world.world_id, run_id), applies.steps_of(conn, world.world_id, run_id)
