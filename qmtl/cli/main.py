@@ -10,7 +10,23 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from qmtl.cli import bus, config, mesh, strategy, world
+from qmtl.cli import (
+    bus,
+    config,
+    data,
+    events,
+    graph,
+    mesh,
+    orders,
+    queues,
+    status,
+    strategy,
+    submit,
+    world,
+    world_people,
+    world_runs,
+)
+from qmtl.cli import queue as queue_
 
 if TYPE_CHECKING:
     from qmtl.core.errors import QmtlError
@@ -23,8 +39,21 @@ app = typer.Typer(
     add_completion=True,
 )
 mesh.attach(app)
-app.add_typer(world.app, name="world", help="Worlds: create, policies, decisions, activation.")
+app.command()(status.status)
+app.command()(submit.submit)
+app.command()(orders.portfolio)
+app.command()(queues.gc)
+world_runs.attach(world.app)
+world_people.attach(world.app)
+app.add_typer(world.app, name="world", help="Worlds: policies, decisions, activation, apply, roles, audit.")
 app.add_typer(strategy.app, name="strategy", help="Submitted strategies.")
+app.add_typer(graph.app, name="graph", help="The graph: draw a strategy, look at a node, snapshots.")
+app.add_typer(queues.app, name="queues", help="Queues of the graph: list, show, statistics.")
+app.add_typer(queue_.app, name="queue", help="The outputs of one node.")
+app.add_typer(queues.sentinel, name="sentinel", help="Versions of a strategy and their share of traffic.")
+app.add_typer(events.app, name="events", help="What happens in a world.")
+app.add_typer(orders.app, name="orders", help="Orders: list, show, cancel.")
+app.add_typer(data.app, name="data", help="Market data: catalogue, presets, coverage, conformance.")
 app.add_typer(bus.app, name="bus", help="The control bus: tail, streams, dead letters.")
 app.add_typer(config.app, name="config", help="Configuration: generate, validate, show.")
 
@@ -43,10 +72,14 @@ def main() -> None:
 
 
 def explain(error: QmtlError) -> str:
-    """An error for a person: reason, message, each violation when there are several, the hint."""
-    lines = [f"error: {error.reason}: {error.message}"]
-    lines += [f"  {violation}" for violation in error.violations if len(error.violations) > 1]
-    return "\n".join([*lines, *([f"  hint: {error.hint}"] if error.hint else [])])
+    """An error for a person on one line: reason, message, hint. Several violations follow on lines of their own."""
+    from qmtl.core.errors import NotBuilt
+
+    if isinstance(error, NotBuilt):
+        return f"error: {error.reason}: not built yet: {error.metadata.get('part') or error.message}"
+    hint = f" (hint: {error.hint})" if error.hint else ""
+    violations = [f"  {violation}" for violation in error.violations if len(error.violations) > 1]
+    return "\n".join([f"error: {error.reason}: {error.message}{hint}", *violations])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`qmtl up`, `down`, `status` and `token`: the local mesh as a person handles it."""
+"""`qmtl up`, `down` and `token`: the local mesh as a person handles it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qmtl.cli.options import Access, Config, Home, RoleName, with_access
+from qmtl.cli.options import Config, Home, RoleName
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from qmtl.cli.plan import Plan
-    from qmtl.core.home import Record
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.rpc.channel import MeshChannel
 
 DOWN_TIMEOUT_S = 40.0
 _TTL = re.compile(r"([1-9][0-9]{0,5})([smhd])")
@@ -26,7 +23,6 @@ def attach(app: typer.Typer) -> None:
     """Hang the commands on the root."""
     app.command()(up)
     app.command()(down)
-    app.command()(status)
     app.command()(token)
 
 
@@ -94,26 +90,6 @@ def down(home: Home = None, config: Config = None) -> None:
     typer.echo(f"stopped {len(left)} processes left in {place}" if left else f"no mesh runs in {place}")
 
 
-@with_access
-def status(access: Access) -> None:
-    """Processes of the mesh, and what the gateway says of itself and its dependencies."""
-    from qmtl.cli.door import ask
-    from qmtl.core.errors import NotReady
-    from qmtl.core.home import find_home, live_record
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
-
-    place = find_home(access.home, access.config)
-    record = live_record(place)
-    if record is None:
-        raise NotReady("E_NOT_RUNNING", f"no mesh runs in {place}", hint="qmtl up starts one")
-
-    async def call(channel: MeshChannel) -> gatewaypb.GetStatusResponse:
-        return await gatewayrpc.GatewayServiceStub(channel).GetStatus(gatewaypb.GetStatusRequest())
-
-    _show_status(record, ask(access, call), access.json)
-
-
 def token(
     home: Home = None,
     config: Config = None,
@@ -170,35 +146,3 @@ def _replica(text: str) -> tuple[str, int]:
     if not count.isdecimal():
         raise InvalidRequest("E_REPLICAS", f"replicas is {text!r}, want SERVICE=N")
     return name, int(count)
-
-
-def _show_status(record: Record, reply: gatewaypb.GetStatusResponse, json: bool) -> None:
-    from dataclasses import asdict
-
-    from qmtl.cli.tables import as_dict, enum_word, show_json, show_table
-    from qmtl.common.v1 import common_pb2 as commonpb
-    from qmtl.core.home import is_alive
-    from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-
-    if json:
-        processes = [{**asdict(process), "alive": is_alive(process)} for process in record.processes]
-        show_json({"processes": processes, "nats_url": record.nats_url, "gateway": as_dict(reply)})
-        return
-    rows = [
-        (p.name, p.address, str(p.pid), "up" if is_alive(p) else "DOWN", str(p.restarts), f"{p.ready_s:.2f} s")
-        for p in record.processes
-    ]
-    show_table("processes", ("name", "address", "pid", "state", "restarts", "ready in"), rows)
-    needs = [
-        (
-            need.name,
-            enum_word(commonpb.DependencyState, need.state),
-            enum_word(commonpb.BreakerState, need.breaker),
-            need.detail,
-        )
-        for need in reply.status.dependencies
-    ]
-    level = enum_word(gatewaypb.DegradationLevel, reply.level)
-    show_table(f"gateway: {level}", ("dependency", "state", "breaker", "detail"), needs)
-    typer.echo(f"still works: {', '.join(reply.available) or 'nothing'}")
-    typer.echo(f"queued submissions: {reply.submissions_queued}, event subscribers: {reply.event_subscribers}")

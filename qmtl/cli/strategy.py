@@ -62,7 +62,7 @@ def list_strategies(
 def show(
     access: Access,
     strategy_id: StrategyId,
-    history: Annotated[bool, typer.Option("--history", help="Every step of its life.")] = False,
+    with_history: Annotated[bool, typer.Option("--history", help="Every step of its life.")] = False,
 ) -> None:
     """One strategy: state, compute context per world, which nodes are new and which reused."""
     from qmtl.cli.door import ask
@@ -73,7 +73,7 @@ def show(
     async def call(channel: MeshChannel) -> tuple[gateway_pb2.Strategy, list[gateway_pb2.StrategyHistoryEntry]]:
         stub = gatewayrpc.GatewayServiceStub(channel)
         reply = await stub.GetStrategy(gatewaypb.GetStrategyRequest(strategy_id=strategy_id))
-        if not history:
+        if not with_history:
             return reply.strategy, []
         steps = await stub.GetStrategyHistory(gatewaypb.GetStrategyHistoryRequest(strategy_id=strategy_id))
         return reply.strategy, list(steps.entries)
@@ -81,10 +81,30 @@ def show(
     strategy, steps = ask(access, call)
     if access.json:
         document = as_dict(strategy)
-        show_json({**document, "history": [as_dict(step) for step in steps]} if history else document)
+        show_json({**document, "history": [as_dict(step) for step in steps]} if with_history else document)
         return
     _show_strategy(strategy)
-    if history:
+    if with_history:
+        _show_history(steps)
+
+
+@app.command()
+@with_access
+def history(access: Access, strategy_id: StrategyId) -> None:
+    """Every step of a strategy's life."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.tables import as_dict, show_json
+    from qmtl.gateway.v1 import service_pb2 as gatewaypb
+    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+
+    async def call(channel: MeshChannel) -> list[gateway_pb2.StrategyHistoryEntry]:
+        request = gatewaypb.GetStrategyHistoryRequest(strategy_id=strategy_id)
+        return list((await gatewayrpc.GatewayServiceStub(channel).GetStrategyHistory(request)).entries)
+
+    steps = ask(access, call)
+    if access.json:
+        show_json([as_dict(step) for step in steps])
+    else:
         _show_history(steps)
 
 

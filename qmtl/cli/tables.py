@@ -30,12 +30,16 @@ def show_json(value: Mapping[str, object] | Sequence[object]) -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table as wide as it needs to be; piped output is not cut."""
+    """A table as wide as it needs to be; piped output is not cut. Without rows, one line that says so."""
     from rich.console import Console
     from rich.table import Table
 
+    lines = list(rows)
+    if not lines:
+        typer.echo(f"{title}: none")
+        return
     table = Table(*columns, title=title, title_justify="left")
-    for row in rows:
+    for row in lines:
         table.add_row(*row)
     console = Console()
     if console.is_terminal:

@@ -261,21 +261,62 @@ def _set_activation(
 def set_policy(
     access: Access,
     world_id: WorldId,
-    document: Annotated[Path, typer.Argument(help="Policy document (YAML).", exists=True, dir_okay=False)],
+    document: Annotated[
+        Path | None, typer.Argument(help="Policy document (YAML).", exists=True, dir_okay=False)
+    ] = None,
+    preset: Annotated[str, typer.Option(help="Take this preset's document: see qmtl world policy presets.")] = "",
     draft: Annotated[bool, typer.Option("--draft", help="Store it without making it the default.")] = False,
 ) -> None:
-    """Store a policy document as a new version."""
+    """Store a policy document, from a file or a preset, as a new version."""
     from qmtl.cli.door import ask
+    from qmtl.core.errors import InvalidRequest
     from qmtl.world.v1 import service_pb2 as worldpb
     from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
-    text = document.read_text(encoding="utf-8")
+    if bool(preset) == (document is not None):
+        raise InvalidRequest("E_POLICY_OPTIONS", "give either a document or --preset")
+    text = document.read_text(encoding="utf-8") if document else ""
 
     async def call(channel: MeshChannel) -> world_pb2.Policy:
-        request = worldpb.PutPolicyRequest(world_id=world_id, document=text, make_default=not draft)
-        return (await worldrpc.WorldServiceStub(channel).PutPolicy(request)).policy
+        stub = worldrpc.WorldServiceStub(channel)
+        chosen = text or await _preset_document(channel, preset)
+        request = worldpb.PutPolicyRequest(world_id=world_id, document=chosen, make_default=not draft)
+        return (await stub.PutPolicy(request)).policy
 
     _show_policy(ask(access, call), access.json)
+
+
+@policy.command()
+@with_access
+def presets(access: Access) -> None:
+    """Policy documents to start from, the strictest last."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.tables import as_dict, show_json
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    async def call(channel: MeshChannel) -> worldpb.ListPolicyPresetsResponse:
+        return await worldrpc.WorldServiceStub(channel).ListPolicyPresets(worldpb.ListPolicyPresetsRequest())
+
+    found = ask(access, call).presets
+    if access.json:
+        show_json([as_dict(one) for one in found])
+        return
+    for one in found:
+        typer.echo(f"# {one.name}: {one.description}\n{one.document}")
+
+
+async def _preset_document(channel: MeshChannel, name: str) -> str:
+    """The document of a preset. Raises NotFound (E_POLICY_PRESET_UNKNOWN) naming those there are."""
+    from qmtl.core.errors import NotFound
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    reply = await worldrpc.WorldServiceStub(channel).ListPolicyPresets(worldpb.ListPolicyPresetsRequest())
+    documents = {one.name: one.document for one in reply.presets}
+    if name not in documents:
+        raise NotFound("E_POLICY_PRESET_UNKNOWN", f"no policy preset {name!r}; there are {', '.join(documents)}")
+    return documents[name]
 
 
 @policy.command("show")

@@ -1,0 +1,43 @@
+"""`qmtl submit`: hand the strategy in a file to a world and print what the world says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qmtl.cli.options import Access, with_access
+
+
+@with_access
+def submit(
+    access: Access,
+    place: Annotated[
+        str, typer.Argument(metavar="FILE[:CLASS]", help="path/to/strategy.py, or path/to/strategy.py:Class.")
+    ],
+    world: Annotated[str, typer.Option("--world", help="World to submit to.")],
+    data: Annotated[str, typer.Option("--data", help="Data preset. Default: the world's first.")] = "",
+    start: Annotated[str, typer.Option(help="Evaluate bars from this time on, for example 2021-03-01.")] = "",
+    end: Annotated[str, typer.Option(help="Evaluate bars before this time.")] = "",
+    plot: Annotated[Path | None, typer.Option(help="Also draw the replay into this picture file.")] = None,
+) -> None:
+    """Submit a strategy: its graph, a replay of the world's data, its numbers, the world's decision."""
+    from qmtl.cli.loading import load_strategy
+    from qmtl.cli.words import instant
+    from qmtl.core.home import find_home, gateway_address
+    from qmtl.rpc.auth import Role, file_token, user_token_path
+    from qmtl.sdk import Runner
+    from qmtl.sdk.client import Gateway
+    from qmtl.sdk.submission import History
+
+    history = History(instant(start, "--start") if start else None, instant(end, "--end") if end else None)
+    strategy = load_strategy(place)()
+    home = find_home(access.home, access.config)
+    token = file_token(user_token_path(home, Role[access.role.name]))()
+    gateway = Gateway(address=gateway_address(home, access.config), token=token, home=home)
+    result = Runner.submit(strategy, world=world, data=data or None, history=history, gateway=gateway)
+    typer.echo(result.to_json() if access.json else str(result))
+    if plot is not None:
+        drawn = result.plot(plot)
+        typer.echo(f"picture  {drawn}", err=access.json)

@@ -1,0 +1,50 @@
+"""How ids, spans, times and numbers are written for people, and read from them. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from qmtl.core.errors import InvalidRequest
+
+_UNITS = (("d", 86_400), ("h", 3600), ("m", 60))
+_DIGEST = "blake3:"
+_HEX_LENGTH = 64
+
+
+def short_id(text: str, length: int = 12) -> str:
+    """The first digits of a digest; other ids stay whole."""
+    return text.removeprefix(_DIGEST)[:length] if text.startswith(_DIGEST) else text
+
+
+def full_id(text: str) -> str:
+    """A digest as the contracts write it, also when given without its algorithm."""
+    is_hex = len(text) == _HEX_LENGTH and all(letter in "0123456789abcdef" for letter in text)
+    return f"{_DIGEST}{text}" if is_hex else text
+
+
+def span_word(seconds: float) -> str:
+    """A span in its largest whole unit: 900 is 15m; "" for 0."""
+    for unit, size in _UNITS:
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s" if seconds else ""
+
+
+def number(value: float) -> str:
+    """A metric's value, four digits are enough to see why."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def instant(text: str, option: str) -> datetime:
+    """A time as people write it, UTC unless it says otherwise. Raises InvalidRequest (E_TIME)."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest(
+            "E_TIME", f"{option} is {text!r}, want for example 2021-03-01 or 2021-03-01T12:30Z"
+        ) from None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

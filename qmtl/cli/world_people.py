@@ -1,0 +1,154 @@
+"""`qmtl world audit|grants|grant|revoke`: who may do what in a world, and who did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qmtl.cli.options import Access, RoleName, with_access
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qmtl.common.v1 import common_pb2 as commonpb
+    from qmtl.rpc.channel import MeshChannel
+    from qmtl.world.v1 import world_pb2
+
+LIST_MAX = 50
+WorldId = Annotated[str, typer.Argument(help="World id.")]
+Subject = Annotated[str, typer.Argument(help="Whose role, as tokens name them.")]
+Limit = Annotated[int, typer.Option(help="At most this many.", min=1, max=100_000)]
+
+
+def attach(app: typer.Typer) -> None:
+    """Hang the commands on `qmtl world`."""
+    app.command()(audit)
+    app.command()(grants)
+    app.command()(grant)
+    app.command()(revoke)
+
+
+@with_access
+def audit(
+    access: Access,
+    world_id: WorldId,
+    limit: Limit = LIST_MAX,
+    requests: Annotated[bool, typer.Option("--requests", help="Show each request too.")] = False,
+) -> None:
+    """The audit log of a world, newest first: every write and every refused one."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.paging import collect
+    from qmtl.cli.tables import as_dict, show_json, show_table
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    async def call(channel: MeshChannel) -> list[world_pb2.AuditEntry]:
+        stub = worldrpc.WorldServiceStub(channel)
+
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[world_pb2.AuditEntry], commonpb.PageInfo]:
+            reply = await stub.ListAudit(worldpb.ListAuditRequest(world_id=world_id, page=asked))
+            return reply.entries, reply.page
+
+        return await collect(page, limit)
+
+    entries = ask(access, call)
+    if access.json:
+        show_json([as_dict(entry) for entry in entries])
+        return
+    columns = ("step", "time", "who", "what", "result", "detail", *(["request"] if requests else []))
+    show_table(f"audit of {world_id}", columns, audit_rows(entries, requests=requests))
+
+
+def audit_rows(entries: Sequence[world_pb2.AuditEntry], *, requests: bool) -> list[tuple[str, ...]]:
+    """One line per entry."""
+    from qmtl.cli.tables import enum_word, when
+    from qmtl.world.v1 import world_pb2
+
+    return [
+        (
+            str(entry.sequence),
+            when(entry.time),
+            entry.actor,
+            entry.event,
+            enum_word(world_pb2.AuditResult, entry.result),
+            entry.detail or "-",
+            *([entry.request] if requests else []),
+        )
+        for entry in entries
+    ]
+
+
+@with_access
+def grants(access: Access, world_id: WorldId, limit: Limit = LIST_MAX) -> None:
+    """Who has which role in a world."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.paging import collect
+    from qmtl.cli.tables import as_dict, show_json
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    async def call(channel: MeshChannel) -> list[world_pb2.RoleGrant]:
+        stub = worldrpc.WorldServiceStub(channel)
+
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[world_pb2.RoleGrant], commonpb.PageInfo]:
+            reply = await stub.ListGrants(worldpb.ListGrantsRequest(world_id=world_id, page=asked))
+            return reply.grants, reply.page
+
+        return await collect(page, limit)
+
+    found = ask(access, call)
+    if access.json:
+        show_json([as_dict(one) for one in found])
+    else:
+        _show_grants(f"roles in {world_id}", found)
+
+
+@with_access
+def grant(
+    access: Access,
+    world_id: WorldId,
+    subject: Subject,
+    level: Annotated[RoleName, typer.Argument(metavar="ROLE", help="reader, operator or owner.")],
+) -> None:
+    """Give somebody a role in a world. An owner's act: --as owner."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.tables import as_dict, show_json
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    async def call(channel: MeshChannel) -> world_pb2.RoleGrant:
+        request = worldpb.GrantRequest(world_id=world_id, subject=subject, role=f"ROLE_{level.name}")
+        return (await worldrpc.WorldServiceStub(channel).Grant(request)).grant
+
+    found = ask(access, call)
+    if access.json:
+        show_json(as_dict(found))
+    else:
+        _show_grants(f"roles in {world_id}", [found])
+
+
+@with_access
+def revoke(access: Access, world_id: WorldId, subject: Subject) -> None:
+    """Take somebody's role in a world back. An owner's act: --as owner."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.tables import show_json
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    async def call(channel: MeshChannel) -> None:
+        await worldrpc.WorldServiceStub(channel).Revoke(worldpb.RevokeRequest(world_id=world_id, subject=subject))
+
+    ask(access, call)
+    if access.json:
+        show_json({"world_id": world_id, "subject": subject, "revoked": True})
+    else:
+        typer.echo(f"{subject} has no role of its own in {world_id} any more")
+
+
+def _show_grants(title: str, found: Sequence[world_pb2.RoleGrant]) -> None:
+    from qmtl.cli.tables import enum_word, show_table, when
+    from qmtl.common.v1 import common_pb2 as commonpb
+
+    rows = [(one.subject, enum_word(commonpb.Role, one.role), one.granted_by, when(one.granted_at)) for one in found]
+    show_table(title, ("subject", "role", "granted by", "since"), rows)
