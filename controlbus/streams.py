@@ -43,6 +43,7 @@ class StreamSpec:
 
 
 LEASES = "leases"  # the KV bucket of controlbus.lease
+LIMITS = "limits"  # the KV bucket of controlbus.limits
 
 CONTROL = StreamSpec("CONTROL", f"{subjects.CONTROL}.>", DAY_S, 512 * MIB)
 DLQ = StreamSpec("DLQ", f"{subjects.DLQ}.>", 30 * DAY_S, 512 * MIB)
@@ -65,7 +66,8 @@ async def ensure(link: Link, replicas: int) -> None:
     """
     for spec in STREAMS:
         await _ensure(link, spec.config(replicas))
-    await _ensure(link, _bucket(LEASES, replicas))
+    for bucket in (LEASES, LIMITS):
+        await _ensure(link, _bucket(bucket, replicas))
 
 
 def _bucket(name: str, replicas: int) -> StreamConfig:
