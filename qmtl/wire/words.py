@@ -11,8 +11,8 @@ from enum import Enum
 from typing import TypeVar
 
 from google.protobuf import timestamp_pb2
-from qmtl.common.v1 import common_pb2 as commonpb
 
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.modes import ComputeContext, DowngradeReason, EffectiveMode, ExecutionDomain
 
