@@ -108,7 +108,8 @@ class WorldServiceStub:
     brokerage before it is answered; `fence_pending` says that brokerage could not be reached yet. Needs operator.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; FAILED_PRECONDITION
-    (E_MODE_CEILING, E_APPLY_RUNNING); INVALID_ARGUMENT for a weight outside 0..1.
+    (E_MODE_CEILING, E_APPLY_RUNNING; E_WORLD_FROZEN after an apply that ended frozen: resume it or apply anew);
+    INVALID_ARGUMENT for a weight outside 0..1.
     """
     GetActivation: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetActivationRequest, _service_pb2.GetActivationResponse]
     """The activation of a world: revision, epoch, entries. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
@@ -282,7 +283,8 @@ class WorldServiceAsyncStub(WorldServiceStub):
     brokerage before it is answered; `fence_pending` says that brokerage could not be reached yet. Needs operator.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; FAILED_PRECONDITION
-    (E_MODE_CEILING, E_APPLY_RUNNING); INVALID_ARGUMENT for a weight outside 0..1.
+    (E_MODE_CEILING, E_APPLY_RUNNING; E_WORLD_FROZEN after an apply that ended frozen: resume it or apply anew);
+    INVALID_ARGUMENT for a weight outside 0..1.
     """
     GetActivation: _aio.UnaryUnaryMultiCallable[_service_pb2.GetActivationRequest, _service_pb2.GetActivationResponse]  # type: ignore[assignment]
     """The activation of a world: revision, epoch, entries. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
@@ -573,7 +575,8 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
         brokerage before it is answered; `fence_pending` says that brokerage could not be reached yet. Needs operator.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; FAILED_PRECONDITION
-        (E_MODE_CEILING, E_APPLY_RUNNING); INVALID_ARGUMENT for a weight outside 0..1.
+        (E_MODE_CEILING, E_APPLY_RUNNING; E_WORLD_FROZEN after an apply that ended frozen: resume it or apply anew);
+        INVALID_ARGUMENT for a weight outside 0..1.
         """
 
     @_abc_1.abstractmethod
