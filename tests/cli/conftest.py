@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from examples.ema_cross import EmaCross
 from qmtl.cli.main import app, explain
+from qmtl.cli.plan import free_plan
+from qmtl.cli.up import Mesh
 from qmtl.core.errors import QmtlError
+from qmtl.sdk import Runner
+from qmtl.sdk.client import Gateway
+from qmtl.sdk.session import PaperTerms
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -78,3 +87,59 @@ def qmtl(tmp_path: Path) -> Run:
         )
 
     return run
+
+
+WORLD, PRESET = "estate", "demo.btc.15m"
+CUT = datetime(2021, 12, 25, 13, 30, tzinfo=UTC)
+POLICY = """\
+data_currency: {max_lag: 1d, min_history: 30d}
+selection:
+  gates: {and: ["n_trades >= 1"]}
+  score: "sharpe"
+  topk: {total: 1}
+"""
+
+
+@dataclass(frozen=True)
+class Estate:
+    """A running mesh where one strategy has traded on paper and another is not selected."""
+
+    mesh: Mesh
+    invoke: Invoke
+    cross: str
+    trend: str
+    account: str
+
+    def ask(self, *args: str | Path) -> str:
+        """What a command prints; it must succeed."""
+        done = self.invoke(*args, "--home", self.mesh.home)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def json(self, *args: str | Path) -> Any:
+        return json.loads(self.ask(*args, "--json"))
+
+    def refused(self, *args: str | Path) -> str:
+        """The one line a command that fails prints."""
+        done = self.invoke(*args, "--home", self.mesh.home)
+        assert (done.returncode, done.stdout) == (1, "")
+        return done.stderr
+
+
+@pytest.fixture(scope="session")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    """One for all tests that only look, or leave it as it was."""
+    folder = tmp_path_factory.mktemp("estate")
+    (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    with Mesh(free_plan(folder / "home")) as mesh:
+        estate = Estate(mesh, Invoke(folder / "none.toml"), "", "", "")
+        estate.ask("world", "create", WORLD, "--preset", PRESET, "--policy", folder / "policy.yaml")
+        submitted = [
+            estate.json("submit", ROOT / "examples" / name, "--world", WORLD, "--end", CUT.isoformat())
+            for name in ("ema_cross.py", "ema_trend.py")
+        ]
+        cross, trend = (one["strategy_id"] for one in submitted)
+        estate.ask("world", "activate", WORLD, cross, "--stage", "paper")
+        gateway = Gateway(address=mesh.address("gateway"), home=mesh.home)
+        paper = Runner.run(EmaCross(), world=WORLD, gateway=gateway, terms=PaperTerms(bars_per_second=1000.0))
+        yield replace(estate, cross=cross, trend=trend, account=paper.account.account)
