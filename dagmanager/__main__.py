@@ -8,9 +8,10 @@ from contextlib import AsyncExitStack
 from controlbus.bus import Bus
 from controlbus.database import Database
 from controlbus.relay import Relay
-from dagmanager import answers, recompute
+from dagmanager import answers
+from dagmanager.access import Access
+from dagmanager.collecting import Collector, Limits
 from dagmanager.config import Settings
-from dagmanager.events import Cause
 from dagmanager.measures import Measures
 from dagmanager.service import PLANNED, DagManager
 from dagmanager.status import StatusReport
@@ -20,6 +21,7 @@ from qmtl.core.clock import Clock
 from qmtl.dag.v1 import service_pb2 as servicepb
 from qmtl.dag.v1 import service_pb2_grpc as rpc
 from qmtl.rpc.run import Runtime, start
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
 SERVICE = "dagmanager"
 
@@ -43,12 +45,17 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         relay = Relay(db, outbox, bus, SERVICE, clock)
         runtime.background("outbox-relay", relay.run())
         runtime.background("prune", prune(db, clock, settings.prune_interval_s))
+        measures = Measures(runtime.metrics.registry)
+        collector = Collector(db, bus, clock, limits_of(settings), measures)
+        runtime.background("garbage", collector.run(settings.garbage_interval_s))
         servicer = DagManager(  # type: ignore[abstract]  # planned calls are refused before they reach it
             db,
             clock,
             StatusReport(db, bus, relay, clock),
-            Measures(runtime.metrics.registry),
+            measures,
             Watching(db, clock, runtime.stopping),
+            collector,
+            Access(worldrpc.WorldServiceStub(runtime.channel("worldservice"))),
             diffs_at_once=settings.diffs_at_once,
         )
         server = runtime.server()
@@ -59,13 +66,19 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         await runtime.serve(server)
 
 
+def limits_of(settings: Settings) -> Limits:
+    """What the settings allow a round of garbage collection."""
+    return Limits(
+        settings.artifacts_root, settings.garbage_batch, settings.archive_bytes_max, settings.broker_storage_bytes_max
+    )
+
+
 async def prune(db: Database, clock: Clock, interval_s: float) -> None:
     """Forget old answers and dead watches for as long as the service runs."""
     while True:
         await clock.sleep(interval_s)
         await db.write(lambda conn: answers.prune(conn, clock.now()))
         await db.write(lambda conn: forget_dead_watches(conn, clock.now()))
-        await db.write(lambda conn: recompute.publish_due(conn, Cause(clock.now())))
 
 
 def main() -> None:

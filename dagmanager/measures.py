@@ -23,6 +23,9 @@ class Measures:
         self.races = Counter(
             "qmtl_dag_write_races_total", "Transactions run again because another came first.", registry=registry
         )
+        self.garbage = Counter(
+            "qmtl_dag_garbage_total", "Queues dropped, or kept by reason, per round.", ["outcome"], registry=registry
+        )
 
     def count(self, summary: servicepb.DiffSummary) -> None:
         """Count one answer."""

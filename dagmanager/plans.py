@@ -233,22 +233,24 @@ def require_sentinel(conn: Connection, sentinel_id: str) -> Sentinel:
     return sentinel_of(row)
 
 
-def worlds_of_plan(conn: Connection, strategy_id: str, version: int) -> list[str]:
-    """Worlds a plan belongs to; version 0 is the newest. Raises NotFound (E_PLAN_UNKNOWN)."""
-    return _worlds_of(conn, strategy_id, require_plan(conn, strategy_id, version).version)
+def worlds_of_traffic(conn: Connection, strategy_id: str, version: int) -> list[str]:
+    """Worlds whose traffic a change of a version's weight moves; version 0 is the newest. Raises NotFound.
+
+    Those in which any version of the strategy is live, since the versions share the traffic; live nowhere, all this
+    one ever was in: without one it would be anybody's.
+    """
+    of = (plan_contexts.c.strategy_id == strategy_id, plan_contexts.c.released_us.is_(None))
+    live = sa.select(plan_contexts.c.world_id).distinct().where(*of).order_by(plan_contexts.c.world_id)
+    version = require_plan(conn, strategy_id, version).version
+    mine = (plan_contexts.c.strategy_id == strategy_id, plan_contexts.c.version == version)
+    ever = sa.select(plan_contexts.c.world_id).distinct().where(*mine).order_by(plan_contexts.c.world_id)
+    return list(conn.execute(live).scalars()) or list(conn.execute(ever).scalars())
 
 
 def worlds_of_sentinel(conn: Connection, sentinel_id: str) -> list[str]:
-    """Worlds the sentinel's version belongs to. Raises NotFound (E_SENTINEL_UNKNOWN)."""
+    """Worlds whose traffic a change of the sentinel moves. Raises NotFound (E_SENTINEL_UNKNOWN)."""
     sentinel = require_sentinel(conn, sentinel_id)
-    return _worlds_of(conn, sentinel.strategy_id, sentinel.version)
-
-
-def _worlds_of(conn: Connection, strategy_id: str, version: int) -> list[str]:
-    """Where a version is live; live nowhere, all it ever was in: without one it would be anybody's."""
-    mine = (plan_contexts.c.strategy_id == strategy_id, plan_contexts.c.version == version)
-    ever = sa.select(plan_contexts.c.world_id).distinct().where(*mine).order_by(plan_contexts.c.world_id)
-    return live_worlds(conn, strategy_id, version) or list(conn.execute(ever).scalars())
+    return worlds_of_traffic(conn, sentinel.strategy_id, sentinel.version)
 
 
 def lock_sentinels(conn: Connection, strategy_id: str) -> list[Sentinel]:

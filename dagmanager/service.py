@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from controlbus.database import Database
-from dagmanager import answers, plans, queuerows, reads, recompute, rollout, store, wire
+from dagmanager import answers, garbage, plans, queuerows, reads, recompute, rollout, store, wire
+from dagmanager.access import Access
 from dagmanager.answers import Answer
+from dagmanager.collecting import Collector
 from dagmanager.domain.diff import check_contexts
 from dagmanager.domain.queues import TagQuery
 from dagmanager.domain.sentinels import clamped, sentinel_id
@@ -39,7 +41,7 @@ from qmtl.wire.graph import SpecCache, dag_from_proto
 from qmtl.wire.words import instant_from_proto, refused
 
 PART = "DAG Manager, complete"
-PLANNED = dict.fromkeys(("GetQueueStats", "CollectGarbage", "ExportSnapshot", "VerifySnapshot"), PART)
+PLANNED = dict.fromkeys(("GetQueueStats", "ExportSnapshot", "VerifySnapshot"), PART)
 RACES_MAX = 10
 TEXT_MAX = 200
 
@@ -57,11 +59,15 @@ class DagManager(rpc.DagManagerServiceServicer):
         status: StatusReport,
         measures: Measures,
         watching: Watching,
+        collector: Collector,
+        access: Access,
         *,
         diffs_at_once: int = 4,
     ) -> None:
         self._db = db
         self._watching = watching
+        self._collector = collector
+        self._access = access
         self._clock = clock
         self._status = status
         self._measures = measures
@@ -93,16 +99,14 @@ class DagManager(rpc.DagManagerServiceServicer):
         return await self._db.read(lambda conn: reads.list_plans(conn, request.strategy_id, request.page, worlds))
 
     async def RedoDiff(self, request: pb.RedoDiffRequest, context: Context) -> pb.RedoDiffResponse:
-        require_role(Role.OPERATOR)
         _check_texts(request_id=request.request_id, strategy_id=request.strategy_id, label=request.hotfix_label)
         strategy_id, actor, cause = request.strategy_id, current_call().actor, self._cause(request.request_id)
-        for world_id in await self._db.read(lambda conn: plans.worlds_of_plan(conn, strategy_id, request.version)):
-            require_world(world_id)
+        worlds = await self._db.read(lambda conn: plans.worlds_of_traffic(conn, strategy_id, request.version))
+        await self._access.require(worlds, Role.OPERATOR)
         version = await self._write(lambda conn: rollout.redo(conn, request, actor, cause))
-        worlds = _reader()
         plan, sentinel = await self._db.read(
             lambda conn: (
-                reads.get_plan(conn, strategy_id, version, worlds),
+                reads.get_plan(conn, strategy_id, version, None),
                 plans.require_sentinel(conn, sentinel_id(strategy_id, version)),
             )
         )
@@ -177,12 +181,20 @@ class DagManager(rpc.DagManagerServiceServicer):
         self, request: pb.SetTrafficWeightRequest, context: Context
     ) -> pb.SetTrafficWeightResponse:
         target, weight, etag = request.sentinel_id, request.traffic_weight, request.etag
-        require_role(Role.OPERATOR)
-        for world_id in await self._db.read(lambda conn: plans.worlds_of_sentinel(conn, target)):
-            require_world(world_id)
+        worlds = await self._db.read(lambda conn: plans.worlds_of_sentinel(conn, target))
+        await self._access.require(worlds, Role.OPERATOR)
         cause = self._cause()
         after = await self._db.write(lambda conn: rollout.set_weight(conn, target, weight, etag, cause))
         return pb.SetTrafficWeightResponse(sentinel=wire.sentinel_to_proto(after))
+
+    async def CollectGarbage(self, request: pb.CollectGarbageRequest, context: Context) -> pb.CollectGarbageResponse:
+        names, cause = frozenset(request.compute_keys), self._cause()
+        if len(names) > garbage.NAMES_MAX:
+            raise refused("E_TOO_MANY_KEYS", "compute_keys", str(len(names)), f"at most {garbage.NAMES_MAX}")
+        queues = await self._db.read(lambda conn: garbage.named(conn, names, cause.now))
+        await self._access.require({queue.world_id for queue in queues}, Role.OPERATOR)
+        work = self._collector.look if request.dry_run else self._collector.collect
+        return wire.round_to_proto(await work(names, cause))
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         return await self._status.report()

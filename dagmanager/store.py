@@ -125,7 +125,7 @@ def release_plan(conn: Connection, strategy_id: str, version: int, world_id: str
     released = plans.release(conn, plan, world_id, cause.now)
     events.unregister(conn, strategy_id, plan.version, world_id)
     if released:
-        touched = events.touched_queries(conn, _words_of(conn, released))
+        touched = events.touched_queries(conn, words_of(conn, released))
         events.publish_sets(conn, touched, cause)
         advance(conn, GRAPH)
     return len(released)
@@ -271,7 +271,7 @@ def _changed_queues(conn: Connection, outcome: DiffOutcome, known: Known) -> set
     }
     for part in bounded(sorted(outcome.new_tags)):
         keys = conn.execute(sa.select(queues.c.compute_key).where(queues.c.node_id.in_(part))).scalars()
-        words |= _words_of(conn, list(keys))
+        words |= words_of(conn, list(keys))
     return words
 
 
@@ -281,7 +281,7 @@ def _tags(node: DagNode, known: Known) -> tuple[str, ...]:
     return tuple(sorted({*node.tags, *(stored.tags if stored is not None else ())}))
 
 
-def _words_of(conn: Connection, compute_keys: Sequence[str]) -> set[QueueWords]:
+def words_of(conn: Connection, compute_keys: Sequence[str]) -> set[QueueWords]:
     words: set[QueueWords] = set()
     for part in bounded(compute_keys):
         rows = conn.execute(

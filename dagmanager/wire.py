@@ -6,8 +6,10 @@ DAGs, contexts and instants are in qmtl.wire, because the gateway and the SDK re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from dagmanager.domain.diff import Assignment, DiffCounts, Disposition
+from dagmanager.domain.garbage import REPORTED_MAX, Artifact, Round
 from dagmanager.domain.queues import MatchMode, QueueState, TagQuery, tag_query
 from dagmanager.domain.sentinels import Sentinel
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -113,4 +115,27 @@ def sentinel_to_proto(sentinel: Sentinel) -> dagpb.Sentinel:
         revision=sentinel.revision,
         etag=sentinel.etag,
         created_at=instant_to_proto(sentinel.created_at),
+    )
+
+
+def round_to_proto(seen: Round) -> servicepb.CollectGarbageResponse:
+    """What a round of garbage collection saw and did, at most REPORTED_MAX kept queues of it."""
+    skipped = list(seen.skipped.items())[:REPORTED_MAX]
+    return servicepb.CollectGarbageResponse(
+        observed=seen.observed,
+        candidates=len(seen.candidates),
+        processed=seen.processed,
+        skipped=[servicepb.GarbageSkip(compute_key=key, reason=kept.value) for key, kept in skipped],
+        archives=[artifact_to_proto(artifact, used_by, seen.at) for used_by, artifact in seen.archives],
+    )
+
+
+def artifact_to_proto(artifact: Artifact, used_by: str, created_at: datetime) -> dagpb.GraphArtifact:
+    """A file with what it was made of."""
+    return dagpb.GraphArtifact(
+        path=artifact.path,
+        checksum=artifact.checksum,
+        size_bytes=artifact.size_bytes,
+        used_by=[used_by] if used_by else [],
+        created_at=instant_to_proto(created_at),
     )

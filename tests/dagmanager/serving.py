@@ -9,17 +9,23 @@ from pathlib import Path
 
 from dagmanager.__main__ import compose
 from dagmanager.config import Settings
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import SystemClock
 from qmtl.core.dag import DagNode
+from qmtl.core.errors import NotFound
 from qmtl.core.modes import ComputeContext
-from qmtl.core.settings import MeshSettings
+from qmtl.core.settings import MeshSettings, ServiceSettings
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as pb
 from qmtl.dag.v1 import service_pb2_grpc as rpc
-from qmtl.rpc.auth import Role, mint_service_token, mint_user_token
+from qmtl.rpc.auth import Authenticator, Role, ensure_service_token, mint_service_token, mint_user_token
 from qmtl.rpc.channel import connect
+from qmtl.rpc.context import require_user
 from qmtl.rpc.run import Runtime
 from qmtl.rpc.server import Server
 from qmtl.wire import graph, words
+from qmtl.world.v1 import service_pb2 as worldpb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
 from tests.dagmanager.graphs import context
 from tests.support.waiting import eventually
 
@@ -43,12 +49,36 @@ class Announced(Runtime):
         self.port.set_result(server.port)
 
 
-class Served:
-    """The service, and stubs of those who call it."""
+class Grants:
+    """Roles by world and subject."""
 
-    def __init__(self, home: Path, port: int) -> None:
+    def __init__(self) -> None:
+        self.roles: dict[str, dict[str, Role]] = {}
+
+
+class World(worldrpc.WorldServiceServicer):
+    """worldservice as far as it is asked here."""
+
+    def __init__(self, grants: Grants) -> None:
+        self._grants = grants
+
+    async def GetEffectiveRole(
+        self, request: worldpb.GetEffectiveRoleRequest, context: object
+    ) -> worldpb.GetEffectiveRoleResponse:
+        if request.world_id not in self._grants.roles:
+            raise NotFound("E_WORLD_UNKNOWN", request.world_id)
+        identity = require_user()
+        role = max(identity.role, self._grants.roles[request.world_id].get(identity.subject, Role.NONE))
+        return worldpb.GetEffectiveRoleResponse(role=commonpb.Role.Name(int(role)))
+
+
+class Served:
+    """The service, and stubs of those who call it. `grants`: the worldservice beside it, if one runs."""
+
+    def __init__(self, home: Path, port: int, grants: Grants | None = None) -> None:
         self.home = home
         self.address = f"127.0.0.1:{port}"
+        self.grants = grants or Grants()
 
     @asynccontextmanager
     async def stub(
@@ -68,18 +98,44 @@ class Served:
 @asynccontextmanager
 async def serving(home: Path, nats_url: str) -> AsyncIterator[Served]:
     """Start, serve, stop."""
-    settings = Settings(mesh=MeshSettings(home=home, nats_url=nats_url), bind="127.0.0.1:0")
-    runtime = Announced(settings)
-    running = asyncio.create_task(compose(runtime, settings))
-    either: list[asyncio.Future[None] | asyncio.Future[int]] = [running, runtime.port]
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    if running.done():
-        await running
+    grants = Grants()
+    async with worldservice(home, grants) as address:
+        mesh = MeshSettings(home=home, nats_url=nats_url, addresses={"worldservice": address})
+        async with running(Settings(mesh=mesh, bind="127.0.0.1:0")) as port:
+            yield Served(home, port, grants)
+
+
+@asynccontextmanager
+async def worldservice(home: Path, grants: Grants) -> AsyncIterator[str]:
+    """A server with the real doorkeeper before these grants; its address."""
+    settings = ServiceSettings(service="worldservice", mesh=MeshSettings(home=home), bind="127.0.0.1:0")
+    clock = SystemClock()
+    authenticator = Authenticator.from_settings(settings, clock)
+    server = Server(settings, service="worldservice", authenticator=authenticator, clock=clock)
+    descriptor = worldpb.DESCRIPTOR.services_by_name["WorldService"]
+    world = World(grants)  # type: ignore[abstract]  # nothing else is asked of it
+    server.add(worldrpc.add_WorldServiceServicer_to_server, world, descriptor)
     try:
-        yield Served(home, runtime.port.result())
+        yield f"127.0.0.1:{await server.start()}"
+    finally:
+        await server.stop(0)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[int]:
+    """The service in this process; its port."""
+    ensure_service_token(settings.mesh.home, "dagmanager")
+    runtime = Announced(settings)
+    task = asyncio.create_task(compose(runtime, settings))
+    either: list[asyncio.Future[None] | asyncio.Future[int]] = [task, runtime.port]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        await task
+    try:
+        yield runtime.port.result()
     finally:
         runtime.stop()
-        await running
+        await task
         await runtime.close()
 
 

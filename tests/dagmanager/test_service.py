@@ -291,9 +291,9 @@ async def test_diffs_go_on_without_a_broker_and_the_status_says_so(home: Path, n
 async def test_what_is_planned_says_who_builds_it(served: Served) -> None:
     async with served.stub(role=Role.OWNER) as stub:
         with pytest.raises(NotBuilt) as caught:
-            await stub.CollectGarbage(pb.CollectGarbageRequest())
+            await stub.ExportSnapshot(pb.ExportSnapshotRequest())
     assert caught.value.reason == "NOT_BUILT"
-    assert caught.value.metadata["part"] == PART == PLANNED["CollectGarbage"]
+    assert caught.value.metadata["part"] == PART == PLANNED["ExportSnapshot"]
 
 
 async def test_a_watch_is_a_snapshot_then_each_change_with_growing_revision(served: Served) -> None:

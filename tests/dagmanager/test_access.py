@@ -1,0 +1,113 @@
+"""Who may change what: the token's role in the estate, or the grants of every world a change concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dagmanager.config import Settings
+from qmtl.core.dag import QueueClass
+from qmtl.core.errors import PermissionDenied, Unavailable
+from qmtl.core.settings import MeshSettings
+from qmtl.dag.v1 import service_pb2 as pb
+from qmtl.rpc.auth import Role
+from tests.dagmanager.graphs import chain, context
+from tests.dagmanager.serving import Served, diff_request, running
+from tests.support.nats import free_port
+
+
+async def submitted(served: Served, strategy_id: str, worlds: Sequence[str]) -> list[str]:
+    """A strategy in these worlds; the ComputeKeys of its queues, by world."""
+    async with served.stub() as stub:
+        nodes = chain(1, strategy_id, queue_class=QueueClass.RAW)
+        request = diff_request(nodes, f"r-{strategy_id}", strategy_id, [context(world) for world in worlds])
+        return [each.compute_key async for reply in stub.Diff(request) for each in reply.chunk.assignments]
+
+
+def half(strategy_id: str) -> pb.SetTrafficWeightRequest:
+    return pb.SetTrafficWeightRequest(sentinel_id=f"{strategy_id}@1", traffic_weight=0.5)
+
+
+async def test_a_grant_of_the_world_is_enough(served: Served) -> None:
+    await submitted(served, "s1", ["w1"])
+    served.grants.roles = {"w1": {"alice": Role.OPERATOR}}
+    async with served.stub(role=Role.READER) as stub:
+        assert (await stub.SetTrafficWeight(half("s1"))).sentinel.traffic_weight == 0.5
+        redo = pb.RedoDiffRequest(request_id="redo", strategy_id="s1", version=1, hotfix_label="fix")
+        assert (await stub.RedoDiff(redo)).plan.version == 2
+
+
+@pytest.mark.parametrize("roles", [{}, {"w1": {}}, {"w1": {"bob": Role.OWNER}}, {"w1": {"alice": Role.READER}}])
+async def test_without_a_grant_of_the_world_a_reader_changes_nothing(
+    served: Served, roles: dict[str, dict[str, Role]]
+) -> None:
+    (key,) = await submitted(served, "s1", ["w1"])
+    served.grants.roles = roles
+    async with served.stub(role=Role.READER) as stub:
+        for refused in (
+            stub.SetTrafficWeight(half("s1")),
+            stub.RedoDiff(pb.RedoDiffRequest(request_id="r", strategy_id="s1", version=1, hotfix_label="fix")),
+            stub.CollectGarbage(pb.CollectGarbageRequest(compute_keys=[key], dry_run=True)),
+        ):
+            with pytest.raises(PermissionDenied) as caught:
+                await refused
+            assert caught.value.reason == "E_ROLE_REQUIRED"
+
+
+async def test_a_change_that_concerns_two_worlds_needs_a_grant_of_both(served: Served) -> None:
+    await submitted(served, "s1", ["w1", "w2"])
+    served.grants.roles = {"w1": {"alice": Role.OPERATOR}, "w2": {}}
+    async with served.stub(role=Role.READER) as stub:
+        with pytest.raises(PermissionDenied):
+            await stub.SetTrafficWeight(half("s1"))
+        served.grants.roles["w2"] = {"alice": Role.OPERATOR}
+        assert (await stub.SetTrafficWeight(half("s1"))).sentinel.traffic_weight == 0.5
+    async with served.stub(role=Role.OPERATOR, worlds=["w1"]) as stub:
+        with pytest.raises(PermissionDenied) as caught:
+            await stub.SetTrafficWeight(half("s1"))
+        assert caught.value.reason == "E_WORLD_FORBIDDEN"
+
+
+async def test_versions_in_other_worlds_share_the_traffic_and_are_asked_too(served: Served) -> None:
+    async with served.stub() as stub:
+        for index, world in enumerate(("w1", "w2")):
+            request = diff_request(chain(index + 1), f"r{index}", "s1", [context(world)])
+            assert [reply async for reply in stub.Diff(request)]
+    async with served.stub(role=Role.OPERATOR, worlds=["w1"]) as stub:
+        with pytest.raises(PermissionDenied):
+            await stub.SetTrafficWeight(half("s1"))
+
+
+async def test_an_operator_of_the_estate_needs_no_worldservice(home: Path, nats_url: str) -> None:
+    addresses = {"worldservice": f"127.0.0.1:{free_port()}"}
+    mesh = MeshSettings(home=home, nats_url=nats_url, addresses=addresses)
+    async with running(Settings(mesh=mesh, bind="127.0.0.1:0")) as port:
+        served = Served(home, port)
+        await submitted(served, "s1", ["w1"])
+        async with served.stub(role=Role.OPERATOR) as stub:
+            assert (await stub.SetTrafficWeight(half("s1"))).sentinel.traffic_weight == 0.5
+        async with served.stub(role=Role.READER) as stub:
+            with pytest.raises(Unavailable):
+                await stub.SetTrafficWeight(half("s1"))
+
+
+async def test_garbage_of_all_worlds_is_not_for_tokens_of_some(served: Served) -> None:
+    mine, theirs = [(await submitted(served, f"s-{world}", [world]))[0] for world in ("w1", "w2")]
+    async with served.stub(role=Role.OPERATOR, worlds=["w1"]) as stub:
+        for names in ([], [theirs], [mine, theirs], ["blake3:0"]):
+            with pytest.raises(PermissionDenied) as caught:
+                await stub.CollectGarbage(pb.CollectGarbageRequest(compute_keys=names, dry_run=True))
+            assert caught.value.reason == "E_WORLD_FORBIDDEN"
+        seen = await stub.CollectGarbage(pb.CollectGarbageRequest(compute_keys=[mine], dry_run=True))
+    assert [(each.compute_key, each.reason) for each in seen.skipped] == [(mine, "IN_USE")]
+    async with served.stub(role=Role.OPERATOR) as stub:
+        assert (await stub.CollectGarbage(pb.CollectGarbageRequest())).observed == 0
+
+
+async def test_garbage_is_not_for_readers(served: Served) -> None:
+    async with served.stub(role=Role.READER) as stub:
+        with pytest.raises(PermissionDenied) as caught:
+            await stub.CollectGarbage(pb.CollectGarbageRequest(dry_run=True))
+    assert caught.value.reason == "E_ROLE_REQUIRED"
