@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import nats.errors
@@ -25,6 +26,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from controlbus.metrics import BusMetrics
+from controlbus.subjects import token
 from qmtl.core.errors import Conflict, InvalidRequest, Unavailable, Violation
 
 log = structlog.stdlib.get_logger("qmtl.bus")
@@ -35,11 +37,18 @@ ACK_S = 5.0
 RECONNECT_S = 0.25
 PING_S = 10
 WRONG_LAST_SEQUENCE = (10071, 10164)
+FORBIDDEN_MAX = 1000
+_VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 
 
 def down(detail: str) -> Unavailable:
     """The error for anything that needs the broker while it cannot serve."""
     return Unavailable("BUS_UNAVAILABLE", f"the message broker cannot be used: {detail}", retry_after_s=1.0)
+
+
+def forbidden(subject: str) -> Unavailable:
+    """The error for what these credentials do not allow; Unavailable, since an operator may allow it any time."""
+    return Unavailable("BUS_FORBIDDEN", f"the message broker's permissions forbid {subject}", retry_after_s=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,11 @@ def servers_of(url: str) -> list[str]:
     return servers
 
 
+def inbox_prefix(service: str) -> str:
+    """Answers to a service come on subjects of its own, so that permissions can keep others from reading them."""
+    return f"_INBOX.{token(service)}"
+
+
 def _config(field: str, value: str, want: str) -> InvalidRequest:
     violation = Violation(field, value, want)
     return InvalidRequest("E_CONFIG", str(violation), violations=[violation])
@@ -93,7 +107,9 @@ class Link:
         self.detail = "not connected yet"
         self._credentials = Credentials.of(credentials)
         self._changed = asyncio.Condition()
+        self.forbidden: set[str] = set()  # subjects in lower case that were refused on this connection
         self._waiting: dict[str, asyncio.Future[int]] = {}
+        self._refusable: dict[asyncio.Future[Any], str] = {}  # calls of any result, by what they publish to
         self._tokens = itertools.count(1)
         self._inbox = ""
         self._closing = False
@@ -150,31 +166,40 @@ class Link:
         """
         if not self.up:
             raise down(self.detail)
-        token = str(next(self._tokens))
+        number = str(next(self._tokens))
         stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting[token] = stored
+        self._waiting[number] = stored
+        self._refusable[stored] = subject.lower()
         try:
             async with asyncio.timeout(ACK_S):
-                await self.nc.publish(subject, body, reply=f"{self._inbox}.{token}", headers=dict(headers))
+                await self.nc.publish(subject, body, reply=f"{self._inbox}.{number}", headers=dict(headers))
                 return await stored
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise down(f"{subject} was not acknowledged: {error or type(error).__name__}") from error
         finally:
-            del self._waiting[token]
+            del self._waiting[number], self._refusable[stored]
 
-    async def ask(self, call: Awaitable[T]) -> T:
-        """Await a call of the JetStream API. Raises Unavailable, at once when the connection is lost meanwhile."""
-        found = await self.find(call)
+    async def ask(self, call: Awaitable[T], subject: str = "") -> T:
+        """Await a call of the JetStream API. Raises Unavailable, at once when the connection is lost meanwhile.
+
+        `subject`: what the call publishes to, where permissions may forbid it; that is then heard at once, too.
+        """
+        found = await self.find(call, subject)
         if found is None:
             raise down("no such stream or consumer")
         return found
 
-    async def find(self, call: Awaitable[T]) -> T | None:
+    async def find(self, call: Awaitable[T], subject: str = "") -> T | None:
         """As `ask`, None for what does not exist."""
         asking = asyncio.ensure_future(call)
         losing = asyncio.create_task(self.wait_change(self.generation))
+        refused: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._refusable[refused] = subject.lower()
+        answers: list[asyncio.Future[Any]] = [asking, losing, refused]
         try:
-            await asyncio.wait([asking, losing], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+            if refused.done():
+                refused.result()
             if not asking.done():
                 raise down("connection lost")
             return asking.result()
@@ -183,6 +208,7 @@ class Link:
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise down(str(error) or type(error).__name__) from error
         finally:
+            del self._refusable[refused]
             for task in (asking, losing):
                 task.cancel()
             await asyncio.gather(asking, losing, return_exceptions=True)
@@ -194,6 +220,7 @@ class Link:
         await self.nc.connect(
             self._servers,
             name=self.service,
+            inbox_prefix=inbox_prefix(self.service),
             user_credentials=self._credentials.jwt_file,
             nkeys_seed=self._credentials.seed_file,
             max_reconnect_attempts=-1,
@@ -208,6 +235,7 @@ class Link:
 
     async def _came_up(self) -> None:
         self.generation += 1
+        self.forbidden.clear()
         self.since, self.detail = datetime.now(UTC), ""
         log.info("broker_connected", service=self.service, generation=self.generation)
         await self._announce()
@@ -224,10 +252,23 @@ class Link:
     async def _on_error(self, error: Exception) -> None:
         """Permission violations come only here; refused connections come here four times a second."""
         detail = str(error) or type(error).__name__
+        if (violation := _VIOLATION.search(detail)) is not None:
+            self._refuse(violation[1], violation[2])
+            return
         if detail != self.detail and not isinstance(error, nats.errors.SlowConsumerError):
             log.warning("broker_error", service=self.service, error=detail)
         if not self.up:
             self.detail = detail
+
+    def _refuse(self, operation: str, subject: str) -> None:
+        """The broker says so in lower case, and never in reply to the call."""
+        self.metrics.forbidden.labels(operation).inc()
+        if subject not in self.forbidden and len(self.forbidden) < FORBIDDEN_MAX:
+            self.forbidden.add(subject)
+            log.error("broker_forbids", service=self.service, operation=operation, subject=subject)
+        for call, asked in self._refusable.items():
+            if asked == subject and not call.done():
+                call.set_exception(forbidden(subject))
 
     async def _on_ack(self, msg: Msg) -> None:
         stored = self._waiting.get(msg.subject.rpartition(".")[2])

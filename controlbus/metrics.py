@@ -28,6 +28,7 @@ class BusMetrics:
         self.gaps = counter("revision_gaps", "Gaps healed by a snapshot.", "type")
         self.resyncs = counter("resyncs", "Whole snapshots loaded again by followers.")
         self.disconnected = counter("disconnected", "Times the broker was lost.")
+        self.forbidden = counter("forbidden", "Permission violations the broker reported.", "operation")
         self.leases_lost = counter("leases_lost", "Leases counted as lost by their holder.")
         self.commit_conflicts = counter("commit_conflict", "Buckets committed already from other inputs.")
         self.owners_reassigned = counter("owner_reassign", "Tenures of a producer that went on after another's.")

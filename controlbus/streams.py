@@ -6,12 +6,15 @@ CONTROL has no per-subject limit on purpose: it would delete in the middle, wher
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 
 from controlbus import subjects
-from controlbus.connection import Link
+from controlbus.connection import Link, forbidden
+from qmtl.core.errors import Unavailable
 
 DAY_S = 86_400.0
 MIB = 1024 * 1024
@@ -94,9 +97,30 @@ async def _ensure(link: Link, wanted: StreamConfig) -> None:
     """Of several services that create a stream at once one wins; the others are refused, wait and find it."""
     present = await link.find(link.js.stream_info(wanted.name or ""))
     if present is None:
-        await link.ask(link.js.add_stream(wanted))
+        await _asked(link, "CREATE", wanted, link.js.add_stream)
     elif _differs(present.config, wanted):
-        await link.ask(link.js.update_stream(wanted))
+        with _if_allowed():
+            await _asked(link, "UPDATE", wanted, link.js.update_stream)
+
+
+async def _asked(
+    link: Link, act: str, wanted: StreamConfig, call: Callable[[StreamConfig], Awaitable[StreamInfo]]
+) -> None:
+    """Ask once per connection for what permissions may leave to the operator service. Raises Unavailable."""
+    subject = f"$JS.API.STREAM.{act}.{wanted.name}"
+    if subject.lower() in link.forbidden:
+        raise forbidden(subject)
+    await link.ask(call(wanted), subject)
+
+
+@contextmanager
+def _if_allowed() -> Iterator[None]:
+    """A stream that is there will do until who may change it does so."""
+    try:
+        yield
+    except Unavailable as error:
+        if error.reason != "BUS_FORBIDDEN":
+            raise
 
 
 def _differs(present: StreamConfig, wanted: StreamConfig) -> bool:
