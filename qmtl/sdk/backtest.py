@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
@@ -18,7 +19,7 @@ from brokerage.domain.matching import Bar, bars_from_doubles
 from brokerage.domain.orders import OrderEvent, Side
 from brokerage.domain.profile import BrokerageProfile, spot
 from brokerage.domain.states import EventKind
-from qmtl.sdk.bars import Bars
+from qmtl.sdk.bars import Bars, to_ns
 from qmtl.sdk.batch import Outputs, Series, bind, run_batch
 from qmtl.sdk.engine import StreamEngine
 from qmtl.sdk.graph import Dag
@@ -28,14 +29,20 @@ from qmtl.sdk.strategy import Assembled, FillEvent, Signal, Strategy
 from qmtl.sdk.tape import Refusal, Replay, Tape, summary
 from qmtl.sdk.words import NS_PER_S, refused
 
+_NEVER = 2**63
+
 
 @dataclass(frozen=True, slots=True)
 class AccountTerms:
-    """What a replay starts with. `profile` None: spot, 0.1 % fee, paid in full. Days per year annualise the ratios."""
+    """What a replay starts with. `profile` None: spot, 0.1 % fee, paid in full. Days per year annualise the ratios.
+
+    `start`: bars that close by it only warm the nodes up, as history does before a paper session.
+    """
 
     cash: Decimal = Decimal(100_000)
     profile: BrokerageProfile | None = None
     periods_per_year: float = 365.0
+    start: datetime | None = None
 
 
 def replay(
@@ -101,17 +108,18 @@ class _Session:
         probe = SimulatedAccount(terms.profile or spot(), {})
         self.currency = _one_currency({probe.instrument(symbol).quote for symbol in self._data})
         self._account = SimulatedAccount(terms.profile or spot(), {self.currency: terms.cash})
+        self._after_ns = to_ns(terms.start) if terms.start else None
         self._tape = Tape()
 
     def run(self, outputs: Outputs) -> Tape:
         commands = self._commands(outputs)
-        first = min(commands, default=None)
+        after_ns = min(commands, default=_NEVER) - 1 if self._after_ns is None else self._after_ns
         for time_ns, bars in self._steps():
             for symbol, bar in bars:
                 self._take(self._account.on_bar(symbol, bar))
-            for node_id, target, price in commands.get(time_ns, ()):
-                self._decide(node_id, time_ns, target, price)
-            if first is not None and time_ns >= first:
+            if time_ns > after_ns:
+                for node_id, target, price in commands.get(time_ns, ()):
+                    self._decide(node_id, time_ns, target, price)
                 self._mark(time_ns)
         return self._tape
 

@@ -69,14 +69,18 @@ class ActivationView:
 
 def paper_session(envelope: worldpb.ActivationEnvelope, strategy_id: str) -> worldpb.Session | None:
     """The open DRYRUN session of the world, once the strategy is active in PAPER."""
-    paper = commonpb.EFFECTIVE_MODE_PAPER
-    mine = any(e.strategy_id == strategy_id and e.active and e.effective_mode == paper for e in envelope.entries)
     sessions = [
         session
         for session in envelope.sessions
         if session.execution_domain == commonpb.EXECUTION_DOMAIN_DRYRUN and session.state == worldpb.SESSION_STATE_OPEN
     ]
-    return sessions[0] if mine and sessions else None
+    return sessions[0] if strategy_id in followers(envelope) and sessions else None
+
+
+def followers(envelope: worldpb.ActivationEnvelope) -> list[str]:
+    """Strategies that are active in PAPER: the session waits for each of them from its first bar on."""
+    paper = commonpb.EFFECTIVE_MODE_PAPER
+    return sorted({e.strategy_id for e in envelope.entries if e.active and e.effective_mode == paper})
 
 
 async def follow_activation(line: Line, world: str, strategy_id: str, view: ActivationView) -> None:

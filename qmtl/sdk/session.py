@@ -1,8 +1,9 @@
 """The paper session: a strategy goes on from history into live bars, as far as its world lets it.
 
-Bars come from the world's session, nodes continue from history, commands go through qmtl.sdk.trader. Any
-process of the mesh may die meanwhile: streams resume where they were and calls are repeated. A session that
-another process takes up again knows from the orders themselves what was done, so nothing is doubled.
+Bars come from the world's session, nodes continue from history, commands go through qmtl.sdk.trader, and a
+replay waits for each bar's orders (qmtl.sdk.lockstep). Any process of the mesh may die meanwhile: streams
+resume where they were and calls are repeated. A session that another process takes up again knows from the
+orders themselves what was done, so nothing is doubled.
 """
 
 from __future__ import annotations
@@ -36,10 +37,12 @@ from qmtl.sdk.follow import (
     beside,
     follow_activation,
     follow_fills,
+    followers,
     list_fills,
     list_orders,
     paper_session,
 )
+from qmtl.sdk.lockstep import Follower, portfolio_at
 from qmtl.sdk.strategy import Assembled, FillEvent, Strategy, assemble
 from qmtl.sdk.submission import Bound, Submitter
 from qmtl.sdk.tape import summary
@@ -48,9 +51,6 @@ from qmtl.sdk.trader import Trader
 from qmtl.sdk.wire import Desk, LiveBar, bar_from_proto, nanoseconds, subscription
 from qmtl.sdk.words import refused
 from qmtl.world.v1 import world_pb2 as worldpb
-
-SETTLE_WAIT_S = 30.0
-_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +143,16 @@ class _PaperSession:
         )
         await self._open_data_session(preset, session)
         await self._warm_up(preset, session)
-        played_ns = await self._watermark(preset, session)
-        # The account's venue starts the session by subscribing to it: from here on every moment is a bar it is ahead.
         account = await self._open_account(session)
         desk = Desk(account.account, self._submitter.world, self._strategy_id)
         trader = Trader(self._line(), desk, self._assembled, self._view)
-        known, earlier = await asyncio.gather(trader.recall(), list_fills(self._line(), desk))
+        _, earlier = await asyncio.gather(trader.recall(), list_fills(self._line(), desk))
         self._reported.update(fill.trade_id for fill in earlier)
         self._assembled.strategy.on_start()
         fills = follow_fills(self._line(), desk, self._report)
-        joined_at_ns = await self._watermark(preset, session) if known else played_ns
-        await beside(self._play(preset, session, trader, joined_at_ns), fills)
+        follower = Follower(self._line(), session.session_id, self._strategy_id) if preset.replay else None
+        kept = [Follower.hold(follower)] if follower else []
+        await beside(self._play(preset, session, trader, follower), fills, *kept)
         return await self._result(preset, session, account, desk, trader)
 
     def _report(self, fill: FillEvent) -> None:
@@ -172,6 +171,7 @@ class _PaperSession:
             preset=preset.name,
             start=session.start,
             bars_per_second=self._terms.bars_per_second,
+            followers=followers(self._view.envelope),
         )
         try:
             await self._submitter.line.ask(lambda: self._client.data.GetDataSession(known), "data session")
@@ -209,21 +209,32 @@ class _PaperSession:
             for source in self._assembled.dag.sources:
                 self._engine.push(source, time_ns, row)
 
-    async def _play(self, preset: datapb.Preset, session: worldpb.Session, trader: Trader, joined_at_ns: int) -> None:
-        """Every bar of the session, once, in order; those played before this process joined are only watched."""
+    async def _play(
+        self, preset: datapb.Preset, session: worldpb.Session, trader: Trader, follower: Follower | None
+    ) -> None:
+        """Every bar of the session, once, in order."""
         until_ns = to_ns(self._terms.until) if self._terms.until else None
         patience, position = self._line().patience, nanoseconds(session.start)
         while True:
-            request = subscription(preset.name, session.session_id, position)
+            name = follower.name if follower else ""
+            request = subscription(preset.name, session.session_id, position, follower=name)
+            live_from_ns: int | None = None
             try:
                 with scoped(self._client.data.Subscribe(request)) as replies:
                     async for reply in replies:
                         patience.answered()
+                        if live_from_ns is None:
+                            # The session stands at its watermark until this follower confirms it. What came before
+                            # was played without it: that is history now, nothing to act on.
+                            live_from_ns = await follower.watermark_ns() if follower else 0
                         for bar in map(bar_from_proto, reply.bars):
                             if bar.open_ns >= position:
-                                await self._bar(bar, trader, live=bar.close_ns > joined_at_ns)
-                                position = bar.close_ns
-                        if reply.end_of_session or (until_ns is not None and position >= until_ns):
+                                await self._bar(bar, trader, live=bar.close_ns >= live_from_ns)
+                        position = max(position, nanoseconds(reply.watermark))
+                        done = reply.end_of_session or (until_ns is not None and position >= until_ns)
+                        if follower:
+                            await follower.confirm(position, leave=done)
+                        if done:
                             return
                 raise Unavailable("E_STREAM_ENDED", "the stream of bars ended before the session did")
             except QmtlError as error:
@@ -239,14 +250,6 @@ class _PaperSession:
         else:
             trader.watch(emissions)
 
-    async def _watermark(self, preset: datapb.Preset, session: worldpb.Session) -> int:
-        """How far the session has been played; what came before one joins is history, not something to act on."""
-        if not preset.replay:
-            return 0
-        request = dataservicepb.GetDataSessionRequest(session_id=session.session_id)
-        reply = await self._submitter.line.ask(lambda: self._client.data.GetDataSession(request), "data session")
-        return nanoseconds(reply.session.watermark)
-
     async def _result(
         self,
         preset: datapb.Preset,
@@ -256,13 +259,11 @@ class _PaperSession:
         trader: Trader,
     ) -> SessionResult:
         line = self._line()
-        await self._settle(account)
+        portfolio = await portfolio_at(line, desk, self._bars[-1].close_ns if self._bars else 0)
         fills = await list_fills(line, desk)
         for fill in fills:
             self._report(fill)
         self._assembled.strategy.on_finish()
-        request = brokerservicepb.GetPortfolioRequest(account=desk.account, world_id=desk.world_id)
-        portfolio = await line.ask(lambda: self._client.brokerage.GetPortfolio(request), "portfolio")
         bars = bars_of(self._bars, preset)
         tape = equity_tape(account, bars, fills, trader.refusals)
         return SessionResult(
@@ -273,24 +274,10 @@ class _PaperSession:
             bars=bars,
             replay=summary(tape, account.base_currency, self._terms.periods_per_year),
             orders=tuple(await list_orders(line, desk)),
-            portfolio=portfolio.portfolio,
+            portfolio=portfolio,
             activation=self._view.envelope,
             retries=sum(each.patience.retries for each in (*self._lines, self._submitter.line)),
         )
-
-    async def _settle(self, account: brokerpb.Account) -> None:
-        """Wait until the venue has seen the last bar played here, so that its book is of the same moment."""
-        last_ns = self._bars[-1].close_ns if self._bars else 0
-        request = brokerservicepb.GetVenueStatusRequest()
-        deadline = self._submitter.line.clock.monotonic() + SETTLE_WAIT_S
-        while True:
-            reply = await self._submitter.line.ask(lambda: self._client.brokerage.GetVenueStatus(request), "venue")
-            seen = [item for item in reply.accounts if item.account == account.account]
-            if seen and nanoseconds(seen[0].venue_time) >= last_ns:
-                return
-            if self._submitter.line.clock.monotonic() > deadline:
-                raise NotReady("E_VENUE_BEHIND", f"the paper venue has not seen the last bar in {SETTLE_WAIT_S:g} s")
-            await asyncio.sleep(_POLL_S)
 
     def _line(self) -> Line:
         """A line for one more thing that goes on by itself."""

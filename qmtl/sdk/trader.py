@@ -8,13 +8,11 @@ target changes.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable
 from decimal import Decimal
 
 from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady, Unavailable
@@ -23,6 +21,7 @@ from qmtl.sdk.bars import to_ns
 from qmtl.sdk.client import Line
 from qmtl.sdk.engine import Emission
 from qmtl.sdk.follow import ActivationView, list_orders
+from qmtl.sdk.lockstep import portfolio_at
 from qmtl.sdk.planner import Holding, Intent, Planner, order_name
 from qmtl.sdk.strategy import Assembled, Signal
 from qmtl.sdk.tape import Refusal
@@ -56,14 +55,15 @@ class Trader:
         self._view = view
         self._planners = {rule.command.node_id: Planner(rule) for rule in assembled.rules}
         self._signalled = dict.fromkeys(self._planners, 0.0)
+        self._sent: frozenset[str] = frozenset()
         self._done: frozenset[str] = frozenset()
         self.refusals: list[Refusal] = []
 
-    async def recall(self) -> int:
-        """Learn what an earlier process of this session has ordered; how many orders."""
+    async def recall(self) -> None:
+        """Learn what an earlier process of this session has ordered."""
         statuses = await list_orders(self._line, self._desk)
+        self._sent = frozenset(s.order.client_order_id for s in statuses)
         self._done = frozenset(s.order.client_order_id for s in statuses if s.denial not in NOT_NOW)
-        return len(statuses)
 
     def watch(self, emissions: Iterable[Emission]) -> None:
         """Commands of bars that were played before this process joined: remember what was acted on, send nothing."""
@@ -73,10 +73,14 @@ class Trader:
                 planner.last = emission.row[0]
 
     async def act(self, emissions: Iterable[Emission]) -> None:
-        """Commands of a live bar."""
+        """Commands of a live bar; what an earlier process sent for it stands."""
         for emission in emissions:
             planner = self._planners.get(emission.vertex.node_id)
-            if planner is not None:
+            if planner is None:
+                continue
+            if order_name(planner.rule.symbol, emission.time_ns) in self._sent:
+                self.watch([emission])
+            else:
                 await self._act(planner, emission)
 
     async def _act(self, planner: Planner, emission: Emission) -> None:
@@ -86,7 +90,7 @@ class Trader:
         if target == planner.last or not entries:
             return
         before = planner.last
-        holding = await self._holding(planner.rule.symbol)
+        holding = await self._holding(planner.rule.symbol, emission.time_ns)
         intent = planner.plan(emission.time_ns, target, price, holding)
         if intent is None:
             return
@@ -112,15 +116,14 @@ class Trader:
         """Real time: an activation's window is not in the data time of a replay."""
         return to_ns(self._line.clock.now())
 
-    async def _holding(self, symbol: str) -> Holding:
-        """What is held once nothing is open: orders of an older target are cancelled, what they got is kept."""
-        request = brokerservicepb.GetPortfolioRequest(account=self._desk.account, world_id=self._desk.world_id)
-        statuses, reply = await asyncio.gather(
-            list_orders(self._line, self._desk),
-            self._line.ask(lambda: self._client.brokerage.GetPortfolio(request), "portfolio"),
-        )
+    async def _holding(self, symbol: str, time_ns: int) -> Holding:
+        """What is held at a bar's close once nothing is open: orders of an older target are cancelled, what they got
+        is kept. The venue must have seen the bar first: it may fill them, and it moves the equity.
+        """
+        portfolio = await portfolio_at(self._line, self._desk, time_ns)
+        statuses = await list_orders(self._line, self._desk)
         left = [await self._cancel(s) if is_open(s) and s.order.symbol == symbol else s for s in statuses]
-        return Holding(expected_quantity(left, symbol), parse_decimal(reply.portfolio.equity, "portfolio.equity"))
+        return Holding(expected_quantity(left, symbol), parse_decimal(portfolio.equity, "portfolio.equity"))
 
     async def _cancel(self, status: brokerpb.OrderStatus) -> brokerpb.OrderStatus:
         request = gatewayservicepb.CancelOrderRequest(key=order_key(status.order))

@@ -117,9 +117,9 @@ def fill_from_proto(fill: brokerpb.Fill) -> FillEvent:
     )
 
 
-def subscription(dataset: str, session_id: str, from_ns: int) -> dataservicepb.SubscribeRequest:
-    """A request for live bars that open at or after `from_ns`."""
-    request = dataservicepb.SubscribeRequest(dataset=dataset, session_id=session_id)
+def subscription(dataset: str, session_id: str, from_ns: int, *, follower: str = "") -> dataservicepb.SubscribeRequest:
+    """A request for live bars that open at or after `from_ns`; a replay waits for a follower to confirm each bar."""
+    request = dataservicepb.SubscribeRequest(dataset=dataset, session_id=session_id, follower=follower)
     getattr(request, "from").CopyFrom(stamp(from_ns))  # `from` is a word of Python
     return request
 

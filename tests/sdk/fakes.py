@@ -1,8 +1,8 @@
 """The gateway's services in this process, for tests of the connected SDK: real messages, small state, breaks on demand.
 
-A bar is sent only when the client asks for the next, and the venue (the simulated account of local replays)
-sees it just before, so an order decided on a bar meets the next one whatever the machine's speed. `breaks`
-counts replies that are lost after the work was done.
+A bar is played only once the follower confirmed the one before, and the venue (the simulated account of local
+replays) sees it just before it is sent, or `venue_late` asks for the book later. `breaks` counts replies that are
+lost after the work was done.
 """
 
 from __future__ import annotations
@@ -66,6 +66,10 @@ class FakeMesh:
         self.denials: list[brokerpb.Denial] = []
         self.drop_after_bars: list[int] = []
         self.watermark_ns = self.start_ns
+        self.confirmed_ns: dict[str, int] = {}
+        self.followers: list[str] = []
+        self.left: list[tuple[str, int]] = []
+        self.venue_late = 0
         self.data_session_open = False
         self.venue = SimulatedAccount(spot(), {"USD": CASH})
         self.orders: dict[str, brokerpb.OrderStatus] = {}
@@ -302,7 +306,19 @@ class _Data:
         self, request: dataservicepb.OpenDataSessionRequest
     ) -> dataservicepb.OpenDataSessionResponse:
         self.mesh.data_session_open = True
+        self.mesh.followers = list(request.followers)
         return dataservicepb.OpenDataSessionResponse()
+
+    async def ConfirmBars(self, request: dataservicepb.ConfirmBarsRequest) -> dataservicepb.ConfirmBarsResponse:
+        mesh, through_ns = self.mesh, nanoseconds(request.through)
+        if request.follower not in mesh.confirmed_ns:
+            raise NotFound("E_FOLLOWER_UNKNOWN", f"no follower {request.follower}")
+        assert through_ns <= mesh.watermark_ns, "confirmed before it was played"
+        mesh.confirmed_ns[request.follower] = max(mesh.confirmed_ns[request.follower], through_ns)
+        if request.leave:
+            mesh.left.append((request.follower, mesh.confirmed_ns.pop(request.follower)))
+        mesh.passed("ConfirmBars")
+        return dataservicepb.ConfirmBarsResponse(watermark=stamp(mesh.watermark_ns))
 
     async def Subscribe(
         self, request: dataservicepb.SubscribeRequest
@@ -310,19 +326,22 @@ class _Data:
         asked_ns = nanoseconds(getattr(request, "from"))
         again = self.mesh.calls["Subscribe"] > 0 and asked_ns > self.mesh.start_ns
         self.mesh.calls["Subscribe"] += 1
+        known_ns = self.mesh.confirmed_ns.get(request.follower, 0)
+        self.mesh.confirmed_ns[request.follower] = max(known_ns, asked_ns)
         session = self.mesh.bars.between(asked_ns - STEP_NS if again else asked_ns)  # taken up again: one bar twice
         drop_at = self.mesh.drop_after_bars.pop(0) if self.mesh.drop_after_bars else -1
         for sent, (open_ns, row) in enumerate(zip(session.open_ns.tolist(), session.values.tolist(), strict=True)):
             if sent == drop_at:
                 raise Unavailable("E_TEST", "the stream of bars is broken on purpose")
-            self._step(open_ns, row)
+            self._step(open_ns, row, request.follower)
             bar = datapb.Bar(open_time=stamp(open_ns), close_time=stamp(open_ns + STEP_NS))
             bar.open, bar.high, bar.low, bar.close, bar.volume = (repr(value) for value in row)
             yield dataservicepb.SubscribeResponse(bars=[bar], watermark=bar.close_time)
-        yield dataservicepb.SubscribeResponse(end_of_session=True)
+        yield dataservicepb.SubscribeResponse(end_of_session=True, watermark=stamp(self.mesh.watermark_ns))
 
-    def _step(self, open_ns: int, row: list[float]) -> None:
+    def _step(self, open_ns: int, row: list[float], follower: str) -> None:
         if open_ns + STEP_NS > self.mesh.watermark_ns:
+            assert self.mesh.confirmed_ns[follower] == self.mesh.watermark_ns, "played on before the bar was confirmed"
             self.mesh.watermark_ns = open_ns + STEP_NS
             instrument = self.mesh.venue.instrument("BTC-USD")
             ohlcv = (row[0], row[1], row[2], row[3], row[4])
@@ -346,15 +365,15 @@ class _Brokerage:
         self.mesh.passed("OpenPaperAccount")
         return brokerservicepb.OpenPaperAccountResponse(account=self._account(request.account))
 
-    async def GetVenueStatus(
-        self, request: brokerservicepb.GetVenueStatusRequest
-    ) -> brokerservicepb.GetVenueStatusResponse:
-        return brokerservicepb.GetVenueStatusResponse(accounts=[self._account(self.name)])
-
     async def GetPortfolio(self, request: brokerservicepb.GetPortfolioRequest) -> brokerservicepb.GetPortfolioResponse:
         self.mesh.passed("GetPortfolio")
+        time_ns = self.mesh.watermark_ns
+        if self.mesh.venue_late > 0:
+            self.mesh.venue_late -= 1
+            before = brokerpb.Portfolio(equity="1", time=stamp(time_ns - 1))
+            return brokerservicepb.GetPortfolioResponse(portfolio=before)
         equity = format_decimal(self.mesh.venue.equity("USD"))
-        return brokerservicepb.GetPortfolioResponse(portfolio=brokerpb.Portfolio(equity=equity))
+        return brokerservicepb.GetPortfolioResponse(portfolio=brokerpb.Portfolio(equity=equity, time=stamp(time_ns)))
 
     async def ListOrders(self, request: brokerservicepb.ListOrdersRequest) -> brokerservicepb.ListOrdersResponse:
         """Two orders a page, newest first."""

@@ -2,18 +2,22 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
-from qmtl.core.errors import NotReady
-from qmtl.sdk import FillEvent, Signal, Strategy, StreamInput, signals
+from qmtl.core.errors import NotFound, NotReady
+from qmtl.sdk import FillEvent, Runner, Signal, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
+from qmtl.sdk.backtest import AccountTerms
 from qmtl.sdk.bars import to_datetime
 from qmtl.sdk.batch import run_batch
 from qmtl.sdk.client import Line
+from qmtl.sdk.lockstep import Follower
 from qmtl.sdk.session import PaperTerms, trade
 from qmtl.sdk.strategy import assemble
 from qmtl.sdk.submission import Submitter
@@ -92,6 +96,52 @@ async def test_orders_meet_the_bar_after_the_one_that_decided_them() -> None:
     assert sorted(filled) == sorted(decided.values())
 
 
+async def test_every_bar_is_confirmed_before_the_next_and_the_last_one_leaves() -> None:
+    mesh = await active_mesh()
+    mesh.breaks["ConfirmBars"] = 3
+    await run(mesh, until=to_datetime(int(BARS.close_ns[560])))
+    assert mesh.left == [("s-1", BARS.close_ns[560])]
+
+
+async def test_leaving_twice_because_the_answer_was_lost_is_leaving_once() -> None:
+    mesh = await active_mesh()
+    follower = Follower(submitter(mesh).line, "session-1", "s-1")
+    mesh.confirmed_ns["s-1"] = mesh.start_ns
+    mesh.breaks["ConfirmBars"] = 1
+    await follower.confirm(mesh.start_ns, leave=True)
+    assert mesh.left == [("s-1", mesh.start_ns)]
+    with pytest.raises(NotFound):
+        await follower.confirm(mesh.start_ns)
+
+
+async def test_a_session_waits_for_every_strategy_that_may_trade_in_it() -> None:
+    mesh = await active_mesh()
+    mesh.activation.entries.add(strategy_id="a", active=True, effective_mode=commonpb.EFFECTIVE_MODE_PAPER)
+    mesh.activation.entries.add(strategy_id="b", active=False, effective_mode=commonpb.EFFECTIVE_MODE_PAPER)
+    mesh.activation.entries.add(strategy_id="c", active=True, effective_mode=commonpb.EFFECTIVE_MODE_SHADOW)
+    await run(mesh, until=to_datetime(int(BARS.close_ns[510])))
+    assert mesh.followers == ["a", "s-1"]
+
+
+async def test_an_order_waits_until_the_venue_has_seen_its_bar() -> None:
+    calm = await run(await active_mesh())
+    mesh = await active_mesh()
+    mesh.venue_late = 3
+    slow = await run(mesh)
+    assert orders_of(slow) == orders_of(calm)
+    assert mesh.venue_late == 0
+
+
+async def test_a_paper_session_is_the_local_backtest_continued() -> None:
+    paper = await run(await active_mesh())
+    terms = AccountTerms(start=to_datetime(int(BARS.close_ns[START - 1])))
+    local = Runner.backtest(Cross(), BARS, terms=terms).replay
+    assert [replace(f, trade_id="") for f in paper.replay.fills] == [replace(f, trade_id="") for f in local.fills]
+    assert paper.replay.equity == local.equity
+    assert paper.replay.time_ns.tolist() == local.time_ns.tolist()
+    assert paper.metrics == local.metrics
+
+
 async def test_breaks_change_nothing_and_double_nothing() -> None:
     calm = await run(await active_mesh())
     mesh = await active_mesh()
@@ -123,7 +173,7 @@ async def test_a_late_joiner_sends_no_order_for_bars_that_were_played_before_it_
     result = await run(mesh)
     decided = [s.order.decided_at.seconds * 10**9 for s in result.orders]
     assert decided
-    assert min(decided) > BARS.close_ns[620]
+    assert min(decided) >= BARS.close_ns[620]  # the bar the session stands at waits for whoever joins
     assert len(result.bars) == len(BARS) - START
 
 
@@ -140,7 +190,7 @@ async def test_a_session_taken_up_again_catches_up_with_a_target_nobody_acted_on
     mesh.activate(strategy_id)
     await run(mesh)
     first = min(s.order.decided_at.seconds for key, s in mesh.orders.items() if key != "old")
-    assert first == int(BARS.close_ns[stop + 1]) // 10**9
+    assert first == int(BARS.close_ns[stop]) // 10**9  # the bar the session stands at
 
 
 def wants_long(at: int) -> bool:
