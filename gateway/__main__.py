@@ -8,15 +8,21 @@ import structlog
 
 from controlbus.bus import Bus
 from controlbus.database import Database
+from controlbus.producers import ProducerLeases
 from controlbus.relay import Relay
 from gateway.access import Access
 from gateway.config import Settings
+from gateway.decisions import Decisions
+from gateway.domain.limits import Buckets
 from gateway.doors import Doors
 from gateway.feed import Feed
 from gateway.gates import Gates
-from gateway.health import Probes
+from gateway.guard import Guard
+from gateway.health import Load, Probes
+from gateway.live import LiveGuard
 from gateway.peers import Peers
 from gateway.proxy import PROXIED, Proxy
+from gateway.queues import Queues
 from gateway.releaser import Releaser
 from gateway.service import PLANNED, GatewayServicer
 from gateway.snapshots import Snapshots
@@ -28,6 +34,7 @@ from gateway.worker import Workers, WorkerSettings
 from qmtl.core.clock import Clock
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.rpc.breaker import Breaker
 from qmtl.rpc.run import Runtime, start
 
 ROTATION_LOOK_S = 3600.0
@@ -36,7 +43,7 @@ ROTATION_LOOK_S = 3600.0
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Compose the gateway and serve until told to stop."""
     gateway_id = settings.gateway_id or settings.bind
-    channels = {name: runtime.channel(name) for name in PROXIED}
+    channels = {name: runtime.channel(name, breaker=Breaker(name)) for name in PROXIED}
     peers = Peers.over(channels)
     db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
     await db.migrate("gateway:migrations")
@@ -50,27 +57,32 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         registry=runtime.metrics.registry,
     )
     gates = Gates(peers, runtime.clock, gateway_id, settings.gate_margin_s)
-    probes = Probes(channels, bus, runtime.clock, settings.probe_s)
+    load = Load(settings.cpu_share_max, settings.cpu_sustained_s)
+    probes = Probes(channels, bus, db, runtime.clock, settings.probe_s, load)
     keys = StreamKeys(mesh.home / "keys" / "streams.json", runtime.clock)
     control, orders = Feed(bus, control_source(db), settings.feed_max), Feed(bus, orders_source(), settings.feed_max)
     pace = Pace(settings.bookmark_s, settings.event_gather_s, settings.subscriber_queue_max)
-    server = runtime.server()
+    access = Access(peers, runtime.clock)
+    decisions = Decisions(peers, access, runtime.clock)
+    guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, runtime.clock)
+    server = runtime.server(admit=guard.admit)
     doors = Doors(
         settings=settings,
         clock=runtime.clock,
         db=db,
         peers=peers,
-        access=Access(peers, runtime.clock),
+        access=access,
         gates=gates,
         probes=probes,
         streams=StreamDoors(control, orders, Snapshots(db, peers), keys, runtime.clock, pace),
+        queues=Queues(bus, db, peers, access, ProducerLeases(bus, runtime.clock)),
         draining=server.draining,
         started_at=runtime.clock.now(),
     )
     contract = servicepb.DESCRIPTOR.services_by_name["GatewayService"]
     servicer = GatewayServicer(doors)  # type: ignore[abstract]  # planned calls are refused before they reach it
     server.add(gatewayrpc.add_GatewayServiceServicer_to_server, servicer, contract, PLANNED)
-    server.add_generic(Proxy(channels), list(PROXIED.values()))
+    server.add_generic(Proxy(channels, decisions, LiveGuard(peers, access)), list(PROXIED.values()))
     worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.claim_ttl_s)
     runtime.background("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock).run())
     runtime.background("workers", Workers(db, peers, runtime.clock, worker).run())
@@ -80,7 +92,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     runtime.background("stream-keys", rotate_keys(keys, timedelta(days=settings.stream_key_days), runtime.clock))
     runtime.background("gates", gates.run())
     runtime.background("gate-acks", gates.run_acks())
-    runtime.background("gate-events", follow_activations(bus, gates))
+    runtime.background("gate-events", follow_worlds(bus, gates, decisions))
     runtime.background("probes", probes.run())
     try:
         await runtime.serve(server)
@@ -97,11 +109,13 @@ async def rotate_keys(keys: StreamKeys, older_than: timedelta, clock: Clock) -> 
         await clock.sleep(ROTATION_LOOK_S)
 
 
-async def follow_activations(bus: Bus, gates: Gates) -> None:
+async def follow_worlds(bus: Bus, gates: Gates, decisions: Decisions) -> None:
     """Bring activation changes to the gates as they are published; what is missed comes with the next renewal."""
-    async with bus.subscribe(["activation_updated"]) as deliveries:
+    async with bus.subscribe(["activation_updated", "decision_updated", "policy_updated"]) as deliveries:
         async for delivery in deliveries:
-            gates.on_event(delivery.event)
+            decisions.forget(delivery.event.key)
+            if delivery.event.HasField("activation_updated"):
+                gates.on_event(delivery.event)
             await delivery.ack()
 
 

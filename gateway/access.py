@@ -10,11 +10,14 @@ from collections import OrderedDict
 
 from gateway.peers import Peers
 from qmtl.core.clock import Clock
+from qmtl.core.errors import DeadlineExceeded, Exhausted, Unavailable
 from qmtl.rpc.auth import Role
 from qmtl.rpc.context import require_user, require_world, require_world_role
 from qmtl.world.v1 import service_pb2 as worldservicepb
 
 REMEMBERED_MAX = 10_000
+CANCEL_PATIENCE_S = 1.0
+AWAY = (Unavailable, DeadlineExceeded, Exhausted)
 
 
 class Access:
@@ -36,13 +39,27 @@ class Access:
         require_world_role(world_id, role, granted)
         return identity.subject
 
-    async def _role(self, token: str, world_id: str) -> Role:
+    async def require_for_cancel(self, world_id: str) -> str:
+        """Demand operator for an act that only narrows: it passes also while worldservice cannot be asked.
+
+        Then the token's own role and what was last heard decide. Raises as `require`, but for Unavailable.
+        """
+        identity = require_user()
+        require_world(world_id)
+        try:
+            granted = await self._role(identity.token, world_id, timeout_s=CANCEL_PATIENCE_S)
+        except AWAY:
+            granted = self._roles.get((identity.token, world_id), (Role.NONE, 0.0))[0]
+        require_world_role(world_id, Role.OPERATOR, granted)
+        return identity.subject
+
+    async def _role(self, token: str, world_id: str, timeout_s: float | None = None) -> Role:
         remembered = self._roles.get((token, world_id))
         if remembered is not None and self._clock.monotonic() < remembered[1]:
             return remembered[0]
         asked = self._clock.monotonic()
         request = worldservicepb.GetEffectiveRoleRequest(world_id=world_id)
-        answer = await self._peers.world.GetEffectiveRole(request)
+        answer = await self._peers.world.GetEffectiveRole(request, timeout=timeout_s)
         role = Role(answer.role)
         self._roles[token, world_id] = (role, asked + answer.ttl.ToTimedelta().total_seconds())
         while len(self._roles) > REMEMBERED_MAX:

@@ -26,5 +26,9 @@ class Settings(ServiceSettings):
     feed_max: int = Field(default=20_000, ge=100)
     stream_key_days: float = Field(default=30.0, gt=1)
     bookmark_s: float = Field(default=5.0, gt=0, le=60)
+    rate_per_s: float = Field(default=1_000.0, gt=0)
+    rate_burst: float = Field(default=2_000.0, ge=1)
+    cpu_share_max: float = Field(default=0.85, gt=0)  # of one core
+    cpu_sustained_s: float = Field(default=30.0, ge=0)
     gate_margin_s: float = Field(default=1.0, gt=0, le=5)
     probe_s: float = Field(default=2.0, gt=0, le=60)

@@ -12,6 +12,7 @@ from gateway.config import Settings
 from gateway.gates import Gates
 from gateway.health import Probes
 from gateway.peers import Peers
+from gateway.queues import Queues
 from gateway.streams import StreamDoors
 from qmtl.core.clock import Clock
 
@@ -28,5 +29,6 @@ class Doors:
     gates: Gates
     probes: Probes
     streams: StreamDoors
+    queues: Queues
     draining: asyncio.Event
     started_at: datetime

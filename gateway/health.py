@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from grpc import aio
+import sqlalchemy as sa
 from grpc_health.v1 import health_pb2 as healthpb
 
 from controlbus.bus import Bus
+from controlbus.database import Database
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.rpc.breaker import BreakerState
+from qmtl.rpc.channel import MeshChannel
 
 PROBE_TIMEOUT_S = 1.0
+STORE_TIMEOUT_S = 5.0
 CHECK = "/grpc.health.v1.Health/Check"
+AGAIN_S = 0.5  # what is away is probed more often, so that recovery is quick
 NEEDED_FOR_RISK = frozenset({"worldservice", "nats"})
+BREAKERS: Mapping[BreakerState, commonpb.BreakerState] = {
+    BreakerState.CLOSED: commonpb.BREAKER_STATE_CLOSED,
+    BreakerState.OPEN: commonpb.BREAKER_STATE_OPEN,
+    BreakerState.HALF_OPEN: commonpb.BREAKER_STATE_HALF_OPEN,
+}
 AVAILABLE: Mapping[int, tuple[str, ...]] = {
     gatewaypb.DEGRADATION_LEVEL_NORMAL: ("submissions", "reads", "orders", "cancels", "events"),
     gatewaypb.DEGRADATION_LEVEL_PARTIAL: ("submissions are queued", "reads", "orders", "cancels", "events"),
@@ -30,32 +41,46 @@ AVAILABLE: Mapping[int, tuple[str, ...]] = {
 class Probes:
     """Probes each dependency every `probe_s`; reads answer what the last probe saw."""
 
-    channels: Mapping[str, aio.Channel]
+    channels: Mapping[str, MeshChannel]
     bus: Bus
+    db: Database
     clock: Clock
     probe_s: float
+    load: Load
     _failures: dict[str, str] = field(default_factory=dict)
     _probed: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Probe for ever."""
         while True:
-            await asyncio.gather(*(self._probe(name, channel) for name, channel in self.channels.items()))
-            self._note("nats", "" if self.bus.status().connected else "not connected")
-            await self.clock.sleep(self.probe_s)
+            probes = [self._probe(name, channel) for name, channel in self.channels.items()]
+            await asyncio.gather(self._probe_store(), *probes)
+            self.load.look()
+            await self.clock.sleep(min(AGAIN_S, self.probe_s) if self._failures else self.probe_s)
 
     def dependencies(self) -> list[commonpb.DependencyStatus]:
         """Every dependency as last seen."""
-        return [self._status(name) for name in sorted({*self.channels, "nats"})]
+        return [self._status(name) for name in sorted({*self.channels, "nats", "store"})]
 
     def level(self) -> gatewaypb.DegradationLevel:
         """How much still works; what was never probed counts as away."""
-        away = {name for name in (*self.channels, "nats") if name not in self._probed or name in self._failures}
-        if away & NEEDED_FOR_RISK:
+        if "store" in self._failures:
+            return gatewaypb.DEGRADATION_LEVEL_STATIC
+        away = {name for name in (*self.channels, "nats") if self._failure(name)}
+        if away & NEEDED_FOR_RISK or self.load.too_much:
             return gatewaypb.DEGRADATION_LEVEL_MINIMAL
         return gatewaypb.DEGRADATION_LEVEL_PARTIAL if away else gatewaypb.DEGRADATION_LEVEL_NORMAL
 
-    async def _probe(self, name: str, channel: aio.Channel) -> None:
+    async def _probe_store(self) -> None:
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT_S):
+                await self.db.read(lambda conn: conn.execute(sa.select(1)).scalar_one())
+        except (QmtlError, TimeoutError) as error:
+            self._note("store", str(error) or "does not answer")
+        else:
+            self._note("store", "")
+
+    async def _probe(self, name: str, channel: MeshChannel) -> None:
         check = channel.unary_unary(
             CHECK, healthpb.HealthCheckRequest.SerializeToString, healthpb.HealthCheckResponse.FromString
         )
@@ -74,11 +99,42 @@ class Probes:
         else:
             self._failures.pop(name, None)
 
+    def _failure(self, name: str) -> str:
+        """Why a dependency cannot be used, empty when it can."""
+        if name == "nats":
+            status = self.bus.status()
+            return "" if status.connected else status.detail or "not connected"
+        return self._failures.get(name, "" if name in self._probed else "not probed yet")
+
     def _status(self, name: str) -> commonpb.DependencyStatus:
-        failure = self._failures.get(name, "" if name in self._probed else "not probed yet")
+        failure = self._failure(name)
+        breaker = self.channels[name].breaker if name in self.channels else None
         return commonpb.DependencyStatus(
             name=name,
             state=commonpb.DEPENDENCY_STATE_UNREACHABLE if failure else commonpb.DEPENDENCY_STATE_REACHABLE,
             detail=failure,
-            breaker=commonpb.BREAKER_STATE_OPEN if failure else commonpb.BREAKER_STATE_CLOSED,
+            breaker=BREAKERS[breaker.state] if breaker is not None else commonpb.BREAKER_STATE_UNSPECIFIED,
         )
+
+
+@dataclass(slots=True)
+class Load:
+    """This process's share of one core: `too_much` once it stayed above `share_max` for `sustained_s`."""
+
+    share_max: float
+    sustained_s: float
+    too_much: bool = False
+    _looked: tuple[float, float] | None = None
+    _above_since: float | None = None
+
+    def look(self) -> None:
+        """Measure since the last look."""
+        now, used = time.monotonic(), time.process_time()
+        before, self._looked = self._looked, (now, used)
+        if before is None or now <= before[0]:
+            return
+        if (used - before[1]) / (now - before[0]) <= self.share_max:
+            self._above_since = None
+        elif self._above_since is None:
+            self._above_since = before[0]
+        self.too_much = self._above_since is not None and now - self._above_since >= self.sustained_s

@@ -1,7 +1,8 @@
 """Other services' public contracts under the gateway's address: bytes in, bytes out.
 
 Only methods whose audience is PUBLIC are forwarded; the caller's token travels unchanged beside the gateway's own.
-What the gateway must look into (strategies, events, orders) is not here but in service.py.
+Three things are looked into: decisions, which come from a cache with a safe default; what can cause live trading; and
+which world a write is about, so that its remembered decision is forgotten.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, M
 from typing import Any, TypeAlias
 
 import grpc
-from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
 
+from gateway.decisions import Decisions
+from gateway.live import LiveGuard
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.control.v1 import service_pb2 as controlservicepb
-from qmtl.core.errors import PermissionDenied
+from qmtl.core.errors import InvalidRequest, PermissionDenied
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.rpc.context import current_call
-from qmtl.rpc.methods import Door, rules_of
+from qmtl.rpc.methods import Door, full_name, rules_of
 from qmtl.world.v1 import service_pb2 as worldservicepb
 
 PROXIED: Mapping[str, ServiceDescriptor] = {
@@ -29,13 +34,16 @@ PROXIED: Mapping[str, ServiceDescriptor] = {
     "seamless": dataservicepb.DESCRIPTOR.services_by_name["DataService"],
     "controlbus": controlservicepb.DESCRIPTOR.services_by_name["ControlBusService"],
 }
+DECIDE = "/qmtl.world.v1.WorldService/Decide"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Proxy(grpc.GenericRpcHandler):
     """A handler per PUBLIC method of each proxied service."""
 
-    def __init__(self, channels: Mapping[str, aio.Channel]) -> None:
+    def __init__(self, channels: Mapping[str, aio.Channel], decisions: Decisions, guard: LiveGuard) -> None:
+        self._decisions = decisions
+        self._guard = guard
         self._handlers: dict[str, Handler] = {}
         for peer, service in PROXIED.items():
             for rule in rules_of(service, {}):
@@ -43,10 +51,45 @@ class Proxy(grpc.GenericRpcHandler):
                 kind = (method.client_streaming, method.server_streaming)
                 public = rule.door is Door.PUBLIC
                 self._handlers[rule.name] = _handler(channels[peer], rule.name, kind) if public else _NOT_PROXIED
+                if public and peer == "worldservice" and not rule.read and kind == (False, False):
+                    write = self._world_write(method, _single(channels[peer].unary_unary(rule.name)))
+                    self._handlers[rule.name] = grpc.unary_unary_rpc_method_handler(write)
+        self._handlers[DECIDE] = grpc.unary_unary_rpc_method_handler(self._decide)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """The handler of a method, or None when it is not forwarded."""
         return self._handlers.get(handler_call_details.method)
+
+    async def _decide(self, body: bytes, _: aio.ServicerContext[bytes, bytes]) -> bytes:
+        try:
+            request = worldservicepb.DecideRequest.FromString(body)
+        except DecodeError:
+            raise InvalidRequest("E_MALFORMED", "the request cannot be read") from None
+        decision = await self._decisions.decide(request)
+        return worldservicepb.DecideResponse(decision=decision).SerializeToString()
+
+    def _world_write(self, method: MethodDescriptor, forward: Callable[..., Awaitable[bytes]]) -> Any:
+        """Forward a write about a world and forget its decision, whatever came of it."""
+        request_type = GetMessageClass(method.input_type)
+        name, names_world = full_name(method), "world_id" in method.input_type.fields_by_name
+
+        async def write(body: bytes, context: aio.ServicerContext[bytes, bytes]) -> bytes:
+            await self._guard.check(name, body, context.invocation_metadata())
+            try:
+                return await forward(body, context)
+            finally:
+                if names_world:
+                    self._decisions.forget(_world_of(request_type, body))
+
+        return write
+
+
+def _world_of(request_type: type[Message], body: bytes) -> str:
+    try:
+        fields = request_type.FromString(body).ListFields()
+    except DecodeError:
+        return ""  # worldservice has refused it for that
+    return next((str(value) for field, value in fields if field.name == "world_id"), "")
 
 
 async def _not_proxied(_: bytes, __: aio.ServicerContext[bytes, bytes]) -> bytes:

@@ -9,6 +9,7 @@ from gateway.doors import Doors
 from gateway.health import AVAILABLE
 from gateway.service_events import EventCalls, Subscribers
 from gateway.service_orders import OrderCalls
+from gateway.service_queues import QueueCalls
 from gateway.service_strategies import StrategyCalls
 from gateway.tables import OUTBOX
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -20,17 +21,11 @@ PLANNED = {
     "SubmitOrderList": "Brokerage, complete",
     "ReplaceOrder": "Brokerage, complete",
     "TradeStream": "Gateway, complete",
-    "AcquireProducer": "Gateway, complete",
-    "RenewProducer": "Gateway, complete",
-    "PublishRecords": "Gateway, complete",
-    "ReadQueue": "Gateway, complete",
-    "ReportFills": "Gateway, complete",
-    "ReplayFills": "Gateway, complete",
 }
 VERSION = version("qmtl")
 
 
-class GatewayServicer(StrategyCalls, EventCalls, OrderCalls, GatewayServiceServicer):  # type: ignore[misc]  # SubscribeEvents writes by itself
+class GatewayServicer(StrategyCalls, EventCalls, OrderCalls, QueueCalls, GatewayServiceServicer):  # type: ignore[misc]  # SubscribeEvents writes by itself
     """See proto/qmtl/gateway/v1/service.proto for what each call does."""
 
     def __init__(self, doors: Doors) -> None:

@@ -92,8 +92,16 @@ class Refused:
     reason: str
 
 
-def check(gate: WorldGate | None, session_valid: bool, asked: Asked, now: datetime) -> Passed | Refused:
-    """Decide one order; total. `now` is the gate's clock, `session_valid` what it says of the gate session."""
+NO_NEW_RISK = Refused(GateDenial.ACTIVATION_STALE, "the gateway is degraded: no new risk")
+
+
+def check(
+    gate: WorldGate | None, session_valid: bool, asked: Asked, now: datetime, *, new_risk: bool = True
+) -> Passed | Refused:
+    """Decide one order; total. `now` is the gate's clock, `session_valid` what it says of the gate session.
+
+    Without `new_risk`, because this gateway is degraded, only reducing passes.
+    """
     if not session_valid:
         return Refused(GateDenial.SESSION_LAPSED, "the gate's session with worldservice has lapsed")
     if gate is None:
@@ -101,7 +109,7 @@ def check(gate: WorldGate | None, session_valid: bool, asked: Asked, now: dateti
     increasing, reducing = _sides(asked)
     refusals: list[Refused] = []
     if increasing is not None and not asked.reduce_only:
-        verdict = _enter(gate, asked.strategy_id, increasing, now)
+        verdict = _enter(gate, asked.strategy_id, increasing, now) if new_risk else NO_NEW_RISK
         if isinstance(verdict, Passed):
             return verdict
         refusals.append(verdict)

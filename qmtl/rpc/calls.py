@@ -18,6 +18,7 @@ from opentelemetry import trace
 
 from qmtl.core.errors import DeadlineExceeded, QmtlError, Unavailable
 from qmtl.rpc import telemetry
+from qmtl.rpc.breaker import Breaker, BreakerState
 from qmtl.rpc.metrics import Metrics
 from qmtl.rpc.status import code_of, from_rpc_error
 
@@ -61,6 +62,7 @@ class Policy:
     budget: RetryBudget
     tracer: trace.Tracer
     metrics: Metrics | None
+    breaker: Breaker | None = None
 
     def count(self, code: grpc.StatusCode) -> None:
         """Count a finished call."""
@@ -73,6 +75,8 @@ class Policy:
         Without an answer from the peer the pause is random up to a doubling bound, so that callers spread.
         """
         code = code_of(error)
+        if self.breaker is not None and self.breaker.state is not BreakerState.CLOSED:
+            return None
         told = code is grpc.StatusCode.RESOURCE_EXHAUSTED and error.retry_after_s is not None
         if not self.retry or attempt >= ATTEMPTS_MAX or not (told or code is grpc.StatusCode.UNAVAILABLE):
             return None
@@ -112,12 +116,17 @@ class UnaryCall(aio.UnaryUnaryCall[Req, Res]):
         self._task.add_done_callback(_look_at)
 
     async def _run(self) -> Res:
-        attempt = 1
+        attempt, breaker = 1, self._policy.breaker
         while True:
+            if breaker is not None:
+                breaker.check()
+            allowed_s = remaining_s(self._deadline)
             try:
                 reply = await self._attempt()
             except aio.AioRpcError as error:
                 found = from_rpc_error(error)
+                if breaker is not None:
+                    breaker.failed(found, allowed_s)
                 pause = self._policy.pause_s(found, attempt, self._deadline)
                 if pause is None:
                     self._policy.count(error.code())
@@ -126,6 +135,8 @@ class UnaryCall(aio.UnaryUnaryCall[Req, Res]):
                 attempt += 1
             else:
                 self._policy.budget.succeeded()
+                if breaker is not None:
+                    breaker.succeeded()
                 self._policy.count(grpc.StatusCode.OK)
                 return reply
 

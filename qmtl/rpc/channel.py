@@ -23,6 +23,7 @@ from qmtl.core.errors import InvalidRequest
 from qmtl.core.settings import ServiceSettings
 from qmtl.rpc import telemetry, tls
 from qmtl.rpc.auth import TokenSource
+from qmtl.rpc.breaker import Breaker, BreakerState
 from qmtl.rpc.calls import Policy, RetryBudget, UnaryCall, remaining_s
 from qmtl.rpc.context import current_call
 from qmtl.rpc.interceptors import CORRELATION_ID_KEY, REQUEST_ID_KEY, SERVICE_KEY, USER_KEY
@@ -46,6 +47,7 @@ def connect(
     default_timeout_s: float = 10.0,
     ca: Path | None = None,
     metrics: Metrics | None = None,
+    breaker: Breaker | None = None,
 ) -> MeshChannel:
     """Open a channel to host:port; it connects when first used.
 
@@ -66,7 +68,7 @@ def connect(
         if credentials is None
         else aio.secure_channel(address, credentials, options=options)
     )
-    return MeshChannel(inner, Outfit(service_token, user_token, default_timeout_s, metrics))
+    return MeshChannel(inner, Outfit(service_token, user_token, default_timeout_s, metrics, breaker))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Outfit:
     user_token: TokenSource | None
     default_timeout_s: float
     metrics: Metrics | None
+    breaker: Breaker | None = None
     budget: RetryBudget = field(default_factory=RetryBudget)
 
     def deadline(self, timeout: float | None, *, plain: bool) -> float | None:
@@ -85,6 +88,11 @@ class Outfit:
         inbound = current_call().deadline
         own = None if wanted is None else time.monotonic() + wanted
         return inbound if own is None else own if inbound is None else min(own, inbound)
+
+    def check(self) -> None:
+        """Ask the breaker before a stream is opened. Raises Unavailable (E_BREAKER_OPEN)."""
+        if self.breaker is not None and self.breaker.state is BreakerState.OPEN:
+            self.breaker.check()
 
     def metadata(self, given: Metadata) -> aio.Metadata:
         """Tokens, ids and the trace context; what the caller set stays."""
@@ -109,6 +117,11 @@ class MeshChannel(aio.Channel):
     def __init__(self, inner: aio.Channel, outfit: Outfit) -> None:
         self._inner = inner
         self._outfit = outfit
+
+    @property
+    def breaker(self) -> Breaker | None:
+        """The breaker all calls of this channel share, if it has one."""
+        return self._outfit.breaker
 
     async def __aenter__(self) -> Self:
         return self
@@ -139,7 +152,12 @@ class MeshChannel(aio.Channel):
     ) -> aio.UnaryUnaryMultiCallable[Any, Any]:
         inner = self._inner.unary_unary(method, request_serializer, response_deserializer)
         policy = Policy(
-            method, may_retry(method), self._outfit.budget, trace.get_tracer("qmtl.rpc"), self._outfit.metrics
+            method,
+            may_retry(method),
+            self._outfit.budget,
+            trace.get_tracer("qmtl.rpc"),
+            self._outfit.metrics,
+            self._outfit.breaker,
         )
         return _UnaryUnary(inner, self._outfit, policy)
 
@@ -217,6 +235,7 @@ class _UnaryStream(aio.UnaryStreamMultiCallable[Req, Res]):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> aio.UnaryStreamCall[Req, Res]:
+        self._outfit.check()
         call = self._inner(
             request,
             timeout=remaining_s(self._outfit.deadline(timeout, plain=False)),
@@ -242,6 +261,7 @@ class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> aio.StreamUnaryCall[Req, Res]:
+        self._outfit.check()
         call = self._inner(
             request_iterator,
             timeout=remaining_s(self._outfit.deadline(timeout, plain=False)),
@@ -267,6 +287,7 @@ class _StreamStream(aio.StreamStreamMultiCallable[Req, Res]):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> aio.StreamStreamCall[Req, Res]:
+        self._outfit.check()
         call = self._inner(
             request_iterator,
             timeout=remaining_s(self._outfit.deadline(timeout, plain=False)),

@@ -46,6 +46,7 @@ CORRELATION_ID_KEY: Final = "x-correlation-id"
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 Context = aio.ServicerContext[Any, Any]
+Admit: TypeAlias = Callable[[MethodRule, Call], None]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only
 log: Final = structlog.stdlib.get_logger("qmtl.rpc")
 
@@ -86,7 +87,9 @@ class MeshInterceptor(aio.ServerInterceptor):
         authenticator: Authenticator,
         metrics: Metrics,
         limits: Limits,
+        admit: Admit | None = None,
     ) -> None:
+        self._admit = admit
         self._edge = service == grants.EDGE
         self._rules = rules
         self._authenticator = authenticator
@@ -228,6 +231,8 @@ class MeshInterceptor(aio.ServerInterceptor):
         authorise(inbound.rule, identity, service, edge=self._edge)
         inbound.call = replace(inbound.call, identity=identity, service=service)
         enter_call(inbound.call)
+        if self._admit is not None and inbound.rule.door is not Door.OPEN:
+            self._admit(inbound.rule, inbound.call)
         if inbound.rule.part:
             raise NotBuilt(
                 "NOT_BUILT",

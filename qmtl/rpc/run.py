@@ -23,8 +23,9 @@ from qmtl.core.errors import InvalidRequest, QmtlError
 from qmtl.core.settings import ServiceSettings, load, split_address
 from qmtl.rpc import logs, telemetry
 from qmtl.rpc.auth import Authenticator, TokenSource, ensure_service_token, file_token, service_token_path
+from qmtl.rpc.breaker import Breaker
 from qmtl.rpc.channel import MeshChannel, connect
-from qmtl.rpc.interceptors import Limits
+from qmtl.rpc.interceptors import Admit, Limits
 from qmtl.rpc.metrics import Metrics, MetricsEndpoint
 from qmtl.rpc.server import Server
 
@@ -50,8 +51,11 @@ class Runtime:
         self._failure: BaseException | None = None
         self._serving = False
 
-    def server(self, limits: Limits | None = None) -> Server:
-        """A server of this service, not yet started: add contracts to it, then `serve` it."""
+    def server(self, limits: Limits | None = None, admit: Admit | None = None) -> Server:
+        """A server of this service, not yet started: add contracts to it, then `serve` it.
+
+        `admit` may refuse an authorised call by raising.
+        """
         return Server(
             self.settings,
             service=self.service,
@@ -59,10 +63,14 @@ class Runtime:
             clock=self.clock,
             metrics=self.metrics,
             limits=limits,
+            admit=admit,
         )
 
-    def channel(self, peer: str, default_timeout_s: float = 10.0) -> MeshChannel:
-        """The channel to another service of the mesh; one per peer and timeout, closed when the service stops."""
+    def channel(self, peer: str, default_timeout_s: float = 10.0, breaker: Breaker | None = None) -> MeshChannel:
+        """The channel to another service of the mesh; one per peer and timeout, closed when the service stops.
+
+        The breaker is that of the first who asks.
+        """
         key = (peer, default_timeout_s)
         if key not in self._channels:
             self._channels[key] = connect(
@@ -71,6 +79,7 @@ class Runtime:
                 service_token=self.service_token,
                 default_timeout_s=default_timeout_s,
                 metrics=self.metrics,
+                breaker=breaker,
             )
         return self._channels[key]
 

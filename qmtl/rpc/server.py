@@ -24,7 +24,7 @@ from qmtl.rpc import telemetry, tls
 from qmtl.rpc.auth import Authenticator
 from qmtl.rpc.grants import EDGE
 from qmtl.rpc.health import Health
-from qmtl.rpc.interceptors import Limits, MeshInterceptor
+from qmtl.rpc.interceptors import Admit, Limits, MeshInterceptor
 from qmtl.rpc.methods import STANDARD_RULES, MethodRule, by_name, rules_of
 from qmtl.rpc.metrics import Metrics
 
@@ -46,6 +46,7 @@ class Server:
         clock: Clock,
         metrics: Metrics | None = None,
         limits: Limits | None = None,
+        admit: Admit | None = None,
     ) -> None:
         self._settings = settings
         self._service = service
@@ -53,6 +54,7 @@ class Server:
         self._clock = clock
         self._metrics = metrics or Metrics()
         self._limits = limits or Limits()
+        self._admit = admit
         self._rules: dict[str, MethodRule] = dict(STANDARD_RULES)
         self._services: list[str] = []
         self._adders: list[Callable[[aio.Server], None]] = []
@@ -153,6 +155,7 @@ class Server:
             authenticator=self._authenticator,
             metrics=self._metrics,
             limits=self._limits,
+            admit=self._admit,
         )
 
     def _bind(self, server: aio.Server) -> int:

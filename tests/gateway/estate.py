@@ -114,6 +114,10 @@ class Estate:
         )
         return await self.stack.enter_async_context(channel)
 
+    def mesh_address(self, name: str) -> str:
+        """Where a service listens."""
+        return self._places[name]
+
     async def _listens(self, name: str, task: asyncio.Future[None]) -> bool:
         if task.done():
             task.result()

@@ -283,14 +283,16 @@ class TradeError(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., retryable: _Optional[bool] = ...) -> None: ...
 
 class AcquireProducerRequest(_message.Message):
-    __slots__ = ("compute_key", "world_id", "strategy_id")
+    __slots__ = ("compute_key", "world_id", "strategy_id", "run_id")
     COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
     compute_key: str
     world_id: str
     strategy_id: str
-    def __init__(self, compute_key: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ...) -> None: ...
+    run_id: str
+    def __init__(self, compute_key: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ...) -> None: ...
 
 class AcquireProducerResponse(_message.Message):
     __slots__ = ("lease",)

@@ -307,7 +307,8 @@ class GatewayServiceServicer:
     def PublishRecords(self, request_iterator, context):
         """Writes a node's outputs, once per bucket.
 
-        Errors: FAILED_PRECONDITION (E_LEASE_LOST, E_BUCKET_ORDER); RESOURCE_EXHAUSTED for a batch above 256 KiB.
+        Errors: FAILED_PRECONDITION (E_LEASE_LOST: acquire again; E_BUCKET_ORDER: go on after the last bucket);
+        RESOURCE_EXHAUSTED for a batch above 256 KiB; UNAVAILABLE: send the same batches again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -316,7 +317,8 @@ class GatewayServiceServicer:
     def ReadQueue(self, request, context):
         """Reads a node's outputs from a bucket, a sequence or the last one.
 
-        Errors: NOT_FOUND (E_QUEUE_UNKNOWN); OUT_OF_RANGE (E_RESUME_TOO_OLD).
+        Errors: NOT_FOUND (E_QUEUE_UNKNOWN); INVALID_ARGUMENT (E_POSITION); OUT_OF_RANGE (E_RESUME_TOO_OLD); UNAVAILABLE
+        (E_GOING_AWAY): go on after the last sequence seen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

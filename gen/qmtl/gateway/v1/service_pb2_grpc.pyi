@@ -101,12 +101,14 @@ class GatewayServiceStub:
     PublishRecords: _grpc.StreamUnaryMultiCallable[_service_pb2.PublishRecordsRequest, _service_pb2.PublishRecordsResponse]
     """Writes a node's outputs, once per bucket.
 
-    Errors: FAILED_PRECONDITION (E_LEASE_LOST, E_BUCKET_ORDER); RESOURCE_EXHAUSTED for a batch above 256 KiB.
+    Errors: FAILED_PRECONDITION (E_LEASE_LOST: acquire again; E_BUCKET_ORDER: go on after the last bucket);
+    RESOURCE_EXHAUSTED for a batch above 256 KiB; UNAVAILABLE: send the same batches again.
     """
     ReadQueue: _grpc.UnaryStreamMultiCallable[_service_pb2.ReadQueueRequest, _service_pb2.ReadQueueResponse]
     """Reads a node's outputs from a bucket, a sequence or the last one.
 
-    Errors: NOT_FOUND (E_QUEUE_UNKNOWN); OUT_OF_RANGE (E_RESUME_TOO_OLD).
+    Errors: NOT_FOUND (E_QUEUE_UNKNOWN); INVALID_ARGUMENT (E_POSITION); OUT_OF_RANGE (E_RESUME_TOO_OLD); UNAVAILABLE
+    (E_GOING_AWAY): go on after the last sequence seen.
     """
     ReportFills: _grpc.StreamUnaryMultiCallable[_service_pb2.ReportFillsRequest, _service_pb2.ReportFillsResponse]
     """Fills of an external executor, acknowledged once brokerage has committed them.
@@ -191,12 +193,14 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     PublishRecords: _aio.StreamUnaryMultiCallable[_service_pb2.PublishRecordsRequest, _service_pb2.PublishRecordsResponse]  # type: ignore[assignment]
     """Writes a node's outputs, once per bucket.
 
-    Errors: FAILED_PRECONDITION (E_LEASE_LOST, E_BUCKET_ORDER); RESOURCE_EXHAUSTED for a batch above 256 KiB.
+    Errors: FAILED_PRECONDITION (E_LEASE_LOST: acquire again; E_BUCKET_ORDER: go on after the last bucket);
+    RESOURCE_EXHAUSTED for a batch above 256 KiB; UNAVAILABLE: send the same batches again.
     """
     ReadQueue: _aio.UnaryStreamMultiCallable[_service_pb2.ReadQueueRequest, _service_pb2.ReadQueueResponse]  # type: ignore[assignment]
     """Reads a node's outputs from a bucket, a sequence or the last one.
 
-    Errors: NOT_FOUND (E_QUEUE_UNKNOWN); OUT_OF_RANGE (E_RESUME_TOO_OLD).
+    Errors: NOT_FOUND (E_QUEUE_UNKNOWN); INVALID_ARGUMENT (E_POSITION); OUT_OF_RANGE (E_RESUME_TOO_OLD); UNAVAILABLE
+    (E_GOING_AWAY): go on after the last sequence seen.
     """
     ReportFills: _aio.StreamUnaryMultiCallable[_service_pb2.ReportFillsRequest, _service_pb2.ReportFillsResponse]  # type: ignore[assignment]
     """Fills of an external executor, acknowledged once brokerage has committed them.
@@ -392,7 +396,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_service_pb2.PublishRecordsResponse, _abc.Awaitable[_service_pb2.PublishRecordsResponse]]:
         """Writes a node's outputs, once per bucket.
 
-        Errors: FAILED_PRECONDITION (E_LEASE_LOST, E_BUCKET_ORDER); RESOURCE_EXHAUSTED for a batch above 256 KiB.
+        Errors: FAILED_PRECONDITION (E_LEASE_LOST: acquire again; E_BUCKET_ORDER: go on after the last bucket);
+        RESOURCE_EXHAUSTED for a batch above 256 KiB; UNAVAILABLE: send the same batches again.
         """
 
     @_abc_1.abstractmethod
@@ -403,7 +408,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_service_pb2.ReadQueueResponse], _abc.AsyncIterator[_service_pb2.ReadQueueResponse]]:
         """Reads a node's outputs from a bucket, a sequence or the last one.
 
-        Errors: NOT_FOUND (E_QUEUE_UNKNOWN); OUT_OF_RANGE (E_RESUME_TOO_OLD).
+        Errors: NOT_FOUND (E_QUEUE_UNKNOWN); INVALID_ARGUMENT (E_POSITION); OUT_OF_RANGE (E_RESUME_TOO_OLD); UNAVAILABLE
+        (E_GOING_AWAY): go on after the last sequence seen.
         """
 
     @_abc_1.abstractmethod
