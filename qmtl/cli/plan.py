@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from controlbus.permissions import authorization, write_seeds
 from qmtl.cli.child import Unit
 from qmtl.cli.probe import free_ports, health_answers, nats_answers
 from qmtl.core.errors import InvalidRequest, NotFound
@@ -159,14 +160,14 @@ def nats_binary() -> str:
 
 
 def write_nats_config(home: Path, address: str) -> Path:
-    """The broker's own configuration: loopback, JetStream under the home."""
+    """The broker's own configuration: loopback, JetStream under the home, one user with least rights per service."""
     host, port = split_address(address)
     folder = home / "nats"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "nats.conf"
     path.write_text(
         f'server_name: "qmtl"\nhost: "{host}"\nport: {port}\nmax_payload: {MAX_PAYLOAD_BYTES}\n'
-        f'jetstream {{ store_dir: "{folder / "store"}" }}\n',
+        f'jetstream {{ store_dir: "{folder / "store"}" }}\n{authorization(write_seeds(home))}',
         encoding="utf-8",
     )
     return path

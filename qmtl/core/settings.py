@@ -115,6 +115,7 @@ class ServiceSettings(_Frozen):
         service = data.get("service") or cls.model_fields["service"].default
         given = data.get("mesh", {})
         mesh = given if isinstance(given, MeshSettings) else MeshSettings(**given)
+        mesh = _with_credentials(mesh, service)
         bind = data.get("bind") or mesh.addresses.get(service, "127.0.0.1:0")
         port = split_address(bind)[1]
         defaults: Tree = {
@@ -137,6 +138,14 @@ class ServiceSettings(_Frozen):
         if self.mesh.profile == "prod" and (missing := missing_in_prod(self)):
             raise ValueError(f"profile prod needs {', '.join(missing)}")
         return self
+
+
+def _with_credentials(mesh: MeshSettings, service: str) -> MeshSettings:
+    """In dev the broker knows the service by the file `qmtl up` wrote for it; without the file it asks for none."""
+    seed = mesh.home.absolute() / "keys" / "nats" / f"{service}.nk"
+    if mesh.profile != "dev" or mesh.nats_credentials is not None or not seed.exists():
+        return mesh
+    return mesh.model_copy(update={"nats_credentials": seed})
 
 
 def missing_in_prod(settings: ServiceSettings) -> list[str]:
