@@ -50,6 +50,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         runtime.background("garbage", collector.run(settings.garbage_interval_s))
         servicer = DagManager(  # type: ignore[abstract]  # planned calls are refused before they reach it
             db,
+            bus,
             clock,
             StatusReport(db, bus, relay, clock),
             measures,

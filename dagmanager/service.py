@@ -6,7 +6,7 @@ Parsing and hashing of a large DAG run beside the event loop, so that a big diff
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from controlbus.bus import Bus
 from controlbus.database import Database
-from dagmanager import answers, garbage, plans, queuerows, reads, recompute, rollout, store, wire
+from dagmanager import answers, garbage, plans, queuerows, reads, recompute, rollout, stats, store, wire
 from dagmanager.access import Access
 from dagmanager.answers import Answer
 from dagmanager.collecting import Collector
@@ -41,7 +42,7 @@ from qmtl.wire.graph import SpecCache, dag_from_proto
 from qmtl.wire.words import instant_from_proto, refused
 
 PART = "DAG Manager, complete"
-PLANNED = dict.fromkeys(("GetQueueStats", "ExportSnapshot", "VerifySnapshot"), PART)
+PLANNED = dict.fromkeys(("ExportSnapshot", "VerifySnapshot"), PART)
 RACES_MAX = 10
 TEXT_MAX = 200
 
@@ -55,6 +56,7 @@ class DagManager(rpc.DagManagerServiceServicer):
     def __init__(
         self,
         db: Database,
+        bus: Bus,
         clock: Clock,
         status: StatusReport,
         measures: Measures,
@@ -65,6 +67,7 @@ class DagManager(rpc.DagManagerServiceServicer):
         diffs_at_once: int = 4,
     ) -> None:
         self._db = db
+        self._bus = bus
         self._watching = watching
         self._collector = collector
         self._access = access
@@ -187,10 +190,18 @@ class DagManager(rpc.DagManagerServiceServicer):
         after = await self._db.write(lambda conn: rollout.set_weight(conn, target, weight, etag, cause))
         return pb.SetTrafficWeightResponse(sentinel=wire.sentinel_to_proto(after))
 
+    async def GetQueueStats(self, request: pb.GetQueueStatsRequest, context: Context) -> pb.GetQueueStatsResponse:
+        _reader()
+        keys = list(request.compute_keys)
+        _check_count(keys, stats.KEYS_MAX)
+        queues = await self._db.read(lambda conn: stats.written(conn, keys))
+        for queue in queues:
+            require_world(queue.world_id)
+        return pb.GetQueueStatsResponse(stats=await stats.measure(self._bus, queues, self._clock.now()))
+
     async def CollectGarbage(self, request: pb.CollectGarbageRequest, context: Context) -> pb.CollectGarbageResponse:
         names, cause = frozenset(request.compute_keys), self._cause()
-        if len(names) > garbage.NAMES_MAX:
-            raise refused("E_TOO_MANY_KEYS", "compute_keys", str(len(names)), f"at most {garbage.NAMES_MAX}")
+        _check_count(names, garbage.NAMES_MAX)
         queues = await self._db.read(lambda conn: garbage.named(conn, names, cause.now))
         await self._access.require({queue.world_id for queue in queues}, Role.OPERATOR)
         work = self._collector.look if request.dry_run else self._collector.collect
@@ -254,6 +265,11 @@ def _check_texts(**texts: str) -> None:
     for field, text in texts.items():
         if not 0 < len(text) <= TEXT_MAX:
             raise refused("E_REQUEST_FIELDS", field, f"{len(text)} characters", f"1 to {TEXT_MAX} characters")
+
+
+def _check_count(keys: Collection[str], most: int) -> None:
+    if len(keys) > most:
+        raise refused("E_TOO_MANY_KEYS", "compute_keys", str(len(keys)), f"at most {most}")
 
 
 def _question(request: pb.DiffRequest) -> Question:

@@ -252,7 +252,9 @@ class DagManagerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetQueueStats(self, request, context):
-        """Depth, last sequence and lag of queues. Errors: NOT_FOUND (E_QUEUE_UNKNOWN) naming the first unknown key.
+        """Depth, last sequence and lag of queues.
+
+        Errors: NOT_FOUND (E_QUEUE_UNKNOWN) naming the first unknown key; UNAVAILABLE when the broker is down: retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -286,9 +288,10 @@ class DagManagerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CollectGarbage(self, request, context):
-        """Drops or archives queues past their time to live. With dry_run only reports.
+        """Drops queues past their time to live, archived first where their class asks for it. With dry_run only reports.
 
-        Errors: PERMISSION_DENIED below operator; UNAVAILABLE when the broker cannot be reached: nothing was dropped.
+        Errors: PERMISSION_DENIED below operator in the world of a named queue, or without names in the estate;
+        UNAVAILABLE when the broker cannot be reached: nothing was dropped, or another round runs (E_GARBAGE_BUSY).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

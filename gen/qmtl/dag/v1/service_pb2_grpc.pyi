@@ -79,7 +79,10 @@ class DagManagerServiceStub:
     Errors: INVALID_ARGUMENT (E_TAG_QUERY); UNAVAILABLE: call again, the first answer is a snapshot.
     """
     GetQueueStats: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetQueueStatsRequest, _service_pb2.GetQueueStatsResponse]
-    """Depth, last sequence and lag of queues. Errors: NOT_FOUND (E_QUEUE_UNKNOWN) naming the first unknown key."""
+    """Depth, last sequence and lag of queues.
+
+    Errors: NOT_FOUND (E_QUEUE_UNKNOWN) naming the first unknown key; UNAVAILABLE when the broker is down: retry.
+    """
     ReportQueueProgress: _grpc.UnaryUnaryMultiCallable[_service_pb2.ReportQueueProgressRequest, _service_pb2.ReportQueueProgressResponse]
     """Reports rows written to a queue, so that archives can be verified and buffering ends. Idempotent per
     (compute_key, last_bucket).
@@ -95,9 +98,10 @@ class DagManagerServiceStub:
     INVALID_ARGUMENT for a weight outside 0..1.
     """
     CollectGarbage: _grpc.UnaryUnaryMultiCallable[_service_pb2.CollectGarbageRequest, _service_pb2.CollectGarbageResponse]
-    """Drops or archives queues past their time to live. With dry_run only reports.
+    """Drops queues past their time to live, archived first where their class asks for it. With dry_run only reports.
 
-    Errors: PERMISSION_DENIED below operator; UNAVAILABLE when the broker cannot be reached: nothing was dropped.
+    Errors: PERMISSION_DENIED below operator in the world of a named queue, or without names in the estate;
+    UNAVAILABLE when the broker cannot be reached: nothing was dropped, or another round runs (E_GARBAGE_BUSY).
     """
     ExportSnapshot: _grpc.UnaryUnaryMultiCallable[_service_pb2.ExportSnapshotRequest, _service_pb2.ExportSnapshotResponse]
     """Writes a snapshot of the graph and answers its content hash.
@@ -163,7 +167,10 @@ class DagManagerServiceAsyncStub(DagManagerServiceStub):
     Errors: INVALID_ARGUMENT (E_TAG_QUERY); UNAVAILABLE: call again, the first answer is a snapshot.
     """
     GetQueueStats: _aio.UnaryUnaryMultiCallable[_service_pb2.GetQueueStatsRequest, _service_pb2.GetQueueStatsResponse]  # type: ignore[assignment]
-    """Depth, last sequence and lag of queues. Errors: NOT_FOUND (E_QUEUE_UNKNOWN) naming the first unknown key."""
+    """Depth, last sequence and lag of queues.
+
+    Errors: NOT_FOUND (E_QUEUE_UNKNOWN) naming the first unknown key; UNAVAILABLE when the broker is down: retry.
+    """
     ReportQueueProgress: _aio.UnaryUnaryMultiCallable[_service_pb2.ReportQueueProgressRequest, _service_pb2.ReportQueueProgressResponse]  # type: ignore[assignment]
     """Reports rows written to a queue, so that archives can be verified and buffering ends. Idempotent per
     (compute_key, last_bucket).
@@ -179,9 +186,10 @@ class DagManagerServiceAsyncStub(DagManagerServiceStub):
     INVALID_ARGUMENT for a weight outside 0..1.
     """
     CollectGarbage: _aio.UnaryUnaryMultiCallable[_service_pb2.CollectGarbageRequest, _service_pb2.CollectGarbageResponse]  # type: ignore[assignment]
-    """Drops or archives queues past their time to live. With dry_run only reports.
+    """Drops queues past their time to live, archived first where their class asks for it. With dry_run only reports.
 
-    Errors: PERMISSION_DENIED below operator; UNAVAILABLE when the broker cannot be reached: nothing was dropped.
+    Errors: PERMISSION_DENIED below operator in the world of a named queue, or without names in the estate;
+    UNAVAILABLE when the broker cannot be reached: nothing was dropped, or another round runs (E_GARBAGE_BUSY).
     """
     ExportSnapshot: _aio.UnaryUnaryMultiCallable[_service_pb2.ExportSnapshotRequest, _service_pb2.ExportSnapshotResponse]  # type: ignore[assignment]
     """Writes a snapshot of the graph and answers its content hash.
@@ -328,7 +336,10 @@ class DagManagerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.GetQueueStatsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.GetQueueStatsResponse, _abc.Awaitable[_service_pb2.GetQueueStatsResponse]]:
-        """Depth, last sequence and lag of queues. Errors: NOT_FOUND (E_QUEUE_UNKNOWN) naming the first unknown key."""
+        """Depth, last sequence and lag of queues.
+
+        Errors: NOT_FOUND (E_QUEUE_UNKNOWN) naming the first unknown key; UNAVAILABLE when the broker is down: retry.
+        """
 
     @_abc_1.abstractmethod
     def ReportQueueProgress(
@@ -368,9 +379,10 @@ class DagManagerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.CollectGarbageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.CollectGarbageResponse, _abc.Awaitable[_service_pb2.CollectGarbageResponse]]:
-        """Drops or archives queues past their time to live. With dry_run only reports.
+        """Drops queues past their time to live, archived first where their class asks for it. With dry_run only reports.
 
-        Errors: PERMISSION_DENIED below operator; UNAVAILABLE when the broker cannot be reached: nothing was dropped.
+        Errors: PERMISSION_DENIED below operator in the world of a named queue, or without names in the estate;
+        UNAVAILABLE when the broker cannot be reached: nothing was dropped, or another round runs (E_GARBAGE_BUSY).
         """
 
     @_abc_1.abstractmethod
