@@ -92,3 +92,38 @@ def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.start()
     yield server.url
     server.stop()
+
+
+class NatsCluster:
+    """Three nats-servers on loopback that hold replicated streams; any one of them may be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        routes = [free_port() for _ in range(3)]
+        peers = ", ".join(f'"nats-route://127.0.0.1:{port}"' for port in routes)
+        self.nodes: dict[str, NatsServer] = {}
+        for number, port in enumerate(routes):
+            name = f"n{number}"
+            (folder / name).mkdir()
+            listen = f'listen: "127.0.0.1:{port}", no_advertise: true, routes: [{peers}]'
+            config = f'server_name: "{name}"\ncluster {{ name: "t", {listen} }}\n'
+            self.nodes[name] = NatsServer(folder / name, config=config)
+
+    @property
+    def url(self) -> str:
+        return ",".join(node.url for node in self.nodes.values())
+
+    def start(self) -> None:
+        for node in self.nodes.values():
+            node.start()
+
+    def stop(self) -> None:
+        for node in self.nodes.values():
+            node.stop()
+
+
+@pytest.fixture
+def nats_cluster(tmp_path: Path) -> Iterator[NatsCluster]:
+    cluster = NatsCluster(tmp_path)
+    cluster.start()
+    yield cluster
+    cluster.stop()
