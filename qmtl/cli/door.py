@@ -13,6 +13,7 @@ from qmtl.rpc.auth import Role, file_token, user_token_path
 from qmtl.rpc.channel import MeshChannel, connect
 
 Answer = TypeVar("Answer")
+LIVE_KEY = "x-allow-live"
 
 
 def ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]]) -> Answer:
@@ -27,3 +28,8 @@ async def _ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]])
         raise Unauthenticated("E_TOKEN_MISSING", f"no token at {path}", hint="qmtl up writes it; --home says where")
     async with connect(gateway_address(home, access.config), user_token=file_token(path)) as channel:
         return await call(channel)
+
+
+def live_metadata(*, is_meant: bool) -> tuple[tuple[str, str], ...]:
+    """What the gateway's live guard asks of calls that can lead to live trading."""
+    return ((LIVE_KEY, "true"),) if is_meant else ()

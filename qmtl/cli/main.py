@@ -77,7 +77,8 @@ def explain(error: QmtlError) -> str:
 
     if isinstance(error, NotBuilt):
         return f"error: {error.reason}: not built yet: {error.metadata.get('part') or error.message}"
-    hint = f" (hint: {error.hint})" if error.hint else ""
+    advice = "add --allow-live if that is meant" if error.reason == "E_LIVE_GUARD" else error.hint
+    hint = f" (hint: {advice})" if advice else ""
     violations = [f"  {violation}" for violation in error.violations if len(error.violations) > 1]
     return "\n".join([f"error: {error.reason}: {error.message}{hint}", *violations])
 

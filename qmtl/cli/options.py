@@ -20,6 +20,7 @@ Home = Annotated[
 Config = Annotated[
     Path | None, typer.Option("--config", help="Configuration file. Default: $QMTL_CONFIG, else ./qmtl.toml if there.")
 ]
+AllowLive = Annotated[bool, typer.Option("--allow-live", help="Live trading may follow from this, and that is meant.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

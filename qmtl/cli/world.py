@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qmtl.cli.options import Access, with_access
+from qmtl.cli.options import Access, AllowLive, with_access
 
 if TYPE_CHECKING:
     from qmtl.rpc.channel import MeshChannel
@@ -60,7 +60,7 @@ def create(
     allow_live: Annotated[bool, typer.Option("--allow-live", help="Live trading may become possible.")] = False,
 ) -> None:
     """Create a world; you become its owner. The same command again answers the same world."""
-    from qmtl.cli.door import ask
+    from qmtl.cli.door import ask, live_metadata
     from qmtl.world.v1 import service_pb2 as worldpb
     from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
@@ -71,7 +71,7 @@ def create(
         request = worldpb.CreateWorldRequest(
             world_id=world_id, name=name or world_id, data_presets=preset or [], allow_live=allow_live
         )
-        world = (await stub.CreateWorld(request)).world
+        world = (await stub.CreateWorld(request, metadata=live_metadata(is_meant=allow_live))).world
         if document:
             put = worldpb.PutPolicyRequest(world_id=world_id, document=document, make_default=True)
             await stub.PutPolicy(put)
@@ -196,6 +196,7 @@ def activate(
         OrdersName | None, typer.Option(help="all; reducing: only those that reduce; none: frozen. Absent: keep.")
     ] = None,
     reason: Reason = "",
+    allow_live: AllowLive = False,
 ) -> None:
     """Let a strategy trade in a world, at most up to paper."""
     from qmtl.common.v1 import common_pb2 as commonpb
@@ -213,7 +214,7 @@ def activate(
         )
         for one in side or [SideName.LONG]
     ]
-    activation = _set_activation(access, world_id, changes, reason or "qmtl world activate")
+    activation = _set_activation(access, world_id, changes, reason or "qmtl world activate", allow_live=allow_live)
     if not access.json and activation.effective_mode == commonpb.EFFECTIVE_MODE_COMPUTE_ONLY:
         typer.echo("nothing trades yet: see qmtl world decide, and --stage paper")
 
@@ -234,10 +235,10 @@ def deactivate(
 
 
 def _set_activation(
-    access: Access, world_id: str, changes: list[worldpb.ActivationChange], reason: str
+    access: Access, world_id: str, changes: list[worldpb.ActivationChange], reason: str, *, allow_live: bool = False
 ) -> world_pb2.ActivationEnvelope:
     """Change what is there now; somebody else's change in between is a Conflict, not overwritten."""
-    from qmtl.cli.door import ask
+    from qmtl.cli.door import ask, live_metadata
     from qmtl.cli.tables import as_dict, show_json
     from qmtl.world.v1 import service_pb2 as worldpb
     from qmtl.world.v1 import service_pb2_grpc as worldrpc
@@ -246,7 +247,7 @@ def _set_activation(
         stub = worldrpc.WorldServiceStub(channel)
         current = (await stub.GetActivation(worldpb.GetActivationRequest(world_id=world_id))).activation
         request = worldpb.SetActivationRequest(world_id=world_id, etag=current.etag, changes=changes, reason=reason)
-        return (await stub.SetActivation(request)).activation
+        return (await stub.SetActivation(request, metadata=live_metadata(is_meant=allow_live))).activation
 
     activation = ask(access, call)
     if access.json:

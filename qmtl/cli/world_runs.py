@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qmtl.cli.options import Access, with_access
+from qmtl.cli.options import Access, AllowLive, with_access
 
 if TYPE_CHECKING:
     from qmtl.cli.reasons import Standing
@@ -131,6 +131,7 @@ def apply(
     run_id: Annotated[str, typer.Option("--run", help="Idempotency key; the same again resumes it.")] = "",
     etag: Annotated[str, typer.Option(help="Etag of the activation it was planned against.")] = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run to its end.")] = True,
+    allow_live: AllowLive = False,
 ) -> None:
     """Move a world to other targets in two phases: freeze, switch, unfreeze."""
     import uuid
@@ -145,7 +146,7 @@ def apply(
         request.evaluate = True
     else:
         request.targets.targets.extend(_target(text) for text in target or [])
-    _run(access, request, wait=wait)
+    _run(access, request, wait=wait, allow_live=allow_live)
 
 
 @with_access
@@ -154,11 +155,12 @@ def resume(
     world_id: WorldId,
     run_id: Annotated[str, typer.Argument(help="Run that ended FROZEN.")],
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run to its end.")] = True,
+    allow_live: AllowLive = False,
 ) -> None:
     """Lead a frozen world out of its freeze."""
     from qmtl.world.v1 import service_pb2 as worldpb
 
-    _run(access, worldpb.ResumeRequest(world_id=world_id, run_id=run_id), wait=wait)
+    _run(access, worldpb.ResumeRequest(world_id=world_id, run_id=run_id), wait=wait, allow_live=allow_live)
 
 
 @with_access
@@ -168,11 +170,12 @@ def approve_live(
     strategy_id: StrategyId,
     reason: Reason = "",
     life: Annotated[str, typer.Option("--for", help="How long it holds: 12h, 30d. Empty: until revoked.")] = "",
+    allow_live: AllowLive = False,
 ) -> None:
-    """Record that a strategy may go live. An owner's act: --as owner."""
+    """Record that a strategy may go live. An owner's act: --as owner --allow-live."""
     from datetime import UTC, datetime, timedelta
 
-    from qmtl.cli.door import ask
+    from qmtl.cli.door import ask, live_metadata
     from qmtl.core.errors import InvalidRequest
     from qmtl.world.v1 import service_pb2 as worldpb
     from qmtl.world.v1 import service_pb2_grpc as worldrpc
@@ -188,7 +191,8 @@ def approve_live(
         request.expires_at.FromDatetime(datetime.now(UTC) + timedelta(hours=hours))
 
     async def call(channel: MeshChannel) -> world_pb2.LiveApproval:
-        return (await worldrpc.WorldServiceStub(channel).ApproveLive(request)).approval
+        stub = worldrpc.WorldServiceStub(channel)
+        return (await stub.ApproveLive(request, metadata=live_metadata(is_meant=allow_live))).approval
 
     _show_approval(ask(access, call), access.json)
 
@@ -210,14 +214,16 @@ def revoke_live(access: Access, world_id: WorldId, strategy_id: StrategyId, reas
     _show_approval(ask(access, call), access.json)
 
 
-def _run(access: Access, request: worldpb.ApplyRequest | worldpb.ResumeRequest, *, wait: bool) -> None:
+def _run(
+    access: Access, request: worldpb.ApplyRequest | worldpb.ResumeRequest, *, wait: bool, allow_live: bool
+) -> None:
     """Start or resume a run, follow it, show it; exit code 1 when it did not complete."""
     from qmtl.cli.door import ask
     from qmtl.cli.tables import as_dict, show_json
     from qmtl.world.v1 import world_pb2
 
     async def call(channel: MeshChannel) -> world_pb2.ApplyRun:
-        return await _follow(channel, request, wait=wait)
+        return await _follow(channel, request, wait=wait, allow_live=allow_live)
 
     run = ask(access, call)
     if access.json:
@@ -229,17 +235,18 @@ def _run(access: Access, request: worldpb.ApplyRequest | worldpb.ResumeRequest, 
 
 
 async def _follow(
-    channel: MeshChannel, request: worldpb.ApplyRequest | worldpb.ResumeRequest, *, wait: bool
+    channel: MeshChannel, request: worldpb.ApplyRequest | worldpb.ResumeRequest, *, wait: bool, allow_live: bool
 ) -> world_pb2.ApplyRun:
+    from qmtl.cli.door import live_metadata
     from qmtl.rpc.streams import scoped
     from qmtl.world.v1 import service_pb2 as worldpb
     from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
-    stub = worldrpc.WorldServiceStub(channel)
+    stub, metadata = worldrpc.WorldServiceStub(channel), live_metadata(is_meant=allow_live)
     if isinstance(request, worldpb.ApplyRequest):
-        run = (await stub.Apply(request, timeout=APPLY_S)).run
+        run = (await stub.Apply(request, timeout=APPLY_S, metadata=metadata)).run
     else:
-        run = (await stub.Resume(request, timeout=APPLY_S)).run
+        run = (await stub.Resume(request, timeout=APPLY_S, metadata=metadata)).run
     if wait:
         asked = worldpb.WatchApplyRunRequest(world_id=request.world_id, run_id=request.run_id)
         with scoped(stub.WatchApplyRun(asked, timeout=APPLY_S)) as replies:

@@ -63,6 +63,12 @@ def test_queues_by_world_domain_and_strategy(estate: Estate) -> None:
     assert mine[0]["topic"] in estate.ask("queues", "show", key)
 
 
+def test_garbage_is_reported_without_dropping(estate: Estate) -> None:
+    reply = estate.json("gc", "--dry-run")
+    assert reply["processed"] == 0
+    assert "dry run, nothing was dropped" in estate.ask("gc", "--dry-run")
+
+
 def test_weight_of_a_version(estate: Estate) -> None:
     (sentinel,) = estate.json("sentinel", "list", estate.cross)
     half = estate.json("sentinel", "set", sentinel["sentinel_id"], "0.5", "--etag", sentinel["etag"])
@@ -116,6 +122,23 @@ def test_evaluate_again_with_the_latest_numbers(estate: Estate) -> None:
     assert reply["run"]["report"]["summary"] == "EVALUATION_SUMMARY_FAIL"
     assert "top total 1" in estate.ask("world", "evaluate", WORLD, estate.trend)
     assert "E_METRIC_OPTION" in estate.refused("world", "evaluate", WORLD, estate.trend, "--metric", "sharpe=x")
+
+
+def test_apply_in_two_phases_and_approval_to_go_live(estate: Estate) -> None:
+    run = estate.json("world", "apply", WORLD, "--target", f"{estate.cross}:long=0.5@paper", "--run", "half")
+    assert run["state"] == "APPLY_STATE_COMPLETED"
+    assert "long trades in PAPER at weight 0.5" in estate.ask("world", "explain", WORLD)
+    text = estate.ask("world", "apply", WORLD, "--target", f"{estate.cross}:long=1@paper")
+    assert "COMPLETED" in text
+    assert "E_APPLY_OPTIONS" in estate.refused("world", "apply", WORLD)
+    assert "E_TARGET_OPTION" in estate.refused("world", "apply", WORLD, "--target", "x:both=1")
+    assert "E_RUN_UNKNOWN" in estate.refused("world", "resume", WORLD, "nothing")
+    approve = ("world", "approve-live", WORLD, estate.cross, "--as", "owner")
+    assert "add --allow-live" in estate.refused(*approve)
+    approved = estate.json(*approve, "--allow-live", "--for", "2d", "--reason", "test")
+    assert (approved["approved_by"], approved["reason"]) == ("dev-owner", "test")
+    assert "E_LIFE" in estate.refused(*approve, "--for", "ever")
+    assert estate.json("world", "revoke-live", WORLD, estate.cross)["revoked_at"]
 
 
 def test_roles_and_audit(estate: Estate) -> None:
