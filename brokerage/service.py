@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from brokerage import accounts, fences, reads, store, trading
 from brokerage.access import Access
+from brokerage.booking import book_fills, report_from_proto
 from brokerage.events import Pulse, either
 from brokerage.house import House
 from brokerage.replies import account_to_proto, status_to_proto
@@ -42,7 +43,6 @@ from qmtl.wire.words import known_enum
 PLANNED = {
     "SubmitOrderList": "Brokerage, complete",
     "ReplaceOrder": "Brokerage, complete",
-    "BookFills": "Gateway, complete",
     "ReconcileVenue": "Brokerage, complete",
 }
 ARRIVAL_S = 2.0
@@ -181,6 +181,19 @@ class Brokerage(rpc.BrokerageServiceServicer):
     async def ListFills(self, request: pb.ListFillsRequest, context: Context) -> pb.ListFillsResponse:
         await self._readable(request.account, request.world_id)
         return await self._db.read(lambda conn: reads.list_fills(conn, self._house, request))
+
+    async def BookFills(
+        self, request_iterator: AsyncIterator[pb.BookFillsRequest], context: Context
+    ) -> pb.BookFillsResponse:
+        booked = duplicates = 0
+        async for request in request_iterator:
+            reports = [report_from_proto(fill) for fill in request.fills]
+            for report in reports:
+                require_world(report.name.scope.world_id)
+            book = partial(book_fills, house=self._house, reports=reports, now_ns=self._now_ns())
+            new, known = await self._db.write(book)
+            booked, duplicates = booked + new, duplicates + known
+        return pb.BookFillsResponse(booked=booked, duplicates=duplicates)
 
     async def GetVenueStatus(self, request: pb.GetVenueStatusRequest, context: Context) -> pb.GetVenueStatusResponse:
         if request.venue not in ("", VENUE):

@@ -183,6 +183,14 @@ class Desk:
             return [self._happen(record, EventKind.CANCELED, time, detail=NOT_AT_VENUE)]
         return [self._learn(record, time.received_ns, FOUND)] if self._at_venue(record, time.at_ns) else []
 
+    def book(self, identity: str, fill: Fill, time: Moment) -> OrderEvent:
+        """Book a fill the venue reported, whatever state its order is in. The caller has seen that it is new."""
+        record = self._record(identity)
+        if record.instrument is None:
+            raise Conflict("INSTRUMENT_UNKNOWN", f"order {record.id} cannot fill without an instrument")
+        self.ledger.book(record.instrument, record.order.side, fill)
+        return self._happen(record, EventKind.FILLED, time, fill=fill)
+
     def on_bar(self, symbol: str, bar: Bar, received_ns: int | None = None) -> list[OrderEvent]:
         """Show a completed bar: expire and match what rests in the symbol, in order of acceptance, then mark it."""
         working = self._working.get(symbol)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from brokerage import accounts, books, fences, sending, store, trading
+from brokerage import accounts, booking, books, fences, sending, store, trading
 from brokerage import tables as t
 from brokerage.accounts import Actor
 from brokerage.domain.fence import Fence, FenceState
@@ -23,8 +23,9 @@ from brokerage.domain.risk import TradingState
 from brokerage.domain.states import OrderState
 from brokerage.house import House
 from brokerage.rows import Account, StoredOrder
-from brokerage.wire import Gate, OrderName, order_to_proto
+from brokerage.wire import Gate, OrderName, order_to_proto, timestamp
 from controlbus.database import Database
+from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 
 MINUTE = 60_000_000_000
@@ -68,6 +69,28 @@ def order(client_order_id: str, side: Side = Side.BUY, quantity: int = 10, **cha
     return replace(made, **changes)  # type: ignore[arg-type]  # the test names real fields
 
 
+def reported(trade_id: str, client_order_id: str = "o1", **changes: str) -> brokerpb.Fill:
+    """A fill of an order as somebody outside tells of it."""
+    fill = brokerpb.Fill(
+        account=SCOPE.account,
+        world_id=SCOPE.world_id,
+        strategy_id=SCOPE.strategy_id,
+        client_order_id=client_order_id,
+        symbol="AAPL",
+        venue="paper",
+        side=brokerpb.ORDER_SIDE_BUY,
+        trade_id=trade_id,
+        quantity="10",
+        price="100.5",
+        fee="0.25",
+        fee_currency="USD",
+        liquidity_side=brokerpb.LIQUIDITY_SIDE_TAKER,
+        venue_time=timestamp(90 * 10**9),
+    )
+    fill.MergeFrom(brokerpb.Fill(**changes))  # type: ignore[arg-type]  # the test names text fields
+    return fill
+
+
 def fence(epoch: int, state: FenceState = FenceState.OPEN, mode: EffectiveMode = EffectiveMode.PAPER) -> Fence:
     return Fence(WORLD, epoch, state, mode)
 
@@ -96,6 +119,10 @@ class Book:
     async def submit(self, wanted: Order, gate: Gate = GATE) -> StoredOrder:
         body = order_to_proto(wanted)
         return (await self.db.write(lambda conn: trading.submit(conn, self.house, wanted, body, gate, 6)))[0]
+
+    async def book_fills(self, *fills: brokerpb.Fill) -> tuple[int, int]:
+        reports = [booking.report_from_proto(fill) for fill in fills]
+        return await self.db.write(lambda conn: booking.book_fills(conn, self.house, reports, 17))
 
     async def cancel(self, client_order_id: str) -> StoredOrder:
         name = OrderName(SCOPE, client_order_id)

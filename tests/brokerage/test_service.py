@@ -33,7 +33,7 @@ from qmtl.core.errors import (
 from qmtl.rpc.auth import Role
 from tests.brokerage.feed import SESSION
 from tests.brokerage.mesh import Client, Mesh, key, running_mesh, until
-from tests.brokerage.samples import MINUTE, bar, order
+from tests.brokerage.samples import MINUTE, bar, order, reported
 
 
 @pytest.fixture
@@ -306,12 +306,27 @@ async def test_who_may_do_what(mesh: Mesh, client: Client) -> None:
         await nobody.portfolio()
 
 
+async def test_reported_fills_are_booked_once_over_the_wire(mesh: Mesh, client: Client) -> None:
+    await client.submit(order("o1"))
+    await client.submit(order("o2"))
+    one = reported("t1", quantity="4")
+    answer = await client.stub.BookFills(iter([pb.BookFillsRequest(fills=[one]), pb.BookFillsRequest(fills=[one])]))
+    assert (answer.booked, answer.duplicates) == (1, 1)
+    fills = await client.fills()
+    assert [(fill.trade_id, fill.price, fill.fee) for fill in fills] == [("t1", "100.5", "0.25")]
+    assert (await client.order("o1")).view == brokerpb.ORDER_VIEW_PARTIALLY_FILLED
+    other = reported("t1", quantity="5")
+    with pytest.raises(Conflict, match="E_FILL_CONFLICT"):
+        await client.stub.BookFills(iter([pb.BookFillsRequest(fills=[other])]))
+    with pytest.raises(PermissionDenied, match="E_WORLD_FORBIDDEN"):
+        await mesh.client(worlds=["w2"]).stub.BookFills(iter([pb.BookFillsRequest(fills=[one])]))
+
+
 @pytest.mark.parametrize("name", sorted(PLANNED))
 async def test_what_is_not_built_says_which_part_will_build_it(client: Client, name: str) -> None:
     answers: Mapping[str, Callable[[], Awaitable[Message]]] = {
         "SubmitOrderList": lambda: client.stub.SubmitOrderList(pb.SubmitOrderListRequest()),
         "ReplaceOrder": lambda: client.stub.ReplaceOrder(pb.ReplaceOrderRequest()),
-        "BookFills": lambda: client.stub.BookFills(iter([pb.BookFillsRequest()])),
         "ReconcileVenue": lambda: client.stub.ReconcileVenue(pb.ReconcileVenueRequest()),
     }
     with pytest.raises(NotBuilt) as caught:

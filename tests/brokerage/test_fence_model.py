@@ -1,0 +1,219 @@
+"""The fence as a model: random fences, orders, stops, bars, lost answers and deaths, in every order.
+
+Between the commit of a freeze and its reopening nothing reaches the venue but what the freeze's reply listed; no order
+goes on the wire twice; a drain lets only reducing orders go; the books stay the replay of their events. A death is a
+transaction that is not committed, or one that is while the messages the process held are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from typing import TypeVar
+
+import sqlalchemy as sa
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import Connection
+
+from brokerage import accounts, books, fences, sending, store, trading
+from brokerage import intents as wire
+from brokerage import tables as t
+from brokerage.domain.fence import FenceState
+from brokerage.domain.link import Link
+from brokerage.domain.money import RATE_ONE
+from brokerage.domain.orders import Order, Side, order_id
+from brokerage.domain.risk import increases
+from brokerage.domain.states import EventKind, OrderType
+from brokerage.house import House
+from brokerage.wire import OrderName, order_to_proto
+from qmtl.core.errors import NotReady
+from tests.brokerage.samples import ACCOUNT, ACTOR, FEED, GATE, HOUSE, SCOPE, bar, fence, order
+
+T = TypeVar("T")
+SIDES = st.sampled_from(Side)
+PRICES = st.integers(90, 110)
+PICK = st.integers(0, 1_000)
+FATES = st.sampled_from(["lives", "lives", "lives", "dies before the commit", "dies after it"])
+
+
+class FenceMachine(RuleBasedStateMachine):
+    """One world with one account over a link that loses every other answer."""
+
+    house: House = replace(HOUSE, link=Link(latency_ms=1, answer_loss=RATE_ONE // 2), emulate_stops=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+        self.names: list[str] = []
+        self.flying: set[str] = set()
+        self.marked: set[str] = set()
+        self.listed: set[str] | None = None  # what may arrive while the fence is frozen
+        self.venue: set[str] = set()
+        self.epoch = 1
+        self.state = FenceState.OPEN
+        self.minute = 1
+
+    def teardown(self) -> None:
+        if self.venue:
+            assert self.run(lambda conn: books.verify_books(conn, self.house)) == 1
+        self.engine.dispose()
+
+    @initialize()
+    def opened(self) -> None:
+        t.metadata.create_all(self.engine)
+        direct = replace(self.house, link=HOUSE.link)
+
+        def begin(conn: Connection) -> None:
+            accounts.open_account(conn, ACCOUNT, ACTOR)
+            fences.set_fence(conn, fence(1), ACTOR, 5)
+            trading.show_bars(conn, direct, FEED, [bar(0)], 0, 7)
+            first = order("first", quantity=20)
+            trading.submit(conn, direct, first, order_to_proto(first), GATE, 6)
+            trading.show_bars(conn, direct, FEED, [bar(1)], 0, 7)
+
+        self.run(begin)
+        self.minute = 2
+        self.venue = self.run(self.reached)
+
+    def run(self, fn: Callable[[Connection], T], fate: str = "lives") -> T:
+        """One transaction of the process, and whether it survives it. Whoever dies forgets what it held."""
+        with self.engine.connect() as conn, conn.begin() as transaction:
+            answer = fn(conn)
+            if fate == "dies before the commit":
+                transaction.rollback()
+        if fate != "lives":
+            self.flying.clear()
+        return answer
+
+    def reached(self, conn: Connection) -> set[str]:
+        """What the venue has, as the venue knows it: here, or accepted in one commit where there is no link."""
+        accepted = sa.select(t.order_events.c.order_id).where(t.order_events.c.kind == EventKind.ACCEPTED.value)
+        found = set(conn.execute(sa.select(t.venue_orders.c.venue_order_id)).scalars())
+        return found | set(conn.execute(accepted).scalars())
+
+    def submitted(self, wanted: Order, epoch: int, fate: str) -> None:
+        gate = replace(GATE, epoch=epoch)
+        try:
+            self.run(lambda conn: trading.submit(conn, self.house, wanted, order_to_proto(wanted), gate, 6), fate)
+        except NotReady:
+            assert epoch < self.epoch
+        self.names.append(wanted.client_order_id)
+
+    def name(self, pick: int) -> tuple[OrderName, str]:
+        """An order that was sent once, mostly one of the last."""
+        name = self.names[-1 - pick % min(len(self.names), 6)]
+        return OrderName(SCOPE, name), order_id(SCOPE, name)
+
+    def held(self, conn: Connection) -> int:
+        return sum(position.quantity for _, _, position in store.load_positions(conn, "acc"))
+
+    @rule(side=SIDES, quantity=st.integers(1, 9), late=st.sampled_from([0, 0, 1]), fate=FATES)
+    def submit(self, side: Side, quantity: int, late: int, fate: str) -> None:
+        self.submitted(order(f"o{len(self.names)}", side, quantity), self.epoch - late, fate)
+
+    @rule(side=SIDES, price=PRICES, quantity=st.integers(1, 9), fate=FATES)
+    def submit_stop(self, side: Side, price: int, quantity: int, fate: str) -> None:
+        stop = order(f"s{len(self.names)}", side, quantity, type=OrderType.STOP_MARKET, stop_price=Decimal(price))
+        self.submitted(stop, self.epoch, fate)
+
+    @rule(price=PRICES, fate=FATES)
+    def bar(self, price: int, fate: str) -> None:
+        shown = bar(self.minute, price)
+        self.run(lambda conn: trading.show_bars(conn, self.house, FEED, [shown], 0, 7), fate)
+        self.minute += fate != "dies before the commit"
+
+    @rule(state=st.sampled_from(FenceState), retry=st.booleans(), fate=FATES)
+    def move_fence(self, state: FenceState, retry: bool, fate: str) -> None:
+        wanted = fence(self.epoch, self.state) if retry else fence(self.epoch + 1, state)
+        _, _, on_the_wire = self.run(lambda conn: fences.set_fence(conn, wanted, ACTOR, 5), fate)
+        if fate == "dies before the commit":
+            return
+        self.epoch, self.state = wanted.epoch, wanted.state
+        listed = {intent.venue_order_id for intent in on_the_wire}
+        if wanted.state is not FenceState.FROZEN:
+            self.listed = None
+        elif self.listed is None:
+            self.listed = listed
+        else:
+            assert listed <= self.listed
+
+    @precondition(lambda self: self.names)
+    @rule(pick=PICK, fate=FATES)
+    def to_wire(self, pick: int, fate: str) -> None:
+        name, identity = self.name(pick)
+
+        def send(conn: Connection) -> bool:
+            drained = self.state is FenceState.DRAIN
+            went = sending.to_wire(conn, self.house, name, identity, 10)
+            if went and drained:
+                record = store.order(conn, name, self.house.instruments).record
+                assert not increases(record.order.side, record.remaining, self.held(conn))
+            return went
+
+        went = self.run(send, fate)
+        if went and fate != "dies before the commit":
+            assert self.state is not FenceState.FROZEN
+            assert identity not in self.marked
+            self.marked.add(identity)
+            if fate == "lives":
+                self.flying.add(identity)
+
+    @precondition(lambda self: self.flying)
+    @rule(pick=PICK, fate=FATES)
+    def deliver(self, pick: int, fate: str) -> None:
+        identity = sorted(self.flying)[pick % len(self.flying)]
+        self.flying.discard(identity)
+        self.run(lambda conn: sending.arrive(conn, self.house, identity, 11), fate)
+
+    @precondition(lambda self: self.names)
+    @rule(pick=PICK, act=st.sampled_from(["answer", "lose", "resolve", "cancel", "look"]), fate=FATES)
+    def hear(self, pick: int, act: str, fate: str) -> None:
+        name, identity = self.name(pick)
+        acts: dict[str, Callable[[Connection], object]] = {
+            "answer": partial(sending.answer, house=self.house, name=name, now_ns=12),
+            "lose": partial(sending.lose, house=self.house, name=name, order_id=identity, now_ns=13),
+            "resolve": partial(sending.resolve, house=self.house, name=name, order_id=identity, now_ns=14),
+            "look": partial(sending.release_reached, house=self.house, account_name="acc", now_ns=15),
+            "cancel": lambda conn: (
+                store.find_order(conn, name, self.house.instruments) and trading.cancel(conn, self.house, name, 8)
+            ),
+        }
+        self.run(acts[act], fate)
+
+    @invariant()
+    def nothing_passes_a_freeze_but_what_it_listed(self) -> None:
+        if self.epoch and self.names:
+            venue = self.run(self.reached)
+            new, self.venue = venue - self.venue, venue
+            assert self.listed is None or new <= self.listed
+
+    @invariant()
+    def what_is_listed_is_exactly_what_is_on_the_wire(self) -> None:
+        if self.names:
+            rows = self.run(lambda conn: wire.on_the_wire(conn, SCOPE.world_id))
+            listed = {row.order_id for row in rows}
+            heads = sa.select(t.orders.c.order_id).where(
+                sa.or_(
+                    t.orders.c.state == "SUBMITTED",
+                    sa.and_(t.orders.c.state == "PENDING_CANCEL", t.orders.c.previous == "SUBMITTED"),
+                )
+            )
+            assert listed == set(self.run(lambda conn: set(conn.execute(heads).scalars())))
+
+
+class NearFenceMachine(FenceMachine):
+    """The same with the default link: the venue answers in the commit that takes the order."""
+
+    house = replace(HOUSE, emulate_stops=True)
+
+
+STEPS = settings(max_examples=40, stateful_step_count=40, deadline=None)
+
+TestFence = FenceMachine.TestCase
+TestFence.settings = STEPS
+TestNearFence = NearFenceMachine.TestCase
+TestNearFence.settings = settings(STEPS, max_examples=20)
