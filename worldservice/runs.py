@@ -11,8 +11,17 @@ from qmtl.core.errors import NotFound
 from worldservice.domain.decisions import Decision
 from worldservice.domain.evaluation import EvaluationReport, EvaluationRun, Evidence
 from worldservice.domain.records import Page
+from worldservice.domain.selection import Tenure
 from worldservice.domain.worlds import Stage
-from worldservice.tables import decisions, evaluation_runs, instant, micros
+from worldservice.tables import (
+    decisions,
+    evaluation_runs,
+    instant,
+    instant_or_none,
+    micros,
+    micros_or_none,
+    tenures,
+)
 
 _EVIDENCE = TypeAdapter(Evidence)
 _REPORT = TypeAdapter(EvaluationReport)
@@ -81,6 +90,34 @@ def latest_evidence(conn: Connection, world_id: str, stage: Stage) -> Mapping[st
     return {row.strategy_id: _evidence(row.evidence) for row in conn.execute(query)}
 
 
+def tenures_of(conn: Connection, world_id: str) -> Mapping[str, Tenure]:
+    """By strategy, what hysteresis remembers."""
+    rows = conn.execute(sa.select(tenures).where(tenures.c.world_id == world_id)).mappings()
+    return {row["strategy_id"]: _tenure(row) for row in rows}
+
+
+def save_tenures(conn: Connection, world_id: str, before: Mapping[str, Tenure], after: Mapping[str, Tenure]) -> None:
+    """Write those that moved."""
+    moved = [tenure for name, tenure in after.items() if before.get(name) != tenure]
+    if not moved:
+        return
+    names = [tenure.strategy_id for tenure in moved]
+    conn.execute(sa.delete(tenures).where(tenures.c.world_id == world_id, tenures.c.strategy_id.in_(names)))
+    rows = [
+        {
+            "world_id": world_id,
+            "strategy_id": tenure.strategy_id,
+            "selected": tenure.selected,
+            "since_us": micros_or_none(tenure.since),
+            "passes": tenure.passes,
+            "failures": tenure.failures,
+            "counted_end_us": micros_or_none(tenure.counted_end),
+        }
+        for tenure in moved
+    ]
+    conn.execute(sa.insert(tenures), rows)
+
+
 def append_decision(conn: Connection, decision: Decision) -> None:
     conn.execute(
         sa.insert(decisions).values(
@@ -106,6 +143,17 @@ def last_decision(conn: Connection, world_id: str) -> Decision | None:
 def _evidence(text: str) -> Evidence:
     """Every decision reads all of a world's evidence again; parsing it was a fifth of the time of a decision."""
     return _EVIDENCE.validate_json(text)
+
+
+def _tenure(row: RowMapping) -> Tenure:
+    return Tenure(
+        strategy_id=row["strategy_id"],
+        selected=row["selected"],
+        since=instant_or_none(row["since_us"]),
+        passes=row["passes"],
+        failures=row["failures"],
+        counted_end=instant_or_none(row["counted_end_us"]),
+    )
 
 
 def _run(row: RowMapping) -> EvaluationRun:

@@ -23,7 +23,6 @@ from worldservice.wire import instant_to_proto
 
 GRAPH = "world view graph"
 PLANNED = {
-    "EvaluateCohort": "selection constraints",
     "UpsertWorldNode": GRAPH,
     "ListWorldNodes": GRAPH,
     "DeleteWorldNode": GRAPH,

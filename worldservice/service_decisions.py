@@ -1,13 +1,15 @@
 """RPCs of decisions and evaluation runs."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from qmtl.core.modes import EffectiveMode
 from qmtl.rpc.context import current_call
-from qmtl.wire.words import instant_from_proto
+from qmtl.wire.words import instant_from_proto, refused
 from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice import runs, store
 from worldservice.acts import Act, audited, caller_of, commit, enter, look
 from worldservice.domain.access import Role
@@ -20,6 +22,8 @@ from worldservice.settling import Settled, decide_world, settle
 from worldservice.tables import outbox
 from worldservice.wire import page_from_proto, page_of
 from worldservice.wire_decisions import decision_to_proto, evidence_from_request, run_to_proto
+
+COHORT_MAX = 500
 
 
 class DecisionCalls:
@@ -42,13 +46,26 @@ class DecisionCalls:
         require_strategy_id(request.strategy_id)
         asked = evidence_from_request(request)
 
-        def work(conn: Connection) -> tuple[EvaluationRun, Settled]:
-            return self._evaluate(conn, act, request.strategy_id, asked)
+        def work(conn: Connection) -> tuple[list[EvaluationRun], Settled]:
+            return self._evaluate(conn, act, {request.strategy_id: asked})
 
-        run, settled = await self.house.db.write(work)
+        (run,), settled = await self.house.db.write(work)
         await self.house.enforce(settled)
         decision = decision_to_proto(settled.verdicts.decision)
         return pb.EvaluateResponse(run=run_to_proto(run), decision=decision)
+
+    @audited
+    async def EvaluateCohort(self, request: pb.EvaluateCohortRequest, act: Act) -> pb.EvaluateCohortResponse:
+        """All in one transaction and one decision, so that nobody is judged beside yesterday's numbers of another."""
+        asked = _cohort(request)
+
+        def work(conn: Connection) -> tuple[list[EvaluationRun], Settled]:
+            return self._evaluate(conn, act, asked)
+
+        found, settled = await self.house.db.write(work)
+        await self.house.enforce(settled)
+        decision = decision_to_proto(settled.verdicts.decision)
+        return pb.EvaluateCohortResponse(runs=[run_to_proto(run) for run in found], decision=decision)
 
     async def GetEvaluationRun(
         self, request: pb.GetEvaluationRunRequest, context: object
@@ -74,24 +91,53 @@ class DecisionCalls:
         shown, info = page_of(await self.house.db.read(work), page, lambda row: str(row[0]))
         return pb.ListEvaluationRunsResponse(runs=[run_to_proto(run) for _, run in shown], page=info)
 
-    def _evaluate(self, conn: Connection, act: Act, strategy_id: str, asked: Evidence) -> tuple[EvaluationRun, Settled]:
+    def _evaluate(
+        self, conn: Connection, act: Act, cohort: Mapping[str, Evidence]
+    ) -> tuple[list[EvaluationRun], Settled]:
         world = enter(conn, act, Role.OPERATOR)
-        store.get_active_binding(conn, world.world_id, strategy_id)
-        previous = runs.find_run(conn, world.world_id, strategy_id, asked.run_id)
-        evidence = _evidence(conn, world.world_id, strategy_id, asked, previous)
-        revision = next_revision(previous, evidence)
-        if revision is None and previous is not None:
-            settled = settle(conn, world, self.house.rules, act)
-            commit(conn, act, f"run {asked.run_id} again, unchanged")
-            return previous, settled
-        verdicts = decide_world(conn, world, self.house.rules, act.now, instead={strategy_id: evidence})
-        run = _run(act, strategy_id, revision or 1, evidence, verdicts)
-        runs.append_run(conn, run)
-        outbox.append(conn, run_updated(run, act))
-        counted = verdicts if asked.stage is Stage.BACKTEST else None  # other stages do not enter the decision
-        settled = settle(conn, world, self.house.rules, act, counted)
-        commit(conn, act, _detail(run, settled.verdicts.decision))
-        return run, settled
+        known: dict[str, EvaluationRun] = {}
+        fresh: dict[str, tuple[int, Evidence]] = {}
+        for strategy_id, asked in cohort.items():
+            store.get_active_binding(conn, world.world_id, strategy_id)
+            previous = runs.find_run(conn, world.world_id, strategy_id, asked.run_id)
+            evidence = _evidence(conn, world.world_id, strategy_id, asked, previous)
+            revision = next_revision(previous, evidence)
+            if previous is not None:
+                known[strategy_id] = previous
+            if revision is not None:
+                fresh[strategy_id] = (revision, evidence)
+        instead = {strategy_id: evidence for strategy_id, (_, evidence) in fresh.items()}
+        verdicts = decide_world(conn, world, self.house.rules, act.now, instead=instead)
+        for strategy_id, (revision, evidence) in fresh.items():
+            known[strategy_id] = _run(act, strategy_id, revision, evidence, verdicts)
+            runs.append_run(conn, known[strategy_id])
+            outbox.append(conn, run_updated(known[strategy_id], act))
+        entering = all(evidence.stage is Stage.BACKTEST for evidence in instead.values())
+        settled = settle(conn, world, self.house.rules, act, verdicts if entering else None)  # others do not enter it
+        found = [known[strategy_id] for strategy_id in cohort]
+        commit(conn, act, "; ".join(_detail(run, settled.verdicts.decision, run.strategy_id in fresh) for run in found))
+        return found, settled
+
+
+def _cohort(request: pb.EvaluateCohortRequest) -> dict[str, Evidence]:
+    """Raises InvalidRequest (E_COHORT): each strategy once, all of one world, run and stage."""
+    if not 0 < len(request.strategies) <= COHORT_MAX:
+        raise refused("E_COHORT", "strategies", f"{len(request.strategies)} entries", f"1 to {COHORT_MAX}")
+    asked: dict[str, Evidence] = {}
+    for index, each in enumerate(request.strategies):
+        for field, given, want in (
+            ("world_id", each.world_id, request.world_id),
+            ("run_id", each.run_id, request.run_id),
+        ):
+            if given and given != want:
+                raise refused("E_COHORT", f"strategies[{index}].{field}", given, f"empty or {want!r}")
+        if each.stage not in (worldpb.STAGE_UNSPECIFIED, request.stage) or each.strategy_id in asked:
+            raise refused("E_COHORT", f"strategies[{index}]", each.strategy_id, "each strategy once, at one stage")
+        require_strategy_id(each.strategy_id)
+        whole = pb.EvaluateRequest(run_id=request.run_id, stage=request.stage)
+        whole.MergeFrom(each)
+        asked[each.strategy_id] = evidence_from_request(whole)
+    return asked
 
 
 def _evidence(
@@ -111,6 +157,7 @@ def _run(act: Act, strategy_id: str, revision: int, evidence: Evidence, verdicts
     return EvaluationRun(act.world_id, strategy_id, revision, evidence, report, recommended, act.actor, created_at)
 
 
-def _detail(run: EvaluationRun, decision: Decision) -> str:
+def _detail(run: EvaluationRun, decision: Decision, fresh: bool) -> str:
     summary = "not judged: no policy" if run.report is None else run.report.summary.value
-    return f"run {run.evidence.run_id} revision {run.revision}: {summary}; world {decision.effective_mode.value}"
+    again = "" if fresh else " again, unchanged"
+    return f"run {run.evidence.run_id} revision {run.revision}{again}: {summary}; world {decision.effective_mode.value}"

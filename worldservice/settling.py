@@ -83,7 +83,10 @@ def load_facts(
     sessions = activations.open_sessions(conn, world.world_id)
     data = data_state(now, max(ends, default=None), sessions, replay=replay)
     approved = applies.approved(conn, world.world_id, now)
-    return WorldFacts(world, _policy(conn, world), candidates, data, replay, approved)
+    policy = _policy(conn, world)
+    remembers = policy is not None and policy.hysteresis is not None
+    tenures = runs.tenures_of(conn, world.world_id) if remembers else {}
+    return WorldFacts(world, policy, candidates, data, replay, approved, tenures)
 
 
 def settle(conn: Connection, world: World, rules: HouseRules, act: Act, verdicts: Verdicts | None = None) -> Settled:
@@ -95,6 +98,8 @@ def settle(conn: Connection, world: World, rules: HouseRules, act: Act, verdicts
     if changed(runs.last_decision(conn, world.world_id), verdicts.decision):
         runs.append_decision(conn, verdicts.decision)
         outbox.append(conn, decision_updated(verdicts.decision, act))
+    if verdicts.tenures:
+        runs.save_tenures(conn, world.world_id, runs.tenures_of(conn, world.world_id), verdicts.tenures)
     before = activations.load_activation(conn, world.world_id, world.created_at)
     bindings = store.active_bindings(conn, world.world_id)
     after = domain.settle(before, bindings, verdicts.ceiling_of, act.now)

@@ -161,6 +161,18 @@ evaluation_runs = sa.Table(
     sa.Index("evaluation_runs_latest", "world_id", "strategy_id", "stage", "sequence"),
 )
 
+tenures = sa.Table(
+    "tenures",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("selected", sa.Boolean, nullable=False),
+    sa.Column("since_us", _BIG, nullable=True),
+    sa.Column("passes", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("counted_end_us", _BIG, nullable=True),
+)
+
 apply_runs = sa.Table(
     "apply_runs",
     metadata,

@@ -1,6 +1,7 @@
 """Proto and domain, both ways: evaluation runs with their reports, and the DecisionEnvelope."""
 
 import math
+from collections.abc import Mapping
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.modes import EffectiveMode
@@ -13,6 +14,7 @@ from worldservice.domain.evaluation import (
     EvaluationReport,
     EvaluationRun,
     Evidence,
+    Footprint,
     Number,
     Outcome,
     PipelineStage,
@@ -20,6 +22,8 @@ from worldservice.domain.evaluation import (
     Source,
     Summary,
 )
+from worldservice.domain.rules import GROSS_MAX
+from worldservice.domain.worlds import require_strategy_id
 from worldservice.wire import (
     enum_from_proto,
     instant_to_proto,
@@ -30,6 +34,7 @@ from worldservice.wire import (
 from worldservice.wire_worlds import stage_from_proto, stage_to_proto
 
 METRICS_MAX = 200
+CORRELATIONS_MAX = 2_000
 
 
 def mode_to_proto(mode: EffectiveMode) -> commonpb.EffectiveMode:
@@ -58,7 +63,35 @@ def evidence_from_request(request: servicepb.EvaluateRequest) -> Evidence:
         data_start=start,
         data_end=end,
         coverage=request.coverage,
+        footprint=footprint_from_proto(request.footprint) if request.HasField("footprint") else None,
+        correlations=correlations_from_proto(request.correlations),
     )
+
+
+def footprint_from_proto(message: evaluationpb.Footprint) -> Footprint:
+    """Raises InvalidRequest (E_FOOTPRINT)."""
+    for field, value in (("long_gross", message.long_gross), ("short_gross", message.short_gross)):
+        if not (math.isfinite(value) and 0.0 <= value <= GROSS_MAX):
+            raise refused("E_FOOTPRINT", f"footprint.{field}", str(value), f"a number from 0 to {GROSS_MAX:g}")
+    sector = optional_text(message.sector, "footprint.sector")
+    return Footprint(message.long_gross, message.short_gross, sector)
+
+
+def footprint_to_proto(footprint: Footprint) -> evaluationpb.Footprint:
+    return evaluationpb.Footprint(
+        long_gross=footprint.long_gross, short_gross=footprint.short_gross, sector=footprint.sector
+    )
+
+
+def correlations_from_proto(message: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """Raises InvalidRequest (E_CORRELATION, E_STRATEGY_ID)."""
+    if len(message) > CORRELATIONS_MAX:
+        raise refused("E_CORRELATION", "correlations", f"{len(message)} entries", f"at most {CORRELATIONS_MAX}")
+    for name, value in message.items():
+        require_strategy_id(name)
+        if not (math.isfinite(value) and -1.0 <= value <= 1.0):
+            raise refused("E_CORRELATION", f"correlations.{name}", str(value), "a number from -1 to 1")
+    return tuple(sorted(message.items()))
 
 
 def number_to_proto(number: Number) -> evaluationpb.Metric:
@@ -148,6 +181,8 @@ def run_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:
         created_by=run.created_by,
         created_at=instant_to_proto(run.created_at),
         coverage=evidence.coverage,
+        footprint=None if evidence.footprint is None else footprint_to_proto(evidence.footprint),
+        correlations=dict(evidence.correlations),
     )
 
 
@@ -160,6 +195,8 @@ def run_from_proto(message: evaluationpb.EvaluationRun) -> EvaluationRun:
         data_start=instant_from_proto(message.data_start, "data_start") if message.HasField("data_start") else None,
         data_end=instant_from_proto(message.data_end, "data_end") if message.HasField("data_end") else None,
         coverage=message.coverage,
+        footprint=footprint_from_proto(message.footprint) if message.HasField("footprint") else None,
+        correlations=correlations_from_proto(message.correlations),
     )
     return EvaluationRun(
         world_id=message.world_id,

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from tests.worldservice.samples import DOCUMENT, GOOD, NOW, candidate, evidence, fresh
 from worldservice.domain.evaluation import Candidate, Outcome, PipelineStage, Summary
-from worldservice.domain.pipeline import DataState, Verdict, run_pipeline, summarise
+from worldservice.domain.pipeline import DataState, run_pipeline, summarise
 from worldservice.domain.policy import Policy, parse_policy
+from worldservice.domain.selection import Verdict
 from worldservice.domain.worlds import BOTH_SIDES, Side
 
 POLICY = parse_policy(DOCUMENT)
@@ -39,12 +40,12 @@ def failure(verdict: Verdict) -> tuple[PipelineStage, str]:
 
 
 def selected(rules: Policy, candidates: list[Candidate]) -> list[str]:
-    found = sorted((v for v in run_pipeline(rules, candidates, fresh()) if v.selected), key=lambda v: v.rank)
+    found = sorted((v for v in run_pipeline(rules, candidates, fresh()).verdicts if v.selected), key=lambda v: v.rank)
     return [verdict.strategy_id for verdict in found]
 
 
 def test_a_good_strategy_passes_every_stage_with_the_numbers_seen() -> None:
-    verdict = one(run_pipeline(POLICY, [candidate("s")], fresh()))
+    verdict = one(run_pipeline(POLICY, [candidate("s")], fresh()).verdicts)
     assert verdict.selected
     assert verdict.rank == 1
     assert verdict.score == pytest.approx(1.2 + 0.05 - 0.2)
@@ -63,18 +64,18 @@ def test_a_good_strategy_passes_every_stage_with_the_numbers_seen() -> None:
     ],
 )
 def test_data_that_is_not_current_fails_everyone(data: DataState, reason: str) -> None:
-    verdict = one(run_pipeline(POLICY, [candidate("s")], data))
+    verdict = one(run_pipeline(POLICY, [candidate("s")], data).verdicts)
     assert failure(verdict) == (PipelineStage.DATA_CURRENCY, reason)
     assert not verdict.selected
     assert verdict.verdicts[-1].outcome is Outcome.SKIPPED
 
 
 def test_a_lag_of_exactly_max_lag_is_current() -> None:
-    assert one(run_pipeline(POLICY, [candidate("s")], fresh(timedelta(minutes=5)))).selected
+    assert one(run_pipeline(POLICY, [candidate("s")], fresh(timedelta(minutes=5))).verdicts).selected
 
 
 def test_a_strategy_that_was_never_evaluated_is_not_selected() -> None:
-    assert failure(one(run_pipeline(POLICY, [Candidate("s", LONG, None)], fresh()))) == (
+    assert failure(one(run_pipeline(POLICY, [Candidate("s", LONG, None)], fresh()).verdicts)) == (
         PipelineStage.SUFFICIENCY,
         "NO_EVALUATION",
     )
@@ -82,7 +83,7 @@ def test_a_strategy_that_was_never_evaluated_is_not_selected() -> None:
 
 def test_too_short_a_history_is_insufficient() -> None:
     short = Candidate("s", LONG, evidence(days=59))
-    assert failure(one(run_pipeline(POLICY, [short], fresh())))[1] == "INSUFFICIENT_HISTORY"
+    assert failure(one(run_pipeline(POLICY, [short], fresh()).verdicts))[1] == "INSUFFICIENT_HISTORY"
 
 
 @pytest.mark.parametrize("bad", [None, math.nan, math.inf, -math.inf])
@@ -90,7 +91,7 @@ def test_a_metric_that_is_missing_or_not_finite_fails_closed(bad: float | None) 
     values = {name: value for name, value in GOOD.items() if name != "sharpe"} | (
         {} if bad is None else {"sharpe": bad}
     )
-    assert failure(one(run_pipeline(POLICY, [candidate("s", values)], fresh()))) == (
+    assert failure(one(run_pipeline(POLICY, [candidate("s", values)], fresh()).verdicts)) == (
         PipelineStage.GATES,
         "METRIC_MISSING",
     )
@@ -98,7 +99,7 @@ def test_a_metric_that_is_missing_or_not_finite_fails_closed(bad: float | None) 
 
 @pytest.mark.parametrize("gates", ['"beta > 0.5 || beta < 9.0"', '{or: ["beta > 0.5", "beta < 9.0"]}'])
 def test_an_or_over_a_missing_metric_never_passes(gates: str) -> None:
-    assert failure(one(run_pipeline(policy(gates), [candidate("s")], fresh())))[1] == "METRIC_MISSING"
+    assert failure(one(run_pipeline(policy(gates), [candidate("s")], fresh()).verdicts))[1] == "METRIC_MISSING"
 
 
 @pytest.mark.parametrize(
@@ -107,18 +108,18 @@ def test_an_or_over_a_missing_metric_never_passes(gates: str) -> None:
 )
 def test_the_policy_says_what_a_missing_metric_means(rule: str, passes: bool, summary: Summary) -> None:
     rules = policy('{and: ["sharpe > 0.0", "beta < 1.0"]}', missing=f"{{beta: {rule}}}")
-    verdict = one(run_pipeline(rules, [candidate("s")], fresh()))
+    verdict = one(run_pipeline(rules, [candidate("s")], fresh()).verdicts)
     assert verdict.selected is passes
     assert summarise(verdict.verdicts) is summary
 
 
 def test_a_waived_alternative_does_not_carry_a_failed_one() -> None:
     rules = policy('{or: ["sharpe > 9.0", "beta < 1.0"]}', missing="{beta: ignore}")
-    assert failure(one(run_pipeline(rules, [candidate("s")], fresh())))[1] == "GATE_FAILED"
+    assert failure(one(run_pipeline(rules, [candidate("s")], fresh()).verdicts))[1] == "GATE_FAILED"
 
 
 def test_an_alternative_that_holds_carries_a_failed_one_and_says_so() -> None:
-    verdict = one(run_pipeline(policy('{or: ["sharpe > 9.0", "win_rate > 0.4"]}'), [candidate("s")], fresh()))
+    verdict = one(run_pipeline(policy('{or: ["sharpe > 9.0", "win_rate > 0.4"]}'), [candidate("s")], fresh()).verdicts)
     assert verdict.selected
     assert [line.reason for line in verdict.verdicts if line.stage is PipelineStage.GATES] == ["ALTERNATIVE_HOLDS", ""]
 
@@ -136,7 +137,7 @@ def test_who_does_not_fit_gives_the_slot_to_the_next() -> None:
     ]
     rules = policy(topk="{total: 2, by_side: {long: 1, short: 1}}")
     assert selected(rules, crowd) == ["a", "c"]
-    assert failure(one(run_pipeline(rules, crowd, fresh()), "b")) == (PipelineStage.SELECTION, "NOT_IN_TOP_K")
+    assert failure(one(run_pipeline(rules, crowd, fresh()).verdicts, "b")) == (PipelineStage.SELECTION, "NOT_IN_TOP_K")
 
 
 def test_a_strategy_for_both_sides_takes_a_slot_of_each() -> None:
@@ -154,7 +155,10 @@ def test_no_slots_select_nobody() -> None:
 
 def test_a_score_that_is_not_finite_rejects() -> None:
     rules = parse_policy(DOCUMENT.replace("sharpe + 0.1*win_rate - 0.2*ulcer_index", "sharpe * 1e308 * 1e308"))
-    assert failure(one(run_pipeline(rules, [candidate("s")], fresh()))) == (PipelineStage.SCORE, "SCORE_NOT_FINITE")
+    assert failure(one(run_pipeline(rules, [candidate("s")], fresh()).verdicts)) == (
+        PipelineStage.SCORE,
+        "SCORE_NOT_FINITE",
+    )
 
 
 NUMBERS = st.floats(-3, 3, allow_nan=False).map(lambda value: round(value, 3))
@@ -166,7 +170,7 @@ def test_the_result_does_not_depend_on_the_order_of_input(sharpes: list[float], 
     crowd = [candidate(f"s{index}", {**GOOD, "sharpe": value}) for index, value in enumerate(sharpes)]
     shuffled = list(crowd)
     random.Random(seed).shuffle(shuffled)
-    assert run_pipeline(POLICY, crowd, fresh()) == run_pipeline(POLICY, shuffled, fresh())
+    assert run_pipeline(POLICY, crowd, fresh()).verdicts == run_pipeline(POLICY, shuffled, fresh()).verdicts
 
 
 @settings(max_examples=60, deadline=None)

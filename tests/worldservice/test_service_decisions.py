@@ -176,3 +176,74 @@ async def test_an_unknown_world_is_not_found(estate: Estate) -> None:
     with pytest.raises(NotFound) as caught:
         await ann.Decide(pb.DecideRequest(world_id="nowhere"))
     assert caught.value.reason == "E_WORLD_UNKNOWN"
+
+
+PATIENT = """\
+data_currency: {max_lag: 5m}
+selection:
+  gates: "sharpe > 0.5"
+  score: "sharpe"
+  constraints: {correlation: {max_pairwise: 0.8}, exposure: {max_leverage: 1.0}}
+  hysteresis: {promote_after: 2, demote_after: 2}
+"""
+
+
+def cohort(estate: Estate, run_id: str, **sharpes: float) -> pb.EvaluateCohortRequest:
+    request = pb.EvaluateCohortRequest(world_id="w1", run_id=run_id, stage=worldpb.STAGE_BACKTEST)
+    for strategy_id, sharpe in sharpes.items():
+        each = evaluation(estate, "w1", strategy_id, run_id, sharpe=sharpe)
+        each.footprint.CopyFrom(evaluationpb.Footprint(long_gross=0.3, short_gross=0.2, sector="crypto"))
+        for other in sharpes:
+            each.correlations[other] = 0.9 if {strategy_id, other} == {"a", "b"} else 0.1
+        request.strategies.append(each)
+    return request
+
+
+async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(estate: Estate) -> None:
+    await bound(estate, "a", "b", "c")
+    ann = await estate.stub()
+    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=PATIENT, make_default=True))
+    first = await ann.EvaluateCohort(cohort(estate, "r1", a=3.0, b=2.0, c=1.0))
+    assert not first.decision.selected
+    again = await ann.EvaluateCohort(cohort(estate, "r1", a=3.0, b=2.0, c=1.0))
+    assert list(again.runs) == list(first.runs)
+    assert not again.decision.selected
+    await estate.stop()
+    await estate.start()
+    estate.clock.advance(60.0)
+    second = await ann.EvaluateCohort(cohort(estate, "r2", a=3.0, b=2.0, c=1.0))
+    assert list(second.decision.selected) == ["a", "c"]
+    reasons = {run.strategy_id: [v.reason for v in run.report.verdicts][-1] for run in second.runs}
+    assert reasons == {"a": "", "b": "CORRELATED", "c": ""}
+    assert second.runs[0].footprint.sector == "crypto"
+    assert second.runs[0].correlations["b"] == 0.9
+    estate.clock.advance(60.0)
+    third = await ann.EvaluateCohort(cohort(estate, "r3", a=0.1, b=2.0, c=1.0))
+    assert list(third.decision.selected) == ["c", "a"]
+    assert third.runs[0].report.verdicts[-1].reason == "HELD_BY_HYSTERESIS"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"world_id": "w2"}, "E_COHORT"),
+        ({"run_id": "other"}, "E_COHORT"),
+        ({"stage": worldpb.STAGE_PAPER}, "E_COHORT"),
+        ({"strategy_id": "b"}, "E_COHORT"),
+        ({"footprint": evaluationpb.Footprint(long_gross=-1.0)}, "E_FOOTPRINT"),
+        ({"correlations": {"b": 1.5}}, "E_CORRELATION"),
+        ({"correlations": {"?": 0.5}}, "E_STRATEGY_ID"),
+    ],
+)
+async def test_a_cohort_that_does_not_belong_together_is_refused(
+    estate: Estate, change: dict[str, object], reason: str
+) -> None:
+    await bound(estate, "a", "b")
+    ann = await estate.stub()
+    request = cohort(estate, "r1", a=1.0, b=1.0)
+    request.strategies[0].MergeFrom(pb.EvaluateRequest(**change))  # type: ignore[arg-type]  # fields by name
+    with pytest.raises(InvalidRequest) as caught:
+        await ann.EvaluateCohort(request)
+    assert caught.value.reason == reason
+    with pytest.raises(NotFound):
+        await ann.GetEvaluationRun(pb.GetEvaluationRunRequest(world_id="w1", strategy_id="b", run_id="r1"))

@@ -5,14 +5,15 @@ COMPUTE_ONLY unless the policy selects it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from qmtl.core.identity import canonical_json, digest
 from qmtl.core.modes import EffectiveMode, lower
-from worldservice.domain.evaluation import Candidate, EvaluationReport, Evidence
+from worldservice.domain.evaluation import Candidate, EvaluationReport, Evidence, Summary
 from worldservice.domain.pipeline import DataState, data_currency, report_of, run_pipeline
 from worldservice.domain.policy import Policy
+from worldservice.domain.selection import Tenures
 from worldservice.domain.worlds import World, WorldState
 
 TTL_DEFAULT = timedelta(seconds=300)
@@ -28,6 +29,7 @@ class WorldFacts:
     data: DataState
     replay: bool
     live_approved: frozenset[str] = frozenset()
+    tenures: Tenures = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Verdicts:
 
     decision: Decision
     reports: Mapping[str, EvaluationReport]
+    tenures: Tenures = field(default_factory=dict)  # what hysteresis remembers once this is recorded
     live: frozenset[str] = frozenset()  # strategies that meet every condition of LIVE themselves
 
     def ceiling_of(self, strategy_id: str) -> EffectiveMode:
@@ -85,10 +88,11 @@ def decide(
     facts: WorldFacts, now: datetime, *, as_of: datetime | None = None, ttl: timedelta = TTL_DEFAULT
 ) -> Verdicts:
     """The decision on a world and the report on each of its strategies."""
-    reports = _reports(facts, now)
+    reports, tenures = _reports(facts, now)
     ranked = sorted((r for r in reports.values() if r.selected), key=lambda r: r.rank)
     selected = tuple(report.strategy_id for report in ranked)
-    mode, reasons = _mode(facts, selected)
+    passed = [name for name in selected if reports[name].summary is not Summary.FAIL]  # not only held by hysteresis
+    mode, reasons = _mode(facts, selected, passed)
     anchor = _anchor(facts, selected)
     decision = Decision(
         world_id=facts.world.world_id,
@@ -104,8 +108,8 @@ def decide(
         ruleset_hash=facts.policy.ruleset_hash if facts.policy else "",
         selected=selected,
     )
-    live = _may_go_live(facts, selected) if mode is EffectiveMode.LIVE else frozenset()
-    return Verdicts(decision, reports, live)
+    live = _may_go_live(facts, passed) if mode is EffectiveMode.LIVE else frozenset()
+    return Verdicts(decision, reports, tenures, live)
 
 
 def changed(before: Decision | None, after: Decision) -> bool:
@@ -113,16 +117,17 @@ def changed(before: Decision | None, after: Decision) -> bool:
     return before is None or before.substance() != after.substance()
 
 
-def _reports(facts: WorldFacts, now: datetime) -> Mapping[str, EvaluationReport]:
+def _reports(facts: WorldFacts, now: datetime) -> tuple[Mapping[str, EvaluationReport], Tenures]:
     policy = facts.policy
     if policy is None:
-        return {}
+        return {}, facts.tenures
     version = facts.world.default_policy_version
-    verdicts = run_pipeline(policy, facts.candidates, facts.data)
-    return {v.strategy_id: report_of(v, facts.world.world_id, version, policy, now) for v in verdicts}
+    outcomes = run_pipeline(policy, facts.candidates, facts.data, facts.tenures)
+    world_id = facts.world.world_id
+    return {v.strategy_id: report_of(v, world_id, version, policy, now) for v in outcomes.verdicts}, outcomes.tenures
 
 
-def _mode(facts: WorldFacts, selected: Sequence[str]) -> tuple[EffectiveMode, tuple[str, ...]]:
+def _mode(facts: WorldFacts, selected: Sequence[str], passed: Sequence[str]) -> tuple[EffectiveMode, tuple[str, ...]]:
     """The first rule that holds gives the ceiling; below it nothing is asked."""
     world = facts.world
     if world.state is WorldState.DELETED:
@@ -137,7 +142,7 @@ def _mode(facts: WorldFacts, selected: Sequence[str]) -> tuple[EffectiveMode, tu
         return EffectiveMode.COMPUTE_ONLY, lowered
     if not selected:
         return EffectiveMode.COMPUTE_ONLY, ("NOTHING_SELECTED",)
-    missing = _missing_for_live(facts, selected)
+    missing = _missing_for_live(facts, selected, passed)
     if missing:
         return EffectiveMode.PAPER, missing
     return EffectiveMode.LIVE, ()
@@ -156,26 +161,26 @@ def _tripped(facts: WorldFacts) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _missing_for_live(facts: WorldFacts, selected: Sequence[str]) -> tuple[str, ...]:
+def _missing_for_live(facts: WorldFacts, selected: Sequence[str], passed: Sequence[str]) -> tuple[str, ...]:
     """Every condition of LIVE that does not hold, all together."""
     reasons = []
     if not facts.world.allow_live:
         reasons.append("LIVE_NOT_ALLOWED")
     if facts.replay:
         reasons.append("REPLAY_NEVER_LIVE")
-    approved = facts.live_approved.intersection(selected)
+    approved = facts.live_approved.intersection(passed)
     if not approved:
         reasons.append("LIVE_NOT_APPROVED")
     anchor = _anchor(facts, selected)
-    if anchor is None or not anchor.dataset_fingerprint or (approved and not _may_go_live(facts, selected)):
+    if anchor is None or not anchor.dataset_fingerprint or (approved and not _may_go_live(facts, passed)):
         reasons.append("DATASET_FINGERPRINT_MISSING")
     return tuple(reasons)
 
 
-def _may_go_live(facts: WorldFacts, selected: Sequence[str]) -> frozenset[str]:
-    """Of the selected, those with an approval and a known data set of their own."""
+def _may_go_live(facts: WorldFacts, passed: Sequence[str]) -> frozenset[str]:
+    """Of those that pass, those with an approval and a known data set of their own."""
     known = {c.strategy_id for c in facts.candidates if c.evidence is not None and c.evidence.dataset_fingerprint}
-    return facts.live_approved.intersection(selected) & known
+    return facts.live_approved.intersection(passed) & known
 
 
 def _anchor(facts: WorldFacts, selected: Sequence[str]) -> Evidence | None:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Union
 
 import yaml
@@ -16,6 +17,10 @@ from qmtl.core.errors import InvalidRequest, Violation
 BYTES_MAX = 64 * 1024
 DEPTH_MAX = 20
 _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]{0,14})")  # no octal, hex or sexagesimal surprises
+
+_DURATION = re.compile(r"(\d{1,9})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION_MAX = timedelta(days=36_500)
 
 Plain = Union[None, bool, int, float, str, "Sequence[Plain]", "Mapping[str, Plain]"]
 
@@ -68,6 +73,17 @@ class Document:
 
     def _path(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
+
+
+def parse_duration(value: Plain, path: str) -> timedelta:
+    """ "5m", "60d": a whole number and one of s m h d w."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise _refused("E_POLICY_UNIT", path, str(value)[:200], "a duration like 30s, 5m, 3h, 60d or 2w")
+    span = timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+    if span > _DURATION_MAX:
+        raise _refused("E_POLICY_VALUE", path, str(value)[:200], "at most 36500d")
+    return span
 
 
 def _check_events(text: str) -> None:

@@ -72,6 +72,15 @@ class EvaluationReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a strategy holds at full weight, as fractions of the world's capital; sector empty: unknown."""
+
+    long_gross: float
+    short_gross: float
+    sector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a run says about a strategy: its numbers and the data they come from."""
 
@@ -82,6 +91,8 @@ class Evidence:
     data_start: datetime | None
     data_end: datetime | None
     coverage: float
+    footprint: Footprint | None = None
+    correlations: tuple[tuple[str, float], ...] = ()  # by strategy id, sorted
 
     def values(self) -> Mapping[str, float]:
         return {number.name: number.value for number in self.numbers}
@@ -133,6 +144,8 @@ def take_evidence(asked: Evidence, latest: Evidence | None) -> Evidence:
         latest.data_start,
         latest.data_end,
         latest.coverage,
+        latest.footprint,
+        latest.correlations,
     )
 
 

@@ -21,8 +21,8 @@ from worldservice.domain.evaluation import (
 )
 from worldservice.domain.expressions import Expression, NotComputable
 from worldservice.domain.metrics import Unusable, unusable
-from worldservice.domain.policy import AnyOf, Gate, OnMissing, Policy, TopK
-from worldservice.domain.worlds import Side
+from worldservice.domain.policy import AnyOf, Gate, OnMissing, Policy
+from worldservice.domain.selection import Tenure, Tenures, Verdict, failed, moved, select, settled
 
 _FUTURE_SLACK = timedelta(minutes=1)  # data that ends later than this after now is a clock fault, not freshness
 WARNED, IGNORED = "METRIC_MISSING_WARNED", "METRIC_MISSING_IGNORED"
@@ -34,17 +34,6 @@ class DataState:
 
     now: datetime
     data_end: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the pipeline says of one strategy, before it is put into a report."""
-
-    strategy_id: str
-    verdicts: tuple[RuleVerdict, ...]
-    score: float | None
-    selected: bool
-    rank: int
 
 
 def data_currency(policy: Policy, data: DataState) -> RuleVerdict:
@@ -61,11 +50,34 @@ def data_currency(policy: Policy, data: DataState) -> RuleVerdict:
     return _currency(rule, Outcome.PASS, "", f"data is {_span(max(lag, timedelta()))} old")
 
 
-def run_pipeline(policy: Policy, candidates: Sequence[Candidate], data: DataState) -> tuple[Verdict, ...]:
-    """The verdict on every candidate, ordered by strategy id."""
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """The verdict on every candidate, ordered by strategy id, and what hysteresis remembers from here on."""
+
+    verdicts: tuple[Verdict, ...]
+    tenures: Tenures
+
+
+def run_pipeline(
+    policy: Policy, candidates: Sequence[Candidate], data: DataState, tenures: Tenures | None = None
+) -> Outcomes:
+    """All stages. Without current data nothing is selected and nothing is counted."""
     currency = data_currency(policy, data)
-    judged = [_judge(policy, candidate, currency) for candidate in sorted(candidates, key=lambda c: c.strategy_id)]
-    return _select(policy.topk, candidates, judged)
+    ordered = sorted(candidates, key=lambda c: c.strategy_id)
+    judged = [_judge(policy, candidate, currency) for candidate in ordered]
+    known = tenures or {}
+    if policy.hysteresis is None or currency.outcome is Outcome.FAIL:
+        return Outcomes(select(replace(policy, hysteresis=None), candidates, judged, {}, data.now), known)
+    counted = {v.strategy_id: _counted(known, c, v) for c, v in zip(ordered, judged, strict=True)}
+    verdicts = select(policy, candidates, judged, counted, data.now)
+    after = {v.strategy_id: settled(counted[v.strategy_id], v.selected, data.now) for v in verdicts}
+    return Outcomes(verdicts, after)
+
+
+def _counted(known: Tenures, candidate: Candidate, judged: Verdict) -> Tenure:
+    tenure = known.get(candidate.strategy_id) or Tenure(candidate.strategy_id)
+    data_end = candidate.evidence.data_end if candidate.evidence is not None else None
+    return moved(tenure, not failed(judged.verdicts), data_end)
 
 
 def report_of(verdict: Verdict, world_id: str, policy_version: int, policy: Policy, now: datetime) -> EvaluationReport:
@@ -95,11 +107,11 @@ def _judge(policy: Policy, candidate: Candidate, currency: RuleVerdict) -> Verdi
     found = [currency]
     score: float | None = None
     evidence = candidate.evidence
-    if not _failed(found):
+    if not failed(found):
         found.append(_sufficiency(policy, evidence))
-    if evidence is not None and not _failed(found):
+    if evidence is not None and not failed(found):
         found.extend(_gates(policy, evidence))
-    if evidence is not None and not _failed(found) and policy.score is not None:
+    if evidence is not None and not failed(found) and policy.score is not None:
         verdict, score = _score(policy.score, evidence)
         found.append(verdict)
     return Verdict(candidate.strategy_id, tuple(found), score, selected=False, rank=0)
@@ -222,62 +234,8 @@ def _score(score: Expression, evidence: Evidence) -> tuple[RuleVerdict, float | 
     return verdict(Outcome.PASS, "", f"score = {value:g}"), value
 
 
-def _select(topk: TopK, candidates: Sequence[Candidate], judged: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """One greedy pass by (score descending, strategy id); who does not fit gives its slot to the next."""
-    sides = {candidate.strategy_id: candidate.sides for candidate in candidates}
-    eligible = sorted((v for v in judged if not _failed(v.verdicts)), key=lambda v: (-(v.score or 0.0), v.strategy_id))
-    room = _Room(topk)
-    chosen: dict[str, Verdict] = {}
-    for rank, verdict in enumerate(eligible, start=1):
-        refusal = room.take(sides[verdict.strategy_id])
-        outcome = Outcome.PASS if refusal == "" else Outcome.FAIL
-        reason = "" if refusal == "" else "NOT_IN_TOP_K"
-        line = RuleVerdict(PipelineStage.SELECTION, _topk_text(topk), outcome, reason, (), refusal or f"rank {rank}")
-        chosen[verdict.strategy_id] = Verdict(
-            verdict.strategy_id, (*verdict.verdicts, line), verdict.score, refusal == "", rank
-        )
-    why = "an earlier stage failed"
-    skipped = RuleVerdict(PipelineStage.SELECTION, _topk_text(topk), Outcome.SKIPPED, "NOT_ELIGIBLE", (), why)
-    return tuple(
-        chosen.get(v.strategy_id) or Verdict(v.strategy_id, (*v.verdicts, skipped), v.score, False, 0) for v in judged
-    )
-
-
-class _Room:
-    """The free slots of one selection pass."""
-
-    def __init__(self, topk: TopK) -> None:
-        self._total = topk.total
-        self._sides: dict[Side, int | None] = {Side.LONG: topk.long, Side.SHORT: topk.short}
-
-    def take(self, sides: frozenset[Side]) -> str:
-        """Take the slots a strategy needs; or, taking none, say what is full."""
-        if self._total == 0:
-            return "all slots are taken by better ranks"
-        full = [side.value.lower() for side in Side if side in sides and self._sides[side] == 0]
-        if full:
-            return f"the {' and '.join(full)} slots are taken by better ranks"
-        if self._total is not None:
-            self._total -= 1
-        for side in sides:
-            left = self._sides[side]
-            if left is not None:
-                self._sides[side] = left - 1
-        return ""
-
-
-def _failed(verdicts: Sequence[RuleVerdict]) -> bool:
-    return any(verdict.outcome is Outcome.FAIL for verdict in verdicts)
-
-
 def _currency(rule: str, outcome: Outcome, reason: str, explanation: str) -> RuleVerdict:
     return RuleVerdict(PipelineStage.DATA_CURRENCY, rule, outcome, reason, (), explanation)
-
-
-def _topk_text(topk: TopK) -> str:
-    limits: Mapping[str, int | None] = {"total": topk.total, "long": topk.long, "short": topk.short}
-    text = ", ".join(f"{name} {limit}" for name, limit in limits.items() if limit is not None)
-    return f"top {text}" if text else "everyone who passes"
 
 
 def _span(span: timedelta) -> str:

@@ -5,7 +5,6 @@ refused by name, because a rule that is accepted and ignored is a promise that i
 expression needs is compiled here, once per version.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,16 +12,15 @@ from enum import Enum
 
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.identity import canonical_json, digest
-from worldservice.domain.document import Document, Plain, read_document
+from worldservice.domain.document import Document, Plain, parse_duration, read_document
 from worldservice.domain.expressions import Expression, Result, compile_expression
 from worldservice.domain.metrics import CATALOGUE
+from worldservice.domain.rules import Constraints, Hysteresis, parse_constraints, parse_hysteresis
 
-PIPELINE_VERSION = "1"  # part of ruleset_hash: raise it whenever the same policy would decide otherwise
+PIPELINE_VERSION = "2"  # part of ruleset_hash: raise it whenever the same policy would decide otherwise
 RULES_MAX = 200
 TOPK_MAX = 10_000
 PLANNED_SECTIONS: Mapping[str, str] = {
-    "selection.constraints": "selection constraints",
-    "selection.hysteresis": "selection hysteresis",
     "validation_profiles": "validation profiles",
     "default_profile_by_stage": "validation profiles",
     "gating_policy": "two-phase apply",
@@ -31,10 +29,6 @@ PLANNED_SECTIONS: Mapping[str, str] = {
     "position_policy": "position policy",
     "activation_windows": "activation windows",
 }
-
-_DURATION = re.compile(r"(\d{1,9})([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION_MAX = timedelta(days=36_500)
 
 
 class OnMissing(Enum):
@@ -79,6 +73,8 @@ class Policy:
     gates: Gate
     score: Expression | None
     topk: TopK
+    constraints: Constraints
+    hysteresis: Hysteresis | None
     on_missing: Mapping[str, OnMissing]
     checksum: str
     ruleset_hash: str
@@ -93,7 +89,7 @@ def parse_policy(text: str) -> Policy:
     root = Document.at("", plain, _refuse_planned)
     root.only("data_currency", "selection")
     selection = root.section("selection")
-    selection.only("gates", "score", "topk", "missing_metrics")
+    selection.only("gates", "score", "topk", "constraints", "hysteresis", "missing_metrics")
     score = _score(selection)
     gates = _gate(selection.required("gates"), "selection.gates", [0])
     checksum = digest(canonical_json(plain))
@@ -102,6 +98,8 @@ def parse_policy(text: str) -> Policy:
         gates=gates,
         score=score,
         topk=_topk(selection, score),
+        constraints=parse_constraints(selection),
+        hysteresis=parse_hysteresis(selection),
         on_missing=_on_missing(selection, score),
         checksum=checksum,
         ruleset_hash=_ruleset_hash(checksum),
@@ -113,17 +111,6 @@ def rules_of(gate: Gate) -> tuple[Expression, ...]:
     if isinstance(gate, Expression):
         return (gate,)
     return tuple(rule for part in gate.parts for rule in rules_of(part))
-
-
-def parse_duration(value: Plain, path: str) -> timedelta:
-    """ "5m", "60d": a whole number and one of s m h d w."""
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise _refused("E_POLICY_UNIT", path, value, "a duration like 30s, 5m, 3h, 60d or 2w")
-    span = timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
-    if span > _DURATION_MAX:
-        raise _refused("E_POLICY_VALUE", path, value, "at most 36500d")
-    return span
 
 
 def _data_currency(section: Document) -> DataCurrency:
