@@ -19,7 +19,7 @@ from qmtl.sdk.strategy import Strategy, assemble
 
 if TYPE_CHECKING:
     from qmtl.sdk.client import Gateway
-    from qmtl.sdk.session import PaperTerms
+    from qmtl.sdk.session import OnEvent, PaperTerms
     from qmtl.sdk.submission import History
     from qmtl.sdk.submitted import SubmitResult
     from qmtl.sdk.traded import SessionResult
@@ -92,16 +92,19 @@ class Runner:
         address: str = "",
         terms: PaperTerms | None = None,
         gateway: Gateway | None = None,
+        on_event: OnEvent | None = None,
     ) -> SessionResult:
         """Go on live in a world's paper session, as far as its activation allows, until the session ends.
 
         Submits first (or attaches to what is live), waits for an operator's activation, continues every node from
-        history, then trades bar by bar; `terms.until` ends it earlier. Survives restarts of every service and of
-        this process. Raises NotReady (E_NOT_ACTIVATED, E_WARMUP), and what submit_async raises.
+        history, then trades bar by bar; `terms.until` ends it earlier. `on_event` is told of each bar, fill and
+        refusal as it comes. Survives restarts of every service and of this process.
+        Raises NotReady (E_NOT_ACTIVATED, E_WARMUP), and what submit_async raises.
         """
         from qmtl.sdk.session import run
 
-        return await run(strategy, world=world, data=data, terms=terms, gateway=_gateway(gateway, address))
+        where = _gateway(gateway, address)
+        return await run(strategy, world=world, data=data, terms=terms, gateway=where, on_event=on_event)
 
     @staticmethod
     def run(
@@ -112,9 +115,14 @@ class Runner:
         address: str = "",
         terms: PaperTerms | None = None,
         gateway: Gateway | None = None,
+        on_event: OnEvent | None = None,
     ) -> SessionResult:
         """As run_async, waiting for the end of the session."""
-        return _wait(Runner.run_async(strategy, world=world, data=data, address=address, terms=terms, gateway=gateway))
+        return _wait(
+            Runner.run_async(
+                strategy, world=world, data=data, address=address, terms=terms, gateway=gateway, on_event=on_event
+            )
+        )
 
 
 def _gateway(given: Gateway | None, address: str) -> Gateway:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -45,7 +45,7 @@ from qmtl.sdk.follow import (
 from qmtl.sdk.lockstep import Follower, portfolio_at
 from qmtl.sdk.strategy import Assembled, FillEvent, Strategy, assemble
 from qmtl.sdk.submission import Bound, Submitter
-from qmtl.sdk.tape import summary
+from qmtl.sdk.tape import Refusal, summary
 from qmtl.sdk.traded import SessionResult
 from qmtl.sdk.trader import Trader
 from qmtl.sdk.wire import Desk, LiveBar, bar_from_proto, nanoseconds, subscription
@@ -71,6 +71,23 @@ class PaperTerms:
     periods_per_year: float = 365.0
 
 
+@dataclass(frozen=True, slots=True)
+class BarDone:
+    """A bar was played and its orders are answered. `bars` so far, of a session from `start_ns` to `end_ns`.
+
+    `end_ns` 0: nobody knows when it ends.
+    """
+
+    time_ns: int
+    bars: int
+    start_ns: int
+    end_ns: int
+
+
+SessionEvent = BarDone | FillEvent | Refusal
+OnEvent = Callable[[SessionEvent], None]
+
+
 async def run(
     strategy: Strategy,
     *,
@@ -79,6 +96,7 @@ async def run(
     terms: PaperTerms | None = None,
     gateway: Gateway | None = None,
     clock: Clock | None = None,
+    on_event: OnEvent | None = None,
 ) -> SessionResult:
     """Run a strategy in its world's paper session; see Runner.run."""
     assembled, terms = assemble(strategy), terms or PaperTerms()
@@ -87,15 +105,17 @@ async def run(
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
     async with open_client(gateway) as client:
         submitter = Submitter(Line.open(client, gateway.patience_s, clock), world)
-        return await trade(submitter, assembled, data, terms)
+        return await trade(submitter, assembled, data, terms, on_event)
 
 
-async def trade(submitter: Submitter, assembled: Assembled, data: str | None, terms: PaperTerms) -> SessionResult:
+async def trade(
+    submitter: Submitter, assembled: Assembled, data: str | None, terms: PaperTerms, on_event: OnEvent | None = None
+) -> SessionResult:
     """Bind a strategy, or attach to it, and run its paper session to the end."""
     preset = await submitter.preset(assembled, data)
     bound = await submitter.bind(assembled)
     with _Told(assembled.strategy):
-        return await _PaperSession(submitter, assembled, bound, terms).run(preset)
+        return await _PaperSession(submitter, assembled, bound, terms, on_event).run(preset)
 
 
 class _Told:
@@ -117,7 +137,14 @@ class _Told:
 class _PaperSession:
     """One run: the parts that must all be followed at once, and what they have in common."""
 
-    def __init__(self, submitter: Submitter, assembled: Assembled, bound: Bound, terms: PaperTerms) -> None:
+    def __init__(
+        self,
+        submitter: Submitter,
+        assembled: Assembled,
+        bound: Bound,
+        terms: PaperTerms,
+        on_event: OnEvent | None,
+    ) -> None:
         self._submitter = submitter
         self._client = submitter.client
         self._assembled = assembled
@@ -128,6 +155,8 @@ class _PaperSession:
         self._bars: list[LiveBar] = []
         self._lines: list[Line] = []
         self._reported: set[str] = set()
+        self._on_event = on_event
+        self._span_ns = (0, 0)
 
     async def run(self, preset: datapb.Preset) -> SessionResult:
         """From the activation to the session's end."""
@@ -160,6 +189,11 @@ class _PaperSession:
         if fill.trade_id not in self._reported:
             self._reported.add(fill.trade_id)
             self._assembled.strategy.on_fill(fill)
+            self._tell(fill)
+
+    def _tell(self, event: SessionEvent) -> None:
+        if self._on_event is not None:
+            self._on_event(event)
 
     async def _open_data_session(self, preset: datapb.Preset, session: worldpb.Session) -> None:
         """See that the session's bars are played; whoever opened it first has chosen the pace."""
@@ -173,11 +207,14 @@ class _PaperSession:
             bars_per_second=self._terms.bars_per_second,
             followers=followers(self._view.envelope),
         )
+        ask, data = self._submitter.line.ask, self._client.data
         try:
-            await self._submitter.line.ask(lambda: self._client.data.GetDataSession(known), "data session")
+            reply = await ask(lambda: data.GetDataSession(known), "data session")
         except NotFound:
             with contextlib.suppress(Conflict):
-                await self._submitter.line.ask(lambda: self._client.data.OpenDataSession(opening), "data session")
+                await ask(lambda: data.OpenDataSession(opening), "data session")
+            reply = await ask(lambda: data.GetDataSession(known), "data session")
+        self._span_ns = nanoseconds(reply.session.start), nanoseconds(reply.session.end)
 
     async def _open_account(self, session: worldpb.Session) -> brokerpb.Account:
         """The paper account on the session's bars; opened once, answered ever after."""
@@ -245,10 +282,14 @@ class _PaperSession:
         emissions: list[Emission] = []
         for source in self._assembled.dag.sources:
             emissions.extend(self._engine.push(source, bar.close_ns, bar.row))
+        refused_before = len(trader.refusals)
         if live:
             await trader.act(emissions)
         else:
             trader.watch(emissions)
+        for refusal in trader.refusals[refused_before:]:
+            self._tell(refusal)
+        self._tell(BarDone(bar.close_ns, len(self._bars), *self._span_ns))
 
     async def _result(
         self,
@@ -266,15 +307,17 @@ class _PaperSession:
         self._assembled.strategy.on_finish()
         bars = bars_of(self._bars, preset)
         tape = equity_tape(account, bars, fills, trader.refusals)
+        replay = summary(tape, account.base_currency, self._terms.periods_per_year)
         return SessionResult(
             name=self._assembled.name,
             desk=desk,
             session=session,
             account=account,
             bars=bars,
-            replay=summary(tape, account.base_currency, self._terms.periods_per_year),
+            replay=replay,
             orders=tuple(await list_orders(line, desk)),
             portfolio=portfolio,
+            evaluation=await self._submitter.evaluate_paper(session, self._strategy_id, bars, dict(replay.metrics)),
             activation=self._view.envelope,
             retries=sum(each.patience.retries for each in (*self._lines, self._submitter.line)),
         )

@@ -18,6 +18,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import AlreadyExists, NotFound, NotReady, QmtlError
+from qmtl.core.identity import digest
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
@@ -29,7 +30,7 @@ from qmtl.sdk.client import Client, Gateway, Line, open_client
 from qmtl.sdk.strategy import Assembled, Strategy, assemble
 from qmtl.sdk.submitted import SubmitResult
 from qmtl.sdk.wire import bars_from_arrow, graph_to_proto, nanoseconds, stamp
-from qmtl.sdk.words import refused
+from qmtl.sdk.words import NS_PER_S, refused
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -142,6 +143,20 @@ class Submitter:
         request = evaluation(self.world, bound.strategy.strategy_id, data, metrics)
         return (await self.line.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
 
+    async def evaluate_paper(
+        self, session: worldpb.Session, strategy_id: str, bars: Bars, metrics: dict[str, float]
+    ) -> evaluationpb.EvaluationRun | None:
+        """Report what a paper session came to; None when there is nothing to say, or the strategy was unbound."""
+        if not metrics:
+            return None
+        request = paper_evaluation(session, strategy_id, bars, metrics)
+        try:
+            return (await self.line.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
+        except NotFound as error:
+            if error.reason != "E_BINDING_UNKNOWN":
+                raise
+            return None
+
     async def decision(self) -> worldpb.DecisionEnvelope:
         """What the world may do now."""
         request = worldservicepb.DecideRequest(world_id=self.world)
@@ -253,6 +268,26 @@ def evaluation(
         data_start=delivered.start,
         data_end=delivered.end,
         coverage=data.metadata.coverage_ratio,
+    )
+
+
+def paper_evaluation(
+    session: worldpb.Session, strategy_id: str, bars: Bars, metrics: dict[str, float]
+) -> worldservicepb.EvaluateRequest:
+    """The report of one paper session as far as it was played; the same stretch of it is the same run."""
+    end_ns = int(bars.close_ns[-1])
+    expected = (end_ns - nanoseconds(session.start)) // (bars.interval_s * NS_PER_S)
+    name = digest(session.session_id.encode()).removeprefix("blake3:")[:16]
+    return worldservicepb.EvaluateRequest(
+        world_id=session.world_id,
+        strategy_id=strategy_id,
+        run_id=f"paper-{name}-{end_ns // NS_PER_S}",
+        stage=worldpb.STAGE_PAPER,
+        metrics=[evaluationpb.Metric(name=name, value=value) for name, value in sorted(metrics.items())],
+        dataset_fingerprint=session.dataset_fingerprint,
+        data_start=session.start,
+        data_end=stamp(end_ns),
+        coverage=min(1.0, len(bars) / expected) if expected > 0 else 0.0,
     )
 
 

@@ -14,9 +14,10 @@ from qmtl.core.decimals import parse_decimal
 from qmtl.core.identity import Json
 from qmtl.sdk.bars import Bars
 from qmtl.sdk.results import iso, metrics_table, render, replay_json
-from qmtl.sdk.submitted import activation_line, as_json, short
+from qmtl.sdk.submitted import activation_line, as_json, evaluation_lines, short
 from qmtl.sdk.tape import Replay
 from qmtl.sdk.wire import Desk
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import world_pb2 as worldpb
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SessionResult:
-    """A paper session of one strategy. `retries` counts the calls and streams that were taken up again."""
+    """A paper session of one strategy. `retries` counts the calls and streams that were taken up again.
+
+    `evaluation` is what the world answered to its metrics, at stage PAPER.
+    """
 
     name: str
     desk: Desk
@@ -38,6 +42,7 @@ class SessionResult:
     portfolio: brokerpb.Portfolio
     activation: worldpb.ActivationEnvelope
     retries: int
+    evaluation: evaluationpb.EvaluationRun | None = None
 
     @property
     def strategy_id(self) -> str:
@@ -68,6 +73,7 @@ class SessionResult:
             "portfolio": as_json(self.portfolio),
             "orders": [as_json(status) for status in self.orders],
             "activation": as_json(self.activation),
+            "evaluation": as_json(self.evaluation) if self.evaluation else None,
             "books_agree": self.books_agree,
             "retries": self.retries,
             "replay": replay_json(self.replay),
@@ -92,6 +98,9 @@ class SessionResult:
         yield f"orders  {len(self.orders)}: {orders_line(self.orders)}"
         yield f"breaks  calls and streams taken up again {self.retries} times"
         yield metrics_table(self.metrics)
+        if self.evaluation is not None:
+            yield "paper " + next(lines := evaluation_lines(self.evaluation))
+            yield from lines
         yield f"activation  {activation_line(self.activation, self.strategy_id)}"
 
     def __str__(self) -> str:

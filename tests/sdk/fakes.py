@@ -299,7 +299,12 @@ class _Data:
     ) -> dataservicepb.GetDataSessionResponse:
         if not self.mesh.data_session_open:
             raise NotFound("E_DATA_SESSION_UNKNOWN", f"no session {request.session_id}")
-        session = dataservicepb.DataSession(session_id=request.session_id, watermark=stamp(self.mesh.watermark_ns))
+        session = dataservicepb.DataSession(
+            session_id=request.session_id,
+            start=stamp(self.mesh.start_ns),
+            end=stamp(int(self.mesh.bars.close_ns[-1])),
+            watermark=stamp(self.mesh.watermark_ns),
+        )
         return dataservicepb.GetDataSessionResponse(session=session)
 
     async def OpenDataSession(

@@ -18,10 +18,12 @@ from qmtl.sdk.bars import to_datetime
 from qmtl.sdk.batch import run_batch
 from qmtl.sdk.client import Line
 from qmtl.sdk.lockstep import Follower
-from qmtl.sdk.session import PaperTerms, trade
+from qmtl.sdk.session import BarDone, PaperTerms, SessionEvent, trade
 from qmtl.sdk.strategy import assemble
 from qmtl.sdk.submission import Submitter
+from qmtl.sdk.tape import Refusal
 from qmtl.sdk.traded import SessionResult
+from qmtl.world.v1 import world_pb2 as worldpb
 from tests.sdk.fakes import FakeMesh
 from tests.sdk.market import walk
 
@@ -87,6 +89,32 @@ async def test_every_bar_is_played_once_and_the_books_agree() -> None:
     assert strategy.log[0] == "start"
     assert strategy.log[-1] == "finish"
     assert {"signal", "fill"} <= set(strategy.log)
+
+
+async def test_a_listener_hears_of_every_bar_fill_and_refusal_once() -> None:
+    mesh, heard = await active_mesh(), list[SessionEvent]()
+    mesh.denials = [brokerpb.DENIAL_GATE_FROZEN]
+    result = await trade(submitter(mesh), assemble(Cross()), None, PaperTerms(), heard.append)
+    bars = [event for event in heard if isinstance(event, BarDone)]
+    assert [bar.time_ns for bar in bars] == BARS.close_ns[START:].tolist()
+    assert (bars[0].bars, bars[-1].bars) == (1, len(BARS) - START)
+    assert {(bar.start_ns, bar.end_ns) for bar in bars} == {(mesh.start_ns, BARS.close_ns[-1])}
+    assert [event for event in heard if isinstance(event, FillEvent)] == list(result.replay.fills)
+    assert [event for event in heard if isinstance(event, Refusal)] == list(result.replay.refusals)
+
+
+async def test_the_session_is_reported_as_a_paper_evaluation() -> None:
+    mesh = await active_mesh()
+    result = await run(mesh)
+    reported = mesh.evaluations[-1]
+    assert result.evaluation is not None
+    assert reported.stage == worldpb.STAGE_PAPER
+    assert {metric.name: metric.value for metric in reported.metrics} == dict(result.metrics)
+    assert reported.data_start.ToNanoseconds() == mesh.start_ns
+    assert reported.data_end.ToNanoseconds() == BARS.close_ns[-1]
+    assert reported.coverage == 1.0
+    assert result.evaluation.run_id == reported.run_id
+    assert "paper evaluation  PASS" in str(result)
 
 
 async def test_orders_meet_the_bar_after_the_one_that_decided_them() -> None:
