@@ -7,6 +7,8 @@ from controlbus.database import Database
 from qmtl.data.v1 import service_pb2 as servicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
 from qmtl.rpc.run import Runtime, start
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from seamless.access import SessionAccess
 from seamless.catalogue import Catalogue
 from seamless.config import Settings
 from seamless.fetch import Fetcher
@@ -30,8 +32,9 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         await catalogue.load()
         sessions = Sessions(catalogue, db, runtime.clock, settings, measures)
         fetcher = Fetcher(catalogue, sessions, runtime.clock, settings.storage_budget_s, measures)
+        access = SessionAccess(worldrpc.WorldServiceStub(runtime.channel("worldservice")), runtime.clock)
         servicer = DataServicer(  # type: ignore[abstract] # planned calls are answered before they reach it
-            catalogue, sessions, fetcher, db, runtime.clock.now()
+            catalogue, sessions, access, fetcher, db, runtime.clock.now()
         )
         server = runtime.server()
         contract = servicepb.DESCRIPTOR.services_by_name["DataService"]

@@ -14,7 +14,7 @@ from qmtl.data.v1 import service_pb2 as servicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
 from qmtl.rpc.auth import Role
 from seamless import pages, store, wire
-from seamless.access import require_session
+from seamless.access import SessionAccess
 from seamless.catalogue import Catalogue, State
 from seamless.domain import coverage
 from seamless.domain.coverage import Span
@@ -38,16 +38,26 @@ class DataServicer(datarpc.DataServiceServicer):
     """One instance per process; EnsureCoverage and PublishArtifact are answered by the server as planned."""
 
     def __init__(
-        self, catalogue: Catalogue, sessions: Sessions, fetcher: Fetcher, db: Database, started_at: datetime
+        self,
+        catalogue: Catalogue,
+        sessions: Sessions,
+        access: SessionAccess,
+        fetcher: Fetcher,
+        db: Database,
+        started_at: datetime,
     ) -> None:
         self._catalogue = catalogue
         self._sessions = sessions
+        self._access = access
         self._fetcher = fetcher
         self._db = db
         self._started_at = started_at
 
     async def Fetch(self, request: servicepb.FetchRequest, context: object) -> AsyncIterator[servicepb.FetchResponse]:
-        async with aclosing(self._fetcher.fetch(wire.fetch_from_proto(request))) as parts:
+        ask = wire.fetch_from_proto(request)
+        if ask.session_id:
+            await self._access.require(ask.session_id, Role.READER)
+        async with aclosing(self._fetcher.fetch(ask)) as parts:
             async for part in parts:
                 yield part
 
@@ -80,7 +90,7 @@ class DataServicer(datarpc.DataServiceServicer):
             async for reply in past:
                 yield reply
         if request.follower:
-            require_session(replay.session_id, Role.OPERATOR)
+            await self._access.require(replay.session_id, Role.OPERATOR)
             await self._sessions.following(replay.session_id, request.follower)
         player = await self._sessions.player(replay.session_id)
         first_ns = max(position, replay.span.start_ns)
@@ -91,7 +101,7 @@ class DataServicer(datarpc.DataServiceServicer):
     async def OpenDataSession(
         self, request: servicepb.OpenDataSessionRequest, context: object
     ) -> servicepb.OpenDataSessionResponse:
-        require_session(request.session_id, Role.OPERATOR)
+        await self._access.require(request.session_id, Role.OPERATOR)
         start = wire.instant(request.start, "start") if request.HasField("start") else None
         followers = tuple(request.followers)
         opening = Opening(request.session_id, start, request.days, request.bars_per_second, followers)
@@ -104,7 +114,7 @@ class DataServicer(datarpc.DataServiceServicer):
     async def ConfirmBars(
         self, request: servicepb.ConfirmBarsRequest, context: object
     ) -> servicepb.ConfirmBarsResponse:
-        require_session(request.session_id, Role.OPERATOR)
+        await self._access.require(request.session_id, Role.OPERATOR)
         through_ns = wire.instant(request.through, "through")
         player = await self._sessions.player(request.session_id)
         player.confirm(request.follower, through_ns)
@@ -116,7 +126,7 @@ class DataServicer(datarpc.DataServiceServicer):
     async def GetDataSession(
         self, request: servicepb.GetDataSessionRequest, context: object
     ) -> servicepb.GetDataSessionResponse:
-        require_session(request.session_id)
+        await self._access.require(request.session_id, Role.READER)
         replay = await self._sessions.find(request.session_id)
         return servicepb.GetDataSessionResponse(session=self._session(replay))
 
@@ -190,7 +200,7 @@ class DataServicer(datarpc.DataServiceServicer):
         if not request.session_id:
             hint = "open a data session and subscribe with its session_id" if preset.replay else ""
             raise NotReady("E_DATASET_UNAVAILABLE", f"{preset.name} has no live feed", hint=hint)
-        require_session(request.session_id)  # whoever reads is waited for
+        await self._access.require(request.session_id, Role.READER)  # whoever reads is waited for
         replay = await self._sessions.find(request.session_id)
         if replay.dataset != str(preset.dataset):
             field = Violation("dataset", request.dataset, f"{replay.preset}, which session {replay.session_id} plays")

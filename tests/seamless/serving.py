@@ -13,14 +13,20 @@ import polars as pl
 from prometheus_client import CollectorRegistry
 
 from controlbus.database import Database
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
-from qmtl.core.settings import MeshSettings
+from qmtl.core.errors import NotFound
+from qmtl.core.settings import MeshSettings, ServiceSettings
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as servicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
 from qmtl.rpc.auth import Authenticator, Role, ensure_dev_keys, mint_service_token, mint_user_token
 from qmtl.rpc.channel import connect
+from qmtl.rpc.context import require_user
 from qmtl.rpc.server import Server
+from qmtl.world.v1 import service_pb2 as worldpb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from seamless.access import SessionAccess
 from seamless.catalogue import Catalogue
 from seamless.config import FileFeed, Settings
 from seamless.fetch import Fetcher
@@ -29,6 +35,54 @@ from seamless.measures import Measures
 from seamless.presets import presets
 from seamless.service import PLANNED, DataServicer
 from seamless.sessions import Sessions
+
+ROLE_TTL_S = 10
+
+
+class World(worldrpc.WorldServiceServicer):
+    """worldservice as far as it is asked here: roles by world and subject, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.roles: dict[str, dict[str, Role]] = {}
+        self.asked = 0
+
+    async def GetEffectiveRole(
+        self, request: worldpb.GetEffectiveRoleRequest, context: object
+    ) -> worldpb.GetEffectiveRoleResponse:
+        self.asked += 1
+        if request.world_id not in self.roles:
+            raise NotFound("E_WORLD_UNKNOWN", request.world_id)
+        identity = require_user()
+        role = max(identity.role, self.roles[request.world_id].get(identity.subject, Role.NONE))
+        answer = worldpb.GetEffectiveRoleResponse(role=commonpb.Role.Name(int(role)))
+        answer.ttl.seconds = ROLE_TTL_S
+        return answer
+
+
+@asynccontextmanager
+async def worldservice(home: Path, world: World) -> AsyncIterator[Server]:
+    """A server with the real doorkeeper before these roles."""
+    settings = ServiceSettings(service="worldservice", mesh=MeshSettings(home=home), bind="127.0.0.1:0")
+    clock = SystemClock()
+    authenticator = Authenticator.from_settings(settings, clock)
+    server = Server(settings, service="worldservice", authenticator=authenticator, clock=clock)
+    descriptor = worldpb.DESCRIPTOR.services_by_name["WorldService"]
+    server.add(worldrpc.add_WorldServiceServicer_to_server, world, descriptor)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop(0)
+
+
+class SkippingClock(SystemClock):
+    """The machine's clocks, plus what the test lets pass."""
+
+    def __init__(self) -> None:
+        self.passed_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.passed_s
 
 
 @dataclass
@@ -39,11 +93,14 @@ class Seamless:
     server: Server
     catalogue: Catalogue
     stack: AsyncExitStack
+    world: World
+    world_server: Server
+    clock: SkippingClock  # of the access checks only
 
     async def stub(
-        self, role: Role = Role.OPERATOR, worlds: Sequence[str] | None = None
+        self, role: Role = Role.OPERATOR, worlds: Sequence[str] | None = None, subject: str = "alice"
     ) -> datarpc.DataServiceAsyncStub:
-        user = mint_user_token(self.home, role, "alice", worlds)
+        user = mint_user_token(self.home, role, subject, worlds)
         peer = mint_service_token(self.home, "gateway")
         channel = connect(f"127.0.0.1:{self.server.port}", user_token=lambda: user, service_token=lambda: peer)
         return datarpc.DataServiceStub(await self.stack.enter_async_context(channel))
@@ -66,7 +123,15 @@ async def running(home: Path, *, ingest: bool = True, files: Mapping[str, FileFe
             await catalogue.ingest()
         sessions = Sessions(catalogue, db, clock, settings, measures)
         fetcher = Fetcher(catalogue, sessions, clock, settings.storage_budget_s, measures)
-        servicer = DataServicer(catalogue, sessions, fetcher, db, clock.now())  # type: ignore[abstract] # as in __main__
+        world, access_clock = World(), SkippingClock()  # type: ignore[abstract] # nothing else is asked of it
+        world_server = await stack.enter_async_context(worldservice(home, world))
+        own = mint_service_token(home, "seamless")
+        channel = connect(f"127.0.0.1:{world_server.port}", service_token=lambda: own)
+        access = SessionAccess(worldrpc.WorldServiceStub(await stack.enter_async_context(channel)), access_clock)
+        started = clock.now()
+        servicer = DataServicer(  # type: ignore[abstract] # as in __main__
+            catalogue, sessions, access, fetcher, db, started
+        )
         authenticator = Authenticator.from_settings(settings, clock)
         server = Server(settings, service="seamless", authenticator=authenticator, clock=clock)
         contract = servicepb.DESCRIPTOR.services_by_name["DataService"]
@@ -75,7 +140,7 @@ async def running(home: Path, *, ingest: bool = True, files: Mapping[str, FileFe
         stack.push_async_callback(_end, tasks)
         stack.push_async_callback(server.stop, 0.5)
         await server.start()
-        yield Seamless(home, server, catalogue, stack)
+        yield Seamless(home, server, catalogue, stack, world, world_server, access_clock)
 
 
 async def fetch_all(
