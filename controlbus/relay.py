@@ -44,12 +44,13 @@ DEGRADED_AGE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class RelayStatus:
-    """`leading`: this process publishes. `degraded`: rows have waited for longer than ten seconds."""
+    """`leading`: this process publishes. `in_hand`: rows in memory. `degraded`: rows have waited for ten seconds."""
 
     leading: bool
     depth: int
     oldest_age_s: float
     blocked_keys: int
+    in_hand: int
 
     @property
     def degraded(self) -> bool:
@@ -62,6 +63,10 @@ class Window:
     def __init__(self) -> None:
         self._lines: dict[str, deque[Row]] = {}
         self._ids: set[int] = set()
+
+    def __len__(self) -> int:
+        """Rows taken and not yet marked."""
+        return len(self._ids)
 
     def offer(self, rows: Iterable[Row]) -> list[Row]:
         """Take rows not yet in hand; returns those to be published now, at most one per key."""
@@ -104,6 +109,7 @@ class Relay:
         self._sent_ids: list[int] = []
         self._blocked: set[str] = set()
         self._leading = False
+        self._window = Window()
         self._more = False
         self._asked = clock.monotonic()
         self._backlog = Backlog(0, 0)
@@ -115,7 +121,7 @@ class Relay:
     def status(self) -> RelayStatus:
         oldest_ns = self._backlog.oldest_ns
         age_s = max(0.0, time.time() - oldest_ns / 1e9) if oldest_ns else 0.0
-        return RelayStatus(self._leading, self._backlog.depth, age_s, len(self._blocked))
+        return RelayStatus(self._leading, self._backlog.depth, age_s, len(self._blocked), len(self._window))
 
     async def run(self) -> None:
         """Stand by, lead, stand by again, until cancelled."""
@@ -141,7 +147,7 @@ class Relay:
         self._leading = True
         self._sent_ids.clear()
         self._blocked.clear()
-        window = Window()
+        window = self._window = Window()
         async with asyncio.TaskGroup() as tasks:
             marker = tasks.create_task(self._mark(window))
             keys: set[asyncio.Task[None]] = set()

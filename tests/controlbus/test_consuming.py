@@ -169,6 +169,32 @@ async def test_a_slow_consumer_holds_a_bounded_number(bus: Bus) -> None:
         assert deliveries.in_hand == 0
 
 
+async def test_whatever_is_dropped_gives_its_place_back_once(bus: Bus) -> None:
+    key, others = unique("w"), [unique("w") for _ in range(3)]
+    subject = control_subject("policy_updated", key)
+    async with bus.subscribe(KIND, keys=[key, *others], in_hand_max=2) as deliveries:
+        for _ in range(3):
+            await bus.publish(subject, b"\xff poison", msg_id=unique("m"))
+        await publish(bus, key, 1)
+        await (await take(deliveries, 1))[0].ack()
+        for revision in (1, 1, 1, 3, 2):
+            await publish(bus, key, revision)
+        (newest,) = await take(deliveries, 1)
+        await eventually(lambda: deliveries.in_hand == 2)
+        await newest.ack()
+        assert deliveries.in_hand == 0
+        for other in others:
+            await publish(bus, other, 1)
+        first, second = await take(deliveries, 2)
+        await nothing_more(deliveries)
+        assert deliveries.in_hand == 2
+        await first.ack()
+        (third,) = await take(deliveries, 1)
+        assert deliveries.in_hand == 2
+        await second.ack()
+        await third.ack()
+
+
 async def test_workers_of_one_durable_share_its_messages(bus: Bus) -> None:
     keys, durable = [unique("w") for _ in range(30)], unique("d")
     seen: list[str] = []

@@ -53,6 +53,34 @@ async def test_a_restart_in_the_middle_neither_skips_nor_doubles(bus: Bus, nats_
     assert found == list(range(1, total + 1))
 
 
+async def test_a_delivery_that_got_lost_is_read_again(bus: Bus) -> None:
+    await publish(bus, "k", 1)
+    async with asyncio.timeout(15), aclosing(read(bus.link, ALL, Start.ALL)) as messages:
+        assert (await anext(messages))[0] == 1
+        await steal_one(bus)
+        found = [(await anext(messages))[0] for _ in range(3)]
+    assert found == [2, 3, 4]
+
+
+async def steal_one(bus: Bus) -> None:
+    """Take the only reader's next delivery away, then let two more come."""
+    (consumer,) = await bus.link.js.consumers_info("CONTROL")
+    nc = bus.link.nc
+    inbox = nc.new_inbox()
+    thief = await nc.subscribe(inbox)
+    stolen = asyncio.create_task(thief.next_msg(timeout=10))
+    revision = 2
+    while not stolen.done():  # whose turn it is among the waiting requests is the broker's choice
+        await nc.publish(f"$JS.API.CONSUMER.MSG.NEXT.CONTROL.{consumer.name}", b'{"batch": 1}', reply=inbox)
+        await publish(bus, "k", revision)
+        revision += 1
+        await asyncio.wait([stolen], timeout=0.1)
+    assert (await stolen).data
+    for _ in range(2):
+        await publish(bus, "k", revision)
+        revision += 1
+
+
 async def test_a_position_below_the_floor_is_too_old_and_all_means_what_is_kept(bus: Bus) -> None:
     for revision in range(1, 6):
         await publish(bus, "k", revision)
