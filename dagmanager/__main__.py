@@ -13,7 +13,7 @@ from dagmanager.access import Access
 from dagmanager.collecting import Collector, Limits
 from dagmanager.config import Settings
 from dagmanager.measures import Measures
-from dagmanager.service import PLANNED, DagManager
+from dagmanager.service import DagManager
 from dagmanager.status import StatusReport
 from dagmanager.tables import outbox
 from dagmanager.watching import Watching, forget_dead_watches
@@ -48,7 +48,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         measures = Measures(runtime.metrics.registry)
         collector = Collector(db, bus, clock, limits_of(settings), measures)
         runtime.background("garbage", collector.run(settings.garbage_interval_s))
-        servicer = DagManager(  # type: ignore[abstract]  # planned calls are refused before they reach it
+        servicer = DagManager(
             db,
             bus,
             clock,
@@ -57,11 +57,12 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             Watching(db, clock, runtime.stopping),
             collector,
             Access(worldrpc.WorldServiceStub(runtime.channel("worldservice"))),
+            artifacts_root=settings.artifacts_root,
             diffs_at_once=settings.diffs_at_once,
         )
         server = runtime.server()
         descriptor = servicepb.DESCRIPTOR.services_by_name["DagManagerService"]
-        server.add(rpc.add_DagManagerServiceServicer_to_server, servicer, descriptor, PLANNED)
+        server.add(rpc.add_DagManagerServiceServicer_to_server, servicer, descriptor)
         gc.collect()
         gc.freeze()  # what was made at start lives as long as the process: collections need not walk it again
         await runtime.serve(server)

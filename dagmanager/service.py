@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 
 from controlbus.bus import Bus
 from controlbus.database import Database
-from dagmanager import answers, garbage, plans, queuerows, reads, recompute, rollout, stats, store, wire
-from dagmanager.access import Access
+from dagmanager import answers, garbage, plans, queuerows, reads, recompute, rollout, snapshots, stats, store, wire
+from dagmanager.access import Access, require_estate
 from dagmanager.answers import Answer
 from dagmanager.collecting import Collector
 from dagmanager.domain.diff import check_contexts
@@ -41,8 +41,6 @@ from qmtl.rpc.context import current_call, require_role, require_world
 from qmtl.wire.graph import SpecCache, dag_from_proto
 from qmtl.wire.words import instant_from_proto, refused
 
-PART = "DAG Manager, complete"
-PLANNED = dict.fromkeys(("ExportSnapshot", "VerifySnapshot"), PART)
 RACES_MAX = 10
 TEXT_MAX = 200
 
@@ -64,6 +62,7 @@ class DagManager(rpc.DagManagerServiceServicer):
         collector: Collector,
         access: Access,
         *,
+        artifacts_root: str,
         diffs_at_once: int = 4,
     ) -> None:
         self._db = db
@@ -71,6 +70,7 @@ class DagManager(rpc.DagManagerServiceServicer):
         self._watching = watching
         self._collector = collector
         self._access = access
+        self._artifacts_root = artifacts_root
         self._clock = clock
         self._status = status
         self._measures = measures
@@ -206,6 +206,20 @@ class DagManager(rpc.DagManagerServiceServicer):
         await self._access.require({queue.world_id for queue in queues}, Role.OPERATOR)
         work = self._collector.look if request.dry_run else self._collector.collect
         return wire.round_to_proto(await work(names, cause))
+
+    async def ExportSnapshot(self, request: pb.ExportSnapshotRequest, context: Context) -> pb.ExportSnapshotResponse:
+        require_estate(Role.OPERATOR)
+        now = self._clock.now()
+        made = await self._db.read(lambda conn: snapshots.export(conn, self._artifacts_root, request.url))
+        await self._db.write(lambda conn: garbage.keep_artifact(conn, made.artifact, "", now))
+        artifact = wire.artifact_to_proto(made.artifact, "", now)
+        return pb.ExportSnapshotResponse(artifact=artifact, content_hash=made.content_hash)
+
+    async def VerifySnapshot(self, request: pb.VerifySnapshotRequest, context: Context) -> pb.VerifySnapshotResponse:
+        require_estate(Role.OPERATOR)
+        found = await asyncio.to_thread(snapshots.read, self._artifacts_root, request.url)
+        current = await self._db.read(snapshots.current_hash)
+        return pb.VerifySnapshotResponse(content_hash=found, current=found == current)
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         return await self._status.report()

@@ -93,5 +93,9 @@ class DeadlineExceeded(QmtlError):
     """Time ran out; whether the act took place is unknown."""
 
 
+class DataLoss(QmtlError):
+    """What was stored is damaged: its bytes or its content are not those that were written."""
+
+
 class NotBuilt(QmtlError):
     """The contract names this call and the room that serves it is not built yet."""

@@ -39,6 +39,7 @@ CODES: Final[Mapping[type[QmtlError], grpc.StatusCode]] = {
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.NotBuilt: grpc.StatusCode.UNIMPLEMENTED,
+    errors.DataLoss: grpc.StatusCode.DATA_LOSS,
 }
 # Codes only other stacks or the transport produce; everything else unknown becomes the bare QmtlError.
 CLASSES: Final[Mapping[grpc.StatusCode, type[QmtlError]]] = {

@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 
 from controlbus.bus import connected
-from dagmanager.service import PART, PLANNED
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import (
     Conflict,
     InvalidRequest,
-    NotBuilt,
     NotFound,
     PermissionDenied,
     Unauthenticated,
@@ -286,14 +284,6 @@ async def test_diffs_go_on_without_a_broker_and_the_status_says_so(home: Path, n
             return (await stub.GetStatus(pb.GetStatusRequest())).status.outbox_depth == 0
 
         await eventually(is_sent, 30)
-
-
-async def test_what_is_planned_says_who_builds_it(served: Served) -> None:
-    async with served.stub(role=Role.OWNER) as stub:
-        with pytest.raises(NotBuilt) as caught:
-            await stub.ExportSnapshot(pb.ExportSnapshotRequest())
-    assert caught.value.reason == "NOT_BUILT"
-    assert caught.value.metadata["part"] == PART == PLANNED["ExportSnapshot"]
 
 
 async def test_a_watch_is_a_snapshot_then_each_change_with_growing_revision(served: Served) -> None:

@@ -26,6 +26,7 @@ PAIRS = [
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
     (errors.DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED),
     (errors.NotBuilt, grpc.StatusCode.UNIMPLEMENTED),
+    (errors.DataLoss, grpc.StatusCode.DATA_LOSS),
 ]
 # Words without the separator of value and want, which a reader of descriptions would stumble over too.
 words = st.text(st.characters(codec="utf-8", exclude_characters=",", exclude_categories=["Cs", "Cc"]), max_size=40)
@@ -117,6 +118,6 @@ def test_broken_details_leave_code_and_message() -> None:
     assert (error.reason, error.message) == ("E_NOT_FOUND", "no such")
 
 
-@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS])
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN])
 def test_a_peers_bug_is_the_bare_root(code: grpc.StatusCode) -> None:
     assert type(from_rpc_error(aio.AioRpcError(code, aio.Metadata(), aio.Metadata(), "x"))) is QmtlError

@@ -298,9 +298,10 @@ class DagManagerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportSnapshot(self, request, context):
-        """Writes a snapshot of the graph and answers its content hash.
+        """Writes a snapshot of the graph and answers its content hash. An older file of that name is replaced.
 
-        Errors: PERMISSION_DENIED below operator; INVALID_ARGUMENT for an unusable URL.
+        Errors: PERMISSION_DENIED below operator of the estate; INVALID_ARGUMENT (E_URL) for a place outside the service's
+        `artifacts_url` or one that cannot be written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -309,7 +310,8 @@ class DagManagerServiceServicer:
     def VerifySnapshot(self, request, context):
         """Reads a snapshot back and compares it with its hash and with the graph.
 
-        Errors: NOT_FOUND when the URL has none; DATA_LOSS when the content does not match its hash.
+        Errors: PERMISSION_DENIED and INVALID_ARGUMENT as ExportSnapshot; NOT_FOUND (E_SNAPSHOT_UNKNOWN) when there is
+        none; DATA_LOSS (E_SNAPSHOT_DAMAGED) when one byte is not as it was written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -104,14 +104,16 @@ class DagManagerServiceStub:
     UNAVAILABLE when the broker cannot be reached: nothing was dropped, or another round runs (E_GARBAGE_BUSY).
     """
     ExportSnapshot: _grpc.UnaryUnaryMultiCallable[_service_pb2.ExportSnapshotRequest, _service_pb2.ExportSnapshotResponse]
-    """Writes a snapshot of the graph and answers its content hash.
+    """Writes a snapshot of the graph and answers its content hash. An older file of that name is replaced.
 
-    Errors: PERMISSION_DENIED below operator; INVALID_ARGUMENT for an unusable URL.
+    Errors: PERMISSION_DENIED below operator of the estate; INVALID_ARGUMENT (E_URL) for a place outside the service's
+    `artifacts_url` or one that cannot be written.
     """
     VerifySnapshot: _grpc.UnaryUnaryMultiCallable[_service_pb2.VerifySnapshotRequest, _service_pb2.VerifySnapshotResponse]
     """Reads a snapshot back and compares it with its hash and with the graph.
 
-    Errors: NOT_FOUND when the URL has none; DATA_LOSS when the content does not match its hash.
+    Errors: PERMISSION_DENIED and INVALID_ARGUMENT as ExportSnapshot; NOT_FOUND (E_SNAPSHOT_UNKNOWN) when there is
+    none; DATA_LOSS (E_SNAPSHOT_DAMAGED) when one byte is not as it was written.
     """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetStatusRequest, _service_pb2.GetStatusResponse]
     """Counts of nodes, queues and plans, and the state of the service. Errors: none beyond transport."""
@@ -192,14 +194,16 @@ class DagManagerServiceAsyncStub(DagManagerServiceStub):
     UNAVAILABLE when the broker cannot be reached: nothing was dropped, or another round runs (E_GARBAGE_BUSY).
     """
     ExportSnapshot: _aio.UnaryUnaryMultiCallable[_service_pb2.ExportSnapshotRequest, _service_pb2.ExportSnapshotResponse]  # type: ignore[assignment]
-    """Writes a snapshot of the graph and answers its content hash.
+    """Writes a snapshot of the graph and answers its content hash. An older file of that name is replaced.
 
-    Errors: PERMISSION_DENIED below operator; INVALID_ARGUMENT for an unusable URL.
+    Errors: PERMISSION_DENIED below operator of the estate; INVALID_ARGUMENT (E_URL) for a place outside the service's
+    `artifacts_url` or one that cannot be written.
     """
     VerifySnapshot: _aio.UnaryUnaryMultiCallable[_service_pb2.VerifySnapshotRequest, _service_pb2.VerifySnapshotResponse]  # type: ignore[assignment]
     """Reads a snapshot back and compares it with its hash and with the graph.
 
-    Errors: NOT_FOUND when the URL has none; DATA_LOSS when the content does not match its hash.
+    Errors: PERMISSION_DENIED and INVALID_ARGUMENT as ExportSnapshot; NOT_FOUND (E_SNAPSHOT_UNKNOWN) when there is
+    none; DATA_LOSS (E_SNAPSHOT_DAMAGED) when one byte is not as it was written.
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_service_pb2.GetStatusRequest, _service_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Counts of nodes, queues and plans, and the state of the service. Errors: none beyond transport."""
@@ -391,9 +395,10 @@ class DagManagerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.ExportSnapshotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ExportSnapshotResponse, _abc.Awaitable[_service_pb2.ExportSnapshotResponse]]:
-        """Writes a snapshot of the graph and answers its content hash.
+        """Writes a snapshot of the graph and answers its content hash. An older file of that name is replaced.
 
-        Errors: PERMISSION_DENIED below operator; INVALID_ARGUMENT for an unusable URL.
+        Errors: PERMISSION_DENIED below operator of the estate; INVALID_ARGUMENT (E_URL) for a place outside the service's
+        `artifacts_url` or one that cannot be written.
         """
 
     @_abc_1.abstractmethod
@@ -404,7 +409,8 @@ class DagManagerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_service_pb2.VerifySnapshotResponse, _abc.Awaitable[_service_pb2.VerifySnapshotResponse]]:
         """Reads a snapshot back and compares it with its hash and with the graph.
 
-        Errors: NOT_FOUND when the URL has none; DATA_LOSS when the content does not match its hash.
+        Errors: PERMISSION_DENIED and INVALID_ARGUMENT as ExportSnapshot; NOT_FOUND (E_SNAPSHOT_UNKNOWN) when there is
+        none; DATA_LOSS (E_SNAPSHOT_DAMAGED) when one byte is not as it was written.
         """
 
     @_abc_1.abstractmethod
