@@ -234,6 +234,7 @@ async def test_one_stuck_reader_among_many_delays_nobody_and_is_dropped(tmp_path
 
         final: asyncio.Future[dict[str, int]] = asyncio.get_running_loop().create_future()
         reading = [asyncio.create_task(read_all(seen, final)) for seen in readers]
+        await eventually(lambda: all(seen.snapshots for seen in readers))  # what is published below has no owner to ask
         await publish_much(estate, world, 3_000)
         final.set_result({"big": 3_000})
         async with asyncio.timeout(30):
