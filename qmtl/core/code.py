@@ -151,9 +151,27 @@ def _json_value(value: object, chain: Chain, user: str) -> Json:
         raise _refused(".".join(chain[:1]), user, f"is a {type(value).__name__}, not a JSON value")
     try:
         canonical_json(value)
+        return ["value", _typed(value)]
     except InvalidRequest as error:
         raise _refused(chain[0], user, f"holds {error.message}") from error
-    return ["value", value]
+    except RecursionError:
+        raise _refused(chain[0], user, "is nested too deeply") from None
+
+
+def _typed(value: object) -> Json:
+    """A JSON value that says what code can tell and JSON does not: a float is no integer, a tuple no list."""
+    match value:
+        case float():
+            return ["float", float.__repr__(value)]  # -0.0 has no JSON form of its own
+        case tuple():
+            return ["tuple", *map(_typed, value)]
+        case list():
+            return ["list", *map(_typed, value)]
+        case dict():
+            return {str(key): _typed(each) for key, each in value.items()}
+        case None | str() | int():
+            return value
+    raise TypeError(type(value).__name__)
 
 
 def _cell_value(cell: types.CellType, name: str, fn: types.FunctionType) -> object:
