@@ -42,10 +42,10 @@ def list_queues(
     return [_message(row) for row in rows]
 
 
-def get_queue(conn: Connection, compute_key: str) -> dagpb.Queue:
-    """One queue. Raises NotFound (E_QUEUE_UNKNOWN)."""
+def get_queue(conn: Connection, compute_key: str, worlds: frozenset[str] | None = None) -> dagpb.Queue:
+    """One queue. Raises NotFound (E_QUEUE_UNKNOWN), for one outside `worlds` too: no one learns that it is there."""
     found = list_queues(conn, queues.c.compute_key == compute_key, limit=1)
-    if not found:
+    if not found or (worlds is not None and found[0].world_id not in worlds):
         raise NotFound("E_QUEUE_UNKNOWN", f"no queue {compute_key!r}", metadata={"compute_key": compute_key})
     return found[0]
 

@@ -142,9 +142,8 @@ class DagManager(rpc.DagManagerServiceServicer):
         raise refused("E_GRAPH_ROOT", "root", "missing", "strategy_id or node_id")
 
     async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> pb.GetQueueResponse:
-        _reader()
-        queue = await self._db.read(lambda conn: queuerows.get_queue(conn, request.compute_key))
-        require_world(queue.world_id)
+        worlds = _reader()
+        queue = await self._db.read(lambda conn: queuerows.get_queue(conn, request.compute_key, worlds))
         return pb.GetQueueResponse(queue=queue)
 
     async def ListQueues(self, request: pb.ListQueuesRequest, context: Context) -> pb.ListQueuesResponse:
@@ -191,12 +190,10 @@ class DagManager(rpc.DagManagerServiceServicer):
         return pb.SetTrafficWeightResponse(sentinel=wire.sentinel_to_proto(after))
 
     async def GetQueueStats(self, request: pb.GetQueueStatsRequest, context: Context) -> pb.GetQueueStatsResponse:
-        _reader()
+        worlds = _reader()
         keys = list(request.compute_keys)
         _check_count(keys, stats.KEYS_MAX)
-        queues = await self._db.read(lambda conn: stats.written(conn, keys))
-        for queue in queues:
-            require_world(queue.world_id)
+        queues = await self._db.read(lambda conn: stats.written(conn, keys, worlds))
         return pb.GetQueueStatsResponse(stats=await stats.measure(self._bus, queues, self._clock.now()))
 
     async def CollectGarbage(self, request: pb.CollectGarbageRequest, context: Context) -> pb.CollectGarbageResponse:

@@ -34,8 +34,8 @@ class Written:
     last_bucket: datetime | None
 
 
-def written(conn: Connection, compute_keys: Sequence[str]) -> list[Written]:
-    """The queues in the order asked. Raises NotFound (E_QUEUE_UNKNOWN) naming the first unknown one."""
+def written(conn: Connection, compute_keys: Sequence[str], worlds: frozenset[str] | None) -> list[Written]:
+    """The queues in the order asked. Raises NotFound (E_QUEUE_UNKNOWN) naming the first not in `worlds` or nowhere."""
     found: dict[str, Written] = {}
     for part in bounded(sorted(set(compute_keys))):
         rows = conn.execute(
@@ -45,7 +45,7 @@ def written(conn: Connection, compute_keys: Sequence[str]) -> list[Written]:
         )
         found.update({row.compute_key: _written(row) for row in rows})
     for key in compute_keys:
-        if key not in found:
+        if key not in found or (worlds is not None and found[key].world_id not in worlds):
             raise NotFound("E_QUEUE_UNKNOWN", f"no queue {key!r}", metadata={"compute_key": key})
     return [found[key] for key in compute_keys]
 

@@ -135,7 +135,6 @@ async def test_a_token_for_one_world_sees_nothing_of_another(served: Served) -> 
     async with served.stub() as gateway:
         await chunks(gateway, diff_request(chain(1), "r1", "theirs", [context("w2")]))
         (chunk,) = await chunks(gateway, diff_request(chain(2), "r2", "mine", [context("w1")]))
-        theirs = (await gateway.ListQueues(pb.ListQueuesRequest(world_id="w2"))).queues[0].compute_key
     async with served.stub(role=Role.OPERATOR, worlds=["w1"]) as stub:
         assert {plan.strategy_id for plan in (await stub.ListPlans(pb.ListPlansRequest())).plans} == {"mine"}
         assert {queue.world_id for queue in (await stub.ListQueues(pb.ListQueuesRequest())).queues} == {"w1"}
@@ -143,7 +142,6 @@ async def test_a_token_for_one_world_sees_nothing_of_another(served: Served) -> 
         assert (await stub.GetNode(pb.GetNodeRequest(node_id=node_id))).node.strategies == ["mine"]
         for refused in (
             stub.GetPlan(pb.GetPlanRequest(strategy_id="theirs")),
-            stub.GetQueue(pb.GetQueueRequest(compute_key=theirs)),
             stub.ListQueues(pb.ListQueuesRequest(world_id="w2")),
             stub.QueryQueues(pb.QueryQueuesRequest(query=tag_query("w2"))),
             stub.QueryQueues(pb.QueryQueuesRequest(query=tag_query(""))),
@@ -152,6 +150,21 @@ async def test_a_token_for_one_world_sees_nothing_of_another(served: Served) -> 
             with pytest.raises(PermissionDenied) as caught:
                 await refused
             assert caught.value.reason == "E_WORLD_FORBIDDEN"
+
+
+async def test_a_queue_of_another_world_is_as_unknown_as_one_that_is_nowhere(served: Served) -> None:
+    async with served.stub() as gateway:
+        await chunks(gateway, diff_request(chain(1), "r1", "theirs", [context("w2")]))
+        theirs = (await gateway.ListQueues(pb.ListQueuesRequest(world_id="w2"))).queues[0].compute_key
+    async with served.stub(role=Role.OPERATOR, worlds=["w1"]) as stub:
+        for key in (theirs, "blake3:0"):
+            for refused in (
+                stub.GetQueue(pb.GetQueueRequest(compute_key=key)),
+                stub.GetQueueStats(pb.GetQueueStatsRequest(compute_keys=[key, "blake3:1"])),
+            ):
+                with pytest.raises(NotFound) as caught:
+                    await refused
+                assert (caught.value.reason, caught.value.message) == ("E_QUEUE_UNKNOWN", f"no queue {key!r}")
 
 
 async def test_a_version_that_is_live_nowhere_still_belongs_to_its_worlds(served: Served) -> None:

@@ -10,7 +10,7 @@ from controlbus.bus import connected
 from controlbus.records import DataQueue, RecordWriter
 from dagmanager.stats import lag_s
 from qmtl.core.dag import QueueClass
-from qmtl.core.errors import InvalidRequest, NotFound, PermissionDenied
+from qmtl.core.errors import InvalidRequest, NotFound
 from qmtl.dag.v1 import service_pb2 as pb
 from qmtl.rpc.auth import Role
 from tests.dagmanager.collection import record_batch
@@ -47,8 +47,9 @@ async def test_unknown_too_many_and_foreign_queues_are_refused(served: Served) -
         assert unknown.value.metadata["compute_key"] == "blake3:7"
         with pytest.raises(InvalidRequest):
             await stub.GetQueueStats(pb.GetQueueStatsRequest(compute_keys=["k"] * 1_001))
-        with pytest.raises(PermissionDenied):
+        with pytest.raises(NotFound) as foreign:
             await stub.GetQueueStats(pb.GetQueueStatsRequest(compute_keys=keys))
+        assert foreign.value.message == f"no queue {keys[0]!r}"
 
 
 def test_the_lag_counts_from_the_end_of_the_last_bucket() -> None:
