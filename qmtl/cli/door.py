@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 from qmtl.cli.options import Access
 from qmtl.core.errors import Unauthenticated
 from qmtl.core.home import find_home, gateway_address
-from qmtl.rpc.auth import Role, file_token, user_token_path
+from qmtl.rpc.auth import Role, TokenSource, file_token, user_token_path
 from qmtl.rpc.channel import MeshChannel, connect
 
 Answer = TypeVar("Answer")
@@ -21,12 +22,18 @@ def ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]]) -> Ans
     return asyncio.run(_ask(access, call))
 
 
-async def _ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]]) -> Answer:
-    home = find_home(access.home, access.config)
+def token_of(access: Access, home: Path) -> TokenSource:
+    """The local token of the role asked for. Raises Unauthenticated (E_TOKEN_MISSING)."""
     path = user_token_path(home, Role[access.role.name])
     if not path.exists():
         raise Unauthenticated("E_TOKEN_MISSING", f"no token at {path}", hint="qmtl up writes it; --home says where")
-    async with connect(gateway_address(home, access.config), user_token=file_token(path)) as channel:
+    return file_token(path)
+
+
+async def _ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]]) -> Answer:
+    home = find_home(access.home, access.config)
+    token = token_of(access, home)
+    async with connect(gateway_address(home, access.config), user_token=token) as channel:
         return await call(channel)
 
 

@@ -268,13 +268,14 @@ def _show_book(book: brokerpb.Portfolio) -> None:
 
     unit = book.base_currency
     pairs = [
+        ("account", f"{book.account} of world {book.world_id}"),
         ("equity", f"{book.equity} {unit}"),
         ("realized", f"{book.realized_pnl} {unit}"),
         ("unrealized", f"{book.unrealized_pnl} {unit}"),
         ("fees", f"{book.fees} {unit}"),
         ("as of", when(book.time)),
     ]
-    show_pairs(f"account {book.account} of world {book.world_id}", pairs)
+    show_pairs("books", pairs)
     cash = [(one.currency, one.settled, one.unsettled, one.reserved) for one in book.cash]
     show_table("cash", ("currency", "settled", "unsettled", "reserved"), cash)
     positions = [

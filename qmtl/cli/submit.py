@@ -9,6 +9,8 @@ import typer
 
 from qmtl.cli.options import Access, with_access
 
+PATIENCE_S = 20.0  # somebody waits at a terminal
+
 
 @with_access
 def submit(
@@ -23,10 +25,10 @@ def submit(
     plot: Annotated[Path | None, typer.Option(help="Also draw the replay into this picture file.")] = None,
 ) -> None:
     """Submit a strategy: its graph, a replay of the world's data, its numbers, the world's decision."""
+    from qmtl.cli.door import token_of
     from qmtl.cli.loading import load_strategy
     from qmtl.cli.words import instant
     from qmtl.core.home import find_home, gateway_address
-    from qmtl.rpc.auth import Role, file_token, user_token_path
     from qmtl.sdk import Runner
     from qmtl.sdk.client import Gateway
     from qmtl.sdk.submission import History
@@ -34,8 +36,8 @@ def submit(
     history = History(instant(start, "--start") if start else None, instant(end, "--end") if end else None)
     strategy = load_strategy(place)()
     home = find_home(access.home, access.config)
-    token = file_token(user_token_path(home, Role[access.role.name]))()
-    gateway = Gateway(address=gateway_address(home, access.config), token=token, home=home)
+    address, token = gateway_address(home, access.config), token_of(access, home)()
+    gateway = Gateway(address=address, token=token, home=home, patience_s=PATIENCE_S)
     result = Runner.submit(strategy, world=world, data=data or None, history=history, gateway=gateway)
     typer.echo(result.to_json() if access.json else str(result))
     if plot is not None:

@@ -63,6 +63,22 @@ def test_queues_by_world_domain_and_strategy(estate: Estate) -> None:
     assert mine[0]["topic"] in estate.ask("queues", "show", key)
 
 
+def test_snapshot_is_written_and_found_sound(estate: Estate, tmp_path: Path) -> None:
+    place = tmp_path / "graph.snapshot"
+    written = estate.json("graph", "snapshot", "export", place)
+    assert written["content_hash"] in estate.ask("graph", "snapshot", "verify", place)
+    assert estate.json("graph", "snapshot", "verify", place)["current"] is True
+    estate.refused("graph", "snapshot", "verify", tmp_path / "none")
+
+
+def test_queue_statistics(estate: Estate) -> None:
+    stats = estate.json("queues", "stats", "--world", WORLD, "--domain", "backtest")
+    assert len(stats) == 10
+    one = estate.json("queues", "stats", stats[0]["compute_key"])
+    assert [entry["compute_key"] for entry in one] == [stats[0]["compute_key"]]
+    assert f"{WORLD}.backtest." in estate.ask("queues", "stats", "--world", WORLD)
+
+
 def test_garbage_is_reported_without_dropping(estate: Estate) -> None:
     reply = estate.json("gc", "--dry-run")
     assert reply["processed"] == 0
