@@ -17,7 +17,7 @@ from worldservice.fences import FenceKeeper
 from worldservice.house import House
 from worldservice.measures import Measures
 from worldservice.rounds import Redecider
-from worldservice.service import PLANNED, WorldServicer
+from worldservice.service import WorldServicer
 from worldservice.settling import HouseRules
 from worldservice.tables import outbox
 
@@ -52,8 +52,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         limits = Limits(timedelta(seconds=settings.freeze_timeout_s), timedelta(seconds=settings.intents_wait_s))
         house = House(db, clock, rules, fences, skew, server.draining, measures, limits)
         descriptor = servicepb.DESCRIPTOR.services_by_name["WorldService"]
-        servicer = WorldServicer(house, bus, relay)  # type: ignore[abstract]  # planned calls are refused before they reach it
-        server.add(worldrpc.add_WorldServiceServicer_to_server, servicer, descriptor, PLANNED)
+        servicer = WorldServicer(house, bus, relay)
+        server.add(worldrpc.add_WorldServiceServicer_to_server, servicer, descriptor)
         runtime.background("outbox-relay", relay.run())
         runtime.background("fences", fences.run())
         runtime.background("applier", Applier(house, limits).run())

@@ -26,6 +26,7 @@ from worldservice.measures import Measures
 from worldservice.store import append_audit, get_world, grants_of, lock_world
 
 OK, REFUSED = "OK", "REFUSED"
+NAMING = ("node", "parts", "override")  # fields of requests that say the world inside
 log = structlog.stdlib.get_logger("qmtl.worldservice")
 
 Req = TypeVar("Req", bound=Message)
@@ -146,11 +147,12 @@ async def _carry_out(
 
 
 def world_of(request: Message) -> str:
-    """The world a request names; empty when it names none."""
-    field = request.DESCRIPTOR.fields_by_name.get("world_id")
-    if field is None:
-        return ""
-    value: str = {known.name: given for known, given in request.ListFields()}.get("world_id", "")
+    """The world a request names, itself or in what it writes; empty when it names none."""
+    given = {known.name: value for known, value in request.ListFields()}
+    if "world_id" not in request.DESCRIPTOR.fields_by_name:
+        inner = (given[name] for name in NAMING if name in given)
+        return next((world_of(message) for message in inner), "")
+    value: str = given.get("world_id", "")
     return value if len(value) <= 63 and value.isprintable() else ""
 
 

@@ -1,4 +1,4 @@
-"""The servicer: every RPC of WorldService that is built, by groups, and the list of those that are not."""
+"""The servicer: every RPC of WorldService, by groups."""
 
 from importlib.metadata import version
 
@@ -16,27 +16,22 @@ from worldservice.service_access import AccessCalls
 from worldservice.service_activation import ActivationCalls
 from worldservice.service_apply import ApplyCalls
 from worldservice.service_decisions import DecisionCalls
+from worldservice.service_graph import GraphCalls
 from worldservice.service_sessions import SessionCalls
 from worldservice.service_worlds import WorldCalls
 from worldservice.tables import outbox
 from worldservice.wire import instant_to_proto
 
-GRAPH = "world view graph"
-PLANNED = {
-    "UpsertWorldNode": GRAPH,
-    "ListWorldNodes": GRAPH,
-    "DeleteWorldNode": GRAPH,
-    "LookupValidation": GRAPH,
-    "PutValidation": GRAPH,
-    "InvalidateValidations": GRAPH,
-    "PutEdgeOverride": GRAPH,
-    "ListEdgeOverrides": GRAPH,
-    "DeleteEdgeOverride": GRAPH,
-}
-
 
 class WorldServicer(
-    WorldCalls, AccessCalls, DecisionCalls, ActivationCalls, ApplyCalls, SessionCalls, worldrpc.WorldServiceServicer
+    WorldCalls,
+    AccessCalls,
+    DecisionCalls,
+    ActivationCalls,
+    ApplyCalls,
+    SessionCalls,
+    GraphCalls,
+    worldrpc.WorldServiceServicer,
 ):
     """One method per RPC; the groups say what they do."""
 

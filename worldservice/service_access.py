@@ -44,7 +44,7 @@ class AccessCalls:
     @audited
     async def BindStrategy(self, request: pb.BindStrategyRequest, act: Act) -> pb.BindStrategyResponse:
         require_strategy_id(request.strategy_id)
-        sides = sides_from_proto(request.sides, "sides")
+        sides = sides_from_proto(request.sides, "sides") if request.sides else None
         named = on_behalf_of(act, optional_text(request.on_behalf_of, "on_behalf_of"))
 
         def work(conn: Connection) -> tuple[Binding, Settled]:
@@ -153,17 +153,21 @@ class AccessCalls:
         return pb.ListAuditResponse(entries=[audit_to_proto(row) for row in shown], page=info)
 
 
-def _bind(conn: Connection, act: Act, strategy_id: str, plan_version: int, sides: frozenset[Side]) -> Binding:
-    """Binding again what is bound keeps its stage; what was removed starts at BACKTEST again."""
+def _bind(conn: Connection, act: Act, strategy_id: str, plan_version: int, sides: frozenset[Side] | None) -> Binding:
+    """Binding again what is bound keeps its stage, and what is not said anew; a plan's version never goes back.
+
+    What was removed starts at BACKTEST again.
+    """
     world = enter(conn, act, Role.OPERATOR)
     if world.state is not WorldState.ACTIVE:
         raise NotReady(f"E_WORLD_{world.state.value}", f"world {world.world_id} is {world.state.value}, want ACTIVE")
     found = store.find_binding(conn, world.world_id, strategy_id)
     fresh = Binding(
-        world.world_id, strategy_id, Stage.BACKTEST, BindingState.ACTIVE, sides, plan_version, act.actor, act.now
-    )
+        world.world_id, strategy_id, Stage.BACKTEST, BindingState.ACTIVE, sides or BOTH_SIDES, plan_version, act.actor,
+        act.now,
+    )  # fmt: skip
     if found is not None and found.state is BindingState.ACTIVE:
-        fresh = replace(found, sides=sides, plan_version=plan_version)
+        fresh = replace(found, sides=sides or found.sides, plan_version=max(plan_version, found.plan_version))
     elif len(store.active_bindings(conn, world.world_id)) >= BINDINGS_MAX:
         raise Exhausted("E_TOO_MANY_BINDINGS", f"world {world.world_id} has {BINDINGS_MAX} strategies, the most it may")
     store.save_binding(conn, fresh)

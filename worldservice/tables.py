@@ -249,6 +249,40 @@ audit_log = sa.Table(
     sa.Index("audit_log_world", "world_id", "sequence"),
 )
 
+world_nodes = sa.Table(
+    "world_nodes",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("node_id", sa.Text, primary_key=True),
+    sa.Column("execution_domain", sa.Text, primary_key=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("last_eval_key", sa.Text, nullable=False),
+    sa.Column("annotations", sa.Text, nullable=False),
+)
+
+validations = sa.Table(
+    "validations",
+    metadata,
+    sa.Column("eval_key", sa.Text, primary_key=True),
+    sa.Column("world_id", sa.Text, nullable=False),
+    sa.Column("node_id", sa.Text, nullable=False),
+    sa.Column("execution_domain", sa.Text, nullable=False),
+    sa.Column("valid", sa.Boolean, nullable=False),
+    sa.Column("metrics", sa.Text, nullable=False),
+    sa.Column("validated_us", _BIG, nullable=False),
+    sa.Index("validations_node", "world_id", "node_id", "execution_domain"),
+)
+
+edge_overrides = sa.Table(
+    "edge_overrides",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("from_node_id", sa.Text, primary_key=True),
+    sa.Column("to_node_id", sa.Text, primary_key=True),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
 outbox = outbox_tables(metadata)
 
 

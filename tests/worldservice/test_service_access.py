@@ -139,6 +139,16 @@ async def test_binding_twice_keeps_the_stage_and_takes_the_new_plan(estate: Esta
     assert len((await ann.ListBindings(pb.ListBindingsRequest(world_id="w1"))).bindings) == 1
 
 
+async def test_binding_again_without_a_word_keeps_sides_and_plan(estate: Estate) -> None:
+    ann = await make_world(estate, "w1")
+    bind = pb.BindStrategyRequest(world_id="w1", strategy_id="s", plan_version=3, sides=["SIDE_LONG"])
+    first = (await ann.BindStrategy(bind)).binding
+    assert (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))).binding == first
+    late = pb.BindStrategyRequest(world_id="w1", strategy_id="s", plan_version=2, sides=["SIDE_SHORT"])
+    moved = (await ann.BindStrategy(late)).binding
+    assert (moved.plan_version, list(moved.sides)) == (3, [commonpb.SIDE_SHORT])
+
+
 async def test_nothing_is_bound_to_a_suspended_world(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
     await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", state=worldpb.WORLD_STATE_SUSPENDED))

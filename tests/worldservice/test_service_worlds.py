@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qmtl.core.errors import AlreadyExists, Conflict, InvalidRequest, NotBuilt, NotFound, NotReady, PermissionDenied
+from qmtl.core.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, NotReady, PermissionDenied
 from qmtl.rpc.auth import Role
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -127,13 +127,6 @@ async def test_a_world_that_trades_is_not_deleted(estate: Estate) -> None:
     assert (await ann.GetWorld(pb.GetWorldRequest(world_id="w1"))).world.state == worldpb.WORLD_STATE_DELETED
     with pytest.raises(NotReady):
         await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.1")))
-
-
-async def test_what_is_planned_says_by_which_part(estate: Estate) -> None:
-    ann = await estate.stub()
-    with pytest.raises(NotBuilt) as caught:
-        await ann.ListWorldNodes(pb.ListWorldNodesRequest(world_id="w1"))
-    assert caught.value.metadata["part"] == "world view graph"
 
 
 async def test_a_reader_may_not_create_a_world(estate: Estate) -> None:

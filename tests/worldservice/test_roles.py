@@ -1,0 +1,143 @@
+"""Role x RPC: every RPC of the contract, called by everyone; who may not is refused, and refused writes are audited."""
+
+from __future__ import annotations
+
+import pytest
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.common.v1 import options_pb2 as optionspb
+from qmtl.core.errors import PermissionDenied, QmtlError
+from qmtl.rpc.auth import Role
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.worldservice.estate import Estate, evaluation, make_trading, raising
+from tests.worldservice.samples import DOCUMENT
+
+SERVICE = pb.DESCRIPTOR.services_by_name["WorldService"]
+METHODS = SERVICE.methods_by_name
+PUBLIC = sorted(
+    name
+    for name, method in METHODS.items()
+    if method.GetOptions().Extensions[optionspb.audience] == optionspb.AUDIENCE_PUBLIC  # type: ignore[index]  # protoc's stubs lose the extension's type
+)
+INTERNAL = sorted(set(METHODS) - set(PUBLIC))
+ANYONE = frozenset({"ListWorlds", "ListMetrics", "ListPolicyPresets", "GetStatus", "GetEffectiveRole", "CreateWorld"})
+OWNER = frozenset(
+    {"UpdateWorld", "DeleteWorld", "PutPolicy", "SetDefaultPolicy", "Grant", "Revoke", "ApproveLive"}
+)  # fmt: skip
+OPERATOR = frozenset(
+    {
+        "BindStrategy", "UnbindStrategy", "Evaluate", "EvaluateCohort", "SetActivation", "RevokeLive", "Apply",
+        "Resume", "CloseSession", "UpsertWorldNode", "DeleteWorldNode", "PutValidation", "InvalidateValidations",
+        "PutEdgeOverride", "DeleteEdgeOverride",
+    }
+)  # fmt: skip
+NODE = "blake3:" + "a" * 64
+OTHER = "blake3:" + "b" * 64
+
+
+def wanted(name: str) -> Role | None:
+    """The least role in the world an RPC needs; None: it is not about one world."""
+    if name in ANYONE:
+        return None
+    return Role.OWNER if name in OWNER else Role.OPERATOR if name in OPERATOR else Role.READER
+
+
+def requests(estate: Estate, session_id: str) -> dict[str, Message]:
+    """A call of each RPC that its role alone decides; what is not listed needs only the world's id."""
+    edge = worldpb.EdgeOverride(world_id="w1", from_node_id=NODE, to_node_id=OTHER)
+    view = worldpb.WorldNode(world_id="w1", node_id=NODE, status=worldpb.WORLD_NODE_STATUS_VALID)
+    parts = pb.EvalKeyParts(world_id="w1", node_id=NODE)
+    cohort = pb.EvaluateCohortRequest(world_id="w1", run_id="run-8", stage=worldpb.STAGE_BACKTEST)
+    cohort.strategies.append(evaluation(estate, "w1", "s", "run-8"))
+    return {
+        "PutPolicy": pb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.5")),
+        "SetDefaultPolicy": pb.SetDefaultPolicyRequest(world_id="w1", version=1),
+        "BindStrategy": pb.BindStrategyRequest(world_id="w1", strategy_id="s"),
+        "UnbindStrategy": pb.UnbindStrategyRequest(world_id="w1", strategy_id="gone"),
+        "Evaluate": evaluation(estate, "w1", "s", "run-9"),
+        "EvaluateCohort": cohort,
+        "GetEvaluationRun": pb.GetEvaluationRunRequest(world_id="w1", strategy_id="s", run_id="run-1"),
+        "SetActivation": raising("w1", "s"),
+        "ApproveLive": pb.ApproveLiveRequest(world_id="w1", strategy_id="s"),
+        "RevokeLive": pb.RevokeLiveRequest(world_id="w1", strategy_id="s"),
+        "Apply": pb.ApplyRequest(world_id="w1", run_id="r", evaluate=True, etag="none"),
+        "Resume": pb.ResumeRequest(world_id="w1", run_id="none"),
+        "GetSession": pb.GetSessionRequest(world_id="w1", execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN),
+        "CloseSession": pb.CloseSessionRequest(session_id=session_id),
+        "UpsertWorldNode": pb.UpsertWorldNodeRequest(node=view),
+        "DeleteWorldNode": pb.DeleteWorldNodeRequest(world_id="w1", node_id=NODE),
+        "LookupValidation": pb.LookupValidationRequest(parts=parts),
+        "PutValidation": pb.PutValidationRequest(parts=parts),
+        "PutEdgeOverride": pb.PutEdgeOverrideRequest(override=edge),
+        "DeleteEdgeOverride": pb.DeleteEdgeOverrideRequest(world_id="w1", from_node_id=NODE, to_node_id=OTHER),
+        "Grant": pb.GrantRequest(world_id="w1", subject="eve", role=commonpb.ROLE_READER),
+        "Revoke": pb.RevokeRequest(world_id="w1", subject="eve"),
+    }  # fmt: skip
+
+
+def world_request(name: str) -> Message:
+    request: Message = GetMessageClass(METHODS[name].input_type)()
+    request.MergeFrom(type(request)(world_id="w1"))
+    return request
+
+
+async def called(stub: object, name: str, request: Message) -> QmtlError | None:
+    """What a call is refused with; a stream is asked for its first message."""
+    method = vars(stub)[name]
+    try:
+        call = method(request)
+        if METHODS[name].server_streaming:
+            await anext(aiter(call))
+            call.cancel()
+        else:
+            await call
+    except QmtlError as error:
+        return error
+    return None
+
+
+async def test_who_may_call_what(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s")
+    found = await ann.GetSession(pb.GetSessionRequest(world_id="w1", execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN))
+    ready = requests(estate, found.session.session_id)
+    for role in (Role.READER, Role.OPERATOR, Role.OWNER):
+        stub = await estate.stub(role, f"u{role.value}")
+        for name in PUBLIC:
+            need = wanted(name)
+            if need is None or (name == "DeleteWorld" and role is Role.OWNER):
+                continue
+            refused = await called(stub, name, ready.get(name) or world_request(name))
+            denied = isinstance(refused, PermissionDenied)
+            assert denied is (role < need), f"{name} by {role.name}: {refused}"
+    audit = (await ann.ListAudit(pb.ListAuditRequest(world_id="w1", page=commonpb.PageRequest(page_size=1000)))).entries
+    refusals = {(e.actor, e.event) for e in audit if e.result == worldpb.AUDIT_RESULT_REFUSED and "E_ROLE" in e.detail}
+    lower = [("u1", name) for name in OWNER | OPERATOR] + [("u2", name) for name in OWNER]
+    assert refusals == set(lower) - {("u1", "CloseSession")}  # it names a session, whose world is not told to strangers
+
+
+async def test_a_token_for_other_worlds_opens_nothing_here(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s")
+    found = await ann.GetSession(pb.GetSessionRequest(world_id="w1", execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN))
+    ready = requests(estate, found.session.session_id)
+    eve = await estate.stub(Role.OWNER, "eve", ["w2"])
+    for name in PUBLIC:
+        if wanted(name) is None:
+            continue
+        refused = await called(eve, name, ready.get(name) or world_request(name))
+        assert isinstance(refused, PermissionDenied), f"{name}: {refused}"
+        assert refused.reason == "E_WORLD_FORBIDDEN"
+
+
+@pytest.mark.parametrize("name", INTERNAL)
+async def test_what_is_for_services_is_refused_to_those_without_the_grant(estate: Estate, name: str) -> None:
+    request: Message = GetMessageClass(METHODS[name].input_type)()
+    for stub in (await estate.gateway("operator"), await estate.gateway("dagmanager")):
+        assert isinstance(await called(stub, name, request), PermissionDenied)
+
+
+def test_every_rpc_is_in_the_matrix() -> None:
+    assert set(METHODS) >= OWNER | OPERATOR | ANYONE
+    assert len(INTERNAL) == 5

@@ -1,0 +1,140 @@
+"""Rows of the World View Graph; every function runs in a transaction of its caller, which holds the world's lock."""
+
+import json
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping
+
+from qmtl.core.errors import Exhausted, NotFound
+from qmtl.core.modes import ExecutionDomain
+from worldservice.domain.graph import EdgeOverride, NodeStatus, Validation, WorldNode
+from worldservice.domain.records import Page
+from worldservice.tables import edge_overrides, instant, micros, validations, world_nodes
+
+ROWS_MAX = 100_000  # of each kind in one world
+SPLIT = "|"
+
+
+def save_node(conn: Connection, node: WorldNode) -> None:
+    key = {"world_id": node.world_id, "node_id": node.node_id, "execution_domain": node.domain.value}
+    values = {
+        "status": node.status.value,
+        "last_eval_key": node.last_eval_key,
+        "annotations": json.dumps(dict(node.annotations), sort_keys=True),
+    }
+    _save(conn, world_nodes, key, values)
+
+
+def list_nodes(conn: Connection, world_id: str, page: Page) -> list[WorldNode]:
+    table = world_nodes
+    query = sa.select(table).where(table.c.world_id == world_id)
+    if page.after:
+        node_id, _, domain = page.after.partition(SPLIT)
+        query = query.where(sa.tuple_(table.c.node_id, table.c.execution_domain) > sa.tuple_(node_id, domain))
+    ordered = query.order_by(table.c.node_id, table.c.execution_domain).limit(page.size + 1)
+    return [_node(row) for row in conn.execute(ordered).mappings()]
+
+
+def node_key(node: WorldNode) -> str:
+    """Where a listing goes on after a node."""
+    return f"{node.node_id}{SPLIT}{node.domain.value}"
+
+
+def delete_node(conn: Connection, world_id: str, node_id: str, domain: ExecutionDomain) -> None:
+    table = world_nodes
+    where = (table.c.world_id == world_id, table.c.node_id == node_id, table.c.execution_domain == domain.value)
+    if conn.execute(sa.delete(table).where(*where)).rowcount == 0:
+        raise NotFound("E_WORLD_NODE_UNKNOWN", f"world {world_id} has no view of {node_id} in {domain.value}")
+
+
+def save_validation(conn: Connection, validation: Validation) -> None:
+    values = {
+        "node_id": validation.node_id,
+        "execution_domain": validation.domain.value,
+        "valid": validation.valid,
+        "metrics": json.dumps(dict(validation.metrics), sort_keys=True),
+        "validated_us": micros(validation.validated_at),
+    }
+    _save(conn, validations, {"world_id": validation.world_id, "eval_key": validation.eval_key}, values)
+
+
+def find_validation(conn: Connection, world_id: str, eval_key: str) -> Validation | None:
+    where = (validations.c.world_id == world_id, validations.c.eval_key == eval_key)
+    row = conn.execute(sa.select(validations).where(*where)).mappings().one_or_none()
+    return None if row is None else _validation(row)
+
+
+def drop_validations(conn: Connection, world_id: str, node_id: str, domain: ExecutionDomain | None) -> int:
+    """Those of one node or all, in one domain or all."""
+    query = sa.delete(validations).where(validations.c.world_id == world_id)
+    if node_id:
+        query = query.where(validations.c.node_id == node_id)
+    if domain is not None:
+        query = query.where(validations.c.execution_domain == domain.value)
+    return conn.execute(query).rowcount
+
+
+def save_override(conn: Connection, override: EdgeOverride) -> None:
+    key = {
+        "world_id": override.world_id,
+        "from_node_id": override.from_node_id,
+        "to_node_id": override.to_node_id,
+    }
+    _save(conn, edge_overrides, key, {"active": override.active, "reason": override.reason})
+
+
+def list_overrides(conn: Connection, world_id: str, page: Page) -> list[EdgeOverride]:
+    table = edge_overrides
+    query = sa.select(table).where(table.c.world_id == world_id)
+    if page.after:
+        start, _, end = page.after.partition(SPLIT)
+        query = query.where(sa.tuple_(table.c.from_node_id, table.c.to_node_id) > sa.tuple_(start, end))
+    ordered = query.order_by(table.c.from_node_id, table.c.to_node_id).limit(page.size + 1)
+    return [_override(row) for row in conn.execute(ordered).mappings()]
+
+
+def override_key(override: EdgeOverride) -> str:
+    """Where a listing goes on after an override."""
+    return f"{override.from_node_id}{SPLIT}{override.to_node_id}"
+
+
+def delete_override(conn: Connection, world_id: str, from_node_id: str, to_node_id: str) -> None:
+    table = edge_overrides
+    where = (table.c.world_id == world_id, table.c.from_node_id == from_node_id, table.c.to_node_id == to_node_id)
+    if conn.execute(sa.delete(table).where(*where)).rowcount == 0:
+        raise NotFound("E_EDGE_OVERRIDE_UNKNOWN", f"world {world_id} overrides no edge {from_node_id} -> {to_node_id}")
+
+
+def _save(conn: Connection, table: sa.Table, key: dict[str, str], values: Mapping[str, object]) -> None:
+    where = [table.c[name] == value for name, value in key.items()]
+    if conn.execute(sa.update(table).where(*where).values(**values)).rowcount:
+        return
+    world_id = key["world_id"]
+    count = sa.select(sa.func.count()).select_from(table).where(table.c.world_id == world_id)
+    if conn.execute(count).scalar_one() >= ROWS_MAX:
+        raise Exhausted("E_TOO_MANY_ROWS", f"world {world_id} has {ROWS_MAX} {table.name}, the most it may")
+    conn.execute(sa.insert(table).values(**key, **values))
+
+
+def _node(row: RowMapping) -> WorldNode:
+    domain, status = ExecutionDomain(row["execution_domain"]), NodeStatus(row["status"])
+    annotations: dict[str, str] = json.loads(row["annotations"])
+    return WorldNode(row["world_id"], row["node_id"], domain, status, row["last_eval_key"], annotations)
+
+
+def _validation(row: RowMapping) -> Validation:
+    metrics: dict[str, float] = json.loads(row["metrics"])
+    return Validation(
+        eval_key=row["eval_key"],
+        world_id=row["world_id"],
+        node_id=row["node_id"],
+        domain=ExecutionDomain(row["execution_domain"]),
+        valid=row["valid"],
+        metrics=metrics,
+        validated_at=instant(row["validated_us"]),
+    )
+
+
+def _override(row: RowMapping) -> EdgeOverride:
+    return EdgeOverride(row["world_id"], row["from_node_id"], row["to_node_id"], row["active"], row["reason"])

@@ -1,0 +1,165 @@
+"""RPCs of the World View Graph: nodes, validations by EvalKey, edge overrides."""
+
+from sqlalchemy import Connection
+
+from qmtl.core.errors import NotFound
+from qmtl.core.identity import eval_key
+from qmtl.rpc.context import current_call
+from qmtl.world.v1 import service_pb2 as pb
+from worldservice import graph
+from worldservice.acts import Act, audited, caller_of, commit, enter, look
+from worldservice.domain.access import Role
+from worldservice.domain.graph import (
+    EdgeOverride,
+    Validation,
+    WorldNode,
+    check_node,
+    check_override,
+    check_validation,
+    require_node_id,
+)
+from worldservice.house import House
+from worldservice.wire import page_from_proto, page_of
+from worldservice.wire_activation import domain_from_proto
+from worldservice.wire_graph import (
+    facts_from_proto,
+    node_from_proto,
+    node_to_proto,
+    override_from_proto,
+    override_to_proto,
+    validation_to_proto,
+    written_domain,
+)
+
+
+class GraphCalls:
+    """How a world sees the graph. Reads need reader, writes operator."""
+
+    house: House
+
+    @audited
+    async def UpsertWorldNode(self, request: pb.UpsertWorldNodeRequest, act: Act) -> pb.UpsertWorldNodeResponse:
+        node = node_from_proto(request.node)
+        check_node(node)
+
+        def work(conn: Connection) -> None:
+            enter(conn, act, Role.OPERATOR)
+            graph.save_node(conn, node)
+            commit(conn, act, f"{node.node_id} is {node.status.value} in {node.domain.value}")
+
+        await self.house.db.write(work)
+        return pb.UpsertWorldNodeResponse(node=node_to_proto(node))
+
+    async def ListWorldNodes(self, request: pb.ListWorldNodesRequest, context: object) -> pb.ListWorldNodesResponse:
+        caller, page = caller_of(current_call()), page_from_proto(request.page)
+
+        def work(conn: Connection) -> list[WorldNode]:
+            return graph.list_nodes(conn, look(conn, caller, request.world_id).world_id, page)
+
+        shown, info = page_of(await self.house.db.read(work), page, graph.node_key)
+        return pb.ListWorldNodesResponse(nodes=[node_to_proto(node) for node in shown], page=info)
+
+    @audited
+    async def DeleteWorldNode(self, request: pb.DeleteWorldNodeRequest, act: Act) -> pb.DeleteWorldNodeResponse:
+        node_id = require_node_id(request.node_id, "node_id")
+        domain = written_domain(request.execution_domain, "execution_domain")
+
+        def work(conn: Connection) -> None:
+            world = enter(conn, act, Role.OPERATOR)
+            graph.delete_node(conn, world.world_id, node_id, domain)
+            commit(conn, act, f"no view of {node_id} in {domain.value}")
+
+        await self.house.db.write(work)
+        return pb.DeleteWorldNodeResponse()
+
+    async def LookupValidation(
+        self, request: pb.LookupValidationRequest, context: object
+    ) -> pb.LookupValidationResponse:
+        caller, facts = caller_of(current_call()), facts_from_proto(request.parts)
+        key = eval_key(facts)
+
+        def work(conn: Connection) -> Validation:
+            world = look(conn, caller, facts.world_id)
+            found = graph.find_validation(conn, world.world_id, key)
+            if found is None:
+                raise NotFound("E_VALIDATION_UNKNOWN", f"nothing is stored under {key}", hint="validate, then put it")
+            return found
+
+        return pb.LookupValidationResponse(validation=validation_to_proto(await self.house.db.read(work)))
+
+    @audited
+    async def PutValidation(self, request: pb.PutValidationRequest, act: Act) -> pb.PutValidationResponse:
+        facts = facts_from_proto(request.parts)
+        validation = Validation(
+            eval_key(facts),
+            facts.world_id,
+            facts.node_id,
+            facts.execution_domain,
+            request.valid,
+            dict(request.metrics),
+            act.now,
+        )
+        check_validation(validation)
+
+        def work(conn: Connection) -> None:
+            enter(conn, act, Role.OPERATOR)
+            graph.save_validation(conn, validation)
+            commit(conn, act, f"{validation.eval_key} {'valid' if validation.valid else 'invalid'}")
+
+        await self.house.db.write(work)
+        return pb.PutValidationResponse(validation=validation_to_proto(validation))
+
+    @audited
+    async def InvalidateValidations(
+        self, request: pb.InvalidateValidationsRequest, act: Act
+    ) -> pb.InvalidateValidationsResponse:
+        domain = domain_from_proto(request.execution_domain, "execution_domain") if request.execution_domain else None
+        node_id = require_node_id(request.node_id, "node_id") if request.node_id else ""
+
+        def work(conn: Connection) -> int:
+            world = enter(conn, act, Role.OPERATOR)
+            dropped = graph.drop_validations(conn, world.world_id, node_id, domain)
+            commit(conn, act, f"{dropped} validations dropped")
+            return dropped
+
+        return pb.InvalidateValidationsResponse(invalidated=await self.house.db.write(work))
+
+    @audited
+    async def PutEdgeOverride(self, request: pb.PutEdgeOverrideRequest, act: Act) -> pb.PutEdgeOverrideResponse:
+        override = override_from_proto(request.override)
+        check_override(override)
+
+        def work(conn: Connection) -> None:
+            enter(conn, act, Role.OPERATOR)
+            graph.save_override(conn, override)
+            state = "on" if override.active else "off"
+            commit(conn, act, f"edge {override.from_node_id} -> {override.to_node_id} is {state}: {override.reason}")
+
+        await self.house.db.write(work)
+        return pb.PutEdgeOverrideResponse(override=override_to_proto(override))
+
+    async def ListEdgeOverrides(
+        self, request: pb.ListEdgeOverridesRequest, context: object
+    ) -> pb.ListEdgeOverridesResponse:
+        caller, page = caller_of(current_call()), page_from_proto(request.page)
+
+        def work(conn: Connection) -> list[EdgeOverride]:
+            return graph.list_overrides(conn, look(conn, caller, request.world_id).world_id, page)
+
+        shown, info = page_of(await self.house.db.read(work), page, graph.override_key)
+        return pb.ListEdgeOverridesResponse(overrides=[override_to_proto(each) for each in shown], page=info)
+
+    @audited
+    async def DeleteEdgeOverride(
+        self, request: pb.DeleteEdgeOverrideRequest, act: Act
+    ) -> pb.DeleteEdgeOverrideResponse:
+        start = require_node_id(request.from_node_id, "from_node_id")
+        end = require_node_id(request.to_node_id, "to_node_id")
+
+        def work(conn: Connection) -> None:
+            world = enter(conn, act, Role.OPERATOR)
+            graph.delete_override(conn, world.world_id, start, end)
+            commit(conn, act, f"edge {start} -> {end} as the graph has it")
+
+        await self.house.db.write(work)
+        return pb.DeleteEdgeOverrideResponse()
