@@ -11,6 +11,7 @@ from controlbus.database import Database
 from controlbus.producers import ProducerLeases
 from controlbus.relay import Relay
 from gateway.access import Access
+from gateway.canaries import Canaries
 from gateway.config import Settings
 from gateway.decisions import Decisions
 from gateway.domain.limits import Buckets
@@ -38,6 +39,7 @@ from qmtl.rpc.breaker import Breaker
 from qmtl.rpc.run import Runtime, start
 
 ROTATION_LOOK_S = 3600.0
+FOLLOWED = ("activation_updated", "decision_updated", "policy_updated", "sentinel_weight_updated")
 
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
@@ -63,6 +65,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     control, orders = Feed(bus, control_source(db), settings.feed_max), Feed(bus, orders_source(), settings.feed_max)
     pace = Pace(settings.bookmark_s, settings.event_gather_s, settings.subscriber_queue_max)
     access = Access(peers, runtime.clock)
+    canaries = Canaries(peers, runtime.clock)
     decisions = Decisions(peers, access, runtime.clock)
     guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, runtime.clock)
     server = runtime.server(admit=guard.admit)
@@ -73,6 +76,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         peers=peers,
         access=access,
         gates=gates,
+        canaries=canaries,
         probes=probes,
         streams=StreamDoors(control, orders, Snapshots(db, peers), keys, runtime.clock, pace),
         queues=Queues(bus, db, peers, access, ProducerLeases(bus, runtime.clock)),
@@ -92,7 +96,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     runtime.background("stream-keys", rotate_keys(keys, timedelta(days=settings.stream_key_days), runtime.clock))
     runtime.background("gates", gates.run())
     runtime.background("gate-acks", gates.run_acks())
-    runtime.background("gate-events", follow_worlds(bus, gates, decisions))
+    runtime.background("gate-events", follow_changes(bus, gates, decisions, canaries))
     runtime.background("probes", probes.run())
     try:
         await runtime.serve(server)
@@ -109,11 +113,14 @@ async def rotate_keys(keys: StreamKeys, older_than: timedelta, clock: Clock) -> 
         await clock.sleep(ROTATION_LOOK_S)
 
 
-async def follow_worlds(bus: Bus, gates: Gates, decisions: Decisions) -> None:
-    """Bring activation changes to the gates as they are published; what is missed comes with the next renewal."""
-    async with bus.subscribe(["activation_updated", "decision_updated", "policy_updated"]) as deliveries:
+async def follow_changes(bus: Bus, gates: Gates, decisions: Decisions, canaries: Canaries) -> None:
+    """Bring changes to gates and caches as they are published; what is missed comes with the next renewal or ttl."""
+    async with bus.subscribe(FOLLOWED) as deliveries:
         async for delivery in deliveries:
-            decisions.forget(delivery.event.key)
+            if delivery.event.HasField("sentinel_weight_updated"):
+                canaries.on_event(delivery.event)
+            else:
+                decisions.forget(delivery.event.key)
             if delivery.event.HasField("activation_updated"):
                 gates.on_event(delivery.event)
             await delivery.ack()

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from controlbus.database import Database
 from gateway.access import Access
+from gateway.canaries import Canaries
 from gateway.config import Settings
 from gateway.gates import Gates
 from gateway.health import Probes
@@ -27,6 +28,7 @@ class Doors:
     peers: Peers
     access: Access
     gates: Gates
+    canaries: Canaries
     probes: Probes
     streams: StreamDoors
     queues: Queues

@@ -20,7 +20,6 @@ from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceServicer
 PLANNED = {
     "SubmitOrderList": "Brokerage, complete",
     "ReplaceOrder": "Brokerage, complete",
-    "TradeStream": "Gateway, complete",
 }
 VERSION = version("qmtl")
 

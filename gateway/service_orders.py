@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from gateway import wire
-from gateway.domain.gate import Refused, check
+from gateway.domain.gate import Passed, Refused, check, check_share
 from gateway.doors import Doors
 from gateway.live import Metadata
 from gateway.live import require as require_live
+from gateway.trading import TradeCall
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.core.errors import NotReady
@@ -28,34 +31,58 @@ class OrderCalls:
     async def SubmitOrder(
         self, request: servicepb.SubmitOrderRequest, context: Context
     ) -> servicepb.SubmitOrderResponse:
-        order = request.order
-        wire.asked_from_proto(order)
-        await self._doors.access.require(order.world_id, Role.OPERATOR)
-        try:
-            return await self._gated(order, context.invocation_metadata())
-        except NotReady as error:
-            if error.reason != "E_STALE_EPOCH":
-                raise
-        await self._doors.gates.renew()
-        return await self._gated(order, context.invocation_metadata())
+        return await self._submit(request.order, context.invocation_metadata())
 
     async def CancelOrder(
         self, request: servicepb.CancelOrderRequest, context: object
     ) -> servicepb.CancelOrderResponse:
-        await self._doors.access.require_for_cancel(request.key.world_id)
-        answer = await self._doors.peers.broker.CancelOrder(brokerservicepb.CancelOrderRequest(key=request.key))
-        return servicepb.CancelOrderResponse(status=answer.status)
+        return servicepb.CancelOrderResponse(status=await self._cancel(request.key))
+
+    async def TradeStream(
+        self, request_iterator: AsyncIterator[servicepb.TradeStreamRequest], context: Context
+    ) -> AsyncIterator[servicepb.TradeStreamResponse]:
+        metadata = context.invocation_metadata()
+
+        async def submit(order: brokerpb.Order) -> brokerpb.OrderStatus:
+            return (await self._submit(order, metadata)).status
+
+        call = TradeCall(self._doors.streams.orders, submit, self._cancel, self._doors.draining)
+        async with aclosing(call.replies(request_iterator)) as replies:
+            async for reply in replies:
+                yield reply
+
+    async def _submit(self, order: brokerpb.Order, metadata: Metadata) -> servicepb.SubmitOrderResponse:
+        """One order through the gate; once more after a renewal when brokerage knows a newer epoch."""
+        wire.asked_from_proto(order)
+        await self._doors.access.require(order.world_id, Role.OPERATOR)
+        try:
+            return await self._gated(order, metadata)
+        except NotReady as error:
+            if error.reason != "E_STALE_EPOCH":
+                raise
+        await self._doors.gates.renew()
+        return await self._gated(order, metadata)
+
+    async def _cancel(self, key: brokerservicepb.OrderKey) -> brokerpb.OrderStatus:
+        await self._doors.access.require_for_cancel(key.world_id)
+        answer = await self._doors.peers.broker.CancelOrder(brokerservicepb.CancelOrderRequest(key=key))
+        return answer.status
 
     async def _gated(self, order: brokerpb.Order, metadata: Metadata) -> servicepb.SubmitOrderResponse:
-        gates = self._doors.gates
-        asked = wire.asked_from_proto(order)
-        new_risk = self._doors.probes.level() < gatewaypb.DEGRADATION_LEVEL_MINIMAL
-        gate = gates.gate(order.world_id)
-        verdict = check(gate, gates.session_valid, asked, self._doors.clock.now(), new_risk=new_risk)
+        verdict = await self._verdict(order)
         if isinstance(verdict, Refused):
             return servicepb.SubmitOrderResponse(status=wire.refusal_to_proto(order, verdict))
         if verdict.domain is ExecutionDomain.LIVE and not verdict.reduce_only:
             require_live(metadata, "the order")
-        stamp = wire.stamp_to_proto(verdict, gates.gateway_id)
+        stamp = wire.stamp_to_proto(verdict, self._doors.gates.gateway_id)
         answer = await self._doors.peers.broker.SubmitOrder(brokerservicepb.SubmitOrderRequest(order=order, gate=stamp))
         return servicepb.SubmitOrderResponse(status=answer.status, duplicate=answer.duplicate)
+
+    async def _verdict(self, order: brokerpb.Order) -> Passed | Refused:
+        """Shares first, because they may have to be asked for: the activation is read last and at once."""
+        asked, gates = wire.asked_from_proto(order), self._doors.gates
+        refused = check_share(asked, await self._doors.canaries.weights(order.strategy_id))
+        new_risk = self._doors.probes.level() < gatewaypb.DEGRADATION_LEVEL_MINIMAL
+        gate = gates.gate(order.world_id)
+        verdict = check(gate, gates.session_valid, asked, self._doors.clock.now(), new_risk=new_risk)
+        return verdict if isinstance(verdict, Refused) else refused or verdict

@@ -35,6 +35,7 @@ DENIALS: Mapping[GateDenial, brokerpb.Denial] = {
     GateDenial.FROZEN: brokerpb.DENIAL_GATE_FROZEN,
     GateDenial.MODE_FORBIDS_ORDERS: brokerpb.DENIAL_GATE_MODE_FORBIDS_ORDERS,
     GateDenial.OUTSIDE_WINDOW: brokerpb.DENIAL_GATE_OUTSIDE_WINDOW,
+    GateDenial.OTHER_CANARY_SHARE: brokerpb.DENIAL_GATE_OTHER_CANARY_SHARE,
     GateDenial.SESSION_LAPSED: brokerpb.DENIAL_GATE_SESSION_LAPSED,
 }
 ORDER_SIDES = {brokerpb.ORDER_SIDE_BUY: True, brokerpb.ORDER_SIDE_SELL: False}
@@ -164,7 +165,10 @@ def asked_from_proto(order: brokerpb.Order) -> Asked:
     if order.position_side not in POSITION_SIDES:
         violation = Violation("order.position_side", str(order.position_side), "BOTH, LONG or SHORT")
         raise InvalidRequest("E_ENUM", str(violation), violations=(violation,))
-    return Asked(order.strategy_id, ORDER_SIDES[order.side], order.reduce_only, POSITION_SIDES[order.position_side])
+    return Asked(
+        order.strategy_id, ORDER_SIDES[order.side], order.reduce_only, POSITION_SIDES[order.position_side],
+        order.symbol, order.strategy_version,
+    )  # fmt: skip
 
 
 def stamp_to_proto(passed: Passed, gateway_id: str) -> brokerservicepb.GateStamp:

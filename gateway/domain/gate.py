@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import Enum
 
 from qmtl.core.modes import EffectiveMode, ExecutionDomain, domain_of, orders_allowed
+from qmtl.core.split import version_of
 
 
 class Side(Enum):
@@ -36,6 +37,7 @@ class GateDenial(Enum):
     FROZEN = "FROZEN"
     MODE_FORBIDS_ORDERS = "MODE_FORBIDS_ORDERS"
     OUTSIDE_WINDOW = "OUTSIDE_WINDOW"
+    OTHER_CANARY_SHARE = "OTHER_CANARY_SHARE"
     SESSION_LAPSED = "SESSION_LAPSED"
 
 
@@ -71,6 +73,8 @@ class Asked:
     buys: bool
     reduce_only: bool
     position_side: Side | None
+    symbol: str = ""
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,25 @@ def check(
             return verdict
         refusals.append(verdict)
     return refusals[0] if refusals else Refused(GateDenial.INACTIVE, "the order opens nothing and closes nothing")
+
+
+def check_share(asked: Asked, weights: Mapping[int, float] | None) -> Refused | None:
+    """Whether the symbol is routed to the version that asks; `weights` by version, empty without sentinels.
+
+    What is not known (None) is nobody's: that lets no order pass.
+    """
+    if weights is None:
+        return Refused(
+            GateDenial.ACTIVATION_UNKNOWN, f"the shares of {asked.strategy_id}'s versions are not known here"
+        )
+    if not weights:
+        return None
+    version = asked.version or max(weights)
+    owner = version_of(asked.strategy_id, asked.symbol, weights)
+    if owner == version:
+        return None
+    whose = "no version" if owner is None else f"version {owner}"
+    return Refused(GateDenial.OTHER_CANARY_SHARE, f"{asked.symbol} is routed to {whose}, not {version}")
 
 
 def _sides(asked: Asked) -> tuple[Side | None, Side | None]:

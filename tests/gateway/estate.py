@@ -38,6 +38,7 @@ from tests.support.waiting import eventually
 from tests.worldservice.estate import evaluation_at, raising
 from tests.worldservice.samples import DOCUMENT
 
+SNAPSHOT = datetime(2026, 1, 5, tzinfo=UTC)
 COMPOSED: Mapping[str, tuple[Callable[[Runtime, Any], Awaitable[None]], type[ServiceSettings]]] = {
     "worldservice": (worldservice.compose, worldserviceconfig.Settings),
     "dagmanager": (dagmanager.compose, dagmanagerconfig.Settings),
@@ -166,8 +167,10 @@ async def make_world(door: Door) -> str:
 
 
 def request_for(world_id: str, symbol: str = "BTC-USD", request_id: str = "") -> servicepb.SubmitStrategyRequest:
-    """A submission of one source node of its own."""
-    return submission(world_id, [source_node(symbol)], request_id)
+    """A submission of one source node of its own, on a snapshot it names itself."""
+    request = submission(world_id, [source_node(symbol)], request_id)
+    request.hints.as_of.FromDatetime(SNAPSHOT)
+    return request
 
 
 async def submitted(door: Door, world_id: str, symbol: str = "BTC-USD") -> gatewaypb.Strategy:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.gate import Asked, GateDenial, GateEntry, Passed, Refused, Side, WorldGate, check
+from gateway.domain.gate import Asked, GateDenial, GateEntry, Passed, Refused, Side, WorldGate, check, check_share
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.core.split import version_of
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -120,3 +121,33 @@ def test_nothing_passes_that_no_open_entry_allows(
         assert not entry.drain
         assert entry.valid_from is None or entry.valid_from <= NOW
         assert entry.valid_until is None or entry.valid_until > NOW
+
+
+def test_degraded_gateway_lets_only_reducing_pass() -> None:
+    refused = check(gate(long=OPEN), True, BUY, NOW, new_risk=False)
+    assert isinstance(refused, Refused)
+    assert refused.denial is GateDenial.ACTIVATION_STALE
+    passed = check(gate(long=OPEN, short=OPEN), True, SELL, NOW, new_risk=False)
+    assert isinstance(passed, Passed)
+    assert passed.reduce_only
+
+
+@given(st.text(min_size=1, max_size=8), st.dictionaries(st.integers(1, 5), st.floats(0, 1), min_size=1))
+def test_at_most_one_version_may_trade_a_symbol(symbol: str, weights: dict[int, float]) -> None:
+    passing = [v for v in weights if check_share(replace(BUY, symbol=symbol, version=v), weights) is None]
+    owner = version_of("s", symbol, weights)
+    assert passing == ([] if owner is None else [owner])
+
+
+def test_unknown_shares_let_nothing_pass_and_no_sentinels_everything() -> None:
+    assert check_share(BUY, {}) is None
+    refused = check_share(BUY, None)
+    assert refused is not None
+    assert refused.denial is GateDenial.ACTIVATION_UNKNOWN
+
+
+def test_order_that_names_no_version_is_of_the_newest() -> None:
+    assert check_share(BUY, {1: 0.0, 2: 1.0}) is None
+    refused = check_share(BUY, {1: 1.0, 2: 0.0})
+    assert refused is not None
+    assert refused.denial is GateDenial.OTHER_CANARY_SHARE

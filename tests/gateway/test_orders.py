@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from grpc.aio import EOF, StreamStreamCall
 
+from controlbus.bus import connected
+from controlbus.subjects import orders_subject
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, PermissionDenied
+from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.rpc.auth import Role
+from qmtl.rpc.streams import scoped
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.gateway.estate import Estate, gates_hold, make_world, submitted, trading
 from tests.mesh.door import Door
@@ -136,3 +141,59 @@ async def test_cancel_passes_although_the_gate_is_shut(estate: Estate) -> None:
     key = brokerservicepb.OrderKey(account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1")
     with pytest.raises(NotFound):
         await ann.gateway.CancelOrder(servicepb.CancelOrderRequest(key=key))
+
+
+async def test_symbol_of_no_version_does_not_pass(estate: Estate) -> None:
+    ann, world, strategy_id = await trading_world(estate)
+    sentinels = (await ann.dag.ListSentinels(dagservicepb.ListSentinelsRequest(strategy_id=strategy_id))).sentinels
+    assert [one.traffic_weight for one in sentinels] == [1.0]
+    weight = dagservicepb.SetTrafficWeightRequest(sentinel_id=sentinels[0].sentinel_id, traffic_weight=0.0)
+    await ann.dag.SetTrafficWeight(weight)
+
+    async def refused() -> bool:
+        return await verdict(ann, world, strategy_id) == brokerpb.DENIAL_GATE_OTHER_CANARY_SHARE
+
+    await eventually(refused)
+    weight.traffic_weight = 1.0
+    await ann.dag.SetTrafficWeight(weight)
+    await eventually(lambda: passes(ann, world, strategy_id))
+
+
+async def test_trade_stream_answers_each_act_and_shows_events_of_its_orders(estate: Estate) -> None:
+    ann, world, strategy_id = await trading_world(estate)
+    call = ann.gateway.TradeStream(timeout=20)
+    with scoped(call):
+        good, shut, empty = order(world, strategy_id).order, order(world, "s-other").order, brokerpb.Order()
+        for name, asked in (("good", good), ("shut", shut), ("empty", empty)):
+            await call.write(servicepb.TradeStreamRequest(correlation_id=name, submit=asked))
+        key = brokerservicepb.OrderKey(account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1")
+        await call.write(servicepb.TradeStreamRequest(correlation_id="cancel", cancel=key))
+        await call.write(servicepb.TradeStreamRequest(correlation_id="nothing"))
+        replies = [await reply_of(call) for _ in range(5)]
+        answers = {reply.correlation_id: reply for reply in replies}
+        assert answers["good"].error.reason == "E_ACCOUNT_UNKNOWN"
+        assert answers["shut"].status.denial == brokerpb.DENIAL_GATE_INACTIVE
+        assert answers["empty"].error.reason == "E_ORDER_FIELDS"
+        assert answers["cancel"].error.reason in ("E_ACCOUNT_UNKNOWN", "E_ORDER_UNKNOWN")
+        assert answers["nothing"].error.reason == "E_ACT"
+        mine = brokerpb.OrderEvent(
+            account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1", seq=1, sequence=2
+        )
+        others = brokerpb.OrderEvent(
+            account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-9", seq=1, sequence=1
+        )
+        async with connected(estate.mesh.nats_url, service="t") as bus:
+            for event in (others, mine):
+                name = f"{world}-{event.client_order_id}"
+                await bus.publish(orders_subject(world, "none"), event.SerializeToString(), msg_id=name)
+        assert (await reply_of(call)).event == mine
+        await call.done_writing()
+        assert await call.read() is EOF
+
+
+async def reply_of(
+    call: StreamStreamCall[servicepb.TradeStreamRequest, servicepb.TradeStreamResponse],
+) -> servicepb.TradeStreamResponse:
+    reply = await call.read()
+    assert isinstance(reply, servicepb.TradeStreamResponse)
+    return reply

@@ -310,7 +310,7 @@ CONTINGENCY_TYPE_OUO: ContingencyType
 CONTINGENCY_TYPE_BRACKET: ContingencyType
 
 class Order(_message.Message):
-    __slots__ = ("account", "world_id", "strategy_id", "client_order_id", "symbol", "venue", "side", "type", "quantity", "limit_price", "stop_price", "trail_amount", "trail_fraction", "time_in_force", "expire_at", "reduce_only", "post_only", "position_side", "tags", "decided_at")
+    __slots__ = ("account", "world_id", "strategy_id", "client_order_id", "symbol", "venue", "side", "type", "quantity", "limit_price", "stop_price", "trail_amount", "trail_fraction", "time_in_force", "expire_at", "reduce_only", "post_only", "position_side", "tags", "decided_at", "strategy_version")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -331,6 +331,7 @@ class Order(_message.Message):
     POSITION_SIDE_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_VERSION_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
     strategy_id: str
@@ -351,7 +352,8 @@ class Order(_message.Message):
     position_side: PositionSide
     tags: _containers.RepeatedScalarFieldContainer[str]
     decided_at: _timestamp_pb2.Timestamp
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., side: _Optional[_Union[OrderSide, str]] = ..., type: _Optional[_Union[OrderType, str]] = ..., quantity: _Optional[str] = ..., limit_price: _Optional[str] = ..., stop_price: _Optional[str] = ..., trail_amount: _Optional[str] = ..., trail_fraction: _Optional[str] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., expire_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reduce_only: _Optional[bool] = ..., post_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., tags: _Optional[_Iterable[str]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    strategy_version: int
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., side: _Optional[_Union[OrderSide, str]] = ..., type: _Optional[_Union[OrderType, str]] = ..., quantity: _Optional[str] = ..., limit_price: _Optional[str] = ..., stop_price: _Optional[str] = ..., trail_amount: _Optional[str] = ..., trail_fraction: _Optional[str] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., expire_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reduce_only: _Optional[bool] = ..., post_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., tags: _Optional[_Iterable[str]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., strategy_version: _Optional[int] = ...) -> None: ...
 
 class Fill(_message.Message):
     __slots__ = ("account", "world_id", "strategy_id", "client_order_id", "symbol", "venue", "side", "trade_id", "quantity", "price", "fee", "fee_currency", "liquidity_side", "venue_time", "receive_time", "flag", "sequence")

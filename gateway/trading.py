@@ -1,0 +1,150 @@
+"""One trade stream: many orders and cancels on a call, their answers, and the events of the orders they touched.
+
+Acts on one order go in the order they came; others go side by side, a bounded number at a time. What fails is an
+answer of its act and ends nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from gateway.feed import Feed
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.core.errors import DeadlineExceeded, Exhausted, InvalidRequest, QmtlError, Unavailable
+from qmtl.gateway.v1 import service_pb2 as servicepb
+
+AT_ONCE_MAX = 32
+REPLIES_MAX = 1_000
+LOOK_S = 0.5
+Submit = Callable[[brokerpb.Order], Awaitable[brokerpb.OrderStatus]]
+Cancel = Callable[[brokerservicepb.OrderKey], Awaitable[brokerpb.OrderStatus]]
+Key = tuple[str, str, str, str]
+Requests = AsyncIterator[servicepb.TradeStreamRequest]
+Replies = AsyncGenerator[servicepb.TradeStreamResponse, None]
+
+
+@dataclass(slots=True)
+class Followed:
+    """A world whose events are looked at: after which position, and of which orders they are shown."""
+
+    position: int
+    keys: set[Key] = field(default_factory=set)
+    watched: bool = False
+
+
+class TradeCall:
+    """`submit` and `cancel` do one act with all its checks; `orders` has the events."""
+
+    def __init__(
+        self, orders: Feed[brokerpb.OrderEvent], submit: Submit, cancel: Cancel, draining: asyncio.Event
+    ) -> None:
+        self._orders = orders
+        self._submit = submit
+        self._cancel = cancel
+        self._draining = draining
+        self._replies: asyncio.Queue[servicepb.TradeStreamResponse | None] = asyncio.Queue(REPLIES_MAX)
+        self._room = asyncio.Semaphore(AT_ONCE_MAX)
+        self._lines: dict[Key, asyncio.Task[None]] = {}  # the last act of each order
+        self._worlds: dict[str, Followed] = {}
+        self._woken = asyncio.Event()
+
+    async def replies(self, requests: Requests) -> Replies:
+        """Answers and events until the client has said its last and all acts are answered."""
+        watching = asyncio.create_task(self._watch())
+        acting = asyncio.create_task(self._act_on(requests))
+        try:
+            while (reply := await self._replies.get()) is not None:
+                yield reply
+            acting.result()
+        finally:
+            tasks = [watching, acting, *self._lines.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _act_on(self, requests: Requests) -> None:
+        try:
+            async for request in requests:
+                await self._room.acquire()
+                key = _key(request)
+                before = self._lines.get(key)
+                line = asyncio.create_task(self._act(request, key, before))
+                self._lines[key] = line
+                line.add_done_callback(partial(self._done, key))
+            await asyncio.gather(*self._lines.values())
+        finally:
+            await self._replies.put(None)
+
+    def _done(self, key: Key, line: asyncio.Task[None]) -> None:
+        self._room.release()
+        if self._lines.get(key) is line:
+            del self._lines[key]
+
+    async def _act(self, request: servicepb.TradeStreamRequest, key: Key, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        if key[1] not in self._worlds:
+            self._worlds[key[1]] = Followed(self._orders.head)
+            self._woken.set()
+        self._worlds[key[1]].keys.add(key)
+        reply = servicepb.TradeStreamResponse(correlation_id=request.correlation_id)
+        try:
+            reply.status.CopyFrom(await self._answer(request))
+        except QmtlError as error:
+            reply.error.CopyFrom(_error(error))
+        await self._replies.put(reply)
+
+    async def _answer(self, request: servicepb.TradeStreamRequest) -> brokerpb.OrderStatus:
+        match request.WhichOneof("act"):
+            case "submit":
+                return await self._submit(request.submit)
+            case "cancel":
+                return await self._cancel(request.cancel)
+        raise InvalidRequest("E_ACT", "act is missing, want submit or cancel")
+
+    async def _watch(self) -> None:
+        """Show each event of a touched order once; a client too slow for the feed is told that it missed some."""
+        with ExitStack() as watched:
+            while not self._draining.is_set():
+                self._woken.clear()
+                for world_id, followed in tuple(self._worlds.items()):
+                    if not followed.watched:
+                        watched.enter_context(self._orders.woken_by(world_id, self._woken))
+                        followed.watched = True
+                    await self._show(world_id, followed)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        await self._woken.wait()
+        await self._replies.put(_cut("E_GOING_AWAY", "the gateway stops: open the stream again, here or elsewhere"))
+
+    async def _show(self, world_id: str, followed: Followed) -> None:
+        if followed.position < self._orders.floor:
+            await self._replies.put(_cut("E_TRADE_STREAM_LAGS", "events were missed: read them from the account"))
+            followed.position = self._orders.head
+        found, followed.position = self._orders.since(world_id, followed.position, REPLIES_MAX)
+        for _, event in found:
+            if _event_key(event) in followed.keys:
+                await self._replies.put(servicepb.TradeStreamResponse(event=event))
+
+
+def _cut(reason: str, message: str) -> servicepb.TradeStreamResponse:
+    return servicepb.TradeStreamResponse(error=servicepb.TradeError(reason=reason, message=message, retryable=True))
+
+
+def _error(error: QmtlError) -> servicepb.TradeError:
+    retryable = isinstance(error, Unavailable | DeadlineExceeded | Exhausted) or error.reason == "E_STALE_EPOCH"
+    return servicepb.TradeError(reason=error.reason, message=error.message, retryable=retryable)
+
+
+def _key(request: servicepb.TradeStreamRequest) -> Key:
+    named = request.cancel if request.HasField("cancel") else request.submit
+    return named.account, named.world_id, named.strategy_id, named.client_order_id
+
+
+def _event_key(event: brokerpb.OrderEvent) -> Key:
+    return event.account, event.world_id, event.strategy_id, event.client_order_id
