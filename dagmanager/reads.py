@@ -52,7 +52,7 @@ def get_plan(conn: Connection, strategy_id: str, version: int, worlds: Worlds) -
         .join(dags, dags.c.dag_id == plan_rows.c.dag_id)
         .where(plan_rows.c.strategy_id == strategy_id, plan_rows.c.version == ref.version)
     ).one()
-    message = _plan(row, _live_worlds(conn, [(strategy_id, ref.version)]))
+    message = _plan(row, _live_worlds(conn, [(strategy_id, ref.version)], worlds))
     message.dag.ParseFromString(row.body)
     return message
 
@@ -74,7 +74,7 @@ def list_plans(
     if after is not None:
         wanted = wanted.where(sa.tuple_(*order) < sa.tuple_(*map(sa.literal, after)))
     rows = conn.execute(wanted.order_by(*(column.desc() for column in order)).limit(size)).all()
-    live = _live_worlds(conn, [(row.strategy_id, row.version) for row in rows])
+    live = _live_worlds(conn, [(row.strategy_id, row.version) for row in rows], worlds)
     last = (rows[-1].created_us, rows[-1].strategy_id, rows[-1].version) if rows else ()
     return servicepb.ListPlansResponse(
         plans=[_plan(row, live) for row in rows], page=paging.next_page(len(rows), size, last)
@@ -92,7 +92,7 @@ def get_node(conn: Connection, node_id: str, worlds: Worlds) -> dagpb.GraphNode:
 def list_nodes(conn: Connection, request: servicepb.ListNodesRequest, worlds: Worlds) -> servicepb.ListNodesResponse:
     """Nodes by type, tag or newest plan of a strategy, in the order of their NodeIDs."""
     size, after = paging.page_size(request.page), paging.after(request.page, (str,))
-    wanted = sa.select(nodes.c.node_id)
+    wanted = sa.select(nodes.c.node_id).where(*_seen_in(worlds))
     if request.node_type:
         wanted = wanted.where(nodes.c.node_type == request.node_type)
     if request.tag:
@@ -125,9 +125,8 @@ def strategy_graph(conn: Connection, strategy_id: str, worlds: Worlds) -> servic
 
 def neighbourhood(conn: Connection, node_id: str, depth: int, worlds: Worlds) -> servicepb.GetGraphResponse:
     """A node and what is within `depth` steps in either direction, at most 1000 nodes. Raises NotFound."""
-    start = numbers_of(conn, [node_id]).get(node_id)
-    if start is None:
-        raise _unknown_node(node_id)
+    get_node(conn, node_id, worlds)
+    start = numbers_of(conn, [node_id])[node_id]
     found, border = {start}, {start}
     for _ in range(min(depth or 1, DEPTH_MAX)):
         reached: set[int] = set()
@@ -175,9 +174,9 @@ def _unknown_node(node_id: str) -> NotFound:
 
 def _graph(conn: Connection, ids: Collection[str], worlds: Worlds) -> servicepb.GetGraphResponse:
     reply = servicepb.GetGraphResponse(nodes=_nodes_by_id(conn, ids, worlds))
-    inside = set(ids)
+    inside = {node.node_id for node in reply.nodes}
     user, source = nodes.alias("consumer"), nodes.alias("producer")
-    for part in bounded(ids):
+    for part in bounded(sorted(inside)):
         rows = conn.execute(
             sa.select(source.c.node_id, user.c.node_id)
             .select_from(edges)
@@ -196,7 +195,8 @@ def _nodes_by_id(conn: Connection, ids: Collection[str], worlds: Worlds) -> list
     found = []
     for part in bounded(ids):
         using = _strategies_using(conn, part, worlds) if len(ids) <= NEIGHBOURS_MAX else {}
-        rows = conn.execute(sa.select(nodes).where(nodes.c.node_id.in_(part)).order_by(nodes.c.node_id))
+        mine = (nodes.c.node_id.in_(part), *_seen_in(worlds))
+        rows = conn.execute(sa.select(nodes).where(*mine).order_by(nodes.c.node_id))
         found += [_node(row, using) for row in rows]
     return found
 
@@ -229,14 +229,30 @@ def _require_visible(conn: Connection, strategy_id: str, worlds: Worlds) -> None
         raise PermissionDenied("E_WORLD_FORBIDDEN", f"strategy {strategy_id!r} is in none of the token's worlds")
 
 
-def _live_worlds(conn: Connection, keys: Collection[tuple[str, int]]) -> dict[tuple[str, int], list[str]]:
+def _seen_in(worlds: Worlds) -> tuple[sa.ColumnElement[bool], ...]:
+    """The condition that a node was ever submitted to one of the worlds; its parameters are its authors' own."""
+    if worlds is None:
+        return ()
+    mine = sa.exists().where(
+        dag_nodes.c.node_no == nodes.c.node_no,
+        plan_contexts.c.dag_id == dag_nodes.c.dag_id,
+        plan_contexts.c.world_id.in_(worlds),
+    )
+    return (mine.correlate(nodes),)
+
+
+def _live_worlds(
+    conn: Connection, keys: Collection[tuple[str, int]], worlds: Worlds
+) -> dict[tuple[str, int], list[str]]:
+    """Worlds in which each plan is live, of those that may be seen."""
+    seen = () if worlds is None else (plan_contexts.c.world_id.in_(worlds),)
     live: dict[tuple[str, int], list[str]] = {}
     for part in bounded(keys):
         rows = conn.execute(
             sa.select(plan_contexts.c.strategy_id, plan_contexts.c.version, plan_contexts.c.world_id)
             .distinct()
             .where(sa.tuple_(plan_contexts.c.strategy_id, plan_contexts.c.version).in_(part))
-            .where(plan_contexts.c.released_us.is_(None))
+            .where(plan_contexts.c.released_us.is_(None), *seen)
             .order_by(plan_contexts.c.world_id)
         )
         for strategy_id, version, world_id in rows:

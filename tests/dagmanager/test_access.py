@@ -9,11 +9,11 @@ import pytest
 
 from dagmanager.config import Settings
 from qmtl.core.dag import QueueClass
-from qmtl.core.errors import PermissionDenied, Unavailable
+from qmtl.core.errors import NotFound, PermissionDenied, Unavailable
 from qmtl.core.settings import MeshSettings
 from qmtl.dag.v1 import service_pb2 as pb
 from qmtl.rpc.auth import Role
-from tests.dagmanager.graphs import chain, context
+from tests.dagmanager.graphs import chain, context, node
 from tests.dagmanager.serving import Served, diff_request, running
 from tests.support.nats import free_port
 
@@ -111,3 +111,28 @@ async def test_garbage_is_not_for_readers(served: Served) -> None:
         with pytest.raises(PermissionDenied) as caught:
             await stub.CollectGarbage(pb.CollectGarbageRequest(dry_run=True))
     assert caught.value.reason == "E_ROLE_REQUIRED"
+
+
+async def test_a_token_for_one_world_sees_no_node_and_no_world_of_others(served: Served) -> None:
+    """A chain of theirs goes on from a node that both submitted."""
+    common = chain(1, "common")
+    theirs = [*common, node("secret", common[0])]
+    async with served.stub() as gateway:
+        for index, (nodes, world) in enumerate(((common, "w1"), (theirs, "w2"))):
+            request = diff_request(nodes, f"r{index}", f"s{index}", [context(world)])
+            assert [reply async for reply in gateway.Diff(request)]
+        both = diff_request(common, "r3", "s0", [context("w1"), context("w3")])
+        assert [reply async for reply in gateway.Diff(both)]
+    async with served.stub(role=Role.READER, worlds=["w1"]) as stub:
+        listed = [each.node_id for each in (await stub.ListNodes(pb.ListNodesRequest())).nodes]
+        around = await stub.GetGraph(pb.GetGraphRequest(node_id=common[0].node_id))
+        plan = (await stub.GetPlan(pb.GetPlanRequest(strategy_id="s0"))).plan
+        for hidden in (theirs[1].node_id, "blake3:0"):
+            with pytest.raises(NotFound):
+                await stub.GetNode(pb.GetNodeRequest(node_id=hidden))
+        with pytest.raises(NotFound):
+            await stub.GetGraph(pb.GetGraphRequest(node_id=theirs[1].node_id))
+    assert listed == [each.node_id for each in around.nodes] == [common[0].node_id]
+    assert (list(around.edges), list(plan.live_worlds)) == ([], ["w1"])
+    async with served.stub(role=Role.READER) as stub:
+        assert len((await stub.GetGraph(pb.GetGraphRequest(node_id=common[0].node_id))).edges) == 1
