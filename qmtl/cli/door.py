@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from qmtl.cli.options import Access
-from qmtl.core.errors import Unauthenticated
-from qmtl.core.home import find_home, gateway_address
+from qmtl.core.errors import NotReady, Unauthenticated, Unavailable
+from qmtl.core.home import find_home, gateway_address, live_record
 from qmtl.rpc.auth import Role, TokenSource, file_token, user_token_path
 from qmtl.rpc.channel import MeshChannel, connect
 
@@ -18,7 +18,8 @@ LIVE_KEY = "x-allow-live"
 
 
 def ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]]) -> Answer:
-    """Run one exchange with the gateway. Raises what the gateway answered; Unauthenticated without a token file."""
+    """Run one exchange with the gateway. Raises what the gateway answered; Unauthenticated without a token
+    file; NotReady (E_NOT_RUNNING) when nothing answers and no mesh runs in the home."""
     return asyncio.run(_ask(access, call))
 
 
@@ -32,9 +33,15 @@ def token_of(access: Access, home: Path) -> TokenSource:
 
 async def _ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]]) -> Answer:
     home = find_home(access.home, access.config)
-    token = token_of(access, home)
-    async with connect(gateway_address(home, access.config), user_token=token) as channel:
-        return await call(channel)
+    address, token = gateway_address(home, access.config), token_of(access, home)
+    try:
+        async with connect(address, user_token=token) as channel:
+            return await call(channel)
+    except Unavailable as error:
+        if live_record(home) is not None:
+            raise
+        message = f"no mesh runs in {home}, and nothing answers at {address}"
+        raise NotReady("E_NOT_RUNNING", message, hint="qmtl up starts one") from error
 
 
 def live_metadata(*, is_meant: bool) -> tuple[tuple[str, str], ...]:

@@ -15,9 +15,10 @@ from typer.main import get_command
 from qmtl.cli.main import app
 from qmtl.cli.plan import configured_plan, free_plan
 from qmtl.cli.tables import enum_word, when
+from qmtl.cli.up import prepare_tokens
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.settings import DEFAULT_ADDRESSES, SERVICES
-from tests.cli.conftest import ROOT, Run, environment
+from tests.cli.conftest import ROOT, Invoke, Run, environment
 
 HEAVY = ("grpc", "pydantic", "google.protobuf", "sqlalchemy", "nats", "numpy", "asyncio")
 
@@ -63,6 +64,16 @@ def test_no_mesh_is_a_readable_error(home: Path, qmtl: Run) -> None:
     assert len(done.stderr.splitlines()) == 1
     submit = qmtl("submit", ROOT / "examples" / "ema_cross.py", "--world", "w", "--home", home)
     assert (submit.returncode, submit.stderr) == (1, done.stderr)
+
+
+def test_a_mesh_that_was_stopped_is_a_readable_error(home: Path, tmp_path: Path, invoke: Invoke) -> None:
+    prepare_tokens(home)
+    (tmp_path / "qmtl.toml").write_text('[mesh]\naddresses = {gateway = "127.0.0.1:1"}\n', encoding="utf-8")
+    done = invoke("world", "list", "--home", home)
+    wanted = (
+        f"error: E_NOT_RUNNING: no mesh runs in {home}, and nothing answers at 127.0.0.1:1 (hint: qmtl up starts one)"
+    )
+    assert (done.returncode, done.stderr) == (1, wanted)
 
 
 def test_default_plan_uses_the_documented_ports(tmp_path: Path) -> None:
