@@ -26,6 +26,7 @@ from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.wire.words import context_to_proto
 from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
 
 IDLE_S = 0.5  # how long due or abandoned submissions of other processes may wait to be seen
 LATER = (Unavailable, DeadlineExceeded, Exhausted)
@@ -123,6 +124,7 @@ class Workers:
         answer = await self._diff(record, request, outcomes)
         for outcome in outcomes:
             outcome.assignments.extend(a for a in answer.assignments if a.world_id == outcome.world_id)
+            outcome.binding.CopyFrom(await self._bind(record, outcome.world_id, answer.summary.version))
         result = gatewaypb.Strategy(
             outcomes=outcomes, sentinel_id=answer.summary.sentinel_id, plan_version=answer.summary.version
         )
@@ -132,16 +134,19 @@ class Workers:
         self, record: store.Record, request: servicepb.SubmitStrategyRequest, world_id: str
     ) -> gatewaypb.WorldOutcome:
         """Bind the strategy to a world and decide the context it computes in there."""
-        bound = await self._peers.world.BindStrategy(
-            worldservicepb.BindStrategyRequest(
-                world_id=world_id, strategy_id=record.strategy_id, on_behalf_of=record.subject
-            )
-        )
+        binding = await self._bind(record, world_id)
         decided = await self._peers.world.Decide(worldservicepb.DecideRequest(world_id=world_id))
-        context = await resolve(self._peers, request.hints, decided.decision, bound.binding.stage)
+        context = await resolve(self._peers, request.hints, decided.decision, binding.stage)
         return gatewaypb.WorldOutcome(
-            world_id=world_id, context=context_to_proto(context), decision=decided.decision, binding=bound.binding
+            world_id=world_id, context=context_to_proto(context), decision=decided.decision, binding=binding
         )
+
+    async def _bind(self, record: store.Record, world_id: str, plan_version: int = 0) -> worldpb.Binding:
+        """Bind, or tell the binding that stands its plan, which is known only after the diff."""
+        request = worldservicepb.BindStrategyRequest(
+            world_id=world_id, strategy_id=record.strategy_id, on_behalf_of=record.subject, plan_version=plan_version
+        )
+        return (await self._peers.world.BindStrategy(request)).binding
 
     async def _diff(
         self,

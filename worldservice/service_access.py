@@ -13,6 +13,7 @@ from worldservice.acts import Act, audited, caller_of, commit, enter, look, on_b
 from worldservice.domain.access import Grant, Role, check_regrant, check_revoke, effective_role, require_role
 from worldservice.domain.records import AuditRow
 from worldservice.domain.worlds import (
+    BOTH_SIDES,
     Binding,
     BindingState,
     Side,

@@ -7,10 +7,12 @@ from collections import Counter
 
 import pytest
 
+from gateway.domain.submissions import WORLDS_MAX
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, PermissionDenied
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.rpc.auth import Role
+from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.gateway.estate import Estate, bound, live_worlds, make_world, request_for, settled, submitted
 from tests.mesh.door import Door
 from tests.support.waiting import eventually
@@ -88,10 +90,23 @@ async def test_dry_run_checks_its_worlds(estate: Estate) -> None:
         meta=request.meta, dag=request.dag, node_ids_crc32=request.node_ids_crc32, world_ids=request.world_ids
     )
     assert len((await ann.gateway.DryRunStrategy(dry)).outcomes[0].assignments) == 1
+    dry.world_ids.extend(f"{request.world_ids[0]}-{index}" for index in range(WORLDS_MAX))
+    with pytest.raises(InvalidRequest) as many:
+        await ann.gateway.DryRunStrategy(dry)
+    assert many.value.reason == "E_WORLD_IDS"
     del dry.world_ids[:]
     with pytest.raises(InvalidRequest) as refused:
         await ann.gateway.DryRunStrategy(dry)
     assert refused.value.reason == "E_WORLD_IDS_REQUIRED"
+
+
+async def test_the_binding_learns_the_plan_of_the_diff(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    strategy = await submitted(ann, world)
+    (binding,) = (await ann.world.ListBindings(worldservicepb.ListBindingsRequest(world_id=world))).bindings
+    assert binding.plan_version == strategy.plan_version == 1
+    assert strategy.outcomes[0].binding == binding
 
 
 async def test_accepted_while_dagmanager_is_away_completes_when_it_is_back(estate: Estate) -> None:
