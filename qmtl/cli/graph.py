@@ -18,7 +18,9 @@ app = typer.Typer(no_args_is_help=True)
 snapshot = typer.Typer(no_args_is_help=True)
 app.add_typer(snapshot, name="snapshot", help="The whole graph as a file with a content hash.")
 
-Url = Annotated[str, typer.Argument(help="Where: a path or an fsspec URL, as the DAG Manager sees it.")]
+Url = Annotated[
+    str, typer.Argument(help="Path below the DAG Manager's snapshot folder (home: data/graph), or an allowed URL.")
+]
 Width = Annotated[int, typer.Option("--width", help="Columns to draw in. 0: those of the terminal.", min=0)]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")]
 Dot = Annotated[bool, typer.Option("--dot", help="Print Graphviz DOT instead.")]

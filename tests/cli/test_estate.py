@@ -64,11 +64,11 @@ def test_queues_by_world_domain_and_strategy(estate: Estate) -> None:
 
 
 def test_snapshot_is_written_and_found_sound(estate: Estate, tmp_path: Path) -> None:
-    place = tmp_path / "graph.snapshot"
-    written = estate.json("graph", "snapshot", "export", place)
-    assert written["content_hash"] in estate.ask("graph", "snapshot", "verify", place)
-    assert estate.json("graph", "snapshot", "verify", place)["current"] is True
-    estate.refused("graph", "snapshot", "verify", tmp_path / "none")
+    written = estate.json("graph", "snapshot", "export", "test/graph.snapshot")
+    assert written["content_hash"] in estate.ask("graph", "snapshot", "verify", "test/graph.snapshot")
+    assert estate.json("graph", "snapshot", "verify", "test/graph.snapshot")["current"] is True
+    estate.refused("graph", "snapshot", "verify", "test/none")
+    assert "E_URL" in estate.refused("graph", "snapshot", "export", tmp_path / "elsewhere")
 
 
 def test_queue_statistics(estate: Estate) -> None:
