@@ -94,6 +94,10 @@ class Evidence:
     footprint: Footprint | None = None
     correlations: tuple[tuple[str, float], ...] = ()  # by strategy id, sorted
 
+    def __hash__(self) -> int:
+        """Of what tells runs apart; hashing every part of every number cost more than judging them."""
+        return hash((self.run_id, self.data_end, *[number.value for number in self.numbers]))
+
     def values(self) -> Mapping[str, float]:
         return {number.name: number.value for number in self.numbers}
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 
 from worldservice.domain.evaluation import (
     Candidate,
@@ -25,6 +26,7 @@ from worldservice.domain.policy import AnyOf, Gate, OnMissing, Policy
 from worldservice.domain.selection import Tenure, Tenures, Verdict, failed, moved, select, settled
 
 _FUTURE_SLACK = timedelta(minutes=1)  # data that ends later than this after now is a clock fault, not freshness
+MERITS_KEPT = 16_384  # eight full worlds; a verdict is about 3 kB
 WARNED, IGNORED = "METRIC_MISSING_WARNED", "METRIC_MISSING_IGNORED"
 
 
@@ -104,17 +106,23 @@ def summarise(verdicts: Sequence[RuleVerdict]) -> Summary:
 
 def _judge(policy: Policy, candidate: Candidate, currency: RuleVerdict) -> Verdict:
     """All stages but selection, which needs the others."""
-    found = [currency]
+    if currency.outcome is Outcome.FAIL:
+        return Verdict(candidate.strategy_id, (currency,), None, selected=False, rank=0)
+    found, score = _merits(policy, candidate.evidence)
+    return Verdict(candidate.strategy_id, (currency, *found), score, selected=False, rank=0)
+
+
+@lru_cache(maxsize=MERITS_KEPT)
+def _merits(policy: Policy, evidence: Evidence | None) -> tuple[tuple[RuleVerdict, ...], float | None]:
+    """What evidence is worth under a policy depends on nothing else, so it is judged once."""
+    found = [_sufficiency(policy, evidence)]
     score: float | None = None
-    evidence = candidate.evidence
-    if not failed(found):
-        found.append(_sufficiency(policy, evidence))
     if evidence is not None and not failed(found):
         found.extend(_gates(policy, evidence))
     if evidence is not None and not failed(found) and policy.score is not None:
         verdict, score = _score(policy.score, evidence)
         found.append(verdict)
-    return Verdict(candidate.strategy_id, tuple(found), score, selected=False, rank=0)
+    return tuple(found), score
 
 
 def _sufficiency(policy: Policy, evidence: Evidence | None) -> RuleVerdict:

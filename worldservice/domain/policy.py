@@ -67,8 +67,10 @@ class TopK:
     short: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Policy:
+    """The compiled rules; equal by their hash, from which everything follows, so that verdicts can be kept by it."""
+
     data_currency: DataCurrency
     gates: Gate
     score: Expression | None
@@ -78,6 +80,12 @@ class Policy:
     on_missing: Mapping[str, OnMissing]
     checksum: str
     ruleset_hash: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Policy) and self.ruleset_hash == other.ruleset_hash
+
+    def __hash__(self) -> int:
+        return hash(self.ruleset_hash)
 
     def missing_rule(self, metric: str) -> OnMissing:
         return self.on_missing.get(metric, OnMissing.FAIL)
