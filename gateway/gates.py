@@ -1,14 +1,16 @@
 """What this gateway may let pass: worlds' activations held under a gate session that lapses by itself.
 
 The session is trusted until (send time of the last good renewal + ttl - margin) on a clock that runs during suspend.
-Events make changes quick; renewals make them certain: each answers every activation this gateway has not applied.
+Events make changes quick; renewals make them certain: each answers every activation this gateway has not applied. What
+worldservice answers with counts also below our revision, for its store may have been restored; under a lower epoch than
+was applied here it has forgotten a narrowing, and the world's gate shuts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import structlog
 
@@ -41,6 +43,7 @@ class Gates:
         self._valid_until = float("-inf")
         self._gates: dict[str, WorldGate] = {}
         self._revisions: dict[str, int] = {}  # as worldservice counts them, also of activations we cannot read
+        self._epochs: dict[str, int] = {}  # the highest applied since this process began, whatever was opened since
         self._renewing = asyncio.Lock()
         self._hurry = asyncio.Event()
         self._unacked: dict[str, worldservicepb.AckActivationRequest] = {}  # the newest of each world
@@ -77,8 +80,9 @@ class Gates:
             if self._ttl_s == 0.0:
                 await self._open(sent)
                 return
+            held = dict(self._revisions)
             request = worldservicepb.RenewGateSessionRequest(
-                gateway_id=self.gateway_id, boot_id=self.boot_id, applied_revisions=self._revisions
+                gateway_id=self.gateway_id, boot_id=self.boot_id, applied_revisions=held
             )
             try:
                 answer = await self._peers.world.RenewGateSession(request, timeout=self._ttl_s / 2)
@@ -89,7 +93,7 @@ class Gates:
                 # E_GATE_LAGS: what we hold is too old to go on with; start from every snapshot.
                 await self._open(sent)
                 return
-            self._accept(answer.activations)
+            self._accept(answer.activations, held)
             self._trust(sent, answer.session)
 
     async def run_acks(self) -> None:
@@ -107,9 +111,10 @@ class Gates:
     def on_event(self, event: controlpb.ControlEvent) -> None:
         """Apply a change that follows on ours at once; anything else makes us ask."""
         activation = event.activation_updated.activation
-        if activation.previous_revision == self._revisions.get(activation.world_id, 0):
-            self._accept([activation])
-        elif activation.revision > self._revisions.get(activation.world_id, 0):
+        held, epoch = self._revisions.get(activation.world_id, 0), self._epochs.get(activation.world_id, 0)
+        if activation.previous_revision == held:
+            self._accept([activation], {})
+        elif activation.revision > held or activation.epoch > epoch:
             self._hurry.set()
 
     def status(self) -> list[gatewaypb.GateStatus]:
@@ -140,31 +145,44 @@ class Gates:
 
     async def _open(self, sent: float) -> None:
         request = worldservicepb.OpenGateSessionRequest(gateway_id=self.gateway_id, boot_id=self.boot_id)
+        held = dict(self._revisions)
         answer = await self._peers.world.OpenGateSession(request, timeout=5.0)
-        self._gates.clear()
-        self._revisions.clear()
-        self._accept(answer.activations)
+        for world_id, revision in held.items():
+            if self._revisions[world_id] == revision:  # else an event came meanwhile, and is newer than the answer
+                del self._revisions[world_id]
+                self._gates.pop(world_id, None)
+        self._accept(answer.activations, held)
         self._trust(sent, answer.session)
         log.info("gate_session_open", gateway_id=self.gateway_id, worlds=len(self._gates), ttl_s=self._ttl_s)
 
-    def _accept(self, activations: Iterable[worldpb.ActivationEnvelope]) -> None:
+    def _accept(self, activations: Iterable[worldpb.ActivationEnvelope], asked: Mapping[str, int]) -> None:
+        """Apply activations; `asked`: the revisions held when they were asked for, none for those that came unasked."""
         for activation in activations:
             world_id = activation.world_id
-            if activation.revision < self._revisions.get(world_id, 0):
-                continue
+            held = self._revisions.get(world_id, 0)
+            if activation.revision < held and asked.get(world_id) != held:
+                continue  # older than what came while the answer was on its way
             self._revisions[world_id] = activation.revision
-            try:
-                self._gates[world_id] = gate_from_proto(activation)
-            except InvalidRequest as error:
-                # an activation this build cannot read shuts the world's gate
-                self._gates.pop(world_id, None)
-                log.error("activation_unreadable", world_id=world_id, reason=error.reason, error=error.message)
+            self._apply(activation)
             if activation.requires_ack:
                 self._unacked[world_id] = worldservicepb.AckActivationRequest(
                     world_id=world_id, run_id=activation.run_id, sequence=activation.sequence,
                     gateway_id=self.gateway_id, boot_id=self.boot_id,
                 )  # fmt: skip
                 self._to_ack.set()
+
+    def _apply(self, activation: worldpb.ActivationEnvelope) -> None:
+        """Hold the world's gate to an activation; one that is unreadable or of a lower epoch shuts it."""
+        world_id, epoch = activation.world_id, self._epochs.get(activation.world_id, 0)
+        self._gates.pop(world_id, None)
+        if activation.epoch < epoch:
+            log.error("epoch_went_back", world_id=world_id, epoch=activation.epoch, applied=epoch)
+            return
+        self._epochs[world_id] = activation.epoch
+        try:
+            self._gates[world_id] = gate_from_proto(activation)
+        except InvalidRequest as error:
+            log.error("activation_unreadable", world_id=world_id, reason=error.reason, error=error.message)
 
     def _trust(self, sent: float, session: worldpb.GateSession) -> None:
         self._ttl_s = session.ttl.ToTimedelta().total_seconds()
