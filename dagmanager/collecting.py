@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from controlbus.bus import Bus
 from controlbus.database import Database
-from dagmanager import garbage, recompute, records
+from dagmanager import garbage, recompute, records, retired
 from dagmanager.domain.garbage import Candidate, Kept, Round, batch_size, judge
 from dagmanager.events import Cause
 from dagmanager.files import Miscounted, Unverified
@@ -63,6 +63,7 @@ class Collector:
             await self._db.write(lambda conn, cause=cause: recompute.publish_due(conn, cause))  # type: ignore[misc]  # default binds the loop's value
             try:
                 await self.collect((), cause, tried_before=False)
+                await self.retire_plans(cause)
             except Unavailable as error:
                 self._measures.garbage.labels("round_put_off").inc()
                 log.warning("garbage_not_collected", reason=error.reason, error=error.message)
@@ -100,6 +101,21 @@ class Collector:
             await self._purge_or_leave()
         self._count(seen)
         return seen
+
+    async def retire_plans(self, cause: Cause) -> int:
+        """Archive sentinels with their plans, past their time; returns how many. What cannot be written stays."""
+        gone = 0
+        async with self._alone():
+            found = await self._db.read(lambda conn: retired.due(conn, cause.now, self._limits.batch))
+            for sentinel, body in found:
+                try:
+                    artifact = await asyncio.to_thread(retired.write, self._limits.root, sentinel, body)
+                except (OSError, ValueError, ImportError, Unverified) as error:
+                    log.error("plan_not_archived", sentinel_id=sentinel.sentinel_id, error=repr(error))
+                    continue
+                gone += await self._db.write(partial(retired.forget, sentinel=sentinel, artifact=artifact, cause=cause))
+        self._measures.garbage.labels("plan_archived").inc(gone)
+        return gone
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:

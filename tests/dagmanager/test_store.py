@@ -22,6 +22,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.dag import check_dag
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound
 from qmtl.core.modes import ExecutionDomain
+from qmtl.core.split import version_of
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as servicepb
 from tests.dagmanager.estate import Estate, assignments, keys
@@ -172,6 +173,21 @@ async def test_a_weight_is_published_on_change_only(estate: Estate) -> None:
         [1.0], [1.0, 1.0], [1.0, 0.25], [1.0, 0.0]
     ]  # fmt: skip
     assert [event.revision for event in await estate.events()] == [1, 2, 3, 4]
+
+
+async def test_a_canary_is_rolled_back_by_one_call(estate: Estate) -> None:
+    await estate.diff(chain(1))
+    await estate.diff(chain(2), weight=0.5)
+    symbols = [f"SYM{index}" for index in range(200)]
+
+    async def owners() -> set[int | None]:
+        event = (await estate.events())[-1].sentinel_weight_updated
+        weights = {each.version: each.traffic_weight for each in event.sentinels}
+        return {version_of("s1", symbol, weights) for symbol in symbols}
+
+    assert await owners() == {1, 2}
+    await estate.write(lambda conn: rollout.set_weight(conn, "s1@2", 0.0, "", CAUSE))
+    assert await owners() == {1}
 
 
 async def test_labels_of_two_nodes_with_the_same_short_digest_differ(estate: Estate) -> None:
