@@ -43,7 +43,9 @@ class World:
         self.crossing: Callable[[], None] = lambda: None
 
     async def OpenGateSession(
-        self, request: worldservicepb.OpenGateSessionRequest, timeout: float  # noqa: ASYNC109 - the stub's signature
+        self,
+        request: worldservicepb.OpenGateSessionRequest,
+        timeout: float,  # noqa: ASYNC109 - the stub's signature
     ) -> worldservicepb.OpenGateSessionResponse:
         self.known = True
         answer = worldservicepb.OpenGateSessionResponse(session=_session(), activations=[self.current])
@@ -51,7 +53,9 @@ class World:
         return answer
 
     async def RenewGateSession(
-        self, request: worldservicepb.RenewGateSessionRequest, timeout: float  # noqa: ASYNC109 - the stub's signature
+        self,
+        request: worldservicepb.RenewGateSessionRequest,
+        timeout: float,  # noqa: ASYNC109 - the stub's signature
     ) -> worldservicepb.RenewGateSessionResponse:
         if not self.known:
             raise NotFound("E_GATE_SESSION_UNKNOWN", "no session")
