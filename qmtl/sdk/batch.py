@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,11 +58,22 @@ def bind(dag: Dag, data: Bars | Iterable[Bars]) -> dict[str, Bars]:
     return bound
 
 
-def run_batch(dag: Dag, data: Bars | Iterable[Bars], compiled: bool | None = None) -> Outputs:
-    """Run a graph over history. `compiled`: force or forbid numba; None decides by the amount of work."""
+def run_batch(
+    dag: Dag,
+    data: Bars | Iterable[Bars],
+    compiled: bool | None = None,
+    known: Mapping[str, Series] = MappingProxyType({}),
+) -> Outputs:
+    """Run a graph over history. `compiled`: force or forbid numba; None decides by the amount of work.
+
+    `known`: series that were computed elsewhere from the same data, by NodeID.
+    """
     bound = bind(dag, data)
     made: dict[str, Series] = {}
     for vertex in dag.nodes:
+        if vertex.node_id in known:
+            made[vertex.node_id] = known[vertex.node_id]
+            continue
         inputs = [made[item.node_id] for item in vertex.inputs]
         if isinstance(vertex, StreamInput):
             bars = bound[vertex.node_id]
@@ -69,22 +81,15 @@ def run_batch(dag: Dag, data: Bars | Iterable[Bars], compiled: bool | None = Non
         elif isinstance(vertex, FoldNode):
             made[vertex.node_id] = _fold(vertex, inputs, compiled)
         elif isinstance(vertex, Node):
-            made[vertex.node_id] = _compute(vertex, dag.names[vertex.node_id], inputs)
+            made[vertex.node_id] = compute_series(vertex, dag.names[vertex.node_id], *aligned(inputs))
         else:
             name = dag.names[vertex.node_id]
             raise InvalidRequest("E_TAG_QUERY_UNRESOLVED", f"{name}: queues of a tag query are found by a mesh only")
     return Outputs(made)
 
 
-def _fold(vertex: FoldNode, inputs: Sequence[Series], compiled: bool | None) -> Series:
-    times, rows = _aligned(inputs)
-    xs = np.column_stack([rows[index][:, column] for index, column in vertex.columns])
-    folded = run_fold(vertex.fold, xs, compiled=compiled)
-    return Series(times[folded.emitted], folded.rows[folded.emitted])
-
-
-def _compute(vertex: Node, name: str, inputs: Sequence[Series]) -> Series:
-    times, rows = _aligned(inputs)
+def compute_series(vertex: Node, name: str, times: Times, rows: Sequence[Floats]) -> Series:
+    """A custom node over aligned rows of its inputs."""
     index, period = view_index(vertex), vertex.spec.period
     kept: list[int] = []
     values: list[list[float]] = []
@@ -99,7 +104,14 @@ def _compute(vertex: Node, name: str, inputs: Sequence[Series]) -> Series:
     return Series(times[kept], shaped)
 
 
-def _aligned(inputs: Sequence[Series]) -> tuple[Times, list[Floats]]:
+def aligned(inputs: Sequence[Series]) -> tuple[Times, list[Floats]]:
     """Rows of the instants at which every input has a value."""
     times: NDArray[np.int64] = reduce(np.intersect1d, [series.time_ns for series in inputs])
     return times, [series.rows[np.searchsorted(series.time_ns, times)] for series in inputs]
+
+
+def _fold(vertex: FoldNode, inputs: Sequence[Series], compiled: bool | None) -> Series:
+    times, rows = aligned(inputs)
+    xs = np.column_stack([rows[index][:, column] for index, column in vertex.columns])
+    folded = run_fold(vertex.fold, xs, compiled=compiled)
+    return Series(times[folded.emitted], folded.rows[folded.emitted])
