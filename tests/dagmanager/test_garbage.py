@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tests.dagmanager.collection import Yard, after
 from tests.dagmanager.estate import Estate
 from tests.dagmanager.graphs import NOW, context, node, tag_query_node
 from tests.support.nats import NatsServer
+from tests.support.waiting import eventually
 
 RAW, INDICATOR, TRADE = QueueClass.RAW, QueueClass.INDICATOR, QueueClass.TRADE
 
@@ -332,3 +334,30 @@ def test_no_file_outside_the_root_can_be_named(url: str) -> None:
 def test_files_below_the_root_are_named_by_path_or_url() -> None:
     assert below("s3://mine/graph/", "snapshots/a") == "s3://mine/graph/snapshots/a"
     assert below("s3://mine/graph", "s3://mine/graph/snapshots/a") == "s3://mine/graph/snapshots/a"
+
+
+async def test_the_background_rounds_go_on_whatever_the_broker_does(
+    estate: Estate, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    async with connected(nats_server.url, service="t") as bus:
+        yard = Yard(estate, bus, tmp_path)
+        queue = await yard.queue("q", RAW)
+        await yard.release("q", after(days=-8).now)
+        nats_server.kill()
+        task = asyncio.create_task(yard.collector.run(60))
+        await tick(yard)
+        assert (await yard.state(queue)).state == dagpb.QUEUE_STATE_RELEASED
+        nats_server.start()
+        await bus.wait_ready(15)
+        await tick(yard)
+        assert (await yard.state(queue)).state == dagpb.QUEUE_STATE_DROPPED
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def tick(yard: Yard) -> None:
+    """One interval, and the round that follows it."""
+    await eventually(lambda: yard.clock.sleepers == 1)
+    yard.clock.advance(60)
+    await eventually(lambda: yard.clock.sleepers == 1)
