@@ -1,0 +1,139 @@
+"""Two replicas on one PostgreSQL serve one world: neither undoes the other, and either continues an apply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from qmtl.core.errors import Conflict
+from qmtl.core.settings import MeshSettings
+from qmtl.rpc.auth import Role, mint_service_token, mint_user_token
+from qmtl.rpc.channel import connect
+from qmtl.rpc.run import Runtime
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.support.nats import free_port
+from tests.worldservice.estate import LONG, Estate, evaluation, eventually, raising, running_estate
+from tests.worldservice.samples import DOCUMENT
+from worldservice.__main__ import compose
+from worldservice.config import Settings
+
+COMPLETED = worldpb.APPLY_STATE_COMPLETED
+
+
+class Replicas:
+    """Two services over one store; a user's stub on each."""
+
+    def __init__(self, estate: Estate, url: str, stack: AsyncExitStack) -> None:
+        self.estate, self._url, self._stack = estate, url, stack
+        self._running: dict[int, tuple[Runtime, asyncio.Task[None]]] = {}
+        self.stubs: list[worldrpc.WorldServiceAsyncStub] = []
+
+    async def start(self, number: int) -> None:
+        addresses = {**self.estate.addresses, "worldservice": f"127.0.0.1:{free_port()}"}
+        mesh = MeshSettings(home=self.estate.home, nats_url=self.estate.mesh.nats_url, addresses=addresses)
+        settings = Settings(service="worldservice", mesh=mesh, metrics_port=0, database_url=self._url)
+        runtime = Runtime(settings, "worldservice", self.estate.clock)
+        self._running[number] = (runtime, asyncio.create_task(compose(runtime, settings)))
+        user = mint_user_token(self.estate.home, Role.OWNER, "ann", clock=self.estate.clock)
+        service = mint_service_token(self.estate.home, "gateway", clock=self.estate.clock)
+        channel = connect(addresses["worldservice"], user_token=lambda: user, service_token=lambda: service)
+        self.stubs.append(worldrpc.WorldServiceStub(await self._stack.enter_async_context(channel)))
+        host, port = addresses["worldservice"].split(":")
+
+        async def answers() -> bool:
+            if self._running[number][1].done():
+                self._running[number][1].result()
+            try:
+                _, writer = await asyncio.open_connection(host, int(port))
+            except OSError:
+                return False
+            writer.close()
+            return True
+
+        await eventually(answers)
+
+    async def stop(self, number: int) -> None:
+        runtime, task = self._running.pop(number)
+        runtime.stop()
+        await task
+        await runtime.close()
+
+    async def stop_all(self) -> None:
+        for number in list(self._running):
+            await self.stop(number)
+
+
+@pytest.fixture
+async def replicas(tmp_path: Path, nats_url: str, postgres_url: str) -> AsyncIterator[Replicas]:
+    async with running_estate(tmp_path, nats_url) as estate, AsyncExitStack() as stack:
+        await estate.stop()
+        made = Replicas(estate, postgres_url, stack)
+        stack.push_async_callback(made.stop_all)
+        for number in (0, 1):
+            await made.start(number)
+        one = made.stubs[0]
+        await one.CreateWorld(pb.CreateWorldRequest(world_id="w1"))
+        await one.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT, make_default=True))
+        for name in ("s", "t"):
+            await one.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=name))
+            await one.Evaluate(evaluation(estate, "w1", name))
+            await one.SetActivation(raising("w1", name))
+        yield made
+
+
+def weighted(weight: float) -> pb.SetActivationRequest:
+    change = pb.ActivationChange(strategy_id="s", side=LONG, weight=weight)
+    return pb.SetActivationRequest(world_id="w1", changes=[change])
+
+
+def plan(run_id: str) -> pb.ApplyRequest:
+    target = worldpb.ApplyTarget(strategy_id="t", side=LONG, weight=0.5, stage=worldpb.STAGE_PAPER)
+    targets = pb.ApplyTargets(targets=[target])
+    return pb.ApplyRequest(world_id="w1", run_id=run_id, targets=targets)
+
+
+async def test_changes_through_both_make_one_history(replicas: Replicas) -> None:
+    calls = [replicas.stubs[number % 2].SetActivation(weighted(number / 20)) for number in range(1, 17)]
+    replies = [reply.activation for reply in await asyncio.gather(*calls)]
+    revisions = sorted(reply.revision for reply in replies)
+    assert revisions == list(range(revisions[0], revisions[0] + 16))
+    last = max(replies, key=lambda reply: reply.revision)
+    for stub in replicas.stubs:
+        shown = (await stub.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+        assert (shown.revision, shown.state_hash) == (last.revision, last.state_hash)
+    assert replicas.estate.brokerage.state("w1")[0] == last.epoch
+
+
+async def test_both_decide_the_same(replicas: Replicas) -> None:
+    first, second = [(await stub.Decide(pb.DecideRequest(world_id="w1"))).decision for stub in replicas.stubs]
+    assert first == second
+
+
+async def test_one_apply_whichever_is_asked_and_whoever_is_left_finishes_it(replicas: Replicas) -> None:
+    one, two = replicas.stubs
+    await one.OpenGateSession(pb.OpenGateSessionRequest(gateway_id="g", boot_id="b"))
+    asked = await asyncio.gather(one.Apply(plan("r1")), two.Apply(plan("r2")), return_exceptions=True)
+    refused = [answer for answer in asked if isinstance(answer, BaseException)]
+    assert len(refused) == 1
+    assert isinstance(refused[0], Conflict)
+    run_id = "r2" if isinstance(asked[0], BaseException) else "r1"
+    owner = 1 if run_id == "r2" else 0
+    await replicas.stop(owner)
+    left = replicas.stubs[1 - owner]
+    for sequence in (1, 3):
+        await left.AckActivation(
+            pb.AckActivationRequest(world_id="w1", run_id=run_id, sequence=sequence, gateway_id="g", boot_id="b")
+        )
+
+    async def ended() -> bool:
+        replicas.estate.clock.advance(0.1)
+        run = (await left.GetApplyRun(pb.GetApplyRunRequest(world_id="w1", run_id=run_id))).run
+        return run.state == COMPLETED
+
+    await eventually(ended)
