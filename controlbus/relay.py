@@ -36,6 +36,7 @@ POLL_S = {"sqlite": 1.0, "postgresql": 0.25}  # for commits of other processes o
 STANDBY_S = 1.0
 REPORT_S = 2.0
 ALIVE_S = 1.0
+MARK_S = 0.01  # marks are collected for as long: each is a commit that the service's own writes would wait for
 RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 5.0
 KEEP_SENT_S = 3600.0
@@ -197,6 +198,7 @@ class Relay:
         prune_at = self._clock.monotonic()
         while True:
             await self._sent.wait()
+            await self._clock.sleep(MARK_S)
             self._sent.clear()
             ids, self._sent_ids = self._sent_ids[:], []
             now_ns = time.time_ns()
