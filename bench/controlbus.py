@@ -4,7 +4,8 @@
 
 All paths use one nats-server with file storage on loopback and one asyncio loop. "bare" publishes with the stream's
 acknowledgement and reads with a pull consumer; "outbox" commits to SQLite (synchronous as given) and is done when the
-subscriber has the event in hand.
+subscriber has the event in hand. "records" appends batches of 4 KiB to one data queue, each with its acknowledgement,
+then reads them back and looks for buckets.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -30,9 +31,11 @@ from controlbus.database import Database
 from controlbus.events import ControlEventDraft, number
 from controlbus.outbox import outbox_tables
 from controlbus.pulling import Puller
+from controlbus.records import DataQueue, From, RecordWriter, find_bucket, read_records
 from controlbus.relay import Relay
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
+from qmtl.data.v1 import data_pb2 as datapb
 
 PORT = 17706
 KEYS = 64
@@ -121,6 +124,31 @@ async def rate(publish: Publish, heard: Heard, count: int) -> float:
     return count / (time.perf_counter() - begin)
 
 
+async def records(bus: Bus, count: int) -> str:
+    queue = DataQueue(f"blake3:{'0' * 64}", "indicator", "bench", "BACKTEST")
+    writer = await RecordWriter.open(bus, queue, 1)
+    begin = time.perf_counter()
+    for minute in range(count):
+        batch = datapb.RecordBatch(
+            compute_key=queue.compute_key, writer_epoch=1, input_window_hash="blake3:0", arrow_ipc=b"x" * 4096
+        )
+        for stamp in (getattr(batch, "from"), batch.to):  # `from` is a word of Python
+            stamp.FromSeconds(60 * minute)
+        await writer.publish(batch)
+    written = time.perf_counter()
+    async with aclosing(read_records(bus, queue, From.bucket(datetime.fromtimestamp(0, UTC)))) as found:
+        for _ in range(count):
+            await anext(found)
+    was_read = time.perf_counter()
+    for minute in range(0, count, count // 50):
+        await find_bucket(bus, queue, 60_000_000_000 * minute)
+    find_ms = (time.perf_counter() - was_read) * 1e3 / 50
+    return (
+        f"records        {count / (written - begin):.0f} batches/s written, "
+        f"{count / (was_read - written):.0f} batches/s read, {find_ms:.1f} ms to find a bucket\n"
+    )
+
+
 async def measure(url: str, folder: Path, count: int) -> None:
     results = {}
     async with connected(url, service="bench") as bus:
@@ -134,6 +162,7 @@ async def measure(url: str, folder: Path, count: int) -> None:
                 times = await latencies(publish, heard, count)
                 cuts = statistics.quantiles(times, n=100)
                 results[name] = (cuts[49], cuts[98], await rate(publish, heard, 4 * count))
+        sys.stdout.write(await records(bus, 4 * count))
     base = results["bare"]
     for name, (p50, p99, per_s) in results.items():
         ratios = f"x{p50 / base[0]:.1f} p50, x{p99 / base[1]:.1f} p99, x{per_s / base[2]:.2f} rate"
