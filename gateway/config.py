@@ -14,7 +14,7 @@ class Settings(ServiceSettings):
     gateway_id: str = ""  # empty: host:port it is bound to
     public_address: str = ""  # host:port clients are told; empty: the bound one
     fallback_address: str = ""
-    workers: int = Field(default=4, ge=1, le=64)
+    workers: int = Field(default=8, ge=1, le=64)
     warmup_deadline_s: float = Field(default=2.0, gt=0, le=60)
     claim_ttl_s: float = Field(default=15.0, ge=1, le=600)
     pending_max: int = Field(default=10_000, ge=1)
@@ -22,7 +22,7 @@ class Settings(ServiceSettings):
     subscribers_max: int = Field(default=1_000, ge=1)
     subscriber_queue_max: int = Field(default=1_000, ge=10)
     subscriber_write_s: float = Field(default=30.0, gt=0, le=600)
-    event_gather_s: float = Field(default=0.01, ge=0, le=1)
+    event_gather_s: float = Field(default=0.005, ge=0, le=1)
     feed_max: int = Field(default=20_000, ge=100)
     stream_key_days: float = Field(default=30.0, gt=1)
     bookmark_s: float = Field(default=5.0, gt=0, le=60)

@@ -25,7 +25,7 @@ from qmtl.wire.words import context_to_proto
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 
-POLL_S = 0.25  # how often a change made by another gateway is looked for
+POLL_S = 0.5  # how often a change made by another gateway is looked for
 PAGE_DEFAULT, PAGE_MAX = 100, 1000
 SETTLED = frozenset({State.COMPLETED, State.FAILED, State.CANCELED})
 
