@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from examples.demo.narration import Narration
 from examples.demo.report import write_report
 from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
@@ -147,8 +148,12 @@ class Story:
 
     async def _paper(self, client: Client, cross: SubmitResult) -> SessionResult:
         self._chapter(f"6. Paper: {self._days} days it has not seen, bar by bar through the live path")
-        result = await Runner.run_async(EmaCross(), world=WORLD, data=PRESET, gateway=self._gateway)
+        with Narration(self._console) as narration:
+            result = await Runner.run_async(
+                EmaCross(), world=WORLD, data=PRESET, gateway=self._gateway, on_event=narration.heard
+            )
         self._console.print(result)
+        self._console.print("The paper evaluation is recorded beside that of the history; the decision does not change.")
         audit = await client.world.ListAudit(worldservicepb.ListAuditRequest(world_id=WORLD))
         self._console.print(f"The world's audit log has {len(audit.entries)} entries; the newest:")
         for entry in audit.entries[:5]:

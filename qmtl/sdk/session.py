@@ -59,7 +59,7 @@ class PaperTerms:
 
     `account` empty: one account per strategy. `until` ends the session at a data time; None is its own end.
     `activation_wait_s` is how long an operator's activation is waited for. `bars_per_second` is the pace of a
-    replay that this run is the first to open.
+    replay that this run is the first to open; 0 is as fast as its strategies and the venue follow.
     """
 
     account: str = ""
@@ -67,7 +67,7 @@ class PaperTerms:
     fee_rate: Decimal = Decimal("0.001")
     until: datetime | None = None
     activation_wait_s: float = 60.0
-    bars_per_second: float = 20.0
+    bars_per_second: float = 0.0
     periods_per_year: float = 365.0
 
 

@@ -24,6 +24,7 @@ from qmtl.core.settings import SERVICES
 from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
 from qmtl.sdk import Runner
 from qmtl.sdk.client import Client, Gateway, open_client
+from qmtl.sdk.session import PaperTerms
 from qmtl.sdk.submission import History
 from qmtl.sdk.submitted import SubmitResult
 from qmtl.sdk.traded import SessionResult
@@ -119,7 +120,8 @@ async def test_loop_completes_although_every_process_is_killed_once(own_mesh: Me
         await prepare(client)
         cross = await submit(EmaCross(), gateway)
         activation = await activate(client, cross.strategy_id)
-        paper_run = asyncio.create_task(Runner.run_async(EmaCross(), world=WORLD, gateway=gateway))
+        slow = PaperTerms(bars_per_second=20.0)  # slow enough that each is killed while it runs
+        paper_run = asyncio.create_task(Runner.run_async(EmaCross(), world=WORLD, terms=slow, gateway=gateway))
         killing = asyncio.create_task(kill_each_once(own_mesh, paper_run))
         trend = await submit(EmaTrend(), gateway)
         paper = await paper_run

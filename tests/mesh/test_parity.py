@@ -1,0 +1,165 @@
+"""Paper equals backtest: the same strategy over the same bars makes the same fills and the same equity, bit for bit.
+
+The session waits for strategy and venue at each bar, so that also holds at full speed, and when a process is killed
+in the middle. Only a gate that was shut may move an order: to the first bar it was open again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from examples.ema_cross import EmaCross
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.cli.plan import free_plan
+from qmtl.cli.up import Mesh
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import SystemClock
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.sdk import Bars, FillEvent, Runner, Strategy, StreamInput, signals
+from qmtl.sdk import indicators as ta
+from qmtl.sdk.backtest import AccountTerms
+from qmtl.sdk.bars import to_ns
+from qmtl.sdk.client import Client, Gateway, Line, open_client
+from qmtl.sdk.session import BarDone, SessionEvent
+from qmtl.sdk.strategy import assemble
+from qmtl.sdk.submission import History, Submitter
+from qmtl.sdk.tape import Replay
+from qmtl.sdk.traded import SessionResult
+from qmtl.sdk.trader import NOT_NOW
+from qmtl.sdk.words import OHLCV
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+PRESET = "demo.btc.15m"
+CUT = datetime(2021, 12, 25, 13, 30, tzinfo=UTC)
+POLICY = """
+data_currency: {max_lag: 1d, min_history: 30d}
+selection: {gates: {and: ["n_trades >= 1"]}, score: "double(n_trades)", topk: {total: 4}}
+"""
+
+
+class Restless(Strategy):
+    """Changes its mind every few bars, so that a bar too late would show."""
+
+    name = "restless"
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        direction = signals.trend(ta.ema(price, 4), ta.ema(price, 10))
+        self.trade(signals.position_target(direction, long=0.95, short=0.0), price)
+
+
+@pytest.fixture
+async def own_mesh(tmp_path: Path) -> AsyncIterator[Mesh]:
+    """A mesh that may be broken."""
+    async with Mesh(free_plan(tmp_path / "home")) as mesh:
+        yield mesh
+
+
+async def activated(client: Client, gateway: Gateway, strategy: Strategy, world: str) -> None:
+    """A world of its own in which the strategy may trade on paper."""
+    await client.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world, data_presets=[PRESET]))
+    put = worldservicepb.PutPolicyRequest(world_id=world, document=POLICY, make_default=True)
+    await client.world.PutPolicy(put)
+    known = await Runner.submit_async(strategy, world=world, history=History(end=CUT), gateway=gateway)
+    change = worldservicepb.ActivationChange(
+        strategy_id=known.strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=worldpb.STAGE_PAPER
+    )
+    await client.world.SetActivation(worldservicepb.SetActivationRequest(world_id=world, changes=[change]))
+
+
+async def all_bars(client: Client) -> Bars:
+    """Everything the preset has, history and what the session plays."""
+    submitter = Submitter(Line.open(client, 30.0, SystemClock()), "")
+    preset = await submitter.preset(assemble(EmaCross()), PRESET)
+    return (await submitter.fetch(preset, dataservicepb.FetchRequest(dataset=PRESET))).bars
+
+
+def told(fill: FillEvent) -> tuple[int, str, Decimal, Decimal, Decimal, str]:
+    return fill.time_ns, fill.symbol, fill.quantity, fill.price, fill.fee, fill.fee_currency
+
+
+def check_equal(paper: SessionResult, local: Replay) -> None:
+    assert [told(fill) for fill in paper.replay.fills] == [told(fill) for fill in local.fills]
+    assert paper.replay.time_ns.tolist() == local.time_ns.tolist()
+    assert paper.replay.equity == local.equity
+    assert paper.equity == local.equity[-1]
+    assert paper.metrics == local.metrics
+    assert paper.books_agree
+
+
+def check_no_fill_is_late(paper: SessionResult, bars: Bars) -> None:
+    """Each order filled whole at the open of the first bar after its decision in which anything was traded."""
+    filled = [status for status in paper.orders if status.state == brokerpb.ORDER_STATE_FILLED]
+    traded = bars.open_ns[bars.values[:, OHLCV.column("volume")] > 0.0]
+    decided = [status.order.decided_at.ToNanoseconds() for status in filled]
+    expected = [int(traded[np.searchsorted(traded, time_ns)]) for time_ns in decided]
+    assert sorted(fill.time_ns for fill in paper.replay.fills) == sorted(expected)
+
+
+def check_only_the_gate_moved_orders(paper: SessionResult, local: Replay) -> None:
+    """Up to the first refusal everything is equal; all refusals say "not now", and the next order came after them."""
+    denied = [status for status in paper.orders if status.state == brokerpb.ORDER_STATE_DENIED]
+    assert {status.denial for status in denied} <= NOT_NOW
+    if not denied:
+        check_equal(paper, local)
+        return
+    first_ns = min(status.order.decided_at.ToNanoseconds() for status in denied)
+    before = [told(fill) for fill in paper.replay.fills if fill.time_ns < first_ns]
+    assert before == [told(fill) for fill in local.fills if fill.time_ns < first_ns]
+    calm = int(np.searchsorted(paper.replay.time_ns, first_ns))
+    assert paper.replay.equity[:calm] == local.equity[:calm]
+
+
+async def session_with(mesh: Mesh, kill: Sequence[str] = (), at_bars: int = 100) -> tuple[SessionResult, Replay, Bars]:
+    """A paper session at full speed, services killed in its middle, and the local backtest over the same bars."""
+    gateway = Gateway(address=mesh.address("gateway"), home=mesh.home, patience_s=120.0)
+    under_way = asyncio.Event()
+
+    def heard(event: SessionEvent) -> None:
+        if isinstance(event, BarDone) and event.bars == at_bars:
+            under_way.set()
+
+    async with open_client(gateway) as client:
+        await activated(client, gateway, Restless(), "parity")
+        paper_run = asyncio.create_task(Runner.run_async(Restless(), world="parity", gateway=gateway, on_event=heard))
+        for name in kill:
+            await asyncio.wait({paper_run, asyncio.ensure_future(under_way.wait())}, return_when="FIRST_COMPLETED")
+            assert not paper_run.done(), "it was over before anything was killed"
+            pid = mesh.kill(name, signal.SIGKILL)
+            await mesh.ready(name, other_than=pid, timeout_s=60)
+        paper, bars = await paper_run, await all_bars(client)
+    local = Runner.backtest(Restless(), bars, terms=AccountTerms(start=paper.session.start.ToDatetime(tzinfo=UTC)))
+    assert to_ns(CUT) == paper.session.start.ToNanoseconds()
+    assert len(local.replay.fills) >= 20
+    return paper, local.replay, bars
+
+
+@pytest.mark.timeout(120)
+async def test_a_paper_session_at_full_speed_is_the_backtest_continued(own_mesh: Mesh) -> None:
+    paper, local, bars = await session_with(own_mesh)
+    check_equal(paper, local)
+    check_no_fill_is_late(paper, bars)
+    assert not paper.replay.refusals
+
+
+@pytest.mark.timeout(120)
+async def test_brokerage_killed_in_the_middle_changes_nothing(own_mesh: Mesh) -> None:
+    paper, local, bars = await session_with(own_mesh, ["brokerage"])
+    check_no_fill_is_late(paper, bars)
+    check_equal(paper, local)
+
+
+@pytest.mark.timeout(120)
+async def test_gateway_killed_in_the_middle_moves_orders_only_while_its_gate_was_shut(own_mesh: Mesh) -> None:
+    paper, local, bars = await session_with(own_mesh, ["gateway"])
+    check_no_fill_is_late(paper, bars)
+    check_only_the_gate_moved_orders(paper, local)
