@@ -57,6 +57,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
                 clock=clock,
                 draining=server.draining,
                 stream_poll_s=settings.stream_poll_s,
+                accounts_max=settings.accounts_per_world_max,
             )
         )
         descriptor = servicepb.DESCRIPTOR.services_by_name["BrokerageService"]

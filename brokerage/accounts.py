@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from brokerage import store
+from brokerage.config import ACCOUNTS_MAX
 from brokerage.domain.money import RATE_ONE, RATE_SCALE, currency_scale
 from brokerage.domain.risk import TradingState
 from brokerage.house import House
@@ -15,7 +16,7 @@ from brokerage.rows import Account
 from brokerage.wire import VENUE, text
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.core.decimals import INT64_MAX, parse_decimal, to_scaled
-from qmtl.core.errors import Conflict, NotFound, NotReady
+from qmtl.core.errors import Conflict, Exhausted, NotFound, NotReady
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
@@ -104,8 +105,11 @@ class Openings:
         return instrument.symbol
 
 
-def open_account(conn: Connection, wanted: Account, actor: Actor) -> Account:
-    """Create the account, or answer the one that is there. Raises Conflict (E_ACCOUNT_CONFLICT)."""
+def open_account(conn: Connection, wanted: Account, actor: Actor, accounts_max: int = ACCOUNTS_MAX) -> Account:
+    """Create the account, or answer the one that is there.
+
+    Raises Conflict (E_ACCOUNT_CONFLICT), Exhausted (E_ACCOUNTS_LIMIT): the world has as many as it may.
+    """
     found = store.find_account(conn, wanted.account, lock=True)
     if found is not None:
         if found.same_settings(wanted):
@@ -114,6 +118,13 @@ def open_account(conn: Connection, wanted: Account, actor: Actor) -> Account:
             "E_ACCOUNT_CONFLICT",
             f"account {wanted.account} exists with other settings",
             metadata={"account": found.account, "world_id": found.world_id},
+        )
+    store.hold_fence(conn, wanted.world_id)  # two that open at once count one after the other
+    if store.count_accounts(conn, wanted.world_id) >= accounts_max:
+        raise Exhausted(
+            "E_ACCOUNTS_LIMIT",
+            f"world {wanted.world_id} has {accounts_max} paper accounts, the most it may",
+            hint="trade on one that is open, or raise [brokerage] accounts_per_world_max",
         )
     others = store.accounts(conn, wanted.data_preset, wanted.data_session_id)
     ahead = max(others, key=lambda other: other.venue_ns, default=wanted)

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qmtl.core.settings import ServiceSettings
 
+ACCOUNTS_MAX = 2_000  # as many as a world has strategies at most
+
 
 class InstrumentEntry(BaseModel):
     """One more line of the symbol-properties table: `[brokerage.instruments."SYMBOL"]`. Decimal text."""
@@ -33,6 +35,7 @@ class Settings(ServiceSettings):
     # decimal fractions
     slippage: str = "0"
     participation: str = "0.1"
+    accounts_per_world_max: int = Field(default=ACCOUNTS_MAX, ge=1)
     open_orders_max: int = Field(default=1_000, ge=1)
     # in the account's currency; "0": no limit
     order_notional_max: str = "0"

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from brokerage import accounts, fences, reads, store, trading
-from brokerage.access import Access
+from brokerage.access import Access, may_hear_of
 from brokerage.booking import book_fills, report_from_proto
 from brokerage.events import Pulse, either
 from brokerage.house import House
@@ -65,6 +65,7 @@ class Parts:
     clock: Clock
     draining: asyncio.Event
     stream_poll_s: float
+    accounts_max: int
 
 
 class Brokerage(rpc.BrokerageServiceServicer):
@@ -80,6 +81,7 @@ class Brokerage(rpc.BrokerageServiceServicer):
         self._clock = parts.clock
         self._draining = parts.draining
         self._poll_s = parts.stream_poll_s
+        self._accounts_max = parts.accounts_max
         self._orders = Pulse(parts.db, store.ORDERS_SIGNAL)
         self._bars = Pulse(parts.db, store.BARS_SIGNAL)
         self._fences = Pulse(parts.db, store.FENCES_SIGNAL)
@@ -89,7 +91,7 @@ class Brokerage(rpc.BrokerageServiceServicer):
     ) -> pb.OpenPaperAccountResponse:
         await self._access.require(text(request.world_id, "world_id"), Role.OPERATOR)
         wanted, actor = await self._openings.draft(request, self._now_ns()), _actor()
-        account = await self._db.write(lambda conn: accounts.open_account(conn, wanted, actor))
+        account = await self._db.write(lambda conn: accounts.open_account(conn, wanted, actor, self._accounts_max))
         self._venue.opened()
         return pb.OpenPaperAccountResponse(account=account_to_proto(account))
 
@@ -222,7 +224,8 @@ class Brokerage(rpc.BrokerageServiceServicer):
         return pb.GetFenceResponse(fence=fence_to_proto(fence, updated_ns))
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
-        return await self._status.report()
+        found = await self._db.read(store.accounts)
+        return await self._status.report([account for account in found if may_hear_of(account.world_id)])
 
     async def _readable(self, name: str, world_id: str = "") -> Account:
         """The account, if the caller may read its world."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from brokerage import store
 from brokerage.replies import account_to_proto
 from brokerage.rows import Account
-from brokerage.venue import Feed, FeedStatus, PaperVenue
+from brokerage.venue import Feed, FeedStatus, PaperVenue, feed_of
 from brokerage.wire import VENUE
 from controlbus.bus import Bus
 from controlbus.database import Database
@@ -28,11 +29,12 @@ class StatusReport:
         self._venue = venue
         self._started_at = clock.now()
 
-    async def report(self) -> pb.GetStatusResponse:
-        """The status now."""
+    async def report(self, shown: Sequence[Account]) -> pb.GetStatusResponse:
+        """The status now; of the broken feeds only those of `shown` are named."""
         open_orders, accounts, depth = await self._db.read(store.counts)
         nats = self._bus.status()
-        broken = [f"{feed.preset} {feed.session_id}: {state.detail}" for feed, state in self._broken()]
+        broken, named = self._broken(), self._named(shown)
+        others = f"{len(broken) - len(named)} feeds of other worlds are broken" if len(broken) > len(named) else ""
         return pb.GetStatusResponse(
             status=commonpb.ServiceStatus(
                 service="brokerage",
@@ -40,7 +42,7 @@ class StatusReport:
                 started_at=instant_to_proto(self._started_at),
                 dependencies=[
                     _dependency("nats", nats.connected, "" if nats.connected else nats.detail),
-                    _dependency("seamless", not broken, "; ".join(broken)),
+                    _dependency("seamless", not broken, "; ".join(filter(None, [*named, others]))),
                 ],
                 outbox_depth=depth,
                 degraded=not nats.connected or bool(broken) or self._relay.status().degraded,
@@ -50,9 +52,9 @@ class StatusReport:
         )
 
     def venue(self, accounts: list[Account]) -> pb.GetVenueStatusResponse:
-        """The paper venue: connected while no feed that should run is broken."""
-        broken = [f"{feed.preset} {feed.session_id}: {state.detail}" for feed, state in self._broken()]
-        ended = [feed.session_id for feed, state in self._venue.feeds.items() if state.ended]
+        """The paper venue as these accounts see it: connected while no feed of theirs that should run is broken."""
+        broken, feeds = self._named(accounts), {feed_of(account) for account in accounts}
+        ended = [feed.session_id for feed, state in self._venue.feeds.items() if state.ended and feed in feeds]
         detail = "; ".join(broken + [f"session {session} has ended" for session in ended])
         return pb.GetVenueStatusResponse(
             venue=VENUE,
@@ -60,6 +62,10 @@ class StatusReport:
             detail=detail if self._venue.leading else "another process drives the venue",
             accounts=[account_to_proto(account) for account in accounts],
         )
+
+    def _named(self, accounts: Sequence[Account]) -> list[str]:
+        feeds = {feed_of(account) for account in accounts}
+        return [f"{feed.preset} {feed.session_id}: {state.detail}" for feed, state in self._broken() if feed in feeds]
 
     def _broken(self) -> list[tuple[Feed, FeedStatus]]:
         return [(feed, state) for feed, state in self._venue.feeds.items() if not state.connected and not state.ended]

@@ -274,6 +274,11 @@ def audit(conn: Connection, now_ns: int, who: tuple[str, str], act: str, subject
     )
 
 
+def count_accounts(conn: Connection, world_id: str) -> int:
+    """How many accounts a world has."""
+    return int(conn.scalar(sa.select(sa.func.count()).where(t.accounts.c.world_id == world_id)) or 0)
+
+
 def counts(conn: Connection) -> tuple[int, int, int]:
     """Open orders, accounts, and outbox rows that wait."""
     open_count = conn.execute(sa.select(sa.func.count()).select_from(t.orders).where(t.orders.c.open)).scalar_one()
