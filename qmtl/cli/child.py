@@ -7,6 +7,7 @@ the supervisor alone, which then stops everything in order.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -24,7 +25,8 @@ BACKOFF_MAX_S = 30.0
 STEADY_S = 60.0  # a process that lasted this long starts over with the shortest backoff
 EARLY_EXITS_MAX = 3  # ends before the first answer: then it will not come up by itself
 SETTINGS_REFUSED = 2  # exit code of a service whose settings are wrong: trying again is no use
-LOG_TAIL_BYTES = 2_000
+LOG_TAIL_BYTES = 64_000
+LOG_TAIL_LINES = 12
 
 Probe = Callable[[str, float], Awaitable[bool]]
 
@@ -119,11 +121,13 @@ class Child:
             await process.wait()
 
     def log_tail(self) -> str:
-        """The last lines of the log, for a person who asks why."""
+        """The last lines of the log as a person reads them, for one who asks why."""
         try:
-            return self.unit.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+            end = self.unit.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
         except OSError:
             return ""
+        lines = [line for entry in end.splitlines()[-LOG_TAIL_LINES:] for line in readable(entry)]
+        return "\n".join(lines[-LOG_TAIL_LINES:])
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         self.unit.log.parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +192,18 @@ class Child:
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+
+def readable(entry: str) -> list[str]:
+    """A line of a log in words: what happened and why, and a traceback as lines. What is no JSON object stays."""
+    try:
+        said = json.loads(entry)
+    except ValueError:
+        return [entry]
+    if not isinstance(said, dict):
+        return [entry]
+    head = ": ".join(str(said[key]) for key in ("level", "event", "reason", "error", "hint") if said.get(key))
+    return [head or entry, *str(said.get("exception", "")).splitlines()]
 
 
 def exit_text(code: int) -> str:

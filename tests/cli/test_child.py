@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from qmtl.cli.child import Child, Unit, exit_text
+from qmtl.cli.child import LOG_TAIL_LINES, Child, Unit, exit_text, readable
 from qmtl.cli.probe import free_ports, nats_answers
 from qmtl.core.errors import Unavailable
 from qmtl.core.home import is_alive
@@ -25,6 +25,14 @@ while True:
     conn.close()
 """
 STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVER
+FAILING = """
+import json, sys
+trace = ["Traceback (most recent call last):", *[f"    line {n}" for n in range(100)]]
+trace.append("sqlite3.OperationalError: unable to open database file")
+print(json.dumps({"timestamp": "now", "level": "info", "event": "metrics", "port": 1}))
+print(json.dumps({"level": "critical", "event": "failed", "exception": "\\n".join(trace)}))
+sys.exit(2)
+"""
 
 
 class Stage:
@@ -78,6 +86,35 @@ async def test_process_that_never_answers_is_given_up_with_its_log(tmp_path: Pat
     assert caught.value.reason == "E_NOT_STARTED"
     assert "no such table" in caught.value.message
     assert len([line for line in stage.lines if "restart" in line]) == 2
+
+
+async def test_a_traceback_in_a_json_log_is_told_in_lines(tmp_path: Path) -> None:
+    async with staged(tmp_path, FAILING) as stage:
+        with pytest.raises(Unavailable) as caught:
+            await stage.child.ready()
+    head, *tail = caught.value.message.splitlines()
+    assert head == "actor exited with code 2:"
+    assert len(tail) == LOG_TAIL_LINES
+    assert tail[-1] == "sqlite3.OperationalError: unable to open database file"
+    assert tail[-2] == "    line 99"
+    assert "\\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("entry", "lines"),
+    [
+        ("plain text", ["plain text"]),
+        ("[1, 2]", ["[1, 2]"]),
+        ('{"other": 1}', ['{"other": 1}']),
+        (
+            '{"level": "critical", "event": "failed", "reason": "E_X", "error": "no", "hint": "do"}',
+            ["critical: failed: E_X: no: do"],
+        ),
+        ('{"event": "failed", "exception": "Traceback\\n  a\\nE: b"}', ["failed", "Traceback", "  a", "E: b"]),
+    ],
+)
+def test_a_log_line_in_words(entry: str, lines: list[str]) -> None:
+    assert readable(entry) == lines
 
 
 async def test_refused_settings_are_not_tried_again(tmp_path: Path) -> None:
