@@ -61,3 +61,9 @@ def require_estate(role: Role) -> None:
             hint="name queues of your worlds, or use a token without a worlds claim",
         )
     require_role(role)
+
+
+def in_token(world_id: str) -> bool:
+    """Whether the caller's token is for this world; the others' names and keys are as unknown to it as none."""
+    identity = current_call().identity
+    return identity is None or identity.worlds is None or world_id in identity.worlds

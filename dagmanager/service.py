@@ -17,10 +17,11 @@ from sqlalchemy import Connection
 from controlbus.bus import Bus
 from controlbus.database import Database
 from dagmanager import answers, garbage, plans, queuerows, reads, recompute, rollout, snapshots, stats, store, wire
-from dagmanager.access import Access, require_estate
+from dagmanager.access import Access, in_token, require_estate
 from dagmanager.answers import Answer
 from dagmanager.collecting import Collector
 from dagmanager.domain.diff import check_contexts
+from dagmanager.domain.garbage import Kept
 from dagmanager.domain.queues import TagQuery
 from dagmanager.domain.sentinels import clamped, sentinel_id
 from dagmanager.events import Cause
@@ -200,9 +201,12 @@ class DagManager(rpc.DagManagerServiceServicer):
         names, cause = frozenset(request.compute_keys), self._cause()
         _check_count(names, garbage.NAMES_MAX)
         queues = await self._db.read(lambda conn: garbage.named(conn, names, cause.now))
-        await self._access.require({queue.world_id for queue in queues}, Role.OPERATOR)
+        hidden = {queue.compute_key for queue in queues if not in_token(queue.world_id)}
+        await self._access.require({each.world_id for each in queues if each.compute_key not in hidden}, Role.OPERATOR)
         work = self._collector.look if request.dry_run else self._collector.collect
-        return wire.round_to_proto(await work(names, cause))
+        seen = await work(names - hidden, cause)
+        seen.skipped.update(dict.fromkeys(sorted(hidden), Kept.QUEUE_UNKNOWN))
+        return wire.round_to_proto(seen)
 
     async def ExportSnapshot(self, request: pb.ExportSnapshotRequest, context: Context) -> pb.ExportSnapshotResponse:
         require_estate(Role.OPERATOR)
