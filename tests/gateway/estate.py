@@ -20,6 +20,8 @@ import dagmanager.__main__ as dagmanager
 import dagmanager.config as dagmanagerconfig
 import gateway.__main__ as gateway
 import gateway.config as gatewayconfig
+import seamless.__main__ as seamless
+import seamless.config as seamlessconfig
 import worldservice.__main__ as worldservice
 import worldservice.config as worldserviceconfig
 from qmtl.core.clock import SystemClock
@@ -44,7 +46,9 @@ COMPOSED: Mapping[str, tuple[Callable[[Runtime, Any], Awaitable[None]], type[Ser
     "dagmanager": (dagmanager.compose, dagmanagerconfig.Settings),
     "brokerage": (brokerage.compose, brokerageconfig.Settings),
     "gateway": (gateway.compose, gatewayconfig.Settings),
+    "seamless": (seamless.compose, seamlessconfig.Settings),
 }
+STARTED = ("worldservice", "dagmanager", "brokerage", "gateway")  # seamless is for tests that need bars
 
 
 class SuspendableClock(SystemClock):
@@ -67,7 +71,7 @@ class Estate:
         self.home = home
         self.stack = stack
         self.clock = SuspendableClock()
-        names = (*COMPOSED, "seamless", "controlbus")
+        names = (*COMPOSED, "controlbus")
         self.addresses = {name: f"127.0.0.1:{free_port()}" for name in names}
         self.mesh = MeshSettings(home=home, nats_url=nats_url, addresses=self.addresses)
         self._gateway = dict(gateway)
@@ -144,7 +148,7 @@ async def running_estate(home: Path, nats_url: str, **gateway: object) -> AsyncI
     async with AsyncExitStack() as stack:
         estate = Estate(home, nats_url, stack, gateway)
         stack.push_async_callback(estate.stop_all)
-        for name in COMPOSED:
+        for name in STARTED:
             await estate.start(name)
         door = await estate.door()
         await eventually(lambda: gates_hold(door))
@@ -157,10 +161,10 @@ async def gates_hold(door: Door) -> bool:
     return level in (gatewaypb.DEGRADATION_LEVEL_NORMAL, gatewaypb.DEGRADATION_LEVEL_PARTIAL)
 
 
-async def make_world(door: Door) -> str:
-    """A world without data presets, so that nothing of seamless is asked."""
+async def make_world(door: Door, *presets: str) -> str:
+    """A world, without data presets unless named: then nothing of seamless is asked."""
     world_id = f"w-{uuid.uuid4().hex[:12]}"
-    await door.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id))
+    await door.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id, data_presets=presets))
     put = worldservicepb.PutPolicyRequest(world_id=world_id, document=DOCUMENT, make_default=True)
     await door.world.PutPolicy(put)
     return world_id

@@ -1,0 +1,85 @@
+"""Orders and fills of a real paper account through the gateway: one trade stream, and the log of fills replayed."""
+
+from __future__ import annotations
+
+import pytest
+
+from controlbus.bus import connected
+from controlbus.subjects import fills_subject
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.core.errors import NotFound, OutOfRange
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.rpc.auth import Role
+from qmtl.rpc.streams import scoped
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from tests.gateway.estate import Estate, make_world, submitted, trading
+from tests.gateway.test_events import created, following
+from tests.gateway.test_orders import reply_of
+from tests.mesh.door import Door
+
+PRESET = "demo.btc.15m"
+
+
+async def account_of(estate: Estate, door: Door) -> tuple[str, str, str]:
+    """World, strategy and paper account, all open."""
+    await estate.start("seamless")
+    world = await make_world(door, PRESET)
+    strategy_id = (await submitted(door, world)).strategy_id
+    await trading(door, world, strategy_id)
+    activation = await door.world.GetActivation(worldservicepb.GetActivationRequest(world_id=world))
+    opened = brokerservicepb.OpenPaperAccountRequest(
+        account=f"a-{world}", world_id=world, data_preset=PRESET,
+        data_session_id=activation.activation.sessions[0].session_id,
+    )  # fmt: skip
+    return world, strategy_id, (await door.broker.OpenPaperAccount(opened)).account.account
+
+
+async def replayed(door: Door, account: str, after: int) -> list[int]:
+    request = servicepb.ReplayFillsRequest(account=account, after_sequence=after)
+    return [fill.sequence async for reply in door.gateway.ReplayFills(request) for fill in reply.fills]
+
+
+async def test_fills_are_replayed_in_order_from_a_place_and_a_gap_is_told(estate: Estate) -> None:
+    ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
+    world, strategy_id, account = await account_of(estate, ann)
+    assert await replayed(ann, account, 0) == []
+    async with connected(estate.mesh.nats_url, service="t") as bus:
+        for sequence in (1, 2, 3, 5):
+            fill = brokerpb.Fill(account=account, world_id=world, strategy_id=strategy_id, sequence=sequence)
+            name = f"{account}-{sequence}"
+            await bus.publish(fills_subject(world, account), fill.SerializeToString(), msg_id=name)
+            if sequence == 3:
+                assert await replayed(ann, account, 0) == [1, 2, 3]
+                assert await replayed(ann, account, 2) == [3]
+    with pytest.raises(OutOfRange):
+        await replayed(ann, account, 0)
+    with pytest.raises(NotFound):
+        await replayed(eve, account, 0)
+
+
+async def test_order_on_a_trade_stream_is_answered_and_its_events_come_there_and_on_the_event_stream(
+    estate: Estate,
+) -> None:
+    ann = await estate.door()
+    world, strategy_id, account = await account_of(estate, ann)
+    order = brokerpb.Order(
+        account=account, world_id=world, strategy_id=strategy_id, client_order_id="o-1", symbol="BTC-USD",
+        side=brokerpb.ORDER_SIDE_BUY, type=brokerpb.ORDER_TYPE_MARKET, quantity="0.1",
+        time_in_force=brokerpb.TIME_IN_FORCE_GTC,
+    )  # fmt: skip
+    token = await created(ann, world, gatewaypb.TOPIC_ORDERS)
+    call = ann.gateway.TradeStream(timeout=20)
+    async with following(ann, token) as frames:
+        assert (await anext(frames)).snapshot.orders == []
+        assert (await anext(frames)).HasField("bookmark")
+        with scoped(call):
+            await call.write(servicepb.TradeStreamRequest(correlation_id="one", submit=order))
+            replies = [await reply_of(call), await reply_of(call)]
+        frame = await anext(frames)
+    answers = [reply for reply in replies if reply.HasField("status")]
+    events = [reply.event for reply in replies if reply.HasField("event")]
+    assert [reply.correlation_id for reply in answers] == ["one"]
+    assert [event.client_order_id for event in events] == ["o-1"]
+    assert events[0] == frame.events.order_events[0]
