@@ -138,8 +138,10 @@ def open_account(conn: Connection, wanted: Account, actor: Actor, accounts_max: 
 def set_trading_state(
     conn: Connection, name: str, state: TradingState, reason: str, actor: Actor, now_ns: int
 ) -> Account:
-    """Change an account's trading state. Raises NotFound (E_ACCOUNT_UNKNOWN)."""
+    """Change an account's trading state; ACTIVE closes its drawdown circuit. Raises NotFound (E_ACCOUNT_UNKNOWN)."""
     changed = replace(store.account(conn, name, lock=True), trading_state=state)
+    if state is TradingState.ACTIVE:
+        changed = replace(changed, circuit_ns=None, peak_equity=None)
     store.save_account(conn, changed)
     detail = f"{state.value}: {reason}"
     store.audit(conn, now_ns, (actor.name, actor.correlation_id), "set_trading_state", name, detail)

@@ -81,8 +81,7 @@ def _book(conn: Connection, house: House, report: Report, now_ns: int) -> bool:
     fill = _fill(record, report, now_ns)
     if _known(conn, stored, report, fill):
         return False
-    desk = open_desk(conn, house, account, scope)
-    desk.restore([record], {})
+    desk = open_desk(conn, house, account, scope, record.id)
     event = desk.book(record.id, fill, Moment(fill.venue_ns, now_ns))
     keep(conn, account, [(desk, event)])
     return True

@@ -5,17 +5,18 @@ Events, heads, fills, positions, cash and the outbox rows are written together, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from brokerage import intents, store
+from brokerage import intents, store, sums
 from brokerage.domain.desk import Desk
+from brokerage.domain.exposure import IDLE, NONE, Around, Exposure
 from brokerage.domain.ledger import Ledger, Position
 from brokerage.domain.money import fit
 from brokerage.domain.orders import Moment, Order, OrderEvent, Scope
-from brokerage.domain.risk import TradingState
+from brokerage.domain.risk import TradingState, drawn_down
 from brokerage.events import publish
 from brokerage.house import House
 from brokerage.rows import Account, event_values
@@ -30,11 +31,17 @@ def now_of(account: Account, now_ns: int) -> Moment:
     return Moment(account.venue_ns if account.data_session_id else now_ns, now_ns)
 
 
-def open_desk(conn: Connection, house: House, account: Account, scope: Scope) -> Desk:
-    """One strategy's desk, which may commit what the account has and its other strategies leave free."""
-    desks = load_desks(conn, house, account)
+def open_desk(conn: Connection, house: House, account: Account, scope: Scope, *order_ids: str) -> Desk:
+    """One strategy's desk with the orders named, which may commit what the account has and the others leave free.
+
+    The rest of the account is there as sums only, so the cost does not grow with the number of open orders.
+    """
+    desks = _summed_desks(conn, house, account)
     desk = desks.pop(scope, None) or _empty_desk(house, account)
+    desk.recall(store.records(conn, house.instruments, order_ids))
+    _hear(conn, account, [desk])
     desk.free_elsewhere = store.load_cash(conn, account.account)
+    desk.around = around(conn, house, account, desks, desk.free_elsewhere.get(account.base_currency, 0))
     for other in desks.values():
         for currency in desk.free_elsewhere:
             desk.free_elsewhere[currency] += other.free(currency)
@@ -43,18 +50,78 @@ def open_desk(conn: Connection, house: House, account: Account, scope: Scope) ->
 
 def load_desks(conn: Connection, house: House, account: Account) -> dict[Scope, Desk]:
     """A desk per strategy with positions or open orders. Their cash starts at 0: it ends as what moved."""
+    desks = _summed_desks(conn, house, account)
+    for record in store.open_records(conn, house.instruments, account.account):
+        _desk_of(desks, house, account, record.order.scope).recall([record])
+    _hear(conn, account, desks.values())
+    return desks
+
+
+def _summed_desks(conn: Connection, house: House, account: Account) -> dict[Scope, Desk]:
+    """Positions and the sums of open orders, without the orders."""
     desks: dict[Scope, Desk] = {}
     for scope, symbol, position in store.load_positions(conn, account.account):
         instrument = house.instruments.find(symbol)
         if instrument is not None:
             _desk_of(desks, house, account, scope).ledger.restore(instrument, position)
-    for record in store.open_records(conn, house.instruments, account.account):
-        _desk_of(desks, house, account, record.order.scope).restore([record], {})
-    unheard = [desk for desk in desks.values() if any(record.on_the_wire for record in desk.open_orders())]
+    for scope, sides in sums.load(conn, house, account).items():
+        _desk_of(desks, house, account, scope).sums = sides
+    for desk in desks.values():
+        desk.stored_sums = dict(desk.sums)
+    return desks
+
+
+def _hear(conn: Connection, account: Account, desks: Iterable[Desk]) -> None:
+    """Tell desks with orders on the wire which of them the venue has."""
+    unheard = [desk for desk in desks if any(record.on_the_wire for record in desk.open_orders())]
     arrived = intents.arrivals(conn, account.account) if unheard else {}
     for desk in unheard:
         desk.arrivals = {order_id: arrival for order_id, arrival in arrived.items() if order_id in desk.records}
-    return desks
+
+
+def around(conn: Connection, house: House, account: Account, others: Mapping[Scope, Desk], cash: int) -> Around:
+    """What stands beside one strategy's desk: its account's other strategies, and its world's other accounts."""
+    limits = house.profile.limits
+    worth = sum(desk.worth(account.base_currency) for desk in others.values())
+    world: Exposure | None = NONE
+    if limits.world_gross_max or limits.world_net_max:
+        world = _world(conn, house, account)
+    return Around(
+        equity=cash + worth,
+        account=sum((desk.exposure() for desk in others.values()), NONE),
+        world=world,
+        circuit_open=bool(limits.drawdown_max) and account.circuit_ns is not None,
+    )
+
+
+def watch_drawdown(conn: Connection, house: House, account: Account, now_ns: int) -> None:
+    """Follow an account's highest equity; too far below it the circuit opens, and stays so until an operator acts."""
+    desks = _summed_desks(conn, house, account)
+    cash = store.load_cash(conn, account.account).get(account.base_currency, 0)
+    equity = cash + sum(desk.worth(account.base_currency) for desk in desks.values())
+    peak = max(account.peak_equity or equity, equity)
+    fallen = drawn_down(equity, peak, house.profile.limits.drawdown_max)
+    opens = fallen and account.circuit_ns is None
+    if opens or peak != account.peak_equity:
+        circuit_ns = now_ns if opens else account.circuit_ns
+        store.save_account(conn, replace(account, peak_equity=peak, circuit_ns=circuit_ns))
+    if opens:
+        detail = f"equity {equity} is too far below its highest, {peak}"
+        store.audit(conn, now_ns, ("brokerage", ""), "drawdown_circuit", account.account, detail)
+
+
+def _world(conn: Connection, house: House, account: Account) -> Exposure | None:
+    """Exposure of a world's other accounts; None if one of them cannot be valued in this account's currency."""
+    total = NONE
+    for other in store.accounts_of(conn, account.world_id):
+        if other.account == account.account:
+            continue
+        desks = _summed_desks(conn, house, other)
+        if any(desk.sums or any(held.quantity for held in desk.ledger.positions.values()) for desk in desks.values()):
+            if other.mark is None or other.base_currency != account.base_currency:
+                return None
+            total = sum((desk.exposure() for desk in desks.values()), total)
+    return total
 
 
 def _desk_of(desks: dict[Scope, Desk], house: House, account: Account, scope: Scope) -> Desk:
@@ -94,10 +161,13 @@ def keep(conn: Connection, account: Account, done: Sequence[tuple[Desk, OrderEve
     heard = {event.order_id for desk, event in done if event.order_id in desk.heard}
     if heard:
         intents.answered(conn, heard, done[-1][1].received_ns)
+    _save_sums(conn, done)
     flagged = any(event.flag is not None for _, event in done)
+    reached = account.event_sequence + len(rows)
     changed = replace(
         account,
-        event_sequence=account.event_sequence + len(rows),
+        event_sequence=reached,
+        summed_sequence=reached if done else account.summed_sequence,
         fill_sequence=account.fill_sequence + len(filled),
         trading_state=TradingState.REDUCING if flagged else account.trading_state,
     )
@@ -135,13 +205,33 @@ def verify_books(conn: Connection, house: House) -> int:
         held = {(scope, symbol): at for scope, symbol, at in store.load_positions(conn, account.account)}
         heads = store.open_records(conn, house.instruments, account.account)
         folds = [stored.record for stored in store.open_orders(conn, house.instruments, account.account)]
-        if (held, store.load_cash(conn, account.account)) != rebuilt(conn, house, account) or heads != folds:
+        books = (held, store.load_cash(conn, account.account))
+        if books != rebuilt(conn, house, account) or heads != folds or not _sums_hold(conn, house, account):
             raise Conflict(
                 "E_BOOKS_DIFFER",
                 f"the stored books of account {account.account} are not the replay of its events",
                 hint="restore the store from a backup; nothing was changed",
             )
     return len(found)
+
+
+def _sums_hold(conn: Connection, house: House, account: Account) -> bool:
+    """Whether the sums, where they stand at the last event, are those of the open orders."""
+    if account.summed_sequence != account.event_sequence:
+        return True  # somebody wrote without them: made anew before they are used
+    found = sums.counted(conn, house, account.account)
+    wanted = {scope: {key: of for key, of in sides.items() if of != IDLE} for scope, sides in found.items()}
+    return sums.load(conn, house, account) == {scope: sides for scope, sides in wanted.items() if sides}
+
+
+def _save_sums(conn: Connection, done: Sequence[tuple[Desk, OrderEvent]]) -> None:
+    """Store what changed of the sums. A desk was loaded with them, so what it has now is what stands."""
+    for desk, event in {id(desk): (desk, event) for desk, event in done}.values():
+        scope = desk.records[event.order_id].order.scope
+        for (symbol, side), of in desk.sums.items():
+            if of != desk.stored_sums.get((symbol, side), IDLE):
+                sums.save(conn, scope, symbol, side, of)
+        desk.stored_sums = dict(desk.sums)
 
 
 def _fill_values(order: Order, event: OrderEvent, sequence: int) -> store.Values:

@@ -39,6 +39,18 @@ class Settings(ServiceSettings):
     open_orders_max: int = Field(default=1_000, ge=1)
     # in the account's currency; "0": no limit
     order_notional_max: str = "0"
+    # orders of an account; 0: no limit
+    orders_per_s_max: int = Field(default=100, ge=0, le=1_000_000)
+    # decimal text, "0": no limit. Positions with open orders at their worst, at the mark, in the account's currency
+    position_notional_max: str = "0"
+    account_gross_max: str = "0"
+    account_net_max: str = "0"
+    world_gross_max: str = "0"
+    world_net_max: str = "0"
+    # gross exposure / equity of an account
+    leverage_max: str = "0"
+    # share of an account's highest equity; below, only reducing orders pass until an operator sets it ACTIVE again
+    drawdown_max: str = "0"
     price_age_max_s: int = Field(default=3_600, ge=1)
     # native: the paper venue knows stop orders; emulated: they rest here and are sent as market orders when reached
     stops: Literal["native", "emulated"] = "native"

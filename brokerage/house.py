@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from brokerage.config import Settings
 from brokerage.domain.instrument import AssetClass, Instruments, instrument
 from brokerage.domain.link import DIRECT, Link
-from brokerage.domain.money import RATE_ONE, currency_scale
+from brokerage.domain.money import RATE_ONE, RATE_SCALE, currency_scale
 from brokerage.domain.orders import Order
 from brokerage.domain.profile import BrokerageProfile, BuyingPower, Limits, PercentFee, rate
 from brokerage.domain.states import EventKind, OrderType
@@ -54,19 +54,38 @@ def house_of(settings: Settings) -> House:
         )
         for symbol, entry in settings.instruments.items()
     ]
-    limits = Limits(
-        open_orders_max=settings.open_orders_max,
-        order_notional_max=to_scaled(parse_decimal(settings.order_notional_max, "order_notional_max"), MONEY_SCALE),
-        price_age_max_ns=settings.price_age_max_s * SECOND_NS,
-    )
     profile = BrokerageProfile(
         slippage=rate(settings.slippage),
         participation=rate(settings.participation),
         buying_power=BuyingPower(settings.buying_power.upper()),
         leverage=settings.leverage,
-        limits=limits,
+        limits=limits_of(settings),
     )
     return House(Instruments(known), profile, link_of(settings), settings.stops == "emulated")
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The pre-trade limits as set. Raises InvalidRequest for a number that is none, or below 0."""
+    return Limits(
+        open_orders_max=settings.open_orders_max,
+        order_notional_max=_amount(settings.order_notional_max, "order_notional_max", MONEY_SCALE),
+        price_age_max_ns=settings.price_age_max_s * SECOND_NS,
+        orders_per_s_max=settings.orders_per_s_max,
+        position_notional_max=_amount(settings.position_notional_max, "position_notional_max", MONEY_SCALE),
+        leverage_max=_amount(settings.leverage_max, "leverage_max", RATE_SCALE),
+        account_gross_max=_amount(settings.account_gross_max, "account_gross_max", MONEY_SCALE),
+        account_net_max=_amount(settings.account_net_max, "account_net_max", MONEY_SCALE),
+        world_gross_max=_amount(settings.world_gross_max, "world_gross_max", MONEY_SCALE),
+        world_net_max=_amount(settings.world_net_max, "world_net_max", MONEY_SCALE),
+        drawdown_max=_amount(settings.drawdown_max, "drawdown_max", RATE_SCALE),
+    )
+
+
+def _amount(written: str, name: str, scale: int) -> int:
+    found = to_scaled(parse_decimal(written, name), scale)
+    if found < 0:
+        raise refused("E_DECIMAL", name, written, "0 or more")
+    return found
 
 
 def link_of(settings: Settings) -> Link:

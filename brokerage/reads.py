@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from brokerage import store
+from brokerage import store, sums
 from brokerage import tables as t
+from brokerage.domain.exposure import IDLE, committed
 from brokerage.domain.ledger import Position as Held
 from brokerage.domain.ledger import PositionView, view_position
-from brokerage.domain.risk import commitment
+from brokerage.domain.orders import Side
 from brokerage.house import House
 from brokerage.replies import (
     cash_to_proto,
@@ -142,14 +143,15 @@ def list_positions(
 
 def cash(conn: Connection, house: House, account: Account) -> list[brokerpb.CashBalance]:
     """Cash by currency, and what open orders hold of it."""
-    profile = house.profile_of(account)
-    marks = {account.symbol: account.mark} if account.mark is not None else {}
+    profile, mark = house.profile_of(account), account.mark.price if account.mark is not None else 0
     reserved: dict[str, int] = {}
-    for record in store.open_records(conn, house.instruments, account.account):
-        instrument = record.instrument
-        if instrument is not None:
-            held = commitment(record, marks, profile)
-            reserved[instrument.quote] = reserved.get(instrument.quote, 0) + held
+    for sides in sums.standing(conn, house, account).values():
+        for symbol in {symbol for symbol, _ in sides}:
+            instrument = house.instruments.find(symbol)
+            if instrument is not None:
+                buys, sells = sides.get((symbol, Side.BUY), IDLE), sides.get((symbol, Side.SELL), IDLE)
+                held = committed(buys, sells, instrument, profile, mark if symbol == account.symbol else 0)
+                reserved[instrument.quote] = reserved.get(instrument.quote, 0) + held
     return [
         cash_to_proto(currency, amount, reserved.get(currency, 0))
         for currency, amount in store.load_cash(conn, account.account).items()

@@ -89,7 +89,7 @@ class Sender:
         if intent.arrival is not None and intent.arrival.at_ns > (now_ns if intent.data_ns is None else intent.data_ns):
             return None  # it arrives with a bar to come
         if intent.arrival is not None and not intent.arrival.answer_lost:
-            await self._db.write(lambda conn: sending.answer(conn, self._house, intent.name, now_ns))
+            await self._db.write(lambda conn: sending.answer(conn, self._house, intent.name, intent.order_id, now_ns))
             return None
         return await self._doubt(intent, intent.wire_ns, now_ns)
 

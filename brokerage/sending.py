@@ -37,7 +37,7 @@ def to_wire(conn: Connection, house: House, name: OrderName, order_id: str, now_
     row = intents.unanswered(conn, order_id)
     if account is None or row is None or row.wire_ns is not None:
         return False
-    desk, fence = open_desk(conn, house, account, name.scope), _fence(conn, account.world_id)
+    desk, fence = open_desk(conn, house, account, name.scope, order_id), _fence(conn, account.world_id)
     record, time = desk.records[order_id], now_of(account, now_ns)
     if record.triggered:
         goes = _may_go(desk, record, fence) and (row.epoch == fence.epoch or _still_reached(desk, record))
@@ -66,17 +66,17 @@ def arrive(conn: Connection, house: House, order_id: str, now_ns: int) -> None:
     intents.add_arrival(conn, order_id, account.account, Arrival(at_ns, lost))
 
 
-def answer(conn: Connection, house: House, name: OrderName, now_ns: int) -> None:
-    """Hear the venue's answers to a strategy's orders that have arrived."""
+def answer(conn: Connection, house: House, name: OrderName, order_id: str, now_ns: int) -> None:
+    """Hear the venue's answer to an order that has arrived."""
     account = store.account(conn, name.scope.account, lock=True)
-    desk = open_desk(conn, house, account, name.scope)
+    desk = open_desk(conn, house, account, name.scope, order_id)
     _store(conn, account, desk, desk.answer(now_of(account, now_ns).at_ns, now_ns))
 
 
 def lose(conn: Connection, house: House, name: OrderName, order_id: str, now_ns: int) -> None:
     """No answer came in time: flag the outcome as unknown."""
     account = store.account(conn, name.scope.account, lock=True)
-    desk = open_desk(conn, house, account, name.scope)
+    desk = open_desk(conn, house, account, name.scope, order_id)
     if order_id in desk.records:
         _store(conn, account, desk, desk.lose(order_id, now_of(account, now_ns)))
 
@@ -84,7 +84,7 @@ def lose(conn: Connection, house: House, name: OrderName, order_id: str, now_ns:
 def resolve(conn: Connection, house: House, name: OrderName, order_id: str, now_ns: int) -> bool:
     """Ask the venue by venue id about an unknown outcome; whether it is known now. Never sends."""
     account = store.account(conn, name.scope.account, lock=True)
-    desk = open_desk(conn, house, account, name.scope)
+    desk = open_desk(conn, house, account, name.scope, order_id)
     if order_id not in desk.records:
         return False
     made = desk.resolve(order_id, now_of(account, now_ns))

@@ -79,6 +79,12 @@ def accounts(
     return [account_of(row) for row in conn.execute(query.with_for_update() if lock else query)]
 
 
+def accounts_of(conn: Connection, world_id: str, *, lock: bool = False) -> list[Account]:
+    """Accounts of a world, in the order locks are taken."""
+    query = sa.select(t.accounts).where(t.accounts.c.world_id == world_id).order_by(t.accounts.c.account)
+    return [account_of(row) for row in conn.execute(query.with_for_update() if lock else query)]
+
+
 def add_account(conn: Connection, new: Account) -> None:
     conn.execute(sa.insert(t.accounts).values(account_values(new)))
     conn.execute(sa.insert(t.cash).values(account=new.account, currency=new.base_currency, amount=new.starting_cash))
@@ -128,6 +134,14 @@ def load_orders(
 def open_records(conn: Connection, instruments: Instruments, account_name: str) -> list[OrderRecord]:
     """Open orders as their heads keep them, without their histories, in the order they were taken."""
     return [record_of(row, instruments) for row in conn.execute(_OPEN, {"of": account_name})]
+
+
+def records(conn: Connection, instruments: Instruments, order_ids: Sequence[str]) -> list[OrderRecord]:
+    """These orders as their heads keep them."""
+    if not order_ids:
+        return []
+    query = sa.select(t.orders).where(t.orders.c.order_id.in_(order_ids))
+    return [record_of(row, instruments) for row in conn.execute(query)]
 
 
 def open_orders(conn: Connection, instruments: Instruments, account_name: str) -> list[StoredOrder]:

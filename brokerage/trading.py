@@ -12,11 +12,12 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from brokerage import intents, store
-from brokerage.books import keep, load_desks, now_of, open_desk
+from brokerage.books import keep, load_desks, now_of, open_desk, watch_drawdown
 from brokerage.domain.desk import Desk
 from brokerage.domain.fence import refusal, unset
 from brokerage.domain.matching import Bar
-from brokerage.domain.orders import Moment, Order, OrderEvent, OrderRecord
+from brokerage.domain.orders import Denial, Moment, Order, OrderEvent, OrderRecord
+from brokerage.domain.risk import paced
 from brokerage.domain.states import EventKind
 from brokerage.house import House
 from brokerage.rows import Account, StoredOrder, effective, head_values
@@ -34,7 +35,9 @@ def submit(
 
     Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH); none leaves a trace.
     """
-    scope = order.scope
+    scope, limits = order.scope, house.profile.limits
+    if limits.world_gross_max or limits.world_net_max:
+        store.accounts_of(conn, scope.world_id, lock=True)  # nobody else of the world decides meanwhile
     account = store.account(conn, scope.account, scope.world_id, lock=True)
     known = store.find_order(conn, OrderName(scope, order.client_order_id), house.instruments)
     if known is not None:
@@ -44,6 +47,8 @@ def submit(
     fence = stored[0] if stored else unset(scope.world_id)
     denial = refusal(fence, gate.epoch, gate.domain, desk.reduces(order))
     detail = f"fence is {fence.state.value} at epoch {fence.epoch}" if denial is not None else ""
+    if denial is None:
+        account, denial = _paced(account, limits.orders_per_s_max, now_ns)
     worked = effective(order, gate.reduce_only)
     until = house.first_rest(worked)
     events = desk.submit(
@@ -55,6 +60,14 @@ def submit(
         intents.write(conn, record, gate.epoch, now_ns)
     keep(conn, account, [(desk, event) for event in events], new=record.id)
     return StoredOrder(body, gate.epoch, tuple(events), record), False
+
+
+def _paced(account: Account, per_s: int, now_ns: int) -> tuple[Account, Denial | None]:
+    """Count an order against the account's rate, or refuse it."""
+    if not per_s:
+        return account, None
+    rate_ns = paced(account.rate_ns, per_s, now_ns)
+    return (account, Denial.RATE_ABOVE_LIMIT) if rate_ns is None else (replace(account, rate_ns=rate_ns), None)
 
 
 def caught_up(conn: Connection, order: Order) -> bool:
@@ -77,7 +90,7 @@ def cancel(conn: Connection, house: House, name: OrderName, now_ns: int) -> Stor
     known = store.order(conn, name, house.instruments)
     if account is None or known.record.closed:
         return known
-    desk = open_desk(conn, house, account, name.scope)
+    desk = open_desk(conn, house, account, name.scope, known.record.id)
     event = desk.cancel(known.record.id, now_of(account, now_ns))
     if event is None:
         return known
@@ -111,7 +124,9 @@ def show_bars(
         moved = replace(account, venue_ns=progress)
         if fresh:
             moved = replace(moved, mark_price=fresh[-1].close, mark_ns=fresh[-1].end_ns)
-        keep(conn, moved, done)
+        moved = keep(conn, moved, done)
+        if fresh and house.profile.limits.drawdown_max:
+            watch_drawdown(conn, house, moved, now_ns)
     signal(conn, store.BARS_SIGNAL)
     return fills
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from brokerage.domain.exposure import ALONE, IDLE, NONE, Exposure, Working, committed, exposure_of, working_of
 from brokerage.domain.instrument import Instrument, Instruments
 from brokerage.domain.ledger import Ledger, position_value
 from brokerage.domain.link import Arrival
@@ -20,13 +21,14 @@ from brokerage.domain.orders import (
     Order,
     OrderEvent,
     OrderRecord,
+    Side,
     born,
     happened,
     order_id,
     require_well_formed,
 )
 from brokerage.domain.profile import BrokerageProfile, BuyingPower
-from brokerage.domain.risk import Circumstances, Mark, Sized, TradingState, check, commitment, size
+from brokerage.domain.risk import Circumstances, Mark, Sized, TradingState, check, size
 from brokerage.domain.states import EventKind, OrderState, OrderType, TimeInForce
 from qmtl.core.errors import Conflict, NotFound
 
@@ -50,7 +52,8 @@ class Desk:
     """One scope's orders and books under one profile. Not thread-safe; one caller steps it.
 
     `free_elsewhere` is what the account has beside this ledger, less what its other scopes have committed.
-    `arrivals` is what the venue has of orders it was not heard about; `heard` gathers those whose outcome became known.
+    `sums` is what all its open orders come to, also those that were not loaded. `arrivals` is what the venue has of
+    orders it was not heard about; `heard` gathers those whose outcome became known.
     """
 
     def __init__(
@@ -68,6 +71,9 @@ class Desk:
         self.marks: dict[str, Mark] = {}
         self.records: dict[str, OrderRecord] = {}
         self.free_elsewhere: dict[str, int] = {}
+        self.around = ALONE
+        self.sums: dict[tuple[str, Side], Working] = {}
+        self.stored_sums: dict[tuple[str, Side], Working] = {}
         self.arrivals: dict[str, Arrival] = {}
         self.heard: set[str] = set()
         self._working: dict[str, dict[str, OrderRecord]] = {}
@@ -77,6 +83,11 @@ class Desk:
         self.marks.update(marks)
         for record in records:
             self._keep(record)
+
+    def recall(self, records: Iterable[OrderRecord]) -> None:
+        """Take over some of the orders that `sums` counts already."""
+        for record in records:
+            self._put(record)
 
     def submit(
         self,
@@ -226,11 +237,7 @@ class Desk:
                     return 0
                 value = position_value(instrument, position, self.marks[symbol].price)
                 free += value - -(-abs(value) // self.profile.leverage)
-        return free - sum(
-            commitment(record, self.marks, self.profile)
-            for record in self.open_orders()
-            if record.instrument is not None and record.instrument.quote == currency
-        )
+        return free - sum(self._committed(symbol, currency) for symbol in {symbol for symbol, _ in self.sums})
 
     def open_orders(self, symbol: str | None = None) -> tuple[OrderRecord, ...]:
         """Open orders, of one symbol or of all, in order of acceptance within a symbol."""
@@ -246,12 +253,15 @@ class Desk:
         now = Circumstances(
             at_ns=at_ns,
             position=self.ledger.position(order.symbol),
-            working=self.open_orders(order.symbol),
-            open_orders=sum(len(working) for working in self._working.values()),
+            buys=self.working(order.symbol, Side.BUY).quantity,
+            sells=self.working(order.symbol, Side.SELL).quantity,
+            open_orders=sum(working.orders for working in self.sums.values()),
             mark=self.marks.get(order.symbol),
             free=self.free(instrument.quote),
             trading=self.trading,
             weight=weight,
+            equity=self.ledger.cash.get(instrument.quote, 0) + self.worth(instrument.quote) + self.around.equity,
+            around=self.around,
         )
         sized = size(order, instrument, now)
         if isinstance(sized, Denial):
@@ -358,7 +368,45 @@ class Desk:
         self._keep(after)
         return event
 
+    def working(self, symbol: str, side: Side) -> Working:
+        """What the open orders of one side in a symbol come to."""
+        return self.sums.get((symbol, side), IDLE)
+
+    def _committed(self, symbol: str, currency: str) -> int:
+        instrument, mark = self.instruments.find(symbol), self.marks.get(symbol)
+        if instrument is None or instrument.quote != currency:
+            return 0
+        buys, sells = self.working(symbol, Side.BUY), self.working(symbol, Side.SELL)
+        return committed(buys, sells, instrument, self.profile, mark.price if mark else 0)
+
+    def exposure(self) -> Exposure:
+        """What this strategy's positions and open orders come to at their marks, over all symbols."""
+        total = NONE
+        for symbol in {*self.ledger.positions, *(symbol for symbol, _ in self.sums)}:
+            instrument, mark = self.instruments.find(symbol), self.marks.get(symbol)
+            if instrument is not None and mark is not None:
+                held = self.ledger.position(symbol).quantity
+                buys, sells = self.working(symbol, Side.BUY).quantity, self.working(symbol, Side.SELL).quantity
+                total += exposure_of(instrument, mark.price, held, buys, sells)
+        return total
+
+    def worth(self, currency: str) -> int:
+        """Value of the positions quoted in a currency; one without a price adds nothing, which narrows."""
+        own = 0
+        for symbol, position in self.ledger.positions.items():
+            instrument = self.ledger.instruments[symbol]
+            if position.quantity and instrument.quote == currency and symbol in self.marks:
+                own += position_value(instrument, position, self.marks[symbol].price)
+        return own
+
     def _keep(self, record: OrderRecord) -> None:
+        key = (record.order.symbol, record.order.side)
+        before, after = working_of(self.records.get(record.id)), working_of(record)
+        if before != after:
+            self.sums[key] = self.sums.get(key, IDLE) - before + after
+        self._put(record)
+
+    def _put(self, record: OrderRecord) -> None:
         self.records[record.id] = record
         working = self._working.setdefault(record.order.symbol, {})
         if record.closed:

@@ -60,11 +60,23 @@ class BuyingPower(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """House limits of the pre-trade check. 0 means no limit; a stale price is one older than `price_age_max_ns`."""
+    """House limits of the pre-trade check. 0 means no limit; a stale price is one older than `price_age_max_ns`.
+
+    Amounts are in scaled quote currency, `leverage_max` (gross exposure / equity) and `drawdown_max` (share of the
+    highest equity) are rates. Gross and net count positions and open orders at their worst, at the mark.
+    """
 
     open_orders_max: int = 1_000
     order_notional_max: int = 0
     price_age_max_ns: int = HOUR_NS
+    orders_per_s_max: int = 0
+    position_notional_max: int = 0
+    leverage_max: int = 0
+    account_gross_max: int = 0
+    account_net_max: int = 0
+    world_gross_max: int = 0
+    world_net_max: int = 0
+    drawdown_max: int = 0
 
 
 @dataclass(frozen=True, slots=True)

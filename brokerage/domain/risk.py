@@ -6,22 +6,24 @@ missing ever widens. Reducing quantity is exempt from weight and from buying pow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
+from brokerage.domain.exposure import ALONE, Around, Exposure, exposure_of
 from brokerage.domain.instrument import AssetClass, Instrument
 from brokerage.domain.ledger import Position
 from brokerage.domain.matching import MATCHED_TIFS, MATCHED_TYPES
 from brokerage.domain.money import RATE_ONE, fit, floor_to
-from brokerage.domain.orders import Denial, Order, OrderRecord, Side
+from brokerage.domain.orders import Denial, Order, Side
 from brokerage.domain.profile import BrokerageProfile, BuyingPower
 from brokerage.domain.states import OrderType, TimeInForce
 from qmtl.core.decimals import INT64_MAX, to_scaled
 from qmtl.core.errors import InvalidRequest
 
-DAY_NS = 86_400_000_000_000
+SECOND_NS = 1_000_000_000
+DAY_NS = 86_400 * SECOND_NS
 
 PRICE_SANE_FACTOR = 10
 """A limit or stop more than ten times away from the market is taken for a typing error."""
@@ -54,16 +56,23 @@ class Sized:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What the check may look at. `free` is quote currency that may still be committed, before this order."""
+    """What the check may look at, before this order.
+
+    `free` is quote currency that may still be committed; `buys` and `sells` is what the strategy's open orders in the
+    symbol may still trade; `equity` is the account's, `around` the rest of the account and its world.
+    """
 
     at_ns: int
     position: Position
-    working: tuple[OrderRecord, ...]
+    buys: int
+    sells: int
     open_orders: int
     mark: Mark | None
     free: int
     trading: TradingState = TradingState.ACTIVE
     weight: int = RATE_ONE
+    equity: int = 0
+    around: Around = ALONE
 
 
 def size(order: Order, instrument: Instrument, now: Circumstances) -> Sized | Denial:
@@ -114,20 +123,20 @@ def increase(side: Side, quantity: int, held: int) -> int:
     return quantity if held * side.sign >= 0 else max(quantity - abs(held), 0)
 
 
-def commitment(record: OrderRecord, marks: Mapping[str, Mark], profile: BrokerageProfile) -> int:
-    """Quote currency an open order may still consume: what later orders must leave free.
+def paced(rate_ns: int, per_s: int, now_ns: int) -> int | None:
+    """Where the even pace of a rate limit stands after one more order now, or None if that is too fast.
 
-    In the cash model only buys consume. In the margin model both sides do; that a pair of opposite orders
-    cannot both add risk is not credited, which errs to the safe side.
+    A second's worth of orders may come at once. `rate_ns` is what the order before returned, 0 if there was none.
     """
-    instrument = record.instrument
-    if instrument is None or record.order.reduce_only:
-        return 0
-    if profile.buying_power is BuyingPower.CASH and record.order.side is Side.SELL:
-        return 0
-    mark = marks.get(record.order.symbol)
-    price = record.limit or record.stop or (mark.price if mark else 0)
-    return needed(instrument, profile, price, record.remaining)
+    begin = now_ns - SECOND_NS
+    after = max(rate_ns or begin, begin) + SECOND_NS // per_s
+    return after if after <= now_ns else None
+
+
+def drawn_down(equity: int, peak: int, drawdown_max: int) -> bool:
+    """Whether equity has fallen from its peak by the share that opens the circuit."""
+    lost: int = (peak - equity) * RATE_ONE
+    return lost >= peak * drawdown_max
 
 
 def needed(instrument: Instrument, profile: BrokerageProfile, price: int, quantity: int) -> int:
@@ -200,6 +209,49 @@ def _price_known(
     return None
 
 
+def _circuit(
+    order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
+) -> Denial | None:
+    adds = increases(order.side, _with_working(order, sized, now), _held(now))
+    return Denial.DRAWDOWN_CIRCUIT if now.around.circuit_open and adds else None
+
+
+def _exposures(
+    order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
+) -> Denial | None:
+    """Position, leverage, gross and net, as they would be at their worst; what only reduces is never held up."""
+    held, buying = _held(now), order.side is Side.BUY
+    if now.mark is None or not increases(order.side, _with_working(order, sized, now), held):
+        return None
+    buys, sells = now.buys + sized.quantity * buying, now.sells + sized.quantity * (not buying)
+    try:
+        own = exposure_of(instrument, now.mark.price, held, buys, sells)
+    except InvalidRequest:
+        return Denial.EXPOSURE_ABOVE_LIMIT  # beyond int64
+    limits, total = profile.limits, now.around.account + own
+    if limits.position_notional_max and _net(own, order.side) > limits.position_notional_max:
+        return Denial.POSITION_ABOVE_LIMIT
+    if limits.leverage_max and total.gross * RATE_ONE > limits.leverage_max * max(now.equity, 0):
+        return Denial.LEVERAGE_ABOVE_LIMIT
+    world = None if now.around.world is None else now.around.world + total
+    beyond = _beyond(total, order.side, limits.account_gross_max, limits.account_net_max)
+    if beyond or _beyond(world, order.side, limits.world_gross_max, limits.world_net_max):
+        return Denial.EXPOSURE_ABOVE_LIMIT
+    return None
+
+
+def _net(exposure: Exposure, side: Side) -> int:
+    """How far an exposure goes to the side of an order."""
+    return exposure.long if side is Side.BUY else -exposure.short
+
+
+def _beyond(exposure: Exposure | None, side: Side, gross_max: int, net_max: int) -> bool:
+    """Whether an exposure is over a limit; one that cannot be valued is over every limit there is."""
+    if exposure is None:
+        return bool(gross_max or net_max)
+    return bool((gross_max and exposure.gross > gross_max) or (net_max and _net(exposure, side) > net_max))
+
+
 def _post_only(
     order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
 ) -> Denial | None:
@@ -245,11 +297,13 @@ def _buying_power(
 _RULES: tuple[Rule, ...] = (
     _supported,
     _trading,
+    _circuit,
     _reduce_only,
     _bounds,
     _price_known,
     _post_only,
     _notional,
+    _exposures,
     _buying_power,
 )
 
@@ -266,13 +320,13 @@ def _left_to_reduce(order: Order, now: Circumstances) -> int:
     held = now.position.quantity
     if order.reduce_only or held * order.side.sign >= 0:
         return held
-    working = sum(record.remaining for record in now.working if record.order.side is order.side)
+    working = now.buys if order.side is Side.BUY else now.sells
     return -order.side.sign * max(abs(held) - working, 0)
 
 
 def _with_working(order: Order, sized: Sized, now: Circumstances) -> int:
     """This order's quantity and what the same side already works in the symbol: they may all fill."""
-    return sized.quantity + sum(record.remaining for record in now.working if record.order.side is order.side)
+    return sized.quantity + (now.buys if order.side is Side.BUY else now.sells)
 
 
 def _reference(sized: Sized, now: Circumstances) -> int:

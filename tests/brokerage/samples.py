@@ -144,8 +144,8 @@ class Book:
         await self.db.write(lambda conn: sending.arrive(conn, self.house, order_id, 11))
 
     async def answer(self, client_order_id: str) -> None:
-        name = OrderName(SCOPE, client_order_id)
-        await self.db.write(lambda conn: sending.answer(conn, self.house, name, 12))
+        name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)
+        await self.db.write(lambda conn: sending.answer(conn, self.house, name, order_id, 12))
 
     async def lose(self, client_order_id: str) -> None:
         name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)

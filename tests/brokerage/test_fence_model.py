@@ -174,7 +174,7 @@ class FenceMachine(RuleBasedStateMachine):
     def hear(self, pick: int, act: str, fate: str) -> None:
         name, identity = self.name(pick)
         acts: dict[str, Callable[[Connection], object]] = {
-            "answer": partial(sending.answer, house=self.house, name=name, now_ns=12),
+            "answer": partial(sending.answer, house=self.house, name=name, order_id=identity, now_ns=12),
             "lose": partial(sending.lose, house=self.house, name=name, order_id=identity, now_ns=13),
             "resolve": partial(sending.resolve, house=self.house, name=name, order_id=identity, now_ns=14),
             "look": partial(sending.release_reached, house=self.house, account_name="acc", now_ns=15),

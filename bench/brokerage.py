@@ -1,0 +1,163 @@
+"""Cost of taking an order, by how many are open in its account, against what no order can avoid.
+
+    python -m bench.brokerage [--open 0 100 1000] [--orders 60]
+
+One store on SQLite, commits at synchronous=FULL, orders one after another. The floor in the same run: one durable
+commit of as many rows as an order writes. A ratio to the floor, and the ratio of full to empty, are what to compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from decimal import Decimal
+from pathlib import Path
+from statistics import median
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from brokerage import accounts, fences, trading
+from brokerage.accounts import Actor
+from brokerage.config import Settings
+from brokerage.domain.fence import Fence, FenceState
+from brokerage.domain.matching import Bar
+from brokerage.domain.money import RATE_ONE
+from brokerage.domain.orders import Order, Scope, Side
+from brokerage.domain.risk import TradingState
+from brokerage.domain.states import OrderType
+from brokerage.house import House, house_of
+from brokerage.rows import Account
+from brokerage.wire import Gate, order_to_proto
+from controlbus.database import Database, sqlite_url
+from qmtl.core.modes import EffectiveMode, ExecutionDomain
+
+MINUTE = 60_000_000_000
+SCOPE = Scope("acc", "w1", "s1")
+FEED = ("demo", "session-1")
+ACTOR = Actor("bench", "c1")
+GATE = Gate(1, RATE_ONE, ExecutionDomain.DRYRUN, False)
+ROWS_PER_ORDER = 9
+"""Head, intent, three events, three outbox rows, one sum; what is updated comes on top."""
+
+ACCOUNT = Account(
+    account="acc",
+    world_id="w1",
+    venue="paper",
+    base_currency="USD",
+    starting_cash=10_000_000 * 10**8,
+    data_preset=FEED[0],
+    data_session_id=FEED[1],
+    symbol="AAPL",
+    interval_s=60,
+    fee_rate=100_000,
+    trading_state=TradingState.ACTIVE,
+    created_ns=1,
+    venue_ns=0,
+    mark_price=None,
+    mark_ns=None,
+    event_sequence=0,
+    fill_sequence=0,
+)
+
+
+def resting(name: str) -> Order:
+    """A buy far below the market: it stays open."""
+    return Order(SCOPE, name, "AAPL", Side.BUY, Decimal(1), type=OrderType.LIMIT, limit_price=Decimal(20))
+
+
+async def open_store(path: Path, house: House) -> Database:
+    """A store with one open account in an open world whose venue knows a price."""
+    db = Database(sqlite_url(path), synchronous="FULL")
+    await db.migrate("brokerage:migrations")
+    first = Bar(0, MINUTE, 100_00, 101_00, 99_00, 100_00, 10_000)
+
+    def begin(conn: Connection) -> None:
+        accounts.open_account(conn, ACCOUNT, ACTOR)
+        fences.set_fence(conn, Fence("w1", 1, FenceState.OPEN, EffectiveMode.PAPER), ACTOR, 5)
+        trading.show_bars(conn, house, FEED, [first], 0, 7)
+
+    await db.write(begin)
+    return db
+
+
+def taking(house: House, order: Order) -> Callable[[Connection], object]:
+    """Take one order, as SubmitOrder does behind its door."""
+    body = order_to_proto(order)
+    return lambda conn: trading.submit(conn, house, order, body, GATE, time.time_ns())
+
+
+async def take_one(db: Database, house: House, number: int) -> None:
+    await db.write(taking(house, resting(f"o{number}")))
+
+
+async def fill_up(db: Database, house: House, count: int) -> None:
+    """Bring the account to a number of open orders, many in one commit."""
+
+    def take(conn: Connection) -> None:
+        for number in range(count):
+            taking(house, resting(f"open{number}"))(conn)
+
+    await db.write(take)
+
+
+async def timed(count: int, act: Callable[[int], Awaitable[object]]) -> float:
+    """Median milliseconds of an act, after one that is not counted."""
+    await act(-1)
+    spent: list[float] = []
+    for number in range(count):
+        begun = time.perf_counter()
+        await act(number)
+        spent.append((time.perf_counter() - begun) * 1e3)
+    return median(spent)
+
+
+async def floor_ms(db: Database, count: int) -> float:
+    """One commit of as many rows as an order writes, to a table without an index."""
+    await db.write(lambda conn: conn.execute(sa.text("CREATE TABLE floor (id INTEGER PRIMARY KEY, body BLOB)")))
+    rows = [{"body": bytes(250)} for _ in range(ROWS_PER_ORDER)]
+    insert = sa.text("INSERT INTO floor (body) VALUES (:body)")
+    return await timed(count, lambda _: db.write(lambda conn: conn.execute(insert, rows)))
+
+
+async def measure(opened: Sequence[int], orders: int) -> None:
+    """Print one line for each number of open orders."""
+    made = house_of(Settings(orders_per_s_max=0))
+    limits = replace(made.profile.limits, open_orders_max=10**6)
+    house = replace(made, profile=replace(made.profile, limits=limits))
+    say("open orders | order ms | floor ms | ratio | against none open")
+    first = 0.0
+    for count in opened:
+        with tempfile.TemporaryDirectory() as folder:
+            db = await open_store(Path(folder) / "store.db", house)
+            try:
+                await fill_up(db, house, count)
+                spent = await timed(orders, partial(take_one, db, house))
+                floor = await floor_ms(db, orders)
+            finally:
+                await db.close()
+        first = first or spent / floor
+        say(f"{count:11} | {spent:8.2f} | {floor:8.2f} | {spent / floor:5.1f} | {spent / floor / first:.2f}")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def main() -> None:
+    """Read the arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--open", type=int, nargs="+", default=[0, 100, 1_000])
+    parser.add_argument("--orders", type=int, default=60)
+    chosen = parser.parse_args()
+    asyncio.run(measure(chosen.open, chosen.orders))
+
+
+if __name__ == "__main__":
+    main()
