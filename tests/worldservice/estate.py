@@ -44,6 +44,7 @@ class Brokerage(brokerrpc.BrokerageServiceServicer):
     def __init__(self) -> None:
         self.fences: dict[str, brokerpb.Fence] = {}
         self.asked: list[brokersvc.SetFenceRequest] = []
+        self.on_the_wire: list[brokerpb.WireIntent] = []
         self.answering = asyncio.Event()
         self.answering.set()
 
@@ -60,7 +61,7 @@ class Brokerage(brokerrpc.BrokerageServiceServicer):
         if request.epoch < stored.epoch or (request.epoch == stored.epoch and wanted != stored):
             raise NotReady("E_STALE_EPOCH", "the epoch is old", metadata={"epoch": str(stored.epoch)})
         self.fences[request.world_id] = wanted
-        return brokersvc.SetFenceResponse(fence=wanted)
+        return brokersvc.SetFenceResponse(fence=wanted, on_the_wire=self.on_the_wire)
 
     async def GetFence(self, request: brokersvc.GetFenceRequest, context: object) -> brokersvc.GetFenceResponse:
         return brokersvc.GetFenceResponse(fence=self.fences.get(request.world_id, brokerpb.Fence()))

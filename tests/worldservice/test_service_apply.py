@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound, NotReady, PermissionDenied, Unavailable
 from qmtl.rpc.auth import Role
@@ -251,6 +252,25 @@ async def test_a_fence_that_never_commits_ends_it_frozen_and_resume_waits_for_it
         (e.strategy_id, e.active, e.weight) for e in before.entries
     ]
     assert (await ann.SetActivation(raising("w1", "s"))).activation.effective_mode == PAPER
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_what_was_on_the_wire_is_awaited_or_flagged(estate: Estate, answered: bool) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    intent = brokerpb.WireIntent(account="a", strategy_id="s", client_order_id="o1")
+    estate.brokerage.on_the_wire = [intent]
+    await ann.Apply(plan())
+    run = await reach(estate, FREEZING)
+    for _ in range(3):
+        estate.clock.advance(1.0)
+        run = await shown(estate)
+        assert run.state == FREEZING
+    if answered:
+        estate.brokerage.on_the_wire = []
+    run = await reach(estate, COMPLETED)
+    details = " ".join(step.detail for step in run.steps)
+    assert "on the wire: a/s/o1" in details
+    assert ("outcome UNKNOWN: a/s/o1" in details) is not answered
 
 
 async def test_brokerage_unreachable_nothing_is_frozen(estate: Estate) -> None:

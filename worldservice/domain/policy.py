@@ -23,7 +23,7 @@ TOPK_MAX = 10_000
 PLANNED_SECTIONS: Mapping[str, str] = {
     "validation_profiles": "validation profiles",
     "default_profile_by_stage": "validation profiles",
-    "gating_policy": "two-phase apply",
+    "gating_policy": "gating policy",
     "campaign": "campaigns",
     "governance": "promotion governance",
     "position_policy": "position policy",
