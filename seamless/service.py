@@ -16,10 +16,9 @@ from qmtl.rpc.auth import Role
 from seamless import pages, store, wire
 from seamless.access import SessionAccess
 from seamless.catalogue import Catalogue, State
+from seamless.coverages import Coverages
 from seamless.domain import coverage
 from seamless.domain.coverage import Span
-from seamless.domain.gate import Access, Origin
-from seamless.domain.plan import Holding, plan_fetch
 from seamless.domain.replay import Replay
 from seamless.fetch import Fetcher
 from seamless.player import BATCH_BARS, Delivery
@@ -52,6 +51,7 @@ class DataServicer(datarpc.DataServiceServicer):
         self._fetcher = fetcher
         self._db = db
         self._started_at = started_at
+        self._coverages = Coverages()
 
     async def Fetch(self, request: servicepb.FetchRequest, context: object) -> AsyncIterator[servicepb.FetchResponse]:
         ask = wire.fetch_from_proto(request)
@@ -68,15 +68,7 @@ class DataServicer(datarpc.DataServiceServicer):
         wanted = wire.range_from_proto(request.range, "range")
         manifest = await self._catalogue.seen_at(preset, None)
         span = wanted.over(manifest.span, preset.dataset.interval_ns)
-        held = Holding(Origin.ARTIFACT, manifest.span, manifest.coverage)
-        access = Access(frozenset(Origin), None, None)
-        plan = plan_fetch(span, preset.dataset.interval_ns, preset.calendar, access, [held])
-        return servicepb.GetCoverageResponse(
-            spans=wire.coverage_to_proto(plan.have),
-            gaps=[wire.gap_to_proto(gap, plan.interval_ns) for gap in plan.gaps],
-            data_ratio=plan.data_ratio,
-            resolved_ratio=plan.resolved_ratio,
-        )
+        return self._coverages.answer(preset, manifest, span)
 
     async def Subscribe(
         self, request: servicepb.SubscribeRequest, context: object

@@ -66,14 +66,19 @@ class FetchPlan:
 
     @property
     def data_ratio(self) -> float:
-        """Delivered bars over expected bars."""
-        return coverage.ratio(self.have, self.expected, self.interval_ns)
+        """Delivered bars over expected bars; a planned span is expected, and delivered once."""
+        return self._share(sum(p.span.bars(self.interval_ns) for p in self.spans))
 
     @property
     def resolved_ratio(self) -> float:
         """The same, with bars that a source said never were counted as resolved."""
-        empty = (g.span for g in self.gaps if g.kind is GapKind.VERIFIED_EMPTY)
-        return coverage.ratio(coverage.normalise((*self.have, *empty)), self.expected, self.interval_ns)
+        resolved = [p.span for p in self.spans]
+        resolved += [g.span for g in self.gaps if g.kind is GapKind.VERIFIED_EMPTY]
+        return self._share(sum(span.bars(self.interval_ns) for span in resolved))
+
+    def _share(self, bars: int) -> float:
+        wanted = coverage.bars(self.expected, self.interval_ns)
+        return bars / wanted if wanted else 1.0
 
 
 def plan_fetch(
