@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -82,3 +86,25 @@ def test_rotation_signs_with_a_new_key_and_keeps_the_previous_one(
     assert len(keys.public()) == 2
     with pytest.raises(Unauthenticated, match="E_TOKEN_SIGNATURE"):
         keys.opened(old)
+
+
+def forged(header: dict[str, str], claims: dict[str, object], sign: Callable[[bytes], bytes]) -> str:
+    """A token with a header of the forger's choice."""
+    parts = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims))
+    return (parts + b"." + base64.urlsafe_b64encode(sign(parts)).rstrip(b"=")).decode()
+
+
+def test_unsigned_token_and_one_signed_with_the_public_key_as_a_secret_are_refused(
+    keys: StreamKeys, clock: VirtualClock
+) -> None:
+    public = keys.public()[0]
+    secret = base64.urlsafe_b64decode(public.x + "=")
+    claims: dict[str, object] = {
+        "aud": "qmtl-stream", "sub": "ada", "world_id": "w1", "strategy_id": "", "topics": [1], "sid": "stream-1",
+        "exp": int((clock.now() + MINUTE).timestamp()),
+    }  # fmt: skip
+    unsigned = forged({"alg": "none", "kid": public.kid}, claims, lambda parts: b"")
+    symmetric = forged({"alg": "HS256", "kid": public.kid}, claims, lambda parts: hmac.digest(secret, parts, "sha256"))
+    for token in (unsigned, symmetric):
+        with pytest.raises(Unauthenticated, match="E_TOKEN_SIGNATURE"):
+            keys.opened(token)
