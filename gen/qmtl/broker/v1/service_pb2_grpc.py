@@ -150,7 +150,8 @@ class BrokerageServiceServicer:
         """Opens, or answers, a paper account of a world, fed by a data preset or a replay session. Needs operator.
 
         Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN);
-        INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in.
+        INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in; RESOURCE_EXHAUSTED
+        (E_ACCOUNTS_LIMIT): the world has as many as it may.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

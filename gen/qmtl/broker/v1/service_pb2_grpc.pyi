@@ -37,7 +37,8 @@ class BrokerageServiceStub:
     """Opens, or answers, a paper account of a world, fed by a data preset or a replay session. Needs operator.
 
     Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN);
-    INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in.
+    INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in; RESOURCE_EXHAUSTED
+    (E_ACCOUNTS_LIMIT): the world has as many as it may.
     """
     SubmitOrder: _grpc.UnaryUnaryMultiCallable[_service_pb2.SubmitOrderRequest, _service_pb2.SubmitOrderResponse]
     """Takes one order that passed the gateway's gate. Idempotent on client_order_id; the answer is durable. A refusal by a
@@ -113,7 +114,8 @@ class BrokerageServiceAsyncStub(BrokerageServiceStub):
     """Opens, or answers, a paper account of a world, fed by a data preset or a replay session. Needs operator.
 
     Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN);
-    INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in.
+    INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in; RESOURCE_EXHAUSTED
+    (E_ACCOUNTS_LIMIT): the world has as many as it may.
     """
     SubmitOrder: _aio.UnaryUnaryMultiCallable[_service_pb2.SubmitOrderRequest, _service_pb2.SubmitOrderResponse]  # type: ignore[assignment]
     """Takes one order that passed the gateway's gate. Idempotent on client_order_id; the answer is durable. A refusal by a
@@ -192,7 +194,8 @@ class BrokerageServiceServicer(metaclass=_abc_1.ABCMeta):
         """Opens, or answers, a paper account of a world, fed by a data preset or a replay session. Needs operator.
 
         Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN);
-        INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in.
+        INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in; RESOURCE_EXHAUSTED
+        (E_ACCOUNTS_LIMIT): the world has as many as it may.
         """
 
     @_abc_1.abstractmethod
