@@ -1,0 +1,91 @@
+"""Pairs of the wire of applies, approvals, the World View Graph, and what an evaluation says of exposure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmtl.core.errors import InvalidRequest
+from qmtl.core.modes import ExecutionDomain
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import world_pb2 as worldpb
+from worldservice import wire_apply, wire_decisions, wire_graph
+from worldservice.domain.evaluation import Footprint
+from worldservice.domain.freezing import Target
+from worldservice.domain.graph import EdgeOverride, NodeStatus, Validation, WorldNode
+from worldservice.domain.records import Approval
+from worldservice.domain.worlds import Side, Stage
+
+NAME = st.from_regex(r"[a-z0-9]{1,12}", fullmatch=True)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
+TIME = st.integers(0, 7_258_118_400_000_000).map(
+    lambda us: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+)
+UNIT = st.floats(0, 1)
+DOMAIN = st.sampled_from(ExecutionDomain)
+
+
+@given(st.builds(Target, NAME, st.sampled_from(Side), UNIT, st.sampled_from(Stage)))
+def test_a_target_comes_back(target: Target) -> None:
+    assert wire_apply.target_from_proto(wire_apply.target_to_proto(target), "targets[0]") == target
+
+
+@given(st.builds(Approval, TEXT, TEXT, TEXT, TEXT, TIME, st.none() | TIME, st.none() | TIME))
+def test_an_approval_comes_back(approval: Approval) -> None:
+    assert wire_apply.approval_from_proto(wire_apply.approval_to_proto(approval)) == approval
+
+
+@given(
+    st.builds(WorldNode, TEXT, TEXT, DOMAIN, st.sampled_from(NodeStatus), TEXT, st.dictionaries(TEXT, TEXT, max_size=3))
+)
+def test_a_world_node_comes_back(node: WorldNode) -> None:
+    assert wire_graph.node_from_proto(wire_graph.node_to_proto(node)) == node
+
+
+@given(
+    st.builds(
+        Validation, TEXT, TEXT, TEXT, DOMAIN, st.booleans(), st.dictionaries(TEXT, st.floats(-9, 9), max_size=3), TIME
+    )
+)
+def test_a_validation_comes_back(validation: Validation) -> None:
+    assert wire_graph.validation_from_proto(wire_graph.validation_to_proto(validation)) == validation
+
+
+@given(st.builds(EdgeOverride, TEXT, TEXT, TEXT, st.booleans(), TEXT))
+def test_an_edge_override_comes_back(override: EdgeOverride) -> None:
+    assert wire_graph.override_from_proto(wire_graph.override_to_proto(override)) == override
+
+
+@given(st.builds(Footprint, UNIT, UNIT, NAME | st.just("")))
+def test_a_footprint_comes_back(footprint: Footprint) -> None:
+    assert wire_decisions.footprint_from_proto(wire_decisions.footprint_to_proto(footprint)) == footprint
+
+
+@given(st.dictionaries(NAME, st.floats(-1, 1), max_size=4))
+def test_correlations_come_sorted(found: dict[str, float]) -> None:
+    assert wire_decisions.correlations_from_proto(found) == tuple(sorted(found.items()))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        worldpb.ApplyTarget(strategy_id="s", weight=0.5, stage=worldpb.STAGE_PAPER),
+        worldpb.ApplyTarget(strategy_id="s", side="SIDE_LONG", weight=1.5, stage=worldpb.STAGE_PAPER),
+        worldpb.ApplyTarget(strategy_id="s", side="SIDE_LONG", weight=float("nan"), stage=worldpb.STAGE_PAPER),
+        worldpb.ApplyTarget(strategy_id="s", side="SIDE_LONG", weight=0.5),
+        worldpb.ApplyTarget(strategy_id="", side="SIDE_LONG", weight=0.5, stage=worldpb.STAGE_PAPER),
+    ],
+)
+def test_a_target_that_is_not_whole_is_refused(target: worldpb.ApplyTarget) -> None:
+    with pytest.raises(InvalidRequest):
+        wire_apply.targets_from_request(pb.ApplyRequest(targets=pb.ApplyTargets(targets=[target])))
+
+
+def test_an_unknown_unfreeze_ack_is_refused_and_an_unset_one_means_all() -> None:
+    assert wire_apply.acks_opening_from_proto(worldpb.UNFREEZE_ACK_UNSPECIFIED)
+    assert not wire_apply.acks_opening_from_proto(worldpb.UNFREEZE_ACK_NONE)
+    with pytest.raises(InvalidRequest):
+        wire_apply.acks_opening_from_proto(99)  # type: ignore[arg-type]  # a value of a newer peer
