@@ -15,8 +15,8 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from statistics import median
 
