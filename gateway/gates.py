@@ -101,11 +101,15 @@ class Gates:
         while True:
             await self._to_ack.wait()
             self._to_ack.clear()
+            waits = False
             for world_id, request in tuple(self._unacked.items()):
-                if await self._ack(request) and self._unacked.get(world_id) is request:
+                settled = await self._ack(request)
+                waits |= not settled
+                if settled and self._unacked.get(world_id) is request:
                     del self._unacked[world_id]
-            if self._unacked:
+            if self._unacked:  # one that came while an older one was told waits for nobody
                 self._to_ack.set()
+            if waits:
                 await self._clock.sleep(RETRY_S)
 
     def on_event(self, event: controlpb.ControlEvent) -> None:
