@@ -33,6 +33,7 @@ from gateway.tokens import StreamKeys
 from gateway.topics import control_source, orders_source
 from gateway.worker import Workers, WorkerSettings
 from qmtl.core.clock import Clock
+from qmtl.core.settings import MeshSettings
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 from qmtl.rpc.breaker import Breaker
@@ -50,14 +51,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
     await db.migrate("gateway:migrations")
     mesh = settings.mesh
-    bus = await Bus.connect(
-        mesh.nats_url,
-        service="gateway",
-        credentials=mesh.nats_credentials,
-        replicas=mesh.stream_replicas,
-        clock=runtime.clock,
-        registry=runtime.metrics.registry,
-    )
+    bus = await connected(runtime, mesh)
     gates = Gates(peers, runtime.clock, gateway_id, settings.gate_margin_s)
     load = Load(settings.cpu_share_max, settings.cpu_sustained_s)
     probes = Probes(channels, bus, db, runtime.clock, settings.probe_s, load)
@@ -103,6 +97,18 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     finally:
         await bus.close()
         await db.close()
+
+
+async def connected(runtime: Runtime, mesh: MeshSettings) -> Bus:
+    """The bus; it connects when the broker is there."""
+    return await Bus.connect(
+        mesh.nats_url,
+        service="gateway",
+        credentials=mesh.nats_credentials,
+        replicas=mesh.stream_replicas,
+        clock=runtime.clock,
+        registry=runtime.metrics.registry,
+    )
 
 
 async def rotate_keys(keys: StreamKeys, older_than: timedelta, clock: Clock) -> None:
