@@ -6,6 +6,7 @@ async def test_y(nats_server: NatsServer): ...  # one server per test: nats_serv
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -75,12 +76,14 @@ class NatsServer:
         self._process.wait()
 
     def pause(self) -> None:
-        """SIGSTOP: connected and silent. `kill` ends it too."""
+        """SIGSTOP, returning once it has stopped: connected and silent. `kill` ends it too."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)
 
     def stop(self) -> None:
         if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)  # a paused one would not hear the next signal
             self._process.terminate()
             self._process.wait(timeout=START_S)
 
