@@ -126,6 +126,8 @@ class Story:
         self._console.print(
             f"[green]{result.nodes_reused} of its {total} nodes were in the graph already:[/green] {names}"
         )
+        read = ", ".join(result.reused.read) or "nothing"
+        self._console.print(f"[green]Not computed again, but read from the queues of the first:[/green] {read}")
         return result
 
     async def _activate(self, client: Client, cross: SubmitResult) -> None:
@@ -153,7 +155,7 @@ class Story:
                 EmaCross(), world=WORLD, data=PRESET, gateway=self._gateway, on_event=narration.heard
             )
         self._console.print(result)
-        self._console.print("The paper evaluation is recorded beside that of the history; the decision does not change.")
+        self._console.print("The paper evaluation is recorded beside that of the history; the decision stands.")
         audit = await client.world.ListAudit(worldservicepb.ListAuditRequest(world_id=WORLD))
         self._console.print(f"The world's audit log has {len(audit.entries)} entries; the newest:")
         for entry in audit.entries[:5]:

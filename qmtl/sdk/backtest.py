@@ -46,9 +46,16 @@ class AccountTerms:
 
 
 def replay(
-    assembled: Assembled, data: Bars | Iterable[Bars], terms: AccountTerms | None = None, *, streaming: bool = False
+    assembled: Assembled,
+    data: Bars | Iterable[Bars],
+    terms: AccountTerms | None = None,
+    *,
+    streaming: bool = False,
+    outputs: Outputs | None = None,
 ) -> Replay:
     """Run a strategy over history. `streaming` drives the graph event by event; the result is the same.
+
+    `outputs`: the graph's values over these bars, where they are known.
 
     Raises InvalidRequest: E_NOTHING_TRADED without a trade rule, E_CURRENCIES for several quote currencies;
     NotFound (E_DATA_MISSING, INSTRUMENT_UNKNOWN).
@@ -56,7 +63,8 @@ def replay(
     terms, bars = terms or AccountTerms(), (data,) if isinstance(data, Bars) else tuple(data)
     if not assembled.rules:
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
-    outputs = stream_outputs(assembled.dag, bars) if streaming else run_batch(assembled.dag, bars)
+    if outputs is None:
+        outputs = stream_outputs(assembled.dag, bars) if streaming else run_batch(assembled.dag, bars)
     session = _Session(assembled, bars, terms)
     assembled.strategy.on_start()
     tape = session.run(outputs)

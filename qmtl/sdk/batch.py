@@ -7,7 +7,7 @@ aligned rows. There is one thread and no reassociation anywhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from types import MappingProxyType
 
@@ -43,6 +43,24 @@ class Outputs:
 
     def __getitem__(self, vertex: Vertex) -> Series:
         return self.by_id[vertex.node_id]
+
+
+@dataclass(slots=True)
+class Reused:
+    """Where the values of the shared nodes came from, by name."""
+
+    read: list[str] = field(default_factory=list)
+    continued: list[str] = field(default_factory=list)
+    computed: list[str] = field(default_factory=list)
+
+    @property
+    def nodes_reused_total(self) -> int:
+        """Nodes that another strategy computed, wholly or up to where this one went on."""
+        return len(self.read) + len(self.continued)
+
+    def count(self, name: str, taken: int, whole: bool) -> None:
+        """A node of which the first `taken` inputs came from its queue."""
+        (self.read if whole else self.continued if taken else self.computed).append(name)
 
 
 def bind(dag: Dag, data: Bars | Iterable[Bars]) -> dict[str, Bars]:

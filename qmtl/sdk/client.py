@@ -1,4 +1,4 @@
-"""The gateway as the SDK uses it: one channel, four stubs, tokens and address found by themselves.
+"""The gateway as the SDK uses it: one channel, five stubs, tokens and address found by themselves.
 
 Each method builds a request, sends it and returns the reply as the owner gave it; errors are those of
 qmtl.core.errors. A `Line` is for what must outlive a restart: it repeats an idempotent call until it is
@@ -21,6 +21,7 @@ from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable
 from qmtl.core.home import find_home, gateway_address
+from qmtl.dag.v1 import service_pb2_grpc as dagrpc
 from qmtl.data.v1 import service_pb2_grpc as datarpc
 from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 from qmtl.rpc.auth import Role, TokenSource, file_token, user_token_path
@@ -59,6 +60,7 @@ class Client:
     world: worldrpc.WorldServiceAsyncStub
     brokerage: brokerrpc.BrokerageServiceAsyncStub
     data: datarpc.DataServiceAsyncStub
+    dag: dagrpc.DagManagerServiceAsyncStub
     address: str
 
 
@@ -73,6 +75,7 @@ async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ)
             worldrpc.WorldServiceStub(channel),
             brokerrpc.BrokerageServiceStub(channel),
             datarpc.DataServiceStub(channel),
+            dagrpc.DagManagerServiceStub(channel),
             address,
         )
 

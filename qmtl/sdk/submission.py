@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -27,6 +28,7 @@ from qmtl.rpc.streams import scoped
 from qmtl.sdk.backtest import AccountTerms, replay
 from qmtl.sdk.bars import Bars, to_ns
 from qmtl.sdk.client import Client, Gateway, Line, open_client
+from qmtl.sdk.reuse import Reuse
 from qmtl.sdk.strategy import Assembled, Strategy, assemble
 from qmtl.sdk.submitted import SubmitResult
 from qmtl.sdk.wire import bars_from_arrow, graph_to_proto, nanoseconds, stamp
@@ -85,7 +87,9 @@ class Submitter:
         preset = await self.preset(assembled, data)
         bound = await self.bind(assembled)
         fetched = await self.fetch(preset, history_request(preset, bound.outcome.context, history))
-        done = await asyncio.to_thread(replay, assembled, fetched.bars, terms)
+        reuse = Reuse(self.line, bound.strategy, self.world, queue_keys(bound))
+        outputs = await reuse.outputs(assembled.dag, fetched.bars)
+        done = await asyncio.to_thread(partial(replay, assembled, fetched.bars, terms, outputs=outputs))
         run = await self.evaluate(bound, fetched, dict(done.metrics)) if done.metrics else None
         return SubmitResult(
             name=assembled.name,
@@ -100,6 +104,7 @@ class Submitter:
             decision=await self.decision(),
             activation=await self.activation(),
             address=self.client.address,
+            reused=reuse.told,
         )
 
     async def bind(self, assembled: Assembled) -> Bound:
@@ -224,6 +229,11 @@ def submission(assembled: Assembled, world: str) -> gatewayservicepb.SubmitStrat
         node_ids_crc32=assembled.dag.crc32,
         world_ids=[world],
     )
+
+
+def queue_keys(bound: Bound) -> dict[str, str]:
+    """The ComputeKey of each node's queue, by NodeID."""
+    return {item.node_id: item.compute_key for item in bound.outcome.assignments if item.compute_key}
 
 
 def check_sources(assembled: Assembled, preset: datapb.Preset) -> None:

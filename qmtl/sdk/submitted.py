@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.sdk.bars import Bars
+from qmtl.sdk.batch import Reused
 from qmtl.sdk.results import metrics_table, render, replay_json
 from qmtl.sdk.tape import Replay
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
@@ -49,6 +50,7 @@ class SubmitResult:
     decision: worldpb.DecisionEnvelope
     activation: worldpb.ActivationEnvelope
     address: str
+    reused: Reused = field(default_factory=Reused)
 
     @property
     def strategy_id(self) -> str:
@@ -101,6 +103,10 @@ class SubmitResult:
             "status": self.status,
             "attached": self.attached,
             "nodes_reused": self.nodes_reused,
+            "nodes_reused_total": self.reused.nodes_reused_total,
+            "nodes_read": list(self.reused.read),
+            "nodes_continued": list(self.reused.continued),
+            "nodes_computed": list(self.reused.computed),
             "precheck": list(self.precheck),
             "strategy": as_json(self.strategy),
             "data": as_json(self.data),
@@ -123,6 +129,7 @@ class SubmitResult:
         yield f"[bold]{self.name}[/bold] {verb} {self.strategy_id} in world {self.world_id}: {self.status}"
         yield f"{len(self.assignments)} nodes, {self.nodes_reused} of them already in the graph"
         yield assignments_table(self.assignments)
+        yield reuse_line(self.reused)
         yield data_line(self.data)
         yield metrics_table(self.metrics)
         yield f"decision  {decision_line(self.decision)}"
@@ -158,6 +165,13 @@ def assignments_table(assignments: Sequence[dagpb.QueueAssignment]) -> Table:
         key = item.compute_key.removeprefix("blake3:")[:12]
         table.add_row(item.name, disposition, item.topic, key, shared if item.shared_with else "")
     return table
+
+
+def reuse_line(reused: Reused) -> str:
+    """Which nodes' values came from where, on one line."""
+    parts = (("read from queues", reused.read), ("continued", reused.continued), ("computed here", reused.computed))
+    shown = "; ".join(f"{word}: {', '.join(names)}" for word, names in parts if names)
+    return f"shared nodes  {reused.nodes_reused_total} reused" + (f" ({shown})" if shown else "")
 
 
 def data_line(data: datapb.FetchMetadata) -> str:

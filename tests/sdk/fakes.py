@@ -27,8 +27,10 @@ from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.decimals import format_decimal
-from qmtl.core.errors import AlreadyExists, NotFound, PermissionDenied, Unavailable
+from qmtl.core.errors import AlreadyExists, NotFound, PermissionDenied, QmtlError, Unavailable
 from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import service_pb2_grpc as dagrpc
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
@@ -79,16 +81,20 @@ class FakeMesh:
         self.watched = asyncio.Event()
         self.resumed_from: list[str] = []
         self.stale_tokens = 0
+        self.queues: dict[str, list[datapb.RecordBatch]] = {}
+        self.leases: dict[str, tuple[str, int]] = {}
+        self.queue_error: QmtlError | None = None
 
     @property
     def client(self) -> Client:
         """Stubs that call this mesh."""
         gateway, world, data, brokerage = _Gateway(self), _World(self), _Data(self), _Brokerage(self)
         return Client(
-            cast("gatewayrpc.GatewayServiceAsyncStub", _stub(gateway, "SubscribeEvents WatchStrategy")),
+            cast("gatewayrpc.GatewayServiceAsyncStub", _stub(gateway, "SubscribeEvents WatchStrategy ReadQueue")),
             cast("worldrpc.WorldServiceAsyncStub", _stub(world, "")),
             cast("brokerrpc.BrokerageServiceAsyncStub", _stub(brokerage, "StreamOrderEvents")),
             cast("datarpc.DataServiceAsyncStub", _stub(data, "Fetch Subscribe")),
+            cast("dagrpc.DagManagerServiceAsyncStub", _stub(_Dag(self), "")),
             "in this process",
         )
 
@@ -248,6 +254,50 @@ class _Gateway:
         self.mesh.show([event] if event else [])
         self.mesh.passed("CancelOrder")
         return gatewayservicepb.CancelOrderResponse(status=self.mesh.orders[request.key.client_order_id])
+
+    async def AcquireProducer(
+        self, request: gatewayservicepb.AcquireProducerRequest
+    ) -> gatewayservicepb.AcquireProducerResponse:
+        self.mesh.passed("AcquireProducer")
+        if self.mesh.queue_error is not None:
+            raise self.mesh.queue_error
+        holder, epoch = self.mesh.leases.get(request.compute_key, ("", 0))
+        if holder in ("", request.run_id):
+            epoch += not holder
+            self.mesh.leases[request.compute_key] = request.run_id, epoch
+        else:  # nobody keeps it: asked once more, it has run out
+            self.mesh.leases[request.compute_key] = "", epoch
+        lease = gatewaypb.ProducerLease(epoch=epoch, acquired=holder in ("", request.run_id))
+        return gatewayservicepb.AcquireProducerResponse(lease=lease)
+
+    async def PublishRecords(
+        self, requests: AsyncIterator[gatewayservicepb.PublishRecordsRequest]
+    ) -> gatewayservicepb.PublishRecordsResponse:
+        async for request in requests:
+            batch, queue = request.batch, self.mesh.queues.setdefault(request.batch.compute_key, [])
+            assert self.mesh.leases[batch.compute_key][1] == batch.writer_epoch, "written without the lease"
+            if batch not in queue:
+                assert not queue or getattr(batch, "from").ToNanoseconds() > queue[-1].to.ToNanoseconds()
+                queue.append(batch)
+        self.mesh.passed("PublishRecords")
+        return gatewayservicepb.PublishRecordsResponse()
+
+    async def ReadQueue(
+        self, request: gatewayservicepb.ReadQueueRequest
+    ) -> AsyncIterator[gatewayservicepb.ReadQueueResponse]:
+        for batch in self.mesh.queues[request.compute_key]:
+            yield gatewayservicepb.ReadQueueResponse(batch=batch)
+
+
+class _Dag:
+    def __init__(self, mesh: FakeMesh) -> None:
+        self.mesh = mesh
+
+    async def GetQueue(self, request: dagservicepb.GetQueueRequest) -> dagservicepb.GetQueueResponse:
+        queue, written = dagpb.Queue(compute_key=request.compute_key), self.mesh.queues.get(request.compute_key)
+        if written:
+            queue.last_bucket.CopyFrom(written[-1].to)
+        return dagservicepb.GetQueueResponse(queue=queue)
 
 
 class _World:

@@ -1,0 +1,81 @@
+"""Two strategies share a node on a mesh: computed once, read by the next, taken over from a runner that was killed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+
+import pytest
+
+from examples.ema_cross import EmaCross
+from examples.ema_trend import EmaTrend
+from qmtl.cli.up import Mesh
+from qmtl.core.clock import SystemClock
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.sdk import Runner
+from qmtl.sdk.backtest import replay
+from qmtl.sdk.client import Gateway, Line, open_client
+from qmtl.sdk.strategy import assemble
+from qmtl.sdk.submission import Submitter, queue_keys
+from qmtl.sdk.submitted import SubmitResult
+from tests.mesh.door import Door, new_world
+
+KILLED = """
+import sys
+from pathlib import Path
+from qmtl.sdk import records
+records.CHUNK = 64  # many small records, so that it is killed between two of them
+from examples.ema_cross import EmaCross
+from qmtl.sdk import Runner
+from qmtl.sdk.client import Gateway
+Runner.submit(EmaCross(), world=sys.argv[1], gateway=Gateway(address=sys.argv[2], home=Path(sys.argv[3])))
+"""
+
+
+def check_equal_to_computing(result: SubmitResult, alone: EmaCross | EmaTrend) -> None:
+    local = replay(assemble(alone), result.bars)
+    assert result.replay.equity == local.equity
+    assert result.replay.fills == local.fills
+    assert result.metrics == local.metrics
+
+
+async def submit(mesh: Mesh, world: str, strategy: EmaCross | EmaTrend) -> SubmitResult:
+    gateway = Gateway(address=mesh.address("gateway"), home=mesh.home)
+    return await Runner.submit_async(strategy, world=world, gateway=gateway)
+
+
+@pytest.mark.timeout(120)
+async def test_the_second_strategy_reads_what_the_first_computed(mesh: Mesh, door: Door) -> None:
+    world = await new_world(door)
+    first = await submit(mesh, world, EmaCross())
+    assert (first.reused.read, sorted(first.reused.computed)) == ([], ["ema_192", "ema_48"])
+    second = await submit(mesh, world, EmaTrend())
+    assert (second.reused.read, second.reused.computed) == (["ema_192"], ["slope"])
+    check_equal_to_computing(first, EmaCross())
+    check_equal_to_computing(second, EmaTrend())
+    again = await submit(mesh, world, EmaCross())
+    assert (sorted(again.reused.read), again.reused.computed) == (["ema_192", "ema_48"], [])
+    assert again.replay.equity == first.replay.equity
+
+
+@pytest.mark.timeout(120)
+async def test_a_runner_killed_in_the_middle_is_followed_from_its_last_record(mesh: Mesh, door: Door) -> None:
+    world, address = await new_world(door), mesh.address("gateway")
+    async with open_client(Gateway(address=address, home=mesh.home)) as client:
+        submitter = Submitter(Line.open(client, 30.0, SystemClock()), world)
+        keys = queue_keys(await submitter.bind(assemble(EmaCross())))
+        runner = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, world, address, str(mesh.home))
+        rows = 0
+        deadline = time.monotonic() + 60.0
+        while rows == 0 and time.monotonic() < deadline:
+            for key in keys.values():
+                asked = dagservicepb.GetQueueRequest(compute_key=key)
+                rows = max(rows, (await client.dag.GetQueue(asked)).queue.rows)
+        runner.kill()
+        assert await runner.wait() == -signal.SIGKILL, "it was done before it was killed"
+    after = await submit(mesh, world, EmaCross())
+    assert after.reused.continued
+    assert after.reused.nodes_reused_total + len(after.reused.computed) == 2
+    check_equal_to_computing(after, EmaCross())
