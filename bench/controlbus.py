@@ -33,6 +33,7 @@ from controlbus.outbox import outbox_tables
 from controlbus.pulling import Puller
 from controlbus.records import DataQueue, From, RecordWriter, find_bucket, read_records
 from controlbus.relay import Relay
+from qmtl.cli.plan import nats_binary
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 from qmtl.data.v1 import data_pb2 as datapb
@@ -174,7 +175,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="qmtl-bench-"))
     (folder / "migrations" / "versions").mkdir(parents=True)
     (folder / "migrations" / "versions" / "0001.py").write_text(MIGRATION)
-    binary = shutil.which("nats-server") or "nats-server"
+    binary = nats_binary()
     args = [binary, "-a", "127.0.0.1", "-p", str(PORT), "-js", "-sd", str(folder / "nats"), "-l", str(folder / "log")]
     server = subprocess.Popen(args)
     try:
