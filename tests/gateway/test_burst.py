@@ -9,7 +9,7 @@ import asyncio
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,15 +51,19 @@ async def pair(tmp_path: Path) -> AsyncIterator[Mesh]:
         yield mesh
 
 
-async def make_world(door: Door) -> str:
-    await door.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id="burst"))
-    return "burst"
+async def make_worlds(door: Door, count: int) -> list[str]:
+    """Several, because worldservice binds at most 2,000 strategies to one."""
+    names = [f"burst-{number}" for number in range(count)]
+    for world_id in names:
+        await door.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id))
+    return names
 
 
-def requests(world_id: str, count: int) -> list[servicepb.SubmitStrategyRequest]:
+def requests(worlds: Sequence[str], count: int) -> list[servicepb.SubmitStrategyRequest]:
+    """Submissions in turn to each world."""
     made = []
     for number in range(count):
-        request = submission(world_id, [source_node(f"S{number}")], f"burst-{number}")
+        request = submission(worlds[number % len(worlds)], [source_node(f"S{number}")], f"burst-{number}")
         request.hints.as_of.FromDatetime(datetime(2026, 1, 5, tzinfo=UTC))
         made.append(request)
     return made
@@ -103,40 +107,50 @@ async def disturb(mesh: Mesh, told: Told, count: int, stopped_s: float) -> None:
     mesh.kill("dagmanager", signal.SIGCONT)
 
 
-async def all_settled(door: Door, world_id: str, count: int, within_s: float) -> list[str]:
-    """Ids of the world's strategies once all are COMPLETED."""
+async def listed(door: Door, world_id: str) -> dict[str, int]:
+    """The state of each of the world's strategies."""
+    states: dict[str, int] = {}
+    page = commonpb.PageRequest(page_size=PAGE)
+    while True:
+        reply = await door.gateway.ListStrategies(servicepb.ListStrategiesRequest(world_id=world_id, page=page))
+        assert not states.keys() & {strategy.strategy_id for strategy in reply.strategies}
+        states.update((strategy.strategy_id, strategy.state) for strategy in reply.strategies)
+        if not reply.page.next_page_token:
+            return states
+        page.page_token = reply.page.next_page_token
+
+
+async def all_settled(door: Door, worlds: Sequence[str], count: int, within_s: float) -> dict[str, list[str]]:
+    """Ids of each world's strategies once all are COMPLETED."""
     deadline = time.monotonic() + within_s
     while True:
-        states: Counter[int] = Counter()
-        ids: list[str] = []
-        page = commonpb.PageRequest(page_size=PAGE)
-        while True:
-            asked = servicepb.ListStrategiesRequest(world_id=world_id, page=page)
-            reply = await door.gateway.ListStrategies(asked)
-            states.update(strategy.state for strategy in reply.strategies)
-            ids += [strategy.strategy_id for strategy in reply.strategies]
-            if not reply.page.next_page_token:
-                break
-            page.page_token = reply.page.next_page_token
+        found = {world_id: await listed(door, world_id) for world_id in worlds}
+        states = Counter(state for strategies in found.values() for state in strategies.values())
         if states == {controlpb.STRATEGY_STATE_COMPLETED: count}:
-            return ids
+            return {world_id: sorted(strategies) for world_id, strategies in found.items()}
         assert time.monotonic() < deadline, f"not settled: {states}"
         await asyncio.sleep(0.25)
 
 
-async def check_each_completed_once(door: Door, world_id: str, told: Told, ids: list[str]) -> None:
-    """Exactly what was acknowledged is there, each with one completion, one binding and one plan."""
-    assert sorted(ids) == sorted(told.acknowledged.values())
-    assert len(set(ids)) == len(ids)
+async def bindings_of(door: Door, world_id: str) -> list[str]:
+    """Strategies bound to the world."""
     bindings: list[str] = []
     page = commonpb.PageRequest(page_size=PAGE)
     while True:
         reply = await door.world.ListBindings(worldservicepb.ListBindingsRequest(world_id=world_id, page=page))
         bindings += [binding.strategy_id for binding in reply.bindings]
         if not reply.page.next_page_token:
-            break
+            return sorted(bindings)
         page.page_token = reply.page.next_page_token
-    assert sorted(bindings) == sorted(ids)
+
+
+async def check_each_completed_once(door: Door, told: Told, found: Mapping[str, list[str]]) -> None:
+    """Exactly what was acknowledged is there, each with one completion, one binding and one plan."""
+    ids = [strategy_id for strategies in found.values() for strategy_id in strategies]
+    assert sorted(ids) == sorted(told.acknowledged.values())
+    assert len(set(ids)) == len(ids)
+    for world_id, strategies in found.items():
+        assert await bindings_of(door, world_id) == strategies
     for strategy_id in ids:
         asked = servicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
         entries = (await door.gateway.GetStrategyHistory(asked)).entries
@@ -146,18 +160,17 @@ async def check_each_completed_once(door: Door, world_id: str, told: Told, ids: 
         assert [plan.version for plan in plans] == [1]
 
 
-async def burst(mesh: Mesh, count: int, clients: int, stopped_s: float, within_s: float) -> Told:
+async def burst(mesh: Mesh, count: int, clients: int, worlds: int, stopped_s: float, within_s: float) -> Told:
     told, work = Told(), asyncio.Queue[servicepb.SubmitStrategyRequest]()
     give_up = time.monotonic() + within_s
     async with open_door(mesh.address("gateway"), mesh.home) as door:
-        world_id = await make_world(door)
-        for request in requests(world_id, count):
+        names = await make_worlds(door, worlds)
+        for request in requests(names, count):
             work.put_nowait(request)
         disturbing = asyncio.create_task(disturb(mesh, told, count, stopped_s))
         await asyncio.gather(*(client(mesh, number, work, told, give_up) for number in range(clients)))
         await disturbing
-        ids = await all_settled(door, world_id, count, within_s)
-        await check_each_completed_once(door, world_id, told, ids)
+        await check_each_completed_once(door, told, await all_settled(door, names, count, within_s))
     assert set(told.codes) <= OK_CODES | {GONE}
     assert len(told.acknowledged) == count
     return told
@@ -165,12 +178,12 @@ async def burst(mesh: Mesh, count: int, clients: int, stopped_s: float, within_s
 
 @pytest.mark.timeout(180)
 async def test_every_acknowledged_submission_completes_once_although_processes_die(pair: Mesh) -> None:
-    told = await burst(pair, count=120, clients=10, stopped_s=2.0, within_s=90)
+    told = await burst(pair, count=120, clients=10, worlds=2, stopped_s=2.0, within_s=90)
     assert told.codes[grpc.StatusCode.OK] >= 120
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 async def test_burst_of_five_thousand_from_fifty_clients(pair: Mesh) -> None:
-    told = await burst(pair, count=5_000, clients=50, stopped_s=5.0, within_s=900)
+    told = await burst(pair, count=5_000, clients=50, worlds=5, stopped_s=5.0, within_s=900)
     assert told.codes[grpc.StatusCode.OK] >= 5_000
