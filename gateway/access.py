@@ -28,14 +28,14 @@ class Access:
         self._clock = clock
         self._roles: OrderedDict[tuple[str, str], tuple[Role, float]] = OrderedDict()
 
-    async def require(self, world_id: str, role: Role) -> str:
-        """Demand a role of the calling user in a world; returns the subject.
+    async def require(self, world_id: str, role: Role, timeout_s: float | None = None) -> str:
+        """Demand a role of the calling user in a world, waiting `timeout_s` for worldservice; returns the subject.
 
         Raises NotFound (E_WORLD_UNKNOWN), PermissionDenied (E_WORLD_FORBIDDEN, E_ROLE_REQUIRED), Unavailable.
         """
         identity = require_user()
         require_world(world_id)
-        granted = await self._role(identity.token, world_id)
+        granted = await self._role(identity.token, world_id, timeout_s)
         require_world_role(world_id, role, granted)
         return identity.subject
 
@@ -47,13 +47,13 @@ class Access:
         identity = require_user()
         require_world(world_id)
         try:
-            granted = await self._role(identity.token, world_id, timeout_s=CANCEL_PATIENCE_S)
+            granted = await self._role(identity.token, world_id, CANCEL_PATIENCE_S)
         except AWAY:
             granted = self._roles.get((identity.token, world_id), (Role.NONE, 0.0))[0]
         require_world_role(world_id, Role.OPERATOR, granted)
         return identity.subject
 
-    async def _role(self, token: str, world_id: str, timeout_s: float | None = None) -> Role:
+    async def _role(self, token: str, world_id: str, timeout_s: float | None) -> Role:
         remembered = self._roles.get((token, world_id))
         if remembered is not None and self._clock.monotonic() < remembered[1]:
             return remembered[0]

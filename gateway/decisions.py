@@ -24,7 +24,7 @@ from qmtl.world.v1 import world_pb2 as worldpb
 
 REMEMBERED_MAX = 10_000
 PATIENCE_S = 2.0
-SHARE = 0.7  # of the caller's time for worldservice: the rest is to answer in
+SHARE = 0.7  # of the caller's time that is left for each question to worldservice: the rest is to answer in
 AWAY = (Unavailable, DeadlineExceeded, Exhausted)
 Key = tuple[str, int, int]
 log = structlog.stdlib.get_logger("qmtl.gateway.decisions")
@@ -44,7 +44,7 @@ class Decisions:
         """The decision or the safe default. Raises what worldservice says of the caller or the world."""
         require_world(request.world_id)
         try:
-            await self._access.require(request.world_id, Role.READER)
+            await self._access.require(request.world_id, Role.READER, _patience_s())
             known = self._fresh(_key(request))
             return known if known is not None else await self._ask(request)
         except AWAY as error:
@@ -62,9 +62,7 @@ class Decisions:
 
     async def _ask(self, request: worldservicepb.DecideRequest) -> worldpb.DecisionEnvelope:
         before = self._written.get(request.world_id, 0)
-        left = current_call().remaining_s()
-        timeout = PATIENCE_S if left is None else min(PATIENCE_S, SHARE * left)
-        decision = (await self._peers.world.Decide(request, timeout=timeout)).decision
+        decision = (await self._peers.world.Decide(request, timeout=_patience_s())).decision
         if self._written.get(request.world_id, 0) == before:
             self._known[_key(request)] = decision
             if len(self._known) > REMEMBERED_MAX:
@@ -91,6 +89,12 @@ class Decisions:
             decision.as_of.CopyFrom(request.as_of)
         decision.ttl.FromSeconds(0)
         return decision
+
+
+def _patience_s() -> float:
+    """How long worldservice may take over one question, so that the safe default still arrives in time."""
+    left = current_call().remaining_s()
+    return PATIENCE_S if left is None else min(PATIENCE_S, SHARE * left)
 
 
 def _key(request: worldservicepb.DecideRequest) -> Key:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import time
 from pathlib import Path
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from gateway.domain.limits import Buckets
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.cli.plan import free_plan
+from qmtl.cli.up import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, PermissionDenied, QmtlError, Unavailable
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
@@ -24,12 +27,13 @@ from qmtl.rpc.auth import Role, mint_user_token
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.gateway.estate import Estate, make_world, request_for, running_estate, submitted
-from tests.mesh.door import Door
+from tests.mesh.door import Door, new_world, open_door
 from tests.support.waiting import eventually
 from tests.worldservice.samples import DOCUMENT
 
 LIVE = (("x-allow-live", "true"),)
 ROLE_TTL_S = 11
+LONGEST_S = 5.0  # for a caller without a deadline: two questions of 2 s each, and the way
 
 
 async def decision(door: Door, world_id: str, within_s: float = 5.0) -> worldpb.DecisionEnvelope:
@@ -38,6 +42,10 @@ async def decision(door: Door, world_id: str, within_s: float = 5.0) -> worldpb.
 
 async def status(door: Door) -> servicepb.GetStatusResponse:
     return await door.gateway.GetStatus(servicepb.GetStatusRequest())
+
+
+async def level_is(door: Door, level: gatewaypb.DegradationLevel) -> bool:
+    return (await status(door)).level == level
 
 
 def is_safe(found: worldpb.DecisionEnvelope) -> bool:
@@ -73,6 +81,32 @@ async def test_unresponsive_worldservice_gives_the_safe_default_within_the_calle
         assert time.monotonic() - started < 1.0
 
 
+async def test_frozen_worldservice_gives_the_safe_default_in_time_to_each_and_recovery_is_automatic(
+    tmp_path: Path,
+) -> None:
+    """A stopped process keeps its connections and says nothing; nobody's role is remembered either."""
+    async with Mesh(free_plan(tmp_path / "home")) as mesh, open_door(mesh.address("gateway"), mesh.home) as door:
+        world = await new_world(door)
+
+        async def timed(within_s: float | None) -> float:
+            """How long a safe default took; the caller's own deadline would raise."""
+            started = time.monotonic()
+            request = worldservicepb.DecideRequest(world_id=world)
+            assert is_safe((await door.world.Decide(request, timeout=within_s)).decision)
+            return time.monotonic() - started
+
+        mesh.kill("worldservice", signal.SIGSTOP)
+        await asyncio.gather(*(timed(within_s) for within_s in (0.4, 1.0, 1.0, 3.0)))
+        assert await timed(None) < LONGEST_S
+        mesh.kill("worldservice", signal.SIGCONT)
+
+        async def recovered() -> bool:
+            return not (await decision(door, world)).stale
+
+        await eventually(recovered)
+        await eventually(lambda: level_is(door, gatewaypb.DEGRADATION_LEVEL_NORMAL))
+
+
 async def test_own_write_is_seen_by_the_next_decision(estate: Estate) -> None:
     ann = await estate.door()
     world = await make_world(ann)
@@ -99,21 +133,18 @@ async def test_no_submission_without_worldservice_and_its_breaker_opens_and_clos
     world = await make_world(ann)
     await estate.stop("worldservice")
 
-    async def level_is(level: gatewaypb.DegradationLevel) -> bool:
-        return (await status(ann)).level == level
-
     async def breaker_is_closed(closed: bool) -> bool:
         found = {one.name: one.breaker for one in (await status(ann)).status.dependencies}
         return (found["worldservice"] == commonpb.BREAKER_STATE_CLOSED) == closed
 
-    await eventually(lambda: level_is(gatewaypb.DEGRADATION_LEVEL_MINIMAL))
+    await eventually(lambda: level_is(ann, gatewaypb.DEGRADATION_LEVEL_MINIMAL))
     with pytest.raises(Unavailable) as refused:
         await ann.gateway.SubmitStrategy(request_for(world), timeout=1.0)
     assert refused.value.reason == "E_DEGRADED"
     await eventually(lambda: breaker_is_closed(False))
     await estate.start("worldservice")
     await eventually(lambda: breaker_is_closed(True))
-    await eventually(lambda: level_is(gatewaypb.DEGRADATION_LEVEL_PARTIAL))
+    await eventually(lambda: level_is(ann, gatewaypb.DEGRADATION_LEVEL_PARTIAL))
     await submitted(ann, world)
 
 
