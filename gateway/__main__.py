@@ -63,6 +63,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     decisions = Decisions(peers, access, runtime.clock)
     guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, runtime.clock)
     server = runtime.server(admit=guard.admit)
+    worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.pending_max, settings.claim_ttl_s)
+    workers = Workers(db, peers, runtime.clock, worker)
     doors = Doors(
         settings=settings,
         clock=runtime.clock,
@@ -74,6 +76,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         probes=probes,
         streams=StreamDoors(control, orders, Snapshots(db, peers), keys, runtime.clock, pace),
         queues=Queues(bus, db, peers, access, ProducerLeases(bus, runtime.clock)),
+        workers=workers,
         draining=server.draining,
         started_at=runtime.clock.now(),
     )
@@ -81,9 +84,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     servicer = GatewayServicer(doors)  # type: ignore[abstract]  # planned calls are refused before they reach it
     server.add(gatewayrpc.add_GatewayServiceServicer_to_server, servicer, contract, PLANNED)
     server.add_generic(Proxy(channels, decisions, LiveGuard(peers, access)), list(PROXIED.values()))
-    worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.claim_ttl_s)
     runtime.background("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock).run())
-    runtime.background("workers", Workers(db, peers, runtime.clock, worker).run())
+    runtime.background("workers", workers.run())
     runtime.background("releaser", Releaser(db, peers, runtime.clock).run())
     runtime.background("feed-control", control.run())
     runtime.background("feed-orders", orders.run())

@@ -15,6 +15,7 @@ from gateway.health import Probes
 from gateway.peers import Peers
 from gateway.queues import Queues
 from gateway.streams import StreamDoors
+from gateway.worker import Workers
 from qmtl.core.clock import Clock
 
 
@@ -32,5 +33,6 @@ class Doors:
     probes: Probes
     streams: StreamDoors
     queues: Queues
+    workers: Workers
     draining: asyncio.Event
     started_at: datetime

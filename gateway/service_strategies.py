@@ -14,6 +14,7 @@ from gateway.contexts import resolve
 from gateway.domain.submissions import State, check_worlds
 from gateway.doors import Doors
 from gateway.instants import to_ns
+from gateway.worker import SETTLED
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.dag.v1 import service_pb2 as dagservicepb
@@ -27,7 +28,6 @@ from qmtl.world.v1 import world_pb2 as worldpb
 
 POLL_S = 0.5  # how often a change made by another gateway is looked for
 PAGE_DEFAULT, PAGE_MAX = 100, 1000
-SETTLED = frozenset({State.COMPLETED, State.FAILED, State.CANCELED})
 
 
 class StrategyCalls:
@@ -42,11 +42,8 @@ class StrategyCalls:
         submission = wire.submission_from_proto(request, require_user().subject)
         for world_id in submission.world_ids:
             await doors.access.require(world_id, Role.OPERATOR)
-        at = doors.clock.now()
-        record, repeated = await doors.db.write(
-            lambda conn: store.accept(conn, submission, at, doors.settings.pending_max)
-        )
-        record = await self._settled(record, doors.settings.warmup_deadline_s)
+        record, repeated = await doors.workers.accept(submission)
+        record = await doors.workers.settled(record, doors.settings.warmup_deadline_s)
         return servicepb.SubmitStrategyResponse(strategy=wire.strategy_to_proto(record), repeated_request=repeated)
 
     async def DryRunStrategy(
@@ -124,16 +121,6 @@ class StrategyCalls:
         record = await self._doors.db.read(lambda conn: store.get(conn, strategy_id))
         for world_id in record.world_ids:
             await self._doors.access.require(world_id, role)
-        return record
-
-    async def _settled(self, record: store.Record, within_s: float) -> store.Record:
-        """The record once it is settled, or as it is when the time is up."""
-        try:
-            async with asyncio.timeout(within_s):
-                while record.state not in SETTLED:
-                    record = await self._changed(record)
-        except TimeoutError:
-            pass
         return record
 
     async def _released(self, record: store.Record, within_s: float) -> store.Record:

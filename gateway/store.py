@@ -6,13 +6,12 @@ Every change after acceptance compares the claim epoch, so a worker that lost it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
-from sqlalchemy.exc import IntegrityError
 
 from controlbus.database import signal
 from controlbus.events import BODY_MAX, ControlEventDraft
@@ -22,7 +21,7 @@ from gateway.domain.submissions import LIVE, State, move
 from gateway.instants import from_ns, to_ns
 from gateway.tables import HISTORY, LIVE_DAGS, OUTBOX, RELEASES, STRATEGIES, WORLDS
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound
+from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, Unavailable
 
 STATE_NUMBERS: Mapping[State, controlpb.StrategyState] = {
     State.QUEUED: controlpb.STRATEGY_STATE_QUEUED,
@@ -31,8 +30,6 @@ STATE_NUMBERS: Mapping[State, controlpb.StrategyState] = {
     State.FAILED: controlpb.STRATEGY_STATE_FAILED,
     State.CANCELED: controlpb.STRATEGY_STATE_CANCELED,
 }
-_PENDING = sa.exists().where(RELEASES.c.strategy_id == STRATEGIES.c.strategy_id).label("release_pending")
-_ROWS = sa.select(STRATEGIES, _PENDING)
 TODO_SIGNAL = "submissions"  # raised when there is work for a worker
 
 
@@ -84,8 +81,18 @@ class Step:
     at: datetime
 
 
-def accept(conn: Connection, submission: Submission, at: datetime, pending_max: int) -> tuple[Record, bool]:
-    """Store a submission QUEUED; (record, True) when this very request was accepted before.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who works on a submission, and when another may take it if nothing was heard until then."""
+
+    worker: str
+    until: datetime
+
+
+def accept(
+    conn: Connection, submission: Submission, at: datetime, pending_max: int, claim: Claim | None = None
+) -> tuple[Record, bool]:
+    """Store a submission, QUEUED or, with a claim, PROCESSING at once; (record, True): it was accepted before.
 
     Raises Conflict (E_REQUEST_ID_REUSED), AlreadyExists (E_DUPLICATE), Exhausted (E_QUEUE_FULL).
     """
@@ -100,59 +107,66 @@ def accept(conn: Connection, submission: Submission, at: datetime, pending_max: 
         return known, True
     _check_room(conn, pending_max)
     _reserve_dag(conn, submission)
-    now = to_ns(at)
-    values = {
-        "strategy_id": submission.strategy_id, "request_id": submission.request_id,
-        "body_digest": submission.body_digest, "request": submission.request, "name": submission.name,
-        "dag_digest": submission.dag_digest, "nodes": submission.nodes, "subject": submission.subject,
-        "state": State.QUEUED.value, "reason": "", "revision": 0, "claim_epoch": 0, "claim_until_ns": 0,
-        "attempts": 0, "next_attempt_ns": now, "created_ns": now, "updated_ns": now, "outcome": None,
-    }  # fmt: skip
-    conn.execute(sa.insert(STRATEGIES).values(values))
-    worlds = [{"strategy_id": submission.strategy_id, "world_id": world} for world in submission.world_ids]
-    conn.execute(sa.insert(WORLDS), worlds)
     _ingest(conn, submission)
-    _record(conn, submission.strategy_id, submission.world_ids, Step(State.QUEUED, "", submission.subject, at))
-    return get(conn, submission.strategy_id), False
+    steps = [Step(State.QUEUED, "", submission.subject, at)]
+    if claim is not None:
+        steps.append(Step(State.PROCESSING, "", claim.worker, at))
+    revisions = [_publish(conn, submission.strategy_id, submission.world_ids, step) for step in steps]
+    record = _fresh(submission, steps[-1], revisions[-1], claimed=claim is not None)
+    conn.execute(_INSERT_STRATEGY, _row(submission, record, claim))
+    conn.execute(_INSERT_WORLDS, [{"strategy_id": record.strategy_id, "world_id": w} for w in record.world_ids])
+    conn.execute(
+        _INSERT_HISTORY, [_history_row(record.strategy_id, *pair) for pair in zip(revisions, steps, strict=True)]
+    )
+    if claim is None:
+        signal(conn, TODO_SIGNAL)
+    return record, False
 
 
-def claim(conn: Connection, worker: str, at: datetime, ttl: timedelta) -> Record | None:
-    """Take the next submission that is due, or one whose worker let its claim run out."""
-    now, table = to_ns(at), STRATEGIES
-    # two questions, because one with OR reads every waiting row for each claim
-    waiting = (table.c.state == State.QUEUED.value, table.c.next_attempt_ns <= now, table.c.next_attempt_ns)
-    abandoned = (table.c.state == State.PROCESSING.value, table.c.claim_until_ns <= now, table.c.claim_until_ns)
-    for in_state, due, order in (abandoned, waiting):
-        query = sa.select(table.c.strategy_id, table.c.state).where(in_state, due).order_by(order).limit(1)
-        found = conn.execute(query.with_for_update(skip_locked=True)).first()
-        if found is not None:
-            break
-    else:
-        return None
+def any_due(conn: Connection, at: datetime) -> bool:
+    """Whether a claim would find something: asked before the write transaction that does."""
+    return any(conn.execute(query.limit(1), {"now": to_ns(at)}).first() for query in (_ABANDONED, _WAITING))
+
+
+def claim(conn: Connection, claim: Claim, at: datetime, most: int) -> list[Record]:
+    """Take up to `most` submissions that are due: first those whose worker let its claim run out."""
+    found: list[RowMapping] = []
+    for query in (_ABANDONED, _WAITING):  # two questions: one with OR reads every waiting row for each claim
+        locked = query.limit(most - len(found)).with_for_update(skip_locked=True, of=STRATEGIES)
+        found += conn.execute(locked, {"now": to_ns(at)}).mappings().all()
+    return [_claim(conn, row, claim, at) for row in found]
+
+
+def _claim(conn: Connection, row: RowMapping, claim: Claim, at: datetime) -> Record:
+    before = _to_record(row, worlds_of(conn, row["strategy_id"]))
+    step = Step(State.PROCESSING, "", claim.worker, at)
+    revision = before.revision if before.state is State.PROCESSING else _tell(conn, before, step)
+    record = replace(
+        before, state=State.PROCESSING, revision=revision, claim_epoch=before.claim_epoch + 1,
+        attempts=before.attempts + 1, updated_at=at,
+    )  # fmt: skip
     values = {
-        "claim_epoch": table.c.claim_epoch + 1, "claim_until_ns": now + int(ttl.total_seconds() * 1e9),
-        "attempts": table.c.attempts + 1, "state": State.PROCESSING.value, "updated_ns": now,
+        "claim_epoch": record.claim_epoch, "claim_until_ns": to_ns(claim.until), "attempts": record.attempts,
+        "state": record.state.value, "updated_ns": to_ns(at), "revision": revision,
     }  # fmt: skip
-    conn.execute(sa.update(table).where(table.c.strategy_id == found.strategy_id).values(values))
-    if found.state == State.QUEUED.value:
-        step = Step(State.PROCESSING, "", worker, at)
-        _record(conn, found.strategy_id, worlds_of(conn, found.strategy_id), step)
-    return get(conn, found.strategy_id)
+    conn.execute(_UPDATE, {"id": record.strategy_id, **values})
+    return record
 
 
-def finish(conn: Connection, record: Record, step: Step, outcome: bytes | None) -> bool:
-    """End a claim with COMPLETED or FAILED; False when the claim was lost, and nothing is changed then."""
-    return _settle(conn, record, step, {"outcome": outcome, "reason": step.reason})
+def finish(conn: Connection, record: Record, step: Step, outcome: bytes | None) -> Record | None:
+    """End a claim with COMPLETED or FAILED; None when the claim was lost, and nothing is changed then."""
+    settled = _settle(conn, record, step, {"outcome": outcome})
+    return None if settled is None else replace(settled, outcome=outcome)
 
 
 def put_back(conn: Connection, record: Record, step: Step, retry_at: datetime) -> bool:
     """Give a claim back to be tried again at an instant."""
-    return _settle(conn, record, step, {"next_attempt_ns": to_ns(retry_at), "reason": step.reason})
+    return _settle(conn, record, step, {"next_attempt_ns": to_ns(retry_at)}) is not None
 
 
 def cancel(conn: Connection, strategy_id: str, step: Step) -> Record:
     """CANCELED from any live state, with its release due; idempotent. Raises NotFound, NotReady (E_STRATEGY_FAILED)."""
-    record = get(conn, strategy_id)
+    record = get(conn, strategy_id, lock=True)
     if record.state is State.CANCELED:
         return record
     move(record.state, State.CANCELED)
@@ -165,11 +179,10 @@ def cancel(conn: Connection, strategy_id: str, step: Step) -> Record:
     releases.schedule(conn, strategy_id, step.actor, now, settle)
     values = {
         "state": State.CANCELED.value, "reason": step.reason, "claim_epoch": record.claim_epoch + 1,
-        "updated_ns": now,
+        "updated_ns": now, "revision": _tell(conn, record, step),
     }  # fmt: skip
-    conn.execute(sa.update(STRATEGIES).where(STRATEGIES.c.strategy_id == strategy_id).values(values))
+    conn.execute(_UPDATE, {"id": strategy_id, **values})
     conn.execute(sa.delete(LIVE_DAGS).where(LIVE_DAGS.c.strategy_id == strategy_id))
-    _record(conn, strategy_id, record.world_ids, step)
     return get(conn, strategy_id)
 
 
@@ -184,9 +197,9 @@ def lost(conn: Connection, record: Record, at: datetime) -> None:
     releases.hurry(conn, record.strategy_id, at)
 
 
-def get(conn: Connection, strategy_id: str) -> Record:
-    """One submission. Raises NotFound (E_STRATEGY_UNKNOWN)."""
-    row = conn.execute(_ROWS.where(STRATEGIES.c.strategy_id == strategy_id)).mappings().first()
+def get(conn: Connection, strategy_id: str, *, lock: bool = False) -> Record:
+    """One submission, with its row held until the transaction ends if wanted. Raises NotFound (E_STRATEGY_UNKNOWN)."""
+    row = conn.execute(_LOCK_ONE if lock else _ONE, {"id": strategy_id}).mappings().first()
     if row is None:
         raise NotFound("E_STRATEGY_UNKNOWN", f"no strategy {strategy_id!r}", metadata={"strategy_id": strategy_id})
     return _to_record(row, worlds_of(conn, strategy_id))
@@ -194,8 +207,7 @@ def get(conn: Connection, strategy_id: str) -> Record:
 
 def find_request(conn: Connection, subject: str, request_id: str) -> Record | None:
     """The submission a request made, if it came before."""
-    query = _ROWS.where(STRATEGIES.c.subject == subject, STRATEGIES.c.request_id == request_id)
-    row = conn.execute(query).mappings().first()
+    row = conn.execute(_REQUEST, {"subject": subject, "request_id": request_id}).mappings().first()
     return _to_record(row, worlds_of(conn, row["strategy_id"])) if row is not None else None
 
 
@@ -228,14 +240,12 @@ def history(conn: Connection, strategy_id: str) -> list[tuple[int, Step]]:
 
 def queued(conn: Connection) -> int:
     """How many submissions wait or are in work."""
-    todo = (State.QUEUED.value, State.PROCESSING.value)
-    return conn.execute(sa.select(sa.func.count()).where(STRATEGIES.c.state.in_(todo))).scalar_one()
+    return conn.execute(_COUNT_TODO).scalar_one()
 
 
 def worlds_of(conn: Connection, strategy_id: str) -> tuple[str, ...]:
     """The worlds of a strategy, sorted."""
-    query = sa.select(WORLDS.c.world_id).where(WORLDS.c.strategy_id == strategy_id).order_by(WORLDS.c.world_id)
-    return tuple(conn.execute(query).scalars())
+    return tuple(conn.execute(_WORLDS_OF, {"id": strategy_id}).scalars())
 
 
 def strategy_signal(strategy_id: str) -> str:
@@ -264,21 +274,19 @@ def _check_room(conn: Connection, pending_max: int) -> None:
 
 def _reserve_dag(conn: Connection, submission: Submission) -> None:
     """One live strategy per (DAG, world): the primary key decides between racing gateways."""
-    query = sa.select(LIVE_DAGS.c.strategy_id, LIVE_DAGS.c.world_id).where(
-        LIVE_DAGS.c.dag_digest == submission.dag_digest, LIVE_DAGS.c.world_id.in_(submission.world_ids)
-    )
     rows = [
         {"dag_digest": submission.dag_digest, "world_id": world, "strategy_id": submission.strategy_id}
         for world in submission.world_ids
     ]
+    if all(conn.execute(_RESERVE, row).rowcount == 1 for row in rows):
+        return
+    query = sa.select(LIVE_DAGS.c.strategy_id, LIVE_DAGS.c.world_id).where(
+        LIVE_DAGS.c.dag_digest == submission.dag_digest, LIVE_DAGS.c.world_id.in_(submission.world_ids),
+        LIVE_DAGS.c.strategy_id != submission.strategy_id,
+    )  # fmt: skip
     taken = conn.execute(query).first()
-    if taken is None:
-        try:
-            with conn.begin_nested():
-                conn.execute(sa.insert(LIVE_DAGS), rows)
-            return
-        except IntegrityError:
-            taken = conn.execute(query).one()
+    if taken is None:  # it ended between the two statements
+        raise Unavailable("E_DUPLICATE_GONE", "the same DAG was just canceled", retry_after_s=0.1)
     raise AlreadyExists(
         "E_DUPLICATE", f"the same DAG is live in world {taken.world_id!r} as {taken.strategy_id}",
         hint="attach to it, or cancel it first",
@@ -286,41 +294,68 @@ def _reserve_dag(conn: Connection, submission: Submission) -> None:
     )  # fmt: skip
 
 
-def _claimed(record: Record) -> sa.ColumnElement[bool]:
-    table = STRATEGIES.c
-    return sa.and_(
-        table.strategy_id == record.strategy_id, table.claim_epoch == record.claim_epoch,
-        table.state == State.PROCESSING.value,
-    )  # fmt: skip
-
-
-def _settle(conn: Connection, record: Record, step: Step, values: dict[str, Any]) -> bool:
+def _settle(conn: Connection, record: Record, step: Step, values: dict[str, Any]) -> Record | None:
+    """Move a claimed submission on; None when the claim was lost. While it holds nobody else raises the revision."""
     move(State.PROCESSING, step.state)
-    values |= {"state": step.state.value, "updated_ns": to_ns(step.at)}
-    if conn.execute(sa.update(STRATEGIES).where(_claimed(record)).values(values)).rowcount != 1:
-        return False
+    after = replace(record, state=step.state, reason=step.reason, revision=record.revision + 1, updated_at=step.at)
+    values |= {
+        "state": after.state.value, "reason": after.reason, "revision": after.revision, "updated_ns": to_ns(step.at)
+    }  # fmt: skip
+    held = {"id": record.strategy_id, "epoch": record.claim_epoch}
+    if conn.execute(_UPDATE_CLAIMED, {**held, **values}).rowcount != 1:
+        return None
     if step.state not in LIVE:
         conn.execute(sa.delete(LIVE_DAGS).where(LIVE_DAGS.c.strategy_id == record.strategy_id))
         releases.schedule(conn, record.strategy_id, record.subject, to_ns(step.at), to_ns(step.at))
-    _record(conn, record.strategy_id, record.world_ids, step)
-    return True
+    published = _tell(conn, record, step)
+    assert published == after.revision, f"{record.strategy_id}: revision {published}, want {after.revision}"
+    return after
 
 
-def _record(conn: Connection, strategy_id: str, world_ids: Sequence[str], step: Step) -> None:
-    """History row, event, and the revision they share."""
+def _tell(conn: Connection, record: Record, step: Step) -> int:
+    """History row and event of a move; the revision they share, which the caller stores."""
+    revision = _publish(conn, record.strategy_id, record.world_ids, step)
+    conn.execute(_INSERT_HISTORY, _history_row(record.strategy_id, revision, step))
+    if step.state is State.QUEUED:
+        signal(conn, TODO_SIGNAL)
+    return revision
+
+
+def _publish(conn: Connection, strategy_id: str, world_ids: Sequence[str], step: Step) -> int:
     payload = controlpb.StrategyStateChanged(
         strategy_id=strategy_id, state=STATE_NUMBERS[step.state], reason=step.reason, world_ids=world_ids
     )
-    event = OUTBOX.append(conn, ControlEventDraft("gateway", strategy_id, payload, step.at))
-    conn.execute(sa.update(STRATEGIES).where(STRATEGIES.c.strategy_id == strategy_id).values(revision=event.revision))
-    values = {
-        "strategy_id": strategy_id, "sequence": event.revision, "state": step.state.value, "reason": step.reason,
+    signal(conn, strategy_signal(strategy_id))
+    return OUTBOX.append(conn, ControlEventDraft("gateway", strategy_id, payload, step.at)).revision
+
+
+def _history_row(strategy_id: str, revision: int, step: Step) -> dict[str, object]:
+    return {
+        "strategy_id": strategy_id, "sequence": revision, "state": step.state.value, "reason": step.reason,
         "actor": step.actor, "time_ns": to_ns(step.at),
     }  # fmt: skip
-    conn.execute(sa.insert(HISTORY).values(values))
-    signal(conn, strategy_signal(strategy_id))
-    if step.state is State.QUEUED:
-        signal(conn, TODO_SIGNAL)
+
+
+def _fresh(submission: Submission, step: Step, revision: int, *, claimed: bool) -> Record:
+    """The record of a submission that is accepted now."""
+    return Record(
+        strategy_id=submission.strategy_id, request_id=submission.request_id, body_digest=submission.body_digest,
+        request=submission.request, dag_digest=submission.dag_digest, nodes=submission.nodes,
+        subject=submission.subject, state=step.state, reason="", revision=revision, claim_epoch=int(claimed),
+        attempts=int(claimed), created_at=step.at, updated_at=step.at, outcome=None,
+        world_ids=submission.world_ids, release_pending=False,
+    )  # fmt: skip
+
+
+def _row(submission: Submission, record: Record, claim: Claim | None) -> dict[str, object]:
+    at = to_ns(record.created_at)
+    return {
+        "strategy_id": record.strategy_id, "request_id": record.request_id, "body_digest": record.body_digest,
+        "request": record.request, "name": submission.name, "dag_digest": record.dag_digest, "nodes": record.nodes,
+        "subject": record.subject, "state": record.state.value, "reason": record.reason, "revision": record.revision,
+        "claim_epoch": record.claim_epoch, "claim_until_ns": to_ns(claim.until) if claim is not None else 0,
+        "attempts": record.attempts, "next_attempt_ns": at, "created_ns": at, "updated_ns": at, "outcome": None,
+    }  # fmt: skip
 
 
 def _to_record(row: RowMapping, world_ids: tuple[str, ...]) -> Record:
@@ -335,3 +370,32 @@ def _to_record(row: RowMapping, world_ids: tuple[str, ...]) -> Record:
 
 def _ascii(text: str) -> str:
     return text.encode("ascii", "backslashreplace").decode()
+
+
+# Statements of every submission, built once: building one costs as much as running it.
+_PENDING = sa.exists().where(RELEASES.c.strategy_id == STRATEGIES.c.strategy_id).label("release_pending")
+_ROWS = sa.select(STRATEGIES, _PENDING)
+_ONE = _ROWS.where(STRATEGIES.c.strategy_id == sa.bindparam("id"))
+_LOCK_ONE = _ONE.with_for_update(of=STRATEGIES)
+_REQUEST = _ROWS.where(
+    STRATEGIES.c.subject == sa.bindparam("subject"), STRATEGIES.c.request_id == sa.bindparam("request_id")
+)
+_WAITING = _ROWS.where(
+    STRATEGIES.c.state == State.QUEUED.value, STRATEGIES.c.next_attempt_ns <= sa.bindparam("now")
+).order_by(STRATEGIES.c.next_attempt_ns)
+_ABANDONED = _ROWS.where(
+    STRATEGIES.c.state == State.PROCESSING.value, STRATEGIES.c.claim_until_ns <= sa.bindparam("now")
+).order_by(STRATEGIES.c.claim_until_ns)
+_COUNT_TODO = sa.select(sa.func.count()).where(STRATEGIES.c.state.in_((State.QUEUED.value, State.PROCESSING.value)))
+_WORLDS_OF = sa.select(WORLDS.c.world_id).where(WORLDS.c.strategy_id == sa.bindparam("id")).order_by(WORLDS.c.world_id)
+_INSERT_STRATEGY = sa.insert(STRATEGIES)
+_INSERT_WORLDS = sa.insert(WORLDS)
+_INSERT_HISTORY = sa.insert(HISTORY)
+_RESERVE = sa.text(
+    "INSERT INTO live_dags (dag_digest, world_id, strategy_id) VALUES (:dag_digest, :world_id, :strategy_id) "
+    "ON CONFLICT DO NOTHING"
+)
+_UPDATE = sa.update(STRATEGIES).where(STRATEGIES.c.strategy_id == sa.bindparam("id"))
+_UPDATE_CLAIMED = _UPDATE.where(
+    STRATEGIES.c.claim_epoch == sa.bindparam("epoch"), STRATEGIES.c.state == State.PROCESSING.value
+)

@@ -1,15 +1,17 @@
-"""Workers: carry an accepted submission through decision, binding and diff to its outcome.
+"""Workers: carry an accepted submission through binding, decision and diff to its outcome.
 
-A worker holds a claim with an epoch; everything it does elsewhere is idempotent on the strategy's id, so a claim
-that ran out is simply done again by another. A dependency that is away means later, never failed.
+A submission is worked on where it was accepted if there is room, else by whoever has room first. A claim has an
+epoch; everything done elsewhere is idempotent on the strategy's id, so a claim that ran out is simply done again by
+another. A dependency that is away means later, never failed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -24,69 +26,140 @@ from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.rpc.context import own_act
 from qmtl.wire.words import context_to_proto
 from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
 
 IDLE_S = 0.5  # how long due or abandoned submissions of other processes may wait to be seen
+SETTLED = frozenset({State.COMPLETED, State.FAILED, State.CANCELED})
 LATER = (Unavailable, DeadlineExceeded, Exhausted)
 log = structlog.stdlib.get_logger("qmtl.gateway.worker")
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """Name of this process in the history, how many submissions at once, how long a claim holds."""
+    """Name of this process in the history, how many submissions at once, how many may wait, how long a claim holds."""
 
     name: str
     workers: int
+    pending_max: int
     claim_ttl_s: float
 
 
 class Workers:
-    """Claims and processes submissions until stopped."""
+    """Accepts submissions, and works on them and on what others left until stopped."""
 
     def __init__(self, db: Database, peers: Peers, clock: Clock, settings: WorkerSettings) -> None:
         self._db = db
         self._peers = peers
         self._clock = clock
         self._settings = settings
+        self._free = settings.workers
         self._woken = asyncio.Event()
+        self._waiting: dict[str, list[asyncio.Future[store.Record]]] = {}
+        self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
-        """Run the configured number of workers for ever."""
+        """Take up what is due whenever there is room, for ever."""
         unsubscribe = self._db.on_signal(store.TODO_SIGNAL, self._woken.set)
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self._settings.workers):
-                    group.create_task(self._work())
+            async with asyncio.TaskGroup() as self._group:
+                while True:
+                    self._woken.clear()
+                    if not (self._free and await self._take_up()):
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(IDLE_S):
+                                await self._woken.wait()
         finally:
+            self._group = None
             unsubscribe()
 
-    async def _work(self) -> None:
-        ttl = timedelta(seconds=self._settings.claim_ttl_s)
-        while True:
-            self._woken.clear()
-            record = await self._claim(ttl)
-            if record is None:
-                await self._wait()
-            else:
-                self._woken.set()  # there may be more: the next idle worker looks at once
-                await self._process(record)
+    async def accept(self, submission: store.Submission) -> tuple[store.Record, bool]:
+        """Store a submission, and begin with it when there is room; its caller may leave meanwhile.
 
-    async def _claim(self, ttl: timedelta) -> store.Record | None:
-        at = self._clock.now()
+        (record, True) when it was accepted before. Raises as store.accept.
+        """
+        if self._group is None or not self._free:
+            return await self._stored(submission, None)
+        self._free -= 1
+        return await asyncio.shield(self._start(self._accept(submission)))
+
+    async def settled(self, record: store.Record, within_s: float) -> store.Record:
+        """The record once it is settled, here or elsewhere, or as it is when the time is up."""
+        if record.state in SETTLED:
+            return record
+        told = asyncio.get_running_loop().create_future()
+        listeners = self._waiting.setdefault(record.strategy_id, [])
+        listeners.append(told)
+        deadline = self._clock.monotonic() + within_s
         try:
-            return await self._db.write(lambda conn: store.claim(conn, self._settings.name, at, ttl))
+            while record.state not in SETTLED and (left := deadline - self._clock.monotonic()) > 0:
+                await asyncio.wait({told}, timeout=min(left, IDLE_S))
+                record = told.result() if told.done() else await self._read(record.strategy_id)
+        finally:
+            listeners.remove(told)
+            if not listeners:
+                self._waiting.pop(record.strategy_id, None)
+        return record
+
+    async def _accept(self, submission: store.Submission) -> tuple[store.Record, bool]:
+        """With a place held: accept and begin, or give the place back."""
+        began = False
+        try:
+            record, repeated = await self._stored(submission, self._claim(self._clock.now()))
+            if not repeated:
+                self._begin(record)
+                began = True
+            return record, repeated
+        finally:
+            if not began:
+                self._leave()
+
+    async def _stored(self, submission: store.Submission, claim: store.Claim | None) -> tuple[store.Record, bool]:
+        at, most = self._clock.now(), self._settings.pending_max
+        return await self._db.write(lambda conn: store.accept(conn, submission, at, most, claim))
+
+    async def _read(self, strategy_id: str) -> store.Record:
+        return await self._db.read(lambda conn: store.get(conn, strategy_id))
+
+    async def _take_up(self) -> bool:
+        """Claim what is due, as much as there is room for; False when there is nothing, or the store is away."""
+        at, most = self._clock.now(), self._free
+        self._free = 0  # held until it is known how many are needed
+        records: list[store.Record] = []
+        try:
+            if await self._db.read(lambda conn: store.any_due(conn, at)):
+                records = await self._db.write(lambda conn: store.claim(conn, self._claim(at), at, most))
         except LATER as error:
             log.warning("claim_failed", reason=error.reason)
-            return None
+        self._free += most - len(records)
+        for record in records:
+            self._begin(record)
+        return bool(records)
 
-    async def _wait(self) -> None:
+    def _claim(self, at: datetime) -> store.Claim:
+        return store.Claim(self._settings.name, at + timedelta(seconds=self._settings.claim_ttl_s))
+
+    def _start(self, work: Coroutine[None, None, tuple[store.Record, bool]]) -> asyncio.Task[tuple[store.Record, bool]]:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may have left
+        return task
+
+    def _begin(self, record: store.Record) -> None:
+        """Work on a claim whose place is held; as the gateway itself, whoever called."""
+        assert self._group is not None
+        with own_act():
+            self._group.create_task(self._work(record))
+
+    def _leave(self) -> None:
+        self._free += 1
+        self._woken.set()
+
+    async def _work(self, record: store.Record) -> None:
         try:
-            async with asyncio.timeout(IDLE_S):
-                await self._woken.wait()
-        except TimeoutError:
-            return
+            await self._process(record)
+        finally:
+            self._leave()
 
     async def _process(self, record: store.Record) -> None:
         """Settle a claim one way or another; a failure to settle leaves the claim to run out."""
@@ -114,9 +187,16 @@ class Workers:
     async def _finish(self, record: store.Record, state: State, reason: str, outcome: bytes | None) -> None:
         step = store.Step(state, reason[:2000], self._settings.name, self._clock.now())
         settled = await self._db.write(lambda conn: store.finish(conn, record, step, outcome))
-        if not settled:
+        if settled is None:
             await self._db.write(lambda conn: store.lost(conn, record, step.at))
-        log.info("submission_settled", strategy_id=record.strategy_id, state=state.value, kept=settled)
+        else:
+            self._tell(settled)
+        log.info("submission_settled", strategy_id=record.strategy_id, state=state.value, kept=settled is not None)
+
+    def _tell(self, settled: store.Record) -> None:
+        for told in self._waiting.get(settled.strategy_id, ()):
+            if not told.done():
+                told.set_result(settled)
 
     async def _carry_out(self, record: store.Record) -> bytes:
         request = servicepb.SubmitStrategyRequest.FromString(record.request)
@@ -124,7 +204,6 @@ class Workers:
         answer = await self._diff(record, request, outcomes)
         for outcome in outcomes:
             outcome.assignments.extend(a for a in answer.assignments if a.world_id == outcome.world_id)
-            outcome.binding.CopyFrom(await self._bind(record, outcome.world_id, answer.summary.version))
         result = gatewaypb.Strategy(
             outcomes=outcomes, sentinel_id=answer.summary.sentinel_id, plan_version=answer.summary.version
         )
@@ -134,19 +213,14 @@ class Workers:
         self, record: store.Record, request: servicepb.SubmitStrategyRequest, world_id: str
     ) -> gatewaypb.WorldOutcome:
         """Bind the strategy to a world and decide the context it computes in there."""
-        binding = await self._bind(record, world_id)
-        decided = await self._peers.world.Decide(worldservicepb.DecideRequest(world_id=world_id))
-        context = await resolve(self._peers, request.hints, decided.decision, binding.stage)
+        bind = worldservicepb.BindStrategyRequest(
+            world_id=world_id, strategy_id=record.strategy_id, on_behalf_of=record.subject
+        )
+        bound = await self._peers.world.BindStrategy(bind)
+        context = await resolve(self._peers, request.hints, bound.decision, bound.binding.stage)
         return gatewaypb.WorldOutcome(
-            world_id=world_id, context=context_to_proto(context), decision=decided.decision, binding=binding
+            world_id=world_id, context=context_to_proto(context), decision=bound.decision, binding=bound.binding
         )
-
-    async def _bind(self, record: store.Record, world_id: str, plan_version: int = 0) -> worldpb.Binding:
-        """Bind, or tell the binding that stands its plan, which is known only after the diff."""
-        request = worldservicepb.BindStrategyRequest(
-            world_id=world_id, strategy_id=record.strategy_id, on_behalf_of=record.subject, plan_version=plan_version
-        )
-        return (await self._peers.world.BindStrategy(request)).binding
 
     async def _diff(
         self,

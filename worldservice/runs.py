@@ -54,6 +54,11 @@ def find_run(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> 
     return None if row is None else _run(row)
 
 
+def was_evaluated(conn: Connection, world_id: str, strategy_id: str) -> bool:
+    """Whether there is any run of a strategy in a world."""
+    return conn.execute(_ANY_RUN, {"world": world_id, "strategy": strategy_id}).first() is not None
+
+
 def get_run(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> EvaluationRun:
     found = find_run(conn, world_id, strategy_id, run_id)
     if found is None:
@@ -167,3 +172,12 @@ def _run(row: RowMapping) -> EvaluationRun:
         created_by=row["created_by"],
         created_at=instant(row["created_us"]),
     )
+
+
+_ANY_RUN = (
+    sa.select(evaluation_runs.c.sequence)
+    .where(
+        evaluation_runs.c.world_id == sa.bindparam("world"), evaluation_runs.c.strategy_id == sa.bindparam("strategy")
+    )
+    .limit(1)
+)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from qmtl.core.errors import Exhausted, NotFound, NotReady
 from qmtl.rpc.context import current_call
 from qmtl.world.v1 import service_pb2 as pb
-from worldservice import store
+from worldservice import runs, store
 from worldservice.acts import Act, audited, caller_of, commit, enter, look, on_behalf_of
 from worldservice.domain.access import Grant, Role, check_regrant, check_revoke, effective_role, require_role
 from worldservice.domain.records import AuditRow
@@ -18,12 +18,14 @@ from worldservice.domain.worlds import (
     BindingState,
     Side,
     Stage,
+    World,
     WorldState,
     require_strategy_id,
 )
 from worldservice.house import House
 from worldservice.settling import Settled, settle
 from worldservice.wire import optional_text, page_from_proto, page_of, require_text, sides_from_proto, span_to_proto
+from worldservice.wire_decisions import decision_to_proto
 from worldservice.wire_worlds import (
     audit_to_proto,
     binding_to_proto,
@@ -48,15 +50,20 @@ class AccessCalls:
         sides = sides_from_proto(request.sides, "sides") if request.sides else None
         named = on_behalf_of(act, optional_text(request.on_behalf_of, "on_behalf_of"))
 
-        def work(conn: Connection) -> tuple[Binding, Settled]:
-            binding = _bind(conn, named, request.strategy_id, request.plan_version, sides)
-            settled = settle(conn, store.get_world(conn, named.world_id), self.house.rules, named)
-            commit(conn, named, f"bound at {binding.stage.value}, plan {binding.plan_version}")
+        recent = self.house.recent.of(act.world_id, act.now)
+
+        def work(conn: Connection) -> tuple[Binding, Settled | None]:
+            world, binding, idle = _bind(conn, named, request.strategy_id, sides)
+            settled = None if idle and recent is not None else settle(conn, world, self.house.rules, named)
+            commit(conn, named, f"bound at {binding.stage.value}")
             return binding, settled
 
         binding, settled = await self.house.db.write(work)
-        await self.house.enforce(settled)
-        return pb.BindStrategyResponse(binding=binding_to_proto(binding))
+        if settled is not None:
+            await self.house.enforce(settled)
+        decision = recent if settled is None else settled.verdicts.decision
+        assert decision is not None
+        return pb.BindStrategyResponse(binding=binding_to_proto(binding), decision=decision_to_proto(decision))
 
     @audited
     async def UnbindStrategy(self, request: pb.UnbindStrategyRequest, act: Act) -> pb.UnbindStrategyResponse:
@@ -154,22 +161,26 @@ class AccessCalls:
         return pb.ListAuditResponse(entries=[audit_to_proto(row) for row in shown], page=info)
 
 
-def _bind(conn: Connection, act: Act, strategy_id: str, plan_version: int, sides: frozenset[Side] | None) -> Binding:
-    """Binding again what is bound keeps its stage, and what is not said anew; a plan's version never goes back.
+def _bind(conn: Connection, act: Act, strategy_id: str, sides: frozenset[Side] | None) -> tuple[World, Binding, bool]:
+    """The world, the binding, and whether it leaves the decision as it was.
 
-    What was removed starts at BACKTEST again.
+    Binding again what is bound keeps its stage, and the sides unless named; what was removed starts at BACKTEST again.
+    A strategy without evaluation is never selected, so one more beside others changes nothing for anybody.
     """
     world = enter(conn, act, Role.OPERATOR)
     if world.state is not WorldState.ACTIVE:
         raise NotReady(f"E_WORLD_{world.state.value}", f"world {world.world_id} is {world.state.value}, want ACTIVE")
     found = store.find_binding(conn, world.world_id, strategy_id)
-    fresh = Binding(
-        world.world_id, strategy_id, Stage.BACKTEST, BindingState.ACTIVE, sides or BOTH_SIDES, plan_version, act.actor,
-        act.now,
-    )  # fmt: skip
     if found is not None and found.state is BindingState.ACTIVE:
-        fresh = replace(found, sides=sides or found.sides, plan_version=max(plan_version, found.plan_version))
-    elif len(store.active_bindings(conn, world.world_id)) >= BINDINGS_MAX:
+        again = replace(found, sides=sides or found.sides)
+        if again != found:
+            store.save_binding(conn, again)
+        return world, again, again == found
+    others = store.count_active_bindings(conn, world.world_id)
+    if others >= BINDINGS_MAX:
         raise Exhausted("E_TOO_MANY_BINDINGS", f"world {world.world_id} has {BINDINGS_MAX} strategies, the most it may")
+    fresh = Binding(
+        world.world_id, strategy_id, Stage.BACKTEST, BindingState.ACTIVE, sides or BOTH_SIDES, act.actor, act.now
+    )
     store.save_binding(conn, fresh)
-    return fresh
+    return world, fresh, others > 0 and not runs.was_evaluated(conn, world.world_id, strategy_id)

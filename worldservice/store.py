@@ -39,10 +39,10 @@ from worldservice.tables import (
 REQUEST_MAX = 16_384
 
 
-def find_world(conn: Connection, world_id: str) -> World | None:
+def find_world(conn: Connection, world_id: str, *, lock: bool = False) -> World | None:
     if WORLD_ID.fullmatch(world_id) is None:
         return None
-    row = conn.execute(sa.select(worlds).where(worlds.c.world_id == world_id)).mappings().one_or_none()
+    row = conn.execute(_LOCK_WORLD if lock else _WORLD, {"id": world_id}).mappings().one_or_none()
     return None if row is None else _world(row)
 
 
@@ -52,9 +52,7 @@ def get_world(conn: Connection, world_id: str) -> World:
 
 def lock_world(conn: Connection, world_id: str) -> World:
     """The world, with its row held until the transaction ends."""
-    get_world(conn, world_id)
-    query = sa.select(worlds).where(worlds.c.world_id == world_id).with_for_update()
-    return _world(conn.execute(query).mappings().one())
+    return _known(find_world(conn, world_id, lock=True), world_id)
 
 
 def list_worlds(conn: Connection, page: Page, only: frozenset[str] | None) -> list[World]:
@@ -135,8 +133,7 @@ def activate_policy(conn: Connection, world_id: str, version: int, now: datetime
 
 
 def find_binding(conn: Connection, world_id: str, strategy_id: str) -> Binding | None:
-    where = (bindings.c.world_id == world_id, bindings.c.strategy_id == strategy_id)
-    row = conn.execute(sa.select(bindings).where(*where)).mappings().one_or_none()
+    row = conn.execute(_BINDING, {"world": world_id, "strategy": strategy_id}).mappings().one_or_none()
     return None if row is None else _binding(row)
 
 
@@ -148,9 +145,12 @@ def get_active_binding(conn: Connection, world_id: str, strategy_id: str) -> Bin
 
 
 def active_bindings(conn: Connection, world_id: str) -> Mapping[str, Binding]:
-    where = (bindings.c.world_id == world_id, bindings.c.state == BindingState.ACTIVE.value)
-    query = sa.select(bindings).where(*where).order_by(bindings.c.strategy_id)
-    return {row["strategy_id"]: _binding(row) for row in conn.execute(query).mappings()}
+    rows = conn.execute(_ACTIVE_BINDINGS, {"world": world_id}).mappings()
+    return {row["strategy_id"]: _binding(row) for row in rows}
+
+
+def count_active_bindings(conn: Connection, world_id: str) -> int:
+    return int(conn.execute(_COUNT_BINDINGS, {"world": world_id}).scalar_one())
 
 
 def list_bindings(conn: Connection, world_id: str, page: Page) -> list[Binding]:
@@ -161,22 +161,19 @@ def list_bindings(conn: Connection, world_id: str, page: Page) -> list[Binding]:
 
 def save_binding(conn: Connection, binding: Binding) -> None:
     values = {
+        "world_id": binding.world_id,
+        "strategy_id": binding.strategy_id,
         "stage": binding.stage.value,
         "state": binding.state.value,
         "sides": json.dumps(sorted(side.value for side in binding.sides)),
-        "plan_version": binding.plan_version,
         "created_by": binding.created_by,
         "created_us": micros(binding.created_at),
     }
-    where = (bindings.c.world_id == binding.world_id, bindings.c.strategy_id == binding.strategy_id)
-    if conn.execute(sa.update(bindings).where(*where).values(**values)).rowcount == 0:
-        key = {"world_id": binding.world_id, "strategy_id": binding.strategy_id}
-        conn.execute(sa.insert(bindings).values(**key, **values))
+    conn.execute(_SAVE_BINDING, values)
 
 
 def grants_of(conn: Connection, world_id: str) -> list[Grant]:
-    query = sa.select(role_grants).where(role_grants.c.world_id == world_id).order_by(role_grants.c.subject)
-    return [_grant(row) for row in conn.execute(query).mappings()]
+    return [_grant(row) for row in conn.execute(_GRANTS, {"world": world_id}).mappings()]
 
 
 def worlds_granted(conn: Connection, subject: str) -> frozenset[str]:
@@ -204,18 +201,17 @@ def delete_grant(conn: Connection, world_id: str, subject: str) -> None:
 
 def append_audit(conn: Connection, row: AuditRow) -> None:
     """`sequence` is given by the store; the request is cut to what a person would still read."""
-    conn.execute(
-        sa.insert(audit_log).values(
-            world_id=row.world_id,
-            actor=row.actor,
-            event=row.event,
-            request=row.request[:REQUEST_MAX],
-            result=row.result,
-            detail=row.detail[:REQUEST_MAX],
-            correlation_id=row.correlation_id,
-            time_us=micros(row.time),
-        )
-    )
+    values = {
+        "world_id": row.world_id,
+        "actor": row.actor,
+        "event": row.event,
+        "request": row.request[:REQUEST_MAX],
+        "result": row.result,
+        "detail": row.detail[:REQUEST_MAX],
+        "correlation_id": row.correlation_id,
+        "time_us": micros(row.time),
+    }
+    conn.execute(_APPEND_AUDIT, values)
 
 
 def list_audit(conn: Connection, world_id: str, page: Page) -> list[AuditRow]:
@@ -285,7 +281,6 @@ def _binding(row: RowMapping) -> Binding:
         stage=Stage(row["stage"]),
         state=BindingState(row["state"]),
         sides=frozenset(Side(side) for side in _texts(row["sides"])),
-        plan_version=row["plan_version"],
         created_by=row["created_by"],
         created_at=instant(row["created_us"]),
     )
@@ -313,3 +308,21 @@ def _audit(row: RowMapping) -> AuditRow:
 def _texts(text: str) -> tuple[str, ...]:
     values: Sequence[str] = json.loads(text)
     return tuple(values)
+
+
+# Statements of every write, built once: building one costs as much as running it.
+_WORLD = sa.select(worlds).where(worlds.c.world_id == sa.bindparam("id"))
+_LOCK_WORLD = _WORLD.with_for_update()
+_IN_WORLD = bindings.c.world_id == sa.bindparam("world")
+_BINDING = sa.select(bindings).where(_IN_WORLD, bindings.c.strategy_id == sa.bindparam("strategy"))
+_ACTIVE = (_IN_WORLD, bindings.c.state == BindingState.ACTIVE.value)
+_ACTIVE_BINDINGS = sa.select(bindings).where(*_ACTIVE).order_by(bindings.c.strategy_id)
+_COUNT_BINDINGS = sa.select(sa.func.count()).select_from(bindings).where(*_ACTIVE)
+_SAVE_BINDING = sa.text(
+    "INSERT INTO bindings (world_id, strategy_id, stage, state, sides, plan_version, created_by, created_us) "
+    "VALUES (:world_id, :strategy_id, :stage, :state, :sides, 0, :created_by, :created_us) "
+    "ON CONFLICT (world_id, strategy_id) DO UPDATE SET stage = excluded.stage, state = excluded.state, "
+    "sides = excluded.sides, created_by = excluded.created_by, created_us = excluded.created_us"
+)
+_GRANTS = sa.select(role_grants).where(role_grants.c.world_id == sa.bindparam("world")).order_by(role_grants.c.subject)
+_APPEND_AUDIT = sa.insert(audit_log)

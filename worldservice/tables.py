@@ -49,7 +49,7 @@ bindings = sa.Table(
     sa.Column("stage", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("sides", sa.Text, nullable=False),
-    sa.Column("plan_version", sa.Integer, nullable=False),
+    sa.Column("plan_version", sa.Integer, nullable=False),  # always 0: dagmanager owns plans
     sa.Column("created_by", sa.Text, nullable=False),
     sa.Column("created_us", _BIG, nullable=False),
 )

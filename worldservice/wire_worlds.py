@@ -109,7 +109,6 @@ def binding_to_proto(binding: Binding) -> worldpb.Binding:
         state=f"BINDING_STATE_{binding.state.name}",
         created_by=binding.created_by,
         created_at=instant_to_proto(binding.created_at),
-        plan_version=binding.plan_version,
         sides=sides_to_proto(binding.sides),
     )
 
@@ -121,7 +120,6 @@ def binding_from_proto(message: worldpb.Binding) -> Binding:
         stage=stage_from_proto(message.stage, "stage"),
         state=enum_from_proto(message.state, worldpb.BindingState, "BINDING_STATE_", BindingState, "state"),
         sides=sides_from_proto(message.sides, "sides"),
-        plan_version=message.plan_version,
         created_by=message.created_by,
         created_at=instant_from_proto(message.created_at, "created_at"),
     )

@@ -13,7 +13,7 @@ from controlbus.database import Database
 from gateway import releases, store
 from gateway.domain.submissions import State, strategy_id_of
 from gateway.instants import to_ns
-from gateway.store import Step, Submission
+from gateway.store import Claim, Step, Submission
 from gateway.tables import OUTBOX
 from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, NotReady
 from qmtl.gateway.v1 import service_pb2 as servicepb
@@ -44,7 +44,8 @@ async def accepted(db: Database, entry: Submission, pending_max: int = 100) -> s
 
 
 async def claimed(db: Database, at: datetime = NOW) -> store.Record | None:
-    return await db.write(lambda conn: store.claim(conn, "worker", at, TTL))
+    found = await db.write(lambda conn: store.claim(conn, Claim("worker", at + TTL), at, 1))
+    return found[0] if found else None
 
 
 async def test_accepted_is_stored_with_history_event_and_ingest_row(db: Database) -> None:
@@ -55,6 +56,35 @@ async def test_accepted_is_stored_with_history_event_and_ingest_row(db: Database
     assert [step.state for _, step in await db.read(lambda conn: store.history(conn, record.strategy_id))] == [
         State.QUEUED
     ]
+
+
+async def test_accepted_with_a_claim_is_in_work_at_once_and_nobody_else_gets_it(db: Database) -> None:
+    claim = Claim("here", NOW + TTL)
+    record, _ = await db.write(lambda conn: store.accept(conn, submission(), NOW, 100, claim))
+    assert (record.state, record.revision, record.claim_epoch, record.attempts) == (State.PROCESSING, 2, 1, 1)
+    assert record == await db.read(lambda conn: store.get(conn, record.strategy_id))
+    steps = await db.read(lambda conn: store.history(conn, record.strategy_id))
+    assert [(number, step.state, step.actor) for number, step in steps] == [
+        (1, State.QUEUED, "ada"), (2, State.PROCESSING, "here")
+    ]  # fmt: skip
+    assert await claimed(db) is None
+    later = await claimed(db, NOW + TTL)
+    assert later is not None
+    assert later.claim_epoch == 2
+    done = await db.write(lambda conn: store.finish(conn, later, Step(State.COMPLETED, "", "w", NOW + TTL), b"x"))
+    assert done == await db.read(lambda conn: store.get(conn, record.strategy_id))
+
+
+async def test_claims_are_taken_as_many_as_there_is_room_for(db: Database) -> None:
+    for number in range(3):
+        await accepted(db, submission(f"r{number}", dag=f"blake3:{number}"))
+    claim = Claim("worker", NOW + TTL)
+    first = await db.write(lambda conn: store.claim(conn, claim, NOW, 2))
+    assert [record.request_id for record in first] == ["r0", "r1"]
+    assert await db.read(lambda conn: store.any_due(conn, NOW))
+    second = await db.write(lambda conn: store.claim(conn, claim, NOW, 2))
+    assert [record.request_id for record in second] == ["r2"]
+    assert not await db.read(lambda conn: store.any_due(conn, NOW))
 
 
 async def test_a_request_larger_than_a_message_is_ingested_in_parts(db: Database) -> None:

@@ -40,7 +40,7 @@ def world(world_id: str = "alpha", **fields: bool) -> World:
 
 
 def binding(name: str, stage: Stage = Stage.BACKTEST) -> Binding:
-    return Binding("alpha", name, stage, BindingState.ACTIVE, BOTH_SIDES, 1, "ann", NOW)
+    return Binding("alpha", name, stage, BindingState.ACTIVE, BOTH_SIDES, "ann", NOW)
 
 
 def fresh(lag: timedelta = timedelta(minutes=1)) -> DataState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, timedelta
 from typing import TypeAlias
 
 import pytest
@@ -121,9 +122,9 @@ async def test_each_role_may_do_its_own_and_what_is_below(estate: Estate, role: 
 async def test_queued_work_records_the_user_it_was_accepted_for(estate: Estate) -> None:
     await make_world(estate, "w1")
     gateway = await estate.gateway()
-    request = pb.BindStrategyRequest(world_id="w1", strategy_id="s", plan_version=3, on_behalf_of="bob")
+    request = pb.BindStrategyRequest(world_id="w1", strategy_id="s", on_behalf_of="bob")
     bound = (await gateway.BindStrategy(request)).binding
-    assert (bound.created_by, bound.plan_version, bound.stage) == ("bob", 3, worldpb.STAGE_BACKTEST)
+    assert (bound.created_by, bound.stage) == ("bob", worldpb.STAGE_BACKTEST)
     ann = await estate.stub()
     assert (await ann.ListAudit(pb.ListAuditRequest(world_id="w1"))).entries[0].actor == "bob"
     with pytest.raises(PermissionDenied) as caught:
@@ -131,22 +132,41 @@ async def test_queued_work_records_the_user_it_was_accepted_for(estate: Estate) 
     assert caught.value.reason == "E_ON_BEHALF_OF"
 
 
-async def test_binding_twice_keeps_the_stage_and_takes_the_new_plan(estate: Estate) -> None:
+async def test_binding_twice_changes_nothing(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
-    first = (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s", plan_version=1))).binding
-    again = (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s", plan_version=2))).binding
-    assert (again.plan_version, again.created_at) == (2, first.created_at)
+    first = (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))).binding
+    again = (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))).binding
+    assert again == first
     assert len((await ann.ListBindings(pb.ListBindingsRequest(world_id="w1"))).bindings) == 1
 
 
-async def test_binding_again_without_a_word_keeps_sides_and_plan(estate: Estate) -> None:
+async def test_each_binding_is_answered_with_what_decide_would_say(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
-    bind = pb.BindStrategyRequest(world_id="w1", strategy_id="s", plan_version=3, sides=["SIDE_LONG"])
+    for name in ("first", "second", "third"):
+        told = (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=name))).decision
+        asked = (await ann.Decide(pb.DecideRequest(world_id="w1"))).decision
+        assert (told.etag, told.reasons, told.effective_mode) == (asked.etag, asked.reasons, asked.effective_mode)
+        assert estate.clock.now() - told.decided_at.ToDatetime(UTC) <= timedelta(seconds=1)
+
+
+async def test_binding_anew_what_was_evaluated_decides_anew(estate: Estate) -> None:
+    ann = await make_world(estate, "w1")
+    for name in ("a", "b"):
+        await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=name))
+    await ann.Evaluate(evaluation(estate, "w1", "a", "r1"))
+    await ann.UnbindStrategy(pb.UnbindStrategyRequest(world_id="w1", strategy_id="a"))
+    assert not (await ann.Decide(pb.DecideRequest(world_id="w1"))).decision.selected
+    again = await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="a"))
+    assert list(again.decision.selected) == ["a"]
+
+
+async def test_binding_again_without_a_word_keeps_sides(estate: Estate) -> None:
+    ann = await make_world(estate, "w1")
+    bind = pb.BindStrategyRequest(world_id="w1", strategy_id="s", sides=["SIDE_LONG"])
     first = (await ann.BindStrategy(bind)).binding
     assert (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))).binding == first
-    late = pb.BindStrategyRequest(world_id="w1", strategy_id="s", plan_version=2, sides=["SIDE_SHORT"])
-    moved = (await ann.BindStrategy(late)).binding
-    assert (moved.plan_version, list(moved.sides)) == (3, [commonpb.SIDE_SHORT])
+    late = pb.BindStrategyRequest(world_id="w1", strategy_id="s", sides=["SIDE_SHORT"])
+    assert list((await ann.BindStrategy(late)).binding.sides) == [commonpb.SIDE_SHORT]
 
 
 async def test_nothing_is_bound_to_a_suspended_world(estate: Estate) -> None:

@@ -85,9 +85,7 @@ WORLD = st.builds(
     COUNT,
 )
 POLICY = st.builds(PolicyRecord, TEXT, COUNT, TEXT, TEXT, st.sampled_from(PolicyStatus), TEXT, TIME, MAYBE_TIME)
-BINDING = st.builds(
-    Binding, TEXT, TEXT, st.sampled_from(Stage), st.sampled_from(BindingState), SIDES, COUNT, TEXT, TIME
-)
+BINDING = st.builds(Binding, TEXT, TEXT, st.sampled_from(Stage), st.sampled_from(BindingState), SIDES, TEXT, TIME)
 GRANT = st.builds(Grant, TEXT, TEXT, st.sampled_from([Role.READER, Role.OPERATOR, Role.OWNER]), TEXT, TIME)
 SPAN = st.timedeltas(timedelta(0), timedelta(days=9))
 MODES = st.sampled_from(EffectiveMode)

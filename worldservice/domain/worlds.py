@@ -80,7 +80,6 @@ class Binding:
     stage: Stage
     state: BindingState
     sides: frozenset[Side]
-    plan_version: int
     created_by: str
     created_at: datetime
 

@@ -229,24 +229,24 @@ class PolicyPreset(_message.Message):
     def __init__(self, name: _Optional[str] = ..., document: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
 
 class BindStrategyRequest(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "plan_version", "on_behalf_of", "sides")
+    __slots__ = ("world_id", "strategy_id", "on_behalf_of", "sides")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
-    PLAN_VERSION_FIELD_NUMBER: _ClassVar[int]
     ON_BEHALF_OF_FIELD_NUMBER: _ClassVar[int]
     SIDES_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
-    plan_version: int
     on_behalf_of: str
     sides: _containers.RepeatedScalarFieldContainer[_common_pb2.Side]
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., on_behalf_of: _Optional[str] = ..., sides: _Optional[_Iterable[_Union[_common_pb2.Side, str]]] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., sides: _Optional[_Iterable[_Union[_common_pb2.Side, str]]] = ...) -> None: ...
 
 class BindStrategyResponse(_message.Message):
-    __slots__ = ("binding",)
+    __slots__ = ("binding", "decision")
     BINDING_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
     binding: _world_pb2.Binding
-    def __init__(self, binding: _Optional[_Union[_world_pb2.Binding, _Mapping]] = ...) -> None: ...
+    decision: _world_pb2.DecisionEnvelope
+    def __init__(self, binding: _Optional[_Union[_world_pb2.Binding, _Mapping]] = ..., decision: _Optional[_Union[_world_pb2.DecisionEnvelope, _Mapping]] = ...) -> None: ...
 
 class UnbindStrategyRequest(_message.Message):
     __slots__ = ("world_id", "strategy_id", "on_behalf_of")

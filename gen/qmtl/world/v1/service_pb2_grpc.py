@@ -386,8 +386,8 @@ class WorldServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BindStrategy(self, request, context):
-        """Binds a strategy to a world at stage BACKTEST. Idempotent: bound again it keeps its stage, its sides if none are
-        named, and the highest plan_version it was bound with. Needs operator.
+        """Binds a strategy to a world at stage BACKTEST, and says what the world may do with it bound. Idempotent: bound again
+        it keeps its stage, and its sides if none are named. Needs operator.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED, E_WORLD_DELETED); PERMISSION_DENIED
         (E_ROLE_REQUIRED, E_ON_BEHALF_OF); RESOURCE_EXHAUSTED (E_TOO_MANY_BINDINGS): a world has at most 2000 strategies.

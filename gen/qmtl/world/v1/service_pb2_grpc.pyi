@@ -73,8 +73,8 @@ class WorldServiceStub:
     ListPolicyPresets: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListPolicyPresetsRequest, _service_pb2.ListPolicyPresetsResponse]
     """Policy documents to start from. Errors: none beyond transport."""
     BindStrategy: _grpc.UnaryUnaryMultiCallable[_service_pb2.BindStrategyRequest, _service_pb2.BindStrategyResponse]
-    """Binds a strategy to a world at stage BACKTEST. Idempotent: bound again it keeps its stage, its sides if none are
-    named, and the highest plan_version it was bound with. Needs operator.
+    """Binds a strategy to a world at stage BACKTEST, and says what the world may do with it bound. Idempotent: bound again
+    it keeps its stage, and its sides if none are named. Needs operator.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED, E_WORLD_DELETED); PERMISSION_DENIED
     (E_ROLE_REQUIRED, E_ON_BEHALF_OF); RESOURCE_EXHAUSTED (E_TOO_MANY_BINDINGS): a world has at most 2000 strategies.
@@ -249,8 +249,8 @@ class WorldServiceAsyncStub(WorldServiceStub):
     ListPolicyPresets: _aio.UnaryUnaryMultiCallable[_service_pb2.ListPolicyPresetsRequest, _service_pb2.ListPolicyPresetsResponse]  # type: ignore[assignment]
     """Policy documents to start from. Errors: none beyond transport."""
     BindStrategy: _aio.UnaryUnaryMultiCallable[_service_pb2.BindStrategyRequest, _service_pb2.BindStrategyResponse]  # type: ignore[assignment]
-    """Binds a strategy to a world at stage BACKTEST. Idempotent: bound again it keeps its stage, its sides if none are
-    named, and the highest plan_version it was bound with. Needs operator.
+    """Binds a strategy to a world at stage BACKTEST, and says what the world may do with it bound. Idempotent: bound again
+    it keeps its stage, and its sides if none are named. Needs operator.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED, E_WORLD_DELETED); PERMISSION_DENIED
     (E_ROLE_REQUIRED, E_ON_BEHALF_OF); RESOURCE_EXHAUSTED (E_TOO_MANY_BINDINGS): a world has at most 2000 strategies.
@@ -494,8 +494,8 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.BindStrategyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.BindStrategyResponse, _abc.Awaitable[_service_pb2.BindStrategyResponse]]:
-        """Binds a strategy to a world at stage BACKTEST. Idempotent: bound again it keeps its stage, its sides if none are
-        named, and the highest plan_version it was bound with. Needs operator.
+        """Binds a strategy to a world at stage BACKTEST, and says what the world may do with it bound. Idempotent: bound again
+        it keeps its stage, and its sides if none are named. Needs operator.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED, E_WORLD_DELETED); PERMISSION_DENIED
         (E_ROLE_REQUIRED, E_ON_BEHALF_OF); RESOURCE_EXHAUSTED (E_TOO_MANY_BINDINGS): a world has at most 2000 strategies.

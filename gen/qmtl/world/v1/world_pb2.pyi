@@ -188,14 +188,13 @@ class Policy(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., version: _Optional[int] = ..., document: _Optional[str] = ..., checksum: _Optional[str] = ..., status: _Optional[_Union[PolicyStatus, str]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Binding(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "stage", "state", "created_by", "created_at", "plan_version", "sides")
+    __slots__ = ("world_id", "strategy_id", "stage", "state", "created_by", "created_at", "sides")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CREATED_BY_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
-    PLAN_VERSION_FIELD_NUMBER: _ClassVar[int]
     SIDES_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
@@ -203,9 +202,8 @@ class Binding(_message.Message):
     state: BindingState
     created_by: str
     created_at: _timestamp_pb2.Timestamp
-    plan_version: int
     sides: _containers.RepeatedScalarFieldContainer[_common_pb2.Side]
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., state: _Optional[_Union[BindingState, str]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., plan_version: _Optional[int] = ..., sides: _Optional[_Iterable[_Union[_common_pb2.Side, str]]] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., state: _Optional[_Union[BindingState, str]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sides: _Optional[_Iterable[_Union[_common_pb2.Side, str]]] = ...) -> None: ...
 
 class DecisionEnvelope(_message.Message):
     __slots__ = ("world_id", "policy_version", "effective_mode", "reasons", "as_of", "ttl", "etag", "dataset_fingerprint", "coverage", "data_end", "decided_at", "ruleset_hash", "selected", "stale")
