@@ -77,11 +77,7 @@ def find_by_request(conn: Connection, request_id: str, strategy_id: str, request
     An empty `request_digest` asks by id alone, as a client does that resumes without sending its DAG again.
     Raises Conflict (E_REQUEST_ID_REUSED) for another request under the same id.
     """
-    row = conn.execute(
-        sa.select(diffs.c.request_digest, diffs.c.strategy_id, diffs.c.summary, answers.c.body, answers.c.answer_id)
-        .join(answers, answers.c.answer_id == diffs.c.answer_id)
-        .where(diffs.c.request_id == request_id)
-    ).one_or_none()
+    row = conn.execute(_BY_REQUEST, {"id": request_id}).one_or_none()
     if row is None:
         return None
     if row.strategy_id != strategy_id or request_digest not in ("", row.request_digest):
@@ -157,6 +153,11 @@ def prune(conn: Connection, now: datetime) -> int:
     return gone + conn.execute(dead).rowcount
 
 
+_BY_REQUEST = (
+    sa.select(diffs.c.request_digest, diffs.c.strategy_id, diffs.c.summary, answers.c.body, answers.c.answer_id)
+    .join(answers, answers.c.answer_id == diffs.c.answer_id)
+    .where(diffs.c.request_id == sa.bindparam("id"))
+)
 _KEEP_DIFF = sa.text(
     "INSERT INTO diffs (request_id, request_digest, strategy_id, answer_id, summary, created_us) "
     "VALUES (:request_id, :request_digest, :strategy_id, :answer_id, :summary, :now) ON CONFLICT DO NOTHING"

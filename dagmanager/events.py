@@ -138,7 +138,7 @@ def publish_sets(conn: Connection, queries: Sequence[TagQuery], cause: Cause) ->
 
 def touched_queries(conn: Connection, words: Collection[QueueWords]) -> list[TagQuery]:
     """Registered queries that at least one of these queues answers."""
-    if conn.execute(sa.select(tag_queries.c.key).limit(1)).first() is None:
+    if conn.execute(_ANY_QUERY).first() is None:
         return []
     touched: dict[str, TagQuery] = {}
     for part in bounded(sorted({tag for queue in words for tag in queue.tags})):
@@ -195,6 +195,7 @@ def _draft(key: str, payload: Payload, cause: Cause) -> ControlEventDraft:
     return ControlEventDraft(SOURCE, key, payload, cause.now, cause.correlation_id, cause.request_id)
 
 
+_ANY_QUERY = sa.select(tag_queries.c.key).limit(1)
 _REGISTER = sa.text(
     "INSERT INTO tag_queries (key, tags, match_mode, interval_s, world_id, execution_domain) "
     "VALUES (:key, :tags, :match_mode, :interval_s, :world_id, :execution_domain) ON CONFLICT DO NOTHING"

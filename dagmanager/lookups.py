@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
@@ -15,17 +16,24 @@ from dagmanager.domain.diff import Known, KnownNode
 from dagmanager.domain.queues import QueueState
 from dagmanager.tables import dag_nodes, dags, from_us, nodes, plan_contexts, queues
 from qmtl.core import identity
-from qmtl.core.dag import Dag, DagNode
+from qmtl.core.dag import Dag
 from qmtl.core.modes import ComputeContext
 
 LIST_MAX = 500
 CACHED_IDS_MAX = 400_000
 
 T = TypeVar("T")
-Sharers = frozenset[tuple[str, str]]
-"""(strategy, DAG digest) of the other live plans in one context."""
 Keys = Mapping[str, Mapping[str, str]]
 """ComputeKeys by world_id, then NodeID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose diff it is, under which version label and in which contexts."""
+
+    strategy_id: str
+    version_label: str
+    contexts: Sequence[ComputeContext]
 
 
 class DagMembers:
@@ -61,35 +69,17 @@ def bounded(items: Collection[T], size: int = LIST_MAX) -> Iterator[list[T]]:
         yield part
 
 
-def known_for(
-    conn: Connection, dag: Dag, keys: Keys, version_label: str, sharing: Mapping[str, Sharers], members: DagMembers
-) -> Known:
+def known_for(conn: Connection, dag: Dag, keys: Keys, asker: Asker, members: DagMembers) -> Known:
     """Everything `decide` asks for. Raises InvalidRequest (E_NODE_ID_COLLISION)."""
     known = _known_nodes(conn, dag)
     missing = [node for node in dag.nodes if node.node_id not in known]
+    stored = {world_id: {node_id: by_node[node_id] for node_id in known} for world_id, by_node in keys.items()}
     return Known(
         nodes=known,
-        queues=_queue_states(conn, keys),
-        labels=topics.claim_labels(missing, version_label, lambda labels: _label_holders(conn, labels)),
-        sharers=_count_sharers(conn, dag.nodes, keys, sharing, members),
+        queues=_queue_states(conn, stored) if known else {},
+        labels=topics.claim_labels(missing, asker.version_label, lambda labels: _label_holders(conn, labels)),
+        sharers=_count_sharers(conn, stored, asker, members) if known else {},
     )
-
-
-def sharing_in(conn: Connection, contexts: Sequence[ComputeContext], strategy_id: str) -> dict[str, Sharers]:
-    """Other strategies' live plans by world."""
-    found = {}
-    for context in contexts:
-        rows = conn.execute(
-            sa.select(plan_contexts.c.strategy_id, dags.c.digest)
-            .join(dags, dags.c.dag_id == plan_contexts.c.dag_id)
-            .where(
-                *same_context(context),
-                plan_contexts.c.released_us.is_(None),
-                plan_contexts.c.strategy_id != strategy_id,
-            )
-        )
-        found[context.world_id] = frozenset((row.strategy_id, row.digest) for row in rows)
-    return found
 
 
 def numbers_of(conn: Connection, node_ids: Collection[str]) -> dict[str, int]:
@@ -148,18 +138,29 @@ def _label_holders(conn: Connection, labels: Collection[str]) -> dict[str, str]:
     return held
 
 
-def _count_sharers(
-    conn: Connection, dag: Sequence[DagNode], keys: Keys, sharing: Mapping[str, Sharers], members: DagMembers
-) -> dict[str, int]:
-    mine = frozenset(node.node_id for node in dag)
+def _count_sharers(conn: Connection, keys: Keys, asker: Asker, members: DagMembers) -> dict[str, int]:
+    """Other strategies that compute each of these queues."""
     counts: dict[str, int] = {}
-    for world_id, sharers in sharing.items():
+    for context in asker.contexts:
+        mine = keys[context.world_id]
         by_strategy: dict[str, frozenset[str]] = {}
-        for strategy_id, digest in sharers:
-            shared = members.of(conn, digest) & mine
-            by_strategy[strategy_id] = by_strategy.get(strategy_id, frozenset()) | shared
+        for other, digest in _sharing_in(conn, context, asker.strategy_id):
+            shared = members.of(conn, digest) & mine.keys()
+            by_strategy[other] = by_strategy.get(other, frozenset()) | shared
         for shared in by_strategy.values():
             for node_id in shared:
-                key = keys[world_id][node_id]
-                counts[key] = counts.get(key, 0) + 1
+                counts[mine[node_id]] = counts.get(mine[node_id], 0) + 1
     return counts
+
+
+def _sharing_in(conn: Connection, context: ComputeContext, strategy_id: str) -> list[tuple[str, str]]:
+    """(strategy, DAG digest) of the live plans of others in a context."""
+    rows = conn.execute(
+        sa.select(plan_contexts.c.strategy_id, dags.c.digest)
+        .join(dags, dags.c.dag_id == plan_contexts.c.dag_id)
+        .where(
+            *same_context(context), plan_contexts.c.released_us.is_(None), plan_contexts.c.strategy_id != strategy_id
+        )
+        .distinct()
+    )
+    return [(row.strategy_id, row.digest) for row in rows]

@@ -18,6 +18,7 @@ from dagmanager.domain.queues import QueueState
 from dagmanager.domain.sentinels import Sentinel
 from dagmanager.lookups import bounded, same_context
 from dagmanager.queuerows import same_context_as_queue
+from dagmanager.revisions import advance
 from dagmanager.tables import dag_nodes, dags, from_us, nodes, plan_contexts, plans, queues, sentinels, to_us
 from qmtl.core import identity
 from qmtl.core.dag import Dag
@@ -41,12 +42,7 @@ class PlanRef:
 
 def newest_plan(conn: Connection, strategy_id: str) -> PlanRef | None:
     """The plan with the highest version."""
-    row = conn.execute(
-        sa.select(plans.c.version, plans.c.version_label, plans.c.dag_id)
-        .where(plans.c.strategy_id == strategy_id)
-        .order_by(plans.c.version.desc())
-        .limit(1)
-    ).one_or_none()
+    row = conn.execute(_NEWEST_PLAN, {"id": strategy_id}).one_or_none()
     return None if row is None else PlanRef(strategy_id, row.version, row.version_label, row.dag_id)
 
 
@@ -72,7 +68,7 @@ def require_plan(conn: Connection, strategy_id: str, version: int) -> PlanRef:
 
 def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes]) -> tuple[int, bool]:
     """The row of a DAG, written once per digest, and whether it is new; `body` is called only then. Raises Raced."""
-    found = conn.execute(sa.select(dags.c.dag_id).where(dags.c.digest == dag.digest)).scalar_one_or_none()
+    found = conn.execute(_DAG_ID, {"digest": dag.digest}).scalar_one_or_none()
     if found is not None:
         return int(found), False
     dag_id = conn.execute(
@@ -118,24 +114,32 @@ def store_plan(conn: Connection, plan: PlanRef, created_by: str, now: datetime) 
         raise Raced
 
 
+def place_of(context: ComputeContext) -> str:
+    """The name of a context's revision, which grows with every change of the plans that are live in it."""
+    return _place(
+        context.world_id, context.execution_domain.value, identity.timestamp_text(context.as_of), context.partition
+    )
+
+
+def _place(*parts: str) -> str:
+    return "plans " + identity.canonical_json(list(parts)).decode()
+
+
 def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], now: datetime) -> None:
     """Hold the plan's queues in these contexts; a released reference is taken up again."""
-    conn.execute(
-        _REFER,
-        [
-            {
-                "strategy_id": plan.strategy_id,
-                "version": plan.version,
-                "world_id": context.world_id,
-                "execution_domain": context.execution_domain.value,
-                "as_of": identity.timestamp_text(context.as_of),
-                "partition": context.partition,
-                "dag_id": plan.dag_id,
-                "now": to_us(now),
-            }
-            for context in contexts
-        ],
-    )
+    for context in contexts:
+        values = {
+            "strategy_id": plan.strategy_id,
+            "version": plan.version,
+            "world_id": context.world_id,
+            "execution_domain": context.execution_domain.value,
+            "as_of": identity.timestamp_text(context.as_of),
+            "partition": context.partition,
+            "dag_id": plan.dag_id,
+            "now": to_us(now),
+        }
+        if conn.execute(_REFER, values).rowcount:
+            advance(conn, place_of(context))
 
 
 def refers_to_all(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext]) -> bool:
@@ -154,7 +158,7 @@ def refers_to_all(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeCon
 
 def release(conn: Connection, plan: PlanRef, world_id: str, now: datetime) -> list[str]:
     """Drop a world's references to a plan; returns the ComputeKeys that no live reference holds any more."""
-    conn.execute(
+    left = conn.execute(
         sa.update(plan_contexts)
         .where(
             plan_contexts.c.strategy_id == plan.strategy_id,
@@ -163,7 +167,10 @@ def release(conn: Connection, plan: PlanRef, world_id: str, now: datetime) -> li
             plan_contexts.c.released_us.is_(None),
         )
         .values(released_us=to_us(now))
+        .returning(plan_contexts.c.execution_domain, plan_contexts.c.as_of, plan_contexts.c.partition)
     )
+    for place in sorted(_place(world_id, *row) for row in left):
+        advance(conn, place)
     orphans = [row.compute_key for row in conn.execute(_orphans(plan, world_id))]
     for part in bounded(orphans):
         conn.execute(
@@ -255,10 +262,10 @@ def worlds_of_sentinel(conn: Connection, sentinel_id: str) -> list[str]:
 
 def lock_sentinels(conn: Connection, strategy_id: str) -> list[Sentinel]:
     """All sentinels of a strategy by version, after any change of them that is under way has been committed."""
-    mine = sa.select(sentinels).where(sentinels.c.strategy_id == strategy_id).order_by(sentinels.c.version)
+    mine = {"id": strategy_id}
     if conn.dialect.name == "postgresql":
-        conn.execute(mine.with_for_update()).all()  # read again below: a row inserted meanwhile shows only then
-    return [sentinel_of(row) for row in conn.execute(mine)]
+        conn.execute(_SENTINELS.with_for_update(), mine).all()  # read again: a row inserted meanwhile shows only then
+    return [sentinel_of(row) for row in conn.execute(_SENTINELS, mine)]
 
 
 def store_weight(conn: Connection, sentinel: Sentinel) -> None:
@@ -283,6 +290,14 @@ def sentinel_of(row: sa.Row[tuple[object, ...]]) -> Sentinel:
     )
 
 
+_NEWEST_PLAN = (
+    sa.select(plans.c.version, plans.c.version_label, plans.c.dag_id)
+    .where(plans.c.strategy_id == sa.bindparam("id"))
+    .order_by(plans.c.version.desc())
+    .limit(1)
+)
+_DAG_ID = sa.select(dags.c.dag_id).where(dags.c.digest == sa.bindparam("digest"))
+_SENTINELS = sa.select(sentinels).where(sentinels.c.strategy_id == sa.bindparam("id")).order_by(sentinels.c.version)
 _INSERT_DAG = sa.text(
     "INSERT INTO dags (digest, body, node_count, node_ids_crc32) VALUES (:digest, :body, :node_count, :crc32) "
     "ON CONFLICT DO NOTHING RETURNING dag_id"
@@ -295,7 +310,8 @@ _REFER = sa.text(
     "INSERT INTO plan_contexts "
     "(strategy_id, version, world_id, execution_domain, as_of, partition, dag_id, created_us) "
     "VALUES (:strategy_id, :version, :world_id, :execution_domain, :as_of, :partition, :dag_id, :now) "
-    "ON CONFLICT (strategy_id, version, world_id, execution_domain, as_of, partition) DO UPDATE SET released_us = NULL"
+    "ON CONFLICT (strategy_id, version, world_id, execution_domain, as_of, partition) DO UPDATE SET released_us = NULL "
+    "WHERE plan_contexts.released_us IS NOT NULL"
 )
 _INSERT_SENTINEL = sa.text(
     "INSERT INTO sentinels (sentinel_id, strategy_id, version, commit_hash, traffic_weight, revision, created_us) "

@@ -15,7 +15,7 @@ SETTLED = "settled"
 
 def revision(conn: Connection, name: str) -> int:
     """A named revision of the graph; 0 before the first change."""
-    return conn.execute(sa.select(revisions.c.revision).where(revisions.c.name == name)).scalar_one_or_none() or 0
+    return conn.execute(_REVISION, {"name": name}).scalar_one_or_none() or 0
 
 
 def advance(conn: Connection, name: str) -> int:
@@ -23,6 +23,7 @@ def advance(conn: Connection, name: str) -> int:
     return int(conn.execute(_ADVANCE, {"name": name}).scalar_one())
 
 
+_REVISION = sa.select(revisions.c.revision).where(revisions.c.name == sa.bindparam("name"))
 _ADVANCE = sa.text(
     "INSERT INTO revisions (name, revision) VALUES (:name, 1) "
     "ON CONFLICT (name) DO UPDATE SET revision = revisions.revision + 1 RETURNING revision"

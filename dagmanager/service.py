@@ -33,6 +33,7 @@ from dagmanager.store import Question
 from dagmanager.watching import Watching, snapshot
 from qmtl.core import identity
 from qmtl.core.clock import Clock
+from qmtl.core.dag import Dag
 from qmtl.core.errors import Unavailable
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as pb
@@ -43,6 +44,7 @@ from qmtl.wire.graph import SpecCache, dag_from_proto
 from qmtl.wire.words import instant_from_proto, refused
 
 RACES_MAX = 10
+SMALL = 32  # nodes of a DAG that is parsed and answered in one go
 TEXT_MAX = 200
 
 Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
@@ -231,14 +233,21 @@ class DagManager(rpc.DagManagerServiceServicer):
             return await self._resumed(asked)
         asked = replace(asked, contexts=check_contexts(asked.contexts, len(request.dag.nodes)))
         cause = self._cause(asked.request_id)
-        answer = await self._write(lambda conn: store.answer_again(conn, asked, cause))
+        small = len(request.dag.nodes) <= SMALL
+        answer = None if small else await self._write(lambda conn: store.answer_again(conn, asked, cause))
         if answer is None:
             async with self._turn:
-                dag = await asyncio.to_thread(dag_from_proto, request.dag, self._specs)
+                dag = await self._parsed(request.dag, inline=small)
                 body = partial(wire.body_of, request.dag, dag)
                 answer = await self._write(lambda conn: store.merge(conn, asked, dag, body, self._members, cause))
         self._measures.count(answer.summary)
         return answer
+
+    async def _parsed(self, message: dagpb.Dag, *, inline: bool) -> Dag:
+        """The checked DAG; a small one costs less to parse than to hand to another thread."""
+        if inline:
+            return dag_from_proto(message, self._specs)
+        return await asyncio.to_thread(dag_from_proto, message, self._specs)
 
     async def _resumed(self, asked: Question) -> Answer:
         """The answer of a request that is known by its id: its sender need not send the DAG again."""

@@ -20,7 +20,7 @@ from dagmanager.domain import sentinels as sentinel_rules
 from dagmanager.domain.diff import DiffOutcome, Known, NewQueue
 from dagmanager.domain.queues import QueueState, TagQuery
 from dagmanager.events import Cause, QueueWords
-from dagmanager.lookups import DagMembers, Keys, bounded
+from dagmanager.lookups import Asker, DagMembers, Keys, bounded
 from dagmanager.plans import PlanRef, Raced
 from dagmanager.revisions import GRAPH, SETTLED, advance, revision
 from dagmanager.tables import edges, nodes, queues, to_us
@@ -54,12 +54,11 @@ def answer_again(conn: Connection, asked: Question, cause: Cause) -> Answer | No
     answer = answers.find_by_request(conn, asked.request_id, asked.strategy_id, asked.digest)
     if answer is not None:
         return answer
-    sharing = lookups.sharing_in(conn, asked.contexts, asked.strategy_id)
-    answer = answers.find_seen(conn, _question_key(asked, sharing), revision(conn, SETTLED))
     newest = plans.newest_plan(conn, asked.strategy_id)
-    if answer is None or newest is None or newest.version != answer.summary.version:
+    if newest is None or not plans.refers_to_all(conn, newest, asked.contexts):
         return None
-    if not plans.refers_to_all(conn, newest, asked.contexts):
+    answer = answers.find_seen(conn, _question_key(conn, asked), revision(conn, SETTLED))
+    if answer is None or newest.version != answer.summary.version:
         return None
     kept = answers.keep_for_request(conn, asked.request_id, asked.strategy_id, asked.digest, answer, cause.now)
     if not kept:
@@ -70,21 +69,21 @@ def answer_again(conn: Connection, asked: Question, cause: Cause) -> Answer | No
 def merge(
     conn: Connection, asked: Question, dag: Dag, body: Callable[[], bytes], members: DagMembers, cause: Cause
 ) -> Answer:
-    """Merge a checked DAG into the graph and keep the answer; `body` serialises the DAG if it has to be stored.
+    """The answer again, or the checked DAG merged into the graph; `body` serialises the DAG if it has to be stored.
 
     Raises Raced when another process wrote the same rows first: run it again. InvalidRequest (E_NODE_ID_COLLISION,
     E_TOO_MANY_TAGS), Conflict (E_REQUEST_ID_REUSED).
     """
     queries = events.queries_of(dag.nodes, asked.contexts)
     lock_graph(conn, exclusive=bool(events.unregistered(conn, queries)))
-    answer = answers.find_by_request(conn, asked.request_id, asked.strategy_id, asked.digest)
+    answer = answer_again(conn, asked, cause)
     if answer is not None:
         return answer
     settled_revision = revision(conn, SETTLED)
     plan, is_new_dag = _store_plan(conn, asked, dag, body, cause)
-    sharing = lookups.sharing_in(conn, asked.contexts, asked.strategy_id)
     keys = compute_keys(dag, asked.contexts)
-    known = lookups.known_for(conn, dag, keys, plan.version_label, sharing, members)
+    asker = Asker(asked.strategy_id, plan.version_label, asked.contexts)
+    known = lookups.known_for(conn, dag, keys, asker, members)
     outcome = rules.decide(dag, asked.contexts, keys, known)
     _write(conn, outcome, dag, known, asked.created_by, cause)
     if is_new_dag:
@@ -97,8 +96,8 @@ def merge(
         raise Raced
     if outcome.changed_schemas:
         settled_revision = advance(conn, SETTLED)
-    question = _question_key(asked, sharing)
-    answers.keep_seen(conn, question, settled_revision, _settled(outcome, answer, plan, dag, sentinel_id), cause.now)
+    settled = _settled(outcome, answer, plan, dag, sentinel_id)
+    answers.keep_seen(conn, _question_key(conn, asked), settled_revision, settled, cause.now)
     if outcome.new_nodes or outcome.new_queues or outcome.changed_schemas or outcome.new_tags:
         advance(conn, GRAPH)
     return answer
@@ -107,8 +106,7 @@ def merge(
 def preview(conn: Connection, dag: Dag, contexts: Sequence[ComputeContext], members: DagMembers) -> Answer:
     """What a diff would answer, without a version or a sentinel; changes nothing."""
     keys = compute_keys(dag, contexts)
-    sharing = lookups.sharing_in(conn, contexts, "")
-    known = lookups.known_for(conn, dag, keys, "", sharing, members)
+    known = lookups.known_for(conn, dag, keys, Asker("", "", contexts), members)
     outcome = rules.decide(dag, contexts, keys, known)
     summary = wire.summary_to_proto(outcome.counts)
     summary.node_ids_crc32 = identity.node_ids_crc32(dag.node_ids)
@@ -313,8 +311,9 @@ def _settled(outcome: DiffOutcome, answer: Answer, plan: PlanRef, dag: Dag, sent
     return _answer(after, dag, plan, sentinel_id)
 
 
-def _question_key(asked: Question, sharing: dict[str, lookups.Sharers]) -> str:
-    others = [[world_id, sorted(map(list, sharers))] for world_id, sharers in sorted(sharing.items())]
+def _question_key(conn: Connection, asked: Question) -> str:
+    """Who else computes in the contexts is part of the question: their revisions move with every plan there."""
+    others = [revision(conn, plans.place_of(context)) for context in asked.contexts]
     return identity.digest(identity.canonical_json([asked.digest, others]))
 
 
