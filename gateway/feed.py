@@ -1,7 +1,9 @@
 """The newest part of a stream, read from the broker once for the whole gateway and shared by every subscriber.
 
 Events are sorted into one lane per world; a subscriber takes from its lane at its own pace and is woken when something
-comes. Bounded: what falls out of the feed is read from the broker again, or too old. Repeated revisions are dropped.
+comes. All are shown the same steps: the first event at once, what follows closely together, the more so the more
+subscribers there are, for each of them costs a write. Bounded: what falls out of the feed is read from the broker
+again, or too old. Repeated revisions are dropped.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ T = TypeVar("T")
 EVERY_WORLD = ""
 BYTES_MAX = 64 * 1024 * 1024
 SEEN_MAX = 100_000
+WRITE_S = 0.0002  # what a step costs for each subscriber: a core then spends half its time on writing at most
 BATCH_MAX = 256
 log = structlog.stdlib.get_logger("qmtl.gateway.feed")
 
@@ -59,16 +62,22 @@ def born_of(info: StreamInfo) -> str:
 
 
 class Feed(Generic[T]):
-    """`head`: everything up to it is sorted in; `floor`: everything above it is here;
+    """`head`: everything up to it is sorted in; `shown`: subscribers take up to it; `floor`: all above it is here;
     `born`: of which incarnation of the stream."""
 
-    def __init__(self, bus: Bus, source: Source[T], keep: int) -> None:
+    def __init__(self, bus: Bus, source: Source[T], keep: int, gather_s: float = 0.0) -> None:
         self.source = source
         self.bus = bus
         self.head = 0
+        self.shown = 0
         self.floor = 0
         self.born = ""
         self._keep = keep
+        self._gather_s = gather_s
+        self._waiters = 0
+        self._stepped_at = float("-inf")
+        self._next_step: asyncio.TimerHandle | None = None
+        self._touched: set[str] = set()
         self._lanes: dict[str, Lane[T]] = {}
         self._kept: deque[tuple[int, int, tuple[str, ...]]] = deque()  # sequence, bytes, lanes
         self._bytes = 0
@@ -101,13 +110,14 @@ class Feed(Generic[T]):
         self._kept.append((sequence, len(body), worlds))
         self._bytes += len(body)
         self._trim()
-        self._wake(worlds)
+        self._touched.update(worlds)
+        self._pace()
 
     def since(self, world: str, position: int, limit: int = BATCH_MAX) -> tuple[list[tuple[int, T]], int]:
-        """Events of a world after a position that is not below the floor, and the position reached with them."""
+        """What is shown of a world after a position that is not below the floor, and the position reached with it."""
         own, every = self._after(world, position, limit), self._after(EVERY_WORLD, position, limit)
         found = list(heapq.merge(own, every, key=itemgetter(0)))[:limit] if every else own
-        return found, found[-1][0] if len(found) == limit else max(position, self.head)
+        return found, found[-1][0] if len(found) == limit else max(position, self.shown)
 
     def published(self, key: str) -> int:
         """The newest revision of a key that is known to have come, 0 when none is."""
@@ -123,9 +133,11 @@ class Feed(Generic[T]):
         """Set an event whenever something for a world comes."""
         lane = self._lanes.setdefault(world, Lane())
         lane.waiters.add(event)
+        self._waiters += 1
         try:
             yield
         finally:
+            self._waiters -= 1
             lane.waiters.discard(event)
             self._forget(world)
 
@@ -134,11 +146,30 @@ class Feed(Generic[T]):
         if lane is None or not lane.items or lane.items[-1][0] <= position:
             return []
         start = bisect_right(lane.items, position, key=itemgetter(0))
-        return lane.items[start : start + limit]
+        end = bisect_right(lane.items, self.shown, lo=start, key=itemgetter(0))
+        return lane.items[start : min(end, start + limit)]
+
+    def _pace(self) -> None:
+        """Show what came now, or together with what comes until the next step is due."""
+        if self._next_step is not None:
+            return
+        loop = asyncio.get_running_loop()
+        due = self._stepped_at + max(self._gather_s, self._waiters * WRITE_S)
+        if loop.time() >= due:
+            self._step()
+        else:
+            self._next_step = loop.call_at(due, self._step)
+
+    def _step(self) -> None:
+        self._stepped_at = asyncio.get_running_loop().time()
+        self._next_step = None
+        self.shown = self.head
+        touched, self._touched = self._touched, set()
+        self._wake(tuple(touched))
 
     def _begin(self, last: int, born: str) -> None:
         """Only what comes after `last` will be here. Subscribers below it read the broker themselves."""
-        self.head = self.floor = last
+        self.head = self.shown = self.floor = last
         self.born = born
         self._kept.clear()
         self._bytes = 0

@@ -37,10 +37,9 @@ LOOK_S = 0.5  # how long a drain or the end of a stream's token may wait to be s
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a silent stream says where it stands, how long events are gathered, when a stream is called slow."""
+    """How often a silent stream says where it stands, and when a stream is called slow."""
 
     bookmark_s: float
-    gather_s: float
     lag_max: int
 
 
@@ -145,7 +144,6 @@ class _Follower:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, LOOK_S)):
                     await woken.wait()
-            await asyncio.sleep(self._doors.pace.gather_s)  # what comes together leaves together
 
     def _take(self) -> gatewaypb.Frame | None:
         """What the feeds have after this place, as a frame; the place moves also past what is filtered out."""

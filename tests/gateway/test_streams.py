@@ -53,7 +53,7 @@ async def doors(bus: Bus, tmp_path: Path) -> AsyncIterator[StreamDoors]:
     keys = StreamKeys(tmp_path / "keys.json", clock)
     reading = [asyncio.create_task(control.run()), asyncio.create_task(orders.run())]
     await eventually(lambda: control.born != "")
-    yield StreamDoors(control, orders, Snapshots(database, peers), keys, clock, Pace(0.2, 0.0, 10))
+    yield StreamDoors(control, orders, Snapshots(database, peers), keys, clock, Pace(0.2, 10))
     for task in reading:
         task.cancel()
     await asyncio.gather(*reading, return_exceptions=True)
