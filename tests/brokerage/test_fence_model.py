@@ -1,13 +1,15 @@
 """The fence as a model: random fences, orders, stops, bars, lost answers and deaths, in every order.
 
 Between the commit of a freeze and its reopening nothing reaches the venue but what the freeze's reply listed; no order
-goes on the wire twice; a drain lets only reducing orders go; the books stay the replay of their events. A death is a
-transaction that is not committed, or one that is while the messages the process held are gone.
+goes on the wire twice; the books stay the replay of their events. At each door (the gate's order, a stop's trigger,
+the reopening, the wire) the model says by rules of its own which acts go, and just those go: a drain lets what reduces
+pass and nothing else, a freeze nothing. A death is a transaction that is not committed, or one that is while the
+messages the process held are gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -24,10 +26,11 @@ from brokerage import intents as wire
 from brokerage import tables as t
 from brokerage.domain.fence import FenceState
 from brokerage.domain.link import Link
+from brokerage.domain.matching import Bar
 from brokerage.domain.money import RATE_ONE
-from brokerage.domain.orders import Order, Side, order_id
-from brokerage.domain.risk import increases
-from brokerage.domain.states import EventKind, OrderType
+from brokerage.domain.orders import Denial, Order, OrderRecord, Side, order_id
+from brokerage.domain.profile import BrokerageProfile, BuyingPower
+from brokerage.domain.states import EventKind, OrderState, OrderType
 from brokerage.house import House
 from brokerage.wire import OrderName, order_to_proto
 from qmtl.core.errors import NotReady
@@ -35,15 +38,28 @@ from tests.brokerage.samples import ACCOUNT, ACTOR, FEED, GATE, HOUSE, SCOPE, ba
 
 T = TypeVar("T")
 SIDES = st.sampled_from(Side)
-PRICES = st.integers(90, 110)
+PRICES = st.integers(97, 103)
+QUANTITIES = st.sampled_from([1, 4, 9, 30])
 PICK = st.integers(0, 1_000)
 FATES = st.sampled_from(["lives", "lives", "lives", "dies before the commit", "dies after it"])
+SHORTING = replace(HOUSE, profile=BrokerageProfile(buying_power=BuyingPower.MARGIN), emulate_stops=True)
+
+
+def reduces(side: Side, quantity: int, held: int) -> bool:
+    """Whether an act takes off a position and does not turn it round."""
+    return 0 < quantity <= (held if side is Side.SELL else -held)
+
+
+def reached_by(shown: Bar, record: OrderRecord) -> bool:
+    """Whether a bar's prices come to a stop."""
+    stop = record.stop or 0
+    return shown.low <= stop if record.order.side is Side.SELL else shown.high >= stop
 
 
 class FenceMachine(RuleBasedStateMachine):
-    """One world with one account over a link that loses every other answer."""
+    """One world with one account that may be long or short, over a link that loses every other answer."""
 
-    house: House = replace(HOUSE, link=Link(latency_ms=1, answer_loss=RATE_ONE // 2), emulate_stops=True)
+    house: House = replace(SHORTING, link=Link(latency_ms=1, answer_loss=RATE_ONE // 2))
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,6 +72,7 @@ class FenceMachine(RuleBasedStateMachine):
         self.epoch = 1
         self.state = FenceState.OPEN
         self.minute = 1
+        self.mark = 0  # the last close, in cents
 
     def teardown(self) -> None:
         if self.venue:
@@ -76,7 +93,7 @@ class FenceMachine(RuleBasedStateMachine):
             trading.show_bars(conn, direct, FEED, [bar(1)], 0, 7)
 
         self.run(begin)
-        self.minute = 2
+        self.minute, self.mark = 2, bar(1).close
         self.venue = self.run(self.reached)
 
     def run(self, fn: Callable[[Connection], T], fate: str = "lives") -> T:
@@ -95,13 +112,23 @@ class FenceMachine(RuleBasedStateMachine):
         found = set(conn.execute(sa.select(t.venue_orders.c.venue_order_id)).scalars())
         return found | set(conn.execute(accepted).scalars())
 
+    def lets_pass(self, side: Side, quantity: int, held: int) -> bool:
+        """What the fence says to an act, in the words of the specification."""
+        return self.state is FenceState.OPEN or (self.state is FenceState.DRAIN and reduces(side, quantity, held))
+
     def submitted(self, wanted: Order, epoch: int, fate: str) -> None:
-        gate = replace(GATE, epoch=epoch)
+        gate, held = replace(GATE, epoch=epoch), self.run(self.held)
+        self.names.append(wanted.client_order_id)
         try:
-            self.run(lambda conn: trading.submit(conn, self.house, wanted, order_to_proto(wanted), gate, 6), fate)
+            stored, _ = self.run(
+                lambda conn: trading.submit(conn, self.house, wanted, order_to_proto(wanted), gate, 6), fate
+            )
         except NotReady:
             assert epoch < self.epoch
-        self.names.append(wanted.client_order_id)
+            return
+        assert epoch == self.epoch
+        passes = self.lets_pass(wanted.side, int(wanted.quantity), held)
+        assert passes == (stored.record.denial is not Denial.FENCED)
 
     def name(self, pick: int) -> tuple[OrderName, str]:
         """An order that was sent once, mostly one of the last."""
@@ -111,11 +138,39 @@ class FenceMachine(RuleBasedStateMachine):
     def held(self, conn: Connection) -> int:
         return sum(position.quantity for _, _, position in store.load_positions(conn, "acc"))
 
-    @rule(side=SIDES, quantity=st.integers(1, 9), late=st.sampled_from([0, 0, 1]), fate=FATES)
+    def watched(self, conn: Connection) -> Sequence[OrderRecord]:
+        """Stops that wait for their price."""
+        found = store.open_records(conn, self.house.instruments, "acc")
+        return [record for record in found if record.state is OrderState.EMULATED]
+
+    def beyond(self, record: OrderRecord) -> bool:
+        """Whether the last price is at a stop or beyond it."""
+        stop = record.stop or 0
+        return self.mark <= stop if record.order.side is Side.SELL else self.mark >= stop
+
+    def check_let_go(self, conn: Connection, before: Sequence[OrderRecord], reached: Collection[str]) -> None:
+        """Of the stops that were watched, those go that were reached and that the fence lets pass; the rest waits."""
+        held, left = self.held(conn), {record.id for record in self.watched(conn)}
+        for record in before:
+            goes = record.id in reached and self.lets_pass(record.order.side, record.remaining, held)
+            assert goes == (record.id not in left)
+
+    def check_sent(self, conn: Connection, name: OrderName, before: OrderRecord, epoch: int, *, went: bool) -> None:
+        """Before the wire: a gateway's order goes under its own epoch or is denied, a stop is never denied."""
+        may = self.lets_pass(before.order.side, before.remaining, self.held(conn))
+        if before.triggered:
+            assert went == (may and (epoch == self.epoch or self.beyond(before)))
+        else:
+            assert went == (may and epoch == self.epoch)
+        kept = OrderState.RELEASED if before.triggered else OrderState.DENIED
+        after = store.order(conn, name, self.house.instruments).record
+        assert after.state is (OrderState.SUBMITTED if went else kept)
+
+    @rule(side=SIDES, quantity=QUANTITIES, late=st.sampled_from([0, 0, 1]), fate=FATES)
     def submit(self, side: Side, quantity: int, late: int, fate: str) -> None:
         self.submitted(order(f"o{len(self.names)}", side, quantity), self.epoch - late, fate)
 
-    @rule(side=SIDES, price=PRICES, quantity=st.integers(1, 9), fate=FATES)
+    @rule(side=SIDES, price=PRICES, quantity=QUANTITIES, fate=FATES)
     def submit_stop(self, side: Side, price: int, quantity: int, fate: str) -> None:
         stop = order(f"s{len(self.names)}", side, quantity, type=OrderType.STOP_MARKET, stop_price=Decimal(price))
         self.submitted(stop, self.epoch, fate)
@@ -123,8 +178,16 @@ class FenceMachine(RuleBasedStateMachine):
     @rule(price=PRICES, fate=FATES)
     def bar(self, price: int, fate: str) -> None:
         shown = bar(self.minute, price)
-        self.run(lambda conn: trading.show_bars(conn, self.house, FEED, [shown], 0, 7), fate)
-        self.minute += fate != "dies before the commit"
+
+        def show(conn: Connection) -> None:
+            before = self.watched(conn)
+            trading.show_bars(conn, self.house, FEED, [shown], 0, 7)
+            touched = {record.id for record in before if reached_by(shown, record)}
+            self.check_let_go(conn, before, touched)
+
+        self.run(show, fate)
+        if fate != "dies before the commit":
+            self.minute, self.mark = self.minute + 1, shown.close
 
     @rule(state=st.sampled_from(FenceState), retry=st.booleans(), fate=FATES)
     def move_fence(self, state: FenceState, retry: bool, fate: str) -> None:
@@ -147,11 +210,10 @@ class FenceMachine(RuleBasedStateMachine):
         name, identity = self.name(pick)
 
         def send(conn: Connection) -> bool:
-            drained = self.state is FenceState.DRAIN
+            before, intent = store.find_order(conn, name, self.house.instruments), wire.unanswered(conn, identity)
             went = sending.to_wire(conn, self.house, name, identity, 10)
-            if went and drained:
-                record = store.order(conn, name, self.house.instruments).record
-                assert not increases(record.order.side, record.remaining, self.held(conn))
+            if before is not None and intent is not None and intent.wire_ns is None:
+                self.check_sent(conn, name, before.record, intent.epoch, went=went)
             return went
 
         went = self.run(send, fate)
@@ -170,19 +232,27 @@ class FenceMachine(RuleBasedStateMachine):
         self.run(lambda conn: sending.arrive(conn, self.house, identity, 11), fate)
 
     @precondition(lambda self: self.names)
-    @rule(pick=PICK, act=st.sampled_from(["answer", "lose", "resolve", "cancel", "look"]), fate=FATES)
+    @rule(pick=PICK, act=st.sampled_from(["answer", "lose", "resolve", "cancel"]), fate=FATES)
     def hear(self, pick: int, act: str, fate: str) -> None:
         name, identity = self.name(pick)
         acts: dict[str, Callable[[Connection], object]] = {
             "answer": partial(sending.answer, house=self.house, name=name, order_id=identity, now_ns=12),
             "lose": partial(sending.lose, house=self.house, name=name, order_id=identity, now_ns=13),
             "resolve": partial(sending.resolve, house=self.house, name=name, order_id=identity, now_ns=14),
-            "look": partial(sending.release_reached, house=self.house, account_name="acc", now_ns=15),
             "cancel": lambda conn: (
                 store.find_order(conn, name, self.house.instruments) and trading.cancel(conn, self.house, name, 8)
             ),
         }
         self.run(acts[act], fate)
+
+    @rule(fate=FATES)
+    def look_at_stops(self, fate: str) -> None:
+        def look(conn: Connection) -> None:
+            before = self.watched(conn)
+            sending.release_reached(conn, self.house, "acc", 15)
+            self.check_let_go(conn, before, {record.id for record in before if self.beyond(record)})
+
+        self.run(look, fate)
 
     @invariant()
     def nothing_passes_a_freeze_but_what_it_listed(self) -> None:
@@ -208,7 +278,7 @@ class FenceMachine(RuleBasedStateMachine):
 class NearFenceMachine(FenceMachine):
     """The same with the default link: the venue answers in the commit that takes the order."""
 
-    house = replace(HOUSE, emulate_stops=True)
+    house = SHORTING
 
 
 STEPS = settings(max_examples=40, stateful_step_count=40, deadline=None)

@@ -1,0 +1,210 @@
+"""A mesh in which one strategy trades on paper: its orders through every gateway, applies, and what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.cli.up import Mesh
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import QmtlError
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.mesh.door import Door, new_world, source_node, submission
+from tests.support.waiting import eventually
+
+PRESET = "demo.btc.15m"
+POLICY = """
+data_currency: {max_lag: 1d}
+selection: {gates: {and: ["sharpe >= 0.5"]}, score: "sharpe"}
+"""
+NOW = datetime(2021, 12, 25, 13, 30, tzinfo=UTC)
+SMALL = {"symbol": "BTC-USD", "quantity": "0.01", "time_in_force": "TIME_IN_FORCE_GTC"}
+RESTING = {"side": "ORDER_SIDE_BUY", "type": "ORDER_TYPE_LIMIT", "limit_price": "20000"}
+COMPLETED, FROZEN = worldpb.APPLY_STATE_COMPLETED, worldpb.APPLY_STATE_FROZEN
+ENDED = (COMPLETED, FROZEN, worldpb.APPLY_STATE_ROLLED_BACK)
+
+
+@dataclass
+class Estate:
+    """A mesh whose gateways all send orders of one strategy; the account has the world's name."""
+
+    mesh: Mesh
+    doors: dict[str, Door]
+    world: str = ""
+    strategy_id: str = ""
+    session_id: str = ""
+    passed: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def door(self) -> Door:
+        return self.doors["gateway"]
+
+    def order(self, name: str, **terms: Any) -> brokerpb.Order:
+        """An order on these terms; without any, a buying limit far below the market, which rests."""
+        named = {"account": self.world, "world_id": self.world, "strategy_id": self.strategy_id}
+        return brokerpb.Order(**{**named, "client_order_id": name, **SMALL, **(terms or RESTING)})
+
+    async def submit(self, order: brokerpb.Order, gateway: str = "gateway") -> gatewayservicepb.SubmitOrderResponse:
+        return await self.doors[gateway].gateway.SubmitOrder(gatewayservicepb.SubmitOrderRequest(order=order))
+
+    async def status(self, name: str) -> brokerpb.OrderStatus:
+        """An order as brokerage has it. Raises NotFound."""
+        key = brokerservicepb.OrderKey(
+            account=self.world, world_id=self.world, strategy_id=self.strategy_id, client_order_id=name
+        )
+        return (await self.door.broker.GetOrder(brokerservicepb.GetOrderRequest(key=key))).status
+
+    async def until_order(self, name: str, *states: brokerpb.OrderState) -> brokerpb.OrderStatus:
+        """The order, once it is in one of these states."""
+
+        async def there() -> bool:
+            try:
+                return (await self.status(name)).state in states
+            except QmtlError:  # brokerage is being restarted
+                return False
+
+        await eventually(there, 30.0)
+        return await self.status(name)
+
+    async def fence(self) -> brokerpb.Fence:
+        return (await self.door.broker.GetFence(brokerservicepb.GetFenceRequest(world_id=self.world))).fence
+
+    async def until_fence(self, state: brokerpb.FenceState) -> brokerpb.Fence:
+        """The fence, once brokerage has committed one of this state."""
+
+        async def there() -> bool:
+            return (await self.fence()).state == state
+
+        await eventually(there, 30.0)
+        return await self.fence()
+
+    async def orders_flow(self, name: str) -> None:
+        """Orders through one gateway, for ever; who cannot be reached is asked again."""
+        for number in itertools.count():
+            order = self.order(f"{name}-{number}", **RESTING, time_in_force="TIME_IN_FORCE_IOC")
+            try:
+                reply = await self.submit(order, name)
+            except QmtlError:
+                await asyncio.sleep(0.05)
+                continue
+            if reply.status.state != brokerpb.ORDER_STATE_DENIED:
+                self.passed[name] = self.passed.get(name, 0) + 1
+            await asyncio.sleep(0.05)
+
+    async def all_pass(self) -> bool:
+        return len(self.passed) == len(self.doors)
+
+    async def run(self, run_id: str) -> worldpb.ApplyRun | None:
+        request = worldservicepb.GetApplyRunRequest(world_id=self.world, run_id=run_id)
+        try:
+            return (await self.door.world.GetApplyRun(request)).run
+        except QmtlError:
+            return None
+
+    async def until(self, run_id: str, *states: worldpb.ApplyState) -> worldpb.ApplyRun:
+        found: list[worldpb.ApplyRun] = []
+
+        async def there() -> bool:
+            run = await self.run(run_id)
+            found[:] = [] if run is None else [run]
+            return run is not None and run.state in states
+
+        await eventually(there, 60.0)
+        return found[0]
+
+    async def apply(self, run_id: str) -> None:
+        target = worldpb.ApplyTarget(
+            strategy_id=self.strategy_id, side=commonpb.SIDE_LONG, weight=1.0, stage=worldpb.STAGE_PAPER
+        )
+        await self.door.world.Apply(
+            worldservicepb.ApplyRequest(
+                world_id=self.world, run_id=run_id, targets=worldservicepb.ApplyTargets(targets=[target])
+            )
+        )
+
+    async def prepare(self, *, bars_per_second: float = 0.0, followers: Sequence[str] = ()) -> None:
+        """A world in which one strategy trades on paper, over recorded bars that its followers let come."""
+        self.world = await new_world(self.door)
+        put = worldservicepb.PutPolicyRequest(world_id=self.world, document=POLICY, make_default=True)
+        await self.door.world.PutPolicy(put)
+        reply = await self.door.gateway.SubmitStrategy(submission(self.world, [source_node()]))
+        self.strategy_id = reply.strategy.strategy_id
+        await eventually(self._is_bound, 20.0)
+        await self._select()
+        session = await self.door.world.GetSession(
+            worldservicepb.GetSessionRequest(world_id=self.world, execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN)
+        )
+        self.session_id = session.session.session_id
+        await self.door.data.OpenDataSession(
+            dataservicepb.OpenDataSessionRequest(
+                session_id=self.session_id,
+                preset=PRESET,
+                start=session.session.start,
+                bars_per_second=bars_per_second,
+                followers=followers,
+            )
+        )
+        await self.door.broker.OpenPaperAccount(
+            brokerservicepb.OpenPaperAccountRequest(
+                account=self.world,
+                world_id=self.world,
+                data_preset=PRESET,
+                starting_cash="100000000",
+                data_session_id=self.session_id,
+            )
+        )
+
+    async def _is_bound(self) -> bool:
+        request = worldservicepb.ListBindingsRequest(world_id=self.world)
+        return bool((await self.door.world.ListBindings(request)).bindings)
+
+    async def _select(self) -> None:
+        """Evidence that the policy selects the strategy by, and its first activation."""
+        await self.door.world.Evaluate(
+            worldservicepb.EvaluateRequest(
+                world_id=self.world,
+                strategy_id=self.strategy_id,
+                run_id="run-1",
+                stage=worldpb.STAGE_BACKTEST,
+                metrics=[evaluationpb.Metric(name="sharpe", value=1.0)],
+                dataset_fingerprint="blake3:test",
+                coverage=1.0,
+                data_start=stamp(NOW - timedelta(days=60)),
+                data_end=stamp(NOW),
+            )
+        )
+        change = worldservicepb.ActivationChange(
+            strategy_id=self.strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=worldpb.STAGE_PAPER
+        )
+        await self.door.world.SetActivation(worldservicepb.SetActivationRequest(world_id=self.world, changes=[change]))
+
+
+def stamp(instant: datetime) -> Timestamp:
+    message = Timestamp()
+    message.FromDatetime(instant)
+    return message
+
+
+@asynccontextmanager
+async def at_work(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """What goes on beside a test, ended with it."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

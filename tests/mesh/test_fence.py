@@ -1,0 +1,402 @@
+"""The fence over a far venue, through real processes: what was on the wire, what was held, who was stopped or killed.
+
+The link to the venue takes its time and loses every other answer, so a freeze finds intents on the wire and outcomes
+unknown. What was put on the wire and what the venue has is read from brokerage's own store. Bars come only when the
+test lets them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import signal
+import urllib.request
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from brokerage import store
+from brokerage import tables as t
+from brokerage.domain.desk import FOUND, NOT_AT_VENUE
+from brokerage.domain.fence import FenceState
+from brokerage.domain.link import Link
+from brokerage.domain.money import RATE_ONE
+from brokerage.domain.orders import Scope, order_id
+from brokerage.sending import HELD
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.cli.child import Unit
+from qmtl.cli.plan import Plan, free_plan
+from qmtl.cli.up import Mesh
+from qmtl.core.errors import NotFound, QmtlError
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.mesh.door import open_door
+from tests.mesh.estate import COMPLETED, ENDED, PRESET, Estate, at_work
+from tests.support.waiting import eventually
+from tests.support.wire import Wire, wired
+
+PACE = "pace"
+LOSES_HALF = Link(answer_loss=RATE_ONE // 2)
+FAR = """
+[brokerage]
+stops = "emulated"
+venue_latency_ms = 2500
+venue_answer_loss = "0.5"
+venue_answer_timeout_ms = 7000
+venue_query_after_ms = 500
+[worldservice]
+intents_wait_s = 4.0
+"""
+SUBMIT_ORDER = "/qmtl.broker.v1.BrokerageService/SubmitOrder"
+SELL_STOP = {"side": "ORDER_SIDE_SELL", "type": "ORDER_TYPE_STOP_MARKET"}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Brokerage's store at one instant: the fence, and what the venue has."""
+
+    epoch: int
+    state: FenceState
+    venue: frozenset[str]
+
+
+class Records:
+    """What brokerage has written about one world, read behind its back."""
+
+    def __init__(self, home: Path, world: str) -> None:
+        path = home / "state" / "brokerage.db"
+        self._engine = sa.create_engine(f"sqlite:///file:{path}?mode=ro&uri=true", isolation_level="AUTOCOMMIT")
+        self._world = world
+        self.seen: list[Snapshot] = []
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    async def watched(self) -> None:
+        """For ever: every state of fence and venue that stood for a moment."""
+        while True:
+            now = self._snapshot()
+            if not self.seen or self.seen[-1] != now:
+                self.seen.append(now)
+            await asyncio.sleep(0.01)
+
+    def on_the_wire_under(self) -> set[int]:
+        """The epochs under which anything was put on the wire."""
+        intents = t.send_intents.c
+        query = sa.select(intents.epoch).where(intents.world_id == self._world, intents.wire_ns.is_not(None))
+        with self._engine.connect() as conn:
+            return set(conn.execute(query).scalars())
+
+    def kinds(self, identity: str) -> list[str]:
+        """The events of an order."""
+        events = t.order_events.c
+        query = sa.select(events.kind).where(events.order_id == identity).order_by(events.seq)
+        with self._engine.connect() as conn:
+            return list(conn.execute(query).scalars())
+
+    def venue(self) -> frozenset[str]:
+        return self._snapshot().venue
+
+    def _snapshot(self) -> Snapshot:
+        has = sa.select(t.venue_orders.c.venue_order_id).where(t.venue_orders.c.account == self._world)
+        with self._engine.connect() as conn:
+            conn.exec_driver_sql("BEGIN")  # both reads see the same commit
+            found = store.load_fence(conn, self._world)
+            venue = frozenset(conn.execute(has).scalars())
+            conn.exec_driver_sql("COMMIT")
+        assert found is not None
+        return Snapshot(found[0].epoch, found[0].state, venue)
+
+
+@dataclass
+class PacedEstate(Estate):
+    """An estate whose bars come one by one, when they are asked for."""
+
+    shown: int = 0
+    peeked: list[datapb.Bar] = field(default_factory=list)
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.world, self.world, self.strategy_id)
+
+    def identity(self, name: str) -> str:
+        return order_id(self.scope, name)
+
+    def named(self, stem: str, *, lost: bool) -> str:
+        """A client order id whose answer the link loses, or does not."""
+        names = (f"{stem}-{number}" for number in itertools.count())
+        return next(name for name in names if LOSES_HALF.loses_answer(self.identity(name)) == lost)
+
+    async def open(self) -> None:
+        """Trade on paper, with the first bar shown and the coming ones known to the test."""
+        await self.prepare(followers=[PACE])
+        await self._peek()
+        await eventually(self._shown_beyond(0), 30.0)
+        self.shown = 1
+
+    async def step(self) -> None:
+        """Let the next bar come, and wait until the venue has shown it."""
+        session = dataservicepb.GetDataSessionRequest(session_id=self.session_id)
+        mark = (await self.door.data.GetDataSession(session)).session.watermark
+        await self.door.data.ConfirmBars(
+            dataservicepb.ConfirmBarsRequest(session_id=self.session_id, follower=PACE, through=mark)
+        )
+        await eventually(self._shown_beyond(mark.ToNanoseconds()), 30.0)
+        self.shown += 1
+
+    def _shown_beyond(self, time_ns: int) -> Callable[[], Awaitable[bool]]:
+        async def beyond() -> bool:
+            try:
+                reply = await self.door.broker.GetPortfolio(brokerservicepb.GetPortfolioRequest(account=self.world))
+            except QmtlError:  # brokerage is being restarted
+                return False
+            return reply.portfolio.time.ToNanoseconds() > time_ns
+
+        return beyond
+
+    async def _peek(self) -> None:
+        """The bars to come, as another session over the same data plays them."""
+        mine = dataservicepb.GetDataSessionRequest(session_id=self.session_id)
+        start = (await self.door.data.GetDataSession(mine)).session.start
+        other = f"peek-{uuid.uuid4().hex}"
+        await self.door.data.OpenDataSession(
+            dataservicepb.OpenDataSessionRequest(session_id=other, preset=PRESET, start=start)
+        )
+        call = self.door.data.Subscribe(dataservicepb.SubscribeRequest(dataset=PRESET, session_id=other))
+        try:
+            async for answer in call:
+                self.peeked += answer.bars
+                if len(self.peeked) >= 50:
+                    return
+        finally:
+            call.cancel()
+
+
+@pytest.fixture(scope="module")
+def far_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """Two gateways, and a brokerage with a far venue."""
+    home = tmp_path_factory.mktemp("fence")
+    (home / "qmtl.toml").write_text(FAR)
+    with Mesh(free_plan(home / "home", home / "qmtl.toml", replicas={"gateway": 2})) as running:
+        yield running
+
+
+@pytest.fixture
+async def far(far_mesh: Mesh) -> AsyncIterator[PacedEstate]:
+    async with AsyncExitStack() as stack:
+        doors = {
+            name: await stack.enter_async_context(open_door(far_mesh.address(name), far_mesh.home))
+            for name in ("gateway", "gateway-2")
+        }
+        made = PacedEstate(far_mesh, doors)
+        await made.open()
+        yield made
+
+
+@asynccontextmanager
+async def watching(estate: Estate) -> AsyncIterator[Records]:
+    """Brokerage's records, and an order every moment through each gateway."""
+    records = Records(estate.mesh.home, estate.world)
+    try:
+        async with at_work(records.watched(), *(estate.orders_flow(name) for name in estate.doors)):
+            await eventually(estate.all_pass, 30.0)
+            yield records
+    finally:
+        records.close()
+
+
+@asynccontextmanager
+async def stopped(mesh: Mesh, name: str) -> AsyncIterator[None]:
+    """A process that is stopped, and goes on afterwards."""
+    pid = mesh.kill(name, signal.SIGSTOP)
+    try:
+        await eventually(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        yield
+    finally:
+        mesh.kill(name, signal.SIGCONT)
+
+
+def said(run: worldpb.ApplyRun, words: str) -> set[str]:
+    """The orders a line of the run's timeline names after these words, each by its client order id."""
+    lines = [step.detail.partition(words)[2] for step in run.steps if words in step.detail]
+    return {intent.rpartition("/")[2] for line in lines for intent in line.removeprefix(": ").split(", ")}
+
+
+def check_freeze(estate: PacedEstate, records: Records, run: worldpb.ApplyRun) -> set[str]:
+    """Nothing was put on the wire under a frozen fence, and nothing arrived in it but what was listed; the arrivals."""
+    frozen = {seen.epoch for seen in records.seen if seen.state is FenceState.FROZEN}
+    assert run.epoch in frozen
+    assert not frozen & records.on_the_wire_under()
+    during = [seen.venue for seen in records.seen if seen.epoch == run.epoch]
+    listed = {estate.identity(name) for name in said(run, "on the wire")}
+    arrived = set(during[-1] - during[0])
+    assert arrived <= listed
+    return arrived
+
+
+@pytest.mark.timeout(120)
+async def test_a_freeze_lists_what_is_on_the_wire_waits_for_it_and_flags_what_stays_unknown(far: PacedEstate) -> None:
+    heard, lost = far.named("heard", lost=False), far.named("lost", lost=True)
+    async with watching(far) as records:
+        for name in (heard, lost):
+            await far.submit(far.order(name))
+            await far.until_order(name, brokerpb.ORDER_STATE_SUBMITTED)
+        await far.apply("unknown")
+        await far.until_fence(brokerpb.FENCE_STATE_FROZEN)
+        again = await far.submit(far.order(lost))
+        assert again.status.denial == brokerpb.DENIAL_GATE_FROZEN
+        run = await far.until("unknown", *ENDED)
+        assert run.state == COMPLETED, run.reason
+        assert {heard, lost} <= said(run, "on the wire")
+        assert lost in said(run, "outcome UNKNOWN")
+        assert heard not in said(run, "outcome UNKNOWN")
+
+        found = await far.until_order(lost, brokerpb.ORDER_STATE_ACCEPTED)
+        assert found.reason == FOUND
+        again = await far.submit(far.order(lost))
+        assert again.duplicate
+    assert {far.identity(heard), far.identity(lost)} <= check_freeze(far, records, run)
+    sent = ["INITIALIZED", "RELEASED", "SUBMITTED"]
+    assert records.kinds(far.identity(heard)) == [*sent, "ACCEPTED"]
+    assert records.kinds(far.identity(lost)) == [*sent, "UPDATED", "ACCEPTED"]
+
+
+async def holding(estate: PacedEstate) -> None:
+    """The account holds something, and the next two bars fall below where the second of them closes."""
+    bought = estate.named("bought", lost=False)
+    await estate.submit(estate.order(bought, side="ORDER_SIDE_BUY", type="ORDER_TYPE_MARKET", quantity="0.02"))
+    await estate.until_order(bought, brokerpb.ORDER_STATE_ACCEPTED)
+    while (await estate.status(bought)).state != brokerpb.ORDER_STATE_FILLED or not recovers(
+        estate.peeked[estate.shown + 1]
+    ):
+        await estate.step()
+
+
+def recovers(bar: datapb.Bar) -> bool:
+    """Whether a bar closes well above its low."""
+    return Decimal(bar.close) - Decimal(bar.low) > 1
+
+
+@pytest.mark.timeout(120)
+async def test_a_stop_reached_in_a_freeze_is_held_although_brokerage_is_killed_in_it(far: PacedEstate) -> None:
+    await holding(far)
+    first, second = far.peeked[far.shown : far.shown + 2]
+    beyond = max(Decimal(first.close), Decimal(second.close)) + 100
+    back_over = (Decimal(second.low) + Decimal(second.close)) / 2
+    goes, waits, carried = far.named("goes", lost=False), "waits", far.named("carried", lost=True)
+    async with watching(far) as records, stopped(far.mesh, "gateway-2"):
+        for name, price in ((goes, beyond), (waits, back_over)):
+            await far.submit(far.order(name, stop_price=f"{price:.2f}", **SELL_STOP))
+            await far.until_order(name, brokerpb.ORDER_STATE_EMULATED)
+        await far.submit(far.order(carried))
+        await far.until_order(carried, brokerpb.ORDER_STATE_SUBMITTED)
+        await far.apply("killed")
+        await far.until_fence(brokerpb.FENCE_STATE_FROZEN)
+        pid = far.mesh.kill("brokerage", signal.SIGKILL)
+        await asyncio.to_thread(far.mesh.wait_ready, "brokerage", other_than=pid)
+        for _ in (first, second):
+            await far.step()
+        for name in (goes, waits):
+            held = await far.until_order(name, brokerpb.ORDER_STATE_EMULATED)
+            assert held.reason == HELD
+        assert (await far.fence()).state == brokerpb.FENCE_STATE_FROZEN
+        run = await far.until("killed", *ENDED)
+        assert run.state == COMPLETED, run.reason
+        assert carried in said(run, "on the wire")
+        assert carried in said(run, "outcome UNKNOWN")
+
+        await far.until_order(goes, brokerpb.ORDER_STATE_ACCEPTED)
+        assert (await far.status(waits)).state == brokerpb.ORDER_STATE_EMULATED
+        gone = await far.until_order(carried, brokerpb.ORDER_STATE_CANCELED)
+        assert gone.reason == NOT_AT_VENUE
+    check_freeze(far, records, run)
+    assert records.kinds(far.identity(goes)) == [
+        "INITIALIZED", "EMULATED", "UPDATED", "RELEASED", "SUBMITTED", "ACCEPTED",
+    ]  # fmt: skip
+    assert records.kinds(far.identity(carried)) == ["INITIALIZED", "RELEASED", "SUBMITTED", "UPDATED", "CANCELED"]
+    assert far.identity(carried) not in records.venue()
+
+
+@dataclass(frozen=True)
+class WiredPlan(Plan):
+    """A mesh one of whose processes reaches brokerage over a wire of the test's."""
+
+    wired: str = ""
+    wire: str = ""
+
+    def units(self) -> list[Unit]:
+        return [self._over_the_wire(unit) if unit.name == self.wired else unit for unit in super().units()]
+
+    def _over_the_wire(self, unit: Unit) -> Unit:
+        return replace(unit, environ={**unit.environ, "QMTL__MESH__ADDRESSES__BROKERAGE": self.wire})
+
+
+@asynccontextmanager
+async def wired_estate(home: Path) -> AsyncIterator[tuple[PacedEstate, Wire]]:
+    """Two gateways, of which the second reaches brokerage over the wire."""
+    plan = free_plan(home, replicas={"gateway": 2})
+    address = next(place.address for place in plan.places if place.service == "brokerage")
+    async with AsyncExitStack() as stack:
+        wire = await stack.enter_async_context(wired(int(address.rpartition(":")[2])))
+        wired_plan = WiredPlan(
+            plan.home, plan.nats_url, plan.own_nats, plan.places, wired="gateway-2", wire=wire.address
+        )
+        mesh = await stack.enter_async_context(Mesh(wired_plan))
+        doors = {
+            name: await stack.enter_async_context(open_door(mesh.address(name), mesh.home))
+            for name in ("gateway", "gateway-2")
+        }
+        estate = PacedEstate(mesh, doors)
+        await estate.open()
+        yield estate, wire
+
+
+async def refused_once(mesh: Mesh) -> bool:
+    """Whether brokerage has answered one order with FAILED_PRECONDITION, as it does under a stale epoch."""
+    port = next(running.metrics_port for running in mesh.running() if running.name == "brokerage")
+
+    def page() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    labels = f'code="FAILED_PRECONDITION",method="{SUBMIT_ORDER}"'
+    return f"qmtl_rpc_server_handled_total{{{labels}}} 1.0" in (await asyncio.to_thread(page)).splitlines()
+
+
+@pytest.mark.timeout(120)
+async def test_an_order_that_has_passed_its_gate_misses_the_freeze_whenever_it_arrives(tmp_path: Path) -> None:
+    async with wired_estate(tmp_path / "home") as (estate, wire):
+        await estate.submit(estate.order("before"), "gateway-2")
+        wire.hold()
+        sending = asyncio.create_task(estate.submit(estate.order("in-it"), "gateway-2"))
+        await eventually(lambda: wire.holds(b"in-it"))
+        async with stopped(estate.mesh, "gateway-2"):
+            await estate.apply("stopped")
+            frozen = await estate.until_fence(brokerpb.FENCE_STATE_FROZEN)
+            wire.release()
+            await eventually(lambda: refused_once(estate.mesh))
+            with pytest.raises(NotFound):
+                await estate.status("in-it")
+            assert await estate.fence() == frozen
+        assert (await estate.until("stopped", *ENDED)).state == COMPLETED
+        answer = (await sending).status
+        assert answer.denial == brokerpb.DENIAL_GATE_FROZEN or answer.epoch > frozen.epoch
+
+        wire.hold()
+        sending = asyncio.create_task(estate.submit(estate.order("after-it"), "gateway-2"))
+        await eventually(lambda: wire.holds(b"after-it"))
+        await estate.apply("late")
+        run = await estate.until("late", *ENDED)
+        assert run.state == COMPLETED, run.reason
+        wire.release()
+        answer = (await sending).status
+        assert answer.state == brokerpb.ORDER_STATE_ACCEPTED
+        assert answer.epoch == (await estate.fence()).epoch > run.epoch
