@@ -22,6 +22,7 @@ class Settings(ServiceSettings):
     subscribers_max: int = Field(default=1_000, ge=1)
     subscriber_queue_max: int = Field(default=1_000, ge=10)
     subscriber_write_s: float = Field(default=30.0, gt=0, le=600)
+    trade_idle_s: float = Field(default=900.0, gt=0, le=86_400)
     event_gather_s: float = Field(default=0.005, ge=0, le=1)
     feed_max: int = Field(default=20_000, ge=100)
     stream_key_days: float = Field(default=30.0, gt=1)

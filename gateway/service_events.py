@@ -16,6 +16,7 @@ from gateway.doors import Doors
 from gateway.streams import frames
 from gateway.tokens import Scope, StreamPass
 from gateway.topics import check_topics
+from gateway.writing import write_within
 from qmtl.core.errors import Exhausted, PermissionDenied
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
@@ -92,24 +93,14 @@ class EventCalls:
             following = frames(doors.streams, stream.scope, request.resume_token, ending)
             async with aclosing(following) as shown:
                 async for frame in shown:
-                    await self._write(context, frame)
+                    reply = servicepb.SubscribeEventsResponse(frame=frame)
+                    await write_within(doors.settings.subscriber_write_s, context, reply)
         finally:
             watching.cancel()
             subscribers.leave(stream)
 
     async def GetJwks(self, request: servicepb.GetJwksRequest, context: object) -> servicepb.GetJwksResponse:
         return servicepb.GetJwksResponse(keys=self._doors.streams.keys.public())
-
-    async def _write(self, context: Any, frame: gatewaypb.Frame) -> None:
-        """Send a frame. Raises Exhausted (E_SUBSCRIBER_STUCK) when the client takes none for too long."""
-        limit = self._doors.settings.subscriber_write_s
-        try:
-            async with asyncio.timeout(limit):
-                await context.write(servicepb.SubscribeEventsResponse(frame=frame))
-        except TimeoutError:
-            raise Exhausted(
-                "E_SUBSCRIBER_STUCK", f"nothing was read for {limit} s", hint="resume with the last frame's token"
-            ) from None
 
     async def _watch(self, stream: StreamPass, ending: asyncio.Event) -> None:
         """Set `ending` when the gateway drains or the stream's token has expired."""

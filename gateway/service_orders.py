@@ -12,6 +12,7 @@ from gateway.doors import Doors
 from gateway.live import Metadata
 from gateway.live import require as require_live
 from gateway.trading import TradeCall
+from gateway.writing import write_within
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.core.errors import NotReady
@@ -40,16 +41,17 @@ class OrderCalls:
 
     async def TradeStream(
         self, request_iterator: AsyncIterator[servicepb.TradeStreamRequest], context: Context
-    ) -> AsyncIterator[servicepb.TradeStreamResponse]:
-        metadata = context.invocation_metadata()
+    ) -> None:
+        """Writes its replies itself, so that each write is bounded in time."""
+        doors, metadata = self._doors, context.invocation_metadata()
 
         async def submit(order: brokerpb.Order) -> brokerpb.OrderStatus:
             return (await self._submit(order, metadata)).status
 
-        call = TradeCall(self._doors.streams.orders, submit, self._cancel, self._doors.draining)
+        call = TradeCall(doors.streams.orders, submit, self._cancel, doors.draining, doors.settings.trade_idle_s)
         async with aclosing(call.replies(request_iterator)) as replies:
             async for reply in replies:
-                yield reply
+                await write_within(doors.settings.subscriber_write_s, context, reply)
 
     async def _submit(self, order: brokerpb.Order, metadata: Metadata) -> servicepb.SubmitOrderResponse:
         """One order through the gate; once more after a renewal when brokerage knows a newer epoch."""

@@ -1,7 +1,7 @@
 """One trade stream: many orders and cancels on a call, their answers, and the events of the orders they touched.
 
 Acts on one order go in the order they came; others go side by side, a bounded number at a time. What fails is an
-answer of its act and ends nothing.
+answer of its act and ends nothing. A stream on which nothing comes and nothing goes is let go after a while.
 """
 
 from __future__ import annotations
@@ -41,47 +41,72 @@ class TradeCall:
     """`submit` and `cancel` do one act with all its checks; `orders` has the events."""
 
     def __init__(
-        self, orders: Feed[brokerpb.OrderEvent], submit: Submit, cancel: Cancel, draining: asyncio.Event
+        self, orders: Feed[brokerpb.OrderEvent], submit: Submit, cancel: Cancel, draining: asyncio.Event, idle_s: float
     ) -> None:
         self._orders = orders
         self._submit = submit
         self._cancel = cancel
         self._draining = draining
+        self._idle_s = idle_s
+        self._moved_at = _now()
         self._replies: asyncio.Queue[servicepb.TradeStreamResponse | None] = asyncio.Queue(REPLIES_MAX)
         self._room = asyncio.Semaphore(AT_ONCE_MAX)
         self._lines: dict[Key, asyncio.Task[None]] = {}  # the last act of each order
+        self._acts: set[asyncio.Task[None]] = set()  # all that are under way or wait for their turn
         self._worlds: dict[str, Followed] = {}
         self._woken = asyncio.Event()
+        self._over = False  # nobody takes replies any more
 
     async def replies(self, requests: Requests) -> Replies:
-        """Answers and events until the client has said its last and all acts are answered."""
+        """Answers and events until the client has said its last and all acts are answered.
+
+        Raises Unavailable (E_TRADE_IDLE).
+        """
         watching = asyncio.create_task(self._watch())
         acting = asyncio.create_task(self._act_on(requests))
         try:
-            while (reply := await self._replies.get()) is not None:
+            while (reply := await self._next()) is not None:
                 yield reply
+                self._moved_at = _now()
             acting.result()
         finally:
-            tasks = [watching, acting, *self._lines.values()]
+            self._over = True
+            tasks = [watching, acting, *self._acts]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _next(self) -> servicepb.TradeStreamResponse | None:
+        """The next reply, None after the last. Raises Unavailable (E_TRADE_IDLE) when nothing moved for too long."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._moved_at + self._idle_s):
+                    return await self._replies.get()
+            if self._acts:
+                self._moved_at = _now()  # an act is under way: the silence is ours
+            elif _now() >= self._moved_at + self._idle_s:
+                message = f"nothing came and nothing went for {self._idle_s:g} s"
+                raise Unavailable("E_TRADE_IDLE", message, hint="open the stream again; any message keeps it open")
+
     async def _act_on(self, requests: Requests) -> None:
         try:
             async for request in requests:
+                self._moved_at = _now()
                 await self._room.acquire()
                 key = _key(request)
                 before = self._lines.get(key)
                 line = asyncio.create_task(self._act(request, key, before))
                 self._lines[key] = line
+                self._acts.add(line)
                 line.add_done_callback(partial(self._done, key))
             await asyncio.gather(*self._lines.values())
         finally:
-            await self._replies.put(None)
+            if not self._over:
+                await self._replies.put(None)
 
     def _done(self, key: Key, line: asyncio.Task[None]) -> None:
         self._room.release()
+        self._acts.discard(line)
         if self._lines.get(key) is line:
             del self._lines[key]
 
@@ -130,6 +155,10 @@ class TradeCall:
         for _, event in found:
             if _event_key(event) in followed.keys:
                 await self._replies.put(servicepb.TradeStreamResponse(event=event))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _cut(reason: str, message: str) -> servicepb.TradeStreamResponse:

@@ -33,6 +33,7 @@ from qmtl.rpc.streams import ReadingCall, TwoWayCall, WritingCall
 
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 KEEPALIVE_MS: Final = 30_000  # above the server's minimum, see server.py, or it ends our connections
+KEEPALIVE_TIMEOUT_MS: Final = 10_000
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 Metadata = aio.Metadata | Iterable[tuple[str, str | bytes]] | Mapping[str, str] | None
@@ -304,7 +305,8 @@ def _options() -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
         ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),  # the one core goes by, see server.py
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.bdp_probe", 0),

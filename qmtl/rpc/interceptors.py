@@ -43,6 +43,7 @@ USER_KEY: Final = "authorization"
 SERVICE_KEY: Final = "x-qmtl-service"
 REQUEST_ID_KEY: Final = "x-request-id"
 CORRELATION_ID_KEY: Final = "x-correlation-id"
+STATUS_S: Final = 5.0  # how long a peer that reads nothing may keep a call that is over
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 Context = aio.ServicerContext[Any, Any]
@@ -58,9 +59,12 @@ class Limits:
     calls_max: int = 512
     streams_max: int = 1024
     message_bytes_max: int = 16 * 1024 * 1024
+    metadata_bytes_max: int = 24 * 1024  # two tokens of the longest kind and as much again
     deadline_default_s: float = 30.0
     deadline_max_s: float = 120.0
     retry_after_s: float = 1.0
+    keepalive_s: float = 60.0  # how long a silent connection is believed in before it is asked
+    keepalive_timeout_s: float = 20.0  # how long it has to answer
 
 
 @dataclass(slots=True)
@@ -373,9 +377,11 @@ def _is_cancelled(context: Context) -> bool:
 
 
 async def _abort(context: Context, status: Status) -> None:
+    """End the call with a status, or cut it when a reply is still unsent to a peer that reads nothing."""
     try:
-        await context.abort_with_status(status)  # type: ignore[arg-type]  # grpc.Status is an interface without __init__
-    except aio.InternalError as error:  # a reply is still unsent to a peer that reads nothing: the call is cut instead
+        async with asyncio.timeout(STATUS_S):
+            await context.abort_with_status(status)  # type: ignore[arg-type]  # grpc.Status is an interface without __init__
+    except (aio.InternalError, TimeoutError) as error:
         raise asyncio.CancelledError from error
 
 

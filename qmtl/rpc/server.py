@@ -176,13 +176,18 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
         ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING_MAX),
         ("grpc.max_receive_message_length", limits.message_bytes_max),
         ("grpc.max_send_message_length", limits.message_bytes_max),
+        # Between its soft limit and its hard one core refuses at random; one limit, above all our own keys need.
+        ("grpc.max_metadata_size", limits.metadata_bytes_max),
+        ("grpc.absolute_max_metadata_size", limits.metadata_bytes_max),
         ("grpc.so_reuseport", 0),
         # Clients ping every 30 s, see channel.py; a minimum above that would end their connections.
         ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MIN_MS),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_MIN_MS),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.keepalive_time_ms", 60_000),
-        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_time_ms", round(limits.keepalive_s * 1000)),
+        ("grpc.keepalive_timeout_ms", round(limits.keepalive_timeout_s * 1000)),
+        # Core waits for every ping's answer by this one, a minute by default, whatever the line above says.
+        ("grpc.http2.ping_timeout_ms", round(limits.keepalive_timeout_s * 1000)),
         # Else a slow reader lets the server run megabytes ahead of it.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", 65_536),

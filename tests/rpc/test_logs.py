@@ -17,23 +17,14 @@ from qmtl.rpc import logs
 from qmtl.rpc.auth import Role, mint_service_token, mint_user_token
 from tests.rpc.echo import KINDS, EchoStub
 from tests.rpc.mesh import Mesh, peer, user
+from tests.support.logbook import lines, logged
 
 
 @pytest.fixture
 def out() -> Iterator[io.StringIO]:
-    """Log lines of the test; the process's logging is put back afterwards."""
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level, structlog.get_config())
-    stream = io.StringIO()
-    logs.configure("gateway", level="DEBUG", stream=stream)
-    yield stream
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-    structlog.configure(**before[2])
-
-
-def lines(out: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in out.getvalue().splitlines()]
+    """Log lines of the test."""
+    with logged() as stream:
+        yield stream
 
 
 def test_a_line_says_when_where_what(out: io.StringIO) -> None:

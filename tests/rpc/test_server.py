@@ -16,11 +16,12 @@ from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, Unavailable
 from qmtl.core.settings import ServiceSettings
 from qmtl.rpc.auth import Authenticator
-from qmtl.rpc.channel import KEEPALIVE_MS
+from qmtl.rpc.channel import KEEPALIVE_MS, connect
 from qmtl.rpc.interceptors import Limits
 from qmtl.rpc.server import KEEPALIVE_MIN_MS, Server
 from tests.rpc.echo import NAME, Echo, EchoStub, add_echo, service
-from tests.rpc.mesh import Gate, Mesh, health_call, health_of, services_of, settings_of, shout, until, user
+from tests.rpc.mesh import Gate, Mesh, health_call, health_of, peer, services_of, settings_of, shout, until, user
+from tests.support.forwarding import forwarding
 
 
 def server_of(settings: ServiceSettings) -> Server:
@@ -43,6 +44,22 @@ async def test_health_knows_each_service_and_no_other(mesh: Mesh) -> None:
 
 def test_clients_ping_no_faster_than_servers_allow() -> None:
     assert KEEPALIVE_MS > KEEPALIVE_MIN_MS
+
+
+async def test_a_peer_that_vanished_without_a_word_is_let_go(mesh: Mesh, home: Path) -> None:
+    gate = Gate()
+    server = await mesh.serve(gate.wait, limits=Limits(keepalive_s=0.5, keepalive_timeout_s=0.5))
+    async with (
+        forwarding(f"127.0.0.1:{server.port}") as wire,
+        connect(wire.address, user_token=user(home), service_token=peer(home)) as channel,
+    ):
+        asking = asyncio.create_task(EchoStub(channel).say("Down", "x"))
+        async with asyncio.timeout(5):
+            await gate.reached.wait()
+            wire.hold()
+            await gate.cancelled.wait()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
 
 
 async def test_a_watcher_sees_each_change_and_is_let_go(mesh: Mesh) -> None:

@@ -282,7 +282,9 @@ class GatewayServiceServicer:
     def TradeStream(self, request_iterator, context):
         """Orders and cancels in, answers and order events out, for many orders on one call.
 
-        Errors: as the single calls, per order, inside the replies; UNAVAILABLE: open again, ids make retries safe.
+        Any message, also one without an act, keeps a silent stream open. Errors: as the single calls, per order, inside the
+        replies; UNAVAILABLE (E_TRADE_IDLE when nothing came and nothing went for long) and RESOURCE_EXHAUSTED
+        (E_SUBSCRIBER_STUCK, replies were not read): open again, ids make retries safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

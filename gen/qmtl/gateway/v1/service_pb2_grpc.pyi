@@ -89,7 +89,9 @@ class GatewayServiceStub:
     TradeStream: _grpc.StreamStreamMultiCallable[_service_pb2.TradeStreamRequest, _service_pb2.TradeStreamResponse]
     """Orders and cancels in, answers and order events out, for many orders on one call.
 
-    Errors: as the single calls, per order, inside the replies; UNAVAILABLE: open again, ids make retries safe.
+    Any message, also one without an act, keeps a silent stream open. Errors: as the single calls, per order, inside the
+    replies; UNAVAILABLE (E_TRADE_IDLE when nothing came and nothing went for long) and RESOURCE_EXHAUSTED
+    (E_SUBSCRIBER_STUCK, replies were not read): open again, ids make retries safe.
     """
     AcquireProducer: _grpc.UnaryUnaryMultiCallable[_service_pb2.AcquireProducerRequest, _service_pb2.AcquireProducerResponse]
     """Asks for the right to compute and publish a node. Not acquired: read the queue instead.
@@ -181,7 +183,9 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     TradeStream: _aio.StreamStreamMultiCallable[_service_pb2.TradeStreamRequest, _service_pb2.TradeStreamResponse]  # type: ignore[assignment]
     """Orders and cancels in, answers and order events out, for many orders on one call.
 
-    Errors: as the single calls, per order, inside the replies; UNAVAILABLE: open again, ids make retries safe.
+    Any message, also one without an act, keeps a silent stream open. Errors: as the single calls, per order, inside the
+    replies; UNAVAILABLE (E_TRADE_IDLE when nothing came and nothing went for long) and RESOURCE_EXHAUSTED
+    (E_SUBSCRIBER_STUCK, replies were not read): open again, ids make retries safe.
     """
     AcquireProducer: _aio.UnaryUnaryMultiCallable[_service_pb2.AcquireProducerRequest, _service_pb2.AcquireProducerResponse]  # type: ignore[assignment]
     """Asks for the right to compute and publish a node. Not acquired: read the queue instead.
@@ -366,7 +370,9 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_service_pb2.TradeStreamResponse], _abc.AsyncIterator[_service_pb2.TradeStreamResponse]]:
         """Orders and cancels in, answers and order events out, for many orders on one call.
 
-        Errors: as the single calls, per order, inside the replies; UNAVAILABLE: open again, ids make retries safe.
+        Any message, also one without an act, keeps a silent stream open. Errors: as the single calls, per order, inside the
+        replies; UNAVAILABLE (E_TRADE_IDLE when nothing came and nothing went for long) and RESOURCE_EXHAUSTED
+        (E_SUBSCRIBER_STUCK, replies were not read): open again, ids make retries safe.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,517 @@
+"""The public door and those who should not come in, over real channels: bad tokens, forged streams, too much, silence.
+
+Every refusal is looked at twice: by its code and reason, and for whether it or the log shows a part of a token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import io
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc import aio
+from joserfc.jwk import OKPKey
+
+from controlbus.permissions import seed_path, write_seeds
+from gateway.tokens import Place, Scope, StreamKeys
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import PermissionDenied, QmtlError, Unauthenticated, Unavailable
+from qmtl.core.settings import MeshSettings
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
+from qmtl.rpc.auth import (
+    DEV_ISSUER,
+    Role,
+    dev_issuers,
+    ensure_dev_keys,
+    ensure_service_token,
+    mint,
+    mint_service_token,
+    mint_user_token,
+    new_key,
+)
+from qmtl.rpc.channel import connect
+from qmtl.rpc.interceptors import Limits
+from qmtl.rpc.status import from_rpc_error
+from qmtl.rpc.streams import scoped
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1.service_pb2_grpc import WorldServiceStub
+from tests.gateway.estate import Estate, make_world
+from tests.mesh.door import Door, door_over
+from tests.rpc.certificates import authority
+from tests.rpc.mesh import services_of
+from tests.support.forwarding import forwarding
+from tests.support.logbook import lines, logged
+from tests.support.waiting import eventually
+
+Metadata = tuple[tuple[str, str], ...]
+STRATEGY = gatewaypb.TOPIC_STRATEGY
+MINUTE = timedelta(minutes=1)
+TRADE = "/qmtl.gateway.v1.GatewayService/TradeStream"
+SOME_TASKS = 8  # the gateway's own come and go; the acts of one trader under way are up to 32
+VANISHED_S = 100.0  # a minute of silence, 20 s to answer, and a slow machine
+
+
+@pytest.fixture
+def out() -> Iterator[io.StringIO]:
+    """What the gateway logs, at DEBUG."""
+    with logged() as stream:
+        yield stream
+
+
+@asynccontextmanager
+async def lone_gateway(home: Path, nats_url: str, **settings: object) -> AsyncIterator[Estate]:
+    """A gateway none of whose peers is there: what it refuses by itself it refuses without them."""
+    ensure_dev_keys(home)
+    ensure_service_token(home, "gateway")
+    async with AsyncExitStack() as stack:
+        estate = Estate(home, nats_url, stack, settings)
+        stack.push_async_callback(estate.stop_all)
+        await estate.start("gateway")
+        yield estate
+
+
+@pytest.fixture
+async def lone(tmp_path: Path, nats_url: str, out: io.StringIO) -> AsyncIterator[Estate]:
+    async with lone_gateway(tmp_path, nats_url) as estate:
+        yield estate
+
+
+# Tokens, good and bad.
+
+
+def issuer_key(home: Path) -> OKPKey:
+    return OKPKey.import_key(json.loads((home / "keys" / "issuer.jwk").read_text()))
+
+
+def claims(**changes: object) -> dict[str, object]:
+    now = int(datetime.now(UTC).timestamp())
+    return {"iss": DEV_ISSUER, "aud": "qmtl", "sub": "ann", "role": "owner", "nbf": now, "exp": now + 600, **changes}
+
+
+def encoded(part: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+
+def forged(header: dict[str, str], said: dict[str, object], secret: bytes = b"") -> str:
+    """A token with a header of the forger's choice, signed with a secret if there is one."""
+    body = f"{encoded(header)}.{encoded(said)}"
+    signature = hmac.digest(secret, body.encode(), "sha256") if secret else b""
+    return f"{body}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+def public_key(home: Path) -> dict[str, str]:
+    found: dict[str, str] = json.loads((home / "keys" / "jwks.json").read_text())["keys"][0]
+    return found
+
+
+def with_hs256(home: Path) -> str:
+    public = public_key(home)
+    return forged({"alg": "HS256", "kid": public["kid"]}, claims(), base64.urlsafe_b64decode(public["x"] + "="))
+
+
+def with_another_role(home: Path) -> str:
+    header, _, signature = mint_user_token(home, Role.READER, "ann").split(".")
+    return f"{header}.{encoded(claims(role='owner'))}.{signature}"
+
+
+BAD: dict[str, tuple[Callable[[Path], str], str]] = {
+    "expired": (lambda home: mint_user_token(home, Role.OWNER, "ann", ttl=-MINUTE), "E_TOKEN_EXPIRED"),
+    "not valid yet": (lambda home: mint(issuer_key(home), claims(nbf=2**33)), "E_TOKEN_NOT_YET_VALID"),
+    "a service's": (lambda home: mint_service_token(home, "gateway"), "E_TOKEN_AUDIENCE"),
+    "wrong audience": (lambda home: mint(issuer_key(home), claims(aud="qmtl-stream")), "E_TOKEN_AUDIENCE"),
+    "wrong issuer": (lambda home: mint(issuer_key(home), claims(iss="corp")), "E_TOKEN_ISSUER"),
+    "wrong key": (lambda home: mint(new_key(), claims()), "E_TOKEN_SIGNATURE"),
+    "wrong key, our kid": (
+        lambda home: mint(OKPKey.generate_key("Ed25519", {"kid": public_key(home)["kid"]}), claims()),
+        "E_TOKEN_SIGNATURE",
+    ),
+    "algorithm none": (
+        lambda home: forged({"alg": "none", "kid": public_key(home)["kid"]}, claims()),
+        "E_TOKEN_SIGNATURE",
+    ),
+    "HS256 with the public key": (with_hs256, "E_TOKEN_SIGNATURE"),
+    "another role": (with_another_role, "E_TOKEN_SIGNATURE"),
+    "too long": (lambda home: mint(issuer_key(home), claims(worlds=["w" * 9_000])), "E_TOKEN_MALFORMED"),
+    "no token at all": (lambda home: "x" * 64, "E_TOKEN_MALFORMED"),
+}
+
+
+def as_user(token: str) -> Metadata:
+    return (("authorization", f"Bearer {token}"),)
+
+
+# Calls: one of each kind, own and forwarded.
+
+
+async def get_status(channel: aio.Channel, said: Metadata) -> object:
+    return await GatewayServiceStub(channel).GetStatus(servicepb.GetStatusRequest(), metadata=said)
+
+
+async def get_world(channel: aio.Channel, said: Metadata) -> object:
+    return await WorldServiceStub(channel).GetWorld(worldservicepb.GetWorldRequest(world_id="w"), metadata=said)
+
+
+async def subscribe(channel: aio.Channel, said: Metadata) -> object:
+    request = servicepb.SubscribeEventsRequest(token="t")
+    return await GatewayServiceStub(channel).SubscribeEvents(request, metadata=said).read()
+
+
+async def trade(channel: aio.Channel, said: Metadata) -> object:
+    return await GatewayServiceStub(channel).TradeStream(metadata=said).read()
+
+
+async def publish(channel: aio.Channel, said: Metadata) -> object:
+    return await GatewayServiceStub(channel).PublishRecords(iter(()), metadata=said)
+
+
+async def reflect(channel: aio.Channel, said: Metadata) -> object:
+    return await channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")(
+        metadata=said
+    ).read()
+
+
+CALLS: Sequence[Callable[[aio.Channel, Metadata], Awaitable[object]]] = (
+    get_status, get_world, subscribe, trade, publish, reflect,
+)  # fmt: skip
+
+
+async def refusal(call: Awaitable[object]) -> aio.AioRpcError:
+    """What a refused call was answered."""
+    with pytest.raises(aio.AioRpcError) as refused:
+        await call
+    return refused.value
+
+
+def reason_of(error: aio.AioRpcError) -> str:
+    return from_rpc_error(error).reason
+
+
+def everything_said(error: aio.AioRpcError) -> str:
+    return repr((error.details(), error.debug_error_string(), [*error.initial_metadata(), *error.trailing_metadata()]))
+
+
+def assert_hidden(token: str, *texts: str) -> None:
+    """Neither the token nor the parts that carry something of it stand in a text."""
+    for part in (token, *token.split(".")[1:]):
+        for text in texts:
+            assert not part or part not in text
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_bad_token_is_refused_by_every_kind_of_call_and_told_to_nobody(
+    lone: Estate, out: io.StringIO, name: str
+) -> None:
+    make, reason = BAD[name]
+    token = make(lone.home)
+    async with aio.insecure_channel(lone.mesh_address("gateway")) as channel:
+        for call in CALLS:
+            error = await refusal(call(channel, as_user(token)))
+            assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAUTHENTICATED, reason), call.__name__
+            assert_hidden(token, everything_said(error))
+    assert_hidden(token, out.getvalue())
+    refused = [line for line in lines(out) if line["event"] == "rpc" and line["code"] == "UNAUTHENTICATED"]
+    assert len(refused) == len(CALLS)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (lambda good, peer: (), "E_TOKEN_MISSING"),
+        (lambda good, peer: (("authorization", good),), "E_TOKEN_MALFORMED"),
+        (lambda good, peer: (("authorization", f"Basic {good}"),), "E_TOKEN_MALFORMED"),
+        (lambda good, peer: (*as_user(good), *as_user(good)), "E_TOKEN_MALFORMED"),
+        (lambda good, peer: (*as_user(good), ("x-qmtl-service", f"Bearer {good}")), "E_TOKEN_AUDIENCE"),
+        (lambda good, peer: (*as_user(good), ("x-qmtl-service", f"Bearer {peer}x")), "E_TOKEN_SIGNATURE"),
+    ],
+    ids=["none", "bare", "basic", "twice", "user as service", "spoilt service"],
+)
+async def test_good_token_said_wrongly_is_refused(
+    lone: Estate, out: io.StringIO, said: Callable[[str, str], Metadata], reason: str
+) -> None:
+    good, peer = mint_user_token(lone.home, Role.OWNER, "ann"), mint_service_token(lone.home, "gateway")
+    async with aio.insecure_channel(lone.mesh_address("gateway")) as channel:
+        assert await get_status(channel, as_user(good))
+        for call in CALLS:
+            error = await refusal(call(channel, said(good, peer)))
+            assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAUTHENTICATED, reason), call.__name__
+            assert_hidden(good, everything_said(error))
+            assert_hidden(peer, everything_said(error))
+    assert_hidden(good, out.getvalue())
+    assert_hidden(peer, out.getvalue())
+
+
+# Stream and resume tokens.
+
+
+SCOPE = Scope("ann", "w", "", (STRATEGY,))
+
+
+def stream_keys(home: Path) -> StreamKeys:
+    """The keys the gateways of this home share."""
+    return StreamKeys(home / "keys" / "streams.json", SystemClock())
+
+
+def forged_streams(home: Path, other: Path, audience: str, kid: str, x: str) -> dict[str, str]:
+    """Tokens of the right shape that no gateway signed, by what is wrong with them."""
+    shape: dict[str, object] = {
+        "aud": audience, "sub": "ann", "world_id": "w", "strategy_id": "", "topics": [STRATEGY], "sid": "s",
+        "control": 1, "orders": 0, "exp": int((datetime.now(UTC) + MINUTE).timestamp()),
+    }  # fmt: skip
+    return {
+        "algorithm none": forged({"alg": "none", "kid": kid}, shape),
+        "HS256 with the public key": forged(
+            {"alg": "HS256", "kid": kid}, shape, base64.urlsafe_b64decode(x + "=" * (-len(x) % 4))
+        ),
+        "wrong key": mint(OKPKey.generate_key("Ed25519", {"kid": kid}), shape),
+        "the issuer's key": mint(issuer_key(home), shape),
+        "another mesh's": stream_keys(other).stream_token(SCOPE, MINUTE, "s")[0],
+    }
+
+
+async def subscribed(door: Door, token: str, resume: str = "") -> gatewaypb.Frame:
+    """The first frame of a stream."""
+    request = servicepb.SubscribeEventsRequest(token=token, resume_token=resume)
+    with scoped(door.gateway.SubscribeEvents(request)) as replies:
+        return (await anext(aiter(replies))).frame
+
+
+async def test_forged_and_foreign_stream_tokens_open_nothing(
+    lone: Estate, out: io.StringIO, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    ann, narrow = await lone.door(), await lone.door(worlds=["w-other"])
+    (public,) = (await ann.gateway.GetJwks(servicepb.GetJwksRequest())).keys
+    keys, user = stream_keys(lone.home), mint_user_token(lone.home, Role.OWNER, "ann")
+    other = tmp_path_factory.mktemp("other")
+    bad = {
+        **{(name, "E_TOKEN_SIGNATURE"): token for name, token in
+           forged_streams(lone.home, other, "qmtl-stream", public.kid, public.x).items()},
+        ("none", "E_TOKEN_MISSING"): "",
+        ("a user's", "E_TOKEN_SIGNATURE"): user,
+        ("expired", "E_TOKEN_EXPIRED"): keys.stream_token(SCOPE, -MINUTE, "s")[0],
+        ("for resuming", "E_TOKEN_AUDIENCE"): keys.resume_token(SCOPE, Place(1, 0)),
+    }  # fmt: skip
+    for (name, reason), token in bad.items():
+        with pytest.raises(Unauthenticated) as refused:
+            await subscribed(ann, token)
+        assert refused.value.reason == reason, name
+        with pytest.raises(Unauthenticated) as refused:
+            await ann.gateway.RefreshEventStream(servicepb.RefreshEventStreamRequest(token=token))
+        assert refused.value.reason == reason, name
+        assert_hidden(token, str(refused.value), out.getvalue())
+    good = keys.stream_token(SCOPE, MINUTE, "s")[0]
+    with pytest.raises(PermissionDenied) as denied:
+        await subscribed(narrow, good)
+    assert denied.value.reason == "E_WORLD_FORBIDDEN"
+    with pytest.raises(PermissionDenied) as denied:
+        await subscribed(await lone.door(subject="eve"), good)
+    assert denied.value.reason == "E_RESUME_SCOPE"
+    assert_hidden(good, str(denied.value), out.getvalue())
+    assert "unmapped_error" not in out.getvalue()
+
+
+async def test_stream_and_resume_tokens_of_another_world_show_nothing_of_it(
+    out: io.StringIO, estate: Estate, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    ann = await estate.door()
+    mine, other = await make_world(ann), await make_world(ann)
+    keys = stream_keys(estate.home)
+    (public,) = (await ann.gateway.GetJwks(servicepb.GetJwksRequest())).keys
+    request = servicepb.CreateEventStreamRequest(world_id=mine, topics=[STRATEGY])
+    token = (await ann.gateway.CreateEventStream(request)).stream.token
+    assert (await subscribed(ann, token)).HasField("snapshot")
+    elsewhere = tmp_path_factory.mktemp("other")
+    bad = {
+        **{(name, "E_TOKEN_SIGNATURE"): forgery for name, forgery in
+           forged_streams(estate.home, elsewhere, "qmtl-resume", public.kid, public.x).items()},
+        ("of another world", "E_RESUME_SCOPE"): keys.resume_token(Scope("ann", other, "", (STRATEGY,)), Place(1, 0)),
+        ("of another user", "E_RESUME_SCOPE"): keys.resume_token(Scope("eve", mine, "", (STRATEGY,)), Place(1, 0)),
+        ("a stream's", "E_TOKEN_AUDIENCE"): token,
+    }  # fmt: skip
+    for (name, reason), resume in bad.items():
+        with pytest.raises((Unauthenticated, PermissionDenied)) as refused:
+            await subscribed(ann, token, resume)
+        assert refused.value.reason == reason, name
+        assert_hidden(resume, str(refused.value), out.getvalue())
+    stranger = await estate.door(Role.READER, "ann", worlds=[other])  # the same subject, let into the other world only
+    for call in (subscribed(stranger, token), stranger.gateway.CreateEventStream(request)):
+        with pytest.raises(PermissionDenied) as denied:
+            await call
+        assert denied.value.reason == "E_WORLD_FORBIDDEN"
+    assert_hidden(token, out.getvalue())
+
+
+# Too much.
+
+
+async def test_oversized_metadata_is_refused_every_time_and_large_is_not(lone: Estate, out: io.StringIO) -> None:
+    """Core has two limits and refuses at random between them; a call here is refused always or never."""
+    limit = Limits().metadata_bytes_max
+    worlds = [f"w-{number:04}" for number in range(620)]
+    good = mint_user_token(lone.home, Role.OWNER, "ann", worlds)
+    assert 7_000 < len(good) <= 8_192
+    large = (*as_user(good), ("x-ballast", "b" * 8_192))
+    async with aio.insecure_channel(lone.mesh_address("gateway")) as channel:
+        for _ in range(20):
+            assert await get_status(channel, large)
+        for said in ((*large, ("x-more", "b" * 8_192)), (("authorization", "Bearer " + "x" * limit),)):
+            for call in (get_status, get_world, subscribe, trade):
+                error = await refusal(call(channel, said))
+                assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                assert "metadata size" in (error.details() or "")
+                assert_hidden(good, everything_said(error))
+            assert await get_status(channel, as_user(good))  # the connection is as good as before
+    assert_hidden(good, out.getvalue())
+
+
+# Silence.
+
+
+async def test_trade_stream_on_which_nothing_moves_is_ended_and_any_message_keeps_it(
+    tmp_path: Path, nats_url: str
+) -> None:
+    idle_s = 0.6
+    async with lone_gateway(tmp_path, nats_url, trade_idle_s=idle_s) as estate:
+        ann, clock = await estate.door(), asyncio.get_running_loop()
+        begun = clock.time()
+        with scoped(ann.gateway.TradeStream()) as call:
+            while clock.time() < begun + 3 * idle_s:
+                await call.write(servicepb.TradeStreamRequest(correlation_id="still here"))
+                reply = await call.read()
+                assert isinstance(reply, servicepb.TradeStreamResponse)
+                assert reply.correlation_id == "still here"
+                await asyncio.sleep(idle_s / 4)  # the client's pace
+            silent_since = clock.time()
+            with pytest.raises(Unavailable) as ended:
+                await call.read()
+        assert ended.value.reason == "E_TRADE_IDLE"
+        assert clock.time() - silent_since < idle_s + 1.0
+
+
+async def test_trader_who_reads_nothing_is_cut_off_and_leaves_nothing_behind(
+    tmp_path: Path, nats_url: str, out: io.StringIO
+) -> None:
+    async with lone_gateway(tmp_path, nats_url, subscriber_write_s=0.5) as estate:
+        ann = await estate.door()
+        before = len(asyncio.all_tasks())
+        with scoped(ann.gateway.TradeStream()) as call:
+
+            async def ask() -> None:
+                """Many more acts than connection, queue and places together hold answers of."""
+                for _ in range(4_000):
+                    await call.write(servicepb.TradeStreamRequest(correlation_id="c" * 1024))
+
+            asking = asyncio.create_task(ask())
+            try:
+                await eventually(lambda: ended_with(out) != "")
+                await eventually(lambda: len(asyncio.all_tasks()) < before + SOME_TASKS)
+                with pytest.raises(QmtlError):  # for a call cut while it writes, grpc has words of its own
+                    await drain(call)
+            finally:
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
+        assert ended_with(out) in ("RESOURCE_EXHAUSTED", "CANCELLED")
+        assert "unmapped_error" not in out.getvalue()
+
+
+async def drain(call: aio.StreamStreamCall[Any, Any]) -> None:
+    """Read all that is left."""
+    async with asyncio.timeout(10):
+        while await call.read() is not aio.EOF:
+            pass
+
+
+def ended_with(out: io.StringIO) -> str:
+    """The code a trade stream ended with, empty while it goes on."""
+    return next((str(line["code"]) for line in lines(out) if line.get("method") == TRADE), "")
+
+
+async def test_subscriber_who_reads_nothing_is_gone_when_its_token_lapses(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    request = servicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
+    token = (await ann.gateway.CreateEventStream(request)).stream.token
+    with scoped(ann.gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=token))):
+        await eventually(lambda: subscribers(ann, 1))
+        estate.clock.slept_s = 310
+        await eventually(lambda: subscribers(ann, 0))
+
+
+async def subscribers(door: Door, count: int) -> bool:
+    status = await door.gateway.GetStatus(servicepb.GetStatusRequest())
+    return status.event_subscribers == count
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(180)
+async def test_streams_of_a_machine_that_vanished_are_let_go_on_both_sides(estate: Estate, out: io.StringIO) -> None:
+    ann, token = await estate.door(), mint_user_token(estate.home, Role.OWNER, "ann")
+    world = await make_world(ann)
+    request = servicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
+    stream = (await ann.gateway.CreateEventStream(request)).stream.token
+    async with (
+        forwarding(estate.mesh_address("gateway")) as wire,
+        connect(wire.address, user_token=lambda: token) as channel,
+    ):
+        far = door_over(channel)
+        events = far.gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=stream))
+        trading = far.gateway.TradeStream()
+        with scoped(events), scoped(trading):
+            await events.read()
+            await trading.write(servicepb.TradeStreamRequest(correlation_id="here"))
+            await trading.read()
+            wire.hold()
+            async with asyncio.timeout(VANISHED_S):
+                with pytest.raises(Unavailable):
+                    await trading.read()
+                await eventually(lambda: ended_with(out) != "", VANISHED_S)
+                await eventually(lambda: subscribers(ann, 0), VANISHED_S)
+
+
+# What the door shows of itself.
+
+
+async def test_reflection_is_for_those_with_a_token_in_dev(lone: Estate) -> None:
+    token = mint_user_token(lone.home, Role.READER, "ann")
+    assert "qmtl.gateway.v1.GatewayService" in await services_of(await lone.channel(token=token))
+
+
+async def test_reflection_answers_nobody_in_prod(tmp_path: Path, nats_url: str, postgres_url: str) -> None:
+    """The gateway as profile prod composes it: TLS, PostgreSQL, issuers and broker credentials from files."""
+    ca = authority(tmp_path, "mesh-ca")
+    cert, key = ca.issue("gateway")
+    write_seeds(tmp_path)
+    ensure_dev_keys(tmp_path)
+    mesh = MeshSettings(
+        profile="prod", home=tmp_path, nats_url=nats_url, nats_credentials=seed_path(tmp_path, "gateway"),
+        issuers=tuple(dev_issuers(tmp_path)),
+    )  # fmt: skip
+    prod = {"mesh": mesh, "database_url": postgres_url, "tls_cert": cert, "tls_key": key, "tls_client_ca": ca.file}
+    async with lone_gateway(tmp_path, nats_url, **prod) as estate:
+        token = mint_user_token(tmp_path, Role.OWNER, "ann")
+        channel = await estate.stack.enter_async_context(
+            connect(estate.mesh_address("gateway"), ca=ca.file, user_token=lambda: token)
+        )
+        status = await door_over(channel).gateway.GetStatus(servicepb.GetStatusRequest())
+        assert status.status.service == "gateway"
+        with pytest.raises(QmtlError) as refused:
+            await services_of(channel)
+        assert refused.value.__cause__ is not None
+        assert code_of(refused.value.__cause__) is grpc.StatusCode.UNIMPLEMENTED
+        with pytest.raises(Unavailable):
+            await get_status(await estate.channel(token=token), ())  # in the clear: not even a refusal
+
+
+def code_of(error: BaseException) -> Any:
+    assert isinstance(error, aio.AioRpcError)
+    return error.code()
