@@ -163,6 +163,7 @@ def head_values(record: OrderRecord) -> dict[str, str | int | bool | None]:
         "state": record.state.value,
         "previous": record.previous.value,
         "seq": record.seq,
+        "gate_reduce_only": record.order.reduce_only,
         "quantity": record.quantity,
         "limit_price": record.limit,
         "stop_price": record.stop,
@@ -181,7 +182,7 @@ def head_values(record: OrderRecord) -> dict[str, str | int | bool | None]:
 
 
 def effective(order: Order, gate_reduce_only: bool) -> Order:
-    """The order as it is worked: a gate in drain makes it reduce-only. The client's body stays as it was sent."""
+    """The order as it is worked: a drain makes it reduce-only. The client's body stays as it was sent."""
     if order.reduce_only or not gate_reduce_only:
         return order
     return replace(order, reduce_only=True)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from brokerage import intents, store
 from brokerage.books import keep, load_desks, now_of, open_desk
 from brokerage.domain.desk import Desk
-from brokerage.domain.fence import Fence, lets_go, refusal, unset
+from brokerage.domain.fence import Fence, FenceState, lets_go, refusal, unset
 from brokerage.domain.link import Arrival
 from brokerage.domain.matching import Bar, reached, touched
 from brokerage.domain.orders import Denial, Moment, OrderEvent, OrderRecord
@@ -46,6 +46,7 @@ def to_wire(conn: Connection, house: House, name: OrderName, order_id: str, now_
         refused = _denied(desk, record, fence, row.epoch, time)
         goes = not refused
     if goes:
+        _narrow(desk, record, fence)
         intents.put_on_the_wire(conn, order_id, fence.epoch, now_ns)
     made = [desk.send(order_id, time)] if goes else refused
     _store(conn, account, desk, made)
@@ -125,6 +126,7 @@ def _let_go(conn: Connection, house: House, desk: Desk, record: OrderRecord, tim
     fence = _fence(conn, record.order.scope.world_id)
     if not _may_go(desk, record, fence):
         return desk.note(record.id, time, HELD)
+    _narrow(desk, record, fence)
     made = desk.release(record.id, time, direct=house.link.direct)
     intents.write(conn, desk.records[record.id], fence.epoch, time.received_ns)
     return made
@@ -135,6 +137,12 @@ def _may_go(desk: Desk, record: OrderRecord, fence: Fence) -> bool:
     reducing = not increases(record.order.side, record.remaining, held)
     allowed = desk.trading is TradingState.ACTIVE or (desk.trading is TradingState.REDUCING and reducing)
     return allowed and lets_go(fence, reducing)
+
+
+def _narrow(desk: Desk, record: OrderRecord, fence: Fence) -> None:
+    """Where only reducing acts may go, two that each reduce alone must not turn the position round together."""
+    if fence.state is FenceState.DRAIN or desk.trading is TradingState.REDUCING:
+        desk.narrow(record.id)
 
 
 def _still_reached(desk: Desk, record: OrderRecord) -> bool:

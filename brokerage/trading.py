@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from brokerage import intents, store
 from brokerage.books import keep, load_desks, now_of, open_desk, watch_drawdown
 from brokerage.domain.desk import Desk
-from brokerage.domain.fence import refusal, unset
+from brokerage.domain.fence import FenceState, refusal, unset
 from brokerage.domain.matching import Bar
 from brokerage.domain.orders import Denial, Moment, Order, OrderEvent, OrderRecord
 from brokerage.domain.risk import paced
@@ -49,13 +49,13 @@ def submit(
     detail = f"fence is {fence.state.value} at epoch {fence.epoch}" if denial is not None else ""
     if denial is None:
         account, denial = _paced(account, limits.orders_per_s_max, now_ns)
-    worked = effective(order, gate.reduce_only)
+    worked = effective(order, gate.reduce_only or fence.state is FenceState.DRAIN)
     until = house.first_rest(worked)
     events = desk.submit(
         worked, now_of(account, now_ns), weight=gate.weight, refusal=denial, detail=detail, until=until
     )
     record = desk.records[events[0].order_id]
-    _add_order(conn, account, record, body, gate, narrowed=worked.reduce_only != order.reduce_only)
+    _add_order(conn, account, record, body, gate)
     if record.denial is None and until is not EventKind.EMULATED:
         intents.write(conn, record, gate.epoch, now_ns)
     keep(conn, account, [(desk, event) for event in events], new=record.id)
@@ -160,9 +160,7 @@ def _same(known: StoredOrder, order: Order) -> StoredOrder:
     )
 
 
-def _add_order(
-    conn: Connection, account: Account, record: OrderRecord, body: brokerpb.Order, gate: Gate, *, narrowed: bool
-) -> None:
+def _add_order(conn: Connection, account: Account, record: OrderRecord, body: brokerpb.Order, gate: Gate) -> None:
     """The order's head as it is born."""
     order, scope = record.order, record.order.scope
     values: store.Values = {
@@ -174,7 +172,6 @@ def _add_order(
         "epoch": gate.epoch,
         "symbol": order.symbol,
         "body": body.SerializeToString(deterministic=True),
-        "gate_reduce_only": narrowed,
         "created_sequence": account.event_sequence + 1,
     }
     store.add_order(conn, {**values, **head_values(record)})

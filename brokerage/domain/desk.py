@@ -7,6 +7,7 @@ answers. The code is the same, so the two agree. The desk never reads a clock: t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from brokerage.domain.exposure import ALONE, IDLE, NONE, Exposure, Working, committed, exposure_of, working_of
 from brokerage.domain.instrument import Instrument, Instruments
@@ -152,6 +153,11 @@ class Desk:
         """Let an emulated order go to the venue as a market order; the caller has asked the fence."""
         kinds = (EventKind.RELEASED, *(_LAST[EventKind.ACCEPTED] if direct else ()))
         return [self._happen(self._record(identity), kind, time) for kind in kinds]
+
+    def narrow(self, identity: str) -> None:
+        """From now on an order only reduces: what others have taken off the position by then, it does not."""
+        record = self._record(identity)
+        self._keep(replace(record, order=replace(record.order, reduce_only=True)))
 
     def note(self, identity: str, time: Moment, detail: str) -> list[OrderEvent]:
         """Say once what keeps an order where it is."""

@@ -41,7 +41,7 @@ SIDES = st.sampled_from(Side)
 PRICES = st.integers(97, 103)
 QUANTITIES = st.sampled_from([1, 4, 9, 30])
 PICK = st.integers(0, 1_000)
-FATES = st.sampled_from(["lives", "lives", "lives", "dies before the commit", "dies after it"])
+FATES = st.sampled_from([*["lives"] * 6, "dies before the commit", "dies after it"])
 SHORTING = replace(HOUSE, profile=BrokerageProfile(buying_power=BuyingPower.MARGIN), emulate_stops=True)
 
 
@@ -129,9 +129,14 @@ class FenceMachine(RuleBasedStateMachine):
         assert epoch == self.epoch
         passes = self.lets_pass(wanted.side, int(wanted.quantity), held)
         assert passes == (stored.record.denial is not Denial.FENCED)
+        assert not passes or stored.record.order.reduce_only == (self.state is FenceState.DRAIN)
 
-    def name(self, pick: int) -> tuple[OrderName, str]:
-        """An order that was sent once, mostly one of the last."""
+    def intent(self, pick: int, *, sent: bool) -> tuple[OrderName, str]:
+        """An order whose outcome is not known, before the wire or on it; without any, one of the last there were."""
+        found = [intent for intent in self.run(wire.waiting) if sent == (intent.wire_ns is not None)]
+        if found:
+            chosen = found[pick % len(found)]
+            return chosen.name, chosen.order_id
         name = self.names[-1 - pick % min(len(self.names), 6)]
         return OrderName(SCOPE, name), order_id(SCOPE, name)
 
@@ -154,6 +159,7 @@ class FenceMachine(RuleBasedStateMachine):
         for record in before:
             goes = record.id in reached and self.lets_pass(record.order.side, record.remaining, held)
             assert goes == (record.id not in left)
+            self.check_narrowed(conn, record, went=goes)
 
     def check_sent(self, conn: Connection, name: OrderName, before: OrderRecord, epoch: int, *, went: bool) -> None:
         """Before the wire: a gateway's order goes under its own epoch or is denied, a stop is never denied."""
@@ -165,6 +171,14 @@ class FenceMachine(RuleBasedStateMachine):
         kept = OrderState.RELEASED if before.triggered else OrderState.DENIED
         after = store.order(conn, name, self.house.instruments).record
         assert after.state is (OrderState.SUBMITTED if went else kept)
+        self.check_narrowed(conn, before, went=went)
+
+    def check_narrowed(self, conn: Connection, record: OrderRecord, *, went: bool) -> None:
+        """In a drain two acts that reduce must not turn the position round together: each goes as reduce-only."""
+        name = OrderName(SCOPE, record.order.client_order_id)
+        after = store.order(conn, name, self.house.instruments).record
+        drained = went and self.state is FenceState.DRAIN
+        assert after.order.reduce_only == (record.order.reduce_only or drained)
 
     @rule(side=SIDES, quantity=QUANTITIES, late=st.sampled_from([0, 0, 1]), fate=FATES)
     def submit(self, side: Side, quantity: int, late: int, fate: str) -> None:
@@ -205,9 +219,9 @@ class FenceMachine(RuleBasedStateMachine):
             assert listed <= self.listed
 
     @precondition(lambda self: self.names)
-    @rule(pick=PICK, fate=FATES)
-    def to_wire(self, pick: int, fate: str) -> None:
-        name, identity = self.name(pick)
+    @rule(pick=PICK, again=st.sampled_from([False, False, True]), fate=FATES)
+    def to_wire(self, pick: int, again: bool, fate: str) -> None:
+        name, identity = self.intent(pick, sent=again)
 
         def send(conn: Connection) -> bool:
             before, intent = store.find_order(conn, name, self.house.instruments), wire.unanswered(conn, identity)
@@ -232,9 +246,9 @@ class FenceMachine(RuleBasedStateMachine):
         self.run(lambda conn: sending.arrive(conn, self.house, identity, 11), fate)
 
     @precondition(lambda self: self.names)
-    @rule(pick=PICK, act=st.sampled_from(["answer", "lose", "resolve", "cancel"]), fate=FATES)
-    def hear(self, pick: int, act: str, fate: str) -> None:
-        name, identity = self.name(pick)
+    @rule(pick=PICK, sent=st.booleans(), act=st.sampled_from(["answer", "lose", "resolve", "cancel"]), fate=FATES)
+    def hear(self, pick: int, sent: bool, act: str, fate: str) -> None:
+        name, identity = self.intent(pick, sent=sent)
         acts: dict[str, Callable[[Connection], object]] = {
             "answer": partial(sending.answer, house=self.house, name=name, order_id=identity, now_ns=12),
             "lose": partial(sending.lose, house=self.house, name=name, order_id=identity, now_ns=13),
@@ -281,9 +295,9 @@ class NearFenceMachine(FenceMachine):
     house = SHORTING
 
 
-STEPS = settings(max_examples=40, stateful_step_count=40, deadline=None)
+STEPS = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 TestFence = FenceMachine.TestCase
 TestFence.settings = STEPS
 TestNearFence = NearFenceMachine.TestCase
-TestNearFence.settings = settings(STEPS, max_examples=20)
+TestNearFence.settings = settings(STEPS, max_examples=50)
