@@ -181,7 +181,7 @@ async def fill(world: worldrpc.WorldServiceAsyncStub, world_id: str, count: int)
 def cel_ms(count: int) -> float:
     """What judging so many strategies costs in CEL alone, when none of it is remembered."""
     policy = parse_policy(POLICY)
-    rules: list[Expression] = list(rules_of(policy.gates))
+    rules: list[Expression] = list(rules_of(policy.thresholds.gates))
     started = time.perf_counter()
     for number in range(count):
         values = {**METRICS, "sharpe": 1.0 + number / 1000}

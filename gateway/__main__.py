@@ -58,7 +58,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     keys = StreamKeys(mesh.home / "keys" / "streams.json", runtime.clock)
     control = Feed(bus, control_source(db), settings.feed_max, settings.event_gather_s)
     orders = Feed(bus, orders_source(), settings.feed_max, settings.event_gather_s)
-    pace = Pace(settings.bookmark_s, settings.subscriber_queue_max)
+    warn = timedelta(seconds=settings.window_warn_s)
+    pace = Pace(settings.bookmark_s, settings.subscriber_queue_max, warn)
     access = Access(peers, runtime.clock)
     canaries = Canaries(peers, runtime.clock)
     decisions = Decisions(peers, access, runtime.clock)
@@ -75,7 +76,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         gates=gates,
         canaries=canaries,
         probes=probes,
-        streams=StreamDoors(control, orders, Snapshots(db, peers), keys, runtime.clock, pace),
+        streams=StreamDoors(control, orders, Snapshots(db, peers), keys, runtime.clock, pace, gates.closes_at),
         queues=Queues(bus, db, peers, access, ProducerLeases(bus, runtime.clock)),
         workers=workers,
         draining=server.draining,
@@ -93,6 +94,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     runtime.background("stream-keys", rotate_keys(keys, timedelta(days=settings.stream_key_days), runtime.clock))
     runtime.background("gates", gates.run())
     runtime.background("gate-acks", gates.run_acks())
+    runtime.background("gate-warnings", gates.run_warnings(warn))
     runtime.background("gate-events", follow_changes(bus, gates, decisions, canaries))
     runtime.background("probes", probes.run())
     try:

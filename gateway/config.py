@@ -32,4 +32,5 @@ class Settings(ServiceSettings):
     cpu_share_max: float = Field(default=0.85, gt=0)  # of one core
     cpu_sustained_s: float = Field(default=30.0, ge=0)
     gate_margin_s: float = Field(default=1.0, gt=0, le=5)
+    window_warn_s: float = Field(default=300.0, gt=0, le=86_400)  # before the end of an activation window
     probe_s: float = Field(default=2.0, gt=0, le=60)

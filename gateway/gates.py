@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -26,6 +27,7 @@ from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 
 RETRY_S = 0.5
+WARN_LOOK_S = 15.0
 RENEWALS_PER_TTL = 4
 log = structlog.stdlib.get_logger("qmtl.gateway.gates")
 
@@ -57,6 +59,22 @@ class Gates:
     def gate(self, world_id: str) -> WorldGate | None:
         """The world's activation as applied here."""
         return self._gates.get(world_id)
+
+    def closes_at(self, world_id: str) -> datetime | None:
+        """When the world's active entries next leave their window, None when nothing of it ends by the clock."""
+        gate = self._gates.get(world_id)
+        return None if gate is None else gate.closes_at(self._clock.now())
+
+    async def run_warnings(self, ahead: timedelta) -> None:
+        """For ever: warn once before each end of a window."""
+        told: dict[str, datetime] = {}
+        while True:
+            for world_id in tuple(self._gates):
+                at = self.closes_at(world_id)
+                if at is not None and at - self._clock.now() <= ahead and told.get(world_id) != at:
+                    told[world_id] = at
+                    log.warning("window_closing", world_id=world_id, closes_at=at.isoformat())
+            await self._clock.sleep(WARN_LOOK_S)
 
     async def run(self) -> None:
         """Keep the session for ever; while it cannot be kept the gates are shut."""
@@ -123,18 +141,21 @@ class Gates:
 
     def status(self) -> list[gatewaypb.GateStatus]:
         """Every world's gate as it stands, for GetStatus."""
-        valid = self.session_valid
-        return [
-            gatewaypb.GateStatus(
-                world_id=gate.world_id,
-                revision=gate.revision,
-                epoch=gate.epoch,
-                effective_mode=MODE_NUMBERS[gate.mode],
-                session_valid=valid,
-                detail="" if valid else "the gate session has lapsed: shut",
-            )
-            for gate in self._gates.values()
-        ]
+        return [self._status(gate) for gate in self._gates.values()]
+
+    def _status(self, gate: WorldGate) -> gatewaypb.GateStatus:
+        valid, closes_at = self.session_valid, gate.closes_at(self._clock.now())
+        status = gatewaypb.GateStatus(
+            world_id=gate.world_id,
+            revision=gate.revision,
+            epoch=gate.epoch,
+            effective_mode=MODE_NUMBERS[gate.mode],
+            session_valid=valid,
+            detail="" if valid else "the gate session has lapsed: shut",
+        )
+        if closes_at is not None:
+            status.closes_at.FromDatetime(closes_at)
+        return status
 
     async def _ack(self, request: worldservicepb.AckActivationRequest) -> bool:
         """Whether the matter is settled. A session worldservice does not know is opened anew, and all comes again."""

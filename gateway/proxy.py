@@ -54,6 +54,7 @@ class Proxy(grpc.GenericRpcHandler):
                 if public and peer == "worldservice" and not rule.read and kind == (False, False):
                     write = self._world_write(method, _single(channels[peer].unary_unary(rule.name)))
                     self._handlers[rule.name] = grpc.unary_unary_rpc_method_handler(write)
+        self._forward_decide: Callable[..., Awaitable[bytes]] = channels["worldservice"].unary_unary(DECIDE)
         self._handlers[DECIDE] = grpc.unary_unary_rpc_method_handler(self._decide)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
@@ -65,6 +66,8 @@ class Proxy(grpc.GenericRpcHandler):
             request = worldservicepb.DecideRequest.FromString(body)
         except DecodeError:
             raise InvalidRequest("E_MALFORMED", "the request cannot be read") from None
+        if request.with_reports:  # who wants to know why wants to know it now
+            return await self._forward_decide(body, timeout=current_call().remaining_s())
         decision = await self._decisions.decide(request)
         return worldservicepb.DecideResponse(decision=decision).SerializeToString()
 

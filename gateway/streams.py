@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from controlbus.events import payload_type
@@ -37,10 +37,11 @@ LOOK_S = 0.5  # how long a drain or the end of a stream's token may wait to be s
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a silent stream says where it stands, and when a stream is called slow."""
+    """How often a silent stream says where it stands, when it is called slow, how early it warns of a window's end."""
 
     bookmark_s: float
     lag_max: int
+    warn: timedelta = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class StreamDoors:
     keys: StreamKeys
     clock: Clock
     pace: Pace
+    closes_at: Callable[[str], datetime | None] = field(default=lambda _world: None)
     shared: SharedFrames = field(default_factory=lambda: SharedFrames())
 
 
@@ -102,6 +104,7 @@ class _Follower:
         self._ahead_until = doors.clock.monotonic() + AHEAD.total_seconds()
         self._place = Place(0, 0)
         self._told_lagging = False
+        self._told_closing: datetime | None = None
 
     async def follow(self, place: Place | None) -> Frames:
         """Snapshots unless resumed, what the feeds do not have any more, then what comes. Raises TooOld."""
@@ -127,6 +130,9 @@ class _Follower:
                         yield frame
                 if self._lags():
                     yield self._notice(gatewaypb.NOTICE_KIND_LAGGING, "events wait for this stream: read faster")
+                if self._window_closes():
+                    detail = f"only reducing orders pass from {self._told_closing:%Y-%m-%dT%H:%M:%SZ} on"
+                    yield self._notice(gatewaypb.NOTICE_KIND_WINDOW_CLOSING, detail)
                 yield await self._next(woken)
         yield self._notice(gatewaypb.NOTICE_KIND_GOING_AWAY, "resume here or elsewhere with the token")
 
@@ -258,6 +264,16 @@ class _Follower:
         tell = lags and not self._told_lagging
         self._told_lagging = lags
         return tell
+
+    def _window_closes(self) -> bool:
+        """Whether the world's window ends soon and the client was not told of that end yet."""
+        if gatewaypb.TOPIC_ACTIVATION not in self._scope.topics:
+            return False
+        at = self._doors.closes_at(self._scope.world_id)
+        if at is None or at == self._told_closing or at - self._doors.clock.now() > self._doors.pace.warn:
+            return False
+        self._told_closing = at
+        return True
 
     async def _ends(self) -> Place:
         """Where the streams end now: a snapshot taken next shows at least that."""

@@ -21,6 +21,7 @@ from qmtl.core.modes import ContextHint
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.wire.graph import dag_from_proto
+from qmtl.wire.windows import windows_from_proto
 from qmtl.wire.words import DOMAIN_NUMBERS, DOMAINS, MODES, instant_from_proto, instant_to_proto, known_enum
 from qmtl.world.v1 import world_pb2 as worldpb
 
@@ -137,7 +138,7 @@ def state_from_proto(number: controlpb.StrategyState) -> State | None:
 
 
 def gate_from_proto(activation: worldpb.ActivationEnvelope) -> WorldGate:
-    """An activation as the gate reads it. Raises InvalidRequest (E_ENUM, E_WEIGHT): the caller keeps the gate shut."""
+    """An activation as the gate reads it. Raises InvalidRequest (E_ENUM, E_WEIGHT, E_WINDOW): the gate stays shut."""
     return WorldGate(
         world_id=activation.world_id,
         revision=activation.revision,
@@ -147,6 +148,7 @@ def gate_from_proto(activation: worldpb.ActivationEnvelope) -> WorldGate:
             (entry.strategy_id, known_enum(SIDES, entry.side, "entry.side")): _entry_from_proto(entry)
             for entry in activation.entries
         },
+        windows=windows_from_proto(activation.windows),
     )
 
 

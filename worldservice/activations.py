@@ -4,12 +4,15 @@ import json
 from datetime import datetime
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.core.windows import Window
 from worldservice.domain.activation import TRADING, Activation, Entry, Fence, FenceState, Phase, empty
-from worldservice.domain.sessions import GateSession, Session
+from worldservice.domain.gates import GateSession
+from worldservice.domain.sessions import Session
 from worldservice.domain.worlds import Side
 from worldservice.tables import (
     activation_entries,
@@ -23,6 +26,8 @@ from worldservice.tables import (
     sessions,
     world_fences,
 )
+
+_WINDOWS = TypeAdapter(list[Window])
 
 
 def load_activation(conn: Connection, world_id: str, created_at: datetime) -> Activation:
@@ -42,6 +47,7 @@ def load_activation(conn: Connection, world_id: str, created_at: datetime) -> Ac
         phase=Phase(head["phase"]),
         requires_ack=head["requires_ack"],
         time=instant(head["time_us"]),
+        windows=tuple(_WINDOWS.validate_json(head["windows"])),
     )
 
 
@@ -59,6 +65,7 @@ def save_activation(conn: Connection, activation: Activation) -> None:
             phase=activation.phase.value,
             requires_ack=activation.requires_ack,
             time_us=micros(activation.time),
+            windows=_WINDOWS.dump_json(list(activation.windows)).decode(),
         )
     )
     conn.execute(sa.insert(world_fences).values(world_id=world_id, **_fence_values(activation.fence)))
@@ -67,14 +74,14 @@ def save_activation(conn: Connection, activation: Activation) -> None:
         conn.execute(sa.insert(activation_entries), rows)
 
 
-def confirm_epoch(conn: Connection, world_id: str, epoch: int) -> None:
-    """Record that brokerage has committed an epoch; a late confirmation of an older one changes nothing."""
+def confirm_epoch(conn: Connection, world_id: str, epoch: int) -> bool:
+    """Record that brokerage has committed an epoch; False: a late confirmation of an older one changes nothing."""
     where = (
         world_fences.c.world_id == world_id,
         world_fences.c.confirmed_epoch < epoch,
         world_fences.c.epoch >= epoch,
     )
-    conn.execute(sa.update(world_fences).where(*where).values(confirmed_epoch=epoch))
+    return conn.execute(sa.update(world_fences).where(*where).values(confirmed_epoch=epoch)).rowcount > 0
 
 
 def append_history(conn: Connection, world_id: str, revision: int, envelope: bytes) -> None:

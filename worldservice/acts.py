@@ -20,10 +20,12 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import PermissionDenied, QmtlError, Unauthenticated
 from qmtl.rpc.context import Call, current_call
 from worldservice.domain.access import Caller, Role, require_role
+from worldservice.domain.activation import Activation
+from worldservice.domain.history import record_of
 from worldservice.domain.records import AuditRow
 from worldservice.domain.worlds import World
 from worldservice.measures import Measures
-from worldservice.store import append_audit, get_world, grants_of, lock_world
+from worldservice.store import append_audit, get_world, grants_of, has_records, lock_world
 
 OK, REFUSED = "OK", "REFUSED"
 NAMING = ("node", "parts", "override")  # fields of requests that say the world inside
@@ -117,6 +119,14 @@ def look(conn: Connection, caller: Caller, world_id: str, want: Role = Role.READ
 def commit(conn: Connection, act: Act, detail: str = "") -> None:
     """Audit a write in its own transaction; the last thing of every write."""
     append_audit(conn, _row(act, OK, detail))
+
+
+def commit_change(conn: Connection, act: Act, before: Activation, after: Activation) -> None:
+    """Audit what became of the activation, so that the log alone leads to it."""
+    record = record_of(before, after, first=not has_records(conn, after.world_id))
+    detail = f"revision {after.revision}, epoch {after.fence.epoch}, {after.state_hash}"
+    event = "ActivationChanged" if after.revision != before.revision else "FenceConfirmed"
+    append_audit(conn, replace(_row(act, OK, detail), event=event, request="", record=record))
 
 
 def audited(

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
 from worldservice.domain.apply import ApplyRun, ApplyState
+from worldservice.domain.gates import GateSession
 from worldservice.domain.records import Approval
-from worldservice.domain.sessions import GateSession
 from worldservice.tables import (
     apply_acks,
     apply_runs,

@@ -157,7 +157,8 @@ def resume(conn: Connection, rules: HouseRules, act: Act, world: World, shut: Ap
         resumes=True,
         epoch=before.fence.epoch,
         fence_confirmed=True,
-        until=act.now + limits.freeze_timeout,
+        until=act.now + (shut.freeze_timeout or limits.freeze_timeout),
+        freeze_timeout=shut.freeze_timeout,
     )
     applies.insert_run(conn, run)
     applies.append_step(conn, run, f"resumes what {shut.run_id} froze", act.now)
@@ -174,7 +175,7 @@ def check_targets(targets: Sequence[Target], bindings: Mapping[str, Binding], ve
         binding = bindings.get(target.strategy_id)
         if binding is None or target.side not in binding.sides:
             raise NotFound("E_BINDING_UNKNOWN", f"{target.strategy_id} is not bound here for {target.side.value}")
-        allowed = verdicts.ceiling_of(target.strategy_id)
+        allowed = verdicts.ceiling_of(target.strategy_id, target.side)
         if lower(allowed, mode_of(target.stage)) is mode_of(target.stage):
             continue
         live = target.stage is Stage.LIVE
@@ -202,6 +203,7 @@ def evaluated_targets(
         found += [
             Target(strategy_id, side, weights.get((strategy_id, side), 1.0), stage)
             for side in sorted(binding.sides, key=lambda side: side.value)
+            if verdicts.ceiling_of(strategy_id, side) is allowed
         ]
     return tuple(found)
 

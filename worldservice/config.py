@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import Field, model_validator
 
 from qmtl.core.settings import ServiceSettings
-from worldservice.domain.sessions import GATE_MARGIN, GATE_TTL
+from worldservice.domain.gates import GATE_MARGIN, GATE_TTL
 
 
 class Settings(ServiceSettings):

@@ -19,7 +19,7 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.rpc.context import own_act as as_service
 from worldservice import activations, store
-from worldservice.acts import commit, own_act
+from worldservice.acts import commit, commit_change, own_act
 from worldservice.domain.activation import Activation, outrank
 from worldservice.measures import Measures
 from worldservice.settling import HouseRules, decide_world, record
@@ -137,9 +137,17 @@ class FenceKeeper:
             self._wake.set()
             return Answer(Told.UNREACHABLE)
         if fence.pending:
-            await self._db.write(lambda conn: activations.confirm_epoch(conn, world_id, fence.epoch))
+            await self._db.write(lambda conn: self._confirm(conn, world_id, fence.epoch))
         wire = tuple(f"{i.account}/{i.strategy_id}/{i.client_order_id}" for i in reply.on_the_wire)
         return Answer(Told.CONFIRMED, fence.epoch, wire)
+
+    def _confirm(self, conn: Connection, world_id: str, epoch: int) -> None:
+        """The safety acknowledgement, audited: brokerage has committed the epoch."""
+        world = store.lock_world(conn, world_id)
+        before = activations.load_activation(conn, world_id, world.created_at)
+        if activations.confirm_epoch(conn, world_id, epoch):
+            after = activations.load_activation(conn, world_id, world.created_at)
+            commit_change(conn, own_act("FenceConfirmed", world_id, self._clock.now()), before, after)
 
     async def _outrank(self, told: Activation) -> Told:
         """Brokerage is ahead of this store (it was restored, or another replica moved on): step above it."""

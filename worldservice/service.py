@@ -10,7 +10,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 from worldservice import activations, store
-from worldservice.domain.sessions import GATE_MARGIN, GATE_TTL
+from worldservice.domain.gates import GATE_MARGIN, GATE_TTL
 from worldservice.house import House
 from worldservice.service_access import AccessCalls
 from worldservice.service_activation import ActivationCalls

@@ -8,9 +8,11 @@ from sqlalchemy import Connection
 from qmtl.core.errors import Exhausted, NotFound, NotReady
 from qmtl.rpc.context import current_call
 from qmtl.world.v1 import service_pb2 as pb
-from worldservice import runs, store
+from worldservice import activations, runs, store
 from worldservice.acts import Act, audited, caller_of, commit, enter, look, on_behalf_of
 from worldservice.domain.access import Grant, Role, check_regrant, check_revoke, effective_role, require_role
+from worldservice.domain.activation import Activation
+from worldservice.domain.history import rebuild
 from worldservice.domain.records import AuditRow
 from worldservice.domain.worlds import (
     BOTH_SIDES,
@@ -25,9 +27,10 @@ from worldservice.domain.worlds import (
 from worldservice.house import House
 from worldservice.settling import Settled, settle
 from worldservice.wire import optional_text, page_from_proto, page_of, require_text, sides_from_proto, span_to_proto
+from worldservice.wire_activation import activation_to_proto
 from worldservice.wire_decisions import decision_to_proto
+from worldservice.wire_history import audit_to_proto
 from worldservice.wire_worlds import (
-    audit_to_proto,
     binding_to_proto,
     grant_to_proto,
     role_from_proto,
@@ -159,6 +162,24 @@ class AccessCalls:
 
         shown, info = page_of(await self.house.db.read(work), page, lambda row: str(row.sequence))
         return pb.ListAuditResponse(entries=[audit_to_proto(row) for row in shown], page=info)
+
+    async def RebuildActivation(
+        self, request: pb.RebuildActivationRequest, context: object
+    ) -> pb.RebuildActivationResponse:
+        caller, world_id = caller_of(current_call()), request.world_id
+
+        def work(conn: Connection) -> tuple[Activation, Activation, int]:
+            world = look(conn, caller, world_id)
+            records = store.records_until(conn, world_id, request.revision)
+            stored = activations.load_activation(conn, world_id, world.created_at)
+            return rebuild(world_id, world.created_at, records), stored, len(records)
+
+        rebuilt, stored, count = await self.house.db.read(work)
+        if request.revision and rebuilt.revision != request.revision:
+            raise NotFound("E_REVISION_UNKNOWN", f"the audit log of {world_id} has no revision {request.revision}")
+        return pb.RebuildActivationResponse(
+            activation=activation_to_proto(rebuilt, ()), same_as_stored=rebuilt == stored, records=count
+        )
 
 
 def _bind(conn: Connection, act: Act, strategy_id: str, sides: frozenset[Side] | None) -> tuple[World, Binding, bool]:

@@ -16,13 +16,15 @@ from worldservice.acts import Act, audited, caller_of, commit, enter, look
 from worldservice.domain.access import Caller, Role
 from worldservice.domain.apply import RESUME, SHUT, ApplyRun, ApplyState, content_of
 from worldservice.domain.freezing import Target
+from worldservice.domain.gates import gate_lapsed
+from worldservice.domain.policy import Policy
 from worldservice.domain.records import Approval
-from worldservice.domain.sessions import gate_lapsed
+from worldservice.domain.sections import LivePromotion
 from worldservice.domain.worlds import World, WorldState, require_etag, require_strategy_id
 from worldservice.events import activation_acked
 from worldservice.fences import first_of
 from worldservice.house import House
-from worldservice.settling import Settled, decide_world, settle
+from worldservice.settling import Settled, decide_world, policy_of, settle
 from worldservice.tables import outbox
 from worldservice.wire import optional_text, require_text
 from worldservice.wire_apply import (
@@ -135,6 +137,7 @@ class ApplyCalls:
         def work(conn: Connection) -> Settled:
             world = enter(conn, act, Role.OWNER)
             store.get_active_binding(conn, world.world_id, approval.strategy_id)
+            _refuse_disabled(policy_of(conn, world))
             applies.save_approval(conn, approval)
             return self._settled(conn, act, world, f"{approval.strategy_id} may go live: {reason}")
 
@@ -179,10 +182,12 @@ class ApplyCalls:
             raise apply_running(last, Conflict)
         before = activations.load_activation(conn, world.world_id, world.created_at)
         require_etag(etag, before.etag, f"activation of {world.world_id}")
+        policy = policy_of(conn, world)
         run = replace(
             asked,
             targets=self._targets(conn, act, world, asked.targets, evaluate),
             before=last.before if last is not None and last.state in SHUT else (),
+            freeze_timeout=None if policy is None else policy.gating.freeze_timeout,
         )
         applies.insert_run(conn, run)
         applies.append_step(conn, run, f"asked for by {run.requested_by}", act.now)
@@ -226,6 +231,15 @@ def apply_running(run: ApplyRun, error: type[QmtlError]) -> QmtlError:
         hint="watch it to its end, then ask again",
         metadata={"run_id": run.run_id},
     )
+
+
+def _refuse_disabled(policy: Policy | None) -> None:
+    if policy is not None and policy.live_promotion is LivePromotion.DISABLED:
+        raise NotReady(
+            "E_LIVE_PROMOTION_DISABLED",
+            "the world's policy says governance.live_promotion.mode: disabled",
+            hint="an owner makes a policy with manual_approval the default first",
+        )
 
 
 def _require_last_shut(conn: Connection, shut: ApplyRun) -> None:

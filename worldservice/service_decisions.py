@@ -1,6 +1,7 @@
 """RPCs of decisions and evaluation runs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -15,13 +16,15 @@ from worldservice.acts import Act, audited, caller_of, commit, enter, look
 from worldservice.domain.access import Role
 from worldservice.domain.decisions import Decision, Verdicts
 from worldservice.domain.evaluation import EvaluationRun, Evidence, next_revision, take_evidence
+from worldservice.domain.pipeline import summarise
+from worldservice.domain.validation import own_verdicts
 from worldservice.domain.worlds import Stage, require_strategy_id
 from worldservice.events import run_updated
 from worldservice.house import House
-from worldservice.settling import Settled, decide_world, settle
+from worldservice.settling import Settled, decide_world, policy_of, settle, stages_of
 from worldservice.tables import outbox
 from worldservice.wire import page_from_proto, page_of
-from worldservice.wire_decisions import decision_to_proto, evidence_from_request, run_to_proto
+from worldservice.wire_decisions import decision_to_proto, evidence_from_request, report_to_proto, run_to_proto
 
 COHORT_MAX = 500
 
@@ -35,11 +38,15 @@ class DecisionCalls:
         caller, now = caller_of(current_call()), self.house.clock.now()
         as_of = instant_from_proto(request.as_of, "as_of") if request.HasField("as_of") else None
 
-        def work(conn: Connection) -> Decision:
+        def work(conn: Connection) -> Verdicts:
             world = look(conn, caller, request.world_id)
-            return decide_world(conn, world, self.house.rules, now, as_of=as_of).decision
+            return decide_world(conn, world, self.house.rules, now, as_of=as_of)
 
-        return pb.DecideResponse(decision=decision_to_proto(await self.house.db.read(work)))
+        verdicts = await self.house.db.read(work)
+        shown = sorted(verdicts.reports.items()) if request.with_reports else ()
+        return pb.DecideResponse(
+            decision=decision_to_proto(verdicts.decision), reports=[report_to_proto(report) for _, report in shown]
+        )
 
     @audited
     async def Evaluate(self, request: pb.EvaluateRequest, act: Act) -> pb.EvaluateResponse:
@@ -112,7 +119,8 @@ class DecisionCalls:
             known[strategy_id] = _run(act, strategy_id, revision, evidence, verdicts)
             runs.append_run(conn, known[strategy_id])
             outbox.append(conn, run_updated(known[strategy_id], act))
-        entering = all(evidence.stage is Stage.BACKTEST for evidence in instead.values())
+        joined = stages_of(policy_of(conn, world))
+        entering = all(evidence.stage in joined for evidence in instead.values())
         settled = settle(conn, world, self.house.rules, act, verdicts if entering else None)  # others do not enter it
         found = [known[strategy_id] for strategy_id in cohort]
         commit(conn, act, "; ".join(_detail(run, settled.verdicts.decision, run.strategy_id in fresh) for run in found))
@@ -151,6 +159,9 @@ def _evidence(
 
 def _run(act: Act, strategy_id: str, revision: int, evidence: Evidence, verdicts: Verdicts) -> EvaluationRun:
     report = verdicts.reports.get(strategy_id)
+    if report is not None:
+        own = own_verdicts(evidence.stage, report.verdicts)
+        report = replace(report, verdicts=own, summary=summarise(own))
     allowed = verdicts.ceiling_of(strategy_id)
     recommended = Stage.PAPER if allowed in (EffectiveMode.PAPER, EffectiveMode.LIVE) else Stage.BACKTEST
     created_at: datetime = act.now

@@ -16,16 +16,8 @@ from worldservice import activations, store
 from worldservice.acts import Act, audited, caller_of, commit, enter, look
 from worldservice.domain.access import Role
 from worldservice.domain.activation import Activation
-from worldservice.domain.sessions import (
-    GateSession,
-    Session,
-    SessionPlan,
-    advance,
-    domains_entered,
-    gate_lapsed,
-    lags,
-    open_session,
-)
+from worldservice.domain.gates import GateSession, gate_lapsed, lags
+from worldservice.domain.sessions import Session, SessionPlan, advance, domains_entered, open_session
 from worldservice.house import House
 from worldservice.settling import decide_world, session_plan
 from worldservice.wire import optional_text, require_text

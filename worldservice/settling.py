@@ -16,14 +16,14 @@ from controlbus.database import signal
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.modes import domain_of
 from worldservice import activations, applies, runs, store
-from worldservice.acts import Act
+from worldservice.acts import Act, commit_change
 from worldservice.domain import activation as domain
 from worldservice.domain.activation import Activation
 from worldservice.domain.decisions import Verdicts, WorldFacts, changed, decide
 from worldservice.domain.evaluation import Candidate, Evidence
 from worldservice.domain.policy import Policy, parse_policy
 from worldservice.domain.sessions import Session, SessionPlan, data_state, follow
-from worldservice.domain.worlds import Stage, World, is_replay
+from worldservice.domain.worlds import Binding, Stage, World, is_replay
 from worldservice.events import activation_updated, decision_updated
 from worldservice.tables import outbox
 from worldservice.wire_activation import activation_to_proto
@@ -74,19 +74,37 @@ def decide_world(
 def load_facts(
     conn: Connection, world: World, rules: HouseRules, now: datetime, instead: Mapping[str, Evidence]
 ) -> WorldFacts:
-    """Until profiles per stage exist, a policy's gates judge backtest evidence; paper runs are recorded beside it."""
-    evidence = {**runs.latest_evidence(conn, world.world_id, Stage.BACKTEST), **instead}
+    """A policy's gates judge backtest runs; those of other stages are read where it has profiles or guards for them."""
+    policy = policy_of(conn, world)
+    evidence = {stage: dict(runs.latest_evidence(conn, world.world_id, stage)) for stage in stages_of(policy)}
+    for strategy_id, given in instead.items():
+        evidence[given.stage if given.stage in evidence else Stage.BACKTEST][strategy_id] = given
     bound = store.active_bindings(conn, world.world_id).values()
-    candidates = tuple(Candidate(b.strategy_id, b.sides, evidence.get(b.strategy_id)) for b in bound)
+    candidates = tuple(_candidate(binding, evidence) for binding in bound)
     ends = [c.evidence.data_end for c in candidates if c.evidence is not None and c.evidence.data_end is not None]
     replay = is_replay(world, rules.replay_presets)
     sessions = activations.open_sessions(conn, world.world_id)
     data = data_state(now, max(ends, default=None), sessions, replay=replay)
     approved = applies.approved(conn, world.world_id, now)
-    policy = _policy(conn, world)
     remembers = policy is not None and policy.hysteresis is not None
     tenures = runs.tenures_of(conn, world.world_id) if remembers else {}
     return WorldFacts(world, policy, candidates, data, replay, approved, tenures)
+
+
+def stages_of(policy: Policy | None) -> tuple[Stage, ...]:
+    """The stages whose runs join a policy's decision."""
+    if policy is None:
+        return (Stage.BACKTEST,)
+    paper = Stage.PAPER in policy.profiles or bool(policy.gating.divergence)
+    return (
+        Stage.BACKTEST, *([Stage.PAPER] if paper else []), *([Stage.LIVE] if Stage.LIVE in policy.profiles else [])
+    )  # fmt: skip
+
+
+def _candidate(binding: Binding, evidence: Mapping[Stage, Mapping[str, Evidence]]) -> Candidate:
+    """A bound strategy with its newest run of each stage that counts."""
+    backtest, paper, live = (evidence.get(stage, {}).get(binding.strategy_id) for stage in Stage)
+    return Candidate(binding.strategy_id, binding.sides, backtest, paper, live)
 
 
 def settle(conn: Connection, world: World, rules: HouseRules, act: Act, verdicts: Verdicts | None = None) -> Settled:
@@ -102,7 +120,7 @@ def settle(conn: Connection, world: World, rules: HouseRules, act: Act, verdicts
         runs.save_tenures(conn, world.world_id, runs.tenures_of(conn, world.world_id), verdicts.tenures)
     before = activations.load_activation(conn, world.world_id, world.created_at)
     bindings = store.active_bindings(conn, world.world_id)
-    after = domain.settle(before, bindings, verdicts.ceiling_of, act.now)
+    after = domain.settle(before, bindings, verdicts.ceiling_of, act.now, verdicts.windows)
     return record(conn, world, rules, act, verdicts, before, after)
 
 
@@ -123,6 +141,7 @@ def record(
         activations.save_session(conn, session)
     open_now = activations.open_sessions(conn, world.world_id)
     activations.save_activation(conn, after)
+    commit_change(conn, act, before, after)
     envelope = activation_to_proto(after, open_now)
     activations.append_history(conn, world.world_id, after.revision, envelope.SerializeToString(deterministic=True))
     outbox.append(conn, activation_updated(after, open_now, act))
@@ -138,7 +157,8 @@ def session_plan(world: World, rules: HouseRules, verdicts: Verdicts, now: datet
     return SessionPlan(start, preset, decision.dataset_fingerprint)
 
 
-def _policy(conn: Connection, world: World) -> Policy | None:
+def policy_of(conn: Connection, world: World) -> Policy | None:
+    """The world's policy compiled; None: none is set, or what is stored cannot be read."""
     if world.default_policy_version == 0:
         return None
     record = store.get_policy(conn, world.world_id, world.default_policy_version)

@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
+from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice.domain.access import Grant, Role
+from worldservice.domain.history import ActivationRecord
 from worldservice.domain.records import AuditRow, Page
 from worldservice.domain.worlds import (
     WORLD_ID,
@@ -35,6 +37,7 @@ from worldservice.tables import (
     role_grants,
     worlds,
 )
+from worldservice.wire_history import record_from_proto, record_to_proto
 
 REQUEST_MAX = 16_384
 
@@ -201,7 +204,7 @@ def delete_grant(conn: Connection, world_id: str, subject: str) -> None:
 
 def append_audit(conn: Connection, row: AuditRow) -> None:
     """`sequence` is given by the store; the request is cut to what a person would still read."""
-    values = {
+    values: dict[str, object] = {
         "world_id": row.world_id,
         "actor": row.actor,
         "event": row.event,
@@ -210,7 +213,13 @@ def append_audit(conn: Connection, row: AuditRow) -> None:
         "detail": row.detail[:REQUEST_MAX],
         "correlation_id": row.correlation_id,
         "time_us": micros(row.time),
+        "record": None,
+        "record_revision": None,
+        "record_whole": None,
     }
+    if row.record is not None:
+        values["record"] = record_to_proto(row.record).SerializeToString(deterministic=True)
+        values["record_revision"], values["record_whole"] = row.record.revision, row.record.whole
     conn.execute(_APPEND_AUDIT, values)
 
 
@@ -220,6 +229,23 @@ def list_audit(conn: Connection, world_id: str, page: Page) -> list[AuditRow]:
     if page.after:
         query = query.where(audit_log.c.sequence < int(page.after))
     return [_audit(row) for row in conn.execute(query.limit(page.size + 1)).mappings()]
+
+
+def has_records(conn: Connection, world_id: str) -> bool:
+    """Whether the audit log has any record of a world's activation; those made before there were records have none."""
+    where = (audit_log.c.world_id == world_id, audit_log.c.record.is_not(None))
+    return conn.execute(sa.select(audit_log.c.sequence).where(*where).limit(1)).first() is not None
+
+
+def records_until(conn: Connection, world_id: str, revision: int) -> list[ActivationRecord]:
+    """The records that lead to a revision (0: the newest), from the last whole one before it on."""
+    table = audit_log.c
+    where = [table.world_id == world_id, table.record.is_not(None)]
+    if revision:
+        where.append(table.record_revision <= revision)
+    whole = sa.select(sa.func.max(table.sequence)).where(*where, table.record_whole.is_(True)).scalar_subquery()
+    query = sa.select(table.record).where(*where, table.sequence >= whole).order_by(table.sequence)
+    return [record_from_proto(worldpb.ActivationRecord.FromString(row)) for row in conn.execute(query).scalars()]
 
 
 def _known(world: World | None, world_id: str) -> World:
@@ -302,6 +328,7 @@ def _audit(row: RowMapping) -> AuditRow:
         detail=row["detail"],
         correlation_id=row["correlation_id"],
         time=instant(row["time_us"]),
+        record=None if row["record"] is None else record_from_proto(worldpb.ActivationRecord.FromString(row["record"])),
     )
 
 

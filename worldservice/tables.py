@@ -74,6 +74,7 @@ activations = sa.Table(
     sa.Column("phase", sa.Text, nullable=False),
     sa.Column("requires_ack", sa.Boolean, nullable=False),
     sa.Column("time_us", _BIG, nullable=False),
+    sa.Column("windows", sa.Text, nullable=False, server_default="[]"),
 )
 
 world_fences = sa.Table(
@@ -246,8 +247,13 @@ audit_log = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("correlation_id", sa.Text, nullable=False),
     sa.Column("time_us", _BIG, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=True),  # ActivationRecord, of rows that tell a change of it
+    sa.Column("record_revision", _BIG, nullable=True),
+    sa.Column("record_whole", sa.Boolean, nullable=True),
     sa.Index("audit_log_world", "world_id", "sequence"),
 )
+_KEPT = audit_log.c.record.is_not(None)
+sa.Index("audit_log_records", audit_log.c.world_id, audit_log.c.sequence, sqlite_where=_KEPT, postgresql_where=_KEPT)
 
 world_nodes = sa.Table(
     "world_nodes",

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.modes import ExecutionDomain, domain_of
+from qmtl.wire.windows import windows_from_proto, windows_to_proto
 from qmtl.wire.words import DOMAIN_NUMBERS, DOMAINS, instant_from_proto, known_enum
 from qmtl.world.v1 import service_pb2 as servicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice.domain.activation import Activation, Change, Entry, Fence, FenceState, Phase
-from worldservice.domain.sessions import GATE_TTL, GateSession, Session
+from worldservice.domain.gates import GATE_TTL, GateSession
+from worldservice.domain.sessions import Session
 from worldservice.domain.worlds import Side
 from worldservice.wire import enum_from_proto, instant_to_proto, span_to_proto
 from worldservice.wire_decisions import mode_from_proto, mode_to_proto
@@ -115,6 +117,7 @@ def activation_to_proto(activation: Activation, sessions: Sequence[Session]) -> 
         execution_domain=domain_to_proto(domain_of(activation.effective_mode)),
         fence_pending=activation.fence.pending,
         sessions=[session_to_proto(session) for session in sessions],
+        windows=windows_to_proto(activation.windows),
     )
 
 
@@ -132,6 +135,7 @@ def activation_from_proto(message: worldpb.ActivationEnvelope, fence_state: Fenc
         phase=enum_from_proto(message.phase, worldpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),
         requires_ack=message.requires_ack,
         time=instant_from_proto(message.time, "time"),
+        windows=windows_from_proto(message.windows),
     )
 
 

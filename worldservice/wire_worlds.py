@@ -7,7 +7,6 @@ from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice.domain.access import Grant, Role
 from worldservice.domain.metrics import Metric
 from worldservice.domain.presets import Preset
-from worldservice.domain.records import AuditRow
 from worldservice.domain.worlds import (
     Binding,
     BindingState,
@@ -157,20 +156,6 @@ def grant_from_proto(message: worldpb.RoleGrant) -> Grant:
     role = role_from_proto(message.role, "role")
     granted_at = instant_from_proto(message.granted_at, "granted_at")
     return Grant(message.world_id, message.subject, role, message.granted_by, granted_at)
-
-
-def audit_to_proto(row: AuditRow) -> worldpb.AuditEntry:
-    return worldpb.AuditEntry(
-        sequence=row.sequence,
-        world_id=row.world_id,
-        actor=row.actor,
-        event=row.event,
-        request=row.request,
-        result=f"AUDIT_RESULT_{row.result}",
-        detail=row.detail,
-        correlation_id=row.correlation_id,
-        time=instant_to_proto(row.time),
-    )
 
 
 def metric_to_proto(metric: Metric) -> servicepb.MetricDefinition:

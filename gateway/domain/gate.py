@@ -14,6 +14,7 @@ from enum import Enum
 
 from qmtl.core.modes import EffectiveMode, ExecutionDomain, domain_of, orders_allowed
 from qmtl.core.split import version_of
+from qmtl.core.windows import Window, closes_at, is_open, opens_at
 
 
 class Side(Enum):
@@ -63,6 +64,15 @@ class WorldGate:
     epoch: int
     mode: EffectiveMode
     entries: Mapping[tuple[str, Side], GateEntry]
+    windows: tuple[Window, ...] = ()
+
+    def closes_at(self, now: datetime) -> datetime | None:
+        """When who may take new risk now may not any more; None when nobody may, or nothing ends it."""
+        trading = [e for e in self.entries.values() if e.active and not e.freeze and not e.drain and _in_window(e, now)]
+        if not trading or not is_open(self.windows, now):
+            return None
+        ends = [closes_at(self.windows, now), *(entry.valid_until for entry in trading)]
+        return min((end for end in ends if end is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +172,10 @@ def _enter(gate: WorldGate, strategy_id: str, side: Side, now: datetime) -> Pass
         return Refused(GateDenial.INACTIVE, f"{strategy_id} {side.value} is {state} at revision {gate.revision}")
     if not _in_window(entry, now):
         return Refused(GateDenial.OUTSIDE_WINDOW, f"{strategy_id} {side.value} is outside its window")
+    if not is_open(gate.windows, now):
+        at = opens_at(gate.windows, now)
+        again = f", which opens at {at.isoformat()}" if at is not None else ""
+        return Refused(GateDenial.OUTSIDE_WINDOW, f"world {gate.world_id} is outside its window{again}")
     return _passed(gate, entry, reduce_only=False)
 
 

@@ -5,8 +5,8 @@ Pure. Codes stay in the text, because that is what one searches for; a code of a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from qmtl.cli.tables import enum_word, when
 from qmtl.cli.words import number
@@ -36,6 +36,11 @@ REASONS = {
     "REPLAY_NEVER_LIVE": "its data is a replay, which can never be live",
     "LIVE_NOT_APPROVED": "no selected strategy has an owner's approval: qmtl world approve-live",
     "DATASET_FINGERPRINT_MISSING": "the evaluated data has no fingerprint",
+    "DATASET_FINGERPRINT_MISMATCH": "the evaluated data is not the one the policy pins",
+    "LIVE_PROMOTION_DISABLED": "the policy's governance disables promotion to live",
+    "PAPER_PROFILE_UNMET": "what was approved has not met the paper profile",
+    "LIVE_PROFILE_UNMET": "what was approved does not meet the live profile any more",
+    "DIVERGENCE_GUARD": "what was approved does worse on paper than in backtest, by more than a guard allows",
 }
 MARKS = {
     evaluationpb.OUTCOME_PASS: "pass",
@@ -80,6 +85,21 @@ def standings_of(
         for bound in bindings
         if bound.state != worldpb.BINDING_STATE_REMOVED
     ]
+
+
+def as_judged_now(standings: Sequence[Standing], reports: Iterable[evaluationpb.EvaluationReport]) -> list[Standing]:
+    """The standings with what the rules say now, in place of what they said when the runs were evaluated."""
+    by_strategy = {report.strategy_id: report for report in reports}
+    return [_judged(standing, by_strategy.get(standing.strategy_id)) for standing in standings]
+
+
+def _judged(standing: Standing, report: evaluationpb.EvaluationReport | None) -> Standing:
+    if standing.run is None or report is None:
+        return standing
+    run = evaluationpb.EvaluationRun()
+    run.CopyFrom(standing.run)
+    run.report.CopyFrom(report)
+    return replace(standing, run=run)
 
 
 def explain_world(decision: worldpb.DecisionEnvelope, standings: Sequence[Standing]) -> Iterator[str]:

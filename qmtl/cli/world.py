@@ -149,7 +149,7 @@ def show(access: Access, world_id: WorldId) -> None:
     _show_world(world, False)
     rows = [(b.strategy_id, enum_word(world_pb2.Stage, b.stage), b.created_by) for b in bindings.bindings]
     show_table("strategies", ("strategy", "stage", "bound by"), rows)
-    _show_activation(activation)
+    show_activation(activation)
 
 
 @app.command()
@@ -253,7 +253,7 @@ def _set_activation(
     if access.json:
         show_json(as_dict(activation))
     else:
-        _show_activation(activation)
+        show_activation(activation)
     return activation
 
 
@@ -374,7 +374,7 @@ def _show_policy(stored: world_pb2.Policy, json: bool) -> None:
     typer.echo(stored.document.rstrip())
 
 
-def _show_activation(activation: world_pb2.ActivationEnvelope) -> None:
+def show_activation(activation: world_pb2.ActivationEnvelope) -> None:
     from qmtl.cli.tables import enum_word, show_table
     from qmtl.common.v1 import common_pb2 as commonpb
 
@@ -393,3 +393,14 @@ def _show_activation(activation: world_pb2.ActivationEnvelope) -> None:
     pending = ", fence pending" if activation.fence_pending else ""
     title = f"activation revision {activation.revision}, {mode}, epoch {activation.epoch}{pending}"
     show_table(title, ("strategy", "side", "active", "weight", "flags", "mode"), rows)
+    for window in activation.windows:
+        typer.echo(f"new risk only on {window_text(window)}")
+
+
+def window_text(window: world_pb2.ActivationWindow) -> str:
+    """A weekly window in words: "mon, tue 09:30-16:00 America/New_York"."""
+    from qmtl.world.v1 import world_pb2
+
+    days = ", ".join(world_pb2.Weekday.Name(day).removeprefix("WEEKDAY_").lower()[:3] for day in window.days)
+    opens, closes = (f"{s // 3600:02}:{s % 3600 // 60:02}" for s in (window.opens.seconds, window.closes.seconds))
+    return f"{days} {opens}-{closes} {window.time_zone}"

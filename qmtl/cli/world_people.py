@@ -1,4 +1,4 @@
-"""`qmtl world audit|grants|grant|revoke`: who may do what in a world, and who did."""
+"""`qmtl world audit|rebuild|grants|grant|revoke`: who may do what in a world, and who did."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from qmtl.common.v1 import common_pb2 as commonpb
     from qmtl.rpc.channel import MeshChannel
+    from qmtl.world.v1 import service_pb2 as worldpb
     from qmtl.world.v1 import world_pb2
 
 LIST_MAX = 50
@@ -24,6 +25,7 @@ Limit = Annotated[int, typer.Option(help="At most this many.", min=1, max=100_00
 def attach(app: typer.Typer) -> None:
     """Hang the commands on `qmtl world`."""
     app.command()(audit)
+    app.command()(rebuild)
     app.command()(grants)
     app.command()(grant)
     app.command()(revoke)
@@ -58,6 +60,39 @@ def audit(
         return
     columns = ("step", "time", "who", "what", "result", "detail", *(["request"] if requests else []))
     show_table(f"audit of {world_id}", columns, audit_rows(entries, requests=requests))
+
+
+@with_access
+def rebuild(
+    access: Access,
+    world_id: WorldId,
+    revision: Annotated[int, typer.Option(help="Revision to rebuild. Default: the newest.", min=0)] = 0,
+) -> None:
+    """The activation as the audit log alone tells it, and whether it is what is stored; exit code 1 when it is not."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.tables import as_dict, show_json
+    from qmtl.cli.world import show_activation
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    async def call(channel: MeshChannel) -> worldpb.RebuildActivationResponse:
+        request = worldpb.RebuildActivationRequest(world_id=world_id, revision=revision)
+        return await worldrpc.WorldServiceStub(channel).RebuildActivation(request)
+
+    reply = ask(access, call)
+    if access.json:
+        show_json(as_dict(reply))
+    else:
+        show_activation(reply.activation)
+        typer.echo(f"from {reply.records} records of the audit log: {_compared(reply, revision)}")
+    if not reply.same_as_stored and not revision:
+        raise typer.Exit(1)
+
+
+def _compared(reply: worldpb.RebuildActivationResponse, revision: int) -> str:
+    if reply.same_as_stored:
+        return "the same as what is stored"
+    return "as it was then" if revision else "NOT the same as what is stored"
 
 
 def audit_rows(entries: Sequence[world_pb2.AuditEntry], *, requests: bool) -> list[tuple[str, ...]]:

@@ -258,7 +258,7 @@ async def _follow(
 async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[world_pb2.DecisionEnvelope, list[Standing]]:
     """Decision, bindings, runs, activation and names, each from its owner."""
     from qmtl.cli.paging import collect
-    from qmtl.cli.reasons import standings_of
+    from qmtl.cli.reasons import as_judged_now, standings_of
     from qmtl.gateway.v1 import service_pb2 as gatewaypb
     from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
     from qmtl.world.v1 import service_pb2 as worldpb
@@ -278,12 +278,11 @@ async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[world_pb
         reply = await gateway.ListStrategies(gatewaypb.ListStrategiesRequest(world_id=world_id, page=page))
         return [(one.strategy_id, one.meta.name) for one in reply.strategies], reply.page
 
-    decision = (await stub.Decide(worldpb.DecideRequest(world_id=world_id))).decision
+    decided = await stub.Decide(worldpb.DecideRequest(world_id=world_id, with_reports=True))
     activation = (await stub.GetActivation(worldpb.GetActivationRequest(world_id=world_id))).activation
     bound = await collect(bindings, RUNS_MAX)
-    return decision, standings_of(
-        bound, await collect(runs, RUNS_MAX), activation, dict(await collect(names, RUNS_MAX))
-    )
+    standings = standings_of(bound, await collect(runs, RUNS_MAX), activation, dict(await collect(names, RUNS_MAX)))
+    return decided.decision, as_judged_now(standings, decided.reports)
 
 
 def _show_run(run: world_pb2.ApplyRun) -> None:

@@ -169,6 +169,14 @@ def test_roles_and_audit(estate: Estate) -> None:
     assert "REFUSED" in estate.ask("world", "audit", WORLD)
 
 
+def test_the_audit_log_rebuilds_the_activation(estate: Estate) -> None:
+    rebuilt = estate.json("world", "rebuild", WORLD)
+    assert rebuilt["same_as_stored"]
+    assert rebuilt["activation"]["entries"]
+    assert "the same as what is stored" in estate.ask("world", "rebuild", WORLD, "--as", "reader")
+    assert "as it was then" in estate.ask("world", "rebuild", WORLD, "--revision", "1")
+
+
 def test_orders_fills_and_books(estate: Estate) -> None:
     orders = estate.json("orders", "list", "--world", WORLD)
     assert len(orders) >= 2

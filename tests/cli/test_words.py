@@ -15,6 +15,7 @@ from qmtl.cli.main import explain
 from qmtl.cli.queues import garbage_line, skip_rows
 from qmtl.cli.status import Report, counts_of, dependency_rows, gate_rows, lag_rows, service_rows
 from qmtl.cli.tables import show_table
+from qmtl.cli.world import window_text
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.control.v1 import service_pb2 as busservicepb
@@ -221,3 +222,21 @@ def test_loading_a_strategy(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="defines A, B"):
         load_strategy(str(both))
     assert load_strategy(f"{both}:B").__name__ == "B"
+
+
+def test_explain_shows_what_the_rules_say_now_not_when_it_was_evaluated() -> None:
+    then = run_of("s", evaluationpb.RuleVerdict(rule="sharpe >= 0.6", outcome=evaluationpb.OUTCOME_PASS))
+    failed = evaluationpb.RuleVerdict(rule="sharpe >= 2.0", outcome=evaluationpb.OUTCOME_FAIL, reason="GATE_FAILED")
+    now = evaluationpb.EvaluationReport(strategy_id="s", policy_version=1, verdicts=[failed])
+    (judged,) = reasons.as_judged_now([standing(then)], [now])
+    assert reasons.why_out(decided(COMPUTE), judged).startswith("sharpe >= 2.0")
+    assert then.report.verdicts[0].rule == "sharpe >= 0.6"
+
+
+def test_a_window_reads_like_one_writes_it() -> None:
+    window = worldpb.ActivationWindow(
+        days=[worldpb.WEEKDAY_MONDAY, worldpb.WEEKDAY_FRIDAY], time_zone="America/New_York"
+    )
+    window.opens.FromSeconds(9 * 3600 + 1800)
+    window.closes.FromSeconds(16 * 3600)
+    assert window_text(window) == "mon, fri 09:30-16:00 America/New_York"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.domain.gate import Asked, GateDenial, GateEntry, Passed, Refused, Side, WorldGate, check, check_share
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.core.split import version_of
+from qmtl.core.windows import Window
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -38,6 +39,30 @@ def test_sell_of_a_long_only_strategy_passes_as_reduce_only() -> None:
     verdict = check(gate(long=OPEN), True, SELL, NOW)
     assert isinstance(verdict, Passed)
     assert verdict.reduce_only
+
+
+SESSION = Window(frozenset({0}), time(13), time(20), "UTC")  # NOW is a Monday, an hour before
+
+
+def test_outside_the_world_s_window_only_reducing_passes_and_the_refusal_says_when_it_opens() -> None:
+    shut = replace(gate(long=OPEN), windows=(SESSION,))
+    refused = check(shut, True, BUY, NOW)
+    assert isinstance(refused, Refused)
+    assert refused.denial is GateDenial.OUTSIDE_WINDOW
+    assert (NOW + HOUR).isoformat() in refused.reason
+    assert isinstance(check(shut, True, SELL, NOW), Passed)
+    assert isinstance(check(shut, True, BUY, NOW + HOUR), Passed)
+
+
+def test_a_gate_knows_when_its_window_closes() -> None:
+    open_gate = replace(gate(long=OPEN), windows=(SESSION,))
+    assert open_gate.closes_at(NOW) is None  # shut now
+    assert open_gate.closes_at(NOW + HOUR) == NOW + 8 * HOUR
+    assert gate(long=OPEN).closes_at(NOW) is None
+    ends_first = replace(OPEN, valid_until=NOW + 2 * HOUR)
+    assert replace(open_gate, entries={("s", Side.LONG): ends_first}).closes_at(NOW + HOUR) == NOW + 2 * HOUR
+    draining = replace(OPEN, drain=True)
+    assert replace(open_gate, entries={("s", Side.LONG): draining}).closes_at(NOW + HOUR) is None
 
 
 def test_sell_passes_whole_when_the_short_side_is_open() -> None:

@@ -30,11 +30,11 @@ from worldservice.domain.worlds import Binding, Side, Stage
 BOUND = {"s": binding("s"), "t": binding("t")}
 
 
-def paper(_strategy: str) -> EffectiveMode:
+def paper(_strategy: str, _side: Side) -> EffectiveMode:
     return EffectiveMode.PAPER
 
 
-def compute(_strategy: str) -> EffectiveMode:
+def compute(_strategy: str, _side: Side) -> EffectiveMode:
     return EffectiveMode.COMPUTE_ONLY
 
 
@@ -42,7 +42,7 @@ def apply(
     before: Activation,
     *changes: Change,
     bound: dict[str, Binding] | None = None,
-    ceiling: Callable[[str], EffectiveMode] = paper,
+    ceiling: Callable[[str, Side], EffectiveMode] = paper,
 ) -> tuple[Activation, dict[str, Binding]]:
     bindings = BOUND if bound is None else bound
     after, staged = change_activation(before, changes, bindings, ceiling, NOW)
@@ -155,7 +155,7 @@ def test_a_stage_above_the_ceiling_is_refused(stage: Stage) -> None:
 
 def test_live_is_never_set_by_hand() -> None:
     with pytest.raises(NotReady):
-        apply(empty("alpha", NOW), Change("s", Side.LONG, stage=Stage.LIVE), ceiling=lambda _: EffectiveMode.LIVE)
+        apply(empty("alpha", NOW), Change("s", Side.LONG, stage=Stage.LIVE), ceiling=lambda *_: EffectiveMode.LIVE)
 
 
 @pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan"), float("inf")])
@@ -236,7 +236,7 @@ CHANGES = st.builds(
 
 @settings(max_examples=150, deadline=None)
 @given(steps=st.lists(CHANGES, max_size=8), ceiling=st.sampled_from([paper, compute]))
-def test_any_history_keeps_the_invariants(steps: list[Change], ceiling: Callable[[str], EffectiveMode]) -> None:
+def test_any_history_keeps_the_invariants(steps: list[Change], ceiling: Callable[[str, Side], EffectiveMode]) -> None:
     state, bound = empty("alpha", NOW), dict(BOUND)
     for step in steps:
         before = state
@@ -247,6 +247,6 @@ def test_any_history_keeps_the_invariants(steps: list[Change], ceiling: Callable
         assert state.revision - before.revision in (0, 1)
         assert state.fence.epoch - before.fence.epoch in (0, 1)
         for entry in state.entries:
-            assert lower(entry.effective_mode, ceiling(entry.strategy_id)) is entry.effective_mode
+            assert lower(entry.effective_mode, ceiling(entry.strategy_id, entry.side)) is entry.effective_mode
         can_trade = any(e.effective_mode in TRADING and e.active and not e.freeze for e in state.entries)
         assert (state.fence.state is FenceState.FROZEN) is not can_trade

@@ -37,7 +37,7 @@ from worldservice.domain.apply import (
     sequence_due,
 )
 from worldservice.domain.freezing import Target, aimed, fence_serves, frozen, opened, switched
-from worldservice.domain.sessions import GATE_MARGIN, GATE_TTL, GateSession
+from worldservice.domain.gates import GATE_MARGIN, GATE_TTL, GateSession
 from worldservice.domain.worlds import Side, Stage
 
 LIMITS = Limits(timedelta(seconds=30), timedelta(seconds=5))
@@ -48,7 +48,7 @@ GATEWAYS = ("g1", "g2", "g3")
 
 def trading() -> Activation:
     changes = [Change("s", Side.LONG, active=True, stage=Stage.PAPER)]
-    made = change_activation(empty("alpha", NOW), changes, BINDINGS, lambda _: EffectiveMode.PAPER, NOW)[0]
+    made = change_activation(empty("alpha", NOW), changes, BINDINGS, lambda *_: EffectiveMode.PAPER, NOW)[0]
     return confirm(made, made.fence.epoch)
 
 
@@ -93,7 +93,7 @@ class ApplyModel(RuleBasedStateMachine):
         self.outcomes: dict[str, ApplyState] = {}
         self.sessions: dict[str, GateSession] = {}
         self.acks: set[tuple[str, str, int]] = set()
-        self.flying: list[tuple[str, str, int]] = []
+        self.flying: list[tuple[str, str, str, int]] = []  # gateway, boot, run, sequence
         self.ceiling = EffectiveMode.PAPER
         self.broker = Broker(self.activation.fence.epoch, self.activation.fence.state)
         self.gateways = {name: Gateway() for name in GATEWAYS}
@@ -166,12 +166,13 @@ class ApplyModel(RuleBasedStateMachine):
 
     @rule(index=st.integers(0, 5), times=st.integers(0, 2))
     def acks_arrive(self, index: int, times: int) -> None:
-        """Lost, once or twice, in any order; a session that is gone is not listened to."""
+        """Lost, once or twice, in any order, late; a session that is gone is not listened to, an ack names its run."""
         if index < len(self.flying):
-            gateway_id, boot_id, sequence = self.flying[index]
+            gateway_id, boot_id, run_id, sequence = self.flying[index]
             session = self.sessions.get(gateway_id)
             alive = session is not None and self.now <= session.renewed_at + GATE_TTL + GATE_MARGIN
-            if times and alive and session is not None and session.boot_id == boot_id:
+            mine = self.run is not None and self.run.run_id == run_id
+            if times and mine and alive and session is not None and session.boot_id == boot_id:
                 self.acks.add((gateway_id, boot_id, sequence))
             if times < 2:
                 del self.flying[index]
@@ -204,7 +205,7 @@ class ApplyModel(RuleBasedStateMachine):
     def the_policy_decides(self, mode: EffectiveMode) -> None:
         """A re-decision in the middle: it only lowers."""
         self.ceiling = mode
-        self._commit(domain.settle(self.activation, BINDINGS, lambda _: mode, self.now))
+        self._commit(domain.settle(self.activation, BINDINGS, lambda *_: mode, self.now))
 
     # worldservice
 
@@ -277,7 +278,7 @@ class ApplyModel(RuleBasedStateMachine):
         if gateway.held is None or envelope.revision >= gateway.held.revision:
             gateway.held = envelope
             if envelope.requires_ack:
-                self.flying.append((name, str(gateway.boot), envelope.sequence))
+                self.flying.append((name, str(gateway.boot), envelope.run_id, envelope.sequence))
 
     def _commit(self, after: Activation) -> None:
         if after is not self.activation:
@@ -330,7 +331,7 @@ class ApplyModel(RuleBasedStateMachine):
     def _aim(self) -> tuple[domain.Entry, ...]:
         assert self.run is not None
         entries, run_id = self.activation.entries, self.run.run_id
-        return aimed(entries, self.run.targets, BINDINGS, lambda _: self.ceiling, run_id, self.now)
+        return aimed(entries, self.run.targets, BINDINGS, lambda *_: self.ceiling, run_id, self.now)
 
 
 def test_every_outcome_is_reached_by_the_plain_paths() -> None:

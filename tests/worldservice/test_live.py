@@ -98,13 +98,13 @@ def test_no_change_of_an_operator_makes_anything_trade_live(
     before = empty("alpha", NOW)
     if entry_mode is not None:
         made = aimed(
-            (), [Target("s", Side.LONG, 1.0, Stage.LIVE)], {"s": binding("s", Stage.LIVE)}, lambda _: LIVE, "", NOW
+            (), [Target("s", Side.LONG, 1.0, Stage.LIVE)], {"s": binding("s", Stage.LIVE)}, lambda *_: LIVE, "", NOW
         )
         shut = tuple(replace(e, effective_mode=entry_mode, active="freeze" in change, freeze=True) for e in made)
         before = replace(before, entries=shut)
     asked = Change("s", Side.LONG, **{"freeze": False, **change})  # type: ignore[arg-type]  # fields by name
     try:
-        after, _ = change_activation(before, [asked], bound, lambda _: LIVE, NOW)
+        after, _ = change_activation(before, [asked], bound, lambda *_: LIVE, NOW)
     except NotReady:
         return
     assert not any(e.effective_mode is LIVE and e.active and not e.freeze for e in after.entries)

@@ -6,8 +6,9 @@ import pytest
 
 from qmtl.core.errors import InvalidRequest
 from tests.worldservice.samples import DOCUMENT
-from worldservice.domain.policy import PLANNED_SECTIONS, AllOf, AnyOf, OnMissing, TopK, parse_policy, rules_of
+from worldservice.domain.policy import AllOf, AnyOf, OnMissing, TopK, parse_policy, rules_of
 from worldservice.domain.presets import PRESETS
+from worldservice.domain.sections import LATER
 
 
 def document(**changes: str) -> str:
@@ -39,22 +40,22 @@ def refusal(text: str) -> InvalidRequest:
 
 def test_a_document_becomes_rules() -> None:
     policy = parse_policy(DOCUMENT)
-    assert policy.data_currency.max_lag == timedelta(minutes=5)
-    assert policy.data_currency.min_history == timedelta(days=60)
-    assert [rule.text for rule in rules_of(policy.gates)] == [
+    assert policy.max_lag == timedelta(minutes=5)
+    assert policy.thresholds.min_history == timedelta(days=60)
+    assert [rule.text for rule in rules_of(policy.thresholds.gates)] == [
         "sample_days >= 30",
         "sharpe >= 0.6",
         "max_drawdown <= 0.25",
     ]
     assert policy.topk == TopK(8, 5, 3)
-    assert policy.missing_rule("sharpe") is OnMissing.FAIL
+    assert policy.thresholds.missing_rule("sharpe") is OnMissing.FAIL
 
 
 def test_gates_nest() -> None:
     policy = parse_policy(document(gates='{and: ["sharpe > 0.1", {or: ["win_rate > 0.5", "n_trades > 9"]}]}'))
-    assert isinstance(policy.gates, AllOf)
-    assert isinstance(policy.gates.parts[1], AnyOf)
-    assert rules_of(policy.gates)[2].path == "selection.gates.and[1].or[1]"
+    assert isinstance(policy.thresholds.gates, AllOf)
+    assert isinstance(policy.thresholds.gates.parts[1], AnyOf)
+    assert rules_of(policy.thresholds.gates)[2].path == "selection.gates.and[1].or[1]"
 
 
 @pytest.mark.parametrize(
@@ -102,13 +103,13 @@ def test_a_fault_names_its_path(text: str, reason: str, path: str) -> None:
     assert (error.reason, error.violations[0].field) == (reason, path)
 
 
-@pytest.mark.parametrize("path", sorted(PLANNED_SECTIONS))
+@pytest.mark.parametrize("path", sorted(LATER))
 def test_a_section_whose_rules_are_not_built_is_refused_not_ignored(path: str) -> None:
-    if path.startswith("selection."):
-        text = document(more=f"  {path.removeprefix('selection.')}: {{a: 1}}\n")
-    else:
-        text = document(extra=f"{path}: {{a: 1}}\n")
-    error = refusal(text)
+    head, _, rest = path.partition(".")
+    text = f"{head}: {{{rest}: {{a: 1}}}}\n" if rest else f"{head}: {{a: 1}}\n"
+    if head == "governance":
+        text = "governance: {live_promotion: {mode: auto_apply}}\n"
+    error = refusal(document(extra=text))
     assert error.reason == "E_POLICY_SECTION_NOT_BUILT"
     assert error.violations[0].field == path
 
@@ -126,4 +127,4 @@ def test_the_checksum_follows_content_not_layout() -> None:
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_every_preset_is_a_policy(name: str) -> None:
-    assert rules_of(parse_policy(PRESETS[name].document).gates)
+    assert rules_of(parse_policy(PRESETS[name].document).thresholds.gates)

@@ -11,17 +11,8 @@ from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from tests.worldservice.samples import NOW, binding
 from worldservice.domain.access import Caller, Grant, Role, check_regrant, check_revoke, effective_role, require_role
 from worldservice.domain.activation import Activation, Change, change_activation, empty, settle
-from worldservice.domain.sessions import (
-    GATE_MARGIN,
-    GATE_TTL,
-    GateSession,
-    SessionPlan,
-    advance,
-    data_state,
-    follow,
-    gate_lapsed,
-    lags,
-)
+from worldservice.domain.gates import GATE_MARGIN, GATE_TTL, GateSession, gate_lapsed, lags
+from worldservice.domain.sessions import SessionPlan, advance, data_state, follow
 from worldservice.domain.worlds import Side, Stage
 
 PLAN = SessionPlan(NOW - timedelta(days=3), "demo.btc.15m", "blake3:history")
@@ -30,7 +21,7 @@ BOUND = {"s": binding("s", Stage.PAPER)}
 
 def trading() -> Activation:
     change = Change("s", Side.LONG, active=True, stage=Stage.PAPER)
-    return change_activation(empty("alpha", NOW), [change], BOUND, lambda _: EffectiveMode.PAPER, NOW)[0]
+    return change_activation(empty("alpha", NOW), [change], BOUND, lambda *_: EffectiveMode.PAPER, NOW)[0]
 
 
 def test_the_first_strategy_opens_the_session_and_later_ones_share_it() -> None:
@@ -43,7 +34,7 @@ def test_the_first_strategy_opens_the_session_and_later_ones_share_it() -> None:
 
 def test_the_last_one_to_leave_closes_it() -> None:
     (session,) = follow(trading(), (), PLAN, NOW)
-    left = settle(trading(), BOUND, lambda _: EffectiveMode.COMPUTE_ONLY, NOW)
+    left = settle(trading(), BOUND, lambda *_: EffectiveMode.COMPUTE_ONLY, NOW)
     (closed,) = follow(left, (session,), PLAN, NOW + timedelta(hours=1))
     assert closed == replace(session, closed_at=NOW + timedelta(hours=1))
 

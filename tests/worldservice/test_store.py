@@ -22,9 +22,10 @@ from worldservice.domain.access import Grant, Role
 from worldservice.domain.activation import Activation, Change, FenceState, change_activation, confirm, empty
 from worldservice.domain.decisions import WorldFacts, decide
 from worldservice.domain.evaluation import EvaluationRun
+from worldservice.domain.gates import GateSession
 from worldservice.domain.policy import parse_policy
 from worldservice.domain.records import AuditRow, Page
-from worldservice.domain.sessions import GateSession, SessionPlan, open_session
+from worldservice.domain.sessions import SessionPlan, open_session
 from worldservice.domain.worlds import PolicyRecord, PolicyStatus, Side, Stage
 from worldservice.settling import HouseRules, Settled, settle
 from worldservice.tables import metadata
@@ -40,7 +41,7 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 
 def trading() -> Activation:
     changes = [Change("s", Side.LONG, active=True, stage=Stage.PAPER), Change("s", Side.SHORT, weight=0.25)]
-    return change_activation(empty("alpha", NOW), changes, {"s": binding("s")}, lambda _: EffectiveMode.PAPER, NOW)[0]
+    return change_activation(empty("alpha", NOW), changes, {"s": binding("s")}, lambda *_: EffectiveMode.PAPER, NOW)[0]
 
 
 def run(run_id: str, strategy_id: str = "s", revision: int = 1) -> EvaluationRun:

@@ -30,7 +30,8 @@ from worldservice.domain.evaluation import (
     Source,
     Summary,
 )
-from worldservice.domain.sessions import GateSession, Session
+from worldservice.domain.gates import GateSession
+from worldservice.domain.sessions import Session
 from worldservice.domain.worlds import Binding, BindingState, PolicyRecord, PolicyStatus, Side, Stage, World, WorldState
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)

@@ -13,9 +13,10 @@ from enum import Enum
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, Violation
 from qmtl.core.identity import canonical_json, digest
 from qmtl.core.modes import EffectiveMode, lower
+from qmtl.core.windows import Window
 from worldservice.domain.worlds import Binding, Side, Stage, mode_of
 
-Ceiling = Callable[[str], EffectiveMode]
+Ceiling = Callable[[str, Side], EffectiveMode]
 TRADING = frozenset({EffectiveMode.PAPER, EffectiveMode.LIVE})
 
 
@@ -82,6 +83,7 @@ class Activation:
     phase: Phase
     requires_ack: bool
     time: datetime
+    windows: tuple[Window, ...] = ()  # when what is active may take new risk; none: always
 
     @property
     def effective_mode(self) -> EffectiveMode:
@@ -93,7 +95,7 @@ class Activation:
 
     @property
     def state_hash(self) -> str:
-        return state_hash(self.entries)
+        return state_hash(self.entries, self.windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +129,16 @@ def standing(entry: Entry, now: datetime) -> Standing:
     return Standing.DRAINING if entry.drain else Standing.ACTIVE
 
 
-def state_hash(entries: Sequence[Entry]) -> str:
-    """BLAKE3 of the canonical sorted set of entries; equal for equal content in any order."""
-    rows = [
+def state_hash(entries: Sequence[Entry], windows: Sequence[Window] = ()) -> str:
+    """BLAKE3 of the canonical sorted set of entries, and of windows if there are any; equal for equal content."""
+    rows: list[list[str | bool | float | list[int]]] = [
         [
             entry.strategy_id, entry.side.value, entry.active, entry.weight, entry.freeze, entry.drain,
             _text(entry.valid_from), _text(entry.valid_until), entry.run_id, entry.effective_mode.value,
         ]
         for entry in sorted(entries, key=_key)
     ]  # fmt: skip
+    rows += [[sorted(w.days), w.opens.isoformat(), w.closes.isoformat(), w.tz] for w in windows]
     return digest(canonical_json(rows))
 
 
@@ -153,7 +156,7 @@ def change_activation(
         binding = _bound(change, moved)
         _check(change)
         if change.stage is not None:
-            binding = replace(binding, stage=_stage(change.stage, change.strategy_id, ceiling))
+            binding = replace(binding, stage=_stage(change.stage, change, ceiling))
             moved[change.strategy_id] = binding
         key = (change.strategy_id, change.side.value)
         entries[key] = _changed(entries.get(key), change, now)
@@ -171,11 +174,20 @@ def change_activation(
     return _advance(before, after, now), staged
 
 
-def settle(before: Activation, bindings: Mapping[str, Binding], ceiling: Ceiling, now: datetime) -> Activation:
-    """The activation lowered to the ceilings, without strategies and sides no longer bound. It widens nothing."""
+def settle(
+    before: Activation,
+    bindings: Mapping[str, Binding],
+    ceiling: Ceiling,
+    now: datetime,
+    windows: tuple[Window, ...] | None = None,
+) -> Activation:
+    """The activation lowered to the ceilings, without strategies and sides no longer bound. No entry is widened.
+
+    The windows, kept unless given, are the policy's own word: they follow it, and any change of them raises the epoch.
+    """
     kept = [entry for entry in before.entries if _is_bound(entry, bindings)]
     lowered = [_with_mode(entry, lower(entry.effective_mode, _mode(entry, bindings, ceiling)), now) for entry in kept]
-    after = _advance(before, lowered, now)
+    after = _advance(before, lowered, now, windows)
     if after is before:
         return before  # else an apply goes on: who has not acknowledged its sequence yet still has to
     marks = (before.run_id, before.sequence, before.phase, before.requires_ack)
@@ -211,14 +223,19 @@ def fence_for(entries: Sequence[Entry]) -> tuple[FenceState, EffectiveMode]:
     return (FenceState.DRAIN if all(entry.drain for entry in trading) else FenceState.OPEN), mode
 
 
-def _advance(before: Activation, entries: Sequence[Entry], now: datetime) -> Activation:
-    """The next revision, or the same activation when nothing changed."""
+def _advance(
+    before: Activation, entries: Sequence[Entry], now: datetime, windows: tuple[Window, ...] | None = None
+) -> Activation:
+    """The next revision, or the same activation when nothing changed; windows stay unless given."""
     ordered = tuple(sorted(entries, key=_key))
-    if [replace(e, changed_at=now) for e in ordered] == [replace(e, changed_at=now) for e in before.entries]:
+    windows = before.windows if windows is None else windows
+    same = [replace(e, changed_at=now) for e in ordered] == [replace(e, changed_at=now) for e in before.entries]
+    if same and windows == before.windows:
         return before
     state, mode = fence_for(ordered)
     fence = before.fence
-    if narrows(before.entries, ordered) or (state, mode) != (fence.state, fence.effective_mode):
+    moved = windows != before.windows and any(_can_trade(entry) for entry in before.entries)
+    if moved or narrows(before.entries, ordered) or (state, mode) != (fence.state, fence.effective_mode):
         fence = Fence(fence.epoch + 1, state, mode, fence.confirmed_epoch)
     return replace(
         before,
@@ -230,25 +247,27 @@ def _advance(before: Activation, entries: Sequence[Entry], now: datetime) -> Act
         phase=Phase.NONE,
         requires_ack=False,
         time=now,
+        windows=windows,
     )
 
 
 def _mode(entry: Entry, bindings: Mapping[str, Binding], ceiling: Ceiling) -> EffectiveMode:
-    return lower(ceiling(entry.strategy_id), mode_of(bindings[entry.strategy_id].stage))
+    return lower(ceiling(entry.strategy_id, entry.side), mode_of(bindings[entry.strategy_id].stage))
 
 
 def _with_mode(entry: Entry, mode: EffectiveMode, now: datetime) -> Entry:
     return entry if mode is entry.effective_mode else replace(entry, effective_mode=mode, changed_at=now)
 
 
-def _stage(stage: Stage, strategy_id: str, ceiling: Ceiling) -> Stage:
+def _stage(stage: Stage, change: Change, ceiling: Ceiling) -> Stage:
+    strategy_id = change.strategy_id
     if stage is Stage.LIVE:
         raise NotReady(
             "E_MODE_CEILING",
             f"stage of {strategy_id} is LIVE, SetActivation raises to PAPER at most",
             hint="going live is an apply",
         )
-    allowed = ceiling(strategy_id)
+    allowed = ceiling(strategy_id, change.side)
     if lower(allowed, mode_of(stage)) is not mode_of(stage):
         raise NotReady(
             "E_MODE_CEILING",
@@ -293,9 +312,13 @@ def _changed(entry: Entry | None, change: Change, now: datetime) -> Entry:
     )
 
 
+def _can_trade(entry: Entry) -> bool:
+    return entry.effective_mode in TRADING and entry.active and not entry.freeze
+
+
 def _narrowed(old: Entry, new: Entry | None) -> bool:
-    if old.effective_mode not in TRADING or not old.active or old.freeze:
-        return False  # it could not trade, so there is nothing to take away
+    if not _can_trade(old):
+        return False  # so there is nothing to take away
     if new is None or not new.active or new.freeze or (new.drain and not old.drain):
         return True
     if lower(old.effective_mode, new.effective_mode) is not old.effective_mode or new.weight < old.weight:

@@ -16,7 +16,7 @@ from enum import Enum
 from qmtl.core.identity import canonical_json, digest
 from worldservice.domain.activation import Entry, Fence
 from worldservice.domain.freezing import FREEZE_SEQUENCE, OPEN_SEQUENCE, Target
-from worldservice.domain.sessions import GATE_MARGIN, GATE_TTL, GateSession
+from worldservice.domain.gates import GATE_MARGIN, GATE_TTL, GateSession
 
 Gate = tuple[str, str]  # gateway id and boot id
 RESUME = "resume:"  # run ids of resumptions; a caller's own may not begin so
@@ -88,6 +88,7 @@ class ApplyRun:
     opened: bool = False
     reason: str = ""
     ended_at: datetime | None = None
+    freeze_timeout: timedelta | None = None  # the policy's own; None: the house's
 
     @property
     def unsettled(self) -> bool:
@@ -181,6 +182,7 @@ def sequence_due(run: ApplyRun) -> int:
 
 def advance(run: ApplyRun, event: Event, now: datetime, limits: Limits) -> Step:
     """The run after an event, with what its timeline says of it. An event that comes too late changes nothing."""
+    limits = _limits(run, limits)
     match (run.state, event):
         case (ApplyState.REQUESTED, Froze(epoch)):
             moved = replace(run, state=ApplyState.FREEZING, epoch=epoch, until=now + limits.freeze_timeout)
@@ -203,6 +205,10 @@ def advance(run: ApplyRun, event: Event, now: datetime, limits: Limits) -> Step:
             moved = replace(run, fence_confirmed=True, epoch=epoch)
             return moved, (Note(f"brokerage has confirmed the freeze at epoch {epoch}"),)
     return run, ()
+
+
+def _limits(run: ApplyRun, limits: Limits) -> Limits:
+    return limits if run.freeze_timeout is None else replace(limits, freeze_timeout=run.freeze_timeout)
 
 
 def _confirmed(run: ApplyRun, event: FenceConfirmed, now: datetime, limits: Limits) -> Step:
@@ -271,6 +277,7 @@ def _opened_enough(run: ApplyRun, notes: tuple[Note, ...], now: datetime, limits
 
 def late_opening(run: ApplyRun, now: datetime, limits: Limits) -> Step:
     """Brokerage has not taken the opening in time: alarmed, told on, and nothing opens before it has."""
+    limits = _limits(run, limits)
     if run.state is not ApplyState.UNFREEZING or run.opened or run.until is None or now < run.until:
         return run, ()
     return replace(run, until=now + limits.freeze_timeout), (

@@ -10,11 +10,14 @@ from datetime import datetime, timedelta
 
 from qmtl.core.identity import canonical_json, digest
 from qmtl.core.modes import EffectiveMode, lower
+from qmtl.core.windows import Window
 from worldservice.domain.evaluation import Candidate, EvaluationReport, Evidence, Summary
 from worldservice.domain.pipeline import DataState, data_currency, report_of, run_pipeline
 from worldservice.domain.policy import Policy
+from worldservice.domain.sections import LivePromotion
 from worldservice.domain.selection import Tenures
-from worldservice.domain.worlds import World, WorldState
+from worldservice.domain.validation import unmet_for_live
+from worldservice.domain.worlds import Side, World, WorldState
 
 TTL_DEFAULT = timedelta(seconds=300)
 
@@ -75,11 +78,13 @@ class Verdicts:
     reports: Mapping[str, EvaluationReport]
     tenures: Tenures = field(default_factory=dict)  # what hysteresis remembers once this is recorded
     live: frozenset[str] = frozenset()  # strategies that meet every condition of LIVE themselves
+    can_short: bool = True
+    windows: tuple[Window, ...] = ()  # when what is active may take new risk
 
-    def ceiling_of(self, strategy_id: str) -> EffectiveMode:
-        """The highest mode one strategy may have: the world's if the policy selects it, LIVE if it may itself."""
+    def ceiling_of(self, strategy_id: str, side: Side | None = None) -> EffectiveMode:
+        """The highest mode of a strategy, on one side or any: the world's if it is selected, LIVE if it may itself."""
         mode = self.decision.effective_mode
-        if strategy_id not in self.decision.selected:
+        if strategy_id not in self.decision.selected or (side is Side.SHORT and not self.can_short):
             return lower(mode, EffectiveMode.COMPUTE_ONLY)
         return mode if strategy_id in self.live else lower(mode, EffectiveMode.PAPER)
 
@@ -109,7 +114,9 @@ def decide(
         selected=selected,
     )
     live = _may_go_live(facts, passed) if mode is EffectiveMode.LIVE else frozenset()
-    return Verdicts(decision, reports, tenures, live)
+    if facts.policy is None:
+        return Verdicts(decision, reports, tenures, live)
+    return Verdicts(decision, reports, tenures, live, facts.policy.gating.can_short, facts.policy.windows)
 
 
 def changed(before: Decision | None, after: Decision) -> bool:
@@ -168,19 +175,37 @@ def _missing_for_live(facts: WorldFacts, selected: Sequence[str], passed: Sequen
         reasons.append("LIVE_NOT_ALLOWED")
     if facts.replay:
         reasons.append("REPLAY_NEVER_LIVE")
+    if facts.policy is None or facts.policy.live_promotion is LivePromotion.DISABLED:
+        reasons.append("LIVE_PROMOTION_DISABLED")
     approved = facts.live_approved.intersection(passed)
     if not approved:
         reasons.append("LIVE_NOT_APPROVED")
     anchor = _anchor(facts, selected)
-    if anchor is None or not anchor.dataset_fingerprint or (approved and not _may_go_live(facts, passed)):
+    if anchor is None or not anchor.dataset_fingerprint:
         reasons.append("DATASET_FINGERPRINT_MISSING")
-    return tuple(reasons)
+    if approved and not _may_go_live(facts, passed):
+        reasons += _obstacles_of_all(facts, approved)
+    return tuple(dict.fromkeys(reasons))
 
 
 def _may_go_live(facts: WorldFacts, passed: Sequence[str]) -> frozenset[str]:
-    """Of those that pass, those with an approval and a known data set of their own."""
-    known = {c.strategy_id for c in facts.candidates if c.evidence is not None and c.evidence.dataset_fingerprint}
-    return facts.live_approved.intersection(passed) & known
+    """Of those that pass, those with an approval, a known data set of their own, and nothing that bars them."""
+    approved = facts.live_approved.intersection(passed)
+    return frozenset(c.strategy_id for c in facts.candidates if c.strategy_id in approved and not _obstacles(facts, c))
+
+
+def _obstacles_of_all(facts: WorldFacts, names: frozenset[str]) -> list[str]:
+    candidates = [c for c in facts.candidates if c.strategy_id in names]
+    return sorted({reason for candidate in candidates for reason in _obstacles(facts, candidate)})
+
+
+def _obstacles(facts: WorldFacts, candidate: Candidate) -> tuple[str, ...]:
+    """What of its own bars a strategy from live."""
+    if facts.policy is None or candidate.evidence is None or not candidate.evidence.dataset_fingerprint:
+        return ("DATASET_FINGERPRINT_MISSING",)
+    pinned = facts.policy.gating.dataset_fingerprint
+    mismatch = ("DATASET_FINGERPRINT_MISMATCH",) if pinned not in ("", candidate.evidence.dataset_fingerprint) else ()
+    return (*mismatch, *unmet_for_live(facts.policy, candidate))
 
 
 def _anchor(facts: WorldFacts, selected: Sequence[str]) -> Evidence | None:

@@ -20,6 +20,7 @@ class PipelineStage(Enum):
     DATA_CURRENCY = "DATA_CURRENCY"
     SUFFICIENCY = "SUFFICIENCY"
     GATES = "GATES"
+    VALIDATION = "VALIDATION"
     SCORE = "SCORE"
     SELECTION = "SELECTION"
 
@@ -104,11 +105,16 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One bound strategy as the pipeline sees it; evidence None: it was never evaluated."""
+    """One bound strategy as the pipeline sees it; evidence None: it was never evaluated.
+
+    `paper` and `live` are what its newest runs at those stages say, where the policy asks for them.
+    """
 
     strategy_id: str
     sides: frozenset[Side]
     evidence: Evidence | None
+    paper: Evidence | None = None
+    live: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

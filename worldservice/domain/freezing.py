@@ -67,7 +67,7 @@ def aimed(
         if binding is None or key[1] not in binding.sides:
             continue
         old = known.get(key) or _new(key[0], key[1], now)
-        found.append(_aim(old, wanted.get(key), lower(ceiling(key[0]), mode_of(binding.stage)), run_id, now))
+        found.append(_aim(old, wanted.get(key), lower(ceiling(*key), mode_of(binding.stage)), run_id, now))
     return tuple(found)
 
 
@@ -76,9 +76,15 @@ def restored(
 ) -> tuple[Entry, ...]:
     """The entries as they stood before a freeze, none higher than what is allowed now."""
     kept = [e for e in before if e.strategy_id in bindings and e.side in bindings[e.strategy_id].sides]
-    modes = {e.strategy_id: lower(ceiling(e.strategy_id), mode_of(bindings[e.strategy_id].stage)) for e in kept}
     return tuple(
-        replace(entry, effective_mode=lower(entry.effective_mode, modes[entry.strategy_id]), changed_at=now)
+        replace(
+            entry,
+            effective_mode=lower(
+                entry.effective_mode,
+                lower(ceiling(entry.strategy_id, entry.side), mode_of(bindings[entry.strategy_id].stage)),
+            ),
+            changed_at=now,
+        )
         for entry in kept
     )
 

@@ -12,23 +12,27 @@ from enum import Enum
 
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.identity import canonical_json, digest
+from qmtl.core.windows import Window
 from worldservice.domain.document import Document, Plain, parse_duration, read_document
 from worldservice.domain.expressions import Expression, Result, compile_expression
 from worldservice.domain.metrics import CATALOGUE
 from worldservice.domain.rules import Constraints, Hysteresis, parse_constraints, parse_hysteresis
+from worldservice.domain.sections import (
+    Gating,
+    LivePromotion,
+    parse_gating,
+    parse_live_promotion,
+    parse_windows,
+    refuse_later,
+    refused_value,
+    stages_of_profiles,
+)
+from worldservice.domain.worlds import Stage
 
-PIPELINE_VERSION = "2"  # part of ruleset_hash: raise it whenever the same policy would decide otherwise
+PIPELINE_VERSION = "3"  # part of ruleset_hash: raise it whenever the same policy would decide otherwise
 RULES_MAX = 200
 TOPK_MAX = 10_000
-PLANNED_SECTIONS: Mapping[str, str] = {
-    "validation_profiles": "validation profiles",
-    "default_profile_by_stage": "validation profiles",
-    "gating_policy": "gating policy",
-    "campaign": "campaigns",
-    "governance": "promotion governance",
-    "position_policy": "position policy",
-    "activation_windows": "activation windows",
-}
+PROFILES_MAX = 16
 
 
 class OnMissing(Enum):
@@ -37,12 +41,6 @@ class OnMissing(Enum):
     FAIL = "fail"
     WARN = "warn"
     IGNORE = "ignore"
-
-
-@dataclass(frozen=True, slots=True)
-class DataCurrency:
-    max_lag: timedelta
-    min_history: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +65,32 @@ class TopK:
     short: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Gates over the numbers of one run, and how much data time the run has to cover."""
+
+    gates: Gate
+    min_history: timedelta
+    on_missing: Mapping[str, OnMissing]
+
+    def missing_rule(self, metric: str) -> OnMissing:
+        return self.on_missing.get(metric, OnMissing.FAIL)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Policy:
     """The compiled rules; equal by their hash, from which everything follows, so that verdicts can be kept by it."""
 
-    data_currency: DataCurrency
-    gates: Gate
+    max_lag: timedelta
+    thresholds: Thresholds
     score: Expression | None
     topk: TopK
     constraints: Constraints
     hysteresis: Hysteresis | None
-    on_missing: Mapping[str, OnMissing]
+    profiles: Mapping[Stage, Thresholds]
+    gating: Gating
+    live_promotion: LivePromotion
+    windows: tuple[Window, ...]
     checksum: str
     ruleset_hash: str
 
@@ -87,28 +100,35 @@ class Policy:
     def __hash__(self) -> int:
         return hash(self.ruleset_hash)
 
-    def missing_rule(self, metric: str) -> OnMissing:
-        return self.on_missing.get(metric, OnMissing.FAIL)
-
 
 def parse_policy(text: str) -> Policy:
     """Compile a policy document. Raises InvalidRequest (E_POLICY_...) whose violation names the path."""
     plain = read_document(text)
-    root = Document.at("", plain, _refuse_planned)
-    root.only("data_currency", "selection")
-    selection = root.section("selection")
+    root = Document.at("", plain, refuse_later)
+    root.only(
+        "data_currency", "selection", "validation_profiles", "default_profile_by_stage", "gating_policy", "governance",
+        "activation_windows",
+    )  # fmt: skip
+    selection, currency = root.section("selection"), root.section("data_currency")
     selection.only("gates", "score", "topk", "constraints", "hysteresis", "missing_metrics")
-    score = _score(selection)
-    gates = _gate(selection.required("gates"), "selection.gates", [0])
+    currency.only("max_lag", "min_history")
+    score, rules = _score(selection), [0]
     checksum = digest(canonical_json(plain))
     return Policy(
-        data_currency=_data_currency(root.section("data_currency")),
-        gates=gates,
+        max_lag=parse_duration(currency.required("max_lag"), "data_currency.max_lag"),
+        thresholds=Thresholds(
+            _gate(selection.required("gates"), "selection.gates", rules),
+            _span(currency, "min_history"),
+            _on_missing(selection, score),
+        ),
         score=score,
         topk=_topk(selection, score),
         constraints=parse_constraints(selection),
         hysteresis=parse_hysteresis(selection),
-        on_missing=_on_missing(selection, score),
+        profiles=_profiles(root, rules),
+        gating=parse_gating(root),
+        live_promotion=parse_live_promotion(root),
+        windows=parse_windows(root),
         checksum=checksum,
         ruleset_hash=_ruleset_hash(checksum),
     )
@@ -121,13 +141,28 @@ def rules_of(gate: Gate) -> tuple[Expression, ...]:
     return tuple(rule for part in gate.parts for rule in rules_of(part))
 
 
-def _data_currency(section: Document) -> DataCurrency:
-    section.only("max_lag", "min_history")
-    max_lag = parse_duration(section.required("max_lag"), "data_currency.max_lag")
-    history = section.optional("min_history")
-    return DataCurrency(
-        max_lag, parse_duration(history, "data_currency.min_history") if history is not None else timedelta()
-    )
+def _span(section: Document, key: str) -> timedelta:
+    value = section.optional(key)
+    return timedelta() if value is None else parse_duration(value, f"{section.path}.{key}")
+
+
+def _profiles(root: Document, rules: list[int]) -> Mapping[Stage, Thresholds]:
+    """Thresholds by stage; profiles that no stage uses are refused."""
+    if root.optional("validation_profiles") is None:
+        if root.optional("default_profile_by_stage") is not None:
+            raise refused_value("default_profile_by_stage", "set", "nothing without validation_profiles")
+        return {}
+    section = root.section("validation_profiles")
+    if not 0 < len(section.values) <= PROFILES_MAX:
+        raise refused_value("validation_profiles", f"{len(section.values)} profiles", f"1 to {PROFILES_MAX}")
+    found = {name: _profile(section.section(name), rules) for name in section.values}
+    return {stage: found[name] for stage, name in stages_of_profiles(root, list(found)).items()}
+
+
+def _profile(section: Document, rules: list[int]) -> Thresholds:
+    section.only("gates", "min_history", "missing_metrics")
+    gates = _gate(section.required("gates"), f"{section.path}.gates", rules)
+    return Thresholds(gates, _span(section, "min_history"), _on_missing(section, None))
 
 
 def _score(selection: Document) -> Expression | None:
@@ -145,7 +180,7 @@ def _gate(value: Plain, path: str, count: list[int]) -> Gate:
         if count[0] > RULES_MAX:
             raise _refused("E_POLICY_VALUE", path, value, f"at most {RULES_MAX} gates")
         return compile_expression(value, Result.BOOLEAN, path)
-    node = Document.at(path, value, _refuse_planned)
+    node = Document.at(path, value, refuse_later)
     node.only("and", "or")
     if len(node.values) != 1:
         raise _refused("E_POLICY_VALUE", path, sorted(node.values), "exactly one of and, or")
@@ -182,10 +217,10 @@ def _slots(section: Document, key: str) -> int | None:
     return value
 
 
-def _on_missing(selection: Document, score: Expression | None) -> Mapping[str, OnMissing]:
-    if selection.optional("missing_metrics") is None:
+def _on_missing(section_of: Document, score: Expression | None) -> Mapping[str, OnMissing]:
+    if section_of.optional("missing_metrics") is None:
         return {}
-    section = selection.section("missing_metrics")
+    section = section_of.section("missing_metrics")
     rules: dict[str, OnMissing] = {}
     for name, value in section.values.items():
         path = f"{section.path}.{name}"
@@ -205,17 +240,6 @@ def _on_missing(selection: Document, score: Expression | None) -> Mapping[str, O
 def _ruleset_hash(checksum: str) -> str:
     catalogue = [[m.name, m.unit.value, m.direction.value] for _, m in sorted(CATALOGUE.items())]
     return digest(canonical_json({"policy": checksum, "pipeline": PIPELINE_VERSION, "catalogue": catalogue}))
-
-
-def _refuse_planned(path: str) -> None:
-    part = PLANNED_SECTIONS.get(path)
-    if part is not None:
-        raise InvalidRequest(
-            "E_POLICY_SECTION_NOT_BUILT",
-            f"{path} is not enforced yet, so a policy may not rely on it",
-            hint=f"leave {path} out until {part} is built",
-            violations=[Violation(path, "set", f"nothing: {part} is a later part")],
-        )
 
 
 def _refused(reason: str, path: str, value: object, want: str) -> InvalidRequest:

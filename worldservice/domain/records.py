@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from worldservice.domain.history import ActivationRecord
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -25,6 +27,7 @@ class AuditRow:
     detail: str
     correlation_id: str
     time: datetime
+    record: ActivationRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)

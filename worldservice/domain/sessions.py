@@ -1,21 +1,17 @@
-"""Sessions of a world in a trading domain, and the gate sessions of gateways.
+"""Sessions of a world in a trading domain.
 
 A world has at most one open session per domain; its start is the as_of of every ComputeKey in it and its
-watermark only grows. A gate session is a gateway's promise; it lapses by itself.
+watermark only grows.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from qmtl.core.errors import NotReady
 from qmtl.core.identity import canonical_json, digest
 from qmtl.core.modes import ExecutionDomain, domain_of, orders_allowed
 from worldservice.domain.activation import Activation
 from worldservice.domain.pipeline import DataState
-
-GATE_TTL = timedelta(seconds=5)
-GATE_MARGIN = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +34,6 @@ class SessionPlan:
     start: datetime
     data_preset: str
     dataset_fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class GateSession:
-    gateway_id: str
-    boot_id: str
-    renewed_at: datetime
-    applied: Mapping[str, int]
 
 
 def domains_entered(activation: Activation) -> frozenset[ExecutionDomain]:
@@ -91,19 +79,3 @@ def data_state(
         return DataState(data_end or now, data_end)
     ends = [end for end in (newest, evaluated_end) if end is not None]
     return DataState(now, max(ends, default=None))
-
-
-def gate_lapsed(session: GateSession, now: datetime) -> bool:
-    """Counted gone a margin later than the gateway itself counts it, so that both errors are on the shut side."""
-    return now > session.renewed_at + GATE_TTL + GATE_MARGIN
-
-
-def lags(
-    applied: Mapping[str, int], current: Mapping[str, tuple[int, datetime]], now: datetime, skew_max: timedelta
-) -> list[str]:
-    """Worlds whose applied revision is behind one that is older than the allowed skew."""
-    return sorted(
-        world_id
-        for world_id, (revision, changed_at) in current.items()
-        if applied.get(world_id, 0) < revision and now - changed_at > skew_max
-    )

@@ -32,6 +32,7 @@ class NoticeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NOTICE_KIND_GOING_AWAY: _ClassVar[NoticeKind]
     NOTICE_KIND_LAGGING: _ClassVar[NoticeKind]
     NOTICE_KIND_RESUME_TOO_OLD: _ClassVar[NoticeKind]
+    NOTICE_KIND_WINDOW_CLOSING: _ClassVar[NoticeKind]
 
 class DegradationLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -52,6 +53,7 @@ NOTICE_KIND_UNSPECIFIED: NoticeKind
 NOTICE_KIND_GOING_AWAY: NoticeKind
 NOTICE_KIND_LAGGING: NoticeKind
 NOTICE_KIND_RESUME_TOO_OLD: NoticeKind
+NOTICE_KIND_WINDOW_CLOSING: NoticeKind
 DEGRADATION_LEVEL_UNSPECIFIED: DegradationLevel
 DEGRADATION_LEVEL_NORMAL: DegradationLevel
 DEGRADATION_LEVEL_PARTIAL: DegradationLevel
@@ -234,17 +236,19 @@ class ProducerLease(_message.Message):
     def __init__(self, compute_key: _Optional[str] = ..., epoch: _Optional[int] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acquired: _Optional[bool] = ..., holder: _Optional[str] = ...) -> None: ...
 
 class GateStatus(_message.Message):
-    __slots__ = ("world_id", "revision", "epoch", "effective_mode", "session_valid", "detail")
+    __slots__ = ("world_id", "revision", "epoch", "effective_mode", "session_valid", "detail", "closes_at")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_MODE_FIELD_NUMBER: _ClassVar[int]
     SESSION_VALID_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    CLOSES_AT_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     revision: int
     epoch: int
     effective_mode: _common_pb2.EffectiveMode
     session_valid: bool
     detail: str
-    def __init__(self, world_id: _Optional[str] = ..., revision: _Optional[int] = ..., epoch: _Optional[int] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., session_valid: _Optional[bool] = ..., detail: _Optional[str] = ...) -> None: ...
+    closes_at: _timestamp_pb2.Timestamp
+    def __init__(self, world_id: _Optional[str] = ..., revision: _Optional[int] = ..., epoch: _Optional[int] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., session_valid: _Optional[bool] = ..., detail: _Optional[str] = ..., closes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

@@ -33,6 +33,7 @@ class PipelineStage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PIPELINE_STAGE_GATES: _ClassVar[PipelineStage]
     PIPELINE_STAGE_SCORE: _ClassVar[PipelineStage]
     PIPELINE_STAGE_SELECTION: _ClassVar[PipelineStage]
+    PIPELINE_STAGE_VALIDATION: _ClassVar[PipelineStage]
 
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -55,6 +56,7 @@ PIPELINE_STAGE_SUFFICIENCY: PipelineStage
 PIPELINE_STAGE_GATES: PipelineStage
 PIPELINE_STAGE_SCORE: PipelineStage
 PIPELINE_STAGE_SELECTION: PipelineStage
+PIPELINE_STAGE_VALIDATION: PipelineStage
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_PASS: Outcome
 OUTCOME_WARN: Outcome

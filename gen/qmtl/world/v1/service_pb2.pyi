@@ -281,18 +281,22 @@ class ListBindingsResponse(_message.Message):
     def __init__(self, bindings: _Optional[_Iterable[_Union[_world_pb2.Binding, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class DecideRequest(_message.Message):
-    __slots__ = ("world_id", "as_of")
+    __slots__ = ("world_id", "as_of", "with_reports")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
+    WITH_REPORTS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     as_of: _timestamp_pb2.Timestamp
-    def __init__(self, world_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    with_reports: bool
+    def __init__(self, world_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., with_reports: _Optional[bool] = ...) -> None: ...
 
 class DecideResponse(_message.Message):
-    __slots__ = ("decision",)
+    __slots__ = ("decision", "reports")
     DECISION_FIELD_NUMBER: _ClassVar[int]
+    REPORTS_FIELD_NUMBER: _ClassVar[int]
     decision: _world_pb2.DecisionEnvelope
-    def __init__(self, decision: _Optional[_Union[_world_pb2.DecisionEnvelope, _Mapping]] = ...) -> None: ...
+    reports: _containers.RepeatedCompositeFieldContainer[_evaluation_pb2.EvaluationReport]
+    def __init__(self, decision: _Optional[_Union[_world_pb2.DecisionEnvelope, _Mapping]] = ..., reports: _Optional[_Iterable[_Union[_evaluation_pb2.EvaluationReport, _Mapping]]] = ...) -> None: ...
 
 class EvaluateRequest(_message.Message):
     __slots__ = ("world_id", "strategy_id", "run_id", "stage", "metrics", "dataset_fingerprint", "data_start", "data_end", "coverage", "footprint", "correlations")
@@ -918,6 +922,24 @@ class ListAuditResponse(_message.Message):
     entries: _containers.RepeatedCompositeFieldContainer[_world_pb2.AuditEntry]
     page: _common_pb2.PageInfo
     def __init__(self, entries: _Optional[_Iterable[_Union[_world_pb2.AuditEntry, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
+
+class RebuildActivationRequest(_message.Message):
+    __slots__ = ("world_id", "revision")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    revision: int
+    def __init__(self, world_id: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class RebuildActivationResponse(_message.Message):
+    __slots__ = ("activation", "same_as_stored", "records")
+    ACTIVATION_FIELD_NUMBER: _ClassVar[int]
+    SAME_AS_STORED_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    activation: _world_pb2.ActivationEnvelope
+    same_as_stored: bool
+    records: int
+    def __init__(self, activation: _Optional[_Union[_world_pb2.ActivationEnvelope, _Mapping]] = ..., same_as_stored: _Optional[bool] = ..., records: _Optional[int] = ...) -> None: ...
 
 class GetStatusRequest(_message.Message):
     __slots__ = ()

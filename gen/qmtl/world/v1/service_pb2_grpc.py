@@ -285,6 +285,11 @@ class WorldServiceStub:
                 request_serializer=qmtl_dot_world_dot_v1_dot_service__pb2.ListAuditRequest.SerializeToString,
                 response_deserializer=qmtl_dot_world_dot_v1_dot_service__pb2.ListAuditResponse.FromString,
                 _registered_method=True)
+        self.RebuildActivation = channel.unary_unary(
+                '/qmtl.world.v1.WorldService/RebuildActivation',
+                request_serializer=qmtl_dot_world_dot_v1_dot_service__pb2.RebuildActivationRequest.SerializeToString,
+                response_deserializer=qmtl_dot_world_dot_v1_dot_service__pb2.RebuildActivationResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/qmtl.world.v1.WorldService/GetStatus',
                 request_serializer=qmtl_dot_world_dot_v1_dot_service__pb2.GetStatusRequest.SerializeToString,
@@ -695,6 +700,15 @@ class WorldServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RebuildActivation(self, request, context):
+        """The activation as the audit log tells it, at a revision or now, and whether that is what is stored. Needs reader.
+
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_REVISION_UNKNOWN); DATA_LOSS (E_AUDIT_BROKEN): the log does not lead there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """State of the service. Errors: none beyond transport.
         """
@@ -954,6 +968,11 @@ def add_WorldServiceServicer_to_server(servicer, server):
                     servicer.ListAudit,
                     request_deserializer=qmtl_dot_world_dot_v1_dot_service__pb2.ListAuditRequest.FromString,
                     response_serializer=qmtl_dot_world_dot_v1_dot_service__pb2.ListAuditResponse.SerializeToString,
+            ),
+            'RebuildActivation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RebuildActivation,
+                    request_deserializer=qmtl_dot_world_dot_v1_dot_service__pb2.RebuildActivationRequest.FromString,
+                    response_serializer=qmtl_dot_world_dot_v1_dot_service__pb2.RebuildActivationResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -2312,6 +2331,33 @@ class WorldService:
             '/qmtl.world.v1.WorldService/ListAudit',
             qmtl_dot_world_dot_v1_dot_service__pb2.ListAuditRequest.SerializeToString,
             qmtl_dot_world_dot_v1_dot_service__pb2.ListAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RebuildActivation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.world.v1.WorldService/RebuildActivation',
+            qmtl_dot_world_dot_v1_dot_service__pb2.RebuildActivationRequest.SerializeToString,
+            qmtl_dot_world_dot_v1_dot_service__pb2.RebuildActivationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -201,6 +201,11 @@ class WorldServiceStub:
     """The caller's role in a world: the higher of token and grant. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     ListAudit: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListAuditRequest, _service_pb2.ListAuditResponse]
     """The audit log of a world, newest first. Needs reader. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+    RebuildActivation: _grpc.UnaryUnaryMultiCallable[_service_pb2.RebuildActivationRequest, _service_pb2.RebuildActivationResponse]
+    """The activation as the audit log tells it, at a revision or now, and whether that is what is stored. Needs reader.
+
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_REVISION_UNKNOWN); DATA_LOSS (E_AUDIT_BROKEN): the log does not lead there.
+    """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetStatusRequest, _service_pb2.GetStatusResponse]
     """State of the service. Errors: none beyond transport."""
 
@@ -377,6 +382,11 @@ class WorldServiceAsyncStub(WorldServiceStub):
     """The caller's role in a world: the higher of token and grant. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     ListAudit: _aio.UnaryUnaryMultiCallable[_service_pb2.ListAuditRequest, _service_pb2.ListAuditResponse]  # type: ignore[assignment]
     """The audit log of a world, newest first. Needs reader. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+    RebuildActivation: _aio.UnaryUnaryMultiCallable[_service_pb2.RebuildActivationRequest, _service_pb2.RebuildActivationResponse]  # type: ignore[assignment]
+    """The activation as the audit log tells it, at a revision or now, and whether that is what is stored. Needs reader.
+
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_REVISION_UNKNOWN); DATA_LOSS (E_AUDIT_BROKEN): the log does not lead there.
+    """
     GetStatus: _aio.UnaryUnaryMultiCallable[_service_pb2.GetStatusRequest, _service_pb2.GetStatusResponse]  # type: ignore[assignment]
     """State of the service. Errors: none beyond transport."""
 
@@ -850,6 +860,17 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ListAuditResponse, _abc.Awaitable[_service_pb2.ListAuditResponse]]:
         """The audit log of a world, newest first. Needs reader. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+
+    @_abc_1.abstractmethod
+    def RebuildActivation(
+        self,
+        request: _service_pb2.RebuildActivationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_service_pb2.RebuildActivationResponse, _abc.Awaitable[_service_pb2.RebuildActivationResponse]]:
+        """The activation as the audit log tells it, at a revision or now, and whether that is what is stored. Needs reader.
+
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_REVISION_UNKNOWN); DATA_LOSS (E_AUDIT_BROKEN): the log does not lead there.
+        """
 
     @_abc_1.abstractmethod
     def GetStatus(

@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from qmtl.broker.v1 import broker_pb2 as _broker_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -45,6 +46,17 @@ class ApplyPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     APPLY_PHASE_NONE: _ClassVar[ApplyPhase]
     APPLY_PHASE_FREEZE: _ClassVar[ApplyPhase]
     APPLY_PHASE_UNFREEZE: _ClassVar[ApplyPhase]
+
+class Weekday(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WEEKDAY_UNSPECIFIED: _ClassVar[Weekday]
+    WEEKDAY_MONDAY: _ClassVar[Weekday]
+    WEEKDAY_TUESDAY: _ClassVar[Weekday]
+    WEEKDAY_WEDNESDAY: _ClassVar[Weekday]
+    WEEKDAY_THURSDAY: _ClassVar[Weekday]
+    WEEKDAY_FRIDAY: _ClassVar[Weekday]
+    WEEKDAY_SATURDAY: _ClassVar[Weekday]
+    WEEKDAY_SUNDAY: _ClassVar[Weekday]
 
 class SessionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -105,6 +117,14 @@ APPLY_PHASE_UNSPECIFIED: ApplyPhase
 APPLY_PHASE_NONE: ApplyPhase
 APPLY_PHASE_FREEZE: ApplyPhase
 APPLY_PHASE_UNFREEZE: ApplyPhase
+WEEKDAY_UNSPECIFIED: Weekday
+WEEKDAY_MONDAY: Weekday
+WEEKDAY_TUESDAY: Weekday
+WEEKDAY_WEDNESDAY: Weekday
+WEEKDAY_THURSDAY: Weekday
+WEEKDAY_FRIDAY: Weekday
+WEEKDAY_SATURDAY: Weekday
+WEEKDAY_SUNDAY: Weekday
 SESSION_STATE_UNSPECIFIED: SessionState
 SESSION_STATE_OPEN: SessionState
 SESSION_STATE_CLOSED: SessionState
@@ -264,7 +284,7 @@ class ActivationEntry(_message.Message):
     def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., active: _Optional[bool] = ..., weight: _Optional[float] = ..., freeze: _Optional[bool] = ..., drain: _Optional[bool] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_id: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ...) -> None: ...
 
 class ActivationEnvelope(_message.Message):
-    __slots__ = ("world_id", "revision", "previous_revision", "entries", "etag", "state_hash", "effective_mode", "epoch", "run_id", "sequence", "phase", "requires_ack", "time", "execution_domain", "fence_pending", "sessions")
+    __slots__ = ("world_id", "revision", "previous_revision", "entries", "etag", "state_hash", "effective_mode", "epoch", "run_id", "sequence", "phase", "requires_ack", "time", "execution_domain", "fence_pending", "sessions", "windows")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -281,6 +301,7 @@ class ActivationEnvelope(_message.Message):
     EXECUTION_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     FENCE_PENDING_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     revision: int
     previous_revision: int
@@ -297,7 +318,20 @@ class ActivationEnvelope(_message.Message):
     execution_domain: _common_pb2.ExecutionDomain
     fence_pending: bool
     sessions: _containers.RepeatedCompositeFieldContainer[Session]
-    def __init__(self, world_id: _Optional[str] = ..., revision: _Optional[int] = ..., previous_revision: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., etag: _Optional[str] = ..., state_hash: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., fence_pending: _Optional[bool] = ..., sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ...) -> None: ...
+    windows: _containers.RepeatedCompositeFieldContainer[ActivationWindow]
+    def __init__(self, world_id: _Optional[str] = ..., revision: _Optional[int] = ..., previous_revision: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., etag: _Optional[str] = ..., state_hash: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., fence_pending: _Optional[bool] = ..., sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ...) -> None: ...
+
+class ActivationWindow(_message.Message):
+    __slots__ = ("days", "opens", "closes", "time_zone")
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    OPENS_FIELD_NUMBER: _ClassVar[int]
+    CLOSES_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    days: _containers.RepeatedScalarFieldContainer[Weekday]
+    opens: _duration_pb2.Duration
+    closes: _duration_pb2.Duration
+    time_zone: str
+    def __init__(self, days: _Optional[_Iterable[_Union[Weekday, str]]] = ..., opens: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., closes: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_zone: _Optional[str] = ...) -> None: ...
 
 class Session(_message.Message):
     __slots__ = ("session_id", "world_id", "execution_domain", "start", "watermark", "data_preset", "state", "opened_at", "closed_at", "dataset_fingerprint")
@@ -469,7 +503,7 @@ class RoleGrant(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., subject: _Optional[str] = ..., role: _Optional[_Union[_common_pb2.Role, str]] = ..., granted_by: _Optional[str] = ..., granted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class AuditEntry(_message.Message):
-    __slots__ = ("sequence", "world_id", "actor", "event", "request", "result", "detail", "correlation_id", "time")
+    __slots__ = ("sequence", "world_id", "actor", "event", "request", "result", "detail", "correlation_id", "time", "activation")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
@@ -479,6 +513,7 @@ class AuditEntry(_message.Message):
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     world_id: str
     actor: str
@@ -488,7 +523,50 @@ class AuditEntry(_message.Message):
     detail: str
     correlation_id: str
     time: _timestamp_pb2.Timestamp
-    def __init__(self, sequence: _Optional[int] = ..., world_id: _Optional[str] = ..., actor: _Optional[str] = ..., event: _Optional[str] = ..., request: _Optional[str] = ..., result: _Optional[_Union[AuditResult, str]] = ..., detail: _Optional[str] = ..., correlation_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    activation: ActivationRecord
+    def __init__(self, sequence: _Optional[int] = ..., world_id: _Optional[str] = ..., actor: _Optional[str] = ..., event: _Optional[str] = ..., request: _Optional[str] = ..., result: _Optional[_Union[AuditResult, str]] = ..., detail: _Optional[str] = ..., correlation_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., activation: _Optional[_Union[ActivationRecord, _Mapping]] = ...) -> None: ...
+
+class ActivationRecord(_message.Message):
+    __slots__ = ("revision", "whole", "entries", "removed", "epoch", "fence_state", "effective_mode", "confirmed_epoch", "run_id", "sequence", "phase", "requires_ack", "time", "windows", "state_hash")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    FENCE_STATE_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_MODE_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMED_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    REQUIRES_ACK_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    STATE_HASH_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    whole: bool
+    entries: _containers.RepeatedCompositeFieldContainer[ActivationEntry]
+    removed: _containers.RepeatedCompositeFieldContainer[ActivationKey]
+    epoch: int
+    fence_state: _broker_pb2.FenceState
+    effective_mode: _common_pb2.EffectiveMode
+    confirmed_epoch: int
+    run_id: str
+    sequence: int
+    phase: ApplyPhase
+    requires_ack: bool
+    time: _timestamp_pb2.Timestamp
+    windows: _containers.RepeatedCompositeFieldContainer[ActivationWindow]
+    state_hash: str
+    def __init__(self, revision: _Optional[int] = ..., whole: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ..., epoch: _Optional[int] = ..., fence_state: _Optional[_Union[_broker_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., confirmed_epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., state_hash: _Optional[str] = ...) -> None: ...
+
+class ActivationKey(_message.Message):
+    __slots__ = ("strategy_id", "side")
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    strategy_id: str
+    side: _common_pb2.Side
+    def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ...) -> None: ...
 
 class LiveApproval(_message.Message):
     __slots__ = ("world_id", "strategy_id", "approved_by", "reason", "approved_at", "expires_at", "revoked_at")

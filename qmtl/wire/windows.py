@@ -1,0 +1,73 @@
+"""Weekly windows to protobuf and back; worldservice tells them, gateways and runners keep to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, time, timedelta
+
+from google.protobuf import duration_pb2
+
+from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.core.windows import Window, zone
+from qmtl.world.v1 import world_pb2 as worldpb
+
+_DAY = timedelta(days=1)
+_MIDNIGHT = datetime(2000, 1, 1)  # noqa: DTZ001 - any day: only the wall time is read
+
+
+def windows_to_proto(windows: Sequence[Window]) -> list[worldpb.ActivationWindow]:
+    """Days in order, wall times as spans since midnight."""
+    return [
+        worldpb.ActivationWindow(
+            days=[_DAYS[day] for day in sorted(window.days)],
+            opens=_since_midnight(window.opens),
+            closes=_since_midnight(window.closes),
+            time_zone=window.tz,
+        )
+        for window in windows
+    ]
+
+
+def windows_from_proto(messages: Iterable[worldpb.ActivationWindow]) -> tuple[Window, ...]:
+    """Raises InvalidRequest (E_WINDOW): who gets a window that cannot be read keeps shut."""
+    return tuple(_window(message) for message in messages)
+
+
+def _window(message: worldpb.ActivationWindow) -> Window:
+    opens, closes = _wall(message.opens, "opens"), _wall(message.closes, "closes")
+    try:
+        zone(message.time_zone)
+    except (KeyError, ValueError, OSError):
+        raise _refused("time_zone", message.time_zone, "an IANA zone this machine knows") from None
+    if not message.days or any(day not in _DAYS for day in message.days):
+        raise _refused("days", str(list(message.days)), "days of the week")
+    return Window(frozenset(_DAYS.index(day) for day in message.days), opens, closes, message.time_zone)
+
+
+def _since_midnight(wall: time) -> duration_pb2.Duration:
+    span = duration_pb2.Duration()
+    span.FromSeconds(wall.hour * 3600 + wall.minute * 60 + wall.second)
+    return span
+
+
+def _wall(span: duration_pb2.Duration, field: str) -> time:
+    since = span.ToTimedelta()
+    if not timedelta() <= since < _DAY:
+        raise _refused(field, str(since), "a wall time: less than a day since midnight")
+    return (_MIDNIGHT + since).time()
+
+
+def _refused(field: str, value: str, want: str) -> InvalidRequest:
+    violation = Violation(f"windows.{field}", value, want)
+    return InvalidRequest("E_WINDOW", str(violation), violations=(violation,))
+
+
+_DAYS: tuple[worldpb.Weekday, ...] = (
+    worldpb.WEEKDAY_MONDAY,
+    worldpb.WEEKDAY_TUESDAY,
+    worldpb.WEEKDAY_WEDNESDAY,
+    worldpb.WEEKDAY_THURSDAY,
+    worldpb.WEEKDAY_FRIDAY,
+    worldpb.WEEKDAY_SATURDAY,
+    worldpb.WEEKDAY_SUNDAY,
+)
