@@ -86,7 +86,7 @@ def numbers_of(conn: Connection, node_ids: Collection[str]) -> dict[str, int]:
     """Numbers of stored nodes by NodeID."""
     numbers: dict[str, int] = {}
     for part in bounded(sorted(node_ids)):
-        rows = conn.execute(sa.select(nodes.c.node_id, nodes.c.node_no).where(nodes.c.node_id.in_(part))).all()
+        rows = conn.execute(_NUMBERS, {"ids": part}).all()
         numbers.update({row.node_id: row.node_no for row in rows})
     return numbers
 
@@ -104,11 +104,8 @@ def same_context(context: ComputeContext) -> tuple[sa.ColumnElement[bool], ...]:
 def _known_nodes(conn: Connection, dag: Dag) -> dict[str, KnownNode]:
     forms = dict(zip(dag.node_ids, dag.forms, strict=True))
     known = {}
-    columns = (
-        nodes.c.node_id, nodes.c.canonical, nodes.c.label, nodes.c.schema_hash, nodes.c.tags, nodes.c.buffering_since_us
-    )  # fmt: skip
     for part in bounded(dag.node_ids):
-        rows = conn.execute(sa.select(*columns).where(nodes.c.node_id.in_(part))).all()
+        rows = conn.execute(_KNOWN, {"ids": part}).all()
         for node_id, canonical, label, schema_hash, tags, buffering in rows:
             identity.check_collision(node_id, canonical, forms[node_id])
             known[node_id] = KnownNode(
@@ -124,8 +121,7 @@ def _queue_states(conn: Connection, keys: Keys) -> dict[str, QueueState]:
     states = {}
     for by_node in keys.values():
         for part in bounded(by_node.values()):
-            wanted = sa.select(queues.c.compute_key, queues.c.state).where(queues.c.compute_key.in_(part))
-            for compute_key, state in conn.execute(wanted).all():
+            for compute_key, state in conn.execute(_STATES, {"keys": part}).all():
                 states[compute_key] = QueueState[state]
     return states
 
@@ -133,7 +129,7 @@ def _queue_states(conn: Connection, keys: Keys) -> dict[str, QueueState]:
 def _label_holders(conn: Connection, labels: Collection[str]) -> dict[str, str]:
     held: dict[str, str] = {}
     for part in bounded(sorted(labels)):
-        rows = conn.execute(sa.select(nodes.c.label, nodes.c.node_id).where(nodes.c.label.in_(part)))
+        rows = conn.execute(_LABELS, {"labels": part})
         held.update({row.label: row.node_id for row in rows})
     return held
 
@@ -164,3 +160,16 @@ def _sharing_in(conn: Connection, context: ComputeContext, strategy_id: str) -> 
         .distinct()
     )
     return [(row.strategy_id, row.digest) for row in rows]
+
+
+def _any_of(name: str) -> sa.BindParameter[list[str]]:
+    return sa.bindparam(name, expanding=True)
+
+
+# Statements of every diff, built once: building one costs as much as running it.
+_KNOWN = sa.select(
+    nodes.c.node_id, nodes.c.canonical, nodes.c.label, nodes.c.schema_hash, nodes.c.tags, nodes.c.buffering_since_us
+).where(nodes.c.node_id.in_(_any_of("ids")))
+_NUMBERS = sa.select(nodes.c.node_id, nodes.c.node_no).where(nodes.c.node_id.in_(_any_of("ids")))
+_STATES = sa.select(queues.c.compute_key, queues.c.state).where(queues.c.compute_key.in_(_any_of("keys")))
+_LABELS = sa.select(nodes.c.label, nodes.c.node_id).where(nodes.c.label.in_(_any_of("labels")))

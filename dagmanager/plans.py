@@ -88,8 +88,7 @@ def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes]) -> tuple[in
 def store_members(conn: Connection, dag_id: int, dag: Dag) -> None:
     """Write which nodes a new DAG has; they must all be stored."""
     for part in bounded(dag.node_ids):
-        members = sa.select(sa.literal(dag_id, sa.BigInteger), nodes.c.node_no).where(nodes.c.node_id.in_(part))
-        conn.execute(sa.insert(dag_nodes).from_select(["dag_id", "node_no"], members.order_by(nodes.c.node_no)))
+        conn.execute(_INSERT_MEMBERS, {"dag": dag_id, "ids": part})
 
 
 def next_plan(newest: PlanRef | None, strategy_id: str, dag_id: int, version_label: str) -> PlanRef:
@@ -298,6 +297,12 @@ _NEWEST_PLAN = (
 )
 _DAG_ID = sa.select(dags.c.dag_id).where(dags.c.digest == sa.bindparam("digest"))
 _SENTINELS = sa.select(sentinels).where(sentinels.c.strategy_id == sa.bindparam("id")).order_by(sentinels.c.version)
+_MEMBERS = (
+    sa.select(sa.bindparam("dag", type_=sa.BigInteger), nodes.c.node_no)
+    .where(nodes.c.node_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(nodes.c.node_no)
+)
+_INSERT_MEMBERS = sa.insert(dag_nodes).from_select(["dag_id", "node_no"], _MEMBERS)
 _INSERT_DAG = sa.text(
     "INSERT INTO dags (digest, body, node_count, node_ids_crc32) VALUES (:digest, :body, :node_count, :crc32) "
     "ON CONFLICT DO NOTHING RETURNING dag_id"

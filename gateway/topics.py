@@ -62,7 +62,8 @@ class ControlWorlds:
     async def __call__(self, event: controlpb.ControlEvent) -> tuple[str, ...]:
         match payload_type(event):
             case "strategy_state_changed":
-                return tuple(event.strategy_state_changed.world_ids)
+                changed = event.strategy_state_changed
+                return self._remember(changed.strategy_id, tuple(changed.world_ids))
             case "evaluation_run_updated" | "exit_signal_emitted":
                 return (event.key.partition("/")[0],)
             case "sentinel_weight_updated":
@@ -81,10 +82,14 @@ class ControlWorlds:
                 known = (await self._db.read(lambda conn: store.get(conn, strategy_id))).world_ids
             except NotFound:
                 return ()  # no strategy of this mesh's submissions: nobody's
-            self._strategies[strategy_id] = known
-            if len(self._strategies) > REMEMBERED_MAX:
-                self._strategies.popitem(last=False)
+            self._remember(strategy_id, known)
         return known
+
+    def _remember(self, strategy_id: str, worlds: tuple[str, ...]) -> tuple[str, ...]:
+        self._strategies[strategy_id] = worlds
+        if len(self._strategies) > REMEMBERED_MAX:
+            self._strategies.popitem(last=False)
+        return worlds
 
 
 def control_source(db: Database) -> Source[controlpb.ControlEvent]:

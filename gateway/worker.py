@@ -56,12 +56,13 @@ class Workers:
         self._settings = settings
         self._free = settings.workers
         self._woken = asyncio.Event()
+        self._more = True  # whether something may be due that nobody has looked for
         self._waiting: dict[str, list[asyncio.Future[store.Record]]] = {}
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
         """Take up what is due whenever there is room, for ever."""
-        unsubscribe = self._db.on_signal(store.TODO_SIGNAL, self._woken.set)
+        unsubscribe = self._db.on_signal(store.TODO_SIGNAL, self._look)
         try:
             async with asyncio.TaskGroup() as self._group:
                 while True:
@@ -126,9 +127,11 @@ class Workers:
         """Claim what is due, as much as there is room for; False when there is nothing, or the store is away."""
         at, most = self._clock.now(), self._free
         self._free = 0  # held until it is known how many are needed
+        self._more = False
         records: list[store.Record] = []
         try:
             if await self._db.read(lambda conn: store.any_due(conn, at)):
+                self._more = True
                 records = await self._db.write(lambda conn: store.claim(conn, self._claim(at), at, most))
         except LATER as error:
             log.warning("claim_failed", reason=error.reason)
@@ -151,9 +154,14 @@ class Workers:
         with own_act():
             self._group.create_task(self._work(record))
 
+    def _look(self) -> None:
+        self._more = True
+        self._woken.set()
+
     def _leave(self) -> None:
         self._free += 1
-        self._woken.set()
+        if self._more:
+            self._woken.set()
 
     async def _work(self, record: store.Record) -> None:
         try:
