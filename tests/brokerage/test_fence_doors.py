@@ -18,6 +18,7 @@ from brokerage.domain.fence import FenceState
 from brokerage.domain.link import Link
 from brokerage.domain.orders import Denial, Order, Side
 from brokerage.domain.profile import BrokerageProfile, BuyingPower
+from brokerage.domain.risk import TradingState
 from brokerage.domain.states import OrderState, OrderType
 from brokerage.sending import HELD
 from tests.brokerage.samples import GATE, HOUSE, Book, bar, fence, open_book, order
@@ -140,6 +141,14 @@ async def test_stops_reached_together_in_a_drain_do_not_turn_the_position_round(
     for name in ("a", "b"):
         await near.submit(stop(Side.SELL, name, 10))
     await near.fence(fence(2, FenceState.DRAIN))
+    await near.show(bar(2, 94), bar(3, 94))
+    assert await position(near) == 0
+
+
+async def test_stops_of_an_account_that_only_reduces_do_not_turn_the_position_round(near: Book) -> None:
+    for name in ("a", "b"):
+        await near.submit(stop(Side.SELL, name, 10))
+    await near.set_trading(TradingState.REDUCING)
     await near.show(bar(2, 94), bar(3, 94))
     assert await position(near) == 0
 
