@@ -171,3 +171,10 @@ async def test_stops_released_before_a_drain_do_not_turn_the_position_round_in_i
     await far.show(bar(3, 94))
     assert await position(far) == 0
     assert await far.verify() == 1
+
+
+async def test_what_was_not_sent_does_not_arrive(far: Book) -> None:
+    before = await far.reached_venue()
+    await far.submit(order("act"))
+    await far.arrive("act")
+    assert await far.reached_venue() == before
