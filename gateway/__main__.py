@@ -53,7 +53,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     mesh = settings.mesh
     bus = await connected(runtime, mesh)
     gates = Gates(peers, runtime.clock, gateway_id, settings.gate_margin_s)
-    load = Load(settings.cpu_share_max, settings.cpu_sustained_s)
+    load = Load(settings.cpu_share_max, settings.cpu_sustained_s, settings.p99_max_s, runtime.metrics.recent)
     probes = Probes(channels, bus, db, runtime.clock, settings.probe_s, load)
     keys = StreamKeys(mesh.home / "keys" / "streams.json", runtime.clock)
     control = Feed(bus, control_source(db), settings.feed_max, settings.event_gather_s)

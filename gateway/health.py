@@ -18,11 +18,14 @@ from qmtl.core.errors import QmtlError
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.rpc.breaker import BreakerState
 from qmtl.rpc.channel import MeshChannel
+from qmtl.rpc.metrics import RecentCalls
 
 PROBE_TIMEOUT_S = 1.0
 STORE_TIMEOUT_S = 5.0
 CHECK = "/grpc.health.v1.Health/Check"
 AGAIN_S = 0.5  # what is away is probed more often, so that recovery is quick
+P99_WINDOW_S = 30.0
+WAITING = frozenset(f"/qmtl.gateway.v1.GatewayService/{name}" for name in ("SubmitStrategy", "CancelStrategy"))
 NEEDED_FOR_RISK = frozenset({"worldservice", "nats"})
 BREAKERS: Mapping[BreakerState, commonpb.BreakerState] = {
     BreakerState.CLOSED: commonpb.BREAKER_STATE_CLOSED,
@@ -69,7 +72,8 @@ class Probes:
         away = {name for name in (*self.channels, "nats") if self._failure(name)}
         if away & NEEDED_FOR_RISK or self.load.too_much:
             return gatewaypb.DEGRADATION_LEVEL_MINIMAL
-        return gatewaypb.DEGRADATION_LEVEL_PARTIAL if away else gatewaypb.DEGRADATION_LEVEL_NORMAL
+        slow = self.load.p99_s > self.load.p99_max_s
+        return gatewaypb.DEGRADATION_LEVEL_PARTIAL if away or slow else gatewaypb.DEGRADATION_LEVEL_NORMAL
 
     async def _probe_store(self) -> None:
         try:
@@ -119,16 +123,20 @@ class Probes:
 
 @dataclass(slots=True)
 class Load:
-    """This process's share of one core: `too_much` once it stayed above `share_max` for `sustained_s`."""
+    """This process's share of one core: `too_much` once it stayed above `share_max` for `sustained_s`; and its p99."""
 
     share_max: float
     sustained_s: float
+    p99_max_s: float
+    recent: RecentCalls
     too_much: bool = False
+    p99_s: float = 0.0
     _looked: tuple[float, float] | None = None
     _above_since: float | None = None
 
     def look(self) -> None:
         """Measure since the last look."""
+        self.p99_s = self.recent.quantile(0.99, P99_WINDOW_S, WAITING)
         now, used = time.monotonic(), time.process_time()
         before, self._looked = self._looked, (now, used)
         if before is None or now <= before[0]:

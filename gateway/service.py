@@ -50,4 +50,5 @@ class GatewayServicer(StrategyCalls, EventCalls, OrderCalls, QueueCalls, Gateway
             available=AVAILABLE[level],
             submissions_queued=queued,
             event_subscribers=self._subscribers.count,
+            p99_s=doors.probes.load.p99_s,
         )

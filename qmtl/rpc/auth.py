@@ -7,6 +7,7 @@ Key files are read again when they change; nothing here decides what a caller ma
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -106,7 +107,7 @@ class _KeyFile:
             stat = self.path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
             if stamp != self._stamp:
-                self._keys = _public_keys(self.path.read_bytes())
+                self._keys = public_keys(self.path.read_bytes())
                 self._stamp = stamp
                 self.generation += 1
         except (OSError, ValueError, JoseError):
@@ -135,9 +136,7 @@ class Authenticator:
         self._verified: OrderedDict[tuple[str, str], _Verified] = OrderedDict()
         for issuer in issuers:
             if "://" in issuer.jwks:
-                raise InvalidRequest(
-                    "E_CONFIG", f"mesh.issuers: jwks is {issuer.jwks!r}, want the path of a JWKS file kept fresh"
-                )
+                raise InvalidRequest("E_CONFIG", f"jwks is {issuer.jwks!r}, want the path of its copy")
             file = files.setdefault(issuer.jwks, _KeyFile(Path(issuer.jwks)))
             self._issuers[issuer.issuer, issuer.audience] = file
 
@@ -146,7 +145,7 @@ class Authenticator:
         """The configured issuers; in profile dev without any, the local one, whose keys are made if absent."""
         mesh = settings.mesh
         if mesh.issuers:
-            return cls(mesh.issuers, clock or SystemClock())
+            return cls([_with_copy(issuer, mesh.home) for issuer in mesh.issuers], clock or SystemClock())
         if mesh.profile != "dev":
             raise InvalidRequest("E_CONFIG", "mesh.issuers is empty, want at least one issuer in profile prod")
         ensure_dev_keys(mesh.home)
@@ -213,9 +212,21 @@ def _bad(reason: str, message: str, hint: str = "") -> Unauthenticated:
     return Unauthenticated(reason, message, hint=hint)
 
 
-def _public_keys(raw: bytes) -> KeySet:
-    """Ed25519 public keys only: another type in the file is of no use here and must not be tried."""
+def copy_of(url: str, home: Path) -> Path:
+    """Where the copy of a key set is that an issuer publishes at a URL; see jwks.py."""
+    return _keys_folder(home) / f"jwks-{hashlib.blake2s(url.encode(), digest_size=8).hexdigest()}.json"
+
+
+def _with_copy(issuer: Issuer, home: Path) -> Issuer:
+    path = str(copy_of(issuer.jwks, home)) if "://" in issuer.jwks else issuer.jwks
+    return issuer.model_copy(update={"jwks": path})
+
+
+def public_keys(raw: bytes) -> KeySet:
+    """Ed25519 public keys of a set; another type is of no use here and must not be tried. Raises ValueError."""
     document = json.loads(raw)
+    if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
+        raise ValueError("no JWKS document")
     wanted = [key for key in document["keys"] if key.get("kty") == "OKP" and key.get("crv") == "Ed25519"]
     return KeySet([OKPKey.import_key({k: v for k, v in key.items() if k != "d"}) for key in wanted])
 

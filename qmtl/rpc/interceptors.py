@@ -170,6 +170,8 @@ class MeshInterceptor(aio.ServerInterceptor):
             self._metrics.in_flight.labels(inbound.kind).dec()
             self._metrics.handled.labels(inbound.rule.name, inbound.code.name).inc()
             self._metrics.seconds.labels(inbound.rule.name).observe(seconds)
+            if inbound.kind == "call" and inbound.rule.door is not Door.OPEN:
+                self._metrics.recent.add(inbound.rule.name, seconds)
             _mark_span(inbound)
             _log_outcome(inbound, seconds)
 

@@ -6,6 +6,9 @@ Labels are bounded: full method names of served contracts, status codes, outcome
 
 from __future__ import annotations
 
+import time
+from collections import deque
+from collections.abc import Collection
 from typing import Final
 
 from prometheus_client import (
@@ -19,13 +22,33 @@ from prometheus_client import (
     start_http_server,
 )
 
+RECENT_MAX: Final = 4096
+FEW: Final = 50  # fewer calls have no 99th percentile to speak of
 LATENCY_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+
+
+class RecentCalls:
+    """How long the newest plain calls of a server took, as many as fit, for whoever has to tell whether it is slow."""
+
+    def __init__(self) -> None:
+        self._calls: deque[tuple[float, str, float]] = deque(maxlen=RECENT_MAX)
+
+    def add(self, method: str, seconds: float) -> None:
+        """A call that just ended."""
+        self._calls.append((time.monotonic(), method, seconds))
+
+    def quantile(self, share: float, within_s: float, without: Collection[str] = ()) -> float:
+        """Seconds that this share of the calls of the last `within_s` stayed under; 0 when there were too few."""
+        since = time.monotonic() - within_s
+        found = sorted(took for at, method, took in self._calls if at >= since and method not in without)
+        return found[int(share * (len(found) - 1))] if len(found) >= FEW else 0.0
 
 
 class Metrics:
     """What qmtl.rpc counts, and the registry for all others."""
 
     def __init__(self) -> None:
+        self.recent = RecentCalls()
         self.registry = CollectorRegistry()
         by_method = ["method", "code"]
         self.handled = Counter(

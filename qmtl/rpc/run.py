@@ -26,6 +26,7 @@ from qmtl.rpc.auth import Authenticator, TokenSource, ensure_service_token, file
 from qmtl.rpc.breaker import Breaker
 from qmtl.rpc.channel import MeshChannel, connect
 from qmtl.rpc.interceptors import Admit, Limits
+from qmtl.rpc.jwks import KeyMirror
 from qmtl.rpc.metrics import Metrics, MetricsEndpoint
 from qmtl.rpc.server import Server
 
@@ -188,6 +189,8 @@ def _refused(service: str, error: InvalidRequest) -> int:
 async def _run(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: ServiceSettings, service: str) -> None:
     if settings.mesh.profile == "dev":
         ensure_service_token(settings.mesh.home, service)
+    keys = KeyMirror.of(settings.mesh.issuers, settings.mesh.home)
+    await keys.fetch()
     runtime = Runtime(settings, service)
     runtime.metrics.add_process_collectors()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -200,6 +203,8 @@ async def _run(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: S
         stack.push_async_callback(runtime.close)
         if settings.mesh.profile == "dev":
             runtime.background("service-token", _keep_token_fresh(runtime))
+        if keys.urls:
+            runtime.background("jwks", keys.run(runtime.clock))
         await runtime.run(main(runtime))
 
 

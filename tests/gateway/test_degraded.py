@@ -14,16 +14,21 @@ from grpc import aio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlbus.bus import connected
+from controlbus.database import Database
 from gateway.domain.limits import Buckets
+from gateway.health import Load, Probes
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.cli.plan import free_plan
 from qmtl.cli.up import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotFound, PermissionDenied, QmtlError, Unavailable
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
 from qmtl.rpc.auth import Role, mint_user_token
+from qmtl.rpc.metrics import RecentCalls
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.gateway.estate import Estate, make_world, request_for, running_estate, submitted
@@ -50,6 +55,37 @@ async def level_is(door: Door, level: gatewaypb.DegradationLevel) -> bool:
 
 def is_safe(found: worldpb.DecisionEnvelope) -> bool:
     return found.stale and found.effective_mode == commonpb.EFFECTIVE_MODE_COMPUTE_ONLY and bool(found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("p99_max_s", "level"),
+    [(1.0, gatewaypb.DEGRADATION_LEVEL_PARTIAL), (9.0, gatewaypb.DEGRADATION_LEVEL_NORMAL)],
+)
+async def test_slow_calls_make_it_partial(
+    tmp_path: Path, nats_url: str, p99_max_s: float, level: gatewaypb.DegradationLevel
+) -> None:
+    recent = RecentCalls()
+    for _ in range(60):
+        recent.add("m", 5.0)
+    database = Database(f"sqlite:///{tmp_path}/g.db")
+    load = Load(share_max=100.0, sustained_s=0.0, p99_max_s=p99_max_s, recent=recent)
+    async with connected(nats_url, service="t") as bus:
+        load.look()
+        assert load.p99_s == 5.0
+        assert Probes({}, bus, database, SystemClock(), 1.0, load).level() == level
+    await database.close()
+
+
+def test_a_percentile_is_of_enough_recent_calls_and_not_of_those_that_wait() -> None:
+    recent = RecentCalls()
+    for _ in range(49):
+        recent.add("m", 0.1)
+    assert recent.quantile(0.99, 30.0) == 0.0
+    recent.add("m", 5.0)
+    recent.add("waits", 60.0)
+    assert recent.quantile(1.0, 30.0, without={"waits"}) == 5.0
+    assert recent.quantile(0.5, 30.0) == 0.1
+    assert recent.quantile(0.99, 0.0) == 0.0
 
 
 async def test_decision_is_remembered_for_its_ttl_then_the_safe_default_holds_until_recovery(estate: Estate) -> None:

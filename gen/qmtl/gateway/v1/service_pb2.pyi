@@ -385,17 +385,19 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("status", "level", "gates", "available", "submissions_queued", "event_subscribers")
+    __slots__ = ("status", "level", "gates", "available", "submissions_queued", "event_subscribers", "p99_s")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     LEVEL_FIELD_NUMBER: _ClassVar[int]
     GATES_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     SUBMISSIONS_QUEUED_FIELD_NUMBER: _ClassVar[int]
     EVENT_SUBSCRIBERS_FIELD_NUMBER: _ClassVar[int]
+    P99_S_FIELD_NUMBER: _ClassVar[int]
     status: _common_pb2.ServiceStatus
     level: _gateway_pb2.DegradationLevel
     gates: _containers.RepeatedCompositeFieldContainer[_gateway_pb2.GateStatus]
     available: _containers.RepeatedScalarFieldContainer[str]
     submissions_queued: int
     event_subscribers: int
-    def __init__(self, status: _Optional[_Union[_common_pb2.ServiceStatus, _Mapping]] = ..., level: _Optional[_Union[_gateway_pb2.DegradationLevel, str]] = ..., gates: _Optional[_Iterable[_Union[_gateway_pb2.GateStatus, _Mapping]]] = ..., available: _Optional[_Iterable[str]] = ..., submissions_queued: _Optional[int] = ..., event_subscribers: _Optional[int] = ...) -> None: ...
+    p99_s: float
+    def __init__(self, status: _Optional[_Union[_common_pb2.ServiceStatus, _Mapping]] = ..., level: _Optional[_Union[_gateway_pb2.DegradationLevel, str]] = ..., gates: _Optional[_Iterable[_Union[_gateway_pb2.GateStatus, _Mapping]]] = ..., available: _Optional[_Iterable[str]] = ..., submissions_queued: _Optional[int] = ..., event_subscribers: _Optional[int] = ..., p99_s: _Optional[float] = ...) -> None: ...
