@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.doors import Doors
-from gateway.streams import frames
+from gateway.streams import ends, frames
 from gateway.tokens import Scope, StreamPass
 from gateway.topics import check_topics
 from gateway.writing import write_within
-from qmtl.core.errors import Exhausted, PermissionDenied
+from qmtl.core.errors import Exhausted, PermissionDenied, Unavailable
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.rpc.auth import Role
@@ -72,7 +72,10 @@ class EventCalls:
         topics = check_topics(list(request.topics))
         subject = await self._doors.access.require(request.world_id, Role.READER)
         scope = Scope(subject, request.world_id, request.strategy_id, topics)
-        return servicepb.CreateEventStreamResponse(stream=self._descriptor(scope, secrets.token_hex(8)))
+        stream = self._descriptor(scope, secrets.token_hex(8))
+        with suppress(Unavailable):  # while the broker is away the stream begins with its snapshots, as it would anyway
+            stream.resume_token = self._doors.streams.keys.resume_token(scope, await ends(self._doors.streams, scope))
+        return servicepb.CreateEventStreamResponse(stream=stream)
 
     async def RefreshEventStream(
         self, request: servicepb.RefreshEventStreamRequest, context: object

@@ -76,6 +76,15 @@ class SharedFrames:
         return frame
 
 
+async def ends(doors: StreamDoors, scope: Scope) -> Place:
+    """Where the streams end now: a snapshot taken next shows at least that. Raises Unavailable."""
+    link = doors.control.bus.link
+    control = await control_info(link, doors.control.source.stream)
+    with_orders = gatewaypb.TOPIC_ORDERS in scope.topics
+    orders = (await control_info(link, doors.orders.source.stream)).state.last_seq if with_orders else 0
+    return Place(control.state.last_seq, orders, born_of(control))
+
+
 async def frames(doors: StreamDoors, scope: Scope, resume_token: str, ending: asyncio.Event) -> Frames:
     """Frames of one subscription until `ending`, whose last one is GOING_AWAY."""
     place = doors.keys.place(resume_token, scope) if resume_token else None
@@ -108,7 +117,7 @@ class _Follower:
 
     async def follow(self, place: Place | None) -> Frames:
         """Snapshots unless resumed, what the feeds do not have any more, then what comes. Raises TooOld."""
-        self._place = await self._ends()
+        self._place = await ends(self._doors, self._scope)
         if place is None:
             for topic in self._scope.topics:
                 yield await self._snapshot(topic)
@@ -124,7 +133,7 @@ class _Follower:
         ):
             while not self._ending.is_set():
                 if self._place.born != self._doors.control.born:
-                    self._check(self._place, await self._ends())
+                    self._check(self._place, await ends(self._doors, self._scope))
                 async with aclosing(self._catch_up()) as old:
                     async for frame in old:
                         yield frame
@@ -274,13 +283,6 @@ class _Follower:
             return False
         self._told_closing = at
         return True
-
-    async def _ends(self) -> Place:
-        """Where the streams end now: a snapshot taken next shows at least that."""
-        link = self._doors.control.bus.link
-        control = await control_info(link, self._doors.control.source.stream)
-        orders = (await control_info(link, self._doors.orders.source.stream)).state.last_seq if self._with_orders else 0
-        return Place(control.state.last_seq, orders, born_of(control))
 
     def _check(self, place: Place, ends: Place) -> None:
         """Raises TooOld for a place in a stream that was made anew since."""
