@@ -39,6 +39,7 @@ from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 from qmtl.rpc.breaker import Breaker
 from qmtl.rpc.run import Runtime, start
 
+RELAY_GATHER_S = 0.02  # a submission commits three times within as long
 ROTATION_LOOK_S = 3600.0
 FOLLOWED = ("activation_updated", "decision_updated", "policy_updated", "sentinel_weight_updated")
 
@@ -86,7 +87,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     servicer = GatewayServicer(doors)  # type: ignore[abstract]  # planned calls are refused before they reach it
     server.add(gatewayrpc.add_GatewayServiceServicer_to_server, servicer, contract, PLANNED)
     server.add_generic(Proxy(channels, decisions, LiveGuard(peers, access)), list(PROXIED.values()))
-    runtime.background("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock).run())
+    runtime.background("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock, gather_s=RELAY_GATHER_S).run())
     runtime.background("workers", workers.run())
     runtime.background("releaser", Releaser(db, peers, runtime.clock).run())
     runtime.background("feed-control", control.run())
