@@ -98,8 +98,9 @@ class Brokerage(rpc.BrokerageServiceServicer):
     async def SubmitOrder(self, request: pb.SubmitOrderRequest, context: Context) -> pb.SubmitOrderResponse:
         order, gate = order_from_proto(request.order), gate_from_proto(request.gate)
         require_world(order.scope.world_id)
-        await self._wait(self._bars, lambda conn: trading.caught_up(conn, order))
-        await self._wait(self._fences, lambda conn: trading.fence_known(conn, order.scope.world_id, gate.epoch))
+        if not await self._db.read(lambda conn: trading.in_step(conn, order, gate.epoch)):
+            await self._wait(self._bars, lambda conn: trading.caught_up(conn, order))
+            await self._wait(self._fences, lambda conn: trading.fence_known(conn, order.scope.world_id, gate.epoch))
         now_ns = self._now_ns()
         stored, known = await self._db.write(
             lambda conn: trading.submit(conn, self._house, order, request.order, gate, now_ns)

@@ -70,6 +70,11 @@ def _paced(account: Account, per_s: int, now_ns: int) -> tuple[Account, Denial |
     return (account, Denial.RATE_ABOVE_LIMIT) if rate_ns is None else (replace(account, rate_ns=rate_ns), None)
 
 
+def in_step(conn: Connection, order: Order, epoch: int) -> bool:
+    """Whether the bar and the fence an order was decided on are both here."""
+    return caught_up(conn, order) and fence_known(conn, order.scope.world_id, epoch)
+
+
 def caught_up(conn: Connection, order: Order) -> bool:
     """Whether a replay's venue has seen the bar an order was decided on. Always, where there is nothing to wait for."""
     account = store.find_account(conn, order.scope.account)
