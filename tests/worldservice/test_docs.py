@@ -16,6 +16,13 @@ def test_the_policy_of_the_documentation_is_taken() -> None:
     assert policy.thresholds.missing_rule("profit_factor") is OnMissing.WARN
 
 
+def test_the_example_policies_are_taken() -> None:
+    documents = sorted((Path(__file__).parents[2] / "examples" / "policies").glob("*.yaml"))
+    assert documents
+    for document in documents:
+        assert parse_policy(document.read_text(encoding="utf-8")).windows
+
+
 def test_every_reason_of_a_decision_is_documented() -> None:
     source = (Path(__file__).parents[2] / "worldservice" / "domain" / "decisions.py").read_text(encoding="utf-8")
     source += (Path(__file__).parents[2] / "worldservice" / "domain" / "validation.py").read_text(encoding="utf-8")
