@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
-from qmtl.core.modes import EffectiveMode, ExecutionDomain, domain_of, orders_allowed
+from qmtl.core.modes import EffectiveMode, ExecutionDomain, domain_of, lower, orders_allowed
 from qmtl.core.split import version_of
 from qmtl.core.windows import Window, closes_at, is_open, opens_at
 
@@ -167,6 +167,9 @@ def _enter(gate: WorldGate, strategy_id: str, side: Side, now: datetime) -> Pass
     refused = _shut(gate, entry, strategy_id, side)
     if refused is not None or entry is None:
         return refused or _absent(strategy_id, side)
+    if lower(entry.mode, gate.mode) is not entry.mode:  # no worldservice says so; what contradicts itself opens nothing
+        contradiction = f"{strategy_id} {side.value} is at {entry.mode.value} in a world at {gate.mode.value}"
+        return Refused(GateDenial.MODE_FORBIDS_ORDERS, contradiction)
     if entry.drain or not entry.active:
         state = "draining" if entry.drain else "not active"
         return Refused(GateDenial.INACTIVE, f"{strategy_id} {side.value} is {state} at revision {gate.revision}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
 
@@ -12,7 +13,7 @@ import pytest
 from gateway.gates import Gates
 from gateway.peers import Peers
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.core.clock import SystemClock
+from qmtl.core.clock import Clock, SystemClock, VirtualClock
 from qmtl.core.errors import NotFound
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -70,9 +71,9 @@ def _session() -> worldpb.GateSession:
     return session
 
 
-async def opened(world: World) -> Gates:
+async def opened(world: World, clock: Clock | None = None) -> Gates:
     peers = cast("Peers", SimpleNamespace(world=world))
-    gates = Gates(peers, SystemClock(), "g-1", 0.5)
+    gates = Gates(peers, clock or SystemClock(), "g-1", 0.5)
     await gates.renew()
     return gates
 
@@ -131,3 +132,19 @@ async def test_an_answer_older_than_an_event_that_overtook_it_changes_nothing(se
     world.crossing = lambda: gates.on_event(event(8, 4))
     await gates.renew()
     assert held(gates) == (8, 4)
+
+
+async def test_a_session_is_trusted_from_when_it_was_asked_for_and_lapses_by_itself() -> None:
+    """Not from when the answer came: worldservice counts from when it was asked, and frees the world after that."""
+    world, clock = World(7, 3), VirtualClock(datetime(2026, 1, 5, tzinfo=UTC))
+    world.crossing = lambda: clock.advance(2)
+    gates = await opened(world, clock)
+    assert gates.session_valid
+    clock.advance(2.4)
+    assert gates.session_valid
+    clock.advance(0.1)
+    assert not gates.session_valid
+    assert held(gates) == (7, 3)  # what it holds may be right still; nobody may go by it
+    world.crossing = lambda: None
+    await gates.renew()
+    assert gates.session_valid
