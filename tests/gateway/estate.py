@@ -155,6 +155,18 @@ async def running_estate(home: Path, nats_url: str, **gateway: object) -> AsyncI
         yield estate
 
 
+@asynccontextmanager
+async def lone_gateway(home: Path, nats_url: str, **settings: object) -> AsyncIterator[Estate]:
+    """A gateway none of whose peers is there: what it refuses by itself it refuses without them."""
+    ensure_dev_keys(home)
+    ensure_service_token(home, "gateway")
+    async with AsyncExitStack() as stack:
+        estate = Estate(home, nats_url, stack, settings)
+        stack.push_async_callback(estate.stop_all)
+        await estate.start("gateway")
+        yield estate
+
+
 async def gates_hold(door: Door) -> bool:
     """Whether the gateway has seen what an order needs."""
     level = (await door.gateway.GetStatus(servicepb.GetStatusRequest())).level

@@ -1,17 +1,15 @@
-"""The public door and those who should not come in, over real channels: bad tokens, forged streams, too much, silence.
+"""The public door and those who should not come in, over real channels: bad tokens, forged streams, too much.
 
 Every refusal is looked at twice: by its code and reason, and for whether it or the log shows a part of a token.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hmac
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +32,6 @@ from qmtl.rpc.auth import (
     Role,
     dev_issuers,
     ensure_dev_keys,
-    ensure_service_token,
     mint,
     mint_service_token,
     mint_user_token,
@@ -46,20 +43,15 @@ from qmtl.rpc.status import from_rpc_error
 from qmtl.rpc.streams import scoped
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1.service_pb2_grpc import WorldServiceStub
-from tests.gateway.estate import Estate, make_world
+from tests.gateway.estate import Estate, lone_gateway, make_world
 from tests.mesh.door import Door, door_over
 from tests.rpc.certificates import authority
 from tests.rpc.mesh import services_of
-from tests.support.forwarding import forwarding
 from tests.support.logbook import lines, logged
-from tests.support.waiting import eventually
 
 Metadata = tuple[tuple[str, str], ...]
 STRATEGY = gatewaypb.TOPIC_STRATEGY
 MINUTE = timedelta(minutes=1)
-TRADE = "/qmtl.gateway.v1.GatewayService/TradeStream"
-SOME_TASKS = 8  # the gateway's own come and go; the acts of one trader under way are up to 32
-VANISHED_S = 100.0  # a minute of silence, 20 s to answer, and a slow machine
 
 
 @pytest.fixture
@@ -67,18 +59,6 @@ def out() -> Iterator[io.StringIO]:
     """What the gateway logs, at DEBUG."""
     with logged() as stream:
         yield stream
-
-
-@asynccontextmanager
-async def lone_gateway(home: Path, nats_url: str, **settings: object) -> AsyncIterator[Estate]:
-    """A gateway none of whose peers is there: what it refuses by itself it refuses without them."""
-    ensure_dev_keys(home)
-    ensure_service_token(home, "gateway")
-    async with AsyncExitStack() as stack:
-        estate = Estate(home, nats_url, stack, settings)
-        stack.push_async_callback(estate.stop_all)
-        await estate.start("gateway")
-        yield estate
 
 
 @pytest.fixture
@@ -372,110 +352,6 @@ async def test_oversized_metadata_is_refused_every_time_and_large_is_not(lone: E
                 assert_hidden(good, everything_said(error))
             assert await get_status(channel, as_user(good))  # the connection is as good as before
     assert_hidden(good, out.getvalue())
-
-
-# Silence.
-
-
-async def test_trade_stream_on_which_nothing_moves_is_ended_and_any_message_keeps_it(
-    tmp_path: Path, nats_url: str
-) -> None:
-    idle_s = 0.6
-    async with lone_gateway(tmp_path, nats_url, trade_idle_s=idle_s) as estate:
-        ann, clock = await estate.door(), asyncio.get_running_loop()
-        begun = clock.time()
-        with scoped(ann.gateway.TradeStream()) as call:
-            while clock.time() < begun + 3 * idle_s:
-                await call.write(servicepb.TradeStreamRequest(correlation_id="still here"))
-                reply = await call.read()
-                assert isinstance(reply, servicepb.TradeStreamResponse)
-                assert reply.correlation_id == "still here"
-                await asyncio.sleep(idle_s / 4)  # the client's pace
-            silent_since = clock.time()
-            with pytest.raises(Unavailable) as ended:
-                await call.read()
-        assert ended.value.reason == "E_TRADE_IDLE"
-        assert clock.time() - silent_since < idle_s + 1.0
-
-
-async def test_trader_who_reads_nothing_is_cut_off_and_leaves_nothing_behind(
-    tmp_path: Path, nats_url: str, out: io.StringIO
-) -> None:
-    async with lone_gateway(tmp_path, nats_url, subscriber_write_s=0.5) as estate:
-        ann = await estate.door()
-        before = len(asyncio.all_tasks())
-        with scoped(ann.gateway.TradeStream()) as call:
-
-            async def ask() -> None:
-                """Many more acts than connection, queue and places together hold answers of."""
-                for _ in range(4_000):
-                    await call.write(servicepb.TradeStreamRequest(correlation_id="c" * 1024))
-
-            asking = asyncio.create_task(ask())
-            try:
-                await eventually(lambda: ended_with(out) != "")
-                await eventually(lambda: len(asyncio.all_tasks()) < before + SOME_TASKS)
-                with pytest.raises(QmtlError):  # for a call cut while it writes, grpc has words of its own
-                    await drain(call)
-            finally:
-                asking.cancel()
-                await asyncio.gather(asking, return_exceptions=True)
-        assert ended_with(out) in ("RESOURCE_EXHAUSTED", "CANCELLED")
-        assert "unmapped_error" not in out.getvalue()
-
-
-async def drain(call: aio.StreamStreamCall[Any, Any]) -> None:
-    """Read all that is left."""
-    async with asyncio.timeout(10):
-        while await call.read() is not aio.EOF:
-            pass
-
-
-def ended_with(out: io.StringIO) -> str:
-    """The code a trade stream ended with, empty while it goes on."""
-    return next((str(line["code"]) for line in lines(out) if line.get("method") == TRADE), "")
-
-
-async def test_subscriber_who_reads_nothing_is_gone_when_its_token_lapses(estate: Estate) -> None:
-    ann = await estate.door()
-    world = await make_world(ann)
-    request = servicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
-    token = (await ann.gateway.CreateEventStream(request)).stream.token
-    with scoped(ann.gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=token))):
-        await eventually(lambda: subscribers(ann, 1))
-        estate.clock.slept_s = 310
-        await eventually(lambda: subscribers(ann, 0))
-
-
-async def subscribers(door: Door, count: int) -> bool:
-    status = await door.gateway.GetStatus(servicepb.GetStatusRequest())
-    return status.event_subscribers == count
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(180)
-async def test_streams_of_a_machine_that_vanished_are_let_go_on_both_sides(estate: Estate, out: io.StringIO) -> None:
-    ann, token = await estate.door(), mint_user_token(estate.home, Role.OWNER, "ann")
-    world = await make_world(ann)
-    request = servicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
-    stream = (await ann.gateway.CreateEventStream(request)).stream.token
-    async with (
-        forwarding(estate.mesh_address("gateway")) as wire,
-        connect(wire.address, user_token=lambda: token) as channel,
-    ):
-        far = door_over(channel)
-        events = far.gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=stream))
-        trading = far.gateway.TradeStream()
-        with scoped(events), scoped(trading):
-            await events.read()
-            await trading.write(servicepb.TradeStreamRequest(correlation_id="here"))
-            await trading.read()
-            wire.hold()
-            async with asyncio.timeout(VANISHED_S):
-                with pytest.raises(Unavailable):
-                    await trading.read()
-                await eventually(lambda: ended_with(out) != "", VANISHED_S)
-                await eventually(lambda: subscribers(ann, 0), VANISHED_S)
 
 
 # What the door shows of itself.
