@@ -28,7 +28,7 @@ from qmtl.wire.words import instant_to_proto
 
 T = TypeVar("T")
 Frames = AsyncGenerator[gatewaypb.Frame, None]
-SHARED_MAX = 4096
+SHARED_BYTES_MAX = 4 * 1024 * 1024  # of the newest frames: who is further behind makes its own
 CATCH_UP_BATCH = 128
 AHEAD = timedelta(minutes=2)  # an owner's outbox is not later than that while the broker answers
 AHEAD_MAX = 200
@@ -61,8 +61,10 @@ class StreamDoors:
 class SharedFrames:
     """Frames of the last moments: subscribers of one scope at one place get the same one, made and signed once."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_max: int = SHARED_BYTES_MAX) -> None:
         self._frames: OrderedDict[tuple[Scope, Place, Place], gatewaypb.Frame] = OrderedDict()
+        self._bytes_max = bytes_max
+        self.bytes = 0
 
     def find(self, scope: Scope, start: Place, end: Place) -> gatewaypb.Frame | None:
         """The frame from a place to another, if somebody just made it."""
@@ -70,9 +72,11 @@ class SharedFrames:
 
     def put(self, scope: Scope, start: Place, end: Place, frame: gatewaypb.Frame) -> gatewaypb.Frame:
         """Keep a frame for others; nobody changes it any more."""
-        self._frames[scope, start, end] = frame
-        if len(self._frames) > SHARED_MAX:
-            self._frames.popitem(last=False)
+        if (scope, start, end) not in self._frames:
+            self._frames[scope, start, end] = frame
+            self.bytes += frame.ByteSize()
+        while self.bytes > self._bytes_max:
+            self.bytes -= self._frames.popitem(last=False)[1].ByteSize()
         return frame
 
 

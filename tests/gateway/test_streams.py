@@ -16,7 +16,7 @@ from controlbus.database import Database
 from gateway.feed import Feed
 from gateway.peers import Peers
 from gateway.snapshots import Snapshots
-from gateway.streams import Pace, StreamDoors, frames
+from gateway.streams import Pace, SharedFrames, StreamDoors, frames
 from gateway.tokens import Place, Scope, StreamKeys
 from gateway.topics import control_source, orders_source
 from qmtl.core.clock import SystemClock
@@ -118,3 +118,15 @@ async def revisions(doors: StreamDoors, place: Place, count: int) -> list[int]:
             if len(shown) >= count:
                 break
     return shown
+
+
+def test_shared_frames_are_bounded_by_their_bytes() -> None:
+    shared, frame = SharedFrames(bytes_max=10_000), gatewaypb.Frame(notice=gatewaypb.Notice(detail="x" * 1_000))
+    for number in range(100):
+        shared.put(ACTIVATION, Place(number, 0), Place(number + 1, 0), frame)
+        assert shared.bytes <= 10_000
+    assert shared.find(ACTIVATION, Place(99, 0), Place(100, 0)) is frame
+    assert shared.find(ACTIVATION, Place(80, 0), Place(81, 0)) is None
+    huge = gatewaypb.Frame(notice=gatewaypb.Notice(detail="x" * 20_000))
+    assert shared.put(ACTIVATION, Place(0, 0), Place(9, 0), huge) is huge
+    assert shared.bytes == 0
