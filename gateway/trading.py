@@ -20,6 +20,7 @@ from qmtl.gateway.v1 import service_pb2 as servicepb
 
 AT_ONCE_MAX = 32
 REPLIES_MAX = 1_000
+FOLLOWED_MAX = 10_000  # orders of one stream whose events it shows: the newest
 LOOK_S = 0.5
 Submit = Callable[[brokerpb.Order], Awaitable[brokerpb.OrderStatus]]
 Cancel = Callable[[brokerservicepb.OrderKey], Awaitable[brokerpb.OrderStatus]]
@@ -30,11 +31,11 @@ Replies = AsyncGenerator[servicepb.TradeStreamResponse, None]
 
 @dataclass(slots=True)
 class Followed:
-    """A world whose events are looked at: after which position, and of which orders they are shown."""
+    """A world whose events are looked at: after which position, for how many orders, and what ends the looking."""
 
     position: int
-    keys: set[Key] = field(default_factory=set)
-    watched: bool = False
+    orders: int = 0
+    watched: ExitStack = field(default_factory=ExitStack)
 
 
 class TradeCall:
@@ -53,6 +54,7 @@ class TradeCall:
         self._room = asyncio.Semaphore(AT_ONCE_MAX)
         self._lines: dict[Key, asyncio.Task[None]] = {}  # the last act of each order
         self._acts: set[asyncio.Task[None]] = set()  # all that are under way or wait for their turn
+        self._followed: dict[Key, None] = {}  # oldest first
         self._worlds: dict[str, Followed] = {}
         self._woken = asyncio.Event()
         self._over = False  # nobody takes replies any more
@@ -75,6 +77,8 @@ class TradeCall:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for followed in self._worlds.values():
+                followed.watched.close()
 
     async def _next(self) -> servicepb.TradeStreamResponse | None:
         """The next reply, None after the last. Raises Unavailable (E_TRADE_IDLE) when nothing moved for too long."""
@@ -113,16 +117,35 @@ class TradeCall:
     async def _act(self, request: servicepb.TradeStreamRequest, key: Key, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait({before})
-        if key[1] not in self._worlds:
-            self._worlds[key[1]] = Followed(self._orders.head)
-            self._woken.set()
-        self._worlds[key[1]].keys.add(key)
+        if request.WhichOneof("act"):
+            self._follow(key)
         reply = servicepb.TradeStreamResponse(correlation_id=request.correlation_id)
         try:
             reply.status.CopyFrom(await self._answer(request))
         except QmtlError as error:
             reply.error.CopyFrom(_error(error))
         await self._replies.put(reply)
+
+    def _follow(self, key: Key) -> None:
+        """Show events of an order from here on."""
+        if key in self._followed:
+            return
+        world = self._worlds.get(key[1])
+        if world is None:
+            world = self._worlds[key[1]] = Followed(self._orders.head)
+            world.watched.enter_context(self._orders.woken_by(key[1], self._woken))
+        world.orders += 1
+        self._followed[key] = None
+        if len(self._followed) > FOLLOWED_MAX:
+            self._let_go(next(iter(self._followed)))
+
+    def _let_go(self, key: Key) -> None:
+        del self._followed[key]
+        world = self._worlds[key[1]]
+        world.orders -= 1
+        if not world.orders:
+            world.watched.close()
+            del self._worlds[key[1]]
 
     async def _answer(self, request: servicepb.TradeStreamRequest) -> brokerpb.OrderStatus:
         match request.WhichOneof("act"):
@@ -134,17 +157,13 @@ class TradeCall:
 
     async def _watch(self) -> None:
         """Show each event of a touched order once; a client too slow for the feed is told that it missed some."""
-        with ExitStack() as watched:
-            while not self._draining.is_set():
-                self._woken.clear()
-                for world_id, followed in tuple(self._worlds.items()):
-                    if not followed.watched:
-                        watched.enter_context(self._orders.woken_by(world_id, self._woken))
-                        followed.watched = True
-                    await self._show(world_id, followed)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_S):
-                        await self._woken.wait()
+        while not self._draining.is_set():
+            self._woken.clear()
+            for world_id, followed in tuple(self._worlds.items()):
+                await self._show(world_id, followed)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._woken.wait()
         await self._replies.put(_cut("E_GOING_AWAY", "the gateway stops: open the stream again, here or elsewhere"))
 
     async def _show(self, world_id: str, followed: Followed) -> None:
@@ -153,7 +172,7 @@ class TradeCall:
             followed.position = self._orders.head
         found, followed.position = self._orders.since(world_id, followed.position, REPLIES_MAX)
         for _, event in found:
-            if _event_key(event) in followed.keys:
+            if _event_key(event) in self._followed:
                 await self._replies.put(servicepb.TradeStreamResponse(event=event))
 
 
