@@ -11,7 +11,7 @@ from gateway.domain.gate import Passed, Refused, check, check_share
 from gateway.doors import Doors
 from gateway.live import Metadata
 from gateway.live import require as require_live
-from gateway.trading import TradeCall
+from gateway.trading import Desk, TradeCall
 from gateway.writing import write_within
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
@@ -45,18 +45,24 @@ class OrderCalls:
         """Writes its replies itself, so that each write is bounded in time."""
         doors, metadata = self._doors, context.invocation_metadata()
 
+        async def allow(request: servicepb.TradeStreamRequest) -> None:
+            if request.HasField("submit"):
+                await self._may_submit(request.submit)
+            else:
+                await doors.access.require_for_cancel(request.cancel.world_id)
+
         async def submit(order: brokerpb.Order) -> brokerpb.OrderStatus:
             return (await self._submit(order, metadata)).status
 
-        call = TradeCall(doors.streams.orders, submit, self._cancel, doors.draining, doors.settings.trade_idle_s)
+        desk = Desk(allow, submit, self._cancel, doors.access.require_for_cancel)
+        call = TradeCall(doors.streams.orders, desk, doors.draining, doors.settings.trade_idle_s)
         async with aclosing(call.replies(request_iterator)) as replies:
             async for reply in replies:
                 await write_within(doors.settings.subscriber_write_s, context, reply)
 
     async def _submit(self, order: brokerpb.Order, metadata: Metadata) -> servicepb.SubmitOrderResponse:
         """One order through the gate; once more after a renewal when brokerage knows a newer epoch."""
-        wire.asked_from_proto(order)
-        await self._doors.access.require(order.world_id, Role.OPERATOR)
+        await self._may_submit(order)
         try:
             return await self._gated(order, metadata)
         except NotReady as error:
@@ -64,6 +70,10 @@ class OrderCalls:
                 raise
         await self._doors.gates.renew()
         return await self._gated(order, metadata)
+
+    async def _may_submit(self, order: brokerpb.Order) -> None:
+        wire.asked_from_proto(order)
+        await self._doors.access.require(order.world_id, Role.OPERATOR)
 
     async def _cancel(self, key: brokerservicepb.OrderKey) -> brokerpb.OrderStatus:
         await self._doors.access.require_for_cancel(key.world_id)

@@ -1,12 +1,14 @@
 """One trade stream: many orders and cancels on a call, their answers, and the events of the orders they touched.
 
 Acts on one order go in the order they came; others go side by side, a bounded number at a time. What fails is an
-answer of its act and ends nothing. A stream on which nothing comes and nothing goes is let go after a while.
+answer of its act and ends nothing. An order is followed once its act is allowed, and its events are shown as long as
+its world may be seen. A stream on which nothing comes and nothing goes is let go after a while.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -20,10 +22,17 @@ from qmtl.gateway.v1 import service_pb2 as servicepb
 
 AT_ONCE_MAX = 32
 REPLIES_MAX = 1_000
-FOLLOWED_MAX = 10_000  # orders of one stream whose events it shows: the newest
+FOLLOWED_MAX = 10_000  # orders of one stream whose events it shows; those that ended go first, then the oldest
+ENDED = frozenset(
+    {
+        brokerpb.ORDER_STATE_DENIED,
+        brokerpb.ORDER_STATE_REJECTED,
+        brokerpb.ORDER_STATE_CANCELED,
+        brokerpb.ORDER_STATE_EXPIRED,
+        brokerpb.ORDER_STATE_FILLED,
+    }
+)
 LOOK_S = 0.5
-Submit = Callable[[brokerpb.Order], Awaitable[brokerpb.OrderStatus]]
-Cancel = Callable[[brokerservicepb.OrderKey], Awaitable[brokerpb.OrderStatus]]
 Key = tuple[str, str, str, str]
 Requests = AsyncIterator[servicepb.TradeStreamRequest]
 Replies = AsyncGenerator[servicepb.TradeStreamResponse, None]
@@ -38,15 +47,23 @@ class Followed:
     watched: ExitStack = field(default_factory=ExitStack)
 
 
-class TradeCall:
-    """`submit` and `cancel` do one act with all its checks; `orders` has the events."""
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a trade stream can do. `allow` says whether the caller may act so, before `submit` or `cancel` does it;
+    `may_see` whether the events of a world are for the caller."""
 
-    def __init__(
-        self, orders: Feed[brokerpb.OrderEvent], submit: Submit, cancel: Cancel, draining: asyncio.Event, idle_s: float
-    ) -> None:
+    allow: Callable[[servicepb.TradeStreamRequest], Awaitable[object]]
+    submit: Callable[[brokerpb.Order], Awaitable[brokerpb.OrderStatus]]
+    cancel: Callable[[brokerservicepb.OrderKey], Awaitable[brokerpb.OrderStatus]]
+    may_see: Callable[[str], Awaitable[object]]
+
+
+class TradeCall:
+    """One call at a desk; `orders` has the events."""
+
+    def __init__(self, orders: Feed[brokerpb.OrderEvent], desk: Desk, draining: asyncio.Event, idle_s: float) -> None:
         self._orders = orders
-        self._submit = submit
-        self._cancel = cancel
+        self._desk = desk
         self._draining = draining
         self._idle_s = idle_s
         self._moved_at = _now()
@@ -54,7 +71,7 @@ class TradeCall:
         self._room = asyncio.Semaphore(AT_ONCE_MAX)
         self._lines: dict[Key, asyncio.Task[None]] = {}  # the last act of each order
         self._acts: set[asyncio.Task[None]] = set()  # all that are under way or wait for their turn
-        self._followed: dict[Key, None] = {}  # oldest first
+        self._followed: OrderedDict[Key, bool] = OrderedDict()  # whether it ended; the first is let go first
         self._worlds: dict[str, Followed] = {}
         self._woken = asyncio.Event()
         self._over = False  # nobody takes replies any more
@@ -117,43 +134,47 @@ class TradeCall:
     async def _act(self, request: servicepb.TradeStreamRequest, key: Key, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait({before})
-        if request.WhichOneof("act"):
-            self._follow(key)
         reply = servicepb.TradeStreamResponse(correlation_id=request.correlation_id)
         try:
+            if request.WhichOneof("act") is None:
+                raise InvalidRequest("E_ACT", "act is missing, want submit or cancel")
+            await self._desk.allow(request)
+            await self._follow(key)
             reply.status.CopyFrom(await self._answer(request))
         except QmtlError as error:
             reply.error.CopyFrom(_error(error))
         await self._replies.put(reply)
 
-    def _follow(self, key: Key) -> None:
+    async def _follow(self, key: Key) -> None:
         """Show events of an order from here on."""
         if key in self._followed:
+            self._followed.move_to_end(key)
             return
         world = self._worlds.get(key[1])
         if world is None:
             world = self._worlds[key[1]] = Followed(self._orders.head)
             world.watched.enter_context(self._orders.woken_by(key[1], self._woken))
         world.orders += 1
-        self._followed[key] = None
-        if len(self._followed) > FOLLOWED_MAX:
-            self._let_go(next(iter(self._followed)))
+        self._followed[key] = False
+        if len(self._followed) > FOLLOWED_MAX and not self._let_go(next(iter(self._followed))):
+            await self._replies.put(
+                _cut("E_TRADE_STREAM_LAGS", f"more than {FOLLOWED_MAX} open orders: read the account")
+            )
 
-    def _let_go(self, key: Key) -> None:
-        del self._followed[key]
+    def _let_go(self, key: Key) -> bool:
+        """Show no more events of an order; whether it had ended."""
+        ended = self._followed.pop(key)
         world = self._worlds[key[1]]
         world.orders -= 1
         if not world.orders:
             world.watched.close()
             del self._worlds[key[1]]
+        return ended
 
     async def _answer(self, request: servicepb.TradeStreamRequest) -> brokerpb.OrderStatus:
-        match request.WhichOneof("act"):
-            case "submit":
-                return await self._submit(request.submit)
-            case "cancel":
-                return await self._cancel(request.cancel)
-        raise InvalidRequest("E_ACT", "act is missing, want submit or cancel")
+        if request.HasField("submit"):
+            return await self._desk.submit(request.submit)
+        return await self._desk.cancel(request.cancel)
 
     async def _watch(self) -> None:
         """Show each event of a touched order once; a client too slow for the feed is told that it missed some."""
@@ -171,9 +192,25 @@ class TradeCall:
             await self._replies.put(_cut("E_TRADE_STREAM_LAGS", "events were missed: read them from the account"))
             followed.position = self._orders.head
         found, followed.position = self._orders.since(world_id, followed.position, REPLIES_MAX)
-        for _, event in found:
-            if _event_key(event) in self._followed:
-                await self._replies.put(servicepb.TradeStreamResponse(event=event))
+        mine = [event for _, event in found if _event_key(event) in self._followed]
+        if not mine:
+            return
+        try:
+            await self._desk.may_see(world_id)
+        except QmtlError as error:
+            for key in [key for key in self._followed if key[1] == world_id]:
+                self._let_go(key)
+            await self._replies.put(_cut(error.reason, f"events of world {world_id} end: {error.message}"))
+            return
+        for event in mine:
+            if event.state in ENDED:
+                self._ended(_event_key(event))
+            await self._replies.put(servicepb.TradeStreamResponse(event=event))
+
+    def _ended(self, key: Key) -> None:
+        if key in self._followed:
+            self._followed[key] = True
+            self._followed.move_to_end(key, last=False)
 
 
 def _now() -> float:
