@@ -64,9 +64,10 @@ def sides_to_proto(sides: frozenset[Side]) -> list[str]:
 
 
 def require_text(value: str, field: str, length_max: int = 200) -> str:
-    """Raises InvalidRequest (E_FIELD) for an empty, overlong or unprintable text."""
-    if not value or len(value) > length_max or not value.isprintable():
-        raise words.refused("E_FIELD", field, repr(value[:80]), f"1 to {length_max} printable characters")
+    """Raises InvalidRequest (E_FIELD) for an empty, blank, overlong or unprintable text."""
+    if not value or len(value) > length_max or not value.isprintable() or value.isspace():
+        want = f"1 to {length_max} printable characters, not all blank"
+        raise words.refused("E_FIELD", field, repr(value[:80]), want)
     return value
 
 

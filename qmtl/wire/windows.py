@@ -1,4 +1,4 @@
-"""Weekly windows to protobuf and back; worldservice tells them, gateways and runners keep to them."""
+"""Weekly windows to protobuf and back: worldservice tells them, the gates of gateways keep to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.windows import Window, zone
 from qmtl.world.v1 import world_pb2 as worldpb
 
-_DAY = timedelta(days=1)
+_DAY_S = 24 * 3600
+_NANOS = 1_000_000_000
 _MIDNIGHT = datetime(2000, 1, 1)  # noqa: DTZ001 - any day: only the wall time is read
 
 
@@ -38,7 +39,7 @@ def _window(message: worldpb.ActivationWindow) -> Window:
     try:
         zone(message.time_zone)
     except (KeyError, ValueError, OSError):
-        raise _refused("time_zone", message.time_zone, "an IANA zone this machine knows") from None
+        raise _refused("time_zone", message.time_zone[:80], "an IANA zone this machine knows") from None
     if not message.days or any(day not in _DAYS for day in message.days):
         raise _refused("days", str(list(message.days)), "days of the week")
     return Window(frozenset(_DAYS.index(day) for day in message.days), opens, closes, message.time_zone)
@@ -51,10 +52,9 @@ def _since_midnight(wall: time) -> duration_pb2.Duration:
 
 
 def _wall(span: duration_pb2.Duration, field: str) -> time:
-    since = span.ToTimedelta()
-    if not timedelta() <= since < _DAY:
-        raise _refused(field, str(since), "a wall time: less than a day since midnight")
-    return (_MIDNIGHT + since).time()
+    if not (0 <= span.seconds < _DAY_S and 0 <= span.nanos < _NANOS):
+        raise _refused(field, f"{span.seconds} s {span.nanos} ns", "a wall time: less than a day since midnight")
+    return (_MIDNIGHT + timedelta(seconds=span.seconds, microseconds=span.nanos // 1000)).time()
 
 
 def _refused(field: str, value: str, want: str) -> InvalidRequest:

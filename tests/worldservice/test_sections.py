@@ -77,6 +77,10 @@ FAULTS = (
     (SESSION.replace("16:00", "25:00"), "E_POLICY_VALUE", "activation_windows[0].to"),
     (SESSION.replace("America/New_York", "America/Atlantis"), "E_POLICY_VALUE", "activation_windows[0].tz"),
     (SESSION.replace("America/New_York", "../etc/passwd"), "E_POLICY_VALUE", "activation_windows[0].tz"),
+    *(
+        (SESSION.replace("America/New_York", name), "E_POLICY_VALUE", "activation_windows[0].tz")
+        for name in ("localtime", "posixrules", "Factory", "posix/UTC", "right/UTC", "utc", "5", "[UTC]")
+    ),
     (SESSION.replace(", tz: America/New_York", ""), "E_POLICY_KEY_MISSING", "activation_windows[0].tz"),
     (SESSION.replace("tz:", "zone:"), "E_POLICY_KEY_UNKNOWN", "activation_windows[0].zone"),
     ("default_profile_by_stage: {paper: x}\n", "E_POLICY_VALUE", "default_profile_by_stage"),
@@ -98,6 +102,7 @@ FAULTS = (
     ("gating_policy: {freeze_timeout: 30}\n", "E_POLICY_UNIT", "gating_policy.freeze_timeout"),
     ("gating_policy: {divergence_guards: {drift: 5}}\n", "E_POLICY_METRIC_UNKNOWN", f"{GUARDS}.drift"),
     ("gating_policy: {divergence_guards: {sharpe: -1}}\n", "E_POLICY_VALUE", f"{GUARDS}.sharpe"),
+    ('gating_policy: {dataset_fingerprint: "  "}\n', "E_POLICY_VALUE", "gating_policy.dataset_fingerprint"),
     ("gating_policy: {dataset_fingerprint: 12}\n", "E_POLICY_VALUE", "gating_policy.dataset_fingerprint"),
     ("gating_policy: {leverage: 3}\n", "E_POLICY_KEY_UNKNOWN", "gating_policy.leverage"),
     ("governance: {live_promotion: {mode: yolo}}\n", "E_POLICY_VALUE", "governance.live_promotion.mode"),
@@ -111,3 +116,8 @@ def test_a_fault_names_its_path(text: str, reason: str, path: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parsed(text)
     assert (caught.value.reason, caught.value.violations[0].field) == (reason, path)
+
+
+def test_a_time_without_quotes_is_told_to_want_them() -> None:
+    with pytest.raises(InvalidRequest, match='a time in quotes, "16:00"'):
+        parsed(SESSION.replace('"16:00"', "16:00"))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.wire.windows import windows_from_proto
 from qmtl.wire.words import instant_from_proto
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -281,3 +282,27 @@ def test_a_page_is_bounded_and_says_where_to_go_on() -> None:
 def test_an_update_keeps_what_it_does_not_name() -> None:
     change = wire_worlds.change_from_proto(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
     assert (change.name, change.allow_live, change.circuit_breaker, change.state) == (None, None, False, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "window"),
+    [
+        ("opens", {"opens": {"seconds": 2**62}}),
+        ("opens", {"opens": {"seconds": -1}}),
+        ("closes", {"closes": {"seconds": 86_400}}),
+        ("closes", {"closes": {"nanos": 2_000_000_000}}),
+        *(("time_zone", {"time_zone": name}) for name in ("", "localtime", "Factory", "posix/UTC", "Nope/X")),
+        ("days", {"days": []}),
+        ("days", {"days": [9]}),
+    ],
+)
+def test_a_window_that_is_none_is_refused(field: str, window: dict[str, Any]) -> None:
+    message = worldpb.ActivationWindow(**{"days": [1], "time_zone": "UTC", **window})
+    with pytest.raises(InvalidRequest) as refused:
+        windows_from_proto([message])
+    assert (refused.value.reason, refused.value.violations[0].field) == ("E_WINDOW", f"windows.{field}")
+
+
+def test_a_blank_text_is_none() -> None:
+    with pytest.raises(InvalidRequest):
+        wire.optional_text("  ", "dataset_fingerprint")

@@ -135,7 +135,10 @@ def _scalar(node: yaml.ScalarNode, path: str) -> Plain:
         return int(text)
     if kind == "float" and math.isfinite(number := _float(text)):
         return number
-    raise _refused("E_POLICY_VALUE", path, text[:200], "text, a whole number, a decimal number, true or false")
+    want = "text, a whole number, a decimal number, true or false"
+    if ":" in text:  # YAML reads 16:00 as a number to the base 60
+        want = f'a time in quotes, "{text[:20]}", or {want}'
+    raise _refused("E_POLICY_VALUE", path, text[:200], want)
 
 
 def _float(text: str) -> float:

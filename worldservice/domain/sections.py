@@ -213,8 +213,8 @@ def _text(section: Document, key: str) -> str:
     value = section.optional(key)
     if value is None:
         return ""
-    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
-        raise refused_value(f"{section.path}.{key}", value, "1 to 200 printable characters")
+    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable() or value.isspace():
+        raise refused_value(f"{section.path}.{key}", value, "1 to 200 printable characters, not all blank")
     return value
 
 
