@@ -38,7 +38,7 @@ from worldservice.domain.apply import (
     sequence_due,
 )
 from worldservice.domain.decisions import Verdicts
-from worldservice.domain.freezing import Target, aimed, fence_serves, frozen, opened, restored, switched
+from worldservice.domain.freezing import Target, aimed, fence_serves, frozen, opened, restored, switched, under
 from worldservice.domain.worlds import Binding, Stage, World, mode_of
 from worldservice.settling import HouseRules, decide_world, record, settle
 
@@ -121,11 +121,11 @@ def open_targets(conn: Connection, at: Stepping) -> ApplyRun:
         return run
     verdicts = decide_world(conn, world, at.rules, at.now)
     before = _activation(conn, world)
-    aim = _aim(conn, run, before, verdicts, at.now)
+    aim, behind = _aim(conn, run, before, verdicts, at.now), under(before, verdicts.windows)
     if not fence_serves(before.fence, aim):
-        record(conn, world, at.rules, act, verdicts, before, switched(before, aim, at.now))
+        record(conn, world, at.rules, act, verdicts, before, switched(behind, aim, at.now))
         return run
-    record(conn, world, at.rules, act, verdicts, before, opened(before, aim, run.ack_opening, at.now))
+    record(conn, world, at.rules, act, verdicts, before, opened(behind, aim, run.ack_opening, at.now))
     return step(conn, act, run, Opened(), at.limits)
 
 
@@ -163,7 +163,7 @@ def resume(conn: Connection, rules: HouseRules, act: Act, world: World, shut: Ap
     applies.insert_run(conn, run)
     applies.append_step(conn, run, f"resumes what {shut.run_id} froze", act.now)
     verdicts = decide_world(conn, world, rules, act.now)
-    mine = replace(before, run_id=run.run_id)
+    mine = replace(under(before, verdicts.windows), run_id=run.run_id)
     record(conn, world, rules, act, verdicts, before, switched(mine, _aim(conn, run, mine, verdicts, act.now), act.now))
     signal(conn, APPLY_SIGNAL)
     return run

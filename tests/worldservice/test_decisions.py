@@ -93,3 +93,12 @@ def test_the_etag_changes_only_with_content() -> None:
 
 def test_the_same_inputs_give_the_same_report_and_ruleset() -> None:
     assert decide(FACTS, NOW) == decide(replace(FACTS, policy=parse_policy(DOCUMENT)), NOW)
+
+
+def test_windows_are_the_policy_s_and_none_are_known_while_it_cannot_be_read() -> None:
+    session = 'activation_windows: [{days: [mon], from: "09:30", to: "16:00", tz: UTC}]\n'
+    windowed = parse_policy(DOCUMENT + session)
+    assert decide(replace(FACTS, policy=windowed), NOW).windows == windowed.windows != ()
+    assert decide(FACTS, NOW).windows == ()
+    assert decide(replace(FACTS, world=world(), policy=None), NOW).windows == ()
+    assert decide(replace(FACTS, policy=None), NOW).windows is None

@@ -143,9 +143,14 @@ def state_hash(entries: Sequence[Entry], windows: Sequence[Window] = ()) -> str:
 
 
 def change_activation(
-    before: Activation, changes: Sequence[Change], bindings: Mapping[str, Binding], ceiling: Ceiling, now: datetime
+    before: Activation,
+    changes: Sequence[Change],
+    bindings: Mapping[str, Binding],
+    ceiling: Ceiling,
+    now: datetime,
+    windows: tuple[Window, ...] | None = None,
 ) -> tuple[Activation, Mapping[str, Binding]]:
-    """The activation after an operator's changes, and the bindings whose stage moved.
+    """The activation after an operator's changes, under the policy's windows, and the bindings whose stage moved.
 
     Raises NotFound (E_BINDING_UNKNOWN), NotReady (E_MODE_CEILING) when a stage above the ceiling is asked,
     InvalidRequest for bad values. A mode rises only on a side whose change names a stage or sets active.
@@ -171,7 +176,7 @@ def change_activation(
     ]
     _refuse_going_live(before.entries, after)
     staged = {name: binding for name, binding in moved.items() if binding != bindings[name]}
-    return _advance(before, after, now), staged
+    return _advance(before, after, now, windows), staged
 
 
 def settle(

@@ -79,7 +79,7 @@ class Verdicts:
     tenures: Tenures = field(default_factory=dict)  # what hysteresis remembers once this is recorded
     live: frozenset[str] = frozenset()  # strategies that meet every condition of LIVE themselves
     can_short: bool = True
-    windows: tuple[Window, ...] = ()  # when what is active may take new risk
+    windows: tuple[Window, ...] | None = None  # when what is active may take new risk; None: unknown, those there stay
 
     def ceiling_of(self, strategy_id: str, side: Side | None = None) -> EffectiveMode:
         """The highest mode of a strategy, on one side or any: the world's if it is selected, LIVE if it may itself."""
@@ -115,7 +115,7 @@ def decide(
     )
     live = _may_go_live(facts, passed) if mode is EffectiveMode.LIVE else frozenset()
     if facts.policy is None:
-        return Verdicts(decision, reports, tenures, live)
+        return Verdicts(decision, reports, tenures, live, windows=None if _unreadable(facts) else ())
     return Verdicts(decision, reports, tenures, live, facts.policy.gating.can_short, facts.policy.windows)
 
 
@@ -140,8 +140,7 @@ def _mode(facts: WorldFacts, selected: Sequence[str], passed: Sequence[str]) -> 
     if world.state is WorldState.DELETED:
         return EffectiveMode.VALIDATE, ("WORLD_DELETED",)
     if facts.policy is None:
-        unreadable = world.default_policy_version > 0
-        return EffectiveMode.VALIDATE, ("POLICY_UNREADABLE" if unreadable else "NO_POLICY",)
+        return EffectiveMode.VALIDATE, ("POLICY_UNREADABLE" if _unreadable(facts) else "NO_POLICY",)
     if not facts.candidates:
         return EffectiveMode.VALIDATE, ("NO_BINDINGS",)
     lowered = _tripped(facts)
@@ -153,6 +152,11 @@ def _mode(facts: WorldFacts, selected: Sequence[str], passed: Sequence[str]) -> 
     if missing:
         return EffectiveMode.PAPER, missing
     return EffectiveMode.LIVE, ()
+
+
+def _unreadable(facts: WorldFacts) -> bool:
+    """Whether the world has a policy and nobody knows what it says."""
+    return facts.policy is None and facts.world.default_policy_version > 0
 
 
 def _tripped(facts: WorldFacts) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from qmtl.core.modes import EffectiveMode, lower
+from qmtl.core.windows import Window
 from worldservice.domain.activation import (
     Activation,
     Ceiling,
@@ -87,6 +88,14 @@ def restored(
         )
         for entry in kept
     )
+
+
+def under(before: Activation, windows: tuple[Window, ...] | None) -> Activation:
+    """What an apply goes on from: the policy's windows, so that nothing opens under others; None keeps those there.
+
+    It takes no epoch of its own: all is frozen, and what was gated before the freeze is below its epoch.
+    """
+    return before if windows is None else replace(before, windows=windows)
 
 
 def switched(before: Activation, aim: Sequence[Entry], now: datetime) -> Activation:
