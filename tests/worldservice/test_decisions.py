@@ -102,3 +102,23 @@ def test_windows_are_the_policy_s_and_none_are_known_while_it_cannot_be_read() -
     assert decide(FACTS, NOW).windows == ()
     assert decide(replace(FACTS, world=world(), policy=None), NOW).windows == ()
     assert decide(replace(FACTS, policy=None), NOW).windows is None
+
+
+def test_a_live_decision_names_the_data_of_the_best_that_is_live() -> None:
+    other = candidate("s")
+    assert other.evidence is not None
+    pinned = replace(other, evidence=replace(other.evidence, dataset_fingerprint="blake3:pin"))
+    best = candidate("best", {**GOOD, "sharpe": 3.0})
+    facts = replace(
+        FACTS,
+        world=replace(WORLD, allow_live=True),
+        policy=parse_policy(DOCUMENT + 'gating_policy: {dataset_fingerprint: "blake3:pin"}\n'),
+        candidates=(best, pinned),
+        live_approved=frozenset({"s"}),
+    )
+    verdicts = decide(facts, NOW)
+    assert (verdicts.decision.effective_mode, verdicts.live) == (EffectiveMode.LIVE, frozenset({"s"}))
+    assert verdicts.decision.selected == ("best", "s")
+    assert verdicts.decision.dataset_fingerprint == "blake3:pin"
+    paper = decide(replace(facts, live_approved=frozenset()), NOW).decision
+    assert (paper.effective_mode, paper.dataset_fingerprint) == (EffectiveMode.PAPER, "blake3:data")

@@ -130,8 +130,19 @@ def test_a_run_s_own_report_fails_what_its_stage_asks() -> None:
     verdicts = decided(shown(WEAK_PAPER)).reports["s"].verdicts
     own = own_verdicts(Stage.PAPER, verdicts)
     assert summarise(own) is Summary.FAIL
-    assert [line.rule for line in own if line.outcome is Outcome.FAIL] == ["paper: sharpe >= 0.5"]
+    assert [line.rule for line in own if line.outcome is Outcome.FAIL] == [
+        "paper: sharpe >= 0.5",
+        "divergence: sharpe on paper at most 0.5 worse than in backtest",
+    ]
     assert own_verdicts(Stage.BACKTEST, verdicts) == verdicts
+
+
+def test_a_paper_run_that_diverges_fails_its_own_report() -> None:
+    verdicts = decided(shown(run(Stage.PAPER, 30, sharpe=0.69))).reports["s"].verdicts
+    own = own_verdicts(Stage.PAPER, verdicts)
+    assert summarise(own) is Summary.FAIL
+    assert [line.reason for line in own if line.outcome is Outcome.FAIL] == ["DIVERGES"]
+    assert own_verdicts(Stage.LIVE, verdicts) == verdicts
 
 
 def test_without_shorts_the_short_side_only_computes() -> None:

@@ -98,7 +98,8 @@ def decide(
     selected = tuple(report.strategy_id for report in ranked)
     passed = [name for name in selected if reports[name].summary is not Summary.FAIL]  # not only held by hysteresis
     mode, reasons = _mode(facts, selected, passed)
-    anchor = _anchor(facts, selected)
+    live = _may_go_live(facts, passed) if mode is EffectiveMode.LIVE else frozenset()
+    anchor = _anchor(facts, [name for name in selected if name in live] or selected)
     decision = Decision(
         world_id=facts.world.world_id,
         policy_version=facts.world.default_policy_version if facts.policy else 0,
@@ -113,7 +114,6 @@ def decide(
         ruleset_hash=facts.policy.ruleset_hash if facts.policy else "",
         selected=selected,
     )
-    live = _may_go_live(facts, passed) if mode is EffectiveMode.LIVE else frozenset()
     if facts.policy is None:
         return Verdicts(decision, reports, tenures, live, windows=None if _unreadable(facts) else ())
     return Verdicts(decision, reports, tenures, live, facts.policy.gating.can_short, facts.policy.windows)
@@ -212,11 +212,14 @@ def _obstacles(facts: WorldFacts, candidate: Candidate) -> tuple[str, ...]:
     return (*mismatch, *unmet_for_live(facts.policy, candidate))
 
 
-def _anchor(facts: WorldFacts, selected: Sequence[str]) -> Evidence | None:
-    """The evidence whose data the envelope names: the best selected strategy's, else the one with the newest data."""
+def _anchor(facts: WorldFacts, best: Sequence[str]) -> Evidence | None:
+    """The evidence whose data the envelope names: the best strategy's, else the one with the newest data.
+
+    What trades live is what a live decision is about: the best of those, not one that is selected for paper.
+    """
     by_id = {candidate.strategy_id: candidate.evidence for candidate in facts.candidates if candidate.evidence}
-    if selected:
-        return by_id.get(selected[0])
+    if best:
+        return by_id.get(best[0])
     dated = [(found.data_end, name) for name, found in by_id.items() if found.data_end is not None]
     return by_id[max(dated)[1]] if dated else None
 

@@ -16,6 +16,7 @@ from worldservice.domain.thresholds import gates, sufficiency
 from worldservice.domain.worlds import Stage
 
 RUNS_KEPT = 16_384
+_DIVERGENCE = "divergence: "
 _SLACK = 1e-9  # a difference that meets its guard exactly is within it
 
 
@@ -50,13 +51,13 @@ def softened(verdict: RuleVerdict) -> RuleVerdict:
 
 
 def own_verdicts(stage: Stage, verdicts: Sequence[RuleVerdict]) -> tuple[RuleVerdict, ...]:
-    """The verdicts of a run's own report: what its stage's profile warns of is what the run fails."""
-    prefix = _prefix(stage)
+    """The verdicts of a run's own report: it fails what its stage's profile, and of paper a guard, else warns of."""
+    prefixes = (_prefix(stage), _DIVERGENCE) if stage is Stage.PAPER else (_prefix(stage),)
     return tuple(
         replace(verdict, outcome=Outcome.FAIL)
         if verdict.outcome is Outcome.WARN
         and verdict.stage is PipelineStage.VALIDATION
-        and verdict.rule.startswith(prefix)
+        and verdict.rule.startswith(prefixes)
         and stage is not Stage.BACKTEST
         and not verdict.reason.startswith("METRIC_MISSING_")
         else verdict
@@ -85,7 +86,7 @@ def _divergence(policy: Policy, candidate: Candidate) -> tuple[RuleVerdict, ...]
 
 def _guard(name: str, most: float, candidate: Candidate) -> RuleVerdict:
     """Paper may be worse than backtest by at most so much; what cannot be compared fails closed."""
-    rule = f"divergence: {name} on paper at most {most:g} worse than in backtest"
+    rule = f"{_DIVERGENCE}{name} on paper at most {most:g} worse than in backtest"
     backtest, paper = candidate.evidence, candidate.paper
     if backtest is None or paper is None:
         return _verdict(rule, Outcome.FAIL, "NO_PAPER_RUN", "there is no pair of runs to compare")
