@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -48,6 +49,16 @@ class Issuer(BaseModel):
     issuer: str
     jwks: str
     audience: str = "qmtl"
+
+    @field_validator("jwks")
+    @classmethod
+    def _readable_url(cls, given: str) -> str:
+        try:
+            if "://" in given:
+                _ = urlsplit(given).port  # looks at the host's brackets and at the port
+        except ValueError as error:
+            raise ValueError(f"{given!r} is no URL ({error}), want an https URL, or a path") from None
+        return given
 
 
 class _Frozen(BaseSettings):
