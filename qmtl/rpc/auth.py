@@ -21,6 +21,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
+import structlog
 from joserfc import jws, jwt
 from joserfc.errors import BadSignatureError, JoseError, UnsupportedAlgorithmError
 from joserfc.jwa import EdDSAAlgorithm, JWSAlgModel
@@ -38,6 +39,7 @@ LEEWAY_S: Final = 30
 TOKEN_BYTES_MAX: Final = 8192
 VERIFIED_MAX: Final = 1024
 DAY_S: Final = 86400
+log: Final = structlog.stdlib.get_logger("qmtl.rpc.auth")
 
 TokenSource = Callable[[], str]
 
@@ -98,22 +100,37 @@ class _KeyFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stamp: tuple[int, int, int] | None = None
-        self._keys = KeySet([])
         self.generation = 0
+        self._stamp: tuple[int, int, int] | None = None
+        self._raw: bytes | None = None  # what the keys were read from; None while there was nothing good
+        self._keys = KeySet([])
+        self._trouble = ""
 
     def keys(self) -> KeySet:
+        """The keys of the newest good state. Raises Unauthenticated (E_TOKEN_ISSUER) before the first one."""
         try:
-            stat = self.path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-            if stamp != self._stamp:
-                self._keys = public_keys(self.path.read_bytes())
-                self._stamp = stamp
-                self.generation += 1
-        except (OSError, ValueError, JoseError):
-            if self._stamp is None:
-                raise Unauthenticated("E_TOKEN_ISSUER", "the issuer's keys cannot be read") from None
+            self._look()
+        except (OSError, ValueError) as error:
+            if str(error) != self._trouble:  # a line for each trouble, not for each call that meets it
+                self._trouble = str(error)
+                log.warning("keys_not_read", path=str(self.path), error=self._trouble, kept=len(self._keys.keys))
+        if self._raw is None:
+            raise Unauthenticated("E_TOKEN_ISSUER", "the issuer's keys cannot be read")
         return self._keys
+
+    def _look(self) -> None:
+        """Read what is new. Raises OSError, ValueError; a broken state is looked into once."""
+        stat = self.path.stat()
+        stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        if stamp == self._stamp:
+            return
+        raw = self.path.read_bytes()
+        self._stamp = stamp
+        if raw != self._raw:
+            self._keys = public_keys(raw, str(self.path))
+            self._raw = raw
+            self.generation += 1
+        self._trouble = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +239,39 @@ def _with_copy(issuer: Issuer, home: Path) -> Issuer:
     return issuer.model_copy(update={"jwks": path})
 
 
-def public_keys(raw: bytes) -> KeySet:
-    """Ed25519 public keys of a set; another type is of no use here and must not be tried. Raises ValueError."""
-    document = json.loads(raw)
+def public_keys(raw: bytes, source: str) -> KeySet:
+    """Ed25519 public keys of a set; another type is of no use here and must not be tried.
+
+    A broken key is skipped and logged, so that it does not spoil the others. Raises ValueError for what is no set, and
+    for one whose keys are all broken; a set without keys is one by which its issuer withdraws them.
+    """
+    try:
+        document = json.loads(raw)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
         raise ValueError("no JWKS document")
-    wanted = [key for key in document["keys"] if key.get("kty") == "OKP" and key.get("crv") == "Ed25519"]
-    return KeySet([OKPKey.import_key({k: v for k, v in key.items() if k != "d"}) for key in wanted])
+    wanted = [key for key in document["keys"] if not isinstance(key, dict) or _is_ed25519(key)]
+    keys = [key for key in (_public_key(each, source) for each in wanted) if key is not None]
+    if wanted and not keys:
+        raise ValueError(f"none of its {len(wanted)} keys can be read")
+    return KeySet([*keys])
+
+
+def _is_ed25519(key: Mapping[str, object]) -> bool:
+    return key.get("kty") == "OKP" and key.get("crv") == "Ed25519"
+
+
+def _public_key(given: object, source: str) -> OKPKey | None:
+    """One key; None for a broken one, of which only its name goes into the log."""
+    if not isinstance(given, dict):
+        log.warning("key_skipped", source=source, error=f"{type(given).__name__}, want an object")
+        return None
+    try:
+        return OKPKey.import_key({name: value for name, value in given.items() if name != "d"})
+    except (JoseError, ValueError, TypeError, LookupError) as error:  # the latter two: members of a wrong type
+        log.warning("key_skipped", source=source, kid=repr(given.get("kid"))[:80], error=type(error).__name__)
+        return None
 
 
 def _unverified_payload(token: str) -> dict[str, object]:

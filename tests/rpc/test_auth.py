@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import io
 import json
 import os
 import stat
@@ -19,6 +20,7 @@ from joserfc.jwk import OKPKey
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, Unauthenticated
 from qmtl.core.settings import Issuer, MeshSettings, ServiceSettings
+from qmtl.rpc import logs
 from qmtl.rpc.auth import (
     DEV_ISSUER,
     Authenticator,
@@ -233,6 +235,42 @@ def test_a_broken_rewrite_of_the_keys_keeps_the_old_ones(
     write_private(home / "keys" / "jwks.json", "{")
     assert authenticator.user(token).subject == "alice"
     assert authenticator.user(mint_user_token(home, Role.READER, "bob", clock=clock)).subject == "bob"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"{",
+        b"[" * 60_000,
+        b'{"keys": [1]}',
+        b'{"keys": [null]}',
+        b'{"keys": [{"kty": "OKP", "crv": "Ed25519"}]}',
+        b'{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": 5}]}',
+    ],
+)
+def test_a_file_broken_in_any_way_is_said_once_and_keeps_the_old_keys(
+    home: Path, authenticator: Authenticator, clock: VirtualClock, broken: bytes
+) -> None:
+    out, path = io.StringIO(), home / "keys" / "jwks.json"
+    logs.configure("gateway", stream=out)
+    token, good = mint_user_token(home, Role.READER, "alice", clock=clock), path.read_bytes()
+    path.write_bytes(broken)
+    assert reason_of(authenticator, token) == reason_of(authenticator, token) == "E_TOKEN_ISSUER"
+    path.write_bytes(good)
+    assert authenticator.user(token).subject == "alice"
+    path.write_bytes(broken)
+    for name in ("alice", "bob", "carol"):
+        assert authenticator.user(mint_user_token(home, Role.READER, name, clock=clock)).subject == name
+    assert out.getvalue().count("keys_not_read") == 2
+
+
+def test_a_broken_key_of_a_file_does_not_spoil_the_others(
+    home: Path, authenticator: Authenticator, clock: VirtualClock
+) -> None:
+    path = home / "keys" / "jwks.json"
+    good = json.loads(path.read_text())["keys"][0]
+    path.write_text(json.dumps({"keys": [7, {**good, "x": "c2VjcmV0"}, good]}))
+    assert authenticator.user(mint_user_token(home, Role.READER, "alice", clock=clock)).subject == "alice"
 
 
 def test_missing_keys_refuse_everyone(tmp_path: Path, home: Path, clock: VirtualClock) -> None:
