@@ -69,7 +69,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Inbound:
-    """One RPC while it is being served; `code` is the status that went out."""
+    """One RPC while it is being served; `code` is the status that went out, `entered` that it was not refused first."""
 
     rule: MethodRule
     kind: str
@@ -77,6 +77,7 @@ class Inbound:
     metadata: Mapping[str, str]
     duplicated: frozenset[str]
     code: grpc.StatusCode = grpc.StatusCode.OK
+    entered: bool = False
     call: Call = field(default_factory=Call)
 
 
@@ -152,6 +153,7 @@ class MeshInterceptor(aio.ServerInterceptor):
             await stack.enter_async_context(self._bounded(inbound))
             await stack.enter_async_context(self._admitted(inbound))
             self._enter(inbound)
+            inbound.entered = True
             await stack.enter_async_context(_timed(inbound.call))
             yield
 
@@ -170,7 +172,8 @@ class MeshInterceptor(aio.ServerInterceptor):
             self._metrics.in_flight.labels(inbound.kind).dec()
             self._metrics.handled.labels(inbound.rule.name, inbound.code.name).inc()
             self._metrics.seconds.labels(inbound.rule.name).observe(seconds)
-            if inbound.kind == "call" and inbound.rule.door is not Door.OPEN:
+            # What is refused at once, thousands of times, would hide how long the served ones wait.
+            if inbound.entered and inbound.kind == "call" and inbound.rule.door is not Door.OPEN:
                 self._metrics.recent.add(inbound.rule.name, seconds)
             _mark_span(inbound)
             _log_outcome(inbound, seconds)

@@ -28,7 +28,10 @@ LATENCY_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.
 
 
 class RecentCalls:
-    """How long the newest plain calls of a server took, as many as fit, for whoever has to tell whether it is slow."""
+    """How long the newest plain calls of a server took, as many as fit, for whoever has to tell whether it is slow.
+
+    Only calls that were let in count, whatever came of them: not those without a token, over a rate or past a limit.
+    """
 
     def __init__(self) -> None:
         self._calls: deque[tuple[float, str, float]] = deque(maxlen=RECENT_MAX)

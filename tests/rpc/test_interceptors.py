@@ -28,6 +28,7 @@ from qmtl.core.errors import (
 from qmtl.rpc import logs
 from qmtl.rpc.context import Call, current_call
 from qmtl.rpc.interceptors import Limits
+from qmtl.rpc.metrics import FEW
 from tests.rpc.echo import KINDS, NAME, Echo, EchoStub
 from tests.rpc.mesh import Gate, Mesh, peer, until, user
 
@@ -257,6 +258,38 @@ async def test_metrics_count_method_code_and_time(mesh: Mesh, kind: str) -> None
     sample = mesh.metrics.registry.get_sample_value
     assert sample("qmtl_rpc_server_seconds_count", {"method": path(kind)}) == 2
     assert sample("qmtl_rpc_server_in_flight", {"kind": "stream"}) in (None, 0)
+
+
+async def test_only_calls_that_were_let_in_count_for_the_servers_slowness(mesh: Mesh) -> None:
+    gate = Gate()
+
+    async def act(text: str) -> str:
+        if text == "unknown":
+            return await fail_not_found(text)
+        return text if text == "quick" else await gate.wait(text)
+
+    server = await mesh.serve(act, limits=Limits(calls_max=1))
+    stub = await mesh.stub(server)
+    nobody = EchoStub(await mesh.channel(server))
+    for _ in range(FEW):
+        with pytest.raises(Unauthenticated):
+            await nobody.one("Post", "x")
+    slow = asyncio.create_task(stub.one("Post", "x"))
+    async with asyncio.timeout(5):
+        await gate.reached.wait()
+    for _ in range(FEW):
+        with pytest.raises(Exhausted):
+            await stub.one("Post", "y")
+    gate.opened.set()
+    await slow
+    for _ in range(FEW - 2):
+        await stub.one("Post", "quick")
+    recent = mesh.metrics.recent
+    await until(lambda: handled(mesh, "Post", "OK") == FEW - 1)
+    assert recent.quantile(1.0, 60.0) == 0.0  # too few of them, still
+    with pytest.raises(NotFound):
+        await stub.one("Post", "unknown")
+    await until(lambda: recent.quantile(1.0, 60.0) > 0.0)
 
 
 @every_kind
