@@ -25,7 +25,7 @@ from worldservice.domain.history import record_of
 from worldservice.domain.records import AuditRow
 from worldservice.domain.worlds import World
 from worldservice.measures import Measures
-from worldservice.store import append_audit, get_world, grants_of, has_records, lock_world
+from worldservice.store import append_audit, get_world, grants_of, lock_world, recorded_revision
 
 OK, REFUSED = "OK", "REFUSED"
 NAMING = ("node", "parts", "override")  # fields of requests that say the world inside
@@ -123,7 +123,7 @@ def commit(conn: Connection, act: Act, detail: str = "") -> None:
 
 def commit_change(conn: Connection, act: Act, before: Activation, after: Activation) -> None:
     """Audit what became of the activation, so that the log alone leads to it."""
-    record = record_of(before, after, first=not has_records(conn, after.world_id))
+    record = record_of(before, after, recorded_revision(conn, after.world_id))
     detail = f"revision {after.revision}, epoch {after.fence.epoch}, {after.state_hash}"
     event = "ActivationChanged" if after.revision != before.revision else "FenceConfirmed"
     append_audit(conn, replace(_row(act, OK, detail), event=event, request="", record=record))

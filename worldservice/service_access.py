@@ -1,5 +1,6 @@
 """RPCs of bindings, role grants and the audit log."""
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from worldservice.acts import Act, audited, caller_of, commit, enter, look, on_b
 from worldservice.domain.access import Grant, Role, check_regrant, check_revoke, effective_role, require_role
 from worldservice.domain.activation import Activation
 from worldservice.domain.history import rebuild
-from worldservice.domain.records import AuditRow
+from worldservice.domain.records import AuditRow, Page
 from worldservice.domain.worlds import (
     BOTH_SIDES,
     Binding,
@@ -26,7 +27,15 @@ from worldservice.domain.worlds import (
 )
 from worldservice.house import House
 from worldservice.settling import Settled, settle
-from worldservice.wire import optional_text, page_from_proto, page_of, require_text, sides_from_proto, span_to_proto
+from worldservice.wire import (
+    BIG_MAX,
+    optional_text,
+    page_from_proto,
+    page_of,
+    require_text,
+    sides_from_proto,
+    span_to_proto,
+)
 from worldservice.wire_activation import activation_to_proto
 from worldservice.wire_decisions import decision_to_proto
 from worldservice.wire_history import audit_to_proto
@@ -156,23 +165,26 @@ class AccessCalls:
     async def ListAudit(self, request: pb.ListAuditRequest, context: object) -> pb.ListAuditResponse:
         caller, page = caller_of(current_call()), page_from_proto(request.page, numeric=True)
 
-        def work(conn: Connection) -> list[AuditRow]:
+        def work(conn: Connection) -> tuple[list[AuditRow], Page]:
             look(conn, caller, request.world_id)
-            return store.list_audit(conn, request.world_id, page)
+            fitting = store.audit_page(conn, request.world_id, page)
+            return store.list_audit(conn, request.world_id, fitting), fitting
 
-        shown, info = page_of(await self.house.db.read(work), page, lambda row: str(row.sequence))
+        rows, fitting = await self.house.db.read(work)
+        shown, info = page_of(rows, fitting, lambda row: str(row.sequence))
         return pb.ListAuditResponse(entries=[audit_to_proto(row) for row in shown], page=info)
 
     async def RebuildActivation(
         self, request: pb.RebuildActivationRequest, context: object
     ) -> pb.RebuildActivationResponse:
         caller, world_id = caller_of(current_call()), request.world_id
+        wanted = min(request.revision, BIG_MAX)
 
         def work(conn: Connection) -> tuple[Activation, Activation, int]:
-            world = look(conn, caller, world_id)
-            records = store.records_until(conn, world_id, request.revision)
+            world, count = look(conn, caller, world_id), itertools.count()
+            records = (record for record, _ in zip(store.records_until(conn, world_id, wanted), count, strict=False))
             stored = activations.load_activation(conn, world_id, world.created_at)
-            return rebuild(world_id, world.created_at, records), stored, len(records)
+            return rebuild(world_id, world.created_at, records), stored, next(count)
 
         rebuilt, stored, count = await self.house.db.read(work)
         if request.revision and rebuilt.revision != request.revision:

@@ -26,7 +26,7 @@ from worldservice.fences import first_of
 from worldservice.house import House
 from worldservice.settling import Settled, decide_world, policy_of, settle
 from worldservice.tables import outbox
-from worldservice.wire import optional_text, require_text
+from worldservice.wire import optional_text, require_big, require_text
 from worldservice.wire_apply import (
     acks_opening_from_proto,
     apply_to_proto,
@@ -110,6 +110,7 @@ class ApplyCalls:
     async def AckActivation(self, request: pb.AckActivationRequest, act: Act) -> pb.AckActivationResponse:
         gateway_id, boot_id = require_text(request.gateway_id, "gateway_id"), require_text(request.boot_id, "boot_id")
         run_id = require_text(request.run_id, "run_id")
+        sequence = require_big(request.sequence, "sequence")
 
         def work(conn: Connection) -> None:
             gate = activations.find_gate(conn, gateway_id)
@@ -117,9 +118,9 @@ class ApplyCalls:
                 raise NotFound("E_GATE_SESSION_UNKNOWN", f"gateway {gateway_id} has no session", hint="open one")
             if applies.find_run(conn, request.world_id, run_id) is None:
                 raise NotFound("E_RUN_UNKNOWN", f"world {request.world_id} has no apply {run_id!r}")
-            if applies.save_ack(conn, request.world_id, run_id, gateway_id, boot_id, request.sequence, act.now):
+            if applies.save_ack(conn, request.world_id, run_id, gateway_id, boot_id, sequence, act.now):
                 outbox.append(conn, activation_acked(request, act))
-                commit(conn, act, f"{gateway_id} has applied sequence {request.sequence} of {run_id}")
+                commit(conn, act, f"{gateway_id} has applied sequence {sequence} of {run_id}")
                 signal(conn, applying.APPLY_SIGNAL)
 
         await self.house.db.write(work)

@@ -4,7 +4,8 @@ A write on a world starts with `lock_world`, so that two replicas cannot decide 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -40,6 +41,9 @@ from worldservice.tables import (
 from worldservice.wire_history import record_from_proto, record_to_proto
 
 REQUEST_MAX = 16_384
+AUDIT_BYTES_MAX = 8 * 1024 * 1024  # half of what a message may have: one row more, and all are written anew
+RECORDS_AT_ONCE = 16  # each may hold a whole activation
+VERSION_MAX = 2**31 - 1
 
 
 def find_world(conn: Connection, world_id: str, *, lock: bool = False) -> World | None:
@@ -80,6 +84,8 @@ def update_world(conn: Connection, world: World) -> None:
 
 
 def find_policy(conn: Connection, world_id: str, version: int) -> PolicyRecord | None:
+    if version > VERSION_MAX:
+        return None
     where = (policies.c.world_id == world_id, policies.c.version == version)
     row = conn.execute(sa.select(policies).where(*where)).mappings().one_or_none()
     return None if row is None else _policy(row)
@@ -102,7 +108,7 @@ def list_policies(conn: Connection, world_id: str, page: Page) -> list[PolicyRec
     """Newest first; `after` is the last version seen."""
     query = sa.select(policies).where(policies.c.world_id == world_id).order_by(policies.c.version.desc())
     if page.after:
-        query = query.where(policies.c.version < int(page.after))
+        query = query.where(policies.c.version < min(int(page.after), VERSION_MAX))
     return [_policy(row) for row in conn.execute(query.limit(page.size + 1)).mappings()]
 
 
@@ -231,21 +237,35 @@ def list_audit(conn: Connection, world_id: str, page: Page) -> list[AuditRow]:
     return [_audit(row) for row in conn.execute(query.limit(page.size + 1)).mappings()]
 
 
-def has_records(conn: Connection, world_id: str) -> bool:
-    """Whether the audit log has any record of a world's activation; those made before there were records have none."""
-    where = (audit_log.c.world_id == world_id, audit_log.c.record.is_not(None))
-    return conn.execute(sa.select(audit_log.c.sequence).where(*where).limit(1)).first() is not None
+def audit_page(conn: Connection, world_id: str, page: Page) -> Page:
+    """The page with no more rows than make a message that every peer takes; one at least."""
+    table = audit_log.c
+    query = sa.select(_AUDIT_BYTES).where(table.world_id == world_id).order_by(table.sequence.desc())
+    if page.after:
+        query = query.where(table.sequence < int(page.after))
+    total = 0
+    for count, size in enumerate(conn.execute(query.limit(page.size)).scalars()):
+        total += size
+        if total > AUDIT_BYTES_MAX:
+            return replace(page, size=max(count, 1))
+    return page
 
 
-def records_until(conn: Connection, world_id: str, revision: int) -> list[ActivationRecord]:
-    """The records that lead to a revision (0: the newest), from the last whole one before it on."""
+def recorded_revision(conn: Connection, world_id: str) -> int | None:
+    """The revision of the newest record of a world's activation; None when it has none."""
+    return conn.execute(_RECORDED, {"world": world_id}).scalar_one_or_none()
+
+
+def records_until(conn: Connection, world_id: str, revision: int) -> Iterator[ActivationRecord]:
+    """The records that lead to a revision (0: the newest), from the last whole one before it on; read as they are."""
     table = audit_log.c
     where = [table.world_id == world_id, table.record.is_not(None)]
     if revision:
         where.append(table.record_revision <= revision)
     whole = sa.select(sa.func.max(table.sequence)).where(*where, table.record_whole.is_(True)).scalar_subquery()
     query = sa.select(table.record).where(*where, table.sequence >= whole).order_by(table.sequence)
-    return [record_from_proto(worldpb.ActivationRecord.FromString(row)) for row in conn.execute(query).scalars()]
+    for row in conn.execute(query, execution_options={"yield_per": RECORDS_AT_ONCE}).scalars():
+        yield record_from_proto(worldpb.ActivationRecord.FromString(row))
 
 
 def _known(world: World | None, world_id: str) -> World:
@@ -353,3 +373,15 @@ _SAVE_BINDING = sa.text(
 )
 _GRANTS = sa.select(role_grants).where(role_grants.c.world_id == sa.bindparam("world")).order_by(role_grants.c.subject)
 _APPEND_AUDIT = sa.insert(audit_log)
+_RECORDED = (
+    sa.select(audit_log.c.record_revision)
+    .where(audit_log.c.world_id == sa.bindparam("world"), audit_log.c.record.is_not(None))
+    .order_by(audit_log.c.sequence.desc())
+    .limit(1)
+)
+_AUDIT_BYTES = (  # a request is ASCII, a detail may be anything
+    512
+    + sa.func.length(audit_log.c.request)
+    + 4 * sa.func.length(audit_log.c.detail)
+    + sa.func.coalesce(sa.func.length(audit_log.c.record), 0)
+)

@@ -21,6 +21,7 @@ from worldservice.domain.worlds import BOTH_SIDES, Side
 
 PAGE_DEFAULT = 100
 PAGE_MAX = 1000
+BIG_MAX = 2**63 - 1  # of a number in the store
 
 E = TypeVar("E", bound=Enum)
 T = TypeVar("T")
@@ -76,6 +77,13 @@ def optional_text(value: str, field: str) -> str:
     return require_text(value, field) if value else ""
 
 
+def require_big(value: int, field: str) -> int:
+    """Raises InvalidRequest (E_FIELD) for a number that no store has."""
+    if value > BIG_MAX:
+        raise words.refused("E_FIELD", field, str(value), f"at most {BIG_MAX}")
+    return value
+
+
 def page_from_proto(message: commonpb.PageRequest, *, numeric: bool = False) -> Page:
     """Raises InvalidRequest (E_PAGE_SIZE, E_PAGE_TOKEN); `numeric`: the token of this listing is a number."""
     size = message.page_size or PAGE_DEFAULT
@@ -83,7 +91,7 @@ def page_from_proto(message: commonpb.PageRequest, *, numeric: bool = False) -> 
         raise words.refused("E_PAGE_SIZE", "page.page_size", str(size), f"at most {PAGE_MAX}")
     try:
         after = base64.b64decode(message.page_token.encode(), altchars=b"-_", validate=True).decode()
-        if (numeric and after and not 0 <= int(after) < 2**63) or not after.isprintable():
+        if (numeric and after and not 0 <= int(after) <= BIG_MAX) or not after.isprintable():
             raise ValueError(after)
     except (binascii.Error, ValueError):
         raise InvalidRequest(

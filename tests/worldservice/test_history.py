@@ -23,7 +23,7 @@ from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.support.waiting import eventually
-from tests.worldservice.estate import LONG, SHORT, Estate, evaluation, make_world, raising
+from tests.worldservice.estate import LONG, SHORT, Estate, evaluation, make_trading, make_world, raising
 from tests.worldservice.samples import DOCUMENT, NOW, binding
 from worldservice.domain.activation import Activation, Change, change_activation, confirm, empty, settle
 from worldservice.domain.freezing import frozen
@@ -62,8 +62,8 @@ def lived(steps: Iterable[Change | str]) -> list[Activation]:
 
 
 def records_of(states: list[Activation]) -> list[ActivationRecord]:
-    pairs = itertools.pairwise(states)
-    return [record_of(before, after, first=number == 0) for number, (before, after) in enumerate(pairs)]
+    known = [None, *(state.revision for state in states[1:])]
+    return [record_of(*pair, recorded) for pair, recorded in zip(itertools.pairwise(states), known, strict=False)]
 
 
 @given(st.lists(CHANGES | st.sampled_from(["confirm", "freeze", "unbind", "windows"]), max_size=12))
@@ -82,14 +82,29 @@ def test_a_record_that_is_missing_or_changed_is_seen() -> None:
     forged = replace(kept[1], entries=tuple(replace(entry, weight=0.5) for entry in kept[1].entries))
     with pytest.raises(DataLoss):
         rebuild("alpha", NOW, [kept[0], forged])
+    weights = records_of(lived([Change("s", Side.LONG, weight=0.25), Change("t", Side.LONG), Change("t", Side.SHORT)]))
+    lost = replace(weights[1], entries=())
+    for broken in ([weights[0], lost], [weights[0], lost, weights[2]]):  # seen at the end of the fold
+        with pytest.raises(DataLoss):
+            rebuild("alpha", NOW, broken)
 
 
 def test_a_whole_record_needs_none_before_it() -> None:
     states = lived([Change("s", Side.LONG, active=True), Change("t", Side.SHORT, active=True)])
-    whole = record_of(states[1], states[2], first=True)
+    whole = record_of(states[1], states[2], None)
     assert rebuild("alpha", NOW, [whole]) == states[2]
     distant = replace(states[2], revision=500)
-    assert record_of(states[1], distant, first=False).whole
+    assert record_of(states[1], distant, states[1].revision).whole
+
+
+def test_after_a_change_without_a_record_the_next_one_is_whole() -> None:
+    changes = [Change("s", Side.LONG, active=True), Change("t", Side.LONG, active=True), Change("s", Side.LONG)]
+    states = lived([*changes, Change("s", Side.LONG, weight=0.25)])
+    kept = records_of(states)
+    assert not kept[-1].whole
+    again = record_of(states[-2], states[-1], kept[0].revision)
+    assert again.whole
+    assert rebuild("alpha", NOW, [kept[0], again]) == states[-1]
 
 
 async def rebuilt(stub: worldrpc.WorldServiceAsyncStub, revision: int = 0) -> pb.RebuildActivationResponse:
@@ -131,9 +146,10 @@ async def test_the_log_of_a_whole_life_leads_to_the_stored_activation(estate: Es
     assert not then.same_as_stored
     assert list(then.activation.entries) == list(before_apply.entries)
     assert then.activation.state_hash == before_apply.state_hash
-    with pytest.raises(NotFound) as unknown:
-        await rebuilt(ann, 10_000)
-    assert unknown.value.reason == "E_REVISION_UNKNOWN"
+    for revision in (10_000, 2**63 - 1, 2**63, 2**64 - 1):
+        with pytest.raises(NotFound) as unknown:
+            await rebuilt(ann, revision)
+        assert unknown.value.reason == "E_REVISION_UNKNOWN"
 
 
 async def same(ann: worldrpc.WorldServiceAsyncStub) -> bool:
@@ -168,6 +184,21 @@ async def tamper(home: Path) -> None:
     forged = sa.update(audit_log).where(audit_log.c.sequence == sequence).values(record=record.SerializeToString())
     await db.write(lambda conn: conn.execute(forged))
     await db.close()
+
+
+async def test_what_an_older_build_changed_without_a_record_does_not_break_the_log(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    await eventually(lambda: same(ann))
+    revision = (await rebuilt(ann)).activation.revision
+    db = Database(sqlite_url(estate.home / "state" / "worldservice.db"))
+    blank = {"record": None, "record_revision": None, "record_whole": None}
+    unrecorded = sa.update(audit_log).where(audit_log.c.record_revision == revision).values(**blank)
+    await db.write(lambda conn: conn.execute(unrecorded))
+    await db.close()
+    change = pb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)
+    await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[change]))
+    await eventually(lambda: same(ann))
+    assert (await rebuilt(ann)).activation.revision == revision + 1
 
 
 async def test_old_worlds_without_records_get_a_whole_one_first(estate: Estate) -> None:

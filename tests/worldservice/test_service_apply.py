@@ -329,6 +329,8 @@ async def test_acks_of_strangers_are_refused(estate: Estate) -> None:
     with pytest.raises(NotFound) as caught:
         await member.ack("r9", 1)
     assert caught.value.reason == "E_RUN_UNKNOWN"
+    with pytest.raises(InvalidRequest):
+        await member.ack("r9", 2**63)
     estate.clock.advance(timedelta(seconds=7))
     with pytest.raises(NotFound) as lapsed:
         await member.ack("r9", 1)

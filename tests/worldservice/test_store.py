@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -209,3 +210,28 @@ async def test_a_policy_that_can_no_longer_be_read_lowers_the_world(db: Database
     assert settled.activation.fence.state is FenceState.FROZEN
     assert settled.activation.fence.epoch == 2
     assert await db.read(lambda conn: activations.load_activation(conn, "alpha", NOW)) == settled.activation
+
+
+async def test_a_page_of_the_audit_log_fits_into_a_message(db: Database) -> None:
+    detail = "\u00e9" * store.REQUEST_MAX  # two bytes each, four are counted
+    fits = store.AUDIT_BYTES_MAX // (512 + 7 + 4 * store.REQUEST_MAX)
+
+    def fill(conn: Connection) -> None:
+        for _ in range(fits + 20):
+            store.append_audit(conn, AuditRow(0, "alpha", "ann", "Test", "request", "OK", detail, "", NOW))
+
+    await db.write(fill)
+    assert await db.read(lambda conn: store.audit_page(conn, "alpha", Page(1000))) == Page(fits)
+    assert await db.read(lambda conn: store.audit_page(conn, "alpha", Page(7))) == Page(7)
+    rows = await db.read(lambda conn: store.list_audit(conn, "alpha", Page(fits)))
+    rest = Page(1000, str(rows[-2].sequence))
+    assert await db.read(lambda conn: store.audit_page(conn, "alpha", rest)) == rest
+    assert len(await db.read(lambda conn: store.list_audit(conn, "alpha", rest))) == 20
+
+
+async def test_a_version_no_store_has_is_unknown(db: Database) -> None:
+    await db.write(lambda conn: store.insert_world(conn, world()))
+    for version in (2**31 - 1, 2**31, 2**32 - 1):
+        with pytest.raises(NotFound):
+            await db.read(partial(store.get_policy, world_id="alpha", version=version))
+    assert await db.read(lambda conn: store.list_policies(conn, "alpha", Page(10, str(2**63 - 1)))) == []

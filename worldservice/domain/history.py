@@ -4,7 +4,7 @@ A record holds what changed; now and then one holds the whole set, so that a fol
 carries the hash of the set it leads to, so that a broken log is seen and not believed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -35,9 +35,12 @@ class ActivationRecord:
     state_hash: str
 
 
-def record_of(before: Activation, after: Activation, *, first: bool) -> ActivationRecord:
-    """What became of `before`; the `first` record of a world, and each 500th revision, is whole."""
-    whole = first or after.revision % WHOLE_EVERY == 0
+def record_of(before: Activation, after: Activation, recorded: int | None) -> ActivationRecord:
+    """What became of `before`; whole at each 500th revision, and where the newest record is not of `before`.
+
+    So it is for the first of a world, and after changes that an older build made without leaving a record.
+    """
+    whole = recorded != before.revision or after.revision % WHOLE_EVERY == 0
     known = {_key(entry): entry for entry in before.entries}
     there = {_key(entry) for entry in after.entries}
     return ActivationRecord(
@@ -57,27 +60,41 @@ def record_of(before: Activation, after: Activation, *, first: bool) -> Activati
 
 
 def rebuild(world_id: str, created_at: datetime, records: Iterable[ActivationRecord]) -> Activation:
-    """The activation a world's records lead to. Raises DataLoss (E_AUDIT_BROKEN)."""
-    activation = empty(world_id, created_at)
+    """The activation a world's records lead to. Raises DataLoss (E_AUDIT_BROKEN).
+
+    The set is hashed where a record holds the whole of it and where the fold ends, not at each step: what is wrong
+    between is wrong at the end too, or was undone by a later change of the same entry.
+    """
+    entries: dict[Key, Entry] = {}
+    last: ActivationRecord | None = None
     for record in records:
-        activation = _apply(activation, record)
-    return activation
+        revision = 0 if last is None else last.revision
+        if not record.whole and record.revision not in (revision, revision + 1):
+            raise _broken(world_id, record.revision, f"it follows on revision {revision}")
+        entries = {} if record.whole else entries
+        entries.update((_key(entry), entry) for entry in record.entries)
+        for key in record.removed:
+            entries.pop(key, None)
+        if record.whole:
+            _checked(world_id, record, entries)
+        last = record
+    before = empty(world_id, created_at)
+    return before if last is None else _after(before, last, _checked(world_id, last, entries))
 
 
-def _apply(before: Activation, record: ActivationRecord) -> Activation:
-    if not record.whole and record.revision not in (before.revision, before.revision + 1):
-        raise _broken(before.world_id, record.revision, f"it follows on revision {before.revision}")
-    entries = {} if record.whole else {_key(entry): entry for entry in before.entries}
-    entries.update({_key(entry): entry for entry in record.entries})
-    for key in record.removed:
-        entries.pop(key, None)
+def _checked(world_id: str, record: ActivationRecord, entries: Mapping[Key, Entry]) -> tuple[Entry, ...]:
+    """The entries in order, if they are the set the record says."""
     ordered = tuple(entries[key] for key in sorted(entries, key=lambda key: (key[0], key[1].value)))
     if state_hash(ordered, record.windows) != record.state_hash:
-        raise _broken(before.world_id, record.revision, "its set has another hash than it says")
+        raise _broken(world_id, record.revision, "its set has another hash than it says")
+    return ordered
+
+
+def _after(before: Activation, record: ActivationRecord, entries: tuple[Entry, ...]) -> Activation:
     return replace(
         before,
         revision=record.revision,
-        entries=ordered,
+        entries=entries,
         fence=record.fence,
         run_id=record.run_id,
         sequence=record.sequence,
