@@ -23,7 +23,7 @@ from nats.js.api import StreamInfo
 
 from controlbus.bus import Bus
 from controlbus.reading import Start, TooOld, control_info, read
-from qmtl.core.errors import Unavailable
+from qmtl.core.errors import Exhausted, Unavailable
 
 T = TypeVar("T")
 EVERY_WORLD = ""
@@ -46,6 +46,27 @@ class Source(Generic[T]):
     decode: Callable[[bytes], T | None]
     mark: Callable[[T], tuple[str, int]]
     worlds: Callable[[T], Awaitable[tuple[str, ...]]]
+
+
+class Newest:
+    """The newest revision of each key that came, for as many keys as are remembered: what came twice is no news."""
+
+    def __init__(self) -> None:
+        self._revisions: OrderedDict[str, int] = OrderedDict()
+
+    def is_news(self, key: str, revision: int) -> bool:
+        """Whether it is newer than all of its key that came before; it came now."""
+        if revision <= self._revisions.get(key, 0):
+            return False
+        self._revisions[key] = revision
+        self._revisions.move_to_end(key)
+        if len(self._revisions) > SEEN_MAX:
+            self._revisions.popitem(last=False)
+        return True
+
+    def of(self, key: str) -> int:
+        """The newest revision of a key that is known to have come, 0 when none is."""
+        return self._revisions.get(key, 0)
 
 
 @dataclass(slots=True)
@@ -81,7 +102,7 @@ class Feed(Generic[T]):
         self._lanes: dict[str, Lane[T]] = {}
         self._kept: deque[tuple[int, int, tuple[str, ...]]] = deque()  # sequence, bytes, lanes
         self._bytes = 0
-        self._seen: OrderedDict[str, int] = OrderedDict()
+        self._seen = Newest()
 
     async def run(self) -> None:
         """Read for ever; begins at the stream's end, and again when the stream was made anew."""
@@ -97,13 +118,17 @@ class Feed(Generic[T]):
                         await self.add(sequence, message.data)
             except TooOld as error:
                 log.warning("feed_begins_anew", stream=self.source.stream, error=error.message)
-            except Unavailable:
+            except (Unavailable, Exhausted):
                 await self.bus.link.pause()
 
     async def add(self, sequence: int, body: bytes) -> None:
         """Sort one message in and wake whom it concerns."""
         event = self.source.decode(body)
-        worlds = await self.source.worlds(event) if event is not None and self._is_news(event) else ()
+        worlds = (
+            await self.source.worlds(event)
+            if event is not None and self._seen.is_news(*self.source.mark(event))
+            else ()
+        )
         for world in worlds:
             self._lanes.setdefault(world, Lane()).items.append((sequence, event))  # type: ignore[arg-type]  # worlds are of an event
         self.head = sequence
@@ -121,7 +146,7 @@ class Feed(Generic[T]):
 
     def published(self, key: str) -> int:
         """The newest revision of a key that is known to have come, 0 when none is."""
-        return self._seen.get(key, 0)
+        return self._seen.of(key)
 
     def waiting(self, world: str, position: int) -> int:
         """How many events of a world come after a position."""
@@ -173,20 +198,10 @@ class Feed(Generic[T]):
         self.born = born
         self._kept.clear()
         self._bytes = 0
-        self._seen.clear()
+        self._seen = Newest()
         for lane in self._lanes.values():
             lane.items.clear()
         self._wake(tuple(self._lanes))
-
-    def _is_news(self, event: T) -> bool:
-        key, revision = self.source.mark(event)
-        if revision <= self._seen.get(key, 0):
-            return False
-        self._seen[key] = revision
-        self._seen.move_to_end(key)
-        if len(self._seen) > SEEN_MAX:
-            self._seen.popitem(last=False)
-        return True
 
     def _trim(self) -> None:
         while len(self._kept) > self._keep or self._bytes > BYTES_MAX:

@@ -70,11 +70,13 @@ def again(conn: Connection, release: Release, retry_at: datetime, reason: str) -
     conn.execute(sa.update(RELEASES).where(_same(release)).values(due_ns=to_ns(retry_at), reason=reason[:500]))
 
 
-def hurry(conn: Connection, strategy_id: str, at: datetime) -> None:
-    """The worker that held the strategy is through: nothing binds it after this instant."""
+def hurry(conn: Connection, strategy_id: str, at: datetime) -> bool:
+    """The worker that held the strategy is through: nothing binds it after this instant. False: no release waits."""
     now = {"due_ns": to_ns(at), "settle_ns": to_ns(at)}
-    if conn.execute(sa.update(RELEASES).where(RELEASES.c.strategy_id == strategy_id).values(now)).rowcount:
+    waits = conn.execute(sa.update(RELEASES).where(RELEASES.c.strategy_id == strategy_id).values(now)).rowcount > 0
+    if waits:
         signal(conn, DUE_SIGNAL)
+    return waits
 
 
 def pending(conn: Connection) -> int:

@@ -28,6 +28,8 @@ from qmtl.world.v1 import world_pb2 as worldpb
 
 POLL_S = 0.5  # how often a change made by another gateway is looked for
 PAGE_DEFAULT, PAGE_MAX = 100, 1000
+PARSED_HERE_MAX = 256 * 1024  # bytes of a request that may hold the loop while it is checked
+REASON_MAX = 200
 
 
 class StrategyCalls:
@@ -38,8 +40,13 @@ class StrategyCalls:
     async def SubmitStrategy(
         self, request: servicepb.SubmitStrategyRequest, context: object
     ) -> servicepb.SubmitStrategyResponse:
-        doors = self._doors
-        submission = wire.submission_from_proto(request, require_user().subject)
+        doors, subject = self._doors, require_user().subject
+        if request.ByteSize() > PARSED_HERE_MAX:
+            for world_id in sorted(set(request.world_ids)):  # who may not submit costs no thread
+                await doors.access.require(world_id, Role.OPERATOR)
+            submission = await asyncio.to_thread(wire.submission_from_proto, request, subject)
+        else:
+            submission = wire.submission_from_proto(request, subject)
         for world_id in submission.world_ids:
             await doors.access.require(world_id, Role.OPERATOR)
         record, repeated = await doors.workers.accept(submission)
@@ -49,8 +56,8 @@ class StrategyCalls:
     async def DryRunStrategy(
         self, request: servicepb.DryRunStrategyRequest, context: object
     ) -> servicepb.DryRunStrategyResponse:
-        wire.checked_dag(request, request.ByteSize())
         check_worlds(list(request.world_ids))
+        await asyncio.to_thread(wire.checked_dag, request, request.ByteSize())
         outcomes = [await self._preview(request, world_id) for world_id in request.world_ids]
         diff = dagservicepb.DryRunDiffRequest(dag=request.dag, contexts=[outcome.context for outcome in outcomes])
         response = servicepb.DryRunStrategyResponse(outcomes=outcomes)
@@ -102,6 +109,9 @@ class StrategyCalls:
         self, request: servicepb.CancelStrategyRequest, context: object
     ) -> servicepb.CancelStrategyResponse:
         doors = self._doors
+        if len(request.reason) > REASON_MAX or not request.reason.isprintable():
+            violation = Violation("reason", repr(request.reason[:40]), f"up to {REASON_MAX} printable characters")
+            raise InvalidRequest("E_FIELD", str(violation), violations=(violation,))
         await self._readable(request.strategy_id, Role.OPERATOR)
         subject = require_user().subject
         step = store.Step(State.CANCELED, request.reason, subject, doors.clock.now())

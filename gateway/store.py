@@ -33,6 +33,10 @@ STATE_NUMBERS: Mapping[State, controlpb.StrategyState] = {
 TODO_SIGNAL = "submissions"  # raised when there is work for a worker
 
 
+class Raced(Unavailable):
+    """Another gateway changed what this transaction rests on: it may be run again at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """What acceptance stores."""
@@ -194,7 +198,9 @@ def released(conn: Connection, release: releases.Release, at: datetime) -> None:
 
 def lost(conn: Connection, record: Record, at: datetime) -> None:
     """The worker of a lost claim is through: what it bound meanwhile is released now, when the strategy has ended."""
-    releases.hurry(conn, record.strategy_id, at)
+    if get(conn, record.strategy_id, lock=True).state in LIVE or releases.hurry(conn, record.strategy_id, at):
+        return
+    releases.schedule(conn, record.strategy_id, record.subject, to_ns(at), to_ns(at))
 
 
 def get(conn: Connection, strategy_id: str, *, lock: bool = False) -> Record:
@@ -285,8 +291,8 @@ def _reserve_dag(conn: Connection, submission: Submission) -> None:
         LIVE_DAGS.c.strategy_id != submission.strategy_id,
     )  # fmt: skip
     taken = conn.execute(query).first()
-    if taken is None:  # it ended between the two statements
-        raise Unavailable("E_DUPLICATE_GONE", "the same DAG was just canceled", retry_after_s=0.1)
+    if taken is None:  # it ended between the two statements, or it is this very request at another gateway
+        raise Raced("E_DUPLICATE_GONE", "the same DAG was just accepted or canceled", retry_after_s=0.1)
     raise AlreadyExists(
         "E_DUPLICATE", f"the same DAG is live in world {taken.world_id!r} as {taken.strategy_id}",
         hint="attach to it, or cancel it first",

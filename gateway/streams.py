@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from controlbus.events import payload_type
 from controlbus.reading import Start, TooOld, control_info, read
-from gateway.feed import EVERY_WORLD, Feed, born_of
+from gateway.feed import EVERY_WORLD, Feed, Newest, born_of
 from gateway.snapshots import Snapshots
 from gateway.tokens import Place, Scope, StreamKeys
 from gateway.topics import concerns, relayed, types_of
@@ -154,12 +154,16 @@ class _Follower:
         deadline = self._doors.clock.monotonic() + self._doors.pace.bookmark_s
         while True:
             woken.clear()
+            before = self._place
             frame = self._take()
             if frame is not None:
                 return frame
             left = deadline - self._doors.clock.monotonic()
             if left <= 0 or self._ending.is_set() or self._is_below_floor():
                 return self._bookmark()
+            if self._place != before:  # all of it was filtered out: there may be more
+                await asyncio.sleep(0)
+                continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, LOOK_S)):
                     await woken.wait()
@@ -249,11 +253,12 @@ class _Follower:
         if position >= feed.floor:
             return
         found: list[T] = []
+        newest = Newest()
         messages = read(feed.bus.link, [feed.source.subject], Start(after=position), feed.source.stream)
         async with aclosing(messages):
             async for sequence, message in messages:
                 event = feed.source.decode(message.data)
-                if event is not None:
+                if event is not None and newest.is_news(*feed.source.mark(event)):
                     found.append(event)
                 done = sequence >= feed.floor
                 if done or len(found) >= CATCH_UP_BATCH:
@@ -273,6 +278,8 @@ class _Follower:
     def _lags(self) -> bool:
         """Whether the client has fallen behind and was not told yet."""
         behind = self._doors.control.waiting(self._scope.world_id, self._place.control)
+        if self._with_orders:
+            behind += self._doors.orders.waiting(self._scope.world_id, self._place.orders)
         lags = behind > self._doors.pace.lag_max
         tell = lags and not self._told_lagging
         self._told_lagging = lags

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from controlbus.database import Database
 from gateway import store
@@ -105,11 +107,11 @@ class Workers:
 
     async def _accept(self, submission: store.Submission) -> tuple[store.Record, bool]:
         """With a place held: accept and begin, or give the place back."""
-        began = False
+        began, until = False, self._work_until()
         try:
             record, repeated = await self._stored(submission, self._claim(self._clock.now()))
             if not repeated:
-                self._begin(record)
+                self._begin(record, until)
                 began = True
             return record, repeated
         finally:
@@ -118,14 +120,21 @@ class Workers:
 
     async def _stored(self, submission: store.Submission, claim: store.Claim | None) -> tuple[store.Record, bool]:
         at, most = self._clock.now(), self._settings.pending_max
-        return await self._db.write(lambda conn: store.accept(conn, submission, at, most, claim))
+
+        def work(conn: Connection) -> tuple[store.Record, bool]:
+            return store.accept(conn, submission, at, most, claim)
+
+        try:
+            return await self._db.write(work)
+        except (IntegrityError, store.Raced):  # the same request at another gateway at this moment: known by now
+            return await self._db.write(work)
 
     async def _read(self, strategy_id: str) -> store.Record:
         return await self._db.read(lambda conn: store.get(conn, strategy_id))
 
     async def _take_up(self) -> bool:
         """Claim what is due, as much as there is room for; False when there is nothing, or the store is away."""
-        at, most = self._clock.now(), self._free
+        at, most, until = self._clock.now(), self._free, self._work_until()
         self._free = 0  # held until it is known how many are needed
         self._more = False
         records: list[store.Record] = []
@@ -137,8 +146,12 @@ class Workers:
             log.warning("claim_failed", reason=error.reason)
         self._free += most - len(records)
         for record in records:
-            self._begin(record)
+            self._begin(record, until)
         return bool(records)
+
+    def _work_until(self) -> float:
+        """When work on a claim that is made now has to end, by the loop's clock: a slow commit takes from its time."""
+        return asyncio.get_running_loop().time() + 0.8 * self._settings.claim_ttl_s
 
     def _claim(self, at: datetime) -> store.Claim:
         return store.Claim(self._settings.name, at + timedelta(seconds=self._settings.claim_ttl_s))
@@ -148,11 +161,11 @@ class Workers:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may have left
         return task
 
-    def _begin(self, record: store.Record) -> None:
+    def _begin(self, record: store.Record, until: float) -> None:
         """Work on a claim whose place is held; as the gateway itself, whoever called."""
         assert self._group is not None
         with own_act():
-            self._group.create_task(self._work(record))
+            self._group.create_task(self._work(record, until))
 
     def _look(self) -> None:
         self._more = True
@@ -163,17 +176,17 @@ class Workers:
         if self._more:
             self._woken.set()
 
-    async def _work(self, record: store.Record) -> None:
+    async def _work(self, record: store.Record, until: float) -> None:
         try:
-            await self._process(record)
+            await self._process(record, until)
         finally:
             self._leave()
 
-    async def _process(self, record: store.Record) -> None:
+    async def _process(self, record: store.Record, until: float) -> None:
         """Settle a claim one way or another; a failure to settle leaves the claim to run out."""
         try:
             try:
-                async with asyncio.timeout(0.8 * self._settings.claim_ttl_s):
+                async with asyncio.timeout_at(until):
                     outcome = await self._carry_out(record)
             except (*LATER, TimeoutError) as error:
                 await self._put_back(record, error)

@@ -212,6 +212,40 @@ async def test_release_is_done_again_once_no_worker_can_bind_any_more(db: Databa
     assert not (await db.read(lambda conn: store.get(conn, record.strategy_id))).release_pending
 
 
+@pytest.mark.parametrize("ended", [State.CANCELED, State.FAILED])
+async def test_worker_that_outlives_its_claim_and_the_release_has_it_released_again(db: Database, ended: State) -> None:
+    await accepted(db, submission())
+    late = await claimed(db)
+    other = await claimed(db, NOW + TTL)
+    assert late is not None
+    assert other is not None
+    step = Step(ended, "", "bob", NOW + TTL)
+    if ended is State.CANCELED:
+        await db.write(lambda conn: store.cancel(conn, late.strategy_id, step))
+    else:
+        await db.write(lambda conn: store.finish(conn, other, step, None))
+    release = await taken_up(db, NOW + 2 * TTL)
+    assert release is not None
+    await db.write(lambda conn: store.released(conn, release, NOW + 2 * TTL))
+    assert await db.read(releases.pending) == 0
+    await db.write(lambda conn: store.lost(conn, late, NOW + 2 * TTL))
+    again = await taken_up(db, NOW + 2 * TTL)
+    assert again is not None
+    assert (again.strategy_id, again.settle_at) == (late.strategy_id, NOW + 2 * TTL)
+
+
+async def test_worker_that_outlives_its_claim_leaves_a_live_strategy_alone(db: Database) -> None:
+    await accepted(db, submission())
+    late = await claimed(db)
+    other = await claimed(db, NOW + TTL)
+    assert late is not None
+    assert other is not None
+    await db.write(lambda conn: store.lost(conn, late, NOW + TTL))
+    await db.write(lambda conn: store.finish(conn, other, Step(State.COMPLETED, "", "worker", NOW + TTL), b""))
+    await db.write(lambda conn: store.lost(conn, late, NOW + TTL))
+    assert await db.read(releases.pending) == 0
+
+
 async def test_release_that_ran_out_goes_to_another_and_the_first_changes_nothing_more(db: Database) -> None:
     record = await accepted(db, submission())
     await db.write(lambda conn: store.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "bob", NOW)))

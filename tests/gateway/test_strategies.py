@@ -135,6 +135,12 @@ async def test_canceled_strategy_ends_unbound_and_released(estate: Estate) -> No
     ann = await estate.door()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
+    for reason in ("a\x00b", "x" * 201):
+        with pytest.raises(InvalidRequest) as refused:
+            await ann.gateway.CancelStrategy(
+                servicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id, reason=reason)
+            )
+        assert refused.value.reason == "E_FIELD"
     request = servicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id, reason="enough")
     canceled = (await ann.gateway.CancelStrategy(request)).strategy
     assert (canceled.state, canceled.reason, canceled.release_pending) == (CANCELED, "enough", False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,17 +15,20 @@ import pytest
 
 from controlbus.bus import Bus, connected
 from controlbus.database import Database
+from controlbus.events import ControlEventDraft, number
 from gateway.feed import Feed
 from gateway.peers import Peers
 from gateway.snapshots import Snapshots
 from gateway.streams import Pace, SharedFrames, StreamDoors, frames
 from gateway.tokens import Place, Scope, StreamKeys
 from gateway.topics import control_source, orders_source
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
+from qmtl.core.errors import Exhausted
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
-from tests.controlbus.states import publish
+from tests.controlbus.states import policy, publish
 from tests.support.nats import NatsServer
 from tests.support.waiting import eventually
 
@@ -120,10 +125,49 @@ async def revisions(doors: StreamDoors, place: Place, count: int) -> list[int]:
     return shown
 
 
+async def test_events_that_came_twice_are_shown_once_from_the_broker_too(doors: StreamDoors) -> None:
+    for revision in (*range(1, 151), *range(1, 151), 151):  # a relay that died before it marked, back much later
+        await publish(doors.control.bus, "w", revision)
+    await eventually(lambda: doors.control.head == 301)
+    assert await revisions(doors, Place(0, 0, doors.control.born), 151) == list(range(1, 152))
+
+
+async def test_feed_goes_on_when_the_database_was_busy(doors: StreamDoors) -> None:
+    busy = iter([True])
+
+    async def worlds(event: controlpb.ControlEvent) -> tuple[str, ...]:
+        if next(busy, False):
+            raise Exhausted("E_DATABASE_BUSY", "too many wait")
+        return (event.key,)
+
+    feed = Feed(doors.control.bus, replace(doors.control.source, worlds=worlds), 100)
+    reading = asyncio.create_task(feed.run())
+    try:
+        await eventually(lambda: feed.born != "")
+        for revision in range(1, 4):  # the first ends this reading, and the feed begins anew at the stream's end
+            await publish(doors.control.bus, "w", revision)
+            await eventually(lambda: feed.head >= revision)  # noqa: B023  # waited for before the next
+        assert [event.revision for _, event in feed.since("w", 0)[0]] == [2, 3]
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+async def test_what_is_filtered_out_delays_nothing(doors: StreamDoors) -> None:
+    wide = Feed(doors.control.bus, doors.control.source, 1_000)
+    wide.born = doors.control.born
+    for revision in range(1, 901):
+        await wide.add(revision, number(policy("w", revision), revision).SerializeToString())
+    wanted = ControlEventDraft("worldservice", "w", controlpb.ActivationUpdated(), datetime.now(UTC))
+    await wide.add(901, number(wanted, 1).SerializeToString())
+    patient = replace(doors, control=wide, pace=Pace(0.2, 1_000))
+    assert await kinds(patient, ACTIVATION, 0, 2) == ["bookmark", "events"]
+
+
 def test_shared_frames_are_bounded_by_their_bytes() -> None:
     shared, frame = SharedFrames(bytes_max=10_000), gatewaypb.Frame(notice=gatewaypb.Notice(detail="x" * 1_000))
-    for number in range(100):
-        shared.put(ACTIVATION, Place(number, 0), Place(number + 1, 0), frame)
+    for place in range(100):
+        shared.put(ACTIVATION, Place(place, 0), Place(place + 1, 0), frame)
         assert shared.bytes <= 10_000
     assert shared.find(ACTIVATION, Place(99, 0), Place(100, 0)) is frame
     assert shared.find(ACTIVATION, Place(80, 0), Place(81, 0)) is None
