@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from controlbus.database import Database
 from tests.gateway.estate import Estate, running_estate
 
 
@@ -13,3 +14,12 @@ async def estate(tmp_path: Path, nats_url: str) -> AsyncIterator[Estate]:
     """A gateway with its peers, all running."""
     async with running_estate(tmp_path, nats_url) as estate:
         yield estate
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """The submissions database, empty, on SQLite and on PostgreSQL."""
+    database = Database(database_url)
+    await database.migrate("gateway:migrations")
+    yield database
+    await database.close()

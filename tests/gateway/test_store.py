@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,14 +27,6 @@ def submission(request_id: str = "r1", dag: str = "blake3:aa", worlds: tuple[str
         strategy_id=strategy_id_of("ada", request_id), request_id=request_id, body_digest=f"body-{request_id}",
         request=request, name="n", dag_digest=dag, nodes=1, subject="ada", world_ids=worlds,
     )  # fmt: skip
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
-    await database.migrate("gateway:migrations")
-    yield database
-    await database.close()
 
 
 async def accepted(db: Database, entry: Submission, pending_max: int = 100) -> store.Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TypeVar, cast
@@ -66,14 +66,6 @@ class SlowCommit(Database):
             self.slow = False
             await asyncio.sleep(0.45 * CLAIM_TTL_S)
         return found
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
-    await database.migrate("gateway:migrations")
-    yield database
-    await database.close()
 
 
 def workers(db: Database, world: World) -> tuple[Workers, Releaser]:
