@@ -44,7 +44,8 @@ from qmtl.wire.graph import SpecCache, dag_from_proto
 from qmtl.wire.words import instant_from_proto, refused
 
 RACES_MAX = 10
-SMALL = 32  # nodes of a DAG that is parsed and answered in one go
+SMALL_NODES = 32  # of a DAG that is parsed and answered in one go,
+SMALL_BYTES = 64 * 1024  # and its size: parameters may have megabytes, which would hold the loop for a second
 TEXT_MAX = 200
 
 Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
@@ -233,7 +234,7 @@ class DagManager(rpc.DagManagerServiceServicer):
             return await self._resumed(asked)
         asked = replace(asked, contexts=check_contexts(asked.contexts, len(request.dag.nodes)))
         cause = self._cause(asked.request_id)
-        small = len(request.dag.nodes) <= SMALL
+        small = is_small(request.dag)
         answer = None if small else await self._write(lambda conn: store.answer_again(conn, asked, cause))
         if answer is None:
             async with self._turn:
@@ -244,7 +245,7 @@ class DagManager(rpc.DagManagerServiceServicer):
         return answer
 
     async def _parsed(self, message: dagpb.Dag, *, inline: bool) -> Dag:
-        """The checked DAG; a small one costs less to parse than to hand to another thread."""
+        """The checked DAG; a large one is parsed in another thread."""
         if inline:
             return dag_from_proto(message, self._specs)
         return await asyncio.to_thread(dag_from_proto, message, self._specs)
@@ -268,6 +269,11 @@ class DagManager(rpc.DagManagerServiceServicer):
     def _cause(self, request_id: str = "") -> Cause:
         call = current_call()
         return Cause(self._clock.now(), call.correlation_id, request_id or call.request_id)
+
+
+def is_small(dag: dagpb.Dag) -> bool:
+    """Whether parsing a DAG costs less than to hand it to another thread."""
+    return len(dag.nodes) <= SMALL_NODES and dag.ByteSize() <= SMALL_BYTES
 
 
 def _reader() -> reads.Worlds:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from controlbus.bus import connected
+from dagmanager.service import SMALL_BYTES, SMALL_NODES, is_small
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import (
     Conflict,
@@ -116,6 +117,15 @@ async def test_nine_mebibytes_are_answered(served: Served) -> None:
             await chunks(stub, request)
         assert caught.value.reason == "E_NODE_ID_MISMATCH"
         assert (await stub.GetStatus(pb.GetStatusRequest())).nodes == 0
+
+
+def test_few_nodes_of_many_bytes_are_not_small() -> None:
+    """They are parsed in another thread, as many nodes are: the loop serves the others meanwhile."""
+    few, many = diff_request(chain(SMALL_NODES), "r", "s").dag, diff_request(chain(SMALL_NODES + 1), "r", "s").dag
+    assert is_small(few)
+    assert not is_small(many)
+    few.nodes[0].spec.params.update({"table": "x" * SMALL_BYTES})
+    assert not is_small(few)
 
 
 async def test_only_granted_services_diff_and_only_tokens_read(served: Served) -> None:
