@@ -114,7 +114,11 @@ def store_plan(conn: Connection, plan: PlanRef, created_by: str, now: datetime) 
 
 
 def place_of(context: ComputeContext) -> str:
-    """The name of a context's revision, which grows with every change of the plans that are live in it."""
+    """The name of a context's revision, which grows when a plan comes to live in it, again too, or ceases to.
+
+    Not with a hotfix version of a plan: it is the same DAG, of a strategy that is live there already, so what the
+    context computes and who shares it stay as they were.
+    """
     return _place(
         context.world_id, context.execution_domain.value, identity.timestamp_text(context.as_of), context.partition
     )

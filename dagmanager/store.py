@@ -79,8 +79,12 @@ def merge(
     answer = answer_again(conn, asked, cause)
     if answer is not None:
         return answer
-    settled_revision = revision(conn, SETTLED)
     plan, is_new_dag = _store_plan(conn, asked, dag, body, cause)
+    plans.refer(conn, plan, asked.contexts, cause.now)
+    # Read before the graph is: what another process commits from here on counts as later than the revisions that the
+    # answer is kept under, so nobody who asks after it is given an answer that may not know of it.
+    settled_revision = revision(conn, SETTLED)
+    question = _question_key(conn, asked)
     keys = compute_keys(dag, asked.contexts)
     asker = Asker(asked.strategy_id, plan.version_label, asked.contexts)
     known = lookups.known_for(conn, dag, keys, asker, members)
@@ -88,16 +92,16 @@ def merge(
     _write(conn, outcome, dag, known, asked.created_by, cause)
     if is_new_dag:
         plans.store_members(conn, plan.dag_id, dag)
-    plans.refer(conn, plan, asked.contexts, cause.now)
     sentinel_id = _make_sentinel(conn, asked, plan, dag, cause)
     _publish_sets(conn, outcome, known, queries, plan, cause)
     answer = _answer(outcome, dag, plan, sentinel_id)
     if not answers.keep_for_request(conn, asked.request_id, asked.strategy_id, asked.digest, answer, cause.now):
         raise Raced
     if outcome.changed_schemas:
-        settled_revision = advance(conn, SETTLED)
+        advance(conn, SETTLED)
+        settled_revision += 1  # and not what it is now, which may count another's change that the answer does not know
     settled = _settled(outcome, answer, plan, dag, sentinel_id)
-    answers.keep_seen(conn, _question_key(conn, asked), settled_revision, settled, cause.now)
+    answers.keep_seen(conn, question, settled_revision, settled, cause.now)
     if outcome.new_nodes or outcome.new_queues or outcome.changed_schemas or outcome.new_tags:
         advance(conn, GRAPH)
     return answer
