@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qmtl.cli.options import Access, RoleName, with_access
+from qmtl.cli.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,7 @@ def rebuild(
         show_json(as_dict(reply))
     else:
         show_activation(reply.activation)
-        typer.echo(f"from {reply.records} records of the audit log: {_compared(reply, revision)}")
+        typer.echo(f"from {plural(reply.records, 'record')} of the audit log: {_compared(reply, revision)}")
     if not reply.same_as_stored and not revision:
         raise typer.Exit(1)
 
