@@ -170,6 +170,8 @@ def test_roles_and_audit(estate: Estate) -> None:
 
 
 def test_the_audit_log_rebuilds_the_activation(estate: Estate) -> None:
+    for weight in ("0.5", "1"):
+        estate.ask("world", "activate", WORLD, estate.cross, "--weight", weight)
     rebuilt = estate.json("world", "rebuild", WORLD)
     assert rebuilt["same_as_stored"]
     assert rebuilt["activation"]["entries"]
