@@ -12,28 +12,50 @@ from worldservice.domain.decisions import Decision
 from worldservice.fences import FenceKeeper
 from worldservice.measures import Measures
 from worldservice.settling import HouseRules, Settled
+from worldservice.stamps import Stamp
 
 RECENT = timedelta(seconds=1)
 RECENT_MAX = 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A decision that was committed, and the stamp of its world after that commit."""
+
+    decision: Decision
+    stamp: Stamp
+
+    def after(self, other: "Noted") -> bool:
+        return (self.stamp, self.decision.decided_at) > (other.stamp, other.decision.decided_at)
+
+
 class RecentDecisions:
-    """Each world's last decision, to be told again for a moment when nothing that it rests on has changed."""
+    """Each world's last decision, to be told again for a moment when nothing that it rests on has changed.
+
+    It is asked inside the transaction that tells it, with the world's lock held and the stamp read under it: whoever
+    wrote meanwhile, another replica too, has left another stamp.
+    """
 
     def __init__(self) -> None:
-        self._last: OrderedDict[str, Decision] = OrderedDict()
+        self._last: OrderedDict[str, Noted] = OrderedDict()
 
-    def note(self, decision: Decision) -> None:
-        """A decision that was just made and committed."""
-        self._last[decision.world_id] = decision
-        self._last.move_to_end(decision.world_id)
+    def note(self, noted: Noted) -> None:
+        """A decision that was just committed; one that is older than what is known changes nothing."""
+        world_id = noted.decision.world_id
+        known = self._last.get(world_id)
+        if known is not None and not noted.after(known):
+            return
+        self._last[world_id] = noted
+        self._last.move_to_end(world_id)
         if len(self._last) > RECENT_MAX:
             self._last.popitem(last=False)
 
-    def of(self, world_id: str, now: datetime) -> Decision | None:
-        """The decision of the last second, if this process made one."""
+    def of(self, world_id: str, stamp: Stamp, now: datetime) -> Decision | None:
+        """The decision of the last second, if this process made one and the stamp is the same."""
         last = self._last.get(world_id)
-        return last if last is not None and timedelta() <= now - last.decided_at <= RECENT else None
+        if last is None or last.stamp != stamp:
+            return None
+        return last.decision if timedelta() <= now - last.decision.decided_at <= RECENT else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +74,5 @@ class House:
 
     async def enforce(self, settled: Settled) -> bool:
         """Tell brokerage what a commit narrowed, before the caller is answered; True while it has not confirmed."""
-        self.recent.note(settled.verdicts.decision)
         activation = settled.activation
         return activation.fence.pending and not await self.fences.push(activation.world_id)

@@ -13,6 +13,7 @@ from worldservice import activations, runs, store
 from worldservice.acts import Act, audited, caller_of, commit, enter, look, on_behalf_of
 from worldservice.domain.access import Grant, Role, check_regrant, check_revoke, effective_role, require_role
 from worldservice.domain.activation import Activation
+from worldservice.domain.decisions import Decision
 from worldservice.domain.history import rebuild
 from worldservice.domain.records import AuditRow, Page
 from worldservice.domain.worlds import (
@@ -25,8 +26,9 @@ from worldservice.domain.worlds import (
     WorldState,
     require_strategy_id,
 )
-from worldservice.house import House
+from worldservice.house import House, Noted
 from worldservice.settling import Settled, settle
+from worldservice.stamps import stamp_of
 from worldservice.wire import (
     BIG_MAX,
     optional_text,
@@ -62,19 +64,17 @@ class AccessCalls:
         sides = sides_from_proto(request.sides, "sides") if request.sides else None
         named = on_behalf_of(act, optional_text(request.on_behalf_of, "on_behalf_of"))
 
-        recent = self.house.recent.of(act.world_id, act.now)
-
-        def work(conn: Connection) -> tuple[Binding, Settled | None]:
+        def work(conn: Connection) -> tuple[Binding, Decision, Settled | None, Noted | None]:
             world, binding, idle = _bind(conn, named, request.strategy_id, sides)
-            settled = None if idle and recent is not None else settle(conn, world, self.house.rules, named)
+            decided = self._decided(conn, world, named, idle=idle)
             commit(conn, named, f"bound at {binding.stage.value}")
-            return binding, settled
+            return binding, *decided
 
-        binding, settled = await self.house.db.write(work)
+        binding, decision, settled, noted = await self.house.db.write(work)
+        if noted is not None:
+            self.house.recent.note(noted)
         if settled is not None:
             await self.house.enforce(settled)
-        decision = recent if settled is None else settled.verdicts.decision
-        assert decision is not None
         return pb.BindStrategyResponse(binding=binding_to_proto(binding), decision=decision_to_proto(decision))
 
     @audited
@@ -192,6 +192,21 @@ class AccessCalls:
         return pb.RebuildActivationResponse(
             activation=activation_to_proto(rebuilt, ()), same_as_stored=rebuilt == stored, records=count
         )
+
+    def _decided(
+        self, conn: Connection, world: World, act: Act, *, idle: bool
+    ) -> tuple[Decision, Settled | None, Noted | None]:
+        """The decision a bind answers with: an idle one that of the last moment if it still stands, else a new one.
+
+        A new one may be told again unless it opened or closed a session: then it names the as_of of before.
+        """
+        before = stamp_of(conn, world)
+        recent = self.house.recent.of(world.world_id, before, self.house.clock.now()) if idle else None
+        if recent is not None:
+            return recent, None, None
+        settled = settle(conn, world, self.house.rules, act)
+        decision, after = settled.verdicts.decision, stamp_of(conn, world)
+        return decision, settled, Noted(decision, after) if after.sessions == before.sessions else None
 
 
 def _bind(conn: Connection, act: Act, strategy_id: str, sides: frozenset[Side] | None) -> tuple[World, Binding, bool]:

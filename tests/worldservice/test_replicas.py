@@ -115,6 +115,16 @@ async def test_both_decide_the_same(replicas: Replicas) -> None:
     assert first == second
 
 
+async def test_a_bind_knows_what_the_other_has_written(replicas: Replicas) -> None:
+    one, two = replicas.stubs
+    request = pb.BindStrategyRequest(world_id="w1", strategy_id="s")
+    await one.BindStrategy(request)
+    await two.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
+    told = (await one.BindStrategy(request)).decision
+    assert list(told.reasons) == ["CIRCUIT_BREAKER"]
+    assert told == (await two.Decide(pb.DecideRequest(world_id="w1"))).decision
+
+
 async def test_one_apply_whichever_is_asked_and_whoever_is_left_finishes_it(replicas: Replicas) -> None:
     one, two = replicas.stubs
     await one.OpenGateSession(pb.OpenGateSessionRequest(gateway_id="g", boot_id="b"))
