@@ -128,8 +128,9 @@ def _place(*parts: str) -> str:
     return "plans " + identity.canonical_json(list(parts)).decode()
 
 
-def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], now: datetime) -> None:
-    """Hold the plan's queues in these contexts; a released reference is taken up again."""
+def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], now: datetime) -> list[str]:
+    """Hold the plan's queues in these contexts, a released reference again; returns the places it was not live in."""
+    places = []
     for context in contexts:
         values = {
             "strategy_id": plan.strategy_id,
@@ -142,7 +143,9 @@ def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], n
             "now": to_us(now),
         }
         if conn.execute(_REFER, values).rowcount:
-            advance(conn, place_of(context))
+            places.append(place_of(context))
+            advance(conn, places[-1])
+    return places
 
 
 def refers_to_all(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext]) -> bool:

@@ -57,7 +57,7 @@ def answer_again(conn: Connection, asked: Question, cause: Cause) -> Answer | No
     newest = plans.newest_plan(conn, asked.strategy_id)
     if newest is None or not plans.refers_to_all(conn, newest, asked.contexts):
         return None
-    answer = answers.find_seen(conn, _question_key(conn, asked), revision(conn, SETTLED))
+    answer = answers.find_seen(conn, _question_key(asked, _places(conn, asked)), revision(conn, SETTLED))
     if answer is None or newest.version != answer.summary.version:
         return None
     kept = answers.keep_for_request(conn, asked.request_id, asked.strategy_id, asked.digest, answer, cause.now)
@@ -79,12 +79,10 @@ def merge(
     answer = answer_again(conn, asked, cause)
     if answer is not None:
         return answer
+    # Read before the graph is, and counted on by this diff's own changes only: what another process commits from here
+    # on makes the revisions later than those the answer is kept under, and it is given to nobody who asks after that.
+    settled_revision, places = revision(conn, SETTLED), _places(conn, asked)
     plan, is_new_dag = _store_plan(conn, asked, dag, body, cause)
-    plans.refer(conn, plan, asked.contexts, cause.now)
-    # Read before the graph is: what another process commits from here on counts as later than the revisions that the
-    # answer is kept under, so nobody who asks after it is given an answer that may not know of it.
-    settled_revision = revision(conn, SETTLED)
-    question = _question_key(conn, asked)
     keys = compute_keys(dag, asked.contexts)
     asker = Asker(asked.strategy_id, plan.version_label, asked.contexts)
     known = lookups.known_for(conn, dag, keys, asker, members)
@@ -92,6 +90,8 @@ def merge(
     _write(conn, outcome, dag, known, asked.created_by, cause)
     if is_new_dag:
         plans.store_members(conn, plan.dag_id, dag)
+    for place in plans.refer(conn, plan, asked.contexts, cause.now):
+        places[place] += 1
     sentinel_id = _make_sentinel(conn, asked, plan, dag, cause)
     _publish_sets(conn, outcome, known, queries, plan, cause)
     answer = _answer(outcome, dag, plan, sentinel_id)
@@ -99,9 +99,9 @@ def merge(
         raise Raced
     if outcome.changed_schemas:
         advance(conn, SETTLED)
-        settled_revision += 1  # and not what it is now, which may count another's change that the answer does not know
+        settled_revision += 1
     settled = _settled(outcome, answer, plan, dag, sentinel_id)
-    answers.keep_seen(conn, question, settled_revision, settled, cause.now)
+    answers.keep_seen(conn, _question_key(asked, places), settled_revision, settled, cause.now)
     if outcome.new_nodes or outcome.new_queues or outcome.changed_schemas or outcome.new_tags:
         advance(conn, GRAPH)
     return answer
@@ -315,10 +315,14 @@ def _settled(outcome: DiffOutcome, answer: Answer, plan: PlanRef, dag: Dag, sent
     return _answer(after, dag, plan, sentinel_id)
 
 
-def _question_key(conn: Connection, asked: Question) -> str:
+def _places(conn: Connection, asked: Question) -> dict[str, int]:
+    """The revisions of the contexts, in their order."""
+    return {place: revision(conn, place) for place in map(plans.place_of, asked.contexts)}
+
+
+def _question_key(asked: Question, places: Mapping[str, int]) -> str:
     """Who else computes in the contexts is part of the question: their revisions move with every plan there."""
-    others = [revision(conn, plans.place_of(context)) for context in asked.contexts]
-    return identity.digest(identity.canonical_json([asked.digest, others]))
+    return identity.digest(identity.canonical_json([asked.digest, list(places.values())]))
 
 
 _INSERT_NODE = sa.text(

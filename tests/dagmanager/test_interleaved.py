@@ -44,9 +44,12 @@ def shared_with(answer: Answer) -> list[int]:
     return [each.shared_with for each in assignments(answer)]
 
 
-async def test_a_strategy_that_joins_during_a_diff_is_in_the_next_answer(db: Database) -> None:
+@pytest.mark.parametrize("first", [False, True], ids=["again", "for the first time"])
+async def test_a_strategy_that_joins_during_a_diff_is_in_the_next_answer(db: Database, first: bool) -> None:
+    """The diff's own reference may be new, which counts in its context as the other's does."""
     nodes, estate, other = chain(3), Estate(db), Estate(db)
-    await estate.diff(nodes, "s1")
+    if not first:
+        await estate.diff(nodes, "s1")
     await estate.diff(nodes, "s2")
     estate.members = Interrupted(asyncio.get_running_loop(), lambda: other.diff(nodes, "s3", request_id="joined"))
     assert shared_with(await estate.diff(nodes, "s1")) == [1, 1, 1]
