@@ -1,7 +1,7 @@
 """Proto and domain: rows of the audit log, and both ways the records it keeps of an activation."""
 
 from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.wire.windows import windows_from_proto, windows_to_proto
+from qmtl.wire.windows import windows_of_record, windows_to_proto
 from qmtl.wire.words import instant_from_proto
 from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice.domain.activation import Fence, FenceState, Phase
@@ -47,7 +47,7 @@ def record_from_proto(message: worldpb.ActivationRecord) -> ActivationRecord:
         phase=enum_from_proto(message.phase, worldpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),
         requires_ack=message.requires_ack,
         time=instant_from_proto(message.time, "time"),
-        windows=windows_from_proto(message.windows),
+        windows=windows_of_record(message.windows),
         state_hash=message.state_hash,
     )
 

@@ -31,15 +31,22 @@ def windows_to_proto(windows: Sequence[Window]) -> list[worldpb.ActivationWindow
 
 def windows_from_proto(messages: Iterable[worldpb.ActivationWindow]) -> tuple[Window, ...]:
     """Raises InvalidRequest (E_WINDOW): who gets a window that cannot be read keeps shut."""
+    windows = windows_of_record(messages)
+    for window in windows:
+        try:
+            zone(window.tz)
+        except (KeyError, ValueError, OSError):
+            raise _refused("time_zone", window.tz[:80], "an IANA zone this machine knows") from None
+    return windows
+
+
+def windows_of_record(messages: Iterable[worldpb.ActivationWindow]) -> tuple[Window, ...]:
+    """As they were written, to be shown and compared: a log has to be read when a zone in it is none any more."""
     return tuple(_window(message) for message in messages)
 
 
 def _window(message: worldpb.ActivationWindow) -> Window:
     opens, closes = _wall(message.opens, "opens"), _wall(message.closes, "closes")
-    try:
-        zone(message.time_zone)
-    except (KeyError, ValueError, OSError):
-        raise _refused("time_zone", message.time_zone[:80], "an IANA zone this machine knows") from None
     if not message.days or any(day not in _DAYS for day in message.days):
         raise _refused("days", str(list(message.days)), "days of the week")
     return Window(frozenset(_DAYS.index(day) for day in message.days), opens, closes, message.time_zone)

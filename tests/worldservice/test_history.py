@@ -107,6 +107,13 @@ def test_after_a_change_without_a_record_the_next_one_is_whole() -> None:
     assert rebuild("alpha", NOW, [kept[0], again]) == states[-1]
 
 
+def test_a_record_is_read_whatever_became_of_its_zone() -> None:
+    """An older build took zones that are refused now."""
+    states = lived([Change("s", Side.LONG, active=True)])
+    old = replace(records_of(states)[0], windows=(replace(WINDOW, tz="localtime"),))
+    assert record_from_proto(record_to_proto(old)) == old
+
+
 async def rebuilt(stub: worldrpc.WorldServiceAsyncStub, revision: int = 0) -> pb.RebuildActivationResponse:
     return await stub.RebuildActivation(pb.RebuildActivationRequest(world_id="w1", revision=revision))
 
