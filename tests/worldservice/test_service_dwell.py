@@ -1,0 +1,38 @@
+"""What hysteresis remembers is in the store: a restart makes nobody wait again, and frees nobody early."""
+
+from __future__ import annotations
+
+from qmtl.world.v1 import service_pb2 as pb
+from tests.worldservice.estate import Estate, evaluation, make_world
+
+POLICY = """\
+data_currency: {max_lag: 1d}
+selection:
+  gates: "sharpe > 0.5"
+  score: "sharpe"
+  topk: {total: 2}
+  hysteresis: {promote_after: 2, demote_after: 1, min_dwell: 3h}
+"""
+
+
+async def selected_after(estate: Estate, run: str, sharpe: float, later_s: float = 60.0) -> list[str]:
+    """Whom the world selects after one more evaluation, before and after a restart, which have to agree."""
+    estate.clock.advance(later_s)
+    ann = await estate.stub()
+    await ann.Evaluate(evaluation(estate, "w1", "s", run, sharpe=sharpe))
+    before = list((await ann.Decide(pb.DecideRequest(world_id="w1"))).decision.selected)
+    await estate.stop()
+    await estate.start()
+    ann = await estate.stub()
+    assert list((await ann.Decide(pb.DecideRequest(world_id="w1"))).decision.selected) == before
+    return before
+
+
+async def test_counts_and_dwell_go_on_across_restarts(estate: Estate) -> None:
+    ann = await make_world(estate, "w1", document=POLICY)
+    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    assert await selected_after(estate, "r0", 2.0) == []
+    assert await selected_after(estate, "r1", 2.0) == ["s"]
+    assert await selected_after(estate, "r2", 0.0) == ["s"]
+    assert await selected_after(estate, "r3", 0.0, later_s=2 * 3600.0) == ["s"]
+    assert await selected_after(estate, "r4", 0.0, later_s=3600.0) == []
