@@ -124,7 +124,8 @@ def commit(conn: Connection, act: Act, detail: str = "") -> None:
 def commit_change(conn: Connection, act: Act, before: Activation, after: Activation) -> None:
     """Audit what became of the activation, so that the log alone leads to it."""
     record = record_of(before, after, recorded_revision(conn, after.world_id))
-    detail = f"revision {after.revision}, epoch {after.fence.epoch}, {after.state_hash}"
+    shown = after.state_hash[: len("blake3:") + 8]  # whole in the record
+    detail = f"revision {after.revision}, epoch {after.fence.epoch}, state {shown}"
     event = "ActivationChanged" if after.revision != before.revision else "FenceConfirmed"
     append_audit(conn, replace(_row(act, OK, detail), event=event, request="", record=record))
 
