@@ -272,8 +272,7 @@ async def publish_much(estate: Estate, world_id: str, count: int) -> None:
 async def test_a_descriptor_s_own_place_begins_after_what_there_was_without_a_snapshot(estate: Estate) -> None:
     ann = await estate.door()
     world = await make_world(ann)
-    before = await submitted(ann, world)
-    await eventually(lambda: told_of(ann, world, before.strategy_id))
+    await submitted_and_told(ann, world)
     request = servicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
     stream = (await ann.gateway.CreateEventStream(request)).stream
     after = await submitted(ann, world, "ETH-USD")
@@ -285,12 +284,12 @@ async def test_a_descriptor_s_own_place_begins_after_what_there_was_without_a_sn
     assert {key for key, _ in seen.shown} == {after.strategy_id}
 
 
-async def told_of(door: Door, world_id: str, strategy_id: str) -> bool:
-    """Whether all three events of a submission are in the stream: its relay may be behind its answer."""
-    token = await created(door, world_id, STRATEGY)
+async def submitted_and_told(door: Door, world_id: str) -> None:
+    """Submit a strategy and see all three of its events: its relay may be behind its answer."""
     seen = Seen()
-    async with following(door, token) as frames:
-        seen.take(await anext(frames))
+    async with following(door, await created(door, world_id, STRATEGY)) as frames:
         while not seen.resume:
             seen.take(await anext(frames))
-    return seen.revisions.get(strategy_id) == 3 and not seen.shown
+        await submitted(door, world_id)
+        while len(seen.shown) < 3:
+            seen.take(await anext(frames))
