@@ -83,6 +83,7 @@ async def test_binding_after_a_slow_commit_is_undone_however_late_it_is(
     try:
         await asyncio.sleep(0.1)  # the workers are there
         record, _ = await working.accept(submission())
+        assert record.state is State.PROCESSING
         step = Step(State.CANCELED, "", "ada", SystemClock().now())
         await db.write(lambda conn: store.cancel(conn, record.strategy_id, step))
 
