@@ -22,6 +22,7 @@ from gateway.snapshots import Snapshots
 from gateway.streams import Pace, SharedFrames, StreamDoors, frames
 from gateway.tokens import Place, Scope, StreamKeys
 from gateway.topics import control_source, orders_source
+from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Exhausted
@@ -162,6 +163,15 @@ async def test_what_is_filtered_out_delays_nothing(doors: StreamDoors) -> None:
     await wide.add(901, number(wanted, 1).SerializeToString())
     patient = replace(doors, control=wide, pace=Pace(0.2, 1_000))
     assert await kinds(patient, ACTIVATION, 0, 2) == ["bookmark", "events"]
+
+
+async def test_who_is_behind_with_orders_is_told_too(doors: StreamDoors) -> None:
+    orders = Feed(doors.orders.bus, doors.orders.source, 1_000)
+    for place in range(1, 21):
+        event = brokerpb.OrderEvent(account="a", world_id="w", client_order_id="o", seq=place, sequence=place)
+        await orders.add(place, event.SerializeToString())
+    scope = Scope("ada", "w", "", (gatewaypb.TOPIC_ORDERS,))
+    assert await kinds(replace(doors, orders=orders), scope, 0, 3) == ["bookmark", "notice", "events"]
 
 
 def test_shared_frames_are_bounded_by_their_bytes() -> None:
