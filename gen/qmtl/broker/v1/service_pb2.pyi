@@ -354,16 +354,18 @@ class SetTradingStateResponse(_message.Message):
     def __init__(self, account: _Optional[_Union[_broker_pb2.Account, _Mapping]] = ...) -> None: ...
 
 class SetFenceRequest(_message.Message):
-    __slots__ = ("world_id", "epoch", "state", "effective_mode")
+    __slots__ = ("world_id", "epoch", "state", "effective_mode", "limits")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_MODE_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     epoch: int
     state: _broker_pb2.FenceState
     effective_mode: _common_pb2.EffectiveMode
-    def __init__(self, world_id: _Optional[str] = ..., epoch: _Optional[int] = ..., state: _Optional[_Union[_broker_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ...) -> None: ...
+    limits: _broker_pb2.RiskLimits
+    def __init__(self, world_id: _Optional[str] = ..., epoch: _Optional[int] = ..., state: _Optional[_Union[_broker_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., limits: _Optional[_Union[_broker_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
 
 class SetFenceResponse(_message.Message):
     __slots__ = ("fence", "on_the_wire")

@@ -229,16 +229,18 @@ class PolicyPreset(_message.Message):
     def __init__(self, name: _Optional[str] = ..., document: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
 
 class BindStrategyRequest(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "on_behalf_of", "sides")
+    __slots__ = ("world_id", "strategy_id", "on_behalf_of", "sides", "node_ids")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     ON_BEHALF_OF_FIELD_NUMBER: _ClassVar[int]
     SIDES_FIELD_NUMBER: _ClassVar[int]
+    NODE_IDS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     on_behalf_of: str
     sides: _containers.RepeatedScalarFieldContainer[_common_pb2.Side]
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., sides: _Optional[_Iterable[_Union[_common_pb2.Side, str]]] = ...) -> None: ...
+    node_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., sides: _Optional[_Iterable[_Union[_common_pb2.Side, str]]] = ..., node_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class BindStrategyResponse(_message.Message):
     __slots__ = ("binding", "decision")
@@ -299,7 +301,7 @@ class DecideResponse(_message.Message):
     def __init__(self, decision: _Optional[_Union[_world_pb2.DecisionEnvelope, _Mapping]] = ..., reports: _Optional[_Iterable[_Union[_evaluation_pb2.EvaluationReport, _Mapping]]] = ...) -> None: ...
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "metrics", "dataset_fingerprint", "data_start", "data_end", "coverage", "footprint", "correlations")
+    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "metrics", "dataset_fingerprint", "data_start", "data_end", "coverage", "footprint", "correlations", "execution_model")
     class CorrelationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -318,6 +320,7 @@ class EvaluateRequest(_message.Message):
     COVERAGE_FIELD_NUMBER: _ClassVar[int]
     FOOTPRINT_FIELD_NUMBER: _ClassVar[int]
     CORRELATIONS_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_MODEL_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     run_id: str
@@ -329,7 +332,8 @@ class EvaluateRequest(_message.Message):
     coverage: float
     footprint: _evaluation_pb2.Footprint
     correlations: _containers.ScalarMap[str, float]
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_world_pb2.Stage, str]] = ..., metrics: _Optional[_Iterable[_Union[_evaluation_pb2.Metric, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage: _Optional[float] = ..., footprint: _Optional[_Union[_evaluation_pb2.Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    execution_model: _world_pb2.ExecutionModel
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_world_pb2.Stage, str]] = ..., metrics: _Optional[_Iterable[_Union[_evaluation_pb2.Metric, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage: _Optional[float] = ..., footprint: _Optional[_Union[_evaluation_pb2.Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_world_pb2.ExecutionModel, _Mapping]] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
     __slots__ = ("run", "decision")
@@ -812,10 +816,12 @@ class PutEdgeOverrideRequest(_message.Message):
     def __init__(self, override: _Optional[_Union[_world_pb2.EdgeOverride, _Mapping]] = ...) -> None: ...
 
 class PutEdgeOverrideResponse(_message.Message):
-    __slots__ = ("override",)
+    __slots__ = ("override", "fence_pending")
     OVERRIDE_FIELD_NUMBER: _ClassVar[int]
+    FENCE_PENDING_FIELD_NUMBER: _ClassVar[int]
     override: _world_pb2.EdgeOverride
-    def __init__(self, override: _Optional[_Union[_world_pb2.EdgeOverride, _Mapping]] = ...) -> None: ...
+    fence_pending: bool
+    def __init__(self, override: _Optional[_Union[_world_pb2.EdgeOverride, _Mapping]] = ..., fence_pending: _Optional[bool] = ...) -> None: ...
 
 class ListEdgeOverridesRequest(_message.Message):
     __slots__ = ("world_id", "page")
@@ -834,14 +840,18 @@ class ListEdgeOverridesResponse(_message.Message):
     def __init__(self, overrides: _Optional[_Iterable[_Union[_world_pb2.EdgeOverride, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class DeleteEdgeOverrideRequest(_message.Message):
-    __slots__ = ("world_id", "from_node_id", "to_node_id")
+    __slots__ = ("world_id", "from_node_id", "to_node_id", "to_domain", "from_domain")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     FROM_NODE_ID_FIELD_NUMBER: _ClassVar[int]
     TO_NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    TO_DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    FROM_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     from_node_id: str
     to_node_id: str
-    def __init__(self, world_id: _Optional[str] = ..., from_node_id: _Optional[str] = ..., to_node_id: _Optional[str] = ...) -> None: ...
+    to_domain: _common_pb2.ExecutionDomain
+    from_domain: _common_pb2.ExecutionDomain
+    def __init__(self, world_id: _Optional[str] = ..., from_node_id: _Optional[str] = ..., to_node_id: _Optional[str] = ..., to_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., from_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ...) -> None: ...
 
 class DeleteEdgeOverrideResponse(_message.Message):
     __slots__ = ()

@@ -186,11 +186,15 @@ class WorldServiceStub:
     InvalidateValidations: _grpc.UnaryUnaryMultiCallable[_service_pb2.InvalidateValidationsRequest, _service_pb2.InvalidateValidationsResponse]
     """Drops stored validations of a world, scoped by domain. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     PutEdgeOverride: _grpc.UnaryUnaryMultiCallable[_service_pb2.PutEdgeOverrideRequest, _service_pb2.PutEdgeOverrideResponse]
-    """Switches one edge in one world. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+    """Switches one edge in one world, and decides the world anew: strategies that have the edge lose what it forbids before
+    this is answered. Switching on raises nothing by itself. Needs operator.
+
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_NODE_ID, E_EDGE, E_FIELD); RESOURCE_EXHAUSTED (E_TOO_MANY_ROWS).
+    """
     ListEdgeOverrides: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListEdgeOverridesRequest, _service_pb2.ListEdgeOverridesResponse]
-    """Edge overrides of a world. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+    """Edge overrides of a world, with what each comes to. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     DeleteEdgeOverride: _grpc.UnaryUnaryMultiCallable[_service_pb2.DeleteEdgeOverrideRequest, _service_pb2.DeleteEdgeOverrideResponse]
-    """Removes an edge override. Needs operator. Errors: NOT_FOUND (E_EDGE_OVERRIDE_UNKNOWN)."""
+    """Removes an edge override; the edge is as the graph and the domains have it. Needs operator. Errors: NOT_FOUND (E_EDGE_OVERRIDE_UNKNOWN)."""
     Grant: _grpc.UnaryUnaryMultiCallable[_service_pb2.GrantRequest, _service_pb2.GrantResponse]
     """Gives a subject a role in a world. Needs owner. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED."""
     Revoke: _grpc.UnaryUnaryMultiCallable[_service_pb2.RevokeRequest, _service_pb2.RevokeResponse]
@@ -367,11 +371,15 @@ class WorldServiceAsyncStub(WorldServiceStub):
     InvalidateValidations: _aio.UnaryUnaryMultiCallable[_service_pb2.InvalidateValidationsRequest, _service_pb2.InvalidateValidationsResponse]  # type: ignore[assignment]
     """Drops stored validations of a world, scoped by domain. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     PutEdgeOverride: _aio.UnaryUnaryMultiCallable[_service_pb2.PutEdgeOverrideRequest, _service_pb2.PutEdgeOverrideResponse]  # type: ignore[assignment]
-    """Switches one edge in one world. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+    """Switches one edge in one world, and decides the world anew: strategies that have the edge lose what it forbids before
+    this is answered. Switching on raises nothing by itself. Needs operator.
+
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_NODE_ID, E_EDGE, E_FIELD); RESOURCE_EXHAUSTED (E_TOO_MANY_ROWS).
+    """
     ListEdgeOverrides: _aio.UnaryUnaryMultiCallable[_service_pb2.ListEdgeOverridesRequest, _service_pb2.ListEdgeOverridesResponse]  # type: ignore[assignment]
-    """Edge overrides of a world. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+    """Edge overrides of a world, with what each comes to. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     DeleteEdgeOverride: _aio.UnaryUnaryMultiCallable[_service_pb2.DeleteEdgeOverrideRequest, _service_pb2.DeleteEdgeOverrideResponse]  # type: ignore[assignment]
-    """Removes an edge override. Needs operator. Errors: NOT_FOUND (E_EDGE_OVERRIDE_UNKNOWN)."""
+    """Removes an edge override; the edge is as the graph and the domains have it. Needs operator. Errors: NOT_FOUND (E_EDGE_OVERRIDE_UNKNOWN)."""
     Grant: _aio.UnaryUnaryMultiCallable[_service_pb2.GrantRequest, _service_pb2.GrantResponse]  # type: ignore[assignment]
     """Gives a subject a role in a world. Needs owner. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED."""
     Revoke: _aio.UnaryUnaryMultiCallable[_service_pb2.RevokeRequest, _service_pb2.RevokeResponse]  # type: ignore[assignment]
@@ -803,7 +811,11 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.PutEdgeOverrideRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.PutEdgeOverrideResponse, _abc.Awaitable[_service_pb2.PutEdgeOverrideResponse]]:
-        """Switches one edge in one world. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+        """Switches one edge in one world, and decides the world anew: strategies that have the edge lose what it forbids before
+        this is answered. Switching on raises nothing by itself. Needs operator.
+
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_NODE_ID, E_EDGE, E_FIELD); RESOURCE_EXHAUSTED (E_TOO_MANY_ROWS).
+        """
 
     @_abc_1.abstractmethod
     def ListEdgeOverrides(
@@ -811,7 +823,7 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.ListEdgeOverridesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ListEdgeOverridesResponse, _abc.Awaitable[_service_pb2.ListEdgeOverridesResponse]]:
-        """Edge overrides of a world. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+        """Edge overrides of a world, with what each comes to. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
 
     @_abc_1.abstractmethod
     def DeleteEdgeOverride(
@@ -819,7 +831,7 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.DeleteEdgeOverrideRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.DeleteEdgeOverrideResponse, _abc.Awaitable[_service_pb2.DeleteEdgeOverrideResponse]]:
-        """Removes an edge override. Needs operator. Errors: NOT_FOUND (E_EDGE_OVERRIDE_UNKNOWN)."""
+        """Removes an edge override; the edge is as the graph and the domains have it. Needs operator. Errors: NOT_FOUND (E_EDGE_OVERRIDE_UNKNOWN)."""
 
     @_abc_1.abstractmethod
     def Grant(

@@ -40,6 +40,11 @@ class BindingState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BINDING_STATE_ACTIVE: _ClassVar[BindingState]
     BINDING_STATE_REMOVED: _ClassVar[BindingState]
 
+class FillModel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FILL_MODEL_UNSPECIFIED: _ClassVar[FillModel]
+    FILL_MODEL_NEXT_BAR: _ClassVar[FillModel]
+
 class ApplyPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     APPLY_PHASE_UNSPECIFIED: _ClassVar[ApplyPhase]
@@ -93,6 +98,13 @@ class WorldNodeStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WORLD_NODE_STATUS_STOPPED: _ClassVar[WorldNodeStatus]
     WORLD_NODE_STATUS_ARCHIVED: _ClassVar[WorldNodeStatus]
 
+class EdgeStanding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EDGE_STANDING_UNSPECIFIED: _ClassVar[EdgeStanding]
+    EDGE_STANDING_ON: _ClassVar[EdgeStanding]
+    EDGE_STANDING_OFF: _ClassVar[EdgeStanding]
+    EDGE_STANDING_AWAITS_PROMOTION: _ClassVar[EdgeStanding]
+
 class AuditResult(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     AUDIT_RESULT_UNSPECIFIED: _ClassVar[AuditResult]
@@ -113,6 +125,8 @@ STAGE_LIVE: Stage
 BINDING_STATE_UNSPECIFIED: BindingState
 BINDING_STATE_ACTIVE: BindingState
 BINDING_STATE_REMOVED: BindingState
+FILL_MODEL_UNSPECIFIED: FillModel
+FILL_MODEL_NEXT_BAR: FillModel
 APPLY_PHASE_UNSPECIFIED: ApplyPhase
 APPLY_PHASE_NONE: ApplyPhase
 APPLY_PHASE_FREEZE: ApplyPhase
@@ -148,6 +162,10 @@ WORLD_NODE_STATUS_RUNNING: WorldNodeStatus
 WORLD_NODE_STATUS_PAUSED: WorldNodeStatus
 WORLD_NODE_STATUS_STOPPED: WorldNodeStatus
 WORLD_NODE_STATUS_ARCHIVED: WorldNodeStatus
+EDGE_STANDING_UNSPECIFIED: EdgeStanding
+EDGE_STANDING_ON: EdgeStanding
+EDGE_STANDING_OFF: EdgeStanding
+EDGE_STANDING_AWAITS_PROMOTION: EdgeStanding
 AUDIT_RESULT_UNSPECIFIED: AuditResult
 AUDIT_RESULT_OK: AuditResult
 AUDIT_RESULT_REFUSED: AuditResult
@@ -208,7 +226,7 @@ class Policy(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., version: _Optional[int] = ..., document: _Optional[str] = ..., checksum: _Optional[str] = ..., status: _Optional[_Union[PolicyStatus, str]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Binding(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "stage", "state", "created_by", "created_at", "sides")
+    __slots__ = ("world_id", "strategy_id", "stage", "state", "created_by", "created_at", "sides", "opened_domains")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
@@ -216,6 +234,7 @@ class Binding(_message.Message):
     CREATED_BY_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     SIDES_FIELD_NUMBER: _ClassVar[int]
+    OPENED_DOMAINS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     stage: Stage
@@ -223,10 +242,25 @@ class Binding(_message.Message):
     created_by: str
     created_at: _timestamp_pb2.Timestamp
     sides: _containers.RepeatedScalarFieldContainer[_common_pb2.Side]
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., state: _Optional[_Union[BindingState, str]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sides: _Optional[_Iterable[_Union[_common_pb2.Side, str]]] = ...) -> None: ...
+    opened_domains: _containers.RepeatedScalarFieldContainer[_common_pb2.ExecutionDomain]
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., state: _Optional[_Union[BindingState, str]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sides: _Optional[_Iterable[_Union[_common_pb2.Side, str]]] = ..., opened_domains: _Optional[_Iterable[_Union[_common_pb2.ExecutionDomain, str]]] = ...) -> None: ...
+
+class ExecutionModel(_message.Message):
+    __slots__ = ("fill", "maker_fee_rate", "taker_fee_rate", "slippage_rate", "participation")
+    FILL_FIELD_NUMBER: _ClassVar[int]
+    MAKER_FEE_RATE_FIELD_NUMBER: _ClassVar[int]
+    TAKER_FEE_RATE_FIELD_NUMBER: _ClassVar[int]
+    SLIPPAGE_RATE_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPATION_FIELD_NUMBER: _ClassVar[int]
+    fill: FillModel
+    maker_fee_rate: str
+    taker_fee_rate: str
+    slippage_rate: str
+    participation: str
+    def __init__(self, fill: _Optional[_Union[FillModel, str]] = ..., maker_fee_rate: _Optional[str] = ..., taker_fee_rate: _Optional[str] = ..., slippage_rate: _Optional[str] = ..., participation: _Optional[str] = ...) -> None: ...
 
 class DecisionEnvelope(_message.Message):
-    __slots__ = ("world_id", "policy_version", "effective_mode", "reasons", "as_of", "ttl", "etag", "dataset_fingerprint", "coverage", "data_end", "decided_at", "ruleset_hash", "selected", "stale")
+    __slots__ = ("world_id", "policy_version", "effective_mode", "reasons", "as_of", "ttl", "etag", "dataset_fingerprint", "coverage", "data_end", "decided_at", "ruleset_hash", "selected", "stale", "execution_model")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_MODE_FIELD_NUMBER: _ClassVar[int]
@@ -241,6 +275,7 @@ class DecisionEnvelope(_message.Message):
     RULESET_HASH_FIELD_NUMBER: _ClassVar[int]
     SELECTED_FIELD_NUMBER: _ClassVar[int]
     STALE_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_MODEL_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     policy_version: int
     effective_mode: _common_pb2.EffectiveMode
@@ -255,7 +290,8 @@ class DecisionEnvelope(_message.Message):
     ruleset_hash: str
     selected: _containers.RepeatedScalarFieldContainer[str]
     stale: bool
-    def __init__(self, world_id: _Optional[str] = ..., policy_version: _Optional[int] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., reasons: _Optional[_Iterable[str]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., etag: _Optional[str] = ..., dataset_fingerprint: _Optional[str] = ..., coverage: _Optional[float] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ruleset_hash: _Optional[str] = ..., selected: _Optional[_Iterable[str]] = ..., stale: _Optional[bool] = ...) -> None: ...
+    execution_model: ExecutionModel
+    def __init__(self, world_id: _Optional[str] = ..., policy_version: _Optional[int] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., reasons: _Optional[_Iterable[str]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., etag: _Optional[str] = ..., dataset_fingerprint: _Optional[str] = ..., coverage: _Optional[float] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ruleset_hash: _Optional[str] = ..., selected: _Optional[_Iterable[str]] = ..., stale: _Optional[bool] = ..., execution_model: _Optional[_Union[ExecutionModel, _Mapping]] = ...) -> None: ...
 
 class ActivationEntry(_message.Message):
     __slots__ = ("strategy_id", "side", "active", "weight", "freeze", "drain", "valid_from", "valid_until", "changed_at", "run_id", "effective_mode")
@@ -284,7 +320,7 @@ class ActivationEntry(_message.Message):
     def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., active: _Optional[bool] = ..., weight: _Optional[float] = ..., freeze: _Optional[bool] = ..., drain: _Optional[bool] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_id: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ...) -> None: ...
 
 class ActivationEnvelope(_message.Message):
-    __slots__ = ("world_id", "revision", "previous_revision", "entries", "etag", "state_hash", "effective_mode", "epoch", "run_id", "sequence", "phase", "requires_ack", "time", "execution_domain", "fence_pending", "sessions", "windows")
+    __slots__ = ("world_id", "revision", "previous_revision", "entries", "etag", "state_hash", "effective_mode", "epoch", "run_id", "sequence", "phase", "requires_ack", "time", "execution_domain", "fence_pending", "sessions", "windows", "limits")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -302,6 +338,7 @@ class ActivationEnvelope(_message.Message):
     FENCE_PENDING_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     revision: int
     previous_revision: int
@@ -319,7 +356,8 @@ class ActivationEnvelope(_message.Message):
     fence_pending: bool
     sessions: _containers.RepeatedCompositeFieldContainer[Session]
     windows: _containers.RepeatedCompositeFieldContainer[ActivationWindow]
-    def __init__(self, world_id: _Optional[str] = ..., revision: _Optional[int] = ..., previous_revision: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., etag: _Optional[str] = ..., state_hash: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., fence_pending: _Optional[bool] = ..., sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ...) -> None: ...
+    limits: _broker_pb2.RiskLimits
+    def __init__(self, world_id: _Optional[str] = ..., revision: _Optional[int] = ..., previous_revision: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., etag: _Optional[str] = ..., state_hash: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., fence_pending: _Optional[bool] = ..., sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., limits: _Optional[_Union[_broker_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
 
 class ActivationWindow(_message.Message):
     __slots__ = ("days", "opens", "closes", "time_zone")
@@ -475,18 +513,24 @@ class Validation(_message.Message):
     def __init__(self, eval_key: _Optional[str] = ..., world_id: _Optional[str] = ..., node_id: _Optional[str] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., valid: _Optional[bool] = ..., metrics: _Optional[_Mapping[str, float]] = ..., validated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class EdgeOverride(_message.Message):
-    __slots__ = ("world_id", "from_node_id", "to_node_id", "active", "reason")
+    __slots__ = ("world_id", "from_node_id", "to_node_id", "active", "reason", "to_domain", "from_domain", "standing")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     FROM_NODE_ID_FIELD_NUMBER: _ClassVar[int]
     TO_NODE_ID_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    TO_DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    FROM_DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     from_node_id: str
     to_node_id: str
     active: bool
     reason: str
-    def __init__(self, world_id: _Optional[str] = ..., from_node_id: _Optional[str] = ..., to_node_id: _Optional[str] = ..., active: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+    to_domain: _common_pb2.ExecutionDomain
+    from_domain: _common_pb2.ExecutionDomain
+    standing: EdgeStanding
+    def __init__(self, world_id: _Optional[str] = ..., from_node_id: _Optional[str] = ..., to_node_id: _Optional[str] = ..., active: _Optional[bool] = ..., reason: _Optional[str] = ..., to_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., from_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., standing: _Optional[_Union[EdgeStanding, str]] = ...) -> None: ...
 
 class RoleGrant(_message.Message):
     __slots__ = ("world_id", "subject", "role", "granted_by", "granted_at")
@@ -527,7 +571,7 @@ class AuditEntry(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., world_id: _Optional[str] = ..., actor: _Optional[str] = ..., event: _Optional[str] = ..., request: _Optional[str] = ..., result: _Optional[_Union[AuditResult, str]] = ..., detail: _Optional[str] = ..., correlation_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., activation: _Optional[_Union[ActivationRecord, _Mapping]] = ...) -> None: ...
 
 class ActivationRecord(_message.Message):
-    __slots__ = ("revision", "whole", "entries", "removed", "epoch", "fence_state", "effective_mode", "confirmed_epoch", "run_id", "sequence", "phase", "requires_ack", "time", "windows", "state_hash")
+    __slots__ = ("revision", "whole", "entries", "removed", "epoch", "fence_state", "effective_mode", "confirmed_epoch", "run_id", "sequence", "phase", "requires_ack", "time", "windows", "state_hash", "limits")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     WHOLE_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
@@ -543,6 +587,7 @@ class ActivationRecord(_message.Message):
     TIME_FIELD_NUMBER: _ClassVar[int]
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
     STATE_HASH_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     revision: int
     whole: bool
     entries: _containers.RepeatedCompositeFieldContainer[ActivationEntry]
@@ -558,7 +603,8 @@ class ActivationRecord(_message.Message):
     time: _timestamp_pb2.Timestamp
     windows: _containers.RepeatedCompositeFieldContainer[ActivationWindow]
     state_hash: str
-    def __init__(self, revision: _Optional[int] = ..., whole: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ..., epoch: _Optional[int] = ..., fence_state: _Optional[_Union[_broker_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., confirmed_epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., state_hash: _Optional[str] = ...) -> None: ...
+    limits: _broker_pb2.RiskLimits
+    def __init__(self, revision: _Optional[int] = ..., whole: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ..., epoch: _Optional[int] = ..., fence_state: _Optional[_Union[_broker_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., confirmed_epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., state_hash: _Optional[str] = ..., limits: _Optional[_Union[_broker_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
 
 class ActivationKey(_message.Message):
     __slots__ = ("strategy_id", "side")
