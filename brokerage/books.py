@@ -31,17 +31,22 @@ def now_of(account: Account, now_ns: int) -> Moment:
     return Moment(account.venue_ns if account.data_session_id else now_ns, now_ns)
 
 
-def open_desk(conn: Connection, house: House, account: Account, scope: Scope, *order_ids: str) -> Desk:
+def open_desk(
+    conn: Connection, house: House, account: Account, scope: Scope, *order_ids: str, worldwide: bool = False
+) -> Desk:
     """One strategy's desk with the orders named, which may commit what the account has and the others leave free.
 
-    The rest of the account is there as sums only, so the cost does not grow with the number of open orders.
+    The rest of the account is there as sums only, so the cost does not grow with the number of open orders. The world's
+    other accounts are looked at only `worldwide`; their rows are then locked by the caller.
     """
     desks = _summed_desks(conn, house, account)
     desk = desks.pop(scope, None) or _empty_desk(house, account)
     desk.recall(store.records(conn, house.instruments, order_ids))
     _hear(conn, account, [desk])
     desk.free_elsewhere = store.load_cash(conn, account.account)
-    desk.around = around(conn, house, account, desks, desk.free_elsewhere.get(account.base_currency, 0))
+    desk.around = around(house, account, desks, desk.free_elsewhere.get(account.base_currency, 0))
+    if worldwide:
+        desk.around = replace(desk.around, world=_world(conn, house, account))
     for other in desks.values():
         for currency in desk.free_elsewhere:
             desk.free_elsewhere[currency] += other.free(currency)
@@ -79,18 +84,14 @@ def _hear(conn: Connection, account: Account, desks: Iterable[Desk]) -> None:
         desk.arrivals = {order_id: arrival for order_id, arrival in arrived.items() if order_id in desk.records}
 
 
-def around(conn: Connection, house: House, account: Account, others: Mapping[Scope, Desk], cash: int) -> Around:
-    """What stands beside one strategy's desk: its account's other strategies, and its world's other accounts."""
-    limits = house.profile.limits
+def around(house: House, account: Account, others: Mapping[Scope, Desk], cash: int) -> Around:
+    """What stands beside one strategy's desk in its account. The rest of the world is not known here."""
     worth = sum(desk.worth(account.base_currency) for desk in others.values())
-    world: Exposure | None = NONE
-    if limits.world_gross_max or limits.world_net_max:
-        world = _world(conn, house, account)
     return Around(
         equity=cash + worth,
         account=sum((desk.exposure() for desk in others.values()), NONE),
-        world=world,
-        circuit_open=bool(limits.drawdown_max) and account.circuit_ns is not None,
+        world=None,
+        circuit_open=bool(house.profile.limits.drawdown_max) and account.circuit_ns is not None,
     )
 
 

@@ -7,9 +7,11 @@ from sqlalchemy import Connection
 from brokerage import intents, store
 from brokerage.accounts import Actor
 from brokerage.domain.fence import Fence, replaced, unset
+from brokerage.rows import limits_text
 from brokerage.wire import timestamp
 from controlbus.database import signal
 from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.core.limits import UNLIMITED
 
 
 def set_fence(
@@ -25,9 +27,8 @@ def set_fence(
     if replaced(found[0] if found else None, wanted):
         since_ns = now_ns
         store.save_fence(conn, wanted, now_ns)
-        detail = f"epoch {wanted.epoch} {wanted.state.value} {wanted.effective_mode.value}"
         signal(conn, store.FENCES_SIGNAL)
-        store.audit(conn, now_ns, (actor.name, actor.correlation_id), "set_fence", wanted.world_id, detail)
+        store.audit(conn, now_ns, (actor.name, actor.correlation_id), "set_fence", wanted.world_id, _said(wanted))
     return wanted, since_ns, on_the_wire(conn, wanted.world_id)
 
 
@@ -49,3 +50,8 @@ def on_the_wire(conn: Connection, world_id: str) -> list[brokerpb.WireIntent]:
 def current(conn: Connection, world_id: str) -> tuple[Fence, int]:
     """The fence of a world and when it was set; FROZEN at epoch 0 when none ever was."""
     return store.load_fence(conn, world_id) or (unset(world_id), 0)
+
+
+def _said(fence: Fence) -> str:
+    limits = "" if fence.limits == UNLIMITED else f", limits {limits_text(fence.limits)}"
+    return f"epoch {fence.epoch} {fence.state.value} {fence.effective_mode.value}{limits}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from brokerage.config import Settings
 from brokerage.domain.instrument import AssetClass, Instruments, instrument
 from brokerage.domain.link import DIRECT, Link
-from brokerage.domain.money import RATE_ONE, RATE_SCALE, currency_scale
+from brokerage.domain.money import LIMIT_SCALE, RATE_ONE, RATE_SCALE
 from brokerage.domain.orders import Order
 from brokerage.domain.profile import BrokerageProfile, BuyingPower, Limits, PercentFee, rate
 from brokerage.domain.states import EventKind, OrderType
@@ -17,7 +17,6 @@ from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.wire.words import refused
 
 MS_NS = 1_000_000
-MONEY_SCALE = currency_scale("USD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +67,15 @@ def limits_of(settings: Settings) -> Limits:
     """The pre-trade limits as set. Raises InvalidRequest for a number that is none, or below 0."""
     return Limits(
         open_orders_max=settings.open_orders_max,
-        order_notional_max=_amount(settings.order_notional_max, "order_notional_max", MONEY_SCALE),
+        order_notional_max=_amount(settings.order_notional_max, "order_notional_max", LIMIT_SCALE),
         price_age_max_ns=settings.price_age_max_s * SECOND_NS,
         orders_per_s_max=settings.orders_per_s_max,
-        position_notional_max=_amount(settings.position_notional_max, "position_notional_max", MONEY_SCALE),
+        position_notional_max=_amount(settings.position_notional_max, "position_notional_max", LIMIT_SCALE),
         leverage_max=_amount(settings.leverage_max, "leverage_max", RATE_SCALE),
-        account_gross_max=_amount(settings.account_gross_max, "account_gross_max", MONEY_SCALE),
-        account_net_max=_amount(settings.account_net_max, "account_net_max", MONEY_SCALE),
-        world_gross_max=_amount(settings.world_gross_max, "world_gross_max", MONEY_SCALE),
-        world_net_max=_amount(settings.world_net_max, "world_net_max", MONEY_SCALE),
+        account_gross_max=_amount(settings.account_gross_max, "account_gross_max", LIMIT_SCALE),
+        account_net_max=_amount(settings.account_net_max, "account_net_max", LIMIT_SCALE),
+        world_gross_max=_amount(settings.world_gross_max, "world_gross_max", LIMIT_SCALE),
+        world_net_max=_amount(settings.world_net_max, "world_net_max", LIMIT_SCALE),
         drawdown_max=_amount(settings.drawdown_max, "drawdown_max", RATE_SCALE),
     )
 

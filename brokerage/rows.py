@@ -1,14 +1,17 @@
-"""Rows to values and back: accounts, orders with their events, positions. No decisions and no transactions."""
+"""Rows to values and back: accounts, orders with their events, positions, fences. No decisions and no transactions."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row
 
+from brokerage.domain.fence import Fence, FenceState
 from brokerage.domain.instrument import Instruments
 from brokerage.domain.ledger import Position
 from brokerage.domain.orders import Denial, Fill, Liquidity, Order, OrderEvent, OrderRecord, advance, born
@@ -16,6 +19,10 @@ from brokerage.domain.risk import Mark, TradingState
 from brokerage.domain.states import EventKind, FillFlag, OrderState
 from brokerage.wire import SECOND_NS, order_from_proto
 from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.core.decimals import format_decimal
+from qmtl.core.identity import canonical_json
+from qmtl.core.limits import UNLIMITED, RiskLimits
+from qmtl.core.modes import EffectiveMode
 
 BODIES_MAX = 4_096
 
@@ -254,3 +261,30 @@ def event_values(account: str, sequence: int, event: OrderEvent) -> dict[str, st
 
 def position_of(row: AnyRow) -> Position:
     return Position(row.quantity, row.cost, row.realised, row.fees, row.fills)
+
+
+def fence_of(row: AnyRow) -> Fence:
+    mode = EffectiveMode(row.effective_mode)
+    return Fence(row.world_id, row.epoch, FenceState(row.state), mode, limits_of(row.limits))
+
+
+def fence_values(fence: Fence) -> dict[str, str | int]:
+    """What of a fence's row moves with it."""
+    return {
+        "epoch": fence.epoch,
+        "state": fence.state.value,
+        "effective_mode": fence.effective_mode.value,
+        "limits": limits_text(fence.limits),
+    }
+
+
+def limits_text(limits: RiskLimits) -> str:
+    """Limits as canonical JSON of those that are set: equal limits are equal text."""
+    given = {name: format_decimal(amount) for name, amount in asdict(limits).items() if amount is not None}
+    return canonical_json(given).decode()
+
+
+def limits_of(text: str) -> RiskLimits:
+    """The inverse of limits_text. A limit this code does not know is an error: it must not be taken for none."""
+    given = json.loads(text)
+    return RiskLimits(**{name: Decimal(amount) for name, amount in given.items()}) if given else UNLIMITED

@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 from brokerage import accounts, fences, reads, store, trading
 from brokerage.access import Access, may_hear_of
 from brokerage.booking import book_fills, report_from_proto
+from brokerage.domain.fence import Fence
+from brokerage.domain.orders import Order
 from brokerage.events import Pulse, either
 from brokerage.house import House
 from brokerage.replies import account_to_proto, status_to_proto
@@ -98,12 +100,10 @@ class Brokerage(rpc.BrokerageServiceServicer):
     async def SubmitOrder(self, request: pb.SubmitOrderRequest, context: Context) -> pb.SubmitOrderResponse:
         order, gate = order_from_proto(request.order), gate_from_proto(request.gate)
         require_world(order.scope.world_id)
-        if not await self._db.read(lambda conn: trading.in_step(conn, order, gate.epoch)):
-            await self._wait(self._bars, lambda conn: trading.caught_up(conn, order))
-            await self._wait(self._fences, lambda conn: trading.fence_known(conn, order.scope.world_id, gate.epoch))
+        seen = await self._in_step(order, gate.epoch)
         now_ns = self._now_ns()
         stored, known = await self._db.write(
-            lambda conn: trading.submit(conn, self._house, order, request.order, gate, now_ns)
+            lambda conn: trading.submit(conn, self._house, order, request.order, gate, now_ns, seen.limits)
         )
         return pb.SubmitOrderResponse(status=status_to_proto(stored), duplicate=known)
 
@@ -250,6 +250,16 @@ class Brokerage(rpc.BrokerageServiceServicer):
 
     async def _events(self, name: str, strategy: str, sequence: int) -> tuple[list[brokerpb.OrderEvent], int]:
         return await self._db.read(lambda conn: reads.order_events(conn, self._house, name, strategy, sequence))
+
+    async def _in_step(self, order: Order, epoch: int) -> Fence:
+        """The fence as it stands once it and the bar an order was decided on are here, or do not come in time."""
+        world_id = order.scope.world_id
+        seen = await self._db.read(lambda conn: trading.in_step(conn, order, epoch))
+        if seen is not None:
+            return seen
+        await self._wait(self._bars, lambda conn: trading.caught_up(conn, order))
+        await self._wait(self._fences, lambda conn: trading.known_fence(conn, world_id, epoch) is not None)
+        return (await self._db.read(lambda conn: fences.current(conn, world_id)))[0]
 
     async def _wait(self, pulse: Pulse, holds: Callable[[Connection], bool]) -> None:
         """Let what was told to others a moment ago arrive here too, before an order is judged without it.

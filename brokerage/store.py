@@ -20,6 +20,8 @@ from brokerage.rows import (
     account_of,
     account_values,
     event_of,
+    fence_of,
+    fence_values,
     head_values,
     order_of,
     position_of,
@@ -210,7 +212,7 @@ def load_fence(conn: Connection, world_id: str, *, lock: bool = False) -> tuple[
     row = conn.execute(_LOCKED_FENCE if lock else _FENCE, {"of": world_id}).one_or_none()
     if row is None or not row.epoch:
         return None
-    return Fence(row.world_id, row.epoch, FenceState(row.state), EffectiveMode(row.effective_mode)), row.updated_ns
+    return fence_of(row), row.updated_ns
 
 
 def hold_fence(conn: Connection, world_id: str) -> None:
@@ -227,12 +229,7 @@ _UNSET_FENCE = sa.text(
 
 
 def save_fence(conn: Connection, fence: Fence, now_ns: int) -> None:
-    values = {
-        "epoch": fence.epoch,
-        "state": fence.state.value,
-        "effective_mode": fence.effective_mode.value,
-        "updated_ns": now_ns,
-    }
+    values = {**fence_values(fence), "updated_ns": now_ns}
     conn.execute(sa.update(t.world_fences).where(t.world_fences.c.world_id == fence.world_id).values(values))
 
 

@@ -163,6 +163,7 @@ world_fences = sa.Table(
     _text("state"),
     _text("effective_mode"),
     _int("updated_ns"),
+    sa.Column("limits", sa.Text, nullable=False, server_default="{}"),  # canonical JSON; rows of before have none
 )
 
 send_intents = sa.Table(

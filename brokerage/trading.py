@@ -14,9 +14,10 @@ from sqlalchemy import Connection
 from brokerage import intents, store
 from brokerage.books import keep, load_desks, now_of, open_desk, watch_drawdown
 from brokerage.domain.desk import Desk
-from brokerage.domain.fence import FenceState, refusal, unset
+from brokerage.domain.fence import Fence, FenceState, refusal, unset
 from brokerage.domain.matching import Bar
 from brokerage.domain.orders import Denial, Moment, Order, OrderEvent, OrderRecord
+from brokerage.domain.profile import spans_accounts
 from brokerage.domain.risk import paced
 from brokerage.domain.states import EventKind
 from brokerage.house import House
@@ -26,25 +27,37 @@ from brokerage.wire import Gate, OrderName, order_from_proto
 from controlbus.database import signal
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.errors import Conflict
+from qmtl.core.limits import UNLIMITED, RiskLimits
 
 
 def submit(
-    conn: Connection, house: House, order: Order, body: brokerpb.Order, gate: Gate, now_ns: int
+    conn: Connection,
+    house: House,
+    order: Order,
+    body: brokerpb.Order,
+    gate: Gate,
+    now_ns: int,
+    seen: RiskLimits = UNLIMITED,
 ) -> tuple[StoredOrder, bool]:
     """Take one gated order; the answer and whether it was known already.
 
+    `seen` is the fence's limits as they were before anything was locked. It decides only whose rows are locked; what
+    binds is read under the fence's lock. A world whose other accounts were not locked is not known, so it is over its
+    limits: rare, for an epoch's limits never change, and a fence that moved after it was seen made the order stale too.
     Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH); none leaves a trace.
     """
     scope, limits = order.scope, house.profile.limits
-    if limits.world_gross_max or limits.world_net_max:
+    worldwide = spans_accounts(limits, seen)
+    if worldwide:
         store.accounts_of(conn, scope.world_id, lock=True)  # nobody else of the world decides meanwhile
     account = store.account(conn, scope.account, scope.world_id, lock=True)
     known = store.find_order(conn, OrderName(scope, order.client_order_id), house.instruments)
     if known is not None:
         return _same(known, order), True
-    desk = open_desk(conn, house, account, scope)
+    desk = open_desk(conn, house, account, scope, worldwide=worldwide)
     stored = store.load_fence(conn, scope.world_id, lock=True)
     fence = stored[0] if stored else unset(scope.world_id)
+    desk.limits = fence.limits
     denial = refusal(fence, gate.epoch, gate.domain, desk.reduces(order))
     detail = f"fence is {fence.state.value} at epoch {fence.epoch}" if denial is not None else ""
     if denial is None:
@@ -70,9 +83,9 @@ def _paced(account: Account, per_s: int, now_ns: int) -> tuple[Account, Denial |
     return (account, Denial.RATE_ABOVE_LIMIT) if rate_ns is None else (replace(account, rate_ns=rate_ns), None)
 
 
-def in_step(conn: Connection, order: Order, epoch: int) -> bool:
-    """Whether the bar and the fence an order was decided on are both here."""
-    return caught_up(conn, order) and fence_known(conn, order.scope.world_id, epoch)
+def in_step(conn: Connection, order: Order, epoch: int) -> Fence | None:
+    """The fence as it stands, if it has come as far as the order's gate and the order's bar is here too."""
+    return known_fence(conn, order.scope.world_id, epoch) if caught_up(conn, order) else None
 
 
 def caught_up(conn: Connection, order: Order) -> bool:
@@ -83,10 +96,10 @@ def caught_up(conn: Connection, order: Order) -> bool:
     return account.venue_ns >= order.decided_ns
 
 
-def fence_known(conn: Connection, world_id: str, epoch: int) -> bool:
-    """Whether the fence an order was gated under has arrived."""
+def known_fence(conn: Connection, world_id: str, epoch: int) -> Fence | None:
+    """The fence of a world, unless the one an order was gated under has yet to arrive."""
     stored = store.load_fence(conn, world_id)
-    return stored is not None and stored[0].epoch >= epoch
+    return stored[0] if stored is not None and stored[0].epoch >= epoch else None
 
 
 def cancel(conn: Connection, house: House, name: OrderName, now_ns: int) -> StoredOrder:

@@ -22,6 +22,7 @@ from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as servicepb
 from qmtl.core.decimals import format_decimal, parse_decimal, to_scaled
 from qmtl.core.modes import ExecutionDomain
+from qmtl.wire.limits import limits_from_proto, limits_to_proto
 from qmtl.wire.words import DOMAINS, MODE_NUMBERS, MODES, known_enum, refused
 
 VENUE = "paper"
@@ -133,6 +134,7 @@ def fence_from_proto(message: servicepb.SetFenceRequest) -> Fence:
         epoch=message.epoch,
         state=known_enum(FENCE_STATES, message.state, "state"),
         effective_mode=known_enum(MODES, message.effective_mode, "effective_mode"),
+        limits=limits_from_proto(message.limits),
     )
 
 
@@ -143,6 +145,7 @@ def fence_to_proto(fence: Fence, updated_ns: int) -> brokerpb.Fence:
         state=f"FENCE_STATE_{fence.state.name}",
         effective_mode=MODE_NUMBERS[fence.effective_mode],
         updated_at=timestamp(updated_ns) if updated_ns else None,
+        limits=limits_to_proto(fence.limits),
     )
 
 

@@ -235,7 +235,10 @@ class Workers:
     ) -> gatewaypb.WorldOutcome:
         """Bind the strategy to a world and decide the context it computes in there."""
         bind = worldservicepb.BindStrategyRequest(
-            world_id=world_id, strategy_id=record.strategy_id, on_behalf_of=record.subject
+            world_id=world_id,
+            strategy_id=record.strategy_id,
+            on_behalf_of=record.subject,
+            node_ids=[node.node_id for node in request.dag.nodes],
         )
         bound = await self._peers.world.BindStrategy(bind)
         context = await resolve(self._peers, request.hints, bound.decision, bound.binding.stage)

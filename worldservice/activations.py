@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
+from qmtl.core.limits import RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.core.windows import Window
 from worldservice.domain.activation import TRADING, Activation, Entry, Fence, FenceState, Phase, empty
@@ -28,6 +29,7 @@ from worldservice.tables import (
 )
 
 _WINDOWS = TypeAdapter(list[Window])
+_LIMITS = TypeAdapter(RiskLimits)
 
 
 def load_activation(conn: Connection, world_id: str, created_at: datetime) -> Activation:
@@ -183,12 +185,14 @@ def _fence_values(fence: Fence) -> dict[str, int | str]:
         "state": fence.state.value,
         "effective_mode": fence.effective_mode.value,
         "confirmed_epoch": fence.confirmed_epoch,
+        "limits": _LIMITS.dump_json(fence.limits, exclude_none=True).decode(),
     }
 
 
 def _fence(row: RowMapping) -> Fence:
     state, mode = FenceState(row["state"]), EffectiveMode(row["effective_mode"])
-    return Fence(row["epoch"], state, mode, row["confirmed_epoch"])
+    limits = _LIMITS.validate_json(row["limits"])
+    return Fence(row["epoch"], state, mode, row["confirmed_epoch"], limits)
 
 
 def _entry_values(entry: Entry) -> dict[str, object]:

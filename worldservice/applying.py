@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from controlbus.database import signal
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.modes import EffectiveMode, lower
-from worldservice import activations, applies, store
+from worldservice import activations, applies, edges, store
 from worldservice.acts import Act, commit, own_act
 from worldservice.domain.activation import Activation, Entry
 from worldservice.domain.apply import (
@@ -38,9 +38,10 @@ from worldservice.domain.apply import (
     sequence_due,
 )
 from worldservice.domain.decisions import Verdicts
+from worldservice.domain.edges import EdgePolicy, openings
 from worldservice.domain.freezing import Target, aimed, fence_serves, frozen, opened, restored, switched, under
 from worldservice.domain.worlds import Binding, Stage, World, mode_of
-from worldservice.settling import HouseRules, decide_world, record, settle
+from worldservice.settling import HouseRules, decide_world, policy_of, record, settle
 
 APPLY_SIGNAL = "apply"
 log = structlog.stdlib.get_logger("qmtl.worldservice.apply")
@@ -93,10 +94,11 @@ def look(conn: Connection, at: Stepping) -> ApplyRun:
 
 
 def switch(conn: Connection, at: Stepping) -> ApplyRun:
-    """SWITCHING -> UNFREEZING: stages, decision, modes, sessions and the fence to be told, all or nothing."""
+    """SWITCHING -> UNFREEZING: edges, decision, stages, modes, sessions and the fence to be told, all or nothing."""
     world, act, run = _load(conn, at)
     if run.state is not ApplyState.SWITCHING:
         return run
+    edges.open_edges(conn, at.world_id, run.run_id, openings(_stages(run.targets), edge_policy(conn, world)), at.now)
     settled = settle(conn, world, at.rules, act)
     bindings = store.active_bindings(conn, at.world_id)
     check_targets(run.targets, bindings, settled.verdicts)
@@ -121,8 +123,8 @@ def open_targets(conn: Connection, at: Stepping) -> ApplyRun:
         return run
     verdicts = decide_world(conn, world, at.rules, at.now)
     before = _activation(conn, world)
-    aim, behind = _aim(conn, run, before, verdicts, at.now), under(before, verdicts.windows)
-    if not fence_serves(before.fence, aim):
+    aim, behind = _aim(conn, run, before, verdicts, at.now), under(before, verdicts.terms)
+    if not fence_serves(before.fence, aim, behind.fence.limits):
         record(conn, world, at.rules, act, verdicts, before, switched(behind, aim, at.now))
         return run
     record(conn, world, at.rules, act, verdicts, before, opened(behind, aim, run.ack_opening, at.now))
@@ -163,7 +165,7 @@ def resume(conn: Connection, rules: HouseRules, act: Act, world: World, shut: Ap
     applies.insert_run(conn, run)
     applies.append_step(conn, run, f"resumes what {shut.run_id} froze", act.now)
     verdicts = decide_world(conn, world, rules, act.now)
-    mine = replace(under(before, verdicts.windows), run_id=run.run_id)
+    mine = replace(under(before, verdicts.terms), run_id=run.run_id)
     record(conn, world, rules, act, verdicts, before, switched(mine, _aim(conn, run, mine, verdicts, act.now), act.now))
     signal(conn, APPLY_SIGNAL)
     return run
@@ -234,15 +236,24 @@ def _aim(conn: Connection, run: ApplyRun, before: Activation, verdicts: Verdicts
     return aimed(before.entries, run.targets, bindings, verdicts.ceiling_of, run.run_id, now)
 
 
+def edge_policy(conn: Connection, world: World) -> EdgePolicy | None:
+    policy = policy_of(conn, world)
+    return None if policy is None else policy.gating.edges
+
+
 def _staged(targets: Sequence[Target], bindings: Mapping[str, Binding]) -> list[Binding]:
-    """The bindings whose stage moves; the highest stage of a strategy's sides is the binding's."""
+    """The bindings whose stage moves."""
+    moved = [replace(bindings[name], stage=stage) for name, stage in _stages(targets).items()]
+    return [binding for binding in moved if binding != bindings[binding.strategy_id]]
+
+
+def _stages(targets: Sequence[Target]) -> Mapping[str, Stage]:
+    """By strategy, the highest stage of its sides: the binding's."""
     order = list(Stage)
     stages: dict[str, Stage] = {}
     for target in targets:
-        known = stages.get(target.strategy_id, target.stage)
-        stages[target.strategy_id] = max(known, target.stage, key=order.index)
-    moved = [replace(bindings[name], stage=stage) for name, stage in stages.items()]
-    return [binding for binding in moved if binding != bindings[binding.strategy_id]]
+        stages[target.strategy_id] = max(stages.get(target.strategy_id, target.stage), target.stage, key=order.index)
+    return stages
 
 
 def _load(conn: Connection, at: Stepping) -> tuple[World, Act, ApplyRun]:

@@ -18,6 +18,7 @@ from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.rpc.context import own_act as as_service
+from qmtl.wire.limits import limits_to_proto
 from worldservice import activations, store
 from worldservice.acts import commit, commit_change, own_act
 from worldservice.domain.activation import Activation, outrank
@@ -126,6 +127,7 @@ class FenceKeeper:
             epoch=fence.epoch,
             state=f"FENCE_STATE_{fence.state.name}",
             effective_mode=mode_to_proto(fence.effective_mode),
+            limits=limits_to_proto(fence.limits),
         )
         try:
             with as_service():
@@ -134,6 +136,10 @@ class FenceKeeper:
             if error.reason == STALE_EPOCH:
                 return Answer(await self._outrank(activation))
             log.warning("fence_pending", world=world_id, epoch=fence.epoch, error=str(error))
+            self._wake.set()
+            return Answer(Told.UNREACHABLE)
+        if reply.fence.limits != request.limits:  # an older brokerage, which would let more pass than it was told
+            log.error("fence_limits_not_taken", world=world_id, epoch=fence.epoch)
             self._wake.set()
             return Answer(Told.UNREACHABLE)
         if fence.pending:

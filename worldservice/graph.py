@@ -8,9 +8,9 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import Exhausted, NotFound
 from qmtl.core.modes import ExecutionDomain
-from worldservice.domain.graph import EdgeOverride, NodeStatus, Validation, WorldNode
+from worldservice.domain.graph import NodeStatus, Validation, WorldNode
 from worldservice.domain.records import Page
-from worldservice.tables import edge_overrides, instant, micros, validations, world_nodes
+from worldservice.tables import instant, micros, validations, world_nodes
 
 ROWS_MAX = 100_000  # of each kind in one world
 SPLIT = "|"
@@ -23,7 +23,7 @@ def save_node(conn: Connection, node: WorldNode) -> None:
         "last_eval_key": node.last_eval_key,
         "annotations": json.dumps(dict(node.annotations), sort_keys=True),
     }
-    _save(conn, world_nodes, key, values)
+    save_row(conn, world_nodes, key, values)
 
 
 def list_nodes(conn: Connection, world_id: str, page: Page) -> list[WorldNode]:
@@ -56,7 +56,7 @@ def save_validation(conn: Connection, validation: Validation) -> None:
         "metrics": json.dumps(dict(validation.metrics), sort_keys=True),
         "validated_us": micros(validation.validated_at),
     }
-    _save(conn, validations, {"world_id": validation.world_id, "eval_key": validation.eval_key}, values)
+    save_row(conn, validations, {"world_id": validation.world_id, "eval_key": validation.eval_key}, values)
 
 
 def find_validation(conn: Connection, world_id: str, eval_key: str) -> Validation | None:
@@ -75,38 +75,7 @@ def drop_validations(conn: Connection, world_id: str, node_id: str, domain: Exec
     return conn.execute(query).rowcount
 
 
-def save_override(conn: Connection, override: EdgeOverride) -> None:
-    key = {
-        "world_id": override.world_id,
-        "from_node_id": override.from_node_id,
-        "to_node_id": override.to_node_id,
-    }
-    _save(conn, edge_overrides, key, {"active": override.active, "reason": override.reason})
-
-
-def list_overrides(conn: Connection, world_id: str, page: Page) -> list[EdgeOverride]:
-    table = edge_overrides
-    query = sa.select(table).where(table.c.world_id == world_id)
-    if page.after:
-        start, _, end = page.after.partition(SPLIT)
-        query = query.where(sa.tuple_(table.c.from_node_id, table.c.to_node_id) > sa.tuple_(start, end))
-    ordered = query.order_by(table.c.from_node_id, table.c.to_node_id).limit(page.size + 1)
-    return [_override(row) for row in conn.execute(ordered).mappings()]
-
-
-def override_key(override: EdgeOverride) -> str:
-    """Where a listing goes on after an override."""
-    return f"{override.from_node_id}{SPLIT}{override.to_node_id}"
-
-
-def delete_override(conn: Connection, world_id: str, from_node_id: str, to_node_id: str) -> None:
-    table = edge_overrides
-    where = (table.c.world_id == world_id, table.c.from_node_id == from_node_id, table.c.to_node_id == to_node_id)
-    if conn.execute(sa.delete(table).where(*where)).rowcount == 0:
-        raise NotFound("E_EDGE_OVERRIDE_UNKNOWN", f"world {world_id} overrides no edge {from_node_id} -> {to_node_id}")
-
-
-def _save(conn: Connection, table: sa.Table, key: dict[str, str], values: Mapping[str, object]) -> None:
+def save_row(conn: Connection, table: sa.Table, key: dict[str, str], values: Mapping[str, object]) -> None:
     where = [table.c[name] == value for name, value in key.items()]
     if conn.execute(sa.update(table).where(*where).values(**values)).rowcount:
         return
@@ -134,7 +103,3 @@ def _validation(row: RowMapping) -> Validation:
         metrics=metrics,
         validated_at=instant(row["validated_us"]),
     )
-
-
-def _override(row: RowMapping) -> EdgeOverride:
-    return EdgeOverride(row["world_id"], row["from_node_id"], row["to_node_id"], row["active"], row["reason"])

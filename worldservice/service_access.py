@@ -1,19 +1,22 @@
 """RPCs of bindings, role grants and the audit log."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
 
 from qmtl.core.errors import Exhausted, NotFound, NotReady
+from qmtl.core.modes import ExecutionDomain
 from qmtl.rpc.context import current_call
 from qmtl.world.v1 import service_pb2 as pb
-from worldservice import activations, runs, store
+from worldservice import activations, edges, runs, store
 from worldservice.acts import Act, audited, caller_of, commit, enter, look, on_behalf_of
 from worldservice.domain.access import Grant, Role, check_regrant, check_revoke, effective_role, require_role
 from worldservice.domain.activation import Activation
 from worldservice.domain.decisions import Decision
+from worldservice.domain.graph import require_node_ids
 from worldservice.domain.history import rebuild
 from worldservice.domain.records import AuditRow, Page
 from worldservice.domain.worlds import (
@@ -53,6 +56,9 @@ GRANTS_MAX = 1_000
 ROLE_TTL = timedelta(seconds=10)  # how long a gateway may go on with a role that was revoked meanwhile
 
 
+Opened = Mapping[str, frozenset[ExecutionDomain]]
+
+
 class AccessCalls:
     """Who and what belongs to a world."""
 
@@ -62,10 +68,13 @@ class AccessCalls:
     async def BindStrategy(self, request: pb.BindStrategyRequest, act: Act) -> pb.BindStrategyResponse:
         require_strategy_id(request.strategy_id)
         sides = sides_from_proto(request.sides, "sides") if request.sides else None
+        nodes = require_node_ids(request.node_ids, "node_ids")
         named = on_behalf_of(act, optional_text(request.on_behalf_of, "on_behalf_of"))
 
         def work(conn: Connection) -> tuple[Binding, Decision, Settled | None, Noted | None]:
             world, binding, idle = _bind(conn, named, request.strategy_id, sides)
+            if nodes and edges.tell_nodes(conn, world.world_id, request.strategy_id, nodes):
+                idle = idle and not runs.was_evaluated(conn, world.world_id, request.strategy_id)
             decided = self._decided(conn, world, named, idle=idle)
             commit(conn, named, f"bound at {binding.stage.value}")
             return binding, *decided
@@ -89,6 +98,7 @@ class AccessCalls:
                 raise NotFound("E_BINDING_UNKNOWN", f"{request.strategy_id} was never bound to {world.world_id}")
             removed = replace(found, state=BindingState.REMOVED, stage=Stage.BACKTEST)
             store.save_binding(conn, removed)
+            edges.forget_nodes(conn, world.world_id, request.strategy_id)
             settled = settle(conn, world, self.house.rules, named)
             commit(conn, named, "removed")
             return removed, settled
@@ -100,11 +110,14 @@ class AccessCalls:
     async def ListBindings(self, request: pb.ListBindingsRequest, context: object) -> pb.ListBindingsResponse:
         caller, page = caller_of(current_call()), page_from_proto(request.page)
 
-        def work(conn: Connection) -> list[Binding]:
-            return store.list_bindings(conn, look(conn, caller, request.world_id).world_id, page)
+        def work(conn: Connection) -> tuple[list[Binding], Opened]:
+            world = look(conn, caller, request.world_id)
+            return store.list_bindings(conn, world.world_id, page), edges.opened_of(conn, world.world_id)
 
-        shown, info = page_of(await self.house.db.read(work), page, lambda binding: binding.strategy_id)
-        return pb.ListBindingsResponse(bindings=[binding_to_proto(binding) for binding in shown], page=info)
+        found, opened = await self.house.db.read(work)
+        shown, info = page_of(found, page, lambda binding: binding.strategy_id)
+        bindings = [binding_to_proto(binding, opened.get(binding.strategy_id, ())) for binding in shown]
+        return pb.ListBindingsResponse(bindings=bindings, page=info)
 
     @audited
     async def Grant(self, request: pb.GrantRequest, act: Act) -> pb.GrantResponse:

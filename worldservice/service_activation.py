@@ -90,7 +90,7 @@ class ActivationCalls:
         require_etag(etag, before.etag, f"activation of {world.world_id}")
         bindings = store.active_bindings(conn, world.world_id)
         verdicts = decide_world(conn, world, self.house.rules, act.now)
-        after, staged = change_activation(before, changes, bindings, verdicts.ceiling_of, act.now, verdicts.windows)
+        after, staged = change_activation(before, changes, bindings, verdicts.ceiling_of, act.now, verdicts.terms)
         for binding in staged.values():
             store.save_binding(conn, binding)
         settled = record(conn, world, self.house.rules, act, verdicts, before, after)

@@ -200,7 +200,7 @@ class ApplyCalls:
         self, conn: Connection, act: Act, world: World, asked: tuple[Target, ...], evaluate: bool
     ) -> tuple[Target, ...]:
         """Refused here, before anything is frozen, if they could not be switched to now."""
-        verdicts = decide_world(conn, world, self.house.rules, act.now)
+        verdicts = decide_world(conn, world, self.house.rules, act.now).promoted()
         bindings = store.active_bindings(conn, world.world_id)
         if evaluate:
             entries = activations.load_activation(conn, world.world_id, world.created_at).entries

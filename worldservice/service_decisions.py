@@ -162,7 +162,7 @@ def _run(act: Act, strategy_id: str, revision: int, evidence: Evidence, verdicts
     if report is not None:
         own = own_verdicts(evidence.stage, report.verdicts)
         report = replace(report, verdicts=own, summary=summarise(own))
-    allowed = verdicts.ceiling_of(strategy_id)
+    allowed = verdicts.promoted().ceiling_of(strategy_id)
     recommended = Stage.PAPER if allowed in (EffectiveMode.PAPER, EffectiveMode.LIVE) else Stage.BACKTEST
     created_at: datetime = act.now
     return EvaluationRun(act.world_id, strategy_id, revision, evidence, report, recommended, act.actor, created_at)

@@ -1,27 +1,34 @@
 """RPCs of the World View Graph: nodes, validations by EvalKey, edge overrides."""
 
+from collections.abc import Mapping, Sequence
+
 from sqlalchemy import Connection
 
 from qmtl.core.errors import NotFound
 from qmtl.core.identity import eval_key
 from qmtl.rpc.context import current_call
 from qmtl.world.v1 import service_pb2 as pb
-from worldservice import graph
+from worldservice import edges, graph
 from worldservice.acts import Act, audited, caller_of, commit, enter, look
 from worldservice.domain.access import Role
+from worldservice.domain.edges import EdgeStanding, standing
 from worldservice.domain.graph import (
+    EdgeKey,
     EdgeOverride,
     Validation,
     WorldNode,
+    check_edge,
     check_node,
     check_override,
     check_validation,
     require_node_id,
 )
 from worldservice.house import House
+from worldservice.settling import Settled, settle
 from worldservice.wire import page_from_proto, page_of
 from worldservice.wire_activation import domain_from_proto
 from worldservice.wire_graph import (
+    edge_from_proto,
     facts_from_proto,
     node_from_proto,
     node_to_proto,
@@ -129,37 +136,51 @@ class GraphCalls:
         override = override_from_proto(request.override)
         check_override(override)
 
-        def work(conn: Connection) -> None:
-            enter(conn, act, Role.OPERATOR)
-            graph.save_override(conn, override)
-            state = "on" if override.active else "off"
-            commit(conn, act, f"edge {override.from_node_id} -> {override.to_node_id} is {state}: {override.reason}")
+        def work(conn: Connection) -> tuple[EdgeStanding, Settled]:
+            world = enter(conn, act, Role.OPERATOR)
+            edges.save_override(conn, override)
+            settled = settle(conn, world, self.house.rules, act)
+            commit(conn, act, f"edge {override.key} is {'on' if override.active else 'off'}: {override.reason}")
+            return _standings(conn, [override])[override.key], settled
 
-        await self.house.db.write(work)
-        return pb.PutEdgeOverrideResponse(override=override_to_proto(override))
+        stands, settled = await self.house.db.write(work)
+        pending = await self.house.enforce(settled)
+        return pb.PutEdgeOverrideResponse(override=override_to_proto(override, stands), fence_pending=pending)
 
     async def ListEdgeOverrides(
         self, request: pb.ListEdgeOverridesRequest, context: object
     ) -> pb.ListEdgeOverridesResponse:
         caller, page = caller_of(current_call()), page_from_proto(request.page)
 
-        def work(conn: Connection) -> list[EdgeOverride]:
-            return graph.list_overrides(conn, look(conn, caller, request.world_id).world_id, page)
+        def work(conn: Connection) -> tuple[list[EdgeOverride], Mapping[EdgeKey, EdgeStanding]]:
+            found = edges.list_overrides(conn, look(conn, caller, request.world_id).world_id, page)
+            return found, _standings(conn, found)
 
-        shown, info = page_of(await self.house.db.read(work), page, graph.override_key)
-        return pb.ListEdgeOverridesResponse(overrides=[override_to_proto(each) for each in shown], page=info)
+        found, stands = await self.house.db.read(work)
+        shown, info = page_of(found, page, edges.override_key)
+        overrides = [override_to_proto(each, stands[each.key]) for each in shown]
+        return pb.ListEdgeOverridesResponse(overrides=overrides, page=info)
 
     @audited
     async def DeleteEdgeOverride(
         self, request: pb.DeleteEdgeOverrideRequest, act: Act
     ) -> pb.DeleteEdgeOverrideResponse:
-        start = require_node_id(request.from_node_id, "from_node_id")
-        end = require_node_id(request.to_node_id, "to_node_id")
+        key = edge_from_proto(request, "")
+        check_edge(key, "")
 
-        def work(conn: Connection) -> None:
+        def work(conn: Connection) -> Settled:
             world = enter(conn, act, Role.OPERATOR)
-            graph.delete_override(conn, world.world_id, start, end)
-            commit(conn, act, f"edge {start} -> {end} as the graph has it")
+            edges.delete_override(conn, key)
+            settled = settle(conn, world, self.house.rules, act)
+            commit(conn, act, f"edge {key} as the graph has it")
+            return settled
 
-        await self.house.db.write(work)
+        await self.house.enforce(await self.house.db.write(work))
         return pb.DeleteEdgeOverrideResponse()
+
+
+def _standings(conn: Connection, overrides: Sequence[EdgeOverride]) -> Mapping[EdgeKey, EdgeStanding]:
+    """What each edge comes to; only of those between two domains has anything to be asked."""
+    waiting = [each.key for each in overrides if each.active and each.key.from_domain is not each.key.to_domain]
+    opened = edges.opened_edges(conn, waiting)
+    return {each.key: standing(each, each.key in opened) for each in overrides}

@@ -4,7 +4,7 @@ Every write that can change a decision ends with `settle`, and so does each roun
 mode, its revision, epoch, sessions and events are therefore committed together or not at all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -15,12 +15,12 @@ from sqlalchemy import Connection
 from controlbus.database import signal
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.modes import domain_of
-from worldservice import activations, applies, runs, store
+from worldservice import activations, applies, edges, runs, store
 from worldservice.acts import Act, commit_change
 from worldservice.domain import activation as domain
 from worldservice.domain.activation import Activation
 from worldservice.domain.decisions import Verdicts, WorldFacts, changed, decide
-from worldservice.domain.evaluation import Candidate, Evidence
+from worldservice.domain.evaluation import Candidate, Edges, Evidence
 from worldservice.domain.policy import Policy, parse_policy
 from worldservice.domain.sessions import Session, SessionPlan, data_state, follow
 from worldservice.domain.worlds import Binding, Stage, World, is_replay
@@ -80,7 +80,8 @@ def load_facts(
     for strategy_id, given in instead.items():
         evidence[given.stage if given.stage in evidence else Stage.BACKTEST][strategy_id] = given
     bound = store.active_bindings(conn, world.world_id).values()
-    candidates = tuple(_candidate(binding, evidence) for binding in bound)
+    stands = standings(conn, world.world_id, policy)
+    candidates = tuple(replace(_candidate(binding, evidence), edges=stands(binding.strategy_id)) for binding in bound)
     ends = [c.evidence.data_end for c in candidates if c.evidence is not None and c.evidence.data_end is not None]
     replay = is_replay(world, rules.replay_presets)
     sessions = activations.open_sessions(conn, world.world_id)
@@ -95,10 +96,19 @@ def stages_of(policy: Policy | None) -> tuple[Stage, ...]:
     """The stages whose runs join a policy's decision."""
     if policy is None:
         return (Stage.BACKTEST,)
-    paper = Stage.PAPER in policy.profiles or bool(policy.gating.divergence)
-    return (
-        Stage.BACKTEST, *([Stage.PAPER] if paper else []), *([Stage.LIVE] if Stage.LIVE in policy.profiles else [])
-    )  # fmt: skip
+    clean = policy.gating.no_cross_context
+    paper = Stage.PAPER in policy.profiles or bool(policy.gating.divergence) or clean
+    live = Stage.LIVE in policy.profiles or clean
+    return (Stage.BACKTEST, *([Stage.PAPER] if paper else []), *([Stage.LIVE] if live else []))
+
+
+def standings(conn: Connection, world_id: str, policy: Policy | None) -> Callable[[str], Edges]:
+    """By strategy, how its graph stands; untold graphs are asked for while edges are off, openings if a policy asks."""
+    cuts = edges.cuts_of(conn, world_id)
+    asked = policy is not None and policy.gating.edges is not None
+    opened = edges.opened_of(conn, world_id) if asked else {}
+    untold = edges.untold(conn, world_id) if cuts.off else frozenset()
+    return lambda name: Edges(cuts.off, name not in untold, cuts.of.get(name, ()), opened.get(name, frozenset()))
 
 
 def _candidate(binding: Binding, evidence: Mapping[Stage, Mapping[str, Evidence]]) -> Candidate:
@@ -120,7 +130,7 @@ def settle(conn: Connection, world: World, rules: HouseRules, act: Act, verdicts
         runs.save_tenures(conn, world.world_id, runs.tenures_of(conn, world.world_id), verdicts.tenures)
     before = activations.load_activation(conn, world.world_id, world.created_at)
     bindings = store.active_bindings(conn, world.world_id)
-    after = domain.settle(before, bindings, verdicts.ceiling_of, act.now, verdicts.windows)
+    after = domain.settle(before, bindings, verdicts.ceiling_of, act.now, verdicts.terms)
     return record(conn, world, rules, act, verdicts, before, after)
 
 

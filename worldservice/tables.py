@@ -85,6 +85,7 @@ world_fences = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("effective_mode", sa.Text, nullable=False),
     sa.Column("confirmed_epoch", _BIG, nullable=False),
+    sa.Column("limits", sa.Text, nullable=False, server_default="{}"),
 )
 
 activation_entries = sa.Table(
@@ -279,14 +280,40 @@ validations = sa.Table(
     sa.Index("validations_node", "world_id", "node_id", "execution_domain"),
 )
 
-edge_overrides = sa.Table(
-    "edge_overrides",
+world_edges = sa.Table(
+    "world_edges",
     metadata,
     sa.Column("world_id", sa.Text, primary_key=True),
     sa.Column("from_node_id", sa.Text, primary_key=True),
+    sa.Column("from_domain", sa.Text, primary_key=True),
     sa.Column("to_node_id", sa.Text, primary_key=True),
+    sa.Column("to_domain", sa.Text, primary_key=True),
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("cuts", sa.Boolean, nullable=False),
+    sa.Column("from_key", _BIG, nullable=False),
+    sa.Column("to_key", _BIG, nullable=False),
+)
+_CUTS = world_edges.c.cuts
+sa.Index("world_edges_cuts", world_edges.c.world_id, sqlite_where=_CUTS, postgresql_where=_CUTS)
+
+bound_nodes = sa.Table(
+    "bound_nodes",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("node_key", _BIG, primary_key=True, autoincrement=False),  # 63 bits of the NodeID
+    sa.Index("bound_nodes_node", "world_id", "node_key"),
+)
+
+edge_openings = sa.Table(
+    "edge_openings",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("execution_domain", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("opened_us", _BIG, nullable=False),
 )
 
 outbox = outbox_tables(metadata)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.modes import ExecutionDomain, domain_of
+from qmtl.wire.limits import limits_from_proto, limits_to_proto
 from qmtl.wire.windows import windows_from_proto, windows_to_proto
 from qmtl.wire.words import DOMAIN_NUMBERS, DOMAINS, instant_from_proto, known_enum
 from qmtl.world.v1 import service_pb2 as servicepb
@@ -118,6 +119,7 @@ def activation_to_proto(activation: Activation, sessions: Sequence[Session]) -> 
         fence_pending=activation.fence.pending,
         sessions=[session_to_proto(session) for session in sessions],
         windows=windows_to_proto(activation.windows),
+        limits=limits_to_proto(activation.fence.limits),
     )
 
 
@@ -129,7 +131,7 @@ def activation_from_proto(message: worldpb.ActivationEnvelope, fence_state: Fenc
         world_id=message.world_id,
         revision=message.revision,
         entries=tuple(entry_from_proto(entry) for entry in message.entries),
-        fence=Fence(message.epoch, fence_state, mode, confirmed),
+        fence=Fence(message.epoch, fence_state, mode, confirmed, limits_from_proto(message.limits)),
         run_id=message.run_id,
         sequence=message.sequence,
         phase=enum_from_proto(message.phase, worldpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),

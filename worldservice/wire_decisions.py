@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.modes import EffectiveMode
 from qmtl.wire.words import MODE_NUMBERS, MODES, instant_from_proto, known_enum, refused
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
@@ -22,6 +24,7 @@ from worldservice.domain.evaluation import (
     Source,
     Summary,
 )
+from worldservice.domain.execution import ExecutionModel, FillModel
 from worldservice.domain.rules import GROSS_MAX
 from worldservice.domain.worlds import require_strategy_id
 from worldservice.wire import (
@@ -34,6 +37,7 @@ from worldservice.wire import (
 from worldservice.wire_worlds import stage_from_proto, stage_to_proto
 
 METRICS_MAX = 200
+FILLS = {worldpb.FILL_MODEL_NEXT_BAR: FillModel.NEXT_BAR}
 CORRELATIONS_MAX = 2_000
 
 
@@ -65,7 +69,49 @@ def evidence_from_request(request: servicepb.EvaluateRequest) -> Evidence:
         coverage=request.coverage,
         footprint=footprint_from_proto(request.footprint) if request.HasField("footprint") else None,
         correlations=correlations_from_proto(request.correlations),
+        execution=execution_from_proto(request.execution_model, "execution_model", whole=True)
+        if request.HasField("execution_model")
+        else None,
     )
+
+
+def execution_from_proto(message: worldpb.ExecutionModel, field: str, *, whole: bool) -> ExecutionModel:
+    """`whole`: what a run says, which leaves nothing open. Raises InvalidRequest (E_EXECUTION_MODEL, E_DECIMAL)."""
+    if message.fill and message.fill not in FILLS:
+        raise refused("E_EXECUTION_MODEL", f"{field}.fill", str(message.fill), "a fill model this version knows")
+    model = ExecutionModel(
+        FILLS.get(message.fill),
+        _share(message.maker_fee_rate, f"{field}.maker_fee_rate"),
+        _share(message.taker_fee_rate, f"{field}.taker_fee_rate"),
+        _share(message.slippage_rate, f"{field}.slippage_rate"),
+        _share(message.participation, f"{field}.participation"),
+    )
+    if whole and None in (model.fill, model.maker_fee, model.taker_fee, model.slippage, model.participation):
+        raise refused("E_EXECUTION_MODEL", field, "not whole", "fill, both fee rates, slippage_rate and participation")
+    return model
+
+
+def execution_to_proto(model: ExecutionModel | None) -> worldpb.ExecutionModel | None:
+    if model is None:
+        return None
+    return worldpb.ExecutionModel(
+        fill=None if model.fill is None else f"FILL_MODEL_{model.fill.name}",
+        maker_fee_rate=_text(model.maker_fee),
+        taker_fee_rate=_text(model.taker_fee),
+        slippage_rate=_text(model.slippage),
+        participation=_text(model.participation),
+    )
+
+
+def _text(rate: Decimal | None) -> str:
+    return "" if rate is None else format_decimal(rate)
+
+
+def _share(text: str, field: str) -> Decimal | None:
+    rate = parse_decimal(text, field) if text else None
+    if rate is not None and not 0 <= rate <= 1:
+        raise refused("E_EXECUTION_MODEL", field, text, "a share from 0 to 1")
+    return rate
 
 
 def footprint_from_proto(message: evaluationpb.Footprint) -> Footprint:
@@ -183,6 +229,7 @@ def run_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:
         coverage=evidence.coverage,
         footprint=None if evidence.footprint is None else footprint_to_proto(evidence.footprint),
         correlations=dict(evidence.correlations),
+        execution_model=execution_to_proto(evidence.execution),
     )
 
 
@@ -197,6 +244,9 @@ def run_from_proto(message: evaluationpb.EvaluationRun) -> EvaluationRun:
         coverage=message.coverage,
         footprint=footprint_from_proto(message.footprint) if message.HasField("footprint") else None,
         correlations=correlations_from_proto(message.correlations),
+        execution=execution_from_proto(message.execution_model, "execution_model", whole=True)
+        if message.HasField("execution_model")
+        else None,
     )
     return EvaluationRun(
         world_id=message.world_id,
@@ -225,6 +275,7 @@ def decision_to_proto(decision: Decision) -> worldpb.DecisionEnvelope:
         decided_at=instant_to_proto(decision.decided_at),
         ruleset_hash=decision.ruleset_hash,
         selected=decision.selected,
+        execution_model=execution_to_proto(decision.execution),
     )
 
 
@@ -242,4 +293,7 @@ def decision_from_proto(message: worldpb.DecisionEnvelope) -> Decision:
         decided_at=instant_from_proto(message.decided_at, "decided_at"),
         ruleset_hash=message.ruleset_hash,
         selected=tuple(message.selected),
+        execution=execution_from_proto(message.execution_model, "execution_model", whole=False)
+        if message.HasField("execution_model")
+        else None,
     )

@@ -9,7 +9,8 @@ from qmtl.core.modes import ExecutionDomain
 from qmtl.wire.words import instant_from_proto
 from qmtl.world.v1 import service_pb2 as servicepb
 from qmtl.world.v1 import world_pb2 as worldpb
-from worldservice.domain.graph import EdgeOverride, NodeStatus, Validation, WorldNode, require_node_id
+from worldservice.domain.edges import EdgeStanding
+from worldservice.domain.graph import EdgeKey, EdgeOverride, NodeStatus, Validation, WorldNode, require_node_id
 from worldservice.wire import enum_from_proto, instant_to_proto, optional_text
 from worldservice.wire_activation import domain_from_proto, domain_to_proto
 
@@ -79,15 +80,26 @@ def validation_from_proto(message: worldpb.Validation) -> Validation:
     )
 
 
+def edge_from_proto(message: worldpb.EdgeOverride | servicepb.DeleteEdgeOverrideRequest, field: str) -> EdgeKey:
+    """An edge begins in the domain it leads into, unless said."""
+    into = written_domain(message.to_domain, f"{field}to_domain")
+    begins = domain_from_proto(message.from_domain, f"{field}from_domain") if message.from_domain else into
+    return EdgeKey(message.world_id, message.from_node_id, begins, message.to_node_id, into)
+
+
 def override_from_proto(message: worldpb.EdgeOverride) -> EdgeOverride:
-    return EdgeOverride(message.world_id, message.from_node_id, message.to_node_id, message.active, message.reason)
+    return EdgeOverride(edge_from_proto(message, "override."), message.active, message.reason)
 
 
-def override_to_proto(override: EdgeOverride) -> worldpb.EdgeOverride:
+def override_to_proto(override: EdgeOverride, standing: EdgeStanding) -> worldpb.EdgeOverride:
+    key = override.key
     return worldpb.EdgeOverride(
-        world_id=override.world_id,
-        from_node_id=override.from_node_id,
-        to_node_id=override.to_node_id,
+        world_id=key.world_id,
+        from_node_id=key.from_node_id,
+        to_node_id=key.to_node_id,
         active=override.active,
         reason=override.reason,
+        to_domain=domain_to_proto(key.to_domain),
+        from_domain=domain_to_proto(key.from_domain),
+        standing=f"EDGE_STANDING_{standing.name}",
     )

@@ -1,6 +1,7 @@
 """Proto and domain: rows of the audit log, and both ways the records it keeps of an activation."""
 
 from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.wire.limits import limits_from_proto, limits_to_proto
 from qmtl.wire.windows import windows_of_record, windows_to_proto
 from qmtl.wire.words import instant_from_proto
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -29,6 +30,7 @@ def record_to_proto(record: ActivationRecord) -> worldpb.ActivationRecord:
         requires_ack=record.requires_ack,
         time=instant_to_proto(record.time),
         windows=windows_to_proto(record.windows),
+        limits=limits_to_proto(fence.limits),
         state_hash=record.state_hash,
     )
 
@@ -41,7 +43,7 @@ def record_from_proto(message: worldpb.ActivationRecord) -> ActivationRecord:
         whole=message.whole,
         entries=tuple(entry_from_proto(entry) for entry in message.entries),
         removed=tuple((key.strategy_id, side_from_proto(key.side, "removed.side")) for key in message.removed),
-        fence=Fence(message.epoch, state, mode, message.confirmed_epoch),
+        fence=Fence(message.epoch, state, mode, message.confirmed_epoch, limits_from_proto(message.limits)),
         run_id=message.run_id,
         sequence=message.sequence,
         phase=enum_from_proto(message.phase, worldpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),

@@ -1,7 +1,10 @@
 """Proto and domain, both ways: worlds, policies, bindings, grants, audit, metrics, presets."""
 
+from collections.abc import Collection
+
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.wire.words import instant_from_proto
+from qmtl.core.modes import ExecutionDomain
+from qmtl.wire.words import DOMAIN_NUMBERS, instant_from_proto
 from qmtl.world.v1 import service_pb2 as servicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice.domain.access import Grant, Role
@@ -100,7 +103,8 @@ def policy_from_proto(message: worldpb.Policy) -> PolicyRecord:
     )
 
 
-def binding_to_proto(binding: Binding) -> worldpb.Binding:
+def binding_to_proto(binding: Binding, opened: Collection[ExecutionDomain] = ()) -> worldpb.Binding:
+    """`opened`: domains whose edges an apply has opened to it."""
     return worldpb.Binding(
         world_id=binding.world_id,
         strategy_id=binding.strategy_id,
@@ -109,6 +113,7 @@ def binding_to_proto(binding: Binding) -> worldpb.Binding:
         created_by=binding.created_by,
         created_at=instant_to_proto(binding.created_at),
         sides=sides_to_proto(binding.sides),
+        opened_domains=sorted(DOMAIN_NUMBERS[domain] for domain in opened),
     )
 
 

@@ -32,6 +32,7 @@ from brokerage.domain.profile import BrokerageProfile, BuyingPower
 from brokerage.domain.risk import Circumstances, Mark, Sized, TradingState, check, size
 from brokerage.domain.states import EventKind, OrderState, OrderType, TimeInForce
 from qmtl.core.errors import Conflict, NotFound
+from qmtl.core.limits import UNLIMITED
 
 RESTS = "NO_VOLUME: the bar traded nothing, the order rests"
 NOTHING_TO_REDUCE = "REDUCE_ONLY: no position is left to reduce"
@@ -52,7 +53,8 @@ _UNSIZED = Sized(0, None, None, None)
 class Desk:
     """One scope's orders and books under one profile. Not thread-safe; one caller steps it.
 
-    `free_elsewhere` is what the account has beside this ledger, less what its other scopes have committed.
+    `free_elsewhere` is what the account has beside this ledger, less what its other scopes have committed. `limits` are
+    the world's, beside those of the profile.
     `sums` is what all its open orders come to, also those that were not loaded. `arrivals` is what the venue has of
     orders it was not heard about; `heard` gathers those whose outcome became known.
     """
@@ -73,6 +75,7 @@ class Desk:
         self.records: dict[str, OrderRecord] = {}
         self.free_elsewhere: dict[str, int] = {}
         self.around = ALONE
+        self.limits = UNLIMITED
         self.sums: dict[tuple[str, Side], Working] = {}
         self.stored_sums: dict[tuple[str, Side], Working] = {}
         self.arrivals: dict[str, Arrival] = {}
@@ -268,6 +271,7 @@ class Desk:
             weight=weight,
             equity=self.ledger.cash.get(instrument.quote, 0) + self.worth(instrument.quote) + self.around.equity,
             around=self.around,
+            limits=self.limits,
         )
         sized = size(order, instrument, now)
         if isinstance(sized, Denial):

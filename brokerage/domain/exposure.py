@@ -99,7 +99,8 @@ def exposure_of(instrument: Instrument, mark: int, held: int, buys: int, sells: 
 class Around:
     """What stands beside one strategy's desk: the rest of its account and the other accounts of its world.
 
-    `equity` is the account's beside the desk's own ledger. A `world` that is None cannot be valued.
+    `equity` is the account's beside the desk's own ledger. A `world` that is None is not known or cannot be valued: it
+    is over every limit there is.
     """
 
     equity: int = 0

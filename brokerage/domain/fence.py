@@ -11,6 +11,7 @@ from enum import Enum
 
 from brokerage.domain.orders import Denial
 from qmtl.core.errors import NotReady
+from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain, domain_of
 
 
@@ -22,12 +23,13 @@ class FenceState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """What may leave in a world, under which epoch."""
+    """What may leave in a world, under which epoch, and how much risk it may add: an epoch's content never changes."""
 
     world_id: str
     epoch: int
     state: FenceState
     effective_mode: EffectiveMode
+    limits: RiskLimits = UNLIMITED
 
 
 _ALLOWED = {

@@ -17,6 +17,9 @@ RATE_SCALE = 8
 
 RATE_ONE = 10**RATE_SCALE
 
+LIMIT_SCALE = 8
+"""House limits are set at this scale, before it is known which currency an order is valued in."""
+
 _DEFAULT_CURRENCY_SCALE = 8
 _CURRENCY_SCALES = {"IDR": 2, "VND": 2, "JPY": 4, "KRW": 4}
 """Currencies with large numbers get fewer places, so that int64 still holds an institution's book."""

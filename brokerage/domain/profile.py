@@ -5,15 +5,28 @@ One profile drives local backtests and the paper venue alike. Rates are integers
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import Enum
 
 from brokerage.domain.instrument import Instrument
-from brokerage.domain.money import RATE_ONE, RATE_SCALE, divide, fit
+from brokerage.domain.money import LIMIT_SCALE, RATE_ONE, RATE_SCALE, divide, fit
 from brokerage.domain.orders import Liquidity, Side
-from qmtl.core.decimals import parse_decimal, to_scaled
+from qmtl.core.decimals import INT64_MAX, parse_decimal, to_scaled
+from qmtl.core.limits import UNLIMITED, RiskLimits
 
 HOUR_NS = 3_600_000_000_000
+
+_AMOUNTS = (
+    "order_notional_max",
+    "position_notional_max",
+    "account_gross_max",
+    "account_net_max",
+    "world_gross_max",
+    "world_net_max",
+)
+NOTHING = -1
+"""A limit that lets nothing be added: less than one unit of a currency must not read as no limit."""
 
 
 def rate(text: str) -> int:
@@ -60,10 +73,11 @@ class BuyingPower(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """House limits of the pre-trade check. 0 means no limit; a stale price is one older than `price_age_max_ns`.
+    """Limits of the pre-trade check, a house's own or tightened by a world's. 0 means no limit; NOTHING may stand for a
+    notional; a stale price is one older than `price_age_max_ns`.
 
-    Amounts are in scaled quote currency, `leverage_max` (gross exposure / equity) and `drawdown_max` (share of the
-    highest equity) are rates. Gross and net count positions and open orders at their worst, at the mark.
+    Amounts are in the account's currency at LIMIT_SCALE, `leverage_max` (gross exposure / equity) and `drawdown_max`
+    (share of the highest equity) are rates. Gross and net count positions and open orders at their worst, at the mark.
     """
 
     open_orders_max: int = 1_000
@@ -97,6 +111,50 @@ class BrokerageProfile:
         tick = instrument.tick
         slip = -(-price * self.slippage // (RATE_ONE * tick)) * tick
         return max(fit(price + side.sign * slip, "slipped price"), tick)
+
+
+def tightened(profile: BrokerageProfile, world: RiskLimits, side: Side, scale: int) -> BrokerageProfile:
+    """The profile under the tighter of each house limit and its world's, as they bind an order of one side.
+
+    `scale` is the places of the currency the order is valued in.
+    """
+    if world == UNLIMITED and scale == LIMIT_SCALE:
+        return profile
+    house, position = at_scale(profile.limits, scale), _of_side(world, side)
+    limits = replace(
+        house,
+        order_notional_max=_tighter(house.order_notional_max, world.order_notional_max, scale),
+        position_notional_max=_tighter(house.position_notional_max, position, scale),
+        world_gross_max=_tighter(house.world_gross_max, world.gross_notional_max, scale),
+        world_net_max=_tighter(house.world_net_max, world.net_notional_max, scale),
+    )
+    return replace(profile, limits=limits)
+
+
+def at_scale(limits: Limits, scale: int) -> Limits:
+    """House limits in units of the currency an order is valued in, rounded down; a small one does not become none."""
+    if scale == LIMIT_SCALE:
+        return limits
+    unit = 10 ** (LIMIT_SCALE - scale)
+    amounts = {name: amount // unit or NOTHING for name in _AMOUNTS if (amount := getattr(limits, name))}
+    return replace(limits, **amounts)
+
+
+def spans_accounts(house: Limits, world: RiskLimits) -> bool:
+    """Whether a limit is over all accounts of a world: an order then has to know them all and to hold them still."""
+    return bool(house.world_gross_max or house.world_net_max or world.gross_notional_max or world.net_notional_max)
+
+
+def _of_side(world: RiskLimits, side: Side) -> Decimal | None:
+    return world.long_notional_max if side is Side.BUY else world.short_notional_max
+
+
+def _tighter(house: int, world: Decimal | None, scale: int) -> int:
+    if world is None:
+        return house
+    numerator, denominator = world.as_integer_ratio()  # exact: arithmetic of Decimals would round up at 28 digits
+    units = min(numerator * 10**scale // denominator, INT64_MAX) or NOTHING
+    return min(house, units) if house else units
 
 
 def spot(fee: str = "0.001", *, slippage: str = "0", participation: str = "0.1") -> BrokerageProfile:

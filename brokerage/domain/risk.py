@@ -15,12 +15,13 @@ from brokerage.domain.exposure import ALONE, Around, Exposure, exposure_of
 from brokerage.domain.instrument import AssetClass, Instrument
 from brokerage.domain.ledger import Position
 from brokerage.domain.matching import MATCHED_TIFS, MATCHED_TYPES
-from brokerage.domain.money import RATE_ONE, fit, floor_to
+from brokerage.domain.money import RATE_ONE, currency_scale, fit, floor_to
 from brokerage.domain.orders import Denial, Order, Side
-from brokerage.domain.profile import BrokerageProfile, BuyingPower
+from brokerage.domain.profile import BrokerageProfile, BuyingPower, tightened
 from brokerage.domain.states import OrderType, TimeInForce
 from qmtl.core.decimals import INT64_MAX, to_scaled
 from qmtl.core.errors import InvalidRequest
+from qmtl.core.limits import UNLIMITED, RiskLimits
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 86_400 * SECOND_NS
@@ -59,7 +60,8 @@ class Circumstances:
     """What the check may look at, before this order.
 
     `free` is quote currency that may still be committed; `buys` and `sells` is what the strategy's open orders in the
-    symbol may still trade; `equity` is the account's, `around` the rest of the account and its world.
+    symbol may still trade; `equity` is the account's, `around` the rest of the account and its world, `limits` are the
+    world's beside the profile's.
     """
 
     at_ns: int
@@ -73,6 +75,7 @@ class Circumstances:
     weight: int = RATE_ONE
     equity: int = 0
     around: Around = ALONE
+    limits: RiskLimits = UNLIMITED
 
 
 def size(order: Order, instrument: Instrument, now: Circumstances) -> Sized | Denial:
@@ -106,8 +109,9 @@ def check(
     order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
 ) -> Denial | None:
     """The first rule a sized order breaks, or None."""
+    tight = tightened(profile, now.limits, order.side, currency_scale(instrument.quote))
     for rule in _RULES:
-        denial = rule(order, sized, instrument, profile, now)
+        denial = rule(order, sized, instrument, tight, now)
         if denial is not None:
             return denial
     return None

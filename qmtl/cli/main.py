@@ -23,6 +23,7 @@ from qmtl.cli import (
     strategy,
     submit,
     world,
+    world_edges,
     world_people,
     world_runs,
 )
@@ -43,6 +44,7 @@ app.command()(status.status)
 app.command()(submit.submit)
 app.command()(orders.portfolio)
 app.command()(queues.gc)
+world.app.add_typer(world_edges.app, name="edge", help="Edges of the graph as one world has them.")
 world_runs.attach(world.app)
 world_people.attach(world.app)
 app.add_typer(world.app, name="world", help="Worlds: policies, decisions, activation, apply, roles, audit.")

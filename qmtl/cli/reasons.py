@@ -40,6 +40,8 @@ REASONS = {
     "LIVE_PROMOTION_DISABLED": "the policy's governance disables promotion to live",
     "PAPER_PROFILE_UNMET": "what was approved has not met the paper profile",
     "LIVE_PROFILE_UNMET": "what was approved does not meet the live profile any more",
+    "EDGE_OFF": "what was approved has an edge that is off in LIVE: qmtl world edge list",
+    "CROSS_CONTEXT_CACHE_HIT": "what was approved met records of another context, or does not say that it met none",
     "DIVERGENCE_GUARD": "what was approved does worse on paper than in backtest, by more than a guard allows",
 }
 MARKS = {

@@ -11,6 +11,9 @@ import typer
 from qmtl.cli.options import Access, AllowLive, with_access
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qmtl.common.v1 import common_pb2 as commonpb
     from qmtl.rpc.channel import MeshChannel
     from qmtl.world.v1 import service_pb2 as worldpb
     from qmtl.world.v1 import world_pb2
@@ -147,8 +150,11 @@ def show(access: Access, world_id: WorldId) -> None:
         show_json({"world": as_dict(world), "bindings": bound, "activation": as_dict(activation)})
         return
     _show_world(world, False)
-    rows = [(b.strategy_id, enum_word(world_pb2.Stage, b.stage), b.created_by) for b in bindings.bindings]
-    show_table("strategies", ("strategy", "stage", "bound by"), rows)
+    rows = [
+        (b.strategy_id, enum_word(world_pb2.Stage, b.stage), _domains_text(b.opened_domains), b.created_by)
+        for b in bindings.bindings
+    ]
+    show_table("strategies", ("strategy", "stage", "edges open to", "bound by"), rows)
     show_activation(activation)
 
 
@@ -178,6 +184,7 @@ def decide(access: Access, world_id: WorldId) -> None:
         ("coverage", f"{decision.coverage:.4f}"),
         ("selected", ", ".join(decision.selected) or "-"),
         ("good for", f"{decision.ttl.ToTimedelta().total_seconds():g} s from {when(decision.decided_at)}"),
+        ("backtests assume", _assumed(decision.execution_model)),
         ("stale", "yes" if decision.stale else "no"),
     ]
     show_pairs(f"decision of {world_id}", pairs)
@@ -395,6 +402,20 @@ def show_activation(activation: world_pb2.ActivationEnvelope) -> None:
     show_table(title, ("strategy", "side", "active", "weight", "flags", "mode"), rows)
     for window in activation.windows:
         typer.echo(f"new risk only on {window_text(window)}")
+    for field, value in activation.limits.ListFields():
+        typer.echo(f"at most {value} {field.name.removesuffix('_max').replace('_', ' ')}")
+
+
+def _assumed(model: world_pb2.ExecutionModel) -> str:
+    """What backtests have to assume at least, in the policy's terms."""
+    return ", ".join(f"{field.name} {value}" for field, value in model.ListFields() if field.name != "fill") or "-"
+
+
+def _domains_text(domains: Sequence[commonpb.ExecutionDomain]) -> str:
+    from qmtl.cli.tables import enum_word
+    from qmtl.common.v1 import common_pb2 as commonpb
+
+    return ", ".join(enum_word(commonpb.ExecutionDomain, domain) for domain in domains) or "-"
 
 
 def window_text(window: world_pb2.ActivationWindow) -> str:

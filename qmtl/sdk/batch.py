@@ -52,6 +52,7 @@ class Reused:
     read: list[str] = field(default_factory=list)
     continued: list[str] = field(default_factory=list)
     computed: list[str] = field(default_factory=list)
+    crossed: int = 0  # records met in a queue that belong to another context; they are never used
 
     @property
     def nodes_reused_total(self) -> int:

@@ -88,6 +88,7 @@ class Reuse:
             async with asyncio.timeout(READ_WAIT_S):
                 with scoped(self._client.gateway.ReadQueue(request)) as replies:
                     async for reply in replies:
+                        self._refuse_other(reply.batch, key)
                         further = work.take(at, reply.batch)
                         if further is None:
                             raise Conflict("E_INPUT_WINDOW", f"the queue {key} was made of other inputs")
@@ -97,6 +98,12 @@ class Reuse:
         except TimeoutError:
             raise DeadlineExceeded("E_QUEUE_SILENT", f"the queue {key} did not come to its last bucket") from None
         return at
+
+    def _refuse_other(self, batch: datapb.RecordBatch, key: str) -> None:
+        """A record of another ComputeKey is of another world, domain or snapshot: using it would be a leak."""
+        if batch.compute_key != key:
+            self.told.crossed += 1
+            raise Conflict("E_CROSS_CONTEXT", f"a record of {batch.compute_key} stands in the queue {key}")
 
     async def _acquire(self, key: str) -> gatewaypb.ProducerLease:
         request = gatewayservicepb.AcquireProducerRequest(

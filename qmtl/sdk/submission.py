@@ -28,6 +28,7 @@ from qmtl.rpc.streams import scoped
 from qmtl.sdk.backtest import AccountTerms, replay
 from qmtl.sdk.bars import Bars, to_ns
 from qmtl.sdk.client import Client, Gateway, Line, open_client
+from qmtl.sdk.execution import asked_terms, model_of
 from qmtl.sdk.reuse import Reuse
 from qmtl.sdk.strategy import Assembled, Strategy, assemble
 from qmtl.sdk.submitted import SubmitResult
@@ -37,6 +38,7 @@ from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 
+CROSS_CONTEXT_HITS = "cross_context_cache_hits"
 T = TypeVar("T")
 _FINAL = frozenset(
     {
@@ -89,8 +91,10 @@ class Submitter:
         fetched = await self.fetch(preset, history_request(preset, bound.outcome.context, history))
         reuse = Reuse(self.line, bound.strategy, self.world, queue_keys(bound))
         outputs = await reuse.outputs(assembled.dag, fetched.bars)
+        terms = asked_terms(terms, (await self.decision()).execution_model)
         done = await asyncio.to_thread(partial(replay, assembled, fetched.bars, terms, outputs=outputs))
-        run = await self.evaluate(bound, fetched, dict(done.metrics)) if done.metrics else None
+        metrics = {**done.metrics, CROSS_CONTEXT_HITS: reuse.told.crossed}
+        run = await self.evaluate(bound, fetched, metrics, model_of(terms)) if done.metrics else None
         return SubmitResult(
             name=assembled.name,
             strategy=bound.strategy,
@@ -143,9 +147,12 @@ class Submitter:
         parts, metadata = await self.line.ask(lambda: _fetch(self.client, request), "fetch")
         return Fetched(bars_from_arrow(parts, preset.symbol, preset.interval_s), metadata)
 
-    async def evaluate(self, bound: Bound, data: Fetched, metrics: dict[str, float]) -> evaluationpb.EvaluationRun:
-        """Report the replay's metrics; the world's evaluation of them."""
+    async def evaluate(
+        self, bound: Bound, data: Fetched, metrics: dict[str, float], assumed: worldpb.ExecutionModel
+    ) -> evaluationpb.EvaluationRun:
+        """Report the replay's metrics and what it assumed of execution; the world's evaluation of them."""
         request = evaluation(self.world, bound.strategy.strategy_id, data, metrics)
+        request.execution_model.CopyFrom(assumed)
         return (await self.line.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
 
     async def evaluate_paper(
@@ -154,7 +161,7 @@ class Submitter:
         """Report what a paper session came to; None when there is nothing to say, or the strategy was unbound."""
         if not metrics:
             return None
-        request = paper_evaluation(session, strategy_id, bars, metrics)
+        request = paper_evaluation(session, strategy_id, bars, {**metrics, CROSS_CONTEXT_HITS: 0})  # it reads no queue
         try:
             return (await self.line.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
         except NotFound as error:

@@ -136,10 +136,16 @@ class Client:
         )
         return await self.stub.OpenPaperAccount(request)
 
-    async def fence(self, epoch: int, state: str = "OPEN", mode: str = "PAPER") -> pb.SetFenceResponse:
+    async def fence(
+        self, epoch: int, state: str = "OPEN", mode: str = "PAPER", limits: brokerpb.RiskLimits | None = None
+    ) -> pb.SetFenceResponse:
         return await self.stub.SetFence(
             pb.SetFenceRequest(
-                world_id="w1", epoch=epoch, state=f"FENCE_STATE_{state}", effective_mode=f"EFFECTIVE_MODE_{mode}"
+                world_id="w1",
+                epoch=epoch,
+                state=f"FENCE_STATE_{state}",
+                effective_mode=f"EFFECTIVE_MODE_{mode}",
+                limits=limits,
             )
         )
 

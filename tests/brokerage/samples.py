@@ -26,6 +26,7 @@ from brokerage.rows import Account, StoredOrder
 from brokerage.wire import Gate, OrderName, order_to_proto, timestamp
 from controlbus.database import Database
 from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 
 MINUTE = 60_000_000_000
@@ -91,8 +92,13 @@ def reported(trade_id: str, client_order_id: str = "o1", **changes: str) -> brok
     return fill
 
 
-def fence(epoch: int, state: FenceState = FenceState.OPEN, mode: EffectiveMode = EffectiveMode.PAPER) -> Fence:
-    return Fence(WORLD, epoch, state, mode)
+def fence(
+    epoch: int,
+    state: FenceState = FenceState.OPEN,
+    mode: EffectiveMode = EffectiveMode.PAPER,
+    limits: RiskLimits = UNLIMITED,
+) -> Fence:
+    return Fence(WORLD, epoch, state, mode, limits)
 
 
 class Book:
@@ -118,7 +124,8 @@ class Book:
 
     async def submit(self, wanted: Order, gate: Gate = GATE) -> StoredOrder:
         body = order_to_proto(wanted)
-        return (await self.db.write(lambda conn: trading.submit(conn, self.house, wanted, body, gate, 6)))[0]
+        seen = (await self.db.read(lambda conn: fences.current(conn, wanted.scope.world_id)))[0].limits
+        return (await self.db.write(lambda conn: trading.submit(conn, self.house, wanted, body, gate, 6, seen)))[0]
 
     async def book_fills(self, *fills: brokerpb.Fill) -> tuple[int, int]:
         reports = [booking.report_from_proto(fill) for fill in fills]

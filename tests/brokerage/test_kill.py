@@ -84,6 +84,32 @@ async def test_nothing_answered_is_lost_and_nothing_is_done_twice(tmp_path: Path
         await db.close()
 
 
+async def test_limits_of_a_world_outlive_the_process(tmp_path: Path, nats_server: NatsServer) -> None:
+    async with running_mesh(tmp_path, nats_server.url) as mesh:
+        ensure_service_token(mesh.home, "brokerage")
+        process = await mesh.spawn()
+        await mesh.ready()
+        client, keeper = mesh.client(), mesh.client(role=None, service="worldservice")
+        await client.open()
+        limits = brokerpb.RiskLimits(order_notional_max="1010", gross_notional_max="1515")
+        told = await keeper.fence(1, limits=limits)
+        mesh.feed.push(bar(0))
+        await until(client.venue_minute, lambda minute: minute >= 1)
+        await client.submit(order("o1"))
+        process.kill()
+        await process.wait()
+        await mesh.spawn()
+        await mesh.ready()
+        assert (await client.stub.GetFence(pb.GetFenceRequest(world_id="w1"))).fence == told.fence
+        assert (await keeper.fence(1, limits=limits)).fence == told.fence
+        answers = [await client.submit(order(f"later{quantity}", quantity=quantity)) for quantity in (11, 6, 5)]
+        assert [answer.status.denial for answer in answers] == [
+            brokerpb.DENIAL_NOTIONAL_ABOVE_LIMIT,
+            brokerpb.DENIAL_EXPOSURE_ABOVE_LIMIT,
+            brokerpb.DENIAL_UNSPECIFIED,
+        ]
+
+
 async def check(mesh: Mesh, client: Client, answered: list[str], count: int) -> None:
     """Every answered order is there, every filled order filled exactly its quantity once, every event left once."""
     fills = await client.fills()

@@ -12,7 +12,7 @@ import nats
 import pytest
 from google.protobuf.message import Message
 
-from brokerage.domain.orders import Scope, Side
+from brokerage.domain.orders import Order, Scope, Side
 from brokerage.domain.states import OrderType
 from brokerage.service import PLANNED
 from brokerage.wire import order_to_proto
@@ -187,6 +187,56 @@ async def test_fences_over_the_wire(mesh: Mesh, client: Client) -> None:
     await keeper.fence(3, mode="LIVE")
     live = await client.submit(order("o2"), epoch=3, domain="LIVE")
     assert live.status.denial == brokerpb.DENIAL_NO_LIVE_VENUE
+
+
+async def denial(client: Client, wanted: Order, epoch: int) -> int:
+    return (await client.submit(wanted, epoch)).status.denial
+
+
+async def test_limits_of_a_world_come_with_its_fence_and_go_with_it(mesh: Mesh, client: Client) -> None:
+    keeper = mesh.client(role=None, service="worldservice")
+    limits = brokerpb.RiskLimits(order_notional_max="1010.0", long_notional_max="1515", short_notional_max="100")
+    wanted = brokerpb.RiskLimits(order_notional_max="1010", long_notional_max="1515", short_notional_max="100")
+    told = await keeper.fence(2, limits=limits)
+    assert told.fence.limits == wanted
+    assert (await keeper.fence(2, limits=wanted)).fence == told.fence
+    assert (await client.stub.GetFence(pb.GetFenceRequest(world_id="w1"))).fence == told.fence
+    assert await denial(client, order("a", quantity=11), 2) == brokerpb.DENIAL_NOTIONAL_ABOVE_LIMIT
+    assert await denial(client, order("b", quantity=10), 2) == brokerpb.DENIAL_UNSPECIFIED
+    assert await denial(client, order("c", quantity=6), 2) == brokerpb.DENIAL_POSITION_ABOVE_LIMIT
+    assert await denial(client, order("d", Side.SELL, 1), 2) == brokerpb.DENIAL_POSITION_ABOVE_LIMIT
+    for other in (None, brokerpb.RiskLimits(order_notional_max="1010")):
+        with pytest.raises(NotReady, match="E_STALE_EPOCH"):
+            await keeper.fence(2, limits=other)
+    assert not (await keeper.fence(3)).fence.HasField("limits")
+    assert await denial(client, order("e", quantity=11), 3) == brokerpb.DENIAL_UNSPECIFIED
+
+
+async def test_a_limit_that_cannot_be_read_moves_no_fence(mesh: Mesh, client: Client) -> None:
+    keeper = mesh.client(role=None, service="worldservice")
+    for written in ("0", "-5", "1e3", "lots"):
+        with pytest.raises(InvalidRequest, match="E_DECIMAL") as caught:
+            await keeper.fence(2, limits=brokerpb.RiskLimits(gross_notional_max=written))
+        assert caught.value.violations[0].field == "limits.gross_notional_max"
+    assert (await client.stub.GetFence(pb.GetFenceRequest(world_id="w1"))).fence.epoch == 1
+
+
+async def test_strategies_and_accounts_of_a_world_share_its_gross_limit(mesh: Mesh, client: Client) -> None:
+    await client.open("two")
+    limits = brokerpb.RiskLimits(gross_notional_max="3030")
+    await mesh.client(role=None, service="worldservice").fence(2, limits=limits)
+    scopes = [Scope(account, "w1", strategy) for account in ("acc", "two") for strategy in ("s1", "s2")]
+    wanted = [replace(order("o1"), scope=scope) for scope in scopes]
+    answers = await asyncio.gather(*(denial(client, one, 2) for one in wanted))
+    assert sorted(answers) == [brokerpb.DENIAL_UNSPECIFIED] * 3 + [brokerpb.DENIAL_EXPOSURE_ABOVE_LIMIT]
+
+
+async def test_an_order_that_waits_for_its_fence_is_held_to_its_limits(mesh: Mesh, client: Client) -> None:
+    answers = [asyncio.create_task(denial(client, order(f"o{number}"), 2)) for number in range(2)]
+    limits = brokerpb.RiskLimits(gross_notional_max="1010")
+    await mesh.client(role=None, service="worldservice").fence(2, limits=limits)
+    found = sorted([await answer for answer in answers])
+    assert found == [brokerpb.DENIAL_UNSPECIFIED, brokerpb.DENIAL_EXPOSURE_ABOVE_LIMIT]
 
 
 async def test_trading_state_is_set_by_operators_and_obeyed(mesh: Mesh, client: Client) -> None:

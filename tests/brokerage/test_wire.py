@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from brokerage.domain.fence import Fence, FenceState
 from brokerage.domain.orders import Denial, Order, Scope, Side
 from brokerage.domain.states import EventKind, FillFlag, OrderState, OrderType, OrderView, TimeInForce
+from brokerage.rows import limits_of, limits_text
 from brokerage.wire import (
     fence_from_proto,
     fence_to_proto,
@@ -23,14 +24,17 @@ from brokerage.wire import (
 )
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as pb
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import InvalidRequest
+from qmtl.core.limits import LIMIT_NAMES, UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode
 from tests.brokerage.samples import order
 
 NAMES = st.text("abcXYZ-_é1", min_size=1, max_size=20)
 PRICES = st.integers(1, 10**12).map(lambda units: Decimal(units).scaleb(-4))
 TIMES = st.integers(0, 4 * 10**18)
+LIMITS = st.builds(RiskLimits, **dict.fromkeys(LIMIT_NAMES, st.none() | PRICES))
 
 
 @st.composite
@@ -66,14 +70,50 @@ def test_orders_round_trip(made: Order) -> None:
     assert order_from_proto(message) == made
 
 
-@given(st.integers(1, 2**63), st.sampled_from(FenceState), st.sampled_from(EffectiveMode))
-def test_fences_round_trip(epoch: int, state: FenceState, mode: EffectiveMode) -> None:
-    made = Fence("w1", epoch, state, mode)
+@given(st.integers(1, 2**63), st.sampled_from(FenceState), st.sampled_from(EffectiveMode), LIMITS)
+def test_fences_round_trip(epoch: int, state: FenceState, mode: EffectiveMode, limits: RiskLimits) -> None:
+    made = Fence("w1", epoch, state, mode, limits)
     message = fence_to_proto(made, 0)
+    assert message.HasField("limits") == (limits != UNLIMITED)
     request = pb.SetFenceRequest(
-        world_id=message.world_id, epoch=message.epoch, state=message.state, effective_mode=message.effective_mode
+        world_id=message.world_id,
+        epoch=message.epoch,
+        state=message.state,
+        effective_mode=message.effective_mode,
+        limits=message.limits if message.HasField("limits") else None,
     )
     assert fence_from_proto(request) == made
+
+
+@given(LIMITS)
+def test_limits_round_trip_through_their_column(limits: RiskLimits) -> None:
+    assert limits_of(limits_text(limits)) == limits
+
+
+def test_equal_limits_are_equal_text_and_none_is_an_empty_object() -> None:
+    assert limits_text(UNLIMITED) == "{}"
+    written = RiskLimits(order_notional_max=Decimal("1.50"), gross_notional_max=Decimal("1E+3"))
+    assert limits_text(written) == '{"gross_notional_max":"1000","order_notional_max":"1.5"}'
+
+
+def test_a_limit_nobody_here_knows_is_not_taken_for_none() -> None:
+    with pytest.raises(TypeError, match="leverage_max"):
+        limits_of('{"leverage_max":"2"}')
+
+
+@pytest.mark.parametrize("name", LIMIT_NAMES)
+@pytest.mark.parametrize("written", ["0", "-1", "1e3", "NaN", "Infinity", "0.0", "much", " 1"])
+def test_a_limit_that_is_none_is_refused_by_name(name: str, written: str) -> None:
+    message = pb.SetFenceRequest(
+        world_id="w1",
+        epoch=1,
+        state=brokerpb.FENCE_STATE_OPEN,
+        effective_mode=commonpb.EFFECTIVE_MODE_PAPER,
+        limits=brokerpb.RiskLimits(**{name: written}),
+    )
+    with pytest.raises(InvalidRequest) as caught:
+        fence_from_proto(message)
+    assert (caught.value.reason, caught.value.violations[0].field) == ("E_DECIMAL", f"limits.{name}")
 
 
 @given(TIMES)

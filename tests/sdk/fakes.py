@@ -64,6 +64,7 @@ class FakeMesh:
         self.calls: Counter[str] = Counter()
         self.live: dict[str, gatewaypb.Strategy] = {}
         self.evaluations: list[worldservicepb.EvaluateRequest] = []
+        self.execution_model: worldpb.ExecutionModel | None = None
         self.fetches: list[dataservicepb.FetchRequest] = []
         self.denials: list[brokerpb.Denial] = []
         self.drop_after_bars: list[int] = []
@@ -317,7 +318,11 @@ class _World:
 
     async def Decide(self, request: worldservicepb.DecideRequest) -> worldservicepb.DecideResponse:
         mode = commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
-        return worldservicepb.DecideResponse(decision=worldpb.DecisionEnvelope(world_id="w", effective_mode=mode))
+        return worldservicepb.DecideResponse(
+            decision=worldpb.DecisionEnvelope(
+                world_id="w", effective_mode=mode, execution_model=self.mesh.execution_model
+            )
+        )
 
     async def GetActivation(self, request: worldservicepb.GetActivationRequest) -> worldservicepb.GetActivationResponse:
         return worldservicepb.GetActivationResponse(activation=self.mesh.activation)

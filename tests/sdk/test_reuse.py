@@ -91,6 +91,18 @@ async def test_records_of_other_inputs_are_left_alone() -> None:
     assert mesh.queues == before
 
 
+async def test_a_record_of_another_context_is_counted_and_never_used() -> None:
+    mesh = FakeMesh(BARS, 4000)
+    await submit(mesh, Cross())
+    for batches in mesh.queues.values():
+        batches[0].compute_key = "blake3:" + "0" * 64
+    again = await submit(mesh, Cross())
+    assert (again.reused.crossed, again.reused.nodes_reused_total) == (2, 0)
+    assert again.replay.equity == replay(assemble(Cross()), again.bars).equity
+    sent = {metric.name: metric.value for metric in mesh.evaluations[-1].metrics}
+    assert sent["cross_context_cache_hits"] == 2
+
+
 async def test_a_queue_that_cannot_be_used_costs_nothing_but_the_work() -> None:
     mesh = FakeMesh(BARS, 4000)
     mesh.queue_error = PermissionDenied("E_NOT_BOUND", "on purpose")

@@ -1,10 +1,12 @@
 """Submitting: what is sent, what comes back, what survives lost replies."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from brokerage.domain.profile import PercentFee, spot
 from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -13,12 +15,14 @@ from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotFound, NotReady, QmtlError, Unavailable
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.sdk import Runner, Strategy, StreamInput, indicators
+from qmtl.sdk.backtest import AccountTerms
 from qmtl.sdk.bars import to_datetime
 from qmtl.sdk.client import Line
 from qmtl.sdk.strategy import assemble
 from qmtl.sdk.submission import History, Submitter, submission
 from qmtl.sdk.submitted import SubmitResult
 from qmtl.wire.graph import dag_from_proto
+from qmtl.world.v1 import world_pb2 as worldpb
 from tests.sdk.fakes import FakeMesh
 from tests.sdk.market import walk
 
@@ -43,8 +47,31 @@ async def test_result_is_the_owners_word_and_the_local_replay(mesh: FakeMesh) ->
     assert result.evaluation is not None
     assert mesh.fetches[0].context == result.context
     sent = {metric.name: metric.value for metric in mesh.evaluations[0].metrics}
-    assert sent == dict(local.metrics)
+    assert sent == {**local.metrics, "cross_context_cache_hits": 0}
+    assert mesh.evaluations[0].execution_model == worldpb.ExecutionModel(
+        fill=worldpb.FILL_MODEL_NEXT_BAR,
+        maker_fee_rate="0.001",
+        taker_fee_rate="0.001",
+        slippage_rate="0",
+        participation="0.1",
+    )
     assert mesh.evaluations[0].dataset_fingerprint == result.data.dataset_fingerprint
+
+
+async def test_a_replay_assumes_what_the_world_asks_unless_it_is_told(mesh: FakeMesh) -> None:
+    asked = {"maker_fee_rate": "0.0002", "taker_fee_rate": "0.003", "slippage_rate": "0.0005", "participation": "0.02"}
+    mesh.execution_model = worldpb.ExecutionModel(**asked)
+    result = await submit(mesh, EmaCross())
+    said = mesh.evaluations[0].execution_model
+    assert (said.maker_fee_rate, said.taker_fee_rate) == ("0.001", "0.003")  # never kinder than the default
+    assert (said.slippage_rate, said.participation) == ("0.0005", "0.02")
+    profile = replace(spot("0.003", slippage="0.0005", participation="0.02"), fee=PercentFee(100_000, 300_000))
+    bars = mesh.bars.between(None, mesh.start_ns)
+    assert result.replay.equity == Runner.backtest(EmaCross(), bars, terms=AccountTerms(profile=profile)).replay.equity
+    own = AccountTerms(profile=spot("0"))
+    submitter = Submitter(Line.open(mesh.client, 5.0, SystemClock()), "w")
+    await submitter.submit(assemble(EmaTrend()), None, History(end=to_datetime(mesh.start_ns)), own)
+    assert mesh.evaluations[1].execution_model.taker_fee_rate == "0"
 
 
 async def test_a_second_strategy_reuses_what_it_shares(mesh: FakeMesh) -> None:

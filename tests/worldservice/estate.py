@@ -47,6 +47,7 @@ class Brokerage(brokerrpc.BrokerageServiceServicer):
         self.on_the_wire: list[brokerpb.WireIntent] = []
         self.answering = asyncio.Event()
         self.answering.set()
+        self.knows_limits = True
 
     async def SetFence(self, request: brokersvc.SetFenceRequest, context: object) -> brokersvc.SetFenceResponse:
         self.asked.append(request)
@@ -57,6 +58,8 @@ class Brokerage(brokerrpc.BrokerageServiceServicer):
             state=request.state,
             effective_mode=request.effective_mode,
         )
+        if request.HasField("limits") and self.knows_limits:
+            wanted.limits.CopyFrom(request.limits)
         stored = self.fences.get(request.world_id, brokerpb.Fence(world_id=request.world_id))
         if request.epoch < stored.epoch or (request.epoch == stored.epoch and wanted != stored):
             raise NotReady("E_STALE_EPOCH", "the epoch is old", metadata={"epoch": str(stored.epoch)})

@@ -8,15 +8,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode
 from tests.worldservice.samples import NOW, binding
 from worldservice.domain import activation as domain
-from worldservice.domain.activation import Activation, Change, FenceState, change_activation, confirm, empty
+from worldservice.domain.activation import (
+    NO_TERMS,
+    Activation,
+    Change,
+    FenceState,
+    Terms,
+    change_activation,
+    confirm,
+    empty,
+)
 from worldservice.domain.apply import (
     ENDED,
     ApplyRun,
@@ -36,7 +47,7 @@ from worldservice.domain.apply import (
     late_opening,
     sequence_due,
 )
-from worldservice.domain.freezing import Target, aimed, fence_serves, frozen, opened, switched
+from worldservice.domain.freezing import Target, aimed, fence_serves, frozen, opened, switched, under
 from worldservice.domain.gates import GATE_MARGIN, GATE_TTL, GateSession
 from worldservice.domain.worlds import Side, Stage
 
@@ -77,6 +88,7 @@ class Broker:
     epoch: int = 0
     state: FenceState = FenceState.FROZEN
     up: bool = True
+    limits: RiskLimits = UNLIMITED
     sent: list[tuple[str, int]] = field(default_factory=list)
     wire: tuple[str, ...] = ()
 
@@ -95,6 +107,7 @@ class ApplyModel(RuleBasedStateMachine):
         self.acks: set[tuple[str, str, int]] = set()
         self.flying: list[tuple[str, str, str, int]] = []  # gateway, boot, run, sequence
         self.ceiling = EffectiveMode.PAPER
+        self.terms = NO_TERMS
         self.broker = Broker(self.activation.fence.epoch, self.activation.fence.state)
         self.gateways = {name: Gateway() for name in GATEWAYS}
         self.shut_since: int | None = None  # how much had been sent when brokerage committed the freeze
@@ -201,11 +214,12 @@ class ApplyModel(RuleBasedStateMachine):
     def brokerage_changes(self, up: bool, wire: tuple[str, ...]) -> None:
         self.broker.up, self.broker.wire = up, wire
 
-    @rule(mode=st.sampled_from([EffectiveMode.PAPER, EffectiveMode.COMPUTE_ONLY]))
-    def the_policy_decides(self, mode: EffectiveMode) -> None:
-        """A re-decision in the middle: it only lowers."""
+    @rule(mode=st.sampled_from([EffectiveMode.PAPER, EffectiveMode.COMPUTE_ONLY]), gross=st.sampled_from([None, 1, 2]))
+    def the_policy_decides(self, mode: EffectiveMode, gross: int | None) -> None:
+        """A re-decision in the middle, perhaps of another policy: modes only fall, limits are what it says."""
         self.ceiling = mode
-        self._commit(domain.settle(self.activation, BINDINGS, lambda *_: mode, self.now))
+        self.terms = Terms((), RiskLimits(gross_notional_max=None if gross is None else Decimal(gross)))
+        self._commit(domain.settle(self.activation, BINDINGS, lambda *_: mode, self.now, self.terms))
 
     # worldservice
 
@@ -273,6 +287,15 @@ class ApplyModel(RuleBasedStateMachine):
         if any(entry.active and not entry.freeze for entry in self.activation.entries) and self.run is not None:
             assert self.run.state in (ApplyState.REQUESTED, ApplyState.UNFREEZING, ApplyState.COMPLETED)
 
+    @invariant()
+    def brokerage_holds_the_limits_of_every_epoch_it_has(self) -> None:
+        """So no order of this epoch is judged by the limits of another policy."""
+        fence = self.activation.fence
+        if self.broker.epoch == fence.epoch:
+            assert self.broker.limits == fence.limits
+        if self.run is not None and self.run.opened and self.run.state not in ENDED:
+            assert fence.pending or self.broker.limits == self.activation.terms.limits
+
     def _apply(self, name: str, envelope: Activation) -> None:
         gateway = self.gateways[name]
         if gateway.held is None or envelope.revision >= gateway.held.revision:
@@ -300,7 +323,7 @@ class ApplyModel(RuleBasedStateMachine):
         assert fence.epoch >= broker.epoch
         if fence.state is not FenceState.FROZEN:
             self._check_who_could_still_send()
-        broker.epoch, broker.state = fence.epoch, fence.state
+        broker.epoch, broker.state, broker.limits = fence.epoch, fence.state, fence.limits
         self.shut_since = len(broker.sent) if fence.state is FenceState.FROZEN else None
         self.activation = confirm(self.activation, fence.epoch)
         return fence.epoch, broker.wire
@@ -321,11 +344,12 @@ class ApplyModel(RuleBasedStateMachine):
     def _open(self) -> None:
         assert self.run is not None
         aim = self._aim()
-        if not fence_serves(self.activation.fence, aim):
-            self._commit(switched(self.activation, aim, self.now))
+        behind = under(self.activation, self.terms)
+        if not fence_serves(self.activation.fence, aim, behind.fence.limits):
+            self._commit(switched(behind, aim, self.now))
             return
         assert self.broker.epoch == self.activation.fence.epoch
-        self._commit(opened(self.activation, aim, self.run.ack_opening, self.now))
+        self._commit(opened(behind, aim, self.run.ack_opening, self.now))
         self._event(Opened())
 
     def _aim(self) -> tuple[domain.Entry, ...]:
@@ -348,7 +372,7 @@ def test_every_outcome_is_reached_by_the_plain_paths() -> None:
         model.broker.up = up
         for _ in range(12):
             if model.run is not None and model.run.state is ApplyState.SWITCHING:
-                model.the_policy_decides(mode)
+                model.the_policy_decides(mode, gross=None)
             model.drive(committed=True)
             model.now += timedelta(seconds=wait_s)
             for name in GATEWAYS[:2]:

@@ -8,6 +8,7 @@ import pytest
 
 from qmtl.core.modes import EffectiveMode
 from tests.worldservice.samples import DOCUMENT, GOOD, NOW, candidate, evidence, fresh, world
+from worldservice.domain.activation import NO_TERMS, Terms
 from worldservice.domain.decisions import WorldFacts, changed, decide
 from worldservice.domain.evaluation import Candidate
 from worldservice.domain.pipeline import DataState
@@ -95,13 +96,14 @@ def test_the_same_inputs_give_the_same_report_and_ruleset() -> None:
     assert decide(FACTS, NOW) == decide(replace(FACTS, policy=parse_policy(DOCUMENT)), NOW)
 
 
-def test_windows_are_the_policy_s_and_none_are_known_while_it_cannot_be_read() -> None:
+def test_terms_are_the_policy_s_and_none_are_known_while_it_cannot_be_read() -> None:
     session = 'activation_windows: [{days: [mon], from: "09:30", to: "16:00", tz: UTC}]\n'
     windowed = parse_policy(DOCUMENT + session)
-    assert decide(replace(FACTS, policy=windowed), NOW).windows == windowed.windows != ()
-    assert decide(FACTS, NOW).windows == ()
-    assert decide(replace(FACTS, world=world(), policy=None), NOW).windows == ()
-    assert decide(replace(FACTS, policy=None), NOW).windows is None
+    assert decide(replace(FACTS, policy=windowed), NOW).terms == Terms(windowed.windows)
+    assert windowed.windows
+    assert decide(FACTS, NOW).terms == NO_TERMS
+    assert decide(replace(FACTS, world=world(), policy=None), NOW).terms == NO_TERMS
+    assert decide(replace(FACTS, policy=None), NOW).terms is None
 
 
 def test_a_live_decision_names_the_data_of_the_best_that_is_live() -> None:

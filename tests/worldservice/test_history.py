@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from controlbus.database import Database, sqlite_url
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import DataLoss, NotFound
+from qmtl.core.limits import RiskLimits
 from qmtl.core.modes import EffectiveMode
 from qmtl.core.windows import Window
 from qmtl.rpc.auth import Role
@@ -25,7 +27,16 @@ from qmtl.world.v1 import world_pb2 as worldpb
 from tests.support.waiting import eventually
 from tests.worldservice.estate import LONG, SHORT, Estate, evaluation, make_trading, make_world, raising
 from tests.worldservice.samples import DOCUMENT, NOW, binding
-from worldservice.domain.activation import Activation, Change, change_activation, confirm, empty, settle
+from worldservice.domain.activation import (
+    NO_TERMS,
+    Activation,
+    Change,
+    Terms,
+    change_activation,
+    confirm,
+    empty,
+    settle,
+)
 from worldservice.domain.freezing import frozen
 from worldservice.domain.history import ActivationRecord, rebuild, record_of
 from worldservice.domain.worlds import Side
@@ -55,7 +66,8 @@ def lived(steps: Iterable[Change | str]) -> list[Activation]:
         elif step == "unbind":
             after = settle(last, {"t": BOUND["t"]}, lambda *_: EffectiveMode.PAPER, now)
         else:
-            after = settle(last, BOUND, lambda *_: EffectiveMode.PAPER, now, () if last.windows else (WINDOW,))
+            terms = NO_TERMS if last.windows else Terms((WINDOW,), RiskLimits(gross_notional_max=Decimal("2500.50")))
+            after = settle(last, BOUND, lambda *_: EffectiveMode.PAPER, now, terms)
         if after != last:
             states.append(after)
     return states
@@ -66,7 +78,7 @@ def records_of(states: list[Activation]) -> list[ActivationRecord]:
     return [record_of(*pair, recorded) for pair, recorded in zip(itertools.pairwise(states), known, strict=False)]
 
 
-@given(st.lists(CHANGES | st.sampled_from(["confirm", "freeze", "unbind", "windows"]), max_size=12))
+@given(st.lists(CHANGES | st.sampled_from(["confirm", "freeze", "unbind", "terms"]), max_size=12))
 def test_the_records_of_any_history_lead_to_each_of_its_states(steps: list[Change | str]) -> None:
     states = lived(steps)
     kept = [record_from_proto(record_to_proto(record)) for record in records_of(states)]

@@ -7,21 +7,25 @@ that approve and apply are in the matrix of test_roles.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import pytest
 
 from qmtl.core.errors import NotReady
-from qmtl.core.modes import EffectiveMode
+from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from tests.worldservice.samples import DOCUMENT, GOOD, NOW, binding, candidate, fresh, world
 from worldservice.applying import check_targets
 from worldservice.domain.activation import Change, change_activation, empty
 from worldservice.domain.decisions import Verdicts, WorldFacts, decide
+from worldservice.domain.evaluation import Cut, Edges
 from worldservice.domain.freezing import Target, aimed
 from worldservice.domain.policy import parse_policy
 from worldservice.domain.worlds import Side, Stage, WorldState
 
-POLICY = parse_policy(DOCUMENT)
+POLICY = parse_policy(
+    DOCUMENT + "gating_policy: {edges: {pre_promotion: {disable_edges_to: live}}, "
+    "observability: {slo: {cross_context_cache_hit: 0}}}\n"
+)
 LIVE = EffectiveMode.LIVE
 
 
@@ -36,16 +40,24 @@ class Conditions:
     untripped: bool
     active: bool
     policy: bool
+    uncut: bool
+    opened: bool
+    isolated: bool
 
 
-ALL = [Conditions(*bits) for bits in itertools.product((False, True), repeat=9)]
+CONDITIONS = len(fields(Conditions))
+ALL = [Conditions(*bits) for bits in itertools.product((False, True), repeat=CONDITIONS)]
 
 
 def decided(conditions: Conditions) -> Verdicts:
-    shown = candidate("s", GOOD if conditions.passes else {**GOOD, "sharpe": 0.1})
+    numbers = {**GOOD, "cross_context_cache_hits": 0 if conditions.isolated else 1}
+    shown = candidate("s", numbers if conditions.passes else {**numbers, "sharpe": 0.1})
     assert shown.evidence is not None
     if not conditions.fingerprint:
         shown = replace(shown, evidence=replace(shown.evidence, dataset_fingerprint=""))
+    cuts = () if conditions.uncut else (Cut(ExecutionDomain.LIVE, 1, "a -> b"),)
+    opened = frozenset({ExecutionDomain.LIVE} if conditions.opened else ())
+    shown = replace(shown, edges=Edges(frozenset({ExecutionDomain.LIVE}), True, cuts, opened))
     facts = WorldFacts(
         world=replace(
             world(allow_live=conditions.allow_live),
@@ -73,13 +85,13 @@ def goes_live_by_apply(verdicts: Verdicts, stage: Stage) -> bool:
 @pytest.mark.parametrize("stage", list(Stage))
 def test_exactly_one_combination_goes_live_and_only_at_stage_live(stage: Stage) -> None:
     live = [conditions for conditions in ALL if goes_live_by_apply(decided(conditions), stage)]
-    assert live == ([Conditions(*[True] * 9)] if stage is Stage.LIVE else [])
+    assert live == ([Conditions(*[True] * CONDITIONS)] if stage is Stage.LIVE else [])
 
 
 def test_every_missing_condition_is_refused_before_the_freeze() -> None:
     target = Target("s", Side.LONG, 1.0, Stage.LIVE)
     for conditions in ALL:
-        if conditions == Conditions(*[True] * 9):
+        if conditions == Conditions(*[True] * CONDITIONS):
             check_targets([target], {"s": binding("s")}, decided(conditions))
             continue
         with pytest.raises(NotReady) as caught:
@@ -113,7 +125,12 @@ def test_no_change_of_an_operator_makes_anything_trade_live(
 def test_one_approved_strategy_takes_no_other_along() -> None:
     crowd = (candidate("s"), candidate("t"))
     facts = WorldFacts(
-        replace(world(allow_live=True), default_policy_version=1), POLICY, crowd, fresh(), False, frozenset({"s"})
+        replace(world(allow_live=True), default_policy_version=1),
+        parse_policy(DOCUMENT),
+        crowd,
+        fresh(),
+        False,
+        frozenset({"s"}),
     )
     verdicts = decide(facts, NOW)
     assert verdicts.ceiling_of("s") is LIVE

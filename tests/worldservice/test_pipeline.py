@@ -49,7 +49,10 @@ def test_a_good_strategy_passes_every_stage_with_the_numbers_seen() -> None:
     assert verdict.selected
     assert verdict.rank == 1
     assert verdict.score == pytest.approx(1.2 + 0.05 - 0.2)
-    assert {line.stage for line in verdict.verdicts} == set(PipelineStage) - {PipelineStage.VALIDATION}  # no profiles
+    assert {line.stage for line in verdict.verdicts} == set(PipelineStage) - {
+        PipelineStage.VALIDATION,
+        PipelineStage.EDGES,
+    }
     sharpe = next(line for line in verdict.verdicts if line.rule == "sharpe >= 0.6")
     assert [(number.name, number.value) for number in sharpe.inputs] == [("sharpe", 1.2)]
     assert summarise(verdict.verdicts) is Summary.PASS

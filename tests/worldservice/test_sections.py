@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from datetime import time, timedelta
+from decimal import Decimal
 
 import pytest
 
 from qmtl.core.errors import InvalidRequest
+from qmtl.core.limits import RiskLimits
+from qmtl.core.modes import ExecutionDomain
 from qmtl.core.windows import Window
+from worldservice.domain.edges import EdgePolicy
+from worldservice.domain.execution import ExecutionModel, FillModel
 from worldservice.domain.policy import OnMissing, Policy, parse_policy, rules_of
 from worldservice.domain.sections import Gating, LivePromotion
 from worldservice.domain.worlds import Stage
 
+DRYRUN, LIVE = ExecutionDomain.DRYRUN, ExecutionDomain.LIVE
 BASE = 'data_currency: {max_lag: 5m}\nselection: {gates: "sharpe > 0.5", score: "sharpe"}\n'
 SESSION = 'activation_windows: [{days: [mon..fri], from: "09:30", to: "16:00", tz: America/New_York}]\n'
 
@@ -66,8 +72,34 @@ def test_gating_and_governance() -> None:
     assert policy.live_promotion is LivePromotion.DISABLED
 
 
+def test_the_terms_that_others_keep() -> None:
+    gating = parsed(
+        "gating_policy:\n"
+        "  snapshot: {strategy_plane: cow, feature_plane: readonly}\n"
+        "  edges: {pre_promotion: {disable_edges_to: [dryrun, live]}, post_promotion: {enable_edges_to: dryrun}}\n"
+        "  execution_model:\n"
+        "    {fill: next_bar, maker_fee_bps: 2, taker_fee_bps: 5.5, slippage_bps: '3', participation: 0.1}\n"
+        "  risk_limits:\n"
+        "    {max_order_notional: '2500.50', max_position_notional: {long: 500000}, max_gross_notional: 1000000}\n"
+        "  observability: {slo: {cross_context_cache_hit: 0}}\n"
+    ).gating
+    assert gating.edges == EdgePolicy(frozenset({DRYRUN, LIVE}), frozenset({DRYRUN}))
+    rates = [Decimal(rate) for rate in ("0.0002", "0.00055", "0.0003", "0.1")]
+    assert gating.execution == ExecutionModel(FillModel.NEXT_BAR, *rates)
+    assert gating.limits == RiskLimits(Decimal("2500.50"), Decimal(500_000), None, Decimal(1_000_000), None)
+    assert gating.no_cross_context
+
+
+def test_an_apply_opens_all_that_was_shut_unless_said() -> None:
+    gating = parsed("gating_policy: {edges: {pre_promotion: {disable_edges_to: live}}}\n").gating
+    assert gating.edges == EdgePolicy(frozenset({LIVE}), frozenset({LIVE}))
+
+
 GATES = "validation_profiles.paper.gates"
 GUARDS = "gating_policy.divergence_guards"
+EDGES, SHUT = "gating_policy.edges.pre_promotion", "disable_edges_to"
+SNAPSHOT, WATCHED = "gating_policy.snapshot", "gating_policy.observability"
+MODEL, RISK = "gating_policy.execution_model", "gating_policy.risk_limits"
 FAULTS = (
     ("activation_windows: []\n", "E_POLICY_VALUE", "activation_windows"),
     (SESSION.replace("mon..fri", "mo..fri"), "E_POLICY_VALUE", "activation_windows[0].days"),
@@ -102,6 +134,34 @@ FAULTS = (
     ("gating_policy: {freeze_timeout: 30}\n", "E_POLICY_UNIT", "gating_policy.freeze_timeout"),
     ("gating_policy: {divergence_guards: {drift: 5}}\n", "E_POLICY_METRIC_UNKNOWN", f"{GUARDS}.drift"),
     ("gating_policy: {divergence_guards: {sharpe: -1}}\n", "E_POLICY_VALUE", f"{GUARDS}.sharpe"),
+    ("gating_policy: {snapshot: {strategy_plane: x}}\n", "E_POLICY_VALUE", f"{SNAPSHOT}.strategy_plane"),
+    ("gating_policy: {snapshot: {plane: cow}}\n", "E_POLICY_KEY_UNKNOWN", f"{SNAPSHOT}.plane"),
+    ("gating_policy: {edges: {}}\n", "E_POLICY_KEY_MISSING", "gating_policy.edges.pre_promotion"),
+    (f"gating_policy: {{edges: {{pre_promotion: {{{SHUT}: paper}}}}}}\n", "E_POLICY_VALUE", f"{EDGES}.{SHUT}"),
+    (f"gating_policy: {{edges: {{pre_promotion: {{{SHUT}: []}}}}}}\n", "E_POLICY_VALUE", f"{EDGES}.{SHUT}"),
+    (
+        f"gating_policy: {{edges: {{pre_promotion: {{{SHUT}: live}}, post_promotion: {{enable_edges_to: dryrun}}}}}}\n",
+        "E_POLICY_VALUE", "gating_policy.edges.post_promotion.enable_edges_to",
+    ),
+    ("gating_policy: {execution_model: {}}\n", "E_POLICY_VALUE", MODEL),
+    ("gating_policy: {execution_model: {fill: same_bar}}\n", "E_POLICY_VALUE", f"{MODEL}.fill"),
+    ("gating_policy: {execution_model: {taker_fee_bps: -1}}\n", "E_POLICY_VALUE", f"{MODEL}.taker_fee_bps"),
+    ("gating_policy: {execution_model: {slippage_bps: true}}\n", "E_POLICY_VALUE", f"{MODEL}.slippage_bps"),
+    ("gating_policy: {execution_model: {participation: 0}}\n", "E_POLICY_VALUE", f"{MODEL}.participation"),
+    ("gating_policy: {execution_model: {fee_bps: 1}}\n", "E_POLICY_KEY_UNKNOWN", f"{MODEL}.fee_bps"),
+    ("gating_policy: {risk_limits: {}}\n", "E_POLICY_VALUE", RISK),
+    ("gating_policy: {risk_limits: {max_order_notional: 2500.5}}\n", "E_POLICY_VALUE", f"{RISK}.max_order_notional"),
+    ("gating_policy: {risk_limits: {max_order_notional: 0}}\n", "E_POLICY_VALUE", f"{RISK}.max_order_notional"),
+    ("gating_policy: {risk_limits: {max_net_notional: 1e6}}\n", "E_POLICY_VALUE", f"{RISK}.max_net_notional"),
+    (
+        "gating_policy: {risk_limits: {max_position_notional: {both: 1}}}\n",
+        "E_POLICY_KEY_UNKNOWN", f"{RISK}.max_position_notional.both",
+    ),
+    (
+        "gating_policy: {observability: {slo: {cross_context_cache_hit: 1}}}\n",
+        "E_POLICY_VALUE", f"{WATCHED}.slo.cross_context_cache_hit",
+    ),
+    ("gating_policy: {observability: {audit_topic: x}}\n", "E_POLICY_KEY_UNKNOWN", f"{WATCHED}.audit_topic"),
     ('gating_policy: {dataset_fingerprint: "  "}\n', "E_POLICY_VALUE", "gating_policy.dataset_fingerprint"),
     ("gating_policy: {dataset_fingerprint: 12}\n", "E_POLICY_VALUE", "gating_policy.dataset_fingerprint"),
     ("gating_policy: {leverage: 3}\n", "E_POLICY_KEY_UNKNOWN", "gating_policy.leverage"),

@@ -94,7 +94,9 @@ async def test_edges_are_switched_per_world(estate: Estate) -> None:
     await ann.PutEdgeOverride(pb.PutEdgeOverrideRequest(override=off))
     on = worldpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=B, active=True, reason="promoted")
     await ann.PutEdgeOverride(pb.PutEdgeOverrideRequest(override=on))
-    assert list((await ann.ListEdgeOverrides(pb.ListEdgeOverridesRequest(world_id="w1"))).overrides) == [on]
+    known = worldpb.EdgeOverride(to_domain=BACKTEST, from_domain=BACKTEST, standing=worldpb.EDGE_STANDING_ON)
+    known.MergeFrom(on)
+    assert list((await ann.ListEdgeOverrides(pb.ListEdgeOverridesRequest(world_id="w1"))).overrides) == [known]
     assert not (await ann.ListEdgeOverrides(pb.ListEdgeOverridesRequest(world_id="w2"))).overrides
     gone = pb.DeleteEdgeOverrideRequest(world_id="w1", from_node_id=A, to_node_id=B)
     await ann.DeleteEdgeOverride(gone)

@@ -17,7 +17,7 @@ from tests.worldservice.samples import NOW
 from tests.worldservice.test_apply import requested, trading
 from worldservice import applies, graph, runs
 from worldservice.domain.apply import ApplyRun, ApplyState, Awaited
-from worldservice.domain.graph import EdgeOverride, NodeStatus, Validation, WorldNode
+from worldservice.domain.graph import NodeStatus, Validation, WorldNode
 from worldservice.domain.records import Approval, Page
 from worldservice.domain.selection import Tenure
 
@@ -112,21 +112,15 @@ async def test_the_world_view_graph_comes_out_as_it_went_in(db: Database) -> Non
     node = WorldNode("alpha", A, ExecutionDomain.BACKTEST, NodeStatus.VALID, B, {"k": "v"})
     twin = replace(node, domain=ExecutionDomain.DRYRUN)
     validation = Validation(B, "alpha", A, ExecutionDomain.BACKTEST, True, {"x": 0.5}, NOW)
-    edges = [EdgeOverride("alpha", A, B, False, "why"), EdgeOverride("alpha", B, A, True, "")]
 
     def fill(conn: Connection) -> None:
         for each in (node, twin):
             graph.save_node(conn, each)
         graph.save_validation(conn, validation)
-        for edge in edges:
-            graph.save_override(conn, edge)
 
     await db.write(fill)
     assert await db.read(lambda conn: graph.list_nodes(conn, "alpha", Page(9))) == [node, twin]
     assert await db.read(lambda conn: graph.list_nodes(conn, "alpha", Page(9, graph.node_key(node)))) == [twin]
     assert await db.read(lambda conn: graph.find_validation(conn, "alpha", B)) == validation
-    assert await db.read(lambda conn: graph.list_overrides(conn, "alpha", Page(9))) == edges
-    after = Page(9, graph.override_key(edges[0]))
-    assert await db.read(lambda conn: graph.list_overrides(conn, "alpha", after)) == edges[1:]
     assert await db.write(lambda conn: graph.drop_validations(conn, "alpha", A, ExecutionDomain.DRYRUN)) == 0
     assert await db.write(lambda conn: graph.drop_validations(conn, "alpha", "", None)) == 1

@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.modes import ExecutionDomain
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice import wire_apply, wire_decisions, wire_graph
+from worldservice.domain.edges import EdgeStanding
 from worldservice.domain.evaluation import Footprint
+from worldservice.domain.execution import ExecutionModel, FillModel
 from worldservice.domain.freezing import Target
-from worldservice.domain.graph import EdgeOverride, NodeStatus, Validation, WorldNode
+from worldservice.domain.graph import EdgeKey, EdgeOverride, NodeStatus, Validation, WorldNode
 from worldservice.domain.records import Approval
 from worldservice.domain.worlds import Side, Stage
 
@@ -54,9 +57,48 @@ def test_a_validation_comes_back(validation: Validation) -> None:
     assert wire_graph.validation_from_proto(wire_graph.validation_to_proto(validation)) == validation
 
 
-@given(st.builds(EdgeOverride, TEXT, TEXT, TEXT, st.booleans(), TEXT))
+@given(st.builds(EdgeOverride, st.builds(EdgeKey, TEXT, TEXT, DOMAIN, TEXT, DOMAIN), st.booleans(), TEXT))
 def test_an_edge_override_comes_back(override: EdgeOverride) -> None:
-    assert wire_graph.override_from_proto(wire_graph.override_to_proto(override)) == override
+    sent = wire_graph.override_to_proto(override, EdgeStanding.OFF)
+    assert wire_graph.override_from_proto(sent) == override
+    assert sent.standing == worldpb.EDGE_STANDING_OFF
+
+
+def test_an_edge_without_domains_is_one_in_backtest_and_without_a_beginning_one_within_its_domain() -> None:
+    bare = worldpb.EdgeOverride(world_id="w", from_node_id="a", to_node_id="b")
+    assert wire_graph.override_from_proto(bare).key == EdgeKey(
+        "w", "a", ExecutionDomain.BACKTEST, "b", ExecutionDomain.BACKTEST
+    )
+    bare.to_domain = commonpb.EXECUTION_DOMAIN_LIVE
+    assert wire_graph.override_from_proto(bare).key == EdgeKey(
+        "w", "a", ExecutionDomain.LIVE, "b", ExecutionDomain.LIVE
+    )
+
+
+RATE = st.decimals("0", "1", places=6)
+
+
+@given(st.builds(ExecutionModel, st.sampled_from(FillModel), RATE, RATE, RATE, RATE))
+def test_what_a_run_assumed_comes_back(model: ExecutionModel) -> None:
+    message = wire_decisions.execution_to_proto(model)
+    assert message is not None
+    assert wire_decisions.execution_from_proto(message, "execution_model", whole=True) == model
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (worldpb.ExecutionModel(fill=worldpb.FILL_MODEL_NEXT_BAR), "execution_model"),
+        (worldpb.ExecutionModel(fill=99), "execution_model.fill"),  # type: ignore[arg-type]  # of a later version
+        (worldpb.ExecutionModel(slippage_rate="-0.1"), "execution_model.slippage_rate"),
+        (worldpb.ExecutionModel(participation="1.5"), "execution_model.participation"),
+        (worldpb.ExecutionModel(taker_fee_rate="1e-3"), "execution_model.taker_fee_rate"),
+    ],
+)
+def test_what_a_run_assumed_is_said_whole_and_exactly(message: worldpb.ExecutionModel, field: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        wire_decisions.execution_from_proto(message, "execution_model", whole=True)
+    assert caught.value.violations[0].field == field
 
 
 @given(st.builds(Footprint, UNIT, UNIT, NAME | st.just("")))

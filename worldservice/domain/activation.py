@@ -12,6 +12,7 @@ from enum import Enum
 
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, Violation
 from qmtl.core.identity import canonical_json, digest
+from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, lower
 from qmtl.core.windows import Window
 from worldservice.domain.worlds import Binding, Side, Stage, mode_of
@@ -57,6 +58,17 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a policy says of all entries alike: when they may take new risk, and how much the world may."""
+
+    windows: tuple[Window, ...] = ()
+    limits: RiskLimits = UNLIMITED
+
+
+NO_TERMS = Terms()
+
+
+@dataclass(frozen=True, slots=True)
 class Fence:
     """What brokerage has to be told of a world; confirmed when brokerage has committed this epoch."""
 
@@ -64,6 +76,7 @@ class Fence:
     state: FenceState
     effective_mode: EffectiveMode
     confirmed_epoch: int
+    limits: RiskLimits = UNLIMITED
 
     @property
     def pending(self) -> bool:
@@ -88,6 +101,10 @@ class Activation:
     @property
     def effective_mode(self) -> EffectiveMode:
         return self.fence.effective_mode
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.windows, self.fence.limits)
 
     @property
     def etag(self) -> str:
@@ -148,9 +165,9 @@ def change_activation(
     bindings: Mapping[str, Binding],
     ceiling: Ceiling,
     now: datetime,
-    windows: tuple[Window, ...] | None = None,
+    terms: Terms | None = None,
 ) -> tuple[Activation, Mapping[str, Binding]]:
-    """The activation after an operator's changes, under the policy's windows, and the bindings whose stage moved.
+    """The activation after an operator's changes, under the policy's terms, and the bindings whose stage moved.
 
     Raises NotFound (E_BINDING_UNKNOWN), NotReady (E_MODE_CEILING) when a stage above the ceiling is asked,
     InvalidRequest for bad values. A mode rises only on a side whose change names a stage or sets active.
@@ -176,7 +193,7 @@ def change_activation(
     ]
     _refuse_going_live(before.entries, after)
     staged = {name: binding for name, binding in moved.items() if binding != bindings[name]}
-    return _advance(before, after, now, windows), staged
+    return _advance(before, after, now, terms), staged
 
 
 def settle(
@@ -184,15 +201,15 @@ def settle(
     bindings: Mapping[str, Binding],
     ceiling: Ceiling,
     now: datetime,
-    windows: tuple[Window, ...] | None = None,
+    terms: Terms | None = None,
 ) -> Activation:
     """The activation lowered to the ceilings, without strategies and sides no longer bound. No entry is widened.
 
-    The windows, kept unless given, are the policy's own word: they follow it, and any change of them raises the epoch.
+    The terms, kept unless given, are the policy's own word: they follow it, and any change of them raises the epoch.
     """
     kept = [entry for entry in before.entries if _is_bound(entry, bindings)]
     lowered = [_with_mode(entry, lower(entry.effective_mode, _mode(entry, bindings, ceiling)), now) for entry in kept]
-    after = _advance(before, lowered, now, windows)
+    after = _advance(before, lowered, now, terms)
     if after is before:
         return before  # else an apply goes on: who has not acknowledged its sequence yet still has to
     marks = (before.run_id, before.sequence, before.phase, before.requires_ack)
@@ -228,32 +245,35 @@ def fence_for(entries: Sequence[Entry]) -> tuple[FenceState, EffectiveMode]:
     return (FenceState.DRAIN if all(entry.drain for entry in trading) else FenceState.OPEN), mode
 
 
-def _advance(
-    before: Activation, entries: Sequence[Entry], now: datetime, windows: tuple[Window, ...] | None = None
-) -> Activation:
-    """The next revision, or the same activation when nothing changed; windows stay unless given."""
+def _advance(before: Activation, entries: Sequence[Entry], now: datetime, terms: Terms | None = None) -> Activation:
+    """The next revision, or the same activation when nothing changed; terms stay unless given."""
     ordered = tuple(sorted(entries, key=_key))
-    windows = before.windows if windows is None else windows
+    terms = before.terms if terms is None else terms
     same = [replace(e, changed_at=now) for e in ordered] == [replace(e, changed_at=now) for e in before.entries]
-    if same and windows == before.windows:
+    if same and terms == before.terms:
         return before
-    state, mode = fence_for(ordered)
-    fence = before.fence
-    moved = windows != before.windows and any(_can_trade(entry) for entry in before.entries)
-    if moved or narrows(before.entries, ordered) or (state, mode) != (fence.state, fence.effective_mode):
-        fence = Fence(fence.epoch + 1, state, mode, fence.confirmed_epoch)
     return replace(
         before,
         revision=before.revision + 1,
         entries=ordered,
-        fence=fence,
+        fence=_fence_after(before, ordered, terms),
         run_id="",
         sequence=0,
         phase=Phase.NONE,
         requires_ack=False,
         time=now,
-        windows=windows,
+        windows=terms.windows,
     )
+
+
+def _fence_after(before: Activation, entries: Sequence[Entry], terms: Terms) -> Fence:
+    """Whatever narrows has an epoch of its own, and so has whatever else brokerage is to be told."""
+    fence, (state, mode) = before.fence, fence_for(entries)
+    moved = terms.windows != before.windows and any(_can_trade(entry) for entry in before.entries)
+    told = (state, mode, terms.limits) == (fence.state, fence.effective_mode, fence.limits)
+    if told and not moved and not narrows(before.entries, entries):
+        return fence
+    return Fence(fence.epoch + 1, state, mode, fence.confirmed_epoch, terms.limits)
 
 
 def _mode(entry: Entry, bindings: Mapping[str, Binding], ceiling: Ceiling) -> EffectiveMode:

@@ -5,13 +5,15 @@ COMPUTE_ONLY unless the policy selects it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from qmtl.core.identity import canonical_json, digest
 from qmtl.core.modes import EffectiveMode, lower
-from qmtl.core.windows import Window
+from worldservice.domain.activation import NO_TERMS, Terms
+from worldservice.domain.edges import EdgePolicy
 from worldservice.domain.evaluation import Candidate, EvaluationReport, Evidence, Summary
+from worldservice.domain.execution import ExecutionModel
 from worldservice.domain.pipeline import DataState, data_currency, report_of, run_pipeline
 from worldservice.domain.policy import Policy
 from worldservice.domain.sections import LivePromotion
@@ -51,6 +53,7 @@ class Decision:
     decided_at: datetime
     ruleset_hash: str
     selected: tuple[str, ...]
+    execution: ExecutionModel | None = None  # what backtests have to assume; the policy's, so part of ruleset_hash
 
     @property
     def etag(self) -> str:
@@ -79,14 +82,20 @@ class Verdicts:
     tenures: Tenures = field(default_factory=dict)  # what hysteresis remembers once this is recorded
     live: frozenset[str] = frozenset()  # strategies that meet every condition of LIVE themselves
     can_short: bool = True
-    windows: tuple[Window, ...] | None = None  # when what is active may take new risk; None: unknown, those there stay
+    terms: Terms | None = None  # what holds for all that is active; None: unknown, those there stay
+    opened: Mapping[str, EffectiveMode] = field(default_factory=dict)  # how far edges are open, where a policy asks
+    openable: EffectiveMode = EffectiveMode.LIVE  # how far an apply opens them
 
     def ceiling_of(self, strategy_id: str, side: Side | None = None) -> EffectiveMode:
         """The highest mode of a strategy, on one side or any: the world's if it is selected, LIVE if it may itself."""
-        mode = self.decision.effective_mode
+        mode = lower(self.decision.effective_mode, self.opened.get(strategy_id, EffectiveMode.LIVE))
         if strategy_id not in self.decision.selected or (side is Side.SHORT and not self.can_short):
             return lower(mode, EffectiveMode.COMPUTE_ONLY)
         return mode if strategy_id in self.live else lower(mode, EffectiveMode.PAPER)
+
+    def promoted(self) -> "Verdicts":
+        """As it would be for targets of an apply, which opens edges to them."""
+        return replace(self, opened=dict.fromkeys(self.opened, self.openable))
 
 
 def decide(
@@ -99,6 +108,7 @@ def decide(
     passed = [name for name in selected if reports[name].summary is not Summary.FAIL]  # not only held by hysteresis
     mode, reasons = _mode(facts, selected, passed)
     live = _may_go_live(facts, passed) if mode is EffectiveMode.LIVE else frozenset()
+    policy = facts.policy
     anchor = _anchor(facts, [name for name in selected if name in live] or selected)
     decision = Decision(
         world_id=facts.world.world_id,
@@ -111,12 +121,21 @@ def decide(
         coverage=anchor.coverage if anchor else 0.0,
         data_end=facts.data.data_end,
         decided_at=now,
-        ruleset_hash=facts.policy.ruleset_hash if facts.policy else "",
+        ruleset_hash=policy.ruleset_hash if policy else "",
         selected=selected,
+        execution=policy.gating.execution if policy else None,
     )
-    if facts.policy is None:
-        return Verdicts(decision, reports, tenures, live, windows=None if _unreadable(facts) else ())
-    return Verdicts(decision, reports, tenures, live, facts.policy.gating.can_short, facts.policy.windows)
+    if policy is None:
+        return Verdicts(decision, reports, tenures, live, terms=None if _unreadable(facts) else NO_TERMS)
+    verdicts = Verdicts(decision, reports, tenures, live, policy.gating.can_short, policy.terms)
+    return _with_edges(verdicts, policy.gating.edges, facts.candidates)
+
+
+def _with_edges(verdicts: Verdicts, policy: EdgePolicy | None, candidates: Sequence[Candidate]) -> Verdicts:
+    if policy is None:
+        return verdicts
+    opened = {candidate.strategy_id: policy.ceiling(candidate.edges.opened) for candidate in candidates}
+    return replace(verdicts, opened=opened, openable=policy.ceiling(policy.opens))
 
 
 def changed(before: Decision | None, after: Decision) -> bool:
@@ -209,7 +228,8 @@ def _obstacles(facts: WorldFacts, candidate: Candidate) -> tuple[str, ...]:
         return ("DATASET_FINGERPRINT_MISSING",)
     pinned = facts.policy.gating.dataset_fingerprint
     mismatch = ("DATASET_FINGERPRINT_MISMATCH",) if pinned not in ("", candidate.evidence.dataset_fingerprint) else ()
-    return (*mismatch, *unmet_for_live(facts.policy, candidate))
+    cut = ("EDGE_OFF",) if candidate.edges.barred else ()
+    return (*mismatch, *cut, *unmet_for_live(facts.policy, candidate))
 
 
 def _anchor(facts: WorldFacts, best: Sequence[str]) -> Evidence | None:

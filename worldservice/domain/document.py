@@ -86,6 +86,13 @@ def parse_duration(value: Plain, path: str) -> timedelta:
     return span
 
 
+def refused_value(path: str, value: object, want: str) -> InvalidRequest:
+    shown = str(value)[:200]
+    return InvalidRequest(
+        "E_POLICY_VALUE", f"{path} is {shown!r}, want {want}", violations=[Violation(path, shown, want)]
+    )
+
+
 def _check_events(text: str) -> None:
     """Bound depth and refuse aliases before anything recursive or multiplying sees the text."""
     depth = documents = 0

@@ -1,11 +1,13 @@
 """Evaluation runs and reports: the numbers of one strategy, where each came from, and what every rule said of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
 from qmtl.core.errors import InvalidRequest, NotReady, Violation
+from qmtl.core.modes import ExecutionDomain
+from worldservice.domain.execution import ExecutionModel
 from worldservice.domain.metrics import Unusable, refuse_unknown, unusable
 from worldservice.domain.worlds import Side, Stage
 
@@ -18,6 +20,7 @@ class Source(Enum):
 
 class PipelineStage(Enum):
     DATA_CURRENCY = "DATA_CURRENCY"
+    EDGES = "EDGES"
     SUFFICIENCY = "SUFFICIENCY"
     GATES = "GATES"
     VALIDATION = "VALIDATION"
@@ -94,6 +97,7 @@ class Evidence:
     coverage: float
     footprint: Footprint | None = None
     correlations: tuple[tuple[str, float], ...] = ()  # by strategy id, sorted
+    execution: ExecutionModel | None = None  # what it assumed; None: unknown
 
     def __hash__(self) -> int:
         """Of what tells runs apart; hashing every part of every number cost more than judging them."""
@@ -101,6 +105,38 @@ class Evidence:
 
     def values(self) -> Mapping[str, float]:
         return {number.name: number.value for number in self.numbers}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Edges of one strategy's graph that are off in a domain: how many, and one of them for a person to read."""
+
+    domain: ExecutionDomain
+    edges: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """How a strategy's graph stands in a world. `off`: domains where edges are off, of this graph or of another."""
+
+    off: frozenset[ExecutionDomain] = frozenset()
+    known: bool = True  # its nodes were told
+    cuts: tuple[Cut, ...] = ()
+    opened: frozenset[ExecutionDomain] = frozenset()  # by an apply
+
+    @property
+    def barred(self) -> frozenset[ExecutionDomain]:
+        """Domains it may not enter, nor those above. A graph that nobody has told may have every edge that is off."""
+        return frozenset(cut.domain for cut in self.cuts) if self.known else self.off
+
+    @property
+    def shut_out(self) -> bool:
+        """Whether it may not trade at all: then it has to leave its slot, whatever holds it there."""
+        return bool(self.barred - {ExecutionDomain.LIVE})
+
+
+UNTOUCHED = Edges()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +151,7 @@ class Candidate:
     evidence: Evidence | None
     paper: Evidence | None = None
     live: Evidence | None = None
+    edges: Edges = UNTOUCHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +183,7 @@ def take_evidence(asked: Evidence, latest: Evidence | None) -> Evidence:
         else Number(number.name, number.value, Source.LATEST_RUN, latest.run_id)
         for number in latest.numbers
     )
-    return Evidence(
-        asked.run_id,
-        asked.stage,
-        borrowed,
-        latest.dataset_fingerprint,
-        latest.data_start,
-        latest.data_end,
-        latest.coverage,
-        latest.footprint,
-        latest.correlations,
-    )
+    return replace(latest, run_id=asked.run_id, stage=asked.stage, numbers=borrowed)
 
 
 def next_revision(previous: EvaluationRun | None, evidence: Evidence) -> int | None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from qmtl.core.limits import RiskLimits
 from qmtl.core.modes import EffectiveMode, lower
-from qmtl.core.windows import Window
 from worldservice.domain.activation import (
     Activation,
     Ceiling,
@@ -16,6 +16,7 @@ from worldservice.domain.activation import (
     Fence,
     FenceState,
     Phase,
+    Terms,
     fence_for,
 )
 from worldservice.domain.worlds import Binding, Side, Stage, mode_of
@@ -37,7 +38,7 @@ def frozen(before: Activation, run_id: str, now: datetime) -> Activation:
     """Nothing may trade, under an epoch above the one anything was gated under."""
     entries = tuple(_shut(entry, run_id, now) for entry in before.entries)
     _, mode = fence_for(entries)
-    fence = Fence(before.fence.epoch + 1, FenceState.FROZEN, mode, before.fence.confirmed_epoch)
+    fence = replace(before.fence, epoch=before.fence.epoch + 1, state=FenceState.FROZEN, effective_mode=mode)
     return replace(
         before,
         revision=before.revision + 1,
@@ -90,12 +91,15 @@ def restored(
     )
 
 
-def under(before: Activation, windows: tuple[Window, ...] | None) -> Activation:
-    """What an apply goes on from: the policy's windows, so that nothing opens under others; None keeps those there.
+def under(before: Activation, terms: Terms | None) -> Activation:
+    """What an apply goes on from: the policy's terms, so that nothing opens under others; None keeps those there.
 
-    It takes no epoch of its own: all is frozen, and what was gated before the freeze is below its epoch.
+    Windows take no epoch of their own: all is frozen, and what was gated before the freeze is below its epoch. Limits
+    are for brokerage, so they open nothing until `fence_serves` says that it has them.
     """
-    return before if windows is None else replace(before, windows=windows)
+    if terms is None:
+        return before
+    return replace(before, windows=terms.windows, fence=replace(before.fence, limits=terms.limits))
 
 
 def switched(before: Activation, aim: Sequence[Entry], now: datetime) -> Activation:
@@ -103,7 +107,7 @@ def switched(before: Activation, aim: Sequence[Entry], now: datetime) -> Activat
     run_id = before.run_id
     entries = tuple(_shut(entry, run_id, now) for entry in aim)
     state, mode = fence_for(aim)
-    fence = Fence(before.fence.epoch + 1, state, mode, before.fence.confirmed_epoch)
+    fence = replace(before.fence, epoch=before.fence.epoch + 1, state=state, effective_mode=mode)
     return replace(
         before,
         revision=before.revision + 1,
@@ -116,9 +120,9 @@ def switched(before: Activation, aim: Sequence[Entry], now: datetime) -> Activat
     )
 
 
-def fence_serves(fence: Fence, aim: Sequence[Entry]) -> bool:
-    """Whether brokerage has committed the fence that these entries need."""
-    return not fence.pending and (fence.state, fence.effective_mode) == fence_for(aim)
+def fence_serves(fence: Fence, aim: Sequence[Entry], limits: RiskLimits) -> bool:
+    """Whether brokerage has committed the fence that these entries need, with the limits they are under."""
+    return not fence.pending and (fence.state, fence.effective_mode) == fence_for(aim) and fence.limits == limits
 
 
 def opened(before: Activation, aim: Sequence[Entry], requires_ack: bool, now: datetime) -> Activation:

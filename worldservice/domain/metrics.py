@@ -12,6 +12,7 @@ from enum import Enum
 from qmtl.core.errors import InvalidRequest, Violation
 
 MAGNITUDE_MAX = 1e15  # beyond this a statistic is an accident, and sums of a few of them stay far from overflow
+CROSS_CONTEXT_HITS = "cross_context_cache_hits"
 
 
 class Group(Enum):
@@ -73,6 +74,7 @@ _SAMPLE: tuple[_Row, ...] = (
     ("sample_days", Unit.DAYS, _UP, "whole days of covered data time of the run"),
     ("n_trades", Unit.COUNT, _UP, "closed round trips of the run"),
     ("n_bars", Unit.COUNT, _UP, "bars the run saw after warm-up"),
+    (CROSS_CONTEXT_HITS, Unit.COUNT, _DOWN, "records met in queues that belong to another context than asked for"),
     ("effective_history_years", Unit.YEARS, _UP, "covered data time / 365.25 days"),
 )
 _RISK: tuple[_Row, ...] = (

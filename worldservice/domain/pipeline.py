@@ -1,4 +1,4 @@
-"""The decision pipeline: data currency, sufficiency, gates, score, selection. Pure, total, explained.
+"""The decision pipeline: data currency, edges, sufficiency, gates, score, selection. Pure, total, explained.
 
 Each stage says of each strategy what it saw and what followed; a stage after a failed one is not asked.
 The result does not depend on the order of the candidates.
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from worldservice.domain.edges import edge_verdicts
 from worldservice.domain.evaluation import (
     Candidate,
     EvaluationReport,
@@ -21,7 +22,14 @@ from worldservice.domain.evaluation import (
 from worldservice.domain.expressions import Expression, NotComputable
 from worldservice.domain.policy import Policy
 from worldservice.domain.selection import Tenure, Tenures, Verdict, failed, moved, select, settled
-from worldservice.domain.thresholds import faults_of, faults_text, gates, span_text, sufficiency
+from worldservice.domain.thresholds import (
+    execution_verdict,
+    faults_of,
+    faults_text,
+    gates,
+    span_text,
+    sufficiency,
+)
 from worldservice.domain.validation import softened, validated, validations
 from worldservice.domain.worlds import Stage
 
@@ -109,15 +117,20 @@ def _judge(policy: Policy, candidate: Candidate, currency: RuleVerdict) -> Verdi
     """All stages but selection, which needs the others. What only bars from live is a warning here."""
     if currency.outcome is Outcome.FAIL:
         return Verdict(candidate.strategy_id, (currency,), None, selected=False, rank=0)
+    edges = edge_verdicts(candidate.edges, policy.gating.edges)
+    if failed(edges):
+        return Verdict(candidate.strategy_id, (currency, *edges), None, selected=False, rank=0)
     found, score = _merits(policy, candidate.evidence)
     beyond = [softened(line) for line in validations(policy, candidate)]
-    return Verdict(candidate.strategy_id, (currency, *found, *beyond), score, selected=False, rank=0)
+    return Verdict(candidate.strategy_id, (currency, *edges, *found, *beyond), score, selected=False, rank=0)
 
 
 @lru_cache(maxsize=MERITS_KEPT)
 def _merits(policy: Policy, evidence: Evidence | None) -> tuple[tuple[RuleVerdict, ...], float | None]:
     """What evidence is worth under a policy depends on nothing else, so it is judged once."""
     found = [sufficiency(policy.thresholds, evidence)]
+    if evidence is not None and policy.gating.execution is not None:
+        found.append(execution_verdict(policy.gating.execution, evidence))
     score: float | None = None
     if evidence is not None and not failed(found):
         found.extend(gates(policy.thresholds, evidence))

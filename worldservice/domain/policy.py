@@ -13,7 +13,8 @@ from enum import Enum
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.identity import canonical_json, digest
 from qmtl.core.windows import Window
-from worldservice.domain.document import Document, Plain, parse_duration, read_document
+from worldservice.domain.activation import Terms
+from worldservice.domain.document import Document, Plain, parse_duration, read_document, refused_value
 from worldservice.domain.expressions import Expression, Result, compile_expression
 from worldservice.domain.metrics import CATALOGUE
 from worldservice.domain.rules import Constraints, Hysteresis, parse_constraints, parse_hysteresis
@@ -24,12 +25,11 @@ from worldservice.domain.sections import (
     parse_live_promotion,
     parse_windows,
     refuse_later,
-    refused_value,
     stages_of_profiles,
 )
 from worldservice.domain.worlds import Stage
 
-PIPELINE_VERSION = "3"  # part of ruleset_hash: raise it whenever the same policy would decide otherwise
+PIPELINE_VERSION = "4"  # part of ruleset_hash: raise it whenever the same policy would decide otherwise
 RULES_MAX = 200
 TOPK_MAX = 10_000
 PROFILES_MAX = 16
@@ -93,6 +93,10 @@ class Policy:
     windows: tuple[Window, ...]
     checksum: str
     ruleset_hash: str
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.windows, self.gating.limits)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Policy) and self.ruleset_hash == other.ruleset_hash

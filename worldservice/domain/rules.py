@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
-from qmtl.core.errors import InvalidRequest, Violation
-from worldservice.domain.document import Document, Plain, parse_duration
+from worldservice.domain.document import Document, Plain, parse_duration, refused_value
 
 STREAK_MAX = 1_000
 GROSS_MAX = 1_000.0
@@ -86,7 +85,7 @@ def _correlation(constraints: Document) -> Correlation:
     if word is None:
         return Correlation(limit)
     if not isinstance(word, str) or word not in words:
-        raise _refused(f"{section.path}.unknown_pair", word, "reject or accept")
+        raise refused_value(f"{section.path}.unknown_pair", word, "reject or accept")
     return Correlation(limit, words[word])
 
 
@@ -111,7 +110,7 @@ def _limit(section: Document, key: str) -> float | None:
 
 def _number(value: Plain, path: str, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise _refused(path, value, f"a number from {low:g} to {high:g}")
+        raise refused_value(path, value, f"a number from {low:g} to {high:g}")
     return float(value)
 
 
@@ -120,12 +119,5 @@ def _streak(section: Document, key: str) -> int:
     if value is None:
         return 1
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= STREAK_MAX:
-        raise _refused(f"{section.path}.{key}", value, f"a whole number from 1 to {STREAK_MAX}")
+        raise refused_value(f"{section.path}.{key}", value, f"a whole number from 1 to {STREAK_MAX}")
     return value
-
-
-def _refused(path: str, value: object, want: str) -> InvalidRequest:
-    shown = str(value)[:200]
-    return InvalidRequest(
-        "E_POLICY_VALUE", f"{path} is {shown!r}, want {want}", violations=[Violation(path, shown, want)]
-    )

@@ -11,26 +11,28 @@ from datetime import time, timedelta
 from enum import Enum
 
 from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.windows import Window, zone
-from worldservice.domain.document import Document, Plain, parse_duration
+from worldservice.domain.document import Document, Plain, parse_duration, refused_value
+from worldservice.domain.edges import EdgePolicy
+from worldservice.domain.execution import ExecutionModel
 from worldservice.domain.gates import GATE_MARGIN, GATE_TTL
 from worldservice.domain.metrics import CATALOGUE
+from worldservice.domain.terms import parse_edges, parse_execution, parse_limits
 from worldservice.domain.worlds import Stage
 
 WINDOWS_MAX = 32
 GUARD_MAX = 1e15
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SHARE_POLICY = "feature-artifacts-only"
-CLOCKS: Mapping[str, str] = {"backtest": "virtual", "live": "wall"}
+ALWAYS: Mapping[str, Mapping[str, str]] = {
+    "clocks": {"backtest": "virtual", "live": "wall"},
+    "snapshot": {"strategy_plane": "cow", "feature_plane": "readonly"},
+}
 STAGES: Mapping[str, Stage] = {stage.value.lower(): stage for stage in Stage}
 LATER: Mapping[str, str] = {
     "campaign": "campaigns",
     "position_policy": "brokerage, complete",
-    "gating_policy.risk_limits": "risk limits across worlds",
-    "gating_policy.execution_model": "brokerage, complete",
-    "gating_policy.snapshot": "campaigns",
-    "gating_policy.edges": "campaigns",
-    "gating_policy.observability": "campaigns",
     "governance.live_promotion.auto_apply": "campaigns",
 }
 _DAYS = re.compile(r"([a-z]{3})\.\.([a-z]{3})")
@@ -52,6 +54,10 @@ class Gating:
     can_short: bool = True
     divergence: Mapping[str, float] = field(default_factory=dict)  # by metric: how much worse paper may be
     freeze_timeout: timedelta | None = None  # None: the house's
+    edges: EdgePolicy | None = None  # None: nothing has to be opened
+    execution: ExecutionModel | None = None  # what backtests have to assume at least
+    limits: RiskLimits = UNLIMITED
+    no_cross_context: bool = False  # whether who goes live has to show that it read nothing of another context
 
 
 def refuse_later(path: str, value: Plain = None) -> None:
@@ -71,19 +77,21 @@ def parse_gating(root: Document) -> Gating:
         return Gating()
     section = root.section("gating_policy")
     section.only(
-        "dataset_fingerprint", "share_policy", "divergence_guards", "can_short", "clocks", "freeze_timeout"
+        "dataset_fingerprint", "share_policy", "divergence_guards", "can_short", "clocks", "freeze_timeout", "snapshot",
+        "edges", "execution_model", "risk_limits", "observability",
     )  # fmt: skip
     _always(section, "share_policy", SHARE_POLICY)
-    if section.optional("clocks") is not None:
-        clocks = section.section("clocks")
-        clocks.only(*CLOCKS)
-        for name, kind in CLOCKS.items():
-            _always(clocks, name, kind)
+    for key, statements in ALWAYS.items():
+        _always_all(section, key, statements)
     return Gating(
         dataset_fingerprint=_text(section, "dataset_fingerprint"),
         can_short=_flag(section, "can_short", default=True),
         divergence=_guards(section),
         freeze_timeout=_freeze_timeout(section),
+        edges=parse_edges(section),
+        execution=parse_execution(section),
+        limits=parse_limits(section),
+        no_cross_context=_slo(section),
     )
 
 
@@ -126,13 +134,6 @@ def stages_of_profiles(root: Document, names: Sequence[str]) -> Mapping[Stage, s
                 f"validation_profiles.{name}", "used by no stage", "a profile that default_profile_by_stage names"
             )
     return chosen
-
-
-def refused_value(path: str, value: object, want: str) -> InvalidRequest:
-    shown = str(value)[:200]
-    return InvalidRequest(
-        "E_POLICY_VALUE", f"{path} is {shown!r}, want {want}", violations=[Violation(path, shown, want)]
-    )
 
 
 def _profile_name(section: Document, key: str, names: Sequence[str]) -> str:
@@ -201,6 +202,29 @@ def _freeze_timeout(section: Document) -> timedelta | None:
     if not least < span <= timedelta(hours=1):
         raise refused_value(path, value, f"above {int(least.total_seconds())}s, a session's life, at most 1h")
     return span
+
+
+def _always_all(section: Document, key: str, statements: Mapping[str, str]) -> None:
+    if section.optional(key) is None:
+        return
+    found = section.section(key)
+    found.only(*statements)
+    for name, value in statements.items():
+        _always(found, name, value)
+
+
+def _slo(section: Document) -> bool:
+    """The one objective there is: nothing is read of another context."""
+    if section.optional("observability") is None:
+        return False
+    observability = section.section("observability")
+    observability.only("slo")
+    slo = observability.section("slo")
+    slo.only("cross_context_cache_hit")
+    value = slo.required("cross_context_cache_hit")
+    if isinstance(value, bool) or value != 0:
+        raise refused_value(f"{slo.path}.cross_context_cache_hit", value, "0: any hit is a leak")
+    return True
 
 
 def _always(section: Document, key: str, value: str) -> None:

@@ -75,7 +75,8 @@ def select(
 ) -> tuple[Verdict, ...]:
     """The verdicts with their selection line; `tenures` have this evaluation counted already."""
     people = {candidate.strategy_id: candidate for candidate in candidates}
-    held = _held(policy.hysteresis, judged, tenures, now)
+    inside = [verdict for verdict in judged if not people[verdict.strategy_id].edges.shut_out]
+    held = _held(policy.hysteresis, inside, tenures, now)
     first = sorted((v for v in judged if v.strategy_id in held), key=_order)
     rest = sorted((v for v in judged if v.strategy_id not in held and not failed(v.verdicts)), key=_order)
     room = _Room(policy.topk, policy.constraints)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import Enum
 
 from worldservice.domain.evaluation import Evidence, Number, Outcome, PipelineStage, RuleVerdict
+from worldservice.domain.execution import ExecutionModel, described, lenient
 from worldservice.domain.expressions import Expression, NotComputable
 from worldservice.domain.metrics import Unusable, unusable
 from worldservice.domain.policy import AnyOf, Gate, OnMissing, Thresholds
@@ -33,6 +34,18 @@ def sufficiency(thresholds: Thresholds, evidence: Evidence | None) -> RuleVerdic
             Outcome.FAIL, "INSUFFICIENT_HISTORY", f"the run covers {span_text(covered)}, {span_text(want)} is asked"
         )
     return verdict(Outcome.PASS, "", f"the run covers {span_text(covered)}")
+
+
+def execution_verdict(asked: ExecutionModel, evidence: Evidence) -> RuleVerdict:
+    """Whether a run assumed execution at least as costly as asked: numbers of a kinder one are not compared to it."""
+    rule = f"execution: {described(asked)}"
+    if evidence.execution is None:
+        why = "the run does not say what it assumed of execution"
+        return RuleVerdict(PipelineStage.SUFFICIENCY, rule, Outcome.FAIL, "EXECUTION_MODEL_UNKNOWN", (), why)
+    why = "; ".join(lenient(asked, evidence.execution))
+    if why:
+        return RuleVerdict(PipelineStage.SUFFICIENCY, rule, Outcome.FAIL, "EXECUTION_MODEL_LENIENT", (), why)
+    return RuleVerdict(PipelineStage.SUFFICIENCY, rule, Outcome.PASS, "", (), "the run was at least as strict")
 
 
 def gates(thresholds: Thresholds, evidence: Evidence) -> list[RuleVerdict]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from worldservice.domain.evaluation import Candidate, Evidence, Outcome, PipelineStage, RuleVerdict
-from worldservice.domain.metrics import CATALOGUE, Direction, unusable
+from worldservice.domain.metrics import CATALOGUE, CROSS_CONTEXT_HITS, Direction, unusable
 from worldservice.domain.policy import Policy
 from worldservice.domain.thresholds import gates, sufficiency
 from worldservice.domain.worlds import Stage
@@ -32,7 +32,12 @@ def validated(policy: Policy, stage: Stage, evidence: Evidence) -> tuple[RuleVer
 
 def validations(policy: Policy, candidate: Candidate) -> tuple[RuleVerdict, ...]:
     """All that is said of a strategy's paper and live runs."""
-    return (*_paper(policy, candidate), *_divergence(policy, candidate), *_live(policy, candidate))
+    return (
+        *_paper(policy, candidate),
+        *_divergence(policy, candidate),
+        *_live(policy, candidate),
+        *_isolated(policy, candidate),
+    )
 
 
 def unmet_for_live(policy: Policy, candidate: Candidate) -> tuple[str, ...]:
@@ -41,6 +46,7 @@ def unmet_for_live(policy: Policy, candidate: Candidate) -> tuple[str, ...]:
         ("PAPER_PROFILE_UNMET", _paper(policy, candidate)),
         ("DIVERGENCE_GUARD", _divergence(policy, candidate)),
         ("LIVE_PROFILE_UNMET", _live(policy, candidate)),
+        ("CROSS_CONTEXT_CACHE_HIT", _isolated(policy, candidate)),
     )
     return tuple(reason for reason, verdicts in found if any(v.outcome is Outcome.FAIL for v in verdicts))
 
@@ -100,6 +106,19 @@ def _guard(name: str, most: float, candidate: Candidate) -> RuleVerdict:
     outcome = Outcome.PASS if worse <= most + _SLACK else Outcome.FAIL
     reason = "" if outcome is Outcome.PASS else "DIVERGES"
     return RuleVerdict(PipelineStage.VALIDATION, rule, outcome, reason, inputs, seen)
+
+
+def _isolated(policy: Policy, candidate: Candidate) -> tuple[RuleVerdict, ...]:
+    """Every newest run has to say that it read nothing of another context; one that does not say fails closed."""
+    if not policy.gating.no_cross_context or candidate.evidence is None:
+        return ()
+    runs = [run for run in (candidate.evidence, candidate.paper, candidate.live) if run is not None]
+    hits = {run.stage: run.values().get(CROSS_CONTEXT_HITS) for run in runs}
+    inputs = tuple(n for run in runs for n in run.numbers if n.name == CROSS_CONTEXT_HITS)
+    seen = ", ".join(f"{stage.value.lower()}: {'not said' if n is None else f'{n:g}'}" for stage, n in hits.items())
+    clean = all(count == 0 for count in hits.values())
+    outcome, reason = (Outcome.PASS, "") if clean else (Outcome.FAIL, "CROSS_CONTEXT_CACHE_HIT")
+    return (RuleVerdict(PipelineStage.VALIDATION, f"{CROSS_CONTEXT_HITS} == 0", outcome, reason, inputs, seen),)
 
 
 def _of(stage: Stage, verdict: RuleVerdict) -> RuleVerdict:

@@ -1,0 +1,57 @@
+"""What a simulation assumed of execution, and whether it was as strict as a policy asks.
+
+Rates are shares of the notional, exact. In a policy None asks nothing; in a run nothing is left open.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+BPS = Decimal(10_000)
+
+
+class FillModel(Enum):
+    """NEXT_BAR: on the bars that begin at or after an order's acceptance, never on the running one."""
+
+    NEXT_BAR = "next_bar"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionModel:
+    """`participation` is the share of a bar's volume one strategy may take; 0 in a run: whatever it asks for."""
+
+    fill: FillModel | None = None
+    maker_fee: Decimal | None = None
+    taker_fee: Decimal | None = None
+    slippage: Decimal | None = None
+    participation: Decimal | None = None
+
+
+def lenient(asked: ExecutionModel, assumed: ExecutionModel) -> Iterator[str]:
+    """Where a run made it easier for itself than was asked, one sentence each."""
+    if asked.fill is not None and assumed.fill is not asked.fill:
+        yield f"fill is {assumed.fill.value if assumed.fill else 'unknown'}, {asked.fill.value} is asked"
+    for name in ("maker_fee", "taker_fee", "slippage"):
+        least, given = getattr(asked, name), getattr(assumed, name)
+        if least is not None and (given is None or given < least):
+            yield f"{name} is {_bps(given)}, at least {_bps(least)} is asked"
+    most, taken = asked.participation, assumed.participation
+    if most is not None and (taken is None or not 0 < taken <= most):
+        yield f"participation is {'unlimited' if taken == 0 else taken}, at most {most} is asked"
+
+
+def described(model: ExecutionModel) -> str:
+    """What is asked, on one line."""
+    parts = [model.fill.value] if model.fill else []
+    parts += [
+        f"{name} >= {_bps(rate)}"
+        for name in ("maker_fee", "taker_fee", "slippage")
+        if (rate := getattr(model, name)) is not None
+    ]
+    parts += [f"participation <= {model.participation}"] if model.participation is not None else []
+    return ", ".join(parts)
+
+
+def _bps(rate: Decimal | None) -> str:
+    return "unknown" if rate is None else f"{(rate * BPS).normalize():f} bps"

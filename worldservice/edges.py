@@ -1,0 +1,241 @@
+"""Rows of a world's edges: overrides, the nodes of the strategies bound here, and what applies have opened.
+
+Every function runs in a transaction of its caller, which holds the world's lock where it writes.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping
+
+from qmtl.core.errors import Exhausted, NotFound
+from qmtl.core.modes import ExecutionDomain
+from worldservice.domain.evaluation import Cut
+from worldservice.domain.graph import EdgeKey, EdgeOverride, short
+from worldservice.domain.records import Page
+from worldservice.domain.worlds import BindingState
+from worldservice.graph import SPLIT, save_row
+from worldservice.tables import bindings, bound_nodes, edge_openings, micros, world_edges
+
+CUTS_MAX = 1_000  # edges off: each decision looks for them in every graph
+
+
+def save_override(conn: Connection, override: EdgeOverride) -> None:
+    """Raises Exhausted (E_TOO_MANY_ROWS)."""
+    key = _edge_values(override.key)
+    if override.cuts and not _is_cut(conn, override.key):
+        _refuse_one_more(conn, override.key.world_id)
+    values = {
+        "active": override.active,
+        "reason": override.reason,
+        "cuts": override.cuts,
+        "from_key": node_key_of(override.key.from_node_id),
+        "to_key": node_key_of(override.key.to_node_id),
+    }
+    save_row(conn, world_edges, key, values)
+
+
+def list_overrides(conn: Connection, world_id: str, page: Page) -> list[EdgeOverride]:
+    table = world_edges
+    key = (table.c.from_node_id, table.c.from_domain, table.c.to_node_id, table.c.to_domain)
+    query = sa.select(table).where(table.c.world_id == world_id)
+    if page.after:
+        query = query.where(sa.tuple_(*key) > sa.tuple_(*_four(page.after)))
+    return [_override(row) for row in conn.execute(query.order_by(*key).limit(page.size + 1)).mappings()]
+
+
+def override_key(override: EdgeOverride) -> str:
+    """Where a listing goes on after an override."""
+    key = override.key
+    return SPLIT.join((key.from_node_id, key.from_domain.value, key.to_node_id, key.to_domain.value))
+
+
+def delete_override(conn: Connection, key: EdgeKey) -> None:
+    """Raises NotFound (E_EDGE_OVERRIDE_UNKNOWN)."""
+    if conn.execute(sa.delete(world_edges).where(*_is_edge(key))).rowcount == 0:
+        raise NotFound("E_EDGE_OVERRIDE_UNKNOWN", f"world {key.world_id} has no override of the edge {key}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """The domains where a world has edges off, and by strategy those of its own graph."""
+
+    off: frozenset[ExecutionDomain]
+    of: Mapping[str, tuple[Cut, ...]]
+
+
+def cuts_of(conn: Connection, world_id: str) -> Cuts:
+    """Two reads by index, and only one where no edge is off; bounded by strategies, not by edges."""
+    off = frozenset(ExecutionDomain(name) for name in conn.execute(_OFF_IN, {"world": world_id}).scalars())
+    found: dict[str, tuple[Cut, ...]] = {}
+    for row in conn.execute(_CUTS_OF, {"world": world_id}) if off else ():
+        start, end, reason = row.example.split(SPLIT, 2)
+        shown = f"{short(start)} -> {short(end)}" + (f" ({reason})" if reason else "")
+        cut = Cut(ExecutionDomain(row.to_domain), row.edges, shown)
+        found[row.strategy_id] = (*found.get(row.strategy_id, ()), cut)
+    return Cuts(off, found)
+
+
+def tell_nodes(conn: Connection, world_id: str, strategy_id: str, node_ids: Collection[str]) -> bool:
+    """Remember the nodes of a strategy's graph; False if they are those known."""
+    mine = {"world": world_id, "strategy": strategy_id}
+    keys = {node_key_of(node_id) for node_id in node_ids}
+    known = set(conn.execute(_NODES_OF, mine).scalars())
+    if keys == known:
+        return False
+    if known:
+        forget_nodes(conn, world_id, strategy_id)
+    rows = [{"world_id": world_id, "strategy_id": strategy_id, "node_key": key} for key in sorted(keys)]
+    conn.execute(_TELL_NODES, rows)
+    return True
+
+
+def forget_nodes(conn: Connection, world_id: str, strategy_id: str) -> None:
+    """Of a strategy that leaves, with what was opened to it."""
+    for table in (bound_nodes, edge_openings):
+        conn.execute(sa.delete(table).where(table.c.world_id == world_id, table.c.strategy_id == strategy_id))
+
+
+def untold(conn: Connection, world_id: str) -> frozenset[str]:
+    """Strategies that are bound and whose nodes nobody has told."""
+    return frozenset(conn.execute(_UNTOLD, {"world": world_id}).scalars())
+
+
+def open_edges(
+    conn: Connection, world_id: str, run_id: str, opened: Mapping[str, frozenset[ExecutionDomain]], now: datetime
+) -> None:
+    """What an apply opens takes the place of all that was open in the world; what stays open keeps its run."""
+    known = opened_of(conn, world_id)
+    table = edge_openings
+    for strategy_id, domains in known.items():
+        gone = [domain.value for domain in domains - opened.get(strategy_id, frozenset())]
+        mine = (table.c.world_id == world_id, table.c.strategy_id == strategy_id)
+        if gone:
+            conn.execute(sa.delete(table).where(*mine, table.c.execution_domain.in_(gone)))
+    rows = [
+        {
+            "world_id": world_id,
+            "strategy_id": strategy_id,
+            "execution_domain": domain.value,
+            "run_id": run_id,
+            "opened_us": micros(now),
+        }
+        for strategy_id, domains in opened.items()
+        for domain in domains - known.get(strategy_id, frozenset())
+    ]
+    if rows:
+        conn.execute(sa.insert(table), rows)
+
+
+def opened_of(conn: Connection, world_id: str) -> Mapping[str, frozenset[ExecutionDomain]]:
+    """By strategy, the domains whose edges an apply has opened to it."""
+    found: dict[str, frozenset[ExecutionDomain]] = {}
+    for row in conn.execute(_OPENED, {"world": world_id}):
+        found[row.strategy_id] = found.get(row.strategy_id, frozenset()) | {ExecutionDomain(row.execution_domain)}
+    return found
+
+
+def opened_edges(conn: Connection, keys: Sequence[EdgeKey]) -> frozenset[EdgeKey]:
+    """Of edges between two domains, those into a domain that is open to a strategy with both ends."""
+    return frozenset(key for key in keys if conn.execute(_IS_OPEN, _ends(key)).first() is not None)
+
+
+def node_key_of(node_id: str) -> int:
+    """63 bits of a NodeID: enough to find it by, half the size of the rest of a row."""
+    return int(node_id.removeprefix("blake3:")[:16], 16) >> 1
+
+
+def _override(row: RowMapping) -> EdgeOverride:
+    start, end = ExecutionDomain(row["from_domain"]), ExecutionDomain(row["to_domain"])
+    key = EdgeKey(row["world_id"], row["from_node_id"], start, row["to_node_id"], end)
+    return EdgeOverride(key, row["active"], row["reason"])
+
+
+def _edge_values(key: EdgeKey) -> dict[str, str]:
+    return {
+        "world_id": key.world_id,
+        "from_node_id": key.from_node_id,
+        "from_domain": key.from_domain.value,
+        "to_node_id": key.to_node_id,
+        "to_domain": key.to_domain.value,
+    }
+
+
+def _is_edge(key: EdgeKey) -> list[sa.ColumnElement[bool]]:
+    return [world_edges.c[name] == value for name, value in _edge_values(key).items()]
+
+
+def _refuse_one_more(conn: Connection, world_id: str) -> None:
+    if conn.execute(_COUNT_CUTS, {"world": world_id}).scalar_one() >= CUTS_MAX:
+        raise Exhausted("E_TOO_MANY_ROWS", f"world {world_id} has {CUTS_MAX} edges off, the most it may")
+
+
+def _is_cut(conn: Connection, key: EdgeKey) -> bool:
+    return conn.execute(sa.select(world_edges.c.cuts).where(*_is_edge(key), world_edges.c.cuts)).first() is not None
+
+
+def _ends(key: EdgeKey) -> dict[str, str | int]:
+    ends = {"from_key": node_key_of(key.from_node_id), "to_key": node_key_of(key.to_node_id)}
+    return {"world": key.world_id, "domain": key.to_domain.value, **ends}
+
+
+def _four(after: str) -> tuple[str, str, str, str]:
+    parts = after.split(SPLIT)
+    if len(parts) != 4:  # a token of an older build's listing: from the beginning, nothing is left out
+        return "", "", "", ""
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+_W: sa.BindParameter[str] = sa.bindparam("world")
+_A, _B = bound_nodes.alias("a"), bound_nodes.alias("b")
+_CUT = (world_edges.c.world_id == _W, world_edges.c.cuts)
+_OFF_IN = sa.select(world_edges.c.to_domain).where(*_CUT).distinct()
+_COUNT_CUTS = sa.select(sa.func.count()).select_from(world_edges).where(*_CUT)
+_CUTS_OF = (
+    sa.select(
+        _B.c.strategy_id,
+        world_edges.c.to_domain,
+        sa.func.count().label("edges"),
+        sa.func.min(world_edges.c.from_node_id + SPLIT + world_edges.c.to_node_id + SPLIT + world_edges.c.reason).label(
+            "example"
+        ),
+    )
+    .join(_B, sa.and_(_B.c.world_id == world_edges.c.world_id, _B.c.node_key == world_edges.c.to_key))
+    .join(
+        _A,
+        sa.and_(
+            _A.c.world_id == _B.c.world_id,
+            _A.c.strategy_id == _B.c.strategy_id,
+            _A.c.node_key == world_edges.c.from_key,
+        ),
+    )
+    .where(*_CUT)
+    .group_by(_B.c.strategy_id, world_edges.c.to_domain)
+    .order_by(_B.c.strategy_id, world_edges.c.to_domain)
+)
+_NODES_OF = sa.select(bound_nodes.c.node_key).where(
+    bound_nodes.c.world_id == _W, bound_nodes.c.strategy_id == sa.bindparam("strategy")
+)
+_TELL_NODES = sa.insert(bound_nodes)
+_UNTOLD = sa.select(bindings.c.strategy_id).where(
+    bindings.c.world_id == _W,
+    bindings.c.state == BindingState.ACTIVE.value,
+    ~sa.exists().where(
+        bound_nodes.c.world_id == bindings.c.world_id, bound_nodes.c.strategy_id == bindings.c.strategy_id
+    ),
+)
+_OPENED = sa.select(edge_openings.c.strategy_id, edge_openings.c.execution_domain).where(edge_openings.c.world_id == _W)
+_IS_OPEN = (
+    sa.select(edge_openings.c.strategy_id)
+    .join(_A, sa.and_(_A.c.world_id == edge_openings.c.world_id, _A.c.strategy_id == edge_openings.c.strategy_id))
+    .join(_B, sa.and_(_B.c.world_id == edge_openings.c.world_id, _B.c.strategy_id == edge_openings.c.strategy_id))
+    .where(
+        edge_openings.c.world_id == _W,
+        edge_openings.c.execution_domain == sa.bindparam("domain"),
+        _A.c.node_key == sa.bindparam("from_key"),
+        _B.c.node_key == sa.bindparam("to_key"),
+    )
+    .limit(1)
+)
