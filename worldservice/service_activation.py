@@ -1,11 +1,12 @@
 """RPCs of activation: set, get, compare, watch."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy import Connection
 
 from qmtl.core.errors import InvalidRequest, NotReady, Unavailable
+from qmtl.core.modes import lower
 from qmtl.rpc.context import current_call
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -13,8 +14,9 @@ from worldservice import activations, store
 from worldservice.acts import Act, audited, caller_of, commit, enter, look
 from worldservice.domain.access import Caller, Role
 from worldservice.domain.activation import Activation, Change, change_activation
+from worldservice.domain.decisions import Verdicts
 from worldservice.domain.sessions import Session
-from worldservice.domain.worlds import WorldState, require_etag
+from worldservice.domain.worlds import Stage, WorldState, mode_of, require_etag
 from worldservice.fences import first_of
 from worldservice.house import House
 from worldservice.service_apply import refuse_beside_apply
@@ -90,12 +92,31 @@ class ActivationCalls:
         require_etag(etag, before.etag, f"activation of {world.world_id}")
         bindings = store.active_bindings(conn, world.world_id)
         verdicts = decide_world(conn, world, self.house.rules, act.now)
+        _refuse_unopened(changes, verdicts)
         after, staged = change_activation(before, changes, bindings, verdicts.ceiling_of, act.now, verdicts.terms)
         for binding in staged.values():
             store.save_binding(conn, binding)
         settled = record(conn, world, self.house.rules, act, verdicts, before, after)
         commit(conn, act, f"revision {after.revision}, epoch {after.fence.epoch}: {reason}")
         return settled
+
+
+def _refuse_unopened(changes: Sequence[Change], verdicts: Verdicts) -> None:
+    """What only an apply opens is refused with the way to it, before the ceiling is named without it."""
+    promoted = verdicts.promoted()
+    for change in changes:
+        if change.stage is not Stage.PAPER:
+            continue
+        name, wanted = change.strategy_id, mode_of(change.stage)
+        if lower(verdicts.ceiling_of(name, change.side), wanted) is wanted:
+            continue
+        if lower(promoted.ceiling_of(name, change.side), wanted) is wanted:
+            raise NotReady(
+                "E_MODE_CEILING",
+                f"stage of {name} is {change.stage.value}, the policy opens the edges into it by an apply only",
+                hint="Apply with it as a target",
+                metadata={"ceiling": verdicts.ceiling_of(name, change.side).value},
+            )
 
 
 def _snapshot(conn: Connection, caller: Caller, world_id: str) -> tuple[Activation, tuple[Session, ...]]:

@@ -161,9 +161,16 @@ def why_out(decision: worldpb.DecisionEnvelope, standing: Standing) -> str:
 def trading_text(decision: worldpb.DecisionEnvelope, standing: Standing) -> str:
     """What it may do now, side by side, and who could change that."""
     if not standing.entries:
-        command = f"qmtl world activate {decision.world_id} {standing.strategy_id} --stage paper"
-        return f"does not trade: nobody has activated it ({command})"
+        return f"does not trade: nobody has activated it ({_way_in(decision, standing)})"
     return "; ".join(_entry_text(decision, standing, entry) for entry in standing.entries)
+
+
+def _way_in(decision: worldpb.DecisionEnvelope, standing: Standing) -> str:
+    """The command that brings it to paper: an activation, or an apply where the policy asks for one."""
+    verdicts = standing.run.report.verdicts if standing.run else ()
+    if any(verdict.reason == "EDGES_NOT_OPENED" and "DRYRUN" in verdict.explanation for verdict in verdicts):
+        return f"qmtl world apply {decision.world_id} --target {standing.strategy_id}:long=1@paper"
+    return f"qmtl world activate {decision.world_id} {standing.strategy_id} --stage paper"
 
 
 def _entry_text(decision: worldpb.DecisionEnvelope, standing: Standing, entry: worldpb.ActivationEntry) -> str:

@@ -403,7 +403,7 @@ def show_activation(activation: world_pb2.ActivationEnvelope) -> None:
     for window in activation.windows:
         typer.echo(f"new risk only on {window_text(window)}")
     for field, value in activation.limits.ListFields():
-        typer.echo(f"at most {value} {field.name.removesuffix('_max').replace('_', ' ')}")
+        typer.echo(f"{field.name.removesuffix('_max').replace('_', ' ')} at most {value}")
 
 
 def _assumed(model: world_pb2.ExecutionModel) -> str:

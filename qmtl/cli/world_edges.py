@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,8 +30,9 @@ class DomainName(Enum):
 
 
 WorldId = Annotated[str, typer.Argument(help="World id.")]
-FromNode = Annotated[str, typer.Argument(help="NodeID the edge begins at, for example from qmtl graph show.")]
-ToNode = Annotated[str, typer.Argument(help="NodeID it leads to.")]
+FromNode = Annotated[str, typer.Argument(help="Node the edge begins at: its NodeID, or its name with --of.")]
+ToNode = Annotated[str, typer.Argument(help="Node it leads to.")]
+OfStrategy = Annotated[str, typer.Option("--of", help="Strategy in whose graph the nodes have these names.")]
 Domain = Annotated[DomainName, typer.Option("--domain", help="Domain it leads into, and those above it.")]
 FromDomain = Annotated[DomainName | None, typer.Option("--from-domain", help="Where it begins. Absent: --domain.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log and the reports.")]
@@ -87,12 +89,13 @@ def off(
     world_id: WorldId,
     from_node: FromNode,
     to_node: ToNode,
+    of: OfStrategy = "",
     domain: Domain = DomainName.BACKTEST,
     from_domain: FromDomain = None,
     reason: Reason = "",
 ) -> None:
     """Switch an edge off: strategies that have it leave the domain, and those above it, at once."""
-    _put(access, _edge(world_id, (from_node, to_node), (from_domain or domain, domain)), reason, active=False)
+    _put(access, _Edge(world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=False)
 
 
 @app.command()
@@ -102,12 +105,13 @@ def on(
     world_id: WorldId,
     from_node: FromNode,
     to_node: ToNode,
+    of: OfStrategy = "",
     domain: Domain = DomainName.BACKTEST,
     from_domain: FromDomain = None,
     reason: Reason = "",
 ) -> None:
     """Switch an edge on. Nothing rises by itself; between two domains it waits for an apply."""
-    _put(access, _edge(world_id, (from_node, to_node), (from_domain or domain, domain)), reason, active=True)
+    _put(access, _Edge(world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=True)
 
 
 @app.command()
@@ -117,6 +121,7 @@ def forget(
     world_id: WorldId,
     from_node: FromNode,
     to_node: ToNode,
+    of: OfStrategy = "",
     domain: Domain = DomainName.BACKTEST,
     from_domain: FromDomain = None,
 ) -> None:
@@ -126,48 +131,79 @@ def forget(
     from qmtl.world.v1 import service_pb2 as worldpb
     from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
-    edge = _edge(world_id, (from_node, to_node), (from_domain or domain, domain))
-    request = worldpb.DeleteEdgeOverrideRequest(
-        world_id=world_id,
-        from_node_id=edge.from_node_id,
-        to_node_id=edge.to_node_id,
-        to_domain=edge.to_domain,
-        from_domain=edge.from_domain,
-    )
+    named = _Edge(world_id, (from_node, to_node), of, (from_domain or domain, domain))
 
-    async def call(channel: MeshChannel) -> None:
+    async def call(channel: MeshChannel) -> world_pb2.EdgeOverride:
+        edge = await named.resolved(channel)
+        request = worldpb.DeleteEdgeOverrideRequest(
+            world_id=edge.world_id,
+            from_node_id=edge.from_node_id,
+            to_node_id=edge.to_node_id,
+            to_domain=edge.to_domain,
+            from_domain=edge.from_domain,
+        )
         await worldrpc.WorldServiceStub(channel).DeleteEdgeOverride(request)
+        return edge
 
-    ask(access, call)
+    edge = ask(access, call)
     if access.json:
         show_json({})
     else:
         typer.echo(f"{_text(edge)} is as the graph has it")
 
 
-def _edge(world_id: str, nodes: tuple[str, str], domains: tuple[DomainName, DomainName]) -> world_pb2.EdgeOverride:
-    from qmtl.cli.words import full_id
-    from qmtl.world.v1 import world_pb2
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """An edge as it was typed: NodeIDs, or names in the graph of a strategy."""
 
-    return world_pb2.EdgeOverride(
-        world_id=world_id,
-        from_node_id=full_id(nodes[0]),
-        to_node_id=full_id(nodes[1]),
-        from_domain=f"EXECUTION_DOMAIN_{domains[0].name}",
-        to_domain=f"EXECUTION_DOMAIN_{domains[1].name}",
-    )
+    world_id: str
+    nodes: tuple[str, str]
+    strategy_id: str
+    domains: tuple[DomainName, DomainName]
+
+    async def resolved(self, channel: MeshChannel) -> world_pb2.EdgeOverride:
+        """Raises InvalidRequest (E_EDGE): the strategy has no such node, or none that leads to the other."""
+        from qmtl.cli.words import full_id
+        from qmtl.world.v1 import world_pb2
+
+        start, end = await self._named(channel) if self.strategy_id else (full_id(node) for node in self.nodes)
+        return world_pb2.EdgeOverride(
+            world_id=self.world_id,
+            from_node_id=start,
+            to_node_id=end,
+            from_domain=f"EXECUTION_DOMAIN_{self.domains[0].name}",
+            to_domain=f"EXECUTION_DOMAIN_{self.domains[1].name}",
+        )
+
+    async def _named(self, channel: MeshChannel) -> tuple[str, str]:
+        from qmtl.core.errors import InvalidRequest
+        from qmtl.dag.v1 import service_pb2 as dagpb
+        from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+
+        request = dagpb.GetPlanRequest(strategy_id=self.strategy_id)
+        plan = (await dagrpc.DagManagerServiceStub(channel).GetPlan(request)).plan
+        nodes = {node.name: node for node in plan.dag.nodes}
+        for name in self.nodes:
+            if name not in nodes:
+                raise InvalidRequest(
+                    "E_EDGE", f"{self.strategy_id} has no node {name!r}, want one of {', '.join(sorted(nodes))}"
+                )
+        start, end = (nodes[name] for name in self.nodes)
+        if start.node_id not in end.spec.dependencies:
+            raise InvalidRequest("E_EDGE", f"{start.name} is no input of {end.name}", hint="qmtl graph show draws it")
+        return start.node_id, end.node_id
 
 
-def _put(access: Access, edge: world_pb2.EdgeOverride, reason: str, *, active: bool) -> None:
+def _put(access: Access, named: _Edge, reason: str, *, active: bool) -> None:
     from qmtl.cli.door import ask
     from qmtl.cli.tables import as_dict, enum_word, show_json
     from qmtl.world.v1 import service_pb2 as worldpb
     from qmtl.world.v1 import service_pb2_grpc as worldrpc
     from qmtl.world.v1 import world_pb2
 
-    edge.active, edge.reason = active, reason
-
     async def call(channel: MeshChannel) -> worldpb.PutEdgeOverrideResponse:
+        edge = await named.resolved(channel)
+        edge.active, edge.reason = active, reason
         return await worldrpc.WorldServiceStub(channel).PutEdgeOverride(worldpb.PutEdgeOverrideRequest(override=edge))
 
     reply = ask(access, call)
@@ -175,7 +211,7 @@ def _put(access: Access, edge: world_pb2.EdgeOverride, reason: str, *, active: b
         show_json(as_dict(reply))
         return
     pending = ", fence pending" if reply.fence_pending else ""
-    typer.echo(f"{_text(edge)} is {enum_word(world_pb2.EdgeStanding, reply.override.standing)}{pending}")
+    typer.echo(f"{_text(reply.override)} is {enum_word(world_pb2.EdgeStanding, reply.override.standing)}{pending}")
 
 
 def _text(edge: world_pb2.EdgeOverride) -> str:

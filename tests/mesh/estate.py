@@ -17,6 +17,7 @@ from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.cli.up import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import QmtlError
+from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
@@ -135,12 +136,18 @@ class Estate:
             )
         )
 
-    async def prepare(self, *, bars_per_second: float = 0.0, followers: Sequence[str] = ()) -> None:
+    async def prepare(
+        self,
+        *,
+        bars_per_second: float = 0.0,
+        followers: Sequence[str] = (),
+        nodes: Sequence[dagpb.DagNode] = (),
+    ) -> None:
         """A world in which one strategy trades on paper, over recorded bars that its followers let come."""
         self.world = await new_world(self.door)
         put = worldservicepb.PutPolicyRequest(world_id=self.world, document=POLICY, make_default=True)
         await self.door.world.PutPolicy(put)
-        reply = await self.door.gateway.SubmitStrategy(submission(self.world, [source_node()]))
+        reply = await self.door.gateway.SubmitStrategy(submission(self.world, nodes or [source_node()]))
         self.strategy_id = reply.strategy.strategy_id
         await eventually(self._is_bound, 20.0)
         await self._select()

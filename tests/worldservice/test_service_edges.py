@@ -164,6 +164,7 @@ async def test_what_a_policy_shuts_is_opened_by_an_apply_and_closed_by_the_next(
     with pytest.raises(NotReady) as caught:
         await ann.SetActivation(raising("w1", "s"))
     assert caught.value.reason == "E_MODE_CEILING"
+    assert "by an apply only" in caught.value.message
     assert (await apply(estate, "r1", "s")).state == COMPLETED
     assert await opened(ann) == {"s": [DRYRUN], "t": []}
     assert (await modes(ann))["s"] == PAPER

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from qmtl.core.modes import EffectiveMode, ExecutionDomain, lower
-from worldservice.domain.evaluation import Edges, Outcome, PipelineStage, RuleVerdict
+from worldservice.domain.evaluation import Cut, Edges, Outcome, PipelineStage, RuleVerdict
 from worldservice.domain.graph import EdgeOverride
 from worldservice.domain.worlds import Stage
 
@@ -78,10 +78,13 @@ def _cut(edges: Edges) -> tuple[RuleVerdict, ...]:
         return (_line(_RULE_OFF, outcome, EDGES_UNKNOWN, f"nobody has told its nodes, and edges are off in {domains}"),)
     if not edges.cuts:
         return (_line(_RULE_OFF, Outcome.PASS, "", "the edges that are off here are not in its graph"),)
-    seen = "; ".join(
-        f"off in {cut.domain.value}: {cut.edges} of its edges, such as {cut.example}" for cut in edges.cuts
-    )
+    seen = "; ".join(_seen(cut) for cut in edges.cuts)
     return (_line(_RULE_OFF, outcome, EDGE_OFF, seen),)
+
+
+def _seen(cut: Cut) -> str:
+    several = f"{cut.edges} of its edges, such as " if cut.edges > 1 else ""
+    return f"off in {cut.domain.value}: {several}{cut.example}"
 
 
 def _opened(edges: Edges, policy: EdgePolicy | None) -> tuple[RuleVerdict, ...]:

@@ -1,0 +1,119 @@
+"""A policy's terms and an operator's edges through real processes: from the world's word to what an order meets."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.cli.up import Mesh
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import NotReady, QmtlError
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.mesh.door import Door, child_node, source_node
+from tests.mesh.estate import COMPLETED, POLICY, RESTING, Estate
+from tests.support.waiting import eventually
+
+SOURCE = source_node()
+AVERAGE = child_node("average", [SOURCE.node_id])
+DENIED, ACCEPTED = brokerpb.ORDER_STATE_DENIED, brokerpb.ORDER_STATE_ACCEPTED
+
+
+@pytest.fixture
+async def estate(mesh: Mesh, door: Door) -> Estate:
+    made = Estate(mesh, {"gateway": door})
+    await made.prepare(nodes=[SOURCE, AVERAGE])
+    numbers = itertools.count()
+
+    async def priced() -> bool:
+        """The venue has seen a bar: an order that rests until it is decided passes and leaves nothing."""
+        return await passes(made, f"probe-{next(numbers)}", time_in_force="TIME_IN_FORCE_IOC")
+
+    await eventually(priced)
+    return made
+
+
+async def outcome(estate: Estate, name: str, **terms: str) -> tuple[brokerpb.OrderState, brokerpb.Denial]:
+    status = (await estate.submit(estate.order(name, **{**RESTING, **terms}))).status
+    return status.state, status.denial
+
+
+async def set_policy(estate: Estate, extra: str = "") -> None:
+    put = worldservicepb.PutPolicyRequest(world_id=estate.world, document=POLICY + extra, make_default=True)
+    await estate.door.world.PutPolicy(put)
+
+
+async def activate(estate: Estate) -> None:
+    change = worldservicepb.ActivationChange(
+        strategy_id=estate.strategy_id, side=commonpb.SIDE_LONG, active=True, stage=worldpb.STAGE_PAPER
+    )
+    request = worldservicepb.SetActivationRequest(world_id=estate.world, changes=[change])
+    await estate.door.world.SetActivation(request)
+
+
+async def test_an_order_beyond_the_policys_limits_is_denied_until_the_policy_says_otherwise(estate: Estate) -> None:
+    """0.01 BTC at 20,000 is 200."""
+    await set_policy(
+        estate, "gating_policy: {risk_limits: {max_order_notional: '200', max_position_notional: {long: 900}}}"
+    )
+    fence = await estate.fence()
+    assert (fence.limits.order_notional_max, fence.limits.long_notional_max) == ("200", "900")
+    assert await outcome(estate, "small") == (ACCEPTED, brokerpb.DENIAL_UNSPECIFIED)
+    state, denial = await outcome(estate, "large", quantity="0.011")
+    assert (state, denial) == (DENIED, brokerpb.DENIAL_NOTIONAL_ABOVE_LIMIT)
+    state, denial = await outcome(estate, "second")  # with the first it is 0.02 BTC at the market: above 900
+    assert (state, denial) == (DENIED, brokerpb.DENIAL_POSITION_ABOVE_LIMIT)
+    await set_policy(estate)
+    assert (await estate.fence()).epoch > fence.epoch
+    assert await outcome(estate, "later", quantity="0.011") == (ACCEPTED, brokerpb.DENIAL_UNSPECIFIED)
+
+
+async def test_an_edge_that_is_switched_off_ends_trading_of_who_has_it(estate: Estate) -> None:
+    """The gateway told worldservice the graph when it bound the strategy."""
+    assert await passes(estate, "before")
+    edge = worldpb.EdgeOverride(
+        world_id=estate.world,
+        from_node_id=SOURCE.node_id,
+        to_node_id=AVERAGE.node_id,
+        to_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
+        reason="the feed is broken",
+    )
+    await estate.door.world.PutEdgeOverride(worldservicepb.PutEdgeOverrideRequest(override=edge))
+    assert (await estate.fence()).state == brokerpb.FENCE_STATE_FROZEN
+    assert not await passes(estate, "cut")
+    reply = await estate.door.world.Decide(worldservicepb.DecideRequest(world_id=estate.world, with_reports=True))
+    assert "the feed is broken" in reply.reports[0].verdicts[1].explanation
+    gone = worldservicepb.DeleteEdgeOverrideRequest(
+        world_id=estate.world,
+        from_node_id=edge.from_node_id,
+        to_node_id=edge.to_node_id,
+        to_domain=edge.to_domain,
+    )
+    await estate.door.world.DeleteEdgeOverride(gone)
+    assert not await passes(estate, "still-cut")  # nothing rises by itself
+    await activate(estate)
+    assert await passes(estate, "after")
+
+
+async def passes(estate: Estate, name: str, **terms: str) -> bool:
+    try:
+        return (await outcome(estate, name, **terms))[0] != DENIED
+    except QmtlError:  # refused at the gate
+        return False
+
+
+async def test_paper_takes_an_apply_where_the_policy_shuts_its_edges(estate: Estate) -> None:
+    await set_policy(estate, "gating_policy: {edges: {pre_promotion: {disable_edges_to: dryrun}}}")
+    assert not await passes(estate, "unpromoted")
+    with pytest.raises(NotReady) as refused:
+        await activate(estate)
+    assert refused.value.reason == "E_MODE_CEILING"
+    await estate.apply("promotion")
+    await estate.until("promotion", COMPLETED)
+    assert await passes(estate, "promoted")
+    (bound,) = (
+        await estate.door.world.ListBindings(worldservicepb.ListBindingsRequest(world_id=estate.world))
+    ).bindings
+    assert list(bound.opened_domains) == [commonpb.EXECUTION_DOMAIN_DRYRUN]
