@@ -21,6 +21,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from blake3 import blake3
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from controlbus.bus import Bus
@@ -55,6 +56,7 @@ SERVICES = ("worldservice", "brokerage")
 ROUNDS = 60
 APPLIES = 20
 COHORT = 500
+SHARED, OWN, CUTS = 25, 25, 20  # nodes of a strategy's graph, and edges between shared ones
 
 
 class Estate:
@@ -169,13 +171,50 @@ def evaluation(world_id: str, number: int, run_id: str) -> pb.EvaluateRequest:
 async def fill(world: worldrpc.WorldServiceAsyncStub, world_id: str, count: int) -> None:
     await world.CreateWorld(pb.CreateWorldRequest(world_id=world_id))
     for number in range(count):
-        await world.BindStrategy(pb.BindStrategyRequest(world_id=world_id, strategy_id=f"s{number:04d}"))
+        nodes = [node_id(index) for index in range(SHARED)] + [node_id(number * OWN + index) for index in range(OWN)]
+        bind = pb.BindStrategyRequest(world_id=world_id, strategy_id=f"s{number:04d}", node_ids=nodes)
+        await world.BindStrategy(bind)
     await world.PutPolicy(pb.PutPolicyRequest(world_id=world_id, document=POLICY, make_default=True))
     for first in range(0, count, COHORT):
         request = pb.EvaluateCohortRequest(world_id=world_id, run_id="r0", stage=worldpb.STAGE_BACKTEST)
         last = min(first + COHORT, count)
         request.strategies.extend(evaluation(world_id, number, "r0") for number in range(first, last))
         await world.EvaluateCohort(request)
+
+
+def node_id(number: int) -> str:
+    return f"blake3:{blake3(number.to_bytes(8, 'big')).hexdigest()}"
+
+
+async def cut(world: worldrpc.WorldServiceAsyncStub, world_id: str) -> None:
+    """Edges off that every strategy has, in LIVE, so that nobody leaves and each is found in each graph."""
+    for number in range(CUTS):
+        edge = worldpb.EdgeOverride(
+            world_id=world_id,
+            from_node_id=node_id(number),
+            to_node_id=node_id(number + 1),
+            to_domain=commonpb.EXECUTION_DOMAIN_LIVE,
+        )
+        await world.PutEdgeOverride(pb.PutEdgeOverrideRequest(override=edge))
+
+
+async def bench_binds(estate: Estate) -> None:
+    """What telling a graph costs: the floor is a bind without one."""
+    world = await estate.world()
+    await fill(world, "binds", 1)
+    numbers = iter(range(100_000))
+
+    def binding(nodes: int) -> Callable[[], Awaitable[object]]:
+        def bind() -> Awaitable[object]:
+            name = next(numbers)
+            told = [node_id(name * 10_000 + index) for index in range(nodes)]
+            return world.BindStrategy(pb.BindStrategyRequest(world_id="binds", strategy_id=f"b{name}", node_ids=told))
+
+        return bind
+
+    floor = statistics.median(await milliseconds(binding(0), ROUNDS))
+    for nodes in (10, 100, 1000, 10_000):
+        say(row(f"bind, {nodes} nodes", await milliseconds(binding(nodes), ROUNDS if nodes < 10_000 else 5), floor))
 
 
 def cel_ms(count: int) -> float:
@@ -211,6 +250,9 @@ async def bench_decisions(estate: Estate, sizes: list[int]) -> None:
         evaluated = await milliseconds(evaluate, ROUNDS)
         say(row(f"evaluate {count}", evaluated, floor))
         say(f"{'':28} CEL for all {count}, none remembered: {cel_ms(count):.1f} ms")
+        await cut(world, world_id)
+        decide = await milliseconds(lambda w=world_id: world.Decide(pb.DecideRequest(world_id=w)), ROUNDS)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        say(row(f"decide {count}, {CUTS} edges off", decide, floor))
 
 
 async def bench_floor(estate: Estate, bus: Bus) -> float:
@@ -295,6 +337,7 @@ async def bench(sizes: list[int], gateways: list[int]) -> None:
     async with running() as estate:
         await bench_apply(estate, gateways)
         await bench_decisions(estate, sizes)
+        await bench_binds(estate)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from blake3 import blake3
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import Exhausted, NotFound
@@ -17,9 +18,9 @@ from worldservice.domain.graph import EdgeKey, EdgeOverride, short
 from worldservice.domain.records import Page
 from worldservice.domain.worlds import BindingState
 from worldservice.graph import SPLIT, save_row
-from worldservice.tables import bindings, bound_nodes, edge_openings, micros, world_edges
+from worldservice.tables import bindings, bound_nodes, edge_cuts, edge_openings, micros, world_edges
 
-CUTS_MAX = 1_000  # edges off: each decision looks for them in every graph
+CUTS_MAX = 1_000  # edges off in one world: times its strategies, what a decision may have to count
 
 
 def save_override(conn: Connection, override: EdgeOverride) -> None:
@@ -31,10 +32,10 @@ def save_override(conn: Connection, override: EdgeOverride) -> None:
         "active": override.active,
         "reason": override.reason,
         "cuts": override.cuts,
-        "from_key": node_key_of(override.key.from_node_id),
-        "to_key": node_key_of(override.key.to_node_id),
+        "edge_key": edge_key_of(override.key),
     }
     save_row(conn, world_edges, key, values)
+    conn.execute(_FIND_CUTS if override.cuts else _END_CUTS, _ends(override.key))
 
 
 def list_overrides(conn: Connection, world_id: str, page: Page) -> list[EdgeOverride]:
@@ -56,6 +57,7 @@ def delete_override(conn: Connection, key: EdgeKey) -> None:
     """Raises NotFound (E_EDGE_OVERRIDE_UNKNOWN)."""
     if conn.execute(sa.delete(world_edges).where(*_is_edge(key))).rowcount == 0:
         raise NotFound("E_EDGE_OVERRIDE_UNKNOWN", f"world {key.world_id} has no override of the edge {key}")
+    conn.execute(_END_CUTS, _ends(key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,16 @@ class Cuts:
 
 
 def cuts_of(conn: Connection, world_id: str) -> Cuts:
-    """Two reads by index, and only one where no edge is off; bounded by strategies, not by edges."""
+    """One read by index where no edge is off. Who has which is kept as it is told, so nothing is joined here."""
     off = frozenset(ExecutionDomain(name) for name in conn.execute(_OFF_IN, {"world": world_id}).scalars())
+    if not off:
+        return Cuts(off, {})
+    rows = conn.execute(_CUTS_OF, {"world": world_id}).all()
+    named = conn.execute(_CUT_EDGES, {"world": world_id}) if rows else ()
+    shown = {row.edge_key: _shown(row.from_node_id, row.to_node_id, row.reason) for row in named}
     found: dict[str, tuple[Cut, ...]] = {}
-    for row in conn.execute(_CUTS_OF, {"world": world_id}) if off else ():
-        start, end, reason = row.example.split(SPLIT, 2)
-        shown = f"{short(start)} -> {short(end)}" + (f" ({reason})" if reason else "")
-        cut = Cut(ExecutionDomain(row.to_domain), row.edges, shown)
+    for row in rows:
+        cut = Cut(ExecutionDomain(row.to_domain), row.edges, shown[row.example])
         found[row.strategy_id] = (*found.get(row.strategy_id, ()), cut)
     return Cuts(off, found)
 
@@ -86,16 +91,16 @@ def tell_nodes(conn: Connection, world_id: str, strategy_id: str, node_ids: Coll
     if keys == known:
         return False
     if known:
-        forget_nodes(conn, world_id, strategy_id)
+        _forget(conn, mine, bound_nodes, edge_cuts)
     rows = [{"world_id": world_id, "strategy_id": strategy_id, "node_key": key} for key in sorted(keys)]
     conn.execute(_TELL_NODES, rows)
+    _cut_told(conn, mine, keys)
     return True
 
 
-def forget_nodes(conn: Connection, world_id: str, strategy_id: str) -> None:
-    """Of a strategy that leaves, with what was opened to it."""
-    for table in (bound_nodes, edge_openings):
-        conn.execute(sa.delete(table).where(table.c.world_id == world_id, table.c.strategy_id == strategy_id))
+def forget_strategy(conn: Connection, world_id: str, strategy_id: str) -> None:
+    """Of one that leaves: its nodes, its cuts and what was opened to it."""
+    _forget(conn, {"world": world_id, "strategy": strategy_id}, bound_nodes, edge_cuts, edge_openings)
 
 
 def untold(conn: Connection, world_id: str) -> frozenset[str]:
@@ -142,6 +147,12 @@ def opened_edges(conn: Connection, keys: Sequence[EdgeKey]) -> frozenset[EdgeKey
     return frozenset(key for key in keys if conn.execute(_IS_OPEN, _ends(key)).first() is not None)
 
 
+def edge_key_of(key: EdgeKey) -> int:
+    """63 bits of a hash over both ends, each with its domain."""
+    named = "|".join((key.from_node_id, key.from_domain.value, key.to_node_id, key.to_domain.value))
+    return int.from_bytes(blake3(named.encode()).digest()[:8], "big") >> 1
+
+
 def node_key_of(node_id: str) -> int:
     """63 bits of a NodeID: enough to find it by, half the size of the rest of a row."""
     return int(node_id.removeprefix("blake3:")[:16], 16) >> 1
@@ -177,8 +188,39 @@ def _is_cut(conn: Connection, key: EdgeKey) -> bool:
 
 
 def _ends(key: EdgeKey) -> dict[str, str | int]:
-    ends = {"from_key": node_key_of(key.from_node_id), "to_key": node_key_of(key.to_node_id)}
-    return {"world": key.world_id, "domain": key.to_domain.value, **ends}
+    return {
+        "world": key.world_id,
+        "domain": key.to_domain.value,
+        "edge": edge_key_of(key),
+        "from_key": node_key_of(key.from_node_id),
+        "to_key": node_key_of(key.to_node_id),
+    }
+
+
+def _cut_told(conn: Connection, mine: dict[str, str], nodes: Collection[int]) -> None:
+    """The edges that are off and in a graph just told."""
+    rows = [
+        {
+            "world_id": mine["world"],
+            "strategy_id": mine["strategy"],
+            "to_domain": row.to_domain,
+            "edge_key": row.edge_key,
+        }
+        for row in conn.execute(_CUT_EDGES, mine)
+        if node_key_of(row.from_node_id) in nodes and node_key_of(row.to_node_id) in nodes
+    ]
+    if rows:
+        conn.execute(sa.insert(edge_cuts), rows)
+
+
+def _forget(conn: Connection, mine: dict[str, str], *tables: sa.Table) -> None:
+    for table in tables:
+        where = (table.c.world_id == mine["world"], table.c.strategy_id == mine["strategy"])
+        conn.execute(sa.delete(table).where(*where))
+
+
+def _shown(start: str, end: str, reason: str) -> str:
+    return f"{short(start)} -> {short(end)}" + (f" ({reason})" if reason else "")
 
 
 def _four(after: str) -> tuple[str, str, str, str]:
@@ -193,27 +235,44 @@ _A, _B = bound_nodes.alias("a"), bound_nodes.alias("b")
 _CUT = (world_edges.c.world_id == _W, world_edges.c.cuts)
 _OFF_IN = sa.select(world_edges.c.to_domain).where(*_CUT).distinct()
 _COUNT_CUTS = sa.select(sa.func.count()).select_from(world_edges).where(*_CUT)
+_CUT_EDGES = sa.select(
+    world_edges.c.edge_key,
+    world_edges.c.from_node_id,
+    world_edges.c.to_node_id,
+    world_edges.c.to_domain,
+    world_edges.c.reason,
+).where(*_CUT)
+_BY_STRATEGY = (edge_cuts.c.strategy_id, edge_cuts.c.to_domain)
 _CUTS_OF = (
+    sa.select(*_BY_STRATEGY, sa.func.count().label("edges"), sa.func.min(edge_cuts.c.edge_key).label("example"))
+    .where(edge_cuts.c.world_id == _W)
+    .group_by(*_BY_STRATEGY)
+    .order_by(*_BY_STRATEGY)
+)
+_BOTH_ENDS = (
+    _A.c.world_id == _W,
+    _A.c.node_key == sa.bindparam("from_key"),
+    _B.c.world_id == _A.c.world_id,
+    _B.c.strategy_id == _A.c.strategy_id,
+    _B.c.node_key == sa.bindparam("to_key"),
+)
+_END_CUTS = sa.delete(edge_cuts).where(edge_cuts.c.world_id == _W, edge_cuts.c.edge_key == sa.bindparam("edge"))
+_FIND_CUTS = sa.insert(edge_cuts).from_select(
+    ["world_id", "strategy_id", "to_domain", "edge_key"],
     sa.select(
-        _B.c.strategy_id,
-        world_edges.c.to_domain,
-        sa.func.count().label("edges"),
-        sa.func.min(world_edges.c.from_node_id + SPLIT + world_edges.c.to_node_id + SPLIT + world_edges.c.reason).label(
-            "example"
+        _A.c.world_id,
+        _A.c.strategy_id,
+        sa.bindparam("domain", type_=sa.Text),
+        sa.bindparam("edge", type_=sa.BigInteger),
+    ).where(
+        *_BOTH_ENDS,
+        ~sa.exists().where(
+            edge_cuts.c.world_id == _A.c.world_id,
+            edge_cuts.c.strategy_id == _A.c.strategy_id,
+            edge_cuts.c.to_domain == sa.bindparam("domain"),
+            edge_cuts.c.edge_key == sa.bindparam("edge"),
         ),
-    )
-    .join(_B, sa.and_(_B.c.world_id == world_edges.c.world_id, _B.c.node_key == world_edges.c.to_key))
-    .join(
-        _A,
-        sa.and_(
-            _A.c.world_id == _B.c.world_id,
-            _A.c.strategy_id == _B.c.strategy_id,
-            _A.c.node_key == world_edges.c.from_key,
-        ),
-    )
-    .where(*_CUT)
-    .group_by(_B.c.strategy_id, world_edges.c.to_domain)
-    .order_by(_B.c.strategy_id, world_edges.c.to_domain)
+    ),
 )
 _NODES_OF = sa.select(bound_nodes.c.node_key).where(
     bound_nodes.c.world_id == _W, bound_nodes.c.strategy_id == sa.bindparam("strategy")
@@ -229,13 +288,11 @@ _UNTOLD = sa.select(bindings.c.strategy_id).where(
 _OPENED = sa.select(edge_openings.c.strategy_id, edge_openings.c.execution_domain).where(edge_openings.c.world_id == _W)
 _IS_OPEN = (
     sa.select(edge_openings.c.strategy_id)
-    .join(_A, sa.and_(_A.c.world_id == edge_openings.c.world_id, _A.c.strategy_id == edge_openings.c.strategy_id))
-    .join(_B, sa.and_(_B.c.world_id == edge_openings.c.world_id, _B.c.strategy_id == edge_openings.c.strategy_id))
     .where(
-        edge_openings.c.world_id == _W,
+        *_BOTH_ENDS,
+        edge_openings.c.world_id == _A.c.world_id,
+        edge_openings.c.strategy_id == _A.c.strategy_id,
         edge_openings.c.execution_domain == sa.bindparam("domain"),
-        _A.c.node_key == sa.bindparam("from_key"),
-        _B.c.node_key == sa.bindparam("to_key"),
     )
     .limit(1)
 )

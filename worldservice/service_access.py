@@ -98,7 +98,7 @@ class AccessCalls:
                 raise NotFound("E_BINDING_UNKNOWN", f"{request.strategy_id} was never bound to {world.world_id}")
             removed = replace(found, state=BindingState.REMOVED, stage=Stage.BACKTEST)
             store.save_binding(conn, removed)
-            edges.forget_nodes(conn, world.world_id, request.strategy_id)
+            edges.forget_strategy(conn, world.world_id, request.strategy_id)
             settled = settle(conn, world, self.house.rules, named)
             commit(conn, named, "removed")
             return removed, settled

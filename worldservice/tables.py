@@ -291,8 +291,7 @@ world_edges = sa.Table(
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("cuts", sa.Boolean, nullable=False),
-    sa.Column("from_key", _BIG, nullable=False),
-    sa.Column("to_key", _BIG, nullable=False),
+    sa.Column("edge_key", _BIG, nullable=False),  # 63 bits of a hash of what the row is known by
 )
 _CUTS = world_edges.c.cuts
 sa.Index("world_edges_cuts", world_edges.c.world_id, sqlite_where=_CUTS, postgresql_where=_CUTS)
@@ -304,6 +303,16 @@ bound_nodes = sa.Table(
     sa.Column("strategy_id", sa.Text, primary_key=True),
     sa.Column("node_key", _BIG, primary_key=True, autoincrement=False),  # 63 bits of the NodeID
     sa.Index("bound_nodes_node", "world_id", "node_key"),
+)
+
+edge_cuts = sa.Table(
+    "edge_cuts",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("to_domain", sa.Text, primary_key=True),
+    sa.Column("edge_key", _BIG, primary_key=True, autoincrement=False),
+    sa.Index("edge_cuts_edge", "world_id", "edge_key"),
 )
 
 edge_openings = sa.Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -87,9 +88,44 @@ async def test_a_cut_is_found_in_the_graphs_that_have_both_its_ends(db: Database
     await db.write(fill)
     cuts = await db.read(lambda conn: edges.cuts_of(conn, "alpha"))
     assert cuts.off == {DRYRUN, LIVE}
-    two = Cut(DRYRUN, 2, "blake3:aaaaaaaaaaaa -> blake3:bbbbbbbbbbbb (why)")
+    two = Cut(DRYRUN, 2, "blake3:bbbbbbbbbbbb -> blake3:cccccccccccc")
     one = Cut(LIVE, 1, "blake3:cccccccccccc -> blake3:dddddddddddd (why)")
     assert cuts.of == {"both": (two,), "many": (two, one)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_happens_the_cuts_are_those_of_the_graphs_and_edges_there_are(db: Database, seed: int) -> None:
+    """Against all pairs, tried one by one."""
+    rng = random.Random(seed)
+    graphs: dict[str, set[str]] = {}
+    overrides: dict[EdgeKey, EdgeOverride] = {}
+    for _ in range(120):
+        name, (start, end) = rng.choice("stu"), rng.sample([A, B, C, D], 2)
+        edge = key(start, end, rng.choice([BACKTEST, DRYRUN, LIVE]), rng.choice([None, None, BACKTEST]))
+        match rng.randrange(5):
+            case 0:
+                graphs[name] = set(rng.sample([A, B, C, D], rng.randint(1, 4)))
+                await db.write(lambda conn: edges.tell_nodes(conn, "alpha", name, graphs[name]))  # noqa: B023
+            case 1:
+                graphs.pop(name, None)
+                await db.write(lambda conn: edges.forget_strategy(conn, "alpha", name))  # noqa: B023
+            case 2 if overrides:
+                gone = rng.choice(sorted(overrides, key=str))
+                del overrides[gone]
+                await db.write(lambda conn: edges.delete_override(conn, gone))  # noqa: B023
+            case _:
+                overrides[edge] = EdgeOverride(edge, rng.random() < 0.4, "")
+                await db.write(lambda conn: edges.save_override(conn, overrides[edge]))  # noqa: B023
+        found = await db.read(lambda conn: edges.cuts_of(conn, "alpha"))
+        off = [each.key for each in overrides.values() if each.cuts]
+        wanted = {
+            (who, into): sum(each.to_domain is into and {each.from_node_id, each.to_node_id} <= nodes for each in off)
+            for who, nodes in graphs.items()
+            for into in (BACKTEST, DRYRUN, LIVE)
+        }
+        counted = {(who, one.domain): one.edges for who, several in found.of.items() for one in several}
+        assert counted == {pair: count for pair, count in wanted.items() if count}
+        assert found.off == {each.to_domain for each in off}
 
 
 async def test_nodes_are_told_once_and_anew(db: Database) -> None:
@@ -103,7 +139,7 @@ async def test_nodes_are_told_once_and_anew(db: Database) -> None:
         return edges.untold(conn, "alpha")
 
     assert await db.write(untold) == {"t"}
-    await db.write(lambda conn: edges.forget_nodes(conn, "alpha", "s"))
+    await db.write(lambda conn: edges.forget_strategy(conn, "alpha", "s"))
     assert await db.read(lambda conn: edges.untold(conn, "alpha")) == {"s", "t"}
 
 

@@ -1,4 +1,5 @@
-"""Edges with the domains they lead from and into, the nodes of bound strategies, openings, and limits of a fence.
+"""Edges with the domains they lead from and into, the nodes of bound strategies and which of their edges are off,
+openings, and limits of a fence.
 
 Overrides made before move over: an edge that was off was off everywhere, which is what off in BACKTEST comes to. The
 old table stays, empty.
@@ -6,6 +7,7 @@ old table stays, empty.
 
 import sqlalchemy as sa
 from alembic import op
+from blake3 import blake3
 
 revision = "0006"
 down_revision = "0005"
@@ -25,8 +27,7 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("cuts", sa.Boolean(), nullable=False),
-        sa.Column("from_key", _BIG, nullable=False),
-        sa.Column("to_key", _BIG, nullable=False),
+        sa.Column("edge_key", _BIG, nullable=False),
     )
     cuts = sa.text("cuts")
     op.create_index("world_edges_cuts", "world_edges", ["world_id"], sqlite_where=cuts, postgresql_where=cuts)
@@ -37,6 +38,14 @@ def upgrade() -> None:
         sa.Column("node_key", _BIG, primary_key=True, autoincrement=False),
     )
     op.create_index("bound_nodes_node", "bound_nodes", ["world_id", "node_key"])
+    op.create_table(
+        "edge_cuts",
+        sa.Column("world_id", sa.Text(), primary_key=True),
+        sa.Column("strategy_id", sa.Text(), primary_key=True),
+        sa.Column("to_domain", sa.Text(), primary_key=True),
+        sa.Column("edge_key", _BIG, primary_key=True, autoincrement=False),
+    )
+    op.create_index("edge_cuts_edge", "edge_cuts", ["world_id", "edge_key"])
     op.create_table(
         "edge_openings",
         sa.Column("world_id", sa.Text(), primary_key=True),
@@ -54,9 +63,10 @@ def upgrade() -> None:
 
 def _moved(row: dict[str, object]) -> dict[str, object]:
     here = {"from_domain": "BACKTEST", "to_domain": "BACKTEST", "cuts": not row["active"]}
-    return {**row, **here, "from_key": _key(str(row["from_node_id"])), "to_key": _key(str(row["to_node_id"]))}
+    return {**row, **here, "edge_key": _key(str(row["from_node_id"]), str(row["to_node_id"]))}
 
 
-def _key(node_id: str) -> int:
-    """The first 63 bits, as they stand in `bound_nodes`."""
-    return int(node_id.removeprefix("blake3:")[:16], 16) >> 1
+def _key(start: str, end: str) -> int:
+    """As the code makes it: 63 bits of a hash over both ends, each with its domain."""
+    named = "|".join((start, "BACKTEST", end, "BACKTEST"))
+    return int.from_bytes(blake3(named.encode()).digest()[:8], "big") >> 1
