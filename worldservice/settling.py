@@ -20,7 +20,7 @@ from worldservice.acts import Act, commit_change
 from worldservice.domain import activation as domain
 from worldservice.domain.activation import Activation
 from worldservice.domain.decisions import Verdicts, WorldFacts, changed, decide
-from worldservice.domain.evaluation import Candidate, Edges, Evidence
+from worldservice.domain.evaluation import UNTOUCHED, Candidate, Edges, Evidence
 from worldservice.domain.policy import Policy, parse_policy
 from worldservice.domain.sessions import Session, SessionPlan, data_state, follow
 from worldservice.domain.worlds import Binding, Stage, World, is_replay
@@ -81,7 +81,7 @@ def load_facts(
         evidence[given.stage if given.stage in evidence else Stage.BACKTEST][strategy_id] = given
     bound = store.active_bindings(conn, world.world_id).values()
     stands = standings(conn, world.world_id, policy)
-    candidates = tuple(replace(_candidate(binding, evidence), edges=stands(binding.strategy_id)) for binding in bound)
+    candidates = tuple(_candidate(binding, evidence, stands(binding.strategy_id)) for binding in bound)
     ends = [c.evidence.data_end for c in candidates if c.evidence is not None and c.evidence.data_end is not None]
     replay = is_replay(world, rules.replay_presets)
     sessions = activations.open_sessions(conn, world.world_id)
@@ -106,15 +106,17 @@ def standings(conn: Connection, world_id: str, policy: Policy | None) -> Callabl
     """By strategy, how its graph stands; untold graphs are asked for while edges are off, openings if a policy asks."""
     cuts = edges.cuts_of(conn, world_id)
     asked = policy is not None and policy.gating.edges is not None
+    if not cuts.off and not asked:
+        return lambda name: UNTOUCHED
     opened = edges.opened_of(conn, world_id) if asked else {}
     untold = edges.untold(conn, world_id) if cuts.off else frozenset()
     return lambda name: Edges(cuts.off, name not in untold, cuts.of.get(name, ()), opened.get(name, frozenset()))
 
 
-def _candidate(binding: Binding, evidence: Mapping[Stage, Mapping[str, Evidence]]) -> Candidate:
+def _candidate(binding: Binding, evidence: Mapping[Stage, Mapping[str, Evidence]], stands: Edges) -> Candidate:
     """A bound strategy with its newest run of each stage that counts."""
     backtest, paper, live = (evidence.get(stage, {}).get(binding.strategy_id) for stage in Stage)
-    return Candidate(binding.strategy_id, binding.sides, backtest, paper, live)
+    return Candidate(binding.strategy_id, binding.sides, backtest, paper, live, stands)
 
 
 def settle(conn: Connection, world: World, rules: HouseRules, act: Act, verdicts: Verdicts | None = None) -> Settled:

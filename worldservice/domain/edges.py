@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from qmtl.core.modes import EffectiveMode, ExecutionDomain, lower
-from worldservice.domain.evaluation import Cut, Edges, Outcome, PipelineStage, RuleVerdict
+from worldservice.domain.evaluation import UNTOUCHED, Cut, Edges, Outcome, PipelineStage, RuleVerdict
 from worldservice.domain.graph import EdgeOverride
 from worldservice.domain.worlds import Stage
 
@@ -66,6 +66,8 @@ def openings(stages: Mapping[str, Stage], policy: EdgePolicy | None) -> Mapping[
 
 def edge_verdicts(edges: Edges, policy: EdgePolicy | None) -> tuple[RuleVerdict, ...]:
     """What the edges of a strategy's graph say of it; nothing where none is off and the policy asks for no opening."""
+    if edges is UNTOUCHED and policy is None:
+        return ()
     return (*_cut(edges), *_opened(edges, policy))
 
 
