@@ -232,8 +232,17 @@ def _save(conn: Connection, act: Act, run: ApplyRun, moved_with: Step) -> ApplyR
 def _aim(conn: Connection, run: ApplyRun, before: Activation, verdicts: Verdicts, now: datetime) -> tuple[Entry, ...]:
     bindings = store.active_bindings(conn, run.world_id)
     if run.resumes:
-        return restored(run.before, bindings, verdicts.ceiling_of, now)
-    return aimed(before.entries, run.targets, bindings, verdicts.ceiling_of, run.run_id, now)
+        return restored(run.before, bindings, verdicts.ceiling_of, now, verdicts.exit_of)
+    return aimed(
+        before.entries,
+        run.targets,
+        bindings,
+        verdicts.ceiling_of,
+        run.run_id,
+        now,
+        traded=run.before,
+        exits=verdicts.exit_of,
+    )
 
 
 def edge_policy(conn: Connection, world: World) -> EdgePolicy | None:

@@ -93,7 +93,9 @@ class ActivationCalls:
         bindings = store.active_bindings(conn, world.world_id)
         verdicts = decide_world(conn, world, self.house.rules, act.now)
         _refuse_unopened(changes, verdicts)
-        after, staged = change_activation(before, changes, bindings, verdicts.ceiling_of, act.now, verdicts.terms)
+        after, staged = change_activation(
+            before, changes, bindings, verdicts.ceiling_of, act.now, verdicts.terms, verdicts.exit_of
+        )
         for binding in staged.values():
             store.save_binding(conn, binding)
         settled = record(conn, world, self.house.rules, act, verdicts, before, after)
@@ -105,7 +107,7 @@ def _refuse_unopened(changes: Sequence[Change], verdicts: Verdicts) -> None:
     """What only an apply opens is refused with the way to it, before the ceiling is named without it."""
     promoted = verdicts.promoted()
     for change in changes:
-        if change.stage is not Stage.PAPER:
+        if change.stage is not Stage.PAPER or change.drain:
             continue
         name, wanted = change.strategy_id, mode_of(change.stage)
         if lower(verdicts.ceiling_of(name, change.side), wanted) is wanted:

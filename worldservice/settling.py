@@ -132,7 +132,7 @@ def settle(conn: Connection, world: World, rules: HouseRules, act: Act, verdicts
         runs.save_tenures(conn, world.world_id, runs.tenures_of(conn, world.world_id), verdicts.tenures)
     before = activations.load_activation(conn, world.world_id, world.created_at)
     bindings = store.active_bindings(conn, world.world_id)
-    after = domain.settle(before, bindings, verdicts.ceiling_of, act.now, verdicts.terms)
+    after = domain.settle(before, bindings, verdicts.ceiling_of, act.now, verdicts.terms, verdicts.exit_of)
     return record(conn, world, rules, act, verdicts, before, after)
 
 

@@ -178,21 +178,25 @@ class Estate:
         request = worldservicepb.ListBindingsRequest(world_id=self.world)
         return bool((await self.door.world.ListBindings(request)).bindings)
 
-    async def _select(self) -> None:
-        """Evidence that the policy selects the strategy by, and its first activation."""
+    async def evaluate(self, run_id: str, sharpe: float) -> None:
+        """Report a backtest."""
         await self.door.world.Evaluate(
             worldservicepb.EvaluateRequest(
                 world_id=self.world,
                 strategy_id=self.strategy_id,
-                run_id="run-1",
+                run_id=run_id,
                 stage=worldpb.STAGE_BACKTEST,
-                metrics=[evaluationpb.Metric(name="sharpe", value=1.0)],
+                metrics=[evaluationpb.Metric(name="sharpe", value=sharpe)],
                 dataset_fingerprint="blake3:test",
                 coverage=1.0,
                 data_start=stamp(NOW - timedelta(days=60)),
                 data_end=stamp(NOW),
             )
         )
+
+    async def _select(self) -> None:
+        """Evidence that the policy selects the strategy by, and its first activation."""
+        await self.evaluate("run-1", sharpe=1.0)
         change = worldservicepb.ActivationChange(
             strategy_id=self.strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=worldpb.STAGE_PAPER
         )

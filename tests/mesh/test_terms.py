@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.cli.up import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotReady, QmtlError
@@ -117,3 +118,28 @@ async def test_paper_takes_an_apply_where_the_policy_shuts_its_edges(estate: Est
         await estate.door.world.ListBindings(worldservicepb.ListBindingsRequest(world_id=estate.world))
     ).bindings
     assert list(bound.opened_domains) == [commonpb.EXECUTION_DOMAIN_DRYRUN]
+
+
+async def test_who_is_demoted_may_only_reduce_what_it_holds(mesh: Mesh, door: Door) -> None:
+    estate = Estate(mesh, {"gateway": door})
+    await estate.prepare(bars_per_second=10.0)
+    await set_policy(estate, "position_policy: {on_demote: drain}\n")
+    numbers = itertools.count()
+    await eventually(lambda: passes(estate, f"open-{next(numbers)}", **MARKET, side="ORDER_SIDE_BUY"))
+    await eventually(lambda: holds(estate, "0.01"))
+    await estate.evaluate("run-2", sharpe=0.1)  # below the policy's gate
+    assert (await estate.fence()).state == brokerpb.FENCE_STATE_DRAIN
+    assert not await passes(estate, "more", **MARKET, side="ORDER_SIDE_BUY")
+    assert not await passes(estate, "round", **{**MARKET, "quantity": "0.02"}, side="ORDER_SIDE_SELL")
+    assert await passes(estate, "half", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
+    await eventually(lambda: holds(estate, "0.005"))
+    await door.world.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id=estate.world, circuit_breaker=True))
+    assert not await passes(estate, "rest", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
+
+
+MARKET = {"type": "ORDER_TYPE_MARKET", "limit_price": ""}
+
+
+async def holds(estate: Estate, quantity: str) -> bool:
+    request = brokerservicepb.ListPositionsRequest(account=estate.world, world_id=estate.world)
+    return [held.quantity for held in (await estate.door.broker.ListPositions(request)).positions] == [quantity]

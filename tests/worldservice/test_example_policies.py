@@ -12,7 +12,7 @@ from worldservice.domain.policy import parse_policy
 FOLDER = Path(__file__).parents[2] / "examples" / "policies"
 SECTIONS = {
     "data_currency", "selection", "validation_profiles", "default_profile_by_stage", "gating_policy", "governance",
-    "activation_windows",
+    "activation_windows", "position_policy",
 }  # fmt: skip
 
 

@@ -21,6 +21,11 @@ Ceiling = Callable[[str, Side], EffectiveMode]
 TRADING = frozenset({EffectiveMode.PAPER, EffectiveMode.LIVE})
 
 
+def no_exit(strategy_id: str, side: Side) -> EffectiveMode:
+    """Who is lowered holds what it has: nothing of it passes."""
+    return EffectiveMode.COMPUTE_ONLY
+
+
 class FenceState(Enum):
     OPEN = "OPEN"
     DRAIN = "DRAIN"
@@ -166,9 +171,11 @@ def change_activation(
     ceiling: Ceiling,
     now: datetime,
     terms: Terms | None = None,
+    exits: Ceiling = no_exit,
 ) -> tuple[Activation, Mapping[str, Binding]]:
     """The activation after an operator's changes, under the policy's terms, and the bindings whose stage moved.
 
+    `exits` as in settle; who an operator gives another stage is not led out, but is there at once.
     Raises NotFound (E_BINDING_UNKNOWN), NotReady (E_MODE_CEILING) when a stage above the ceiling is asked,
     InvalidRequest for bad values. A mode rises only on a side whose change names a stage or sets active.
     """
@@ -178,22 +185,26 @@ def change_activation(
         binding = _bound(change, moved)
         _check(change)
         if change.stage is not None:
-            binding = replace(binding, stage=_stage(change.stage, change, ceiling))
+            reach = _wider(ceiling, exits) if change.drain else ceiling
+            binding = replace(binding, stage=_stage(change.stage, change, reach))
             moved[change.strategy_id] = binding
         key = (change.strategy_id, change.side.value)
         entries[key] = _changed(entries.get(key), change, now)
-    raised = {
-        (change.strategy_id, change.side.value) for change in changes if change.stage is not None or change.active
-    }
-    modes = {key: _mode(entry, moved, ceiling) for key, entry in entries.items() if _is_bound(entry, moved)}
-    after = [
-        _with_mode(entry, modes[key] if key in raised else lower(entry.effective_mode, modes[key]), now)
-        for key, entry in entries.items()
-        if key in modes
-    ]
+    staged = {(change.strategy_id, change.side.value) for change in changes if change.stage is not None}
+    raised = staged | {(change.strategy_id, change.side.value) for change in changes if change.active}
+    after = []
+    for key, entry in entries.items():
+        if not _is_bound(entry, moved):
+            continue
+        allowed = _mode(entry, moved, _wider(ceiling, exits) if entry.drain else ceiling)
+        rises = key in raised and lower(entry.effective_mode, allowed) is entry.effective_mode
+        if key in staged or rises:
+            after.append(_with_mode(entry, allowed, now))
+        else:
+            after.append(lowered(entry, allowed, _mode(entry, moved, exits), now))
     _refuse_going_live(before.entries, after)
-    staged = {name: binding for name, binding in moved.items() if binding != bindings[name]}
-    return _advance(before, after, now, terms), staged
+    rebound = {name: binding for name, binding in moved.items() if binding != bindings[name]}
+    return _advance(before, after, now, terms), rebound
 
 
 def settle(
@@ -202,14 +213,16 @@ def settle(
     ceiling: Ceiling,
     now: datetime,
     terms: Terms | None = None,
+    exits: Ceiling = no_exit,
 ) -> Activation:
     """The activation lowered to the ceilings, without strategies and sides no longer bound. No entry is widened.
 
-    The terms, kept unless given, are the policy's own word: they follow it, and any change of them raises the epoch.
+    What traded drains instead of being lowered where `exits` still allows the mode it is in. The terms, kept unless
+    given, are the policy's own word: they follow it, and any change of them raises the epoch.
     """
     kept = [entry for entry in before.entries if _is_bound(entry, bindings)]
-    lowered = [_with_mode(entry, lower(entry.effective_mode, _mode(entry, bindings, ceiling)), now) for entry in kept]
-    after = _advance(before, lowered, now, terms)
+    down = [lowered(e, _mode(e, bindings, ceiling), _mode(e, bindings, exits), now) for e in kept]
+    after = _advance(before, down, now, terms)
     if after is before:
         return before  # else an apply goes on: who has not acknowledged its sequence yet still has to
     marks = (before.run_id, before.sequence, before.phase, before.requires_ack)
@@ -232,6 +245,19 @@ def narrows(before: Sequence[Entry], after: Sequence[Entry]) -> bool:
     """Whether anything that could trade may now trade less, or not at all."""
     later = {_key(entry): entry for entry in after}
     return any(_narrowed(entry, later.get(_key(entry))) for entry in before)
+
+
+def lowered(entry: Entry, allowed: EffectiveMode, exit_mode: EffectiveMode, now: datetime) -> Entry:
+    """The entry no higher than is allowed; or draining where it is, if it traded and may still reduce there."""
+    if leaves(entry, allowed, exit_mode):
+        return entry if entry.drain else replace(entry, drain=True, changed_at=now)
+    return _with_mode(entry, lower(entry.effective_mode, allowed), now)
+
+
+def leaves(entry: Entry, allowed: EffectiveMode, exit_mode: EffectiveMode) -> bool:
+    """Whether an entry that trades and may not go on drains first: it takes no new risk, and what reduces passes."""
+    mode = entry.effective_mode
+    return _can_trade(entry) and lower(mode, allowed) is not mode and lower(mode, exit_mode) is mode
 
 
 def fence_for(entries: Sequence[Entry]) -> tuple[FenceState, EffectiveMode]:
@@ -278,6 +304,14 @@ def _fence_after(before: Activation, entries: Sequence[Entry], terms: Terms) -> 
 
 def _mode(entry: Entry, bindings: Mapping[str, Binding], ceiling: Ceiling) -> EffectiveMode:
     return lower(ceiling(entry.strategy_id, entry.side), mode_of(bindings[entry.strategy_id].stage))
+
+
+def _wider(one: Ceiling, other: Ceiling) -> Ceiling:
+    def wider(strategy_id: str, side: Side) -> EffectiveMode:
+        first, second = one(strategy_id, side), other(strategy_id, side)
+        return second if lower(first, second) is first else first
+
+    return wider
 
 
 def _with_mode(entry: Entry, mode: EffectiveMode, now: datetime) -> Entry:

@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from qmtl.core.identity import canonical_json, digest
 from qmtl.core.modes import EffectiveMode, lower
 from worldservice.domain.activation import NO_TERMS, Terms
-from worldservice.domain.edges import EdgePolicy
+from worldservice.domain.edges import EdgePolicy, below
 from worldservice.domain.evaluation import Candidate, EvaluationReport, Evidence, Summary
 from worldservice.domain.execution import ExecutionModel
 from worldservice.domain.pipeline import DataState, data_currency, report_of, run_pipeline
 from worldservice.domain.policy import Policy
-from worldservice.domain.sections import LivePromotion
+from worldservice.domain.sections import LivePromotion, OnDemote
 from worldservice.domain.selection import Tenures
 from worldservice.domain.validation import unmet_for_live
 from worldservice.domain.worlds import Side, World, WorldState
@@ -85,6 +85,8 @@ class Verdicts:
     terms: Terms | None = None  # what holds for all that is active; None: unknown, those there stay
     opened: Mapping[str, EffectiveMode] = field(default_factory=dict)  # how far edges are open, where a policy asks
     openable: EffectiveMode = EffectiveMode.LIVE  # how far an apply opens them
+    exits: EffectiveMode = EffectiveMode.COMPUTE_ONLY  # the highest mode in which who is demoted may still reduce
+    barred: Mapping[str, EffectiveMode] = field(default_factory=dict)  # how far edges that are off let a strategy in
 
     def ceiling_of(self, strategy_id: str, side: Side | None = None) -> EffectiveMode:
         """The highest mode of a strategy, on one side or any: the world's if it is selected, LIVE if it may itself."""
@@ -92,6 +94,10 @@ class Verdicts:
         if strategy_id not in self.decision.selected or (side is Side.SHORT and not self.can_short):
             return lower(mode, EffectiveMode.COMPUTE_ONLY)
         return mode if strategy_id in self.live else lower(mode, EffectiveMode.PAPER)
+
+    def exit_of(self, strategy_id: str, side: Side | None = None) -> EffectiveMode:
+        """The highest mode in which a strategy that may not go on may still reduce; not over an edge that is off."""
+        return lower(self.exits, self.barred.get(strategy_id, EffectiveMode.LIVE))
 
     def promoted(self) -> "Verdicts":
         """As it would be for targets of an apply, which opens edges to them."""
@@ -127,8 +133,19 @@ def decide(
     )
     if policy is None:
         return Verdicts(decision, reports, tenures, live, terms=None if _unreadable(facts) else NO_TERMS)
-    verdicts = Verdicts(decision, reports, tenures, live, policy.gating.can_short, policy.terms)
+    barred = {c.strategy_id: below(c.edges.barred) for c in facts.candidates if c.edges.barred}
+    verdicts = Verdicts(
+        decision, reports, tenures, live, policy.gating.can_short, policy.terms, exits=_exits(facts), barred=barred
+    )
     return _with_edges(verdicts, policy.gating.edges, facts.candidates)
+
+
+def _exits(facts: WorldFacts) -> EffectiveMode:
+    """What stops the whole world stops who is leaving too; who is leaving needs no approval to reduce."""
+    policy, world = facts.policy, facts.world
+    if policy is None or policy.on_demote is not OnDemote.DRAIN or world.state is WorldState.DELETED or _tripped(facts):
+        return EffectiveMode.COMPUTE_ONLY
+    return EffectiveMode.LIVE if world.allow_live and not facts.replay else EffectiveMode.PAPER
 
 
 def _with_edges(verdicts: Verdicts, policy: EdgePolicy | None, candidates: Sequence[Candidate]) -> Verdicts:

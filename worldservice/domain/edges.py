@@ -16,6 +16,7 @@ from worldservice.domain.worlds import Stage
 EDGE_OFF, EDGES_UNKNOWN, EDGES_NOT_OPENED = "EDGE_OFF", "EDGES_UNKNOWN", "EDGES_NOT_OPENED"
 LADDER = (ExecutionDomain.BACKTEST, ExecutionDomain.DRYRUN, ExecutionDomain.LIVE)
 _BELOW: Mapping[ExecutionDomain, EffectiveMode] = {
+    ExecutionDomain.BACKTEST: EffectiveMode.COMPUTE_ONLY,
     ExecutionDomain.DRYRUN: EffectiveMode.COMPUTE_ONLY,
     ExecutionDomain.LIVE: EffectiveMode.PAPER,
 }
@@ -42,10 +43,15 @@ class EdgePolicy:
 
     def ceiling(self, opened: Collection[ExecutionDomain]) -> EffectiveMode:
         """The highest mode whose domain, and every one below it, is open."""
-        mode = EffectiveMode.LIVE
-        for domain in self.shut.difference(opened):
-            mode = lower(mode, _BELOW[domain])
-        return mode
+        return below(self.shut.difference(opened))
+
+
+def below(domains: Collection[ExecutionDomain]) -> EffectiveMode:
+    """The highest mode of who may enter none of these domains, nor one above them."""
+    mode = EffectiveMode.LIVE
+    for domain in domains:
+        mode = lower(mode, _BELOW[domain])
+    return mode
 
 
 def standing(override: EdgeOverride, opened: bool) -> EdgeStanding:

@@ -18,6 +18,9 @@ from worldservice.domain.activation import (
     Phase,
     Terms,
     fence_for,
+    leaves,
+    lowered,
+    no_exit,
 )
 from worldservice.domain.worlds import Binding, Side, Stage, mode_of
 
@@ -59,8 +62,15 @@ def aimed(
     ceiling: Ceiling,
     run_id: str,
     now: datetime,
+    *,
+    traded: Sequence[Entry] = (),
+    exits: Ceiling = no_exit,
 ) -> tuple[Entry, ...]:
-    """The entries with the targets open and everything else inactive, none above its ceiling or its binding."""
+    """The entries with the targets open and everything else inactive, none above its ceiling or its binding.
+
+    What `traded` before the freeze and is no target drains where it was, as far as `exits` allows.
+    """
+    before = {(entry.strategy_id, entry.side): entry for entry in traded}
     wanted = {(target.strategy_id, target.side): target for target in targets}
     known = {(entry.strategy_id, entry.side): entry for entry in entries}
     found = []
@@ -68,27 +78,28 @@ def aimed(
         binding = bindings.get(key[0])
         if binding is None or key[1] not in binding.sides:
             continue
-        old = known.get(key) or _new(key[0], key[1], now)
-        found.append(_aim(old, wanted.get(key), lower(ceiling(*key), mode_of(binding.stage)), run_id, now))
+        old, was = known.get(key) or _new(key[0], key[1], now), before.get(key)
+        aim = _aim(old, wanted.get(key), lower(ceiling(*key), mode_of(binding.stage)), run_id, now)
+        if (
+            key not in wanted
+            and was is not None
+            and leaves(was, EffectiveMode.COMPUTE_ONLY, lower(exits(*key), mode_of(binding.stage)))
+        ):
+            aim = replace(aim, active=True, drain=True, effective_mode=was.effective_mode)
+        found.append(aim)
     return tuple(found)
 
 
 def restored(
-    before: Sequence[Entry], bindings: Mapping[str, Binding], ceiling: Ceiling, now: datetime
+    before: Sequence[Entry],
+    bindings: Mapping[str, Binding],
+    ceiling: Ceiling,
+    now: datetime,
+    exits: Ceiling = no_exit,
 ) -> tuple[Entry, ...]:
-    """The entries as they stood before a freeze, none higher than what is allowed now."""
+    """The entries as they stood before a freeze, none higher than what is allowed now; `exits` as in settle."""
     kept = [e for e in before if e.strategy_id in bindings and e.side in bindings[e.strategy_id].sides]
-    return tuple(
-        replace(
-            entry,
-            effective_mode=lower(
-                entry.effective_mode,
-                lower(ceiling(entry.strategy_id, entry.side), mode_of(bindings[entry.strategy_id].stage)),
-            ),
-            changed_at=now,
-        )
-        for entry in kept
-    )
+    return tuple(_restored(entry, bindings[entry.strategy_id].stage, ceiling, exits, now) for entry in kept)
 
 
 def under(before: Activation, terms: Terms | None) -> Activation:
@@ -136,6 +147,11 @@ def opened(before: Activation, aim: Sequence[Entry], requires_ack: bool, now: da
         requires_ack=requires_ack,
         time=now,
     )
+
+
+def _restored(entry: Entry, stage: Stage, ceiling: Ceiling, exits: Ceiling, now: datetime) -> Entry:
+    allowed, way_out = (lower(reach(entry.strategy_id, entry.side), mode_of(stage)) for reach in (ceiling, exits))
+    return replace(lowered(entry, allowed, way_out, now), changed_at=now)
 
 
 def _shut(entry: Entry, run_id: str, now: datetime) -> Entry:

@@ -21,8 +21,10 @@ from worldservice.domain.rules import Constraints, Hysteresis, parse_constraints
 from worldservice.domain.sections import (
     Gating,
     LivePromotion,
+    OnDemote,
     parse_gating,
     parse_live_promotion,
+    parse_on_demote,
     parse_windows,
     refuse_later,
     stages_of_profiles,
@@ -91,6 +93,7 @@ class Policy:
     gating: Gating
     live_promotion: LivePromotion
     windows: tuple[Window, ...]
+    on_demote: OnDemote
     checksum: str
     ruleset_hash: str
 
@@ -111,7 +114,7 @@ def parse_policy(text: str) -> Policy:
     root = Document.at("", plain, refuse_later)
     root.only(
         "data_currency", "selection", "validation_profiles", "default_profile_by_stage", "gating_policy", "governance",
-        "activation_windows",
+        "activation_windows", "position_policy",
     )  # fmt: skip
     selection, currency = root.section("selection"), root.section("data_currency")
     selection.only("gates", "score", "topk", "constraints", "hysteresis", "missing_metrics")
@@ -133,6 +136,7 @@ def parse_policy(text: str) -> Policy:
         gating=parse_gating(root),
         live_promotion=parse_live_promotion(root),
         windows=parse_windows(root),
+        on_demote=parse_on_demote(root),
         checksum=checksum,
         ruleset_hash=_ruleset_hash(checksum),
     )

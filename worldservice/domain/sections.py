@@ -32,7 +32,8 @@ ALWAYS: Mapping[str, Mapping[str, str]] = {
 STAGES: Mapping[str, Stage] = {stage.value.lower(): stage for stage in Stage}
 LATER: Mapping[str, str] = {
     "campaign": "campaigns",
-    "position_policy": "brokerage, complete",
+    "position_policy.on_promote": "brokerage, complete",
+    "position_policy.on_demote.flat": "brokerage, complete",
     "governance.live_promotion.auto_apply": "campaigns",
 }
 _DAYS = re.compile(r"([a-z]{3})\.\.([a-z]{3})")
@@ -44,6 +45,13 @@ class LivePromotion(Enum):
 
     DISABLED = "disabled"
     MANUAL_APPROVAL = "manual_approval"
+
+
+class OnDemote(Enum):
+    """What a strategy that traded may do once it may not go on: nothing, or reduce what it holds."""
+
+    HOLD = "hold"
+    DRAIN = "drain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,18 @@ def parse_live_promotion(root: Document) -> LivePromotion:
     refuse_later(f"{section.path}.{word}")
     if not isinstance(word, str) or word not in words:
         raise refused_value(f"{section.path}.mode", word, f"one of {', '.join(words)}")
+    return words[word]
+
+
+def parse_on_demote(root: Document) -> OnDemote:
+    if root.optional("position_policy") is None:
+        return OnDemote.HOLD
+    section = root.section("position_policy")
+    section.only("on_demote")
+    word, words = section.required("on_demote"), {answer.value: answer for answer in OnDemote}
+    refuse_later(f"{section.path}.on_demote.{word}")
+    if not isinstance(word, str) or word not in words:
+        raise refused_value(f"{section.path}.on_demote", word, f"one of {', '.join(words)}")
     return words[word]
 
 
