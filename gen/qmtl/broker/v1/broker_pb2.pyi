@@ -158,6 +158,8 @@ class FenceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FENCE_STATE_OPEN: _ClassVar[FenceState]
     FENCE_STATE_DRAIN: _ClassVar[FenceState]
     FENCE_STATE_FROZEN: _ClassVar[FenceState]
+    FENCE_STATE_OPEN_LIMITED: _ClassVar[FenceState]
+    FENCE_STATE_DRAIN_LIMITED: _ClassVar[FenceState]
 
 class TradingState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -295,6 +297,8 @@ FENCE_STATE_UNSPECIFIED: FenceState
 FENCE_STATE_OPEN: FenceState
 FENCE_STATE_DRAIN: FenceState
 FENCE_STATE_FROZEN: FenceState
+FENCE_STATE_OPEN_LIMITED: FenceState
+FENCE_STATE_DRAIN_LIMITED: FenceState
 TRADING_STATE_UNSPECIFIED: TradingState
 TRADING_STATE_ACTIVE: TradingState
 TRADING_STATE_REDUCING: TradingState

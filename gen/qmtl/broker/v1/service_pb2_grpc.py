@@ -295,7 +295,7 @@ class BrokerageServiceServicer:
         is above the stored one, or equal with equal content.
 
         Errors: FAILED_PRECONDITION (E_STALE_EPOCH): the stored epoch is in the metadata; INVALID_ARGUMENT for an unspecified
-        state or mode, or a limit that is no positive decimal.
+        state or mode, a limit that is no positive decimal, or limits and state that do not go together.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -98,7 +98,7 @@ class BrokerageServiceStub:
     is above the stored one, or equal with equal content.
 
     Errors: FAILED_PRECONDITION (E_STALE_EPOCH): the stored epoch is in the metadata; INVALID_ARGUMENT for an unspecified
-    state or mode, or a limit that is no positive decimal.
+    state or mode, a limit that is no positive decimal, or limits and state that do not go together.
     """
     GetFence: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetFenceRequest, _service_pb2.GetFenceResponse]
     """The fence of a world; FROZEN at epoch 0 when none was ever set. Errors: none beyond transport."""
@@ -175,7 +175,7 @@ class BrokerageServiceAsyncStub(BrokerageServiceStub):
     is above the stored one, or equal with equal content.
 
     Errors: FAILED_PRECONDITION (E_STALE_EPOCH): the stored epoch is in the metadata; INVALID_ARGUMENT for an unspecified
-    state or mode, or a limit that is no positive decimal.
+    state or mode, a limit that is no positive decimal, or limits and state that do not go together.
     """
     GetFence: _aio.UnaryUnaryMultiCallable[_service_pb2.GetFenceRequest, _service_pb2.GetFenceResponse]  # type: ignore[assignment]
     """The fence of a world; FROZEN at epoch 0 when none was ever set. Errors: none beyond transport."""
@@ -363,7 +363,7 @@ class BrokerageServiceServicer(metaclass=_abc_1.ABCMeta):
         is above the stored one, or equal with equal content.
 
         Errors: FAILED_PRECONDITION (E_STALE_EPOCH): the stored epoch is in the metadata; INVALID_ARGUMENT for an unspecified
-        state or mode, or a limit that is no positive decimal.
+        state or mode, a limit that is no positive decimal, or limits and state that do not go together.
         """
 
     @_abc_1.abstractmethod
