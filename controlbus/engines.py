@@ -216,7 +216,7 @@ def _run_read(engine: Engine, fn: Work[T]) -> T:
 
 def _read_only(fn: Work[T]) -> Work[T]:
     def run(conn: Connection) -> T:
-        conn.execute(text("SET TRANSACTION READ ONLY"))
+        conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         return fn(conn)
 
     return run

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
-from qmtl.core.limits import RiskLimits
+from qmtl.core.limits import limits_of, limits_text
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.core.windows import Window
 from worldservice.domain.activation import TRADING, Activation, Entry, Fence, FenceState, Phase, empty
@@ -29,7 +29,8 @@ from worldservice.tables import (
 )
 
 _WINDOWS = TypeAdapter(list[Window])
-_LIMITS = TypeAdapter(RiskLimits)
+UNCONFIRMED = ""  # no text of limits is empty
+_LIMITS_UNCONFIRMED = (world_fences.c.confirmed_limits != world_fences.c.limits,)
 
 
 def load_activation(conn: Connection, world_id: str, created_at: datetime) -> Activation:
@@ -80,10 +81,17 @@ def confirm_epoch(conn: Connection, world_id: str, epoch: int) -> bool:
     """Record that brokerage has committed an epoch; False: a late confirmation of an older one changes nothing."""
     where = (
         world_fences.c.world_id == world_id,
-        world_fences.c.confirmed_epoch < epoch,
+        sa.or_(world_fences.c.confirmed_epoch < epoch, *_LIMITS_UNCONFIRMED),
         world_fences.c.epoch >= epoch,
     )
-    return conn.execute(sa.update(world_fences).where(*where).values(confirmed_epoch=epoch)).rowcount > 0
+    newest = world_fences.c.epoch == epoch
+    told = sa.case((newest, world_fences.c.limits), else_=world_fences.c.confirmed_limits)
+    return (
+        conn.execute(
+            sa.update(world_fences).where(*where).values(confirmed_epoch=epoch, confirmed_limits=told)
+        ).rowcount
+        > 0
+    )
 
 
 def append_history(conn: Connection, world_id: str, revision: int, envelope: bytes) -> None:
@@ -110,7 +118,8 @@ def revisions(conn: Connection) -> dict[str, tuple[int, datetime]]:
 
 def pending_fences(conn: Connection) -> list[str]:
     """Worlds whose fence brokerage has not confirmed."""
-    query = sa.select(world_fences.c.world_id).where(world_fences.c.confirmed_epoch < world_fences.c.epoch)
+    pending = sa.or_(world_fences.c.confirmed_epoch < world_fences.c.epoch, *_LIMITS_UNCONFIRMED)
+    query = sa.select(world_fences.c.world_id).where(pending)
     return list(conn.execute(query.order_by(world_fences.c.world_id)).scalars())
 
 
@@ -185,14 +194,17 @@ def _fence_values(fence: Fence) -> dict[str, int | str]:
         "state": fence.state.value,
         "effective_mode": fence.effective_mode.value,
         "confirmed_epoch": fence.confirmed_epoch,
-        "limits": _LIMITS.dump_json(fence.limits, exclude_none=True).decode(),
+        "limits": limits_text(fence.limits),
+        "confirmed_limits": UNCONFIRMED if fence.pending else limits_text(fence.limits),
     }
 
 
 def _fence(row: RowMapping) -> Fence:
     state, mode = FenceState(row["state"]), EffectiveMode(row["effective_mode"])
-    limits = _LIMITS.validate_json(row["limits"])
-    return Fence(row["epoch"], state, mode, row["confirmed_epoch"], limits)
+    epoch, confirmed = row["epoch"], row["confirmed_epoch"]
+    if row["confirmed_limits"] != row["limits"]:  # told by a build that knows no limits: brokerage does not have them
+        confirmed = min(confirmed, epoch - 1)
+    return Fence(epoch, state, mode, confirmed, limits_of(row["limits"]))
 
 
 def _entry_values(entry: Entry) -> dict[str, object]:

@@ -38,7 +38,7 @@ from worldservice.domain.apply import (
     sequence_due,
 )
 from worldservice.domain.decisions import Verdicts
-from worldservice.domain.edges import EdgePolicy, openings
+from worldservice.domain.edges import EdgePolicy, openings, told_openings
 from worldservice.domain.freezing import Target, aimed, fence_serves, frozen, opened, restored, switched, under
 from worldservice.domain.worlds import Binding, Stage, World, mode_of
 from worldservice.settling import HouseRules, decide_world, policy_of, record, settle
@@ -98,7 +98,8 @@ def switch(conn: Connection, at: Stepping) -> ApplyRun:
     world, act, run = _load(conn, at)
     if run.state is not ApplyState.SWITCHING:
         return run
-    edges.open_edges(conn, at.world_id, run.run_id, openings(_stages(run.targets), edge_policy(conn, world)), at.now)
+    wanted = openings(_stages(run.targets), edge_policy(conn, world))
+    moved = edges.open_edges(conn, at.world_id, run.run_id, wanted, at.now)
     settled = settle(conn, world, at.rules, act)
     bindings = store.active_bindings(conn, at.world_id)
     check_targets(run.targets, bindings, settled.verdicts)
@@ -107,7 +108,7 @@ def switch(conn: Connection, at: Stepping) -> ApplyRun:
     before = settled.activation
     aim = _aim(conn, run, before, settled.verdicts, at.now)
     record(conn, world, at.rules, act, settled.verdicts, before, switched(before, aim, at.now))
-    return step(conn, act, run, Switched(), at.limits)
+    return step(conn, act, run, Switched(told_openings(*moved)), at.limits)
 
 
 def roll_back(conn: Connection, at: Stepping, reason: str) -> ApplyRun:
@@ -193,12 +194,15 @@ def check_targets(targets: Sequence[Target], bindings: Mapping[str, Binding], ve
 def evaluated_targets(
     verdicts: Verdicts, bindings: Mapping[str, Binding], entries: Sequence[Entry]
 ) -> tuple[Target, ...]:
-    """What the pipeline selects, at the stage it has, paper at least; an evaluation alone takes nobody live."""
+    """What the pipeline selects: to paper, and live who is live. `entries` is what stands, or stood before a freeze."""
     weights = {(entry.strategy_id, entry.side): entry.weight for entry in entries}
+    trades_live = {
+        entry.strategy_id for entry in entries if entry.active and entry.effective_mode is EffectiveMode.LIVE
+    }
     found = []
     for strategy_id in sorted(verdicts.decision.selected):
         binding, allowed = bindings[strategy_id], verdicts.ceiling_of(strategy_id)
-        live = binding.stage is Stage.LIVE and allowed is EffectiveMode.LIVE
+        live = strategy_id in trades_live and binding.stage is Stage.LIVE and allowed is EffectiveMode.LIVE
         stage = Stage.LIVE if live else Stage.PAPER
         if lower(allowed, mode_of(stage)) is not mode_of(stage):
             continue

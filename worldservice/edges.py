@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import Exhausted, NotFound
 from qmtl.core.modes import ExecutionDomain
+from worldservice.domain.edges import Opened
 from worldservice.domain.evaluation import Cut
 from worldservice.domain.graph import EdgeKey, EdgeOverride, short
 from worldservice.domain.records import Page
@@ -20,7 +21,8 @@ from worldservice.domain.worlds import BindingState
 from worldservice.graph import SPLIT, save_row
 from worldservice.tables import bindings, bound_nodes, edge_cuts, edge_openings, micros, world_edges
 
-CUTS_MAX = 1_000  # edges off in one world: times its strategies, what a decision may have to count
+CUTS_MAX = 200  # edges off in one world: times its strategies, what a decision may have to count
+PAGE_MAX = 100  # each override of a page may have to be looked for in every graph
 
 
 def save_override(conn: Connection, override: EdgeOverride) -> None:
@@ -69,8 +71,11 @@ class Cuts:
 
 
 def cuts_of(conn: Connection, world_id: str) -> Cuts:
-    """One read by index where no edge is off. Who has which is kept as it is told, so nothing is joined here."""
-    off = frozenset(ExecutionDomain(name) for name in conn.execute(_OFF_IN, {"world": world_id}).scalars())
+    """One read by index where no edge is off. Who has which is kept as it is told, so nothing is joined here.
+
+    A reading transaction sees one state of the store, so what was found is there to be shown.
+    """
+    off = frozenset(ExecutionDomain(name) for name in conn.execute(OFF_IN, {"world": world_id}).scalars())
     if not off:
         return Cuts(off, {})
     rows = conn.execute(_CUTS_OF, {"world": world_id}).all()
@@ -108,17 +113,16 @@ def untold(conn: Connection, world_id: str) -> frozenset[str]:
     return frozenset(conn.execute(_UNTOLD, {"world": world_id}).scalars())
 
 
-def open_edges(
-    conn: Connection, world_id: str, run_id: str, opened: Mapping[str, frozenset[ExecutionDomain]], now: datetime
-) -> None:
-    """What an apply opens takes the place of all that was open in the world; what stays open keeps its run."""
-    known = opened_of(conn, world_id)
-    table = edge_openings
-    for strategy_id, domains in known.items():
-        gone = [domain.value for domain in domains - opened.get(strategy_id, frozenset())]
+def open_edges(conn: Connection, world_id: str, run_id: str, opened: Opened, now: datetime) -> tuple[Opened, Opened]:
+    """What an apply opens takes the place of all that was open in the world; what it opened and what it closed.
+
+    What stays open keeps its run.
+    """
+    known, table = opened_of(conn, world_id), edge_openings
+    came, went = _beyond(opened, known), _beyond(known, opened)
+    for strategy_id, domains in went.items():
         mine = (table.c.world_id == world_id, table.c.strategy_id == strategy_id)
-        if gone:
-            conn.execute(sa.delete(table).where(*mine, table.c.execution_domain.in_(gone)))
+        conn.execute(sa.delete(table).where(*mine, table.c.execution_domain.in_([d.value for d in domains])))
     rows = [
         {
             "world_id": world_id,
@@ -127,14 +131,21 @@ def open_edges(
             "run_id": run_id,
             "opened_us": micros(now),
         }
-        for strategy_id, domains in opened.items()
-        for domain in domains - known.get(strategy_id, frozenset())
+        for strategy_id, domains in came.items()
+        for domain in domains
     ]
     if rows:
         conn.execute(sa.insert(table), rows)
+    return came, went
 
 
-def opened_of(conn: Connection, world_id: str) -> Mapping[str, frozenset[ExecutionDomain]]:
+def _beyond(one: Opened, other: Opened) -> Opened:
+    """What the one has and the other has not."""
+    found = {name: domains - other.get(name, frozenset()) for name, domains in one.items()}
+    return {name: domains for name, domains in found.items() if domains}
+
+
+def opened_of(conn: Connection, world_id: str) -> Opened:
     """By strategy, the domains whose edges an apply has opened to it."""
     found: dict[str, frozenset[ExecutionDomain]] = {}
     for row in conn.execute(_OPENED, {"world": world_id}):
@@ -142,9 +153,11 @@ def opened_of(conn: Connection, world_id: str) -> Mapping[str, frozenset[Executi
     return found
 
 
-def opened_edges(conn: Connection, keys: Sequence[EdgeKey]) -> frozenset[EdgeKey]:
+def opened_edges(conn: Connection, keys: Sequence[EdgeKey], opened: Opened) -> frozenset[EdgeKey]:
     """Of edges between two domains, those into a domain that is open to a strategy with both ends."""
-    return frozenset(key for key in keys if conn.execute(_IS_OPEN, _ends(key)).first() is not None)
+    anywhere = frozenset[ExecutionDomain]().union(*opened.values())
+    found = ((key, conn.execute(_HOLDERS, _ends(key)).scalars()) for key in keys if key.to_domain in anywhere)
+    return frozenset(key for key, names in found if any(key.to_domain in opened.get(name, ()) for name in names))
 
 
 def edge_key_of(key: EdgeKey) -> int:
@@ -233,7 +246,7 @@ def _four(after: str) -> tuple[str, str, str, str]:
 _W: sa.BindParameter[str] = sa.bindparam("world")
 _A, _B = bound_nodes.alias("a"), bound_nodes.alias("b")
 _CUT = (world_edges.c.world_id == _W, world_edges.c.cuts)
-_OFF_IN = sa.select(world_edges.c.to_domain).where(*_CUT).distinct()
+OFF_IN = sa.select(world_edges.c.to_domain).where(*_CUT).distinct()
 _COUNT_CUTS = sa.select(sa.func.count()).select_from(world_edges).where(*_CUT)
 _CUT_EDGES = sa.select(
     world_edges.c.edge_key,
@@ -286,13 +299,4 @@ _UNTOLD = sa.select(bindings.c.strategy_id).where(
     ),
 )
 _OPENED = sa.select(edge_openings.c.strategy_id, edge_openings.c.execution_domain).where(edge_openings.c.world_id == _W)
-_IS_OPEN = (
-    sa.select(edge_openings.c.strategy_id)
-    .where(
-        *_BOTH_ENDS,
-        edge_openings.c.world_id == _A.c.world_id,
-        edge_openings.c.strategy_id == _A.c.strategy_id,
-        edge_openings.c.execution_domain == sa.bindparam("domain"),
-    )
-    .limit(1)
-)
+_HOLDERS = sa.select(_A.c.strategy_id).where(*_BOTH_ENDS)

@@ -17,11 +17,12 @@ from qmtl.broker.v1 import service_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
+from qmtl.core.limits import UNLIMITED
 from qmtl.rpc.context import own_act as as_service
 from qmtl.wire.limits import limits_to_proto
 from worldservice import activations, store
 from worldservice.acts import commit, commit_change, own_act
-from worldservice.domain.activation import Activation, outrank
+from worldservice.domain.activation import Activation, Fence, FenceState, outrank
 from worldservice.measures import Measures
 from worldservice.settling import HouseRules, decide_world, record
 from worldservice.wire_decisions import mode_to_proto
@@ -125,7 +126,7 @@ class FenceKeeper:
         request = brokerpb.SetFenceRequest(
             world_id=world_id,
             epoch=fence.epoch,
-            state=f"FENCE_STATE_{fence.state.name}",
+            state=told_state(fence),
             effective_mode=mode_to_proto(fence.effective_mode),
             limits=limits_to_proto(fence.limits),
         )
@@ -138,7 +139,7 @@ class FenceKeeper:
             log.warning("fence_pending", world=world_id, epoch=fence.epoch, error=str(error))
             self._wake.set()
             return Answer(Told.UNREACHABLE)
-        if reply.fence.limits != request.limits:  # an older brokerage, which would let more pass than it was told
+        if reply.fence.limits != request.limits:  # frozen, an older brokerage takes it and does not keep them
             log.error("fence_limits_not_taken", world=world_id, epoch=fence.epoch)
             self._wake.set()
             return Answer(Told.UNREACHABLE)
@@ -179,6 +180,12 @@ class FenceKeeper:
         after = outrank(before, stored, act.now)
         record(conn, world, self._rules, act, verdicts, before, after)
         commit(conn, act, f"epoch {before.fence.epoch} is below brokerage's {stored}: {after.fence.epoch}")
+
+
+def told_state(fence: Fence) -> str:
+    """A limited fence is a state of its own: a brokerage that knows no limits refuses it, and stays as it was."""
+    limited = fence.limits != UNLIMITED and fence.state is not FenceState.FROZEN
+    return f"FENCE_STATE_{fence.state.name}{'_LIMITED' if limited else ''}"
 
 
 async def first_of(*waits: Awaitable[object] | None) -> None:

@@ -1,14 +1,12 @@
 """RPCs of bindings, role grants and the audit log."""
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
 
 from qmtl.core.errors import Exhausted, NotFound, NotReady
-from qmtl.core.modes import ExecutionDomain
 from qmtl.rpc.context import current_call
 from qmtl.world.v1 import service_pb2 as pb
 from worldservice import activations, edges, runs, store
@@ -16,6 +14,7 @@ from worldservice.acts import Act, audited, caller_of, commit, enter, look, on_b
 from worldservice.domain.access import Grant, Role, check_regrant, check_revoke, effective_role, require_role
 from worldservice.domain.activation import Activation
 from worldservice.domain.decisions import Decision
+from worldservice.domain.edges import Opened
 from worldservice.domain.graph import require_node_ids
 from worldservice.domain.history import rebuild
 from worldservice.domain.records import AuditRow, Page
@@ -30,7 +29,7 @@ from worldservice.domain.worlds import (
     require_strategy_id,
 )
 from worldservice.house import House, Noted
-from worldservice.settling import Settled, settle
+from worldservice.settling import Settled, opened_now, settle
 from worldservice.stamps import stamp_of
 from worldservice.wire import (
     BIG_MAX,
@@ -54,9 +53,6 @@ from worldservice.wire_worlds import (
 BINDINGS_MAX = 2_000  # with both sides of each, an activation still fits into one control event
 GRANTS_MAX = 1_000
 ROLE_TTL = timedelta(seconds=10)  # how long a gateway may go on with a role that was revoked meanwhile
-
-
-Opened = Mapping[str, frozenset[ExecutionDomain]]
 
 
 class AccessCalls:
@@ -112,7 +108,7 @@ class AccessCalls:
 
         def work(conn: Connection) -> tuple[list[Binding], Opened]:
             world = look(conn, caller, request.world_id)
-            return store.list_bindings(conn, world.world_id, page), edges.opened_of(conn, world.world_id)
+            return store.list_bindings(conn, world.world_id, page), opened_now(conn, world)
 
         found, opened = await self.house.db.read(work)
         shown, info = page_of(found, page, lambda binding: binding.strategy_id)

@@ -14,6 +14,7 @@ from qmtl.world.v1 import service_pb2 as pb
 from worldservice import activations, applies, applying, store
 from worldservice.acts import Act, audited, caller_of, commit, enter, look
 from worldservice.domain.access import Caller, Role
+from worldservice.domain.activation import Entry
 from worldservice.domain.apply import RESUME, SHUT, ApplyRun, ApplyState, content_of
 from worldservice.domain.freezing import Target
 from worldservice.domain.gates import gate_lapsed
@@ -184,9 +185,10 @@ class ApplyCalls:
         before = activations.load_activation(conn, world.world_id, world.created_at)
         require_etag(etag, before.etag, f"activation of {world.world_id}")
         policy = policy_of(conn, world)
+        standing = last.before if last is not None and last.state in SHUT else before.entries
         run = replace(
             asked,
-            targets=self._targets(conn, act, world, asked.targets, evaluate),
+            targets=self._targets(conn, act, world, asked.targets, standing if evaluate else None),
             before=last.before if last is not None and last.state in SHUT else (),
             freeze_timeout=None if policy is None else policy.gating.freeze_timeout,
         )
@@ -197,14 +199,13 @@ class ApplyCalls:
         return run
 
     def _targets(
-        self, conn: Connection, act: Act, world: World, asked: tuple[Target, ...], evaluate: bool
+        self, conn: Connection, act: Act, world: World, asked: tuple[Target, ...], standing: tuple[Entry, ...] | None
     ) -> tuple[Target, ...]:
-        """Refused here, before anything is frozen, if they could not be switched to now."""
+        """Those asked for if they could be switched to now; or, given what stands, those the policy selects."""
         verdicts = decide_world(conn, world, self.house.rules, act.now).promoted()
         bindings = store.active_bindings(conn, world.world_id)
-        if evaluate:
-            entries = activations.load_activation(conn, world.world_id, world.created_at).entries
-            return applying.evaluated_targets(verdicts, bindings, entries)
+        if standing is not None:
+            return applying.evaluated_targets(verdicts, bindings, standing)
         applying.check_targets(asked, bindings, verdicts)
         return asked
 

@@ -1,6 +1,7 @@
 """RPCs of the World View Graph: nodes, validations by EvalKey, edge overrides."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -23,8 +24,9 @@ from worldservice.domain.graph import (
     check_validation,
     require_node_id,
 )
+from worldservice.domain.worlds import World
 from worldservice.house import House
-from worldservice.settling import Settled, settle
+from worldservice.settling import Settled, opened_now, settle
 from worldservice.wire import page_from_proto, page_of
 from worldservice.wire_activation import domain_from_proto
 from worldservice.wire_graph import (
@@ -141,7 +143,7 @@ class GraphCalls:
             edges.save_override(conn, override)
             settled = settle(conn, world, self.house.rules, act)
             commit(conn, act, f"edge {override.key} is {'on' if override.active else 'off'}: {override.reason}")
-            return _standings(conn, [override])[override.key], settled
+            return _standings(conn, world, [override])[override.key], settled
 
         stands, settled = await self.house.db.write(work)
         pending = await self.house.enforce(settled)
@@ -150,11 +152,13 @@ class GraphCalls:
     async def ListEdgeOverrides(
         self, request: pb.ListEdgeOverridesRequest, context: object
     ) -> pb.ListEdgeOverridesResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page)
+        caller, asked = caller_of(current_call()), page_from_proto(request.page)
+        page = replace(asked, size=min(asked.size, edges.PAGE_MAX))
 
         def work(conn: Connection) -> tuple[list[EdgeOverride], Mapping[EdgeKey, EdgeStanding]]:
-            found = edges.list_overrides(conn, look(conn, caller, request.world_id).world_id, page)
-            return found, _standings(conn, found)
+            world = look(conn, caller, request.world_id)
+            found = edges.list_overrides(conn, world.world_id, page)
+            return found, _standings(conn, world, found)
 
         found, stands = await self.house.db.read(work)
         shown, info = page_of(found, page, edges.override_key)
@@ -179,8 +183,8 @@ class GraphCalls:
         return pb.DeleteEdgeOverrideResponse()
 
 
-def _standings(conn: Connection, overrides: Sequence[EdgeOverride]) -> Mapping[EdgeKey, EdgeStanding]:
+def _standings(conn: Connection, world: World, overrides: Sequence[EdgeOverride]) -> Mapping[EdgeKey, EdgeStanding]:
     """What each edge comes to; only of those between two domains has anything to be asked."""
     waiting = [each.key for each in overrides if each.active and each.key.from_domain is not each.key.to_domain]
-    opened = edges.opened_edges(conn, waiting)
+    opened = edges.opened_edges(conn, waiting, opened_now(conn, world)) if waiting else frozenset[EdgeKey]()
     return {each.key: standing(each, each.key in opened) for each in overrides}

@@ -20,6 +20,7 @@ from worldservice.acts import Act, commit_change
 from worldservice.domain import activation as domain
 from worldservice.domain.activation import Activation
 from worldservice.domain.decisions import Verdicts, WorldFacts, changed, decide
+from worldservice.domain.edges import Opened, still_open
 from worldservice.domain.evaluation import UNTOUCHED, Candidate, Edges, Evidence
 from worldservice.domain.policy import Policy, parse_policy
 from worldservice.domain.sessions import Session, SessionPlan, data_state, follow
@@ -100,6 +101,12 @@ def stages_of(policy: Policy | None) -> tuple[Stage, ...]:
     paper = Stage.PAPER in policy.profiles or bool(policy.gating.divergence) or clean
     live = Stage.LIVE in policy.profiles or clean
     return (Stage.BACKTEST, *([Stage.PAPER] if paper else []), *([Stage.LIVE] if live else []))
+
+
+def opened_now(conn: Connection, world: World) -> Opened:
+    """What applies have opened to whom and the world's policy leaves open."""
+    policy = policy_of(conn, world)
+    return still_open(edges.opened_of(conn, world.world_id), policy.gating.edges if policy else None)
 
 
 def standings(conn: Connection, world_id: str, policy: Policy | None) -> Callable[[str], Edges]:

@@ -86,6 +86,7 @@ world_fences = sa.Table(
     sa.Column("effective_mode", sa.Text, nullable=False),
     sa.Column("confirmed_epoch", _BIG, nullable=False),
     sa.Column("limits", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("confirmed_limits", sa.Text, nullable=False, server_default="{}"),  # what brokerage said it holds
 )
 
 activation_entries = sa.Table(
@@ -293,8 +294,12 @@ world_edges = sa.Table(
     sa.Column("cuts", sa.Boolean, nullable=False),
     sa.Column("edge_key", _BIG, nullable=False),  # 63 bits of a hash of what the row is known by
 )
-_CUTS = world_edges.c.cuts
-sa.Index("world_edges_cuts", world_edges.c.world_id, sqlite_where=_CUTS, postgresql_where=_CUTS)
+sa.Index(  # as each dialect asks for it, else it is not used
+    "world_edges_cuts",
+    world_edges.c.world_id,
+    sqlite_where=sa.text("cuts = 1"),
+    postgresql_where=sa.text("cuts"),
+)
 
 bound_nodes = sa.Table(
     "bound_nodes",

@@ -37,6 +37,7 @@ from worldservice.wire import (
 from worldservice.wire_worlds import stage_from_proto, stage_to_proto
 
 METRICS_MAX = 200
+PARTICIPATION_MAX = 1_000  # more than all of a bar's volume is a run's own business, and never strict
 FILLS = {worldpb.FILL_MODEL_NEXT_BAR: FillModel.NEXT_BAR}
 CORRELATIONS_MAX = 2_000
 
@@ -81,10 +82,10 @@ def execution_from_proto(message: worldpb.ExecutionModel, field: str, *, whole: 
         raise refused("E_EXECUTION_MODEL", f"{field}.fill", str(message.fill), "a fill model this version knows")
     model = ExecutionModel(
         FILLS.get(message.fill),
-        _share(message.maker_fee_rate, f"{field}.maker_fee_rate"),
-        _share(message.taker_fee_rate, f"{field}.taker_fee_rate"),
-        _share(message.slippage_rate, f"{field}.slippage_rate"),
-        _share(message.participation, f"{field}.participation"),
+        _rate(message.maker_fee_rate, f"{field}.maker_fee_rate", -1, 1),
+        _rate(message.taker_fee_rate, f"{field}.taker_fee_rate", -1, 1),
+        _rate(message.slippage_rate, f"{field}.slippage_rate", 0, 1),
+        _rate(message.participation, f"{field}.participation", 0, PARTICIPATION_MAX),
     )
     if whole and None in (model.fill, model.maker_fee, model.taker_fee, model.slippage, model.participation):
         raise refused("E_EXECUTION_MODEL", field, "not whole", "fill, both fee rates, slippage_rate and participation")
@@ -107,10 +108,11 @@ def _text(rate: Decimal | None) -> str:
     return "" if rate is None else format_decimal(rate)
 
 
-def _share(text: str, field: str) -> Decimal | None:
+def _rate(text: str, field: str, low: int, high: int) -> Decimal | None:
+    """A fee below 0 is a rebate."""
     rate = parse_decimal(text, field) if text else None
-    if rate is not None and not 0 <= rate <= 1:
-        raise refused("E_EXECUTION_MODEL", field, text, "a share from 0 to 1")
+    if rate is not None and not low <= rate <= high:
+        raise refused("E_EXECUTION_MODEL", field, text, f"a share from {low} to {high}")
     return rate
 
 

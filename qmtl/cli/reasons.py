@@ -169,7 +169,7 @@ def _way_in(decision: worldpb.DecisionEnvelope, standing: Standing) -> str:
     """The command that brings it to paper: an activation, or an apply where the policy asks for one."""
     verdicts = standing.run.report.verdicts if standing.run else ()
     if any(verdict.reason == "EDGES_NOT_OPENED" and "DRYRUN" in verdict.explanation for verdict in verdicts):
-        return f"qmtl world apply {decision.world_id} --target {standing.strategy_id}:long=1@paper"
+        return f"qmtl world apply {decision.world_id} --evaluate"
     return f"qmtl world activate {decision.world_id} {standing.strategy_id} --stage paper"
 
 

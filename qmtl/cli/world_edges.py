@@ -183,7 +183,10 @@ class _Edge:
         request = dagpb.GetPlanRequest(strategy_id=self.strategy_id)
         plan = (await dagrpc.DagManagerServiceStub(channel).GetPlan(request)).plan
         nodes = {node.name: node for node in plan.dag.nodes}
+        named = [node.name for node in plan.dag.nodes]
         for name in self.nodes:
+            if named.count(name) > 1:
+                raise InvalidRequest("E_EDGE", f"{self.strategy_id} has several nodes {name!r}", hint="use NodeIDs")
             if name not in nodes:
                 raise InvalidRequest(
                     "E_EDGE", f"{self.strategy_id} has no node {name!r}, want one of {', '.join(sorted(nodes))}"

@@ -1,4 +1,4 @@
-"""`qmtl world audit|rebuild|grants|grant|revoke`: who may do what in a world, and who did."""
+"""`qmtl world audit|rebuild|bind|grants|grant|revoke`: who belongs to a world, who may do what in it, and who did."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def attach(app: typer.Typer) -> None:
     """Hang the commands on `qmtl world`."""
     app.command()(audit)
     app.command()(rebuild)
+    app.command()(bind)
     app.command()(grants)
     app.command()(grant)
     app.command()(revoke)
@@ -113,6 +114,35 @@ def audit_rows(entries: Sequence[world_pb2.AuditEntry], *, requests: bool) -> li
         )
         for entry in entries
     ]
+
+
+@with_access
+def bind(
+    access: Access, world_id: WorldId, strategy_id: Annotated[str, typer.Argument(help="Strategy to bind.")]
+) -> None:
+    """Bind a submitted strategy to a world, or tell a world the graph of one that is bound; its stage stays."""
+    from qmtl.cli.door import ask
+    from qmtl.cli.tables import as_dict, enum_word, show_json
+    from qmtl.dag.v1 import service_pb2 as dagpb
+    from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+    from qmtl.world.v1 import world_pb2
+
+    async def call(channel: MeshChannel) -> tuple[worldpb.BindStrategyResponse, int]:
+        plans = dagrpc.DagManagerServiceStub(channel)
+        nodes = (await plans.GetPlan(dagpb.GetPlanRequest(strategy_id=strategy_id))).plan.dag.nodes
+        request = worldpb.BindStrategyRequest(
+            world_id=world_id, strategy_id=strategy_id, node_ids=[node.node_id for node in nodes]
+        )
+        return await worldrpc.WorldServiceStub(channel).BindStrategy(request), len(nodes)
+
+    reply, count = ask(access, call)
+    if access.json:
+        show_json(as_dict(reply))
+        return
+    stage = enum_word(world_pb2.Stage, reply.binding.stage)
+    typer.echo(f"{strategy_id} is bound to {world_id} at stage {stage}, with its graph of {plural(count, 'node')}")
 
 
 @with_access

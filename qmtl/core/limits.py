@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from decimal import Decimal
+
+from qmtl.core.decimals import format_decimal
+from qmtl.core.identity import canonical_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +23,15 @@ class RiskLimits:
 
 UNLIMITED = RiskLimits()
 LIMIT_NAMES = RiskLimits.__slots__
+
+
+def limits_text(limits: RiskLimits) -> str:
+    """Those that are set, as canonical JSON: equal limits are equal text."""
+    given = {name: amount for name in LIMIT_NAMES if (amount := getattr(limits, name)) is not None}
+    return canonical_json({name: format_decimal(amount) for name, amount in given.items()}).decode()
+
+
+def limits_of(text: str) -> RiskLimits:
+    """The inverse of limits_text. Raises TypeError for a limit this code does not know: it is not taken for none."""
+    given: dict[str, str] = json.loads(text)
+    return RiskLimits(**{name: Decimal(amount) for name, amount in given.items()}) if given else UNLIMITED

@@ -18,7 +18,7 @@ from typing import TypeVar
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
-from qmtl.core.errors import AlreadyExists, NotFound, NotReady, QmtlError
+from qmtl.core.errors import AlreadyExists, InvalidRequest, NotFound, NotReady, QmtlError
 from qmtl.core.identity import digest
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
@@ -153,6 +153,19 @@ class Submitter:
         """Report the replay's metrics and what it assumed of execution; the world's evaluation of them."""
         request = evaluation(self.world, bound.strategy.strategy_id, data, metrics)
         request.execution_model.CopyFrom(assumed)
+        return await self._evaluate(request)
+
+    async def _evaluate(self, request: worldservicepb.EvaluateRequest) -> evaluationpb.EvaluationRun:
+        """A mesh older than the count of cross-context hits is told without it; a policy that asks for it is newer."""
+        try:
+            return (await self.line.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
+        except InvalidRequest as error:
+            unknown = [violation.value for violation in error.violations]
+            if error.reason != "E_METRIC_UNKNOWN" or unknown != [CROSS_CONTEXT_HITS]:
+                raise
+        known = [metric for metric in request.metrics if metric.name != CROSS_CONTEXT_HITS]
+        del request.metrics[:]
+        request.metrics.extend(known)
         return (await self.line.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
 
     async def evaluate_paper(
@@ -163,7 +176,7 @@ class Submitter:
             return None
         request = paper_evaluation(session, strategy_id, bars, {**metrics, CROSS_CONTEXT_HITS: 0})  # it reads no queue
         try:
-            return (await self.line.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
+            return await self._evaluate(request)
         except NotFound as error:
             if error.reason != "E_BINDING_UNKNOWN":
                 raise

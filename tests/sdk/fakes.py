@@ -27,7 +27,15 @@ from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.decimals import format_decimal
-from qmtl.core.errors import AlreadyExists, NotFound, PermissionDenied, QmtlError, Unavailable
+from qmtl.core.errors import (
+    AlreadyExists,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    QmtlError,
+    Unavailable,
+    Violation,
+)
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.dag.v1 import service_pb2_grpc as dagrpc
@@ -65,6 +73,7 @@ class FakeMesh:
         self.live: dict[str, gatewaypb.Strategy] = {}
         self.evaluations: list[worldservicepb.EvaluateRequest] = []
         self.execution_model: worldpb.ExecutionModel | None = None
+        self.unknown_metric = ""
         self.fetches: list[dataservicepb.FetchRequest] = []
         self.denials: list[brokerpb.Denial] = []
         self.drop_after_bars: list[int] = []
@@ -311,8 +320,14 @@ class _World:
         return worldservicepb.GetWorldResponse(world=worldpb.World(world_id="w", data_presets=[PRESET.name]))
 
     async def Evaluate(self, request: worldservicepb.EvaluateRequest) -> worldservicepb.EvaluateResponse:
-        self.mesh.evaluations.append(request)
+        kept = worldservicepb.EvaluateRequest()
+        kept.CopyFrom(request)
+        self.mesh.evaluations.append(kept)
         self.mesh.passed("Evaluate")
+        if any(metric.name == self.mesh.unknown_metric for metric in request.metrics):
+            name = self.mesh.unknown_metric
+            violation = Violation(f"metrics.{name}", name, "a metric of the catalogue")
+            raise InvalidRequest("E_METRIC_UNKNOWN", str(violation), violations=[violation])
         report = evaluationpb.EvaluationReport(summary=evaluationpb.EVALUATION_SUMMARY_PASS)
         return worldservicepb.EvaluateResponse(run=evaluationpb.EvaluationRun(run_id=request.run_id, report=report))
 

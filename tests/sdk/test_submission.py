@@ -12,7 +12,7 @@ from examples.ema_trend import EmaTrend
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
-from qmtl.core.errors import NotFound, NotReady, QmtlError, Unavailable
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady, QmtlError, Unavailable
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.sdk import Runner, Strategy, StreamInput, indicators
 from qmtl.sdk.backtest import AccountTerms
@@ -72,6 +72,16 @@ async def test_a_replay_assumes_what_the_world_asks_unless_it_is_told(mesh: Fake
     submitter = Submitter(Line.open(mesh.client, 5.0, SystemClock()), "w")
     await submitter.submit(assemble(EmaTrend()), None, History(end=to_datetime(mesh.start_ns)), own)
     assert mesh.evaluations[1].execution_model.taker_fee_rate == "0"
+
+
+async def test_an_older_mesh_is_told_what_it_knows(mesh: FakeMesh) -> None:
+    mesh.unknown_metric = "cross_context_cache_hits"
+    result = await submit(mesh, EmaCross())
+    assert result.evaluation is not None
+    assert "cross_context_cache_hits" not in {metric.name for metric in mesh.evaluations[-1].metrics}
+    mesh.unknown_metric = "sharpe"
+    with pytest.raises(InvalidRequest):
+        await submit(mesh, EmaTrend())
 
 
 async def test_a_second_strategy_reuses_what_it_shares(mesh: FakeMesh) -> None:

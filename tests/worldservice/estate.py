@@ -19,7 +19,7 @@ from qmtl.broker.v1 import service_pb2 as brokersvc
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import VirtualClock
-from qmtl.core.errors import NotReady
+from qmtl.core.errors import InvalidRequest, NotReady
 from qmtl.core.settings import MeshSettings
 from qmtl.rpc.auth import Role, ensure_dev_keys, ensure_service_token, mint_service_token, mint_user_token
 from qmtl.rpc.channel import connect
@@ -52,10 +52,13 @@ class Brokerage(brokerrpc.BrokerageServiceServicer):
     async def SetFence(self, request: brokersvc.SetFenceRequest, context: object) -> brokersvc.SetFenceResponse:
         self.asked.append(request)
         await self.answering.wait()
+        limited = brokerpb.FenceState.Name(request.state).endswith("_LIMITED")
+        if limited and not self.knows_limits:
+            raise InvalidRequest("E_ENUM", f"state is {request.state}, want a fence state this version knows")
         wanted = brokerpb.Fence(
             world_id=request.world_id,
             epoch=request.epoch,
-            state=request.state,
+            state=brokerpb.FenceState.Name(request.state).removesuffix("_LIMITED"),
             effective_mode=request.effective_mode,
         )
         if request.HasField("limits") and self.knows_limits:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qmtl.core.modes import EffectiveMode, ExecutionDomain, lower
 from tests.worldservice.samples import DOCUMENT, GOOD, NOW, candidate, fresh, world
 from worldservice.domain.decisions import Verdicts, WorldFacts, decide
-from worldservice.domain.edges import EdgePolicy, EdgeStanding, openings, standing
+from worldservice.domain.edges import EdgePolicy, EdgeStanding, openings, standing, still_open, told_openings
 from worldservice.domain.evaluation import UNTOUCHED, Candidate, Cut, Edges, Outcome, PipelineStage
 from worldservice.domain.execution import ExecutionModel, FillModel
 from worldservice.domain.graph import EdgeKey, EdgeOverride
@@ -160,6 +160,38 @@ def test_what_an_apply_does_not_open_stays_shut_for_good() -> None:
     assert verdicts.promoted().ceiling_of("s") is PAPER
     policy = parse_policy(DOCUMENT + text).gating.edges
     assert openings({"s": Stage.LIVE, "t": Stage.BACKTEST}, policy) == {"s": frozenset({DRYRUN})}
+
+
+def test_what_another_policy_had_opened_is_shut_when_this_one_never_opens_it() -> None:
+    text = (
+        "gating_policy: {edges: {pre_promotion: {disable_edges_to: [dryrun, live]}, "
+        "post_promotion: {enable_edges_to: dryrun}}}\n"
+    )
+    opened = Edges(opened=frozenset({DRYRUN, LIVE_DOMAIN}))
+    verdicts = decided(replace(candidate("s"), edges=opened), document=DOCUMENT + text)
+    assert verdicts.ceiling_of("s") is PAPER
+    (line,) = [line for line in verdicts.reports["s"].verdicts if line.stage is PipelineStage.EDGES]
+    assert line.explanation == "shut to it: LIVE"
+    policy = parse_policy(DOCUMENT + text).gating.edges
+    assert still_open({"s": opened.opened, "t": frozenset({LIVE_DOMAIN})}, policy) == {"s": frozenset({DRYRUN})}
+
+
+def test_hysteresis_counts_nothing_while_an_edge_is_off() -> None:
+    policy = parse_policy(DOCUMENT + "  hysteresis: {promote_after: 2}\n")
+    known = {"s": Tenure("s", False, None, 1, 0, NOW - timedelta(days=1))}
+    cut_off = run_pipeline(policy, [replace(candidate("s"), edges=cut(DRYRUN))], fresh(), known)
+    assert cut_off.tenures["s"] == known["s"]
+    assert run_pipeline(policy, [candidate("s")], fresh(), cut_off.tenures).verdicts[0].selected
+
+
+def test_a_timeline_names_what_was_opened_and_closed() -> None:
+    came = {"s": frozenset({LIVE_DOMAIN, DRYRUN}), "t": frozenset({DRYRUN})}
+    assert told_openings(came, {"u": frozenset({DRYRUN})}) == (
+        "edges opened: s DRYRUN+LIVE, t DRYRUN; edges closed: u DRYRUN"
+    )
+    many = {f"s{number:02}": frozenset({DRYRUN}) for number in range(22)}
+    assert told_openings(many, {}).endswith("s19 DRYRUN, and 2 more")
+    assert told_openings({}, {}) == ""
 
 
 def test_an_apply_opens_up_to_the_stage_it_aims_at() -> None:

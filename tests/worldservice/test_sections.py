@@ -90,6 +90,11 @@ def test_the_terms_that_others_keep() -> None:
     assert gating.no_cross_context
 
 
+def test_small_rates_are_read_as_they_are_written() -> None:
+    gating = parsed("gating_policy: {execution_model: {participation: 0.00001, slippage_bps: 0.0001}}\n").gating
+    assert gating.execution == ExecutionModel(slippage=Decimal("0.00000001"), participation=Decimal("0.00001"))
+
+
 def test_an_apply_opens_all_that_was_shut_unless_said() -> None:
     gating = parsed("gating_policy: {edges: {pre_promotion: {disable_edges_to: live}}}\n").gating
     assert gating.edges == EdgePolicy(frozenset({LIVE}), frozenset({LIVE}))
@@ -147,6 +152,8 @@ FAULTS = (
     ("gating_policy: {execution_model: {fill: same_bar}}\n", "E_POLICY_VALUE", f"{MODEL}.fill"),
     ("gating_policy: {execution_model: {taker_fee_bps: -1}}\n", "E_POLICY_VALUE", f"{MODEL}.taker_fee_bps"),
     ("gating_policy: {execution_model: {slippage_bps: true}}\n", "E_POLICY_VALUE", f"{MODEL}.slippage_bps"),
+    ("gating_policy: {execution_model: {slippage_bps: 2.55555}}\n", "E_POLICY_VALUE", f"{MODEL}.slippage_bps"),
+    ("gating_policy: {execution_model: {participation: '0.000000001'}}\n", "E_POLICY_VALUE", f"{MODEL}.participation"),
     ("gating_policy: {execution_model: {participation: 0}}\n", "E_POLICY_VALUE", f"{MODEL}.participation"),
     ("gating_policy: {execution_model: {fee_bps: 1}}\n", "E_POLICY_KEY_UNKNOWN", f"{MODEL}.fee_bps"),
     ("gating_policy: {risk_limits: {}}\n", "E_POLICY_VALUE", RISK),

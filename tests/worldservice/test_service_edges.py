@@ -78,7 +78,12 @@ async def apply(estate: Estate, run_id: str, *names: str) -> worldpb.ApplyRun:
     plan = pb.ApplyTargets(targets=targets)
     asked = pb.ApplyRequest(world_id="w1", run_id=run_id, targets=plan, unfreeze_ack=worldpb.UNFREEZE_ACK_NONE)
     await ann.Apply(asked)
-    get = pb.GetApplyRunRequest(world_id="w1", run_id=run_id)
+    return await over(estate, run_id)
+
+
+async def over(estate: Estate, run_id: str) -> worldpb.ApplyRun:
+    """The run once it has ended."""
+    ann, get = await estate.stub(), pb.GetApplyRunRequest(world_id="w1", run_id=run_id)
 
     async def ended() -> bool:
         estate.clock.advance(0.2)
@@ -165,7 +170,9 @@ async def test_what_a_policy_shuts_is_opened_by_an_apply_and_closed_by_the_next(
         await ann.SetActivation(raising("w1", "s"))
     assert caught.value.reason == "E_MODE_CEILING"
     assert "by an apply only" in caught.value.message
-    assert (await apply(estate, "r1", "s")).state == COMPLETED
+    promotion = await apply(estate, "r1", "s")
+    assert promotion.state == COMPLETED
+    assert "targets set behind the freeze; edges opened: s DRYRUN" in [step.detail for step in promotion.steps]
     assert await opened(ann) == {"s": [DRYRUN], "t": []}
     assert (await modes(ann))["s"] == PAPER
     lowered = pb.ActivationChange(strategy_id="s", side=LONG, stage=worldpb.STAGE_BACKTEST)
@@ -207,6 +214,25 @@ async def test_a_switch_that_is_rolled_back_opens_and_closes_nothing(estate: Est
     await gateway.AckActivation(ack)
     await eventually(lambda: reached(ROLLED_BACK))
     assert await opened(ann) == {"s": [DRYRUN], "t": []}
+
+
+async def test_an_evaluation_takes_nobody_live_who_does_not_trade_live(estate: Estate) -> None:
+    """Its binding stays at the stage an apply once gave it."""
+    ann = await make_trading(estate, "w1", "s", "t")
+    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", allow_live=True))
+    await ann.ApproveLive(pb.ApproveLiveRequest(world_id="w1", strategy_id="s", reason="a test"))
+    live = worldpb.ApplyTarget(strategy_id="s", side=LONG, weight=1.0, stage=worldpb.STAGE_LIVE)
+    for run_id, targets in (("r1", [live]), ("r2", [])):
+        plan = pb.ApplyTargets(
+            targets=targets or [worldpb.ApplyTarget(strategy_id="t", side=LONG, weight=1.0, stage=worldpb.STAGE_PAPER)]
+        )
+        await ann.Apply(
+            pb.ApplyRequest(world_id="w1", run_id=run_id, targets=plan, unfreeze_ack=worldpb.UNFREEZE_ACK_NONE)
+        )
+        await over(estate, run_id)
+    again = pb.ApplyRequest(world_id="w1", run_id="r3", evaluate=True, unfreeze_ack=worldpb.UNFREEZE_ACK_NONE)
+    aimed_at = {(target.strategy_id, target.stage) for target in (await ann.Apply(again)).run.targets}
+    assert aimed_at == {("s", worldpb.STAGE_PAPER), ("t", worldpb.STAGE_PAPER)}
 
 
 async def test_a_policy_that_begins_to_ask_lowers_who_was_not_promoted(estate: Estate) -> None:
@@ -286,12 +312,14 @@ async def test_limits_go_through_a_freeze_and_out_of_it(estate: Estate) -> None:
 
 
 async def test_a_brokerage_that_does_not_take_limits_has_confirmed_nothing(estate: Estate) -> None:
-    """An older one would let more pass than it was told: gates get no epoch from it."""
+    """An older one would let more pass than it was told: it refuses, and stays at the epoch before."""
     ann = await make_trading(estate, "w1", "s", "t")
+    before = estate.brokerage.state("w1")
     estate.brokerage.knows_limits = False
     await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT + LIMITED, make_default=True))
     shown = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
     assert shown.fence_pending
+    assert estate.brokerage.state("w1") == before  # what is gated under the new epoch is above it: fenced
     estate.brokerage.knows_limits = True
 
     async def confirmed() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import shutil
 from collections.abc import AsyncIterator
@@ -145,10 +146,11 @@ async def test_nodes_are_told_once_and_anew(db: Database) -> None:
 
 async def test_what_an_apply_opens_takes_the_place_of_what_was_open(db: Database) -> None:
     first = {"s": frozenset({DRYRUN, LIVE}), "t": frozenset({DRYRUN})}
-    await db.write(lambda conn: edges.open_edges(conn, "alpha", "r1", first, NOW))
+    assert await db.write(lambda conn: edges.open_edges(conn, "alpha", "r1", first, NOW)) == (first, {})
     assert await db.read(lambda conn: edges.opened_of(conn, "alpha")) == first
     second = {"s": frozenset({DRYRUN}), "u": frozenset({DRYRUN})}
-    await db.write(lambda conn: edges.open_edges(conn, "alpha", "r2", second, NOW))
+    moved = await db.write(lambda conn: edges.open_edges(conn, "alpha", "r2", second, NOW))
+    assert moved == ({"u": frozenset({DRYRUN})}, {"s": frozenset({LIVE}), "t": frozenset({DRYRUN})})
     assert await db.read(lambda conn: edges.opened_of(conn, "alpha")) == second
     assert not await db.read(lambda conn: edges.opened_of(conn, "beta"))
     query = sa.text("SELECT strategy_id, run_id FROM edge_openings ORDER BY strategy_id")
@@ -159,7 +161,7 @@ async def test_an_edge_between_domains_is_open_to_a_strategy_that_has_both_ends(
     crossing = key(A, B, LIVE, BACKTEST)
 
     def opened(conn: Connection) -> frozenset[EdgeKey]:
-        return edges.opened_edges(conn, [crossing, key(A, C, LIVE, BACKTEST)])
+        return edges.opened_edges(conn, [crossing, key(A, C, LIVE, BACKTEST)], edges.opened_of(conn, "alpha"))
 
     await db.write(lambda conn: edges.tell_nodes(conn, "alpha", "s", [A, B]))
     await db.write(lambda conn: edges.tell_nodes(conn, "alpha", "t", [A, C]))
@@ -181,6 +183,39 @@ async def test_so_many_edges_may_be_off_and_no_more(db: Database) -> None:
         await db.write(lambda conn: edges.save_override(conn, off(B, A)))
 
 
+async def test_where_no_edge_is_off_the_overrides_there_are_cost_nothing(db: Database) -> None:
+    """The index is the one the statement is answered by."""
+
+    def plan(conn: Connection) -> str:
+        for number in range(2000):  # so that the planner has a choice
+            edges.save_override(conn, EdgeOverride(key(f"blake3:{number:064x}", A), True, ""))
+        sqlite = conn.dialect.name == "sqlite"
+        if not sqlite:
+            conn.execute(sa.text("ANALYZE world_edges"))
+        statement = edges.OFF_IN.compile(conn, compile_kwargs={"render_postcompile": True})
+        how = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
+        return str(conn.exec_driver_sql(how + str(statement), ("alpha",) if sqlite else {"world": "alpha"}).all())
+
+    assert "world_edges_cuts" in await db.write(plan)
+
+
+async def test_a_read_beside_writes_sees_one_state(db: Database) -> None:
+    """What is found off has a row to be shown by, whoever switches it meanwhile."""
+    await db.write(lambda conn: edges.tell_nodes(conn, "alpha", "s", [A, B]))
+
+    async def flip() -> None:
+        for _ in range(60):
+            await db.write(lambda conn: edges.save_override(conn, off(A, B)))
+            await db.write(lambda conn: edges.delete_override(conn, off(A, B).key))
+
+    async def look() -> None:
+        for _ in range(200):
+            cuts = await db.read(lambda conn: edges.cuts_of(conn, "alpha"))
+            assert bool(cuts.off) is bool(cuts.of)
+
+    await asyncio.gather(flip(), look(), look(), look())
+
+
 async def test_limits_of_a_fence_survive(db: Database) -> None:
     limits = RiskLimits(Decimal("2500.50"), None, Decimal("0.00000001"), Decimal(10**17), None)
     change = Change("s", Side.LONG, active=True, stage=Stage.PAPER)
@@ -191,6 +226,30 @@ async def test_limits_of_a_fence_survive(db: Database) -> None:
     await db.write(lambda conn: store.insert_world(conn, world()))
     await db.write(lambda conn: activations.save_activation(conn, limited))
     assert await db.read(lambda conn: activations.load_activation(conn, "alpha", NOW)) == limited
+
+
+async def test_an_epoch_that_was_confirmed_without_its_limits_is_told_again(db: Database) -> None:
+    """By a replica of an older build: it knows the epoch and not the limits."""
+    change = Change("s", Side.LONG, active=True, stage=Stage.PAPER)
+    limited, _ = change_activation(
+        empty("alpha", NOW),
+        [change],
+        {"s": binding("s")},
+        lambda *_: EffectiveMode.PAPER,
+        NOW,
+        Terms((), RiskLimits(gross_notional_max=Decimal(5))),
+    )
+    await db.write(lambda conn: activations.save_activation(conn, limited))
+    old = sa.text("UPDATE world_fences SET confirmed_epoch = epoch")
+    await db.write(lambda conn: conn.execute(old).close())
+    assert (await db.read(lambda conn: activations.load_activation(conn, "alpha", NOW))).fence.pending
+    assert await db.read(activations.pending_fences) == ["alpha"]
+    epoch = limited.fence.epoch
+    assert not await db.write(lambda conn: activations.confirm_epoch(conn, "alpha", epoch + 1))
+    assert await db.write(lambda conn: activations.confirm_epoch(conn, "alpha", epoch))
+    assert not await db.write(lambda conn: activations.confirm_epoch(conn, "alpha", epoch))
+    assert not (await db.read(lambda conn: activations.load_activation(conn, "alpha", NOW))).fence.pending
+    assert await db.read(activations.pending_fences) == []
 
 
 async def test_overrides_of_the_old_table_bar_from_everything(database_url: str, tmp_path: Path) -> None:

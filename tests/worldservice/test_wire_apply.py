@@ -75,10 +75,10 @@ def test_an_edge_without_domains_is_one_in_backtest_and_without_a_beginning_one_
     )
 
 
-RATE = st.decimals("0", "1", places=6)
+RATE, FEE = st.decimals("0", "1", places=6), st.decimals("-1", "1", places=6)
 
 
-@given(st.builds(ExecutionModel, st.sampled_from(FillModel), RATE, RATE, RATE, RATE))
+@given(st.builds(ExecutionModel, st.sampled_from(FillModel), FEE, FEE, RATE, st.decimals("0", "9", places=2)))
 def test_what_a_run_assumed_comes_back(model: ExecutionModel) -> None:
     message = wire_decisions.execution_to_proto(model)
     assert message is not None
@@ -91,7 +91,8 @@ def test_what_a_run_assumed_comes_back(model: ExecutionModel) -> None:
         (worldpb.ExecutionModel(fill=worldpb.FILL_MODEL_NEXT_BAR), "execution_model"),
         (worldpb.ExecutionModel(fill=99), "execution_model.fill"),  # type: ignore[arg-type]  # of a later version
         (worldpb.ExecutionModel(slippage_rate="-0.1"), "execution_model.slippage_rate"),
-        (worldpb.ExecutionModel(participation="1.5"), "execution_model.participation"),
+        (worldpb.ExecutionModel(participation="-1"), "execution_model.participation"),
+        (worldpb.ExecutionModel(maker_fee_rate="1.5"), "execution_model.maker_fee_rate"),
         (worldpb.ExecutionModel(taker_fee_rate="1e-3"), "execution_model.taker_fee_rate"),
     ],
 )

@@ -121,7 +121,9 @@ class GatesSeen:
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """Targets, stages and decision were committed behind the freeze."""
+    """Targets, stages and decision were committed behind the freeze; `edges` says what it opened and closed."""
+
+    edges: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +193,9 @@ def advance(run: ApplyRun, event: Event, now: datetime, limits: Limits) -> Step:
             return _confirmed(run, event, now, limits)
         case (ApplyState.FREEZING, GatesSeen()):
             return _frozen_enough(*_seen(run, event, now), now)
-        case (ApplyState.SWITCHING, Switched()):
+        case (ApplyState.SWITCHING, Switched(edges)):
             moved = replace(run, state=ApplyState.UNFREEZING, until=now + limits.freeze_timeout)
-            return moved, (Note("targets set behind the freeze"),)
+            return moved, (Note(f"targets set behind the freeze{'; ' if edges else ''}{edges}"),)
         case (ApplyState.SWITCHING, SwitchRefused(reason)):
             return _end(run, ApplyState.ROLLED_BACK, reason, now), (Note(f"all entries stay frozen: {reason}", True),)
         case (ApplyState.UNFREEZING, Opened()) if not run.opened:

@@ -13,7 +13,9 @@ from worldservice.domain.evaluation import UNTOUCHED, Cut, Edges, Outcome, Pipel
 from worldservice.domain.graph import EdgeOverride
 from worldservice.domain.worlds import Stage
 
+NAMED_MAX = 20  # strategies in one line of a timeline; ListBindings has them all
 EDGE_OFF, EDGES_UNKNOWN, EDGES_NOT_OPENED = "EDGE_OFF", "EDGES_UNKNOWN", "EDGES_NOT_OPENED"
+Opened = Mapping[str, frozenset[ExecutionDomain]]  # by strategy
 LADDER = (ExecutionDomain.BACKTEST, ExecutionDomain.DRYRUN, ExecutionDomain.LIVE)
 _BELOW: Mapping[ExecutionDomain, EffectiveMode] = {
     ExecutionDomain.BACKTEST: EffectiveMode.COMPUTE_ONLY,
@@ -41,9 +43,14 @@ class EdgePolicy:
     shut: frozenset[ExecutionDomain]
     opens: frozenset[ExecutionDomain]
 
+    @property
+    def never(self) -> frozenset[ExecutionDomain]:
+        """Domains that no apply opens, whatever one opened under another policy."""
+        return self.shut - self.opens
+
     def ceiling(self, opened: Collection[ExecutionDomain]) -> EffectiveMode:
         """The highest mode whose domain, and every one below it, is open."""
-        return below(self.shut.difference(opened))
+        return below(self.never | self.shut.difference(opened))
 
 
 def below(domains: Collection[ExecutionDomain]) -> EffectiveMode:
@@ -63,11 +70,28 @@ def standing(override: EdgeOverride, opened: bool) -> EdgeStanding:
     return EdgeStanding.AWAITS_PROMOTION
 
 
-def openings(stages: Mapping[str, Stage], policy: EdgePolicy | None) -> Mapping[str, frozenset[ExecutionDomain]]:
+def openings(stages: Mapping[str, Stage], policy: EdgePolicy | None) -> Opened:
     """The domains an apply opens to each strategy that it brings to a stage; whoever it does not name has none."""
-    never = frozenset[ExecutionDomain]() if policy is None else policy.shut - policy.opens
-    found = {name: _STAGE_DOMAINS[stage] - never for name, stage in stages.items()}
+    return still_open({name: _STAGE_DOMAINS[stage] for name, stage in stages.items()}, policy)
+
+
+def still_open(opened: Opened, policy: EdgePolicy | None) -> Opened:
+    """What of the domains opened to each strategy the policy of now leaves open."""
+    never = frozenset[ExecutionDomain]() if policy is None else policy.never
+    found = {name: domains - never for name, domains in opened.items()}
     return {name: domains for name, domains in found.items() if domains}
+
+
+def told_openings(came: Opened, went: Opened) -> str:
+    """What an apply opened and closed, for its timeline and the audit log."""
+    parts = (("edges opened", came), ("edges closed", went))
+    return "; ".join(f"{word}: {_listed(moved)}" for word, moved in parts if moved)
+
+
+def _listed(moved: Opened) -> str:
+    named = sorted(moved)[:NAMED_MAX]
+    told = [f"{name} {'+'.join(domain.value for domain in LADDER if domain in moved[name])}" for name in named]
+    return ", ".join([*told, *([f"and {len(moved) - NAMED_MAX} more"] if len(moved) > NAMED_MAX else [])])
 
 
 def edge_verdicts(edges: Edges, policy: EdgePolicy | None) -> tuple[RuleVerdict, ...]:
@@ -83,7 +107,14 @@ def _cut(edges: Edges) -> tuple[RuleVerdict, ...]:
     outcome = Outcome.FAIL if edges.shut_out else Outcome.WARN
     if not edges.known:
         domains = ", ".join(domain.value for domain in LADDER if domain in edges.off)
-        return (_line(_RULE_OFF, outcome, EDGES_UNKNOWN, f"nobody has told its nodes, and edges are off in {domains}"),)
+        return (
+            _line(
+                _RULE_OFF,
+                outcome,
+                EDGES_UNKNOWN,
+                f"nobody has told its nodes (qmtl world bind does), and edges are off in {domains}",
+            ),
+        )
     if not edges.cuts:
         return (_line(_RULE_OFF, Outcome.PASS, "", "the edges that are off here are not in its graph"),)
     seen = "; ".join(_seen(cut) for cut in edges.cuts)
@@ -101,7 +132,8 @@ def _opened(edges: Edges, policy: EdgePolicy | None) -> tuple[RuleVerdict, ...]:
         return ()
     wanted = ", ".join(domain.value for domain in LADDER if domain in policy.shut)
     rule = f"edges into {wanted} are opened by an apply"
-    missing = [domain.value for domain in LADDER if domain in policy.shut and domain not in edges.opened]
+    closed = policy.never | policy.shut.difference(edges.opened)
+    missing = [domain.value for domain in LADDER if domain in closed]
     if not missing:
         return (_line(rule, Outcome.PASS, "", "they are open to it"),)
     return (_line(rule, Outcome.PASS, EDGES_NOT_OPENED, f"shut to it: {', '.join(missing)}"),)

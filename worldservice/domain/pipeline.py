@@ -87,6 +87,8 @@ def run_pipeline(
 
 def _counted(known: Tenures, candidate: Candidate, judged: Verdict) -> Tenure:
     tenure = known.get(candidate.strategy_id) or Tenure(candidate.strategy_id)
+    if candidate.edges.shut_out:  # an edge that is off says nothing of what it has shown
+        return tenure
     data_end = candidate.evidence.data_end if candidate.evidence is not None else None
     return moved(tenure, not failed(judged.verdicts), data_end)
 

@@ -15,6 +15,7 @@ from worldservice.domain.document import Document, Plain, refused_value
 from worldservice.domain.edges import EdgePolicy
 from worldservice.domain.execution import BPS, ExecutionModel, FillModel
 
+PLACES_MAX = 8  # of a rate: simulated accounts know no finer ones
 DIGITS_MAX = 18  # of an amount, before the point and after it together
 _DOMAINS = {"dryrun": ExecutionDomain.DRYRUN, "live": ExecutionDomain.LIVE}
 _AMOUNT = 'above 0: a whole number, or a decimal in quotes like "2500.50"'
@@ -104,16 +105,22 @@ def _fill(section: Document) -> FillModel | None:
 def _rate(section: Document, key: str) -> Decimal | None:
     """Basis points, as the share they are."""
     value = _number(section, key)
-    if value is not None and not 0 <= value <= BPS:
-        raise refused_value(f"{section.path}.{key}", section.values[key], f"basis points from 0 to {BPS}")
+    if value is not None and not (0 <= value <= BPS and _simulable(value / BPS)):
+        want = f"basis points from 0 to {BPS}, to {PLACES_MAX - 4} places"
+        raise refused_value(f"{section.path}.{key}", section.values[key], want)
     return None if value is None else value / BPS
 
 
 def _participation(section: Document) -> Decimal | None:
     value = _number(section, "participation")
-    if value is not None and not 0 < value <= 1:
-        raise refused_value(f"{section.path}.participation", section.values["participation"], "above 0, at most 1")
+    if value is not None and not (0 < value <= 1 and _simulable(value)):
+        want = f"above 0, at most 1, to {PLACES_MAX} places"
+        raise refused_value(f"{section.path}.participation", section.values["participation"], want)
     return value
+
+
+def _simulable(rate: Decimal) -> bool:
+    return rate == rate.quantize(Decimal(1).scaleb(-PLACES_MAX))
 
 
 def _number(section: Document, key: str) -> Decimal | None:
@@ -122,7 +129,8 @@ def _number(section: Document, key: str) -> Decimal | None:
     if value is None:
         return None
     try:
-        return parse_decimal("" if isinstance(value, bool) else str(value), path)
+        written = format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
+        return parse_decimal("" if isinstance(value, bool) else written, path)
     except InvalidRequest:
         raise refused_value(path, value, "a plain decimal number") from None
 

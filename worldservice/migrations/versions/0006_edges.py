@@ -29,8 +29,10 @@ def upgrade() -> None:
         sa.Column("cuts", sa.Boolean(), nullable=False),
         sa.Column("edge_key", _BIG, nullable=False),
     )
-    cuts = sa.text("cuts")
-    op.create_index("world_edges_cuts", "world_edges", ["world_id"], sqlite_where=cuts, postgresql_where=cuts)
+    as_sqlite, as_postgresql = sa.text("cuts = 1"), sa.text("cuts")  # as each is asked; else it is not used
+    op.create_index(
+        "world_edges_cuts", "world_edges", ["world_id"], sqlite_where=as_sqlite, postgresql_where=as_postgresql
+    )
     op.create_table(
         "bound_nodes",
         sa.Column("world_id", sa.Text(), primary_key=True),
@@ -54,7 +56,8 @@ def upgrade() -> None:
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("opened_us", _BIG, nullable=False),
     )
-    op.add_column("world_fences", sa.Column("limits", sa.Text(), nullable=False, server_default="{}"))
+    for name in ("limits", "confirmed_limits"):
+        op.add_column("world_fences", sa.Column(name, sa.Text(), nullable=False, server_default="{}"))
     old = op.get_bind().execute(sa.text("SELECT * FROM edge_overrides")).mappings().all()
     if old:
         op.bulk_insert(edges, [_moved(dict(row)) for row in old])
