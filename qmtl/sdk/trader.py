@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 from qmtl.broker.v1 import broker_pb2 as brokerpb
@@ -94,8 +95,13 @@ class Trader:
         intent = planner.plan(emission.time_ns, target, price, holding)
         if intent is None:
             return
-        status = await self._send(intent) if self._allowed(intent, holding.expected) else None
-        if status is None or (status.state == brokerpb.ORDER_STATE_DENIED and status.denial in NOT_NOW):
+        passing = self._passing(intent, holding.expected)
+        status = None if passing is None else await self._send(passing)
+        if (
+            passing != intent
+            or status is None
+            or (status.state == brokerpb.ORDER_STATE_DENIED and status.denial in NOT_NOW)
+        ):
             planner.last = before
         if status is not None and status.state == brokerpb.ORDER_STATE_DENIED:
             self._refused(status, emission.time_ns)
@@ -105,6 +111,14 @@ class Trader:
         if target != self._signalled[key]:
             self._signalled[key] = target
             self._strategy.on_signal(Signal(self._names[key], emission.time_ns, target))
+
+    def _passing(self, intent: Intent, held: Decimal) -> Intent | None:
+        """The order as far as the activation lets it: whole, or only what closes a position it would turn round."""
+        if self._allowed(intent, held):
+            return intent
+        turns = intent.quantity * held < 0 and abs(intent.quantity) > abs(held)
+        closing = replace(intent, quantity=-held)
+        return closing if turns and self._allowed(closing, held) else None
 
     def _allowed(self, intent: Intent, held: Decimal) -> bool:
         after = held + intent.quantity

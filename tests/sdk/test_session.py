@@ -2,11 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 
+from brokerage.domain.backtest import SimulatedAccount
+from brokerage.domain.profile import margin
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
@@ -24,7 +28,7 @@ from qmtl.sdk.submission import Submitter
 from qmtl.sdk.tape import Refusal
 from qmtl.sdk.traded import SessionResult
 from qmtl.world.v1 import world_pb2 as worldpb
-from tests.sdk.fakes import FakeMesh
+from tests.sdk.fakes import CASH, FakeMesh
 from tests.sdk.market import walk
 
 BARS = walk(700, seed=21)
@@ -193,6 +197,41 @@ async def test_another_process_takes_the_session_up_without_doubling() -> None:
         assert orders_of(second) == orders_of(whole)
         assert second.replay.equity == whole.replay.equity
         assert mesh.repeated_orders == 0
+
+
+class Turning(Strategy):
+    """Long or short, never flat: each change of direction turns the position round."""
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        direction = signals.trend(ta.ema(price, 5), ta.ema(price, 20))
+        self.trade(signals.position_target(direction, long=0.5, short=-0.5), price)
+
+
+async def test_who_drains_closes_where_it_would_turn_round_and_opens_nothing() -> None:
+    mesh = FakeMesh(BARS, START)
+    mesh.venue = SimulatedAccount(margin(2), {"USD": CASH})
+    bound = await submitter(mesh).bind(assemble(Turning()))
+    mesh.activate(bound.strategy.strategy_id)
+    short = mesh.activation.entries.add()
+    short.CopyFrom(mesh.activation.entries[0])
+    short.side = commonpb.SIDE_SHORT
+    first = await run(mesh, Turning(), until=to_datetime(int(BARS.close_ns[600])))
+    held = net(first.orders)
+    assert held != 0
+    for entry in mesh.activation.entries:
+        entry.drain = True
+    mesh.activation.revision += 1
+    second = await run(mesh, Turning())
+    before = {status.order.client_order_id for status in first.orders}
+    later = [status for status in second.orders if status.order.client_order_id not in before]
+    assert [Decimal(status.order.quantity) for status in later] == [abs(held)]  # out, once
+    assert net(second.orders) == 0
+
+
+def net(orders: Iterable[brokerpb.OrderStatus]) -> Decimal:
+    signs = {brokerpb.ORDER_SIDE_BUY: 1, brokerpb.ORDER_SIDE_SELL: -1}
+    return sum((Decimal(status.cumulative_quantity) * signs[status.order.side] for status in orders), Decimal())
 
 
 async def test_a_late_joiner_sends_no_order_for_bars_that_were_played_before_it_came() -> None:
