@@ -25,6 +25,8 @@ from qmtl.core.errors import Conflict
 
 REPLAY_PAGE = 1_000
 
+Held = tuple[Scope, str, Position]
+
 
 def now_of(account: Account, now_ns: int) -> Moment:
     """This moment in the account's time: where its replay stands, or the clock on a live feed."""
@@ -32,12 +34,17 @@ def now_of(account: Account, now_ns: int) -> Moment:
 
 
 def open_desk(
-    conn: Connection, house: House, account: Account, scope: Scope, *order_ids: str, worldwide: bool = False
+    conn: Connection,
+    house: House,
+    account: Account,
+    scope: Scope,
+    *order_ids: str,
+    world: Sequence[Account] | None = None,
 ) -> Desk:
     """One strategy's desk with the orders named, which may commit what the account has and the others leave free.
 
-    The rest of the account is there as sums only, so the cost does not grow with the number of open orders. The world's
-    other accounts are looked at only `worldwide`; their rows are then locked by the caller.
+    The rest of the account is there as sums only, so the cost does not grow with the number of open orders. Without the
+    accounts of its `world`, whose rows the caller has locked, the rest of the world is not known.
     """
     desks = _summed_desks(conn, house, account)
     desk = desks.pop(scope, None) or _empty_desk(house, account)
@@ -45,8 +52,8 @@ def open_desk(
     _hear(conn, account, [desk])
     desk.free_elsewhere = store.load_cash(conn, account.account)
     desk.around = around(house, account, desks, desk.free_elsewhere.get(account.base_currency, 0))
-    if worldwide:
-        desk.around = replace(desk.around, world=_world(conn, house, account))
+    if world is not None:
+        desk.around = replace(desk.around, world=_beside(conn, house, account, world))
     for other in desks.values():
         for currency in desk.free_elsewhere:
             desk.free_elsewhere[currency] += other.free(currency)
@@ -64,13 +71,20 @@ def load_desks(conn: Connection, house: House, account: Account) -> dict[Scope, 
 
 def _summed_desks(conn: Connection, house: House, account: Account) -> dict[Scope, Desk]:
     """Positions and the sums of open orders, without the orders."""
+    held = store.load_positions(conn, account.account)
+    return _desks(house, {account.account: account}, held, sums.load(conn, house, account))
+
+
+def _desks(house: House, owners: Mapping[str, Account], held: Iterable[Held], working: sums.Sums) -> dict[Scope, Desk]:
+    """A desk per strategy that holds or works something, of these accounts."""
     desks: dict[Scope, Desk] = {}
-    for scope, symbol, position in store.load_positions(conn, account.account):
+    for scope, symbol, position in held:
         instrument = house.instruments.find(symbol)
-        if instrument is not None:
-            _desk_of(desks, house, account, scope).ledger.restore(instrument, position)
-    for scope, sides in sums.load(conn, house, account).items():
-        _desk_of(desks, house, account, scope).sums = sides
+        if instrument is not None and scope.account in owners:
+            _desk_of(desks, house, owners[scope.account], scope).ledger.restore(instrument, position)
+    for scope, sides in working.items():
+        if scope.account in owners:
+            _desk_of(desks, house, owners[scope.account], scope).sums = sides
     for desk in desks.values():
         desk.stored_sums = dict(desk.sums)
     return desks
@@ -111,17 +125,18 @@ def watch_drawdown(conn: Connection, house: House, account: Account, now_ns: int
         store.audit(conn, now_ns, ("brokerage", ""), "drawdown_circuit", account.account, detail)
 
 
-def _world(conn: Connection, house: House, account: Account) -> Exposure | None:
+def _beside(conn: Connection, house: House, account: Account, world: Sequence[Account]) -> Exposure | None:
     """Exposure of a world's other accounts; None if one of them cannot be valued in this account's currency."""
+    owners = {other.account: other for other in world if other.account != account.account}
+    held = store.positions_of_world(conn, account.world_id)
+    working = sums.load_world(conn, house, account.world_id, owners.values())
     total = NONE
-    for other in store.accounts_of(conn, account.world_id):
-        if other.account == account.account:
-            continue
-        desks = _summed_desks(conn, house, other)
-        if any(desk.sums or any(held.quantity for held in desk.ledger.positions.values()) for desk in desks.values()):
+    for scope, desk in _desks(house, owners, held, working).items():
+        if desk.sums or any(position.quantity for position in desk.ledger.positions.values()):
+            other = owners[scope.account]
             if other.mark is None or other.base_currency != account.base_currency:
                 return None
-            total = sum((desk.exposure() for desk in desks.values()), total)
+            total += desk.exposure()
     return total
 
 
@@ -168,7 +183,7 @@ def keep(conn: Connection, account: Account, done: Sequence[tuple[Desk, OrderEve
     changed = replace(
         account,
         event_sequence=reached,
-        summed_sequence=reached if done else account.summed_sequence,
+        valued_sequence=reached if done else account.valued_sequence,
         fill_sequence=account.fill_sequence + len(filled),
         trading_state=TradingState.REDUCING if flagged else account.trading_state,
     )
@@ -218,7 +233,7 @@ def verify_books(conn: Connection, house: House) -> int:
 
 def _sums_hold(conn: Connection, house: House, account: Account) -> bool:
     """Whether the sums, where they stand at the last event, are those of the open orders."""
-    if account.summed_sequence != account.event_sequence:
+    if not sums.stand(account):
         return True  # somebody wrote without them: made anew before they are used
     found = sums.counted(conn, house, account.account)
     wanted = {scope: {key: of for key, of in sides.items() if of != IDLE} for scope, sides in found.items()}

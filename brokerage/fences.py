@@ -7,11 +7,10 @@ from sqlalchemy import Connection
 from brokerage import intents, store
 from brokerage.accounts import Actor
 from brokerage.domain.fence import Fence, replaced, unset
-from brokerage.rows import limits_text
 from brokerage.wire import timestamp
 from controlbus.database import signal
 from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.core.limits import UNLIMITED
+from qmtl.core.limits import UNLIMITED, limits_text
 
 
 def set_fence(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,12 +17,13 @@ from brokerage.domain.risk import Mark, TradingState
 from brokerage.domain.states import EventKind, FillFlag, OrderState
 from brokerage.wire import SECOND_NS, order_from_proto
 from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.core.decimals import format_decimal
-from qmtl.core.identity import canonical_json
-from qmtl.core.limits import UNLIMITED, RiskLimits
+from qmtl.core.errors import DataLoss
+from qmtl.core.limits import UNLIMITED, limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
 
 BODIES_MAX = 4_096
+LIMITED = "_LIMITED"
+"""Ends the stored state of a fence with limits, so that a build that does not know them cannot read it as open."""
 
 AnyRow = Row[Any]  # a result row; its columns are typed by the table
 
@@ -54,6 +53,7 @@ class Account:
     rate_ns: int = 0
     peak_equity: int | None = None
     circuit_ns: int | None = None
+    valued_sequence: int = 0
 
     @property
     def mark(self) -> Mark | None:
@@ -116,6 +116,7 @@ def account_values(account: Account) -> dict[str, str | int | None]:
         "rate_ns": account.rate_ns,
         "peak_equity": account.peak_equity,
         "circuit_ns": account.circuit_ns,
+        "valued_sequence": account.valued_sequence,
     }
 
 
@@ -160,6 +161,7 @@ def record_of(row: AnyRow, instruments: Instruments) -> OrderRecord:
         detail=row.detail,
         flag=FillFlag(row.flag) if row.flag else None,
         unresolved=row.unresolved,
+        worst=row.worst_price,
     )
 
 
@@ -185,6 +187,7 @@ def head_values(record: OrderRecord) -> dict[str, str | int | bool | None]:
         "detail": record.detail,
         "flag": record.flag.value if record.flag else "",
         "unresolved": record.unresolved,
+        "worst_price": record.worst,
     }
 
 
@@ -213,6 +216,7 @@ def event_of(row: AnyRow) -> OrderEvent:
         stop=row.stop_price,
         expire_ns=row.expire_ns,
         unresolved=row.unresolved,
+        worst=row.worst_price,
     )
 
 
@@ -256,6 +260,7 @@ def event_values(account: str, sequence: int, event: OrderEvent) -> dict[str, st
         "liquidity": fill.liquidity.value if fill else "",
         "venue_ns": fill.venue_ns if fill else event.at_ns,
         "cumulative": event.cumulative,
+        "worst_price": event.worst,
     }
 
 
@@ -264,27 +269,22 @@ def position_of(row: AnyRow) -> Position:
 
 
 def fence_of(row: AnyRow) -> Fence:
-    mode = EffectiveMode(row.effective_mode)
-    return Fence(row.world_id, row.epoch, FenceState(row.state), mode, limits_of(row.limits))
+    """A fence has limits where its state says so: an older peer that moves one leaves the limits of before beside it.
+
+    Raises DataLoss (E_FENCE_DAMAGED) where they are missing.
+    """
+    state, mode = row.state.removesuffix(LIMITED), EffectiveMode(row.effective_mode)
+    limits = limits_of(row.limits) if row.state != state else UNLIMITED
+    if row.state != state and limits == UNLIMITED:
+        raise DataLoss("E_FENCE_DAMAGED", f"limits of world {row.world_id} are {row.limits}, want those of {row.state}")
+    return Fence(row.world_id, row.epoch, FenceState(state), mode, limits)
 
 
 def fence_values(fence: Fence) -> dict[str, str | int]:
     """What of a fence's row moves with it."""
     return {
         "epoch": fence.epoch,
-        "state": fence.state.value,
+        "state": fence.state.value + ("" if fence.limits == UNLIMITED else LIMITED),
         "effective_mode": fence.effective_mode.value,
         "limits": limits_text(fence.limits),
     }
-
-
-def limits_text(limits: RiskLimits) -> str:
-    """Limits as canonical JSON of those that are set: equal limits are equal text."""
-    given = {name: format_decimal(amount) for name, amount in asdict(limits).items() if amount is not None}
-    return canonical_json(given).decode()
-
-
-def limits_of(text: str) -> RiskLimits:
-    """The inverse of limits_text. A limit this code does not know is an error: it must not be taken for none."""
-    given = json.loads(text)
-    return RiskLimits(**{name: Decimal(amount) for name, amount in given.items()}) if given else UNLIMITED

@@ -16,6 +16,7 @@ from brokerage.domain.ledger import Position
 from brokerage.domain.orders import OrderEvent, OrderRecord, Scope
 from brokerage.rows import (
     Account,
+    AnyRow,
     StoredOrder,
     account_of,
     account_values,
@@ -44,6 +45,8 @@ _POSITIONS = (
     .where(t.positions.c.account == _OF)
     .order_by(t.positions.c.world_id, t.positions.c.strategy_id, t.positions.c.symbol)
 )
+NAMES_OF_WORLD = sa.select(t.accounts.c.account).where(t.accounts.c.world_id == _OF)
+_POSITIONS_OF_WORLD = sa.select(t.positions).where(t.positions.c.account.in_(NAMES_OF_WORLD))
 _CASH = sa.select(t.cash).where(t.cash.c.account == _OF).order_by(t.cash.c.currency)
 _FENCE = sa.select(t.world_fences).where(t.world_fences.c.world_id == _OF)
 _LOCKED_FENCE = _FENCE.with_for_update(read=True)
@@ -171,11 +174,17 @@ def add_fills(conn: Connection, rows: Sequence[Values]) -> None:
 
 def load_positions(conn: Connection, account_name: str, strategy_id: str = "") -> list[tuple[Scope, str, Position]]:
     """Stored positions: whose, of which symbol, and the position."""
-    return [
-        (Scope(row.account, row.world_id, row.strategy_id), row.symbol, position_of(row))
-        for row in conn.execute(_POSITIONS, {"of": account_name})
-        if strategy_id in ("", row.strategy_id)
-    ]
+    rows = conn.execute(_POSITIONS, {"of": account_name})
+    return [_held(row) for row in rows if strategy_id in ("", row.strategy_id)]
+
+
+def positions_of_world(conn: Connection, world_id: str) -> list[tuple[Scope, str, Position]]:
+    """Stored positions of all accounts of a world, in no order."""
+    return [_held(row) for row in conn.execute(_POSITIONS_OF_WORLD, {"of": world_id})]
+
+
+def _held(row: AnyRow) -> tuple[Scope, str, Position]:
+    return Scope(row.account, row.world_id, row.strategy_id), row.symbol, position_of(row)
 
 
 def save_position(conn: Connection, scope: Scope, symbol: str, position: Position) -> None:

@@ -1,10 +1,12 @@
 """SQL of the sums over open orders: one row per strategy, symbol and side, brought along by every change of an order.
 
-They stand at the account's `summed_sequence`. A peer that does not keep them leaves that behind, and whoever finds it
+They stand at the account's `valued_sequence`. A peer that does not keep them leaves that behind, and whoever finds it
 so makes them anew from the open orders before it decides anything.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -14,38 +16,58 @@ from brokerage import tables as t
 from brokerage.domain.exposure import IDLE, Working, working_of
 from brokerage.domain.orders import Scope, Side
 from brokerage.house import House
-from brokerage.rows import Account
+from brokerage.rows import Account, AnyRow
 
 Sums = dict[Scope, dict[tuple[str, Side], Working]]
 
-_OF = sa.select(t.working_sums).where(t.working_sums.c.account == sa.bindparam("of"))
+_OF = sa.select(t.valued_sums).where(t.valued_sums.c.account == sa.bindparam("of"))
+_OF_WORLD = sa.select(t.valued_sums).where(t.valued_sums.c.account.in_(store.NAMES_OF_WORLD))
 _SAVE = sa.text(
-    "INSERT INTO working_sums "
-    "(account, world_id, strategy_id, symbol, side, orders, quantity, taking, priced, unpriced) "
-    "VALUES (:account, :world_id, :strategy_id, :symbol, :side, :orders, :quantity, :taking, :priced, :unpriced) "
+    "INSERT INTO valued_sums "
+    "(account, world_id, strategy_id, symbol, side, orders, quantity, taking, priced, unpriced, reducing) VALUES "
+    "(:account, :world_id, :strategy_id, :symbol, :side, :orders, :quantity, :taking, :priced, :unpriced, :reducing) "
     "ON CONFLICT (account, world_id, strategy_id, symbol, side) DO UPDATE SET orders = excluded.orders, "
-    "quantity = excluded.quantity, taking = excluded.taking, priced = excluded.priced, unpriced = excluded.unpriced"
+    "quantity = excluded.quantity, taking = excluded.taking, priced = excluded.priced, unpriced = excluded.unpriced, "
+    "reducing = excluded.reducing"
+)
+_VALUED = (
+    sa.update(t.accounts)
+    .where(t.accounts.c.account == sa.bindparam("of"))
+    .values(valued_sequence=t.accounts.c.event_sequence)
 )
 
 
 def load(conn: Connection, house: House, account: Account) -> Sums:
     """The sums of an account, made anew first if somebody has changed orders without them. Needs a write."""
-    if account.summed_sequence != account.event_sequence:
+    if not stand(account):
         _rebuild(conn, house, account)
-    return _stored(conn, account)
+    return _stored(conn.execute(_OF, {"of": account.account}))
+
+
+def load_world(conn: Connection, house: House, world_id: str, accounts: Iterable[Account]) -> Sums:
+    """The sums of a world, those of these accounts made anew first where they must; their rows are locked."""
+    for account in accounts:
+        if not stand(account):
+            _rebuild(conn, house, account)
+    return _stored(conn.execute(_OF_WORLD, {"of": world_id}))
+
+
+def stand(account: Account) -> bool:
+    """Whether the stored sums are those of the account's last event."""
+    return account.valued_sequence == account.event_sequence
 
 
 def standing(conn: Connection, house: House, account: Account) -> Sums:
     """The sums of an account, to be read only."""
-    if account.summed_sequence != account.event_sequence:
+    if not stand(account):
         return counted(conn, house, account.account)
-    return _stored(conn, account)
+    return _stored(conn.execute(_OF, {"of": account.account}))
 
 
-def _stored(conn: Connection, account: Account) -> Sums:
+def _stored(rows: Iterable[AnyRow]) -> Sums:
     found: Sums = {}
-    for row in conn.execute(_OF, {"of": account.account}):
-        of = Working(row.orders, row.quantity, row.taking, row.priced, row.unpriced)
+    for row in rows:
+        of = Working(row.orders, row.quantity, row.taking, row.priced, row.unpriced, row.reducing)
         if of != IDLE:
             scope = Scope(row.account, row.world_id, row.strategy_id)
             found.setdefault(scope, {})[row.symbol, Side(row.side)] = of
@@ -75,12 +97,14 @@ def save(conn: Connection, scope: Scope, symbol: str, side: Side, of: Working) -
             "taking": of.taking,
             "priced": of.priced,
             "unpriced": of.unpriced,
+            "reducing": of.reducing,
         },
     )
 
 
 def _rebuild(conn: Connection, house: House, account: Account) -> None:
-    conn.execute(sa.delete(t.working_sums).where(t.working_sums.c.account == account.account))
+    conn.execute(sa.delete(t.valued_sums).where(t.valued_sums.c.account == account.account))
     for scope, sides in counted(conn, house, account.account).items():
         for (symbol, side), of in sides.items():
             save(conn, scope, symbol, side, of)
+    conn.execute(_VALUED, {"of": account.account})

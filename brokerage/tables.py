@@ -53,10 +53,11 @@ accounts = sa.Table(
     _int("mark_ns", nullable=True),
     _int("event_sequence"),
     _int("fill_sequence"),
-    _added("summed_sequence"),  # event_sequence that working_sums stand at; another: they are made anew
+    _added("summed_sequence"),  # event_sequence that working_sums stand at, for peers of before; never moved here
     _added("rate_ns"),  # when the last order allowed by the rate limit would have come at an even pace
     _int("peak_equity", nullable=True),
     _int("circuit_ns", nullable=True),  # when the drawdown circuit opened
+    _added("valued_sequence"),  # event_sequence that valued_sums stand at; another: they are made anew
 )
 
 orders = sa.Table(
@@ -90,6 +91,7 @@ orders = sa.Table(
     _text("flag"),
     _flag("unresolved"),
     _int("created_sequence"),
+    _added("worst_price"),  # 0: none, valued at its own price or at the mark
     sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
     sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
 )
@@ -122,6 +124,7 @@ order_events = sa.Table(
     _text("liquidity"),
     _int("venue_ns"),
     _int("cumulative"),
+    _added("worst_price"),
     sa.UniqueConstraint("account", "sequence", name="order_events_sequence"),
 )
 
@@ -193,20 +196,27 @@ venue_orders = sa.Table(
     _flag("answer_lost"),
 )
 
-working_sums = sa.Table(
-    "working_sums",
-    metadata,
-    _text("account", key=True),
-    _text("world_id", key=True),
-    _text("strategy_id", key=True),
-    _text("symbol", key=True),
-    _text("side", key=True),
-    _int("orders"),
-    _int("quantity"),
-    _int("taking"),
-    _int("priced"),
-    _int("unpriced"),
-)
+
+def _sums(name: str, *more: sa.Column[int]) -> sa.Table:
+    return sa.Table(
+        name,
+        metadata,
+        _text("account", key=True),
+        _text("world_id", key=True),
+        _text("strategy_id", key=True),
+        _text("symbol", key=True),
+        _text("side", key=True),
+        _int("orders"),
+        _int("quantity"),
+        _int("taking"),
+        _int("priced"),
+        _int("unpriced"),
+        *more,
+    )
+
+
+valued_sums = _sums("valued_sums", _int("reducing"))
+working_sums = _sums("working_sums")  # of peers of before, which value orders at their own price; left alone here
 
 audit_log = sa.Table(
     "audit_log",

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from brokerage import intents, store
 from brokerage.books import keep, load_desks, now_of, open_desk, watch_drawdown
 from brokerage.domain.desk import Desk
-from brokerage.domain.fence import Fence, FenceState, refusal, unset
+from brokerage.domain.fence import Fence, FenceState, moved, refusal, unset
 from brokerage.domain.matching import Bar
 from brokerage.domain.orders import Denial, Moment, Order, OrderEvent, OrderRecord
 from brokerage.domain.profile import spans_accounts
@@ -42,23 +42,24 @@ def submit(
     """Take one gated order; the answer and whether it was known already.
 
     `seen` is the fence's limits as they were before anything was locked. It decides only whose rows are locked; what
-    binds is read under the fence's lock. A world whose other accounts were not locked is not known, so it is over its
-    limits: rare, for an epoch's limits never change, and a fence that moved after it was seen made the order stale too.
+    binds is read under the fence's lock. Where that asks for more rows than are locked, the order is to come again.
     Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH); none leaves a trace.
     """
     scope, limits = order.scope, house.profile.limits
-    worldwide = spans_accounts(limits, seen)
-    if worldwide:
-        store.accounts_of(conn, scope.world_id, lock=True)  # nobody else of the world decides meanwhile
+    world = None
+    if spans_accounts(limits, seen):
+        world = store.accounts_of(conn, scope.world_id, lock=True)  # nobody else of the world decides meanwhile
     account = store.account(conn, scope.account, scope.world_id, lock=True)
     known = store.find_order(conn, OrderName(scope, order.client_order_id), house.instruments)
     if known is not None:
         return _same(known, order), True
-    desk = open_desk(conn, house, account, scope, worldwide=worldwide)
+    desk = open_desk(conn, house, account, scope, world=world)
     stored = store.load_fence(conn, scope.world_id, lock=True)
     fence = stored[0] if stored else unset(scope.world_id)
     desk.limits = fence.limits
     denial = refusal(fence, gate.epoch, gate.domain, desk.reduces(order))
+    if denial is None and world is None and spans_accounts(limits, fence.limits):
+        raise moved(fence)
     detail = f"fence is {fence.state.value} at epoch {fence.epoch}" if denial is not None else ""
     if denial is None:
         account, denial = _paced(account, limits.orders_per_s_max, now_ns)

@@ -6,7 +6,7 @@ that is well-formed but breaks a rule of the instrument is a denial and is left 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ from brokerage.domain.states import OrderType, TimeInForce
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as servicepb
 from qmtl.core.decimals import format_decimal, parse_decimal, to_scaled
+from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import ExecutionDomain
 from qmtl.wire.limits import limits_from_proto, limits_to_proto
 from qmtl.wire.words import DOMAINS, MODE_NUMBERS, MODES, known_enum, refused
@@ -38,7 +39,15 @@ POSITION_SIDES = {
     brokerpb.POSITION_SIDE_UNSPECIFIED: PositionSide.BOTH,
     brokerpb.POSITION_SIDE_BOTH: PositionSide.BOTH,
 }
-FENCE_STATES = {brokerpb.FenceState.Value(f"FENCE_STATE_{state.name}"): state for state in FenceState}
+FENCE_STATES: Mapping[int, FenceState] = {
+    brokerpb.FenceState.Value(f"FENCE_STATE_{state.name}"): state for state in FenceState
+}
+LIMITED_STATES: Mapping[int, FenceState] = {
+    brokerpb.FENCE_STATE_OPEN_LIMITED: FenceState.OPEN,
+    brokerpb.FENCE_STATE_DRAIN_LIMITED: FenceState.DRAIN,
+    brokerpb.FENCE_STATE_FROZEN: FenceState.FROZEN,
+}
+"""How a fence with limits is asked for: a peer that does not know limits does not know these, and opens nothing."""
 TRADING_STATES = {brokerpb.TradingState.Value(f"TRADING_STATE_{state.name}"): state for state in TradingState}
 
 
@@ -129,16 +138,18 @@ def fence_from_proto(message: servicepb.SetFenceRequest) -> Fence:
     """The fence a caller wants. Epochs begin at 1: 0 is the fence nobody set."""
     if message.epoch < 1:
         raise refused("E_FENCE_EPOCH", "epoch", str(message.epoch), "at least 1")
+    limits = limits_from_proto(message.limits)
     return Fence(
         world_id=text(message.world_id, "world_id"),
         epoch=message.epoch,
-        state=known_enum(FENCE_STATES, message.state, "state"),
+        state=_fence_state(message.state, limits),
         effective_mode=known_enum(MODES, message.effective_mode, "effective_mode"),
-        limits=limits_from_proto(message.limits),
+        limits=limits,
     )
 
 
 def fence_to_proto(fence: Fence, updated_ns: int) -> brokerpb.Fence:
+    """The fence as it is told: its limits beside the plain state."""
     return brokerpb.Fence(
         world_id=fence.world_id,
         epoch=fence.epoch,
@@ -169,6 +180,15 @@ def text(value: str, field: str, *, empty: bool = False) -> str:
     if len(value) > TEXT_MAX or not (value or empty):
         raise refused("E_NAME", field, f"{len(value)} characters", f"1 to {TEXT_MAX} characters")
     return value
+
+
+def _fence_state(number: brokerpb.FenceState, limits: RiskLimits) -> FenceState:
+    """The state asked for. With limits it has another word than without, and the two must agree."""
+    words, other = (FENCE_STATES, LIMITED_STATES) if limits == UNLIMITED else (LIMITED_STATES, FENCE_STATES)
+    if number in other and number not in words:
+        want = "OPEN or DRAIN without limits, OPEN_LIMITED or DRAIN_LIMITED with them"
+        raise refused("E_FENCE_LIMITS", "state", brokerpb.FenceState.Name(number).removeprefix("FENCE_STATE_"), want)
+    return known_enum(words, number, "state")
 
 
 def _scope(message: brokerpb.Order | servicepb.OrderKey, where: str) -> Scope:

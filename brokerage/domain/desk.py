@@ -47,7 +47,7 @@ _LAST = {
 }
 """The events after INITIALIZED, by the one they end in."""
 
-_UNSIZED = Sized(0, None, None, None)
+_UNSIZED = Sized(0, None, None, None, 0)
 
 
 class Desk:
@@ -125,6 +125,7 @@ class Desk:
             limit=sized.limit,
             stop=sized.stop,
             expire_ns=sized.expire_ns,
+            worst=sized.worst,
         )
         record = born(order, instrument, first)
         if denial is not None:
@@ -262,8 +263,8 @@ class Desk:
         now = Circumstances(
             at_ns=at_ns,
             position=self.ledger.position(order.symbol),
-            buys=self.working(order.symbol, Side.BUY).quantity,
-            sells=self.working(order.symbol, Side.SELL).quantity,
+            buys=self.working(order.symbol, Side.BUY),
+            sells=self.working(order.symbol, Side.SELL),
             open_orders=sum(working.orders for working in self.sums.values()),
             mark=self.marks.get(order.symbol),
             free=self.free(instrument.quote),
@@ -396,7 +397,7 @@ class Desk:
             instrument, mark = self.instruments.find(symbol), self.marks.get(symbol)
             if instrument is not None and mark is not None:
                 held = self.ledger.position(symbol).quantity
-                buys, sells = self.working(symbol, Side.BUY).quantity, self.working(symbol, Side.SELL).quantity
+                buys, sells = (self.working(symbol, side).reach(side, held) for side in Side)
                 total += exposure_of(instrument, mark.price, held, buys, sells)
         return total
 

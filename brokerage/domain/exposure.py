@@ -1,7 +1,8 @@
 """What open orders come to, kept as sums: so that taking one more order costs the same however many are open.
 
 A sum is over one side of one strategy's open orders in one symbol. Exposure counts what they may still become: every
-open buy filled, or every open sell, whichever is worse, valued at the mark.
+open buy filled, or every open sell, whichever is worse, valued at the mark. What orders hold of the account's money is
+valued at the worst price each of them can trade at.
 """
 
 from __future__ import annotations
@@ -10,20 +11,27 @@ from dataclasses import dataclass
 
 from brokerage.domain.instrument import Instrument
 from brokerage.domain.money import RATE_ONE, divide, fit
-from brokerage.domain.orders import OrderRecord
+from brokerage.domain.orders import OrderRecord, Side
 from brokerage.domain.profile import BrokerageProfile, BuyingPower
+from brokerage.domain.states import OrderType
 
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """Open orders of one side: how many, their unfilled quantity, and of those that take money (`taking` of them) the
-    notional at their own price and the quantity that has none and is valued at the mark."""
+    """Open orders of one side: how many, their unfilled quantity, how much of it is reduce-only, and of those that take
+    money (`taking` of them) the notional at their worst price and the quantity that has none and is valued at the mark.
+    """
 
     orders: int = 0
     quantity: int = 0
     taking: int = 0
     priced: int = 0
     unpriced: int = 0
+    reducing: int = 0
+
+    def reach(self, side: Side, held: int) -> int:
+        """How far they may move a position."""
+        return reach(side, held, self.quantity, self.reducing)
 
     def __add__(self, other: Working) -> Working:
         return Working(
@@ -32,6 +40,7 @@ class Working:
             self.taking + other.taking,
             fit(self.priced + other.priced, "working notional"),
             fit(self.unpriced + other.unpriced, "working quantity"),
+            self.reducing + other.reducing,
         )
 
     def __sub__(self, other: Working) -> Working:
@@ -41,20 +50,26 @@ class Working:
             self.taking - other.taking,
             self.priced - other.priced,
             self.unpriced - other.unpriced,
+            self.reducing - other.reducing,
         )
 
 
 IDLE = Working()
 
 
+def reach(side: Side, held: int, quantity: int, reducing: int) -> int:
+    """How far orders of one side may move a position: their reduce-only part takes off what is held, and no more."""
+    return quantity - reducing + min(reducing, max(-held * side.sign, 0))
+
+
 def working_of(record: OrderRecord | None) -> Working:
-    """What one order adds to the sum of its side."""
+    """What one order adds to the sum of its side. A stop that was let go is a market order: it has no price."""
     if record is None or record.closed or record.instrument is None:
         return IDLE
-    left, price = record.remaining, record.limit or record.stop
+    left, price = record.remaining, record.worst or record.limit or record.stop
     if record.order.reduce_only:
-        return Working(1, left)
-    if price is None:
+        return Working(1, left, reducing=left)
+    if price is None or (record.triggered and record.order.type is OrderType.STOP_MARKET):
         return Working(1, left, 1, 0, left)
     return Working(1, left, 1, record.instrument.notional(price, left))
 

@@ -60,7 +60,17 @@ def stale(epoch: int, fence: Fence) -> NotReady:
         "E_STALE_EPOCH",
         f"epoch {epoch} is behind epoch {fence.epoch} of world {fence.world_id}",
         hint="reload the activation and gate once more",
-        metadata={"epoch": str(fence.epoch), "state": fence.state.value, "effective_mode": fence.effective_mode.value},
+        metadata=_told(fence),
+    )
+
+
+def moved(fence: Fence) -> NotReady:
+    """The error for an act prepared under another fence than it met. Who retries a stale epoch retries it."""
+    return NotReady(
+        "E_STALE_EPOCH",
+        f"the fence of world {fence.world_id} moved to epoch {fence.epoch} while the act was on its way",
+        hint="nothing was recorded: send it again",
+        metadata=_told(fence),
     )
 
 
@@ -87,3 +97,7 @@ def lets_go(fence: Fence, reducing: bool) -> bool:
     ):
         return False
     return fence.state is FenceState.OPEN or reducing
+
+
+def _told(fence: Fence) -> dict[str, str]:
+    return {"epoch": str(fence.epoch), "state": fence.state.value, "effective_mode": fence.effective_mode.value}

@@ -179,7 +179,7 @@ class Moment:
 class OrderEvent:
     """One row of an order's history. `at_ns` is the venue's time, `received_ns` ours; `state` is after the event.
 
-    `quantity`, `limit`, `stop` and `expire_ns` are set on INITIALIZED and UPDATED only.
+    `quantity`, `limit`, `stop` and `expire_ns` are set on INITIALIZED and UPDATED only, `worst` on INITIALIZED.
     """
 
     order_id: str
@@ -198,11 +198,15 @@ class OrderEvent:
     stop: int | None = None
     expire_ns: int | None = None
     unresolved: bool = False
+    worst: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """What is known of an order: the fold of its events."""
+    """What is known of an order: the fold of its events.
+
+    `worst` is the worst price it can trade at, by what was known when it was taken; 0: none, or an order of before.
+    """
 
     id: str
     order: Order
@@ -224,6 +228,7 @@ class OrderRecord:
     detail: str = ""
     flag: FillFlag | None = None
     unresolved: bool = False
+    worst: int = 0
 
     @property
     def closed(self) -> bool:
@@ -265,6 +270,7 @@ def born(order: Order, instrument: Instrument | None, event: OrderEvent) -> Orde
         expire_ns=event.expire_ns,
         created_ns=event.received_ns,
         updated_ns=event.received_ns,
+        worst=event.worst,
     )
 
 
@@ -317,6 +323,7 @@ def _folded(record: OrderRecord, event: OrderEvent, flag: FillFlag | None) -> Or
         event.detail or record.detail,
         flag or record.flag,
         event.unresolved,
+        record.worst,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
-from brokerage.domain.exposure import ALONE, Around, Exposure, exposure_of
+from brokerage.domain.exposure import ALONE, Around, Exposure, Working, exposure_of, reach
 from brokerage.domain.instrument import AssetClass, Instrument
 from brokerage.domain.ledger import Position
 from brokerage.domain.matching import MATCHED_TIFS, MATCHED_TYPES
@@ -47,27 +47,28 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """An order in scaled integers, after weight: what will be worked."""
+    """An order in scaled integers, after weight: what will be worked. `worst` is 0 for one that trades at the mark."""
 
     quantity: int
     limit: int | None
     stop: int | None
     expire_ns: int | None
+    worst: int
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What the check may look at, before this order.
 
-    `free` is quote currency that may still be committed; `buys` and `sells` is what the strategy's open orders in the
-    symbol may still trade; `equity` is the account's, `around` the rest of the account and its world, `limits` are the
-    world's beside the profile's.
+    `free` is quote currency that may still be committed; `buys` and `sells` are the strategy's open orders in the
+    symbol; `equity` is the account's, `around` the rest of the account and its world, `limits` are the world's beside
+    the profile's.
     """
 
     at_ns: int
     position: Position
-    buys: int
-    sells: int
+    buys: Working
+    sells: Working
     open_orders: int
     mark: Mark | None
     free: int
@@ -96,7 +97,8 @@ def size(order: Order, instrument: Instrument, now: Circumstances) -> Sized | De
     weighted = weigh(quantity, order.side, _left_to_reduce(order, now), now.weight, instrument.lot)
     if not weighted:
         return Denial.SCALED_TO_ZERO
-    return Sized(weighted, prices[0], prices[1], _expiry(order, now.at_ns))
+    limit, stop = prices
+    return Sized(weighted, limit, stop, _expiry(order, now.at_ns), _worst(order.side, limit, stop, now.mark))
 
 
 def weigh(quantity: int, side: Side, held: int, weight: int, lot: int) -> int:
@@ -216,18 +218,19 @@ def _price_known(
 def _circuit(
     order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
 ) -> Denial | None:
-    adds = increases(order.side, _with_working(order, sized, now), _held(now))
-    return Denial.DRAWDOWN_CIRCUIT if now.around.circuit_open and adds else None
+    opened = now.around.circuit_open and increases(order.side, _with_working(order, sized, now), _held(now))
+    return Denial.DRAWDOWN_CIRCUIT if opened else None
 
 
 def _exposures(
     order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
 ) -> Denial | None:
     """Position, leverage, gross and net, as they would be at their worst; what only reduces is never held up."""
-    held, buying = _held(now), order.side is Side.BUY
-    if now.mark is None or not increases(order.side, _with_working(order, sized, now), held):
+    held, together = _held(now), _with_working(order, sized, now)
+    if now.mark is None or not increases(order.side, together, held):
         return None
-    buys, sells = now.buys + sized.quantity * buying, now.sells + sized.quantity * (not buying)
+    buys = together if order.side is Side.BUY else now.buys.reach(Side.BUY, held)
+    sells = together if order.side is Side.SELL else now.sells.reach(Side.SELL, held)
     try:
         own = exposure_of(instrument, now.mark.price, held, buys, sells)
     except InvalidRequest:
@@ -270,15 +273,19 @@ def _post_only(
 def _notional(
     order: Order, sized: Sized, instrument: Instrument, profile: BrokerageProfile, now: Circumstances
 ) -> Denial | None:
-    notional = _exposure(sized, instrument, now)
-    reducing = not increases(order.side, sized.quantity, _held(now))
+    """Bounds of one order: at its worst price from above, and from below at its own, by which a venue judges it."""
+    notional, house_max = _worth(instrument, _reference(sized, now), sized.quantity), profile.limits.order_notional_max
     if notional > INT64_MAX or (instrument.notional_max and notional > instrument.notional_max):
         return Denial.NOTIONAL_ABOVE_LIMIT
-    if profile.limits.order_notional_max and notional > profile.limits.order_notional_max and not reducing:
+    if house_max and notional > house_max and increases(order.side, _with_working(order, sized, now), _held(now)):
         return Denial.NOTIONAL_ABOVE_LIMIT
-    if notional < instrument.notional_min and not reducing:
-        return Denial.NOTIONAL_BELOW_MINIMUM
-    return None
+    return _minimum(order, sized, instrument, now) if instrument.notional_min else None
+
+
+def _minimum(order: Order, sized: Sized, instrument: Instrument, now: Circumstances) -> Denial | None:
+    own = instrument.notional(sized.limit or sized.stop or _reference(sized, now), sized.quantity)
+    small = own < instrument.notional_min and increases(order.side, sized.quantity, _held(now))
+    return Denial.NOTIONAL_BELOW_MINIMUM if small else None
 
 
 def _buying_power(
@@ -324,23 +331,40 @@ def _left_to_reduce(order: Order, now: Circumstances) -> int:
     held = now.position.quantity
     if order.reduce_only or held * order.side.sign >= 0:
         return held
-    working = now.buys if order.side is Side.BUY else now.sells
-    return -order.side.sign * max(abs(held) - working, 0)
+    return -order.side.sign * max(abs(held) - _working(order.side, now).quantity, 0)
+
+
+def _working(side: Side, now: Circumstances) -> Working:
+    return now.buys if side is Side.BUY else now.sells
 
 
 def _with_working(order: Order, sized: Sized, now: Circumstances) -> int:
-    """This order's quantity and what the same side already works in the symbol: they may all fill."""
-    return sized.quantity + (now.buys if order.side is Side.BUY else now.sells)
+    """How far this order and what its side already works in the symbol may move the position: they may all fill."""
+    working = _working(order.side, now)
+    reducing = working.reducing + (sized.quantity if order.reduce_only else 0)
+    return reach(order.side, _held(now), working.quantity + sized.quantity, reducing)
+
+
+def _worst(side: Side, limit: int | None, stop: int | None, mark: Mark | None) -> int:
+    """The worst price an order can trade at, by what is known when it is taken; 0 if that is the mark as it moves.
+
+    Only a buy's limit binds: a sale is worth more the better its price, a stop that is touched already trades at the
+    market.
+    """
+    price = limit or stop or 0
+    if not price or mark is None or (limit and side is Side.BUY):
+        return price
+    return max(price, mark.price)
 
 
 def _reference(sized: Sized, now: Circumstances) -> int:
-    """The price an order is valued at before it trades: its own, else the mark."""
-    return sized.limit or sized.stop or (now.mark.price if now.mark else 0)
+    """The price an order is valued at before it trades."""
+    return sized.worst or (now.mark.price if now.mark else 0)
 
 
-def _exposure(sized: Sized, instrument: Instrument, now: Circumstances) -> int:
+def _worth(instrument: Instrument, price: int, quantity: int) -> int:
     try:
-        return instrument.notional(_reference(sized, now), sized.quantity)
+        return instrument.notional(price, quantity)
     except InvalidRequest:
         return INT64_MAX + 1
 

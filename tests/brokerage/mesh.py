@@ -143,7 +143,7 @@ class Client:
             pb.SetFenceRequest(
                 world_id="w1",
                 epoch=epoch,
-                state=f"FENCE_STATE_{state}",
+                state=f"FENCE_STATE_{state}{'' if limits is None else '_LIMITED'}",
                 effective_mode=f"EFFECTIVE_MODE_{mode}",
                 limits=limits,
             )

@@ -181,6 +181,19 @@ class Book:
         return await self.db.read(lambda conn: books.verify_books(conn, self.house))
 
 
+def older_schema(conn: sa.Connection) -> None:
+    """Take a new store back to what a build before worlds had limits made of it."""
+    for told in (
+        "ALTER TABLE world_fences DROP COLUMN limits",
+        "ALTER TABLE orders DROP COLUMN worst_price",
+        "ALTER TABLE order_events DROP COLUMN worst_price",
+        "ALTER TABLE accounts DROP COLUMN valued_sequence",
+        "DROP TABLE valued_sums",
+        "UPDATE alembic_version SET version_num = '0002'",
+    ):
+        conn.execute(sa.text(told))
+
+
 @asynccontextmanager
 async def open_book(url: str, house: House = HOUSE) -> AsyncIterator[Book]:
     db = Database(url)

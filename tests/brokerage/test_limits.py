@@ -150,8 +150,8 @@ async def test_sums_an_older_peer_did_not_keep_are_made_anew(database_url: str) 
         assert await denial(book, order("a", quantity=8)) is None
 
         def older(conn: sa.Connection) -> None:
-            conn.execute(sa.delete(t.working_sums))
-            conn.execute(sa.update(t.accounts).values(summed_sequence=0))
+            conn.execute(sa.delete(t.valued_sums))
+            conn.execute(sa.update(t.accounts).values(valued_sequence=0))
 
         await book.db.write(older)
         assert await book.verify() == 1

@@ -198,7 +198,7 @@ async def test_limits_of_a_world_come_with_its_fence_and_go_with_it(mesh: Mesh, 
     limits = brokerpb.RiskLimits(order_notional_max="1010.0", long_notional_max="1515", short_notional_max="100")
     wanted = brokerpb.RiskLimits(order_notional_max="1010", long_notional_max="1515", short_notional_max="100")
     told = await keeper.fence(2, limits=limits)
-    assert told.fence.limits == wanted
+    assert (told.fence.limits, told.fence.state) == (wanted, brokerpb.FENCE_STATE_OPEN)
     assert (await keeper.fence(2, limits=wanted)).fence == told.fence
     assert (await client.stub.GetFence(pb.GetFenceRequest(world_id="w1"))).fence == told.fence
     assert await denial(client, order("a", quantity=11), 2) == brokerpb.DENIAL_NOTIONAL_ABOVE_LIMIT
@@ -210,6 +210,15 @@ async def test_limits_of_a_world_come_with_its_fence_and_go_with_it(mesh: Mesh, 
             await keeper.fence(2, limits=other)
     assert not (await keeper.fence(3)).fence.HasField("limits")
     assert await denial(client, order("e", quantity=11), 3) == brokerpb.DENIAL_UNSPECIFIED
+
+
+async def test_a_fence_whose_state_does_not_go_with_its_limits_is_not_taken(mesh: Mesh, client: Client) -> None:
+    keeper = mesh.client(role=None, service="worldservice")
+    for state in ("OPEN_LIMITED", "DRAIN_LIMITED"):
+        with pytest.raises(InvalidRequest, match="E_FENCE_LIMITS") as caught:
+            await keeper.fence(2, state)
+        assert caught.value.violations[0].field == "state"
+    assert (await client.stub.GetFence(pb.GetFenceRequest(world_id="w1"))).fence.epoch == 1
 
 
 async def test_a_limit_that_cannot_be_read_moves_no_fence(mesh: Mesh, client: Client) -> None:

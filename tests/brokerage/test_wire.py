@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from brokerage.domain.fence import Fence, FenceState
 from brokerage.domain.orders import Denial, Order, Scope, Side
 from brokerage.domain.states import EventKind, FillFlag, OrderState, OrderType, OrderView, TimeInForce
-from brokerage.rows import limits_of, limits_text
 from brokerage.wire import (
     fence_from_proto,
     fence_to_proto,
@@ -27,7 +26,7 @@ from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import InvalidRequest
-from qmtl.core.limits import LIMIT_NAMES, UNLIMITED, RiskLimits
+from qmtl.core.limits import LIMIT_NAMES, UNLIMITED, RiskLimits, limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
 from tests.brokerage.samples import order
 
@@ -75,14 +74,31 @@ def test_fences_round_trip(epoch: int, state: FenceState, mode: EffectiveMode, l
     made = Fence("w1", epoch, state, mode, limits)
     message = fence_to_proto(made, 0)
     assert message.HasField("limits") == (limits != UNLIMITED)
+    assert brokerpb.FenceState.Name(message.state) == f"FENCE_STATE_{state.name}"
+    limited = message.HasField("limits") and state is not FenceState.FROZEN
     request = pb.SetFenceRequest(
         world_id=message.world_id,
         epoch=message.epoch,
-        state=message.state,
+        state=f"FENCE_STATE_{state.name}_LIMITED" if limited else message.state,
         effective_mode=message.effective_mode,
         limits=message.limits if message.HasField("limits") else None,
     )
     assert fence_from_proto(request) == made
+
+
+@pytest.mark.parametrize("name", ["OPEN", "DRAIN"])
+@pytest.mark.parametrize("limited", [True, False])
+def test_a_state_that_does_not_go_with_its_limits_is_refused(name: str, limited: bool) -> None:
+    message = pb.SetFenceRequest(
+        world_id="w1",
+        epoch=1,
+        state=f"FENCE_STATE_{name}" if limited else f"FENCE_STATE_{name}_LIMITED",
+        effective_mode=commonpb.EFFECTIVE_MODE_PAPER,
+        limits=brokerpb.RiskLimits(order_notional_max="5" if limited else ""),
+    )
+    with pytest.raises(InvalidRequest, match=f"state is {name}.*, want .*_LIMITED") as caught:
+        fence_from_proto(message)
+    assert (caught.value.reason, caught.value.violations[0].field) == ("E_FENCE_LIMITS", "state")
 
 
 @given(LIMITS)

@@ -15,7 +15,7 @@ from brokerage import fences, store, trading
 from brokerage import tables as t
 from brokerage.domain.backtest import LOCAL, SimulatedAccount
 from brokerage.domain.exposure import Around, Exposure
-from brokerage.domain.fence import replaced
+from brokerage.domain.fence import FenceState, replaced
 from brokerage.domain.instrument import instrument
 from brokerage.domain.matching import Bar
 from brokerage.domain.orders import Denial, Order, Scope, Side
@@ -23,9 +23,9 @@ from brokerage.domain.profile import NOTHING, Limits, margin, tightened
 from brokerage.domain.states import OrderState, OrderType
 from brokerage.wire import order_to_proto
 from qmtl.core.decimals import INT64_MAX, to_scaled
-from qmtl.core.errors import NotReady
+from qmtl.core.errors import DataLoss, NotReady
 from qmtl.core.limits import LIMIT_NAMES, UNLIMITED, RiskLimits
-from tests.brokerage.samples import ACCOUNT, GATE, HOUSE, WORLD, Book, bar, fence, open_book, order
+from tests.brokerage.samples import ACCOUNT, GATE, HOUSE, WORLD, Book, bar, fence, older_schema, open_book, order
 
 HOUR = 3_600_000_000_000
 UNIT = 10**8
@@ -37,6 +37,9 @@ HOUSE_NAMES = {
     "gross_notional_max": "world_gross_max",
     "net_notional_max": "world_net_max",
 }
+ADDED = (
+    "INSERT INTO world_fences (world_id, epoch, state, effective_mode, updated_ns) VALUES ('w1', 1, 'OPEN', 'PAPER', 5)"
+)
 SIDES = {"short_notional_max": Side.SELL}
 NAMED = {
     "order_notional_max": Denial.NOTIONAL_ABOVE_LIMIT,
@@ -215,6 +218,10 @@ def by(strategy: str, wanted: Order, account_name: str = "acc") -> Order:
     return replace(wanted, scope=Scope(account_name, WORLD, strategy))
 
 
+def everything(conn: sa.Connection) -> list[tuple[object, ...]]:
+    return [tuple(row) for table in t.metadata.sorted_tables for row in conn.execute(sa.select(table))]
+
+
 async def test_limits_are_stored_with_the_fence_and_told_again(database_url: str) -> None:
     whole = limits(**{name: f"{number}.50" for number, name in enumerate(LIMIT_NAMES, 1)})
     async with opened(database_url) as book:
@@ -227,13 +234,9 @@ async def test_limits_are_stored_with_the_fence_and_told_again(database_url: str
 
 
 async def test_a_fence_of_before_has_no_limits(database_url: str) -> None:
-    def older(conn: sa.Connection) -> None:
-        conn.execute(sa.text("ALTER TABLE world_fences DROP COLUMN limits"))
-        conn.execute(sa.text("UPDATE alembic_version SET version_num = '0002'"))
-        conn.execute(sa.text("INSERT INTO world_fences VALUES ('w1', 1, 'OPEN', 'PAPER', 5)"))
-
     async with open_book(database_url) as book:
-        await book.db.write(older)
+        await book.db.write(older_schema)
+        await book.db.write(lambda conn: conn.execute(sa.text(ADDED)))
         await book.db.migrate("brokerage:migrations")
         assert await book.db.read(lambda conn: fences.current(conn, WORLD)) == (fence(1), 5)
         await book.fence(fence(1))
@@ -243,10 +246,41 @@ async def test_a_fence_of_before_has_no_limits(database_url: str) -> None:
 
 
 async def test_a_fence_an_older_peer_adds_has_no_limits(database_url: str) -> None:
-    added = "INSERT INTO world_fences (world_id, epoch, state, effective_mode, updated_ns) VALUES "
     async with open_book(database_url) as book:
-        await book.db.write(lambda conn: conn.execute(sa.text(added + "('w1', 1, 'OPEN', 'PAPER', 5)")))
+        await book.db.write(lambda conn: conn.execute(sa.text(ADDED)))
         assert await book.db.read(lambda conn: fences.current(conn, WORLD)) == (fence(1), 5)
+
+
+@pytest.mark.parametrize("state", FenceState)
+async def test_an_older_peer_cannot_read_a_fence_with_limits_as_one_without(
+    database_url: str, state: FenceState
+) -> None:
+    async with open_book(database_url) as book:
+        for epoch, told in ((1, UNLIMITED), (2, limits(order_notional_max="5"))):
+            await book.fence(fence(epoch, state, limits=told))
+            word = await book.db.read(lambda conn: conn.execute(sa.text("SELECT state FROM world_fences")).scalar_one())
+            assert (word in FenceState.__members__) == (told == UNLIMITED)
+            assert await book.fence(fence(epoch, state, limits=told)) == []
+
+
+async def test_a_fence_an_older_peer_moves_has_no_limits_whatever_is_left_beside_it(database_url: str) -> None:
+    moved = sa.text("UPDATE world_fences SET epoch = 3, state = 'OPEN'")
+    async with opened(database_url) as book:
+        await book.fence(fence(2, limits=limits(order_notional_max="5")))
+        await book.db.write(lambda conn: conn.execute(moved))
+        assert (await book.db.read(lambda conn: fences.current(conn, WORLD)))[0] == fence(3)
+        assert await denial(book, order("a", quantity=10), 3) is None
+        await book.fence(fence(3))
+        await book.fence(fence(4, limits=limits(order_notional_max="5")))
+        assert await denial(book, order("b", quantity=10), 4) is Denial.NOTIONAL_ABOVE_LIMIT
+
+
+async def test_a_fence_whose_limits_are_missing_lets_nothing_pass(database_url: str) -> None:
+    async with opened(database_url) as book:
+        await book.fence(fence(2, limits=limits(order_notional_max="5")))
+        await book.db.write(lambda conn: conn.execute(sa.text("UPDATE world_fences SET limits = '{}'")))
+        with pytest.raises(DataLoss, match=r"E_FENCE_DAMAGED: .* are \{\}, want those of OPEN_LIMITED"):
+            await denial(book, order("a", quantity=10))
 
 
 async def test_orders_are_held_to_the_limits_of_their_epoch(database_url: str) -> None:
@@ -323,18 +357,34 @@ async def test_limits_that_come_amid_orders_bind_every_order_of_their_epoch(data
         assert taken[2] == max(4 - taken[1], 0)
 
 
-async def test_a_fence_that_was_not_seen_before_the_locks_makes_the_world_unknown(database_url: str) -> None:
+async def test_an_order_that_meets_wider_limits_than_were_seen_before_the_locks_is_to_come_again(
+    database_url: str,
+) -> None:
     async with opened(database_url) as book:
-        gate, wanted = replace(GATE, epoch=2), [order("a", quantity=1), order("b", quantity=1)]
+        gate, one = replace(GATE, epoch=2), order("a", quantity=1)
         told = limits(gross_notional_max="1000")
         await book.fence(fence(2, limits=told))
 
-        def take(conn: sa.Connection, one: Order, seen: RiskLimits) -> Denial | None:
+        def take(conn: sa.Connection, seen: RiskLimits) -> Denial | None:
             taken, _ = trading.submit(conn, book.house, one, order_to_proto(one), gate, 6, seen)
             return taken.record.denial
 
-        assert await book.db.write(lambda conn: take(conn, wanted[0], UNLIMITED)) is Denial.EXPOSURE_ABOVE_LIMIT
-        assert await book.db.write(lambda conn: take(conn, wanted[1], told)) is None
+        before = await book.db.read(everything)
+        with pytest.raises(NotReady, match=r"E_STALE_EPOCH: the fence of world w1 moved to epoch 2 .*send it again"):
+            await book.db.write(lambda conn: take(conn, UNLIMITED))
+        assert await book.db.read(everything) == before
+        assert await book.db.write(lambda conn: take(conn, told)) is None
+
+
+async def test_what_the_fence_refuses_is_refused_whatever_was_seen_of_its_limits(database_url: str) -> None:
+    async with opened(database_url) as book:
+        told, one = limits(gross_notional_max="1000"), order("a", quantity=1)
+        await book.fence(fence(2, FenceState.FROZEN, limits=told))
+        gate = replace(GATE, epoch=2)
+        taken, _ = await book.db.write(
+            lambda conn: trading.submit(conn, book.house, one, order_to_proto(one), gate, 6, UNLIMITED)
+        )
+        assert taken.record.denial is Denial.FENCED
 
 
 async def test_a_world_with_an_account_that_has_no_price_is_over_its_limit(database_url: str) -> None:
