@@ -79,12 +79,12 @@ def save_activation(conn: Connection, activation: Activation) -> None:
 
 def confirm_epoch(conn: Connection, world_id: str, epoch: int) -> bool:
     """Record that brokerage has committed an epoch; False: a late confirmation of an older one changes nothing."""
+    newest = world_fences.c.epoch == epoch
     where = (
         world_fences.c.world_id == world_id,
-        sa.or_(world_fences.c.confirmed_epoch < epoch, *_LIMITS_UNCONFIRMED),
+        sa.or_(world_fences.c.confirmed_epoch < epoch, sa.and_(newest, *_LIMITS_UNCONFIRMED)),
         world_fences.c.epoch >= epoch,
     )
-    newest = world_fences.c.epoch == epoch
     told = sa.case((newest, world_fences.c.limits), else_=world_fences.c.confirmed_limits)
     return (
         conn.execute(

@@ -195,23 +195,24 @@ def evaluated_targets(
     verdicts: Verdicts, bindings: Mapping[str, Binding], entries: Sequence[Entry]
 ) -> tuple[Target, ...]:
     """What the pipeline selects: to paper, and live who is live. `entries` is what stands, or stood before a freeze."""
-    weights = {(entry.strategy_id, entry.side): entry.weight for entry in entries}
-    trades_live = {
-        entry.strategy_id for entry in entries if entry.active and entry.effective_mode is EffectiveMode.LIVE
-    }
+    known = {(entry.strategy_id, entry.side): entry for entry in entries}
     found = []
     for strategy_id in sorted(verdicts.decision.selected):
-        binding, allowed = bindings[strategy_id], verdicts.ceiling_of(strategy_id)
-        live = strategy_id in trades_live and binding.stage is Stage.LIVE and allowed is EffectiveMode.LIVE
-        stage = Stage.LIVE if live else Stage.PAPER
-        if lower(allowed, mode_of(stage)) is not mode_of(stage):
-            continue
-        found += [
-            Target(strategy_id, side, weights.get((strategy_id, side), 1.0), stage)
-            for side in sorted(binding.sides, key=lambda side: side.value)
-            if verdicts.ceiling_of(strategy_id, side) is allowed
-        ]
+        binding = bindings[strategy_id]
+        for side in sorted(binding.sides, key=lambda side: side.value):
+            entry, allowed = known.get((strategy_id, side)), verdicts.ceiling_of(strategy_id, side)
+            live = binding.stage is Stage.LIVE and allowed is EffectiveMode.LIVE and trades_live(entry)
+            stage = Stage.LIVE if live else Stage.PAPER
+            if lower(allowed, mode_of(stage)) is mode_of(stage):
+                found.append(Target(strategy_id, side, 1.0 if entry is None else entry.weight, stage))
     return tuple(found)
+
+
+def trades_live(entry: Entry | None) -> bool:
+    """Whether it takes new risk live: who drains or is frozen has to be brought back by name."""
+    if entry is None or entry.freeze or entry.drain:
+        return False
+    return entry.active and entry.effective_mode is EffectiveMode.LIVE
 
 
 def step(conn: Connection, act: Act, run: ApplyRun, event: Event, limits: Limits) -> ApplyRun:

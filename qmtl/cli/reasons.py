@@ -177,10 +177,11 @@ def _entry_text(decision: worldpb.DecisionEnvelope, standing: Standing, entry: w
     side = enum_word(commonpb.Side, entry.side).lower()
     if entry.freeze:
         return f"{side} is frozen"
-    if entry.drain:
-        return f"{side} drains: only reducing orders pass"
     if not entry.active:
         return f"{side} is inactive"
+    if entry.drain and entry.effective_mode in _TRADING:
+        mode = enum_word(commonpb.EffectiveMode, entry.effective_mode)
+        return f"{side} drains in {mode}: only reducing orders pass"
     mode = enum_word(commonpb.EffectiveMode, entry.effective_mode)
     if entry.effective_mode in _TRADING:
         return f"{side} trades in {mode} at weight {entry.weight:g}{_window(entry)}"

@@ -224,6 +224,9 @@ def activate(
     activation = _set_activation(access, world_id, changes, reason or "qmtl world activate", allow_live=allow_live)
     if not access.json and activation.effective_mode == commonpb.EFFECTIVE_MODE_COMPUTE_ONLY:
         typer.echo("nothing trades yet: see qmtl world decide, and --stage paper")
+    drains = any(entry.drain and entry.strategy_id == strategy_id for entry in activation.entries)
+    if not access.json and orders is OrdersName.ALL and drains:
+        typer.echo("it drains on: the policy does not let it take new risk, see qmtl world explain")
 
 
 @app.command()

@@ -86,7 +86,12 @@ def test_other_reasons_to_be_out(
             "long trades in PAPER at weight 0.5",
         ),
         (decided(PAPER, "s"), {"active": True, "freeze": True}, "long is frozen"),
-        (decided(PAPER, "s"), {"active": True, "drain": True}, "only reducing orders pass"),
+        (
+            decided(PAPER),
+            {"active": True, "drain": True, "effective_mode": PAPER},
+            "long drains in PAPER: only reducing orders pass",
+        ),
+        (decided(PAPER), {"active": True, "drain": True, "effective_mode": COMPUTE}, "computes only"),
         (decided(PAPER, "s"), {}, "long is inactive"),
         (decided(PAPER, "s"), {"active": True, "effective_mode": COMPUTE}, "its stage is BACKTEST"),
         (decided(PAPER), {"active": True, "effective_mode": COMPUTE}, "the policy does not select it"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
@@ -31,7 +32,7 @@ from worldservice.domain.activation import (
 )
 from worldservice.domain.decisions import WorldFacts, decide
 from worldservice.domain.evaluation import Cut, Edges
-from worldservice.domain.freezing import Target, aimed, frozen, restored
+from worldservice.domain.freezing import Target, aimed, frozen, restored, switched
 from worldservice.domain.policy import parse_policy
 from worldservice.domain.worlds import Side, Stage, WorldState
 
@@ -133,19 +134,69 @@ def test_what_stopped_the_world_ended_it_and_an_operator_brings_it_back_to_reduc
         change_activation(stopped, [back], bound, at(COMPUTE_ONLY), LATER, None, no_exit)
 
 
-def test_nobody_is_brought_live_to_reduce() -> None:
+def test_who_was_stopped_while_it_drained_live_is_brought_to_paper_at_most() -> None:
     _, draining = settled(trading(LIVE), PAPER, LIVE)
-    _, stopped = settled(draining, PAPER, PAPER)
+    _, stopped = settled(draining, COMPUTE_ONLY, COMPUTE_ONLY)
+    bound = {"s": binding("s", Stage.LIVE)}
+    back, _ = change_activation(stopped, [Change("s", Side.LONG, active=True)], bound, at(PAPER), LATER, None, at(LIVE))
+    assert (back.entries[0].drain, back.entries[0].effective_mode) == (True, PAPER)
+
+
+@pytest.mark.parametrize("change", [{"drain": False}, {"drain": False, "active": True}])
+def test_what_drains_live_takes_new_risk_again_by_an_apply_only(change: dict[str, bool]) -> None:
+    """Approved and selected again, too: going live is an apply."""
+    _, draining = settled(trading(LIVE), PAPER, LIVE)
+    bound = {"s": binding("s", Stage.LIVE)}
+    with pytest.raises(NotReady) as refused:
+        change_activation(draining, [Change("s", Side.LONG, **change)], bound, at(LIVE), LATER, None, at(LIVE))  # type: ignore[arg-type]  # fields by name
+    assert refused.value.reason == "E_MODE_CEILING"
+
+
+@pytest.mark.parametrize(
+    "change", [{"drain": True}, {"drain": True, "weight": 0.5}, {"freeze": True}, {"drain": True, "freeze": True}]
+)
+@pytest.mark.parametrize("ceiling", [PAPER, LIVE])
+def test_narrowing_on_paper_is_never_refused_as_going_live(
+    change: dict[str, bool | float], ceiling: EffectiveMode
+) -> None:
+    """The binding of one that was live stays at LIVE, and the command line sets active with every change."""
+    asked = [Change("s", Side.LONG, active=True, **change)]  # type: ignore[arg-type]  # fields by name
+    bound = {"s": binding("s", Stage.LIVE)}
+    after, _ = change_activation(trading(PAPER), asked, bound, at(ceiling), LATER, None, at(LIVE))
+    assert after.entries[0].effective_mode is PAPER
+
+
+def test_nobody_is_led_to_paper_to_reduce_who_was_never_there() -> None:
+    back = Change("s", Side.LONG, active=True, drain=True, stage=Stage.PAPER)
     with pytest.raises(NotReady):
-        change_activation(
-            stopped,
-            [Change("s", Side.LONG, active=True)],
-            {"s": binding("s", Stage.LIVE)},
-            at(PAPER),
-            LATER,
-            None,
-            at(LIVE),
-        )
+        change_activation(empty("alpha", NOW), [back], {"s": binding("s")}, at(COMPUTE_ONLY), LATER, None, at(PAPER))
+
+
+def test_a_freeze_keeps_the_place_of_who_drains_after_it() -> None:
+    """Else each decision meanwhile would take it, and the opening would begin anew."""
+    _, draining = settled(trading(), COMPUTE_ONLY, PAPER)
+    shut = frozen(draining, "r", LATER)
+    assert settled(shut, COMPUTE_ONLY, PAPER)[1] is shut
+    aim = aimed(
+        shut.entries, (), {"s": binding("s", Stage.PAPER)}, at(COMPUTE_ONLY), "r", LATER,
+        traded=draining.entries, exits=at(PAPER),
+    )  # fmt: skip
+    behind = switched(shut, aim, LATER)
+    assert settled(behind, COMPUTE_ONLY, PAPER)[1] is behind
+    assert settled(shut, COMPUTE_ONLY, COMPUTE_ONLY)[0].effective_mode is COMPUTE_ONLY  # what stops the world stops it
+
+
+def test_the_other_side_of_a_target_drains_where_it_was() -> None:
+    """The apply brings the binding to paper; what the short side holds live is reduced live."""
+    both = replace(trading(LIVE), entries=tuple(replace(trading(LIVE).entries[0], side=side) for side in Side))
+    shut = frozen(both, "r", LATER)
+    target = [Target("s", Side.LONG, 1.0, Stage.PAPER)]
+    bound = {"s": binding("s", Stage.PAPER)}
+    found = aimed(shut.entries, target, bound, at(LIVE), "r", LATER, traded=both.entries, exits=at(LIVE))
+    modes = {entry.side: (entry.drain, entry.effective_mode) for entry in found}
+    assert modes == {Side.LONG: (False, PAPER), Side.SHORT: (True, LIVE)}
+    after = settle(replace(both, entries=found), bound, at(LIVE), LATER, None, at(LIVE))
+    assert {entry.side: (entry.drain, entry.effective_mode) for entry in after.entries} == modes
 
 
 def test_an_apply_lets_who_is_no_target_drain() -> None:
@@ -268,7 +319,10 @@ async def test_an_apply_opens_its_targets_and_drains_the_others(estate: Estate) 
         await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=name))
         await ann.Evaluate(evaluation(estate, "w1", name))
     await ann.SetActivation(raising("w1", "s"))
+    await ann.Evaluate(evaluation(estate, "w1", "s", "run-2", sharpe=0.1))
+    session = await open_session(estate)
     target = worldpb.ApplyTarget(strategy_id="t", side=LONG, weight=1.0, stage=worldpb.STAGE_PAPER)
+    numbers = itertools.count(3)
     asked = pb.ApplyRequest(
         world_id="w1",
         run_id="r1",
@@ -278,9 +332,18 @@ async def test_an_apply_opens_its_targets_and_drains_the_others(estate: Estate) 
     await ann.Apply(asked)
 
     async def ended() -> bool:
+        """Decisions go on meanwhile."""
         estate.clock.advance(0.2)
+        await ann.Evaluate(evaluation(estate, "w1", "t", f"run-{next(numbers)}", sharpe=1.0 + next(numbers) / 1000))
         return (await ann.GetApplyRun(pb.GetApplyRunRequest(world_id="w1", run_id="r1"))).run.HasField("ended_at")
 
     await eventually(ended)
     assert await entries(estate) == {"s": (True, True, ON_PAPER), "t": (True, False, ON_PAPER)}
     assert estate.brokerage.state("w1")[1] == "OPEN"
+    assert await open_session(estate) == session  # what it holds is in an account of this session
+
+
+async def open_session(estate: Estate) -> str:
+    ann = await estate.stub()
+    (session,) = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation.sessions
+    return session.session_id

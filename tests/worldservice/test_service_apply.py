@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound, NotReady, PermissionDenied, Unavailable
+from qmtl.core.modes import EffectiveMode
 from qmtl.rpc.auth import Role
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.worldservice.estate import LONG, PAPER, SHORT, Estate, evaluation, eventually, make_trading, raising
+from tests.worldservice.samples import NOW, binding
+from worldservice.applying import evaluated_targets
+from worldservice.domain.activation import Entry
+from worldservice.domain.decisions import Decision, Verdicts
+from worldservice.domain.worlds import Side, Stage
 
 COMPLETED, ROLLED_BACK, FROZEN = (
     worldpb.APPLY_STATE_COMPLETED,
@@ -367,3 +374,24 @@ async def test_live_needs_an_owners_approval_and_ends_with_it(estate: Estate) ->
 
 def mode(entry: worldpb.ActivationEntry) -> str:
     return commonpb.EffectiveMode.Name(entry.effective_mode).removeprefix("EFFECTIVE_MODE_")
+
+
+def test_an_evaluation_takes_live_the_sides_that_take_risk_live() -> None:
+    """Who drains, is frozen or inactive there has to be brought back by name."""
+    changed = datetime(2026, 11, 22, tzinfo=UTC)
+    live = Entry("s", Side.LONG, True, 0.5, False, False, None, None, changed, "", EffectiveMode.LIVE)
+    short = replace(live, side=Side.SHORT)
+    verdicts = Verdicts(decision_of("s", EffectiveMode.LIVE), {}, live=frozenset({"s"}))
+    bound = {"s": binding("s", Stage.LIVE)}
+
+    def stages(*entries: Entry) -> dict[Side, Stage]:
+        return {target.side: target.stage for target in evaluated_targets(verdicts, bound, entries)}
+
+    assert stages(live, short) == {Side.LONG: Stage.LIVE, Side.SHORT: Stage.LIVE}
+    assert stages(live) == {Side.LONG: Stage.LIVE, Side.SHORT: Stage.PAPER}
+    for other in (replace(short, drain=True), replace(short, freeze=True), replace(short, active=False)):
+        assert stages(live, other) == {Side.LONG: Stage.LIVE, Side.SHORT: Stage.PAPER}
+
+
+def decision_of(selected: str, mode: EffectiveMode) -> Decision:
+    return Decision("w1", 1, mode, (), None, timedelta(seconds=300), "", 1.0, None, NOW, "", (selected,))

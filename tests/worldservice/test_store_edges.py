@@ -245,7 +245,8 @@ async def test_an_epoch_that_was_confirmed_without_its_limits_is_told_again(db: 
     assert (await db.read(lambda conn: activations.load_activation(conn, "alpha", NOW))).fence.pending
     assert await db.read(activations.pending_fences) == ["alpha"]
     epoch = limited.fence.epoch
-    assert not await db.write(lambda conn: activations.confirm_epoch(conn, "alpha", epoch + 1))
+    for other in (epoch + 1, epoch - 1):
+        assert not await db.write(lambda conn, other=other: activations.confirm_epoch(conn, "alpha", other))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
     assert await db.write(lambda conn: activations.confirm_epoch(conn, "alpha", epoch))
     assert not await db.write(lambda conn: activations.confirm_epoch(conn, "alpha", epoch))
     assert not (await db.read(lambda conn: activations.load_activation(conn, "alpha", NOW))).fence.pending

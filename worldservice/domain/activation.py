@@ -185,7 +185,9 @@ def change_activation(
         binding = _bound(change, moved)
         _check(change)
         if change.stage is not None:
-            reach = _wider(ceiling, exits) if change.drain else ceiling
+            there = mode_of(change.stage)
+            back = change.drain and lower(mode_of(binding.stage), there) is there  # to where it was, to reduce
+            reach = _wider(ceiling, exits) if back else ceiling
             binding = replace(binding, stage=_stage(change.stage, change, reach))
             moved[change.strategy_id] = binding
         key = (change.strategy_id, change.side.value)
@@ -196,12 +198,16 @@ def change_activation(
     for key, entry in entries.items():
         if not _is_bound(entry, moved):
             continue
-        allowed = _mode(entry, moved, _wider(ceiling, exits) if entry.drain else ceiling)
+        allowed, way_out = _mode(entry, moved, ceiling), exit_at(entry, moved[entry.strategy_id].stage, exits)
+        if entry.drain:
+            allowed = _higher(allowed, way_out)
+        if entry.effective_mode is not EffectiveMode.LIVE:
+            allowed = lower(allowed, EffectiveMode.PAPER)  # the most an operator's change raises to
         rises = key in raised and lower(entry.effective_mode, allowed) is entry.effective_mode
         if key in staged or rises:
             after.append(_with_mode(entry, allowed, now))
         else:
-            after.append(lowered(entry, allowed, _mode(entry, moved, exits), now))
+            after.append(lowered(entry, allowed, way_out, now))
     _refuse_going_live(before.entries, after)
     rebound = {name: binding for name, binding in moved.items() if binding != bindings[name]}
     return _advance(before, after, now, terms), rebound
@@ -221,7 +227,8 @@ def settle(
     given, are the policy's own word: they follow it, and any change of them raises the epoch.
     """
     kept = [entry for entry in before.entries if _is_bound(entry, bindings)]
-    down = [lowered(e, _mode(e, bindings, ceiling), _mode(e, bindings, exits), now) for e in kept]
+    reach = _wider(ceiling, exits) if before.phase is Phase.FREEZE else ceiling  # the opening decides who drains
+    down = [lowered(e, _mode(e, bindings, reach), exit_at(e, bindings[e.strategy_id].stage, exits), now) for e in kept]
     after = _advance(before, down, now, terms)
     if after is before:
         return before  # else an apply goes on: who has not acknowledged its sequence yet still has to
@@ -252,6 +259,11 @@ def lowered(entry: Entry, allowed: EffectiveMode, exit_mode: EffectiveMode, now:
     if leaves(entry, allowed, exit_mode):
         return entry if entry.drain else replace(entry, drain=True, changed_at=now)
     return _with_mode(entry, lower(entry.effective_mode, allowed), now)
+
+
+def exit_at(entry: Entry, stage: Stage, exits: Ceiling) -> EffectiveMode:
+    """How far an entry may go on to reduce: at the stage of backtest it is led nowhere."""
+    return EffectiveMode.COMPUTE_ONLY if stage is Stage.BACKTEST else exits(entry.strategy_id, entry.side)
 
 
 def leaves(entry: Entry, allowed: EffectiveMode, exit_mode: EffectiveMode) -> bool:
@@ -307,11 +319,11 @@ def _mode(entry: Entry, bindings: Mapping[str, Binding], ceiling: Ceiling) -> Ef
 
 
 def _wider(one: Ceiling, other: Ceiling) -> Ceiling:
-    def wider(strategy_id: str, side: Side) -> EffectiveMode:
-        first, second = one(strategy_id, side), other(strategy_id, side)
-        return second if lower(first, second) is first else first
+    return lambda strategy_id, side: _higher(one(strategy_id, side), other(strategy_id, side))
 
-    return wider
+
+def _higher(first: EffectiveMode, second: EffectiveMode) -> EffectiveMode:
+    return second if lower(first, second) is first else first
 
 
 def _with_mode(entry: Entry, mode: EffectiveMode, now: datetime) -> Entry:
@@ -338,10 +350,13 @@ def _stage(stage: Stage, change: Change, ceiling: Ceiling) -> Stage:
 
 
 def _refuse_going_live(before: Sequence[Entry], after: Sequence[Entry]) -> None:
-    """An operator's change never makes anything trade live that did not; it may go on narrowing what does."""
-    live = {_key(entry) for entry in before if _trades_live(entry)}
+    """An operator's change never makes anything trade live that did not; it may go on narrowing what does.
+
+    What drains only reduces: to take new risk live again is going live again.
+    """
+    drains = {_key(entry): entry.drain for entry in before if _trades_live(entry)}
     for entry in after:
-        if _trades_live(entry) and _key(entry) not in live:
+        if _trades_live(entry) and (_key(entry) not in drains or (drains[_key(entry)] and not entry.drain)):
             raise NotReady(
                 "E_MODE_CEILING",
                 f"{entry.strategy_id} {entry.side.value} would trade live, SetActivation raises to PAPER at most",

@@ -17,6 +17,7 @@ from worldservice.domain.activation import (
     FenceState,
     Phase,
     Terms,
+    exit_at,
     fence_for,
     leaves,
     lowered,
@@ -83,7 +84,7 @@ def aimed(
         if (
             key not in wanted
             and was is not None
-            and leaves(was, EffectiveMode.COMPUTE_ONLY, lower(exits(*key), mode_of(binding.stage)))
+            and leaves(was, EffectiveMode.COMPUTE_ONLY, exit_at(was, binding.stage, exits))
         ):
             aim = replace(aim, active=True, drain=True, effective_mode=was.effective_mode)
         found.append(aim)
@@ -150,8 +151,8 @@ def opened(before: Activation, aim: Sequence[Entry], requires_ack: bool, now: da
 
 
 def _restored(entry: Entry, stage: Stage, ceiling: Ceiling, exits: Ceiling, now: datetime) -> Entry:
-    allowed, way_out = (lower(reach(entry.strategy_id, entry.side), mode_of(stage)) for reach in (ceiling, exits))
-    return replace(lowered(entry, allowed, way_out, now), changed_at=now)
+    allowed = lower(ceiling(entry.strategy_id, entry.side), mode_of(stage))
+    return replace(lowered(entry, allowed, exit_at(entry, stage, exits), now), changed_at=now)
 
 
 def _shut(entry: Entry, run_id: str, now: datetime) -> Entry:
