@@ -197,6 +197,8 @@ def test_the_other_side_of_a_target_drains_where_it_was() -> None:
     assert modes == {Side.LONG: (False, PAPER), Side.SHORT: (True, LIVE)}
     after = settle(replace(both, entries=found), bound, at(LIVE), LATER, None, at(LIVE))
     assert {entry.side: (entry.drain, entry.effective_mode) for entry in after.entries} == modes
+    behind = switched(shut, found, LATER)
+    assert settle(behind, bound, at(LIVE), LATER, None, at(LIVE)) is behind
 
 
 def test_an_apply_lets_who_is_no_target_drain() -> None:

@@ -200,5 +200,5 @@ class Walk(RuleBasedStateMachine):
         return self.now
 
 
-Walk.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Walk.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
 TestWalks = Walk.TestCase

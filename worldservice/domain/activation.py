@@ -227,8 +227,12 @@ def settle(
     given, are the policy's own word: they follow it, and any change of them raises the epoch.
     """
     kept = [entry for entry in before.entries if _is_bound(entry, bindings)]
-    reach = _wider(ceiling, exits) if before.phase is Phase.FREEZE else ceiling  # the opening decides who drains
-    down = [lowered(e, _mode(e, bindings, reach), exit_at(e, bindings[e.strategy_id].stage, exits), now) for e in kept]
+    down = []
+    for entry in kept:
+        allowed, way_out = _mode(entry, bindings, ceiling), exit_at(entry, bindings[entry.strategy_id].stage, exits)
+        if before.phase is Phase.FREEZE:  # nothing trades, and the opening decides who drains
+            allowed = _higher(allowed, way_out)
+        down.append(lowered(entry, allowed, way_out, now))
     after = _advance(before, down, now, terms)
     if after is before:
         return before  # else an apply goes on: who has not acknowledged its sequence yet still has to
