@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from qmtl.core.errors import Conflict
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import Conflict, NotReady
 from qmtl.core.settings import MeshSettings
 from qmtl.rpc.auth import Role, mint_service_token, mint_user_token
 from qmtl.rpc.channel import connect
@@ -147,3 +148,32 @@ async def test_one_apply_whichever_is_asked_and_whoever_is_left_finishes_it(repl
         return run.state == COMPLETED
 
     await eventually(ended)
+
+
+async def test_an_edge_switched_off_at_one_is_off_at_the_other(replicas: Replicas) -> None:
+    """Also when nodes, overrides and binds come through both at once."""
+    here, there = replicas.stubs
+    a, b, c = (f"blake3:{letter * 64}" for letter in "abc")
+    tell = [
+        pb.BindStrategyRequest(world_id="w1", strategy_id=name, node_ids=n)
+        for name, n in (("s", [a, b]), ("t", [a, c]))
+    ]
+    edge = worldpb.EdgeOverride(world_id="w1", from_node_id=a, to_node_id=b, to_domain=commonpb.EXECUTION_DOMAIN_DRYRUN)
+    await asyncio.gather(
+        here.BindStrategy(tell[0]),
+        there.BindStrategy(tell[1]),
+        there.PutEdgeOverride(pb.PutEdgeOverrideRequest(override=edge)),
+    )
+    for stub in replicas.stubs:
+        reply = await stub.Decide(pb.DecideRequest(world_id="w1", with_reports=True))
+        assert list(reply.decision.selected) == ["t"]
+        with pytest.raises(NotReady):
+            await stub.SetActivation(raising("w1", "s"))
+        bound = await stub.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="u", node_ids=[a]))
+        assert list(bound.decision.selected) == ["t"]
+    gone = pb.DeleteEdgeOverrideRequest(
+        world_id="w1", from_node_id=a, to_node_id=b, to_domain=commonpb.EXECUTION_DOMAIN_DRYRUN
+    )
+    await there.DeleteEdgeOverride(gone)
+    again = await here.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="v", node_ids=[a]))
+    assert sorted(again.decision.selected) == ["s", "t"]
