@@ -14,10 +14,8 @@ from tests.worldservice.samples import NOW, binding
 from worldservice.domain.activation import (
     TRADING,
     Activation,
-    Change,
     FenceState,
     Standing,
-    change_activation,
     confirm,
     empty,
     outrank,
@@ -25,6 +23,7 @@ from worldservice.domain.activation import (
     standing,
     state_hash,
 )
+from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.worlds import Binding, Side, Stage
 
 BOUND = {"s": binding("s"), "t": binding("t")}

@@ -21,10 +21,8 @@ from worldservice.domain import activation as domain
 from worldservice.domain.activation import (
     NO_TERMS,
     Activation,
-    Change,
     FenceState,
     Terms,
-    change_activation,
     confirm,
     empty,
 )
@@ -47,6 +45,7 @@ from worldservice.domain.apply import (
     late_opening,
     sequence_due,
 )
+from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.freezing import Target, aimed, fence_serves, frozen, opened, switched, under
 from worldservice.domain.gates import GATE_MARGIN, GATE_TTL, GateSession
 from worldservice.domain.worlds import Side, Stage

@@ -30,13 +30,12 @@ from tests.worldservice.samples import DOCUMENT, NOW, binding
 from worldservice.domain.activation import (
     NO_TERMS,
     Activation,
-    Change,
     Terms,
-    change_activation,
     confirm,
     empty,
     settle,
 )
+from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.freezing import frozen
 from worldservice.domain.history import ActivationRecord, rebuild, record_of
 from worldservice.domain.worlds import Side

@@ -22,14 +22,13 @@ from tests.worldservice.samples import DOCUMENT, NOW, binding, candidate, fresh,
 from worldservice.domain.activation import (
     Activation,
     Ceiling,
-    Change,
     Entry,
     FenceState,
-    change_activation,
     empty,
     no_exit,
     settle,
 )
+from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.decisions import WorldFacts, decide
 from worldservice.domain.evaluation import Cut, Edges
 from worldservice.domain.freezing import Target, aimed, frozen, restored, switched

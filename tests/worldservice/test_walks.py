@@ -20,16 +20,15 @@ from tests.worldservice.samples import NOW, binding
 from worldservice.domain.activation import (
     TRADING,
     Activation,
-    Change,
     Entry,
     Phase,
-    change_activation,
     confirm,
     empty,
     fence_for,
     narrows,
     settle,
 )
+from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.freezing import Target, aimed, frozen, opened, restored, switched
 from worldservice.domain.history import ActivationRecord, rebuild, record_of
 from worldservice.domain.worlds import Binding, Side, Stage, mode_of
