@@ -13,9 +13,7 @@ from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice import activations, store
 from worldservice.acts import Act, audited, caller_of, commit, enter, look
 from worldservice.domain.access import Caller, Role
-from worldservice.domain.activation import (
-    Activation,
-)
+from worldservice.domain.activation import Activation
 from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.decisions import Verdicts
 from worldservice.domain.sessions import Session

@@ -9,13 +9,7 @@ from qmtl.wire.windows import windows_from_proto, windows_to_proto
 from qmtl.wire.words import DOMAIN_NUMBERS, DOMAINS, instant_from_proto, known_enum
 from qmtl.world.v1 import service_pb2 as servicepb
 from qmtl.world.v1 import world_pb2 as worldpb
-from worldservice.domain.activation import (
-    Activation,
-    Entry,
-    Fence,
-    FenceState,
-    Phase,
-)
+from worldservice.domain.activation import Activation, Entry, Fence, FenceState, Phase
 from worldservice.domain.changes import Change
 from worldservice.domain.gates import GATE_TTL, GateSession
 from worldservice.domain.sessions import Session

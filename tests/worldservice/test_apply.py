@@ -18,14 +18,7 @@ from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode
 from tests.worldservice.samples import NOW, binding
 from worldservice.domain import activation as domain
-from worldservice.domain.activation import (
-    NO_TERMS,
-    Activation,
-    FenceState,
-    Terms,
-    confirm,
-    empty,
-)
+from worldservice.domain.activation import NO_TERMS, Activation, FenceState, Terms, confirm, empty
 from worldservice.domain.apply import (
     ENDED,
     ApplyRun,

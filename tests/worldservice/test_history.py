@@ -27,14 +27,7 @@ from qmtl.world.v1 import world_pb2 as worldpb
 from tests.support.waiting import eventually
 from tests.worldservice.estate import LONG, SHORT, Estate, evaluation, make_trading, make_world, raising
 from tests.worldservice.samples import DOCUMENT, NOW, binding
-from worldservice.domain.activation import (
-    NO_TERMS,
-    Activation,
-    Terms,
-    confirm,
-    empty,
-    settle,
-)
+from worldservice.domain.activation import NO_TERMS, Activation, Terms, confirm, empty, settle
 from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.freezing import frozen
 from worldservice.domain.history import ActivationRecord, rebuild, record_of

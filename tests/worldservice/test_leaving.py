@@ -19,15 +19,7 @@ from tests.worldservice.estate import COMPUTE_ONLY as LOW
 from tests.worldservice.estate import LONG, Estate, evaluation, eventually, make_world, raising
 from tests.worldservice.estate import PAPER as ON_PAPER
 from tests.worldservice.samples import DOCUMENT, NOW, binding, candidate, fresh, world
-from worldservice.domain.activation import (
-    Activation,
-    Ceiling,
-    Entry,
-    FenceState,
-    empty,
-    no_exit,
-    settle,
-)
+from worldservice.domain.activation import Activation, Ceiling, Entry, FenceState, empty, no_exit, settle
 from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.decisions import WorldFacts, decide
 from worldservice.domain.evaluation import Cut, Edges

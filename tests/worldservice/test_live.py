@@ -15,9 +15,7 @@ from qmtl.core.errors import NotReady
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from tests.worldservice.samples import DOCUMENT, GOOD, NOW, binding, candidate, fresh, world
 from worldservice.applying import check_targets
-from worldservice.domain.activation import (
-    empty,
-)
+from worldservice.domain.activation import empty
 from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.decisions import Verdicts, WorldFacts, decide
 from worldservice.domain.evaluation import Cut, Edges

@@ -10,11 +10,7 @@ from qmtl.core.errors import NotFound, NotReady, PermissionDenied
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from tests.worldservice.samples import NOW, binding
 from worldservice.domain.access import Caller, Grant, Role, check_regrant, check_revoke, effective_role, require_role
-from worldservice.domain.activation import (
-    Activation,
-    empty,
-    settle,
-)
+from worldservice.domain.activation import Activation, empty, settle
 from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.gates import GATE_MARGIN, GATE_TTL, GateSession, gate_lapsed, lags
 from worldservice.domain.sessions import SessionPlan, advance, data_state, follow

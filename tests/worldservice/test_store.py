@@ -20,12 +20,7 @@ from tests.worldservice.samples import DOCUMENT, NOW, binding, candidate, eviden
 from worldservice import activations, runs, store
 from worldservice.acts import own_act
 from worldservice.domain.access import Grant, Role
-from worldservice.domain.activation import (
-    Activation,
-    FenceState,
-    confirm,
-    empty,
-)
+from worldservice.domain.activation import Activation, FenceState, confirm, empty
 from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.decisions import WorldFacts, decide
 from worldservice.domain.evaluation import EvaluationRun

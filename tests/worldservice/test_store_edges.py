@@ -21,10 +21,7 @@ from qmtl.core.limits import RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from tests.worldservice.samples import NOW, binding, world
 from worldservice import activations, edges, store
-from worldservice.domain.activation import (
-    Terms,
-    empty,
-)
+from worldservice.domain.activation import Terms, empty
 from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.evaluation import Cut
 from worldservice.domain.graph import EdgeKey, EdgeOverride

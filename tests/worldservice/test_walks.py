@@ -17,17 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from qmtl.core.errors import NotReady
 from qmtl.core.modes import EffectiveMode, lower
 from tests.worldservice.samples import NOW, binding
-from worldservice.domain.activation import (
-    TRADING,
-    Activation,
-    Entry,
-    Phase,
-    confirm,
-    empty,
-    fence_for,
-    narrows,
-    settle,
-)
+from worldservice.domain.activation import TRADING, Activation, Entry, Phase, confirm, empty, fence_for, narrows, settle
 from worldservice.domain.changes import Change, change_activation
 from worldservice.domain.freezing import Target, aimed, frozen, opened, restored, switched
 from worldservice.domain.history import ActivationRecord, rebuild, record_of

@@ -18,13 +18,7 @@ from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import world_pb2 as worldpb
 from worldservice import wire, wire_activation, wire_decisions, wire_worlds
 from worldservice.domain.access import Grant, Role
-from worldservice.domain.activation import (
-    Activation,
-    Entry,
-    Fence,
-    FenceState,
-    Phase,
-)
+from worldservice.domain.activation import Activation, Entry, Fence, FenceState, Phase
 from worldservice.domain.changes import Change
 from worldservice.domain.decisions import Decision
 from worldservice.domain.evaluation import (
