@@ -40,8 +40,9 @@ from qmtl.core.modes import ComputeContext, ExecutionDomain
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as pb
 from qmtl.dag.v1 import service_pb2_grpc as rpc
-from qmtl.rpc.auth import ensure_dev_keys, mint_service_token
 from qmtl.rpc.channel import connect
+from qmtl.rpc.keys import ensure_dev_keys
+from qmtl.rpc.tokens import mint_service_token
 from qmtl.wire import graph, words
 
 REPEATS = {100: 20, 1_000: 10, 10_000: 3}

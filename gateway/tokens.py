@@ -21,7 +21,9 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import PermissionDenied, Unauthenticated
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.rpc.auth import mint, new_key, verified, write_private
+from qmtl.rpc.auth import verified
+from qmtl.rpc.keys import new_key, write_private
+from qmtl.rpc.tokens import mint
 
 STREAM_AUDIENCE = "qmtl-stream"
 RESUME_AUDIENCE = "qmtl-resume"

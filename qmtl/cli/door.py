@@ -10,8 +10,9 @@ from typing import TypeVar
 from qmtl.cli.options import Access
 from qmtl.core.errors import NotReady, Unauthenticated, Unavailable
 from qmtl.core.home import find_home, gateway_address, live_record
-from qmtl.rpc.auth import Role, TokenSource, file_token, user_token_path
+from qmtl.rpc.auth import Role, TokenSource
 from qmtl.rpc.channel import MeshChannel, connect
+from qmtl.rpc.tokens import file_token, user_token_path
 
 Answer = TypeVar("Answer")
 LIVE_KEY = "x-allow-live"

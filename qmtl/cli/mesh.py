@@ -103,7 +103,9 @@ def token(
     from qmtl.core.errors import InvalidRequest
     from qmtl.core.home import find_home
     from qmtl.core.settings import load_mesh, read_tree
-    from qmtl.rpc.auth import Role, ensure_dev_keys, mint_service_token, mint_user_token
+    from qmtl.rpc.auth import Role
+    from qmtl.rpc.keys import ensure_dev_keys
+    from qmtl.rpc.tokens import mint_service_token, mint_user_token
 
     if load_mesh(read_tree(config)).profile != "dev":
         raise InvalidRequest("E_CONFIG", "mesh.profile is prod, want dev", hint="ask your issuer for a token")

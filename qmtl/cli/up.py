@@ -267,21 +267,17 @@ def ask_to_stop(supervisor: Running, timeout_s: float) -> None:
 
 def user_token(home: Path) -> str:
     """The reader's token, as `prepare_tokens` wrote it."""
-    from qmtl.rpc.auth import Role, user_token_path
+    from qmtl.rpc.auth import Role
+    from qmtl.rpc.tokens import user_token_path
 
     return user_token_path(home, Role.READER).read_text(encoding="ascii").strip()
 
 
 def prepare_tokens(home: Path) -> None:
     """Keys of the dev issuer, fresh user tokens of every role, and the operator service token."""
-    from qmtl.rpc.auth import (
-        Role,
-        ensure_dev_keys,
-        ensure_service_token,
-        mint_user_token,
-        user_token_path,
-        write_private,
-    )
+    from qmtl.rpc.auth import Role
+    from qmtl.rpc.keys import ensure_dev_keys, write_private
+    from qmtl.rpc.tokens import ensure_service_token, mint_user_token, user_token_path
 
     ensure_dev_keys(home)
     ensure_service_token(home, "operator")

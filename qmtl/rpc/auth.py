@@ -1,4 +1,4 @@
-"""Tokens: who a caller is, proved by an EdDSA-signed JWT of a configured issuer, and the dev profile's own issuer.
+"""Verification of tokens: who a caller is, proved by an EdDSA-signed JWT of a configured issuer.
 
 Two audiences never mix: "qmtl" tokens name users, "qmtl-service" tokens name services. The algorithm is
 fixed here, not read from the token, so neither `none` nor an HMAC over a public key is ever tried.
@@ -10,13 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import secrets
-import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -24,17 +20,21 @@ from typing import Final
 import structlog
 from joserfc import jws, jwt
 from joserfc.errors import BadSignatureError, JoseError, UnsupportedAlgorithmError
-from joserfc.jwa import EdDSAAlgorithm, JWSAlgModel
 from joserfc.jwk import KeySet, OKPKey
 
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import InvalidRequest, Unauthenticated
 from qmtl.core.settings import Issuer, ServiceSettings
+from qmtl.rpc.keys import (
+    ALGORITHM,
+    REGISTRY,
+    SERVICE_AUDIENCE,
+    USER_AUDIENCE,
+    dev_issuers,
+    ensure_dev_keys,
+    keys_folder,
+)
 
-ALGORITHM: Final = "EdDSA"
-USER_AUDIENCE: Final = "qmtl"
-SERVICE_AUDIENCE: Final = "qmtl-service"
-DEV_ISSUER: Final = "qmtl-dev"
 LEEWAY_S: Final = 30
 TOKEN_BYTES_MAX: Final = 8192
 VERIFIED_MAX: Final = 1024
@@ -80,19 +80,6 @@ class _Claims:
     worlds: frozenset[str] | None
     expires_at: float
     not_before: float
-
-
-class _EdDsaOnly(jws.JWSRegistry):
-    """The one algorithm. joserfc warns on each use that RFC 9864 renames it; issuers in the field say EdDSA."""
-
-    def get_alg(self, name: str) -> JWSAlgModel:
-        if name != ALGORITHM:
-            raise UnsupportedAlgorithmError(f"algorithm is {name!r}, want {ALGORITHM}")
-        return _EDDSA
-
-
-_EDDSA: Final = EdDSAAlgorithm()
-_REGISTRY: Final = _EdDsaOnly()
 
 
 class _KeyFile:
@@ -231,7 +218,7 @@ def _bad(reason: str, message: str, hint: str = "") -> Unauthenticated:
 
 def copy_of(url: str, home: Path) -> Path:
     """Where the copy of a key set is that an issuer publishes at a URL; see jwks.py."""
-    return _keys_folder(home) / f"jwks-{hashlib.blake2s(url.encode(), digest_size=8).hexdigest()}.json"
+    return keys_folder(home) / f"jwks-{hashlib.blake2s(url.encode(), digest_size=8).hexdigest()}.json"
 
 
 def _with_copy(issuer: Issuer, home: Path) -> Issuer:
@@ -276,7 +263,7 @@ def _public_key(given: object, source: str) -> OKPKey | None:
 
 def _unverified_payload(token: str) -> dict[str, object]:
     try:
-        payload = json.loads(jws.extract_compact(token.encode(), registry=_REGISTRY).payload)
+        payload = json.loads(jws.extract_compact(token.encode(), registry=REGISTRY).payload)
     except (JoseError, ValueError):
         raise _bad("E_TOKEN_MALFORMED", "the token is not a JWT") from None
     if not isinstance(payload, dict):
@@ -287,7 +274,7 @@ def _unverified_payload(token: str) -> dict[str, object]:
 def verified(token: str, keys: KeySet) -> dict[str, object]:
     """The claims of a token one of the keys signed with EdDSA. Raises Unauthenticated (E_TOKEN_SIGNATURE)."""
     try:
-        return jwt.decode(token, keys, registry=_REGISTRY).claims
+        return jwt.decode(token, keys, registry=REGISTRY).claims
     except UnsupportedAlgorithmError:
         raise _bad("E_TOKEN_SIGNATURE", f"the token is not signed with {ALGORITHM}") from None
     except BadSignatureError:
@@ -327,165 +314,3 @@ def _instant(claims: Mapping[str, object], name: str, *, required: bool) -> floa
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise _bad("E_TOKEN_CLAIMS", f"claim {name} is not a number of seconds")
     return float(value)
-
-
-# The dev profile's issuer: a key pair and token files below the home directory.
-
-
-def dev_issuers(home: Path) -> list[Issuer]:
-    """The local issuer, trusted for users and for services."""
-    jwks = str(_keys_folder(home) / "jwks.json")
-    return [
-        Issuer(issuer=DEV_ISSUER, jwks=jwks, audience=USER_AUDIENCE),
-        Issuer(issuer=DEV_ISSUER, jwks=jwks, audience=SERVICE_AUDIENCE),
-    ]
-
-
-def ensure_dev_keys(home: Path) -> None:
-    """Make the local issuer's key and its JWKS unless they are there; safe when several processes start at once."""
-    folder = _private_folder(_keys_folder(home))
-    private = folder / "issuer.jwk"
-    if not private.exists():
-        _create_once(private, _json(new_key().as_dict(private=True)))
-    if not (folder / "jwks.json").exists():
-        _create_once(folder / "jwks.json", _json({"keys": [_issuer_key(home).as_dict(private=False)]}))
-
-
-def rotate_dev_key(home: Path) -> None:
-    """Sign with a new key from now on; tokens of the previous one stay valid until they expire."""
-    ensure_dev_keys(home)
-    previous, fresh = _issuer_key(home), new_key()
-    public = [fresh.as_dict(private=False), previous.as_dict(private=False)]
-    # Readers learn the new key before anything is signed with it.
-    write_private(_keys_folder(home) / "jwks.json", _json({"keys": public}))
-    write_private(_keys_folder(home) / "issuer.jwk", _json(fresh.as_dict(private=True)))
-
-
-def mint(key: OKPKey, claims: Mapping[str, object]) -> str:
-    """Sign claims as they are; the callers below fill in issuer, audience and times."""
-    key.ensure_kid()
-    return jwt.encode({"alg": ALGORITHM, "kid": key.kid}, dict(claims), key, registry=_REGISTRY)
-
-
-def mint_user_token(
-    home: Path,
-    role: Role,
-    subject: str,
-    worlds: Iterable[str] | None = None,
-    ttl: timedelta = timedelta(days=1),
-    clock: Clock | None = None,
-) -> str:
-    """A user token of the local issuer, limited to `worlds` if given."""
-    claims: dict[str, object] = {"sub": subject, "aud": USER_AUDIENCE, "role": role.name.lower()}
-    if worlds is not None:
-        claims["worlds"] = sorted(worlds)
-    return _mint_dev(home, claims, ttl, clock)
-
-
-def mint_service_token(home: Path, name: str, ttl: timedelta = timedelta(days=30), clock: Clock | None = None) -> str:
-    """A service token of the local issuer."""
-    return _mint_dev(home, {"sub": f"service:{name}", "aud": SERVICE_AUDIENCE}, ttl, clock)
-
-
-def user_token_path(home: Path, role: Role) -> Path:
-    """Where `qmtl up` leaves the token of a role."""
-    return home / "tokens" / f"{role.name.lower()}.jwt"
-
-
-def service_token_path(home: Path, name: str) -> Path:
-    """Where a service finds its token; it may be rewritten while the service runs."""
-    return home / "tokens" / f"service-{name}.jwt"
-
-
-def ensure_service_token(home: Path, name: str, ttl: timedelta = timedelta(days=30)) -> Path:
-    """Dev only: a token file for a service unless one with more than half its life left is there."""
-    ensure_dev_keys(home)
-    path = service_token_path(home, name)
-    authenticator = Authenticator(dev_issuers(home), _Later(ttl / 2))
-    try:
-        authenticator.service(path.read_text().strip())
-    except (OSError, Unauthenticated):
-        _private_folder(path.parent)
-        write_private(path, mint_service_token(home, name, ttl))
-    return path
-
-
-def file_token(path: Path) -> TokenSource:
-    """A token kept in a file, read again when the file changes. Raises Unauthenticated (E_TOKEN_MISSING) in use."""
-    cached: tuple[tuple[int, int, int], str] | None = None
-
-    def read() -> str:
-        nonlocal cached
-        try:
-            stat = path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-            if cached is None or cached[0] != stamp:
-                cached = (stamp, path.read_text(encoding="ascii").strip())
-        except OSError as error:
-            raise Unauthenticated("E_TOKEN_MISSING", f"token file {path}: {error.strerror}") from None
-        return cached[1]
-
-    return read
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner only."""
-    temporary = _temporary(path, text)
-    os.replace(temporary, path)
-
-
-class _Later(SystemClock):
-    """The machine's clock, ahead: what is valid on it is valid for that long still."""
-
-    def __init__(self, ahead: timedelta) -> None:
-        self._ahead = ahead
-
-    def now(self) -> datetime:
-        return super().now() + self._ahead
-
-
-def _mint_dev(home: Path, claims: dict[str, object], ttl: timedelta, clock: Clock | None) -> str:
-    now = (clock or SystemClock()).now()
-    times = {"iat": int(now.timestamp()), "nbf": int(now.timestamp()), "exp": int((now + ttl).timestamp())}
-    return mint(_issuer_key(home), {"iss": DEV_ISSUER, **claims, **times, "jti": secrets.token_hex(8)})
-
-
-def _issuer_key(home: Path) -> OKPKey:
-    return OKPKey.import_key(json.loads((_keys_folder(home) / "issuer.jwk").read_bytes()))
-
-
-def new_key() -> OKPKey:
-    """A fresh Ed25519 signing key with a key id."""
-    return OKPKey.generate_key("Ed25519", {"kid": secrets.token_hex(8), "alg": ALGORITHM, "use": "sig"}, private=True)
-
-
-def _keys_folder(home: Path) -> Path:
-    return home / "keys"
-
-
-def _private_folder(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=1)
-
-
-def _temporary(path: Path, text: str) -> str:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    return name
-
-
-def _create_once(path: Path, text: str) -> None:
-    """Link a finished file into place: the first process wins and no one ever reads half a key."""
-    temporary = _temporary(path, text)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        os.unlink(temporary)

@@ -28,7 +28,8 @@ import structlog
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, QmtlError, Unavailable, Violation
 from qmtl.core.settings import Issuer
-from qmtl.rpc.auth import copy_of, public_keys, write_private
+from qmtl.rpc.auth import copy_of, public_keys
+from qmtl.rpc.keys import write_private
 from qmtl.rpc.tls import is_loopback
 
 REFRESH_S: Final = 60.0

@@ -23,13 +23,14 @@ from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import InvalidRequest, QmtlError
 from qmtl.core.settings import ServiceSettings, load, split_address
 from qmtl.rpc import logs, telemetry
-from qmtl.rpc.auth import Authenticator, TokenSource, ensure_service_token, file_token, service_token_path
+from qmtl.rpc.auth import Authenticator, TokenSource
 from qmtl.rpc.breaker import Breaker
 from qmtl.rpc.channel import MeshChannel, connect
 from qmtl.rpc.interceptors import Admit, Limits
 from qmtl.rpc.jwks import KeyMirror
 from qmtl.rpc.metrics import Metrics, MetricsEndpoint
 from qmtl.rpc.server import Server
+from qmtl.rpc.tokens import ensure_service_token, file_token, service_token_path
 
 TOKEN_CHECK_S: Final = 3600.0
 GRACE_S: Final = 5.0

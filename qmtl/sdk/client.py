@@ -24,8 +24,9 @@ from qmtl.core.home import find_home, gateway_address
 from qmtl.dag.v1 import service_pb2_grpc as dagrpc
 from qmtl.data.v1 import service_pb2_grpc as datarpc
 from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
-from qmtl.rpc.auth import Role, TokenSource, file_token, user_token_path
+from qmtl.rpc.auth import Role, TokenSource
 from qmtl.rpc.channel import connect
+from qmtl.rpc.tokens import file_token, user_token_path
 from qmtl.sdk.words import refused
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 

@@ -24,17 +24,12 @@ from qmtl.core.clock import SystemClock
 from qmtl.core.settings import MeshSettings, ServiceSettings
 from qmtl.data.v1 import service_pb2 as datapb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
-from qmtl.rpc.auth import (
-    Authenticator,
-    Role,
-    ensure_dev_keys,
-    ensure_service_token,
-    mint_service_token,
-    mint_user_token,
-)
+from qmtl.rpc.auth import Authenticator, Role
 from qmtl.rpc.channel import connect
+from qmtl.rpc.keys import ensure_dev_keys
 from qmtl.rpc.run import Runtime
 from qmtl.rpc.server import Server
+from qmtl.rpc.tokens import ensure_service_token, mint_service_token, mint_user_token
 from tests.brokerage.feed import PLANNED, SESSION, Feed
 from tests.support.nats import free_port
 from tests.support.processes import ROOT, python_env

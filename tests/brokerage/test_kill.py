@@ -17,7 +17,7 @@ from controlbus.database import Database
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.core.errors import DeadlineExceeded, Unavailable
-from qmtl.rpc.auth import ensure_service_token
+from qmtl.rpc.tokens import ensure_service_token
 from tests.brokerage.mesh import Client, Mesh, running_mesh, until
 from tests.brokerage.samples import Book, bar, order
 from tests.support.nats import NatsServer

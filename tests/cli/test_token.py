@@ -9,7 +9,8 @@ import pytest
 
 from qmtl.core.clock import SystemClock, VirtualClock
 from qmtl.core.errors import Unauthenticated
-from qmtl.rpc.auth import Authenticator, Role, dev_issuers
+from qmtl.rpc.auth import Authenticator, Role
+from qmtl.rpc.keys import dev_issuers
 from tests.cli.conftest import Invoke
 
 

@@ -17,7 +17,8 @@ from qmtl.cli.plan import Plan, free_plan
 from qmtl.cli.up import Mesh, stop_processes
 from qmtl.core.errors import Conflict, Unavailable
 from qmtl.core.home import Record, alive, gateway_address, live_record, log_path, read_record, record_path
-from qmtl.rpc.auth import Role, user_token_path
+from qmtl.rpc.auth import Role
+from qmtl.rpc.tokens import user_token_path
 from tests.cli.conftest import ROOT, Done, Invoke, Run, environment
 
 START_S = 60.0  # a busy machine; the measured time is in docs

@@ -20,9 +20,11 @@ from qmtl.control.v1 import service_pb2_grpc as rpc
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, OutOfRange, PermissionDenied, Unavailable
 from qmtl.core.settings import MeshSettings, ServiceSettings
-from qmtl.rpc.auth import Authenticator, Role, ensure_dev_keys, mint_service_token, mint_user_token
+from qmtl.rpc.auth import Authenticator, Role
 from qmtl.rpc.channel import connect
+from qmtl.rpc.keys import ensure_dev_keys
 from qmtl.rpc.server import Server
+from qmtl.rpc.tokens import mint_service_token, mint_user_token
 from tests.controlbus.states import publish, unique
 from tests.support.nats import NatsServer
 from tests.support.waiting import eventually

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from controlbus.database import Database
-from qmtl.rpc.auth import ensure_dev_keys
+from qmtl.rpc.keys import ensure_dev_keys
 from tests.dagmanager.estate import Estate
 from tests.dagmanager.serving import Served, serving
 

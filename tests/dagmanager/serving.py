@@ -18,11 +18,12 @@ from qmtl.core.settings import MeshSettings, ServiceSettings
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as pb
 from qmtl.dag.v1 import service_pb2_grpc as rpc
-from qmtl.rpc.auth import Authenticator, Role, ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.auth import Authenticator, Role
 from qmtl.rpc.channel import connect
 from qmtl.rpc.context import require_user
 from qmtl.rpc.run import Runtime
 from qmtl.rpc.server import Server
+from qmtl.rpc.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.wire import graph, words
 from qmtl.world.v1 import service_pb2 as worldpb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc

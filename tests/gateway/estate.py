@@ -29,9 +29,11 @@ from qmtl.core.settings import MeshSettings, ServiceSettings
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.rpc.auth import Role, ensure_dev_keys, ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.auth import Role
 from qmtl.rpc.channel import MeshChannel, connect
+from qmtl.rpc.keys import ensure_dev_keys
 from qmtl.rpc.run import Runtime
+from qmtl.rpc.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.mesh.door import Door, door_over, source_node, submission

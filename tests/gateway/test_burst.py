@@ -25,7 +25,8 @@ from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
-from qmtl.rpc.auth import Role, user_token_path
+from qmtl.rpc.auth import Role
+from qmtl.rpc.tokens import user_token_path
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.mesh.door import Door, open_door, source_node, submission
 from tests.support.waiting import eventually

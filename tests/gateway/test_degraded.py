@@ -27,8 +27,9 @@ from qmtl.core.errors import NotFound, PermissionDenied, QmtlError, Unavailable
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
-from qmtl.rpc.auth import Role, mint_user_token
+from qmtl.rpc.auth import Role
 from qmtl.rpc.metrics import RecentCalls
+from qmtl.rpc.tokens import mint_user_token
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.gateway.estate import Estate, make_world, request_for, running_estate, submitted

@@ -26,9 +26,10 @@ from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import QmtlError
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.rpc.auth import Role, mint_user_token
+from qmtl.rpc.auth import Role
 from qmtl.rpc.channel import connect
 from qmtl.rpc.streams import scoped
+from qmtl.rpc.tokens import mint_user_token
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.gateway.estate import Estate, make_world, request_for, running_estate, settled, submitted
 from tests.mesh.door import Door, door_over

@@ -27,20 +27,13 @@ from qmtl.core.settings import MeshSettings
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
-from qmtl.rpc.auth import (
-    DEV_ISSUER,
-    Role,
-    dev_issuers,
-    ensure_dev_keys,
-    mint,
-    mint_service_token,
-    mint_user_token,
-    new_key,
-)
+from qmtl.rpc.auth import Role
 from qmtl.rpc.channel import connect
 from qmtl.rpc.interceptors import Limits
+from qmtl.rpc.keys import DEV_ISSUER, dev_issuers, ensure_dev_keys, new_key
 from qmtl.rpc.status import from_rpc_error
 from qmtl.rpc.streams import scoped
+from qmtl.rpc.tokens import mint, mint_service_token, mint_user_token
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1.service_pb2_grpc import WorldServiceStub
 from tests.gateway.estate import Estate, lone_gateway, make_world

@@ -14,9 +14,10 @@ from grpc import aio
 from qmtl.core.errors import QmtlError, Unavailable
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.rpc.auth import Role, mint_user_token
+from qmtl.rpc.auth import Role
 from qmtl.rpc.channel import connect
 from qmtl.rpc.streams import scoped
+from qmtl.rpc.tokens import mint_user_token
 from tests.gateway.estate import Estate, lone_gateway, make_world
 from tests.mesh.door import Door, door_over
 from tests.support.forwarding import forwarding

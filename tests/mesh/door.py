@@ -18,8 +18,9 @@ from qmtl.data.v1.service_pb2_grpc import DataServiceStub
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
-from qmtl.rpc.auth import Role, file_token, user_token_path
+from qmtl.rpc.auth import Role
 from qmtl.rpc.channel import MeshChannel, connect
+from qmtl.rpc.tokens import file_token, user_token_path
 from qmtl.wire.graph import node_to_proto
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1.service_pb2_grpc import WorldServiceStub

@@ -11,7 +11,8 @@ import pytest
 
 from qmtl.cli.up import Mesh
 from qmtl.core.settings import SERVICES
-from qmtl.rpc.auth import Role, user_token_path
+from qmtl.rpc.auth import Role
+from qmtl.rpc.tokens import user_token_path
 
 OWN = {
     "gateway": "qmtl.gateway.v1.GatewayService",

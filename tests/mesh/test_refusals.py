@@ -22,7 +22,8 @@ from qmtl.core.errors import (
 from qmtl.core.identity import node_ids_crc32
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.rpc.auth import Role, mint_user_token
+from qmtl.rpc.auth import Role
+from qmtl.rpc.tokens import mint_user_token
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.mesh.door import Door, child_node, new_world, open_door, source_node, submission
 

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from qmtl.rpc import telemetry
-from qmtl.rpc.auth import ensure_dev_keys
+from qmtl.rpc.keys import ensure_dev_keys
 from tests.rpc.mesh import Mesh, running_mesh
 
 

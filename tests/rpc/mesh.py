@@ -14,11 +14,12 @@ from grpc_reflection.v1alpha import reflection_pb2 as reflectionpb
 
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.settings import MeshSettings, ServiceSettings
-from qmtl.rpc.auth import Authenticator, Role, TokenSource, mint_service_token, mint_user_token
+from qmtl.rpc.auth import Authenticator, Role, TokenSource
 from qmtl.rpc.channel import MeshChannel, connect
 from qmtl.rpc.interceptors import Limits
 from qmtl.rpc.metrics import Metrics
 from qmtl.rpc.server import Server
+from qmtl.rpc.tokens import mint_service_token, mint_user_token
 from tests.rpc.echo import Act, Echo, EchoStub, add_echo, service
 
 

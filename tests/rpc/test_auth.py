@@ -21,20 +21,15 @@ from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, Unauthenticated
 from qmtl.core.settings import Issuer, MeshSettings, ServiceSettings
 from qmtl.rpc import logs
-from qmtl.rpc.auth import (
-    DEV_ISSUER,
-    Authenticator,
-    Role,
-    dev_issuers,
-    ensure_dev_keys,
+from qmtl.rpc.auth import Authenticator, Role
+from qmtl.rpc.keys import DEV_ISSUER, dev_issuers, ensure_dev_keys, rotate_dev_key, write_private
+from qmtl.rpc.tokens import (
     ensure_service_token,
     file_token,
     mint,
     mint_service_token,
     mint_user_token,
-    rotate_dev_key,
     service_token_path,
-    write_private,
 )
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -22,11 +22,12 @@ from qmtl.core.errors import (
     Unavailable,
     Violation,
 )
-from qmtl.rpc.auth import file_token, mint_service_token, service_token_path, write_private
 from qmtl.rpc.calls import ATTEMPTS_MAX, RetryBudget
 from qmtl.rpc.channel import connect
 from qmtl.rpc.context import Call, current_call, own_act
+from qmtl.rpc.keys import write_private
 from qmtl.rpc.streams import scoped
+from qmtl.rpc.tokens import file_token, mint_service_token, service_token_path
 from tests.rpc.echo import KINDS, NAME, EchoStub
 from tests.rpc.mesh import Gate, Mesh, peer, settings_of, until, user
 

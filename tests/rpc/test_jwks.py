@@ -23,8 +23,10 @@ from qmtl.core.clock import SystemClock, VirtualClock
 from qmtl.core.errors import InvalidRequest, Unauthenticated, Unavailable
 from qmtl.core.settings import Issuer, MeshSettings, ServiceSettings, load_mesh
 from qmtl.rpc import logs
-from qmtl.rpc.auth import Authenticator, copy_of, mint, new_key, public_keys
+from qmtl.rpc.auth import Authenticator, copy_of, public_keys
 from qmtl.rpc.jwks import BYTES_MAX, REFRESH_S, KeyMirror
+from qmtl.rpc.keys import new_key
+from qmtl.rpc.tokens import mint
 from tests.rpc.mesh import until
 
 

@@ -14,7 +14,8 @@ import structlog
 
 from qmtl.core.errors import QmtlError
 from qmtl.rpc import logs
-from qmtl.rpc.auth import Role, mint_service_token, mint_user_token
+from qmtl.rpc.auth import Role
+from qmtl.rpc.tokens import mint_service_token, mint_user_token
 from tests.rpc.echo import KINDS, EchoStub
 from tests.rpc.mesh import Mesh, peer, user
 from tests.support.logbook import lines, logged

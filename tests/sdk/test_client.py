@@ -7,7 +7,8 @@ import pytest
 
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, NotFound, Unauthenticated, Unavailable
-from qmtl.rpc.auth import Role, user_token_path
+from qmtl.rpc.auth import Role
+from qmtl.rpc.tokens import user_token_path
 from qmtl.sdk.client import ADDRESS_VARIABLE, TOKEN_VARIABLE, Gateway, Line, Patience, open_client, token_source
 from tests.sdk.fakes import FakeMesh
 from tests.sdk.market import walk

@@ -20,10 +20,12 @@ from qmtl.core.settings import MeshSettings, ServiceSettings
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as servicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
-from qmtl.rpc.auth import Authenticator, Role, ensure_dev_keys, mint_service_token, mint_user_token
+from qmtl.rpc.auth import Authenticator, Role
 from qmtl.rpc.channel import connect
 from qmtl.rpc.context import require_user
+from qmtl.rpc.keys import ensure_dev_keys
 from qmtl.rpc.server import Server
+from qmtl.rpc.tokens import mint_service_token, mint_user_token
 from qmtl.world.v1 import service_pb2 as worldpb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 from seamless.access import SessionAccess

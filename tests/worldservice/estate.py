@@ -21,9 +21,11 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, NotReady
 from qmtl.core.settings import MeshSettings
-from qmtl.rpc.auth import Role, ensure_dev_keys, ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.auth import Role
 from qmtl.rpc.channel import connect
+from qmtl.rpc.keys import ensure_dev_keys
 from qmtl.rpc.run import Runtime
+from qmtl.rpc.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc

@@ -12,9 +12,10 @@ import pytest
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, NotReady
 from qmtl.core.settings import MeshSettings
-from qmtl.rpc.auth import Role, mint_service_token, mint_user_token
+from qmtl.rpc.auth import Role
 from qmtl.rpc.channel import connect
 from qmtl.rpc.run import Runtime
+from qmtl.rpc.tokens import mint_service_token, mint_user_token
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 from qmtl.world.v1 import world_pb2 as worldpb
