@@ -29,7 +29,7 @@ from brokerage.domain.orders import (
     require_well_formed,
 )
 from brokerage.domain.profile import BrokerageProfile, BuyingPower
-from brokerage.domain.risk import Circumstances, Mark, Sized, TradingState, check, size
+from brokerage.domain.risk import Circumstances, Mark, Sized, TradingState, check, denied_by_world, size
 from brokerage.domain.states import EventKind, OrderState, OrderType, TimeInForce
 from qmtl.core.errors import Conflict, NotFound
 from qmtl.core.limits import UNLIMITED
@@ -39,6 +39,7 @@ NOTHING_TO_REDUCE = "REDUCE_ONLY: no position is left to reduce"
 UNKNOWN = "UNKNOWN: no answer came; the venue will be asked, nothing is sent again"
 NOT_AT_VENUE = "NOT_AT_VENUE: the venue does not have it; nothing is sent again"
 FOUND = "FOUND: the venue has it, its answer was lost"
+WORLD_LIMIT = "WORLD_LIMIT: gating_policy.risk_limits of the world; no limit of the house refused it"
 
 _LAST = {
     EventKind.ACCEPTED: (EventKind.SUBMITTED, EventKind.ACCEPTED),
@@ -114,7 +115,10 @@ class Desk:
         if identity in self.records:
             raise Conflict("CLIENT_ORDER_ID_USED", f"client_order_id {order.client_order_id} was used")
         instrument = self.instruments.find(order.symbol)
-        sized, denial = self._examine(order, instrument, time.at_ns, weight) if refusal is None else (_UNSIZED, refusal)
+        if refusal is None:
+            sized, denial, detail = self._examine(order, instrument, time.at_ns, weight)
+        else:
+            sized, denial = _UNSIZED, refusal
         first = OrderEvent(
             identity,
             1,
@@ -257,9 +261,9 @@ class Desk:
 
     def _examine(
         self, order: Order, instrument: Instrument | None, at_ns: int, weight: int
-    ) -> tuple[Sized, Denial | None]:
+    ) -> tuple[Sized, Denial | None, str]:
         if instrument is None:
-            return _UNSIZED, Denial.INSTRUMENT_UNKNOWN
+            return _UNSIZED, Denial.INSTRUMENT_UNKNOWN, ""
         now = Circumstances(
             at_ns=at_ns,
             position=self.ledger.position(order.symbol),
@@ -276,8 +280,10 @@ class Desk:
         )
         sized = size(order, instrument, now)
         if isinstance(sized, Denial):
-            return _UNSIZED, sized
-        return sized, check(order, sized, instrument, self.profile, now)
+            return _UNSIZED, sized, ""
+        denial = check(order, sized, instrument, self.profile, now)
+        of_world = denial is not None and denied_by_world(denial, order, sized, instrument, self.profile, now)
+        return sized, denial, WORLD_LIMIT if of_world else ""
 
     def _budget(self, instrument: Instrument | None, bar: Bar) -> int:
         return volume_budget(instrument, bar, self.profile) if instrument is not None else 0

@@ -7,7 +7,7 @@ missing ever widens. Reducing quantity is exempt from weight and from buying pow
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
 
@@ -117,6 +117,20 @@ def check(
         if denial is not None:
             return denial
     return None
+
+
+def denied_by_world(
+    denial: Denial,
+    order: Order,
+    sized: Sized,
+    instrument: Instrument,
+    profile: BrokerageProfile,
+    now: Circumstances,
+) -> bool:
+    """Whether a denial is of the world's limits: without them the order would have met another one, or none."""
+    if now.limits == UNLIMITED:
+        return False
+    return check(order, sized, instrument, profile, replace(now, limits=UNLIMITED)) is not denial
 
 
 def increases(side: Side, quantity: int, held: int) -> bool:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from brokerage import fences, store, trading
 from brokerage import tables as t
 from brokerage.domain.backtest import LOCAL, SimulatedAccount
+from brokerage.domain.desk import WORLD_LIMIT
 from brokerage.domain.exposure import Around, Exposure
 from brokerage.domain.fence import FenceState, replaced
 from brokerage.domain.instrument import instrument
@@ -119,6 +120,34 @@ def test_a_world_that_is_not_known_is_over_its_limit_and_no_other(name: str) -> 
     made.desk.around = Around(world=None)
     assert verdict(made, act(Side.BUY, 1, "a"), limits(**{name: "1000000"})) is Denial.EXPOSURE_ABOVE_LIMIT
     assert verdict(made, act(Side.BUY, 1, "b"), limits(order_notional_max="10", long_notional_max="10")) is None
+
+
+@every_limit
+@pytest.mark.parametrize(
+    ("house", "world", "of_world"), [(20, "30", False), (30, "20", True), (0, "20", True), (20, "20", False)]
+)
+def test_a_denial_says_whether_only_the_world_refused(name: str, house: int, world: str, of_world: bool) -> None:
+    made = account(house=Limits(**{HOUSE_NAMES[name]: house * UNIT}))
+    made.desk.limits = limits(**{name: world})
+    denied = made.submit(act(SIDES.get(name, Side.BUY), "2.01"), 2 * HOUR)[-1]
+    assert (denied.denial, denied.detail) == (NAMED[name], WORLD_LIMIT if of_world else "")
+
+
+def test_a_denial_is_of_the_world_also_where_a_later_rule_of_the_house_would_refuse() -> None:
+    made = account(cash=10)
+    made.desk.limits = limits(order_notional_max="20")
+    first = made.submit(act(Side.BUY, 100, "a"), 2 * HOUR)[-1]
+    assert (first.denial, first.detail) == (Denial.NOTIONAL_ABOVE_LIMIT, WORLD_LIMIT)
+    made.desk.limits = UNLIMITED
+    second = made.submit(act(Side.BUY, 100, "b"), 2 * HOUR)[-1]
+    assert (second.denial, second.detail) == (Denial.BALANCE_INSUFFICIENT, "")
+
+
+def test_a_denial_of_the_house_alone_is_not_told_as_one_of_the_world() -> None:
+    made = account(cash=10)
+    made.desk.limits = limits(order_notional_max="100000")
+    denied = made.submit(act(Side.BUY, 100), 2 * HOUR)[-1]
+    assert (denied.denial, denied.detail) == (Denial.BALANCE_INSUFFICIENT, "")
 
 
 @every_limit

@@ -62,8 +62,9 @@ async def test_an_order_beyond_the_policys_limits_is_denied_until_the_policy_say
     fence = await estate.fence()
     assert (fence.limits.order_notional_max, fence.limits.long_notional_max) == ("200", "900")
     assert await outcome(estate, "small") == (ACCEPTED, brokerpb.DENIAL_UNSPECIFIED)
-    state, denial = await outcome(estate, "large", quantity="0.011")
-    assert (state, denial) == (DENIED, brokerpb.DENIAL_NOTIONAL_ABOVE_LIMIT)
+    large = (await estate.submit(estate.order("large", **{**RESTING, "quantity": "0.011"}))).status
+    assert (large.state, large.denial) == (DENIED, brokerpb.DENIAL_NOTIONAL_ABOVE_LIMIT)
+    assert large.reason.startswith("WORLD_LIMIT: ")
     state, denial = await outcome(estate, "second")  # with the first it is 0.02 BTC at the market: above 900
     assert (state, denial) == (DENIED, brokerpb.DENIAL_POSITION_ABOVE_LIMIT)
     await set_policy(estate)
