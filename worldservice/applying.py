@@ -201,14 +201,14 @@ def evaluated_targets(
         binding = bindings[strategy_id]
         for side in sorted(binding.sides, key=lambda side: side.value):
             entry, allowed = known.get((strategy_id, side)), verdicts.ceiling_of(strategy_id, side)
-            live = binding.stage is Stage.LIVE and allowed is EffectiveMode.LIVE and trades_live(entry)
+            live = binding.stage is Stage.LIVE and allowed is EffectiveMode.LIVE and _takes_risk_live(entry)
             stage = Stage.LIVE if live else Stage.PAPER
             if lower(allowed, mode_of(stage)) is mode_of(stage):
                 found.append(Target(strategy_id, side, 1.0 if entry is None else entry.weight, stage))
     return tuple(found)
 
 
-def trades_live(entry: Entry | None) -> bool:
+def _takes_risk_live(entry: Entry | None) -> bool:
     """Whether it takes new risk live: who drains or is frozen has to be brought back by name."""
     if entry is None or entry.freeze or entry.drain:
         return False

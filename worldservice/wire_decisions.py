@@ -70,10 +70,16 @@ def evidence_from_request(request: servicepb.EvaluateRequest) -> Evidence:
         coverage=request.coverage,
         footprint=footprint_from_proto(request.footprint) if request.HasField("footprint") else None,
         correlations=correlations_from_proto(request.correlations),
-        execution=execution_from_proto(request.execution_model, "execution_model", whole=True)
-        if request.HasField("execution_model")
-        else None,
+        execution=_execution(request, whole=True),
     )
+
+
+def _execution(
+    message: servicepb.EvaluateRequest | evaluationpb.EvaluationRun | worldpb.DecisionEnvelope, *, whole: bool
+) -> ExecutionModel | None:
+    if not message.HasField("execution_model"):
+        return None
+    return execution_from_proto(message.execution_model, "execution_model", whole=whole)
 
 
 def execution_from_proto(message: worldpb.ExecutionModel, field: str, *, whole: bool) -> ExecutionModel:
@@ -246,9 +252,7 @@ def run_from_proto(message: evaluationpb.EvaluationRun) -> EvaluationRun:
         coverage=message.coverage,
         footprint=footprint_from_proto(message.footprint) if message.HasField("footprint") else None,
         correlations=correlations_from_proto(message.correlations),
-        execution=execution_from_proto(message.execution_model, "execution_model", whole=True)
-        if message.HasField("execution_model")
-        else None,
+        execution=_execution(message, whole=True),
     )
     return EvaluationRun(
         world_id=message.world_id,
@@ -295,7 +299,5 @@ def decision_from_proto(message: worldpb.DecisionEnvelope) -> Decision:
         decided_at=instant_from_proto(message.decided_at, "decided_at"),
         ruleset_hash=message.ruleset_hash,
         selected=tuple(message.selected),
-        execution=execution_from_proto(message.execution_model, "execution_model", whole=False)
-        if message.HasField("execution_model")
-        else None,
+        execution=_execution(message, whole=False),
     )

@@ -5,7 +5,7 @@ One profile drives local backtests and the paper venue alike. Rates are integers
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 
@@ -136,8 +136,8 @@ def at_scale(limits: Limits, scale: int) -> Limits:
     if scale == LIMIT_SCALE:
         return limits
     unit = 10 ** (LIMIT_SCALE - scale)
-    amounts = {name: amount // unit or NOTHING for name in _AMOUNTS if (amount := getattr(limits, name))}
-    return replace(limits, **amounts)
+    given = {name: amount for name, amount in asdict(limits).items() if name in _AMOUNTS and amount}
+    return replace(limits, **{name: amount // unit or NOTHING for name, amount in given.items()})
 
 
 def spans_accounts(house: Limits, world: RiskLimits) -> bool:

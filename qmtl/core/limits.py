@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 
 from qmtl.core.decimals import format_decimal
@@ -20,15 +20,17 @@ class RiskLimits:
     gross_notional_max: Decimal | None = None  # of all positions of the world
     net_notional_max: Decimal | None = None
 
+    def texts(self) -> dict[str, str]:
+        """Those that are set, as exact decimals."""
+        return {name: format_decimal(amount) for name, amount in asdict(self).items() if amount is not None}
+
 
 UNLIMITED = RiskLimits()
-LIMIT_NAMES = RiskLimits.__slots__
 
 
 def limits_text(limits: RiskLimits) -> str:
     """Those that are set, as canonical JSON: equal limits are equal text."""
-    given = {name: amount for name in LIMIT_NAMES if (amount := getattr(limits, name)) is not None}
-    return canonical_json({name: format_decimal(amount) for name, amount in given.items()}).decode()
+    return canonical_json(limits.texts()).decode()
 
 
 def limits_of(text: str) -> RiskLimits:

@@ -30,6 +30,7 @@ from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 
 MINUTE = 60_000_000_000
+LIMIT_NAMES = RiskLimits.__slots__
 WORLD = "w1"
 SCOPE = Scope("acc", WORLD, "s1")
 STOCK = instrument("AAPL", base="AAPL", quote="USD")

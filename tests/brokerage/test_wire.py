@@ -26,9 +26,9 @@ from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import InvalidRequest
-from qmtl.core.limits import LIMIT_NAMES, UNLIMITED, RiskLimits, limits_of, limits_text
+from qmtl.core.limits import UNLIMITED, RiskLimits, limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
-from tests.brokerage.samples import order
+from tests.brokerage.samples import LIMIT_NAMES, order
 
 NAMES = st.text("abcXYZ-_é1", min_size=1, max_size=20)
 PRICES = st.integers(1, 10**12).map(lambda units: Decimal(units).scaleb(-4))

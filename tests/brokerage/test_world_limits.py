@@ -25,8 +25,20 @@ from brokerage.domain.states import OrderState, OrderType
 from brokerage.wire import order_to_proto
 from qmtl.core.decimals import INT64_MAX, to_scaled
 from qmtl.core.errors import DataLoss, NotReady
-from qmtl.core.limits import LIMIT_NAMES, UNLIMITED, RiskLimits
-from tests.brokerage.samples import ACCOUNT, GATE, HOUSE, WORLD, Book, bar, fence, older_schema, open_book, order
+from qmtl.core.limits import UNLIMITED, RiskLimits
+from tests.brokerage.samples import (
+    ACCOUNT,
+    GATE,
+    HOUSE,
+    LIMIT_NAMES,
+    WORLD,
+    Book,
+    bar,
+    fence,
+    older_schema,
+    open_book,
+    order,
+)
 
 HOUR = 3_600_000_000_000
 UNIT = 10**8

@@ -134,6 +134,11 @@ def standing(entry: Entry, now: datetime) -> Standing:
     return Standing.DRAINING if entry.drain else Standing.ACTIVE
 
 
+def newcomer(strategy_id: str, side: Side, now: datetime) -> Entry:
+    """How an entry begins: inactive, with full weight, at the lowest mode."""
+    return Entry(strategy_id, side, False, 1.0, False, False, None, None, now, "", EffectiveMode.COMPUTE_ONLY)
+
+
 def state_hash(entries: Sequence[Entry], windows: Sequence[Window] = ()) -> str:
     """BLAKE3 of the canonical sorted set of entries, and of windows if there are any; equal for equal content."""
     rows: list[list[str | bool | float | list[int]]] = [

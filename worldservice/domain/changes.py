@@ -22,6 +22,7 @@ from worldservice.domain.activation import (
     key_of,
     lowered,
     mode_at,
+    newcomer,
     no_exit,
     with_mode,
 )
@@ -70,7 +71,7 @@ def change_activation(
             binding = replace(binding, stage=_stage(change.stage, change, reach))
             moved[change.strategy_id] = binding
         key = (change.strategy_id, change.side.value)
-        entries[key] = _changed(entries.get(key), change, now)
+        entries[key] = _changed(entries.get(key) or newcomer(change.strategy_id, change.side, now), change, now)
     staged = {(change.strategy_id, change.side.value) for change in changes if change.stage is not None}
     raised = staged | {(change.strategy_id, change.side.value) for change in changes if change.active}
     after = []
@@ -134,11 +135,7 @@ def _trades_live(entry: Entry) -> bool:
     return entry.effective_mode is EffectiveMode.LIVE and entry.active and not entry.freeze
 
 
-def _changed(entry: Entry | None, change: Change, now: datetime) -> Entry:
-    """One entry after a change; a new one starts inactive, with full weight, at the lowest mode."""
-    old = entry or Entry(
-        change.strategy_id, change.side, False, 1.0, False, False, None, None, now, "", EffectiveMode.COMPUTE_ONLY
-    )
+def _changed(old: Entry, change: Change, now: datetime) -> Entry:
     return replace(
         old,
         active=old.active if change.active is None else change.active,

@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Union
+from enum import Enum
+from typing import TypeVar, Union
 
 import yaml
 
@@ -22,6 +23,7 @@ _DURATION = re.compile(r"(\d{1,9})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION_MAX = timedelta(days=36_500)
 
+Words = TypeVar("Words", bound=Enum)
 Plain = Union[None, bool, int, float, str, "Sequence[Plain]", "Mapping[str, Plain]"]
 
 
@@ -84,6 +86,14 @@ def parse_duration(value: Plain, path: str) -> timedelta:
     if span > _DURATION_MAX:
         raise _refused("E_POLICY_VALUE", path, str(value)[:200], "at most 36500d")
     return span
+
+
+def parse_word(value: Plain, path: str, kind: type[Words]) -> Words:
+    """One of the words of an enum, as they are written in a policy: its values."""
+    words = {str(one.value): one for one in kind}
+    if not isinstance(value, str) or value not in words:
+        raise refused_value(path, value, f"one of {', '.join(words)}")
+    return words[value]
 
 
 def refused_value(path: str, value: object, want: str) -> InvalidRequest:

@@ -3,7 +3,7 @@
 Rates are shares of the notional, exact. In a policy None asks nothing; in a run nothing is left open.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -27,13 +27,18 @@ class ExecutionModel:
     slippage: Decimal | None = None
     participation: Decimal | None = None
 
+    @property
+    def costs(self) -> Mapping[str, Decimal | None]:
+        """What has to be as high as asked."""
+        return {"maker_fee": self.maker_fee, "taker_fee": self.taker_fee, "slippage": self.slippage}
+
 
 def lenient(asked: ExecutionModel, assumed: ExecutionModel) -> Iterator[str]:
     """Where a run made it easier for itself than was asked, one sentence each."""
     if asked.fill is not None and assumed.fill is not asked.fill:
         yield f"fill is {assumed.fill.value if assumed.fill else 'unknown'}, {asked.fill.value} is asked"
-    for name in ("maker_fee", "taker_fee", "slippage"):
-        least, given = getattr(asked, name), getattr(assumed, name)
+    for name, least in asked.costs.items():
+        given = assumed.costs[name]
         if least is not None and (given is None or given < least):
             yield f"{name} is {_bps(given)}, at least {_bps(least)} is asked"
     most, taken = asked.participation, assumed.participation
@@ -44,11 +49,7 @@ def lenient(asked: ExecutionModel, assumed: ExecutionModel) -> Iterator[str]:
 def described(model: ExecutionModel) -> str:
     """What is asked, on one line."""
     parts = [model.fill.value] if model.fill else []
-    parts += [
-        f"{name} >= {_bps(rate)}"
-        for name in ("maker_fee", "taker_fee", "slippage")
-        if (rate := getattr(model, name)) is not None
-    ]
+    parts += [f"{name} >= {_bps(rate)}" for name, rate in model.costs.items() if rate is not None]
     parts += [f"participation <= {model.participation}"] if model.participation is not None else []
     return ", ".join(parts)
 

@@ -21,6 +21,7 @@ from worldservice.domain.activation import (
     fence_for,
     leaves,
     lowered,
+    newcomer,
     no_exit,
 )
 from worldservice.domain.worlds import Binding, Side, Stage, mode_of
@@ -79,7 +80,7 @@ def aimed(
         binding = bindings.get(key[0])
         if binding is None or key[1] not in binding.sides:
             continue
-        old, was = known.get(key) or _new(key[0], key[1], now), before.get(key)
+        old, was = known.get(key) or newcomer(key[0], key[1], now), before.get(key)
         aim = _aim(old, wanted.get(key), lower(ceiling(*key), mode_of(binding.stage)), run_id, now)
         if (
             key not in wanted
@@ -157,10 +158,6 @@ def _restored(entry: Entry, stage: Stage, ceiling: Ceiling, exits: Ceiling, now:
 
 def _shut(entry: Entry, run_id: str, now: datetime) -> Entry:
     return replace(entry, active=False, freeze=True, run_id=run_id, changed_at=now)
-
-
-def _new(strategy_id: str, side: Side, now: datetime) -> Entry:
-    return Entry(strategy_id, side, False, 1.0, False, False, None, None, now, "", EffectiveMode.COMPUTE_ONLY)
 
 
 def _aim(old: Entry, target: Target | None, mode: EffectiveMode, run_id: str, now: datetime) -> Entry:

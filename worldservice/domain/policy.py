@@ -14,7 +14,7 @@ from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.identity import canonical_json, digest
 from qmtl.core.windows import Window
 from worldservice.domain.activation import Terms
-from worldservice.domain.document import Document, Plain, parse_duration, read_document, refused_value
+from worldservice.domain.document import Document, Plain, parse_duration, parse_word, read_document, refused_value
 from worldservice.domain.expressions import Expression, Result, compile_expression
 from worldservice.domain.metrics import CATALOGUE
 from worldservice.domain.rules import Constraints, Hysteresis, parse_constraints, parse_hysteresis
@@ -234,10 +234,7 @@ def _on_missing(section_of: Document, score: Expression | None) -> Mapping[str, 
         path = f"{section.path}.{name}"
         if name not in CATALOGUE:
             raise _refused("E_POLICY_METRIC_UNKNOWN", path, name, "a metric of the catalogue")
-        words = {rule.value: rule for rule in OnMissing}
-        if not isinstance(value, str) or value not in words:
-            raise _refused("E_POLICY_VALUE", path, value, "fail, warn or ignore")
-        rules[name] = words[value]
+        rules[name] = parse_word(value, path, OnMissing)
         if score is not None and name in score.names and rules[name] is not OnMissing.FAIL:
             raise _refused(
                 "E_POLICY_VALUE", path, value, "fail: the score reads this metric and has no value without it"

@@ -3,12 +3,11 @@
 A limit that is not set is no limit; one that is set refuses whoever cannot show the number it needs.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
-from worldservice.domain.document import Document, Plain, parse_duration, refused_value
+from worldservice.domain.document import Document, Plain, parse_duration, parse_word, refused_value
 
 STREAK_MAX = 1_000
 GROSS_MAX = 1_000.0
@@ -81,12 +80,9 @@ def _correlation(constraints: Document) -> Correlation:
     section.only("max_pairwise", "unknown_pair")
     limit = _number(section.required("max_pairwise"), f"{section.path}.max_pairwise", -1.0, 1.0)
     word = section.optional("unknown_pair")
-    words: Mapping[Plain, UnknownPair] = {answer.value: answer for answer in UnknownPair}
     if word is None:
         return Correlation(limit)
-    if not isinstance(word, str) or word not in words:
-        raise refused_value(f"{section.path}.unknown_pair", word, "reject or accept")
-    return Correlation(limit, words[word])
+    return Correlation(limit, parse_word(word, f"{section.path}.unknown_pair", UnknownPair))
 
 
 def _exposure(constraints: Document) -> Exposure:

@@ -13,7 +13,7 @@ from enum import Enum
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.windows import Window, zone
-from worldservice.domain.document import Document, Plain, parse_duration, refused_value
+from worldservice.domain.document import Document, Plain, parse_duration, parse_word, refused_value
 from worldservice.domain.edges import EdgePolicy
 from worldservice.domain.execution import ExecutionModel
 from worldservice.domain.gates import GATE_MARGIN, GATE_TTL
@@ -110,11 +110,9 @@ def parse_live_promotion(root: Document) -> LivePromotion:
     governance.only("live_promotion")
     section = governance.section("live_promotion")
     section.only("mode")
-    word, words = section.required("mode"), {mode.value: mode for mode in LivePromotion}
+    word = section.required("mode")
     refuse_later(f"{section.path}.{word}")
-    if not isinstance(word, str) or word not in words:
-        raise refused_value(f"{section.path}.mode", word, f"one of {', '.join(words)}")
-    return words[word]
+    return parse_word(word, f"{section.path}.mode", LivePromotion)
 
 
 def parse_on_demote(root: Document) -> OnDemote:
@@ -122,11 +120,9 @@ def parse_on_demote(root: Document) -> OnDemote:
         return OnDemote.HOLD
     section = root.section("position_policy")
     section.only("on_demote")
-    word, words = section.required("on_demote"), {answer.value: answer for answer in OnDemote}
-    refuse_later(f"{section.path}.on_demote.{word}")
-    if not isinstance(word, str) or word not in words:
-        raise refused_value(f"{section.path}.on_demote", word, f"one of {', '.join(words)}")
-    return words[word]
+    word, path = section.required("on_demote"), f"{section.path}.on_demote"
+    refuse_later(f"{path}.{word}")
+    return parse_word(word, path, OnDemote)
 
 
 def parse_windows(root: Document) -> tuple[Window, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from worldservice.domain.evaluation import UNTOUCHED, Candidate, Footprint, Outcome, PipelineStage, RuleVerdict
+from worldservice.domain.evaluation import Candidate, Footprint, Outcome, PipelineStage, RuleVerdict
 from worldservice.domain.policy import Policy, TopK
 from worldservice.domain.rules import Constraints, Correlation, Exposure, Hysteresis, UnknownPair
 from worldservice.domain.worlds import Side
@@ -75,7 +75,7 @@ def select(
 ) -> tuple[Verdict, ...]:
     """The verdicts with their selection line; `tenures` have this evaluation counted already."""
     people = {candidate.strategy_id: candidate for candidate in candidates}
-    held = _held(policy.hysteresis, [v for v in judged if not _shut_out(people[v.strategy_id])], tenures, now)
+    held = _held(policy.hysteresis, [v for v in judged if not people[v.strategy_id].edges.shut_out], tenures, now)
     first = sorted((v for v in judged if v.strategy_id in held), key=_order)
     rest = sorted((v for v in judged if v.strategy_id not in held and not failed(v.verdicts)), key=_order)
     room = _Room(policy.topk, policy.constraints)
@@ -93,10 +93,6 @@ def failed(verdicts: Sequence[RuleVerdict]) -> bool:
 
 
 Refusal = tuple[str, str]  # reason and explanation
-
-
-def _shut_out(candidate: Candidate) -> bool:
-    return candidate.edges is not UNTOUCHED and candidate.edges.shut_out
 
 
 def _held(rules: Hysteresis | None, judged: Sequence[Verdict], tenures: Tenures, now: datetime) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import ExecutionDomain
-from worldservice.domain.document import Document, Plain, refused_value
+from worldservice.domain.document import Document, Plain, parse_word, refused_value
 from worldservice.domain.edges import EdgePolicy
 from worldservice.domain.execution import BPS, ExecutionModel, FillModel
 
@@ -94,12 +94,8 @@ def _domain(word: Plain, path: str) -> ExecutionDomain:
 
 
 def _fill(section: Document) -> FillModel | None:
-    word, words = section.optional("fill"), {model.value: model for model in FillModel}
-    if word is None:
-        return None
-    if not isinstance(word, str) or word not in words:
-        raise refused_value(f"{section.path}.fill", word, f"one of {', '.join(words)}")
-    return words[word]
+    word = section.optional("fill")
+    return None if word is None else parse_word(word, f"{section.path}.fill", FillModel)
 
 
 def _rate(section: Document, key: str) -> Decimal | None:
