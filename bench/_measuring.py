@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import psutil  # type: ignore[import-untyped]  # ships no types
 
-from qmtl.cli.up import Mesh
+from qmtl.cli.local.supervisor import Mesh
 
 Act = Callable[[int], Awaitable[object]]
 

@@ -23,26 +23,29 @@ from statistics import median
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from brokerage import accounts, fences, trading
-from brokerage.accounts import Actor
+from brokerage.accounts import opening
+from brokerage.audit import Actor
 from brokerage.config import Settings
-from brokerage.domain.fence import Fence, FenceState
-from brokerage.domain.matching import Bar
+from brokerage.domain.accounts.account import Account, TradingState
+from brokerage.domain.market.bars import Bar
 from brokerage.domain.money import RATE_ONE
-from brokerage.domain.orders import Order, Scope, Side
-from brokerage.domain.risk import TradingState
-from brokerage.domain.states import OrderType
-from brokerage.house import House, house_of
-from brokerage.rows import Account
-from brokerage.wire import Gate, order_to_proto
-from controlbus.database import Database, sqlite_url
+from brokerage.domain.orders.order import Order, Owner, Side
+from brokerage.domain.orders.states import OrderType
+from brokerage.domain.risk.fence import Fence, FenceState, GateStamp
+from brokerage.feeds import show
+from brokerage.fences import change
+from brokerage.market.configured import house_of
+from brokerage.market.context import MarketContext
+from brokerage.orders import submit
+from brokerage.orders.wire import order_to_proto
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.sql.database import Database, sqlite_url
 
 MINUTE = 60_000_000_000
-SCOPE = Scope("acc", "w1", "s1")
+SCOPE = Owner("acc", "w1", "s1")
 FEED = ("demo", "session-1")
 ACTOR = Actor("bench", "c1")
-GATE = Gate(1, RATE_ONE, ExecutionDomain.DRYRUN, False)
+GATE = GateStamp(1, RATE_ONE, ExecutionDomain.DRYRUN, False)
 ROWS_PER_ORDER = 9
 """Head, intent, three events, three outbox rows, one sum; what is updated comes on top."""
 
@@ -72,32 +75,32 @@ def resting(name: str) -> Order:
     return Order(SCOPE, name, "AAPL", Side.BUY, Decimal(1), type=OrderType.LIMIT, limit_price=Decimal(20))
 
 
-async def open_store(path: Path, house: House) -> Database:
+async def open_store(path: Path, house: MarketContext) -> Database:
     """A store with one open account in an open world whose venue knows a price."""
     db = Database(sqlite_url(path), synchronous="FULL")
     await db.migrate("brokerage:migrations")
     first = Bar(0, MINUTE, 100_00, 101_00, 99_00, 100_00, 10_000)
 
     def begin(conn: Connection) -> None:
-        accounts.open_account(conn, ACCOUNT, ACTOR)
-        fences.set_fence(conn, Fence("w1", 1, FenceState.OPEN, EffectiveMode.PAPER), ACTOR, 5)
-        trading.show_bars(conn, house, FEED, [first], 0, 7)
+        opening.open_account(conn, ACCOUNT, ACTOR)
+        change.set_fence(conn, Fence("w1", 1, FenceState.OPEN, EffectiveMode.PAPER), ACTOR, 5)
+        show.show_bars(conn, house, FEED, [first], 0, 7)
 
     await db.write(begin)
     return db
 
 
-def taking(house: House, order: Order) -> Callable[[Connection], object]:
+def taking(house: MarketContext, order: Order) -> Callable[[Connection], object]:
     """Take one order, as SubmitOrder does behind its door."""
     body = order_to_proto(order)
-    return lambda conn: trading.submit(conn, house, order, body, GATE, time.time_ns())
+    return lambda conn: submit.submit(conn, house, order, body, GATE, time.time_ns())
 
 
-async def take_one(db: Database, house: House, number: int) -> None:
+async def take_one(db: Database, house: MarketContext, number: int) -> None:
     await db.write(taking(house, resting(f"o{number}")))
 
 
-async def fill_up(db: Database, house: House, count: int) -> None:
+async def fill_up(db: Database, house: MarketContext, count: int) -> None:
     """Bring the account to a number of open orders, many in one commit."""
 
     def take(conn: Connection) -> None:

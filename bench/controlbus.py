@@ -27,16 +27,17 @@ import sqlalchemy as sa
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from controlbus.bus import Bus, connected
-from controlbus.database import Database
-from controlbus.events import ControlEventDraft, number
-from controlbus.outbox import outbox_tables
-from controlbus.pulling import Puller
-from controlbus.records import DataQueue, From, RecordWriter, find_bucket, read_records
-from controlbus.relay import Relay
-from qmtl.cli.plan import nats_binary
+from controlbus.events.control_event import ControlEventDraft, number
+from controlbus.jetstream.pull_consumer import Puller
+from controlbus.outbox.outbox import outbox_tables
+from controlbus.outbox.relay import Relay
+from controlbus.records.data_queue import DataQueue, From, find_bucket
+from controlbus.records.records import RecordWriter, read_records
+from qmtl.cli.local.nats_server import nats_binary
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.sql.database import Database
 
 PORT = 17706
 KEYS = 64

@@ -28,22 +28,23 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # ships no types
 import sqlalchemy as sa
 
-from controlbus.database import Database
 from dagmanager import tables
-from dagmanager.domain import diff
+from dagmanager.diffs.domain import diff
 from dagmanager.tables import nodes as node_rows
-from qmtl.core import identity
-from qmtl.core.dag import Dag, DagNode, QueueClass, SemanticKind, check_dag
 from qmtl.core.errors import QmtlError
-from qmtl.core.identity import NodeSpec
+from qmtl.core.identity import keys as identity_keys
+from qmtl.core.identity.dag import check_dag
+from qmtl.core.identity.keys import NodeSpec
+from qmtl.core.identity.nodes import Dag, DagNode, QueueClass, SemanticKind
 from qmtl.core.modes import ComputeContext, ExecutionDomain
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as pb
 from qmtl.dag.v1 import service_pb2_grpc as rpc
-from qmtl.rpc.channel import connect
-from qmtl.rpc.keys import ensure_dev_keys
-from qmtl.rpc.tokens import mint_service_token
-from qmtl.wire import graph, words
+from qmtl.rpc.auth.keys import ensure_dev_keys
+from qmtl.rpc.auth.tokens import mint_service_token
+from qmtl.rpc.client.channel import connect
+from qmtl.sql.database import Database
+from qmtl.wire import contexts, graph
 
 REPEATS = {100: 20, 1_000: 10, 10_000: 3}
 SEEN_REPEATS = {100: 100, 1_000: 40, 10_000: 8}
@@ -76,7 +77,7 @@ def make_nodes(count: int, seed: str) -> list[DagNode]:
         )
         made.append(
             DagNode(
-                node_id=identity.node_id(spec),
+                node_id=identity_keys.node_id(spec),
                 spec=spec,
                 queue_class=QueueClass.INDICATOR,
                 kind=SemanticKind.CAUSAL_STREAM,
@@ -94,7 +95,7 @@ def request(nodes: Sequence[DagNode], strategy_id: str, request_id: str) -> pb.D
         request_id=request_id,
         strategy_id=strategy_id,
         dag=dagpb.Dag(nodes=[graph.node_to_proto(node) for node in nodes]),
-        contexts=[words.context_to_proto(CONTEXT)],
+        contexts=[contexts.context_to_proto(CONTEXT)],
         decline_sentinel=True,
     )
 
@@ -183,7 +184,7 @@ def floor_ms(url: str, body: bytes, repeats: int) -> float:
 
         def once() -> None:
             parsed = pb.DiffRequest.FromString(body)
-            ids = [identity.node_id(graph.spec_from_proto(node.spec)) for node in parsed.dag.nodes]
+            ids = [identity_keys.node_id(graph.spec_from_proto(node.spec)) for node in parsed.dag.nodes]
             for start in range(0, len(ids), LIST_MAX):
                 part = ids[start : start + LIST_MAX]
                 conn.execute(sa.select(node_rows.c.node_id).where(node_rows.c.node_id.in_(part))).all()

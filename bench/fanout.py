@@ -28,13 +28,13 @@ from grpc import aio
 
 from bench._measuring import Measured, cpu_s, say
 from controlbus.bus import Bus
-from controlbus.events import ControlEventDraft, number
-from controlbus.permissions import seed_path
-from controlbus.subjects import control_subject
-from gateway.feed import WRITE_S
-from qmtl.cli.plan import free_plan
-from qmtl.cli.probe import free_ports
-from qmtl.cli.up import Mesh
+from controlbus.events.control_event import ControlEventDraft, number
+from controlbus.jetstream.permissions import seed_path
+from controlbus.jetstream.subjects import control_subject
+from gateway.events.feed import WRITE_S
+from qmtl.cli.local.layout import free_plan
+from qmtl.cli.local.ports import free_ports
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb

@@ -27,12 +27,12 @@ import sqlalchemy as sa
 from grpc import aio
 
 from bench._measuring import cpu_s, measure, say
-from controlbus.database import Database
 from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.cli.plan import free_plan
-from qmtl.cli.probe import free_ports
-from qmtl.cli.up import Mesh
+from qmtl.cli.local.layout import free_plan
+from qmtl.cli.local.ports import free_ports
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.sql.database import Database
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.mesh.door import Door, open_door, source_node, submission
 from tests.mesh.estate import Estate

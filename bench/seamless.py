@@ -25,13 +25,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "gen")]
 
 from qmtl.core.errors import Unavailable  # noqa: E402 - the checkout is put on the path above
+from qmtl.core.roles import Role  # noqa: E402
 from qmtl.data.v1 import data_pb2 as datapb  # noqa: E402
 from qmtl.data.v1 import service_pb2 as servicepb  # noqa: E402
 from qmtl.data.v1 import service_pb2_grpc as datarpc  # noqa: E402
-from qmtl.rpc.auth import Role  # noqa: E402
-from qmtl.rpc.channel import connect  # noqa: E402
-from qmtl.rpc.keys import ensure_dev_keys  # noqa: E402
-from qmtl.rpc.tokens import mint_service_token, mint_user_token  # noqa: E402
+from qmtl.rpc.auth.keys import ensure_dev_keys  # noqa: E402
+from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token  # noqa: E402
+from qmtl.rpc.client.channel import connect  # noqa: E402
 
 ROUNDS = 15
 YEAR_MINUTES = 525_600

@@ -25,17 +25,17 @@ from blake3 import blake3
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from controlbus.bus import Bus
-from gateway.gates import Gates
+from gateway.orders.activations import HeldActivations
 from gateway.peers import Peers
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import QmtlError
-from qmtl.rpc.auth import Role
-from qmtl.rpc.channel import connect
-from qmtl.rpc.keys import ensure_dev_keys
-from qmtl.rpc.tokens import ensure_service_token, mint_service_token, mint_user_token
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.keys import ensure_dev_keys
+from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.client.channel import connect
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
@@ -43,8 +43,8 @@ from qmtl.world.v1 import world_pb2 as worldpb
 from tests.support.nats import NatsServer, free_port
 from tests.support.processes import python_env
 from tests.support.waiting import eventually
-from worldservice.domain.expressions import Expression
-from worldservice.domain.policy import parse_policy, rules_of
+from worldservice.policy.domain.expressions import Expression
+from worldservice.policy.domain.policy import parse_policy, rules_of
 
 POLICY = """
 data_currency: {max_lag: 1d}
@@ -289,7 +289,7 @@ async def bench_floor(estate: Estate, bus: Bus) -> float:
     return statistics.median(floors)
 
 
-async def follow(bus: Bus, gates: Gates) -> None:
+async def follow(bus: Bus, gates: HeldActivations) -> None:
     """As a gateway hears of activations."""
     async with bus.subscribe(["activation_updated"]) as deliveries:
         async for delivery in deliveries:
@@ -307,7 +307,7 @@ async def bench_apply(estate: Estate, gateways: list[int]) -> None:
         world_id = f"gates-{count}"
         await fill(world, world_id, 1)
         while len(tasks) < 3 * count:
-            gates = Gates(await estate.peers(), SystemClock(), f"g{len(tasks)}", 1.0)
+            gates = HeldActivations(await estate.peers(), SystemClock(), f"g{len(tasks)}", 1.0)
             tasks += [
                 asyncio.create_task(gates.run()),
                 asyncio.create_task(gates.run_acks()),

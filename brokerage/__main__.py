@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from brokerage import books
+from brokerage import verify
 from brokerage.access import Access
-from brokerage.accounts import Openings
+from brokerage.accounts.opening import AccountOpening
 from brokerage.config import Settings
-from brokerage.house import house_of
+from brokerage.feeds.follow import FeedFollower
+from brokerage.feeds.metrics import FeedMetrics
+from brokerage.market.configured import house_of
+from brokerage.schema import outbox
 from brokerage.service import PLANNED, Brokerage, Parts
 from brokerage.status import StatusReport
-from brokerage.tables import outbox
-from brokerage.venue import Measures, PaperVenue
 from controlbus.bus import Bus
-from controlbus.database import Database
-from controlbus.relay import Relay
+from controlbus.outbox.relay import Relay
 from qmtl.broker.v1 import service_pb2 as servicepb
 from qmtl.broker.v1 import service_pb2_grpc as rpc
 from qmtl.data.v1 import service_pb2_grpc as datarpc
 from qmtl.rpc.run import Runtime, start
+from qmtl.sql.database import Database
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
 SERVICE = "brokerage"
@@ -32,7 +33,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
         stack.push_async_callback(db.close)
         await db.migrate("brokerage:migrations")
-        await db.read(lambda conn: books.verify_books(conn, house))
+        await db.read(lambda conn: verify.verify_books(conn, house))
         bus = await Bus.connect(
             mesh.nats_url,
             service=SERVICE,
@@ -44,14 +45,14 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         stack.push_async_callback(bus.close)
         relay = Relay(db, outbox, bus, SERVICE, clock)
         data = datarpc.DataServiceStub(runtime.channel("seamless"))
-        venue = PaperVenue(db, house, data, clock, Measures(runtime.metrics.registry))
+        venue = FeedFollower(db, house, data, clock, FeedMetrics(runtime.metrics.registry))
         server = runtime.server()
         servicer = Brokerage(  # type: ignore[abstract]  # planned calls are answered before they reach it
             Parts(
                 db=db,
                 house=house,
                 access=Access(worldrpc.WorldServiceStub(runtime.channel("worldservice"))),
-                openings=Openings(data, house),
+                openings=AccountOpening(data, house),
                 venue=venue,
                 status=StatusReport(db, bus, relay, venue, clock),
                 clock=clock,

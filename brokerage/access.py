@@ -6,8 +6,8 @@ worldservice is asked only when the token alone is not enough; unreachable then 
 from __future__ import annotations
 
 from qmtl.core.errors import NotFound
-from qmtl.rpc.auth import Role
-from qmtl.rpc.context import current_call, require_world, require_world_role
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.call import current_call, require_world, require_world_role
 from qmtl.world.v1 import service_pb2 as worldpb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
@@ -33,11 +33,3 @@ class Access:
         except NotFound:
             return Role.NONE
         return Role(answer.role)
-
-
-def may_hear_of(world_id: str) -> bool:
-    """Whether the token alone lets the caller see that a world has something here; asks nobody, for a status."""
-    identity = current_call().identity
-    if identity is None:
-        return True
-    return identity.role >= Role.READER if identity.worlds is None else world_id in identity.worlds

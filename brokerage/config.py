@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qmtl.core.settings import ServiceSettings
+from qmtl.config.settings import ServiceSettings
 
 ACCOUNTS_MAX = 2_000  # as many as a world has strategies at most
 

@@ -10,37 +10,39 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from brokerage import accounts, fences, reads, store, trading
-from brokerage.access import Access, may_hear_of
-from brokerage.booking import book_fills, report_from_proto
-from brokerage.domain.fence import Fence
-from brokerage.domain.orders import Order
-from brokerage.events import Pulse, either
-from brokerage.house import House
-from brokerage.replies import account_to_proto, status_to_proto
-from brokerage.rows import Account
+from brokerage.access import Access
+from brokerage.accounts import opening, trading_state
+from brokerage.accounts import store as accounts_store
+from brokerage.accounts.access import may_hear_of
+from brokerage.accounts.wire import TRADING_STATES, VENUE, account_to_proto
+from brokerage.audit import calling_actor
+from brokerage.books import portfolio
+from brokerage.commit_notices import Pulse, either
+from brokerage.domain.accounts.account import Account
+from brokerage.domain.orders.order import Order
+from brokerage.domain.risk.fence import Fence
+from brokerage.feeds.follow import FeedFollower
+from brokerage.fences import change
+from brokerage.fences import store as fences_store
+from brokerage.fences.wire import fence_from_proto, fence_to_proto
+from brokerage.fields import text
+from brokerage.instants import instant_ns
+from brokerage.market.context import MarketContext
+from brokerage.orders import cancel, listings, readiness, submit
+from brokerage.orders import store as orders_store
+from brokerage.orders.replies import status_to_proto
+from brokerage.orders.wire import gate_from_proto, name_from_proto, order_from_proto
 from brokerage.status import StatusReport
-from brokerage.venue import PaperVenue
-from brokerage.wire import (
-    TRADING_STATES,
-    VENUE,
-    fence_from_proto,
-    fence_to_proto,
-    gate_from_proto,
-    instant_ns,
-    name_from_proto,
-    order_from_proto,
-    text,
-)
-from controlbus.database import Database
+from brokerage.venues.dispatch.reported_fills import book_fills, report_from_proto
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.broker.v1 import service_pb2_grpc as rpc
 from qmtl.core.clock import Clock
 from qmtl.core.errors import NotFound, PermissionDenied, Unavailable
-from qmtl.rpc.auth import Role
-from qmtl.rpc.context import current_call, require_world
-from qmtl.wire.words import known_enum
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.call import require_world
+from qmtl.sql.database import Database
+from qmtl.wire.fields import known_enum
 
 PLANNED = {
     "SubmitOrderList": "Brokerage, complete",
@@ -59,10 +61,10 @@ class Parts:
     """What the servicer is made of."""
 
     db: Database
-    house: House
+    house: MarketContext
     access: Access
-    openings: accounts.Openings
-    venue: PaperVenue
+    openings: opening.AccountOpening
+    venue: FeedFollower
     status: StatusReport
     clock: Clock
     draining: asyncio.Event
@@ -84,16 +86,16 @@ class Brokerage(rpc.BrokerageServiceServicer):
         self._draining = parts.draining
         self._poll_s = parts.stream_poll_s
         self._accounts_max = parts.accounts_max
-        self._orders = Pulse(parts.db, store.ORDERS_SIGNAL)
-        self._bars = Pulse(parts.db, store.BARS_SIGNAL)
-        self._fences = Pulse(parts.db, store.FENCES_SIGNAL)
+        self._orders = Pulse(parts.db, orders_store.ORDERS_SIGNAL)
+        self._bars = Pulse(parts.db, accounts_store.BARS_SIGNAL)
+        self._fences = Pulse(parts.db, fences_store.FENCES_SIGNAL)
 
     async def OpenPaperAccount(
         self, request: pb.OpenPaperAccountRequest, context: Context
     ) -> pb.OpenPaperAccountResponse:
         await self._access.require(text(request.world_id, "world_id"), Role.OPERATOR)
-        wanted, actor = await self._openings.draft(request, self._now_ns()), _actor()
-        account = await self._db.write(lambda conn: accounts.open_account(conn, wanted, actor, self._accounts_max))
+        wanted, actor = await self._openings.draft(request, self._now_ns()), calling_actor()
+        account = await self._db.write(lambda conn: opening.open_account(conn, wanted, actor, self._accounts_max))
         self._venue.opened()
         return pb.OpenPaperAccountResponse(account=account_to_proto(account))
 
@@ -103,7 +105,7 @@ class Brokerage(rpc.BrokerageServiceServicer):
         seen = await self._in_step(order, gate.epoch)
         now_ns = self._now_ns()
         stored, known = await self._db.write(
-            lambda conn: trading.submit(conn, self._house, order, request.order, gate, now_ns, seen.limits)
+            lambda conn: submit.submit(conn, self._house, order, request.order, gate, now_ns, seen.limits)
         )
         return pb.SubmitOrderResponse(status=status_to_proto(stored), duplicate=known)
 
@@ -111,37 +113,39 @@ class Brokerage(rpc.BrokerageServiceServicer):
         name = name_from_proto(request.key)
         require_world(name.scope.world_id)
         now_ns = self._now_ns()
-        stored = await self._db.write(lambda conn: trading.cancel(conn, self._house, name, now_ns))
+        stored = await self._db.write(lambda conn: cancel.cancel(conn, self._house, name, now_ns))
         return pb.CancelOrderResponse(status=status_to_proto(stored))
 
     async def CancelAll(self, request: pb.CancelAllRequest, context: Context) -> pb.CancelAllResponse:
-        account = await self._db.read(lambda conn: store.account(conn, request.account, request.world_id))
+        account = await self._db.read(lambda conn: accounts_store.account(conn, request.account, request.world_id))
         require_world(account.world_id)
         now_ns = self._now_ns()
         stored = await self._db.write(
-            lambda conn: trading.cancel_all(conn, self._house, account.account, request.strategy_id, now_ns)
+            lambda conn: cancel.cancel_all(conn, self._house, account.account, request.strategy_id, now_ns)
         )
         return pb.CancelAllResponse(statuses=[status_to_proto(one) for one in stored])
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
         name = name_from_proto(request.key)
         await self._access.require(name.scope.world_id, Role.READER)
-        stored = await self._db.read(lambda conn: store.order(conn, name, self._house.instruments))
+        stored = await self._db.read(lambda conn: orders_store.order(conn, name, self._house.instruments))
         return pb.GetOrderResponse(status=status_to_proto(stored))
 
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
         await self._readable(request.account, request.world_id)
-        return await self._db.read(lambda conn: reads.list_orders(conn, self._house, request))
+        return await self._db.read(lambda conn: listings.list_orders(conn, self._house, request))
 
     async def StreamOrderEvents(
         self, request: pb.StreamOrderEventsRequest, context: Context
     ) -> AsyncIterator[pb.StreamOrderEventsResponse]:
         account = await self._readable(request.account, request.world_id)
-        reads.check_resume(account, request.after_sequence)
+        listings.check_resume(account, request.after_sequence)
         strategy, sequence = request.strategy_id, request.after_sequence
         if not sequence:
             snapshot = await self._db.read(
-                lambda conn: reads.order_snapshot(conn, self._house, store.account(conn, request.account), strategy)
+                lambda conn: listings.order_snapshot(
+                    conn, self._house, accounts_store.account(conn, request.account), strategy
+                )
             )
             sequence = snapshot.sequence
             yield pb.StreamOrderEventsResponse(snapshot=snapshot)
@@ -175,15 +179,15 @@ class Brokerage(rpc.BrokerageServiceServicer):
 
     async def ListPositions(self, request: pb.ListPositionsRequest, context: Context) -> pb.ListPositionsResponse:
         await self._readable(request.account, request.world_id)
-        return await self._of(request.account, partial(reads.list_positions, request=request))
+        return await self._of(request.account, partial(portfolio.list_positions, request=request))
 
     async def GetCash(self, request: pb.GetCashRequest, context: Context) -> pb.GetCashResponse:
         await self._readable(request.account)
-        return pb.GetCashResponse(balances=await self._of(request.account, reads.cash))
+        return pb.GetCashResponse(balances=await self._of(request.account, portfolio.cash))
 
     async def ListFills(self, request: pb.ListFillsRequest, context: Context) -> pb.ListFillsResponse:
         await self._readable(request.account, request.world_id)
-        return await self._db.read(lambda conn: reads.list_fills(conn, self._house, request))
+        return await self._db.read(lambda conn: listings.list_fills(conn, self._house, request))
 
     async def BookFills(
         self, request_iterator: AsyncIterator[pb.BookFillsRequest], context: Context
@@ -201,36 +205,36 @@ class Brokerage(rpc.BrokerageServiceServicer):
     async def GetVenueStatus(self, request: pb.GetVenueStatusRequest, context: Context) -> pb.GetVenueStatusResponse:
         if request.venue not in ("", VENUE):
             raise NotFound("E_VENUE_UNKNOWN", f"no venue {request.venue!r}, there is {VENUE!r}")
-        found = await self._db.read(store.accounts)
+        found = await self._db.read(accounts_store.accounts)
         return self._status.venue([account for account in found if await self._may_read(account)])
 
     async def SetTradingState(self, request: pb.SetTradingStateRequest, context: Context) -> pb.SetTradingStateResponse:
         state = known_enum(TRADING_STATES, request.state, "state")
-        account = await self._db.read(lambda conn: store.account(conn, request.account))
+        account = await self._db.read(lambda conn: accounts_store.account(conn, request.account))
         await self._access.require(account.world_id, Role.OPERATOR)
-        reason, actor, now_ns = request.reason[:REASON_MAX], _actor(), self._now_ns()
+        reason, actor, now_ns = request.reason[:REASON_MAX], calling_actor(), self._now_ns()
         changed = await self._db.write(
-            lambda conn: accounts.set_trading_state(conn, account.account, state, reason, actor, now_ns)
+            lambda conn: trading_state.set_trading_state(conn, account.account, state, reason, actor, now_ns)
         )
         return pb.SetTradingStateResponse(account=account_to_proto(changed))
 
     async def SetFence(self, request: pb.SetFenceRequest, context: Context) -> pb.SetFenceResponse:
-        wanted, actor, now_ns = fence_from_proto(request), _actor(), self._now_ns()
-        fence, updated_ns, wire = await self._db.write(lambda conn: fences.set_fence(conn, wanted, actor, now_ns))
+        wanted, actor, now_ns = fence_from_proto(request), calling_actor(), self._now_ns()
+        fence, updated_ns, wire = await self._db.write(lambda conn: change.set_fence(conn, wanted, actor, now_ns))
         return pb.SetFenceResponse(fence=fence_to_proto(fence, updated_ns), on_the_wire=wire)
 
     async def GetFence(self, request: pb.GetFenceRequest, context: Context) -> pb.GetFenceResponse:
         await self._access.require(text(request.world_id, "world_id"), Role.READER)
-        fence, updated_ns = await self._db.read(lambda conn: fences.current(conn, request.world_id))
+        fence, updated_ns = await self._db.read(lambda conn: change.current(conn, request.world_id))
         return pb.GetFenceResponse(fence=fence_to_proto(fence, updated_ns))
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
-        found = await self._db.read(store.accounts)
+        found = await self._db.read(accounts_store.accounts)
         return await self._status.report([account for account in found if may_hear_of(account.world_id)])
 
     async def _readable(self, name: str, world_id: str = "") -> Account:
         """The account, if the caller may read its world."""
-        account = await self._db.read(lambda conn: store.account(conn, name, world_id))
+        account = await self._db.read(lambda conn: accounts_store.account(conn, name, world_id))
         await self._access.require(account.world_id, Role.READER)
         return account
 
@@ -241,25 +245,25 @@ class Brokerage(rpc.BrokerageServiceServicer):
             return False
         return True
 
-    async def _of(self, name: str, read: Callable[[Connection, House, Account], T]) -> T:
+    async def _of(self, name: str, read: Callable[[Connection, MarketContext, Account], T]) -> T:
         """Read something of an account in one snapshot with the account itself."""
-        return await self._db.read(lambda conn: read(conn, self._house, store.account(conn, name)))
+        return await self._db.read(lambda conn: read(conn, self._house, accounts_store.account(conn, name)))
 
     async def _portfolio(self, name: str) -> brokerpb.Portfolio:
-        return await self._of(name, reads.portfolio)
+        return await self._of(name, portfolio.portfolio)
 
     async def _events(self, name: str, strategy: str, sequence: int) -> tuple[list[brokerpb.OrderEvent], int]:
-        return await self._db.read(lambda conn: reads.order_events(conn, self._house, name, strategy, sequence))
+        return await self._db.read(lambda conn: listings.order_events(conn, self._house, name, strategy, sequence))
 
     async def _in_step(self, order: Order, epoch: int) -> Fence:
         """The fence as it stands once it and the bar an order was decided on are here, or do not come in time."""
         world_id = order.scope.world_id
-        seen = await self._db.read(lambda conn: trading.in_step(conn, order, epoch))
+        seen = await self._db.read(lambda conn: readiness.in_step(conn, order, epoch))
         if seen is not None:
             return seen
-        await self._wait(self._bars, lambda conn: trading.caught_up(conn, order))
-        await self._wait(self._fences, lambda conn: trading.known_fence(conn, world_id, epoch) is not None)
-        return (await self._db.read(lambda conn: fences.current(conn, world_id)))[0]
+        await self._wait(self._bars, lambda conn: readiness.caught_up(conn, order))
+        await self._wait(self._fences, lambda conn: readiness.known_fence(conn, world_id, epoch) is not None)
+        return (await self._db.read(lambda conn: change.current(conn, world_id)))[0]
 
     async def _wait(self, pulse: Pulse, holds: Callable[[Connection], bool]) -> None:
         """Let what was told to others a moment ago arrive here too, before an order is judged without it.
@@ -282,8 +286,3 @@ def going_away(sequence: int) -> Unavailable:
     return Unavailable(
         "E_GOING_AWAY", "the server is stopping", hint="resume", metadata={"sequence": str(sequence)}, retry_after_s=0.5
     )
-
-
-def _actor() -> accounts.Actor:
-    call = current_call()
-    return accounts.Actor(call.actor, call.correlation_id)

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from brokerage import store
-from brokerage.replies import account_to_proto
-from brokerage.rows import Account
-from brokerage.venue import Feed, FeedStatus, PaperVenue, feed_of
-from brokerage.wire import VENUE
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from brokerage import schema as t
+from brokerage.accounts.wire import VENUE, account_to_proto
+from brokerage.domain.accounts.account import Account
+from brokerage.feeds.follow import Feed, FeedFollower, FeedStatus, feed_of
 from controlbus.bus import Bus
-from controlbus.database import Database
-from controlbus.relay import Relay
+from controlbus.outbox.relay import Relay
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
-from qmtl.wire.words import instant_to_proto
+from qmtl.sql.database import Database
+from qmtl.wire.instants import instant_to_proto
 
 
 class StatusReport:
     """Reads the parts of the process that know."""
 
-    def __init__(self, db: Database, bus: Bus, relay: Relay, venue: PaperVenue, clock: Clock) -> None:
+    def __init__(self, db: Database, bus: Bus, relay: Relay, venue: FeedFollower, clock: Clock) -> None:
         self._db = db
         self._bus = bus
         self._relay = relay
@@ -31,7 +33,7 @@ class StatusReport:
 
     async def report(self, shown: Sequence[Account]) -> pb.GetStatusResponse:
         """The status now; of the broken feeds only those of `shown` are named."""
-        open_orders, accounts, depth = await self._db.read(store.counts)
+        open_orders, accounts, depth = await self._db.read(counts)
         nats = self._bus.status()
         broken, named = self._broken(), self._named(shown)
         others = f"{len(broken) - len(named)} feeds of other worlds are broken" if len(broken) > len(named) else ""
@@ -74,3 +76,10 @@ class StatusReport:
 def _dependency(name: str, reachable: bool, detail: str) -> commonpb.DependencyStatus:
     state = commonpb.DEPENDENCY_STATE_REACHABLE if reachable else commonpb.DEPENDENCY_STATE_UNREACHABLE
     return commonpb.DependencyStatus(name=name, state=state, detail=detail)
+
+
+def counts(conn: Connection) -> tuple[int, int, int]:
+    """Open orders, accounts, and outbox rows that wait."""
+    open_count = conn.execute(sa.select(sa.func.count()).select_from(t.orders).where(t.orders.c.open)).scalar_one()
+    account_count = conn.execute(sa.select(sa.func.count()).select_from(t.accounts)).scalar_one()
+    return open_count, account_count, t.outbox.backlog(conn).depth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controlbus.bus import Bus
 from controlbus.config import Settings
-from controlbus.service import PLANNED, ControlBus
+from controlbus.operator.service import PLANNED, ControlBus
 from qmtl.control.v1 import service_pb2 as servicepb
 from qmtl.control.v1 import service_pb2_grpc as controlrpc
 from qmtl.rpc.run import Runtime, start

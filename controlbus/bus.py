@@ -23,14 +23,14 @@ from pathlib import Path
 import structlog
 from prometheus_client import CollectorRegistry
 
-from controlbus import streams, subjects
-from controlbus.connection import Link, down
-from controlbus.consuming import Subscription
-from controlbus.events import MESSAGE_ID, check_types
-from controlbus.following import Follower, Snapshot
-from controlbus.metrics import BusMetrics
-from controlbus.reading import Start
-from controlbus.tracking import Current
+from controlbus.events.control_event import MESSAGE_ID, check_types
+from controlbus.events.follower import Follower, Snapshot
+from controlbus.events.revisions import Current
+from controlbus.events.subscription import Subscription
+from controlbus.jetstream import streams, subjects
+from controlbus.jetstream.connection import Link, down
+from controlbus.jetstream.metrics import BusMetrics
+from controlbus.jetstream.ordered_reader import Start
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import InvalidRequest, Unavailable, Violation
 

@@ -6,21 +6,21 @@ import gc
 from contextlib import AsyncExitStack
 
 from controlbus.bus import Bus
-from controlbus.database import Database
-from controlbus.relay import Relay
-from dagmanager import answers
+from controlbus.outbox.relay import Relay
 from dagmanager.access import Access
-from dagmanager.collecting import Collector, Limits
 from dagmanager.config import Settings
-from dagmanager.measures import Measures
-from dagmanager.service import DagManager
+from dagmanager.diffs import answers
+from dagmanager.diffs.service import DagManager
+from dagmanager.garbage.collector import Collector, Limits
+from dagmanager.metrics import Measures
+from dagmanager.queues.watches import Watching, forget_dead_watches
 from dagmanager.status import StatusReport
 from dagmanager.tables import outbox
-from dagmanager.watching import Watching, forget_dead_watches
 from qmtl.core.clock import Clock
 from qmtl.dag.v1 import service_pb2 as servicepb
 from qmtl.dag.v1 import service_pb2_grpc as rpc
 from qmtl.rpc.run import Runtime, start
+from qmtl.sql.database import Database
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
 SERVICE = "dagmanager"

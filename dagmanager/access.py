@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qmtl.core.errors import NotFound, PermissionDenied
-from qmtl.rpc.auth import Role
-from qmtl.rpc.context import current_call, require_role, require_world, require_world_role
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.call import current_call, require_role, require_world, require_world_role
 from qmtl.world.v1 import service_pb2 as worldpb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+Worlds = frozenset[str] | None
 
 
 class Access:

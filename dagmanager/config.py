@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from qmtl.core.settings import ServiceSettings
+from qmtl.config.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

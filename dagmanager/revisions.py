@@ -7,6 +7,8 @@ from sqlalchemy import Connection
 
 from dagmanager.tables import revisions
 
+GRAPH_LOCK = 7_310_001  # PostgreSQL advisory lock; any number no other service uses
+
 GRAPH = "graph"
 """Grows with every change of nodes or queues."""
 SETTLED = "settled"
@@ -28,3 +30,13 @@ _ADVANCE = sa.text(
     "INSERT INTO revisions (name, revision) VALUES (:name, 1) "
     "ON CONFLICT (name) DO UPDATE SET revision = revisions.revision + 1 RETURNING revision"
 )
+
+
+def lock_graph(conn: Connection, *, exclusive: bool) -> None:
+    """On PostgreSQL keep releases and first registrations of a tag query apart from diffs; diffs share.
+
+    Otherwise a diff could take up a queue that a release sees as free, or a set could miss a queue made beside it.
+    """
+    if conn.dialect.name == "postgresql":
+        lock = sa.func.pg_advisory_xact_lock if exclusive else sa.func.pg_advisory_xact_lock_shared
+        conn.execute(sa.select(lock(GRAPH_LOCK)))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from controlbus.outbox import outbox_tables
+from controlbus.outbox.outbox import outbox_tables
 
 metadata = sa.MetaData()
 outbox = outbox_tables(metadata)

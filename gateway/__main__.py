@@ -7,37 +7,38 @@ from datetime import timedelta
 import structlog
 
 from controlbus.bus import Bus
-from controlbus.database import Database
-from controlbus.producers import ProducerLeases
-from controlbus.relay import Relay
+from controlbus.outbox.relay import Relay
+from controlbus.records.producer_leases import ProducerLeases
 from gateway.access import Access
-from gateway.canaries import Canaries
+from gateway.admission.guard import Guard
+from gateway.admission.load import Load
+from gateway.admission.probes import Probes
+from gateway.admission.rate_limits import Buckets
 from gateway.config import Settings
-from gateway.decisions import Decisions
-from gateway.domain.limits import Buckets
 from gateway.doors import Doors
-from gateway.feed import Feed
-from gateway.gates import Gates
-from gateway.guard import Guard
-from gateway.health import Load, Probes
-from gateway.live import LiveGuard
+from gateway.events.feed import Feed
+from gateway.events.snapshots import Snapshots
+from gateway.events.subscription import StreamLimits, StreamSources
+from gateway.events.tokens import StreamKeys
+from gateway.events.topics import control_source, orders_source
+from gateway.orders.activations import HeldActivations
+from gateway.orders.canary_shares import CanaryShares
 from gateway.peers import Peers
-from gateway.proxy import PROXIED, Proxy
-from gateway.queues import Queues
-from gateway.releaser import Releaser
-from gateway.service import PLANNED, GatewayServicer
-from gateway.snapshots import Snapshots
-from gateway.streams import Pace, StreamDoors
-from gateway.tables import OUTBOX
-from gateway.tokens import StreamKeys
-from gateway.topics import control_source, orders_source
-from gateway.worker import Workers, WorkerSettings
+from gateway.proxy.decision_cache import DecisionCache
+from gateway.proxy.forwarding import PROXIED, Proxy
+from gateway.proxy.live_guard import LiveGuard
+from gateway.queues.catalogue import QueueCatalogue
+from gateway.status import PLANNED, GatewayServicer
+from gateway.submissions.release_worker import ReleaseWorker
+from gateway.submissions.tables import OUTBOX
+from gateway.submissions.worker import Workers, WorkerSettings
+from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import Clock
-from qmtl.core.settings import MeshSettings
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
-from qmtl.rpc.breaker import Breaker
+from qmtl.rpc.client.breaker import Breaker
 from qmtl.rpc.run import Runtime, start
+from qmtl.sql.database import Database
 
 RELAY_GATHER_S = 0.02  # a submission commits three times within as long
 ROTATION_LOOK_S = 3600.0
@@ -53,17 +54,17 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     await db.migrate("gateway:migrations")
     mesh = settings.mesh
     bus = await connected(runtime, mesh)
-    gates = Gates(peers, runtime.clock, gateway_id, settings.gate_margin_s)
+    gates = HeldActivations(peers, runtime.clock, gateway_id, settings.gate_margin_s)
     load = Load(settings.cpu_share_max, settings.cpu_sustained_s, settings.p99_max_s, runtime.metrics.recent)
     probes = Probes(channels, bus, db, runtime.clock, settings.probe_s, load)
     keys = StreamKeys(mesh.home / "keys" / "streams.json", runtime.clock)
     control = Feed(bus, control_source(db), settings.feed_max, settings.event_gather_s)
     orders = Feed(bus, orders_source(), settings.feed_max, settings.event_gather_s)
     warn = timedelta(seconds=settings.window_warn_s)
-    pace = Pace(settings.bookmark_s, settings.subscriber_queue_max, warn)
+    pace = StreamLimits(settings.bookmark_s, settings.subscriber_queue_max, warn)
     access = Access(peers, runtime.clock)
-    canaries = Canaries(peers, runtime.clock)
-    decisions = Decisions(peers, access, runtime.clock)
+    canaries = CanaryShares(peers, runtime.clock)
+    decisions = DecisionCache(peers, access, runtime.clock)
     guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, runtime.clock)
     server = runtime.server(admit=guard.admit)
     worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.pending_max, settings.claim_ttl_s)
@@ -77,8 +78,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         gates=gates,
         canaries=canaries,
         probes=probes,
-        streams=StreamDoors(control, orders, Snapshots(db, peers), keys, runtime.clock, pace, gates.closes_at),
-        queues=Queues(bus, db, peers, access, ProducerLeases(bus, runtime.clock)),
+        streams=StreamSources(control, orders, Snapshots(db, peers), keys, runtime.clock, pace, gates.closes_at),
+        queues=QueueCatalogue(bus, db, peers, access, ProducerLeases(bus, runtime.clock)),
         workers=workers,
         draining=server.draining,
         started_at=runtime.clock.now(),
@@ -89,7 +90,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     server.add_generic(Proxy(channels, decisions, LiveGuard(peers, access)), list(PROXIED.values()))
     runtime.background("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock, gather_s=RELAY_GATHER_S).run())
     runtime.background("workers", workers.run())
-    runtime.background("releaser", Releaser(db, peers, runtime.clock).run())
+    runtime.background("releaser", ReleaseWorker(db, peers, runtime.clock).run())
     runtime.background("feed-control", control.run())
     runtime.background("feed-orders", orders.run())
     runtime.background("stream-keys", rotate_keys(keys, timedelta(days=settings.stream_key_days), runtime.clock))
@@ -125,7 +126,7 @@ async def rotate_keys(keys: StreamKeys, older_than: timedelta, clock: Clock) -> 
         await clock.sleep(ROTATION_LOOK_S)
 
 
-async def follow_changes(bus: Bus, gates: Gates, decisions: Decisions, canaries: Canaries) -> None:
+async def follow_changes(bus: Bus, gates: HeldActivations, decisions: DecisionCache, canaries: CanaryShares) -> None:
     """Bring changes to gates and caches as they are published; what is missed comes with the next renewal or ttl."""
     async with bus.subscribe(FOLLOWED) as deliveries:
         async for delivery in deliveries:

@@ -11,8 +11,8 @@ from collections import OrderedDict
 from gateway.peers import Peers
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, Unavailable
-from qmtl.rpc.auth import Role
-from qmtl.rpc.context import require_user, require_world, require_world_role
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.call import require_user, require_world, require_world_role
 from qmtl.world.v1 import service_pb2 as worldservicepb
 
 REMEMBERED_MAX = 10_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from qmtl.core.settings import ServiceSettings
+from qmtl.config.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

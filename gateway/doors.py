@@ -6,17 +6,17 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
-from controlbus.database import Database
 from gateway.access import Access
-from gateway.canaries import Canaries
+from gateway.admission.probes import Probes
 from gateway.config import Settings
-from gateway.gates import Gates
-from gateway.health import Probes
+from gateway.events.subscription import StreamSources
+from gateway.orders.activations import HeldActivations
+from gateway.orders.canary_shares import CanaryShares
 from gateway.peers import Peers
-from gateway.queues import Queues
-from gateway.streams import StreamDoors
-from gateway.worker import Workers
+from gateway.queues.catalogue import QueueCatalogue
+from gateway.submissions.worker import Workers
 from qmtl.core.clock import Clock
+from qmtl.sql.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class Doors:
     db: Database
     peers: Peers
     access: Access
-    gates: Gates
-    canaries: Canaries
+    gates: HeldActivations
+    canaries: CanaryShares
     probes: Probes
-    streams: StreamDoors
-    queues: Queues
+    streams: StreamSources
+    queues: QueueCatalogue
     workers: Workers
     draining: asyncio.Event
     started_at: datetime

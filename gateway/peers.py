@@ -16,7 +16,7 @@ from qmtl.core.errors import NotFound, NotReady
 from qmtl.dag.v1 import service_pb2_grpc as dagrpc
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
-from qmtl.wire.words import instant_from_proto
+from qmtl.wire.instants import instant_from_proto
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
 if TYPE_CHECKING:

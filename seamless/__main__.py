@@ -3,20 +3,20 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from controlbus.database import Database
 from qmtl.data.v1 import service_pb2 as servicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
 from qmtl.rpc.run import Runtime, start
+from qmtl.sql.database import Database
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from seamless.access import SessionAccess
-from seamless.catalogue import Catalogue
+from seamless.artifacts.archive import Archive
+from seamless.artifacts.inventory import Inventory
+from seamless.catalogue.service import PLANNED, DataServicer
 from seamless.config import Settings
-from seamless.fetch import Fetcher
-from seamless.files import Archive
-from seamless.measures import Measures
-from seamless.presets import presets
-from seamless.service import PLANNED, DataServicer
-from seamless.sessions import Sessions
+from seamless.fetch.fetcher import Fetcher
+from seamless.metrics import SeamlessMetrics
+from seamless.presets.presets import presets
+from seamless.replay.access import SessionAccess
+from seamless.replay.sessions import ReplaySessions
 
 SERVICE = "seamless"
 
@@ -27,10 +27,10 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
         stack.push_async_callback(db.close)
         await db.migrate("seamless:migrations")
-        measures = Measures(runtime.metrics.registry)
-        catalogue = Catalogue(presets(settings), db, Archive(settings.data_path), measures)
+        measures = SeamlessMetrics(runtime.metrics.registry)
+        catalogue = Inventory(presets(settings), db, Archive(settings.data_path), measures)
         await catalogue.load()
-        sessions = Sessions(catalogue, db, runtime.clock, settings, measures)
+        sessions = ReplaySessions(catalogue, db, runtime.clock, settings, measures)
         fetcher = Fetcher(catalogue, sessions, runtime.clock, settings.storage_budget_s, measures)
         access = SessionAccess(worldrpc.WorldServiceStub(runtime.channel("worldservice")), runtime.clock)
         servicer = DataServicer(  # type: ignore[abstract] # planned calls are answered before they reach it
@@ -45,7 +45,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         await runtime.serve(server)
 
 
-async def keep_ingested(catalogue: Catalogue) -> None:
+async def keep_ingested(catalogue: Inventory) -> None:
     """Ingest once; what is sealed stays, so there is nothing to do until the next start."""
     await catalogue.ingest()
     await asyncio.Event().wait()

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qmtl.core.settings import ServiceSettings
+from qmtl.config.settings import ServiceSettings
 
 
 class FileFeed(BaseModel):

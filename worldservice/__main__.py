@@ -4,22 +4,22 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from controlbus.bus import Bus
-from controlbus.database import Database
-from controlbus.relay import Relay
+from controlbus.outbox.relay import Relay
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.rpc.run import Runtime, start
+from qmtl.sql.database import Database
 from qmtl.world.v1 import service_pb2 as servicepb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from worldservice.applier import Applier
+from worldservice.activation.fence_keeper import FenceKeeper
+from worldservice.activation.redecider import Redecider
+from worldservice.apply.domain.run import ApplyTimeouts
+from worldservice.apply.driver import ApplyDriver
 from worldservice.config import Settings
-from worldservice.domain.apply import Limits
-from worldservice.fences import FenceKeeper
-from worldservice.house import House
-from worldservice.measures import Measures
-from worldservice.rounds import Redecider
-from worldservice.service import WorldServicer
-from worldservice.settling import HouseRules
+from worldservice.evaluation.domain.decision import DecisionSettings
+from worldservice.metrics import WorldMetrics
+from worldservice.status import WorldServicer
 from worldservice.tables import outbox
+from worldservice.worlds.writes import House
 
 SERVICE = "worldservice"
 
@@ -41,22 +41,22 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         )
         stack.push_async_callback(bus.close)
         relay = Relay(db, outbox, bus, SERVICE, clock)
-        rules = HouseRules(settings.replay_presets, timedelta(seconds=settings.decision_ttl_s))
+        rules = DecisionSettings(settings.replay_presets, timedelta(seconds=settings.decision_ttl_s))
         broker = brokerrpc.BrokerageServiceStub(runtime.channel("brokerage"))
-        measures = Measures(runtime.metrics.registry)
+        measures = WorldMetrics(runtime.metrics.registry)
         fences = FenceKeeper(
             db, broker, clock, rules, measures, timeout_s=settings.fence_timeout_s, retry_s=settings.fence_retry_s
         )
         server = runtime.server()
         skew = timedelta(seconds=settings.gate_skew_max_s)
-        limits = Limits(timedelta(seconds=settings.freeze_timeout_s), timedelta(seconds=settings.intents_wait_s))
+        limits = ApplyTimeouts(timedelta(seconds=settings.freeze_timeout_s), timedelta(seconds=settings.intents_wait_s))
         house = House(db, clock, rules, fences, skew, server.draining, measures, limits)
         descriptor = servicepb.DESCRIPTOR.services_by_name["WorldService"]
         servicer = WorldServicer(house, bus, relay)
         server.add(worldrpc.add_WorldServiceServicer_to_server, servicer, descriptor)
         runtime.background("outbox-relay", relay.run())
         runtime.background("fences", fences.run())
-        runtime.background("applier", Applier(house, limits).run())
+        runtime.background("applier", ApplyDriver(house, limits).run())
         runtime.background("redecider", Redecider(house, settings.redecide_interval_s).run())
         await runtime.serve(server)
 

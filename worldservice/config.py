@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from pydantic import Field, model_validator
 
-from qmtl.core.settings import ServiceSettings
-from worldservice.domain.gates import GATE_MARGIN, GATE_TTL
+from qmtl.config.settings import ServiceSettings
+from worldservice.timing import GATE_MARGIN, GATE_TTL
 
 
 class Settings(ServiceSettings):

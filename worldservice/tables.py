@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from controlbus.outbox import outbox_tables
+from controlbus.outbox.outbox import outbox_tables
 
 metadata = sa.MetaData()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from qmtl.core.decimals import INT64_MAX
+from qmtl.core.decimals import INT64_MAX, format_decimal, from_scaled, parse_decimal, to_scaled
 from qmtl.core.errors import InvalidRequest
 
 RATE_SCALE = 8
@@ -56,3 +56,12 @@ def double_to_scaled(value: float, scale: int, what: str) -> int:
     if not isfinite(value):
         raise InvalidRequest("AMOUNT_NOT_FINITE", f"{what} is {value!r}, want a finite number")
     return fit(round(value * 10.0**scale), what)
+
+
+def rate(text: str) -> int:
+    """A rate written as a plain decimal: rate("0.001") is 0.1 %."""
+    return to_scaled(parse_decimal(text, "rate"), RATE_SCALE)
+
+
+def money_text(currency: str, amount: int) -> str:
+    return format_decimal(from_scaled(amount, currency_scale(currency)))

@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.console import Console
 
 from examples.demo.story import Story
-from qmtl.cli.plan import free_plan
-from qmtl.cli.up import Mesh
+from qmtl.cli.local.layout import free_plan
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.errors import QmtlError
 
 

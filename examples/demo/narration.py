@@ -8,10 +8,10 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from qmtl.core.instants import NS_PER_S
 from qmtl.sdk import FillEvent
-from qmtl.sdk.results import iso
-from qmtl.sdk.session import BarDone, SessionEvent
-from qmtl.sdk.words import NS_PER_S
+from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
+from qmtl.sdk.reports.documents import iso
 
 
 class Narration:

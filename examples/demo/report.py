@@ -6,9 +6,11 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from qmtl.sdk.results import iso, show_metric
-from qmtl.sdk.submitted import SubmitResult, data_line, decision_line, evaluation_lines
-from qmtl.sdk.traded import SessionResult, orders_line
+from qmtl.sdk.mesh.session.result import SessionResult, orders_line
+from qmtl.sdk.mesh.submission.result import SubmitResult
+from qmtl.sdk.mesh.wire.text import data_line, decision_line, evaluation_lines
+from qmtl.sdk.reports.documents import iso
+from qmtl.sdk.reports.tables import show_metric
 
 SHOWN = ("total_return", "cagr", "sharpe", "sortino", "max_drawdown", "n_trades", "win_rate", "profit_factor")
 TEMPLATE = """<!doctype html>

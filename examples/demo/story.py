@@ -15,16 +15,16 @@ from examples.demo.narration import Narration
 from examples.demo.report import write_report
 from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
-from qmtl.cli.up import Mesh
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import DeadlineExceeded, QmtlError, Unavailable
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.sdk import Runner
-from qmtl.sdk.client import Client, Gateway, open_client
-from qmtl.sdk.submission import History
-from qmtl.sdk.submitted import SubmitResult
-from qmtl.sdk.traded import SessionResult
+from qmtl.sdk.mesh.client import Client, Gateway, open_client
+from qmtl.sdk.mesh.history import History
+from qmtl.sdk.mesh.session.result import SessionResult
+from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 

@@ -10,24 +10,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from qmtl.cli import (
-    bus,
-    config,
-    data,
-    events,
-    graph,
-    mesh,
-    orders,
-    queues,
-    status,
-    strategy,
-    submit,
-    world,
-    world_edges,
-    world_people,
-    world_runs,
-)
-from qmtl.cli import queue as queue_
+from qmtl.cli.commands.data import datasets
+from qmtl.cli.commands.graph import graph, queues
+from qmtl.cli.commands.graph import records as queue_
+from qmtl.cli.commands.mesh import bus, processes
+from qmtl.cli.commands.mesh import config as mesh_config
+from qmtl.cli.commands.mesh import status as mesh_status
+from qmtl.cli.commands.strategy import strategies, submit
+from qmtl.cli.commands.trading import orders
+from qmtl.cli.commands.world import edges, evaluation, members, worlds
+from qmtl.cli.commands.world import events as world_events
 
 if TYPE_CHECKING:
     from qmtl.core.errors import QmtlError
@@ -39,25 +31,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-mesh.attach(app)
-app.command()(status.status)
+processes.attach(app)
+app.command()(mesh_status.status)
 app.command()(submit.submit)
 app.command()(orders.portfolio)
 app.command()(queues.gc)
-world.app.add_typer(world_edges.app, name="edge", help="Edges of the graph as one world has them.")
-world_runs.attach(world.app)
-world_people.attach(world.app)
-app.add_typer(world.app, name="world", help="Worlds: policies, decisions, activation, apply, roles, audit.")
-app.add_typer(strategy.app, name="strategy", help="Submitted strategies.")
+worlds.app.add_typer(edges.app, name="edge", help="Edges of the graph as one world has them.")
+evaluation.attach(worlds.app)
+members.attach(worlds.app)
+app.add_typer(worlds.app, name="world", help="Worlds: policies, decisions, activation, apply, roles, audit.")
+app.add_typer(strategies.app, name="strategy", help="Submitted strategies.")
 app.add_typer(graph.app, name="graph", help="The graph: draw a strategy, look at a node, snapshots.")
 app.add_typer(queues.app, name="queues", help="Queues of the graph: list, show, statistics.")
 app.add_typer(queue_.app, name="queue", help="The outputs of one node.")
 app.add_typer(queues.sentinel, name="sentinel", help="Versions of a strategy and their share of traffic.")
-app.add_typer(events.app, name="events", help="What happens in a world.")
+app.add_typer(world_events.app, name="events", help="What happens in a world.")
 app.add_typer(orders.app, name="orders", help="Orders: list, show, cancel.")
-app.add_typer(data.app, name="data", help="Market data: catalogue, presets, coverage, conformance.")
+app.add_typer(datasets.app, name="data", help="Market data: catalogue, presets, coverage, conformance.")
 app.add_typer(bus.app, name="bus", help="The control bus: tail, streams, dead letters.")
-app.add_typer(config.app, name="config", help="Configuration: generate, validate, show.")
+app.add_typer(mesh_config.app, name="config", help="Configuration: generate, validate, show.")
 
 
 def main() -> None:

@@ -75,3 +75,8 @@ def _refused(field: str, value: str, want: str) -> InvalidRequest:
     shown = value if len(value) <= 60 else value[:57] + "..."
     violation = Violation(field, repr(shown), want)
     return InvalidRequest("E_DECIMAL", str(violation), violations=(violation,))
+
+
+def to_decimal(value: float) -> Decimal:
+    """The shortest decimal that reads back as the same float64."""
+    return Decimal(repr(float(value)))

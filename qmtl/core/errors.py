@@ -99,3 +99,9 @@ class DataLoss(QmtlError):
 
 class NotBuilt(QmtlError):
     """The contract names this call and the room that serves it is not built yet."""
+
+
+def refused(reason: str, field: str, value: str, want: str) -> InvalidRequest:
+    """The error of one field that is wrong."""
+    violation = Violation(field, value, want)
+    return InvalidRequest(reason, str(violation), violations=(violation,))

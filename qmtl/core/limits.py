@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 
 from qmtl.core.decimals import format_decimal
-from qmtl.core.identity import canonical_json
+from qmtl.core.identity.canonical import canonical_json
 
 
 @dataclass(frozen=True, slots=True)

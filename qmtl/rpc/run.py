@@ -19,18 +19,20 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from qmtl.config.settings import ServiceSettings, load, split_address
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import InvalidRequest, QmtlError
-from qmtl.core.settings import ServiceSettings, load, split_address
-from qmtl.rpc import logs, telemetry
-from qmtl.rpc.auth import Authenticator, TokenSource
-from qmtl.rpc.breaker import Breaker
-from qmtl.rpc.channel import MeshChannel, connect
-from qmtl.rpc.interceptors import Admit, Limits
-from qmtl.rpc.jwks import KeyMirror
-from qmtl.rpc.metrics import Metrics, MetricsEndpoint
-from qmtl.rpc.server import Server
-from qmtl.rpc.tokens import ensure_service_token, file_token, service_token_path
+from qmtl.rpc.auth.identity import TokenSource
+from qmtl.rpc.auth.key_mirror import KeyMirror
+from qmtl.rpc.auth.tokens import ensure_service_token, file_token, service_token_path
+from qmtl.rpc.auth.verification import Authenticator
+from qmtl.rpc.client.breaker import Breaker
+from qmtl.rpc.client.channel import MeshChannel, connect
+from qmtl.rpc.server.inbound import Limits
+from qmtl.rpc.server.interceptor import Admit
+from qmtl.rpc.server.server import Server
+from qmtl.rpc.telemetry import logs, traces
+from qmtl.rpc.telemetry.metrics import Metrics, MetricsEndpoint
 
 TOKEN_CHECK_S: Final = 3600.0
 GRACE_S: Final = 5.0
@@ -167,7 +169,7 @@ def start(compose: Callable[[Runtime, S], Coroutine[Any, Any, None]], cls: type[
 def run_service(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: ServiceSettings, service: str) -> None:
     """Run a service until it is told to stop. Exits with 1 when it fails and 2 when its settings are refused."""
     logs.configure(service, level=settings.log_level or "INFO", style=settings.mesh.log_format)
-    provider = telemetry.configure(service, settings.mesh.otlp_endpoint)
+    provider = traces.configure(service, settings.mesh.otlp_endpoint)
     log = structlog.stdlib.get_logger(f"qmtl.{service}")
     try:
         asyncio.run(_run(main, settings, service))
@@ -178,7 +180,7 @@ def run_service(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: 
         log.critical("failed", exc_info=error)
         sys.exit(1)
     finally:
-        telemetry.shut_down(provider)
+        traces.shut_down(provider)
     log.info("stopped")
 
 

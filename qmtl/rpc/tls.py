@@ -11,9 +11,9 @@ from pathlib import Path
 
 import grpc
 
+from qmtl.config.settings import ServiceSettings, split_address
 from qmtl.core.errors import InvalidRequest, Violation
-from qmtl.core.settings import ServiceSettings, split_address
-from qmtl.rpc.grants import EDGE
+from qmtl.rpc.rules.grants import EDGE
 
 
 def server_credentials(settings: ServiceSettings, service: str) -> grpc.ServerCredentials | None:

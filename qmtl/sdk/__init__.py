@@ -1,13 +1,17 @@
 """What strategy authors import. Nothing here opens a connection: Runner does, and loads what it needs then."""
 
-from qmtl.core.dag import SemanticKind
+from qmtl.core.fills import FillEvent
+from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk import indicators, signals
-from qmtl.sdk.bars import Bars
-from qmtl.sdk.nodes import Node, StreamInput, TagQuery, node
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.graph.names import Late
+from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
+from qmtl.sdk.graph.vertices import Node, StreamInput, TagQuery, node
+from qmtl.sdk.graph.view import CacheView
 from qmtl.sdk.runner import Runner
-from qmtl.sdk.strategy import FillEvent, Signal, Sizing, Strategy
-from qmtl.sdk.view import CacheView
-from qmtl.sdk.words import OHLCV, VALUE, Late, Schema
+from qmtl.sdk.strategy.events import Signal
+from qmtl.sdk.strategy.rules import Sizing
+from qmtl.sdk.strategy.strategy import Strategy
 
 __all__ = [
     "OHLCV",

@@ -7,11 +7,12 @@ including the first value. Gaps in the data are not filled: a window is the last
 
 from __future__ import annotations
 
-from qmtl.core.identity import Json
+from qmtl.core.identity.canonical import Json
 from qmtl.sdk import kernels as k
-from qmtl.sdk.folds import Fold
-from qmtl.sdk.nodes import FoldNode, Vertex
-from qmtl.sdk.words import Schema, check_period, refused
+from qmtl.sdk.graph.fold import Fold
+from qmtl.sdk.graph.names import check_period, refused
+from qmtl.sdk.graph.schemas import Schema
+from qmtl.sdk.graph.vertices import FoldNode, Vertex
 
 MACD = Schema("qmtl.macd.v1", ("macd", "signal", "histogram"), "histogram")
 

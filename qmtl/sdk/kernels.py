@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from qmtl.sdk.folds import Vector
+from qmtl.sdk.graph.fold import Vector
 
 RING_HEAD = 2
 """A ring is [count, next slot, slots...]."""

@@ -12,17 +12,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qmtl.sdk.backtest import AccountTerms, replay
-from qmtl.sdk.bars import Bars
-from qmtl.sdk.results import BacktestResult
-from qmtl.sdk.strategy import Strategy, assemble
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.reports.backtest import BacktestResult
+from qmtl.sdk.strategy.assembly import assemble
+from qmtl.sdk.strategy.strategy import Strategy
 
 if TYPE_CHECKING:
-    from qmtl.sdk.client import Gateway
-    from qmtl.sdk.session import OnEvent, PaperTerms
-    from qmtl.sdk.submission import History
-    from qmtl.sdk.submitted import SubmitResult
-    from qmtl.sdk.traded import SessionResult
+    from qmtl.sdk.mesh.client import Gateway
+    from qmtl.sdk.mesh.history import History
+    from qmtl.sdk.mesh.session.events import OnEvent
+    from qmtl.sdk.mesh.session.result import SessionResult
+    from qmtl.sdk.mesh.session.terms import PaperTerms
+    from qmtl.sdk.mesh.submission.result import SubmitResult
 
 T = TypeVar("T")
 
@@ -60,7 +63,7 @@ class Runner:
         Raises the errors of qmtl.core.errors: NotFound for an unknown world or preset, InvalidRequest for a bad
         graph, NotReady (E_SUBMISSION_FAILED), Unavailable once the gateway's patience ends.
         """
-        from qmtl.sdk.submission import submit
+        from qmtl.sdk.mesh.submission.submit import submit
 
         where = _gateway(gateway, address)
         return await submit(strategy, world=world, data=data, history=history, terms=terms, gateway=where)
@@ -101,7 +104,7 @@ class Runner:
         refusal as it comes. Survives restarts of every service and of this process.
         Raises NotReady (E_NOT_ACTIVATED, E_WARMUP), and what submit_async raises.
         """
-        from qmtl.sdk.session import run
+        from qmtl.sdk.mesh.session.session import run
 
         where = _gateway(gateway, address)
         return await run(strategy, world=world, data=data, terms=terms, gateway=where, on_event=on_event)
@@ -126,7 +129,7 @@ class Runner:
 
 
 def _gateway(given: Gateway | None, address: str) -> Gateway:
-    from qmtl.sdk.client import Gateway
+    from qmtl.sdk.mesh.client import Gateway
 
     base = given or Gateway()
     return replace(base, address=address) if address else base

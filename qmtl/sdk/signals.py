@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 
-from qmtl.core.dag import SemanticKind
-from qmtl.core.identity import Json
+from qmtl.core.identity.canonical import Json
+from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk import kernels as k
-from qmtl.sdk.folds import Fold
-from qmtl.sdk.nodes import FoldNode, Vertex
-from qmtl.sdk.words import DIRECTION, TARGET, refused
+from qmtl.sdk.graph.fold import Fold
+from qmtl.sdk.graph.names import refused
+from qmtl.sdk.graph.schemas import DIRECTION, TARGET
+from qmtl.sdk.graph.vertices import FoldNode, Vertex
 
 
 def cross(fast: Vertex, slow: Vertex, *, name: str = "") -> FoldNode:

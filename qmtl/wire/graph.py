@@ -10,10 +10,13 @@ from itertools import islice
 from blake3 import blake3
 from google.protobuf import struct_pb2
 
-from qmtl.core.dag import Dag, DagNode, QueueClass, SemanticKind, check_dag, check_node_count
-from qmtl.core.identity import Json, NodeSpec
+from qmtl.core.errors import refused
+from qmtl.core.identity.canonical import Json
+from qmtl.core.identity.dag import check_dag, check_node_count
+from qmtl.core.identity.keys import NodeSpec
+from qmtl.core.identity.nodes import Dag, DagNode, QueueClass, SemanticKind
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.wire.words import known_enum, refused
+from qmtl.wire.fields import known_enum
 
 CLASSES = {
     dagpb.QUEUE_CLASS_RAW: QueueClass.RAW,

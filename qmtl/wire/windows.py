@@ -7,8 +7,8 @@ from datetime import datetime, time, timedelta
 
 from google.protobuf import duration_pb2
 
+from qmtl.calendars.windows import Window, zone
 from qmtl.core.errors import InvalidRequest, Violation
-from qmtl.core.windows import Window, zone
 from qmtl.world.v1 import world_pb2 as worldpb
 
 _DAY_S = 24 * 3600

@@ -11,14 +11,14 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
-from seamless.domain.coverage import Span
+from qmtl.calendars.spans import Coverage, Span
 
 Values = NDArray[np.float64]
 VALUES = ("open", "high", "low", "close", "volume")
 SCHEMA = (("time", "timestamp[ns, UTC]"), *((name, "float64") for name in VALUES))
 
 
-class Mark(IntFlag):
+class RowFlag(IntFlag):
     """Why a row is not simply what the source said once."""
 
     NONE = 0
@@ -73,3 +73,13 @@ def of_values(time_ns: NDArray[np.int64], values: Sequence[Values], flags: NDArr
     """Bars of five value columns in the order of `VALUES`."""
     open_, high, low, close, volume = values
     return Bars(time_ns, open_, high, low, close, volume, flags)
+
+
+def coverage_of(time_ns: NDArray[np.int64], interval_ns: int) -> Coverage:
+    """The coverage of sorted, distinct bar opens on the grid."""
+    if time_ns.size == 0:
+        return ()
+    breaks = np.flatnonzero(np.diff(time_ns) != interval_ns)
+    starts = time_ns[np.concatenate(([0], breaks + 1))]
+    ends = time_ns[np.concatenate((breaks, [time_ns.size - 1]))] + interval_ns
+    return tuple(Span(int(s), int(e)) for s, e in zip(starts, ends, strict=True))

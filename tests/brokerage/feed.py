@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from brokerage.domain.matching import Bar
-from brokerage.wire import ns_of, timestamp
+from brokerage.domain.market.bars import Bar
+from brokerage.instants import ns_of, timestamp
 from qmtl.core.errors import NotFound
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as pb

@@ -14,22 +14,23 @@ import grpc
 
 from brokerage.__main__ import compose
 from brokerage.config import Settings
-from brokerage.domain.orders import Order
-from brokerage.wire import order_to_proto
+from brokerage.domain.orders.order import Order
+from brokerage.orders.wire import order_to_proto
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.broker.v1 import service_pb2_grpc as rpc
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import SystemClock
-from qmtl.core.settings import MeshSettings, ServiceSettings
+from qmtl.core.roles import Role
 from qmtl.data.v1 import service_pb2 as datapb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
-from qmtl.rpc.auth import Authenticator, Role
-from qmtl.rpc.channel import connect
-from qmtl.rpc.keys import ensure_dev_keys
+from qmtl.rpc.auth.keys import ensure_dev_keys
+from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.auth.verification import Authenticator
+from qmtl.rpc.client.channel import connect
 from qmtl.rpc.run import Runtime
-from qmtl.rpc.server import Server
-from qmtl.rpc.tokens import ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.server.server import Server
 from tests.brokerage.feed import PLANNED, SESSION, Feed
 from tests.support.nats import free_port
 from tests.support.processes import ROOT, python_env

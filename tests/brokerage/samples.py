@@ -9,33 +9,43 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from brokerage import accounts, booking, books, fences, sending, store, trading
-from brokerage import tables as t
-from brokerage.accounts import Actor
-from brokerage.domain.fence import Fence, FenceState
-from brokerage.domain.instrument import Instruments, instrument
-from brokerage.domain.matching import Bar
-from brokerage.domain.money import RATE_ONE
-from brokerage.domain.orders import Order, Scope, Side
-from brokerage.domain.orders import order_id as identity
-from brokerage.domain.profile import BrokerageProfile, rate
-from brokerage.domain.risk import TradingState
-from brokerage.domain.states import OrderState
-from brokerage.house import House
-from brokerage.rows import Account, StoredOrder
-from brokerage.wire import Gate, OrderName, order_to_proto, timestamp
-from controlbus.database import Database
+from brokerage import schema as t
+from brokerage import verify as brokerage_verify
+from brokerage.accounts import opening, trading_state
+from brokerage.audit import Actor
+from brokerage.domain.accounts.account import Account, TradingState
+from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.instrument import instrument
+from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.money import RATE_ONE, rate
+from brokerage.domain.orders.order import Order, OrderName, Owner, Side
+from brokerage.domain.orders.order import order_id as identity
+from brokerage.domain.orders.states import OrderState
+from brokerage.domain.risk.fence import Fence, FenceState, GateStamp
+from brokerage.feeds import show as feeds_show
+from brokerage.fences import change
+from brokerage.instants import timestamp
+from brokerage.market.context import MarketContext
+from brokerage.orders import cancel as orders_cancel
+from brokerage.orders import store as orders_store
+from brokerage.orders import submit as orders_submit
+from brokerage.orders.rows import StoredOrder
+from brokerage.orders.wire import order_to_proto
+from brokerage.venues.dispatch import emulation, outcomes, reported_fills, send
+from brokerage.venues.paper import venue
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.sql.database import Database
 
 MINUTE = 60_000_000_000
 LIMIT_NAMES = RiskLimits.__slots__
 WORLD = "w1"
-SCOPE = Scope("acc", WORLD, "s1")
+SCOPE = Owner("acc", WORLD, "s1")
 STOCK = instrument("AAPL", base="AAPL", quote="USD")
-HOUSE = House(Instruments([STOCK]), BrokerageProfile())
-GATE = Gate(1, RATE_ONE, ExecutionDomain.DRYRUN, False)
+HOUSE = MarketContext(Instruments([STOCK]), BrokerageProfile())
+GATE = GateStamp(1, RATE_ONE, ExecutionDomain.DRYRUN, False)
 ACTOR = Actor("alice", "c1")
 FEED = ("demo", "session-1")
 
@@ -105,69 +115,71 @@ def fence(
 class Book:
     """One store, driven as the service drives it."""
 
-    def __init__(self, db: Database, house: House = HOUSE) -> None:
+    def __init__(self, db: Database, house: MarketContext = HOUSE) -> None:
         self.db = db
         self.house = house
 
     async def open(self, account: Account = ACCOUNT, *, fenced: bool = True) -> Account:
-        opened = await self.db.write(lambda conn: accounts.open_account(conn, account, ACTOR))
+        opened = await self.db.write(lambda conn: opening.open_account(conn, account, ACTOR))
         if fenced:
             await self.fence(fence(1))
         return opened
 
     async def fence(self, wanted: Fence) -> list[str]:
         """Move the fence; the orders its reply lists as on the wire."""
-        answer = await self.db.write(lambda conn: fences.set_fence(conn, wanted, ACTOR, 5))
+        answer = await self.db.write(lambda conn: change.set_fence(conn, wanted, ACTOR, 5))
         return [intent.client_order_id for intent in answer[2]]
 
     async def show(self, *bars: Bar, watermark_ns: int = 0) -> int:
-        return await self.db.write(lambda conn: trading.show_bars(conn, self.house, FEED, bars, watermark_ns, 7))
+        return await self.db.write(lambda conn: feeds_show.show_bars(conn, self.house, FEED, bars, watermark_ns, 7))
 
-    async def submit(self, wanted: Order, gate: Gate = GATE) -> StoredOrder:
+    async def submit(self, wanted: Order, gate: GateStamp = GATE) -> StoredOrder:
         body = order_to_proto(wanted)
-        seen = (await self.db.read(lambda conn: fences.current(conn, wanted.scope.world_id)))[0].limits
-        return (await self.db.write(lambda conn: trading.submit(conn, self.house, wanted, body, gate, 6, seen)))[0]
+        seen = (await self.db.read(lambda conn: change.current(conn, wanted.scope.world_id)))[0].limits
+        return (await self.db.write(lambda conn: orders_submit.submit(conn, self.house, wanted, body, gate, 6, seen)))[
+            0
+        ]
 
     async def book_fills(self, *fills: brokerpb.Fill) -> tuple[int, int]:
-        reports = [booking.report_from_proto(fill) for fill in fills]
-        return await self.db.write(lambda conn: booking.book_fills(conn, self.house, reports, 17))
+        reports = [reported_fills.report_from_proto(fill) for fill in fills]
+        return await self.db.write(lambda conn: reported_fills.book_fills(conn, self.house, reports, 17))
 
     async def cancel(self, client_order_id: str) -> StoredOrder:
         name = OrderName(SCOPE, client_order_id)
-        return await self.db.write(lambda conn: trading.cancel(conn, self.house, name, 8))
+        return await self.db.write(lambda conn: orders_cancel.cancel(conn, self.house, name, 8))
 
     async def order(self, client_order_id: str) -> StoredOrder:
         name = OrderName(SCOPE, client_order_id)
-        return await self.db.read(lambda conn: store.order(conn, name, self.house.instruments))
+        return await self.db.read(lambda conn: orders_store.order(conn, name, self.house.instruments))
 
     async def state(self, client_order_id: str) -> OrderState:
         return (await self.order(client_order_id)).record.state
 
     async def to_wire(self, client_order_id: str) -> bool:
         name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)
-        return await self.db.write(lambda conn: sending.to_wire(conn, self.house, name, order_id, 10))
+        return await self.db.write(lambda conn: send.to_wire(conn, self.house, name, order_id, 10))
 
     async def arrive(self, client_order_id: str) -> None:
         order_id = identity(SCOPE, client_order_id)
-        await self.db.write(lambda conn: sending.arrive(conn, self.house, order_id, 11))
+        await self.db.write(lambda conn: venue.arrive(conn, self.house, order_id, 11))
 
     async def answer(self, client_order_id: str) -> None:
         name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)
-        await self.db.write(lambda conn: sending.answer(conn, self.house, name, order_id, 12))
+        await self.db.write(lambda conn: outcomes.answer(conn, self.house, name, order_id, 12))
 
     async def lose(self, client_order_id: str) -> None:
         name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)
-        await self.db.write(lambda conn: sending.lose(conn, self.house, name, order_id, 13))
+        await self.db.write(lambda conn: outcomes.lose(conn, self.house, name, order_id, 13))
 
     async def resolve(self, client_order_id: str) -> bool:
         name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)
-        return await self.db.write(lambda conn: sending.resolve(conn, self.house, name, order_id, 14))
+        return await self.db.write(lambda conn: outcomes.resolve(conn, self.house, name, order_id, 14))
 
     async def look_at_stops(self) -> int:
-        return await self.db.write(lambda conn: sending.release_reached(conn, self.house, "acc", 15))
+        return await self.db.write(lambda conn: emulation.release_reached(conn, self.house, "acc", 15))
 
     async def set_trading(self, state: TradingState) -> None:
-        await self.db.write(lambda conn: accounts.set_trading_state(conn, "acc", state, "test", ACTOR, 16))
+        await self.db.write(lambda conn: trading_state.set_trading_state(conn, "acc", state, "test", ACTOR, 16))
 
     async def epoch_on_the_wire(self, client_order_id: str) -> int:
         found = sa.select(t.send_intents.c.epoch).where(t.send_intents.c.client_order_id == client_order_id)
@@ -179,7 +191,7 @@ class Book:
         return set(rows)
 
     async def verify(self) -> int:
-        return await self.db.read(lambda conn: books.verify_books(conn, self.house))
+        return await self.db.read(lambda conn: brokerage_verify.verify_books(conn, self.house))
 
 
 def older_schema(conn: sa.Connection) -> None:
@@ -196,7 +208,7 @@ def older_schema(conn: sa.Connection) -> None:
 
 
 @asynccontextmanager
-async def open_book(url: str, house: House = HOUSE) -> AsyncIterator[Book]:
+async def open_book(url: str, house: MarketContext = HOUSE) -> AsyncIterator[Book]:
     db = Database(url)
     await db.migrate("brokerage:migrations")
     yield Book(db, house)

@@ -12,12 +12,12 @@ from pathlib import Path
 import nats
 import pytest
 
-from brokerage.domain.orders import Side
-from controlbus.database import Database
+from brokerage.domain.orders.order import Side
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.core.errors import DeadlineExceeded, Unavailable
-from qmtl.rpc.tokens import ensure_service_token
+from qmtl.rpc.auth.tokens import ensure_service_token
+from qmtl.sql.database import Database
 from tests.brokerage.mesh import Client, Mesh, running_mesh, until
 from tests.brokerage.samples import Book, bar, order
 from tests.support.nats import NatsServer

@@ -12,10 +12,10 @@ import nats
 import pytest
 from google.protobuf.message import Message
 
-from brokerage.domain.orders import Order, Scope, Side
-from brokerage.domain.states import OrderType
+from brokerage.domain.orders.order import Order, Owner, Side
+from brokerage.domain.orders.states import OrderType
+from brokerage.orders.wire import order_to_proto
 from brokerage.service import PLANNED
-from brokerage.wire import order_to_proto
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -30,7 +30,7 @@ from qmtl.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from qmtl.rpc.auth import Role
+from qmtl.core.roles import Role
 from tests.brokerage.feed import SESSION
 from tests.brokerage.mesh import Client, Mesh, key, running_mesh, until
 from tests.brokerage.samples import MINUTE, bar, order, reported
@@ -156,7 +156,7 @@ async def test_cancel_and_cash_reservations(client: Client) -> None:
 
 async def test_positions_by_strategy_and_netted(mesh: Mesh, client: Client) -> None:
     await client.submit(order("o1"))
-    await client.submit(replace(order("o2", quantity=5), scope=Scope("acc", "w1", "s2")))
+    await client.submit(replace(order("o2", quantity=5), scope=Owner("acc", "w1", "s2")))
     mesh.feed.push(bar(1))
     await until(client.fills, lambda found: len(found) == 2)
     apart = await client.stub.ListPositions(pb.ListPositionsRequest(account="acc"))
@@ -234,7 +234,7 @@ async def test_strategies_and_accounts_of_a_world_share_its_gross_limit(mesh: Me
     await client.open("two")
     limits = brokerpb.RiskLimits(gross_notional_max="3030")
     await mesh.client(role=None, service="worldservice").fence(2, limits=limits)
-    scopes = [Scope(account, "w1", strategy) for account in ("acc", "two") for strategy in ("s1", "s2")]
+    scopes = [Owner(account, "w1", strategy) for account in ("acc", "two") for strategy in ("s1", "s2")]
     wanted = [replace(order("o1"), scope=scope) for scope in scopes]
     answers = await asyncio.gather(*(denial(client, one, 2) for one in wanted))
     assert sorted(answers) == [brokerpb.DENIAL_UNSPECIFIED] * 3 + [brokerpb.DENIAL_EXPOSURE_ABOVE_LIMIT]

@@ -16,13 +16,13 @@ import pytest
 from typer.testing import CliRunner
 
 from examples.ema_cross import EmaCross
+from qmtl.cli.local.layout import free_plan
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.cli.main import app, explain
-from qmtl.cli.plan import free_plan
-from qmtl.cli.up import Mesh
 from qmtl.core.errors import QmtlError
 from qmtl.sdk import Runner
-from qmtl.sdk.client import Gateway
-from qmtl.sdk.session import PaperTerms
+from qmtl.sdk.mesh.client import Gateway
+from qmtl.sdk.mesh.session.terms import PaperTerms
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from uuid import uuid4
 
 from controlbus.bus import Bus
-from controlbus.records import DataQueue, Record, span
+from controlbus.records.data_queue import DataQueue, Record, span
 from qmtl.data.v1 import data_pb2 as datapb
 
 MINUTE_NS = 60_000_000_000

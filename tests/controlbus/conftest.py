@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controlbus.database import Database
+from qmtl.sql.database import Database
 
 OUTBOX_REVISION = """
 import sqlalchemy as sa

@@ -8,9 +8,9 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from controlbus.bus import Bus
-from controlbus.events import ControlEventDraft, cloud_headers, number
-from controlbus.outbox import outbox_tables
-from controlbus.subjects import control_subject
+from controlbus.events.control_event import ControlEventDraft, cloud_headers, number
+from controlbus.jetstream.subjects import control_subject
+from controlbus.outbox.outbox import outbox_tables
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import Unavailable
 

@@ -15,23 +15,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypedDict, cast
 
-from qmtl.core.code import code_hash
 from qmtl.core.errors import QmtlError
-from qmtl.core.identity import (
+from qmtl.core.identity.canonical import Json, canonical_json
+from qmtl.core.identity.keys import (
     EvalFacts,
-    Json,
     MatchMode,
     NodeSpec,
     canonical_form,
-    canonical_json,
     compute_key,
     eval_key,
     node_id,
     node_ids_crc32,
     tag_query_spec,
-    timestamp_text,
 )
+from qmtl.core.instants import timestamp_text
 from qmtl.core.modes import ExecutionDomain
+from qmtl.sdk.graph.code.closure import code_hash
 
 
 class SpecText(TypedDict):

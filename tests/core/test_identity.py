@@ -22,23 +22,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.core.errors import InvalidRequest
-from qmtl.core.identity import (
+from qmtl.core.identity.canonical import INT_MAX, Json, canonical_json, digest
+from qmtl.core.identity.keys import (
     CONTEXT_KEYS,
-    INT_MAX,
-    Json,
     NodeSpec,
     builtin_code,
     canonical_form,
-    canonical_json,
     check_collision,
     compute_key,
     declared_code,
-    digest,
     node_id,
     node_ids_crc32,
     tag_query_spec,
-    timestamp_text,
 )
+from qmtl.core.instants import timestamp_text
 from qmtl.core.modes import ExecutionDomain
 from tests.core.check_vectors import differences, read_vectors
 

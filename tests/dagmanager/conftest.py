@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from controlbus.database import Database
-from qmtl.rpc.keys import ensure_dev_keys
+from qmtl.rpc.auth.keys import ensure_dev_keys
+from qmtl.sql.database import Database
 from tests.dagmanager.estate import Estate
 from tests.dagmanager.serving import Served, serving
 

@@ -10,22 +10,25 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from controlbus.database import Database
-from dagmanager import store
-from dagmanager.answers import Answer
-from dagmanager.domain.diff import check_contexts
-from dagmanager.events import Cause
-from dagmanager.lookups import DagMembers
-from dagmanager.plans import Raced
-from dagmanager.store import Question
+from dagmanager.diffs import merge
+from dagmanager.diffs.answers import Answer
+from dagmanager.diffs.domain.diff import check_contexts
+from dagmanager.diffs.lookups import DagMembers
+from dagmanager.diffs.merge import Question
+from dagmanager.plans.store import Raced
+from dagmanager.queues.events import Cause
 from dagmanager.tables import outbox
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.core import identity
-from qmtl.core.dag import DagNode, check_dag
+from qmtl.core.identity import canonical
+from qmtl.core.identity.dag import check_dag
+from qmtl.core.identity.nodes import DagNode
 from qmtl.core.modes import ComputeContext
 from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.sql.database import Database
 from qmtl.wire.graph import dag_to_proto
 from tests.dagmanager.graphs import NOW, context
+
+CAUSE = Cause(NOW)
 
 T = TypeVar("T")
 
@@ -55,7 +58,7 @@ class Estate:
         asked = Question(
             request_id=request_id or f"r{self.requests}",
             strategy_id=strategy_id,
-            digest=identity.digest(repr((strategy_id, dag.digest, contexts, label, decline, weight)).encode()),
+            digest=canonical.digest(repr((strategy_id, dag.digest, contexts, label, decline, weight)).encode()),
             contexts=check_contexts(contexts, len(nodes)),
             version_label=label,
             decline_sentinel=decline,
@@ -63,11 +66,11 @@ class Estate:
             created_by="alice",
         )
         cause = Cause(now, "c1", asked.request_id)
-        found = await self.write(lambda conn: store.answer_again(conn, asked, cause))
+        found = await self.write(lambda conn: merge.answer_again(conn, asked, cause))
         if found is not None:
             return found
         body = partial(dag_to_proto(dag).SerializeToString, deterministic=True)
-        return await self.write(lambda conn: store.merge(conn, asked, dag, body, self.members, cause))
+        return await self.write(lambda conn: merge.merge(conn, asked, dag, body, self.members, cause))
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         for _ in range(50):

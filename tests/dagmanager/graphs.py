@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from qmtl.core import identity
-from qmtl.core.dag import DagNode, QueueClass, SemanticKind
-from qmtl.core.identity import NodeSpec
+from qmtl.core.identity import keys
+from qmtl.core.identity.keys import NodeSpec
+from qmtl.core.identity.nodes import DagNode, QueueClass, SemanticKind
 from qmtl.core.modes import ComputeContext, ExecutionDomain
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
@@ -39,7 +39,7 @@ def node(
         code_hash="builtin:ema@1.0",
     )
     return DagNode(
-        node_id=identity.node_id(spec),
+        node_id=keys.node_id(spec),
         spec=spec,
         queue_class=queue_class,
         kind=kind,
@@ -50,11 +50,11 @@ def node(
     )
 
 
-def tag_query_node(tags: Sequence[str], match_mode: identity.MatchMode = "any", interval_s: int = 900) -> DagNode:
+def tag_query_node(tags: Sequence[str], match_mode: keys.MatchMode = "any", interval_s: int = 900) -> DagNode:
     """A TagQuery node."""
-    spec = identity.tag_query_spec(tags, match_mode, interval_s)
+    spec = keys.tag_query_spec(tags, match_mode, interval_s)
     return DagNode(
-        identity.node_id(spec), spec, QueueClass.INDICATOR, SemanticKind.CAUSAL_STREAM, name="query " + ",".join(tags)
+        keys.node_id(spec), spec, QueueClass.INDICATOR, SemanticKind.CAUSAL_STREAM, name="query " + ",".join(tags)
     )
 
 

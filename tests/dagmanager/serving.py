@@ -10,21 +10,23 @@ from pathlib import Path
 from dagmanager.__main__ import compose
 from dagmanager.config import Settings
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import SystemClock
-from qmtl.core.dag import DagNode
 from qmtl.core.errors import NotFound
+from qmtl.core.identity.nodes import DagNode
 from qmtl.core.modes import ComputeContext
-from qmtl.core.settings import MeshSettings, ServiceSettings
+from qmtl.core.roles import Role
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as pb
 from qmtl.dag.v1 import service_pb2_grpc as rpc
-from qmtl.rpc.auth import Authenticator, Role
-from qmtl.rpc.channel import connect
-from qmtl.rpc.context import require_user
+from qmtl.rpc.auth.call import require_user
+from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.auth.verification import Authenticator
+from qmtl.rpc.client.channel import connect
 from qmtl.rpc.run import Runtime
-from qmtl.rpc.server import Server
-from qmtl.rpc.tokens import ensure_service_token, mint_service_token, mint_user_token
-from qmtl.wire import graph, words
+from qmtl.rpc.server.server import Server
+from qmtl.wire import contexts as contexts_wire
+from qmtl.wire import graph
 from qmtl.world.v1 import service_pb2 as worldpb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 from tests.dagmanager.graphs import context
@@ -148,5 +150,13 @@ def diff_request(
         request_id=request_id,
         strategy_id=strategy_id,
         dag=dagpb.Dag(nodes=[graph.node_to_proto(node) for node in nodes]),
-        contexts=[words.context_to_proto(each) for each in contexts],
+        contexts=[contexts_wire.context_to_proto(each) for each in contexts],
     )
+
+
+async def chunks(stub: rpc.DagManagerServiceAsyncStub, request: pb.DiffRequest) -> list[pb.DiffChunk]:
+    return [reply.chunk async for reply in stub.Diff(request)]
+
+
+def tag_query(world_id: str) -> dagpb.TagQuery:
+    return dagpb.TagQuery(tags=["btc"], match_mode=dagpb.MATCH_MODE_ANY, interval_s=900, world_id=world_id)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from dagmanager.config import Settings
-from qmtl.core.dag import QueueClass
+from qmtl.config.settings import MeshSettings
 from qmtl.core.errors import NotFound, PermissionDenied, Unavailable
-from qmtl.core.settings import MeshSettings
+from qmtl.core.identity.nodes import QueueClass
+from qmtl.core.roles import Role
 from qmtl.dag.v1 import service_pb2 as pb
-from qmtl.rpc.auth import Role
 from tests.dagmanager.graphs import chain, context, node
 from tests.dagmanager.serving import Served, diff_request, running
 from tests.support.nats import free_port

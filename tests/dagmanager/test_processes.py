@@ -14,10 +14,10 @@ import psycopg
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from controlbus.bus import connected
-from controlbus.consuming import Subscription
+from controlbus.events.subscription import Subscription
 from qmtl.core.errors import QmtlError
 from qmtl.dag.v1 import service_pb2 as pb
-from qmtl.rpc.channel import connect
+from qmtl.rpc.client.channel import connect
 from tests.dagmanager.graphs import chain, context
 from tests.dagmanager.serving import Served, diff_request
 from tests.support.nats import free_port

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from controlbus.database import Database
+from qmtl.sql.database import Database
 from tests.gateway.estate import Estate, running_estate
 
 

@@ -24,16 +24,16 @@ import seamless.__main__ as seamless
 import seamless.config as seamlessconfig
 import worldservice.__main__ as worldservice
 import worldservice.config as worldserviceconfig
+from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import SystemClock
-from qmtl.core.settings import MeshSettings, ServiceSettings
+from qmtl.core.roles import Role
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.rpc.auth import Role
-from qmtl.rpc.channel import MeshChannel, connect
-from qmtl.rpc.keys import ensure_dev_keys
+from qmtl.rpc.auth.keys import ensure_dev_keys
+from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.client.channel import MeshChannel, connect
 from qmtl.rpc.run import Runtime
-from qmtl.rpc.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.mesh.door import Door, door_over, source_node, submission
@@ -222,3 +222,11 @@ async def trading(door: Door, world_id: str, *strategies: str) -> None:
     for strategy_id in strategies:
         await door.world.Evaluate(evaluation_at(datetime.now(UTC), world_id, strategy_id, f"run-{strategy_id}"))
         await door.world.SetActivation(raising(world_id, strategy_id))
+
+
+async def gateway_status(door: Door) -> servicepb.GetStatusResponse:
+    return await door.gateway.GetStatus(servicepb.GetStatusRequest())
+
+
+async def level_is(door: Door, level: gatewaypb.DegradationLevel) -> bool:
+    return (await gateway_status(door)).level == level

@@ -19,21 +19,21 @@ import pytest
 from grpc import aio
 from joserfc.jwk import OKPKey
 
-from controlbus.permissions import seed_path, write_seeds
-from gateway.tokens import Place, Scope, StreamKeys
+from controlbus.jetstream.permissions import seed_path, write_seeds
+from gateway.events.tokens import Scope, StreamKeys, StreamPosition
+from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import PermissionDenied, QmtlError, Unauthenticated, Unavailable
-from qmtl.core.settings import MeshSettings
+from qmtl.core.roles import Role
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
-from qmtl.rpc.auth import Role
-from qmtl.rpc.channel import connect
-from qmtl.rpc.interceptors import Limits
-from qmtl.rpc.keys import DEV_ISSUER, dev_issuers, ensure_dev_keys, new_key
+from qmtl.rpc.auth.keys import DEV_ISSUER, dev_issuers, ensure_dev_keys, new_key
+from qmtl.rpc.auth.tokens import mint, mint_service_token, mint_user_token
+from qmtl.rpc.client.channel import connect
+from qmtl.rpc.client.streams import scoped
+from qmtl.rpc.server.inbound import Limits
 from qmtl.rpc.status import from_rpc_error
-from qmtl.rpc.streams import scoped
-from qmtl.rpc.tokens import mint, mint_service_token, mint_user_token
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1.service_pb2_grpc import WorldServiceStub
 from tests.gateway.estate import Estate, lone_gateway, make_world
@@ -272,7 +272,7 @@ async def test_forged_and_foreign_stream_tokens_open_nothing(
         ("none", "E_TOKEN_MISSING"): "",
         ("a user's", "E_TOKEN_SIGNATURE"): user,
         ("expired", "E_TOKEN_EXPIRED"): keys.stream_token(SCOPE, -MINUTE, "s")[0],
-        ("for resuming", "E_TOKEN_AUDIENCE"): keys.resume_token(SCOPE, Place(1, 0)),
+        ("for resuming", "E_TOKEN_AUDIENCE"): keys.resume_token(SCOPE, StreamPosition(1, 0)),
     }  # fmt: skip
     for (name, reason), token in bad.items():
         with pytest.raises(Unauthenticated) as refused:
@@ -307,8 +307,12 @@ async def test_stream_and_resume_tokens_of_another_world_show_nothing_of_it(
     bad = {
         **{(name, "E_TOKEN_SIGNATURE"): forgery for name, forgery in
            forged_streams(estate.home, elsewhere, "qmtl-resume", public.kid, public.x).items()},
-        ("of another world", "E_RESUME_SCOPE"): keys.resume_token(Scope("ann", other, "", (STRATEGY,)), Place(1, 0)),
-        ("of another user", "E_RESUME_SCOPE"): keys.resume_token(Scope("eve", mine, "", (STRATEGY,)), Place(1, 0)),
+        ("of another world", "E_RESUME_SCOPE"): keys.resume_token(
+            Scope("ann", other, "", (STRATEGY,)), StreamPosition(1, 0)
+        ),
+        ("of another user", "E_RESUME_SCOPE"): keys.resume_token(
+            Scope("eve", mine, "", (STRATEGY,)), StreamPosition(1, 0)
+        ),
         ("a stream's", "E_TOKEN_AUDIENCE"): token,
     }  # fmt: skip
     for (name, reason), resume in bad.items():

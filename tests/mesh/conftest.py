@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qmtl.cli.plan import free_plan
-from qmtl.cli.up import Mesh
+from qmtl.cli.local.layout import free_plan
+from qmtl.cli.local.supervisor import Mesh
 from tests.mesh.door import Door, open_door
 
 

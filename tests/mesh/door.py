@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceStub
-from qmtl.core.dag import DagNode, QueueClass, SemanticKind
-from qmtl.core.identity import NodeSpec, node_id, node_ids_crc32
+from qmtl.core.identity.keys import NodeSpec, node_id, node_ids_crc32
+from qmtl.core.identity.nodes import DagNode, QueueClass, SemanticKind
+from qmtl.core.roles import Role
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceStub
 from qmtl.data.v1.service_pb2_grpc import DataServiceStub
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as servicepb
 from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
-from qmtl.rpc.auth import Role
-from qmtl.rpc.channel import MeshChannel, connect
-from qmtl.rpc.tokens import file_token, user_token_path
+from qmtl.rpc.auth.tokens import file_token, user_token_path
+from qmtl.rpc.client.channel import MeshChannel, connect
 from qmtl.wire.graph import node_to_proto
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1.service_pb2_grpc import WorldServiceStub

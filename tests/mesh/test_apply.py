@@ -18,8 +18,8 @@ import pytest
 
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
-from qmtl.cli.plan import free_plan
-from qmtl.cli.up import Mesh
+from qmtl.cli.local.layout import free_plan
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import QmtlError
 from qmtl.world.v1 import world_pb2 as worldpb

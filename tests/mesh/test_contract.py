@@ -12,10 +12,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc import aio
 from grpc_reflection.v1alpha import reflection_pb2
 
-from qmtl.cli.up import Mesh
-from qmtl.core.settings import SERVICES
-from qmtl.rpc.auth import Role
-from qmtl.rpc.tokens import mint_service_token, user_token_path
+from qmtl.cli.local.supervisor import Mesh
+from qmtl.config.settings import SERVICES
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.tokens import mint_service_token, user_token_path
 
 ARCHITECTURE = Path(__file__).resolve().parents[2] / "docs" / "architecture.md"
 ROW = re.compile(r"^\| `(qmtl\.[a-z]+\.v1\.\w+/\w+)` \| (.+) \|$", re.MULTILINE)

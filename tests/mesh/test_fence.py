@@ -21,19 +21,19 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from brokerage import store
-from brokerage import tables as t
-from brokerage.domain.desk import FOUND, NOT_AT_VENUE
-from brokerage.domain.fence import FenceState
-from brokerage.domain.link import Link
+from brokerage import schema as t
+from brokerage.domain.models.latency import Link
 from brokerage.domain.money import RATE_ONE
-from brokerage.domain.orders import Scope, order_id
-from brokerage.sending import HELD
+from brokerage.domain.orders.order import Owner, order_id
+from brokerage.domain.risk.fence import FenceState
+from brokerage.domain.trading.reports import FOUND, NOT_AT_VENUE
+from brokerage.fences import store as fences_store
+from brokerage.venues.dispatch.emulation import HELD
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
-from qmtl.cli.child import Unit
-from qmtl.cli.plan import Plan, free_plan
-from qmtl.cli.up import Mesh
+from qmtl.cli.local.layout import Plan, free_plan
+from qmtl.cli.local.process import Unit
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.errors import NotFound, QmtlError
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
@@ -109,7 +109,7 @@ class Records:
         has = sa.select(t.venue_orders.c.venue_order_id).where(t.venue_orders.c.account == self._world)
         with self._engine.connect() as conn:
             conn.exec_driver_sql("BEGIN")  # both reads see the same commit
-            found = store.load_fence(conn, self._world)
+            found = fences_store.load_fence(conn, self._world)
             venue = frozenset(conn.execute(has).scalars())
             conn.exec_driver_sql("COMMIT")
         assert found is not None
@@ -124,8 +124,8 @@ class PacedEstate(Estate):
     peeked: list[datapb.Bar] = field(default_factory=list)
 
     @property
-    def scope(self) -> Scope:
-        return Scope(self.world, self.world, self.strategy_id)
+    def scope(self) -> Owner:
+        return Owner(self.world, self.world, self.strategy_id)
 
     def identity(self, name: str) -> str:
         return order_id(self.scope, name)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from qmtl.cli.up import Mesh
-from qmtl.core.settings import SERVICES
-from qmtl.rpc.auth import Role
-from qmtl.rpc.tokens import user_token_path
+from qmtl.cli.local.supervisor import Mesh
+from qmtl.config.settings import SERVICES
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.tokens import user_token_path
 
 OWN = {
     "gateway": "qmtl.gateway.v1.GatewayService",

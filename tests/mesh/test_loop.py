@@ -16,18 +16,19 @@ from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
-from qmtl.cli.plan import NATS, free_plan
-from qmtl.cli.up import Mesh
+from qmtl.cli.local.layout import free_plan
+from qmtl.cli.local.nats_server import NATS
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.config.settings import SERVICES
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.core.settings import SERVICES
 from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
 from qmtl.sdk import Runner
-from qmtl.sdk.client import Client, Gateway, open_client
-from qmtl.sdk.session import PaperTerms
-from qmtl.sdk.submission import History
-from qmtl.sdk.submitted import SubmitResult
-from qmtl.sdk.traded import SessionResult
+from qmtl.sdk.mesh.client import Client, Gateway, open_client
+from qmtl.sdk.mesh.history import History
+from qmtl.sdk.mesh.session.result import SessionResult
+from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 

@@ -18,23 +18,25 @@ import pytest
 
 from examples.ema_cross import EmaCross
 from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.cli.plan import free_plan
-from qmtl.cli.up import Mesh
+from qmtl.cli.local.layout import free_plan
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.sdk import Bars, FillEvent, Runner, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
-from qmtl.sdk.backtest import AccountTerms
-from qmtl.sdk.bars import to_ns
-from qmtl.sdk.client import Client, Gateway, Line, open_client
-from qmtl.sdk.session import BarDone, SessionEvent
-from qmtl.sdk.strategy import assemble
-from qmtl.sdk.submission import History, Submitter
-from qmtl.sdk.tape import Replay
-from qmtl.sdk.traded import SessionResult
-from qmtl.sdk.trader import NOT_NOW
-from qmtl.sdk.words import OHLCV
+from qmtl.sdk.data.bars import to_ns
+from qmtl.sdk.execution.run_record import RunResult
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.graph.schemas import OHLCV
+from qmtl.sdk.mesh.client import Client, Gateway, open_client
+from qmtl.sdk.mesh.history import History
+from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
+from qmtl.sdk.mesh.session.execution import NOT_NOW
+from qmtl.sdk.mesh.session.result import SessionResult
+from qmtl.sdk.mesh.submission.submit import Submitter
+from qmtl.sdk.strategy.assembly import assemble
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 
@@ -78,7 +80,7 @@ async def activated(client: Client, gateway: Gateway, strategy: Strategy, world:
 
 async def all_bars(client: Client) -> Bars:
     """Everything the preset has, history and what the session plays."""
-    submitter = Submitter(Line.open(client, 30.0, SystemClock()), "")
+    submitter = Submitter(RetryingClient.open(client, 30.0, SystemClock()), "")
     preset = await submitter.preset(assemble(EmaCross()), PRESET)
     return (await submitter.fetch(preset, dataservicepb.FetchRequest(dataset=PRESET))).bars
 
@@ -87,7 +89,7 @@ def told(fill: FillEvent) -> tuple[int, str, Decimal, Decimal, Decimal, str]:
     return fill.time_ns, fill.symbol, fill.quantity, fill.price, fill.fee, fill.fee_currency
 
 
-def check_equal(paper: SessionResult, local: Replay) -> None:
+def check_equal(paper: SessionResult, local: RunResult) -> None:
     assert [told(fill) for fill in paper.replay.fills] == [told(fill) for fill in local.fills]
     assert paper.replay.time_ns.tolist() == local.time_ns.tolist()
     assert paper.replay.equity == local.equity
@@ -105,7 +107,7 @@ def check_no_fill_is_late(paper: SessionResult, bars: Bars) -> None:
     assert sorted(fill.time_ns for fill in paper.replay.fills) == sorted(expected)
 
 
-def check_only_the_gate_moved_orders(paper: SessionResult, local: Replay) -> None:
+def check_only_the_gate_moved_orders(paper: SessionResult, local: RunResult) -> None:
     """Up to the first refusal everything is equal; all refusals say "not now", and the next order came after them."""
     denied = [status for status in paper.orders if status.state == brokerpb.ORDER_STATE_DENIED]
     assert {status.denial for status in denied} <= NOT_NOW
@@ -119,7 +121,9 @@ def check_only_the_gate_moved_orders(paper: SessionResult, local: Replay) -> Non
     assert paper.replay.equity[:calm] == local.equity[:calm]
 
 
-async def session_with(mesh: Mesh, kill: Sequence[str] = (), at_bars: int = 100) -> tuple[SessionResult, Replay, Bars]:
+async def session_with(
+    mesh: Mesh, kill: Sequence[str] = (), at_bars: int = 100
+) -> tuple[SessionResult, RunResult, Bars]:
     """A paper session at full speed, services killed in its middle, and the local backtest over the same bars."""
     gateway = Gateway(address=mesh.address("gateway"), home=mesh.home, patience_s=120.0)
     under_way = asyncio.Event()

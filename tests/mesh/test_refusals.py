@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from qmtl.cli.up import Mesh
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.errors import (
     DeadlineExceeded,
     Exhausted,
@@ -19,11 +19,11 @@ from qmtl.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from qmtl.core.identity import node_ids_crc32
+from qmtl.core.identity.keys import node_ids_crc32
+from qmtl.core.roles import Role
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.rpc.auth import Role
-from qmtl.rpc.tokens import mint_user_token
+from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.mesh.door import Door, child_node, new_world, open_door, source_node, submission
 

@@ -11,15 +11,16 @@ import pytest
 
 from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
-from qmtl.cli.up import Mesh
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.clock import SystemClock
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.sdk import Runner
-from qmtl.sdk.backtest import replay
-from qmtl.sdk.client import Gateway, Line, open_client
-from qmtl.sdk.strategy import assemble
-from qmtl.sdk.submission import Submitter, queue_keys
-from qmtl.sdk.submitted import SubmitResult
+from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.mesh.client import Gateway, open_client
+from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.submission.result import SubmitResult
+from qmtl.sdk.mesh.submission.submit import Submitter, queue_keys
+from qmtl.sdk.strategy.assembly import assemble
 from tests.mesh.door import Door, new_world
 
 KILLED = """
@@ -64,7 +65,7 @@ async def test_the_second_strategy_reads_what_the_first_computed(mesh: Mesh, doo
 async def test_a_runner_killed_in_the_middle_is_followed_from_its_last_record(mesh: Mesh, door: Door) -> None:
     world, address = await new_world(door), mesh.address("gateway")
     async with open_client(Gateway(address=address, home=mesh.home)) as client:
-        submitter = Submitter(Line.open(client, 30.0, SystemClock()), world)
+        submitter = Submitter(RetryingClient.open(client, 30.0, SystemClock()), world)
         keys = queue_keys(await submitter.bind(assemble(EmaCross())))
         runner = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, world, address, str(mesh.home))
         rows = 0

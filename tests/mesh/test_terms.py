@@ -8,7 +8,7 @@ import pytest
 
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
-from qmtl.cli.up import Mesh
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotReady, QmtlError
 from qmtl.world.v1 import service_pb2 as worldservicepb

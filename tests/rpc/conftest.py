@@ -9,8 +9,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from qmtl.rpc import telemetry
-from qmtl.rpc.keys import ensure_dev_keys
+from qmtl.rpc.auth.keys import ensure_dev_keys
+from qmtl.rpc.telemetry import traces
 from tests.rpc.mesh import Mesh, running_mesh
 
 
@@ -30,7 +30,7 @@ async def mesh(home: Path) -> AsyncIterator[Mesh]:
 def exporter() -> InMemorySpanExporter:
     """OpenTelemetry's provider is set once per process."""
     exporter = InMemorySpanExporter()
-    provider = telemetry.configure("test", "")
+    provider = traces.configure("test", "")
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     assert isinstance(trace.get_tracer_provider(), TracerProvider)
     return exporter

@@ -12,14 +12,16 @@ from grpc import aio
 from grpc_health.v1 import health_pb2 as healthpb
 from grpc_reflection.v1alpha import reflection_pb2 as reflectionpb
 
+from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import Clock, SystemClock
-from qmtl.core.settings import MeshSettings, ServiceSettings
-from qmtl.rpc.auth import Authenticator, Role, TokenSource
-from qmtl.rpc.channel import MeshChannel, connect
-from qmtl.rpc.interceptors import Limits
-from qmtl.rpc.metrics import Metrics
-from qmtl.rpc.server import Server
-from qmtl.rpc.tokens import mint_service_token, mint_user_token
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.identity import TokenSource
+from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
+from qmtl.rpc.auth.verification import Authenticator
+from qmtl.rpc.client.channel import MeshChannel, connect
+from qmtl.rpc.server.inbound import Limits
+from qmtl.rpc.server.server import Server
+from qmtl.rpc.telemetry.metrics import Metrics
 from tests.rpc.echo import Act, Echo, EchoStub, add_echo, service
 
 

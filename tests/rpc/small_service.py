@@ -9,7 +9,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from qmtl.core.settings import MeshSettings, ServiceSettings
+from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.rpc.run import Runtime, run_service
 
 

@@ -17,9 +17,9 @@ import grpc
 import pytest
 from grpc import aio
 
-from qmtl.rpc.auth import Authenticator
-from qmtl.rpc.channel import connect
-from qmtl.rpc.tokens import file_token, service_token_path
+from qmtl.rpc.auth.tokens import file_token, service_token_path
+from qmtl.rpc.auth.verification import Authenticator
+from qmtl.rpc.client.channel import connect
 from tests.rpc.mesh import health_of, services_of, settings_of
 
 ROOT = Path(__file__).parents[2]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.errors import InvalidRequest, Unavailable
-from qmtl.core.settings import MeshSettings, ServiceSettings
 from qmtl.rpc import tls
-from qmtl.rpc.channel import MeshChannel, connect
+from qmtl.rpc.client.channel import MeshChannel, connect
 from tests.rpc.certificates import Authority, authority
 from tests.rpc.echo import EchoStub
 from tests.rpc.mesh import Mesh, peer, settings_of, user

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from qmtl.core.instants import NS_PER_S
 from qmtl.sdk import Bars
-from qmtl.sdk.words import NS_PER_S
 
 START_NS = 1_632_700_800 * NS_PER_S
 STEP_NS = 900 * NS_PER_S

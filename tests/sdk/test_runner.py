@@ -7,7 +7,7 @@ import pytest
 from examples.ema_cross import EmaCross
 from qmtl.core.errors import Unavailable
 from qmtl.sdk import Runner
-from qmtl.sdk.client import Gateway
+from qmtl.sdk.mesh.client import Gateway
 
 NOWHERE = Gateway("127.0.0.1:1", token="t", patience_s=0.2)
 

@@ -12,31 +12,32 @@ from pathlib import Path
 import polars as pl
 from prometheus_client import CollectorRegistry
 
-from controlbus.database import Database
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotFound
-from qmtl.core.settings import MeshSettings, ServiceSettings
+from qmtl.core.roles import Role
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as servicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
-from qmtl.rpc.auth import Authenticator, Role
-from qmtl.rpc.channel import connect
-from qmtl.rpc.context import require_user
-from qmtl.rpc.keys import ensure_dev_keys
-from qmtl.rpc.server import Server
-from qmtl.rpc.tokens import mint_service_token, mint_user_token
+from qmtl.rpc.auth.call import require_user
+from qmtl.rpc.auth.keys import ensure_dev_keys
+from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
+from qmtl.rpc.auth.verification import Authenticator
+from qmtl.rpc.client.channel import connect
+from qmtl.rpc.server.server import Server
+from qmtl.sql.database import Database
 from qmtl.world.v1 import service_pb2 as worldpb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from seamless.access import SessionAccess
-from seamless.catalogue import Catalogue
+from seamless.artifacts.archive import Archive
+from seamless.artifacts.inventory import Inventory
+from seamless.catalogue.service import PLANNED, DataServicer
 from seamless.config import FileFeed, Settings
-from seamless.fetch import Fetcher
-from seamless.files import Archive
-from seamless.measures import Measures
-from seamless.presets import presets
-from seamless.service import PLANNED, DataServicer
-from seamless.sessions import Sessions
+from seamless.fetch.fetcher import Fetcher
+from seamless.metrics import SeamlessMetrics
+from seamless.presets.presets import presets
+from seamless.replay.access import SessionAccess
+from seamless.replay.sessions import ReplaySessions
 
 ROLE_TTL_S = 10
 
@@ -93,7 +94,7 @@ class Seamless:
 
     home: Path
     server: Server
-    catalogue: Catalogue
+    catalogue: Inventory
     stack: AsyncExitStack
     world: World
     world_server: Server
@@ -118,12 +119,12 @@ async def running(home: Path, *, ingest: bool = True, files: Mapping[str, FileFe
         db = Database(settings.database_url, synchronous="NORMAL")
         stack.push_async_callback(db.close)
         await db.migrate("seamless:migrations")
-        measures = Measures(CollectorRegistry())
-        catalogue = Catalogue(presets(settings), db, Archive(settings.data_path), measures)
+        measures = SeamlessMetrics(CollectorRegistry())
+        catalogue = Inventory(presets(settings), db, Archive(settings.data_path), measures)
         await catalogue.load()
         if ingest:
             await catalogue.ingest()
-        sessions = Sessions(catalogue, db, clock, settings, measures)
+        sessions = ReplaySessions(catalogue, db, clock, settings, measures)
         fetcher = Fetcher(catalogue, sessions, clock, settings.storage_budget_s, measures)
         world, access_clock = World(), SkippingClock()  # type: ignore[abstract] # nothing else is asked of it
         world_server = await stack.enter_async_context(worldservice(home, world))

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seamless.domain import fingerprint
+from qmtl.calendars.calendars import AlwaysOpen
+from seamless.domain import fingerprints
 from seamless.domain.bars import VALUES, Bars, of_values
-from seamless.domain.calendars import AlwaysOpen
-from seamless.domain.fingerprint import Leaf
+from seamless.domain.fingerprints import Leaf
 from tests.seamless.samples import walk
 
 _DATASET = "ohlcv:test:X:15m"
@@ -28,26 +28,26 @@ def _table(rows: list[list[str]]) -> Bars:
 @pytest.mark.parametrize("case", _VECTORS["leaves"], ids=lambda case: case["name"])
 def test_leaf_vectors(case: dict[str, object]) -> None:
     table = _table(case["rows"])  # type: ignore[arg-type] # a JSON document
-    [leaf] = fingerprint.leaves(str(case["dataset"]), table)
+    [leaf] = fingerprints.leaves(str(case["dataset"]), table)
     assert (leaf.month, leaf.digest) == (case["month"], case["leaf"])
-    assert fingerprint.range_digest([leaf], AlwaysOpen(), "1") == case["range"]
+    assert fingerprints.range_digest([leaf], AlwaysOpen(), "1") == case["range"]
 
 
 def test_world_vector() -> None:
     case = _VECTORS["world"]
-    assert fingerprint.world_digest(case["ranges"]) == case["digest"]
-    assert fingerprint.world_digest(dict(reversed(case["ranges"].items()))) == case["digest"]
+    assert fingerprints.world_digest(case["ranges"]) == case["digest"]
+    assert fingerprints.world_digest(dict(reversed(case["ranges"].items()))) == case["digest"]
 
 
 def test_a_leaf_is_the_plain_hash_of_the_documented_text() -> None:
     text = "qmtl-leaf-1\nohlcv:test:X:15m\n2021-09\n1632700800000000000,100,101.5,99.25,0.1,12300000\n"
     table = _table([["1632700800000000000", "100", "101.5", "99.25", "0.1", "1.23e7"]])
-    assert fingerprint.leaf_digest(_DATASET, "2021-09", table) == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    assert fingerprints.leaf_digest(_DATASET, "2021-09", table) == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
 def test_decimals_are_plain_and_round_trip(values: list[float]) -> None:
-    for text, value in zip(fingerprint.decimals(np.array(values, np.float64)), values, strict=True):
+    for text, value in zip(fingerprints.decimals(np.array(values, np.float64)), values, strict=True):
         assert float(text) == value
         assert "e" not in text
         assert text == "0" or text not in ("-0", "0.0")
@@ -56,19 +56,19 @@ def test_decimals_are_plain_and_round_trip(values: list[float]) -> None:
 
 
 def test_zero_has_one_sign_and_nan_has_no_text() -> None:
-    assert fingerprint.decimals(np.array([-0.0, 0.0])) == ["0", "0"]
+    assert fingerprints.decimals(np.array([-0.0, 0.0])) == ["0", "0"]
     with pytest.raises(ValueError, match="finite"):
-        fingerprint.decimals(np.array([np.nan]))
+        fingerprints.decimals(np.array([np.nan]))
 
 
 def test_months_split_where_utc_says_and_known_leaves_are_reused() -> None:
     table = walk(3000)
-    parts = fingerprint.leaves(_DATASET, table)
+    parts = fingerprints.leaves(_DATASET, table)
     assert [p.month for p in parts] == ["2021-09", "2021-10"]
     assert sum(p.rows for p in parts) == 3000
     marked = {"2021-09": Leaf("2021-09", "sha256:known", parts[0].rows)}
-    assert fingerprint.leaves(_DATASET, table, marked)[0].digest == "sha256:known"
-    shorter = fingerprint.leaves(_DATASET, table.take(slice(1, None)), marked)[0]
+    assert fingerprints.leaves(_DATASET, table, marked)[0].digest == "sha256:known"
+    shorter = fingerprints.leaves(_DATASET, table.take(slice(1, None)), marked)[0]
     assert shorter.digest != "sha256:known"
 
 
@@ -78,17 +78,17 @@ def test_one_changed_value_changes_leaf_and_range(row: int, column: str) -> None
     values = [column.copy() for column in table.values()]
     values[VALUES.index(column)][row] = np.nextafter(values[VALUES.index(column)][row], np.inf)
     changed = of_values(table.time_ns, values, table.flags)
-    before, after = (fingerprint.leaves(_DATASET, t) for t in (table, changed))
+    before, after = (fingerprints.leaves(_DATASET, t) for t in (table, changed))
     assert before[0].digest != after[0].digest
-    assert fingerprint.range_digest(before, AlwaysOpen(), "1") != fingerprint.range_digest(after, AlwaysOpen(), "1")
+    assert fingerprints.range_digest(before, AlwaysOpen(), "1") != fingerprints.range_digest(after, AlwaysOpen(), "1")
 
 
 def test_rules_and_calendar_are_part_of_a_range() -> None:
-    parts = fingerprint.leaves(_DATASET, walk(10))
+    parts = fingerprints.leaves(_DATASET, walk(10))
     digests = {
-        fingerprint.range_digest(parts, AlwaysOpen(), "1"),
-        fingerprint.range_digest(parts, AlwaysOpen(), "2"),
-        fingerprint.range_digest(parts, AlwaysOpen(version="2"), "1"),
-        fingerprint.range_digest(parts, AlwaysOpen(name="XNYS"), "1"),
+        fingerprints.range_digest(parts, AlwaysOpen(), "1"),
+        fingerprints.range_digest(parts, AlwaysOpen(), "2"),
+        fingerprints.range_digest(parts, AlwaysOpen(version="2"), "1"),
+        fingerprints.range_digest(parts, AlwaysOpen(name="XNYS"), "1"),
     }
     assert len(digests) == 4

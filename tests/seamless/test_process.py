@@ -16,13 +16,13 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.core.errors import Unavailable
+from qmtl.core.roles import Role
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as servicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
-from qmtl.rpc.auth import Role
-from qmtl.rpc.channel import connect
-from qmtl.rpc.keys import ensure_dev_keys
-from qmtl.rpc.tokens import mint_service_token, mint_user_token
+from qmtl.rpc.auth.keys import ensure_dev_keys
+from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
+from qmtl.rpc.client.channel import connect
 from tests.seamless.serving import fetch_all
 from tests.support.processes import python_env
 

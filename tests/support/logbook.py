@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from qmtl.rpc import logs
+from qmtl.rpc.telemetry import logs
 
 
 @contextmanager

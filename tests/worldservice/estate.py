@@ -18,14 +18,14 @@ from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokersvc
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, NotReady
-from qmtl.core.settings import MeshSettings
-from qmtl.rpc.auth import Role
-from qmtl.rpc.channel import connect
-from qmtl.rpc.keys import ensure_dev_keys
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.keys import ensure_dev_keys
+from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.client.channel import connect
 from qmtl.rpc.run import Runtime
-from qmtl.rpc.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from worldservice.domain.evaluation import Candidate, Evidence, Number
-from worldservice.domain.pipeline import DataState
-from worldservice.domain.worlds import BOTH_SIDES, Binding, BindingState, Side, Stage, World, new_world
+from worldservice.evaluation.domain.data_currency import DataState
+from worldservice.evaluation.domain.reports import Number
+from worldservice.evaluation.domain.runs import Candidate, Evidence
+from worldservice.worlds.domain.binding import BOTH_SIDES, Binding, BindingState, Side, Stage
+from worldservice.worlds.domain.world import World, new_world
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DOCUMENT = """\

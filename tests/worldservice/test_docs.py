@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from worldservice.domain.policy import OnMissing, parse_policy
+from worldservice.policy.domain.policy import OnMissing, parse_policy
 
 TEXT = (Path(__file__).parents[2] / "docs" / "worlds.md").read_text(encoding="utf-8")
 
@@ -24,8 +24,12 @@ def test_the_example_policies_are_taken() -> None:
 
 
 def test_every_reason_of_a_decision_is_documented() -> None:
-    source = (Path(__file__).parents[2] / "worldservice" / "domain" / "decisions.py").read_text(encoding="utf-8")
-    source += (Path(__file__).parents[2] / "worldservice" / "domain" / "validation.py").read_text(encoding="utf-8")
+    source = (Path(__file__).parents[2] / "worldservice" / "evaluation" / "domain" / "decision.py").read_text(
+        encoding="utf-8"
+    )
+    source += (Path(__file__).parents[2] / "worldservice" / "evaluation" / "domain" / "validation.py").read_text(
+        encoding="utf-8"
+    )
     reasons = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', source)) - {"METRIC_MISSING_", "METRIC_MISSING", "NO_PAPER_RUN"}
     assert len(reasons) > 8
     assert reasons <= set(re.findall(r"[A-Z_]+", TEXT))

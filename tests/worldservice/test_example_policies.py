@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from worldservice.domain.policy import parse_policy
+from worldservice.policy.domain.policy import parse_policy
 
 FOLDER = Path(__file__).parents[2] / "examples" / "policies"
 SECTIONS = {

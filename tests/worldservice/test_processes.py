@@ -15,10 +15,10 @@ from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokersvc
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.core.clock import SystemClock
-from qmtl.rpc.auth import Role
-from qmtl.rpc.channel import connect
-from qmtl.rpc.keys import ensure_dev_keys
-from qmtl.rpc.tokens import mint_service_token, mint_user_token
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.keys import ensure_dev_keys
+from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
+from qmtl.rpc.client.channel import connect
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 from qmtl.world.v1 import world_pb2 as worldpb

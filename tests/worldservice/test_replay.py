@@ -7,15 +7,16 @@ from pathlib import Path
 from google.protobuf.json_format import Parse
 from google.protobuf.message_factory import GetMessageClass
 
-from controlbus.database import Database, sqlite_url
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.sql.database import Database, sqlite_url
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.worldservice.estate import LONG, SHORT, Estate, evaluation, make_world, raising, running_estate
-from worldservice import activations, store
-from worldservice.domain.activation import fence_for
-from worldservice.wire_activation import activation_from_proto
+from worldservice.activation.domain.activation import fence_for
+from worldservice.activation.store import activations
+from worldservice.activation.wire import activation_from_proto
+from worldservice.worlds.store import worlds
 
 METHODS = pb.DESCRIPTOR.services_by_name["WorldService"].methods_by_name
 POLICY = """\
@@ -95,7 +96,9 @@ async def test_the_history_of_activations_makes_the_present_one(estate: Estate) 
     await estate.stop()
     db = Database(sqlite_url(estate.home / "state" / "worldservice.db"))
     rows = await db.read(lambda conn: activations.history_after(conn, "w1", 0, 1000))
-    stored = await db.read(lambda conn: activations.load_activation(conn, "w1", store.get_world(conn, "w1").created_at))
+    stored = await db.read(
+        lambda conn: activations.load_activation(conn, "w1", worlds.get_world(conn, "w1").created_at)
+    )
     await db.close()
     envelopes = [worldpb.ActivationEnvelope.FromString(row) for row in rows]
     assert [e.previous_revision for e in envelopes] == [0, *[e.revision for e in envelopes[:-1]]]

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.config.settings import MeshSettings
 from qmtl.core.errors import Conflict, NotReady
-from qmtl.core.settings import MeshSettings
-from qmtl.rpc.auth import Role
-from qmtl.rpc.channel import connect
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
+from qmtl.rpc.client.channel import connect
 from qmtl.rpc.run import Runtime
-from qmtl.rpc.tokens import mint_service_token, mint_user_token
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 from qmtl.world.v1 import world_pb2 as worldpb

@@ -9,7 +9,7 @@ from google.protobuf.message_factory import GetMessageClass
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.common.v1 import options_pb2 as optionspb
 from qmtl.core.errors import PermissionDenied, QmtlError
-from qmtl.rpc.auth import Role
+from qmtl.core.roles import Role
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.worldservice.estate import Estate, evaluation, make_trading, raising

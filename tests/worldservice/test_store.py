@@ -13,24 +13,30 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from controlbus.database import Database
 from qmtl.core.errors import NotFound, QmtlError
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.sql.database import Database
 from tests.worldservice.samples import DOCUMENT, NOW, binding, candidate, evidence, fresh, world
-from worldservice import activations, runs, store
-from worldservice.acts import own_act
-from worldservice.domain.access import Grant, Role
-from worldservice.domain.activation import Activation, FenceState, confirm, empty
-from worldservice.domain.changes import Change, change_activation
-from worldservice.domain.decisions import WorldFacts, decide
-from worldservice.domain.evaluation import EvaluationRun
-from worldservice.domain.gates import GateSession
-from worldservice.domain.policy import parse_policy
-from worldservice.domain.records import AuditRow, Page
-from worldservice.domain.sessions import SessionPlan, open_session
-from worldservice.domain.worlds import PolicyRecord, PolicyStatus, Side, Stage
-from worldservice.settling import HouseRules, Settled, settle
+from worldservice.activation.domain.activation import Activation, FenceState, confirm, empty
+from worldservice.activation.domain.gate_session import GateSession
+from worldservice.activation.domain.operator_changes import Change, change_activation
+from worldservice.activation.narrowing import narrow
+from worldservice.activation.recording import Narrowed
+from worldservice.activation.store import activations, gates
+from worldservice.evaluation import store as evaluation_store
+from worldservice.evaluation.domain.decision import DecisionSettings, WorldFacts, decide
+from worldservice.evaluation.domain.runs import EvaluationRun
+from worldservice.policy import store as policy_store
+from worldservice.policy.domain.policy import parse_policy
+from worldservice.policy.domain.versions import PolicyRecord, PolicyStatus
 from worldservice.tables import metadata
+from worldservice.worlds.acts import own_act
+from worldservice.worlds.domain.audit import AuditRow
+from worldservice.worlds.domain.binding import Side, Stage
+from worldservice.worlds.domain.paging import Page
+from worldservice.worlds.domain.roles import Grant, Role
+from worldservice.worlds.domain.session import SessionPlan, open_session
+from worldservice.worlds.store import audit, bindings, roles, sessions, worlds
 
 
 @pytest.fixture
@@ -64,14 +70,14 @@ async def test_the_migration_makes_the_tables_of_the_code(db: Database) -> None:
 
 async def test_a_world_comes_out_as_it_went_in(db: Database) -> None:
     alpha = replace(world(allow_live=True), labels={"a": "b"}, data_presets=("demo.btc.15m", "x"))
-    await db.write(lambda conn: store.insert_world(conn, alpha))
-    assert await db.read(lambda conn: store.get_world(conn, "alpha")) == alpha
+    await db.write(lambda conn: worlds.insert_world(conn, alpha))
+    assert await db.read(lambda conn: worlds.get_world(conn, "alpha")) == alpha
     changed = replace(alpha, name="Ä 你好", revision=2, updated_at=NOW + timedelta(microseconds=1))
-    await db.write(lambda conn: store.update_world(conn, changed))
-    assert await db.write(lambda conn: store.lock_world(conn, "alpha")) == changed
+    await db.write(lambda conn: worlds.update_world(conn, changed))
+    assert await db.write(lambda conn: worlds.lock_world(conn, "alpha")) == changed
     for missing in ("beta", "\x00", "' or 1=1"):
         with pytest.raises(NotFound):
-            await db.read(lambda conn, missing=missing: store.get_world(conn, missing))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            await db.read(lambda conn, missing=missing: worlds.get_world(conn, missing))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
 
 async def test_policies_bindings_and_grants_come_out_as_they_went_in(db: Database) -> None:
@@ -79,27 +85,27 @@ async def test_policies_bindings_and_grants_come_out_as_they_went_in(db: Databas
     grant = Grant("alpha", "ann", Role.OWNER, "ann", NOW)
 
     def fill(conn: Connection) -> None:
-        store.insert_policy(conn, record)
-        store.insert_policy(conn, replace(record, version=2, checksum="blake3:2"))
-        store.save_binding(conn, binding("s"))
-        store.save_binding(conn, replace(binding("s"), stage=Stage.PAPER))
-        store.save_grant(conn, replace(grant, role=Role.READER))
-        store.save_grant(conn, grant)
-        store.activate_policy(conn, "alpha", 1, NOW)
-        store.activate_policy(conn, "alpha", 2, NOW)
+        policy_store.insert_policy(conn, record)
+        policy_store.insert_policy(conn, replace(record, version=2, checksum="blake3:2"))
+        bindings.save_binding(conn, binding("s"))
+        bindings.save_binding(conn, replace(binding("s"), stage=Stage.PAPER))
+        roles.save_grant(conn, replace(grant, role=Role.READER))
+        roles.save_grant(conn, grant)
+        policy_store.activate_policy(conn, "alpha", 1, NOW)
+        policy_store.activate_policy(conn, "alpha", 2, NOW)
 
     await db.write(fill)
-    listed = await db.read(lambda conn: store.list_policies(conn, "alpha", Page(10)))
+    listed = await db.read(lambda conn: policy_store.list_policies(conn, "alpha", Page(10)))
     assert [(r.version, r.status) for r in listed] == [(2, PolicyStatus.ACTIVE), (1, PolicyStatus.DEPRECATED)]
     assert listed[0].valid_from == NOW
-    assert await db.read(lambda conn: store.list_policies(conn, "alpha", Page(10, "2"))) == listed[1:]
-    assert await db.read(lambda conn: store.next_policy_version(conn, "alpha")) == 3
-    assert await db.read(lambda conn: store.find_policy_by_checksum(conn, "alpha", "blake3:2")) == listed[0]
-    assert await db.read(lambda conn: store.active_bindings(conn, "alpha")) == {
+    assert await db.read(lambda conn: policy_store.list_policies(conn, "alpha", Page(10, "2"))) == listed[1:]
+    assert await db.read(lambda conn: policy_store.next_policy_version(conn, "alpha")) == 3
+    assert await db.read(lambda conn: policy_store.find_policy_by_checksum(conn, "alpha", "blake3:2")) == listed[0]
+    assert await db.read(lambda conn: bindings.active_bindings(conn, "alpha")) == {
         "s": replace(binding("s"), stage=Stage.PAPER)
     }
-    assert await db.read(lambda conn: store.grants_of(conn, "alpha")) == [grant]
-    assert await db.read(lambda conn: store.worlds_granted(conn, "ann")) == {"alpha"}
+    assert await db.read(lambda conn: roles.grants_of(conn, "alpha")) == [grant]
+    assert await db.read(lambda conn: roles.worlds_granted(conn, "ann")) == {"alpha"}
 
 
 async def test_an_activation_comes_out_as_it_went_in_with_its_hash(db: Database) -> None:
@@ -121,90 +127,90 @@ async def test_a_world_has_one_open_session_per_domain(db: Database) -> None:
     plan = SessionPlan(NOW, "demo.btc.15m", "blake3:data")
     first = open_session("alpha", ExecutionDomain.DRYRUN, plan, NOW)
     second = open_session("alpha", ExecutionDomain.DRYRUN, plan, NOW + timedelta(seconds=1))
-    await db.write(lambda conn: activations.save_session(conn, first))
+    await db.write(lambda conn: sessions.save_session(conn, first))
     with pytest.raises((IntegrityError, QmtlError)):
-        await db.write(lambda conn: activations.save_session(conn, second))
+        await db.write(lambda conn: sessions.save_session(conn, second))
     closed = replace(first, watermark=NOW + timedelta(hours=1), closed_at=NOW + timedelta(hours=2))
-    await db.write(lambda conn: activations.save_session(conn, closed))
-    await db.write(lambda conn: activations.save_session(conn, second))
-    assert await db.read(lambda conn: activations.open_sessions(conn, "alpha")) == (second,)
-    assert await db.read(lambda conn: activations.get_session(conn, first.session_id)) == closed
+    await db.write(lambda conn: sessions.save_session(conn, closed))
+    await db.write(lambda conn: sessions.save_session(conn, second))
+    assert await db.read(lambda conn: sessions.open_sessions(conn, "alpha")) == (second,)
+    assert await db.read(lambda conn: sessions.get_session(conn, first.session_id)) == closed
 
 
 async def test_runs_are_appended_and_read_at_their_latest_revision(db: Database) -> None:
     def fill(conn: Connection) -> None:
         for item in (run("r1"), run("r2"), run("r1", revision=2), run("r9", "t")):
-            runs.append_run(conn, item)
+            evaluation_store.append_run(conn, item)
 
     await db.write(fill)
-    assert await db.read(lambda conn: runs.get_run(conn, "alpha", "s", "r1")) == run("r1", revision=2)
-    listed = await db.read(lambda conn: runs.list_runs(conn, "alpha", "", Page(10)))
+    assert await db.read(lambda conn: evaluation_store.get_run(conn, "alpha", "s", "r1")) == run("r1", revision=2)
+    listed = await db.read(lambda conn: evaluation_store.list_runs(conn, "alpha", "", Page(10)))
     assert [item.evidence.run_id for _, item in listed] == ["r9", "r1", "r2"]
     after = str(listed[0][0])
-    assert await db.read(lambda conn: runs.list_runs(conn, "alpha", "s", Page(10, after))) == listed[1:]
-    latest = await db.read(lambda conn: runs.latest_evidence(conn, "alpha", Stage.BACKTEST))
+    assert await db.read(lambda conn: evaluation_store.list_runs(conn, "alpha", "s", Page(10, after))) == listed[1:]
+    latest = await db.read(lambda conn: evaluation_store.latest_evidence(conn, "alpha", Stage.BACKTEST))
     assert {name: item.run_id for name, item in latest.items()} == {"s": "r1", "t": "r9"}
-    assert await db.read(lambda conn: runs.latest_evidence(conn, "alpha", Stage.PAPER)) == {}
+    assert await db.read(lambda conn: evaluation_store.latest_evidence(conn, "alpha", Stage.PAPER)) == {}
     with pytest.raises((IntegrityError, QmtlError)):
-        await db.write(lambda conn: runs.append_run(conn, run("r1")))
+        await db.write(lambda conn: evaluation_store.append_run(conn, run("r1")))
 
 
 async def test_the_last_decision_is_read_back_with_its_etag(db: Database) -> None:
     facts = WorldFacts(world(), parse_policy(DOCUMENT), (candidate("s"),), fresh(), replay=False)
     decision = decide(facts, NOW).decision
-    await db.write(lambda conn: runs.append_decision(conn, decision))
-    loaded = await db.read(lambda conn: runs.last_decision(conn, "alpha"))
+    await db.write(lambda conn: evaluation_store.append_decision(conn, decision))
+    loaded = await db.read(lambda conn: evaluation_store.last_decision(conn, "alpha"))
     assert loaded == decision
     assert loaded.etag == decision.etag
-    assert await db.read(lambda conn: runs.last_decision(conn, "beta")) is None
+    assert await db.read(lambda conn: evaluation_store.last_decision(conn, "beta")) is None
 
 
 async def test_gate_sessions_are_one_per_gateway(db: Database) -> None:
     gate = GateSession("g1", "b1", NOW, {"alpha": 3})
-    await db.write(lambda conn: activations.save_gate(conn, gate))
-    await db.write(lambda conn: activations.save_gate(conn, replace(gate, boot_id="b2")))
-    assert await db.write(lambda conn: activations.find_gate(conn, "g1")) == replace(gate, boot_id="b2")
-    assert await db.read(lambda conn: activations.count_gates(conn, NOW)) == 1
-    await db.write(lambda conn: activations.prune_gates(conn, NOW + timedelta(seconds=1)))
-    assert await db.read(lambda conn: activations.count_gates(conn, NOW)) == 0
+    await db.write(lambda conn: gates.save_gate(conn, gate))
+    await db.write(lambda conn: gates.save_gate(conn, replace(gate, boot_id="b2")))
+    assert await db.write(lambda conn: gates.find_gate(conn, "g1")) == replace(gate, boot_id="b2")
+    assert await db.read(lambda conn: gates.count_gates(conn, NOW)) == 1
+    await db.write(lambda conn: gates.prune_gates(conn, NOW + timedelta(seconds=1)))
+    assert await db.read(lambda conn: gates.count_gates(conn, NOW)) == 0
 
 
 async def test_the_audit_log_is_read_newest_first_and_cut_to_a_bound(db: Database) -> None:
     row = AuditRow(0, "alpha", "ann", "PutPolicy", "x" * 99_999, "OK", "done", "c", NOW)
     for number in range(3):
-        await db.write(lambda conn, number=number: store.append_audit(conn, replace(row, detail=str(number))))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-    listed = await db.read(lambda conn: store.list_audit(conn, "alpha", Page(2)))
+        await db.write(lambda conn, number=number: audit.append_audit(conn, replace(row, detail=str(number))))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    listed = await db.read(lambda conn: audit.list_audit(conn, "alpha", Page(2)))
     assert [entry.detail for entry in listed] == ["2", "1", "0"]
-    assert len(listed[0].request) == store.REQUEST_MAX
-    rest = await db.read(lambda conn: store.list_audit(conn, "alpha", Page(2, str(listed[1].sequence))))
+    assert len(listed[0].request) == audit.REQUEST_MAX
+    rest = await db.read(lambda conn: audit.list_audit(conn, "alpha", Page(2, str(listed[1].sequence))))
     assert [entry.detail for entry in rest] == ["0"]
 
 
 async def test_writes_on_one_world_do_not_interleave(db: Database) -> None:
     """Without the lock two transactions would read the same revision and one change would be lost."""
-    await db.write(lambda conn: store.insert_world(conn, world()))
+    await db.write(lambda conn: worlds.insert_world(conn, world()))
 
     def bump(conn: Connection) -> None:
-        found = store.lock_world(conn, "alpha")
-        store.update_world(conn, replace(found, revision=found.revision + 1))
+        found = worlds.lock_world(conn, "alpha")
+        worlds.update_world(conn, replace(found, revision=found.revision + 1))
 
     await asyncio.gather(*(db.write(bump) for _ in range(20)))
-    assert (await db.read(lambda conn: store.get_world(conn, "alpha"))).revision == 21
+    assert (await db.read(lambda conn: worlds.get_world(conn, "alpha"))).revision == 21
 
 
 async def test_a_policy_that_can_no_longer_be_read_lowers_the_world(db: Database) -> None:
     """A document of an older build that this one refuses must not keep anything trading."""
     act = own_act("Test", "alpha", NOW)
-    rules = HouseRules((), timedelta(seconds=300))
+    rules = DecisionSettings((), timedelta(seconds=300))
     alpha = replace(world(), default_policy_version=1)
     old = PolicyRecord("alpha", 1, "gone: {}", "blake3:1", PolicyStatus.ACTIVE, "ann", NOW, NOW)
 
-    def work(conn: Connection) -> Settled:
-        store.insert_world(conn, alpha)
-        store.insert_policy(conn, old)
-        store.save_binding(conn, binding("s", Stage.PAPER))
+    def work(conn: Connection) -> Narrowed:
+        worlds.insert_world(conn, alpha)
+        policy_store.insert_policy(conn, old)
+        bindings.save_binding(conn, binding("s", Stage.PAPER))
         activations.save_activation(conn, trading())
-        return settle(conn, alpha, rules, act)
+        return narrow(conn, alpha, rules, act)
 
     settled = await db.write(work)
     assert settled.verdicts.decision.reasons == ("POLICY_UNREADABLE",)
@@ -214,25 +220,25 @@ async def test_a_policy_that_can_no_longer_be_read_lowers_the_world(db: Database
 
 
 async def test_a_page_of_the_audit_log_fits_into_a_message(db: Database) -> None:
-    detail = "\u00e9" * store.REQUEST_MAX  # two bytes each, four are counted
-    fits = store.AUDIT_BYTES_MAX // (512 + 7 + 4 * store.REQUEST_MAX)
+    detail = "\u00e9" * audit.REQUEST_MAX  # two bytes each, four are counted
+    fits = audit.AUDIT_BYTES_MAX // (512 + 7 + 4 * audit.REQUEST_MAX)
 
     def fill(conn: Connection) -> None:
         for _ in range(fits + 20):
-            store.append_audit(conn, AuditRow(0, "alpha", "ann", "Test", "request", "OK", detail, "", NOW))
+            audit.append_audit(conn, AuditRow(0, "alpha", "ann", "Test", "request", "OK", detail, "", NOW))
 
     await db.write(fill)
-    assert await db.read(lambda conn: store.audit_page(conn, "alpha", Page(1000))) == Page(fits)
-    assert await db.read(lambda conn: store.audit_page(conn, "alpha", Page(7))) == Page(7)
-    rows = await db.read(lambda conn: store.list_audit(conn, "alpha", Page(fits)))
+    assert await db.read(lambda conn: audit.audit_page(conn, "alpha", Page(1000))) == Page(fits)
+    assert await db.read(lambda conn: audit.audit_page(conn, "alpha", Page(7))) == Page(7)
+    rows = await db.read(lambda conn: audit.list_audit(conn, "alpha", Page(fits)))
     rest = Page(1000, str(rows[-2].sequence))
-    assert await db.read(lambda conn: store.audit_page(conn, "alpha", rest)) == rest
-    assert len(await db.read(lambda conn: store.list_audit(conn, "alpha", rest))) == 20
+    assert await db.read(lambda conn: audit.audit_page(conn, "alpha", rest)) == rest
+    assert len(await db.read(lambda conn: audit.list_audit(conn, "alpha", rest))) == 20
 
 
 async def test_a_version_no_store_has_is_unknown(db: Database) -> None:
-    await db.write(lambda conn: store.insert_world(conn, world()))
+    await db.write(lambda conn: worlds.insert_world(conn, world()))
     for version in (2**31 - 1, 2**31, 2**32 - 1):
         with pytest.raises(NotFound):
-            await db.read(partial(store.get_policy, world_id="alpha", version=version))
-    assert await db.read(lambda conn: store.list_policies(conn, "alpha", Page(10, str(2**63 - 1)))) == []
+            await db.read(partial(policy_store.get_policy, world_id="alpha", version=version))
+    assert await db.read(lambda conn: policy_store.list_policies(conn, "alpha", Page(10, str(2**63 - 1)))) == []

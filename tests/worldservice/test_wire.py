@@ -12,29 +12,35 @@ from hypothesis import strategies as st
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.wire.instants import instant_from_proto
 from qmtl.wire.windows import windows_from_proto
-from qmtl.wire.words import instant_from_proto
 from qmtl.world.v1 import service_pb2 as pb
 from qmtl.world.v1 import world_pb2 as worldpb
-from worldservice import wire, wire_activation, wire_decisions, wire_worlds
-from worldservice.domain.access import Grant, Role
-from worldservice.domain.activation import Activation, Entry, Fence, FenceState, Phase
-from worldservice.domain.changes import Change
-from worldservice.domain.decisions import Decision
-from worldservice.domain.evaluation import (
+from worldservice.activation import wire as activation_wire
+from worldservice.activation.domain.activation import Activation, Entry, Fence, FenceState, Phase
+from worldservice.activation.domain.gate_session import GateSession
+from worldservice.activation.domain.operator_changes import Change
+from worldservice.bindings import wire as bindings_wire
+from worldservice.evaluation import wire as evaluation_wire
+from worldservice.evaluation.domain.decision import Decision
+from worldservice.evaluation.domain.reports import (
     EvaluationReport,
-    EvaluationRun,
-    Evidence,
+    MetricSource,
     Number,
     Outcome,
     PipelineStage,
     RuleVerdict,
-    Source,
     Summary,
 )
-from worldservice.domain.gates import GateSession
-from worldservice.domain.sessions import Session
-from worldservice.domain.worlds import Binding, BindingState, PolicyRecord, PolicyStatus, Side, Stage, World, WorldState
+from worldservice.evaluation.domain.runs import EvaluationRun, Evidence
+from worldservice.policy import wire as policy_wire
+from worldservice.policy.domain.versions import PolicyRecord, PolicyStatus
+from worldservice.worlds import fields
+from worldservice.worlds import wire as worlds_wire
+from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
+from worldservice.worlds.domain.roles import Grant, Role
+from worldservice.worlds.domain.session import Session
+from worldservice.worlds.domain.world import World, WorldState
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +50,7 @@ COUNT = st.integers(0, 2**31 - 1)
 BIG = st.integers(0, 2**53)
 REAL = st.floats(allow_nan=False, allow_infinity=False)
 SIDES = st.sets(st.sampled_from(Side), min_size=1).map(frozenset)
-NUMBER = st.builds(Number, TEXT, REAL, st.sampled_from(Source), TEXT)
+NUMBER = st.builds(Number, TEXT, REAL, st.sampled_from(MetricSource), TEXT)
 VERDICT = st.builds(
     RuleVerdict, st.sampled_from(PipelineStage), TEXT, st.sampled_from(Outcome), TEXT, st.tuples(NUMBER), TEXT
 )
@@ -160,99 +166,99 @@ QUICK = settings(max_examples=40, deadline=None)
 @QUICK
 @given(WORLD)
 def test_world(value: World) -> None:
-    assert wire_worlds.world_from_proto(wire_worlds.world_to_proto(value)) == value
+    assert worlds_wire.world_from_proto(worlds_wire.world_to_proto(value)) == value
 
 
 @QUICK
 @given(POLICY)
 def test_policy(value: PolicyRecord) -> None:
-    assert wire_worlds.policy_from_proto(wire_worlds.policy_to_proto(value)) == value
+    assert policy_wire.policy_from_proto(policy_wire.policy_to_proto(value)) == value
 
 
 @QUICK
 @given(BINDING)
 def test_binding(value: Binding) -> None:
-    assert wire_worlds.binding_from_proto(wire_worlds.binding_to_proto(value)) == value
+    assert bindings_wire.binding_from_proto(bindings_wire.binding_to_proto(value)) == value
 
 
 @QUICK
 @given(GRANT)
 def test_grant(value: Grant) -> None:
-    assert wire_worlds.grant_from_proto(wire_worlds.grant_to_proto(value)) == value
+    assert worlds_wire.grant_from_proto(worlds_wire.grant_to_proto(value)) == value
 
 
 @QUICK
 @given(NUMBER)
 def test_number(value: Number) -> None:
-    assert wire_decisions.number_from_proto(wire_decisions.number_to_proto(value)) == value
+    assert evaluation_wire.number_from_proto(evaluation_wire.number_to_proto(value)) == value
 
 
 @QUICK
 @given(VERDICT)
 def test_verdict(value: RuleVerdict) -> None:
-    assert wire_decisions.verdict_from_proto(wire_decisions.verdict_to_proto(value)) == value
+    assert evaluation_wire.verdict_from_proto(evaluation_wire.verdict_to_proto(value)) == value
 
 
 @QUICK
 @given(REPORT)
 def test_report(value: EvaluationReport) -> None:
-    assert wire_decisions.report_from_proto(wire_decisions.report_to_proto(value)) == value
+    assert evaluation_wire.report_from_proto(evaluation_wire.report_to_proto(value)) == value
 
 
 @QUICK
 @given(RUN)
 def test_run(value: EvaluationRun) -> None:
-    assert wire_decisions.run_from_proto(wire_decisions.run_to_proto(value)) == value
+    assert evaluation_wire.run_from_proto(evaluation_wire.run_to_proto(value)) == value
 
 
 @QUICK
 @given(DECISION)
 def test_decision(value: Decision) -> None:
-    message = wire_decisions.decision_to_proto(value)
-    assert wire_decisions.decision_from_proto(message) == value
+    message = evaluation_wire.decision_to_proto(value)
+    assert evaluation_wire.decision_from_proto(message) == value
     assert message.etag == value.etag
 
 
 @QUICK
 @given(ENTRY)
 def test_entry(value: Entry) -> None:
-    assert wire_activation.entry_from_proto(wire_activation.entry_to_proto(value)) == value
+    assert activation_wire.entry_from_proto(activation_wire.entry_to_proto(value)) == value
 
 
 @QUICK
 @given(ACTIVATION)
 def test_activation(value: Activation) -> None:
-    message = wire_activation.activation_to_proto(value, ())
-    assert wire_activation.activation_from_proto(message, value.fence.state) == value
+    message = activation_wire.activation_to_proto(value, ())
+    assert activation_wire.activation_from_proto(message, value.fence.state) == value
     assert message.state_hash == value.state_hash
 
 
 @QUICK
 @given(CHANGE)
 def test_change(value: Change) -> None:
-    assert wire_activation.change_from_proto(wire_activation.change_to_proto(value), "changes[0]") == value
+    assert activation_wire.change_from_proto(activation_wire.change_to_proto(value), "changes[0]") == value
 
 
 @QUICK
 @given(SESSION)
 def test_session(value: Session) -> None:
-    assert wire_activation.session_from_proto(wire_activation.session_to_proto(value)) == value
+    assert activation_wire.session_from_proto(activation_wire.session_to_proto(value)) == value
 
 
 @QUICK
 @given(GATE)
 def test_gate(value: GateSession) -> None:
-    assert wire_activation.gate_from_proto(wire_activation.gate_to_proto(value)) == value
+    assert activation_wire.gate_from_proto(activation_wire.gate_to_proto(value)) == value
 
 
 @pytest.mark.parametrize("number", [0, 99])
 def test_an_unspecified_or_unknown_word_is_refused_with_its_field(number: Any) -> None:
     for refuse in (
-        lambda: wire_decisions.mode_from_proto(number, "mode"),
-        lambda: wire_worlds.stage_from_proto(number, "mode"),
-        lambda: wire_worlds.role_from_proto(number, "mode"),
-        lambda: wire_activation.side_from_proto(number, "mode"),
-        lambda: wire_activation.domain_from_proto(number, "mode"),
+        lambda: fields.mode_from_proto(number, "mode"),
+        lambda: worlds_wire.stage_from_proto(number, "mode"),
+        lambda: worlds_wire.role_from_proto(number, "mode"),
+        lambda: worlds_wire.side_from_proto(number, "mode"),
+        lambda: fields.domain_from_proto(number, "mode"),
     ):
         with pytest.raises(InvalidRequest) as caught:
             refuse()
@@ -267,21 +273,21 @@ def test_a_time_outside_the_calendar_is_refused() -> None:
 @pytest.mark.parametrize("token", ["%%%", "AAA", "LTE=", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk="])
 def test_a_page_token_of_something_else_is_refused(token: str) -> None:
     with pytest.raises(InvalidRequest):
-        wire.page_from_proto(commonpb.PageRequest(page_token=token), numeric=True)
+        fields.page_from_proto(commonpb.PageRequest(page_token=token), numeric=True)
 
 
 def test_a_page_is_bounded_and_says_where_to_go_on() -> None:
     with pytest.raises(InvalidRequest):
-        wire.page_from_proto(commonpb.PageRequest(page_size=1001))
-    page = wire.page_from_proto(commonpb.PageRequest(page_size=2))
-    shown, info = wire.page_of(["a", "b", "c"], page, str)
+        fields.page_from_proto(commonpb.PageRequest(page_size=1001))
+    page = fields.page_from_proto(commonpb.PageRequest(page_size=2))
+    shown, info = fields.page_of(["a", "b", "c"], page, str)
     assert list(shown) == ["a", "b"]
-    assert wire.page_from_proto(commonpb.PageRequest(page_token=info.next_page_token)).after == "b"
-    assert not wire.page_of(["a"], page, str)[1].next_page_token
+    assert fields.page_from_proto(commonpb.PageRequest(page_token=info.next_page_token)).after == "b"
+    assert not fields.page_of(["a"], page, str)[1].next_page_token
 
 
 def test_an_update_keeps_what_it_does_not_name() -> None:
-    change = wire_worlds.change_from_proto(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
+    change = worlds_wire.change_from_proto(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
     assert (change.name, change.allow_live, change.circuit_breaker, change.state) == (None, None, False, None)
 
 
@@ -306,4 +312,4 @@ def test_a_window_that_is_none_is_refused(field: str, window: dict[str, Any]) ->
 
 def test_a_blank_text_is_none() -> None:
     with pytest.raises(InvalidRequest):
-        wire.optional_text("  ", "dataset_fingerprint")
+        fields.optional_text("  ", "dataset_fingerprint")

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from controlbus.outbox import create_tables_v1
+from controlbus.outbox.outbox import create_tables
 
 revision = "0001"
 down_revision = None
@@ -13,7 +13,7 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Create everything."""
-    create_tables_v1(op)  # type: ignore[arg-type]  # the op module stands for the Operations of this run
+    create_tables(op)  # type: ignore[arg-type]  # the op module stands for the Operations of this run
     _create_graph()
     _create_plans()
     _create_tag_queries()

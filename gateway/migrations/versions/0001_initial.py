@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from controlbus.outbox import create_tables_v1
+from controlbus.outbox.outbox import create_tables
 
 revision = "0001"
 down_revision = None
@@ -58,4 +58,4 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text, nullable=False),
         sa.Column("time_ns", _BIG, nullable=False),
     )
-    create_tables_v1(op)  # type: ignore[arg-type]  # the op module stands for the Operations of this run
+    create_tables(op)  # type: ignore[arg-type]  # the op module stands for the Operations of this run

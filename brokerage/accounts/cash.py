@@ -1,0 +1,21 @@
+"""Cash of an account by currency, as rows."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from brokerage import schema as t
+from brokerage.schema import OF
+
+_CASH = sa.select(t.cash).where(t.cash.c.account == OF).order_by(t.cash.c.currency)
+
+
+def load_cash(conn: Connection, account_name: str) -> dict[str, int]:
+    return {row.currency: row.amount for row in conn.execute(_CASH, {"of": account_name})}
+
+
+def save_cash(conn: Connection, account_name: str, currency: str, amount: int) -> None:
+    found = sa.and_(t.cash.c.account == account_name, t.cash.c.currency == currency)
+    if not conn.execute(sa.update(t.cash).where(found).values(amount=amount)).rowcount:
+        conn.execute(sa.insert(t.cash).values(account=account_name, currency=currency, amount=amount))

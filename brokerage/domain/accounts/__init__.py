@@ -1,0 +1,1 @@
+"""Accounting as values: accounts, positions, ledgers, portfolios. Decides nothing about orders."""

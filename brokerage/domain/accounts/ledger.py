@@ -1,0 +1,74 @@
+"""Accounting: the cash book and the positions of one scope, right for shorts and for flips through zero.
+
+Every amount is an exact integer in quote currency. The identity that holds after every fill, at any mark:
+cash - paid in = realised + unrealised - fees, where position value = cost + unrealised. Realised profit never
+contains fees. A position's cost is signed: paid for a long, received (negative) for a short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from brokerage.domain.accounts.portfolio import Portfolio, view_position
+from brokerage.domain.accounts.position import FLAT, Position, position_value, settled
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.money import currency_scale, fit
+from brokerage.domain.orders.events import Fill
+from brokerage.domain.orders.order import Side
+from qmtl.core.decimals import from_scaled
+from qmtl.core.errors import NotReady
+
+
+class Ledger:
+    """The books of one scope: fold fills in with `book`, read positions, cash and equity out."""
+
+    def __init__(self) -> None:
+        self.cash: dict[str, int] = {}
+        self.positions: dict[str, Position] = {}
+        self.instruments: dict[str, Instrument] = {}
+
+    def position(self, symbol: str) -> Position:
+        return self.positions.get(symbol, FLAT)
+
+    def restore(self, instrument: Instrument, position: Position) -> None:
+        """Take over a stored position."""
+        self.positions[instrument.symbol] = position
+        self.instruments[instrument.symbol] = instrument
+
+    def deposit(self, currency: str, amount: int) -> None:
+        """Pay cash in (or out, negative)."""
+        self.cash[currency] = fit(self.cash.get(currency, 0) + amount, f"cash in {currency}")
+
+    def book(self, instrument: Instrument, side: Side, fill: Fill) -> None:
+        """Book one fill: position, cash and fee move together or, on overflow, not at all."""
+        position, flow = settled(self.position(instrument.symbol), instrument, side, fill)
+        self.deposit(instrument.quote, flow)
+        self.restore(instrument, position)
+
+    def equity(self, currency: str, marks: Mapping[str, int]) -> int:
+        """Cash plus the value of positions quoted in `currency`. NotReady (MARK_MISSING) if one has no mark."""
+        total = self.cash.get(currency, 0)
+        for symbol, position in self.positions.items():
+            instrument = self.instruments[symbol]
+            if position.quantity and instrument.quote == currency:
+                total += position_value(instrument, position, _mark(symbol, marks))
+        return fit(total, f"equity in {currency}")
+
+    def portfolio(self, marks: Mapping[str, int]) -> Portfolio:
+        """The books at marks, as decimals. NotReady (MARK_MISSING) if an open position has no mark."""
+        views = tuple(
+            view_position(self.instruments[symbol], position, _mark(symbol, marks) if position.quantity else 0)
+            for symbol, position in sorted(self.positions.items())
+        )
+        return Portfolio(
+            {currency: from_scaled(amount, currency_scale(currency)) for currency, amount in self.cash.items()},
+            views,
+            {currency: from_scaled(self.equity(currency, marks), currency_scale(currency)) for currency in self.cash},
+        )
+
+
+def _mark(symbol: str, marks: Mapping[str, int]) -> int:
+    mark = marks.get(symbol)
+    if mark is None:
+        raise NotReady("MARK_MISSING", f"no price is known for the open position in {symbol}")
+    return mark

@@ -1,0 +1,50 @@
+"""Positions and portfolios as decimals at given marks, for people and contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokerage.domain.accounts.position import Position, position_value
+from brokerage.domain.market.instrument import Instrument
+
+
+@dataclass(frozen=True, slots=True)
+class PositionView:
+    """A position for people and doors: decimals, valued at a mark."""
+
+    symbol: str
+    currency: str
+    quantity: Decimal
+    average_price: Decimal
+    mark: Decimal
+    value: Decimal
+    realised: Decimal
+    unrealised: Decimal
+    fees: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """Cash and positions at given marks. `equity` is per currency: cash plus the value of positions quoted in it."""
+
+    cash: Mapping[str, Decimal]
+    positions: tuple[PositionView, ...]
+    equity: Mapping[str, Decimal]
+
+
+def view_position(instrument: Instrument, position: Position, mark: int) -> PositionView:
+    """One position as decimals at a mark."""
+    value = position_value(instrument, position, mark)
+    return PositionView(
+        symbol=instrument.symbol,
+        currency=instrument.quote,
+        quantity=instrument.quantity_decimal(position.quantity),
+        average_price=instrument.average_price(position.cost, position.quantity),
+        mark=instrument.price_decimal(mark),
+        value=instrument.money_decimal(value),
+        realised=instrument.money_decimal(position.realised),
+        unrealised=instrument.money_decimal(value - position.cost),
+        fees=instrument.money_decimal(position.fees),
+    )

@@ -1,0 +1,1 @@
+"""Trading and simulation in one process, for local backtests."""

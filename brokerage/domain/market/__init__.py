@@ -1,0 +1,1 @@
+"""Facts of a market as values: instruments, marks, bars. Guesses no instrument."""

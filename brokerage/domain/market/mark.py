@@ -1,0 +1,17 @@
+"""The mark of an instrument: its last known price and when it was true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last known price of a symbol: when it was true, and how long a bar of it lasts."""
+
+    price: int
+    at_ns: int
+    bar_ns: int = 0
+
+
+SECOND_NS = 1_000_000_000

@@ -1,0 +1,1 @@
+"""Buying power models: what an order takes of an account's money and what open orders hold of it."""

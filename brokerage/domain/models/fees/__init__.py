@@ -1,0 +1,1 @@
+"""Fee models: what a venue charges for a fill."""

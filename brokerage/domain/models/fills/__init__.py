@@ -1,0 +1,1 @@
+"""Fill models: what one bar does to one resting order. Books nothing."""

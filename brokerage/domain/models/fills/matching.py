@@ -1,0 +1,53 @@
+"""Simulated matching of one order against one bar: a pure function from (order, bar) to what it would do.
+
+A bar counts only if it starts at or after the order's acceptance; never the bar in progress. Market orders fill at
+the open, limits when the bar trades through them, stops when it touches them; zero-volume bars fill nothing.
+Types whose rules are not here are denied before they rest, never approximated.
+"""
+
+from __future__ import annotations
+
+from brokerage.domain.market.bars import Bar
+from brokerage.domain.models.fills.limit import arrival, limit
+from brokerage.domain.models.fills.outcome import NO_VOLUME, NOT_REACHED, NOT_YET, Match, NoFill, price_set
+from brokerage.domain.models.fills.stops import reached, stop_limit, touched
+from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.states import OrderType, TimeInForce
+from qmtl.core.errors import InvalidRequest
+
+
+def match(record: OrderRecord, bar: Bar, profile: BrokerageProfile, budget: int) -> Match:
+    """What `bar` does to a working order. `budget` is the volume still to be had in it; negative: no cap."""
+    if bar.start_ns < record.accepted_ns:
+        return NOT_YET
+    if bar.volume <= 0:
+        return NO_VOLUME
+    found = _price(record, bar, profile)
+    if found.why is not None:
+        return found
+    quantity = record.remaining if budget < 0 else min(record.remaining, budget)
+    if record.order.tif is TimeInForce.FOK and quantity < record.remaining:
+        return Match(0, triggered=found.triggered, why=NoFill.FOK_SHORT)
+    if quantity <= 0:
+        return Match(0, triggered=found.triggered, why=NoFill.NO_VOLUME)
+    return Match(quantity, found.price, found.liquidity, found.triggered)
+
+
+def _price(record: OrderRecord, bar: Bar, profile: BrokerageProfile) -> Match:
+    if record.instrument is None:
+        raise InvalidRequest("INSTRUMENT_UNKNOWN", f"order {record.id} has no instrument to match")
+    kind, side, instrument = record.order.type, record.order.side, record.instrument
+    if kind is OrderType.MARKET or (kind is OrderType.STOP_MARKET and record.triggered):
+        return Match(1, profile.slipped(instrument, side, bar.open))
+    if kind is OrderType.LIMIT:
+        return limit(side, price_set(record.limit), bar, arrival(record, bar))
+    if kind is OrderType.STOP_MARKET:
+        stop = price_set(record.stop)
+        gapped = reached(side, stop, bar.open)
+        if not touched(side, stop, bar):
+            return NOT_REACHED
+        return Match(1, profile.slipped(instrument, side, bar.open if gapped else stop))
+    if kind is OrderType.STOP_LIMIT:
+        return stop_limit(record, side, bar)
+    raise InvalidRequest("ORDER_TYPE_UNSUPPORTED", f"no matching rule for {kind.value}")

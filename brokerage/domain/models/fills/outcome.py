@@ -1,0 +1,41 @@
+"""What a bar does to an order, and why it may do nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from brokerage.domain.orders.events import Liquidity
+from qmtl.core.errors import InvalidRequest
+
+
+class NoFill(Enum):
+    """Why a bar did nothing for an order."""
+
+    NOT_YET = "the bar starts before the order was accepted"
+    NO_VOLUME = "nothing traded in the bar"
+    NOT_REACHED = "the price was not reached"
+    FOK_SHORT = "the bar cannot fill the whole order"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a bar does to an order: a fill of `quantity` (0: none, `why` says why), perhaps after triggering it."""
+
+    quantity: int
+    price: int = 0
+    liquidity: Liquidity = Liquidity.TAKER
+    triggered: bool = False
+    why: NoFill | None = None
+
+
+NOT_YET = Match(0, why=NoFill.NOT_YET)
+NO_VOLUME = Match(0, why=NoFill.NO_VOLUME)
+NOT_REACHED = Match(0, why=NoFill.NOT_REACHED)
+TRIGGERED_ONLY = Match(0, triggered=True, why=NoFill.NOT_REACHED)
+
+
+def price_set(price: int | None) -> int:
+    if price is None:
+        raise InvalidRequest("PRICE_REQUIRED", "the order's type needs a price it does not have")
+    return price

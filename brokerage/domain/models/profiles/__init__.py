@@ -1,0 +1,1 @@
+"""Named bundles of reality models."""

@@ -1,0 +1,61 @@
+"""What happens to an order: events with their times, and fills."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from brokerage.domain.orders.denials import Denial
+from brokerage.domain.orders.states import EventKind, FillFlag, OrderState
+
+
+class Liquidity(Enum):
+    MAKER = "MAKER"
+    TAKER = "TAKER"
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution. `fee` is in `fee_currency` at its scale; in base currency it reduces what is received."""
+
+    trade_id: str
+    quantity: int
+    price: int
+    fee: int
+    fee_currency: str
+    liquidity: Liquidity
+    venue_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventTime:
+    """When something happened by the venue's time and when we learned of it; in a backtest the two are one."""
+
+    at_ns: int
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One row of an order's history. `at_ns` is the venue's time, `received_ns` ours; `state` is after the event.
+
+    `quantity`, `limit`, `stop` and `expire_ns` are set on INITIALIZED and UPDATED only, `worst` on INITIALIZED.
+    """
+
+    order_id: str
+    seq: int
+    kind: EventKind
+    at_ns: int
+    received_ns: int
+    state: OrderState = OrderState.INITIALIZED
+    cumulative: int = 0
+    fill: Fill | None = None
+    denial: Denial | None = None
+    detail: str = ""
+    flag: FillFlag | None = None
+    quantity: int = 0
+    limit: int | None = None
+    stop: int | None = None
+    expire_ns: int | None = None
+    unresolved: bool = False
+    worst: int = 0

@@ -1,0 +1,125 @@
+"""The order as its client asked for it: a value with an owner, and the rules that make one well formed."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import Enum
+
+from blake3 import blake3
+
+from brokerage.domain.orders.states import (
+    OrderType,
+    TimeInForce,
+)
+from qmtl.core.errors import InvalidRequest, Violation
+
+
+class Side(Enum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is Side.BUY else -1
+
+
+class PositionSide(Enum):
+    BOTH = "BOTH"
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose order it is. Positions, client order ids and accounting are kept per scope."""
+
+    account: str
+    world_id: str
+    strategy_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The client's unscaled order. Two orders are the same request exactly when they are equal.
+
+    `decided_ns` is the close of the bar it was decided on: no bar that starts before it can fill the order.
+    """
+
+    scope: Owner
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    type: OrderType = OrderType.MARKET
+    tif: TimeInForce = TimeInForce.GTC
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    expire_at_ns: int | None = None
+    reduce_only: bool = False
+    post_only: bool = False
+    trail_amount: Decimal | None = None
+    trail_fraction: Decimal | None = None
+    position_side: PositionSide = PositionSide.BOTH
+    decided_ns: int | None = None
+    venue: str = "paper"
+    tags: tuple[str, ...] = ()
+
+
+def require_well_formed(order: Order) -> None:
+    """Refuse an order whose parts do not make one. Raises InvalidRequest (E_ORDER_MALFORMED) with the fields."""
+    wants_limit = order.type in _LIMITED
+    wants_stop = order.type in _STOPPED
+    wrong: list[Violation] = []
+    if order.quantity <= 0:
+        wrong.append(Violation("quantity", str(order.quantity), "more than 0"))
+    for name, price, wanted in (
+        ("limit_price", order.limit_price, wants_limit),
+        ("stop_price", order.stop_price, wants_stop),
+    ):
+        if (price is not None) != wanted:
+            wrong.append(Violation(name, str(price), f"{'a price' if wanted else 'none'} for {order.type.value}"))
+    if (order.expire_at_ns is not None) != (order.tif is TimeInForce.GTD):
+        wrong.append(Violation("expire_at", str(order.expire_at_ns), "a time for GTD, else none"))
+    if not order.client_order_id:
+        wrong.append(Violation("client_order_id", "''", "an id of yours"))
+    if wrong:
+        raise InvalidRequest("E_ORDER_MALFORMED", "; ".join(map(str, wrong)), violations=wrong)
+
+
+_LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED, OrderType.TRAILING_STOP_LIMIT})
+_STOPPED = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
+
+
+def order_id(scope: Owner, client_order_id: str) -> str:
+    """The order's own id, the same on every replica and replay: base32 of BLAKE3 over its unique key, 32 letters."""
+    parts = (scope.account, scope.world_id, scope.strategy_id, client_order_id)
+    key = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
+    return base64.b32encode(blake3(key).digest()[:20]).decode().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class SizedOrder:
+    """An order in scaled integers, after weight: what will be worked. `worst` is 0 for one that trades at the mark."""
+
+    quantity: int
+    limit: int | None
+    stop: int | None
+    expire_ns: int | None
+    worst: int
+
+
+def effective(order: Order, gate_reduce_only: bool) -> Order:
+    """The order as it is worked: a drain makes it reduce-only. The client's body stays as it was sent."""
+    if order.reduce_only or not gate_reduce_only:
+        return order
+    return replace(order, reduce_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderName:
+    """Names one order the way clients do."""
+
+    scope: Owner
+    client_order_id: str

@@ -1,0 +1,208 @@
+"""The order record: the fold of an order's events, by the same step when they are made and when they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.money import fit
+from brokerage.domain.orders.denials import Denial
+from brokerage.domain.orders.events import EventTime, Fill, OrderEvent
+from brokerage.domain.orders.order import Order
+from brokerage.domain.orders.states import (
+    CLOSED,
+    PENDING,
+    UNHEARD,
+    EventKind,
+    FillFlag,
+    OrderState,
+    OrderView,
+    after,
+    after_fill,
+    view_of,
+)
+from qmtl.core.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """What is known of an order: the fold of its events.
+
+    `worst` is the worst price it can trade at, by what was known when it was taken; 0: none, or an order of before.
+    """
+
+    id: str
+    order: Order
+    instrument: Instrument | None
+    state: OrderState
+    previous: OrderState
+    seq: int
+    quantity: int
+    limit: int | None
+    stop: int | None
+    expire_ns: int | None
+    filled: int = 0
+    notional: int = 0
+    triggered: bool = False
+    accepted_ns: int = 0
+    created_ns: int = 0
+    updated_ns: int = 0
+    denial: Denial | None = None
+    detail: str = ""
+    flag: FillFlag | None = None
+    unresolved: bool = False
+    worst: int = 0
+
+    @property
+    def closed(self) -> bool:
+        return self.state in CLOSED
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the venue has been heard about it. Before, only the venue knows whether it is there."""
+        return self.previous not in UNHEARD
+
+    @property
+    def on_the_wire(self) -> bool:
+        """Sent, and the venue's answer is not known."""
+        return self.previous is OrderState.SUBMITTED
+
+    @property
+    def remaining(self) -> int:
+        return max(self.quantity - self.filled, 0)
+
+    @property
+    def public(self) -> OrderView:
+        return view_of(self.state, self.filled)
+
+
+def born(order: Order, instrument: Instrument | None, event: OrderEvent) -> OrderRecord:
+    """The record after its first event, which must be INITIALIZED."""
+    if event.kind is not EventKind.INITIALIZED or event.seq != 1:
+        raise Conflict("ORDER_EVENT_ILLEGAL", f"order {event.order_id} must begin with INITIALIZED, seq 1")
+    return OrderRecord(
+        id=event.order_id,
+        order=order,
+        instrument=instrument,
+        state=OrderState.INITIALIZED,
+        previous=OrderState.INITIALIZED,
+        seq=1,
+        quantity=event.quantity,
+        limit=event.limit,
+        stop=event.stop,
+        expire_ns=event.expire_ns,
+        created_ns=event.received_ns,
+        updated_ns=event.received_ns,
+        worst=event.worst,
+    )
+
+
+def advance(record: OrderRecord, event: OrderEvent) -> OrderRecord:
+    """Fold one event. Raises Conflict when it is illegal here, its seq is not the next, or its state is not ours."""
+    if event.seq != record.seq + 1:
+        raise Conflict("ORDER_EVENT_GAP", f"order {record.id} is at seq {record.seq}, got {event.seq}")
+    state, filled, flag = _step(record, event.kind, event.fill)
+    if state is not event.state or filled != event.cumulative:
+        raise Conflict("ORDER_EVENT_DAMAGED", f"order {record.id} seq {event.seq}: state or total is not its fold")
+    return _folded(record, event, flag)
+
+
+def _step(record: OrderRecord, kind: EventKind, fill: Fill | None) -> tuple[OrderState, int, FillFlag | None]:
+    """State, filled total and flag after an event."""
+    if kind is not EventKind.FILLED:
+        state = after(record.state, record.previous, kind, record.order.type, record.order.tif)
+        return state, record.filled, None
+    if fill is None or record.instrument is None:
+        raise Conflict("ORDER_EVENT_ILLEGAL", f"order {record.id}: FILLED without a fill or an instrument")
+    filled = fit(record.filled + fill.quantity, "cumulative quantity")
+    state, flag = after_fill(record.state, filled, record.quantity)
+    return state, filled, flag
+
+
+def _folded(record: OrderRecord, event: OrderEvent, flag: FillFlag | None) -> OrderRecord:
+    notional = record.notional
+    if event.fill is not None and record.instrument is not None:
+        traded = record.instrument.notional(event.fill.price, event.fill.quantity)
+        notional = fit(notional + traded, "cumulative notional")
+    changed = event.kind is EventKind.UPDATED
+    return OrderRecord(
+        record.id,
+        record.order,
+        record.instrument,
+        event.state,
+        record.previous if event.state in PENDING else event.state,
+        event.seq,
+        event.quantity if changed else record.quantity,
+        event.limit if changed else record.limit,
+        event.stop if changed else record.stop,
+        event.expire_ns if changed else record.expire_ns,
+        event.cumulative,
+        notional,
+        record.triggered or event.kind is EventKind.TRIGGERED or _released(record, event),
+        _eligible_from(record, event) if event.kind in _BEGINNINGS else record.accepted_ns,
+        record.created_ns,
+        event.received_ns,
+        event.denial or record.denial,
+        event.detail or record.detail,
+        flag or record.flag,
+        event.unresolved,
+        record.worst,
+    )
+
+
+_BEGINNINGS = frozenset({EventKind.EMULATED, EventKind.ACCEPTED})
+
+
+def _released(record: OrderRecord, event: OrderEvent) -> bool:
+    """Whether an emulated stop was reached: from here on it is a market order."""
+    return event.kind is EventKind.RELEASED and record.state is OrderState.EMULATED
+
+
+def _eligible_from(record: OrderRecord, event: OrderEvent) -> int:
+    """Start of the first bar that counts: its first acceptance (or emulation), and never before its decision."""
+    if record.acknowledged and record.accepted_ns:
+        return record.accepted_ns
+    return max(event.at_ns, record.order.decided_ns or 0)
+
+
+def happened(
+    record: OrderRecord,
+    kind: EventKind,
+    time: EventTime,
+    *,
+    fill: Fill | None = None,
+    denial: Denial | None = None,
+    detail: str = "",
+    unresolved: bool = False,
+) -> tuple[OrderRecord, OrderEvent]:
+    """Make the next event of an order and fold it in. UPDATED repeats what is worked, with a new detail."""
+    state, filled, flag = _step(record, kind, fill)
+    changed = kind is EventKind.UPDATED
+    event = OrderEvent(
+        record.id,
+        record.seq + 1,
+        kind,
+        time.at_ns,
+        time.received_ns,
+        state,
+        filled,
+        fill,
+        denial,
+        detail,
+        flag,
+        record.quantity if changed else 0,
+        record.limit if changed else None,
+        record.stop if changed else None,
+        record.expire_ns if changed else None,
+        unresolved,
+    )
+    return _folded(record, event, flag), event
+
+
+def accept_fill(fill: Fill, known: Fill | None) -> bool:
+    """Whether a reported fill is new. A repeat with the same content is not; with other content it is an error."""
+    if known is None:
+        return True
+    if known == fill:
+        return False
+    raise Conflict("TRADE_ID_REUSED", f"trade {fill.trade_id} was booked with other content")

@@ -1,0 +1,68 @@
+"""What open orders come to, kept as totals of one side of one strategy in one symbol, so that none need be loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from brokerage.domain.money import fit
+from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.states import OrderType
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrderTotals:
+    """Open orders of one side: how many, their unfilled quantity, how much of it is reduce-only, and of those that take
+    money (`taking` of them) the notional at their worst price and the quantity that has none and is valued at the mark.
+    """
+
+    orders: int = 0
+    quantity: int = 0
+    taking: int = 0
+    priced: int = 0
+    unpriced: int = 0
+    reducing: int = 0
+
+    def reach(self, side: Side, held: int) -> int:
+        """How far they may move a position."""
+        return reach(side, held, self.quantity, self.reducing)
+
+    def __add__(self, other: OpenOrderTotals) -> OpenOrderTotals:
+        return OpenOrderTotals(
+            self.orders + other.orders,
+            fit(self.quantity + other.quantity, "working quantity"),
+            self.taking + other.taking,
+            fit(self.priced + other.priced, "working notional"),
+            fit(self.unpriced + other.unpriced, "working quantity"),
+            self.reducing + other.reducing,
+        )
+
+    def __sub__(self, other: OpenOrderTotals) -> OpenOrderTotals:
+        return OpenOrderTotals(
+            self.orders - other.orders,
+            self.quantity - other.quantity,
+            self.taking - other.taking,
+            self.priced - other.priced,
+            self.unpriced - other.unpriced,
+            self.reducing - other.reducing,
+        )
+
+
+NO_OPEN_ORDERS = OpenOrderTotals()
+
+
+def reach(side: Side, held: int, quantity: int, reducing: int) -> int:
+    """How far orders of one side may move a position: their reduce-only part takes off what is held, and no more."""
+    return quantity - reducing + min(reducing, max(-held * side.sign, 0))
+
+
+def totals_of(record: OrderRecord | None) -> OpenOrderTotals:
+    """What one order adds to the sum of its side. A stop that was let go is a market order: it has no price."""
+    if record is None or record.closed or record.instrument is None:
+        return NO_OPEN_ORDERS
+    left, price = record.remaining, record.worst or record.limit or record.stop
+    if record.order.reduce_only:
+        return OpenOrderTotals(1, left, reducing=left)
+    if price is None or (record.triggered and record.order.type is OrderType.STOP_MARKET):
+        return OpenOrderTotals(1, left, 1, 0, left)
+    return OpenOrderTotals(1, left, 1, record.instrument.notional(price, left))

@@ -1,0 +1,113 @@
+"""The world fence: the last word on what may leave for a venue, decided by epoch.
+
+A world without a fence is FROZEN. A fence moves only forward: a higher epoch replaces it, the same epoch with the
+same content is a retry, everything else is stale. Cancels never ask the fence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from brokerage.domain.orders.denials import Denial
+from qmtl.core.errors import NotReady
+from qmtl.core.limits import UNLIMITED, RiskLimits
+from qmtl.core.modes import EffectiveMode, ExecutionDomain, domain_of
+
+
+class FenceState(Enum):
+    OPEN = "OPEN"
+    DRAIN = "DRAIN"
+    FROZEN = "FROZEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What may leave in a world, under which epoch, and how much risk it may add: an epoch's content never changes."""
+
+    world_id: str
+    epoch: int
+    state: FenceState
+    effective_mode: EffectiveMode
+    limits: RiskLimits = UNLIMITED
+
+
+_ALLOWED = {
+    ExecutionDomain.DRYRUN: (ExecutionDomain.DRYRUN,),
+    ExecutionDomain.LIVE: (ExecutionDomain.DRYRUN, ExecutionDomain.LIVE),
+}
+"""A fence's mode is the world's ceiling: strategies still at the paper stage trade on paper in a live world."""
+
+
+def unset(world_id: str) -> Fence:
+    """The fence of a world that has none: nothing passes."""
+    return Fence(world_id, 0, FenceState.FROZEN, EffectiveMode.VALIDATE)
+
+
+def replaced(stored: Fence | None, wanted: Fence) -> bool:
+    """Whether `wanted` is to be stored; False for a retry of what is stored. Raises NotReady (E_STALE_EPOCH)."""
+    current = stored or unset(wanted.world_id)
+    if wanted.epoch > current.epoch:
+        return True
+    if stored is not None and wanted == stored:
+        return False
+    raise stale(wanted.epoch, current)
+
+
+def stale(epoch: int, fence: Fence) -> NotReady:
+    """The error for an act under an older epoch: nothing was recorded, load the state anew and decide again."""
+    return NotReady(
+        "E_STALE_EPOCH",
+        f"epoch {epoch} is behind epoch {fence.epoch} of world {fence.world_id}",
+        hint="reload the activation and gate once more",
+        metadata=_told(fence),
+    )
+
+
+def moved(fence: Fence) -> NotReady:
+    """The error for an act prepared under another fence than it met. Who retries a stale epoch retries it."""
+    return NotReady(
+        "E_STALE_EPOCH",
+        f"the fence of world {fence.world_id} moved to epoch {fence.epoch} while the act was on its way",
+        hint="nothing was recorded: send it again",
+        metadata=_told(fence),
+    )
+
+
+def refusal(fence: Fence, epoch: int, domain: ExecutionDomain, reducing: bool) -> Denial | None:
+    """The denial of an act gated under `epoch`, or None. Raises NotReady (E_STALE_EPOCH) for an older epoch.
+
+    An epoch above the stored one is not trusted either: whoever gated under it knows a fence that never reached us.
+    """
+    if epoch < fence.epoch:
+        raise stale(epoch, fence)
+    if epoch > fence.epoch or fence.state is FenceState.FROZEN:
+        return Denial.FENCED
+    if domain not in _ALLOWED.get(domain_of(fence.effective_mode), ()):
+        return Denial.DOMAIN_FORBIDS_ORDERS
+    if fence.state is FenceState.DRAIN and not reducing:
+        return Denial.FENCED
+    return Denial.NO_LIVE_VENUE if domain is ExecutionDomain.LIVE else None
+
+
+def lets_go(fence: Fence, reducing: bool) -> bool:
+    """Whether an act brokerage starts itself may leave for the paper venue now. If not it is held, never denied."""
+    if fence.state is FenceState.FROZEN or ExecutionDomain.DRYRUN not in _ALLOWED.get(
+        domain_of(fence.effective_mode), ()
+    ):
+        return False
+    return fence.state is FenceState.OPEN or reducing
+
+
+def _told(fence: Fence) -> dict[str, str]:
+    return {"epoch": str(fence.epoch), "state": fence.state.value, "effective_mode": fence.effective_mode.value}
+
+
+@dataclass(frozen=True, slots=True)
+class GateStamp:
+    """What the gateway's gate found: the epoch it gated under, the weight, the domain and whether only to reduce."""
+
+    epoch: int
+    weight: int
+    domain: ExecutionDomain
+    reduce_only: bool

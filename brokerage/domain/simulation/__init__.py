@@ -1,0 +1,1 @@
+"""What a simulated venue does with resting orders; yields reports, books nothing."""

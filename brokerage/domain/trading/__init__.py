@@ -1,0 +1,1 @@
+"""Commands and venue reports in, order events out: the one code of backtest and service."""

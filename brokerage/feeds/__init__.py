@@ -1,0 +1,1 @@
+"""Live bars to the accounts that trade on them."""

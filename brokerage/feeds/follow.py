@@ -1,0 +1,206 @@
+"""The paper venue: follows the live bars of every feed that an account uses and shows them to the books.
+
+One process of a store drives it. Where a feed stands is stored with what its bars did, so after a kill it asks for the
+bars that follow and skips those it has had. In a replay it confirms bars after their commit, so the session does not
+run away from a venue that was killed. It never fills from a bar that seamless did not deliver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from grpc import aio
+from sqlalchemy import Connection
+
+from brokerage.accounts import store as accounts_store
+from brokerage.domain.accounts.account import Account
+from brokerage.domain.market.bars import Bar, bar_from_doubles
+from brokerage.feeds import show as feeds_show
+from brokerage.feeds.metrics import FeedMetrics
+from brokerage.instants import instant_ns, ns_of, timestamp
+from brokerage.market.context import MarketContext
+from brokerage.venues.dispatch.dispatcher import Dispatcher
+from qmtl.core.clock import Clock
+from qmtl.core.errors import InvalidRequest, QmtlError
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.sql.database import Database
+
+Bars = aio.UnaryStreamCall[dataservicepb.SubscribeRequest, dataservicepb.SubscribeResponse]
+
+LADDER_S = (0.5, 1.0, 2.0, 5.0)
+LOOK_S = 1.0
+JOB = "paper-venue"
+
+log = structlog.stdlib.get_logger("qmtl.brokerage.venue")
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A source of bars: a preset, and the replay session it is played in (empty: the real live feed)."""
+
+    preset: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus:
+    """How a feed is doing, for people."""
+
+    connected: bool
+    detail: str
+    ended: bool = False
+
+
+class FeedFollower:
+    """Drives every feed of the store. `run` ends only when cancelled."""
+
+    def __init__(
+        self,
+        db: Database,
+        house: MarketContext,
+        data: datarpc.DataServiceAsyncStub,
+        clock: Clock,
+        measures: FeedMetrics,
+    ) -> None:
+        self._db = db
+        self._house = house
+        self._data = data
+        self._clock = clock
+        self._measures = measures
+        self._sender = Dispatcher(db, house, clock, measures.wire)
+        self._opened = asyncio.Event()
+        self.leading = False
+        self.feeds: dict[Feed, FeedStatus] = {}
+
+    def opened(self) -> None:
+        """An account was opened: its feed is taken up at once instead of at the next look."""
+        self._opened.set()
+
+    async def run(self) -> None:
+        """Win the job, then drive the link and follow each feed, each in a task of its own."""
+        while (held := await self._db.try_lock(JOB)) is None:
+            await self._clock.sleep(LOOK_S)
+        self.leading = True
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._sender.run(), name="sender")
+                while True:
+                    for feed in await self._db.read(_feeds):
+                        if feed not in self.feeds:
+                            self.feeds[feed] = FeedStatus(False, "connecting")
+                            tasks.create_task(self._follow(feed), name=f"feed {feed.preset} {feed.session_id}")
+                    await self._next_look()
+        finally:
+            held.release()
+
+    async def _next_look(self) -> None:
+        self._opened.clear()
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await self._opened.wait()
+        except TimeoutError:
+            return
+
+    async def _follow(self, feed: Feed) -> None:
+        """Follow one feed to its end; a break is taken up again where the books stand."""
+        failures = 0
+        while True:
+            call = None
+            try:
+                call = self._subscribe(feed, await self._progress(feed))
+                async for answer in call:
+                    failures = 0
+                    self.feeds[feed] = FeedStatus(True, "")
+                    await self.take(feed, answer)
+                    await self._confirm(feed, answer)
+                    if answer.end_of_session:
+                        self.feeds[feed] = FeedStatus(False, "the session has ended", ended=True)
+                        return
+                detail = "the stream ended"
+            except QmtlError as error:
+                detail = str(error)
+            finally:
+                if call is not None:
+                    call.cancel()
+            self._measures.drops.inc()
+            self.feeds[feed] = FeedStatus(False, detail)
+            log.warning("feed_broken", preset=feed.preset, session=feed.session_id, detail=detail)
+            await self._clock.sleep(LADDER_S[min(failures, len(LADDER_S) - 1)])
+            failures += 1
+
+    async def take(self, feed: Feed, answer: dataservicepb.SubscribeResponse) -> None:
+        """Show what one message brought to every account on the feed, in one transaction."""
+        accounts = await self._db.read(lambda conn: accounts_store.accounts(conn, feed.preset, feed.session_id))
+        if not accounts:
+            return
+        bars = self._bars(accounts[0].symbol, answer.bars)
+        watermark = ns_of(answer.watermark) if answer.HasField("watermark") else 0
+        now_ns = instant_ns(self._clock.now())
+
+        def show(conn: Connection) -> int:
+            return feeds_show.show_bars(conn, self._house, (feed.preset, feed.session_id), bars, watermark, now_ns)
+
+        fills = await self._db.write(show)
+        self._measures.bars.inc(len(bars))
+        self._measures.fills.inc(fills)
+
+    async def _confirm(self, feed: Feed, answer: dataservicepb.SubscribeResponse) -> None:
+        """Tell a replay that its bars are booked: the next one may come."""
+        if feed.session_id and answer.HasField("watermark"):
+            await self._data.ConfirmBars(
+                dataservicepb.ConfirmBarsRequest(
+                    session_id=feed.session_id, follower=JOB, through=answer.watermark, leave=answer.end_of_session
+                )
+            )
+
+    def _bars(self, symbol: str, messages: Sequence[datapb.Bar]) -> list[Bar]:
+        """Bars of a message. One that is no bar is skipped, counted and logged: no order fills from it."""
+        instrument = self._house.instruments.find(symbol)
+        bars: list[Bar] = []
+        for message in messages:
+            try:
+                if instrument is not None:
+                    start, end = ns_of(message.open_time), ns_of(message.close_time)
+                    bars.append(bar_from_doubles(instrument, start, end - start, _doubles(message)))
+            except (InvalidRequest, ValueError) as error:
+                self._measures.bad.inc()
+                log.error("bad_bar", symbol=symbol, open_time=message.open_time.ToJsonString(), error=str(error))
+        return bars
+
+    async def _progress(self, feed: Feed) -> int:
+        """Where to go on: the account that is furthest behind, of those that have begun."""
+        accounts = await self._db.read(lambda conn: accounts_store.accounts(conn, feed.preset, feed.session_id))
+        return min((account.venue_ns for account in accounts if account.venue_ns), default=0)
+
+    def _subscribe(self, feed: Feed, from_ns: int) -> Bars:
+        request = dataservicepb.SubscribeRequest(
+            dataset=feed.preset,
+            session_id=feed.session_id,
+            follower=JOB if feed.session_id else "",
+            **{"from": timestamp(from_ns) if from_ns else None},  # a word of Python
+        )
+        return self._data.Subscribe(request)
+
+
+def feed_of(account: Account) -> Feed:
+    return Feed(account.data_preset, account.data_session_id)
+
+
+def _doubles(message: datapb.Bar) -> tuple[float, float, float, float, float]:
+    """Seamless writes doubles as their shortest text: reading it gives the very double a backtest got in a column."""
+    return (
+        float(message.open),
+        float(message.high),
+        float(message.low),
+        float(message.close),
+        float(message.volume),
+    )
+
+
+def _feeds(conn: Connection) -> list[Feed]:
+    return list(dict.fromkeys(feed_of(account) for account in accounts_store.accounts(conn)))

@@ -1,0 +1,42 @@
+"""Shows the next bars of a feed to every account on it, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from brokerage.accounts import store as accounts_store
+from brokerage.books.drawdown import watch_drawdown
+from brokerage.domain.market.bars import Bar
+from brokerage.domain.orders.events import EventTime
+from brokerage.market.context import MarketContext
+from brokerage.orders.journal import keep
+from brokerage.venues.paper.step import step
+from qmtl.sql.database import signal
+
+
+def show_bars(
+    conn: Connection, house: MarketContext, feed: tuple[str, str], bars: Sequence[Bar], watermark_ns: int, now_ns: int
+) -> int:
+    """Show the next bars of a feed to every account on it; how many fills that made.
+
+    Progress is stored with what the bars did: bars that close at or before it are skipped, whoever sends them again.
+    """
+    fills = 0
+    for account in accounts_store.accounts(conn, *feed, lock=True):
+        fresh = [bar for bar in bars if bar.end_ns > account.venue_ns]
+        progress = max(account.venue_ns, watermark_ns, *(bar.end_ns for bar in fresh)) if fresh else watermark_ns
+        if progress <= account.venue_ns:
+            continue
+        done = step(conn, house, account, fresh, EventTime(progress, now_ns))
+        fills += sum(event.fill is not None for _, event in done)
+        moved = replace(account, venue_ns=progress)
+        if fresh:
+            moved = replace(moved, mark_price=fresh[-1].close, mark_ns=fresh[-1].end_ns)
+        moved = keep(conn, moved, done)
+        if fresh and house.profile.limits.drawdown_max:
+            watch_drawdown(conn, house, moved, now_ns)
+    signal(conn, accounts_store.BARS_SIGNAL)
+    return fills

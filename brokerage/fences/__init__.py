@@ -1,0 +1,1 @@
+"""The fence of a world and the send-intents written under it."""

@@ -1,0 +1,81 @@
+"""The market context as the settings say it. Refuses a number that is none."""
+
+from __future__ import annotations
+
+from brokerage.config import Settings
+from brokerage.domain.market.instrument import AssetClass, instrument
+from brokerage.domain.market.mark import SECOND_NS
+from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.latency import Link
+from brokerage.domain.models.profile import BrokerageProfile, Limits
+from brokerage.domain.money import LIMIT_SCALE, RATE_ONE, RATE_SCALE, rate
+from brokerage.market.context import MarketContext
+from qmtl.core.decimals import parse_decimal, to_scaled
+from qmtl.core.errors import refused
+
+MS_NS = 1_000_000
+
+
+def house_of(settings: Settings) -> MarketContext:
+    """The symbol-properties table and the venue's reality as set. Raises InvalidRequest for a number that is none."""
+    known = [
+        instrument(
+            symbol,
+            base=entry.base,
+            quote=entry.quote,
+            tick=entry.tick,
+            lot=entry.lot,
+            multiplier=entry.multiplier,
+            notional_min=entry.notional_min,
+            asset_class=AssetClass(entry.asset_class),
+        )
+        for symbol, entry in settings.instruments.items()
+    ]
+    profile = BrokerageProfile(
+        slippage=rate(settings.slippage),
+        participation=rate(settings.participation),
+        buying_power=BuyingPower(settings.buying_power.upper()),
+        leverage=settings.leverage,
+        limits=limits_of(settings),
+    )
+    return MarketContext(Instruments(known), profile, link_of(settings), settings.stops == "emulated")
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The pre-trade limits as set. Raises InvalidRequest for a number that is none, or below 0."""
+    return Limits(
+        open_orders_max=settings.open_orders_max,
+        order_notional_max=_amount(settings.order_notional_max, "order_notional_max", LIMIT_SCALE),
+        price_age_max_ns=settings.price_age_max_s * SECOND_NS,
+        orders_per_s_max=settings.orders_per_s_max,
+        position_notional_max=_amount(settings.position_notional_max, "position_notional_max", LIMIT_SCALE),
+        leverage_max=_amount(settings.leverage_max, "leverage_max", RATE_SCALE),
+        account_gross_max=_amount(settings.account_gross_max, "account_gross_max", LIMIT_SCALE),
+        account_net_max=_amount(settings.account_net_max, "account_net_max", LIMIT_SCALE),
+        world_gross_max=_amount(settings.world_gross_max, "world_gross_max", LIMIT_SCALE),
+        world_net_max=_amount(settings.world_net_max, "world_net_max", LIMIT_SCALE),
+        drawdown_max=_amount(settings.drawdown_max, "drawdown_max", RATE_SCALE),
+    )
+
+
+def _amount(written: str, name: str, scale: int) -> int:
+    found = to_scaled(parse_decimal(written, name), scale)
+    if found < 0:
+        raise refused("E_DECIMAL", name, written, "0 or more")
+    return found
+
+
+def link_of(settings: Settings) -> Link:
+    """The line to the paper venue as set. Raises InvalidRequest for a share that is none."""
+    lost = rate(settings.venue_answer_loss)
+    if not 0 <= lost <= RATE_ONE:
+        raise refused("E_DECIMAL", "venue_answer_loss", settings.venue_answer_loss, "0 to 1")
+    return Link(
+        latency_bars=settings.venue_latency_bars,
+        latency_ms=settings.venue_latency_ms,
+        answer_loss=lost,
+        seed=settings.venue_seed,
+        answer_timeout_ns=settings.venue_answer_timeout_ms * MS_NS,
+        query_after_ns=settings.venue_query_after_ms * MS_NS,
+    )

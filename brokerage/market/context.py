@@ -1,0 +1,32 @@
+"""What is the same for every account: instruments, reality models and the way to the venue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from brokerage.domain.accounts.account import Account
+from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.fees.percent import PercentFee
+from brokerage.domain.models.latency import DIRECT, Link
+from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.orders.order import Order
+from brokerage.domain.orders.states import EventKind, OrderType
+
+
+@dataclass(frozen=True, slots=True)
+class MarketContext:
+    """What is the same for every account: the symbol-properties table and the venue's reality."""
+
+    instruments: Instruments
+    profile: BrokerageProfile
+    link: Link = DIRECT
+    emulate_stops: bool = False
+
+    def profile_of(self, account: Account) -> BrokerageProfile:
+        return replace(self.profile, fee=PercentFee(account.fee_rate, account.fee_rate))
+
+    def first_rest(self, order: Order) -> EventKind:
+        """The event a passed order comes to rest with: at the venue, before the wire, or watched here."""
+        if self.emulate_stops and order.type is OrderType.STOP_MARKET:
+            return EventKind.EMULATED
+        return EventKind.ACCEPTED if self.link.direct else EventKind.RELEASED

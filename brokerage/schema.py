@@ -1,0 +1,241 @@
+"""Tables of the brokerage. Instants are integer ns, amounts scaled int64, enums their names.
+
+`order_events` is the truth of orders and is only ever appended to; the heads in `orders`, `positions` and `cash` are
+its fold, kept in the same transaction so that reads need no replay. At start trading.verify_books proves them equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Row
+
+from controlbus.outbox.outbox import outbox_tables
+
+AnyRow = Row[Any]  # a result row; its columns are typed by the table
+
+Values = Mapping[str, str | int | bool | bytes | None]
+
+OF: sa.BindParameter[str] = sa.bindparam("of")
+
+metadata = sa.MetaData()
+outbox = outbox_tables(metadata)
+
+_BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER is a rowid in SQLite
+
+
+def _text(name: str, *, key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=key, nullable=False)
+
+
+def _int(name: str, *, key: bool = False, nullable: bool = False) -> sa.Column[int]:
+    return sa.Column(name, _BIG, primary_key=key, nullable=nullable, autoincrement=False)
+
+
+def _added(name: str) -> sa.Column[int]:
+    """A number that came later: rows of before, and of old peers, have 0."""
+    return sa.Column(name, _BIG, nullable=False, server_default="0")
+
+
+def _flag(name: str) -> sa.Column[bool]:
+    return sa.Column(name, sa.Boolean, nullable=False)
+
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    _text("account", key=True),
+    _text("world_id"),
+    _text("venue"),
+    _text("base_currency"),
+    _int("starting_cash"),
+    _text("data_preset"),
+    _text("data_session_id"),
+    _text("symbol"),
+    _int("interval_s"),
+    _int("fee_rate"),
+    _text("trading_state"),
+    _int("created_ns"),
+    _int("venue_ns"),  # close of the last bar processed: bars that close at or before it are skipped
+    _int("mark_price", nullable=True),
+    _int("mark_ns", nullable=True),
+    _int("event_sequence"),
+    _int("fill_sequence"),
+    _added("summed_sequence"),  # event_sequence that working_sums stand at, for peers of before; never moved here
+    _added("rate_ns"),  # when the last order allowed by the rate limit would have come at an even pace
+    _int("peak_equity", nullable=True),
+    _int("circuit_ns", nullable=True),  # when the drawdown circuit opened
+    _added("valued_sequence"),  # event_sequence that valued_sums stand at; another: they are made anew
+)
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    _text("order_id", key=True),
+    _text("account"),
+    _text("world_id"),
+    _text("strategy_id"),
+    _text("client_order_id"),
+    _text("symbol"),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the client's Order message, as sent
+    _flag("gate_reduce_only"),
+    _int("epoch"),
+    _flag("open"),
+    _text("state"),
+    _text("previous"),
+    _int("seq"),
+    _int("quantity"),
+    _int("limit_price", nullable=True),
+    _int("stop_price", nullable=True),
+    _int("expire_ns", nullable=True),
+    _int("filled"),
+    _int("notional"),
+    _flag("triggered"),
+    _int("accepted_ns"),
+    _int("created_ns"),
+    _int("updated_ns"),
+    _text("denial"),
+    _text("detail"),
+    _text("flag"),
+    _flag("unresolved"),
+    _int("created_sequence"),
+    _added("worst_price"),  # 0: none, valued at its own price or at the mark
+    sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
+    sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
+)
+sa.Index("orders_open", orders.c.account, sqlite_where=orders.c.open, postgresql_where=orders.c.open)
+
+order_events = sa.Table(
+    "order_events",
+    metadata,
+    _text("order_id", key=True),
+    _int("seq", key=True),
+    _text("account"),
+    _int("sequence"),
+    _text("kind"),
+    _text("state"),
+    _int("at_ns"),
+    _int("received_ns"),
+    _text("denial"),
+    _text("detail"),
+    _text("flag"),
+    _int("quantity"),
+    _int("limit_price", nullable=True),
+    _int("stop_price", nullable=True),
+    _int("expire_ns", nullable=True),
+    _flag("unresolved"),
+    _text("trade_id"),
+    _int("fill_quantity"),
+    _int("fill_price"),
+    _int("fee"),
+    _text("fee_currency"),
+    _text("liquidity"),
+    _int("venue_ns"),
+    _int("cumulative"),
+    _added("worst_price"),
+    sa.UniqueConstraint("account", "sequence", name="order_events_sequence"),
+)
+
+fills = sa.Table(
+    "fills",
+    metadata,
+    _text("account", key=True),
+    _int("sequence", key=True),
+    _text("venue"),
+    _text("trade_id"),
+    _text("world_id"),
+    _text("strategy_id"),
+    _text("order_id"),
+    _int("seq"),
+    sa.UniqueConstraint("account", "venue", "trade_id", name="fills_trade_id"),
+)
+
+positions = sa.Table(
+    "positions",
+    metadata,
+    _text("account", key=True),
+    _text("world_id", key=True),
+    _text("strategy_id", key=True),
+    _text("symbol", key=True),
+    _int("quantity"),
+    _int("cost"),
+    _int("realised"),
+    _int("fees"),
+    _int("fills"),
+)
+
+cash = sa.Table("cash", metadata, _text("account", key=True), _text("currency", key=True), _int("amount"))
+
+world_fences = sa.Table(
+    "world_fences",
+    metadata,
+    _text("world_id", key=True),
+    _int("epoch"),
+    _text("state"),
+    _text("effective_mode"),
+    _int("updated_ns"),
+    sa.Column("limits", sa.Text, nullable=False, server_default="{}"),  # canonical JSON; rows of before have none
+)
+
+send_intents = sa.Table(
+    "send_intents",
+    metadata,
+    _text("order_id", key=True),
+    _text("account"),
+    _text("world_id"),
+    _text("strategy_id"),
+    _text("client_order_id"),
+    _text("venue_order_id"),
+    _int("epoch"),
+    _int("sent_ns"),
+    _int("answered_ns", nullable=True),  # null: not sent yet, on the wire, or unknown
+    _int("wire_ns", nullable=True),  # null: the wire was not reached
+)
+_wire = send_intents.c.answered_ns.is_(None)
+sa.Index("send_intents_wire", send_intents.c.world_id, sqlite_where=_wire, postgresql_where=_wire)
+
+# The paper venue's own memory: what has reached it, whether or not its answer came back.
+venue_orders = sa.Table(
+    "venue_orders",
+    metadata,
+    _text("venue_order_id", key=True),
+    _text("account"),
+    _int("arrives_ns"),
+    _flag("answer_lost"),
+)
+
+
+def _sums(name: str, *more: sa.Column[int]) -> sa.Table:
+    return sa.Table(
+        name,
+        metadata,
+        _text("account", key=True),
+        _text("world_id", key=True),
+        _text("strategy_id", key=True),
+        _text("symbol", key=True),
+        _text("side", key=True),
+        _int("orders"),
+        _int("quantity"),
+        _int("taking"),
+        _int("priced"),
+        _int("unpriced"),
+        *more,
+    )
+
+
+valued_sums = _sums("valued_sums", _int("reducing"))
+working_sums = _sums("working_sums")  # of peers of before, which value orders at their own price; left alone here
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("id", _BIG, primary_key=True, autoincrement=True),
+    _int("at_ns"),
+    _text("actor"),
+    _text("act"),
+    _text("subject"),
+    _text("detail"),
+    _text("correlation_id"),
+)

@@ -1,0 +1,1 @@
+"""Venues and the way orders take to them."""

@@ -1,0 +1,1 @@
+"""From a written intent to the venue and its answer, once for all venues."""

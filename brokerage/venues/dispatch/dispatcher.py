@@ -1,0 +1,132 @@
+"""Drives orders over the link to the paper venue: sends what may go, delivers answers, asks about unknown outcomes.
+
+Only the process that drives the venue runs it. A message on its way lives in this process alone: after a kill it is
+gone, which is what an unknown outcome is for. With the default link there is never anything to do here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+
+from brokerage.commit_notices import Pulse, either
+from brokerage.domain.market.mark import SECOND_NS
+from brokerage.fences import intents
+from brokerage.fences import store as fences_store
+from brokerage.instants import instant_ns
+from brokerage.market.configured import MS_NS
+from brokerage.market.context import MarketContext
+from brokerage.venues.dispatch import emulation, outcomes, pending, send
+from brokerage.venues.dispatch.pending import PendingIntent
+from brokerage.venues.paper import venue
+from qmtl.core.clock import Clock
+from qmtl.core.errors import QmtlError
+from qmtl.sql.database import Database
+
+LOOK_S = 1.0
+RETRY_S = 0.5
+
+log = structlog.stdlib.get_logger("qmtl.brokerage.sender")
+
+
+class DispatchMetrics:
+    """What the sender counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.sent = Counter("qmtl_brokerage_sent_total", "Orders put on the wire.", registry=registry)
+        self.lost = Counter("qmtl_brokerage_unknown_total", "Orders whose outcome became unknown.", registry=registry)
+        self.resolved = Counter("qmtl_brokerage_resolved_total", "Unknown outcomes resolved.", registry=registry)
+
+
+class Dispatcher:
+    """One loop over the intents whose outcome is not known. `run` ends only when cancelled."""
+
+    def __init__(self, db: Database, house: MarketContext, clock: Clock, measures: DispatchMetrics) -> None:
+        self._db = db
+        self._house = house
+        self._clock = clock
+        self._measures = measures
+        self._wire = Pulse(db, intents.WIRE_SIGNAL)
+        self._fences = Pulse(db, fences_store.FENCES_SIGNAL)
+        self._flying: dict[str, int] = {}  # when a message of this process reaches the venue
+
+    async def run(self) -> None:
+        """Work at once, then whenever an intent is written, a fence moves or something falls due."""
+        looked: asyncio.Event | None = None
+        while True:
+            wire, fences = self._wire.next(), self._fences.next()
+            try:
+                if looked is not fences:
+                    await self._look_at_stops()
+                    looked = fences
+                wait_s = await self.work()
+            except QmtlError as error:
+                log.warning("sender_interrupted", error=str(error))
+                wait_s = RETRY_S
+            await either(wire, fences, wait_s)
+
+    async def work(self) -> float:
+        """Do what is due now for every intent; how many seconds until the next is due."""
+        now_ns = self._now_ns()
+        waiting = await self._db.read(pending.pending)
+        known = {intent.order_id for intent in waiting}
+        self._flying = {order_id: due for order_id, due in self._flying.items() if order_id in known}
+        due = [await self._advance(intent, now_ns) for intent in waiting]
+        ahead = [at_ns - now_ns for at_ns in due if at_ns is not None]
+        return max(min([LOOK_S, *(left / SECOND_NS for left in ahead)]), 0.0)
+
+    async def _look_at_stops(self) -> None:
+        now_ns = self._now_ns()
+        for account in await self._db.read(emulation.accounts_with_stops):
+            look = partial(emulation.release_reached, house=self._house, account_name=account, now_ns=now_ns)
+            await self._db.write(look)
+
+    async def _advance(self, intent: PendingIntent, now_ns: int) -> int | None:
+        """One step for one intent; when the next is due, None if only something else can move it."""
+        if intent.wire_ns is None:
+            return await self._send(intent, now_ns)
+        arrives_ns = self._flying.get(intent.order_id)
+        if arrives_ns is not None:
+            return await self._deliver(intent, arrives_ns, now_ns)
+        if intent.arrival is not None and intent.arrival.at_ns > (now_ns if intent.data_ns is None else intent.data_ns):
+            return None  # it arrives with a bar to come
+        if intent.arrival is not None and not intent.arrival.answer_lost:
+            await self._db.write(lambda conn: outcomes.answer(conn, self._house, intent.name, intent.order_id, now_ns))
+            return None
+        return await self._doubt(intent, intent.wire_ns, now_ns)
+
+    async def _send(self, intent: PendingIntent, now_ns: int) -> int | None:
+        went = await self._db.write(lambda conn: send.to_wire(conn, self._house, intent.name, intent.order_id, now_ns))
+        if not went:
+            return None
+        self._measures.sent.inc()
+        self._flying[intent.order_id] = now_ns + self._house.link.latency_ms * MS_NS
+        return self._flying[intent.order_id]
+
+    async def _deliver(self, intent: PendingIntent, arrives_ns: int, now_ns: int) -> int:
+        if arrives_ns > now_ns:
+            return arrives_ns
+        await self._db.write(lambda conn: venue.arrive(conn, self._house, intent.order_id, now_ns))
+        del self._flying[intent.order_id]
+        return now_ns
+
+    async def _doubt(self, intent: PendingIntent, wire_ns: int, now_ns: int) -> int | None:
+        """No answer where one could have come: unknown at first, then the venue is asked."""
+        link = self._house.link
+        if intent.unresolved_ns is None:
+            if now_ns < (due_ns := wire_ns + link.answer_timeout_ns):
+                return due_ns
+            await self._db.write(lambda conn: outcomes.lose(conn, self._house, intent.name, intent.order_id, now_ns))
+            self._measures.lost.inc()
+            return now_ns + link.query_after_ns
+        if now_ns < (due_ns := intent.unresolved_ns + link.query_after_ns):
+            return due_ns
+        if await self._db.write(lambda conn: outcomes.resolve(conn, self._house, intent.name, intent.order_id, now_ns)):
+            self._measures.resolved.inc()
+        return None
+
+    def _now_ns(self) -> int:
+        return instant_ns(self._clock.now())

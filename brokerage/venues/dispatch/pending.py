@@ -1,0 +1,61 @@
+"""Send-intents whose outcome is not known, with what tells how long to wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from brokerage import schema as t
+from brokerage.domain.orders.order import OrderName, Owner
+from brokerage.domain.simulation.arrivals import Arrival
+from brokerage.fences.intents import INTENT, UNANSWERED
+from brokerage.schema import AnyRow
+
+
+@dataclass(frozen=True, slots=True)
+class PendingIntent:
+    """An intent whose outcome is not known, with what tells how long to wait for it."""
+
+    name: OrderName
+    order_id: str
+    epoch: int
+    wire_ns: int | None
+    unresolved_ns: int | None  # since when the outcome is unknown
+    arrival: Arrival | None
+    data_ns: int | None  # where the account's replay stands; None on a live feed
+
+
+def pending(conn: Connection) -> list[PendingIntent]:
+    """Every intent whose outcome is not known, oldest first."""
+    heads, venue, accounts = t.orders.c, t.venue_orders.c, t.accounts.c
+    query = (
+        sa.select(
+            t.send_intents,
+            heads.unresolved,
+            heads.updated_ns,
+            venue.arrives_ns,
+            venue.answer_lost,
+            accounts.venue_ns,
+            accounts.data_session_id,
+        )
+        .join(t.orders, heads.order_id == INTENT.order_id)
+        .join(t.accounts, accounts.account == INTENT.account)
+        .outerjoin(t.venue_orders, venue.venue_order_id == INTENT.venue_order_id)
+        .where(UNANSWERED)
+        .order_by(INTENT.sent_ns, INTENT.order_id)
+    )
+    return [_intent_of(row) for row in conn.execute(query)]
+
+
+def _intent_of(row: AnyRow) -> PendingIntent:
+    return PendingIntent(
+        name=OrderName(Owner(row.account, row.world_id, row.strategy_id), row.client_order_id),
+        order_id=row.order_id,
+        epoch=row.epoch,
+        wire_ns=row.wire_ns,
+        unresolved_ns=row.updated_ns if row.unresolved else None,
+        arrival=None if row.arrives_ns is None else Arrival(row.arrives_ns, row.answer_lost),
+        data_ns=row.venue_ns if row.data_session_id else None,
+    )

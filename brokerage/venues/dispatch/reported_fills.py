@@ -1,0 +1,158 @@
+"""Fills reported from outside: a venue's fill is a fact, so it is booked in any state of its order, once.
+
+Known again with the same content it changes nothing; with other content it is a conflict. What should not have been
+(more than was ordered, or of an order that was denied) is booked, flagged, and the account goes REDUCING.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from brokerage import schema as t
+from brokerage.accounts import store as accounts_store
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.money import currency_scale
+from brokerage.domain.orders.events import EventTime, Fill, Liquidity
+from brokerage.domain.orders.order import OrderName, Owner, Side
+from brokerage.domain.orders.record import OrderRecord
+from brokerage.fields import text
+from brokerage.instants import ns_of
+from brokerage.market.context import MarketContext
+from brokerage.orders import store as orders_store
+from brokerage.orders.journal import keep, open_desk
+from brokerage.orders.rows import StoredOrder, event_of
+from brokerage.orders.wire import SIDES
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.core.decimals import parse_decimal, to_scaled
+from qmtl.core.errors import Conflict, InvalidRequest, refused
+from qmtl.wire.fields import known_enum
+
+BATCH_MAX = 1_000
+LIQUIDITIES = {
+    brokerpb.LIQUIDITY_SIDE_UNSPECIFIED: Liquidity.TAKER,  # not told: the dearer of the two
+    brokerpb.LIQUIDITY_SIDE_MAKER: Liquidity.MAKER,
+    brokerpb.LIQUIDITY_SIDE_TAKER: Liquidity.TAKER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A reported fill: the order it names and the message, whose numbers need the instrument to be read."""
+
+    name: OrderName
+    venue: str
+    side: Side
+    trade_id: str
+    message: brokerpb.Fill
+
+
+def report_from_proto(message: brokerpb.Fill) -> Report:
+    """The parts of a reported fill that name things. Raises InvalidRequest by field."""
+    scope = Owner(
+        text(message.account, "fills.account"),
+        text(message.world_id, "fills.world_id"),
+        text(message.strategy_id, "fills.strategy_id"),
+    )
+    return Report(
+        OrderName(scope, text(message.client_order_id, "fills.client_order_id")),
+        text(message.venue, "fills.venue"),
+        known_enum(SIDES, message.side, "fills.side"),
+        text(message.trade_id, "fills.trade_id"),
+        message,
+    )
+
+
+def book_fills(conn: Connection, house: MarketContext, reports: Sequence[Report], now_ns: int) -> tuple[int, int]:
+    """Book reports in one transaction: how many were new, and how many were known.
+
+    Raises NotFound (E_ORDER_UNKNOWN), Conflict (E_FILL_CONFLICT), InvalidRequest (E_FILL_MISMATCH, E_DECIMAL); none
+    leaves a trace.
+    """
+    if len(reports) > BATCH_MAX:
+        raise refused("E_PAGE", "fills", f"{len(reports)} in one message", f"at most {BATCH_MAX}")
+    booked = sum([_book(conn, house, report, now_ns) for report in reports])
+    return booked, len(reports) - booked
+
+
+def _book(conn: Connection, house: MarketContext, report: Report, now_ns: int) -> bool:
+    scope = report.name.scope
+    account = accounts_store.account(conn, scope.account, scope.world_id, lock=True)
+    stored = orders_store.order(conn, report.name, house.instruments)
+    record = stored.record
+    fill = _fill(record, report, now_ns)
+    if _known(conn, stored, report, fill):
+        return False
+    desk = open_desk(conn, house, account, scope, record.id)
+    event = desk.book(record.id, fill, EventTime(fill.venue_ns, now_ns))
+    keep(conn, account, [(desk, event)])
+    return True
+
+
+def _known(conn: Connection, stored: StoredOrder, report: Report, fill: Fill) -> bool:
+    """Whether this trade is booked with the same content. Raises Conflict (E_FILL_CONFLICT) for other content."""
+    fills, events = t.fills.c, t.order_events
+    query = (
+        sa.select(events)
+        .join(t.fills, sa.and_(fills.order_id == events.c.order_id, fills.seq == events.c.seq))
+        .where(fills.account == report.name.scope.account, fills.venue == report.venue)
+        .where(fills.trade_id == report.trade_id)
+    )
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        return False
+    told_when = report.message.HasField("venue_time")
+    before = event_of(row).fill
+    same = before is not None and (before == fill if told_when else _untimed(before) == _untimed(fill))
+    if row.order_id == stored.record.id and same:
+        return True
+    raise Conflict(
+        "E_FILL_CONFLICT",
+        f"trade {report.trade_id} of {report.venue} is booked with other content",
+        hint="nothing was booked from this message; report a correction under a trade id of its own",
+        metadata={"account": report.name.scope.account, "venue": report.venue, "trade_id": report.trade_id},
+    )
+
+
+def _untimed(fill: Fill) -> tuple[str, int, int, int, str, Liquidity]:
+    return fill.trade_id, fill.quantity, fill.price, fill.fee, fill.fee_currency, fill.liquidity
+
+
+def _fill(record: OrderRecord, report: Report, now_ns: int) -> Fill:
+    """The report in the instrument's scales. What they cannot hold exactly is refused, never rounded."""
+    message, instrument = report.message, record.instrument
+    if instrument is None:
+        raise InvalidRequest("E_FILL_MISMATCH", f"order {report.name.client_order_id} has no known instrument")
+    for field, told, want in (
+        ("symbol", message.symbol, record.order.symbol),
+        ("venue", report.venue, record.order.venue),
+        ("side", report.side.name, record.order.side.name),
+    ):
+        if told != want:
+            raise refused("E_FILL_MISMATCH", f"fills.{field}", repr(told), f"{want}, the order's")
+    quantity = to_scaled(parse_decimal(message.quantity, "fills.quantity"), instrument.quantity_scale)
+    price = to_scaled(parse_decimal(message.price, "fills.price"), instrument.price_scale)
+    if quantity <= 0 or price <= 0:
+        raise refused("E_DECIMAL", "fills.quantity and fills.price", f"{quantity}, {price}", "more than 0")
+    return Fill(
+        report.trade_id,
+        quantity,
+        price,
+        _fee(message, instrument),
+        message.fee_currency or instrument.quote,
+        known_enum(LIQUIDITIES, message.liquidity_side, "fills.liquidity_side"),
+        ns_of(message.venue_time) if message.HasField("venue_time") else now_ns,
+    )
+
+
+def _fee(message: brokerpb.Fill, instrument: Instrument) -> int:
+    scales = {instrument.quote: currency_scale(instrument.quote), instrument.base: instrument.quantity_scale}
+    scale = scales.get(message.fee_currency or instrument.quote)
+    if scale is None:
+        raise refused(
+            "E_FILL_MISMATCH", "fills.fee_currency", message.fee_currency, f"{instrument.quote} or {instrument.base}"
+        )
+    return to_scaled(parse_decimal(message.fee or "0", "fills.fee"), scale)

@@ -1,0 +1,38 @@
+"""What has reached the paper venue, as rows."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from brokerage import schema as t
+from brokerage.domain.orders.states import EventKind
+from brokerage.domain.simulation.arrivals import Arrival
+from brokerage.fences.intents import INTENT, UNANSWERED
+
+
+def arrivals(conn: Connection, account_name: str) -> dict[str, Arrival]:
+    """What the venue has of an account's orders whose outcome is not known here."""
+    venue = t.venue_orders.c
+    query = (
+        sa.select(t.venue_orders)
+        .join(t.send_intents, INTENT.venue_order_id == venue.venue_order_id)
+        .where(venue.account == account_name, UNANSWERED)
+    )
+    return {row.venue_order_id: Arrival(row.arrives_ns, row.answer_lost) for row in conn.execute(query)}
+
+
+def add_arrival(conn: Connection, order_id: str, account_name: str, arrival: Arrival) -> None:
+    """The venue has the order. Once: a repeat changes nothing."""
+    found = sa.select(t.venue_orders).where(t.venue_orders.c.venue_order_id == order_id)
+    if conn.execute(found).one_or_none() is None:
+        values = {"account": account_name, "arrives_ns": arrival.at_ns, "answer_lost": arrival.answer_lost}
+        conn.execute(sa.insert(t.venue_orders).values(venue_order_id=order_id, **values))
+
+
+def released_ns(conn: Connection, order_id: str) -> int:
+    """The data time at which an order was last let go."""
+    events = t.order_events.c
+    query = sa.select(events.at_ns).where(events.order_id == order_id, events.kind == EventKind.RELEASED.value)
+    found: int = conn.execute(query.order_by(events.seq.desc()).limit(1)).scalar_one()
+    return found

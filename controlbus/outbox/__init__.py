@@ -1,0 +1,1 @@
+"""State and the event that tells of it commit together; the relay publishes afterwards, in order per key."""

@@ -1,0 +1,216 @@
+"""The transactional outbox: state and the event that tells of it commit together, a relay publishes afterwards.
+
+    metadata = MetaData()
+    outbox = outbox_tables(metadata)                   # tables `outbox` and `outbox_keys`
+    # migrations/versions/0001_initial.py: from controlbus.outbox import create_tables_v1; create_tables_v1(op)
+
+    def change(conn):                                  # inside db.write
+        conn.execute(update(worlds)...)
+        return outbox.append(conn, ControlEventDraft("worldservice", world_id, payload, now))
+
+Revisions are allocated by updating the key's row in the same transaction, so commits of one key serialise and a
+revision is never skipped. Nothing here talks to the broker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import orjson
+import sqlalchemy as sa
+from alembic.operations import Operations
+from sqlalchemy import Connection, MetaData, Table
+
+from controlbus.events.control_event import BODY_MAX, ControlEventDraft, cloud_headers, number, type_of_payload
+from controlbus.jetstream.subjects import control_subject
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.sql.database import signal
+
+SIGNAL = "outbox"
+PRUNE_MAX = 1000
+_BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER is a rowid in SQLite
+
+_NEXT = sa.text(
+    "INSERT INTO outbox_keys (key, revision) VALUES (:key, 1) "
+    "ON CONFLICT (key) DO UPDATE SET revision = outbox_keys.revision + 1 RETURNING revision"
+)
+_INSERT = sa.text(
+    "INSERT INTO outbox (key, revision, subject, msg_id, headers, body, created_ns) "
+    "VALUES (:key, :revision, :subject, :msg_id, :headers, :body, :created_ns)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One message that waits for the broker. Rows of one key leave in the order of their revisions."""
+
+    id: int
+    key: str
+    revision: int
+    subject: str
+    msg_id: str
+    headers_json: str
+    body: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        found: dict[str, str] = orjson.loads(self.headers_json)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits: how many rows, and when the oldest was written (ns since the epoch, 0 if none)."""
+
+    depth: int
+    oldest_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """The two tables in one service's metadata, and what may be done with them inside a transaction."""
+
+    rows: Table
+    keys: Table
+
+    def append(self, conn: Connection, draft: ControlEventDraft) -> controlpb.ControlEvent:
+        """Number the draft (previous revision of its type and key, plus one) and queue it; published after the commit.
+
+        Raises InvalidRequest for a payload that is no control payload, an empty key or a body above 900 KiB.
+        """
+        kind = type_of_payload(draft.payload)
+        subject = control_subject(kind, draft.key)
+        event = number(draft, self._next(conn, f"{kind}/{draft.key}"))
+        headers = cloud_headers(event, draft.traceparent)
+        body = event.SerializeToString(deterministic=True)
+        self._insert(conn, f"{kind}/{draft.key}", event.revision, subject, event.event_id, body, headers)
+        return event
+
+    def append_raw(
+        self,
+        conn: Connection,
+        subject: str,
+        key: str,
+        msg_id: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+    ) -> int:
+        """Queue bytes for another stream (INGEST, ORDERS, FILLS); rows of one `key` are published in order.
+
+        Returns the position in the key's order. `msg_id` must be unique in this store (IntegrityError otherwise).
+        """
+        order_key = f"raw/{key}"
+        position = self._next(conn, order_key)
+        self._insert(conn, order_key, position, subject, msg_id, body, headers or {})
+        return position
+
+    def revision(self, conn: Connection, kind: str, key: str) -> int:
+        """The last revision of a payload type and key, 0 if none: what a snapshot reports beside the state."""
+        query = sa.select(self.keys.c.revision).where(self.keys.c.key == f"{kind}/{key}")
+        return conn.execute(query).scalar_one_or_none() or 0
+
+    def unsent(self, conn: Connection, limit: int, without: Collection[str] = ()) -> list[Row]:
+        """The oldest unsent rows, a prefix of each key's order.
+
+        Ids of one key grow with its revisions, because the key's row is locked before the id is taken; ids of
+        different keys may commit in any order, so this never reads "after a cursor".
+        """
+        table = self.rows
+        c = table.c
+        query = sa.select(c.id, c.key, c.revision, c.subject, c.msg_id, c.headers, c.body)
+        query = query.where(c.sent_ns.is_(None)).order_by(c.id).limit(limit)
+        if without:
+            query = query.where(c.key.not_in(sorted(without)))
+        return [Row(*found) for found in conn.execute(query)]
+
+    def mark_sent(self, conn: Connection, ids: Collection[int], now_ns: int) -> None:
+        """Record that the broker acknowledged these rows."""
+        conn.execute(sa.update(self.rows).where(self.rows.c.id.in_(sorted(ids))).values(sent_ns=now_ns))
+
+    def prune(self, conn: Connection, before_ns: int) -> int:
+        """Delete at most 1000 rows sent before an instant; returns how many."""
+        table = self.rows
+        old = sa.select(table.c.id).where(table.c.sent_ns < before_ns).order_by(table.c.sent_ns).limit(PRUNE_MAX)
+        return conn.execute(sa.delete(table).where(table.c.id.in_(old.scalar_subquery()))).rowcount
+
+    def backlog(self, conn: Connection) -> Backlog:
+        """Depth and age of what waits."""
+        table = self.rows
+        waiting = sa.select(sa.func.count(), sa.func.min(table.c.created_ns)).where(table.c.sent_ns.is_(None))
+        depth, oldest = conn.execute(waiting).one()
+        return Backlog(depth, oldest or 0)
+
+    def _next(self, conn: Connection, order_key: str) -> int:
+        return int(conn.execute(_NEXT, {"key": order_key}).scalar_one())
+
+    def _insert(
+        self,
+        conn: Connection,
+        order_key: str,
+        revision: int,
+        subject: str,
+        msg_id: str,
+        body: bytes,
+        headers: Mapping[str, str],
+    ) -> None:
+        if len(body) > BODY_MAX:
+            raise InvalidRequest(
+                "BUS_BODY_TOO_LARGE",
+                f"a message of {len(body)} bytes for {subject}",
+                violations=[Violation("body", f"{len(body)} bytes", f"at most {BODY_MAX} bytes")],
+            )
+        values = {
+            "key": order_key,
+            "revision": revision,
+            "subject": subject,
+            "msg_id": msg_id,
+            "headers": orjson.dumps(dict(headers)).decode(),
+            "body": body,
+            "created_ns": time.time_ns(),
+        }
+        conn.execute(_INSERT, values)
+        signal(conn, SIGNAL)
+
+
+def outbox_tables(metadata: MetaData) -> Outbox:
+    """Declare the tables in a service's metadata; its migration 0001 creates them with `create_tables_v1`."""
+    rows = Table("outbox", metadata, *_row_columns(), sa.UniqueConstraint("key", "revision", name="outbox_order"))
+    unsent, sent = rows.c.sent_ns.is_(None), rows.c.sent_ns.is_not(None)
+    sa.Index("outbox_unsent", rows.c.id, sqlite_where=unsent, postgresql_where=unsent)
+    sa.Index("outbox_sent", rows.c.sent_ns, sqlite_where=sent, postgresql_where=sent)
+    keys = Table(
+        "outbox_keys",
+        metadata,
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("revision", _BIG, nullable=False),
+    )
+    return Outbox(rows, keys)
+
+
+def create_tables(op: Operations) -> None:
+    """For a service's first Alembic revision. Frozen: a later change gets a function of its own."""
+    order = sa.UniqueConstraint("key", "revision", name="outbox_order")
+    op.create_table("outbox", *_row_columns(), order)
+    unsent, sent = sa.text("sent_ns IS NULL"), sa.text("sent_ns IS NOT NULL")
+    op.create_index("outbox_unsent", "outbox", ["id"], sqlite_where=unsent, postgresql_where=unsent)
+    op.create_index("outbox_sent", "outbox", ["sent_ns"], sqlite_where=sent, postgresql_where=sent)
+    op.create_table(
+        "outbox_keys", sa.Column("key", sa.Text, primary_key=True), sa.Column("revision", _BIG, nullable=False)
+    )
+
+
+def _row_columns() -> list[sa.Column[int] | sa.Column[str] | sa.Column[bytes]]:
+    return [
+        sa.Column("id", _BIG, primary_key=True, autoincrement=True),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("revision", _BIG, nullable=False),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("msg_id", sa.Text, nullable=False, unique=True),
+        sa.Column("headers", sa.Text, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("created_ns", _BIG, nullable=False),
+        sa.Column("sent_ns", _BIG, nullable=True),
+    ]

@@ -1,0 +1,1 @@
+"""What a submitted DAG means to the graph: decided purely, merged once, answers kept."""

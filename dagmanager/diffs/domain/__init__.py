@@ -1,0 +1,1 @@
+"""Decides a diff and cuts its answer into chunks. Pure."""

@@ -1,0 +1,142 @@
+"""What a diff must know of the graph, read in bounded lists: nodes, queues, labels and who shares them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from dagmanager.diffs.domain.diff import Known, KnownNode
+from dagmanager.queues.domain import labels as labels_domain
+from dagmanager.queues.domain.queues import QueueState
+from dagmanager.queues.store import same_context
+from dagmanager.tables import dag_nodes, dags, from_us, nodes, plan_contexts, queues
+from qmtl.core.identity import keys as identity_keys
+from qmtl.core.identity.nodes import Dag
+from qmtl.core.modes import ComputeContext
+from qmtl.sql.statements import any_of, bounded
+
+CACHED_IDS_MAX = 400_000
+
+Keys = Mapping[str, Mapping[str, str]]
+"""ComputeKeys by world_id, then NodeID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose diff it is, under which version label and in which contexts."""
+
+    strategy_id: str
+    version_label: str
+    contexts: Sequence[ComputeContext]
+
+
+class DagMembers:
+    """NodeIDs by DAG digest, bounded. A digest never changes its content, so an entry can never be stale."""
+
+    def __init__(self, ids_max: int = CACHED_IDS_MAX) -> None:
+        self._ids_max = ids_max
+        self._held: OrderedDict[str, frozenset[str]] = OrderedDict()
+        self._count = 0
+
+    def of(self, conn: Connection, digest: str) -> frozenset[str]:
+        """The NodeIDs of a stored DAG. Not for use by two threads at once on SQLite's single writer; harmless if so."""
+        found = self._held.get(digest)
+        if found is None:
+            rows = (
+                sa.select(nodes.c.node_id)
+                .join(dag_nodes, dag_nodes.c.node_no == nodes.c.node_no)
+                .join(dags, dags.c.dag_id == dag_nodes.c.dag_id)
+                .where(dags.c.digest == digest)
+            )
+            found = frozenset(conn.execute(rows).scalars().all())
+            self._held[digest] = found
+            self._count += len(found)
+        while self._count > self._ids_max and len(self._held) > 1:
+            self._count -= len(self._held.popitem(last=False)[1])
+        return found
+
+
+def known_for(conn: Connection, dag: Dag, keys: Keys, asker: Asker, members: DagMembers) -> Known:
+    """Everything `decide` asks for. Raises InvalidRequest (E_NODE_ID_COLLISION)."""
+    known = _known_nodes(conn, dag)
+    missing = [node for node in dag.nodes if node.node_id not in known]
+    stored = {world_id: {node_id: by_node[node_id] for node_id in known} for world_id, by_node in keys.items()}
+    return Known(
+        nodes=known,
+        queues=_queue_states(conn, stored) if known else {},
+        labels=labels_domain.claim_labels(missing, asker.version_label, lambda labels: _label_holders(conn, labels)),
+        sharers=_count_sharers(conn, stored, asker, members) if known else {},
+    )
+
+
+def _known_nodes(conn: Connection, dag: Dag) -> dict[str, KnownNode]:
+    forms = dict(zip(dag.node_ids, dag.forms, strict=True))
+    known = {}
+    for part in bounded(dag.node_ids):
+        rows = conn.execute(_KNOWN, {"ids": part}).all()
+        for node_id, canonical, label, schema_hash, tags, buffering in rows:
+            identity_keys.check_collision(node_id, canonical, forms[node_id])
+            known[node_id] = KnownNode(
+                label,
+                schema_hash,
+                tuple(tags.split(",")) if tags else (),
+                None if buffering is None else from_us(buffering),
+            )
+    return known
+
+
+def _queue_states(conn: Connection, keys: Keys) -> dict[str, QueueState]:
+    states = {}
+    for by_node in keys.values():
+        for part in bounded(by_node.values()):
+            for compute_key, state in conn.execute(_STATES, {"keys": part}).all():
+                states[compute_key] = QueueState[state]
+    return states
+
+
+def _label_holders(conn: Connection, labels: Collection[str]) -> dict[str, str]:
+    held: dict[str, str] = {}
+    for part in bounded(sorted(labels)):
+        rows = conn.execute(_LABELS, {"labels": part})
+        held.update({row.label: row.node_id for row in rows})
+    return held
+
+
+def _count_sharers(conn: Connection, keys: Keys, asker: Asker, members: DagMembers) -> dict[str, int]:
+    """Other strategies that compute each of these queues."""
+    counts: dict[str, int] = {}
+    for context in asker.contexts:
+        mine = keys[context.world_id]
+        by_strategy: dict[str, frozenset[str]] = {}
+        for other, digest in _sharing_in(conn, context, asker.strategy_id):
+            shared = members.of(conn, digest) & mine.keys()
+            by_strategy[other] = by_strategy.get(other, frozenset()) | shared
+        for shared in by_strategy.values():
+            for node_id in shared:
+                counts[mine[node_id]] = counts.get(mine[node_id], 0) + 1
+    return counts
+
+
+def _sharing_in(conn: Connection, context: ComputeContext, strategy_id: str) -> list[tuple[str, str]]:
+    """(strategy, DAG digest) of the live plans of others in a context."""
+    rows = conn.execute(
+        sa.select(plan_contexts.c.strategy_id, dags.c.digest)
+        .join(dags, dags.c.dag_id == plan_contexts.c.dag_id)
+        .where(
+            *same_context(context), plan_contexts.c.released_us.is_(None), plan_contexts.c.strategy_id != strategy_id
+        )
+        .distinct()
+    )
+    return [(row.strategy_id, row.digest) for row in rows]
+
+
+# Statements of every diff, built once: building one costs as much as running it.
+_KNOWN = sa.select(
+    nodes.c.node_id, nodes.c.canonical, nodes.c.label, nodes.c.schema_hash, nodes.c.tags, nodes.c.buffering_since_us
+).where(nodes.c.node_id.in_(any_of("ids")))
+_STATES = sa.select(queues.c.compute_key, queues.c.state).where(queues.c.compute_key.in_(any_of("keys")))
+_LABELS = sa.select(nodes.c.label, nodes.c.node_id).where(nodes.c.label.in_(any_of("labels")))

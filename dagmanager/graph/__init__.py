@@ -1,0 +1,1 @@
+"""Nodes and edges as people ask for them. Reads only."""

@@ -1,0 +1,1 @@
+"""Versions of submitted DAGs, the contexts that hold them, and their release."""

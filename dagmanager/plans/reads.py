@@ -1,0 +1,101 @@
+"""Plans as people ask for them, in bounded pages, limited to what a token may see."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from dagmanager import paging
+from dagmanager.access import Worlds
+from dagmanager.plans import store
+from dagmanager.tables import dags, from_us, plan_contexts
+from dagmanager.tables import plans as plan_rows
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import PermissionDenied
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.sql.statements import bounded
+from qmtl.wire.instants import instant_to_proto
+
+
+def get_plan(conn: Connection, strategy_id: str, version: int, worlds: Worlds) -> dagpb.Plan:
+    """One plan with its DAG; version 0 is the newest. Raises NotFound (E_PLAN_UNKNOWN), PermissionDenied."""
+    ref = store.require_plan(conn, strategy_id, version)
+    require_visible(conn, strategy_id, worlds)
+    row = conn.execute(
+        sa.select(plan_rows, dags.c.digest, dags.c.body)
+        .join(dags, dags.c.dag_id == plan_rows.c.dag_id)
+        .where(plan_rows.c.strategy_id == strategy_id, plan_rows.c.version == ref.version)
+    ).one()
+    message = _plan(row, _live_worlds(conn, [(strategy_id, ref.version)], worlds))
+    message.dag.ParseFromString(row.body)
+    return message
+
+
+def list_plans(
+    conn: Connection, strategy_id: str, page: commonpb.PageRequest, worlds: Worlds
+) -> servicepb.ListPlansResponse:
+    """Plans without their DAGs, newest first."""
+    size, after = paging.page_size(page), paging.after(page, (int, str, int))
+    order = (plan_rows.c.created_us, plan_rows.c.strategy_id, plan_rows.c.version)
+    wanted = sa.select(plan_rows, dags.c.digest).join(dags, dags.c.dag_id == plan_rows.c.dag_id)
+    if strategy_id:
+        wanted = wanted.where(plan_rows.c.strategy_id == strategy_id)
+    if worlds is not None:
+        seen = sa.exists().where(
+            plan_contexts.c.strategy_id == plan_rows.c.strategy_id, plan_contexts.c.world_id.in_(worlds)
+        )
+        wanted = wanted.where(seen)
+    if after is not None:
+        wanted = wanted.where(sa.tuple_(*order) < sa.tuple_(*map(sa.literal, after)))
+    rows = conn.execute(wanted.order_by(*(column.desc() for column in order)).limit(size)).all()
+    live = _live_worlds(conn, [(row.strategy_id, row.version) for row in rows], worlds)
+    last = (rows[-1].created_us, rows[-1].strategy_id, rows[-1].version) if rows else ()
+    return servicepb.ListPlansResponse(
+        plans=[_plan(row, live) for row in rows], page=paging.next_page(len(rows), size, last)
+    )
+
+
+def require_visible(conn: Connection, strategy_id: str, worlds: Worlds) -> None:
+    """A token for some worlds sees the strategies that were ever submitted to one of them."""
+    if worlds is None:
+        return
+    mine = sa.select(plan_contexts.c.dag_id).where(
+        plan_contexts.c.strategy_id == strategy_id, plan_contexts.c.world_id.in_(worlds)
+    )
+    if conn.execute(mine.limit(1)).first() is None:
+        raise PermissionDenied("E_WORLD_FORBIDDEN", f"strategy {strategy_id!r} is in none of the token's worlds")
+
+
+def _live_worlds(
+    conn: Connection, keys: Collection[tuple[str, int]], worlds: Worlds
+) -> dict[tuple[str, int], list[str]]:
+    """Worlds in which each plan is live, of those that may be seen."""
+    seen = () if worlds is None else (plan_contexts.c.world_id.in_(worlds),)
+    live: dict[tuple[str, int], list[str]] = {}
+    for part in bounded(keys):
+        rows = conn.execute(
+            sa.select(plan_contexts.c.strategy_id, plan_contexts.c.version, plan_contexts.c.world_id)
+            .distinct()
+            .where(sa.tuple_(plan_contexts.c.strategy_id, plan_contexts.c.version).in_(part))
+            .where(plan_contexts.c.released_us.is_(None), *seen)
+            .order_by(plan_contexts.c.world_id)
+        )
+        for strategy_id, version, world_id in rows:
+            live.setdefault((strategy_id, version), []).append(world_id)
+    return live
+
+
+def _plan(row: sa.Row[Any], live: Mapping[tuple[str, int], list[str]]) -> dagpb.Plan:
+    return dagpb.Plan(
+        strategy_id=row.strategy_id,
+        version=row.version,
+        version_label=row.version_label,
+        digest=row.digest,
+        created_by=row.created_by,
+        created_at=instant_to_proto(from_us(row.created_us)),
+        live_worlds=live.get((row.strategy_id, row.version), []),
+    )

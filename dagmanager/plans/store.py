@@ -1,0 +1,259 @@
+"""Plans, their references to contexts, and their sentinels, inside a caller's transaction.
+
+A plan version is what a strategy submitted; each world that runs it holds a reference, and queues live as
+long as any reference of theirs does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from dagmanager.queues.domain.queues import QueueState
+from dagmanager.queues.store import same_context, same_context_as_queue
+from dagmanager.revisions import advance
+from dagmanager.tables import dag_nodes, dags, nodes, plan_contexts, plans, queues, to_us
+from qmtl.core import instants
+from qmtl.core.errors import NotFound
+from qmtl.core.identity import canonical, keys
+from qmtl.core.identity.nodes import Dag
+from qmtl.core.modes import ComputeContext
+from qmtl.sql.statements import any_of, bounded
+
+_NUMBERS = sa.select(nodes.c.node_id, nodes.c.node_no).where(nodes.c.node_id.in_(any_of("ids")))
+
+
+class Raced(Exception):
+    """Another process wrote what this transaction meant to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRef:
+    """One version of a strategy's plan."""
+
+    strategy_id: str
+    version: int
+    version_label: str
+    dag_id: int
+
+
+def newest_plan(conn: Connection, strategy_id: str) -> PlanRef | None:
+    """The plan with the highest version."""
+    row = conn.execute(_NEWEST_PLAN, {"id": strategy_id}).one_or_none()
+    return None if row is None else PlanRef(strategy_id, row.version, row.version_label, row.dag_id)
+
+
+def require_plan(conn: Connection, strategy_id: str, version: int) -> PlanRef:
+    """One plan; version 0 is the newest. Raises NotFound (E_PLAN_UNKNOWN)."""
+    if version == 0:
+        found = newest_plan(conn, strategy_id)
+    else:
+        row = conn.execute(
+            sa.select(plans.c.version_label, plans.c.dag_id).where(
+                plans.c.strategy_id == strategy_id, plans.c.version == version
+            )
+        ).one_or_none()
+        found = None if row is None else PlanRef(strategy_id, version, row.version_label, row.dag_id)
+    if found is None:
+        raise NotFound(
+            "E_PLAN_UNKNOWN",
+            f"no plan of strategy {strategy_id!r}" + (f" has version {version}" if version else ""),
+            metadata={"strategy_id": strategy_id, "version": str(version)},
+        )
+    return found
+
+
+def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes]) -> tuple[int, bool]:
+    """The row of a DAG, written once per digest, and whether it is new; `body` is called only then. Raises Raced."""
+    found = conn.execute(_DAG_ID, {"digest": dag.digest}).scalar_one_or_none()
+    if found is not None:
+        return int(found), False
+    dag_id = conn.execute(
+        _INSERT_DAG,
+        {
+            "digest": dag.digest,
+            "body": body(),
+            "node_count": len(dag.nodes),
+            "crc32": keys.node_ids_crc32(dag.node_ids),
+        },
+    ).scalar_one_or_none()
+    if dag_id is None:
+        raise Raced
+    return int(dag_id), True
+
+
+def store_members(conn: Connection, dag_id: int, dag: Dag) -> None:
+    """Write which nodes a new DAG has; they must all be stored."""
+    for part in bounded(dag.node_ids):
+        conn.execute(_INSERT_MEMBERS, {"dag": dag_id, "ids": part})
+
+
+def next_plan(newest: PlanRef | None, strategy_id: str, dag_id: int, version_label: str) -> PlanRef:
+    """The newest plan when it is the same DAG under the same label, else the version after it."""
+    if newest is not None and newest.dag_id == dag_id and version_label in ("", newest.version_label):
+        return newest
+    version = 1 if newest is None else newest.version + 1
+    return PlanRef(strategy_id, version, version_label or f"v{version}", dag_id)
+
+
+def store_plan(conn: Connection, plan: PlanRef, created_by: str, now: datetime) -> None:
+    """Write a new plan version. Raises Raced."""
+    values = {
+        "strategy_id": plan.strategy_id,
+        "version": plan.version,
+        "version_label": plan.version_label,
+        "dag_id": plan.dag_id,
+        "created_by": created_by,
+        "created_us": to_us(now),
+    }
+    if conn.execute(_INSERT_PLAN, values).rowcount != 1:
+        raise Raced
+
+
+def place_of(context: ComputeContext) -> str:
+    """The name of a context's revision, which grows when a plan comes to live in it, again too, or ceases to.
+
+    Not with a hotfix version of a plan: it is the same DAG, of a strategy that is live there already, so what the
+    context computes and who shares it stay as they were.
+    """
+    return _place(
+        context.world_id, context.execution_domain.value, instants.timestamp_text(context.as_of), context.partition
+    )
+
+
+def _place(*parts: str) -> str:
+    return "plans " + canonical.canonical_json(list(parts)).decode()
+
+
+def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], now: datetime) -> list[str]:
+    """Hold the plan's queues in these contexts, a released reference again; returns the places it was not live in."""
+    places = []
+    for context in contexts:
+        values = {
+            "strategy_id": plan.strategy_id,
+            "version": plan.version,
+            "world_id": context.world_id,
+            "execution_domain": context.execution_domain.value,
+            "as_of": instants.timestamp_text(context.as_of),
+            "partition": context.partition,
+            "dag_id": plan.dag_id,
+            "now": to_us(now),
+        }
+        if conn.execute(_REFER, values).rowcount:
+            places.append(place_of(context))
+            advance(conn, places[-1])
+    return places
+
+
+def refers_to_all(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext]) -> bool:
+    """Whether the plan holds a live reference in every one of the contexts."""
+    for context in contexts:
+        live = sa.select(plan_contexts.c.dag_id).where(
+            plan_contexts.c.strategy_id == plan.strategy_id,
+            plan_contexts.c.version == plan.version,
+            *same_context(context),
+            plan_contexts.c.released_us.is_(None),
+        )
+        if conn.execute(live).first() is None:
+            return False
+    return True
+
+
+def drop_references(conn: Connection, plan: PlanRef, world_id: str, now: datetime) -> list[str]:
+    """Drop a world's references to a plan; returns the ComputeKeys that no live reference holds any more."""
+    left = conn.execute(
+        sa.update(plan_contexts)
+        .where(
+            plan_contexts.c.strategy_id == plan.strategy_id,
+            plan_contexts.c.version == plan.version,
+            plan_contexts.c.world_id == world_id,
+            plan_contexts.c.released_us.is_(None),
+        )
+        .values(released_us=to_us(now))
+        .returning(plan_contexts.c.execution_domain, plan_contexts.c.as_of, plan_contexts.c.partition)
+    )
+    for place in sorted(_place(world_id, *row) for row in left):
+        advance(conn, place)
+    orphans = [row.compute_key for row in conn.execute(_orphans(plan, world_id))]
+    for part in bounded(orphans):
+        conn.execute(
+            sa.update(queues)
+            .where(queues.c.compute_key.in_(part))
+            .values(state=QueueState.RELEASED.name, released_us=to_us(now))
+        )
+    return orphans
+
+
+def _orphans(plan: PlanRef, world_id: str) -> sa.Select[tuple[str]]:
+    mine, others = dag_nodes.alias("mine"), dag_nodes.alias("others")
+    held = (
+        sa.exists()
+        .where(others.c.node_no == nodes.c.node_no, others.c.dag_id == plan_contexts.c.dag_id)
+        .where(plan_contexts.c.released_us.is_(None), *same_context_as_queue())
+    )
+    return (
+        sa.select(queues.c.compute_key)
+        .join(nodes, nodes.c.node_id == queues.c.node_id)
+        .join(mine, mine.c.node_no == nodes.c.node_no)
+        .where(mine.c.dag_id == plan.dag_id, queues.c.world_id == world_id, ~held)
+        .where(queues.c.state == QueueState.ACTIVE.name)
+        .order_by(queues.c.compute_key)
+    )
+
+
+def live_worlds(conn: Connection, strategy_id: str, version: int) -> list[str]:
+    """Worlds whose reference to the plan is not released, sorted."""
+    rows = conn.execute(
+        sa.select(plan_contexts.c.world_id)
+        .distinct()
+        .where(
+            plan_contexts.c.strategy_id == strategy_id,
+            plan_contexts.c.version == version,
+            plan_contexts.c.released_us.is_(None),
+        )
+        .order_by(plan_contexts.c.world_id)
+    )
+    return list(rows.scalars())
+
+
+_NEWEST_PLAN = (
+    sa.select(plans.c.version, plans.c.version_label, plans.c.dag_id)
+    .where(plans.c.strategy_id == sa.bindparam("id"))
+    .order_by(plans.c.version.desc())
+    .limit(1)
+)
+_DAG_ID = sa.select(dags.c.dag_id).where(dags.c.digest == sa.bindparam("digest"))
+_MEMBERS = (
+    sa.select(sa.bindparam("dag", type_=sa.BigInteger), nodes.c.node_no)
+    .where(nodes.c.node_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(nodes.c.node_no)
+)
+_INSERT_MEMBERS = sa.insert(dag_nodes).from_select(["dag_id", "node_no"], _MEMBERS)
+_INSERT_DAG = sa.text(
+    "INSERT INTO dags (digest, body, node_count, node_ids_crc32) VALUES (:digest, :body, :node_count, :crc32) "
+    "ON CONFLICT DO NOTHING RETURNING dag_id"
+)
+_INSERT_PLAN = sa.text(
+    "INSERT INTO plans (strategy_id, version, version_label, dag_id, created_by, created_us) "
+    "VALUES (:strategy_id, :version, :version_label, :dag_id, :created_by, :created_us) ON CONFLICT DO NOTHING"
+)
+_REFER = sa.text(
+    "INSERT INTO plan_contexts "
+    "(strategy_id, version, world_id, execution_domain, as_of, partition, dag_id, created_us) "
+    "VALUES (:strategy_id, :version, :world_id, :execution_domain, :as_of, :partition, :dag_id, :now) "
+    "ON CONFLICT (strategy_id, version, world_id, execution_domain, as_of, partition) DO UPDATE SET released_us = NULL "
+    "WHERE plan_contexts.released_us IS NOT NULL"
+)
+
+
+def numbers_of(conn: Connection, node_ids: Collection[str]) -> dict[str, int]:
+    """Numbers of stored nodes by NodeID."""
+    numbers: dict[str, int] = {}
+    for part in bounded(sorted(node_ids)):
+        rows = conn.execute(_NUMBERS, {"ids": part}).all()
+        numbers.update({row.node_id: row.node_no for row in rows})
+    return numbers

@@ -1,0 +1,1 @@
+"""What a queue is: class, retention, label, tag queries, recompute. Pure."""

@@ -1,0 +1,36 @@
+"""Steps in the life of a queue, drafted inside the transaction that took them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from controlbus.events.control_event import ControlEventDraft
+from dagmanager.tables import outbox
+from qmtl.control.v1 import control_pb2 as controlpb
+
+SOURCE = "dagmanager"
+Payload = controlpb.QueueUpdated | controlpb.QueueLifecycle | controlpb.SentinelWeightUpdated
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """When and on whose behalf something happened, for the events that tell of it."""
+
+    now: datetime
+    correlation_id: str = ""
+    request_id: str = ""
+
+
+def publish_step(
+    conn: Connection, compute_key: str, step: controlpb.QueueLifecycleStep, reason: str, cause: Cause
+) -> None:
+    """Publish that a queue passed a step of its life."""
+    payload = controlpb.QueueLifecycle(compute_key=compute_key, step=step, reason=reason)
+    outbox.append(conn, draft(compute_key, payload, cause))
+
+
+def draft(key: str, payload: Payload, cause: Cause) -> ControlEventDraft:
+    return ControlEventDraft(SOURCE, key, payload, cause.now, cause.correlation_id, cause.request_id)

@@ -1,0 +1,81 @@
+"""Rows of queues: the conditions that find them, and what was written to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from dagmanager.queues.domain.queues import QueueState, QueueTraits
+from dagmanager.tables import from_us, nodes, plan_contexts, queues, to_us
+from qmtl.core import errors, instants
+from qmtl.core.errors import NotFound, NotReady
+from qmtl.core.modes import ComputeContext, ExecutionDomain
+from qmtl.sql.statements import bounded
+
+
+def same_context(context: ComputeContext) -> tuple[sa.ColumnElement[bool], ...]:
+    """The condition that a plan's reference is in a context."""
+    return (
+        plan_contexts.c.world_id == context.world_id,
+        plan_contexts.c.execution_domain == context.execution_domain.value,
+        plan_contexts.c.as_of == instants.timestamp_text(context.as_of),
+        plan_contexts.c.partition == context.partition,
+    )
+
+
+CONTEXT_COLUMNS = ("world_id", "execution_domain", "as_of", "partition")
+Condition = sa.ColumnElement[bool]
+
+
+def report_progress(conn: Connection, compute_key: str, first: datetime, last: datetime, rows: int) -> None:
+    """Count rows written to a queue; what reaches no further than before is a repeat and changes nothing.
+
+    Raises NotFound (E_QUEUE_UNKNOWN), NotReady (E_QUEUE_DROPPED), InvalidRequest (E_PROGRESS) when the range is empty
+    or overlaps what was counted.
+    """
+    if first > last or rows < 1:
+        raise errors.refused("E_PROGRESS", "last_bucket, rows", f"{last} with {rows} rows", "a range with rows in it")
+    mine = queues.c.compute_key == compute_key
+    locked = sa.select(queues.c.last_bucket_us, queues.c.state).where(mine).with_for_update()
+    row = conn.execute(locked).one_or_none()
+    if row is None:
+        raise NotFound("E_QUEUE_UNKNOWN", f"no queue {compute_key!r}", metadata={"compute_key": compute_key})
+    if row.state == QueueState.DROPPED.name:
+        raise NotReady(
+            "E_QUEUE_DROPPED",
+            f"queue {compute_key!r} was dropped",
+            hint="a diff that names its node takes it up again",
+            metadata={"compute_key": compute_key},
+        )
+    if row.last_bucket_us is not None and to_us(last) <= row.last_bucket_us:
+        return
+    if row.last_bucket_us is not None and to_us(first) <= row.last_bucket_us:
+        raise errors.refused("E_PROGRESS", "first_bucket", str(first), f"after {from_us(row.last_bucket_us)}")
+    counted = {
+        "first_bucket_us": sa.func.coalesce(queues.c.first_bucket_us, to_us(first)),
+        "last_bucket_us": to_us(last),
+        "rows": queues.c.rows + rows,
+    }
+    conn.execute(sa.update(queues).where(mine).values(counted))
+
+
+def same_context_as_queue() -> tuple[Condition, ...]:
+    """The condition that a plan's reference and a queue are in one context."""
+    return tuple(plan_contexts.c[name] == queues.c[name] for name in CONTEXT_COLUMNS)
+
+
+def traits_of(conn: Connection, compute_keys: Sequence[str]) -> set[QueueTraits]:
+    words: set[QueueTraits] = set()
+    for part in bounded(compute_keys):
+        rows = conn.execute(
+            sa.select(nodes.c.tags, nodes.c.interval_s, queues.c.world_id, queues.c.execution_domain)
+            .join(nodes, nodes.c.node_id == queues.c.node_id)
+            .where(queues.c.compute_key.in_(part))
+            .distinct()
+        )
+        for tags, interval_s, world_id, domain in rows:
+            words.add(QueueTraits(tuple(tags.split(",")), interval_s, world_id, ExecutionDomain[domain]))
+    return words

@@ -1,0 +1,40 @@
+"""Tag queries and states of queues as messages."""
+
+from __future__ import annotations
+
+from dagmanager.queues.domain.queues import MatchMode, QueueState, TagQuery, tag_query
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.wire.contexts import DOMAINS, domain_number
+from qmtl.wire.fields import known_enum
+
+MATCH_MODES = {dagpb.MATCH_MODE_ANY: MatchMode.ANY, dagpb.MATCH_MODE_ALL: MatchMode.ALL}
+STATES = {
+    QueueState.ACTIVE: dagpb.QUEUE_STATE_ACTIVE,
+    QueueState.RELEASED: dagpb.QUEUE_STATE_RELEASED,
+    QueueState.ARCHIVED: dagpb.QUEUE_STATE_ARCHIVED,
+    QueueState.DROPPED: dagpb.QUEUE_STATE_DROPPED,
+}
+MATCH_NUMBERS = {value: number for number, value in MATCH_MODES.items()}
+
+
+def tag_query_from_proto(message: dagpb.TagQuery) -> TagQuery:
+    """A normalised query. Raises InvalidRequest (E_TAG_QUERY, E_ENUM)."""
+    domain = message.execution_domain
+    return tag_query(
+        message.tags,
+        known_enum(MATCH_MODES, message.match_mode, "query.match_mode"),
+        message.interval_s,
+        message.world_id,
+        known_enum(DOMAINS, domain, "query.execution_domain") if domain else None,
+    )
+
+
+def tag_query_to_proto(query: TagQuery) -> dagpb.TagQuery:
+    """The inverse of tag_query_from_proto."""
+    return dagpb.TagQuery(
+        tags=query.tags,
+        match_mode=MATCH_NUMBERS[query.match_mode],
+        interval_s=query.interval_s,
+        world_id=query.world_id,
+        execution_domain=domain_number(query.execution_domain),
+    )

@@ -1,0 +1,1 @@
+"""Version boundaries of a strategy, and the share of traffic of each."""

@@ -1,0 +1,1 @@
+"""The whole graph in one file with one content hash."""

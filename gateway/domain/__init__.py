@@ -1,1 +1,0 @@
-"""Pure words of the gateway: the order gate and the life of a submission."""

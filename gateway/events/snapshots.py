@@ -1,0 +1,157 @@
+"""The state a topic begins with, from its owner, in the envelopes its events have."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.events.tokens import Scope
+from gateway.events.topics import relayed
+from gateway.peers import Peers
+from gateway.submissions import domain as submissions_domain
+from gateway.submissions import wire as submissions_wire
+from gateway.submissions.domain import LIVE
+from gateway.submissions.store import strategies as strategies_store
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.errors import NotFound
+from qmtl.core.identity.canonical import digest
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.sql.database import Database
+from qmtl.wire.instants import instant_to_proto
+from qmtl.world.v1 import service_pb2 as worldservicepb
+
+STRATEGIES_MAX = 1000
+SENTINELS_OF_MAX = 100
+PAGE = commonpb.PageRequest(page_size=1000)
+States = list[controlpb.ControlEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """Asks the owners on the caller's behalf."""
+
+    db: Database
+    peers: Peers
+
+    async def of(self, topic: gatewaypb.Topic, scope: Scope) -> gatewaypb.Snapshot:
+        """One topic's state. Raises what its owner raises."""
+        if topic == gatewaypb.TOPIC_ORDERS:
+            orders = await self._orders(scope)
+            body = b"".join(order.SerializeToString(deterministic=True) for order in orders)
+            return gatewaypb.Snapshot(topic=topic, orders=orders, state_hash=digest(body))
+        states = [relayed(state, scope.world_id) for state in await _OWNERS[topic](self, scope)]
+        body = b"".join(state.SerializeToString(deterministic=True) for state in states)
+        hashes = [s.activation_updated.activation.state_hash for s in states if s.HasField("activation_updated")]
+        return gatewaypb.Snapshot(topic=topic, states=states, state_hash=hashes[0] if hashes else digest(body))
+
+    async def activation(self, scope: Scope) -> States:
+        request = worldservicepb.GetActivationRequest(world_id=scope.world_id)
+        activation = (await self.peers.world.GetActivation(request)).activation
+        payload = controlpb.ActivationUpdated(activation=activation)
+        return [
+            controlpb.ControlEvent(
+                source="worldservice", key=scope.world_id, revision=activation.revision, schema_version=1,
+                time=activation.time, activation_updated=payload,
+            )
+        ]  # fmt: skip
+
+    async def policy(self, scope: Scope) -> States:
+        """The world's default policy; none yet is an empty snapshot."""
+        request = worldservicepb.GetPolicyRequest(world_id=scope.world_id)
+        try:
+            policy = (await self.peers.world.GetPolicy(request)).policy
+        except NotFound:
+            return []
+        payload = controlpb.PolicyUpdated(
+            world_id=policy.world_id, policy_version=policy.version, checksum=policy.checksum, status=policy.status
+        )
+        return [
+            controlpb.ControlEvent(
+                source="worldservice", key=scope.world_id, schema_version=1, time=policy.created_at,
+                policy_updated=payload,
+            )
+        ]  # fmt: skip
+
+    async def strategies(self, scope: Scope) -> States:
+        """The world's newest strategies."""
+        return [_strategy_state(record) for record in await self._records(scope, STRATEGIES_MAX)]
+
+    async def queues(self, scope: Scope) -> States:
+        """All queues of the world as one set, the strategy's only when the stream is of one."""
+        request = dagservicepb.ListQueuesRequest(world_id=scope.world_id, strategy_id=scope.strategy_id, page=PAGE)
+        found = await self.peers.dag.ListQueues(request)
+        payload = controlpb.QueueUpdated(
+            query=dagpb.TagQuery(world_id=scope.world_id),
+            queues=found.queues,
+            truncated=bool(found.page.next_page_token),
+        )
+        return [
+            controlpb.ControlEvent(source="dagmanager", key=scope.world_id, schema_version=1, queue_updated=payload)
+        ]
+
+    async def sentinels(self, scope: Scope) -> States:
+        """Sentinels of the world's newest live strategies."""
+        live = [record for record in await self._records(scope, SENTINELS_OF_MAX) if record.state in LIVE]
+        states: States = []
+        for record in live:
+            request = dagservicepb.ListSentinelsRequest(strategy_id=record.strategy_id, page=PAGE)
+            found = (await self.peers.dag.ListSentinels(request)).sentinels
+            payload = controlpb.SentinelWeightUpdated(strategy_id=record.strategy_id, sentinels=found)
+            states.append(
+                controlpb.ControlEvent(
+                    source="dagmanager", key=record.strategy_id, schema_version=1, sentinel_weight_updated=payload
+                )
+            )
+        return states
+
+    async def none(self, scope: Scope) -> States:
+        """Nothing of this topic is built yet."""
+        return []
+
+    async def _orders(self, scope: Scope) -> Sequence[brokerpb.OrderStatus]:
+        """Open orders of the world's accounts."""
+        venue = await self.peers.broker.GetVenueStatus(brokerservicepb.GetVenueStatusRequest())
+        orders: list[brokerpb.OrderStatus] = []
+        for account in venue.accounts:
+            if account.world_id == scope.world_id:
+                request = brokerservicepb.ListOrdersRequest(
+                    account=account.account, world_id=scope.world_id, strategy_id=scope.strategy_id, open_only=True,
+                    page=PAGE,
+                )  # fmt: skip
+                orders.extend((await self.peers.broker.ListOrders(request)).statuses)
+        return orders
+
+    async def _records(self, scope: Scope, limit: int) -> Sequence[submissions_domain.Record]:
+        if scope.strategy_id:
+            try:
+                record = await self.db.read(lambda conn: strategies_store.get(conn, scope.strategy_id))
+            except NotFound:
+                return []
+            return [record] if scope.world_id in record.world_ids else []
+        return await self.db.read(lambda conn: strategies_store.page(conn, scope.world_id, None, None, limit))
+
+
+_OWNERS: Mapping[gatewaypb.Topic, Callable[[Snapshots, Scope], Awaitable[States]]] = {
+    gatewaypb.TOPIC_ACTIVATION: Snapshots.activation,
+    gatewaypb.TOPIC_QUEUES: Snapshots.queues,
+    gatewaypb.TOPIC_POLICY: Snapshots.policy,
+    gatewaypb.TOPIC_STRATEGY: Snapshots.strategies,
+    gatewaypb.TOPIC_SENTINEL: Snapshots.sentinels,
+    gatewaypb.TOPIC_REBALANCING: Snapshots.none,
+}
+
+
+def _strategy_state(record: submissions_domain.Record) -> controlpb.ControlEvent:
+    payload = controlpb.StrategyStateChanged(
+        strategy_id=record.strategy_id, state=submissions_wire.STATE_NUMBERS[record.state], reason=record.reason,
+        world_ids=record.world_ids,
+    )  # fmt: skip
+    return controlpb.ControlEvent(
+        source="gateway", key=record.strategy_id, revision=record.revision, schema_version=1,
+        time=instant_to_proto(record.updated_at), strategy_state_changed=payload,
+    )  # fmt: skip

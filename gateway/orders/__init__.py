@@ -1,0 +1,1 @@
+"""The order gate, trade streams and fills. It can only narrow: brokerage decides finally."""

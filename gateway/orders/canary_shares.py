@@ -1,0 +1,71 @@
+"""Shares of a strategy's versions, as dagmanager has them: which symbols each may trade.
+
+Kept current by events, asked again now and then because an event may be missed. While dagmanager is away the last
+known shares hold; shares that were never known are unknown, and the gate refuses.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.peers import Peers
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.clock import Clock
+from qmtl.core.errors import NotFound, QmtlError
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+
+REMEMBERED_MAX = 10_000
+FRESH_S = 60.0
+CALL_S = 1.0
+PAGE = commonpb.PageRequest(page_size=1000)
+log = structlog.stdlib.get_logger("qmtl.gateway.canaries")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionShares:
+    """Weights by version, and until when they need not be asked for again."""
+
+    weights: Mapping[int, float]
+    fresh_until: float
+
+
+class CanaryShares:
+    """The shares of the strategies that trade."""
+
+    def __init__(self, peers: Peers, clock: Clock) -> None:
+        self._peers = peers
+        self._clock = clock
+        self._shares: OrderedDict[str, VersionShares] = OrderedDict()
+
+    async def weights(self, strategy_id: str) -> Mapping[int, float] | None:
+        """Weights by version, empty for a strategy without sentinels, None when they cannot be known now."""
+        known = self._shares.get(strategy_id)
+        if known is not None and self._clock.monotonic() < known.fresh_until:
+            return known.weights
+        request = dagservicepb.ListSentinelsRequest(strategy_id=strategy_id, page=PAGE)
+        try:
+            found = (await self._peers.dag.ListSentinels(request, timeout=CALL_S)).sentinels
+        except NotFound:
+            return self._remember(strategy_id, ())
+        except QmtlError as error:
+            log.warning("shares_not_known", strategy_id=strategy_id, reason=error.reason)
+            return known.weights if known is not None else None
+        return self._remember(strategy_id, found)
+
+    def on_event(self, event: controlpb.ControlEvent) -> None:
+        """All sentinels of a strategy as they are after a change."""
+        changed = event.sentinel_weight_updated
+        self._remember(changed.strategy_id, changed.sentinels)
+
+    def _remember(self, strategy_id: str, sentinels: Iterable[dagpb.Sentinel]) -> Mapping[int, float]:
+        weights = {one.version: one.traffic_weight for one in sentinels}
+        self._shares[strategy_id] = VersionShares(weights, self._clock.monotonic() + FRESH_S)
+        if len(self._shares) > REMEMBERED_MAX:
+            self._shares.popitem(last=False)
+        return weights

@@ -1,0 +1,217 @@
+"""The order gate: one pure check of an order against the activation this gateway holds.
+
+It can only narrow. What it cannot know, the position, it leaves to brokerage: an order whose increasing side is
+not open passes as reduce-only when the opposite side's entry stands. Unknown, stale or ambiguous shuts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+from qmtl.calendars.windows import Window, closes_at, is_open, opens_at
+from qmtl.core.modes import EffectiveMode, ExecutionDomain, domain_of, lower, orders_allowed
+from qmtl.core.traffic import version_of
+
+
+class Side(Enum):
+    """A side of a strategy's exposure."""
+
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+    @property
+    def other(self) -> Side:
+        """The opposite side."""
+        return Side.SHORT if self is Side.LONG else Side.LONG
+
+
+class GateDenial(Enum):
+    """The rules of the gate, by name."""
+
+    ACTIVATION_UNKNOWN = "ACTIVATION_UNKNOWN"
+    ACTIVATION_STALE = "ACTIVATION_STALE"
+    INACTIVE = "INACTIVE"
+    FROZEN = "FROZEN"
+    MODE_FORBIDS_ORDERS = "MODE_FORBIDS_ORDERS"
+    OUTSIDE_WINDOW = "OUTSIDE_WINDOW"
+    OTHER_CANARY_SHARE = "OTHER_CANARY_SHARE"
+    SESSION_LAPSED = "SESSION_LAPSED"
+
+
+@dataclass(frozen=True, slots=True)
+class GateEntry:
+    """What one strategy may do on one side."""
+
+    active: bool
+    weight: Decimal
+    freeze: bool
+    drain: bool
+    valid_from: datetime | None
+    valid_until: datetime | None
+    mode: EffectiveMode
+
+
+@dataclass(frozen=True, slots=True)
+class WorldGate:
+    """A world's activation at one revision, as the gate reads it."""
+
+    world_id: str
+    revision: int
+    epoch: int
+    mode: EffectiveMode
+    entries: Mapping[tuple[str, Side], GateEntry]
+    windows: tuple[Window, ...] = ()
+
+    def closes_at(self, now: datetime) -> datetime | None:
+        """When who may take new risk now may not any more; None when nobody may, or nothing ends it."""
+        trading = [e for e in self.entries.values() if e.active and not e.freeze and not e.drain and _in_window(e, now)]
+        if not trading or not is_open(self.windows, now):
+            return None
+        ends = [closes_at(self.windows, now), *(entry.valid_until for entry in trading)]
+        return min((end for end in ends if end is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class GatedOrder:
+    """What the gate needs to know of an order. `position_side` is None for a netted position."""
+
+    strategy_id: str
+    buys: bool
+    reduce_only: bool
+    position_side: Side | None
+    symbol: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What brokerage is told: the epoch it was gated under, and how far it may go."""
+
+    epoch: int
+    revision: int
+    weight: Decimal
+    domain: ExecutionDomain
+    reduce_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The rule that refused, and a sentence for a person."""
+
+    denial: GateDenial
+    reason: str
+
+
+NO_NEW_RISK = Refused(GateDenial.ACTIVATION_STALE, "the gateway is degraded: no new risk")
+
+
+def check_order(
+    gate: WorldGate | None, session_valid: bool, asked: GatedOrder, now: datetime, *, new_risk: bool = True
+) -> Passed | Refused:
+    """Decide one order; total. `now` is the gate's clock, `session_valid` what it says of the gate session.
+
+    Without `new_risk`, because this gateway is degraded, only reducing passes.
+    """
+    if not session_valid:
+        return Refused(GateDenial.SESSION_LAPSED, "the gate's session with worldservice has lapsed")
+    if gate is None:
+        return Refused(GateDenial.ACTIVATION_UNKNOWN, "the world's activation is not known here")
+    increasing, reducing = _sides(asked)
+    refusals: list[Refused] = []
+    if increasing is not None and not asked.reduce_only:
+        verdict = _enter(gate, asked.strategy_id, increasing, now) if new_risk else NO_NEW_RISK
+        if isinstance(verdict, Passed):
+            return verdict
+        refusals.append(verdict)
+    if reducing is not None:
+        verdict = _leave(gate, asked.strategy_id, reducing, now)
+        if isinstance(verdict, Passed):
+            return verdict
+        refusals.append(verdict)
+    return refusals[0] if refusals else Refused(GateDenial.INACTIVE, "the order opens nothing and closes nothing")
+
+
+def check_canary_share(asked: GatedOrder, weights: Mapping[int, float] | None) -> Refused | None:
+    """Whether the symbol is routed to the version that asks; `weights` by version, empty without sentinels.
+
+    What is not known (None) is nobody's: that lets no order pass.
+    """
+    if weights is None:
+        return Refused(
+            GateDenial.ACTIVATION_UNKNOWN, f"the shares of {asked.strategy_id}'s versions are not known here"
+        )
+    if not weights:
+        return None
+    version = asked.version or max(weights)
+    owner = version_of(asked.strategy_id, asked.symbol, weights)
+    if owner == version:
+        return None
+    whose = "no version" if owner is None else f"version {owner}"
+    return Refused(GateDenial.OTHER_CANARY_SHARE, f"{asked.symbol} is routed to {whose}, not {version}")
+
+
+def _sides(asked: GatedOrder) -> tuple[Side | None, Side | None]:
+    """The side the order can increase and the side it can reduce."""
+    bought = Side.LONG if asked.buys else Side.SHORT
+    if asked.position_side is None:
+        return bought, bought.other
+    return (bought, None) if asked.position_side is bought else (None, asked.position_side)
+
+
+def _enter(gate: WorldGate, strategy_id: str, side: Side, now: datetime) -> Passed | Refused:
+    entry = gate.entries.get((strategy_id, side))
+    refused = _shut(gate, entry, strategy_id, side)
+    if refused is not None or entry is None:
+        return refused or _absent(strategy_id, side)
+    if lower(entry.mode, gate.mode) is not entry.mode:  # no worldservice says so; what contradicts itself opens nothing
+        contradiction = f"{strategy_id} {side.value} is at {entry.mode.value} in a world at {gate.mode.value}"
+        return Refused(GateDenial.MODE_FORBIDS_ORDERS, contradiction)
+    if entry.drain or not entry.active:
+        state = "draining" if entry.drain else "not active"
+        return Refused(GateDenial.INACTIVE, f"{strategy_id} {side.value} is {state} at revision {gate.revision}")
+    if not _in_window(entry, now):
+        return Refused(GateDenial.OUTSIDE_WINDOW, f"{strategy_id} {side.value} is outside its window")
+    if not is_open(gate.windows, now):
+        at = opens_at(gate.windows, now)
+        again = f", which opens at {at.isoformat()}" if at is not None else ""
+        return Refused(GateDenial.OUTSIDE_WINDOW, f"world {gate.world_id} is outside its window{again}")
+    return _passed(gate, entry, reduce_only=False)
+
+
+def _leave(gate: WorldGate, strategy_id: str, side: Side, now: datetime) -> Passed | Refused:
+    """Reducing passes while the side's entry stands: active, draining or past its window, but never frozen."""
+    entry = gate.entries.get((strategy_id, side))
+    refused = _shut(gate, entry, strategy_id, side)
+    if refused is not None or entry is None:
+        return refused or _absent(strategy_id, side)
+    if not (entry.active or entry.drain):
+        return Refused(GateDenial.INACTIVE, f"{strategy_id} {side.value} is not active at revision {gate.revision}")
+    return _passed(gate, entry, reduce_only=True)
+
+
+def _shut(gate: WorldGate, entry: GateEntry | None, strategy_id: str, side: Side) -> Refused | None:
+    if entry is None:
+        return _absent(strategy_id, side)
+    if not orders_allowed(domain_of(gate.mode)) or not orders_allowed(domain_of(entry.mode)):
+        mode = entry.mode if orders_allowed(domain_of(gate.mode)) else gate.mode
+        return Refused(GateDenial.MODE_FORBIDS_ORDERS, f"mode {mode.value} lets no order pass")
+    if entry.freeze:
+        return Refused(GateDenial.FROZEN, f"{strategy_id} {side.value} is frozen at revision {gate.revision}")
+    return None
+
+
+def _absent(strategy_id: str, side: Side) -> Refused:
+    return Refused(GateDenial.INACTIVE, f"{strategy_id} has no {side.value} entry in the world's activation")
+
+
+def _in_window(entry: GateEntry, now: datetime) -> bool:
+    after_start = entry.valid_from is None or entry.valid_from <= now
+    return after_start and (entry.valid_until is None or now < entry.valid_until)
+
+
+def _passed(gate: WorldGate, entry: GateEntry, *, reduce_only: bool) -> Passed:
+    return Passed(gate.epoch, gate.revision, entry.weight, domain_of(entry.mode), reduce_only)

@@ -1,0 +1,119 @@
+"""Activations and orders as the gate reads them, and its verdicts as brokerage and callers read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_DOWN, Decimal
+
+from gateway.orders.domain import GateDenial, GatedOrder, GateEntry, Passed, Refused, Side, WorldGate
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.decimals import format_decimal
+from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.wire.contexts import DOMAIN_NUMBERS, MODES
+from qmtl.wire.fields import known_enum
+from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.windows import windows_from_proto
+from qmtl.world.v1 import world_pb2 as worldpb
+
+WEIGHT_UNIT = Decimal("1e-8")
+SIDES: Mapping[commonpb.Side, Side] = {commonpb.SIDE_LONG: Side.LONG, commonpb.SIDE_SHORT: Side.SHORT}
+DENIALS: Mapping[GateDenial, brokerpb.Denial] = {
+    GateDenial.ACTIVATION_UNKNOWN: brokerpb.DENIAL_GATE_ACTIVATION_UNKNOWN,
+    GateDenial.ACTIVATION_STALE: brokerpb.DENIAL_GATE_ACTIVATION_STALE,
+    GateDenial.INACTIVE: brokerpb.DENIAL_GATE_INACTIVE,
+    GateDenial.FROZEN: brokerpb.DENIAL_GATE_FROZEN,
+    GateDenial.MODE_FORBIDS_ORDERS: brokerpb.DENIAL_GATE_MODE_FORBIDS_ORDERS,
+    GateDenial.OUTSIDE_WINDOW: brokerpb.DENIAL_GATE_OUTSIDE_WINDOW,
+    GateDenial.OTHER_CANARY_SHARE: brokerpb.DENIAL_GATE_OTHER_CANARY_SHARE,
+    GateDenial.SESSION_LAPSED: brokerpb.DENIAL_GATE_SESSION_LAPSED,
+}
+ORDER_SIDES = {brokerpb.ORDER_SIDE_BUY: True, brokerpb.ORDER_SIDE_SELL: False}
+POSITION_SIDES: Mapping[brokerpb.PositionSide, Side | None] = {
+    brokerpb.POSITION_SIDE_UNSPECIFIED: None,
+    brokerpb.POSITION_SIDE_BOTH: None,
+    brokerpb.POSITION_SIDE_LONG: Side.LONG,
+    brokerpb.POSITION_SIDE_SHORT: Side.SHORT,
+}
+
+
+def gate_from_proto(activation: worldpb.ActivationEnvelope) -> WorldGate:
+    """An activation as the gate reads it. Raises InvalidRequest (E_ENUM, E_WEIGHT, E_WINDOW): the gate stays shut."""
+    return WorldGate(
+        world_id=activation.world_id,
+        revision=activation.revision,
+        epoch=activation.epoch,
+        mode=known_enum(MODES, activation.effective_mode, "activation.effective_mode"),
+        entries={
+            (entry.strategy_id, known_enum(SIDES, entry.side, "entry.side")): _entry_from_proto(entry)
+            for entry in activation.entries
+        },
+        windows=windows_from_proto(activation.windows),
+    )
+
+
+def gated_order_from_proto(order: brokerpb.Order) -> GatedOrder:
+    """What the gate needs of an order. Raises InvalidRequest (E_ENUM, E_ORDER_FIELDS)."""
+    for field, value in (
+        ("world_id", order.world_id), ("strategy_id", order.strategy_id), ("client_order_id", order.client_order_id),
+        ("account", order.account), ("symbol", order.symbol),
+    ):  # fmt: skip
+        if not value:
+            violation = Violation(f"order.{field}", "empty", "a value")
+            raise InvalidRequest("E_ORDER_FIELDS", str(violation), violations=(violation,))
+    if order.side not in ORDER_SIDES:
+        violation = Violation("order.side", str(order.side), "BUY or SELL")
+        raise InvalidRequest("E_ENUM", str(violation), violations=(violation,))
+    if order.position_side not in POSITION_SIDES:
+        violation = Violation("order.position_side", str(order.position_side), "BOTH, LONG or SHORT")
+        raise InvalidRequest("E_ENUM", str(violation), violations=(violation,))
+    return GatedOrder(
+        order.strategy_id, ORDER_SIDES[order.side], order.reduce_only, POSITION_SIDES[order.position_side],
+        order.symbol, order.strategy_version,
+    )  # fmt: skip
+
+
+def stamp_to_proto(passed: Passed, gateway_id: str) -> brokerservicepb.GateStamp:
+    """What brokerage is told of a passed order."""
+    return brokerservicepb.GateStamp(
+        epoch=passed.epoch,
+        weight=format_decimal(passed.weight),
+        execution_domain=DOMAIN_NUMBERS[passed.domain],
+        gateway_id=gateway_id,
+        revision=passed.revision,
+        reduce_only=passed.reduce_only,
+    )
+
+
+def refusal_to_proto(order: brokerpb.Order, refused: Refused) -> brokerpb.OrderStatus:
+    """A refusal by the gate, in the words of an order's status."""
+    return brokerpb.OrderStatus(
+        order=order,
+        state=brokerpb.ORDER_STATE_DENIED,
+        view=brokerpb.ORDER_VIEW_DENIED,
+        denial=DENIALS[refused.denial],
+        reason=refused.reason,
+        working_quantity="0",
+        cumulative_quantity="0",
+    )
+
+
+def _weight_from_proto(weight: float) -> Decimal:
+    """Toward zero to the places brokerage counts in: 1/3 must not make it refuse every order, reducing ones too."""
+    if not 0.0 <= weight <= 1.0:
+        violation = Violation("entry.weight", str(weight), "0 to 1")
+        raise InvalidRequest("E_WEIGHT", str(violation), violations=(violation,))
+    return Decimal(str(weight)).quantize(WEIGHT_UNIT, ROUND_DOWN)
+
+
+def _entry_from_proto(entry: worldpb.ActivationEntry) -> GateEntry:
+    return GateEntry(
+        active=entry.active,
+        weight=_weight_from_proto(entry.weight),
+        freeze=entry.freeze,
+        drain=entry.drain,
+        valid_from=instant_from_proto(entry.valid_from, "valid_from") if entry.HasField("valid_from") else None,
+        valid_until=instant_from_proto(entry.valid_until, "valid_until") if entry.HasField("valid_until") else None,
+        mode=known_enum(MODES, entry.effective_mode, "entry.effective_mode"),
+    )

@@ -1,0 +1,1 @@
+"""Other services' PUBLIC methods under the gateway's address: bytes in, bytes out."""

@@ -1,0 +1,101 @@
+"""Decisions as clients get them through the gateway: remembered for their ttl, safe when they cannot be had.
+
+Stale or unreachable: COMPUTE_ONLY, marked stale, within the caller's own deadline. Only for clients: neither the gate
+nor the workers read it. An event or a forwarded write about a world forgets what was remembered of it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import UTC
+
+import structlog
+
+from gateway.access import Access
+from gateway.peers import Peers
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import Clock
+from qmtl.core.errors import DeadlineExceeded, Exhausted, Unavailable
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.call import current_call, require_world
+from qmtl.wire.instants import instant_to_proto
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+REMEMBERED_MAX = 10_000
+PATIENCE_S = 2.0
+SHARE = 0.7  # of the caller's time that is left for each question to worldservice: the rest is to answer in
+AWAY = (Unavailable, DeadlineExceeded, Exhausted)
+Key = tuple[str, int, int]
+log = structlog.stdlib.get_logger("qmtl.gateway.decisions")
+
+
+class DecisionCache:
+    """One remembered decision per (world, as_of)."""
+
+    def __init__(self, peers: Peers, access: Access, clock: Clock) -> None:
+        self._peers = peers
+        self._access = access
+        self._clock = clock
+        self._known: OrderedDict[Key, worldpb.DecisionEnvelope] = OrderedDict()
+        self._written: dict[str, int] = {}
+
+    async def decide(self, request: worldservicepb.DecideRequest) -> worldpb.DecisionEnvelope:
+        """The decision or the safe default. Raises what worldservice says of the caller or the world."""
+        require_world(request.world_id)
+        try:
+            await self._access.require(request.world_id, Role.READER, _patience_s())
+            known = self._fresh(_key(request))
+            return known if known is not None else await self._ask(request)
+        except AWAY as error:
+            log.warning("decision_safe_default", world_id=request.world_id, reason=error.reason)
+            return self._safe(request, error.reason)
+
+    def forget(self, world_id: str) -> None:
+        """Something about the world changed; what is on its way now is not remembered either."""
+        self._written[world_id] = self._written.get(world_id, 0) + 1
+        for key in [key for key in self._known if key[0] == world_id]:
+            del self._known[key]
+        if len(self._written) > REMEMBERED_MAX:
+            self._written.clear()
+            self._known.clear()
+
+    async def _ask(self, request: worldservicepb.DecideRequest) -> worldpb.DecisionEnvelope:
+        before = self._written.get(request.world_id, 0)
+        decision = (await self._peers.world.Decide(request, timeout=_patience_s())).decision
+        if self._written.get(request.world_id, 0) == before:
+            self._known[_key(request)] = decision
+            if len(self._known) > REMEMBERED_MAX:
+                self._known.popitem(last=False)
+        return decision
+
+    def _fresh(self, key: Key) -> worldpb.DecisionEnvelope | None:
+        known = self._known.get(key)
+        if known is None:
+            return None
+        until = known.decided_at.ToDatetime(UTC) + known.ttl.ToTimedelta()
+        return known if self._clock.now() < until else None
+
+    def _safe(self, request: worldservicepb.DecideRequest, why: str) -> worldpb.DecisionEnvelope:
+        """What holds when nothing is known: compute-only, and nobody selected."""
+        decision = worldpb.DecisionEnvelope(
+            world_id=request.world_id,
+            effective_mode=commonpb.EFFECTIVE_MODE_COMPUTE_ONLY,
+            reasons=["DECISION_UNAVAILABLE", why],
+            decided_at=instant_to_proto(self._clock.now()),
+            stale=True,
+        )
+        if request.HasField("as_of"):
+            decision.as_of.CopyFrom(request.as_of)
+        decision.ttl.FromSeconds(0)
+        return decision
+
+
+def _patience_s() -> float:
+    """How long worldservice may take over one question, so that the safe default still arrives in time."""
+    left = current_call().remaining_s()
+    return PATIENCE_S if left is None else min(PATIENCE_S, SHARE * left)
+
+
+def _key(request: worldservicepb.DecideRequest) -> Key:
+    return request.world_id, request.as_of.seconds, request.as_of.nanos

@@ -1,0 +1,138 @@
+"""Other services' public contracts under the gateway's address: bytes in, bytes out.
+
+Only methods whose audience is PUBLIC are forwarded; the caller's token travels unchanged beside the gateway's own.
+Three things are looked into: decisions, which come from a cache with a safe default; what can cause live trading; and
+which world a write is about, so that its remembered decision is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+from grpc import aio
+
+from gateway.proxy.decision_cache import DecisionCache
+from gateway.proxy.live_guard import LiveGuard
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.control.v1 import service_pb2 as controlservicepb
+from qmtl.core.errors import InvalidRequest, PermissionDenied
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.rpc.auth.call import current_call
+from qmtl.rpc.rules.methods import Audience, full_name, rules_of
+from qmtl.world.v1 import service_pb2 as worldservicepb
+
+PROXIED: Mapping[str, ServiceDescriptor] = {
+    "worldservice": worldservicepb.DESCRIPTOR.services_by_name["WorldService"],
+    "dagmanager": dagservicepb.DESCRIPTOR.services_by_name["DagManagerService"],
+    "brokerage": brokerservicepb.DESCRIPTOR.services_by_name["BrokerageService"],
+    "seamless": dataservicepb.DESCRIPTOR.services_by_name["DataService"],
+    "controlbus": controlservicepb.DESCRIPTOR.services_by_name["ControlBusService"],
+}
+DECIDE = "/qmtl.world.v1.WorldService/Decide"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+class Proxy(grpc.GenericRpcHandler):
+    """A handler per PUBLIC method of each proxied service."""
+
+    def __init__(self, channels: Mapping[str, aio.Channel], decisions: DecisionCache, guard: LiveGuard) -> None:
+        self._decisions = decisions
+        self._guard = guard
+        self._handlers: dict[str, Handler] = {}
+        for peer, service in PROXIED.items():
+            for rule in rules_of(service, {}):
+                method = service.methods_by_name[rule.name.rpartition("/")[2]]
+                kind = (method.client_streaming, method.server_streaming)
+                public = rule.door is Audience.PUBLIC
+                self._handlers[rule.name] = _handler(channels[peer], rule.name, kind) if public else _NOT_PROXIED
+                if public and peer == "worldservice" and not rule.read and kind == (False, False):
+                    write = self._world_write(method, _single(channels[peer].unary_unary(rule.name)))
+                    self._handlers[rule.name] = grpc.unary_unary_rpc_method_handler(write)
+        self._forward_decide: Callable[..., Awaitable[bytes]] = channels["worldservice"].unary_unary(DECIDE)
+        self._handlers[DECIDE] = grpc.unary_unary_rpc_method_handler(self._decide)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
+        """The handler of a method, or None when it is not forwarded."""
+        return self._handlers.get(handler_call_details.method)
+
+    async def _decide(self, body: bytes, _: aio.ServicerContext[bytes, bytes]) -> bytes:
+        try:
+            request = worldservicepb.DecideRequest.FromString(body)
+        except DecodeError:
+            raise InvalidRequest("E_MALFORMED", "the request cannot be read") from None
+        if request.with_reports:  # who wants to know why wants to know it now
+            return await self._forward_decide(body, timeout=current_call().remaining_s())
+        decision = await self._decisions.decide(request)
+        return worldservicepb.DecideResponse(decision=decision).SerializeToString()
+
+    def _world_write(self, method: MethodDescriptor, forward: Callable[..., Awaitable[bytes]]) -> Any:
+        """Forward a write about a world and forget its decision, whatever came of it."""
+        request_type = GetMessageClass(method.input_type)
+        name, names_world = full_name(method), "world_id" in method.input_type.fields_by_name
+
+        async def write(body: bytes, context: aio.ServicerContext[bytes, bytes]) -> bytes:
+            await self._guard.check(name, body, context.invocation_metadata())
+            try:
+                return await forward(body, context)
+            finally:
+                if names_world:
+                    self._decisions.forget(_world_of(request_type, body))
+
+        return write
+
+
+def _world_of(request_type: type[Message], body: bytes) -> str:
+    try:
+        fields = request_type.FromString(body).ListFields()
+    except DecodeError:
+        return ""  # worldservice has refused it for that
+    return next((str(value) for field, value in fields if field.name == "world_id"), "")
+
+
+async def _not_proxied(_: bytes, __: aio.ServicerContext[bytes, bytes]) -> bytes:
+    """What even a service gets here: contracts between services are not forwarded."""
+    raise PermissionDenied("E_NOT_PROXIED", "this call is between services; call its service directly")
+
+
+_NOT_PROXIED: Handler = grpc.unary_unary_rpc_method_handler(_not_proxied)
+
+
+def _handler(channel: aio.Channel, name: str, kind: tuple[bool, bool]) -> Handler:
+    """A handler for one method; `kind` is (client streams, server streams)."""
+    match kind:
+        case (False, False):
+            return grpc.unary_unary_rpc_method_handler(_single(channel.unary_unary(name)))
+        case (True, False):
+            return grpc.stream_unary_rpc_method_handler(_single(channel.stream_unary(name)))
+        case (False, True):
+            return grpc.unary_stream_rpc_method_handler(_streaming(channel.unary_stream(name)))
+        case _:
+            return grpc.stream_stream_rpc_method_handler(_streaming(channel.stream_stream(name)))
+
+
+def _single(call: Callable[..., Any]) -> Callable[..., Awaitable[bytes]]:
+    async def forward(request: bytes | AsyncIterable[bytes], _: aio.ServicerContext[bytes, bytes]) -> bytes:
+        reply: bytes = await call(request, timeout=current_call().remaining_s())  # the caller's time, not our default
+        return reply
+
+    return forward
+
+
+def _streaming(open_stream: Callable[..., Any]) -> Callable[..., AsyncIterator[bytes]]:
+    async def forward(
+        request: bytes | AsyncIterable[bytes], _: aio.ServicerContext[bytes, bytes]
+    ) -> AsyncIterator[bytes]:
+        call = open_stream(request)
+        try:
+            async for message in call:
+                yield message
+        finally:
+            call.cancel()
+
+    return forward

@@ -1,0 +1,91 @@
+"""The live guard: what can cause live trading needs metadata `x-allow-live: true` and an operator of the world.
+
+A second look at the door, not the authority: worldservice decides. Narrowing never needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError, Message
+
+from gateway.access import Access
+from gateway.admission.live_consent import Metadata, allows_live, require_live_consent
+from gateway.peers import Peers
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest, NotFound
+from qmtl.core.roles import Role
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+WORLD = "/qmtl.world.v1.WorldService/"
+GUARDED: Mapping[str, type[Message]] = {
+    f"{WORLD}{name}": message
+    for name, message in (
+        ("CreateWorld", worldservicepb.CreateWorldRequest),
+        ("UpdateWorld", worldservicepb.UpdateWorldRequest),
+        ("SetActivation", worldservicepb.SetActivationRequest),
+        ("ApproveLive", worldservicepb.ApproveLiveRequest),
+        ("Apply", worldservicepb.ApplyRequest),
+        ("Resume", worldservicepb.ResumeRequest),
+        ("OpenSession", worldservicepb.OpenSessionRequest),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveGuard:
+    """Looks into the few forwarded writes that can lead to live trading."""
+
+    peers: Peers
+    access: Access
+
+    async def check(self, method: str, body: bytes, metadata: Metadata) -> None:
+        """Raises PermissionDenied (E_LIVE_GUARD, E_ROLE_REQUIRED), Unavailable, InvalidRequest (E_MALFORMED)."""
+        if method not in GUARDED or allows_live(metadata):
+            return
+        try:
+            request = GUARDED[method].FromString(body)
+        except DecodeError:
+            raise InvalidRequest("E_MALFORMED", "the request cannot be read") from None
+        if await self._can_cause_live(request):
+            require_live_consent(metadata, method.rpartition("/")[2])
+
+    async def _can_cause_live(self, request: Message) -> bool:
+        match request:
+            case worldservicepb.CreateWorldRequest() | worldservicepb.UpdateWorldRequest():
+                return request.allow_live
+            case worldservicepb.ApproveLiveRequest():
+                return True
+            case worldservicepb.OpenSessionRequest():
+                return request.execution_domain == commonpb.EXECUTION_DOMAIN_LIVE
+            case worldservicepb.SetActivationRequest():
+                return any(map(_widens, request.changes)) and await self._is_live(request.world_id)
+            case worldservicepb.ApplyRequest() | worldservicepb.ResumeRequest():
+                return await self._is_live(request.world_id)
+            case _:
+                return True
+
+    async def _is_live(self, world_id: str) -> bool:
+        """Whether a world may trade live. What is unknown is worldservice's to refuse."""
+        await self.access.require(world_id, Role.OPERATOR)
+        try:
+            found = await self.peers.world.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
+        except NotFound:
+            return False
+        return found.world.allow_live
+
+
+def _widens(change: worldservicepb.ActivationChange) -> bool:
+    """Whether a change could let more through than before."""
+    narrows_only = (
+        not (change.HasField("active") and change.active)
+        and not (change.HasField("freeze") and not change.freeze)
+        and not (change.HasField("drain") and not change.drain)
+        and not (change.HasField("weight") and change.weight > 0)
+        and not change.HasField("valid_from")
+        and not change.HasField("valid_until")
+        and change.stage in (worldpb.STAGE_UNSPECIFIED, worldpb.STAGE_BACKTEST)
+    )
+    return not narrows_only

@@ -1,0 +1,1 @@
+"""Data queues: who may read or write one, producers' leases and records."""

@@ -1,0 +1,62 @@
+"""The compute context of one strategy in one world: the lower of the world's ceiling and the strategy's own stage.
+
+The client's hints are hints. A snapshot is pinned here when the client names none: the newest sealed artifact of the
+world's data, or the start of the world's session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from gateway.peers import Peers
+from gateway.submissions.wire import hint_from_proto, hinted_as_of
+from qmtl.core.errors import NotFound
+from qmtl.core.modes import ComputeContext, EffectiveMode, ModeDecision, decide_context, domain_of, lower
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.wire.contexts import DOMAIN_NUMBERS, MODES
+from qmtl.wire.fields import known_enum
+from qmtl.wire.instants import instant_from_proto
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+STAGE_CEILING: Mapping[worldpb.Stage, EffectiveMode] = {
+    worldpb.STAGE_BACKTEST: EffectiveMode.VALIDATE,
+    worldpb.STAGE_PAPER: EffectiveMode.PAPER,
+    worldpb.STAGE_LIVE: EffectiveMode.LIVE,
+}
+
+
+async def resolve(
+    peers: Peers, hints: gatewaypb.ComputeHints, decision: worldpb.DecisionEnvelope, stage: worldpb.Stage
+) -> ComputeContext:
+    """The context now. Raises Unavailable while a service that must be asked is away."""
+    ceiling = known_enum(MODES, decision.effective_mode, "decision.effective_mode")
+    mode = lower(ceiling, known_enum(STAGE_CEILING, stage, "binding.stage"))
+    pinned, fingerprint = hinted_as_of(hints), ""
+    if mode in (EffectiveMode.PAPER, EffectiveMode.LIVE):
+        pinned = await _session_start(peers, decision.world_id, mode)
+    elif pinned is None:
+        pinned, fingerprint = await _newest(peers, decision.world_id)
+    return decide_context(
+        hint_from_proto(decision.world_id, hints),
+        ModeDecision(mode, dataset_fingerprint=fingerprint),
+        stale=decision.stale,
+        as_of=pinned,
+    )
+
+
+async def _newest(peers: Peers, world_id: str) -> tuple[datetime | None, str]:
+    world = (await peers.world.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))).world
+    if not world.data_presets:
+        return None, ""
+    return await peers.newest_artifact(world.data_presets[0]) or (None, "")
+
+
+async def _session_start(peers: Peers, world_id: str, mode: EffectiveMode) -> datetime | None:
+    request = worldservicepb.GetSessionRequest(world_id=world_id, execution_domain=DOMAIN_NUMBERS[domain_of(mode)])
+    try:
+        found = await peers.world.GetSession(request)
+    except NotFound:
+        return None
+    return instant_from_proto(found.session.start, "session.start")

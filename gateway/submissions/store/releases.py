@@ -1,0 +1,88 @@
+"""Rows of what must still be undone after a strategy ended: its bindings and its plans.
+
+Written in the transaction that ends the strategy, deleted once worldservice and dagmanager have both answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from gateway.instants import from_ns, to_ns
+from gateway.submissions.tables import RELEASES
+from qmtl.sql.database import signal
+
+DUE_SIGNAL = "releases"  # raised when a release became due
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One strategy to unbind and release, taken up for the `attempts`-th time on behalf of `actor`."""
+
+    strategy_id: str
+    actor: str
+    attempts: int
+    settle_at: datetime
+
+
+def schedule(conn: Connection, strategy_id: str, actor: str, due_ns: int, settle_ns: int) -> None:
+    """Make a release due; one that is pending already starts over."""
+    conn.execute(sa.delete(RELEASES).where(RELEASES.c.strategy_id == strategy_id))
+    values = {
+        "strategy_id": strategy_id, "actor": actor, "due_ns": due_ns, "settle_ns": settle_ns, "attempts": 0,
+        "reason": "",
+    }  # fmt: skip
+    conn.execute(sa.insert(RELEASES).values(values))
+    signal(conn, DUE_SIGNAL)
+
+
+def any_due(conn: Connection, at: datetime) -> bool:
+    """Whether there is anything to take up: asked before the write transaction that does."""
+    return conn.execute(sa.select(sa.exists().where(RELEASES.c.due_ns <= to_ns(at)))).scalar_one()
+
+
+def take_up(conn: Connection, at: datetime, ttl: timedelta) -> Release | None:
+    """The next release that is due; another worker may have it after `ttl`."""
+    table = RELEASES.c
+    query = sa.select(RELEASES).where(table.due_ns <= to_ns(at)).order_by(table.due_ns).limit(1)
+    row = conn.execute(query.with_for_update(skip_locked=True)).mappings().first()
+    if row is None:
+        return None
+    release = Release(row["strategy_id"], row["actor"], row["attempts"] + 1, from_ns(row["settle_ns"]))
+    later = {"due_ns": to_ns(at + ttl), "attempts": release.attempts}
+    conn.execute(sa.update(RELEASES).where(table.strategy_id == release.strategy_id).values(later))
+    return release
+
+
+def done(conn: Connection, release: Release, at: datetime) -> None:
+    """Everything is undone: forget it, or do it once more when a worker could still have bound it meanwhile."""
+    if at >= release.settle_at:
+        conn.execute(sa.delete(RELEASES).where(_same(release)))
+    else:
+        conn.execute(sa.update(RELEASES).where(_same(release)).values(due_ns=to_ns(release.settle_at)))
+
+
+def again(conn: Connection, release: Release, retry_at: datetime, reason: str) -> None:
+    """Something could not be undone now."""
+    conn.execute(sa.update(RELEASES).where(_same(release)).values(due_ns=to_ns(retry_at), reason=reason[:500]))
+
+
+def hurry(conn: Connection, strategy_id: str, at: datetime) -> bool:
+    """The worker that held the strategy is through: nothing binds it after this instant. False: no release waits."""
+    now = {"due_ns": to_ns(at), "settle_ns": to_ns(at)}
+    waits = conn.execute(sa.update(RELEASES).where(RELEASES.c.strategy_id == strategy_id).values(now)).rowcount > 0
+    if waits:
+        signal(conn, DUE_SIGNAL)
+    return waits
+
+
+def pending(conn: Connection) -> int:
+    """How many strategies wait to be released."""
+    return conn.execute(sa.select(sa.func.count()).select_from(RELEASES)).scalar_one()
+
+
+def _same(release: Release) -> sa.ColumnElement[bool]:
+    return sa.and_(RELEASES.c.strategy_id == release.strategy_id, RELEASES.c.attempts == release.attempts)

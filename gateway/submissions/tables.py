@@ -1,0 +1,77 @@
+"""SQL tables of the submissions database, shared by every gateway of a mesh."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from controlbus.outbox.outbox import outbox_tables
+
+METADATA = sa.MetaData()
+_BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+STRATEGIES = sa.Table(
+    "strategies",
+    METADATA,
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sa.Column("body_digest", sa.Text, nullable=False),
+    sa.Column("request", sa.LargeBinary, nullable=False),  # SubmitStrategyRequest as it came
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("dag_digest", sa.Text, nullable=False),
+    sa.Column("nodes", sa.Integer, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("revision", _BIG, nullable=False),
+    sa.Column("claim_epoch", _BIG, nullable=False),  # grows at each claim; every later write compares it
+    sa.Column("claim_until_ns", _BIG, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_attempt_ns", _BIG, nullable=False),
+    sa.Column("created_ns", _BIG, nullable=False),
+    sa.Column("updated_ns", _BIG, nullable=False),
+    sa.Column("outcome", sa.LargeBinary, nullable=True),  # Strategy with outcomes, once COMPLETED
+    sa.UniqueConstraint("subject", "request_id", name="strategies_request"),
+)
+sa.Index("strategies_todo", STRATEGIES.c.state, STRATEGIES.c.next_attempt_ns)
+sa.Index("strategies_recent", STRATEGIES.c.created_ns, STRATEGIES.c.strategy_id)
+
+WORLDS = sa.Table(
+    "strategy_worlds",
+    METADATA,
+    sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
+    sa.Column("world_id", sa.Text, primary_key=True),
+)
+sa.Index("strategy_worlds_world", WORLDS.c.world_id)
+
+LIVE_DAGS = sa.Table(
+    "live_dags",
+    METADATA,
+    sa.Column("dag_digest", sa.Text, primary_key=True),
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, nullable=False),
+)
+
+HISTORY = sa.Table(
+    "strategy_events",
+    METADATA,
+    sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
+    sa.Column("sequence", _BIG, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("time_ns", _BIG, nullable=False),
+)
+
+RELEASES = sa.Table(
+    "strategy_releases",
+    METADATA,
+    sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("due_ns", _BIG, nullable=False),
+    sa.Column("settle_ns", _BIG, nullable=False),  # a worker may still bind it until then: release once more after
+    sa.Column("attempts", sa.Integer, nullable=False),  # grows at each take-up; every later write compares it
+    sa.Column("reason", sa.Text, nullable=False),
+)
+sa.Index("strategy_releases_due", RELEASES.c.due_ns)
+
+OUTBOX = outbox_tables(METADATA)

@@ -1,0 +1,120 @@
+"""The gateway's messages to values and back, and the checks of a submission that need meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from gateway.submissions.domain import Record, State, Step, Submission, check_crc32, check_request, strategy_id_of
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.core.identity.canonical import digest
+from qmtl.core.identity.keys import node_ids_crc32
+from qmtl.core.identity.nodes import Dag
+from qmtl.core.modes import ContextHint
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.wire.contexts import DOMAINS
+from qmtl.wire.fields import known_enum
+from qmtl.wire.graph import dag_from_proto
+from qmtl.wire.instants import instant_from_proto, instant_to_proto
+
+STATE_NUMBERS: Mapping[State, controlpb.StrategyState] = {
+    State.QUEUED: controlpb.STRATEGY_STATE_QUEUED,
+    State.PROCESSING: controlpb.STRATEGY_STATE_PROCESSING,
+    State.COMPLETED: controlpb.STRATEGY_STATE_COMPLETED,
+    State.FAILED: controlpb.STRATEGY_STATE_FAILED,
+    State.CANCELED: controlpb.STRATEGY_STATE_CANCELED,
+}
+
+BODY_MAX = 8 * 1024 * 1024
+STATES = {number: state for state, number in STATE_NUMBERS.items()}
+
+
+def submission_from_proto(request: servicepb.SubmitStrategyRequest, subject: str) -> Submission:
+    """A submission, fully checked but for what other services know.
+
+    Raises InvalidRequest: E_TOO_LARGE, E_REQUEST_ID, E_NAME, E_WORLD_IDS..., E_CHECKSUM_MISMATCH, those of check_dag.
+    """
+    body = request.SerializeToString(deterministic=True)
+    dag = checked_dag(request, len(body))
+    check_request(request.request_id, request.meta.name, list(request.world_ids))
+    return Submission(
+        strategy_id=strategy_id_of(subject, request.request_id),
+        request_id=request.request_id,
+        body_digest=digest(body),
+        request=body,
+        name=request.meta.name,
+        dag_digest=dag.digest,
+        nodes=len(dag.nodes),
+        subject=subject,
+        world_ids=tuple(sorted(request.world_ids)),
+    )
+
+
+def checked_dag(request: servicepb.SubmitStrategyRequest | servicepb.DryRunStrategyRequest, size: int) -> Dag:
+    """The request's DAG, checked. Raises InvalidRequest: E_TOO_LARGE, E_CHECKSUM_MISMATCH and those of check_dag."""
+    if size > BODY_MAX:
+        violation = Violation("request", f"{size} bytes", f"at most {BODY_MAX}")
+        raise InvalidRequest("E_TOO_LARGE", str(violation), violations=(violation,))
+    dag = dag_from_proto(request.dag)
+    check_crc32(request.node_ids_crc32, node_ids_crc32(dag.node_ids))
+    if request.hints.execution_domain:
+        known_enum(DOMAINS, request.hints.execution_domain, "hints.execution_domain")
+    return dag
+
+
+def hint_from_proto(world_id: str, hints: gatewaypb.ComputeHints) -> ContextHint:
+    """The client's hints for one world. Raises InvalidRequest (E_ENUM)."""
+    number = hints.execution_domain
+    domain = known_enum(DOMAINS, number, "hints.execution_domain") if number else None
+    return ContextHint(world_id, domain, hints.partition, hints.dataset_fingerprint)
+
+
+def hinted_as_of(hints: gatewaypb.ComputeHints) -> datetime | None:
+    """The data snapshot the client pinned itself, if any. Raises InvalidRequest (E_TIMESTAMP)."""
+    return instant_from_proto(hints.as_of, "hints.as_of") if hints.HasField("as_of") else None
+
+
+def strategy_to_proto(record: Record, *, outcomes: bool = True) -> gatewaypb.Strategy:
+    """A stored submission for a reader."""
+    request = servicepb.SubmitStrategyRequest.FromString(record.request)
+    message = gatewaypb.Strategy(
+        strategy_id=record.strategy_id,
+        meta=request.meta,
+        state=STATE_NUMBERS[record.state],
+        reason=record.reason,
+        submitted_by=record.subject,
+        created_at=instant_to_proto(record.created_at),
+        updated_at=instant_to_proto(record.updated_at),
+        world_ids=record.world_ids,
+        dag_digest=record.dag_digest,
+        nodes=record.nodes,
+        revision=record.revision,
+        release_pending=record.release_pending,
+    )
+    if record.outcome is not None:
+        stored = gatewaypb.Strategy.FromString(record.outcome)
+        message.sentinel_id = stored.sentinel_id
+        message.plan_version = stored.plan_version
+        if outcomes:
+            message.outcomes.extend(stored.outcomes)
+    return message
+
+
+def history_to_proto(entries: list[tuple[int, Step]]) -> servicepb.GetStrategyHistoryResponse:
+    """The steps of a strategy's life."""
+    return servicepb.GetStrategyHistoryResponse(
+        entries=[
+            gatewaypb.StrategyHistoryEntry(
+                sequence=sequence, state=STATE_NUMBERS[step.state], reason=step.reason, actor=step.actor,
+                time=instant_to_proto(step.at),
+            )
+            for sequence, step in entries
+        ]
+    )  # fmt: skip
+
+
+def state_from_proto(number: controlpb.StrategyState) -> State | None:
+    """A state filter; unspecified is none. Raises InvalidRequest (E_ENUM)."""
+    return known_enum(STATES, number, "state") if number else None

@@ -1,0 +1,281 @@
+"""Workers: carry an accepted submission through binding, decision and diff to its outcome.
+
+A submission is worked on where it was accepted if there is room, else by whoever has room first. A claim has an
+epoch; everything done elsewhere is idempotent on the strategy's id, so a claim that ran out is simply done again by
+another. A dependency that is away means later, never failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from gateway.peers import Peers
+from gateway.submissions import domain, events
+from gateway.submissions.contexts import resolve
+from gateway.submissions.domain import State, backoff_s
+from gateway.submissions.store import claims, strategies
+from qmtl.core.clock import Clock
+from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable
+from qmtl.core.identity import canonical
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.rpc.auth.call import own_act
+from qmtl.sql.database import Database
+from qmtl.wire.contexts import context_to_proto
+from qmtl.world.v1 import service_pb2 as worldservicepb
+
+IDLE_S = 0.5  # how long due or abandoned submissions of other processes may wait to be seen
+SETTLED = frozenset({State.COMPLETED, State.FAILED, State.CANCELED})
+LATER = (Unavailable, DeadlineExceeded, Exhausted)
+log = structlog.stdlib.get_logger("qmtl.gateway.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """Name of this process in the history, how many submissions at once, how many may wait, how long a claim holds."""
+
+    name: str
+    workers: int
+    pending_max: int
+    claim_ttl_s: float
+
+
+class Workers:
+    """Accepts submissions, and works on them and on what others left until stopped."""
+
+    def __init__(self, db: Database, peers: Peers, clock: Clock, settings: WorkerSettings) -> None:
+        self._db = db
+        self._peers = peers
+        self._clock = clock
+        self._settings = settings
+        self._free = settings.workers
+        self._woken = asyncio.Event()
+        self._more = True  # whether something may be due that nobody has looked for
+        self._waiting: dict[str, list[asyncio.Future[domain.Record]]] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Take up what is due whenever there is room, for ever."""
+        unsubscribe = self._db.on_signal(events.TODO_SIGNAL, self._look)
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                while True:
+                    self._woken.clear()
+                    if not (self._free and await self._take_up()):
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(IDLE_S):
+                                await self._woken.wait()
+        finally:
+            self._group = None
+            unsubscribe()
+
+    async def accept(self, submission: domain.Submission) -> tuple[domain.Record, bool]:
+        """Store a submission, and begin with it when there is room; its caller may leave meanwhile.
+
+        (record, True) when it was accepted before. Raises as store.accept.
+        """
+        if self._group is None or not self._free:
+            return await self._stored(submission, None)
+        self._free -= 1
+        return await asyncio.shield(self._start(self._accept(submission)))
+
+    async def settled(self, record: domain.Record, within_s: float) -> domain.Record:
+        """The record once it is settled, here or elsewhere, or as it is when the time is up."""
+        if record.state in SETTLED:
+            return record
+        told = asyncio.get_running_loop().create_future()
+        listeners = self._waiting.setdefault(record.strategy_id, [])
+        listeners.append(told)
+        deadline = self._clock.monotonic() + within_s
+        try:
+            while record.state not in SETTLED and (left := deadline - self._clock.monotonic()) > 0:
+                await asyncio.wait({told}, timeout=min(left, IDLE_S))
+                record = told.result() if told.done() else await self._read(record.strategy_id)
+        finally:
+            listeners.remove(told)
+            if not listeners:
+                self._waiting.pop(record.strategy_id, None)
+        return record
+
+    async def _accept(self, submission: domain.Submission) -> tuple[domain.Record, bool]:
+        """With a place held: accept and begin, or give the place back."""
+        began, until = False, self._work_until()
+        try:
+            record, repeated = await self._stored(submission, self._claim(self._clock.now()))
+            if not repeated:
+                self._begin(record, until)
+                began = True
+            return record, repeated
+        finally:
+            if not began:
+                self._leave()
+
+    async def _stored(self, submission: domain.Submission, claim: domain.Claim | None) -> tuple[domain.Record, bool]:
+        at, most = self._clock.now(), self._settings.pending_max
+
+        def work(conn: Connection) -> tuple[domain.Record, bool]:
+            return strategies.accept(conn, submission, at, most, claim)
+
+        try:
+            return await self._db.write(work)
+        except (IntegrityError, strategies.Raced):  # the same request at another gateway at this moment: known by now
+            return await self._db.write(work)
+
+    async def _read(self, strategy_id: str) -> domain.Record:
+        return await self._db.read(lambda conn: strategies.get(conn, strategy_id))
+
+    async def _take_up(self) -> bool:
+        """Claim what is due, as much as there is room for; False when there is nothing, or the store is away."""
+        at, most, until = self._clock.now(), self._free, self._work_until()
+        self._free = 0  # held until it is known how many are needed
+        self._more = False
+        records: list[domain.Record] = []
+        try:
+            if await self._db.read(lambda conn: claims.any_due(conn, at)):
+                self._more = True
+                records = await self._db.write(lambda conn: claims.claim(conn, self._claim(at), at, most))
+        except LATER as error:
+            log.warning("claim_failed", reason=error.reason)
+        self._free += most - len(records)
+        for record in records:
+            self._begin(record, until)
+        return bool(records)
+
+    def _work_until(self) -> float:
+        """When work on a claim that is made now has to end, by the loop's clock: a slow commit takes from its time."""
+        return asyncio.get_running_loop().time() + 0.8 * self._settings.claim_ttl_s
+
+    def _claim(self, at: datetime) -> domain.Claim:
+        return domain.Claim(self._settings.name, at + timedelta(seconds=self._settings.claim_ttl_s))
+
+    def _start(
+        self, work: Coroutine[None, None, tuple[domain.Record, bool]]
+    ) -> asyncio.Task[tuple[domain.Record, bool]]:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may have left
+        return task
+
+    def _begin(self, record: domain.Record, until: float) -> None:
+        """Work on a claim whose place is held; as the gateway itself, whoever called."""
+        assert self._group is not None
+        with own_act():
+            self._group.create_task(self._work(record, until))
+
+    def _look(self) -> None:
+        self._more = True
+        self._woken.set()
+
+    def _leave(self) -> None:
+        self._free += 1
+        if self._more:
+            self._woken.set()
+
+    async def _work(self, record: domain.Record, until: float) -> None:
+        try:
+            await self._process(record, until)
+        finally:
+            self._leave()
+
+    async def _process(self, record: domain.Record, until: float) -> None:
+        """Settle a claim one way or another; a failure to settle leaves the claim to run out."""
+        try:
+            try:
+                async with asyncio.timeout_at(until):
+                    outcome = await self._carry_out(record)
+            except (*LATER, TimeoutError) as error:
+                await self._put_back(record, error)
+            except QmtlError as error:
+                await self._finish(record, State.FAILED, f"{error.reason}: {error.message}", None)
+            else:
+                await self._finish(record, State.COMPLETED, "", outcome)
+        except LATER as error:
+            log.warning("settle_failed", strategy_id=record.strategy_id, reason=error.reason)
+
+    async def _put_back(self, record: domain.Record, error: QmtlError | TimeoutError) -> None:
+        now = self._clock.now()
+        reason = f"waits: {error}"[:500]
+        step = domain.Step(State.QUEUED, reason, self._settings.name, now)
+        retry_at = now + timedelta(seconds=backoff_s(record.attempts))
+        if not await self._db.write(lambda conn: claims.put_back(conn, record, step, retry_at)):
+            await self._db.write(lambda conn: claims.lost(conn, record, now))
+
+    async def _finish(self, record: domain.Record, state: State, reason: str, outcome: bytes | None) -> None:
+        step = domain.Step(state, reason[:2000], self._settings.name, self._clock.now())
+        settled = await self._db.write(lambda conn: claims.finish(conn, record, step, outcome))
+        if settled is None:
+            await self._db.write(lambda conn: claims.lost(conn, record, step.at))
+        else:
+            self._tell(settled)
+        log.info("submission_settled", strategy_id=record.strategy_id, state=state.value, kept=settled is not None)
+
+    def _tell(self, settled: domain.Record) -> None:
+        for told in self._waiting.get(settled.strategy_id, ()):
+            if not told.done():
+                told.set_result(settled)
+
+    async def _carry_out(self, record: domain.Record) -> bytes:
+        request = servicepb.SubmitStrategyRequest.FromString(record.request)
+        outcomes = [await self._enter(record, request, world_id) for world_id in record.world_ids]
+        answer = await self._diff(record, request, outcomes)
+        for outcome in outcomes:
+            outcome.assignments.extend(a for a in answer.assignments if a.world_id == outcome.world_id)
+        result = gatewaypb.Strategy(
+            outcomes=outcomes, sentinel_id=answer.summary.sentinel_id, plan_version=answer.summary.version
+        )
+        return result.SerializeToString()
+
+    async def _enter(
+        self, record: domain.Record, request: servicepb.SubmitStrategyRequest, world_id: str
+    ) -> gatewaypb.WorldOutcome:
+        """Bind the strategy to a world and decide the context it computes in there."""
+        bind = worldservicepb.BindStrategyRequest(
+            world_id=world_id,
+            strategy_id=record.strategy_id,
+            on_behalf_of=record.subject,
+            node_ids=[node.node_id for node in request.dag.nodes],
+        )
+        bound = await self._peers.world.BindStrategy(bind)
+        context = await resolve(self._peers, request.hints, bound.decision, bound.binding.stage)
+        return gatewaypb.WorldOutcome(
+            world_id=world_id, context=context_to_proto(context), decision=bound.decision, binding=bound.binding
+        )
+
+    async def _diff(
+        self,
+        record: domain.Record,
+        request: servicepb.SubmitStrategyRequest,
+        outcomes: Sequence[gatewaypb.WorldOutcome],
+    ) -> dagservicepb.DiffChunk:
+        """All chunks of the diff as one; a lost stream is asked again under the same request_id."""
+        whole = dagservicepb.DiffChunk()
+        diff = dagservicepb.DiffRequest(
+            request_id=_diff_id(record, outcomes),
+            strategy_id=record.strategy_id,
+            dag=request.dag,
+            contexts=[outcome.context for outcome in outcomes],
+            version_label=request.meta.version_label,
+            decline_sentinel=any(outcome.context.safe_mode for outcome in outcomes),
+            created_by=record.subject,
+        )
+        async for response in self._peers.dag.Diff(diff):
+            whole.assignments.extend(response.chunk.assignments)
+            if response.chunk.HasField("summary"):
+                whole.summary.CopyFrom(response.chunk.summary)
+        if not whole.HasField("summary"):
+            raise Unavailable("E_DIFF_CUT", "dagmanager's answer ended before its last chunk")
+        return whole
+
+
+def _diff_id(record: domain.Record, outcomes: Sequence[gatewaypb.WorldOutcome]) -> str:
+    """The same for a claim done again; another once the contexts are decided otherwise: that is another question."""
+    decided = b"".join(outcome.context.SerializeToString(deterministic=True) for outcome in outcomes)
+    return f"{record.strategy_id}/{canonical.digest(decided)[7:23]}"

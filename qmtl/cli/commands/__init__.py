@@ -1,0 +1,1 @@
+"""The commands by subject: options in, one exchange with the gateway, a table or JSON out."""

@@ -1,0 +1,194 @@
+"""`qmtl data`: which data there is, where it has gaps, and what conformance did to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qmtl.cli.options import Access, with_access
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qmtl.common.v1 import common_pb2 as commonpb
+    from qmtl.data.v1 import data_pb2 as datapb
+    from qmtl.data.v1 import service_pb2 as servicepb
+    from qmtl.rpc.client.channel import MeshChannel
+
+app = typer.Typer(no_args_is_help=True)
+LIST_MAX = 1000
+GAPS_SHOWN = 20
+Dataset = Annotated[str, typer.Argument(help="Dataset id or a preset's name, for example demo.btc.15m.")]
+
+
+@app.command("list")
+@with_access
+def list_datasets(access: Access) -> None:
+    """The catalogue."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.gateway.pages import collect
+    from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+    from qmtl.cli.show.tables import show_table
+    from qmtl.data.v1 import data_pb2 as datapb
+    from qmtl.data.v1 import service_pb2 as servicepb
+    from qmtl.data.v1 import service_pb2_grpc as datarpc
+
+    async def call(channel: MeshChannel) -> list[datapb.Dataset]:
+        stub = datarpc.DataServiceStub(channel)
+
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[datapb.Dataset], commonpb.PageInfo]:
+            reply = await stub.ListDatasets(servicepb.ListDatasetsRequest(page=asked))
+            return reply.datasets, reply.page
+
+        return await collect(page, LIST_MAX)
+
+    found = ask(access, call)
+    if access.json:
+        show_json([as_dict(one) for one in found])
+        return
+    rows = [
+        (
+            one.dataset,
+            enum_word(datapb.DatasetState, one.state),
+            f"{one.rows:,}",
+            f"{when(one.range.start)} to {when(one.range.end)}",
+            f"{one.data_ratio:.2%}",
+            one.detail or "-",
+        )
+        for one in found
+    ]
+    show_table("datasets", ("dataset", "state", "rows", "range", "there", "detail"), rows)
+
+
+@app.command()
+@with_access
+def presets(access: Access) -> None:
+    """Presets a world may name, and whether they can be used here."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.show.formats import span_word
+    from qmtl.cli.show.messages import as_dict, show_json
+    from qmtl.cli.show.tables import show_table
+    from qmtl.data.v1 import service_pb2 as servicepb
+    from qmtl.data.v1 import service_pb2_grpc as datarpc
+
+    async def call(channel: MeshChannel) -> servicepb.ListPresetsResponse:
+        return await datarpc.DataServiceStub(channel).ListPresets(servicepb.ListPresetsRequest())
+
+    found = ask(access, call).presets
+    if access.json:
+        show_json([as_dict(one) for one in found])
+        return
+    rows = [
+        (
+            one.name,
+            "yes" if one.available else "NO",
+            one.symbol,
+            span_word(one.interval_s) or "-",
+            "replay" if one.replay else "live",
+            one.conformance,
+            f"{one.min_coverage:.0%}",
+            one.description if one.available else one.detail,
+        )
+        for one in found
+    ]
+    columns = ("preset", "usable", "symbol", "interval", "feed", "conformance", "coverage asked", "what")
+    show_table("presets", columns, rows)
+
+
+@app.command()
+@with_access
+def coverage(
+    access: Access,
+    dataset: Dataset,
+    start: Annotated[str, typer.Option(help="From this time on. Default: as far as the data goes.")] = "",
+    end: Annotated[str, typer.Option(help="Before this time.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="List every gap.")] = False,
+) -> None:
+    """Spans that are there, and gaps with their reason."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.show.formats import instant
+    from qmtl.cli.show.messages import as_dict, show_json, when
+    from qmtl.cli.show.tables import show_table
+    from qmtl.data.v1 import service_pb2 as servicepb
+    from qmtl.data.v1 import service_pb2_grpc as datarpc
+
+    request = servicepb.GetCoverageRequest(dataset=dataset)
+    if start:
+        request.range.start.FromDatetime(instant(start, "--start"))
+    if end:
+        request.range.end.FromDatetime(instant(end, "--end"))
+
+    async def call(channel: MeshChannel) -> servicepb.GetCoverageResponse:
+        return await datarpc.DataServiceStub(channel).GetCoverage(request)
+
+    reply = ask(access, call)
+    if access.json:
+        show_json(as_dict(reply))
+        return
+    typer.echo(f"{dataset}: {reply.data_ratio:.2%} of the expected bars are there, {reply.resolved_ratio:.2%} resolved")
+    show_table("spans", ("from", "to"), [(when(span.start), when(span.end)) for span in reply.spans])
+    _show_gaps(reply.gaps, every=every)
+
+
+@app.command()
+@with_access
+def conformance(
+    access: Access,
+    dataset: Dataset,
+    every: Annotated[bool, typer.Option("--all", help="List every gap.")] = False,
+) -> None:
+    """What was found wrong with a dataset when it came in, and what was done about it."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.show.messages import as_dict, show_json
+    from qmtl.cli.show.tables import show_table
+    from qmtl.data.v1 import service_pb2 as servicepb
+    from qmtl.data.v1 import service_pb2_grpc as datarpc
+
+    async def call(channel: MeshChannel) -> datapb.ConformanceReport:
+        request = servicepb.GetConformanceReportRequest(dataset=dataset)
+        return (await datarpc.DataServiceStub(channel).GetConformanceReport(request)).report
+
+    report = ask(access, call)
+    if access.json:
+        show_json(as_dict(report))
+        return
+    typer.echo(f"{report.dataset}: {report.rows_in:,} rows in, {report.rows_out:,} bars out, preset {report.preset}")
+    typer.echo(
+        f"{report.bars_present:,} of {report.bars_expected:,} expected bars are there ({report.data_ratio:.2%}), "
+        f"{report.resolved_ratio:.2%} resolved, rules {report.rule_version}"
+    )
+    show_table("findings", ("rule", "action", "rows", "blocking", "for example"), finding_rows(report.findings))
+    _show_gaps(report.gaps, every=every)
+
+
+def finding_rows(findings: Sequence[datapb.ConformanceFinding]) -> list[tuple[str, ...]]:
+    """One line per rule that found something."""
+    from qmtl.cli.show.messages import enum_word
+    from qmtl.data.v1 import data_pb2 as datapb
+
+    return [
+        (
+            enum_word(datapb.ConformanceRule, one.rule),
+            enum_word(datapb.ConformanceAction, one.action),
+            f"{one.rows:,}",
+            "yes" if one.blocking else "no",
+            one.samples[0] if one.samples else "-",
+        )
+        for one in findings
+    ]
+
+
+def _show_gaps(gaps: Sequence[datapb.Gap], *, every: bool) -> None:
+    """The longest gaps, or all."""
+    from qmtl.cli.show.messages import enum_word, when
+    from qmtl.cli.show.tables import show_table
+    from qmtl.data.v1 import data_pb2 as datapb
+
+    shown = list(gaps) if every else sorted(gaps, key=lambda gap: -gap.bars)[:GAPS_SHOWN]
+    more = "" if len(shown) == len(gaps) else f", the longest {len(shown)}"
+    rows = [
+        (when(gap.range.start), when(gap.range.end), f"{gap.bars:,}", enum_word(datapb.GapKind, gap.kind))
+        for gap in shown
+    ]
+    show_table(f"gaps: {len(gaps)}{more}", ("from", "to", "bars", "why"), rows)

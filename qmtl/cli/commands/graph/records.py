@@ -1,0 +1,125 @@
+"""`qmtl queue read`: the values a node wrote, as the gateway hands them out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qmtl.cli.options import Access, with_access
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from google.protobuf.timestamp_pb2 import Timestamp
+    from grpc import aio
+
+    from qmtl.gateway.v1 import service_pb2 as gatewaypb
+    from qmtl.rpc.client.channel import MeshChannel
+
+app = typer.Typer(no_args_is_help=True)
+QUIET_S = 2.0
+
+
+@app.callback()
+def queue() -> None:
+    """The outputs of one node."""
+
+
+@app.command()
+@with_access
+def read(
+    access: Access,
+    compute_key: Annotated[str, typer.Argument(help="Compute key, as `qmtl queues list` shows it.")],
+    world: Annotated[str, typer.Option("--world", help="World of the key.")],
+    start: Annotated[str, typer.Option("--from", help="First bucket, for example 2021-03-01T12:00Z.")] = "",
+    sequence: Annotated[int, typer.Option("--from-sequence", help="First record. 0: see the others.", min=0)] = 0,
+    last: Annotated[bool, typer.Option("--last", help="Only the newest record, then what follows.")] = False,
+    count: Annotated[int, typer.Option(help="End after this many records. 0: never.", min=0)] = 0,
+    quiet: Annotated[
+        float, typer.Option(help="End when nothing came for this many seconds. 0: never.", min=0)
+    ] = QUIET_S,
+) -> None:
+    """Rows of a queue from a bucket, a record or the newest one on. Default: all that is kept."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.show.formats import full_id, instant
+    from qmtl.core.errors import InvalidRequest
+    from qmtl.gateway.v1 import service_pb2 as gatewaypb
+    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+
+    if sum((bool(start), bool(sequence), last)) > 1:
+        raise InvalidRequest("E_POSITION_OPTIONS", "give one of --from, --from-sequence and --last")
+    request = gatewaypb.ReadQueueRequest(compute_key=full_id(compute_key), world_id=world)
+    if start:
+        request.from_bucket.FromDatetime(instant(start, "--from"))
+    elif last:
+        request.last = True
+    else:
+        request.from_sequence = sequence or 1
+
+    async def call(channel: MeshChannel) -> int:
+        seen = 0
+        async for reply in _replies(gatewayrpc.GatewayServiceStub(channel).ReadQueue(request), quiet):
+            for line in record_lines(reply, json=access.json):
+                typer.echo(line)
+            seen += 1
+            if seen == count:
+                break
+        return seen
+
+    if not ask(access, call):
+        typer.echo("nothing there", err=True)
+
+
+async def _replies(
+    stream: aio.UnaryStreamCall[gatewaypb.ReadQueueRequest, gatewaypb.ReadQueueResponse], quiet_s: float
+) -> AsyncIterator[gatewaypb.ReadQueueResponse]:
+    """Replies until the stream ends, or pauses for too long."""
+    import asyncio
+
+    from qmtl.rpc.client.streams import scoped
+
+    with scoped(stream) as replies:
+        each = replies.__aiter__()
+        while True:
+            try:
+                async with asyncio.timeout(quiet_s or None):
+                    reply = await anext(each)
+            except (TimeoutError, StopAsyncIteration):
+                return
+            yield reply
+
+
+def record_lines(reply: gatewaypb.ReadQueueResponse, *, json: bool) -> Iterator[str]:
+    """One record: its place, then its rows."""
+    import json as jsonlib
+
+    from qmtl.cli.show.messages import when
+
+    batch = reply.batch
+    first: Timestamp = getattr(batch, "from")  # `from` is a word of Python
+    rows = _rows(batch.arrow_ipc)
+    if json:
+        place = {"sequence": reply.sequence, "writer_epoch": batch.writer_epoch}
+        yield jsonlib.dumps({**place, "from": when(first), "to": when(batch.to), "rows": rows})
+        return
+    yield f"record {reply.sequence} by writer epoch {batch.writer_epoch}, buckets {when(first)} to {when(batch.to)}"
+    for row in rows:
+        yield "  " + "  ".join(f"{name}={value}" for name, value in row.items())
+
+
+def _rows(arrow_ipc: bytes) -> list[dict[str, str]]:
+    """The rows of one Arrow IPC stream as text; numbers at full precision."""
+    import pyarrow
+
+    if not arrow_ipc:
+        return []
+    with pyarrow.ipc.open_stream(arrow_ipc) as reader:
+        table = reader.read_all()
+    return [{name: _cell(value) for name, value in row.items()} for row in table.to_pylist()]
+
+
+def _cell(value: object) -> str:
+    from datetime import datetime
+
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)

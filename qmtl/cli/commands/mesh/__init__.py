@@ -1,0 +1,1 @@
+"""Commands about the mesh itself: processes, tokens, status, configuration, the control bus."""

@@ -1,0 +1,125 @@
+"""`qmtl bus`: follow control events, look at stream sizes and consumer lag, mend dead letters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qmtl.cli.options import Access, with_access
+
+if TYPE_CHECKING:
+    from qmtl.control.v1 import service_pb2 as controlpb
+    from qmtl.rpc.client.channel import MeshChannel
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+@with_access
+def tail(
+    access: Access,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="Payload type, for example activation_updated.")
+    ] = None,
+    keys: Annotated[list[str] | None, typer.Option("--key", help="Only this key, for example a world id.")] = None,
+    after: Annotated[int, typer.Option(help="From the event after this stream sequence.", min=0)] = 0,
+    all_kept: Annotated[bool, typer.Option("--all", help="From the oldest event kept.")] = False,
+    count: Annotated[int, typer.Option(help="End after this many events. 0: never.", min=0)] = 0,
+) -> None:
+    """Follow control events as they are stored, one line each."""
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.control.v1 import service_pb2 as controlpb
+    from qmtl.control.v1 import service_pb2_grpc as controlrpc
+
+    start = Timestamp(seconds=1) if all_kept else None
+    request = controlpb.TailRequest(types=types or [], keys=keys or [], after_sequence=after, start_time=start)
+
+    async def call(channel: MeshChannel) -> None:
+        stream = controlrpc.ControlBusServiceStub(channel).Tail(request)
+        seen = 0
+        try:
+            async for reply in stream:
+                _show_event(reply, access.json)
+                seen += 1
+                if seen == count:
+                    return
+        finally:
+            stream.cancel()
+
+    ask(access, call)
+
+
+@app.command()
+@with_access
+def lag(access: Access) -> None:
+    """Sizes of the streams and how far each durable consumer is behind."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.show.messages import as_dict, show_json
+    from qmtl.cli.show.tables import show_table
+    from qmtl.control.v1 import service_pb2 as controlpb
+    from qmtl.control.v1 import service_pb2_grpc as controlrpc
+
+    async def call(channel: MeshChannel) -> controlpb.GetStreamsResponse:
+        return await controlrpc.ControlBusServiceStub(channel).GetStreams(controlpb.GetStreamsRequest())
+
+    reply = ask(access, call)
+    if access.json:
+        show_json(as_dict(reply))
+        return
+    rows = [
+        (s.name, str(s.messages), str(s.bytes), f"{s.first_sequence}..{s.last_sequence}", str(s.replicas))
+        for s in reply.streams
+    ]
+    show_table("streams", ("stream", "messages", "bytes", "sequences", "replicas"), rows)
+    consumers = [
+        (s.name, c.name, str(c.pending), str(c.ack_pending), str(c.redelivered))
+        for s in reply.streams
+        for c in s.consumers
+    ]
+    show_table("consumers", ("stream", "consumer", "pending", "unacknowledged", "redelivered"), consumers)
+
+
+@app.command()
+@with_access
+def dlq(
+    access: Access,
+    replay: Annotated[int, typer.Option(help="Send this dead letter to its original subject again.", min=0)] = 0,
+) -> None:
+    """Dead letters, newest first; --replay sends one back."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.show.messages import as_dict, show_json, when
+    from qmtl.cli.show.tables import show_table
+    from qmtl.control.v1 import service_pb2 as controlpb
+    from qmtl.control.v1 import service_pb2_grpc as controlrpc
+
+    async def call(channel: MeshChannel) -> controlpb.ListDeadLettersResponse:
+        stub = controlrpc.ControlBusServiceStub(channel)
+        if replay:
+            await stub.ReplayDeadLetter(controlpb.ReplayDeadLetterRequest(sequence=replay))
+        return await stub.ListDeadLetters(controlpb.ListDeadLettersRequest())
+
+    reply = ask(access, call)
+    if access.json:
+        show_json([as_dict(letter) for letter in reply.dead_letters])
+        return
+    rows = [
+        (str(x.sequence), x.original_subject, x.consumer, str(x.deliveries), when(x.time), x.reason)
+        for x in reply.dead_letters
+    ]
+    show_table("dead letters", ("sequence", "subject", "consumer", "deliveries", "time", "reason"), rows)
+
+
+def _show_event(reply: controlpb.TailResponse, json: bool) -> None:
+    import json as jsonlib
+
+    from qmtl.cli.show.messages import as_dict, when
+
+    event = reply.event
+    if json:
+        typer.echo(jsonlib.dumps(as_dict(reply), ensure_ascii=False))
+        return
+    kind = event.WhichOneof("payload") or "unknown"
+    typer.echo(f"{reply.sequence:>8} {when(event.time)} {event.source:<13} {kind:<24} {event.key} r{event.revision}")

@@ -1,0 +1,112 @@
+"""`qmtl config`: write a commented qmtl.toml, check one, show what is in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qmtl.cli.options import Config, Json
+from qmtl.core.errors import Conflict
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+app = typer.Typer(no_args_is_help=True)
+
+HEAD = """\
+# Configuration of a QMTL mesh. Every key is optional; a commented line shows its default.
+# The environment wins over this file: QMTL__<SECTION>__<KEY>, for example QMTL__GATEWAY__BIND.
+"""
+DERIVED = {
+    "bind": "the service's entry of mesh.addresses",
+    "metrics_port": "the port of bind plus 20",
+    "database_url": "sqlite below home/state",
+    "sqlite_synchronous": "NORMAL in dev, FULL in prod",
+    "log_level": "mesh.log_level",
+}
+
+
+@app.command()
+def generate(
+    out: Annotated[Path | None, typer.Option("--out", help="File to write. Default: print it.")] = None,
+) -> None:
+    """A qmtl.toml with every key of every section, commented out at its default."""
+    from qmtl.cli.local.config_check import settings_class
+    from qmtl.config.settings import SERVICES, MeshSettings
+
+    mesh = "".join(f"# {key} = {_toml(value)}\n" for key, value in MeshSettings().model_dump(mode="json").items())
+    sections = {"mesh": mesh, **{name: _defaults(settings_class(name)) for name in SERVICES}}
+    text = HEAD + "".join(f"\n[{name}]\n{body}" for name, body in sections.items())
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    if out.exists():
+        raise Conflict("E_FILE_EXISTS", f"{out} exists", hint="remove it first, or choose another --out")
+    out.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {out}")
+
+
+@app.command()
+def validate(
+    config: Config = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask whether dependencies answer.")] = False,
+    json: Json = False,
+) -> None:
+    """Name unknown keys, wrong values, missing secrets and unreachable dependencies. Exit code 1 if there are any."""
+    from qmtl.cli.local.config_check import Level, findings
+    from qmtl.cli.show.messages import show_json
+    from qmtl.cli.show.tables import show_table
+
+    found = findings(config, offline=offline)
+    rows = [(finding.level.value, finding.setting, finding.text) for finding in found]
+    if json:
+        show_json([{"level": level, "setting": setting, "text": text} for level, setting, text in rows])
+    else:
+        show_table("configuration", ("", "setting", "finding"), rows)
+    if any(finding.level is Level.ERROR for finding in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(config: Config = None) -> None:
+    """The settings in force, file and environment merged, as JSON; passwords are masked."""
+    from qmtl.cli.local.config_check import read_sections, refuse_wrong, without_password
+    from qmtl.cli.show.messages import show_json
+    from qmtl.config.settings import load_mesh, read_tree
+
+    refuse_wrong(config)
+    tree = read_tree(config)
+    _, sections = read_sections(tree)
+    mesh = load_mesh(tree).model_dump(mode="json")
+    document: dict[str, object] = {"mesh": {**mesh, "nats_url": without_password(mesh["nats_url"])}}
+    for name, settings in sections.items():
+        values = settings.model_dump(mode="json", exclude={"mesh", "service"})
+        document[name] = {**values, "database_url": without_password(settings.database_url)}
+    show_json(document)
+
+
+def _defaults(kind: type[BaseModel]) -> str:
+    lines = []
+    for name, field in kind.model_fields.items():
+        if name in ("service", "mesh"):
+            continue
+        value = field.get_default(call_default_factory=True)
+        note = f"  # default: {DERIVED[name]}" if name in DERIVED and value in ("", -1) else ""
+        lines.append(f"# {name} = {_toml(value)}{note}\n")
+    return "".join(lines)
+
+
+def _toml(value: object) -> str:
+    """A TOML value; None has no spelling in TOML and shows as an empty string, which a reader fills in."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }" if value else "{}"
+    text = "" if value is None else str(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

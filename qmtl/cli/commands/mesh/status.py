@@ -1,0 +1,241 @@
+"""`qmtl status`: processes, what the gateway says of itself, and how every service and the bus keep up."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from qmtl.cli.options import Access, with_access
+
+if TYPE_CHECKING:
+    from qmtl.broker.v1 import service_pb2 as brokerpb
+    from qmtl.common.v1 import common_pb2 as commonpb
+    from qmtl.config.home import Record
+    from qmtl.control.v1 import service_pb2 as controlpb
+    from qmtl.dag.v1 import service_pb2 as dagpb
+    from qmtl.data.v1 import service_pb2 as datapb
+    from qmtl.gateway.v1 import service_pb2 as gatewaypb
+    from qmtl.rpc.client.channel import MeshChannel
+    from qmtl.world.v1 import service_pb2 as worldpb
+
+    StatusReply = (
+        brokerpb.GetStatusResponse
+        | controlpb.GetStatusResponse
+        | dagpb.GetStatusResponse
+        | datapb.GetStatusResponse
+        | gatewaypb.GetStatusResponse
+        | worldpb.GetStatusResponse
+    )
+
+NOT_COUNTS = ("status", "level", "gates", "available")  # shown by themselves
+ANSWER_S = 3.0  # a service that takes longer is shown as not answering
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one service answered; `error` says why it did not."""
+
+    service: str
+    status: commonpb.ServiceStatus | None
+    counts: Mapping[str, str]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The whole mesh as it answered now. `streams` None: the bus could not be asked."""
+
+    gateway: gatewaypb.GetStatusResponse
+    reports: Sequence[Report]
+    streams: controlpb.GetStreamsResponse | None
+
+
+@with_access
+def status(access: Access) -> None:
+    """Processes, dependencies, breakers, degradation level, gates, outboxes and lag."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.config.home import find_home, live_record
+    from qmtl.core.errors import NotReady
+
+    place = find_home(access.home, access.config)
+    record = live_record(place)
+    if record is None:
+        raise NotReady("E_NOT_RUNNING", f"no mesh runs in {place}", hint="qmtl up starts one")
+    picture = ask(access, _look)
+    if access.json:
+        _print_json(record, picture)
+    else:
+        _print(record, picture)
+
+
+async def _look(channel: MeshChannel) -> Picture:
+    """Ask everybody at once; only the gateway has to answer."""
+    import asyncio
+
+    from qmtl.broker.v1 import service_pb2 as brokerpb
+    from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+    from qmtl.control.v1 import service_pb2 as controlpb
+    from qmtl.control.v1 import service_pb2_grpc as controlrpc
+    from qmtl.dag.v1 import service_pb2 as dagpb
+    from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+    from qmtl.data.v1 import service_pb2 as datapb
+    from qmtl.data.v1 import service_pb2_grpc as datarpc
+    from qmtl.gateway.v1 import service_pb2 as gatewaypb
+    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    gateway = await gatewayrpc.GatewayServiceStub(channel).GetStatus(gatewaypb.GetStatusRequest())
+    control = controlrpc.ControlBusServiceStub(channel)
+    dag, world = dagrpc.DagManagerServiceStub(channel), worldrpc.WorldServiceStub(channel)
+    broker, data = brokerrpc.BrokerageServiceStub(channel), datarpc.DataServiceStub(channel)
+    reports, streams = await asyncio.gather(
+        asyncio.gather(
+            _report("dagmanager", dag.GetStatus(dagpb.GetStatusRequest(), timeout=ANSWER_S)),
+            _report("worldservice", world.GetStatus(worldpb.GetStatusRequest(), timeout=ANSWER_S)),
+            _report("brokerage", broker.GetStatus(brokerpb.GetStatusRequest(), timeout=ANSWER_S)),
+            _report("seamless", data.GetStatus(datapb.GetStatusRequest(), timeout=ANSWER_S)),
+            _report("controlbus", control.GetStatus(controlpb.GetStatusRequest(), timeout=ANSWER_S)),
+        ),
+        _streams(control.GetStreams(controlpb.GetStreamsRequest(), timeout=ANSWER_S)),
+    )
+    own = Report("gateway", gateway.status, counts_of(gateway))
+    return Picture(gateway, [own, *reports], streams)
+
+
+async def _report(service: str, asking: Awaitable[StatusReply]) -> Report:
+    from qmtl.core.errors import QmtlError
+
+    try:
+        reply = await asking
+    except QmtlError as error:
+        return Report(service, None, {}, f"{error.reason}: {error.message}")
+    return Report(service, reply.status, counts_of(reply))
+
+
+async def _streams(asking: Awaitable[controlpb.GetStreamsResponse]) -> controlpb.GetStreamsResponse | None:
+    from qmtl.core.errors import QmtlError
+
+    try:
+        return await asking
+    except QmtlError:
+        return None
+
+
+def counts_of(reply: StatusReply) -> dict[str, str]:
+    """Whatever a service counts in its status: numbers as they are, lists as their members."""
+    from qmtl.cli.show.messages import as_dict
+
+    named = {name.replace("_", " "): value for name, value in as_dict(reply).items() if name not in NOT_COUNTS}
+    return {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in named.items()}
+
+
+def service_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
+    """One line per service: whether it is well, how much waits in its outbox, what it counts."""
+    rows: list[tuple[str, ...]] = []
+    for one in reports:
+        if one.status is None:
+            rows.append((one.service, "-", "NO ANSWER", "-", one.error))
+            continue
+        counts = ", ".join(f"{name} {value}" for name, value in one.counts.items() if value)
+        state = "DEGRADED" if one.status.degraded else "well"
+        rows.append((one.service, one.status.version or "-", state, str(one.status.outbox_depth), counts or "-"))
+    return rows
+
+
+def dependency_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
+    """One line per service and dependency."""
+    from qmtl.cli.show.messages import enum_word
+    from qmtl.common.v1 import common_pb2 as commonpb
+
+    return [
+        (
+            one.service,
+            need.name,
+            enum_word(commonpb.DependencyState, need.state),
+            enum_word(commonpb.BreakerState, need.breaker) if need.breaker else "-",
+            need.detail or "-",
+        )
+        for one in reports
+        if one.status is not None
+        for need in one.status.dependencies
+    ]
+
+
+def gate_rows(reply: gatewaypb.GetStatusResponse) -> list[tuple[str, ...]]:
+    """One line per world whose activation the gateway holds."""
+    from qmtl.cli.show.messages import enum_word
+    from qmtl.common.v1 import common_pb2 as commonpb
+
+    return [
+        (
+            gate.world_id,
+            enum_word(commonpb.EffectiveMode, gate.effective_mode),
+            str(gate.revision),
+            str(gate.epoch),
+            "valid" if gate.session_valid else "LAPSED",
+            gate.detail or "-",
+        )
+        for gate in reply.gates
+    ]
+
+
+def lag_rows(reply: controlpb.GetStreamsResponse) -> list[tuple[str, ...]]:
+    """One line per durable consumer, the one furthest behind first."""
+    rows = [(stream.name, one) for stream in reply.streams for one in stream.consumers]
+    rows.sort(key=lambda pair: (-pair[1].pending - pair[1].ack_pending, pair[0], pair[1].name))
+    return [(name, one.name, str(one.pending), str(one.ack_pending), str(one.redelivered)) for name, one in rows]
+
+
+def _print(record: Record, picture: Picture) -> None:
+    from qmtl.cli.show.messages import enum_word
+    from qmtl.cli.show.tables import show_table
+    from qmtl.config.home import is_alive
+    from qmtl.gateway.v1 import gateway_pb2
+
+    processes = [
+        (p.name, p.address, str(p.pid), "up" if is_alive(p) else "DOWN", str(p.restarts), f"{p.ready_s:.2f} s")
+        for p in record.processes
+    ]
+    show_table("processes", ("name", "address", "pid", "state", "restarts", "ready in"), processes)
+    level = enum_word(gateway_pb2.DegradationLevel, picture.gateway.level)
+    typer.echo(f"gateway level {level}; still works: {', '.join(picture.gateway.available) or 'nothing'}")
+    show_table("services", ("service", "version", "state", "outbox", "counts"), service_rows(picture.reports))
+    columns = ("service", "needs", "state", "breaker", "detail")
+    show_table("dependencies", columns, dependency_rows(picture.reports))
+    gates = ("world", "mode", "revision", "epoch", "session", "detail")
+    show_table("order gates", gates, gate_rows(picture.gateway))
+    if picture.streams is None:
+        typer.echo("bus: cannot be asked now")
+        return
+    lags = ("stream", "consumer", "pending", "unacknowledged", "redelivered")
+    show_table("consumer lag", lags, lag_rows(picture.streams))
+
+
+def _print_json(record: Record, picture: Picture) -> None:
+    from dataclasses import asdict
+
+    from qmtl.cli.show.messages import as_dict, show_json
+    from qmtl.config.home import is_alive
+
+    services = [
+        {
+            "service": one.service,
+            "status": as_dict(one.status) if one.status is not None else None,
+            "counts": dict(one.counts),
+            "error": one.error,
+        }
+        for one in picture.reports
+    ]
+    show_json(
+        {
+            "processes": [{**asdict(process), "alive": is_alive(process)} for process in record.processes],
+            "nats_url": record.nats_url,
+            "gateway": as_dict(picture.gateway),
+            "services": services,
+            "bus": as_dict(picture.streams) if picture.streams is not None else None,
+        }
+    )

@@ -1,0 +1,1 @@
+"""Commands about submitted strategies, and the submission itself."""

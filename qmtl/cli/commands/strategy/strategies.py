@@ -1,0 +1,191 @@
+"""`qmtl strategy`: what was submitted and where it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qmtl.cli.options import Access, with_access
+
+if TYPE_CHECKING:
+    from qmtl.gateway.v1 import gateway_pb2
+    from qmtl.gateway.v1 import service_pb2 as gatewaypb
+    from qmtl.rpc.client.channel import MeshChannel
+
+app = typer.Typer(no_args_is_help=True)
+PAGE_SIZE = 100
+
+StrategyId = Annotated[str, typer.Argument(help="Strategy id as the submission answered it.")]
+
+
+@app.command("list")
+@with_access
+def list_strategies(
+    access: Access,
+    world: Annotated[str, typer.Option(help="Only strategies of this world.")] = "",
+    limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1, max=1000)] = PAGE_SIZE,
+) -> None:
+    """Submitted strategies, newest first."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+    from qmtl.cli.show.tables import show_table
+    from qmtl.common.v1 import common_pb2 as commonpb
+    from qmtl.control.v1 import control_pb2 as controlpb
+    from qmtl.gateway.v1 import service_pb2 as gatewaypb
+    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+
+    async def call(channel: MeshChannel) -> gatewaypb.ListStrategiesResponse:
+        request = gatewaypb.ListStrategiesRequest(world_id=world, page=commonpb.PageRequest(page_size=limit))
+        return await gatewayrpc.GatewayServiceStub(channel).ListStrategies(request)
+
+    reply = ask(access, call)
+    if access.json:
+        show_json([as_dict(strategy) for strategy in reply.strategies])
+        return
+    rows = [
+        (
+            strategy.strategy_id,
+            strategy.meta.name,
+            enum_word(controlpb.StrategyState, strategy.state),
+            ", ".join(strategy.world_ids),
+            str(strategy.nodes),
+            strategy.submitted_by,
+            when(strategy.created_at),
+        )
+        for strategy in reply.strategies
+    ]
+    show_table("strategies", ("strategy", "name", "state", "worlds", "nodes", "by", "submitted"), rows)
+
+
+@app.command()
+@with_access
+def show(
+    access: Access,
+    strategy_id: StrategyId,
+    with_history: Annotated[bool, typer.Option("--history", help="Every step of its life.")] = False,
+) -> None:
+    """One strategy: state, compute context per world, which nodes are new and which reused."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.show.messages import as_dict, show_json
+    from qmtl.gateway.v1 import service_pb2 as gatewaypb
+    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+
+    async def call(channel: MeshChannel) -> tuple[gateway_pb2.Strategy, list[gateway_pb2.StrategyHistoryEntry]]:
+        stub = gatewayrpc.GatewayServiceStub(channel)
+        reply = await stub.GetStrategy(gatewaypb.GetStrategyRequest(strategy_id=strategy_id))
+        if not with_history:
+            return reply.strategy, []
+        steps = await stub.GetStrategyHistory(gatewaypb.GetStrategyHistoryRequest(strategy_id=strategy_id))
+        return reply.strategy, list(steps.entries)
+
+    strategy, steps = ask(access, call)
+    if access.json:
+        document = as_dict(strategy)
+        show_json({**document, "history": [as_dict(step) for step in steps]} if with_history else document)
+        return
+    _show_strategy(strategy)
+    if with_history:
+        _show_history(steps)
+
+
+@app.command()
+@with_access
+def history(access: Access, strategy_id: StrategyId) -> None:
+    """Every step of a strategy's life."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.show.messages import as_dict, show_json
+    from qmtl.gateway.v1 import service_pb2 as gatewaypb
+    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+
+    async def call(channel: MeshChannel) -> list[gateway_pb2.StrategyHistoryEntry]:
+        request = gatewaypb.GetStrategyHistoryRequest(strategy_id=strategy_id)
+        return list((await gatewayrpc.GatewayServiceStub(channel).GetStrategyHistory(request)).entries)
+
+    steps = ask(access, call)
+    if access.json:
+        show_json([as_dict(step) for step in steps])
+    else:
+        _show_history(steps)
+
+
+@app.command()
+@with_access
+def cancel(
+    access: Access,
+    strategy_id: StrategyId,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+) -> None:
+    """Cancel a strategy: deactivated, unbound, its plan released."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.show.messages import as_dict, show_json
+    from qmtl.gateway.v1 import service_pb2 as gatewaypb
+    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+
+    async def call(channel: MeshChannel) -> gateway_pb2.Strategy:
+        request = gatewaypb.CancelStrategyRequest(strategy_id=strategy_id, reason=reason or "qmtl strategy cancel")
+        return (await gatewayrpc.GatewayServiceStub(channel).CancelStrategy(request)).strategy
+
+    strategy = ask(access, call)
+    if access.json:
+        show_json(as_dict(strategy))
+    else:
+        _show_strategy(strategy)
+
+
+def _show_strategy(strategy: gateway_pb2.Strategy) -> None:
+    from qmtl.cli.show.messages import enum_word, when
+    from qmtl.cli.show.tables import show_pairs
+    from qmtl.control.v1 import control_pb2 as controlpb
+
+    pairs = [
+        ("name", strategy.meta.name),
+        ("state", enum_word(controlpb.StrategyState, strategy.state)),
+        ("reason", strategy.reason or "-"),
+        ("worlds", ", ".join(strategy.world_ids)),
+        ("nodes", str(strategy.nodes)),
+        ("dag", strategy.dag_digest),
+        ("plan version", str(strategy.plan_version)),
+        ("sentinel", strategy.sentinel_id or "-"),
+        ("submitted", f"{when(strategy.created_at)} by {strategy.submitted_by}"),
+    ]
+    show_pairs(f"strategy {strategy.strategy_id}", pairs)
+    for outcome in strategy.outcomes:
+        _show_outcome(outcome)
+
+
+def _show_outcome(outcome: gateway_pb2.WorldOutcome) -> None:
+    from qmtl.cli.show.messages import enum_word, when
+    from qmtl.cli.show.tables import show_table
+    from qmtl.common.v1 import common_pb2 as commonpb
+    from qmtl.dag.v1 import dag_pb2 as dagpb
+
+    context = outcome.context
+    domain = enum_word(commonpb.ExecutionDomain, context.execution_domain)
+    lowered = (
+        f", lowered: {enum_word(commonpb.DowngradeReason, context.downgrade_reason)}" if context.downgraded else ""
+    )
+    rows = [
+        (
+            assignment.name,
+            enum_word(dagpb.Disposition, assignment.disposition),
+            "shared" if assignment.queue_reused else "own",
+            str(assignment.shared_with),
+            assignment.topic,
+        )
+        for assignment in outcome.assignments
+    ]
+    title = f"world {outcome.world_id}: {domain} as of {when(context.as_of)}{lowered}"
+    show_table(title, ("node", "graph", "queue", "also used by", "topic"), rows)
+
+
+def _show_history(steps: list[gateway_pb2.StrategyHistoryEntry]) -> None:
+    from qmtl.cli.show.messages import enum_word, when
+    from qmtl.cli.show.tables import show_table
+    from qmtl.control.v1 import control_pb2 as controlpb
+
+    rows = [
+        (str(step.sequence), enum_word(controlpb.StrategyState, step.state), step.actor, when(step.time), step.reason)
+        for step in steps
+    ]
+    show_table("history", ("step", "state", "by", "time", "reason"), rows)

@@ -1,0 +1,45 @@
+"""`qmtl submit`: hand the strategy in a file to a world and print what the world says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qmtl.cli.options import Access, with_access
+
+PATIENCE_S = 20.0  # somebody waits at a terminal
+
+
+@with_access
+def submit(
+    access: Access,
+    place: Annotated[
+        str, typer.Argument(metavar="FILE[:CLASS]", help="path/to/strategy.py, or path/to/strategy.py:Class.")
+    ],
+    world: Annotated[str, typer.Option("--world", help="World to submit to.")],
+    data: Annotated[str, typer.Option("--data", help="Data preset. Default: the world's first.")] = "",
+    start: Annotated[str, typer.Option(help="Evaluate bars from this time on, for example 2021-03-01.")] = "",
+    end: Annotated[str, typer.Option(help="Evaluate bars before this time.")] = "",
+    plot: Annotated[Path | None, typer.Option(help="Also draw the replay into this picture file.")] = None,
+) -> None:
+    """Submit a strategy: its graph, a replay of the world's data, its numbers, the world's decision."""
+    from qmtl.cli.gateway.calls import token_of
+    from qmtl.cli.projects.loading import load_strategy
+    from qmtl.cli.show.formats import instant
+    from qmtl.config.home import find_home, gateway_address
+    from qmtl.sdk import Runner
+    from qmtl.sdk.mesh.client import Gateway
+    from qmtl.sdk.mesh.history import History
+
+    history = History(instant(start, "--start") if start else None, instant(end, "--end") if end else None)
+    strategy = load_strategy(place)()
+    home = find_home(access.home, access.config)
+    address, token = gateway_address(home, access.config), token_of(access, home)()
+    gateway = Gateway(address=address, token=token, home=home, patience_s=PATIENCE_S)
+    result = Runner.submit(strategy, world=world, data=data or None, history=history, gateway=gateway)
+    typer.echo(result.to_json() if access.json else str(result))
+    if plot is not None:
+        drawn = result.plot(plot)
+        typer.echo(f"picture  {drawn}", err=access.json)

@@ -1,0 +1,1 @@
+"""Commands about orders and what they led to: fills, positions, cash."""

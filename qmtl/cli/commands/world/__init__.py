@@ -1,0 +1,1 @@
+"""Commands about one world: policies, activation, evaluation, apply, members, edges, events."""

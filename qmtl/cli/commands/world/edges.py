@@ -1,0 +1,228 @@
+"""`qmtl world edge list|off|on|forget`: edges of the graph as one world has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qmtl.cli.options import Access, with_access
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qmtl.common.v1 import common_pb2 as commonpb
+    from qmtl.rpc.client.channel import MeshChannel
+    from qmtl.world.v1 import world_pb2
+
+LIST_MAX = 100
+app = typer.Typer(no_args_is_help=True)
+
+
+class DomainName(Enum):
+    """Where an edge leads; off in one it bars from those above it too."""
+
+    BACKTEST = "backtest"
+    DRYRUN = "dryrun"
+    LIVE = "live"
+
+
+WorldId = Annotated[str, typer.Argument(help="World id.")]
+FromNode = Annotated[str, typer.Argument(help="Node the edge begins at: its NodeID, or its name with --of.")]
+ToNode = Annotated[str, typer.Argument(help="Node it leads to.")]
+OfStrategy = Annotated[str, typer.Option("--of", help="Strategy in whose graph the nodes have these names.")]
+Domain = Annotated[DomainName, typer.Option("--domain", help="Domain it leads into, and those above it.")]
+FromDomain = Annotated[DomainName | None, typer.Option("--from-domain", help="Where it begins. Absent: --domain.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log and the reports.")]
+
+
+@app.command("list")
+@with_access
+def list_edges(
+    access: Access,
+    world_id: WorldId,
+    limit: Annotated[int, typer.Option(help="At most this many.", min=1, max=100_000)] = LIST_MAX,
+) -> None:
+    """Edges switched on or off in a world, and what each comes to."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.gateway.pages import collect
+    from qmtl.cli.show.formats import short_id
+    from qmtl.cli.show.messages import as_dict, enum_word, show_json
+    from qmtl.cli.show.tables import show_table
+    from qmtl.common.v1 import common_pb2 as commonpb
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+    from qmtl.world.v1 import world_pb2
+
+    async def call(channel: MeshChannel) -> list[world_pb2.EdgeOverride]:
+        stub = worldrpc.WorldServiceStub(channel)
+
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[world_pb2.EdgeOverride], commonpb.PageInfo]:
+            reply = await stub.ListEdgeOverrides(worldpb.ListEdgeOverridesRequest(world_id=world_id, page=asked))
+            return reply.overrides, reply.page
+
+        return await collect(page, limit)
+
+    found = ask(access, call)
+    if access.json:
+        show_json([as_dict(override) for override in found])
+        return
+    rows = [
+        (
+            short_id(override.from_node_id),
+            enum_word(commonpb.ExecutionDomain, override.from_domain),
+            short_id(override.to_node_id),
+            enum_word(commonpb.ExecutionDomain, override.to_domain),
+            enum_word(world_pb2.EdgeStanding, override.standing),
+            override.reason or "-",
+        )
+        for override in found
+    ]
+    show_table(f"edges of {world_id}", ("from", "in", "to", "in", "standing", "reason"), rows)
+
+
+@app.command()
+@with_access
+def off(
+    access: Access,
+    world_id: WorldId,
+    from_node: FromNode,
+    to_node: ToNode,
+    of: OfStrategy = "",
+    domain: Domain = DomainName.BACKTEST,
+    from_domain: FromDomain = None,
+    reason: Reason = "",
+) -> None:
+    """Switch an edge off: strategies that have it leave the domain, and those above it, at once."""
+    _put(access, _Edge(world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=False)
+
+
+@app.command()
+@with_access
+def on(
+    access: Access,
+    world_id: WorldId,
+    from_node: FromNode,
+    to_node: ToNode,
+    of: OfStrategy = "",
+    domain: Domain = DomainName.BACKTEST,
+    from_domain: FromDomain = None,
+    reason: Reason = "",
+) -> None:
+    """Switch an edge on. Nothing rises by itself; between two domains it waits for an apply."""
+    _put(access, _Edge(world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=True)
+
+
+@app.command()
+@with_access
+def forget(
+    access: Access,
+    world_id: WorldId,
+    from_node: FromNode,
+    to_node: ToNode,
+    of: OfStrategy = "",
+    domain: Domain = DomainName.BACKTEST,
+    from_domain: FromDomain = None,
+) -> None:
+    """Remove what was said of an edge: it is as the graph has it."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.show.messages import show_json
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+    named = _Edge(world_id, (from_node, to_node), of, (from_domain or domain, domain))
+
+    async def call(channel: MeshChannel) -> world_pb2.EdgeOverride:
+        edge = await named.resolved(channel)
+        request = worldpb.DeleteEdgeOverrideRequest(
+            world_id=edge.world_id,
+            from_node_id=edge.from_node_id,
+            to_node_id=edge.to_node_id,
+            to_domain=edge.to_domain,
+            from_domain=edge.from_domain,
+        )
+        await worldrpc.WorldServiceStub(channel).DeleteEdgeOverride(request)
+        return edge
+
+    edge = ask(access, call)
+    if access.json:
+        show_json({})
+    else:
+        typer.echo(f"{_text(edge)} is as the graph has it")
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """An edge as it was typed: NodeIDs, or names in the graph of a strategy."""
+
+    world_id: str
+    nodes: tuple[str, str]
+    strategy_id: str
+    domains: tuple[DomainName, DomainName]
+
+    async def resolved(self, channel: MeshChannel) -> world_pb2.EdgeOverride:
+        """Raises InvalidRequest (E_EDGE): the strategy has no such node, or none that leads to the other."""
+        from qmtl.cli.show.formats import full_id
+        from qmtl.world.v1 import world_pb2
+
+        start, end = await self._named(channel) if self.strategy_id else (full_id(node) for node in self.nodes)
+        return world_pb2.EdgeOverride(
+            world_id=self.world_id,
+            from_node_id=start,
+            to_node_id=end,
+            from_domain=f"EXECUTION_DOMAIN_{self.domains[0].name}",
+            to_domain=f"EXECUTION_DOMAIN_{self.domains[1].name}",
+        )
+
+    async def _named(self, channel: MeshChannel) -> tuple[str, str]:
+        from qmtl.core.errors import InvalidRequest
+        from qmtl.dag.v1 import service_pb2 as dagpb
+        from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+
+        request = dagpb.GetPlanRequest(strategy_id=self.strategy_id)
+        plan = (await dagrpc.DagManagerServiceStub(channel).GetPlan(request)).plan
+        nodes = {node.name: node for node in plan.dag.nodes}
+        named = [node.name for node in plan.dag.nodes]
+        for name in self.nodes:
+            if named.count(name) > 1:
+                raise InvalidRequest("E_EDGE", f"{self.strategy_id} has several nodes {name!r}", hint="use NodeIDs")
+            if name not in nodes:
+                raise InvalidRequest(
+                    "E_EDGE", f"{self.strategy_id} has no node {name!r}, want one of {', '.join(sorted(nodes))}"
+                )
+        start, end = (nodes[name] for name in self.nodes)
+        if start.node_id not in end.spec.dependencies:
+            raise InvalidRequest("E_EDGE", f"{start.name} is no input of {end.name}", hint="qmtl graph show draws it")
+        return start.node_id, end.node_id
+
+
+def _put(access: Access, named: _Edge, reason: str, *, active: bool) -> None:
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.cli.show.messages import as_dict, enum_word, show_json
+    from qmtl.world.v1 import service_pb2 as worldpb
+    from qmtl.world.v1 import service_pb2_grpc as worldrpc
+    from qmtl.world.v1 import world_pb2
+
+    async def call(channel: MeshChannel) -> worldpb.PutEdgeOverrideResponse:
+        edge = await named.resolved(channel)
+        edge.active, edge.reason = active, reason
+        return await worldrpc.WorldServiceStub(channel).PutEdgeOverride(worldpb.PutEdgeOverrideRequest(override=edge))
+
+    reply = ask(access, call)
+    if access.json:
+        show_json(as_dict(reply))
+        return
+    pending = ", fence pending" if reply.fence_pending else ""
+    typer.echo(f"{_text(reply.override)} is {enum_word(world_pb2.EdgeStanding, reply.override.standing)}{pending}")
+
+
+def _text(edge: world_pb2.EdgeOverride) -> str:
+    from qmtl.cli.show.formats import short_id
+    from qmtl.cli.show.messages import enum_word
+    from qmtl.common.v1 import common_pb2 as commonpb
+
+    begins, leads = (enum_word(commonpb.ExecutionDomain, domain) for domain in (edge.from_domain, edge.to_domain))
+    between = f" (from {begins})" if begins != leads else ""
+    return f"edge {short_id(edge.from_node_id)} -> {short_id(edge.to_node_id)} in {leads}{between}"

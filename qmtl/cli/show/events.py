@@ -1,0 +1,74 @@
+"""Control events in one line each, for people who watch. Pure."""
+
+from __future__ import annotations
+
+from qmtl.cli.show.formats import plural, short_id
+from qmtl.cli.show.messages import enum_word, when
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+
+def event_line(event: controlpb.ControlEvent, *, is_state: bool = False) -> str:
+    """Time, type, key, revision, what it says. A state of a snapshot is marked: it is not news."""
+    kind = event.WhichOneof("payload") or "unknown"
+    mark = "=" if is_state else " "
+    return f"{when(event.time)} {mark} {kind:<24} {short_id(event.key)} r{event.revision}  {summary(event)}".rstrip()
+
+
+def summary(event: controlpb.ControlEvent) -> str:
+    """What changed; "" for a type of a newer peer."""
+    match event.WhichOneof("payload"):
+        case "activation_updated":
+            return _activation(event.activation_updated.activation)
+        case "activation_acked":
+            acked = event.activation_acked
+            return f"{acked.gateway_id} applied sequence {acked.sequence} of run {acked.run_id}"
+        case "policy_updated":
+            return f"policy version {event.policy_updated.policy_version}"
+        case "decision_updated":
+            decision = event.decision_updated.decision
+            mode = enum_word(commonpb.EffectiveMode, decision.effective_mode)
+            reasons = f" because {', '.join(decision.reasons)}" if decision.reasons else ""
+            return f"{mode}{reasons}; selected {', '.join(decision.selected) or 'nobody'}"
+        case "strategy_state_changed":
+            changed = event.strategy_state_changed
+            state = enum_word(controlpb.StrategyState, changed.state)
+            return f"{state}: {changed.reason}" if changed.reason else state
+        case "evaluation_run_updated":
+            run = event.evaluation_run_updated.run
+            verdict = enum_word(evaluationpb.EvaluationSummary, run.report.summary)
+            return f"run {run.run_id} revision {run.revision} at {enum_word(worldpb.Stage, run.stage)}: {verdict}"
+        case "queue_updated":
+            return (
+                f"{plural(len(event.queue_updated.queues), 'queue')} match {', '.join(event.queue_updated.query.tags)}"
+            )
+        case "queue_lifecycle":
+            cycle = event.queue_lifecycle
+            step = enum_word(controlpb.QueueLifecycleStep, cycle.step)
+            return f"{step}: {cycle.reason}" if cycle.reason else step
+        case "sentinel_weight_updated":
+            return ", ".join(_sentinel(one) for one in event.sentinel_weight_updated.sentinels)
+        case "exit_signal_emitted":
+            signal = event.exit_signal_emitted
+            return f"leave {enum_word(commonpb.Side, signal.side).lower()}: {signal.rule} {signal.reason}".rstrip()
+    return ""
+
+
+def _activation(activation: worldpb.ActivationEnvelope) -> str:
+    mode = enum_word(commonpb.EffectiveMode, activation.effective_mode)
+    entries = ", ".join(_entry(entry) for entry in activation.entries) or "nobody"
+    phase = f" {enum_word(worldpb.ApplyPhase, activation.phase)}" if activation.run_id else ""
+    return f"{mode} epoch {activation.epoch}{phase}: {entries}"
+
+
+def _entry(entry: worldpb.ActivationEntry) -> str:
+    side = enum_word(commonpb.Side, entry.side).lower()
+    state = "frozen" if entry.freeze else "draining" if entry.drain else "active" if entry.active else "inactive"
+    return f"{entry.strategy_id} {side} {state} {entry.weight:g}"
+
+
+def _sentinel(one: dagpb.Sentinel) -> str:
+    return f"version {one.version} at {one.traffic_weight:g}"

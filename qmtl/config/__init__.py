@@ -1,0 +1,1 @@
+"""Settings from files and environment, and the home folder of a local mesh."""

@@ -1,0 +1,9 @@
+"""Types of numpy arrays that several rooms share. Import it under TYPE_CHECKING only: core needs no numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Times = NDArray[np.int64]
+Floats = NDArray[np.float64]

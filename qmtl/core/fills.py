@@ -1,0 +1,19 @@
+"""One execution of an order, as a strategy and its statistics see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class FillEvent:
+    """An execution of one of the strategy's orders. `quantity` is signed: negative for a sale."""
+
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    fee_currency: str
+    time_ns: int
+    trade_id: str

@@ -1,0 +1,117 @@
+"""Key files: the one algorithm, the dev profile's own issuer, and files that only their owner reads.
+
+Whatever is written here appears whole or not at all, so that several processes may start at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from joserfc import jws
+from joserfc.errors import UnsupportedAlgorithmError
+from joserfc.jwa import EdDSAAlgorithm, JWSAlgModel
+from joserfc.jwk import OKPKey
+
+from qmtl.config.settings import Issuer
+
+ALGORITHM: Final = "EdDSA"
+USER_AUDIENCE: Final = "qmtl"
+SERVICE_AUDIENCE: Final = "qmtl-service"
+DEV_ISSUER: Final = "qmtl-dev"
+
+
+class _EdDsaOnly(jws.JWSRegistry):
+    """The one algorithm. joserfc warns on each use that RFC 9864 renames it; issuers in the field say EdDSA."""
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        if name != ALGORITHM:
+            raise UnsupportedAlgorithmError(f"algorithm is {name!r}, want {ALGORITHM}")
+        return _EDDSA
+
+
+_EDDSA: Final = EdDSAAlgorithm()
+REGISTRY: Final = _EdDsaOnly()
+
+
+def dev_issuers(home: Path) -> list[Issuer]:
+    """The local issuer, trusted for users and for services."""
+    jwks = str(keys_folder(home) / "jwks.json")
+    return [
+        Issuer(issuer=DEV_ISSUER, jwks=jwks, audience=USER_AUDIENCE),
+        Issuer(issuer=DEV_ISSUER, jwks=jwks, audience=SERVICE_AUDIENCE),
+    ]
+
+
+def ensure_dev_keys(home: Path) -> None:
+    """Make the local issuer's key and its JWKS unless they are there; safe when several processes start at once."""
+    folder = private_folder(keys_folder(home))
+    private = folder / "issuer.jwk"
+    if not private.exists():
+        _create_once(private, _json(new_key().as_dict(private=True)))
+    if not (folder / "jwks.json").exists():
+        _create_once(folder / "jwks.json", _json({"keys": [issuer_key(home).as_dict(private=False)]}))
+
+
+def rotate_dev_key(home: Path) -> None:
+    """Sign with a new key from now on; tokens of the previous one stay valid until they expire."""
+    ensure_dev_keys(home)
+    previous, fresh = issuer_key(home), new_key()
+    public = [fresh.as_dict(private=False), previous.as_dict(private=False)]
+    # Readers learn the new key before anything is signed with it.
+    write_private(keys_folder(home) / "jwks.json", _json({"keys": public}))
+    write_private(keys_folder(home) / "issuer.jwk", _json(fresh.as_dict(private=True)))
+
+
+def new_key() -> OKPKey:
+    """A fresh Ed25519 signing key with a key id."""
+    return OKPKey.generate_key("Ed25519", {"kid": secrets.token_hex(8), "alg": ALGORITHM, "use": "sig"}, private=True)
+
+
+def issuer_key(home: Path) -> OKPKey:
+    """The key the local issuer signs with."""
+    return OKPKey.import_key(json.loads((keys_folder(home) / "issuer.jwk").read_bytes()))
+
+
+def keys_folder(home: Path) -> Path:
+    """Where keys and copies of key sets are."""
+    return home / "keys"
+
+
+def private_folder(folder: Path) -> Path:
+    """The folder, made if it is not there, for its owner only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step, readable by its owner only."""
+    temporary = _temporary(path, text)
+    os.replace(temporary, path)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1)
+
+
+def _temporary(path: Path, text: str) -> str:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    return name
+
+
+def _create_once(path: Path, text: str) -> None:
+    """Link a finished file into place: the first process wins and no one ever reads half a key."""
+    temporary = _temporary(path, text)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(temporary)

@@ -1,0 +1,200 @@
+"""Verification of tokens: who a caller is, proved by an EdDSA-signed JWT of a configured issuer.
+
+Two audiences never mix: "qmtl" tokens name users, "qmtl-service" tokens name services. The algorithm is
+fixed here, not read from the token, so neither `none` nor an HMAC over a public key is ever tried.
+Key files are read again when they change; nothing here decides what a caller may do.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from joserfc import jws, jwt
+from joserfc.errors import BadSignatureError, JoseError, UnsupportedAlgorithmError
+from joserfc.jwk import KeySet
+
+from qmtl.config.settings import Issuer, ServiceSettings
+from qmtl.core.clock import Clock, SystemClock
+from qmtl.core.errors import InvalidRequest, Unauthenticated
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.identity import Identity, ServiceIdentity
+from qmtl.rpc.auth.issuers import KeyFile, with_copy
+from qmtl.rpc.auth.keys import (
+    ALGORITHM,
+    REGISTRY,
+    SERVICE_AUDIENCE,
+    USER_AUDIENCE,
+    dev_issuers,
+    ensure_dev_keys,
+)
+
+LEEWAY_S: Final = 30
+TOKEN_BYTES_MAX: Final = 8192
+VERIFIED_MAX: Final = 1024
+DAY_S: Final = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    subject: str
+    role: Role
+    worlds: frozenset[str] | None
+    expires_at: float
+    not_before: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token's claims, and with which state of which key file they were verified."""
+
+    claims: _Claims
+    file: KeyFile
+    generation: int
+
+
+class Authenticator:
+    """Turns tokens into identities; the errors say which of the things that can be wrong with a token is."""
+
+    def __init__(self, issuers: Iterable[Issuer], clock: Clock, *, leeway_s: int = LEEWAY_S) -> None:
+        self._clock = clock
+        self._leeway_s = leeway_s
+        files: dict[str, KeyFile] = {}
+        self._issuers: dict[tuple[str, str], KeyFile] = {}
+        self._verified: OrderedDict[tuple[str, str], _Verified] = OrderedDict()
+        for issuer in issuers:
+            if "://" in issuer.jwks:
+                raise InvalidRequest("E_CONFIG", f"jwks is {issuer.jwks!r}, want the path of its copy")
+            file = files.setdefault(issuer.jwks, KeyFile(Path(issuer.jwks)))
+            self._issuers[issuer.issuer, issuer.audience] = file
+
+    @classmethod
+    def from_settings(cls, settings: ServiceSettings, clock: Clock | None = None) -> Authenticator:
+        """The configured issuers; in profile dev without any, the local one, whose keys are made if absent."""
+        mesh = settings.mesh
+        if mesh.issuers:
+            return cls([with_copy(issuer, mesh.home) for issuer in mesh.issuers], clock or SystemClock())
+        if mesh.profile != "dev":
+            raise InvalidRequest("E_CONFIG", "mesh.issuers is empty, want at least one issuer in profile prod")
+        ensure_dev_keys(mesh.home)
+        return cls(dev_issuers(mesh.home), clock or SystemClock())
+
+    def user(self, token: str) -> Identity:
+        """Verify a user token. Raises Unauthenticated (E_TOKEN_*)."""
+        claims = self._verify(token, USER_AUDIENCE)
+        return Identity(claims.subject, claims.role, claims.worlds, token)
+
+    def service(self, token: str) -> ServiceIdentity:
+        """Verify a service token. Raises Unauthenticated (E_TOKEN_*)."""
+        subject = self._verify(token, SERVICE_AUDIENCE).subject
+        kind, _, name = subject.partition(":")
+        if kind != "service" or not name:
+            raise _bad("E_TOKEN_CLAIMS", "claim sub is not service:<name>")
+        return ServiceIdentity(name)
+
+    def _verify(self, token: str, audience: str) -> _Claims:
+        claims = self._known(token, audience)
+        now = self._clock.now().timestamp()
+        if now >= claims.expires_at + self._leeway_s:
+            raise _bad("E_TOKEN_EXPIRED", "the token has expired", hint="get a new one: qmtl token")
+        if now < claims.not_before - self._leeway_s:
+            raise _bad("E_TOKEN_NOT_YET_VALID", "the token is not valid yet", hint="compare the clocks")
+        return claims
+
+    def _known(self, token: str, audience: str) -> _Claims:
+        """The claims of a token; verified once for each state of its issuer's keys."""
+        seen = self._verified.get((audience, token))
+        if seen is not None:
+            seen.file.keys()
+            if seen.generation == seen.file.generation:
+                return seen.claims
+        file = self._file_of(token, audience)
+        claims = _checked_claims(verified(token, file.keys()))
+        self._verified[audience, token] = _Verified(claims, file, file.generation)
+        while len(self._verified) > VERIFIED_MAX:
+            self._verified.popitem(last=False)
+        return claims
+
+    def _file_of(self, token: str, audience: str) -> KeyFile:
+        """The key file by the token's unverified issuer and audience: it only picks what to verify against."""
+        if len(token) > TOKEN_BYTES_MAX:
+            raise _bad("E_TOKEN_MALFORMED", f"the token is longer than {TOKEN_BYTES_MAX} bytes")
+        payload = _unverified_payload(token)
+        issuer, named = payload.get("iss"), payload.get("aud")
+        audiences = named if isinstance(named, list) else [named]
+        if audience not in audiences:
+            raise _bad("E_TOKEN_AUDIENCE", f"the token is not for audience {audience}", hint=_AUDIENCE_HINTS[audience])
+        file = self._issuers.get((issuer, audience)) if isinstance(issuer, str) else None
+        if file is None:
+            raise _bad("E_TOKEN_ISSUER", f"the token's issuer is not trusted for audience {audience}")
+        return file
+
+
+_AUDIENCE_HINTS: Final[Mapping[str, str]] = {
+    USER_AUDIENCE: "user tokens go into authorization, service tokens into x-qmtl-service",
+    SERVICE_AUDIENCE: "service tokens go into x-qmtl-service, user tokens into authorization",
+}
+
+
+def _bad(reason: str, message: str, hint: str = "") -> Unauthenticated:
+    return Unauthenticated(reason, message, hint=hint)
+
+
+def _unverified_payload(token: str) -> dict[str, object]:
+    try:
+        payload = json.loads(jws.extract_compact(token.encode(), registry=REGISTRY).payload)
+    except (JoseError, ValueError):
+        raise _bad("E_TOKEN_MALFORMED", "the token is not a JWT") from None
+    if not isinstance(payload, dict):
+        raise _bad("E_TOKEN_MALFORMED", "the token's payload is not an object")
+    return payload
+
+
+def verified(token: str, keys: KeySet) -> dict[str, object]:
+    """The claims of a token one of the keys signed with EdDSA. Raises Unauthenticated (E_TOKEN_SIGNATURE)."""
+    try:
+        return jwt.decode(token, keys, registry=REGISTRY).claims
+    except UnsupportedAlgorithmError:
+        raise _bad("E_TOKEN_SIGNATURE", f"the token is not signed with {ALGORITHM}") from None
+    except BadSignatureError:
+        raise _bad("E_TOKEN_SIGNATURE", "the token's signature is wrong") from None
+    except (JoseError, ValueError):
+        raise _bad("E_TOKEN_SIGNATURE", "no known key of the issuer verifies the token") from None
+
+
+def _checked_claims(claims: Mapping[str, object]) -> _Claims:
+    subject, worlds = claims.get("sub"), claims.get("worlds")
+    if not isinstance(subject, str) or not subject:
+        raise _bad("E_TOKEN_CLAIMS", "claim sub is missing")
+    if "worlds" in claims and not (isinstance(worlds, list) and all(isinstance(item, str) for item in worlds)):
+        raise _bad("E_TOKEN_CLAIMS", "claim worlds is not a list of world ids")
+    return _Claims(
+        subject,
+        _role(claims.get("role")),
+        frozenset(worlds) if isinstance(worlds, list) else None,
+        _instant(claims, "exp", required=True),
+        _instant(claims, "nbf", required=False),
+    )
+
+
+def _role(name: object) -> Role:
+    if name is None:
+        return Role.NONE
+    known = {role.name.lower(): role for role in Role}
+    if not isinstance(name, str) or name not in known:
+        raise _bad("E_TOKEN_CLAIMS", f"claim role is not one of {', '.join(known)}")
+    return known[name]
+
+
+def _instant(claims: Mapping[str, object], name: str, *, required: bool) -> float:
+    value = claims.get(name)
+    if value is None and not required:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _bad("E_TOKEN_CLAIMS", f"claim {name} is not a number of seconds")
+    return float(value)

@@ -1,0 +1,1 @@
+"""Channels to other services: deadlines, tokens, retries and errors of outgoing calls."""

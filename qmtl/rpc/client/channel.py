@@ -1,0 +1,323 @@
+"""Channels to other services: deadlines, tokens, ids, traces and retries added, errors turned back.
+
+A channel here is a `grpc.aio.Channel` for any generated stub. It wraps calls rather than using grpc's
+client interceptors, whose stream wrappers lose `write` and `cancel`. Tokens never travel in the clear
+beyond this machine: plaintext is for loopback addresses.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import grpc
+from grpc import aio
+from opentelemetry import trace
+
+from qmtl.config.settings import ServiceSettings
+from qmtl.core.errors import InvalidRequest
+from qmtl.rpc import tls
+from qmtl.rpc.auth.call import current_call
+from qmtl.rpc.auth.identity import TokenSource
+from qmtl.rpc.client.breaker import Breaker, BreakerState
+from qmtl.rpc.client.calls import Policy, RetryBudget, UnaryCall, remaining_s
+from qmtl.rpc.client.streams import ReadingCall, TwoWayCall, WritingCall
+from qmtl.rpc.metadata import CORRELATION_ID_KEY, REQUEST_ID_KEY, SERVICE_KEY, USER_KEY
+from qmtl.rpc.rules.methods import may_retry
+from qmtl.rpc.telemetry import traces
+from qmtl.rpc.telemetry.metrics import Metrics
+
+MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+KEEPALIVE_MS: Final = 30_000  # above the server's minimum, see server.py, or it ends our connections
+KEEPALIVE_TIMEOUT_MS: Final = 10_000
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+Metadata = aio.Metadata | Iterable[tuple[str, str | bytes]] | Mapping[str, str] | None
+
+
+def connect(
+    address: str,
+    *,
+    settings: ServiceSettings | None = None,
+    service_token: TokenSource | None = None,
+    user_token: TokenSource | None = None,
+    default_timeout_s: float = 10.0,
+    ca: Path | None = None,
+    metrics: Metrics | None = None,
+    breaker: Breaker | None = None,
+) -> MeshChannel:
+    """Open a channel to host:port; it connects when first used.
+
+    A service gives its settings (TLS) and its service token; the user token of the inbound call goes along by
+    itself. A client gives its user token and, over TLS, the CA's file.
+    Raises InvalidRequest (E_TLS_REQUIRED, E_CONFIG).
+    """
+    credentials = tls.channel_credentials(settings, ca)
+    if credentials is None and not tls.is_loopback(address):
+        raise InvalidRequest(
+            "E_TLS_REQUIRED",
+            f"address is {address}, want a loopback address without TLS",
+            hint="set the service's tls_cert, tls_key and tls_client_ca, or give a client the CA file",
+        )
+    options = _options()
+    inner = (
+        aio.insecure_channel(address, options=options)
+        if credentials is None
+        else aio.secure_channel(address, credentials, options=options)
+    )
+    return MeshChannel(inner, CallMetadata(service_token, user_token, default_timeout_s, metrics, breaker))
+
+
+@dataclass(frozen=True, slots=True)
+class CallMetadata:
+    """What every call of a channel is given on its way out."""
+
+    service_token: TokenSource | None
+    user_token: TokenSource | None
+    default_timeout_s: float
+    metrics: Metrics | None
+    breaker: Breaker | None = None
+    budget: RetryBudget = field(default_factory=RetryBudget)
+
+    def deadline(self, timeout: float | None, *, plain: bool) -> float | None:
+        """When to give up: the timeout given, for plain calls the default, never later than the inbound call's."""
+        wanted = self.default_timeout_s if timeout is None and plain else timeout
+        inbound = current_call().deadline
+        own = None if wanted is None else time.monotonic() + wanted
+        return inbound if own is None else own if inbound is None else min(own, inbound)
+
+    def check(self) -> None:
+        """Ask the breaker before a stream is opened. Raises Unavailable (E_BREAKER_OPEN)."""
+        if self.breaker is not None and self.breaker.state is BreakerState.OPEN:
+            self.breaker.check()
+
+    def metadata(self, given: Metadata) -> aio.Metadata:
+        """Tokens, ids and the trace context; what the caller set stays."""
+        call = current_call()
+        pairs = list(given.items() if isinstance(given, Mapping) else given or ())
+        request_id = call.request_id or secrets.token_hex(16)
+        extra: dict[str, str] = {REQUEST_ID_KEY: request_id, CORRELATION_ID_KEY: call.correlation_id or request_id}
+        if self.user_token is not None:
+            extra[USER_KEY] = f"Bearer {self.user_token()}"
+        elif call.identity is not None:
+            extra[USER_KEY] = f"Bearer {call.identity.token}"
+        if self.service_token is not None:
+            extra[SERVICE_KEY] = f"Bearer {self.service_token()}"
+        traces.inject(extra)
+        present = {key for key, _ in pairs}
+        return aio.Metadata(*pairs, *((key, value) for key, value in extra.items() if key not in present))
+
+
+class MeshChannel(aio.Channel):
+    """A channel whose calls are outfitted; see `connect`."""
+
+    def __init__(self, inner: aio.Channel, outfit: CallMetadata) -> None:
+        self._inner = inner
+        self._outfit = outfit
+
+    @property
+    def breaker(self) -> Breaker | None:
+        """The breaker all calls of this channel share, if it has one."""
+        return self._outfit.breaker
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self, grace: float | None = None) -> None:
+        await self._inner.close(grace)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        return self._inner.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        await self._inner.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        await self._inner.channel_ready()
+
+    def unary_unary(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes] | None = None,
+        response_deserializer: Callable[[bytes], Any] | None = None,
+        _registered_method: bool | None = False,
+    ) -> aio.UnaryUnaryMultiCallable[Any, Any]:
+        inner = self._inner.unary_unary(method, request_serializer, response_deserializer)
+        policy = Policy(
+            method,
+            may_retry(method),
+            self._outfit.budget,
+            trace.get_tracer("qmtl.rpc"),
+            self._outfit.metrics,
+            self._outfit.breaker,
+        )
+        return _UnaryUnary(inner, self._outfit, policy)
+
+    def unary_stream(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes] | None = None,
+        response_deserializer: Callable[[bytes], Any] | None = None,
+        _registered_method: bool | None = False,
+    ) -> aio.UnaryStreamMultiCallable[Any, Any]:
+        return _UnaryStream(self._inner.unary_stream(method, request_serializer, response_deserializer), self._outfit)
+
+    def stream_unary(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes] | None = None,
+        response_deserializer: Callable[[bytes], Any] | None = None,
+        _registered_method: bool | None = False,
+    ) -> aio.StreamUnaryMultiCallable[Any, Any]:
+        return _StreamUnary(self._inner.stream_unary(method, request_serializer, response_deserializer), self._outfit)
+
+    def stream_stream(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes] | None = None,
+        response_deserializer: Callable[[bytes], Any] | None = None,
+        _registered_method: bool | None = False,
+    ) -> aio.StreamStreamMultiCallable[Any, Any]:
+        return _StreamStream(self._inner.stream_stream(method, request_serializer, response_deserializer), self._outfit)
+
+
+class _UnaryUnary(aio.UnaryUnaryMultiCallable[Req, Res]):
+    def __init__(self, inner: aio.UnaryUnaryMultiCallable[Req, Res], outfit: CallMetadata, policy: Policy) -> None:
+        self._inner = inner
+        self._outfit = outfit
+        self._policy = policy
+
+    def __call__(
+        self,
+        request: Req,
+        *,
+        timeout: float | None = None,
+        metadata: Metadata = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> aio.UnaryUnaryCall[Req, Res]:
+        sent = self._outfit.metadata(metadata)
+
+        def start(left_s: float | None) -> aio.UnaryUnaryCall[Req, Res]:
+            return self._inner(
+                request,
+                timeout=left_s,
+                metadata=traces.with_current_span(sent),
+                credentials=credentials,
+                wait_for_ready=wait_for_ready,
+                compression=compression,
+            )
+
+        return UnaryCall(start, self._policy, self._outfit.deadline(timeout, plain=True))
+
+
+class _UnaryStream(aio.UnaryStreamMultiCallable[Req, Res]):
+    def __init__(self, inner: aio.UnaryStreamMultiCallable[Req, Res], outfit: CallMetadata) -> None:
+        self._inner = inner
+        self._outfit = outfit
+
+    def __call__(
+        self,
+        request: Req,
+        *,
+        timeout: float | None = None,
+        metadata: Metadata = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> aio.UnaryStreamCall[Req, Res]:
+        self._outfit.check()
+        call = self._inner(
+            request,
+            timeout=remaining_s(self._outfit.deadline(timeout, plain=False)),
+            metadata=self._outfit.metadata(metadata),
+            credentials=credentials,
+            wait_for_ready=wait_for_ready,
+            compression=compression,
+        )
+        return ReadingCall(call)
+
+
+class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
+    def __init__(self, inner: aio.StreamUnaryMultiCallable[Req, Res], outfit: CallMetadata) -> None:
+        self._inner = inner
+        self._outfit = outfit
+
+    def __call__(
+        self,
+        request_iterator: Any = None,
+        timeout: float | None = None,
+        metadata: Metadata = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> aio.StreamUnaryCall[Req, Res]:
+        self._outfit.check()
+        call = self._inner(
+            request_iterator,
+            timeout=remaining_s(self._outfit.deadline(timeout, plain=False)),
+            metadata=self._outfit.metadata(metadata),
+            credentials=credentials,
+            wait_for_ready=wait_for_ready,
+            compression=compression,
+        )
+        return WritingCall(call)
+
+
+class _StreamStream(aio.StreamStreamMultiCallable[Req, Res]):
+    def __init__(self, inner: aio.StreamStreamMultiCallable[Req, Res], outfit: CallMetadata) -> None:
+        self._inner = inner
+        self._outfit = outfit
+
+    def __call__(
+        self,
+        request_iterator: Any = None,
+        timeout: float | None = None,
+        metadata: Metadata = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> aio.StreamStreamCall[Req, Res]:
+        self._outfit.check()
+        call = self._inner(
+            request_iterator,
+            timeout=remaining_s(self._outfit.deadline(timeout, plain=False)),
+            metadata=self._outfit.metadata(metadata),
+            credentials=credentials,
+            wait_for_ready=wait_for_ready,
+            compression=compression,
+        )
+        return TwoWayCall(call)
+
+
+def _options() -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),  # the one core goes by, see server.py
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", 65_536),
+        # A service that is restarted is back within a second: do not wait out gRPC's long defaults.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
+        # A proxy from the environment is for the web, not for the mesh.
+        ("grpc.enable_http_proxy", 0),
+        # Channels to one address of one process would else share a connection, and its fate, across users.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]

@@ -1,0 +1,1 @@
+"""What contracts and grants say about each RPC: who may call it and whether it may be retried."""

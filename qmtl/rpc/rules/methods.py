@@ -1,0 +1,96 @@
+"""What the contracts say about each RPC: who may call it, whether it only reads, whether it may be retried.
+
+Read from method options at start, so a method without an audience stops the server, not a user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+from qmtl.common.v1 import options_pb2 as optionspb
+from qmtl.core.errors import InvalidRequest
+
+NO_SIDE_EFFECTS = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
+IDEMPOTENT = descriptor_pb2.MethodOptions.IDEMPOTENT
+
+
+class Audience(Enum):
+    """Who may knock: anyone, anyone with a valid token, users, services."""
+
+    OPEN = "open"
+    ANY_TOKEN = "any token"
+    PUBLIC = "public"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRule:
+    """One RPC. `part` names who will build it when it is planned only, else it is empty."""
+
+    name: str
+    door: Audience
+    read: bool = False
+    part: str = ""
+
+
+STANDARD_RULES: Mapping[str, MethodRule] = {
+    rule.name: rule
+    for rule in (
+        MethodRule("/grpc.health.v1.Health/Check", Audience.OPEN, read=True),
+        MethodRule("/grpc.health.v1.Health/Watch", Audience.OPEN, read=True),
+        MethodRule("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Audience.ANY_TOKEN, read=True),
+    )
+}
+_DOORS = {optionspb.AUDIENCE_PUBLIC: Audience.PUBLIC, optionspb.AUDIENCE_SERVICE: Audience.SERVICE}
+
+
+def rules_of(service: ServiceDescriptor, planned: Mapping[str, str]) -> list[MethodRule]:
+    """The rules of every RPC of a service.
+
+    Raises InvalidRequest (E_AUDIENCE_MISSING, E_PLANNED_UNKNOWN): the contract or the composition is wrong.
+    """
+    unknown = sorted(set(planned) - set(service.methods_by_name))
+    if unknown:
+        raise InvalidRequest("E_PLANNED_UNKNOWN", f"{service.full_name} has no RPC {', '.join(unknown)}")
+    return [_rule(method, planned.get(method.name, "")) for method in service.methods]
+
+
+def _rule(method: MethodDescriptor, part: str) -> MethodRule:
+    options = method.GetOptions()
+    door = _DOORS.get(options.Extensions[optionspb.audience])  # type: ignore[index]  # protoc's stubs lose the extension's type
+    name = full_name(method)
+    if door is None:
+        raise InvalidRequest(
+            "E_AUDIENCE_MISSING",
+            f"{name} states no audience",
+            hint="add option (qmtl.common.v1.audience) to the method in its .proto file",
+        )
+    return MethodRule(name, door, read=options.idempotency_level == NO_SIDE_EFFECTS, part=part)
+
+
+def full_name(method: MethodDescriptor) -> str:
+    """As it stands on the wire: /package.Service/Method."""
+    return f"/{method.containing_service.full_name}/{method.name}"
+
+
+def may_retry(method: str) -> bool:
+    """Whether the contract calls an RPC idempotent; one whose contract is not loaded is not retried."""
+    service, _, name = method.removeprefix("/").partition("/")
+    try:
+        found = descriptor_pool.Default().FindServiceByName(service)
+    except KeyError:
+        return False
+    if name not in found.methods_by_name:
+        return False
+    level = found.methods_by_name[name].GetOptions().idempotency_level
+    return level in (NO_SIDE_EFFECTS, IDEMPOTENT)
+
+
+def by_name(rules: Iterable[MethodRule]) -> dict[str, MethodRule]:
+    """Index rules by full name."""
+    return {rule.name: rule for rule in rules}

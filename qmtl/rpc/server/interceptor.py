@@ -1,0 +1,234 @@
+"""What happens around every RPC, from outside in: observe, boundary, admission, authorisation, deadline.
+
+Errors of all inner layers, authorisation included, leave through the boundary, and the observer sees
+the code that really went out. Response streams are written with `context.write` inside these layers
+instead of being yielded through them: a cancelled call then unwinds in its own task, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import grpc
+from grpc import aio
+
+from qmtl.core.errors import (
+    DeadlineExceeded,
+    Exhausted,
+    NotBuilt,
+    QmtlError,
+    Unavailable,
+)
+from qmtl.rpc.auth.call import Call, enter_call
+from qmtl.rpc.auth.identity import Identity, ServiceIdentity
+from qmtl.rpc.auth.verification import Authenticator
+from qmtl.rpc.metadata import SERVICE_KEY, USER_KEY
+from qmtl.rpc.rules import grants
+from qmtl.rpc.rules.methods import Audience, MethodRule
+from qmtl.rpc.server.authorisation import authorise
+from qmtl.rpc.server.inbound import Context, Inbound, Limits, bearer_of, call_of, inbound_of
+from qmtl.rpc.server.outcomes import code_of_cancelled, log, log_outcome, mark_span, number_to_code
+from qmtl.rpc.server.replies import PeerGone, abort, is_cancelled, write
+from qmtl.rpc.status import internal_status, to_status
+from qmtl.rpc.telemetry.metrics import Metrics
+
+Admit: TypeAlias = Callable[[MethodRule, Call], None]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only
+
+
+class MeshInterceptor(aio.ServerInterceptor):
+    """All layers in one interceptor, over all four kinds of handlers."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        rules: Mapping[str, MethodRule],
+        authenticator: Authenticator,
+        metrics: Metrics,
+        limits: Limits,
+        admit: Admit | None = None,
+    ) -> None:
+        self._admit = admit
+        self._edge = service == grants.EDGE
+        self._rules = rules
+        self._authenticator = authenticator
+        self._metrics = metrics
+        self._limits = limits
+        self._open = {"call": 0, "stream": 0}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        handler = await continuation(handler_call_details)
+        rule = self._rules.get(handler_call_details.method)
+        if handler is None or rule is None:
+            return None  # grpc answers UNIMPLEMENTED
+        return self._wrap(handler, rule)
+
+    def _wrap(self, handler: Handler, rule: MethodRule) -> Handler:
+        codec = (handler.request_deserializer, handler.response_serializer)
+        if handler.request_streaming and handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(self._streaming(handler.stream_stream, rule), *codec)
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._streaming(handler.unary_stream, rule), *codec)
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(self._single(handler.stream_unary, rule, "stream"), *codec)
+        return grpc.unary_unary_rpc_method_handler(self._single(handler.unary_unary, rule, "call"), *codec)
+
+    def _single(self, behavior: Any, rule: MethodRule, kind: str) -> Any:
+        async def serve(request: Any, context: Context) -> Any:
+            async with self._around(inbound_of(rule, kind, context)):
+                reply = behavior(request, context)
+                return await reply if inspect.isawaitable(reply) else reply
+
+        return serve
+
+    def _streaming(self, behavior: Any, rule: MethodRule) -> Any:
+        async def serve(request: Any, context: Context) -> AsyncIterator[Any]:
+            async with self._around(inbound_of(rule, "stream", context)):
+                replies = behavior(request, context)
+                if inspect.isawaitable(replies):  # a handler that writes by itself
+                    await replies
+                    return
+                async with aclosing(replies):
+                    async for reply in replies:
+                        await write(context, reply)
+            return
+            yield  # makes this a generator, as tracing expects of a streaming handler; nothing ever comes this way
+
+        return serve
+
+    @asynccontextmanager
+    async def _around(self, inbound: Inbound) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._observed(inbound))
+            await stack.enter_async_context(self._bounded(inbound))
+            await stack.enter_async_context(self._admitted(inbound))
+            self._enter(inbound)
+            inbound.entered = True
+            await stack.enter_async_context(_timed(inbound.call))
+            yield
+
+    @asynccontextmanager
+    async def _observed(self, inbound: Inbound) -> AsyncIterator[None]:
+        """Count, time, log and mark the span with the code that went out, whatever way the call ended."""
+        started = time.perf_counter()
+        self._metrics.in_flight.labels(inbound.kind).inc()
+        try:
+            yield
+        except asyncio.CancelledError:
+            inbound.code = code_of_cancelled(inbound.call)
+            raise
+        finally:
+            seconds = time.perf_counter() - started
+            self._metrics.in_flight.labels(inbound.kind).dec()
+            self._metrics.handled.labels(inbound.rule.name, inbound.code.name).inc()
+            self._metrics.seconds.labels(inbound.rule.name).observe(seconds)
+            # What is refused at once, thousands of times, would hide how long the served ones wait.
+            if inbound.entered and inbound.kind == "call" and inbound.rule.door is not Audience.OPEN:
+                self._metrics.recent.add(inbound.rule.name, seconds)
+            mark_span(inbound)
+            log_outcome(inbound, seconds)
+
+    @asynccontextmanager
+    async def _bounded(self, inbound: Inbound) -> AsyncIterator[None]:
+        """Turn errors into statuses; what is not in the tree is a bug and tells the caller nothing."""
+        try:
+            yield
+        except QmtlError as error:
+            status = to_status(error, inbound.call.request_id)
+            inbound.code = status.code
+            if status.code is grpc.StatusCode.INTERNAL:
+                self._report_bug(inbound, error)
+        except aio.AbortError:
+            inbound.code = number_to_code(inbound.context.code())
+            raise
+        except PeerGone:
+            raise asyncio.CancelledError from None
+        except asyncio.CancelledError:
+            if is_cancelled(inbound.context):
+                raise
+            log.warning("cancelled_inside", method=inbound.rule.name)
+            status = to_status(Unavailable("E_CANCELLED_INSIDE", "a part of the service was stopped meanwhile"))
+            inbound.code = status.code
+        except Exception as error:
+            if is_cancelled(inbound.context):
+                raise asyncio.CancelledError from error
+            self._report_bug(inbound, error)
+            status = internal_status(inbound.call.request_id)
+            inbound.code = status.code
+        else:
+            inbound.code = number_to_code(inbound.context.code())
+            return
+        await abort(inbound.context, status)
+
+    def _report_bug(self, inbound: Inbound, error: Exception) -> None:
+        self._metrics.bugs.labels(inbound.rule.name).inc()
+        log.error("unmapped_error", method=inbound.rule.name, exc_info=error)
+
+    @asynccontextmanager
+    async def _admitted(self, inbound: Inbound) -> AsyncIterator[None]:
+        """Refuse past the limit at once, with the time to come back; health is always answered."""
+        kind = inbound.kind
+        limit = self._limits.calls_max if kind == "call" else self._limits.streams_max
+        if self._open[kind] >= limit and inbound.rule.door is not Audience.OPEN:
+            raise Exhausted(
+                "E_OVERLOADED",
+                f"{limit} concurrent {kind}s are open",
+                hint="back off and try again",
+                retry_after_s=self._limits.retry_after_s,
+            )
+        self._open[kind] += 1
+        try:
+            yield
+        finally:
+            self._open[kind] -= 1
+
+    def _enter(self, inbound: Inbound) -> None:
+        """Identify and authorise the caller, then make the call current."""
+        inbound.call = call_of(inbound, self._limits)
+        enter_call(inbound.call)
+        identity, service = self._identify(inbound)
+        authorise(inbound.rule, identity, service, edge=self._edge)
+        inbound.call = replace(inbound.call, identity=identity, service=service)
+        enter_call(inbound.call)
+        if self._admit is not None and inbound.rule.door is not Audience.OPEN:
+            self._admit(inbound.rule, inbound.call)
+        if inbound.rule.part:
+            raise NotBuilt(
+                "NOT_BUILT",
+                f"{inbound.rule.name} is not built yet",
+                hint=f"it comes with: {inbound.rule.part}",
+                metadata={"part": inbound.rule.part},
+            )
+
+    def _identify(self, inbound: Inbound) -> tuple[Identity | None, ServiceIdentity | None]:
+        """Verify every token that came along: a bad one is refused even where none is needed."""
+        if inbound.rule.door is Audience.OPEN:
+            return None, None
+        user, service = bearer_of(inbound, USER_KEY), bearer_of(inbound, SERVICE_KEY)
+        return (
+            self._authenticator.user(user) if user else None,
+            self._authenticator.service(service) if service else None,
+        )
+
+
+@asynccontextmanager
+async def _timed(call: Call) -> AsyncIterator[None]:
+    """Stop the work when nobody waits for it any more."""
+    try:
+        async with asyncio.timeout(call.remaining_s()) as scope:
+            yield
+    except TimeoutError:
+        if scope.expired():
+            raise DeadlineExceeded("E_DEADLINE_EXCEEDED", "the call's deadline passed while it was served") from None
+        raise

@@ -1,0 +1,42 @@
+"""How replies and statuses leave a server, and what a peer that is gone or reads nothing means for them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from grpc import aio
+
+from qmtl.rpc.server.inbound import Context
+from qmtl.rpc.status import Status
+
+STATUS_S: Final = 5.0  # how long a peer that reads nothing may keep a call that is over
+
+
+class PeerGone(Exception):
+    """A reply could not be written."""
+
+
+async def write(context: Context, reply: Any) -> None:
+    try:
+        await context.write(reply)
+    except aio.InternalError as error:  # grpc's word for a write cut off, before the cancellation itself arrives
+        raise PeerGone from error
+
+
+def is_cancelled(context: Context) -> bool:
+    """Whether the call is over for the caller too, and not just some part that served it.
+
+    It matters: grpc sends no status for a handler that ends in CancelledError, so the caller would wait on.
+    """
+    task = asyncio.current_task()
+    return context.cancelled() or (task is not None and task.cancelling() > 0)
+
+
+async def abort(context: Context, status: Status) -> None:
+    """End the call with a status, or cut it when a reply is still unsent to a peer that reads nothing."""
+    try:
+        async with asyncio.timeout(STATUS_S):
+            await context.abort_with_status(status)  # type: ignore[arg-type]  # grpc.Status is an interface without __init__
+    except (aio.InternalError, TimeoutError) as error:
+        raise asyncio.CancelledError from error

@@ -1,0 +1,1 @@
+"""Market data as arrays: bars, their binding to a graph's sources, their order as events.\nFetches nothing."""

@@ -1,0 +1,3 @@
+"""Runs a graph over arrays or event by event, with equal results to the last bit.\nReads no clock, opens nothing
+and fetches nothing.
+"""

@@ -1,0 +1,140 @@
+"""How one vertex runs event by event: align its inputs, keep its bounded state, make its value.
+
+A run is fed every row its inputs emit and answers with a row or None. Its state is plain numbers, so the
+engine can save it after any committed bucket and another process can go on from there with equal bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import nullcontext
+from types import TracebackType
+from typing import Protocol
+
+from qmtl.core.errors import InvalidRequest
+from qmtl.core.identity.canonical import Json
+from qmtl.sdk.engine.folds import FoldState
+from qmtl.sdk.engine.ring import Ring
+from qmtl.sdk.engine.saved_state import Row, bad_state, state_list, state_number, state_numbers
+from qmtl.sdk.engine.wall_clock import no_wall_clock
+from qmtl.sdk.graph.schemas import Schema
+from qmtl.sdk.graph.vertices import FoldNode, Node, Vertex
+from qmtl.sdk.graph.view import CacheView, NodeView
+
+"""Rows a node waits with for its other inputs; beyond it the oldest is given up, as a gap would be."""
+
+
+class Run(Protocol):
+    """A vertex in motion."""
+
+    def step(self, time_ns: int, rows: Sequence[Row]) -> Row | None:
+        """One aligned event: a row per input. The value it makes, or None."""
+
+    def save(self) -> Json:
+        """State as JSON, exact for every float."""
+
+    def load(self, state: Json) -> None:
+        """Take over a saved state."""
+
+
+class FoldRun:
+    """A built-in."""
+
+    def __init__(self, vertex: FoldNode) -> None:
+        self._columns = vertex.columns
+        self._fold = vertex.fold
+        self._state = FoldState(vertex.fold)
+
+    def step(self, time_ns: int, rows: Sequence[Row]) -> Row | None:
+        return self._state.advance([rows[index][column] for index, column in self._columns])
+
+    def save(self) -> Json:
+        return list(self._state.values)
+
+    def load(self, state: Json) -> None:
+        self._state = FoldState(self._fold, state_numbers(state))
+
+
+class ComputeRun:
+    """A custom node: its compute function over rings of aligned input rows."""
+
+    def __init__(self, vertex: Node, name: str, guarded: bool) -> None:
+        self._vertex = vertex
+        self._name = name
+        self._guarded = guarded
+        self._rings = [Ring(vertex.spec.period, len(item.schema.fields)) for item in vertex.inputs]
+        self._index = view_index(vertex)
+
+    def step(self, time_ns: int, rows: Sequence[Row]) -> Row | None:
+        for ring, row in zip(self._rings, rows, strict=True):
+            ring.push(time_ns, row)
+        if not self._rings[0].full:
+            return None
+        views = [
+            NodeView(item.schema, r.times(), r.rows()) for item, r in zip(self._vertex.inputs, self._rings, strict=True)
+        ]
+        return call_compute(self._vertex, self._name, CacheView(self._index, views), self._guarded)
+
+    def save(self) -> Json:
+        return {"times": self._rings[0].times().tolist(), "rows": [ring.rows().tolist() for ring in self._rings]}
+
+    def load(self, state: Json) -> None:
+        if not isinstance(state, Mapping):
+            raise bad_state(self._name)
+        self._rings = [Ring(self._vertex.spec.period, len(item.schema.fields)) for item in self._vertex.inputs]
+        for ring, rows in zip(self._rings, state_list(state["rows"]), strict=True):
+            for time_ns, row in zip(state_list(state["times"]), state_list(rows), strict=True):
+                ring.push(int(state_number(time_ns)), state_numbers(row))
+
+
+def run_of(vertex: Vertex, name: str, guarded: bool) -> Run | None:
+    """The run of a vertex; None for a source."""
+    if isinstance(vertex, FoldNode):
+        return FoldRun(vertex)
+    return ComputeRun(vertex, name, guarded) if isinstance(vertex, Node) else None
+
+
+def view_index(vertex: Node) -> dict[Hashable, int]:
+    """How a compute function may name its inputs: by vertex, name or position."""
+    index: dict[Hashable, int] = {}
+    for i, (name, item) in enumerate(zip(vertex.input_names, vertex.inputs, strict=True)):
+        index |= {item: i, name: i, i: i}
+    return index
+
+
+def call_compute(vertex: Node, name: str, view: CacheView, guarded: bool) -> Row | None:
+    """Run a compute function and check what it returns. Raises InvalidRequest (E_NODE_VALUE, E_WALL_CLOCK)."""
+    with _Noted(name, view), no_wall_clock(name) if guarded else nullcontext():
+        value = vertex.compute(view)
+    return None if value is None else _checked(value, vertex.schema, name)
+
+
+class _Noted:
+    """Adds to an error which node raised it, and at which event."""
+
+    __slots__ = ("_name", "_view")
+
+    def __init__(self, name: str, view: CacheView) -> None:
+        self._name = name
+        self._view = view
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            error.add_note(f"in node {self._name} at {self._view[0].time_ns}")
+
+
+def _checked(value: float | Sequence[float], schema: Schema, name: str) -> Row:
+    row = [float(item) for item in value] if isinstance(value, Sequence) else [float(value)]
+    if len(row) != len(schema.fields):
+        raise InvalidRequest("E_NODE_VALUE", f"node {name} returned {len(row)} numbers, want {len(schema.fields)}")
+    if not all(math.isfinite(item) for item in row):
+        raise InvalidRequest(
+            "E_NODE_VALUE", f"node {name} returned {row}, want finite numbers", hint="return None for no value"
+        )
+    return row

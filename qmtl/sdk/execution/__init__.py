@@ -1,0 +1,3 @@
+"""From targets to orders and fills: one decision logic, run against a simulated account or a venue.\nKnows no
+gateway and no contract.
+"""

@@ -1,0 +1,77 @@
+"""The record of a run, bar by bar, and its result: the same for a local replay and a paper session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import numpy as np
+
+from qmtl.core.arrays import Floats, Times
+from qmtl.core.fills import FillEvent
+from qmtl.core.instants import NS_PER_S
+from qmtl.stats.performance import performance
+from qmtl.stats.returns import DAYS_PER_YEAR
+from qmtl.stats.trades import Trade, round_trips
+
+_YEAR_NS = DAYS_PER_YEAR * 86_400 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class DeniedOrder:
+    """An order that was denied, and the rule that denied it."""
+
+    client_order_id: str
+    rule: str
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunResult:
+    """What a replay came to, from the bar of the first possible decision on. Equity is at each close."""
+
+    currency: str
+    time_ns: Times
+    equity: tuple[Decimal, ...]
+    fills: tuple[FillEvent, ...]
+    trades: tuple[Trade, ...]
+    refusals: tuple[DeniedOrder, ...]
+    metrics: Mapping[str, float]
+
+    @property
+    def equity_floats(self) -> Floats:
+        return np.array([float(value) for value in self.equity])
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """The recording while it runs; `invested` counts the bars with an open position."""
+
+    times: list[int] = field(default_factory=list)
+    equity: list[Decimal] = field(default_factory=list)
+    invested: int = 0
+    fills: list[FillEvent] = field(default_factory=list)
+    refusals: list[DeniedOrder] = field(default_factory=list)
+
+
+def summary(tape: RunRecord, currency: str, periods_per_year: float) -> RunResult:
+    """The replay of a tape: round trips and metrics added."""
+    trades = round_trips(tape.fills, currency)
+    times = np.array(tape.times, dtype=np.int64)
+    equity = np.array([float(value) for value in tape.equity])
+    metrics: dict[str, float] = {}
+    if len(equity):
+        metrics = performance(times, equity, trades, periods_per_year=periods_per_year)
+        metrics |= _activity(tape, times, equity, currency)
+    return RunResult(currency, times, tuple(tape.equity), tuple(tape.fills), trades, tuple(tape.refusals), metrics)
+
+
+def _activity(tape: RunRecord, times: Times, equity: Floats, currency: str) -> dict[str, float]:
+    fees = sum((f.fee if f.fee_currency == currency else f.fee * f.price for f in tape.fills), Decimal(0))
+    notional = sum((abs(fill.quantity) * fill.price for fill in tape.fills), Decimal(0))
+    years = float(times[-1] - times[0]) / _YEAR_NS
+    found = {"exposure": tape.invested / len(equity), "fees_paid": float(fees)}
+    if years > 0.0 and equity.mean() > 0.0:
+        found["turnover"] = float(notional) / float(equity.mean()) / years
+    return found

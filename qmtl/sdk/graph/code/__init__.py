@@ -1,0 +1,1 @@
+"""The hash of a compute function's code: its syntax tree and everything it reads."""

@@ -1,0 +1,20 @@
+"""The type rule: which semantic kind may feed which.\n\nLegality of a connection follows from the kinds alone,
+never from a strategy's name or type.
+"""
+
+from __future__ import annotations
+
+from qmtl.core.identity.nodes import SemanticKind
+
+TRADING = frozenset({SemanticKind.DECISION_VALUE, SemanticKind.COMMAND_VALUE})
+_READABLE_BY_ALL = frozenset(SemanticKind) - {SemanticKind.MUTABLE_EXECUTION_STATE}
+FEEDS: dict[SemanticKind, frozenset[SemanticKind]] = {
+    SemanticKind.CAUSAL_STREAM: _READABLE_BY_ALL,
+    # A causal node behind a label would launder it. An artifact made from labels is sealed: it may be read by all.
+    SemanticKind.DELAYED_STREAM: frozenset({SemanticKind.DELAYED_STREAM, SemanticKind.IMMUTABLE_ARTIFACT}),
+    SemanticKind.IMMUTABLE_ARTIFACT: _READABLE_BY_ALL,
+    # A shared stream must not depend on one account's state: its NodeID is shared by every strategy.
+    SemanticKind.MUTABLE_EXECUTION_STATE: frozenset({SemanticKind.MUTABLE_EXECUTION_STATE, *TRADING}),
+    SemanticKind.DECISION_VALUE: TRADING,
+    SemanticKind.COMMAND_VALUE: frozenset({SemanticKind.COMMAND_VALUE}),
+}

@@ -1,0 +1,29 @@
+"""Schemas of node values: the fields of a row, all float64, and which one is read by default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qmtl.sdk.graph.names import refused
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Fields of a node's values, all float64; `compat_id` names the major version, `default` the main field."""
+
+    compat_id: str
+    fields: tuple[str, ...]
+    default: str
+
+    def column(self, field: str) -> int:
+        """Index of a field. Raises InvalidRequest (E_FIELD_UNKNOWN)."""
+        if field not in self.fields:
+            raise refused("E_FIELD_UNKNOWN", "field", field, f"one of {', '.join(self.fields)}")
+        return self.fields.index(field)
+
+
+OHLCV = Schema("qmtl.ohlcv.v1", ("open", "high", "low", "close", "volume"), "close")
+VALUE = Schema("qmtl.value.v1", ("value",), "value")
+DIRECTION = Schema("qmtl.direction.v1", ("direction",), "direction")
+TARGET = Schema("qmtl.position_target.v1", ("target",), "target")
+COMMAND = Schema("qmtl.order_command.v1", ("target", "price"), "target")

@@ -1,0 +1,262 @@
+"""Vertices of a strategy's graph: sources, tag queries, custom nodes and built-ins, each with its NodeID.
+
+A vertex is immutable and knows only what it is made of, so its id is known as soon as it is built and a
+cycle cannot be written. How it runs is the engine's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from qmtl.core.identity.canonical import Json
+from qmtl.core.identity.keys import MatchMode, NodeSpec, node_id, tag_query_spec
+from qmtl.core.identity.nodes import SemanticKind
+from qmtl.sdk.graph.code.closure import code_hash
+from qmtl.sdk.graph.fold import Fold
+from qmtl.sdk.graph.names import Late, check_period, check_tags, parse_interval, refused, tag_of
+from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
+from qmtl.sdk.graph.view import CacheView
+
+Compute = Callable[[CacheView], "float | Sequence[float] | None"]
+Params = Mapping[str, Json]
+
+
+class Vertex:
+    """Anything in a graph. Compared by identity; two vertices with one `node_id` compute the same thing."""
+
+    __slots__ = ("input_names", "inputs", "kind", "name", "named", "node_id", "schema", "spec", "tags")
+
+    def __init__(
+        self,
+        spec: NodeSpec,
+        inputs: Mapping[str, Vertex],
+        schema: Schema,
+        kind: SemanticKind,
+        label: tuple[str, bool, tuple[str, ...]],
+    ) -> None:
+        self.spec = spec
+        self.node_id = node_id(spec)
+        self.inputs = tuple(inputs.values())
+        self.input_names = tuple(inputs)
+        self.schema = schema
+        self.kind = kind
+        self.name, self.named, self.tags = label
+
+    @property
+    def interval_s(self) -> int:
+        return self.spec.interval_s
+
+    @property
+    def warmup(self) -> int:
+        """Inputs needed up to and including the first value."""
+        return 1
+
+    def __repr__(self) -> str:
+        return f"<{self.spec.node_type} {self.name} {self.node_id[7:15]}>"
+
+
+class StreamInput(Vertex):
+    """Bars of one symbol: open, high, low, close (quote currency per unit) and volume, known at their close.
+
+    `period` is how many bars of history the strategy wants kept. `allowed_lateness` ("30s") holds bars back that
+    long so that late ones can be put in order; what comes later still is dropped or put aside, as `late` says.
+    """
+
+    __slots__ = ("late", "lateness_s", "symbol")
+
+    def __init__(
+        self,
+        symbol: str,
+        interval: str = "15m",
+        period: int = 96,
+        *,
+        allowed_lateness: str = "",
+        late: Late = Late.DROP,
+        tags: Iterable[str] = (),
+        name: str = "",
+    ) -> None:
+        if not symbol.strip() or len(symbol) > 100:
+            raise refused("E_SYMBOL", "symbol", repr(symbol), "1 to 100 characters")
+        self.symbol = symbol
+        self.lateness_s = parse_interval(allowed_lateness) if allowed_lateness else 0
+        self.late = late
+        params: dict[str, Json] = {"symbol": symbol}
+        if self.lateness_s:
+            params |= {"allowed_lateness_s": self.lateness_s, "late": late.value}
+        spec = NodeSpec(
+            node_type="StreamInput",
+            interval_s=parse_interval(interval),
+            period=check_period(period),
+            params=params,
+            dependencies=(),
+            schema_compat_id=OHLCV.compat_id,
+            code_hash="builtin:stream_input@1.0",
+        )
+        labels = check_tags((tag_of(symbol), *tags))
+        super().__init__(spec, {}, OHLCV, SemanticKind.CAUSAL_STREAM, (name or tag_of(symbol), bool(name), labels))
+
+
+class TagQuery(Vertex):
+    """Every queue with these tags, found when the strategy runs; what is found never changes the NodeID."""
+
+    __slots__ = ("match",)
+
+    def __init__(self, tags: Iterable[str], interval: str, match: MatchMode = "any", *, name: str = "") -> None:
+        labels = check_tags(tags)
+        if not labels:
+            raise refused("E_TAG", "tags", "empty", "at least one tag")
+        if match not in ("any", "all"):
+            raise refused("E_TAG_MATCH", "match", repr(match), "any or all")
+        spec = tag_query_spec(labels, match, parse_interval(interval))
+        super().__init__(
+            spec, {}, VALUE, SemanticKind.CAUSAL_STREAM, (name or "query_" + "_".join(labels), bool(name), labels)
+        )
+        self.match = match
+
+
+class Node(Vertex):
+    """A custom stream: `compute(view)` runs once per event at which every input has a value.
+
+    It returns a number (or one number per schema field), or None for no value. `period` is how many aligned
+    rows of each input it may see; it is not called before all are there. Its code, not its name, is its identity.
+    """
+
+    __slots__ = ("compute",)
+
+    def __init__(
+        self,
+        inputs: Vertex | Sequence[Vertex] | Mapping[str, Vertex],
+        compute: Compute,
+        *,
+        period: int = 1,
+        interval: str = "",
+        schema: Schema = VALUE,
+        kind: SemanticKind = SemanticKind.CAUSAL_STREAM,
+        name: str = "",
+        tags: Iterable[str] = (),
+        code_version: str = "",
+    ) -> None:
+        named = name_inputs(inputs)
+        spec = NodeSpec(
+            node_type="Node",
+            interval_s=parse_interval(interval) if interval else common_interval(named),
+            period=check_period(period),
+            params={"inputs": [[key, vertex.node_id] for key, vertex in named.items()], "kind": kind.value},
+            dependencies=tuple(vertex.node_id for vertex in named.values()),
+            schema_compat_id=schema.compat_id,
+            code_hash=f"ver:{code_version}" if code_version else code_hash(compute),
+        )
+        labels = check_tags(tags) or tags_of(named)
+        super().__init__(spec, named, schema, kind, (name or tag_of(_name_of(compute)), bool(name), labels))
+        self.compute = compute
+        common_interval(named)
+
+    @property
+    def warmup(self) -> int:
+        return self.spec.period
+
+
+class FoldNode(Vertex):
+    """A built-in: a fold over chosen columns of its inputs. Made by qmtl.sdk.indicators and qmtl.sdk.signals."""
+
+    __slots__ = ("columns", "fold")
+
+    def __init__(
+        self,
+        node_type: str,
+        fold: Fold,
+        columns: Sequence[tuple[Vertex, str]],
+        params: Params,
+        *,
+        period: int = 1,
+        schema: Schema = VALUE,
+        kind: SemanticKind = SemanticKind.CAUSAL_STREAM,
+        name: str = "",
+        label: str,
+    ) -> None:
+        inputs = list(dict.fromkeys(vertex for vertex, _ in columns))
+        named = {f"in{i}": vertex for i, vertex in enumerate(inputs)}
+        self.columns = tuple((inputs.index(vertex), vertex.schema.column(field)) for vertex, field in columns)
+        self.fold = fold
+        spec = NodeSpec(
+            node_type=node_type,
+            interval_s=common_interval(named),
+            period=check_period(period),
+            # Dependencies are a set in the NodeID; what reads which column of which input must be said here.
+            params={**params, "inputs": [[vertex.node_id, field] for vertex, field in columns]},
+            dependencies=tuple(vertex.node_id for vertex in inputs),
+            schema_compat_id=schema.compat_id,
+            code_hash=fold.code_hash,
+        )
+        super().__init__(spec, named, schema, kind, (name or label, bool(name), tags_of(named)))
+
+    @property
+    def warmup(self) -> int:
+        return self.fold.warmup
+
+
+class NodeFactory:
+    """What `@node` makes of a function: call it with inputs to build the node."""
+
+    __slots__ = ("_code_version", "_compute", "_kind", "_period", "_schema")
+
+    def __init__(self, compute: Compute, period: int, schema: Schema, kind: SemanticKind, code_version: str) -> None:
+        self._compute = compute
+        self._period = period
+        self._schema = schema
+        self._kind = kind
+        self._code_version = code_version
+
+    def __call__(self, *inputs: Vertex, name: str = "", **named: Vertex) -> Node:
+        """Inputs by position (`view[0]`) or by name (`view["fast"]`); `name` is the node's own display name."""
+        if bool(inputs) == bool(named):
+            raise refused("E_INPUTS", "inputs", "positional and named" if inputs else "none", "one way, at least one")
+        return Node(
+            inputs or named,
+            self._compute,
+            period=self._period,
+            schema=self._schema,
+            kind=self._kind,
+            name=name,
+            code_version=self._code_version,
+        )
+
+
+def node(
+    *, period: int = 1, schema: Schema = VALUE, kind: SemanticKind = SemanticKind.CAUSAL_STREAM, code_version: str = ""
+) -> Callable[[Compute], NodeFactory]:
+    """Decorator: turn `compute(view)` into a factory of nodes.
+
+    `code_version` states the identity of code that cannot be hashed (an uncapturable closure).
+    """
+    return lambda compute: NodeFactory(compute, period, schema, kind, code_version)
+
+
+def name_inputs(inputs: Vertex | Sequence[Vertex] | Mapping[str, Vertex]) -> dict[str, Vertex]:
+    """Inputs by name; unnamed ones are in0, in1, ... Raises InvalidRequest (E_INPUTS) when there is none."""
+    if isinstance(inputs, Mapping):
+        named = dict(inputs)
+    else:
+        listed = (inputs,) if isinstance(inputs, Vertex) else inputs
+        named = {f"in{i}": vertex for i, vertex in enumerate(listed)}
+    if not named:
+        raise refused("E_INPUTS", "inputs", "empty", "at least one input")
+    return named
+
+
+def common_interval(inputs: Mapping[str, Vertex]) -> int:
+    """The one interval of all inputs. Raises InvalidRequest (E_INTERVAL_MIXED)."""
+    found = {vertex.interval_s for vertex in inputs.values()}
+    if len(found) != 1:
+        shown = ", ".join(f"{key}={vertex.interval_s}s" for key, vertex in inputs.items())
+        raise refused("E_INTERVAL_MIXED", "inputs", shown, "inputs of one interval")
+    return found.pop()
+
+
+def tags_of(inputs: Mapping[str, Vertex]) -> tuple[str, ...]:
+    """Tags a node inherits from its inputs."""
+    return check_tags(tag for vertex in inputs.values() for tag in vertex.tags)
+
+
+def _name_of(compute: Compute) -> str:
+    return compute.__name__ if isinstance(compute, type(_name_of)) else type(compute).__name__

@@ -1,0 +1,87 @@
+"""What a compute function sees: a read-only view of the aligned windows of its inputs.
+
+Windows hold at most `period` rows, so memory is bounded; nothing here can be written through, and nothing
+newer than the event being computed is ever in a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qmtl.core.arrays import Floats
+from qmtl.core.errors import InvalidRequest
+from qmtl.sdk.graph.names import refused
+from qmtl.sdk.graph.schemas import Schema
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+A = TypeVar("A", bound=np.generic)
+
+
+class NodeView:
+    """One input: its newest value and its window, oldest first. Arrays are read-only."""
+
+    __slots__ = ("_rows", "_schema", "_times")
+
+    def __init__(self, schema: Schema, times: NDArray[np.int64], rows: Floats) -> None:
+        self._schema = schema
+        self._times = _frozen(times)
+        self._rows = _frozen(rows)
+
+    @property
+    def latest(self) -> float:
+        """Newest value of the default field (close of a bar)."""
+        return float(self._rows[-1, self._schema.column(self._schema.default)])
+
+    @property
+    def time_ns(self) -> int:
+        """When the newest value became known, ns since 1970 UTC: a bar's close."""
+        return int(self._times[-1])
+
+    def field(self, name: str) -> float:
+        """Newest value of a field, such as "high"."""
+        return float(self._rows[-1, self._schema.column(name)])
+
+    def window(self, n: int, field: str = "") -> Floats:
+        """The last n values of a field (empty: the default one), oldest first, shape (n,). Raises E_WINDOW."""
+        if not 1 <= n <= len(self._rows):
+            raise refused("E_WINDOW", "n", n, f"1 to {len(self._rows)}", "raise the node's period to see further back")
+        return self._rows[-n:, self._schema.column(field or self._schema.default)]
+
+    def frame(self) -> pl.DataFrame:
+        """The window as a polars frame: `time` (UTC, when known) and one column per field."""
+        import polars as pl
+
+        times = pl.Series("time", self._times).cast(pl.Datetime("ns", "UTC"))
+        columns = [pl.Series(name, self._rows[:, i]) for i, name in enumerate(self._schema.fields)]
+        return pl.DataFrame([times, *columns])
+
+
+class CacheView:
+    """The inputs of one node: `view[node]`, `view["name"]` or `view[position]`."""
+
+    __slots__ = ("_index", "_views")
+
+    def __init__(self, index: Mapping[Hashable, int], views: Sequence[NodeView]) -> None:
+        self._index = index
+        self._views = views
+
+    def __getitem__(self, key: Hashable) -> NodeView:
+        if key not in self._index:
+            raise InvalidRequest("E_VIEW_KEY", f"{key!r} is not an input of this node", hint="declare it in inputs")
+        return self._views[self._index[key]]
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+
+def _frozen(array: NDArray[A]) -> NDArray[A]:
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,72 @@
+"""The gateway as the SDK uses it: one channel, its stubs; address and token are found where none is given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.config.home import find_home, gateway_address
+from qmtl.core.roles import Role
+from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.rpc.auth.identity import TokenSource
+from qmtl.rpc.auth.tokens import file_token, user_token_path
+from qmtl.rpc.client.channel import connect
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+
+ADDRESS_VARIABLE = "QMTL_ADDRESS"
+TOKEN_VARIABLE = "QMTL_TOKEN"
+CALL_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Where a mesh is and who asks. Empty fields are found: environment, then the running mesh of the home.
+
+    `patience_s` is how long an unreachable mesh is waited for before a run gives up.
+    """
+
+    address: str = ""
+    token: str = ""
+    home: Path | None = None
+    ca: Path | None = None
+    patience_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Stubs on one channel, all through the gateway."""
+
+    gateway: gatewayrpc.GatewayServiceAsyncStub
+    world: worldrpc.WorldServiceAsyncStub
+    brokerage: brokerrpc.BrokerageServiceAsyncStub
+    data: datarpc.DataServiceAsyncStub
+    dag: dagrpc.DagManagerServiceAsyncStub
+    address: str
+
+
+@asynccontextmanager
+async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ) -> AsyncIterator[Client]:
+    """Open the channel to a gateway; it connects when first used, and again after every break."""
+    address = gateway.address or environ.get(ADDRESS_VARIABLE) or gateway_address(find_home(gateway.home))
+    token = token_source(gateway, environ)
+    async with connect(address, user_token=token, ca=gateway.ca, default_timeout_s=CALL_S) as channel:
+        yield Client(
+            gatewayrpc.GatewayServiceStub(channel),
+            worldrpc.WorldServiceStub(channel),
+            brokerrpc.BrokerageServiceStub(channel),
+            datarpc.DataServiceStub(channel),
+            dagrpc.DagManagerServiceStub(channel),
+            address,
+        )
+
+
+def token_source(gateway: Gateway, environ: Mapping[str, str] = os.environ) -> TokenSource:
+    """The token given, that of the environment, or the local operator token, read again when its file changes."""
+    told = gateway.token or environ.get(TOKEN_VARIABLE, "")
+    return (lambda: told) if told else file_token(user_token_path(find_home(gateway.home), Role.OPERATOR))

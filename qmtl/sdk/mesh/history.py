@@ -1,0 +1,75 @@
+"""A world's market data as a run asks for it: the preset, the stretch, and the bars as Arrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import NotFound, NotReady
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.rpc.client.streams import scoped
+from qmtl.sdk.data.bars import Bars, to_ns
+from qmtl.sdk.mesh.client import Client
+from qmtl.sdk.mesh.wire.instants import stamp
+from qmtl.sdk.strategy.assembly import Assembled
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Which stretch of the data is evaluated: bars that open in [start, end); None is as far as the data goes."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fetched:
+    """Bars and exactly what the owner of the data says they are."""
+
+    bars: Bars
+    metadata: datapb.FetchMetadata
+
+
+def check_sources(assembled: Assembled, preset: datapb.Preset) -> None:
+    """Every source of a connected run reads the one preset. Raises NotFound (E_DATA_MISSING)."""
+    for source in assembled.dag.sources:
+        if (source.symbol, source.interval_s) != (preset.symbol, preset.interval_s):
+            raise NotFound(
+                "E_DATA_MISSING",
+                f"{source.symbol} at {source.interval_s}s is not what {preset.name} has: "
+                f"{preset.symbol} at {preset.interval_s}s",
+                hint="name a preset with the strategy's symbol and interval",
+            )
+
+
+def history_request(
+    preset: datapb.Preset, context: commonpb.ComputeContext, span: History
+) -> dataservicepb.FetchRequest:
+    """History of an evaluation: at the pinned snapshot if the world's context has one, else the newest sealed."""
+    pinned = context.execution_domain == commonpb.EXECUTION_DOMAIN_BACKTEST and context.HasField("as_of")
+    return dataservicepb.FetchRequest(
+        dataset=preset.name,
+        range=commonpb.TimeRange(
+            start=stamp(to_ns(span.start)) if span.start else None, end=stamp(to_ns(span.end)) if span.end else None
+        ),
+        context=context if pinned else None,
+    )
+
+
+async def fetch_arrow(
+    client: Client, request: dataservicepb.FetchRequest
+) -> tuple[Sequence[bytes], datapb.FetchMetadata]:
+    parts: list[bytes] = []
+    metadata: datapb.FetchMetadata | None = None
+    with scoped(client.data.Fetch(request)) as replies:
+        async for reply in replies:
+            if reply.WhichOneof("part") == "metadata":
+                metadata = reply.metadata
+            else:
+                parts.append(reply.arrow_ipc)
+    if metadata is None:
+        raise NotReady("E_FETCH_CUT", f"fetch of {request.dataset} ended without saying what it delivered")
+    return parts, metadata

@@ -1,0 +1,78 @@
+"""Idempotent calls repeated until they are answered or an outage has lasted too long."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from qmtl.core.clock import Clock
+from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable
+from qmtl.sdk.graph.names import refused
+from qmtl.sdk.mesh.client import Client
+
+_PAUSE_FIRST_S, _PAUSE_MAX_S = 0.1, 2.0
+T = TypeVar("T")
+log = logging.getLogger("qmtl.sdk")
+
+
+class OutageLimit:
+    """Counts how long nothing has answered; raises the last error once that exceeds the limit."""
+
+    def __init__(self, limit_s: float, clock: Clock) -> None:
+        if limit_s <= 0.0:
+            raise refused("E_PATIENCE", "patience_s", limit_s, "more than 0")
+        self.limit_s = limit_s
+        self._clock = clock
+        self._since: float | None = None
+        self._pause_s = _PAUSE_FIRST_S
+        self.retries = 0
+
+    def answered(self) -> None:
+        """Something came: start counting anew."""
+        self._since, self._pause_s = None, _PAUSE_FIRST_S
+
+    async def failed(self, error: QmtlError, what: str) -> None:
+        """Wait before the next attempt, or raise the error when it is none that waiting helps, or patience ended."""
+        if not isinstance(error, Unavailable | DeadlineExceeded | Exhausted):
+            raise error
+        now = self._clock.monotonic()
+        self._since = now if self._since is None else self._since
+        if now - self._since > self.limit_s:
+            error.add_note(f"{what}: no answer for {self.limit_s:g} s")
+            raise error
+        self.retries += 1
+        log.warning("%s: %s; trying again", what, error)
+        await asyncio.sleep(max(error.retry_after_s or 0.0, self._pause_s * random.uniform(0.5, 1.0)))
+        self._pause_s = min(2.0 * self._pause_s, _PAUSE_MAX_S)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryingClient:
+    """A client with patience: what must outlive restarts calls through it. One per thing that goes on by itself."""
+
+    client: Client
+    patience: OutageLimit
+    clock: Clock
+
+    @staticmethod
+    def open(client: Client, patience_s: float, clock: Clock) -> RetryingClient:
+        return RetryingClient(client, OutageLimit(patience_s, clock), clock)
+
+    def beside(self) -> RetryingClient:
+        """Another line of the same patience, counting for itself."""
+        return RetryingClient.open(self.client, self.patience.limit_s, self.clock)
+
+    async def ask(self, call: Callable[[], Awaitable[T]], what: str) -> T:
+        """Repeat an idempotent call until it answers. Raises what is no outage, and an outage that lasts too long."""
+        while True:
+            try:
+                reply = await call()
+            except QmtlError as error:
+                await self.patience.failed(error, what)
+            else:
+                self.patience.answered()
+                return reply

@@ -1,0 +1,136 @@
+"""A node's outputs as records of its queue, and back: what one runner computed, another goes on from.
+
+A batch covers a stretch of the node's aligned inputs and carries what the node made of it, its state after it, and a
+hash over every input row up to there. A reader has the inputs too: it takes only what was made of the very same ones,
+so values read equal values computed, bit for bit. Pure: nothing is sent here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from qmtl.core.arrays import Floats, Times
+from qmtl.core.identity.canonical import digest
+from qmtl.core.instants import NS_PER_S
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.sdk.engine.batch import aligned, compute_series
+from qmtl.sdk.engine.folds import run_batch as run_fold
+from qmtl.sdk.engine.series import Series
+from qmtl.sdk.graph.vertices import FoldNode, Node
+from qmtl.sdk.mesh.wire.instants import stamp
+
+CHUNK = 2048
+TIME = "time_ns"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeProgress:
+    """What a node has made of its first `done` aligned inputs; `state` is a fold's, after them."""
+
+    done: int
+    series: Series
+    state: list[float] | None
+    window_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLease:
+    """Batches of one queue under one lease."""
+
+    compute_key: str
+    epoch: int
+
+
+class NodeWork:
+    """One node over given inputs: computed stretch by stretch, or taken from records of the same inputs."""
+
+    def __init__(self, vertex: FoldNode | Node, name: str, inputs: Sequence[Series]) -> None:
+        self._vertex = vertex
+        self._name = name
+        self._times, self._rows = aligned(inputs)
+
+    @property
+    def begin(self) -> NodeProgress:
+        """Nothing done yet."""
+        empty = Series(np.zeros(0, dtype=np.int64), np.zeros((0, len(self._vertex.schema.fields))))
+        return NodeProgress(0, empty, None, digest(self._vertex.node_id.encode()))
+
+    @property
+    def last_bucket_ns(self) -> int:
+        """Open of the last input; 0 without inputs."""
+        return self._bucket(len(self._times) - 1) if len(self._times) else 0
+
+    def finished(self, at: NodeProgress) -> bool:
+        return at.done == len(self._times)
+
+    def take(self, at: NodeProgress, batch: datapb.RecordBatch) -> NodeProgress | None:
+        """The stretch with a record added; None for one that was made of other inputs."""
+        end = int(np.searchsorted(self._times, batch.to.ToNanoseconds() + self._interval_ns, side="right"))
+        state = json.loads(batch.node_state)
+        if end <= at.done or self._hash(at, end) != batch.input_window_hash:
+            return None
+        with pa.ipc.open_stream(batch.arrow_ipc) as reader:
+            table = reader.read_all()
+        times = table.column(TIME).to_numpy()
+        rows = [table.column(field).to_numpy() for field in self._vertex.schema.fields]
+        return self._extended(at, end, Series(times, np.column_stack(rows)), state)
+
+    def compute(self, at: NodeProgress, key: QueueLease) -> Iterator[tuple[NodeProgress, datapb.RecordBatch]]:
+        """The rest, in batches to publish."""
+        while at.done < len(self._times):
+            end = min(at.done + CHUNK, len(self._times))
+            series, state = self._advance(at, end)
+            begin, at = at, self._extended(at, end, series, state)
+            yield at, self._batch(key, begin.done, at, series)
+
+    def _advance(self, at: NodeProgress, end: int) -> tuple[Series, list[float] | None]:
+        if isinstance(self._vertex, FoldNode):
+            rows = [part[at.done : end] for part in self._rows]
+            xs = np.column_stack([rows[index][:, column] for index, column in self._vertex.columns])
+            folded = run_fold(self._vertex.fold, xs, at.state)
+            return Series(self._times[at.done : end][folded.emitted], folded.rows[folded.emitted]), folded.state
+        first = max(0, at.done - self._vertex.spec.period + 1)
+        window = [part[first:end] for part in self._rows]
+        made = compute_series(self._vertex, self._name, self._times[first:end], window)
+        return made, None
+
+    def _extended(self, at: NodeProgress, end: int, made: Series, state: list[float] | None) -> NodeProgress:
+        times = np.concatenate([at.series.time_ns, made.time_ns])
+        return NodeProgress(end, Series(times, np.concatenate([at.series.rows, made.rows])), state, self._hash(at, end))
+
+    def _batch(self, key: QueueLease, first: int, at: NodeProgress, made: Series) -> datapb.RecordBatch:
+        batch = datapb.RecordBatch(
+            compute_key=key.compute_key,
+            writer_epoch=key.epoch,
+            to=stamp(self._bucket(at.done - 1)),
+            input_window_hash=at.window_hash,
+            node_state=json.dumps(at.state).encode(),
+            arrow_ipc=_arrow(made.time_ns, made.rows, self._vertex.schema.fields),
+        )
+        getattr(batch, "from").CopyFrom(stamp(self._bucket(first)))  # `from` is a word of Python
+        return batch
+
+    def _hash(self, at: NodeProgress, end: int) -> str:
+        """Over all inputs up to `end`, chained stretch by stretch."""
+        parts = [self._times[at.done : end], *(rows[at.done : end] for rows in self._rows)]
+        return digest(at.window_hash.encode() + b"".join(np.ascontiguousarray(part).tobytes() for part in parts))
+
+    def _bucket(self, index: int) -> int:
+        return int(self._times[index]) - self._interval_ns
+
+    @property
+    def _interval_ns(self) -> int:
+        return self._vertex.interval_s * NS_PER_S
+
+
+def _arrow(times: Times, rows: Floats, fields: Sequence[str]) -> bytes:
+    table = pa.table({TIME: pa.array(times, pa.int64()), **{name: rows[:, i] for i, name in enumerate(fields)}})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())

@@ -1,0 +1,142 @@
+"""Shared nodes computed once: each one's queue is read first, and written by whoever has its producer lease.
+
+A node's lease is asked for only when all its inputs are at hand and given up with its last bucket, so no two runners
+can wait for each other. A runner that dies is followed by the next one from the state it left in its last record.
+Reuse only ever saves work: whatever goes wrong with a queue, the node is computed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator, Sequence
+
+from qmtl.core.errors import Conflict, DeadlineExceeded, QmtlError
+from qmtl.core.identity.nodes import SemanticKind
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.rpc.client.streams import scoped
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.data.binding import bind
+from qmtl.sdk.engine.batch import run_batch
+from qmtl.sdk.engine.series import Outputs, Series
+from qmtl.sdk.graph.dag import Dag
+from qmtl.sdk.graph.vertices import FoldNode, Node
+from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.reuse.counts import ReuseCounts
+from qmtl.sdk.mesh.reuse.records import NodeProgress, NodeWork, QueueLease
+
+LEASE_WAIT_S = 30.0
+READ_WAIT_S = 10.0
+_POLL_S = 0.2
+log = logging.getLogger("qmtl.sdk")
+
+
+class SharedNodes:
+    """The shared nodes of one submission."""
+
+    def __init__(self, line: RetryingClient, strategy: gatewaypb.Strategy, world: str, keys: dict[str, str]) -> None:
+        self._line = line
+        self._client = line.client
+        self._strategy_id = strategy.strategy_id
+        self._world = world
+        self._keys = keys
+        self._run_id = uuid.uuid4().hex
+        self.told = ReuseCounts()
+
+    async def outputs(self, dag: Dag, bars: Bars) -> Outputs:
+        """Every vertex's series: shared nodes by their queues, the rest computed here; equal to run_batch."""
+        known: dict[str, Series] = {key: Series(b.close_ns, b.values) for key, b in bind(dag, bars).items()}
+        for vertex in dag.nodes:
+            at_hand = all(item.node_id in known for item in vertex.inputs)
+            shared = vertex.kind is SemanticKind.CAUSAL_STREAM and vertex.node_id in self._keys and at_hand
+            if shared and isinstance(vertex, FoldNode | Node):
+                name = dag.names[vertex.node_id]
+                work = await asyncio.to_thread(NodeWork, vertex, name, [known[item.node_id] for item in vertex.inputs])
+                known[vertex.node_id] = (await self._node(work, name, self._keys[vertex.node_id])).series
+        return await asyncio.to_thread(run_batch, dag, bars, None, known)
+
+    async def _node(self, work: NodeWork, name: str, key: str) -> NodeProgress:
+        taken = work.begin
+        try:
+            deadline = self._line.clock.monotonic() + LEASE_WAIT_S
+            while self._line.clock.monotonic() < deadline:
+                taken = await self._read(work, key)
+                if work.finished(taken):
+                    break
+                lease = await self._acquire(key)
+                if lease.acquired:
+                    taken = await self._read(work, key)
+                    done = await self._produce(work, taken, QueueLease(key, lease.epoch))
+                    self.told.count(name, taken.done, work.finished(taken))
+                    return done
+                await asyncio.sleep(_POLL_S)
+        except QmtlError as error:
+            log.warning("queue of %s: %s; the node is computed here", name, error)
+        self.told.count(name, taken.done, work.finished(taken))
+        return await asyncio.to_thread(_rest, work, taken)
+
+    async def _read(self, work: NodeWork, key: str) -> NodeProgress:
+        """What the queue has of these very inputs, from their first on. Raises Conflict (E_INPUT_WINDOW) for others."""
+        at = work.begin
+        asked = dagservicepb.GetQueueRequest(compute_key=key)
+        queue = (await self._line.ask(lambda: self._client.dag.GetQueue(asked), "queue")).queue
+        if not queue.HasField("last_bucket"):
+            return at
+        request = gatewayservicepb.ReadQueueRequest(compute_key=key, world_id=self._world, from_sequence=1)
+        try:
+            async with asyncio.timeout(READ_WAIT_S):
+                with scoped(self._client.gateway.ReadQueue(request)) as replies:
+                    async for reply in replies:
+                        self._refuse_other(reply.batch, key)
+                        further = work.take(at, reply.batch)
+                        if further is None:
+                            raise Conflict("E_INPUT_WINDOW", f"the queue {key} was made of other inputs")
+                        at = further
+                        if work.finished(at) or reply.batch.to.ToNanoseconds() >= queue.last_bucket.ToNanoseconds():
+                            return at
+        except TimeoutError:
+            raise DeadlineExceeded("E_QUEUE_SILENT", f"the queue {key} did not come to its last bucket") from None
+        return at
+
+    def _refuse_other(self, batch: datapb.RecordBatch, key: str) -> None:
+        """A record of another ComputeKey is of another world, domain or snapshot: using it would be a leak."""
+        if batch.compute_key != key:
+            self.told.crossed += 1
+            raise Conflict("E_CROSS_CONTEXT", f"a record of {batch.compute_key} stands in the queue {key}")
+
+    async def _acquire(self, key: str) -> gatewaypb.ProducerLease:
+        request = gatewayservicepb.AcquireProducerRequest(
+            compute_key=key, world_id=self._world, strategy_id=self._strategy_id, run_id=self._run_id
+        )
+        return (await self._line.ask(lambda: self._client.gateway.AcquireProducer(request), "producer lease")).lease
+
+    async def _produce(self, work: NodeWork, at: NodeProgress, key: QueueLease) -> NodeProgress:
+        """Compute the rest and publish each batch as it is made; a lease that is lost ends the publishing only."""
+        rest, publishing = work.compute(at, key), True
+        while (made := await asyncio.to_thread(next, rest, None)) is not None:
+            at, batch = made
+            publishing = publishing and await self._published(batch)
+        return at
+
+    async def _published(self, batch: datapb.RecordBatch) -> bool:
+        try:
+            await self._line.ask(lambda: self._client.gateway.PublishRecords(_sent([batch])), "publish")
+        except QmtlError as error:
+            log.warning("records of %s are not published: %s", batch.compute_key, error)
+            return False
+        return True
+
+
+async def _sent(batches: Sequence[datapb.RecordBatch]) -> AsyncIterator[gatewayservicepb.PublishRecordsRequest]:
+    for batch in batches:
+        yield gatewayservicepb.PublishRecordsRequest(batch=batch)
+
+
+def _rest(work: NodeWork, at: NodeProgress) -> NodeProgress:
+    for further, _ in work.compute(at, QueueLease("", 0)):
+        at = further
+    return at

@@ -1,0 +1,1 @@
+"""A paper session: bars in, orders out, fills and activation followed, through restarts of every service."""

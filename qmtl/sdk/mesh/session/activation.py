@@ -1,0 +1,124 @@
+"""The newest activation of a world, followed through breaks of the stream.\n\nIt informs and never opens a gate:
+the gateway and brokerage decide each order again, so an activation that is a moment\nold costs a refusal at
+most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.errors import InvalidRequest, NotReady, PermissionDenied, QmtlError, Unavailable
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.rpc.client.streams import scoped
+from qmtl.sdk.mesh.client import Client
+from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.session.streams import T
+from qmtl.sdk.mesh.wire.instants import nanoseconds
+from qmtl.world.v1 import world_pb2 as worldpb
+
+
+class ActivationView:
+    """The newest activation of one world."""
+
+    def __init__(self) -> None:
+        self.envelope = worldpb.ActivationEnvelope()
+        self._changed = asyncio.Event()
+
+    def offer(self, envelope: worldpb.ActivationEnvelope) -> None:
+        """Take an envelope if it is newer than the one held."""
+        if envelope.revision > self.envelope.revision:
+            self.envelope = envelope
+            woken, self._changed = self._changed, asyncio.Event()
+            woken.set()
+
+    async def until(self, found: Callable[[worldpb.ActivationEnvelope], T | None], limit_s: float, what: str) -> T:
+        """The first thing found in an envelope. Raises NotReady (E_NOT_ACTIVATED) after the limit."""
+        try:
+            async with asyncio.timeout(limit_s):
+                while True:
+                    changed = self._changed
+                    if (thing := found(self.envelope)) is not None:
+                        return thing
+                    await changed.wait()
+        except TimeoutError:
+            raise NotReady(
+                "E_NOT_ACTIVATED",
+                f"{what} within {limit_s:g} s",
+                hint="an operator sets the strategy's activation to stage PAPER",
+            ) from None
+
+    def entries(self, strategy_id: str, now_ns: int) -> list[worldpb.ActivationEntry]:
+        """Entries under which the strategy may send orders now: neither frozen nor outside their window."""
+        return [e for e in self.envelope.entries if e.strategy_id == strategy_id and _is_open(e, now_ns)]
+
+    def allows(self, strategy_id: str, side: commonpb.Side, *, reduces: bool, now_ns: int) -> bool:
+        """Whether an order on a side may be sent; a draining side only reduces."""
+        entries = [e for e in self.entries(strategy_id, now_ns) if e.side == side]
+        return any(reduces or not entry.drain for entry in entries)
+
+
+def paper_session(envelope: worldpb.ActivationEnvelope, strategy_id: str) -> worldpb.Session | None:
+    """The open DRYRUN session of the world, once the strategy is active in PAPER."""
+    sessions = [
+        session
+        for session in envelope.sessions
+        if session.execution_domain == commonpb.EXECUTION_DOMAIN_DRYRUN and session.state == worldpb.SESSION_STATE_OPEN
+    ]
+    return sessions[0] if strategy_id in followers(envelope) and sessions else None
+
+
+def followers(envelope: worldpb.ActivationEnvelope) -> list[str]:
+    """Strategies that are active in PAPER: the session waits for each of them from its first bar on."""
+    paper = commonpb.EFFECTIVE_MODE_PAPER
+    return sorted({e.strategy_id for e in envelope.entries if e.active and e.effective_mode == paper})
+
+
+async def follow_activation(line: RetryingClient, world: str, strategy_id: str, view: ActivationView) -> None:
+    """Keep a view current from the world's event stream, for ever; resumes after every break."""
+    resume = ""
+    while True:
+        try:
+            async for frame in _frames(line.client, world, strategy_id, resume):
+                line.patience.answered()
+                for event in _events(frame):
+                    if event.WhichOneof("payload") == "activation_updated":
+                        view.offer(event.activation_updated.activation)
+                resume = _resume_token(frame) or resume
+            raise Unavailable("E_STREAM_ENDED", "the event stream ended")
+        except (InvalidRequest, PermissionDenied):
+            if not resume:
+                raise
+            resume = ""  # a token of another scope or build: begin with the snapshot again
+        except QmtlError as error:
+            await line.patience.failed(error, "events")
+
+
+async def _frames(client: Client, world: str, strategy_id: str, resume: str) -> AsyncIterator[gatewaypb.Frame]:
+    request = gatewayservicepb.CreateEventStreamRequest(
+        world_id=world, strategy_id=strategy_id, topics=[gatewaypb.TOPIC_ACTIVATION]
+    )
+    stream = (await client.gateway.CreateEventStream(request)).stream
+    asked = gatewayservicepb.SubscribeEventsRequest(token=stream.token, resume_token=resume)
+    with scoped(client.gateway.SubscribeEvents(asked)) as replies:
+        async for reply in replies:
+            yield reply.frame
+            if reply.frame.notice.kind == gatewaypb.NOTICE_KIND_GOING_AWAY:
+                return
+
+
+def _events(frame: gatewaypb.Frame) -> list[controlpb.ControlEvent]:
+    return [*frame.snapshot.states, *frame.events.events]
+
+
+def _resume_token(frame: gatewaypb.Frame) -> str:
+    return frame.events.resume_token or frame.bookmark.resume_token or frame.notice.resume_token
+
+
+def _is_open(entry: worldpb.ActivationEntry, now_ns: int) -> bool:
+    starts = nanoseconds(entry.valid_from) if entry.HasField("valid_from") else now_ns
+    ends = nanoseconds(entry.valid_until) if entry.HasField("valid_until") else now_ns + 1
+    return (entry.active or entry.drain) and not entry.freeze and starts <= now_ns < ends

@@ -1,0 +1,60 @@
+"""A paper session's equity, bar by bar, from its fills: the brokerage's own accounting run over them again.
+
+Exact decimals and the same rounding, so the last value equals the equity the brokerage reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from brokerage.domain.accounts.ledger import Ledger
+from brokerage.domain.market.bars import bars_from_doubles
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.money import currency_scale
+from brokerage.domain.orders.events import Fill, Liquidity
+from brokerage.domain.orders.order import Side
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.core.decimals import from_scaled, parse_decimal, to_scaled
+from qmtl.core.errors import NotFound
+from qmtl.core.fills import FillEvent
+from qmtl.core.instants import NS_PER_S
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.execution.run_record import DeniedOrder, RunRecord
+
+
+def equity_record(
+    account: brokerpb.Account, bars: Bars, fills: Iterable[FillEvent], refusals: Iterable[DeniedOrder]
+) -> RunRecord:
+    """The tape of a session: equity at each bar's close, after the fills that came before it."""
+    instrument = Instruments().find(bars.symbol)
+    if instrument is None:
+        raise NotFound("INSTRUMENT_UNKNOWN", f"no instrument {bars.symbol}")
+    currency, ledger, waiting = account.base_currency, Ledger(), sorted(fills, key=lambda fill: fill.time_ns)
+    scale = currency_scale(currency)
+    ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
+    tape = RunRecord(fills=list(waiting), refusals=list(refusals))
+    values = bars.values
+    columns = (values[:, 0], values[:, 1], values[:, 2], values[:, 3], values[:, 4])
+    for bar in bars_from_doubles(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns):
+        while waiting and waiting[0].time_ns < bar.end_ns:
+            _book(ledger, instrument, waiting.pop(0))
+        tape.times.append(bar.end_ns)
+        tape.equity.append(from_scaled(ledger.equity(currency, {bars.symbol: bar.close}), scale))
+        tape.invested += ledger.position(bars.symbol).quantity != 0
+    return tape
+
+
+def _book(ledger: Ledger, instrument: Instrument, fill: FillEvent) -> None:
+    in_quote = fill.fee_currency == instrument.quote
+    fee_scale = currency_scale(instrument.quote) if in_quote else instrument.quantity_scale
+    booked = Fill(
+        trade_id=fill.trade_id,
+        quantity=to_scaled(abs(fill.quantity), instrument.quantity_scale),
+        price=to_scaled(fill.price, instrument.price_scale),
+        fee=to_scaled(fill.fee, fee_scale),
+        fee_currency=fill.fee_currency,
+        liquidity=Liquidity.TAKER,
+        venue_ns=fill.time_ns,
+    )
+    ledger.book(instrument, Side.BUY if fill.quantity > 0 else Side.SELL, booked)

@@ -1,0 +1,52 @@
+"""A strategy's place in a replay session: the session plays no bar before the orders of the one before are answered.
+
+The runner is a named follower and confirms each bar once it is done with it; the paper venue does the same on its
+side. So bar and order meet as in a local replay whatever the machine's speed, and a process that is killed is waited
+for. Whoever says nothing for 30 s is not waited for any more, so a long decision says again where it stands.
+"""
+
+from __future__ import annotations
+
+from qmtl.core.errors import NotFound
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
+
+KEEP_S = 5.0
+
+
+class Follower:
+    """One follower of one session. `name` is the strategy's id."""
+
+    def __init__(self, line: RetryingClient, session_id: str, name: str) -> None:
+        self._line = line
+        self._session_id = session_id
+        self.name = name
+        self._through_ns = 0
+
+    async def confirm(self, through_ns: int, *, leave: bool = False) -> None:
+        """Done with every bar up to a watermark; `leave` when done for good."""
+        self._through_ns = max(self._through_ns, through_ns)
+        request = dataservicepb.ConfirmBarsRequest(
+            session_id=self._session_id, follower=self.name, through=stamp(self._through_ns), leave=leave
+        )
+        try:
+            await self._line.ask(lambda: self._line.client.data.ConfirmBars(request), "confirm bars")
+        except NotFound as error:
+            if not leave or error.reason != "E_FOLLOWER_UNKNOWN":
+                raise
+            # gone already: the answer to an earlier attempt was lost
+
+    async def hold(self) -> None:
+        """Keep the place while a bar takes long, for ever."""
+        while True:
+            before_ns = self._through_ns
+            await self._line.clock.sleep(KEEP_S)
+            if before_ns and before_ns == self._through_ns:
+                await self.confirm(before_ns)
+
+    async def watermark_ns(self) -> int:
+        """How far the session has been played; it stays there for a follower that has more to confirm."""
+        request = dataservicepb.GetDataSessionRequest(session_id=self._session_id)
+        reply = await self._line.ask(lambda: self._line.client.data.GetDataSession(request), "data session")
+        return nanoseconds(reply.session.watermark)

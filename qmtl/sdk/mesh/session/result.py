@@ -1,0 +1,131 @@
+"""What a paper session came to: orders, fills and book as brokerage has them, the equity curve behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.core.decimals import parse_decimal
+from qmtl.core.identity.canonical import Json
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.execution.run_record import RunResult
+from qmtl.sdk.mesh.wire.orders import OrderOwner
+from qmtl.sdk.mesh.wire.text import activation_line, as_json, evaluation_lines, short
+from qmtl.sdk.reports.documents import iso, replay_json
+from qmtl.sdk.reports.tables import metrics_table, render
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SessionResult:
+    """A paper session of one strategy. `retries` counts the calls and streams that were taken up again.
+
+    `evaluation` is what the world answered to its metrics, at stage PAPER.
+    """
+
+    name: str
+    desk: OrderOwner
+    session: worldpb.Session
+    account: brokerpb.Account
+    bars: Bars
+    replay: RunResult
+    orders: tuple[brokerpb.OrderStatus, ...]
+    portfolio: brokerpb.Portfolio
+    activation: worldpb.ActivationEnvelope
+    retries: int
+    evaluation: evaluationpb.EvaluationRun | None = None
+
+    @property
+    def strategy_id(self) -> str:
+        return self.desk.strategy_id
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        return self.replay.metrics
+
+    @property
+    def equity(self) -> Decimal:
+        """Equity of the account as brokerage reports it."""
+        return parse_decimal(self.portfolio.equity, "portfolio.equity")
+
+    @property
+    def books_agree(self) -> bool:
+        """The curve rebuilt here from the fills ends at brokerage's own equity, to the last digit."""
+        return bool(self.replay.equity) and self.replay.equity[-1] == self.equity
+
+    def to_json(self) -> str:
+        """Everything, as a JSON document: envelopes in proto JSON with the contract's field names."""
+        document: dict[str, Json] = {
+            "name": self.name,
+            "strategy_id": self.strategy_id,
+            "world_id": self.desk.world_id,
+            "session": as_json(self.session),
+            "account": as_json(self.account),
+            "portfolio": as_json(self.portfolio),
+            "orders": [as_json(status) for status in self.orders],
+            "activation": as_json(self.activation),
+            "evaluation": as_json(self.evaluation) if self.evaluation else None,
+            "books_agree": self.books_agree,
+            "retries": self.retries,
+            "replay": replay_json(self.replay),
+        }
+        return json.dumps(document, indent=2)
+
+    def plot(self, path: str | Path) -> Path:
+        """Draw equity, drawdown and trades on price into a picture file; needs the extra [demo]."""
+        from qmtl.sdk.reports.plots import draw_replay
+
+        return draw_replay(f"{self.name}, paper in {self.desk.world_id}", self.replay, (self.bars,), Path(path))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield f"[bold]{self.name}[/bold] traded on paper as {self.strategy_id} in world {self.desk.world_id}"
+        if len(self.bars):
+            first, last = iso(int(self.bars.open_ns[0])), iso(int(self.bars.close_ns[-1]))
+            yield f"session  {self.session.session_id}: {len(self.bars):,} bars, {first} to {last}"
+        yield fills_table(self.replay)
+        agree = "is" if self.books_agree else "is NOT"
+        equity = f"{self.portfolio.equity} {self.account.base_currency}"
+        yield f"book  equity {equity}, which {agree} what the fills come to"
+        yield f"orders  {len(self.orders)}: {orders_line(self.orders)}"
+        yield f"breaks  calls and streams taken up again {self.retries} times"
+        yield metrics_table(self.metrics)
+        if self.evaluation is not None:
+            yield "paper " + next(lines := evaluation_lines(self.evaluation))
+            yield from lines
+        yield f"activation  {activation_line(self.activation, self.strategy_id)}"
+
+    def __str__(self) -> str:
+        return render(self)
+
+
+def fills_table(replay: RunResult) -> Table:
+    """Fills for rich, newest last."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("fill", "quantity", "price", "fee"):
+        table.add_column(column, justify="left" if column == "fill" else "right")
+    for fill in replay.fills:
+        side = "buy" if fill.quantity > 0 else "sell"
+        label = f"{iso(fill.time_ns)} {side} {fill.symbol}"
+        table.add_row(label, f"{abs(fill.quantity)}", f"{fill.price:,}", f"{fill.fee:,} {fill.fee_currency}")
+    return table
+
+
+def orders_line(orders: tuple[brokerpb.OrderStatus, ...]) -> str:
+    """How many orders ended in which state."""
+    counts: dict[str, int] = {}
+    for status in orders:
+        state = short(brokerpb.OrderState.Name(status.state), "ORDER_STATE_").lower().replace("_", " ")
+        counts[state] = counts.get(state, 0) + 1
+    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none"

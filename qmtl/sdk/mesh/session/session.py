@@ -1,0 +1,302 @@
+"""The paper session: a strategy goes on from history into live bars, as far as its world lets it.
+
+Bars come from the world's session, nodes continue from history, commands go through qmtl.sdk.trader, and a
+replay waits for each bar's orders (qmtl.sdk.lockstep). Any process of the mesh may die meanwhile: streams
+resume where they were and calls are repeated. A session that another process takes up again knows from the
+orders themselves what was done, so nothing is doubled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import Clock, SystemClock
+from qmtl.core.decimals import format_decimal
+from qmtl.core.errors import Conflict, NotFound, NotReady, QmtlError, Unavailable
+from qmtl.core.fills import FillEvent
+from qmtl.core.identity.canonical import digest
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.rpc.client.streams import scoped
+from qmtl.sdk.data.bars import Bars, to_ns
+from qmtl.sdk.engine.streaming import Emission, StreamEngine
+from qmtl.sdk.execution.run_record import summary
+from qmtl.sdk.graph.names import refused
+from qmtl.sdk.mesh.client import Gateway, open_client
+from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.session.activation import ActivationView, follow_activation, followers, paper_session
+from qmtl.sdk.mesh.session.equity import equity_record
+from qmtl.sdk.mesh.session.events import BarDone, ErrorHook, OnEvent, SessionEvent
+from qmtl.sdk.mesh.session.execution import Trader
+from qmtl.sdk.mesh.session.order_events import follow_fills, list_fills, list_orders
+from qmtl.sdk.mesh.session.pacing import Follower
+from qmtl.sdk.mesh.session.portfolio import portfolio_at
+from qmtl.sdk.mesh.session.result import SessionResult
+from qmtl.sdk.mesh.session.streams import beside
+from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.submission.submit import BoundStrategy, Submitter
+from qmtl.sdk.mesh.wire.bars import LiveBar, bar_from_proto, subscription
+from qmtl.sdk.mesh.wire.instants import nanoseconds
+from qmtl.sdk.mesh.wire.orders import OrderOwner
+from qmtl.sdk.strategy.assembly import Assembled, assemble
+from qmtl.sdk.strategy.strategy import Strategy
+from qmtl.world.v1 import world_pb2 as worldpb
+
+
+async def run(
+    strategy: Strategy,
+    *,
+    world: str,
+    data: str | None = None,
+    terms: PaperTerms | None = None,
+    gateway: Gateway | None = None,
+    clock: Clock | None = None,
+    on_event: OnEvent | None = None,
+) -> SessionResult:
+    """Run a strategy in its world's paper session; see Runner.run."""
+    assembled, terms = assemble(strategy), terms or PaperTerms()
+    gateway, clock = gateway or Gateway(), clock or SystemClock()
+    if not assembled.rules:
+        raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
+    async with open_client(gateway) as client:
+        submitter = Submitter(RetryingClient.open(client, gateway.patience_s, clock), world)
+        return await trade(submitter, assembled, data, terms, on_event)
+
+
+async def trade(
+    submitter: Submitter, assembled: Assembled, data: str | None, terms: PaperTerms, on_event: OnEvent | None = None
+) -> SessionResult:
+    """Bind a strategy, or attach to it, and run its paper session to the end."""
+    preset = await submitter.preset(assembled, data)
+    bound = await submitter.bind(assembled)
+    with ErrorHook(assembled.strategy):
+        return await _PaperSession(submitter, assembled, bound, terms, on_event).run(preset)
+
+
+class _PaperSession:
+    """One run: the parts that must all be followed at once, and what they have in common."""
+
+    def __init__(
+        self,
+        submitter: Submitter,
+        assembled: Assembled,
+        bound: BoundStrategy,
+        terms: PaperTerms,
+        on_event: OnEvent | None,
+    ) -> None:
+        self._submitter = submitter
+        self._client = submitter.client
+        self._assembled = assembled
+        self._strategy_id = bound.strategy.strategy_id
+        self._terms = terms
+        self._view = ActivationView()
+        self._engine = StreamEngine(assembled.dag)
+        self._bars: list[LiveBar] = []
+        self._lines: list[RetryingClient] = []
+        self._reported: set[str] = set()
+        self._on_event = on_event
+        self._span_ns = (0, 0)
+
+    async def run(self, preset: datapb.Preset) -> SessionResult:
+        """From the activation to the session's end."""
+        world, view = self._submitter.world, self._view
+        events = follow_activation(self._line(), world, self._strategy_id, view)
+        return await beside(self._whole(preset), events)
+
+    async def _whole(self, preset: datapb.Preset) -> SessionResult:
+        session = await self._view.until(
+            lambda envelope: paper_session(envelope, self._strategy_id),
+            self._terms.activation_wait_s,
+            f"strategy {self._strategy_id} was not activated for paper in world {self._submitter.world}",
+        )
+        await self._open_data_session(preset, session)
+        await self._warm_up(preset, session)
+        account = await self._open_account(session)
+        desk = OrderOwner(account.account, self._submitter.world, self._strategy_id)
+        trader = Trader(self._line(), desk, self._assembled, self._view)
+        _, earlier = await asyncio.gather(trader.recall(), list_fills(self._line(), desk))
+        self._reported.update(fill.trade_id for fill in earlier)
+        self._assembled.strategy.on_start()
+        fills = follow_fills(self._line(), desk, self._report)
+        follower = Follower(self._line(), session.session_id, self._strategy_id) if preset.replay else None
+        kept = [Follower.hold(follower)] if follower else []
+        await beside(self._play(preset, session, trader, follower), fills, *kept)
+        return await self._result(preset, session, account, desk, trader)
+
+    def _report(self, fill: FillEvent) -> None:
+        """Tell the strategy of a fill, once."""
+        if fill.trade_id not in self._reported:
+            self._reported.add(fill.trade_id)
+            self._assembled.strategy.on_fill(fill)
+            self._tell(fill)
+
+    def _tell(self, event: SessionEvent) -> None:
+        if self._on_event is not None:
+            self._on_event(event)
+
+    async def _open_data_session(self, preset: datapb.Preset, session: worldpb.Session) -> None:
+        """See that the session's bars are played; whoever opened it first has chosen the pace."""
+        if not preset.replay:
+            return
+        known = dataservicepb.GetDataSessionRequest(session_id=session.session_id)
+        opening = dataservicepb.OpenDataSessionRequest(
+            session_id=session.session_id,
+            preset=preset.name,
+            start=session.start,
+            bars_per_second=self._terms.bars_per_second,
+            followers=followers(self._view.envelope),
+        )
+        ask, data = self._submitter.line.ask, self._client.data
+        try:
+            reply = await ask(lambda: data.GetDataSession(known), "data session")
+        except NotFound:
+            with contextlib.suppress(Conflict):
+                await ask(lambda: data.OpenDataSession(opening), "data session")
+            reply = await ask(lambda: data.GetDataSession(known), "data session")
+        self._span_ns = nanoseconds(reply.session.start), nanoseconds(reply.session.end)
+
+    async def _open_account(self, session: worldpb.Session) -> brokerpb.Account:
+        """The paper account on the session's bars; opened once, answered ever after."""
+        request = brokerservicepb.OpenPaperAccountRequest(
+            account=self._terms.account or account_name(self._strategy_id, session.session_id),
+            world_id=self._submitter.world,
+            starting_cash=format_decimal(self._terms.cash),
+            fee_rate=format_decimal(self._terms.fee_rate),
+            data_preset=session.data_preset,
+            data_session_id=session.session_id,
+        )
+        reply = await self._submitter.line.ask(lambda: self._client.brokerage.OpenPaperAccount(request), "account")
+        return reply.account
+
+    async def _warm_up(self, preset: datapb.Preset, session: worldpb.Session) -> None:
+        """Feed all history before the session. Raises NotReady (E_WARMUP) when that is too short to decide on."""
+        history = (await self._submitter.fetch(preset, warm_up_request(preset, session))).bars
+        needed = self._assembled.dag.warmup_bars
+        if len(history) < needed:
+            raise NotReady(
+                "E_WARMUP",
+                f"{len(history)} bars before the session, the strategy needs {needed}",
+                hint="start the session later or shorten the strategy's periods",
+            )
+        await asyncio.to_thread(self._feed, history)
+
+    def _feed(self, history: Bars) -> None:
+        for time_ns, row in zip(history.close_ns.tolist(), history.values.tolist(), strict=True):
+            for source in self._assembled.dag.sources:
+                self._engine.push(source, time_ns, row)
+
+    async def _play(
+        self, preset: datapb.Preset, session: worldpb.Session, trader: Trader, follower: Follower | None
+    ) -> None:
+        """Every bar of the session, once, in order."""
+        until_ns = to_ns(self._terms.until) if self._terms.until else None
+        patience, position = self._line().patience, nanoseconds(session.start)
+        while True:
+            name = follower.name if follower else ""
+            request = subscription(preset.name, session.session_id, position, follower=name)
+            live_from_ns: int | None = None
+            try:
+                with scoped(self._client.data.Subscribe(request)) as replies:
+                    async for reply in replies:
+                        patience.answered()
+                        if live_from_ns is None:
+                            # The session stands at its watermark until this follower confirms it. What came before
+                            # was played without it: that is history now, nothing to act on.
+                            live_from_ns = await follower.watermark_ns() if follower else 0
+                        for bar in map(bar_from_proto, reply.bars):
+                            if bar.open_ns >= position:
+                                await self._bar(bar, trader, live=bar.close_ns >= live_from_ns)
+                        position = max(position, nanoseconds(reply.watermark))
+                        done = reply.end_of_session or (until_ns is not None and position >= until_ns)
+                        if follower:
+                            await follower.confirm(position, leave=done)
+                        if done:
+                            return
+                raise Unavailable("E_STREAM_ENDED", "the stream of bars ended before the session did")
+            except QmtlError as error:
+                await patience.failed(error, "bars")
+
+    async def _bar(self, bar: LiveBar, trader: Trader, *, live: bool) -> None:
+        self._bars.append(bar)
+        emissions: list[Emission] = []
+        for source in self._assembled.dag.sources:
+            emissions.extend(self._engine.push(source, bar.close_ns, bar.row))
+        refused_before = len(trader.refusals)
+        if live:
+            await trader.act(emissions)
+        else:
+            trader.watch(emissions)
+        for refusal in trader.refusals[refused_before:]:
+            self._tell(refusal)
+        self._tell(BarDone(bar.close_ns, len(self._bars), *self._span_ns))
+
+    async def _result(
+        self,
+        preset: datapb.Preset,
+        session: worldpb.Session,
+        account: brokerpb.Account,
+        desk: OrderOwner,
+        trader: Trader,
+    ) -> SessionResult:
+        line = self._line()
+        portfolio = await portfolio_at(line, desk, self._bars[-1].close_ns if self._bars else 0)
+        fills = await list_fills(line, desk)
+        for fill in fills:
+            self._report(fill)
+        self._assembled.strategy.on_finish()
+        bars = bars_of(self._bars, preset)
+        tape = equity_record(account, bars, fills, trader.refusals)
+        replay = summary(tape, account.base_currency, self._terms.periods_per_year)
+        return SessionResult(
+            name=self._assembled.name,
+            desk=desk,
+            session=session,
+            account=account,
+            bars=bars,
+            replay=replay,
+            orders=tuple(await list_orders(line, desk)),
+            portfolio=portfolio,
+            evaluation=await self._submitter.evaluate_paper(session, self._strategy_id, bars, dict(replay.metrics)),
+            activation=self._view.envelope,
+            retries=sum(each.patience.retries for each in (*self._lines, self._submitter.line)),
+        )
+
+    def _line(self) -> RetryingClient:
+        """A line for one more thing that goes on by itself."""
+        made = self._submitter.line.beside()
+        self._lines.append(made)
+        return made
+
+
+def account_name(strategy_id: str, session_id: str) -> str:
+    """One paper account per strategy and session."""
+    return f"{strategy_id}-{digest(session_id.encode()).removeprefix('blake3:')[:8]}"
+
+
+def warm_up_request(preset: datapb.Preset, session: worldpb.Session) -> dataservicepb.FetchRequest:
+    """All history before a session, as the session's context may see it."""
+    return dataservicepb.FetchRequest(
+        dataset=preset.name,
+        range=commonpb.TimeRange(end=session.start),
+        context=commonpb.ComputeContext(
+            world_id=session.world_id,
+            execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
+            as_of=session.start,
+            dataset_fingerprint=session.dataset_fingerprint,
+        ),
+        session_id=session.session_id,
+    )
+
+
+def bars_of(played: Sequence[LiveBar], preset: datapb.Preset) -> Bars:
+    """Live bars as arrays."""
+    times = np.array([bar.open_ns for bar in played], dtype=np.int64)
+    rows = np.array([bar.row for bar in played], dtype=np.float64).reshape(len(played), 5)
+    return Bars(preset.symbol, preset.interval_s, times, rows)

@@ -1,0 +1,54 @@
+"""What a replay assumes of execution, as a world's policy asks for it and as it is reported.\n\nA policy may ask
+for more than the SDK's own default; whoever names no profile gets what is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from brokerage.domain.models.fees.percent import PercentFee
+from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.profiles.generic import spot
+from brokerage.domain.money import RATE_SCALE, rate
+from qmtl.core.decimals import format_decimal, from_scaled
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.world.v1 import world_pb2 as worldpb
+
+
+def asked_terms(terms: AccountTerms | None, asked: worldpb.ExecutionModel) -> AccountTerms:
+    """Terms that name a profile as they are; others with the default profile made as strict as asked.
+
+    Rates asked beyond 1e-8 are refused by `rate` (E_DECIMAL): they cannot be simulated.
+    """
+    known = terms or AccountTerms()
+    return known if known.profile is not None else replace(known, profile=_asked_profile(asked))
+
+
+def model_of(terms: AccountTerms) -> worldpb.ExecutionModel:
+    """What a replay under these terms assumes."""
+    profile = terms.profile or spot()
+    return worldpb.ExecutionModel(
+        fill=worldpb.FILL_MODEL_NEXT_BAR,
+        maker_fee_rate=_text(profile.fee.maker),
+        taker_fee_rate=_text(profile.fee.taker),
+        slippage_rate=_text(profile.slippage),
+        participation=_text(profile.participation),
+    )
+
+
+def _asked_profile(asked: worldpb.ExecutionModel) -> BrokerageProfile:
+    """The default with every rate that is asked and higher, and with less of a bar's volume where that is asked."""
+    default = spot()
+    fee = PercentFee(
+        max(default.fee.maker, _rate(asked.maker_fee_rate)), max(default.fee.taker, _rate(asked.taker_fee_rate))
+    )
+    share = min(default.participation, _rate(asked.participation)) if asked.participation else default.participation
+    return replace(default, fee=fee, slippage=max(default.slippage, _rate(asked.slippage_rate)), participation=share)
+
+
+def _rate(text: str) -> int:
+    return rate(text) if text else 0
+
+
+def _text(units: int) -> str:
+    return format_decimal(from_scaled(units, RATE_SCALE))

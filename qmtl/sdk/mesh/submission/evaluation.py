@@ -1,0 +1,53 @@
+"""Reports of runs as a world's evaluation asks for them."""
+
+from __future__ import annotations
+
+from qmtl.core.identity.canonical import digest
+from qmtl.core.instants import NS_PER_S
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.mesh.history import Fetched
+from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+CROSS_CONTEXT_HITS = "cross_context_cache_hits"
+
+
+def backtest_report(
+    world: str, strategy_id: str, data: Fetched, metrics: dict[str, float]
+) -> worldservicepb.EvaluateRequest:
+    """The report of one replay; the same data of the same strategy is the same run."""
+    delivered = data.metadata.delivered
+    fingerprint = data.metadata.dataset_fingerprint
+    return worldservicepb.EvaluateRequest(
+        world_id=world,
+        strategy_id=strategy_id,
+        run_id=f"backtest-{fingerprint.rpartition(':')[2][:16]}-{nanoseconds(delivered.end) // 1_000_000_000}",
+        stage=worldpb.STAGE_BACKTEST,
+        metrics=[evaluationpb.Metric(name=name, value=value) for name, value in sorted(metrics.items())],
+        dataset_fingerprint=fingerprint,
+        data_start=delivered.start,
+        data_end=delivered.end,
+        coverage=data.metadata.coverage_ratio,
+    )
+
+
+def paper_report(
+    session: worldpb.Session, strategy_id: str, bars: Bars, metrics: dict[str, float]
+) -> worldservicepb.EvaluateRequest:
+    """The report of one paper session as far as it was played; the same stretch of it is the same run."""
+    end_ns = int(bars.close_ns[-1])
+    expected = (end_ns - nanoseconds(session.start)) // (bars.interval_s * NS_PER_S)
+    name = digest(session.session_id.encode()).removeprefix("blake3:")[:16]
+    return worldservicepb.EvaluateRequest(
+        world_id=session.world_id,
+        strategy_id=strategy_id,
+        run_id=f"paper-{name}-{end_ns // NS_PER_S}",
+        stage=worldpb.STAGE_PAPER,
+        metrics=[evaluationpb.Metric(name=name, value=value) for name, value in sorted(metrics.items())],
+        dataset_fingerprint=session.dataset_fingerprint,
+        data_start=session.start,
+        data_end=stamp(end_ns),
+        coverage=min(1.0, len(bars) / expected) if expected > 0 else 0.0,
+    )

@@ -1,0 +1,163 @@
+"""What a submission came to: the owners' envelopes as they gave them, and the replay that was reported.
+
+Reads as a story on a terminal, as JSON for programs, as a picture for people.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.identity.canonical import Json
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.execution.run_record import RunResult
+from qmtl.sdk.mesh.reuse.counts import ReuseCounts
+from qmtl.sdk.mesh.wire.text import (
+    activation_line,
+    as_json,
+    assignments_table,
+    data_line,
+    decision_line,
+    evaluation_lines,
+    short,
+)
+from qmtl.sdk.reports.documents import replay_json
+from qmtl.sdk.reports.tables import metrics_table, render
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+_REUSED = (dagpb.DISPOSITION_REUSED, dagpb.DISPOSITION_REUSED_WITH_BUFFERING)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SubmitResult:
+    """A submission to one world. `replay` was computed here; the rest is what its owners answered."""
+
+    name: str
+    strategy: gatewaypb.Strategy
+    outcome: gatewaypb.WorldOutcome
+    attached: bool
+    warmup_bars: int
+    data: datapb.FetchMetadata
+    replay: RunResult
+    bars: Bars
+    evaluation: evaluationpb.EvaluationRun | None
+    decision: worldpb.DecisionEnvelope
+    activation: worldpb.ActivationEnvelope
+    address: str
+    reused: ReuseCounts = field(default_factory=ReuseCounts)
+
+    @property
+    def strategy_id(self) -> str:
+        return self.strategy.strategy_id
+
+    @property
+    def world_id(self) -> str:
+        return self.outcome.world_id
+
+    @property
+    def status(self) -> str:
+        """State of the strategy: COMPLETED once it is bound."""
+        return short(controlpb.StrategyState.Name(self.strategy.state), "STRATEGY_STATE_")
+
+    @property
+    def assignments(self) -> Sequence[dagpb.QueueAssignment]:
+        """One per node: its compute key, topic, and how it met the graph."""
+        return self.outcome.assignments
+
+    @property
+    def context(self) -> commonpb.ComputeContext:
+        """Where its nodes compute, with any downgrade."""
+        return self.outcome.context
+
+    @property
+    def nodes_reused(self) -> int:
+        """Nodes that were in the graph before this submission."""
+        return sum(item.disposition in _REUSED for item in self.assignments)
+
+    @property
+    def reused_names(self) -> tuple[str, ...]:
+        """Their names in this strategy."""
+        return tuple(item.name for item in self.assignments if item.disposition in _REUSED)
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        return self.replay.metrics
+
+    @property
+    def precheck(self) -> tuple[str, ...]:
+        """What this side noticed; advice, apart from the world's word."""
+        return tuple(_advice(self))
+
+    def to_json(self) -> str:
+        """Everything, as a JSON document: envelopes in proto JSON with the contract's field names."""
+        document: dict[str, Json] = {
+            "name": self.name,
+            "strategy_id": self.strategy_id,
+            "world_id": self.world_id,
+            "status": self.status,
+            "attached": self.attached,
+            "nodes_reused": self.nodes_reused,
+            "nodes_reused_total": self.reused.nodes_reused_total,
+            "nodes_read": list(self.reused.read),
+            "nodes_continued": list(self.reused.continued),
+            "nodes_computed": list(self.reused.computed),
+            "precheck": list(self.precheck),
+            "strategy": as_json(self.strategy),
+            "data": as_json(self.data),
+            "evaluation": as_json(self.evaluation) if self.evaluation else None,
+            "decision": as_json(self.decision),
+            "activation": as_json(self.activation),
+            "replay": replay_json(self.replay),
+            "links": {"gateway": self.address},
+        }
+        return json.dumps(document, indent=2)
+
+    def plot(self, path: str | Path) -> Path:
+        """Draw equity, drawdown and trades on price into a picture file; needs the extra [demo]."""
+        from qmtl.sdk.reports.plots import draw_replay
+
+        return draw_replay(f"{self.name} in {self.world_id}", self.replay, (self.bars,), Path(path))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        verb = "attached to live strategy" if self.attached else "submitted as"
+        yield f"[bold]{self.name}[/bold] {verb} {self.strategy_id} in world {self.world_id}: {self.status}"
+        yield f"{len(self.assignments)} nodes, {self.nodes_reused} of them already in the graph"
+        yield assignments_table(self.assignments)
+        yield reuse_line(self.reused)
+        yield data_line(self.data)
+        yield metrics_table(self.metrics)
+        yield f"decision  {decision_line(self.decision)}"
+        yield from evaluation_lines(self.evaluation)
+        yield f"activation  {activation_line(self.activation, self.strategy_id)}"
+        yield from (f"advice  {line}" for line in self.precheck)
+
+    def __str__(self) -> str:
+        return render(self)
+
+
+def reuse_line(reused: ReuseCounts) -> str:
+    """Which nodes' values came from where, on one line."""
+    parts = (("read from queues", reused.read), ("continued", reused.continued), ("computed here", reused.computed))
+    shown = "; ".join(f"{word}: {', '.join(names)}" for word, names in parts if names)
+    return f"shared nodes  {reused.nodes_reused_total} reused" + (f" ({shown})" if shown else "")
+
+
+def _advice(result: SubmitResult) -> Iterator[str]:
+    if result.warmup_bars > len(result.bars):
+        yield f"warm-up needs {result.warmup_bars} bars, the data has {len(result.bars)}"
+    if result.replay.refusals:
+        yield f"{len(result.replay.refusals)} orders were denied in the replay, first {result.replay.refusals[0].rule}"
+    if not result.replay.fills:
+        yield "the replay never traded"

@@ -1,0 +1,241 @@
+"""Submitting: build, send, take the assignments, replay history as a world's data has it, report, ask.
+
+The world decides; this only computes and reports. Submitting what is already live attaches to the strategy
+that is, and says so. Nothing here can choose a mode.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import uuid
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import AlreadyExists, InvalidRequest, NotFound, NotReady, QmtlError
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.rpc.client.streams import scoped
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.graph.names import refused
+from qmtl.sdk.mesh.client import Gateway, open_client
+from qmtl.sdk.mesh.history import Fetched, History, check_sources, fetch_arrow, history_request
+from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.reuse.shared_nodes import SharedNodes
+from qmtl.sdk.mesh.submission.assumptions import asked_terms, model_of
+from qmtl.sdk.mesh.submission.evaluation import CROSS_CONTEXT_HITS, backtest_report, paper_report
+from qmtl.sdk.mesh.submission.result import SubmitResult
+from qmtl.sdk.mesh.wire.bars import bars_from_arrow
+from qmtl.sdk.mesh.wire.graph import graph_to_proto
+from qmtl.sdk.strategy.assembly import Assembled, assemble
+from qmtl.sdk.strategy.strategy import Strategy
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+T = TypeVar("T")
+_FINAL = frozenset(
+    {
+        controlpb.STRATEGY_STATE_COMPLETED,
+        controlpb.STRATEGY_STATE_FAILED,
+        controlpb.STRATEGY_STATE_CANCELED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundStrategy:
+    """A strategy that lives in a world: the owner's record of it, and whether it was there before."""
+
+    strategy: gatewaypb.Strategy
+    outcome: gatewaypb.WorldOutcome
+    attached: bool
+
+
+class Submitter:
+    """One submission to one world."""
+
+    def __init__(self, line: RetryingClient, world: str) -> None:
+        self.line = line
+        self.client = line.client
+        self.world = world
+
+    async def submit(
+        self, assembled: Assembled, data: str | None, history: History, terms: AccountTerms | None
+    ) -> SubmitResult:
+        """The whole of it: bind, fetch, replay, report, and what the world says then."""
+        preset = await self.preset(assembled, data)
+        bound = await self.bind(assembled)
+        fetched = await self.fetch(preset, history_request(preset, bound.outcome.context, history))
+        reuse = SharedNodes(self.line, bound.strategy, self.world, queue_keys(bound))
+        outputs = await reuse.outputs(assembled.dag, fetched.bars)
+        terms = asked_terms(terms, (await self.decision()).execution_model)
+        done = await asyncio.to_thread(partial(replay, assembled, fetched.bars, terms, outputs=outputs))
+        metrics = {**done.metrics, CROSS_CONTEXT_HITS: reuse.told.crossed}
+        run = await self.evaluate(bound, fetched, metrics, model_of(terms)) if done.metrics else None
+        return SubmitResult(
+            name=assembled.name,
+            strategy=bound.strategy,
+            outcome=bound.outcome,
+            attached=bound.attached,
+            warmup_bars=assembled.dag.warmup_bars,
+            data=fetched.metadata,
+            replay=done,
+            bars=fetched.bars,
+            evaluation=run,
+            decision=await self.decision(),
+            activation=await self.activation(),
+            address=self.client.address,
+            reused=reuse.told,
+        )
+
+    async def bind(self, assembled: Assembled) -> BoundStrategy:
+        """Submit and wait until it is bound. Raises NotReady (E_SUBMISSION_FAILED) with the reason."""
+        request = submission(assembled, self.world)
+        try:
+            reply = await self.line.ask(lambda: self.client.gateway.SubmitStrategy(request), "submit")
+        except AlreadyExists as known:
+            strategy_id = known.metadata.get("strategy_id", "")
+            if known.reason != "E_DUPLICATE" or not strategy_id:
+                raise
+            return self._bound(await self._settled(strategy_id), attached=True)
+        strategy = reply.strategy
+        if strategy.state not in _FINAL:
+            strategy = await self._settled(strategy.strategy_id)
+        return self._bound(strategy, attached=False)
+
+    async def preset(self, assembled: Assembled, data: str | None) -> datapb.Preset:
+        """The data preset of the run: the one named, else the world's first.
+
+        Raises NotFound (E_PRESET_UNKNOWN, E_DATA_MISSING), NotReady (E_DATASET_UNAVAILABLE).
+        """
+        name = data or await self._world_preset()
+        reply = await self.line.ask(lambda: self.client.data.ListPresets(dataservicepb.ListPresetsRequest()), "presets")
+        found = next((preset for preset in reply.presets if name in (preset.name, preset.dataset)), None)
+        if found is None:
+            known = ", ".join(preset.name for preset in reply.presets)
+            raise NotFound("E_PRESET_UNKNOWN", f"no data preset {name!r}", hint=f"one of {known}")
+        if not found.available:
+            raise NotReady("E_DATASET_UNAVAILABLE", f"{found.name}: {found.detail}")
+        check_sources(assembled, found)
+        return found
+
+    async def fetch(self, preset: datapb.Preset, request: dataservicepb.FetchRequest) -> Fetched:
+        """Rows of a preset through the gateway, as Arrow."""
+        parts, metadata = await self.line.ask(lambda: fetch_arrow(self.client, request), "fetch")
+        return Fetched(bars_from_arrow(parts, preset.symbol, preset.interval_s), metadata)
+
+    async def evaluate(
+        self, bound: BoundStrategy, data: Fetched, metrics: dict[str, float], assumed: worldpb.ExecutionModel
+    ) -> evaluationpb.EvaluationRun:
+        """Report the replay's metrics and what it assumed of execution; the world's evaluation of them."""
+        request = backtest_report(self.world, bound.strategy.strategy_id, data, metrics)
+        request.execution_model.CopyFrom(assumed)
+        return await self._evaluate(request)
+
+    async def _evaluate(self, request: worldservicepb.EvaluateRequest) -> evaluationpb.EvaluationRun:
+        """A mesh older than the count of cross-context hits is told without it; a policy that asks for it is newer."""
+        try:
+            return (await self.line.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
+        except InvalidRequest as error:
+            unknown = [violation.value for violation in error.violations]
+            if error.reason != "E_METRIC_UNKNOWN" or unknown != [CROSS_CONTEXT_HITS]:
+                raise
+        known = [metric for metric in request.metrics if metric.name != CROSS_CONTEXT_HITS]
+        del request.metrics[:]
+        request.metrics.extend(known)
+        return (await self.line.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
+
+    async def evaluate_paper(
+        self, session: worldpb.Session, strategy_id: str, bars: Bars, metrics: dict[str, float]
+    ) -> evaluationpb.EvaluationRun | None:
+        """Report what a paper session came to; None when there is nothing to say, or the strategy was unbound."""
+        if not metrics:
+            return None
+        request = paper_report(session, strategy_id, bars, {**metrics, CROSS_CONTEXT_HITS: 0})  # it reads no queue
+        try:
+            return await self._evaluate(request)
+        except NotFound as error:
+            if error.reason != "E_BINDING_UNKNOWN":
+                raise
+            return None
+
+    async def decision(self) -> worldpb.DecisionEnvelope:
+        """What the world may do now."""
+        request = worldservicepb.DecideRequest(world_id=self.world)
+        return (await self.line.ask(lambda: self.client.world.Decide(request), "decide")).decision
+
+    async def activation(self) -> worldpb.ActivationEnvelope:
+        """The world's activation now."""
+        request = worldservicepb.GetActivationRequest(world_id=self.world)
+        return (await self.line.ask(lambda: self.client.world.GetActivation(request), "activation")).activation
+
+    async def _settled(self, strategy_id: str) -> gatewaypb.Strategy:
+        request = gatewayservicepb.WatchStrategyRequest(strategy_id=strategy_id)
+        while True:
+            try:
+                with scoped(self.client.gateway.WatchStrategy(request)) as changes:
+                    async for change in changes:
+                        self.line.patience.answered()
+                        if change.strategy.state in _FINAL:
+                            return change.strategy
+            except QmtlError as error:
+                await self.line.patience.failed(error, "watch")
+
+    def _bound(self, strategy: gatewaypb.Strategy, *, attached: bool) -> BoundStrategy:
+        outcome = next((item for item in strategy.outcomes if item.world_id == self.world), None)
+        if strategy.state != controlpb.STRATEGY_STATE_COMPLETED or outcome is None:
+            name = controlpb.StrategyState.Name(strategy.state).removeprefix("STRATEGY_STATE_")
+            reason = strategy.reason or "no reason given"
+            raise NotReady(
+                "E_SUBMISSION_FAILED",
+                f"strategy {strategy.strategy_id} is {name} in world {self.world}: {reason}",
+                metadata={"strategy_id": strategy.strategy_id},
+            )
+        return BoundStrategy(strategy, outcome, attached)
+
+    async def _world_preset(self) -> str:
+        request = worldservicepb.GetWorldRequest(world_id=self.world)
+        presets = (await self.line.ask(lambda: self.client.world.GetWorld(request), "world")).world.data_presets
+        if not presets:
+            raise refused("E_DATA_MISSING", "data", f"none, and world {self.world} names no preset", "a data preset")
+        return presets[0]
+
+
+async def submit(
+    strategy: Strategy,
+    *,
+    world: str,
+    data: str | None = None,
+    history: History | None = None,
+    terms: AccountTerms | None = None,
+    gateway: Gateway | None = None,
+) -> SubmitResult:
+    """Submit a strategy to a world and replay its data; see Runner.submit."""
+    assembled, gateway = assemble(strategy), gateway or Gateway()
+    async with open_client(gateway) as client:
+        submitter = Submitter(RetryingClient.open(client, gateway.patience_s, SystemClock()), world)
+        return await submitter.submit(assembled, data, history or History(), terms)
+
+
+def submission(assembled: Assembled, world: str) -> gatewayservicepb.SubmitStrategyRequest:
+    """The request of a new submission; sent again with the same request_id it is the same submission."""
+    return gatewayservicepb.SubmitStrategyRequest(
+        request_id=str(uuid.uuid4()),
+        meta=gatewaypb.StrategyMeta(name=assembled.name, client=f"python/{importlib.metadata.version('qmtl')}"),
+        dag=graph_to_proto(assembled.dag),
+        node_ids_crc32=assembled.dag.crc32,
+        world_ids=[world],
+    )
+
+
+def queue_keys(bound: BoundStrategy) -> dict[str, str]:
+    """The ComputeKey of each node's queue, by NodeID."""
+    return {item.node_id: item.compute_key for item in bound.outcome.assignments if item.compute_key}

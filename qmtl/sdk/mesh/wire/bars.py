@@ -1,0 +1,50 @@
+"""Bars of live streams and of Arrow messages to the SDK's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.graph.schemas import OHLCV
+from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
+
+TIME_COLUMN = "open_time"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBar:
+    """One bar of a live stream: open time and the row a source emits at `close_ns`."""
+
+    open_ns: int
+    close_ns: int
+    row: tuple[float, ...]
+
+
+def subscription(dataset: str, session_id: str, from_ns: int, *, follower: str = "") -> dataservicepb.SubscribeRequest:
+    """A request for live bars that open at or after `from_ns`; a replay waits for a follower to confirm each bar."""
+    request = dataservicepb.SubscribeRequest(dataset=dataset, session_id=session_id, follower=follower)
+    getattr(request, "from").CopyFrom(stamp(from_ns))  # `from` is a word of Python
+    return request
+
+
+def bar_from_proto(bar: datapb.Bar) -> LiveBar:
+    """A live bar. The shortest decimal text of a float64 reads back as the same float64."""
+    row = tuple(float(text) for text in (bar.open, bar.high, bar.low, bar.close, bar.volume))
+    return LiveBar(nanoseconds(bar.open_time), nanoseconds(bar.close_time), row)
+
+
+def bars_from_arrow(parts: Sequence[bytes], symbol: str, interval_s: int) -> Bars:
+    """The bars of consecutive Arrow IPC streams; no parts, no bars."""
+    tables = [pa.ipc.open_stream(part).read_all() for part in parts]
+    table = pa.concat_tables(tables) if tables else _empty()
+    return Bars.from_arrow(table, symbol, interval_s, time=TIME_COLUMN)
+
+
+def _empty() -> pa.Table:
+    fields = [(TIME_COLUMN, pa.timestamp("ns", "UTC")), *((name, pa.float64()) for name in OHLCV.fields)]
+    return pa.schema(fields).empty_table()

@@ -1,0 +1,38 @@
+"""Runs as JSON: money as decimal strings, times in ISO 8601."""
+
+from __future__ import annotations
+
+from qmtl.core.decimals import format_decimal
+from qmtl.core.identity.canonical import Json
+from qmtl.core.instants import to_datetime
+from qmtl.sdk.execution.run_record import RunResult
+
+
+def replay_json(replay: RunResult) -> dict[str, Json]:
+    """A replay as JSON; the equity curve as two parallel lists."""
+    return {
+        "currency": replay.currency,
+        "metrics": dict(replay.metrics),
+        "equity": {
+            "time": [iso(time_ns) for time_ns in replay.time_ns.tolist()],
+            "value": [format_decimal(value) for value in replay.equity],
+        },
+        "fills": [
+            {
+                "time": iso(fill.time_ns),
+                "symbol": fill.symbol,
+                "quantity": format_decimal(fill.quantity),
+                "price": format_decimal(fill.price),
+                "fee": format_decimal(fill.fee),
+                "fee_currency": fill.fee_currency,
+            }
+            for fill in replay.fills
+        ],
+        "refusals": [
+            {"time": iso(r.time_ns), "client_order_id": r.client_order_id, "rule": r.rule} for r in replay.refusals
+        ],
+    }
+
+
+def iso(time_ns: int) -> str:
+    return to_datetime(time_ns).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Examinations of a strategy over local data. Opens no connection."""

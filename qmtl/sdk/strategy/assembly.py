@@ -1,0 +1,32 @@
+"""A strategy set up once and checked: its graph and trade rules.\n\nThe same assembled strategy goes to a local
+backtest, a submission or a live session unchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qmtl.sdk.graph.dag import Dag, build_dag
+from qmtl.sdk.graph.names import refused
+from qmtl.sdk.strategy.rules import TradeRule
+from qmtl.sdk.strategy.strategy import Strategy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assembled:
+    """A strategy that is set up and checked."""
+
+    strategy: Strategy
+    name: str
+    dag: Dag
+    rules: tuple[TradeRule, ...]
+
+
+def assemble(strategy: Strategy) -> Assembled:
+    """Set a strategy up and check its graph. Raises as build_dag; E_SETUP_TWICE for a used instance."""
+    if strategy._nodes:
+        raise refused("E_SETUP_TWICE", "strategy", type(strategy).__name__, "a new instance for each run")
+    strategy.setup()
+    return Assembled(
+        strategy, strategy.name or type(strategy).__name__, build_dag(strategy._nodes), tuple(strategy._rules)
+    )

@@ -1,0 +1,112 @@
+"""SQL access for every service: writes that commit together, bounded reads, migrations, singleton locks.
+
+    db = Database(settings.database_url, synchronous=settings.sqlite_synchronous)
+    await db.migrate("dagmanager:migrations")          # runs dagmanager/migrations/versions/*.py
+    world = await db.write(lambda conn: insert_world(conn, draft))   # returns after the commit
+    rows = await db.read(lambda conn: conn.execute(select(worlds)).all())
+    await db.close()
+
+`fn` runs on another thread with a sync SQLAlchemy Connection inside one transaction: do all SQL there, touch no
+asyncio, and have no effect but through the connection (PostgreSQL may run it again after a deadlock). Raising
+undoes only that fn. What a returned write survives: kill -9 always; power loss only with synchronous=FULL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, make_url
+
+from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.sql.locks import Held
+from qmtl.sql.migrations import upgrade
+from qmtl.sql.postgres import PostgresStore
+from qmtl.sql.sqlite import SqliteStore
+from qmtl.sql.transactions import raised_signals
+
+T = TypeVar("T")
+Unsubscribe = Callable[[], None]
+
+
+def signal(conn: Connection, name: str) -> None:
+    """Inside a write: after its commit, call whoever listens to `name` (see Database.on_signal)."""
+    raised_signals(conn).add(name)
+
+
+class Database:
+    """One store. SQLite: one writer thread with group commit and a few readers; PostgreSQL: a bounded pool."""
+
+    def __init__(self, url: str, *, synchronous: str = "FULL", pending_max: int = 10_000, pool_size: int = 8) -> None:
+        parsed = make_url(url)
+        self._listeners: dict[str, list[tuple[asyncio.AbstractEventLoop, Callable[[], None]]]] = {}
+        self._store: SqliteStore | PostgresStore
+        match parsed.get_backend_name():
+            case "sqlite":
+                self._store = SqliteStore(parsed, synchronous, pending_max, pool_size, self._notify)
+            case "postgresql":
+                self._store = PostgresStore(parsed, pending_max, pool_size, self._notify)
+            case other:
+                raise InvalidRequest(
+                    "E_CONFIG",
+                    f"database url has backend {other}",
+                    violations=[Violation("database_url", other, "sqlite or postgresql")],
+                )
+
+    @property
+    def dialect(self) -> str:
+        """The name of the SQL dialect: sqlite or postgresql."""
+        return self._store.dialect
+
+    async def migrate(self, script_location: str) -> None:
+        """Bring the schema to the newest revision under `<package:folder>/versions`.
+
+        Idempotent, in one transaction, and safe when several processes start together: the second waits and finds
+        nothing to do. Raises Unavailable if the database cannot be reached.
+        """
+        await self._store.in_thread(lambda: self._store.exclusively(lambda conn: upgrade(conn, script_location)))
+
+    async def write(self, fn: Callable[[Connection], T]) -> T:
+        """Run fn in a write transaction and return its value after the commit.
+
+        Raises what fn raised (its work undone), Exhausted (DATABASE_BUSY) when too many writes wait, Unavailable when
+        the database is locked for too long, full or gone. A cancelled caller's write may still be done.
+        """
+        return await _settled(self._store.submit_write(fn))
+
+    async def read(self, fn: Callable[[Connection], T]) -> T:
+        """Run fn in a read-only transaction that sees every write returned before. Raises as `write` does."""
+        return await _settled(self._store.submit_read(fn))
+
+    async def try_lock(self, name: str) -> Held | None:
+        """Try to become the one process of this store that does the job `name`; None if another one is."""
+        return await self._store.in_thread(lambda: self._store.try_lock(name))
+
+    def on_signal(self, name: str, callback: Callable[[], None]) -> Unsubscribe:
+        """Call `callback` on the present event loop after each commit of this process that signalled `name`."""
+        entry = (asyncio.get_running_loop(), callback)
+        listeners = self._listeners.setdefault(name, [])
+        listeners.append(entry)
+        return lambda: listeners.remove(entry)
+
+    async def close(self) -> None:
+        """Finish what was accepted and close every connection."""
+        await asyncio.to_thread(self._store.close)
+
+    def _notify(self, names: set[str]) -> None:
+        for name in names:
+            for loop, callback in tuple(self._listeners.get(name, ())):
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(callback)
+
+
+async def _settled(done: Future[T]) -> T:
+    return await asyncio.wrap_future(done)
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of an SQLite file."""
+    return f"sqlite:///{path}"

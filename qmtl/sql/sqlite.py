@@ -1,0 +1,105 @@
+"""SQLite behind Database: WAL, one writer thread with group commit, a few readers."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from qmtl.core.errors import InvalidRequest, Unavailable, Violation
+from qmtl.sql.bounded_pool import BoundedPool
+from qmtl.sql.errors import translated
+from qmtl.sql.group_commit import GroupWriter
+from qmtl.sql.locks import LOCK_WAIT_S, Held, try_file_lock
+from qmtl.sql.transactions import Notify, T, Work, run_read
+
+SYNCHRONOUS = ("FULL", "NORMAL", "EXTRA")
+
+
+class SqliteStore:
+    """WAL, BEGIN IMMEDIATE for writes, foreign keys on."""
+
+    dialect = "sqlite"
+
+    def __init__(self, url: URL, synchronous: str, pending_max: int, pool_size: int, notify: Notify) -> None:
+        self._path = _sqlite_path(url)
+        if synchronous not in SYNCHRONOUS:
+            raise InvalidRequest(
+                "E_CONFIG",
+                f"synchronous is {synchronous!r}",
+                violations=[Violation("sqlite_synchronous", synchronous, "one of " + ", ".join(SYNCHRONOUS))],
+            )
+        pragmas = ["PRAGMA journal_mode=WAL", f"PRAGMA synchronous={synchronous}", "PRAGMA foreign_keys=ON"]
+        self._write_engine = _sqlite_engine(url, "BEGIN IMMEDIATE", pragmas, pool_size=1)
+        self._read_engine = _sqlite_engine(url, "BEGIN", [*pragmas, "PRAGMA query_only=ON"], pool_size)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = GroupWriter(self._write_engine, pending_max=pending_max, committed=notify)
+        except (OSError, DBAPIError) as error:
+            self._write_engine.dispose()
+            raise _opening_failed(self._path, error) from error
+        self._readers = BoundedPool(min(pool_size, 4), pending_max, "sqlite-reader")
+
+    def submit_write(self, fn: Work[T]) -> Future[T]:
+        return self._writer.submit(fn)
+
+    def submit_read(self, fn: Work[T]) -> Future[T]:
+        return self._readers.submit(lambda: run_read(self._read_engine, fn))
+
+    def exclusively(self, fn: Work[None]) -> None:
+        """On the writer's connection: BEGIN IMMEDIATE keeps other processes out until the commit."""
+        self._writer.submit(fn).result()
+
+    def try_lock(self, name: str) -> Held | None:
+        return try_file_lock(self._path, name)
+
+    async def in_thread(self, fn: Callable[[], T]) -> T:
+        return await asyncio.to_thread(fn)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._readers.close()
+        self._write_engine.dispose()
+        self._read_engine.dispose()
+
+
+def _opening_failed(path: Path, error: OSError | DBAPIError) -> Exception:
+    if isinstance(error, DBAPIError) and isinstance(busy := translated(error), Unavailable):
+        return busy
+    detail = error.orig if isinstance(error, DBAPIError) else error
+    violation = Violation("database_url", str(path), "an SQLite file this process can write")
+    return InvalidRequest("E_CONFIG", f"{path} cannot be opened: {detail}", violations=[violation])
+
+
+def _sqlite_path(url: URL) -> Path:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise InvalidRequest(
+            "E_CONFIG",
+            f"database url is {url}",
+            violations=[Violation("database_url", str(url), "sqlite:///<path of a file>")],
+        )
+    return Path(url.database)
+
+
+def _sqlite_engine(url: URL, begin: str, pragmas: list[str], pool_size: int) -> Engine:
+    engine = create_engine(
+        url, pool_size=pool_size, max_overflow=0, connect_args={"timeout": LOCK_WAIT_S, "check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(driver: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        driver.isolation_level = None  # we write BEGIN ourselves: the driver's own is deferred
+        for pragma in pragmas:
+            driver.execute(pragma).close()
+
+    @event.listens_for(engine, "begin")
+    def start(conn: Connection) -> None:
+        conn.exec_driver_sql(begin)
+
+    return engine

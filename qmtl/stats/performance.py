@@ -1,0 +1,69 @@
+"""The metrics of the worlds' catalogue, from an equity curve and its round trips.\n\nReturns are simple, per
+period, as fractions; drawdowns, value at risk and shortfall are positive fractions. What is\nundefined (no
+losses, no spread, too few values) is left out, so that a gate fails closed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from qmtl.core.arrays import Floats, Times
+from qmtl.sdk.graph.names import refused
+from qmtl.stats.drawdowns import max_drawdown, ulcer_index
+from qmtl.stats.moments import kurtosis, skewness
+from qmtl.stats.ratios import calmar, gain_to_pain, sharpe, sortino, volatility
+from qmtl.stats.returns import DAY_NS, DAYS_PER_YEAR, cagr, daily, returns_of, total_return
+from qmtl.stats.significance import cv_sharpe, probabilistic_sharpe
+from qmtl.stats.tails import expected_shortfall, value_at_risk
+from qmtl.stats.trades import Trade, profit_factor, win_rate
+
+ANNUALISED_DAYS_MIN = 30
+"""Growth over less than this is not compounded to a year: a good week would read as a fortune."""
+
+
+def performance(
+    time_ns: Times, equity: Floats, trades: Sequence[Trade], *, periods_per_year: float = 365.0
+) -> dict[str, float]:
+    """The catalogue's metrics of an equity curve (n values, account currency) and its round trips.
+
+    Ratios use daily returns (UTC days), annualised by `periods_per_year` days (365 for markets that never close,
+    252 for stocks), growth only from 30 days on. `sample_days`, `n_trades` and `n_bars` are whole numbers.
+    Undefined metrics are absent.
+    """
+    if len(time_ns) != len(equity) or len(equity) == 0:
+        raise refused("E_EQUITY", "equity", f"{len(time_ns)} times, {len(equity)} values", "one value per time")
+    _, closes = daily(time_ns, equity)
+    days = returns_of(np.concatenate([equity[:1], closes]))
+    years = float(time_ns[-1] - time_ns[0]) / DAY_NS / DAYS_PER_YEAR
+    cv_mean, cv_std = cv_sharpe(days, periods_per_year)
+    grown = years if years * DAYS_PER_YEAR >= ANNUALISED_DAYS_MIN else 0.0
+    profits = [trade.profit for trade in trades]
+    found = {
+        "sharpe": sharpe(days, periods_per_year),
+        "sortino": sortino(days, periods_per_year),
+        "volatility": volatility(days, periods_per_year),
+        "max_drawdown": max_drawdown(equity),
+        "total_return": total_return(equity),
+        "final_equity": float(equity[-1]),
+        "cagr": cagr(equity, grown),
+        "calmar": calmar(equity, grown),
+        "gain_to_pain": gain_to_pain(days),
+        "win_rate": win_rate(profits),
+        "profit_factor": profit_factor(profits),
+        "ulcer_index": ulcer_index(equity),
+        "var_99": value_at_risk(days),
+        "es_99": expected_shortfall(days),
+        "sample_days": float((time_ns[-1] - time_ns[0]) // DAY_NS),
+        "n_trades": float(len(trades)),
+        "n_bars": float(len(time_ns)),
+        "effective_history_years": years,
+        "skewness": skewness(days),
+        "kurtosis": kurtosis(days),
+        "probabilistic_sharpe": probabilistic_sharpe(days),
+        "cv_sharpe_mean": cv_mean,
+        "cv_sharpe_std": cv_std,
+    }
+    return {name: value for name, value in found.items() if math.isfinite(value)}

@@ -1,0 +1,1 @@
+"""Core values to protobuf and back, for messages that several rooms read or write."""

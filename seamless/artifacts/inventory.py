@@ -1,0 +1,180 @@
+"""What this process can serve: datasets with their standing, and the sealed artifacts behind them.
+
+The record of an artifact is committed after its files are durable. A dataset that an earlier run sealed
+is ready at once, even if its source has gone since.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+import structlog
+
+from qmtl.calendars.spans import Span
+from qmtl.core.errors import NotReady, QmtlError, Unavailable
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.sql.database import Database
+from seamless.artifacts import store
+from seamless.artifacts.archive import Archive
+from seamless.artifacts.ingest import Ingested, ingest
+from seamless.conformance import store as conformance_store
+from seamless.conformance import wire as conformance_wire
+from seamless.domain.fingerprints import leaves, range_digest
+from seamless.domain.manifests import Manifest, cut
+from seamless.metrics import SeamlessMetrics
+from seamless.presets.presets import Preset, Presets
+
+INGEST_RETRY_S = 0.25
+_REMEMBERED_MAX = 512
+K = TypeVar("K")
+V = TypeVar("V")
+log = structlog.stdlib.get_logger("qmtl.seamless")
+
+
+class DatasetState(Enum):
+    """Whether a dataset can be read."""
+
+    INGESTING = "ingesting"
+    READY = "ready"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetStatus:
+    """A dataset's state, and why it is unavailable."""
+
+    state: DatasetState
+    detail: str = ""
+
+
+class Inventory:
+    """Datasets by preset: their standing, their artifacts, their rows."""
+
+    def __init__(self, presets: Presets, db: Database, archive: Archive, measures: SeamlessMetrics) -> None:
+        self.presets = presets
+        self.archive = archive
+        self._db = db
+        self._measures = measures
+        self._standings = {preset.name: _first_standing(preset) for preset in presets.all}
+        self._manifests: dict[str, Manifest] = {}
+        self._digests: dict[tuple[str, Span], str] = {}
+
+    def standing(self, preset: Preset) -> DatasetStatus:
+        """The state of a preset's dataset."""
+        return self._standings[preset.name]
+
+    async def load(self) -> None:
+        """Make ready what an earlier run sealed."""
+        for preset in self.presets.all:
+            if await self.newest(preset) is not None:
+                self._standings[preset.name] = DatasetStatus(DatasetState.READY)
+
+    async def ingest(self) -> None:
+        """Ingest every available source, one after the other; a refused one does not stop the others."""
+        for preset in self.presets.all:
+            if preset.source is None:
+                continue
+            try:
+                newest = await self.newest(preset)
+                await self._record(preset, await asyncio.to_thread(ingest, preset, preset.source, newest, self.archive))
+            except QmtlError as error:
+                self._refuse(preset, error.message)
+
+    async def newest(self, preset: Preset) -> Manifest | None:
+        """The newest artifact of a preset's dataset, whatever its standing."""
+        key = await self._db.read(lambda conn: store.seen_at(conn, str(preset.dataset)))
+        return await self.artifact(key) if key else None
+
+    async def seen_at(self, preset: Preset, as_of_ns: int | None) -> Manifest:
+        """The artifact an as_of sees; None sees the newest.
+
+        Raises Unavailable (E_DATASET_INGESTING), NotReady (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING).
+        """
+        self.require_ready(preset)
+        key = await self._db.read(lambda conn: store.seen_at(conn, str(preset.dataset), as_of_ns))
+        found = await self.artifact(key) if key else None
+        if found is None:
+            raise NotReady("E_ARTIFACT_MISSING", f"{preset.dataset}: nothing was sealed at or before that as_of")
+        return found
+
+    def require_ready(self, preset: Preset) -> None:
+        """Raises Unavailable (E_DATASET_INGESTING) or NotReady (E_DATASET_UNAVAILABLE) unless it can be read."""
+        standing = self.standing(preset)
+        if standing.state is DatasetState.INGESTING:
+            raise Unavailable("E_DATASET_INGESTING", f"{preset.name} is being ingested", retry_after_s=INGEST_RETRY_S)
+        if standing.state is DatasetState.UNAVAILABLE:
+            raise NotReady("E_DATASET_UNAVAILABLE", f"{preset.name}: {standing.detail}")
+
+    async def artifact(self, fingerprint: str) -> Manifest | None:
+        """The artifact of a fingerprint; being immutable it is remembered."""
+        known = self._manifests.get(fingerprint)
+        if known is None:
+            known = await self._db.read(lambda conn: store.artifact(conn, fingerprint))
+            if known is not None:
+                _remember(self._manifests, fingerprint, known)
+        return known
+
+    async def report(self, preset: Preset) -> datapb.ConformanceReport | None:
+        """What conformance said of the newest delivery; None before the first."""
+        body = await self._db.read(lambda conn: conformance_store.load_report(conn, str(preset.dataset)))
+        return None if body is None else datapb.ConformanceReport.FromString(body)
+
+    async def seal_beginning(self, whole: Manifest, until_ns: int, preset: Preset) -> Manifest:
+        """Seal the bars of an artifact that close by an instant as an artifact of their own."""
+        interval_ns = preset.dataset.interval_ns
+        rows = Span(whole.span.start_ns, until_ns - interval_ns + 1)
+        table = await asyncio.to_thread(self.archive.bars, whole, rows)
+        beginning = await asyncio.to_thread(cut, whole, table, preset.calendar)
+        await asyncio.to_thread(self.archive.write, beginning, table)
+        await self._db.write(lambda conn: store.add_artifact(conn, beginning))
+        return beginning
+
+    async def range_digest(self, manifest: Manifest, span: Span, preset: Preset) -> str:
+        """The fingerprint of exactly the rows of an artifact that open inside a span."""
+        if span == manifest.span:
+            return manifest.fingerprint
+        key = (manifest.fingerprint, span)
+        if key not in self._digests:
+            _remember(self._digests, key, await asyncio.to_thread(self._hash, manifest, span, preset))
+        return self._digests[key]
+
+    def _hash(self, manifest: Manifest, span: Span, preset: Preset) -> str:
+        known = {leaf.month: leaf for leaf in manifest.leaves}
+        parts = leaves(manifest.dataset, self.archive.bars(manifest, span), known)
+        return range_digest(parts, preset.calendar, manifest.rule_version)
+
+    async def _record(self, preset: Preset, ingested: Ingested) -> None:
+        report, manifest = ingested.report, ingested.manifest
+        body = conformance_wire.report_to_proto(report).SerializeToString()
+        await self._db.write(lambda conn: conformance_store.save_report(conn, report.dataset, body))
+        if manifest is None:
+            self._refuse(preset, ingested.refusal)
+            return
+        await self._db.write(lambda conn: store.add_artifact(conn, manifest))
+        self._standings[preset.name] = DatasetStatus(DatasetState.READY)
+        self._measures.ingests.labels(preset.name, "sealed").inc()
+        coverage = f"{report.rows_out} of {report.expected_rows} bars"
+        log.info("dataset_ready", preset=preset.name, sealed=manifest.rows, coverage=coverage, of=manifest.fingerprint)
+
+    def _refuse(self, preset: Preset, detail: str) -> None:
+        """A dataset sealed before stays ready: what was sealed is still true."""
+        log.warning("dataset_refused", preset=preset.name, detail=detail)
+        self._measures.ingests.labels(preset.name, "refused").inc()
+        if self.standing(preset).state is not DatasetState.READY:
+            self._standings[preset.name] = DatasetStatus(DatasetState.UNAVAILABLE, detail)
+
+
+def _first_standing(preset: Preset) -> DatasetStatus:
+    return (
+        DatasetStatus(DatasetState.INGESTING)
+        if preset.available
+        else DatasetStatus(DatasetState.UNAVAILABLE, preset.detail)
+    )
+
+
+def _remember(known: dict[K, V], key: K, value: V) -> None:
+    """Keep a value that never changes, forgetting the oldest beyond the limit."""
+    while len(known) >= _REMEMBERED_MAX:
+        known.pop(next(iter(known)))
+    known[key] = value

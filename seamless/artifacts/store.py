@@ -1,0 +1,126 @@
+"""Sealed artifacts in SQL, with their leaves and the spans they cover.\n\nArtifacts are only ever added.
+
+Every function runs inside a caller's transaction.
+"""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.engine import RowMapping
+
+from qmtl.calendars.spans import Span
+from seamless.domain.fingerprints import Leaf
+from seamless.domain.manifests import Manifest
+from seamless.schema import integer_column, metadata, text_column
+
+artifacts = sa.Table(
+    "artifacts",
+    metadata,
+    text_column("fingerprint", key=True),
+    text_column("dataset"),
+    integer_column("as_of_ns"),
+    integer_column("start_ns"),
+    integer_column("end_ns"),
+    integer_column("rows"),
+    text_column("rule_version"),
+    text_column("policy"),
+    text_column("calendar"),
+    text_column("calendar_version"),
+    text_column("producer"),
+    text_column("cut_of"),
+    sa.Index("artifacts_as_of", "dataset", "as_of_ns"),
+)
+leaves = sa.Table(
+    "leaves",
+    metadata,
+    text_column("fingerprint", key=True),
+    text_column("month", key=True),
+    text_column("digest"),
+    integer_column("rows"),
+)
+spans = sa.Table(
+    "spans",
+    metadata,
+    text_column("fingerprint", key=True),
+    integer_column("start_ns", key=True),
+    integer_column("end_ns"),
+)
+
+
+def add_artifact(conn: Connection, manifest: Manifest) -> None:
+    """Record a sealed artifact; a known fingerprint is left as it is."""
+    if conn.scalar(sa.select(artifacts.c.fingerprint).where(artifacts.c.fingerprint == manifest.fingerprint)):
+        return
+    key = {"fingerprint": manifest.fingerprint}
+    conn.execute(sa.insert(artifacts), _artifact_row(manifest))
+    parts = [{**key, "month": p.month, "digest": p.digest, "rows": p.rows} for p in manifest.leaves]
+    conn.execute(sa.insert(leaves), parts)
+    conn.execute(sa.insert(spans), [{**key, "start_ns": s.start_ns, "end_ns": s.end_ns} for s in manifest.coverage])
+
+
+def seen_at(conn: Connection, dataset: str, as_of_ns: int | None = None) -> str | None:
+    """The fingerprint of the newest segment sealed at or before an as_of (None: of all); cuts are not seen by time."""
+    query = sa.select(artifacts.c.fingerprint).where(artifacts.c.dataset == dataset, artifacts.c.cut_of == "")
+    if as_of_ns is not None:
+        query = query.where(artifacts.c.as_of_ns <= as_of_ns)
+    return conn.scalar(query.order_by(artifacts.c.as_of_ns.desc()).limit(1))
+
+
+def artifact(conn: Connection, fingerprint: str) -> Manifest | None:
+    """The segment of a fingerprint."""
+    row = conn.execute(sa.select(artifacts).where(artifacts.c.fingerprint == fingerprint)).mappings().first()
+    return _manifest(conn, row) if row else None
+
+
+def artifacts_of(
+    conn: Connection, dataset: str, *, limit: int, before: tuple[int, str] | None = None
+) -> list[Manifest]:
+    """Segments of a dataset, newest first, after the position (as_of, fingerprint) of a page before."""
+    order = (artifacts.c.as_of_ns.desc(), artifacts.c.fingerprint.desc())
+    query = sa.select(artifacts).where(artifacts.c.dataset == dataset).order_by(*order).limit(limit)
+    if before:
+        query = query.where(sa.tuple_(artifacts.c.as_of_ns, artifacts.c.fingerprint) < before)
+    return [_manifest(conn, row) for row in conn.execute(query).mappings()]
+
+
+def _artifact_row(manifest: Manifest) -> dict[str, str | int]:
+    return {
+        "fingerprint": manifest.fingerprint,
+        "dataset": manifest.dataset,
+        "as_of_ns": manifest.as_of_ns,
+        "start_ns": manifest.span.start_ns,
+        "end_ns": manifest.span.end_ns,
+        "rows": manifest.rows,
+        "rule_version": manifest.rule_version,
+        "policy": manifest.policy,
+        "calendar": manifest.calendar,
+        "calendar_version": manifest.calendar_version,
+        "producer": manifest.producer,
+        "cut_of": manifest.cut_of,
+    }
+
+
+def _manifest(conn: Connection, row: RowMapping) -> Manifest:
+    key = row["fingerprint"]
+    parts = conn.execute(sa.select(leaves).where(leaves.c.fingerprint == key).order_by(leaves.c.month)).mappings()
+    have = conn.execute(sa.select(spans).where(spans.c.fingerprint == key).order_by(spans.c.start_ns)).mappings()
+    return Manifest(
+        dataset=row["dataset"],
+        fingerprint=key,
+        as_of_ns=row["as_of_ns"],
+        span=Span(row["start_ns"], row["end_ns"]),
+        rows=row["rows"],
+        coverage=tuple(_spans(have)),
+        leaves=tuple(Leaf(part["month"], part["digest"], part["rows"]) for part in parts),
+        rule_version=row["rule_version"],
+        policy=row["policy"],
+        calendar=row["calendar"],
+        calendar_version=row["calendar_version"],
+        producer=row["producer"],
+        cut_of=row["cut_of"],
+    )
+
+
+def _spans(rows: Iterable[RowMapping]) -> Iterable[Span]:
+    return (Span(row["start_ns"], row["end_ns"]) for row in rows)

@@ -1,0 +1,1 @@
+"""Conformance reports as they are kept and sent.\nThe rules themselves are pure and stand in the domain."""

@@ -1,0 +1,3 @@
+"""Conformance of delivered bars: the rules in their order, the policies that refuse, the report.\nNo rule invents
+a bar.
+"""

@@ -1,0 +1,58 @@
+"""Fetch requests understood, and planned spans as messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.core.modes import ExecutionDomain
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as servicepb
+from seamless.domain.admission import Origin
+from seamless.domain.fetch_plan import FetchPlan, FetchQuery
+from seamless.wire import instant, range_from_proto, span_to_proto
+
+_SOURCES = {
+    Origin.ARTIFACT: datapb.SPAN_SOURCE_ARTIFACT,
+    Origin.STORAGE: datapb.SPAN_SOURCE_STORAGE,
+    Origin.BACKFILL: datapb.SPAN_SOURCE_BACKFILL,
+    Origin.LIVE: datapb.SPAN_SOURCE_LIVE,
+}
+_DOMAINS = {
+    commonpb.EXECUTION_DOMAIN_BACKTEST: ExecutionDomain.BACKTEST,
+    commonpb.EXECUTION_DOMAIN_DRYRUN: ExecutionDomain.DRYRUN,
+    commonpb.EXECUTION_DOMAIN_LIVE: ExecutionDomain.LIVE,
+    commonpb.EXECUTION_DOMAIN_SHADOW: ExecutionDomain.SHADOW,
+}
+
+
+def fetch_from_proto(request: servicepb.FetchRequest) -> FetchQuery:
+    """Raises InvalidRequest (E_RANGE, E_EXECUTION_DOMAIN, E_DATA_SESSION)."""
+    context = request.context
+    domain = domain_from_proto(context.execution_domain) if request.HasField("context") else None
+    if request.session_id and domain is not ExecutionDomain.DRYRUN:
+        raise InvalidRequest("E_DATA_SESSION", "session_id is set: want a context in DRYRUN with it")
+    return FetchQuery(
+        dataset=request.dataset,
+        range=range_from_proto(request.range, "range"),
+        domain=domain,
+        as_of_ns=instant(context.as_of, "context.as_of") if context.HasField("as_of") else None,
+        fingerprint=context.dataset_fingerprint,
+        session_id=request.session_id,
+    )
+
+
+def domain_from_proto(domain: commonpb.ExecutionDomain) -> ExecutionDomain:
+    """Raises InvalidRequest (E_EXECUTION_DOMAIN) for an unspecified or unknown value."""
+    if domain not in _DOMAINS:
+        field = Violation("context.execution_domain", str(domain), "one of BACKTEST, DRYRUN, LIVE, SHADOW")
+        raise InvalidRequest("E_EXECUTION_DOMAIN", str(field), violations=[field])
+    return _DOMAINS[domain]
+
+
+def spans_to_proto(plan: FetchPlan) -> Iterable[datapb.Span]:
+    """Each planned span with its source; rows are the bars it holds."""
+    for part in plan.spans:
+        rows = part.span.bars(plan.interval_ns)
+        yield datapb.Span(range=span_to_proto(part.span), source=_SOURCES[part.origin], rows=rows)

@@ -1,0 +1,26 @@
+"""What seamless counts, in the process's own registry. Labels are preset names and outcomes, both bounded."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+_PHASE_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
+
+
+class SeamlessMetrics:
+    """Counters and histograms of fetches, ingests and replays."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.fetched_rows = Counter(
+            "seamless_fetched_rows_total", "Rows delivered by Fetch.", ["preset"], registry=registry
+        )
+        self.phase_seconds = Histogram(
+            "seamless_fetch_phase_seconds",
+            "Time of one phase of a fetch.",
+            ["phase"],
+            buckets=_PHASE_BUCKETS_S,
+            registry=registry,
+        )
+        self.breaches = Counter("seamless_sla_breaches_total", "Budgets run out of.", ["phase"], registry=registry)
+        self.ingests = Counter("seamless_ingests_total", "Deliveries judged.", ["preset", "outcome"], registry=registry)
+        self.replayed_bars = Counter(
+            "seamless_replay_bars_total", "Bars released by replay sessions.", registry=registry
+        )

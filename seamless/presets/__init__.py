@@ -1,0 +1,3 @@
+"""Presets: names for assemblies of source, conformance, calendar and demanded coverage.\nOpens nothing and reads
+no data.
+"""

@@ -1,0 +1,200 @@
+"""One replay session at work: a task that releases bars, and those it waits for.
+
+A new watermark is committed before any subscriber may see past the old one, so `kill -9` at any point
+never takes a bar back. Bars sent are read from the sealed segment, so every subscriber sees the same.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from qmtl.calendars.spans import Span
+from qmtl.core.clock import Clock
+from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, Unavailable, Violation
+from qmtl.sql.database import Database
+from seamless import wire as seamless_wire
+from seamless.domain.bars import Bars
+from seamless.domain.playback import Follower, Replay, next_due_ns, release
+from seamless.metrics import SeamlessMetrics
+from seamless.replay import store
+
+BATCH_BARS = 256
+_STORE_RETRY_S = 0.2
+log = structlog.stdlib.get_logger("qmtl.seamless")
+
+
+@dataclass(slots=True, eq=False)
+class Progress:
+    """How far one subscriber or follower is."""
+
+    taken_ns: int
+    heard_at_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlaybackResources:
+    """What every player of a process works with."""
+
+    db: Database
+    clock: Clock
+    measures: SeamlessMetrics
+    patience_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """Bars that were released, and the instant up to which there are no others."""
+
+    bars: Bars
+    watermark_ns: int
+    last: bool
+
+
+class Player:
+    """The one place of a process where a session advances and is read."""
+
+    def __init__(self, replay: Replay, bars: Bars, followers: Iterable[str], room: PlaybackResources) -> None:
+        self.replay = replay
+        self._bars = bars
+        self._room = room
+        self._places: set[Progress] = set()
+        self._followers = {name: Progress(replay.span.start_ns, self._now_ns()) for name in followers}
+        self._touched = asyncio.Event()
+        self._advanced = asyncio.Event()
+        self._closed = False
+
+    @property
+    def waiting_for(self) -> tuple[str, ...]:
+        """Followers that have not confirmed the newest bar."""
+        return tuple(sorted(n for n, place in self._followers.items() if place.taken_ns < self.replay.watermark_ns))
+
+    @property
+    def idle(self) -> bool:
+        """Nothing left to release, and nobody reads."""
+        return self.replay.finished and not self._places
+
+    def close(self) -> None:
+        """Send every subscriber away: the server stops."""
+        self._closed = True
+        self._announce()
+
+    async def run(self) -> None:
+        """Release bars until the session's end."""
+        while not self.replay.finished and not self._closed:
+            self._touched.clear()
+            followers = [Follower(p.taken_ns, p.heard_at_ns) for p in (*self._places, *self._followers.values())]
+            after = release(self.replay, followers, self._now_ns(), self._room.patience_ns)
+            if after is self.replay:
+                await self._pause()
+            else:
+                await self._advance(after)
+
+    def follow(self, name: str, from_ns: int) -> None:
+        """Wait for a follower from now on; it is done with what came before an instant."""
+        known = self._followers.setdefault(name, Progress(from_ns, self._now_ns()))
+        known.taken_ns, known.heard_at_ns = max(known.taken_ns, from_ns), self._now_ns()
+        self._touched.set()
+
+    def confirm(self, name: str, through_ns: int) -> None:
+        """A follower is done with every bar that closes by an instant.
+
+        Raises NotFound (E_FOLLOWER_UNKNOWN), InvalidRequest (E_DATA_SESSION) for an instant not reached yet.
+        """
+        if name not in self._followers:
+            raise NotFound("E_FOLLOWER_UNKNOWN", f"session {self.replay.session_id} has no follower {name!r}")
+        if through_ns > self.replay.watermark_ns:
+            wanted = f"at most the watermark, {seamless_wire.stamp(self.replay.watermark_ns).ToJsonString()}"
+            violation = Violation("through", seamless_wire.stamp(through_ns).ToJsonString(), wanted)
+            raise InvalidRequest("E_DATA_SESSION", str(violation), violations=[violation])
+        self.follow(name, through_ns)
+
+    def leave(self, name: str) -> None:
+        """A follower is not waited for any more."""
+        self._followers.pop(name, None)
+        self._touched.set()
+
+    async def deliveries(self, from_ns: int, follower: str = "") -> AsyncGenerator[Delivery, None]:
+        """Everything released from an instant on, then what is released as it is.
+
+        Asking for the next delivery says that the one before was taken; a follower says so by `confirm` instead.
+        Raises Unavailable (E_STOPPING).
+        """
+        position = from_ns
+        if follower:
+            self.follow(follower, from_ns)
+        with self._place(from_ns, waited_for=not follower) as place:
+            while True:
+                seen = self.replay
+                for delivery in self._released(position, seen):
+                    yield delivery
+                if seen.finished:
+                    return
+                position = max(position, seen.watermark_ns)
+                place.taken_ns, place.heard_at_ns = position, self._now_ns()
+                self._touched.set()
+                await self._beyond(position)
+
+    def _released(self, from_ns: int, seen: Replay) -> Iterator[Delivery]:
+        """What lies between a position and a state of the session, in batches; at its end always one, the last."""
+        opens_before = seen.watermark_ns - seen.interval_ns + 1
+        table = self._bars.within(Span(from_ns, max(from_ns, opens_before)))
+        batches = [table.take(slice(i, i + BATCH_BARS)) for i in range(0, max(1, len(table)), BATCH_BARS)]
+        for number, batch in enumerate(batches, start=1):
+            final = number == len(batches)
+            if final and (seen.watermark_ns > from_ns or seen.finished):
+                yield Delivery(batch, seen.watermark_ns, seen.finished)
+            elif not final:
+                yield Delivery(batch, int(batch.time_ns[-1]) + seen.interval_ns, False)
+
+    @contextmanager
+    def _place(self, from_ns: int, *, waited_for: bool) -> Iterator[Progress]:
+        place = Progress(from_ns, self._now_ns())
+        if waited_for:
+            self._places.add(place)
+        self._touched.set()
+        try:
+            yield place
+        finally:
+            self._places.discard(place)
+            self._touched.set()
+
+    async def _beyond(self, position: int) -> None:
+        while not self._closed and not self.replay.finished and self.replay.watermark_ns <= position:
+            await self._advanced.wait()
+        if self._closed:
+            raise Unavailable("E_STOPPING", "seamless stops; subscribe again from the last bar's close_time")
+
+    async def _advance(self, after: Replay) -> None:
+        try:
+            await self._room.db.write(lambda conn: store.advance_replay(conn, after))
+        except (Unavailable, Exhausted) as error:
+            log.warning("replay_waits_for_store", session=after.session_id, reason=error.reason, error=error.message)
+            await self._room.clock.sleep(_STORE_RETRY_S)
+            return
+        self._room.measures.replayed_bars.inc()
+        self.replay = after
+        self._announce()
+
+    def _announce(self) -> None:
+        woken, self._advanced = self._advanced, asyncio.Event()
+        woken.set()
+        self._touched.set()
+
+    async def _pause(self) -> None:
+        """Until someone moves, comes or goes, the next bar is due, or the slowest is given up on."""
+        due_in_ns = next_due_ns(self.replay) - self._now_ns()
+        limit_ns = due_in_ns if due_in_ns > 0 else self._room.patience_ns
+        waits: set[asyncio.Future[object]] = {asyncio.ensure_future(self._touched.wait())}
+        if self._places or self._followers:
+            waits.add(asyncio.ensure_future(self._room.clock.sleep(limit_ns / 1e9)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _now_ns(self) -> int:
+        return seamless_wire.now_ns(self._room.clock.now())

@@ -1,0 +1,114 @@
+"""Replay sessions and their followers in SQL.\n\nA watermark is written before anyone sees a bar beyond the old
+one, and an older value never overwrites a newer.\nEvery function runs inside a caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.engine import RowMapping
+
+from qmtl.calendars.spans import Span
+from seamless.domain.playback import Replay
+from seamless.schema import integer_column, metadata, text_column
+
+replays = sa.Table(
+    "replays",
+    metadata,
+    text_column("session_id", key=True),
+    text_column("preset"),
+    text_column("dataset"),
+    text_column("source"),
+    text_column("history"),
+    integer_column("start_ns"),
+    integer_column("end_ns"),
+    integer_column("interval_ns"),
+    sa.Column("bars_per_s", sa.Double, nullable=False),
+    integer_column("opened_at_ns"),
+    integer_column("advanced_at_ns"),
+    integer_column("watermark_ns"),
+)
+followers = sa.Table(
+    "followers",
+    metadata,
+    text_column("session_id", key=True),
+    text_column("name", key=True),
+)
+
+
+def add_replay(conn: Connection, replay: Replay) -> Replay:
+    """Record a session, or answer the one that has its name already."""
+    known = load_replay(conn, replay.session_id)
+    if known is None:
+        conn.execute(sa.insert(replays), _replay_row(replay))
+    return known or replay
+
+
+def load_replay(conn: Connection, session_id: str) -> Replay | None:
+    """A session by its name."""
+    row = conn.execute(sa.select(replays).where(replays.c.session_id == session_id)).mappings().first()
+    return _replay(row) if row else None
+
+
+def advance_replay(conn: Connection, replay: Replay) -> None:
+    """Write a session's new watermark; an older one than is stored changes nothing."""
+    newer = sa.and_(replays.c.session_id == replay.session_id, replays.c.watermark_ns < replay.watermark_ns)
+    moved = {"watermark_ns": replay.watermark_ns, "advanced_at_ns": replay.advanced_at_ns}
+    conn.execute(sa.update(replays).where(newer).values(moved))
+
+
+def add_followers(conn: Connection, session_id: str, names: Iterable[str]) -> None:
+    """Remember whom a session waits for."""
+    for name in sorted(set(names) - set(followers_of(conn, session_id))):
+        conn.execute(sa.insert(followers), {"session_id": session_id, "name": name})
+
+
+def followers_of(conn: Connection, session_id: str) -> list[str]:
+    """Whom a session waits for."""
+    query = sa.select(followers.c.name).where(followers.c.session_id == session_id).order_by(followers.c.name)
+    return list(conn.scalars(query))
+
+
+def remove_follower(conn: Connection, session_id: str, name: str) -> None:
+    """Forget one that has left."""
+    conn.execute(sa.delete(followers).where(followers.c.session_id == session_id, followers.c.name == name))
+
+
+def unfinished_replays(conn: Connection) -> int:
+    """How many sessions still have bars to play."""
+    return conn.scalar(sa.select(sa.func.count()).where(replays.c.watermark_ns < replays.c.end_ns)) or 0
+
+
+def _replay_row(replay: Replay) -> dict[str, str | int | float]:
+    return {
+        "session_id": replay.session_id,
+        "preset": replay.preset,
+        "dataset": replay.dataset,
+        "source": replay.source,
+        "history": replay.history,
+        "start_ns": replay.span.start_ns,
+        "end_ns": replay.span.end_ns,
+        "interval_ns": replay.interval_ns,
+        "bars_per_s": replay.bars_per_s,
+        "opened_at_ns": replay.opened_at_ns,
+        "advanced_at_ns": replay.advanced_at_ns,
+        "watermark_ns": replay.watermark_ns,
+    }
+
+
+def _replay(row: RowMapping) -> Replay:
+    return Replay(
+        session_id=row["session_id"],
+        preset=row["preset"],
+        dataset=row["dataset"],
+        source=row["source"],
+        history=row["history"],
+        span=Span(row["start_ns"], row["end_ns"]),
+        interval_ns=row["interval_ns"],
+        bars_per_s=row["bars_per_s"],
+        opened_at_ns=row["opened_at_ns"],
+        advanced_at_ns=row["advanced_at_ns"],
+        watermark_ns=row["watermark_ns"],
+    )

@@ -1,0 +1,1 @@
+"""Bars of files: reading CSV and Parquet, and the packaged sample."""

@@ -1,0 +1,30 @@
+"""Instruments: notional and lookup."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from brokerage.domain.market.symbols import Instruments
+from qmtl.core.decimals import INT64_MAX
+from qmtl.core.errors import InvalidRequest
+from tests.brokerage.domain.accounts.test_ledger import SPOT
+
+
+def test_notional_is_exact_and_refuses_what_int64_cannot_hold() -> None:
+    assert SPOT.notional(4_029_463, 12_345_678) == round(Fraction(4_029_463 * 12_345_678 * 10**8, 10**2 * 10**8))
+    with pytest.raises(InvalidRequest, match="AMOUNT_OVERFLOW"):
+        SPOT.notional(INT64_MAX, INT64_MAX)
+
+
+def test_symbol_properties_are_found_by_name_then_by_shape_and_never_guessed() -> None:
+    table = Instruments()
+    found = table.find("ETH-USD")
+    assert found is not None
+    assert (found.base, found.quote, found.price_scale, found.quantity_scale) == ("ETH", "USD", 2, 8)
+    assert table.find("NOSUCH") is None
+    assert table.find("A-ZZZ") is None
+    es = table.find("ES")
+    assert es is not None
+    assert es.multiplier == 50

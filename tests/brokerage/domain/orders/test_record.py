@@ -1,0 +1,153 @@
+"""The order record as a fold: replay equals live on random histories, venue facts are booked, repeats are seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.market.bars import Bar
+from brokerage.domain.models.profiles.generic import margin
+from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent
+from brokerage.domain.orders.order import Order, Side, order_id
+from brokerage.domain.orders.record import OrderRecord, accept_fill, advance, born, happened
+from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, OrderView, TimeInForce
+from qmtl.core.errors import Conflict
+from tests.brokerage.samples import MINUTE, SCOPE, STOCK, order
+
+NOW = EventTime(5, 6)
+
+
+def fill(quantity: int, trade_id: str = "t1") -> Fill:
+    return Fill(trade_id, quantity, 100_00, 0, "USD", Liquidity.TAKER, 5)
+
+
+def working(quantity: int = 10, kind: OrderType = OrderType.MARKET) -> OrderRecord:
+    first = OrderEvent("id", 1, EventKind.INITIALIZED, 1, 1, quantity=quantity)
+    record = born(replace(order("o1"), type=kind), STOCK, first)
+    for step in (EventKind.SUBMITTED, EventKind.ACCEPTED):
+        record, _ = happened(record, step, NOW)
+    return record
+
+
+def test_an_order_id_is_the_same_everywhere_and_no_two_scopes_share_one() -> None:
+    assert order_id(SCOPE, "o1") == "bmxcl45dhnanmts5ojjc65oa6udvf4ic"
+    moved = replace(SCOPE, world_id=SCOPE.world_id + "s", strategy_id=SCOPE.strategy_id[1:])
+    assert order_id(moved, "o1") != order_id(SCOPE, "o1")
+
+
+def test_a_late_fill_after_a_cancel_is_booked_and_completes_only_when_whole() -> None:
+    record, _ = happened(working(), EventKind.CANCELED, NOW)
+    record, event = happened(record, EventKind.FILLED, NOW, fill=fill(4))
+    assert (record.state, record.filled, event.flag) == (OrderState.CANCELED, 4, None)
+    record, event = happened(record, EventKind.FILLED, NOW, fill=fill(6, "t2"))
+    assert (record.state, record.filled, record.public) == (OrderState.FILLED, 10, OrderView.FILLED)
+
+
+def test_an_overfill_and_a_fill_of_a_denied_order_are_booked_and_flagged() -> None:
+    record, event = happened(working(), EventKind.FILLED, NOW, fill=fill(11))
+    assert (record.state, record.filled, event.flag) == (OrderState.FILLED, 11, FillFlag.OVERFILL)
+    denied = born(order("o1"), STOCK, OrderEvent("id", 1, EventKind.INITIALIZED, 1, 1, quantity=10))
+    denied, _ = happened(denied, EventKind.DENIED, NOW)
+    denied, event = happened(denied, EventKind.FILLED, NOW, fill=fill(1))
+    assert (denied.state, denied.filled, event.flag) == (OrderState.DENIED, 1, FillFlag.UNEXPECTED)
+
+
+def test_a_repeated_trade_is_skipped_and_a_changed_one_refused() -> None:
+    assert accept_fill(fill(4), None)
+    assert not accept_fill(fill(4), fill(4))
+    with pytest.raises(Conflict, match="TRADE_ID_REUSED"):
+        accept_fill(fill(4), fill(5))
+
+
+def test_a_pending_change_that_is_refused_restores_what_was_before() -> None:
+    record, _ = happened(working(), EventKind.FILLED, NOW, fill=fill(4))
+    for pending, refused in (
+        (EventKind.PENDING_CANCEL, EventKind.CANCEL_REJECTED),
+        (EventKind.PENDING_UPDATE, EventKind.MODIFY_REJECTED),
+    ):
+        record, _ = happened(record, pending, NOW)
+        assert record.public is OrderView.PARTIALLY_FILLED
+        record, _ = happened(record, refused, NOW)
+        assert record.state is OrderState.PARTIALLY_FILLED
+
+
+def test_a_gap_a_damaged_row_and_a_wrong_beginning_are_refused() -> None:
+    record = working()
+    _, event = happened(record, EventKind.FILLED, NOW, fill=fill(4))
+    with pytest.raises(Conflict, match="ORDER_EVENT_GAP"):
+        advance(record, replace(event, seq=9))
+    with pytest.raises(Conflict, match="ORDER_EVENT_DAMAGED"):
+        advance(record, replace(event, cumulative=5))
+    with pytest.raises(Conflict, match="ORDER_EVENT_DAMAGED"):
+        advance(record, replace(event, state=OrderState.FILLED))
+    with pytest.raises(Conflict, match="ORDER_EVENT_ILLEGAL"):
+        born(order("o1"), STOCK, event)
+    with pytest.raises(Conflict, match="ORDER_EVENT_ILLEGAL"):
+        happened(record, EventKind.FILLED, NOW)
+
+
+ACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["submit", "cancel", "bar", "bar", "bar"]),
+        st.sampled_from(Side),
+        st.integers(1, 40),
+        st.sampled_from([OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.STOP_LIMIT]),
+        st.sampled_from([TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK]),
+        st.integers(95, 105),
+        st.integers(0, 200),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+@given(ACTS)
+def test_replay_equals_live_and_the_books_balance(
+    acts: list[tuple[str, Side, int, OrderType, TimeInForce, int, int]],
+) -> None:
+    account = SimulatedAccount(margin(3), {"USD": Decimal(10_000)}, instruments=[STOCK], scope=SCOPE)
+    log: dict[str, list[OrderEvent]] = {}
+    orders: dict[str, Order] = {}
+    account.on_bar("AAPL", Bar(0, MINUTE, 100_00, 100_00, 100_00, 100_00, 10))
+    for minute, (act, side, quantity, kind, tif, price, volume) in enumerate(acts, start=1):
+        at = minute * MINUTE
+        events: list[OrderEvent] = []
+        if act == "submit":
+            wanted = order(
+                f"o{minute}",
+                side,
+                quantity,
+                type=kind,
+                tif=tif,
+                limit_price=Decimal(price) if kind in (OrderType.LIMIT, OrderType.STOP_LIMIT) else None,
+                stop_price=Decimal(price) if kind in (OrderType.STOP_MARKET, OrderType.STOP_LIMIT) else None,
+            )
+            orders[order_id(SCOPE, wanted.client_order_id)] = wanted
+            events = account.submit(wanted, at)
+        elif act == "cancel" and orders:
+            canceled = account.desk.cancel(next(reversed(orders)), EventTime(at, at))
+            events = [canceled] if canceled else []
+        elif act == "bar":
+            spread = 100 * (quantity % 4)
+            events = account.on_bar(
+                "AAPL", Bar(at, at + MINUTE, price * 100, price * 100 + spread, price * 100 - spread, 100_00, volume)
+            )
+        for event in events:
+            log.setdefault(event.order_id, []).append(event)
+    for identity, events in log.items():
+        record = born(orders[identity], STOCK, events[0])
+        for event in events[1:]:
+            record = advance(record, event)
+        assert record == account.desk.records[identity]
+        assert record.filled <= record.quantity
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        assert record.closed == (record not in account.desk.open_orders())
+    book = account.portfolio()
+    profit = sum((held.realised + held.unrealised - held.fees for held in book.positions), Decimal(0))
+    assert book.equity["USD"] == Decimal(10_000) + profit
+    assert book.equity["USD"] == book.cash["USD"] + sum((held.value for held in book.positions), Decimal(0))

@@ -1,0 +1,221 @@
+"""Every named refusal of the pre-trade check, met through a simulated account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brokerage.domain.accounts.account import TradingState
+from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
+from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.instrument import AssetClass, instrument
+from brokerage.domain.models.profile import BrokerageProfile, Limits
+from brokerage.domain.models.profiles.generic import margin, spot
+from brokerage.domain.money import RATE_ONE, rate
+from brokerage.domain.orders.denials import Denial
+from brokerage.domain.orders.order import Order, Side
+from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
+from brokerage.domain.risk.sizing import weigh
+from qmtl.core.errors import Conflict, InvalidRequest
+
+HOUR = 3_600_000_000_000
+COIN = replace(
+    instrument(
+        "COIN", base="COIN", quote="USD", lot="0.01", tick="0.05", asset_class=AssetClass.CRYPTO, notional_min="5"
+    ),
+    quantity_max=100_000_00,
+    notional_max=50_000 * 10**8,
+)
+BASE = Order(LOCAL, "o1", "COIN", Side.BUY, Decimal(1))
+LIMIT = replace(BASE, type=OrderType.LIMIT, limit_price=Decimal("9.50"))
+
+
+def account(profile: BrokerageProfile | None = None, cash: int = 1_000) -> SimulatedAccount:
+    made = SimulatedAccount(profile or spot(), {"USD": Decimal(cash)}, instruments=[COIN])
+    made.on_bar("COIN", Bar(0, HOUR, 10_00, 10_00, 10_00, 10_00, 10**9))
+    return made
+
+
+def verdict(made: SimulatedAccount, order: Order, at_ns: int = HOUR, weight: int = RATE_ONE) -> Denial | None:
+    last = made.submit(order, at_ns, weight=weight)[-1]
+    assert last.kind is (EventKind.DENIED if last.denial else EventKind.ACCEPTED)
+    return last.denial
+
+
+def holding(quantity: int, profile: BrokerageProfile | None = None, cash: int = 1_000) -> SimulatedAccount:
+    made = account(profile, cash)
+    side = Side.BUY if quantity > 0 else Side.SELL
+    assert verdict(made, replace(BASE, client_order_id="hold", side=side, quantity=Decimal(abs(quantity)))) is None
+    made.on_bar("COIN", Bar(HOUR, 2 * HOUR, 10_00, 10_00, 10_00, 10_00, 10**9))
+    assert made.position("COIN") == quantity
+    return made
+
+
+@pytest.mark.parametrize(
+    ("order", "want"),
+    [
+        (BASE, None),
+        (LIMIT, None),
+        (replace(BASE, symbol="NOSUCH"), Denial.INSTRUMENT_UNKNOWN),
+        (replace(BASE, type=OrderType.TRAILING_STOP), Denial.ORDER_TYPE_UNSUPPORTED),
+        (replace(BASE, tif=TimeInForce.AT_CLOSE), Denial.TIME_IN_FORCE_UNSUPPORTED),
+        (replace(BASE, quantity=Decimal("1.001")), Denial.PRECISION),
+        (replace(BASE, quantity=Decimal(10**18)), Denial.QUANTITY_ABOVE_MAXIMUM),
+        (replace(BASE, quantity=Decimal("100000.01")), Denial.QUANTITY_ABOVE_MAXIMUM),
+        (replace(LIMIT, limit_price=Decimal("9.501")), Denial.PRECISION),
+        (replace(LIMIT, limit_price=Decimal("9.52")), Denial.TICK),
+        (replace(LIMIT, limit_price=Decimal("-1")), Denial.PRICE_INSANE),
+        (replace(LIMIT, limit_price=Decimal("0.95")), Denial.PRICE_INSANE),
+        (replace(LIMIT, limit_price=Decimal("100.05")), Denial.PRICE_INSANE),
+        (replace(LIMIT, quantity=Decimal("0.50")), Denial.NOTIONAL_BELOW_MINIMUM),
+        (replace(BASE, quantity=Decimal(6000)), Denial.NOTIONAL_ABOVE_LIMIT),
+        (replace(BASE, quantity=Decimal(100)), Denial.BALANCE_INSUFFICIENT),
+        (replace(BASE, side=Side.SELL), Denial.SHORT_UNAVAILABLE),
+        (replace(BASE, reduce_only=True), Denial.REDUCE_ONLY_INCREASES),
+        (replace(LIMIT, post_only=True), None),
+        (replace(LIMIT, post_only=True, limit_price=Decimal(10)), Denial.POST_ONLY_CROSSES),
+        (replace(BASE, post_only=True), Denial.POST_ONLY_CROSSES),
+        (replace(BASE, tif=TimeInForce.GTD, expire_at_ns=HOUR), Denial.EXPIRED_ON_ARRIVAL),
+        (replace(BASE, tif=TimeInForce.GTD, expire_at_ns=HOUR + 1), None),
+    ],
+    ids=str,
+)
+def test_named_refusals(order: Order, want: Denial | None) -> None:
+    assert verdict(account(), order) is want
+
+
+def test_a_stock_with_lot_size_refuses_a_broken_lot() -> None:
+    hundreds = replace(instrument("HKS", base="HKS", quote="USD"), lot=100)
+    made = SimulatedAccount(spot(), {"USD": Decimal(10**6)}, instruments=[hundreds])
+    made.on_bar("HKS", Bar(0, HOUR, 10_00, 10_00, 10_00, 10_00, 10**9))
+    assert verdict(made, replace(BASE, symbol="HKS", quantity=Decimal(150))) is Denial.LOT
+    small = replace(hundreds, quantity_min=300)
+    made = SimulatedAccount(spot(), {"USD": Decimal(10**6)}, instruments=[small])
+    made.on_bar("HKS", Bar(0, HOUR, 10_00, 10_00, 10_00, 10_00, 10**9))
+    assert verdict(made, replace(BASE, symbol="HKS", quantity=Decimal(200))) is Denial.QUANTITY_BELOW_MINIMUM
+    assert verdict(
+        made, replace(BASE, client_order_id="d", symbol="HKS", quantity=Decimal(300), tif=TimeInForce.DAY)
+    ) is (Denial.TIME_IN_FORCE_UNSUPPORTED)
+
+
+def test_a_symbol_without_a_price_or_with_an_old_one_is_not_traded() -> None:
+    never = SimulatedAccount(spot(), {"USD": Decimal(1000)}, instruments=[COIN])
+    assert verdict(never, BASE) is Denial.PRICE_STALE
+    assert verdict(account(), BASE, at_ns=2 * HOUR) is None
+    assert verdict(account(), BASE, at_ns=2 * HOUR + 1) is Denial.PRICE_STALE
+
+
+def test_house_limits() -> None:
+    limits = Limits(open_orders_max=1, order_notional_max=20 * 10**8)
+    made = account(replace(spot(), limits=limits))
+    assert verdict(made, replace(BASE, quantity=Decimal("2.01"))) is Denial.NOTIONAL_ABOVE_LIMIT
+    assert verdict(made, replace(LIMIT, client_order_id="a")) is None
+    assert verdict(made, replace(LIMIT, client_order_id="b")) is Denial.OPEN_ORDERS_ABOVE_LIMIT
+
+
+def test_open_buys_reserve_the_cash_they_may_take_with_fees() -> None:
+    made = account(spot(fee="0.01"), cash=100)
+    assert verdict(made, replace(LIMIT, quantity=Decimal(5))) is None
+    assert made.free("USD") == Decimal("52.02499999")
+    second = replace(LIMIT, client_order_id="b", quantity=Decimal("5.50"))
+    assert verdict(made, second) is Denial.BALANCE_INSUFFICIENT
+    made.cancel("o1", HOUR)
+    assert verdict(made, replace(second, client_order_id="c")) is None
+
+
+def test_open_sells_together_may_not_oversell() -> None:
+    made = holding(10)
+    sell = replace(LIMIT, side=Side.SELL, limit_price=Decimal(11), quantity=Decimal(6))
+    assert verdict(made, replace(sell, client_order_id="a"), 2 * HOUR) is None
+    assert verdict(made, replace(sell, client_order_id="b"), 2 * HOUR) is Denial.SHORT_UNAVAILABLE
+    assert verdict(made, replace(sell, client_order_id="c", quantity=Decimal(4)), 2 * HOUR) is None
+
+
+def test_margin_allows_shorts_up_to_leverage_and_always_lets_risk_be_reduced() -> None:
+    made = account(margin(2, fee="0"))
+    sell = replace(BASE, side=Side.SELL)
+    assert verdict(made, replace(sell, client_order_id="a", quantity=Decimal(201))) is Denial.BALANCE_INSUFFICIENT
+    made = holding(-199, margin(2, fee="0"))
+    assert verdict(made, replace(sell, client_order_id="b"), 2 * HOUR) is Denial.BALANCE_INSUFFICIENT
+    assert verdict(made, replace(BASE, client_order_id="c", quantity=Decimal(199)), 2 * HOUR) is None
+
+
+def test_trading_states() -> None:
+    made = holding(10)
+    sell = replace(BASE, side=Side.SELL)
+    made.desk.trading = TradingState.REDUCING
+    assert verdict(made, replace(BASE, client_order_id="a"), 2 * HOUR) is Denial.TRADING_REDUCING
+    assert verdict(made, replace(sell, client_order_id="b", quantity=Decimal(6)), 2 * HOUR) is None
+    assert verdict(made, replace(sell, client_order_id="c", quantity=Decimal(6)), 2 * HOUR) is Denial.TRADING_REDUCING
+    made.desk.trading = TradingState.HALTED
+    assert verdict(made, replace(sell, client_order_id="d"), 2 * HOUR) is Denial.TRADING_HALTED
+
+
+def test_weight_scales_only_what_adds_risk() -> None:
+    half = RATE_ONE // 2
+    assert weigh(10, Side.BUY, 0, half, 1) == 5
+    assert weigh(10, Side.BUY, 5, half, 1) == 5
+    assert weigh(10, Side.SELL, 10, half, 1) == 10
+    assert weigh(15, Side.SELL, 10, half, 1) == 12
+    made = account()
+    assert verdict(made, replace(BASE, quantity=Decimal("1.11")), weight=half) is None
+    assert made.record("o1").quantity == 55
+    assert verdict(made, replace(BASE, client_order_id="b"), weight=0) is Denial.SCALED_TO_ZERO
+
+
+def test_a_position_is_reduced_unscaled_once_however_many_orders_work() -> None:
+    made, tenth = holding(10, margin(2)), RATE_ONE // 10
+    sell = replace(BASE, side=Side.SELL, quantity=Decimal(10))
+    assert verdict(made, replace(sell, client_order_id="a"), 2 * HOUR, tenth) is None
+    assert verdict(made, replace(sell, client_order_id="b"), 2 * HOUR, tenth) is None
+    guard = replace(sell, client_order_id="c", reduce_only=True, quantity=Decimal(4))
+    assert verdict(made, guard, 2 * HOUR, tenth) is None
+    assert [made.record(name).quantity for name in ("a", "b", "c")] == [10_00, 1_00, 4_00]
+    made.on_bar("COIN", Bar(2 * HOUR, 3 * HOUR, 10_00, 10_00, 10_00, 10_00, 10**9))
+    assert made.position("COIN") == -1
+
+
+@given(st.integers(1, 10**12), st.sampled_from(Side), st.integers(-(10**12), 10**12), st.integers(0, RATE_ONE))
+def test_weight_never_enlarges_and_never_touches_the_reducing_part(
+    quantity: int, side: Side, held: int, weight: int
+) -> None:
+    weighted = weigh(quantity, side, held, weight, 1)
+    reducing = min(quantity, abs(held)) if held * side.sign < 0 else 0
+    assert reducing <= weighted <= quantity
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        replace(BASE, quantity=Decimal(0)),
+        replace(BASE, quantity=Decimal(-1)),
+        replace(BASE, limit_price=Decimal(10)),
+        replace(BASE, type=OrderType.LIMIT),
+        replace(BASE, type=OrderType.STOP_LIMIT, limit_price=Decimal(10)),
+        replace(BASE, expire_at_ns=5),
+        replace(BASE, client_order_id=""),
+    ],
+    ids=str,
+)
+def test_a_malformed_order_is_an_error_and_leaves_no_trace(order: Order) -> None:
+    made = account()
+    with pytest.raises(InvalidRequest, match="E_ORDER_MALFORMED"):
+        made.submit(order, HOUR)
+    assert made.desk.records == {}
+
+
+def test_a_client_order_id_is_used_once() -> None:
+    made = account()
+    made.submit(BASE, HOUR)
+    with pytest.raises(Conflict, match="CLIENT_ORDER_ID_USED"):
+        made.submit(BASE, HOUR)
+
+
+def test_rates_are_exact_text() -> None:
+    assert rate("0.001") == 100_000
+    with pytest.raises(InvalidRequest):
+        rate("0.000000001")

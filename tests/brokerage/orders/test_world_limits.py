@@ -1,0 +1,462 @@
+"""Limits of a world: each bound at its edge, the tighter of house and world, and how they last in a real store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+
+from brokerage import schema as t
+from brokerage.accounts import store as accounts_store
+from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
+from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.instrument import instrument
+from brokerage.domain.models.profile import NOTHING, Limits
+from brokerage.domain.models.profiles.generic import margin
+from brokerage.domain.orders.denials import Denial
+from brokerage.domain.orders.order import Order, Owner, Side
+from brokerage.domain.orders.states import OrderState, OrderType
+from brokerage.domain.risk.exposure import AccountExposure, Exposure
+from brokerage.domain.risk.fence import FenceState, replaced
+from brokerage.domain.risk.limits import tightened
+from brokerage.domain.risk.rules import WORLD_LIMIT
+from brokerage.fences import change
+from brokerage.orders import submit
+from brokerage.orders.wire import order_to_proto
+from qmtl.core.decimals import INT64_MAX, to_scaled
+from qmtl.core.errors import DataLoss, NotReady
+from qmtl.core.limits import UNLIMITED, RiskLimits
+from tests.brokerage.samples import (
+    ACCOUNT,
+    GATE,
+    HOUSE,
+    LIMIT_NAMES,
+    WORLD,
+    Book,
+    bar,
+    fence,
+    older_schema,
+    open_book,
+    order,
+)
+
+HOUR = 3_600_000_000_000
+UNIT = 10**8
+COIN = instrument("COIN", base="COIN", quote="USD", lot="0.01")
+HOUSE_NAMES = {
+    "order_notional_max": "order_notional_max",
+    "long_notional_max": "position_notional_max",
+    "short_notional_max": "position_notional_max",
+    "gross_notional_max": "world_gross_max",
+    "net_notional_max": "world_net_max",
+}
+ADDED = (
+    "INSERT INTO world_fences (world_id, epoch, state, effective_mode, updated_ns) VALUES ('w1', 1, 'OPEN', 'PAPER', 5)"
+)
+SIDES = {"short_notional_max": Side.SELL}
+NAMED = {
+    "order_notional_max": Denial.NOTIONAL_ABOVE_LIMIT,
+    "long_notional_max": Denial.POSITION_ABOVE_LIMIT,
+    "short_notional_max": Denial.POSITION_ABOVE_LIMIT,
+    "gross_notional_max": Denial.EXPOSURE_ABOVE_LIMIT,
+    "net_notional_max": Denial.EXPOSURE_ABOVE_LIMIT,
+}
+every_limit = pytest.mark.parametrize("name", LIMIT_NAMES)
+
+
+def limits(**amounts: str) -> RiskLimits:
+    return RiskLimits(**{name: Decimal(amount) for name, amount in amounts.items()})
+
+
+def account(held: int = 0, house: Limits | None = None, cash: int = 10_000) -> SimulatedAccount:
+    """A margin account that holds some coins at a price of 10."""
+    profile = replace(margin(10, fee="0", participation="0"), limits=house or Limits())
+    made = SimulatedAccount(profile, {"USD": Decimal(cash)}, instruments=[COIN])
+    made.on_bar("COIN", Bar(0, HOUR, 10_00, 10_00, 10_00, 10_00, 10**9))
+    if held:
+        made.submit(act(Side.BUY if held > 0 else Side.SELL, abs(held), "hold"), HOUR)
+        made.on_bar("COIN", Bar(HOUR, 2 * HOUR, 10_00, 10_00, 10_00, 10_00, 10**9))
+    assert made.position("COIN") == held
+    return made
+
+
+def act(side: Side, quantity: float | str, name: str = "act") -> Order:
+    return Order(LOCAL, name, "COIN", side, Decimal(str(quantity)))
+
+
+def verdict(made: SimulatedAccount, wanted: Order, world: RiskLimits = UNLIMITED) -> Denial | None:
+    made.desk.limits = world
+    return made.submit(wanted, 2 * HOUR)[-1].denial
+
+
+@every_limit
+@pytest.mark.parametrize(("amount", "passes"), [("20", True), ("19.99999999", False), ("20.00000001", True)])
+def test_exactly_at_a_limit_passes_and_one_unit_above_is_denied(name: str, amount: str, passes: bool) -> None:
+    wanted = act(SIDES.get(name, Side.BUY), 2)
+    assert verdict(account(), wanted, limits(**{name: amount})) is (None if passes else NAMED[name])
+
+
+@every_limit
+@pytest.mark.parametrize("held", [5, -5])
+def test_what_reduces_passes_every_limit_and_what_turns_round_does_not(name: str, held: int) -> None:
+    side = Side.SELL if held > 0 else Side.BUY
+    tight = limits(**{name: "0.01"})
+    assert verdict(account(held), act(side, 5), tight) is None
+    binds = name not in ("long_notional_max", "short_notional_max") or side is SIDES.get(name, Side.BUY)
+    assert verdict(account(held), act(side, 11), tight) is (NAMED[name] if binds else None)
+
+
+@pytest.mark.parametrize(("side", "name"), [(Side.BUY, "long_notional_max"), (Side.SELL, "short_notional_max")])
+def test_a_position_is_bounded_on_its_own_side_with_its_open_orders(side: Side, name: str) -> None:
+    tight, other = limits(**{name: "50"}), Side.SELL if side is Side.BUY else Side.BUY
+    assert verdict(account(), act(other, 100), tight) is None
+    made = account(2 * side.sign)
+    assert verdict(made, act(side, 2, "a"), tight) is None
+    assert verdict(made, act(side, "1.01", "b"), tight) is Denial.POSITION_ABOVE_LIMIT
+    assert verdict(made, act(side, 1, "c"), tight) is None
+
+
+def test_gross_and_net_count_what_stands_around() -> None:
+    made, beside = account(), Exposure(70 * UNIT, -70 * UNIT, -70 * UNIT)
+    made.desk.around = AccountExposure(account=Exposure(30 * UNIT, 30 * UNIT, 30 * UNIT), world=beside)
+    assert verdict(made, act(Side.BUY, 6, "a"), limits(gross_notional_max="159.99")) is Denial.EXPOSURE_ABOVE_LIMIT
+    assert verdict(made, act(Side.BUY, 6, "b"), limits(gross_notional_max="160", net_notional_max="20")) is None
+    assert verdict(made, act(Side.BUY, "0.01", "c"), limits(net_notional_max="20")) is Denial.EXPOSURE_ABOVE_LIMIT
+    assert verdict(made, act(Side.SELL, 1, "d"), limits(net_notional_max="50")) is None
+    assert verdict(made, act(Side.SELL, "0.01", "e"), limits(net_notional_max="50")) is Denial.EXPOSURE_ABOVE_LIMIT
+
+
+@pytest.mark.parametrize("name", ["gross_notional_max", "net_notional_max"])
+def test_a_world_that_is_not_known_is_over_its_limit_and_no_other(name: str) -> None:
+    made = account()
+    made.desk.around = AccountExposure(world=None)
+    assert verdict(made, act(Side.BUY, 1, "a"), limits(**{name: "1000000"})) is Denial.EXPOSURE_ABOVE_LIMIT
+    assert verdict(made, act(Side.BUY, 1, "b"), limits(order_notional_max="10", long_notional_max="10")) is None
+
+
+@every_limit
+@pytest.mark.parametrize(
+    ("house", "world", "of_world"), [(20, "30", False), (30, "20", True), (0, "20", True), (20, "20", False)]
+)
+def test_a_denial_says_whether_only_the_world_refused(name: str, house: int, world: str, of_world: bool) -> None:
+    made = account(house=Limits(**{HOUSE_NAMES[name]: house * UNIT}))
+    made.desk.limits = limits(**{name: world})
+    denied = made.submit(act(SIDES.get(name, Side.BUY), "2.01"), 2 * HOUR)[-1]
+    assert (denied.denial, denied.detail) == (NAMED[name], WORLD_LIMIT if of_world else "")
+
+
+def test_a_denial_is_of_the_world_also_where_a_later_rule_of_the_house_would_refuse() -> None:
+    made = account(cash=10)
+    made.desk.limits = limits(order_notional_max="20")
+    first = made.submit(act(Side.BUY, 100, "a"), 2 * HOUR)[-1]
+    assert (first.denial, first.detail) == (Denial.NOTIONAL_ABOVE_LIMIT, WORLD_LIMIT)
+    made.desk.limits = UNLIMITED
+    second = made.submit(act(Side.BUY, 100, "b"), 2 * HOUR)[-1]
+    assert (second.denial, second.detail) == (Denial.BALANCE_INSUFFICIENT, "")
+
+
+def test_a_denial_of_the_house_alone_is_not_told_as_one_of_the_world() -> None:
+    made = account(cash=10)
+    made.desk.limits = limits(order_notional_max="100000")
+    denied = made.submit(act(Side.BUY, 100), 2 * HOUR)[-1]
+    assert (denied.denial, denied.detail) == (Denial.BALANCE_INSUFFICIENT, "")
+
+
+@every_limit
+@pytest.mark.parametrize(("house", "world"), [(20, "30"), (30, "20"), (0, "20")])
+def test_the_tighter_of_house_and_world_binds(name: str, house: int, world: str) -> None:
+    own, side = Limits(**{HOUSE_NAMES[name]: house * UNIT}), SIDES.get(name, Side.BUY)
+    assert verdict(account(house=own), act(side, "2.01"), limits(**{name: world})) is NAMED[name]
+    assert verdict(account(house=own), act(side, 2), limits(**{name: world})) is None
+
+
+@every_limit
+@pytest.mark.parametrize(
+    ("house", "world", "want"),
+    [
+        (5, "1", 5),
+        (0, "1.000000009", UNIT),
+        (0, "0." + "9" * 38, UNIT - 1),
+        (0, "0.00000001", 1),
+        (0, "0.000000009", NOTHING),
+        (5, "0.000000009", NOTHING),
+        (0, "92233720368.54775808", INT64_MAX),
+        (0, "9" * 38, INT64_MAX),
+        (5, "9" * 38, 5),
+    ],
+)
+def test_an_amount_is_rounded_down_and_kept_in_int64(name: str, house: int, world: str, want: int) -> None:
+    profile, field = replace(margin(), limits=Limits(**{HOUSE_NAMES[name]: house})), HOUSE_NAMES[name]
+    found = tightened(profile, limits(**{name: world}), SIDES.get(name, Side.BUY), 8).limits
+    assert found == replace(profile.limits, **{field: want})
+
+
+def test_no_limits_leave_the_profile_as_it_is() -> None:
+    profile = margin()
+    assert tightened(profile, UNLIMITED, Side.BUY, 8) is profile
+    assert tightened(profile, limits(long_notional_max="1"), Side.SELL, 8) == profile
+
+
+@every_limit
+def test_a_limit_below_one_unit_lets_nothing_be_added_not_even_one_unit(name: str) -> None:
+    dust = instrument("DUST", base="DUST", quote="USD", tick="0.00000001")
+    made = SimulatedAccount(margin(fee="0"), {"USD": Decimal(1)}, instruments=[dust])
+    made.on_bar("DUST", Bar(0, HOUR, 1, 1, 1, 1, 10**9))
+    wanted = replace(act(SIDES.get(name, Side.BUY), 1), symbol="DUST")
+    assert verdict(made, wanted, limits(**{name: "0.00000001"})) is None
+    again = replace(wanted, client_order_id="again")
+    made.cancel("act", 2 * HOUR)
+    assert verdict(made, again, limits(**{name: "0.000000009"})) is NAMED[name]
+
+
+@every_limit
+@pytest.mark.parametrize(("amount", "passes"), [("100", True), ("99.9999", False), ("99.99999", False)])
+def test_amounts_are_in_the_currency_at_its_own_scale(name: str, amount: str, passes: bool) -> None:
+    yen = instrument("YEN", base="YEN", quote="JPY", tick="1")
+    made = SimulatedAccount(margin(fee="0"), {"JPY": Decimal(10_000)}, instruments=[yen])
+    made.on_bar("YEN", Bar(0, HOUR, 100, 100, 100, 100, 10**9))
+    wanted = replace(act(SIDES.get(name, Side.BUY), 1), symbol="YEN")
+    assert verdict(made, wanted, limits(**{name: amount})) is (None if passes else NAMED[name])
+
+
+@every_limit
+@pytest.mark.parametrize(("amount", "passes"), [("100", True), ("99.99999999", False), ("0.00001", False)])
+def test_house_limits_are_in_the_currency_too(name: str, amount: str, passes: bool) -> None:
+    """They are set at one scale, before it is known what an order is valued in."""
+    yen = instrument("YEN", base="YEN", quote="JPY", tick="1")
+    house = Limits(**{HOUSE_NAMES[name]: to_scaled(Decimal(amount), 8)})
+    profile = replace(margin(fee="0"), limits=house)
+    made = SimulatedAccount(profile, {"JPY": Decimal(10_000)}, instruments=[yen])
+    made.on_bar("YEN", Bar(0, HOUR, 100, 100, 100, 100, 10**9))
+    wanted = replace(act(SIDES.get(name, Side.BUY), 1), symbol="YEN")
+    assert verdict(made, wanted, UNLIMITED) is (None if passes else NAMED[name])
+
+
+def test_limits_are_part_of_what_an_epoch_says() -> None:
+    stored = fence(3, limits=limits(order_notional_max="1.50"))
+    assert not replaced(stored, fence(3, limits=limits(order_notional_max="1.5")))
+    assert replaced(stored, fence(4))
+    for other in (UNLIMITED, limits(order_notional_max="1.51"), limits(long_notional_max="1.5")):
+        with pytest.raises(NotReady, match="E_STALE_EPOCH"):
+            replaced(stored, fence(3, limits=other))
+
+
+@asynccontextmanager
+async def opened(url: str, *others: str) -> AsyncIterator[Book]:
+    """A margin account with 100,000, and others of its world, at a price of 101."""
+    async with open_book(url, replace(HOUSE, profile=margin(10))) as book:
+        for name in ("acc", *others):
+            await book.open(replace(ACCOUNT, account=name))
+        await book.show(bar(0))
+        yield book
+
+
+async def denial(book: Book, wanted: Order, epoch: int = 2) -> Denial | None:
+    return (await book.submit(wanted, replace(GATE, epoch=epoch))).record.denial
+
+
+def by(strategy: str, wanted: Order, account_name: str = "acc") -> Order:
+    return replace(wanted, scope=Owner(account_name, WORLD, strategy))
+
+
+def everything(conn: sa.Connection) -> list[tuple[object, ...]]:
+    return [tuple(row) for table in t.metadata.sorted_tables for row in conn.execute(sa.select(table))]
+
+
+async def test_limits_are_stored_with_the_fence_and_told_again(database_url: str) -> None:
+    whole = limits(**{name: f"{number}.50" for number, name in enumerate(LIMIT_NAMES, 1)})
+    async with opened(database_url) as book:
+        for epoch, told in ((2, whole), (3, limits(net_notional_max="7")), (4, UNLIMITED)):
+            await book.fence(fence(epoch, limits=told))
+            found, _ = await book.db.read(lambda conn: change.current(conn, WORLD))
+            assert found == fence(epoch, limits=told)
+        acts = await book.db.read(lambda conn: conn.execute(sa.select(t.audit_log.c.detail)).scalars().all())
+        assert acts[-2:] == ['epoch 3 OPEN PAPER, limits {"net_notional_max":"7"}', "epoch 4 OPEN PAPER"]
+
+
+async def test_a_fence_of_before_has_no_limits(database_url: str) -> None:
+    async with open_book(database_url) as book:
+        await book.db.write(older_schema)
+        await book.db.write(lambda conn: conn.execute(sa.text(ADDED)))
+        await book.db.migrate("brokerage:migrations")
+        assert await book.db.read(lambda conn: change.current(conn, WORLD)) == (fence(1), 5)
+        await book.fence(fence(1))
+        await book.fence(fence(2, limits=limits(order_notional_max="5")))
+        found, _ = await book.db.read(lambda conn: change.current(conn, WORLD))
+        assert found.limits == limits(order_notional_max="5")
+
+
+async def test_a_fence_an_older_peer_adds_has_no_limits(database_url: str) -> None:
+    async with open_book(database_url) as book:
+        await book.db.write(lambda conn: conn.execute(sa.text(ADDED)))
+        assert await book.db.read(lambda conn: change.current(conn, WORLD)) == (fence(1), 5)
+
+
+@pytest.mark.parametrize("state", FenceState)
+async def test_an_older_peer_cannot_read_a_fence_with_limits_as_one_without(
+    database_url: str, state: FenceState
+) -> None:
+    async with open_book(database_url) as book:
+        for epoch, told in ((1, UNLIMITED), (2, limits(order_notional_max="5"))):
+            await book.fence(fence(epoch, state, limits=told))
+            word = await book.db.read(lambda conn: conn.execute(sa.text("SELECT state FROM world_fences")).scalar_one())
+            assert (word in FenceState.__members__) == (told == UNLIMITED)
+            assert await book.fence(fence(epoch, state, limits=told)) == []
+
+
+async def test_a_fence_an_older_peer_moves_has_no_limits_whatever_is_left_beside_it(database_url: str) -> None:
+    moved = sa.text("UPDATE world_fences SET epoch = 3, state = 'OPEN'")
+    async with opened(database_url) as book:
+        await book.fence(fence(2, limits=limits(order_notional_max="5")))
+        await book.db.write(lambda conn: conn.execute(moved))
+        assert (await book.db.read(lambda conn: change.current(conn, WORLD)))[0] == fence(3)
+        assert await denial(book, order("a", quantity=10), 3) is None
+        await book.fence(fence(3))
+        await book.fence(fence(4, limits=limits(order_notional_max="5")))
+        assert await denial(book, order("b", quantity=10), 4) is Denial.NOTIONAL_ABOVE_LIMIT
+
+
+async def test_a_fence_whose_limits_are_missing_lets_nothing_pass(database_url: str) -> None:
+    async with opened(database_url) as book:
+        await book.fence(fence(2, limits=limits(order_notional_max="5")))
+        await book.db.write(lambda conn: conn.execute(sa.text("UPDATE world_fences SET limits = '{}'")))
+        with pytest.raises(DataLoss, match=r"E_FENCE_DAMAGED: .* are \{\}, want those of OPEN_LIMITED"):
+            await denial(book, order("a", quantity=10))
+
+
+async def test_orders_are_held_to_the_limits_of_their_epoch(database_url: str) -> None:
+    async with opened(database_url) as book:
+        assert await denial(book, order("before", quantity=30), 1) is None
+        await book.fence(fence(2, limits=limits(order_notional_max="1010", long_notional_max="4040")))
+        assert await denial(book, order("a", quantity=11)) is Denial.NOTIONAL_ABOVE_LIMIT
+        assert await denial(book, order("b", quantity=10)) is None
+        assert await denial(book, order("c", quantity=1)) is Denial.POSITION_ABOVE_LIMIT
+        assert await denial(book, by("s2", order("d", quantity=1))) is None
+        await book.fence(fence(3))
+        assert await denial(book, order("e", quantity=30), 3) is None
+        await book.show(bar(1))
+        assert await book.verify() == 1
+
+
+async def test_what_is_there_when_limits_come_is_left_alone(database_url: str) -> None:
+    async with opened(database_url) as book:
+        book.house = replace(book.house, emulate_stops=True)
+        await denial(book, order("resting", quantity=50), 1)
+        stop = order("stop", quantity=50, type=OrderType.STOP_MARKET, stop_price=Decimal(110))
+        await denial(book, stop, 1)
+        await book.fence(fence(2, limits=limits(**dict.fromkeys(LIMIT_NAMES, "0.01"))))
+        assert await book.show(bar(1)) == 1
+        await book.show(bar(2, 110))
+        assert await book.state("stop") is OrderState.ACCEPTED
+        assert await book.show(bar(3, 110)) == 1
+        assert await denial(book, order("more", quantity=1)) is Denial.NOTIONAL_ABOVE_LIMIT
+        assert await denial(book, order("out", Side.SELL, 100)) is None
+
+
+async def test_a_new_stop_is_held_to_the_limits_when_it_is_taken(database_url: str) -> None:
+    async with opened(database_url) as book:
+        book.house = replace(book.house, emulate_stops=True)
+        await book.fence(fence(2, limits=limits(long_notional_max="2000")))
+        stop = order("stop", quantity=50, type=OrderType.STOP_MARKET, stop_price=Decimal(110))
+        assert await denial(book, stop) is Denial.POSITION_ABOVE_LIMIT
+
+
+async def test_strategies_and_accounts_of_a_world_do_not_overshoot_together(database_url: str) -> None:
+    async with opened(database_url, "acc0", "acc1", "acc2") as book:
+        await book.fence(fence(2, limits=limits(gross_notional_max="1000")))
+        wanted = [by(f"s{n % 2}", order(f"o{n}", list(Side)[n % 2], 2), f"acc{n % 3}") for n in range(12)]
+        answers = await asyncio.gather(*(denial(book, one) for one in wanted))
+        assert sorted(answers, key=str) == [Denial.EXPOSURE_ABOVE_LIMIT] * 8 + [None] * 4
+        await book.verify()
+
+
+async def test_net_lets_accounts_hedge_each_other(database_url: str) -> None:
+    async with opened(database_url, "other") as book:
+        await book.fence(fence(2, limits=limits(net_notional_max="1010")))
+        assert await denial(book, order("a", quantity=10)) is None
+        assert await denial(book, by("s1", order("b", quantity=1), "other")) is Denial.EXPOSURE_ABOVE_LIMIT
+        assert await denial(book, by("s1", order("c", Side.SELL, 10), "other")) is None
+        await book.show(bar(1))
+        assert await denial(book, by("s2", order("d", quantity=10))) is None
+
+
+async def test_limits_that_come_amid_orders_bind_every_order_of_their_epoch(database_url: str) -> None:
+    taken = {1: 0, 2: 0}
+
+    async def ask(number: int, epoch: int) -> None:
+        wanted = by("s1", order(f"{epoch}-{number}", quantity=2), f"acc{number % 3}")
+        with suppress(NotReady):
+            passed = await denial(book, wanted, epoch) is None
+            taken[epoch] += passed
+
+    async with opened(database_url, "acc0", "acc1", "acc2") as book:
+        first = [ask(number, 1 + number % 2) for number in range(6)]
+        moved = book.fence(fence(2, limits=limits(gross_notional_max="1000")))
+        await asyncio.gather(*first, moved, *(ask(number, 1 + number % 2) for number in range(6, 18)))
+        assert taken[2] <= max(4 - taken[1], 0)
+        await asyncio.gather(*(ask(number, 2) for number in range(18, 27)))
+        assert taken[2] == max(4 - taken[1], 0)
+
+
+async def test_an_order_that_meets_wider_limits_than_were_seen_before_the_locks_is_to_come_again(
+    database_url: str,
+) -> None:
+    async with opened(database_url) as book:
+        gate, one = replace(GATE, epoch=2), order("a", quantity=1)
+        told = limits(gross_notional_max="1000")
+        await book.fence(fence(2, limits=told))
+
+        def take(conn: sa.Connection, seen: RiskLimits) -> Denial | None:
+            taken, _ = submit.submit(conn, book.house, one, order_to_proto(one), gate, 6, seen)
+            return taken.record.denial
+
+        before = await book.db.read(everything)
+        with pytest.raises(NotReady, match=r"E_STALE_EPOCH: the fence of world w1 moved to epoch 2 .*send it again"):
+            await book.db.write(lambda conn: take(conn, UNLIMITED))
+        assert await book.db.read(everything) == before
+        assert await book.db.write(lambda conn: take(conn, told)) is None
+
+
+async def test_what_the_fence_refuses_is_refused_whatever_was_seen_of_its_limits(database_url: str) -> None:
+    async with opened(database_url) as book:
+        told, one = limits(gross_notional_max="1000"), order("a", quantity=1)
+        await book.fence(fence(2, FenceState.FROZEN, limits=told))
+        gate = replace(GATE, epoch=2)
+        taken, _ = await book.db.write(
+            lambda conn: submit.submit(conn, book.house, one, order_to_proto(one), gate, 6, UNLIMITED)
+        )
+        assert taken.record.denial is Denial.FENCED
+
+
+async def test_a_world_with_an_account_that_has_no_price_is_over_its_limit(database_url: str) -> None:
+    async with opened(database_url, "other") as book:
+        await book.fence(fence(2, limits=limits(net_notional_max="100000")))
+        assert await denial(book, by("s1", order("a"), "other")) is None
+        other = replace(await book.db.read(lambda conn: accounts_store.account(conn, "other")), mark_price=None)
+        await book.db.write(lambda conn: accounts_store.save_account(conn, other))
+        assert await denial(book, order("b")) is Denial.EXPOSURE_ABOVE_LIMIT
+
+
+async def test_only_limits_over_all_accounts_cost_statements(database_url: str) -> None:
+    async with opened(database_url, "other") as book:
+
+        async def statements(epoch: int, told: RiskLimits) -> int:
+            await book.fence(fence(epoch, limits=told))
+            one, gate, seen = order(f"o{epoch}", quantity=1), replace(GATE, epoch=epoch), list[str]()
+
+            def take(conn: sa.Connection) -> None:
+                sa.event.listen(conn, "before_cursor_execute", lambda *said: seen.append(said[2]))
+                taken, _ = submit.submit(conn, book.house, one, order_to_proto(one), gate, 6, told)
+                assert taken.record.denial is None
+
+            await book.db.write(take)
+            return len(seen)
+
+        plain = await statements(2, UNLIMITED)
+        assert await statements(3, limits(order_notional_max="5000", long_notional_max="5000")) == plain
+        assert await statements(4, limits(gross_notional_max="5000")) > plain

@@ -1,0 +1,1 @@
+"""Tests of loading strategies from files."""

@@ -1,0 +1,110 @@
+"""Why a strategy is in or out and what it may do now, from replies made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from qmtl.cli.show import verdicts as show_verdicts
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
+from qmtl.world.v1 import world_pb2 as worldpb
+
+PAPER, COMPUTE = commonpb.EFFECTIVE_MODE_PAPER, commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
+
+
+def run_of(
+    strategy_id: str, *verdicts: evaluationpb.RuleVerdict, policy_version: int = 1
+) -> evaluationpb.EvaluationRun:
+    report = evaluationpb.EvaluationReport(strategy_id=strategy_id, policy_version=policy_version, verdicts=verdicts)
+    return evaluationpb.EvaluationRun(strategy_id=strategy_id, run_id="r", stage=worldpb.STAGE_BACKTEST, report=report)
+
+
+def standing(
+    run: evaluationpb.EvaluationRun | None = None, *entries: worldpb.ActivationEntry
+) -> show_verdicts.Standing:
+    return show_verdicts.Standing("s", "", worldpb.STAGE_BACKTEST, run, entries)
+
+
+def decided(mode: commonpb.EffectiveMode, *selected: str, why: str = "", policy: int = 1) -> worldpb.DecisionEnvelope:
+    return worldpb.DecisionEnvelope(
+        world_id="w", policy_version=policy, effective_mode=mode, selected=selected, reasons=[why] if why else []
+    )
+
+
+def test_the_rule_that_failed_first_is_why_a_strategy_is_out() -> None:
+    run = run_of(
+        "s",
+        evaluationpb.RuleVerdict(rule="n_trades >= 1", outcome=evaluationpb.OUTCOME_PASS),
+        evaluationpb.RuleVerdict(
+            rule="sharpe >= 0.6", outcome=evaluationpb.OUTCOME_FAIL, reason="GATE_FAILED",
+            inputs=[evaluationpb.Metric(name="sharpe", value=0.31)],
+        ),
+        evaluationpb.RuleVerdict(rule="max_drawdown <= 0.1", outcome=evaluationpb.OUTCOME_FAIL, reason="GATE_FAILED"),
+    )  # fmt: skip
+    assert show_verdicts.why_out(decided(COMPUTE), standing(run)) == "sharpe >= 0.6: sharpe = 0.31 [GATE_FAILED]"
+
+
+@pytest.mark.parametrize(
+    ("decision", "run", "wanted"),
+    [
+        (decided(PAPER), None, "never evaluated"),
+        (decided(COMPUTE, policy=0), run_of("s", policy_version=0), "there is no policy"),
+        (decided(COMPUTE), run_of("s", policy_version=0), "before there was a policy"),
+        (decided(COMPUTE, why="DATA_STALE"), run_of("s"), "older than the policy's max_lag [DATA_STALE]"),
+        (decided(PAPER, "other"), run_of("s"), "the world has moved on"),
+    ],
+)
+def test_other_reasons_to_be_out(
+    decision: worldpb.DecisionEnvelope, run: evaluationpb.EvaluationRun | None, wanted: str
+) -> None:
+    assert wanted in show_verdicts.why_out(decision, standing(run))
+
+
+@pytest.mark.parametrize(
+    ("decision", "entry", "wanted"),
+    [
+        (
+            decided(PAPER, "s"),
+            {"active": True, "weight": 0.5, "effective_mode": PAPER},
+            "long trades in PAPER at weight 0.5",
+        ),
+        (decided(PAPER, "s"), {"active": True, "freeze": True}, "long is frozen"),
+        (
+            decided(PAPER),
+            {"active": True, "drain": True, "effective_mode": PAPER},
+            "long drains in PAPER: only reducing orders pass",
+        ),
+        (decided(PAPER), {"active": True, "drain": True, "effective_mode": COMPUTE}, "computes only"),
+        (decided(PAPER, "s"), {}, "long is inactive"),
+        (decided(PAPER, "s"), {"active": True, "effective_mode": COMPUTE}, "its stage is BACKTEST"),
+        (decided(PAPER), {"active": True, "effective_mode": COMPUTE}, "the policy does not select it"),
+        (decided(COMPUTE), {"active": True, "effective_mode": COMPUTE}, "the world only computes"),
+    ],
+)
+def test_what_a_strategy_may_do_now(decision: worldpb.DecisionEnvelope, entry: dict[str, object], wanted: str) -> None:
+    one = worldpb.ActivationEntry(strategy_id="s", side=commonpb.SIDE_LONG)
+    for name, value in entry.items():
+        setattr(one, name, value)
+    assert wanted in show_verdicts.trading_text(decision, standing(None, one))
+
+
+def test_the_newest_backtest_run_judges_and_removed_bindings_are_left_out() -> None:
+    bindings = [worldpb.Binding(strategy_id="s"), worldpb.Binding(strategy_id="x", state=worldpb.BINDING_STATE_REMOVED)]
+    paper = evaluationpb.EvaluationRun(strategy_id="s", run_id="paper", stage=worldpb.STAGE_PAPER)
+    runs = [paper, run_of("s"), evaluationpb.EvaluationRun(strategy_id="s", run_id="old", stage=worldpb.STAGE_BACKTEST)]
+    (found,) = show_verdicts.standings_of(bindings, runs, worldpb.ActivationEnvelope(), {"s": "name"})
+    assert found.run is not None
+    assert (found.name, found.run.run_id) == ("name", "r")
+
+
+def test_an_unknown_reason_is_shown_as_it_is() -> None:
+    assert show_verdicts.reason_text("OF_A_NEWER_PEER") == "OF_A_NEWER_PEER"
+
+
+def test_explain_shows_what_the_rules_say_now_not_when_it_was_evaluated() -> None:
+    then = run_of("s", evaluationpb.RuleVerdict(rule="sharpe >= 0.6", outcome=evaluationpb.OUTCOME_PASS))
+    failed = evaluationpb.RuleVerdict(rule="sharpe >= 2.0", outcome=evaluationpb.OUTCOME_FAIL, reason="GATE_FAILED")
+    now = evaluationpb.EvaluationReport(strategy_id="s", policy_version=1, verdicts=[failed])
+    (judged,) = show_verdicts.as_judged_now([standing(then)], [now])
+    assert show_verdicts.why_out(decided(COMPUTE), judged).startswith("sharpe >= 2.0")
+    assert then.report.verdicts[0].rule == "sharpe >= 0.6"

@@ -1,0 +1,109 @@
+"""The connection: credentials with permissions, bad settings, failing fast while the broker is away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import nkeys  # type: ignore[import-untyped]  # ships no stubs
+import pytest
+
+from controlbus.bus import Bus, connected
+from controlbus.jetstream.connection import servers_of
+from qmtl.core.errors import Conflict, InvalidRequest, Unavailable
+from tests.support.nats import NatsServer
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[tuple[NatsServer, Path, Path]]:
+    """A server with an administrator and a service that may publish control events of one type only."""
+    seeds, publics = [], []
+    for name in ("admin", "service"):
+        seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
+        (tmp_path / name).write_bytes(seed)
+        seeds.append(tmp_path / name)
+        publics.append(nkeys.from_seed(bytearray(seed)).public_key.decode())
+    config = f"""
+    authorization {{ users = [
+      {{ nkey: {publics[0]} }}
+      {{ nkey: {publics[1]}, permissions: {{
+        publish: ["$JS.API.>", "qmtl.control.policy_updated.>"], subscribe: ["_INBOX.>"] }} }}
+    ] }}
+    """
+    server = NatsServer(tmp_path, config=config)
+    server.start()
+    yield server, seeds[0], seeds[1]
+    server.stop()
+
+
+async def test_a_service_may_publish_what_its_permissions_say(guarded: tuple[NatsServer, Path, Path]) -> None:
+    server, admin_seed, service_seed = guarded
+    admin = await Bus.connect(server.url, service="admin", credentials=admin_seed)
+    service = await Bus.connect(server.url, service="t", credentials=service_seed)
+    await admin.wait_ready(10)
+    await service.wait_ready(10)
+    await service.publish("qmtl.control.policy_updated.w", b"x", msg_id="1")
+    with pytest.raises(Unavailable):
+        await service.publish("qmtl.orders.w.a", b"x", msg_id="2")
+    assert (await admin.link.js.stream_info("ORDERS")).state.messages == 0
+    await service.close()
+    await admin.close()
+
+
+async def test_without_credentials_there_is_no_connection(guarded: tuple[NatsServer, Path, Path]) -> None:
+    bus = await Bus.connect(guarded[0].url, service="t")
+    await eventually(lambda: "authorization" in bus.status().detail.lower())
+    assert not bus.status().connected
+    await bus.close()
+
+
+@pytest.mark.parametrize("content", [None, "SAABC", "hello"])
+async def test_bad_credentials_are_named_at_once(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "x.creds"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InvalidRequest, match="nats_credentials"):
+        await Bus.connect("nats://127.0.0.1:1", service="t", credentials=path)
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:4222", "http://x:1", "nats://", "nats://a:1,"])
+async def test_bad_urls_are_named_at_once(url: str) -> None:
+    with pytest.raises(InvalidRequest, match="nats_url"):
+        await Bus.connect(url, service="t")
+
+
+def test_several_servers() -> None:
+    assert servers_of("nats://a:1, nats://b:2") == ["nats://a:1", "nats://b:2"]
+
+
+async def test_calls_under_way_fail_at_once_when_the_broker_dies(nats_server: NatsServer) -> None:
+    async with connected(nats_server.url, service="t") as bus:
+        nats_server.pause()
+        publishing = asyncio.create_task(bus.publish("qmtl.orders.a", b"x", msg_id="1"))
+        asking = asyncio.create_task(bus.link.ask(bus.link.js.stream_info("CONTROL")))
+        await asyncio.wait([publishing, asking], timeout=0.2)
+        assert not publishing.done()
+        begin = asyncio.get_running_loop().time()
+        nats_server.kill()
+        for task in (publishing, asking):
+            with pytest.raises(Unavailable, match="connection lost"):
+                await task
+        assert asyncio.get_running_loop().time() - begin < 2.0
+        with pytest.raises(Unavailable, match="BUS_UNAVAILABLE"):
+            await bus.publish("qmtl.orders.a", b"x", msg_id="1")
+        with pytest.raises(Unavailable):
+            await bus.wait_ready(0.2)
+
+
+async def test_compare_and_set_and_the_message_id(nats_url: str) -> None:
+    async with connected(nats_url, service="t") as bus:
+        first = await bus.publish("qmtl.fills.cas.a", b"1", msg_id="cas-1", expected_last=0)
+        assert await bus.publish("qmtl.fills.cas.b", b"1", msg_id="cas-1") == first
+        with pytest.raises(Conflict, match="BUS_SEQUENCE"):
+            await bus.publish("qmtl.fills.cas.a", b"2", msg_id="cas-2", expected_last=0)
+        assert await bus.publish("qmtl.fills.cas.a", b"2", msg_id="cas-3", expected_last=first) > first
+        with pytest.raises(Unavailable):
+            await bus.publish("nobody.takes.this", b"", msg_id="x")

@@ -1,0 +1,97 @@
+"""Sentinels go with their plans, written to a file first; versions in use and their count stay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlbus.bus import Bus, connected
+from dagmanager.artifacts import files
+from dagmanager.garbage import retired_plans
+from dagmanager.plans import release
+from dagmanager.queues.events import Cause
+from dagmanager.sentinels import store as sentinels_store
+from dagmanager.sentinels import weights
+from dagmanager.sentinels.domain import Sentinel
+from dagmanager.tables import artifacts, sentinels
+from tests.dagmanager.estate import Estate
+from tests.dagmanager.garbage.collection import Yard, after
+from tests.dagmanager.graphs import NOW, chain
+
+LONG = {"days": 210}
+
+
+@pytest.fixture
+async def bus(nats_url: str) -> AsyncIterator[Bus]:
+    async with connected(nats_url, service="t") as bus:
+        yield bus
+
+
+@pytest.fixture
+def yard(estate: Estate, bus: Bus, tmp_path: Path) -> Yard:
+    return Yard(estate, bus, tmp_path)
+
+
+async def released(estate: Estate, version: int) -> None:
+    await estate.write(lambda conn: release.release_plan(conn, "s1", version, "w1", Cause(NOW)))
+
+
+async def left(estate: Estate) -> list[str]:
+    found: list[Sentinel] = await estate.write(lambda conn: sentinels_store.lock_sentinels(conn, "s1"))
+    return [each.sentinel_id for each in found]
+
+
+async def test_a_sentinel_is_archived_with_its_plan_after_210_days(yard: Yard) -> None:
+    for length in (2, 3):
+        await yard.estate.diff(chain(length))
+    await released(yard.estate, 1)
+    assert await yard.collector.retire_plans(after(days=209, hours=23)) == 0
+    assert await yard.collector.retire_plans(after(**LONG)) == 1
+    assert await left(yard.estate) == ["s1@2"]
+    assert await yard.estate.count(artifacts) == 1
+    (said,) = written(Path(yard.root))
+    assert (said["sentinel"]["sentinelId"], said["plan"]["version"]) == ("s1@1", 1)
+    assert len(said["plan"]["dag"]["nodes"]) == 2
+    told = (await yard.estate.events())[-1].sentinel_weight_updated
+    assert [each.version for each in told.sentinels] == [2]
+    assert (await yard.estate.diff(chain(4))).summary.version == 3
+
+
+def written(root: Path) -> list[Any]:
+    return [json.loads(path.read_text()) for path in sorted((root / "plans").glob("*.json"))]
+
+
+async def test_a_sentinel_that_cannot_be_written_stays(estate: Estate, bus: Bus) -> None:
+    yard = Yard(estate, bus, "/dev/null/graph")
+    await estate.diff(chain(2))
+    await released(estate, 1)
+    assert await yard.collector.retire_plans(after(**LONG)) == 0
+    assert await left(estate) == ["s1@1"]
+
+
+async def test_a_sentinel_taken_up_or_changed_meanwhile_stays(yard: Yard) -> None:
+    await yard.estate.diff(chain(2))
+    await released(yard.estate, 1)
+    cause = after(**LONG)
+    ((sentinel, body),) = await yard.estate.db.read(lambda conn: retired_plans.due(conn, cause.now, 10))
+    artifact = files.write_bytes(f"{yard.root}/a", body)
+    await yard.estate.write(lambda conn: weights.set_weight(conn, "s1@1", 0.5, "", cause))
+    assert not await yard.estate.write(lambda conn: retired_plans.forget(conn, sentinel, artifact, cause))
+    ((sentinel, _),) = await yard.estate.db.read(lambda conn: retired_plans.due(conn, cause.now, 10))
+    await yard.estate.diff(chain(2), now=cause.now)
+    assert not await yard.estate.write(lambda conn: retired_plans.forget(conn, sentinel, artifact, cause))
+    assert await yard.estate.count(sentinels) == 1
+
+
+async def test_a_plan_submitted_again_gets_a_new_sentinel(yard: Yard) -> None:
+    await yard.estate.diff(chain(2))
+    await released(yard.estate, 1)
+    assert await yard.collector.retire_plans(after(**LONG)) == 1
+    again = await yard.estate.diff(chain(2), now=NOW + timedelta(days=211))
+    assert (again.summary.version, again.summary.sentinel_id) == (1, "s1@1")
+    assert await left(yard.estate) == ["s1@1"]

@@ -1,0 +1,36 @@
+"""TODO"""
+
+from __future__ import annotations
+
+from dagmanager.graph import reads
+from dagmanager.queues import reads as queues_reads
+from dagmanager.queues.domain.queues import MatchMode, tag_query
+from qmtl.dag.v1 import service_pb2 as servicepb
+from tests.dagmanager.estate import Estate
+from tests.dagmanager.graphs import chain, context, node
+
+
+async def test_readers_find_nodes_edges_and_queues(estate: Estate) -> None:
+    a, b, c = chain(3, tags=["btc"])
+    await estate.diff([a, b, c, node("alone", tags=["eth"])], "s1")
+    await estate.diff([a], "s2", [context("w2")])
+    graph = await estate.db.read(lambda conn: reads.strategy_graph(conn, "s1", None))
+    assert {(edge.from_node_id, edge.to_node_id) for edge in graph.edges} == {
+        (a.node_id, b.node_id),
+        (b.node_id, c.node_id),
+    }
+    near = await estate.db.read(lambda conn: reads.neighbourhood(conn, a.node_id, 0, None))
+    assert {each.node_id for each in near.nodes} == {a.node_id, b.node_id}
+    all_near = await estate.db.read(lambda conn: reads.neighbourhood(conn, a.node_id, 2, None))
+    assert {each.node_id for each in all_near.nodes} == {a.node_id, b.node_id, c.node_id}
+    found = await estate.db.read(lambda conn: reads.get_node(conn, a.node_id, None))
+    assert list(found.strategies) == ["s1", "s2"]
+    request = servicepb.ListNodesRequest(tag="btc", strategy_id="s1", node_type="indicator.ema")
+    listed = await estate.db.read(lambda conn: reads.list_nodes(conn, request, None))
+    assert {each.node_id for each in listed.nodes} == {a.node_id, b.node_id, c.node_id}
+    mine = servicepb.ListQueuesRequest(strategy_id="s1", node_id=a.node_id)
+    queues_of = await estate.db.read(lambda conn: queues_reads.page_of_queues(conn, mine, None))
+    assert [(queue.world_id, queue.references) for queue in queues_of.queues] == [("w1", 1)]
+    query = tag_query(["btc"], MatchMode.ALL, 900)
+    matching = await estate.db.read(lambda conn: queues_reads.matching_queues(conn, query, 10))
+    assert len(matching) == 4

@@ -1,0 +1,46 @@
+"""TODO"""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from dagmanager.plans import release
+from dagmanager.plans import store as plans_store
+from dagmanager.tables import queues
+from qmtl.core.errors import NotFound
+from tests.dagmanager.estate import CAUSE, Estate, keys
+from tests.dagmanager.graphs import chain, node
+
+
+async def test_release_frees_only_what_nobody_else_holds(estate: Estate) -> None:
+    common = chain(2)
+    await estate.diff([*common, node("mine", common[-1])], "s1")
+    await estate.diff(common, "s2")
+    released = [
+        await estate.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)),
+        await estate.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)),
+        await estate.write(lambda conn: release.release_plan(conn, "s2", 1, "w1", CAUSE)),
+    ]
+    assert released == [1, 0, 2]
+    with pytest.raises(NotFound):
+        await estate.write(lambda conn: release.release_plan(conn, "s1", 9, "w1", CAUSE))
+
+
+async def test_two_versions_of_one_strategy_hold_what_they_share(estate: Estate) -> None:
+    await estate.diff(chain(2))
+    await estate.diff(chain(3))
+    assert await estate.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)) == 0
+    assert await estate.write(lambda conn: release.release_plan(conn, "s1", 2, "w1", CAUSE)) == 3
+
+
+async def test_a_released_plan_comes_back_to_life(estate: Estate) -> None:
+    first = await estate.diff(chain(2))
+    await estate.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE))
+    again = await estate.diff(chain(2))
+    assert keys(again) == keys(first)
+    assert not again.summary.seen_before
+    states = await estate.db.read(lambda conn: set(conn.execute(sa.select(queues.c.state)).scalars()))
+    assert states == {"ACTIVE"}
+    assert await estate.db.read(lambda conn: plans_store.live_worlds(conn, "s1", 1)) == ["w1"]
+    assert await estate.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)) == 2

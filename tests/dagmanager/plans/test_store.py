@@ -1,0 +1,33 @@
+"""TODO"""
+
+from __future__ import annotations
+
+import pytest
+
+from dagmanager.plans import reads
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import NotFound
+from tests.dagmanager.estate import Estate
+from tests.dagmanager.graphs import chain
+
+
+async def test_versions_follow_the_dag(estate: Estate) -> None:
+    versions = [
+        (await estate.diff(made, label=label)).summary.version
+        for made, label in ((chain(2), ""), (chain(3), ""), (chain(3), "v2"), (chain(3), "hotfix"), (chain(2), ""))
+    ]
+    assert versions == [1, 2, 2, 3, 4]
+    listed = await estate.db.read(lambda conn: reads.list_plans(conn, "s1", commonpb.PageRequest(), None))
+    assert [(plan.version, plan.version_label) for plan in listed.plans] == [
+        (4, "v4"), (3, "hotfix"), (2, "v2"), (1, "v1")
+    ]  # fmt: skip
+
+
+async def test_the_stored_plan_is_the_submitted_dag(estate: Estate) -> None:
+    made = chain(3, tags=["btc"])
+    await estate.diff(made)
+    plan = await estate.db.read(lambda conn: reads.get_plan(conn, "s1", 0, None))
+    assert [each.name for each in plan.dag.nodes] == ["n0", "n1", "n2"]
+    assert (plan.version, list(plan.live_worlds), plan.created_by) == (1, ["w1"], "alice")
+    with pytest.raises(NotFound):
+        await estate.db.read(lambda conn: reads.get_plan(conn, "s1", 2, None))

@@ -1,0 +1,36 @@
+"""TODO"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from dagmanager.queues import reads
+from dagmanager.queues import store as queues_store
+from qmtl.core.errors import InvalidRequest
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from tests.dagmanager.estate import Estate, assignments
+from tests.dagmanager.graphs import NOW, node
+
+
+async def test_progress_counts_each_range_once(estate: Estate) -> None:
+    (each,) = assignments(await estate.diff([node("n")]))
+    hour = timedelta(hours=1)
+
+    async def report(first: int, last: int, rows: int) -> dagpb.Queue:
+        await estate.write(
+            lambda conn: queues_store.report_progress(
+                conn, each.compute_key, NOW + first * hour, NOW + last * hour, rows
+            )
+        )
+        return await estate.db.read(lambda conn: reads.get_queue(conn, each.compute_key))
+
+    assert (await report(0, 3, 4)).rows == 4
+    assert (await report(0, 3, 4)).rows == 4
+    found = await report(4, 5, 2)
+    assert (found.rows, found.first_bucket.seconds, found.last_bucket.seconds) == (
+        6, int(NOW.timestamp()), int((NOW + 5 * hour).timestamp())
+    )  # fmt: skip
+    with pytest.raises(InvalidRequest):
+        await report(5, 6, 2)

@@ -1,0 +1,75 @@
+"""When something is away or too much: safe decisions, breakers, levels, limits; and the live guard."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc import aio
+
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import NotFound, PermissionDenied, Unavailable
+from qmtl.core.roles import Role
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
+from qmtl.rpc.auth.tokens import mint_user_token
+from tests.gateway.estate import Estate, gateway_status, level_is, make_world, request_for, running_estate, submitted
+from tests.support.waiting import eventually
+
+ROLE_TTL_S = 11
+
+
+async def test_no_submission_without_worldservice_and_its_breaker_opens_and_closes(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    await estate.stop("worldservice")
+
+    async def breaker_is_closed(closed: bool) -> bool:
+        found = {one.name: one.breaker for one in (await gateway_status(ann)).status.dependencies}
+        return (found["worldservice"] == commonpb.BREAKER_STATE_CLOSED) == closed
+
+    await eventually(lambda: level_is(ann, gatewaypb.DEGRADATION_LEVEL_MINIMAL))
+    with pytest.raises(Unavailable) as refused:
+        await ann.gateway.SubmitStrategy(request_for(world), timeout=1.0)
+    assert refused.value.reason == "E_DEGRADED"
+    await eventually(lambda: breaker_is_closed(False))
+    await estate.start("worldservice")
+    await eventually(lambda: breaker_is_closed(True))
+    await eventually(lambda: level_is(ann, gatewaypb.DEGRADATION_LEVEL_PARTIAL))
+    await submitted(ann, world)
+
+
+async def test_cancel_passes_long_after_worldservice_went_away(estate: Estate) -> None:
+    ann, bob = await estate.door(Role.OPERATOR), await estate.door(Role.READER, "bob")
+    await estate.stop("worldservice")
+    estate.clock.slept_s = ROLE_TTL_S
+    key = brokerservicepb.OrderKey(account="none", world_id="w", strategy_id="s", client_order_id="o")
+    with pytest.raises(NotFound):
+        await ann.gateway.CancelOrder(servicepb.CancelOrderRequest(key=key))
+    with pytest.raises(PermissionDenied):
+        await bob.gateway.CancelOrder(servicepb.CancelOrderRequest(key=key))
+
+
+async def test_identity_that_calls_too_often_is_told_when_to_come_back(tmp_path: Path, nats_url: str) -> None:
+    async with running_estate(tmp_path, nats_url, rate_per_s=0.5, rate_burst=500.0) as estate:
+        token = mint_user_token(estate.home, Role.READER, "hasty")
+        async with aio.insecure_channel(estate.mesh_address("gateway")) as channel:
+            stub = GatewayServiceStub(channel)
+            said = (("authorization", f"Bearer {token}"),)
+
+            async def call() -> grpc.StatusCode:
+                try:
+                    await stub.ListStrategies(servicepb.ListStrategiesRequest(), metadata=said)
+                except aio.AioRpcError as error:
+                    return error.code()
+                return grpc.StatusCode.OK
+
+            codes = [code for _ in range(11) for code in await asyncio.gather(*(call() for _ in range(50)))]
+        assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+        assert 500 <= codes.count(grpc.StatusCode.OK) <= 510
+        ann = await estate.door()
+        assert (await gateway_status(ann)).status.service == "gateway"

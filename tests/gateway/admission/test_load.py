@@ -1,0 +1,46 @@
+"""Load: when slow calls lower the level, and which calls its percentile counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controlbus.bus import connected
+from gateway.admission.load import Load
+from gateway.admission.probes import Probes
+from qmtl.core.clock import SystemClock
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.rpc.telemetry.metrics import RecentCalls
+from qmtl.sql.database import Database
+
+
+@pytest.mark.parametrize(
+    ("p99_max_s", "level"),
+    [(1.0, gatewaypb.DEGRADATION_LEVEL_PARTIAL), (9.0, gatewaypb.DEGRADATION_LEVEL_NORMAL)],
+)
+async def test_slow_calls_make_it_partial(
+    tmp_path: Path, nats_url: str, p99_max_s: float, level: gatewaypb.DegradationLevel
+) -> None:
+    recent = RecentCalls()
+    for _ in range(60):
+        recent.add("m", 5.0)
+    database = Database(f"sqlite:///{tmp_path}/g.db")
+    load = Load(share_max=100.0, sustained_s=0.0, p99_max_s=p99_max_s, recent=recent)
+    async with connected(nats_url, service="t") as bus:
+        load.look()
+        assert load.p99_s == 5.0
+        assert Probes({}, bus, database, SystemClock(), 1.0, load).level() == level
+    await database.close()
+
+
+def test_a_percentile_is_of_enough_recent_calls_and_not_of_those_that_wait() -> None:
+    recent = RecentCalls()
+    for _ in range(49):
+        recent.add("m", 0.1)
+    assert recent.quantile(0.99, 30.0) == 0.0
+    recent.add("m", 5.0)
+    recent.add("waits", 60.0)
+    assert recent.quantile(1.0, 30.0, without={"waits"}) == 5.0
+    assert recent.quantile(0.5, 30.0) == 0.1
+    assert recent.quantile(0.99, 0.0) == 0.0

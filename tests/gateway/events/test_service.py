@@ -1,0 +1,295 @@
+"""Event streams over the wire: scope, snapshots, resuming, moving between gateways, tokens, drains, stuck readers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grpc.aio import EOF, UnaryStreamCall
+
+from controlbus.bus import connected
+from controlbus.events.control_event import ControlEventDraft, number
+from controlbus.jetstream.subjects import control_subject
+from gateway.events.topics import TYPES
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.errors import Exhausted, InvalidRequest, PermissionDenied, Unauthenticated, Unavailable
+from qmtl.core.roles import Role
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.rpc.client.streams import scoped
+from tests.gateway.estate import Estate, make_world, request_for, running_estate, submitted
+from tests.mesh.door import Door
+from tests.support.waiting import eventually
+
+ACTIVATION, STRATEGY, POLICY = gatewaypb.TOPIC_ACTIVATION, gatewaypb.TOPIC_STRATEGY, gatewaypb.TOPIC_POLICY
+SEED = 7
+
+
+async def created(door: Door, world_id: str, *topics: gatewaypb.Topic, strategy: str = "") -> str:
+    """A stream's token."""
+    request = servicepb.CreateEventStreamRequest(world_id=world_id, strategy_id=strategy, topics=topics)
+    return (await door.gateway.CreateEventStream(request)).stream.token
+
+
+@asynccontextmanager
+async def following(door: Door, token: str, resume: str = "") -> AsyncIterator[AsyncIterator[gatewaypb.Frame]]:
+    """The frames of a stream."""
+    call = door.gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=token, resume_token=resume))
+    with scoped(call) as replies:
+        yield (reply.frame async for reply in replies)
+
+
+@dataclass
+class Seen:
+    """What a client has put together from frames; it refuses a gap and a duplicate."""
+
+    revisions: dict[str, int] = field(default_factory=dict)
+    shown: list[tuple[str, int]] = field(default_factory=list)
+    resume: str = ""
+    snapshots: int = 0
+    notices: list[int] = field(default_factory=list)
+
+    def take(self, frame: gatewaypb.Frame) -> None:
+        body = frame.WhichOneof("body")
+        if body == "snapshot":
+            self.snapshots += 1
+            self.revisions.update({state.key: state.revision for state in frame.snapshot.states})
+        for event in frame.events.events:
+            assert event.revision == self.revisions.get(event.key, 0) + 1, (event.key, event.revision, self.revisions)
+            self.revisions[event.key] = event.revision
+            self.shown.append((event.key, event.revision))
+        if body == "notice":
+            self.notices.append(frame.notice.kind)
+        token = frame.events.resume_token or frame.bookmark.resume_token or frame.notice.resume_token
+        self.resume = token or self.resume
+
+
+async def submit_many(door: Door, world_id: str, count: int) -> None:
+    for symbol in range(count):
+        await door.gateway.SubmitStrategy(request_for(world_id, f"S{symbol}"))
+
+
+async def test_snapshot_then_each_change_in_order(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    first = await submitted(ann, world, "FIRST")
+    seen = Seen()
+    async with following(ann, await created(ann, world, STRATEGY)) as frames:
+        seen.take(await anext(frames))
+        assert seen.revisions == {first.strategy_id: 3}
+        second = await submitted(ann, world, "SECOND")
+        while seen.revisions.get(second.strategy_id, 0) < 3:
+            seen.take(await anext(frames))
+    assert [key for key, _ in seen.shown] == [second.strategy_id] * 3
+
+
+async def test_activation_is_shown_with_its_domain(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    async with following(ann, await created(ann, world, ACTIVATION)) as frames:
+        states = (await anext(frames)).snapshot.states
+    assert [state.key for state in states] == [world]
+    assert states[0].activation_updated.activation.execution_domain == commonpb.EXECUTION_DOMAIN_BACKTEST
+
+
+async def test_every_topic_has_a_snapshot(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    strategy = await submitted(ann, world)
+    topics = list(TYPES)
+    async with following(ann, await created(ann, world, *topics)) as frames:
+        shown = {frame.snapshot.topic: frame.snapshot for frame in [await anext(frames) for _ in topics]}
+    assert set(shown) == set(topics)
+    assert len(shown[gatewaypb.TOPIC_QUEUES].states[0].queue_updated.queues) == 1
+    assert [state.key for state in shown[gatewaypb.TOPIC_SENTINEL].states] == [strategy.strategy_id]
+    with pytest.raises(InvalidRequest):
+        await created(ann, world)
+
+
+async def test_events_of_other_worlds_and_strategies_are_not_shown(estate: Estate) -> None:
+    ann = await estate.door()
+    mine, other = await make_world(ann), await make_world(ann)
+    one = await submitted(ann, mine, "ONE")
+    async with following(ann, await created(ann, mine, STRATEGY, strategy=one.strategy_id)) as frames:
+        await anext(frames)
+        await anext(frames)
+        await submitted(ann, other, "OTHER")
+        await submitted(ann, mine, "TWO")
+        await ann.gateway.CancelStrategy(servicepb.CancelStrategyRequest(strategy_id=one.strategy_id))
+        frame = await anext(frames)
+    assert [event.key for event in frame.events.events] == [one.strategy_id]
+
+
+async def test_scope_and_token_are_checked(estate: Estate) -> None:
+    ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
+    world = await make_world(ann)
+    token = await created(ann, world, STRATEGY)
+    with pytest.raises(PermissionDenied):
+        await created(eve, world, STRATEGY)
+    async with following(eve, token) as frames:
+        with pytest.raises(PermissionDenied):
+            await anext(frames)
+    async with following(ann, "nonsense") as frames:
+        with pytest.raises(Unauthenticated):
+            await anext(frames)
+    seen = Seen()
+    async with following(ann, token) as frames:
+        seen.take(await anext(frames))
+        seen.take(await anext(frames))
+    async with following(ann, await created(ann, world, POLICY), seen.resume) as frames:
+        with pytest.raises(PermissionDenied) as refused:
+            await anext(frames)
+    assert refused.value.reason == "E_RESUME_SCOPE"
+
+
+async def test_client_moved_between_two_gateways_at_random_sees_each_event_once(estate: Estate) -> None:
+    await estate.start("gateway-2")
+    ann = await estate.door()
+    doors = [ann, await estate.door(at="gateway-2")]
+    world = await make_world(ann)
+    token = await created(ann, world, STRATEGY)
+    dice, seen = random.Random(SEED), Seen()
+    work = asyncio.create_task(submit_many(ann, world, 40))
+    while not work.done():
+        async with following(dice.choice(doors), token, seen.resume) as frames:
+            for _ in range(dice.randrange(1, 5)):
+                seen.take(await anext(frames))
+    await work
+    listed = (await ann.gateway.ListStrategies(servicepb.ListStrategiesRequest(world_id=world))).strategies
+    final = {one.strategy_id: one.revision for one in listed}
+    async with following(dice.choice(doors), token, seen.resume) as frames:
+        while seen.revisions != final:
+            seen.take(await anext(frames))
+    assert len(seen.shown) == len(set(seen.shown))
+    assert seen.snapshots == 1
+
+
+async def test_drain_says_going_away_with_a_place(estate: Estate) -> None:
+    await estate.start("gateway-2")
+    ann, there = await estate.door(), await estate.door(at="gateway-2")
+    world = await make_world(ann)
+    token = await created(ann, world, STRATEGY)
+    seen = Seen()
+    async with following(there, token) as frames:
+        seen.take(await anext(frames))
+        seen.take(await anext(frames))
+        stopping = asyncio.create_task(estate.stop("gateway-2"))
+        while gatewaypb.NOTICE_KIND_GOING_AWAY not in seen.notices:
+            seen.take(await anext(frames))
+        await stopping
+    await submitted(ann, world)
+    async with following(ann, token, seen.resume) as frames:
+        while len(seen.shown) < 3:
+            seen.take(await anext(frames))
+
+
+async def test_stream_ends_with_its_token_unless_renewed(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    token = await created(ann, world, STRATEGY)
+    kept = await created(ann, world, STRATEGY)
+    seen, other = Seen(), Seen()
+    async with following(ann, token) as frames, following(ann, kept) as renewed:
+        for shown, stream in ((seen, frames), (other, renewed)):
+            shown.take(await anext(stream))
+            shown.take(await anext(stream))
+        estate.clock.slept_s = 290
+        fresh = (await ann.gateway.RefreshEventStream(servicepb.RefreshEventStreamRequest(token=kept))).stream.token
+        estate.clock.slept_s = 310
+        while gatewaypb.NOTICE_KIND_GOING_AWAY not in seen.notices:
+            seen.take(await anext(frames))
+        await submitted(ann, world)
+        while len(other.shown) < 3:
+            other.take(await anext(renewed))
+    async with following(ann, token, seen.resume) as frames:
+        with pytest.raises(Unauthenticated) as refused:
+            await anext(frames)
+    assert refused.value.reason == "E_TOKEN_EXPIRED"
+    async with following(ann, fresh, other.resume) as frames:
+        assert (await anext(frames)).HasField("bookmark")
+
+
+async def test_one_stuck_reader_among_many_delays_nobody_and_is_dropped(tmp_path: Path, nats_url: str) -> None:
+    async with running_estate(tmp_path, nats_url, subscriber_write_s=1.0, workers=1) as estate:
+        ann = await estate.door()
+        world = await make_world(ann)
+        token = await created(ann, world, STRATEGY)
+        stuck = (await estate.door()).gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=token))
+        await stuck.read()
+        readers = [Seen() for _ in range(20)]
+
+        async def read_all(seen: Seen, final: asyncio.Future[dict[str, int]]) -> None:
+            async with following(ann, token) as frames:
+                async for frame in frames:
+                    seen.take(frame)
+                    if final.done() and seen.revisions == final.result():
+                        return
+
+        final: asyncio.Future[dict[str, int]] = asyncio.get_running_loop().create_future()
+        reading = [asyncio.create_task(read_all(seen, final)) for seen in readers]
+        await eventually(lambda: all(seen.snapshots for seen in readers))  # what is published below has no owner to ask
+        await publish_much(estate, world, 3_000)
+        final.set_result({"big": 3_000})
+        async with asyncio.timeout(30):
+            await asyncio.gather(*reading)
+
+        async def dropped() -> bool:
+            status = await ann.gateway.GetStatus(servicepb.GetStatusRequest())
+            return status.event_subscribers == 0
+
+        await eventually(dropped)
+        with pytest.raises((Exhausted, Unavailable)):  # the second when not even the status could be sent
+            await drain(stuck)
+
+
+async def drain(stuck: UnaryStreamCall[Any, Any]) -> None:
+    """Read all that is left."""
+    while await stuck.read() is not EOF:
+        pass
+
+
+async def publish_much(estate: Estate, world_id: str, count: int) -> None:
+    """Revisions of one key that fill every buffer on the way to a reader that reads nothing."""
+    payload = controlpb.StrategyStateChanged(strategy_id="big", reason="x" * 1000, world_ids=[world_id])
+    async with connected(estate.mesh.nats_url, service="t") as bus:
+        for start in range(1, count + 1, 100):
+            events = [
+                number(ControlEventDraft("gateway", "big", payload, estate.clock.now()), revision)
+                for revision in range(start, start + 100)
+            ]
+            for event in events:
+                subject = control_subject("strategy_state_changed", "big")
+                await bus.publish(subject, event.SerializeToString(), msg_id=event.event_id)
+
+
+async def test_a_descriptor_s_own_place_begins_after_what_there_was_without_a_snapshot(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    await submitted_and_told(ann, world)
+    request = servicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
+    stream = (await ann.gateway.CreateEventStream(request)).stream
+    after = await submitted(ann, world, "ETH-USD")
+    seen = Seen()
+    async with following(ann, stream.token, stream.resume_token) as frames:
+        while len(seen.shown) < 3:
+            seen.take(await anext(frames))
+    assert seen.snapshots == 0
+    assert {key for key, _ in seen.shown} == {after.strategy_id}
+
+
+async def submitted_and_told(door: Door, world_id: str) -> None:
+    """Submit a strategy and see all three of its events: its relay may be behind its answer."""
+    seen = Seen()
+    async with following(door, await created(door, world_id, STRATEGY)) as frames:
+        while not seen.resume:
+            seen.take(await anext(frames))
+        await submitted(door, world_id)
+        while len(seen.shown) < 3:
+            seen.take(await anext(frames))

@@ -1,0 +1,110 @@
+"""Stream and resume tokens: what opens a stream and what does not."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.events.tokens import Scope, StreamKeys, StreamPosition
+from qmtl.core.clock import VirtualClock
+from qmtl.core.errors import PermissionDenied, Unauthenticated
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+SCOPE = Scope("ada", "w1", "", (gatewaypb.TOPIC_ACTIVATION,))
+HERE = StreamPosition(5, 7, "then")
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOW)
+
+
+@pytest.fixture
+def keys(tmp_path: Path, clock: VirtualClock) -> StreamKeys:
+    return StreamKeys(tmp_path / "streams.json", clock)
+
+
+def test_stream_token_opens_its_scope_at_any_gateway(keys: StreamKeys, tmp_path: Path, clock: VirtualClock) -> None:
+    token, _ = keys.stream_token(SCOPE, MINUTE, "stream-1")
+    assert StreamKeys(tmp_path / "streams.json", clock).opened(token).scope == SCOPE
+
+
+async def test_expired_token_is_refused(keys: StreamKeys, clock: VirtualClock) -> None:
+    token, _ = keys.stream_token(SCOPE, MINUTE, "stream-1")
+    clock.advance(MINUTE)
+    with pytest.raises(Unauthenticated, match="E_TOKEN_EXPIRED"):
+        keys.opened(token)
+
+
+def test_resume_token_is_no_stream_token_and_the_other_way_round(keys: StreamKeys) -> None:
+    with pytest.raises(Unauthenticated, match="E_TOKEN_AUDIENCE"):
+        keys.opened(keys.resume_token(SCOPE, HERE))
+    with pytest.raises(Unauthenticated, match="E_TOKEN_AUDIENCE"):
+        keys.place(keys.stream_token(SCOPE, MINUTE, "stream-1")[0], SCOPE)
+
+
+def test_resume_in_another_scope_is_refused(keys: StreamKeys) -> None:
+    token = keys.resume_token(SCOPE, HERE)
+    assert keys.place(token, SCOPE) == HERE
+    with pytest.raises(PermissionDenied, match="E_RESUME_SCOPE"):
+        keys.place(token, Scope("ada", "w2", "", SCOPE.topics))
+
+
+def test_token_of_another_key_is_refused(keys: StreamKeys, tmp_path: Path, clock: VirtualClock) -> None:
+    other = StreamKeys(tmp_path / "other.json", clock)
+    with pytest.raises(Unauthenticated, match="E_TOKEN_SIGNATURE"):
+        keys.opened(other.stream_token(SCOPE, MINUTE, "stream-1")[0])
+
+
+def test_key_file_is_private_and_published_keys_are_public(keys: StreamKeys, tmp_path: Path) -> None:
+    assert (tmp_path / "streams.json").stat().st_mode & 0o777 == 0o600
+    published = keys.public()
+    assert len(published) == 1
+    assert published[0].x
+    assert published[0].x not in str(SCOPE)
+
+
+def test_rotation_signs_with_a_new_key_and_keeps_the_previous_one(
+    keys: StreamKeys, tmp_path: Path, clock: VirtualClock
+) -> None:
+    other = StreamKeys(tmp_path / "streams.json", clock)
+    old, _ = keys.stream_token(SCOPE, MINUTE, "stream-1")
+    assert not other.rotate(timedelta(days=36_500))
+    assert other.rotate(timedelta(days=-36_500))
+    new, _ = other.stream_token(SCOPE, MINUTE, "stream-2")
+    assert [keys.opened(token).stream_id for token in (old, new)] == ["stream-1", "stream-2"]
+    assert [key.kid for key in keys.public()] == [key.kid for key in other.public()]
+    assert other.rotate(timedelta(days=-36_500))
+    assert len(keys.public()) == 2
+    with pytest.raises(Unauthenticated, match="E_TOKEN_SIGNATURE"):
+        keys.opened(old)
+
+
+def forged(header: dict[str, str], claims: dict[str, object], sign: Callable[[bytes], bytes]) -> str:
+    """A token with a header of the forger's choice."""
+    parts = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims))
+    return (parts + b"." + base64.urlsafe_b64encode(sign(parts)).rstrip(b"=")).decode()
+
+
+def test_unsigned_token_and_one_signed_with_the_public_key_as_a_secret_are_refused(
+    keys: StreamKeys, clock: VirtualClock
+) -> None:
+    public = keys.public()[0]
+    secret = base64.urlsafe_b64decode(public.x + "=")
+    claims: dict[str, object] = {
+        "aud": "qmtl-stream", "sub": "ada", "world_id": "w1", "strategy_id": "", "topics": [1], "sid": "stream-1",
+        "exp": int((clock.now() + MINUTE).timestamp()),
+    }  # fmt: skip
+    unsigned = forged({"alg": "none", "kid": public.kid}, claims, lambda parts: b"")
+    symmetric = forged({"alg": "HS256", "kid": public.kid}, claims, lambda parts: hmac.digest(secret, parts, "sha256"))
+    for token in (unsigned, symmetric):
+        with pytest.raises(Unauthenticated, match="E_TOKEN_SIGNATURE"):
+            keys.opened(token)

@@ -1,0 +1,150 @@
+"""What a gateway holds as activations come, go back and cross each other: worldservice played, no wire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from gateway.orders.activations import HeldActivations
+from gateway.peers import Peers
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.clock import Clock, SystemClock, VirtualClock
+from qmtl.core.errors import NotFound
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.support.waiting import eventually
+
+
+def activation(revision: int, epoch: int) -> worldpb.ActivationEnvelope:
+    return worldpb.ActivationEnvelope(
+        world_id="w", revision=revision, previous_revision=revision - 1, epoch=epoch,
+        effective_mode="EFFECTIVE_MODE_PAPER",
+    )  # fmt: skip
+
+
+def event(revision: int, epoch: int) -> controlpb.ControlEvent:
+    changed = controlpb.ActivationUpdated(activation=activation(revision, epoch))
+    return controlpb.ControlEvent(source="worldservice", key="w", activation_updated=changed)
+
+
+class World:
+    """worldservice's gate sessions over one activation, which a test replaces as a restored backup would.
+
+    `crossing` runs while an answer is on its way.
+    """
+
+    def __init__(self, revision: int, epoch: int) -> None:
+        self.current = activation(revision, epoch)
+        self.known = False
+        self.crossing: Callable[[], None] = lambda: None
+
+    async def OpenGateSession(
+        self,
+        request: worldservicepb.OpenGateSessionRequest,
+        timeout: float,  # noqa: ASYNC109 - the stub's signature
+    ) -> worldservicepb.OpenGateSessionResponse:
+        self.known = True
+        answer = worldservicepb.OpenGateSessionResponse(session=_session(), activations=[self.current])
+        self.crossing()
+        return answer
+
+    async def RenewGateSession(
+        self,
+        request: worldservicepb.RenewGateSessionRequest,
+        timeout: float,  # noqa: ASYNC109 - the stub's signature
+    ) -> worldservicepb.RenewGateSessionResponse:
+        if not self.known:
+            raise NotFound("E_GATE_SESSION_UNKNOWN", "no session")
+        news = [self.current] if request.applied_revisions["w"] != self.current.revision else []
+        self.crossing()
+        return worldservicepb.RenewGateSessionResponse(session=_session(), activations=news)
+
+
+def _session() -> worldpb.GateSession:
+    session = worldpb.GateSession()
+    session.ttl.FromSeconds(5)
+    return session
+
+
+async def opened(world: World, clock: Clock | None = None) -> HeldActivations:
+    peers = cast("Peers", SimpleNamespace(world=world))
+    gates = HeldActivations(peers, clock or SystemClock(), "g-1", 0.5)
+    await gates.renew()
+    return gates
+
+
+def held(gates: HeldActivations) -> tuple[int, int] | None:
+    gate = gates.gate("w")
+    return None if gate is None else (gate.revision, gate.epoch)
+
+
+async def test_a_restored_store_counts_although_its_revision_is_lower() -> None:
+    world = World(7, 3)
+    gates = await opened(world)
+    world.current = activation(5, 3)
+    await gates.renew()
+    assert held(gates) == (5, 3)
+    gates.on_event(event(6, 4))
+    assert held(gates) == (6, 4)
+
+
+@pytest.mark.parametrize("session_kept", [True, False])
+async def test_a_store_that_forgot_a_narrowing_shuts_the_world_until_it_is_above_it(session_kept: bool) -> None:
+    world = World(7, 3)
+    gates = await opened(world)
+    world.current, world.known = activation(5, 2), session_kept
+    await gates.renew()
+    assert held(gates) is None
+    gates.on_event(event(6, 2))  # still below: a widening under the old epoch opens nothing
+    assert held(gates) is None
+    world.current = activation(9, 2)  # nor does a count that has overtaken ours
+    await gates.renew()
+    assert held(gates) is None
+    gates.on_event(event(10, 4))
+    assert held(gates) == (10, 4)
+
+
+async def test_an_epoch_above_ours_is_asked_for_whatever_its_revision() -> None:
+    world = World(7, 3)
+    gates = await opened(world)
+    running = asyncio.create_task(gates.run())
+    try:
+        await asyncio.sleep(0)
+        world.current = activation(5, 4)
+        gates.on_event(event(5, 4))
+        await eventually(lambda: held(gates) == (5, 4), timeout_s=1.0)  # the next renewal by itself is later
+    finally:
+        running.cancel()
+
+
+@pytest.mark.parametrize("session_kept", [True, False])
+async def test_an_answer_older_than_an_event_that_overtook_it_changes_nothing(session_kept: bool) -> None:
+    world = World(6, 3)
+    gates = await opened(world)
+    world.current = activation(7, 3)
+    await gates.renew()
+    world.current, world.known = activation(5, 3), session_kept  # what a lagging answer says
+    world.crossing = lambda: gates.on_event(event(8, 4))
+    await gates.renew()
+    assert held(gates) == (8, 4)
+
+
+async def test_a_session_is_trusted_from_when_it_was_asked_for_and_lapses_by_itself() -> None:
+    """Not from when the answer came: worldservice counts from when it was asked, and frees the world after that."""
+    world, clock = World(7, 3), VirtualClock(datetime(2026, 1, 5, tzinfo=UTC))
+    world.crossing = lambda: clock.advance(2)
+    gates = await opened(world, clock)
+    assert gates.session_valid
+    clock.advance(2.4)
+    assert gates.session_valid
+    clock.advance(0.1)
+    assert not gates.session_valid
+    assert held(gates) == (7, 3)  # what it holds may be right still; nobody may go by it
+    world.crossing = lambda: None
+    await gates.renew()
+    assert gates.session_valid

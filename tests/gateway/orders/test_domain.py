@@ -1,0 +1,192 @@
+"""The order gate: a table of every rule, and properties over all entries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.orders.domain import (
+    GateDenial,
+    GatedOrder,
+    GateEntry,
+    Passed,
+    Refused,
+    Side,
+    WorldGate,
+    check_canary_share,
+    check_order,
+)
+from qmtl.calendars.windows import Window
+from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.core.traffic import version_of
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+OPEN = GateEntry(
+    active=True, weight=Decimal("0.5"), freeze=False, drain=False, valid_from=None, valid_until=None,
+    mode=EffectiveMode.PAPER,
+)  # fmt: skip
+BUY = GatedOrder("s", buys=True, reduce_only=False, position_side=None)
+SELL = replace(BUY, buys=False)
+
+
+def gate(mode: EffectiveMode = EffectiveMode.PAPER, **entries: GateEntry) -> WorldGate:
+    sides = {("s", Side[name.upper()]): entry for name, entry in entries.items()}
+    return WorldGate("w", revision=7, epoch=3, mode=mode, entries=sides)
+
+
+def test_active_entry_passes_with_weight_and_epoch() -> None:
+    verdict = check_order(gate(long=OPEN), True, BUY, NOW)
+    assert verdict == Passed(3, 7, Decimal("0.5"), ExecutionDomain.DRYRUN, reduce_only=False)
+
+
+def test_sell_of_a_long_only_strategy_passes_as_reduce_only() -> None:
+    verdict = check_order(gate(long=OPEN), True, SELL, NOW)
+    assert isinstance(verdict, Passed)
+    assert verdict.reduce_only
+
+
+SESSION = Window(frozenset({0}), time(13), time(20), "UTC")  # NOW is a Monday, an hour before
+
+
+def test_outside_the_world_s_window_only_reducing_passes_and_the_refusal_says_when_it_opens() -> None:
+    shut = replace(gate(long=OPEN), windows=(SESSION,))
+    refused = check_order(shut, True, BUY, NOW)
+    assert isinstance(refused, Refused)
+    assert refused.denial is GateDenial.OUTSIDE_WINDOW
+    assert (NOW + HOUR).isoformat() in refused.reason
+    assert isinstance(check_order(shut, True, SELL, NOW), Passed)
+    assert isinstance(check_order(shut, True, BUY, NOW + HOUR), Passed)
+
+
+def test_a_gate_knows_when_its_window_closes() -> None:
+    open_gate = replace(gate(long=OPEN), windows=(SESSION,))
+    assert open_gate.closes_at(NOW) is None  # shut now
+    assert open_gate.closes_at(NOW + HOUR) == NOW + 8 * HOUR
+    assert gate(long=OPEN).closes_at(NOW) is None
+    ends_first = replace(OPEN, valid_until=NOW + 2 * HOUR)
+    assert replace(open_gate, entries={("s", Side.LONG): ends_first}).closes_at(NOW + HOUR) == NOW + 2 * HOUR
+    draining = replace(OPEN, drain=True)
+    assert replace(open_gate, entries={("s", Side.LONG): draining}).closes_at(NOW + HOUR) is None
+
+
+def test_sell_passes_whole_when_the_short_side_is_open() -> None:
+    verdict = check_order(gate(long=OPEN, short=OPEN), True, SELL, NOW)
+    assert isinstance(verdict, Passed)
+    assert not verdict.reduce_only
+
+
+@pytest.mark.parametrize(
+    ("world", "valid", "asked", "denial"),
+    [
+        (gate(long=OPEN), False, BUY, GateDenial.SESSION_LAPSED),
+        (None, True, BUY, GateDenial.ACTIVATION_UNKNOWN),
+        (gate(), True, BUY, GateDenial.INACTIVE),
+        (gate(long=replace(OPEN, active=False)), True, BUY, GateDenial.INACTIVE),
+        (gate(long=replace(OPEN, freeze=True)), True, BUY, GateDenial.FROZEN),
+        (gate(long=replace(OPEN, freeze=True, drain=True)), True, SELL, GateDenial.INACTIVE),
+        (gate(long=replace(OPEN, drain=True)), True, BUY, GateDenial.INACTIVE),
+        (gate(long=replace(OPEN, valid_from=NOW + HOUR)), True, BUY, GateDenial.OUTSIDE_WINDOW),
+        (gate(long=replace(OPEN, valid_until=NOW)), True, BUY, GateDenial.OUTSIDE_WINDOW),
+        (gate(EffectiveMode.COMPUTE_ONLY, long=OPEN), True, BUY, GateDenial.MODE_FORBIDS_ORDERS),
+        (gate(EffectiveMode.SHADOW, long=OPEN), True, BUY, GateDenial.MODE_FORBIDS_ORDERS),
+        (gate(long=replace(OPEN, mode=EffectiveMode.VALIDATE)), True, BUY, GateDenial.MODE_FORBIDS_ORDERS),
+        (gate(long=replace(OPEN, mode=EffectiveMode.SHADOW)), True, BUY, GateDenial.MODE_FORBIDS_ORDERS),
+        (gate(long=OPEN), True, replace(BUY, strategy_id="other"), GateDenial.INACTIVE),
+        (gate(long=OPEN), True, replace(SELL, position_side=Side.SHORT), GateDenial.INACTIVE),
+    ],
+)
+def test_refused_by_name(world: WorldGate | None, valid: bool, asked: GatedOrder, denial: GateDenial) -> None:
+    verdict = check_order(world, valid, asked, NOW)
+    assert isinstance(verdict, Refused)
+    assert verdict.denial is denial
+    assert verdict.reason
+
+
+@pytest.mark.parametrize("entry", [replace(OPEN, drain=True), replace(OPEN, valid_until=NOW - HOUR)])
+def test_draining_or_expired_entry_lets_reducing_pass(entry: GateEntry) -> None:
+    verdict = check_order(gate(long=entry), True, SELL, NOW)
+    assert isinstance(verdict, Passed)
+    assert verdict.reduce_only
+
+
+def test_reduce_only_order_never_passes_as_increasing() -> None:
+    verdict = check_order(gate(long=OPEN, short=OPEN), True, replace(SELL, reduce_only=True), NOW)
+    assert isinstance(verdict, Passed)
+    assert verdict.reduce_only
+
+
+INSTANTS = st.none() | st.timedeltas(-3 * HOUR, 3 * HOUR).map(lambda delta: NOW + delta)
+ENTRIES = st.builds(
+    GateEntry, active=st.booleans(), weight=st.just(Decimal(1)), freeze=st.booleans(), drain=st.booleans(),
+    valid_from=INSTANTS, valid_until=INSTANTS, mode=st.sampled_from(EffectiveMode),
+)  # fmt: skip
+ASKS = st.builds(
+    GatedOrder,
+    st.just("s"),
+    buys=st.booleans(),
+    reduce_only=st.booleans(),
+    position_side=st.none() | st.sampled_from(Side),
+)
+
+
+@given(
+    mode=st.sampled_from(EffectiveMode), entries=st.dictionaries(st.sampled_from(Side), ENTRIES), asked=ASKS,
+    valid=st.booleans(),
+)  # fmt: skip
+def test_nothing_passes_that_no_open_entry_allows(
+    mode: EffectiveMode, entries: dict[Side, GateEntry], asked: GatedOrder, valid: bool
+) -> None:
+    """What passes is backed by an entry, not frozen, in a mode with orders; increasing only if fully open."""
+    world = WorldGate("w", 1, 1, mode, {("s", side): entry for side, entry in entries.items()})
+    verdict = check_order(world, valid, asked, NOW)
+    if isinstance(verdict, Refused):
+        return
+    trading = (EffectiveMode.PAPER, EffectiveMode.LIVE)
+    assert valid
+    assert mode in trading
+    bought = Side.LONG if asked.buys else Side.SHORT
+    entry = entries[bought.other if verdict.reduce_only else bought]
+    assert entry.mode in trading
+    assert not entry.freeze
+    assert entry.active or (entry.drain and verdict.reduce_only)
+    if not verdict.reduce_only:
+        assert not asked.reduce_only
+        assert not entry.drain
+        assert entry.valid_from is None or entry.valid_from <= NOW
+        assert entry.valid_until is None or entry.valid_until > NOW
+
+
+def test_degraded_gateway_lets_only_reducing_pass() -> None:
+    refused = check_order(gate(long=OPEN), True, BUY, NOW, new_risk=False)
+    assert isinstance(refused, Refused)
+    assert refused.denial is GateDenial.ACTIVATION_STALE
+    passed = check_order(gate(long=OPEN, short=OPEN), True, SELL, NOW, new_risk=False)
+    assert isinstance(passed, Passed)
+    assert passed.reduce_only
+
+
+@given(st.text(min_size=1, max_size=8), st.dictionaries(st.integers(1, 5), st.floats(0, 1), min_size=1))
+def test_at_most_one_version_may_trade_a_symbol(symbol: str, weights: dict[int, float]) -> None:
+    passing = [v for v in weights if check_canary_share(replace(BUY, symbol=symbol, version=v), weights) is None]
+    owner = version_of("s", symbol, weights)
+    assert passing == ([] if owner is None else [owner])
+
+
+def test_unknown_shares_let_nothing_pass_and_no_sentinels_everything() -> None:
+    assert check_canary_share(BUY, {}) is None
+    refused = check_canary_share(BUY, None)
+    assert refused is not None
+    assert refused.denial is GateDenial.ACTIVATION_UNKNOWN
+
+
+def test_order_that_names_no_version_is_of_the_newest() -> None:
+    assert check_canary_share(BUY, {1: 0.0, 2: 1.0}) is None
+    refused = check_canary_share(BUY, {1: 1.0, 2: 0.0})
+    assert refused is not None
+    assert refused.denial is GateDenial.OTHER_CANARY_SHARE

@@ -1,0 +1,122 @@
+"""Orders and fills of a real paper account through the gateway: one trade stream, and the log of fills replayed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from controlbus.bus import connected
+from controlbus.jetstream.subjects import fills_subject
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.core.errors import Conflict, NotFound, OutOfRange, PermissionDenied
+from qmtl.core.roles import Role
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.rpc.client.streams import scoped
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from tests.gateway.estate import Estate, make_world, submitted, trading
+from tests.gateway.events.test_service import created, following
+from tests.gateway.orders.test_service import reply_of
+from tests.mesh.door import Door
+from tests.support.waiting import eventually
+
+PRESET = "demo.btc.15m"
+
+
+async def account_of(estate: Estate, door: Door) -> tuple[str, str, str]:
+    """World, strategy and paper account, all open."""
+    await estate.start("seamless")
+    world = await make_world(door, PRESET)
+    strategy_id = (await submitted(door, world)).strategy_id
+    await trading(door, world, strategy_id)
+    activation = await door.world.GetActivation(worldservicepb.GetActivationRequest(world_id=world))
+    opened = brokerservicepb.OpenPaperAccountRequest(
+        account=f"a-{world}", world_id=world, data_preset=PRESET,
+        data_session_id=activation.activation.sessions[0].session_id,
+    )  # fmt: skip
+    return world, strategy_id, (await door.broker.OpenPaperAccount(opened)).account.account
+
+
+async def replayed(door: Door, account: str, after: int) -> list[int]:
+    request = servicepb.ReplayFillsRequest(account=account, after_sequence=after)
+    return [fill.sequence async for reply in door.gateway.ReplayFills(request) for fill in reply.fills]
+
+
+async def test_fills_are_replayed_in_order_from_a_place_and_a_gap_is_told(estate: Estate) -> None:
+    ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
+    world, strategy_id, account = await account_of(estate, ann)
+    assert await replayed(ann, account, 0) == []
+    async with connected(estate.mesh.nats_url, service="t") as bus:
+        for sequence in (1, 2, 3, 5):
+            fill = brokerpb.Fill(account=account, world_id=world, strategy_id=strategy_id, sequence=sequence)
+            name = f"{account}-{sequence}"
+            await bus.publish(fills_subject(world, account), fill.SerializeToString(), msg_id=name)
+            if sequence == 3:
+                assert await replayed(ann, account, 0) == [1, 2, 3]
+                assert await replayed(ann, account, 2) == [3]
+    with pytest.raises(OutOfRange):
+        await replayed(ann, account, 0)
+    with pytest.raises(NotFound):
+        await replayed(eve, account, 0)
+
+
+async def test_reported_fills_are_booked_once_and_come_back_in_the_log(estate: Estate) -> None:
+    ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
+    world, strategy_id, account = await account_of(estate, ann)
+    await ann.gateway.SubmitOrder(servicepb.SubmitOrderRequest(order=market_order(world, strategy_id, account)))
+    fill = brokerpb.Fill(
+        account=account, world_id=world, strategy_id=strategy_id, client_order_id="o-1", symbol="BTC-USD",
+        venue="paper", side=brokerpb.ORDER_SIDE_BUY, trade_id="t-1", quantity="0.01", price="100", fee="0.25",
+        fee_currency="USD", liquidity_side=brokerpb.LIQUIDITY_SIDE_TAKER,
+    )  # fmt: skip
+    fill.venue_time.FromDatetime(datetime(2026, 1, 5, tzinfo=UTC))
+    told = await ann.gateway.ReportFills(reports(fill, fill))
+    assert (told.booked, told.duplicates) == (1, 1)
+
+    async def logged() -> bool:
+        return await replayed(ann, account, 0) == [1]
+
+    await eventually(logged)
+    with pytest.raises(PermissionDenied):
+        await eve.gateway.ReportFills(reports(fill))
+    fill.quantity = "0.02"
+    with pytest.raises(Conflict):
+        await ann.gateway.ReportFills(reports(fill))
+
+
+async def reports(*fills: brokerpb.Fill) -> AsyncIterator[servicepb.ReportFillsRequest]:
+    for fill in fills:
+        yield servicepb.ReportFillsRequest(fill=fill)
+
+
+def market_order(world: str, strategy_id: str, account: str) -> brokerpb.Order:
+    return brokerpb.Order(
+        account=account, world_id=world, strategy_id=strategy_id, client_order_id="o-1", symbol="BTC-USD",
+        side=brokerpb.ORDER_SIDE_BUY, type=brokerpb.ORDER_TYPE_MARKET, quantity="0.1",
+        time_in_force=brokerpb.TIME_IN_FORCE_GTC,
+    )  # fmt: skip
+
+
+async def test_order_on_a_trade_stream_is_answered_and_its_events_come_there_and_on_the_event_stream(
+    estate: Estate,
+) -> None:
+    ann = await estate.door()
+    world, strategy_id, account = await account_of(estate, ann)
+    order = market_order(world, strategy_id, account)
+    token = await created(ann, world, gatewaypb.TOPIC_ORDERS)
+    call = ann.gateway.TradeStream(timeout=20)
+    async with following(ann, token) as frames:
+        assert (await anext(frames)).snapshot.orders == []
+        assert (await anext(frames)).HasField("bookmark")
+        with scoped(call):
+            await call.write(servicepb.TradeStreamRequest(correlation_id="one", submit=order))
+            replies = [await reply_of(call), await reply_of(call)]
+        frame = await anext(frames)
+    answers = [reply for reply in replies if reply.HasField("status")]
+    events = [reply.event for reply in replies if reply.HasField("event")]
+    assert [reply.correlation_id for reply in answers] == ["one"]
+    assert [event.client_order_id for event in events] == ["o-1"]
+    assert events[0] == frame.events.order_events[0]

@@ -1,0 +1,198 @@
+"""The order gate over the wire. What passes it reaches brokerage, which knows no account here and says so."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from grpc.aio import EOF, StreamStreamCall
+
+from controlbus.bus import connected
+from controlbus.jetstream.subjects import orders_subject
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import NotFound, PermissionDenied
+from qmtl.core.roles import Role
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.rpc.client.streams import scoped
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from tests.gateway.estate import Estate, gates_hold, make_world, submitted, trading
+from tests.mesh.door import Door
+from tests.support.waiting import eventually
+
+LAPSE_S = 4.0  # a gate session's ttl without its margin
+
+
+BUY, SELL = brokerpb.ORDER_SIDE_BUY, brokerpb.ORDER_SIDE_SELL
+
+
+def order(world_id: str, strategy_id: str, side: brokerpb.OrderSide = BUY) -> servicepb.SubmitOrderRequest:
+    return servicepb.SubmitOrderRequest(order=brokerpb.Order(
+        account="none", world_id=world_id, strategy_id=strategy_id, client_order_id="o-1", symbol="BTC-USD",
+        side=side, type=brokerpb.ORDER_TYPE_MARKET, time_in_force=brokerpb.TIME_IN_FORCE_GTC, quantity="1",
+    ))  # fmt: skip
+
+
+async def trading_world(estate: Estate) -> tuple[Door, str, str]:
+    ann = await estate.door()
+    world = await make_world(ann)
+    strategy_id = (await submitted(ann, world)).strategy_id
+    await trading(ann, world, strategy_id)
+    await eventually(lambda: passes(ann, world, strategy_id))
+    return ann, world, strategy_id
+
+
+async def passes(door: Door, world_id: str, strategy_id: str, side: brokerpb.OrderSide = BUY) -> bool:
+    """Whether an order gets as far as brokerage."""
+    return await verdict(door, world_id, strategy_id, side) is None
+
+
+async def verdict(
+    door: Door, world_id: str, strategy_id: str, side: brokerpb.OrderSide = BUY
+) -> brokerpb.Denial | None:
+    """The gate's rule that refused an order, None when it passed."""
+    try:
+        status = (await door.gateway.SubmitOrder(order(world_id, strategy_id, side))).status
+    except NotFound:
+        return None
+    assert status.state == brokerpb.ORDER_STATE_DENIED
+    return status.denial
+
+
+async def change(door: Door, world_id: str, entry: worldservicepb.ActivationChange) -> None:
+    entry.side = commonpb.SIDE_LONG
+    entry.active = True
+    await door.world.SetActivation(worldservicepb.SetActivationRequest(world_id=world_id, changes=[entry]))
+
+
+async def test_activated_strategy_passes_and_others_do_not(estate: Estate) -> None:
+    ann, world, strategy_id = await trading_world(estate)
+    assert await verdict(ann, world, "s-other") == brokerpb.DENIAL_GATE_INACTIVE
+    with pytest.raises(NotFound) as unknown:
+        await ann.gateway.SubmitOrder(order("w-none", strategy_id))
+    assert unknown.value.reason == "E_WORLD_UNKNOWN"
+    bob = await estate.door(Role.READER, "bob")
+    with pytest.raises(PermissionDenied):
+        await bob.gateway.SubmitOrder(order(world, strategy_id))
+
+
+async def test_new_strategy_does_not_pass(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    strategy_id = (await submitted(ann, world)).strategy_id
+    assert await verdict(ann, world, strategy_id) in (
+        brokerpb.DENIAL_GATE_INACTIVE, brokerpb.DENIAL_GATE_ACTIVATION_UNKNOWN,
+        brokerpb.DENIAL_GATE_MODE_FORBIDS_ORDERS,
+    )  # fmt: skip
+
+
+async def test_freeze_shuts_and_drain_lets_reducing_pass(estate: Estate) -> None:
+    ann, world, strategy_id = await trading_world(estate)
+    await change(ann, world, worldservicepb.ActivationChange(strategy_id=strategy_id, freeze=True))
+
+    async def frozen() -> bool:
+        return await verdict(ann, world, strategy_id) == brokerpb.DENIAL_GATE_FROZEN
+
+    await eventually(frozen)
+    assert await verdict(ann, world, strategy_id, SELL) is not None
+    await change(ann, world, worldservicepb.ActivationChange(strategy_id=strategy_id, freeze=False, drain=True))
+    await eventually(lambda: passes(ann, world, strategy_id, SELL))
+    assert await verdict(ann, world, strategy_id) is not None
+
+
+async def test_suspended_gateway_is_shut_before_it_asks_anybody(estate: Estate) -> None:
+    ann, world, strategy_id = await trading_world(estate)
+    await estate.stop("worldservice")
+    estate.clock.slept_s = LAPSE_S
+    assert await verdict(ann, world, strategy_id) == brokerpb.DENIAL_GATE_SESSION_LAPSED
+    await estate.start("worldservice")
+    await eventually(lambda: passes(ann, world, strategy_id))
+
+
+async def test_gate_shuts_by_itself_when_worldservice_stays_away(estate: Estate) -> None:
+    ann, world, strategy_id = await trading_world(estate)
+    stopped = asyncio.get_running_loop().time()
+    await estate.stop("worldservice")
+
+    async def lapsed() -> bool:
+        return await verdict(ann, world, strategy_id) == brokerpb.DENIAL_GATE_SESSION_LAPSED
+
+    await eventually(lapsed)
+    assert asyncio.get_running_loop().time() - stopped <= LAPSE_S + 2.0
+    assert not await gates_hold(ann)
+
+
+async def test_canceled_strategy_loses_its_entry(estate: Estate) -> None:
+    ann, world, strategy_id = await trading_world(estate)
+    await ann.gateway.CancelStrategy(servicepb.CancelStrategyRequest(strategy_id=strategy_id))
+
+    async def shut() -> bool:
+        return await verdict(ann, world, strategy_id) is not None
+
+    await eventually(shut)
+
+
+async def test_cancel_passes_although_the_gate_is_shut(estate: Estate) -> None:
+    ann, world, strategy_id = await trading_world(estate)
+    estate.clock.slept_s = LAPSE_S
+    key = brokerservicepb.OrderKey(account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1")
+    with pytest.raises(NotFound):
+        await ann.gateway.CancelOrder(servicepb.CancelOrderRequest(key=key))
+
+
+async def test_symbol_of_no_version_does_not_pass(estate: Estate) -> None:
+    ann, world, strategy_id = await trading_world(estate)
+    sentinels = (await ann.dag.ListSentinels(dagservicepb.ListSentinelsRequest(strategy_id=strategy_id))).sentinels
+    assert [one.traffic_weight for one in sentinels] == [1.0]
+    weight = dagservicepb.SetTrafficWeightRequest(sentinel_id=sentinels[0].sentinel_id, traffic_weight=0.0)
+    await ann.dag.SetTrafficWeight(weight)
+
+    async def refused() -> bool:
+        return await verdict(ann, world, strategy_id) == brokerpb.DENIAL_GATE_OTHER_CANARY_SHARE
+
+    await eventually(refused)
+    weight.traffic_weight = 1.0
+    await ann.dag.SetTrafficWeight(weight)
+    await eventually(lambda: passes(ann, world, strategy_id))
+
+
+async def test_trade_stream_answers_each_act_and_shows_events_of_its_orders(estate: Estate) -> None:
+    ann, world, strategy_id = await trading_world(estate)
+    call = ann.gateway.TradeStream(timeout=20)
+    with scoped(call):
+        good, shut, empty = order(world, strategy_id).order, order(world, "s-other").order, brokerpb.Order()
+        for name, asked in (("good", good), ("shut", shut), ("empty", empty)):
+            await call.write(servicepb.TradeStreamRequest(correlation_id=name, submit=asked))
+        key = brokerservicepb.OrderKey(account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1")
+        await call.write(servicepb.TradeStreamRequest(correlation_id="cancel", cancel=key))
+        await call.write(servicepb.TradeStreamRequest(correlation_id="nothing"))
+        replies = [await reply_of(call) for _ in range(5)]
+        answers = {reply.correlation_id: reply for reply in replies}
+        assert answers["good"].error.reason == "E_ACCOUNT_UNKNOWN"
+        assert answers["shut"].status.denial == brokerpb.DENIAL_GATE_INACTIVE
+        assert answers["empty"].error.reason == "E_ORDER_FIELDS"
+        assert answers["cancel"].error.reason in ("E_ACCOUNT_UNKNOWN", "E_ORDER_UNKNOWN")
+        assert answers["nothing"].error.reason == "E_ACT"
+        mine = brokerpb.OrderEvent(
+            account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1", seq=1, sequence=2
+        )
+        others = brokerpb.OrderEvent(
+            account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-9", seq=1, sequence=1
+        )
+        async with connected(estate.mesh.nats_url, service="t") as bus:
+            for event in (others, mine):
+                name = f"{world}-{event.client_order_id}"
+                await bus.publish(orders_subject(world, "none"), event.SerializeToString(), msg_id=name)
+        assert (await reply_of(call)).event == mine
+        await call.done_writing()
+        assert await call.read() is EOF
+
+
+async def reply_of(
+    call: StreamStreamCall[servicepb.TradeStreamRequest, servicepb.TradeStreamResponse],
+) -> servicepb.TradeStreamResponse:
+    reply = await call.read()
+    assert isinstance(reply, servicepb.TradeStreamResponse)
+    return reply

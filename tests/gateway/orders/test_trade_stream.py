@@ -1,0 +1,147 @@
+"""What a trade stream shows beside its answers: events of its newest orders, none for a message without an act."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import cast
+
+import pytest
+
+from controlbus.bus import Bus
+from gateway.events.feed import Feed, Source
+from gateway.orders import trade_stream
+from gateway.orders.trade_stream import Desk, TradeStreamCall
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.core.errors import PermissionDenied
+from qmtl.gateway.v1 import service_pb2 as servicepb
+
+ACCEPTED, FILLED = brokerpb.ORDER_STATE_ACCEPTED, brokerpb.ORDER_STATE_FILLED
+
+
+async def world_of(event: brokerpb.OrderEvent) -> tuple[str, ...]:
+    return (event.world_id,)
+
+
+def feed(keep: int) -> Feed[brokerpb.OrderEvent]:
+    """A feed that is filled by hand and never read from the broker."""
+    decode = brokerpb.OrderEvent.FromString
+    source = Source("ORDERS", "orders.>", decode, lambda event: (event.client_order_id, event.seq), world_of)
+    return Feed(cast("Bus", None), source, keep)
+
+
+async def accepted(order: brokerpb.Order) -> brokerpb.OrderStatus:
+    return brokerpb.OrderStatus(order=order, state=brokerpb.ORDER_STATE_ACCEPTED)
+
+
+async def canceled(key: brokerservicepb.OrderKey) -> brokerpb.OrderStatus:
+    return brokerpb.OrderStatus(state=brokerpb.ORDER_STATE_CANCELED)
+
+
+class Trader:
+    """The client's side of one call; `worlds` are those the caller may act in, as a grant is given and taken."""
+
+    def __init__(self, orders: Feed[brokerpb.OrderEvent], *worlds: str) -> None:
+        self.worlds = set(worlds)
+        self.said: asyncio.Queue[servicepb.TradeStreamRequest | None] = asyncio.Queue()
+        self.call = TradeStreamCall(
+            orders, Desk(self._allow, accepted, canceled, self._may_see), asyncio.Event(), idle_s=60
+        )
+        self.replies = self.call.replies(self._requests())
+
+    async def hear(self) -> servicepb.TradeStreamResponse:
+        async with asyncio.timeout(5):
+            return await anext(self.replies)
+
+    async def submit(self, world_id: str, client_order_id: str) -> None:
+        order = brokerpb.Order(world_id=world_id, client_order_id=client_order_id)
+        self.said.put_nowait(servicepb.TradeStreamRequest(correlation_id=client_order_id, submit=order))
+        assert (await self.hear()).correlation_id == client_order_id
+
+    async def refused(self, world_id: str, client_order_id: str) -> str:
+        key = brokerservicepb.OrderKey(world_id=world_id, client_order_id=client_order_id)
+        self.said.put_nowait(servicepb.TradeStreamRequest(cancel=key))
+        return (await self.hear()).error.reason
+
+    async def _allow(self, request: servicepb.TradeStreamRequest) -> None:
+        await self._may_see((request.cancel if request.HasField("cancel") else request.submit).world_id)
+
+    async def _may_see(self, world_id: str) -> None:
+        if world_id not in self.worlds:
+            raise PermissionDenied("E_WORLD_FORBIDDEN", f"world {world_id} is not yours")
+
+    async def _requests(self) -> AsyncIterator[servicepb.TradeStreamRequest]:
+        while (request := await self.said.get()) is not None:
+            yield request
+
+
+async def happens(
+    orders: Feed[brokerpb.OrderEvent], world_id: str, client_order_id: str, state: brokerpb.OrderState = ACCEPTED
+) -> None:
+    event = brokerpb.OrderEvent(world_id=world_id, client_order_id=client_order_id, seq=orders.head + 1, state=state)
+    await orders.add(orders.head + 1, event.SerializeToString())
+
+
+async def test_who_is_refused_sees_nothing_of_the_order() -> None:
+    orders = feed(keep=100)
+    trader = Trader(orders, "mine")
+    async with aclosing(trader.replies):
+        assert await trader.refused("theirs", "1") == "E_WORLD_FORBIDDEN"
+        await trader.submit("mine", "2")
+        await happens(orders, "theirs", "1")
+        await happens(orders, "mine", "2")
+        assert (await trader.hear()).event.client_order_id == "2"
+
+
+async def test_events_end_when_the_grant_is_taken() -> None:
+    orders = feed(keep=100)
+    trader = Trader(orders, "w")
+    async with aclosing(trader.replies):
+        await trader.submit("w", "1")
+        trader.worlds.clear()
+        await happens(orders, "w", "1")
+        assert (await trader.hear()).error.reason == "E_WORLD_FORBIDDEN"
+        trader.worlds.add("w")
+        await happens(orders, "w", "1")
+        await trader.submit("w", "2")  # no event came between: the first order is followed no more
+        await happens(orders, "w", "2")
+        assert (await trader.hear()).event.client_order_id == "2"
+
+
+async def test_orders_that_ended_are_let_go_first_and_an_open_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trade_stream, "FOLLOWED_MAX", 2)
+    orders = feed(keep=100)
+    trader = Trader(orders, "a", "b")
+    async with aclosing(trader.replies):
+        await trader.submit("a", "1")
+        await trader.submit("b", "2")
+        await happens(orders, "b", "2", FILLED)
+        assert (await trader.hear()).event.client_order_id == "2"
+        await trader.submit("b", "3")
+        for world_id, name in (("b", "2"), ("b", "other"), ("a", "1")):
+            await happens(orders, world_id, name)
+        assert (await trader.hear()).event.client_order_id == "1"
+        await trader.submit("a", "1")  # a cancel, or the same again: now the third is the oldest
+        order = brokerpb.Order(world_id="a", client_order_id="4")
+        trader.said.put_nowait(servicepb.TradeStreamRequest(submit=order))
+        assert (await trader.hear()).error.reason == "E_TRADE_STREAM_LAGS"
+        assert (await trader.hear()).status.order == order
+        for world_id, name in (("b", "3"), ("a", "1")):
+            await happens(orders, world_id, name)
+        assert (await trader.hear()).event.client_order_id == "1"
+
+
+async def test_message_without_an_act_follows_nothing() -> None:
+    orders = feed(keep=1)
+    trader = Trader(orders)
+    async with aclosing(trader.replies):
+        trader.said.put_nowait(servicepb.TradeStreamRequest(correlation_id="still here"))
+        assert (await trader.hear()).error.reason == "E_ACT"
+        for name in "123":  # the feed keeps one: whoever follows a world from before has missed some
+            await happens(orders, "", name)
+        await asyncio.sleep(2 * trade_stream.LOOK_S)
+        trader.said.put_nowait(None)
+        with pytest.raises(StopAsyncIteration):
+            await trader.hear()

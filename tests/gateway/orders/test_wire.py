@@ -1,0 +1,40 @@
+"""What an activation becomes on its way from worldservice through the gate to brokerage."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from brokerage.orders.wire import gate_from_proto as stamped_from_proto
+from gateway.orders.domain import GatedOrder, Passed, check_order
+from gateway.orders.wire import gate_from_proto, stamp_to_proto
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest
+from qmtl.world.v1 import world_pb2 as worldpb
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def activation(weight: float) -> worldpb.ActivationEnvelope:
+    mode = commonpb.EFFECTIVE_MODE_PAPER
+    entry = worldpb.ActivationEntry(
+        strategy_id="s", side=commonpb.SIDE_LONG, active=True, weight=weight, effective_mode=mode
+    )
+    return worldpb.ActivationEnvelope(world_id="w", revision=1, epoch=1, effective_mode=mode, entries=[entry])
+
+
+@pytest.mark.parametrize(
+    ("weight", "units"), [(1 / 3, 33_333_333), (0.1, 10_000_000), (1.0, 100_000_000), (1e-9, 0), (0.0, 0)]
+)
+@pytest.mark.parametrize("buys", [True, False])
+def test_brokerage_reads_every_legal_weight_never_larger(weight: float, units: int, buys: bool) -> None:
+    verdict = check_order(gate_from_proto(activation(weight)), True, GatedOrder("s", buys, False, None), NOW)
+    assert isinstance(verdict, Passed)
+    assert stamped_from_proto(stamp_to_proto(verdict, "g")).weight == units
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), -0.1, 1.1])
+def test_an_activation_with_an_illegal_weight_is_not_read(weight: float) -> None:
+    with pytest.raises(InvalidRequest, match="E_WEIGHT"):
+        gate_from_proto(activation(weight))

@@ -1,0 +1,110 @@
+"""Decisions through the gateway: remembered for their ttl, forgotten at writes, safe when worldservice is away."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from qmtl.cli.local.layout import free_plan
+from qmtl.cli.local.supervisor import Mesh
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import PermissionDenied
+from qmtl.core.roles import Role
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.gateway.estate import Estate, level_is, make_world
+from tests.mesh.door import Door, new_world, open_door
+from tests.support.waiting import eventually
+from tests.worldservice.samples import DOCUMENT
+
+LONGEST_S = 5.0  # for a caller without a deadline: two questions of 2 s each, and the way
+
+
+async def decision(door: Door, world_id: str, within_s: float = 5.0) -> worldpb.DecisionEnvelope:
+    return (await door.world.Decide(worldservicepb.DecideRequest(world_id=world_id), timeout=within_s)).decision
+
+
+def is_safe(found: worldpb.DecisionEnvelope) -> bool:
+    return found.stale and found.effective_mode == commonpb.EFFECTIVE_MODE_COMPUTE_ONLY and bool(found.reasons)
+
+
+async def test_decision_is_remembered_for_its_ttl_then_the_safe_default_holds_until_recovery(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    first = await decision(ann, world)
+    await estate.stop("worldservice")
+    again = await decision(ann, world)
+    assert again == first
+    estate.clock.slept_s = first.ttl.seconds + 1
+    assert is_safe(await decision(ann, world))
+    await estate.start("worldservice")
+
+    async def recovered() -> bool:
+        return not (await decision(ann, world)).stale
+
+    await eventually(recovered)
+
+
+async def test_unresponsive_worldservice_gives_the_safe_default_within_the_callers_deadline(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    await estate.stop("worldservice")
+
+    host, port = estate.addresses["worldservice"].split(":")
+    with socket.create_server((host, int(port))):  # takes connections and never says a word
+        started = time.monotonic()
+        assert is_safe(await decision(ann, world, within_s=1.0))
+        assert time.monotonic() - started < 1.0
+
+
+async def test_frozen_worldservice_gives_the_safe_default_in_time_to_each_and_recovery_is_automatic(
+    tmp_path: Path,
+) -> None:
+    """A stopped process keeps its connections and says nothing; nobody's role is remembered either."""
+    async with Mesh(free_plan(tmp_path / "home")) as mesh, open_door(mesh.address("gateway"), mesh.home) as door:
+        world = await new_world(door)
+
+        async def timed(within_s: float | None) -> float:
+            """How long a safe default took; the caller's own deadline would raise."""
+            started = time.monotonic()
+            request = worldservicepb.DecideRequest(world_id=world)
+            assert is_safe((await door.world.Decide(request, timeout=within_s)).decision)
+            return time.monotonic() - started
+
+        mesh.kill("worldservice", signal.SIGSTOP)
+        await asyncio.gather(*(timed(within_s) for within_s in (0.4, 1.0, 1.0, 3.0)))
+        assert await timed(None) < LONGEST_S
+        mesh.kill("worldservice", signal.SIGCONT)
+
+        async def recovered() -> bool:
+            return not (await decision(door, world)).stale
+
+        await eventually(recovered)
+        await eventually(lambda: level_is(door, gatewaypb.DEGRADATION_LEVEL_NORMAL))
+
+
+async def test_own_write_is_seen_by_the_next_decision(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    before = await decision(ann, world)
+    document = DOCUMENT.replace("total: 8", "total: 9")
+    put = worldservicepb.PutPolicyRequest(world_id=world, document=document, make_default=True)
+    await ann.world.PutPolicy(put)
+    assert (await decision(ann, world)).policy_version == before.policy_version + 1
+
+
+async def test_decision_of_another_world_is_not_answered_to_a_token_that_may_not_read_it(estate: Estate) -> None:
+    ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
+    world = await make_world(ann)
+    await decision(ann, world)
+    with pytest.raises(PermissionDenied):
+        await decision(eve, world)
+    await estate.stop("worldservice")
+    with pytest.raises(PermissionDenied):
+        await decision(eve, world)

@@ -1,0 +1,146 @@
+"""Data queues over the wire: one producer at a time, each bucket once, readers from any place, worlds apart."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
+from qmtl.core.roles import Role
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.rpc.client.streams import scoped
+from tests.gateway.estate import Estate, make_world, submitted
+from tests.mesh.door import Door
+
+BUCKET_S = 900
+
+
+def batch(compute_key: str, epoch: int, first: int, last: int, values: bytes = b"arrow") -> datapb.RecordBatch:
+    """Buckets first..last, both included."""
+    made = datapb.RecordBatch(
+        compute_key=compute_key, writer_epoch=epoch, input_window_hash="blake3:in", arrow_ipc=values,
+        node_state=f"state after {last}".encode(),
+    )  # fmt: skip
+    _first(made).FromSeconds(first * BUCKET_S)
+    made.to.FromSeconds(last * BUCKET_S)
+    return made
+
+
+def _first(made: datapb.RecordBatch):  # type: ignore[no-untyped-def]  # `from` is a word of Python
+    return getattr(made, "from")
+
+
+async def sent(batches: Iterable[datapb.RecordBatch]) -> AsyncIterator[servicepb.PublishRecordsRequest]:
+    for one in batches:
+        yield servicepb.PublishRecordsRequest(batch=one)
+
+
+async def published(door: Door, *batches: datapb.RecordBatch) -> servicepb.PublishRecordsResponse:
+    return await door.gateway.PublishRecords(sent(batches))
+
+
+async def acquired(door: Door, world: str, strategy: gatewaypb.Strategy, run: str = "") -> gatewaypb.ProducerLease:
+    request = servicepb.AcquireProducerRequest(
+        compute_key=key_of(strategy), world_id=world, strategy_id=strategy.strategy_id, run_id=run
+    )
+    return (await door.gateway.AcquireProducer(request)).lease
+
+
+def key_of(strategy: gatewaypb.Strategy) -> str:
+    return strategy.outcomes[0].assignments[0].compute_key
+
+
+async def read(door: Door, request: servicepb.ReadQueueRequest, count: int) -> list[servicepb.ReadQueueResponse]:
+    found: list[servicepb.ReadQueueResponse] = []
+    with scoped(door.gateway.ReadQueue(request, timeout=10)) as replies:
+        async for reply in replies:
+            found.append(reply)
+            if len(found) == count:
+                break
+    return found
+
+
+async def test_one_produces_and_others_read_from_any_place(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    strategy = await submitted(ann, world)
+    lease = await acquired(ann, world, strategy)
+    assert lease.acquired
+    other = await acquired(ann, world, strategy, "another-run")
+    assert (other.acquired, other.epoch) == (False, lease.epoch)
+    key = key_of(strategy)
+    parts = [batch(key, lease.epoch, first, first + 1) for first in (10, 12, 14)]
+    told = await published(ann, *parts)
+    assert (told.committed, told.already_committed) == (3, 0)
+    everything = await read(ann, servicepb.ReadQueueRequest(compute_key=key, world_id=world, from_sequence=1), 3)
+    assert [reply.batch for reply in everything] == parts
+    later = servicepb.ReadQueueRequest(compute_key=key, world_id=world)
+    later.from_bucket.FromSeconds(13 * BUCKET_S)
+    assert [reply.batch for reply in await read(ann, later, 2)] == parts[1:]
+    last = await read(ann, servicepb.ReadQueueRequest(compute_key=key, world_id=world, last=True), 1)
+    assert last[0].sequence == told.last_sequence
+    queue = (await ann.dag.GetQueue(dagservicepb.GetQueueRequest(compute_key=key))).queue
+    assert (queue.last_bucket.seconds, queue.rows) == (15 * BUCKET_S, 6)
+
+
+async def test_batches_sent_again_are_committed_once(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    strategy = await submitted(ann, world)
+    lease = await acquired(ann, world, strategy)
+    parts = [batch(key_of(strategy), lease.epoch, first, first) for first in range(5)]
+    first = await published(ann, *parts)
+    again = await published(ann, *parts, batch(key_of(strategy), lease.epoch, 5, 5))
+    assert again.last_sequence == first.last_sequence + 1
+    request = servicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world, from_sequence=1)
+    shown = await read(ann, request, 6)
+    assert [reply.batch.to.seconds // BUCKET_S for reply in shown] == list(range(6))
+
+
+async def test_producer_that_lost_its_lease_writes_nothing_and_the_next_goes_on_from_its_state(estate: Estate) -> None:
+    await estate.start("gateway-2")
+    ann, there = await estate.door(), await estate.door(at="gateway-2")
+    world = await make_world(ann)
+    strategy = await submitted(ann, world)
+    key = key_of(strategy)
+    old = await acquired(ann, world, strategy, "one")
+    await published(ann, batch(key, old.epoch, 1, 4))
+    renewed = await there.gateway.RenewProducer(servicepb.RenewProducerRequest(compute_key=key, epoch=old.epoch))
+    assert renewed.lease.acquired
+    with pytest.raises(NotReady) as lost:
+        await ann.gateway.RenewProducer(servicepb.RenewProducerRequest(compute_key=key, epoch=old.epoch + 1))
+    assert lost.value.reason == "E_LEASE_LOST"
+    newer = old.epoch + 1
+    last = await read(there, servicepb.ReadQueueRequest(compute_key=key, world_id=world, last=True), 1)
+    assert last[0].batch.node_state == b"state after 4"
+    await published(there, batch(key, newer, 5, 5))
+    with pytest.raises(NotReady) as refused:
+        await published(ann, batch(key, old.epoch, 6, 6))
+    assert refused.value.reason == "E_LEASE_LOST"
+
+
+async def test_only_a_bound_strategy_may_produce_and_only_its_world_reads(estate: Estate) -> None:
+    ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
+    world, other = await make_world(ann), await make_world(ann)
+    strategy, stranger = await submitted(ann, world, "MINE"), await submitted(ann, other, "OTHER")
+    request = servicepb.AcquireProducerRequest(
+        compute_key=key_of(strategy), world_id=world, strategy_id=stranger.strategy_id
+    )
+    with pytest.raises(PermissionDenied) as refused:
+        await ann.gateway.AcquireProducer(request)
+    assert refused.value.reason == "E_NOT_BOUND"
+    for world_id, door, error in ((other, ann, NotFound), (world, eve, PermissionDenied)):
+        asked = servicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world_id, last=True)
+        with pytest.raises(error):
+            await read(door, asked, 1)
+    with pytest.raises(PermissionDenied):
+        await published(eve, batch(key_of(strategy), 1, 1, 1))
+    with pytest.raises(InvalidRequest):
+        await read(ann, servicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world), 1)
+    await ann.gateway.CancelStrategy(servicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id))
+    with pytest.raises(PermissionDenied):
+        await acquired(ann, world, strategy)

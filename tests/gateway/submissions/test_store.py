@@ -1,0 +1,269 @@
+"""The submissions database, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+
+from gateway.instants import to_ns
+from gateway.submissions import domain as submissions_domain
+from gateway.submissions.domain import Claim, State, Step, Submission, strategy_id_of
+from gateway.submissions.store import claims, releases, strategies
+from gateway.submissions.tables import OUTBOX
+from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, NotReady
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.sql.database import Database
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+TTL = timedelta(seconds=10)
+
+
+def submission(request_id: str = "r1", dag: str = "blake3:aa", worlds: tuple[str, ...] = ("w1",)) -> Submission:
+    request = servicepb.SubmitStrategyRequest(request_id=request_id, world_ids=worlds).SerializeToString()
+    return Submission(
+        strategy_id=strategy_id_of("ada", request_id), request_id=request_id, body_digest=f"body-{request_id}",
+        request=request, name="n", dag_digest=dag, nodes=1, subject="ada", world_ids=worlds,
+    )  # fmt: skip
+
+
+async def accepted(db: Database, entry: Submission, pending_max: int = 100) -> submissions_domain.Record:
+    record, _ = await db.write(lambda conn: strategies.accept(conn, entry, NOW, pending_max))
+    return record
+
+
+async def claimed(db: Database, at: datetime = NOW) -> submissions_domain.Record | None:
+    found = await db.write(lambda conn: claims.claim(conn, Claim("worker", at + TTL), at, 1))
+    return found[0] if found else None
+
+
+async def test_accepted_is_stored_with_history_event_and_ingest_row(db: Database) -> None:
+    record = await accepted(db, submission())
+    assert (record.state, record.revision, record.world_ids) == (State.QUEUED, 1, ("w1",))
+    rows = await db.read(lambda conn: OUTBOX.unsent(conn, 10))
+    assert sorted(row.subject.split(".")[1] for row in rows) == ["control", "ingest"]
+    assert [step.state for _, step in await db.read(lambda conn: strategies.history(conn, record.strategy_id))] == [
+        State.QUEUED
+    ]
+
+
+async def test_accepted_with_a_claim_is_in_work_at_once_and_nobody_else_gets_it(db: Database) -> None:
+    claim = Claim("here", NOW + TTL)
+    record, _ = await db.write(lambda conn: strategies.accept(conn, submission(), NOW, 100, claim))
+    assert (record.state, record.revision, record.claim_epoch, record.attempts) == (State.PROCESSING, 2, 1, 1)
+    assert record == await db.read(lambda conn: strategies.get(conn, record.strategy_id))
+    steps = await db.read(lambda conn: strategies.history(conn, record.strategy_id))
+    assert [(number, step.state, step.actor) for number, step in steps] == [
+        (1, State.QUEUED, "ada"), (2, State.PROCESSING, "here")
+    ]  # fmt: skip
+    assert await claimed(db) is None
+    later = await claimed(db, NOW + TTL)
+    assert later is not None
+    assert later.claim_epoch == 2
+    done = await db.write(lambda conn: claims.finish(conn, later, Step(State.COMPLETED, "", "w", NOW + TTL), b"x"))
+    assert done == await db.read(lambda conn: strategies.get(conn, record.strategy_id))
+
+
+async def test_claims_are_taken_as_many_as_there_is_room_for(db: Database) -> None:
+    for number in range(3):
+        await accepted(db, submission(f"r{number}", dag=f"blake3:{number}"))
+    claim = Claim("worker", NOW + TTL)
+    first = await db.write(lambda conn: claims.claim(conn, claim, NOW, 2))
+    assert [record.request_id for record in first] == ["r0", "r1"]
+    assert await db.read(lambda conn: claims.any_due(conn, NOW))
+    second = await db.write(lambda conn: claims.claim(conn, claim, NOW, 2))
+    assert [record.request_id for record in second] == ["r2"]
+    assert not await db.read(lambda conn: claims.any_due(conn, NOW))
+
+
+async def test_a_request_larger_than_a_message_is_ingested_in_parts(db: Database) -> None:
+    whole = bytes(range(256)) * 10_000
+    await accepted(db, replace(submission(), request=whole))
+    rows = await db.read(lambda conn: OUTBOX.unsent(conn, 10))
+    parts = [row for row in rows if row.subject.split(".")[1] == "ingest"]
+    assert b"".join(row.body for row in parts) == whole
+    assert [row.headers["qmtl-part"] for row in parts] == ["1/3", "2/3", "3/3"]
+
+
+async def test_same_request_answers_the_same_strategy(db: Database) -> None:
+    first = await accepted(db, submission())
+    again, repeated = await db.write(lambda conn: strategies.accept(conn, submission(), NOW + TTL, 100))
+    assert repeated
+    assert again == first
+
+
+async def test_same_request_id_with_another_body_is_refused(db: Database) -> None:
+    await accepted(db, submission())
+    with pytest.raises(Conflict) as refused:
+        await accepted(db, replace(submission(), body_digest="another"))
+    assert refused.value.reason == "E_REQUEST_ID_REUSED"
+
+
+async def test_same_dag_in_the_same_world_is_refused_while_live(db: Database) -> None:
+    first = await accepted(db, submission("r1"))
+    with pytest.raises(AlreadyExists) as refused:
+        await accepted(db, submission("r2", worlds=("w0", "w1")))
+    assert refused.value.metadata["strategy_id"] == first.strategy_id
+    await db.write(lambda conn: strategies.cancel(conn, first.strategy_id, Step(State.CANCELED, "", "ada", NOW)))
+    assert (await accepted(db, submission("r2", worlds=("w0", "w1")))).state is State.QUEUED
+
+
+async def test_full_queue_refuses_with_a_time_to_come_back(db: Database) -> None:
+    await accepted(db, submission("r1"), pending_max=1)
+    with pytest.raises(Exhausted) as refused:
+        await accepted(db, submission("r2", dag="blake3:bb"), pending_max=1)
+    assert refused.value.retry_after_s
+
+
+async def test_each_submission_is_claimed_once(db: Database) -> None:
+    await accepted(db, submission())
+    first = await claimed(db)
+    assert first is not None
+    assert first.state is State.PROCESSING
+    assert await claimed(db) is None
+
+
+async def test_abandoned_claim_goes_to_another_and_the_first_changes_nothing_more(db: Database) -> None:
+    await accepted(db, submission())
+    first = await claimed(db)
+    second = await claimed(db, NOW + TTL)
+    assert first is not None
+    assert second is not None
+    assert second.claim_epoch == first.claim_epoch + 1
+    step = Step(State.COMPLETED, "", "worker", NOW)
+    assert not await db.write(lambda conn: claims.finish(conn, first, step, b"late"))
+    assert await db.write(lambda conn: claims.finish(conn, second, step, b"good"))
+    record = await db.read(lambda conn: strategies.get(conn, first.strategy_id))
+    assert (record.state, record.outcome) == (State.COMPLETED, b"good")
+
+
+async def test_put_back_waits_for_its_time(db: Database) -> None:
+    await accepted(db, submission())
+    record = await claimed(db)
+    assert record is not None
+    step = Step(State.QUEUED, "waits", "worker", NOW)
+    await db.write(lambda conn: claims.put_back(conn, record, step, NOW + timedelta(seconds=1)))
+    assert await claimed(db, NOW) is None
+    assert await claimed(db, NOW + timedelta(seconds=1)) is not None
+
+
+async def test_failed_submission_frees_its_dag(db: Database) -> None:
+    await accepted(db, submission("r1"))
+    record = await claimed(db)
+    assert record is not None
+    await db.write(lambda conn: claims.finish(conn, record, Step(State.FAILED, "E_X", "worker", NOW), None))
+    assert (await accepted(db, submission("r2"))).state is State.QUEUED
+    with pytest.raises(NotReady):
+        await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "ada", NOW)))
+
+
+async def test_cancel_takes_the_claim_away(db: Database) -> None:
+    await accepted(db, submission())
+    record = await claimed(db)
+    assert record is not None
+    await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "ada", NOW)))
+    step = Step(State.COMPLETED, "", "worker", NOW)
+    assert not await db.write(lambda conn: claims.finish(conn, record, step, b""))
+
+
+async def taken_up(db: Database, at: datetime) -> releases.Release | None:
+    return await db.write(lambda conn: releases.take_up(conn, at, TTL))
+
+
+async def test_failed_submission_is_released(db: Database) -> None:
+    await accepted(db, submission())
+    record = await claimed(db)
+    assert record is not None
+    await db.write(lambda conn: claims.finish(conn, record, Step(State.FAILED, "E_X", "worker", NOW), None))
+    release = await taken_up(db, NOW)
+    assert release is not None
+    assert release.actor == "ada"
+    await db.write(lambda conn: strategies.released(conn, release, NOW))
+    assert not (await db.read(lambda conn: strategies.get(conn, record.strategy_id))).release_pending
+    assert not await db.read(lambda conn: releases.any_due(conn, NOW + TTL))
+
+
+async def test_release_is_done_again_once_no_worker_can_bind_any_more(db: Database) -> None:
+    await accepted(db, submission())
+    record = await claimed(db)
+    assert record is not None
+    await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "bob", NOW)))
+    first = await taken_up(db, NOW)
+    assert first is not None
+    assert (first.actor, first.settle_at) == ("bob", NOW + TTL)
+    await db.write(lambda conn: strategies.released(conn, first, NOW))
+    assert (await db.read(lambda conn: strategies.get(conn, record.strategy_id))).release_pending
+    assert await taken_up(db, NOW) is None
+    await db.write(lambda conn: claims.lost(conn, record, NOW))
+    second = await taken_up(db, NOW)
+    assert second is not None
+    await db.write(lambda conn: strategies.released(conn, second, NOW))
+    assert not (await db.read(lambda conn: strategies.get(conn, record.strategy_id))).release_pending
+
+
+@pytest.mark.parametrize("ended", [State.CANCELED, State.FAILED])
+async def test_worker_that_outlives_its_claim_and_the_release_has_it_released_again(db: Database, ended: State) -> None:
+    await accepted(db, submission())
+    late = await claimed(db)
+    other = await claimed(db, NOW + TTL)
+    assert late is not None
+    assert other is not None
+    step = Step(ended, "", "bob", NOW + TTL)
+    if ended is State.CANCELED:
+        await db.write(lambda conn: strategies.cancel(conn, late.strategy_id, step))
+    else:
+        await db.write(lambda conn: claims.finish(conn, other, step, None))
+    release = await taken_up(db, NOW + 2 * TTL)
+    assert release is not None
+    await db.write(lambda conn: strategies.released(conn, release, NOW + 2 * TTL))
+    assert await db.read(releases.pending) == 0
+    await db.write(lambda conn: claims.lost(conn, late, NOW + 2 * TTL))
+    again = await taken_up(db, NOW + 2 * TTL)
+    assert again is not None
+    assert (again.strategy_id, again.settle_at) == (late.strategy_id, NOW + 2 * TTL)
+
+
+async def test_worker_that_outlives_its_claim_leaves_a_live_strategy_alone(db: Database) -> None:
+    await accepted(db, submission())
+    late = await claimed(db)
+    other = await claimed(db, NOW + TTL)
+    assert late is not None
+    assert other is not None
+    await db.write(lambda conn: claims.lost(conn, late, NOW + TTL))
+    await db.write(lambda conn: claims.finish(conn, other, Step(State.COMPLETED, "", "worker", NOW + TTL), b""))
+    await db.write(lambda conn: claims.lost(conn, late, NOW + TTL))
+    assert await db.read(releases.pending) == 0
+
+
+async def test_release_that_ran_out_goes_to_another_and_the_first_changes_nothing_more(db: Database) -> None:
+    record = await accepted(db, submission())
+    await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "bob", NOW)))
+    first = await taken_up(db, NOW)
+    second = await taken_up(db, NOW + TTL)
+    assert first is not None
+    assert second is not None
+    await db.write(lambda conn: strategies.released(conn, first, NOW + TTL))
+    assert (await db.read(lambda conn: strategies.get(conn, record.strategy_id))).release_pending
+    await db.write(lambda conn: releases.again(conn, second, NOW + 2 * TTL, "away"))
+    assert await db.read(releases.pending) == 1
+
+
+async def test_pages_follow_each_other_without_gap(db: Database) -> None:
+    for number in range(5):
+        entry = submission(f"r{number}", dag=f"blake3:{number}")
+        at = NOW + timedelta(seconds=number // 2)
+        await db.write(partial(strategies.accept, submission=entry, at=at, pending_max=100))
+    seen: list[str] = []
+    before: tuple[int, str] | None = None
+    while rows := await db.read(partial(strategies.page, world_id="w1", state=None, before=before, limit=2)):
+        seen += [row.request_id for row in rows]
+        before = (to_ns(rows[-1].created_at), rows[-1].strategy_id)
+    assert len(seen) == 5
+    assert len(set(seen)) == 5
+
+
+async def test_unknown_strategy(db: Database) -> None:
+    with pytest.raises(NotFound):
+        await db.read(lambda conn: strategies.get(conn, "s-none"))

@@ -1,0 +1,136 @@
+"""Workers on a real store: races of acceptance, and a commit that eats the time of its claim."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TypeVar, cast
+
+import pytest
+from sqlalchemy import Connection
+
+from gateway.peers import Peers
+from gateway.submissions import domain as submissions_domain
+from gateway.submissions import release_worker
+from gateway.submissions.domain import State, Step, Submission
+from gateway.submissions.release_worker import ReleaseWorker
+from gateway.submissions.store import strategies
+from gateway.submissions.worker import Workers, WorkerSettings
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import Conflict, NotFound
+from qmtl.sql.database import Database
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from tests.gateway.submissions.test_store import NOW, submission
+from tests.support.waiting import eventually
+
+T = TypeVar("T")
+CLAIM_TTL_S = 1.0
+
+
+class World:
+    """worldservice, whose bindings take their time."""
+
+    def __init__(self) -> None:
+        self.bound: set[str] = set()
+
+    async def BindStrategy(self, request: worldservicepb.BindStrategyRequest) -> worldservicepb.BindStrategyResponse:
+        await asyncio.sleep(0.75 * CLAIM_TTL_S)
+        self.bound.add(request.strategy_id)
+        return worldservicepb.BindStrategyResponse()
+
+    async def UnbindStrategy(
+        self, request: worldservicepb.UnbindStrategyRequest, **call: object
+    ) -> worldservicepb.UnbindStrategyResponse:
+        self.bound.discard(request.strategy_id)
+        return worldservicepb.UnbindStrategyResponse()
+
+
+class Dag:
+    """dagmanager, which knows no plan."""
+
+    async def GetPlan(self, request: object, **call: object) -> None:
+        raise NotFound("E_PLAN_UNKNOWN", "no plan")
+
+
+class SlowCommit(Database):
+    """A database whose first commit is slow to answer."""
+
+    slow = True
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        found = await super().write(work)
+        if self.slow:
+            self.slow = False
+            await asyncio.sleep(0.45 * CLAIM_TTL_S)
+        return found
+
+
+def workers(db: Database, world: World) -> tuple[Workers, ReleaseWorker]:
+    peers, clock = cast("Peers", SimpleNamespace(world=world, dag=Dag())), SystemClock()
+    return Workers(db, peers, clock, WorkerSettings("g", 4, 100, CLAIM_TTL_S)), ReleaseWorker(db, peers, clock)
+
+
+async def test_binding_after_a_slow_commit_is_undone_however_late_it_is(
+    database_url: str, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release_worker, "IDLE_S", 0.02)
+    world, slow = World(), SlowCommit(database_url)
+    working, releasing = workers(slow, world)
+    running = [asyncio.create_task(working.run()), asyncio.create_task(releasing.run())]
+    try:
+        await asyncio.sleep(0.1)  # the workers are there
+        record, _ = await working.accept(submission())
+        assert record.state is State.PROCESSING
+        step = Step(State.CANCELED, "", "ada", SystemClock().now())
+        await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, step))
+
+        async def ended() -> bool:
+            return not (await db.read(lambda conn: strategies.get(conn, record.strategy_id))).release_pending
+
+        await eventually(ended)
+        await asyncio.sleep(CLAIM_TTL_S)  # whoever still works on it is through
+        assert not world.bound
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await slow.close()
+
+
+async def raced(
+    database_url: str, db: Database, first: Submission, second: Submission
+) -> tuple[submissions_domain.Record, bool]:
+    """Accept one submission while another is in the middle of its transaction."""
+    other, inside = Database(database_url), threading.Event()
+
+    def slowly(conn: Connection) -> None:
+        strategies.accept(conn, first, NOW, 100)
+        inside.set()
+        time.sleep(0.3)
+
+    try:
+        begun = asyncio.create_task(db.write(slowly))
+        await asyncio.to_thread(inside.wait)
+        working, _ = workers(other, World())
+        try:
+            return await working.accept(second)
+        finally:
+            await begun
+    finally:
+        await other.close()
+
+
+async def test_one_request_at_two_gateways_at_once_is_one_strategy(database_url: str, db: Database) -> None:
+    record, repeated = await raced(database_url, db, submission(), submission())
+    assert (record.strategy_id, repeated) == (submission().strategy_id, True)
+
+
+async def test_two_bodies_of_one_request_id_at_once_are_refused(database_url: str, db: Database) -> None:
+    other = replace(submission(dag="blake3:bb"), body_digest="other")
+    with pytest.raises(Conflict) as refused:
+        await raced(database_url, db, submission(), other)
+    assert refused.value.reason == "E_REQUEST_ID_REUSED"

@@ -1,0 +1,119 @@
+"""Every built-in fold: compiled, plain batch, streaming and resumed runs agree bit for bit."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qmtl.sdk import StreamInput, signals
+from qmtl.sdk import indicators as ta
+from qmtl.sdk.engine.folds import FoldState, run_batch
+from qmtl.sdk.graph.vertices import FoldNode
+
+PRICE = StreamInput("BTC-USD")
+BUILT_INS: list[FoldNode] = [
+    ta.sma(PRICE, 1),
+    ta.sma(PRICE, 7),
+    ta.ema(PRICE, 1),
+    ta.ema(PRICE, 9),
+    ta.rsi(PRICE, 5),
+    ta.macd(PRICE, 3, 7, 4),
+    ta.atr(PRICE, 5),
+    ta.returns(PRICE, 3),
+    ta.rolling_vol(PRICE, 6, periods_per_year=35_040.0),
+    ta.zscore(PRICE, 8),
+    signals.cross(ta.ema(PRICE, 3), ta.ema(PRICE, 9)),
+    signals.trend(ta.ema(PRICE, 3), ta.ema(PRICE, 9)),
+    signals.threshold(ta.rsi(PRICE, 5), above=0.3, below=-0.3),
+    signals.position_target(signals.trend(PRICE, ta.ema(PRICE, 3)), long=0.9, short=-0.5, flat=0.1),
+    signals.position_target(signals.trend(PRICE, ta.ema(PRICE, 3)), long=0.9, hold=False),
+]
+COMMON = settings(deadline=None, max_examples=40)
+
+numbers = st.one_of(
+    st.floats(-1e12, 1e12, allow_nan=False, allow_subnormal=True), st.sampled_from([0.0, -0.0, 1.0, 5e-324, 1e300])
+)
+
+
+@pytest.mark.parametrize("vertex", BUILT_INS, ids=lambda v: v.name)
+@given(data=st.data())
+@COMMON
+def test_all_forms_agree_bit_for_bit(vertex: FoldNode, data: st.DataObject) -> None:
+    fold = vertex.fold
+    rows = data.draw(st.lists(st.lists(numbers, min_size=fold.inputs, max_size=fold.inputs), max_size=60))
+    xs = np.array(rows, dtype=np.float64).reshape(len(rows), fold.inputs)
+    plain, compiled = run_batch(fold, xs, compiled=False), run_batch(fold, xs, compiled=True)
+    assert plain.rows.tobytes() == compiled.rows.tobytes()
+    assert plain.emitted.tobytes() == compiled.emitted.tobytes()
+    assert np.array(plain.state).tobytes() == np.array(compiled.state).tobytes()
+    streamed = FoldState(fold)
+    for x, emitted, row in zip(rows, plain.emitted, plain.rows, strict=True):
+        value = streamed.advance(x)
+        assert (value is not None) == emitted
+        if value is not None:
+            assert np.array(value).tobytes() == row.tobytes()
+
+
+@pytest.mark.parametrize("vertex", BUILT_INS, ids=lambda v: v.name)
+@given(data=st.data())
+@COMMON
+def test_saved_state_continues_exactly(vertex: FoldNode, data: st.DataObject) -> None:
+    fold = vertex.fold
+    rows = data.draw(st.lists(st.lists(numbers, min_size=fold.inputs, max_size=fold.inputs), max_size=60))
+    cut = data.draw(st.integers(0, len(rows)))
+    xs = np.array(rows, dtype=np.float64).reshape(len(rows), fold.inputs)
+    whole = run_batch(fold, xs)
+    first = run_batch(fold, xs[:cut])
+    rest = run_batch(fold, xs[cut:], first.state, compiled=True)
+    assert np.concatenate([first.rows, rest.rows]).tobytes() == whole.rows.tobytes()
+    assert np.array(rest.state).tobytes() == np.array(whole.state).tobytes()
+
+
+@pytest.mark.parametrize("period", [2, 5, 8])
+@given(data=st.data())
+@COMMON
+def test_a_window_does_not_depend_on_where_history_began(period: int, data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.floats(-1e12, 1e12), min_size=period + 1, max_size=40))
+    cut = data.draw(st.integers(0, len(rows) - period - 1))
+    xs = np.array(rows).reshape(len(rows), 1)
+    for vertex in (ta.sma(PRICE, period), ta.zscore(PRICE, period), ta.rolling_vol(PRICE, period)):
+        whole, later = run_batch(vertex.fold, xs).rows[-1], run_batch(vertex.fold, xs[cut:]).rows[-1]
+        assert whole.tobytes() == later.tobytes()
+
+
+@pytest.mark.parametrize("vertex", BUILT_INS, ids=lambda v: v.name)
+def test_first_value_comes_exactly_at_warm_up(vertex: FoldNode) -> None:
+    xs = np.linspace(1.0, 9.0, 40 * vertex.fold.inputs).reshape(40, vertex.fold.inputs)
+    emitted = run_batch(vertex.fold, xs).emitted
+    assert int(np.argmax(emitted)) == vertex.warmup - 1
+    assert emitted[vertex.warmup - 1 :].all()
+
+
+def test_state_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="want 2"):
+        FoldState(ta.ema(PRICE, 3).fold, [1.0])
+
+
+def test_cross_is_an_event_and_a_touch_is_none() -> None:
+    fold = signals.cross(ta.ema(PRICE, 3), ta.ema(PRICE, 9)).fold
+    pairs = [(1.0, 2.0), (2.0, 2.0), (1.0, 2.0), (3.0, 2.0), (4.0, 2.0), (2.0, 2.0), (1.0, 2.0)]
+    assert run_batch(fold, np.array(pairs)).rows[1:, 0].tolist() == [0.0, 0.0, 1.0, 0.0, 0.0, -1.0]
+
+
+def test_target_holds_between_signals_or_goes_flat() -> None:
+    direction = signals.trend(PRICE, ta.ema(PRICE, 3))
+    xs = np.array([[0.0], [1.0], [0.0], [-1.0], [0.0]])
+    held = signals.position_target(direction, long=0.5, short=-0.5)
+    assert run_batch(held.fold, xs).rows[:, 0].tolist() == [0.0, 0.5, 0.5, -0.5, -0.5]
+    let_go = signals.position_target(direction, long=0.5, short=-0.5, hold=False)
+    assert run_batch(let_go.fold, xs).rows[:, 0].tolist() == [0.0, 0.5, 0.0, -0.5, 0.0]
+
+
+def test_flat_series_have_no_spread() -> None:
+    xs = np.full((30, 1), 7.0)
+    assert run_batch(ta.zscore(PRICE, 5).fold, xs).rows[-1, 0] == 0.0
+    assert run_batch(ta.rolling_vol(PRICE, 5).fold, xs).rows[-1, 0] == 0.0
+    assert run_batch(ta.rsi(PRICE, 5).fold, xs).rows[-1, 0] == 0.0
+    assert math.isclose(run_batch(ta.sma(PRICE, 5).fold, xs).rows[-1, 0], 7.0)

@@ -1,0 +1,490 @@
+"""The gateway's services in this process, for tests of the connected SDK: real messages, small state, breaks on demand.
+
+A bar is played only once the follower confirmed the one before, and the venue (the simulated account of local
+replays) sees it just before it is sent, or `venue_late` asks for the book later. `breaks` counts replies that are
+lost after the work was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pyarrow as pa
+
+from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.market.bars import bar_from_doubles
+from brokerage.domain.models.profiles.generic import spot
+from brokerage.domain.orders.events import OrderEvent
+from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.states import EventKind
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.decimals import format_decimal
+from qmtl.core.errors import (
+    AlreadyExists,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    QmtlError,
+    Unavailable,
+    Violation,
+)
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.sdk import Bars
+from qmtl.sdk.mesh.client import Client
+from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
+from qmtl.wire.graph import dag_from_proto
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
+from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import world_pb2 as worldpb
+
+STEP_NS = 900 * 10**9
+CASH = Decimal(100_000)
+FIELDS = ("open", "high", "low", "close", "volume")
+PRESET = datapb.Preset(
+    name="test.btc", dataset="ohlcv:test:BTC-USD:15m", replay=True, available=True, symbol="BTC-USD", interval_s=900
+)
+
+
+class FakeMesh:
+    """What all services know, and what is to go wrong. The session plays the bars from `session_from` on."""
+
+    def __init__(self, bars: Bars, session_from: int) -> None:
+        self.bars = bars
+        self.start_ns = int(bars.close_ns[session_from - 1])
+        self.breaks: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self.live: dict[str, gatewaypb.Strategy] = {}
+        self.evaluations: list[worldservicepb.EvaluateRequest] = []
+        self.execution_model: worldpb.ExecutionModel | None = None
+        self.unknown_metric = ""
+        self.fetches: list[dataservicepb.FetchRequest] = []
+        self.denials: list[brokerpb.Denial] = []
+        self.drop_after_bars: list[int] = []
+        self.watermark_ns = self.start_ns
+        self.confirmed_ns: dict[str, int] = {}
+        self.followers: list[str] = []
+        self.left: list[tuple[str, int]] = []
+        self.venue_late = 0
+        self.data_session_open = False
+        self.venue = SimulatedAccount(spot(), {"USD": CASH})
+        self.orders: dict[str, brokerpb.OrderStatus] = {}
+        self.repeated_orders = 0
+        self.fills: list[brokerpb.Fill] = []
+        self.activation = worldpb.ActivationEnvelope(revision=1)
+        self.watched = asyncio.Event()
+        self.resumed_from: list[str] = []
+        self.stale_tokens = 0
+        self.queues: dict[str, list[datapb.RecordBatch]] = {}
+        self.leases: dict[str, tuple[str, int]] = {}
+        self.queue_error: QmtlError | None = None
+
+    @property
+    def client(self) -> Client:
+        """Stubs that call this mesh."""
+        gateway, world, data, brokerage = _Gateway(self), _World(self), _Data(self), _Brokerage(self)
+        return Client(
+            cast("gatewayrpc.GatewayServiceAsyncStub", _stub(gateway, "SubscribeEvents WatchStrategy ReadQueue")),
+            cast("worldrpc.WorldServiceAsyncStub", _stub(world, "")),
+            cast("brokerrpc.BrokerageServiceAsyncStub", _stub(brokerage, "StreamOrderEvents")),
+            cast("datarpc.DataServiceAsyncStub", _stub(data, "Fetch Subscribe")),
+            cast("dagrpc.DagManagerServiceAsyncStub", _stub(_Dag(self), "")),
+            "in this process",
+        )
+
+    def activate(self, strategy_id: str, *, active: bool = True, freeze: bool = False) -> None:
+        """Set the strategy's long side, and open the world's session."""
+        entry = worldpb.ActivationEntry(
+            strategy_id=strategy_id,
+            side=commonpb.SIDE_LONG,
+            effective_mode=commonpb.EFFECTIVE_MODE_PAPER,
+            weight=1.0,
+            active=active,
+            freeze=freeze,
+        )
+        session = worldpb.Session(
+            session_id="session-1",
+            world_id="w",
+            execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
+            start=stamp(self.start_ns),
+            data_preset=PRESET.name,
+            state=worldpb.SESSION_STATE_OPEN,
+        )
+        revision = self.activation.revision + 1
+        self.activation = worldpb.ActivationEnvelope(revision=revision, entries=[entry], sessions=[session])
+
+    def passed(self, name: str) -> None:
+        """The work of a call is done: count it, and lose the reply if it is to be lost."""
+        self.calls[name] += 1
+        if self.breaks[name] > 0:
+            self.breaks[name] -= 1
+            raise Unavailable("E_TEST", f"the reply of {name} is lost on purpose")
+
+    def show(self, events: list[OrderEvent]) -> None:
+        """Take over what the venue did."""
+        for event in events:
+            record = self.venue.desk.records[event.order_id]
+            status = self.orders[record.order.client_order_id]
+            if event.kind is EventKind.FILLED:
+                self.fills.append(self._fill(status, event))
+            instrument = self.venue.instrument(status.order.symbol)
+            done = instrument.quantity_decimal(record.filled)
+            status.cumulative_quantity = format_decimal(done)
+            status.working_quantity = format_decimal(done + instrument.quantity_decimal(record.remaining))
+            status.state = cast("brokerpb.OrderState", brokerpb.OrderState.Value(f"ORDER_STATE_{record.state.name}"))
+            status.view = cast("brokerpb.OrderView", brokerpb.OrderView.Value(f"ORDER_VIEW_{record.public.name}"))
+
+    def _fill(self, status: brokerpb.OrderStatus, event: OrderEvent) -> brokerpb.Fill:
+        view = self.venue.fill_view(event)
+        return brokerpb.Fill(
+            client_order_id=status.order.client_order_id,
+            symbol=view.symbol,
+            side=status.order.side,
+            trade_id=view.trade_id,
+            quantity=format_decimal(view.quantity),
+            price=format_decimal(view.price),
+            fee=format_decimal(view.fee),
+            fee_currency=view.fee_currency,
+            venue_time=stamp(view.at_ns),
+            sequence=len(self.fills) + 1,
+        )
+
+
+class Replies:
+    """A server stream as a stub hands it out: pulled reply by reply, cancelled at the end."""
+
+    def __init__(self, replies: AsyncIterator[Any]) -> None:
+        self._replies = replies
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._replies
+
+    def cancel(self) -> bool:
+        return True
+
+
+class _Gateway:
+    def __init__(self, mesh: FakeMesh) -> None:
+        self.mesh = mesh
+
+    async def SubmitStrategy(
+        self, request: gatewayservicepb.SubmitStrategyRequest
+    ) -> gatewayservicepb.SubmitStrategyResponse:
+        dag, live = dag_from_proto(request.dag), self.mesh.live
+        if dag.digest in live and live[dag.digest].meta.labels["request"] != request.request_id:
+            raise AlreadyExists("E_DUPLICATE", "live", metadata={"strategy_id": live[dag.digest].strategy_id})
+        if dag.digest not in live:
+            live[dag.digest] = self._strategy(request, dag.node_ids)
+        self.mesh.passed("SubmitStrategy")
+        strategy_id = live[dag.digest].strategy_id
+        queued = gatewaypb.Strategy(strategy_id=strategy_id, state=controlpb.STRATEGY_STATE_QUEUED)
+        return gatewayservicepb.SubmitStrategyResponse(strategy=queued)
+
+    def _strategy(
+        self, request: gatewayservicepb.SubmitStrategyRequest, node_ids: tuple[str, ...]
+    ) -> gatewaypb.Strategy:
+        known = {item.node_id for other in self.mesh.live.values() for item in other.outcomes[0].assignments}
+        names = {node.node_id: node.name for node in request.dag.nodes}
+        found = [dagpb.QueueAssignment(node_id=key, name=names[key], compute_key=key) for key in node_ids]
+        for item in found:
+            item.disposition = dagpb.DISPOSITION_REUSED if item.node_id in known else dagpb.DISPOSITION_NEW
+        strategy = gatewaypb.Strategy(
+            strategy_id=f"s-{len(self.mesh.live) + 1}", meta=request.meta, state=controlpb.STRATEGY_STATE_COMPLETED
+        )
+        strategy.meta.labels["request"] = request.request_id
+        context = commonpb.ComputeContext(
+            world_id="w", execution_domain=commonpb.EXECUTION_DOMAIN_BACKTEST, as_of=stamp(self.mesh.start_ns)
+        )
+        strategy.outcomes.append(gatewaypb.WorldOutcome(world_id="w", context=context, assignments=found))
+        return strategy
+
+    async def WatchStrategy(
+        self, request: gatewayservicepb.WatchStrategyRequest
+    ) -> AsyncIterator[gatewayservicepb.WatchStrategyResponse]:
+        self.mesh.passed("WatchStrategy")
+        for strategy in self.mesh.live.values():
+            if strategy.strategy_id == request.strategy_id:
+                yield gatewayservicepb.WatchStrategyResponse(strategy=strategy)
+
+    async def CreateEventStream(
+        self, request: gatewayservicepb.CreateEventStreamRequest
+    ) -> gatewayservicepb.CreateEventStreamResponse:
+        return gatewayservicepb.CreateEventStreamResponse(stream=gatewaypb.EventStreamDescriptor(token="t"))
+
+    async def SubscribeEvents(
+        self, request: gatewayservicepb.SubscribeEventsRequest
+    ) -> AsyncIterator[gatewayservicepb.SubscribeEventsResponse]:
+        self.mesh.resumed_from.append(request.resume_token)
+        if self.mesh.stale_tokens < 0 or (self.mesh.stale_tokens > 0 and request.resume_token):
+            self.mesh.stale_tokens -= 1
+            raise PermissionDenied("E_RESUME_SCOPE", "the resume token is of another scope")
+        updated = controlpb.ActivationUpdated(activation=self.mesh.activation)
+        self.mesh.watched.set()
+        snapshot = gatewaypb.Snapshot(states=[controlpb.ControlEvent(activation_updated=updated)])
+        yield gatewayservicepb.SubscribeEventsResponse(frame=gatewaypb.Frame(snapshot=snapshot))
+        notice = gatewaypb.Notice(kind=gatewaypb.NOTICE_KIND_GOING_AWAY, resume_token="r")
+        yield gatewayservicepb.SubscribeEventsResponse(frame=gatewaypb.Frame(notice=notice))
+
+    async def SubmitOrder(self, request: gatewayservicepb.SubmitOrderRequest) -> gatewayservicepb.SubmitOrderResponse:
+        mesh, order = self.mesh, request.order
+        known = mesh.orders.get(order.client_order_id)
+        if known is not None:
+            assert known.order == order, "one id, two orders"
+            mesh.repeated_orders += 1
+            return gatewayservicepb.SubmitOrderResponse(status=known, duplicate=True)
+        status = brokerpb.OrderStatus(order=order, state=brokerpb.ORDER_STATE_DENIED, view=brokerpb.ORDER_VIEW_DENIED)
+        mesh.orders[order.client_order_id] = status
+        if mesh.denials:
+            status.denial = mesh.denials.pop(0)
+        else:
+            side = Side.BUY if order.side == brokerpb.ORDER_SIDE_BUY else Side.SELL
+            decided_ns, quantity = nanoseconds(order.decided_at), Decimal(order.quantity)
+            mesh.show(mesh.venue.market(order.symbol, side, quantity, decided_ns, order.client_order_id))
+        mesh.passed("SubmitOrder")
+        return gatewayservicepb.SubmitOrderResponse(status=status)
+
+    async def CancelOrder(self, request: gatewayservicepb.CancelOrderRequest) -> gatewayservicepb.CancelOrderResponse:
+        event = self.mesh.venue.cancel(request.key.client_order_id, self.mesh.watermark_ns)
+        self.mesh.show([event] if event else [])
+        self.mesh.passed("CancelOrder")
+        return gatewayservicepb.CancelOrderResponse(status=self.mesh.orders[request.key.client_order_id])
+
+    async def AcquireProducer(
+        self, request: gatewayservicepb.AcquireProducerRequest
+    ) -> gatewayservicepb.AcquireProducerResponse:
+        self.mesh.passed("AcquireProducer")
+        if self.mesh.queue_error is not None:
+            raise self.mesh.queue_error
+        holder, epoch = self.mesh.leases.get(request.compute_key, ("", 0))
+        if holder in ("", request.run_id):
+            epoch += not holder
+            self.mesh.leases[request.compute_key] = request.run_id, epoch
+        else:  # nobody keeps it: asked once more, it has run out
+            self.mesh.leases[request.compute_key] = "", epoch
+        lease = gatewaypb.ProducerLease(epoch=epoch, acquired=holder in ("", request.run_id))
+        return gatewayservicepb.AcquireProducerResponse(lease=lease)
+
+    async def PublishRecords(
+        self, requests: AsyncIterator[gatewayservicepb.PublishRecordsRequest]
+    ) -> gatewayservicepb.PublishRecordsResponse:
+        async for request in requests:
+            batch, queue = request.batch, self.mesh.queues.setdefault(request.batch.compute_key, [])
+            assert self.mesh.leases[batch.compute_key][1] == batch.writer_epoch, "written without the lease"
+            if batch not in queue:
+                assert not queue or getattr(batch, "from").ToNanoseconds() > queue[-1].to.ToNanoseconds()
+                queue.append(batch)
+        self.mesh.passed("PublishRecords")
+        return gatewayservicepb.PublishRecordsResponse()
+
+    async def ReadQueue(
+        self, request: gatewayservicepb.ReadQueueRequest
+    ) -> AsyncIterator[gatewayservicepb.ReadQueueResponse]:
+        for batch in self.mesh.queues[request.compute_key]:
+            yield gatewayservicepb.ReadQueueResponse(batch=batch)
+
+
+class _Dag:
+    def __init__(self, mesh: FakeMesh) -> None:
+        self.mesh = mesh
+
+    async def GetQueue(self, request: dagservicepb.GetQueueRequest) -> dagservicepb.GetQueueResponse:
+        queue, written = dagpb.Queue(compute_key=request.compute_key), self.mesh.queues.get(request.compute_key)
+        if written:
+            queue.last_bucket.CopyFrom(written[-1].to)
+        return dagservicepb.GetQueueResponse(queue=queue)
+
+
+class _World:
+    def __init__(self, mesh: FakeMesh) -> None:
+        self.mesh = mesh
+
+    async def GetWorld(self, request: worldservicepb.GetWorldRequest) -> worldservicepb.GetWorldResponse:
+        if request.world_id != "w":
+            raise NotFound("E_WORLD_UNKNOWN", f"no world {request.world_id}")
+        return worldservicepb.GetWorldResponse(world=worldpb.World(world_id="w", data_presets=[PRESET.name]))
+
+    async def Evaluate(self, request: worldservicepb.EvaluateRequest) -> worldservicepb.EvaluateResponse:
+        kept = worldservicepb.EvaluateRequest()
+        kept.CopyFrom(request)
+        self.mesh.evaluations.append(kept)
+        self.mesh.passed("Evaluate")
+        if any(metric.name == self.mesh.unknown_metric for metric in request.metrics):
+            name = self.mesh.unknown_metric
+            violation = Violation(f"metrics.{name}", name, "a metric of the catalogue")
+            raise InvalidRequest("E_METRIC_UNKNOWN", str(violation), violations=[violation])
+        report = evaluationpb.EvaluationReport(summary=evaluationpb.EVALUATION_SUMMARY_PASS)
+        return worldservicepb.EvaluateResponse(run=evaluationpb.EvaluationRun(run_id=request.run_id, report=report))
+
+    async def Decide(self, request: worldservicepb.DecideRequest) -> worldservicepb.DecideResponse:
+        mode = commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
+        return worldservicepb.DecideResponse(
+            decision=worldpb.DecisionEnvelope(
+                world_id="w", effective_mode=mode, execution_model=self.mesh.execution_model
+            )
+        )
+
+    async def GetActivation(self, request: worldservicepb.GetActivationRequest) -> worldservicepb.GetActivationResponse:
+        return worldservicepb.GetActivationResponse(activation=self.mesh.activation)
+
+
+class _Data:
+    def __init__(self, mesh: FakeMesh) -> None:
+        self.mesh = mesh
+
+    async def ListPresets(self, request: dataservicepb.ListPresetsRequest) -> dataservicepb.ListPresetsResponse:
+        away = datapb.Preset(name="test.away", detail="not installed")
+        return dataservicepb.ListPresetsResponse(presets=[PRESET, away])
+
+    async def Fetch(self, request: dataservicepb.FetchRequest) -> AsyncIterator[dataservicepb.FetchResponse]:
+        self.mesh.fetches.append(request)
+        end_ns = nanoseconds(request.range.end) if request.range.HasField("end") else None
+        bars = self.mesh.bars.between(None, end_ns)
+        middle = int(bars.open_ns[len(bars) // 2])
+        for part in (bars.between(None, middle), bars.between(middle)):
+            yield dataservicepb.FetchResponse(arrow_ipc=ipc(part))
+        self.mesh.passed("Fetch")
+        delivered = commonpb.TimeRange(start=stamp(int(bars.open_ns[0])), end=stamp(int(bars.close_ns[-1])))
+        metadata = datapb.FetchMetadata(dataset=PRESET.dataset, rows=len(bars), delivered=delivered, coverage_ratio=1.0)
+        metadata.dataset_fingerprint = "sha256:" + "ab" * 32
+        yield dataservicepb.FetchResponse(metadata=metadata)
+
+    async def GetDataSession(
+        self, request: dataservicepb.GetDataSessionRequest
+    ) -> dataservicepb.GetDataSessionResponse:
+        if not self.mesh.data_session_open:
+            raise NotFound("E_DATA_SESSION_UNKNOWN", f"no session {request.session_id}")
+        session = dataservicepb.DataSession(
+            session_id=request.session_id,
+            start=stamp(self.mesh.start_ns),
+            end=stamp(int(self.mesh.bars.close_ns[-1])),
+            watermark=stamp(self.mesh.watermark_ns),
+        )
+        return dataservicepb.GetDataSessionResponse(session=session)
+
+    async def OpenDataSession(
+        self, request: dataservicepb.OpenDataSessionRequest
+    ) -> dataservicepb.OpenDataSessionResponse:
+        self.mesh.data_session_open = True
+        self.mesh.followers = list(request.followers)
+        return dataservicepb.OpenDataSessionResponse()
+
+    async def ConfirmBars(self, request: dataservicepb.ConfirmBarsRequest) -> dataservicepb.ConfirmBarsResponse:
+        mesh, through_ns = self.mesh, nanoseconds(request.through)
+        if request.follower not in mesh.confirmed_ns:
+            raise NotFound("E_FOLLOWER_UNKNOWN", f"no follower {request.follower}")
+        assert through_ns <= mesh.watermark_ns, "confirmed before it was played"
+        mesh.confirmed_ns[request.follower] = max(mesh.confirmed_ns[request.follower], through_ns)
+        if request.leave:
+            mesh.left.append((request.follower, mesh.confirmed_ns.pop(request.follower)))
+        mesh.passed("ConfirmBars")
+        return dataservicepb.ConfirmBarsResponse(watermark=stamp(mesh.watermark_ns))
+
+    async def Subscribe(
+        self, request: dataservicepb.SubscribeRequest
+    ) -> AsyncIterator[dataservicepb.SubscribeResponse]:
+        asked_ns = nanoseconds(getattr(request, "from"))
+        again = self.mesh.calls["Subscribe"] > 0 and asked_ns > self.mesh.start_ns
+        self.mesh.calls["Subscribe"] += 1
+        known_ns = self.mesh.confirmed_ns.get(request.follower, 0)
+        self.mesh.confirmed_ns[request.follower] = max(known_ns, asked_ns)
+        session = self.mesh.bars.between(asked_ns - STEP_NS if again else asked_ns)  # taken up again: one bar twice
+        drop_at = self.mesh.drop_after_bars.pop(0) if self.mesh.drop_after_bars else -1
+        for sent, (open_ns, row) in enumerate(zip(session.open_ns.tolist(), session.values.tolist(), strict=True)):
+            if sent == drop_at:
+                raise Unavailable("E_TEST", "the stream of bars is broken on purpose")
+            self._step(open_ns, row, request.follower)
+            bar = datapb.Bar(open_time=stamp(open_ns), close_time=stamp(open_ns + STEP_NS))
+            bar.open, bar.high, bar.low, bar.close, bar.volume = (repr(value) for value in row)
+            yield dataservicepb.SubscribeResponse(bars=[bar], watermark=bar.close_time)
+        yield dataservicepb.SubscribeResponse(end_of_session=True, watermark=stamp(self.mesh.watermark_ns))
+
+    def _step(self, open_ns: int, row: list[float], follower: str) -> None:
+        if open_ns + STEP_NS > self.mesh.watermark_ns:
+            assert self.mesh.confirmed_ns[follower] == self.mesh.watermark_ns, "played on before the bar was confirmed"
+            self.mesh.watermark_ns = open_ns + STEP_NS
+            instrument = self.mesh.venue.instrument("BTC-USD")
+            ohlcv = (row[0], row[1], row[2], row[3], row[4])
+            self.mesh.show(self.mesh.venue.on_bar("BTC-USD", bar_from_doubles(instrument, open_ns, STEP_NS, ohlcv)))
+
+
+class _Brokerage:
+    def __init__(self, mesh: FakeMesh) -> None:
+        self.mesh = mesh
+
+    def _account(self, name: str) -> brokerpb.Account:
+        venue_time = stamp(self.mesh.watermark_ns)
+        return brokerpb.Account(
+            account=name, base_currency="USD", starting_cash=format_decimal(CASH), venue_time=venue_time
+        )
+
+    async def OpenPaperAccount(
+        self, request: brokerservicepb.OpenPaperAccountRequest
+    ) -> brokerservicepb.OpenPaperAccountResponse:
+        self.name = request.account
+        self.mesh.passed("OpenPaperAccount")
+        return brokerservicepb.OpenPaperAccountResponse(account=self._account(request.account))
+
+    async def GetPortfolio(self, request: brokerservicepb.GetPortfolioRequest) -> brokerservicepb.GetPortfolioResponse:
+        self.mesh.passed("GetPortfolio")
+        time_ns = self.mesh.watermark_ns
+        if self.mesh.venue_late > 0:
+            self.mesh.venue_late -= 1
+            before = brokerpb.Portfolio(equity="1", time=stamp(time_ns - 1))
+            return brokerservicepb.GetPortfolioResponse(portfolio=before)
+        equity = format_decimal(self.mesh.venue.equity("USD"))
+        return brokerservicepb.GetPortfolioResponse(portfolio=brokerpb.Portfolio(equity=equity, time=stamp(time_ns)))
+
+    async def ListOrders(self, request: brokerservicepb.ListOrdersRequest) -> brokerservicepb.ListOrdersResponse:
+        """Two orders a page, newest first."""
+        first = int(request.page.page_token or 0)
+        statuses = list(self.mesh.orders.values())[::-1]
+        more = str(first + 2) if first + 2 < len(statuses) else ""
+        page = commonpb.PageInfo(next_page_token=more)
+        return brokerservicepb.ListOrdersResponse(statuses=statuses[first : first + 2], page=page)
+
+    async def ListFills(self, request: brokerservicepb.ListFillsRequest) -> brokerservicepb.ListFillsResponse:
+        return brokerservicepb.ListFillsResponse(fills=self.mesh.fills)
+
+    async def StreamOrderEvents(
+        self, request: brokerservicepb.StreamOrderEventsRequest
+    ) -> AsyncIterator[brokerservicepb.StreamOrderEventsResponse]:
+        events = [brokerpb.OrderEvent(fill=fill, sequence=fill.sequence) for fill in self.mesh.fills]
+        fresh = [event for event in events if event.sequence > request.after_sequence]
+        yield brokerservicepb.StreamOrderEventsResponse(events=brokerservicepb.OrderEvents(events=fresh))
+
+
+def ipc(bars: Bars) -> bytes:
+    """Bars as one Arrow IPC stream."""
+    columns = {name: bars.values[:, i] for i, name in enumerate(FIELDS)}
+    table = pa.table({"open_time": pa.array(bars.open_ns).cast(pa.timestamp("ns", "UTC")), **columns})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return cast(bytes, sink.getvalue().to_pybytes())
+
+
+def _stub(service: object, streams: str) -> SimpleNamespace:
+    """A service's methods as a stub has them: plain calls awaited, streams iterated and cancelled."""
+    calls: dict[str, Callable[..., Awaitable[Any] | Replies]] = {}
+    for name, method in vars(type(service)).items():
+        if name[0].isupper():
+            bound = method.__get__(service)
+            calls[name] = (lambda request, b=bound: Replies(b(request))) if name in streams.split() else bound
+    return SimpleNamespace(**calls)

@@ -1,0 +1,117 @@
+"""The activation as a runner sees it, and following beside work."""
+
+import asyncio
+
+import pytest
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import NotReady, PermissionDenied
+from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.session.activation import ActivationView, follow_activation, paper_session
+from qmtl.sdk.mesh.wire.instants import stamp
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.sdk.market import walk
+from tests.sdk.mesh.fakes import FakeMesh
+
+Entry = worldpb.ActivationEntry
+LONG, SHORT = commonpb.SIDE_LONG, commonpb.SIDE_SHORT
+NOW = 1_000_000_000_000
+
+
+def view_of(entry: worldpb.ActivationEntry, revision: int = 1) -> ActivationView:
+    entry.MergeFrom(Entry(strategy_id="s", side=LONG, effective_mode=commonpb.EFFECTIVE_MODE_PAPER))
+    view = ActivationView()
+    view.offer(worldpb.ActivationEnvelope(revision=revision, entries=[entry]))
+    return view
+
+
+def may(view: ActivationView, side: commonpb.Side = LONG, *, reduces: bool = False) -> bool:
+    return view.allows("s", side, reduces=reduces, now_ns=NOW)
+
+
+def test_only_an_active_side_may_trade() -> None:
+    assert may(view_of(Entry(active=True)))
+    assert not may(view_of(Entry(active=True)), SHORT)
+    assert not may(view_of(Entry()))
+    assert not may(ActivationView())
+    assert not view_of(Entry(active=True)).allows("other", LONG, reduces=True, now_ns=NOW)
+
+
+def test_freeze_wins_over_all_and_drain_only_reduces() -> None:
+    assert not may(view_of(Entry(active=True, freeze=True)), reduces=True)
+    assert not may(view_of(Entry(active=True, drain=True)))
+    assert may(view_of(Entry(active=True, drain=True)), reduces=True)
+    assert may(view_of(Entry(drain=True)), reduces=True)
+
+
+def test_outside_its_window_an_entry_is_shut() -> None:
+    assert may(view_of(Entry(active=True, valid_from=stamp(NOW))))
+    assert not may(view_of(Entry(active=True, valid_from=stamp(NOW + 1))))
+    assert not may(view_of(Entry(active=True, valid_until=stamp(NOW))))
+    assert may(view_of(Entry(active=True, valid_until=stamp(NOW + 1))))
+
+
+def test_an_older_envelope_changes_nothing() -> None:
+    view = view_of(Entry(active=True), revision=5)
+    view.offer(worldpb.ActivationEnvelope(revision=4))
+    assert may(view)
+    view.offer(worldpb.ActivationEnvelope(revision=6))
+    assert not may(view)
+
+
+PAPER, DRYRUN = commonpb.EFFECTIVE_MODE_PAPER, commonpb.EXECUTION_DOMAIN_DRYRUN
+OPEN = worldpb.SESSION_STATE_OPEN
+
+
+@pytest.mark.parametrize(
+    ("mode", "domain", "state", "found"),
+    [
+        (PAPER, DRYRUN, OPEN, True),
+        (commonpb.EFFECTIVE_MODE_COMPUTE_ONLY, DRYRUN, OPEN, False),
+        (commonpb.EFFECTIVE_MODE_LIVE, DRYRUN, OPEN, False),
+        (PAPER, commonpb.EXECUTION_DOMAIN_LIVE, OPEN, False),
+        (PAPER, DRYRUN, worldpb.SESSION_STATE_CLOSED, False),
+    ],
+)
+def test_a_paper_session_needs_mode_domain_and_an_open_session(
+    mode: commonpb.EffectiveMode, domain: commonpb.ExecutionDomain, state: worldpb.SessionState, found: bool
+) -> None:
+    entry = worldpb.ActivationEntry(strategy_id="s", active=True, effective_mode=mode)
+    session = worldpb.Session(execution_domain=domain, state=state)
+    envelope = worldpb.ActivationEnvelope(entries=[entry], sessions=[session])
+    assert (paper_session(envelope, "s") is not None) is found
+    assert paper_session(envelope, "other") is None
+
+
+async def test_waiting_for_an_activation_ends_when_it_comes_or_at_the_limit() -> None:
+    view = ActivationView()
+    waiting = asyncio.create_task(view.until(lambda e: e if e.revision == 2 else None, 5.0, "x"))
+    await asyncio.sleep(0)
+    view.offer(worldpb.ActivationEnvelope(revision=1))
+    view.offer(worldpb.ActivationEnvelope(revision=2))
+    assert (await waiting).revision == 2
+    with pytest.raises(NotReady, match="not so within"):
+        await view.until(lambda e: None, 0.01, "not so")
+
+
+async def test_events_resume_where_they_were_and_begin_again_when_that_is_gone() -> None:
+    mesh, view = FakeMesh(walk(10), 5), ActivationView()
+    mesh.stale_tokens = 1
+    mesh.activate("s")
+    line = RetryingClient.open(mesh.client, 5.0, SystemClock())
+    following = asyncio.create_task(follow_activation(line, "w", "s", view))
+    await view.until(lambda e: e if e.revision == 2 else None, 5.0, "first")
+    mesh.activate("s", active=False)
+    await view.until(lambda e: e if e.revision == 3 else None, 5.0, "second")
+    following.cancel()
+    assert mesh.resumed_from[:3] == ["", "r", ""]
+    assert not view.entries("s", NOW)
+
+
+async def test_a_refusal_without_a_resume_token_is_an_error() -> None:
+    mesh = FakeMesh(walk(10), 5)
+    mesh.stale_tokens = -1
+    line = RetryingClient.open(mesh.client, 5.0, SystemClock())
+    with pytest.raises(PermissionDenied):
+        await follow_activation(line, "w", "s", ActivationView())

@@ -1,0 +1,169 @@
+"""Submitting: what is sent, what comes back, what survives lost replies."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from brokerage.domain.models.fees.percent import PercentFee
+from brokerage.domain.models.profiles.generic import spot
+from examples.ema_cross import EmaCross
+from examples.ema_trend import EmaTrend
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady, QmtlError, Unavailable
+from qmtl.core.instants import to_datetime
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.sdk import Runner, Strategy, StreamInput, indicators
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.mesh.history import History
+from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.submission.result import SubmitResult
+from qmtl.sdk.mesh.submission.submit import Submitter, submission
+from qmtl.sdk.strategy.assembly import assemble
+from qmtl.wire.graph import dag_from_proto
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.sdk.market import walk
+from tests.sdk.mesh.fakes import FakeMesh
+
+
+@pytest.fixture
+def mesh() -> FakeMesh:
+    return FakeMesh(walk(1500, seed=8), 1400)
+
+
+async def submit(mesh: FakeMesh, strategy: Strategy) -> SubmitResult:
+    history = History(end=to_datetime(mesh.start_ns))
+    submitter = Submitter(RetryingClient.open(mesh.client, 5.0, SystemClock()), "w")
+    return await submitter.submit(assemble(strategy), None, history, None)
+
+
+async def test_result_is_the_owners_word_and_the_local_replay(mesh: FakeMesh) -> None:
+    result = await submit(mesh, EmaCross())
+    local = Runner.backtest(EmaCross(), mesh.bars.between(None, mesh.start_ns))
+    assert result.replay.equity == local.replay.equity
+    assert result.status == "COMPLETED"
+    assert not result.attached
+    assert result.evaluation is not None
+    assert mesh.fetches[0].context == result.context
+    sent = {metric.name: metric.value for metric in mesh.evaluations[0].metrics}
+    assert sent == {**local.metrics, "cross_context_cache_hits": 0}
+    assert mesh.evaluations[0].execution_model == worldpb.ExecutionModel(
+        fill=worldpb.FILL_MODEL_NEXT_BAR,
+        maker_fee_rate="0.001",
+        taker_fee_rate="0.001",
+        slippage_rate="0",
+        participation="0.1",
+    )
+    assert mesh.evaluations[0].dataset_fingerprint == result.data.dataset_fingerprint
+
+
+async def test_a_replay_assumes_what_the_world_asks_unless_it_is_told(mesh: FakeMesh) -> None:
+    asked = {"maker_fee_rate": "0.0002", "taker_fee_rate": "0.003", "slippage_rate": "0.0005", "participation": "0.02"}
+    mesh.execution_model = worldpb.ExecutionModel(**asked)
+    result = await submit(mesh, EmaCross())
+    said = mesh.evaluations[0].execution_model
+    assert (said.maker_fee_rate, said.taker_fee_rate) == ("0.001", "0.003")  # never kinder than the default
+    assert (said.slippage_rate, said.participation) == ("0.0005", "0.02")
+    profile = replace(spot("0.003", slippage="0.0005", participation="0.02"), fee=PercentFee(100_000, 300_000))
+    bars = mesh.bars.between(None, mesh.start_ns)
+    assert result.replay.equity == Runner.backtest(EmaCross(), bars, terms=AccountTerms(profile=profile)).replay.equity
+    own = AccountTerms(profile=spot("0"))
+    submitter = Submitter(RetryingClient.open(mesh.client, 5.0, SystemClock()), "w")
+    await submitter.submit(assemble(EmaTrend()), None, History(end=to_datetime(mesh.start_ns)), own)
+    assert mesh.evaluations[1].execution_model.taker_fee_rate == "0"
+
+
+async def test_an_older_mesh_is_told_what_it_knows(mesh: FakeMesh) -> None:
+    mesh.unknown_metric = "cross_context_cache_hits"
+    result = await submit(mesh, EmaCross())
+    assert result.evaluation is not None
+    assert "cross_context_cache_hits" not in {metric.name for metric in mesh.evaluations[-1].metrics}
+    mesh.unknown_metric = "sharpe"
+    with pytest.raises(InvalidRequest):
+        await submit(mesh, EmaTrend())
+
+
+async def test_a_second_strategy_reuses_what_it_shares(mesh: FakeMesh) -> None:
+    await submit(mesh, EmaCross())
+    second = await submit(mesh, EmaTrend())
+    assert second.nodes_reused == 2
+    assert set(second.reused_names) == {"BTC-USD", "ema_192"}
+    assert "2 of them already in the graph" in str(second)
+
+
+async def test_submitting_what_is_live_attaches_and_says_so(mesh: FakeMesh) -> None:
+    first, again = await submit(mesh, EmaCross()), await submit(mesh, EmaCross())
+    assert again.attached
+    assert again.strategy_id == first.strategy_id
+    assert "attached to live strategy" in str(again)
+    assert mesh.evaluations[0].run_id == mesh.evaluations[1].run_id
+
+
+async def test_lost_replies_are_asked_for_again_and_nothing_is_doubled(mesh: FakeMesh) -> None:
+    mesh.breaks.update({"SubmitStrategy": 2, "WatchStrategy": 1, "Fetch": 1, "Evaluate": 1})
+    result = await submit(mesh, EmaCross())
+    assert len(mesh.live) == 1
+    assert not result.attached
+    assert result.replay.equity == (await submit(FakeMesh(mesh.bars, 1400), EmaCross())).replay.equity
+
+
+async def test_patience_ends_with_the_last_error(mesh: FakeMesh) -> None:
+    mesh.breaks["SubmitStrategy"] = 1000
+    with pytest.raises(Unavailable) as raised:
+        await Submitter(RetryingClient.open(mesh.client, 0.2, SystemClock()), "w").bind(assemble(EmaCross()))
+    assert raised.value.__notes__ == ["submit: no answer for 0.2 s"]
+
+
+@pytest.mark.parametrize(
+    ("world", "data", "reason"),
+    [("w", "no.such", "E_PRESET_UNKNOWN"), ("w", "test.away", "E_DATASET_UNAVAILABLE"), ("x", None, "E_WORLD_UNKNOWN")],
+)
+async def test_unknown_and_unavailable_are_named(mesh: FakeMesh, world: str, data: str | None, reason: str) -> None:
+    with pytest.raises(QmtlError) as raised:
+        await Submitter(RetryingClient.open(mesh.client, 1.0, SystemClock()), world).submit(
+            assemble(EmaCross()), data, History(), None
+        )
+    assert raised.value.reason == reason
+    assert not mesh.live
+
+
+async def test_a_symbol_the_preset_does_not_have_is_named(mesh: FakeMesh) -> None:
+    class Other(Strategy):
+        def setup(self) -> None:
+            self.add_nodes(indicators.ema(StreamInput("ETH-USD"), 3))
+
+    with pytest.raises(NotFound, match="ETH-USD at 900s is not what test"):
+        await submit(mesh, Other())
+
+
+async def test_a_failed_submission_says_why(mesh: FakeMesh) -> None:
+    await submit(mesh, EmaCross())
+    strategy = next(iter(mesh.live.values()))
+    strategy.reason = "the graph refused it"
+    strategy.state = controlpb.STRATEGY_STATE_FAILED
+    with pytest.raises(NotReady, match="FAILED in world w: the graph refused it"):
+        await submit(mesh, EmaCross())
+
+
+async def test_result_serialises_and_draws(mesh: FakeMesh, tmp_path: Path) -> None:
+    result = await submit(mesh, EmaCross())
+    document = json.loads(result.to_json())
+    assert document["decision"]["effective_mode"] == "EFFECTIVE_MODE_COMPUTE_ONLY"
+    assert document["strategy_id"] == result.strategy_id
+    assert result.plot(tmp_path / "submit.png").exists()
+
+
+def test_what_is_sent_is_what_the_gateway_recomputes() -> None:
+    assembled = assemble(EmaTrend())
+    request = submission(assembled, "w")
+    dag = dag_from_proto(request.dag)
+    assert dag.node_ids == tuple(vertex.node_id for vertex in assembled.dag.nodes)
+    assert request.node_ids_crc32 == assembled.dag.crc32
+    classes = {node.name: node.queue_class for node in request.dag.nodes}
+    assert classes["BTC-USD"] == dagpb.QUEUE_CLASS_RAW
+    assert classes["slope"] == dagpb.QUEUE_CLASS_INDICATOR
+    assert classes["orders"] == dagpb.QUEUE_CLASS_TRADE
+    assert request.hints.execution_domain == commonpb.EXECUTION_DOMAIN_UNSPECIFIED

@@ -1,0 +1,62 @@
+"""Calls that outlive an outage, and how long."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from qmtl.core.clock import VirtualClock
+from qmtl.core.errors import InvalidRequest, NotFound, Unavailable
+from qmtl.sdk.mesh.retrying import OutageLimit, RetryingClient
+from tests.sdk.mesh.test_client import AWAY, UNUSED
+
+
+def clock() -> VirtualClock:
+    return VirtualClock(datetime(2021, 1, 1, tzinfo=UTC))
+
+
+async def test_outages_are_repeated_until_one_answers() -> None:
+    answers: list[int | Unavailable] = [AWAY, AWAY, 7]
+    line = RetryingClient.open(UNUSED, 10.0, clock())
+
+    async def call() -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Unavailable):
+            raise answer
+        return answer
+
+    assert await line.ask(call, "test") == 7
+    assert line.patience.retries == 2
+    assert line.beside().patience.retries == 0
+
+
+async def test_what_waiting_does_not_help_is_raised_at_once() -> None:
+    async def call() -> int:
+        raise NotFound("E_TEST", "no such thing")
+
+    line = RetryingClient.open(UNUSED, 10.0, clock())
+    with pytest.raises(NotFound):
+        await line.ask(call, "test")
+    assert line.patience.retries == 0
+
+
+async def test_patience_counts_from_the_first_failure_and_starts_anew_after_an_answer() -> None:
+    time = clock()
+    patience = OutageLimit(10.0, time)
+    await patience.failed(AWAY, "test")
+    time.advance(9.0)
+    await patience.failed(AWAY, "test")
+    patience.answered()
+    time.advance(9.0)
+    await patience.failed(AWAY, "test")
+    time.advance(11.0)
+    with pytest.raises(Unavailable) as raised:
+        await patience.failed(AWAY, "test")
+    assert raised.value.__notes__ == ["test: no answer for 10 s"]
+
+
+@pytest.mark.parametrize("limit_s", [0.0, -1.0])
+def test_no_patience_is_refused(limit_s: float) -> None:
+    with pytest.raises(InvalidRequest, match="E_PATIENCE"):
+        OutageLimit(limit_s, clock())

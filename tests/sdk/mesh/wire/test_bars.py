@@ -1,0 +1,39 @@
+"""Bars of live streams and Arrow messages, bit for bit."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.sdk import Bars
+from qmtl.sdk.mesh.wire.bars import bar_from_proto, bars_from_arrow, subscription
+from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
+from tests.sdk.market import gapped, walk
+from tests.sdk.mesh.fakes import ipc
+
+
+@given(bars=gapped(), cut=st.integers(0, 160))
+@settings(deadline=None, max_examples=25)
+def test_arrow_parts_come_back_bit_for_bit(bars: Bars, cut: int) -> None:
+    middle = int(bars.open_ns[min(cut, len(bars) - 1)]) if len(bars) else 0
+    parts = [ipc(bars.between(None, middle)), ipc(bars.between(middle))]
+    back = bars_from_arrow(parts, bars.symbol, bars.interval_s)
+    assert back.open_ns.tolist() == bars.open_ns.tolist()
+    assert back.values.tobytes() == bars.values.tobytes()
+
+
+def test_no_parts_are_no_bars() -> None:
+    assert len(bars_from_arrow([], "BTC-USD", 900)) == 0
+
+
+@given(st.lists(st.floats(1e-9, 1e15), min_size=5, max_size=5))
+def test_a_live_bar_has_the_very_doubles_of_history(row: list[float]) -> None:
+    bar = datapb.Bar(open_time=stamp(900 * 10**9), close_time=stamp(1800 * 10**9))
+    bar.open, bar.high, bar.low, bar.close, bar.volume = (repr(value) for value in row)
+    assert bar_from_proto(bar).row == tuple(row)
+
+
+def test_subscription_starts_at_a_bar() -> None:
+    request = subscription("d", "s", int(walk(2).open_ns[1]))
+    assert nanoseconds(getattr(request, "from")) == int(walk(2).open_ns[1])

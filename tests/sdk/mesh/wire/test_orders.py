@@ -1,0 +1,57 @@
+"""Messages and values: pairs that round-trip, orders that are the same order twice."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.core.errors import InvalidRequest
+from qmtl.sdk.execution.port import Intent
+from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
+from qmtl.sdk.mesh.wire.orders import OrderOwner, expected_quantity, fill_from_proto, order_to_proto
+
+DESK = OrderOwner("a", "w", "s")
+quantities = st.decimals(-(10**9), 10**9, places=8).filter(bool)
+
+
+@given(quantities, st.integers(0, 2**61))
+def test_one_intent_is_one_order_however_often_it_is_written(quantity: Decimal, decided_ns: int) -> None:
+    intent = Intent("id", "BTC-USD", quantity, decided_ns)
+    order = order_to_proto(DESK, intent)
+    assert order.SerializeToString(deterministic=True) == order_to_proto(DESK, intent).SerializeToString(
+        deterministic=True
+    )
+    sign = 1 if order.side == brokerpb.ORDER_SIDE_BUY else -1
+    assert sign * Decimal(order.quantity) == quantity
+    assert nanoseconds(order.decided_at) == decided_ns
+
+
+@given(st.integers(0, 2**62))
+def test_instants_round_trip(time_ns: int) -> None:
+    assert nanoseconds(stamp(time_ns)) == time_ns
+
+
+def test_open_orders_count_whole_and_closed_ones_by_what_they_got() -> None:
+    def status(side: brokerpb.OrderSide, view: brokerpb.OrderView, working: str, done: str) -> brokerpb.OrderStatus:
+        order = brokerpb.Order(symbol="BTC-USD", side=side)
+        return brokerpb.OrderStatus(order=order, view=view, working_quantity=working, cumulative_quantity=done)
+
+    buy, sell = brokerpb.ORDER_SIDE_BUY, brokerpb.ORDER_SIDE_SELL
+    statuses = [
+        status(buy, brokerpb.ORDER_VIEW_FILLED, "2", "2"),
+        status(sell, brokerpb.ORDER_VIEW_CANCELED, "2", "0.5"),
+        status(buy, brokerpb.ORDER_VIEW_PARTIALLY_FILLED, "1", "0.25"),
+        status(buy, brokerpb.ORDER_VIEW_DENIED, "", ""),
+    ]
+    assert expected_quantity(statuses, "BTC-USD") == Decimal("2.5")
+    assert expected_quantity(statuses, "ETH-USD") == 0
+
+
+def test_a_sale_is_a_negative_fill_and_a_bad_number_is_refused() -> None:
+    fill = brokerpb.Fill(symbol="BTC-USD", side=brokerpb.ORDER_SIDE_SELL, quantity="1.5", price="2", fee="0.1")
+    assert fill_from_proto(fill).quantity == Decimal("-1.5")
+    fill.price = "NaN"
+    with pytest.raises(InvalidRequest, match=r"fill\.price"):
+        fill_from_proto(fill)

@@ -1,0 +1,112 @@
+"""The look-ahead detector: names every cheat, and nothing that only looks back."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from qmtl.core.errors import InvalidRequest
+from qmtl.sdk import CacheView, StreamInput, node, signals
+from qmtl.sdk import indicators as ta
+from qmtl.sdk.graph.dag import Dag, build_dag
+from qmtl.sdk.graph.vertices import Node, Vertex
+from qmtl.sdk.research.look_ahead import Probe, find_look_ahead
+from tests.sdk.market import walk
+
+BARS = walk(160, seed=4)
+CLOSES = BARS.values[:, 3]
+
+
+def graph(*roots: Vertex) -> Dag:
+    return build_dag(roots)
+
+
+def price() -> StreamInput:
+    return StreamInput(BARS.symbol, "15m")
+
+
+def test_what_only_looks_back_is_clean() -> None:
+    source = price()
+    fast, slow = ta.ema(source, 5), ta.sma(source, 20)
+
+    @node(period=4)
+    def swing(view: CacheView) -> float:
+        return float(view[0].window(4).max() - view[0].window(4).min())
+
+    target = signals.position_target(signals.cross(fast, slow), long=1.0)
+    assert find_look_ahead(graph(target, swing(fast), ta.rsi(source, 14)), BARS) == ()
+
+
+class Repainter:
+    """Gives its earlier answers another value once it has seen more: state outside of the graph."""
+
+    def __init__(self) -> None:
+        self.seen_max = 0.0
+
+    def __call__(self, view: CacheView) -> float:
+        self.seen_max = max(self.seen_max, view[0].latest)
+        return view[0].latest / self.seen_max
+
+
+def test_a_node_that_carries_the_future_in_its_own_memory_is_named() -> None:
+    repainter = Node(price(), Repainter(), name="repainter", code_version="1")
+    below = ta.sma(repainter, 3, name="below")
+    leaks = find_look_ahead(graph(below), BARS)
+    assert [(leak.node, leak.probe, leak.inherited) for leak in leaks] == [
+        ("repainter", Probe.REPEATED, False),
+        ("below", Probe.REPEATED, True),
+    ]
+
+
+def test_a_node_that_does_not_repeat_itself_is_named() -> None:
+    count = itertools.count()
+    odd = Node(price(), lambda view: float(next(count)), name="odd", code_version="1")
+    (leak,) = find_look_ahead(graph(odd), BARS)
+    assert (leak.node, leak.probe, leak.time_ns) == ("odd", Probe.REPEATED, BARS.close_ns[0])
+
+
+class Peeking:
+    """Reads the buffer under its window, where later rows lie in a batch run."""
+
+    def __call__(self, view: CacheView) -> float:
+        window = view[0].window(1)
+        base = window
+        while isinstance(base.base, np.ndarray):
+            base = base.base
+        row = int(np.flatnonzero(base[:, 3] == window[-1])[0]) if base.ndim == 2 else 0
+        return float(base[min(row + 1, len(base) - 1), 3])
+
+
+@pytest.mark.parametrize("cuts", [1, 5])
+def test_a_node_that_reads_the_next_bar_is_named_with_the_first_value_that_knew_it(cuts: int) -> None:
+    source = price()
+    peeking = Node(source, Peeking(), name="peeking", code_version="1")
+    leaks = find_look_ahead(graph(peeking, ta.sma(source, 3)), BARS, cuts=cuts)
+    assert [leak.node for leak in leaks] == ["peeking"]
+    assert leaks[0].probe is Probe.TRUNCATED
+    assert leaks[0].time_ns == leaks[0].cut_ns
+    assert leaks[0].cut_ns < BARS.close_ns[-1]
+
+
+def test_a_value_that_exists_only_because_of_the_future_is_named() -> None:
+    last_ns = int(BARS.close_ns[-1])
+
+    class Ending:
+        """Speaks only in a series that goes on: knows its length from the buffer."""
+
+        def __call__(self, view: CacheView) -> float | None:
+            window = view[0].window(1)
+            base = window
+            while isinstance(base.base, np.ndarray):
+                base = base.base
+            return 1.0 if len(base) == len(BARS) and view[0].time_ns < last_ns else None
+
+    (leak,) = find_look_ahead(graph(Node(price(), Ending(), name="ending", code_version="1")), BARS)
+    assert (leak.node, leak.probe, leak.time_ns) == ("ending", Probe.TRUNCATED, BARS.close_ns[0])
+
+
+def test_refuses_what_cannot_be_cut() -> None:
+    with pytest.raises(InvalidRequest, match="cuts"):
+        find_look_ahead(graph(ta.sma(price(), 3)), BARS, cuts=0)
+    with pytest.raises(InvalidRequest, match="at least 4"):
+        find_look_ahead(graph(ta.sma(price(), 3)), walk(3, seed=1))

@@ -1,0 +1,41 @@
+"""Round trips: profits add up to what the account made."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmtl.core.fills import FillEvent
+from qmtl.stats.trades import round_trips
+
+
+def fill(quantity: str, price: str, fee: str = "0", currency: str = "USD", at: int = 0) -> FillEvent:
+    return FillEvent("BTC-USD", Decimal(quantity), Decimal(price), Decimal(fee), currency, at, "")
+
+
+def profits(*fills: FillEvent) -> list[float]:
+    return [trade.profit for trade in round_trips(fills, "USD")]
+
+
+def test_long_short_flip_and_partial_closes() -> None:
+    assert profits(fill("2", "100", "1"), fill("-2", "110", "1")) == [18.0]
+    assert profits(fill("-2", "100"), fill("2", "90")) == [20.0]
+    assert profits(fill("2", "100"), fill("-1", "110"), fill("-1", "120")) == [30.0]
+    assert profits(fill("1", "100"), fill("1", "200"), fill("-2", "150")) == [0.0]
+    assert profits(fill("2", "100"), fill("-3", "110"), fill("1", "100")) == [20.0, 10.0]
+    assert profits(fill("2", "100")) == []
+
+
+def test_a_fee_in_the_asset_lowers_what_was_bought() -> None:
+    assert profits(fill("1", "100", "0.5", "BTC"), fill("-0.5", "300")) == pytest.approx([50.0])
+
+
+@given(st.lists(st.tuples(st.integers(-5, 5).filter(bool), st.integers(1, 100)), min_size=1, max_size=30))
+def test_closed_trips_sum_to_the_cash_made(steps: list[tuple[int, int]]) -> None:
+    held = sum(quantity for quantity, _ in steps)
+    fills = [fill(str(quantity), str(price), "1", at=i) for i, (quantity, price) in enumerate(steps)]
+    if held:
+        fills.append(fill(str(-held), "50", "1", at=len(steps)))
+    cash = sum(-f.quantity * f.price - f.fee for f in fills)
+    assert sum(profits(*fills)) == pytest.approx(float(cash))

@@ -1,0 +1,125 @@
+"""Activation windows of a policy: in every activation of the world, under an epoch of their own, and its hash."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from qmtl.core.errors import NotReady
+from qmtl.sql.database import Database, sqlite_url
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.worldservice.apply.test_service import gate, plan, reach
+from tests.worldservice.estate import COMPUTE_ONLY, LONG, PAPER, Estate, evaluation, make_world, raising
+from tests.worldservice.samples import DOCUMENT
+from worldservice.tables import activations, policies
+
+WINDOWS = 'activation_windows: [{days: [mon..fri], from: "09:30", to: "16:00", tz: America/New_York}]\n'
+DISABLED = "governance: {live_promotion: {mode: disabled}}\n"
+
+
+async def activation(ann: worldrpc.WorldServiceAsyncStub) -> worldpb.ActivationEnvelope:
+    return (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+
+
+async def put(ann: worldrpc.WorldServiceAsyncStub, document: str) -> None:
+    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=document, make_default=True))
+
+
+async def trading(estate: Estate) -> worldrpc.WorldServiceAsyncStub:
+    ann = await make_world(estate, "w1")
+    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.Evaluate(evaluation(estate, "w1", "s", "r1"))
+    await ann.SetActivation(raising("w1", "s"))
+    return ann
+
+
+async def test_a_policy_s_windows_come_with_the_activation_under_a_new_epoch(estate: Estate) -> None:
+    ann = await trading(estate)
+    before = await activation(ann)
+    await put(ann, DOCUMENT + WINDOWS)
+    after = await activation(ann)
+    (window,) = after.windows
+    assert (list(window.days), window.time_zone) == ([1, 2, 3, 4, 5], "America/New_York")
+    assert (window.opens.seconds, window.closes.seconds) == (9 * 3600 + 1800, 16 * 3600)
+    assert (after.revision, after.epoch) == (before.revision + 1, before.epoch + 1)
+    assert after.state_hash != before.state_hash
+    assert [(e.active, e.effective_mode) for e in after.entries] == [
+        (e.active, e.effective_mode) for e in before.entries
+    ]
+    await put(ann, DOCUMENT)
+    restored = await activation(ann)
+    assert (list(restored.windows), restored.state_hash, restored.epoch) == ([], before.state_hash, before.epoch + 2)
+
+
+async def test_an_operator_s_change_keeps_the_windows(estate: Estate) -> None:
+    ann = await trading(estate)
+    await put(ann, DOCUMENT + WINDOWS)
+    change = pb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)
+    changed = (await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[change]))).activation
+    assert len(changed.windows) == 1
+
+
+async def test_with_promotion_disabled_nobody_is_approved(estate: Estate) -> None:
+    ann = await trading(estate)
+    await put(ann, DOCUMENT + DISABLED)
+    with pytest.raises(NotReady) as refused:
+        await ann.ApproveLive(pb.ApproveLiveRequest(world_id="w1", strategy_id="s"))
+    assert refused.value.reason == "E_LIVE_PROMOTION_DISABLED"
+
+
+async def store(estate: Estate, statement: sa.Update) -> None:
+    db = Database(sqlite_url(estate.home / "state" / "worldservice.db"))
+    await db.write(lambda conn: conn.execute(statement))
+    await db.close()
+
+
+def without_windows() -> sa.Update:
+    """What an older build may have left: a world that says always, against its policy."""
+    return sa.update(activations).values(windows="[]")
+
+
+async def test_a_policy_that_cannot_be_read_takes_no_windows_away(estate: Estate) -> None:
+    ann = await trading(estate)
+    await put(ann, DOCUMENT + WINDOWS)
+    before = await activation(ann)
+    newest = sa.update(policies).where(policies.c.version == 2)
+    await store(estate, newest.values(document=DOCUMENT + WINDOWS.replace("tz:", "new_key: 1, tz:")))
+    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", name="x"))
+    unread = await activation(ann)
+    assert (list(unread.windows), unread.effective_mode) == (list(before.windows), COMPUTE_ONLY)
+    await store(estate, newest.values(document=DOCUMENT + WINDOWS))
+    raised = (await ann.SetActivation(raising("w1", "s"))).activation
+    assert (list(raised.windows), raised.effective_mode) == (list(before.windows), PAPER)
+
+
+async def test_an_operator_s_change_is_made_under_the_policy_s_windows(estate: Estate) -> None:
+    ann = await trading(estate)
+    await put(ann, DOCUMENT + WINDOWS)
+    before = await activation(ann)
+    await store(estate, without_windows())
+    change = pb.ActivationChange(strategy_id="s", side=LONG, active=True)
+    changed = (await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[change]))).activation
+    assert (list(changed.windows), changed.epoch) == (list(before.windows), before.epoch + 1)
+
+
+async def test_an_apply_opens_under_the_policy_s_windows(estate: Estate) -> None:
+    ann = await trading(estate)
+    await put(ann, DOCUMENT + WINDOWS)
+    before = await activation(ann)
+    slow = await gate(estate, "g1")
+    request = plan("r1", "s")
+    request.unfreeze_ack = worldpb.UNFREEZE_ACK_NONE
+    await ann.Apply(request)
+    await reach(estate, worldpb.APPLY_STATE_FROZEN, gates=(slow,), step_s=1.0)
+    await store(estate, without_windows())
+    await estate.stop_brokerage()  # so that it waits, still frozen
+    await ann.Resume(pb.ResumeRequest(world_id="w1", run_id="r1"))
+    assert list((await activation(ann)).windows) == list(before.windows)
+    await store(estate, without_windows())
+    await estate.start_brokerage()
+    await reach(estate, worldpb.APPLY_STATE_COMPLETED, "resume:r1")
+    after = await activation(ann)
+    assert [entry.active for entry in after.entries] == [True]
+    assert list(after.windows) == list(before.windows)

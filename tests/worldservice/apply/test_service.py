@@ -1,0 +1,397 @@
+"""Two-phase apply over the wire: real store, restarts between the steps, gateways that acknowledge, lag or vanish."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import Conflict, InvalidRequest, NotFound, NotReady, PermissionDenied, Unavailable
+from qmtl.core.modes import EffectiveMode
+from qmtl.core.roles import Role
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.worldservice.estate import LONG, PAPER, SHORT, Estate, evaluation, eventually, make_trading, raising
+from tests.worldservice.samples import NOW, binding
+from worldservice.activation.domain.activation import Entry
+from worldservice.apply.domain.targets import evaluated_targets
+from worldservice.evaluation.domain.decision import Decision, Verdicts
+from worldservice.worlds.domain.binding import Side, Stage
+
+COMPLETED, ROLLED_BACK, FROZEN = (
+    worldpb.APPLY_STATE_COMPLETED,
+    worldpb.APPLY_STATE_ROLLED_BACK,
+    worldpb.APPLY_STATE_FROZEN,
+)
+FREEZING = worldpb.APPLY_STATE_FREEZING
+
+
+class Gate:
+    """A gateway's side of an apply, by hand."""
+
+    def __init__(self, stub: worldrpc.WorldServiceAsyncStub, name: str) -> None:
+        self.stub, self.name = stub, name
+        self.applied: dict[str, int] = {}
+
+    async def join(self) -> None:
+        reply = await self.stub.OpenGateSession(pb.OpenGateSessionRequest(gateway_id=self.name, boot_id="b1"))
+        self.applied = {envelope.world_id: envelope.revision for envelope in reply.activations}
+
+    async def renew(self) -> worldpb.ActivationEnvelope | None:
+        request = pb.RenewGateSessionRequest(gateway_id=self.name, boot_id="b1", applied_revisions=self.applied)
+        for envelope in (await self.stub.RenewGateSession(request)).activations:
+            self.applied[envelope.world_id] = envelope.revision
+            return envelope
+        return None
+
+    async def ack(self, run_id: str, sequence: int, world_id: str = "w1") -> None:
+        request = pb.AckActivationRequest(
+            world_id=world_id, run_id=run_id, sequence=sequence, gateway_id=self.name, boot_id="b1"
+        )
+        await self.stub.AckActivation(request)
+
+
+async def gate(estate: Estate, name: str) -> Gate:
+    made = Gate(await estate.gateway(), name)
+    await made.join()
+    return made
+
+
+def plan(run_id: str = "r1", *names: str, stage: worldpb.Stage = worldpb.STAGE_PAPER) -> pb.ApplyRequest:
+    targets = [worldpb.ApplyTarget(strategy_id=name, side=LONG, weight=0.5, stage=stage) for name in names or ("t",)]
+    return pb.ApplyRequest(world_id="w1", run_id=run_id, targets=pb.ApplyTargets(targets=targets))
+
+
+async def shown(estate: Estate, run_id: str = "r1") -> worldpb.ApplyRun:
+    ann = await estate.stub()
+    return (await ann.GetApplyRun(pb.GetApplyRunRequest(world_id="w1", run_id=run_id))).run
+
+
+async def reach(
+    estate: Estate, state: worldpb.ApplyState, run_id: str = "r1", gates: tuple[Gate, ...] = (), step_s: float = 0.3
+) -> worldpb.ApplyRun:
+    """Let time pass, with these gateways renewing, until the run is there."""
+    ann = await estate.stub()
+
+    async def there() -> bool:
+        estate.clock.advance(step_s)
+        for each in gates:
+            await each.renew()
+        run = (await ann.GetApplyRun(pb.GetApplyRunRequest(world_id="w1", run_id=run_id))).run
+        return run.state == state
+
+    await eventually(there)
+    return await shown(estate, run_id)
+
+
+async def frozen_entries(estate: Estate) -> bool:
+    ann = await estate.stub()
+    entries = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation.entries
+    return bool(entries) and all(entry.freeze and not entry.active for entry in entries)
+
+
+async def test_an_apply_freezes_switches_and_opens_in_this_order(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    first, second = await gate(estate, "g1"), await gate(estate, "g2")
+    epoch = estate.brokerage.state("w1")[0]
+    run = (await ann.Apply(plan())).run
+    assert (run.state, run.requested_by) == (worldpb.APPLY_STATE_REQUESTED, "ann")
+    await reach(estate, FREEZING)
+    envelope = await first.renew()
+    assert envelope is not None
+    assert (envelope.run_id, envelope.sequence, envelope.phase) == ("r1", 1, worldpb.APPLY_PHASE_FREEZE)
+    assert envelope.requires_ack
+    await first.ack("r1", 1)
+    await reach(estate, FREEZING)
+    assert await frozen_entries(estate)
+    assert estate.brokerage.state("w1") == (epoch + 1, "FROZEN")
+    await second.ack("r1", 1)
+    await reach(estate, worldpb.APPLY_STATE_UNFREEZING)
+
+    async def opened() -> bool:
+        estate.clock.advance(0.3)
+        return not await frozen_entries(estate)
+
+    await eventually(opened)
+    for each in (first, second):
+        await each.ack("r1", 3)
+        await each.ack("r1", 3)
+    done = await reach(estate, COMPLETED)
+    assert done.fence_confirmed
+    assert done.steps[0].state == worldpb.APPLY_STATE_REQUESTED
+    assert estate.brokerage.state("w1") == (epoch + 2, "OPEN")
+    after = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+    assert after.phase == worldpb.APPLY_PHASE_UNFREEZE
+    assert {e.strategy_id: (e.active, e.weight) for e in after.entries} == {"s": (False, 1.0), "t": (True, 0.5)}
+    audit = (await ann.ListAudit(pb.ListAuditRequest(world_id="w1"))).entries
+    assert {"Apply", "ApplyStep", "AckActivation"} <= {entry.event for entry in audit}
+
+
+async def test_without_gateways_it_completes_by_the_fence_alone(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    await ann.Apply(plan())
+    await reach(estate, COMPLETED)
+    again = (await ann.Apply(plan())).run
+    assert again.state == COMPLETED
+    with pytest.raises(Conflict) as caught:
+        await ann.Apply(plan("r1", "s"))
+    assert caught.value.reason == "E_RUN_EXISTS"
+
+
+async def test_one_apply_per_world_and_nothing_beside_it(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    await gate(estate, "g1")
+    await ann.Apply(plan())
+    with pytest.raises(Conflict) as conflict:
+        await ann.Apply(plan("r2"))
+    assert conflict.value.reason == "E_APPLY_RUNNING"
+    with pytest.raises(NotReady) as caught:
+        await ann.SetActivation(raising("w1", "s"))
+    assert caught.value.reason == "E_APPLY_RUNNING"
+    with pytest.raises(NotReady) as resumed:
+        await ann.Resume(pb.ResumeRequest(world_id="w1", run_id="r1"))
+    assert resumed.value.reason == "E_RUN_NOT_FROZEN"
+
+
+async def test_a_restart_between_any_two_steps_changes_nothing(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    member = await gate(estate, "g1")
+    estate.brokerage.answering.clear()
+    await ann.Apply(plan())
+    await reach(estate, FREEZING, step_s=0.05)
+    await estate.stop()
+    estate.brokerage.answering.set()
+    await estate.start()
+    await reach(estate, FREEZING, step_s=0.05)
+    await estate.stop()
+    await estate.start()
+    await member.renew()
+    await member.ack("r1", 1)
+    await reach(estate, worldpb.APPLY_STATE_UNFREEZING, gates=(member,))
+    await estate.stop()
+    await estate.start()
+    await member.join()
+    await member.ack("r1", 3)
+    done = await reach(estate, COMPLETED, gates=(member,))
+    assert len({step.state for step in done.steps}) == 5
+    assert estate.brokerage.state("w1")[1] == "OPEN"
+
+
+async def test_a_gateway_that_renews_and_never_acknowledges_ends_it_frozen_by_name(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    member = await gate(estate, "g1")
+    await ann.Apply(plan())
+    run = await reach(estate, FROZEN, gates=(member,), step_s=1.0)
+    assert "g1" in run.reason
+    assert run.fence_confirmed
+    assert await frozen_entries(estate)
+    await member.ack("r1", 1)
+    estate.clock.advance(60)
+    assert (await shown(estate)).state == FROZEN
+    assert await frozen_entries(estate)
+    with pytest.raises(NotReady) as caught:
+        await ann.SetActivation(raising("w1", "s"))
+    assert caught.value.reason == "E_WORLD_FROZEN"
+
+
+async def test_a_gateway_that_is_gone_is_waived(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    await gate(estate, "g1")
+    await ann.Apply(plan())
+    done = await reach(estate, COMPLETED, step_s=0.7)
+    assert any("g1 is gone: waived" in step.detail for step in done.steps)
+
+
+async def test_one_that_joins_during_the_freeze_has_to_acknowledge_too(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    first = await gate(estate, "g1")
+    await ann.Apply(plan())
+    await reach(estate, FREEZING, gates=(first,))
+    late = await gate(estate, "g2")
+    await first.ack("r1", 1)
+    estate.clock.advance(1.0)
+    assert (await shown(estate)).state == FREEZING
+    await late.ack("r1", 1)
+    await reach(estate, worldpb.APPLY_STATE_UNFREEZING, gates=(first, late))
+
+
+async def test_a_fence_that_never_commits_ends_it_frozen_and_resume_waits_for_it(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    before = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+    member = await gate(estate, "g1")
+    estate.brokerage.answering.clear()
+    await ann.Apply(plan())
+    await estate.stop_brokerage()
+    estate.brokerage.answering.set()
+    run = await reach(estate, FROZEN, gates=(member,), step_s=1.0)
+    assert not run.fence_confirmed
+    assert "brokerage" in run.reason
+    with pytest.raises(NotReady) as caught:
+        await ann.Resume(pb.ResumeRequest(world_id="w1", run_id="r1"))
+    assert caught.value.reason == "E_FENCE_UNCONFIRMED"
+    await estate.start_brokerage()
+
+    async def confirmed() -> bool:
+        estate.clock.advance(1.0)
+        return (await shown(estate)).fence_confirmed
+
+    await eventually(confirmed)
+    assert estate.brokerage.state("w1")[1] == "FROZEN"
+    await member.join()
+    resumed = (await ann.Resume(pb.ResumeRequest(world_id="w1", run_id="r1"))).run
+    assert resumed.run_id == "resume:r1"
+
+    async def opened() -> bool:
+        estate.clock.advance(0.3)
+        await member.renew()
+        return not await frozen_entries(estate)
+
+    await eventually(opened)
+    await member.ack("resume:r1", 3)
+    await reach(estate, COMPLETED, "resume:r1", (member,))
+    assert (await shown(estate)).state == FROZEN
+    after = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+    assert [(e.strategy_id, e.active, e.weight) for e in after.entries] == [
+        (e.strategy_id, e.active, e.weight) for e in before.entries
+    ]
+    assert (await ann.SetActivation(raising("w1", "s"))).activation.effective_mode == PAPER
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_what_was_on_the_wire_is_awaited_or_flagged(estate: Estate, answered: bool) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    intent = brokerpb.WireIntent(account="a", strategy_id="s", client_order_id="o1")
+    estate.brokerage.on_the_wire = [intent]
+    await ann.Apply(plan())
+    run = await reach(estate, FREEZING)
+    for _ in range(3):
+        estate.clock.advance(1.0)
+        run = await shown(estate)
+        assert run.state == FREEZING
+    if answered:
+        estate.brokerage.on_the_wire = []
+    run = await reach(estate, COMPLETED)
+    details = " ".join(step.detail for step in run.steps)
+    assert "on the wire: a/s/o1" in details
+    assert ("outcome UNKNOWN: a/s/o1" in details) is not answered
+
+
+async def test_brokerage_unreachable_nothing_is_frozen(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    await estate.stop_brokerage()
+    with pytest.raises(Unavailable):
+        await ann.Apply(plan())
+    assert not await frozen_entries(estate)
+    with pytest.raises(NotFound):
+        await shown(estate)
+
+
+async def test_what_fails_during_the_freeze_is_rolled_back_and_stays_frozen(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    member = await gate(estate, "g1")
+    await ann.Apply(plan())
+    await reach(estate, FREEZING, gates=(member,))
+    await ann.Evaluate(evaluation(estate, "w1", "t", "run-2", sharpe=0.1))
+    await member.ack("r1", 1)
+    run = await reach(estate, ROLLED_BACK, gates=(member,))
+    assert run.reason.startswith("E_MODE_CEILING")
+    assert await frozen_entries(estate)
+    stages = {b.strategy_id: b.stage for b in (await ann.ListBindings(pb.ListBindingsRequest(world_id="w1"))).bindings}
+    assert stages == {"s": worldpb.STAGE_PAPER, "t": worldpb.STAGE_PAPER}
+    anew = pb.ApplyRequest(world_id="w1", run_id="r2", evaluate=True, unfreeze_ack=worldpb.UNFREEZE_ACK_NONE)
+    targets = (await ann.Apply(anew)).run.targets
+    assert {(target.strategy_id, target.side) for target in targets} == {("s", LONG), ("s", SHORT)}
+    await reach(estate, COMPLETED, "r2")
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "reason"),
+    [
+        (pb.ApplyRequest(world_id="w1", run_id="r"), InvalidRequest, "E_PLAN"),
+        (plan("resume:x"), InvalidRequest, "E_FIELD"),
+        (plan("r", "t", "t"), InvalidRequest, "E_PLAN"),
+        (plan("r", "nobody"), NotFound, "E_BINDING_UNKNOWN"),
+        (plan("r", "t", stage=worldpb.STAGE_LIVE), NotReady, "E_LIVE_FORBIDDEN"),
+        (plan("r", "u"), NotReady, "E_MODE_CEILING"),
+    ],
+)
+async def test_a_plan_that_cannot_be_is_refused_before_anything_is_frozen(
+    estate: Estate, request_: pb.ApplyRequest, error: type[Exception], reason: str
+) -> None:
+    ann = await make_trading(estate, "w1", "t")
+    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="u"))
+    with pytest.raises(error) as caught:
+        await ann.Apply(request_)
+    assert caught.value.reason == reason  # type: ignore[attr-defined]  # every error of the tree has a reason
+    assert not await frozen_entries(estate)
+
+
+async def test_acks_of_strangers_are_refused(estate: Estate) -> None:
+    await make_trading(estate, "w1", "t")
+    member = await gate(estate, "g1")
+    with pytest.raises(NotFound) as caught:
+        await member.ack("r9", 1)
+    assert caught.value.reason == "E_RUN_UNKNOWN"
+    with pytest.raises(InvalidRequest):
+        await member.ack("r9", 2**63)
+    estate.clock.advance(timedelta(seconds=7))
+    with pytest.raises(NotFound) as lapsed:
+        await member.ack("r9", 1)
+    assert lapsed.value.reason == "E_GATE_SESSION_UNKNOWN"
+
+
+async def test_live_needs_an_owners_approval_and_ends_with_it(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", allow_live=True))
+    live = plan("r1", "t", stage=worldpb.STAGE_LIVE)
+    with pytest.raises(NotReady):
+        await ann.Apply(live)
+    opal = await estate.stub(Role.OPERATOR, "opal")
+    approve = pb.ApproveLiveRequest(world_id="w1", strategy_id="t", reason="reviewed")
+    with pytest.raises(PermissionDenied):
+        await opal.ApproveLive(approve)
+    assert (await ann.ApproveLive(approve)).approval.approved_by == "ann"
+    with pytest.raises(NotReady):
+        await opal.SetActivation(
+            pb.SetActivationRequest(
+                world_id="w1",
+                changes=[pb.ActivationChange(strategy_id="t", side=LONG, active=True, stage=worldpb.STAGE_LIVE)],
+            )
+        )
+    await opal.Apply(live)
+    await reach(estate, COMPLETED)
+    entries = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation.entries
+    modes = {entry.strategy_id: mode(entry) for entry in entries if entry.active}
+    assert modes == {"t": "LIVE"}
+    await opal.RevokeLive(pb.RevokeLiveRequest(world_id="w1", strategy_id="t"))
+    entries = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation.entries
+    assert {entry.strategy_id: mode(entry) for entry in entries if entry.active} == {"t": "PAPER"}
+
+
+def mode(entry: worldpb.ActivationEntry) -> str:
+    return commonpb.EffectiveMode.Name(entry.effective_mode).removeprefix("EFFECTIVE_MODE_")
+
+
+def test_an_evaluation_takes_live_the_sides_that_take_risk_live() -> None:
+    """Who drains, is frozen or inactive there has to be brought back by name."""
+    changed = datetime(2026, 11, 22, tzinfo=UTC)
+    live = Entry("s", Side.LONG, True, 0.5, False, False, None, None, changed, "", EffectiveMode.LIVE)
+    short = replace(live, side=Side.SHORT)
+    verdicts = Verdicts(decision_of("s", EffectiveMode.LIVE), {}, live=frozenset({"s"}))
+    bound = {"s": binding("s", Stage.LIVE)}
+
+    def stages(*entries: Entry) -> dict[Side, Stage]:
+        return {target.side: target.stage for target in evaluated_targets(verdicts, bound, entries)}
+
+    assert stages(live, short) == {Side.LONG: Stage.LIVE, Side.SHORT: Stage.LIVE}
+    assert stages(live) == {Side.LONG: Stage.LIVE, Side.SHORT: Stage.PAPER}
+    for other in (replace(short, drain=True), replace(short, freeze=True), replace(short, active=False)):
+        assert stages(live, other) == {Side.LONG: Stage.LIVE, Side.SHORT: Stage.PAPER}
+
+
+def decision_of(selected: str, mode: EffectiveMode) -> Decision:
+    return Decision("w1", 1, mode, (), None, timedelta(seconds=300), "", 1.0, None, NOW, "", (selected,))

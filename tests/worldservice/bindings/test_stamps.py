@@ -1,0 +1,154 @@
+"""A bind answers with the decision of the last moment only while everything that it rests on is as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import pytest
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import world_pb2 as worldpb
+from tests.worldservice.estate import LONG, SHORT, Estate, evaluation, evaluation_at, make_world, raising
+from tests.worldservice.samples import DOCUMENT, NOW, candidate, fresh, world
+from worldservice.bindings.recent_decisions import RECENT_MAX, Noted, RecentDecisions
+from worldservice.bindings.stamps import Stamp
+from worldservice.evaluation.domain.decision import Decision, WorldFacts, decide
+from worldservice.policy.domain.policy import parse_policy
+
+STAMP = Stamp(1, 2, 3, 4, 0, (0, 0, 0))
+MOMENT = timedelta(milliseconds=400)
+
+
+def decided(at: datetime, world_id: str = "alpha") -> Decision:
+    facts = WorldFacts(world(world_id), parse_policy(DOCUMENT), (candidate("s"),), fresh(), replay=False)
+    return decide(facts, at).decision
+
+
+def test_a_decision_is_told_again_for_a_second_under_the_same_stamp() -> None:
+    recent, made = RecentDecisions(), decided(NOW)
+    assert recent.of("alpha", STAMP, NOW) is None
+    recent.note(Noted(made, STAMP))
+    assert recent.of("alpha", STAMP, NOW + timedelta(seconds=1)) is made
+    assert recent.of("alpha", STAMP, NOW + timedelta(seconds=1, microseconds=1)) is None
+    assert recent.of("alpha", STAMP, NOW - timedelta(microseconds=1)) is None
+    assert recent.of("beta", STAMP, NOW) is None
+    others = [replace(STAMP, world=9), replace(STAMP, activation=9), replace(STAMP, decision=9)]
+    others += [replace(STAMP, evaluation=9), replace(STAMP, removed=9), replace(STAMP, sessions=(1, 0, 0))]
+    assert [recent.of("alpha", other, NOW) for other in others] == [None] * 6
+
+
+def test_an_older_decision_never_takes_the_place_of_a_newer_one() -> None:
+    recent, newer = RecentDecisions(), decided(NOW)
+    recent.note(Noted(newer, STAMP))
+    recent.note(Noted(decided(NOW - MOMENT), STAMP))
+    recent.note(Noted(decided(NOW + MOMENT), replace(STAMP, decision=2)))  # committed before, heard of later
+    assert recent.of("alpha", STAMP, NOW) is newer
+    later = replace(STAMP, world=2, evaluation=1)
+    recent.note(Noted(decided(NOW - MOMENT), later))
+    assert recent.of("alpha", STAMP, NOW) is None
+    assert recent.of("alpha", later, NOW) is not None
+
+
+def test_a_bounded_number_of_worlds_is_known() -> None:
+    recent = RecentDecisions()
+    for number in range(RECENT_MAX + 1):
+        recent.note(Noted(decided(NOW, f"w{number}"), STAMP))
+    assert recent.of("w0", STAMP, NOW) is None
+    assert recent.of("w1", STAMP, NOW) is not None
+
+
+async def bind(ann: worldrpc.WorldServiceAsyncStub, strategy_id: str) -> worldpb.DecisionEnvelope:
+    return (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=strategy_id))).decision
+
+
+async def decision(ann: worldrpc.WorldServiceAsyncStub) -> worldpb.DecisionEnvelope:
+    return (await ann.Decide(pb.DecideRequest(world_id="w1"))).decision
+
+
+async def two(estate: Estate) -> worldrpc.WorldServiceAsyncStub:
+    """A world of two strategies, one of them on paper, that has just answered a bind."""
+    ann = await make_world(estate, "w1")
+    for name in ("s", "t"):
+        await bind(ann, name)
+        await ann.Evaluate(evaluation(estate, "w1", name, "r1"))
+    await ann.SetActivation(raising("w1", "s"))
+    await bind(ann, "u")
+    return ann
+
+
+async def test_strategies_that_join_are_answered_with_one_decision(estate: Estate) -> None:
+    ann = await two(estate)
+    first = await bind(ann, "v")
+    estate.clock.advance(MOMENT)
+    again = await bind(ann, "x")
+    assert again == first
+    estate.clock.advance(MOMENT)
+    estate.clock.advance(MOMENT)
+    later = await bind(ann, "y")
+    assert later.decided_at.ToDatetime() - first.decided_at.ToDatetime() == 3 * MOMENT
+    assert later.etag == first.etag
+
+
+async def test_the_bind_after_a_session_has_opened_names_its_as_of(estate: Estate) -> None:
+    ann = await make_world(estate, "w1")
+    await bind(ann, "s")
+    await ann.Evaluate(evaluation(estate, "w1", "s"))
+    await ann.SetActivation(raising("w1", "s"))
+    estate.clock.advance(MOMENT)
+    assert await bind(ann, "s") == await decision(ann)
+
+
+async def test_a_bind_that_closes_the_session_is_not_told_again(estate: Estate) -> None:
+    ann = await two(estate)
+    narrowed = pb.BindStrategyRequest(world_id="w1", strategy_id="s", sides=[SHORT])
+    closing = (await ann.BindStrategy(narrowed)).decision
+    after = await bind(ann, "v")
+    assert after == await decision(ann)
+    assert after.data_end != closing.data_end
+
+
+Write: TypeAlias = "Callable[[worldrpc.WorldServiceAsyncStub, Estate], Awaitable[object]]"
+WRITES: dict[str, Write] = {
+    "breaker": lambda ann, estate: ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=True)),
+    "policy": lambda ann, estate: ann.PutPolicy(
+        pb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.7"), make_default=True)
+    ),
+    "evaluated": lambda ann, estate: ann.Evaluate(
+        evaluation_at(estate.clock.now() + timedelta(seconds=30), "w1", "t", "r2", sharpe=0.1)
+    ),
+    "evaluated, nothing else new": lambda ann, estate: ann.Evaluate(
+        evaluation_at(estate.clock.now() + timedelta(seconds=30), "w1", "t", "r2")
+    ),
+    "left": lambda ann, estate: ann.UnbindStrategy(pb.UnbindStrategyRequest(world_id="w1", strategy_id="t")),
+    "unselected left": lambda ann, estate: ann.UnbindStrategy(pb.UnbindStrategyRequest(world_id="w1", strategy_id="u")),
+    "lowered": lambda ann, estate: ann.SetActivation(
+        pb.SetActivationRequest(
+            world_id="w1",
+            changes=[pb.ActivationChange(strategy_id="s", side=LONG, active=False, stage=worldpb.STAGE_BACKTEST)],
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_after_a_write_a_bind_answers_with_a_new_decision(estate: Estate, name: str) -> None:
+    ann = await two(estate)
+    estate.clock.advance(MOMENT)
+    await WRITES[name](ann, estate)
+    assert await bind(ann, "v") == await decision(ann)
+
+
+async def test_a_watermark_that_moved_is_in_the_next_answer(estate: Estate) -> None:
+    ann = await two(estate)
+    request = pb.GetSessionRequest(world_id="w1", execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN)
+    session = (await ann.GetSession(request)).session
+    estate.clock.advance(MOMENT)
+    moved = pb.AdvanceWatermarkRequest(session_id=session.session_id)
+    moved.watermark.FromDatetime(estate.clock.now())
+    await (await estate.gateway()).AdvanceWatermark(moved)
+    assert await bind(ann, "v") == await decision(ann)

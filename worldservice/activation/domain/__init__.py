@@ -1,0 +1,1 @@
+"""Activation, operator changes and gate sessions as values and pure functions."""

@@ -1,0 +1,207 @@
+"""Keeps brokerage's fence at each world's epoch: told before a narrowing is answered, retried until it has committed.
+
+While brokerage does not answer, nothing is lost: the epoch is stored, replies say fence_pending, and gates that
+know the new epoch are refused by brokerage until it knows it too.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from enum import Enum
+
+import structlog
+from sqlalchemy import Connection
+
+from qmtl.broker.v1 import service_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.core.clock import Clock
+from qmtl.core.errors import QmtlError
+from qmtl.core.limits import UNLIMITED
+from qmtl.rpc.auth.call import own_act as as_service
+from qmtl.sql.database import Database
+from qmtl.wire.limits import limits_to_proto
+from worldservice.activation.domain.activation import Activation, Fence, FenceState, outrank
+from worldservice.activation.recording import audit_change, record_activation
+from worldservice.activation.store import activations
+from worldservice.evaluation.domain.decision import DecisionSettings
+from worldservice.evaluation.facts import decide_world
+from worldservice.metrics import WorldMetrics
+from worldservice.worlds.acts import audit_write, own_act
+from worldservice.worlds.fields import mode_to_proto
+from worldservice.worlds.store import worlds
+
+STALE_EPOCH = "E_STALE_EPOCH"
+ATTEMPTS_MAX = 3
+IDLE_S = 5.0
+RETRY_MAX_S = 5.0
+log = structlog.stdlib.get_logger("qmtl.worldservice.fences")
+
+
+class FenceOutcome(Enum):
+    """What became of one SetFence. MOVED_ON: the store has something newer to tell."""
+
+    CONFIRMED = "CONFIRMED"
+    UNREACHABLE = "UNREACHABLE"
+    MOVED_ON = "MOVED_ON"
+
+
+@dataclass(frozen=True, slots=True)
+class FenceReply:
+    """What became of one SetFence, and what brokerage says is on the wire."""
+
+    told: FenceOutcome
+    epoch: int = 0
+    on_the_wire: tuple[str, ...] = ()
+
+
+class FenceKeeper:
+    """One per process; several on one store agree, because brokerage takes an epoch once."""
+
+    def __init__(
+        self,
+        db: Database,
+        broker: "brokerrpc.BrokerageServiceAsyncStub",
+        clock: Clock,
+        rules: DecisionSettings,
+        measures: WorldMetrics,
+        *,
+        timeout_s: float,
+        retry_s: float,
+    ) -> None:
+        self._db = db
+        self._broker = broker
+        self._clock = clock
+        self._rules = rules
+        self._measures = measures
+        self._timeout_s = timeout_s
+        self._retry_s = retry_s
+        self._wake = asyncio.Event()
+
+    async def push(self, world_id: str) -> bool:
+        """Tell brokerage the world's present fence; True once it has committed it, False if it could not be told."""
+        for _ in range(ATTEMPTS_MAX):
+            activation = await self._db.read(lambda conn: _activation(conn, world_id))
+            if not activation.fence.pending:
+                return True
+            answer = await self._tell(activation)
+            if answer.told is not FenceOutcome.MOVED_ON:
+                return answer.told is FenceOutcome.CONFIRMED
+        return False
+
+    async def ask(self, world_id: str) -> FenceReply:
+        """Tell brokerage the present fence even if it has confirmed it: its answer lists what is on the wire now."""
+        for _ in range(ATTEMPTS_MAX):
+            answer = await self._tell(await self._db.read(lambda conn: _activation(conn, world_id)))
+            if answer.told is not FenceOutcome.MOVED_ON:
+                return answer
+        return FenceReply(FenceOutcome.UNREACHABLE)
+
+    async def reach(self, world_id: str) -> None:
+        """Raises Unavailable when brokerage does not answer."""
+        with as_service():
+            await self._broker.GetFence(brokerpb.GetFenceRequest(world_id=world_id), timeout=self._timeout_s)
+
+    async def run(self) -> None:
+        """Retry what is pending until cancelled."""
+        wait_s = self._retry_s
+        while True:
+            self._wake.clear()
+            failed = not await self._round()
+            wait_s = min(wait_s * 2, RETRY_MAX_S) if failed else self._retry_s
+            await first_of(self._clock.sleep(wait_s if failed else IDLE_S), self._wake.wait() if not failed else None)
+
+    def wake(self) -> None:
+        """Something became pending."""
+        self._wake.set()
+
+    async def _round(self) -> bool:
+        try:
+            pending = await self._db.read(activations.pending_fences)
+        except QmtlError as error:
+            log.warning("fences_unread", error=str(error))
+            return False
+        left = [world_id for world_id in pending if not await self.push(world_id)]
+        self._measures.fences_pending.set(len(left))
+        return not left
+
+    async def _tell(self, activation: Activation) -> FenceReply:
+        fence, world_id = activation.fence, activation.world_id
+        request = brokerpb.SetFenceRequest(
+            world_id=world_id,
+            epoch=fence.epoch,
+            state=told_state(fence),
+            effective_mode=mode_to_proto(fence.effective_mode),
+            limits=limits_to_proto(fence.limits),
+        )
+        try:
+            with as_service():
+                reply = await self._broker.SetFence(request, timeout=self._timeout_s)
+        except QmtlError as error:
+            if error.reason == STALE_EPOCH:
+                return FenceReply(await self._outrank(activation))
+            log.warning("fence_pending", world=world_id, epoch=fence.epoch, error=str(error))
+            self._wake.set()
+            return FenceReply(FenceOutcome.UNREACHABLE)
+        if reply.fence.limits != request.limits:  # frozen, an older brokerage takes it and does not keep them
+            log.error("fence_limits_not_taken", world=world_id, epoch=fence.epoch)
+            self._wake.set()
+            return FenceReply(FenceOutcome.UNREACHABLE)
+        if fence.pending:
+            await self._db.write(lambda conn: self._confirm(conn, world_id, fence.epoch))
+        wire = tuple(f"{i.account}/{i.strategy_id}/{i.client_order_id}" for i in reply.on_the_wire)
+        return FenceReply(FenceOutcome.CONFIRMED, fence.epoch, wire)
+
+    def _confirm(self, conn: Connection, world_id: str, epoch: int) -> None:
+        """The safety acknowledgement, audited: brokerage has committed the epoch."""
+        world = worlds.lock_world(conn, world_id)
+        before = activations.load_activation(conn, world_id, world.created_at)
+        if activations.confirm_epoch(conn, world_id, epoch):
+            after = activations.load_activation(conn, world_id, world.created_at)
+            audit_change(conn, own_act("FenceConfirmed", world_id, self._clock.now()), before, after)
+
+    async def _outrank(self, told: Activation) -> FenceOutcome:
+        """Brokerage is ahead of this store (it was restored, or another replica moved on): step above it."""
+        try:
+            with as_service():
+                request = brokerpb.GetFenceRequest(world_id=told.world_id)
+                stored = int((await self._broker.GetFence(request, timeout=self._timeout_s)).fence.epoch)
+        except QmtlError as error:
+            log.warning("fence_unread", world=told.world_id, error=str(error))
+            self._wake.set()
+            return FenceOutcome.UNREACHABLE
+        log.warning("fence_outranked", world=told.world_id, ours=told.fence.epoch, stored=stored)
+        await self._db.write(lambda conn: self._raise_epoch(conn, told, stored))
+        return FenceOutcome.MOVED_ON
+
+    def _raise_epoch(self, conn: Connection, told: Activation, stored: int) -> None:
+        world = worlds.lock_world(conn, told.world_id)
+        before = activations.load_activation(conn, world.world_id, world.created_at)
+        if before.fence.epoch != told.fence.epoch or stored < told.fence.epoch:
+            return  # somebody moved on meanwhile: the next attempt tells that
+        act = own_act("OutrankFence", world.world_id, self._clock.now())
+        verdicts = decide_world(conn, world, self._rules, act.now)
+        after = outrank(before, stored, act.now)
+        record_activation(conn, world, self._rules, act, verdicts, before, after)
+        audit_write(conn, act, f"epoch {before.fence.epoch} is below brokerage's {stored}: {after.fence.epoch}")
+
+
+def told_state(fence: Fence) -> str:
+    """A limited fence is a state of its own: a brokerage that knows no limits refuses it, and stays as it was."""
+    limited = fence.limits != UNLIMITED and fence.state is not FenceState.FROZEN
+    return f"FENCE_STATE_{fence.state.name}{'_LIMITED' if limited else ''}"
+
+
+async def first_of(*waits: Awaitable[object] | None) -> None:
+    """Return when any of them is done; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits if wait is not None]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _activation(conn: Connection, world_id: str) -> Activation:
+    world = worlds.get_world(conn, world_id)
+    return activations.load_activation(conn, world_id, world.created_at)

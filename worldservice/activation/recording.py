@@ -1,0 +1,77 @@
+"""Stores an activation that moved on, with its sessions, audit record, history and event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from qmtl.sql.database import signal
+from worldservice.activation.domain.activation import Activation
+from worldservice.activation.domain.history import record_of
+from worldservice.activation.domain.sessions import follow
+from worldservice.activation.events import activation_updated
+from worldservice.activation.store import activations
+from worldservice.activation.wire import activation_to_proto
+from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
+from worldservice.tables import outbox
+from worldservice.worlds.acts import OK, Act, audit_row
+from worldservice.worlds.domain.session import Session, SessionPlan
+from worldservice.worlds.domain.world import World, is_replay
+from worldservice.worlds.store import sessions as sessions_store
+from worldservice.worlds.store.audit import append_audit, recorded_revision
+
+
+def audit_change(conn: Connection, act: Act, before: Activation, after: Activation) -> None:
+    """Audit what became of the activation, so that the log alone leads to it."""
+    record = record_of(before, after, recorded_revision(conn, after.world_id))
+    shown = after.state_hash[: len("blake3:") + 8]  # whole in the record
+    detail = f"revision {after.revision}, epoch {after.fence.epoch}, state {shown}"
+    event = "ActivationChanged" if after.revision != before.revision else "FenceConfirmed"
+    append_audit(conn, replace(audit_row(act, OK, detail), event=event, request="", record=record))
+
+
+ACTIVATION_SIGNAL = "activation"
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """What a world came to: its decision with the reports, its activation and open sessions."""
+
+    verdicts: Verdicts
+    activation: Activation
+    sessions: tuple[Session, ...]
+
+
+def record_activation(
+    conn: Connection,
+    world: World,
+    rules: DecisionSettings,
+    act: Act,
+    verdicts: Verdicts,
+    before: Activation,
+    after: Activation,
+) -> Narrowed:
+    """Store an activation that moved on, with its sessions, its place in the history and its event."""
+    open_now = sessions_store.open_sessions(conn, world.world_id)
+    if after is before:
+        return Narrowed(verdicts, after, open_now)
+    for session in follow(after, open_now, session_plan(world, rules, verdicts, act.now), act.now):
+        sessions_store.save_session(conn, session)
+    open_now = sessions_store.open_sessions(conn, world.world_id)
+    activations.save_activation(conn, after)
+    audit_change(conn, act, before, after)
+    envelope = activation_to_proto(after, open_now)
+    activations.append_history(conn, world.world_id, after.revision, envelope.SerializeToString(deterministic=True))
+    outbox.append(conn, activation_updated(after, open_now, act))
+    signal(conn, ACTIVATION_SIGNAL)
+    return Narrowed(verdicts, after, open_now)
+
+
+def session_plan(world: World, rules: DecisionSettings, verdicts: Verdicts, now: datetime) -> SessionPlan:
+    """A live session starts now; a replay starts where the evaluated data ends, so that it plays what is new."""
+    decision = verdicts.decision
+    start = decision.data_end or now if is_replay(world, rules.replay_presets) else now
+    preset = world.data_presets[0] if world.data_presets else ""
+    return SessionPlan(start, preset, decision.dataset_fingerprint)

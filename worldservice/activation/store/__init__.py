@@ -1,0 +1,1 @@
+"""Rows of activations, their fences and history, gate sessions and acknowledgements. Publishes nothing."""

@@ -1,0 +1,175 @@
+"""Rows of activations, their fences and their history."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, RowMapping
+
+from qmtl.calendars.windows import Window
+from qmtl.core.limits import limits_of, limits_text
+from qmtl.core.modes import EffectiveMode
+from worldservice.activation.domain.activation import TRADING, Activation, Entry, Fence, FenceState, Phase, empty
+from worldservice.tables import (
+    activation_entries,
+    activation_history,
+    activations,
+    instant,
+    instant_or_none,
+    micros,
+    micros_or_none,
+    world_fences,
+)
+from worldservice.worlds.domain.binding import Side
+
+_WINDOWS = TypeAdapter(list[Window])
+UNCONFIRMED = ""  # no text of limits is empty
+_LIMITS_UNCONFIRMED = (world_fences.c.confirmed_limits != world_fences.c.limits,)
+
+
+def load_activation(conn: Connection, world_id: str, created_at: datetime) -> Activation:
+    """The activation of a world; one that was never changed is empty, as of the world's creation."""
+    head = conn.execute(sa.select(activations).where(activations.c.world_id == world_id)).mappings().one_or_none()
+    if head is None:
+        return empty(world_id, created_at)
+    fence = conn.execute(sa.select(world_fences).where(world_fences.c.world_id == world_id)).mappings().one()
+    rows = conn.execute(sa.select(activation_entries).where(activation_entries.c.world_id == world_id)).mappings()
+    return Activation(
+        world_id=world_id,
+        revision=head["revision"],
+        entries=tuple(sorted((_entry(row) for row in rows), key=lambda e: (e.strategy_id, e.side.value))),
+        fence=_fence(fence),
+        run_id=head["run_id"],
+        sequence=head["sequence"],
+        phase=Phase(head["phase"]),
+        requires_ack=head["requires_ack"],
+        time=instant(head["time_us"]),
+        windows=tuple(_WINDOWS.validate_json(head["windows"])),
+    )
+
+
+def save_activation(conn: Connection, activation: Activation) -> None:
+    """Replace the whole activation; the caller holds the world's lock."""
+    world_id = activation.world_id
+    for table in (activation_entries, activations, world_fences):
+        conn.execute(sa.delete(table).where(table.c.world_id == world_id))
+    conn.execute(
+        sa.insert(activations).values(
+            world_id=world_id,
+            revision=activation.revision,
+            run_id=activation.run_id,
+            sequence=activation.sequence,
+            phase=activation.phase.value,
+            requires_ack=activation.requires_ack,
+            time_us=micros(activation.time),
+            windows=_WINDOWS.dump_json(list(activation.windows)).decode(),
+        )
+    )
+    conn.execute(sa.insert(world_fences).values(world_id=world_id, **_fence_values(activation.fence)))
+    rows = [{"world_id": world_id, **_entry_values(entry)} for entry in activation.entries]
+    if rows:
+        conn.execute(sa.insert(activation_entries), rows)
+
+
+def confirm_epoch(conn: Connection, world_id: str, epoch: int) -> bool:
+    """Record that brokerage has committed an epoch; False: a late confirmation of an older one changes nothing."""
+    newest = world_fences.c.epoch == epoch
+    where = (
+        world_fences.c.world_id == world_id,
+        sa.or_(world_fences.c.confirmed_epoch < epoch, sa.and_(newest, *_LIMITS_UNCONFIRMED)),
+        world_fences.c.epoch >= epoch,
+    )
+    told = sa.case((newest, world_fences.c.limits), else_=world_fences.c.confirmed_limits)
+    return (
+        conn.execute(
+            sa.update(world_fences).where(*where).values(confirmed_epoch=epoch, confirmed_limits=told)
+        ).rowcount
+        > 0
+    )
+
+
+def append_history(conn: Connection, world_id: str, revision: int, envelope: bytes) -> None:
+    conn.execute(sa.insert(activation_history).values(world_id=world_id, revision=revision, envelope=envelope))
+
+
+def history_after(conn: Connection, world_id: str, revision: int, limit: int) -> list[bytes]:
+    """Envelopes as published, in order of revision."""
+    table = activation_history
+    query = (
+        sa.select(table.c.envelope)
+        .where(table.c.world_id == world_id, table.c.revision > revision)
+        .order_by(table.c.revision)
+        .limit(limit)
+    )
+    return list(conn.execute(query).scalars())
+
+
+def revisions(conn: Connection) -> dict[str, tuple[int, datetime]]:
+    """By world, the activation's revision and when it was made."""
+    query = sa.select(activations.c.world_id, activations.c.revision, activations.c.time_us)
+    return {row.world_id: (row.revision, instant(row.time_us)) for row in conn.execute(query)}
+
+
+def pending_fences(conn: Connection) -> list[str]:
+    """Worlds whose fence brokerage has not confirmed."""
+    pending = sa.or_(world_fences.c.confirmed_epoch < world_fences.c.epoch, *_LIMITS_UNCONFIRMED)
+    query = sa.select(world_fences.c.world_id).where(pending)
+    return list(conn.execute(query.order_by(world_fences.c.world_id)).scalars())
+
+
+def trading_worlds(conn: Connection) -> list[str]:
+    """Worlds above COMPUTE_ONLY."""
+    modes = [mode.value for mode in TRADING]
+    query = sa.select(world_fences.c.world_id).where(world_fences.c.effective_mode.in_(modes))
+    return list(conn.execute(query.order_by(world_fences.c.world_id)).scalars())
+
+
+def _fence_values(fence: Fence) -> dict[str, int | str]:
+    return {
+        "epoch": fence.epoch,
+        "state": fence.state.value,
+        "effective_mode": fence.effective_mode.value,
+        "confirmed_epoch": fence.confirmed_epoch,
+        "limits": limits_text(fence.limits),
+        "confirmed_limits": UNCONFIRMED if fence.pending else limits_text(fence.limits),
+    }
+
+
+def _fence(row: RowMapping) -> Fence:
+    state, mode = FenceState(row["state"]), EffectiveMode(row["effective_mode"])
+    epoch, confirmed = row["epoch"], row["confirmed_epoch"]
+    if row["confirmed_limits"] != row["limits"]:  # told by a build that knows no limits: brokerage does not have them
+        confirmed = min(confirmed, epoch - 1)
+    return Fence(epoch, state, mode, confirmed, limits_of(row["limits"]))
+
+
+def _entry_values(entry: Entry) -> dict[str, object]:
+    return {
+        "strategy_id": entry.strategy_id,
+        "side": entry.side.value,
+        "active": entry.active,
+        "weight": entry.weight,
+        "freeze": entry.freeze,
+        "drain": entry.drain,
+        "valid_from_us": micros_or_none(entry.valid_from),
+        "valid_until_us": micros_or_none(entry.valid_until),
+        "changed_us": micros(entry.changed_at),
+        "run_id": entry.run_id,
+        "effective_mode": entry.effective_mode.value,
+    }
+
+
+def _entry(row: RowMapping) -> Entry:
+    return Entry(
+        strategy_id=row["strategy_id"],
+        side=Side(row["side"]),
+        active=row["active"],
+        weight=row["weight"],
+        freeze=row["freeze"],
+        drain=row["drain"],
+        valid_from=instant_or_none(row["valid_from_us"]),
+        valid_until=instant_or_none(row["valid_until_us"]),
+        changed_at=instant(row["changed_us"]),
+        run_id=row["run_id"],
+        effective_mode=EffectiveMode(row["effective_mode"]),
+    )

@@ -1,0 +1,71 @@
+"""Rows of the gate sessions of gateways, and of what they have acknowledged."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from worldservice.activation.domain.gate_session import GateSession
+from worldservice.tables import apply_acks, gate_sessions, instant, micros
+
+
+def find_gate(conn: Connection, gateway_id: str) -> GateSession | None:
+    where = gate_sessions.c.gateway_id == gateway_id
+    row = conn.execute(sa.select(gate_sessions).where(where).with_for_update()).mappings().one_or_none()
+    if row is None:
+        return None
+    return GateSession(row["gateway_id"], row["boot_id"], instant(row["renewed_us"]), json.loads(row["applied"]))
+
+
+def save_gate(conn: Connection, gate: GateSession) -> None:
+    values = {
+        "boot_id": gate.boot_id,
+        "renewed_us": micros(gate.renewed_at),
+        "applied": json.dumps(dict(gate.applied), sort_keys=True),
+    }
+    where = gate_sessions.c.gateway_id == gate.gateway_id
+    if conn.execute(sa.update(gate_sessions).where(where).values(**values)).rowcount == 0:
+        conn.execute(sa.insert(gate_sessions).values(gateway_id=gate.gateway_id, **values))
+
+
+def prune_gates(conn: Connection, before: datetime) -> None:
+    conn.execute(sa.delete(gate_sessions).where(gate_sessions.c.renewed_us < micros(before)))
+
+
+def count_gates(conn: Connection, since: datetime) -> int:
+    """Gate sessions renewed since an instant."""
+    query = sa.select(sa.func.count()).select_from(gate_sessions).where(gate_sessions.c.renewed_us >= micros(since))
+    return int(conn.execute(query).scalar_one())
+
+
+def save_ack(
+    conn: Connection, world_id: str, run_id: str, gateway_id: str, boot_id: str, sequence: int, now: datetime
+) -> bool:
+    """Record an acknowledgement; False when it is on record already."""
+    key = {
+        "world_id": world_id,
+        "run_id": run_id,
+        "gateway_id": gateway_id,
+        "boot_id": boot_id,
+        "sequence": sequence,
+    }
+    query = sa.select(sa.func.count()).select_from(apply_acks).filter_by(**key)
+    if conn.execute(query).scalar_one():
+        return False
+    conn.execute(sa.insert(apply_acks).values(**key, time_us=micros(now)))
+    return True
+
+
+def acks_of(conn: Connection, world_id: str, run_id: str) -> list[tuple[str, str, int]]:
+    where = (apply_acks.c.world_id == world_id, apply_acks.c.run_id == run_id)
+    query = sa.select(apply_acks.c.gateway_id, apply_acks.c.boot_id, apply_acks.c.sequence).where(*where)
+    return [(row.gateway_id, row.boot_id, row.sequence) for row in conn.execute(query)]
+
+
+def list_gates(conn: Connection) -> tuple[GateSession, ...]:
+    """Every gate session on record, lapsed ones too; what each has applied is not read."""
+    rows = conn.execute(sa.select(gate_sessions.c.gateway_id, gate_sessions.c.boot_id, gate_sessions.c.renewed_us))
+    return tuple(GateSession(row.gateway_id, row.boot_id, instant(row.renewed_us), {}) for row in rows)

@@ -1,0 +1,220 @@
+"""Proto and domain, both ways: activation, what an operator asks to change, sessions, gate sessions."""
+
+from collections.abc import Sequence
+
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.core.modes import domain_of
+from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.limits import limits_from_proto, limits_to_proto
+from qmtl.wire.windows import windows_from_proto, windows_of_record, windows_to_proto
+from qmtl.world.v1 import service_pb2 as servicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+from worldservice.activation.domain.activation import Activation, Entry, Fence, FenceState, Phase
+from worldservice.activation.domain.gate_session import GateSession
+from worldservice.activation.domain.history import ActivationRecord
+from worldservice.activation.domain.operator_changes import Change
+from worldservice.timing import GATE_TTL
+from worldservice.worlds.domain.session import Session
+from worldservice.worlds.fields import (
+    domain_from_proto,
+    domain_to_proto,
+    enum_from_proto,
+    instant_to_proto,
+    mode_from_proto,
+    mode_to_proto,
+    span_to_proto,
+)
+from worldservice.worlds.wire import side_from_proto, side_to_proto, stage_from_proto, stage_to_proto
+
+
+def change_from_proto(message: servicepb.ActivationChange, field: str) -> Change:
+    """An absent field keeps its value. Raises InvalidRequest."""
+    return Change(
+        strategy_id=message.strategy_id,
+        side=side_from_proto(message.side, f"{field}.side"),
+        active=message.active if message.HasField("active") else None,
+        weight=message.weight if message.HasField("weight") else None,
+        freeze=message.freeze if message.HasField("freeze") else None,
+        drain=message.drain if message.HasField("drain") else None,
+        valid_from=instant_from_proto(message.valid_from, f"{field}.valid_from")
+        if message.HasField("valid_from")
+        else None,
+        valid_until=instant_from_proto(message.valid_until, f"{field}.valid_until")
+        if message.HasField("valid_until")
+        else None,
+        stage=stage_from_proto(message.stage, f"{field}.stage") if message.stage else None,
+    )
+
+
+def change_to_proto(change: Change) -> servicepb.ActivationChange:
+    return servicepb.ActivationChange(
+        strategy_id=change.strategy_id,
+        side=side_to_proto(change.side),
+        active=change.active,
+        weight=change.weight,
+        freeze=change.freeze,
+        drain=change.drain,
+        valid_from=instant_to_proto(change.valid_from),
+        valid_until=instant_to_proto(change.valid_until),
+        stage=None if change.stage is None else stage_to_proto(change.stage),
+    )
+
+
+def entry_to_proto(entry: Entry) -> worldpb.ActivationEntry:
+    return worldpb.ActivationEntry(
+        strategy_id=entry.strategy_id,
+        side=side_to_proto(entry.side),
+        active=entry.active,
+        weight=entry.weight,
+        freeze=entry.freeze,
+        drain=entry.drain,
+        valid_from=instant_to_proto(entry.valid_from),
+        valid_until=instant_to_proto(entry.valid_until),
+        changed_at=instant_to_proto(entry.changed_at),
+        run_id=entry.run_id,
+        effective_mode=mode_to_proto(entry.effective_mode),
+    )
+
+
+def entry_from_proto(message: worldpb.ActivationEntry) -> Entry:
+    has_from, has_until = message.HasField("valid_from"), message.HasField("valid_until")
+    return Entry(
+        strategy_id=message.strategy_id,
+        side=side_from_proto(message.side, "entries.side"),
+        active=message.active,
+        weight=message.weight,
+        freeze=message.freeze,
+        drain=message.drain,
+        valid_from=instant_from_proto(message.valid_from, "entries.valid_from") if has_from else None,
+        valid_until=instant_from_proto(message.valid_until, "entries.valid_until") if has_until else None,
+        changed_at=instant_from_proto(message.changed_at, "entries.changed_at"),
+        run_id=message.run_id,
+        effective_mode=mode_from_proto(message.effective_mode, "entries.effective_mode"),
+    )
+
+
+def activation_to_proto(activation: Activation, sessions: Sequence[Session]) -> worldpb.ActivationEnvelope:
+    return worldpb.ActivationEnvelope(
+        world_id=activation.world_id,
+        revision=activation.revision,
+        previous_revision=max(0, activation.revision - 1),
+        entries=[entry_to_proto(entry) for entry in activation.entries],
+        etag=activation.etag,
+        state_hash=activation.state_hash,
+        effective_mode=mode_to_proto(activation.effective_mode),
+        epoch=activation.fence.epoch,
+        run_id=activation.run_id,
+        sequence=activation.sequence,
+        phase=f"APPLY_PHASE_{activation.phase.name}",
+        requires_ack=activation.requires_ack,
+        time=instant_to_proto(activation.time),
+        execution_domain=domain_to_proto(domain_of(activation.effective_mode)),
+        fence_pending=activation.fence.pending,
+        sessions=[session_to_proto(session) for session in sessions],
+        windows=windows_to_proto(activation.windows),
+        limits=limits_to_proto(activation.fence.limits),
+    )
+
+
+def activation_from_proto(message: worldpb.ActivationEnvelope, fence_state: FenceState) -> Activation:
+    """The activation an envelope tells of; it does not carry the fence's state, and a pending epoch only as a flag."""
+    confirmed = message.epoch - 1 if message.fence_pending else message.epoch
+    mode = mode_from_proto(message.effective_mode, "effective_mode")
+    return Activation(
+        world_id=message.world_id,
+        revision=message.revision,
+        entries=tuple(entry_from_proto(entry) for entry in message.entries),
+        fence=Fence(message.epoch, fence_state, mode, confirmed, limits_from_proto(message.limits)),
+        run_id=message.run_id,
+        sequence=message.sequence,
+        phase=enum_from_proto(message.phase, worldpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),
+        requires_ack=message.requires_ack,
+        time=instant_from_proto(message.time, "time"),
+        windows=windows_from_proto(message.windows),
+    )
+
+
+def session_to_proto(session: Session) -> worldpb.Session:
+    state = worldpb.SESSION_STATE_OPEN if session.closed_at is None else worldpb.SESSION_STATE_CLOSED
+    return worldpb.Session(
+        session_id=session.session_id,
+        world_id=session.world_id,
+        execution_domain=domain_to_proto(session.domain),
+        start=instant_to_proto(session.start),
+        watermark=instant_to_proto(session.watermark),
+        data_preset=session.data_preset,
+        state=state,
+        opened_at=instant_to_proto(session.opened_at),
+        closed_at=instant_to_proto(session.closed_at),
+        dataset_fingerprint=session.dataset_fingerprint,
+    )
+
+
+def session_from_proto(message: worldpb.Session) -> Session:
+    return Session(
+        session_id=message.session_id,
+        world_id=message.world_id,
+        domain=domain_from_proto(message.execution_domain, "execution_domain"),
+        start=instant_from_proto(message.start, "start"),
+        watermark=instant_from_proto(message.watermark, "watermark"),
+        data_preset=message.data_preset,
+        dataset_fingerprint=message.dataset_fingerprint,
+        opened_at=instant_from_proto(message.opened_at, "opened_at"),
+        closed_at=instant_from_proto(message.closed_at, "closed_at") if message.HasField("closed_at") else None,
+    )
+
+
+def gate_to_proto(gate: GateSession) -> worldpb.GateSession:
+    return worldpb.GateSession(
+        gateway_id=gate.gateway_id,
+        boot_id=gate.boot_id,
+        renewed_at=instant_to_proto(gate.renewed_at),
+        ttl=span_to_proto(GATE_TTL),
+        applied_revisions=dict(gate.applied),
+    )
+
+
+def gate_from_proto(message: worldpb.GateSession) -> GateSession:
+    renewed_at = instant_from_proto(message.renewed_at, "renewed_at")
+    return GateSession(message.gateway_id, message.boot_id, renewed_at, dict(message.applied_revisions))
+
+
+def record_to_proto(record: ActivationRecord) -> worldpb.ActivationRecord:
+    fence = record.fence
+    return worldpb.ActivationRecord(
+        revision=record.revision,
+        whole=record.whole,
+        entries=[entry_to_proto(entry) for entry in record.entries],
+        removed=[worldpb.ActivationKey(strategy_id=name, side=side_to_proto(side)) for name, side in record.removed],
+        epoch=fence.epoch,
+        fence_state=f"FENCE_STATE_{fence.state.name}",
+        effective_mode=mode_to_proto(fence.effective_mode),
+        confirmed_epoch=fence.confirmed_epoch,
+        run_id=record.run_id,
+        sequence=record.sequence,
+        phase=f"APPLY_PHASE_{record.phase.name}",
+        requires_ack=record.requires_ack,
+        time=instant_to_proto(record.time),
+        windows=windows_to_proto(record.windows),
+        limits=limits_to_proto(fence.limits),
+        state_hash=record.state_hash,
+    )
+
+
+def record_from_proto(message: worldpb.ActivationRecord) -> ActivationRecord:
+    state = enum_from_proto(message.fence_state, brokerpb.FenceState, "FENCE_STATE_", FenceState, "fence_state")
+    mode = mode_from_proto(message.effective_mode, "effective_mode")
+    return ActivationRecord(
+        revision=message.revision,
+        whole=message.whole,
+        entries=tuple(entry_from_proto(entry) for entry in message.entries),
+        removed=tuple((key.strategy_id, side_from_proto(key.side, "removed.side")) for key in message.removed),
+        fence=Fence(message.epoch, state, mode, message.confirmed_epoch, limits_from_proto(message.limits)),
+        run_id=message.run_id,
+        sequence=message.sequence,
+        phase=enum_from_proto(message.phase, worldpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),
+        requires_ack=message.requires_ack,
+        time=instant_from_proto(message.time, "time"),
+        windows=windows_of_record(message.windows),
+        state_hash=message.state_hash,
+    )

@@ -1,0 +1,1 @@
+"""Two-phase apply as a durable run. Opens only what brokerage has confirmed."""

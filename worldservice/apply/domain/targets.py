@@ -1,0 +1,65 @@
+"""The targets of an apply: which may be switched to now, and which the policy selects by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from qmtl.core.errors import NotFound, NotReady
+from qmtl.core.modes import EffectiveMode, lower
+from worldservice.activation.domain.activation import Entry
+from worldservice.evaluation.domain.decision import Verdicts
+from worldservice.worlds.domain.binding import Binding, Side, Stage, mode_of
+
+
+def check_targets(targets: Sequence[Target], bindings: Mapping[str, Binding], verdicts: Verdicts) -> None:
+    """Raises NotFound (E_BINDING_UNKNOWN), NotReady (E_MODE_CEILING, E_LIVE_FORBIDDEN)."""
+    for target in targets:
+        binding = bindings.get(target.strategy_id)
+        if binding is None or target.side not in binding.sides:
+            raise NotFound("E_BINDING_UNKNOWN", f"{target.strategy_id} is not bound here for {target.side.value}")
+        allowed = verdicts.ceiling_of(target.strategy_id, target.side)
+        if lower(allowed, mode_of(target.stage)) is mode_of(target.stage):
+            continue
+        live = target.stage is Stage.LIVE
+        raise NotReady(
+            "E_LIVE_FORBIDDEN" if live else "E_MODE_CEILING",
+            f"stage of {target.strategy_id} is {target.stage.value}, the world allows {allowed.value} to it now: "
+            f"{', '.join(verdicts.decision.reasons) or 'not approved or not selected itself'}",
+            hint="ask Decide and the evaluation report for the reasons",
+            metadata={"ceiling": allowed.value},
+        )
+
+
+def evaluated_targets(
+    verdicts: Verdicts, bindings: Mapping[str, Binding], entries: Sequence[Entry]
+) -> tuple[Target, ...]:
+    """What the pipeline selects: to paper, and live who is live. `entries` is what stands, or stood before a freeze."""
+    known = {(entry.strategy_id, entry.side): entry for entry in entries}
+    found = []
+    for strategy_id in sorted(verdicts.decision.selected):
+        binding = bindings[strategy_id]
+        for side in sorted(binding.sides, key=lambda side: side.value):
+            entry, allowed = known.get((strategy_id, side)), verdicts.ceiling_of(strategy_id, side)
+            live = binding.stage is Stage.LIVE and allowed is EffectiveMode.LIVE and _takes_risk_live(entry)
+            stage = Stage.LIVE if live else Stage.PAPER
+            if lower(allowed, mode_of(stage)) is mode_of(stage):
+                found.append(Target(strategy_id, side, 1.0 if entry is None else entry.weight, stage))
+    return tuple(found)
+
+
+def _takes_risk_live(entry: Entry | None) -> bool:
+    """Whether it takes new risk live: who drains or is frozen has to be brought back by name."""
+    if entry is None or entry.freeze or entry.drain:
+        return False
+    return entry.active and entry.effective_mode is EffectiveMode.LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What one strategy and side is to be after an apply."""
+
+    strategy_id: str
+    side: Side
+    weight: float
+    stage: Stage

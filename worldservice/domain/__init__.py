@@ -1,1 +1,0 @@
-"""The pure room of worldservice: values and functions; no I/O, no protobuf, no clock reads, no SQL."""

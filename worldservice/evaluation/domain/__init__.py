@@ -1,0 +1,1 @@
+"""The decision pipeline: pure, total, every verdict explained. Never decides higher than the facts show."""

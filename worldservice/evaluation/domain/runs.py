@@ -1,0 +1,117 @@
+"""Evaluation runs: what a strategy has shown, and which revision a repeated run gets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from qmtl.core.errors import InvalidRequest, NotReady, Violation
+from worldservice.evaluation.domain.reports import EvaluationReport, MetricSource, Number
+from worldservice.graph.domain.edges import UNTOUCHED, Edges
+from worldservice.policy.domain.execution_model import ExecutionModel
+from worldservice.policy.domain.metric_catalogue import Unusable, refuse_unknown, unusable
+from worldservice.worlds.domain.binding import Side, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a strategy holds at full weight, as fractions of the world's capital; sector empty: unknown."""
+
+    long_gross: float
+    short_gross: float
+    sector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a run says about a strategy: its numbers and the data they come from."""
+
+    run_id: str
+    stage: Stage
+    numbers: tuple[Number, ...]
+    dataset_fingerprint: str
+    data_start: datetime | None
+    data_end: datetime | None
+    coverage: float
+    footprint: Footprint | None = None
+    correlations: tuple[tuple[str, float], ...] = ()  # by strategy id, sorted
+    execution: ExecutionModel | None = None  # what it assumed; None: unknown
+
+    def __hash__(self) -> int:
+        """Of what tells runs apart; hashing every part of every number cost more than judging them."""
+        return hash((self.run_id, self.data_end, *[number.value for number in self.numbers]))
+
+    def values(self) -> Mapping[str, float]:
+        return {number.name: number.value for number in self.numbers}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One bound strategy as the pipeline sees it; evidence None: it was never evaluated.
+
+    `paper` and `live` are what its newest runs at those stages say, where the policy asks for them.
+    """
+
+    strategy_id: str
+    sides: frozenset[Side]
+    evidence: Evidence | None
+    paper: Evidence | None = None
+    live: Evidence | None = None
+    edges: Edges = UNTOUCHED
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRun:
+    world_id: str
+    strategy_id: str
+    revision: int
+    evidence: Evidence
+    report: EvaluationReport | None
+    recommended_stage: Stage
+    created_by: str
+    created_at: datetime
+
+
+def take_evidence(asked: Evidence, latest: Evidence | None) -> Evidence:
+    """The evidence a run is made of: what the request sent, or else the stage's latest run, marked as such."""
+    if asked.numbers:
+        _check_numbers(asked)
+        return asked
+    if latest is None:
+        raise NotReady(
+            "E_NO_METRICS",
+            f"run {asked.run_id} sends no metrics and stage {asked.stage.value} has no earlier run",
+            hint="send the metrics of the run",
+        )
+    borrowed = tuple(
+        number
+        if number.source is MetricSource.LATEST_RUN
+        else Number(number.name, number.value, MetricSource.LATEST_RUN, latest.run_id)
+        for number in latest.numbers
+    )
+    return replace(latest, run_id=asked.run_id, stage=asked.stage, numbers=borrowed)
+
+
+def next_revision(previous: EvaluationRun | None, evidence: Evidence) -> int | None:
+    """The revision a new record of the run gets; None when it says the same as the last one."""
+    if previous is None:
+        return 1
+    return None if previous.evidence == evidence else previous.revision + 1
+
+
+def _check_numbers(evidence: Evidence) -> None:
+    values = evidence.values()
+    if len(values) != len(evidence.numbers):
+        raise InvalidRequest("E_METRIC_TWICE", "metrics names one metric twice, want each once")
+    refuse_unknown(values, "metrics")
+    for name in sorted(values):
+        fault = unusable(name, values)
+        if fault is not None:
+            reason = "E_METRIC_NOT_FINITE" if fault is Unusable.METRIC_NOT_FINITE else "E_METRIC_VALUE"
+            want = "a finite number; leave a metric out that has no value"
+            if fault is Unusable.METRIC_NOT_INTEGRAL:
+                want = "a whole number: it counts"
+            raise InvalidRequest(
+                reason,
+                f"metrics.{name} is {values[name]}, want {want}",
+                violations=[Violation(f"metrics.{name}", str(values[name]), want)],
+            )

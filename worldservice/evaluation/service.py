@@ -1,0 +1,181 @@
+"""RPCs of decisions and evaluation runs."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from qmtl.core.errors import refused
+from qmtl.core.modes import EffectiveMode
+from qmtl.rpc.auth.call import current_call
+from qmtl.wire.instants import instant_from_proto
+from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import world_pb2 as worldpb
+from worldservice.activation.narrowing import narrow
+from worldservice.activation.recording import Narrowed
+from worldservice.evaluation import store
+from worldservice.evaluation.domain.decision import Decision, Verdicts
+from worldservice.evaluation.domain.pipeline import summarise
+from worldservice.evaluation.domain.runs import EvaluationRun, Evidence, next_revision, take_evidence
+from worldservice.evaluation.domain.validation import own_verdicts
+from worldservice.evaluation.events import run_updated
+from worldservice.evaluation.facts import decide_world, stages_of
+from worldservice.evaluation.wire import decision_to_proto, evidence_from_request, report_to_proto, run_to_proto
+from worldservice.policy.store import policy_of
+from worldservice.tables import outbox
+from worldservice.worlds.acts import Act, audit_write, audited, caller_of, world_to_read, world_to_write
+from worldservice.worlds.domain.binding import Stage, require_strategy_id
+from worldservice.worlds.domain.roles import Role
+from worldservice.worlds.fields import page_from_proto, page_of
+from worldservice.worlds.store import bindings
+from worldservice.worlds.writes import House
+
+COHORT_MAX = 500
+
+
+class DecisionCalls:
+    """What a world may do, and what its strategies have shown."""
+
+    house: House
+
+    async def Decide(self, request: pb.DecideRequest, context: object) -> pb.DecideResponse:
+        caller, now = caller_of(current_call()), self.house.clock.now()
+        as_of = instant_from_proto(request.as_of, "as_of") if request.HasField("as_of") else None
+
+        def work(conn: Connection) -> Verdicts:
+            world = world_to_read(conn, caller, request.world_id)
+            return decide_world(conn, world, self.house.rules, now, as_of=as_of)
+
+        verdicts = await self.house.db.read(work)
+        shown = sorted(verdicts.reports.items()) if request.with_reports else ()
+        return pb.DecideResponse(
+            decision=decision_to_proto(verdicts.decision), reports=[report_to_proto(report) for _, report in shown]
+        )
+
+    @audited
+    async def Evaluate(self, request: pb.EvaluateRequest, act: Act) -> pb.EvaluateResponse:
+        require_strategy_id(request.strategy_id)
+        asked = evidence_from_request(request)
+
+        def work(conn: Connection) -> tuple[list[EvaluationRun], Narrowed]:
+            return self._evaluate(conn, act, {request.strategy_id: asked})
+
+        (run,), settled = await self.house.db.write(work)
+        await self.house.enforce(settled)
+        decision = decision_to_proto(settled.verdicts.decision)
+        return pb.EvaluateResponse(run=run_to_proto(run), decision=decision)
+
+    @audited
+    async def EvaluateCohort(self, request: pb.EvaluateCohortRequest, act: Act) -> pb.EvaluateCohortResponse:
+        """All in one transaction and one decision, so that nobody is judged beside yesterday's numbers of another."""
+        asked = _cohort(request)
+
+        def work(conn: Connection) -> tuple[list[EvaluationRun], Narrowed]:
+            return self._evaluate(conn, act, asked)
+
+        found, settled = await self.house.db.write(work)
+        await self.house.enforce(settled)
+        decision = decision_to_proto(settled.verdicts.decision)
+        return pb.EvaluateCohortResponse(runs=[run_to_proto(run) for run in found], decision=decision)
+
+    async def GetEvaluationRun(
+        self, request: pb.GetEvaluationRunRequest, context: object
+    ) -> pb.GetEvaluationRunResponse:
+        caller = caller_of(current_call())
+        require_strategy_id(request.strategy_id)
+
+        def work(conn: Connection) -> EvaluationRun:
+            world = world_to_read(conn, caller, request.world_id)
+            return store.get_run(conn, world.world_id, request.strategy_id, request.run_id)
+
+        return pb.GetEvaluationRunResponse(run=run_to_proto(await self.house.db.read(work)))
+
+    async def ListEvaluationRuns(
+        self, request: pb.ListEvaluationRunsRequest, context: object
+    ) -> pb.ListEvaluationRunsResponse:
+        caller, page = caller_of(current_call()), page_from_proto(request.page, numeric=True)
+
+        def work(conn: Connection) -> list[tuple[int, EvaluationRun]]:
+            world = world_to_read(conn, caller, request.world_id)
+            return store.list_runs(conn, world.world_id, request.strategy_id, page)
+
+        shown, info = page_of(await self.house.db.read(work), page, lambda row: str(row[0]))
+        return pb.ListEvaluationRunsResponse(runs=[run_to_proto(run) for _, run in shown], page=info)
+
+    def _evaluate(
+        self, conn: Connection, act: Act, cohort: Mapping[str, Evidence]
+    ) -> tuple[list[EvaluationRun], Narrowed]:
+        world = world_to_write(conn, act, Role.OPERATOR)
+        known: dict[str, EvaluationRun] = {}
+        fresh: dict[str, tuple[int, Evidence]] = {}
+        for strategy_id, asked in cohort.items():
+            bindings.get_active_binding(conn, world.world_id, strategy_id)
+            previous = store.find_run(conn, world.world_id, strategy_id, asked.run_id)
+            evidence = _evidence(conn, world.world_id, strategy_id, asked, previous)
+            revision = next_revision(previous, evidence)
+            if previous is not None:
+                known[strategy_id] = previous
+            if revision is not None:
+                fresh[strategy_id] = (revision, evidence)
+        instead = {strategy_id: evidence for strategy_id, (_, evidence) in fresh.items()}
+        verdicts = decide_world(conn, world, self.house.rules, act.now, instead=instead)
+        for strategy_id, (revision, evidence) in fresh.items():
+            known[strategy_id] = _run(act, strategy_id, revision, evidence, verdicts)
+            store.append_run(conn, known[strategy_id])
+            outbox.append(conn, run_updated(known[strategy_id], act))
+        joined = stages_of(policy_of(conn, world))
+        entering = all(evidence.stage in joined for evidence in instead.values())
+        settled = narrow(conn, world, self.house.rules, act, verdicts if entering else None)  # others do not enter it
+        found = [known[strategy_id] for strategy_id in cohort]
+        audit_write(
+            conn, act, "; ".join(_detail(run, settled.verdicts.decision, run.strategy_id in fresh) for run in found)
+        )
+        return found, settled
+
+
+def _cohort(request: pb.EvaluateCohortRequest) -> dict[str, Evidence]:
+    """Raises InvalidRequest (E_COHORT): each strategy once, all of one world, run and stage."""
+    if not 0 < len(request.strategies) <= COHORT_MAX:
+        raise refused("E_COHORT", "strategies", f"{len(request.strategies)} entries", f"1 to {COHORT_MAX}")
+    asked: dict[str, Evidence] = {}
+    for index, each in enumerate(request.strategies):
+        for field, given, want in (
+            ("world_id", each.world_id, request.world_id),
+            ("run_id", each.run_id, request.run_id),
+        ):
+            if given and given != want:
+                raise refused("E_COHORT", f"strategies[{index}].{field}", given, f"empty or {want!r}")
+        if each.stage not in (worldpb.STAGE_UNSPECIFIED, request.stage) or each.strategy_id in asked:
+            raise refused("E_COHORT", f"strategies[{index}]", each.strategy_id, "each strategy once, at one stage")
+        require_strategy_id(each.strategy_id)
+        whole = pb.EvaluateRequest(run_id=request.run_id, stage=request.stage)
+        whole.MergeFrom(each)
+        asked[each.strategy_id] = evidence_from_request(whole)
+    return asked
+
+
+def _evidence(
+    conn: Connection, world_id: str, strategy_id: str, asked: Evidence, previous: EvaluationRun | None
+) -> Evidence:
+    """A repeated request without metrics is the run it repeats; otherwise the stage's latest run is borrowed from."""
+    if not asked.numbers and previous is not None:
+        return previous.evidence
+    return take_evidence(asked, store.latest_evidence(conn, world_id, asked.stage).get(strategy_id))
+
+
+def _run(act: Act, strategy_id: str, revision: int, evidence: Evidence, verdicts: Verdicts) -> EvaluationRun:
+    report = verdicts.reports.get(strategy_id)
+    if report is not None:
+        own = own_verdicts(evidence.stage, report.verdicts)
+        report = replace(report, verdicts=own, summary=summarise(own))
+    allowed = verdicts.promoted().ceiling_of(strategy_id)
+    recommended = Stage.PAPER if allowed in (EffectiveMode.PAPER, EffectiveMode.LIVE) else Stage.BACKTEST
+    created_at: datetime = act.now
+    return EvaluationRun(act.world_id, strategy_id, revision, evidence, report, recommended, act.actor, created_at)
+
+
+def _detail(run: EvaluationRun, decision: Decision, fresh: bool) -> str:
+    summary = "not judged: no policy" if run.report is None else run.report.summary.value
+    again = "" if fresh else " again, unchanged"
+    return f"run {run.evidence.run_id} revision {run.revision}{again}: {summary}; world {decision.effective_mode.value}"

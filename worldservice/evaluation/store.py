@@ -1,0 +1,184 @@
+"""Rows of evaluation runs and decisions; revisions and decisions are appended, never changed."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, RowMapping
+
+from qmtl.core.errors import NotFound
+from worldservice.evaluation.domain.decision import Decision
+from worldservice.evaluation.domain.reports import EvaluationReport
+from worldservice.evaluation.domain.runs import EvaluationRun, Evidence
+from worldservice.evaluation.domain.selection import Tenure
+from worldservice.tables import (
+    decisions,
+    evaluation_runs,
+    instant,
+    instant_or_none,
+    micros,
+    micros_or_none,
+    tenures,
+)
+from worldservice.worlds.domain.binding import Stage
+from worldservice.worlds.domain.paging import Page
+
+_EVIDENCE = TypeAdapter(Evidence)
+_REPORT = TypeAdapter(EvaluationReport)
+_DECISION = TypeAdapter(Decision)
+
+
+def append_run(conn: Connection, run: EvaluationRun) -> None:
+    conn.execute(
+        sa.insert(evaluation_runs).values(
+            world_id=run.world_id,
+            strategy_id=run.strategy_id,
+            run_id=run.evidence.run_id,
+            revision=run.revision,
+            stage=run.evidence.stage.value,
+            evidence=_EVIDENCE.dump_json(run.evidence).decode(),
+            report=None if run.report is None else _REPORT.dump_json(run.report).decode(),
+            recommended_stage=run.recommended_stage.value,
+            created_by=run.created_by,
+            created_us=micros(run.created_at),
+        )
+    )
+
+
+def find_run(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> EvaluationRun | None:
+    """The run at its latest revision."""
+    table = evaluation_runs
+    where = (table.c.world_id == world_id, table.c.strategy_id == strategy_id, table.c.run_id == run_id)
+    query = sa.select(table).where(*where).order_by(table.c.revision.desc()).limit(1)
+    row = conn.execute(query).mappings().one_or_none()
+    return None if row is None else _run(row)
+
+
+def was_evaluated(conn: Connection, world_id: str, strategy_id: str) -> bool:
+    """Whether there is any run of a strategy in a world."""
+    return conn.execute(_ANY_RUN, {"world": world_id, "strategy": strategy_id}).first() is not None
+
+
+def get_run(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> EvaluationRun:
+    found = find_run(conn, world_id, strategy_id, run_id)
+    if found is None:
+        raise NotFound("E_RUN_UNKNOWN", f"strategy {strategy_id} has no run {run_id!r} in world {world_id}")
+    return found
+
+
+def list_runs(conn: Connection, world_id: str, strategy_id: str, page: Page) -> list[tuple[int, EvaluationRun]]:
+    """Runs at their latest revision, newest first, with their sequence; `after` is the last sequence seen."""
+    table = evaluation_runs
+    newest = (
+        sa.select(sa.func.max(table.c.sequence))
+        .where(table.c.world_id == world_id)
+        .group_by(table.c.strategy_id, table.c.run_id)
+    )
+    query = sa.select(table).where(table.c.sequence.in_(newest.scalar_subquery())).order_by(table.c.sequence.desc())
+    if strategy_id:
+        query = query.where(table.c.strategy_id == strategy_id)
+    if page.after:
+        query = query.where(table.c.sequence < int(page.after))
+    rows = conn.execute(query.limit(page.size + 1)).mappings()
+    return [(row["sequence"], _run(row)) for row in rows]
+
+
+def latest_evidence(conn: Connection, world_id: str, stage: Stage) -> Mapping[str, Evidence]:
+    """By strategy, what its newest run at a stage says."""
+    table = evaluation_runs
+    newest = (
+        sa.select(sa.func.max(table.c.sequence))
+        .where(table.c.world_id == world_id, table.c.stage == stage.value)
+        .group_by(table.c.strategy_id)
+    )
+    query = sa.select(table.c.strategy_id, table.c.evidence).where(table.c.sequence.in_(newest.scalar_subquery()))
+    return {row.strategy_id: _evidence(row.evidence) for row in conn.execute(query)}
+
+
+def tenures_of(conn: Connection, world_id: str) -> Mapping[str, Tenure]:
+    """By strategy, what hysteresis remembers."""
+    rows = conn.execute(sa.select(tenures).where(tenures.c.world_id == world_id)).mappings()
+    return {row["strategy_id"]: _tenure(row) for row in rows}
+
+
+def save_tenures(conn: Connection, world_id: str, before: Mapping[str, Tenure], after: Mapping[str, Tenure]) -> None:
+    """Write those that moved."""
+    moved = [tenure for name, tenure in after.items() if before.get(name) != tenure]
+    if not moved:
+        return
+    names = [tenure.strategy_id for tenure in moved]
+    conn.execute(sa.delete(tenures).where(tenures.c.world_id == world_id, tenures.c.strategy_id.in_(names)))
+    rows = [
+        {
+            "world_id": world_id,
+            "strategy_id": tenure.strategy_id,
+            "selected": tenure.selected,
+            "since_us": micros_or_none(tenure.since),
+            "passes": tenure.passes,
+            "failures": tenure.failures,
+            "counted_end_us": micros_or_none(tenure.counted_end),
+        }
+        for tenure in moved
+    ]
+    conn.execute(sa.insert(tenures), rows)
+
+
+def append_decision(conn: Connection, decision: Decision) -> None:
+    conn.execute(
+        sa.insert(decisions).values(
+            world_id=decision.world_id,
+            decision=_DECISION.dump_json(decision).decode(),
+            decided_us=micros(decision.decided_at),
+        )
+    )
+
+
+def last_decision(conn: Connection, world_id: str) -> Decision | None:
+    query = (
+        sa.select(decisions.c.decision)
+        .where(decisions.c.world_id == world_id)
+        .order_by(decisions.c.sequence.desc())
+        .limit(1)
+    )
+    text = conn.execute(query).scalar_one_or_none()
+    return None if text is None else _DECISION.validate_json(text)
+
+
+@lru_cache(maxsize=8192)
+def _evidence(text: str) -> Evidence:
+    """Every decision reads all of a world's evidence again; parsing it was a fifth of the time of a decision."""
+    return _EVIDENCE.validate_json(text)
+
+
+def _tenure(row: RowMapping) -> Tenure:
+    return Tenure(
+        strategy_id=row["strategy_id"],
+        selected=row["selected"],
+        since=instant_or_none(row["since_us"]),
+        passes=row["passes"],
+        failures=row["failures"],
+        counted_end=instant_or_none(row["counted_end_us"]),
+    )
+
+
+def _run(row: RowMapping) -> EvaluationRun:
+    return EvaluationRun(
+        world_id=row["world_id"],
+        strategy_id=row["strategy_id"],
+        revision=row["revision"],
+        evidence=_evidence(row["evidence"]),
+        report=None if row["report"] is None else _REPORT.validate_json(row["report"]),
+        recommended_stage=Stage(row["recommended_stage"]),
+        created_by=row["created_by"],
+        created_at=instant(row["created_us"]),
+    )
+
+
+_ANY_RUN = (
+    sa.select(evaluation_runs.c.sequence)
+    .where(
+        evaluation_runs.c.world_id == sa.bindparam("world"), evaluation_runs.c.strategy_id == sa.bindparam("strategy")
+    )
+    .limit(1)
+)

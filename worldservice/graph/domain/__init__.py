@@ -1,0 +1,1 @@
+"""Nodes, validations and edges of one world as values. No I/O."""

@@ -1,0 +1,1 @@
+"""Rows of the World View Graph. Publishes nothing."""

@@ -1,0 +1,110 @@
+"""Proto and domain, both ways: world nodes, validations and the parts of their key, edge overrides.
+
+An unset domain in a write means BACKTEST; in InvalidateValidations it means all.
+"""
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.identity.keys import EvalFacts
+from qmtl.core.modes import ExecutionDomain
+from qmtl.wire.instants import instant_from_proto
+from qmtl.world.v1 import service_pb2 as servicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+from worldservice.graph.domain.edges import EdgeStanding
+from worldservice.graph.domain.nodes import EdgeKey, EdgeOverride, NodeStatus, Validation, WorldNode, require_node_id
+from worldservice.worlds.fields import (
+    domain_from_proto,
+    domain_to_proto,
+    enum_from_proto,
+    instant_to_proto,
+    optional_text,
+)
+
+
+def written_domain(number: commonpb.ExecutionDomain, field: str) -> ExecutionDomain:
+    return domain_from_proto(number, field) if number else ExecutionDomain.BACKTEST
+
+
+def node_from_proto(message: worldpb.WorldNode) -> WorldNode:
+    return WorldNode(
+        world_id=message.world_id,
+        node_id=message.node_id,
+        domain=written_domain(message.execution_domain, "node.execution_domain"),
+        status=enum_from_proto(
+            message.status, worldpb.WorldNodeStatus, "WORLD_NODE_STATUS_", NodeStatus, "node.status"
+        ),
+        last_eval_key=message.last_eval_key,
+        annotations=dict(message.annotations),
+    )
+
+
+def node_to_proto(node: WorldNode) -> worldpb.WorldNode:
+    return worldpb.WorldNode(
+        world_id=node.world_id,
+        node_id=node.node_id,
+        execution_domain=domain_to_proto(node.domain),
+        status=f"WORLD_NODE_STATUS_{node.status.name}",
+        last_eval_key=node.last_eval_key,
+        annotations=dict(node.annotations),
+    )
+
+
+def facts_from_proto(parts: servicepb.EvalKeyParts) -> EvalFacts:
+    """Raises InvalidRequest (E_NODE_ID, E_FIELD, E_ENUM)."""
+    return EvalFacts(
+        node_id=require_node_id(parts.node_id, "parts.node_id"),
+        world_id=parts.world_id,
+        execution_domain=written_domain(parts.execution_domain, "parts.execution_domain"),
+        contract_id=optional_text(parts.contract_id, "parts.contract_id"),
+        dataset_fingerprint=optional_text(parts.dataset_fingerprint, "parts.dataset_fingerprint"),
+        code_version=optional_text(parts.code_version, "parts.code_version"),
+        resource_policy=optional_text(parts.resource_policy, "parts.resource_policy"),
+    )
+
+
+def validation_to_proto(validation: Validation) -> worldpb.Validation:
+    return worldpb.Validation(
+        eval_key=validation.eval_key,
+        world_id=validation.world_id,
+        node_id=validation.node_id,
+        execution_domain=domain_to_proto(validation.domain),
+        valid=validation.valid,
+        metrics=dict(validation.metrics),
+        validated_at=instant_to_proto(validation.validated_at),
+    )
+
+
+def validation_from_proto(message: worldpb.Validation) -> Validation:
+    return Validation(
+        eval_key=message.eval_key,
+        world_id=message.world_id,
+        node_id=message.node_id,
+        domain=domain_from_proto(message.execution_domain, "execution_domain"),
+        valid=message.valid,
+        metrics=dict(message.metrics),
+        validated_at=instant_from_proto(message.validated_at, "validated_at"),
+    )
+
+
+def edge_from_proto(message: worldpb.EdgeOverride | servicepb.DeleteEdgeOverrideRequest, field: str) -> EdgeKey:
+    """An edge begins in the domain it leads into, unless said."""
+    into = written_domain(message.to_domain, f"{field}to_domain")
+    begins = domain_from_proto(message.from_domain, f"{field}from_domain") if message.from_domain else into
+    return EdgeKey(message.world_id, message.from_node_id, begins, message.to_node_id, into)
+
+
+def override_from_proto(message: worldpb.EdgeOverride) -> EdgeOverride:
+    return EdgeOverride(edge_from_proto(message, "override."), message.active, message.reason)
+
+
+def override_to_proto(override: EdgeOverride, standing: EdgeStanding) -> worldpb.EdgeOverride:
+    key = override.key
+    return worldpb.EdgeOverride(
+        world_id=key.world_id,
+        from_node_id=key.from_node_id,
+        to_node_id=key.to_node_id,
+        active=override.active,
+        reason=override.reason,
+        to_domain=domain_to_proto(key.to_domain),
+        from_domain=domain_to_proto(key.from_domain),
+        standing=f"EDGE_STANDING_{standing.name}",
+    )

@@ -1,0 +1,75 @@
+"""Bindings of strategies to a world: their stage and sides, and an owner's approval to go live."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from qmtl.core.modes import EffectiveMode
+from worldservice.worlds.domain.world import refused_field
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """An owner's word that a strategy may go live; it may end by itself and be taken back."""
+
+    world_id: str
+    strategy_id: str
+    approved_by: str
+    reason: str
+    approved_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def holds(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+STRATEGY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
+
+
+class Side(Enum):
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
+class Stage(Enum):
+    BACKTEST = "BACKTEST"
+    PAPER = "PAPER"
+    LIVE = "LIVE"
+
+
+class BindingState(Enum):
+    ACTIVE = "ACTIVE"
+    REMOVED = "REMOVED"
+
+
+BOTH_SIDES = frozenset(Side)
+_STAGE_MODE = {
+    Stage.BACKTEST: EffectiveMode.COMPUTE_ONLY,
+    Stage.PAPER: EffectiveMode.PAPER,
+    Stage.LIVE: EffectiveMode.LIVE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    world_id: str
+    strategy_id: str
+    stage: Stage
+    state: BindingState
+    sides: frozenset[Side]
+    created_by: str
+    created_at: datetime
+
+
+def mode_of(stage: Stage) -> EffectiveMode:
+    """The highest mode a binding's stage allows."""
+    return _STAGE_MODE[stage]
+
+
+def require_strategy_id(strategy_id: str) -> None:
+    if STRATEGY_ID.fullmatch(strategy_id) is None:
+        raise refused_field("E_STRATEGY_ID", "strategy_id", strategy_id, "1 to 128 of A-Z a-z 0-9 _ . : -")

@@ -1,0 +1,1 @@
+"""The RPCs of worlds, of access to them and of the audit log."""

@@ -1,0 +1,1 @@
+"""Rows of worlds, bindings, approvals, role grants, sessions and the audit log. Publishes nothing."""

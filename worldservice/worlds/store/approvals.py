@@ -1,0 +1,52 @@
+"""Rows of approvals to go live, one per strategy and world."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping
+
+from worldservice.tables import instant, instant_or_none, live_approvals, micros, micros_or_none
+from worldservice.worlds.domain.binding import Approval
+
+
+def save_approval(conn: Connection, approval: Approval) -> None:
+    """One per strategy; approving again replaces it, the audit log keeps both."""
+    where = (live_approvals.c.world_id == approval.world_id, live_approvals.c.strategy_id == approval.strategy_id)
+    conn.execute(sa.delete(live_approvals).where(*where))
+    conn.execute(
+        sa.insert(live_approvals).values(
+            world_id=approval.world_id,
+            strategy_id=approval.strategy_id,
+            approved_by=approval.approved_by,
+            reason=approval.reason,
+            approved_us=micros(approval.approved_at),
+            expires_us=micros_or_none(approval.expires_at),
+            revoked_us=micros_or_none(approval.revoked_at),
+        )
+    )
+
+
+def find_approval(conn: Connection, world_id: str, strategy_id: str) -> Approval | None:
+    where = (live_approvals.c.world_id == world_id, live_approvals.c.strategy_id == strategy_id)
+    row = conn.execute(sa.select(live_approvals).where(*where)).mappings().one_or_none()
+    return None if row is None else _approval(row)
+
+
+def approved(conn: Connection, world_id: str, now: datetime) -> frozenset[str]:
+    """Strategies with an approval that holds now."""
+    rows = conn.execute(sa.select(live_approvals).where(live_approvals.c.world_id == world_id)).mappings()
+    return frozenset(found.strategy_id for found in map(_approval, rows) if found.holds(now))
+
+
+def _approval(row: RowMapping) -> Approval:
+    return Approval(
+        world_id=row["world_id"],
+        strategy_id=row["strategy_id"],
+        approved_by=row["approved_by"],
+        reason=row["reason"],
+        approved_at=instant(row["approved_us"]),
+        expires_at=instant_or_none(row["expires_us"]),
+        revoked_at=instant_or_none(row["revoked_us"]),
+    )

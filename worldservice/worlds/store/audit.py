@@ -1,0 +1,110 @@
+"""Rows of the audit log, appended and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping
+
+from qmtl.world.v1 import world_pb2 as worldpb
+from worldservice.activation.domain.history import ActivationRecord
+from worldservice.activation.wire import record_from_proto, record_to_proto
+from worldservice.tables import audit_log, instant, micros
+from worldservice.worlds.domain.audit import AuditRow
+from worldservice.worlds.domain.paging import Page
+
+REQUEST_MAX = 16_384
+AUDIT_BYTES_MAX = 8 * 1024 * 1024  # half of what a message may have: one row more, and all are written anew
+RECORDS_AT_ONCE = 16  # each may hold a whole activation
+
+
+def append_audit(conn: Connection, row: AuditRow) -> None:
+    """`sequence` is given by the store; the request is cut to what a person would still read."""
+    values: dict[str, object] = {
+        "world_id": row.world_id,
+        "actor": row.actor,
+        "event": row.event,
+        "request": row.request[:REQUEST_MAX],
+        "result": row.result,
+        "detail": row.detail[:REQUEST_MAX],
+        "correlation_id": row.correlation_id,
+        "time_us": micros(row.time),
+        "record": None,
+        "record_revision": None,
+        "record_whole": None,
+    }
+    if row.record is not None:
+        values["record"] = record_to_proto(row.record).SerializeToString(deterministic=True)
+        values["record_revision"], values["record_whole"] = row.record.revision, row.record.whole
+    conn.execute(_APPEND_AUDIT, values)
+
+
+def list_audit(conn: Connection, world_id: str, page: Page) -> list[AuditRow]:
+    """Newest first; `after` is the last sequence seen."""
+    query = sa.select(audit_log).where(audit_log.c.world_id == world_id).order_by(audit_log.c.sequence.desc())
+    if page.after:
+        query = query.where(audit_log.c.sequence < int(page.after))
+    return [_audit(row) for row in conn.execute(query.limit(page.size + 1)).mappings()]
+
+
+def audit_page(conn: Connection, world_id: str, page: Page) -> Page:
+    """The page with no more rows than make a message that every peer takes; one at least."""
+    table = audit_log.c
+    query = sa.select(_AUDIT_BYTES).where(table.world_id == world_id).order_by(table.sequence.desc())
+    if page.after:
+        query = query.where(table.sequence < int(page.after))
+    total = 0
+    for count, size in enumerate(conn.execute(query.limit(page.size)).scalars()):
+        total += size
+        if total > AUDIT_BYTES_MAX:
+            return replace(page, size=max(count, 1))
+    return page
+
+
+def recorded_revision(conn: Connection, world_id: str) -> int | None:
+    """The revision of the newest record of a world's activation; None when it has none."""
+    return conn.execute(_RECORDED, {"world": world_id}).scalar_one_or_none()
+
+
+def records_until(conn: Connection, world_id: str, revision: int) -> Iterator[ActivationRecord]:
+    """The records that lead to a revision (0: the newest), from the last whole one before it on; read as they are."""
+    table = audit_log.c
+    where = [table.world_id == world_id, table.record.is_not(None)]
+    if revision:
+        where.append(table.record_revision <= revision)
+    whole = sa.select(sa.func.max(table.sequence)).where(*where, table.record_whole.is_(True)).scalar_subquery()
+    query = sa.select(table.record).where(*where, table.sequence >= whole).order_by(table.sequence)
+    for row in conn.execute(query, execution_options={"yield_per": RECORDS_AT_ONCE}).scalars():
+        yield record_from_proto(worldpb.ActivationRecord.FromString(row))
+
+
+def _audit(row: RowMapping) -> AuditRow:
+    return AuditRow(
+        sequence=row["sequence"],
+        world_id=row["world_id"],
+        actor=row["actor"],
+        event=row["event"],
+        request=row["request"],
+        result=row["result"],
+        detail=row["detail"],
+        correlation_id=row["correlation_id"],
+        time=instant(row["time_us"]),
+        record=None if row["record"] is None else record_from_proto(worldpb.ActivationRecord.FromString(row["record"])),
+    )
+
+
+_APPEND_AUDIT = sa.insert(audit_log)
+_RECORDED = (
+    sa.select(audit_log.c.record_revision)
+    .where(audit_log.c.world_id == sa.bindparam("world"), audit_log.c.record.is_not(None))
+    .order_by(audit_log.c.sequence.desc())
+    .limit(1)
+)
+_AUDIT_BYTES = (  # a request is ASCII, a detail may be anything
+    512
+    + sa.func.length(audit_log.c.request)
+    + 4 * sa.func.length(audit_log.c.detail)
+    + sa.func.coalesce(sa.func.length(audit_log.c.record), 0)
+)

@@ -1,0 +1,80 @@
+"""Rows of bindings. Removed ones stay, so that a strategy that comes back is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping
+
+from qmtl.core.errors import NotFound
+from worldservice.tables import bindings, instant, micros
+from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
+from worldservice.worlds.domain.paging import Page
+from worldservice.worlds.store.worlds import texts_from_json
+
+
+def find_binding(conn: Connection, world_id: str, strategy_id: str) -> Binding | None:
+    row = conn.execute(_BINDING, {"world": world_id, "strategy": strategy_id}).mappings().one_or_none()
+    return None if row is None else _binding(row)
+
+
+def get_active_binding(conn: Connection, world_id: str, strategy_id: str) -> Binding:
+    found = find_binding(conn, world_id, strategy_id)
+    if found is None or found.state is not BindingState.ACTIVE:
+        raise NotFound("E_BINDING_UNKNOWN", f"{strategy_id} is not bound to world {world_id}", hint="bind it first")
+    return found
+
+
+def active_bindings(conn: Connection, world_id: str) -> Mapping[str, Binding]:
+    rows = conn.execute(_ACTIVE_BINDINGS, {"world": world_id}).mappings()
+    return {row["strategy_id"]: _binding(row) for row in rows}
+
+
+def count_active_bindings(conn: Connection, world_id: str) -> int:
+    return int(conn.execute(_COUNT_BINDINGS, {"world": world_id}).scalar_one())
+
+
+def list_bindings(conn: Connection, world_id: str, page: Page) -> list[Binding]:
+    where = (bindings.c.world_id == world_id, bindings.c.strategy_id > page.after)
+    query = sa.select(bindings).where(*where).order_by(bindings.c.strategy_id).limit(page.size + 1)
+    return [_binding(row) for row in conn.execute(query).mappings()]
+
+
+def save_binding(conn: Connection, binding: Binding) -> None:
+    values = {
+        "world_id": binding.world_id,
+        "strategy_id": binding.strategy_id,
+        "stage": binding.stage.value,
+        "state": binding.state.value,
+        "sides": json.dumps(sorted(side.value for side in binding.sides)),
+        "created_by": binding.created_by,
+        "created_us": micros(binding.created_at),
+    }
+    conn.execute(_SAVE_BINDING, values)
+
+
+def _binding(row: RowMapping) -> Binding:
+    return Binding(
+        world_id=row["world_id"],
+        strategy_id=row["strategy_id"],
+        stage=Stage(row["stage"]),
+        state=BindingState(row["state"]),
+        sides=frozenset(Side(side) for side in texts_from_json(row["sides"])),
+        created_by=row["created_by"],
+        created_at=instant(row["created_us"]),
+    )
+
+
+_IN_WORLD = bindings.c.world_id == sa.bindparam("world")
+_BINDING = sa.select(bindings).where(_IN_WORLD, bindings.c.strategy_id == sa.bindparam("strategy"))
+_ACTIVE = (_IN_WORLD, bindings.c.state == BindingState.ACTIVE.value)
+_ACTIVE_BINDINGS = sa.select(bindings).where(*_ACTIVE).order_by(bindings.c.strategy_id)
+_COUNT_BINDINGS = sa.select(sa.func.count()).select_from(bindings).where(*_ACTIVE)
+_SAVE_BINDING = sa.text(
+    "INSERT INTO bindings (world_id, strategy_id, stage, state, sides, plan_version, created_by, created_us) "
+    "VALUES (:world_id, :strategy_id, :stage, :state, :sides, 0, :created_by, :created_us) "
+    "ON CONFLICT (world_id, strategy_id) DO UPDATE SET stage = excluded.stage, state = excluded.state, "
+    "sides = excluded.sides, created_by = excluded.created_by, created_us = excluded.created_us"
+)

@@ -1,0 +1,112 @@
+"""Worlds, stages, sides, roles and grants as messages of the contract, and back."""
+
+from collections.abc import Iterable
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.wire.instants import instant_from_proto
+from qmtl.world.v1 import service_pb2 as servicepb
+from qmtl.world.v1 import world_pb2 as worldpb
+from worldservice.worlds.domain.binding import BOTH_SIDES, Side, Stage
+from worldservice.worlds.domain.roles import Grant, Role
+from worldservice.worlds.domain.world import World, WorldChange, WorldState
+from worldservice.worlds.fields import enum_from_proto, instant_to_proto
+
+
+def world_to_proto(world: World) -> worldpb.World:
+    return worldpb.World(
+        world_id=world.world_id,
+        name=world.name,
+        owner=world.owner,
+        labels=dict(world.labels),
+        state=f"WORLD_STATE_{world.state.name}",
+        allow_live=world.allow_live,
+        circuit_breaker=world.circuit_breaker,
+        default_policy_version=world.default_policy_version,
+        data_presets=world.data_presets,
+        created_at=instant_to_proto(world.created_at),
+        updated_at=instant_to_proto(world.updated_at),
+        etag=world.etag,
+    )
+
+
+def world_from_proto(message: worldpb.World) -> World:
+    return World(
+        world_id=message.world_id,
+        name=message.name,
+        owner=message.owner,
+        labels=dict(message.labels),
+        state=enum_from_proto(message.state, worldpb.WorldState, "WORLD_STATE_", WorldState, "state"),
+        allow_live=message.allow_live,
+        circuit_breaker=message.circuit_breaker,
+        default_policy_version=message.default_policy_version,
+        data_presets=tuple(message.data_presets),
+        created_at=instant_from_proto(message.created_at, "created_at"),
+        updated_at=instant_from_proto(message.updated_at, "updated_at"),
+        revision=int(message.etag.removeprefix("w")),
+    )
+
+
+def change_from_proto(request: servicepb.UpdateWorldRequest) -> WorldChange:
+    state = None
+    if request.state != worldpb.WORLD_STATE_UNSPECIFIED:
+        state = enum_from_proto(request.state, worldpb.WorldState, "WORLD_STATE_", WorldState, "state")
+    return WorldChange(
+        etag=request.etag,
+        name=request.name if request.HasField("name") else None,
+        allow_live=request.allow_live if request.HasField("allow_live") else None,
+        circuit_breaker=request.circuit_breaker if request.HasField("circuit_breaker") else None,
+        state=state,
+        data_presets=tuple(request.data_presets) or None,
+    )
+
+
+def stage_to_proto(stage: Stage) -> str:
+    return f"STAGE_{stage.name}"
+
+
+def stage_from_proto(number: int, field: str) -> Stage:
+    return enum_from_proto(number, worldpb.Stage, "STAGE_", Stage, field)
+
+
+def role_to_proto(role: Role) -> str:
+    """No role is UNSPECIFIED: a caller reads it as nothing allowed."""
+    return "ROLE_UNSPECIFIED" if role is Role.NONE else f"ROLE_{role.name}"
+
+
+def role_from_proto(number: int, field: str) -> Role:
+    """A role that can be granted: READER, OPERATOR or OWNER."""
+    return enum_from_proto(number, commonpb.Role, "ROLE_", Role, field)
+
+
+def grant_to_proto(grant: Grant) -> worldpb.RoleGrant:
+    return worldpb.RoleGrant(
+        world_id=grant.world_id,
+        subject=grant.subject,
+        role=role_to_proto(grant.role),
+        granted_by=grant.granted_by,
+        granted_at=instant_to_proto(grant.granted_at),
+    )
+
+
+def grant_from_proto(message: worldpb.RoleGrant) -> Grant:
+    role = role_from_proto(message.role, "role")
+    granted_at = instant_from_proto(message.granted_at, "granted_at")
+    return Grant(message.world_id, message.subject, role, message.granted_by, granted_at)
+
+
+def sides_from_proto(numbers: Iterable[int], field: str) -> frozenset[Side]:
+    """Empty means both."""
+    sides = {enum_from_proto(number, commonpb.Side, "SIDE_", Side, field) for number in numbers}
+    return frozenset(sides) or BOTH_SIDES
+
+
+def sides_to_proto(sides: frozenset[Side]) -> list[str]:
+    return sorted(f"SIDE_{side.name}" for side in sides)
+
+
+def side_to_proto(side: Side) -> str:
+    return f"SIDE_{side.name}"
+
+
+def side_from_proto(number: int, field: str) -> Side:
+    return enum_from_proto(number, commonpb.Side, "SIDE_", Side, field)
