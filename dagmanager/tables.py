@@ -6,8 +6,6 @@ Every hot query is an index lookup on a bounded set.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import sqlalchemy as sa
 
 from controlbus.outbox.outbox import outbox_tables
@@ -16,7 +14,6 @@ metadata = sa.MetaData()
 outbox = outbox_tables(metadata)
 
 _BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER is a rowid in SQLite
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _text(name: str, *, key: bool = False) -> sa.Column[str]:
@@ -252,13 +249,3 @@ seen = sa.Table(
     sa.Index("seen_answer", "answer_id"),
 )
 revisions = sa.Table("revisions", metadata, _text("name", key=True), _int("revision"))
-
-
-def to_us(instant: datetime) -> int:
-    """Microseconds since the epoch, exactly."""
-    return (instant - _EPOCH) // timedelta(microseconds=1)
-
-
-def from_us(us: int) -> datetime:
-    """The UTC instant of to_us."""
-    return _EPOCH + timedelta(microseconds=us)

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from dagmanager.artifacts.domain import Artifact
-from dagmanager.tables import artifacts, to_us
+from dagmanager.tables import artifacts
+from qmtl.sql.instants import micros
 
 
 def keep_artifact(conn: Connection, artifact: Artifact, used_by: str, now: datetime) -> None:
@@ -19,6 +20,6 @@ def keep_artifact(conn: Connection, artifact: Artifact, used_by: str, now: datet
         "checksum": artifact.checksum,
         "size_bytes": artifact.size_bytes,
         "used_by": used_by,
-        "created_us": to_us(now),
+        "created_us": micros(now),
     }
     conn.execute(sa.insert(artifacts).values(values))

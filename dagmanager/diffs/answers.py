@@ -17,11 +17,12 @@ from sqlalchemy import Connection
 from dagmanager.diffs import wire
 from dagmanager.diffs.domain.chunks import chunk_bounds
 from dagmanager.diffs.domain.diff import Assignment
-from dagmanager.tables import answers, diffs, seen, to_us
+from dagmanager.tables import answers, diffs, seen
 from qmtl.core.errors import Conflict, InvalidRequest, Violation
 from qmtl.core.identity import canonical
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.sql.instants import micros
 
 KEEP = timedelta(days=7)
 PRUNE_MAX = 200
@@ -103,7 +104,7 @@ def keep_for_request(
                 "strategy_id": strategy_id,
                 "answer_id": _keep_body(conn, answer, now),
                 "summary": answer.summary.SerializeToString(),
-                "now": to_us(now),
+                "now": micros(now),
             },
         ).rowcount
         == 1
@@ -132,14 +133,14 @@ def keep_seen(conn: Connection, question: str, settled_revision: int, answer: An
             "settled_revision": settled_revision,
             "answer_id": _keep_body(conn, answer, now),
             "summary": answer.summary.SerializeToString(),
-            "now": to_us(now),
+            "now": micros(now),
         },
     )
 
 
 def prune(conn: Connection, now: datetime) -> int:
     """Forget answers given more than a week ago, in a bounded batch; returns how many rows went."""
-    before = to_us(now - KEEP)
+    before = micros(now - KEEP)
     gone = 0
     for table, key in ((diffs, diffs.c.request_id), (seen, seen.c.question)):
         old = sa.select(key).where(table.c.created_us < before).order_by(table.c.created_us).limit(PRUNE_MAX)
@@ -177,10 +178,10 @@ _TOUCH = sa.text("UPDATE answers SET created_us = :now WHERE answer_id = :answer
 
 
 def _keep_body(conn: Connection, answer: Answer, now: datetime) -> str:
-    if answer.answer_id and conn.execute(_TOUCH, {"answer_id": answer.answer_id, "now": to_us(now)}).rowcount:
+    if answer.answer_id and conn.execute(_TOUCH, {"answer_id": answer.answer_id, "now": micros(now)}).rowcount:
         return answer.answer_id
     answer_id = canonical.digest(answer.body)
-    conn.execute(_KEEP_BODY, {"answer_id": answer_id, "body": answer.body, "now": to_us(now)})
+    conn.execute(_KEEP_BODY, {"answer_id": answer_id, "body": answer.body, "now": micros(now)})
     return answer_id
 
 

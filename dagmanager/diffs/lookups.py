@@ -13,10 +13,11 @@ from dagmanager.diffs.domain.diff import Known, KnownNode
 from dagmanager.queues.domain import labels as labels_domain
 from dagmanager.queues.domain.queues import QueueState
 from dagmanager.queues.store import same_context
-from dagmanager.tables import dag_nodes, dags, from_us, nodes, plan_contexts, queues
+from dagmanager.tables import dag_nodes, dags, nodes, plan_contexts, queues
 from qmtl.core.identity import keys as identity_keys
 from qmtl.core.identity.nodes import Dag
 from qmtl.core.modes import ComputeContext
+from qmtl.sql.instants import instant
 from qmtl.sql.statements import any_of, bounded
 
 CACHED_IDS_MAX = 400_000
@@ -84,7 +85,7 @@ def _known_nodes(conn: Connection, dag: Dag) -> dict[str, KnownNode]:
                 label,
                 schema_hash,
                 tuple(tags.split(",")) if tags else (),
-                None if buffering is None else from_us(buffering),
+                None if buffering is None else instant(buffering),
             )
     return known
 

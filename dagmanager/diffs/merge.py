@@ -29,12 +29,13 @@ from dagmanager.revisions import GRAPH, SETTLED, advance, lock_graph, revision
 from dagmanager.sentinels import domain as sentinel_rules
 from dagmanager.sentinels import events as sentinels_events
 from dagmanager.sentinels import store as sentinels_store
-from dagmanager.tables import edges, nodes, queues, to_us
+from dagmanager.tables import edges, nodes, queues
 from qmtl.core import instants
 from qmtl.core.identity import canonical
 from qmtl.core.identity import keys as identity_keys
 from qmtl.core.identity.nodes import Dag, DagNode
 from qmtl.core.modes import ComputeContext
+from qmtl.sql.instants import micros
 from qmtl.sql.statements import bounded
 
 _WITH_RECORDS = (QueueState.ACTIVE.name, QueueState.RELEASED.name)
@@ -158,16 +159,16 @@ def _make_sentinel(conn: Connection, asked: Question, plan: PlanRef, dag: Dag, c
 
 def _write(conn: Connection, outcome: DiffOutcome, dag: Dag, known: Known, created_by: str, cause: Cause) -> None:
     forms = dict(zip(dag.node_ids, dag.forms, strict=True))
-    _insert_nodes(conn, outcome.new_nodes, known, forms, created_by, to_us(cause.now))
+    _insert_nodes(conn, outcome.new_nodes, known, forms, created_by, micros(cause.now))
     for node in sorted(outcome.changed_schemas, key=lambda node: node.node_id):
-        values = {"node_id": node.node_id, "schema_hash": node.schema_hash, "now": to_us(cause.now)}
+        values = {"node_id": node.node_id, "schema_hash": node.schema_hash, "now": micros(cause.now)}
         conn.execute(_CHANGE_SCHEMA, values)
     if outcome.new_tags:
         tagged = [node for node in dag.nodes if node.node_id in outcome.new_tags]
         _insert_tags(conn, tagged, plans_store.numbers_of(conn, outcome.new_tags))
         for node_id, tags in sorted(outcome.new_tags.items()):
             conn.execute(sa.update(nodes).where(nodes.c.node_id == node_id).values(tags=",".join(tags)))
-    _insert_queues(conn, outcome.new_queues, to_us(cause.now))
+    _insert_queues(conn, outcome.new_queues, micros(cause.now))
     recompute.begin(conn, [node.node_id for node in outcome.changed_schemas], cause.now)
 
 

@@ -15,9 +15,9 @@ from dagmanager.sentinels import domain as rules
 from dagmanager.sentinels import events as sentinels_events
 from dagmanager.sentinels import store as sentinels_store
 from dagmanager.sentinels.weights import lock_sentinel
-from dagmanager.tables import to_us
 from qmtl.core.identity import canonical
 from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.sql.instants import micros
 
 
 def redo(conn: Connection, request: servicepb.RedoDiffRequest, created_by: str, cause: Cause) -> int:
@@ -55,7 +55,7 @@ def _copy_references(conn: Connection, old: PlanRef, new: PlanRef, cause: Cause)
         "strategy_id": old.strategy_id,
         "old": old.version,
         "new": new.version,
-        "now": to_us(cause.now),
+        "now": micros(cause.now),
     }
     conn.execute(_COPY_CONTEXTS, values)
     conn.execute(_COPY_QUERIES, values)

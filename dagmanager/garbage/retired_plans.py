@@ -23,8 +23,9 @@ from dagmanager.sentinels import events as sentinels_events
 from dagmanager.sentinels import store as sentinels_store
 from dagmanager.sentinels import wire as sentinels_wire
 from dagmanager.sentinels.domain import Sentinel
-from dagmanager.tables import plan_contexts, sentinels, to_us
+from dagmanager.tables import plan_contexts, sentinels
 from qmtl.core.identity import canonical
+from qmtl.sql.instants import micros
 
 
 def due(conn: Connection, now: datetime, limit: int) -> list[tuple[Sentinel, bytes]]:
@@ -62,7 +63,7 @@ def forget(conn: Connection, sentinel: Sentinel, artifact: Artifact, cause: Caus
 
 
 def _cutoff(now: datetime) -> int:
-    return to_us(now - PLAN_RETENTION.ttl - PLAN_RETENTION.grace)
+    return micros(now - PLAN_RETENTION.ttl - PLAN_RETENTION.grace)
 
 
 def _needed(now: datetime) -> sa.ColumnElement[bool]:

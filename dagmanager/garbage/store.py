@@ -24,8 +24,9 @@ from dagmanager.queues import store as queues_store
 from dagmanager.queues.domain.queues import RETENTION, Counters, QueueState
 from dagmanager.queues.events import Cause
 from dagmanager.revisions import GRAPH, advance
-from dagmanager.tables import from_us, nodes, purges, queues, to_us
+from dagmanager.tables import nodes, purges, queues
 from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.sql.instants import instant, micros
 from qmtl.sql.statements import bounded
 
 NAMES_MAX = 1_000
@@ -72,14 +73,14 @@ def due(conn: Connection, now: datetime, *, tried_before: bool) -> list[Candidat
 
     Those of an unknown class follow, whatever their age, so that they never fill a round.
     """
-    waiting = queues.c.retry_us > to_us(now)
+    waiting = queues.c.retry_us > micros(now)
     wanted = _candidates(now).where(queues.c.state == QueueState.RELEASED.name)
     if not tried_before:
         wanted = wanted.where(sa.or_(queues.c.retry_us.is_(None), ~waiting))
     wanted = wanted.order_by(queues.c.released_us, queues.c.compute_key).limit(REPORTED_MAX)
     found: list[Candidate] = []
     for queue_class, keep in RETENTION.items():
-        old = queues.c.released_us <= to_us(now - keep.ttl - keep.grace)
+        old = queues.c.released_us <= micros(now - keep.ttl - keep.grace)
         found += map(_candidate, conn.execute(wanted.where(nodes.c.queue_class == queue_class.name, old)))
     found.sort(key=lambda queue: (queue.put_off, queue.released_at, queue.compute_key))
     known = [queue_class.name for queue_class in RETENTION]
@@ -91,7 +92,7 @@ def put_off(conn: Connection, compute_keys: Collection[str], now: datetime) -> N
     """Leave queues alone for an hour, so that what cannot be dropped does not fill every round."""
     for part in bounded(sorted(compute_keys)):
         late = sa.update(queues).where(queues.c.compute_key.in_(part), queues.c.released_us.is_not(None))
-        conn.execute(late.values(retry_us=to_us(now + RETRY_AFTER)))
+        conn.execute(late.values(retry_us=micros(now + RETRY_AFTER)))
 
 
 def drop(conn: Connection, condemned: Sequence[Condemned], cause: Cause) -> dict[str, Kept]:
@@ -128,7 +129,7 @@ def _mark_dropped(conn: Connection, queue: Candidate) -> bool:
     same = (
         queues.c.compute_key == queue.compute_key,
         queues.c.state == QueueState.RELEASED.name,
-        queues.c.released_us == to_us(queue.released_at),
+        queues.c.released_us == micros(queue.released_at),
         queues.c.rows == counters.rows,
         queues.c.last_bucket_us.is_not_distinct_from(counters.last_us),
     )
@@ -167,7 +168,7 @@ def _candidates(now: datetime) -> sa.Select[Any]:
         queues.c.rows,
         queues.c.first_bucket_us,
         queues.c.last_bucket_us,
-        (sa.func.coalesce(queues.c.retry_us, 0) > to_us(now)).label("put_off"),
+        (sa.func.coalesce(queues.c.retry_us, 0) > micros(now)).label("put_off"),
     ).join(nodes, nodes.c.node_id == queues.c.node_id)
 
 
@@ -179,7 +180,7 @@ def _candidate(row: sa.Row[Any]) -> Candidate:
         execution_domain=row.execution_domain,
         queue_class=row.queue_class,
         state=row.state,
-        released_at=None if row.released_us is None else from_us(row.released_us),
+        released_at=None if row.released_us is None else instant(row.released_us),
         counters=Counters(row.rows, row.first_bucket_us, row.last_bucket_us),
         put_off=bool(row.put_off),
     )

@@ -17,12 +17,13 @@ from dagmanager.access import Worlds
 from dagmanager.plans import store as plans_store
 from dagmanager.plans.reads import require_visible
 from dagmanager.plans.store import numbers_of
-from dagmanager.tables import dag_nodes, edges, from_us, node_tags, nodes, plan_contexts
+from dagmanager.tables import dag_nodes, edges, node_tags, nodes, plan_contexts
 from qmtl.core.errors import NotFound
 from qmtl.core.identity.keys import NodeSpec
 from qmtl.core.identity.nodes import QueueClass, SemanticKind
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.sql.instants import instant
 from qmtl.sql.statements import bounded
 from qmtl.wire import graph
 from qmtl.wire.instants import instant_to_proto
@@ -166,9 +167,9 @@ def _node(row: sa.Row[Any], using: Mapping[str, list[str]]) -> dagpb.GraphNode:
         queue_class=graph.CLASS_NUMBERS[QueueClass[row.queue_class]],
         kind=graph.KIND_NUMBERS[SemanticKind[row.kind]],
         owner=row.owner,
-        created_at=instant_to_proto(from_us(row.created_us)),
+        created_at=instant_to_proto(instant(row.created_us)),
         strategies=using.get(row.node_id, []),
     )
     if row.buffering_since_us is not None:
-        message.buffering_since.CopyFrom(instant_to_proto(from_us(row.buffering_since_us)))
+        message.buffering_since.CopyFrom(instant_to_proto(instant(row.buffering_since_us)))
     return message

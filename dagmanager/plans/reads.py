@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 from dagmanager import paging
 from dagmanager.access import Worlds
 from dagmanager.plans import store
-from dagmanager.tables import dags, from_us, plan_contexts
+from dagmanager.tables import dags, plan_contexts
 from dagmanager.tables import plans as plan_rows
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import PermissionDenied
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.sql.instants import instant
 from qmtl.sql.statements import bounded
 from qmtl.wire.instants import instant_to_proto
 
@@ -96,6 +97,6 @@ def _plan(row: sa.Row[Any], live: Mapping[tuple[str, int], list[str]]) -> dagpb.
         version_label=row.version_label,
         digest=row.digest,
         created_by=row.created_by,
-        created_at=instant_to_proto(from_us(row.created_us)),
+        created_at=instant_to_proto(instant(row.created_us)),
         live_worlds=live.get((row.strategy_id, row.version), []),
     )

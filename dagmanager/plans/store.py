@@ -16,12 +16,13 @@ from sqlalchemy import Connection
 from dagmanager.queues.domain.queues import QueueState
 from dagmanager.queues.store import same_context, same_context_as_queue
 from dagmanager.revisions import advance
-from dagmanager.tables import dag_nodes, dags, nodes, plan_contexts, plans, queues, to_us
+from dagmanager.tables import dag_nodes, dags, nodes, plan_contexts, plans, queues
 from qmtl.core import instants
 from qmtl.core.errors import NotFound
 from qmtl.core.identity import canonical, keys
 from qmtl.core.identity.nodes import Dag
 from qmtl.core.modes import ComputeContext
+from qmtl.sql.instants import micros
 from qmtl.sql.statements import any_of, bounded
 
 _NUMBERS = sa.select(nodes.c.node_id, nodes.c.node_no).where(nodes.c.node_id.in_(any_of("ids")))
@@ -108,7 +109,7 @@ def store_plan(conn: Connection, plan: PlanRef, created_by: str, now: datetime) 
         "version_label": plan.version_label,
         "dag_id": plan.dag_id,
         "created_by": created_by,
-        "created_us": to_us(now),
+        "created_us": micros(now),
     }
     if conn.execute(_INSERT_PLAN, values).rowcount != 1:
         raise Raced
@@ -141,7 +142,7 @@ def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], n
             "as_of": instants.timestamp_text(context.as_of),
             "partition": context.partition,
             "dag_id": plan.dag_id,
-            "now": to_us(now),
+            "now": micros(now),
         }
         if conn.execute(_REFER, values).rowcount:
             places.append(place_of(context))
@@ -173,7 +174,7 @@ def drop_references(conn: Connection, plan: PlanRef, world_id: str, now: datetim
             plan_contexts.c.world_id == world_id,
             plan_contexts.c.released_us.is_(None),
         )
-        .values(released_us=to_us(now))
+        .values(released_us=micros(now))
         .returning(plan_contexts.c.execution_domain, plan_contexts.c.as_of, plan_contexts.c.partition)
     )
     for place in sorted(_place(world_id, *row) for row in left):
@@ -183,7 +184,7 @@ def drop_references(conn: Connection, plan: PlanRef, world_id: str, now: datetim
         conn.execute(
             sa.update(queues)
             .where(queues.c.compute_key.in_(part))
-            .values(state=QueueState.RELEASED.name, released_us=to_us(now))
+            .values(state=QueueState.RELEASED.name, released_us=micros(now))
         )
     return orphans
 

@@ -12,12 +12,13 @@ from dagmanager.queues import wire
 from dagmanager.queues.domain import labels
 from dagmanager.queues.domain.queues import MatchMode, QueueState, TagQuery
 from dagmanager.queues.store import Condition, same_context_as_queue
-from dagmanager.tables import dag_nodes, from_us, node_tags, nodes, plan_contexts, queues
+from dagmanager.tables import dag_nodes, node_tags, nodes, plan_contexts, queues
 from qmtl.core.errors import NotFound
 from qmtl.core.identity.nodes import QueueClass
 from qmtl.core.modes import ExecutionDomain
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.sql.instants import instant
 from qmtl.wire import contexts, fields, graph, instants
 
 Queue = dagpb.Queue
@@ -135,14 +136,14 @@ def _message(row: sa.Row[tuple[object, ...]]) -> dagpb.Queue:
         tags=row.tags.split(",") if row.tags else [],
         queue_class=graph.CLASS_NUMBERS[QueueClass[row.queue_class]],
         state=wire.STATES[QueueState[row.state]],
-        created_at=instants.instant_to_proto(from_us(row.created_us)),
+        created_at=instants.instant_to_proto(instant(row.created_us)),
         rows=row.rows,
         references=row.references_,
     )
     if row.as_of:
         message.as_of.FromDatetime(datetime.fromisoformat(row.as_of))
     if row.first_bucket_us is not None:
-        message.first_bucket.FromDatetime(from_us(row.first_bucket_us))
+        message.first_bucket.FromDatetime(instant(row.first_bucket_us))
     if row.last_bucket_us is not None:
-        message.last_bucket.FromDatetime(from_us(row.last_bucket_us))
+        message.last_bucket.FromDatetime(instant(row.last_bucket_us))
     return message

@@ -18,8 +18,9 @@ from dagmanager.queues.domain.queues import QueueState
 from dagmanager.queues.domain.recompute import RECOMPUTE_AFTER, covers
 from dagmanager.queues.events import Cause
 from dagmanager.revisions import GRAPH, SETTLED, advance
-from dagmanager.tables import buffering, nodes, queues, to_us
+from dagmanager.tables import buffering, nodes, queues
 from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.sql.instants import micros
 from qmtl.sql.statements import bounded
 
 DUE_MAX = 500
@@ -29,7 +30,7 @@ def begin(conn: Connection, node_ids: Collection[str], now: datetime) -> None:
     """The nodes' schemas changed: what their queues hold must be covered by new records, from here on."""
     for part in bounded(sorted(node_ids)):
         found = (
-            sa.select(queues.c.compute_key, queues.c.node_id, sa.literal(to_us(now)), queues.c.last_bucket_us)
+            sa.select(queues.c.compute_key, queues.c.node_id, sa.literal(micros(now)), queues.c.last_bucket_us)
             .where(queues.c.node_id.in_(part), queues.c.state != QueueState.DROPPED.name)
             .order_by(queues.c.compute_key)
         )
@@ -71,7 +72,7 @@ def publish_due(conn: Connection, cause: Cause) -> int:
         sa.select(buffering.c.compute_key)
         .join(queues, queues.c.compute_key == buffering.c.compute_key)
         .where(
-            buffering.c.since_us <= to_us(cause.now - RECOMPUTE_AFTER),
+            buffering.c.since_us <= micros(cause.now - RECOMPUTE_AFTER),
             buffering.c.due_us.is_(None),
             queues.c.state == QueueState.ACTIVE.name,
         )
@@ -83,7 +84,7 @@ def publish_due(conn: Connection, cause: Cause) -> int:
     for part in bounded(found):
         # Asked again in the update: on PostgreSQL a report may have ended it meanwhile.
         marked = sa.update(buffering).where(buffering.c.compute_key.in_(part), buffering.c.due_us.is_(None))
-        due = conn.execute(marked.values(due_us=to_us(cause.now)).returning(buffering.c.compute_key)).scalars().all()
+        due = conn.execute(marked.values(due_us=micros(cause.now)).returning(buffering.c.compute_key)).scalars().all()
         for compute_key in sorted(due):
             reason = f"the schema changed {RECOMPUTE_AFTER.days} days ago"
             step = controlpb.QUEUE_LIFECYCLE_STEP_RECOMPUTE_DUE

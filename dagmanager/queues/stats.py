@@ -14,10 +14,11 @@ from controlbus.bus import Bus
 from controlbus.records.data_queue import DataQueue
 from dagmanager.queues import records
 from dagmanager.queues.records import Held
-from dagmanager.tables import from_us, nodes, queues
+from dagmanager.tables import nodes, queues
 from qmtl.core.errors import NotFound
 from qmtl.core.identity.nodes import QueueClass
 from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.sql.instants import instant
 from qmtl.sql.statements import bounded
 
 KEYS_MAX = 1_000
@@ -81,5 +82,5 @@ def _written(row: sa.Row[Any]) -> Written:
         row.world_id,
         log if row.queue_class in QueueClass.__members__ else None,
         row.interval_s,
-        None if row.last_bucket_us is None else from_us(row.last_bucket_us),
+        None if row.last_bucket_us is None else instant(row.last_bucket_us),
     )

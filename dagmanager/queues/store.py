@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from dagmanager.queues.domain.queues import QueueState, QueueTraits
-from dagmanager.tables import from_us, nodes, plan_contexts, queues, to_us
+from dagmanager.tables import nodes, plan_contexts, queues
 from qmtl.core import errors, instants
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.modes import ComputeContext, ExecutionDomain
+from qmtl.sql.instants import instant, micros
 from qmtl.sql.statements import bounded
 
 
@@ -50,13 +51,13 @@ def report_progress(conn: Connection, compute_key: str, first: datetime, last: d
             hint="a diff that names its node takes it up again",
             metadata={"compute_key": compute_key},
         )
-    if row.last_bucket_us is not None and to_us(last) <= row.last_bucket_us:
+    if row.last_bucket_us is not None and micros(last) <= row.last_bucket_us:
         return
-    if row.last_bucket_us is not None and to_us(first) <= row.last_bucket_us:
-        raise errors.refused("E_PROGRESS", "first_bucket", str(first), f"after {from_us(row.last_bucket_us)}")
+    if row.last_bucket_us is not None and micros(first) <= row.last_bucket_us:
+        raise errors.refused("E_PROGRESS", "first_bucket", str(first), f"after {instant(row.last_bucket_us)}")
     counted = {
-        "first_bucket_us": sa.func.coalesce(queues.c.first_bucket_us, to_us(first)),
-        "last_bucket_us": to_us(last),
+        "first_bucket_us": sa.func.coalesce(queues.c.first_bucket_us, micros(first)),
+        "last_bucket_us": micros(last),
         "rows": queues.c.rows + rows,
     }
     conn.execute(sa.update(queues).where(mine).values(counted))

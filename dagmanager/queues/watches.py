@@ -20,11 +20,12 @@ from dagmanager import revisions
 from dagmanager.queues import reads, tag_queries
 from dagmanager.queues.domain.queues import TagQuery
 from dagmanager.queues.events import Cause
-from dagmanager.tables import to_us, watches
+from dagmanager.tables import watches
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, Unavailable
 from qmtl.dag.v1 import service_pb2 as servicepb
 from qmtl.sql.database import Database
+from qmtl.sql.instants import micros
 
 SET_MAX = 10_000
 POLL_S = 1.0  # commits of other processes on the same store send no signal
@@ -97,7 +98,7 @@ def open_watch(conn: Connection, query: TagQuery, watch_id: str, cause: Cause) -
     if is_new:
         revisions.lock_graph(conn, exclusive=True)
     tag_queries.register_query(conn, query)
-    values = {"watch_id": watch_id, "key": query.key, "renewed_us": to_us(cause.now)}
+    values = {"watch_id": watch_id, "key": query.key, "renewed_us": micros(cause.now)}
     conn.execute(sa.insert(watches).values(values))
     if is_new:
         tag_queries.publish_sets(conn, [query], cause)
@@ -105,7 +106,7 @@ def open_watch(conn: Connection, query: TagQuery, watch_id: str, cause: Cause) -
 
 def renew_watch(conn: Connection, watch_id: str, now: datetime) -> None:
     """Say that a watch is still open."""
-    conn.execute(sa.update(watches).where(watches.c.watch_id == watch_id).values(renewed_us=to_us(now)))
+    conn.execute(sa.update(watches).where(watches.c.watch_id == watch_id).values(renewed_us=micros(now)))
 
 
 def close_watch(conn: Connection, watch_id: str) -> None:
@@ -115,7 +116,7 @@ def close_watch(conn: Connection, watch_id: str) -> None:
 
 def forget_dead_watches(conn: Connection, now: datetime) -> None:
     """Forget watches whose process has not renewed them."""
-    _forget(conn, watches.c.renewed_us < to_us(now - FORGOTTEN_AFTER))
+    _forget(conn, watches.c.renewed_us < micros(now - FORGOTTEN_AFTER))
 
 
 def _forget(conn: Connection, which: sa.ColumnElement[bool]) -> None:

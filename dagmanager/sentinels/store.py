@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from dagmanager.plans.store import PlanRef, require_plan
 from dagmanager.sentinels import domain as rules
 from dagmanager.sentinels.domain import Sentinel
-from dagmanager.tables import from_us, plan_contexts, sentinels, to_us
+from dagmanager.tables import plan_contexts, sentinels
 from qmtl.core.errors import NotFound
+from qmtl.sql.instants import instant, micros
 
 
 def store_sentinel(conn: Connection, plan: PlanRef, commit_hash: str, weight: float, now: datetime) -> bool:
@@ -22,7 +23,7 @@ def store_sentinel(conn: Connection, plan: PlanRef, commit_hash: str, weight: fl
         "version": plan.version,
         "commit_hash": commit_hash,
         "traffic_weight": weight,
-        "now": to_us(now),
+        "now": micros(now),
     }
     return conn.execute(_INSERT_SENTINEL, values).rowcount == 1
 
@@ -87,7 +88,7 @@ def sentinel_of(row: sa.Row[tuple[object, ...]]) -> Sentinel:
         commit_hash=row.commit_hash,
         traffic_weight=row.traffic_weight,
         revision=row.revision,
-        created_at=from_us(row.created_us),
+        created_at=instant(row.created_us),
     )
 
 

@@ -1,11 +1,21 @@
-"""TODO"""
+"""Instants as columns: what is written comes back exactly."""
 
 from __future__ import annotations
 
-from dagmanager.tables import from_us, to_us
-from tests.dagmanager.graphs import NOW
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
 
 
-def test_instants_are_exact() -> None:
-    moment = NOW.replace(microsecond=123_457)
-    assert from_us(to_us(moment)) == moment
+@given(at=st.datetimes(timezones=st.just(UTC)))
+def test_an_instant_comes_back_exactly(at: datetime) -> None:
+    assert instant(micros(at)) == at
+    assert instant_or_none(micros_or_none(at)) == at
+
+
+def test_an_absent_instant_is_null() -> None:
+    assert micros_or_none(None) is None
+    assert instant_or_none(None) is None
