@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+SHOWN_MAX: Final = 200  # characters of a wrong value that an error repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,10 @@ class NotBuilt(QmtlError):
     """The contract names this call and the room that serves it is not built yet."""
 
 
-def refused(reason: str, field: str, value: str, want: str) -> InvalidRequest:
-    """The error of one field that is wrong."""
-    violation = Violation(field, value, want)
-    return InvalidRequest(reason, str(violation), violations=(violation,))
+def refused(
+    reason: str, field: str, value: object, want: str, *, hint: str = "", metadata: Mapping[str, str] | None = None
+) -> InvalidRequest:
+    """The error of one field that is wrong; a long value is cut."""
+    shown = str(value)
+    violation = Violation(field, shown if len(shown) <= SHOWN_MAX else shown[: SHOWN_MAX - 3] + "...", want)
+    return InvalidRequest(reason, str(violation), hint=hint, metadata=metadata, violations=(violation,))

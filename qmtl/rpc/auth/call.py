@@ -127,3 +127,24 @@ def require_role(role: Role, granted: Role = Role.NONE, world_id: str = "") -> N
             hint=f"use a token with the role {role.name.lower()} or have it granted",
             metadata={"world_id": world_id, "role": role.name.lower()} if world_id else {"role": role.name.lower()},
         )
+
+
+def is_for_world(world_id: str) -> bool:
+    """Whether the caller's token is for this world; what belongs to others is as unknown to it as what is not there."""
+    identity = current_call().identity
+    return identity is None or identity.worlds is None or world_id in identity.worlds
+
+
+def require_all_worlds(role: Role) -> None:
+    """Demand a role for what concerns every world: a token for some worlds has none there.
+
+    Raises PermissionDenied (E_WORLD_FORBIDDEN, E_ROLE_REQUIRED), Unauthenticated.
+    """
+    identity = current_call().identity
+    if identity is not None and identity.worlds is not None:
+        raise PermissionDenied(
+            "E_WORLD_FORBIDDEN",
+            f"the token of {identity.subject} is for some worlds, and this concerns all",
+            hint="use a token without a worlds claim",
+        )
+    require_role(role)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qmtl.core.decimals import format_decimal
 from qmtl.core.identity.canonical import Json
-from qmtl.core.instants import to_datetime
+from qmtl.core.instants import from_ns
 from qmtl.sdk.execution.run_record import RunResult
 
 
@@ -35,4 +35,4 @@ def replay_json(replay: RunResult) -> dict[str, Json]:
 
 
 def iso(time_ns: int) -> str:
-    return to_datetime(time_ns).isoformat().replace("+00:00", "Z")
+    return from_ns(time_ns).isoformat().replace("+00:00", "Z")

@@ -10,7 +10,7 @@ import numpy as np
 
 from qmtl.core.errors import NotReady
 from qmtl.core.fills import FillEvent
-from qmtl.core.instants import to_datetime
+from qmtl.core.instants import from_ns
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.graph.schemas import OHLCV
@@ -27,7 +27,7 @@ def draw_replay(title: str, replay: RunResult, bars: Sequence[Bars], path: Path)
         raise NotReady("E_NO_MATPLOTLIB", "drawing needs matplotlib", hint="pip install 'qmtl[demo]'") from error
     figure = Figure(figsize=(11, 8), layout="constrained")
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1, 3))
-    times = [to_datetime(time_ns) for time_ns in replay.time_ns.tolist()]
+    times = [from_ns(time_ns) for time_ns in replay.time_ns.tolist()]
     equity = replay.equity_floats
     top.plot(times, equity, color="#1f5f8b", linewidth=1.2)
     top.set_title(title)
@@ -50,7 +50,7 @@ def draw_replay(title: str, replay: RunResult, bars: Sequence[Bars], path: Path)
 
 def _line(series: Bars) -> tuple[list[datetime], list[float]]:
     """Closes over time, broken where bars are missing: a gap is shown as one, not bridged."""
-    times, closes = [to_datetime(time_ns) for time_ns in series.close_ns.tolist()], series.values[:, _CLOSE].tolist()
+    times, closes = [from_ns(time_ns) for time_ns in series.close_ns.tolist()], series.values[:, _CLOSE].tolist()
     gaps = np.flatnonzero(series.open_ns[1:] > series.close_ns[:-1]).tolist()
     for at in reversed(gaps):
         times.insert(at + 1, times[at])
@@ -60,4 +60,4 @@ def _line(series: Bars) -> tuple[list[datetime], list[float]]:
 
 def _marks(fills: Sequence[FillEvent], symbol: str, side: int) -> tuple[list[datetime], list[float]]:
     chosen = [fill for fill in fills if fill.symbol == symbol and np.sign(float(fill.quantity)) == side]
-    return [to_datetime(fill.time_ns) for fill in chosen], [float(fill.price) for fill in chosen]
+    return [from_ns(fill.time_ns) for fill in chosen], [float(fill.price) for fill in chosen]

@@ -6,7 +6,7 @@ import pytest
 
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import PermissionDenied
-from qmtl.core.instants import to_datetime
+from qmtl.core.instants import from_ns
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.sdk import Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
@@ -74,7 +74,7 @@ async def test_a_runner_that_died_is_followed_from_the_state_it_left() -> None:
 
 async def test_longer_history_goes_on_where_the_queue_ends() -> None:
     mesh = FakeMesh(BARS, 4000)
-    await submit(mesh, Cross(), History(end=to_datetime(int(BARS.open_ns[3000]))))
+    await submit(mesh, Cross(), History(end=from_ns(int(BARS.open_ns[3000]))))
     longer = await submit(mesh, Cross())
     assert sorted(longer.reused.continued) == ["ema_20", "ema_5"]
     assert longer.replay.equity == replay(assemble(Cross()), longer.bars).equity

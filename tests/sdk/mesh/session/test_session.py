@@ -15,7 +15,7 @@ from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotFound, NotReady
-from qmtl.core.instants import to_datetime
+from qmtl.core.instants import from_ns
 from qmtl.sdk import FillEvent, Runner, Signal, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.engine.batch import run_batch
@@ -134,7 +134,7 @@ async def test_orders_meet_the_bar_after_the_one_that_decided_them() -> None:
 async def test_every_bar_is_confirmed_before_the_next_and_the_last_one_leaves() -> None:
     mesh = await active_mesh()
     mesh.breaks["ConfirmBars"] = 3
-    await run(mesh, until=to_datetime(int(BARS.close_ns[560])))
+    await run(mesh, until=from_ns(int(BARS.close_ns[560])))
     assert mesh.left == [("s-1", BARS.close_ns[560])]
 
 
@@ -154,7 +154,7 @@ async def test_a_session_waits_for_every_strategy_that_may_trade_in_it() -> None
     mesh.activation.entries.add(strategy_id="a", active=True, effective_mode=commonpb.EFFECTIVE_MODE_PAPER)
     mesh.activation.entries.add(strategy_id="b", active=False, effective_mode=commonpb.EFFECTIVE_MODE_PAPER)
     mesh.activation.entries.add(strategy_id="c", active=True, effective_mode=commonpb.EFFECTIVE_MODE_SHADOW)
-    await run(mesh, until=to_datetime(int(BARS.close_ns[510])))
+    await run(mesh, until=from_ns(int(BARS.close_ns[510])))
     assert mesh.followers == ["a", "s-1"]
 
 
@@ -169,7 +169,7 @@ async def test_an_order_waits_until_the_venue_has_seen_its_bar() -> None:
 
 async def test_a_paper_session_is_the_local_backtest_continued() -> None:
     paper = await run(await active_mesh())
-    terms = AccountTerms(start=to_datetime(int(BARS.close_ns[START - 1])))
+    terms = AccountTerms(start=from_ns(int(BARS.close_ns[START - 1])))
     local = Runner.backtest(Cross(), BARS, terms=terms).replay
     assert [replace(f, trade_id="") for f in paper.replay.fills] == [replace(f, trade_id="") for f in local.fills]
     assert paper.replay.equity == local.equity
@@ -193,7 +193,7 @@ async def test_another_process_takes_the_session_up_without_doubling() -> None:
     whole = await run(await active_mesh())
     for stop in (510, 540, 600, 699):
         mesh = await active_mesh()
-        first = await run(mesh, until=to_datetime(int(BARS.close_ns[stop])))
+        first = await run(mesh, until=from_ns(int(BARS.close_ns[stop])))
         second = await run(mesh)
         assert set(orders_of(first)) <= set(orders_of(second))
         assert orders_of(second) == orders_of(whole)
@@ -218,7 +218,7 @@ async def test_who_drains_closes_where_it_would_turn_round_and_opens_nothing() -
     short = mesh.activation.entries.add()
     short.CopyFrom(mesh.activation.entries[0])
     short.side = commonpb.SIDE_SHORT
-    first = await run(mesh, Turning(), until=to_datetime(int(BARS.close_ns[600])))
+    first = await run(mesh, Turning(), until=from_ns(int(BARS.close_ns[600])))
     held = net(first.orders)
     assert held != 0
     for entry in mesh.activation.entries:
@@ -254,7 +254,7 @@ async def test_a_session_taken_up_again_catches_up_with_a_target_nobody_acted_on
     mesh = await active_mesh()
     strategy_id = next(iter(mesh.live.values())).strategy_id
     mesh.activate(strategy_id, freeze=True)
-    await run(mesh, until=to_datetime(int(BARS.close_ns[stop])))
+    await run(mesh, until=from_ns(int(BARS.close_ns[stop])))
     assert not mesh.orders
     mesh.orders["old"] = brokerpb.OrderStatus(order=brokerpb.Order(client_order_id="old", symbol="BTC-USD"))
     mesh.activate(strategy_id)

@@ -14,7 +14,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, QmtlError, Unavailable
-from qmtl.core.instants import to_datetime
+from qmtl.core.instants import from_ns
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.sdk import Runner, Strategy, StreamInput, indicators
 from qmtl.sdk.execution.terms import AccountTerms
@@ -35,7 +35,7 @@ def mesh() -> FakeMesh:
 
 
 async def submit(mesh: FakeMesh, strategy: Strategy) -> SubmitResult:
-    history = History(end=to_datetime(mesh.start_ns))
+    history = History(end=from_ns(mesh.start_ns))
     submitter = Submitter(RetryingClient.open(mesh.client, 5.0, SystemClock()), "w")
     return await submitter.submit(assemble(strategy), None, history, None)
 
@@ -72,7 +72,7 @@ async def test_a_replay_assumes_what_the_world_asks_unless_it_is_told(mesh: Fake
     assert result.replay.equity == Runner.backtest(EmaCross(), bars, terms=AccountTerms(profile=profile)).replay.equity
     own = AccountTerms(profile=spot("0"))
     submitter = Submitter(RetryingClient.open(mesh.client, 5.0, SystemClock()), "w")
-    await submitter.submit(assemble(EmaTrend()), None, History(end=to_datetime(mesh.start_ns)), own)
+    await submitter.submit(assemble(EmaTrend()), None, History(end=from_ns(mesh.start_ns)), own)
     assert mesh.evaluations[1].execution_model.taker_fee_rate == "0"
 
 

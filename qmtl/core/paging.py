@@ -1,0 +1,19 @@
+"""One page of a listing as a value: how many rows, and the key of the row it starts after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=tuple[str | int, ...])
+
+PAGE_DEFAULT = 100
+PAGE_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[K]):
+    """At most `size` rows after the row whose key is `after`; None: from the start."""
+
+    size: int = PAGE_DEFAULT
+    after: K | None = None

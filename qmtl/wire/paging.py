@@ -1,0 +1,84 @@
+"""Pages of listings, message to value and back; the token is the key of a page's last row, opaque to clients.
+
+A listing reads one row more than the page shows: whether there is one is how it knows that it goes on.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, overload
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest, refused
+from qmtl.core.paging import PAGE_DEFAULT, PAGE_MAX, K, Page
+
+INT64_MAX = 2**63 - 1
+TOKEN_MAX = 2000
+
+A = TypeVar("A", str, int)
+B = TypeVar("B", str, int)
+C = TypeVar("C", str, int)
+T = TypeVar("T")
+
+
+@overload
+def page_from_proto(message: commonpb.PageRequest, kinds: tuple[type[A]]) -> Page[tuple[A]]: ...
+@overload
+def page_from_proto(message: commonpb.PageRequest, kinds: tuple[type[A], type[B]]) -> Page[tuple[A, B]]: ...
+@overload
+def page_from_proto(message: commonpb.PageRequest, kinds: tuple[type[A], type[B], type[C]]) -> Page[tuple[A, B, C]]: ...
+def page_from_proto(message: commonpb.PageRequest, kinds: tuple[Any, ...]) -> Page[Any]:
+    """The page asked for; `kinds` are the types of the key's parts, such as `(int, str)`.
+
+    A size of 0 is the default, one above the maximum is the maximum. Raises InvalidRequest (E_PAGE_TOKEN).
+    """
+    size = min(message.page_size or PAGE_DEFAULT, PAGE_MAX)
+    return Page(size, _key(message.page_token, kinds) if message.page_token else None)
+
+
+def page_of(rows: Sequence[T], page: Page[K], key: Callable[[T], K]) -> tuple[Sequence[T], commonpb.PageInfo]:
+    """The rows that the page shows, of those read, and where the listing goes on."""
+    shown = rows[: page.size]
+    if len(rows) <= page.size:
+        return shown, commonpb.PageInfo()
+    return shown, commonpb.PageInfo(next_page_token=token_of(key(shown[-1])))
+
+
+def token_of(key: Sequence[str | int]) -> str:
+    """The token of the page after the row with this key."""
+    return base64.urlsafe_b64encode(json.dumps(list(key), separators=(",", ":")).encode()).decode()
+
+
+def page_token_refused(token: str) -> InvalidRequest:
+    """The error of a token that no page of this listing ended with."""
+    return refused(
+        "E_PAGE_TOKEN",
+        "page.page_token",
+        repr(token[:60]),
+        "next_page_token of the page before",
+        hint="start over without a token",
+    )
+
+
+def _key(token: str, kinds: Sequence[type[str] | type[int]]) -> tuple[str | int, ...]:
+    if len(token) > TOKEN_MAX:
+        raise page_token_refused(token)
+    try:
+        parts = json.loads(base64.b64decode(token.encode(), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, RecursionError):
+        raise page_token_refused(token) from None
+    if not isinstance(parts, list) or [type(part) for part in parts] != list(kinds):
+        raise page_token_refused(token)
+    if not all(_is_storable(part) for part in parts):
+        raise page_token_refused(token)
+    return tuple(parts)
+
+
+def _is_storable(part: str | int) -> bool:
+    """Whether a store can compare with it: a number of 64 bits, a text without surrogates or control characters."""
+    if isinstance(part, int):
+        return -INT64_MAX <= part <= INT64_MAX
+    return part.isprintable()

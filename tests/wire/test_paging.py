@@ -1,0 +1,76 @@
+"""Pages: sizes are coerced, foreign tokens refused, and a walk over pages sees each row once."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest
+from qmtl.core.paging import PAGE_DEFAULT, PAGE_MAX
+from qmtl.wire.paging import page_from_proto, page_of, token_of
+
+
+def request(size: int = 0, token: str = "") -> commonpb.PageRequest:
+    return commonpb.PageRequest(page_size=size, page_token=token)
+
+
+@pytest.mark.parametrize(
+    ("asked", "given_size"),
+    [(0, PAGE_DEFAULT), (1, 1), (PAGE_MAX, PAGE_MAX), (PAGE_MAX + 1, PAGE_MAX), (2**32 - 1, PAGE_MAX)],
+)
+def test_a_size_is_the_default_for_0_and_the_maximum_at_most(asked: int, given_size: int) -> None:
+    assert page_from_proto(request(asked), (str,)).size == given_size
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 5), st.text("abcé/+", max_size=3)), unique=True, max_size=40),
+    size=st.integers(1, 7),
+)
+def test_a_walk_over_pages_sees_each_row_once_in_order(rows: list[tuple[int, str]], size: int) -> None:
+    table, token = sorted(rows), ""
+    seen: list[tuple[int, str]] = []
+    while True:
+        page = page_from_proto(request(size, token), (int, str))
+        left = [row for row in table if page.after is None or row > page.after]
+        shown, info = page_of(left[: page.size + 1], page, lambda row: row)
+        seen += shown
+        token = info.next_page_token
+        if not token:
+            break
+        assert len(shown) == size
+    assert seen == table
+
+
+def encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("é", "9223372036854775808", "9" * 4301, "%%%", encoded("{}"), encoded("[]"), encoded('[1,"a",2]')),
+        *(encoded('[Infinity,"x"]'), encoded('[9223372036854775808,"x"]'), encoded('["x",1]'), encoded('[true,"x"]')),
+        *(encoded("[" * 1000), encoded('[1,"\\ud800"]'), encoded('[1,"\\u0000"]'), token_of((1, "x")) + "A"),
+    ],
+)
+def test_a_foreign_token_is_refused(token: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        page_from_proto(request(token=token), (int, str))
+    assert caught.value.reason == "E_PAGE_TOKEN"
+    assert caught.value.violations[0].field == "page.page_token"
+
+
+@given(token=st.text(max_size=60))
+@example(token=encoded('[1e999,"x"]'))
+def test_any_text_is_a_token_or_refused(token: str) -> None:
+    try:
+        after = page_from_proto(request(token=token), (int, str)).after
+    except InvalidRequest as error:
+        refused_with = error.reason
+    else:
+        refused_with = "" if after is None or [type(part) for part in after] == [int, str] else "a wrong key"
+    assert refused_with in ("", "E_PAGE_TOKEN")
