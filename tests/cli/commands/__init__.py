@@ -1,1 +1,0 @@
-"""Tests of the commands, against one real mesh."""

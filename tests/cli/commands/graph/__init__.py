@@ -1,1 +1,0 @@
-"""Tests of the commands about the global graph."""

@@ -1,1 +1,0 @@
-"""Tests of the commands about the mesh itself."""

@@ -1,1 +1,0 @@
-"""Tests of loading strategies from files."""
