@@ -1,4 +1,4 @@
-"""Regenerates gen/ from proto/ with the pinned tools of the environment this Python runs in.
+"""Regenerates gen/ from proto/ and third_party/qmtl with the pinned tools of the environment this Python runs in.
 
 `--check` generates into a temporary copy and fails, listing the files, when the committed gen/ differs.
 """
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-INPUTS = ("buf.yaml", "buf.gen.yaml", "proto", "tools")
+INPUTS = ("buf.yaml", "buf.gen.yaml", "proto", "third_party", "tools")
 
 
 def generate(root: Path) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.limits import UNLIMITED, RiskLimits
 
 
-def limits_to_proto(limits: RiskLimits) -> brokerpb.RiskLimits | None:
+def limits_to_proto(limits: RiskLimits) -> limitspb.RiskLimits | None:
     """None for no limit at all, so that the message is absent."""
-    return None if limits == UNLIMITED else brokerpb.RiskLimits(**limits.texts())
+    return None if limits == UNLIMITED else limitspb.RiskLimits(**limits.texts())
 
 
-def limits_from_proto(message: brokerpb.RiskLimits) -> RiskLimits:
+def limits_from_proto(message: limitspb.RiskLimits) -> RiskLimits:
     """Raises InvalidRequest (E_DECIMAL): a limit that cannot be read is not taken for none."""
     given = {field.name: _amount(text, f"limits.{field.name}") for field, text in message.ListFields()}
     return RiskLimits(**given) if given else UNLIMITED

@@ -20,6 +20,7 @@ from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.broker.v1 import service_pb2_grpc as rpc
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.roles import Role
@@ -133,7 +134,7 @@ class Client:
         return await self.stub.OpenPaperAccount(request)
 
     async def fence(
-        self, epoch: int, state: str = "OPEN", mode: str = "PAPER", limits: brokerpb.RiskLimits | None = None
+        self, epoch: int, state: str = "OPEN", mode: str = "PAPER", limits: limitspb.RiskLimits | None = None
     ) -> pb.SetFenceResponse:
         return await self.stub.SetFence(
             pb.SetFenceRequest(

@@ -15,6 +15,7 @@ import pytest
 from brokerage.domain.orders.order import Side
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as pb
+from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.core.errors import DeadlineExceeded, Unavailable
 from qmtl.rpc.auth.tokens import ensure_service_token
 from qmtl.sql.database import Database
@@ -91,7 +92,7 @@ async def test_limits_of_a_world_outlive_the_process(tmp_path: Path, nats_server
         await mesh.ready()
         client, keeper = mesh.client(), mesh.client(role=None, service="worldservice")
         await client.open()
-        limits = brokerpb.RiskLimits(order_notional_max="1010", gross_notional_max="1515")
+        limits = limitspb.RiskLimits(order_notional_max="1010", gross_notional_max="1515")
         told = await keeper.fence(1, limits=limits)
         mesh.feed.push(bar(0))
         await until(client.venue_minute, lambda minute: minute >= 1)

@@ -19,6 +19,7 @@ from brokerage.service import PLANNED
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.core.errors import (
     Conflict,
     DeadlineExceeded,
@@ -195,8 +196,8 @@ async def denial(client: Client, wanted: Order, epoch: int) -> int:
 
 async def test_limits_of_a_world_come_with_its_fence_and_go_with_it(mesh: Mesh, client: Client) -> None:
     keeper = mesh.client(role=None, service="worldservice")
-    limits = brokerpb.RiskLimits(order_notional_max="1010.0", long_notional_max="1515", short_notional_max="100")
-    wanted = brokerpb.RiskLimits(order_notional_max="1010", long_notional_max="1515", short_notional_max="100")
+    limits = limitspb.RiskLimits(order_notional_max="1010.0", long_notional_max="1515", short_notional_max="100")
+    wanted = limitspb.RiskLimits(order_notional_max="1010", long_notional_max="1515", short_notional_max="100")
     told = await keeper.fence(2, limits=limits)
     assert (told.fence.limits, told.fence.state) == (wanted, brokerpb.FENCE_STATE_OPEN)
     assert (await keeper.fence(2, limits=wanted)).fence == told.fence
@@ -205,7 +206,7 @@ async def test_limits_of_a_world_come_with_its_fence_and_go_with_it(mesh: Mesh, 
     assert await denial(client, order("b", quantity=10), 2) == brokerpb.DENIAL_UNSPECIFIED
     assert await denial(client, order("c", quantity=6), 2) == brokerpb.DENIAL_POSITION_ABOVE_LIMIT
     assert await denial(client, order("d", Side.SELL, 1), 2) == brokerpb.DENIAL_POSITION_ABOVE_LIMIT
-    for other in (None, brokerpb.RiskLimits(order_notional_max="1010")):
+    for other in (None, limitspb.RiskLimits(order_notional_max="1010")):
         with pytest.raises(NotReady, match="E_STALE_EPOCH"):
             await keeper.fence(2, limits=other)
     assert not (await keeper.fence(3)).fence.HasField("limits")
@@ -225,14 +226,14 @@ async def test_a_limit_that_cannot_be_read_moves_no_fence(mesh: Mesh, client: Cl
     keeper = mesh.client(role=None, service="worldservice")
     for written in ("0", "-5", "1e3", "lots"):
         with pytest.raises(InvalidRequest, match="E_DECIMAL") as caught:
-            await keeper.fence(2, limits=brokerpb.RiskLimits(gross_notional_max=written))
+            await keeper.fence(2, limits=limitspb.RiskLimits(gross_notional_max=written))
         assert caught.value.violations[0].field == "limits.gross_notional_max"
     assert (await client.stub.GetFence(pb.GetFenceRequest(world_id="w1"))).fence.epoch == 1
 
 
 async def test_strategies_and_accounts_of_a_world_share_its_gross_limit(mesh: Mesh, client: Client) -> None:
     await client.open("two")
-    limits = brokerpb.RiskLimits(gross_notional_max="3030")
+    limits = limitspb.RiskLimits(gross_notional_max="3030")
     await mesh.client(role=None, service="worldservice").fence(2, limits=limits)
     scopes = [Owner(account, "w1", strategy) for account in ("acc", "two") for strategy in ("s1", "s2")]
     wanted = [replace(order("o1"), scope=scope) for scope in scopes]
@@ -242,7 +243,7 @@ async def test_strategies_and_accounts_of_a_world_share_its_gross_limit(mesh: Me
 
 async def test_an_order_that_waits_for_its_fence_is_held_to_its_limits(mesh: Mesh, client: Client) -> None:
     answers = [asyncio.create_task(denial(client, order(f"o{number}"), 2)) for number in range(2)]
-    limits = brokerpb.RiskLimits(gross_notional_max="1010")
+    limits = limitspb.RiskLimits(gross_notional_max="1010")
     await mesh.client(role=None, service="worldservice").fence(2, limits=limits)
     found = sorted([await answer for answer in answers])
     assert found == [brokerpb.DENIAL_UNSPECIFIED, brokerpb.DENIAL_EXPOSURE_ABOVE_LIMIT]

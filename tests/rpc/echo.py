@@ -31,7 +31,8 @@ def _load() -> None:
     assert options_pb2.DESCRIPTOR.package == "qmtl.common.v1"  # the extension must be known before its users
     include = Path(protoc.__file__).parent / "_proto"
     with tempfile.NamedTemporaryFile(suffix=".bin") as out:
-        arguments = [f"-I{ROOT / 'proto'}", f"-I{Path(__file__).parent}", f"-I{include}", f"-o{out.name}", "echo.proto"]
+        folders = (ROOT / "proto", ROOT / "third_party", Path(__file__).parent, include)
+        arguments = [*(f"-I{folder}" for folder in folders), f"-o{out.name}", "echo.proto"]
         assert protoc.main(["protoc", *arguments]) == 0
         files = descriptor_pb2.FileDescriptorSet.FromString(Path(out.name).read_bytes())
     for file in files.file:

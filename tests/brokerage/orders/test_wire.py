@@ -18,6 +18,7 @@ from brokerage.orders.wire import gate_from_proto, order_from_proto, order_to_pr
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.limits import UNLIMITED, RiskLimits, limits_of, limits_text
@@ -88,7 +89,7 @@ def test_a_state_that_does_not_go_with_its_limits_is_refused(name: str, limited:
         epoch=1,
         state=f"FENCE_STATE_{name}" if limited else f"FENCE_STATE_{name}_LIMITED",
         effective_mode=commonpb.EFFECTIVE_MODE_PAPER,
-        limits=brokerpb.RiskLimits(order_notional_max="5" if limited else ""),
+        limits=limitspb.RiskLimits(order_notional_max="5" if limited else ""),
     )
     with pytest.raises(InvalidRequest, match=f"state is {name}.*, want .*_LIMITED") as caught:
         fence_from_proto(message)
@@ -119,7 +120,7 @@ def test_a_limit_that_is_none_is_refused_by_name(name: str, written: str) -> Non
         epoch=1,
         state=brokerpb.FENCE_STATE_OPEN,
         effective_mode=commonpb.EFFECTIVE_MODE_PAPER,
-        limits=brokerpb.RiskLimits(**{name: written}),
+        limits=limitspb.RiskLimits(**{name: written}),
     )
     with pytest.raises(InvalidRequest) as caught:
         fence_from_proto(message)

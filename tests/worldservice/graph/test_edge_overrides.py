@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.core.errors import InvalidRequest, NotReady
 from qmtl.core.roles import Role
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
@@ -284,7 +284,7 @@ async def test_edges_of_the_shadow_and_of_strangers_are_refused(estate: Estate) 
 
 
 LIMITED = "gating_policy: {risk_limits: {max_order_notional: '2500.50', max_gross_notional: 100000}}\n"
-TOLD = brokerpb.RiskLimits(order_notional_max="2500.5", gross_notional_max="100000")
+TOLD = limitspb.RiskLimits(order_notional_max="2500.5", gross_notional_max="100000")
 
 
 async def test_limits_of_the_policy_are_brokerages_before_the_upload_is_answered(estate: Estate) -> None:

@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
+from qmtl.common.v1 import limits_pb2 as _limits_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -470,20 +471,6 @@ class OrderStatus(_message.Message):
     last_seq: int
     def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., state: _Optional[_Union[OrderState, str]] = ..., view: _Optional[_Union[OrderView, str]] = ..., unresolved: _Optional[bool] = ..., denial: _Optional[_Union[Denial, str]] = ..., reason: _Optional[str] = ..., working_quantity: _Optional[str] = ..., cumulative_quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., fees: _Optional[_Mapping[str, str]] = ..., epoch: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., venue_order_id: _Optional[str] = ..., last_seq: _Optional[int] = ...) -> None: ...
 
-class RiskLimits(_message.Message):
-    __slots__ = ("order_notional_max", "long_notional_max", "short_notional_max", "gross_notional_max", "net_notional_max")
-    ORDER_NOTIONAL_MAX_FIELD_NUMBER: _ClassVar[int]
-    LONG_NOTIONAL_MAX_FIELD_NUMBER: _ClassVar[int]
-    SHORT_NOTIONAL_MAX_FIELD_NUMBER: _ClassVar[int]
-    GROSS_NOTIONAL_MAX_FIELD_NUMBER: _ClassVar[int]
-    NET_NOTIONAL_MAX_FIELD_NUMBER: _ClassVar[int]
-    order_notional_max: str
-    long_notional_max: str
-    short_notional_max: str
-    gross_notional_max: str
-    net_notional_max: str
-    def __init__(self, order_notional_max: _Optional[str] = ..., long_notional_max: _Optional[str] = ..., short_notional_max: _Optional[str] = ..., gross_notional_max: _Optional[str] = ..., net_notional_max: _Optional[str] = ...) -> None: ...
-
 class Fence(_message.Message):
     __slots__ = ("world_id", "epoch", "state", "effective_mode", "updated_at", "limits")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
@@ -497,8 +484,8 @@ class Fence(_message.Message):
     state: FenceState
     effective_mode: _common_pb2.EffectiveMode
     updated_at: _timestamp_pb2.Timestamp
-    limits: RiskLimits
-    def __init__(self, world_id: _Optional[str] = ..., epoch: _Optional[int] = ..., state: _Optional[_Union[FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Union[RiskLimits, _Mapping]] = ...) -> None: ...
+    limits: _limits_pb2.RiskLimits
+    def __init__(self, world_id: _Optional[str] = ..., epoch: _Optional[int] = ..., state: _Optional[_Union[FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
 
 class WireIntent(_message.Message):
     __slots__ = ("account", "strategy_id", "client_order_id", "venue_order_id", "epoch", "sent_at")

@@ -1,5 +1,6 @@
 from qmtl.broker.v1 import broker_pb2 as _broker_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
+from qmtl.common.v1 import limits_pb2 as _limits_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -364,8 +365,8 @@ class SetFenceRequest(_message.Message):
     epoch: int
     state: _broker_pb2.FenceState
     effective_mode: _common_pb2.EffectiveMode
-    limits: _broker_pb2.RiskLimits
-    def __init__(self, world_id: _Optional[str] = ..., epoch: _Optional[int] = ..., state: _Optional[_Union[_broker_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., limits: _Optional[_Union[_broker_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
+    limits: _limits_pb2.RiskLimits
+    def __init__(self, world_id: _Optional[str] = ..., epoch: _Optional[int] = ..., state: _Optional[_Union[_broker_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
 
 class SetFenceResponse(_message.Message):
     __slots__ = ("fence", "on_the_wire")

@@ -4,6 +4,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.broker.v1 import broker_pb2 as _broker_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
+from qmtl.common.v1 import limits_pb2 as _limits_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -356,8 +357,8 @@ class ActivationEnvelope(_message.Message):
     fence_pending: bool
     sessions: _containers.RepeatedCompositeFieldContainer[Session]
     windows: _containers.RepeatedCompositeFieldContainer[ActivationWindow]
-    limits: _broker_pb2.RiskLimits
-    def __init__(self, world_id: _Optional[str] = ..., revision: _Optional[int] = ..., previous_revision: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., etag: _Optional[str] = ..., state_hash: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., fence_pending: _Optional[bool] = ..., sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., limits: _Optional[_Union[_broker_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
+    limits: _limits_pb2.RiskLimits
+    def __init__(self, world_id: _Optional[str] = ..., revision: _Optional[int] = ..., previous_revision: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., etag: _Optional[str] = ..., state_hash: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., fence_pending: _Optional[bool] = ..., sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
 
 class ActivationWindow(_message.Message):
     __slots__ = ("days", "opens", "closes", "time_zone")
@@ -603,8 +604,8 @@ class ActivationRecord(_message.Message):
     time: _timestamp_pb2.Timestamp
     windows: _containers.RepeatedCompositeFieldContainer[ActivationWindow]
     state_hash: str
-    limits: _broker_pb2.RiskLimits
-    def __init__(self, revision: _Optional[int] = ..., whole: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ..., epoch: _Optional[int] = ..., fence_state: _Optional[_Union[_broker_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., confirmed_epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., state_hash: _Optional[str] = ..., limits: _Optional[_Union[_broker_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
+    limits: _limits_pb2.RiskLimits
+    def __init__(self, revision: _Optional[int] = ..., whole: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ..., epoch: _Optional[int] = ..., fence_state: _Optional[_Union[_broker_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., confirmed_epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., state_hash: _Optional[str] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
 
 class ActivationKey(_message.Message):
     __slots__ = ("strategy_id", "side")
