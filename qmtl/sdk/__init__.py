@@ -2,11 +2,11 @@
 
 from qmtl.core.fills import FillEvent
 from qmtl.core.identity.nodes import SemanticKind
-from qmtl.sdk import indicators, signals
+from qmtl.sdk import decisions as signals
+from qmtl.sdk import indicators
 from qmtl.sdk.data.bars import Bars
-from qmtl.sdk.graph.names import Late
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
-from qmtl.sdk.graph.vertices import Node, StreamInput, TagQuery, node
+from qmtl.sdk.graph.vertices import Late, Node, StreamInput, TagQuery, node
 from qmtl.sdk.graph.view import CacheView
 from qmtl.sdk.runner import Runner
 from qmtl.sdk.strategy.events import Signal

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qmtl.core.arrays import Floats, Times
-from qmtl.sdk.graph.names import refused
+from qmtl.core.errors import refused
 from qmtl.stats.drawdowns import max_drawdown, ulcer_index
 from qmtl.stats.moments import kurtosis, skewness
 from qmtl.stats.ratios import calmar, gain_to_pain, sharpe, sortino, volatility

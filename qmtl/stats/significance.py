@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from qmtl.core.arrays import Floats
-from qmtl.sdk.graph.names import refused
+from qmtl.core.errors import refused
 from qmtl.stats.moments import kurtosis, mean, sample_deviation, skewness
 from qmtl.stats.ratios import sharpe
 

@@ -25,7 +25,7 @@ from qmtl.core.clock import SystemClock
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.sdk import Bars, FillEvent, Runner, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
-from qmtl.sdk.data.bars import to_ns
+from qmtl.core.instants import to_ns
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.graph.schemas import OHLCV
@@ -33,7 +33,7 @@ from qmtl.sdk.mesh.client import Client, Gateway, open_client
 from qmtl.sdk.mesh.history import History
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
-from qmtl.sdk.mesh.session.execution import NOT_NOW
+from qmtl.sdk.mesh.session.execution import TRANSIENT_DENIALS
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.submission.submit import Submitter
 from qmtl.sdk.strategy.assembly import assemble
@@ -110,7 +110,7 @@ def check_no_fill_is_late(paper: SessionResult, bars: Bars) -> None:
 def check_only_the_gate_moved_orders(paper: SessionResult, local: RunResult) -> None:
     """Up to the first refusal everything is equal; all refusals say "not now", and the next order came after them."""
     denied = [status for status in paper.orders if status.state == brokerpb.ORDER_STATE_DENIED]
-    assert {status.denial for status in denied} <= NOT_NOW
+    assert {status.denial for status in denied} <= TRANSIENT_DENIALS
     if not denied:
         check_equal(paper, local)
         return
@@ -125,7 +125,7 @@ async def session_with(
     mesh: Mesh, kill: Sequence[str] = (), at_bars: int = 100
 ) -> tuple[SessionResult, RunResult, Bars]:
     """A paper session at full speed, services killed in its middle, and the local backtest over the same bars."""
-    gateway = Gateway(address=mesh.address("gateway"), home=mesh.home, patience_s=120.0)
+    gateway = Gateway(address=mesh.address("gateway"), home=mesh.home, outage_s_max=120.0)
     under_way = asyncio.Event()
 
     def heard(event: SessionEvent) -> None:
@@ -152,7 +152,7 @@ async def test_a_paper_session_at_full_speed_is_the_backtest_continued(own_mesh:
     paper, local, bars = await session_with(own_mesh)
     check_equal(paper, local)
     check_no_fill_is_late(paper, bars)
-    assert not paper.replay.refusals
+    assert not paper.replay.denials
 
 
 @pytest.mark.timeout(120)

@@ -9,7 +9,7 @@ from qmtl.core.errors import Unavailable
 from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Gateway
 
-NOWHERE = Gateway("127.0.0.1:1", token="t", patience_s=0.2)
+NOWHERE = Gateway("127.0.0.1:1", token="t", outage_s_max=0.2)
 
 
 def test_an_unreachable_gateway_is_an_error_once_patience_ends() -> None:
@@ -25,7 +25,7 @@ async def test_the_plain_calls_work_where_a_loop_runs_already() -> None:
 
 
 async def test_the_address_given_wins() -> None:
-    other = Gateway("127.0.0.1:2", token="t", patience_s=0.2)
+    other = Gateway("127.0.0.1:2", token="t", outage_s_max=0.2)
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1:"):
         await Runner.submit_async(EmaCross(), world="w", data="d", address="127.0.0.1:1", gateway=other)
 

@@ -1,1 +1,3 @@
-"""Market data as arrays: bars, their binding to a graph's sources, their order as events.\nFetches nothing."""
+"""Market data as arrays: bars, their binding to a graph's sources, their order as events.
+Fetches nothing.
+"""

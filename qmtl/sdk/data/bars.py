@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qmtl.core.arrays import Floats, Times
-from qmtl.core.instants import NS_PER_S
-from qmtl.sdk.graph.names import parse_interval, refused
+from qmtl.core.errors import refused
+from qmtl.core.instants import NS_PER_S, to_ns
+from qmtl.sdk.graph.names import parse_interval
 from qmtl.sdk.graph.schemas import OHLCV
 
 if TYPE_CHECKING:
@@ -79,14 +80,6 @@ class Bars:
         stamps = np.array([to_ns(time) for time, _ in pairs], dtype=np.int64)
         values = np.array([list(row) for _, row in pairs], dtype=np.float64).reshape(len(pairs), 5)
         return Bars(symbol, parse_interval(interval), stamps, values)
-
-
-def to_ns(time: datetime) -> int:
-    """Exact ns since 1970 UTC of an aware datetime."""
-    if time.tzinfo is None:
-        raise refused("E_TIME", "time", time.isoformat(), "a UTC-aware datetime")
-    delta = time - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * NS_PER_S + delta.microseconds * 1000
 
 
 def _check(open_ns: Times, values: Floats, interval_s: int) -> None:

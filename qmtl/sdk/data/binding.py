@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from qmtl.core.errors import NotFound
 from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.dag import Dag
 
 
@@ -20,3 +21,8 @@ def bind(dag: Dag, data: Bars | Iterable[Bars]) -> dict[str, Bars]:
             raise NotFound("E_DATA_MISSING", f"no bars of {source.symbol} at {source.interval_s}s; have {have}")
         bound[source.node_id] = bars
     return bound
+
+
+def source_series(dag: Dag, data: Bars | Iterable[Bars]) -> dict[str, Series]:
+    """What each source emits: a row per bar, known at its close."""
+    return {node_id: Series(bars.close_ns, bars.values) for node_id, bars in bind(dag, data).items()}

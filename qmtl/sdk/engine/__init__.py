@@ -1,3 +1,3 @@
-"""Runs a graph over arrays or event by event, with equal results to the last bit.\nReads no clock, opens nothing
-and fetches nothing.
+"""Runs a graph over arrays or event by event, with equal results to the last bit.
+Reads no clock, opens nothing and fetches nothing.
 """

@@ -6,47 +6,35 @@ aligned rows. There is one thread and no reassociation anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qmtl.core.arrays import Floats, Times
 from qmtl.core.errors import InvalidRequest
-from qmtl.sdk.data.bars import Bars
-from qmtl.sdk.data.binding import bind
-from qmtl.sdk.engine.folds import run_batch as run_fold
+from qmtl.sdk.engine.folds import run_fold
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.engine.vertex_runs import call_compute, view_index
 from qmtl.sdk.graph.dag import Dag
-from qmtl.sdk.graph.vertices import FoldNode, Node, StreamInput
+from qmtl.sdk.graph.vertices import FoldNode, Node
 from qmtl.sdk.graph.view import CacheView, NodeView
 
 
-def run_batch(
-    dag: Dag,
-    data: Bars | Iterable[Bars],
-    compiled: bool | None = None,
-    known: Mapping[str, Series] = MappingProxyType({}),
-) -> Outputs:
-    """Run a graph over history. `compiled`: force or forbid numba; None decides by the amount of work.
+def run_graph(dag: Dag, known: Mapping[str, Series]) -> Outputs:
+    """Every vertex's series, by NodeID. `known`: the sources', and those computed elsewhere from the same data.
 
-    `known`: series that were computed elsewhere from the same data, by NodeID.
+    Raises InvalidRequest (E_TAG_QUERY_UNRESOLVED) for a vertex that only a mesh can feed.
     """
-    bound = bind(dag, data)
     made: dict[str, Series] = {}
     for vertex in dag.nodes:
         if vertex.node_id in known:
             made[vertex.node_id] = known[vertex.node_id]
             continue
         inputs = [made[item.node_id] for item in vertex.inputs]
-        if isinstance(vertex, StreamInput):
-            bars = bound[vertex.node_id]
-            made[vertex.node_id] = Series(bars.close_ns, bars.values)
-        elif isinstance(vertex, FoldNode):
-            made[vertex.node_id] = _fold(vertex, inputs, compiled)
+        if isinstance(vertex, FoldNode):
+            made[vertex.node_id] = _fold(vertex, inputs)
         elif isinstance(vertex, Node):
             made[vertex.node_id] = compute_series(vertex, dag.names[vertex.node_id], *aligned(inputs))
         else:
@@ -77,8 +65,8 @@ def aligned(inputs: Sequence[Series]) -> tuple[Times, list[Floats]]:
     return times, [series.rows[np.searchsorted(series.time_ns, times)] for series in inputs]
 
 
-def _fold(vertex: FoldNode, inputs: Sequence[Series], compiled: bool | None) -> Series:
+def _fold(vertex: FoldNode, inputs: Sequence[Series]) -> Series:
     times, rows = aligned(inputs)
     xs = np.column_stack([rows[index][:, column] for index, column in vertex.columns])
-    folded = run_fold(vertex.fold, xs, compiled=compiled)
+    folded = run_fold(vertex.fold, xs)
     return Series(times[folded.emitted], folded.rows[folded.emitted])

@@ -36,7 +36,7 @@ class FoldState:
         self.fold = fold
         self.values: list[float] = [0.0] * fold.state_size if values is None else list(values)
         if len(self.values) != fold.state_size:
-            raise ValueError(f"state of {fold.name} has {len(self.values)} numbers, want {fold.state_size}")
+            raise ValueError(f"state of {fold.code_hash} has {len(self.values)} numbers, want {fold.state_size}")
         self._params = list(fold.params)
         self._out = [0.0] * fold.outputs
 
@@ -54,7 +54,7 @@ class Folded:
     state: list[float]
 
 
-def run_batch(fold: Fold, xs: Floats, state: list[float] | None = None, compiled: bool | None = None) -> Folded:
+def run_fold(fold: Fold, xs: Floats, state: list[float] | None = None, compiled: bool | None = None) -> Folded:
     """Run a fold over `xs` (n, inputs). `compiled` None: decided by the amount of work."""
     if compiled is None:
         compiled = len(xs) * (10 + fold.state_size) > COMPILE_ABOVE

@@ -20,8 +20,7 @@ from qmtl.sdk.engine.alignment import Aligner
 from qmtl.sdk.engine.saved_state import Row
 from qmtl.sdk.engine.vertex_runs import Run, run_of
 from qmtl.sdk.graph.dag import Dag
-from qmtl.sdk.graph.names import Late
-from qmtl.sdk.graph.vertices import StreamInput, Vertex
+from qmtl.sdk.graph.vertices import Late, StreamInput, Vertex
 
 LATE_KEPT = 1000
 _NEVER = -(2**63)

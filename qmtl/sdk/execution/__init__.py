@@ -1,3 +1,3 @@
-"""From targets to orders and fills: one decision logic, run against a simulated account or a venue.\nKnows no
-gateway and no contract.
+"""From targets to orders and fills: one decision logic, run against a simulated account or a venue.
+Knows no gateway and no contract.
 """

@@ -13,22 +13,19 @@ from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar, bars_from_doubles
 from brokerage.domain.models.profiles.generic import spot
 from brokerage.domain.orders.events import OrderEvent
-from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import EventKind
-from qmtl.core.instants import NS_PER_S
-from qmtl.sdk.data.bars import Bars, to_ns
+from qmtl.core.errors import refused
+from qmtl.core.instants import NS_PER_S, to_ns
+from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind
-from qmtl.sdk.data.event_order import stream_outputs
-from qmtl.sdk.engine.batch import run_batch
+from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
 from qmtl.sdk.engine.series import Outputs
-from qmtl.sdk.execution.planner import Planner
-from qmtl.sdk.execution.port import Holding, Intent
-from qmtl.sdk.execution.run_record import DeniedOrder, RunRecord, RunResult, summary
-from qmtl.sdk.execution.simulated import fill_of
+from qmtl.sdk.execution.decide import Command, DecisionLogic
+from qmtl.sdk.execution.port import conclude
+from qmtl.sdk.execution.run_record import DeniedOrder, RunRecord, RunResult, result_of
+from qmtl.sdk.execution.simulated import SimulatedExecution, fill_of
 from qmtl.sdk.execution.terms import AccountTerms
-from qmtl.sdk.graph.names import refused
 from qmtl.sdk.strategy.assembly import Assembled
-from qmtl.sdk.strategy.events import Signal
 from qmtl.sdk.strategy.strategy import Strategy
 
 _NEVER = 2**63
@@ -53,27 +50,27 @@ def replay(
     if not assembled.rules:
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
     if outputs is None:
-        outputs = stream_outputs(assembled.dag, bars) if streaming else run_batch(assembled.dag, bars)
-    session = _Session(assembled, bars, terms)
+        outputs = stream_outputs(assembled.dag, bars) if streaming else batch_outputs(assembled.dag, bars)
+    account = _AccountReplay(assembled, bars, terms)
     assembled.strategy.on_start()
-    tape = session.run(outputs)
+    record = account.run(outputs)
     assembled.strategy.on_finish()
-    return summary(tape, session.currency, terms.periods_per_year)
+    return result_of(record, account.currency, terms.periods_per_year)
 
 
-class _Session:
+class _AccountReplay:
     """One account stepped through time by the commands of one strategy."""
 
     def __init__(self, assembled: Assembled, data: Sequence[Bars], terms: AccountTerms) -> None:
         self._strategy: Strategy = assembled.strategy
-        self._planners = {rule.command.node_id: Planner(rule) for rule in assembled.rules}
-        self._names = assembled.dag.names
+        self._logic = DecisionLogic(assembled)
         self._data = {bars.symbol: bars for bars in _traded(assembled, data)}
         probe = SimulatedAccount(terms.profile or spot(), {})
         self.currency = _one_currency({probe.instrument(symbol).quote for symbol in self._data})
         self._account = SimulatedAccount(terms.profile or spot(), {self.currency: terms.cash})
+        self._execution = SimulatedExecution(self._account, self.currency, self._take)
         self._after_ns = to_ns(terms.start) if terms.start else None
-        self._tape = RunRecord()
+        self._record = RunRecord()
 
     def run(self, outputs: Outputs) -> RunRecord:
         commands = self._commands(outputs)
@@ -82,17 +79,17 @@ class _Session:
             for symbol, bar in bars:
                 self._take(self._account.on_bar(symbol, bar))
             if time_ns > after_ns:
-                for node_id, target, price in commands.get(time_ns, ()):
-                    self._decide(node_id, time_ns, target, price)
+                for command in commands.get(time_ns, ()):
+                    conclude(self._logic.decide(command), self._execution.answer)
                 self._mark(time_ns)
-        return self._tape
+        return self._record
 
-    def _commands(self, outputs: Outputs) -> dict[int, list[tuple[str, float, float]]]:
-        found: dict[int, list[tuple[str, float, float]]] = {}
-        for node_id in self._planners:
+    def _commands(self, outputs: Outputs) -> dict[int, list[Command]]:
+        found: dict[int, list[Command]] = {}
+        for node_id in self._logic.command_nodes:
             series = outputs.by_id[node_id]
             for time_ns, (target, price) in zip(series.time_ns.tolist(), series.rows.tolist(), strict=True):
-                found.setdefault(time_ns, []).append((node_id, target, price))
+                found.setdefault(time_ns, []).append(Command(node_id, time_ns, target, price))
         return found
 
     def _steps(self) -> Iterator[tuple[int, list[tuple[str, Bar]]]]:
@@ -106,43 +103,21 @@ class _Session:
                 merged.setdefault(bar.end_ns, []).append((symbol, bar))
         return iter(sorted(merged.items()))
 
-    def _decide(self, node_id: str, time_ns: int, target: float, price: float) -> None:
-        planner = self._planners[node_id]
-        if target == planner.last:
-            return
-        self._strategy.on_signal(Signal(self._names[node_id], time_ns, target))
-        symbol = planner.rule.symbol
-        self._cancel_open(symbol, time_ns)
-        holding = Holding(self._account.position(symbol), self._account.equity(self.currency))
-        intent = planner.plan(time_ns, target, price, holding)
-        if intent is not None:
-            self._take(self._submit(intent))
-
-    def _cancel_open(self, symbol: str, time_ns: int) -> None:
-        """A new target replaces what an older one left open; what that got is kept."""
-        for record in self._account.desk.open_orders(symbol):
-            self._account.cancel(record.order.client_order_id, time_ns)
-
-    def _submit(self, intent: Intent) -> list[OrderEvent]:
-        side = Side.BUY if intent.quantity > 0 else Side.SELL
-        return self._account.market(
-            intent.symbol, side, abs(intent.quantity), intent.decided_ns, intent.client_order_id
-        )
-
     def _take(self, events: Iterable[OrderEvent]) -> None:
         for event in events:
             if event.kind is EventKind.FILLED:
                 fill = fill_of(self._account, event)
-                self._tape.fills.append(fill)
+                self._record.fills.append(fill)
                 self._strategy.on_fill(fill)
             elif event.kind is EventKind.DENIED:
                 name = self._account.desk.records[event.order_id].order.client_order_id
-                self._tape.refusals.append(DeniedOrder(name, event.denial.value if event.denial else "", event.at_ns))
+                rule = event.denial.value if event.denial else ""
+                self._record.denials.append(DeniedOrder(name, rule, event.at_ns))
 
     def _mark(self, time_ns: int) -> None:
-        self._tape.times.append(time_ns)
-        self._tape.equity.append(self._account.equity(self.currency))
-        self._tape.invested += any(self._account.position(symbol) for symbol in self._data)
+        self._record.times.append(time_ns)
+        self._record.equity.append(self._account.equity(self.currency))
+        self._record.invested += any(self._account.position(symbol) for symbol in self._data)
 
 
 def _traded(assembled: Assembled, data: Sequence[Bars]) -> list[Bars]:

@@ -11,9 +11,10 @@ import math
 from decimal import ROUND_DOWN, Decimal
 
 from qmtl.core.decimals import to_decimal
+from qmtl.core.errors import refused
 from qmtl.core.instants import NS_PER_S
-from qmtl.sdk.execution.port import Holding, Intent
-from qmtl.sdk.graph.names import refused, tag_of
+from qmtl.sdk.execution.port import HeldPosition, MarketOrder
+from qmtl.sdk.graph.names import tag_of
 from qmtl.sdk.strategy.rules import Sizing, TradeRule
 
 
@@ -26,25 +27,25 @@ class Planner:
         self.rule = rule
         self.last = last
 
-    def plan(self, time_ns: int, target: float, price: float, holding: Holding) -> Intent | None:
+    def plan(self, time_ns: int, target: float, price: float, held: HeldPosition) -> MarketOrder | None:
         """The order a target calls for, if it changed. Raises InvalidRequest (E_TARGET) for one that is not finite."""
         if not math.isfinite(target):
             raise refused("E_TARGET", "target", target, "a finite number")
         if target == self.last:
             return None
         self.last = target
-        return order_for(self.rule, time_ns, target, price, holding)
+        return order_for(self.rule, time_ns, target, price, held)
 
 
-def order_for(rule: TradeRule, time_ns: int, target: float, price: float, holding: Holding) -> Intent | None:
-    """The order that brings a holding to a target; None when that is less than one lot away."""
+def order_for(rule: TradeRule, time_ns: int, target: float, price: float, held: HeldPosition) -> MarketOrder | None:
+    """The order that brings a held to a target; None when that is less than one lot away."""
     wanted = to_decimal(target)
     if rule.sizing is Sizing.EQUITY_FRACTION:
-        wanted = wanted * holding.equity / to_decimal(price) if price > 0.0 else Decimal(0)
-    quantity = cut(wanted, rule.lot) - cut(holding.expected, rule.lot)
+        wanted = wanted * held.equity / to_decimal(price) if price > 0.0 else Decimal(0)
+    quantity = cut(wanted, rule.lot) - cut(held.expected, rule.lot)
     if wanted == 0:
-        quantity = -holding.expected
-    return Intent(order_name(rule.symbol, time_ns), rule.symbol, quantity, time_ns) if quantity else None
+        quantity = -held.expected
+    return MarketOrder(order_name(rule.symbol, time_ns), rule.symbol, quantity, time_ns) if quantity else None
 
 
 def cut(quantity: Decimal, lot: Decimal) -> Decimal:

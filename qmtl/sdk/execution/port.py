@@ -1,13 +1,22 @@
-"""The values that pass between the decision logic and a venue, simulated or real."""
+"""The execution port: what the decision logic asks of a venue, and what it is answered.
+
+A decision is a generator that yields requests and is sent their answers. A simulated account answers at once; a mesh
+when its services have answered. The logic between the requests is the same code for both.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
+class MarketOrder:
     """A market order to send. `quantity` is signed: negative sells. `decided_ns` is the close of the deciding bar."""
 
     client_order_id: str
@@ -17,8 +26,117 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """What the account has, in one symbol, at the deciding bar. `expected` is held plus what open orders will bring."""
+class HeldPosition:
+    """What the strategy has in one symbol at the deciding bar. `expected` is held plus what open orders may bring."""
 
     expected: Decimal
     equity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Which orders may be sent now: on each side of the position, any, or only such as reduce it."""
+
+    long: bool
+    short: bool
+    reduce_long: bool
+    reduce_short: bool
+
+    @property
+    def nothing(self) -> bool:
+        """No order at all may be sent."""
+        return not (self.long or self.short or self.reduce_long or self.reduce_short)
+
+    def allows(self, held: Decimal, quantity: Decimal) -> bool:
+        """Whether a position may change by a signed quantity."""
+        after = held + quantity
+        reduces = abs(after) < abs(held)
+        if after > 0 or (after == 0 and held > 0):
+            return self.reduce_long if reduces else self.long
+        return self.reduce_short if reduces else self.short
+
+
+UNRESTRICTED = Permission(long=True, short=True, reduce_long=True, reduce_short=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReply:
+    """What became of a submitted order. `denied_by` names the rule; `transient`: a later bar may try the same again."""
+
+    denied_by: str = ""
+    transient: bool = False
+
+
+class Request(Generic[A]):
+    """Something asked of the venue, to be answered by an A."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AskPermission(Request[Permission]):
+    """What may be sent now."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskOpenOrders(Request[tuple[str, ...]]):
+    """Client order ids of a symbol's open orders, once the venue has seen the bar that closes at `time_ns`."""
+
+    symbol: str
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Request[None]):
+    """Cancel an open order; what it got until then is kept."""
+
+    client_order_id: str
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskHeldPosition(Request[HeldPosition]):
+    """The position in a symbol, once the venue has seen the bar that closes at `time_ns`."""
+
+    symbol: str
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submit(Request[OrderReply]):
+    """Send an order. The same order asked twice is one order."""
+
+    order: MarketOrder
+
+
+Decision = Generator[Request[Any], Any, R]
+
+
+def ask(request: Request[A]) -> Generator[Request[Any], Any, A]:
+    """Yield one request; its answer, with its type. For use as `answer = yield from ask(...)`."""
+    answer: A = yield request
+    return answer
+
+
+def conclude(decision: Decision[R], answer: Callable[[Request[Any]], object]) -> R:
+    """Run a decision against a venue that answers at once."""
+    try:
+        request = next(decision)
+        while True:
+            request = decision.send(answer(request))
+    except StopIteration as done:
+        result: R = done.value
+        return result
+
+
+async def conclude_async(decision: Decision[R], answer: Callable[[Request[Any]], Awaitable[object]]) -> R:
+    """Run a decision against a venue that is waited for."""
+    try:
+        request = next(decision)
+        while True:
+            request = decision.send(await answer(request))
+    except StopIteration as done:
+        result: R = done.value
+        return result

@@ -29,14 +29,14 @@ class DeniedOrder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunResult:
-    """What a replay came to, from the bar of the first possible decision on. Equity is at each close."""
+    """The result of a run, from the bar of the first possible decision on. Equity is at each close."""
 
     currency: str
     time_ns: Times
     equity: tuple[Decimal, ...]
     fills: tuple[FillEvent, ...]
     trades: tuple[Trade, ...]
-    refusals: tuple[DeniedOrder, ...]
+    denials: tuple[DeniedOrder, ...]
     metrics: Mapping[str, float]
 
     @property
@@ -52,26 +52,26 @@ class RunRecord:
     equity: list[Decimal] = field(default_factory=list)
     invested: int = 0
     fills: list[FillEvent] = field(default_factory=list)
-    refusals: list[DeniedOrder] = field(default_factory=list)
+    denials: list[DeniedOrder] = field(default_factory=list)
 
 
-def summary(tape: RunRecord, currency: str, periods_per_year: float) -> RunResult:
-    """The replay of a tape: round trips and metrics added."""
-    trades = round_trips(tape.fills, currency)
-    times = np.array(tape.times, dtype=np.int64)
-    equity = np.array([float(value) for value in tape.equity])
+def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunResult:
+    """The result of a record: round trips and metrics added."""
+    trades = round_trips(record.fills, currency)
+    times = np.array(record.times, dtype=np.int64)
+    equity = np.array([float(value) for value in record.equity])
     metrics: dict[str, float] = {}
     if len(equity):
         metrics = performance(times, equity, trades, periods_per_year=periods_per_year)
-        metrics |= _activity(tape, times, equity, currency)
-    return RunResult(currency, times, tuple(tape.equity), tuple(tape.fills), trades, tuple(tape.refusals), metrics)
+        metrics |= _activity(record, times, equity, currency)
+    return RunResult(currency, times, tuple(record.equity), tuple(record.fills), trades, tuple(record.denials), metrics)
 
 
-def _activity(tape: RunRecord, times: Times, equity: Floats, currency: str) -> dict[str, float]:
-    fees = sum((f.fee if f.fee_currency == currency else f.fee * f.price for f in tape.fills), Decimal(0))
-    notional = sum((abs(fill.quantity) * fill.price for fill in tape.fills), Decimal(0))
+def _activity(record: RunRecord, times: Times, equity: Floats, currency: str) -> dict[str, float]:
+    fees = sum((f.fee if f.fee_currency == currency else f.fee * f.price for f in record.fills), Decimal(0))
+    notional = sum((abs(fill.quantity) * fill.price for fill in record.fills), Decimal(0))
     years = float(times[-1] - times[0]) / _YEAR_NS
-    found = {"exposure": tape.invested / len(equity), "fees_paid": float(fees)}
+    found = {"exposure": record.invested / len(equity), "fees_paid": float(fees)}
     if years > 0.0 and equity.mean() > 0.0:
         found["turnover"] = float(notional) / float(equity.mean()) / years
     return found

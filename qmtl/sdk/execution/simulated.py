@@ -2,10 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.states import EventKind
 from qmtl.core.fills import FillEvent
+from qmtl.sdk.execution.port import (
+    UNRESTRICTED,
+    AskHeldPosition,
+    AskOpenOrders,
+    AskPermission,
+    Cancel,
+    HeldPosition,
+    MarketOrder,
+    OrderReply,
+    Request,
+    Submit,
+)
+
+
+class SimulatedExecution:
+    """Answers requests from one simulated account; `on_events` hears of what each order led to."""
+
+    def __init__(
+        self, account: SimulatedAccount, currency: str, on_events: Callable[[Sequence[OrderEvent]], None]
+    ) -> None:
+        self._account = account
+        self._currency = currency
+        self._on_events = on_events
+
+    def answer(self, request: Request[Any]) -> object:
+        """The answer to one request of a decision."""
+        match request:
+            case AskPermission():
+                return UNRESTRICTED
+            case AskOpenOrders(symbol=symbol):
+                return tuple(record.order.client_order_id for record in self._account.desk.open_orders(symbol))
+            case Cancel(client_order_id=client_order_id, time_ns=time_ns):
+                return self._account.cancel(client_order_id, time_ns)
+            case AskHeldPosition(symbol=symbol):
+                return HeldPosition(self._account.position(symbol), self._account.equity(self._currency))
+            case Submit(order=order):
+                return self._submit(order)
+        raise TypeError(f"a simulated account has no answer to {request!r}")
+
+    def _submit(self, order: MarketOrder) -> OrderReply:
+        side = Side.BUY if order.quantity > 0 else Side.SELL
+        events = self._account.market(order.symbol, side, abs(order.quantity), order.decided_ns, order.client_order_id)
+        self._on_events(events)
+        denials = [event.denial for event in events if event.kind is EventKind.DENIED and event.denial]
+        return OrderReply(denials[0].value if denials else "")
 
 
 def fill_of(account: SimulatedAccount, event: OrderEvent) -> FillEvent:

@@ -1,3 +1,3 @@
-"""The graph of a strategy: vertices with their NodeIDs, schemas, names, and the checks of a whole DAG.\nRuns
-nothing and holds no data.
+"""The graph of a strategy: vertices with their NodeIDs, schemas, names, and the checks of a whole DAG.
+Runs nothing and holds no data.
 """

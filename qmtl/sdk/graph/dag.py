@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from qmtl.core.errors import refused
 from qmtl.core.identity.dag import NODES_MAX
 from qmtl.core.identity.keys import node_ids_crc32
 from qmtl.sdk.graph.legality import check_delayed, check_kinds
-from qmtl.sdk.graph.names import refused
 from qmtl.sdk.graph.vertices import StreamInput, TagQuery, Vertex
 
 

@@ -1,5 +1,7 @@
-"""A fold: a built-in as one function `(state, input) -> (state, value)`, with its parameters and warm-up.\n\nA
-step mutates a flat vector of floats, its whole state, so saving and loading it is copying it.
+"""A fold: a built-in as one function `(state, input) -> (state, value)`, with its parameters and warm-up.
+
+A step mutates a flat vector of floats, its whole state, so saving and loading it is copying it. Only + - * / and sqrt
+are used: those are rounded the same everywhere, so the batch and the streaming form cannot differ.
 """
 
 from __future__ import annotations
@@ -17,22 +19,17 @@ class Vector(Protocol):
 
 
 Step = Callable[[Vector, Vector, Vector, Vector], bool]
+"""`step(state, params, x, out)`: advance the state by one input; True when `out` holds a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
     """A step with its parameters. `warmup` is the number of inputs up to and including the first value."""
 
-    name: str
+    code_hash: str
     step: Step
     params: tuple[float, ...]
     state_size: int
     inputs: int
     outputs: int
     warmup: int
-    version: str = "1.0"
-
-    @property
-    def code_hash(self) -> str:
-        """Identity of the built-in, as a NodeSpec carries it."""
-        return f"builtin:{self.name}@{self.version}"

@@ -1,5 +1,6 @@
-"""The type rule: which semantic kind may feed which.\n\nLegality of a connection follows from the kinds alone,
-never from a strategy's name or type.
+"""The type rule: which semantic kind may feed which.
+
+Legality of a connection follows from the kinds alone, never from a strategy's name or type.
 """
 
 from __future__ import annotations
@@ -7,7 +8,10 @@ from __future__ import annotations
 from qmtl.core.identity.nodes import SemanticKind
 
 TRADING = frozenset({SemanticKind.DECISION_VALUE, SemanticKind.COMMAND_VALUE})
+"""The decision and order path: what a delayed stream may never reach."""
+
 _READABLE_BY_ALL = frozenset(SemanticKind) - {SemanticKind.MUTABLE_EXECUTION_STATE}
+
 FEEDS: dict[SemanticKind, frozenset[SemanticKind]] = {
     SemanticKind.CAUSAL_STREAM: _READABLE_BY_ALL,
     # A causal node behind a label would launder it. An artifact made from labels is sealed: it may be read by all.
@@ -18,3 +22,4 @@ FEEDS: dict[SemanticKind, frozenset[SemanticKind]] = {
     SemanticKind.DECISION_VALUE: TRADING,
     SemanticKind.COMMAND_VALUE: frozenset({SemanticKind.COMMAND_VALUE}),
 }
+"""Which kinds each kind may feed."""

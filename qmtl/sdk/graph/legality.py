@@ -1,16 +1,16 @@
-"""The type rule over a whole graph: no delayed stream reaches a decision or an order.\n\nA delayed stream (a
-label) knows the future of its own event time; only a sealed artifact may be made from it. The\nrefusal names
-the path.
+"""The type rule over a whole graph: no delayed stream reaches a decision or an order.
+
+A delayed stream (a label) knows the future of its own event time; only a sealed artifact may be made from it. The
+refusal names the path.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from qmtl.core.errors import InvalidRequest
+from qmtl.core.errors import InvalidRequest, refused
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.kinds import FEEDS, TRADING
-from qmtl.sdk.graph.names import refused
 from qmtl.sdk.graph.vertices import Vertex
 
 

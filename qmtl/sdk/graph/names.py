@@ -1,14 +1,14 @@
-"""Limits of names, tags, intervals and periods, checked where an author writes them.\n\nBad input is refused once,
-with the field, the value and what is wanted.
+"""Limits of tags, intervals and periods, checked where an author writes them.
+
+Bad input is refused once, with the field, the value and what is wanted.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from enum import Enum
 
-from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.core.errors import refused
 from qmtl.core.identity.dag import TAG, TAGS_MAX
 
 INTERVAL_S_MAX = 7 * 86_400
@@ -16,25 +16,6 @@ PERIOD_MAX = 10_000
 
 _INTERVAL = re.compile(r"([1-9][0-9]*)([smhdw])", re.ASCII)
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-class Late(Enum):
-    """What happens to a bar that comes after the watermark passed it. Orders already sent are never unsent."""
-
-    DROP = "drop"
-    SIDE_OUTPUT = "side_output"
-
-
-"""The decision and order path: what a delayed stream may never reach."""
-
-
-"""The type rule: which kinds each kind may feed."""
-
-
-def refused(reason: str, field: str, value: object, want: str, hint: str = "") -> InvalidRequest:
-    """An InvalidRequest about one field."""
-    violation = Violation(field, str(value), want)
-    return InvalidRequest(reason, str(violation), hint=hint, violations=(violation,))
 
 
 def parse_interval(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qmtl.sdk.graph.names import refused
+from qmtl.core.errors import refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,26 @@ cycle cannot be written. How it runs is the engine's business.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
 
+from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.keys import MatchMode, NodeSpec, node_id, tag_query_spec
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.code.closure import code_hash
 from qmtl.sdk.graph.fold import Fold
-from qmtl.sdk.graph.names import Late, check_period, check_tags, parse_interval, refused, tag_of
+from qmtl.sdk.graph.names import check_period, check_tags, parse_interval, tag_of
+from qmtl.sdk.graph.node_types import STREAM_INPUT
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
 from qmtl.sdk.graph.view import CacheView
+
+
+class Late(Enum):
+    """What happens to a bar that comes after the watermark passed it. Orders already sent are never unsent."""
+
+    DROP = "drop"
+    SIDE_OUTPUT = "side_output"
+
 
 Compute = Callable[[CacheView], "float | Sequence[float] | None"]
 Params = Mapping[str, Json]
@@ -84,13 +95,13 @@ class StreamInput(Vertex):
         if self.lateness_s:
             params |= {"allowed_lateness_s": self.lateness_s, "late": late.value}
         spec = NodeSpec(
-            node_type="StreamInput",
+            node_type=STREAM_INPUT.node_type,
             interval_s=parse_interval(interval),
             period=check_period(period),
             params=params,
             dependencies=(),
             schema_compat_id=OHLCV.compat_id,
-            code_hash="builtin:stream_input@1.0",
+            code_hash=STREAM_INPUT.code_hash,
         )
         labels = check_tags((tag_of(symbol), *tags))
         super().__init__(spec, {}, OHLCV, SemanticKind.CAUSAL_STREAM, (name or tag_of(symbol), bool(name), labels))

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmtl.core.arrays import Floats
-from qmtl.core.errors import InvalidRequest
-from qmtl.sdk.graph.names import refused
+from qmtl.core.errors import InvalidRequest, refused
 from qmtl.sdk.graph.schemas import Schema
 
 if TYPE_CHECKING:

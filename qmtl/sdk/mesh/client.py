@@ -28,14 +28,14 @@ CALL_S = 15.0
 class Gateway:
     """Where a mesh is and who asks. Empty fields are found: environment, then the running mesh of the home.
 
-    `patience_s` is how long an unreachable mesh is waited for before a run gives up.
+    `outage_s_max` is how long an unreachable mesh is waited for before a run gives up.
     """
 
     address: str = ""
     token: str = ""
     home: Path | None = None
     ca: Path | None = None
-    patience_s: float = 60.0
+    outage_s_max: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from datetime import datetime
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, NotReady
+from qmtl.core.instants import to_ns
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.rpc.client.streams import scoped
-from qmtl.sdk.data.bars import Bars, to_ns
+from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.wire.instants import stamp
 from qmtl.sdk.strategy.assembly import Assembled

@@ -5,18 +5,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Protocol, TypeVar
 
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
-from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable
-from qmtl.sdk.graph.names import refused
+from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable, refused
 from qmtl.sdk.mesh.client import Client
 
 _PAUSE_FIRST_S, _PAUSE_MAX_S = 0.1, 2.0
+PAGE_SIZE = 1000
+
 T = TypeVar("T")
 log = logging.getLogger("qmtl.sdk")
+
+
+class PagedReply(Protocol):
+    """One page of a listing."""
+
+    @property
+    def page(self) -> commonpb.PageInfo: ...
+
+
+P = TypeVar("P", bound=PagedReply)
 
 
 class OutageLimit:
@@ -24,7 +37,7 @@ class OutageLimit:
 
     def __init__(self, limit_s: float, clock: Clock) -> None:
         if limit_s <= 0.0:
-            raise refused("E_PATIENCE", "patience_s", limit_s, "more than 0")
+            raise refused("E_OUTAGE_LIMIT", "outage_s_max", limit_s, "more than 0")
         self.limit_s = limit_s
         self._clock = clock
         self._since: float | None = None
@@ -36,7 +49,7 @@ class OutageLimit:
         self._since, self._pause_s = None, _PAUSE_FIRST_S
 
     async def failed(self, error: QmtlError, what: str) -> None:
-        """Wait before the next attempt, or raise the error when it is none that waiting helps, or patience ended."""
+        """Wait before the next attempt. Raises what waiting does not help, and the last error of too long an outage."""
         if not isinstance(error, Unavailable | DeadlineExceeded | Exhausted):
             raise error
         now = self._clock.monotonic()
@@ -52,19 +65,19 @@ class OutageLimit:
 
 @dataclass(frozen=True, slots=True)
 class RetryingClient:
-    """A client with patience: what must outlive restarts calls through it. One per thing that goes on by itself."""
+    """A client whose calls outlive restarts. One for each thing that goes on by itself, counting its own outages."""
 
     client: Client
-    patience: OutageLimit
+    outage: OutageLimit
     clock: Clock
 
     @staticmethod
-    def open(client: Client, patience_s: float, clock: Clock) -> RetryingClient:
-        return RetryingClient(client, OutageLimit(patience_s, clock), clock)
+    def open(client: Client, outage_s_max: float, clock: Clock) -> RetryingClient:
+        return RetryingClient(client, OutageLimit(outage_s_max, clock), clock)
 
-    def beside(self) -> RetryingClient:
-        """Another line of the same patience, counting for itself."""
-        return RetryingClient.open(self.client, self.patience.limit_s, self.clock)
+    def separate(self) -> RetryingClient:
+        """Another client of the same limit, counting for itself."""
+        return RetryingClient.open(self.client, self.outage.limit_s, self.clock)
 
     async def ask(self, call: Callable[[], Awaitable[T]], what: str) -> T:
         """Repeat an idempotent call until it answers. Raises what is no outage, and an outage that lasts too long."""
@@ -72,7 +85,17 @@ class RetryingClient:
             try:
                 reply = await call()
             except QmtlError as error:
-                await self.patience.failed(error, what)
+                await self.outage.failed(error, what)
             else:
-                self.patience.answered()
+                self.outage.answered()
                 return reply
+
+    async def pages(self, call: Callable[[commonpb.PageRequest], Awaitable[P]], what: str) -> AsyncIterator[P]:
+        """Every page of a listing, in order; `call` asks for one of them."""
+        page = commonpb.PageRequest(page_size=PAGE_SIZE)
+        while True:
+            reply = await self.ask(partial(call, page), what)
+            yield reply
+            if not reply.page.next_page_token:
+                return
+            page = commonpb.PageRequest(page_size=PAGE_SIZE, page_token=reply.page.next_page_token)

@@ -28,8 +28,9 @@ def replay_json(replay: RunResult) -> dict[str, Json]:
             }
             for fill in replay.fills
         ],
-        "refusals": [
-            {"time": iso(r.time_ns), "client_order_id": r.client_order_id, "rule": r.rule} for r in replay.refusals
+        "denials": [
+            {"time": iso(denial.time_ns), "client_order_id": denial.client_order_id, "rule": denial.rule}
+            for denial in replay.denials
         ],
     }
 

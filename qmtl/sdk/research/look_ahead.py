@@ -15,12 +15,12 @@ from enum import Enum
 import numpy as np
 
 from qmtl.core.arrays import Times
+from qmtl.core.errors import refused
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind
-from qmtl.sdk.engine.batch import run_batch
+from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.graph.dag import Dag
-from qmtl.sdk.graph.names import refused
 
 CUTS = 5
 CUTS_MAX = 100
@@ -54,16 +54,16 @@ def find_look_ahead(dag: Dag, data: Bars | Iterable[Bars], *, cuts: int = CUTS, 
     """Nodes whose past output depends on the future: the first leak of each, in the graph's order.
 
     `cuts` instants are spread over the second half of the data. Raises InvalidRequest (E_CUTS, E_LOOK_AHEAD_DATA for
-    data too short to cut), and what run_batch raises.
+    data too short to cut), and what batch_outputs raises.
     """
     if not 1 <= cuts <= CUTS_MAX:
         raise refused("E_CUTS", "cuts", cuts, f"1 to {CUTS_MAX}")
     bars = tuple(bind(dag, data).values())
-    whole = run_batch(dag, bars)
+    whole = batch_outputs(dag, bars)
     found: dict[str, Leak] = {}
     for cut_ns in _cut_times(bars, cuts):
         for probe, changed in _futures(bars, cut_ns, np.random.default_rng(seed)):
-            for leak in _leaks(dag, whole, run_batch(dag, changed), probe, cut_ns):
+            for leak in _leaks(dag, whole, batch_outputs(dag, changed), probe, cut_ns):
                 found.setdefault(leak.node_id, leak)
     return tuple(found[vertex.node_id] for vertex in dag.nodes if vertex.node_id in found)
 

@@ -1,13 +1,14 @@
-"""A strategy set up once and checked: its graph and trade rules.\n\nThe same assembled strategy goes to a local
-backtest, a submission or a live session unchanged.
+"""A strategy set up once and checked: its graph and trade rules.
+
+The same assembled strategy goes to a local backtest, a submission or a live session unchanged.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qmtl.core.errors import refused
 from qmtl.sdk.graph.dag import Dag, build_dag
-from qmtl.sdk.graph.names import refused
 from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.sdk.strategy.strategy import Strategy
 

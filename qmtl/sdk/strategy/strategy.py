@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
+from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.identity.canonical import Json
-from qmtl.core.identity.nodes import SemanticKind
-from qmtl.sdk import kernels as k
-from qmtl.sdk.graph.fold import Fold
 from qmtl.sdk.graph.kinds import TRADING
-from qmtl.sdk.graph.names import refused
-from qmtl.sdk.graph.schemas import COMMAND
 from qmtl.sdk.graph.vertices import FoldNode, StreamInput, Vertex
 from qmtl.sdk.strategy.events import Signal
-from qmtl.sdk.strategy.rules import Sizing, TradeRule
+from qmtl.sdk.strategy.rules import ORDER_TARGET, Sizing, TradeRule
 
 
 class Strategy:
@@ -48,15 +44,7 @@ class Strategy:
             raise refused("E_TRADE_DUPLICATE", "price", price.symbol, "one trade rule per symbol")
         size = _lot(lot)
         params: dict[str, Json] = {"symbol": price.symbol, "sizing": sizing.value, "lot": lot}
-        command = FoldNode(
-            "order.target",
-            Fold("order_target", k.copy2_step, (), 0, 2, 2, 1),
-            [(target, target.schema.default), (price, price.schema.default)],
-            params,
-            schema=COMMAND,
-            kind=SemanticKind.COMMAND_VALUE,
-            label="orders",
-        )
+        command = ORDER_TARGET.node(params, (target, ""), (price, ""), label="orders")
         self._rules.append(TradeRule(command, price.symbol, sizing, size))
         self._nodes.append(command)
         return command

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from qmtl.core.decimals import to_decimal
 from qmtl.core.errors import InvalidRequest
-from qmtl.core.instants import from_ns
+from qmtl.core.instants import from_ns, to_ns
 from qmtl.sdk import Bars
-from qmtl.sdk.data.bars import to_ns
 
 ROW = (1.0, 2.0, 0.5, 1.5, 10.0)
 T0 = datetime(2021, 10, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qmtl.sdk import StreamInput, signals
 from qmtl.sdk import indicators as ta
-from qmtl.sdk.engine.folds import FoldState, run_batch
+from qmtl.sdk.engine.folds import FoldState, run_fold
 from qmtl.sdk.graph.vertices import FoldNode
 
 PRICE = StreamInput("BTC-USD")
@@ -44,7 +44,7 @@ def test_all_forms_agree_bit_for_bit(vertex: FoldNode, data: st.DataObject) -> N
     fold = vertex.fold
     rows = data.draw(st.lists(st.lists(numbers, min_size=fold.inputs, max_size=fold.inputs), max_size=60))
     xs = np.array(rows, dtype=np.float64).reshape(len(rows), fold.inputs)
-    plain, compiled = run_batch(fold, xs, compiled=False), run_batch(fold, xs, compiled=True)
+    plain, compiled = run_fold(fold, xs, compiled=False), run_fold(fold, xs, compiled=True)
     assert plain.rows.tobytes() == compiled.rows.tobytes()
     assert plain.emitted.tobytes() == compiled.emitted.tobytes()
     assert np.array(plain.state).tobytes() == np.array(compiled.state).tobytes()
@@ -64,9 +64,9 @@ def test_saved_state_continues_exactly(vertex: FoldNode, data: st.DataObject) ->
     rows = data.draw(st.lists(st.lists(numbers, min_size=fold.inputs, max_size=fold.inputs), max_size=60))
     cut = data.draw(st.integers(0, len(rows)))
     xs = np.array(rows, dtype=np.float64).reshape(len(rows), fold.inputs)
-    whole = run_batch(fold, xs)
-    first = run_batch(fold, xs[:cut])
-    rest = run_batch(fold, xs[cut:], first.state, compiled=True)
+    whole = run_fold(fold, xs)
+    first = run_fold(fold, xs[:cut])
+    rest = run_fold(fold, xs[cut:], first.state, compiled=True)
     assert np.concatenate([first.rows, rest.rows]).tobytes() == whole.rows.tobytes()
     assert np.array(rest.state).tobytes() == np.array(whole.state).tobytes()
 
@@ -79,14 +79,14 @@ def test_a_window_does_not_depend_on_where_history_began(period: int, data: st.D
     cut = data.draw(st.integers(0, len(rows) - period - 1))
     xs = np.array(rows).reshape(len(rows), 1)
     for vertex in (ta.sma(PRICE, period), ta.zscore(PRICE, period), ta.rolling_vol(PRICE, period)):
-        whole, later = run_batch(vertex.fold, xs).rows[-1], run_batch(vertex.fold, xs[cut:]).rows[-1]
+        whole, later = run_fold(vertex.fold, xs).rows[-1], run_fold(vertex.fold, xs[cut:]).rows[-1]
         assert whole.tobytes() == later.tobytes()
 
 
 @pytest.mark.parametrize("vertex", BUILT_INS, ids=lambda v: v.name)
 def test_first_value_comes_exactly_at_warm_up(vertex: FoldNode) -> None:
     xs = np.linspace(1.0, 9.0, 40 * vertex.fold.inputs).reshape(40, vertex.fold.inputs)
-    emitted = run_batch(vertex.fold, xs).emitted
+    emitted = run_fold(vertex.fold, xs).emitted
     assert int(np.argmax(emitted)) == vertex.warmup - 1
     assert emitted[vertex.warmup - 1 :].all()
 
@@ -99,21 +99,21 @@ def test_state_of_another_size_is_refused() -> None:
 def test_cross_is_an_event_and_a_touch_is_none() -> None:
     fold = signals.cross(ta.ema(PRICE, 3), ta.ema(PRICE, 9)).fold
     pairs = [(1.0, 2.0), (2.0, 2.0), (1.0, 2.0), (3.0, 2.0), (4.0, 2.0), (2.0, 2.0), (1.0, 2.0)]
-    assert run_batch(fold, np.array(pairs)).rows[1:, 0].tolist() == [0.0, 0.0, 1.0, 0.0, 0.0, -1.0]
+    assert run_fold(fold, np.array(pairs)).rows[1:, 0].tolist() == [0.0, 0.0, 1.0, 0.0, 0.0, -1.0]
 
 
 def test_target_holds_between_signals_or_goes_flat() -> None:
     direction = signals.trend(PRICE, ta.ema(PRICE, 3))
     xs = np.array([[0.0], [1.0], [0.0], [-1.0], [0.0]])
     held = signals.position_target(direction, long=0.5, short=-0.5)
-    assert run_batch(held.fold, xs).rows[:, 0].tolist() == [0.0, 0.5, 0.5, -0.5, -0.5]
+    assert run_fold(held.fold, xs).rows[:, 0].tolist() == [0.0, 0.5, 0.5, -0.5, -0.5]
     let_go = signals.position_target(direction, long=0.5, short=-0.5, hold=False)
-    assert run_batch(let_go.fold, xs).rows[:, 0].tolist() == [0.0, 0.5, 0.0, -0.5, 0.0]
+    assert run_fold(let_go.fold, xs).rows[:, 0].tolist() == [0.0, 0.5, 0.0, -0.5, 0.0]
 
 
 def test_flat_series_have_no_spread() -> None:
     xs = np.full((30, 1), 7.0)
-    assert run_batch(ta.zscore(PRICE, 5).fold, xs).rows[-1, 0] == 0.0
-    assert run_batch(ta.rolling_vol(PRICE, 5).fold, xs).rows[-1, 0] == 0.0
-    assert run_batch(ta.rsi(PRICE, 5).fold, xs).rows[-1, 0] == 0.0
-    assert math.isclose(run_batch(ta.sma(PRICE, 5).fold, xs).rows[-1, 0], 7.0)
+    assert run_fold(ta.zscore(PRICE, 5).fold, xs).rows[-1, 0] == 0.0
+    assert run_fold(ta.rolling_vol(PRICE, 5).fold, xs).rows[-1, 0] == 0.0
+    assert run_fold(ta.rsi(PRICE, 5).fold, xs).rows[-1, 0] == 0.0
+    assert math.isclose(run_fold(ta.sma(PRICE, 5).fold, xs).rows[-1, 0], 7.0)

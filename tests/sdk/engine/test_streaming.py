@@ -12,8 +12,8 @@ from qmtl.core.errors import InvalidRequest, NotFound
 from qmtl.sdk import Bars, CacheView, Late, Node, StreamInput, TagQuery, node, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.binding import bind
-from qmtl.sdk.data.event_order import events_of, stream_outputs
-from qmtl.sdk.engine.batch import run_batch
+from qmtl.sdk.data.event_order import events_of
+from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.engine.streaming import Emission, StreamEngine
 from qmtl.sdk.graph.dag import Dag, build_dag
@@ -59,7 +59,7 @@ def same_outputs(dag: Dag, one: Outputs, two: Outputs) -> bool:
 @settings(deadline=None, max_examples=40)
 def test_streaming_equals_batch_over_gaps_and_two_sources(btc: Bars, eth: Bars) -> None:
     dag = wide()
-    assert same_outputs(dag, stream_outputs(dag, [btc, eth]), run_batch(dag, [btc, eth]))
+    assert same_outputs(dag, stream_outputs(dag, [btc, eth]), batch_outputs(dag, [btc, eth]))
 
 
 @given(btc=gapped("BTC-USD"), eth=gapped("ETH-USD"))
@@ -74,7 +74,7 @@ def test_which_source_comes_first_does_not_matter(btc: Bars, eth: Bars) -> None:
         for time_ns, row in zip(bars.close_ns.tolist(), bars.values.tolist(), strict=True):
             for emission in engine.push(source, time_ns, row):
                 made[emission.vertex.node_id].append(emission)
-    expected = run_batch(dag, [btc, eth])
+    expected = batch_outputs(dag, [btc, eth])
     for vertex in dag.nodes:
         assert [e.time_ns for e in made[vertex.node_id]] == expected[vertex].time_ns.tolist()
         assert [list(e.row) for e in made[vertex.node_id]] == expected[vertex].rows.tolist()
@@ -142,7 +142,7 @@ def test_nothing_is_decided_before_every_input_is_warm() -> None:
     fast, slow = ta.ema(BTC, 3), ta.sma(BTC, 30)
     target = signals.position_target(signals.trend(fast, slow), long=1.0)
     bars = walk(60)
-    series = run_batch(build_dag([target]), bars)[target]
+    series = batch_outputs(build_dag([target]), bars)[target]
     assert series.time_ns[0] == bars.close_ns[29]
 
 
@@ -158,7 +158,7 @@ def test_a_custom_node_sees_at_most_its_period() -> None:
         return view[0].latest
 
     dag = build_dag([Node(BTC, compute, period=5, code_version="1")])
-    run_batch(dag, walk(9))
+    batch_outputs(dag, walk(9))
     stream_outputs(dag, walk(9))
     assert seen == [5] * 10
 
@@ -175,7 +175,7 @@ def test_view_answers_by_vertex_name_and_position_and_as_a_frame() -> None:
         frames.append(view["price"].frame().columns)
         return 1.0
 
-    run_batch(build_dag([Node({"fast": ema, "price": BTC}, compute, code_version="1")]), walk(3))
+    batch_outputs(build_dag([Node({"fast": ema, "price": BTC}, compute, code_version="1")]), walk(3))
     assert frames == [["time", "open", "high", "low", "close", "volume"]] * 2
 
 
@@ -188,7 +188,7 @@ def test_wall_clock_in_a_backtest_is_an_error(read: object) -> None:
         return view[0].latest
 
     dag = build_dag([Node(BTC, compute, code_version="1", name="clocked")])
-    for run in (run_batch, stream_outputs):
+    for run in (batch_outputs, stream_outputs):
         with pytest.raises(InvalidRequest, match="clocked") as refused:
             run(dag, walk(3))
         assert refused.value.reason == "E_WALL_CLOCK"
@@ -198,21 +198,21 @@ def test_wall_clock_in_a_backtest_is_an_error(read: object) -> None:
 def test_bad_values_name_the_node(value: float) -> None:
     dag = build_dag([Node(BTC, lambda view: value, code_version="1", name="odd")])
     with pytest.raises(InvalidRequest, match="odd") as refused:
-        run_batch(dag, walk(3))
+        batch_outputs(dag, walk(3))
     assert refused.value.reason == "E_NODE_VALUE"
 
 
 def test_an_error_in_a_node_says_which_and_when() -> None:
     dag = build_dag([Node(BTC, lambda view: 1.0 / 0.0, code_version="1", name="broken")])
     with pytest.raises(ZeroDivisionError) as raised:
-        run_batch(dag, walk(3))
+        batch_outputs(dag, walk(3))
     assert raised.value.__notes__ == [f"in node broken at {START_NS + STEP_NS}"]
 
 
 def test_missing_data_and_tag_queries_are_named() -> None:
     dag = build_dag([ta.ema(BTC, 3)])
     with pytest.raises(NotFound, match="BTC-USD at 900s; have ETH-USD 900s"):
-        run_batch(dag, walk(3, symbol="ETH-USD"))
+        batch_outputs(dag, walk(3, symbol="ETH-USD"))
     with pytest.raises(InvalidRequest, match="E_TAG_QUERY_UNRESOLVED"):
         StreamEngine(build_dag([TagQuery(["btc"], "15m")]))
 

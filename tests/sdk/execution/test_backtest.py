@@ -73,13 +73,13 @@ def test_fees_are_exact_decimals() -> None:
 def test_denied_orders_are_reported_with_their_rule() -> None:
     poor = AccountTerms(cash=D(50), profile=spot("0"))
     result = Runner.backtest(Above(), prices(90, 101, 105), terms=poor)
-    assert [refusal.rule for refusal in result.replay.refusals] == ["BALANCE_INSUFFICIENT"]
+    assert [refusal.rule for refusal in result.replay.denials] == ["BALANCE_INSUFFICIENT"]
     assert result.replay.fills == ()
 
 
 def test_shorts_need_margin() -> None:
     cash = Runner.backtest(Above(short=-1.0), prices(90, 80, 70), terms=FREE)
-    assert [refusal.rule for refusal in cash.replay.refusals] == ["SHORT_UNAVAILABLE"]
+    assert [refusal.rule for refusal in cash.replay.denials] == ["SHORT_UNAVAILABLE"]
     terms = AccountTerms(cash=D(1000), profile=margin(2, "0", participation="0"))
     assert Runner.backtest(Above(short=-1.0), prices(90, 80, 70), terms=terms).replay.equity[-1] == 1010
 

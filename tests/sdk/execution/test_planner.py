@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qmtl.core.errors import InvalidRequest
 from qmtl.sdk import Sizing, StreamInput, indicators, signals
 from qmtl.sdk.execution.planner import Planner, cut, order_for
-from qmtl.sdk.execution.port import Holding
+from qmtl.sdk.execution.port import HeldPosition
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.sdk.strategy.strategy import Strategy
@@ -33,8 +33,8 @@ def rule(sizing: Sizing = Sizing.EQUITY_FRACTION, lot: str = "0.0001") -> TradeR
     return assemble(Trading(sizing, lot)).rules[0]
 
 
-def holding(expected: str = "0", equity: str = "100000") -> Holding:
-    return Holding(Decimal(expected), Decimal(equity))
+def holding(expected: str = "0", equity: str = "100000") -> HeldPosition:
+    return HeldPosition(Decimal(expected), Decimal(equity))
 
 
 def test_a_fraction_of_equity_is_cut_toward_zero_to_the_lot() -> None:

@@ -82,12 +82,12 @@ def test_tag_query_has_normal_tags_and_no_dependencies() -> None:
         (lambda: Node([], print_nothing), "E_INPUTS"),
         (lambda: spread(StreamInput("A"), b=StreamInput("B")), "E_INPUTS"),
         (lambda: Node([StreamInput("A"), StreamInput("B", interval="1h")], print_nothing), "E_INTERVAL_MIXED"),
-        (lambda: ta.ema(StreamInput("A"), 0), "E_PERIOD"),
+        (lambda: ta.ema(StreamInput("A"), 0), "E_NODE_PARAMETER"),
         (lambda: ta.ema(StreamInput("A"), 3, field="vwap"), "E_FIELD_UNKNOWN"),
-        (lambda: ta.macd(StreamInput("A"), 26, 12), "E_PERIOD"),
-        (lambda: ta.rolling_vol(StreamInput("A"), 1), "E_PERIOD"),
-        (lambda: signals.threshold(StreamInput("A"), above=float("nan"), below=0.0), "E_THRESHOLD"),
-        (lambda: signals.position_target(StreamInput("A"), long=float("inf")), "E_TARGET"),
+        (lambda: ta.macd(StreamInput("A"), 26, 12), "E_NODE_PARAMETER"),
+        (lambda: ta.rolling_vol(StreamInput("A"), 1), "E_NODE_PARAMETER"),
+        (lambda: signals.threshold(StreamInput("A"), above=float("nan"), below=0.0), "E_NODE_PARAMETER"),
+        (lambda: signals.position_target(StreamInput("A"), long=float("inf")), "E_NODE_PARAMETER"),
     ],
 )
 def test_bad_vertices_are_refused(build: object, reason: str) -> None:

@@ -8,7 +8,7 @@ import talib
 
 from qmtl.sdk import Bars, StreamInput
 from qmtl.sdk import indicators as ta
-from qmtl.sdk.engine.batch import run_batch
+from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.dag import build_dag
 from qmtl.sdk.graph.vertices import FoldNode
@@ -20,7 +20,7 @@ PRICE = StreamInput("BTC-USD")
 
 
 def series_of(vertex: FoldNode, bars: Bars = BARS) -> Series:
-    return run_batch(build_dag([vertex]), bars)[vertex]
+    return batch_outputs(build_dag([vertex]), bars)[vertex]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The gateway's services in this process, for tests of the connected SDK: real messages, small state, breaks on demand.
 
 A bar is played only once the follower confirmed the one before, and the venue (the simulated account of local
-replays) sees it just before it is sent, or `venue_late` asks for the book later. `breaks` counts replies that are
+replays) sees it just before it is sent, or `venue_late` portfolios come before. `breaks` counts replies that are
 lost after the work was done.
 """
 
@@ -49,6 +49,7 @@ from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 from qmtl.sdk import Bars
 from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
+from qmtl.sdk.mesh.wire.orders import is_open
 from qmtl.wire.graph import dag_from_proto
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import service_pb2 as worldservicepb
@@ -90,6 +91,7 @@ class FakeMesh:
         self.fills: list[brokerpb.Fill] = []
         self.activation = worldpb.ActivationEnvelope(revision=1)
         self.watched = asyncio.Event()
+        self.moved = asyncio.Event()
         self.resumed_from: list[str] = []
         self.stale_tokens = 0
         self.queues: dict[str, list[datapb.RecordBatch]] = {}
@@ -103,7 +105,7 @@ class FakeMesh:
         return Client(
             cast("gatewayrpc.GatewayServiceAsyncStub", _stub(gateway, "SubscribeEvents WatchStrategy ReadQueue")),
             cast("worldrpc.WorldServiceAsyncStub", _stub(world, "")),
-            cast("brokerrpc.BrokerageServiceAsyncStub", _stub(brokerage, "StreamOrderEvents")),
+            cast("brokerrpc.BrokerageServiceAsyncStub", _stub(brokerage, "StreamOrderEvents StreamPortfolio")),
             cast("datarpc.DataServiceAsyncStub", _stub(data, "Fetch Subscribe")),
             cast("dagrpc.DagManagerServiceAsyncStub", _stub(_Dag(self), "")),
             "in this process",
@@ -422,6 +424,8 @@ class _Data:
             instrument = self.mesh.venue.instrument("BTC-USD")
             ohlcv = (row[0], row[1], row[2], row[3], row[4])
             self.mesh.show(self.mesh.venue.on_bar("BTC-USD", bar_from_doubles(instrument, open_ns, STEP_NS, ohlcv)))
+            moved, self.mesh.moved = self.mesh.moved, asyncio.Event()
+            moved.set()
 
 
 class _Brokerage:
@@ -443,18 +447,35 @@ class _Brokerage:
 
     async def GetPortfolio(self, request: brokerservicepb.GetPortfolioRequest) -> brokerservicepb.GetPortfolioResponse:
         self.mesh.passed("GetPortfolio")
-        time_ns = self.mesh.watermark_ns
-        if self.mesh.venue_late > 0:
-            self.mesh.venue_late -= 1
-            before = brokerpb.Portfolio(equity="1", time=stamp(time_ns - 1))
-            return brokerservicepb.GetPortfolioResponse(portfolio=before)
-        equity = format_decimal(self.mesh.venue.equity("USD"))
-        return brokerservicepb.GetPortfolioResponse(portfolio=brokerpb.Portfolio(equity=equity, time=stamp(time_ns)))
+        return brokerservicepb.GetPortfolioResponse(portfolio=self._portfolio())
+
+    async def StreamPortfolio(
+        self, request: brokerservicepb.StreamPortfolioRequest
+    ) -> AsyncIterator[brokerservicepb.StreamPortfolioResponse]:
+        while True:
+            moved = self.mesh.moved
+            before = brokerpb.Portfolio(equity="1", time=stamp(self.mesh.watermark_ns - 1))
+            while self.mesh.venue_late > 0:
+                self.mesh.venue_late -= 1
+                yield brokerservicepb.StreamPortfolioResponse(portfolio=before)
+            self.mesh.passed("StreamPortfolio")
+            yield brokerservicepb.StreamPortfolioResponse(portfolio=self._portfolio())
+            await moved.wait()
+
+    def _portfolio(self) -> brokerpb.Portfolio:
+        quantity = format_decimal(self.mesh.venue.position("BTC-USD"))
+        strategies = {status.order.strategy_id for status in self.mesh.orders.values()}
+        return brokerpb.Portfolio(
+            equity=format_decimal(self.mesh.venue.equity("USD")),
+            time=stamp(self.mesh.watermark_ns),
+            positions=[brokerpb.Position(strategy_id=s, symbol="BTC-USD", quantity=quantity) for s in strategies],
+        )
 
     async def ListOrders(self, request: brokerservicepb.ListOrdersRequest) -> brokerservicepb.ListOrdersResponse:
         """Two orders a page, newest first."""
+        self.mesh.calls["ListOrders open" if request.open_only else "ListOrders all"] += 1
         first = int(request.page.page_token or 0)
-        statuses = list(self.mesh.orders.values())[::-1]
+        statuses = [status for status in self.mesh.orders.values() if not request.open_only or is_open(status)][::-1]
         more = str(first + 2) if first + 2 < len(statuses) else ""
         page = commonpb.PageInfo(next_page_token=more)
         return brokerservicepb.ListOrdersResponse(statuses=statuses[first : first + 2], page=page)

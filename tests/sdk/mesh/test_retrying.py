@@ -18,7 +18,7 @@ def clock() -> VirtualClock:
 
 async def test_outages_are_repeated_until_one_answers() -> None:
     answers: list[int | Unavailable] = [AWAY, AWAY, 7]
-    line = RetryingClient.open(UNUSED, 10.0, clock())
+    retrying = RetryingClient.open(UNUSED, 10.0, clock())
 
     async def call() -> int:
         answer = answers.pop(0)
@@ -26,37 +26,37 @@ async def test_outages_are_repeated_until_one_answers() -> None:
             raise answer
         return answer
 
-    assert await line.ask(call, "test") == 7
-    assert line.patience.retries == 2
-    assert line.beside().patience.retries == 0
+    assert await retrying.ask(call, "test") == 7
+    assert retrying.outage.retries == 2
+    assert retrying.separate().outage.retries == 0
 
 
 async def test_what_waiting_does_not_help_is_raised_at_once() -> None:
     async def call() -> int:
         raise NotFound("E_TEST", "no such thing")
 
-    line = RetryingClient.open(UNUSED, 10.0, clock())
+    retrying = RetryingClient.open(UNUSED, 10.0, clock())
     with pytest.raises(NotFound):
-        await line.ask(call, "test")
-    assert line.patience.retries == 0
+        await retrying.ask(call, "test")
+    assert retrying.outage.retries == 0
 
 
-async def test_patience_counts_from_the_first_failure_and_starts_anew_after_an_answer() -> None:
+async def test_the_limit_counts_from_the_first_failure_and_starts_anew_after_an_answer() -> None:
     time = clock()
-    patience = OutageLimit(10.0, time)
-    await patience.failed(AWAY, "test")
+    limit = OutageLimit(10.0, time)
+    await limit.failed(AWAY, "test")
     time.advance(9.0)
-    await patience.failed(AWAY, "test")
-    patience.answered()
+    await limit.failed(AWAY, "test")
+    limit.answered()
     time.advance(9.0)
-    await patience.failed(AWAY, "test")
+    await limit.failed(AWAY, "test")
     time.advance(11.0)
     with pytest.raises(Unavailable) as raised:
-        await patience.failed(AWAY, "test")
+        await limit.failed(AWAY, "test")
     assert raised.value.__notes__ == ["test: no answer for 10 s"]
 
 
 @pytest.mark.parametrize("limit_s", [0.0, -1.0])
-def test_no_patience_is_refused(limit_s: float) -> None:
-    with pytest.raises(InvalidRequest, match="E_PATIENCE"):
+def test_no_limit_is_refused(limit_s: float) -> None:
+    with pytest.raises(InvalidRequest, match="E_OUTAGE_LIMIT"):
         OutageLimit(limit_s, clock())

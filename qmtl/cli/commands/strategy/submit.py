@@ -37,7 +37,7 @@ def submit(
     strategy = load_strategy(place)()
     home = find_home(access.home, access.config)
     address, token = gateway_address(home, access.config), token_of(access, home)()
-    gateway = Gateway(address=address, token=token, home=home, patience_s=PATIENCE_S)
+    gateway = Gateway(address=address, token=token, home=home, outage_s_max=PATIENCE_S)
     result = Runner.submit(strategy, world=world, data=data or None, history=history, gateway=gateway)
     typer.echo(result.to_json() if access.json else str(result))
     if plot is not None:

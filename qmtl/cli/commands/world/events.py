@@ -69,7 +69,7 @@ def tail(
 
 
 async def follow(
-    stub: GatewayServiceAsyncStub, request: servicepb.CreateEventStreamRequest, resume: str, patience_s: float
+    stub: GatewayServiceAsyncStub, request: servicepb.CreateEventStreamRequest, resume: str, outage_s_max: float
 ) -> AsyncIterator[gatewaypb.Frame]:
     """Frames for ever: each break is followed by a new stream that goes on where the last frame ended."""
     from qmtl.core.clock import SystemClock
@@ -79,7 +79,7 @@ async def follow(
     from qmtl.rpc.client.streams import scoped
     from qmtl.sdk.mesh.retrying import OutageLimit
 
-    waiting = OutageLimit(patience_s, SystemClock())
+    waiting = OutageLimit(outage_s_max, SystemClock())
     answered = False
     while True:
         try:

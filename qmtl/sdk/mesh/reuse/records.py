@@ -19,7 +19,7 @@ from qmtl.core.identity.canonical import digest
 from qmtl.core.instants import NS_PER_S
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.sdk.engine.batch import aligned, compute_series
-from qmtl.sdk.engine.folds import run_batch as run_fold
+from qmtl.sdk.engine.folds import run_fold
 from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.vertices import FoldNode, Node
 from qmtl.sdk.mesh.wire.instants import stamp

@@ -20,9 +20,9 @@ from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
-from qmtl.sdk.data.binding import bind
-from qmtl.sdk.engine.batch import run_batch
-from qmtl.sdk.engine.series import Outputs, Series
+from qmtl.sdk.data.binding import source_series
+from qmtl.sdk.engine.batch import run_graph
+from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.graph.vertices import FoldNode, Node
 from qmtl.sdk.mesh.retrying import RetryingClient
@@ -38,9 +38,11 @@ log = logging.getLogger("qmtl.sdk")
 class SharedNodes:
     """The shared nodes of one submission."""
 
-    def __init__(self, line: RetryingClient, strategy: gatewaypb.Strategy, world: str, keys: dict[str, str]) -> None:
-        self._line = line
-        self._client = line.client
+    def __init__(
+        self, retrying: RetryingClient, strategy: gatewaypb.Strategy, world: str, keys: dict[str, str]
+    ) -> None:
+        self._retrying = retrying
+        self._client = retrying.client
         self._strategy_id = strategy.strategy_id
         self._world = world
         self._keys = keys
@@ -48,8 +50,8 @@ class SharedNodes:
         self.told = ReuseCounts()
 
     async def outputs(self, dag: Dag, bars: Bars) -> Outputs:
-        """Every vertex's series: shared nodes by their queues, the rest computed here; equal to run_batch."""
-        known: dict[str, Series] = {key: Series(b.close_ns, b.values) for key, b in bind(dag, bars).items()}
+        """Every vertex's series: shared nodes by their queues, the rest computed here; equal to batch_outputs."""
+        known = source_series(dag, bars)
         for vertex in dag.nodes:
             at_hand = all(item.node_id in known for item in vertex.inputs)
             shared = vertex.kind is SemanticKind.CAUSAL_STREAM and vertex.node_id in self._keys and at_hand
@@ -57,13 +59,13 @@ class SharedNodes:
                 name = dag.names[vertex.node_id]
                 work = await asyncio.to_thread(NodeWork, vertex, name, [known[item.node_id] for item in vertex.inputs])
                 known[vertex.node_id] = (await self._node(work, name, self._keys[vertex.node_id])).series
-        return await asyncio.to_thread(run_batch, dag, bars, None, known)
+        return await asyncio.to_thread(run_graph, dag, known)
 
     async def _node(self, work: NodeWork, name: str, key: str) -> NodeProgress:
         taken = work.begin
         try:
-            deadline = self._line.clock.monotonic() + LEASE_WAIT_S
-            while self._line.clock.monotonic() < deadline:
+            deadline = self._retrying.clock.monotonic() + LEASE_WAIT_S
+            while self._retrying.clock.monotonic() < deadline:
                 taken = await self._read(work, key)
                 if work.finished(taken):
                     break
@@ -83,7 +85,7 @@ class SharedNodes:
         """What the queue has of these very inputs, from their first on. Raises Conflict (E_INPUT_WINDOW) for others."""
         at = work.begin
         asked = dagservicepb.GetQueueRequest(compute_key=key)
-        queue = (await self._line.ask(lambda: self._client.dag.GetQueue(asked), "queue")).queue
+        queue = (await self._retrying.ask(lambda: self._client.dag.GetQueue(asked), "queue")).queue
         if not queue.HasField("last_bucket"):
             return at
         request = gatewayservicepb.ReadQueueRequest(compute_key=key, world_id=self._world, from_sequence=1)
@@ -112,7 +114,7 @@ class SharedNodes:
         request = gatewayservicepb.AcquireProducerRequest(
             compute_key=key, world_id=self._world, strategy_id=self._strategy_id, run_id=self._run_id
         )
-        return (await self._line.ask(lambda: self._client.gateway.AcquireProducer(request), "producer lease")).lease
+        return (await self._retrying.ask(lambda: self._client.gateway.AcquireProducer(request), "producer lease")).lease
 
     async def _produce(self, work: NodeWork, at: NodeProgress, key: QueueLease) -> NodeProgress:
         """Compute the rest and publish each batch as it is made; a lease that is lost ends the publishing only."""
@@ -124,7 +126,7 @@ class SharedNodes:
 
     async def _published(self, batch: datapb.RecordBatch) -> bool:
         try:
-            await self._line.ask(lambda: self._client.gateway.PublishRecords(_sent([batch])), "publish")
+            await self._retrying.ask(lambda: self._client.gateway.PublishRecords(_sent([batch])), "publish")
         except QmtlError as error:
             log.warning("records of %s are not published: %s", batch.compute_key, error)
             return False

@@ -1,12 +1,13 @@
-"""The newest activation of a world, followed through breaks of the stream.\n\nIt informs and never opens a gate:
-the gateway and brokerage decide each order again, so an activation that is a moment\nold costs a refusal at
-most.
+"""The newest activation of a world, followed through breaks of the stream.
+
+It informs and never opens a gate: the gateway and brokerage decide each order again, so an activation that is a
+moment old costs a refusal at most.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
@@ -16,34 +17,33 @@ from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.session.streams import T
+from qmtl.sdk.mesh.session.streams import Newest
 from qmtl.sdk.mesh.wire.instants import nanoseconds
 from qmtl.world.v1 import world_pb2 as worldpb
 
+T = TypeVar("T")
 
-class ActivationView:
+
+class FollowedActivation:
     """The newest activation of one world."""
 
     def __init__(self) -> None:
-        self.envelope = worldpb.ActivationEnvelope()
-        self._changed = asyncio.Event()
+        self._newest = Newest(worldpb.ActivationEnvelope())
+
+    @property
+    def envelope(self) -> worldpb.ActivationEnvelope:
+        """The newest envelope; empty before the first."""
+        return self._newest.value
 
     def offer(self, envelope: worldpb.ActivationEnvelope) -> None:
         """Take an envelope if it is newer than the one held."""
         if envelope.revision > self.envelope.revision:
-            self.envelope = envelope
-            woken, self._changed = self._changed, asyncio.Event()
-            woken.set()
+            self._newest.put(envelope)
 
     async def until(self, found: Callable[[worldpb.ActivationEnvelope], T | None], limit_s: float, what: str) -> T:
         """The first thing found in an envelope. Raises NotReady (E_NOT_ACTIVATED) after the limit."""
         try:
-            async with asyncio.timeout(limit_s):
-                while True:
-                    changed = self._changed
-                    if (thing := found(self.envelope)) is not None:
-                        return thing
-                    await changed.wait()
+            return await self._newest.until(found, limit_s)
         except TimeoutError:
             raise NotReady(
                 "E_NOT_ACTIVATED",
@@ -77,16 +77,18 @@ def followers(envelope: worldpb.ActivationEnvelope) -> list[str]:
     return sorted({e.strategy_id for e in envelope.entries if e.active and e.effective_mode == paper})
 
 
-async def follow_activation(line: RetryingClient, world: str, strategy_id: str, view: ActivationView) -> None:
-    """Keep a view current from the world's event stream, for ever; resumes after every break."""
+async def follow_activation(
+    retrying: RetryingClient, world: str, strategy_id: str, activation: FollowedActivation
+) -> None:
+    """Keep it current from the world's event stream, for ever; resumes after every break."""
     resume = ""
     while True:
         try:
-            async for frame in _frames(line.client, world, strategy_id, resume):
-                line.patience.answered()
+            async for frame in _frames(retrying.client, world, strategy_id, resume):
+                retrying.outage.answered()
                 for event in _events(frame):
                     if event.WhichOneof("payload") == "activation_updated":
-                        view.offer(event.activation_updated.activation)
+                        activation.offer(event.activation_updated.activation)
                 resume = _resume_token(frame) or resume
             raise Unavailable("E_STREAM_ENDED", "the event stream ended")
         except (InvalidRequest, PermissionDenied):
@@ -94,7 +96,7 @@ async def follow_activation(line: RetryingClient, world: str, strategy_id: str, 
                 raise
             resume = ""  # a token of another scope or build: begin with the snapshot again
         except QmtlError as error:
-            await line.patience.failed(error, "events")
+            await retrying.outage.failed(error, "events")
 
 
 async def _frames(client: Client, world: str, strategy_id: str, resume: str) -> AsyncIterator[gatewaypb.Frame]:

@@ -24,25 +24,25 @@ from qmtl.sdk.execution.run_record import DeniedOrder, RunRecord
 
 
 def equity_record(
-    account: brokerpb.Account, bars: Bars, fills: Iterable[FillEvent], refusals: Iterable[DeniedOrder]
+    account: brokerpb.Account, bars: Bars, fills: Iterable[FillEvent], denials: Iterable[DeniedOrder]
 ) -> RunRecord:
-    """The tape of a session: equity at each bar's close, after the fills that came before it."""
+    """The record of a session: equity at each bar's close, after the fills that came before it."""
     instrument = Instruments().find(bars.symbol)
     if instrument is None:
         raise NotFound("INSTRUMENT_UNKNOWN", f"no instrument {bars.symbol}")
     currency, ledger, waiting = account.base_currency, Ledger(), sorted(fills, key=lambda fill: fill.time_ns)
     scale = currency_scale(currency)
     ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
-    tape = RunRecord(fills=list(waiting), refusals=list(refusals))
+    record = RunRecord(fills=list(waiting), denials=list(denials))
     values = bars.values
     columns = (values[:, 0], values[:, 1], values[:, 2], values[:, 3], values[:, 4])
     for bar in bars_from_doubles(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns):
         while waiting and waiting[0].time_ns < bar.end_ns:
             _book(ledger, instrument, waiting.pop(0))
-        tape.times.append(bar.end_ns)
-        tape.equity.append(from_scaled(ledger.equity(currency, {bars.symbol: bar.close}), scale))
-        tape.invested += ledger.position(bars.symbol).quantity != 0
-    return tape
+        record.times.append(bar.end_ns)
+        record.equity.append(from_scaled(ledger.equity(currency, {bars.symbol: bar.close}), scale))
+        record.invested += ledger.position(bars.symbol).quantity != 0
+    return record
 
 
 def _book(ledger: Ledger, instrument: Instrument, fill: FillEvent) -> None:

@@ -1,37 +1,41 @@
-"""From commands to orders in a live session: what the planner wants, the activation allows and the gate lets pass.
+"""The execution port over the gateway: a strategy's orders on its account.
 
-An order's name is made of its symbol and bar, so repeating a call is no second order. What is open or held is
-asked of brokerage at each decision, never remembered here; a new target first cancels what an older one left
-open. A refusal that says "not now" is tried again on the next bar; one that says "not so" stands until the
-target changes.
+What is open or held is asked of brokerage at each decision, never remembered here. An order's id is made of its symbol
+and bar, so repeating a call is no second order.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
+from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady, Unavailable
+from qmtl.core.instants import to_ns
 from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
-from qmtl.sdk.data.bars import to_ns
-from qmtl.sdk.engine.streaming import Emission
-from qmtl.sdk.execution.planner import Planner, order_name
-from qmtl.sdk.execution.port import Holding, Intent
-from qmtl.sdk.execution.run_record import DeniedOrder
+from qmtl.sdk.execution.port import (
+    AskHeldPosition,
+    AskOpenOrders,
+    AskPermission,
+    Cancel,
+    HeldPosition,
+    MarketOrder,
+    OrderReply,
+    Permission,
+    Request,
+    Submit,
+)
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.session.activation import ActivationView
+from qmtl.sdk.mesh.session.activation import FollowedActivation
 from qmtl.sdk.mesh.session.order_events import list_orders
-from qmtl.sdk.mesh.session.portfolio import portfolio_at
-from qmtl.sdk.mesh.wire.orders import OrderOwner, expected_quantity, is_open, order_key, order_to_proto
-from qmtl.sdk.strategy.assembly import Assembled
-from qmtl.sdk.strategy.events import Signal
+from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio, quantity_held
+from qmtl.sdk.mesh.wire.orders import is_open, open_quantity, order_key, order_to_proto
 
-NOT_NOW = frozenset(
+TRANSIENT_DENIALS = frozenset(
     {
         brokerpb.DENIAL_FENCED,
         brokerpb.DENIAL_GATE_ACTIVATION_UNKNOWN,
@@ -44,127 +48,92 @@ NOT_NOW = frozenset(
         brokerpb.DENIAL_GATE_NOT_BOUND,
     }
 )
+"""Denials that say "not now": the same order may pass at a later bar."""
+
 log = logging.getLogger("qmtl.sdk")
 
 
-class Trader:
-    """The orders of one strategy on one account."""
+class MeshExecution:
+    """Answers a decision's requests with the orders of one strategy on one account."""
 
-    def __init__(self, line: RetryingClient, desk: OrderOwner, assembled: Assembled, view: ActivationView) -> None:
-        self._line = line
-        self._client = line.client
-        self._desk = desk
-        self._strategy = assembled.strategy
-        self._names = assembled.dag.names
-        self._view = view
-        self._planners = {rule.command.node_id: Planner(rule) for rule in assembled.rules}
-        self._signalled = dict.fromkeys(self._planners, 0.0)
-        self._sent: frozenset[str] = frozenset()
-        self._done: frozenset[str] = frozenset()
-        self.refusals: list[DeniedOrder] = []
+    def __init__(
+        self,
+        retrying: RetryingClient,
+        owner: Owner,
+        activation: FollowedActivation,
+        portfolio: FollowedPortfolio,
+    ) -> None:
+        self._retrying = retrying
+        self._owner = owner
+        self._activation = activation
+        self._portfolio = portfolio
+        self._cancelled: list[brokerpb.OrderStatus] = []
 
-    async def recall(self) -> None:
-        """Learn what an earlier process of this session has ordered."""
-        statuses = await list_orders(self._line, self._desk)
-        self._sent = frozenset(s.order.client_order_id for s in statuses)
-        self._done = frozenset(s.order.client_order_id for s in statuses if s.denial not in NOT_NOW)
+    async def answer(self, request: Request[Any]) -> object:
+        """The answer to one request of a decision. Raises NotReady (E_VENUE_BEHIND), and too long an outage."""
+        match request:
+            case AskPermission():
+                return self._permission()
+            case AskOpenOrders(symbol=symbol, time_ns=time_ns):
+                return await self._open_orders(symbol, time_ns)
+            case Cancel(client_order_id=client_order_id):
+                await self._cancel(client_order_id)
+                return None
+            case AskHeldPosition(symbol=symbol, time_ns=time_ns):
+                return await self._held(symbol, time_ns)
+            case Submit(order=order):
+                return await self._submit(order)
+        raise TypeError(f"the gateway has no answer to {request!r}")
 
-    def watch(self, emissions: Iterable[Emission]) -> None:
-        """Commands of bars that were played before this process joined: remember what was acted on, send nothing."""
-        for emission in emissions:
-            planner = self._planners.get(emission.vertex.node_id)
-            if planner is not None and order_name(planner.rule.symbol, emission.time_ns) in self._done:
-                planner.last = emission.row[0]
+    def _permission(self) -> Permission:
+        """By real time: an activation's window is not in the data time of a replay."""
+        now_ns = to_ns(self._retrying.clock.now())
 
-    async def act(self, emissions: Iterable[Emission]) -> None:
-        """Commands of a live bar; what an earlier process sent for it stands."""
-        for emission in emissions:
-            planner = self._planners.get(emission.vertex.node_id)
-            if planner is None:
-                continue
-            if order_name(planner.rule.symbol, emission.time_ns) in self._sent:
-                self.watch([emission])
-            else:
-                await self._act(planner, emission)
+        def allows(side: commonpb.Side, *, reduces: bool) -> bool:
+            return self._activation.allows(self._owner.strategy_id, side, reduces=reduces, now_ns=now_ns)
 
-    async def _act(self, planner: Planner, emission: Emission) -> None:
-        target, price = emission.row
-        self._signal(emission, target)
-        entries = self._view.entries(self._desk.strategy_id, self._now_ns())
-        if target == planner.last or not entries:
-            return
-        before = planner.last
-        holding = await self._holding(planner.rule.symbol, emission.time_ns)
-        intent = planner.plan(emission.time_ns, target, price, holding)
-        if intent is None:
-            return
-        passing = self._passing(intent, holding.expected)
-        status = None if passing is None else await self._send(passing)
-        if (
-            passing != intent
-            or status is None
-            or (status.state == brokerpb.ORDER_STATE_DENIED and status.denial in NOT_NOW)
-        ):
-            planner.last = before
-        if status is not None and status.state == brokerpb.ORDER_STATE_DENIED:
-            self._refused(status, emission.time_ns)
+        return Permission(
+            long=allows(commonpb.SIDE_LONG, reduces=False),
+            short=allows(commonpb.SIDE_SHORT, reduces=False),
+            reduce_long=allows(commonpb.SIDE_LONG, reduces=True),
+            reduce_short=allows(commonpb.SIDE_SHORT, reduces=True),
+        )
 
-    def _signal(self, emission: Emission, target: float) -> None:
-        key = emission.vertex.node_id
-        if target != self._signalled[key]:
-            self._signalled[key] = target
-            self._strategy.on_signal(Signal(self._names[key], emission.time_ns, target))
+    async def _open_orders(self, symbol: str, time_ns: int) -> tuple[str, ...]:
+        await self._portfolio.at(time_ns)  # the venue may fill orders with this bar: it must have seen it
+        self._cancelled.clear()
+        statuses = await list_orders(self._retrying, self._owner, open_only=True)
+        return tuple(status.order.client_order_id for status in statuses if status.order.symbol == symbol)
 
-    def _passing(self, intent: Intent, held: Decimal) -> Intent | None:
-        """The order as far as the activation lets it: whole, or only what closes a position it would turn round."""
-        if self._allowed(intent, held):
-            return intent
-        turns = intent.quantity * held < 0 and abs(intent.quantity) > abs(held)
-        closing = replace(intent, quantity=-held)
-        return closing if turns and self._allowed(closing, held) else None
+    async def _cancel(self, client_order_id: str) -> None:
+        request = gatewayservicepb.CancelOrderRequest(key=order_key(self._owner, client_order_id))
+        reply = await self._retrying.ask(lambda: self._retrying.client.gateway.CancelOrder(request), "cancel")
+        log.info("cancelled %s", client_order_id)
+        self._cancelled.append(reply.status)
 
-    def _allowed(self, intent: Intent, held: Decimal) -> bool:
-        after = held + intent.quantity
-        long = after > 0 or (after == 0 and held > 0)
-        side = commonpb.SIDE_LONG if long else commonpb.SIDE_SHORT
-        return self._view.allows(self._desk.strategy_id, side, reduces=abs(after) < abs(held), now_ns=self._now_ns())
+    async def _held(self, symbol: str, time_ns: int) -> HeldPosition:
+        """Held, and what a cancelled order may still bring where its venue has not confirmed the cancel."""
+        read = self._portfolio.read() if self._cancelled else self._portfolio.at(time_ns)
+        portfolio = await read
+        held = quantity_held(portfolio, self._owner, symbol)
+        coming = sum((open_quantity(status) for status in self._cancelled if is_open(status)), Decimal(0))
+        return HeldPosition(held + coming, parse_decimal(portfolio.equity, "portfolio.equity"))
 
-    def _now_ns(self) -> int:
-        """Real time: an activation's window is not in the data time of a replay."""
-        return to_ns(self._line.clock.now())
-
-    async def _holding(self, symbol: str, time_ns: int) -> Holding:
-        """What is held at a bar's close once nothing is open: orders of an older target are cancelled, what they got
-        is kept. The venue must have seen the bar first: it may fill them, and it moves the equity.
-        """
-        portfolio = await portfolio_at(self._line, self._desk, time_ns)
-        statuses = await list_orders(self._line, self._desk)
-        left = [await self._cancel(s) if is_open(s) and s.order.symbol == symbol else s for s in statuses]
-        return Holding(expected_quantity(left, symbol), parse_decimal(portfolio.equity, "portfolio.equity"))
-
-    async def _cancel(self, status: brokerpb.OrderStatus) -> brokerpb.OrderStatus:
-        request = gatewayservicepb.CancelOrderRequest(key=order_key(status.order))
-        reply = await self._line.ask(lambda: self._client.gateway.CancelOrder(request), "cancel")
-        log.info("cancelled %s", status.order.client_order_id)
-        return reply.status
-
-    async def _send(self, intent: Intent) -> brokerpb.OrderStatus:
-        request = gatewayservicepb.SubmitOrderRequest(order=order_to_proto(self._desk, intent))
+    async def _submit(self, order: MarketOrder) -> OrderReply:
+        request = gatewayservicepb.SubmitOrderRequest(order=order_to_proto(self._owner, order))
 
         async def call() -> gatewayservicepb.SubmitOrderResponse:
             try:
-                return await self._client.gateway.SubmitOrder(request)
+                return await self._retrying.client.gateway.SubmitOrder(request)
             except NotReady as error:
                 if error.reason != "E_STALE_EPOCH":
                     raise
                 raise Unavailable(error.reason, error.message, hint=error.hint) from error
 
-        status = (await self._line.ask(call, "order")).status
+        status = (await self._retrying.ask(call, "order")).status
         state = brokerpb.OrderState.Name(status.state).removeprefix("ORDER_STATE_")
-        log.info("order %s of %s %s: %s", intent.client_order_id, intent.quantity, intent.symbol, state)
-        return status
-
-    def _refused(self, status: brokerpb.OrderStatus, time_ns: int) -> None:
+        log.info("order %s of %s %s: %s", order.client_order_id, order.quantity, order.symbol, state)
+        if status.state != brokerpb.ORDER_STATE_DENIED:
+            return OrderReply()
         rule = brokerpb.Denial.Name(status.denial).removeprefix("DENIAL_")
-        if not self.refusals or self.refusals[-1].rule != rule or status.denial not in NOT_NOW:
-            self.refusals.append(DeniedOrder(status.order.client_order_id, rule, time_ns))
+        return OrderReply(rule, status.denial in TRANSIENT_DENIALS)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Awaitable, Callable
 
+from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -12,20 +12,20 @@ from qmtl.core.errors import QmtlError, Unavailable
 from qmtl.core.fills import FillEvent
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.wire.orders import OrderOwner, fill_from_proto
+from qmtl.sdk.mesh.wire.orders import fill_from_proto
 
 
-async def follow_fills(line: RetryingClient, desk: OrderOwner, on_fill: Callable[[FillEvent], None]) -> None:
-    """Report each fill of the desk's orders once, from now on, for ever; resumes by the account's sequence."""
+async def follow_fills(retrying: RetryingClient, owner: Owner, on_fill: Callable[[FillEvent], None]) -> None:
+    """Report each fill of a strategy's orders once, from now on, for ever; resumes by the account's sequence."""
     sequence = 0
     while True:
         request = brokerservicepb.StreamOrderEventsRequest(
-            account=desk.account, world_id=desk.world_id, strategy_id=desk.strategy_id, after_sequence=sequence
+            account=owner.account, world_id=owner.world_id, strategy_id=owner.strategy_id, after_sequence=sequence
         )
         try:
-            with scoped(line.client.brokerage.StreamOrderEvents(request)) as replies:
+            with scoped(retrying.client.brokerage.StreamOrderEvents(request)) as replies:
                 async for reply in replies:
-                    line.patience.answered()
+                    retrying.outage.answered()
                     if reply.WhichOneof("part") == "snapshot":
                         sequence = max(sequence, reply.snapshot.sequence)
                     for event in reply.events.events:
@@ -35,34 +35,35 @@ async def follow_fills(line: RetryingClient, desk: OrderOwner, on_fill: Callable
                                 on_fill(fill_from_proto(event.fill))
             raise Unavailable("E_STREAM_ENDED", "the order stream ended")
         except QmtlError as error:
-            await line.patience.failed(error, "order events")
+            await retrying.outage.failed(error, "order events")
 
 
-async def list_orders(line: RetryingClient, desk: OrderOwner) -> list[brokerpb.OrderStatus]:
-    """Every order of the desk, newest first."""
-    found: list[brokerpb.OrderStatus] = []
-    page = commonpb.PageRequest(page_size=1000)
-    while True:
-        request = brokerservicepb.ListOrdersRequest(
-            account=desk.account, world_id=desk.world_id, strategy_id=desk.strategy_id, page=page
+async def list_orders(retrying: RetryingClient, owner: Owner, *, open_only: bool = False) -> list[brokerpb.OrderStatus]:
+    """A strategy's orders, newest first."""
+
+    def page_of(page: commonpb.PageRequest) -> Awaitable[brokerservicepb.ListOrdersResponse]:
+        return retrying.client.brokerage.ListOrders(
+            brokerservicepb.ListOrdersRequest(
+                account=owner.account,
+                world_id=owner.world_id,
+                strategy_id=owner.strategy_id,
+                open_only=open_only,
+                page=page,
+            )
         )
-        reply = await line.ask(partial(line.client.brokerage.ListOrders, request), "orders")
-        found.extend(reply.statuses)
-        if not reply.page.next_page_token:
-            return found
-        page = commonpb.PageRequest(page_size=1000, page_token=reply.page.next_page_token)
+
+    return [status async for reply in retrying.pages(page_of, "orders") for status in reply.statuses]
 
 
-async def list_fills(line: RetryingClient, desk: OrderOwner) -> list[FillEvent]:
-    """Every fill of the desk's orders, in the order they were booked."""
-    found: list[brokerpb.Fill] = []
-    page = commonpb.PageRequest(page_size=1000)
-    while True:
-        request = brokerservicepb.ListFillsRequest(
-            account=desk.account, world_id=desk.world_id, strategy_id=desk.strategy_id, page=page
+async def list_fills(retrying: RetryingClient, owner: Owner) -> list[FillEvent]:
+    """Every fill of a strategy's orders, in the order they were booked."""
+
+    def page_of(page: commonpb.PageRequest) -> Awaitable[brokerservicepb.ListFillsResponse]:
+        return retrying.client.brokerage.ListFills(
+            brokerservicepb.ListFillsRequest(
+                account=owner.account, world_id=owner.world_id, strategy_id=owner.strategy_id, page=page
+            )
         )
-        reply = await line.ask(partial(line.client.brokerage.ListFills, request), "fills")
-        found.extend(reply.fills)
-        if not reply.page.next_page_token:
-            return [fill_from_proto(fill) for fill in sorted(found, key=lambda fill: fill.sequence)]
-        page = commonpb.PageRequest(page_size=1000, page_token=reply.page.next_page_token)
+
+    found = [fill async for reply in retrying.pages(page_of, "fills") for fill in reply.fills]
+    return [fill_from_proto(fill) for fill in sorted(found, key=lambda fill: fill.sequence)]

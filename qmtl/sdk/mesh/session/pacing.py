@@ -18,8 +18,8 @@ KEEP_S = 5.0
 class Follower:
     """One follower of one session. `name` is the strategy's id."""
 
-    def __init__(self, line: RetryingClient, session_id: str, name: str) -> None:
-        self._line = line
+    def __init__(self, retrying: RetryingClient, session_id: str, name: str) -> None:
+        self._retrying = retrying
         self._session_id = session_id
         self.name = name
         self._through_ns = 0
@@ -31,7 +31,7 @@ class Follower:
             session_id=self._session_id, follower=self.name, through=stamp(self._through_ns), leave=leave
         )
         try:
-            await self._line.ask(lambda: self._line.client.data.ConfirmBars(request), "confirm bars")
+            await self._retrying.ask(lambda: self._retrying.client.data.ConfirmBars(request), "confirm bars")
         except NotFound as error:
             if not leave or error.reason != "E_FOLLOWER_UNKNOWN":
                 raise
@@ -41,12 +41,12 @@ class Follower:
         """Keep the place while a bar takes long, for ever."""
         while True:
             before_ns = self._through_ns
-            await self._line.clock.sleep(KEEP_S)
+            await self._retrying.clock.sleep(KEEP_S)
             if before_ns and before_ns == self._through_ns:
                 await self.confirm(before_ns)
 
     async def watermark_ns(self) -> int:
         """How far the session has been played; it stays there for a follower that has more to confirm."""
         request = dataservicepb.GetDataSessionRequest(session_id=self._session_id)
-        reply = await self._line.ask(lambda: self._line.client.data.GetDataSession(request), "data session")
+        reply = await self._retrying.ask(lambda: self._retrying.client.data.GetDataSession(request), "data session")
         return nanoseconds(reply.session.watermark)

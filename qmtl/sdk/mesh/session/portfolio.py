@@ -1,30 +1,62 @@
-"""The account's portfolio as of a bar that its venue has seen."""
+"""The account's portfolio as of a bar that its venue has seen, followed through breaks of the stream."""
 
 from __future__ import annotations
 
-import asyncio
+from decimal import Decimal
 
+from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
-from qmtl.core.errors import NotReady
+from qmtl.core.decimals import parse_decimal
+from qmtl.core.errors import NotReady, QmtlError, Unavailable
+from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.session.streams import Newest
 from qmtl.sdk.mesh.wire.instants import nanoseconds
-from qmtl.sdk.mesh.wire.orders import OrderOwner
 
 VENUE_WAIT_S = 30.0
-_POLL_S = 0.005
 
 
-async def portfolio_at(line: RetryingClient, desk: OrderOwner, time_ns: int) -> brokerpb.Portfolio:
-    """The book once the venue has seen every bar that closes by an instant. Raises NotReady (E_VENUE_BEHIND)."""
-    request = brokerservicepb.GetPortfolioRequest(account=desk.account, world_id=desk.world_id)
-    deadline: float | None = None
-    while True:
-        reply = await line.ask(lambda: line.client.brokerage.GetPortfolio(request), "portfolio")
-        if nanoseconds(reply.portfolio.time) >= time_ns:
-            return reply.portfolio
-        now = line.clock.monotonic()
-        deadline = now + VENUE_WAIT_S if deadline is None else deadline
-        if now > deadline:
-            raise NotReady("E_VENUE_BEHIND", f"the paper venue has not seen the last bar in {VENUE_WAIT_S:g} s")
-        await asyncio.sleep(_POLL_S)
+class FollowedPortfolio:
+    """The newest portfolio of a strategy's account."""
+
+    def __init__(self, retrying: RetryingClient, owner: Owner) -> None:
+        self._retrying = retrying
+        self._owner = owner
+        self._newest: Newest[brokerpb.Portfolio | None] = Newest(None)
+
+    async def follow(self) -> None:
+        """Keep it current, for ever; after a break the stream begins with the portfolio of that moment."""
+        request = brokerservicepb.StreamPortfolioRequest(account=self._owner.account)
+        while True:
+            try:
+                with scoped(self._retrying.client.brokerage.StreamPortfolio(request)) as replies:
+                    async for reply in replies:
+                        self._retrying.outage.answered()
+                        self._newest.put(reply.portfolio)
+                raise Unavailable("E_STREAM_ENDED", "the portfolio stream ended")
+            except QmtlError as error:
+                await self._retrying.outage.failed(error, "portfolio")
+
+    async def at(self, time_ns: int) -> brokerpb.Portfolio:
+        """The portfolio once the venue has seen every bar that closes by then. Raises NotReady (E_VENUE_BEHIND)."""
+        try:
+            return await self._newest.until(
+                lambda book: book if book is not None and nanoseconds(book.time) >= time_ns else None, VENUE_WAIT_S
+            )
+        except TimeoutError:
+            message = f"the paper venue has not seen the last bar in {VENUE_WAIT_S:g} s"
+            raise NotReady("E_VENUE_BEHIND", message) from None
+
+    async def read(self) -> brokerpb.Portfolio:
+        """The portfolio of this moment, with every act that was answered before."""
+        request = brokerservicepb.GetPortfolioRequest(account=self._owner.account, world_id=self._owner.world_id)
+        reply = await self._retrying.ask(lambda: self._retrying.client.brokerage.GetPortfolio(request), "portfolio")
+        self._newest.put(reply.portfolio)
+        return reply.portfolio
+
+
+def quantity_held(portfolio: brokerpb.Portfolio, owner: Owner, symbol: str) -> Decimal:
+    """The signed quantity that a strategy holds of a symbol."""
+    positions = [p for p in portfolio.positions if (p.strategy_id, p.symbol) == (owner.strategy_id, symbol)]
+    return sum((parse_decimal(p.quantity, "position.quantity") for p in positions), Decimal(0))

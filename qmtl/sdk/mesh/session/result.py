@@ -9,12 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.identity.canonical import Json
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.run_record import RunResult
-from qmtl.sdk.mesh.wire.orders import OrderOwner
 from qmtl.sdk.mesh.wire.text import activation_line, as_json, evaluation_lines, short
 from qmtl.sdk.reports.documents import iso, replay_json
 from qmtl.sdk.reports.tables import metrics_table, render
@@ -34,7 +34,7 @@ class SessionResult:
     """
 
     name: str
-    desk: OrderOwner
+    owner: Owner
     session: worldpb.Session
     account: brokerpb.Account
     bars: Bars
@@ -47,7 +47,7 @@ class SessionResult:
 
     @property
     def strategy_id(self) -> str:
-        return self.desk.strategy_id
+        return self.owner.strategy_id
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -68,7 +68,7 @@ class SessionResult:
         document: dict[str, Json] = {
             "name": self.name,
             "strategy_id": self.strategy_id,
-            "world_id": self.desk.world_id,
+            "world_id": self.owner.world_id,
             "session": as_json(self.session),
             "account": as_json(self.account),
             "portfolio": as_json(self.portfolio),
@@ -85,10 +85,10 @@ class SessionResult:
         """Draw equity, drawdown and trades on price into a picture file; needs the extra [demo]."""
         from qmtl.sdk.reports.plots import draw_replay
 
-        return draw_replay(f"{self.name}, paper in {self.desk.world_id}", self.replay, (self.bars,), Path(path))
+        return draw_replay(f"{self.name}, paper in {self.owner.world_id}", self.replay, (self.bars,), Path(path))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield f"[bold]{self.name}[/bold] traded on paper as {self.strategy_id} in world {self.desk.world_id}"
+        yield f"[bold]{self.name}[/bold] traded on paper as {self.strategy_id} in world {self.owner.world_id}"
         if len(self.bars):
             first, last = iso(int(self.bars.open_ns[0])), iso(int(self.bars.close_ns[-1]))
             yield f"session  {self.session.session_id}: {len(self.bars):,} bars, {first} to {last}"

@@ -1,9 +1,8 @@
 """The paper session: a strategy goes on from history into live bars, as far as its world lets it.
 
-Bars come from the world's session, nodes continue from history, commands go through qmtl.sdk.trader, and a
-replay waits for each bar's orders (qmtl.sdk.lockstep). Any process of the mesh may die meanwhile: streams
-resume where they were and calls are repeated. A session that another process takes up again knows from the
-orders themselves what was done, so nothing is doubled.
+Bars come from the world's session, nodes continue from history, and a replay waits for each bar's orders. Any process
+of the mesh may die meanwhile: streams resume where they were and calls are repeated. A session that another process
+takes up again knows from the orders themselves what was done, so nothing is doubled.
 """
 
 from __future__ import annotations
@@ -14,37 +13,39 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.decimals import format_decimal
-from qmtl.core.errors import Conflict, NotFound, NotReady, QmtlError, Unavailable
+from qmtl.core.errors import Conflict, NotFound, NotReady, QmtlError, Unavailable, refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.identity.canonical import digest
+from qmtl.core.instants import to_ns
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.rpc.client.streams import scoped
-from qmtl.sdk.data.bars import Bars, to_ns
+from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.engine.streaming import Emission, StreamEngine
-from qmtl.sdk.execution.run_record import summary
-from qmtl.sdk.graph.names import refused
+from qmtl.sdk.execution.decide import DecisionLogic
+from qmtl.sdk.execution.run_record import DeniedOrder, result_of
 from qmtl.sdk.mesh.client import Gateway, open_client
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.session.activation import ActivationView, follow_activation, followers, paper_session
+from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activation, followers, paper_session
 from qmtl.sdk.mesh.session.equity import equity_record
 from qmtl.sdk.mesh.session.events import BarDone, ErrorHook, OnEvent, SessionEvent
-from qmtl.sdk.mesh.session.execution import Trader
+from qmtl.sdk.mesh.session.execution import MeshExecution
 from qmtl.sdk.mesh.session.order_events import follow_fills, list_fills, list_orders
 from qmtl.sdk.mesh.session.pacing import Follower
-from qmtl.sdk.mesh.session.portfolio import portfolio_at
+from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.session.streams import beside
 from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.trading import SessionTrading
 from qmtl.sdk.mesh.submission.submit import BoundStrategy, Submitter
 from qmtl.sdk.mesh.wire.bars import LiveBar, bar_from_proto, subscription
 from qmtl.sdk.mesh.wire.instants import nanoseconds
-from qmtl.sdk.mesh.wire.orders import OrderOwner
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -66,7 +67,7 @@ async def run(
     if not assembled.rules:
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
     async with open_client(gateway) as client:
-        submitter = Submitter(RetryingClient.open(client, gateway.patience_s, clock), world)
+        submitter = Submitter(RetryingClient.open(client, gateway.outage_s_max, clock), world)
         return await trade(submitter, assembled, data, terms, on_event)
 
 
@@ -96,22 +97,23 @@ class _PaperSession:
         self._assembled = assembled
         self._strategy_id = bound.strategy.strategy_id
         self._terms = terms
-        self._view = ActivationView()
+        self._activation = FollowedActivation()
         self._engine = StreamEngine(assembled.dag)
         self._bars: list[LiveBar] = []
-        self._lines: list[RetryingClient] = []
+        self._denials: list[DeniedOrder] = []
+        self._clients: list[RetryingClient] = []
         self._reported: set[str] = set()
         self._on_event = on_event
         self._span_ns = (0, 0)
 
     async def run(self, preset: datapb.Preset) -> SessionResult:
         """From the activation to the session's end."""
-        world, view = self._submitter.world, self._view
-        events = follow_activation(self._line(), world, self._strategy_id, view)
+        world, activation = self._submitter.world, self._activation
+        events = follow_activation(self._another(), world, self._strategy_id, activation)
         return await beside(self._whole(preset), events)
 
     async def _whole(self, preset: datapb.Preset) -> SessionResult:
-        session = await self._view.until(
+        session = await self._activation.until(
             lambda envelope: paper_session(envelope, self._strategy_id),
             self._terms.activation_wait_s,
             f"strategy {self._strategy_id} was not activated for paper in world {self._submitter.world}",
@@ -119,16 +121,31 @@ class _PaperSession:
         await self._open_data_session(preset, session)
         await self._warm_up(preset, session)
         account = await self._open_account(session)
-        desk = OrderOwner(account.account, self._submitter.world, self._strategy_id)
-        trader = Trader(self._line(), desk, self._assembled, self._view)
-        _, earlier = await asyncio.gather(trader.recall(), list_fills(self._line(), desk))
+        owner = Owner(account.account, self._submitter.world, self._strategy_id)
+        portfolio = FollowedPortfolio(self._another(), owner)
+        work = self._trade(preset, session, account, owner, portfolio)
+        return await beside(work, portfolio.follow())
+
+    async def _trade(
+        self,
+        preset: datapb.Preset,
+        session: worldpb.Session,
+        account: brokerpb.Account,
+        owner: Owner,
+        portfolio: FollowedPortfolio,
+    ) -> SessionResult:
+        execution = MeshExecution(self._another(), owner, self._activation, portfolio)
+        trading = SessionTrading(DecisionLogic(self._assembled), execution)
+        retrying = self._another()
+        _, earlier = await asyncio.gather(trading.recall(retrying, owner), list_fills(self._another(), owner))
         self._reported.update(fill.trade_id for fill in earlier)
         self._assembled.strategy.on_start()
-        fills = follow_fills(self._line(), desk, self._report)
-        follower = Follower(self._line(), session.session_id, self._strategy_id) if preset.replay else None
-        kept = [Follower.hold(follower)] if follower else []
-        await beside(self._play(preset, session, trader, follower), fills, *kept)
-        return await self._result(preset, session, account, desk, trader)
+        fills = follow_fills(self._another(), owner, self._report)
+        follower = Follower(self._another(), session.session_id, self._strategy_id) if preset.replay else None
+        kept = [follower.hold()] if follower else []
+        await beside(self._play(preset, session, trading, follower), fills, *kept)
+        last = await portfolio.at(self._bars[-1].close_ns if self._bars else 0)
+        return await self._result(preset, session, account, owner, last)
 
     def _report(self, fill: FillEvent) -> None:
         """Tell the strategy of a fill, once."""
@@ -151,9 +168,9 @@ class _PaperSession:
             preset=preset.name,
             start=session.start,
             bars_per_second=self._terms.bars_per_second,
-            followers=followers(self._view.envelope),
+            followers=followers(self._activation.envelope),
         )
-        ask, data = self._submitter.line.ask, self._client.data
+        ask, data = self._submitter.retrying.ask, self._client.data
         try:
             reply = await ask(lambda: data.GetDataSession(known), "data session")
         except NotFound:
@@ -172,7 +189,7 @@ class _PaperSession:
             data_preset=session.data_preset,
             data_session_id=session.session_id,
         )
-        reply = await self._submitter.line.ask(lambda: self._client.brokerage.OpenPaperAccount(request), "account")
+        reply = await self._submitter.retrying.ask(lambda: self._client.brokerage.OpenPaperAccount(request), "account")
         return reply.account
 
     async def _warm_up(self, preset: datapb.Preset, session: worldpb.Session) -> None:
@@ -193,11 +210,11 @@ class _PaperSession:
                 self._engine.push(source, time_ns, row)
 
     async def _play(
-        self, preset: datapb.Preset, session: worldpb.Session, trader: Trader, follower: Follower | None
+        self, preset: datapb.Preset, session: worldpb.Session, trading: SessionTrading, follower: Follower | None
     ) -> None:
         """Every bar of the session, once, in order."""
         until_ns = to_ns(self._terms.until) if self._terms.until else None
-        patience, position = self._line().patience, nanoseconds(session.start)
+        outage, position = self._another().outage, nanoseconds(session.start)
         while True:
             name = follower.name if follower else ""
             request = subscription(preset.name, session.session_id, position, follower=name)
@@ -205,14 +222,14 @@ class _PaperSession:
             try:
                 with scoped(self._client.data.Subscribe(request)) as replies:
                     async for reply in replies:
-                        patience.answered()
+                        outage.answered()
                         if live_from_ns is None:
                             # The session stands at its watermark until this follower confirms it. What came before
                             # was played without it: that is history now, nothing to act on.
                             live_from_ns = await follower.watermark_ns() if follower else 0
                         for bar in map(bar_from_proto, reply.bars):
                             if bar.open_ns >= position:
-                                await self._bar(bar, trader, live=bar.close_ns >= live_from_ns)
+                                await self._bar(bar, trading, live=bar.close_ns >= live_from_ns)
                         position = max(position, nanoseconds(reply.watermark))
                         done = reply.end_of_session or (until_ns is not None and position >= until_ns)
                         if follower:
@@ -221,20 +238,19 @@ class _PaperSession:
                             return
                 raise Unavailable("E_STREAM_ENDED", "the stream of bars ended before the session did")
             except QmtlError as error:
-                await patience.failed(error, "bars")
+                await outage.failed(error, "bars")
 
-    async def _bar(self, bar: LiveBar, trader: Trader, *, live: bool) -> None:
+    async def _bar(self, bar: LiveBar, trading: SessionTrading, *, live: bool) -> None:
         self._bars.append(bar)
         emissions: list[Emission] = []
         for source in self._assembled.dag.sources:
             emissions.extend(self._engine.push(source, bar.close_ns, bar.row))
-        refused_before = len(trader.refusals)
         if live:
-            await trader.act(emissions)
+            for denial in await trading.act(emissions):
+                self._denials.append(denial)
+                self._tell(denial)
         else:
-            trader.watch(emissions)
-        for refusal in trader.refusals[refused_before:]:
-            self._tell(refusal)
+            trading.watch(emissions)
         self._tell(BarDone(bar.close_ns, len(self._bars), *self._span_ns))
 
     async def _result(
@@ -242,36 +258,35 @@ class _PaperSession:
         preset: datapb.Preset,
         session: worldpb.Session,
         account: brokerpb.Account,
-        desk: OrderOwner,
-        trader: Trader,
+        owner: Owner,
+        portfolio: brokerpb.Portfolio,
     ) -> SessionResult:
-        line = self._line()
-        portfolio = await portfolio_at(line, desk, self._bars[-1].close_ns if self._bars else 0)
-        fills = await list_fills(line, desk)
+        retrying = self._another()
+        fills = await list_fills(retrying, owner)
         for fill in fills:
             self._report(fill)
         self._assembled.strategy.on_finish()
         bars = bars_of(self._bars, preset)
-        tape = equity_record(account, bars, fills, trader.refusals)
-        replay = summary(tape, account.base_currency, self._terms.periods_per_year)
+        record = equity_record(account, bars, fills, self._denials)
+        replay = result_of(record, account.base_currency, self._terms.periods_per_year)
         return SessionResult(
             name=self._assembled.name,
-            desk=desk,
+            owner=owner,
             session=session,
             account=account,
             bars=bars,
             replay=replay,
-            orders=tuple(await list_orders(line, desk)),
+            orders=tuple(await list_orders(retrying, owner)),
             portfolio=portfolio,
             evaluation=await self._submitter.evaluate_paper(session, self._strategy_id, bars, dict(replay.metrics)),
-            activation=self._view.envelope,
-            retries=sum(each.patience.retries for each in (*self._lines, self._submitter.line)),
+            activation=self._activation.envelope,
+            retries=sum(each.outage.retries for each in (*self._clients, self._submitter.retrying)),
         )
 
-    def _line(self) -> RetryingClient:
-        """A line for one more thing that goes on by itself."""
-        made = self._submitter.line.beside()
-        self._lines.append(made)
+    def _another(self) -> RetryingClient:
+        """A client for one more thing that goes on by itself."""
+        made = self._submitter.retrying.separate()
+        self._clients.append(made)
         return made
 
 

@@ -1,12 +1,36 @@
-"""Work and the streams that are followed beside it, ended together."""
+"""Work and the streams that are followed beside it, and the newest value that a stream has brought."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+F = TypeVar("F")
+
+
+class Newest(Generic[T]):
+    """The newest value of something that changes; whoever waits for a certain value is woken by each change."""
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+        self._changed = asyncio.Event()
+
+    def put(self, value: T) -> None:
+        """Replace the value."""
+        self.value = value
+        woken, self._changed = self._changed, asyncio.Event()
+        woken.set()
+
+    async def until(self, found: Callable[[T], F | None], limit_s: float) -> F:
+        """The first thing found in a value. Raises TimeoutError after the limit."""
+        async with asyncio.timeout(limit_s):
+            while True:
+                changed = self._changed
+                if (thing := found(self.value)) is not None:
+                    return thing
+                await changed.wait()
 
 
 async def beside(work: Coroutine[Any, Any, T], *followers: Awaitable[None]) -> T:

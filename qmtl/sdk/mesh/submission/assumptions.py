@@ -1,5 +1,6 @@
-"""What a replay assumes of execution, as a world's policy asks for it and as it is reported.\n\nA policy may ask
-for more than the SDK's own default; whoever names no profile gets what is asked.
+"""What a replay assumes of execution, as a world's policy asks for it and as it is reported.
+
+A policy may ask for more than the SDK's own default; whoever names no profile gets what is asked.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ def reuse_line(reused: ReuseCounts) -> str:
 def _advice(result: SubmitResult) -> Iterator[str]:
     if result.warmup_bars > len(result.bars):
         yield f"warm-up needs {result.warmup_bars} bars, the data has {len(result.bars)}"
-    if result.replay.refusals:
-        yield f"{len(result.replay.refusals)} orders were denied in the replay, first {result.replay.refusals[0].rule}"
+    if result.replay.denials:
+        yield f"{len(result.replay.denials)} orders were denied in the replay, first {result.replay.denials[0].rule}"
     if not result.replay.fills:
         yield "the replay never traded"

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
-from qmtl.core.errors import AlreadyExists, InvalidRequest, NotFound, NotReady, QmtlError
+from qmtl.core.errors import AlreadyExists, InvalidRequest, NotFound, NotReady, QmtlError, refused
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
@@ -24,7 +24,6 @@ from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
-from qmtl.sdk.graph.names import refused
 from qmtl.sdk.mesh.client import Gateway, open_client
 from qmtl.sdk.mesh.history import Fetched, History, check_sources, fetch_arrow, history_request
 from qmtl.sdk.mesh.retrying import RetryingClient
@@ -62,9 +61,9 @@ class BoundStrategy:
 class Submitter:
     """One submission to one world."""
 
-    def __init__(self, line: RetryingClient, world: str) -> None:
-        self.line = line
-        self.client = line.client
+    def __init__(self, retrying: RetryingClient, world: str) -> None:
+        self.retrying = retrying
+        self.client = retrying.client
         self.world = world
 
     async def submit(
@@ -74,7 +73,7 @@ class Submitter:
         preset = await self.preset(assembled, data)
         bound = await self.bind(assembled)
         fetched = await self.fetch(preset, history_request(preset, bound.outcome.context, history))
-        reuse = SharedNodes(self.line, bound.strategy, self.world, queue_keys(bound))
+        reuse = SharedNodes(self.retrying, bound.strategy, self.world, queue_keys(bound))
         outputs = await reuse.outputs(assembled.dag, fetched.bars)
         terms = asked_terms(terms, (await self.decision()).execution_model)
         done = await asyncio.to_thread(partial(replay, assembled, fetched.bars, terms, outputs=outputs))
@@ -100,7 +99,7 @@ class Submitter:
         """Submit and wait until it is bound. Raises NotReady (E_SUBMISSION_FAILED) with the reason."""
         request = submission(assembled, self.world)
         try:
-            reply = await self.line.ask(lambda: self.client.gateway.SubmitStrategy(request), "submit")
+            reply = await self.retrying.ask(lambda: self.client.gateway.SubmitStrategy(request), "submit")
         except AlreadyExists as known:
             strategy_id = known.metadata.get("strategy_id", "")
             if known.reason != "E_DUPLICATE" or not strategy_id:
@@ -117,7 +116,9 @@ class Submitter:
         Raises NotFound (E_PRESET_UNKNOWN, E_DATA_MISSING), NotReady (E_DATASET_UNAVAILABLE).
         """
         name = data or await self._world_preset()
-        reply = await self.line.ask(lambda: self.client.data.ListPresets(dataservicepb.ListPresetsRequest()), "presets")
+        reply = await self.retrying.ask(
+            lambda: self.client.data.ListPresets(dataservicepb.ListPresetsRequest()), "presets"
+        )
         found = next((preset for preset in reply.presets if name in (preset.name, preset.dataset)), None)
         if found is None:
             known = ", ".join(preset.name for preset in reply.presets)
@@ -129,7 +130,7 @@ class Submitter:
 
     async def fetch(self, preset: datapb.Preset, request: dataservicepb.FetchRequest) -> Fetched:
         """Rows of a preset through the gateway, as Arrow."""
-        parts, metadata = await self.line.ask(lambda: fetch_arrow(self.client, request), "fetch")
+        parts, metadata = await self.retrying.ask(lambda: fetch_arrow(self.client, request), "fetch")
         return Fetched(bars_from_arrow(parts, preset.symbol, preset.interval_s), metadata)
 
     async def evaluate(
@@ -143,7 +144,7 @@ class Submitter:
     async def _evaluate(self, request: worldservicepb.EvaluateRequest) -> evaluationpb.EvaluationRun:
         """A mesh older than the count of cross-context hits is told without it; a policy that asks for it is newer."""
         try:
-            return (await self.line.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
+            return (await self.retrying.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
         except InvalidRequest as error:
             unknown = [violation.value for violation in error.violations]
             if error.reason != "E_METRIC_UNKNOWN" or unknown != [CROSS_CONTEXT_HITS]:
@@ -151,7 +152,7 @@ class Submitter:
         known = [metric for metric in request.metrics if metric.name != CROSS_CONTEXT_HITS]
         del request.metrics[:]
         request.metrics.extend(known)
-        return (await self.line.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
+        return (await self.retrying.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
 
     async def evaluate_paper(
         self, session: worldpb.Session, strategy_id: str, bars: Bars, metrics: dict[str, float]
@@ -170,12 +171,12 @@ class Submitter:
     async def decision(self) -> worldpb.DecisionEnvelope:
         """What the world may do now."""
         request = worldservicepb.DecideRequest(world_id=self.world)
-        return (await self.line.ask(lambda: self.client.world.Decide(request), "decide")).decision
+        return (await self.retrying.ask(lambda: self.client.world.Decide(request), "decide")).decision
 
     async def activation(self) -> worldpb.ActivationEnvelope:
         """The world's activation now."""
         request = worldservicepb.GetActivationRequest(world_id=self.world)
-        return (await self.line.ask(lambda: self.client.world.GetActivation(request), "activation")).activation
+        return (await self.retrying.ask(lambda: self.client.world.GetActivation(request), "activation")).activation
 
     async def _settled(self, strategy_id: str) -> gatewaypb.Strategy:
         request = gatewayservicepb.WatchStrategyRequest(strategy_id=strategy_id)
@@ -183,11 +184,11 @@ class Submitter:
             try:
                 with scoped(self.client.gateway.WatchStrategy(request)) as changes:
                     async for change in changes:
-                        self.line.patience.answered()
+                        self.retrying.outage.answered()
                         if change.strategy.state in _FINAL:
                             return change.strategy
             except QmtlError as error:
-                await self.line.patience.failed(error, "watch")
+                await self.retrying.outage.failed(error, "watch")
 
     def _bound(self, strategy: gatewaypb.Strategy, *, attached: bool) -> BoundStrategy:
         outcome = next((item for item in strategy.outcomes if item.world_id == self.world), None)
@@ -203,7 +204,7 @@ class Submitter:
 
     async def _world_preset(self) -> str:
         request = worldservicepb.GetWorldRequest(world_id=self.world)
-        presets = (await self.line.ask(lambda: self.client.world.GetWorld(request), "world")).world.data_presets
+        presets = (await self.retrying.ask(lambda: self.client.world.GetWorld(request), "world")).world.data_presets
         if not presets:
             raise refused("E_DATA_MISSING", "data", f"none, and world {self.world} names no preset", "a data preset")
         return presets[0]
@@ -221,7 +222,7 @@ async def submit(
     """Submit a strategy to a world and replay its data; see Runner.submit."""
     assembled, gateway = assemble(strategy), gateway or Gateway()
     async with open_client(gateway) as client:
-        submitter = Submitter(RetryingClient.open(client, gateway.patience_s, SystemClock()), world)
+        submitter = Submitter(RetryingClient.open(client, gateway.outage_s_max, SystemClock()), world)
         return await submitter.submit(assembled, data, history or History(), terms)
 
 

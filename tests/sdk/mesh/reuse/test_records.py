@@ -6,7 +6,7 @@ import pytest
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.sdk import Bars, CacheView, StreamInput, node
 from qmtl.sdk import indicators as ta
-from qmtl.sdk.engine.batch import run_batch
+from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.dag import build_dag
 from qmtl.sdk.graph.vertices import FoldNode, Node
@@ -28,12 +28,12 @@ SOURCE = StreamInput(BARS.symbol, "15m")
 FAST, SLOW = ta.ema(SOURCE, 9), ta.sma(SOURCE, 50)
 WIDE = spread(a=FAST, b=SLOW)
 DAG = build_dag([WIDE, ta.macd(SOURCE), ta.rsi(SOURCE, 14)])
-WHOLE = run_batch(DAG, BARS)
+WHOLE = batch_outputs(DAG, BARS)
 NODES = [vertex for vertex in DAG.nodes if isinstance(vertex, FoldNode | Node)]
 
 
 def work(vertex: FoldNode | Node, bars: Bars = BARS) -> NodeWork:
-    outputs = WHOLE if bars is BARS else run_batch(DAG, bars)
+    outputs = WHOLE if bars is BARS else batch_outputs(DAG, bars)
     return NodeWork(vertex, DAG.names[vertex.node_id], [outputs[item] for item in vertex.inputs])
 
 

@@ -8,7 +8,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotReady, PermissionDenied
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.session.activation import ActivationView, follow_activation, paper_session
+from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activation, paper_session
 from qmtl.sdk.mesh.wire.instants import stamp
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.sdk.market import walk
@@ -19,14 +19,14 @@ LONG, SHORT = commonpb.SIDE_LONG, commonpb.SIDE_SHORT
 NOW = 1_000_000_000_000
 
 
-def view_of(entry: worldpb.ActivationEntry, revision: int = 1) -> ActivationView:
+def view_of(entry: worldpb.ActivationEntry, revision: int = 1) -> FollowedActivation:
     entry.MergeFrom(Entry(strategy_id="s", side=LONG, effective_mode=commonpb.EFFECTIVE_MODE_PAPER))
-    view = ActivationView()
+    view = FollowedActivation()
     view.offer(worldpb.ActivationEnvelope(revision=revision, entries=[entry]))
     return view
 
 
-def may(view: ActivationView, side: commonpb.Side = LONG, *, reduces: bool = False) -> bool:
+def may(view: FollowedActivation, side: commonpb.Side = LONG, *, reduces: bool = False) -> bool:
     return view.allows("s", side, reduces=reduces, now_ns=NOW)
 
 
@@ -34,7 +34,7 @@ def test_only_an_active_side_may_trade() -> None:
     assert may(view_of(Entry(active=True)))
     assert not may(view_of(Entry(active=True)), SHORT)
     assert not may(view_of(Entry()))
-    assert not may(ActivationView())
+    assert not may(FollowedActivation())
     assert not view_of(Entry(active=True)).allows("other", LONG, reduces=True, now_ns=NOW)
 
 
@@ -85,7 +85,7 @@ def test_a_paper_session_needs_mode_domain_and_an_open_session(
 
 
 async def test_waiting_for_an_activation_ends_when_it_comes_or_at_the_limit() -> None:
-    view = ActivationView()
+    view = FollowedActivation()
     waiting = asyncio.create_task(view.until(lambda e: e if e.revision == 2 else None, 5.0, "x"))
     await asyncio.sleep(0)
     view.offer(worldpb.ActivationEnvelope(revision=1))
@@ -96,11 +96,11 @@ async def test_waiting_for_an_activation_ends_when_it_comes_or_at_the_limit() ->
 
 
 async def test_events_resume_where_they_were_and_begin_again_when_that_is_gone() -> None:
-    mesh, view = FakeMesh(walk(10), 5), ActivationView()
+    mesh, view = FakeMesh(walk(10), 5), FollowedActivation()
     mesh.stale_tokens = 1
     mesh.activate("s")
-    line = RetryingClient.open(mesh.client, 5.0, SystemClock())
-    following = asyncio.create_task(follow_activation(line, "w", "s", view))
+    retrying = RetryingClient.open(mesh.client, 5.0, SystemClock())
+    following = asyncio.create_task(follow_activation(retrying, "w", "s", view))
     await view.until(lambda e: e if e.revision == 2 else None, 5.0, "first")
     mesh.activate("s", active=False)
     await view.until(lambda e: e if e.revision == 3 else None, 5.0, "second")
@@ -112,6 +112,6 @@ async def test_events_resume_where_they_were_and_begin_again_when_that_is_gone()
 async def test_a_refusal_without_a_resume_token_is_an_error() -> None:
     mesh = FakeMesh(walk(10), 5)
     mesh.stale_tokens = -1
-    line = RetryingClient.open(mesh.client, 5.0, SystemClock())
+    retrying = RetryingClient.open(mesh.client, 5.0, SystemClock())
     with pytest.raises(PermissionDenied):
-        await follow_activation(line, "w", "s", ActivationView())
+        await follow_activation(retrying, "w", "s", FollowedActivation())

@@ -18,7 +18,7 @@ from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.instants import from_ns
 from qmtl.sdk import FillEvent, Runner, Signal, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
-from qmtl.sdk.engine.batch import run_batch
+from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.execution.run_record import DeniedOrder
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.retrying import RetryingClient
@@ -106,7 +106,7 @@ async def test_a_listener_hears_of_every_bar_fill_and_refusal_once() -> None:
     assert (bars[0].bars, bars[-1].bars) == (1, len(BARS) - START)
     assert {(bar.start_ns, bar.end_ns) for bar in bars} == {(mesh.start_ns, BARS.close_ns[-1])}
     assert [event for event in heard if isinstance(event, FillEvent)] == list(result.replay.fills)
-    assert [event for event in heard if isinstance(event, DeniedOrder)] == list(result.replay.refusals)
+    assert [event for event in heard if isinstance(event, DeniedOrder)] == list(result.replay.denials)
 
 
 async def test_the_session_is_reported_as_a_paper_evaluation() -> None:
@@ -140,7 +140,7 @@ async def test_every_bar_is_confirmed_before_the_next_and_the_last_one_leaves() 
 
 async def test_leaving_twice_because_the_answer_was_lost_is_leaving_once() -> None:
     mesh = await active_mesh()
-    follower = Follower(submitter(mesh).line, "session-1", "s-1")
+    follower = Follower(submitter(mesh).retrying, "session-1", "s-1")
     mesh.confirmed_ns["s-1"] = mesh.start_ns
     mesh.breaks["ConfirmBars"] = 1
     await follower.confirm(mesh.start_ns, leave=True)
@@ -181,7 +181,7 @@ async def test_breaks_change_nothing_and_double_nothing() -> None:
     calm = await run(await active_mesh())
     mesh = await active_mesh()
     mesh.drop_after_bars = [7, 0, 31, 90]
-    mesh.breaks.update({"SubmitOrder": 4, "GetPortfolio": 3, "OpenPaperAccount": 1, "Fetch": 2})
+    mesh.breaks.update({"SubmitOrder": 4, "StreamPortfolio": 3, "OpenPaperAccount": 1, "Fetch": 2})
     rough = await run(mesh)
     assert orders_of(rough) == orders_of(calm)
     assert rough.replay.equity == calm.replay.equity
@@ -267,7 +267,7 @@ def wants_long(at: int) -> bool:
     """Whether the target is long on a bar and on the next."""
     dag = assemble(Cross()).dag
     target = next(vertex for vertex in dag.nodes if vertex.spec.node_type == "decision.position_target")
-    series = run_batch(dag, BARS)[target]
+    series = batch_outputs(dag, BARS)[target]
     wanted = dict(zip(series.time_ns.tolist(), series.rows[:, 0].tolist(), strict=True))
     return all(wanted[int(BARS.close_ns[at + k])] > 0.0 for k in (0, 1))
 
@@ -276,7 +276,7 @@ async def test_frozen_means_no_order_and_thawed_means_catching_up() -> None:
     mesh = await active_mesh()
     mesh.denials = [brokerpb.DENIAL_GATE_FROZEN] * 3
     result = await run(mesh)
-    assert [refusal.rule for refusal in result.replay.refusals] == ["GATE_FROZEN"]
+    assert [denial.rule for denial in result.replay.denials] == ["GATE_FROZEN"]
     denied = [s for s in result.orders if s.state == brokerpb.ORDER_STATE_DENIED]
     assert len(denied) == 3
     times = [s.order.decided_at.seconds for s in sorted(result.orders, key=lambda s: s.order.decided_at.seconds)]
@@ -288,7 +288,7 @@ async def test_a_refusal_that_is_final_waits_for_the_next_target() -> None:
     mesh.denials = [brokerpb.DENIAL_BALANCE_INSUFFICIENT]
     result = await run(mesh)
     calm = await run(await active_mesh())
-    assert [refusal.rule for refusal in result.replay.refusals] == ["BALANCE_INSUFFICIENT"]
+    assert [denial.rule for denial in result.replay.denials] == ["BALANCE_INSUFFICIENT"]
     assert len(result.orders) < len(calm.orders)
 
 

@@ -6,21 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.errors import InvalidRequest
-from qmtl.sdk.execution.port import Intent
+from qmtl.sdk.execution.port import MarketOrder
 from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
-from qmtl.sdk.mesh.wire.orders import OrderOwner, expected_quantity, fill_from_proto, order_to_proto
+from qmtl.sdk.mesh.wire.orders import fill_from_proto, open_quantity, order_to_proto
 
-DESK = OrderOwner("a", "w", "s")
+OWNER = Owner("a", "w", "s")
 quantities = st.decimals(-(10**9), 10**9, places=8).filter(bool)
 
 
 @given(quantities, st.integers(0, 2**61))
 def test_one_intent_is_one_order_however_often_it_is_written(quantity: Decimal, decided_ns: int) -> None:
-    intent = Intent("id", "BTC-USD", quantity, decided_ns)
-    order = order_to_proto(DESK, intent)
-    assert order.SerializeToString(deterministic=True) == order_to_proto(DESK, intent).SerializeToString(
+    wanted = MarketOrder("id", "BTC-USD", quantity, decided_ns)
+    order = order_to_proto(OWNER, wanted)
+    assert order.SerializeToString(deterministic=True) == order_to_proto(OWNER, wanted).SerializeToString(
         deterministic=True
     )
     sign = 1 if order.side == brokerpb.ORDER_SIDE_BUY else -1
@@ -33,20 +34,13 @@ def test_instants_round_trip(time_ns: int) -> None:
     assert nanoseconds(stamp(time_ns)) == time_ns
 
 
-def test_open_orders_count_whole_and_closed_ones_by_what_they_got() -> None:
-    def status(side: brokerpb.OrderSide, view: brokerpb.OrderView, working: str, done: str) -> brokerpb.OrderStatus:
+def test_an_open_order_may_still_fill_what_it_has_not() -> None:
+    def status(side: brokerpb.OrderSide, working: str, done: str) -> brokerpb.OrderStatus:
         order = brokerpb.Order(symbol="BTC-USD", side=side)
-        return brokerpb.OrderStatus(order=order, view=view, working_quantity=working, cumulative_quantity=done)
+        return brokerpb.OrderStatus(order=order, working_quantity=working, cumulative_quantity=done)
 
-    buy, sell = brokerpb.ORDER_SIDE_BUY, brokerpb.ORDER_SIDE_SELL
-    statuses = [
-        status(buy, brokerpb.ORDER_VIEW_FILLED, "2", "2"),
-        status(sell, brokerpb.ORDER_VIEW_CANCELED, "2", "0.5"),
-        status(buy, brokerpb.ORDER_VIEW_PARTIALLY_FILLED, "1", "0.25"),
-        status(buy, brokerpb.ORDER_VIEW_DENIED, "", ""),
-    ]
-    assert expected_quantity(statuses, "BTC-USD") == Decimal("2.5")
-    assert expected_quantity(statuses, "ETH-USD") == 0
+    assert open_quantity(status(brokerpb.ORDER_SIDE_BUY, "1", "0.25")) == Decimal("0.75")
+    assert open_quantity(status(brokerpb.ORDER_SIDE_SELL, "2", "")) == -2
 
 
 def test_a_sale_is_a_negative_fill_and_a_bad_number_is_refused() -> None:

@@ -1,0 +1,39 @@
+"""Every series of a graph over given bars, in batch or event by event: the same values, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.data.binding import bind, source_series
+from qmtl.sdk.data.event_order import events_of
+from qmtl.sdk.engine.batch import run_graph
+from qmtl.sdk.engine.series import Outputs, Series
+from qmtl.sdk.engine.streaming import StreamEngine
+from qmtl.sdk.graph.dag import Dag
+
+
+def batch_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
+    """Every vertex's series, the whole history of each at once. Raises what run_graph and bind raise."""
+    return run_graph(dag, source_series(dag, data))
+
+
+def stream_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
+    """Every vertex's series, made by the streaming engine event by event."""
+    engine = StreamEngine(dag)
+    made: dict[str, tuple[list[int], list[Sequence[float]]]] = {v.node_id: ([], []) for v in dag.nodes}
+    for time_ns, source, row in events_of(dag, bind(dag, data)):
+        for emission in engine.push(source, time_ns, row):
+            made[emission.vertex.node_id][0].append(emission.time_ns)
+            made[emission.vertex.node_id][1].append(emission.row)
+    for emission in engine.finish():
+        made[emission.vertex.node_id][0].append(emission.time_ns)
+        made[emission.vertex.node_id][1].append(emission.row)
+    return Outputs({v.node_id: _series(*made[v.node_id], width=len(v.schema.fields)) for v in dag.nodes})
+
+
+def _series(times: list[int], rows: list[Sequence[float]], *, width: int) -> Series:
+    shaped = np.array(rows, dtype=np.float64).reshape(len(rows), width)
+    return Series(np.array(times, dtype=np.int64), shaped)

@@ -1,0 +1,9 @@
+"""Decisions: from streams to a direction, from a direction to a position target. Authors know them as `signals`.
+
+Decisions may feed decisions and orders, never a shared stream.
+"""
+
+from qmtl.sdk.decisions.directions import cross, threshold, trend
+from qmtl.sdk.decisions.targets import position_target
+
+__all__ = ["cross", "position_target", "threshold", "trend"]

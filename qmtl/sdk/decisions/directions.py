@@ -1,0 +1,116 @@
+"""Directions from streams: crosses, trends and thresholds.
+
+A direction is +1 (long), 0 (nothing to say) or -1 (short). It is a decision: it may feed decisions and orders, never a
+shared stream.
+"""
+
+from __future__ import annotations
+
+from qmtl.core.identity.nodes import SemanticKind
+from qmtl.sdk.graph.builtins import Builtin
+from qmtl.sdk.graph.fold import Vector
+from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Ordering, number_parameter
+from qmtl.sdk.graph.schemas import DIRECTION
+from qmtl.sdk.graph.vertices import FoldNode, Vertex
+
+
+def cross_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    side = 0.0
+    if x[0] > x[1]:
+        side = 1.0
+    elif x[0] < x[1]:
+        side = -1.0
+    before = state[1]
+    first = state[0] == 0.0
+    state[0] = 1.0
+    if side != 0.0:
+        state[1] = side
+    if first:
+        return False
+    out[0] = side if side != 0.0 and before != 0.0 and side != before else 0.0
+    return True
+
+
+CROSS = Builtin(
+    NodeType(
+        node_type="decision.cross",
+        code_hash="builtin:cross@1.0",
+        summary="+1 or -1 where one stream crosses another, else 0.",
+        output=DIRECTION,
+        kind=SemanticKind.DECISION_VALUE,
+        parameters=(),
+        inputs=(InputPort("fast"), InputPort("slow")),
+        warm_up=BarCount(2),
+    ),
+    cross_step,
+    state_size=BarCount(2),
+)
+
+
+def cross(fast: Vertex, slow: Vertex, *, name: str = "") -> FoldNode:
+    """Crossing event: +1 where fast rises above slow, -1 where it falls below, 0 between. A touch is not a cross.
+
+    Shape: one direction per event. Warm-up: 2.
+    """
+    return CROSS.node({}, (fast, ""), (slow, ""), name=name, label="cross")
+
+
+def trend_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    out[0] = 0.0
+    if x[0] > x[1]:
+        out[0] = 1.0
+    elif x[0] < x[1]:
+        out[0] = -1.0
+    return True
+
+
+TREND = Builtin(
+    NodeType(
+        node_type="decision.trend",
+        code_hash="builtin:trend@1.0",
+        summary="+1 while one stream is above another, -1 while below.",
+        output=DIRECTION,
+        kind=SemanticKind.DECISION_VALUE,
+        parameters=(),
+        inputs=(InputPort("fast"), InputPort("slow")),
+    ),
+    trend_step,
+)
+
+
+def trend(fast: Vertex, slow: Vertex, *, name: str = "") -> FoldNode:
+    """State rather than event: +1 while fast > slow, -1 while fast < slow, 0 when equal. Warm-up: 1."""
+    return TREND.node({}, (fast, ""), (slow, ""), name=name, label="trend")
+
+
+def threshold_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    out[0] = 0.0
+    if x[0] > params[0]:
+        out[0] = 1.0
+    elif x[0] < params[1]:
+        out[0] = -1.0
+    return True
+
+
+THRESHOLD = Builtin(
+    NodeType(
+        node_type="decision.threshold",
+        code_hash="builtin:threshold@1.0",
+        summary="+1 above one level, -1 below another, else 0.",
+        output=DIRECTION,
+        kind=SemanticKind.DECISION_VALUE,
+        parameters=(
+            number_parameter("above", "unit of the input"),
+            number_parameter("below", "unit of the input"),
+        ),
+        inputs=(InputPort("source"),),
+        orderings=(Ordering("below", "above", strict=False),),
+    ),
+    threshold_step,
+)
+
+
+def threshold(source: Vertex, *, above: float, below: float, field: str = "", name: str = "") -> FoldNode:
+    """+1 where the value is above `above`, -1 where it is below `below`, else 0. Unit: the input's. Warm-up: 1."""
+    params = {"above": float(above), "below": float(below)}
+    return THRESHOLD.node(params, (source, field), name=name, label="threshold")

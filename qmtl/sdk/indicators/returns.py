@@ -1,0 +1,47 @@
+"""Returns: relative changes of a stream over a number of bars."""
+
+from __future__ import annotations
+
+from qmtl.core.identity.nodes import SemanticKind
+from qmtl.sdk.graph.builtins import Builtin
+from qmtl.sdk.graph.fold import Vector
+from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, bars_parameter
+from qmtl.sdk.graph.schemas import VALUE
+from qmtl.sdk.graph.vertices import FoldNode, Vertex
+from qmtl.sdk.indicators.windows import RING_HEAD, ring_oldest, ring_push
+
+
+def returns_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    n = int(params[0])
+    full = state[0] >= n
+    base = ring_oldest(state, 0) if full else 0.0
+    ring_push(state, 0, n, x[0])
+    if not full:
+        return False
+    out[0] = x[0] / base - 1.0 if base != 0.0 else 0.0
+    return True
+
+
+RETURNS = Builtin(
+    NodeType(
+        node_type="indicator.returns",
+        code_hash="builtin:returns@1.0",
+        summary="Simple return over a number of bars.",
+        output=VALUE,
+        kind=SemanticKind.CAUSAL_STREAM,
+        parameters=(bars_parameter("period", 1),),
+        inputs=(InputPort("source"),),
+        period=BarCount(per_parameter={"period": 1}),
+        warm_up=BarCount(1, {"period": 1}),
+    ),
+    returns_step,
+    state_size=BarCount(RING_HEAD, {"period": 1}),
+)
+
+
+def returns(source: Vertex, period: int = 1, *, field: str = "", name: str = "") -> FoldNode:
+    """Simple return over n bars: x / x[n bars ago] - 1; 0 after a zero. (TA-Lib ROCP.)
+
+    Shape: one number, a fraction. Warm-up: period + 1.
+    """
+    return RETURNS.node({"period": period}, (source, field), name=name, label=f"returns_{period}")

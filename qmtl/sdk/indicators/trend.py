@@ -1,0 +1,125 @@
+"""Averages that follow a stream: SMA, EMA, and the difference of two EMAs (MACD)."""
+
+from __future__ import annotations
+
+from qmtl.core.identity.nodes import SemanticKind
+from qmtl.sdk.graph.builtins import Builtin
+from qmtl.sdk.graph.fold import Vector
+from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Ordering, bars_parameter
+from qmtl.sdk.graph.schemas import VALUE, Schema
+from qmtl.sdk.graph.vertices import FoldNode, Vertex
+from qmtl.sdk.indicators.windows import RING_HEAD, ema_push, ring_push, ring_sum
+
+MACD_LINES = Schema("qmtl.macd.v1", ("macd", "signal", "histogram"), "histogram")
+
+
+def sma_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    n = int(params[0])
+    if not ring_push(state, 0, n, x[0]):
+        return False
+    out[0] = ring_sum(state, 0, n) / n
+    return True
+
+
+SMA = Builtin(
+    NodeType(
+        node_type="indicator.sma",
+        code_hash="builtin:sma@1.0",
+        summary="Simple moving average.",
+        output=VALUE,
+        kind=SemanticKind.CAUSAL_STREAM,
+        parameters=(bars_parameter("period"),),
+        inputs=(InputPort("source"),),
+        period=BarCount(per_parameter={"period": 1}),
+        warm_up=BarCount(per_parameter={"period": 1}),
+    ),
+    sma_step,
+    state_size=BarCount(RING_HEAD, {"period": 1}),
+)
+
+
+def sma(source: Vertex, period: int, *, field: str = "", name: str = "") -> FoldNode:
+    """Simple moving average: sum of the last n values / n, summed oldest to newest. (TA-Lib SMA.)
+
+    Shape: one number, in the input's unit. Warm-up: period.
+    """
+    return SMA.node({"period": period}, (source, field), name=name, label=f"sma_{period}")
+
+
+def ema_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    if not ema_push(state, 0, int(params[0]), x[0]):
+        return False
+    out[0] = state[1]
+    return True
+
+
+EMA = Builtin(
+    NodeType(
+        node_type="indicator.ema",
+        code_hash="builtin:ema@1.0",
+        summary="Exponential moving average.",
+        output=VALUE,
+        kind=SemanticKind.CAUSAL_STREAM,
+        parameters=(bars_parameter("period"),),
+        inputs=(InputPort("source"),),
+        period=BarCount(per_parameter={"period": 1}),
+        warm_up=BarCount(per_parameter={"period": 1}),
+    ),
+    ema_step,
+    state_size=BarCount(2),
+)
+
+
+def ema(source: Vertex, period: int, *, field: str = "", name: str = "") -> FoldNode:
+    """Exponential moving average: e += (x - e) * 2/(n+1), seeded by the mean of the first n values. (TA-Lib EMA.)
+
+    Shape: one number, in the input's unit. Warm-up: period.
+    """
+    return EMA.node({"period": period}, (source, field), name=name, label=f"ema_{period}")
+
+
+def macd_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    fast, slow, signal = int(params[0]), int(params[1]), int(params[2])
+    # TA-Lib starts the fast average late, so that both are seeded on the same bar.
+    if state[0] >= slow - fast:
+        ema_push(state, 1, fast, x[0])
+    state[0] += 1.0
+    if not ema_push(state, 3, slow, x[0]):
+        return False
+    macd = state[2] - state[4]
+    if not ema_push(state, 5, signal, macd):
+        return False
+    out[0] = macd
+    out[1] = state[6]
+    out[2] = macd - state[6]
+    return True
+
+
+MACD = Builtin(
+    NodeType(
+        node_type="indicator.macd",
+        code_hash="builtin:macd@1.0",
+        summary="Moving average convergence/divergence.",
+        output=MACD_LINES,
+        kind=SemanticKind.CAUSAL_STREAM,
+        parameters=(bars_parameter("fast", 12), bars_parameter("slow", 26), bars_parameter("signal", 9)),
+        inputs=(InputPort("source"),),
+        period=BarCount(-1, {"slow": 1, "signal": 1}),
+        warm_up=BarCount(-1, {"slow": 1, "signal": 1}),
+        orderings=(Ordering("fast", "slow", strict=True),),
+    ),
+    macd_step,
+    state_size=BarCount(7),
+)
+
+
+def macd(
+    source: Vertex, fast: int = 12, slow: int = 26, signal: int = 9, *, field: str = "", name: str = ""
+) -> FoldNode:
+    """Moving average convergence/divergence: EMA(fast) - EMA(slow), its EMA(signal), and their difference.
+
+    Source: Appel 1979, TA-Lib MACD, which seeds the fast average so late that both start on one bar.
+    Shape: (macd, signal, histogram), in the input's unit. Warm-up: slow + signal - 1.
+    """
+    params = {"fast": fast, "slow": slow, "signal": signal}
+    return MACD.node(params, (source, field), name=name, label=f"macd_{fast}_{slow}_{signal}")

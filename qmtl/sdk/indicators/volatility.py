@@ -1,0 +1,140 @@
+"""Volatility: how far a stream moves, and how far it stands from its mean."""
+
+from __future__ import annotations
+
+import math
+
+from qmtl.core.identity.nodes import SemanticKind
+from qmtl.sdk.graph.builtins import Builtin
+from qmtl.sdk.graph.fold import Vector
+from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Parameter, ParameterType, bars_parameter
+from qmtl.sdk.graph.schemas import OHLCV, VALUE
+from qmtl.sdk.graph.vertices import FoldNode, Vertex
+from qmtl.sdk.indicators.windows import RING_HEAD, ring_push, ring_squares, ring_sum, wilder_push
+
+
+def atr_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    high, low, close = x[0], x[1], x[2]
+    previous = state[1]
+    first = state[0] == 0.0
+    state[0] = 1.0
+    state[1] = close
+    if first:
+        return False
+    true_range = high - low
+    if abs(high - previous) > true_range:
+        true_range = abs(high - previous)
+    if abs(low - previous) > true_range:
+        true_range = abs(low - previous)
+    if not wilder_push(state, 2, int(params[0]), true_range):
+        return False
+    out[0] = state[3]
+    return True
+
+
+ATR = Builtin(
+    NodeType(
+        node_type="indicator.atr",
+        code_hash="builtin:atr@1.0",
+        summary="Average true range, in price units.",
+        output=VALUE,
+        kind=SemanticKind.CAUSAL_STREAM,
+        parameters=(bars_parameter("period", 14),),
+        inputs=(InputPort("bars", ("high", "low", "close"), (OHLCV,)),),
+        period=BarCount(per_parameter={"period": 1}),
+        warm_up=BarCount(1, {"period": 1}),
+    ),
+    atr_step,
+    state_size=BarCount(4),
+)
+
+
+def atr(bars: Vertex, period: int = 14, *, name: str = "") -> FoldNode:
+    """Average true range: Wilder average of max(high-low, |high-close'|, |low-close'|), close' the previous close.
+
+    Source: Wilder 1978, TA-Lib ATR. Input: bars. Shape: one number, in price units. Warm-up: period + 1.
+    """
+    return ATR.node({"period": period}, (bars, ""), name=name, label=f"atr_{period}")
+
+
+def rolling_vol_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    n = int(params[0])
+    previous = state[1]
+    first = state[0] == 0.0
+    state[0] = 1.0
+    state[1] = x[0]
+    if first:
+        return False
+    change = x[0] / previous - 1.0 if previous != 0.0 else 0.0
+    if not ring_push(state, 2, n, change):
+        return False
+    mean = ring_sum(state, 2, n) / n
+    out[0] = math.sqrt(ring_squares(state, 2, n, mean) / (n - 1.0)) * math.sqrt(params[1])
+    return True
+
+
+ROLLING_VOL = Builtin(
+    NodeType(
+        node_type="indicator.rolling_vol",
+        code_hash="builtin:rolling_vol@1.0",
+        summary="Standard deviation of simple returns, annualised.",
+        output=VALUE,
+        kind=SemanticKind.CAUSAL_STREAM,
+        parameters=(
+            bars_parameter("period", 20, minimum=2),
+            Parameter("periods_per_year", ParameterType.NUMBER, "bars", 1.0, above=0.0, maximum=1e9),
+        ),
+        inputs=(InputPort("source"),),
+        period=BarCount(per_parameter={"period": 1}),
+        warm_up=BarCount(1, {"period": 1}),
+    ),
+    rolling_vol_step,
+    state_size=BarCount(2 + RING_HEAD, {"period": 1}),
+)
+
+
+def rolling_vol(
+    source: Vertex, period: int = 20, *, periods_per_year: float = 1.0, field: str = "", name: str = ""
+) -> FoldNode:
+    """Volatility: sample standard deviation (n-1) of the last n simple returns, times sqrt(periods_per_year).
+
+    periods_per_year 1 (default) leaves it per bar; 35,040 annualises 15-minute bars of a market that never closes.
+    Shape: one number, a fraction. Warm-up: period + 1.
+    """
+    params = {"period": period, "periods_per_year": float(periods_per_year)}
+    return ROLLING_VOL.node(params, (source, field), name=name, label=f"vol_{period}")
+
+
+def zscore_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    n = int(params[0])
+    if not ring_push(state, 0, n, x[0]):
+        return False
+    mean = ring_sum(state, 0, n) / n
+    deviation = math.sqrt(ring_squares(state, 0, n, mean) / n)
+    out[0] = (x[0] - mean) / deviation if deviation > 0.0 else 0.0
+    return True
+
+
+ZSCORE = Builtin(
+    NodeType(
+        node_type="indicator.zscore",
+        code_hash="builtin:zscore@1.0",
+        summary="Distance from the mean, in standard deviations.",
+        output=VALUE,
+        kind=SemanticKind.CAUSAL_STREAM,
+        parameters=(bars_parameter("period", 20),),
+        inputs=(InputPort("source"),),
+        period=BarCount(per_parameter={"period": 1}),
+        warm_up=BarCount(per_parameter={"period": 1}),
+    ),
+    zscore_step,
+    state_size=BarCount(RING_HEAD, {"period": 1}),
+)
+
+
+def zscore(source: Vertex, period: int = 20, *, field: str = "", name: str = "") -> FoldNode:
+    """Distance from the mean of the last n values in population standard deviations; 0 where they are all equal.
+
+    Source: (x - SMA) / TA-Lib STDDEV. Shape: one number, no unit. Warm-up: period.
+    """
+    return ZSCORE.node({"period": period}, (source, field), name=name, label=f"zscore_{period}")
