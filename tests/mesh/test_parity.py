@@ -22,10 +22,10 @@ from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
+from qmtl.core.instants import to_ns
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.sdk import Bars, FillEvent, Runner, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
-from qmtl.core.instants import to_ns
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.graph.schemas import OHLCV

@@ -109,7 +109,7 @@ def _names(nodes: Sequence[Vertex]) -> dict[str, str]:
         if vertex.named:
             if vertex.name in taken:
                 hint = "two different nodes need two names"
-                raise refused("E_NAME_DUPLICATE", "name", repr(vertex.name), "a name used once", hint)
+                raise refused("E_NAME_DUPLICATE", "name", repr(vertex.name), "a name used once", hint=hint)
             taken[vertex.name] = chosen[vertex.node_id] = _checked_name(vertex.name)
     following: dict[str, int] = {}
     for vertex in nodes:

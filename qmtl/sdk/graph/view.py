@@ -50,7 +50,9 @@ class NodeView:
     def window(self, n: int, field: str = "") -> Floats:
         """The last n values of a field (empty: the default one), oldest first, shape (n,). Raises E_WINDOW."""
         if not 1 <= n <= len(self._rows):
-            raise refused("E_WINDOW", "n", n, f"1 to {len(self._rows)}", "raise the node's period to see further back")
+            raise refused(
+                "E_WINDOW", "n", n, f"1 to {len(self._rows)}", hint="raise the node's period to see further back"
+            )
         return self._rows[-n:, self._schema.column(field or self._schema.default)]
 
     def frame(self) -> pl.DataFrame:

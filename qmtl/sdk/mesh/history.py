@@ -14,8 +14,8 @@ from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.mesh.client import Client
-from qmtl.sdk.mesh.wire.instants import stamp
 from qmtl.sdk.strategy.assembly import Assembled
+from qmtl.wire.instants import ns_to_proto
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ def history_request(
     return dataservicepb.FetchRequest(
         dataset=preset.name,
         range=commonpb.TimeRange(
-            start=stamp(to_ns(span.start)) if span.start else None, end=stamp(to_ns(span.end)) if span.end else None
+            start=ns_to_proto(to_ns(span.start)) if span.start else None,
+            end=ns_to_proto(to_ns(span.end)) if span.end else None,
         ),
         context=context if pinned else None,
     )

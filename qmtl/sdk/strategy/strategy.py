@@ -39,7 +39,7 @@ class Strategy:
         """
         if target.kind not in TRADING:
             hint = "make one with position_target"
-            raise refused("E_NOT_A_DECISION", "target", f"{target.name} ({target.kind.value})", "a decision", hint)
+            raise refused("E_NOT_A_DECISION", "target", f"{target.name} ({target.kind.value})", "a decision", hint=hint)
         if any(rule.symbol == price.symbol for rule in self._rules):
             raise refused("E_TRADE_DUPLICATE", "price", price.symbol, "one trade rule per symbol")
         size = _lot(lot)

@@ -48,9 +48,9 @@ from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
 from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 from qmtl.sdk import Bars
 from qmtl.sdk.mesh.client import Client
-from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
 from qmtl.sdk.mesh.wire.orders import is_open
 from qmtl.wire.graph import dag_from_proto
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
@@ -125,7 +125,7 @@ class FakeMesh:
             session_id="session-1",
             world_id="w",
             execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
-            start=stamp(self.start_ns),
+            start=ns_to_proto(self.start_ns),
             data_preset=PRESET.name,
             state=worldpb.SESSION_STATE_OPEN,
         )
@@ -164,7 +164,7 @@ class FakeMesh:
             price=format_decimal(view.price),
             fee=format_decimal(view.fee),
             fee_currency=view.fee_currency,
-            venue_time=stamp(view.at_ns),
+            venue_time=ns_to_proto(view.at_ns),
             sequence=len(self.fills) + 1,
         )
 
@@ -212,7 +212,7 @@ class _Gateway:
         )
         strategy.meta.labels["request"] = request.request_id
         context = commonpb.ComputeContext(
-            world_id="w", execution_domain=commonpb.EXECUTION_DOMAIN_BACKTEST, as_of=stamp(self.mesh.start_ns)
+            world_id="w", execution_domain=commonpb.EXECUTION_DOMAIN_BACKTEST, as_of=ns_to_proto(self.mesh.start_ns)
         )
         strategy.outcomes.append(gatewaypb.WorldOutcome(world_id="w", context=context, assignments=found))
         return strategy
@@ -257,7 +257,7 @@ class _Gateway:
             status.denial = mesh.denials.pop(0)
         else:
             side = Side.BUY if order.side == brokerpb.ORDER_SIDE_BUY else Side.SELL
-            decided_ns, quantity = nanoseconds(order.decided_at), Decimal(order.quantity)
+            decided_ns, quantity = ns_from_proto(order.decided_at, "order.decided_at"), Decimal(order.quantity)
             mesh.show(mesh.venue.market(order.symbol, side, quantity, decided_ns, order.client_order_id))
         mesh.passed("SubmitOrder")
         return gatewayservicepb.SubmitOrderResponse(status=status)
@@ -356,13 +356,13 @@ class _Data:
 
     async def Fetch(self, request: dataservicepb.FetchRequest) -> AsyncIterator[dataservicepb.FetchResponse]:
         self.mesh.fetches.append(request)
-        end_ns = nanoseconds(request.range.end) if request.range.HasField("end") else None
+        end_ns = ns_from_proto(request.range.end, "range.end") if request.range.HasField("end") else None
         bars = self.mesh.bars.between(None, end_ns)
         middle = int(bars.open_ns[len(bars) // 2])
         for part in (bars.between(None, middle), bars.between(middle)):
             yield dataservicepb.FetchResponse(arrow_ipc=ipc(part))
         self.mesh.passed("Fetch")
-        delivered = commonpb.TimeRange(start=stamp(int(bars.open_ns[0])), end=stamp(int(bars.close_ns[-1])))
+        delivered = commonpb.TimeRange(start=ns_to_proto(int(bars.open_ns[0])), end=ns_to_proto(int(bars.close_ns[-1])))
         metadata = datapb.FetchMetadata(dataset=PRESET.dataset, rows=len(bars), delivered=delivered, coverage_ratio=1.0)
         metadata.dataset_fingerprint = "sha256:" + "ab" * 32
         yield dataservicepb.FetchResponse(metadata=metadata)
@@ -374,9 +374,9 @@ class _Data:
             raise NotFound("E_DATA_SESSION_UNKNOWN", f"no session {request.session_id}")
         session = dataservicepb.DataSession(
             session_id=request.session_id,
-            start=stamp(self.mesh.start_ns),
-            end=stamp(int(self.mesh.bars.close_ns[-1])),
-            watermark=stamp(self.mesh.watermark_ns),
+            start=ns_to_proto(self.mesh.start_ns),
+            end=ns_to_proto(int(self.mesh.bars.close_ns[-1])),
+            watermark=ns_to_proto(self.mesh.watermark_ns),
         )
         return dataservicepb.GetDataSessionResponse(session=session)
 
@@ -388,7 +388,7 @@ class _Data:
         return dataservicepb.OpenDataSessionResponse()
 
     async def ConfirmBars(self, request: dataservicepb.ConfirmBarsRequest) -> dataservicepb.ConfirmBarsResponse:
-        mesh, through_ns = self.mesh, nanoseconds(request.through)
+        mesh, through_ns = self.mesh, ns_from_proto(request.through, "through")
         if request.follower not in mesh.confirmed_ns:
             raise NotFound("E_FOLLOWER_UNKNOWN", f"no follower {request.follower}")
         assert through_ns <= mesh.watermark_ns, "confirmed before it was played"
@@ -396,12 +396,12 @@ class _Data:
         if request.leave:
             mesh.left.append((request.follower, mesh.confirmed_ns.pop(request.follower)))
         mesh.passed("ConfirmBars")
-        return dataservicepb.ConfirmBarsResponse(watermark=stamp(mesh.watermark_ns))
+        return dataservicepb.ConfirmBarsResponse(watermark=ns_to_proto(mesh.watermark_ns))
 
     async def Subscribe(
         self, request: dataservicepb.SubscribeRequest
     ) -> AsyncIterator[dataservicepb.SubscribeResponse]:
-        asked_ns = nanoseconds(getattr(request, "from"))
+        asked_ns = ns_from_proto(getattr(request, "from"), "from")
         again = self.mesh.calls["Subscribe"] > 0 and asked_ns > self.mesh.start_ns
         self.mesh.calls["Subscribe"] += 1
         known_ns = self.mesh.confirmed_ns.get(request.follower, 0)
@@ -412,10 +412,10 @@ class _Data:
             if sent == drop_at:
                 raise Unavailable("E_TEST", "the stream of bars is broken on purpose")
             self._step(open_ns, row, request.follower)
-            bar = datapb.Bar(open_time=stamp(open_ns), close_time=stamp(open_ns + STEP_NS))
+            bar = datapb.Bar(open_time=ns_to_proto(open_ns), close_time=ns_to_proto(open_ns + STEP_NS))
             bar.open, bar.high, bar.low, bar.close, bar.volume = (repr(value) for value in row)
             yield dataservicepb.SubscribeResponse(bars=[bar], watermark=bar.close_time)
-        yield dataservicepb.SubscribeResponse(end_of_session=True, watermark=stamp(self.mesh.watermark_ns))
+        yield dataservicepb.SubscribeResponse(end_of_session=True, watermark=ns_to_proto(self.mesh.watermark_ns))
 
     def _step(self, open_ns: int, row: list[float], follower: str) -> None:
         if open_ns + STEP_NS > self.mesh.watermark_ns:
@@ -433,7 +433,7 @@ class _Brokerage:
         self.mesh = mesh
 
     def _account(self, name: str) -> brokerpb.Account:
-        venue_time = stamp(self.mesh.watermark_ns)
+        venue_time = ns_to_proto(self.mesh.watermark_ns)
         return brokerpb.Account(
             account=name, base_currency="USD", starting_cash=format_decimal(CASH), venue_time=venue_time
         )
@@ -454,7 +454,7 @@ class _Brokerage:
     ) -> AsyncIterator[brokerservicepb.StreamPortfolioResponse]:
         while True:
             moved = self.mesh.moved
-            before = brokerpb.Portfolio(equity="1", time=stamp(self.mesh.watermark_ns - 1))
+            before = brokerpb.Portfolio(equity="1", time=ns_to_proto(self.mesh.watermark_ns - 1))
             while self.mesh.venue_late > 0:
                 self.mesh.venue_late -= 1
                 yield brokerservicepb.StreamPortfolioResponse(portfolio=before)
@@ -467,7 +467,7 @@ class _Brokerage:
         strategies = {status.order.strategy_id for status in self.mesh.orders.values()}
         return brokerpb.Portfolio(
             equity=format_decimal(self.mesh.venue.equity("USD")),
-            time=stamp(self.mesh.watermark_ns),
+            time=ns_to_proto(self.mesh.watermark_ns),
             positions=[brokerpb.Position(strategy_id=s, symbol="BTC-USD", quantity=quantity) for s in strategies],
         )
 

@@ -22,7 +22,7 @@ from qmtl.sdk.engine.batch import aligned, compute_series
 from qmtl.sdk.engine.folds import run_fold
 from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.vertices import FoldNode, Node
-from qmtl.sdk.mesh.wire.instants import stamp
+from qmtl.wire.instants import ns_to_proto
 
 CHUNK = 2048
 TIME = "time_ns"
@@ -107,12 +107,12 @@ class NodeWork:
         batch = datapb.RecordBatch(
             compute_key=key.compute_key,
             writer_epoch=key.epoch,
-            to=stamp(self._bucket(at.done - 1)),
+            to=ns_to_proto(self._bucket(at.done - 1)),
             input_window_hash=at.window_hash,
             node_state=json.dumps(at.state).encode(),
             arrow_ipc=_arrow(made.time_ns, made.rows, self._vertex.schema.fields),
         )
-        getattr(batch, "from").CopyFrom(stamp(self._bucket(first)))  # `from` is a word of Python
+        getattr(batch, "from").CopyFrom(ns_to_proto(self._bucket(first)))  # `from` is a word of Python
         return batch
 
     def _hash(self, at: NodeProgress, end: int) -> str:

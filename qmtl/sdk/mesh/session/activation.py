@@ -18,7 +18,7 @@ from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.streams import Newest
-from qmtl.sdk.mesh.wire.instants import nanoseconds
+from qmtl.wire.instants import ns_from_proto
 from qmtl.world.v1 import world_pb2 as worldpb
 
 T = TypeVar("T")
@@ -121,6 +121,6 @@ def _resume_token(frame: gatewaypb.Frame) -> str:
 
 
 def _is_open(entry: worldpb.ActivationEntry, now_ns: int) -> bool:
-    starts = nanoseconds(entry.valid_from) if entry.HasField("valid_from") else now_ns
-    ends = nanoseconds(entry.valid_until) if entry.HasField("valid_until") else now_ns + 1
+    starts = ns_from_proto(entry.valid_from, "entry.valid_from") if entry.HasField("valid_from") else now_ns
+    ends = ns_from_proto(entry.valid_until, "entry.valid_until") if entry.HasField("valid_until") else now_ns + 1
     return (entry.active or entry.drain) and not entry.freeze and starts <= now_ns < ends

@@ -10,7 +10,7 @@ from __future__ import annotations
 from qmtl.core.errors import NotFound
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 KEEP_S = 5.0
 
@@ -28,7 +28,7 @@ class Follower:
         """Done with every bar up to a watermark; `leave` when done for good."""
         self._through_ns = max(self._through_ns, through_ns)
         request = dataservicepb.ConfirmBarsRequest(
-            session_id=self._session_id, follower=self.name, through=stamp(self._through_ns), leave=leave
+            session_id=self._session_id, follower=self.name, through=ns_to_proto(self._through_ns), leave=leave
         )
         try:
             await self._retrying.ask(lambda: self._retrying.client.data.ConfirmBars(request), "confirm bars")
@@ -49,4 +49,4 @@ class Follower:
         """How far the session has been played; it stays there for a follower that has more to confirm."""
         request = dataservicepb.GetDataSessionRequest(session_id=self._session_id)
         reply = await self._retrying.ask(lambda: self._retrying.client.data.GetDataSession(request), "data session")
-        return nanoseconds(reply.session.watermark)
+        return ns_from_proto(reply.session.watermark, "session.watermark")

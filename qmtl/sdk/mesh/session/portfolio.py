@@ -12,7 +12,7 @@ from qmtl.core.errors import NotReady, QmtlError, Unavailable
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.streams import Newest
-from qmtl.sdk.mesh.wire.instants import nanoseconds
+from qmtl.wire.instants import ns_from_proto
 
 VENUE_WAIT_S = 30.0
 
@@ -42,7 +42,10 @@ class FollowedPortfolio:
         """The portfolio once the venue has seen every bar that closes by then. Raises NotReady (E_VENUE_BEHIND)."""
         try:
             return await self._newest.until(
-                lambda book: book if book is not None and nanoseconds(book.time) >= time_ns else None, VENUE_WAIT_S
+                lambda book: (
+                    book if book is not None and ns_from_proto(book.time, "portfolio.time") >= time_ns else None
+                ),
+                VENUE_WAIT_S,
             )
         except TimeoutError:
             message = f"the paper venue has not seen the last bar in {VENUE_WAIT_S:g} s"

@@ -45,9 +45,9 @@ from qmtl.sdk.mesh.session.terms import PaperTerms
 from qmtl.sdk.mesh.session.trading import SessionTrading
 from qmtl.sdk.mesh.submission.submit import BoundStrategy, Submitter
 from qmtl.sdk.mesh.wire.bars import LiveBar, bar_from_proto, subscription
-from qmtl.sdk.mesh.wire.instants import nanoseconds
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
+from qmtl.wire.instants import ns_from_proto
 from qmtl.world.v1 import world_pb2 as worldpb
 
 
@@ -177,7 +177,10 @@ class _PaperSession:
             with contextlib.suppress(Conflict):
                 await ask(lambda: data.OpenDataSession(opening), "data session")
             reply = await ask(lambda: data.GetDataSession(known), "data session")
-        self._span_ns = nanoseconds(reply.session.start), nanoseconds(reply.session.end)
+        self._span_ns = (
+            ns_from_proto(reply.session.start, "session.start"),
+            ns_from_proto(reply.session.end, "session.end"),
+        )
 
     async def _open_account(self, session: worldpb.Session) -> brokerpb.Account:
         """The paper account on the session's bars; opened once, answered ever after."""
@@ -214,7 +217,7 @@ class _PaperSession:
     ) -> None:
         """Every bar of the session, once, in order."""
         until_ns = to_ns(self._terms.until) if self._terms.until else None
-        outage, position = self._another().outage, nanoseconds(session.start)
+        outage, position = self._another().outage, ns_from_proto(session.start, "session.start")
         while True:
             name = follower.name if follower else ""
             request = subscription(preset.name, session.session_id, position, follower=name)
@@ -230,7 +233,7 @@ class _PaperSession:
                         for bar in map(bar_from_proto, reply.bars):
                             if bar.open_ns >= position:
                                 await self._bar(bar, trading, live=bar.close_ns >= live_from_ns)
-                        position = max(position, nanoseconds(reply.watermark))
+                        position = max(position, ns_from_proto(reply.watermark, "watermark"))
                         done = reply.end_of_session or (until_ns is not None and position >= until_ns)
                         if follower:
                             await follower.confirm(position, leave=done)

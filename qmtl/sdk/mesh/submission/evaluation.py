@@ -6,7 +6,7 @@ from qmtl.core.identity.canonical import digest
 from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.mesh.history import Fetched
-from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -20,10 +20,11 @@ def backtest_report(
     """The report of one replay; the same data of the same strategy is the same run."""
     delivered = data.metadata.delivered
     fingerprint = data.metadata.dataset_fingerprint
+    name, end_ns = fingerprint.rpartition(":")[2], ns_from_proto(delivered.end, "delivered.end")
     return worldservicepb.EvaluateRequest(
         world_id=world,
         strategy_id=strategy_id,
-        run_id=f"backtest-{fingerprint.rpartition(':')[2][:16]}-{nanoseconds(delivered.end) // 1_000_000_000}",
+        run_id=f"backtest-{name[:16]}-{end_ns // NS_PER_S}",
         stage=worldpb.STAGE_BACKTEST,
         metrics=[evaluationpb.Metric(name=name, value=value) for name, value in sorted(metrics.items())],
         dataset_fingerprint=fingerprint,
@@ -38,7 +39,7 @@ def paper_report(
 ) -> worldservicepb.EvaluateRequest:
     """The report of one paper session as far as it was played; the same stretch of it is the same run."""
     end_ns = int(bars.close_ns[-1])
-    expected = (end_ns - nanoseconds(session.start)) // (bars.interval_s * NS_PER_S)
+    expected = (end_ns - ns_from_proto(session.start, "session.start")) // (bars.interval_s * NS_PER_S)
     name = digest(session.session_id.encode()).removeprefix("blake3:")[:16]
     return worldservicepb.EvaluateRequest(
         world_id=session.world_id,
@@ -48,6 +49,6 @@ def paper_report(
         metrics=[evaluationpb.Metric(name=name, value=value) for name, value in sorted(metrics.items())],
         dataset_fingerprint=session.dataset_fingerprint,
         data_start=session.start,
-        data_end=stamp(end_ns),
+        data_end=ns_to_proto(end_ns),
         coverage=min(1.0, len(bars) / expected) if expected > 0 else 0.0,
     )

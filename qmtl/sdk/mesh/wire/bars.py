@@ -11,7 +11,7 @@ from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.graph.schemas import OHLCV
-from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 TIME_COLUMN = "open_time"
 
@@ -28,14 +28,14 @@ class LiveBar:
 def subscription(dataset: str, session_id: str, from_ns: int, *, follower: str = "") -> dataservicepb.SubscribeRequest:
     """A request for live bars that open at or after `from_ns`; a replay waits for a follower to confirm each bar."""
     request = dataservicepb.SubscribeRequest(dataset=dataset, session_id=session_id, follower=follower)
-    getattr(request, "from").CopyFrom(stamp(from_ns))  # `from` is a word of Python
+    getattr(request, "from").CopyFrom(ns_to_proto(from_ns))  # `from` is a word of Python
     return request
 
 
 def bar_from_proto(bar: datapb.Bar) -> LiveBar:
     """A live bar. The shortest decimal text of a float64 reads back as the same float64."""
     row = tuple(float(text) for text in (bar.open, bar.high, bar.low, bar.close, bar.volume))
-    return LiveBar(nanoseconds(bar.open_time), nanoseconds(bar.close_time), row)
+    return LiveBar(ns_from_proto(bar.open_time, "bar.open_time"), ns_from_proto(bar.close_time, "bar.close_time"), row)
 
 
 def bars_from_arrow(parts: Sequence[bytes], symbol: str, interval_s: int) -> Bars:

@@ -10,7 +10,7 @@ from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.fills import FillEvent
 from qmtl.sdk.execution.port import MarketOrder
-from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 
 def order_to_proto(owner: Owner, order: MarketOrder) -> brokerpb.Order:
@@ -26,7 +26,7 @@ def order_to_proto(owner: Owner, order: MarketOrder) -> brokerpb.Order:
         quantity=format_decimal(abs(order.quantity)),
         time_in_force=brokerpb.TIME_IN_FORCE_GTC,
         position_side=brokerpb.POSITION_SIDE_BOTH,
-        decided_at=stamp(order.decided_ns),
+        decided_at=ns_to_proto(order.decided_ns),
     )
 
 
@@ -61,6 +61,6 @@ def fill_from_proto(fill: brokerpb.Fill) -> FillEvent:
         price=parse_decimal(fill.price, "fill.price"),
         fee=parse_decimal(fill.fee or "0", "fill.fee"),
         fee_currency=fill.fee_currency,
-        time_ns=nanoseconds(fill.venue_time),
+        time_ns=ns_from_proto(fill.venue_time, "fill.venue_time"),
         trade_id=fill.trade_id,
     )

@@ -9,7 +9,7 @@ from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotReady, PermissionDenied
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activation, paper_session
-from qmtl.sdk.mesh.wire.instants import stamp
+from qmtl.wire.instants import ns_to_proto
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.sdk.market import walk
 from tests.sdk.mesh.fakes import FakeMesh
@@ -46,10 +46,10 @@ def test_freeze_wins_over_all_and_drain_only_reduces() -> None:
 
 
 def test_outside_its_window_an_entry_is_shut() -> None:
-    assert may(view_of(Entry(active=True, valid_from=stamp(NOW))))
-    assert not may(view_of(Entry(active=True, valid_from=stamp(NOW + 1))))
-    assert not may(view_of(Entry(active=True, valid_until=stamp(NOW))))
-    assert may(view_of(Entry(active=True, valid_until=stamp(NOW + 1))))
+    assert may(view_of(Entry(active=True, valid_from=ns_to_proto(NOW))))
+    assert not may(view_of(Entry(active=True, valid_from=ns_to_proto(NOW + 1))))
+    assert not may(view_of(Entry(active=True, valid_until=ns_to_proto(NOW))))
+    assert may(view_of(Entry(active=True, valid_until=ns_to_proto(NOW + 1))))
 
 
 def test_an_older_envelope_changes_nothing() -> None:

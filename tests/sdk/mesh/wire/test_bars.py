@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.sdk import Bars
 from qmtl.sdk.mesh.wire.bars import bar_from_proto, bars_from_arrow, subscription
-from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
 from tests.sdk.market import gapped, walk
 from tests.sdk.mesh.fakes import ipc
 
@@ -29,11 +29,11 @@ def test_no_parts_are_no_bars() -> None:
 
 @given(st.lists(st.floats(1e-9, 1e15), min_size=5, max_size=5))
 def test_a_live_bar_has_the_very_doubles_of_history(row: list[float]) -> None:
-    bar = datapb.Bar(open_time=stamp(900 * 10**9), close_time=stamp(1800 * 10**9))
+    bar = datapb.Bar(open_time=ns_to_proto(900 * 10**9), close_time=ns_to_proto(1800 * 10**9))
     bar.open, bar.high, bar.low, bar.close, bar.volume = (repr(value) for value in row)
     assert bar_from_proto(bar).row == tuple(row)
 
 
 def test_subscription_starts_at_a_bar() -> None:
     request = subscription("d", "s", int(walk(2).open_ns[1]))
-    assert nanoseconds(getattr(request, "from")) == int(walk(2).open_ns[1])
+    assert ns_from_proto(getattr(request, "from"), "from") == int(walk(2).open_ns[1])

@@ -10,8 +10,8 @@ from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.sdk.execution.port import MarketOrder
-from qmtl.sdk.mesh.wire.instants import nanoseconds, stamp
 from qmtl.sdk.mesh.wire.orders import fill_from_proto, open_quantity, order_to_proto
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 OWNER = Owner("a", "w", "s")
 quantities = st.decimals(-(10**9), 10**9, places=8).filter(bool)
@@ -26,12 +26,12 @@ def test_one_intent_is_one_order_however_often_it_is_written(quantity: Decimal, 
     )
     sign = 1 if order.side == brokerpb.ORDER_SIDE_BUY else -1
     assert sign * Decimal(order.quantity) == quantity
-    assert nanoseconds(order.decided_at) == decided_ns
+    assert ns_from_proto(order.decided_at, "order.decided_at") == decided_ns
 
 
 @given(st.integers(0, 2**62))
 def test_instants_round_trip(time_ns: int) -> None:
-    assert nanoseconds(stamp(time_ns)) == time_ns
+    assert ns_from_proto(ns_to_proto(time_ns), "time") == time_ns
 
 
 def test_an_open_order_may_still_fill_what_it_has_not() -> None:
