@@ -34,7 +34,7 @@ from brokerage.domain.orders.states import OrderType
 from brokerage.domain.risk.fence import Fence, FenceState, GateStamp
 from brokerage.feeds import show
 from brokerage.fences import change
-from brokerage.market.configured import house_of
+from brokerage.market.configured import market_of
 from brokerage.market.context import MarketContext
 from brokerage.orders import submit
 from brokerage.orders.wire import order_to_proto
@@ -42,7 +42,7 @@ from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.sql.database import Database, sqlite_url
 
 MINUTE = 60_000_000_000
-SCOPE = Owner("acc", "w1", "s1")
+OWNER = Owner("acc", "w1", "s1")
 FEED = ("demo", "session-1")
 ACTOR = Actor("bench", "c1")
 GATE = GateStamp(1, RATE_ONE, ExecutionDomain.DRYRUN, False)
@@ -72,10 +72,10 @@ ACCOUNT = Account(
 
 def resting(name: str) -> Order:
     """A buy far below the market: it stays open."""
-    return Order(SCOPE, name, "AAPL", Side.BUY, Decimal(1), type=OrderType.LIMIT, limit_price=Decimal(20))
+    return Order(OWNER, name, "AAPL", Side.BUY, Decimal(1), type=OrderType.LIMIT, limit_price=Decimal(20))
 
 
-async def open_store(path: Path, house: MarketContext) -> Database:
+async def open_store(path: Path, market: MarketContext) -> Database:
     """A store with one open account in an open world whose venue knows a price."""
     db = Database(sqlite_url(path), synchronous="FULL")
     await db.migrate("brokerage:migrations")
@@ -84,28 +84,28 @@ async def open_store(path: Path, house: MarketContext) -> Database:
     def begin(conn: Connection) -> None:
         opening.open_account(conn, ACCOUNT, ACTOR)
         change.set_fence(conn, Fence("w1", 1, FenceState.OPEN, EffectiveMode.PAPER), ACTOR, 5)
-        show.show_bars(conn, house, FEED, [first], 0, 7)
+        show.show_bars(conn, market, FEED, [first], 0, 7)
 
     await db.write(begin)
     return db
 
 
-def taking(house: MarketContext, order: Order) -> Callable[[Connection], object]:
+def taking(market: MarketContext, order: Order) -> Callable[[Connection], object]:
     """Take one order, as SubmitOrder does behind its door."""
     body = order_to_proto(order)
-    return lambda conn: submit.submit(conn, house, order, body, GATE, time.time_ns())
+    return lambda conn: submit.submit(conn, market, order, body, GATE, time.time_ns())
 
 
-async def take_one(db: Database, house: MarketContext, number: int) -> None:
-    await db.write(taking(house, resting(f"o{number}")))
+async def take_one(db: Database, market: MarketContext, number: int) -> None:
+    await db.write(taking(market, resting(f"o{number}")))
 
 
-async def fill_up(db: Database, house: MarketContext, count: int) -> None:
+async def fill_up(db: Database, market: MarketContext, count: int) -> None:
     """Bring the account to a number of open orders, many in one commit."""
 
     def take(conn: Connection) -> None:
         for number in range(count):
-            taking(house, resting(f"open{number}"))(conn)
+            taking(market, resting(f"open{number}"))(conn)
 
     await db.write(take)
 
@@ -131,17 +131,17 @@ async def floor_ms(db: Database, count: int) -> float:
 
 async def measure(opened: Sequence[int], orders: int) -> None:
     """Print one line for each number of open orders."""
-    made = house_of(Settings(orders_per_s_max=0))
-    limits = replace(made.profile.limits, open_orders_max=10**6)
-    house = replace(made, profile=replace(made.profile, limits=limits))
+    made = market_of(Settings(orders_per_s_max=0))
+    limits = replace(made.limits, open_orders_max=10**6)
+    market = replace(made, limits=limits)
     say("open orders | order ms | floor ms | ratio | against none open")
     first = 0.0
     for count in opened:
         with tempfile.TemporaryDirectory() as folder:
-            db = await open_store(Path(folder) / "store.db", house)
+            db = await open_store(Path(folder) / "store.db", market)
             try:
-                await fill_up(db, house, count)
-                spent = await timed(orders, partial(take_one, db, house))
+                await fill_up(db, market, count)
+                spent = await timed(orders, partial(take_one, db, market))
                 floor = await floor_ms(db, orders)
             finally:
                 await db.close()

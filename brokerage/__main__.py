@@ -10,7 +10,7 @@ from brokerage.accounts.opening import AccountOpening
 from brokerage.config import Settings
 from brokerage.feeds.follow import FeedFollower
 from brokerage.feeds.metrics import FeedMetrics
-from brokerage.market.configured import house_of
+from brokerage.market.configured import market_of
 from brokerage.schema import outbox
 from brokerage.service import PLANNED, Brokerage, Parts
 from brokerage.status import StatusReport
@@ -28,12 +28,12 @@ SERVICE = "brokerage"
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Open the parts, prove the books, serve until told to stop, close in reverse."""
-    clock, mesh, house = runtime.clock, settings.mesh, house_of(settings)
+    clock, mesh, market = runtime.clock, settings.mesh, market_of(settings)
     async with AsyncExitStack() as stack:
         db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
         stack.push_async_callback(db.close)
         await db.migrate("brokerage:migrations")
-        await db.read(lambda conn: verify.verify_books(conn, house))
+        await db.read(lambda conn: verify.verify_books(conn, market))
         bus = await Bus.connect(
             mesh.nats_url,
             service=SERVICE,
@@ -45,14 +45,14 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         stack.push_async_callback(bus.close)
         relay = Relay(db, outbox, bus, SERVICE, clock)
         data = datarpc.DataServiceStub(runtime.channel("seamless"))
-        venue = FeedFollower(db, house, data, clock, FeedMetrics(runtime.metrics.registry))
+        venue = FeedFollower(db, market, data, clock, FeedMetrics(runtime.metrics.registry))
         server = runtime.server()
         servicer = Brokerage(  # type: ignore[abstract]  # planned calls are answered before they reach it
             Parts(
                 db=db,
-                house=house,
+                market=market,
                 access=Access(worldrpc.WorldServiceStub(runtime.channel("worldservice"))),
-                openings=AccountOpening(data, house),
+                openings=AccountOpening(data, market),
                 venue=venue,
                 status=StatusReport(db, bus, relay, venue, clock),
                 clock=clock,

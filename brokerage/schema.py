@@ -1,7 +1,7 @@
 """Tables of the brokerage. Instants are integer ns, amounts scaled int64, enums their names.
 
 `order_events` is the truth of orders and is only ever appended to; the heads in `orders`, `positions` and `cash` are
-its fold, kept in the same transaction so that reads need no replay. At start trading.verify_books proves them equal.
+its fold, kept in the same transaction so that reads need no replay. At start verify.verify_books proves them equal.
 """
 
 from __future__ import annotations
@@ -13,12 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy import Row
 
 from controlbus.outbox.outbox import outbox_tables
-
-AnyRow = Row[Any]  # a result row; its columns are typed by the table
-
-Values = Mapping[str, str | int | bool | bytes | None]
-
-OF: sa.BindParameter[str] = sa.bindparam("of")
 
 metadata = sa.MetaData()
 outbox = outbox_tables(metadata)
@@ -32,11 +26,6 @@ def _text(name: str, *, key: bool = False) -> sa.Column[str]:
 
 def _int(name: str, *, key: bool = False, nullable: bool = False) -> sa.Column[int]:
     return sa.Column(name, _BIG, primary_key=key, nullable=nullable, autoincrement=False)
-
-
-def _added(name: str) -> sa.Column[int]:
-    """A number that came later: rows of before, and of old peers, have 0."""
-    return sa.Column(name, _BIG, nullable=False, server_default="0")
 
 
 def _flag(name: str) -> sa.Column[bool]:
@@ -63,11 +52,9 @@ accounts = sa.Table(
     _int("mark_ns", nullable=True),
     _int("event_sequence"),
     _int("fill_sequence"),
-    _added("summed_sequence"),  # event_sequence that working_sums stand at, for peers of before; never moved here
-    _added("rate_ns"),  # when the last order allowed by the rate limit would have come at an even pace
+    _int("rate_ns"),  # when the last order allowed by the rate limit would have come at an even pace
     _int("peak_equity", nullable=True),
     _int("circuit_ns", nullable=True),  # when the drawdown circuit opened
-    _added("valued_sequence"),  # event_sequence that valued_sums stand at; another: they are made anew
 )
 
 orders = sa.Table(
@@ -101,7 +88,7 @@ orders = sa.Table(
     _text("flag"),
     _flag("unresolved"),
     _int("created_sequence"),
-    _added("worst_price"),  # 0: none, valued at its own price or at the mark
+    _int("worst_price"),  # 0: none, valued at its own price or at the mark
     sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
     sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
 )
@@ -134,7 +121,7 @@ order_events = sa.Table(
     _text("liquidity"),
     _int("venue_ns"),
     _int("cumulative"),
-    _added("worst_price"),
+    _int("worst_price"),
     sa.UniqueConstraint("account", "sequence", name="order_events_sequence"),
 )
 
@@ -176,7 +163,7 @@ world_fences = sa.Table(
     _text("state"),
     _text("effective_mode"),
     _int("updated_ns"),
-    sa.Column("limits", sa.Text, nullable=False, server_default="{}"),  # canonical JSON; rows of before have none
+    _text("limits"),  # canonical JSON
 )
 
 send_intents = sa.Table(
@@ -207,26 +194,21 @@ venue_orders = sa.Table(
 )
 
 
-def _sums(name: str, *more: sa.Column[int]) -> sa.Table:
-    return sa.Table(
-        name,
-        metadata,
-        _text("account", key=True),
-        _text("world_id", key=True),
-        _text("strategy_id", key=True),
-        _text("symbol", key=True),
-        _text("side", key=True),
-        _int("orders"),
-        _int("quantity"),
-        _int("taking"),
-        _int("priced"),
-        _int("unpriced"),
-        *more,
-    )
-
-
-valued_sums = _sums("valued_sums", _int("reducing"))
-working_sums = _sums("working_sums")  # of peers of before, which value orders at their own price; left alone here
+open_order_totals = sa.Table(
+    "open_order_totals",
+    metadata,
+    _text("account", key=True),
+    _text("world_id", key=True),
+    _text("strategy_id", key=True),
+    _text("symbol", key=True),
+    _text("side", key=True),
+    _int("orders"),
+    _int("quantity"),
+    _int("taking"),
+    _int("priced"),
+    _int("unpriced"),
+    _int("reducing"),
+)
 
 audit_log = sa.Table(
     "audit_log",
@@ -239,3 +221,6 @@ audit_log = sa.Table(
     _text("detail"),
     _text("correlation_id"),
 )
+AnyRow = Row[Any]  # a result row; its columns are typed by the table
+Values = Mapping[str, str | int | bool | bytes | None]
+OF: sa.BindParameter[str] = sa.bindparam("of")

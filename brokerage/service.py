@@ -28,12 +28,14 @@ from brokerage.fences.wire import fence_from_proto, fence_to_proto
 from brokerage.fields import text
 from brokerage.instants import instant_ns
 from brokerage.market.context import MarketContext
-from brokerage.orders import cancel, listings, readiness, submit
+from brokerage.orders import listings, readiness, submit
 from brokerage.orders import store as orders_store
+from brokerage.orders.cancel import cancel_all, cancel_order
 from brokerage.orders.replies import status_to_proto
 from brokerage.orders.wire import gate_from_proto, name_from_proto, order_from_proto
 from brokerage.status import StatusReport
 from brokerage.venues.dispatch.reported_fills import book_fills, report_from_proto
+from brokerage.venues.paper.store import arrivals
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.broker.v1 import service_pb2_grpc as rpc
@@ -61,7 +63,7 @@ class Parts:
     """What the servicer is made of."""
 
     db: Database
-    house: MarketContext
+    market: MarketContext
     access: Access
     openings: opening.AccountOpening
     venue: FeedFollower
@@ -77,7 +79,7 @@ class Brokerage(rpc.BrokerageServiceServicer):
 
     def __init__(self, parts: Parts) -> None:
         self._db = parts.db
-        self._house = parts.house
+        self._market = parts.market
         self._access = parts.access
         self._openings = parts.openings
         self._venue = parts.venue
@@ -101,19 +103,19 @@ class Brokerage(rpc.BrokerageServiceServicer):
 
     async def SubmitOrder(self, request: pb.SubmitOrderRequest, context: Context) -> pb.SubmitOrderResponse:
         order, gate = order_from_proto(request.order), gate_from_proto(request.gate)
-        require_world(order.scope.world_id)
+        require_world(order.owner.world_id)
         seen = await self._in_step(order, gate.epoch)
         now_ns = self._now_ns()
         stored, known = await self._db.write(
-            lambda conn: submit.submit(conn, self._house, order, request.order, gate, now_ns, seen.limits)
+            lambda conn: submit.submit(conn, self._market, order, request.order, gate, now_ns, seen.limits)
         )
         return pb.SubmitOrderResponse(status=status_to_proto(stored), duplicate=known)
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.CancelOrderResponse:
         name = name_from_proto(request.key)
-        require_world(name.scope.world_id)
+        require_world(name.owner.world_id)
         now_ns = self._now_ns()
-        stored = await self._db.write(lambda conn: cancel.cancel(conn, self._house, name, now_ns))
+        stored = await self._db.write(lambda conn: cancel_order(conn, self._market, name, now_ns, arrivals))
         return pb.CancelOrderResponse(status=status_to_proto(stored))
 
     async def CancelAll(self, request: pb.CancelAllRequest, context: Context) -> pb.CancelAllResponse:
@@ -121,19 +123,19 @@ class Brokerage(rpc.BrokerageServiceServicer):
         require_world(account.world_id)
         now_ns = self._now_ns()
         stored = await self._db.write(
-            lambda conn: cancel.cancel_all(conn, self._house, account.account, request.strategy_id, now_ns)
+            lambda conn: cancel_all(conn, self._market, account.account, request.strategy_id, now_ns, arrivals)
         )
         return pb.CancelAllResponse(statuses=[status_to_proto(one) for one in stored])
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
         name = name_from_proto(request.key)
-        await self._access.require(name.scope.world_id, Role.READER)
-        stored = await self._db.read(lambda conn: orders_store.order(conn, name, self._house.instruments))
+        await self._access.require(name.owner.world_id, Role.READER)
+        stored = await self._db.read(lambda conn: orders_store.order(conn, name, self._market.instruments))
         return pb.GetOrderResponse(status=status_to_proto(stored))
 
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
         await self._readable(request.account, request.world_id)
-        return await self._db.read(lambda conn: listings.list_orders(conn, self._house, request))
+        return await self._db.read(lambda conn: listings.list_orders(conn, self._market, request))
 
     async def StreamOrderEvents(
         self, request: pb.StreamOrderEventsRequest, context: Context
@@ -144,7 +146,7 @@ class Brokerage(rpc.BrokerageServiceServicer):
         if not sequence:
             snapshot = await self._db.read(
                 lambda conn: listings.order_snapshot(
-                    conn, self._house, accounts_store.account(conn, request.account), strategy
+                    conn, self._market, accounts_store.account(conn, request.account), strategy
                 )
             )
             sequence = snapshot.sequence
@@ -187,7 +189,7 @@ class Brokerage(rpc.BrokerageServiceServicer):
 
     async def ListFills(self, request: pb.ListFillsRequest, context: Context) -> pb.ListFillsResponse:
         await self._readable(request.account, request.world_id)
-        return await self._db.read(lambda conn: listings.list_fills(conn, self._house, request))
+        return await self._db.read(lambda conn: listings.list_fills(conn, self._market, request))
 
     async def BookFills(
         self, request_iterator: AsyncIterator[pb.BookFillsRequest], context: Context
@@ -196,8 +198,8 @@ class Brokerage(rpc.BrokerageServiceServicer):
         async for request in request_iterator:
             reports = [report_from_proto(fill) for fill in request.fills]
             for report in reports:
-                require_world(report.name.scope.world_id)
-            book = partial(book_fills, house=self._house, reports=reports, now_ns=self._now_ns())
+                require_world(report.name.owner.world_id)
+            book = partial(book_fills, market=self._market, reported=reports, now_ns=self._now_ns())
             new, known = await self._db.write(book)
             booked, duplicates = booked + new, duplicates + known
         return pb.BookFillsResponse(booked=booked, duplicates=duplicates)
@@ -247,17 +249,17 @@ class Brokerage(rpc.BrokerageServiceServicer):
 
     async def _of(self, name: str, read: Callable[[Connection, MarketContext, Account], T]) -> T:
         """Read something of an account in one snapshot with the account itself."""
-        return await self._db.read(lambda conn: read(conn, self._house, accounts_store.account(conn, name)))
+        return await self._db.read(lambda conn: read(conn, self._market, accounts_store.account(conn, name)))
 
     async def _portfolio(self, name: str) -> brokerpb.Portfolio:
         return await self._of(name, portfolio.portfolio)
 
     async def _events(self, name: str, strategy: str, sequence: int) -> tuple[list[brokerpb.OrderEvent], int]:
-        return await self._db.read(lambda conn: listings.order_events(conn, self._house, name, strategy, sequence))
+        return await self._db.read(lambda conn: listings.order_events(conn, self._market, name, strategy, sequence))
 
     async def _in_step(self, order: Order, epoch: int) -> Fence:
         """The fence as it stands once it and the bar an order was decided on are here, or do not come in time."""
-        world_id = order.scope.world_id
+        world_id = order.owner.world_id
         seen = await self._db.read(lambda conn: readiness.in_step(conn, order, epoch))
         if seen is not None:
             return seen

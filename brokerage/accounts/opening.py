@@ -35,9 +35,9 @@ CASH_MAX = INT64_MAX // 100  # a hundredfold gain still fits; an account that ov
 class AccountOpening:
     """Turns a request for an account into one, knowing the presets of seamless."""
 
-    def __init__(self, data: datarpc.DataServiceAsyncStub, house: MarketContext) -> None:
+    def __init__(self, data: datarpc.DataServiceAsyncStub, market: MarketContext) -> None:
         self._data = data
-        self._house = house
+        self._market = market
 
     async def draft(self, request: pb.OpenPaperAccountRequest, now_ns: int) -> Account:
         """The account asked for. Raises InvalidRequest by field, NotFound (E_PRESET_UNKNOWN), NotReady, Unavailable."""
@@ -87,7 +87,7 @@ class AccountOpening:
         raise NotFound("E_PRESET_UNKNOWN", f"no data preset {request.data_preset!r}")
 
     def _tradable(self, preset: datapb.Preset, currency: str) -> str:
-        instrument = self._house.instruments.find(preset.symbol)
+        instrument = self._market.instruments.find(preset.symbol)
         if instrument is None:
             raise NotReady(
                 "E_INSTRUMENT_UNKNOWN",

@@ -36,11 +36,9 @@ def account_values(account: Account) -> dict[str, str | int | None]:
         "mark_ns": account.mark_ns,
         "event_sequence": account.event_sequence,
         "fill_sequence": account.fill_sequence,
-        "summed_sequence": account.summed_sequence,
         "rate_ns": account.rate_ns,
         "peak_equity": account.peak_equity,
         "circuit_ns": account.circuit_ns,
-        "valued_sequence": account.valued_sequence,
     }
 
 

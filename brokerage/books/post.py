@@ -1,4 +1,4 @@
-"""What fills and events changed of the books, written back."""
+"""What fills and events changed of the books, written back: only what was touched."""
 
 from __future__ import annotations
 
@@ -9,34 +9,32 @@ from sqlalchemy import Connection
 from brokerage.accounts import cash
 from brokerage.books import store, totals
 from brokerage.domain.accounts.account import Account
+from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.money import fit
 from brokerage.domain.orders.events import OrderEvent
-from brokerage.domain.orders.order import Owner
-from brokerage.domain.orders.totals import NO_OPEN_ORDERS
-from brokerage.domain.trading.commands import Desk
+
+Done = Sequence[tuple[StrategyBook, OrderEvent]]
 
 
-def save_totals(conn: Connection, done: Sequence[tuple[Desk, OrderEvent]]) -> None:
-    """Store what changed of the sums. A desk was loaded with them, so what it has now is what stands."""
-    for desk, event in {id(desk): (desk, event) for desk, event in done}.values():
-        scope = desk.records[event.order_id].order.scope
-        for (symbol, side), of in desk.sums.items():
-            if of != desk.stored_sums.get((symbol, side), NO_OPEN_ORDERS):
-                totals.save(conn, scope, symbol, side, of)
-        desk.stored_sums = dict(desk.sums)
+def save_totals(conn: Connection, done: Done) -> None:
+    """Store the open-order totals that moved since their books were loaded."""
+    for book, event in {id(book): (book, event) for book, event in done}.values():
+        owner = book.records[event.order_id].order.owner
+        for symbol, side in sorted(book.changed, key=lambda key: (key[0], key[1].value)):
+            totals.save(conn, owner, symbol, side, book.totals[symbol, side])
+        book.changed.clear()
 
 
-def save_books(conn: Connection, account: Account, done: Sequence[tuple[Desk, OrderEvent]]) -> None:
+def save_books(conn: Connection, account: Account, done: Done) -> None:
+    """Store the positions that fills touched and the cash they moved. A loaded book's own cash is what moved."""
+    filled = [(book, book.records[event.order_id].order) for book, event in done if event.fill is not None]
+    for (owner, symbol), book in {(order.owner, order.symbol): book for book, order in filled}.items():
+        store.save_position(conn, owner, symbol, book.ledger.position(symbol))
     money = cash.load_cash(conn, account.account)
-    touched: dict[tuple[Owner, str], Desk] = {}
-    for desk, event in done:
-        if event.fill is not None:
-            order = desk.records[event.order_id].order
-            touched[order.scope, order.symbol] = desk
-    for (scope, symbol), desk in touched.items():
-        store.save_position(conn, scope, symbol, desk.ledger.position(symbol))
-    for desk in {id(desk): desk for desk in touched.values()}.values():
-        for currency, moved in desk.ledger.cash.items():
-            money[currency] = fit(money.get(currency, 0) + moved, f"cash in {currency}")
-    for currency, amount in money.items():
-        cash.save_cash(conn, account.account, currency, amount)
+    moved: set[str] = set()
+    for book in {id(book): book for book, _ in filled}.values():
+        for currency, amount in book.ledger.cash.items():
+            money[currency] = fit(money.get(currency, 0) + amount, f"cash in {currency}")
+            moved.add(currency)
+    for currency in sorted(moved):
+        cash.save_cash(conn, account.account, currency, money[currency])

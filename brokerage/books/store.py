@@ -39,7 +39,7 @@ def _held(row: AnyRow) -> tuple[Owner, str, Position]:
     return Owner(row.account, row.world_id, row.strategy_id), row.symbol, position_of(row)
 
 
-def save_position(conn: Connection, scope: Owner, symbol: str, position: Position) -> None:
+def save_position(conn: Connection, owner: Owner, symbol: str, position: Position) -> None:
     values = {
         "quantity": position.quantity,
         "cost": position.cost,
@@ -48,9 +48,9 @@ def save_position(conn: Connection, scope: Owner, symbol: str, position: Positio
         "fills": position.fills,
     }
     key = {
-        "account": scope.account,
-        "world_id": scope.world_id,
-        "strategy_id": scope.strategy_id,
+        "account": owner.account,
+        "world_id": owner.world_id,
+        "strategy_id": owner.strategy_id,
         "symbol": symbol,
     }
     found = sa.and_(*(t.positions.c[name] == value for name, value in key.items()))

@@ -62,17 +62,17 @@ class FeedFollower:
     def __init__(
         self,
         db: Database,
-        house: MarketContext,
+        market: MarketContext,
         data: datarpc.DataServiceAsyncStub,
         clock: Clock,
         measures: FeedMetrics,
     ) -> None:
         self._db = db
-        self._house = house
+        self._market = market
         self._data = data
         self._clock = clock
         self._measures = measures
-        self._sender = Dispatcher(db, house, clock, measures.wire)
+        self._sender = Dispatcher(db, market, clock, measures.wire)
         self._opened = asyncio.Event()
         self.leading = False
         self.feeds: dict[Feed, FeedStatus] = {}
@@ -143,7 +143,7 @@ class FeedFollower:
         now_ns = instant_ns(self._clock.now())
 
         def show(conn: Connection) -> int:
-            return feeds_show.show_bars(conn, self._house, (feed.preset, feed.session_id), bars, watermark, now_ns)
+            return feeds_show.show_bars(conn, self._market, (feed.preset, feed.session_id), bars, watermark, now_ns)
 
         fills = await self._db.write(show)
         self._measures.bars.inc(len(bars))
@@ -160,7 +160,7 @@ class FeedFollower:
 
     def _bars(self, symbol: str, messages: Sequence[datapb.Bar]) -> list[Bar]:
         """Bars of a message. One that is no bar is skipped, counted and logged: no order fills from it."""
-        instrument = self._house.instruments.find(symbol)
+        instrument = self._market.instruments.find(symbol)
         bars: list[Bar] = []
         for message in messages:
             try:

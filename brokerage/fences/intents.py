@@ -25,12 +25,12 @@ UNANSWERED = INTENT.answered_ns.is_(None)
 
 def write(conn: Connection, record: OrderRecord, epoch: int, at_ns: int) -> None:
     """Write the intent of an order. A direct link answers in this commit, so its outcome is known at once."""
-    scope, known = record.order.scope, at_ns if record.acknowledged else None
+    owner, known = record.order.owner, at_ns if record.acknowledged else None
     values = {
         "order_id": record.id,
-        "account": scope.account,
-        "world_id": scope.world_id,
-        "strategy_id": scope.strategy_id,
+        "account": owner.account,
+        "world_id": owner.world_id,
+        "strategy_id": owner.strategy_id,
         "client_order_id": record.order.client_order_id,
         "venue_order_id": record.id,
         "epoch": epoch,

@@ -8,8 +8,9 @@ from brokerage.domain.market.mark import SECOND_NS
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.latency import Link
-from brokerage.domain.models.profile import BrokerageProfile, Limits
+from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import LIMIT_SCALE, RATE_ONE, RATE_SCALE, rate
+from brokerage.domain.risk.limits import Limits
 from brokerage.market.context import MarketContext
 from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.core.errors import refused
@@ -17,7 +18,7 @@ from qmtl.core.errors import refused
 MS_NS = 1_000_000
 
 
-def house_of(settings: Settings) -> MarketContext:
+def market_of(settings: Settings) -> MarketContext:
     """The symbol-properties table and the venue's reality as set. Raises InvalidRequest for a number that is none."""
     known = [
         instrument(
@@ -37,9 +38,10 @@ def house_of(settings: Settings) -> MarketContext:
         participation=rate(settings.participation),
         buying_power=BuyingPower(settings.buying_power.upper()),
         leverage=settings.leverage,
-        limits=limits_of(settings),
     )
-    return MarketContext(Instruments(known), profile, link_of(settings), settings.stops == "emulated")
+    return MarketContext(
+        Instruments(known), profile, limits_of(settings), link_of(settings), settings.stops == "emulated"
+    )
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -11,6 +11,7 @@ from brokerage.domain.models.latency import DIRECT, Link
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.orders.order import Order
 from brokerage.domain.orders.states import EventKind, OrderType
+from brokerage.domain.risk.limits import NO_LIMITS, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,12 @@ class MarketContext:
 
     instruments: Instruments
     profile: BrokerageProfile
+    limits: Limits = NO_LIMITS
     link: Link = DIRECT
     emulate_stops: bool = False
 
     def profile_of(self, account: Account) -> BrokerageProfile:
+        """The profile with the account's own fee."""
         return replace(self.profile, fee=PercentFee(account.fee_rate, account.fee_rate))
 
     def first_rest(self, order: Order) -> EventKind:

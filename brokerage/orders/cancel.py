@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
-from brokerage.domain.accounts.account import now_of
 from brokerage.domain.orders.order import OrderName
+from brokerage.domain.simulation.arrivals import OrderArrivals
+from brokerage.domain.trading.commands import cancel
 from brokerage.market.context import MarketContext
 from brokerage.orders import store
-from brokerage.orders.journal import keep, open_desk
+from brokerage.orders.journal import record_in
 from brokerage.orders.rows import StoredOrder
+from brokerage.orders.working import load_orders
+
+Arrived = Callable[[Connection, str], OrderArrivals]
+"""What the venue has of an account's orders whose outcome is not known, asked only where one is on the wire."""
 
 
-def cancel(conn: Connection, house: MarketContext, name: OrderName, now_ns: int) -> StoredOrder:
+def cancel_order(
+    conn: Connection, market: MarketContext, name: OrderName, now_ns: int, arrived: Arrived
+) -> StoredOrder:
     """Cancel an order if it is open. Passes every fence. Raises NotFound (E_ORDER_UNKNOWN)."""
-    account = accounts_store.find_account(conn, name.scope.account, lock=True)
-    known = store.order(conn, name, house.instruments)
+    account = accounts_store.find_account(conn, name.owner.account, lock=True)
+    known = store.order(conn, name, market.instruments)
     if account is None or known.record.closed:
         return known
-    desk = open_desk(conn, house, account, name.scope, known.record.id)
-    event = desk.cancel(known.record.id, now_of(account, now_ns))
+    _, book = load_orders(conn, market, account, name.owner, known.record.id)
+    time, record = account.time(now_ns), book.record(known.record.id)
+    at_venue = record.on_the_wire and arrived(conn, account.account).at_venue(record, time.at_ns)
+    event = cancel(book, record.id, time, at_venue=at_venue)
     if event is None:
         return known
-    keep(conn, account, [(desk, event)])
-    return StoredOrder(known.body, known.epoch, (*known.events, event), desk.records[known.record.id])
+    record_in(conn, account, book, [event])
+    return StoredOrder(known.body, known.epoch, (*known.events, event), book.record(record.id))
 
 
-def cancel_all(conn: Connection, house: MarketContext, name: str, strategy_id: str, now_ns: int) -> list[StoredOrder]:
+def cancel_all(
+    conn: Connection, market: MarketContext, name: str, strategy_id: str, now_ns: int, arrived: Arrived
+) -> list[StoredOrder]:
     """Cancel every open order of an account, or of one strategy in it, in one transaction."""
     accounts_store.account(conn, name, lock=True)
-    found = [stored.record.order for stored in store.open_orders(conn, house.instruments, name)]
-    wanted = [order for order in found if strategy_id in ("", order.scope.strategy_id)]
-    return [cancel(conn, house, OrderName(order.scope, order.client_order_id), now_ns) for order in wanted]
+    found = [stored.record.order for stored in store.open_orders(conn, market.instruments, name)]
+    wanted = [order for order in found if strategy_id in ("", order.owner.strategy_id)]
+    names = [OrderName(order.owner, order.client_order_id) for order in wanted]
+    return [cancel_order(conn, market, name, now_ns, arrived) for name in names]

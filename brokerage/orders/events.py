@@ -25,16 +25,16 @@ def publish(
     fill_sequence: int,
 ) -> None:
     """Queue one event, and its fill, in the transaction that stores them."""
-    scope = order.scope
+    owner = order.owner
     name = f"{event.order_id}-{event.seq}"
     message = event_to_proto(order, instrument, event, sequence)
     if event.fill is not None and instrument is not None:
         message.fill.sequence = fill_sequence
         fill = fill_to_proto(order, instrument, event, fill_sequence)
-        subject = fills_subject(scope.world_id, scope.account)
+        subject = fills_subject(owner.world_id, owner.account)
         body = fill.SerializeToString(deterministic=True)
-        outbox.append_raw(conn, subject, f"fills/{scope.account}", f"fill-{name}", body)
-    subject = orders_subject(scope.world_id, scope.account)
+        outbox.append_raw(conn, subject, f"fills/{owner.account}", f"fill-{name}", body)
+    subject = orders_subject(owner.world_id, owner.account)
     outbox.append_raw(
-        conn, subject, f"orders/{scope.account}", f"order-{name}", message.SerializeToString(deterministic=True)
+        conn, subject, f"orders/{owner.account}", f"order-{name}", message.SerializeToString(deterministic=True)
     )

@@ -31,7 +31,7 @@ def page_of(page: commonpb.PageRequest) -> tuple[int, int | None]:
 
 
 def list_orders(
-    conn: Connection, house: MarketContext, request: servicepb.ListOrdersRequest
+    conn: Connection, market: MarketContext, request: servicepb.ListOrdersRequest
 ) -> servicepb.ListOrdersResponse:
     """A page of orders, newest first."""
     size, before = page_of(request.page)
@@ -45,7 +45,7 @@ def list_orders(
         where.append(table.open)
     if before is not None:
         where.append(table.created_sequence < before)
-    found = store.load_orders(conn, house.instruments, *where, limit=size, newest=True)
+    found = store.load_orders(conn, market.instruments, *where, limit=size, newest=True)
     token = ""
     if len(found) == size:
         last = sa.select(table.created_sequence).where(table.order_id == found[-1].record.id)
@@ -56,12 +56,12 @@ def list_orders(
 
 
 def list_fills(
-    conn: Connection, house: MarketContext, request: servicepb.ListFillsRequest
+    conn: Connection, market: MarketContext, request: servicepb.ListFillsRequest
 ) -> servicepb.ListFillsResponse:
     """A page of fills in order."""
     size, after = page_of(request.page)
     start = max(request.after_sequence, after or 0)
-    found = store.fills_after(conn, request.account, request.strategy_id, start, size, house.instruments)
+    found = store.fills_after(conn, request.account, request.strategy_id, start, size, market.instruments)
     fills = [
         fill_to_proto(stored.record.order, stored.record.instrument, event, sequence)
         for stored, event, sequence in found
@@ -72,22 +72,22 @@ def list_fills(
 
 
 def order_snapshot(
-    conn: Connection, house: MarketContext, account: Account, strategy_id: str
+    conn: Connection, market: MarketContext, account: Account, strategy_id: str
 ) -> servicepb.OrderSnapshot:
     """Open orders and the end of the log, from one transaction."""
     statuses = [
         status_to_proto(stored)
-        for stored in store.open_orders(conn, house.instruments, account.account)
-        if strategy_id in ("", stored.record.order.scope.strategy_id)
+        for stored in store.open_orders(conn, market.instruments, account.account)
+        if strategy_id in ("", stored.record.order.owner.strategy_id)
     ]
     return servicepb.OrderSnapshot(statuses=statuses, sequence=account.event_sequence)
 
 
 def order_events(
-    conn: Connection, house: MarketContext, account_name: str, strategy_id: str, sequence: int
+    conn: Connection, market: MarketContext, account_name: str, strategy_id: str, sequence: int
 ) -> tuple[list[brokerpb.OrderEvent], int]:
     """The next events after a sequence, and the sequence read up to."""
-    found, reached = store.events_after(conn, account_name, sequence, strategy_id, EVENTS_MAX, house.instruments)
+    found, reached = store.events_after(conn, account_name, sequence, strategy_id, EVENTS_MAX, market.instruments)
     messages = [event_to_proto(stored.record.order, stored.record.instrument, event, at) for stored, event, at in found]
     return messages, reached
 

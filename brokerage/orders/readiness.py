@@ -12,12 +12,12 @@ from brokerage.fences import store as fences_store
 
 def in_step(conn: Connection, order: Order, epoch: int) -> Fence | None:
     """The fence as it stands, if it has come as far as the order's gate and the order's bar is here too."""
-    return known_fence(conn, order.scope.world_id, epoch) if caught_up(conn, order) else None
+    return known_fence(conn, order.owner.world_id, epoch) if caught_up(conn, order) else None
 
 
 def caught_up(conn: Connection, order: Order) -> bool:
     """Whether a replay's venue has seen the bar an order was decided on. Always, where there is nothing to wait for."""
-    account = accounts_store.find_account(conn, order.scope.account)
+    account = accounts_store.find_account(conn, order.owner.account)
     if account is None or not account.data_session_id or order.decided_ns is None:
         return True
     return account.venue_ns >= order.decided_ns

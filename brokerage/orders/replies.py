@@ -45,9 +45,9 @@ def event_to_proto(
 ) -> brokerpb.OrderEvent:
     """One step of an order, at its place in the account's log. The fill's own sequence is set by the caller."""
     message = brokerpb.OrderEvent(
-        account=order.scope.account,
-        world_id=order.scope.world_id,
-        strategy_id=order.scope.strategy_id,
+        account=order.owner.account,
+        world_id=order.owner.world_id,
+        strategy_id=order.owner.strategy_id,
         client_order_id=order.client_order_id,
         seq=event.seq,
         kind=f"ORDER_EVENT_KIND_{event.kind.name}",
@@ -72,9 +72,9 @@ def fill_to_proto(order: Order, instrument: Instrument, event: OrderEvent, seque
     in_quote = fill.fee_currency == instrument.quote
     fee = instrument.money_decimal(fill.fee) if in_quote else instrument.quantity_decimal(fill.fee)
     return brokerpb.Fill(
-        account=order.scope.account,
-        world_id=order.scope.world_id,
-        strategy_id=order.scope.strategy_id,
+        account=order.owner.account,
+        world_id=order.owner.world_id,
+        strategy_id=order.owner.strategy_id,
         client_order_id=order.client_order_id,
         symbol=order.symbol,
         venue=order.venue,

@@ -27,13 +27,13 @@ _ADD_FILL = sa.insert(t.fills)
 
 def find_order(conn: Connection, name: OrderName, instruments: Instruments) -> StoredOrder | None:
     """One order with its history."""
-    table, scope = t.orders.c, name.scope
+    table, owner = t.orders.c, name.owner
     found = load_orders(
         conn,
         instruments,
-        table.account == scope.account,
-        table.world_id == scope.world_id,
-        table.strategy_id == scope.strategy_id,
+        table.account == owner.account,
+        table.world_id == owner.world_id,
+        table.strategy_id == owner.strategy_id,
         table.client_order_id == name.client_order_id,
     )
     return found[0] if found else None
@@ -43,7 +43,7 @@ def order(conn: Connection, name: OrderName, instruments: Instruments) -> Stored
     """One order with its history. Raises NotFound (E_ORDER_UNKNOWN)."""
     found = find_order(conn, name, instruments)
     if found is None:
-        raise NotFound("E_ORDER_UNKNOWN", f"no order {name.client_order_id} in account {name.scope.account}")
+        raise NotFound("E_ORDER_UNKNOWN", f"no order {name.client_order_id} in account {name.owner.account}")
     return found
 
 
@@ -114,7 +114,7 @@ def events_after(
     wanted = [
         (found[row.order_id], event_of(row), row.sequence)
         for row in rows
-        if strategy_id in ("", found[row.order_id].record.order.scope.strategy_id)
+        if strategy_id in ("", found[row.order_id].record.order.owner.strategy_id)
     ]
     return wanted, rows[-1].sequence
 

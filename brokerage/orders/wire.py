@@ -38,7 +38,7 @@ POSITION_SIDES = {
 def order_from_proto(message: brokerpb.Order) -> Order:
     """The client's order as a value. Raises InvalidRequest naming the field."""
     order = Order(
-        scope=_scope(message, "order"),
+        owner=_owner(message, "order"),
         client_order_id=text(message.client_order_id, "order.client_order_id"),
         symbol=text(message.symbol, "order.symbol"),
         side=known_enum(SIDES, message.side, "order.side"),
@@ -64,9 +64,9 @@ def order_from_proto(message: brokerpb.Order) -> Order:
 def order_to_proto(order: Order) -> brokerpb.Order:
     """The inverse of order_from_proto."""
     return brokerpb.Order(
-        account=order.scope.account,
-        world_id=order.scope.world_id,
-        strategy_id=order.scope.strategy_id,
+        account=order.owner.account,
+        world_id=order.owner.world_id,
+        strategy_id=order.owner.strategy_id,
         client_order_id=order.client_order_id,
         symbol=order.symbol,
         venue=order.venue,
@@ -97,10 +97,10 @@ def gate_from_proto(message: servicepb.GateStamp) -> GateStamp:
 
 
 def name_from_proto(message: servicepb.OrderKey) -> OrderName:
-    return OrderName(_scope(message, "key"), text(message.client_order_id, "key.client_order_id"))
+    return OrderName(_owner(message, "key"), text(message.client_order_id, "key.client_order_id"))
 
 
-def _scope(message: brokerpb.Order | servicepb.OrderKey, where: str) -> Owner:
+def _owner(message: brokerpb.Order | servicepb.OrderKey, where: str) -> Owner:
     return Owner(
         text(message.account, f"{where}.account"),
         text(message.world_id, f"{where}.world_id"),

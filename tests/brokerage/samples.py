@@ -1,4 +1,4 @@
-"""What the tests of this room share: a house, an open account in a store, gated orders, bars in whole dollars."""
+"""What the tests of this room share: a market, an open account in a store, gated orders, bars in whole dollars."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ from brokerage.feeds import show as feeds_show
 from brokerage.fences import change
 from brokerage.instants import timestamp
 from brokerage.market.context import MarketContext
-from brokerage.orders import cancel as orders_cancel
 from brokerage.orders import store as orders_store
 from brokerage.orders import submit as orders_submit
+from brokerage.orders.cancel import cancel_order
 from brokerage.orders.rows import StoredOrder
 from brokerage.orders.wire import order_to_proto
 from brokerage.venues.dispatch import emulation, outcomes, reported_fills, send
 from brokerage.venues.paper import venue
+from brokerage.venues.paper.store import arrivals
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
@@ -42,9 +43,9 @@ from qmtl.sql.database import Database
 MINUTE = 60_000_000_000
 LIMIT_NAMES = RiskLimits.__slots__
 WORLD = "w1"
-SCOPE = Owner("acc", WORLD, "s1")
+OWNER = Owner("acc", WORLD, "s1")
 STOCK = instrument("AAPL", base="AAPL", quote="USD")
-HOUSE = MarketContext(Instruments([STOCK]), BrokerageProfile())
+MARKET = MarketContext(Instruments([STOCK]), BrokerageProfile())
 GATE = GateStamp(1, RATE_ONE, ExecutionDomain.DRYRUN, False)
 ACTOR = Actor("alice", "c1")
 FEED = ("demo", "session-1")
@@ -77,16 +78,16 @@ def bar(minute: int, opened: int = 100, volume: int = 10_000) -> Bar:
 
 
 def order(client_order_id: str, side: Side = Side.BUY, quantity: int = 10, **changes: object) -> Order:
-    made = Order(SCOPE, client_order_id, "AAPL", side, Decimal(quantity))
+    made = Order(OWNER, client_order_id, "AAPL", side, Decimal(quantity))
     return replace(made, **changes)  # type: ignore[arg-type]  # the test names real fields
 
 
 def reported(trade_id: str, client_order_id: str = "o1", **changes: str) -> brokerpb.Fill:
     """A fill of an order as somebody outside tells of it."""
     fill = brokerpb.Fill(
-        account=SCOPE.account,
-        world_id=SCOPE.world_id,
-        strategy_id=SCOPE.strategy_id,
+        account=OWNER.account,
+        world_id=OWNER.world_id,
+        strategy_id=OWNER.strategy_id,
         client_order_id=client_order_id,
         symbol="AAPL",
         venue="paper",
@@ -115,9 +116,9 @@ def fence(
 class Book:
     """One store, driven as the service drives it."""
 
-    def __init__(self, db: Database, house: MarketContext = HOUSE) -> None:
+    def __init__(self, db: Database, market: MarketContext = MARKET) -> None:
         self.db = db
-        self.house = house
+        self.market = market
 
     async def open(self, account: Account = ACCOUNT, *, fenced: bool = True) -> Account:
         opened = await self.db.write(lambda conn: opening.open_account(conn, account, ACTOR))
@@ -131,52 +132,52 @@ class Book:
         return [intent.client_order_id for intent in answer[2]]
 
     async def show(self, *bars: Bar, watermark_ns: int = 0) -> int:
-        return await self.db.write(lambda conn: feeds_show.show_bars(conn, self.house, FEED, bars, watermark_ns, 7))
+        return await self.db.write(lambda conn: feeds_show.show_bars(conn, self.market, FEED, bars, watermark_ns, 7))
 
     async def submit(self, wanted: Order, gate: GateStamp = GATE) -> StoredOrder:
         body = order_to_proto(wanted)
-        seen = (await self.db.read(lambda conn: change.current(conn, wanted.scope.world_id)))[0].limits
-        return (await self.db.write(lambda conn: orders_submit.submit(conn, self.house, wanted, body, gate, 6, seen)))[
+        seen = (await self.db.read(lambda conn: change.current(conn, wanted.owner.world_id)))[0].limits
+        return (await self.db.write(lambda conn: orders_submit.submit(conn, self.market, wanted, body, gate, 6, seen)))[
             0
         ]
 
     async def book_fills(self, *fills: brokerpb.Fill) -> tuple[int, int]:
         reports = [reported_fills.report_from_proto(fill) for fill in fills]
-        return await self.db.write(lambda conn: reported_fills.book_fills(conn, self.house, reports, 17))
+        return await self.db.write(lambda conn: reported_fills.book_fills(conn, self.market, reports, 17))
 
     async def cancel(self, client_order_id: str) -> StoredOrder:
-        name = OrderName(SCOPE, client_order_id)
-        return await self.db.write(lambda conn: orders_cancel.cancel(conn, self.house, name, 8))
+        name = OrderName(OWNER, client_order_id)
+        return await self.db.write(lambda conn: cancel_order(conn, self.market, name, 8, arrivals))
 
     async def order(self, client_order_id: str) -> StoredOrder:
-        name = OrderName(SCOPE, client_order_id)
-        return await self.db.read(lambda conn: orders_store.order(conn, name, self.house.instruments))
+        name = OrderName(OWNER, client_order_id)
+        return await self.db.read(lambda conn: orders_store.order(conn, name, self.market.instruments))
 
     async def state(self, client_order_id: str) -> OrderState:
         return (await self.order(client_order_id)).record.state
 
     async def to_wire(self, client_order_id: str) -> bool:
-        name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)
-        return await self.db.write(lambda conn: send.to_wire(conn, self.house, name, order_id, 10))
+        name, order_id = OrderName(OWNER, client_order_id), identity(OWNER, client_order_id)
+        return await self.db.write(lambda conn: send.to_wire(conn, self.market, name, order_id, 10))
 
     async def arrive(self, client_order_id: str) -> None:
-        order_id = identity(SCOPE, client_order_id)
-        await self.db.write(lambda conn: venue.arrive(conn, self.house, order_id, 11))
+        order_id = identity(OWNER, client_order_id)
+        await self.db.write(lambda conn: venue.arrive(conn, self.market, order_id, 11))
 
     async def answer(self, client_order_id: str) -> None:
-        name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)
-        await self.db.write(lambda conn: outcomes.answer(conn, self.house, name, order_id, 12))
+        name, order_id = OrderName(OWNER, client_order_id), identity(OWNER, client_order_id)
+        await self.db.write(lambda conn: outcomes.answer(conn, self.market, name, order_id, 12))
 
     async def lose(self, client_order_id: str) -> None:
-        name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)
-        await self.db.write(lambda conn: outcomes.lose(conn, self.house, name, order_id, 13))
+        name, order_id = OrderName(OWNER, client_order_id), identity(OWNER, client_order_id)
+        await self.db.write(lambda conn: outcomes.lose(conn, self.market, name, order_id, 13))
 
     async def resolve(self, client_order_id: str) -> bool:
-        name, order_id = OrderName(SCOPE, client_order_id), identity(SCOPE, client_order_id)
-        return await self.db.write(lambda conn: outcomes.resolve(conn, self.house, name, order_id, 14))
+        name, order_id = OrderName(OWNER, client_order_id), identity(OWNER, client_order_id)
+        return await self.db.write(lambda conn: outcomes.resolve(conn, self.market, name, order_id, 14))
 
     async def look_at_stops(self) -> int:
-        return await self.db.write(lambda conn: emulation.release_reached(conn, self.house, "acc", 15))
+        return await self.db.write(lambda conn: emulation.release_reached(conn, self.market, "acc", 15))
 
     async def set_trading(self, state: TradingState) -> None:
         await self.db.write(lambda conn: trading_state.set_trading_state(conn, "acc", state, "test", ACTOR, 16))
@@ -191,25 +192,12 @@ class Book:
         return set(rows)
 
     async def verify(self) -> int:
-        return await self.db.read(lambda conn: brokerage_verify.verify_books(conn, self.house))
-
-
-def older_schema(conn: sa.Connection) -> None:
-    """Take a new store back to what a build before worlds had limits made of it."""
-    for told in (
-        "ALTER TABLE world_fences DROP COLUMN limits",
-        "ALTER TABLE orders DROP COLUMN worst_price",
-        "ALTER TABLE order_events DROP COLUMN worst_price",
-        "ALTER TABLE accounts DROP COLUMN valued_sequence",
-        "DROP TABLE valued_sums",
-        "UPDATE alembic_version SET version_num = '0002'",
-    ):
-        conn.execute(sa.text(told))
+        return await self.db.read(lambda conn: brokerage_verify.verify_books(conn, self.market))
 
 
 @asynccontextmanager
-async def open_book(url: str, house: MarketContext = HOUSE) -> AsyncIterator[Book]:
+async def open_book(url: str, market: MarketContext = MARKET) -> AsyncIterator[Book]:
     db = Database(url)
     await db.migrate("brokerage:migrations")
-    yield Book(db, house)
+    yield Book(db, market)
     await db.close()

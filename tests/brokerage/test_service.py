@@ -157,7 +157,7 @@ async def test_cancel_and_cash_reservations(client: Client) -> None:
 
 async def test_positions_by_strategy_and_netted(mesh: Mesh, client: Client) -> None:
     await client.submit(order("o1"))
-    await client.submit(replace(order("o2", quantity=5), scope=Owner("acc", "w1", "s2")))
+    await client.submit(replace(order("o2", quantity=5), owner=Owner("acc", "w1", "s2")))
     mesh.feed.push(bar(1))
     await until(client.fills, lambda found: len(found) == 2)
     apart = await client.stub.ListPositions(pb.ListPositionsRequest(account="acc"))
@@ -235,8 +235,8 @@ async def test_strategies_and_accounts_of_a_world_share_its_gross_limit(mesh: Me
     await client.open("two")
     limits = limitspb.RiskLimits(gross_notional_max="3030")
     await mesh.client(role=None, service="worldservice").fence(2, limits=limits)
-    scopes = [Owner(account, "w1", strategy) for account in ("acc", "two") for strategy in ("s1", "s2")]
-    wanted = [replace(order("o1"), scope=scope) for scope in scopes]
+    owners = [Owner(account, "w1", strategy) for account in ("acc", "two") for strategy in ("s1", "s2")]
+    wanted = [replace(order("o1"), owner=owner) for owner in owners]
     answers = await asyncio.gather(*(denial(client, one, 2) for one in wanted))
     assert sorted(answers) == [brokerpb.DENIAL_UNSPECIFIED] * 3 + [brokerpb.DENIAL_EXPOSURE_ABOVE_LIMIT]
 

@@ -26,7 +26,7 @@ from brokerage.domain.models.latency import Link
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import Owner, order_id
 from brokerage.domain.risk.fence import FenceState
-from brokerage.domain.trading.reports import FOUND, NOT_AT_VENUE
+from brokerage.domain.simulation.arrivals import FOUND, NOT_AT_VENUE
 from brokerage.fences import store as fences_store
 from brokerage.venues.dispatch.emulation import HELD
 from qmtl.broker.v1 import broker_pb2 as brokerpb

@@ -9,11 +9,6 @@ from brokerage.domain.market.mark import SECOND_NS, Mark
 from brokerage.domain.orders.events import EventTime
 
 
-def now_of(account: Account, now_ns: int) -> EventTime:
-    """This moment in the account's time: where its replay stands, or the clock on a live feed."""
-    return EventTime(account.venue_ns if account.data_session_id else now_ns, now_ns)
-
-
 class TradingState(Enum):
     ACTIVE = "ACTIVE"
     REDUCING = "REDUCING"
@@ -41,17 +36,19 @@ class Account:
     mark_ns: int | None
     event_sequence: int
     fill_sequence: int
-    summed_sequence: int = 0
     rate_ns: int = 0
     peak_equity: int | None = None
     circuit_ns: int | None = None
-    valued_sequence: int = 0
 
     @property
     def mark(self) -> Mark | None:
         if self.mark_price is None or self.mark_ns is None:
             return None
         return Mark(self.mark_price, self.mark_ns, self.interval_s * SECOND_NS)
+
+    def time(self, now_ns: int) -> EventTime:
+        """This moment in the account's time: where its replay stands, or the clock on a live feed."""
+        return EventTime(self.venue_ns if self.data_session_id else now_ns, now_ns)
 
     def same_settings(self, other: Account) -> bool:
         """Whether a request to open it asks for what is there."""

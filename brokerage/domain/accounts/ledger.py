@@ -1,4 +1,4 @@
-"""Accounting: the cash book and the positions of one scope, right for shorts and for flips through zero.
+"""Accounting: the cash book and the positions of one owner, right for shorts and for flips through zero.
 
 Every amount is an exact integer in quote currency. The identity that holds after every fill, at any mark:
 cash - paid in = realised + unrealised - fees, where position value = cost + unrealised. Realised profit never
@@ -20,7 +20,7 @@ from qmtl.core.errors import NotReady
 
 
 class Ledger:
-    """The books of one scope: fold fills in with `book`, read positions, cash and equity out."""
+    """The books of one owner: fold fills in with `book`, read positions, cash and equity out."""
 
     def __init__(self) -> None:
         self.cash: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""A simulated account for local backtests: the desk of the paper venue, held in memory and stepped by hand.
+"""A simulated account for local backtests: trading and the simulated exchange in memory, stepped by hand.
 
 Per bar: `on_bar` first (orders fill at its open at the earliest), then compute, then `submit` with the bar's end as
 the time; such an order meets the next bar. `bars_from_doubles` turns columns of doubles into bars.
@@ -12,20 +12,26 @@ from decimal import Decimal
 
 from brokerage.domain.accounts.ledger import Ledger
 from brokerage.domain.accounts.portfolio import Portfolio
+from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, currency_scale
 from brokerage.domain.orders.events import EventTime, Liquidity, OrderEvent
 from brokerage.domain.orders.order import Order, Owner, Side, order_id
 from brokerage.domain.orders.record import OrderRecord
-from brokerage.domain.trading.commands import Desk
+from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.risk.limits import NO_LIMITS, Limits
+from brokerage.domain.simulation.exchange import SimulatedExchange
+from brokerage.domain.trading.commands import cancel, submit
+from brokerage.domain.trading.reports import book_reports
 from qmtl.core.decimals import from_scaled, to_scaled
 from qmtl.core.errors import InvalidRequest, NotFound
 
 LOCAL = Owner("local", "", "")
-"""The scope of orders in a backtest that belongs to no world."""
+"""The owner of orders in a backtest that belongs to no world."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,10 @@ class FillView:
 
 
 class SimulatedAccount:
-    """One account with cash, positions and orders under one profile. Deterministic: same calls, same events."""
+    """One account with cash, positions and orders under one profile. Deterministic: same calls, same events.
+
+    `view` is the account as the pre-trade check sees it, `book` the owner's orders and positions.
+    """
 
     def __init__(
         self,
@@ -53,74 +62,84 @@ class SimulatedAccount:
         starting_cash: Mapping[str, Decimal],
         *,
         instruments: Iterable[Instrument] = (),
-        scope: Owner = LOCAL,
+        owner: Owner = LOCAL,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         ledger = Ledger()
         for currency, amount in starting_cash.items():
             ledger.deposit(currency, to_scaled(amount, currency_scale(currency)))
-        self.scope = scope
-        self.desk = Desk(profile, Instruments(instruments), ledger)
+        self.owner = owner
+        self.book = StrategyBook(ledger)
+        self.view = AccountView(profile, Instruments(instruments), ledger.cash, books={owner: self.book}, limits=limits)
+        self._exchange = SimulatedExchange(profile)
 
     def instrument(self, symbol: str) -> Instrument:
         """The symbol's properties. Raises NotFound (INSTRUMENT_UNKNOWN)."""
-        found = self.desk.instruments.find(symbol)
+        found = self.view.instruments.find(symbol)
         if found is None:
             raise NotFound("INSTRUMENT_UNKNOWN", f"no instrument {symbol}; pass it in `instruments`")
         return found
 
     def submit(self, order: Order, at_ns: int, *, weight: int = RATE_ONE) -> list[OrderEvent]:
         """Submit an order at a time. A refusal is an event of kind DENIED with its `denial`, not an error."""
-        if order.scope != self.scope:
-            raise InvalidRequest("SCOPE_MISMATCH", f"order is for {order.scope}, this account is {self.scope}")
-        return self.desk.submit(order, EventTime(at_ns, at_ns), weight=weight)
+        if order.owner != self.owner:
+            raise InvalidRequest("OWNER_MISMATCH", f"order is for {order.owner}, this account is {self.owner}")
+        return submit(self.view, order, EventTime(at_ns, at_ns), weight=weight)
 
     def market(self, symbol: str, side: Side, quantity: Decimal, at_ns: int, client_order_id: str) -> list[OrderEvent]:
         """Submit a market order: it fills at the open of the first bar that starts at or after `at_ns`."""
-        return self.submit(Order(self.scope, client_order_id, symbol, side, quantity), at_ns)
+        return self.submit(Order(self.owner, client_order_id, symbol, side, quantity), at_ns)
 
     def cancel(self, client_order_id: str, at_ns: int) -> OrderEvent | None:
         """Cancel an open order; None if it is closed already. Raises NotFound."""
-        return self.desk.cancel(order_id(self.scope, client_order_id), EventTime(at_ns, at_ns))
+        return cancel(self.book, order_id(self.owner, client_order_id), EventTime(at_ns, at_ns))
+
+    def open_orders(self, symbol: str | None = None) -> tuple[OrderRecord, ...]:
+        """Open orders, of one symbol or of all, in order of acceptance within a symbol."""
+        return self.book.open_orders(symbol)
 
     def on_bar(self, symbol: str, bar: Bar) -> list[OrderEvent]:
         """Show the next completed bar of a symbol: returns fills and other events, and moves the mark to its close."""
-        return self.desk.on_bar(symbol, bar)
+        time = EventTime(bar.end_ns, bar.end_ns)
+        events = book_reports(self.book, self._exchange.on_bar(self.book, symbol, bar, time))
+        self.view.marks[symbol] = Mark(bar.close, bar.end_ns, bar.end_ns - bar.start_ns)
+        return events
 
     def record(self, client_order_id: str) -> OrderRecord:
         """All that is known of an order. Raises NotFound (ORDER_UNKNOWN)."""
-        found = self.desk.records.get(order_id(self.scope, client_order_id))
+        found = self.book.records.get(order_id(self.owner, client_order_id))
         if found is None:
             raise NotFound("ORDER_UNKNOWN", f"no order {client_order_id}")
         return found
 
     def position(self, symbol: str) -> Decimal:
         """The signed quantity held."""
-        return self.instrument(symbol).quantity_decimal(self.desk.ledger.position(symbol).quantity)
+        return self.instrument(symbol).quantity_decimal(self.book.ledger.position(symbol).quantity)
 
     def cash(self, currency: str) -> Decimal:
-        return from_scaled(self.desk.ledger.cash.get(currency, 0), currency_scale(currency))
+        return from_scaled(self.book.ledger.cash.get(currency, 0), currency_scale(currency))
 
     def free(self, currency: str) -> Decimal:
         """What may still be committed to new orders."""
-        return from_scaled(self.desk.free(currency), currency_scale(currency))
+        return from_scaled(self.view.free(currency), currency_scale(currency))
 
     def equity(self, currency: str) -> Decimal:
         """Cash plus positions at their last close."""
-        return from_scaled(self.desk.ledger.equity(currency, self._marks()), currency_scale(currency))
+        return from_scaled(self.book.ledger.equity(currency, self._marks()), currency_scale(currency))
 
     def portfolio(self) -> Portfolio:
         """Cash, positions with average price, realised and unrealised profit and fees, and equity, at last closes."""
-        return self.desk.ledger.portfolio(self._marks())
+        return self.book.ledger.portfolio(self._marks())
 
     def fill_view(self, event: OrderEvent) -> FillView:
         """A FILLED event as decimals. Raises InvalidRequest for an event of another kind."""
-        record, fill = self.desk.records[event.order_id], event.fill
+        record, fill = self.book.records[event.order_id], event.fill
         if fill is None or record.instrument is None:
             raise InvalidRequest("NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
         return view_fill(record.instrument, record.order.side, event)
 
     def _marks(self) -> dict[str, int]:
-        return {symbol: mark.price for symbol, mark in self.desk.marks.items()}
+        return {symbol: mark.price for symbol, mark in self.view.marks.items()}
 
 
 def view_fill(instrument: Instrument, side: Side, event: OrderEvent) -> FillView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 
@@ -37,3 +38,11 @@ class Denial(Enum):
     SHORT_UNAVAILABLE = "SHORT_UNAVAILABLE"
     PRICE_STALE = "PRICE_STALE"
     SCALED_TO_ZERO = "SCALED_TO_ZERO"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A denial with its sentence: which rule, and the numbers that broke it. Shown to people, decided on by nobody."""
+
+    denial: Denial
+    message: str

@@ -33,7 +33,7 @@ class PositionSide(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose order it is. Positions, client order ids and accounting are kept per scope."""
+    """Whose order it is. Positions, client order ids and accounting are kept per owner."""
 
     account: str
     world_id: str
@@ -47,7 +47,7 @@ class Order:
     `decided_ns` is the close of the bar it was decided on: no bar that starts before it can fill the order.
     """
 
-    scope: Owner
+    owner: Owner
     client_order_id: str
     symbol: str
     side: Side
@@ -92,9 +92,9 @@ _LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_
 _STOPPED = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
 
 
-def order_id(scope: Owner, client_order_id: str) -> str:
+def order_id(owner: Owner, client_order_id: str) -> str:
     """The order's own id, the same on every replica and replay: base32 of BLAKE3 over its unique key, 32 letters."""
-    parts = (scope.account, scope.world_id, scope.strategy_id, client_order_id)
+    parts = (owner.account, owner.world_id, owner.strategy_id, client_order_id)
     key = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
     return base64.b32encode(blake3(key).digest()[:20]).decode().lower()
 
@@ -121,5 +121,5 @@ def effective(order: Order, gate_reduce_only: bool) -> Order:
 class OrderName:
     """Names one order the way clients do."""
 
-    scope: Owner
+    owner: Owner
     client_order_id: str

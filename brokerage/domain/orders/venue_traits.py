@@ -1,8 +1,38 @@
-"""What a venue takes of orders: types and times in force. What it does not take is denied before it rests."""
+"""What a venue takes of orders. What it does not take is denied before it rests."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from brokerage.domain.orders.states import OrderType, TimeInForce
 
-MATCHED_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.STOP_LIMIT})
-MATCHED_TIFS = frozenset({TimeInForce.GTC, TimeInForce.GTD, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.DAY})
+SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class VenueTraits:
+    """The order types and times in force a venue holds natively, and how it answers.
+
+    `answers_in_commit`: the venue's answer is known in the transaction that takes the order. `order_id_length_max` is
+    the longest client id it takes. An order that it does not list `acceptance_window_ns` after its send is not there.
+    """
+
+    name: str
+    types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
+    native_reduce_only: bool
+    order_id_length_max: int
+    acceptance_window_ns: int
+    answers_in_commit: bool
+
+
+PAPER = VenueTraits(
+    name="paper",
+    types=frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.STOP_LIMIT}),
+    times_in_force=frozenset({TimeInForce.GTC, TimeInForce.GTD, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.DAY}),
+    native_reduce_only=True,
+    order_id_length_max=64,
+    acceptance_window_ns=SECOND_NS,
+    answers_in_commit=True,
+)
+"""The simulated venue of backtests and paper accounts, over a link without latency."""

@@ -4,37 +4,80 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.accounts.position import Position
+from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
-from brokerage.domain.money import RATE_ONE
-from brokerage.domain.orders.order import Order, Side, SizedOrder
+from brokerage.domain.money import RATE_ONE, money_text
+from brokerage.domain.orders.order import Order, Owner, Side, SizedOrder
 from brokerage.domain.orders.totals import OpenOrderTotals, reach
-from brokerage.domain.risk.exposure import ALONE, AccountExposure
-from qmtl.core.limits import UNLIMITED, RiskLimits
+from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.risk.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
 class RiskContext:
-    """What the check may look at, before this order.
+    """One order's surroundings before it: the owner's position and open orders in the symbol, and the account.
 
-    `free` is quote currency that may still be committed; `buys` and `sells` are the strategy's open orders in the
-    symbol; `equity` is the account's, `around` the rest of the account and its world, `limits` are the world's beside
-    the profile's.
+    `buys` and `sells` are the owner's open orders in the symbol, `open_orders` how many it has in all; `limits` are
+    those that bind this order.
     """
 
     at_ns: int
+    owner: Owner
+    instrument: Instrument
     position: Position
     buys: OpenOrderTotals
     sells: OpenOrderTotals
     open_orders: int
     mark: Mark | None
-    free: int
-    trading: TradingState = TradingState.ACTIVE
+    view: AccountView
+    limits: Limits
     weight: int = RATE_ONE
-    equity: int = 0
-    around: AccountExposure = ALONE
-    limits: RiskLimits = UNLIMITED
+
+    @property
+    def held(self) -> int:
+        """The signed quantity the owner holds of the symbol."""
+        return self.position.quantity
+
+    def totals(self, side: Side) -> OpenOrderTotals:
+        """The owner's open orders of one side in the symbol."""
+        return self.buys if side is Side.BUY else self.sells
+
+    def reach(self, order: Order, sized: SizedOrder) -> int:
+        """How far an order and what its side already works in the symbol may move the position: all may fill."""
+        working = self.totals(order.side)
+        reducing = working.reducing + (sized.quantity if order.reduce_only else 0)
+        return reach(order.side, self.held, working.quantity + sized.quantity, reducing)
+
+    def adds(self, order: Order, sized: SizedOrder) -> bool:
+        """Whether an order, with what its side already works, could leave a larger position."""
+        return increases(order.side, self.reach(order, sized), self.held)
+
+    def price_of(self, sized: SizedOrder) -> int:
+        """The price an order is valued at before it trades."""
+        return sized.worst or (self.mark.price if self.mark else 0)
+
+    def money(self, amount: int) -> str:
+        """An amount in quote currency, for a sentence. A limit that lets nothing be added reads as 0."""
+        return f"{money_text(self.instrument.quote, max(amount, 0))} {self.instrument.quote}"
+
+
+def context_of(view: AccountView, order: Order, instrument: Instrument, at_ns: int, weight: int) -> RiskContext:
+    """The surroundings of an order in an account."""
+    book = view.book(order.owner)
+    return RiskContext(
+        at_ns=at_ns,
+        owner=order.owner,
+        instrument=instrument,
+        position=book.ledger.position(order.symbol),
+        buys=book.open_totals(order.symbol, Side.BUY),
+        sells=book.open_totals(order.symbol, Side.SELL),
+        open_orders=sum(totals.orders for totals in book.totals.values()),
+        mark=view.marks.get(order.symbol),
+        view=view,
+        limits=view.limits,
+        weight=weight,
+    )
 
 
 def increases(side: Side, quantity: int, held: int) -> bool:
@@ -45,23 +88,3 @@ def increases(side: Side, quantity: int, held: int) -> bool:
 def increase(side: Side, quantity: int, held: int) -> int:
     """The part of an order that opens or adds."""
     return quantity if held * side.sign >= 0 else max(quantity - abs(held), 0)
-
-
-def held_in(now: RiskContext) -> int:
-    return now.position.quantity
-
-
-def totals_in(side: Side, now: RiskContext) -> OpenOrderTotals:
-    return now.buys if side is Side.BUY else now.sells
-
-
-def reach_in(order: Order, sized: SizedOrder, now: RiskContext) -> int:
-    """How far this order and what its side already works in the symbol may move the position: they may all fill."""
-    working = totals_in(order.side, now)
-    reducing = working.reducing + (sized.quantity if order.reduce_only else 0)
-    return reach(order.side, held_in(now), working.quantity + sized.quantity, reducing)
-
-
-def reference_price(sized: SizedOrder, now: RiskContext) -> int:
-    """The price an order is valued at before it trades."""
-    return sized.worst or (now.mark.price if now.mark else 0)

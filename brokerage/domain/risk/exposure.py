@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.orders.order import Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,28 +19,15 @@ class Exposure:
     def __add__(self, other: Exposure) -> Exposure:
         return Exposure(self.gross + other.gross, self.long + other.long, self.short + other.short)
 
+    def net(self, side: Side) -> int:
+        """How far it goes to one side."""
+        return self.long if side is Side.BUY else -self.short
 
-NONE = Exposure()
+
+NO_EXPOSURE = Exposure()
 
 
 def exposure_of(instrument: Instrument, mark: int, held: int, buys: int, sells: int) -> Exposure:
-    """Exposure of one strategy's position with its open orders in one symbol."""
+    """Exposure of one owner's position with its open orders in one symbol."""
     up, down = instrument.notional(mark, held + buys), instrument.notional(mark, held - sells)
     return Exposure(max(abs(up), abs(down)), up, down)
-
-
-@dataclass(frozen=True, slots=True)
-class AccountExposure:
-    """What stands beside one strategy's desk: the rest of its account and the other accounts of its world.
-
-    `equity` is the account's beside the desk's own ledger. A `world` that is None is not known or cannot be valued: it
-    is over every limit there is.
-    """
-
-    equity: int = 0
-    account: Exposure = NONE
-    world: Exposure | None = NONE
-    circuit_open: bool = False
-
-
-ALONE = AccountExposure()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.buying_power.commitment import needed
 from brokerage.domain.models.buying_power.model import BuyingPower
-from brokerage.domain.models.profile import BrokerageProfile
-from brokerage.domain.money import RATE_ONE
-from brokerage.domain.orders.denials import Denial
+from brokerage.domain.money import RATE_ONE, RATE_SCALE
+from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Order, Side, SizedOrder
-from brokerage.domain.risk.context import RiskContext, held_in, increase, increases, reach_in, reference_price
+from brokerage.domain.risk.context import RiskContext, increase, increases
 from brokerage.domain.risk.exposure import Exposure, exposure_of
+from qmtl.core.decimals import format_decimal, from_scaled
 from qmtl.core.errors import InvalidRequest
 
 
@@ -20,62 +18,111 @@ def drawn_down(equity: int, peak: int, drawdown_max: int) -> bool:
     return lost >= peak * drawdown_max
 
 
-def circuit(
-    order: Order, sized: SizedOrder, instrument: Instrument, profile: BrokerageProfile, now: RiskContext
-) -> Denial | None:
-    opened = now.around.circuit_open and increases(order.side, reach_in(order, sized, now), held_in(now))
-    return Denial.DRAWDOWN_CIRCUIT if opened else None
-
-
-def exposures(
-    order: Order, sized: SizedOrder, instrument: Instrument, profile: BrokerageProfile, now: RiskContext
-) -> Denial | None:
-    """Position, leverage, gross and net, as they would be at their worst; what only reduces is never held up."""
-    held, together = held_in(now), reach_in(order, sized, now)
-    if now.mark is None or not increases(order.side, together, held):
-        return None
-    buys = together if order.side is Side.BUY else now.buys.reach(Side.BUY, held)
-    sells = together if order.side is Side.SELL else now.sells.reach(Side.SELL, held)
-    try:
-        own = exposure_of(instrument, now.mark.price, held, buys, sells)
-    except InvalidRequest:
-        return Denial.EXPOSURE_ABOVE_LIMIT  # beyond int64
-    limits, total = profile.limits, now.around.account + own
-    if limits.position_notional_max and _net(own, order.side) > limits.position_notional_max:
-        return Denial.POSITION_ABOVE_LIMIT
-    if limits.leverage_max and total.gross * RATE_ONE > limits.leverage_max * max(now.equity, 0):
-        return Denial.LEVERAGE_ABOVE_LIMIT
-    world = None if now.around.world is None else now.around.world + total
-    beyond = _beyond(total, order.side, limits.account_gross_max, limits.account_net_max)
-    if beyond or _beyond(world, order.side, limits.world_gross_max, limits.world_net_max):
-        return Denial.EXPOSURE_ABOVE_LIMIT
+def circuit(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """While the drawdown circuit is open nothing is added."""
+    if now.view.circuit_open and now.adds(order, sized):
+        most = _share(now.view.limits.drawdown_max)
+        return Refusal(
+            Denial.DRAWDOWN_CIRCUIT,
+            f"the account fell by drawdown_max, {most}, or more from its highest equity; an operator may set it ACTIVE",
+        )
     return None
 
 
-def _net(exposure: Exposure, side: Side) -> int:
-    """How far an exposure goes to the side of an order."""
-    return exposure.long if side is Side.BUY else -exposure.short
-
-
-def _beyond(exposure: Exposure | None, side: Side, gross_max: int, net_max: int) -> bool:
-    """Whether an exposure is over a limit; one that cannot be valued is over every limit there is."""
-    if exposure is None:
-        return bool(gross_max or net_max)
-    return bool((gross_max and exposure.gross > gross_max) or (net_max and _net(exposure, side) > net_max))
-
-
-def buying_power(
-    order: Order, sized: SizedOrder, instrument: Instrument, profile: BrokerageProfile, now: RiskContext
-) -> Denial | None:
-    held = held_in(now)
-    if profile.buying_power is BuyingPower.CASH:
-        if order.side is Side.SELL:
-            short = reach_in(order, sized, now) > held
-            return Denial.SHORT_UNAVAILABLE if short else None
-        cost = needed(instrument, profile, reference_price(sized, now), sized.quantity)
-        return Denial.BALANCE_INSUFFICIENT if cost > now.free else None
-    added = increase(order.side, reach_in(order, sized, now), held)
-    if not added:
+def exposures(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """Position, leverage, gross and net, as they would be at their worst; what only reduces is never held up."""
+    together = now.reach(order, sized)
+    if now.mark is None or not increases(order.side, together, now.held):
         return None
-    cost = needed(instrument, profile, reference_price(sized, now), min(added, sized.quantity))
-    return Denial.BALANCE_INSUFFICIENT if cost > now.free else None
+    buys = together if order.side is Side.BUY else now.buys.reach(Side.BUY, now.held)
+    sells = together if order.side is Side.SELL else now.sells.reach(Side.SELL, now.held)
+    try:
+        own = exposure_of(now.instrument, now.mark.price, now.held, buys, sells)
+    except InvalidRequest:
+        return Refusal(Denial.EXPOSURE_ABOVE_LIMIT, f"the exposure in {order.symbol} cannot be counted")
+    position_max = now.limits.position_notional_max
+    if position_max and own.net(order.side) > position_max:
+        return _above(
+            Denial.POSITION_ABOVE_LIMIT,
+            f"position with its open orders {now.money(own.net(order.side))}",
+            f"position_notional_max {now.money(position_max)}",
+        )
+    return _account(order, now, own) or _world(order, now, own)
+
+
+def _account(order: Order, now: RiskContext, own: Exposure) -> Refusal | None:
+    limits = now.limits
+    if not (limits.leverage_max or limits.account_gross_max or limits.account_net_max):
+        return None
+    total = now.view.exposure(without=(now.owner, order.symbol)) + own
+    if limits.leverage_max:
+        equity = max(now.view.equity(now.instrument.quote), 0)
+        if total.gross * RATE_ONE > limits.leverage_max * equity:
+            return _above(
+                Denial.LEVERAGE_ABOVE_LIMIT,
+                f"gross exposure of the account {now.money(total.gross)}",
+                f"leverage_max {_share(limits.leverage_max)} times its equity {now.money(equity)}",
+            )
+    return _beyond(order, now, total, "account", limits.account_gross_max, limits.account_net_max)
+
+
+def _world(order: Order, now: RiskContext, own: Exposure) -> Refusal | None:
+    gross_max, net_max = now.limits.world_gross_max, now.limits.world_net_max
+    if not (gross_max or net_max):
+        return None
+    beside = now.view.world_beside
+    if beside is None:
+        return Refusal(
+            Denial.EXPOSURE_ABOVE_LIMIT,
+            f"another account of world {now.owner.world_id} cannot be valued, so its exposure may be above its limits",
+        )
+    total = beside + now.view.exposure(now.owner.world_id, without=(now.owner, order.symbol)) + own
+    return _beyond(order, now, total, "world", gross_max, net_max)
+
+
+def _beyond(
+    order: Order, now: RiskContext, total: Exposure, whose: str, gross_max: int, net_max: int
+) -> Refusal | None:
+    for kind, amount, most in (("gross", total.gross, gross_max), ("net", total.net(order.side), net_max)):
+        if most and amount > most:
+            return _above(
+                Denial.EXPOSURE_ABOVE_LIMIT,
+                f"{kind} exposure of the {whose} {now.money(amount)}",
+                f"{whose}_{kind}_max {now.money(most)}",
+            )
+    return None
+
+
+def buying_power(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """What an order opens is covered by free money; on cash nothing is sold short."""
+    together, funding = now.reach(order, sized), now.view.profile.funding
+    if funding.kind is BuyingPower.CASH:
+        if order.side is Side.SELL:
+            return _short(order, now, together) if together > now.held else None
+        opened = sized.quantity
+    else:
+        opened = min(increase(order.side, together, now.held), sized.quantity)
+    if not opened:
+        return None
+    cost, free = funding.needed(now.instrument, now.price_of(sized), opened), now.view.free(now.instrument.quote)
+    if cost <= free:
+        return None
+    left = now.money(free) if free > 0 else f"nothing ({now.instrument.quote})"
+    return Refusal(Denial.BALANCE_INSUFFICIENT, f"the order needs {now.money(cost)}, free is {left}")
+
+
+def _short(order: Order, now: RiskContext, together: int) -> Refusal:
+    instrument = now.instrument
+    sold, held = (format_decimal(instrument.quantity_decimal(amount)) for amount in (together, now.held))
+    message = (
+        f"with its open orders {sold} {order.symbol} would be sold, held are {held}: a cash account sells no shorts"
+    )
+    return Refusal(Denial.SHORT_UNAVAILABLE, message)
+
+
+def _above(denial: Denial, amount: str, limit: str) -> Refusal:
+    return Refusal(denial, f"{amount} would be above {limit}")
+
+
+def _share(rate: int) -> str:
+    return format_decimal(from_scaled(rate, RATE_SCALE))

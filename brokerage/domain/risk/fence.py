@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from brokerage.domain.orders.denials import Denial
+from brokerage.domain.orders.denials import Denial, Refusal
 from qmtl.core.errors import NotReady
 from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain, domain_of
@@ -30,6 +30,16 @@ class Fence:
     state: FenceState
     effective_mode: EffectiveMode
     limits: RiskLimits = UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class GateStamp:
+    """What the gateway's gate found: the epoch it gated under, the weight, the domain and whether only to reduce."""
+
+    epoch: int
+    weight: int
+    domain: ExecutionDomain
+    reduce_only: bool
 
 
 _ALLOWED = {
@@ -74,20 +84,28 @@ def moved(fence: Fence) -> NotReady:
     )
 
 
-def refusal(fence: Fence, epoch: int, domain: ExecutionDomain, reducing: bool) -> Denial | None:
-    """The denial of an act gated under `epoch`, or None. Raises NotReady (E_STALE_EPOCH) for an older epoch.
+def refusal(fence: Fence, gate: GateStamp, reducing: bool) -> Refusal | None:
+    """The refusal of an act gated under an epoch, or None. Raises NotReady (E_STALE_EPOCH) for an older epoch.
 
     An epoch above the stored one is not trusted either: whoever gated under it knows a fence that never reached us.
     """
-    if epoch < fence.epoch:
-        raise stale(epoch, fence)
-    if epoch > fence.epoch or fence.state is FenceState.FROZEN:
-        return Denial.FENCED
-    if domain not in _ALLOWED.get(domain_of(fence.effective_mode), ()):
-        return Denial.DOMAIN_FORBIDS_ORDERS
+    if gate.epoch < fence.epoch:
+        raise stale(gate.epoch, fence)
+    where = f"the fence of world {fence.world_id} is {fence.state.value} at epoch {fence.epoch}"
+    if gate.epoch > fence.epoch:
+        return Refusal(Denial.FENCED, f"{where}, the order was gated under epoch {gate.epoch}")
+    if fence.state is FenceState.FROZEN:
+        return Refusal(Denial.FENCED, f"{where}: nothing passes but cancels")
+    if gate.domain not in _ALLOWED.get(domain_of(fence.effective_mode), ()):
+        mode = fence.effective_mode.value
+        return Refusal(
+            Denial.DOMAIN_FORBIDS_ORDERS, f"{where} in mode {mode}, which takes no {gate.domain.value} orders"
+        )
     if fence.state is FenceState.DRAIN and not reducing:
-        return Denial.FENCED
-    return Denial.NO_LIVE_VENUE if domain is ExecutionDomain.LIVE else None
+        return Refusal(Denial.FENCED, f"{where}: only what reduces a position passes")
+    if gate.domain is ExecutionDomain.LIVE:
+        return Refusal(Denial.NO_LIVE_VENUE, "the order is for LIVE and no live venue is set up")
+    return None
 
 
 def lets_go(fence: Fence, reducing: bool) -> bool:
@@ -101,13 +119,3 @@ def lets_go(fence: Fence, reducing: bool) -> bool:
 
 def _told(fence: Fence) -> dict[str, str]:
     return {"epoch": str(fence.epoch), "state": fence.state.value, "effective_mode": fence.effective_mode.value}
-
-
-@dataclass(frozen=True, slots=True)
-class GateStamp:
-    """What the gateway's gate found: the epoch it gated under, the weight, the domain and whether only to reduce."""
-
-    epoch: int
-    weight: int
-    domain: ExecutionDomain
-    reduce_only: bool

@@ -1,111 +1,135 @@
-"""Rules on one order by itself: type, trading state, bounds, prices, notional."""
+"""Rules on one order by itself: type, trading state, bounds, prices, notional. Each answers a refusal or None."""
 
 from __future__ import annotations
 
 from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.market.instrument import AssetClass, Instrument
-from brokerage.domain.models.profile import BrokerageProfile
-from brokerage.domain.orders.denials import Denial
+from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Order, Side, SizedOrder
 from brokerage.domain.orders.states import OrderType, TimeInForce
-from brokerage.domain.orders.venue_traits import MATCHED_TIFS, MATCHED_TYPES
-from brokerage.domain.risk.context import RiskContext, held_in, increases, reach_in, reference_price
-from qmtl.core.decimals import INT64_MAX
+from brokerage.domain.risk.context import RiskContext, increases
+from qmtl.core.decimals import INT64_MAX, format_decimal
 from qmtl.core.errors import InvalidRequest
 
 PRICE_SANE_FACTOR = 10
+"""A limit or stop more than ten times away from the market is taken for a typing error."""
+
+SECOND_NS = 1_000_000_000
 
 
-def supported(
-    order: Order, sized: SizedOrder, instrument: Instrument, profile: BrokerageProfile, now: RiskContext
-) -> Denial | None:
-    if order.type not in MATCHED_TYPES:
-        return Denial.ORDER_TYPE_UNSUPPORTED
-    if order.tif not in MATCHED_TIFS:
-        return Denial.TIME_IN_FORCE_UNSUPPORTED
-    if order.tif is TimeInForce.DAY and instrument.asset_class is not AssetClass.CRYPTO:
-        return Denial.TIME_IN_FORCE_UNSUPPORTED  # the close of other sessions needs calendars
+def supported(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """The venue holds the order's type and time in force."""
+    venue = now.view.venue
+    if order.type not in venue.types:
+        return Refusal(Denial.ORDER_TYPE_UNSUPPORTED, f"venue {venue.name} takes no {order.type.value} orders")
+    if order.tif not in venue.times_in_force:
+        return Refusal(Denial.TIME_IN_FORCE_UNSUPPORTED, f"venue {venue.name} takes no {order.tif.value} orders")
+    if order.tif is TimeInForce.DAY and now.instrument.asset_class is not AssetClass.CRYPTO:
+        # the close of other sessions needs calendars
+        return Refusal(Denial.TIME_IN_FORCE_UNSUPPORTED, f"DAY orders in {order.symbol} need its session calendar")
     return None
 
 
-def trading_state(
-    order: Order, sized: SizedOrder, instrument: Instrument, profile: BrokerageProfile, now: RiskContext
-) -> Denial | None:
-    if now.trading is TradingState.HALTED:
-        return Denial.TRADING_HALTED
-    if now.trading is TradingState.REDUCING and increases(order.side, reach_in(order, sized, now), held_in(now)):
-        return Denial.TRADING_REDUCING
+def trading_state(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """The account trades at all, and adds only while it is ACTIVE."""
+    if now.view.trading is TradingState.HALTED:
+        return Refusal(Denial.TRADING_HALTED, "the account is HALTED: nothing may trade")
+    if now.view.trading is TradingState.REDUCING and now.adds(order, sized):
+        return Refusal(
+            Denial.TRADING_REDUCING,
+            f"the account is REDUCING and holds {_quantity(now.instrument, now.held)} of {order.symbol}: "
+            f"{_order(order, sized, now)} could add to it",
+        )
     return None
 
 
-def reduce_only(
-    order: Order, sized: SizedOrder, instrument: Instrument, profile: BrokerageProfile, now: RiskContext
-) -> Denial | None:
-    if order.reduce_only and increases(order.side, sized.quantity, held_in(now)):
-        return Denial.REDUCE_ONLY_INCREASES
+def reduce_only(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """A reduce-only order takes off what is held and no more."""
+    if order.reduce_only and increases(order.side, sized.quantity, now.held):
+        held = _quantity(now.instrument, now.held)
+        return Refusal(
+            Denial.REDUCE_ONLY_INCREASES, f"{_order(order, sized, now)} is reduce-only and {held} is held of it"
+        )
     return None
 
 
-def bounds(
-    order: Order, sized: SizedOrder, instrument: Instrument, profile: BrokerageProfile, now: RiskContext
-) -> Denial | None:
+def bounds(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """Quantity, number of open orders and expiry are within their bounds."""
+    instrument, quantity = now.instrument, _quantity(now.instrument, sized.quantity)
     if sized.quantity < instrument.quantity_min:
-        return Denial.QUANTITY_BELOW_MINIMUM
+        least = _quantity(instrument, instrument.quantity_min)
+        return Refusal(Denial.QUANTITY_BELOW_MINIMUM, f"quantity {quantity} is below {least}, the least of the venue")
     if instrument.quantity_max and sized.quantity > instrument.quantity_max:
-        return Denial.QUANTITY_ABOVE_MAXIMUM
-    if now.open_orders >= profile.limits.open_orders_max:
-        return Denial.OPEN_ORDERS_ABOVE_LIMIT
+        most = _quantity(instrument, instrument.quantity_max)
+        return Refusal(Denial.QUANTITY_ABOVE_MAXIMUM, f"quantity {quantity} is above {most}, the most of the venue")
+    if now.open_orders >= now.limits.open_orders_max:
+        return Refusal(
+            Denial.OPEN_ORDERS_ABOVE_LIMIT,
+            f"{now.open_orders} orders are open, open_orders_max is {now.limits.open_orders_max}",
+        )
     if order.tif is TimeInForce.GTD and (order.expire_at_ns is None or order.expire_at_ns <= now.at_ns):
-        return Denial.EXPIRED_ON_ARRIVAL
+        return Refusal(Denial.EXPIRED_ON_ARRIVAL, f"expire_at {order.expire_at_ns} ns is not after {now.at_ns} ns")
     return None
 
 
-def price_known(
-    order: Order, sized: SizedOrder, instrument: Instrument, profile: BrokerageProfile, now: RiskContext
-) -> Denial | None:
-    if now.mark is None:
-        return Denial.PRICE_STALE
-    if now.at_ns - now.mark.at_ns > max(profile.limits.price_age_max_ns, now.mark.bar_ns):
-        return Denial.PRICE_STALE
-    for price in (sized.limit, sized.stop):
-        if (
-            price is not None
-            and not now.mark.price <= price * PRICE_SANE_FACTOR <= now.mark.price * PRICE_SANE_FACTOR**2
-        ):
-            return Denial.PRICE_INSANE
+def price_known(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """There is a recent price, and the order's own prices are near it."""
+    mark = now.mark
+    if mark is None:
+        return Refusal(Denial.PRICE_STALE, f"no price of {order.symbol} is known yet")
+    age_ns, most_ns = now.at_ns - mark.at_ns, max(now.limits.price_age_max_ns, mark.bar_ns)
+    if age_ns > most_ns:
+        return Refusal(
+            Denial.PRICE_STALE,
+            f"the last price of {order.symbol} is {age_ns // SECOND_NS} s old, at most {most_ns // SECOND_NS} s may be",
+        )
+    for name, price in (("limit_price", sized.limit), ("stop_price", sized.stop)):
+        if price is not None and not mark.price <= price * PRICE_SANE_FACTOR <= mark.price * PRICE_SANE_FACTOR**2:
+            return Refusal(
+                Denial.PRICE_INSANE,
+                f"{name} {_price(now.instrument, price)} is more than {PRICE_SANE_FACTOR} times away from the last "
+                f"price, {_price(now.instrument, mark.price)}",
+            )
     return None
 
 
-def post_only(
-    order: Order, sized: SizedOrder, instrument: Instrument, profile: BrokerageProfile, now: RiskContext
-) -> Denial | None:
+def post_only(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """A post-only order is a limit order that rests."""
     if not order.post_only:
         return None
     if order.type is not OrderType.LIMIT or sized.limit is None or now.mark is None:
-        return Denial.POST_ONLY_CROSSES
+        return Refusal(Denial.POST_ONLY_CROSSES, f"post-only is for LIMIT orders, this is {order.type.value}")
     crosses = sized.limit >= now.mark.price if order.side is Side.BUY else sized.limit <= now.mark.price
-    return Denial.POST_ONLY_CROSSES if crosses else None
+    if not crosses:
+        return None
+    limit, last = _price(now.instrument, sized.limit), _price(now.instrument, now.mark.price)
+    return Refusal(Denial.POST_ONLY_CROSSES, f"limit_price {limit} would trade at once, the last price is {last}")
 
 
-def notional(
-    order: Order, sized: SizedOrder, instrument: Instrument, profile: BrokerageProfile, now: RiskContext
-) -> Denial | None:
+def notional(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
     """Bounds of one order: at its worst price from above, and from below at its own, by which a venue judges it."""
-    notional, house_max = (
-        _worth(instrument, reference_price(sized, now), sized.quantity),
-        profile.limits.order_notional_max,
-    )
-    if notional > INT64_MAX or (instrument.notional_max and notional > instrument.notional_max):
-        return Denial.NOTIONAL_ABOVE_LIMIT
-    if house_max and notional > house_max and increases(order.side, reach_in(order, sized, now), held_in(now)):
-        return Denial.NOTIONAL_ABOVE_LIMIT
-    return _minimum(order, sized, instrument, now) if instrument.notional_min else None
+    instrument, own_max = now.instrument, now.limits.order_notional_max
+    worth = _worth(instrument, now.price_of(sized), sized.quantity)
+    if worth > INT64_MAX:
+        return Refusal(Denial.NOTIONAL_ABOVE_LIMIT, f"the notional of {_order(order, sized, now)} cannot be counted")
+    if instrument.notional_max and worth > instrument.notional_max:
+        return _too_large(now, worth, instrument.notional_max, "the venue's maximum")
+    if own_max and worth > own_max and now.adds(order, sized):
+        return _too_large(now, worth, own_max, "order_notional_max")
+    return _minimum(order, sized, now) if instrument.notional_min else None
 
 
-def _minimum(order: Order, sized: SizedOrder, instrument: Instrument, now: RiskContext) -> Denial | None:
-    own = instrument.notional(sized.limit or sized.stop or reference_price(sized, now), sized.quantity)
-    small = own < instrument.notional_min and increases(order.side, sized.quantity, held_in(now))
-    return Denial.NOTIONAL_BELOW_MINIMUM if small else None
+def _too_large(now: RiskContext, worth: int, most: int, name: str) -> Refusal:
+    return Refusal(Denial.NOTIONAL_ABOVE_LIMIT, f"notional {now.money(worth)} would be above {name} {now.money(most)}")
+
+
+def _minimum(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    instrument = now.instrument
+    own = instrument.notional(sized.limit or sized.stop or now.price_of(sized), sized.quantity)
+    if own >= instrument.notional_min or not increases(order.side, sized.quantity, now.held):
+        return None
+    least = now.money(instrument.notional_min)
+    return Refusal(Denial.NOTIONAL_BELOW_MINIMUM, f"notional {now.money(own)} is below {least}, the venue's least")
 
 
 def _worth(instrument: Instrument, price: int, quantity: int) -> int:
@@ -113,3 +137,15 @@ def _worth(instrument: Instrument, price: int, quantity: int) -> int:
         return instrument.notional(price, quantity)
     except InvalidRequest:
         return INT64_MAX + 1
+
+
+def _order(order: Order, sized: SizedOrder, now: RiskContext) -> str:
+    return f"{order.side.value} {_quantity(now.instrument, sized.quantity)} {order.symbol}"
+
+
+def _quantity(instrument: Instrument, quantity: int) -> str:
+    return format_decimal(instrument.quantity_decimal(quantity))
+
+
+def _price(instrument: Instrument, price: int) -> str:
+    return format_decimal(instrument.price_decimal(price))

@@ -1,6 +1,6 @@
 """The pre-trade check: every order passes every rule, and the first rule it breaks is its named refusal.
 
-Pure: what the rules look at stands in `Circumstances`. Anything missing narrows (no price: denied), nothing
+Pure: what the rules look at stands in the RiskContext. Anything missing narrows (no price: denied), nothing
 missing ever widens. Reducing quantity is exempt from weight and from buying power, never from precision or the fence.
 """
 
@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import currency_scale
-from brokerage.domain.orders.denials import Denial
+from brokerage.domain.orders.denials import Refusal
 from brokerage.domain.orders.order import Order, SizedOrder
 from brokerage.domain.risk.context import RiskContext
 from brokerage.domain.risk.exposure_rules import buying_power, circuit, exposures
@@ -26,41 +24,12 @@ from brokerage.domain.risk.order_rules import (
     supported,
     trading_state,
 )
-from qmtl.core.limits import UNLIMITED
+from qmtl.core.limits import UNLIMITED, RiskLimits
 
-"""A limit or stop more than ten times away from the market is taken for a typing error."""
+WORLD_LIMIT = "WORLD_LIMIT: "
+"""Begins the sentence of a denial that only the world's own limits gave."""
 
-WORLD_LIMIT = "WORLD_LIMIT: gating_policy.risk_limits of the world; no limit of the house refused it"
-
-
-def check(
-    order: Order, sized: SizedOrder, instrument: Instrument, profile: BrokerageProfile, now: RiskContext
-) -> Denial | None:
-    """The first rule a sized order breaks, or None."""
-    tight = tightened(profile, now.limits, order.side, currency_scale(instrument.quote))
-    for rule in _RULES:
-        denial = rule(order, sized, instrument, tight, now)
-        if denial is not None:
-            return denial
-    return None
-
-
-def denied_by_world(
-    denial: Denial,
-    order: Order,
-    sized: SizedOrder,
-    instrument: Instrument,
-    profile: BrokerageProfile,
-    now: RiskContext,
-) -> bool:
-    """Whether a denial is of the world's limits: without them the order would have met another one, or none."""
-    if now.limits == UNLIMITED:
-        return False
-    return check(order, sized, instrument, profile, replace(now, limits=UNLIMITED)) is not denial
-
-
-Rule = Callable[[Order, SizedOrder, Instrument, BrokerageProfile, RiskContext], Denial | None]
-
+Rule = Callable[[Order, SizedOrder, RiskContext], Refusal | None]
 
 _RULES: tuple[Rule, ...] = (
     supported,
@@ -74,3 +43,27 @@ _RULES: tuple[Rule, ...] = (
     exposures,
     buying_power,
 )
+
+
+def check(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """The first rule a sized order breaks, or None."""
+    world = now.view.world_limits
+    refused = _first(order, sized, now, world)
+    if refused is None or world == UNLIMITED:
+        return refused
+    without = _first(order, sized, now, UNLIMITED)
+    if without is not None and without.denial is refused.denial:
+        return refused
+    return Refusal(
+        refused.denial, f"{WORLD_LIMIT}{refused.message}, by gating_policy.risk_limits of world {now.owner.world_id}"
+    )
+
+
+def _first(order: Order, sized: SizedOrder, now: RiskContext, world: RiskLimits) -> Refusal | None:
+    limits = tightened(now.limits, world, order.side, currency_scale(now.instrument.quote))
+    bound = now if limits is now.limits else replace(now, limits=limits)
+    for rule in _RULES:
+        refused = rule(order, sized, bound)
+        if refused is not None:
+            return refused
+    return None

@@ -6,36 +6,40 @@ from decimal import Decimal
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
-from brokerage.domain.money import RATE_ONE, floor_to
-from brokerage.domain.orders.denials import Denial
+from brokerage.domain.money import RATE_ONE, RATE_SCALE, floor_to
+from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Order, Side, SizedOrder
 from brokerage.domain.orders.states import TimeInForce
-from brokerage.domain.risk.context import RiskContext, totals_in
+from brokerage.domain.risk.context import RiskContext
 from brokerage.domain.risk.pacing import SECOND_NS
-from qmtl.core.decimals import INT64_MAX, to_scaled
+from qmtl.core.decimals import INT64_MAX, format_decimal, from_scaled, to_scaled
 from qmtl.core.errors import InvalidRequest
 
 DAY_NS = 86_400 * SECOND_NS
 
 
-def size(order: Order, instrument: Instrument, now: RiskContext) -> SizedOrder | Denial:
+def size(order: Order, now: RiskContext) -> SizedOrder | Refusal:
     """Bring an order to the instrument's scales and the gate's weight, or say which rule its numbers break."""
+    instrument, written = now.instrument, format_decimal(order.quantity)
     if order.quantity.scaleb(instrument.quantity_scale) > INT64_MAX:
-        return Denial.QUANTITY_ABOVE_MAXIMUM
+        most = format_decimal(instrument.quantity_decimal(INT64_MAX))
+        return Refusal(Denial.QUANTITY_ABOVE_MAXIMUM, f"quantity {written} of {order.symbol} is above {most}")
     quantity = _scaled(order.quantity, instrument.quantity_scale)
     if quantity is None:
-        return Denial.PRECISION
+        return _imprecise("quantity", written, instrument, instrument.quantity_scale)
     if quantity % instrument.lot:
-        return Denial.LOT
+        lot = format_decimal(instrument.quantity_decimal(instrument.lot))
+        return Refusal(Denial.LOT, f"quantity {written} is no multiple of {lot}, the lot of {order.symbol}")
     prices: list[int | None] = []
-    for price in (order.limit_price, order.stop_price):
-        scaled = _price(price, instrument)
-        if isinstance(scaled, Denial):
+    for name, price in (("limit_price", order.limit_price), ("stop_price", order.stop_price)):
+        scaled = _price(name, price, instrument)
+        if isinstance(scaled, Refusal):
             return scaled
         prices.append(scaled)
     weighted = weigh(quantity, order.side, _left_to_reduce(order, now), now.weight, instrument.lot)
     if not weighted:
-        return Denial.SCALED_TO_ZERO
+        share = format_decimal(from_scaled(now.weight, RATE_SCALE))
+        return Refusal(Denial.SCALED_TO_ZERO, f"quantity {written} at weight {share} is less than one lot")
     limit, stop = prices
     return SizedOrder(weighted, limit, stop, _expiry(order, now.at_ns), _worst(order.side, limit, stop, now.mark))
 
@@ -54,7 +58,7 @@ def _left_to_reduce(order: Order, now: RiskContext) -> int:
     held = now.position.quantity
     if order.reduce_only or held * order.side.sign >= 0:
         return held
-    return -order.side.sign * max(abs(held) - totals_in(order.side, now).quantity, 0)
+    return -order.side.sign * max(abs(held) - now.totals(order.side).quantity, 0)
 
 
 def _worst(side: Side, limit: int | None, stop: int | None, mark: Mark | None) -> int:
@@ -76,15 +80,24 @@ def _scaled(value: Decimal, scale: int) -> int | None:
         return None
 
 
-def _price(price: Decimal | None, instrument: Instrument) -> int | Denial | None:
+def _price(name: str, price: Decimal | None, instrument: Instrument) -> int | Refusal | None:
     if price is None:
         return None
+    written = format_decimal(price)
     if price <= 0:
-        return Denial.PRICE_INSANE
+        return Refusal(Denial.PRICE_INSANE, f"{name} is {written}, want more than 0")
     scaled = _scaled(price, instrument.price_scale)
-    if scaled is None:
-        return Denial.PRECISION  # also a price too large for int64
-    return Denial.TICK if scaled % instrument.tick else scaled
+    if scaled is None:  # also a price too large for int64
+        return _imprecise(name, written, instrument, instrument.price_scale)
+    if scaled % instrument.tick:
+        tick = format_decimal(instrument.price_decimal(instrument.tick))
+        return Refusal(Denial.TICK, f"{name} {written} is no multiple of {tick}, the tick of {instrument.symbol}")
+    return scaled
+
+
+def _imprecise(name: str, written: str, instrument: Instrument, places: int) -> Refusal:
+    message = f"{name} {written} does not fit the {places} decimal places of {instrument.symbol}"
+    return Refusal(Denial.PRECISION, message)
 
 
 def _expiry(order: Order, at_ns: int) -> int | None:

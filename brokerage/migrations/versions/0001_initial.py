@@ -1,4 +1,4 @@
-"""The first tables of the brokerage. Frozen: a later change is a revision of its own."""
+"""The tables of the brokerage."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -41,7 +41,17 @@ def _create_accounts() -> None:
         sa.Column("mark_ns", _BIG, nullable=True),
         sa.Column("event_sequence", _BIG, nullable=False),
         sa.Column("fill_sequence", _BIG, nullable=False),
+        sa.Column("rate_ns", _BIG, nullable=False),
+        sa.Column("peak_equity", _BIG, nullable=True),
+        sa.Column("circuit_ns", _BIG, nullable=True),
         sa.PrimaryKeyConstraint("account"),
+    )
+    op.create_table(
+        "cash",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("amount", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account", "currency"),
     )
 
 
@@ -76,13 +86,13 @@ def _create_orders() -> None:
         sa.Column("flag", sa.Text(), nullable=False),
         sa.Column("unresolved", sa.Boolean(), nullable=False),
         sa.Column("created_sequence", _BIG, nullable=False),
+        sa.Column("worst_price", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("order_id"),
         sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
         sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
     )
-    op.create_index(
-        "orders_open", "orders", ["account"], sqlite_where=sa.text("open"), postgresql_where=sa.text("open")
-    )
+    where = sa.text("open")
+    op.create_index("orders_open", "orders", ["account"], sqlite_where=where, postgresql_where=where)
 
 
 def _create_events() -> None:
@@ -112,6 +122,7 @@ def _create_events() -> None:
         sa.Column("liquidity", sa.Text(), nullable=False),
         sa.Column("venue_ns", _BIG, nullable=False),
         sa.Column("cumulative", _BIG, nullable=False),
+        sa.Column("worst_price", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("order_id", "seq"),
         sa.UniqueConstraint("account", "sequence", name="order_events_sequence"),
     )
@@ -145,11 +156,19 @@ def _create_books() -> None:
         sa.PrimaryKeyConstraint("account", "world_id", "strategy_id", "symbol"),
     )
     op.create_table(
-        "cash",
+        "open_order_totals",
         sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("currency", sa.Text(), nullable=False),
-        sa.Column("amount", _BIG, nullable=False),
-        sa.PrimaryKeyConstraint("account", "currency"),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=False),
+        sa.Column("orders", _BIG, nullable=False),
+        sa.Column("quantity", _BIG, nullable=False),
+        sa.Column("taking", _BIG, nullable=False),
+        sa.Column("priced", _BIG, nullable=False),
+        sa.Column("unpriced", _BIG, nullable=False),
+        sa.Column("reducing", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account", "world_id", "strategy_id", "symbol", "side"),
     )
 
 
@@ -161,6 +180,7 @@ def _create_fences() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("effective_mode", sa.Text(), nullable=False),
         sa.Column("updated_ns", _BIG, nullable=False),
+        sa.Column("limits", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("world_id"),
     )
     op.create_table(
@@ -174,10 +194,19 @@ def _create_fences() -> None:
         sa.Column("epoch", _BIG, nullable=False),
         sa.Column("sent_ns", _BIG, nullable=False),
         sa.Column("answered_ns", _BIG, nullable=True),
+        sa.Column("wire_ns", _BIG, nullable=True),
         sa.PrimaryKeyConstraint("order_id"),
     )
-    wire = sa.text("answered_ns IS NULL")
-    op.create_index("send_intents_wire", "send_intents", ["world_id"], sqlite_where=wire, postgresql_where=wire)
+    where = sa.text("answered_ns IS NULL")
+    op.create_index("send_intents_wire", "send_intents", ["world_id"], sqlite_where=where, postgresql_where=where)
+    op.create_table(
+        "venue_orders",
+        sa.Column("venue_order_id", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("arrives_ns", _BIG, nullable=False),
+        sa.Column("answer_lost", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("venue_order_id"),
+    )
     op.create_table(
         "audit_log",
         sa.Column("id", _BIG, nullable=False, autoincrement=True),

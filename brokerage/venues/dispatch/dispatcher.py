@@ -44,9 +44,9 @@ class DispatchMetrics:
 class Dispatcher:
     """One loop over the intents whose outcome is not known. `run` ends only when cancelled."""
 
-    def __init__(self, db: Database, house: MarketContext, clock: Clock, measures: DispatchMetrics) -> None:
+    def __init__(self, db: Database, market: MarketContext, clock: Clock, measures: DispatchMetrics) -> None:
         self._db = db
-        self._house = house
+        self._market = market
         self._clock = clock
         self._measures = measures
         self._wire = Pulse(db, intents.WIRE_SIGNAL)
@@ -81,7 +81,7 @@ class Dispatcher:
     async def _look_at_stops(self) -> None:
         now_ns = self._now_ns()
         for account in await self._db.read(emulation.accounts_with_stops):
-            look = partial(emulation.release_reached, house=self._house, account_name=account, now_ns=now_ns)
+            look = partial(emulation.release_reached, market=self._market, account_name=account, now_ns=now_ns)
             await self._db.write(look)
 
     async def _advance(self, intent: PendingIntent, now_ns: int) -> int | None:
@@ -94,37 +94,39 @@ class Dispatcher:
         if intent.arrival is not None and intent.arrival.at_ns > (now_ns if intent.data_ns is None else intent.data_ns):
             return None  # it arrives with a bar to come
         if intent.arrival is not None and not intent.arrival.answer_lost:
-            await self._db.write(lambda conn: outcomes.answer(conn, self._house, intent.name, intent.order_id, now_ns))
+            await self._db.write(lambda conn: outcomes.answer(conn, self._market, intent.name, intent.order_id, now_ns))
             return None
         return await self._doubt(intent, intent.wire_ns, now_ns)
 
     async def _send(self, intent: PendingIntent, now_ns: int) -> int | None:
-        went = await self._db.write(lambda conn: send.to_wire(conn, self._house, intent.name, intent.order_id, now_ns))
+        went = await self._db.write(lambda conn: send.to_wire(conn, self._market, intent.name, intent.order_id, now_ns))
         if not went:
             return None
         self._measures.sent.inc()
-        self._flying[intent.order_id] = now_ns + self._house.link.latency_ms * MS_NS
+        self._flying[intent.order_id] = now_ns + self._market.link.latency_ms * MS_NS
         return self._flying[intent.order_id]
 
     async def _deliver(self, intent: PendingIntent, arrives_ns: int, now_ns: int) -> int:
         if arrives_ns > now_ns:
             return arrives_ns
-        await self._db.write(lambda conn: venue.arrive(conn, self._house, intent.order_id, now_ns))
+        await self._db.write(lambda conn: venue.arrive(conn, self._market, intent.order_id, now_ns))
         del self._flying[intent.order_id]
         return now_ns
 
     async def _doubt(self, intent: PendingIntent, wire_ns: int, now_ns: int) -> int | None:
         """No answer where one could have come: unknown at first, then the venue is asked."""
-        link = self._house.link
+        link = self._market.link
         if intent.unresolved_ns is None:
             if now_ns < (due_ns := wire_ns + link.answer_timeout_ns):
                 return due_ns
-            await self._db.write(lambda conn: outcomes.lose(conn, self._house, intent.name, intent.order_id, now_ns))
+            await self._db.write(lambda conn: outcomes.lose(conn, self._market, intent.name, intent.order_id, now_ns))
             self._measures.lost.inc()
             return now_ns + link.query_after_ns
         if now_ns < (due_ns := intent.unresolved_ns + link.query_after_ns):
             return due_ns
-        if await self._db.write(lambda conn: outcomes.resolve(conn, self._house, intent.name, intent.order_id, now_ns)):
+        if await self._db.write(
+            lambda conn: outcomes.resolve(conn, self._market, intent.name, intent.order_id, now_ns)
+        ):
             self._measures.resolved.inc()
         return None
 

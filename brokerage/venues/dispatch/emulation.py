@@ -9,17 +9,23 @@ from sqlalchemy import Connection
 
 from brokerage import schema as t
 from brokerage.accounts import store as accounts_store
-from brokerage.domain.accounts.account import Account, now_of
+from brokerage.domain.accounts.account import Account
+from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.models.fills.stops import reached, touched
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderState
-from brokerage.domain.trading.commands import Desk
+from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.trading import commands
 from brokerage.fences import intents
+from brokerage.fences.store import locked_fence
 from brokerage.market.context import MarketContext
-from brokerage.orders.journal import keep, load_desks
-from brokerage.venues.dispatch.permission import locked_fence, may_go, narrow
+from brokerage.orders import journal
+from brokerage.orders.working import load_open_orders
+from brokerage.venues.dispatch.permission import may_go, narrow
+
+HELD = "HELD: its stop was reached while the fence or the account lets nothing like it pass"
 
 
 def accounts_with_stops(conn: Connection) -> list[str]:
@@ -29,54 +35,52 @@ def accounts_with_stops(conn: Connection) -> list[str]:
     return list(conn.execute(query.distinct().order_by(heads.account)).scalars())
 
 
-HELD = "HELD: its stop was reached while the fence or the account lets nothing like it pass"
-
-
-def release_reached(conn: Connection, house: MarketContext, account_name: str, now_ns: int) -> int:
+def release_reached(conn: Connection, market: MarketContext, account_name: str, now_ns: int) -> int:
     """Look anew at an account's emulated stops after its fence moved: those the last price is still beyond may go."""
     account = accounts_store.account(conn, account_name, lock=True)
-    time = now_of(account, now_ns)
-    done: list[tuple[Desk, OrderEvent]] = []
-    for desk in load_desks(conn, house, account).values():
-        for record in _emulated(desk):
-            if still_reached(desk, record):
-                done += [(desk, event) for event in _let_go(conn, house, desk, record, time)]
+    view, time = load_open_orders(conn, market, account), account.time(now_ns)
+    done: list[tuple[StrategyBook, OrderEvent]] = []
+    for book in view.books.values():
+        for record in _emulated(book):
+            if still_reached(view, record):
+                done += [(book, event) for event in _let_go(conn, market, account, book, record, time)]
     if done:
-        keep(conn, account, done)
+        journal.record(conn, account, done)
     return len(done)
 
 
 def release_touched(
-    conn: Connection, house: MarketContext, account: Account, desk: Desk, bar: Bar, time: EventTime
+    conn: Connection, market: MarketContext, account: Account, book: StrategyBook, bar: Bar, time: EventTime
 ) -> list[OrderEvent]:
     """What a bar does to the stops that are watched here: reached ones are let go, or held where they are."""
     return [
         event
-        for record in _emulated(desk)
+        for record in _emulated(book)
         if record.order.symbol == account.symbol
         and bar.start_ns >= record.accepted_ns
         and touched(record.order.side, record.stop or 0, bar)
-        for event in _let_go(conn, house, desk, record, time)
+        for event in _let_go(conn, market, account, book, record, time)
     ]
 
 
-def _let_go(
-    conn: Connection, house: MarketContext, desk: Desk, record: OrderRecord, time: EventTime
-) -> Sequence[OrderEvent]:
-    """Release one stop if the fence of this moment allows it: the intent is written in the same transaction."""
-    fence = locked_fence(conn, record.order.scope.world_id)
-    if not may_go(desk, record, fence):
-        return desk.note(record.id, time, HELD)
-    narrow(desk, record, fence)
-    made = desk.release(record.id, time, direct=house.link.direct)
-    intents.write(conn, desk.records[record.id], fence.epoch, time.received_ns)
-    return made
-
-
-def still_reached(desk: Desk, record: OrderRecord) -> bool:
-    mark = desk.marks.get(record.order.symbol)
+def still_reached(view: AccountView, record: OrderRecord) -> bool:
+    """Whether the last price is beyond the order's stop."""
+    mark = view.marks.get(record.order.symbol)
     return mark is not None and record.stop is not None and reached(record.order.side, record.stop, mark.price)
 
 
-def _emulated(desk: Desk) -> list[OrderRecord]:
-    return [record for record in desk.open_orders() if record.state is OrderState.EMULATED]
+def _let_go(
+    conn: Connection, market: MarketContext, account: Account, book: StrategyBook, record: OrderRecord, time: EventTime
+) -> Sequence[OrderEvent]:
+    """Release one stop if the fence of this moment allows it: the intent is written in the same transaction."""
+    fence, trading = locked_fence(conn, record.order.owner.world_id), account.trading_state
+    if not may_go(book, trading, record, fence):
+        return commands.note(book, record.id, time, HELD)
+    narrow(book, trading, record, fence)
+    made = commands.release(book, record.id, time, direct=market.link.direct)
+    intents.write(conn, book.record(record.id), fence.epoch, time.received_ns)
+    return made
+
+
+def _emulated(book: StrategyBook) -> list[OrderRecord]:
+    return [record for record in book.open_orders() if record.state is OrderState.EMULATED]

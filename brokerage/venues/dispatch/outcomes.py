@@ -5,33 +5,39 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
-from brokerage.domain.accounts.account import now_of
 from brokerage.domain.orders.order import OrderName
+from brokerage.domain.trading import reports
 from brokerage.market.context import MarketContext
-from brokerage.orders.journal import keep_desk, open_desk
+from brokerage.orders.journal import record_in
+from brokerage.orders.working import load_orders
+from brokerage.venues.paper import store as paper_store
 
 
-def answer(conn: Connection, house: MarketContext, name: OrderName, order_id: str, now_ns: int) -> None:
+def answer(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> None:
     """Hear the venue's answer to an order that has arrived."""
-    account = accounts_store.account(conn, name.scope.account, lock=True)
-    desk = open_desk(conn, house, account, name.scope, order_id)
-    keep_desk(conn, account, desk, desk.answer(now_of(account, now_ns).at_ns, now_ns))
+    account = accounts_store.account(conn, name.owner.account, lock=True)
+    _, book = load_orders(conn, market, account, name.owner, order_id)
+    answers = paper_store.arrivals(conn, account.account).answers(book, account.time(now_ns).at_ns, now_ns)
+    record_in(conn, account, book, reports.book_reports(book, answers))
 
 
-def lose(conn: Connection, house: MarketContext, name: OrderName, order_id: str, now_ns: int) -> None:
+def lose(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> None:
     """No answer came in time: flag the outcome as unknown."""
-    account = accounts_store.account(conn, name.scope.account, lock=True)
-    desk = open_desk(conn, house, account, name.scope, order_id)
-    if order_id in desk.records:
-        keep_desk(conn, account, desk, desk.lose(order_id, now_of(account, now_ns)))
+    account = accounts_store.account(conn, name.owner.account, lock=True)
+    _, book = load_orders(conn, market, account, name.owner, order_id)
+    if order_id in book.records:
+        record_in(conn, account, book, reports.lose(book, order_id, account.time(now_ns)))
 
 
-def resolve(conn: Connection, house: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
+def resolve(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
     """Ask the venue by venue id about an unknown outcome; whether it is known now. Never sends."""
-    account = accounts_store.account(conn, name.scope.account, lock=True)
-    desk = open_desk(conn, house, account, name.scope, order_id)
-    if order_id not in desk.records:
+    account = accounts_store.account(conn, name.owner.account, lock=True)
+    _, book = load_orders(conn, market, account, name.owner, order_id)
+    record = book.records.get(order_id)
+    if record is None or not record.on_the_wire:
         return False
-    made = desk.resolve(order_id, now_of(account, now_ns))
-    keep_desk(conn, account, desk, made)
-    return bool(made)
+    found = paper_store.arrivals(conn, account.account).query(record, account.time(now_ns))
+    if found is None:
+        return False
+    record_in(conn, account, book, [reports.book_report(book, found)])
+    return True

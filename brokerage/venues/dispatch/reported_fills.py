@@ -19,13 +19,15 @@ from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import EventTime, Fill, Liquidity
 from brokerage.domain.orders.order import OrderName, Owner, Side
 from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.trading import reports
 from brokerage.fields import text
 from brokerage.instants import ns_of
 from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
-from brokerage.orders.journal import keep, open_desk
+from brokerage.orders.journal import record_in
 from brokerage.orders.rows import StoredOrder, event_of
 from brokerage.orders.wire import SIDES
+from brokerage.orders.working import load_orders
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.core.errors import Conflict, InvalidRequest, refused
@@ -40,7 +42,7 @@ LIQUIDITIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportedFill:
     """A reported fill: the order it names and the message, whose numbers need the instrument to be read."""
 
     name: OrderName
@@ -50,15 +52,15 @@ class Report:
     message: brokerpb.Fill
 
 
-def report_from_proto(message: brokerpb.Fill) -> Report:
+def report_from_proto(message: brokerpb.Fill) -> ReportedFill:
     """The parts of a reported fill that name things. Raises InvalidRequest by field."""
-    scope = Owner(
+    owner = Owner(
         text(message.account, "fills.account"),
         text(message.world_id, "fills.world_id"),
         text(message.strategy_id, "fills.strategy_id"),
     )
-    return Report(
-        OrderName(scope, text(message.client_order_id, "fills.client_order_id")),
+    return ReportedFill(
+        OrderName(owner, text(message.client_order_id, "fills.client_order_id")),
         text(message.venue, "fills.venue"),
         known_enum(SIDES, message.side, "fills.side"),
         text(message.trade_id, "fills.trade_id"),
@@ -66,39 +68,41 @@ def report_from_proto(message: brokerpb.Fill) -> Report:
     )
 
 
-def book_fills(conn: Connection, house: MarketContext, reports: Sequence[Report], now_ns: int) -> tuple[int, int]:
+def book_fills(
+    conn: Connection, market: MarketContext, reported: Sequence[ReportedFill], now_ns: int
+) -> tuple[int, int]:
     """Book reports in one transaction: how many were new, and how many were known.
 
     Raises NotFound (E_ORDER_UNKNOWN), Conflict (E_FILL_CONFLICT), InvalidRequest (E_FILL_MISMATCH, E_DECIMAL); none
     leaves a trace.
     """
-    if len(reports) > BATCH_MAX:
-        raise refused("E_PAGE", "fills", f"{len(reports)} in one message", f"at most {BATCH_MAX}")
-    booked = sum([_book(conn, house, report, now_ns) for report in reports])
-    return booked, len(reports) - booked
+    if len(reported) > BATCH_MAX:
+        raise refused("E_PAGE", "fills", f"{len(reported)} in one message", f"at most {BATCH_MAX}")
+    booked = sum([_book(conn, market, report, now_ns) for report in reported])
+    return booked, len(reported) - booked
 
 
-def _book(conn: Connection, house: MarketContext, report: Report, now_ns: int) -> bool:
-    scope = report.name.scope
-    account = accounts_store.account(conn, scope.account, scope.world_id, lock=True)
-    stored = orders_store.order(conn, report.name, house.instruments)
+def _book(conn: Connection, market: MarketContext, report: ReportedFill, now_ns: int) -> bool:
+    owner = report.name.owner
+    account = accounts_store.account(conn, owner.account, owner.world_id, lock=True)
+    stored = orders_store.order(conn, report.name, market.instruments)
     record = stored.record
     fill = _fill(record, report, now_ns)
     if _known(conn, stored, report, fill):
         return False
-    desk = open_desk(conn, house, account, scope, record.id)
-    event = desk.book(record.id, fill, EventTime(fill.venue_ns, now_ns))
-    keep(conn, account, [(desk, event)])
+    _, book = load_orders(conn, market, account, owner, record.id)
+    event = reports.book_fill(book, record.id, fill, EventTime(fill.venue_ns, now_ns))
+    record_in(conn, account, book, [event])
     return True
 
 
-def _known(conn: Connection, stored: StoredOrder, report: Report, fill: Fill) -> bool:
+def _known(conn: Connection, stored: StoredOrder, report: ReportedFill, fill: Fill) -> bool:
     """Whether this trade is booked with the same content. Raises Conflict (E_FILL_CONFLICT) for other content."""
     fills, events = t.fills.c, t.order_events
     query = (
         sa.select(events)
         .join(t.fills, sa.and_(fills.order_id == events.c.order_id, fills.seq == events.c.seq))
-        .where(fills.account == report.name.scope.account, fills.venue == report.venue)
+        .where(fills.account == report.name.owner.account, fills.venue == report.venue)
         .where(fills.trade_id == report.trade_id)
     )
     row = conn.execute(query).one_or_none()
@@ -113,7 +117,7 @@ def _known(conn: Connection, stored: StoredOrder, report: Report, fill: Fill) ->
         "E_FILL_CONFLICT",
         f"trade {report.trade_id} of {report.venue} is booked with other content",
         hint="nothing was booked from this message; report a correction under a trade id of its own",
-        metadata={"account": report.name.scope.account, "venue": report.venue, "trade_id": report.trade_id},
+        metadata={"account": report.name.owner.account, "venue": report.venue, "trade_id": report.trade_id},
     )
 
 
@@ -121,7 +125,7 @@ def _untimed(fill: Fill) -> tuple[str, int, int, int, str, Liquidity]:
     return fill.trade_id, fill.quantity, fill.price, fill.fee, fill.fee_currency, fill.liquidity
 
 
-def _fill(record: OrderRecord, report: Report, now_ns: int) -> Fill:
+def _fill(record: OrderRecord, report: ReportedFill, now_ns: int) -> Fill:
     """The report in the instrument's scales. What they cannot hold exactly is refused, never rounded."""
     message, instrument = report.message, record.instrument
     if instrument is None:

@@ -5,54 +5,62 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
-from brokerage.domain.accounts.account import TradingState, now_of
-from brokerage.domain.orders.denials import Denial
-from brokerage.domain.orders.events import EventTime, OrderEvent
+from brokerage.domain.accounts.account import TradingState
+from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.money import RATE_ONE
+from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import OrderName
 from brokerage.domain.orders.record import OrderRecord
-from brokerage.domain.risk.fence import Fence, refusal
-from brokerage.domain.trading.commands import Desk
+from brokerage.domain.risk.fence import Fence, GateStamp, refusal
+from brokerage.domain.trading import commands
 from brokerage.fences import intents
+from brokerage.fences.store import locked_fence
 from brokerage.market.context import MarketContext
-from brokerage.orders.journal import keep_desk, open_desk
+from brokerage.orders.journal import record_in
+from brokerage.orders.working import load_orders
 from brokerage.venues.dispatch.emulation import HELD, still_reached
-from brokerage.venues.dispatch.permission import locked_fence, may_go, narrow
+from brokerage.venues.dispatch.permission import may_go, narrow
 from qmtl.core.errors import NotReady
 from qmtl.core.modes import ExecutionDomain
 
 
-def to_wire(conn: Connection, house: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
+def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
     """Check a written intent against the fence of this moment and put it on the wire; whether it went.
 
     A gateway's order that may no longer leave is denied; one that brokerage started itself is held.
     """
-    account = accounts_store.find_account(conn, name.scope.account, lock=True)
+    account = accounts_store.find_account(conn, name.owner.account, lock=True)
     row = intents.unanswered(conn, order_id)
     if account is None or row is None or row.wire_ns is not None:
         return False
-    desk, fence = open_desk(conn, house, account, name.scope, order_id), locked_fence(conn, account.world_id)
-    record, time = desk.records[order_id], now_of(account, now_ns)
+    fence, trading = locked_fence(conn, name.owner.world_id), account.trading_state
+    view, book = load_orders(conn, market, account, name.owner, order_id)
+    record, time = book.record(order_id), account.time(now_ns)
     if record.triggered:
-        goes = may_go(desk, record, fence) and (row.epoch == fence.epoch or still_reached(desk, record))
-        refused = [] if goes else desk.note(order_id, time, HELD)
+        goes = may_go(book, trading, record, fence) and (row.epoch == fence.epoch or still_reached(view, record))
+        made = [] if goes else commands.note(book, order_id, time, HELD)
     else:
-        refused = _denied(desk, record, fence, row.epoch, time)
-        goes = not refused
+        refused = _refusal(book, trading, record, fence, row.epoch)
+        goes = refused is None
+        made = [] if refused is None else [commands.deny(book, order_id, time, refused)]
     if goes:
-        narrow(desk, record, fence)
+        narrow(book, trading, record, fence)
         intents.put_on_the_wire(conn, order_id, fence.epoch, now_ns)
-    made = [desk.send(order_id, time)] if goes else refused
-    keep_desk(conn, account, desk, made)
+        made = [commands.send(book, order_id, time)]
+    record_in(conn, account, book, made)
     return goes
 
 
-def _denied(desk: Desk, record: OrderRecord, fence: Fence, epoch: int, time: EventTime) -> list[OrderEvent]:
-    """The refusal of a gateway's order between its intent and the wire, if there is one."""
-    detail = f"before the wire: fence is {fence.state.value} at epoch {fence.epoch}, the order's is {epoch}"
+def _refusal(
+    book: StrategyBook, trading: TradingState, record: OrderRecord, fence: Fence, epoch: int
+) -> Refusal | None:
+    """Why a gateway's order may not go between its intent and the wire, if there is a reason."""
+    gate = GateStamp(epoch, RATE_ONE, ExecutionDomain.DRYRUN, False)
     try:
-        denial = refusal(fence, epoch, ExecutionDomain.DRYRUN, desk.reduces(record.order))
+        refused = refusal(fence, gate, book.reduces(record.order, record.instrument))
     except NotReady:
-        denial = Denial.FENCED
-    if denial is None and desk.trading is TradingState.HALTED:
-        denial, detail = Denial.TRADING_HALTED, "before the wire: the account is HALTED"
-    return [] if denial is None else [desk.deny(record.id, time, denial, detail)]
+        where = f"the fence of world {fence.world_id} moved to epoch {fence.epoch}, {fence.state.value}"
+        refused = Refusal(Denial.FENCED, f"{where}: the order was gated under epoch {epoch}")
+    if refused is None and trading is TradingState.HALTED:
+        refused = Refusal(Denial.TRADING_HALTED, "the account is HALTED")
+    return None if refused is None else Refusal(refused.denial, f"before the wire: {refused.message}")

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
 from brokerage.domain.accounts.account import Account
+from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.orders.events import EventTime, OrderEvent
-from brokerage.domain.trading.commands import Desk
+from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.simulation.arrivals import NO_ARRIVALS, OrderArrivals
+from brokerage.domain.simulation.exchange import SimulatedExchange
+from brokerage.domain.trading.reports import book_reports
 from brokerage.fences import intents
-from brokerage.market.context import MarketContext
-from brokerage.orders.journal import load_desks
-from brokerage.venues.dispatch.emulation import release_touched
+from brokerage.venues.paper import store
 from qmtl.sql.database import signal
 
 
-def step(
-    conn: Connection, house: MarketContext, account: Account, bars: Sequence[Bar], progress: EventTime
-) -> list[tuple[Desk, OrderEvent]]:
-    """Bars in order: what has arrived is heard, what rests may fill, what is watched may be let go."""
-    desks = load_desks(conn, house, account) if bars else {}
-    working = [desk for _, desk in sorted(desks.items(), key=lambda item: item[0].strategy_id) if desk.open_orders()]
-    now_ns = progress.received_ns
-    if any(not record.acknowledged for desk in working for record in desk.open_orders()):
+class PaperStep:
+    """The open orders of one account, bar by bar: what has arrived is heard, what rests may fill."""
+
+    def __init__(self, view: AccountView, arrivals: OrderArrivals) -> None:
+        self._arrivals = arrivals
+        self._exchange = SimulatedExchange(view.profile, arrivals)
+        owners = sorted(view.books, key=lambda owner: owner.strategy_id)
+        self.books = [view.books[owner] for owner in owners if view.books[owner].open_orders()]
+
+    def on_bar(self, book: StrategyBook, symbol: str, bar: Bar, now_ns: int) -> list[OrderEvent]:
+        """What one bar does to one owner's orders."""
+        heard = book_reports(book, self._arrivals.answers(book, bar.start_ns, now_ns))
+        time = EventTime(bar.end_ns, now_ns)
+        return heard + book_reports(book, self._exchange.on_bar(book, symbol, bar, time))
+
+    def answers(self, progress: EventTime) -> Iterator[tuple[StrategyBook, OrderEvent]]:
+        """What is heard once the bars are through."""
+        for book in self.books:
+            answers = self._arrivals.answers(book, progress.at_ns, progress.received_ns)
+            for event in book_reports(book, answers):
+                yield book, event
+
+
+def begin(conn: Connection, account: Account, view: AccountView) -> PaperStep:
+    """Prepare the orders of an account for bars; the venue is asked only where something is on the wire."""
+    records = [record for book in view.books.values() for record in book.open_orders()]
+    if any(not record.acknowledged for record in records):
         signal(conn, intents.WIRE_SIGNAL)
-    done: list[tuple[Desk, OrderEvent]] = []
-    for bar in bars:
-        for desk in working:
-            made = desk.answer(bar.start_ns, now_ns) + desk.on_bar(account.symbol, bar, now_ns)
-            made += release_touched(conn, house, account, desk, bar, EventTime(bar.end_ns, now_ns))
-            done += [(desk, event) for event in made]
-    return done + [(desk, event) for desk in working for event in desk.answer(progress.at_ns, now_ns)]
+    on_the_wire = any(record.on_the_wire for record in records)
+    return PaperStep(view, store.arrivals(conn, account.account) if on_the_wire else NO_ARRIVALS)

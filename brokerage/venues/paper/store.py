@@ -7,11 +7,11 @@ from sqlalchemy import Connection
 
 from brokerage import schema as t
 from brokerage.domain.orders.states import EventKind
-from brokerage.domain.simulation.arrivals import Arrival
+from brokerage.domain.simulation.arrivals import Arrival, OrderArrivals
 from brokerage.fences.intents import INTENT, UNANSWERED
 
 
-def arrivals(conn: Connection, account_name: str) -> dict[str, Arrival]:
+def arrivals(conn: Connection, account_name: str) -> OrderArrivals:
     """What the venue has of an account's orders whose outcome is not known here."""
     venue = t.venue_orders.c
     query = (
@@ -19,7 +19,8 @@ def arrivals(conn: Connection, account_name: str) -> dict[str, Arrival]:
         .join(t.send_intents, INTENT.venue_order_id == venue.venue_order_id)
         .where(venue.account == account_name, UNANSWERED)
     )
-    return {row.venue_order_id: Arrival(row.arrives_ns, row.answer_lost) for row in conn.execute(query)}
+    rows = conn.execute(query)
+    return OrderArrivals({row.venue_order_id: Arrival(row.arrives_ns, row.answer_lost) for row in rows})
 
 
 def add_arrival(conn: Connection, order_id: str, account_name: str, arrival: Arrival) -> None:

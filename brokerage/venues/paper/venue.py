@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
-from brokerage.domain.accounts.account import now_of
 from brokerage.domain.market.mark import SECOND_NS
 from brokerage.domain.simulation.arrivals import Arrival
 from brokerage.fences import intents
@@ -13,15 +12,15 @@ from brokerage.market.context import MarketContext
 from brokerage.venues.paper import store
 
 
-def arrive(conn: Connection, house: MarketContext, order_id: str, now_ns: int) -> None:
+def arrive(conn: Connection, market: MarketContext, order_id: str, now_ns: int) -> None:
     """The venue takes an order in, as far away in bars as the link says. What was decided without it it refuses."""
     row = intents.unanswered(conn, order_id)
     if row is None or row.wire_ns is None:
         return
     account = accounts_store.account(conn, row.account)
     at_ns = store.released_ns(conn, order_id)
-    if house.link.latency_ms:
-        at_ns = max(at_ns, now_of(account, now_ns).at_ns)
-    at_ns += house.link.latency_bars * account.interval_s * SECOND_NS
-    lost = house.link.loses_answer(order_id)
+    if market.link.latency_ms:
+        at_ns = max(at_ns, account.time(now_ns).at_ns)
+    at_ns += market.link.latency_bars * account.interval_s * SECOND_NS
+    lost = market.link.loses_answer(order_id)
     store.add_arrival(conn, order_id, account.account, Arrival(at_ns, lost))

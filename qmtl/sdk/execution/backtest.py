@@ -110,7 +110,7 @@ class _AccountReplay:
                 self._record.fills.append(fill)
                 self._strategy.on_fill(fill)
             elif event.kind is EventKind.DENIED:
-                name = self._account.desk.records[event.order_id].order.client_order_id
+                name = self._account.book.records[event.order_id].order.client_order_id
                 rule = event.denial.value if event.denial else ""
                 self._record.denials.append(DeniedOrder(name, rule, event.at_ns))
 

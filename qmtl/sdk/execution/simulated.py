@@ -40,7 +40,7 @@ class SimulatedExecution:
             case AskPermission():
                 return UNRESTRICTED
             case AskOpenOrders(symbol=symbol):
-                return tuple(record.order.client_order_id for record in self._account.desk.open_orders(symbol))
+                return tuple(record.order.client_order_id for record in self._account.open_orders(symbol))
             case Cancel(client_order_id=client_order_id, time_ns=time_ns):
                 return self._account.cancel(client_order_id, time_ns)
             case AskHeldPosition(symbol=symbol):

@@ -11,16 +11,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from brokerage import schema as t
 from brokerage.accounts import store as accounts_store
-from brokerage.books import totals
+from brokerage.books import load
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.orders.states import OrderType
-from brokerage.domain.risk.exposure import NONE, Exposure
-from brokerage.orders import journal
-from tests.brokerage.orders.test_limits import house
-from tests.brokerage.samples import ACCOUNT, SCOPE, WORLD, Book, bar, open_book, order
+from brokerage.domain.risk.exposure import NO_EXPOSURE, Exposure
+from brokerage.orders import working
+from tests.brokerage.orders.test_limits import market
+from tests.brokerage.samples import ACCOUNT, WORLD, Book, bar, open_book, order
 
 NAMES = [f"acc{number}" for number in range(7)]
 
@@ -33,8 +32,8 @@ async def crowd(book: Book, random: Random) -> None:
     await book.show(bar(0))
     for minute in (1, 2):
         for number in range(40):
-            scope = Owner(random.choice(NAMES[1:]), WORLD, f"s{random.randrange(3)}")
-            wanted = order(f"{minute}-{number}", random.choice(list(Side)), random.randrange(1, 9), scope=scope)
+            owner = Owner(random.choice(NAMES[1:]), WORLD, f"s{random.randrange(3)}")
+            wanted = order(f"{minute}-{number}", random.choice(list(Side)), random.randrange(1, 9), owner=owner)
             if random.random() < 0.4:
                 wanted = replace(wanted, type=OrderType.LIMIT, limit_price=Decimal(random.choice([90, 115])))
             await book.submit(replace(wanted, reduce_only=random.random() < 0.3))
@@ -43,24 +42,28 @@ async def crowd(book: Book, random: Random) -> None:
 
 def one_by_one(conn: Connection, book: Book, account: Account) -> Exposure | None:
     """Each of the other accounts by itself, from its own rows and its open orders."""
-    total = NONE
+    total = NO_EXPOSURE
     for other in accounts_store.accounts_of(conn, account.world_id):
-        desks = journal.load_desks(conn, book.house, other).values() if other.account != account.account else ()
-        busy = [desk for desk in desks if desk.sums or any(one.quantity for one in desk.ledger.positions.values())]
+        if other.account == account.account:
+            continue
+        view = working.load_open_orders(conn, book.market, other)
+        busy = any(
+            one.totals or any(held.quantity for held in one.ledger.positions.values()) for one in view.books.values()
+        )
         if busy and (other.mark is None or other.base_currency != account.base_currency):
             return None
-        total = sum((desk.exposure() for desk in busy), total)
+        total += view.exposure()
     return total
 
 
 def together(conn: Connection, book: Book, account: Account) -> Exposure | None:
     world = accounts_store.accounts_of(conn, account.world_id, lock=True)
-    return journal.open_desk(conn, book.house, account, SCOPE, world=world).around.world
+    return load.load_view(conn, book.market, account, world).world_beside
 
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_world_read_at_once_is_the_world_read_one_by_one(database_url: str, seed: int) -> None:
-    async with open_book(database_url, house()) as book:
+    async with open_book(database_url, market()) as book:
         await crowd(book, Random(seed))
 
         def compare(conn: Connection) -> Sequence[Exposure | None]:
@@ -74,12 +77,6 @@ async def test_a_world_read_at_once_is_the_world_read_one_by_one(database_url: s
         found = await book.db.write(compare)
         assert None not in found
         assert len(set(found)) > 3
-        left_behind = sa.update(t.accounts).values(valued_sequence=0)
-        await book.db.write(lambda conn: conn.execute(left_behind) and conn.execute(sa.delete(t.valued_sums)))
-        assert await book.db.write(compare) == found
-        assert await book.db.read(
-            lambda conn: all(totals.stand(one) for one in accounts_store.accounts_of(conn, WORLD))
-        )
         assert await book.verify() == 9
 
 
@@ -87,7 +84,7 @@ async def test_a_world_read_at_once_is_the_world_read_one_by_one(database_url: s
 async def test_only_an_account_that_has_something_must_be_valued(
     database_url: str, change: dict[str, str | None], known: bool
 ) -> None:
-    async with open_book(database_url, house()) as book:
+    async with open_book(database_url, market()) as book:
         await crowd(book, Random(1))
 
         def found(conn: Connection, name: str) -> bool:
@@ -103,7 +100,7 @@ async def test_only_an_account_that_has_something_must_be_valued(
 
 
 async def test_a_larger_world_takes_no_more_statements(database_url: str) -> None:
-    async with open_book(database_url, house()) as book:
+    async with open_book(database_url, market()) as book:
         await crowd(book, Random(2))
 
         def statements(conn: Connection) -> int:
@@ -116,5 +113,5 @@ async def test_a_larger_world_takes_no_more_statements(database_url: str) -> Non
         before = await book.db.write(statements)
         for number in range(20):
             await book.open(replace(ACCOUNT, account=f"more{number}"))
-            await book.submit(order("o1", scope=Owner(f"more{number}", WORLD, "s1")))
+            await book.submit(order("o1", owner=Owner(f"more{number}", WORLD, "s1")))
         assert await book.db.write(statements) == before

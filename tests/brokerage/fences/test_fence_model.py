@@ -38,15 +38,16 @@ from brokerage.domain.risk.fence import FenceState
 from brokerage.feeds import show as feeds_show
 from brokerage.fences import change, intents
 from brokerage.market.context import MarketContext
-from brokerage.orders import cancel
 from brokerage.orders import store as orders_store
 from brokerage.orders import submit as orders_submit
+from brokerage.orders.cancel import cancel_order
 from brokerage.orders.wire import order_to_proto
 from brokerage.venues.dispatch import emulation, outcomes, pending
 from brokerage.venues.dispatch import send as dispatch_send
 from brokerage.venues.paper import venue as paper_venue
+from brokerage.venues.paper.store import arrivals
 from qmtl.core.errors import NotReady
-from tests.brokerage.samples import ACCOUNT, ACTOR, FEED, GATE, HOUSE, SCOPE, bar, fence, order
+from tests.brokerage.samples import ACCOUNT, ACTOR, FEED, GATE, MARKET, OWNER, bar, fence, order
 
 T = TypeVar("T")
 SIDES = st.sampled_from(Side)
@@ -57,7 +58,7 @@ FATES = st.sampled_from([*["lives"] * 6, "dies before the commit", "dies after i
 LINK_ACTS = st.sampled_from(["send", "send", "send", "deliver", "answer", "lose", "resolve", "cancel", "look"])
 THEN = st.sampled_from(["waits", "waits", "is sent", "is late"])
 NEAR_STOPS = {Side.SELL: 98, Side.BUY: 103}
-SHORTING = replace(HOUSE, profile=BrokerageProfile(buying_power=BuyingPower.MARGIN), emulate_stops=True)
+SHORTING = replace(MARKET, profile=BrokerageProfile(buying_power=BuyingPower.MARGIN), emulate_stops=True)
 
 
 def reduces(side: Side, quantity: int, held: int) -> bool:
@@ -78,7 +79,7 @@ def reached_by(shown: Bar, record: OrderRecord) -> bool:
 class FenceMachine(RuleBasedStateMachine):
     """One world with one account that may be long or short, over a link that loses every other answer."""
 
-    house: MarketContext = replace(SHORTING, link=Link(latency_ms=1, answer_loss=RATE_ONE // 2))
+    market: MarketContext = replace(SHORTING, link=Link(latency_ms=1, answer_loss=RATE_ONE // 2))
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,14 +96,14 @@ class FenceMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if self.venue:
-            assert self.run(lambda conn: verify.verify_books(conn, self.house)) == 1
+            assert self.run(lambda conn: verify.verify_books(conn, self.market)) == 1
         self.engine.dispose()
 
     @initialize()
     def opened(self) -> None:
         """Twenty long, with an order and a watched stop of each side."""
         t.metadata.create_all(self.engine)
-        direct = replace(self.house, link=HOUSE.link)
+        direct = replace(self.market, link=MARKET.link)
 
         def begin(conn: Connection) -> None:
             opening.open_account(conn, ACCOUNT, ACTOR)
@@ -144,7 +145,7 @@ class FenceMachine(RuleBasedStateMachine):
         self.names.append(wanted.client_order_id)
         try:
             stored, _ = self.run(
-                lambda conn: orders_submit.submit(conn, self.house, wanted, order_to_proto(wanted), gate, 6), fate
+                lambda conn: orders_submit.submit(conn, self.market, wanted, order_to_proto(wanted), gate, 6), fate
             )
         except NotReady:
             assert epoch < self.epoch
@@ -161,14 +162,14 @@ class FenceMachine(RuleBasedStateMachine):
             chosen = found[pick % len(found)]
             return chosen.name, chosen.order_id
         name = self.names[-1 - pick % min(len(self.names), 6)]
-        return OrderName(SCOPE, name), order_id(SCOPE, name)
+        return OrderName(OWNER, name), order_id(OWNER, name)
 
     def held(self, conn: Connection) -> int:
         return sum(position.quantity for _, _, position in books_store.load_positions(conn, "acc"))
 
     def watched(self, conn: Connection) -> Sequence[OrderRecord]:
         """Stops that wait for their price."""
-        found = orders_store.open_records(conn, self.house.instruments, "acc")
+        found = orders_store.open_records(conn, self.market.instruments, "acc")
         return [record for record in found if record.state is OrderState.EMULATED]
 
     def beyond(self, record: OrderRecord) -> bool:
@@ -192,14 +193,14 @@ class FenceMachine(RuleBasedStateMachine):
         else:
             assert went == (may and epoch == self.epoch)
         kept = OrderState.RELEASED if before.triggered else OrderState.DENIED
-        after = orders_store.order(conn, name, self.house.instruments).record
+        after = orders_store.order(conn, name, self.market.instruments).record
         assert after.state is (OrderState.SUBMITTED if went else kept)
         self.check_narrowed(conn, before, went=went)
 
     def check_narrowed(self, conn: Connection, record: OrderRecord, *, went: bool) -> None:
         """In a drain two acts that reduce must not turn the position round together: each goes as reduce-only."""
-        name = OrderName(SCOPE, record.order.client_order_id)
-        after = orders_store.order(conn, name, self.house.instruments).record
+        name = OrderName(OWNER, record.order.client_order_id)
+        after = orders_store.order(conn, name, self.market.instruments).record
         drained = went and self.state is FenceState.DRAIN
         assert after.order.reduce_only == (record.order.reduce_only or drained)
 
@@ -210,7 +211,7 @@ class FenceMachine(RuleBasedStateMachine):
         wanted = order(name, side, quantity) if stop is None else stop_order(name, side, quantity, stop)
         self.submitted(wanted, self.epoch - (then == "is late"), fate)
         if then == "is sent" and fate == "lives":
-            self.to_wire(OrderName(SCOPE, name), order_id(SCOPE, name), fate)
+            self.to_wire(OrderName(OWNER, name), order_id(OWNER, name), fate)
 
     @rule(price=PRICES, fate=FATES)
     def bar(self, price: int, fate: str) -> None:
@@ -218,7 +219,7 @@ class FenceMachine(RuleBasedStateMachine):
 
         def show(conn: Connection) -> None:
             before = self.watched(conn)
-            feeds_show.show_bars(conn, self.house, FEED, [shown], 0, 7)
+            feeds_show.show_bars(conn, self.market, FEED, [shown], 0, 7)
             touched = {record.id for record in before if reached_by(shown, record)}
             self.check_let_go(conn, before, touched)
 
@@ -260,10 +261,10 @@ class FenceMachine(RuleBasedStateMachine):
     def to_wire(self, name: OrderName, identity: str, fate: str) -> None:
         def send(conn: Connection) -> bool:
             before, intent = (
-                orders_store.find_order(conn, name, self.house.instruments),
+                orders_store.find_order(conn, name, self.market.instruments),
                 intents.unanswered(conn, identity),
             )
-            went = dispatch_send.to_wire(conn, self.house, name, identity, 10)
+            went = dispatch_send.to_wire(conn, self.market, name, identity, 10)
             if before is not None and intent is not None and intent.wire_ns is None:
                 self.check_sent(conn, name, before.record, intent.epoch, went=went)
             return went
@@ -281,15 +282,16 @@ class FenceMachine(RuleBasedStateMachine):
             return
         identity = sorted(self.flying)[pick % len(self.flying)]
         self.flying.discard(identity)
-        self.run(lambda conn: paper_venue.arrive(conn, self.house, identity, 11), fate)
+        self.run(lambda conn: paper_venue.arrive(conn, self.market, identity, 11), fate)
 
     def hear(self, act: str, name: OrderName, identity: str, fate: str) -> None:
         acts: dict[str, Callable[[Connection], object]] = {
-            "answer": partial(outcomes.answer, house=self.house, name=name, order_id=identity, now_ns=12),
-            "lose": partial(outcomes.lose, house=self.house, name=name, order_id=identity, now_ns=13),
-            "resolve": partial(outcomes.resolve, house=self.house, name=name, order_id=identity, now_ns=14),
+            "answer": partial(outcomes.answer, market=self.market, name=name, order_id=identity, now_ns=12),
+            "lose": partial(outcomes.lose, market=self.market, name=name, order_id=identity, now_ns=13),
+            "resolve": partial(outcomes.resolve, market=self.market, name=name, order_id=identity, now_ns=14),
             "cancel": lambda conn: (
-                orders_store.find_order(conn, name, self.house.instruments) and cancel.cancel(conn, self.house, name, 8)
+                orders_store.find_order(conn, name, self.market.instruments)
+                and cancel_order(conn, self.market, name, 8, arrivals)
             ),
         }
         self.run(acts[act], fate)
@@ -297,7 +299,7 @@ class FenceMachine(RuleBasedStateMachine):
     def look_at_stops(self, fate: str) -> None:
         def look(conn: Connection) -> None:
             before = self.watched(conn)
-            emulation.release_reached(conn, self.house, "acc", 15)
+            emulation.release_reached(conn, self.market, "acc", 15)
             self.check_let_go(conn, before, {record.id for record in before if self.beyond(record)})
 
         self.run(look, fate)
@@ -312,7 +314,7 @@ class FenceMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_listed_is_exactly_what_is_on_the_wire(self) -> None:
         if self.names:
-            rows = self.run(lambda conn: intents.on_the_wire(conn, SCOPE.world_id))
+            rows = self.run(lambda conn: intents.on_the_wire(conn, OWNER.world_id))
             listed = {row.order_id for row in rows}
             heads = sa.select(t.orders.c.order_id).where(
                 sa.or_(
@@ -326,7 +328,7 @@ class FenceMachine(RuleBasedStateMachine):
 class NearFenceMachine(FenceMachine):
     """The same with the default link: the venue answers in the commit that takes the order."""
 
-    house = SHORTING
+    market = SHORTING
 
 
 STEPS = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -1,4 +1,4 @@
-"""Settings to the house: the venue's reality and the symbol-properties table, and what is refused."""
+"""Settings to the market: the venue's reality and the symbol-properties table, and what is refused."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import pytest
 
 from brokerage.config import InstrumentEntry, Settings
 from brokerage.domain.models.buying_power.model import BuyingPower
-from brokerage.market.configured import house_of
+from brokerage.market.configured import market_of
 from qmtl.core.errors import InvalidRequest
 from tests.brokerage.samples import ACCOUNT
 
 
 def test_the_defaults_are_a_spot_house() -> None:
-    house = house_of(Settings())
-    profile = house.profile_of(ACCOUNT)
+    market = market_of(Settings())
+    profile = market.profile_of(ACCOUNT)
     assert (profile.buying_power, profile.participation, profile.slippage) == (BuyingPower.CASH, 10_000_000, 0)
     assert (profile.fee.maker, profile.fee.taker) == (100_000, 100_000)
-    assert house.instruments.find("SAP") is None
+    assert market.instruments.find("SAP") is None
 
 
 def test_settings_add_instruments_and_choose_the_reality() -> None:
     entry = InstrumentEntry(base="SAP", quote="EUR", tick="0.05")
-    house = house_of(
+    market = market_of(
         Settings(
             buying_power="margin", leverage=3, slippage="0.0005", order_notional_max="5000", instruments={"SAP": entry}
         )
     )
-    found = house.instruments.find("SAP")
+    found = market.instruments.find("SAP")
     assert found is not None
     assert (found.tick, found.quote) == (5, "EUR")
-    profile = house.profile_of(ACCOUNT)
+    profile = market.profile_of(ACCOUNT)
     assert (profile.buying_power, profile.leverage, profile.slippage) == (BuyingPower.MARGIN, 3, 50_000)
-    assert profile.limits.order_notional_max == 5_000 * 10**8
+    assert market.limits.order_notional_max == 5_000 * 10**8
 
 
 @pytest.mark.parametrize("field", ["slippage", "participation", "order_notional_max"])
 def test_a_number_that_is_none_is_refused(field: str) -> None:
     settings = Settings(**{field: "a lot"})  # type: ignore[arg-type]  # one field by name
     with pytest.raises(InvalidRequest, match="E_DECIMAL"):
-        house_of(settings)
+        market_of(settings)

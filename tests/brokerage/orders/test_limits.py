@@ -13,28 +13,29 @@ from brokerage import schema as t
 from brokerage.accounts import store as accounts_store
 from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.models.buying_power.model import BuyingPower
-from brokerage.domain.models.profile import BrokerageProfile, Limits
+from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.domain.orders.states import OrderState
+from brokerage.domain.risk.limits import Limits
 from brokerage.market.context import MarketContext
-from brokerage.orders import journal
-from tests.brokerage.samples import ACCOUNT, HOUSE, SCOPE, WORLD, Book, bar, open_book, order
+from brokerage.orders import working
+from tests.brokerage.samples import ACCOUNT, MARKET, OWNER, WORLD, Book, bar, open_book, order
 
 MONEY = 10**8
 SECOND = 1_000_000_000
 
 
-def house(**limits: int) -> MarketContext:
-    """A margin house, so that shorts and leverage are possible, with these limits in whole dollars or rates."""
-    profile = BrokerageProfile(buying_power=BuyingPower.MARGIN, leverage=10, limits=Limits(**limits))
-    return replace(HOUSE, profile=profile)
+def market(**limits: int) -> MarketContext:
+    """A margin market, so that shorts and leverage are possible, with these limits in whole dollars or rates."""
+    profile = BrokerageProfile(buying_power=BuyingPower.MARGIN, leverage=10)
+    return replace(MARKET, profile=profile, limits=Limits(**limits))
 
 
 @asynccontextmanager
 async def opened(url: str, **limits: int) -> AsyncIterator[Book]:
     """An account with 100,000 and a price of 101."""
-    async with open_book(url, house(**limits)) as book:
+    async with open_book(url, market(**limits)) as book:
         await book.open()
         await book.show(bar(0))
         yield book
@@ -45,7 +46,7 @@ async def denial(book: Book, wanted: Order) -> Denial | None:
 
 
 def by(strategy: str, wanted: Order, account: str = "acc") -> Order:
-    return replace(wanted, scope=Owner(account, WORLD, strategy))
+    return replace(wanted, owner=Owner(account, WORLD, strategy))
 
 
 async def test_a_position_with_its_open_orders_stays_below_its_limit(database_url: str) -> None:
@@ -78,7 +79,7 @@ async def test_what_reduces_is_never_held_up_by_an_exposure_limit(database_url: 
     async with opened(database_url) as book:
         await book.submit(order("a", quantity=50))
         await book.show(bar(1))
-        book.house = house(
+        book.market = market(
             account_gross_max=MONEY,
             account_net_max=MONEY,
             world_gross_max=MONEY,
@@ -138,29 +139,13 @@ async def test_a_drawdown_opens_the_circuit_until_an_operator_closes_it(database
         assert await denial(book, order("e", quantity=1)) is None
 
 
-async def test_sums_an_older_peer_did_not_keep_are_made_anew(database_url: str) -> None:
-    async with opened(database_url, account_gross_max=1_000 * MONEY) as book:
-        assert await denial(book, order("a", quantity=8)) is None
-
-        def older(conn: sa.Connection) -> None:
-            conn.execute(sa.delete(t.valued_sums))
-            conn.execute(sa.update(t.accounts).values(valued_sequence=0))
-
-        await book.db.write(older)
-        assert await book.verify() == 1
-        assert await denial(book, order("b", quantity=8)) is Denial.EXPOSURE_ABOVE_LIMIT
-        assert await denial(book, order("c", quantity=1)) is None
-        await book.show(bar(1))
-        assert await book.verify() == 1
-
-
-async def test_a_desk_is_opened_without_loading_the_other_open_orders(database_url: str) -> None:
+async def test_a_book_is_loaded_without_the_other_open_orders(database_url: str) -> None:
     async with opened(database_url) as book:
         for number in range(20):
             await book.submit(order(f"o{number}", quantity=1))
 
         def loaded(conn: sa.Connection) -> tuple[int, int]:
-            desk = journal.open_desk(conn, book.house, accounts_store.account(conn, "acc"), SCOPE)
-            return len(desk.records), desk.working("AAPL", Side.BUY).orders
+            _, loaded = working.load_orders(conn, book.market, accounts_store.account(conn, "acc"), OWNER)
+            return len(loaded.records), loaded.open_totals("AAPL", Side.BUY).orders
 
         assert await book.db.read(loaded) == (0, 20)

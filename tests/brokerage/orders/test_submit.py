@@ -24,12 +24,14 @@ from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.events import EventTime, Fill, Liquidity
 from brokerage.domain.orders.order import OrderName, Owner, Side
-from brokerage.domain.orders.record import happened
 from brokerage.domain.orders.states import EventKind, OrderState, OrderType
 from brokerage.domain.risk.fence import FenceState, GateStamp
+from brokerage.domain.trading import reports
 from brokerage.fences import change
-from brokerage.orders import cancel, journal
+from brokerage.orders import journal, working
 from brokerage.orders import store as orders_store
+from brokerage.orders.cancel import cancel_all, cancel_order
+from brokerage.venues.paper.store import arrivals
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.errors import Conflict, NotFound, NotReady
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
@@ -37,9 +39,9 @@ from tests.brokerage.samples import (
     ACCOUNT,
     ACTOR,
     GATE,
-    HOUSE,
+    MARKET,
     MINUTE,
-    SCOPE,
+    OWNER,
     STOCK,
     WORLD,
     Book,
@@ -67,10 +69,10 @@ async def test_an_order_is_accepted_filled_and_booked(book: Book) -> None:
     stored = await book.submit(order("o1"))
     assert [event.kind.value for event in stored.events] == ["INITIALIZED", "SUBMITTED", "ACCEPTED"]
     assert await book.show(bar(1, 101)) == 1
-    stored = await book.db.read(lambda conn: orders_store.order(conn, OrderName(SCOPE, "o1"), HOUSE.instruments))
+    stored = await book.db.read(lambda conn: orders_store.order(conn, OrderName(OWNER, "o1"), MARKET.instruments))
     assert (stored.record.state, stored.record.filled) == (OrderState.FILLED, 10)
     portfolio = await book.db.read(
-        lambda conn: books_portfolio.portfolio(conn, HOUSE, accounts_store.account(conn, "acc"))
+        lambda conn: books_portfolio.portfolio(conn, MARKET, accounts_store.account(conn, "acc"))
     )
     assert portfolio.cash[0].settled == "98988.99"  # 100000 - 1010 - 1.01
     assert (portfolio.positions[0].quantity, portfolio.positions[0].average_price) == ("10", "101")
@@ -87,7 +89,7 @@ async def test_the_same_order_again_is_answered_and_not_taken_twice(book: Book) 
     assert later.record.state is OrderState.FILLED
     with pytest.raises(Conflict, match="E_ORDER_CONFLICT"):
         await book.submit(order("o1", quantity=11))
-    other = replace(order("o1"), scope=Owner("acc", WORLD, "s2"))
+    other = replace(order("o1"), owner=Owner("acc", WORLD, "s2"))
     assert (await book.submit(other)).record.id != first.record.id
 
 
@@ -116,7 +118,7 @@ async def test_a_bar_shown_again_is_not_filled_from_twice(book: Book) -> None:
     await book.submit(order("o1", quantity=12))
     assert await book.show(bar(1, volume=50)) == 1
     assert await book.show(bar(1, volume=50), bar(2, volume=50)) == 1
-    stored = await book.db.read(lambda conn: orders_store.order(conn, OrderName(SCOPE, "o1"), HOUSE.instruments))
+    stored = await book.db.read(lambda conn: orders_store.order(conn, OrderName(OWNER, "o1"), MARKET.instruments))
     assert (stored.record.filled, stored.record.state) == (10, OrderState.PARTIALLY_FILLED)
 
 
@@ -126,13 +128,11 @@ async def test_a_fill_that_should_not_have_been_is_booked_and_the_account_only_r
 
     def overfill(conn: Connection) -> None:
         account = accounts_store.account(conn, "acc", lock=True)
-        known = orders_store.order(conn, OrderName(SCOPE, "o1"), HOUSE.instruments)
-        desk = journal.open_desk(conn, HOUSE, account, SCOPE)
+        known = orders_store.order(conn, OrderName(OWNER, "o1"), MARKET.instruments)
+        _, loaded = working.load_orders(conn, MARKET, account, OWNER, known.record.id)
         fill = Fill("late", 3, 100_00, 0, "USD", Liquidity.TAKER, 8)
-        desk.ledger.book(STOCK, Side.BUY, fill)
-        record, event = happened(known.record, EventKind.FILLED, EventTime(8, 8), fill=fill)
-        desk.restore([record], {})
-        journal.keep(conn, account, [(desk, event)])
+        event = reports.book_fill(loaded, known.record.id, fill, EventTime(8, 8))
+        journal.record(conn, account, [(loaded, event)])
 
     await book.db.write(overfill)
     account = await book.db.read(lambda conn: accounts_store.account(conn, "acc"))
@@ -209,35 +209,35 @@ async def test_a_fence_moves_only_forward(book: Book) -> None:
 async def test_a_resting_order_can_be_cancelled_through_every_fence(book: Book) -> None:
     await book.submit(order("o1"))
     await book.fence(fence(2, FenceState.FROZEN))
-    name = OrderName(SCOPE, "o1")
-    canceled = await book.db.write(lambda conn: cancel.cancel(conn, HOUSE, name, 8))
+    name = OrderName(OWNER, "o1")
+    canceled = await book.db.write(lambda conn: cancel_order(conn, MARKET, name, 8, arrivals))
     assert canceled.record.state is OrderState.CANCELED
-    assert await book.db.write(lambda conn: cancel.cancel(conn, HOUSE, name, 9)) == canceled
+    assert await book.db.write(lambda conn: cancel_order(conn, MARKET, name, 9, arrivals)) == canceled
     assert await book.show(bar(1)) == 0
     with pytest.raises(NotFound, match="E_ORDER_UNKNOWN"):
-        await book.db.write(lambda conn: cancel.cancel(conn, HOUSE, OrderName(SCOPE, "nope"), 9))
+        await book.db.write(lambda conn: cancel_order(conn, MARKET, OrderName(OWNER, "nope"), 9, arrivals))
 
 
 async def test_cancel_all_of_a_strategy_leaves_the_others(book: Book) -> None:
     await book.submit(order("o1"))
     await book.submit(order("o2"))
-    other = replace(order("o3"), scope=Owner("acc", WORLD, "s2"))
+    other = replace(order("o3"), owner=Owner("acc", WORLD, "s2"))
     await book.submit(other)
-    canceled = await book.db.write(lambda conn: cancel.cancel_all(conn, HOUSE, "acc", "s1", 8))
+    canceled = await book.db.write(lambda conn: cancel_all(conn, MARKET, "acc", "s1", 8, arrivals))
     assert [stored.record.state for stored in canceled] == [OrderState.CANCELED] * 2
     assert await book.show(bar(1)) == 1
 
 
 async def test_an_order_for_another_world_or_account_is_refused(book: Book) -> None:
     with pytest.raises(NotFound, match="E_ACCOUNT_UNKNOWN"):
-        await book.submit(replace(order("o1"), scope=Owner("acc", "w2", "s1")))
+        await book.submit(replace(order("o1"), owner=Owner("acc", "w2", "s1")))
     with pytest.raises(NotFound, match="E_ACCOUNT_UNKNOWN"):
-        await book.submit(replace(order("o1"), scope=Owner("nobody", WORLD, "s1")))
+        await book.submit(replace(order("o1"), owner=Owner("nobody", WORLD, "s1")))
 
 
 async def test_strategies_share_the_cash_of_their_account(book: Book) -> None:
     await book.submit(order("o1", quantity=900))
-    other = replace(order("o2", quantity=200), scope=Owner("acc", WORLD, "s2"))
+    other = replace(order("o2", quantity=200), owner=Owner("acc", WORLD, "s2"))
     assert (await book.submit(other)).record.denial is Denial.BALANCE_INSUFFICIENT
     await book.show(bar(1))
     more = replace(other, client_order_id="o3")
@@ -319,7 +319,7 @@ async def test_damaged_books_are_found_by_replay(book: Book) -> None:
 
 
 async def test_paper_and_backtest_agree_to_the_last_unit(book: Book) -> None:
-    local = SimulatedAccount(spot("0.001"), {"USD": Decimal(100_000)}, instruments=[STOCK], scope=SCOPE)
+    local = SimulatedAccount(spot("0.001"), {"USD": Decimal(100_000)}, instruments=[STOCK], owner=OWNER)
     local.on_bar("AAPL", bar(0))
     made = []
     for minute in range(1, 40):
@@ -332,9 +332,9 @@ async def test_paper_and_backtest_agree_to_the_last_unit(book: Book) -> None:
         shown = bar(minute, 100 + minute % 11, volume=0 if minute % 13 == 0 else 60)
         await book.show(shown)
         made += [event for event in local.on_bar("AAPL", shown) if event.kind is EventKind.FILLED]
-    fills = await book.db.read(lambda conn: orders_store.fills_after(conn, "acc", "", 0, 1000, HOUSE.instruments))
+    fills = await book.db.read(lambda conn: orders_store.fills_after(conn, "acc", "", 0, 1000, MARKET.instruments))
     assert [event.fill for _, event, _ in fills] == [event.fill for event in made]
     assert len(made) > 30
     money = await book.db.read(lambda conn: cash.load_cash(conn, "acc"))
-    assert money == local.desk.ledger.cash
+    assert money == local.book.ledger.cash
     assert await book.verify() == 1

@@ -40,7 +40,7 @@ def orders(draw: st.DrawFn) -> Order:
     }  # fmt: skip
     stopped = kind in {OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED}
     return Order(
-        scope=Owner(draw(NAMES), draw(NAMES), draw(NAMES)),
+        owner=Owner(draw(NAMES), draw(NAMES), draw(NAMES)),
         client_order_id=draw(NAMES),
         symbol=draw(NAMES),
         side=draw(st.sampled_from(Side)),

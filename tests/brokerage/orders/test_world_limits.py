@@ -1,4 +1,4 @@
-"""Limits of a world: each bound at its edge, the tighter of house and world, and how they last in a real store."""
+"""Limits of a world: each bound at its edge, the tighter of market and world, and how they last in a real store."""
 
 from __future__ import annotations
 
@@ -13,34 +13,33 @@ import sqlalchemy as sa
 
 from brokerage import schema as t
 from brokerage.accounts import store as accounts_store
+from brokerage.domain.accounts.position import Position
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import instrument
-from brokerage.domain.models.profile import NOTHING, Limits
 from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.domain.orders.states import OrderState, OrderType
-from brokerage.domain.risk.exposure import AccountExposure, Exposure
+from brokerage.domain.risk.exposure import Exposure
 from brokerage.domain.risk.fence import FenceState, replaced
-from brokerage.domain.risk.limits import tightened
+from brokerage.domain.risk.limits import NO_LIMITS, NOTHING, Limits, tightened
 from brokerage.domain.risk.rules import WORLD_LIMIT
 from brokerage.fences import change
 from brokerage.orders import submit
 from brokerage.orders.wire import order_to_proto
 from qmtl.core.decimals import INT64_MAX, to_scaled
-from qmtl.core.errors import DataLoss, NotReady
+from qmtl.core.errors import NotReady
 from qmtl.core.limits import UNLIMITED, RiskLimits
 from tests.brokerage.samples import (
     ACCOUNT,
     GATE,
-    HOUSE,
     LIMIT_NAMES,
+    MARKET,
     WORLD,
     Book,
     bar,
     fence,
-    older_schema,
     open_book,
     order,
 )
@@ -48,7 +47,7 @@ from tests.brokerage.samples import (
 HOUR = 3_600_000_000_000
 UNIT = 10**8
 COIN = instrument("COIN", base="COIN", quote="USD", lot="0.01")
-HOUSE_NAMES = {
+OWN_NAMES = {
     "order_notional_max": "order_notional_max",
     "long_notional_max": "position_notional_max",
     "short_notional_max": "position_notional_max",
@@ -73,10 +72,10 @@ def limits(**amounts: str) -> RiskLimits:
     return RiskLimits(**{name: Decimal(amount) for name, amount in amounts.items()})
 
 
-def account(held: int = 0, house: Limits | None = None, cash: int = 10_000) -> SimulatedAccount:
+def account(held: int = 0, own: Limits | None = None, cash: int = 10_000) -> SimulatedAccount:
     """A margin account that holds some coins at a price of 10."""
-    profile = replace(margin(10, fee="0", participation="0"), limits=house or Limits())
-    made = SimulatedAccount(profile, {"USD": Decimal(cash)}, instruments=[COIN])
+    profile = margin(10, fee="0", participation="0")
+    made = SimulatedAccount(profile, {"USD": Decimal(cash)}, instruments=[COIN], limits=own or NO_LIMITS)
     made.on_bar("COIN", Bar(0, HOUR, 10_00, 10_00, 10_00, 10_00, 10**9))
     if held:
         made.submit(act(Side.BUY if held > 0 else Side.SELL, abs(held), "hold"), HOUR)
@@ -90,7 +89,7 @@ def act(side: Side, quantity: float | str, name: str = "act") -> Order:
 
 
 def verdict(made: SimulatedAccount, wanted: Order, world: RiskLimits = UNLIMITED) -> Denial | None:
-    made.desk.limits = world
+    made.view.world_limits = world
     return made.submit(wanted, 2 * HOUR)[-1].denial
 
 
@@ -122,8 +121,9 @@ def test_a_position_is_bounded_on_its_own_side_with_its_open_orders(side: Side, 
 
 
 def test_gross_and_net_count_what_stands_around() -> None:
-    made, beside = account(), Exposure(70 * UNIT, -70 * UNIT, -70 * UNIT)
-    made.desk.around = AccountExposure(account=Exposure(30 * UNIT, 30 * UNIT, 30 * UNIT), world=beside)
+    made = account()
+    made.view.world_beside = Exposure(70 * UNIT, -70 * UNIT, -70 * UNIT)
+    made.view.book(Owner("local", "", "other")).ledger.restore(COIN, Position(quantity=3_00, cost=30 * UNIT))
     assert verdict(made, act(Side.BUY, 6, "a"), limits(gross_notional_max="159.99")) is Denial.EXPOSURE_ABOVE_LIMIT
     assert verdict(made, act(Side.BUY, 6, "b"), limits(gross_notional_max="160", net_notional_max="20")) is None
     assert verdict(made, act(Side.BUY, "0.01", "c"), limits(net_notional_max="20")) is Denial.EXPOSURE_ABOVE_LIMIT
@@ -134,50 +134,56 @@ def test_gross_and_net_count_what_stands_around() -> None:
 @pytest.mark.parametrize("name", ["gross_notional_max", "net_notional_max"])
 def test_a_world_that_is_not_known_is_over_its_limit_and_no_other(name: str) -> None:
     made = account()
-    made.desk.around = AccountExposure(world=None)
+    made.view.world_beside = None
     assert verdict(made, act(Side.BUY, 1, "a"), limits(**{name: "1000000"})) is Denial.EXPOSURE_ABOVE_LIMIT
     assert verdict(made, act(Side.BUY, 1, "b"), limits(order_notional_max="10", long_notional_max="10")) is None
 
 
 @every_limit
 @pytest.mark.parametrize(
-    ("house", "world", "of_world"), [(20, "30", False), (30, "20", True), (0, "20", True), (20, "20", False)]
+    ("market", "world", "of_world"), [(20, "30", False), (30, "20", True), (0, "20", True), (20, "20", False)]
 )
-def test_a_denial_says_whether_only_the_world_refused(name: str, house: int, world: str, of_world: bool) -> None:
-    made = account(house=Limits(**{HOUSE_NAMES[name]: house * UNIT}))
-    made.desk.limits = limits(**{name: world})
+def test_a_denial_says_whether_only_the_world_refused(name: str, market: int, world: str, of_world: bool) -> None:
+    made = account(own=Limits(**{OWN_NAMES[name]: market * UNIT}))
+    made.view.world_limits = limits(**{name: world})
     denied = made.submit(act(SIDES.get(name, Side.BUY), "2.01"), 2 * HOUR)[-1]
-    assert (denied.denial, denied.detail) == (NAMED[name], WORLD_LIMIT if of_world else "")
+    assert (denied.denial, denied.detail.startswith(WORLD_LIMIT)) == (NAMED[name], of_world)
 
 
-def test_a_denial_is_of_the_world_also_where_a_later_rule_of_the_house_would_refuse() -> None:
+def test_a_denial_is_of_the_world_also_where_a_later_rule_of_the_own_would_refuse() -> None:
     made = account(cash=10)
-    made.desk.limits = limits(order_notional_max="20")
+    made.view.world_limits = limits(order_notional_max="20")
     first = made.submit(act(Side.BUY, 100, "a"), 2 * HOUR)[-1]
-    assert (first.denial, first.detail) == (Denial.NOTIONAL_ABOVE_LIMIT, WORLD_LIMIT)
-    made.desk.limits = UNLIMITED
+    assert first.denial is Denial.NOTIONAL_ABOVE_LIMIT
+    assert first.detail == (
+        "WORLD_LIMIT: notional 1000 USD would be above order_notional_max 20 USD, "
+        "by gating_policy.risk_limits of world "
+    )
+    made.view.world_limits = UNLIMITED
     second = made.submit(act(Side.BUY, 100, "b"), 2 * HOUR)[-1]
-    assert (second.denial, second.detail) == (Denial.BALANCE_INSUFFICIENT, "")
+    assert second.denial is Denial.BALANCE_INSUFFICIENT
+    assert second.detail == "the order needs 100.00000001 USD, free is 10 USD"
 
 
-def test_a_denial_of_the_house_alone_is_not_told_as_one_of_the_world() -> None:
+def test_a_denial_of_the_own_alone_is_not_told_as_one_of_the_world() -> None:
     made = account(cash=10)
-    made.desk.limits = limits(order_notional_max="100000")
+    made.view.world_limits = limits(order_notional_max="100000")
     denied = made.submit(act(Side.BUY, 100), 2 * HOUR)[-1]
-    assert (denied.denial, denied.detail) == (Denial.BALANCE_INSUFFICIENT, "")
+    assert denied.denial is Denial.BALANCE_INSUFFICIENT
+    assert not denied.detail.startswith(WORLD_LIMIT)
 
 
 @every_limit
-@pytest.mark.parametrize(("house", "world"), [(20, "30"), (30, "20"), (0, "20")])
-def test_the_tighter_of_house_and_world_binds(name: str, house: int, world: str) -> None:
-    own, side = Limits(**{HOUSE_NAMES[name]: house * UNIT}), SIDES.get(name, Side.BUY)
-    assert verdict(account(house=own), act(side, "2.01"), limits(**{name: world})) is NAMED[name]
-    assert verdict(account(house=own), act(side, 2), limits(**{name: world})) is None
+@pytest.mark.parametrize(("market", "world"), [(20, "30"), (30, "20"), (0, "20")])
+def test_the_tighter_of_own_and_world_binds(name: str, market: int, world: str) -> None:
+    own, side = Limits(**{OWN_NAMES[name]: market * UNIT}), SIDES.get(name, Side.BUY)
+    assert verdict(account(own=own), act(side, "2.01"), limits(**{name: world})) is NAMED[name]
+    assert verdict(account(own=own), act(side, 2), limits(**{name: world})) is None
 
 
 @every_limit
 @pytest.mark.parametrize(
-    ("house", "world", "want"),
+    ("market", "world", "want"),
     [
         (5, "1", 5),
         (0, "1.000000009", UNIT),
@@ -190,16 +196,15 @@ def test_the_tighter_of_house_and_world_binds(name: str, house: int, world: str)
         (5, "9" * 38, 5),
     ],
 )
-def test_an_amount_is_rounded_down_and_kept_in_int64(name: str, house: int, world: str, want: int) -> None:
-    profile, field = replace(margin(), limits=Limits(**{HOUSE_NAMES[name]: house})), HOUSE_NAMES[name]
-    found = tightened(profile, limits(**{name: world}), SIDES.get(name, Side.BUY), 8).limits
-    assert found == replace(profile.limits, **{field: want})
+def test_an_amount_is_rounded_down_and_kept_in_int64(name: str, market: int, world: str, want: int) -> None:
+    own, field = Limits(**{OWN_NAMES[name]: market}), OWN_NAMES[name]
+    found = tightened(own, limits(**{name: world}), SIDES.get(name, Side.BUY), 8)
+    assert found == replace(own, **{field: want})
 
 
-def test_no_limits_leave_the_profile_as_it_is() -> None:
-    profile = margin()
-    assert tightened(profile, UNLIMITED, Side.BUY, 8) is profile
-    assert tightened(profile, limits(long_notional_max="1"), Side.SELL, 8) == profile
+def test_no_limits_leave_the_own_as_they_are() -> None:
+    assert tightened(NO_LIMITS, UNLIMITED, Side.BUY, 8) is NO_LIMITS
+    assert tightened(NO_LIMITS, limits(long_notional_max="1"), Side.SELL, 8) == NO_LIMITS
 
 
 @every_limit
@@ -226,12 +231,11 @@ def test_amounts_are_in_the_currency_at_its_own_scale(name: str, amount: str, pa
 
 @every_limit
 @pytest.mark.parametrize(("amount", "passes"), [("100", True), ("99.99999999", False), ("0.00001", False)])
-def test_house_limits_are_in_the_currency_too(name: str, amount: str, passes: bool) -> None:
+def test_own_limits_are_in_the_currency_too(name: str, amount: str, passes: bool) -> None:
     """They are set at one scale, before it is known what an order is valued in."""
     yen = instrument("YEN", base="YEN", quote="JPY", tick="1")
-    house = Limits(**{HOUSE_NAMES[name]: to_scaled(Decimal(amount), 8)})
-    profile = replace(margin(fee="0"), limits=house)
-    made = SimulatedAccount(profile, {"JPY": Decimal(10_000)}, instruments=[yen])
+    own = Limits(**{OWN_NAMES[name]: to_scaled(Decimal(amount), 8)})
+    made = SimulatedAccount(margin(fee="0"), {"JPY": Decimal(10_000)}, instruments=[yen], limits=own)
     made.on_bar("YEN", Bar(0, HOUR, 100, 100, 100, 100, 10**9))
     wanted = replace(act(SIDES.get(name, Side.BUY), 1), symbol="YEN")
     assert verdict(made, wanted, UNLIMITED) is (None if passes else NAMED[name])
@@ -249,7 +253,7 @@ def test_limits_are_part_of_what_an_epoch_says() -> None:
 @asynccontextmanager
 async def opened(url: str, *others: str) -> AsyncIterator[Book]:
     """A margin account with 100,000, and others of its world, at a price of 101."""
-    async with open_book(url, replace(HOUSE, profile=margin(10))) as book:
+    async with open_book(url, replace(MARKET, profile=margin(10))) as book:
         for name in ("acc", *others):
             await book.open(replace(ACCOUNT, account=name))
         await book.show(bar(0))
@@ -261,7 +265,7 @@ async def denial(book: Book, wanted: Order, epoch: int = 2) -> Denial | None:
 
 
 def by(strategy: str, wanted: Order, account_name: str = "acc") -> Order:
-    return replace(wanted, scope=Owner(account_name, WORLD, strategy))
+    return replace(wanted, owner=Owner(account_name, WORLD, strategy))
 
 
 def everything(conn: sa.Connection) -> list[tuple[object, ...]]:
@@ -277,56 +281,6 @@ async def test_limits_are_stored_with_the_fence_and_told_again(database_url: str
             assert found == fence(epoch, limits=told)
         acts = await book.db.read(lambda conn: conn.execute(sa.select(t.audit_log.c.detail)).scalars().all())
         assert acts[-2:] == ['epoch 3 OPEN PAPER, limits {"net_notional_max":"7"}', "epoch 4 OPEN PAPER"]
-
-
-async def test_a_fence_of_before_has_no_limits(database_url: str) -> None:
-    async with open_book(database_url) as book:
-        await book.db.write(older_schema)
-        await book.db.write(lambda conn: conn.execute(sa.text(ADDED)))
-        await book.db.migrate("brokerage:migrations")
-        assert await book.db.read(lambda conn: change.current(conn, WORLD)) == (fence(1), 5)
-        await book.fence(fence(1))
-        await book.fence(fence(2, limits=limits(order_notional_max="5")))
-        found, _ = await book.db.read(lambda conn: change.current(conn, WORLD))
-        assert found.limits == limits(order_notional_max="5")
-
-
-async def test_a_fence_an_older_peer_adds_has_no_limits(database_url: str) -> None:
-    async with open_book(database_url) as book:
-        await book.db.write(lambda conn: conn.execute(sa.text(ADDED)))
-        assert await book.db.read(lambda conn: change.current(conn, WORLD)) == (fence(1), 5)
-
-
-@pytest.mark.parametrize("state", FenceState)
-async def test_an_older_peer_cannot_read_a_fence_with_limits_as_one_without(
-    database_url: str, state: FenceState
-) -> None:
-    async with open_book(database_url) as book:
-        for epoch, told in ((1, UNLIMITED), (2, limits(order_notional_max="5"))):
-            await book.fence(fence(epoch, state, limits=told))
-            word = await book.db.read(lambda conn: conn.execute(sa.text("SELECT state FROM world_fences")).scalar_one())
-            assert (word in FenceState.__members__) == (told == UNLIMITED)
-            assert await book.fence(fence(epoch, state, limits=told)) == []
-
-
-async def test_a_fence_an_older_peer_moves_has_no_limits_whatever_is_left_beside_it(database_url: str) -> None:
-    moved = sa.text("UPDATE world_fences SET epoch = 3, state = 'OPEN'")
-    async with opened(database_url) as book:
-        await book.fence(fence(2, limits=limits(order_notional_max="5")))
-        await book.db.write(lambda conn: conn.execute(moved))
-        assert (await book.db.read(lambda conn: change.current(conn, WORLD)))[0] == fence(3)
-        assert await denial(book, order("a", quantity=10), 3) is None
-        await book.fence(fence(3))
-        await book.fence(fence(4, limits=limits(order_notional_max="5")))
-        assert await denial(book, order("b", quantity=10), 4) is Denial.NOTIONAL_ABOVE_LIMIT
-
-
-async def test_a_fence_whose_limits_are_missing_lets_nothing_pass(database_url: str) -> None:
-    async with opened(database_url) as book:
-        await book.fence(fence(2, limits=limits(order_notional_max="5")))
-        await book.db.write(lambda conn: conn.execute(sa.text("UPDATE world_fences SET limits = '{}'")))
-        with pytest.raises(DataLoss, match=r"E_FENCE_DAMAGED: .* are \{\}, want those of OPEN_LIMITED"):
-            await denial(book, order("a", quantity=10))
 
 
 async def test_orders_are_held_to_the_limits_of_their_epoch(database_url: str) -> None:
@@ -345,7 +299,7 @@ async def test_orders_are_held_to_the_limits_of_their_epoch(database_url: str) -
 
 async def test_what_is_there_when_limits_come_is_left_alone(database_url: str) -> None:
     async with opened(database_url) as book:
-        book.house = replace(book.house, emulate_stops=True)
+        book.market = replace(book.market, emulate_stops=True)
         await denial(book, order("resting", quantity=50), 1)
         stop = order("stop", quantity=50, type=OrderType.STOP_MARKET, stop_price=Decimal(110))
         await denial(book, stop, 1)
@@ -360,7 +314,7 @@ async def test_what_is_there_when_limits_come_is_left_alone(database_url: str) -
 
 async def test_a_new_stop_is_held_to_the_limits_when_it_is_taken(database_url: str) -> None:
     async with opened(database_url) as book:
-        book.house = replace(book.house, emulate_stops=True)
+        book.market = replace(book.market, emulate_stops=True)
         await book.fence(fence(2, limits=limits(long_notional_max="2000")))
         stop = order("stop", quantity=50, type=OrderType.STOP_MARKET, stop_price=Decimal(110))
         assert await denial(book, stop) is Denial.POSITION_ABOVE_LIMIT
@@ -412,7 +366,7 @@ async def test_an_order_that_meets_wider_limits_than_were_seen_before_the_locks_
         await book.fence(fence(2, limits=told))
 
         def take(conn: sa.Connection, seen: RiskLimits) -> Denial | None:
-            taken, _ = submit.submit(conn, book.house, one, order_to_proto(one), gate, 6, seen)
+            taken, _ = submit.submit(conn, book.market, one, order_to_proto(one), gate, 6, seen)
             return taken.record.denial
 
         before = await book.db.read(everything)
@@ -428,7 +382,7 @@ async def test_what_the_fence_refuses_is_refused_whatever_was_seen_of_its_limits
         await book.fence(fence(2, FenceState.FROZEN, limits=told))
         gate = replace(GATE, epoch=2)
         taken, _ = await book.db.write(
-            lambda conn: submit.submit(conn, book.house, one, order_to_proto(one), gate, 6, UNLIMITED)
+            lambda conn: submit.submit(conn, book.market, one, order_to_proto(one), gate, 6, UNLIMITED)
         )
         assert taken.record.denial is Denial.FENCED
 
@@ -451,7 +405,7 @@ async def test_only_limits_over_all_accounts_cost_statements(database_url: str) 
 
             def take(conn: sa.Connection) -> None:
                 sa.event.listen(conn, "before_cursor_execute", lambda *said: seen.append(said[2]))
-                taken, _ = submit.submit(conn, book.house, one, order_to_proto(one), gate, 6, told)
+                taken, _ = submit.submit(conn, book.market, one, order_to_proto(one), gate, 6, told)
                 assert taken.record.denial is None
 
             await book.db.write(take)

@@ -142,7 +142,7 @@ class FakeMesh:
     def show(self, events: list[OrderEvent]) -> None:
         """Take over what the venue did."""
         for event in events:
-            record = self.venue.desk.records[event.order_id]
+            record = self.venue.book.records[event.order_id]
             status = self.orders[record.order.client_order_id]
             if event.kind is EventKind.FILLED:
                 self.fills.append(self._fill(status, event))

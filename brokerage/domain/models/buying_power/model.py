@@ -1,8 +1,14 @@
-"""Which buying power model an account has."""
+"""Buying power: what an order takes of an account's money, and what open orders and positions hold of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
+
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.fees.percent import PercentFee
+from brokerage.domain.money import RATE_ONE, divide, fit
+from brokerage.domain.orders.totals import OpenOrderTotals
 
 
 class BuyingPower(Enum):
@@ -10,3 +16,38 @@ class BuyingPower(Enum):
 
     CASH = "CASH"
     MARGIN = "MARGIN"
+
+
+@dataclass(frozen=True, slots=True)
+class BuyingPowerModel:
+    """Cash or margin at a leverage, with the fees that orders take beside their notional."""
+
+    kind: BuyingPower
+    leverage: int
+    fee: PercentFee
+
+    def held_by_position(self, value: int) -> int:
+        """What a position of a signed value holds of the equity: its margin, up to a whole unit."""
+        return -(-abs(value) // self.leverage)
+
+    def needed(self, instrument: Instrument, price: int, quantity: int) -> int:
+        """Quote currency that opening `quantity` at `price` takes: notional / leverage and the fee."""
+        notional = instrument.notional(price, quantity)
+        return fit(-(-notional // self._leverage) + self.fee.estimate(notional), "commitment")
+
+    def committed(self, buys: OpenOrderTotals, sells: OpenOrderTotals, instrument: Instrument, mark: int) -> int:
+        """Quote currency that open orders may still consume: what later orders must leave free.
+
+        In the cash model only buys consume. In the margin model both sides do; that opposite orders cannot both add
+        risk is not credited, which errs to the safe side. One unit per order covers the rounding of its fee.
+        """
+        taking = buys if self.kind is BuyingPower.CASH else buys + sells
+        if not taking.taking:
+            return 0
+        notional = taking.priced + instrument.notional(mark, taking.unpriced)
+        fees = divide(notional * max(self.fee.maker, self.fee.taker), RATE_ONE) + taking.taking
+        return fit(-(-notional // self._leverage) + fees, "commitment")
+
+    @property
+    def _leverage(self) -> int:
+        return self.leverage if self.kind is BuyingPower.MARGIN else 1

@@ -8,22 +8,22 @@ Types whose rules are not here are denied before they rest, never approximated.
 from __future__ import annotations
 
 from brokerage.domain.market.bars import Bar
-from brokerage.domain.models.fills.limit import arrival, limit
-from brokerage.domain.models.fills.outcome import NO_VOLUME, NOT_REACHED, NOT_YET, Match, NoFill, price_set
-from brokerage.domain.models.fills.stops import reached, stop_limit, touched
-from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.fills.limit import fill_limit
+from brokerage.domain.models.fills.market import fill_at_open
+from brokerage.domain.models.fills.outcome import NO_VOLUME, NOT_YET, Match, NoFill
+from brokerage.domain.models.fills.stops import fill_stop_limit, fill_stop_market
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderType, TimeInForce
 from qmtl.core.errors import InvalidRequest
 
 
-def match(record: OrderRecord, bar: Bar, profile: BrokerageProfile, budget: int) -> Match:
+def match(record: OrderRecord, bar: Bar, slippage: int, budget: int) -> Match:
     """What `bar` does to a working order. `budget` is the volume still to be had in it; negative: no cap."""
     if bar.start_ns < record.accepted_ns:
         return NOT_YET
     if bar.volume <= 0:
         return NO_VOLUME
-    found = _price(record, bar, profile)
+    found = _price(record, bar, slippage)
     if found.why is not None:
         return found
     quantity = record.remaining if budget < 0 else min(record.remaining, budget)
@@ -34,20 +34,16 @@ def match(record: OrderRecord, bar: Bar, profile: BrokerageProfile, budget: int)
     return Match(quantity, found.price, found.liquidity, found.triggered)
 
 
-def _price(record: OrderRecord, bar: Bar, profile: BrokerageProfile) -> Match:
+def _price(record: OrderRecord, bar: Bar, slippage: int) -> Match:
     if record.instrument is None:
         raise InvalidRequest("INSTRUMENT_UNKNOWN", f"order {record.id} has no instrument to match")
-    kind, side, instrument = record.order.type, record.order.side, record.instrument
+    kind, side = record.order.type, record.order.side
     if kind is OrderType.MARKET or (kind is OrderType.STOP_MARKET and record.triggered):
-        return Match(1, profile.slipped(instrument, side, bar.open))
+        return fill_at_open(side, record.instrument, bar, slippage)
     if kind is OrderType.LIMIT:
-        return limit(side, price_set(record.limit), bar, arrival(record, bar))
+        return fill_limit(record, bar)
     if kind is OrderType.STOP_MARKET:
-        stop = price_set(record.stop)
-        gapped = reached(side, stop, bar.open)
-        if not touched(side, stop, bar):
-            return NOT_REACHED
-        return Match(1, profile.slipped(instrument, side, bar.open if gapped else stop))
+        return fill_stop_market(record, record.instrument, bar, slippage)
     if kind is OrderType.STOP_LIMIT:
-        return stop_limit(record, side, bar)
+        return fill_stop_limit(record, bar)
     raise InvalidRequest("ORDER_TYPE_UNSUPPORTED", f"no matching rule for {kind.value}")

@@ -35,7 +35,8 @@ NOT_REACHED = Match(0, why=NoFill.NOT_REACHED)
 TRIGGERED_ONLY = Match(0, triggered=True, why=NoFill.NOT_REACHED)
 
 
-def price_set(price: int | None) -> int:
+def require_price(price: int | None) -> int:
+    """Raises InvalidRequest (PRICE_REQUIRED)."""
     if price is None:
         raise InvalidRequest("PRICE_REQUIRED", "the order's type needs a price it does not have")
     return price

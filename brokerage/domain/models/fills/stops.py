@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from brokerage.domain.market.bars import Bar
-from brokerage.domain.models.fills.outcome import NOT_REACHED, TRIGGERED_ONLY, Match, price_set
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.fills.outcome import NOT_REACHED, TRIGGERED_ONLY, Match, require_price
+from brokerage.domain.models.slippage import slipped
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.record import OrderRecord
 
@@ -18,13 +20,23 @@ def touched(side: Side, stop: int, bar: Bar) -> bool:
     return reached(side, stop, bar.high if side is Side.BUY else bar.low)
 
 
-def stop_limit(record: OrderRecord, side: Side, bar: Bar) -> Match:
-    """Strict, sticky trigger; then a close better than the limit fills at min(high, limit), sells mirrored."""
-    stop, limit = price_set(record.stop), price_set(record.limit)
-    fresh = not record.triggered
-    if fresh and not (bar.high > stop if side is Side.BUY else bar.low < stop):
+def fill_stop_market(record: OrderRecord, instrument: Instrument, bar: Bar, slippage: int) -> Match:
+    """At the stop when the bar touches it, at the open when the bar opens beyond it, moved by slippage."""
+    side, stop = record.order.side, require_price(record.stop)
+    if not touched(side, stop, bar):
         return NOT_REACHED
-    if not (bar.close < limit if side is Side.BUY else bar.close > limit):
+    price = bar.open if reached(side, stop, bar.open) else stop
+    return Match(1, slipped(price, slippage, instrument, side))
+
+
+def fill_stop_limit(record: OrderRecord, bar: Bar) -> Match:
+    """Strict, sticky trigger; then a close better than the limit fills at min(high, limit), sells mirrored."""
+    buys = record.order.side is Side.BUY
+    stop, limit = require_price(record.stop), require_price(record.limit)
+    fresh = not record.triggered
+    if fresh and not (bar.high > stop if buys else bar.low < stop):
+        return NOT_REACHED
+    if not (bar.close < limit if buys else bar.close > limit):
         return TRIGGERED_ONLY if fresh else NOT_REACHED
-    price = min(bar.high, limit) if side is Side.BUY else max(bar.low, limit)
+    price = min(bar.high, limit) if buys else max(bar.low, limit)
     return Match(1, price, triggered=fresh)

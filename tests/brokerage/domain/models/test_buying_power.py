@@ -9,22 +9,21 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokerage import schema as t
 from brokerage.accounts import cash as accounts_cash
 from brokerage.accounts import store as accounts_store
 from brokerage.books import portfolio
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar
-from brokerage.domain.models.profile import BrokerageProfile, Limits
+from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin, spot
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Owner, Side
-from brokerage.domain.orders.states import EventKind, OrderState, OrderType
-from tests.brokerage.samples import ACCOUNT, HOUSE, MINUTE, SCOPE, STOCK, Book, bar, older_schema, open_book, order
+from brokerage.domain.orders.states import OrderState, OrderType
+from brokerage.domain.risk.limits import NO_LIMITS, Limits
+from tests.brokerage.samples import ACCOUNT, MARKET, MINUTE, OWNER, STOCK, Book, bar, open_book, order
 
 UNIT = 10**8
 ROUNDING = Decimal("0.00000001")  # held for each order: its fee may be rounded up
@@ -58,8 +57,8 @@ def asked(
     return order(name, side, quantity, type=kind, **given)
 
 
-def account(profile: BrokerageProfile, cash: Decimal | int = 100_000) -> SimulatedAccount:
-    made = SimulatedAccount(profile, {"USD": Decimal(cash)}, instruments=[STOCK], scope=SCOPE)
+def account(profile: BrokerageProfile, cash: Decimal | int = 100_000, limits: Limits = NO_LIMITS) -> SimulatedAccount:
+    made = SimulatedAccount(profile, {"USD": Decimal(cash)}, instruments=[STOCK], owner=OWNER, limits=limits)
     made.on_bar("AAPL", bar(0))
     return made
 
@@ -74,7 +73,7 @@ def test_a_notional_limit_is_asked_of_the_worst_price(
     side: Side, kind: OrderType, limit: int | None, stop: int | None, worst: int, above: int, want: Denial | None
 ) -> None:
     bound = Limits(order_notional_max=10 * worst * UNIT - above)
-    made = account(replace(margin(10, "0"), limits=bound))
+    made = account(margin(10, "0"), limits=bound)
     assert verdict(made, asked("o", side, 10, kind, limit, stop)) is want
 
 
@@ -101,7 +100,7 @@ def test_an_order_needs_the_money_of_its_worst_price(
 
 def test_the_smallest_order_of_a_venue_is_judged_by_its_own_price() -> None:
     small = replace(STOCK, notional_min=100 * UNIT)
-    made = SimulatedAccount(margin(10), {"USD": Decimal(1_000)}, instruments=[small], scope=SCOPE)
+    made = SimulatedAccount(margin(10), {"USD": Decimal(1_000)}, instruments=[small], owner=OWNER)
     made.on_bar("AAPL", bar(0))
     assert verdict(made, asked("a", Side.SELL, 1, LIMIT, 99)) is Denial.NOTIONAL_BELOW_MINIMUM
     assert verdict(made, asked("b", Side.SELL, 1, LIMIT, 100)) is None
@@ -154,16 +153,16 @@ def test_a_cash_account_never_owes_where_bars_open_at_the_mark(
 
 
 async def told(book: Book, strategy: str, wanted: Order) -> Denial | None:
-    return (await book.submit(replace(wanted, scope=Owner("acc", SCOPE.world_id, strategy)))).record.denial
+    return (await book.submit(replace(wanted, owner=Owner("acc", OWNER.world_id, strategy)))).record.denial
 
 
 async def reserved(book: Book) -> str:
-    cash = await book.db.read(lambda conn: portfolio.cash(conn, book.house, accounts_store.account(conn, "acc")))
+    cash = await book.db.read(lambda conn: portfolio.cash(conn, book.market, accounts_store.account(conn, "acc")))
     return cash[0].reserved
 
 
 async def test_a_stored_order_holds_its_worst_price_whatever_the_mark_becomes(database_url: str) -> None:
-    async with open_book(database_url, replace(HOUSE, profile=FREE_OF_FEES)) as book:
+    async with open_book(database_url, replace(MARKET, profile=FREE_OF_FEES)) as book:
         await book.open(replace(ACCOUNT, fee_rate=0))
         await book.show(bar(0))
         touched = await book.submit(asked("o1", Side.BUY, 900, STOP, stop=11))
@@ -180,8 +179,8 @@ async def test_a_stored_order_holds_its_worst_price_whatever_the_mark_becomes(da
 
 
 async def test_an_emulated_stop_holds_its_worst_price_and_once_let_go_the_mark(database_url: str) -> None:
-    house = replace(HOUSE, profile=FREE_OF_FEES, emulate_stops=True)
-    async with open_book(database_url, house) as book:
+    market = replace(MARKET, profile=FREE_OF_FEES, emulate_stops=True)
+    async with open_book(database_url, market) as book:
         await book.open(replace(ACCOUNT, fee_rate=0))
         await book.show(bar(0))
         stored = await book.submit(asked("o1", Side.BUY, 100, STOP, stop=110))
@@ -196,48 +195,3 @@ async def test_an_emulated_stop_holds_its_worst_price_and_once_let_go_the_mark(d
         assert await book.show(bar(2, 115)) == 2
         money = await book.db.read(lambda conn: accounts_cash.load_cash(conn, "acc"))
         assert money == {"USD": 65 * UNIT}
-
-
-async def test_orders_of_an_older_build_keep_their_own_price(database_url: str) -> None:
-    async with open_book(database_url, replace(HOUSE, profile=FREE_OF_FEES)) as book:
-        await book.open(replace(ACCOUNT, fee_rate=0))
-        await book.show(bar(0))
-        await book.submit(asked("o1", Side.BUY, 900, STOP, stop=11))
-        await book.db.write(older_schema)
-        await book.db.migrate("brokerage:migrations")
-        assert await book.verify() == 1
-        assert (await book.order("o1")).record.worst == 0
-        assert await told(book, "s2", asked("a", Side.BUY, 894, OrderType.MARKET)) is Denial.BALANCE_INSUFFICIENT
-        assert await told(book, "s2", asked("b", Side.BUY, 892, OrderType.MARKET)) is None
-        assert await book.verify() == 1
-
-
-async def test_the_sums_of_older_peers_are_left_behind_for_them_to_make_anew(database_url: str) -> None:
-    async with open_book(database_url) as book:
-        await book.open()
-        await book.show(bar(0))
-        await book.submit(asked("o1", Side.BUY, 9, STOP, stop=11))
-        account_row = await book.db.read(lambda conn: accounts_store.account(conn, "acc"))
-        assert account_row.summed_sequence < account_row.event_sequence == account_row.valued_sequence
-        assert await book.db.read(lambda conn: conn.execute(sa.select(t.working_sums)).all()) == []
-
-
-async def test_sums_are_made_anew_once_after_an_older_peer_moved_an_order(database_url: str) -> None:
-    """It cancels in its own way: events and head, and the sums it knows."""
-
-    def older(conn: sa.Connection) -> None:
-        conn.execute(sa.update(t.orders).values(open=False, state="CANCELED", previous="CANCELED", seq=4))
-        last = conn.execute(sa.select(t.order_events).where(t.order_events.c.seq == 3)).one()._asdict()
-        canceled = {"seq": 4, "sequence": 4, "kind": EventKind.CANCELED.value, "state": OrderState.CANCELED.value}
-        conn.execute(sa.insert(t.order_events).values({**last, **canceled}))
-        conn.execute(sa.update(t.accounts).values(event_sequence=4, summed_sequence=4))
-
-    async with open_book(database_url, replace(HOUSE, profile=FREE_OF_FEES)) as book:
-        await book.open(replace(ACCOUNT, fee_rate=0))
-        await book.show(bar(0))
-        await book.submit(asked("o1", Side.BUY, 900, STOP, stop=11))
-        await book.db.write(older)
-        assert await book.verify() == 1
-        assert await reserved(book) == "0"
-        assert await told(book, "s2", asked("a", Side.BUY, 990, OrderType.MARKET)) is None
-        assert await book.verify() == 1

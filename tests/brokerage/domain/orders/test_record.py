@@ -17,7 +17,7 @@ from brokerage.domain.orders.order import Order, Side, order_id
 from brokerage.domain.orders.record import OrderRecord, accept_fill, advance, born, happened
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, OrderView, TimeInForce
 from qmtl.core.errors import Conflict
-from tests.brokerage.samples import MINUTE, SCOPE, STOCK, order
+from tests.brokerage.samples import MINUTE, OWNER, STOCK, order
 
 NOW = EventTime(5, 6)
 
@@ -35,9 +35,9 @@ def working(quantity: int = 10, kind: OrderType = OrderType.MARKET) -> OrderReco
 
 
 def test_an_order_id_is_the_same_everywhere_and_no_two_scopes_share_one() -> None:
-    assert order_id(SCOPE, "o1") == "bmxcl45dhnanmts5ojjc65oa6udvf4ic"
-    moved = replace(SCOPE, world_id=SCOPE.world_id + "s", strategy_id=SCOPE.strategy_id[1:])
-    assert order_id(moved, "o1") != order_id(SCOPE, "o1")
+    assert order_id(OWNER, "o1") == "bmxcl45dhnanmts5ojjc65oa6udvf4ic"
+    moved = replace(OWNER, world_id=OWNER.world_id + "s", strategy_id=OWNER.strategy_id[1:])
+    assert order_id(moved, "o1") != order_id(OWNER, "o1")
 
 
 def test_a_late_fill_after_a_cancel_is_booked_and_completes_only_when_whole() -> None:
@@ -110,7 +110,7 @@ ACTS = st.lists(
 def test_replay_equals_live_and_the_books_balance(
     acts: list[tuple[str, Side, int, OrderType, TimeInForce, int, int]],
 ) -> None:
-    account = SimulatedAccount(margin(3), {"USD": Decimal(10_000)}, instruments=[STOCK], scope=SCOPE)
+    account = SimulatedAccount(margin(3), {"USD": Decimal(10_000)}, instruments=[STOCK], owner=OWNER)
     log: dict[str, list[OrderEvent]] = {}
     orders: dict[str, Order] = {}
     account.on_bar("AAPL", Bar(0, MINUTE, 100_00, 100_00, 100_00, 100_00, 10))
@@ -127,10 +127,10 @@ def test_replay_equals_live_and_the_books_balance(
                 limit_price=Decimal(price) if kind in (OrderType.LIMIT, OrderType.STOP_LIMIT) else None,
                 stop_price=Decimal(price) if kind in (OrderType.STOP_MARKET, OrderType.STOP_LIMIT) else None,
             )
-            orders[order_id(SCOPE, wanted.client_order_id)] = wanted
+            orders[order_id(OWNER, wanted.client_order_id)] = wanted
             events = account.submit(wanted, at)
         elif act == "cancel" and orders:
-            canceled = account.desk.cancel(next(reversed(orders)), EventTime(at, at))
+            canceled = account.cancel(orders[next(reversed(orders))].client_order_id, at)
             events = [canceled] if canceled else []
         elif act == "bar":
             spread = 100 * (quantity % 4)
@@ -143,10 +143,10 @@ def test_replay_equals_live_and_the_books_balance(
         record = born(orders[identity], STOCK, events[0])
         for event in events[1:]:
             record = advance(record, event)
-        assert record == account.desk.records[identity]
+        assert record == account.book.records[identity]
         assert record.filled <= record.quantity
         assert [event.seq for event in events] == list(range(1, len(events) + 1))
-        assert record.closed == (record not in account.desk.open_orders())
+        assert record.closed == (record not in account.open_orders())
     book = account.portfolio()
     profit = sum((held.realised + held.unrealised - held.fees for held in book.positions), Decimal(0))
     assert book.equity["USD"] == Decimal(10_000) + profit

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar
-from brokerage.domain.models.profile import BrokerageProfile, Limits
+from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin, spot
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import OrderType
-from brokerage.domain.orders.totals import reach
-from brokerage.domain.risk.exposure import AccountExposure, Exposure
+from brokerage.domain.orders.totals import OpenOrderTotals, reach
+from brokerage.domain.risk.exposure import Exposure
+from brokerage.domain.risk.limits import Limits
 from qmtl.core.limits import RiskLimits
-from tests.brokerage.orders.test_limits import house
-from tests.brokerage.samples import GATE, MINUTE, SCOPE, STOCK, Book, bar, fence, open_book, order
+from tests.brokerage.orders.test_limits import market
+from tests.brokerage.samples import GATE, MINUTE, OWNER, STOCK, Book, bar, fence, open_book, order
 
 UNIT = 10**8
 MARGIN = margin(10, "0", participation="0")
@@ -33,19 +34,19 @@ TIGHT = {
     "world": Limits(world_gross_max=UNIT),
     "leverage": Limits(leverage_max=1),
 }
+OTHER = replace(OWNER, strategy_id="other")
 
 
 def holding(held: int, profile: BrokerageProfile = MARGIN) -> SimulatedAccount:
     """An account that holds some at a price of 100, with all it is around far over every limit."""
-    made = SimulatedAccount(profile, {"USD": Decimal(10_000)}, instruments=[STOCK], scope=SCOPE)
+    made = SimulatedAccount(profile, {"USD": Decimal(10_000)}, instruments=[STOCK], owner=OWNER)
     made.on_bar("AAPL", flat(0))
     side = Side.BUY if held > 0 else Side.SELL
     assert verdict(made, order("hold", side, abs(held)), 1) is None
     made.on_bar("AAPL", flat(1))
     assert made.position("AAPL") == held
-    made.desk.around = AccountExposure(
-        account=Exposure(10**15, 10**15, -(10**15)), world=Exposure(10**15, 10**15, -(10**15))
-    )
+    made.view.book(OTHER).totals = {("AAPL", side): OpenOrderTotals(quantity=100_000) for side in Side}
+    made.view.world_beside = Exposure(10**15, 10**15, -(10**15))
     return made
 
 
@@ -66,7 +67,7 @@ def stop(side: Side, quantity: int = 10) -> Order:
 @pytest.mark.parametrize("held", [10, -10])
 def test_a_reduce_only_exit_passes_beside_a_resting_reduce_only_stop(name: str, held: int) -> None:
     made, side = holding(held), Side.SELL if held > 0 else Side.BUY
-    made.desk.profile = replace(MARGIN, limits=TIGHT[name])
+    made.view.limits = TIGHT[name]
     assert verdict(made, stop(side)) is None
     assert verdict(made, order("exit", side, 10, reduce_only=True)) is None
     made.on_bar("AAPL", flat(2))
@@ -77,7 +78,7 @@ def test_a_reduce_only_exit_passes_beside_a_resting_reduce_only_stop(name: str, 
 @pytest.mark.parametrize("held", [10, -10])
 def test_an_exit_that_is_not_reduce_only_may_turn_round_what_a_stop_has_closed(name: str, held: int) -> None:
     made, side = holding(held), Side.SELL if held > 0 else Side.BUY
-    made.desk.profile = replace(MARGIN, limits=TIGHT[name])
+    made.view.limits = TIGHT[name]
     assert verdict(made, stop(side)) is None
     assert verdict(made, order("exit", side, 10)) is not None
     made.cancel("stop", 2 * MINUTE)
@@ -91,9 +92,9 @@ def test_two_reduce_only_sales_pass_where_nothing_may_be_short_or_added() -> Non
     assert verdict(made, stop(Side.SELL)) is None
     assert verdict(made, order("a", Side.SELL, 10)) is Denial.SHORT_UNAVAILABLE
     assert verdict(made, order("b", Side.SELL, 10, reduce_only=True)) is None
-    made.desk.trading = TradingState.REDUCING
+    made.view.trading = TradingState.REDUCING
     assert verdict(made, order("c", Side.SELL, 10, reduce_only=True)) is None
-    made.desk.around = replace(made.desk.around, circuit_open=True)
+    made.view.circuit_open = True
     assert verdict(made, order("d", Side.SELL, 10, reduce_only=True)) is None
     made.on_bar("AAPL", flat(2))
     assert made.position("AAPL") == 0
@@ -101,18 +102,18 @@ def test_two_reduce_only_sales_pass_where_nothing_may_be_short_or_added() -> Non
 
 def test_stops_beyond_what_is_held_add_nothing_to_what_others_may_do() -> None:
     made = holding(10)
-    made.desk.around = AccountExposure()
+    made.view.books.pop(OTHER)
     for name in ("a", "b", "c"):
         assert verdict(made, replace(stop(Side.SELL), client_order_id=name)) is None
-    assert made.desk.exposure() == Exposure(1_000 * UNIT, 1_000 * UNIT, 0)
-    made.desk.profile = replace(MARGIN, limits=Limits(account_gross_max=1_100 * UNIT))
+    assert made.view.exposure() == Exposure(1_000 * UNIT, 1_000 * UNIT, 0)
+    made.view.limits = Limits(account_gross_max=1_100 * UNIT)
     assert verdict(made, order("more", Side.BUY, 1)) is None
     assert verdict(made, order("too much", Side.BUY, 1)) is Denial.EXPOSURE_ABOVE_LIMIT
 
 
 def test_an_order_that_turns_round_with_what_works_is_held_to_the_limit_of_one_order() -> None:
     made = holding(10)
-    made.desk.profile = replace(MARGIN, limits=Limits(order_notional_max=500 * UNIT))
+    made.view.limits = Limits(order_notional_max=500 * UNIT)
     assert verdict(made, order("a", Side.SELL, 10)) is None
     assert verdict(made, order("b", Side.SELL, 10)) is Denial.NOTIONAL_ABOVE_LIMIT
     assert verdict(made, order("c", Side.SELL, 5)) is None
@@ -120,7 +121,7 @@ def test_an_order_that_turns_round_with_what_works_is_held_to_the_limit_of_one_o
 
 def test_a_worlds_limit_of_one_order_counts_what_works_too() -> None:
     made = holding(10)
-    made.desk.limits = RiskLimits(order_notional_max=Decimal(500))
+    made.view.world_limits = RiskLimits(order_notional_max=Decimal(500))
     assert verdict(made, order("a", Side.SELL, 10)) is None
     assert verdict(made, order("b", Side.SELL, 10)) is Denial.NOTIONAL_ABOVE_LIMIT
     made.cancel("a", 2 * MINUTE)
@@ -129,7 +130,7 @@ def test_a_worlds_limit_of_one_order_counts_what_works_too() -> None:
 
 def test_a_small_rest_may_be_sold_though_more_of_it_works() -> None:
     small = replace(STOCK, notional_min=500 * UNIT)
-    made = SimulatedAccount(MARGIN, {"USD": Decimal(10_000)}, instruments=[small], scope=SCOPE)
+    made = SimulatedAccount(MARGIN, {"USD": Decimal(10_000)}, instruments=[small], owner=OWNER)
     made.on_bar("AAPL", flat(0))
     assert verdict(made, order("hold", Side.BUY, 10), 1) is None
     made.on_bar("AAPL", flat(1))
@@ -156,7 +157,7 @@ def test_the_reach_is_the_furthest_any_sequence_of_fills_comes(
 
 
 async def test_a_stored_exit_passes_beside_its_stop_in_every_account_of_the_world(database_url: str) -> None:
-    async with open_book(database_url, house()) as book:
+    async with open_book(database_url, market()) as book:
         await book.open()
         await book.show(bar(0))
         await book.submit(order("hold"))

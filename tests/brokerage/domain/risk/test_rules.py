@@ -13,12 +13,13 @@ from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, instrument
-from brokerage.domain.models.profile import BrokerageProfile, Limits
+from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin, spot
 from brokerage.domain.money import RATE_ONE, rate
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
+from brokerage.domain.risk.limits import Limits
 from brokerage.domain.risk.sizing import weigh
 from qmtl.core.errors import Conflict, InvalidRequest
 
@@ -109,9 +110,10 @@ def test_a_symbol_without_a_price_or_with_an_old_one_is_not_traded() -> None:
     assert verdict(account(), BASE, at_ns=2 * HOUR + 1) is Denial.PRICE_STALE
 
 
-def test_house_limits() -> None:
+def test_own_limits() -> None:
     limits = Limits(open_orders_max=1, order_notional_max=20 * 10**8)
-    made = account(replace(spot(), limits=limits))
+    made = account()
+    made.view.limits = limits
     assert verdict(made, replace(BASE, quantity=Decimal("2.01"))) is Denial.NOTIONAL_ABOVE_LIMIT
     assert verdict(made, replace(LIMIT, client_order_id="a")) is None
     assert verdict(made, replace(LIMIT, client_order_id="b")) is Denial.OPEN_ORDERS_ABOVE_LIMIT
@@ -147,11 +149,11 @@ def test_margin_allows_shorts_up_to_leverage_and_always_lets_risk_be_reduced() -
 def test_trading_states() -> None:
     made = holding(10)
     sell = replace(BASE, side=Side.SELL)
-    made.desk.trading = TradingState.REDUCING
+    made.view.trading = TradingState.REDUCING
     assert verdict(made, replace(BASE, client_order_id="a"), 2 * HOUR) is Denial.TRADING_REDUCING
     assert verdict(made, replace(sell, client_order_id="b", quantity=Decimal(6)), 2 * HOUR) is None
     assert verdict(made, replace(sell, client_order_id="c", quantity=Decimal(6)), 2 * HOUR) is Denial.TRADING_REDUCING
-    made.desk.trading = TradingState.HALTED
+    made.view.trading = TradingState.HALTED
     assert verdict(made, replace(sell, client_order_id="d"), 2 * HOUR) is Denial.TRADING_HALTED
 
 
@@ -205,7 +207,7 @@ def test_a_malformed_order_is_an_error_and_leaves_no_trace(order: Order) -> None
     made = account()
     with pytest.raises(InvalidRequest, match="E_ORDER_MALFORMED"):
         made.submit(order, HOUR)
-    assert made.desk.records == {}
+    assert made.book.records == {}
 
 
 def test_a_client_order_id_is_used_once() -> None:

@@ -16,22 +16,22 @@ from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import order_id
 from brokerage.domain.orders.states import OrderState
 from brokerage.domain.risk.fence import FenceState
-from brokerage.domain.trading.reports import NOT_AT_VENUE
+from brokerage.domain.simulation.arrivals import NOT_AT_VENUE
 from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch.dispatcher import Dispatcher, DispatchMetrics
 from qmtl.core.clock import SystemClock
 from tests.brokerage.mesh import until
-from tests.brokerage.samples import HOUSE, SCOPE, Book, bar, fence, open_book, order
+from tests.brokerage.samples import MARKET, OWNER, Book, bar, fence, open_book, order
 from tests.brokerage.venues.dispatch.test_emulation import stop
 
 SOON = Link(latency_ms=1, answer_timeout_ns=20_000_000, query_after_ns=20_000_000)
-STOPS = replace(HOUSE, link=SOON, emulate_stops=True)
+STOPS = replace(MARKET, link=SOON, emulate_stops=True)
 
 
 @asynccontextmanager
 async def sending(book: Book) -> AsyncIterator[None]:
     """The sender at work; leaving is a kill as far as what it holds in memory goes."""
-    sender = Dispatcher(book.db, book.house, SystemClock(), DispatchMetrics(CollectorRegistry()))
+    sender = Dispatcher(book.db, book.market, SystemClock(), DispatchMetrics(CollectorRegistry()))
     running = asyncio.create_task(sender.run())
     try:
         yield
@@ -42,8 +42,8 @@ async def sending(book: Book) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def opened(tmp_path: Path, house: MarketContext) -> AsyncIterator[Book]:
-    async with open_book(f"sqlite:///{tmp_path / 'store.db'}", house) as book:
+async def opened(tmp_path: Path, market: MarketContext) -> AsyncIterator[Book]:
+    async with open_book(f"sqlite:///{tmp_path / 'store.db'}", market) as book:
         await book.open()
         await book.show(bar(0))
         yield book
@@ -54,15 +54,15 @@ def state(book: Book, name: str = "o1") -> Callable[[], Awaitable[OrderState]]:
 
 
 async def test_an_order_is_sent_and_answered_without_being_asked(tmp_path: Path) -> None:
-    async with opened(tmp_path, replace(HOUSE, link=SOON)) as book, sending(book):
+    async with opened(tmp_path, replace(MARKET, link=SOON)) as book, sending(book):
         await book.submit(order("o1"))
         await until(state(book), lambda found: found is OrderState.ACCEPTED)
         assert await book.show(bar(1)) == 1
 
 
 async def test_a_lost_answer_is_asked_for(tmp_path: Path) -> None:
-    house = replace(HOUSE, link=replace(SOON, answer_loss=RATE_ONE))
-    async with opened(tmp_path, house) as book, sending(book):
+    market = replace(MARKET, link=replace(SOON, answer_loss=RATE_ONE))
+    async with opened(tmp_path, market) as book, sending(book):
         await book.submit(order("o1"))
         await until(state(book), lambda found: found is OrderState.ACCEPTED)
         kinds = [event.kind.value for event in (await book.order("o1")).events]
@@ -70,7 +70,7 @@ async def test_a_lost_answer_is_asked_for(tmp_path: Path) -> None:
 
 
 async def test_a_process_that_died_with_the_order_in_its_hands_does_not_send_it_again(tmp_path: Path) -> None:
-    async with opened(tmp_path, replace(HOUSE, link=replace(SOON, latency_ms=60_000))) as book:
+    async with opened(tmp_path, replace(MARKET, link=replace(SOON, latency_ms=60_000))) as book:
         async with sending(book):
             await book.submit(order("o1"))
             await until(state(book), lambda found: found is OrderState.SUBMITTED)
@@ -82,7 +82,7 @@ async def test_a_process_that_died_with_the_order_in_its_hands_does_not_send_it_
 
 
 async def test_an_intent_written_before_a_death_is_checked_again_and_sent_after_it(tmp_path: Path) -> None:
-    async with opened(tmp_path, replace(HOUSE, link=SOON)) as book:
+    async with opened(tmp_path, replace(MARKET, link=SOON)) as book:
         await book.submit(order("o1"))
         await book.submit(order("o2"))
         await book.to_wire("o2")
@@ -109,14 +109,14 @@ async def test_a_death_between_a_stops_trigger_and_its_send(tmp_path: Path, froz
         async with sending(book):
             if frozen:
                 await until(state(book), lambda found: found is OrderState.FILLED)
-                assert order_id(SCOPE, "stop") not in await book.reached_venue()
+                assert order_id(OWNER, "stop") not in await book.reached_venue()
                 await book.fence(fence(3))
             await until(state(book, "stop"), lambda found: found is OrderState.ACCEPTED)
         assert await book.show(bar(4, 94)) == 1
 
 
 async def test_a_stop_held_through_a_freeze_goes_when_the_fence_reopens(tmp_path: Path) -> None:
-    async with opened(tmp_path, replace(HOUSE, emulate_stops=True)) as book, sending(book):
+    async with opened(tmp_path, replace(MARKET, emulate_stops=True)) as book, sending(book):
         await book.submit(order("o1"))
         await book.show(bar(1))
         await book.submit(stop())

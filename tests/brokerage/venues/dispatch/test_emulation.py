@@ -16,9 +16,9 @@ from brokerage.domain.risk.fence import FenceState
 from brokerage.orders.replies import status_to_proto
 from brokerage.venues.dispatch.emulation import HELD
 from qmtl.core.modes import EffectiveMode
-from tests.brokerage.samples import ACCOUNT, GATE, HOUSE, MINUTE, Book, bar, fence, open_book, order
+from tests.brokerage.samples import ACCOUNT, GATE, MARKET, MINUTE, Book, bar, fence, open_book, order
 
-NEAR = replace(HOUSE, emulate_stops=True)
+NEAR = replace(MARKET, emulate_stops=True)
 FAR = replace(NEAR, link=Link(latency_ms=1))
 
 
@@ -31,7 +31,7 @@ async def holding(book: Book) -> Book:
     await book.open()
     await book.show(bar(0))
     await book.submit(order("o1"))
-    if not book.house.link.direct:
+    if not book.market.link.direct:
         await book.to_wire("o1")
         await book.arrive("o1")
         await book.answer("o1")

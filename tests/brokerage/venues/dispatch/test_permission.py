@@ -23,9 +23,9 @@ from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.risk.fence import FenceState
 from brokerage.venues.dispatch.emulation import HELD
-from tests.brokerage.samples import GATE, HOUSE, Book, bar, fence, open_book, order
+from tests.brokerage.samples import GATE, MARKET, Book, bar, fence, open_book, order
 
-NEAR = replace(HOUSE, profile=BrokerageProfile(buying_power=BuyingPower.MARGIN, leverage=4), emulate_stops=True)
+NEAR = replace(MARKET, profile=BrokerageProfile(buying_power=BuyingPower.MARGIN, leverage=4), emulate_stops=True)
 FAR = replace(NEAR, link=Link(latency_ms=1))
 STOPS = {Side.SELL: 95, Side.BUY: 105}
 REACHED = {Side.SELL: 94, Side.BUY: 106}
@@ -52,7 +52,7 @@ async def holding(book: Book) -> Book:
     await book.open()
     await book.show(bar(0))
     await book.submit(order("o1"))
-    if not book.house.link.direct:
+    if not book.market.link.direct:
         await sent(book, "o1")
     assert await book.show(bar(1)) == 1
     return book

@@ -15,7 +15,7 @@ from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import FillFlag, OrderState
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound
-from tests.brokerage.samples import HOUSE, Book, bar, fence, open_book, order, reported
+from tests.brokerage.samples import MARKET, Book, bar, fence, open_book, order, reported
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ async def test_a_fill_of_a_denied_order_is_a_fact_too(book: Book) -> None:
 
 
 async def test_a_reported_fill_resolves_an_unknown_outcome(database_url: str) -> None:
-    async with open_book(database_url, replace(HOUSE, link=Link(latency_ms=1))) as book:
+    async with open_book(database_url, replace(MARKET, link=Link(latency_ms=1))) as book:
         await book.open()
         await book.show(bar(0))
         await book.submit(order("o1"))

@@ -14,13 +14,14 @@ from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Side, order_id
 from brokerage.domain.orders.states import OrderState, OrderType, TimeInForce
 from brokerage.domain.risk.fence import FenceState
-from brokerage.domain.trading.reports import FOUND, NOT_AT_VENUE, UNKNOWN
+from brokerage.domain.simulation.arrivals import FOUND, NOT_AT_VENUE
+from brokerage.domain.trading.reports import UNKNOWN
 from brokerage.orders.replies import status_to_proto
-from tests.brokerage.samples import GATE, HOUSE, MINUTE, SCOPE, Book, bar, fence, open_book, order
+from tests.brokerage.samples import GATE, MARKET, MINUTE, OWNER, Book, bar, fence, open_book, order
 
-FAR = replace(HOUSE, link=Link(latency_ms=1))
-BARS = replace(HOUSE, link=Link(latency_bars=2))
-DEAF = replace(HOUSE, link=Link(answer_loss=RATE_ONE))
+FAR = replace(MARKET, link=Link(latency_ms=1))
+BARS = replace(MARKET, link=Link(latency_bars=2))
+DEAF = replace(MARKET, link=Link(answer_loss=RATE_ONE))
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ async def kinds(book: Book, client_order_id: str = "o1") -> list[str]:
 
 def test_a_share_of_answers_is_lost_and_the_same_ones_every_time() -> None:
     link = Link(answer_loss=RATE_ONE // 4, seed=3)
-    ids = [order_id(SCOPE, f"o{number}") for number in range(2_000)]
+    ids = [order_id(OWNER, f"o{number}") for number in range(2_000)]
     lost = [name for name in ids if link.loses_answer(name)]
     assert 400 < len(lost) < 600
     assert lost == [name for name in ids if link.loses_answer(name)]
@@ -97,7 +98,7 @@ async def test_what_is_on_the_wire_at_a_freeze_is_listed_and_may_arrive(book: Bo
     assert await book.fence(fence(2, FenceState.FROZEN)) == ["o1"]
     await book.arrive("o1")
     assert not await book.to_wire("o2")
-    assert await book.reached_venue() == {order_id(SCOPE, "o1")}
+    assert await book.reached_venue() == {order_id(OWNER, "o1")}
     await book.answer("o1")
     assert await book.show(bar(1)) == 1
 

@@ -1,0 +1,87 @@
+"""The order book of one owner: its orders, what the open ones come to, and its positions. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from brokerage.domain.accounts.ledger import Ledger
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.orders.order import Order, Side
+from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.totals import NO_OPEN_ORDERS, OpenOrderTotals, totals_of
+from qmtl.core.errors import NotFound
+
+
+class StrategyBook:
+    """Orders and positions of one owner. Not thread-safe; one caller changes it.
+
+    `totals` counts all open orders, also those that were not loaded; `changed` names the totals that moved since they
+    were loaded. `heard` gathers the orders whose outcome at the venue became known.
+    """
+
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        self.ledger = ledger or Ledger()
+        self.records: dict[str, OrderRecord] = {}
+        self.totals: dict[tuple[str, Side], OpenOrderTotals] = {}
+        self.changed: set[tuple[str, Side]] = set()
+        self.heard: set[str] = set()
+        self._open: dict[str, dict[str, OrderRecord]] = {}
+
+    def recall(self, records: Iterable[OrderRecord]) -> None:
+        """Take over orders that `totals` counts already, in the order of their acceptance."""
+        for record in records:
+            self._put(record)
+
+    def keep(self, record: OrderRecord) -> None:
+        """Take over what became of an order: its record and its part of the totals."""
+        known = self.records.get(record.id)
+        before, after = totals_of(known), totals_of(record)
+        if before != after:
+            key = (record.order.symbol, record.order.side)
+            self.totals[key] = self.totals.get(key, NO_OPEN_ORDERS) - before + after
+            self.changed.add(key)
+        if known is not None and not known.acknowledged and record.acknowledged:
+            self.heard.add(record.id)
+        self._put(record)
+
+    def record(self, order_id: str) -> OrderRecord:
+        """Raises NotFound (ORDER_UNKNOWN)."""
+        record = self.records.get(order_id)
+        if record is None:
+            raise NotFound("ORDER_UNKNOWN", f"order {order_id} is not known")
+        return record
+
+    def open_orders(self, symbol: str | None = None) -> tuple[OrderRecord, ...]:
+        """Open orders, of one symbol or of all, in order of acceptance within a symbol."""
+        if symbol is not None:
+            return tuple(self._open.get(symbol, {}).values())
+        return tuple(record for records in self._open.values() for record in records.values())
+
+    def open_totals(self, symbol: str, side: Side) -> OpenOrderTotals:
+        """What the open orders of one side in a symbol come to."""
+        return self.totals.get((symbol, side), NO_OPEN_ORDERS)
+
+    def symbols(self) -> set[str]:
+        """Symbols in which something is held or ordered."""
+        return {*self.ledger.positions, *(symbol for symbol, _ in self.totals)}
+
+    def held(self, symbol: str) -> int:
+        """The signed quantity held."""
+        return self.ledger.position(symbol).quantity
+
+    def reducible(self, order: Order) -> int:
+        """How much an order may take off the position."""
+        held = self.held(order.symbol)
+        return abs(held) if held * order.side.sign < 0 else 0
+
+    def reduces(self, order: Order, instrument: Instrument | None) -> bool:
+        """Whether an order can only make the position smaller, were it to fill whole."""
+        return instrument is not None and order.quantity <= instrument.quantity_decimal(self.reducible(order))
+
+    def _put(self, record: OrderRecord) -> None:
+        self.records[record.id] = record
+        open_orders = self._open.setdefault(record.order.symbol, {})
+        if record.closed:
+            open_orders.pop(record.id, None)
+        else:
+            open_orders[record.id] = record

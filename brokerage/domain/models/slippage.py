@@ -1,0 +1,16 @@
+"""Slippage: how far a fill is moved against the trader."""
+
+from __future__ import annotations
+
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.money import RATE_ONE, fit
+from brokerage.domain.orders.order import Side
+
+
+def slipped(price: int, rate: int, instrument: Instrument, side: Side) -> int:
+    """`price` moved against the trader by a rate, outward to a tick."""
+    if not rate:
+        return price
+    tick = instrument.tick
+    slip = -(-price * rate // (RATE_ONE * tick)) * tick
+    return max(fit(price + side.sign * slip, "slipped price"), tick)

@@ -1,0 +1,37 @@
+"""What a venue says of orders: its answer to a request, and its reports of what happened to them since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from brokerage.domain.orders.events import EventTime, Fill
+from brokerage.domain.orders.states import EventKind
+
+
+class Outcome(Enum):
+    """How a request to a venue ended. UNKNOWN (a timeout, a lost connection) is never a rejection."""
+
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class VenueAnswer:
+    """A venue's answer to a submit, a replace or a cancel. `reason` is in the venue's own words."""
+
+    outcome: Outcome
+    venue_order_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueReport:
+    """One thing that happened to an order at its venue; a fill has its `fill`."""
+
+    order_id: str
+    kind: EventKind
+    time: EventTime
+    fill: Fill | None = None
+    reason: str = ""
