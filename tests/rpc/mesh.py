@@ -10,11 +10,11 @@ from typing import Any
 
 from grpc import aio
 from grpc_health.v1 import health_pb2 as healthpb
-from grpc_reflection.v1alpha import reflection_pb2 as reflectionpb
 
 from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.roles import Role
+from qmtl.reflection.v1 import reflection_pb2 as reflectionpb
 from qmtl.rpc.auth.identity import TokenSource
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from qmtl.rpc.auth.verification import Authenticator
@@ -145,11 +145,22 @@ async def health_of(channel: aio.Channel, service: str = "") -> str:
     return healthpb.HealthCheckResponse.ServingStatus.Name(reply.status)
 
 
-async def services_of(channel: aio.Channel) -> set[str]:
-    """The services reflection lists."""
+async def reflect(
+    channel: aio.Channel,
+    request: reflectionpb.ServerReflectionRequest,
+    service: str = "grpc.reflection.v1.ServerReflection",
+) -> reflectionpb.ServerReflectionResponse:
+    """One question to reflection, under one of its names."""
     call = channel.stream_stream(
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        f"/{service}/ServerReflectionInfo",
         request_serializer=reflectionpb.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflectionpb.ServerReflectionResponse.FromString,
-    )(iter([reflectionpb.ServerReflectionRequest(list_services="")]))
-    return {item.name async for answer in call for item in answer.list_services_response.service}
+    )(iter([request]))
+    (answer,) = [answer async for answer in call]
+    return answer
+
+
+async def services_of(channel: aio.Channel) -> set[str]:
+    """The services reflection lists."""
+    answer = await reflect(channel, reflectionpb.ServerReflectionRequest(list_services=""))
+    return {item.name for item in answer.list_services_response.service}

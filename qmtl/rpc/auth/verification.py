@@ -8,7 +8,6 @@ Key files are read again when they change; nothing here decides what a caller ma
 from __future__ import annotations
 
 import json
-import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,7 +36,8 @@ from qmtl.rpc.auth.keys import (
 LEEWAY_S: Final = 30
 TOKEN_BYTES_MAX: Final = 8192
 VERIFIED_MAX: Final = 1024
-DAY_S: Final = 86400
+SUBJECT_MAX: Final = 256
+INSTANT_S_MAX: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _bad(reason: str, message: str, hint: str = "") -> Unauthenticated:
 def _unverified_payload(token: str) -> dict[str, object]:
     try:
         payload = json.loads(jws.extract_compact(token.encode(), registry=REGISTRY).payload)
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, RecursionError):  # the last of a payload that is nested without end
         raise _bad("E_TOKEN_MALFORMED", "the token is not a JWT") from None
     if not isinstance(payload, dict):
         raise _bad("E_TOKEN_MALFORMED", "the token's payload is not an object")
@@ -169,8 +169,8 @@ def verified(token: str, keys: KeySet) -> dict[str, object]:
 
 def _checked_claims(claims: Mapping[str, object]) -> _Claims:
     subject, worlds = claims.get("sub"), claims.get("worlds")
-    if not isinstance(subject, str) or not subject:
-        raise _bad("E_TOKEN_CLAIMS", "claim sub is missing")
+    if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_MAX or not subject.isprintable():
+        raise _bad("E_TOKEN_CLAIMS", f"claim sub is not 1 to {SUBJECT_MAX} printable characters")
     if "worlds" in claims and not (isinstance(worlds, list) and all(isinstance(item, str) for item in worlds)):
         raise _bad("E_TOKEN_CLAIMS", "claim worlds is not a list of world ids")
     return _Claims(
@@ -195,6 +195,6 @@ def _instant(claims: Mapping[str, object], name: str, *, required: bool) -> floa
     value = claims.get(name)
     if value is None and not required:
         return 0.0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= INSTANT_S_MAX:  # nor NaN
         raise _bad("E_TOKEN_CLAIMS", f"claim {name} is not a number of seconds")
     return float(value)

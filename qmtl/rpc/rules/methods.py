@@ -43,6 +43,7 @@ STANDARD_RULES: Mapping[str, MethodRule] = {
     for rule in (
         MethodRule("/grpc.health.v1.Health/Check", Audience.OPEN, read=True),
         MethodRule("/grpc.health.v1.Health/Watch", Audience.OPEN, read=True),
+        MethodRule("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Audience.ANY_TOKEN, read=True),
         MethodRule("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Audience.ANY_TOKEN, read=True),
     )
 }

@@ -38,7 +38,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Inbound:
-    """One RPC while it is being served; `code` is the status that went out, `entered` that it was not refused first."""
+    """One RPC while it is being served; `code` is the status that went out, `entered` that a handler was asked."""
 
     rule: MethodRule
     kind: str
@@ -51,6 +51,7 @@ class Inbound:
 
 
 def inbound_of(rule: MethodRule, kind: str, context: Context) -> Inbound:
+    """The call as it arrives, with its metadata by key."""
     metadata: dict[str, str] = {}
     duplicated: set[str] = set()
     for key, value in context.invocation_metadata() or ():
@@ -62,6 +63,7 @@ def inbound_of(rule: MethodRule, kind: str, context: Context) -> Inbound:
 
 
 def call_of(inbound: Inbound, limits: Limits) -> Call:
+    """The call's ids, peer and deadline, without identities yet."""
     request_id = _id(inbound.metadata, REQUEST_ID_KEY) or secrets.token_hex(16)
     return Call(
         method=inbound.rule.name,
@@ -88,6 +90,7 @@ def _id(metadata: Mapping[str, str], key: str) -> str:
 
 
 def bearer_of(inbound: Inbound, key: str) -> str:
+    """The token under a metadata key; "" without one. Raises Unauthenticated (E_TOKEN_MALFORMED)."""
     value = inbound.metadata.get(key, "")
     if not value:
         return ""

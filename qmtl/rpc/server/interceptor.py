@@ -1,4 +1,4 @@
-"""What happens around every RPC, from outside in: observe, boundary, admission, authorisation, deadline.
+"""What happens around every RPC, from outside in: observe, boundary, admission, authorisation, deadline, decoding.
 
 Errors of all inner layers, authorisation included, leave through the boundary, and the observer sees
 the code that really went out. Response streams are written with `context.write` inside these layers
@@ -13,9 +13,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import grpc
+import structlog
 from grpc import aio
 
 from qmtl.core.errors import (
@@ -33,13 +34,16 @@ from qmtl.rpc.rules import grants
 from qmtl.rpc.rules.methods import Audience, MethodRule
 from qmtl.rpc.server.authorisation import authorise
 from qmtl.rpc.server.inbound import Context, Inbound, Limits, bearer_of, call_of, inbound_of
-from qmtl.rpc.server.outcomes import code_of_cancelled, log, log_outcome, mark_span, number_to_code
+from qmtl.rpc.server.outcomes import OutcomeLog, code_of_cancelled, mark_span, number_to_code
 from qmtl.rpc.server.replies import PeerGone, abort, is_cancelled, write
+from qmtl.rpc.server.requests import UNREADABLE, DecodedStream, decoded
 from qmtl.rpc.status import internal_status, to_status
 from qmtl.rpc.telemetry.metrics import Metrics
 
+log: Final = structlog.stdlib.get_logger("qmtl.rpc")
 Admit: TypeAlias = Callable[[MethodRule, Call], None]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only
+Behavior: TypeAlias = Callable[[Inbound, Any, Context], Any]
 
 
 class MeshInterceptor(aio.ServerInterceptor):
@@ -61,6 +65,7 @@ class MeshInterceptor(aio.ServerInterceptor):
         self._authenticator = authenticator
         self._metrics = metrics
         self._limits = limits
+        self._outcomes = OutcomeLog()
         self._open = {"call": 0, "stream": 0}
 
     async def intercept_service(
@@ -75,27 +80,32 @@ class MeshInterceptor(aio.ServerInterceptor):
         return self._wrap(handler, rule)
 
     def _wrap(self, handler: Handler, rule: MethodRule) -> Handler:
-        codec = (handler.request_deserializer, handler.response_serializer)
+        """The handler with all layers around it; it is given bytes, which are decoded inside them."""
+        encode = handler.response_serializer
         if handler.request_streaming and handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(self._streaming(handler.stream_stream, rule), *codec)
+            layered = self._streaming(_streamed(handler, handler.stream_stream), rule)
+            return grpc.stream_stream_rpc_method_handler(layered, None, encode)
         if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(self._streaming(handler.unary_stream, rule), *codec)
+            layered = self._streaming(_plain(handler, handler.unary_stream), rule)
+            return grpc.unary_stream_rpc_method_handler(layered, None, encode)
         if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(self._single(handler.stream_unary, rule, "stream"), *codec)
-        return grpc.unary_unary_rpc_method_handler(self._single(handler.unary_unary, rule, "call"), *codec)
+            layered = self._single(_streamed(handler, handler.stream_unary), rule, "stream")
+            return grpc.stream_unary_rpc_method_handler(layered, None, encode)
+        layered = self._single(_plain(handler, handler.unary_unary), rule, "call")
+        return grpc.unary_unary_rpc_method_handler(layered, None, encode)
 
-    def _single(self, behavior: Any, rule: MethodRule, kind: str) -> Any:
-        async def serve(request: Any, context: Context) -> Any:
-            async with self._around(inbound_of(rule, kind, context)):
-                reply = behavior(request, context)
+    def _single(self, behavior: Behavior, rule: MethodRule, kind: str) -> Any:
+        async def serve(body: Any, context: Context) -> Any:
+            async with self._around(inbound_of(rule, kind, context)) as inbound:
+                reply = behavior(inbound, body, context)
                 return await reply if inspect.isawaitable(reply) else reply
 
         return serve
 
-    def _streaming(self, behavior: Any, rule: MethodRule) -> Any:
-        async def serve(request: Any, context: Context) -> AsyncIterator[Any]:
-            async with self._around(inbound_of(rule, "stream", context)):
-                replies = behavior(request, context)
+    def _streaming(self, behavior: Behavior, rule: MethodRule) -> Any:
+        async def serve(body: Any, context: Context) -> AsyncIterator[Any]:
+            async with self._around(inbound_of(rule, "stream", context)) as inbound:
+                replies = behavior(inbound, body, context)
                 if inspect.isawaitable(replies):  # a handler that writes by itself
                     await replies
                     return
@@ -108,15 +118,14 @@ class MeshInterceptor(aio.ServerInterceptor):
         return serve
 
     @asynccontextmanager
-    async def _around(self, inbound: Inbound) -> AsyncIterator[None]:
+    async def _around(self, inbound: Inbound) -> AsyncIterator[Inbound]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._observed(inbound))
             await stack.enter_async_context(self._bounded(inbound))
             await stack.enter_async_context(self._admitted(inbound))
             self._enter(inbound)
-            inbound.entered = True
             await stack.enter_async_context(_timed(inbound.call))
-            yield
+            yield inbound
 
     @asynccontextmanager
     async def _observed(self, inbound: Inbound) -> AsyncIterator[None]:
@@ -137,7 +146,7 @@ class MeshInterceptor(aio.ServerInterceptor):
             if inbound.entered and inbound.kind == "call" and inbound.rule.door is not Audience.OPEN:
                 self._metrics.recent.add(inbound.rule.name, seconds)
             mark_span(inbound)
-            log_outcome(inbound, seconds)
+            self._outcomes.write(inbound, seconds)
 
     @asynccontextmanager
     async def _bounded(self, inbound: Inbound) -> AsyncIterator[None]:
@@ -145,6 +154,7 @@ class MeshInterceptor(aio.ServerInterceptor):
         try:
             yield
         except QmtlError as error:
+            inbound.entered &= error.reason != UNREADABLE
             status = to_status(error, inbound.call.request_id)
             inbound.code = status.code
             if status.code is grpc.StatusCode.INTERNAL:
@@ -220,6 +230,29 @@ class MeshInterceptor(aio.ServerInterceptor):
             self._authenticator.user(user) if user else None,
             self._authenticator.service(service) if service else None,
         )
+
+
+def _plain(handler: Handler, behavior: Any) -> Behavior:
+    """A handler of one request, given its bytes."""
+    decode = handler.request_deserializer or bytes
+
+    def serve(inbound: Inbound, body: bytes, context: Context) -> Any:
+        request = decoded(decode, body)
+        inbound.entered = True
+        return behavior(request, context)
+
+    return serve
+
+
+def _streamed(handler: Handler, behavior: Any) -> Behavior:
+    """A handler of a stream of requests, given their bytes."""
+    decode = handler.request_deserializer or bytes
+
+    def serve(inbound: Inbound, bodies: Any, context: Context) -> Any:
+        inbound.entered = True
+        return behavior(DecodedStream(decode, bodies), context)
+
+    return serve
 
 
 @asynccontextmanager

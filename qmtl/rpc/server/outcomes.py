@@ -14,6 +14,7 @@ from opentelemetry.trace import StatusCode as SpanCode
 from qmtl.rpc.auth.call import Call
 from qmtl.rpc.server.inbound import Inbound
 
+REFUSALS_EVERY_S: Final = 1.0  # of one method and code, so that a flood of them does not fill the disk
 log: Final = structlog.stdlib.get_logger("qmtl.rpc")
 
 
@@ -23,6 +24,7 @@ def number_to_code(number: object) -> grpc.StatusCode:
 
 
 def code_of_cancelled(call: Call) -> grpc.StatusCode:
+    """DEADLINE_EXCEEDED once the deadline is past, else the caller's own CANCELLED."""
     expired = call.deadline is not None and time.monotonic() >= call.deadline
     return grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
 
@@ -51,7 +53,24 @@ def mark_span(inbound: Inbound) -> None:
         span.set_status(SpanCode.ERROR, inbound.code.name)
 
 
-def log_outcome(inbound: Inbound, seconds: float) -> None:
-    ok = inbound.code is grpc.StatusCode.OK
-    write = log.debug if ok else log.warning if inbound.code in _SERVER_FAULTS else log.info
-    write("rpc", method=inbound.rule.name, code=inbound.code.name, duration_ms=round(seconds * 1000, 2))
+class OutcomeLog:
+    """One line for each call that was served; of those refused before a handler was asked, a few a second."""
+
+    def __init__(self) -> None:
+        self._next: dict[tuple[str, grpc.StatusCode], float] = {}
+        self._unlogged: dict[tuple[str, grpc.StatusCode], int] = {}
+
+    def write(self, inbound: Inbound, seconds: float) -> None:
+        """The line of one call; refusals of one kind that had none before it are counted in it."""
+        skipped: dict[str, int] = {}
+        if not inbound.entered:
+            kind, now = (inbound.rule.name, inbound.code), time.monotonic()
+            if now < self._next.get(kind, 0.0):
+                self._unlogged[kind] = self._unlogged.get(kind, 0) + 1
+                return
+            self._next[kind] = now + REFUSALS_EVERY_S
+            if count := self._unlogged.pop(kind, 0):
+                skipped = {"unlogged": count}
+        ok = inbound.code is grpc.StatusCode.OK
+        level = log.debug if ok else log.warning if inbound.code in _SERVER_FAULTS else log.info
+        level("rpc", method=inbound.rule.name, code=inbound.code.name, duration_ms=round(seconds * 1000, 2), **skipped)

@@ -18,6 +18,7 @@ class PeerGone(Exception):
 
 
 async def write(context: Context, reply: Any) -> None:
+    """Send one reply of a stream. Raises PeerGone when the call was cut meanwhile."""
     try:
         await context.write(reply)
     except aio.InternalError as error:  # grpc's word for a write cut off, before the cancellation itself arrives

@@ -15,7 +15,6 @@ import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
 from grpc_health.v1 import health_pb2_grpc as healthrpc
-from grpc_reflection.v1alpha import reflection
 
 from qmtl.config.settings import ServiceSettings
 from qmtl.core.clock import Clock
@@ -27,6 +26,7 @@ from qmtl.rpc.rules.methods import STANDARD_RULES, MethodRule, by_name, rules_of
 from qmtl.rpc.server.health import Health
 from qmtl.rpc.server.inbound import Limits
 from qmtl.rpc.server.interceptor import Admit, MeshInterceptor
+from qmtl.rpc.server.reflection import add_reflection
 from qmtl.rpc.telemetry import traces
 from qmtl.rpc.telemetry.metrics import Metrics
 
@@ -111,8 +111,7 @@ class Server:
         self._health = Health(self._services)
         healthrpc.add_HealthServicer_to_server(self._health, server)
         if self.has_reflection:
-            names = [*self._services, HEALTH_SERVICE, reflection.SERVICE_NAME]
-            reflection.enable_server_reflection(names, server)
+            add_reflection([*self._services, HEALTH_SERVICE], server)
         self.port = self._bind(server)
         await server.start()
         self._grpc = server

@@ -1,6 +1,6 @@
 """Traces: OpenTelemetry's gRPC instrumentation on servers, its API on channels, an OTLP exporter when configured.
 
-Without an exporter spans are still made, so that every log line has a trace id that means something
+Without an exporter spans record nothing, but have ids, so that every log line has a trace id that means something
 across processes. The library's client interceptors are not used: a caller that is cancelled leaves their
 call running at the peer, and their stream wrappers lose `write`. Outgoing streams carry the context only.
 """
@@ -17,14 +17,21 @@ from opentelemetry import propagate, trace
 from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 FLUSH_MS: Final = 2000
 EXPORT_S: Final = 1
 
 
-def configure(service: str, otlp_endpoint: str) -> TracerProvider:
-    """Make the process's tracer provider; called once, by run.py."""
-    provider = TracerProvider(resource=Resource.create({"service.name": f"qmtl-{service}"}), shutdown_on_exit=False)
+def configure(service: str, otlp_endpoint: str, *, recorded: bool = False) -> TracerProvider:
+    """Make the process's tracer provider; called once, by run.py. `recorded`: spans are, even without an exporter."""
+    provider = TracerProvider(
+        sampler=ALWAYS_ON
+        if otlp_endpoint or recorded
+        else ALWAYS_OFF,  # else ids are enough: spans cost CPU
+        resource=Resource.create({"service.name": f"qmtl-{service}"}),
+        shutdown_on_exit=False,
+    )
     if otlp_endpoint:
         _export(provider, otlp_endpoint)
     trace.set_tracer_provider(provider)

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from qmtl.config.settings import Issuer, MeshSettings, ServiceSettings
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, Unauthenticated
 from qmtl.core.roles import Role
-from qmtl.rpc.auth.keys import DEV_ISSUER, dev_issuers, ensure_dev_keys, rotate_dev_key, write_private
+from qmtl.rpc.auth.keys import DEV_ISSUER, REGISTRY, dev_issuers, ensure_dev_keys, rotate_dev_key, write_private
 from qmtl.rpc.auth.tokens import (
     ensure_service_token,
     file_token,
@@ -110,6 +111,11 @@ def test_a_token_without_a_role_has_none(home: Path, authenticator: Authenticato
         ({"worlds": [1]}, "E_TOKEN_CLAIMS"),
         ({"exp": float("inf")}, "E_TOKEN_CLAIMS"),
         ({"exp": float("nan")}, "E_TOKEN_CLAIMS"),
+        ({"exp": 10**400}, "E_TOKEN_CLAIMS"),
+        ({"nbf": 10**400}, "E_TOKEN_CLAIMS"),
+        ({"nbf": -(10**400)}, "E_TOKEN_CLAIMS"),
+        ({"sub": "ann\n"}, "E_TOKEN_CLAIMS"),
+        ({"sub": "a" * 257}, "E_TOKEN_CLAIMS"),
         ({"aud": "qmtl-service"}, "E_TOKEN_AUDIENCE"),
         ({"aud": "another"}, "E_TOKEN_AUDIENCE"),
         ({"aud": None}, "E_TOKEN_AUDIENCE"),
@@ -122,6 +128,13 @@ def test_each_wrong_claim_has_its_reason(
     home: Path, authenticator: Authenticator, changes: dict[str, Any], reason: str
 ) -> None:
     assert reason_of(authenticator, mint(dev_key(home), claims(**changes))) == reason
+
+
+def test_a_lone_surrogate_is_no_subject(home: Path, authenticator: Authenticator) -> None:
+    key = dev_key(home)
+    payload = json.dumps(claims(sub="ann\ud800")).encode()  # escaped, as a foreign issuer may write it
+    token = jws.serialize_compact({"alg": "EdDSA", "kid": key.kid}, payload, key, registry=REGISTRY)
+    assert reason_of(authenticator, token) == "E_TOKEN_CLAIMS"
 
 
 def test_a_little_clock_skew_is_forgiven(home: Path, authenticator: Authenticator) -> None:
@@ -177,7 +190,16 @@ def test_claims_changed_after_signing_are_refused(home: Path, authenticator: Aut
     assert reason_of(authenticator, f"{header}.{encode(claims(role='owner'))}.{signature}") == "E_TOKEN_SIGNATURE"
 
 
-@pytest.mark.parametrize("token", ["x", "a.b", "a.b.c", "..", "é.é.é", f"{encode({})}.{encode([])}.", "x" * 9000])
+NESTED = base64.urlsafe_b64encode(b"[" * 1000).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("x", "a.b", "a.b.c", "..", "é.é.é", f"{encode({})}.{encode([])}.", "x" * 9000),
+        *(f"{encode({'alg': 'none'})}.{NESTED}.", f"{NESTED}.{NESTED}.{NESTED}"),
+    ],
+)
 def test_what_is_no_token_is_said_to_be_none(authenticator: Authenticator, token: str) -> None:
     assert reason_of(authenticator, token) == "E_TOKEN_MALFORMED"
 

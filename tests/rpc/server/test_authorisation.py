@@ -165,7 +165,12 @@ async def test_health_is_open_and_reflection_is_not(mesh: Mesh, home: Path) -> N
     with pytest.raises(Unauthenticated):
         await services_of(await mesh.channel(server))
     names = await services_of(await mesh.channel(server, as_user=user(home)))
-    assert names == {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection", "qmtl.rpctest.v1.EchoService"}
+    assert names == {
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+        "qmtl.rpctest.v1.EchoService",
+    }
 
 
 def within(call: Call) -> None:
