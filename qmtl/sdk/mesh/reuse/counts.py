@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class ReuseCounts:
-    """Where the values of the shared nodes came from, by name."""
+    """Names of the shared nodes by where their values came from, and records that could not be used.
+
+    `foreign_records` belong to another context, `malformed_records` are no records of the node; neither is ever used.
+    """
 
     read: list[str] = field(default_factory=list)
     continued: list[str] = field(default_factory=list)
     computed: list[str] = field(default_factory=list)
-    crossed: int = 0  # records met in a queue that belong to another context; they are never used
+    foreign_records: int = 0
+    malformed_records: int = 0
 
     @property
     def nodes_reused_total(self) -> int:
@@ -20,5 +24,5 @@ class ReuseCounts:
         return len(self.read) + len(self.continued)
 
     def count(self, name: str, taken: int, whole: bool) -> None:
-        """A node of which the first `taken` inputs came from its queue."""
+        """Count a node of which the first `taken` inputs came from its queue."""
         (self.read if whole else self.continued if taken else self.computed).append(name)

@@ -12,7 +12,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Sequence
 
-from qmtl.core.errors import Conflict, DeadlineExceeded, QmtlError
+from qmtl.core.errors import Conflict, DeadlineExceeded, InvalidRequest, QmtlError
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.data.v1 import data_pb2 as datapb
@@ -27,7 +27,7 @@ from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.graph.vertices import FoldNode, Node
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.reuse.counts import ReuseCounts
-from qmtl.sdk.mesh.reuse.records import NodeProgress, NodeWork, QueueLease
+from qmtl.sdk.mesh.reuse.node_work import NodeProgress, NodeWork, QueueLease
 
 LEASE_WAIT_S = 30.0
 READ_WAIT_S = 10.0
@@ -47,7 +47,7 @@ class SharedNodes:
         self._world = world
         self._keys = keys
         self._run_id = uuid.uuid4().hex
-        self.told = ReuseCounts()
+        self.counts = ReuseCounts()
 
     async def outputs(self, dag: Dag, bars: Bars) -> Outputs:
         """Every vertex's series: shared nodes by their queues, the rest computed here; equal to batch_outputs."""
@@ -73,16 +73,16 @@ class SharedNodes:
                 if lease.acquired:
                     taken = await self._read(work, key)
                     done = await self._produce(work, taken, QueueLease(key, lease.epoch))
-                    self.told.count(name, taken.done, work.finished(taken))
+                    self.counts.count(name, taken.done, work.finished(taken))
                     return done
                 await asyncio.sleep(_POLL_S)
         except QmtlError as error:
             log.warning("queue of %s: %s; the node is computed here", name, error)
-        self.told.count(name, taken.done, work.finished(taken))
+        self.counts.count(name, taken.done, work.finished(taken))
         return await asyncio.to_thread(_rest, work, taken)
 
     async def _read(self, work: NodeWork, key: str) -> NodeProgress:
-        """What the queue has of these very inputs, from their first on. Raises Conflict (E_INPUT_WINDOW) for others."""
+        """What the queue has of these very inputs, from their first on. Raises what _taken raises."""
         at = work.begin
         asked = dagservicepb.GetQueueRequest(compute_key=key)
         queue = (await self._retrying.ask(lambda: self._client.dag.GetQueue(asked), "queue")).queue
@@ -93,22 +93,26 @@ class SharedNodes:
             async with asyncio.timeout(READ_WAIT_S):
                 with scoped(self._client.gateway.ReadQueue(request)) as replies:
                     async for reply in replies:
-                        self._refuse_other(reply.batch, key)
-                        further = work.take(at, reply.batch)
-                        if further is None:
-                            raise Conflict("E_INPUT_WINDOW", f"the queue {key} was made of other inputs")
-                        at = further
+                        at = self._taken(work, at, reply.batch, key)
                         if work.finished(at) or reply.batch.to.ToNanoseconds() >= queue.last_bucket.ToNanoseconds():
                             return at
         except TimeoutError:
             raise DeadlineExceeded("E_QUEUE_SILENT", f"the queue {key} did not come to its last bucket") from None
         return at
 
-    def _refuse_other(self, batch: datapb.RecordBatch, key: str) -> None:
-        """A record of another ComputeKey is of another world, domain or snapshot: using it would be a leak."""
-        if batch.compute_key != key:
-            self.told.crossed += 1
+    def _taken(self, work: NodeWork, at: NodeProgress, batch: datapb.RecordBatch, key: str) -> NodeProgress:
+        """The progress with a record added. Raises Conflict (E_CROSS_CONTEXT, E_INPUT_WINDOW), E_RECORD_MALFORMED."""
+        if batch.compute_key != key:  # of another world, domain or snapshot: using it would be a leak
+            self.counts.foreign_records += 1
             raise Conflict("E_CROSS_CONTEXT", f"a record of {batch.compute_key} stands in the queue {key}")
+        try:
+            further = work.take(at, batch)
+        except InvalidRequest:
+            self.counts.malformed_records += 1
+            raise
+        if further is None:
+            raise Conflict("E_INPUT_WINDOW", f"the queue {key} was made of other inputs")
+        return further
 
     async def _acquire(self, key: str) -> gatewaypb.ProducerLease:
         request = gatewayservicepb.AcquireProducerRequest(

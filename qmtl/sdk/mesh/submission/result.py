@@ -113,6 +113,8 @@ class SubmitResult:
             "nodes_read": list(self.reused.read),
             "nodes_continued": list(self.reused.continued),
             "nodes_computed": list(self.reused.computed),
+            "foreign_records": self.reused.foreign_records,
+            "malformed_records": self.reused.malformed_records,
             "precheck": list(self.precheck),
             "strategy": as_json(self.strategy),
             "data": as_json(self.data),
@@ -151,7 +153,9 @@ def reuse_line(reused: ReuseCounts) -> str:
     """Which nodes' values came from where, on one line."""
     parts = (("read from queues", reused.read), ("continued", reused.continued), ("computed here", reused.computed))
     shown = "; ".join(f"{word}: {', '.join(names)}" for word, names in parts if names)
-    return f"shared nodes  {reused.nodes_reused_total} reused" + (f" ({shown})" if shown else "")
+    unusable = (("foreign", reused.foreign_records), ("malformed", reused.malformed_records))
+    left = "".join(f", {count} {word} records left alone" for word, count in unusable if count)
+    return f"shared nodes  {reused.nodes_reused_total} reused" + (f" ({shown})" if shown else "") + left
 
 
 def _advice(result: SubmitResult) -> Iterator[str]:

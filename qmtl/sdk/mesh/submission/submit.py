@@ -77,7 +77,7 @@ class Submitter:
         outputs = await reuse.outputs(assembled.dag, fetched.bars)
         terms = asked_terms(terms, (await self.decision()).execution_model)
         done = await asyncio.to_thread(partial(replay, assembled, fetched.bars, terms, outputs=outputs))
-        metrics = {**done.metrics, CROSS_CONTEXT_HITS: reuse.told.crossed}
+        metrics = {**done.metrics, CROSS_CONTEXT_HITS: reuse.counts.foreign_records}
         run = await self.evaluate(bound, fetched, metrics, model_of(terms)) if done.metrics else None
         return SubmitResult(
             name=assembled.name,
@@ -92,7 +92,7 @@ class Submitter:
             decision=await self.decision(),
             activation=await self.activation(),
             address=self.client.address,
-            reused=reuse.told,
+            reused=reuse.counts,
         )
 
     async def bind(self, assembled: Assembled) -> BoundStrategy:

@@ -1,6 +1,7 @@
 """Shared nodes over queues: computed once, equal to the last bit, taken over from a dead runner, never in the way."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -17,7 +18,7 @@ from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.submission.submit import Submitter
 from qmtl.sdk.strategy.assembly import assemble
 from tests.sdk.market import walk
-from tests.sdk.mesh.fakes import FakeMesh
+from tests.sdk.mesh.fakes import FakeMesh, ipc
 
 BARS = walk(5000, seed=33)
 
@@ -98,10 +99,49 @@ async def test_a_record_of_another_context_is_counted_and_never_used() -> None:
     for batches in mesh.queues.values():
         batches[0].compute_key = "blake3:" + "0" * 64
     again = await submit(mesh, Cross())
-    assert (again.reused.crossed, again.reused.nodes_reused_total) == (2, 0)
+    assert (again.reused.foreign_records, again.reused.nodes_reused_total) == (2, 0)
     assert again.replay.equity == replay(assemble(Cross()), again.bars).equity
     sent = {metric.name: metric.value for metric in mesh.evaluations[-1].metrics}
     assert sent["cross_context_cache_hits"] == 2
+
+
+def no_arrow(batch: datapb.RecordBatch) -> None:
+    batch.arrow_ipc = b"not arrow"
+
+
+def no_json(batch: datapb.RecordBatch) -> None:
+    batch.node_state = b"go"
+
+
+def short_state(batch: datapb.RecordBatch) -> None:
+    batch.node_state = b"[1]"
+
+
+def deep_state(batch: datapb.RecordBatch) -> None:
+    batch.node_state = b"[" * 50_000
+
+
+def other_node(batch: datapb.RecordBatch) -> None:
+    batch.arrow_ipc = ipc(BARS)
+
+
+def far_time(batch: datapb.RecordBatch) -> None:
+    batch.to.seconds = 2**62
+
+
+@pytest.mark.parametrize("spoil", [no_arrow, no_json, short_state, deep_state, other_node, far_time])
+async def test_a_malformed_record_is_counted_said_and_never_used(
+    spoil: Callable[[datapb.RecordBatch], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    mesh = FakeMesh(BARS, 4000)
+    await submit(mesh, Cross())
+    for batches in mesh.queues.values():
+        spoil(batches[0])
+    again = await submit(mesh, Cross())
+    assert (again.reused.malformed_records, again.reused.nodes_reused_total) == (2, 0)
+    assert again.replay.equity == replay(assemble(Cross()), again.bars).equity
+    assert "2 malformed records" in str(again)
+    assert "E_RECORD_MALFORMED" in caplog.text
 
 
 async def test_a_queue_that_cannot_be_used_costs_nothing_but_the_work() -> None:

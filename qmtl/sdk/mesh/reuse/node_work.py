@@ -1,20 +1,18 @@
 """A node's outputs as records of its queue, and back: what one runner computed, another goes on from.
 
-A batch covers a stretch of the node's aligned inputs and carries what the node made of it, its state after it, and a
+A record covers a stretch of the node's aligned inputs and carries what the node made of it, its state after it, and a
 hash over every input row up to there. A reader has the inputs too: it takes only what was made of the very same ones,
 so values read equal values computed, bit for bit. Pure: nothing is sent here.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
-from qmtl.core.arrays import Floats, Times
+from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import digest
 from qmtl.core.instants import NS_PER_S
 from qmtl.data.v1 import data_pb2 as datapb
@@ -22,10 +20,9 @@ from qmtl.sdk.engine.batch import aligned, compute_series
 from qmtl.sdk.engine.folds import run_fold
 from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.vertices import FoldNode, Node
-from qmtl.wire.instants import ns_to_proto
+from qmtl.sdk.mesh.wire.records import NodeRecord, record_from_proto, record_to_proto
 
 CHUNK = 2048
-TIME = "time_ns"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +44,7 @@ class QueueLease:
 
 
 class NodeWork:
-    """One node over given inputs: computed stretch by stretch, or taken from records of the same inputs."""
+    """One node over given inputs: computed record by record, or taken from records of the same inputs."""
 
     def __init__(self, vertex: FoldNode | Node, name: str, inputs: Sequence[Series]) -> None:
         self._vertex = vertex
@@ -69,16 +66,17 @@ class NodeWork:
         return at.done == len(self._times)
 
     def take(self, at: NodeProgress, batch: datapb.RecordBatch) -> NodeProgress | None:
-        """The stretch with a record added; None for one that was made of other inputs."""
-        end = int(np.searchsorted(self._times, batch.to.ToNanoseconds() + self._interval_ns, side="right"))
-        state = json.loads(batch.node_state)
-        if end <= at.done or self._hash(at, end) != batch.input_window_hash:
+        """The progress with a record added; None for one that was made of other inputs.
+
+        Raises InvalidRequest (E_RECORD_MALFORMED) for what is no record of this node over these inputs.
+        """
+        record = record_from_proto(batch, self._vertex.schema.fields, self._state_size)
+        end = int(np.searchsorted(self._times, record.last_ns + self._interval_ns, side="right"))
+        if end <= at.done or self._hash(at, end) != record.window_hash:
             return None
-        with pa.ipc.open_stream(batch.arrow_ipc) as reader:
-            table = reader.read_all()
-        times = table.column(TIME).to_numpy()
-        rows = [table.column(field).to_numpy() for field in self._vertex.schema.fields]
-        return self._extended(at, end, Series(times, np.column_stack(rows)), state)
+        if not bool(np.isin(record.series.time_ns, self._times[at.done : end]).all()):
+            raise refused("E_RECORD_MALFORMED", "arrow_ipc", "its times", "times of the inputs that it covers")
+        return self._extended(at, end, record.series, record.state)
 
     def compute(self, at: NodeProgress, key: QueueLease) -> Iterator[tuple[NodeProgress, datapb.RecordBatch]]:
         """The rest, in batches to publish."""
@@ -104,19 +102,11 @@ class NodeWork:
         return NodeProgress(end, Series(times, np.concatenate([at.series.rows, made.rows])), state, self._hash(at, end))
 
     def _batch(self, key: QueueLease, first: int, at: NodeProgress, made: Series) -> datapb.RecordBatch:
-        batch = datapb.RecordBatch(
-            compute_key=key.compute_key,
-            writer_epoch=key.epoch,
-            to=ns_to_proto(self._bucket(at.done - 1)),
-            input_window_hash=at.window_hash,
-            node_state=json.dumps(at.state).encode(),
-            arrow_ipc=_arrow(made.time_ns, made.rows, self._vertex.schema.fields),
-        )
-        getattr(batch, "from").CopyFrom(ns_to_proto(self._bucket(first)))  # `from` is a word of Python
-        return batch
+        record = NodeRecord(self._bucket(first), self._bucket(at.done - 1), at.window_hash, made, at.state)
+        return record_to_proto(record, self._vertex.schema.fields, key.compute_key, key.epoch)
 
     def _hash(self, at: NodeProgress, end: int) -> str:
-        """Over all inputs up to `end`, chained stretch by stretch."""
+        """Over all inputs up to `end`, chained record by record."""
         parts = [self._times[at.done : end], *(rows[at.done : end] for rows in self._rows)]
         return digest(at.window_hash.encode() + b"".join(np.ascontiguousarray(part).tobytes() for part in parts))
 
@@ -124,13 +114,9 @@ class NodeWork:
         return int(self._times[index]) - self._interval_ns
 
     @property
+    def _state_size(self) -> int | None:
+        return self._vertex.fold.state_size if isinstance(self._vertex, FoldNode) else None
+
+    @property
     def _interval_ns(self) -> int:
         return self._vertex.interval_s * NS_PER_S
-
-
-def _arrow(times: Times, rows: Floats, fields: Sequence[str]) -> bytes:
-    table = pa.table({TIME: pa.array(times, pa.int64()), **{name: rows[:, i] for i, name in enumerate(fields)}})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue().to_pybytes())

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from qmtl.core.errors import InvalidRequest
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.sdk import Bars, CacheView, StreamInput, node
 from qmtl.sdk import indicators as ta
@@ -10,7 +11,7 @@ from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.dag import build_dag
 from qmtl.sdk.graph.vertices import FoldNode, Node
-from qmtl.sdk.mesh.reuse.records import NodeProgress, NodeWork, QueueLease
+from qmtl.sdk.mesh.reuse.node_work import NodeProgress, NodeWork, QueueLease
 from tests.sdk.market import walk
 
 BARS = walk(5000, seed=8, kept=np.arange(5000) % 37 != 5)
@@ -98,7 +99,6 @@ def test_records_of_other_inputs_are_not_taken() -> None:
     later = BARS.between(int(BARS.open_ns[10]))
     _, batches = computed(work(FAST, later))
     assert work(FAST).take(work(FAST).begin, batches[0]) is None
-    assert work(SLOW).take(work(SLOW).begin, computed(work(FAST))[1][0]) is None
 
 
 def test_buckets_are_labelled_by_their_open() -> None:
@@ -106,3 +106,12 @@ def test_buckets_are_labelled_by_their_open() -> None:
     assert getattr(batches[0], "from").ToNanoseconds() == BARS.open_ns[0]
     assert batches[-1].to.ToNanoseconds() == BARS.open_ns[-1] == work(FAST).last_bucket_ns
     assert all(len(batch.SerializeToString()) < 256 * 1024 for batch in batches)
+
+
+def test_a_record_of_another_node_or_of_times_it_does_not_cover_is_malformed() -> None:
+    with pytest.raises(InvalidRequest, match="E_RECORD_MALFORMED"):
+        work(SLOW).take(work(SLOW).begin, computed(work(FAST))[1][0])
+    first, second = computed(work(FAST))[1][:2]
+    first.arrow_ipc = second.arrow_ipc
+    with pytest.raises(InvalidRequest, match="times of the inputs"):
+        work(FAST).take(work(FAST).begin, first)
