@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import Json
+from qmtl.core.identity.dag import TAGS_MAX
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.names import INTERVAL_S_MAX, PERIOD_MAX
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
@@ -25,6 +26,7 @@ class ParameterType(Enum):
     NUMBER = "number"
     BOOLEAN = "boolean"
     TEXT = "text"
+    TEXT_LIST = "text_list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Parameter:
     """One key of a node's `params`.
 
     `default` is what a builder writes when the author says nothing; None: the author must say. Bounds are inclusive but
-    `above`, and count characters for a text. `required` False: the key may be left out of `params`.
+    `above`; they count the characters of a text and the items of a list. `required` False: `params` may lack the key.
     """
 
     name: str
@@ -54,7 +56,9 @@ class Parameter:
         if self.type is ParameterType.BOOLEAN:
             return "true or false"
         if self.type is ParameterType.TEXT:
-            return f"text of {self.minimum or 0:g} to {self.maximum:g} characters"
+            return f"text of {self.minimum:g} to {self.maximum:g} characters"
+        if self.type is ParameterType.TEXT_LIST:
+            return f"a list of {self.minimum:g} to {self.maximum:g} texts"
         low = f" of at least {self.minimum:g}" if self.minimum is not None else ""
         low = f" above {self.above:g}" if self.above is not None else low
         return noun + low + (f" and at most {self.maximum:g}" if self.maximum is not None else "")
@@ -69,6 +73,8 @@ class Parameter:
             return isinstance(value, bool)
         if self.type is ParameterType.TEXT:
             return isinstance(value, str) and self._in_range(len(value)) and (not self.choices or value in self.choices)
+        if self.type is ParameterType.TEXT_LIST:
+            return isinstance(value, list) and self._in_range(len(value)) and all(isinstance(v, str) for v in value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return False
         whole = self.type is ParameterType.NUMBER or isinstance(value, int)
@@ -188,5 +194,9 @@ TAG_QUERY = NodeType(
     summary="Every queue with the tags, found when the strategy runs.",
     output=VALUE,
     kind=SemanticKind.CAUSAL_STREAM,
+    parameters=(
+        Parameter("query_tags", ParameterType.TEXT_LIST, "", minimum=1, maximum=TAGS_MAX),
+        Parameter("match_mode", ParameterType.TEXT, "", "any", minimum=1, maximum=3, choices=("any", "all")),
+    ),
     period=BarCount(0),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qmtl.core.errors import refused
+from qmtl.core.identity.canonical import canonical_json, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,11 @@ class Schema:
     compat_id: str
     fields: tuple[str, ...]
     default: str
+
+    @property
+    def hash(self) -> str:
+        """Byte-level hash: all fields in order."""
+        return digest(canonical_json([self.compat_id, list(self.fields), self.default]))
 
     def column(self, field: str) -> int:
         """Index of a field. Raises InvalidRequest (E_FIELD_UNKNOWN)."""

@@ -5,8 +5,8 @@ for bars), and returns a node. Shape is one row per event; "warm-up" is the numb
 including the first value. Gaps in the data are not filled: a window is the last n bars that exist.
 """
 
+from qmtl.sdk.indicators.changes import returns
 from qmtl.sdk.indicators.momentum import rsi
-from qmtl.sdk.indicators.returns import returns
 from qmtl.sdk.indicators.trend import ema, macd, sma
 from qmtl.sdk.indicators.volatility import atr, rolling_vol, zscore
 

@@ -169,7 +169,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_OVERLOADED: _ClassVar[Reason]
     REASON_PAGE: _ClassVar[Reason]
     REASON_PAGE_TOKEN: _ClassVar[Reason]
-    REASON_PATIENCE: _ClassVar[Reason]
+    REASON_OUTAGE_LIMIT: _ClassVar[Reason]
     REASON_PERIOD: _ClassVar[Reason]
     REASON_PERMISSION_DENIED: _ClassVar[Reason]
     REASON_PLAN: _ClassVar[Reason]
@@ -311,6 +311,10 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_WORLD_NODE_UNKNOWN: _ClassVar[Reason]
     REASON_WORLD_SUSPENDED: _ClassVar[Reason]
     REASON_WORLD_UNKNOWN: _ClassVar[Reason]
+    REASON_INPUT_SCHEMA: _ClassVar[Reason]
+    REASON_NODE_NAME: _ClassVar[Reason]
+    REASON_NODE_PARAMETER: _ClassVar[Reason]
+    REASON_NODE_TYPE_UNKNOWN: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
 REASON_ACCOUNT_CONFLICT: Reason
@@ -473,7 +477,7 @@ REASON_OUT_OF_RANGE: Reason
 REASON_OVERLOADED: Reason
 REASON_PAGE: Reason
 REASON_PAGE_TOKEN: Reason
-REASON_PATIENCE: Reason
+REASON_OUTAGE_LIMIT: Reason
 REASON_PERIOD: Reason
 REASON_PERMISSION_DENIED: Reason
 REASON_PLAN: Reason
@@ -615,3 +619,7 @@ REASON_WORLD_IDS_REQUIRED: Reason
 REASON_WORLD_NODE_UNKNOWN: Reason
 REASON_WORLD_SUSPENDED: Reason
 REASON_WORLD_UNKNOWN: Reason
+REASON_INPUT_SCHEMA: Reason
+REASON_NODE_NAME: Reason
+REASON_NODE_PARAMETER: Reason
+REASON_NODE_TYPE_UNKNOWN: Reason

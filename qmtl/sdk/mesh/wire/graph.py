@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from qmtl.core.identity import dag as identity_dag
-from qmtl.core.identity.canonical import canonical_json, digest
 from qmtl.core.identity.nodes import DagNode, QueueClass
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.graph.kinds import TRADING
-from qmtl.sdk.graph.schemas import Schema
 from qmtl.sdk.graph.vertices import StreamInput, TagQuery, Vertex
 from qmtl.wire.graph import dag_to_proto
 
@@ -18,18 +16,13 @@ def graph_to_proto(dag: Dag) -> dagpb.Dag:
     return dag_to_proto(identity_dag.check_dag([_node(dag, vertex) for vertex in dag.nodes]))
 
 
-def schema_hash(schema: Schema) -> str:
-    """Byte-level hash of a schema: all fields in order."""
-    return digest(canonical_json([schema.compat_id, list(schema.fields), schema.default]))
-
-
 def _node(dag: Dag, vertex: Vertex) -> DagNode:
     return DagNode(
         node_id=vertex.node_id,
         spec=vertex.spec,
         queue_class=_class(vertex),
         kind=vertex.kind,
-        schema_hash=schema_hash(vertex.schema),
+        schema_hash=vertex.schema.hash,
         tags=vertex.tags,
         name=dag.names[vertex.node_id],
         inputs=tuple((name, item.node_id) for name, item in zip(vertex.input_names, vertex.inputs, strict=True)),

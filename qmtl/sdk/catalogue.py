@@ -1,0 +1,105 @@
+"""The node catalogue: every built-in node type as a document that other languages build DAGs from.
+
+It is made from the declarations that the SDK's own builders check against, and holds nothing else.
+"""
+
+from __future__ import annotations
+
+from qmtl.core.identity.canonical import Json
+from qmtl.core.identity.nodes import SemanticKind
+from qmtl.sdk.decisions import directions, targets
+from qmtl.sdk.graph.builtins import Builtin
+from qmtl.sdk.graph.node_types import STREAM_INPUT, TAG_QUERY, BarCount, InputPort, NodeType, Parameter
+from qmtl.sdk.graph.schemas import COMMAND, DIRECTION, OHLCV, TARGET, VALUE, Schema
+from qmtl.sdk.indicators import changes, momentum, trend, volatility
+from qmtl.sdk.strategy import rules
+
+BUILTINS: tuple[Builtin, ...] = (
+    trend.SMA,
+    trend.EMA,
+    trend.MACD,
+    momentum.RSI,
+    volatility.ATR,
+    volatility.ROLLING_VOL,
+    volatility.ZSCORE,
+    changes.RETURNS,
+    directions.CROSS,
+    directions.TREND,
+    directions.THRESHOLD,
+    targets.POSITION_TARGET,
+    rules.ORDER_TARGET,
+)
+NODE_TYPES: tuple[NodeType, ...] = (STREAM_INPUT, TAG_QUERY, *(builtin.type for builtin in BUILTINS))
+SCHEMAS: tuple[Schema, ...] = (OHLCV, VALUE, trend.MACD_LINES, DIRECTION, TARGET, COMMAND)
+
+
+def catalogue_document() -> dict[str, Json]:
+    """The catalogue as the proto JSON of a ListNodeTypesResponse, with the contract's field names."""
+    return {
+        "schemas": [
+            {
+                "compat_id": schema.compat_id,
+                "fields": list(schema.fields),
+                "default_field": schema.default,
+                "schema_hash": schema.hash,
+            }
+            for schema in SCHEMAS
+        ],
+        "node_types": [_node_type(each) for each in NODE_TYPES],
+    }
+
+
+def _node_type(each: NodeType) -> Json:
+    return _filled(
+        {
+            "node_type": each.node_type,
+            "code_hash": each.code_hash,
+            "summary": each.summary,
+            "kind": _kind(each.kind),
+            "output_schema": each.output.compat_id,
+            "parameters": [_parameter(parameter) for parameter in each.parameters],
+            "inputs": [_input(port) for port in each.inputs],
+            "period": _bar_count(each.period) if each.period is not None else None,
+            "warm_up": _bar_count(each.warm_up),
+            "orderings": [{"lesser": o.lesser, "greater": o.greater, "strict": o.strict} for o in each.orderings],
+        }
+    )
+
+
+def _parameter(parameter: Parameter) -> Json:
+    return _filled(
+        {
+            "name": parameter.name,
+            "type": f"PARAMETER_TYPE_{parameter.type.name}",
+            "unit": parameter.unit,
+            "default": parameter.default,
+            "minimum": parameter.minimum,
+            "maximum": parameter.maximum,
+            "above": parameter.above,
+            "choices": list(parameter.choices),
+            "required": parameter.required,
+        }
+    )
+
+
+def _input(port: InputPort) -> Json:
+    return _filled(
+        {
+            "name": port.name,
+            "fields": list(port.fields),
+            "schemas": [schema.compat_id for schema in port.schemas],
+            "kinds": [_kind(kind) for kind in port.kinds],
+        }
+    )
+
+
+def _kind(kind: SemanticKind) -> str:
+    return f"SEMANTIC_KIND_{kind.name}"
+
+
+def _bar_count(count: BarCount) -> Json:
+    return _filled({"constant": count.constant, "per_parameter": dict(count.per_parameter)})
+
+
+def _filled(fields: dict[str, Json]) -> dict[str, Json]:
+    return {key: value for key, value in fields.items() if value not in (None, [], {}, "")}
