@@ -110,7 +110,7 @@ class Bus:
         """Store a message and return its stream sequence; a repeated `msg_id` within two minutes is stored once.
 
         Services with state publish through their outbox, never here. `expected_last`: the subject's last sequence
-        (0: none), Conflict BUS_SEQUENCE if it is another. Raises Unavailable: perhaps stored, repeat with the same id.
+        (0: none), Conflict E_BUS_SEQUENCE if it is another. Raises Unavailable: perhaps stored, repeat with that id.
         """
         head = {**(headers or {}), MESSAGE_ID: msg_id}
         if expected_last is not None:
@@ -201,6 +201,6 @@ def _filters(types: Sequence[str], keys: Sequence[str] | None) -> list[str]:
     if len(keys) * len(types) > KEYS_MAX:
         want = f"at most {KEYS_MAX} pairs of type and key, or no keys at all"
         raise InvalidRequest(
-            "BUS_FILTER", f"{len(keys)} keys is too many", violations=[Violation("keys", str(len(keys)), want)]
+            "E_BUS_FILTER", f"{len(keys)} keys is too many", violations=[Violation("keys", str(len(keys)), want)]
         )
     return sorted({subjects.control_filter(kind, key) for kind in types for key in keys})

@@ -194,10 +194,10 @@ class Lease:
 
 
 def check_ttl(ttl_s: int) -> None:
-    """Raises InvalidRequest (LEASE_TTL)."""
+    """Raises InvalidRequest (E_LEASE_TTL)."""
     if ttl_s < TTL_MIN_S:
         violation = Violation("ttl_s", str(ttl_s), f"at least {TTL_MIN_S}")
-        raise InvalidRequest("LEASE_TTL", str(violation), violations=[violation])
+        raise InvalidRequest("E_LEASE_TTL", str(violation), violations=[violation])
 
 
 def _expecting(last: int) -> dict[str, str]:

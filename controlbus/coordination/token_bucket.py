@@ -58,7 +58,7 @@ class Limit:
         if not 0 <= self.penalty_s <= PENALTY_MAX_S:
             wrong.append(Violation("penalty_s", str(self.penalty_s), f"0 to {PENALTY_MAX_S:.0f}"))
         if wrong:
-            raise InvalidRequest("BUS_LIMIT", str(wrong[0]), violations=wrong)
+            raise InvalidRequest("E_BUS_LIMIT", str(wrong[0]), violations=wrong)
 
     @property
     def step_ns(self) -> int:
@@ -66,11 +66,11 @@ class Limit:
         return max(1, math.ceil(self.interval_s * SECOND_NS / self.tokens))
 
     def bucket(self, bus: Bus, clock: Clock, **parts: str) -> TokenBucket:
-        """The bucket of these values. Raises InvalidRequest (BUS_LIMIT) unless they are the fields of `key`."""
+        """The bucket of these values. Raises InvalidRequest (E_BUS_LIMIT) unless they are the fields of `key`."""
         fields = {name for _, name, _, _ in string.Formatter().parse(self.key) if name is not None}
         if fields != parts.keys():
             violation = Violation("key", ", ".join(sorted(parts)) or "nothing", ", ".join(sorted(fields)) or "nothing")
-            raise InvalidRequest("BUS_LIMIT", str(violation), violations=[violation])
+            raise InvalidRequest("E_BUS_LIMIT", str(violation), violations=[violation])
         encoded = {name: value.replace("%", "%25").replace("/", "%2F") for name, value in parts.items()}
         return TokenBucket(bus, clock, self, self.key.format(**encoded))
 
@@ -108,7 +108,7 @@ class TokenBucket:
         """
         if not 0 < count <= self._limit.burst:
             violation = Violation("count", str(count), f"1 to {self._limit.burst}")
-            raise InvalidRequest("BUS_LIMIT", str(violation), violations=[violation])
+            raise InvalidRequest("E_BUS_LIMIT", str(violation), violations=[violation])
         for _ in range(TRIES):
             fill, last = await self._read()
             now_ns = self._now_ns()
@@ -130,7 +130,7 @@ class TokenBucket:
     async def penalise(self, retry_after_s: float | None = None) -> None:
         """The API said "too many": nobody takes a token for this long, by default the limit's penalty.
 
-        Raises Unavailable, Conflict (BUS_SEQUENCE) when others kept writing.
+        Raises Unavailable, Conflict (E_BUS_SEQUENCE) when others kept writing.
         """
         penalty_s = self._limit.penalty_s if retry_after_s is None else retry_after_s
         for _ in range(TRIES):
@@ -138,7 +138,7 @@ class TokenBucket:
             now_ns = self._now_ns()
             if await self._write(penalised(self._limit, fill, now_ns, penalty_s), last, now_ns):
                 return
-        raise Conflict("BUS_SEQUENCE", f"{self._key} changed at every try", retry_after_s=0.1)
+        raise Conflict("E_BUS_SEQUENCE", f"{self._key} changed at every try", retry_after_s=0.1)
 
     def _now_ns(self) -> int:
         return int(self._clock.now().timestamp() * 1_000_000) * 1000

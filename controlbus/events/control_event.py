@@ -77,7 +77,7 @@ def type_of_payload(payload: Message) -> str:
     full_name = payload.DESCRIPTOR.full_name
     if full_name not in _FIELD_OF:
         raise InvalidRequest(
-            "BUS_TYPE",
+            "E_BUS_TYPE",
             f"{full_name} is no control payload",
             violations=[Violation("payload", full_name, "one of the payloads of qmtl.control.v1.ControlEvent")],
         )
@@ -89,7 +89,7 @@ def check_types(types: tuple[str, ...]) -> None:
     for name in types:
         if name not in PAYLOAD_TYPES:
             raise InvalidRequest(
-                "BUS_TYPE",
+                "E_BUS_TYPE",
                 f"unknown event type {name!r}",
                 violations=[Violation("types", name, "one of " + ", ".join(PAYLOAD_TYPES))],
             )

@@ -43,12 +43,12 @@ _VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "(
 
 def down(detail: str) -> Unavailable:
     """The error for anything that needs the broker while it cannot serve."""
-    return Unavailable("BUS_UNAVAILABLE", f"the message broker cannot be used: {detail}", retry_after_s=1.0)
+    return Unavailable("E_BUS_UNAVAILABLE", f"the message broker cannot be used: {detail}", retry_after_s=1.0)
 
 
 def forbidden(subject: str) -> Unavailable:
     """The error for what these credentials do not allow; Unavailable, since an operator may allow it any time."""
-    return Unavailable("BUS_FORBIDDEN", f"the message broker's permissions forbid {subject}", retry_after_s=5.0)
+    return Unavailable("E_BUS_FORBIDDEN", f"the message broker's permissions forbid {subject}", retry_after_s=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Link:
     async def publish(self, subject: str, body: bytes, headers: Mapping[str, str]) -> int:
         """Publish and await the stream's acknowledgement; returns the stream sequence.
 
-        Raises Conflict (BUS_SEQUENCE) when an expected last sequence did not match, else Unavailable: whether the
+        Raises Conflict (E_BUS_SEQUENCE) when an expected last sequence did not match, else Unavailable: whether the
         message was stored is then unknown, so repeat it with the same message id.
         """
         if not self.up:
@@ -281,7 +281,7 @@ class Link:
         if "error" not in reply:
             stored.set_result(int(reply["seq"]))
         elif reply["error"].get("err_code") in WRONG_LAST_SEQUENCE:
-            stored.set_exception(Conflict("BUS_SEQUENCE", "the subject's last sequence is another one"))
+            stored.set_exception(Conflict("E_BUS_SEQUENCE", "the subject's last sequence is another one"))
         else:
             stored.set_exception(down(reply["error"].get("description", "refused")))
 

@@ -119,7 +119,7 @@ def _if_allowed() -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
-        if error.reason != "BUS_FORBIDDEN":
+        if error.reason != "E_BUS_FORBIDDEN":
             raise
 
 

@@ -31,7 +31,7 @@ def key_tokens(key: str) -> str:
     """The tokens of a key, `/` between parts becoming `.`. Raises InvalidRequest for an empty key."""
     if not key:
         raise InvalidRequest(
-            "BUS_KEY", "key is empty", violations=[Violation("key", "empty", "at least one character")]
+            "E_BUS_KEY", "key is empty", violations=[Violation("key", "empty", "at least one character")]
         )
     tokens = ".".join(token(part) for part in key.split("/"))
     if len(tokens) <= KEY_SUBJECT_MAX:
@@ -66,17 +66,17 @@ def data_subject(data_class: str, world_id: str, domain: str, compute_key: str) 
     if data_class not in DATA_CLASSES:
         want = "one of " + ", ".join(DATA_CLASSES)
         raise InvalidRequest(
-            "BUS_CLASS", f"unknown data class {data_class!r}", violations=[Violation("class", data_class, want)]
+            "E_BUS_CLASS", f"unknown data class {data_class!r}", violations=[Violation("class", data_class, want)]
         )
     return f"{DATA}.{data_class}.{token(world_id)}.{token(domain)}.{compute_digest(compute_key)[:16]}"
 
 
 def compute_digest(compute_key: str) -> str:
-    """The hex of a ComputeKey. Raises InvalidRequest (BUS_KEY)."""
+    """The hex of a ComputeKey. Raises InvalidRequest (E_BUS_KEY)."""
     digest = compute_key.removeprefix("blake3:")
     if len(digest) != 64 or any(char not in "0123456789abcdef" for char in digest):
         raise InvalidRequest(
-            "BUS_KEY",
+            "E_BUS_KEY",
             f"not a compute key: {compute_key!r}",
             violations=[Violation("compute_key", compute_key, "blake3:<64 hex>")],
         )

@@ -151,12 +151,12 @@ def _consumer(info: api.ConsumerInfo) -> pb.ConsumerInfo:
 
 
 def _tail_filters(request: pb.TailRequest) -> list[str]:
-    """Raises InvalidRequest (BUS_TYPE, BUS_FILTER) and PermissionDenied (E_WORLD_FORBIDDEN)."""
+    """Raises InvalidRequest (E_BUS_TYPE, E_BUS_FILTER) and PermissionDenied (E_WORLD_FORBIDDEN)."""
     types, keys = tuple(request.types), tuple(request.keys)
     check_types(types)
     if len(keys) > KEYS_MAX:
         violation = Violation("keys", f"{len(keys)} keys", f"at most {KEYS_MAX}")
-        raise InvalidRequest("BUS_FILTER", str(violation), violations=[violation])
+        raise InvalidRequest("E_BUS_FILTER", str(violation), violations=[violation])
     if _limited_to_worlds():
         _check_worlds(types, keys)
     types = types or PAYLOAD_TYPES

@@ -158,7 +158,7 @@ class Outbox:
     ) -> None:
         if len(body) > BODY_MAX:
             raise InvalidRequest(
-                "BUS_BODY_TOO_LARGE",
+                "E_BUS_BODY_TOO_LARGE",
                 f"a message of {len(body)} bytes for {subject}",
                 violations=[Violation("body", f"{len(body)} bytes", f"at most {BODY_MAX} bytes")],
             )

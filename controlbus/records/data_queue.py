@@ -23,7 +23,7 @@ PREVIOUS = "Qmtl-Previous"  # sequence of the message before this one in its que
 
 @dataclass(frozen=True, slots=True)
 class DataQueue:
-    """The queue of one ComputeKey. Raises InvalidRequest (BUS_CLASS, BUS_KEY) when its subject is asked for."""
+    """The queue of one ComputeKey. Raises InvalidRequest (E_BUS_CLASS, E_BUS_KEY) when its subject is asked for."""
 
     compute_key: str
     data_class: str
@@ -72,7 +72,7 @@ class From:
 
 
 async def last_record(bus: Bus, queue: DataQueue) -> Record | None:
-    """The end of the log. Raises Conflict (BUS_QUEUE) for a foreign message on the subject, Unavailable."""
+    """The end of the log. Raises Conflict (E_BUS_QUEUE) for a foreign message on the subject, Unavailable."""
     raw = await bus.link.find(bus.link.js.get_last_msg(queue.stream, queue.subject))
     return None if raw is None else require_record(queue, raw)
 
@@ -107,7 +107,7 @@ async def next_record(bus: Bus, queue: DataQueue, sequence: int) -> Record | Non
 def require_record(queue: DataQueue, raw: RawStreamMsg) -> Record:
     record = decoded(queue, raw.seq or 0, raw.data or b"", raw.headers or {})
     if record is None:
-        raise Conflict("BUS_QUEUE", f"message {raw.seq} on {queue.subject} is no record of {queue.compute_key}")
+        raise Conflict("E_BUS_QUEUE", f"message {raw.seq} on {queue.subject} is no record of {queue.compute_key}")
     return record
 
 

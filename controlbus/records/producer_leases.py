@@ -55,7 +55,7 @@ class ProducerLeases:
         self._clock = clock
 
     async def acquire(self, compute_key: str, holder: str, ttl_s: int = TTL_S) -> Tenure:
-        """Try once; by its holder it extends the tenure. Raises InvalidRequest (BUS_KEY, LEASE_TTL), Unavailable."""
+        """Try once; by its holder it extends it. Raises InvalidRequest (E_BUS_KEY, E_LEASE_TTL), Unavailable."""
         check_ttl(ttl_s)
         _check_holder(holder)
         slot = self._slot(compute_key)
@@ -122,4 +122,4 @@ def _now_held(present: Holding | None) -> str:
 def _check_holder(holder: str) -> None:
     if not 0 < len(holder) <= HOLDER_MAX:
         violation = Violation("holder", f"{len(holder)} characters", f"1 to {HOLDER_MAX}")
-        raise InvalidRequest("BUS_HOLDER", str(violation), violations=[violation])
+        raise InvalidRequest("E_BUS_HOLDER", str(violation), violations=[violation])

@@ -59,6 +59,6 @@ def test_errors_are_one_line_with_the_hint() -> None:
 
 def test_what_is_not_built_names_its_part() -> None:
     error = NotBuilt(
-        "NOT_BUILT", "x.Y/Z is not built yet", hint="it comes with: that part", metadata={"part": "that part"}
+        "E_NOT_BUILT", "x.Y/Z is not built yet", hint="it comes with: that part", metadata={"part": "that part"}
     )
-    assert explain(error) == "error: NOT_BUILT: not built yet: that part"
+    assert explain(error) == "error: E_NOT_BUILT: not built yet: that part"

@@ -215,7 +215,7 @@ class MeshInterceptor(aio.ServerInterceptor):
             self._admit(inbound.rule, inbound.call)
         if inbound.rule.part:
             raise NotBuilt(
-                "NOT_BUILT",
+                "E_NOT_BUILT",
                 f"{inbound.rule.name} is not built yet",
                 hint=f"it comes with: {inbound.rule.part}",
                 metadata={"part": inbound.rule.part},

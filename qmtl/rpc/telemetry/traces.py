@@ -26,9 +26,7 @@ EXPORT_S: Final = 1
 def configure(service: str, otlp_endpoint: str, *, recorded: bool = False) -> TracerProvider:
     """Make the process's tracer provider; called once, by run.py. `recorded`: spans are, even without an exporter."""
     provider = TracerProvider(
-        sampler=ALWAYS_ON
-        if otlp_endpoint or recorded
-        else ALWAYS_OFF,  # else ids are enough: spans cost CPU
+        sampler=ALWAYS_ON if otlp_endpoint or recorded else ALWAYS_OFF,  # else ids are enough: spans cost CPU
         resource=Resource.create({"service.name": f"qmtl-{service}"}),
         shutdown_on_exit=False,
     )

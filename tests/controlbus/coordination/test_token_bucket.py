@@ -104,11 +104,11 @@ async def test_values_with_separators_name_buckets_of_their_own(bus: Bus) -> Non
 
 async def test_what_can_never_work_is_refused(bus: Bus) -> None:
     for tokens, interval_s, burst, penalty_s in ((0, 1, 1, 0), (1, 0, 1, 0), (1, 1, 0, 0), (1, 1, 1, -1)):
-        with pytest.raises(InvalidRequest, match="BUS_LIMIT"):
+        with pytest.raises(InvalidRequest, match="E_BUS_LIMIT"):
             Limit("x", tokens=tokens, interval_s=interval_s, burst=burst, penalty_s=penalty_s)
-    with pytest.raises(InvalidRequest, match="BUS_LIMIT"):
+    with pytest.raises(InvalidRequest, match="E_BUS_LIMIT"):
         LIMIT.bucket(bus, SystemClock(), venue="x")
-    with pytest.raises(InvalidRequest, match="BUS_LIMIT"):
+    with pytest.raises(InvalidRequest, match="E_BUS_LIMIT"):
         await LIMIT.bucket(bus, SystemClock(), account="x").take(4)
 
 

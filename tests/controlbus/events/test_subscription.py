@@ -262,9 +262,9 @@ async def test_start_after_a_sequence(bus: Bus) -> None:
 
 
 async def test_unknown_types_and_too_many_keys_are_refused(bus: Bus) -> None:
-    with pytest.raises(InvalidRequest, match="BUS_TYPE"):
+    with pytest.raises(InvalidRequest, match="E_BUS_TYPE"):
         bus.subscribe(["nonsense"])
-    with pytest.raises(InvalidRequest, match="BUS_FILTER"):
+    with pytest.raises(InvalidRequest, match="E_BUS_FILTER"):
         bus.subscribe(KIND, keys=[str(i) for i in range(201)])
 
 

@@ -92,7 +92,7 @@ async def test_calls_under_way_fail_at_once_when_the_broker_dies(nats_server: Na
             with pytest.raises(Unavailable, match="connection lost"):
                 await task
         assert asyncio.get_running_loop().time() - begin < 2.0
-        with pytest.raises(Unavailable, match="BUS_UNAVAILABLE"):
+        with pytest.raises(Unavailable, match="E_BUS_UNAVAILABLE"):
             await bus.publish("qmtl.orders.a", b"x", msg_id="1")
         with pytest.raises(Unavailable):
             await bus.wait_ready(0.2)
@@ -102,7 +102,7 @@ async def test_compare_and_set_and_the_message_id(nats_url: str) -> None:
     async with connected(nats_url, service="t") as bus:
         first = await bus.publish("qmtl.fills.cas.a", b"1", msg_id="cas-1", expected_last=0)
         assert await bus.publish("qmtl.fills.cas.b", b"1", msg_id="cas-1") == first
-        with pytest.raises(Conflict, match="BUS_SEQUENCE"):
+        with pytest.raises(Conflict, match="E_BUS_SEQUENCE"):
             await bus.publish("qmtl.fills.cas.a", b"2", msg_id="cas-2", expected_last=0)
         assert await bus.publish("qmtl.fills.cas.a", b"2", msg_id="cas-3", expected_last=first) > first
         with pytest.raises(Unavailable):

@@ -52,5 +52,5 @@ def test_bad_data_subjects_are_refused(data_class: str, key: str) -> None:
 
 
 def test_an_empty_key_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="BUS_KEY"):
+    with pytest.raises(InvalidRequest, match="E_BUS_KEY"):
         subjects.key_tokens("")

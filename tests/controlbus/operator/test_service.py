@@ -127,9 +127,9 @@ async def test_a_tail_ends_when_the_server_drains(door: Door) -> None:
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
-        (pb.TailRequest(types=["nonsense"]), "BUS_TYPE"),
-        (pb.TailRequest(keys=[str(i) for i in range(101)]), "BUS_FILTER"),
-        (pb.TailRequest(keys=[""]), "BUS_KEY"),
+        (pb.TailRequest(types=["nonsense"]), "E_BUS_TYPE"),
+        (pb.TailRequest(keys=[str(i) for i in range(101)]), "E_BUS_FILTER"),
+        (pb.TailRequest(keys=[""]), "E_BUS_KEY"),
     ],
 )
 async def test_bad_tails_are_refused(door: Door, request_: pb.TailRequest, reason: str) -> None:
@@ -246,9 +246,9 @@ async def test_the_service_answers_while_the_broker_is_down(nats_server: NatsSer
         status = (await stub.GetStatus(pb.GetStatusRequest())).status
         assert status.degraded
         assert status.dependencies[0].state == commonpb.DEPENDENCY_STATE_UNREACHABLE
-        with pytest.raises(Unavailable, match="BUS_UNAVAILABLE"):
+        with pytest.raises(Unavailable, match="E_BUS_UNAVAILABLE"):
             await tail(stub, pb.TailRequest(), 1)
-        with pytest.raises(Unavailable, match="BUS_UNAVAILABLE"):
+        with pytest.raises(Unavailable, match="E_BUS_UNAVAILABLE"):
             await stub.ReplayDeadLetter(pb.ReplayDeadLetterRequest(sequence=1))
         nats_server.start()
         await bus.wait_ready(10)

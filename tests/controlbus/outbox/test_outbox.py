@@ -89,9 +89,9 @@ async def test_sent_rows_leave_the_backlog_and_are_pruned_later(db: Database) ->
 @pytest.mark.parametrize(
     ("draft", "reason"),
     [
-        (ControlEventDraft("s", "k", controlpb.ControlEvent(), NOW), "BUS_TYPE"),
-        (policy(""), "BUS_KEY"),
-        (ControlEventDraft("s", "k", controlpb.PolicyUpdated(checksum="x" * BODY_MAX), NOW), "BUS_BODY_TOO_LARGE"),
+        (ControlEventDraft("s", "k", controlpb.ControlEvent(), NOW), "E_BUS_TYPE"),
+        (policy(""), "E_BUS_KEY"),
+        (ControlEventDraft("s", "k", controlpb.PolicyUpdated(checksum="x" * BODY_MAX), NOW), "E_BUS_BODY_TOO_LARGE"),
     ],
 )
 async def test_what_the_broker_would_refuse_is_refused_at_the_door(

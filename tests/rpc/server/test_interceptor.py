@@ -362,7 +362,7 @@ async def test_a_planned_rpc_says_who_will_build_it(mesh: Mesh) -> None:
     stub = await mesh.stub(await mesh.serve(act, planned={"Later": "allocation"}))
     with pytest.raises(NotBuilt) as caught:
         await stub.one("Later", "x")
-    assert (caught.value.reason, caught.value.metadata) == ("NOT_BUILT", {"part": "allocation"})
+    assert (caught.value.reason, caught.value.metadata) == ("E_NOT_BUILT", {"part": "allocation"})
 
 
 @every_kind
