@@ -22,6 +22,10 @@ Config = Annotated[
 ]
 AllowLive = Annotated[bool, typer.Option("--allow-live", help="Live trading may follow from this, and that is meant.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+WorldId = Annotated[str, typer.Argument(help="World id: lower case letters, digits and dashes.")]
+StrategyId = Annotated[str, typer.Argument(help="Strategy id, or as much of it as no other begins with.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
+Limit = Annotated[int, typer.Option(help="At most this many.", min=1, max=100_000)]
 
 
 class RoleName(Enum):

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.pages import collect
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.formats import instant
+from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.tables import show_table
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import service_pb2 as servicepb
+from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.rpc.client.channel import MeshChannel
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from qmtl.common.v1 import common_pb2 as commonpb
-    from qmtl.data.v1 import data_pb2 as datapb
-    from qmtl.data.v1 import service_pb2 as servicepb
-    from qmtl.rpc.client.channel import MeshChannel
-
-app = typer.Typer(no_args_is_help=True)
 LIST_MAX = 1000
 GAPS_SHOWN = 20
 Dataset = Annotated[str, typer.Argument(help="Dataset id or a preset's name, for example demo.btc.15m.")]
 
 
-@app.command("list")
 @with_access
 def list_datasets(access: Access) -> None:
     """The catalogue."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.gateway.pages import collect
-    from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
-    from qmtl.cli.show.tables import show_table
-    from qmtl.data.v1 import data_pb2 as datapb
-    from qmtl.data.v1 import service_pb2 as servicepb
-    from qmtl.data.v1 import service_pb2_grpc as datarpc
 
     async def call(channel: MeshChannel) -> list[datapb.Dataset]:
         stub = datarpc.DataServiceStub(channel)
@@ -61,42 +55,6 @@ def list_datasets(access: Access) -> None:
     show_table("datasets", ("dataset", "state", "rows", "range", "there", "detail"), rows)
 
 
-@app.command()
-@with_access
-def presets(access: Access) -> None:
-    """Presets a world may name, and whether they can be used here."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.formats import span_word
-    from qmtl.cli.show.messages import as_dict, show_json
-    from qmtl.cli.show.tables import show_table
-    from qmtl.data.v1 import service_pb2 as servicepb
-    from qmtl.data.v1 import service_pb2_grpc as datarpc
-
-    async def call(channel: MeshChannel) -> servicepb.ListPresetsResponse:
-        return await datarpc.DataServiceStub(channel).ListPresets(servicepb.ListPresetsRequest())
-
-    found = ask(access, call).presets
-    if access.json:
-        show_json([as_dict(one) for one in found])
-        return
-    rows = [
-        (
-            one.name,
-            "yes" if one.available else "NO",
-            one.symbol,
-            span_word(one.interval_s) or "-",
-            "replay" if one.replay else "live",
-            one.conformance,
-            f"{one.min_coverage:.0%}",
-            one.description if one.available else one.detail,
-        )
-        for one in found
-    ]
-    columns = ("preset", "usable", "symbol", "interval", "feed", "conformance", "coverage asked", "what")
-    show_table("presets", columns, rows)
-
-
-@app.command()
 @with_access
 def coverage(
     access: Access,
@@ -106,12 +64,6 @@ def coverage(
     every: Annotated[bool, typer.Option("--all", help="List every gap.")] = False,
 ) -> None:
     """Spans that are there, and gaps with their reason."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.formats import instant
-    from qmtl.cli.show.messages import as_dict, show_json, when
-    from qmtl.cli.show.tables import show_table
-    from qmtl.data.v1 import service_pb2 as servicepb
-    from qmtl.data.v1 import service_pb2_grpc as datarpc
 
     request = servicepb.GetCoverageRequest(dataset=dataset)
     if start:
@@ -131,7 +83,6 @@ def coverage(
     _show_gaps(reply.gaps, every=every)
 
 
-@app.command()
 @with_access
 def conformance(
     access: Access,
@@ -139,11 +90,6 @@ def conformance(
     every: Annotated[bool, typer.Option("--all", help="List every gap.")] = False,
 ) -> None:
     """What was found wrong with a dataset when it came in, and what was done about it."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, show_json
-    from qmtl.cli.show.tables import show_table
-    from qmtl.data.v1 import service_pb2 as servicepb
-    from qmtl.data.v1 import service_pb2_grpc as datarpc
 
     async def call(channel: MeshChannel) -> datapb.ConformanceReport:
         request = servicepb.GetConformanceReportRequest(dataset=dataset)
@@ -164,8 +110,6 @@ def conformance(
 
 def finding_rows(findings: Sequence[datapb.ConformanceFinding]) -> list[tuple[str, ...]]:
     """One line per rule that found something."""
-    from qmtl.cli.show.messages import enum_word
-    from qmtl.data.v1 import data_pb2 as datapb
 
     return [
         (
@@ -181,9 +125,6 @@ def finding_rows(findings: Sequence[datapb.ConformanceFinding]) -> list[tuple[st
 
 def _show_gaps(gaps: Sequence[datapb.Gap], *, every: bool) -> None:
     """The longest gaps, or all."""
-    from qmtl.cli.show.messages import enum_word, when
-    from qmtl.cli.show.tables import show_table
-    from qmtl.data.v1 import data_pb2 as datapb
 
     shown = list(gaps) if every else sorted(gaps, key=lambda gap: -gap.bars)[:GAPS_SHOWN]
     more = "" if len(shown) == len(gaps) else f", the longest {len(shown)}"

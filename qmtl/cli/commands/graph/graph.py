@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import shutil
+import sys
+from typing import Annotated
 
 import typer
+from google.protobuf.json_format import MessageToJson
 
+from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.drawing import strategy_graph
+from qmtl.cli.show.drawing.strategy_graph import NodeView
+from qmtl.cli.show.formats import full_id, span_word
+from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.tables import show_pairs, show_table
+from qmtl.core.errors import NotFound
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.gateway.v1 import service_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.rpc.client.channel import MeshChannel
 
-if TYPE_CHECKING:
-    from qmtl.cli.show.drawing.strategy_graph import NodeView
-    from qmtl.dag.v1 import dag_pb2 as dagpb
-    from qmtl.dag.v1 import service_pb2 as servicepb
-    from qmtl.rpc.client.channel import MeshChannel
-
-app = typer.Typer(no_args_is_help=True)
-snapshot = typer.Typer(no_args_is_help=True)
-app.add_typer(snapshot, name="snapshot", help="The whole graph as a file with a content hash.")
-
-Url = Annotated[
-    str, typer.Argument(help="Path below the DAG Manager's snapshot folder (home: data/graph), or an allowed URL.")
-]
 Width = Annotated[int, typer.Option("--width", help="Columns to draw in. 0: those of the terminal.", min=0)]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")]
 Dot = Annotated[bool, typer.Option("--dot", help="Print Graphviz DOT instead.")]
 WIDTH_UNKNOWN = 100
-LONG_S = 120.0  # a whole graph goes through a file
 
 
-@app.command()
 @with_access
 def show(
     access: Access,
@@ -40,10 +41,6 @@ def show(
     ascii_only: Ascii = False,
 ) -> None:
     """Draw a strategy's graph: sources above, orders below, with what is reused and shared."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.drawing import strategy_graph
-    from qmtl.cli.show.messages import show_json
-    from qmtl.cli.show.tables import show_table
 
     async def call(channel: MeshChannel) -> tuple[dagpb.Plan, list[strategy_graph.NodeView]]:
         return await _read_strategy(channel, strategy_id, version)
@@ -62,7 +59,6 @@ def show(
         show_table("nodes", ("name", "node id"), [(node.name, node.node_id) for node in nodes])
 
 
-@app.command()
 @with_access
 def node(
     access: Access,
@@ -73,13 +69,6 @@ def node(
     ascii_only: Ascii = False,
 ) -> None:
     """One node of the global graph: what it computes, who uses it, what is next to it."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.drawing import strategy_graph
-    from qmtl.cli.show.formats import full_id
-    from qmtl.cli.show.messages import as_dict, show_json
-    from qmtl.cli.show.tables import show_pairs
-    from qmtl.dag.v1 import service_pb2 as servicepb
-    from qmtl.dag.v1 import service_pb2_grpc as dagrpc
 
     wanted = full_id(node_id)
 
@@ -100,66 +89,8 @@ def node(
     typer.echo(strategy_graph.drawing(nodes, width or _columns(), ascii_only=ascii_only or not _is_unicode()))
 
 
-@snapshot.command()
-@with_access
-def export(access: Access, url: Url) -> None:
-    """Write the graph to a file and print its content hash."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, show_json
-    from qmtl.cli.show.tables import show_pairs
-    from qmtl.dag.v1 import service_pb2 as servicepb
-    from qmtl.dag.v1 import service_pb2_grpc as dagrpc
-
-    async def call(channel: MeshChannel) -> servicepb.ExportSnapshotResponse:
-        request = servicepb.ExportSnapshotRequest(url=url)
-        return await dagrpc.DagManagerServiceStub(channel).ExportSnapshot(request, timeout=LONG_S)
-
-    reply = ask(access, call)
-    if access.json:
-        show_json(as_dict(reply))
-        return
-    artifact = reply.artifact
-    size = f"{artifact.size_bytes:,} bytes"
-    show_pairs(
-        "snapshot written",
-        [
-            ("path", artifact.path),
-            ("size", size),
-            ("checksum", artifact.checksum),
-            ("content hash", reply.content_hash),
-        ],
-    )
-
-
-@snapshot.command()
-@with_access
-def verify(access: Access, url: Url) -> None:
-    """Read a snapshot back; fails when its content does not match its hash."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, show_json
-    from qmtl.dag.v1 import service_pb2 as servicepb
-    from qmtl.dag.v1 import service_pb2_grpc as dagrpc
-
-    async def call(channel: MeshChannel) -> servicepb.VerifySnapshotResponse:
-        request = servicepb.VerifySnapshotRequest(url=url)
-        return await dagrpc.DagManagerServiceStub(channel).VerifySnapshot(request, timeout=LONG_S)
-
-    reply = ask(access, call)
-    if access.json:
-        show_json(as_dict(reply))
-        return
-    current = "and is the graph as it is now" if reply.current else "and the graph has changed since"
-    typer.echo(f"{url} is sound, {current}: {reply.content_hash}")
-
-
 async def _read_strategy(channel: MeshChannel, strategy_id: str, version: int) -> tuple[dagpb.Plan, list[NodeView]]:
     """The plan from the graph's owner; what was new and reused, from the gateway when it still knows."""
-    from qmtl.cli.show.drawing import strategy_graph
-    from qmtl.core.errors import NotFound
-    from qmtl.dag.v1 import service_pb2 as servicepb
-    from qmtl.dag.v1 import service_pb2_grpc as dagrpc
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 
     stub = dagrpc.DagManagerServiceStub(channel)
     plan = (await stub.GetPlan(servicepb.GetPlanRequest(strategy_id=strategy_id, version=version))).plan
@@ -175,12 +106,6 @@ async def _read_strategy(channel: MeshChannel, strategy_id: str, version: int) -
 
 
 def _node_pairs(found: dagpb.GraphNode) -> list[tuple[str, str]]:
-    from google.protobuf.json_format import MessageToJson
-
-    from qmtl.cli.show.formats import span_word
-    from qmtl.cli.show.messages import enum_word, when
-    from qmtl.dag.v1 import dag_pb2 as dagpb
-
     return [
         ("node id", found.node_id),
         ("type", found.spec.node_type),
@@ -198,12 +123,8 @@ def _node_pairs(found: dagpb.GraphNode) -> list[tuple[str, str]]:
 
 
 def _columns() -> int:
-    import shutil
-
     return shutil.get_terminal_size((WIDTH_UNKNOWN, 0)).columns
 
 
 def _is_unicode() -> bool:
-    import sys
-
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import asyncio
+import json as jsonlib
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from typing import Annotated
 
+import pyarrow
 import typer
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc import aio
 
+from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.formats import full_id, instant
+from qmtl.cli.show.messages import when
+from qmtl.core.errors import InvalidRequest
+from qmtl.gateway.v1 import service_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.rpc.client.channel import MeshChannel
+from qmtl.rpc.client.streams import scoped
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from google.protobuf.timestamp_pb2 import Timestamp
-    from grpc import aio
-
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.rpc.client.channel import MeshChannel
-
-app = typer.Typer(no_args_is_help=True)
 QUIET_S = 2.0
 
 
-@app.callback()
-def queue() -> None:
-    """The outputs of one node."""
-
-
-@app.command()
 @with_access
 def read(
     access: Access,
@@ -41,11 +40,6 @@ def read(
     ] = QUIET_S,
 ) -> None:
     """Rows of a queue from a bucket, a record or the newest one on. Default: all that is kept."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.formats import full_id, instant
-    from qmtl.core.errors import InvalidRequest
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 
     if sum((bool(start), bool(sequence), last)) > 1:
         raise InvalidRequest("E_POSITION_OPTIONS", "give one of --from, --from-sequence and --last")
@@ -75,9 +69,6 @@ async def _replies(
     stream: aio.UnaryStreamCall[gatewaypb.ReadQueueRequest, gatewaypb.ReadQueueResponse], quiet_s: float
 ) -> AsyncIterator[gatewaypb.ReadQueueResponse]:
     """Replies until the stream ends, or pauses for too long."""
-    import asyncio
-
-    from qmtl.rpc.client.streams import scoped
 
     with scoped(stream) as replies:
         each = replies.__aiter__()
@@ -92,9 +83,6 @@ async def _replies(
 
 def record_lines(reply: gatewaypb.ReadQueueResponse, *, json: bool) -> Iterator[str]:
     """One record: its place, then its rows."""
-    import json as jsonlib
-
-    from qmtl.cli.show.messages import when
 
     batch = reply.batch
     first: Timestamp = getattr(batch, "from")  # `from` is a word of Python
@@ -110,7 +98,6 @@ def record_lines(reply: gatewaypb.ReadQueueResponse, *, json: bool) -> Iterator[
 
 def _rows(arrow_ipc: bytes) -> list[dict[str, str]]:
     """The rows of one Arrow IPC stream as text; numbers at full precision."""
-    import pyarrow
 
     if not arrow_ipc:
         return []
@@ -120,6 +107,4 @@ def _rows(arrow_ipc: bytes) -> list[dict[str, str]]:
 
 
 def _cell(value: object) -> str:
-    from datetime import datetime
-
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)

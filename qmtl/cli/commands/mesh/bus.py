@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import json as jsonlib
+from typing import Annotated
 
 import typer
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.messages import as_dict, show_json, when
+from qmtl.cli.show.tables import show_table
+from qmtl.control.v1 import service_pb2 as controlpb
+from qmtl.control.v1 import service_pb2_grpc as controlrpc
+from qmtl.rpc.client.channel import MeshChannel
 
-if TYPE_CHECKING:
-    from qmtl.control.v1 import service_pb2 as controlpb
-    from qmtl.rpc.client.channel import MeshChannel
 
-app = typer.Typer(no_args_is_help=True)
-
-
-@app.command()
 @with_access
 def tail(
     access: Access,
@@ -28,11 +29,6 @@ def tail(
     count: Annotated[int, typer.Option(help="End after this many events. 0: never.", min=0)] = 0,
 ) -> None:
     """Follow control events as they are stored, one line each."""
-    from google.protobuf.timestamp_pb2 import Timestamp
-
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.control.v1 import service_pb2 as controlpb
-    from qmtl.control.v1 import service_pb2_grpc as controlrpc
 
     start = Timestamp(seconds=1) if all_kept else None
     request = controlpb.TailRequest(types=types or [], keys=keys or [], after_sequence=after, start_time=start)
@@ -52,15 +48,9 @@ def tail(
     ask(access, call)
 
 
-@app.command()
 @with_access
 def lag(access: Access) -> None:
     """Sizes of the streams and how far each durable consumer is behind."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, show_json
-    from qmtl.cli.show.tables import show_table
-    from qmtl.control.v1 import service_pb2 as controlpb
-    from qmtl.control.v1 import service_pb2_grpc as controlrpc
 
     async def call(channel: MeshChannel) -> controlpb.GetStreamsResponse:
         return await controlrpc.ControlBusServiceStub(channel).GetStreams(controlpb.GetStreamsRequest())
@@ -82,18 +72,12 @@ def lag(access: Access) -> None:
     show_table("consumers", ("stream", "consumer", "pending", "unacknowledged", "redelivered"), consumers)
 
 
-@app.command()
 @with_access
 def dlq(
     access: Access,
     replay: Annotated[int, typer.Option(help="Send this dead letter to its original subject again.", min=0)] = 0,
 ) -> None:
     """Dead letters, newest first; --replay sends one back."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, show_json, when
-    from qmtl.cli.show.tables import show_table
-    from qmtl.control.v1 import service_pb2 as controlpb
-    from qmtl.control.v1 import service_pb2_grpc as controlrpc
 
     async def call(channel: MeshChannel) -> controlpb.ListDeadLettersResponse:
         stub = controlrpc.ControlBusServiceStub(channel)
@@ -113,10 +97,6 @@ def dlq(
 
 
 def _show_event(reply: controlpb.TailResponse, json: bool) -> None:
-    import json as jsonlib
-
-    from qmtl.cli.show.messages import as_dict, when
-
     event = reply.event
     if json:
         typer.echo(jsonlib.dumps(as_dict(reply), ensure_ascii=False))

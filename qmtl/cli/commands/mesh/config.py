@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
+from qmtl.cli.local.config_check import Level, findings, read_sections, refuse_wrong, settings_class, without_password
 from qmtl.cli.options import Config, Json
+from qmtl.cli.show.messages import show_json
+from qmtl.cli.show.tables import show_table
+from qmtl.config.settings import SERVICES, MeshSettings, load_mesh, read_tree
 from qmtl.core.errors import Conflict
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-app = typer.Typer(no_args_is_help=True)
 
 HEAD = """\
 # Configuration of a QMTL mesh. Every key is optional; a commented line shows its default.
@@ -28,13 +28,10 @@ DERIVED = {
 }
 
 
-@app.command()
 def generate(
     out: Annotated[Path | None, typer.Option("--out", help="File to write. Default: print it.")] = None,
 ) -> None:
     """A qmtl.toml with every key of every section, commented out at its default."""
-    from qmtl.cli.local.config_check import settings_class
-    from qmtl.config.settings import SERVICES, MeshSettings
 
     mesh = "".join(f"# {key} = {_toml(value)}\n" for key, value in MeshSettings().model_dump(mode="json").items())
     sections = {"mesh": mesh, **{name: _defaults(settings_class(name)) for name in SERVICES}}
@@ -48,16 +45,12 @@ def generate(
     typer.echo(f"wrote {out}")
 
 
-@app.command()
 def validate(
     config: Config = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask whether dependencies answer.")] = False,
     json: Json = False,
 ) -> None:
     """Name unknown keys, wrong values, missing secrets and unreachable dependencies. Exit code 1 if there are any."""
-    from qmtl.cli.local.config_check import Level, findings
-    from qmtl.cli.show.messages import show_json
-    from qmtl.cli.show.tables import show_table
 
     found = findings(config, offline=offline)
     rows = [(finding.level.value, finding.setting, finding.text) for finding in found]
@@ -69,12 +62,8 @@ def validate(
         raise typer.Exit(1)
 
 
-@app.command()
 def show(config: Config = None) -> None:
     """The settings in force, file and environment merged, as JSON; passwords are masked."""
-    from qmtl.cli.local.config_check import read_sections, refuse_wrong, without_password
-    from qmtl.cli.show.messages import show_json
-    from qmtl.config.settings import load_mesh, read_tree
 
     refuse_wrong(config)
     tree = read_tree(config)

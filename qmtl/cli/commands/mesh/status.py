@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
 
 import typer
 
+from qmtl.broker.v1 import service_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.messages import as_dict, enum_word, show_json
+from qmtl.cli.show.tables import show_table
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.config.home import Record, find_home, is_alive, live_record
+from qmtl.control.v1 import service_pb2 as controlpb
+from qmtl.control.v1 import service_pb2_grpc as controlrpc
+from qmtl.core.errors import NotReady, QmtlError
+from qmtl.dag.v1 import service_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.data.v1 import service_pb2 as datapb
+from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.gateway.v1 import gateway_pb2
+from qmtl.gateway.v1 import service_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.rpc.client.channel import MeshChannel
+from qmtl.world.v1 import service_pb2 as worldpb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
-if TYPE_CHECKING:
-    from qmtl.broker.v1 import service_pb2 as brokerpb
-    from qmtl.common.v1 import common_pb2 as commonpb
-    from qmtl.config.home import Record
-    from qmtl.control.v1 import service_pb2 as controlpb
-    from qmtl.dag.v1 import service_pb2 as dagpb
-    from qmtl.data.v1 import service_pb2 as datapb
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.rpc.client.channel import MeshChannel
-    from qmtl.world.v1 import service_pb2 as worldpb
-
-    StatusReply = (
-        brokerpb.GetStatusResponse
-        | controlpb.GetStatusResponse
-        | dagpb.GetStatusResponse
-        | datapb.GetStatusResponse
-        | gatewaypb.GetStatusResponse
-        | worldpb.GetStatusResponse
-    )
+StatusReply = (
+    brokerpb.GetStatusResponse
+    | controlpb.GetStatusResponse
+    | dagpb.GetStatusResponse
+    | datapb.GetStatusResponse
+    | gatewaypb.GetStatusResponse
+    | worldpb.GetStatusResponse
+)
 
 NOT_COUNTS = ("status", "level", "gates", "available")  # shown by themselves
 ANSWER_S = 3.0  # a service that takes longer is shown as not answering
@@ -56,9 +65,6 @@ class Picture:
 @with_access
 def status(access: Access) -> None:
     """Processes, dependencies, breakers, degradation level, gates, outboxes and lag."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.config.home import find_home, live_record
-    from qmtl.core.errors import NotReady
 
     place = find_home(access.home, access.config)
     record = live_record(place)
@@ -73,20 +79,6 @@ def status(access: Access) -> None:
 
 async def _look(channel: MeshChannel) -> Picture:
     """Ask everybody at once; only the gateway has to answer."""
-    import asyncio
-
-    from qmtl.broker.v1 import service_pb2 as brokerpb
-    from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
-    from qmtl.control.v1 import service_pb2 as controlpb
-    from qmtl.control.v1 import service_pb2_grpc as controlrpc
-    from qmtl.dag.v1 import service_pb2 as dagpb
-    from qmtl.dag.v1 import service_pb2_grpc as dagrpc
-    from qmtl.data.v1 import service_pb2 as datapb
-    from qmtl.data.v1 import service_pb2_grpc as datarpc
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
-    from qmtl.world.v1 import service_pb2 as worldpb
-    from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
     gateway = await gatewayrpc.GatewayServiceStub(channel).GetStatus(gatewaypb.GetStatusRequest())
     control = controlrpc.ControlBusServiceStub(channel)
@@ -107,8 +99,6 @@ async def _look(channel: MeshChannel) -> Picture:
 
 
 async def _report(service: str, asking: Awaitable[StatusReply]) -> Report:
-    from qmtl.core.errors import QmtlError
-
     try:
         reply = await asking
     except QmtlError as error:
@@ -117,8 +107,6 @@ async def _report(service: str, asking: Awaitable[StatusReply]) -> Report:
 
 
 async def _streams(asking: Awaitable[controlpb.GetStreamsResponse]) -> controlpb.GetStreamsResponse | None:
-    from qmtl.core.errors import QmtlError
-
     try:
         return await asking
     except QmtlError:
@@ -127,7 +115,6 @@ async def _streams(asking: Awaitable[controlpb.GetStreamsResponse]) -> controlpb
 
 def counts_of(reply: StatusReply) -> dict[str, str]:
     """Whatever a service counts in its status: numbers as they are, lists as their members."""
-    from qmtl.cli.show.messages import as_dict
 
     named = {name.replace("_", " "): value for name, value in as_dict(reply).items() if name not in NOT_COUNTS}
     return {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in named.items()}
@@ -148,8 +135,6 @@ def service_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
 
 def dependency_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
     """One line per service and dependency."""
-    from qmtl.cli.show.messages import enum_word
-    from qmtl.common.v1 import common_pb2 as commonpb
 
     return [
         (
@@ -167,8 +152,6 @@ def dependency_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
 
 def gate_rows(reply: gatewaypb.GetStatusResponse) -> list[tuple[str, ...]]:
     """One line per world whose activation the gateway holds."""
-    from qmtl.cli.show.messages import enum_word
-    from qmtl.common.v1 import common_pb2 as commonpb
 
     return [
         (
@@ -191,11 +174,6 @@ def lag_rows(reply: controlpb.GetStreamsResponse) -> list[tuple[str, ...]]:
 
 
 def _print(record: Record, picture: Picture) -> None:
-    from qmtl.cli.show.messages import enum_word
-    from qmtl.cli.show.tables import show_table
-    from qmtl.config.home import is_alive
-    from qmtl.gateway.v1 import gateway_pb2
-
     processes = [
         (p.name, p.address, str(p.pid), "up" if is_alive(p) else "DOWN", str(p.restarts), f"{p.ready_s:.2f} s")
         for p in record.processes
@@ -216,11 +194,6 @@ def _print(record: Record, picture: Picture) -> None:
 
 
 def _print_json(record: Record, picture: Picture) -> None:
-    from dataclasses import asdict
-
-    from qmtl.cli.show.messages import as_dict, show_json
-    from qmtl.config.home import is_alive
-
     services = [
         {
             "service": one.service,

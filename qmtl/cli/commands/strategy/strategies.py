@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from qmtl.cli.options import Access, with_access
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.options import Access, StrategyId, with_access
+from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.tables import show_pairs, show_table
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.gateway.v1 import gateway_pb2
+from qmtl.gateway.v1 import service_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.rpc.client.channel import MeshChannel
 
-if TYPE_CHECKING:
-    from qmtl.gateway.v1 import gateway_pb2
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.rpc.client.channel import MeshChannel
-
-app = typer.Typer(no_args_is_help=True)
 PAGE_SIZE = 100
 
-StrategyId = Annotated[str, typer.Argument(help="Strategy id as the submission answered it.")]
 
-
-@app.command("list")
 @with_access
 def list_strategies(
     access: Access,
@@ -27,13 +28,6 @@ def list_strategies(
     limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1, max=1000)] = PAGE_SIZE,
 ) -> None:
     """Submitted strategies, newest first."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
-    from qmtl.cli.show.tables import show_table
-    from qmtl.common.v1 import common_pb2 as commonpb
-    from qmtl.control.v1 import control_pb2 as controlpb
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 
     async def call(channel: MeshChannel) -> gatewaypb.ListStrategiesResponse:
         request = gatewaypb.ListStrategiesRequest(world_id=world, page=commonpb.PageRequest(page_size=limit))
@@ -58,7 +52,6 @@ def list_strategies(
     show_table("strategies", ("strategy", "name", "state", "worlds", "nodes", "by", "submitted"), rows)
 
 
-@app.command()
 @with_access
 def show(
     access: Access,
@@ -66,10 +59,6 @@ def show(
     with_history: Annotated[bool, typer.Option("--history", help="Every step of its life.")] = False,
 ) -> None:
     """One strategy: state, compute context per world, which nodes are new and which reused."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, show_json
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 
     async def call(channel: MeshChannel) -> tuple[gateway_pb2.Strategy, list[gateway_pb2.StrategyHistoryEntry]]:
         stub = gatewayrpc.GatewayServiceStub(channel)
@@ -89,14 +78,9 @@ def show(
         _show_history(steps)
 
 
-@app.command()
 @with_access
 def history(access: Access, strategy_id: StrategyId) -> None:
     """Every step of a strategy's life."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, show_json
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 
     async def call(channel: MeshChannel) -> list[gateway_pb2.StrategyHistoryEntry]:
         request = gatewaypb.GetStrategyHistoryRequest(strategy_id=strategy_id)
@@ -109,7 +93,6 @@ def history(access: Access, strategy_id: StrategyId) -> None:
         _show_history(steps)
 
 
-@app.command()
 @with_access
 def cancel(
     access: Access,
@@ -117,10 +100,6 @@ def cancel(
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
 ) -> None:
     """Cancel a strategy: deactivated, unbound, its plan released."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, show_json
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 
     async def call(channel: MeshChannel) -> gateway_pb2.Strategy:
         request = gatewaypb.CancelStrategyRequest(strategy_id=strategy_id, reason=reason or "qmtl strategy cancel")
@@ -134,10 +113,6 @@ def cancel(
 
 
 def _show_strategy(strategy: gateway_pb2.Strategy) -> None:
-    from qmtl.cli.show.messages import enum_word, when
-    from qmtl.cli.show.tables import show_pairs
-    from qmtl.control.v1 import control_pb2 as controlpb
-
     pairs = [
         ("name", strategy.meta.name),
         ("state", enum_word(controlpb.StrategyState, strategy.state)),
@@ -155,11 +130,6 @@ def _show_strategy(strategy: gateway_pb2.Strategy) -> None:
 
 
 def _show_outcome(outcome: gateway_pb2.WorldOutcome) -> None:
-    from qmtl.cli.show.messages import enum_word, when
-    from qmtl.cli.show.tables import show_table
-    from qmtl.common.v1 import common_pb2 as commonpb
-    from qmtl.dag.v1 import dag_pb2 as dagpb
-
     context = outcome.context
     domain = enum_word(commonpb.ExecutionDomain, context.execution_domain)
     lowered = (
@@ -180,10 +150,6 @@ def _show_outcome(outcome: gateway_pb2.WorldOutcome) -> None:
 
 
 def _show_history(steps: list[gateway_pb2.StrategyHistoryEntry]) -> None:
-    from qmtl.cli.show.messages import enum_word, when
-    from qmtl.cli.show.tables import show_table
-    from qmtl.control.v1 import control_pb2 as controlpb
-
     rows = [
         (str(step.sequence), enum_word(controlpb.StrategyState, step.state), step.actor, when(step.time), step.reason)
         for step in steps

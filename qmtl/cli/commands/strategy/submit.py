@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
+from qmtl.cli.gateway.calls import token_of
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.projects.loading import load_strategy
+from qmtl.cli.show.formats import instant
+from qmtl.config.home import find_home, gateway_address
+from qmtl.sdk import Runner
+from qmtl.sdk.mesh.client import Gateway
+from qmtl.sdk.mesh.history import History
 
 PATIENCE_S = 20.0  # somebody waits at a terminal
 
@@ -25,13 +32,6 @@ def submit(
     plot: Annotated[Path | None, typer.Option(help="Also draw the replay into this picture file.")] = None,
 ) -> None:
     """Submit a strategy: its graph, a replay of the world's data, its numbers, the world's decision."""
-    from qmtl.cli.gateway.calls import token_of
-    from qmtl.cli.projects.loading import load_strategy
-    from qmtl.cli.show.formats import instant
-    from qmtl.config.home import find_home, gateway_address
-    from qmtl.sdk import Runner
-    from qmtl.sdk.mesh.client import Gateway
-    from qmtl.sdk.mesh.history import History
 
     history = History(instant(start, "--start") if start else None, instant(end, "--end") if end else None)
     strategy = load_strategy(place)()

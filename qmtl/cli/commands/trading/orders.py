@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import service_pb2 as servicepb
+from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.pages import collect
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.tables import show_pairs, show_table
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import Conflict, NotFound
+from qmtl.gateway.v1 import service_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.rpc.client.channel import MeshChannel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from qmtl.broker.v1 import broker_pb2 as brokerpb
     from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
-    from qmtl.common.v1 import common_pb2 as commonpb
-    from qmtl.rpc.client.channel import MeshChannel
 
-app = typer.Typer(no_args_is_help=True)
 LIST_MAX = 50
 SEARCH_MAX = 100_000
 
@@ -26,7 +33,6 @@ Strategy = Annotated[str, typer.Option("--strategy", help="Only orders of this s
 OrderId = Annotated[str, typer.Argument(help="Client order id.")]
 
 
-@app.command("list")
 @with_access
 def list_orders(
     access: Access,
@@ -37,10 +43,6 @@ def list_orders(
     limit: Annotated[int, typer.Option(help="At most this many of each account, newest first.", min=1)] = LIST_MAX,
 ) -> None:
     """Orders of the accounts of a world, newest first."""
-    from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, show_json
-    from qmtl.cli.show.tables import show_table
 
     async def call(channel: MeshChannel) -> list[brokerpb.OrderStatus]:
         stub = brokerrpc.BrokerageServiceStub(channel)
@@ -56,8 +58,6 @@ def list_orders(
 
 def order_rows(found: Sequence[brokerpb.OrderStatus]) -> list[tuple[str, ...]]:
     """One line per order."""
-    from qmtl.broker.v1 import broker_pb2 as brokerpb
-    from qmtl.cli.show.messages import enum_word, when
 
     return [
         (
@@ -79,20 +79,14 @@ def order_rows(found: Sequence[brokerpb.OrderStatus]) -> list[tuple[str, ...]]:
 
 def why(status: brokerpb.OrderStatus) -> str:
     """The rule that refused an order, and the words that came with it."""
-    from qmtl.broker.v1 import broker_pb2 as brokerpb
-    from qmtl.cli.show.messages import enum_word
 
     rule = enum_word(brokerpb.Denial, status.denial) if status.denial else ""
     return ": ".join(part for part in (rule, status.reason) if part)
 
 
-@app.command()
 @with_access
 def show(access: Access, order_id: OrderId, world: World = "", account: Account = "", strategy: Strategy = "") -> None:
     """One order with its fills."""
-    from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, show_json
 
     async def call(channel: MeshChannel) -> tuple[brokerpb.OrderStatus, list[brokerpb.Fill]]:
         stub = brokerrpc.BrokerageServiceStub(channel)
@@ -107,18 +101,11 @@ def show(access: Access, order_id: OrderId, world: World = "", account: Account 
     _show_fills(fills)
 
 
-@app.command()
 @with_access
 def cancel(
     access: Access, order_id: OrderId, world: World = "", account: Account = "", strategy: Strategy = ""
 ) -> None:
     """Cancel an open order; a closed one is answered as it is."""
-    from qmtl.broker.v1 import service_pb2 as servicepb
-    from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, show_json
-    from qmtl.gateway.v1 import service_pb2 as gatewaypb
-    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 
     async def call(channel: MeshChannel) -> brokerpb.OrderStatus:
         order = (await _find(brokerrpc.BrokerageServiceStub(channel), order_id, account, world, strategy)).order
@@ -134,32 +121,8 @@ def cancel(
         _show_order(status)
 
 
-@with_access
-def portfolio(access: Access, world: World = "", account: Account = "") -> None:
-    """Equity, cash and positions of each account."""
-    from qmtl.broker.v1 import service_pb2 as servicepb
-    from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, show_json
-
-    async def call(channel: MeshChannel) -> list[brokerpb.Portfolio]:
-        stub = brokerrpc.BrokerageServiceStub(channel)
-        names = await _accounts(stub, account, world)
-        return [(await stub.GetPortfolio(servicepb.GetPortfolioRequest(account=name))).portfolio for name in names]
-
-    books = ask(access, call)
-    if access.json:
-        show_json([as_dict(book) for book in books])
-        return
-    if not books:
-        typer.echo("no account: a strategy's paper session opens one")
-    for book in books:
-        _show_book(book)
-
-
-async def _accounts(stub: BrokerageServiceAsyncStub, account: str, world: str) -> list[str]:
+async def account_names(stub: BrokerageServiceAsyncStub, account: str, world: str) -> list[str]:
     """The account named, or those the paper venue has for the world."""
-    from qmtl.broker.v1 import service_pb2 as servicepb
 
     if account:
         return [account]
@@ -170,11 +133,9 @@ async def _accounts(stub: BrokerageServiceAsyncStub, account: str, world: str) -
 async def _orders(
     stub: BrokerageServiceAsyncStub, account: str, world: str, strategy: str, limit: int, *, open_only: bool
 ) -> list[brokerpb.OrderStatus]:
-    from qmtl.broker.v1 import service_pb2 as servicepb
-    from qmtl.cli.gateway.pages import collect
 
     found: list[brokerpb.OrderStatus] = []
-    for name in await _accounts(stub, account, world):
+    for name in await account_names(stub, account, world):
 
         async def page(
             asked: commonpb.PageRequest, name: str = name
@@ -193,7 +154,6 @@ async def _find(
     stub: BrokerageServiceAsyncStub, order_id: str, account: str, world: str, strategy: str
 ) -> brokerpb.OrderStatus:
     """The one order of that id. Raises NotFound (E_ORDER_UNKNOWN), Conflict (E_ORDER_AMBIGUOUS)."""
-    from qmtl.core.errors import Conflict, NotFound
 
     every = await _orders(stub, account, world, strategy, SEARCH_MAX, open_only=False)
     found = [one for one in every if one.order.client_order_id == order_id]
@@ -206,9 +166,6 @@ async def _find(
 
 
 async def _fills(stub: BrokerageServiceAsyncStub, order: brokerpb.Order) -> list[brokerpb.Fill]:
-    from qmtl.broker.v1 import service_pb2 as servicepb
-    from qmtl.cli.gateway.pages import collect
-
     async def page(asked: commonpb.PageRequest) -> tuple[Sequence[brokerpb.Fill], commonpb.PageInfo]:
         request = servicepb.ListFillsRequest(
             account=order.account, world_id=order.world_id, strategy_id=order.strategy_id, page=asked
@@ -220,10 +177,6 @@ async def _fills(stub: BrokerageServiceAsyncStub, order: brokerpb.Order) -> list
 
 
 def _show_order(status: brokerpb.OrderStatus) -> None:
-    from qmtl.broker.v1 import broker_pb2 as brokerpb
-    from qmtl.cli.show.messages import enum_word, when
-    from qmtl.cli.show.tables import show_pairs
-
     order = status.order
     prices = (("limit", order.limit_price), ("stop", order.stop_price), ("trail", order.trail_amount))
     fees = ", ".join(f"{fee} {currency}" for currency, fee in sorted(status.fees.items()))
@@ -247,10 +200,6 @@ def _show_order(status: brokerpb.OrderStatus) -> None:
 
 
 def _show_fills(fills: Sequence[brokerpb.Fill]) -> None:
-    from qmtl.broker.v1 import broker_pb2 as brokerpb
-    from qmtl.cli.show.messages import enum_word, when
-    from qmtl.cli.show.tables import show_table
-
     rows = [
         (
             str(fill.sequence),
@@ -264,35 +213,3 @@ def _show_fills(fills: Sequence[brokerpb.Fill]) -> None:
         for fill in fills
     ]
     show_table("fills", ("step", "venue time", "side", "quantity", "price", "fee", "trade"), rows)
-
-
-def _show_book(book: brokerpb.Portfolio) -> None:
-    from qmtl.cli.show.messages import when
-    from qmtl.cli.show.tables import show_pairs, show_table
-
-    unit = book.base_currency
-    pairs = [
-        ("account", f"{book.account} of world {book.world_id}"),
-        ("equity", f"{book.equity} {unit}"),
-        ("realized", f"{book.realized_pnl} {unit}"),
-        ("unrealized", f"{book.unrealized_pnl} {unit}"),
-        ("fees", f"{book.fees} {unit}"),
-        ("as of", when(book.time)),
-    ]
-    show_pairs("books", pairs)
-    cash = [(one.currency, one.settled, one.unsettled, one.reserved) for one in book.cash]
-    show_table("cash", ("currency", "settled", "unsettled", "reserved"), cash)
-    positions = [
-        (
-            one.symbol,
-            one.strategy_id or "netted",
-            one.quantity,
-            one.average_price,
-            one.mark_price,
-            one.market_value,
-            one.unrealized_pnl,
-        )
-        for one in book.positions
-    ]
-    columns = ("symbol", "strategy", "quantity", "average price", "mark", "value", "unrealized")
-    show_table("positions", columns, positions)

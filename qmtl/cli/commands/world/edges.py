@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from qmtl.cli.options import Access, with_access
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from qmtl.common.v1 import common_pb2 as commonpb
-    from qmtl.rpc.client.channel import MeshChannel
-    from qmtl.world.v1 import world_pb2
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.pages import collect
+from qmtl.cli.options import Access, Reason, WorldId, with_access
+from qmtl.cli.show.formats import full_id, short_id
+from qmtl.cli.show.messages import as_dict, enum_word, show_json
+from qmtl.cli.show.tables import show_table
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest
+from qmtl.dag.v1 import service_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.rpc.client.channel import MeshChannel
+from qmtl.world.v1 import service_pb2 as worldpb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import world_pb2
 
 LIST_MAX = 100
-app = typer.Typer(no_args_is_help=True)
 
 
 class DomainName(Enum):
@@ -29,16 +35,13 @@ class DomainName(Enum):
     LIVE = "live"
 
 
-WorldId = Annotated[str, typer.Argument(help="World id.")]
 FromNode = Annotated[str, typer.Argument(help="Node the edge begins at: its NodeID, or its name with --of.")]
 ToNode = Annotated[str, typer.Argument(help="Node it leads to.")]
 OfStrategy = Annotated[str, typer.Option("--of", help="Strategy in whose graph the nodes have these names.")]
 Domain = Annotated[DomainName, typer.Option("--domain", help="Domain it leads into, and those above it.")]
 FromDomain = Annotated[DomainName | None, typer.Option("--from-domain", help="Where it begins. Absent: --domain.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log and the reports.")]
 
 
-@app.command("list")
 @with_access
 def list_edges(
     access: Access,
@@ -46,15 +49,6 @@ def list_edges(
     limit: Annotated[int, typer.Option(help="At most this many.", min=1, max=100_000)] = LIST_MAX,
 ) -> None:
     """Edges switched on or off in a world, and what each comes to."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.gateway.pages import collect
-    from qmtl.cli.show.formats import short_id
-    from qmtl.cli.show.messages import as_dict, enum_word, show_json
-    from qmtl.cli.show.tables import show_table
-    from qmtl.common.v1 import common_pb2 as commonpb
-    from qmtl.world.v1 import service_pb2 as worldpb
-    from qmtl.world.v1 import service_pb2_grpc as worldrpc
-    from qmtl.world.v1 import world_pb2
 
     async def call(channel: MeshChannel) -> list[world_pb2.EdgeOverride]:
         stub = worldrpc.WorldServiceStub(channel)
@@ -83,7 +77,6 @@ def list_edges(
     show_table(f"edges of {world_id}", ("from", "in", "to", "in", "standing", "reason"), rows)
 
 
-@app.command()
 @with_access
 def off(
     access: Access,
@@ -99,7 +92,6 @@ def off(
     _put(access, _Edge(world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=False)
 
 
-@app.command()
 @with_access
 def on(
     access: Access,
@@ -115,7 +107,6 @@ def on(
     _put(access, _Edge(world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=True)
 
 
-@app.command()
 @with_access
 def forget(
     access: Access,
@@ -127,10 +118,6 @@ def forget(
     from_domain: FromDomain = None,
 ) -> None:
     """Remove what was said of an edge: it is as the graph has it."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import show_json
-    from qmtl.world.v1 import service_pb2 as worldpb
-    from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
     named = _Edge(world_id, (from_node, to_node), of, (from_domain or domain, domain))
 
@@ -164,8 +151,6 @@ class _Edge:
 
     async def resolved(self, channel: MeshChannel) -> world_pb2.EdgeOverride:
         """Raises InvalidRequest (E_EDGE): the strategy has no such node, or none that leads to the other."""
-        from qmtl.cli.show.formats import full_id
-        from qmtl.world.v1 import world_pb2
 
         start, end = await self._named(channel) if self.strategy_id else (full_id(node) for node in self.nodes)
         return world_pb2.EdgeOverride(
@@ -177,10 +162,6 @@ class _Edge:
         )
 
     async def _named(self, channel: MeshChannel) -> tuple[str, str]:
-        from qmtl.core.errors import InvalidRequest
-        from qmtl.dag.v1 import service_pb2 as dagpb
-        from qmtl.dag.v1 import service_pb2_grpc as dagrpc
-
         request = dagpb.GetPlanRequest(strategy_id=self.strategy_id)
         plan = (await dagrpc.DagManagerServiceStub(channel).GetPlan(request)).plan
         nodes = {node.name: node for node in plan.dag.nodes}
@@ -199,12 +180,6 @@ class _Edge:
 
 
 def _put(access: Access, named: _Edge, reason: str, *, active: bool) -> None:
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.cli.show.messages import as_dict, enum_word, show_json
-    from qmtl.world.v1 import service_pb2 as worldpb
-    from qmtl.world.v1 import service_pb2_grpc as worldrpc
-    from qmtl.world.v1 import world_pb2
-
     async def call(channel: MeshChannel) -> worldpb.PutEdgeOverrideResponse:
         edge = await named.resolved(channel)
         edge.active, edge.reason = active, reason
@@ -219,10 +194,6 @@ def _put(access: Access, named: _Edge, reason: str, *, active: bool) -> None:
 
 
 def _text(edge: world_pb2.EdgeOverride) -> str:
-    from qmtl.cli.show.formats import short_id
-    from qmtl.cli.show.messages import enum_word
-    from qmtl.common.v1 import common_pb2 as commonpb
-
     begins, leads = (enum_word(commonpb.ExecutionDomain, domain) for domain in (edge.from_domain, edge.to_domain))
     between = f" (from {begins})" if begins != leads else ""
     return f"edge {short_id(edge.from_node_id)} -> {short_id(edge.to_node_id)} in {leads}{between}"

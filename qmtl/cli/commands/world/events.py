@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json as jsonlib
+from collections.abc import AsyncIterator
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.events import event_line
+from qmtl.cli.show.messages import as_dict, enum_word
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import QmtlError, Unauthenticated, Unavailable
+from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.rpc.client.channel import MeshChannel
+from qmtl.rpc.client.streams import scoped
+from qmtl.sdk.mesh.retrying import OutageLimit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-    from qmtl.gateway.v1 import service_pb2 as servicepb
     from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceAsyncStub
-    from qmtl.rpc.client.channel import MeshChannel
 
-app = typer.Typer(no_args_is_help=True)
 PATIENCE_S = 60.0
 
 
@@ -36,7 +43,6 @@ class TopicName(Enum):
 DEFAULT_TOPICS = [TopicName.ACTIVATION, TopicName.POLICY, TopicName.STRATEGY]
 
 
-@app.command()
 @with_access
 def tail(
     access: Access,
@@ -49,9 +55,6 @@ def tail(
     patience: Annotated[float, typer.Option(help="Seconds an unreachable gateway is waited for.", min=1)] = PATIENCE_S,
 ) -> None:
     """The state now (marked =), then every event in order, one line each; resumes by itself after a break."""
-    from qmtl.cli.gateway.calls import ask
-    from qmtl.gateway.v1 import service_pb2 as servicepb
-    from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
 
     names = [f"TOPIC_{one.name}" for one in dict.fromkeys(topics)]
     request = servicepb.CreateEventStreamRequest(world_id=world, strategy_id=strategy, topics=names)
@@ -72,12 +75,6 @@ async def follow(
     stub: GatewayServiceAsyncStub, request: servicepb.CreateEventStreamRequest, resume: str, outage_s_max: float
 ) -> AsyncIterator[gatewaypb.Frame]:
     """Frames for ever: each break is followed by a new stream that goes on where the last frame ended."""
-    from qmtl.core.clock import SystemClock
-    from qmtl.core.errors import QmtlError, Unauthenticated, Unavailable
-    from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-    from qmtl.gateway.v1 import service_pb2 as servicepb
-    from qmtl.rpc.client.streams import scoped
-    from qmtl.sdk.mesh.retrying import OutageLimit
 
     waiting = OutageLimit(outage_s_max, SystemClock())
     answered = False
@@ -109,11 +106,6 @@ def resume_token(frame: gatewaypb.Frame) -> str:
 
 def frame_lines(frame: gatewaypb.Frame, *, json: bool, tokens: bool) -> list[str]:
     """A frame as lines: events, states of a snapshot, notices. Bookmarks say nothing unless tokens are wanted."""
-    import json as jsonlib
-
-    from qmtl.cli.show.events import event_line
-    from qmtl.cli.show.messages import as_dict, enum_word
-    from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 
     if json:
         is_quiet = frame.WhichOneof("body") == "bookmark" and not tokens

@@ -1,15 +1,30 @@
-"""What garbage collection reports, from replies made by hand."""
+"""`qmtl queues`: lists and statistics."""
 
 from __future__ import annotations
 
-from qmtl.cli.commands.graph.queues import garbage_line, skip_rows
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+import pytest
+
+from tests.cli.conftest import WORLD, Estate
+
+pytestmark = pytest.mark.timeout(180)
 
 
-def test_garbage_reasons_are_counted() -> None:
-    skipped = [dagservicepb.GarbageSkip(compute_key=str(n), reason="in grace") for n in range(3)]
-    skipped.append(dagservicepb.GarbageSkip(compute_key="x", reason="archive not verified"))
-    assert skip_rows(skipped) == [("in grace", "3"), ("archive not verified", "1")]
-    reply = dagservicepb.CollectGarbageResponse(observed=5, candidates=2, processed=1)
-    assert garbage_line(reply, dry_run=False) == "5 queues looked at, 2 past their time, 1 dropped"
-    assert "nothing was dropped" in garbage_line(reply, dry_run=True)
+def test_queues_by_world_domain_and_strategy(estate: Estate) -> None:
+    backtest = estate.json("queues", "list", "--world", WORLD, "--domain", "backtest")
+    assert len(backtest) == 10  # twelve nodes, two of them shared
+    mine = estate.json("queues", "list", "--strategy", estate.cross, "--domain", "backtest")
+    assert len(mine) == 6
+    assert len(estate.json("queues", "list", "--world", WORLD, "--limit", "3")) == 3
+    table = estate.ask("queues", "list", "--world", WORLD)
+    assert f"{WORLD}.backtest.BTC-USD_StreamInput" in table
+    key = mine[0]["compute_key"]
+    assert estate.json("queues", "show", key.removeprefix("blake3:")) == mine[0]
+    assert mine[0]["topic"] in estate.ask("queues", "show", key)
+
+
+def test_queue_statistics(estate: Estate) -> None:
+    stats = estate.json("queues", "stats", "--world", WORLD, "--domain", "backtest")
+    assert len(stats) == 10
+    one = estate.json("queues", "stats", stats[0]["compute_key"])
+    assert [entry["compute_key"] for entry in one] == [stats[0]["compute_key"]]
+    assert f"{WORLD}.backtest." in estate.ask("queues", "stats", "--world", WORLD)

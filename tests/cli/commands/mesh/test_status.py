@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from qmtl.cli.commands.mesh.status import Report, counts_of, dependency_rows, gate_rows, lag_rows, service_rows
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import service_pb2 as busservicepb
 from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
 from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
-from tests.cli.show.test_verdicts import PAPER
+from tests.cli.conftest import WORLD, Estate
+
+pytestmark = pytest.mark.timeout(180)
 
 
 def test_a_service_that_does_not_answer_is_shown_beside_the_others() -> None:
@@ -25,10 +29,24 @@ def test_a_service_that_does_not_answer_is_shown_beside_the_others() -> None:
 
 
 def test_gates_and_lag() -> None:
-    gate = gatewaypb.GateStatus(world_id="w", revision=4, epoch=2, effective_mode=PAPER, detail="no renewal")
+    gate = gatewaypb.GateStatus(
+        world_id="w", revision=4, epoch=2, effective_mode=commonpb.EFFECTIVE_MODE_PAPER, detail="no renewal"
+    )
     assert gate_rows(gatewayservicepb.GetStatusResponse(gates=[gate])) == [
         ("w", "PAPER", "4", "2", "LAPSED", "no renewal")
     ]
     consumers = [busservicepb.ConsumerInfo(name="a", pending=1), busservicepb.ConsumerInfo(name="b", ack_pending=9)]
     streams = busservicepb.GetStreamsResponse(streams=[busservicepb.StreamInfo(name="CONTROL", consumers=consumers)])
     assert [row[1] for row in lag_rows(streams)] == ["b", "a"]
+
+
+def test_status_shows_every_service_and_the_bus(estate: Estate) -> None:
+    document = estate.json("status")
+    assert {one["service"] for one in document["services"]} == {
+        "gateway", "dagmanager", "worldservice", "brokerage", "seamless", "controlbus",
+    }  # fmt: skip
+    assert not any(one["error"] for one in document["services"])
+    assert document["bus"]["streams"]
+    text = estate.ask("status")
+    for word in ("gateway level NORMAL", "breaker", "outbox", "order gates", "CLOSED", WORLD):
+        assert word in text

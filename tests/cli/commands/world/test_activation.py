@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qmtl.cli.commands.world.worlds import window_text
+from qmtl.cli.commands.world.activation import window_text
 from qmtl.world.v1 import world_pb2 as worldpb
 
 

@@ -1,0 +1,155 @@
+"""The table of every command: its name and the function behind it, which is imported when the command is used.
+
+A place is "<module below qmtl.cli.commands>:<function>". What a listing says of a command is the first line of that
+function's docstring, read from its source: `--help` imports no command.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+ROOT = "qmtl.cli.commands"
+GROUPS = {
+    "world": "Worlds: policies, decisions, activation, apply, roles, audit.",
+    "world policy": "Policy documents of a world.",
+    "world edge": "Edges of the graph as one world has them.",
+    "strategy": "Submitted strategies.",
+    "graph": "The graph: draw a strategy, look at a node, snapshots.",
+    "graph snapshot": "The whole graph as a file with a content hash.",
+    "queues": "Queues of the graph: list, show, statistics.",
+    "queue": "The outputs of one node.",
+    "sentinel": "Versions of a strategy and their share of traffic.",
+    "events": "What happens in a world.",
+    "orders": "Orders: list, show, cancel.",
+    "data": "Market data: catalogue, presets, coverage, conformance.",
+    "bus": "The control bus: tail, streams, dead letters.",
+    "config": "Configuration: generate, validate, show.",
+}
+COMMANDS = {
+    "up": "mesh.processes:up",
+    "down": "mesh.processes:down",
+    "token": "mesh.token:token",
+    "status": "mesh.status:status",
+    "submit": "strategy.submit:submit",
+    "portfolio": "trading.portfolio:portfolio",
+    "gc": "graph.garbage:gc",
+    "world create": "world.worlds:create",
+    "world list": "world.worlds:list_worlds",
+    "world show": "world.worlds:show",
+    "world decide": "world.evaluation:decide",
+    "world activate": "world.activation:activate",
+    "world deactivate": "world.activation:deactivate",
+    "world evaluate": "world.evaluation:evaluate",
+    "world explain": "world.evaluation:explain",
+    "world apply": "world.apply:apply",
+    "world resume": "world.apply:resume",
+    "world approve-live": "world.approvals:approve_live",
+    "world revoke-live": "world.approvals:revoke_live",
+    "world audit": "world.audit:audit",
+    "world rebuild": "world.audit:rebuild",
+    "world bind": "world.members:bind",
+    "world grants": "world.members:grants",
+    "world grant": "world.members:grant",
+    "world revoke": "world.members:revoke",
+    "world policy set": "world.policies:set_policy",
+    "world policy presets": "world.policies:presets",
+    "world policy show": "world.policies:show_policy",
+    "world edge list": "world.edges:list_edges",
+    "world edge off": "world.edges:off",
+    "world edge on": "world.edges:on",
+    "world edge forget": "world.edges:forget",
+    "strategy list": "strategy.strategies:list_strategies",
+    "strategy show": "strategy.strategies:show",
+    "strategy history": "strategy.strategies:history",
+    "strategy cancel": "strategy.strategies:cancel",
+    "graph show": "graph.graph:show",
+    "graph node": "graph.graph:node",
+    "graph snapshot export": "graph.snapshots:export",
+    "graph snapshot verify": "graph.snapshots:verify",
+    "queues list": "graph.queues:list_queues",
+    "queues show": "graph.queues:show",
+    "queues stats": "graph.queues:stats",
+    "queue read": "graph.records:read",
+    "sentinel list": "graph.sentinels:list_sentinels",
+    "sentinel set": "graph.sentinels:set_weight",
+    "events tail": "world.events:tail",
+    "orders list": "trading.orders:list_orders",
+    "orders show": "trading.orders:show",
+    "orders cancel": "trading.orders:cancel",
+    "data list": "data.datasets:list_datasets",
+    "data presets": "data.presets:presets",
+    "data coverage": "data.datasets:coverage",
+    "data conformance": "data.datasets:conformance",
+    "bus tail": "mesh.bus:tail",
+    "bus lag": "mesh.bus:lag",
+    "bus dlq": "mesh.bus:dlq",
+    "config generate": "mesh.config:generate",
+    "config validate": "mesh.config:validate",
+    "config show": "mesh.config:show",
+}
+
+
+class Group(TyperGroup):
+    """The commands and groups of the table below one name; the root's name is empty."""
+
+    below = ""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of the table, commands before groups."""
+        return list(dict.fromkeys(self._names()))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A group, or a command that is not imported yet; None: no such name."""
+        path = f"{self.below} {cmd_name}".strip()
+        if path in COMMANDS:
+            return Deferred(cmd_name, COMMANDS[path])
+        if path not in GROUPS:
+            return None
+        group = Group(name=cmd_name, help=GROUPS[path], no_args_is_help=True)
+        group.below = path
+        return group
+
+    def _names(self) -> Iterator[str]:
+        for path in (*COMMANDS, *GROUPS):
+            above, _, name = path.rpartition(" ")
+            if above == self.below:
+                yield name
+
+
+class Deferred(TyperCommand):
+    """A command that is imported when somebody uses it or asks for its help."""
+
+    def __init__(self, name: str, place: str) -> None:
+        super().__init__(name, help=summary(place))
+        self._place = place
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """The context of the real command, so that it and not this one is invoked."""
+        return self.real().make_context(info_name, args, parent, **extra)
+
+    def real(self) -> Any:
+        """The command itself."""
+        module, _, function = self._place.partition(":")
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app.command(self.name)(vars(import_module(f"{ROOT}.{module}"))[function])
+        return typer.main.get_command(app)
+
+
+def summary(place: str) -> str:
+    """The first line of a command's docstring, without importing the command."""
+    module, _, function = place.partition(":")
+    spec = find_spec(f"{ROOT}.{module}")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{ROOT}.{module}")
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    raise AttributeError(f"{ROOT}.{module} has no {function}")

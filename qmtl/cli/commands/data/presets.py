@@ -1,0 +1,40 @@
+"""`qmtl data presets`: data presets and whether they can serve bars."""
+
+from __future__ import annotations
+
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.formats import span_word
+from qmtl.cli.show.messages import as_dict, show_json
+from qmtl.cli.show.tables import show_table
+from qmtl.data.v1 import service_pb2 as servicepb
+from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.rpc.client.channel import MeshChannel
+
+
+@with_access
+def presets(access: Access) -> None:
+    """Presets a world may name, and whether they can be used here."""
+
+    async def call(channel: MeshChannel) -> servicepb.ListPresetsResponse:
+        return await datarpc.DataServiceStub(channel).ListPresets(servicepb.ListPresetsRequest())
+
+    found = ask(access, call).presets
+    if access.json:
+        show_json([as_dict(one) for one in found])
+        return
+    rows = [
+        (
+            one.name,
+            "yes" if one.available else "NO",
+            one.symbol,
+            span_word(one.interval_s) or "-",
+            "replay" if one.replay else "live",
+            one.conformance,
+            f"{one.min_coverage:.0%}",
+            one.description if one.available else one.detail,
+        )
+        for one in found
+    ]
+    columns = ("preset", "usable", "symbol", "interval", "feed", "conformance", "coverage asked", "what")
+    show_table("presets", columns, rows)

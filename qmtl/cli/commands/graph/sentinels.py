@@ -1,0 +1,75 @@
+"""`qmtl sentinel`: versions of a strategy and their share of traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.pages import collect
+from qmtl.cli.options import Access, Limit, with_access
+from qmtl.cli.show.messages import as_dict, show_json, when
+from qmtl.cli.show.tables import show_table
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.rpc.client.channel import MeshChannel
+
+SENTINELS_MAX = 100
+
+
+@with_access
+def list_sentinels(
+    access: Access,
+    strategy_id: Annotated[str, typer.Argument(help="Strategy whose versions to list.")],
+    limit: Limit = SENTINELS_MAX,
+) -> None:
+    """Versions of a strategy and the share of traffic each gets, newest first."""
+
+    async def call(channel: MeshChannel) -> list[dagpb.Sentinel]:
+        stub = dagrpc.DagManagerServiceStub(channel)
+
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[dagpb.Sentinel], commonpb.PageInfo]:
+            reply = await stub.ListSentinels(servicepb.ListSentinelsRequest(strategy_id=strategy_id, page=asked))
+            return reply.sentinels, reply.page
+
+        return await collect(page, limit)
+
+    found = ask(access, call)
+    if access.json:
+        show_json([as_dict(one) for one in found])
+    else:
+        _show_sentinels(found)
+
+
+@with_access
+def set_weight(
+    access: Access,
+    sentinel_id: Annotated[str, typer.Argument(help="Sentinel, as `qmtl sentinel list` names it.")],
+    weight: Annotated[
+        float, typer.Argument(help="Share of symbols routed to this version; 0 rolls it back.", min=0, max=1)
+    ],
+    etag: Annotated[str, typer.Option(help="Refuse if it is not this any more. Empty: no check.")] = "",
+) -> None:
+    """Set the share of traffic of one version."""
+
+    async def call(channel: MeshChannel) -> dagpb.Sentinel:
+        request = servicepb.SetTrafficWeightRequest(sentinel_id=sentinel_id, traffic_weight=weight, etag=etag)
+        return (await dagrpc.DagManagerServiceStub(channel).SetTrafficWeight(request)).sentinel
+
+    found = ask(access, call)
+    if access.json:
+        show_json(as_dict(found))
+    else:
+        _show_sentinels([found])
+
+
+def _show_sentinels(found: Sequence[dagpb.Sentinel]) -> None:
+    rows = [
+        (s.sentinel_id, str(s.version), f"{s.traffic_weight:g}", s.commit_hash or "-", when(s.created_at), s.etag)
+        for s in found
+    ]
+    show_table("sentinels", ("sentinel", "version", "weight", "commit", "created", "etag"), rows)

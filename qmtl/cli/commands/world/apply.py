@@ -1,0 +1,124 @@
+"""`qmtl world apply|resume`: move a world to other targets in two phases, and lead a frozen one out."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Annotated
+
+import typer
+
+from qmtl.cli.gateway.calls import ask, live_metadata
+from qmtl.cli.options import Access, AllowLive, WorldId, with_access
+from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.tables import show_table
+from qmtl.core.errors import InvalidRequest
+from qmtl.rpc.client.channel import MeshChannel
+from qmtl.rpc.client.streams import scoped
+from qmtl.world.v1 import service_pb2 as worldpb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import world_pb2
+
+APPLY_S = 120.0
+
+
+_TARGET = re.compile(r"([^:=@\s]+):(long|short)=([0-9.]+)(?:@(backtest|paper|live))?")
+
+
+@with_access
+def apply(
+    access: Access,
+    world_id: WorldId,
+    target: Annotated[
+        list[str] | None, typer.Option(help="STRATEGY:long|short=WEIGHT[@backtest|paper|live]. Repeatable.")
+    ] = None,
+    from_policy: Annotated[bool, typer.Option("--evaluate", help="Take the targets from the decision.")] = False,
+    run_id: Annotated[str, typer.Option("--run", help="Idempotency key; the same again resumes it.")] = "",
+    etag: Annotated[str, typer.Option(help="Etag of the activation it was planned against.")] = "",
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run to its end.")] = True,
+    allow_live: AllowLive = False,
+) -> None:
+    """Move a world to other targets in two phases: freeze, switch, unfreeze."""
+
+    if bool(target) == from_policy:
+        raise InvalidRequest("E_APPLY_OPTIONS", "give either --target or --evaluate")
+    request = worldpb.ApplyRequest(world_id=world_id, run_id=run_id or f"cli-{uuid.uuid4().hex[:12]}", etag=etag)
+    if from_policy:
+        request.evaluate = True
+    else:
+        request.targets.targets.extend(_target(text) for text in target or [])
+    _run(access, request, wait=wait, allow_live=allow_live)
+
+
+@with_access
+def resume(
+    access: Access,
+    world_id: WorldId,
+    run_id: Annotated[str, typer.Argument(help="Run that ended FROZEN.")],
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run to its end.")] = True,
+    allow_live: AllowLive = False,
+) -> None:
+    """Lead a frozen world out of its freeze."""
+
+    _run(access, worldpb.ResumeRequest(world_id=world_id, run_id=run_id), wait=wait, allow_live=allow_live)
+
+
+def _run(
+    access: Access, request: worldpb.ApplyRequest | worldpb.ResumeRequest, *, wait: bool, allow_live: bool
+) -> None:
+    """Start or resume a run, follow it, show it; exit code 1 when it did not complete."""
+
+    async def call(channel: MeshChannel) -> world_pb2.ApplyRun:
+        return await _follow(channel, request, wait=wait, allow_live=allow_live)
+
+    run = ask(access, call)
+    if access.json:
+        show_json(as_dict(run))
+    else:
+        _show_run(run)
+    if run.state in (world_pb2.APPLY_STATE_ROLLED_BACK, world_pb2.APPLY_STATE_FROZEN):
+        raise typer.Exit(1)
+
+
+async def _follow(
+    channel: MeshChannel, request: worldpb.ApplyRequest | worldpb.ResumeRequest, *, wait: bool, allow_live: bool
+) -> world_pb2.ApplyRun:
+
+    stub, metadata = worldrpc.WorldServiceStub(channel), live_metadata(is_meant=allow_live)
+    if isinstance(request, worldpb.ApplyRequest):
+        run = (await stub.Apply(request, timeout=APPLY_S, metadata=metadata)).run
+    else:
+        run = (await stub.Resume(request, timeout=APPLY_S, metadata=metadata)).run
+    if wait:
+        asked = worldpb.WatchApplyRunRequest(world_id=request.world_id, run_id=request.run_id)
+        with scoped(stub.WatchApplyRun(asked, timeout=APPLY_S)) as replies:
+            async for reply in replies:
+                run = reply.run
+    return run
+
+
+def _show_run(run: world_pb2.ApplyRun) -> None:
+    state = enum_word(world_pb2.ApplyState, run.state)
+    fence = "confirmed" if run.fence_confirmed else "not confirmed"
+    title = f"apply {run.run_id} of {run.world_id}: {state}, epoch {run.epoch}, fence {fence}"
+    rows = [(enum_word(world_pb2.ApplyState, step.state), when(step.time), step.detail or "-") for step in run.steps]
+    show_table(title, ("step", "time", "detail"), rows)
+    if run.reason:
+        typer.echo(f"because {run.reason}")
+
+
+def _target(text: str) -> world_pb2.ApplyTarget:
+    found = _TARGET.fullmatch(text)
+    if not found:
+        raise InvalidRequest("E_TARGET_OPTION", f"--target is {text!r}, want STRATEGY:long|short=WEIGHT[@STAGE]")
+    strategy_id, side, weight, stage = found.groups()
+    try:
+        share = float(weight)
+    except ValueError:
+        raise InvalidRequest("E_TARGET_OPTION", f"weight is {weight!r}, want a number in 0..1") from None
+    return world_pb2.ApplyTarget(
+        strategy_id=strategy_id,
+        side=f"SIDE_{side.upper()}",
+        weight=share,
+        stage=f"STAGE_{stage.upper()}" if stage else None,
+    )

@@ -1,0 +1,94 @@
+"""`qmtl world audit|rebuild`: who did what in a world, and its activation rebuilt from that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from qmtl.cli.commands.world.activation import show_activation
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.pages import collect
+from qmtl.cli.options import Access, Limit, WorldId, with_access
+from qmtl.cli.show.formats import plural
+from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.tables import show_table
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.rpc.client.channel import MeshChannel
+from qmtl.world.v1 import service_pb2 as worldpb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import world_pb2
+
+ROWS_MAX = 50
+
+
+@with_access
+def audit(
+    access: Access,
+    world_id: WorldId,
+    limit: Limit = ROWS_MAX,
+    requests: Annotated[bool, typer.Option("--requests", help="Show each request too.")] = False,
+) -> None:
+    """The audit log of a world, newest first: every write and every refused one."""
+
+    async def call(channel: MeshChannel) -> list[world_pb2.AuditEntry]:
+        stub = worldrpc.WorldServiceStub(channel)
+
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[world_pb2.AuditEntry], commonpb.PageInfo]:
+            reply = await stub.ListAudit(worldpb.ListAuditRequest(world_id=world_id, page=asked))
+            return reply.entries, reply.page
+
+        return await collect(page, limit)
+
+    entries = ask(access, call)
+    if access.json:
+        show_json([as_dict(entry) for entry in entries])
+        return
+    columns = ("step", "time", "who", "what", "result", "detail", *(["request"] if requests else []))
+    show_table(f"audit of {world_id}", columns, audit_rows(entries, requests=requests))
+
+
+@with_access
+def rebuild(
+    access: Access,
+    world_id: WorldId,
+    revision: Annotated[int, typer.Option(help="Revision to rebuild. Default: the newest.", min=0)] = 0,
+) -> None:
+    """The activation as the audit log alone tells it, and whether it is what is stored; exit code 1 when it is not."""
+
+    async def call(channel: MeshChannel) -> worldpb.RebuildActivationResponse:
+        request = worldpb.RebuildActivationRequest(world_id=world_id, revision=revision)
+        return await worldrpc.WorldServiceStub(channel).RebuildActivation(request)
+
+    reply = ask(access, call)
+    if access.json:
+        show_json(as_dict(reply))
+    else:
+        show_activation(reply.activation)
+        typer.echo(f"from {plural(reply.records, 'record')} of the audit log: {_compared(reply, revision)}")
+    if not reply.same_as_stored and not revision:
+        raise typer.Exit(1)
+
+
+def _compared(reply: worldpb.RebuildActivationResponse, revision: int) -> str:
+    if reply.same_as_stored:
+        return "the same as what is stored"
+    return "as it was then" if revision else "NOT the same as what is stored"
+
+
+def audit_rows(entries: Sequence[world_pb2.AuditEntry], *, requests: bool) -> list[tuple[str, ...]]:
+    """One line per entry."""
+
+    return [
+        (
+            str(entry.sequence),
+            when(entry.time),
+            entry.actor,
+            entry.event,
+            enum_word(world_pb2.AuditResult, entry.result),
+            entry.detail or "-",
+            *([entry.request] if requests else []),
+        )
+        for entry in entries
+    ]

@@ -1,0 +1,91 @@
+"""`qmtl world policy`: store a policy document, show one, list the presets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.options import Access, WorldId, with_access
+from qmtl.cli.show.messages import as_dict, enum_word, show_json
+from qmtl.core.errors import InvalidRequest, NotFound
+from qmtl.rpc.client.channel import MeshChannel
+from qmtl.world.v1 import service_pb2 as worldpb
+from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import world_pb2
+
+
+@with_access
+def set_policy(
+    access: Access,
+    world_id: WorldId,
+    document: Annotated[
+        Path | None, typer.Argument(help="Policy document (YAML).", exists=True, dir_okay=False)
+    ] = None,
+    preset: Annotated[str, typer.Option(help="Take this preset's document: see qmtl world policy presets.")] = "",
+    draft: Annotated[bool, typer.Option("--draft", help="Store it without making it the default.")] = False,
+) -> None:
+    """Store a policy document, from a file or a preset, as a new version."""
+
+    if bool(preset) == (document is not None):
+        raise InvalidRequest("E_POLICY_OPTIONS", "give either a document or --preset")
+    text = document.read_text(encoding="utf-8") if document else ""
+
+    async def call(channel: MeshChannel) -> world_pb2.Policy:
+        stub = worldrpc.WorldServiceStub(channel)
+        chosen = text or await _preset_document(channel, preset)
+        request = worldpb.PutPolicyRequest(world_id=world_id, document=chosen, make_default=not draft)
+        return (await stub.PutPolicy(request)).policy
+
+    _show_policy(ask(access, call), access.json)
+
+
+@with_access
+def presets(access: Access) -> None:
+    """Policy documents to start from, the strictest last."""
+
+    async def call(channel: MeshChannel) -> worldpb.ListPolicyPresetsResponse:
+        return await worldrpc.WorldServiceStub(channel).ListPolicyPresets(worldpb.ListPolicyPresetsRequest())
+
+    found = ask(access, call).presets
+    if access.json:
+        show_json([as_dict(one) for one in found])
+        return
+    for one in found:
+        typer.echo(f"# {one.name}: {one.description}\n{one.document}")
+
+
+async def _preset_document(channel: MeshChannel, name: str) -> str:
+    """The document of a preset. Raises NotFound (E_POLICY_PRESET_UNKNOWN) naming those there are."""
+
+    reply = await worldrpc.WorldServiceStub(channel).ListPolicyPresets(worldpb.ListPolicyPresetsRequest())
+    documents = {one.name: one.document for one in reply.presets}
+    if name not in documents:
+        raise NotFound("E_POLICY_PRESET_UNKNOWN", f"no policy preset {name!r}; there are {', '.join(documents)}")
+    return documents[name]
+
+
+@with_access
+def show_policy(
+    access: Access,
+    world_id: WorldId,
+    version: Annotated[int, typer.Option(help="Version. 0: the default one.", min=0)] = 0,
+) -> None:
+    """One version of a world's policy."""
+
+    async def call(channel: MeshChannel) -> world_pb2.Policy:
+        request = worldpb.GetPolicyRequest(world_id=world_id, version=version)
+        return (await worldrpc.WorldServiceStub(channel).GetPolicy(request)).policy
+
+    _show_policy(ask(access, call), access.json)
+
+
+def _show_policy(stored: world_pb2.Policy, json: bool) -> None:
+    if json:
+        show_json(as_dict(stored))
+        return
+    state = enum_word(world_pb2.PolicyStatus, stored.status)
+    typer.echo(f"# {stored.world_id} policy version {stored.version}, {state}, {stored.checksum}")
+    typer.echo(stored.document.rstrip())

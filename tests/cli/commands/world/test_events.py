@@ -1,0 +1,61 @@
+"""`qmtl events tail`: resumes without a gap or a repeat."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+
+import pytest
+
+from qmtl.cli.commands.world.events import follow, resume_token
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.gateway.v1 import service_pb2 as servicepb
+from tests.cli.conftest import PRESET, WORLD, Estate
+from tests.mesh.door import open_door
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def test_tail_resumes_after_a_token_without_repeating(estate: Estate) -> None:
+    topics = ("--topics", "policy", "--topics", "activation")
+    first = estate.ask("events", "tail", "--world", WORLD, *topics, "--tokens", "--count", "3").splitlines()
+    assert [line.split()[2] for line in first if " = " in line] == ["activation_updated", "policy_updated"]
+    token = first[-1].removeprefix("-- resume ")
+    estate.ask("world", "activate", WORLD, estate.cross, "--weight", "0.25")
+    (line,) = estate.ask("events", "tail", "--world", WORLD, *topics, "--resume", token, "--count", "1").splitlines()
+    assert "activation_updated" in line
+    assert f"{estate.cross} long active 0.25" in line
+    estate.ask("world", "activate", WORLD, estate.cross, "--weight", "1")
+    as_json = estate.ask("events", "tail", "--world", WORLD, *topics, "--json", "--count", "1")
+    assert json.loads(as_json)["snapshot"]["topic"] == "TOPIC_ACTIVATION"
+
+
+async def test_tail_goes_on_by_itself_when_the_gateway_is_killed(estate: Estate) -> None:
+    seen: list[controlpb.ControlEvent] = []
+    mesh, news = estate.mesh, asyncio.Event()
+    world = f"w-{uuid.uuid4().hex[:8]}"
+    await asyncio.to_thread(estate.ask, "world", "create", world, "--preset", PRESET)
+    await asyncio.to_thread(estate.ask, "world", "policy", "set", world, "--preset", "sandbox")
+    request = servicepb.CreateEventStreamRequest(world_id=world, topics=["TOPIC_POLICY"])
+
+    async def watch() -> None:
+        async with open_door(mesh.address("gateway"), mesh.home) as door:
+            async for frame in follow(door.gateway, request, "", 60.0):
+                seen.extend([*frame.snapshot.states, *frame.events.events])
+                if resume_token(frame):  # a break before that begins with the state again
+                    news.set()
+
+    watching = asyncio.create_task(watch())
+    await asyncio.wait_for(news.wait(), 20)
+    pid = mesh.kill("gateway")
+    await asyncio.to_thread(mesh.wait_ready, "gateway", other_than=pid)
+    news.clear()
+    await asyncio.to_thread(estate.ask, "world", "policy", "set", world, "--preset", "conservative")
+    async with asyncio.timeout(30):
+        while not any(event.policy_updated.policy_version == 2 for event in seen):
+            await news.wait()
+            news.clear()
+    watching.cancel()
+    versions = [event.policy_updated.policy_version for event in seen if event.HasField("policy_updated")]
+    assert versions == [1, 2]
