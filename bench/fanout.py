@@ -36,8 +36,8 @@ from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.ports import free_ports
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.mesh.door import Door, open_door
 from tests.support.nats import NatsServer
@@ -62,12 +62,14 @@ async def at_rate(count: int, rate_s: float, publish: Publish) -> None:
 
 
 async def through_the_gateway(mesh: Mesh, door: Door, subscribers: int, count: int, rate_s: float) -> Measured:
-    topics = [gatewaypb.TOPIC_STRATEGY]
-    created = await door.gateway.CreateEventStream(servicepb.CreateEventStreamRequest(world_id=WORLD, topics=topics))
+    topics = [eventpb.TOPIC_STRATEGY]
+    created = await door.events.CreateEventStream(
+        eventservicepb.CreateEventStreamRequest(world_id=WORLD, topics=topics)
+    )
     latencies, ready, key = list[float](), asyncio.Semaphore(0), f"s-fan-{subscribers}"
 
     async def follow() -> None:
-        call = door.gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=created.stream.token))
+        call = door.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=created.stream.token))
         try:
             async for reply in call:
                 now = time.time()

@@ -31,7 +31,7 @@ from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.ports import free_ports
 from qmtl.cli.local.supervisor import Mesh
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.mesh.door import Door, open_door, source_node, submission
@@ -85,7 +85,7 @@ async def submits(mesh: Mesh, door: Door, count: int, floor: Callable[[bytes], A
 
     async def submit(index: int) -> None:
         begun = time.time()
-        reply = await door.gateway.SubmitStrategy(asked(world, index))
+        reply = await door.strategies.SubmitStrategy(asked(world, index))
         done[index] = begun, reply.strategy.strategy_id
 
     await measure(submit, 5, 1)
@@ -106,7 +106,7 @@ def tell_cpu(mesh: Mesh, before: Mapping[str, float], count: int) -> None:
     sys.stdout.write(f"{'':34} CPU ms each: {told}\n")
 
 
-def asked(world: str, index: int) -> servicepb.SubmitStrategyRequest:
+def asked(world: str, index: int) -> strategyservicepb.SubmitStrategyRequest:
     request = submission(world, [source_node(f"S{index}")])
     request.hints.as_of.FromDatetime(datetime(2026, 1, 5, tzinfo=UTC))
     return request
@@ -116,8 +116,8 @@ async def stages(door: Door, sent: Sequence[tuple[float, str]]) -> None:
     """Medians of the steps between call, acceptance, claim and completion, from the strategies' own histories."""
     parts: dict[str, list[float]] = {"accept": [], "wait for a worker": [], "bind, decide, diff": []}
     for begun, strategy_id in sent[:100]:
-        asked_for = servicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
-        entries = (await door.gateway.GetStrategyHistory(asked_for)).entries
+        asked_for = strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
+        entries = (await door.strategies.GetStrategyHistory(asked_for)).entries
         times = [entry.time.ToNanoseconds() / 1e9 for entry in entries]
         if len(times) == 3:
             for name, step in zip(parts, (times[0] - begun, times[1] - times[0], times[2] - times[1]), strict=True):

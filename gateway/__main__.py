@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import ModuleType
 
 import structlog
+from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
@@ -15,27 +18,40 @@ from gateway.admission.load import Load
 from gateway.admission.probes import Probes
 from gateway.admission.rate_limits import Buckets
 from gateway.config import Settings
-from gateway.doors import Doors
 from gateway.events.feed import Feed
+from gateway.events.service import EventServicer, StreamOffer
 from gateway.events.snapshots import Snapshots
+from gateway.events.subscribers import Subscribers
 from gateway.events.subscription import StreamLimits, StreamSources
 from gateway.events.tokens import StreamKeys
 from gateway.events.topics import control_source, orders_source
 from gateway.orders.activations import HeldActivations
 from gateway.orders.canary_shares import CanaryShares
+from gateway.orders.gate import OrderGate
+from gateway.orders.service import TradeStreamLimits, TradingServicer
 from gateway.peers import Peers
 from gateway.proxy.decision_cache import DecisionCache
 from gateway.proxy.forwarding import PROXIED, Proxy
 from gateway.proxy.live_guard import LiveGuard
 from gateway.queues.catalogue import QueueCatalogue
-from gateway.status import PLANNED, GatewayServicer
+from gateway.queues.service import QueueServicer
+from gateway.status import GatewayStatusServicer
 from gateway.submissions.release_worker import ReleaseWorker
+from gateway.submissions.service import StrategyServicer
 from gateway.submissions.tables import OUTBOX
 from gateway.submissions.worker import Workers, WorkerSettings
 from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import Clock
-from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
+from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
+from qmtl.gateway.v1 import gateway_status_service_pb2_grpc as gatewaystatusrpc
+from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
+from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
+from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
+from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
 from qmtl.rpc.client.breaker import Breaker
 from qmtl.rpc.run import Runtime, start
 from qmtl.sql.database import Database
@@ -54,56 +70,92 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     await db.migrate("gateway:migrations")
     mesh = settings.mesh
     bus = await connected(runtime, mesh)
-    gates = HeldActivations(peers, runtime.clock, gateway_id, settings.gate_margin_s)
+    activations = HeldActivations(peers, runtime.clock, gateway_id, settings.gate_margin_s)
     load = Load(settings.cpu_share_max, settings.cpu_sustained_s, settings.p99_max_s, runtime.metrics.recent)
     probes = Probes(channels, bus, db, runtime.clock, settings.probe_s, load)
-    keys = StreamKeys(mesh.home / "keys" / "streams.json", runtime.clock)
-    control = Feed(bus, control_source(db), settings.feed_max, settings.event_gather_s)
-    orders = Feed(bus, orders_source(), settings.feed_max, settings.event_gather_s)
-    warn = timedelta(seconds=settings.window_warn_s)
-    pace = StreamLimits(settings.bookmark_s, settings.subscriber_queue_max, warn)
     access = Access(peers, runtime.clock)
-    canaries = CanaryShares(peers, runtime.clock)
+    shares = CanaryShares(peers, runtime.clock)
     decisions = DecisionCache(peers, access, runtime.clock)
-    guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, runtime.clock)
-    server = runtime.server(admit=guard.admit)
+    sources = stream_sources(runtime.clock, settings, bus, db, Snapshots(db, peers), activations.closes_at)
     worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.pending_max, settings.claim_ttl_s)
     workers = Workers(db, peers, runtime.clock, worker)
-    doors = Doors(
-        settings=settings,
-        clock=runtime.clock,
-        db=db,
-        peers=peers,
-        access=access,
-        gates=gates,
-        canaries=canaries,
-        probes=probes,
-        streams=StreamSources(control, orders, Snapshots(db, peers), keys, runtime.clock, pace, gates.closes_at),
-        queues=QueueCatalogue(bus, db, peers, access, ProducerLeases(bus, runtime.clock)),
-        workers=workers,
-        draining=server.draining,
-        started_at=runtime.clock.now(),
-    )
-    contract = servicepb.DESCRIPTOR.services_by_name["GatewayService"]
-    servicer = GatewayServicer(doors)  # type: ignore[abstract]  # planned calls are refused before they reach it
-    server.add(gatewayrpc.add_GatewayServiceServicer_to_server, servicer, contract, PLANNED)
+    gate = OrderGate(peers, activations, shares, probes.takes_new_risk, runtime.clock)
+    guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, runtime.clock)
+    server = runtime.server(admit=guard.admit)
+    subscribers = Subscribers()
+    strategies = StrategyServicer(db, peers, access, workers, runtime.clock, answer_within_s=settings.warmup_deadline_s)
+    events = EventServicer(sources, access, subscribers, stream_offer(settings), server.draining)
+    limits = TradeStreamLimits(settings.trade_idle_s, settings.subscriber_write_s)
+    trading = TradingServicer(gate, access, sources.orders, bus.link, limits, server.draining)
+    catalogue = QueueCatalogue(bus, db, peers, access, ProducerLeases(bus, runtime.clock))
+    status = GatewayStatusServicer(db, probes, activations, subscribers, runtime.clock.now())
+    for add, servicer, contract in (
+        (strategyrpc.add_StrategyServiceServicer_to_server, strategies, service_of(strategyservicepb)),
+        (eventrpc.add_EventServiceServicer_to_server, events, service_of(eventservicepb)),
+        (tradingrpc.add_TradingServiceServicer_to_server, trading, service_of(tradingservicepb)),
+        (
+            queuerpc.add_QueueServiceServicer_to_server,
+            QueueServicer(catalogue, server.draining),
+            service_of(queueservicepb),
+        ),
+        (gatewaystatusrpc.add_GatewayStatusServiceServicer_to_server, status, service_of(gatewaystatuspb)),
+    ):
+        server.add(add, servicer, contract)
     server.add_generic(Proxy(channels, decisions, LiveGuard(peers, access)), list(PROXIED.values()))
-    runtime.background("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock, gather_s=RELAY_GATHER_S).run())
-    runtime.background("workers", workers.run())
-    runtime.background("releaser", ReleaseWorker(db, peers, runtime.clock).run())
-    runtime.background("feed-control", control.run())
-    runtime.background("feed-orders", orders.run())
-    runtime.background("stream-keys", rotate_keys(keys, timedelta(days=settings.stream_key_days), runtime.clock))
-    runtime.background("gates", gates.run())
-    runtime.background("gate-acks", gates.run_acks())
-    runtime.background("gate-warnings", gates.run_warnings(warn))
-    runtime.background("gate-events", follow_changes(bus, gates, decisions, canaries))
-    runtime.background("probes", probes.run())
+    warn = sources.limits.warn
+    for name, work in (
+        ("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock, gather_s=RELAY_GATHER_S).run()),
+        ("workers", workers.run()),
+        ("releases", ReleaseWorker(db, peers, runtime.clock).run()),
+        ("feed-control", sources.control.run()),
+        ("feed-orders", sources.orders.run()),
+        ("stream-keys", rotate_keys(sources.keys, timedelta(days=settings.stream_key_days), runtime.clock)),
+        ("gates", activations.run()),
+        ("gate-acks", activations.run_acks()),
+        ("gate-warnings", activations.run_warnings(warn)),
+        ("gate-events", follow_changes(bus, activations, decisions, shares)),
+        ("probes", probes.run()),
+    ):
+        runtime.background(name, work)
     try:
         await runtime.serve(server)
     finally:
         await bus.close()
         await db.close()
+
+
+def service_of(module: ModuleType) -> ServiceDescriptor:
+    """The one service of a contract's file."""
+    descriptor: FileDescriptor = module.DESCRIPTOR
+    return next(iter(descriptor.services_by_name.values()))
+
+
+def stream_offer(settings: Settings) -> StreamOffer:
+    """What event streams are told of themselves."""
+    return StreamOffer(
+        settings.public_address or settings.bind,
+        settings.fallback_address,
+        timedelta(seconds=settings.stream_token_ttl_s),
+        settings.subscribers_max,
+        settings.subscriber_write_s,
+    )
+
+
+def stream_sources(
+    clock: Clock,
+    settings: Settings,
+    bus: Bus,
+    db: Database,
+    snapshots: Snapshots,
+    closes_at: Callable[[str], datetime | None],
+) -> StreamSources:
+    """What event streams are made from."""
+    keys = StreamKeys(settings.mesh.home / "keys" / "streams.json", clock)
+    control = Feed(bus, control_source(db), settings.feed_max, settings.event_gather_s)
+    orders = Feed(bus, orders_source(), settings.feed_max, settings.event_gather_s)
+    warn = timedelta(seconds=settings.window_warn_s)
+    limits = StreamLimits(settings.bookmark_s, settings.subscriber_queue_max, warn)
+    return StreamSources(control, orders, snapshots, keys, clock, limits, closes_at)
 
 
 async def connected(runtime: Runtime, mesh: MeshSettings) -> Bus:
@@ -126,16 +178,18 @@ async def rotate_keys(keys: StreamKeys, older_than: timedelta, clock: Clock) -> 
         await clock.sleep(ROTATION_LOOK_S)
 
 
-async def follow_changes(bus: Bus, gates: HeldActivations, decisions: DecisionCache, canaries: CanaryShares) -> None:
+async def follow_changes(
+    bus: Bus, activations: HeldActivations, decisions: DecisionCache, shares: CanaryShares
+) -> None:
     """Bring changes to gates and caches as they are published; what is missed comes with the next renewal or ttl."""
     async with bus.subscribe(FOLLOWED) as deliveries:
         async for delivery in deliveries:
             if delivery.event.HasField("sentinel_weight_updated"):
-                canaries.on_event(delivery.event)
+                shares.on_event(delivery.event)
             else:
                 decisions.forget(delivery.event.key)
             if delivery.event.HasField("activation_updated"):
-                gates.on_event(delivery.event)
+                activations.on_event(delivery.event)
             await delivery.ack()
 
 

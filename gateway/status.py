@@ -1,62 +1,74 @@
-"""The gateway's own contract: strategies, event streams, orders, status. Each group has a file; doors do the work."""
+"""How this gateway sees the mesh: dependencies, level, gates of the caller's worlds, and what still works."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from importlib.metadata import version
 
-from gateway.doors import Doors
-from gateway.events.service import EventCalls
+from gateway.admission.probes import Probes
 from gateway.events.subscribers import Subscribers
-from gateway.orders.service import OrderCalls
-from gateway.queues.service import QueueCalls
-from gateway.submissions.service import StrategyCalls
+from gateway.orders.activations import HeldActivations
 from gateway.submissions.store import strategies
 from gateway.submissions.tables import OUTBOX
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceServicer
+from qmtl.core.roles import Role
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
+from qmtl.gateway.v1 import gateway_status_service_pb2_grpc as gatewaystatusrpc
+from qmtl.rpc.auth.call import require_user
+from qmtl.sql.database import Database
 
 AVAILABLE: Mapping[int, tuple[str, ...]] = {
-    gatewaypb.DEGRADATION_LEVEL_NORMAL: ("submissions", "reads", "orders", "cancels", "events"),
-    gatewaypb.DEGRADATION_LEVEL_PARTIAL: ("submissions are queued", "reads", "orders", "cancels", "events"),
-    gatewaypb.DEGRADATION_LEVEL_MINIMAL: ("cached reads", "cancels"),
-    gatewaypb.DEGRADATION_LEVEL_STATIC: ("health", "status"),
-}
-
-PLANNED = {
-    "SubmitOrderList": "Brokerage, complete",
-    "ReplaceOrder": "Brokerage, complete",
+    gatewaystatuspb.DEGRADATION_LEVEL_NORMAL: ("submissions", "reads", "orders", "cancels", "events"),
+    gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL: ("submissions are queued", "reads", "orders", "cancels", "events"),
+    gatewaystatuspb.DEGRADATION_LEVEL_MINIMAL: ("cached reads", "cancels"),
+    gatewaystatuspb.DEGRADATION_LEVEL_STATIC: ("health", "status"),
 }
 VERSION = version("qmtl")
 
 
-class GatewayServicer(StrategyCalls, EventCalls, OrderCalls, QueueCalls, GatewayServiceServicer):  # type: ignore[misc]  # SubscribeEvents writes by itself
-    """See proto/qmtl/gateway/v1/service.proto for what each call does."""
+class GatewayStatusServicer(gatewaystatusrpc.GatewayStatusServiceServicer):
+    """See gateway_status_service.proto."""
 
-    def __init__(self, doors: Doors) -> None:
-        self._doors = doors
-        self._subscribers = Subscribers()
+    def __init__(
+        self,
+        db: Database,
+        probes: Probes,
+        activations: HeldActivations,
+        subscribers: Subscribers,
+        started_at: datetime,
+    ) -> None:
+        self._db = db
+        self._probes = probes
+        self._activations = activations
+        self._subscribers = subscribers
+        self._started_at = started_at
 
-    async def GetStatus(self, request: servicepb.GetStatusRequest, context: object) -> servicepb.GetStatusResponse:
-        doors = self._doors
-        level = doors.probes.level()
-        queued, backlog = await doors.db.read(lambda conn: (strategies.queued(conn), OUTBOX.backlog(conn)))
+    async def GetStatus(
+        self, request: gatewaystatuspb.GetStatusRequest, context: object
+    ) -> gatewaystatuspb.GetStatusResponse:
+        level = self._probes.level()
+        queued, backlog = await self._db.read(lambda conn: (strategies.queued(conn), OUTBOX.backlog(conn)))
         status = commonpb.ServiceStatus(
             service="gateway",
             version=VERSION,
-            dependencies=doors.probes.dependencies(),
+            dependencies=self._probes.dependencies(),
             outbox_depth=backlog.depth,
-            degraded=level != gatewaypb.DEGRADATION_LEVEL_NORMAL,
+            degraded=level != gatewaystatuspb.DEGRADATION_LEVEL_NORMAL,
         )
-        status.started_at.FromDatetime(doors.started_at)
-        return servicepb.GetStatusResponse(
+        status.started_at.FromDatetime(self._started_at)
+        return gatewaystatuspb.GetStatusResponse(
             status=status,
             level=level,
-            gates=doors.gates.status(),
+            gates=[gate for gate in self._activations.status() if _may_read(gate.world_id)],
             available=AVAILABLE[level],
             submissions_queued=queued,
             event_subscribers=self._subscribers.count,
-            p99_s=doors.probes.load.p99_s,
+            p99_s=self._probes.load.p99_s,
         )
+
+
+def _may_read(world_id: str) -> bool:
+    """Whether the caller's token itself reads a world: a status asks nobody about grants."""
+    user = require_user()
+    return user.role >= Role.READER and (user.worlds is None or world_id in user.worlds)

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from gateway.admission.rate_limits import Buckets
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, Unavailable
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.rpc.auth.call import Call
 from qmtl.rpc.rules.methods import MethodRule
 
-OWN = "/qmtl.gateway.v1.GatewayService/"
-ALWAYS = frozenset({f"{OWN}CancelOrder", f"{OWN}GetStatus", f"{OWN}GetJwks"})
-NOT_WHEN_MINIMAL = frozenset({f"{OWN}SubmitStrategy", f"{OWN}AcquireProducer"})
+OWN = "/qmtl.gateway.v1."
+ALWAYS = frozenset(
+    f"{OWN}{name}" for name in ("TradingService/CancelOrder", "GatewayStatusService/GetStatus", "EventService/GetJwks")
+)
+NOT_WHEN_MINIMAL = frozenset(
+    f"{OWN}{name}" for name in ("StrategyService/SubmitStrategy", "QueueService/AcquireProducer")
+)
 LEVEL_RETRY_S = 0.5
 
 
@@ -26,7 +30,7 @@ class Guard:
     """`admit` refuses by raising; a server asks it for each authorised call."""
 
     buckets: Buckets
-    level: Callable[[], gatewaypb.DegradationLevel]
+    level: Callable[[], gatewaystatuspb.DegradationLevel]
     clock: Clock
 
     def admit(self, rule: MethodRule, call: Call) -> None:
@@ -41,10 +45,10 @@ class Guard:
 
     def _check_level(self, rule: MethodRule) -> None:
         level = self.level()
-        static = level == gatewaypb.DEGRADATION_LEVEL_STATIC and rule.name.startswith(OWN)
-        minimal = level >= gatewaypb.DEGRADATION_LEVEL_MINIMAL and rule.name in NOT_WHEN_MINIMAL
+        static = level == gatewaystatuspb.DEGRADATION_LEVEL_STATIC and rule.name.startswith(OWN)
+        minimal = level >= gatewaystatuspb.DEGRADATION_LEVEL_MINIMAL and rule.name in NOT_WHEN_MINIMAL
         if static or minimal:
-            name = gatewaypb.DegradationLevel.Name(level).removeprefix("DEGRADATION_LEVEL_")
+            name = gatewaystatuspb.DegradationLevel.Name(level).removeprefix("DEGRADATION_LEVEL_")
             raise Unavailable(
                 "E_DEGRADED", f"the gateway is at level {name}", hint="GetStatus says what is away",
                 retry_after_s=LEVEL_RETRY_S,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qmtl.rpc.telemetry.metrics import RecentCalls
 
 P99_WINDOW_S = 30.0
-WAITING = frozenset(f"/qmtl.gateway.v1.GatewayService/{name}" for name in ("SubmitStrategy", "CancelStrategy"))
+WAITING = frozenset(f"/qmtl.gateway.v1.StrategyService/{name}" for name in ("SubmitStrategy", "CancelStrategy"))
 
 
 @dataclass(slots=True)

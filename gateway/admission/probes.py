@@ -14,7 +14,7 @@ from gateway.admission.load import Load
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.rpc.client.breaker import BreakerState
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.sql.database import Database
@@ -56,15 +56,19 @@ class Probes:
         """Every dependency as last seen."""
         return [self._status(name) for name in sorted({*self.channels, "nats", "store"})]
 
-    def level(self) -> gatewaypb.DegradationLevel:
+    def level(self) -> gatewaystatuspb.DegradationLevel:
         """How much still works; what was never probed counts as away."""
         if "store" in self._failures:
-            return gatewaypb.DEGRADATION_LEVEL_STATIC
+            return gatewaystatuspb.DEGRADATION_LEVEL_STATIC
         away = {name for name in (*self.channels, "nats") if self._failure(name)}
         if away & NEEDED_FOR_RISK or self.load.too_much:
-            return gatewaypb.DEGRADATION_LEVEL_MINIMAL
+            return gatewaystatuspb.DEGRADATION_LEVEL_MINIMAL
         slow = self.load.p99_s > self.load.p99_max_s
-        return gatewaypb.DEGRADATION_LEVEL_PARTIAL if away or slow else gatewaypb.DEGRADATION_LEVEL_NORMAL
+        return gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL if away or slow else gatewaystatuspb.DEGRADATION_LEVEL_NORMAL
+
+    def takes_new_risk(self) -> bool:
+        """Whether orders may add risk at this level."""
+        return self.level() < gatewaystatuspb.DEGRADATION_LEVEL_MINIMAL
 
     async def _probe_store(self) -> None:
         try:

@@ -8,95 +8,121 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from gateway.doors import Doors
+from gateway.access import Access
 from gateway.events.subscribers import Subscribers
-from gateway.events.subscription import ends, frames
+from gateway.events.subscription import StreamSources, ends, frames
 from gateway.events.tokens import Scope, StreamGrant
 from gateway.events.topics import check_topics
 from gateway.writing import write_within
 from qmtl.core.errors import PermissionDenied, Unavailable
 from qmtl.core.roles import Role
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
+from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
 from qmtl.rpc.auth.call import require_user
 from qmtl.wire.instants import instant_to_proto
 
 EXPIRY_LOOK_S = 1.0
 
 
-class EventCalls:
-    """Event streams of the caller's worlds."""
+@dataclass(frozen=True, slots=True)
+class StreamOffer:
+    """What a client is told of its stream, and the bounds it is served within."""
 
-    _doors: Doors
-    _subscribers: Subscribers
+    address: str
+    fallback_address: str
+    token_ttl: timedelta
+    subscribers_max: int
+    write_s: float
+
+
+class EventServicer(eventrpc.EventServiceServicer):
+    """Event streams of the caller's worlds; see event_service.proto for what each call does."""
+
+    def __init__(
+        self,
+        sources: StreamSources,
+        access: Access,
+        subscribers: Subscribers,
+        offer: StreamOffer,
+        draining: asyncio.Event,
+    ) -> None:
+        self._sources = sources
+        self._access = access
+        self._subscribers = subscribers
+        self._offer = offer
+        self._draining = draining
 
     async def CreateEventStream(
-        self, request: servicepb.CreateEventStreamRequest, context: object
-    ) -> servicepb.CreateEventStreamResponse:
+        self, request: eventservicepb.CreateEventStreamRequest, context: object
+    ) -> eventservicepb.CreateEventStreamResponse:
         topics = check_topics(list(request.topics))
-        subject = await self._doors.access.require(request.world_id, Role.READER)
+        subject = await self._access.require(request.world_id, Role.READER)
         scope = Scope(subject, request.world_id, request.strategy_id, topics)
         stream = self._descriptor(scope, secrets.token_hex(8))
         with suppress(Unavailable):  # while the broker is away the stream begins with its snapshots, as it would anyway
-            stream.resume_token = self._doors.streams.keys.resume_token(scope, await ends(self._doors.streams, scope))
-        return servicepb.CreateEventStreamResponse(stream=stream)
+            stream.resume_token = self._sources.keys.resume_token(scope, await ends(self._sources, scope))
+        return eventservicepb.CreateEventStreamResponse(stream=stream)
 
     async def RefreshEventStream(
-        self, request: servicepb.RefreshEventStreamRequest, context: object
-    ) -> servicepb.RefreshEventStreamResponse:
+        self, request: eventservicepb.RefreshEventStreamRequest, context: object
+    ) -> eventservicepb.RefreshEventStreamResponse:
         stream = self._own_stream(request.token)
-        await self._doors.access.require(stream.scope.world_id, Role.READER)
-        return servicepb.RefreshEventStreamResponse(stream=self._descriptor(stream.scope, stream.stream_id))
+        await self._access.require(stream.scope.world_id, Role.READER)
+        return eventservicepb.RefreshEventStreamResponse(stream=self._descriptor(stream.scope, stream.stream_id))
 
-    async def SubscribeEvents(self, request: servicepb.SubscribeEventsRequest, context: Any) -> None:
+    async def SubscribeEvents(  # type: ignore[override]  # writes its replies itself
+        self, request: eventservicepb.SubscribeEventsRequest, context: Any
+    ) -> None:
         """Writes its replies itself, so that each write is bounded in time."""
-        doors, subscribers = self._doors, self._subscribers
+        subscribers = self._subscribers
         stream = self._own_stream(request.token)
-        await doors.access.require(stream.scope.world_id, Role.READER)
-        subscribers.enter(stream, doors.settings.subscribers_max)
+        await self._access.require(stream.scope.world_id, Role.READER)
+        subscribers.enter(stream, self._offer.subscribers_max)
         ending = asyncio.Event()
         watching = asyncio.create_task(self._watch(stream, ending))
         try:
-            following = frames(doors.streams, stream.scope, request.resume_token, ending)
+            following = frames(self._sources, stream.scope, request.resume_token, ending)
             async with aclosing(following) as shown:
                 async for frame in shown:
-                    reply = servicepb.SubscribeEventsResponse(frame=frame)
-                    await write_within(doors.settings.subscriber_write_s, context, reply)
+                    reply = eventservicepb.SubscribeEventsResponse(frame=frame)
+                    await write_within(self._offer.write_s, context, reply)
         finally:
             watching.cancel()
             subscribers.leave(stream)
 
-    async def GetJwks(self, request: servicepb.GetJwksRequest, context: object) -> servicepb.GetJwksResponse:
-        return servicepb.GetJwksResponse(keys=self._doors.streams.keys.public())
+    async def GetJwks(self, request: eventservicepb.GetJwksRequest, context: object) -> eventservicepb.GetJwksResponse:
+        return eventservicepb.GetJwksResponse(keys=self._sources.keys.public())
 
     async def _watch(self, stream: StreamGrant, ending: asyncio.Event) -> None:
         """Set `ending` when the gateway drains or the stream's token has expired."""
-        while not self._subscribers.over(stream.stream_id, self._doors.clock.now()):
+        while not self._subscribers.over(stream.stream_id, self._sources.clock.now()):
             try:
                 async with asyncio.timeout(EXPIRY_LOOK_S):
-                    await self._doors.draining.wait()
+                    await self._draining.wait()
                     break
             except TimeoutError:
                 continue
         ending.set()
 
     def _own_stream(self, token: str) -> StreamGrant:
-        stream = self._doors.streams.keys.opened(token)
+        stream = self._sources.keys.opened(token)
         if stream.scope.subject != require_user().subject:
             raise PermissionDenied("E_RESUME_SCOPE", "the stream token is another user's")
         return stream
 
-    def _descriptor(self, scope: Scope, stream_id: str) -> gatewaypb.EventStreamDescriptor:
-        settings, keys = self._doors.settings, self._doors.streams.keys
-        token, expires_at = keys.stream_token(scope, timedelta(seconds=settings.stream_token_ttl_s), stream_id)
+    def _descriptor(self, scope: Scope, stream_id: str) -> eventpb.EventStreamDescriptor:
+        offer, keys = self._offer, self._sources.keys
+        token, expires_at = keys.stream_token(scope, offer.token_ttl, stream_id)
         self._subscribers.renew(stream_id, expires_at)
-        return gatewaypb.EventStreamDescriptor(
-            address=settings.public_address or settings.bind,
+        return eventpb.EventStreamDescriptor(
+            address=offer.address,
             token=token,
             topics=scope.topics,
             expires_at=instant_to_proto(expires_at),
-            fallback_address=settings.fallback_address,
+            fallback_address=offer.fallback_address,
         )

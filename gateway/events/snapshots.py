@@ -20,7 +20,7 @@ from qmtl.core.errors import NotFound
 from qmtl.core.identity.canonical import digest
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
 from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import service_pb2 as worldservicepb
@@ -38,16 +38,16 @@ class Snapshots:
     db: Database
     peers: Peers
 
-    async def of(self, topic: gatewaypb.Topic, scope: Scope) -> gatewaypb.Snapshot:
+    async def of(self, topic: eventpb.Topic, scope: Scope) -> eventpb.Snapshot:
         """One topic's state. Raises what its owner raises."""
-        if topic == gatewaypb.TOPIC_ORDERS:
+        if topic == eventpb.TOPIC_ORDERS:
             orders = await self._orders(scope)
             body = b"".join(order.SerializeToString(deterministic=True) for order in orders)
-            return gatewaypb.Snapshot(topic=topic, orders=orders, state_hash=digest(body))
+            return eventpb.Snapshot(topic=topic, orders=orders, state_hash=digest(body))
         states = [relayed(state, scope.world_id) for state in await _OWNERS[topic](self, scope)]
         body = b"".join(state.SerializeToString(deterministic=True) for state in states)
         hashes = [s.activation_updated.activation.state_hash for s in states if s.HasField("activation_updated")]
-        return gatewaypb.Snapshot(topic=topic, states=states, state_hash=hashes[0] if hashes else digest(body))
+        return eventpb.Snapshot(topic=topic, states=states, state_hash=hashes[0] if hashes else digest(body))
 
     async def activation(self, scope: Scope) -> States:
         request = worldservicepb.GetActivationRequest(world_id=scope.world_id)
@@ -136,13 +136,13 @@ class Snapshots:
         return await self.db.read(lambda conn: strategies_store.page(conn, scope.world_id, None, None, limit))
 
 
-_OWNERS: Mapping[gatewaypb.Topic, Callable[[Snapshots, Scope], Awaitable[States]]] = {
-    gatewaypb.TOPIC_ACTIVATION: Snapshots.activation,
-    gatewaypb.TOPIC_QUEUES: Snapshots.queues,
-    gatewaypb.TOPIC_POLICY: Snapshots.policy,
-    gatewaypb.TOPIC_STRATEGY: Snapshots.strategies,
-    gatewaypb.TOPIC_SENTINEL: Snapshots.sentinels,
-    gatewaypb.TOPIC_REBALANCING: Snapshots.none,
+_OWNERS: Mapping[eventpb.Topic, Callable[[Snapshots, Scope], Awaitable[States]]] = {
+    eventpb.TOPIC_ACTIVATION: Snapshots.activation,
+    eventpb.TOPIC_QUEUES: Snapshots.queues,
+    eventpb.TOPIC_POLICY: Snapshots.policy,
+    eventpb.TOPIC_STRATEGY: Snapshots.strategies,
+    eventpb.TOPIC_SENTINEL: Snapshots.sentinels,
+    eventpb.TOPIC_REBALANCING: Snapshots.none,
 }
 
 

@@ -23,11 +23,11 @@ from gateway.events.topics import concerns, relayed, types_of
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import Clock
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.wire.instants import instant_to_proto
 
 T = TypeVar("T")
-Frames = AsyncGenerator[gatewaypb.Frame, None]
+Frames = AsyncGenerator[eventpb.Frame, None]
 SHARED_BYTES_MAX = 4 * 1024 * 1024  # of the newest frames: who is further behind makes its own
 CATCH_UP_BATCH = 128
 AHEAD = timedelta(minutes=2)  # an owner's outbox is not later than that while the broker answers
@@ -53,7 +53,7 @@ class StreamSources:
     snapshots: Snapshots
     keys: StreamKeys
     clock: Clock
-    pace: StreamLimits
+    limits: StreamLimits
     closes_at: Callable[[str], datetime | None] = field(default=lambda _world: None)
     shared: SharedFrames = field(default_factory=lambda: SharedFrames())
 
@@ -62,15 +62,15 @@ class SharedFrames:
     """Frames of the last moments: subscribers of one scope at one place get the same one, made and signed once."""
 
     def __init__(self, bytes_max: int = SHARED_BYTES_MAX) -> None:
-        self._frames: OrderedDict[tuple[Scope, StreamPosition, StreamPosition], gatewaypb.Frame] = OrderedDict()
+        self._frames: OrderedDict[tuple[Scope, StreamPosition, StreamPosition], eventpb.Frame] = OrderedDict()
         self._bytes_max = bytes_max
         self.bytes = 0
 
-    def find(self, scope: Scope, start: StreamPosition, end: StreamPosition) -> gatewaypb.Frame | None:
+    def find(self, scope: Scope, start: StreamPosition, end: StreamPosition) -> eventpb.Frame | None:
         """The frame from a place to another, if somebody just made it."""
         return self._frames.get((scope, start, end))
 
-    def put(self, scope: Scope, start: StreamPosition, end: StreamPosition, frame: gatewaypb.Frame) -> gatewaypb.Frame:
+    def put(self, scope: Scope, start: StreamPosition, end: StreamPosition, frame: eventpb.Frame) -> eventpb.Frame:
         """Keep a frame for others; nobody changes it any more."""
         if (scope, start, end) not in self._frames:
             self._frames[scope, start, end] = frame
@@ -80,48 +80,48 @@ class SharedFrames:
         return frame
 
 
-async def ends(doors: StreamSources, scope: Scope) -> StreamPosition:
+async def ends(sources: StreamSources, scope: Scope) -> StreamPosition:
     """Where the streams end now: a snapshot taken next shows at least that. Raises Unavailable."""
-    link = doors.control.bus.link
-    control = await control_info(link, doors.control.source.stream)
-    with_orders = gatewaypb.TOPIC_ORDERS in scope.topics
-    orders = (await control_info(link, doors.orders.source.stream)).state.last_seq if with_orders else 0
+    link = sources.control.bus.link
+    control = await control_info(link, sources.control.source.stream)
+    with_orders = eventpb.TOPIC_ORDERS in scope.topics
+    orders = (await control_info(link, sources.orders.source.stream)).state.last_seq if with_orders else 0
     return StreamPosition(control.state.last_seq, orders, born_of(control))
 
 
-async def frames(doors: StreamSources, scope: Scope, resume_token: str, ending: asyncio.Event) -> Frames:
+async def frames(sources: StreamSources, scope: Scope, resume_token: str, ending: asyncio.Event) -> Frames:
     """Frames of one subscription until `ending`, whose last one is GOING_AWAY."""
-    place = doors.keys.place(resume_token, scope) if resume_token else None
+    place = sources.keys.place(resume_token, scope) if resume_token else None
     while True:
-        follower = _Follower(doors, scope, ending)
+        follower = _Follower(sources, scope, ending)
         try:
             async with aclosing(follower.follow(place)) as following:
                 async for frame in following:
                     yield frame
             return
         except TooOld as error:
-            yield _notice(gatewaypb.NOTICE_KIND_RESUME_TOO_OLD, "", error.message)
+            yield _notice(eventpb.NOTICE_KIND_RESUME_TOO_OLD, "", error.message)
             place = None
 
 
 class _Follower:
     """One pass: from a snapshot or from a place."""
 
-    def __init__(self, doors: StreamSources, scope: Scope, ending: asyncio.Event) -> None:
-        self._doors = doors
+    def __init__(self, sources: StreamSources, scope: Scope, ending: asyncio.Event) -> None:
+        self._sources = sources
         self._scope = scope
         self._ending = ending
         self._types = types_of(scope)
-        self._with_orders = gatewaypb.TOPIC_ORDERS in scope.topics
+        self._with_orders = eventpb.TOPIC_ORDERS in scope.topics
         self._ahead: dict[str, int] = {}  # revisions the snapshot has shown whose events may still come
-        self._ahead_until = doors.clock.monotonic() + AHEAD.total_seconds()
+        self._ahead_until = sources.clock.monotonic() + AHEAD.total_seconds()
         self._place = StreamPosition(0, 0)
         self._told_lagging = False
         self._told_closing: datetime | None = None
 
     async def follow(self, place: StreamPosition | None) -> Frames:
         """Snapshots unless resumed, what the feeds do not have any more, then what comes. Raises TooOld."""
-        self._place = await ends(self._doors, self._scope)
+        self._place = await ends(self._sources, self._scope)
         if place is None:
             for topic in self._scope.topics:
                 yield await self._snapshot(topic)
@@ -132,33 +132,33 @@ class _Follower:
         woken = asyncio.Event()
         world = self._scope.world_id
         with (
-            self._doors.control.woken_by(world, woken),
-            self._doors.orders.woken_by(world, woken),
+            self._sources.control.woken_by(world, woken),
+            self._sources.orders.woken_by(world, woken),
         ):
             while not self._ending.is_set():
-                if self._place.born != self._doors.control.born:
-                    self._check(self._place, await ends(self._doors, self._scope))
+                if self._place.born != self._sources.control.born:
+                    self._check(self._place, await ends(self._sources, self._scope))
                 async with aclosing(self._catch_up()) as old:
                     async for frame in old:
                         yield frame
                 if self._lags():
-                    yield self._notice(gatewaypb.NOTICE_KIND_LAGGING, "events wait for this stream: read faster")
+                    yield self._notice(eventpb.NOTICE_KIND_LAGGING, "events wait for this stream: read faster")
                 if self._window_closes():
                     detail = f"only reducing orders pass from {self._told_closing:%Y-%m-%dT%H:%M:%SZ} on"
-                    yield self._notice(gatewaypb.NOTICE_KIND_WINDOW_CLOSING, detail)
+                    yield self._notice(eventpb.NOTICE_KIND_WINDOW_CLOSING, detail)
                 yield await self._next(woken)
-        yield self._notice(gatewaypb.NOTICE_KIND_GOING_AWAY, "resume here or elsewhere with the token")
+        yield self._notice(eventpb.NOTICE_KIND_GOING_AWAY, "resume here or elsewhere with the token")
 
-    async def _next(self, woken: asyncio.Event) -> gatewaypb.Frame:
+    async def _next(self, woken: asyncio.Event) -> eventpb.Frame:
         """The next batch of events, or a bookmark when there is none for a while."""
-        deadline = self._doors.clock.monotonic() + self._doors.pace.bookmark_s
+        deadline = self._sources.clock.monotonic() + self._sources.limits.bookmark_s
         while True:
             woken.clear()
             before = self._place
             frame = self._take()
             if frame is not None:
                 return frame
-            left = deadline - self._doors.clock.monotonic()
+            left = deadline - self._sources.clock.monotonic()
             if left <= 0 or self._ending.is_set() or self._is_below_floor():
                 return self._bookmark()
             if self._place != before:  # all of it was filtered out: there may be more
@@ -168,11 +168,11 @@ class _Follower:
                 async with asyncio.timeout(min(left, LOOK_S)):
                     await woken.wait()
 
-    def _take(self) -> gatewaypb.Frame | None:
+    def _take(self) -> eventpb.Frame | None:
         """What the feeds have after this place, as a frame; the place moves also past what is filtered out."""
         if self._is_below_floor():
             return None
-        control, orders = self._doors.control, self._doors.orders
+        control, orders = self._sources.control, self._sources.orders
         start, world = self._place, self._scope.world_id
         found, control_reached = control.since(world, start.control)
         steps, orders_reached = orders.since(world, start.orders) if self._with_orders else ([], start.orders)
@@ -181,18 +181,18 @@ class _Follower:
             self._forget_published()
             return None
         personal = bool(self._ahead)
-        shared = None if personal else self._doors.shared.find(self._scope, start, end)
+        shared = None if personal else self._sources.shared.find(self._scope, start, end)
         if shared is not None:
             return shared
         frame = self._frame([event for _, event in found], [step for _, step in steps])
         self._forget_published()
         if frame is None or personal:
             return frame
-        return self._doors.shared.put(self._scope, start, end, frame)
+        return self._sources.shared.put(self._scope, start, end, frame)
 
     def _frame(
         self, found: Sequence[controlpb.ControlEvent], steps: Sequence[brokerpb.OrderEvent]
-    ) -> gatewaypb.Frame | None:
+    ) -> eventpb.Frame | None:
         events = [
             relayed(event, self._scope.world_id)
             for event in found
@@ -202,8 +202,8 @@ class _Follower:
         if not events and not mine:
             return None
         token = self._token()
-        batch = gatewaypb.EventBatch(events=events, order_events=mine, resume_token=token)
-        return gatewaypb.Frame(events=batch)
+        batch = eventpb.EventBatch(events=events, order_events=mine, resume_token=token)
+        return eventpb.Frame(events=batch)
 
     def _is_news(self, event: controlpb.ControlEvent) -> bool:
         """Whether the snapshot has not shown it."""
@@ -215,32 +215,32 @@ class _Follower:
 
     def _forget_published(self) -> None:
         """What has come by the feed's head, which this place has reached, cannot come again."""
-        control = self._doors.control
+        control = self._sources.control
         if self._ahead and self._place.control >= control.head:
-            late = self._doors.clock.monotonic() > self._ahead_until
+            late = self._sources.clock.monotonic() > self._ahead_until
             self._ahead = {
                 key: shown for key, shown in self._ahead.items() if not late and control.published(key) < shown
             }
 
     def _token(self) -> str:
-        return self._doors.keys.resume_token(
+        return self._sources.keys.resume_token(
             self._scope, replace(self._place, ahead=tuple(sorted(self._ahead.items())))
         )
 
     def _is_below_floor(self) -> bool:
-        old_orders = self._with_orders and self._place.orders < self._doors.orders.floor
-        return self._place.control < self._doors.control.floor or old_orders
+        old_orders = self._with_orders and self._place.orders < self._sources.orders.floor
+        return self._place.control < self._sources.control.floor or old_orders
 
     async def _catch_up(self) -> Frames:
         """Read from the broker what the feeds do not have any more."""
-        async with aclosing(self._old(self._doors.control, self._place.control)) as parts:
+        async with aclosing(self._old(self._sources.control, self._place.control)) as parts:
             async for found, reached in parts:
                 self._place = replace(self._place, control=reached)
                 frame = self._frame(await self._of_my_world(found), [])
                 if frame is not None:
                     yield frame
         if self._with_orders:
-            async with aclosing(self._old(self._doors.orders, self._place.orders)) as steps:
+            async with aclosing(self._old(self._sources.orders, self._place.orders)) as steps:
                 async for found_steps, reached in steps:
                     self._place = replace(self._place, orders=reached)
                     mine = [step for step in found_steps if step.world_id == self._scope.world_id]
@@ -270,27 +270,27 @@ class _Follower:
     async def _of_my_world(self, found: Sequence[controlpb.ControlEvent]) -> list[controlpb.ControlEvent]:
         mine = []
         for event in found:
-            worlds = await self._doors.control.source.worlds(event)
+            worlds = await self._sources.control.source.worlds(event)
             if self._scope.world_id in worlds or EVERY_WORLD in worlds:
                 mine.append(event)
         return mine
 
     def _lags(self) -> bool:
         """Whether the client has fallen behind and was not told yet."""
-        behind = self._doors.control.waiting(self._scope.world_id, self._place.control)
+        behind = self._sources.control.waiting(self._scope.world_id, self._place.control)
         if self._with_orders:
-            behind += self._doors.orders.waiting(self._scope.world_id, self._place.orders)
-        lags = behind > self._doors.pace.lag_max
+            behind += self._sources.orders.waiting(self._scope.world_id, self._place.orders)
+        lags = behind > self._sources.limits.lag_max
         tell = lags and not self._told_lagging
         self._told_lagging = lags
         return tell
 
     def _window_closes(self) -> bool:
         """Whether the world's window ends soon and the client was not told of that end yet."""
-        if gatewaypb.TOPIC_ACTIVATION not in self._scope.topics:
+        if eventpb.TOPIC_ACTIVATION not in self._scope.topics:
             return False
-        at = self._doors.closes_at(self._scope.world_id)
-        if at is None or at == self._told_closing or at - self._doors.clock.now() > self._doors.pace.warn:
+        at = self._sources.closes_at(self._scope.world_id)
+        if at is None or at == self._told_closing or at - self._sources.clock.now() > self._sources.limits.warn:
             return False
         self._told_closing = at
         return True
@@ -301,23 +301,23 @@ class _Follower:
             raise TooOld(place.control, 0, ends.control)
         self._place = replace(place, born=ends.born)
 
-    async def _snapshot(self, topic: gatewaypb.Topic) -> gatewaypb.Frame:
-        snapshot = await self._doors.snapshots.of(topic, self._scope)
-        recent = self._doors.clock.now() - AHEAD
+    async def _snapshot(self, topic: eventpb.Topic) -> eventpb.Frame:
+        snapshot = await self._sources.snapshots.of(topic, self._scope)
+        recent = self._sources.clock.now() - AHEAD
         for state in snapshot.states:
             key = f"{payload_type(state)} {state.key}"
             if state.time.ToDatetime(UTC) >= recent and len(self._ahead) < AHEAD_MAX:
                 self._ahead[key] = state.revision
-        return gatewaypb.Frame(snapshot=snapshot)
+        return eventpb.Frame(snapshot=snapshot)
 
-    def _bookmark(self) -> gatewaypb.Frame:
+    def _bookmark(self) -> eventpb.Frame:
         token = self._token()
-        now = instant_to_proto(self._doors.clock.now())
-        return gatewaypb.Frame(bookmark=gatewaypb.Bookmark(resume_token=token, server_time=now))
+        now = instant_to_proto(self._sources.clock.now())
+        return eventpb.Frame(bookmark=eventpb.Bookmark(resume_token=token, server_time=now))
 
-    def _notice(self, kind: gatewaypb.NoticeKind, detail: str) -> gatewaypb.Frame:
+    def _notice(self, kind: eventpb.NoticeKind, detail: str) -> eventpb.Frame:
         return _notice(kind, self._token(), detail)
 
 
-def _notice(kind: gatewaypb.NoticeKind, token: str, detail: str) -> gatewaypb.Frame:
-    return gatewaypb.Frame(notice=gatewaypb.Notice(kind=kind, resume_token=token, detail=detail))
+def _notice(kind: eventpb.NoticeKind, token: str, detail: str) -> eventpb.Frame:
+    return eventpb.Frame(notice=eventpb.Notice(kind=kind, resume_token=token, detail=detail))

@@ -19,8 +19,8 @@ from joserfc.jwk import KeySet, OKPKey
 
 from qmtl.core.clock import Clock
 from qmtl.core.errors import PermissionDenied, Unauthenticated
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.rpc.auth.keys import new_key, write_private
 from qmtl.rpc.auth.tokens import mint
 from qmtl.rpc.auth.verification import verified
@@ -50,7 +50,7 @@ class Scope:
     subject: str
     world_id: str
     strategy_id: str
-    topics: tuple[gatewaypb.Topic, ...]
+    topics: tuple[eventpb.Topic, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +130,12 @@ class StreamKeys:
             raise Unauthenticated("E_TOKEN_CLAIMS", "the resume token names no place")
         return StreamPosition(control, orders, str(claims.get("born", "")), tuple(sorted(ahead.items())))
 
-    def public(self) -> list[servicepb.PublicKey]:
+    def public(self) -> list[eventservicepb.PublicKey]:
         """Public halves of the keys tokens may be signed with."""
         self._reload()
-        return [servicepb.PublicKey(kid=str(key.kid), x=str(key.as_dict(private=False)["x"])) for key in self._keys]
+        return [
+            eventservicepb.PublicKey(kid=str(key.kid), x=str(key.as_dict(private=False)["x"])) for key in self._keys
+        ]
 
     def _mint(self, audience: str, scope: Scope, extra: Mapping[str, object], expires_at: datetime) -> str:
         claims: dict[str, object] = {

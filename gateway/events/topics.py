@@ -20,26 +20,26 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest, NotFound, Violation
 from qmtl.core.modes import domain_of
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
 from qmtl.wire.contexts import DOMAIN_NUMBERS, MODES
 
-TYPES: Mapping[gatewaypb.Topic, tuple[str, ...]] = {
-    gatewaypb.TOPIC_ACTIVATION: ("activation_updated",),
-    gatewaypb.TOPIC_QUEUES: ("queue_updated",),
-    gatewaypb.TOPIC_POLICY: ("policy_updated", "decision_updated"),
-    gatewaypb.TOPIC_STRATEGY: ("strategy_state_changed", "evaluation_run_updated", "exit_signal_emitted"),
-    gatewaypb.TOPIC_SENTINEL: ("sentinel_weight_updated",),
-    gatewaypb.TOPIC_REBALANCING: (),
-    gatewaypb.TOPIC_ORDERS: (),  # from the stream of orders
+TYPES: Mapping[eventpb.Topic, tuple[str, ...]] = {
+    eventpb.TOPIC_ACTIVATION: ("activation_updated",),
+    eventpb.TOPIC_QUEUES: ("queue_updated",),
+    eventpb.TOPIC_POLICY: ("policy_updated", "decision_updated"),
+    eventpb.TOPIC_STRATEGY: ("strategy_state_changed", "evaluation_run_updated", "exit_signal_emitted"),
+    eventpb.TOPIC_SENTINEL: ("sentinel_weight_updated",),
+    eventpb.TOPIC_REBALANCING: (),
+    eventpb.TOPIC_ORDERS: (),  # from the stream of orders
 }
 REMEMBERED_MAX = 10_000
 log = structlog.stdlib.get_logger("qmtl.gateway.topics")
 
 
-def check_topics(topics: Sequence[gatewaypb.Topic]) -> tuple[gatewaypb.Topic, ...]:
+def check_topics(topics: Sequence[eventpb.Topic]) -> tuple[eventpb.Topic, ...]:
     """The topics asked for, sorted, each once. Raises InvalidRequest (E_TOPIC)."""
-    known = ", ".join(gatewaypb.Topic.Name(number) for number in TYPES)
+    known = ", ".join(eventpb.Topic.Name(number) for number in TYPES)
     unknown = [number for number in topics if number not in TYPES]
     if not topics or unknown:
         violation = Violation("topics", str(unknown[0]) if unknown else "empty", f"at least one of {known}")

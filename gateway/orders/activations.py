@@ -21,7 +21,7 @@ from gateway.peers import Peers
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, InvalidRequest, NotFound, NotReady, QmtlError, Unavailable
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.wire.contexts import MODE_NUMBERS
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -139,13 +139,13 @@ class HeldActivations:
         elif activation.revision > held or activation.epoch > epoch:
             self._hurry.set()
 
-    def status(self) -> list[gatewaypb.GateStatus]:
+    def status(self) -> list[gatewaystatuspb.GateStatus]:
         """Every world's gate as it stands, for GetStatus."""
         return [self._status(gate) for gate in self._gates.values()]
 
-    def _status(self, gate: WorldGate) -> gatewaypb.GateStatus:
+    def _status(self, gate: WorldGate) -> gatewaystatuspb.GateStatus:
         valid, closes_at = self.session_valid, gate.closes_at(self._clock.now())
-        status = gatewaypb.GateStatus(
+        status = gatewaystatuspb.GateStatus(
             world_id=gate.world_id,
             revision=gate.revision,
             epoch=gate.epoch,

@@ -18,7 +18,7 @@ from gateway.events.feed import Feed
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.core.errors import DeadlineExceeded, Exhausted, InvalidRequest, QmtlError, Unavailable
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 
 AT_ONCE_MAX = 32
 REPLIES_MAX = 1_000
@@ -34,8 +34,9 @@ ENDED = frozenset(
 )
 LOOK_S = 0.5
 Key = tuple[str, str, str, str]
-Requests = AsyncIterator[servicepb.TradeStreamRequest]
-Replies = AsyncGenerator[servicepb.TradeStreamResponse, None]
+Act = Callable[[], Awaitable[brokerpb.OrderStatus]]
+Requests = AsyncIterator[tradingservicepb.TradeStreamRequest]
+Replies = AsyncGenerator[tradingservicepb.TradeStreamResponse, None]
 
 
 @dataclass(slots=True)
@@ -47,29 +48,31 @@ class Followed:
     watched: ExitStack = field(default_factory=ExitStack)
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What a trade stream can do. `allow` says whether the caller may act so, before `submit` or `cancel` does it;
-    `may_see` whether the events of a world are for the caller."""
-
-    allow: Callable[[servicepb.TradeStreamRequest], Awaitable[object]]
-    submit: Callable[[brokerpb.Order], Awaitable[brokerpb.OrderStatus]]
-    cancel: Callable[[brokerservicepb.OrderKey], Awaitable[brokerpb.OrderStatus]]
-    may_see: Callable[[str], Awaitable[object]]
-
-
 class TradeStreamCall:
-    """One call at a desk; `orders` has the events."""
+    """One call. `submit` and `cancel` check that the caller may act so, raising if not, and answer with the act;
+    `may_see` says whether the events of a world are for the caller; `orders` has the events."""
 
-    def __init__(self, orders: Feed[brokerpb.OrderEvent], desk: Desk, draining: asyncio.Event, idle_s: float) -> None:
+    def __init__(
+        self,
+        orders: Feed[brokerpb.OrderEvent],
+        submit: Callable[[brokerpb.Order], Awaitable[Act]],
+        cancel: Callable[[brokerservicepb.OrderKey], Awaitable[Act]],
+        may_see: Callable[[str], Awaitable[object]],
+        draining: asyncio.Event,
+        idle_s: float,
+        followed_max: int = FOLLOWED_MAX,
+    ) -> None:
         self._orders = orders
-        self._desk = desk
+        self._submit = submit
+        self._cancel = cancel
+        self._may_see = may_see
+        self._followed_max = followed_max
         self._draining = draining
         self._idle_s = idle_s
         self._moved_at = _now()
-        self._replies: asyncio.Queue[servicepb.TradeStreamResponse | None] = asyncio.Queue(REPLIES_MAX)
+        self._replies: asyncio.Queue[tradingservicepb.TradeStreamResponse | None] = asyncio.Queue(REPLIES_MAX)
         self._room = asyncio.Semaphore(AT_ONCE_MAX)
-        self._lines: dict[Key, asyncio.Task[None]] = {}  # the last act of each order
+        self._last_acts: dict[Key, asyncio.Task[None]] = {}  # the last act of each order
         self._acts: set[asyncio.Task[None]] = set()  # all that are under way or wait for their turn
         self._followed: OrderedDict[Key, bool] = OrderedDict()  # whether it ended; the first is let go first
         self._worlds: dict[str, Followed] = {}
@@ -97,7 +100,7 @@ class TradeStreamCall:
             for followed in self._worlds.values():
                 followed.watched.close()
 
-    async def _next(self) -> servicepb.TradeStreamResponse | None:
+    async def _next(self) -> tradingservicepb.TradeStreamResponse | None:
         """The next reply, None after the last. Raises Unavailable (E_TRADE_IDLE) when nothing moved for too long."""
         while True:
             with suppress(TimeoutError):
@@ -115,32 +118,32 @@ class TradeStreamCall:
                 self._moved_at = _now()
                 await self._room.acquire()
                 key = _key(request)
-                before = self._lines.get(key)
-                line = asyncio.create_task(self._act(request, key, before))
-                self._lines[key] = line
-                self._acts.add(line)
-                line.add_done_callback(partial(self._done, key))
-            await asyncio.gather(*self._lines.values())
+                before = self._last_acts.get(key)
+                act_task = asyncio.create_task(self._act(request, key, before))
+                self._last_acts[key] = act_task
+                self._acts.add(act_task)
+                act_task.add_done_callback(partial(self._done, key))
+            await asyncio.gather(*self._last_acts.values())
         finally:
             if not self._over:
                 await self._replies.put(None)
 
-    def _done(self, key: Key, line: asyncio.Task[None]) -> None:
+    def _done(self, key: Key, act_task: asyncio.Task[None]) -> None:
         self._room.release()
-        self._acts.discard(line)
-        if self._lines.get(key) is line:
-            del self._lines[key]
+        self._acts.discard(act_task)
+        if self._last_acts.get(key) is act_task:
+            del self._last_acts[key]
 
-    async def _act(self, request: servicepb.TradeStreamRequest, key: Key, before: asyncio.Task[None] | None) -> None:
+    async def _act(
+        self, request: tradingservicepb.TradeStreamRequest, key: Key, before: asyncio.Task[None] | None
+    ) -> None:
         if before is not None:
             await asyncio.wait({before})
-        reply = servicepb.TradeStreamResponse(correlation_id=request.correlation_id)
+        reply = tradingservicepb.TradeStreamResponse(correlation_id=request.correlation_id)
         try:
-            if request.WhichOneof("act") is None:
-                raise InvalidRequest("E_ACT", "act is missing, want submit or cancel")
-            await self._desk.allow(request)
+            act = await self._allowed(request)
             await self._follow(key)
-            reply.status.CopyFrom(await self._answer(request))
+            reply.status.CopyFrom(await act())
         except QmtlError as error:
             reply.error.CopyFrom(_error(error))
         await self._replies.put(reply)
@@ -156,9 +159,9 @@ class TradeStreamCall:
             world.watched.enter_context(self._orders.woken_by(key[1], self._woken))
         world.orders += 1
         self._followed[key] = False
-        if len(self._followed) > FOLLOWED_MAX and not self._let_go(next(iter(self._followed))):
+        if len(self._followed) > self._followed_max and not self._let_go(next(iter(self._followed))):
             await self._replies.put(
-                _cut("E_TRADE_STREAM_LAGS", f"more than {FOLLOWED_MAX} open orders: read the account")
+                _cut("E_TRADE_STREAM_LAGS", f"more than {self._followed_max} open orders: read the account")
             )
 
     def _let_go(self, key: Key) -> bool:
@@ -171,10 +174,14 @@ class TradeStreamCall:
             del self._worlds[key[1]]
         return ended
 
-    async def _answer(self, request: servicepb.TradeStreamRequest) -> brokerpb.OrderStatus:
-        if request.HasField("submit"):
-            return await self._desk.submit(request.submit)
-        return await self._desk.cancel(request.cancel)
+    async def _allowed(self, request: tradingservicepb.TradeStreamRequest) -> Act:
+        """What is asked for, once it is allowed. Raises InvalidRequest (E_ACT) and what forbids it."""
+        match request.WhichOneof("act"):
+            case "submit":
+                return await self._submit(request.submit)
+            case "cancel":
+                return await self._cancel(request.cancel)
+        raise InvalidRequest("E_ACT", "act is missing, want submit or cancel")
 
     async def _watch(self) -> None:
         """Show each event of a touched order once; a client too slow for the feed is told that it missed some."""
@@ -196,7 +203,7 @@ class TradeStreamCall:
         if not mine:
             return
         try:
-            await self._desk.may_see(world_id)
+            await self._may_see(world_id)
         except QmtlError as error:
             for key in [key for key in self._followed if key[1] == world_id]:
                 self._let_go(key)
@@ -205,7 +212,7 @@ class TradeStreamCall:
         for event in mine:
             if event.state in ENDED:
                 self._ended(_event_key(event))
-            await self._replies.put(servicepb.TradeStreamResponse(event=event))
+            await self._replies.put(tradingservicepb.TradeStreamResponse(event=event))
 
     def _ended(self, key: Key) -> None:
         if key in self._followed:
@@ -217,16 +224,18 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _cut(reason: str, message: str) -> servicepb.TradeStreamResponse:
-    return servicepb.TradeStreamResponse(error=servicepb.TradeError(reason=reason, message=message, retryable=True))
+def _cut(reason: str, message: str) -> tradingservicepb.TradeStreamResponse:
+    return tradingservicepb.TradeStreamResponse(
+        error=tradingservicepb.TradeError(reason=reason, message=message, retryable=True)
+    )
 
 
-def _error(error: QmtlError) -> servicepb.TradeError:
+def _error(error: QmtlError) -> tradingservicepb.TradeError:
     retryable = isinstance(error, Unavailable | DeadlineExceeded | Exhausted) or error.reason == "E_STALE_EPOCH"
-    return servicepb.TradeError(reason=error.reason, message=error.message, retryable=retryable)
+    return tradingservicepb.TradeError(reason=error.reason, message=error.message, retryable=retryable)
 
 
-def _key(request: servicepb.TradeStreamRequest) -> Key:
+def _key(request: tradingservicepb.TradeStreamRequest) -> Key:
     named = request.cancel if request.HasField("cancel") else request.submit
     return named.account, named.world_id, named.strategy_id, named.client_order_id
 

@@ -22,7 +22,7 @@ from qmtl.core.errors import NotFound, PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sql.database import Database
 from qmtl.wire.contexts import DOMAINS
 from qmtl.wire.fields import known_enum
@@ -88,7 +88,7 @@ class QueueCatalogue:
         if record.state is not State.COMPLETED or world_id not in record.world_ids:
             raise _not_bound(strategy_id, world_id)
         if strategy_id not in self._nodes:
-            request = servicepb.SubmitStrategyRequest.FromString(record.request)
+            request = strategyservicepb.SubmitStrategyRequest.FromString(record.request)
             self._nodes[strategy_id] = frozenset(node.node_id for node in request.dag.nodes)
         if queue.node_id not in self._nodes[strategy_id]:
             raise _not_bound(strategy_id, world_id)

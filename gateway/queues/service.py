@@ -1,4 +1,4 @@
-"""RPCs of data queues and fills: leases of producers, records written once per bucket, fills reported and replayed."""
+"""RPCs of data queues: leases of producers, records written once per bucket and read from any place."""
 
 from __future__ import annotations
 
@@ -8,27 +8,19 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from controlbus.jetstream.ordered_reader import Start, TooOld, read
-from controlbus.jetstream.subjects import fills_subject
 from controlbus.records.data_queue import From, span
 from controlbus.records.producer_leases import TTL_S, Tenure
 from controlbus.records.records import AlreadyCommitted, RecordWriter, Written, read_records
-from gateway.doors import Doors
-from gateway.queues.catalogue import KnownQueue
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
-from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, QmtlError, Unavailable, Violation
-from qmtl.core.roles import Role
+from gateway.queues.catalogue import KnownQueue, QueueCatalogue
+from qmtl.core.errors import Exhausted, InvalidRequest, QmtlError, Unavailable, Violation
 from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
+from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
 from qmtl.rpc.auth.call import require_user
 from qmtl.wire.instants import instant_from_proto, instant_to_proto
 
 QUEUES_PER_CALL = 256
 TRIES = 5
-FILLS_PER_MESSAGE = 200
-FILLS_STREAM = "FILLS"
 T = TypeVar("T")
 
 
@@ -43,113 +35,82 @@ class OpenQueue:
 
 
 @dataclass(slots=True)
-class Tally:
-    """What a call of PublishRecords came to."""
+class PublishedCounts:
+    """What a call of PublishRecords has written, by queue and lease epoch."""
 
-    pens: dict[tuple[str, int], OpenQueue] = field(default_factory=dict)
+    opened: dict[tuple[str, int], OpenQueue] = field(default_factory=dict)
     committed: int = 0
     already: int = 0
     last_sequence: int = 0
 
 
-class QueueCalls:
-    """Data queues and fills of the caller's worlds."""
+class QueueServicer(queuerpc.QueueServiceServicer):
+    """Data queues of the caller's worlds; see queue_service.proto for what each call does."""
 
-    _doors: Doors
+    def __init__(self, queues: QueueCatalogue, draining: asyncio.Event) -> None:
+        self._queues = queues
+        self._draining = draining
 
     async def AcquireProducer(
-        self, request: servicepb.AcquireProducerRequest, context: object
-    ) -> servicepb.AcquireProducerResponse:
-        queues = self._doors.queues
+        self, request: queueservicepb.AcquireProducerRequest, context: object
+    ) -> queueservicepb.AcquireProducerResponse:
+        queues = self._queues
         queue = await queues.writable(request.compute_key, request.world_id)
         await queues.check_bound(queue, request.strategy_id)
         holder = "/".join((require_user().subject, request.strategy_id, request.run_id))
         tenure = await queues.leases.acquire(request.compute_key, holder[:200], TTL_S)
-        return servicepb.AcquireProducerResponse(lease=_lease(tenure))
+        return queueservicepb.AcquireProducerResponse(lease=_lease(tenure))
 
     async def RenewProducer(
-        self, request: servicepb.RenewProducerRequest, context: object
-    ) -> servicepb.RenewProducerResponse:
-        await self._doors.queues.writable(request.compute_key)
-        tenure = await self._doors.queues.leases.renew(request.compute_key, request.epoch, TTL_S)
-        return servicepb.RenewProducerResponse(lease=_lease(tenure))
+        self, request: queueservicepb.RenewProducerRequest, context: object
+    ) -> queueservicepb.RenewProducerResponse:
+        await self._queues.writable(request.compute_key)
+        tenure = await self._queues.leases.renew(request.compute_key, request.epoch, TTL_S)
+        return queueservicepb.RenewProducerResponse(lease=_lease(tenure))
 
     async def PublishRecords(
-        self, request_iterator: AsyncIterator[servicepb.PublishRecordsRequest], context: object
-    ) -> servicepb.PublishRecordsResponse:
-        tally = Tally()
+        self, request_iterator: AsyncIterator[queueservicepb.PublishRecordsRequest], context: object
+    ) -> queueservicepb.PublishRecordsResponse:
+        counts = PublishedCounts()
         try:
             async for request in request_iterator:
-                await self._publish(tally, request.batch)
+                await self._publish(counts, request.batch)
         finally:
-            await self._report(tally)
-        return servicepb.PublishRecordsResponse(
-            committed=tally.committed, already_committed=tally.already, last_sequence=tally.last_sequence
+            await self._report(counts)
+        return queueservicepb.PublishRecordsResponse(
+            committed=counts.committed, already_committed=counts.already, last_sequence=counts.last_sequence
         )
 
     async def ReadQueue(
-        self, request: servicepb.ReadQueueRequest, context: object
-    ) -> AsyncIterator[servicepb.ReadQueueResponse]:
-        queue = await self._doors.queues.readable(request.compute_key, request.world_id)
-        records = read_records(self._doors.queues.bus, queue.data, _begin(request))
-        async with aclosing(_until(self._doors.draining, records)) as shown:
+        self, request: queueservicepb.ReadQueueRequest, context: object
+    ) -> AsyncIterator[queueservicepb.ReadQueueResponse]:
+        queue = await self._queues.readable(request.compute_key, request.world_id)
+        records = read_records(self._queues.bus, queue.data, _begin(request))
+        async with aclosing(_until(self._draining, records)) as shown:
             async for record in shown:
-                yield servicepb.ReadQueueResponse(batch=record.batch, sequence=record.sequence)
+                yield queueservicepb.ReadQueueResponse(batch=record.batch, sequence=record.sequence)
 
-    async def ReportFills(
-        self, request_iterator: AsyncIterator[servicepb.ReportFillsRequest], context: object
-    ) -> servicepb.ReportFillsResponse:
-        call = self._doors.peers.broker.BookFills()
-        try:
-            async for request in request_iterator:
-                await self._doors.access.require(request.fill.world_id, Role.OPERATOR)
-                await call.write(brokerservicepb.BookFillsRequest(fills=[request.fill]))
-            await call.done_writing()
-            booked = await call
-        finally:
-            call.cancel()
-        return servicepb.ReportFillsResponse(booked=booked.booked, duplicates=booked.duplicates)
-
-    async def ReplayFills(
-        self, request: servicepb.ReplayFillsRequest, context: object
-    ) -> AsyncIterator[servicepb.ReplayFillsResponse]:
-        fills: list[brokerpb.Fill] = []
-        async with aclosing(self._fills(await self._account(request.account))) as logged:
-            expected = request.after_sequence + 1
-            async for fill in logged:
-                if fill.sequence < expected:
-                    continue
-                if fill.sequence > expected:
-                    raise TooOld(request.after_sequence, fill.sequence, fill.sequence)
-                expected += 1
-                fills.append(fill)
-                if len(fills) == FILLS_PER_MESSAGE:
-                    yield servicepb.ReplayFillsResponse(fills=fills)
-                    fills = []
-        if fills:
-            yield servicepb.ReplayFillsResponse(fills=fills)
-
-    async def _publish(self, tally: Tally, batch: datapb.RecordBatch) -> None:
+    async def _publish(self, counts: PublishedCounts, batch: datapb.RecordBatch) -> None:
         key = batch.compute_key, batch.writer_epoch
-        pen = tally.pens.get(key)
-        if pen is None:
-            if len(tally.pens) >= QUEUES_PER_CALL:
+        opened = counts.opened.get(key)
+        if opened is None:
+            if len(counts.opened) >= QUEUES_PER_CALL:
                 raise Exhausted("E_TOO_MANY_QUEUES", f"one call writes at most {QUEUES_PER_CALL} queues")
-            queue = await self._doors.queues.writable(batch.compute_key)
-            writer = await RecordWriter.open(self._doors.queues.bus, queue.data, batch.writer_epoch)
-            pen = tally.pens[key] = OpenQueue(queue, writer)
-        written = await self._written(pen.writer, batch)
-        tally.last_sequence = max(tally.last_sequence, written.sequence)
+            queue = await self._queues.writable(batch.compute_key)
+            writer = await RecordWriter.open(self._queues.bus, queue.data, batch.writer_epoch)
+            opened = counts.opened[key] = OpenQueue(queue, writer)
+        written = await self._written(opened.writer, batch)
+        counts.last_sequence = max(counts.last_sequence, written.sequence)
         if isinstance(written, AlreadyCommitted):
-            tally.already += 1
+            counts.already += 1
             return
-        tally.committed += 1
-        first_ns, pen.last_ns = span(batch)
-        pen.first_ns = first_ns if pen.first_ns is None else pen.first_ns
+        counts.committed += 1
+        first_ns, opened.last_ns = span(batch)
+        opened.first_ns = first_ns if opened.first_ns is None else opened.first_ns
 
     async def _written(self, writer: RecordWriter, batch: datapb.RecordBatch) -> Written:
         """Publish a batch; while the broker is away, the same again for a while."""
-        bus = self._doors.queues.bus
+        bus = self._queues.bus
         for _ in range(TRIES - 1):
             try:
                 return await writer.publish(batch)
@@ -157,36 +118,16 @@ class QueueCalls:
                 await bus.link.pause()
         return await writer.publish(batch)
 
-    async def _report(self, tally: Tally) -> None:
+    async def _report(self, counts: PublishedCounts) -> None:
         """The catalogue hears of it when it can: what is written is in the log, whatever it says."""
-        for pen in tally.pens.values():
-            if pen.first_ns is not None:
+        for opened in counts.opened.values():
+            if opened.first_ns is not None:
                 with suppress(QmtlError):
-                    await self._doors.queues.report(pen.queue, pen.first_ns, pen.last_ns)
-
-    async def _account(self, name: str) -> brokerpb.Account:
-        """An account the caller may read. Raises NotFound (E_ACCOUNT_UNKNOWN)."""
-        venue = await self._doors.peers.broker.GetVenueStatus(brokerservicepb.GetVenueStatusRequest())
-        found = next((account for account in venue.accounts if account.account == name), None)
-        if found is None:
-            raise NotFound("E_ACCOUNT_UNKNOWN", f"no account {name!r} that you may read")
-        return found
-
-    async def _fills(self, account: brokerpb.Account) -> AsyncGenerator[brokerpb.Fill, None]:
-        """The account's fills as they are in the log now."""
-        link, subject = self._doors.queues.bus.link, fills_subject(account.world_id, account.account)
-        last = await link.find(link.js.get_last_msg(FILLS_STREAM, subject))
-        if last is None:
-            return
-        async with aclosing(read(link, [subject], Start.ALL, FILLS_STREAM)) as messages:
-            async for sequence, message in messages:
-                yield brokerpb.Fill.FromString(message.data)
-                if sequence >= (last.seq or 0):
-                    return
+                    await self._queues.report(opened.queue, opened.first_ns, opened.last_ns)
 
 
-def _lease(tenure: Tenure) -> gatewaypb.ProducerLease:
-    return gatewaypb.ProducerLease(
+def _lease(tenure: Tenure) -> queueservicepb.ProducerLease:
+    return queueservicepb.ProducerLease(
         compute_key=tenure.compute_key,
         epoch=tenure.epoch,
         expires_at=instant_to_proto(tenure.expires_at),
@@ -195,7 +136,7 @@ def _lease(tenure: Tenure) -> gatewaypb.ProducerLease:
     )
 
 
-def _begin(request: servicepb.ReadQueueRequest) -> From:
+def _begin(request: queueservicepb.ReadQueueRequest) -> From:
     """Raises InvalidRequest (E_POSITION)."""
     match request.WhichOneof("position"):
         case "from_bucket":

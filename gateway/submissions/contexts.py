@@ -13,7 +13,7 @@ from gateway.peers import Peers
 from gateway.submissions.wire import hint_from_proto, hinted_as_of
 from qmtl.core.errors import NotFound
 from qmtl.core.modes import ComputeContext, EffectiveMode, ModeDecision, decide_context, domain_of, lower
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.wire.contexts import DOMAIN_NUMBERS, MODES
 from qmtl.wire.fields import known_enum
 from qmtl.wire.instants import instant_from_proto
@@ -28,7 +28,7 @@ STAGE_CEILING: Mapping[worldpb.Stage, EffectiveMode] = {
 
 
 async def resolve(
-    peers: Peers, hints: gatewaypb.ComputeHints, decision: worldpb.DecisionEnvelope, stage: worldpb.Stage
+    peers: Peers, hints: strategypb.ComputeHints, decision: worldpb.DecisionEnvelope, stage: worldpb.Stage
 ) -> ComputeContext:
     """The context now. Raises Unavailable while a service that must be asked is away."""
     ceiling = known_enum(MODES, decision.effective_mode, "decision.effective_mode")

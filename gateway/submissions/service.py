@@ -9,20 +9,24 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 
-from gateway.doors import Doors
+from gateway.access import Access
 from gateway.instants import to_ns
+from gateway.peers import Peers
 from gateway.submissions import domain, events, wire
 from gateway.submissions.contexts import resolve
 from gateway.submissions.domain import State, check_worlds
 from gateway.submissions.store import strategies
-from gateway.submissions.worker import SETTLED
+from gateway.submissions.worker import SETTLED, Workers
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.rpc.auth.call import require_user
+from qmtl.sql.database import Database
 from qmtl.wire.contexts import context_to_proto
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -33,36 +37,47 @@ PARSED_HERE_MAX = 256 * 1024  # bytes of a request that may hold the loop while 
 REASON_MAX = 200
 
 
-class StrategyCalls:
-    """Strategies of the caller's worlds."""
+class StrategyServicer(strategyrpc.StrategyServiceServicer):
+    """Strategies of the caller's worlds; see strategy_service.proto for what each call does."""
 
-    _doors: Doors
+    def __init__(
+        self, db: Database, peers: Peers, access: Access, workers: Workers, clock: Clock, *, answer_within_s: float
+    ) -> None:
+        """`answer_within_s`: how long a submission or a cancel waits to be through before it answers as it stands."""
+        self._db = db
+        self._peers = peers
+        self._access = access
+        self._workers = workers
+        self._clock = clock
+        self._answer_within_s = answer_within_s
 
     async def SubmitStrategy(
-        self, request: servicepb.SubmitStrategyRequest, context: object
-    ) -> servicepb.SubmitStrategyResponse:
-        doors, subject = self._doors, require_user().subject
+        self, request: strategyservicepb.SubmitStrategyRequest, context: object
+    ) -> strategyservicepb.SubmitStrategyResponse:
+        subject = require_user().subject
         if request.ByteSize() > PARSED_HERE_MAX:
             for world_id in sorted(set(request.world_ids)):  # who may not submit costs no thread
-                await doors.access.require(world_id, Role.OPERATOR)
+                await self._access.require(world_id, Role.OPERATOR)
             submission = await asyncio.to_thread(wire.submission_from_proto, request, subject)
         else:
             submission = wire.submission_from_proto(request, subject)
         for world_id in submission.world_ids:
-            await doors.access.require(world_id, Role.OPERATOR)
-        record, repeated = await doors.workers.accept(submission)
-        record = await doors.workers.settled(record, doors.settings.warmup_deadline_s)
-        return servicepb.SubmitStrategyResponse(strategy=wire.strategy_to_proto(record), repeated_request=repeated)
+            await self._access.require(world_id, Role.OPERATOR)
+        record, repeated = await self._workers.accept(submission)
+        record = await self._workers.settled(record, self._answer_within_s)
+        return strategyservicepb.SubmitStrategyResponse(
+            strategy=wire.strategy_to_proto(record), repeated_request=repeated
+        )
 
     async def DryRunStrategy(
-        self, request: servicepb.DryRunStrategyRequest, context: object
-    ) -> servicepb.DryRunStrategyResponse:
+        self, request: strategyservicepb.DryRunStrategyRequest, context: object
+    ) -> strategyservicepb.DryRunStrategyResponse:
         check_worlds(list(request.world_ids))
         await asyncio.to_thread(wire.checked_dag, request, request.ByteSize())
         outcomes = [await self._preview(request, world_id) for world_id in request.world_ids]
         diff = dagservicepb.DryRunDiffRequest(dag=request.dag, contexts=[outcome.context for outcome in outcomes])
-        response = servicepb.DryRunStrategyResponse(outcomes=outcomes)
-        async for part in self._doors.peers.dag.DryRunDiff(diff):
+        response = strategyservicepb.DryRunStrategyResponse(outcomes=outcomes)
+        async for part in self._peers.dag.DryRunDiff(diff):
             for assignment in part.chunk.assignments:
                 for outcome in response.outcomes:
                     if outcome.world_id == assignment.world_id:
@@ -72,77 +87,76 @@ class StrategyCalls:
         return response
 
     async def GetStrategy(
-        self, request: servicepb.GetStrategyRequest, context: object
-    ) -> servicepb.GetStrategyResponse:
+        self, request: strategyservicepb.GetStrategyRequest, context: object
+    ) -> strategyservicepb.GetStrategyResponse:
         record = await self._readable(request.strategy_id)
-        return servicepb.GetStrategyResponse(strategy=wire.strategy_to_proto(record))
+        return strategyservicepb.GetStrategyResponse(strategy=wire.strategy_to_proto(record))
 
     async def WatchStrategy(
-        self, request: servicepb.WatchStrategyRequest, context: object
-    ) -> AsyncIterator[servicepb.WatchStrategyResponse]:
+        self, request: strategyservicepb.WatchStrategyRequest, context: object
+    ) -> AsyncIterator[strategyservicepb.WatchStrategyResponse]:
         record = await self._readable(request.strategy_id)
         while True:
-            yield servicepb.WatchStrategyResponse(strategy=wire.strategy_to_proto(record))
+            yield strategyservicepb.WatchStrategyResponse(strategy=wire.strategy_to_proto(record))
             if record.state in SETTLED:
                 return
             record = await self._changed(record)
 
     async def ListStrategies(
-        self, request: servicepb.ListStrategiesRequest, context: object
-    ) -> servicepb.ListStrategiesResponse:
+        self, request: strategyservicepb.ListStrategiesRequest, context: object
+    ) -> strategyservicepb.ListStrategiesResponse:
         if request.world_id:
-            await self._doors.access.require(request.world_id, Role.READER)
+            await self._access.require(request.world_id, Role.READER)
         elif require_user().role < Role.READER:
             raise InvalidRequest("E_WORLD_ID", "world_id is empty, want a world this token may read")
         limit = min(request.page.page_size or PAGE_DEFAULT, PAGE_MAX)
         before = _cursor(request.page.page_token)
         state = wire.state_from_proto(request.state)
-        rows = await self._doors.db.read(lambda conn: strategies.page(conn, request.world_id, state, before, limit))
+        rows = await self._db.read(lambda conn: strategies.page(conn, request.world_id, state, before, limit))
         worlds = require_user().worlds
         shown = [row for row in rows if worlds is None or set(row.world_ids) <= worlds]
         token = _next_token(rows[-1]) if len(rows) == limit else ""
-        return servicepb.ListStrategiesResponse(
+        return strategyservicepb.ListStrategiesResponse(
             strategies=[wire.strategy_to_proto(row, outcomes=False) for row in shown],
             page=commonpb.PageInfo(next_page_token=token),
         )
 
     async def CancelStrategy(
-        self, request: servicepb.CancelStrategyRequest, context: object
-    ) -> servicepb.CancelStrategyResponse:
-        doors = self._doors
+        self, request: strategyservicepb.CancelStrategyRequest, context: object
+    ) -> strategyservicepb.CancelStrategyResponse:
         if len(request.reason) > REASON_MAX or not request.reason.isprintable():
             violation = Violation("reason", repr(request.reason[:40]), f"up to {REASON_MAX} printable characters")
             raise InvalidRequest("E_FIELD", str(violation), violations=(violation,))
         await self._readable(request.strategy_id, Role.OPERATOR)
         subject = require_user().subject
-        step = domain.Step(State.CANCELED, request.reason, subject, doors.clock.now())
-        canceled = await doors.db.write(lambda conn: strategies.cancel(conn, request.strategy_id, step))
-        canceled = await self._released(canceled, doors.settings.warmup_deadline_s)
-        return servicepb.CancelStrategyResponse(strategy=wire.strategy_to_proto(canceled))
+        step = domain.Step(State.CANCELED, request.reason, subject, self._clock.now())
+        canceled = await self._db.write(lambda conn: strategies.cancel(conn, request.strategy_id, step))
+        canceled = await self._released(canceled, self._answer_within_s)
+        return strategyservicepb.CancelStrategyResponse(strategy=wire.strategy_to_proto(canceled))
 
     async def GetStrategyHistory(
-        self, request: servicepb.GetStrategyHistoryRequest, context: object
-    ) -> servicepb.GetStrategyHistoryResponse:
+        self, request: strategyservicepb.GetStrategyHistoryRequest, context: object
+    ) -> strategyservicepb.GetStrategyHistoryResponse:
         await self._readable(request.strategy_id)
-        entries = await self._doors.db.read(lambda conn: strategies.history(conn, request.strategy_id))
+        entries = await self._db.read(lambda conn: strategies.history(conn, request.strategy_id))
         return wire.history_to_proto(entries)
 
     async def _readable(self, strategy_id: str, role: Role = Role.READER) -> domain.Record:
         """A strategy the caller has the role for in each of its worlds."""
-        record = await self._doors.db.read(lambda conn: strategies.get(conn, strategy_id))
+        record = await self._db.read(lambda conn: strategies.get(conn, strategy_id))
         for world_id in record.world_ids:
-            await self._doors.access.require(world_id, role)
+            await self._access.require(world_id, role)
         return record
 
     async def _released(self, record: domain.Record, within_s: float) -> domain.Record:
         """The record once it is released everywhere, or as it is when the time is up; the releaser goes on."""
         woken = asyncio.Event()
-        unsubscribe = self._doors.db.on_signal(events.strategy_signal(record.strategy_id), woken.set)
+        unsubscribe = self._db.on_signal(events.strategy_signal(record.strategy_id), woken.set)
         try:
             async with asyncio.timeout(within_s):
                 while record.release_pending:
                     woken.clear()
-                    record = await self._doors.db.read(partial(strategies.get, strategy_id=record.strategy_id))
+                    record = await self._db.read(partial(strategies.get, strategy_id=record.strategy_id))
                     if record.release_pending:
                         with suppress(TimeoutError):
                             async with asyncio.timeout(POLL_S):
@@ -156,11 +170,11 @@ class StrategyCalls:
     async def _changed(self, record: domain.Record) -> domain.Record:
         """Wait until the record has a higher revision."""
         woken = asyncio.Event()
-        unsubscribe = self._doors.db.on_signal(events.strategy_signal(record.strategy_id), woken.set)
+        unsubscribe = self._db.on_signal(events.strategy_signal(record.strategy_id), woken.set)
         try:
             while True:
                 woken.clear()
-                now = await self._doors.db.read(lambda conn: strategies.get(conn, record.strategy_id))
+                now = await self._db.read(lambda conn: strategies.get(conn, record.strategy_id))
                 if now.revision > record.revision:
                     return now
                 try:
@@ -171,11 +185,13 @@ class StrategyCalls:
         finally:
             unsubscribe()
 
-    async def _preview(self, request: servicepb.DryRunStrategyRequest, world_id: str) -> gatewaypb.WorldOutcome:
-        await self._doors.access.require(world_id, Role.READER)
-        decided = await self._doors.peers.world.Decide(worldservicepb.DecideRequest(world_id=world_id))
-        context = await resolve(self._doors.peers, request.hints, decided.decision, worldpb.STAGE_BACKTEST)
-        return gatewaypb.WorldOutcome(world_id=world_id, context=context_to_proto(context), decision=decided.decision)
+    async def _preview(
+        self, request: strategyservicepb.DryRunStrategyRequest, world_id: str
+    ) -> strategypb.WorldOutcome:
+        await self._access.require(world_id, Role.READER)
+        decided = await self._peers.world.Decide(worldservicepb.DecideRequest(world_id=world_id))
+        context = await resolve(self._peers, request.hints, decided.decision, worldpb.STAGE_BACKTEST)
+        return strategypb.WorldOutcome(world_id=world_id, context=context_to_proto(context), decision=decided.decision)
 
 
 def _cursor(token: str) -> tuple[int, str] | None:

@@ -12,8 +12,8 @@ from qmtl.core.identity.canonical import digest
 from qmtl.core.identity.keys import node_ids_crc32
 from qmtl.core.identity.nodes import Dag
 from qmtl.core.modes import ContextHint
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.wire.contexts import DOMAINS
 from qmtl.wire.fields import known_enum
 from qmtl.wire.graph import dag_from_proto
@@ -31,7 +31,7 @@ BODY_MAX = 8 * 1024 * 1024
 STATES = {number: state for state, number in STATE_NUMBERS.items()}
 
 
-def submission_from_proto(request: servicepb.SubmitStrategyRequest, subject: str) -> Submission:
+def submission_from_proto(request: strategyservicepb.SubmitStrategyRequest, subject: str) -> Submission:
     """A submission, fully checked but for what other services know.
 
     Raises InvalidRequest: E_TOO_LARGE, E_REQUEST_ID, E_NAME, E_WORLD_IDS..., E_CHECKSUM_MISMATCH, those of check_dag.
@@ -52,7 +52,9 @@ def submission_from_proto(request: servicepb.SubmitStrategyRequest, subject: str
     )
 
 
-def checked_dag(request: servicepb.SubmitStrategyRequest | servicepb.DryRunStrategyRequest, size: int) -> Dag:
+def checked_dag(
+    request: strategyservicepb.SubmitStrategyRequest | strategyservicepb.DryRunStrategyRequest, size: int
+) -> Dag:
     """The request's DAG, checked. Raises InvalidRequest: E_TOO_LARGE, E_CHECKSUM_MISMATCH and those of check_dag."""
     if size > BODY_MAX:
         violation = Violation("request", f"{size} bytes", f"at most {BODY_MAX}")
@@ -64,22 +66,22 @@ def checked_dag(request: servicepb.SubmitStrategyRequest | servicepb.DryRunStrat
     return dag
 
 
-def hint_from_proto(world_id: str, hints: gatewaypb.ComputeHints) -> ContextHint:
+def hint_from_proto(world_id: str, hints: strategypb.ComputeHints) -> ContextHint:
     """The client's hints for one world. Raises InvalidRequest (E_ENUM)."""
     number = hints.execution_domain
     domain = known_enum(DOMAINS, number, "hints.execution_domain") if number else None
     return ContextHint(world_id, domain, hints.partition, hints.dataset_fingerprint)
 
 
-def hinted_as_of(hints: gatewaypb.ComputeHints) -> datetime | None:
+def hinted_as_of(hints: strategypb.ComputeHints) -> datetime | None:
     """The data snapshot the client pinned itself, if any. Raises InvalidRequest (E_TIMESTAMP)."""
     return instant_from_proto(hints.as_of, "hints.as_of") if hints.HasField("as_of") else None
 
 
-def strategy_to_proto(record: Record, *, outcomes: bool = True) -> gatewaypb.Strategy:
+def strategy_to_proto(record: Record, *, outcomes: bool = True) -> strategypb.Strategy:
     """A stored submission for a reader."""
-    request = servicepb.SubmitStrategyRequest.FromString(record.request)
-    message = gatewaypb.Strategy(
+    request = strategyservicepb.SubmitStrategyRequest.FromString(record.request)
+    message = strategypb.Strategy(
         strategy_id=record.strategy_id,
         meta=request.meta,
         state=STATE_NUMBERS[record.state],
@@ -94,7 +96,7 @@ def strategy_to_proto(record: Record, *, outcomes: bool = True) -> gatewaypb.Str
         release_pending=record.release_pending,
     )
     if record.outcome is not None:
-        stored = gatewaypb.Strategy.FromString(record.outcome)
+        stored = strategypb.Strategy.FromString(record.outcome)
         message.sentinel_id = stored.sentinel_id
         message.plan_version = stored.plan_version
         if outcomes:
@@ -102,11 +104,11 @@ def strategy_to_proto(record: Record, *, outcomes: bool = True) -> gatewaypb.Str
     return message
 
 
-def history_to_proto(entries: list[tuple[int, Step]]) -> servicepb.GetStrategyHistoryResponse:
+def history_to_proto(entries: list[tuple[int, Step]]) -> strategyservicepb.GetStrategyHistoryResponse:
     """The steps of a strategy's life."""
-    return servicepb.GetStrategyHistoryResponse(
+    return strategyservicepb.GetStrategyHistoryResponse(
         entries=[
-            gatewaypb.StrategyHistoryEntry(
+            strategypb.StrategyHistoryEntry(
                 sequence=sequence, state=STATE_NUMBERS[step.state], reason=step.reason, actor=step.actor,
                 time=instant_to_proto(step.at),
             )

@@ -26,8 +26,8 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable
 from qmtl.core.identity import canonical
 from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.call import own_act
 from qmtl.sql.database import Database
 from qmtl.wire.contexts import context_to_proto
@@ -223,19 +223,19 @@ class Workers:
                 told.set_result(settled)
 
     async def _carry_out(self, record: domain.Record) -> bytes:
-        request = servicepb.SubmitStrategyRequest.FromString(record.request)
+        request = strategyservicepb.SubmitStrategyRequest.FromString(record.request)
         outcomes = [await self._enter(record, request, world_id) for world_id in record.world_ids]
         answer = await self._diff(record, request, outcomes)
         for outcome in outcomes:
             outcome.assignments.extend(a for a in answer.assignments if a.world_id == outcome.world_id)
-        result = gatewaypb.Strategy(
+        result = strategypb.Strategy(
             outcomes=outcomes, sentinel_id=answer.summary.sentinel_id, plan_version=answer.summary.version
         )
         return result.SerializeToString()
 
     async def _enter(
-        self, record: domain.Record, request: servicepb.SubmitStrategyRequest, world_id: str
-    ) -> gatewaypb.WorldOutcome:
+        self, record: domain.Record, request: strategyservicepb.SubmitStrategyRequest, world_id: str
+    ) -> strategypb.WorldOutcome:
         """Bind the strategy to a world and decide the context it computes in there."""
         bind = worldservicepb.BindStrategyRequest(
             world_id=world_id,
@@ -245,15 +245,15 @@ class Workers:
         )
         bound = await self._peers.world.BindStrategy(bind)
         context = await resolve(self._peers, request.hints, bound.decision, bound.binding.stage)
-        return gatewaypb.WorldOutcome(
+        return strategypb.WorldOutcome(
             world_id=world_id, context=context_to_proto(context), decision=bound.decision, binding=bound.binding
         )
 
     async def _diff(
         self,
         record: domain.Record,
-        request: servicepb.SubmitStrategyRequest,
-        outcomes: Sequence[gatewaypb.WorldOutcome],
+        request: strategyservicepb.SubmitStrategyRequest,
+        outcomes: Sequence[strategypb.WorldOutcome],
     ) -> dagservicepb.DiffChunk:
         """All chunks of the diff as one; a lost stream is asked again under the same request_id."""
         whole = dagservicepb.DiffChunk()
@@ -275,7 +275,7 @@ class Workers:
         return whole
 
 
-def _diff_id(record: domain.Record, outcomes: Sequence[gatewaypb.WorldOutcome]) -> str:
+def _diff_id(record: domain.Record, outcomes: Sequence[strategypb.WorldOutcome]) -> str:
     """The same for a claim done again; another once the contexts are decided otherwise: that is another question."""
     decided = b"".join(outcome.context.SerializeToString(deterministic=True) for outcome in outcomes)
     return f"{record.strategy_id}/{canonical.digest(decided)[7:23]}"

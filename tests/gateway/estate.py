@@ -28,8 +28,9 @@ from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.rpc.client.channel import MeshChannel, connect
@@ -171,8 +172,8 @@ async def lone_gateway(home: Path, nats_url: str, **settings: object) -> AsyncIt
 
 async def gates_hold(door: Door) -> bool:
     """Whether the gateway has seen what an order needs."""
-    level = (await door.gateway.GetStatus(servicepb.GetStatusRequest())).level
-    return level in (gatewaypb.DEGRADATION_LEVEL_NORMAL, gatewaypb.DEGRADATION_LEVEL_PARTIAL)
+    level = (await door.status.GetStatus(gatewaystatuspb.GetStatusRequest())).level
+    return level in (gatewaystatuspb.DEGRADATION_LEVEL_NORMAL, gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL)
 
 
 async def make_world(door: Door, *presets: str) -> str:
@@ -184,23 +185,27 @@ async def make_world(door: Door, *presets: str) -> str:
     return world_id
 
 
-def request_for(world_id: str, symbol: str = "BTC-USD", request_id: str = "") -> servicepb.SubmitStrategyRequest:
+def request_for(
+    world_id: str, symbol: str = "BTC-USD", request_id: str = ""
+) -> strategyservicepb.SubmitStrategyRequest:
     """A submission of one source node of its own, on a snapshot it names itself."""
     request = submission(world_id, [source_node(symbol)], request_id)
     request.hints.as_of.FromDatetime(SNAPSHOT)
     return request
 
 
-async def submitted(door: Door, world_id: str, symbol: str = "BTC-USD") -> gatewaypb.Strategy:
+async def submitted(door: Door, world_id: str, symbol: str = "BTC-USD") -> strategypb.Strategy:
     """A strategy that is COMPLETED."""
-    strategy = (await door.gateway.SubmitStrategy(request_for(world_id, symbol))).strategy
+    strategy = (await door.strategies.SubmitStrategy(request_for(world_id, symbol))).strategy
     return await settled(door, strategy.strategy_id)
 
 
-async def settled(door: Door, strategy_id: str) -> gatewaypb.Strategy:
+async def settled(door: Door, strategy_id: str) -> strategypb.Strategy:
     """The strategy once it is settled."""
-    last = gatewaypb.Strategy()
-    async for reply in door.gateway.WatchStrategy(servicepb.WatchStrategyRequest(strategy_id=strategy_id), timeout=30):
+    last = strategypb.Strategy()
+    async for reply in door.strategies.WatchStrategy(
+        strategyservicepb.WatchStrategyRequest(strategy_id=strategy_id), timeout=30
+    ):
         last = reply.strategy
     return last
 
@@ -224,9 +229,9 @@ async def trading(door: Door, world_id: str, *strategies: str) -> None:
         await door.world.SetActivation(raising(world_id, strategy_id))
 
 
-async def gateway_status(door: Door) -> servicepb.GetStatusResponse:
-    return await door.gateway.GetStatus(servicepb.GetStatusRequest())
+async def gateway_status(door: Door) -> gatewaystatuspb.GetStatusResponse:
+    return await door.status.GetStatus(gatewaystatuspb.GetStatusRequest())
 
 
-async def level_is(door: Door, level: gatewaypb.DegradationLevel) -> bool:
+async def level_is(door: Door, level: gatewaystatuspb.DegradationLevel) -> bool:
     return (await gateway_status(door)).level == level

@@ -25,9 +25,13 @@ from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import PermissionDenied, QmtlError, Unauthenticated, Unavailable
 from qmtl.core.roles import Role
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
+from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
+from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
+from qmtl.gateway.v1 import gateway_status_service_pb2_grpc as gatewaystatusrpc
+from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
+from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
 from qmtl.rpc.auth.keys import DEV_ISSUER, dev_issuers, ensure_dev_keys, new_key
 from qmtl.rpc.auth.tokens import mint, mint_service_token, mint_user_token
 from qmtl.rpc.client.channel import connect
@@ -43,7 +47,7 @@ from tests.rpc.mesh import services_of
 from tests.support.logbook import lines, logged
 
 Metadata = tuple[tuple[str, str], ...]
-STRATEGY = gatewaypb.TOPIC_STRATEGY
+STRATEGY = eventpb.TOPIC_STRATEGY
 MINUTE = timedelta(minutes=1)
 
 
@@ -128,7 +132,9 @@ def as_user(token: str) -> Metadata:
 
 
 async def get_status(channel: aio.Channel, said: Metadata) -> object:
-    return await GatewayServiceStub(channel).GetStatus(servicepb.GetStatusRequest(), metadata=said)
+    return await gatewaystatusrpc.GatewayStatusServiceStub(channel).GetStatus(
+        gatewaystatuspb.GetStatusRequest(), metadata=said
+    )
 
 
 async def get_world(channel: aio.Channel, said: Metadata) -> object:
@@ -136,16 +142,16 @@ async def get_world(channel: aio.Channel, said: Metadata) -> object:
 
 
 async def subscribe(channel: aio.Channel, said: Metadata) -> object:
-    request = servicepb.SubscribeEventsRequest(token="t")
-    return await GatewayServiceStub(channel).SubscribeEvents(request, metadata=said).read()
+    request = eventservicepb.SubscribeEventsRequest(token="t")
+    return await eventrpc.EventServiceStub(channel).SubscribeEvents(request, metadata=said).read()
 
 
 async def trade(channel: aio.Channel, said: Metadata) -> object:
-    return await GatewayServiceStub(channel).TradeStream(metadata=said).read()
+    return await tradingrpc.TradingServiceStub(channel).TradeStream(metadata=said).read()
 
 
 async def publish(channel: aio.Channel, said: Metadata) -> object:
-    return await GatewayServiceStub(channel).PublishRecords(iter(()), metadata=said)
+    return await queuerpc.QueueServiceStub(channel).PublishRecords(iter(()), metadata=said)
 
 
 async def reflect(channel: aio.Channel, said: Metadata) -> object:
@@ -252,10 +258,10 @@ def forged_streams(home: Path, other: Path, audience: str, kid: str, x: str) -> 
     }
 
 
-async def subscribed(door: Door, token: str, resume: str = "") -> gatewaypb.Frame:
+async def subscribed(door: Door, token: str, resume: str = "") -> eventpb.Frame:
     """The first frame of a stream."""
-    request = servicepb.SubscribeEventsRequest(token=token, resume_token=resume)
-    with scoped(door.gateway.SubscribeEvents(request)) as replies:
+    request = eventservicepb.SubscribeEventsRequest(token=token, resume_token=resume)
+    with scoped(door.events.SubscribeEvents(request)) as replies:
         return (await anext(aiter(replies))).frame
 
 
@@ -263,7 +269,7 @@ async def test_forged_and_foreign_stream_tokens_open_nothing(
     lone: Estate, out: io.StringIO, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     ann, narrow = await lone.door(), await lone.door(worlds=["w-other"])
-    (public,) = (await ann.gateway.GetJwks(servicepb.GetJwksRequest())).keys
+    (public,) = (await ann.events.GetJwks(eventservicepb.GetJwksRequest())).keys
     keys, user = stream_keys(lone.home), mint_user_token(lone.home, Role.OWNER, "ann")
     other = tmp_path_factory.mktemp("other")
     bad = {
@@ -279,7 +285,7 @@ async def test_forged_and_foreign_stream_tokens_open_nothing(
             await subscribed(ann, token)
         assert refused.value.reason == reason, name
         with pytest.raises(Unauthenticated) as refused:
-            await ann.gateway.RefreshEventStream(servicepb.RefreshEventStreamRequest(token=token))
+            await ann.events.RefreshEventStream(eventservicepb.RefreshEventStreamRequest(token=token))
         assert refused.value.reason == reason, name
         assert_hidden(token, str(refused.value), out.getvalue())
     good = keys.stream_token(SCOPE, MINUTE, "s")[0]
@@ -299,9 +305,9 @@ async def test_stream_and_resume_tokens_of_another_world_show_nothing_of_it(
     ann = await estate.door()
     mine, other = await make_world(ann), await make_world(ann)
     keys = stream_keys(estate.home)
-    (public,) = (await ann.gateway.GetJwks(servicepb.GetJwksRequest())).keys
-    request = servicepb.CreateEventStreamRequest(world_id=mine, topics=[STRATEGY])
-    token = (await ann.gateway.CreateEventStream(request)).stream.token
+    (public,) = (await ann.events.GetJwks(eventservicepb.GetJwksRequest())).keys
+    request = eventservicepb.CreateEventStreamRequest(world_id=mine, topics=[STRATEGY])
+    token = (await ann.events.CreateEventStream(request)).stream.token
     assert (await subscribed(ann, token)).HasField("snapshot")
     elsewhere = tmp_path_factory.mktemp("other")
     bad = {
@@ -321,7 +327,7 @@ async def test_stream_and_resume_tokens_of_another_world_show_nothing_of_it(
         assert refused.value.reason == reason, name
         assert_hidden(resume, str(refused.value), out.getvalue())
     stranger = await estate.door(Role.READER, "ann", worlds=[other])  # the same subject, let into the other world only
-    for call in (subscribed(stranger, token), stranger.gateway.CreateEventStream(request)):
+    for call in (subscribed(stranger, token), stranger.events.CreateEventStream(request)):
         with pytest.raises(PermissionDenied) as denied:
             await call
         assert denied.value.reason == "E_WORLD_FORBIDDEN"
@@ -356,7 +362,7 @@ async def test_oversized_metadata_is_refused_every_time_and_large_is_not(lone: E
 
 async def test_reflection_is_for_those_with_a_token_in_dev(lone: Estate) -> None:
     token = mint_user_token(lone.home, Role.READER, "ann")
-    assert "qmtl.gateway.v1.GatewayService" in await services_of(await lone.channel(token=token))
+    assert "qmtl.gateway.v1.TradingService" in await services_of(await lone.channel(token=token))
 
 
 async def test_reflection_answers_nobody_in_prod(tmp_path: Path, nats_url: str, postgres_url: str) -> None:
@@ -375,7 +381,7 @@ async def test_reflection_answers_nobody_in_prod(tmp_path: Path, nats_url: str, 
         channel = await estate.stack.enter_async_context(
             connect(estate.mesh_address("gateway"), ca=ca.file, user_token=lambda: token)
         )
-        status = await door_over(channel).gateway.GetStatus(servicepb.GetStatusRequest())
+        status = await door_over(channel).status.GetStatus(gatewaystatuspb.GetStatusRequest())
         assert status.status.service == "gateway"
         with pytest.raises(QmtlError) as refused:
             await services_of(channel)

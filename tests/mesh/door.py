@@ -16,9 +16,13 @@ from qmtl.core.roles import Role
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceStub
 from qmtl.data.v1.service_pb2_grpc import DataServiceStub
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.gateway.v1.event_service_pb2_grpc import EventServiceStub
+from qmtl.gateway.v1.gateway_status_service_pb2_grpc import GatewayStatusServiceStub
+from qmtl.gateway.v1.queue_service_pb2_grpc import QueueServiceStub
+from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
+from qmtl.gateway.v1.trading_service_pb2_grpc import TradingServiceStub
 from qmtl.rpc.auth.tokens import file_token, user_token_path
 from qmtl.rpc.client.channel import MeshChannel, connect
 from qmtl.wire.graph import node_to_proto
@@ -29,7 +33,11 @@ if TYPE_CHECKING:
     from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
     from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceAsyncStub
     from qmtl.data.v1.service_pb2_grpc import DataServiceAsyncStub
-    from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceAsyncStub
+    from qmtl.gateway.v1.event_service_pb2_grpc import EventServiceAsyncStub
+    from qmtl.gateway.v1.gateway_status_service_pb2_grpc import GatewayStatusServiceAsyncStub
+    from qmtl.gateway.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
+    from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceAsyncStub
+    from qmtl.gateway.v1.trading_service_pb2_grpc import TradingServiceAsyncStub
     from qmtl.world.v1.service_pb2_grpc import WorldServiceAsyncStub
 
 
@@ -37,7 +45,11 @@ if TYPE_CHECKING:
 class Door:
     """The public services at one address."""
 
-    gateway: GatewayServiceAsyncStub
+    strategies: StrategyServiceAsyncStub
+    events: EventServiceAsyncStub
+    trading: TradingServiceAsyncStub
+    queues: QueueServiceAsyncStub
+    status: GatewayStatusServiceAsyncStub
     world: WorldServiceAsyncStub
     dag: DagManagerServiceAsyncStub
     broker: BrokerageServiceAsyncStub
@@ -55,7 +67,11 @@ async def open_door(address: str, home: Path, *, token: str = "", role: Role = R
 def door_over(channel: MeshChannel) -> Door:
     """Stubs of the public services over a channel."""
     return Door(
-        GatewayServiceStub(channel),
+        StrategyServiceStub(channel),
+        EventServiceStub(channel),
+        TradingServiceStub(channel),
+        QueueServiceStub(channel),
+        GatewayStatusServiceStub(channel),
         WorldServiceStub(channel),
         DagManagerServiceStub(channel),
         BrokerageServiceStub(channel),
@@ -90,12 +106,14 @@ def child_node(name: str, inputs: Iterable[str], **params: float | str) -> dagpb
     return node_to_proto(node)
 
 
-def submission(world_id: str, nodes: Iterable[dagpb.DagNode], request_id: str = "") -> servicepb.SubmitStrategyRequest:
+def submission(
+    world_id: str, nodes: Iterable[dagpb.DagNode], request_id: str = ""
+) -> strategyservicepb.SubmitStrategyRequest:
     """A well-formed submission of these nodes."""
     dag = dagpb.Dag(nodes=nodes)
-    return servicepb.SubmitStrategyRequest(
+    return strategyservicepb.SubmitStrategyRequest(
         request_id=request_id or uuid.uuid4().hex,
-        meta=gatewaypb.StrategyMeta(name="test", client="tests"),
+        meta=strategypb.StrategyMeta(name="test", client="tests"),
         dag=dag,
         node_ids_crc32=node_ids_crc32([node.node_id for node in dag.nodes]),
         world_ids=[world_id],

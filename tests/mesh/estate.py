@@ -19,7 +19,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import QmtlError
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.data.v1 import service_pb2 as dataservicepb
-from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -58,8 +58,8 @@ class Estate:
         named = {"account": self.world, "world_id": self.world, "strategy_id": self.strategy_id}
         return brokerpb.Order(**{**named, "client_order_id": name, **SMALL, **(terms or RESTING)})
 
-    async def submit(self, order: brokerpb.Order, gateway: str = "gateway") -> gatewayservicepb.SubmitOrderResponse:
-        return await self.doors[gateway].gateway.SubmitOrder(gatewayservicepb.SubmitOrderRequest(order=order))
+    async def submit(self, order: brokerpb.Order, gateway: str = "gateway") -> tradingservicepb.SubmitOrderResponse:
+        return await self.doors[gateway].trading.SubmitOrder(tradingservicepb.SubmitOrderRequest(order=order))
 
     async def status(self, name: str) -> brokerpb.OrderStatus:
         """An order as brokerage has it. Raises NotFound."""
@@ -147,7 +147,7 @@ class Estate:
         self.world = await new_world(self.door)
         put = worldservicepb.PutPolicyRequest(world_id=self.world, document=POLICY, make_default=True)
         await self.door.world.PutPolicy(put)
-        reply = await self.door.gateway.SubmitStrategy(submission(self.world, nodes or [source_node()]))
+        reply = await self.door.strategies.SubmitStrategy(submission(self.world, nodes or [source_node()]))
         self.strategy_id = reply.strategy.strategy_id
         await eventually(self._is_bound, 20.0)
         await self._select()

@@ -87,7 +87,7 @@ async def test_exactly_the_listed_calls_are_not_built(mesh: Mesh, service: str) 
             if file.package.startswith("qmtl.")
         }
         if service == "gateway":  # what it forwards is asked at its owners: calls between services stop here
-            assert len(seen) == len(SERVICES)
+            assert {name.split(".")[1] for name in seen} == {"gateway", "world", "dag", "broker", "data", "control"}
             seen = {name: door for name, door in seen.items() if name.startswith("qmtl.gateway.")}
         for full_name, door in seen.items():
             for method in door.method:

@@ -15,7 +15,7 @@ from qmtl.core.roles import Role
 from qmtl.rpc.auth.tokens import user_token_path
 
 OWN = {
-    "gateway": "qmtl.gateway.v1.GatewayService",
+    "gateway": "qmtl.gateway.v1.GatewayStatusService",
     "dagmanager": "qmtl.dag.v1.DagManagerService",
     "worldservice": "qmtl.world.v1.WorldService",
     "brokerage": "qmtl.broker.v1.BrokerageService",
@@ -67,7 +67,7 @@ def test_calls_each_service_directly_as_operator(mesh: Mesh, operator: str, serv
 
 
 def test_bad_request_names_reason_and_field(mesh: Mesh, user: str) -> None:
-    called = grpcurl("-H", user, "-d", "{}", mesh.address("gateway"), "qmtl.gateway.v1.GatewayService/SubmitStrategy")
+    called = grpcurl("-H", user, "-d", "{}", mesh.address("gateway"), "qmtl.gateway.v1.StrategyService/SubmitStrategy")
     assert called.returncode != 0
     assert "InvalidArgument" in called.stderr
     assert "E_DAG_EMPTY" in called.stderr
@@ -75,7 +75,7 @@ def test_bad_request_names_reason_and_field(mesh: Mesh, user: str) -> None:
 
 
 def test_no_token_is_refused_readably(mesh: Mesh) -> None:
-    called = grpcurl("-d", "{}", mesh.address("gateway"), "qmtl.gateway.v1.GatewayService/GetStatus")
+    called = grpcurl("-d", "{}", mesh.address("gateway"), "qmtl.gateway.v1.GatewayStatusService/GetStatus")
     assert called.returncode != 0
     # without a token even reflection is closed, and that refusal is what a person sees first
     assert "Unauthenticated" in called.stderr

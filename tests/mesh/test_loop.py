@@ -22,7 +22,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.settings import SERVICES
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Client, Gateway, open_client
 from qmtl.sdk.mesh.history import History
@@ -137,12 +137,12 @@ async def check_nothing_was_lost_or_doubled(
     client: Client, cross: SubmitResult, trend: SubmitResult, activation: worldpb.ActivationEnvelope
 ) -> None:
     """Acknowledged facts are all there, once."""
-    listed = await client.gateway.ListStrategies(gatewayservicepb.ListStrategiesRequest(world_id=WORLD))
+    listed = await client.strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=WORLD))
     assert {s.strategy_id for s in listed.strategies} == {cross.strategy_id, trend.strategy_id}
     assert {s.state for s in listed.strategies} == {controlpb.STRATEGY_STATE_COMPLETED}
     for strategy_id in (cross.strategy_id, trend.strategy_id):
-        request = gatewayservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
-        entries = (await client.gateway.GetStrategyHistory(request)).entries
+        request = strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
+        entries = (await client.strategies.GetStrategyHistory(request)).entries
         assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
         assert [entry.state for entry in entries].count(controlpb.STRATEGY_STATE_COMPLETED) == 1
     bindings = (await client.world.ListBindings(worldservicepb.ListBindingsRequest(world_id=WORLD))).bindings

@@ -22,12 +22,13 @@ from qmtl.core.errors import (
 from qmtl.core.identity.keys import node_ids_crc32
 from qmtl.core.roles import Role
 from qmtl.data.v1 import service_pb2 as dataservicepb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.mesh.door import Door, child_node, new_world, open_door, source_node, submission
 
-Submit = servicepb.SubmitStrategyRequest
+Submit = strategyservicepb.SubmitStrategyRequest
 
 
 def wrong_node_id(request: Submit) -> None:
@@ -110,16 +111,16 @@ async def test_submission_is_refused_and_leaves_nothing(
     request = submission(world_id, [source_node()])
     spoil(request)
     with pytest.raises(InvalidRequest) as refused:
-        await door.gateway.SubmitStrategy(request)
+        await door.strategies.SubmitStrategy(request)
     assert refused.value.reason == reason
     assert refused.value.violations
-    listed = await door.gateway.ListStrategies(servicepb.ListStrategiesRequest(world_id=world_id))
+    listed = await door.strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=world_id))
     assert list(listed.strategies) == []
 
 
 async def test_unknown_world(door: Door) -> None:
     with pytest.raises(NotFound) as refused:
-        await door.gateway.SubmitStrategy(submission("no-such-world", [source_node()]))
+        await door.strategies.SubmitStrategy(submission("no-such-world", [source_node()]))
     assert refused.value.reason == "E_WORLD_UNKNOWN"
 
 
@@ -127,7 +128,7 @@ async def test_expired_token(mesh: Mesh) -> None:
     expired = mint_user_token(mesh.home, Role.OPERATOR, "ada", ttl=timedelta(seconds=-60))
     async with open_door(mesh.address("gateway"), mesh.home, token=expired) as door:
         with pytest.raises(Unauthenticated) as refused:
-            await door.gateway.GetStatus(servicepb.GetStatusRequest())
+            await door.status.GetStatus(gatewaystatuspb.GetStatusRequest())
     assert refused.value.reason == "E_TOKEN_EXPIRED"
 
 
@@ -136,7 +137,7 @@ async def test_token_for_another_world(mesh: Mesh, door: Door) -> None:
     narrow = mint_user_token(mesh.home, Role.OPERATOR, "ada", worlds=["elsewhere"])
     async with open_door(mesh.address("gateway"), mesh.home, token=narrow) as limited:
         with pytest.raises(PermissionDenied) as refused:
-            await limited.gateway.SubmitStrategy(submission(world_id, [source_node()]))
+            await limited.strategies.SubmitStrategy(submission(world_id, [source_node()]))
         with pytest.raises(PermissionDenied) as proxied:
             await limited.world.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
     assert refused.value.reason == proxied.value.reason == "E_WORLD_FORBIDDEN"
@@ -146,7 +147,7 @@ async def test_reader_may_not_submit(mesh: Mesh, door: Door) -> None:
     world_id = await new_world(door)
     async with open_door(mesh.address("gateway"), mesh.home, role=Role.READER) as reader:
         with pytest.raises(PermissionDenied) as refused:
-            await reader.gateway.SubmitStrategy(submission(world_id, [source_node()]))
+            await reader.strategies.SubmitStrategy(submission(world_id, [source_node()]))
     assert refused.value.reason == "E_ROLE_REQUIRED"
 
 
@@ -172,6 +173,6 @@ async def test_unavailable_dataset_is_refused_fast(door: Door, dataset: str) -> 
 
 async def test_every_error_is_of_the_tree_and_says_its_reason(door: Door) -> None:
     with pytest.raises(QmtlError) as refused:
-        await door.gateway.GetStrategy(servicepb.GetStrategyRequest(strategy_id="s-none"))
+        await door.strategies.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id="s-none"))
     assert not isinstance(refused.value, Unavailable | DeadlineExceeded | Exhausted)
     assert refused.value.reason == "E_STRATEGY_UNKNOWN"

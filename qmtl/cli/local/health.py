@@ -49,19 +49,18 @@ def gateway_level(address: str, token: str, timeout_s: float) -> str:
     import grpc  # as above
 
     from qmtl.cli.show.messages import enum_word
-    from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-    from qmtl.gateway.v1 import service_pb2 as servicepb
+    from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 
     options = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
     with grpc.insecure_channel(address, options=options) as channel:
         ask = channel.unary_unary(
-            "/qmtl.gateway.v1.GatewayService/GetStatus",
-            request_serializer=servicepb.GetStatusRequest.SerializeToString,
-            response_deserializer=servicepb.GetStatusResponse.FromString,
+            "/qmtl.gateway.v1.GatewayStatusService/GetStatus",
+            request_serializer=gatewaystatuspb.GetStatusRequest.SerializeToString,
+            response_deserializer=gatewaystatuspb.GetStatusResponse.FromString,
         )
         bearer = (("authorization", f"Bearer {token}"),)
         try:
-            reply = ask(servicepb.GetStatusRequest(), timeout=timeout_s, metadata=bearer)
+            reply = ask(gatewaystatuspb.GetStatusRequest(), timeout=timeout_s, metadata=bearer)
         except grpc.RpcError:
             return ""
-        return enum_word(gatewaypb.DegradationLevel, reply.level)
+        return enum_word(gatewaystatuspb.DegradationLevel, reply.level)

@@ -13,7 +13,10 @@ from qmtl.config.home import find_home, gateway_address
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import service_pb2_grpc as dagrpc
 from qmtl.data.v1 import service_pb2_grpc as datarpc
-from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
+from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
+from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
+from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
 from qmtl.rpc.auth.identity import TokenSource
 from qmtl.rpc.auth.tokens import file_token, user_token_path
 from qmtl.rpc.client.channel import connect
@@ -42,7 +45,10 @@ class Gateway:
 class Client:
     """Stubs on one channel, all through the gateway."""
 
-    gateway: gatewayrpc.GatewayServiceAsyncStub
+    strategies: strategyrpc.StrategyServiceAsyncStub
+    events: eventrpc.EventServiceAsyncStub
+    trading: tradingrpc.TradingServiceAsyncStub
+    queues: queuerpc.QueueServiceAsyncStub
     world: worldrpc.WorldServiceAsyncStub
     brokerage: brokerrpc.BrokerageServiceAsyncStub
     data: datarpc.DataServiceAsyncStub
@@ -57,7 +63,10 @@ async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ)
     token = token_source(gateway, environ)
     async with connect(address, user_token=token, ca=gateway.ca, default_timeout_s=CALL_S) as channel:
         yield Client(
-            gatewayrpc.GatewayServiceStub(channel),
+            strategyrpc.StrategyServiceStub(channel),
+            eventrpc.EventServiceStub(channel),
+            tradingrpc.TradingServiceStub(channel),
+            queuerpc.QueueServiceStub(channel),
             worldrpc.WorldServiceStub(channel),
             brokerrpc.BrokerageServiceStub(channel),
             datarpc.DataServiceStub(channel),

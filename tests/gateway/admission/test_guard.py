@@ -13,9 +13,10 @@ from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, PermissionDenied, Unavailable
 from qmtl.core.roles import Role
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
+from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.rpc.auth.tokens import mint_user_token
 from tests.gateway.estate import Estate, gateway_status, level_is, make_world, request_for, running_estate, submitted
 from tests.support.waiting import eventually
@@ -32,14 +33,14 @@ async def test_no_submission_without_worldservice_and_its_breaker_opens_and_clos
         found = {one.name: one.breaker for one in (await gateway_status(ann)).status.dependencies}
         return (found["worldservice"] == commonpb.BREAKER_STATE_CLOSED) == closed
 
-    await eventually(lambda: level_is(ann, gatewaypb.DEGRADATION_LEVEL_MINIMAL))
+    await eventually(lambda: level_is(ann, gatewaystatuspb.DEGRADATION_LEVEL_MINIMAL))
     with pytest.raises(Unavailable) as refused:
-        await ann.gateway.SubmitStrategy(request_for(world), timeout=1.0)
+        await ann.strategies.SubmitStrategy(request_for(world), timeout=1.0)
     assert refused.value.reason == "E_DEGRADED"
     await eventually(lambda: breaker_is_closed(False))
     await estate.start("worldservice")
     await eventually(lambda: breaker_is_closed(True))
-    await eventually(lambda: level_is(ann, gatewaypb.DEGRADATION_LEVEL_PARTIAL))
+    await eventually(lambda: level_is(ann, gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL))
     await submitted(ann, world)
 
 
@@ -49,21 +50,21 @@ async def test_cancel_passes_long_after_worldservice_went_away(estate: Estate) -
     estate.clock.slept_s = ROLE_TTL_S
     key = brokerservicepb.OrderKey(account="none", world_id="w", strategy_id="s", client_order_id="o")
     with pytest.raises(NotFound):
-        await ann.gateway.CancelOrder(servicepb.CancelOrderRequest(key=key))
+        await ann.trading.CancelOrder(tradingservicepb.CancelOrderRequest(key=key))
     with pytest.raises(PermissionDenied):
-        await bob.gateway.CancelOrder(servicepb.CancelOrderRequest(key=key))
+        await bob.trading.CancelOrder(tradingservicepb.CancelOrderRequest(key=key))
 
 
 async def test_identity_that_calls_too_often_is_told_when_to_come_back(tmp_path: Path, nats_url: str) -> None:
     async with running_estate(tmp_path, nats_url, rate_per_s=0.5, rate_burst=500.0) as estate:
         token = mint_user_token(estate.home, Role.READER, "hasty")
         async with aio.insecure_channel(estate.mesh_address("gateway")) as channel:
-            stub = GatewayServiceStub(channel)
+            stub = StrategyServiceStub(channel)
             said = (("authorization", f"Bearer {token}"),)
 
             async def call() -> grpc.StatusCode:
                 try:
-                    await stub.ListStrategies(servicepb.ListStrategiesRequest(), metadata=said)
+                    await stub.ListStrategies(strategyservicepb.ListStrategiesRequest(), metadata=said)
                 except aio.AioRpcError as error:
                     return error.code()
                 return grpc.StatusCode.OK

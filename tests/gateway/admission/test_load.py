@@ -10,17 +10,17 @@ from controlbus.bus import connected
 from gateway.admission.load import Load
 from gateway.admission.probes import Probes
 from qmtl.core.clock import SystemClock
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.rpc.telemetry.metrics import RecentCalls
 from qmtl.sql.database import Database
 
 
 @pytest.mark.parametrize(
     ("p99_max_s", "level"),
-    [(1.0, gatewaypb.DEGRADATION_LEVEL_PARTIAL), (9.0, gatewaypb.DEGRADATION_LEVEL_NORMAL)],
+    [(1.0, gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL), (9.0, gatewaystatuspb.DEGRADATION_LEVEL_NORMAL)],
 )
 async def test_slow_calls_make_it_partial(
-    tmp_path: Path, nats_url: str, p99_max_s: float, level: gatewaypb.DegradationLevel
+    tmp_path: Path, nats_url: str, p99_max_s: float, level: gatewaystatuspb.DegradationLevel
 ) -> None:
     recent = RecentCalls()
     for _ in range(60):

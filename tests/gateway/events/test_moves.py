@@ -25,8 +25,10 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import QmtlError
 from qmtl.core.roles import Role
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.client.streams import scoped
@@ -38,14 +40,14 @@ from tests.support.logbook import lines, logged
 from tests.support.nats import NatsServer
 from tests.support.waiting import eventually
 
-ORDERS, STRATEGY, ACTIVATION = gatewaypb.TOPIC_ORDERS, gatewaypb.TOPIC_STRATEGY, gatewaypb.TOPIC_ACTIVATION
+ORDERS, STRATEGY, ACTIVATION = eventpb.TOPIC_ORDERS, eventpb.TOPIC_STRATEGY, eventpb.TOPIC_ACTIVATION
 TOPICS = (ORDERS, STRATEGY, ACTIVATION)
 GATEWAYS = ("gateway", "gateway-2")
 SEED = 11
 TROUBLES = ("killed", "lost", "reset", "closed", "slowed")
 AWAY_EVERY = 8  # so many moves until the client stays away for so long that its place is gone
 READ_S = 30.0
-Reading = UnaryStreamCall[servicepb.SubscribeEventsRequest, servicepb.SubscribeEventsResponse]
+Reading = UnaryStreamCall[eventservicepb.SubscribeEventsRequest, eventservicepb.SubscribeEventsResponse]
 Held = tuple[int, object]
 
 
@@ -64,7 +66,7 @@ class Folded:
         """A stream without a place begins with every snapshot."""
         self.due = set() if self.resume else set(TOPICS)
 
-    def take(self, frame: gatewaypb.Frame) -> None:
+    def take(self, frame: eventpb.Frame) -> None:
         match frame.WhichOneof("body"):
             case "snapshot":
                 self._replace(frame.snapshot)
@@ -74,18 +76,18 @@ class Folded:
                     self._follow(event)
                 for step in frame.events.order_events:
                     self._follow_order(step)
-            case "notice" if frame.notice.kind == gatewaypb.NOTICE_KIND_RESUME_TOO_OLD:
+            case "notice" if frame.notice.kind == eventpb.NOTICE_KIND_RESUME_TOO_OLD:
                 assert self.resume
                 assert not frame.notice.resume_token
                 self.resume, self.due, self.too_old = "", set(TOPICS), self.too_old + 1
             case "notice":
-                assert frame.notice.kind == gatewaypb.NOTICE_KIND_LAGGING
+                assert frame.notice.kind == eventpb.NOTICE_KIND_LAGGING
             case _:
                 assert not self.due
         token = frame.events.resume_token or frame.bookmark.resume_token or frame.notice.resume_token
         self.resume = token or self.resume
 
-    def _replace(self, snapshot: gatewaypb.Snapshot) -> None:
+    def _replace(self, snapshot: eventpb.Snapshot) -> None:
         assert snapshot.topic in self.due
         self.due.remove(snapshot.topic)
         if snapshot.topic == ORDERS:
@@ -151,12 +153,12 @@ class Scene:
         match self.dice.choice(("submit", "submit", "cancel", "order", "order", "activation")):
             case "submit":
                 request = request_for(self.world, f"S{len(self.strategies)}")
-                self.strategies.append((await self.ann.gateway.SubmitStrategy(request)).strategy.strategy_id)
+                self.strategies.append((await self.ann.strategies.SubmitStrategy(request)).strategy.strategy_id)
             case "cancel":
                 gone = self.dice.choice(self.strategies[1:] or [""])  # the first carries the activation
                 if gone and gone not in self.canceled:
                     self.canceled.add(gone)
-                    await self.ann.gateway.CancelStrategy(servicepb.CancelStrategyRequest(strategy_id=gone))
+                    await self.ann.strategies.CancelStrategy(strategyservicepb.CancelStrategyRequest(strategy_id=gone))
             case "order":
                 await self.step_order()
             case _:
@@ -199,8 +201,8 @@ class Scene:
         states: dict[str, Held] = {}
         page = commonpb.PageRequest(page_size=500)
         while True:
-            asked = servicepb.ListStrategiesRequest(world_id=self.world, page=page)
-            reply = await self.ann.gateway.ListStrategies(asked)
+            asked = strategyservicepb.ListStrategiesRequest(world_id=self.world, page=page)
+            reply = await self.ann.strategies.ListStrategies(asked)
             for one in reply.strategies:
                 states[f"strategy_state_changed {one.strategy_id}"] = one.revision, one.state
             if not reply.page.next_page_token:
@@ -213,7 +215,7 @@ class Scene:
 
     async def _relayed(self) -> bool:
         """Whether the gateway's own events have left its outbox."""
-        return (await self.ann.gateway.GetStatus(servicepb.GetStatusRequest())).status.outbox_depth == 0
+        return (await self.ann.status.GetStatus(gatewaystatuspb.GetStatusRequest())).status.outbox_depth == 0
 
 
 @asynccontextmanager
@@ -230,8 +232,8 @@ async def setting(home: Path, nats_url: str, seed: int) -> AsyncIterator[Scene]:
             ann = await estate.door()
             world = await make_world(ann)
             first = (await submitted(ann, world, "FIRST")).strategy_id
-            request = servicepb.CreateEventStreamRequest(world_id=world, topics=TOPICS)
-            token = (await ann.gateway.CreateEventStream(request)).stream.token
+            request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=TOPICS)
+            token = (await ann.events.CreateEventStream(request)).stream.token
             wires = dict(zip(GATEWAYS, (one, two), strict=True))
             yield Scene(estate, ann, world, bus, random.Random(seed), wires, token, [first])
 
@@ -241,7 +243,7 @@ async def read_some(call: Reading, folded: Folded, count: int) -> None:
     async with asyncio.timeout(READ_S):
         for _ in range(count):
             reply = await call.read()
-            assert isinstance(reply, servicepb.SubscribeEventsResponse)
+            assert isinstance(reply, eventservicepb.SubscribeEventsResponse)
             folded.take(reply.frame)
 
 
@@ -249,7 +251,7 @@ async def read_to_the_cut(call: Reading, folded: Folded) -> None:
     """What still arrives of a stream whose connection is gone."""
     async with asyncio.timeout(READ_S):
         try:
-            while isinstance(reply := await call.read(), servicepb.SubscribeEventsResponse):
+            while isinstance(reply := await call.read(), eventservicepb.SubscribeEventsResponse):
                 folded.take(reply.frame)
         except QmtlError:
             return
@@ -260,8 +262,8 @@ async def stay(scene: Scene, folded: Folded, at: str, trouble: str, count: int) 
     wire, ann = scene.wires[at], mint_user_token(scene.estate.home, Role.READER, "ann")
     folded.connects()
     async with connect(wire.address, user_token=lambda: ann) as channel:
-        request = servicepb.SubscribeEventsRequest(token=scene.token, resume_token=folded.resume)
-        with scoped(door_over(channel).gateway.SubscribeEvents(request)) as call:
+        request = eventservicepb.SubscribeEventsRequest(token=scene.token, resume_token=folded.resume)
+        with scoped(door_over(channel).events.SubscribeEvents(request)) as call:
             acting = asyncio.create_task(scene.acts())
             try:
                 await read_some(call, folded, count)
@@ -323,9 +325,9 @@ async def see_the_end(scene: Scene, folded: Folded, at: str, *, order_too: bool 
     said, orders = await scene.owners_say()
     order_ends = {orders} if order_too else {orders, None}
     folded.connects()
-    request = servicepb.SubscribeEventsRequest(token=scene.token, resume_token=folded.resume)
+    request = eventservicepb.SubscribeEventsRequest(token=scene.token, resume_token=folded.resume)
     door = await scene.estate.door(at=at)
-    with scoped(door.gateway.SubscribeEvents(request)) as call:
+    with scoped(door.events.SubscribeEvents(request)) as call:
         async with asyncio.timeout(READ_S):
             while folded.states != said or folded.order_sequence not in order_ends or not folded.resume:
                 await read_some(call, folded, 1)

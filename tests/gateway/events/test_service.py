@@ -21,27 +21,29 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import Exhausted, InvalidRequest, PermissionDenied, Unauthenticated, Unavailable
 from qmtl.core.roles import Role
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.client.streams import scoped
 from tests.gateway.estate import Estate, make_world, request_for, running_estate, submitted
 from tests.mesh.door import Door
 from tests.support.waiting import eventually
 
-ACTIVATION, STRATEGY, POLICY = gatewaypb.TOPIC_ACTIVATION, gatewaypb.TOPIC_STRATEGY, gatewaypb.TOPIC_POLICY
+ACTIVATION, STRATEGY, POLICY = eventpb.TOPIC_ACTIVATION, eventpb.TOPIC_STRATEGY, eventpb.TOPIC_POLICY
 SEED = 7
 
 
-async def created(door: Door, world_id: str, *topics: gatewaypb.Topic, strategy: str = "") -> str:
+async def created(door: Door, world_id: str, *topics: eventpb.Topic, strategy: str = "") -> str:
     """A stream's token."""
-    request = servicepb.CreateEventStreamRequest(world_id=world_id, strategy_id=strategy, topics=topics)
-    return (await door.gateway.CreateEventStream(request)).stream.token
+    request = eventservicepb.CreateEventStreamRequest(world_id=world_id, strategy_id=strategy, topics=topics)
+    return (await door.events.CreateEventStream(request)).stream.token
 
 
 @asynccontextmanager
-async def following(door: Door, token: str, resume: str = "") -> AsyncIterator[AsyncIterator[gatewaypb.Frame]]:
+async def following(door: Door, token: str, resume: str = "") -> AsyncIterator[AsyncIterator[eventpb.Frame]]:
     """The frames of a stream."""
-    call = door.gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=token, resume_token=resume))
+    call = door.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=token, resume_token=resume))
     with scoped(call) as replies:
         yield (reply.frame async for reply in replies)
 
@@ -56,7 +58,7 @@ class Seen:
     snapshots: int = 0
     notices: list[int] = field(default_factory=list)
 
-    def take(self, frame: gatewaypb.Frame) -> None:
+    def take(self, frame: eventpb.Frame) -> None:
         body = frame.WhichOneof("body")
         if body == "snapshot":
             self.snapshots += 1
@@ -73,7 +75,7 @@ class Seen:
 
 async def submit_many(door: Door, world_id: str, count: int) -> None:
     for symbol in range(count):
-        await door.gateway.SubmitStrategy(request_for(world_id, f"S{symbol}"))
+        await door.strategies.SubmitStrategy(request_for(world_id, f"S{symbol}"))
 
 
 async def test_snapshot_then_each_change_in_order(estate: Estate) -> None:
@@ -107,8 +109,8 @@ async def test_every_topic_has_a_snapshot(estate: Estate) -> None:
     async with following(ann, await created(ann, world, *topics)) as frames:
         shown = {frame.snapshot.topic: frame.snapshot for frame in [await anext(frames) for _ in topics]}
     assert set(shown) == set(topics)
-    assert len(shown[gatewaypb.TOPIC_QUEUES].states[0].queue_updated.queues) == 1
-    assert [state.key for state in shown[gatewaypb.TOPIC_SENTINEL].states] == [strategy.strategy_id]
+    assert len(shown[eventpb.TOPIC_QUEUES].states[0].queue_updated.queues) == 1
+    assert [state.key for state in shown[eventpb.TOPIC_SENTINEL].states] == [strategy.strategy_id]
     with pytest.raises(InvalidRequest):
         await created(ann, world)
 
@@ -122,7 +124,7 @@ async def test_events_of_other_worlds_and_strategies_are_not_shown(estate: Estat
         await anext(frames)
         await submitted(ann, other, "OTHER")
         await submitted(ann, mine, "TWO")
-        await ann.gateway.CancelStrategy(servicepb.CancelStrategyRequest(strategy_id=one.strategy_id))
+        await ann.strategies.CancelStrategy(strategyservicepb.CancelStrategyRequest(strategy_id=one.strategy_id))
         frame = await anext(frames)
     assert [event.key for event in frame.events.events] == [one.strategy_id]
 
@@ -162,7 +164,7 @@ async def test_client_moved_between_two_gateways_at_random_sees_each_event_once(
             for _ in range(dice.randrange(1, 5)):
                 seen.take(await anext(frames))
     await work
-    listed = (await ann.gateway.ListStrategies(servicepb.ListStrategiesRequest(world_id=world))).strategies
+    listed = (await ann.strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=world))).strategies
     final = {one.strategy_id: one.revision for one in listed}
     async with following(dice.choice(doors), token, seen.resume) as frames:
         while seen.revisions != final:
@@ -181,7 +183,7 @@ async def test_drain_says_going_away_with_a_place(estate: Estate) -> None:
         seen.take(await anext(frames))
         seen.take(await anext(frames))
         stopping = asyncio.create_task(estate.stop("gateway-2"))
-        while gatewaypb.NOTICE_KIND_GOING_AWAY not in seen.notices:
+        while eventpb.NOTICE_KIND_GOING_AWAY not in seen.notices:
             seen.take(await anext(frames))
         await stopping
     await submitted(ann, world)
@@ -201,9 +203,9 @@ async def test_stream_ends_with_its_token_unless_renewed(estate: Estate) -> None
             shown.take(await anext(stream))
             shown.take(await anext(stream))
         estate.clock.slept_s = 290
-        fresh = (await ann.gateway.RefreshEventStream(servicepb.RefreshEventStreamRequest(token=kept))).stream.token
+        fresh = (await ann.events.RefreshEventStream(eventservicepb.RefreshEventStreamRequest(token=kept))).stream.token
         estate.clock.slept_s = 310
-        while gatewaypb.NOTICE_KIND_GOING_AWAY not in seen.notices:
+        while eventpb.NOTICE_KIND_GOING_AWAY not in seen.notices:
             seen.take(await anext(frames))
         await submitted(ann, world)
         while len(other.shown) < 3:
@@ -221,7 +223,7 @@ async def test_one_stuck_reader_among_many_delays_nobody_and_is_dropped(tmp_path
         ann = await estate.door()
         world = await make_world(ann)
         token = await created(ann, world, STRATEGY)
-        stuck = (await estate.door()).gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=token))
+        stuck = (await estate.door()).events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=token))
         await stuck.read()
         readers = [Seen() for _ in range(20)]
 
@@ -241,7 +243,7 @@ async def test_one_stuck_reader_among_many_delays_nobody_and_is_dropped(tmp_path
             await asyncio.gather(*reading)
 
         async def dropped() -> bool:
-            status = await ann.gateway.GetStatus(servicepb.GetStatusRequest())
+            status = await ann.status.GetStatus(gatewaystatuspb.GetStatusRequest())
             return status.event_subscribers == 0
 
         await eventually(dropped)
@@ -273,8 +275,8 @@ async def test_a_descriptor_s_own_place_begins_after_what_there_was_without_a_sn
     ann = await estate.door()
     world = await make_world(ann)
     await submitted_and_told(ann, world)
-    request = servicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
-    stream = (await ann.gateway.CreateEventStream(request)).stream
+    request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
+    stream = (await ann.events.CreateEventStream(request)).stream
     after = await submitted(ann, world, "ETH-USD")
     seen = Seen()
     async with following(ann, stream.token, stream.resume_token) as frames:

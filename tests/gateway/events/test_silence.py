@@ -13,8 +13,10 @@ from grpc import aio
 
 from qmtl.core.errors import QmtlError, Unavailable
 from qmtl.core.roles import Role
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
+from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.client.streams import scoped
@@ -24,8 +26,8 @@ from tests.support.forwarding import forwarding
 from tests.support.logbook import lines, logged
 from tests.support.waiting import eventually
 
-STRATEGY = gatewaypb.TOPIC_STRATEGY
-TRADE = "/qmtl.gateway.v1.GatewayService/TradeStream"
+STRATEGY = eventpb.TOPIC_STRATEGY
+TRADE = "/qmtl.gateway.v1.TradingService/TradeStream"
 VANISHED_S = 100.0  # a minute of silence, 20 s to answer, and a slow machine
 
 
@@ -43,11 +45,11 @@ async def test_trade_stream_on_which_nothing_moves_is_ended_and_any_message_keep
     async with lone_gateway(tmp_path, nats_url, trade_idle_s=idle_s) as estate:
         ann, clock = await estate.door(), asyncio.get_running_loop()
         begun = clock.time()
-        with scoped(ann.gateway.TradeStream()) as call:
+        with scoped(ann.trading.TradeStream()) as call:
             while clock.time() < begun + 1.5 * idle_s:
-                await call.write(servicepb.TradeStreamRequest(correlation_id="still here"))
+                await call.write(tradingservicepb.TradeStreamRequest(correlation_id="still here"))
                 reply = await call.read()
-                assert isinstance(reply, servicepb.TradeStreamResponse)
+                assert isinstance(reply, tradingservicepb.TradeStreamResponse)
                 assert reply.correlation_id == "still here"
                 await asyncio.sleep(idle_s / 8)  # the client's pace
             silent_since = clock.time()
@@ -68,12 +70,12 @@ async def test_trader_who_reads_nothing_is_cut_off_and_leaves_nothing_behind(
 ) -> None:
     async with lone_gateway(tmp_path, nats_url, subscriber_write_s=0.5) as estate:
         ann = await estate.door()
-        with scoped(ann.gateway.TradeStream()) as call:
+        with scoped(ann.trading.TradeStream()) as call:
 
             async def ask() -> None:
                 """Many more acts than connection, queue and places together hold answers of."""
                 for _ in range(4_000):
-                    await call.write(servicepb.TradeStreamRequest(correlation_id="c" * 1024))
+                    await call.write(tradingservicepb.TradeStreamRequest(correlation_id="c" * 1024))
 
             asking = asyncio.create_task(ask())
             try:
@@ -103,16 +105,16 @@ def ended_with(out: io.StringIO) -> str:
 async def test_subscriber_who_reads_nothing_is_gone_when_its_token_lapses(estate: Estate) -> None:
     ann = await estate.door()
     world = await make_world(ann)
-    request = servicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
-    token = (await ann.gateway.CreateEventStream(request)).stream.token
-    with scoped(ann.gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=token))):
+    request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
+    token = (await ann.events.CreateEventStream(request)).stream.token
+    with scoped(ann.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=token))):
         await eventually(lambda: subscribers(ann, 1))
         estate.clock.slept_s = 310
         await eventually(lambda: subscribers(ann, 0))
 
 
 async def subscribers(door: Door, count: int) -> bool:
-    status = await door.gateway.GetStatus(servicepb.GetStatusRequest())
+    status = await door.status.GetStatus(gatewaystatuspb.GetStatusRequest())
     return status.event_subscribers == count
 
 
@@ -121,18 +123,18 @@ async def subscribers(door: Door, count: int) -> bool:
 async def test_streams_of_a_machine_that_vanished_are_let_go_on_both_sides(estate: Estate, out: io.StringIO) -> None:
     ann, token = await estate.door(), mint_user_token(estate.home, Role.OWNER, "ann")
     world = await make_world(ann)
-    request = servicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
-    stream = (await ann.gateway.CreateEventStream(request)).stream.token
+    request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
+    stream = (await ann.events.CreateEventStream(request)).stream.token
     async with (
         forwarding(estate.mesh_address("gateway")) as wire,
         connect(wire.address, user_token=lambda: token) as channel,
     ):
         far = door_over(channel)
-        events = far.gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=stream))
-        trading = far.gateway.TradeStream()
+        events = far.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=stream))
+        trading = far.trading.TradeStream()
         with scoped(events), scoped(trading):
             await events.read()
-            await trading.write(servicepb.TradeStreamRequest(correlation_id="here"))
+            await trading.write(tradingservicepb.TradeStreamRequest(correlation_id="here"))
             await trading.read()
             wire.hold()
             async with asyncio.timeout(VANISHED_S):

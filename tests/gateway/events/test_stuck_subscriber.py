@@ -24,8 +24,9 @@ from controlbus.jetstream.subjects import control_subject
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.rpc.client.streams import scoped
 from tests.mesh.door import Door, new_world, open_door
 from tests.support.waiting import eventually
@@ -90,7 +91,7 @@ class Crowd:
 
     async def subscribers(self) -> int:
         """As the gateway counts them."""
-        return (await self.door.gateway.GetStatus(servicepb.GetStatusRequest())).event_subscribers
+        return (await self.door.status.GetStatus(gatewaystatuspb.GetStatusRequest())).event_subscribers
 
     def resident(self) -> int:
         """The gateway process' memory."""
@@ -111,8 +112,8 @@ async def crowd(home: Path, readers: int, **settings: object) -> AsyncIterator[C
         open_door(mesh.address("gateway"), home) as door,
     ):
         world = await new_world(door)
-        request = servicepb.CreateEventStreamRequest(world_id=world, topics=[gatewaypb.TOPIC_STRATEGY])
-        token = (await door.gateway.CreateEventStream(request)).stream.token
+        request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=[eventpb.TOPIC_STRATEGY])
+        token = (await door.events.CreateEventStream(request)).stream.token
         bus = await Bus.connect(mesh.nats_url, service="gateway", credentials=seed_path(home, "gateway"))
         made = Crowd(mesh, door, world, token, bus)
         try:
@@ -134,7 +135,7 @@ async def _count_is(crowd: Crowd, count: int) -> bool:
 
 async def read(door: Door, token: str, reader: Reader) -> None:
     """Follow a stream for ever."""
-    with scoped(door.gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=token))) as replies:
+    with scoped(door.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=token))) as replies:
         async for reply in replies:
             reader.take(reply.frame.events.events)
 
@@ -143,7 +144,7 @@ async def read(door: Door, token: str, reader: Reader) -> None:
 async def stuck(crowd: Crowd) -> AsyncIterator[None]:
     """A subscriber on a connection of its own that reads one frame and then none."""
     async with open_door(crowd.mesh.address("gateway"), crowd.mesh.home) as door:
-        with scoped(door.gateway.SubscribeEvents(servicepb.SubscribeEventsRequest(token=crowd.token))) as call:
+        with scoped(door.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=crowd.token))) as call:
             await call.read()
             yield
 

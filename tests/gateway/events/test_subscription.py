@@ -25,7 +25,7 @@ from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Exhausted
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -33,8 +33,8 @@ from tests.controlbus.states import policy, publish
 from tests.support.nats import NatsServer
 from tests.support.waiting import eventually
 
-ACTIVATION = Scope("ada", "w", "", (gatewaypb.TOPIC_ACTIVATION,))
-POLICY = Scope("ada", "w", "", (gatewaypb.TOPIC_POLICY,))
+ACTIVATION = Scope("ada", "w", "", (eventpb.TOPIC_ACTIVATION,))
+POLICY = Scope("ada", "w", "", (eventpb.TOPIC_POLICY,))
 
 
 class World:
@@ -52,7 +52,7 @@ async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
 
 
 @pytest.fixture
-async def doors(bus: Bus, tmp_path: Path) -> AsyncIterator[StreamSources]:
+async def sources(bus: Bus, tmp_path: Path) -> AsyncIterator[StreamSources]:
     database, clock = Database(f"sqlite:///{tmp_path}/g.db"), SystemClock()
     peers = cast("Peers", SimpleNamespace(world=World()))
     control, orders = Feed(bus, control_source(database), 100), Feed(bus, orders_source(), 100)
@@ -66,11 +66,11 @@ async def doors(bus: Bus, tmp_path: Path) -> AsyncIterator[StreamSources]:
     await database.close()
 
 
-async def kinds(doors: StreamSources, scope: Scope, place: int, count: int) -> list[str]:
+async def kinds(sources: StreamSources, scope: Scope, place: int, count: int) -> list[str]:
     """What the first frames of a subscription are that goes on from a place."""
     found: list[str] = []
-    token = doors.keys.resume_token(scope, StreamPosition(place, 0, doors.control.born))
-    async with asyncio.timeout(10), aclosing(frames(doors, scope, token, asyncio.Event())) as following:
+    token = sources.keys.resume_token(scope, StreamPosition(place, 0, sources.control.born))
+    async with asyncio.timeout(10), aclosing(frames(sources, scope, token, asyncio.Event())) as following:
         async for frame in following:
             (field, _), *_ = frame.ListFields()
             found.append(field.name)
@@ -79,46 +79,46 @@ async def kinds(doors: StreamSources, scope: Scope, place: int, count: int) -> l
     return found
 
 
-async def test_a_place_that_is_no_longer_kept_is_told_and_a_snapshot_follows(doors: StreamSources) -> None:
+async def test_a_place_that_is_no_longer_kept_is_told_and_a_snapshot_follows(sources: StreamSources) -> None:
     for revision in range(1, 121):
-        await publish(doors.control.bus, "w", revision)
-    await eventually(lambda: doors.control.floor == 20)
-    await doors.control.bus.link.js.purge_stream("CONTROL", seq=10)
-    found = await kinds(doors, ACTIVATION, 1, 4)
+        await publish(sources.control.bus, "w", revision)
+    await eventually(lambda: sources.control.floor == 20)
+    await sources.control.bus.link.js.purge_stream("CONTROL", seq=10)
+    found = await kinds(sources, ACTIVATION, 1, 4)
     assert found == ["bookmark", "notice", "snapshot", "bookmark"]
 
 
-async def test_a_place_that_is_kept_goes_on_without_a_snapshot(doors: StreamSources) -> None:
+async def test_a_place_that_is_kept_goes_on_without_a_snapshot(sources: StreamSources) -> None:
     for revision in range(1, 6):
-        await publish(doors.control.bus, "w", revision)
-    assert await kinds(doors, POLICY, 3, 2) == ["bookmark", "events"]
+        await publish(sources.control.bus, "w", revision)
+    assert await kinds(sources, POLICY, 3, 2) == ["bookmark", "events"]
 
 
-async def test_a_place_older_than_the_feed_is_read_from_the_broker_once(doors: StreamSources) -> None:
+async def test_a_place_older_than_the_feed_is_read_from_the_broker_once(sources: StreamSources) -> None:
     for revision in range(1, 301):
-        await publish(doors.control.bus, "w", revision)
-    await eventually(lambda: doors.control.head == 300)
-    assert doors.control.floor == 200
-    assert await revisions(doors, StreamPosition(3, 0, doors.control.born), 297) == list(range(4, 301))
+        await publish(sources.control.bus, "w", revision)
+    await eventually(lambda: sources.control.head == 300)
+    assert sources.control.floor == 200
+    assert await revisions(sources, StreamPosition(3, 0, sources.control.born), 297) == list(range(4, 301))
 
 
-async def test_a_place_in_another_incarnation_of_the_stream_is_too_old(doors: StreamSources) -> None:
+async def test_a_place_in_another_incarnation_of_the_stream_is_too_old(sources: StreamSources) -> None:
     for revision in range(1, 6):
-        await publish(doors.control.bus, "w", revision)
-    before = doors.control.born
-    await doors.control.bus.link.js.delete_stream("CONTROL")
-    await doors.control.bus.ensure_streams()
-    await eventually(lambda: doors.control.born != before)
-    token = doors.keys.resume_token(ACTIVATION, StreamPosition(0, 0, before))
-    async with asyncio.timeout(10), aclosing(frames(doors, ACTIVATION, token, asyncio.Event())) as following:
-        assert (await anext(following)).notice.kind == gatewaypb.NOTICE_KIND_RESUME_TOO_OLD
+        await publish(sources.control.bus, "w", revision)
+    before = sources.control.born
+    await sources.control.bus.link.js.delete_stream("CONTROL")
+    await sources.control.bus.ensure_streams()
+    await eventually(lambda: sources.control.born != before)
+    token = sources.keys.resume_token(ACTIVATION, StreamPosition(0, 0, before))
+    async with asyncio.timeout(10), aclosing(frames(sources, ACTIVATION, token, asyncio.Event())) as following:
+        assert (await anext(following)).notice.kind == eventpb.NOTICE_KIND_RESUME_TOO_OLD
 
 
-async def revisions(doors: StreamSources, place: StreamPosition, count: int) -> list[int]:
+async def revisions(sources: StreamSources, place: StreamPosition, count: int) -> list[int]:
     """Revisions shown after a place."""
     shown: list[int] = []
-    token = doors.keys.resume_token(POLICY, place)
-    async with asyncio.timeout(10), aclosing(frames(doors, POLICY, token, asyncio.Event())) as following:
+    token = sources.keys.resume_token(POLICY, place)
+    async with asyncio.timeout(10), aclosing(frames(sources, POLICY, token, asyncio.Event())) as following:
         async for frame in following:
             shown += [event.revision for event in frame.events.events]
             if len(shown) >= count:
@@ -126,14 +126,14 @@ async def revisions(doors: StreamSources, place: StreamPosition, count: int) -> 
     return shown
 
 
-async def test_events_that_came_twice_are_shown_once_from_the_broker_too(doors: StreamSources) -> None:
+async def test_events_that_came_twice_are_shown_once_from_the_broker_too(sources: StreamSources) -> None:
     for revision in (*range(1, 151), *range(1, 151), 151):  # a relay that died before it marked, back much later
-        await publish(doors.control.bus, "w", revision)
-    await eventually(lambda: doors.control.head == 301)
-    assert await revisions(doors, StreamPosition(0, 0, doors.control.born), 151) == list(range(1, 152))
+        await publish(sources.control.bus, "w", revision)
+    await eventually(lambda: sources.control.head == 301)
+    assert await revisions(sources, StreamPosition(0, 0, sources.control.born), 151) == list(range(1, 152))
 
 
-async def test_feed_goes_on_when_the_database_was_busy(doors: StreamSources) -> None:
+async def test_feed_goes_on_when_the_database_was_busy(sources: StreamSources) -> None:
     busy = iter([True])
 
     async def worlds(event: controlpb.ControlEvent) -> tuple[str, ...]:
@@ -141,12 +141,12 @@ async def test_feed_goes_on_when_the_database_was_busy(doors: StreamSources) -> 
             raise Exhausted("E_DATABASE_BUSY", "too many wait")
         return (event.key,)
 
-    feed = Feed(doors.control.bus, replace(doors.control.source, worlds=worlds), 100)
+    feed = Feed(sources.control.bus, replace(sources.control.source, worlds=worlds), 100)
     reading = asyncio.create_task(feed.run())
     try:
         await eventually(lambda: feed.born != "")
         for revision in range(1, 4):  # the first ends this reading, and the feed begins anew at the stream's end
-            await publish(doors.control.bus, "w", revision)
+            await publish(sources.control.bus, "w", revision)
             await eventually(lambda: feed.head >= revision)  # noqa: B023  # waited for before the next
         assert [event.revision for _, event in feed.since("w", 0)[0]] == [2, 3]
     finally:
@@ -154,33 +154,33 @@ async def test_feed_goes_on_when_the_database_was_busy(doors: StreamSources) -> 
         await asyncio.gather(reading, return_exceptions=True)
 
 
-async def test_what_is_filtered_out_delays_nothing(doors: StreamSources) -> None:
-    wide = Feed(doors.control.bus, doors.control.source, 1_000)
-    wide.born = doors.control.born
+async def test_what_is_filtered_out_delays_nothing(sources: StreamSources) -> None:
+    wide = Feed(sources.control.bus, sources.control.source, 1_000)
+    wide.born = sources.control.born
     for revision in range(1, 901):
         await wide.add(revision, number(policy("w", revision), revision).SerializeToString())
     wanted = ControlEventDraft("worldservice", "w", controlpb.ActivationUpdated(), datetime.now(UTC))
     await wide.add(901, number(wanted, 1).SerializeToString())
-    patient = replace(doors, control=wide, pace=StreamLimits(0.2, 1_000))
+    patient = replace(sources, control=wide, limits=StreamLimits(0.2, 1_000))
     assert await kinds(patient, ACTIVATION, 0, 2) == ["bookmark", "events"]
 
 
-async def test_who_is_behind_with_orders_is_told_too(doors: StreamSources) -> None:
-    orders = Feed(doors.orders.bus, doors.orders.source, 1_000)
+async def test_who_is_behind_with_orders_is_told_too(sources: StreamSources) -> None:
+    orders = Feed(sources.orders.bus, sources.orders.source, 1_000)
     for place in range(1, 21):
         event = brokerpb.OrderEvent(account="a", world_id="w", client_order_id="o", seq=place, sequence=place)
         await orders.add(place, event.SerializeToString())
-    scope = Scope("ada", "w", "", (gatewaypb.TOPIC_ORDERS,))
-    assert await kinds(replace(doors, orders=orders), scope, 0, 3) == ["bookmark", "notice", "events"]
+    scope = Scope("ada", "w", "", (eventpb.TOPIC_ORDERS,))
+    assert await kinds(replace(sources, orders=orders), scope, 0, 3) == ["bookmark", "notice", "events"]
 
 
 def test_shared_frames_are_bounded_by_their_bytes() -> None:
-    shared, frame = SharedFrames(bytes_max=10_000), gatewaypb.Frame(notice=gatewaypb.Notice(detail="x" * 1_000))
+    shared, frame = SharedFrames(bytes_max=10_000), eventpb.Frame(notice=eventpb.Notice(detail="x" * 1_000))
     for place in range(100):
         shared.put(ACTIVATION, StreamPosition(place, 0), StreamPosition(place + 1, 0), frame)
         assert shared.bytes <= 10_000
     assert shared.find(ACTIVATION, StreamPosition(99, 0), StreamPosition(100, 0)) is frame
     assert shared.find(ACTIVATION, StreamPosition(80, 0), StreamPosition(81, 0)) is None
-    huge = gatewaypb.Frame(notice=gatewaypb.Notice(detail="x" * 20_000))
+    huge = eventpb.Frame(notice=eventpb.Notice(detail="x" * 20_000))
     assert shared.put(ACTIVATION, StreamPosition(0, 0), StreamPosition(9, 0), huge) is huge
     assert shared.bytes == 0

@@ -14,10 +14,10 @@ import pytest
 from gateway.events.tokens import Scope, StreamKeys, StreamPosition
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import PermissionDenied, Unauthenticated
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import event_pb2 as eventpb
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
-SCOPE = Scope("ada", "w1", "", (gatewaypb.TOPIC_ACTIVATION,))
+SCOPE = Scope("ada", "w1", "", (eventpb.TOPIC_ACTIVATION,))
 HERE = StreamPosition(5, 7, "then")
 MINUTE = timedelta(minutes=1)
 

@@ -13,8 +13,8 @@ from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.core.errors import Conflict, NotFound, OutOfRange, PermissionDenied
 from qmtl.core.roles import Role
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.gateway.estate import Estate, make_world, submitted, trading
@@ -41,8 +41,8 @@ async def account_of(estate: Estate, door: Door) -> tuple[str, str, str]:
 
 
 async def replayed(door: Door, account: str, after: int) -> list[int]:
-    request = servicepb.ReplayFillsRequest(account=account, after_sequence=after)
-    return [fill.sequence async for reply in door.gateway.ReplayFills(request) for fill in reply.fills]
+    request = tradingservicepb.ReplayFillsRequest(account=account, after_sequence=after)
+    return [fill.sequence async for reply in door.trading.ReplayFills(request) for fill in reply.fills]
 
 
 async def test_fills_are_replayed_in_order_from_a_place_and_a_gap_is_told(estate: Estate) -> None:
@@ -66,14 +66,14 @@ async def test_fills_are_replayed_in_order_from_a_place_and_a_gap_is_told(estate
 async def test_reported_fills_are_booked_once_and_come_back_in_the_log(estate: Estate) -> None:
     ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
     world, strategy_id, account = await account_of(estate, ann)
-    await ann.gateway.SubmitOrder(servicepb.SubmitOrderRequest(order=market_order(world, strategy_id, account)))
+    await ann.trading.SubmitOrder(tradingservicepb.SubmitOrderRequest(order=market_order(world, strategy_id, account)))
     fill = brokerpb.Fill(
         account=account, world_id=world, strategy_id=strategy_id, client_order_id="o-1", symbol="BTC-USD",
         venue="paper", side=brokerpb.ORDER_SIDE_BUY, trade_id="t-1", quantity="0.01", price="100", fee="0.25",
         fee_currency="USD", liquidity_side=brokerpb.LIQUIDITY_SIDE_TAKER,
     )  # fmt: skip
     fill.venue_time.FromDatetime(datetime(2026, 1, 5, tzinfo=UTC))
-    told = await ann.gateway.ReportFills(reports(fill, fill))
+    told = await ann.trading.ReportFills(reports(fill, fill))
     assert (told.booked, told.duplicates) == (1, 1)
 
     async def logged() -> bool:
@@ -81,15 +81,15 @@ async def test_reported_fills_are_booked_once_and_come_back_in_the_log(estate: E
 
     await eventually(logged)
     with pytest.raises(PermissionDenied):
-        await eve.gateway.ReportFills(reports(fill))
+        await eve.trading.ReportFills(reports(fill))
     fill.quantity = "0.02"
     with pytest.raises(Conflict):
-        await ann.gateway.ReportFills(reports(fill))
+        await ann.trading.ReportFills(reports(fill))
 
 
-async def reports(*fills: brokerpb.Fill) -> AsyncIterator[servicepb.ReportFillsRequest]:
+async def reports(*fills: brokerpb.Fill) -> AsyncIterator[tradingservicepb.ReportFillsRequest]:
     for fill in fills:
-        yield servicepb.ReportFillsRequest(fill=fill)
+        yield tradingservicepb.ReportFillsRequest(fill=fill)
 
 
 def market_order(world: str, strategy_id: str, account: str) -> brokerpb.Order:
@@ -106,13 +106,13 @@ async def test_order_on_a_trade_stream_is_answered_and_its_events_come_there_and
     ann = await estate.door()
     world, strategy_id, account = await account_of(estate, ann)
     order = market_order(world, strategy_id, account)
-    token = await created(ann, world, gatewaypb.TOPIC_ORDERS)
-    call = ann.gateway.TradeStream(timeout=20)
+    token = await created(ann, world, eventpb.TOPIC_ORDERS)
+    call = ann.trading.TradeStream(timeout=20)
     async with following(ann, token) as frames:
         assert (await anext(frames)).snapshot.orders == []
         assert (await anext(frames)).HasField("bookmark")
         with scoped(call):
-            await call.write(servicepb.TradeStreamRequest(correlation_id="one", submit=order))
+            await call.write(tradingservicepb.TradeStreamRequest(correlation_id="one", submit=order))
             replies = [await reply_of(call), await reply_of(call)]
         frame = await anext(frames)
     answers = [reply for reply in replies if reply.HasField("status")]

@@ -15,7 +15,8 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.gateway.estate import Estate, gates_hold, make_world, submitted, trading
@@ -28,8 +29,8 @@ LAPSE_S = 4.0  # a gate session's ttl without its margin
 BUY, SELL = brokerpb.ORDER_SIDE_BUY, brokerpb.ORDER_SIDE_SELL
 
 
-def order(world_id: str, strategy_id: str, side: brokerpb.OrderSide = BUY) -> servicepb.SubmitOrderRequest:
-    return servicepb.SubmitOrderRequest(order=brokerpb.Order(
+def order(world_id: str, strategy_id: str, side: brokerpb.OrderSide = BUY) -> tradingservicepb.SubmitOrderRequest:
+    return tradingservicepb.SubmitOrderRequest(order=brokerpb.Order(
         account="none", world_id=world_id, strategy_id=strategy_id, client_order_id="o-1", symbol="BTC-USD",
         side=side, type=brokerpb.ORDER_TYPE_MARKET, time_in_force=brokerpb.TIME_IN_FORCE_GTC, quantity="1",
     ))  # fmt: skip
@@ -54,7 +55,7 @@ async def verdict(
 ) -> brokerpb.Denial | None:
     """The gate's rule that refused an order, None when it passed."""
     try:
-        status = (await door.gateway.SubmitOrder(order(world_id, strategy_id, side))).status
+        status = (await door.trading.SubmitOrder(order(world_id, strategy_id, side))).status
     except NotFound:
         return None
     assert status.state == brokerpb.ORDER_STATE_DENIED
@@ -71,11 +72,11 @@ async def test_activated_strategy_passes_and_others_do_not(estate: Estate) -> No
     ann, world, strategy_id = await trading_world(estate)
     assert await verdict(ann, world, "s-other") == brokerpb.DENIAL_GATE_INACTIVE
     with pytest.raises(NotFound) as unknown:
-        await ann.gateway.SubmitOrder(order("w-none", strategy_id))
+        await ann.trading.SubmitOrder(order("w-none", strategy_id))
     assert unknown.value.reason == "E_WORLD_UNKNOWN"
     bob = await estate.door(Role.READER, "bob")
     with pytest.raises(PermissionDenied):
-        await bob.gateway.SubmitOrder(order(world, strategy_id))
+        await bob.trading.SubmitOrder(order(world, strategy_id))
 
 
 async def test_new_strategy_does_not_pass(estate: Estate) -> None:
@@ -126,7 +127,7 @@ async def test_gate_shuts_by_itself_when_worldservice_stays_away(estate: Estate)
 
 async def test_canceled_strategy_loses_its_entry(estate: Estate) -> None:
     ann, world, strategy_id = await trading_world(estate)
-    await ann.gateway.CancelStrategy(servicepb.CancelStrategyRequest(strategy_id=strategy_id))
+    await ann.strategies.CancelStrategy(strategyservicepb.CancelStrategyRequest(strategy_id=strategy_id))
 
     async def shut() -> bool:
         return await verdict(ann, world, strategy_id) is not None
@@ -139,7 +140,7 @@ async def test_cancel_passes_although_the_gate_is_shut(estate: Estate) -> None:
     estate.clock.slept_s = LAPSE_S
     key = brokerservicepb.OrderKey(account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1")
     with pytest.raises(NotFound):
-        await ann.gateway.CancelOrder(servicepb.CancelOrderRequest(key=key))
+        await ann.trading.CancelOrder(tradingservicepb.CancelOrderRequest(key=key))
 
 
 async def test_symbol_of_no_version_does_not_pass(estate: Estate) -> None:
@@ -160,14 +161,14 @@ async def test_symbol_of_no_version_does_not_pass(estate: Estate) -> None:
 
 async def test_trade_stream_answers_each_act_and_shows_events_of_its_orders(estate: Estate) -> None:
     ann, world, strategy_id = await trading_world(estate)
-    call = ann.gateway.TradeStream(timeout=20)
+    call = ann.trading.TradeStream(timeout=20)
     with scoped(call):
         good, shut, empty = order(world, strategy_id).order, order(world, "s-other").order, brokerpb.Order()
         for name, asked in (("good", good), ("shut", shut), ("empty", empty)):
-            await call.write(servicepb.TradeStreamRequest(correlation_id=name, submit=asked))
+            await call.write(tradingservicepb.TradeStreamRequest(correlation_id=name, submit=asked))
         key = brokerservicepb.OrderKey(account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1")
-        await call.write(servicepb.TradeStreamRequest(correlation_id="cancel", cancel=key))
-        await call.write(servicepb.TradeStreamRequest(correlation_id="nothing"))
+        await call.write(tradingservicepb.TradeStreamRequest(correlation_id="cancel", cancel=key))
+        await call.write(tradingservicepb.TradeStreamRequest(correlation_id="nothing"))
         replies = [await reply_of(call) for _ in range(5)]
         answers = {reply.correlation_id: reply for reply in replies}
         assert answers["good"].error.reason == "E_ACCOUNT_UNKNOWN"
@@ -191,8 +192,8 @@ async def test_trade_stream_answers_each_act_and_shows_events_of_its_orders(esta
 
 
 async def reply_of(
-    call: StreamStreamCall[servicepb.TradeStreamRequest, servicepb.TradeStreamResponse],
-) -> servicepb.TradeStreamResponse:
+    call: StreamStreamCall[tradingservicepb.TradeStreamRequest, tradingservicepb.TradeStreamResponse],
+) -> tradingservicepb.TradeStreamResponse:
     reply = await call.read()
-    assert isinstance(reply, servicepb.TradeStreamResponse)
+    assert isinstance(reply, tradingservicepb.TradeStreamResponse)
     return reply

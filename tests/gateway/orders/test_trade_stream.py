@@ -7,16 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import cast
 
-import pytest
-
 from controlbus.bus import Bus
 from gateway.events.feed import Feed, Source
-from gateway.orders import trade_stream
-from gateway.orders.trade_stream import Desk, TradeStreamCall
+from gateway.orders.trade_stream import FOLLOWED_MAX, Act, TradeStreamCall
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.core.errors import PermissionDenied
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 
 ACCEPTED, FILLED = brokerpb.ORDER_STATE_ACCEPTED, brokerpb.ORDER_STATE_FILLED
 
@@ -32,47 +29,52 @@ def feed(keep: int) -> Feed[brokerpb.OrderEvent]:
     return Feed(cast("Bus", None), source, keep)
 
 
-async def accepted(order: brokerpb.Order) -> brokerpb.OrderStatus:
-    return brokerpb.OrderStatus(order=order, state=brokerpb.ORDER_STATE_ACCEPTED)
-
-
-async def canceled(key: brokerservicepb.OrderKey) -> brokerpb.OrderStatus:
-    return brokerpb.OrderStatus(state=brokerpb.ORDER_STATE_CANCELED)
-
-
 class Trader:
     """The client's side of one call; `worlds` are those the caller may act in, as a grant is given and taken."""
 
-    def __init__(self, orders: Feed[brokerpb.OrderEvent], *worlds: str) -> None:
+    def __init__(self, orders: Feed[brokerpb.OrderEvent], *worlds: str, followed_max: int = FOLLOWED_MAX) -> None:
         self.worlds = set(worlds)
-        self.said: asyncio.Queue[servicepb.TradeStreamRequest | None] = asyncio.Queue()
+        self.said: asyncio.Queue[tradingservicepb.TradeStreamRequest | None] = asyncio.Queue()
         self.call = TradeStreamCall(
-            orders, Desk(self._allow, accepted, canceled, self._may_see), asyncio.Event(), idle_s=60
+            orders, self._submit, self._cancel, self._may_see, asyncio.Event(), idle_s=60, followed_max=followed_max
         )
         self.replies = self.call.replies(self._requests())
 
-    async def hear(self) -> servicepb.TradeStreamResponse:
+    async def hear(self) -> tradingservicepb.TradeStreamResponse:
         async with asyncio.timeout(5):
             return await anext(self.replies)
 
     async def submit(self, world_id: str, client_order_id: str) -> None:
         order = brokerpb.Order(world_id=world_id, client_order_id=client_order_id)
-        self.said.put_nowait(servicepb.TradeStreamRequest(correlation_id=client_order_id, submit=order))
+        self.said.put_nowait(tradingservicepb.TradeStreamRequest(correlation_id=client_order_id, submit=order))
         assert (await self.hear()).correlation_id == client_order_id
 
     async def refused(self, world_id: str, client_order_id: str) -> str:
         key = brokerservicepb.OrderKey(world_id=world_id, client_order_id=client_order_id)
-        self.said.put_nowait(servicepb.TradeStreamRequest(cancel=key))
+        self.said.put_nowait(tradingservicepb.TradeStreamRequest(cancel=key))
         return (await self.hear()).error.reason
 
-    async def _allow(self, request: servicepb.TradeStreamRequest) -> None:
-        await self._may_see((request.cancel if request.HasField("cancel") else request.submit).world_id)
+    async def _submit(self, order: brokerpb.Order) -> Act:
+        await self._may_see(order.world_id)
+
+        async def accept() -> brokerpb.OrderStatus:
+            return brokerpb.OrderStatus(order=order, state=brokerpb.ORDER_STATE_ACCEPTED)
+
+        return accept
+
+    async def _cancel(self, key: brokerservicepb.OrderKey) -> Act:
+        await self._may_see(key.world_id)
+
+        async def cancel() -> brokerpb.OrderStatus:
+            return brokerpb.OrderStatus(state=brokerpb.ORDER_STATE_CANCELED)
+
+        return cancel
 
     async def _may_see(self, world_id: str) -> None:
         if world_id not in self.worlds:
             raise PermissionDenied("E_WORLD_FORBIDDEN", f"world {world_id} is not yours")
 
-    async def _requests(self) -> AsyncIterator[servicepb.TradeStreamRequest]:
+    async def _requests(self) -> AsyncIterator[tradingservicepb.TradeStreamRequest]:
         while (request := await self.said.get()) is not None:
             yield request
 
@@ -110,10 +112,9 @@ async def test_events_end_when_the_grant_is_taken() -> None:
         assert (await trader.hear()).event.client_order_id == "2"
 
 
-async def test_orders_that_ended_are_let_go_first_and_an_open_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trade_stream, "FOLLOWED_MAX", 2)
+async def test_orders_that_ended_are_let_go_first_and_an_open_one_is_told() -> None:
     orders = feed(keep=100)
-    trader = Trader(orders, "a", "b")
+    trader = Trader(orders, "a", "b", followed_max=2)
     async with aclosing(trader.replies):
         await trader.submit("a", "1")
         await trader.submit("b", "2")
@@ -125,7 +126,7 @@ async def test_orders_that_ended_are_let_go_first_and_an_open_one_is_told(monkey
         assert (await trader.hear()).event.client_order_id == "1"
         await trader.submit("a", "1")  # a cancel, or the same again: now the third is the oldest
         order = brokerpb.Order(world_id="a", client_order_id="4")
-        trader.said.put_nowait(servicepb.TradeStreamRequest(submit=order))
+        trader.said.put_nowait(tradingservicepb.TradeStreamRequest(submit=order))
         assert (await trader.hear()).error.reason == "E_TRADE_STREAM_LAGS"
         assert (await trader.hear()).status.order == order
         for world_id, name in (("b", "3"), ("a", "1")):
@@ -135,13 +136,12 @@ async def test_orders_that_ended_are_let_go_first_and_an_open_one_is_told(monkey
 
 async def test_message_without_an_act_follows_nothing() -> None:
     orders = feed(keep=1)
-    trader = Trader(orders)
+    trader = Trader(orders, "w")
     async with aclosing(trader.replies):
-        trader.said.put_nowait(servicepb.TradeStreamRequest(correlation_id="still here"))
+        trader.said.put_nowait(tradingservicepb.TradeStreamRequest(correlation_id="still here"))
         assert (await trader.hear()).error.reason == "E_ACT"
         for name in "123":  # the feed keeps one: whoever follows a world from before has missed some
             await happens(orders, "", name)
-        await asyncio.sleep(2 * trade_stream.LOOK_S)
-        trader.said.put_nowait(None)
-        with pytest.raises(StopAsyncIteration):
-            await trader.hear()
+        await trader.submit("w", "4")
+        await happens(orders, "w", "4")
+        assert (await trader.hear()).event.client_order_id == "4"  # no word of events that were missed came before

@@ -15,7 +15,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import PermissionDenied
 from qmtl.core.roles import Role
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.gateway.estate import Estate, level_is, make_world
@@ -86,7 +86,7 @@ async def test_frozen_worldservice_gives_the_safe_default_in_time_to_each_and_re
             return not (await decision(door, world)).stale
 
         await eventually(recovered)
-        await eventually(lambda: level_is(door, gatewaypb.DEGRADATION_LEVEL_NORMAL))
+        await eventually(lambda: level_is(door, gatewaystatuspb.DEGRADATION_LEVEL_NORMAL))
 
 
 async def test_own_write_is_seen_by_the_next_decision(estate: Estate) -> None:

@@ -10,8 +10,9 @@ from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenie
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.client.streams import scoped
 from tests.gateway.estate import Estate, make_world, submitted
 from tests.mesh.door import Door
@@ -34,29 +35,33 @@ def _first(made: datapb.RecordBatch):  # type: ignore[no-untyped-def]  # `from` 
     return getattr(made, "from")
 
 
-async def sent(batches: Iterable[datapb.RecordBatch]) -> AsyncIterator[servicepb.PublishRecordsRequest]:
+async def sent(batches: Iterable[datapb.RecordBatch]) -> AsyncIterator[queueservicepb.PublishRecordsRequest]:
     for one in batches:
-        yield servicepb.PublishRecordsRequest(batch=one)
+        yield queueservicepb.PublishRecordsRequest(batch=one)
 
 
-async def published(door: Door, *batches: datapb.RecordBatch) -> servicepb.PublishRecordsResponse:
-    return await door.gateway.PublishRecords(sent(batches))
+async def published(door: Door, *batches: datapb.RecordBatch) -> queueservicepb.PublishRecordsResponse:
+    return await door.queues.PublishRecords(sent(batches))
 
 
-async def acquired(door: Door, world: str, strategy: gatewaypb.Strategy, run: str = "") -> gatewaypb.ProducerLease:
-    request = servicepb.AcquireProducerRequest(
+async def acquired(
+    door: Door, world: str, strategy: strategypb.Strategy, run: str = ""
+) -> queueservicepb.ProducerLease:
+    request = queueservicepb.AcquireProducerRequest(
         compute_key=key_of(strategy), world_id=world, strategy_id=strategy.strategy_id, run_id=run
     )
-    return (await door.gateway.AcquireProducer(request)).lease
+    return (await door.queues.AcquireProducer(request)).lease
 
 
-def key_of(strategy: gatewaypb.Strategy) -> str:
+def key_of(strategy: strategypb.Strategy) -> str:
     return strategy.outcomes[0].assignments[0].compute_key
 
 
-async def read(door: Door, request: servicepb.ReadQueueRequest, count: int) -> list[servicepb.ReadQueueResponse]:
-    found: list[servicepb.ReadQueueResponse] = []
-    with scoped(door.gateway.ReadQueue(request, timeout=10)) as replies:
+async def read(
+    door: Door, request: queueservicepb.ReadQueueRequest, count: int
+) -> list[queueservicepb.ReadQueueResponse]:
+    found: list[queueservicepb.ReadQueueResponse] = []
+    with scoped(door.queues.ReadQueue(request, timeout=10)) as replies:
         async for reply in replies:
             found.append(reply)
             if len(found) == count:
@@ -76,12 +81,12 @@ async def test_one_produces_and_others_read_from_any_place(estate: Estate) -> No
     parts = [batch(key, lease.epoch, first, first + 1) for first in (10, 12, 14)]
     told = await published(ann, *parts)
     assert (told.committed, told.already_committed) == (3, 0)
-    everything = await read(ann, servicepb.ReadQueueRequest(compute_key=key, world_id=world, from_sequence=1), 3)
+    everything = await read(ann, queueservicepb.ReadQueueRequest(compute_key=key, world_id=world, from_sequence=1), 3)
     assert [reply.batch for reply in everything] == parts
-    later = servicepb.ReadQueueRequest(compute_key=key, world_id=world)
+    later = queueservicepb.ReadQueueRequest(compute_key=key, world_id=world)
     later.from_bucket.FromSeconds(13 * BUCKET_S)
     assert [reply.batch for reply in await read(ann, later, 2)] == parts[1:]
-    last = await read(ann, servicepb.ReadQueueRequest(compute_key=key, world_id=world, last=True), 1)
+    last = await read(ann, queueservicepb.ReadQueueRequest(compute_key=key, world_id=world, last=True), 1)
     assert last[0].sequence == told.last_sequence
     queue = (await ann.dag.GetQueue(dagservicepb.GetQueueRequest(compute_key=key))).queue
     assert (queue.last_bucket.seconds, queue.rows) == (15 * BUCKET_S, 6)
@@ -96,7 +101,7 @@ async def test_batches_sent_again_are_committed_once(estate: Estate) -> None:
     first = await published(ann, *parts)
     again = await published(ann, *parts, batch(key_of(strategy), lease.epoch, 5, 5))
     assert again.last_sequence == first.last_sequence + 1
-    request = servicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world, from_sequence=1)
+    request = queueservicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world, from_sequence=1)
     shown = await read(ann, request, 6)
     assert [reply.batch.to.seconds // BUCKET_S for reply in shown] == list(range(6))
 
@@ -109,13 +114,13 @@ async def test_producer_that_lost_its_lease_writes_nothing_and_the_next_goes_on_
     key = key_of(strategy)
     old = await acquired(ann, world, strategy, "one")
     await published(ann, batch(key, old.epoch, 1, 4))
-    renewed = await there.gateway.RenewProducer(servicepb.RenewProducerRequest(compute_key=key, epoch=old.epoch))
+    renewed = await there.queues.RenewProducer(queueservicepb.RenewProducerRequest(compute_key=key, epoch=old.epoch))
     assert renewed.lease.acquired
     with pytest.raises(NotReady) as lost:
-        await ann.gateway.RenewProducer(servicepb.RenewProducerRequest(compute_key=key, epoch=old.epoch + 1))
+        await ann.queues.RenewProducer(queueservicepb.RenewProducerRequest(compute_key=key, epoch=old.epoch + 1))
     assert lost.value.reason == "E_LEASE_LOST"
     newer = old.epoch + 1
-    last = await read(there, servicepb.ReadQueueRequest(compute_key=key, world_id=world, last=True), 1)
+    last = await read(there, queueservicepb.ReadQueueRequest(compute_key=key, world_id=world, last=True), 1)
     assert last[0].batch.node_state == b"state after 4"
     await published(there, batch(key, newer, 5, 5))
     with pytest.raises(NotReady) as refused:
@@ -127,20 +132,20 @@ async def test_only_a_bound_strategy_may_produce_and_only_its_world_reads(estate
     ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
     world, other = await make_world(ann), await make_world(ann)
     strategy, stranger = await submitted(ann, world, "MINE"), await submitted(ann, other, "OTHER")
-    request = servicepb.AcquireProducerRequest(
+    request = queueservicepb.AcquireProducerRequest(
         compute_key=key_of(strategy), world_id=world, strategy_id=stranger.strategy_id
     )
     with pytest.raises(PermissionDenied) as refused:
-        await ann.gateway.AcquireProducer(request)
+        await ann.queues.AcquireProducer(request)
     assert refused.value.reason == "E_NOT_BOUND"
     for world_id, door, error in ((other, ann, NotFound), (world, eve, PermissionDenied)):
-        asked = servicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world_id, last=True)
+        asked = queueservicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world_id, last=True)
         with pytest.raises(error):
             await read(door, asked, 1)
     with pytest.raises(PermissionDenied):
         await published(eve, batch(key_of(strategy), 1, 1, 1))
     with pytest.raises(InvalidRequest):
-        await read(ann, servicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world), 1)
-    await ann.gateway.CancelStrategy(servicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id))
+        await read(ann, queueservicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world), 1)
+    await ann.strategies.CancelStrategy(strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id))
     with pytest.raises(PermissionDenied):
         await acquired(ann, world, strategy)

@@ -24,8 +24,8 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceStub
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.rpc.auth.tokens import user_token_path
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.mesh.door import Door, open_door, source_node, submission
@@ -60,7 +60,7 @@ async def make_worlds(door: Door, count: int) -> list[str]:
     return names
 
 
-def requests(worlds: Sequence[str], count: int) -> list[servicepb.SubmitStrategyRequest]:
+def requests(worlds: Sequence[str], count: int) -> list[strategyservicepb.SubmitStrategyRequest]:
     """Submissions in turn to each world."""
     made = []
     for number in range(count):
@@ -71,7 +71,7 @@ def requests(worlds: Sequence[str], count: int) -> list[servicepb.SubmitStrategy
 
 
 async def client(
-    mesh: Mesh, number: int, work: asyncio.Queue[servicepb.SubmitStrategyRequest], told: Told, give_up: float
+    mesh: Mesh, number: int, work: asyncio.Queue[strategyservicepb.SubmitStrategyRequest], told: Told, give_up: float
 ) -> None:
     """Submits what is left, with the same request_id until it is acknowledged, at one gateway or the other."""
     token = user_token_path(mesh.home, Role.OPERATOR).read_text().strip()
@@ -81,7 +81,7 @@ async def client(
         aio.insecure_channel(mesh.address("gateway"), options=options) as one,
         aio.insecure_channel(mesh.address("gateway-2"), options=options) as two,
     ):
-        stubs = [GatewayServiceStub(one), GatewayServiceStub(two)]
+        stubs = [StrategyServiceStub(one), StrategyServiceStub(two)]
         while not work.empty():
             request = work.get_nowait()
             while request.request_id not in told.acknowledged:
@@ -113,7 +113,9 @@ async def listed(door: Door, world_id: str) -> dict[str, int]:
     states: dict[str, int] = {}
     page = commonpb.PageRequest(page_size=PAGE)
     while True:
-        reply = await door.gateway.ListStrategies(servicepb.ListStrategiesRequest(world_id=world_id, page=page))
+        reply = await door.strategies.ListStrategies(
+            strategyservicepb.ListStrategiesRequest(world_id=world_id, page=page)
+        )
         assert not states.keys() & {strategy.strategy_id for strategy in reply.strategies}
         states.update((strategy.strategy_id, strategy.state) for strategy in reply.strategies)
         if not reply.page.next_page_token:
@@ -153,8 +155,8 @@ async def check_each_completed_once(door: Door, told: Told, found: Mapping[str, 
     for world_id, strategies in found.items():
         assert await bindings_of(door, world_id) == strategies
     for strategy_id in ids:
-        asked = servicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
-        entries = (await door.gateway.GetStrategyHistory(asked)).entries
+        asked = strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
+        entries = (await door.strategies.GetStrategyHistory(asked)).entries
         assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
         assert [entry.state for entry in entries].count(controlpb.STRATEGY_STATE_COMPLETED) == 1
         plans = (await door.dag.ListPlans(dagservicepb.ListPlansRequest(strategy_id=strategy_id))).plans
@@ -162,7 +164,7 @@ async def check_each_completed_once(door: Door, told: Told, found: Mapping[str, 
 
 
 async def burst(mesh: Mesh, count: int, clients: int, worlds: int, stopped_s: float, within_s: float) -> Told:
-    told, work = Told(), asyncio.Queue[servicepb.SubmitStrategyRequest]()
+    told, work = Told(), asyncio.Queue[strategyservicepb.SubmitStrategyRequest]()
     give_up = time.monotonic() + within_s
     async with open_door(mesh.address("gateway"), mesh.home) as door:
         names = await make_worlds(door, worlds)

@@ -11,7 +11,7 @@ from gateway.submissions.domain import WORLDS_MAX
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, PermissionDenied
 from qmtl.core.roles import Role
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from tests.gateway.estate import Estate, bound, live_worlds, make_world, request_for, settled, submitted
 from tests.mesh.door import Door
@@ -21,8 +21,8 @@ COMPLETED, CANCELED = controlpb.STRATEGY_STATE_COMPLETED, controlpb.STRATEGY_STA
 
 
 async def history(door: Door, strategy_id: str) -> list[int]:
-    request = servicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
-    return [entry.state for entry in (await door.gateway.GetStrategyHistory(request)).entries]
+    request = strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
+    return [entry.state for entry in (await door.strategies.GetStrategyHistory(request)).entries]
 
 
 async def test_submission_completes_bound_and_planned(estate: Estate) -> None:
@@ -41,7 +41,7 @@ async def test_same_request_from_many_at_once_is_one_strategy(estate: Estate) ->
     await estate.start("gateway-2")
     doors = [await estate.door(), await estate.door(at="gateway-2")]
     request = request_for(await make_world(doors[0]))
-    replies = await asyncio.gather(*(doors[n % 2].gateway.SubmitStrategy(request) for n in range(16)))
+    replies = await asyncio.gather(*(doors[n % 2].strategies.SubmitStrategy(request) for n in range(16)))
     assert len({reply.strategy.strategy_id for reply in replies}) == 1
     assert [reply.repeated_request for reply in replies].count(False) == 1
     strategy = await settled(doors[0], replies[0].strategy.strategy_id)
@@ -52,9 +52,9 @@ async def test_same_dag_from_many_at_once_is_accepted_once(estate: Estate) -> No
     await estate.start("gateway-2")
     doors = [await estate.door(), await estate.door(at="gateway-2")]
     world = await make_world(doors[0])
-    calls = [doors[n % 2].gateway.SubmitStrategy(request_for(world)) for n in range(8)]
+    calls = [doors[n % 2].strategies.SubmitStrategy(request_for(world)) for n in range(8)]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
-    won = [one for one in outcomes if isinstance(one, servicepb.SubmitStrategyResponse)]
+    won = [one for one in outcomes if isinstance(one, strategyservicepb.SubmitStrategyResponse)]
     lost = [one for one in outcomes if isinstance(one, AlreadyExists)]
     assert (len(won), len(lost)) == (1, 7)
     assert {one.metadata["strategy_id"] for one in lost} == {won[0].strategy.strategy_id}
@@ -63,9 +63,9 @@ async def test_same_dag_from_many_at_once_is_accepted_once(estate: Estate) -> No
 async def test_request_id_with_another_body_is_refused(estate: Estate) -> None:
     ann = await estate.door()
     world = await make_world(ann)
-    await ann.gateway.SubmitStrategy(request_for(world, "BTC-USD", "same"))
+    await ann.strategies.SubmitStrategy(request_for(world, "BTC-USD", "same"))
     with pytest.raises(Conflict) as refused:
-        await ann.gateway.SubmitStrategy(request_for(world, "ETH-USD", "same"))
+        await ann.strategies.SubmitStrategy(request_for(world, "ETH-USD", "same"))
     assert refused.value.reason == "E_REQUEST_ID_REUSED"
 
 
@@ -73,30 +73,30 @@ async def test_submission_needs_operator_in_a_known_world(estate: Estate) -> Non
     ann, bob = await estate.door(), await estate.door(Role.READER, "bob")
     world = await make_world(ann)
     with pytest.raises(PermissionDenied):
-        await bob.gateway.SubmitStrategy(request_for(world))
+        await bob.strategies.SubmitStrategy(request_for(world))
     with pytest.raises(NotFound):
-        await ann.gateway.SubmitStrategy(request_for("w-none"))
+        await ann.strategies.SubmitStrategy(request_for("w-none"))
     request = request_for(world)
     request.node_ids_crc32 += 1
     with pytest.raises(InvalidRequest) as refused:
-        await ann.gateway.SubmitStrategy(request)
+        await ann.strategies.SubmitStrategy(request)
     assert refused.value.reason == "E_CHECKSUM_MISMATCH"
 
 
 async def test_dry_run_checks_its_worlds(estate: Estate) -> None:
     ann = await estate.door()
     request = request_for(await make_world(ann))
-    dry = servicepb.DryRunStrategyRequest(
+    dry = strategyservicepb.DryRunStrategyRequest(
         meta=request.meta, dag=request.dag, node_ids_crc32=request.node_ids_crc32, world_ids=request.world_ids
     )
-    assert len((await ann.gateway.DryRunStrategy(dry)).outcomes[0].assignments) == 1
+    assert len((await ann.strategies.DryRunStrategy(dry)).outcomes[0].assignments) == 1
     dry.world_ids.extend(f"{request.world_ids[0]}-{index}" for index in range(WORLDS_MAX))
     with pytest.raises(InvalidRequest) as many:
-        await ann.gateway.DryRunStrategy(dry)
+        await ann.strategies.DryRunStrategy(dry)
     assert many.value.reason == "E_WORLD_IDS"
     del dry.world_ids[:]
     with pytest.raises(InvalidRequest) as refused:
-        await ann.gateway.DryRunStrategy(dry)
+        await ann.strategies.DryRunStrategy(dry)
     assert refused.value.reason == "E_WORLD_IDS_REQUIRED"
 
 
@@ -113,7 +113,7 @@ async def test_accepted_while_dagmanager_is_away_completes_when_it_is_back(estat
     ann = await estate.door()
     world = await make_world(ann)
     await estate.stop("dagmanager")
-    reply = await ann.gateway.SubmitStrategy(request_for(world))
+    reply = await ann.strategies.SubmitStrategy(request_for(world))
     assert reply.strategy.state in (controlpb.STRATEGY_STATE_QUEUED, controlpb.STRATEGY_STATE_PROCESSING)
     await estate.start("dagmanager")
     strategy = await settled(ann, reply.strategy.strategy_id)
@@ -125,7 +125,7 @@ async def test_watch_tells_each_state_until_the_last(estate: Estate) -> None:
     ann = await estate.door()
     world = await make_world(ann)
     await estate.stop("dagmanager")
-    strategy_id = (await ann.gateway.SubmitStrategy(request_for(world))).strategy.strategy_id
+    strategy_id = (await ann.strategies.SubmitStrategy(request_for(world))).strategy.strategy_id
     watching = asyncio.create_task(settled(ann, strategy_id))
     await estate.start("dagmanager")
     assert (await watching).state == COMPLETED
@@ -137,16 +137,16 @@ async def test_canceled_strategy_ends_unbound_and_released(estate: Estate) -> No
     strategy = await submitted(ann, world)
     for reason in ("a\x00b", "x" * 201):
         with pytest.raises(InvalidRequest) as refused:
-            await ann.gateway.CancelStrategy(
-                servicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id, reason=reason)
+            await ann.strategies.CancelStrategy(
+                strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id, reason=reason)
             )
         assert refused.value.reason == "E_FIELD"
-    request = servicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id, reason="enough")
-    canceled = (await ann.gateway.CancelStrategy(request)).strategy
+    request = strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id, reason="enough")
+    canceled = (await ann.strategies.CancelStrategy(request)).strategy
     assert (canceled.state, canceled.reason, canceled.release_pending) == (CANCELED, "enough", False)
     assert await bound(ann, world) == []
     assert await live_worlds(ann, strategy.strategy_id) == []
-    assert (await ann.gateway.CancelStrategy(request)).strategy == canceled
+    assert (await ann.strategies.CancelStrategy(request)).strategy == canceled
     assert (await submitted(ann, world)).strategy_id != strategy.strategy_id
 
 
@@ -155,16 +155,16 @@ async def test_canceled_while_a_service_is_away_is_undone_when_it_is_back(estate
     ann = await estate.door()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
-    request = servicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id)
+    request = strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id)
     await estate.stop(away)
-    canceled = (await ann.gateway.CancelStrategy(request)).strategy
+    canceled = (await ann.strategies.CancelStrategy(request)).strategy
     assert (canceled.state, canceled.release_pending) == (CANCELED, True)
     await estate.stop("gateway")
     await estate.start(away)
     await estate.start("gateway")
 
     async def undone() -> bool:
-        reply = await ann.gateway.GetStrategy(servicepb.GetStrategyRequest(strategy_id=strategy.strategy_id))
+        reply = await ann.strategies.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id=strategy.strategy_id))
         return not reply.strategy.release_pending
 
     await eventually(undone)
@@ -176,17 +176,17 @@ async def test_canceled_in_the_middle_of_its_work_ends_unbound(estate: Estate) -
     ann = await estate.door()
     world = await make_world(ann)
     await estate.stop("dagmanager")
-    strategy_id = (await ann.gateway.SubmitStrategy(request_for(world))).strategy.strategy_id
+    strategy_id = (await ann.strategies.SubmitStrategy(request_for(world))).strategy.strategy_id
 
     async def is_bound() -> bool:
         return await bound(ann, world) == [strategy_id]
 
     await eventually(is_bound)
-    await ann.gateway.CancelStrategy(servicepb.CancelStrategyRequest(strategy_id=strategy_id))
+    await ann.strategies.CancelStrategy(strategyservicepb.CancelStrategyRequest(strategy_id=strategy_id))
     await estate.start("dagmanager")
 
     async def undone() -> bool:
-        reply = await ann.gateway.GetStrategy(servicepb.GetStrategyRequest(strategy_id=strategy_id))
+        reply = await ann.strategies.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id=strategy_id))
         return not reply.strategy.release_pending
 
     await eventually(undone, timeout_s=40)
@@ -198,9 +198,11 @@ async def test_canceled_strategy_is_listed_without_outcomes(estate: Estate) -> N
     ann = await estate.door()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
-    cancel = servicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id)
-    await ann.gateway.CancelStrategy(cancel)
-    listed = await ann.gateway.ListStrategies(servicepb.ListStrategiesRequest(world_id=world, state=CANCELED))
+    cancel = strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id)
+    await ann.strategies.CancelStrategy(cancel)
+    listed = await ann.strategies.ListStrategies(
+        strategyservicepb.ListStrategiesRequest(world_id=world, state=CANCELED)
+    )
     assert [one.strategy_id for one in listed.strategies] == [strategy.strategy_id]
     assert listed.strategies[0].outcomes == []
 
@@ -209,6 +211,6 @@ async def test_token_of_other_worlds_sees_nothing(estate: Estate) -> None:
     ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
     strategy = await submitted(ann, await make_world(ann))
     with pytest.raises(PermissionDenied) as refused:
-        await eve.gateway.GetStrategy(servicepb.GetStrategyRequest(strategy_id=strategy.strategy_id))
+        await eve.strategies.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id=strategy.strategy_id))
     assert refused.value.reason == "E_WORLD_FORBIDDEN"
-    assert (await eve.gateway.ListStrategies(servicepb.ListStrategiesRequest())).strategies == []
+    assert (await eve.strategies.ListStrategies(strategyservicepb.ListStrategiesRequest())).strategies == []

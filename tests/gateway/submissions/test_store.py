@@ -14,7 +14,7 @@ from gateway.submissions.domain import Claim, State, Step, Submission, strategy_
 from gateway.submissions.store import claims, releases, strategies
 from gateway.submissions.tables import OUTBOX
 from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, NotReady
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sql.database import Database
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -22,7 +22,7 @@ TTL = timedelta(seconds=10)
 
 
 def submission(request_id: str = "r1", dag: str = "blake3:aa", worlds: tuple[str, ...] = ("w1",)) -> Submission:
-    request = servicepb.SubmitStrategyRequest(request_id=request_id, world_ids=worlds).SerializeToString()
+    request = strategyservicepb.SubmitStrategyRequest(request_id=request_id, world_ids=worlds).SerializeToString()
     return Submission(
         strategy_id=strategy_id_of("ada", request_id), request_id=request_id, body_digest=f"body-{request_id}",
         request=request, name="n", dag_digest=dag, nodes=1, subject="ada", world_ids=worlds,

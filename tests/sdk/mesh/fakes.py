@@ -43,9 +43,16 @@ from qmtl.dag.v1 import service_pb2_grpc as dagrpc
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
-from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
+from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
+from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
+from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
+from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
+from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
 from qmtl.sdk import Bars
 from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.wire.orders import is_open
@@ -72,7 +79,7 @@ class FakeMesh:
         self.start_ns = int(bars.close_ns[session_from - 1])
         self.breaks: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
-        self.live: dict[str, gatewaypb.Strategy] = {}
+        self.live: dict[str, strategypb.Strategy] = {}
         self.evaluations: list[worldservicepb.EvaluateRequest] = []
         self.execution_model: worldpb.ExecutionModel | None = None
         self.unknown_metric = ""
@@ -103,7 +110,10 @@ class FakeMesh:
         """Stubs that call this mesh."""
         gateway, world, data, brokerage = _Gateway(self), _World(self), _Data(self), _Brokerage(self)
         return Client(
-            cast("gatewayrpc.GatewayServiceAsyncStub", _stub(gateway, "SubscribeEvents WatchStrategy ReadQueue")),
+            cast("strategyrpc.StrategyServiceAsyncStub", _stub(gateway, "WatchStrategy")),
+            cast("eventrpc.EventServiceAsyncStub", _stub(gateway, "SubscribeEvents")),
+            cast("tradingrpc.TradingServiceAsyncStub", _stub(gateway, "")),
+            cast("queuerpc.QueueServiceAsyncStub", _stub(gateway, "ReadQueue")),
             cast("worldrpc.WorldServiceAsyncStub", _stub(world, "")),
             cast("brokerrpc.BrokerageServiceAsyncStub", _stub(brokerage, "StreamOrderEvents StreamPortfolio")),
             cast("datarpc.DataServiceAsyncStub", _stub(data, "Fetch Subscribe")),
@@ -187,8 +197,8 @@ class _Gateway:
         self.mesh = mesh
 
     async def SubmitStrategy(
-        self, request: gatewayservicepb.SubmitStrategyRequest
-    ) -> gatewayservicepb.SubmitStrategyResponse:
+        self, request: strategyservicepb.SubmitStrategyRequest
+    ) -> strategyservicepb.SubmitStrategyResponse:
         dag, live = dag_from_proto(request.dag), self.mesh.live
         if dag.digest in live and live[dag.digest].meta.labels["request"] != request.request_id:
             raise AlreadyExists("E_DUPLICATE", "live", metadata={"strategy_id": live[dag.digest].strategy_id})
@@ -196,61 +206,61 @@ class _Gateway:
             live[dag.digest] = self._strategy(request, dag.node_ids)
         self.mesh.passed("SubmitStrategy")
         strategy_id = live[dag.digest].strategy_id
-        queued = gatewaypb.Strategy(strategy_id=strategy_id, state=controlpb.STRATEGY_STATE_QUEUED)
-        return gatewayservicepb.SubmitStrategyResponse(strategy=queued)
+        queued = strategypb.Strategy(strategy_id=strategy_id, state=controlpb.STRATEGY_STATE_QUEUED)
+        return strategyservicepb.SubmitStrategyResponse(strategy=queued)
 
     def _strategy(
-        self, request: gatewayservicepb.SubmitStrategyRequest, node_ids: tuple[str, ...]
-    ) -> gatewaypb.Strategy:
+        self, request: strategyservicepb.SubmitStrategyRequest, node_ids: tuple[str, ...]
+    ) -> strategypb.Strategy:
         known = {item.node_id for other in self.mesh.live.values() for item in other.outcomes[0].assignments}
         names = {node.node_id: node.name for node in request.dag.nodes}
         found = [dagpb.QueueAssignment(node_id=key, name=names[key], compute_key=key) for key in node_ids]
         for item in found:
             item.disposition = dagpb.DISPOSITION_REUSED if item.node_id in known else dagpb.DISPOSITION_NEW
-        strategy = gatewaypb.Strategy(
+        strategy = strategypb.Strategy(
             strategy_id=f"s-{len(self.mesh.live) + 1}", meta=request.meta, state=controlpb.STRATEGY_STATE_COMPLETED
         )
         strategy.meta.labels["request"] = request.request_id
         context = commonpb.ComputeContext(
             world_id="w", execution_domain=commonpb.EXECUTION_DOMAIN_BACKTEST, as_of=ns_to_proto(self.mesh.start_ns)
         )
-        strategy.outcomes.append(gatewaypb.WorldOutcome(world_id="w", context=context, assignments=found))
+        strategy.outcomes.append(strategypb.WorldOutcome(world_id="w", context=context, assignments=found))
         return strategy
 
     async def WatchStrategy(
-        self, request: gatewayservicepb.WatchStrategyRequest
-    ) -> AsyncIterator[gatewayservicepb.WatchStrategyResponse]:
+        self, request: strategyservicepb.WatchStrategyRequest
+    ) -> AsyncIterator[strategyservicepb.WatchStrategyResponse]:
         self.mesh.passed("WatchStrategy")
         for strategy in self.mesh.live.values():
             if strategy.strategy_id == request.strategy_id:
-                yield gatewayservicepb.WatchStrategyResponse(strategy=strategy)
+                yield strategyservicepb.WatchStrategyResponse(strategy=strategy)
 
     async def CreateEventStream(
-        self, request: gatewayservicepb.CreateEventStreamRequest
-    ) -> gatewayservicepb.CreateEventStreamResponse:
-        return gatewayservicepb.CreateEventStreamResponse(stream=gatewaypb.EventStreamDescriptor(token="t"))
+        self, request: eventservicepb.CreateEventStreamRequest
+    ) -> eventservicepb.CreateEventStreamResponse:
+        return eventservicepb.CreateEventStreamResponse(stream=eventpb.EventStreamDescriptor(token="t"))
 
     async def SubscribeEvents(
-        self, request: gatewayservicepb.SubscribeEventsRequest
-    ) -> AsyncIterator[gatewayservicepb.SubscribeEventsResponse]:
+        self, request: eventservicepb.SubscribeEventsRequest
+    ) -> AsyncIterator[eventservicepb.SubscribeEventsResponse]:
         self.mesh.resumed_from.append(request.resume_token)
         if self.mesh.stale_tokens < 0 or (self.mesh.stale_tokens > 0 and request.resume_token):
             self.mesh.stale_tokens -= 1
             raise PermissionDenied("E_RESUME_SCOPE", "the resume token is of another scope")
         updated = controlpb.ActivationUpdated(activation=self.mesh.activation)
         self.mesh.watched.set()
-        snapshot = gatewaypb.Snapshot(states=[controlpb.ControlEvent(activation_updated=updated)])
-        yield gatewayservicepb.SubscribeEventsResponse(frame=gatewaypb.Frame(snapshot=snapshot))
-        notice = gatewaypb.Notice(kind=gatewaypb.NOTICE_KIND_GOING_AWAY, resume_token="r")
-        yield gatewayservicepb.SubscribeEventsResponse(frame=gatewaypb.Frame(notice=notice))
+        snapshot = eventpb.Snapshot(states=[controlpb.ControlEvent(activation_updated=updated)])
+        yield eventservicepb.SubscribeEventsResponse(frame=eventpb.Frame(snapshot=snapshot))
+        notice = eventpb.Notice(kind=eventpb.NOTICE_KIND_GOING_AWAY, resume_token="r")
+        yield eventservicepb.SubscribeEventsResponse(frame=eventpb.Frame(notice=notice))
 
-    async def SubmitOrder(self, request: gatewayservicepb.SubmitOrderRequest) -> gatewayservicepb.SubmitOrderResponse:
+    async def SubmitOrder(self, request: tradingservicepb.SubmitOrderRequest) -> tradingservicepb.SubmitOrderResponse:
         mesh, order = self.mesh, request.order
         known = mesh.orders.get(order.client_order_id)
         if known is not None:
             assert known.order == order, "one id, two orders"
             mesh.repeated_orders += 1
-            return gatewayservicepb.SubmitOrderResponse(status=known, duplicate=True)
+            return tradingservicepb.SubmitOrderResponse(status=known, duplicate=True)
         status = brokerpb.OrderStatus(order=order, state=brokerpb.ORDER_STATE_DENIED, view=brokerpb.ORDER_VIEW_DENIED)
         mesh.orders[order.client_order_id] = status
         if mesh.denials:
@@ -260,17 +270,17 @@ class _Gateway:
             decided_ns, quantity = ns_from_proto(order.decided_at, "order.decided_at"), Decimal(order.quantity)
             mesh.show(mesh.venue.market(order.symbol, side, quantity, decided_ns, order.client_order_id))
         mesh.passed("SubmitOrder")
-        return gatewayservicepb.SubmitOrderResponse(status=status)
+        return tradingservicepb.SubmitOrderResponse(status=status)
 
-    async def CancelOrder(self, request: gatewayservicepb.CancelOrderRequest) -> gatewayservicepb.CancelOrderResponse:
+    async def CancelOrder(self, request: tradingservicepb.CancelOrderRequest) -> tradingservicepb.CancelOrderResponse:
         event = self.mesh.venue.cancel(request.key.client_order_id, self.mesh.watermark_ns)
         self.mesh.show([event] if event else [])
         self.mesh.passed("CancelOrder")
-        return gatewayservicepb.CancelOrderResponse(status=self.mesh.orders[request.key.client_order_id])
+        return tradingservicepb.CancelOrderResponse(status=self.mesh.orders[request.key.client_order_id])
 
     async def AcquireProducer(
-        self, request: gatewayservicepb.AcquireProducerRequest
-    ) -> gatewayservicepb.AcquireProducerResponse:
+        self, request: queueservicepb.AcquireProducerRequest
+    ) -> queueservicepb.AcquireProducerResponse:
         self.mesh.passed("AcquireProducer")
         if self.mesh.queue_error is not None:
             raise self.mesh.queue_error
@@ -280,12 +290,12 @@ class _Gateway:
             self.mesh.leases[request.compute_key] = request.run_id, epoch
         else:  # nobody keeps it: asked once more, it has run out
             self.mesh.leases[request.compute_key] = "", epoch
-        lease = gatewaypb.ProducerLease(epoch=epoch, acquired=holder in ("", request.run_id))
-        return gatewayservicepb.AcquireProducerResponse(lease=lease)
+        lease = queueservicepb.ProducerLease(epoch=epoch, acquired=holder in ("", request.run_id))
+        return queueservicepb.AcquireProducerResponse(lease=lease)
 
     async def PublishRecords(
-        self, requests: AsyncIterator[gatewayservicepb.PublishRecordsRequest]
-    ) -> gatewayservicepb.PublishRecordsResponse:
+        self, requests: AsyncIterator[queueservicepb.PublishRecordsRequest]
+    ) -> queueservicepb.PublishRecordsResponse:
         async for request in requests:
             batch, queue = request.batch, self.mesh.queues.setdefault(request.batch.compute_key, [])
             assert self.mesh.leases[batch.compute_key][1] == batch.writer_epoch, "written without the lease"
@@ -293,13 +303,13 @@ class _Gateway:
                 assert not queue or getattr(batch, "from").ToNanoseconds() > queue[-1].to.ToNanoseconds()
                 queue.append(batch)
         self.mesh.passed("PublishRecords")
-        return gatewayservicepb.PublishRecordsResponse()
+        return queueservicepb.PublishRecordsResponse()
 
     async def ReadQueue(
-        self, request: gatewayservicepb.ReadQueueRequest
-    ) -> AsyncIterator[gatewayservicepb.ReadQueueResponse]:
+        self, request: queueservicepb.ReadQueueRequest
+    ) -> AsyncIterator[queueservicepb.ReadQueueResponse]:
         for batch in self.mesh.queues[request.compute_key]:
-            yield gatewayservicepb.ReadQueueResponse(batch=batch)
+            yield queueservicepb.ReadQueueResponse(batch=batch)
 
 
 class _Dag:

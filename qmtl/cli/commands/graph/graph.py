@@ -20,8 +20,8 @@ from qmtl.core.errors import NotFound
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as servicepb
 from qmtl.dag.v1 import service_pb2_grpc as dagrpc
-from qmtl.gateway.v1 import service_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.rpc.client.channel import MeshChannel
 
 Width = Annotated[int, typer.Option("--width", help="Columns to draw in. 0: those of the terminal.", min=0)]
@@ -97,8 +97,8 @@ async def _read_strategy(channel: MeshChannel, strategy_id: str, version: int) -
     stored = (await stub.GetGraph(servicepb.GetGraphRequest(strategy_id=strategy_id))).nodes
     assignments: list[dagpb.QueueAssignment] = []
     try:
-        submitted = gatewaypb.GetStrategyRequest(strategy_id=strategy_id)
-        outcomes = (await gatewayrpc.GatewayServiceStub(channel).GetStrategy(submitted)).strategy.outcomes
+        submitted = strategyservicepb.GetStrategyRequest(strategy_id=strategy_id)
+        outcomes = (await strategyrpc.StrategyServiceStub(channel).GetStrategy(submitted)).strategy.outcomes
         assignments = [one for outcome in outcomes for one in outcome.assignments]
     except NotFound:
         pass  # released from the gateway's memory; the graph still has the plan

@@ -18,8 +18,8 @@ from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.formats import full_id, instant
 from qmtl.cli.show.messages import when
 from qmtl.core.errors import InvalidRequest
-from qmtl.gateway.v1 import service_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
+from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.rpc.client.streams import scoped
 
@@ -43,7 +43,7 @@ def read(
 
     if sum((bool(start), bool(sequence), last)) > 1:
         raise InvalidRequest("E_POSITION_OPTIONS", "give one of --from, --from-sequence and --last")
-    request = gatewaypb.ReadQueueRequest(compute_key=full_id(compute_key), world_id=world)
+    request = queueservicepb.ReadQueueRequest(compute_key=full_id(compute_key), world_id=world)
     if start:
         request.from_bucket.FromDatetime(instant(start, "--from"))
     elif last:
@@ -53,7 +53,7 @@ def read(
 
     async def call(channel: MeshChannel) -> int:
         seen = 0
-        async for reply in _replies(gatewayrpc.GatewayServiceStub(channel).ReadQueue(request), quiet):
+        async for reply in _replies(queuerpc.QueueServiceStub(channel).ReadQueue(request), quiet):
             for line in record_lines(reply, json=access.json):
                 typer.echo(line)
             seen += 1
@@ -66,8 +66,8 @@ def read(
 
 
 async def _replies(
-    stream: aio.UnaryStreamCall[gatewaypb.ReadQueueRequest, gatewaypb.ReadQueueResponse], quiet_s: float
-) -> AsyncIterator[gatewaypb.ReadQueueResponse]:
+    stream: aio.UnaryStreamCall[queueservicepb.ReadQueueRequest, queueservicepb.ReadQueueResponse], quiet_s: float
+) -> AsyncIterator[queueservicepb.ReadQueueResponse]:
     """Replies until the stream ends, or pauses for too long."""
 
     with scoped(stream) as replies:
@@ -81,7 +81,7 @@ async def _replies(
             yield reply
 
 
-def record_lines(reply: gatewaypb.ReadQueueResponse, *, json: bool) -> Iterator[str]:
+def record_lines(reply: queueservicepb.ReadQueueResponse, *, json: bool) -> Iterator[str]:
     """One record: its place, then its rows."""
 
     batch = reply.batch

@@ -23,9 +23,8 @@ from qmtl.dag.v1 import service_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2_grpc as dagrpc
 from qmtl.data.v1 import service_pb2 as datapb
 from qmtl.data.v1 import service_pb2_grpc as datarpc
-from qmtl.gateway.v1 import gateway_pb2
-from qmtl.gateway.v1 import service_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
+from qmtl.gateway.v1 import gateway_status_service_pb2_grpc as gatewaystatusrpc
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.world.v1 import service_pb2 as worldpb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
@@ -35,7 +34,7 @@ StatusReply = (
     | controlpb.GetStatusResponse
     | dagpb.GetStatusResponse
     | datapb.GetStatusResponse
-    | gatewaypb.GetStatusResponse
+    | gatewaystatuspb.GetStatusResponse
     | worldpb.GetStatusResponse
 )
 
@@ -57,7 +56,7 @@ class Report:
 class Picture:
     """The whole mesh as it answered now. `streams` None: the bus could not be asked."""
 
-    gateway: gatewaypb.GetStatusResponse
+    gateway: gatewaystatuspb.GetStatusResponse
     reports: Sequence[Report]
     streams: controlpb.GetStreamsResponse | None
 
@@ -80,7 +79,7 @@ def status(access: Access) -> None:
 async def _look(channel: MeshChannel) -> Picture:
     """Ask everybody at once; only the gateway has to answer."""
 
-    gateway = await gatewayrpc.GatewayServiceStub(channel).GetStatus(gatewaypb.GetStatusRequest())
+    gateway = await gatewaystatusrpc.GatewayStatusServiceStub(channel).GetStatus(gatewaystatuspb.GetStatusRequest())
     control = controlrpc.ControlBusServiceStub(channel)
     dag, world = dagrpc.DagManagerServiceStub(channel), worldrpc.WorldServiceStub(channel)
     broker, data = brokerrpc.BrokerageServiceStub(channel), datarpc.DataServiceStub(channel)
@@ -150,7 +149,7 @@ def dependency_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
     ]
 
 
-def gate_rows(reply: gatewaypb.GetStatusResponse) -> list[tuple[str, ...]]:
+def gate_rows(reply: gatewaystatuspb.GetStatusResponse) -> list[tuple[str, ...]]:
     """One line per world whose activation the gateway holds."""
 
     return [
@@ -179,7 +178,7 @@ def _print(record: Record, picture: Picture) -> None:
         for p in record.processes
     ]
     show_table("processes", ("name", "address", "pid", "state", "restarts", "ready in"), processes)
-    level = enum_word(gateway_pb2.DegradationLevel, picture.gateway.level)
+    level = enum_word(gatewaystatuspb.DegradationLevel, picture.gateway.level)
     typer.echo(f"gateway level {level}; still works: {', '.join(picture.gateway.available) or 'nothing'}")
     show_table("services", ("service", "version", "state", "outbox", "counts"), service_rows(picture.reports))
     columns = ("service", "needs", "state", "breaker", "detail")

@@ -13,9 +13,9 @@ from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.gateway.v1 import gateway_pb2
-from qmtl.gateway.v1 import service_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.rpc.client.channel import MeshChannel
 
 PAGE_SIZE = 100
@@ -29,9 +29,9 @@ def list_strategies(
 ) -> None:
     """Submitted strategies, newest first."""
 
-    async def call(channel: MeshChannel) -> gatewaypb.ListStrategiesResponse:
-        request = gatewaypb.ListStrategiesRequest(world_id=world, page=commonpb.PageRequest(page_size=limit))
-        return await gatewayrpc.GatewayServiceStub(channel).ListStrategies(request)
+    async def call(channel: MeshChannel) -> strategyservicepb.ListStrategiesResponse:
+        request = strategyservicepb.ListStrategiesRequest(world_id=world, page=commonpb.PageRequest(page_size=limit))
+        return await strategyrpc.StrategyServiceStub(channel).ListStrategies(request)
 
     reply = ask(access, call)
     if access.json:
@@ -60,12 +60,12 @@ def show(
 ) -> None:
     """One strategy: state, compute context per world, which nodes are new and which reused."""
 
-    async def call(channel: MeshChannel) -> tuple[gateway_pb2.Strategy, list[gateway_pb2.StrategyHistoryEntry]]:
-        stub = gatewayrpc.GatewayServiceStub(channel)
-        reply = await stub.GetStrategy(gatewaypb.GetStrategyRequest(strategy_id=strategy_id))
+    async def call(channel: MeshChannel) -> tuple[strategypb.Strategy, list[strategypb.StrategyHistoryEntry]]:
+        stub = strategyrpc.StrategyServiceStub(channel)
+        reply = await stub.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id=strategy_id))
         if not with_history:
             return reply.strategy, []
-        steps = await stub.GetStrategyHistory(gatewaypb.GetStrategyHistoryRequest(strategy_id=strategy_id))
+        steps = await stub.GetStrategyHistory(strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id))
         return reply.strategy, list(steps.entries)
 
     strategy, steps = ask(access, call)
@@ -82,9 +82,9 @@ def show(
 def history(access: Access, strategy_id: StrategyId) -> None:
     """Every step of a strategy's life."""
 
-    async def call(channel: MeshChannel) -> list[gateway_pb2.StrategyHistoryEntry]:
-        request = gatewaypb.GetStrategyHistoryRequest(strategy_id=strategy_id)
-        return list((await gatewayrpc.GatewayServiceStub(channel).GetStrategyHistory(request)).entries)
+    async def call(channel: MeshChannel) -> list[strategypb.StrategyHistoryEntry]:
+        request = strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
+        return list((await strategyrpc.StrategyServiceStub(channel).GetStrategyHistory(request)).entries)
 
     steps = ask(access, call)
     if access.json:
@@ -101,9 +101,11 @@ def cancel(
 ) -> None:
     """Cancel a strategy: deactivated, unbound, its plan released."""
 
-    async def call(channel: MeshChannel) -> gateway_pb2.Strategy:
-        request = gatewaypb.CancelStrategyRequest(strategy_id=strategy_id, reason=reason or "qmtl strategy cancel")
-        return (await gatewayrpc.GatewayServiceStub(channel).CancelStrategy(request)).strategy
+    async def call(channel: MeshChannel) -> strategypb.Strategy:
+        request = strategyservicepb.CancelStrategyRequest(
+            strategy_id=strategy_id, reason=reason or "qmtl strategy cancel"
+        )
+        return (await strategyrpc.StrategyServiceStub(channel).CancelStrategy(request)).strategy
 
     strategy = ask(access, call)
     if access.json:
@@ -112,7 +114,7 @@ def cancel(
         _show_strategy(strategy)
 
 
-def _show_strategy(strategy: gateway_pb2.Strategy) -> None:
+def _show_strategy(strategy: strategypb.Strategy) -> None:
     pairs = [
         ("name", strategy.meta.name),
         ("state", enum_word(controlpb.StrategyState, strategy.state)),
@@ -129,7 +131,7 @@ def _show_strategy(strategy: gateway_pb2.Strategy) -> None:
         _show_outcome(outcome)
 
 
-def _show_outcome(outcome: gateway_pb2.WorldOutcome) -> None:
+def _show_outcome(outcome: strategypb.WorldOutcome) -> None:
     context = outcome.context
     domain = enum_word(commonpb.ExecutionDomain, context.execution_domain)
     lowered = (
@@ -149,7 +151,7 @@ def _show_outcome(outcome: gateway_pb2.WorldOutcome) -> None:
     show_table(title, ("node", "graph", "queue", "also used by", "topic"), rows)
 
 
-def _show_history(steps: list[gateway_pb2.StrategyHistoryEntry]) -> None:
+def _show_history(steps: list[strategypb.StrategyHistoryEntry]) -> None:
     rows = [
         (str(step.sequence), enum_word(controlpb.StrategyState, step.state), step.actor, when(step.time), step.reason)
         for step in steps

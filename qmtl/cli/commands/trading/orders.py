@@ -17,8 +17,8 @@ from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, NotFound
-from qmtl.gateway.v1 import service_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
+from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
 from qmtl.rpc.client.channel import MeshChannel
 
 if TYPE_CHECKING:
@@ -112,7 +112,9 @@ def cancel(
         key = servicepb.OrderKey(
             account=order.account, world_id=order.world_id, strategy_id=order.strategy_id, client_order_id=order_id
         )
-        return (await gatewayrpc.GatewayServiceStub(channel).CancelOrder(gatewaypb.CancelOrderRequest(key=key))).status
+        return (
+            await tradingrpc.TradingServiceStub(channel).CancelOrder(tradingservicepb.CancelOrderRequest(key=key))
+        ).status
 
     status = ask(access, call)
     if access.json:

@@ -17,8 +17,8 @@ from qmtl.cli.show.tables import show_pairs
 from qmtl.cli.show.verdicts import Standing, as_judged_now, standings_of
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
-from qmtl.gateway.v1 import service_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import service_pb2 as worldpb
@@ -102,7 +102,7 @@ def explain(access: Access, world_id: WorldId) -> None:
 async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[world_pb2.DecisionEnvelope, list[Standing]]:
     """Decision, bindings, runs, activation and names, each from its owner."""
 
-    stub, gateway = worldrpc.WorldServiceStub(channel), gatewayrpc.GatewayServiceStub(channel)
+    stub, strategies = worldrpc.WorldServiceStub(channel), strategyrpc.StrategyServiceStub(channel)
 
     async def bindings(page: commonpb.PageRequest) -> tuple[list[world_pb2.Binding], commonpb.PageInfo]:
         reply = await stub.ListBindings(worldpb.ListBindingsRequest(world_id=world_id, page=page))
@@ -113,7 +113,7 @@ async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[world_pb
         return list(reply.runs), reply.page
 
     async def names(page: commonpb.PageRequest) -> tuple[list[tuple[str, str]], commonpb.PageInfo]:
-        reply = await gateway.ListStrategies(gatewaypb.ListStrategiesRequest(world_id=world_id, page=page))
+        reply = await strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=world_id, page=page))
         return [(one.strategy_id, one.meta.name) for one in reply.strategies], reply.page
 
     decided = await stub.Decide(worldpb.DecideRequest(world_id=world_id, with_reports=True))

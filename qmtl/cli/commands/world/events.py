@@ -15,15 +15,15 @@ from qmtl.cli.show.events import event_line
 from qmtl.cli.show.messages import as_dict, enum_word
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import QmtlError, Unauthenticated, Unavailable
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as servicepb
-from qmtl.gateway.v1 import service_pb2_grpc as gatewayrpc
+from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
+from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.mesh.retrying import OutageLimit
 
 if TYPE_CHECKING:
-    from qmtl.gateway.v1.service_pb2_grpc import GatewayServiceAsyncStub
+    from qmtl.gateway.v1.event_service_pb2_grpc import EventServiceAsyncStub
 
 PATIENCE_S = 60.0
 
@@ -57,11 +57,11 @@ def tail(
     """The state now (marked =), then every event in order, one line each; resumes by itself after a break."""
 
     names = [f"TOPIC_{one.name}" for one in dict.fromkeys(topics)]
-    request = servicepb.CreateEventStreamRequest(world_id=world, strategy_id=strategy, topics=names)
+    request = eventservicepb.CreateEventStreamRequest(world_id=world, strategy_id=strategy, topics=names)
 
     async def call(channel: MeshChannel) -> None:
         shown = 0
-        async for frame in follow(gatewayrpc.GatewayServiceStub(channel), request, resume, patience):
+        async for frame in follow(eventrpc.EventServiceStub(channel), request, resume, patience):
             for line in frame_lines(frame, json=access.json, tokens=tokens):
                 typer.echo(line)
                 shown += 1
@@ -72,8 +72,8 @@ def tail(
 
 
 async def follow(
-    stub: GatewayServiceAsyncStub, request: servicepb.CreateEventStreamRequest, resume: str, outage_s_max: float
-) -> AsyncIterator[gatewaypb.Frame]:
+    stub: EventServiceAsyncStub, request: eventservicepb.CreateEventStreamRequest, resume: str, outage_s_max: float
+) -> AsyncIterator[eventpb.Frame]:
     """Frames for ever: each break is followed by a new stream that goes on where the last frame ended."""
 
     waiting = OutageLimit(outage_s_max, SystemClock())
@@ -81,14 +81,14 @@ async def follow(
     while True:
         try:
             stream = (await stub.CreateEventStream(request)).stream
-            asked = servicepb.SubscribeEventsRequest(token=stream.token, resume_token=resume)
+            asked = eventservicepb.SubscribeEventsRequest(token=stream.token, resume_token=resume)
             with scoped(stub.SubscribeEvents(asked)) as replies:
                 async for reply in replies:
                     waiting.answered()
                     answered = True
                     yield reply.frame
                     resume = resume_token(reply.frame) or resume
-                    if reply.frame.notice.kind == gatewaypb.NOTICE_KIND_GOING_AWAY:
+                    if reply.frame.notice.kind == eventpb.NOTICE_KIND_GOING_AWAY:
                         break
             raise Unavailable("E_STREAM_ENDED", "the event stream ended")
         except Unauthenticated:
@@ -99,12 +99,12 @@ async def follow(
             await waiting.failed(error, "events")
 
 
-def resume_token(frame: gatewaypb.Frame) -> str:
+def resume_token(frame: eventpb.Frame) -> str:
     """The place right after a frame; "" when it has none."""
     return frame.events.resume_token or frame.bookmark.resume_token or frame.notice.resume_token
 
 
-def frame_lines(frame: gatewaypb.Frame, *, json: bool, tokens: bool) -> list[str]:
+def frame_lines(frame: eventpb.Frame, *, json: bool, tokens: bool) -> list[str]:
     """A frame as lines: events, states of a snapshot, notices. Bookmarks say nothing unless tokens are wanted."""
 
     if json:
@@ -113,6 +113,6 @@ def frame_lines(frame: gatewaypb.Frame, *, json: bool, tokens: bool) -> list[str
     lines = [event_line(event, is_state=True) for event in frame.snapshot.states]
     lines += [event_line(event) for event in frame.events.events]
     if frame.HasField("notice"):
-        lines.append(f"-- {enum_word(gatewaypb.NoticeKind, frame.notice.kind)}: {frame.notice.detail}")
+        lines.append(f"-- {enum_word(eventpb.NoticeKind, frame.notice.kind)}: {frame.notice.detail}")
     token = resume_token(frame)
     return [*lines, f"-- resume {token}"] if tokens and token else lines

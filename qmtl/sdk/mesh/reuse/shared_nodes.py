@@ -16,8 +16,8 @@ from qmtl.core.errors import Conflict, DeadlineExceeded, InvalidRequest, QmtlErr
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import source_series
@@ -39,7 +39,7 @@ class SharedNodes:
     """The shared nodes of one submission."""
 
     def __init__(
-        self, retrying: RetryingClient, strategy: gatewaypb.Strategy, world: str, keys: dict[str, str]
+        self, retrying: RetryingClient, strategy: strategypb.Strategy, world: str, keys: dict[str, str]
     ) -> None:
         self._retrying = retrying
         self._client = retrying.client
@@ -88,10 +88,10 @@ class SharedNodes:
         queue = (await self._retrying.ask(lambda: self._client.dag.GetQueue(asked), "queue")).queue
         if not queue.HasField("last_bucket"):
             return at
-        request = gatewayservicepb.ReadQueueRequest(compute_key=key, world_id=self._world, from_sequence=1)
+        request = queueservicepb.ReadQueueRequest(compute_key=key, world_id=self._world, from_sequence=1)
         try:
             async with asyncio.timeout(READ_WAIT_S):
-                with scoped(self._client.gateway.ReadQueue(request)) as replies:
+                with scoped(self._client.queues.ReadQueue(request)) as replies:
                     async for reply in replies:
                         at = self._taken(work, at, reply.batch, key)
                         if work.finished(at) or reply.batch.to.ToNanoseconds() >= queue.last_bucket.ToNanoseconds():
@@ -114,11 +114,11 @@ class SharedNodes:
             raise Conflict("E_INPUT_WINDOW", f"the queue {key} was made of other inputs")
         return further
 
-    async def _acquire(self, key: str) -> gatewaypb.ProducerLease:
-        request = gatewayservicepb.AcquireProducerRequest(
+    async def _acquire(self, key: str) -> queueservicepb.ProducerLease:
+        request = queueservicepb.AcquireProducerRequest(
             compute_key=key, world_id=self._world, strategy_id=self._strategy_id, run_id=self._run_id
         )
-        return (await self._retrying.ask(lambda: self._client.gateway.AcquireProducer(request), "producer lease")).lease
+        return (await self._retrying.ask(lambda: self._client.queues.AcquireProducer(request), "producer lease")).lease
 
     async def _produce(self, work: NodeWork, at: NodeProgress, key: QueueLease) -> NodeProgress:
         """Compute the rest and publish each batch as it is made; a lease that is lost ends the publishing only."""
@@ -130,16 +130,16 @@ class SharedNodes:
 
     async def _published(self, batch: datapb.RecordBatch) -> bool:
         try:
-            await self._retrying.ask(lambda: self._client.gateway.PublishRecords(_sent([batch])), "publish")
+            await self._retrying.ask(lambda: self._client.queues.PublishRecords(_sent([batch])), "publish")
         except QmtlError as error:
             log.warning("records of %s are not published: %s", batch.compute_key, error)
             return False
         return True
 
 
-async def _sent(batches: Sequence[datapb.RecordBatch]) -> AsyncIterator[gatewayservicepb.PublishRecordsRequest]:
+async def _sent(batches: Sequence[datapb.RecordBatch]) -> AsyncIterator[queueservicepb.PublishRecordsRequest]:
     for batch in batches:
-        yield gatewayservicepb.PublishRecordsRequest(batch=batch)
+        yield queueservicepb.PublishRecordsRequest(batch=batch)
 
 
 def _rest(work: NodeWork, at: NodeProgress) -> NodeProgress:

@@ -12,8 +12,8 @@ from typing import TypeVar
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest, NotReady, PermissionDenied, QmtlError, Unavailable
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.retrying import RetryingClient
@@ -99,24 +99,24 @@ async def follow_activation(
             await retrying.outage.failed(error, "events")
 
 
-async def _frames(client: Client, world: str, strategy_id: str, resume: str) -> AsyncIterator[gatewaypb.Frame]:
-    request = gatewayservicepb.CreateEventStreamRequest(
-        world_id=world, strategy_id=strategy_id, topics=[gatewaypb.TOPIC_ACTIVATION]
+async def _frames(client: Client, world: str, strategy_id: str, resume: str) -> AsyncIterator[eventpb.Frame]:
+    request = eventservicepb.CreateEventStreamRequest(
+        world_id=world, strategy_id=strategy_id, topics=[eventpb.TOPIC_ACTIVATION]
     )
-    stream = (await client.gateway.CreateEventStream(request)).stream
-    asked = gatewayservicepb.SubscribeEventsRequest(token=stream.token, resume_token=resume)
-    with scoped(client.gateway.SubscribeEvents(asked)) as replies:
+    stream = (await client.events.CreateEventStream(request)).stream
+    asked = eventservicepb.SubscribeEventsRequest(token=stream.token, resume_token=resume)
+    with scoped(client.events.SubscribeEvents(asked)) as replies:
         async for reply in replies:
             yield reply.frame
-            if reply.frame.notice.kind == gatewaypb.NOTICE_KIND_GOING_AWAY:
+            if reply.frame.notice.kind == eventpb.NOTICE_KIND_GOING_AWAY:
                 return
 
 
-def _events(frame: gatewaypb.Frame) -> list[controlpb.ControlEvent]:
+def _events(frame: eventpb.Frame) -> list[controlpb.ControlEvent]:
     return [*frame.snapshot.states, *frame.events.events]
 
 
-def _resume_token(frame: gatewaypb.Frame) -> str:
+def _resume_token(frame: eventpb.Frame) -> str:
     return frame.events.resume_token or frame.bookmark.resume_token or frame.notice.resume_token
 
 

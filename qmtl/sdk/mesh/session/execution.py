@@ -16,7 +16,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady, Unavailable
 from qmtl.core.instants import to_ns
-from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.sdk.execution.port import (
     AskHeldPosition,
     AskOpenOrders,
@@ -106,8 +106,8 @@ class MeshExecution:
         return tuple(status.order.client_order_id for status in statuses if status.order.symbol == symbol)
 
     async def _cancel(self, client_order_id: str) -> None:
-        request = gatewayservicepb.CancelOrderRequest(key=order_key(self._owner, client_order_id))
-        reply = await self._retrying.ask(lambda: self._retrying.client.gateway.CancelOrder(request), "cancel")
+        request = tradingservicepb.CancelOrderRequest(key=order_key(self._owner, client_order_id))
+        reply = await self._retrying.ask(lambda: self._retrying.client.trading.CancelOrder(request), "cancel")
         log.info("cancelled %s", client_order_id)
         self._cancelled.append(reply.status)
 
@@ -120,11 +120,11 @@ class MeshExecution:
         return HeldPosition(held + coming, parse_decimal(portfolio.equity, "portfolio.equity"))
 
     async def _submit(self, order: MarketOrder) -> OrderReply:
-        request = gatewayservicepb.SubmitOrderRequest(order=order_to_proto(self._owner, order))
+        request = tradingservicepb.SubmitOrderRequest(order=order_to_proto(self._owner, order))
 
-        async def call() -> gatewayservicepb.SubmitOrderResponse:
+        async def call() -> tradingservicepb.SubmitOrderResponse:
             try:
-                return await self._retrying.client.gateway.SubmitOrder(request)
+                return await self._retrying.client.trading.SubmitOrder(request)
             except NotReady as error:
                 if error.reason != "E_STALE_EPOCH":
                     raise

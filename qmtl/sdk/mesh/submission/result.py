@@ -16,7 +16,7 @@ from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.identity.canonical import Json
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.mesh.reuse.counts import ReuseCounts
@@ -45,8 +45,8 @@ class SubmitResult:
     """A submission to one world. `replay` was computed here; the rest is what its owners answered."""
 
     name: str
-    strategy: gatewaypb.Strategy
-    outcome: gatewaypb.WorldOutcome
+    strategy: strategypb.Strategy
+    outcome: strategypb.WorldOutcome
     attached: bool
     warmup_bars: int
     data: datapb.FetchMetadata

@@ -18,8 +18,8 @@ from qmtl.core.clock import SystemClock
 from qmtl.core.errors import AlreadyExists, InvalidRequest, NotFound, NotReady, QmtlError, refused
 from qmtl.data.v1 import data_pb2 as datapb
 from qmtl.data.v1 import service_pb2 as dataservicepb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
@@ -53,8 +53,8 @@ _FINAL = frozenset(
 class BoundStrategy:
     """A strategy that lives in a world: the owner's record of it, and whether it was there before."""
 
-    strategy: gatewaypb.Strategy
-    outcome: gatewaypb.WorldOutcome
+    strategy: strategypb.Strategy
+    outcome: strategypb.WorldOutcome
     attached: bool
 
 
@@ -99,7 +99,7 @@ class Submitter:
         """Submit and wait until it is bound. Raises NotReady (E_SUBMISSION_FAILED) with the reason."""
         request = submission(assembled, self.world)
         try:
-            reply = await self.retrying.ask(lambda: self.client.gateway.SubmitStrategy(request), "submit")
+            reply = await self.retrying.ask(lambda: self.client.strategies.SubmitStrategy(request), "submit")
         except AlreadyExists as known:
             strategy_id = known.metadata.get("strategy_id", "")
             if known.reason != "E_DUPLICATE" or not strategy_id:
@@ -178,11 +178,11 @@ class Submitter:
         request = worldservicepb.GetActivationRequest(world_id=self.world)
         return (await self.retrying.ask(lambda: self.client.world.GetActivation(request), "activation")).activation
 
-    async def _settled(self, strategy_id: str) -> gatewaypb.Strategy:
-        request = gatewayservicepb.WatchStrategyRequest(strategy_id=strategy_id)
+    async def _settled(self, strategy_id: str) -> strategypb.Strategy:
+        request = strategyservicepb.WatchStrategyRequest(strategy_id=strategy_id)
         while True:
             try:
-                with scoped(self.client.gateway.WatchStrategy(request)) as changes:
+                with scoped(self.client.strategies.WatchStrategy(request)) as changes:
                     async for change in changes:
                         self.retrying.outage.answered()
                         if change.strategy.state in _FINAL:
@@ -190,7 +190,7 @@ class Submitter:
             except QmtlError as error:
                 await self.retrying.outage.failed(error, "watch")
 
-    def _bound(self, strategy: gatewaypb.Strategy, *, attached: bool) -> BoundStrategy:
+    def _bound(self, strategy: strategypb.Strategy, *, attached: bool) -> BoundStrategy:
         outcome = next((item for item in strategy.outcomes if item.world_id == self.world), None)
         if strategy.state != controlpb.STRATEGY_STATE_COMPLETED or outcome is None:
             name = controlpb.StrategyState.Name(strategy.state).removeprefix("STRATEGY_STATE_")
@@ -226,11 +226,11 @@ async def submit(
         return await submitter.submit(assembled, data, history or History(), terms)
 
 
-def submission(assembled: Assembled, world: str) -> gatewayservicepb.SubmitStrategyRequest:
+def submission(assembled: Assembled, world: str) -> strategyservicepb.SubmitStrategyRequest:
     """The request of a new submission; sent again with the same request_id it is the same submission."""
-    return gatewayservicepb.SubmitStrategyRequest(
+    return strategyservicepb.SubmitStrategyRequest(
         request_id=str(uuid.uuid4()),
-        meta=gatewaypb.StrategyMeta(name=assembled.name, client=f"python/{importlib.metadata.version('qmtl')}"),
+        meta=strategypb.StrategyMeta(name=assembled.name, client=f"python/{importlib.metadata.version('qmtl')}"),
         dag=graph_to_proto(assembled.dag),
         node_ids_crc32=assembled.dag.crc32,
         world_ids=[world],

@@ -7,8 +7,7 @@ import pytest
 from qmtl.cli.commands.mesh.status import Report, counts_of, dependency_rows, gate_rows, lag_rows, service_rows
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import service_pb2 as busservicepb
-from qmtl.gateway.v1 import gateway_pb2 as gatewaypb
-from qmtl.gateway.v1 import service_pb2 as gatewayservicepb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from tests.cli.conftest import WORLD, Estate
 
 pytestmark = pytest.mark.timeout(180)
@@ -19,7 +18,7 @@ def test_a_service_that_does_not_answer_is_shown_beside_the_others() -> None:
         name="nats", state=commonpb.DEPENDENCY_STATE_UNREACHABLE, breaker=commonpb.BREAKER_STATE_OPEN, detail="refused"
     )
     status = commonpb.ServiceStatus(service="gateway", outbox_depth=7, degraded=True, dependencies=[need])
-    reply = gatewayservicepb.GetStatusResponse(status=status, submissions_queued=3)
+    reply = gatewaystatuspb.GetStatusResponse(status=status, submissions_queued=3)
     reports = [Report("gateway", status, counts_of(reply)), Report("seamless", None, {}, "E_UNAVAILABLE: gone")]
     first, second = service_rows(reports)
     assert first[2:4] == ("DEGRADED", "7")
@@ -29,10 +28,10 @@ def test_a_service_that_does_not_answer_is_shown_beside_the_others() -> None:
 
 
 def test_gates_and_lag() -> None:
-    gate = gatewaypb.GateStatus(
+    gate = gatewaystatuspb.GateStatus(
         world_id="w", revision=4, epoch=2, effective_mode=commonpb.EFFECTIVE_MODE_PAPER, detail="no renewal"
     )
-    assert gate_rows(gatewayservicepb.GetStatusResponse(gates=[gate])) == [
+    assert gate_rows(gatewaystatuspb.GetStatusResponse(gates=[gate])) == [
         ("w", "PAPER", "4", "2", "LAPSED", "no renewal")
     ]
     consumers = [busservicepb.ConsumerInfo(name="a", pending=1), busservicepb.ConsumerInfo(name="b", ack_pending=9)]

@@ -10,7 +10,7 @@ import pytest
 
 from qmtl.cli.commands.world.events import follow, resume_token
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from tests.cli.conftest import PRESET, WORLD, Estate
 from tests.mesh.door import open_door
 
@@ -37,11 +37,11 @@ async def test_tail_goes_on_by_itself_when_the_gateway_is_killed(estate: Estate)
     world = f"w-{uuid.uuid4().hex[:8]}"
     await asyncio.to_thread(estate.ask, "world", "create", world, "--preset", PRESET)
     await asyncio.to_thread(estate.ask, "world", "policy", "set", world, "--preset", "sandbox")
-    request = servicepb.CreateEventStreamRequest(world_id=world, topics=["TOPIC_POLICY"])
+    request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=["TOPIC_POLICY"])
 
     async def watch() -> None:
         async with open_door(mesh.address("gateway"), mesh.home) as door:
-            async for frame in follow(door.gateway, request, "", 60.0):
+            async for frame in follow(door.events, request, "", 60.0):
                 seen.extend([*frame.snapshot.states, *frame.events.events])
                 if resume_token(frame):  # a break before that begins with the state again
                     news.set()

@@ -1,0 +1,95 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from qmtl.common.v1 import options_pb2 as _options_pb2
+from qmtl.data.v1 import data_pb2 as _data_pb2
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ProducerLease(_message.Message):
+    __slots__ = ("compute_key", "epoch", "expires_at", "acquired", "holder")
+    COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    ACQUIRED_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    compute_key: str
+    epoch: int
+    expires_at: _timestamp_pb2.Timestamp
+    acquired: bool
+    holder: str
+    def __init__(self, compute_key: _Optional[str] = ..., epoch: _Optional[int] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acquired: _Optional[bool] = ..., holder: _Optional[str] = ...) -> None: ...
+
+class AcquireProducerRequest(_message.Message):
+    __slots__ = ("compute_key", "world_id", "strategy_id", "run_id")
+    COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    compute_key: str
+    world_id: str
+    strategy_id: str
+    run_id: str
+    def __init__(self, compute_key: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ...) -> None: ...
+
+class AcquireProducerResponse(_message.Message):
+    __slots__ = ("lease",)
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    lease: ProducerLease
+    def __init__(self, lease: _Optional[_Union[ProducerLease, _Mapping]] = ...) -> None: ...
+
+class RenewProducerRequest(_message.Message):
+    __slots__ = ("compute_key", "epoch")
+    COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    compute_key: str
+    epoch: int
+    def __init__(self, compute_key: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class RenewProducerResponse(_message.Message):
+    __slots__ = ("lease",)
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    lease: ProducerLease
+    def __init__(self, lease: _Optional[_Union[ProducerLease, _Mapping]] = ...) -> None: ...
+
+class PublishRecordsRequest(_message.Message):
+    __slots__ = ("batch",)
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    batch: _data_pb2.RecordBatch
+    def __init__(self, batch: _Optional[_Union[_data_pb2.RecordBatch, _Mapping]] = ...) -> None: ...
+
+class PublishRecordsResponse(_message.Message):
+    __slots__ = ("committed", "already_committed", "last_sequence")
+    COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    ALREADY_COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    committed: int
+    already_committed: int
+    last_sequence: int
+    def __init__(self, committed: _Optional[int] = ..., already_committed: _Optional[int] = ..., last_sequence: _Optional[int] = ...) -> None: ...
+
+class ReadQueueRequest(_message.Message):
+    __slots__ = ("compute_key", "world_id", "from_bucket", "from_sequence", "last")
+    COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_BUCKET_FIELD_NUMBER: _ClassVar[int]
+    FROM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    compute_key: str
+    world_id: str
+    from_bucket: _timestamp_pb2.Timestamp
+    from_sequence: int
+    last: bool
+    def __init__(self, compute_key: _Optional[str] = ..., world_id: _Optional[str] = ..., from_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., from_sequence: _Optional[int] = ..., last: _Optional[bool] = ...) -> None: ...
+
+class ReadQueueResponse(_message.Message):
+    __slots__ = ("batch", "sequence")
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    batch: _data_pb2.RecordBatch
+    sequence: int
+    def __init__(self, batch: _Optional[_Union[_data_pb2.RecordBatch, _Mapping]] = ..., sequence: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,127 @@
+from qmtl.common.v1 import common_pb2 as _common_pb2
+from qmtl.common.v1 import options_pb2 as _options_pb2
+from qmtl.control.v1 import control_pb2 as _control_pb2
+from qmtl.dag.v1 import dag_pb2 as _dag_pb2
+from qmtl.dag.v1 import service_pb2 as _service_pb2
+from qmtl.gateway.v1 import strategy_pb2 as _strategy_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SubmitStrategyRequest(_message.Message):
+    __slots__ = ("request_id", "meta", "dag", "node_ids_crc32", "world_ids", "hints")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    META_FIELD_NUMBER: _ClassVar[int]
+    DAG_FIELD_NUMBER: _ClassVar[int]
+    NODE_IDS_CRC32_FIELD_NUMBER: _ClassVar[int]
+    WORLD_IDS_FIELD_NUMBER: _ClassVar[int]
+    HINTS_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    meta: _strategy_pb2.StrategyMeta
+    dag: _dag_pb2.Dag
+    node_ids_crc32: int
+    world_ids: _containers.RepeatedScalarFieldContainer[str]
+    hints: _strategy_pb2.ComputeHints
+    def __init__(self, request_id: _Optional[str] = ..., meta: _Optional[_Union[_strategy_pb2.StrategyMeta, _Mapping]] = ..., dag: _Optional[_Union[_dag_pb2.Dag, _Mapping]] = ..., node_ids_crc32: _Optional[int] = ..., world_ids: _Optional[_Iterable[str]] = ..., hints: _Optional[_Union[_strategy_pb2.ComputeHints, _Mapping]] = ...) -> None: ...
+
+class SubmitStrategyResponse(_message.Message):
+    __slots__ = ("strategy", "repeated_request")
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    REPEATED_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    strategy: _strategy_pb2.Strategy
+    repeated_request: bool
+    def __init__(self, strategy: _Optional[_Union[_strategy_pb2.Strategy, _Mapping]] = ..., repeated_request: _Optional[bool] = ...) -> None: ...
+
+class DryRunStrategyRequest(_message.Message):
+    __slots__ = ("meta", "dag", "node_ids_crc32", "world_ids", "hints")
+    META_FIELD_NUMBER: _ClassVar[int]
+    DAG_FIELD_NUMBER: _ClassVar[int]
+    NODE_IDS_CRC32_FIELD_NUMBER: _ClassVar[int]
+    WORLD_IDS_FIELD_NUMBER: _ClassVar[int]
+    HINTS_FIELD_NUMBER: _ClassVar[int]
+    meta: _strategy_pb2.StrategyMeta
+    dag: _dag_pb2.Dag
+    node_ids_crc32: int
+    world_ids: _containers.RepeatedScalarFieldContainer[str]
+    hints: _strategy_pb2.ComputeHints
+    def __init__(self, meta: _Optional[_Union[_strategy_pb2.StrategyMeta, _Mapping]] = ..., dag: _Optional[_Union[_dag_pb2.Dag, _Mapping]] = ..., node_ids_crc32: _Optional[int] = ..., world_ids: _Optional[_Iterable[str]] = ..., hints: _Optional[_Union[_strategy_pb2.ComputeHints, _Mapping]] = ...) -> None: ...
+
+class DryRunStrategyResponse(_message.Message):
+    __slots__ = ("outcomes", "summary")
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    outcomes: _containers.RepeatedCompositeFieldContainer[_strategy_pb2.WorldOutcome]
+    summary: _service_pb2.DiffSummary
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[_strategy_pb2.WorldOutcome, _Mapping]]] = ..., summary: _Optional[_Union[_service_pb2.DiffSummary, _Mapping]] = ...) -> None: ...
+
+class GetStrategyRequest(_message.Message):
+    __slots__ = ("strategy_id",)
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    strategy_id: str
+    def __init__(self, strategy_id: _Optional[str] = ...) -> None: ...
+
+class GetStrategyResponse(_message.Message):
+    __slots__ = ("strategy",)
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    strategy: _strategy_pb2.Strategy
+    def __init__(self, strategy: _Optional[_Union[_strategy_pb2.Strategy, _Mapping]] = ...) -> None: ...
+
+class WatchStrategyRequest(_message.Message):
+    __slots__ = ("strategy_id",)
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    strategy_id: str
+    def __init__(self, strategy_id: _Optional[str] = ...) -> None: ...
+
+class WatchStrategyResponse(_message.Message):
+    __slots__ = ("strategy",)
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    strategy: _strategy_pb2.Strategy
+    def __init__(self, strategy: _Optional[_Union[_strategy_pb2.Strategy, _Mapping]] = ...) -> None: ...
+
+class ListStrategiesRequest(_message.Message):
+    __slots__ = ("world_id", "state", "page")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    state: _control_pb2.StrategyState
+    page: _common_pb2.PageRequest
+    def __init__(self, world_id: _Optional[str] = ..., state: _Optional[_Union[_control_pb2.StrategyState, str]] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
+
+class ListStrategiesResponse(_message.Message):
+    __slots__ = ("strategies", "page")
+    STRATEGIES_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    strategies: _containers.RepeatedCompositeFieldContainer[_strategy_pb2.Strategy]
+    page: _common_pb2.PageInfo
+    def __init__(self, strategies: _Optional[_Iterable[_Union[_strategy_pb2.Strategy, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
+
+class CancelStrategyRequest(_message.Message):
+    __slots__ = ("strategy_id", "reason")
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    strategy_id: str
+    reason: str
+    def __init__(self, strategy_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class CancelStrategyResponse(_message.Message):
+    __slots__ = ("strategy",)
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    strategy: _strategy_pb2.Strategy
+    def __init__(self, strategy: _Optional[_Union[_strategy_pb2.Strategy, _Mapping]] = ...) -> None: ...
+
+class GetStrategyHistoryRequest(_message.Message):
+    __slots__ = ("strategy_id",)
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    strategy_id: str
+    def __init__(self, strategy_id: _Optional[str] = ...) -> None: ...
+
+class GetStrategyHistoryResponse(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[_strategy_pb2.StrategyHistoryEntry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[_strategy_pb2.StrategyHistoryEntry, _Mapping]]] = ...) -> None: ...

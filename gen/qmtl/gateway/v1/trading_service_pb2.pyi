@@ -1,0 +1,96 @@
+from qmtl.broker.v1 import broker_pb2 as _broker_pb2
+from qmtl.broker.v1 import service_pb2 as _service_pb2
+from qmtl.common.v1 import options_pb2 as _options_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SubmitOrderRequest(_message.Message):
+    __slots__ = ("order",)
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    order: _broker_pb2.Order
+    def __init__(self, order: _Optional[_Union[_broker_pb2.Order, _Mapping]] = ...) -> None: ...
+
+class SubmitOrderResponse(_message.Message):
+    __slots__ = ("status", "duplicate")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    status: _broker_pb2.OrderStatus
+    duplicate: bool
+    def __init__(self, status: _Optional[_Union[_broker_pb2.OrderStatus, _Mapping]] = ..., duplicate: _Optional[bool] = ...) -> None: ...
+
+class CancelOrderRequest(_message.Message):
+    __slots__ = ("key",)
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    key: _service_pb2.OrderKey
+    def __init__(self, key: _Optional[_Union[_service_pb2.OrderKey, _Mapping]] = ...) -> None: ...
+
+class CancelOrderResponse(_message.Message):
+    __slots__ = ("status",)
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    status: _broker_pb2.OrderStatus
+    def __init__(self, status: _Optional[_Union[_broker_pb2.OrderStatus, _Mapping]] = ...) -> None: ...
+
+class TradeStreamRequest(_message.Message):
+    __slots__ = ("correlation_id", "submit", "cancel")
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBMIT_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
+    correlation_id: str
+    submit: _broker_pb2.Order
+    cancel: _service_pb2.OrderKey
+    def __init__(self, correlation_id: _Optional[str] = ..., submit: _Optional[_Union[_broker_pb2.Order, _Mapping]] = ..., cancel: _Optional[_Union[_service_pb2.OrderKey, _Mapping]] = ...) -> None: ...
+
+class TradeStreamResponse(_message.Message):
+    __slots__ = ("correlation_id", "status", "event", "error")
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    correlation_id: str
+    status: _broker_pb2.OrderStatus
+    event: _broker_pb2.OrderEvent
+    error: TradeError
+    def __init__(self, correlation_id: _Optional[str] = ..., status: _Optional[_Union[_broker_pb2.OrderStatus, _Mapping]] = ..., event: _Optional[_Union[_broker_pb2.OrderEvent, _Mapping]] = ..., error: _Optional[_Union[TradeError, _Mapping]] = ...) -> None: ...
+
+class TradeError(_message.Message):
+    __slots__ = ("reason", "message", "retryable")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    RETRYABLE_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    message: str
+    retryable: bool
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., retryable: _Optional[bool] = ...) -> None: ...
+
+class ReportFillsRequest(_message.Message):
+    __slots__ = ("fill",)
+    FILL_FIELD_NUMBER: _ClassVar[int]
+    fill: _broker_pb2.Fill
+    def __init__(self, fill: _Optional[_Union[_broker_pb2.Fill, _Mapping]] = ...) -> None: ...
+
+class ReportFillsResponse(_message.Message):
+    __slots__ = ("booked", "duplicates")
+    BOOKED_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATES_FIELD_NUMBER: _ClassVar[int]
+    booked: int
+    duplicates: int
+    def __init__(self, booked: _Optional[int] = ..., duplicates: _Optional[int] = ...) -> None: ...
+
+class ReplayFillsRequest(_message.Message):
+    __slots__ = ("account", "after_sequence")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    after_sequence: int
+    def __init__(self, account: _Optional[str] = ..., after_sequence: _Optional[int] = ...) -> None: ...
+
+class ReplayFillsResponse(_message.Message):
+    __slots__ = ("fills",)
+    FILLS_FIELD_NUMBER: _ClassVar[int]
+    fills: _containers.RepeatedCompositeFieldContainer[_broker_pb2.Fill]
+    def __init__(self, fills: _Optional[_Iterable[_Union[_broker_pb2.Fill, _Mapping]]] = ...) -> None: ...
