@@ -22,19 +22,21 @@ from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import service_pb2 as worldservicepb
 
-IDLE_S = 0.5  # how long a release that another process made due may wait to be seen
+IDLE_S = 0.5
 CALL_S = 3.0
 TTL_S = 8.0  # an attempt that takes longer is another's to make
-log = structlog.stdlib.get_logger("qmtl.gateway.releaser")
+log = structlog.stdlib.get_logger("qmtl.gateway.releases")
 
 
 class ReleaseWorker:
     """Takes up due releases, one at a time, until stopped."""
 
-    def __init__(self, db: Database, peers: Peers, clock: Clock) -> None:
+    def __init__(self, db: Database, peers: Peers, clock: Clock, idle_s: float = IDLE_S) -> None:
+        """`idle_s` is how long a release that another process made due may wait to be seen."""
         self._db = db
         self._peers = peers
         self._clock = clock
+        self._idle_s = idle_s
         self._woken = asyncio.Event()
 
     async def run(self) -> None:
@@ -45,7 +47,7 @@ class ReleaseWorker:
                 self._woken.clear()
                 if not await self._one():
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(IDLE_S):
+                        async with asyncio.timeout(self._idle_s):
                             await self._woken.wait()
         finally:
             unsubscribe()

@@ -63,6 +63,11 @@ class Workers:
         self._waiting: dict[str, list[asyncio.Future[domain.Record]]] = {}
         self._group: asyncio.TaskGroup | None = None
 
+    @property
+    def free(self) -> int:
+        """How many submissions it could begin with now; none before it runs."""
+        return self._free if self._group is not None else 0
+
     async def run(self) -> None:
         """Take up what is due whenever there is room, for ever."""
         unsubscribe = self._db.on_signal(events.TODO_SIGNAL, self._look)
@@ -83,7 +88,7 @@ class Workers:
 
         (record, True) when it was accepted before. Raises as store.accept.
         """
-        if self._group is None or not self._free:
+        if not self.free:
             return await self._stored(submission, None)
         self._free -= 1
         return await asyncio.shield(self._start(self._accept(submission)))

@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 
 from gateway.peers import Peers
 from gateway.submissions import domain as submissions_domain
-from gateway.submissions import release_worker
 from gateway.submissions.domain import State, Step, Submission
 from gateway.submissions.release_worker import ReleaseWorker
 from gateway.submissions.store import strategies
@@ -29,6 +28,7 @@ from tests.support.waiting import eventually
 
 T = TypeVar("T")
 CLAIM_TTL_S = 1.0
+PLACES = 4
 
 
 class World:
@@ -71,18 +71,17 @@ class SlowCommit(Database):
 
 def workers(db: Database, world: World) -> tuple[Workers, ReleaseWorker]:
     peers, clock = cast("Peers", SimpleNamespace(world=world, dag=Dag())), SystemClock()
-    return Workers(db, peers, clock, WorkerSettings("g", 4, 100, CLAIM_TTL_S)), ReleaseWorker(db, peers, clock)
+    return Workers(db, peers, clock, WorkerSettings("g", PLACES, 100, CLAIM_TTL_S)), ReleaseWorker(
+        db, peers, clock, 0.02
+    )
 
 
-async def test_binding_after_a_slow_commit_is_undone_however_late_it_is(
-    database_url: str, db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(release_worker, "IDLE_S", 0.02)
+async def test_binding_after_a_slow_commit_is_undone_however_late_it_is(database_url: str, db: Database) -> None:
     world, slow = World(), SlowCommit(database_url)
     working, releasing = workers(slow, world)
     running = [asyncio.create_task(working.run()), asyncio.create_task(releasing.run())]
     try:
-        await asyncio.sleep(0.1)  # the workers are there
+        await eventually(lambda: working.free == PLACES)
         record, _ = await working.accept(submission())
         assert record.state is State.PROCESSING
         step = Step(State.CANCELED, "", "ada", SystemClock().now())
@@ -92,7 +91,8 @@ async def test_binding_after_a_slow_commit_is_undone_however_late_it_is(
             return not (await db.read(lambda conn: strategies.get(conn, record.strategy_id))).release_pending
 
         await eventually(ended)
-        await asyncio.sleep(CLAIM_TTL_S)  # whoever still works on it is through
+        await eventually(lambda: working.free == PLACES)  # whoever still works on it is through
+        await eventually(ended)
         assert not world.bound
     finally:
         for task in running:
