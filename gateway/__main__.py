@@ -102,7 +102,6 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     ):
         server.add(add, servicer, contract)
     server.add_generic(Proxy(channels, decisions, LiveGuard(peers, access)), list(PROXIED.values()))
-    warn = sources.limits.warn
     for name, work in (
         ("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock, gather_s=RELAY_GATHER_S).run()),
         ("workers", workers.run()),
@@ -112,7 +111,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         ("stream-keys", rotate_keys(sources.keys, timedelta(days=settings.stream_key_days), runtime.clock)),
         ("gates", activations.run()),
         ("gate-acks", activations.run_acks()),
-        ("gate-warnings", activations.run_warnings(warn)),
+        ("gate-warnings", activations.run_warnings(sources.limits.warn)),
         ("gate-events", follow_changes(bus, activations, decisions, shares)),
         ("probes", probes.run()),
     ):
