@@ -36,7 +36,7 @@ from controlbus.records.records import RecordWriter, read_records
 from qmtl.cli.local.nats_server import nats_binary
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.sql.database import Database
 
 PORT = 17706
@@ -131,7 +131,7 @@ async def records(bus: Bus, count: int) -> str:
     writer = await RecordWriter.open(bus, queue, 1)
     begin = time.perf_counter()
     for minute in range(count):
-        batch = datapb.RecordBatch(
+        batch = recordspb.RecordBatch(
             compute_key=queue.compute_key, writer_epoch=1, input_window_hash="blake3:0", arrow_ipc=b"x" * 4096
         )
         for stamp in (getattr(batch, "from"), batch.to):  # `from` is a word of Python

@@ -26,9 +26,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "gen")]
 
 from qmtl.core.errors import Unavailable  # noqa: E402 - the checkout is put on the path above
 from qmtl.core.roles import Role  # noqa: E402
-from qmtl.data.v1 import data_pb2 as datapb  # noqa: E402
-from qmtl.data.v1 import service_pb2 as servicepb  # noqa: E402
-from qmtl.data.v1 import service_pb2_grpc as datarpc  # noqa: E402
+from qmtl.data.v1 import data_service_pb2 as dataservicepb  # noqa: E402
+from qmtl.data.v1 import data_service_pb2_grpc as datarpc  # noqa: E402
 from qmtl.rpc.auth.keys import ensure_dev_keys  # noqa: E402
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token  # noqa: E402
 from qmtl.rpc.client.channel import connect  # noqa: E402
@@ -72,9 +71,9 @@ def start(home: Path, year: Path) -> tuple[subprocess.Popen[bytes], int]:
     return process, int(found[1])
 
 
-async def fetch(stub: datarpc.DataServiceAsyncStub, dataset: str) -> tuple[pl.DataFrame, datapb.FetchMetadata]:
+async def fetch(stub: datarpc.DataServiceAsyncStub, dataset: str) -> tuple[pl.DataFrame, dataservicepb.FetchMetadata]:
     """Every row as client arrays, and the trailer."""
-    parts = [part async for part in stub.Fetch(servicepb.FetchRequest(dataset=dataset))]
+    parts = [part async for part in stub.Fetch(dataservicepb.FetchRequest(dataset=dataset))]
     return pl.concat([pl.read_ipc_stream(io.BytesIO(part.arrow_ipc)) for part in parts[:-1]]), parts[-1].metadata
 
 

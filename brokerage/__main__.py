@@ -8,7 +8,7 @@ from brokerage import verify
 from brokerage.access import Access
 from brokerage.accounts.opening import AccountOpening
 from brokerage.config import Settings
-from brokerage.feeds.follow import FeedFollower
+from brokerage.feeds.follow import BarSource, FeedFollower
 from brokerage.feeds.metrics import FeedMetrics
 from brokerage.market.configured import market_of
 from brokerage.schema import outbox
@@ -18,7 +18,9 @@ from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from qmtl.broker.v1 import service_pb2 as servicepb
 from qmtl.broker.v1 import service_pb2_grpc as rpc
-from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.data.v1 import data_service_pb2_grpc as datarpc
+from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.rpc.run import Runtime, start
 from qmtl.sql.database import Database
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
@@ -44,15 +46,16 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         )
         stack.push_async_callback(bus.close)
         relay = Relay(db, outbox, bus, SERVICE, clock)
-        data = datarpc.DataServiceStub(runtime.channel("seamless"))
-        venue = FeedFollower(db, market, data, clock, FeedMetrics(runtime.metrics.registry))
+        seamless = runtime.channel("seamless")
+        source = BarSource(datarpc.DataServiceStub(seamless), datasessionrpc.DataSessionServiceStub(seamless))
+        venue = FeedFollower(db, market, source, clock, FeedMetrics(runtime.metrics.registry))
         server = runtime.server()
         servicer = Brokerage(  # type: ignore[abstract]  # planned calls are answered before they reach it
             Parts(
                 db=db,
                 market=market,
                 access=Access(worldrpc.WorldServiceStub(runtime.channel("worldservice"))),
-                openings=AccountOpening(data, market),
+                openings=AccountOpening(cataloguerpc.CatalogueServiceStub(seamless), market),
                 venue=venue,
                 status=StatusReport(db, bus, relay, venue, clock),
                 clock=clock,

@@ -101,7 +101,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         (gatewaystatusrpc.add_GatewayStatusServiceServicer_to_server, status, service_of(gatewaystatuspb)),
     ):
         server.add(add, servicer, contract)
-    server.add_generic(Proxy(channels, decisions, LiveGuard(peers, access)), list(PROXIED.values()))
+    proxied = [service for services in PROXIED.values() for service in services]
+    server.add_generic(Proxy(channels, decisions, LiveGuard(peers, access)), proxied)
     for name, work in (
         ("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock, gather_s=RELAY_GATHER_S).run()),
         ("workers", workers.run()),

@@ -14,8 +14,8 @@ from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.control.v1 import service_pb2_grpc as controlrpc
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.dag.v1 import service_pb2_grpc as dagrpc
-from qmtl.data.v1 import service_pb2 as dataservicepb
-from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
+from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
 from qmtl.wire.instants import instant_from_proto
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
     from qmtl.control.v1.service_pb2_grpc import ControlBusServiceAsyncStub
     from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceAsyncStub
-    from qmtl.data.v1.service_pb2_grpc import DataServiceAsyncStub
+    from qmtl.data.v1.artifact_service_pb2_grpc import ArtifactServiceAsyncStub
     from qmtl.world.v1.service_pb2_grpc import WorldServiceAsyncStub
 
 
@@ -34,7 +34,7 @@ class Peers:
     world: WorldServiceAsyncStub
     dag: DagManagerServiceAsyncStub
     broker: BrokerageServiceAsyncStub
-    data: DataServiceAsyncStub
+    artifacts: ArtifactServiceAsyncStub
     control: ControlBusServiceAsyncStub
 
     @classmethod
@@ -44,14 +44,14 @@ class Peers:
             world=worldrpc.WorldServiceStub(channels["worldservice"]),
             dag=dagrpc.DagManagerServiceStub(channels["dagmanager"]),
             broker=brokerrpc.BrokerageServiceStub(channels["brokerage"]),
-            data=datarpc.DataServiceStub(channels["seamless"]),
+            artifacts=artifactrpc.ArtifactServiceStub(channels["seamless"]),
             control=controlrpc.ControlBusServiceStub(channels["controlbus"]),
         )
 
     async def newest_artifact(self, preset: str) -> tuple[datetime, str] | None:
         """as_of and fingerprint of the newest sealed artifact of a preset; None when there is none to have."""
         try:
-            found = await self.data.ListArtifacts(dataservicepb.ListArtifactsRequest(dataset=preset))
+            found = await self.artifacts.ListArtifacts(artifactservicepb.ListArtifactsRequest(dataset=preset))
         except (NotFound, NotReady):
             return None
         if not found.artifacts:

@@ -1,62 +1,48 @@
-"""Proto to domain and back for the data contract, and all validation of requests that needs meaning."""
-
-from datetime import UTC, datetime
+"""Ranges, gaps and instants of the data contract: what the wires of several subjects need."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.calendars.spans import Span
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import InvalidRequest, Violation
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.core.errors import refused
+from qmtl.data.v1 import coverage_pb2 as coveragepb
+from qmtl.wire import instants
+from qmtl.wire.instants import ns_to_proto
 from seamless.domain.fetch_plan import Gap, GapKind
 from seamless.domain.ranges import Range
 
-NS_PER_S = 1_000_000_000
-_OLDEST_S, _NEWEST_S = -9_000_000_000, 9_000_000_000  # 1684 to 2255: inside int64 nanoseconds with room to align
+NS_MAX = 9_000_000_000 * 1_000_000_000  # 1684 to 2255: inside 64 bits with room to align to the longest interval
 
 _GAPS = {
-    GapKind.NOT_FETCHED: datapb.GAP_KIND_NOT_FETCHED,
-    GapKind.VERIFIED_EMPTY: datapb.GAP_KIND_VERIFIED_EMPTY,
-    GapKind.OUTAGE: datapb.GAP_KIND_OUTAGE,
-    GapKind.UNKNOWN: datapb.GAP_KIND_UNKNOWN,
+    GapKind.NOT_FETCHED: coveragepb.GAP_KIND_NOT_FETCHED,
+    GapKind.VERIFIED_EMPTY: coveragepb.GAP_KIND_VERIFIED_EMPTY,
+    GapKind.OUTAGE: coveragepb.GAP_KIND_OUTAGE,
+    GapKind.UNKNOWN: coveragepb.GAP_KIND_UNKNOWN,
 }
 
 
 def range_from_proto(given: commonpb.TimeRange, field: str) -> Range:
-    """Raises InvalidRequest (E_RANGE)."""
-    start = instant(given.start, f"{field}.start") if given.HasField("start") else None
-    end = instant(given.end, f"{field}.end") if given.HasField("end") else None
+    """A range, open where a side is absent. Raises InvalidRequest (E_RANGE, E_TIMESTAMP)."""
+    start = ns_from_proto(given.start, f"{field}.start") if given.HasField("start") else None
+    end = ns_from_proto(given.end, f"{field}.end") if given.HasField("end") else None
     if start is not None and end is not None and end < start:
-        raise _bad_range(f"{field}.end", given.end.ToJsonString(), "not before start")
+        raise refused("E_RANGE", f"{field}.end", given.end.ToJsonString(), "not before start")
     return Range(start, end)
 
 
-def instant(stamp: Timestamp, field: str) -> int:
-    """Nanoseconds of a Timestamp. Raises InvalidRequest (E_RANGE)."""
-    if not (_OLDEST_S <= stamp.seconds <= _NEWEST_S and 0 <= stamp.nanos < NS_PER_S):
-        raise _bad_range(field, f"{stamp.seconds} s and {stamp.nanos} ns", "an instant from 1685 to 2255")
-    return stamp.seconds * NS_PER_S + stamp.nanos
-
-
-def stamp(instant_ns: int) -> Timestamp:
-    """The Timestamp of nanoseconds since the epoch."""
-    return Timestamp(seconds=instant_ns // NS_PER_S, nanos=instant_ns % NS_PER_S)
-
-
-def now_ns(now: datetime) -> int:
-    """Nanoseconds of a clock's reading."""
-    since = now - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * NS_PER_S + since.microseconds * 1_000
+def ns_from_proto(stamp: Timestamp, field: str) -> int:
+    """Nanoseconds of an instant of market data. Raises InvalidRequest (E_TIMESTAMP)."""
+    ns = instants.ns_from_proto(stamp, field)
+    if abs(ns) > NS_MAX:
+        raise refused("E_TIMESTAMP", field, f"{stamp.seconds} s", "an instant of the years 1685 to 2254")
+    return ns
 
 
 def span_to_proto(span: Span) -> commonpb.TimeRange:
-    return commonpb.TimeRange(start=stamp(span.start_ns), end=stamp(span.end_ns))
+    """A span as a range that is bounded on both sides."""
+    return commonpb.TimeRange(start=ns_to_proto(span.start_ns), end=ns_to_proto(span.end_ns))
 
 
-def gap_to_proto(gap: Gap, interval_ns: int) -> datapb.Gap:
-    return datapb.Gap(range=span_to_proto(gap.span), kind=_GAPS[gap.kind], bars=gap.span.bars(interval_ns))
-
-
-def _bad_range(field: str, value: str, want: str) -> InvalidRequest:
-    violation = Violation(field, value, want)
-    return InvalidRequest("E_RANGE", str(violation), violations=[violation])
+def gap_to_proto(gap: Gap, interval_ns: int) -> coveragepb.Gap:
+    """A gap with how many bars it is long."""
+    return coveragepb.Gap(range=span_to_proto(gap.span), kind=_GAPS[gap.kind], bars=gap.span.bars(interval_ns))

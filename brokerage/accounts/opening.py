@@ -20,9 +20,9 @@ from brokerage.market.context import MarketContext
 from qmtl.broker.v1 import service_pb2 as pb
 from qmtl.core.decimals import INT64_MAX, parse_decimal, to_scaled
 from qmtl.core.errors import Conflict, Exhausted, NotFound, NotReady, refused
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as dataservicepb
-from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
+from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 CURRENCY = re.compile(r"[A-Z]{3,10}", re.ASCII)
@@ -35,8 +35,8 @@ CASH_MAX = INT64_MAX // 100  # a hundredfold gain still fits; an account that ov
 class AccountOpening:
     """Turns a request for an account into one, knowing the presets of seamless."""
 
-    def __init__(self, data: datarpc.DataServiceAsyncStub, market: MarketContext) -> None:
-        self._data = data
+    def __init__(self, catalogue: cataloguerpc.CatalogueServiceAsyncStub, market: MarketContext) -> None:
+        self._catalogue = catalogue
         self._market = market
 
     async def draft(self, request: pb.OpenPaperAccountRequest, now_ns: int) -> Account:
@@ -75,8 +75,8 @@ class AccountOpening:
             fill_sequence=0,
         )
 
-    async def _preset(self, request: pb.OpenPaperAccountRequest) -> datapb.Preset:
-        listed = await self._data.ListPresets(dataservicepb.ListPresetsRequest())
+    async def _preset(self, request: pb.OpenPaperAccountRequest) -> datasetspb.Preset:
+        listed = await self._catalogue.ListPresets(catalogueservicepb.ListPresetsRequest())
         for preset in listed.presets:
             if preset.name == request.data_preset:
                 if preset.replay and not request.data_session_id:
@@ -86,7 +86,7 @@ class AccountOpening:
                 return preset
         raise NotFound("E_PRESET_UNKNOWN", f"no data preset {request.data_preset!r}")
 
-    def _tradable(self, preset: datapb.Preset, currency: str) -> str:
+    def _tradable(self, preset: datasetspb.Preset, currency: str) -> str:
         instrument = self._market.instruments.find(preset.symbol)
         if instrument is None:
             raise NotReady(

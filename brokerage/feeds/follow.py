@@ -25,9 +25,11 @@ from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch.dispatcher import Dispatcher
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, QmtlError
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as dataservicepb
-from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.data.v1 import bars_pb2 as barspb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_service_pb2_grpc as datarpc
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
+from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.sql.database import Database
 
 Bars = aio.UnaryStreamCall[dataservicepb.SubscribeRequest, dataservicepb.SubscribeResponse]
@@ -56,6 +58,14 @@ class FeedStatus:
     ended: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class BarSource:
+    """Where bars are subscribed to, and where each is confirmed once it was shown."""
+
+    data: datarpc.DataServiceAsyncStub
+    sessions: datasessionrpc.DataSessionServiceAsyncStub
+
+
 class FeedFollower:
     """Drives every feed of the store. `run` ends only when cancelled."""
 
@@ -63,13 +73,13 @@ class FeedFollower:
         self,
         db: Database,
         market: MarketContext,
-        data: datarpc.DataServiceAsyncStub,
+        source: BarSource,
         clock: Clock,
         measures: FeedMetrics,
     ) -> None:
         self._db = db
         self._market = market
-        self._data = data
+        self._source = source
         self._clock = clock
         self._measures = measures
         self._sender = Dispatcher(db, market, clock, measures.wire)
@@ -152,13 +162,13 @@ class FeedFollower:
     async def _confirm(self, feed: Feed, answer: dataservicepb.SubscribeResponse) -> None:
         """Tell a replay that its bars are booked: the next one may come."""
         if feed.session_id and answer.HasField("watermark"):
-            await self._data.ConfirmBars(
-                dataservicepb.ConfirmBarsRequest(
+            await self._source.sessions.ConfirmBars(
+                datasessionservicepb.ConfirmBarsRequest(
                     session_id=feed.session_id, follower=JOB, through=answer.watermark, leave=answer.end_of_session
                 )
             )
 
-    def _bars(self, symbol: str, messages: Sequence[datapb.Bar]) -> list[Bar]:
+    def _bars(self, symbol: str, messages: Sequence[barspb.Bar]) -> list[Bar]:
         """Bars of a message. One that is no bar is skipped, counted and logged: no order fills from it."""
         instrument = self._market.instruments.find(symbol)
         bars: list[Bar] = []
@@ -184,14 +194,14 @@ class FeedFollower:
             follower=JOB if feed.session_id else "",
             **{"from": timestamp(from_ns) if from_ns else None},  # a word of Python
         )
-        return self._data.Subscribe(request)
+        return self._source.data.Subscribe(request)
 
 
 def feed_of(account: Account) -> Feed:
     return Feed(account.data_preset, account.data_session_id)
 
 
-def _doubles(message: datapb.Bar) -> tuple[float, float, float, float, float]:
+def _doubles(message: barspb.Bar) -> tuple[float, float, float, float, float]:
     """Seamless writes doubles as their shortest text: reading it gives the very double a backtest got in a column."""
     return (
         float(message.open),

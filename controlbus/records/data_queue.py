@@ -15,7 +15,7 @@ from controlbus.events.control_event import MESSAGE_ID
 from controlbus.jetstream.ordered_reader import control_info
 from controlbus.jetstream.subjects import compute_digest, data_subject
 from qmtl.core.errors import Conflict
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 
 log = structlog.stdlib.get_logger("qmtl.bus")
 PREVIOUS = "Qmtl-Previous"  # sequence of the message before this one in its queue, 0 for the first
@@ -48,7 +48,7 @@ class Record:
     message_id: str
     from_ns: int
     to_ns: int
-    batch: datapb.RecordBatch
+    batch: recordspb.RecordBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class From:
 
     @classmethod
     def bucket(cls, instant: datetime) -> From:
-        stamp = datapb.RecordBatch().to
+        stamp = recordspb.RecordBatch().to
         stamp.FromDatetime(instant.astimezone(UTC))
         return cls(bucket_ns=stamp.ToNanoseconds())
 
@@ -93,7 +93,7 @@ async def find_bucket(bus: Bus, queue: DataQueue, bucket_ns: int) -> Record | No
     return found
 
 
-def span(batch: datapb.RecordBatch) -> tuple[int, int]:
+def span(batch: recordspb.RecordBatch) -> tuple[int, int]:
     """The instants of the first and the last bucket, ns since the epoch."""
     return getattr(batch, "from").ToNanoseconds(), batch.to.ToNanoseconds()  # `from` is a word of Python
 
@@ -113,7 +113,7 @@ def require_record(queue: DataQueue, raw: RawStreamMsg) -> Record:
 
 def decoded(queue: DataQueue, sequence: int, body: bytes, headers: dict[str, str]) -> Record | None:
     """None for what is no batch of this ComputeKey: 64 bits of it are in the subject, two keys may share one."""
-    batch = datapb.RecordBatch()
+    batch = recordspb.RecordBatch()
     try:
         batch.ParseFromString(body)
     except DecodeError as error:

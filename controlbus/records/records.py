@@ -35,7 +35,7 @@ from controlbus.records.data_queue import (
 )
 from controlbus.records.producer_leases import lease_lost
 from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, NotReady, Violation
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 
 BATCH_BYTES_MAX = 256 * 1024
 STATE_BYTES_MAX = 64 * 1024
@@ -95,7 +95,7 @@ class RecordWriter:
             raise lease_lost(queue.compute_key, epoch, f"epoch {last.batch.writer_epoch} has written")
         return cls(bus, queue, epoch, last)
 
-    async def publish(self, batch: datapb.RecordBatch) -> Written:
+    async def publish(self, batch: recordspb.RecordBatch) -> Written:
         """Append a batch that begins after the last bucket of the log; what is there already is not written again.
 
         Raises NotReady (E_LEASE_LOST: acquire again; E_BUCKET_ORDER: begins at or before the last bucket and is no
@@ -116,7 +116,7 @@ class RecordWriter:
         self._advance(_End(sequence, self._epoch, span(batch)[1]))
         return Committed(sequence)
 
-    async def _overtaken(self, batch: datapb.RecordBatch, message_id: str) -> Written:
+    async def _overtaken(self, batch: recordspb.RecordBatch, message_id: str) -> Written:
         """The log ends elsewhere: by an earlier try of this batch, by another writer, or it lost its store."""
         last = await last_record(self._bus, self._queue)
         self._advance(_End.of(last))
@@ -124,7 +124,7 @@ class RecordWriter:
             return await self._written_before(batch, message_id)
         raise lease_lost(self._queue.compute_key, self._epoch, "another writer has written")
 
-    async def _written_before(self, batch: datapb.RecordBatch, message_id: str) -> Written:
+    async def _written_before(self, batch: recordspb.RecordBatch, message_id: str) -> Written:
         """One message of the log covers the whole range, else the batch overlaps what is there and is refused."""
         from_ns, to_ns = span(batch)
         there = await find_bucket(self._bus, self._queue, from_ns)
@@ -228,7 +228,7 @@ class _Reader:
         return True
 
 
-def _checked(queue: DataQueue, epoch: int, batch: datapb.RecordBatch) -> bytes:
+def _checked(queue: DataQueue, epoch: int, batch: recordspb.RecordBatch) -> bytes:
     """The bytes of a batch this writer may write. Raises InvalidRequest, Exhausted."""
     from_ns, to_ns = span(batch)
     wrong = [

@@ -18,8 +18,9 @@ from examples.ema_trend import EmaTrend
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import DeadlineExceeded, QmtlError, Unavailable
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
+from qmtl.data.v1 import conformance_pb2 as conformancepb
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Client, Gateway, open_client
 from qmtl.sdk.mesh.history import History
@@ -63,7 +64,7 @@ class Story:
             paper = await self._paper(client, cross)
         self._pictures(cross, trend, paper)
 
-    async def _data(self, client: Client) -> datapb.Dataset:
+    async def _data(self, client: Client) -> datasetspb.Dataset:
         self._chapter("1. The data, as it is")
         report = await self._conformance(client)
         table = Table(box=None, header_style="dim", pad_edge=False)
@@ -71,8 +72,8 @@ class Story:
             table.add_column(column)
         found = [finding for finding in report.findings if finding.rows]
         for finding in found:
-            rule = datapb.ConformanceRule.Name(finding.rule).removeprefix("CONFORMANCE_RULE_").lower()
-            action = datapb.ConformanceAction.Name(finding.action).removeprefix("CONFORMANCE_ACTION_").lower()
+            rule = conformancepb.ConformanceRule.Name(finding.rule).removeprefix("CONFORMANCE_RULE_").lower()
+            action = conformancepb.ConformanceAction.Name(finding.action).removeprefix("CONFORMANCE_ACTION_").lower()
             table.add_row(rule, f"{finding.rows:,}", action, finding.samples[0] if finding.samples else "")
         self._console.print(f"{report.dataset}: {report.rows_in:,} rows in, {report.rows_out:,} bars out")
         self._console.print(table)
@@ -81,16 +82,16 @@ class Story:
             f"The other {len(report.findings) - len(found)} rules found nothing. {present:,} of {expected:,} expected"
             f" bars are there ({report.data_ratio:.2%}); no bar was invented."
         )
-        listed = await client.data.ListDatasets(dataservicepb.ListDatasetsRequest())
+        listed = await client.catalogue.ListDatasets(catalogueservicepb.ListDatasetsRequest())
         return next(dataset for dataset in listed.datasets if dataset.dataset == report.dataset)
 
-    async def _conformance(self, client: Client) -> datapb.ConformanceReport:
+    async def _conformance(self, client: Client) -> conformancepb.ConformanceReport:
         """The report, once the sample is ingested."""
         async with asyncio.timeout(INGEST_S):
             while True:
                 try:
-                    request = dataservicepb.GetConformanceReportRequest(dataset=PRESET)
-                    return (await client.data.GetConformanceReport(request)).report
+                    request = catalogueservicepb.GetConformanceReportRequest(dataset=PRESET)
+                    return (await client.catalogue.GetConformanceReport(request)).report
                 except (Unavailable, DeadlineExceeded) as error:
                     await asyncio.sleep(error.retry_after_s or 0.2)
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, M
 from typing import Any, TypeAlias
 
 import grpc
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
@@ -22,17 +22,36 @@ from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.control.v1 import service_pb2 as controlservicepb
 from qmtl.core.errors import InvalidRequest, PermissionDenied
 from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import (
+    artifact_service_pb2,
+    catalogue_service_pb2,
+    coverage_service_pb2,
+    data_service_pb2,
+    data_session_service_pb2,
+    status_service_pb2,
+)
 from qmtl.rpc.auth.call import current_call
 from qmtl.rpc.rules.methods import Audience, full_name, rules_of
 from qmtl.world.v1 import service_pb2 as worldservicepb
 
-PROXIED: Mapping[str, ServiceDescriptor] = {
-    "worldservice": worldservicepb.DESCRIPTOR.services_by_name["WorldService"],
-    "dagmanager": dagservicepb.DESCRIPTOR.services_by_name["DagManagerService"],
-    "brokerage": brokerservicepb.DESCRIPTOR.services_by_name["BrokerageService"],
-    "seamless": dataservicepb.DESCRIPTOR.services_by_name["DataService"],
-    "controlbus": controlservicepb.DESCRIPTOR.services_by_name["ControlBusService"],
+
+def _services(*files: FileDescriptor) -> tuple[ServiceDescriptor, ...]:
+    return tuple(service for file in files for service in file.services_by_name.values())
+
+
+PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
+    "worldservice": _services(worldservicepb.DESCRIPTOR),
+    "dagmanager": _services(dagservicepb.DESCRIPTOR),
+    "brokerage": _services(brokerservicepb.DESCRIPTOR),
+    "seamless": _services(
+        artifact_service_pb2.DESCRIPTOR,
+        catalogue_service_pb2.DESCRIPTOR,
+        coverage_service_pb2.DESCRIPTOR,
+        data_service_pb2.DESCRIPTOR,
+        data_session_service_pb2.DESCRIPTOR,
+        status_service_pb2.DESCRIPTOR,
+    ),
+    "controlbus": _services(controlservicepb.DESCRIPTOR),
 }
 DECIDE = "/qmtl.world.v1.WorldService/Decide"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -45,17 +64,21 @@ class Proxy(grpc.GenericRpcHandler):
         self._decisions = decisions
         self._guard = guard
         self._handlers: dict[str, Handler] = {}
-        for peer, service in PROXIED.items():
-            for rule in rules_of(service, {}):
-                method = service.methods_by_name[rule.name.rpartition("/")[2]]
-                kind = (method.client_streaming, method.server_streaming)
-                public = rule.door is Audience.PUBLIC
-                self._handlers[rule.name] = _handler(channels[peer], rule.name, kind) if public else _NOT_PROXIED
-                if public and peer == "worldservice" and not rule.read and kind == (False, False):
-                    write = self._world_write(method, _single(channels[peer].unary_unary(rule.name)))
-                    self._handlers[rule.name] = grpc.unary_unary_rpc_method_handler(write)
+        for peer, services in PROXIED.items():
+            for service in services:
+                self._add(peer, service, channels[peer])
         self._forward_decide: Callable[..., Awaitable[bytes]] = channels["worldservice"].unary_unary(DECIDE)
         self._handlers[DECIDE] = grpc.unary_unary_rpc_method_handler(self._decide)
+
+    def _add(self, peer: str, service: ServiceDescriptor, channel: aio.Channel) -> None:
+        for rule in rules_of(service, {}):
+            method = service.methods_by_name[rule.name.rpartition("/")[2]]
+            kind = (method.client_streaming, method.server_streaming)
+            public = rule.door is Audience.PUBLIC
+            self._handlers[rule.name] = _handler(channel, rule.name, kind) if public else _NOT_PROXIED
+            if public and peer == "worldservice" and not rule.read and kind == (False, False):
+                write = self._world_write(method, _single(channel.unary_unary(rule.name)))
+                self._handlers[rule.name] = grpc.unary_unary_rpc_method_handler(write)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """The handler of a method, or None when it is not forwarded."""

@@ -13,7 +13,7 @@ from controlbus.records.producer_leases import TTL_S, Tenure
 from controlbus.records.records import AlreadyCommitted, RecordWriter, Written, read_records
 from gateway.queues.catalogue import KnownQueue, QueueCatalogue
 from qmtl.core.errors import Exhausted, InvalidRequest, QmtlError, Unavailable, Violation
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
 from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
 from qmtl.rpc.auth.call import require_user
@@ -90,7 +90,7 @@ class QueueServicer(queuerpc.QueueServiceServicer):
             async for record in shown:
                 yield queueservicepb.ReadQueueResponse(batch=record.batch, sequence=record.sequence)
 
-    async def _publish(self, counts: PublishedCounts, batch: datapb.RecordBatch) -> None:
+    async def _publish(self, counts: PublishedCounts, batch: recordspb.RecordBatch) -> None:
         key = batch.compute_key, batch.writer_epoch
         opened = counts.opened.get(key)
         if opened is None:
@@ -108,7 +108,7 @@ class QueueServicer(queuerpc.QueueServiceServicer):
         first_ns, opened.last_ns = span(batch)
         opened.first_ns = first_ns if opened.first_ns is None else opened.first_ns
 
-    async def _written(self, writer: RecordWriter, batch: datapb.RecordBatch) -> Written:
+    async def _written(self, writer: RecordWriter, batch: recordspb.RecordBatch) -> Written:
         """Publish a batch; while the broker is away, the same again for a while."""
         bus = self._queues.bus
         for _ in range(TRIES - 1):

@@ -1,3 +1,4 @@
-"""When venues are open and which bars they should have made: spans of time, sessions, weekly windows,
-zones.\nPure: reads no clock and fetches no calendar.
+"""When venues are open and which bars they should have made: spans of time, sessions, weekly windows, zones.
+
+Pure: reads no clock and fetches no calendar.
 """

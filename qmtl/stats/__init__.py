@@ -1,3 +1,4 @@
-"""Performance statistics of equity curves, returns and trades: one function each, with formula and source.\nPure;
-what is undefined is NaN, never a large stand-in.
+"""Performance statistics of equity curves, returns and trades: one function each, with formula and source.
+
+Pure; what is undefined is NaN, never a large stand-in.
 """

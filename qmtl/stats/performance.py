@@ -1,6 +1,7 @@
-"""The metrics of the worlds' catalogue, from an equity curve and its round trips.\n\nReturns are simple, per
-period, as fractions; drawdowns, value at risk and shortfall are positive fractions. What is\nundefined (no
-losses, no spread, too few values) is left out, so that a gate fails closed.
+"""The metrics of the worlds' catalogue, from an equity curve and its round trips.
+
+Returns are simple, per period, as fractions; drawdowns, value at risk and shortfall are positive fractions. What is
+undefined (no losses, no spread, too few values) is left out, so that a gate fails closed.
 """
 
 from __future__ import annotations

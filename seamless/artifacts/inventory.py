@@ -1,4 +1,4 @@
-"""What this process can serve: datasets with their standing, and the sealed artifacts behind them.
+"""What this process can serve: datasets with their state, and the sealed artifacts behind them.
 
 The record of an artifact is committed after its files are durable. A dataset that an earlier run sealed
 is ready at once, even if its source has gone since.
@@ -12,18 +12,19 @@ from typing import TypeVar
 import structlog
 
 from qmtl.calendars.spans import Span
-from qmtl.core.errors import NotReady, QmtlError, Unavailable
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.core.errors import NotReady, Unavailable
+from qmtl.core.paging import Page
+from qmtl.data.v1 import conformance_pb2 as conformancepb
 from qmtl.sql.database import Database
 from seamless.artifacts import store
 from seamless.artifacts.archive import Archive
-from seamless.artifacts.ingest import Ingested, ingest
 from seamless.conformance import store as conformance_store
 from seamless.conformance import wire as conformance_wire
+from seamless.domain.conformance.report import ConformanceReport
 from seamless.domain.fingerprints import leaves, range_digest
 from seamless.domain.manifests import Manifest, cut
 from seamless.metrics import SeamlessMetrics
-from seamless.presets.presets import Preset, Presets
+from seamless.presets.preset import Preset, Presets
 
 INGEST_RETRY_S = 0.25
 _REMEMBERED_MAX = 512
@@ -49,40 +50,29 @@ class DatasetStatus:
 
 
 class Inventory:
-    """Datasets by preset: their standing, their artifacts, their rows."""
+    """Datasets by preset: their state, their artifacts, their rows."""
 
     def __init__(self, presets: Presets, db: Database, archive: Archive, measures: SeamlessMetrics) -> None:
         self.presets = presets
         self.archive = archive
         self._db = db
         self._measures = measures
-        self._standings = {preset.name: _first_standing(preset) for preset in presets.all}
+        self._statuses = {preset.name: _first_status(preset) for preset in presets.all}
         self._manifests: dict[str, Manifest] = {}
         self._digests: dict[tuple[str, Span], str] = {}
 
-    def standing(self, preset: Preset) -> DatasetStatus:
+    def status(self, preset: Preset) -> DatasetStatus:
         """The state of a preset's dataset."""
-        return self._standings[preset.name]
+        return self._statuses[preset.name]
 
     async def load(self) -> None:
         """Make ready what an earlier run sealed."""
         for preset in self.presets.all:
             if await self.newest(preset) is not None:
-                self._standings[preset.name] = DatasetStatus(DatasetState.READY)
-
-    async def ingest(self) -> None:
-        """Ingest every available source, one after the other; a refused one does not stop the others."""
-        for preset in self.presets.all:
-            if preset.source is None:
-                continue
-            try:
-                newest = await self.newest(preset)
-                await self._record(preset, await asyncio.to_thread(ingest, preset, preset.source, newest, self.archive))
-            except QmtlError as error:
-                self._refuse(preset, error.message)
+                self._statuses[preset.name] = DatasetStatus(DatasetState.READY)
 
     async def newest(self, preset: Preset) -> Manifest | None:
-        """The newest artifact of a preset's dataset, whatever its standing."""
+        """The newest artifact of a preset's dataset, whatever its state."""
         key = await self._db.read(lambda conn: store.seen_at(conn, str(preset.dataset)))
         return await self.artifact(key) if key else None
 
@@ -100,11 +90,11 @@ class Inventory:
 
     def require_ready(self, preset: Preset) -> None:
         """Raises Unavailable (E_DATASET_INGESTING) or NotReady (E_DATASET_UNAVAILABLE) unless it can be read."""
-        standing = self.standing(preset)
-        if standing.state is DatasetState.INGESTING:
+        status = self.status(preset)
+        if status.state is DatasetState.INGESTING:
             raise Unavailable("E_DATASET_INGESTING", f"{preset.name} is being ingested", retry_after_s=INGEST_RETRY_S)
-        if standing.state is DatasetState.UNAVAILABLE:
-            raise NotReady("E_DATASET_UNAVAILABLE", f"{preset.name}: {standing.detail}")
+        if status.state is DatasetState.UNAVAILABLE:
+            raise NotReady("E_DATASET_UNAVAILABLE", f"{preset.name}: {status.detail}")
 
     async def artifact(self, fingerprint: str) -> Manifest | None:
         """The artifact of a fingerprint; being immutable it is remembered."""
@@ -115,10 +105,18 @@ class Inventory:
                 _remember(self._manifests, fingerprint, known)
         return known
 
-    async def report(self, preset: Preset) -> datapb.ConformanceReport | None:
+    async def artifacts(self, preset: Preset, page: Page[tuple[int, str]]) -> list[Manifest]:
+        """The artifacts of a preset's dataset, newest first, keyed by as_of and fingerprint; one more than the page.
+
+        Raises Unavailable (E_DATASET_INGESTING), NotReady (E_DATASET_UNAVAILABLE).
+        """
+        self.require_ready(preset)
+        return await self._db.read(lambda conn: store.list_artifacts(conn, str(preset.dataset), page))
+
+    async def report(self, preset: Preset) -> conformancepb.ConformanceReport | None:
         """What conformance said of the newest delivery; None before the first."""
         body = await self._db.read(lambda conn: conformance_store.load_report(conn, str(preset.dataset)))
-        return None if body is None else datapb.ConformanceReport.FromString(body)
+        return None if body is None else conformancepb.ConformanceReport.FromString(body)
 
     async def seal_beginning(self, whole: Manifest, until_ns: int, preset: Preset) -> Manifest:
         """Seal the bars of an artifact that close by an instant as an artifact of their own."""
@@ -144,28 +142,28 @@ class Inventory:
         parts = leaves(manifest.dataset, self.archive.bars(manifest, span), known)
         return range_digest(parts, preset.calendar, manifest.rule_version)
 
-    async def _record(self, preset: Preset, ingested: Ingested) -> None:
-        report, manifest = ingested.report, ingested.manifest
+    async def record(self, preset: Preset, report: ConformanceReport, sealed: Manifest | None, refusal: str) -> None:
+        """Keep what became of a delivery: its report, and what was sealed or why nothing was."""
         body = conformance_wire.report_to_proto(report).SerializeToString()
         await self._db.write(lambda conn: conformance_store.save_report(conn, report.dataset, body))
-        if manifest is None:
-            self._refuse(preset, ingested.refusal)
+        if sealed is None:
+            self.refuse(preset, refusal)
             return
-        await self._db.write(lambda conn: store.add_artifact(conn, manifest))
-        self._standings[preset.name] = DatasetStatus(DatasetState.READY)
+        await self._db.write(lambda conn: store.add_artifact(conn, sealed))
+        self._statuses[preset.name] = DatasetStatus(DatasetState.READY)
         self._measures.ingests.labels(preset.name, "sealed").inc()
         coverage = f"{report.rows_out} of {report.expected_rows} bars"
-        log.info("dataset_ready", preset=preset.name, sealed=manifest.rows, coverage=coverage, of=manifest.fingerprint)
+        log.info("dataset_ready", preset=preset.name, sealed=sealed.rows, coverage=coverage, of=sealed.fingerprint)
 
-    def _refuse(self, preset: Preset, detail: str) -> None:
-        """A dataset sealed before stays ready: what was sealed is still true."""
+    def refuse(self, preset: Preset, detail: str) -> None:
+        """Note that a delivery cannot be used. A dataset sealed before stays ready: what was sealed is still true."""
         log.warning("dataset_refused", preset=preset.name, detail=detail)
         self._measures.ingests.labels(preset.name, "refused").inc()
-        if self.standing(preset).state is not DatasetState.READY:
-            self._standings[preset.name] = DatasetStatus(DatasetState.UNAVAILABLE, detail)
+        if self.status(preset).state is not DatasetState.READY:
+            self._statuses[preset.name] = DatasetStatus(DatasetState.UNAVAILABLE, detail)
 
 
-def _first_standing(preset: Preset) -> DatasetStatus:
+def _first_status(preset: Preset) -> DatasetStatus:
     return (
         DatasetStatus(DatasetState.INGESTING)
         if preset.available

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import RowMapping
 
 from qmtl.calendars.spans import Span
+from qmtl.core.paging import Page
 from seamless.domain.fingerprints import Leaf
 from seamless.domain.manifests import Manifest
 from seamless.schema import integer_column, metadata, text_column
@@ -73,14 +74,12 @@ def artifact(conn: Connection, fingerprint: str) -> Manifest | None:
     return _manifest(conn, row) if row else None
 
 
-def artifacts_of(
-    conn: Connection, dataset: str, *, limit: int, before: tuple[int, str] | None = None
-) -> list[Manifest]:
-    """Segments of a dataset, newest first, after the position (as_of, fingerprint) of a page before."""
+def list_artifacts(conn: Connection, dataset: str, page: Page[tuple[int, str]]) -> list[Manifest]:
+    """Segments of a dataset, newest first, keyed by as_of and fingerprint; one more than the page shows."""
     order = (artifacts.c.as_of_ns.desc(), artifacts.c.fingerprint.desc())
-    query = sa.select(artifacts).where(artifacts.c.dataset == dataset).order_by(*order).limit(limit)
-    if before:
-        query = query.where(sa.tuple_(artifacts.c.as_of_ns, artifacts.c.fingerprint) < before)
+    query = sa.select(artifacts).where(artifacts.c.dataset == dataset).order_by(*order).limit(page.size + 1)
+    if page.after:
+        query = query.where(sa.tuple_(artifacts.c.as_of_ns, artifacts.c.fingerprint) < page.after)
     return [_manifest(conn, row) for row in conn.execute(query).mappings()]
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import artifacts_pb2 as artifactspb
+from qmtl.wire.instants import ns_to_proto
 from seamless.domain.manifests import Manifest
-from seamless.wire import span_to_proto, stamp
+from seamless.wire import span_to_proto
 
 
-def artifact_to_proto(manifest: Manifest) -> datapb.Artifact:
-    return datapb.Artifact(
+def artifact_to_proto(manifest: Manifest) -> artifactspb.Artifact:
+    return artifactspb.Artifact(
         dataset_fingerprint=manifest.fingerprint,
         dataset=manifest.dataset,
-        as_of=stamp(manifest.as_of_ns),
+        as_of=ns_to_proto(manifest.as_of_ns),
         range=span_to_proto(manifest.span),
         rows=manifest.rows,
         rule_version=manifest.rule_version,
         calendar=manifest.calendar,
         calendar_version=manifest.calendar_version,
         producer=manifest.producer,
-        watermark=stamp(manifest.watermark_ns),
+        watermark=ns_to_proto(manifest.watermark_ns),
         leaves=[leaf.digest for leaf in manifest.leaves],
     )

@@ -1,1 +1,1 @@
-"""Datasets and presets as people list them.\nReads what the other subjects keep and changes nothing."""
+"""Datasets and presets as people list them: reads what the other subjects keep and changes nothing."""

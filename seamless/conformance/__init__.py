@@ -1,1 +1,1 @@
-"""Conformance reports as they are kept and sent.\nThe rules themselves are pure and stand in the domain."""
+"""Conformance reports as they are kept and sent; the rules themselves are pure and stand in the domain."""

@@ -5,36 +5,37 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from qmtl.calendars import spans
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.core.instants import NS_PER_S
+from qmtl.data.v1 import conformance_pb2 as conformancepb
 from seamless.domain.conformance.report import Action, ConformanceReport, Finding, Rule, Sample
 from seamless.domain.fetch_plan import Gap, GapKind
-from seamless.wire import NS_PER_S, gap_to_proto
+from seamless.wire import gap_to_proto
 
 _RULES = {
-    Rule.SCHEMA: datapb.CONFORMANCE_RULE_SCHEMA,
-    Rule.UTC: datapb.CONFORMANCE_RULE_UTC,
-    Rule.SORT: datapb.CONFORMANCE_RULE_SORT,
-    Rule.DUPLICATE: datapb.CONFORMANCE_RULE_DUPLICATE,
-    Rule.REVISED: datapb.CONFORMANCE_RULE_REVISED,
-    Rule.GRID: datapb.CONFORMANCE_RULE_GRID,
-    Rule.OHLC: datapb.CONFORMANCE_RULE_OHLC,
-    Rule.FINITE: datapb.CONFORMANCE_RULE_FINITE,
-    Rule.NEGATIVE_VOLUME: datapb.CONFORMANCE_RULE_VOLUME,
-    Rule.STEP_CHANGE: datapb.CONFORMANCE_RULE_STEP,
-    Rule.GAP: datapb.CONFORMANCE_RULE_GAP,
-    Rule.PARTIAL_LAST_BAR: datapb.CONFORMANCE_RULE_PARTIAL_LAST_BAR,
-    Rule.SPARSE_VOLUME: datapb.CONFORMANCE_RULE_SPARSE_VOLUME,
+    Rule.SCHEMA: conformancepb.CONFORMANCE_RULE_SCHEMA,
+    Rule.UTC: conformancepb.CONFORMANCE_RULE_UTC,
+    Rule.SORT: conformancepb.CONFORMANCE_RULE_SORT,
+    Rule.DUPLICATE: conformancepb.CONFORMANCE_RULE_DUPLICATE,
+    Rule.REVISED: conformancepb.CONFORMANCE_RULE_REVISED,
+    Rule.GRID: conformancepb.CONFORMANCE_RULE_GRID,
+    Rule.OHLC: conformancepb.CONFORMANCE_RULE_OHLC,
+    Rule.FINITE: conformancepb.CONFORMANCE_RULE_FINITE,
+    Rule.NEGATIVE_VOLUME: conformancepb.CONFORMANCE_RULE_VOLUME,
+    Rule.STEP_CHANGE: conformancepb.CONFORMANCE_RULE_STEP,
+    Rule.GAP: conformancepb.CONFORMANCE_RULE_GAP,
+    Rule.PARTIAL_LAST_BAR: conformancepb.CONFORMANCE_RULE_PARTIAL_LAST_BAR,
+    Rule.SPARSE_VOLUME: conformancepb.CONFORMANCE_RULE_SPARSE_VOLUME,
 }
 _ACTIONS = {
-    Action.KEPT: datapb.CONFORMANCE_ACTION_FLAGGED,
-    Action.DROPPED: datapb.CONFORMANCE_ACTION_DROPPED,
-    Action.REPAIRED: datapb.CONFORMANCE_ACTION_REPAIRED,
+    Action.KEPT: conformancepb.CONFORMANCE_ACTION_FLAGGED,
+    Action.DROPPED: conformancepb.CONFORMANCE_ACTION_DROPPED,
+    Action.REPAIRED: conformancepb.CONFORMANCE_ACTION_REPAIRED,
 }
 
 
-def report_to_proto(report: ConformanceReport) -> datapb.ConformanceReport:
+def report_to_proto(report: ConformanceReport) -> conformancepb.ConformanceReport:
     """What is stored and sent of a conformance report."""
-    return datapb.ConformanceReport(
+    return conformancepb.ConformanceReport(
         dataset=report.dataset,
         preset=report.policy,
         rows_in=report.rows_in,
@@ -49,11 +50,11 @@ def report_to_proto(report: ConformanceReport) -> datapb.ConformanceReport:
     )
 
 
-def finding_to_proto(finding: Finding) -> datapb.ConformanceFinding:
+def finding_to_proto(finding: Finding) -> conformancepb.ConformanceFinding:
     refused = finding.blocking and finding.count > 0
-    return datapb.ConformanceFinding(
+    return conformancepb.ConformanceFinding(
         rule=_RULES[finding.rule],
-        action=datapb.CONFORMANCE_ACTION_REFUSED if refused else _ACTIONS[finding.action],
+        action=conformancepb.CONFORMANCE_ACTION_REFUSED if refused else _ACTIONS[finding.action],
         rows=finding.count,
         samples=[_sample_text(sample) for sample in finding.samples],
         blocking=finding.blocking,

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from qmtl.calendars.spans import Span
-from qmtl.data.v1 import service_pb2 as servicepb
-from seamless import wire as seamless_wire
-from seamless.coverage import wire
+from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
+from seamless.coverage.wire import coverage_to_proto
 from seamless.domain.admission import Admission, Origin
 from seamless.domain.fetch_plan import Holding, plan_fetch
 from seamless.domain.manifests import Manifest
-from seamless.presets.presets import Preset
+from seamless.presets.preset import Preset
+from seamless.wire import gap_to_proto
 
 KEPT_MAX = 64
 Key = tuple[str, str, Span]
@@ -24,9 +24,9 @@ class CoverageAnswers:
     """The newest answers by preset, artifact and range."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Key, servicepb.GetCoverageResponse] = OrderedDict()
+        self._kept: OrderedDict[Key, coverageservicepb.GetCoverageResponse] = OrderedDict()
 
-    def answer(self, preset: Preset, manifest: Manifest, span: Span) -> servicepb.GetCoverageResponse:
+    def answer(self, preset: Preset, manifest: Manifest, span: Span) -> coverageservicepb.GetCoverageResponse:
         """What is there of the range and what is missing. Not to be changed by who gets it."""
         key = (preset.name, manifest.fingerprint, span)
         found = self._kept.get(key)
@@ -38,13 +38,13 @@ class CoverageAnswers:
         return found
 
 
-def _answer(preset: Preset, manifest: Manifest, span: Span) -> servicepb.GetCoverageResponse:
+def _answer(preset: Preset, manifest: Manifest, span: Span) -> coverageservicepb.GetCoverageResponse:
     held = Holding(Origin.ARTIFACT, manifest.span, manifest.coverage)
     access = Admission(frozenset(Origin), None, None)
     plan = plan_fetch(span, preset.dataset.interval_ns, preset.calendar, access, [held])
-    return servicepb.GetCoverageResponse(
-        spans=wire.coverage_to_proto(plan.have),
-        gaps=[seamless_wire.gap_to_proto(gap, plan.interval_ns) for gap in plan.gaps],
+    return coverageservicepb.GetCoverageResponse(
+        spans=coverage_to_proto(plan.have),
+        gaps=[gap_to_proto(gap, plan.interval_ns) for gap in plan.gaps],
         data_ratio=plan.data_ratio,
         resolved_ratio=plan.resolved_ratio,
     )

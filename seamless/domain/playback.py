@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from qmtl.calendars.spans import Span
+from seamless.domain.bars import Bars
 
 _NS = 1_000_000_000
 
@@ -46,6 +47,15 @@ class Follower:
 
     taken_ns: int
     heard_at_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """Bars that were released, and the instant up to which there are no others. `last`: the session has ended."""
+
+    bars: Bars
+    watermark_ns: int
+    last: bool
 
 
 def release(replay: Replay, followers: Sequence[Follower], now_ns: int, patience_ns: int) -> Replay:

@@ -1,3 +1,4 @@
-"""Rows of a dataset in a range, with the truth about what was delivered.\nReads sealed artifacts; decides nothing
-that the domain's admission and plan do not.
+"""Rows of a dataset in a range, with the truth about what was delivered.
+
+Reads sealed artifacts; decides nothing that the domain's admission and plan do not.
 """

@@ -13,10 +13,11 @@ import polars as pl
 from qmtl.calendars.spans import Span
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, NotReady
+from qmtl.core.instants import to_ns
 from qmtl.core.modes import ExecutionDomain
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as servicepb
-from seamless import wire as seamless_wire
+from qmtl.data.v1 import conformance_pb2 as conformancepb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.wire.instants import ns_to_proto
 from seamless.artifacts import archive
 from seamless.artifacts.inventory import Inventory
 from seamless.domain import admission
@@ -25,8 +26,9 @@ from seamless.domain.fetch_plan import FetchPlan, FetchQuery, Holding, plan_fetc
 from seamless.domain.manifests import Manifest
 from seamless.fetch import wire
 from seamless.metrics import SeamlessMetrics
-from seamless.presets.presets import Preset
+from seamless.presets.preset import Preset
 from seamless.replay.sessions import ReplaySessions
+from seamless.wire import gap_to_proto, span_to_proto
 
 MAX_LAG_NS = 45 * 1_000_000_000  # of the SLA preset "baseline"
 
@@ -53,21 +55,21 @@ class Fetcher:
 
     def __init__(
         self,
-        catalogue: Inventory,
+        inventory: Inventory,
         sessions: ReplaySessions,
         clock: Clock,
         storage_budget_s: float,
         measures: SeamlessMetrics,
     ) -> None:
-        self._catalogue = catalogue
+        self._inventory = inventory
         self._sessions = sessions
         self._clock = clock
         self._storage_budget_s = storage_budget_s
         self._measures = measures
 
-    async def fetch(self, ask: FetchQuery) -> AsyncGenerator[servicepb.FetchResponse, None]:
+    async def fetch(self, ask: FetchQuery) -> AsyncGenerator[dataservicepb.FetchResponse, None]:
         """The rows in batches, then the metadata."""
-        preset = self._catalogue.presets.serving(ask.dataset)
+        preset = self._inventory.presets.serving(ask.dataset)
         pinned = await self._pin(preset, ask)
         plan = _plan(preset, pinned, ask)
         delivered = _hull(plan)
@@ -75,18 +77,18 @@ class Fetcher:
         async with aclosing(self._parts(pinned.manifest, delivered)) as parts:
             async for part in parts:
                 rows += part.rows
-                yield servicepb.FetchResponse(arrow_ipc=part.body)
+                yield dataservicepb.FetchResponse(arrow_ipc=part.body)
         async with self._storage_phase():
-            digest = await self._catalogue.range_digest(pinned.manifest, delivered, preset) if rows else ""
-        report = await self._catalogue.report(preset) or datapb.ConformanceReport()
+            digest = await self._inventory.range_digest(pinned.manifest, delivered, preset) if rows else ""
+        report = await self._inventory.report(preset) or conformancepb.ConformanceReport()
         metadata = self._metadata(preset, pinned, plan, rows, report)
         metadata.dataset_fingerprint = digest
         self._measures.fetched_rows.labels(preset.name).inc(rows)
-        yield servicepb.FetchResponse(metadata=metadata)
+        yield dataservicepb.FetchResponse(metadata=metadata)
 
     async def _parts(self, manifest: Manifest, span: Span) -> AsyncGenerator[ArrowChunk, None]:
         """The rows in batches; the next one is read while this one is on its way."""
-        frames = self._catalogue.archive.parts(manifest, span)
+        frames = self._inventory.archive.parts(manifest, span)
         ahead = asyncio.ensure_future(asyncio.to_thread(_encode_next, frames))
         try:
             while True:
@@ -103,10 +105,10 @@ class Fetcher:
     async def _pin(self, preset: Preset, ask: FetchQuery) -> PinnedArtifact:
         """What decides is the data session, else as_of, else the fingerprint, else the newest.
 
-        Raises what `gate.admit` and `Catalogue.seen_at` raise, NotFound (E_DATA_SESSION_UNKNOWN).
+        Raises what `admission.admit` and `Inventory.seen_at` raise, NotFound (E_DATA_SESSION_UNKNOWN).
         """
         if ask.domain is None:
-            manifest = await self._catalogue.seen_at(preset, None)
+            manifest = await self._inventory.seen_at(preset, None)
             access = admission.admit(ExecutionDomain.BACKTEST, manifest.as_of_ns, None)
             return PinnedArtifact(manifest, access, ExecutionDomain.BACKTEST)
         if ask.session_id:
@@ -120,11 +122,11 @@ class Fetcher:
             return PinnedArtifact(manifest, admission.admit(ask.domain, manifest.as_of_ns, None), ask.domain)
         access = admission.admit(ask.domain, ask.as_of_ns, None)
         fixed = ask.as_of_ns if ask.domain is ExecutionDomain.BACKTEST else None
-        return PinnedArtifact(await self._catalogue.seen_at(preset, fixed), access, ask.domain)
+        return PinnedArtifact(await self._inventory.seen_at(preset, fixed), access, ask.domain)
 
     async def _by_fingerprint(self, preset: Preset, fingerprint: str) -> Manifest:
-        self._catalogue.require_ready(preset)
-        manifest = await self._catalogue.artifact(fingerprint)
+        self._inventory.require_ready(preset)
+        manifest = await self._inventory.artifact(fingerprint)
         if manifest is None or manifest.dataset != str(preset.dataset):
             raise NotReady("E_ARTIFACT_MISSING", f"{preset.dataset} has no artifact {fingerprint!r}")
         return manifest
@@ -143,26 +145,33 @@ class Fetcher:
             ) from None
 
     def _metadata(
-        self, preset: Preset, pinned: PinnedArtifact, plan: FetchPlan, rows: int, report: datapb.ConformanceReport
-    ) -> datapb.FetchMetadata:
-        metadata = datapb.FetchMetadata(
+        self,
+        preset: Preset,
+        pinned: PinnedArtifact,
+        plan: FetchPlan,
+        rows: int,
+        report: conformancepb.ConformanceReport,
+    ) -> dataservicepb.FetchMetadata:
+        metadata = dataservicepb.FetchMetadata(
             dataset=str(preset.dataset),
-            requested=seamless_wire.span_to_proto(plan.requested),
+            requested=span_to_proto(plan.requested),
             rows=rows,
             coverage_ratio=plan.data_ratio,
-            gaps=[seamless_wire.gap_to_proto(gap, plan.interval_ns) for gap in plan.gaps],
+            gaps=[gap_to_proto(gap, plan.interval_ns) for gap in plan.gaps],
             findings=[finding for finding in report.findings if finding.rows],
-            as_of=seamless_wire.stamp(pinned.manifest.as_of_ns),
+            as_of=ns_to_proto(pinned.manifest.as_of_ns),
             spans=wire.spans_to_proto(plan),
             artifact_fingerprint=pinned.manifest.fingerprint,
-            sla=datapb.SLA_OUTCOME_PARTIAL if plan.data_ratio < preset.min_coverage else datapb.SLA_OUTCOME_MET,
+            sla=dataservicepb.SLA_OUTCOME_PARTIAL
+            if plan.data_ratio < preset.min_coverage
+            else dataservicepb.SLA_OUTCOME_MET,
         )
         if rows:
-            metadata.delivered.CopyFrom(seamless_wire.span_to_proto(_hull(plan)))
-        now_ns = seamless_wire.now_ns(self._clock.now())
+            metadata.delivered.CopyFrom(span_to_proto(_hull(plan)))
+        now_ns = to_ns(self._clock.now())
         lateness = admission.lateness(pinned.domain, pinned.manifest.watermark_ns, now_ns, MAX_LAG_NS)
         if lateness is Lateness.LAG_ABOVE_LIMIT:
-            metadata.sla, metadata.sla_phase = datapb.SLA_OUTCOME_HOLD, "live"
+            metadata.sla, metadata.sla_phase = dataservicepb.SLA_OUTCOME_HOLD, "live"
             metadata.downgrade_reason = lateness.name
         return metadata
 

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.modes import ExecutionDomain
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as servicepb
+from qmtl.data.v1 import coverage_pb2 as coveragepb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from seamless.domain.admission import Origin
 from seamless.domain.fetch_plan import FetchPlan, FetchQuery
-from seamless.wire import instant, range_from_proto, span_to_proto
+from seamless.wire import ns_from_proto, range_from_proto, span_to_proto
 
 _SOURCES = {
-    Origin.ARTIFACT: datapb.SPAN_SOURCE_ARTIFACT,
-    Origin.STORAGE: datapb.SPAN_SOURCE_STORAGE,
-    Origin.BACKFILL: datapb.SPAN_SOURCE_BACKFILL,
-    Origin.LIVE: datapb.SPAN_SOURCE_LIVE,
+    Origin.ARTIFACT: coveragepb.SPAN_SOURCE_ARTIFACT,
+    Origin.STORAGE: coveragepb.SPAN_SOURCE_STORAGE,
+    Origin.BACKFILL: coveragepb.SPAN_SOURCE_BACKFILL,
+    Origin.LIVE: coveragepb.SPAN_SOURCE_LIVE,
 }
 _DOMAINS = {
     commonpb.EXECUTION_DOMAIN_BACKTEST: ExecutionDomain.BACKTEST,
@@ -27,7 +27,7 @@ _DOMAINS = {
 }
 
 
-def fetch_from_proto(request: servicepb.FetchRequest) -> FetchQuery:
+def fetch_from_proto(request: dataservicepb.FetchRequest) -> FetchQuery:
     """Raises InvalidRequest (E_RANGE, E_EXECUTION_DOMAIN, E_DATA_SESSION)."""
     context = request.context
     domain = domain_from_proto(context.execution_domain) if request.HasField("context") else None
@@ -37,7 +37,7 @@ def fetch_from_proto(request: servicepb.FetchRequest) -> FetchQuery:
         dataset=request.dataset,
         range=range_from_proto(request.range, "range"),
         domain=domain,
-        as_of_ns=instant(context.as_of, "context.as_of") if context.HasField("as_of") else None,
+        as_of_ns=ns_from_proto(context.as_of, "context.as_of") if context.HasField("as_of") else None,
         fingerprint=context.dataset_fingerprint,
         session_id=request.session_id,
     )
@@ -51,8 +51,8 @@ def domain_from_proto(domain: commonpb.ExecutionDomain) -> ExecutionDomain:
     return _DOMAINS[domain]
 
 
-def spans_to_proto(plan: FetchPlan) -> Iterable[datapb.Span]:
+def spans_to_proto(plan: FetchPlan) -> Iterable[coveragepb.Span]:
     """Each planned span with its source; rows are the bars it holds."""
     for part in plan.spans:
         rows = part.span.bars(plan.interval_ns)
-        yield datapb.Span(range=span_to_proto(part.span), source=_SOURCES[part.origin], rows=rows)
+        yield coveragepb.Span(range=span_to_proto(part.span), source=_SOURCES[part.origin], rows=rows)

@@ -1,3 +1,1 @@
-"""Presets: names for assemblies of source, conformance, calendar and demanded coverage.\nOpens nothing and reads
-no data.
-"""
+"""Presets: names for assemblies of source, conformance, calendar and demanded coverage. Reads no data."""

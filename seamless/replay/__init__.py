@@ -1,3 +1,4 @@
-"""Data sessions: sealed bars played as if they were arriving now, at the step of those who follow.\nNo bar is
-taken back, whatever is killed.
+"""Data sessions: sealed bars played as if they were arriving now, at the step of those who follow.
+
+No bar is taken back, whatever is killed.
 """

@@ -13,11 +13,11 @@ import structlog
 
 from qmtl.calendars.spans import Span
 from qmtl.core.clock import Clock
-from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, Unavailable, Violation
+from qmtl.core.errors import Exhausted, NotFound, Unavailable, refused
+from qmtl.core.instants import from_ns, timestamp_text, to_ns
 from qmtl.sql.database import Database
-from seamless import wire as seamless_wire
 from seamless.domain.bars import Bars
-from seamless.domain.playback import Follower, Replay, next_due_ns, release
+from seamless.domain.playback import Delivery, Follower, Replay, next_due_ns, release
 from seamless.metrics import SeamlessMetrics
 from seamless.replay import store
 
@@ -44,22 +44,13 @@ class PlaybackResources:
     patience_ns: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Delivery:
-    """Bars that were released, and the instant up to which there are no others."""
-
-    bars: Bars
-    watermark_ns: int
-    last: bool
-
-
 class Player:
     """The one place of a process where a session advances and is read."""
 
-    def __init__(self, replay: Replay, bars: Bars, followers: Iterable[str], room: PlaybackResources) -> None:
+    def __init__(self, replay: Replay, bars: Bars, followers: Iterable[str], resources: PlaybackResources) -> None:
         self.replay = replay
         self._bars = bars
-        self._room = room
+        self._resources = resources
         self._places: set[Progress] = set()
         self._followers = {name: Progress(replay.span.start_ns, self._now_ns()) for name in followers}
         self._touched = asyncio.Event()
@@ -86,7 +77,7 @@ class Player:
         while not self.replay.finished and not self._closed:
             self._touched.clear()
             followers = [Follower(p.taken_ns, p.heard_at_ns) for p in (*self._places, *self._followers.values())]
-            after = release(self.replay, followers, self._now_ns(), self._room.patience_ns)
+            after = release(self.replay, followers, self._now_ns(), self._resources.patience_ns)
             if after is self.replay:
                 await self._pause()
             else:
@@ -106,9 +97,9 @@ class Player:
         if name not in self._followers:
             raise NotFound("E_FOLLOWER_UNKNOWN", f"session {self.replay.session_id} has no follower {name!r}")
         if through_ns > self.replay.watermark_ns:
-            wanted = f"at most the watermark, {seamless_wire.stamp(self.replay.watermark_ns).ToJsonString()}"
-            violation = Violation("through", seamless_wire.stamp(through_ns).ToJsonString(), wanted)
-            raise InvalidRequest("E_DATA_SESSION", str(violation), violations=[violation])
+            reached = timestamp_text(from_ns(self.replay.watermark_ns))
+            given = timestamp_text(from_ns(through_ns))
+            raise refused("E_DATA_SESSION", "through", given, f"at most the watermark, {reached}")
         self.follow(name, through_ns)
 
     def leave(self, name: str) -> None:
@@ -169,12 +160,12 @@ class Player:
 
     async def _advance(self, after: Replay) -> None:
         try:
-            await self._room.db.write(lambda conn: store.advance_replay(conn, after))
+            await self._resources.db.write(lambda conn: store.advance_replay(conn, after))
         except (Unavailable, Exhausted) as error:
             log.warning("replay_waits_for_store", session=after.session_id, reason=error.reason, error=error.message)
-            await self._room.clock.sleep(_STORE_RETRY_S)
+            await self._resources.clock.sleep(_STORE_RETRY_S)
             return
-        self._room.measures.replayed_bars.inc()
+        self._resources.measures.replayed_bars.inc()
         self.replay = after
         self._announce()
 
@@ -186,10 +177,10 @@ class Player:
     async def _pause(self) -> None:
         """Until someone moves, comes or goes, the next bar is due, or the slowest is given up on."""
         due_in_ns = next_due_ns(self.replay) - self._now_ns()
-        limit_ns = due_in_ns if due_in_ns > 0 else self._room.patience_ns
+        limit_ns = due_in_ns if due_in_ns > 0 else self._resources.patience_ns
         waits: set[asyncio.Future[object]] = {asyncio.ensure_future(self._touched.wait())}
         if self._places or self._followers:
-            waits.add(asyncio.ensure_future(self._room.clock.sleep(limit_ns / 1e9)))
+            waits.add(asyncio.ensure_future(self._resources.clock.sleep(limit_ns / 1e9)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -197,4 +188,4 @@ class Player:
                 wait.cancel()
 
     def _now_ns(self) -> int:
-        return seamless_wire.now_ns(self._room.clock.now())
+        return to_ns(self._resources.clock.now())

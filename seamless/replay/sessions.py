@@ -4,69 +4,32 @@ A session is state in SQL; its player is started when somebody subscribes, after
 """
 
 import asyncio
-import re
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from qmtl.calendars.spans import Span, ceil_to
 from qmtl.core.clock import Clock
-from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, NotFound, NotReady, Violation
+from qmtl.core.errors import Conflict, Exhausted, NotFound, NotReady
+from qmtl.core.instants import to_ns
 from qmtl.sql.database import Database
-from seamless import wire as seamless_wire
 from seamless.artifacts.inventory import Inventory
 from seamless.config import Settings
 from seamless.domain.manifests import Manifest
 from seamless.domain.playback import Replay
+from seamless.domain.session_requests import FOLLOWERS_MAX, SessionRequest, check_name
 from seamless.metrics import SeamlessMetrics
-from seamless.presets.presets import Preset
+from seamless.presets.preset import Preset
 from seamless.replay import store
 from seamless.replay.player import PlaybackResources, Player
-
-DAYS_DEFAULT = 7
-FOLLOWERS_MAX = 64
-BARS_PER_S_MIN, BARS_PER_S_MAX = 1e-6, 10_000.0
-_DAY_NS = 86_400 * 1_000_000_000
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRequest:
-    """What is asked of a session that is to be opened."""
-
-    session_id: str
-    start_ns: int | None
-    days: int
-    bars_per_s: float
-    followers: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        check_name(self.session_id, "session_id")
-        for name in self.followers:
-            check_name(name, "followers")
-        if len(self.followers) > FOLLOWERS_MAX:
-            raise _bad("followers", f"{len(self.followers)} names", f"at most {FOLLOWERS_MAX}")
-        if self.bars_per_s and not BARS_PER_S_MIN <= self.bars_per_s <= BARS_PER_S_MAX:
-            raise _bad("bars_per_second", str(self.bars_per_s), f"0, or {BARS_PER_S_MIN:g} to {BARS_PER_S_MAX:g}")
-
-    def span(self, data: Span, interval_ns: int) -> Span:
-        """The stretch of the data it means. Raises InvalidRequest (E_DATA_SESSION)."""
-        first = self.start_ns if self.start_ns is not None else data.end_ns - (self.days or DAYS_DEFAULT) * _DAY_NS
-        start = ceil_to(first, interval_ns)
-        if not data.start_ns < start < data.end_ns:
-            after, before = (seamless_wire.stamp(edge).ToJsonString() for edge in (data.start_ns, data.end_ns))
-            raise _bad("start", seamless_wire.stamp(first).ToJsonString(), f"after {after} and before {before}")
-        return Span(start, data.end_ns)
 
 
 class ReplaySessions:
     """The sessions of the store, and the players of those that are read here."""
 
     def __init__(
-        self, catalogue: Inventory, db: Database, clock: Clock, settings: Settings, measures: SeamlessMetrics
+        self, inventory: Inventory, db: Database, clock: Clock, settings: Settings, measures: SeamlessMetrics
     ) -> None:
-        self._catalogue = catalogue
-        self._room = PlaybackResources(db, clock, measures, int(settings.subscriber_patience_s * 1e9))
+        self._inventory = inventory
+        self._resources = PlaybackResources(db, clock, measures, int(settings.subscriber_patience_s * 1e9))
         self._replays_max = settings.replays_max
         self._players: dict[str, Player] = {}
         self._starting = asyncio.Lock()
@@ -84,7 +47,7 @@ class ReplaySessions:
         for player in self._players.values():
             player.close()
 
-    async def open(self, preset: Preset, opening: SessionRequest) -> Replay:
+    async def open(self, preset: Preset, asked: SessionRequest) -> Replay:
         """Open a session, or answer the one of this name if it has the same settings.
 
         Raises InvalidRequest (E_DATA_SESSION), NotReady (E_NOT_A_REPLAY), Conflict (E_DATA_SESSION_CONFLICT),
@@ -92,14 +55,14 @@ class ReplaySessions:
         """
         if not preset.replay:
             raise NotReady("E_NOT_A_REPLAY", f"{preset.name} has a real live feed, it is not replayed")
-        known = await self._load(opening.session_id)
+        known = await self._load(asked.session_id)
         if known is not None:
-            return await self._same(known, preset, opening)
-        if await self._room.db.read(store.unfinished_replays) >= self._replays_max:
+            return await self._same(known, preset, asked)
+        if await self._resources.db.read(store.unfinished_replays) >= self._replays_max:
             raise Exhausted("E_DATA_SESSIONS", f"{self._replays_max} sessions are still playing, no more are opened")
-        draft = await self._draft(preset, opening)
-        stored = await self._room.db.write(lambda conn: _add_session(conn, draft, opening.followers))
-        return stored if stored == draft else await self._same(stored, preset, opening)
+        draft = await self._draft(preset, asked)
+        stored = await self._resources.db.write(lambda conn: _add_session(conn, draft, asked.followers))
+        return stored if stored == draft else await self._same(stored, preset, asked)
 
     async def find(self, session_id: str) -> Replay:
         """A session as it stands. Raises NotFound (E_DATA_SESSION_UNKNOWN)."""
@@ -122,14 +85,14 @@ class ReplaySessions:
         """
         check_name(name, "follower")
         await self.find(session_id)
-        known = await self._room.db.read(lambda conn: store.followers_of(conn, session_id))
+        known = await self._resources.db.read(lambda conn: store.followers_of(conn, session_id))
         if name not in known and len(known) >= FOLLOWERS_MAX:
             raise Exhausted("E_FOLLOWERS", f"session {session_id} has {FOLLOWERS_MAX} followers already")
-        await self._room.db.write(lambda conn: store.add_followers(conn, session_id, [name]))
+        await self._resources.db.write(lambda conn: store.add_followers(conn, session_id, [name]))
 
     async def left(self, session_id: str, name: str) -> None:
         """Forget a follower that is done for good."""
-        await self._room.db.write(lambda conn: store.remove_follower(conn, session_id, name))
+        await self._resources.db.write(lambda conn: store.remove_follower(conn, session_id, name))
 
     def waiting_for(self, session_id: str) -> tuple[str, ...]:
         """Followers a session that plays here waits for."""
@@ -137,7 +100,7 @@ class ReplaySessions:
 
     async def source(self, replay: Replay) -> Manifest:
         """The sealed segment a session plays. Raises NotReady (E_ARTIFACT_MISSING)."""
-        manifest = await self._catalogue.artifact(replay.source)
+        manifest = await self._inventory.artifact(replay.source)
         if manifest is None:
             raise NotReady("E_ARTIFACT_MISSING", f"artifact {replay.source} of session {replay.session_id} is gone")
         return manifest
@@ -146,40 +109,40 @@ class ReplaySessions:
         assert self._tasks is not None, "sessions run before they are asked for a player"
         for name in [name for name, player in self._players.items() if player.idle]:
             del self._players[name]
-        bars = await asyncio.to_thread(self._catalogue.archive.bars, await self.source(replay), replay.span)
-        names = await self._room.db.read(lambda conn: store.followers_of(conn, replay.session_id))
-        player = Player(replay, bars, names, self._room)
+        bars = await asyncio.to_thread(self._inventory.archive.bars, await self.source(replay), replay.span)
+        names = await self._resources.db.read(lambda conn: store.followers_of(conn, replay.session_id))
+        player = Player(replay, bars, names, self._resources)
         self._tasks.create_task(player.run(), name=f"replay {replay.session_id}")
         return player
 
     async def _load(self, session_id: str) -> Replay | None:
         if session_id in self._players:
             return self._players[session_id].replay
-        return await self._room.db.read(lambda conn: store.load_replay(conn, session_id))
+        return await self._resources.db.read(lambda conn: store.load_replay(conn, session_id))
 
-    async def _draft(self, preset: Preset, opening: SessionRequest) -> Replay:
-        whole = await self._catalogue.seen_at(preset, None)
-        span = opening.span(whole.span, preset.dataset.interval_ns)
-        history = await self._catalogue.seal_beginning(whole, span.start_ns, preset)
-        now_ns = seamless_wire.now_ns(self._room.clock.now())
+    async def _draft(self, preset: Preset, asked: SessionRequest) -> Replay:
+        whole = await self._inventory.seen_at(preset, None)
+        span = asked.span(whole.span, preset.dataset.interval_ns)
+        history = await self._inventory.seal_beginning(whole, span.start_ns, preset)
+        now_ns = to_ns(self._resources.clock.now())
         return Replay(
-            session_id=opening.session_id,
+            session_id=asked.session_id,
             preset=preset.name,
             dataset=str(preset.dataset),
             source=whole.fingerprint,
             history=history.fingerprint,
             span=span,
             interval_ns=preset.dataset.interval_ns,
-            bars_per_s=opening.bars_per_s,
+            bars_per_s=asked.bars_per_s,
             opened_at_ns=now_ns,
             advanced_at_ns=now_ns,
             watermark_ns=span.start_ns,
         )
 
-    async def _same(self, known: Replay, preset: Preset, opening: SessionRequest) -> Replay:
+    async def _same(self, known: Replay, preset: Preset, asked: SessionRequest) -> Replay:
         whole = await self.source(known)
-        asked = (preset.name, opening.span(whole.span, known.interval_ns), opening.bars_per_s)
-        if (known.preset, known.span, known.bars_per_s) != asked:
+        wanted = (preset.name, asked.span(whole.span, known.interval_ns), asked.bars_per_s)
+        if (known.preset, known.span, known.bars_per_s) != wanted:
             raise Conflict(
                 "E_DATA_SESSION_CONFLICT",
                 f"data session {known.session_id!r} is open with another preset, start or pace",
@@ -188,19 +151,8 @@ class ReplaySessions:
         return known
 
 
-def check_name(name: str, field: str) -> None:
-    """Raises InvalidRequest (E_DATA_SESSION)."""
-    if not _NAME.fullmatch(name):
-        raise _bad(field, repr(name), "1 to 128 of A-Z a-z 0-9 . _ : -")
-
-
 def _add_session(conn: Connection, draft: Replay, followers: tuple[str, ...]) -> Replay:
     stored = store.add_replay(conn, draft)
     if stored == draft:
         store.add_followers(conn, draft.session_id, followers)
     return stored
-
-
-def _bad(field: str, value: str, want: str) -> InvalidRequest:
-    violation = Violation(field, value, want)
-    return InvalidRequest("E_DATA_SESSION", str(violation), violations=[violation])

@@ -1,1 +1,1 @@
-"""Where bars come from outside: each source gives raw columns.\nJudges nothing: that is conformance's work."""
+"""Where bars come from outside: each source gives raw columns, which conformance judges."""

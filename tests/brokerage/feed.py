@@ -6,23 +6,29 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from google.protobuf.descriptor import ServiceDescriptor
+
 from brokerage.domain.market.bars import Bar
 from brokerage.instants import ns_of, timestamp
 from qmtl.core.errors import NotFound
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as pb
-from qmtl.data.v1 import service_pb2_grpc as rpc
+from qmtl.data.v1 import bars_pb2 as barspb
+from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
+from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_service_pb2_grpc as datarpc
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
+from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.data.v1 import datasets_pb2 as datasetspb
+from qmtl.rpc.server.server import Server
 
-PLANNED = dict.fromkeys(
-    {method.name for method in pb.DESCRIPTOR.services_by_name["DataService"].methods}
-    - {"ListPresets", "Subscribe", "ConfirmBars"},
-    "nobody: a test's feed",
-)
-PRESET = datapb.Preset(name="demo", symbol="AAPL", interval_s=60, replay=True, available=True)
+PRESET = datasetspb.Preset(name="demo", symbol="AAPL", interval_s=60, replay=True, available=True)
 SESSION = "session-1"
+PART = "nobody: a feed of the tests"
 
 
-class Feed(rpc.DataServiceServicer):
+class Feed(
+    datarpc.DataServiceServicer, datasessionrpc.DataSessionServiceServicer, cataloguerpc.CatalogueServiceServicer
+):
     """One replay session. `push` makes bars flow; every subscriber gets those that start at or after its `from`."""
 
     def __init__(self) -> None:
@@ -32,6 +38,16 @@ class Feed(rpc.DataServiceServicer):
         self.confirmed: list[int] = []
         self._more = asyncio.Event()
 
+    def serve(self, server: Server) -> None:
+        """Add the three services that brokerage calls; what it does not call is answered as not built."""
+        planned = {"GetDataSession": PART, "OpenDataSession": PART}
+        server.add(datarpc.add_DataServiceServicer_to_server, self, _service(dataservicepb), {"Fetch": PART})
+        server.add(
+            datasessionrpc.add_DataSessionServiceServicer_to_server, self, _service(datasessionservicepb), planned
+        )
+        unused = {"GetConformanceReport": PART, "ListDatasets": PART}
+        server.add(cataloguerpc.add_CatalogueServiceServicer_to_server, self, _service(catalogueservicepb), unused)
+
     def push(self, *bars: Bar) -> None:
         self.bars += bars
         self._wake()
@@ -40,10 +56,14 @@ class Feed(rpc.DataServiceServicer):
         self.ended = True
         self._wake()
 
-    async def ListPresets(self, request: pb.ListPresetsRequest, context: Any) -> pb.ListPresetsResponse:
-        return pb.ListPresetsResponse(presets=[PRESET])
+    async def ListPresets(
+        self, request: catalogueservicepb.ListPresetsRequest, context: Any
+    ) -> catalogueservicepb.ListPresetsResponse:
+        return catalogueservicepb.ListPresetsResponse(presets=[PRESET])
 
-    async def Subscribe(self, request: pb.SubscribeRequest, context: Any) -> AsyncIterator[pb.SubscribeResponse]:
+    async def Subscribe(
+        self, request: dataservicepb.SubscribeRequest, context: Any
+    ) -> AsyncIterator[dataservicepb.SubscribeResponse]:
         if request.session_id != SESSION:
             raise NotFound("E_DATA_SESSION_UNKNOWN", f"no session {request.session_id}")
         start = _from_ns(request)
@@ -55,28 +75,36 @@ class Feed(rpc.DataServiceServicer):
             sent = len(self.bars)
             if fresh or self.ended:
                 mark = timestamp(fresh[-1].end_ns) if fresh else None
-                yield pb.SubscribeResponse(
+                yield dataservicepb.SubscribeResponse(
                     bars=[_message(bar) for bar in fresh], watermark=mark, end_of_session=self.ended
                 )
             if self.ended:
                 return
             await more.wait()
 
-    async def ConfirmBars(self, request: pb.ConfirmBarsRequest, context: Any) -> pb.ConfirmBarsResponse:
+    async def ConfirmBars(
+        self, request: datasessionservicepb.ConfirmBarsRequest, context: Any
+    ) -> datasessionservicepb.ConfirmBarsResponse:
         self.confirmed.append(ns_of(request.through))
-        return pb.ConfirmBarsResponse()
+        return datasessionservicepb.ConfirmBarsResponse()
 
     def _wake(self) -> None:
         more, self._more = self._more, asyncio.Event()
         more.set()
 
 
-def _from_ns(request: pb.SubscribeRequest) -> int:
+def _service(module: Any) -> ServiceDescriptor:
+    service: ServiceDescriptor
+    [service] = module.DESCRIPTOR.services_by_name.values()
+    return service
+
+
+def _from_ns(request: dataservicepb.SubscribeRequest) -> int:
     return next((ns_of(value) for field, value in request.ListFields() if field.name == "from"), 0)
 
 
-def _message(bar: Bar) -> datapb.Bar:
-    return datapb.Bar(
+def _message(bar: Bar) -> barspb.Bar:
+    return barspb.Bar(
         open_time=timestamp(bar.start_ns),
         close_time=timestamp(bar.end_ns),
         open=f"{bar.open / 100:.2f}",

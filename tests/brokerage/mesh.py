@@ -24,15 +24,13 @@ from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.roles import Role
-from qmtl.data.v1 import service_pb2 as datapb
-from qmtl.data.v1 import service_pb2_grpc as datarpc
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.run import Runtime
 from qmtl.rpc.server.server import Server
-from tests.brokerage.feed import PLANNED, SESSION, Feed
+from tests.brokerage.feed import SESSION, Feed
 from tests.support.nats import free_port
 from tests.support.processes import ROOT, python_env
 
@@ -69,8 +67,7 @@ class Mesh:
             authenticator=Authenticator.from_settings(settings, SystemClock()),
             clock=SystemClock(),
         )
-        contract = datapb.DESCRIPTOR.services_by_name["DataService"]
-        server.add(datarpc.add_DataServiceServicer_to_server, self.feed, contract, PLANNED)
+        self.feed.serve(server)
         self.feed_port = await server.start()
         self.stack.push_async_callback(server.stop, 0.0)
 

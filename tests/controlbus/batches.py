@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from controlbus.bus import Bus
 from controlbus.records.data_queue import DataQueue, Record, span
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 
 MINUTE_NS = 60_000_000_000
 
@@ -16,8 +16,8 @@ def new_queue() -> DataQueue:
     return DataQueue(f"blake3:{blake2b(uuid4().bytes, digest_size=32).hexdigest()}", "indicator", "w", "BACKTEST")
 
 
-def batch(queue: DataQueue, epoch: int, first: int, last: int, inputs: str = "blake3:1") -> datapb.RecordBatch:
-    made = datapb.RecordBatch(
+def batch(queue: DataQueue, epoch: int, first: int, last: int, inputs: str = "blake3:1") -> recordspb.RecordBatch:
+    made = recordspb.RecordBatch(
         compute_key=queue.compute_key,
         writer_epoch=epoch,
         input_window_hash=inputs,
@@ -36,7 +36,7 @@ def buckets(record: Record) -> list[int]:
     return numbers
 
 
-async def store_raw(bus: Bus, queue: DataQueue, made: datapb.RecordBatch, previous: int) -> int:
+async def store_raw(bus: Bus, queue: DataQueue, made: recordspb.RecordBatch, previous: int) -> int:
     """Store a batch past the writer's rules, as a broken writer would."""
     body = made.SerializeToString()
     return await bus.publish(queue.subject, body, msg_id=uuid4().hex, headers={"Qmtl-Previous": str(previous)})

@@ -15,7 +15,8 @@ from qmtl.core.identity.nodes import DagNode, QueueClass, SemanticKind
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceStub
-from qmtl.data.v1.service_pb2_grpc import DataServiceStub
+from qmtl.data.v1.data_service_pb2_grpc import DataServiceStub
+from qmtl.data.v1.data_session_service_pb2_grpc import DataSessionServiceStub
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1.event_service_pb2_grpc import EventServiceStub
@@ -32,7 +33,8 @@ from qmtl.world.v1.service_pb2_grpc import WorldServiceStub
 if TYPE_CHECKING:
     from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
     from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceAsyncStub
-    from qmtl.data.v1.service_pb2_grpc import DataServiceAsyncStub
+    from qmtl.data.v1.data_service_pb2_grpc import DataServiceAsyncStub
+    from qmtl.data.v1.data_session_service_pb2_grpc import DataSessionServiceAsyncStub
     from qmtl.gateway.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from qmtl.gateway.v1.gateway_status_service_pb2_grpc import GatewayStatusServiceAsyncStub
     from qmtl.gateway.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
@@ -54,6 +56,7 @@ class Door:
     dag: DagManagerServiceAsyncStub
     broker: BrokerageServiceAsyncStub
     data: DataServiceAsyncStub
+    data_sessions: DataSessionServiceAsyncStub
 
 
 @asynccontextmanager
@@ -76,6 +79,7 @@ def door_over(channel: MeshChannel) -> Door:
         DagManagerServiceStub(channel),
         BrokerageServiceStub(channel),
         DataServiceStub(channel),
+        DataSessionServiceStub(channel),
     )
 
 

@@ -18,7 +18,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import QmtlError
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import service_pb2 as worldservicepb
@@ -155,8 +155,8 @@ class Estate:
             worldservicepb.GetSessionRequest(world_id=self.world, execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN)
         )
         self.session_id = session.session.session_id
-        await self.door.data.OpenDataSession(
-            dataservicepb.OpenDataSessionRequest(
+        await self.door.data_sessions.OpenDataSession(
+            datasessionservicepb.OpenDataSessionRequest(
                 session_id=self.session_id,
                 preset=PRESET,
                 start=session.session.start,

@@ -35,8 +35,9 @@ from qmtl.cli.local.layout import Plan, free_plan
 from qmtl.cli.local.process import Unit
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.errors import NotFound, QmtlError
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import bars_pb2 as barspb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from tests.mesh.door import open_door
 from tests.mesh.estate import COMPLETED, ENDED, PRESET, Estate, at_work
@@ -121,7 +122,7 @@ class PacedEstate(Estate):
     """An estate whose bars come one by one, when they are asked for."""
 
     shown: int = 0
-    peeked: list[datapb.Bar] = field(default_factory=list)
+    peeked: list[barspb.Bar] = field(default_factory=list)
 
     @property
     def scope(self) -> Owner:
@@ -144,10 +145,10 @@ class PacedEstate(Estate):
 
     async def step(self) -> None:
         """Let the next bar come, and wait until the venue has shown it."""
-        session = dataservicepb.GetDataSessionRequest(session_id=self.session_id)
-        mark = (await self.door.data.GetDataSession(session)).session.watermark
-        await self.door.data.ConfirmBars(
-            dataservicepb.ConfirmBarsRequest(session_id=self.session_id, follower=PACE, through=mark)
+        session = datasessionservicepb.GetDataSessionRequest(session_id=self.session_id)
+        mark = (await self.door.data_sessions.GetDataSession(session)).session.watermark
+        await self.door.data_sessions.ConfirmBars(
+            datasessionservicepb.ConfirmBarsRequest(session_id=self.session_id, follower=PACE, through=mark)
         )
         await eventually(self._shown_beyond(mark.ToNanoseconds()), 30.0)
         self.shown += 1
@@ -181,11 +182,11 @@ class PacedEstate(Estate):
 
     async def _peek(self) -> None:
         """The bars to come, as another session over the same data plays them."""
-        mine = dataservicepb.GetDataSessionRequest(session_id=self.session_id)
-        start = (await self.door.data.GetDataSession(mine)).session.start
+        mine = datasessionservicepb.GetDataSessionRequest(session_id=self.session_id)
+        start = (await self.door.data_sessions.GetDataSession(mine)).session.start
         other = f"peek-{uuid.uuid4().hex}"
-        await self.door.data.OpenDataSession(
-            dataservicepb.OpenDataSessionRequest(session_id=other, preset=PRESET, start=start)
+        await self.door.data_sessions.OpenDataSession(
+            datasessionservicepb.OpenDataSessionRequest(session_id=other, preset=PRESET, start=start)
         )
         call = self.door.data.Subscribe(dataservicepb.SubscribeRequest(dataset=PRESET, session_id=other))
         try:
@@ -297,7 +298,7 @@ async def holding(estate: PacedEstate) -> None:
         await estate.step()
 
 
-def recovers(bar: datapb.Bar) -> bool:
+def recovers(bar: barspb.Bar) -> bool:
     """Whether a bar closes well above its low."""
     return Decimal(bar.close) - Decimal(bar.low) > 1
 

@@ -23,7 +23,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.instants import to_ns
-from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.sdk import Bars, FillEvent, Runner, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.execution.run_record import RunResult

@@ -21,7 +21,7 @@ from qmtl.core.errors import (
 )
 from qmtl.core.identity.keys import node_ids_crc32
 from qmtl.core.roles import Role
-from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.tokens import mint_user_token

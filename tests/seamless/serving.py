@@ -17,27 +17,33 @@ from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotFound
 from qmtl.core.roles import Role
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as servicepb
-from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
+from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.data.v1 import coverage_service_pb2_grpc as coveragerpc
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_service_pb2_grpc as datarpc
+from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.data.v1 import status_service_pb2_grpc as datastatusrpc
 from qmtl.rpc.auth.call import require_user
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from qmtl.rpc.auth.verification import Authenticator
-from qmtl.rpc.client.channel import connect
+from qmtl.rpc.client.channel import MeshChannel, connect
 from qmtl.rpc.server.server import Server
 from qmtl.sql.database import Database
 from qmtl.world.v1 import service_pb2 as worldpb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from seamless.__main__ import add_services, add_status
 from seamless.artifacts.archive import Archive
+from seamless.artifacts.ingest import ingest_all
 from seamless.artifacts.inventory import Inventory
-from seamless.catalogue.service import PLANNED, DataServicer
 from seamless.config import FileFeed, Settings
 from seamless.fetch.fetcher import Fetcher
 from seamless.metrics import SeamlessMetrics
-from seamless.presets.presets import presets
+from seamless.presets.builtin import presets_of
 from seamless.replay.access import SessionAccess
 from seamless.replay.sessions import ReplaySessions
+from seamless.status import StatusServicer
 
 ROLE_TTL_S = 10
 
@@ -88,25 +94,48 @@ class SkippingClock(SystemClock):
         return super().monotonic() + self.passed_s
 
 
+@dataclass(frozen=True)
+class Stubs:
+    """All services of seamless on one channel."""
+
+    data: datarpc.DataServiceAsyncStub
+    coverage: coveragerpc.CoverageServiceAsyncStub
+    catalogue: cataloguerpc.CatalogueServiceAsyncStub
+    artifacts: artifactrpc.ArtifactServiceAsyncStub
+    sessions: datasessionrpc.DataSessionServiceAsyncStub
+    status: datastatusrpc.StatusServiceAsyncStub
+
+
+def stubs_of(channel: MeshChannel) -> Stubs:
+    return Stubs(
+        datarpc.DataServiceStub(channel),
+        coveragerpc.CoverageServiceStub(channel),
+        cataloguerpc.CatalogueServiceStub(channel),
+        artifactrpc.ArtifactServiceStub(channel),
+        datasessionrpc.DataSessionServiceStub(channel),
+        datastatusrpc.StatusServiceStub(channel),
+    )
+
+
 @dataclass
 class Seamless:
     """A running server: its parts that tests drive, and a stub for a role."""
 
     home: Path
     server: Server
-    catalogue: Inventory
+    inventory: Inventory
     stack: AsyncExitStack
     world: World
     world_server: Server
     clock: SkippingClock  # of the access checks only
 
-    async def stub(
+    async def stubs(
         self, role: Role = Role.OPERATOR, worlds: Sequence[str] | None = None, subject: str = "alice"
-    ) -> datarpc.DataServiceAsyncStub:
+    ) -> Stubs:
         user = mint_user_token(self.home, role, subject, worlds)
         peer = mint_service_token(self.home, "gateway")
         channel = connect(f"127.0.0.1:{self.server.port}", user_token=lambda: user, service_token=lambda: peer)
-        return datarpc.DataServiceStub(await self.stack.enter_async_context(channel))
+        return stubs_of(await self.stack.enter_async_context(channel))
 
 
 @asynccontextmanager
@@ -120,35 +149,31 @@ async def running(home: Path, *, ingest: bool = True, files: Mapping[str, FileFe
         stack.push_async_callback(db.close)
         await db.migrate("seamless:migrations")
         measures = SeamlessMetrics(CollectorRegistry())
-        catalogue = Inventory(presets(settings), db, Archive(settings.data_path), measures)
-        await catalogue.load()
+        inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), measures)
+        await inventory.load()
         if ingest:
-            await catalogue.ingest()
-        sessions = ReplaySessions(catalogue, db, clock, settings, measures)
-        fetcher = Fetcher(catalogue, sessions, clock, settings.storage_budget_s, measures)
+            await ingest_all(inventory)
+        sessions = ReplaySessions(inventory, db, clock, settings, measures)
+        fetcher = Fetcher(inventory, sessions, clock, settings.storage_budget_s, measures)
         world, access_clock = World(), SkippingClock()  # type: ignore[abstract] # nothing else is asked of it
         world_server = await stack.enter_async_context(worldservice(home, world))
         own = mint_service_token(home, "seamless")
         channel = connect(f"127.0.0.1:{world_server.port}", service_token=lambda: own)
         access = SessionAccess(worldrpc.WorldServiceStub(await stack.enter_async_context(channel)), access_clock)
-        started = clock.now()
-        servicer = DataServicer(  # type: ignore[abstract] # as in __main__
-            catalogue, sessions, access, fetcher, db, started
-        )
         authenticator = Authenticator.from_settings(settings, clock)
         server = Server(settings, service="seamless", authenticator=authenticator, clock=clock)
-        contract = servicepb.DESCRIPTOR.services_by_name["DataService"]
-        server.add(datarpc.add_DataServiceServicer_to_server, servicer, contract, PLANNED)
+        add_services(server, inventory, sessions, access, fetcher)
+        add_status(server, StatusServicer(inventory, clock.now()))
         tasks = [asyncio.create_task(sessions.run()), asyncio.create_task(sessions.close_when(server.draining))]
         stack.push_async_callback(_end, tasks)
         stack.push_async_callback(server.stop, 0.5)
         await server.start()
-        yield Seamless(home, server, catalogue, stack, world, world_server, access_clock)
+        yield Seamless(home, server, inventory, stack, world, world_server, access_clock)
 
 
 async def fetch_all(
-    stub: datarpc.DataServiceAsyncStub, request: servicepb.FetchRequest
-) -> tuple[pl.DataFrame | None, datapb.FetchMetadata]:
+    stub: datarpc.DataServiceAsyncStub, request: dataservicepb.FetchRequest
+) -> tuple[pl.DataFrame | None, dataservicepb.FetchMetadata]:
     """Every row and the trailer; the trailer must be the last message."""
     parts = [part async for part in stub.Fetch(request)]
     assert [part.WhichOneof("part") for part in parts] == ["arrow_ipc"] * (len(parts) - 1) + ["metadata"]

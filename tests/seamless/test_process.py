@@ -17,13 +17,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.core.errors import Unavailable
 from qmtl.core.roles import Role
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as servicepb
-from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.data.v1 import bars_pb2 as barspb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from qmtl.rpc.client.channel import connect
-from tests.seamless.serving import fetch_all
+from tests.seamless.serving import Stubs, fetch_all, stubs_of
 from tests.support.processes import python_env
 
 DEMO = "demo.btc.15m"
@@ -73,21 +73,19 @@ def process(tmp_path: Path) -> Iterator[Process]:
 
 
 @asynccontextmanager
-async def _client(process: Process, port: int) -> AsyncIterator[datarpc.DataServiceAsyncStub]:
+async def _client(process: Process, port: int) -> AsyncIterator[Stubs]:
     user = mint_user_token(process.home, Role.OPERATOR, "alice")
     peer = mint_service_token(process.home, "gateway")
     async with connect(f"127.0.0.1:{port}", user_token=lambda: user, service_token=lambda: peer) as channel:
-        yield datarpc.DataServiceStub(channel)
+        yield stubs_of(channel)
 
 
-async def _take(
-    stub: datarpc.DataServiceAsyncStub, start: Timestamp, wanted: int
-) -> tuple[list[datapb.Bar], Timestamp, bool]:
+async def _take(stub: Stubs, start: Timestamp, wanted: int) -> tuple[list[barspb.Bar], Timestamp, bool]:
     """Bars from an instant until there are enough or the session ends: the bars, the watermark, whether it ended."""
-    request = servicepb.SubscribeRequest(dataset=DEMO, session_id="s")
+    request = dataservicepb.SubscribeRequest(dataset=DEMO, session_id="s")
     getattr(request, "from").CopyFrom(start)
-    bars: list[datapb.Bar] = []
-    stream = stub.Subscribe(request, timeout=60)
+    bars: list[barspb.Bar] = []
+    stream = stub.data.Subscribe(request, timeout=60)
     try:
         async for reply in stream:
             bars.extend(reply.bars)
@@ -98,11 +96,11 @@ async def _take(
     raise AssertionError("the stream ended without saying so")
 
 
-async def _ready(stub: datarpc.DataServiceAsyncStub) -> datapb.FetchMetadata:
+async def _ready(stub: Stubs) -> dataservicepb.FetchMetadata:
     async with asyncio.timeout(READY_S):
         while True:
             try:
-                return (await fetch_all(stub, servicepb.FetchRequest(dataset=DEMO)))[1]
+                return (await fetch_all(stub.data, dataservicepb.FetchRequest(dataset=DEMO)))[1]
             except Unavailable as error:
                 if error.reason != "E_DATASET_INGESTING":
                     raise
@@ -112,14 +110,16 @@ async def _ready(stub: datarpc.DataServiceAsyncStub) -> datapb.FetchMetadata:
 async def test_kills_during_a_replay_lose_and_repeat_nothing(process: Process) -> None:
     async with _client(process, process.start()) as stub:
         whole = await _ready(stub)
-        opening = servicepb.OpenDataSessionRequest(session_id="s", preset=DEMO, days=1, bars_per_second=200)
-        session = (await stub.OpenDataSession(opening)).session
+        opening = datasessionservicepb.OpenDataSessionRequest(session_id="s", preset=DEMO, days=1, bars_per_second=200)
+        session = (await stub.sessions.OpenDataSession(opening)).session
         bars, watermark, ended = await _take(stub, session.start, 20)
     for wanted in (20, 1000):
         assert not ended
         process.end()
         async with _client(process, process.start()) as stub:
-            again = (await stub.GetDataSession(servicepb.GetDataSessionRequest(session_id="s"))).session
+            again = (
+                await stub.sessions.GetDataSession(datasessionservicepb.GetDataSessionRequest(session_id="s"))
+            ).session
             assert again.watermark.ToNanoseconds() >= watermark.ToNanoseconds()
             more, watermark, ended = await _take(stub, watermark, wanted)
             bars.extend(more)

@@ -17,6 +17,11 @@ DAG: Final = "/qmtl.dag.v1.DagManagerService"
 WORLD: Final = "/qmtl.world.v1.WorldService"
 BROKER: Final = "/qmtl.broker.v1.BrokerageService"
 DATA: Final = "/qmtl.data.v1.DataService"
+DATA_ARTIFACTS: Final = "/qmtl.data.v1.ArtifactService"
+DATA_CATALOGUE: Final = "/qmtl.data.v1.CatalogueService"
+DATA_COVERAGE: Final = "/qmtl.data.v1.CoverageService"
+DATA_SESSIONS: Final = "/qmtl.data.v1.DataSessionService"
+DATA_STATUS: Final = "/qmtl.data.v1.StatusService"
 
 
 def _each(service: str, methods: str) -> tuple[str, ...]:
@@ -33,23 +38,21 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(WORLD, "OpenSession GetSession AdvanceWatermark CloseSession GetApplyRun WatchApplyRun GetStatus"),
         *_each(BROKER, "SubmitOrder SubmitOrderList ReplaceOrder CancelOrder CancelAll BookFills ListFills"),
         *_each(BROKER, "GetOrder ListOrders StreamOrderEvents GetPortfolio StreamPortfolio GetFence GetStatus"),
-        *_each(DATA, "GetCoverage GetDataSession ListArtifacts ListDatasets ListPresets GetArtifact GetStatus"),
+        *_each(DATA_ARTIFACTS, "ListArtifacts GetArtifact"),
+        *_each(DATA_STATUS, "GetStatus"),
         *_each(CONTROL, "GetStreams GetStatus"),
     ),
     # The fence, and what a decision is made from.
     "worldservice": (
         *_each(BROKER, "SetFence GetFence OpenPaperAccount CancelAll GetPortfolio ListPositions GetStatus"),
-        *_each(DATA, "GetCoverage OpenDataSession GetDataSession GetConformanceReport GetArtifact ListArtifacts"),
-        *_each(DATA, "ListDatasets ListPresets GetStatus"),
         *_each(DAG, "GetNode ListNodes GetPlan QueryQueues GetStatus"),
     ),
     "dagmanager": _each(WORLD, "GetWorld ListBindings"),
     # Prices for simulated venues, and the world behind a fence.
     "brokerage": (
-        *_each(
-            DATA,
-            "Fetch Subscribe ConfirmBars OpenDataSession GetDataSession GetCoverage ListDatasets ListPresets GetStatus",
-        ),
+        *_each(DATA, "Subscribe"),
+        *_each(DATA_SESSIONS, "ConfirmBars"),
+        *_each(DATA_CATALOGUE, "ListPresets"),
         *_each(WORLD, "GetWorld GetActivation GetSession GetEffectiveRole"),
     ),
     # A replay moves the watermark of its world's session.

@@ -12,7 +12,9 @@ from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.config.home import find_home, gateway_address
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import service_pb2_grpc as dagrpc
-from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.data.v1 import data_service_pb2_grpc as datarpc
+from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
 from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
 from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
@@ -52,6 +54,8 @@ class Client:
     world: worldrpc.WorldServiceAsyncStub
     brokerage: brokerrpc.BrokerageServiceAsyncStub
     data: datarpc.DataServiceAsyncStub
+    data_sessions: datasessionrpc.DataSessionServiceAsyncStub
+    catalogue: cataloguerpc.CatalogueServiceAsyncStub
     dag: dagrpc.DagManagerServiceAsyncStub
     address: str
 
@@ -70,6 +74,8 @@ async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ)
             worldrpc.WorldServiceStub(channel),
             brokerrpc.BrokerageServiceStub(channel),
             datarpc.DataServiceStub(channel),
+            datasessionrpc.DataSessionServiceStub(channel),
+            cataloguerpc.CatalogueServiceStub(channel),
             dagrpc.DagManagerServiceStub(channel),
             address,
         )

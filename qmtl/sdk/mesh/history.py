@@ -9,8 +9,8 @@ from datetime import datetime
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.instants import to_ns
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.mesh.client import Client
@@ -31,10 +31,10 @@ class Fetched:
     """Bars and exactly what the owner of the data says they are."""
 
     bars: Bars
-    metadata: datapb.FetchMetadata
+    metadata: dataservicepb.FetchMetadata
 
 
-def check_sources(assembled: Assembled, preset: datapb.Preset) -> None:
+def check_sources(assembled: Assembled, preset: datasetspb.Preset) -> None:
     """Every source of a connected run reads the one preset. Raises NotFound (E_DATA_MISSING)."""
     for source in assembled.dag.sources:
         if (source.symbol, source.interval_s) != (preset.symbol, preset.interval_s):
@@ -47,7 +47,7 @@ def check_sources(assembled: Assembled, preset: datapb.Preset) -> None:
 
 
 def history_request(
-    preset: datapb.Preset, context: commonpb.ComputeContext, span: History
+    preset: datasetspb.Preset, context: commonpb.ComputeContext, span: History
 ) -> dataservicepb.FetchRequest:
     """History of an evaluation: at the pinned snapshot if the world's context has one, else the newest sealed."""
     pinned = context.execution_domain == commonpb.EXECUTION_DOMAIN_BACKTEST and context.HasField("as_of")
@@ -63,9 +63,9 @@ def history_request(
 
 async def fetch_arrow(
     client: Client, request: dataservicepb.FetchRequest
-) -> tuple[Sequence[bytes], datapb.FetchMetadata]:
+) -> tuple[Sequence[bytes], dataservicepb.FetchMetadata]:
     parts: list[bytes] = []
-    metadata: datapb.FetchMetadata | None = None
+    metadata: dataservicepb.FetchMetadata | None = None
     with scoped(client.data.Fetch(request)) as replies:
         async for reply in replies:
             if reply.WhichOneof("part") == "metadata":

@@ -1,3 +1,4 @@
-"""Conformance of delivered bars: the rules in their order, the policies that refuse, the report.\nNo rule invents
-a bar.
+"""Conformance of delivered bars: the rules in their order, the policies that refuse, the report.
+
+No rule invents a bar.
 """

@@ -20,7 +20,7 @@ from controlbus.records.producer_leases import ProducerLeases
 from controlbus.records.records import AlreadyCommitted, Committed, RecordWriter, Written, read_records
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotReady, Unavailable
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 from tests.controlbus.batches import MINUTE_NS, batch, buckets, new_queue
 from tests.support.waiting import eventually
 from tests.support.wire import Wire, wired
@@ -104,7 +104,7 @@ class Producer:
         except NotReady:
             self._race.happened["stale"] += 1
 
-    async def _publish(self, writer: RecordWriter, made: datapb.RecordBatch, trouble: str) -> None:
+    async def _publish(self, writer: RecordWriter, made: recordspb.RecordBatch, trouble: str) -> None:
         if trouble == "lost ack":
             self._wire.deaf = True  # stored, and never said so; the same call again must find out
             asyncio.get_running_loop().call_later(0.03, self._wire.cut)

@@ -22,7 +22,7 @@ from controlbus.records.records import (
     read_records,
 )
 from qmtl.core.errors import Exhausted, InvalidRequest, NotReady, Unavailable
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 from tests.controlbus.batches import MINUTE_NS, batch, buckets, new_queue, store_raw
 from tests.support.nats import NatsServer
 from tests.support.wire import wired
@@ -201,7 +201,7 @@ async def test_two_keys_on_one_subject_are_told_apart(bus: Bus, queue: DataQueue
 async def test_a_batch_that_breaks_the_form_is_refused(bus: Bus, queue: DataQueue) -> None:
     writer = await RecordWriter.open(bus, queue, 1)
     good = batch(queue, 1, 1, 2)
-    backwards, endless, stateful = (datapb.RecordBatch.FromString(good.SerializeToString()) for _ in range(3))
+    backwards, endless, stateful = (recordspb.RecordBatch.FromString(good.SerializeToString()) for _ in range(3))
     backwards.to.FromNanoseconds(0)
     endless.ClearField("to")
     stateful.node_state = b"x" * (STATE_BYTES_MAX + 1)

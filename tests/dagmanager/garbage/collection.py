@@ -22,7 +22,7 @@ from dagmanager.queues.events import Cause
 from qmtl.core.clock import VirtualClock
 from qmtl.core.identity.nodes import DagNode, QueueClass
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 from tests.dagmanager.estate import Estate, assignments
 from tests.dagmanager.graphs import NOW, context, node
 
@@ -87,13 +87,13 @@ def after(**words: float) -> Cause:
     return Cause(NOW + timedelta(**words))
 
 
-def record_batch(queue: DataQueue, first: int, last: int) -> datapb.RecordBatch:
+def record_batch(queue: DataQueue, first: int, last: int) -> recordspb.RecordBatch:
     """One row per bar."""
     rows = pa.table({"bucket": list(range(first, last + 1)), "value": [each / 2 for each in range(first, last + 1)]})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as stream:
         stream.write_table(rows)
-    batch = datapb.RecordBatch(compute_key=queue.compute_key, writer_epoch=1, input_window_hash="blake3:00")
+    batch = recordspb.RecordBatch(compute_key=queue.compute_key, writer_epoch=1, input_window_hash="blake3:00")
     batch.arrow_ipc = sink.getvalue().to_pybytes()
     batch.to.FromDatetime(NOW + last * BAR)
     getattr(batch, "from").FromDatetime(NOW + first * BAR)  # `from` is a word of Python

@@ -9,7 +9,7 @@ import pytest
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
@@ -20,9 +20,9 @@ from tests.mesh.door import Door
 BUCKET_S = 900
 
 
-def batch(compute_key: str, epoch: int, first: int, last: int, values: bytes = b"arrow") -> datapb.RecordBatch:
+def batch(compute_key: str, epoch: int, first: int, last: int, values: bytes = b"arrow") -> recordspb.RecordBatch:
     """Buckets first..last, both included."""
-    made = datapb.RecordBatch(
+    made = recordspb.RecordBatch(
         compute_key=compute_key, writer_epoch=epoch, input_window_hash="blake3:in", arrow_ipc=values,
         node_state=f"state after {last}".encode(),
     )  # fmt: skip
@@ -31,16 +31,16 @@ def batch(compute_key: str, epoch: int, first: int, last: int, values: bytes = b
     return made
 
 
-def _first(made: datapb.RecordBatch):  # type: ignore[no-untyped-def]  # `from` is a word of Python
+def _first(made: recordspb.RecordBatch):  # type: ignore[no-untyped-def]  # `from` is a word of Python
     return getattr(made, "from")
 
 
-async def sent(batches: Iterable[datapb.RecordBatch]) -> AsyncIterator[queueservicepb.PublishRecordsRequest]:
+async def sent(batches: Iterable[recordspb.RecordBatch]) -> AsyncIterator[queueservicepb.PublishRecordsRequest]:
     for one in batches:
         yield queueservicepb.PublishRecordsRequest(batch=one)
 
 
-async def published(door: Door, *batches: datapb.RecordBatch) -> queueservicepb.PublishRecordsResponse:
+async def published(door: Door, *batches: recordspb.RecordBatch) -> queueservicepb.PublishRecordsResponse:
     return await door.queues.PublishRecords(sent(batches))
 
 

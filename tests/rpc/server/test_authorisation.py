@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,16 +85,12 @@ def test_who_may_knock(
 
 
 def contracts() -> Iterator[ServiceDescriptor]:
-    for area, module in (
-        ("control", "service"),
-        ("dag", "service"),
-        ("world", "service"),
-        ("broker", "service"),
-        ("data", "service"),
-        ("gateway", "service"),
-    ):
-        file = importlib.import_module(f"qmtl.{area}.v1.{module}_pb2").DESCRIPTOR
-        yield from file.services_by_name.values()
+    for area in ("control", "dag", "world", "broker", "data", "gateway"):
+        package = importlib.import_module(f"qmtl.{area}.v1")
+        for module in pkgutil.iter_modules(package.__path__):
+            if module.name.endswith("_pb2"):
+                file = importlib.import_module(f"{package.__name__}.{module.name}").DESCRIPTOR
+                yield from file.services_by_name.values()
 
 
 def test_every_grant_names_an_rpc_that_exists() -> None:

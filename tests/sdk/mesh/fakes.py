@@ -40,9 +40,16 @@ from qmtl.core.errors import (
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.dag.v1 import service_pb2_grpc as dagrpc
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as dataservicepb
-from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.data.v1 import bars_pb2 as barspb
+from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
+from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_service_pb2_grpc as datarpc
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
+from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.data.v1 import data_sessions_pb2 as datasessionspb
+from qmtl.data.v1 import datasets_pb2 as datasetspb
+from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
@@ -66,7 +73,7 @@ from qmtl.world.v1 import world_pb2 as worldpb
 STEP_NS = 900 * 10**9
 CASH = Decimal(100_000)
 FIELDS = ("open", "high", "low", "close", "volume")
-PRESET = datapb.Preset(
+PRESET = datasetspb.Preset(
     name="test.btc", dataset="ohlcv:test:BTC-USD:15m", replay=True, available=True, symbol="BTC-USD", interval_s=900
 )
 
@@ -101,7 +108,7 @@ class FakeMesh:
         self.moved = asyncio.Event()
         self.resumed_from: list[str] = []
         self.stale_tokens = 0
-        self.queues: dict[str, list[datapb.RecordBatch]] = {}
+        self.queues: dict[str, list[recordspb.RecordBatch]] = {}
         self.leases: dict[str, tuple[str, int]] = {}
         self.queue_error: QmtlError | None = None
 
@@ -117,6 +124,8 @@ class FakeMesh:
             cast("worldrpc.WorldServiceAsyncStub", _stub(world, "")),
             cast("brokerrpc.BrokerageServiceAsyncStub", _stub(brokerage, "StreamOrderEvents StreamPortfolio")),
             cast("datarpc.DataServiceAsyncStub", _stub(data, "Fetch Subscribe")),
+            cast("datasessionrpc.DataSessionServiceAsyncStub", _stub(data, "")),
+            cast("cataloguerpc.CatalogueServiceAsyncStub", _stub(data, "")),
             cast("dagrpc.DagManagerServiceAsyncStub", _stub(_Dag(self), "")),
             "in this process",
         )
@@ -360,9 +369,11 @@ class _Data:
     def __init__(self, mesh: FakeMesh) -> None:
         self.mesh = mesh
 
-    async def ListPresets(self, request: dataservicepb.ListPresetsRequest) -> dataservicepb.ListPresetsResponse:
-        away = datapb.Preset(name="test.away", detail="not installed")
-        return dataservicepb.ListPresetsResponse(presets=[PRESET, away])
+    async def ListPresets(
+        self, request: catalogueservicepb.ListPresetsRequest
+    ) -> catalogueservicepb.ListPresetsResponse:
+        away = datasetspb.Preset(name="test.away", detail="not installed")
+        return catalogueservicepb.ListPresetsResponse(presets=[PRESET, away])
 
     async def Fetch(self, request: dataservicepb.FetchRequest) -> AsyncIterator[dataservicepb.FetchResponse]:
         self.mesh.fetches.append(request)
@@ -373,31 +384,35 @@ class _Data:
             yield dataservicepb.FetchResponse(arrow_ipc=ipc(part))
         self.mesh.passed("Fetch")
         delivered = commonpb.TimeRange(start=ns_to_proto(int(bars.open_ns[0])), end=ns_to_proto(int(bars.close_ns[-1])))
-        metadata = datapb.FetchMetadata(dataset=PRESET.dataset, rows=len(bars), delivered=delivered, coverage_ratio=1.0)
+        metadata = dataservicepb.FetchMetadata(
+            dataset=PRESET.dataset, rows=len(bars), delivered=delivered, coverage_ratio=1.0
+        )
         metadata.dataset_fingerprint = "sha256:" + "ab" * 32
         yield dataservicepb.FetchResponse(metadata=metadata)
 
     async def GetDataSession(
-        self, request: dataservicepb.GetDataSessionRequest
-    ) -> dataservicepb.GetDataSessionResponse:
+        self, request: datasessionservicepb.GetDataSessionRequest
+    ) -> datasessionservicepb.GetDataSessionResponse:
         if not self.mesh.data_session_open:
             raise NotFound("E_DATA_SESSION_UNKNOWN", f"no session {request.session_id}")
-        session = dataservicepb.DataSession(
+        session = datasessionspb.DataSession(
             session_id=request.session_id,
             start=ns_to_proto(self.mesh.start_ns),
             end=ns_to_proto(int(self.mesh.bars.close_ns[-1])),
             watermark=ns_to_proto(self.mesh.watermark_ns),
         )
-        return dataservicepb.GetDataSessionResponse(session=session)
+        return datasessionservicepb.GetDataSessionResponse(session=session)
 
     async def OpenDataSession(
-        self, request: dataservicepb.OpenDataSessionRequest
-    ) -> dataservicepb.OpenDataSessionResponse:
+        self, request: datasessionservicepb.OpenDataSessionRequest
+    ) -> datasessionservicepb.OpenDataSessionResponse:
         self.mesh.data_session_open = True
         self.mesh.followers = list(request.followers)
-        return dataservicepb.OpenDataSessionResponse()
+        return datasessionservicepb.OpenDataSessionResponse()
 
-    async def ConfirmBars(self, request: dataservicepb.ConfirmBarsRequest) -> dataservicepb.ConfirmBarsResponse:
+    async def ConfirmBars(
+        self, request: datasessionservicepb.ConfirmBarsRequest
+    ) -> datasessionservicepb.ConfirmBarsResponse:
         mesh, through_ns = self.mesh, ns_from_proto(request.through, "through")
         if request.follower not in mesh.confirmed_ns:
             raise NotFound("E_FOLLOWER_UNKNOWN", f"no follower {request.follower}")
@@ -406,7 +421,7 @@ class _Data:
         if request.leave:
             mesh.left.append((request.follower, mesh.confirmed_ns.pop(request.follower)))
         mesh.passed("ConfirmBars")
-        return dataservicepb.ConfirmBarsResponse(watermark=ns_to_proto(mesh.watermark_ns))
+        return datasessionservicepb.ConfirmBarsResponse(watermark=ns_to_proto(mesh.watermark_ns))
 
     async def Subscribe(
         self, request: dataservicepb.SubscribeRequest
@@ -422,7 +437,7 @@ class _Data:
             if sent == drop_at:
                 raise Unavailable("E_TEST", "the stream of bars is broken on purpose")
             self._step(open_ns, row, request.follower)
-            bar = datapb.Bar(open_time=ns_to_proto(open_ns), close_time=ns_to_proto(open_ns + STEP_NS))
+            bar = barspb.Bar(open_time=ns_to_proto(open_ns), close_time=ns_to_proto(open_ns + STEP_NS))
             bar.open, bar.high, bar.low, bar.close, bar.volume = (repr(value) for value in row)
             yield dataservicepb.SubscribeResponse(bars=[bar], watermark=bar.close_time)
         yield dataservicepb.SubscribeResponse(end_of_session=True, watermark=ns_to_proto(self.mesh.watermark_ns))

@@ -10,6 +10,7 @@ from alembic.migration import MigrationContext
 
 from qmtl.calendars.calendars import AlwaysOpen
 from qmtl.calendars.spans import Span
+from qmtl.core.paging import Page
 from qmtl.sql.database import Database
 from seamless import schema
 from seamless.artifacts import store as artifacts_store
@@ -68,9 +69,9 @@ async def test_artifacts_are_listed_newest_first_in_pages(db: Database) -> None:
         made.append(_manifest(list(range(count)), made[-1] if made else None))
         await db.write(lambda conn: artifacts_store.add_artifact(conn, made[-1]))
     dataset = made[0].dataset
-    page = await db.read(lambda conn: artifacts_store.artifacts_of(conn, dataset, limit=3))
+    page = await db.read(lambda conn: artifacts_store.list_artifacts(conn, dataset, Page(2)))
     after = (page[-1].as_of_ns, page[-1].fingerprint)
-    rest = await db.read(lambda conn: artifacts_store.artifacts_of(conn, dataset, limit=3, before=after))
+    rest = await db.read(lambda conn: artifacts_store.list_artifacts(conn, dataset, Page(2, after)))
     assert page + rest == made[::-1]
 
 

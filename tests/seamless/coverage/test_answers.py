@@ -20,8 +20,8 @@ async def seamless(tmp_path: Path) -> AsyncIterator[Seamless]:
 
 
 async def test_an_answer_is_worked_out_once_for_an_artifact_and_a_range(seamless: Seamless) -> None:
-    preset = seamless.catalogue.presets.named("demo.btc.15m")
-    manifest = await seamless.catalogue.seen_at(preset, None)
+    preset = seamless.inventory.presets.named("demo.btc.15m")
+    manifest = await seamless.inventory.seen_at(preset, None)
     kept, step = CoverageAnswers(), preset.dataset.interval_ns
     first = kept.answer(preset, manifest, manifest.span)
     assert kept.answer(preset, manifest, manifest.span) is first

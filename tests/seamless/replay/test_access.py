@@ -10,13 +10,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.core.errors import PermissionDenied, Unavailable
 from qmtl.core.roles import Role
-from qmtl.data.v1 import service_pb2 as pb
-from qmtl.data.v1 import service_pb2_grpc as datarpc
-from tests.seamless.serving import ROLE_TTL_S, Seamless, running
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
+from tests.seamless.serving import ROLE_TTL_S, Seamless, Stubs, running
 
 DEMO = "demo.btc.15m"
 SESSION = "w1-dryrun-0123456789ab"
-ASK = pb.GetDataSessionRequest(session_id=SESSION)
+ASK = datasessionservicepb.GetDataSessionRequest(session_id=SESSION)
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ async def seamless(tmp_path: Path) -> AsyncIterator[Seamless]:
         yield server
 
 
-def _opening(session_id: str = SESSION) -> pb.OpenDataSessionRequest:
-    return pb.OpenDataSessionRequest(session_id=session_id, preset=DEMO, days=1)
+def _opening(session_id: str = SESSION) -> datasessionservicepb.OpenDataSessionRequest:
+    return datasessionservicepb.OpenDataSessionRequest(session_id=session_id, preset=DEMO, days=1)
 
 
-async def _follow(stub: datarpc.DataServiceAsyncStub, follower: str = "runner") -> Timestamp:
+async def _follow(stub: Stubs, follower: str = "runner") -> Timestamp:
     """Subscribe as a follower; the watermark of the first bars."""
-    call = stub.Subscribe(pb.SubscribeRequest(dataset=DEMO, session_id=SESSION, follower=follower))
+    call = stub.data.Subscribe(dataservicepb.SubscribeRequest(dataset=DEMO, session_id=SESSION, follower=follower))
     try:
         async for reply in call:
             return reply.watermark
@@ -42,47 +42,49 @@ async def _follow(stub: datarpc.DataServiceAsyncStub, follower: str = "runner") 
 
 
 async def test_an_operator_by_the_worlds_grant_opens_follows_and_confirms(seamless: Seamless) -> None:
-    alice = await seamless.stub(Role.READER)
-    assert (await alice.OpenDataSession(_opening())).session.session_id == SESSION
-    confirm = pb.ConfirmBarsRequest(session_id=SESSION, follower="runner", through=await _follow(alice), leave=True)
-    assert (await alice.ConfirmBars(confirm)).HasField("watermark")
+    alice = await seamless.stubs(Role.READER)
+    assert (await alice.sessions.OpenDataSession(_opening())).session.session_id == SESSION
+    confirm = datasessionservicepb.ConfirmBarsRequest(
+        session_id=SESSION, follower="runner", through=await _follow(alice), leave=True
+    )
+    assert (await alice.sessions.ConfirmBars(confirm)).HasField("watermark")
     for elsewhere in (_opening("w2-dryrun-0123456789ab"), _opening("unnamed"), _opening("w3-dryrun-0123456789ab")):
         with pytest.raises(PermissionDenied) as caught:
-            await alice.OpenDataSession(elsewhere)
+            await alice.sessions.OpenDataSession(elsewhere)
         assert caught.value.reason == "E_ROLE_REQUIRED"
 
 
 async def test_a_token_without_any_role_reads_only_where_the_world_grants_it(seamless: Seamless) -> None:
-    alice, bob = await seamless.stub(Role.NONE), await seamless.stub(Role.NONE, subject="bob")
-    await alice.OpenDataSession(_opening())
-    assert (await alice.GetDataSession(ASK)).session.session_id == SESSION
+    alice, bob = await seamless.stubs(Role.NONE), await seamless.stubs(Role.NONE, subject="bob")
+    await alice.sessions.OpenDataSession(_opening())
+    assert (await alice.sessions.GetDataSession(ASK)).session.session_id == SESSION
     with pytest.raises(PermissionDenied) as caught:
-        await bob.GetDataSession(ASK)
+        await bob.sessions.GetDataSession(ASK)
     assert caught.value.reason == "E_ROLE_REQUIRED"
 
 
 async def test_an_answer_is_kept_for_its_ttl_and_no_longer(seamless: Seamless) -> None:
-    alice = await seamless.stub(Role.READER)
-    await alice.OpenDataSession(_opening())
-    await alice.OpenDataSession(_opening())
+    alice = await seamless.stubs(Role.READER)
+    await alice.sessions.OpenDataSession(_opening())
+    await alice.sessions.OpenDataSession(_opening())
     assert seamless.world.asked == 1
     seamless.world.roles["w1"] = {}
     seamless.clock.passed_s += ROLE_TTL_S
     with pytest.raises(PermissionDenied):
-        await alice.OpenDataSession(_opening())
+        await alice.sessions.OpenDataSession(_opening())
 
 
 async def test_without_worldservice_writes_by_grant_are_refused_and_reads_of_ones_own_world_go_on(
     seamless: Seamless,
 ) -> None:
-    await (await seamless.stub(Role.OPERATOR)).OpenDataSession(_opening())  # the estate's role asks nobody
+    await (await seamless.stubs(Role.OPERATOR)).sessions.OpenDataSession(_opening())  # the estate's role asks nobody
     assert seamless.world.asked == 0
     await seamless.world_server.stop(0)
-    own, stray = await seamless.stub(Role.NONE, ["w1"]), await seamless.stub(Role.NONE, ["w2"])
-    assert (await own.GetDataSession(ASK)).session.session_id == SESSION
-    for writing in (own.OpenDataSession(_opening()), _follow(own)):
+    own, stray = await seamless.stubs(Role.NONE, ["w1"]), await seamless.stubs(Role.NONE, ["w2"])
+    assert (await own.sessions.GetDataSession(ASK)).session.session_id == SESSION
+    for writing in (own.sessions.OpenDataSession(_opening()), _follow(own)):
         with pytest.raises(Unavailable):
             await writing
     with pytest.raises(PermissionDenied) as caught:
-        await stray.GetDataSession(ASK)
+        await stray.sessions.GetDataSession(ASK)
     assert caught.value.reason == "E_WORLD_FORBIDDEN"

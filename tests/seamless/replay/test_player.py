@@ -13,10 +13,10 @@ from qmtl.calendars.spans import Span
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, NotFound, Unavailable
 from qmtl.sql.database import Database
-from seamless.domain.playback import Replay
+from seamless.domain.playback import Delivery, Replay
 from seamless.metrics import SeamlessMetrics
 from seamless.replay import store as replay_store
-from seamless.replay.player import BATCH_BARS, Delivery, PlaybackResources, Player
+from seamless.replay.player import BATCH_BARS, PlaybackResources, Player
 from tests.seamless.samples import START, STEP, walk
 
 _PATIENCE_NS = 30 * 10**9

@@ -2,7 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
-from qmtl.data.v1 import data_pb2 as _data_pb2
+from qmtl.data.v1 import records_pb2 as _records_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Mapping as _Mapping
@@ -59,8 +59,8 @@ class RenewProducerResponse(_message.Message):
 class PublishRecordsRequest(_message.Message):
     __slots__ = ("batch",)
     BATCH_FIELD_NUMBER: _ClassVar[int]
-    batch: _data_pb2.RecordBatch
-    def __init__(self, batch: _Optional[_Union[_data_pb2.RecordBatch, _Mapping]] = ...) -> None: ...
+    batch: _records_pb2.RecordBatch
+    def __init__(self, batch: _Optional[_Union[_records_pb2.RecordBatch, _Mapping]] = ...) -> None: ...
 
 class PublishRecordsResponse(_message.Message):
     __slots__ = ("committed", "already_committed", "last_sequence")
@@ -90,6 +90,6 @@ class ReadQueueResponse(_message.Message):
     __slots__ = ("batch", "sequence")
     BATCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    batch: _data_pb2.RecordBatch
+    batch: _records_pb2.RecordBatch
     sequence: int
-    def __init__(self, batch: _Optional[_Union[_data_pb2.RecordBatch, _Mapping]] = ..., sequence: _Optional[int] = ...) -> None: ...
+    def __init__(self, batch: _Optional[_Union[_records_pb2.RecordBatch, _Mapping]] = ..., sequence: _Optional[int] = ...) -> None: ...

@@ -14,9 +14,13 @@ from qmtl.cli.show.formats import instant
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as servicepb
-from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
+from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.data.v1 import conformance_pb2 as conformancepb
+from qmtl.data.v1 import coverage_pb2 as coveragepb
+from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
+from qmtl.data.v1 import coverage_service_pb2_grpc as coveragerpc
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.rpc.client.channel import MeshChannel
 
 LIST_MAX = 1000
@@ -28,11 +32,11 @@ Dataset = Annotated[str, typer.Argument(help="Dataset id or a preset's name, for
 def list_datasets(access: Access) -> None:
     """The catalogue."""
 
-    async def call(channel: MeshChannel) -> list[datapb.Dataset]:
-        stub = datarpc.DataServiceStub(channel)
+    async def call(channel: MeshChannel) -> list[datasetspb.Dataset]:
+        stub = cataloguerpc.CatalogueServiceStub(channel)
 
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[datapb.Dataset], commonpb.PageInfo]:
-            reply = await stub.ListDatasets(servicepb.ListDatasetsRequest(page=asked))
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[datasetspb.Dataset], commonpb.PageInfo]:
+            reply = await stub.ListDatasets(catalogueservicepb.ListDatasetsRequest(page=asked))
             return reply.datasets, reply.page
 
         return await collect(page, LIST_MAX)
@@ -44,7 +48,7 @@ def list_datasets(access: Access) -> None:
     rows = [
         (
             one.dataset,
-            enum_word(datapb.DatasetState, one.state),
+            enum_word(datasetspb.DatasetState, one.state),
             f"{one.rows:,}",
             f"{when(one.range.start)} to {when(one.range.end)}",
             f"{one.data_ratio:.2%}",
@@ -65,14 +69,14 @@ def coverage(
 ) -> None:
     """Spans that are there, and gaps with their reason."""
 
-    request = servicepb.GetCoverageRequest(dataset=dataset)
+    request = coverageservicepb.GetCoverageRequest(dataset=dataset)
     if start:
         request.range.start.FromDatetime(instant(start, "--start"))
     if end:
         request.range.end.FromDatetime(instant(end, "--end"))
 
-    async def call(channel: MeshChannel) -> servicepb.GetCoverageResponse:
-        return await datarpc.DataServiceStub(channel).GetCoverage(request)
+    async def call(channel: MeshChannel) -> coverageservicepb.GetCoverageResponse:
+        return await coveragerpc.CoverageServiceStub(channel).GetCoverage(request)
 
     reply = ask(access, call)
     if access.json:
@@ -91,9 +95,9 @@ def conformance(
 ) -> None:
     """What was found wrong with a dataset when it came in, and what was done about it."""
 
-    async def call(channel: MeshChannel) -> datapb.ConformanceReport:
-        request = servicepb.GetConformanceReportRequest(dataset=dataset)
-        return (await datarpc.DataServiceStub(channel).GetConformanceReport(request)).report
+    async def call(channel: MeshChannel) -> conformancepb.ConformanceReport:
+        request = catalogueservicepb.GetConformanceReportRequest(dataset=dataset)
+        return (await cataloguerpc.CatalogueServiceStub(channel).GetConformanceReport(request)).report
 
     report = ask(access, call)
     if access.json:
@@ -108,13 +112,13 @@ def conformance(
     _show_gaps(report.gaps, every=every)
 
 
-def finding_rows(findings: Sequence[datapb.ConformanceFinding]) -> list[tuple[str, ...]]:
+def finding_rows(findings: Sequence[conformancepb.ConformanceFinding]) -> list[tuple[str, ...]]:
     """One line per rule that found something."""
 
     return [
         (
-            enum_word(datapb.ConformanceRule, one.rule),
-            enum_word(datapb.ConformanceAction, one.action),
+            enum_word(conformancepb.ConformanceRule, one.rule),
+            enum_word(conformancepb.ConformanceAction, one.action),
             f"{one.rows:,}",
             "yes" if one.blocking else "no",
             one.samples[0] if one.samples else "-",
@@ -123,13 +127,13 @@ def finding_rows(findings: Sequence[datapb.ConformanceFinding]) -> list[tuple[st
     ]
 
 
-def _show_gaps(gaps: Sequence[datapb.Gap], *, every: bool) -> None:
+def _show_gaps(gaps: Sequence[coveragepb.Gap], *, every: bool) -> None:
     """The longest gaps, or all."""
 
     shown = list(gaps) if every else sorted(gaps, key=lambda gap: -gap.bars)[:GAPS_SHOWN]
     more = "" if len(shown) == len(gaps) else f", the longest {len(shown)}"
     rows = [
-        (when(gap.range.start), when(gap.range.end), f"{gap.bars:,}", enum_word(datapb.GapKind, gap.kind))
+        (when(gap.range.start), when(gap.range.end), f"{gap.bars:,}", enum_word(coveragepb.GapKind, gap.kind))
         for gap in shown
     ]
     show_table(f"gaps: {len(gaps)}{more}", ("from", "to", "bars", "why"), rows)

@@ -7,8 +7,8 @@ from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.formats import span_word
 from qmtl.cli.show.messages import as_dict, show_json
 from qmtl.cli.show.tables import show_table
-from qmtl.data.v1 import service_pb2 as servicepb
-from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
+from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.rpc.client.channel import MeshChannel
 
 
@@ -16,8 +16,8 @@ from qmtl.rpc.client.channel import MeshChannel
 def presets(access: Access) -> None:
     """Presets a world may name, and whether they can be used here."""
 
-    async def call(channel: MeshChannel) -> servicepb.ListPresetsResponse:
-        return await datarpc.DataServiceStub(channel).ListPresets(servicepb.ListPresetsRequest())
+    async def call(channel: MeshChannel) -> catalogueservicepb.ListPresetsResponse:
+        return await cataloguerpc.CatalogueServiceStub(channel).ListPresets(catalogueservicepb.ListPresetsRequest())
 
     found = ask(access, call).presets
     if access.json:

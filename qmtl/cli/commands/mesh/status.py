@@ -21,8 +21,8 @@ from qmtl.control.v1 import service_pb2_grpc as controlrpc
 from qmtl.core.errors import NotReady, QmtlError
 from qmtl.dag.v1 import service_pb2 as dagpb
 from qmtl.dag.v1 import service_pb2_grpc as dagrpc
-from qmtl.data.v1 import service_pb2 as datapb
-from qmtl.data.v1 import service_pb2_grpc as datarpc
+from qmtl.data.v1 import status_service_pb2 as datastatusservicepb
+from qmtl.data.v1 import status_service_pb2_grpc as datastatusrpc
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.gateway.v1 import gateway_status_service_pb2_grpc as gatewaystatusrpc
 from qmtl.rpc.client.channel import MeshChannel
@@ -33,7 +33,7 @@ StatusReply = (
     brokerpb.GetStatusResponse
     | controlpb.GetStatusResponse
     | dagpb.GetStatusResponse
-    | datapb.GetStatusResponse
+    | datastatusservicepb.GetStatusResponse
     | gatewaystatuspb.GetStatusResponse
     | worldpb.GetStatusResponse
 )
@@ -82,13 +82,13 @@ async def _look(channel: MeshChannel) -> Picture:
     gateway = await gatewaystatusrpc.GatewayStatusServiceStub(channel).GetStatus(gatewaystatuspb.GetStatusRequest())
     control = controlrpc.ControlBusServiceStub(channel)
     dag, world = dagrpc.DagManagerServiceStub(channel), worldrpc.WorldServiceStub(channel)
-    broker, data = brokerrpc.BrokerageServiceStub(channel), datarpc.DataServiceStub(channel)
+    broker, data = brokerrpc.BrokerageServiceStub(channel), datastatusrpc.StatusServiceStub(channel)
     reports, streams = await asyncio.gather(
         asyncio.gather(
             _report("dagmanager", dag.GetStatus(dagpb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("worldservice", world.GetStatus(worldpb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("brokerage", broker.GetStatus(brokerpb.GetStatusRequest(), timeout=ANSWER_S)),
-            _report("seamless", data.GetStatus(datapb.GetStatusRequest(), timeout=ANSWER_S)),
+            _report("seamless", data.GetStatus(datastatusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("controlbus", control.GetStatus(controlpb.GetStatusRequest(), timeout=ANSWER_S)),
         ),
         _streams(control.GetStreams(controlpb.GetStreamsRequest(), timeout=ANSWER_S)),

@@ -15,7 +15,7 @@ import numpy as np
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import digest
 from qmtl.core.instants import NS_PER_S
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.sdk.engine.batch import aligned, compute_series
 from qmtl.sdk.engine.folds import run_fold
 from qmtl.sdk.engine.series import Series
@@ -65,7 +65,7 @@ class NodeWork:
     def finished(self, at: NodeProgress) -> bool:
         return at.done == len(self._times)
 
-    def take(self, at: NodeProgress, batch: datapb.RecordBatch) -> NodeProgress | None:
+    def take(self, at: NodeProgress, batch: recordspb.RecordBatch) -> NodeProgress | None:
         """The progress with a record added; None for one that was made of other inputs.
 
         Raises InvalidRequest (E_RECORD_MALFORMED) for what is no record of this node over these inputs.
@@ -78,7 +78,7 @@ class NodeWork:
             raise refused("E_RECORD_MALFORMED", "arrow_ipc", "its times", "times of the inputs that it covers")
         return self._extended(at, end, record.series, record.state)
 
-    def compute(self, at: NodeProgress, key: QueueLease) -> Iterator[tuple[NodeProgress, datapb.RecordBatch]]:
+    def compute(self, at: NodeProgress, key: QueueLease) -> Iterator[tuple[NodeProgress, recordspb.RecordBatch]]:
         """The rest, in batches to publish."""
         while at.done < len(self._times):
             end = min(at.done + CHUNK, len(self._times))
@@ -101,7 +101,7 @@ class NodeWork:
         times = np.concatenate([at.series.time_ns, made.time_ns])
         return NodeProgress(end, Series(times, np.concatenate([at.series.rows, made.rows])), state, self._hash(at, end))
 
-    def _batch(self, key: QueueLease, first: int, at: NodeProgress, made: Series) -> datapb.RecordBatch:
+    def _batch(self, key: QueueLease, first: int, at: NodeProgress, made: Series) -> recordspb.RecordBatch:
         record = NodeRecord(self._bucket(first), self._bucket(at.done - 1), at.window_hash, made, at.state)
         return record_to_proto(record, self._vertex.schema.fields, key.compute_key, key.epoch)
 

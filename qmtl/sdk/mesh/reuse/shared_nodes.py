@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from qmtl.core.errors import Conflict, DeadlineExceeded, InvalidRequest, QmtlError
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.rpc.client.streams import scoped
@@ -100,7 +100,7 @@ class SharedNodes:
             raise DeadlineExceeded("E_QUEUE_SILENT", f"the queue {key} did not come to its last bucket") from None
         return at
 
-    def _taken(self, work: NodeWork, at: NodeProgress, batch: datapb.RecordBatch, key: str) -> NodeProgress:
+    def _taken(self, work: NodeWork, at: NodeProgress, batch: recordspb.RecordBatch, key: str) -> NodeProgress:
         """The progress with a record added. Raises Conflict (E_CROSS_CONTEXT, E_INPUT_WINDOW), E_RECORD_MALFORMED."""
         if batch.compute_key != key:  # of another world, domain or snapshot: using it would be a leak
             self.counts.foreign_records += 1
@@ -128,7 +128,7 @@ class SharedNodes:
             publishing = publishing and await self._published(batch)
         return at
 
-    async def _published(self, batch: datapb.RecordBatch) -> bool:
+    async def _published(self, batch: recordspb.RecordBatch) -> bool:
         try:
             await self._retrying.ask(lambda: self._client.queues.PublishRecords(_sent([batch])), "publish")
         except QmtlError as error:
@@ -137,7 +137,7 @@ class SharedNodes:
         return True
 
 
-async def _sent(batches: Sequence[datapb.RecordBatch]) -> AsyncIterator[queueservicepb.PublishRecordsRequest]:
+async def _sent(batches: Sequence[recordspb.RecordBatch]) -> AsyncIterator[queueservicepb.PublishRecordsRequest]:
     for batch in batches:
         yield queueservicepb.PublishRecordsRequest(batch=batch)
 

@@ -8,7 +8,7 @@ for. Whoever says nothing for 30 s is not waited for any more, so a long decisio
 from __future__ import annotations
 
 from qmtl.core.errors import NotFound
-from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
@@ -27,11 +27,11 @@ class Follower:
     async def confirm(self, through_ns: int, *, leave: bool = False) -> None:
         """Done with every bar up to a watermark; `leave` when done for good."""
         self._through_ns = max(self._through_ns, through_ns)
-        request = dataservicepb.ConfirmBarsRequest(
+        request = datasessionservicepb.ConfirmBarsRequest(
             session_id=self._session_id, follower=self.name, through=ns_to_proto(self._through_ns), leave=leave
         )
         try:
-            await self._retrying.ask(lambda: self._retrying.client.data.ConfirmBars(request), "confirm bars")
+            await self._retrying.ask(lambda: self._retrying.client.data_sessions.ConfirmBars(request), "confirm bars")
         except NotFound as error:
             if not leave or error.reason != "E_FOLLOWER_UNKNOWN":
                 raise
@@ -47,6 +47,8 @@ class Follower:
 
     async def watermark_ns(self) -> int:
         """How far the session has been played; it stays there for a follower that has more to confirm."""
-        request = dataservicepb.GetDataSessionRequest(session_id=self._session_id)
-        reply = await self._retrying.ask(lambda: self._retrying.client.data.GetDataSession(request), "data session")
+        request = datasessionservicepb.GetDataSessionRequest(session_id=self._session_id)
+        reply = await self._retrying.ask(
+            lambda: self._retrying.client.data_sessions.GetDataSession(request), "data session"
+        )
         return ns_from_proto(reply.session.watermark, "session.watermark")

@@ -23,8 +23,9 @@ from qmtl.core.errors import Conflict, NotFound, NotReady, QmtlError, Unavailabl
 from qmtl.core.fills import FillEvent
 from qmtl.core.identity.canonical import digest
 from qmtl.core.instants import to_ns
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.engine.streaming import Emission, StreamEngine
@@ -106,13 +107,13 @@ class _PaperSession:
         self._on_event = on_event
         self._span_ns = (0, 0)
 
-    async def run(self, preset: datapb.Preset) -> SessionResult:
+    async def run(self, preset: datasetspb.Preset) -> SessionResult:
         """From the activation to the session's end."""
         world, activation = self._submitter.world, self._activation
         events = follow_activation(self._another(), world, self._strategy_id, activation)
         return await beside(self._whole(preset), events)
 
-    async def _whole(self, preset: datapb.Preset) -> SessionResult:
+    async def _whole(self, preset: datasetspb.Preset) -> SessionResult:
         session = await self._activation.until(
             lambda envelope: paper_session(envelope, self._strategy_id),
             self._terms.activation_wait_s,
@@ -128,7 +129,7 @@ class _PaperSession:
 
     async def _trade(
         self,
-        preset: datapb.Preset,
+        preset: datasetspb.Preset,
         session: worldpb.Session,
         account: brokerpb.Account,
         owner: Owner,
@@ -158,25 +159,25 @@ class _PaperSession:
         if self._on_event is not None:
             self._on_event(event)
 
-    async def _open_data_session(self, preset: datapb.Preset, session: worldpb.Session) -> None:
+    async def _open_data_session(self, preset: datasetspb.Preset, session: worldpb.Session) -> None:
         """See that the session's bars are played; whoever opened it first has chosen the pace."""
         if not preset.replay:
             return
-        known = dataservicepb.GetDataSessionRequest(session_id=session.session_id)
-        opening = dataservicepb.OpenDataSessionRequest(
+        known = datasessionservicepb.GetDataSessionRequest(session_id=session.session_id)
+        opening = datasessionservicepb.OpenDataSessionRequest(
             session_id=session.session_id,
             preset=preset.name,
             start=session.start,
             bars_per_second=self._terms.bars_per_second,
             followers=followers(self._activation.envelope),
         )
-        ask, data = self._submitter.retrying.ask, self._client.data
+        ask, sessions = self._submitter.retrying.ask, self._client.data_sessions
         try:
-            reply = await ask(lambda: data.GetDataSession(known), "data session")
+            reply = await ask(lambda: sessions.GetDataSession(known), "data session")
         except NotFound:
             with contextlib.suppress(Conflict):
-                await ask(lambda: data.OpenDataSession(opening), "data session")
-            reply = await ask(lambda: data.GetDataSession(known), "data session")
+                await ask(lambda: sessions.OpenDataSession(opening), "data session")
+            reply = await ask(lambda: sessions.GetDataSession(known), "data session")
         self._span_ns = (
             ns_from_proto(reply.session.start, "session.start"),
             ns_from_proto(reply.session.end, "session.end"),
@@ -195,7 +196,7 @@ class _PaperSession:
         reply = await self._submitter.retrying.ask(lambda: self._client.brokerage.OpenPaperAccount(request), "account")
         return reply.account
 
-    async def _warm_up(self, preset: datapb.Preset, session: worldpb.Session) -> None:
+    async def _warm_up(self, preset: datasetspb.Preset, session: worldpb.Session) -> None:
         """Feed all history before the session. Raises NotReady (E_WARMUP) when that is too short to decide on."""
         history = (await self._submitter.fetch(preset, warm_up_request(preset, session))).bars
         needed = self._assembled.dag.warmup_bars
@@ -213,7 +214,7 @@ class _PaperSession:
                 self._engine.push(source, time_ns, row)
 
     async def _play(
-        self, preset: datapb.Preset, session: worldpb.Session, trading: SessionTrading, follower: Follower | None
+        self, preset: datasetspb.Preset, session: worldpb.Session, trading: SessionTrading, follower: Follower | None
     ) -> None:
         """Every bar of the session, once, in order."""
         until_ns = to_ns(self._terms.until) if self._terms.until else None
@@ -258,7 +259,7 @@ class _PaperSession:
 
     async def _result(
         self,
-        preset: datapb.Preset,
+        preset: datasetspb.Preset,
         session: worldpb.Session,
         account: brokerpb.Account,
         owner: Owner,
@@ -298,7 +299,7 @@ def account_name(strategy_id: str, session_id: str) -> str:
     return f"{strategy_id}-{digest(session_id.encode()).removeprefix('blake3:')[:8]}"
 
 
-def warm_up_request(preset: datapb.Preset, session: worldpb.Session) -> dataservicepb.FetchRequest:
+def warm_up_request(preset: datasetspb.Preset, session: worldpb.Session) -> dataservicepb.FetchRequest:
     """All history before a session, as the session's context may see it."""
     return dataservicepb.FetchRequest(
         dataset=preset.name,
@@ -313,7 +314,7 @@ def warm_up_request(preset: datapb.Preset, session: worldpb.Session) -> dataserv
     )
 
 
-def bars_of(played: Sequence[LiveBar], preset: datapb.Preset) -> Bars:
+def bars_of(played: Sequence[LiveBar], preset: datasetspb.Preset) -> Bars:
     """Live bars as arrays."""
     times = np.array([bar.open_ns for bar in played], dtype=np.int64)
     rows = np.array([bar.row for bar in played], dtype=np.float64).reshape(len(played), 5)

@@ -15,7 +15,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.identity.canonical import Json
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.run_record import RunResult
@@ -49,7 +49,7 @@ class SubmitResult:
     outcome: strategypb.WorldOutcome
     attached: bool
     warmup_bars: int
-    data: datapb.FetchMetadata
+    data: dataservicepb.FetchMetadata
     replay: RunResult
     bars: Bars
     evaluation: evaluationpb.EvaluationRun | None

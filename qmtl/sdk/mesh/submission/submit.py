@@ -16,8 +16,9 @@ from typing import TypeVar
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import AlreadyExists, InvalidRequest, NotFound, NotReady, QmtlError, refused
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.client.streams import scoped
@@ -110,14 +111,14 @@ class Submitter:
             strategy = await self._settled(strategy.strategy_id)
         return self._bound(strategy, attached=False)
 
-    async def preset(self, assembled: Assembled, data: str | None) -> datapb.Preset:
+    async def preset(self, assembled: Assembled, data: str | None) -> datasetspb.Preset:
         """The data preset of the run: the one named, else the world's first.
 
         Raises NotFound (E_PRESET_UNKNOWN, E_DATA_MISSING), NotReady (E_DATASET_UNAVAILABLE).
         """
         name = data or await self._world_preset()
         reply = await self.retrying.ask(
-            lambda: self.client.data.ListPresets(dataservicepb.ListPresetsRequest()), "presets"
+            lambda: self.client.catalogue.ListPresets(catalogueservicepb.ListPresetsRequest()), "presets"
         )
         found = next((preset for preset in reply.presets if name in (preset.name, preset.dataset)), None)
         if found is None:
@@ -128,7 +129,7 @@ class Submitter:
         check_sources(assembled, found)
         return found
 
-    async def fetch(self, preset: datapb.Preset, request: dataservicepb.FetchRequest) -> Fetched:
+    async def fetch(self, preset: datasetspb.Preset, request: dataservicepb.FetchRequest) -> Fetched:
         """Rows of a preset through the gateway, as Arrow."""
         parts, metadata = await self.retrying.ask(lambda: fetch_arrow(self.client, request), "fetch")
         return Fetched(bars_from_arrow(parts, preset.symbol, preset.interval_s), metadata)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from qmtl.data.v1 import data_pb2 as datapb
-from qmtl.data.v1 import service_pb2 as dataservicepb
+from qmtl.data.v1 import bars_pb2 as barspb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.graph.schemas import OHLCV
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
@@ -32,7 +32,7 @@ def subscription(dataset: str, session_id: str, from_ns: int, *, follower: str =
     return request
 
 
-def bar_from_proto(bar: datapb.Bar) -> LiveBar:
+def bar_from_proto(bar: barspb.Bar) -> LiveBar:
     """A live bar. The shortest decimal text of a float64 reads back as the same float64."""
     row = tuple(float(text) for text in (bar.open, bar.high, bar.low, bar.close, bar.volume))
     return LiveBar(ns_from_proto(bar.open_time, "bar.open_time"), ns_from_proto(bar.close_time, "bar.close_time"), row)

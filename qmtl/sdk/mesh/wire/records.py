@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from qmtl.core.errors import refused
 from qmtl.core.instants import NS_PER_S
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.sdk.engine.series import Series
 from qmtl.wire.instants import NS_SECONDS_MAX, ns_to_proto
 
@@ -41,7 +41,7 @@ class NodeRecord:
     state: list[float] | None
 
 
-def record_from_proto(message: datapb.RecordBatch, fields: Sequence[str], state_size: int | None) -> NodeRecord:
+def record_from_proto(message: recordspb.RecordBatch, fields: Sequence[str], state_size: int | None) -> NodeRecord:
     """A record of a node with these fields; `state_size` None: the node has no state.
 
     Raises InvalidRequest (E_RECORD_MALFORMED) for anything else.
@@ -58,9 +58,9 @@ def record_from_proto(message: datapb.RecordBatch, fields: Sequence[str], state_
     return record
 
 
-def record_to_proto(record: NodeRecord, fields: Sequence[str], compute_key: str, epoch: int) -> datapb.RecordBatch:
+def record_to_proto(record: NodeRecord, fields: Sequence[str], compute_key: str, epoch: int) -> recordspb.RecordBatch:
     """The message of a record, written under a producer's lease."""
-    batch = datapb.RecordBatch(
+    batch = recordspb.RecordBatch(
         compute_key=compute_key,
         writer_epoch=epoch,
         to=ns_to_proto(record.last_ns),

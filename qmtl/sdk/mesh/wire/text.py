@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.identity.canonical import Json
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import world_pb2 as worldpb
 
@@ -45,7 +45,7 @@ def assignments_table(assignments: Sequence[dagpb.QueueAssignment]) -> Table:
     return table
 
 
-def data_line(data: datapb.FetchMetadata) -> str:
+def data_line(data: dataservicepb.FetchMetadata) -> str:
     """What was delivered, on one line."""
     span = f"{data.delivered.start.ToJsonString()} to {data.delivered.end.ToJsonString()}"
     print_ = data.dataset_fingerprint.rpartition(":")[2][:12]

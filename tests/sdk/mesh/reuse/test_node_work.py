@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qmtl.core.errors import InvalidRequest
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.sdk import Bars, CacheView, StreamInput, node
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
@@ -38,7 +38,7 @@ def work(vertex: FoldNode | Node, bars: Bars = BARS) -> NodeWork:
     return NodeWork(vertex, DAG.names[vertex.node_id], [outputs[item] for item in vertex.inputs])
 
 
-def computed(some: NodeWork, at: NodeProgress | None = None) -> tuple[NodeProgress, list[datapb.RecordBatch]]:
+def computed(some: NodeWork, at: NodeProgress | None = None) -> tuple[NodeProgress, list[recordspb.RecordBatch]]:
     made = list(some.compute(at or some.begin, KEY))
     return made[-1][0], [batch for _, batch in made]
 
@@ -56,7 +56,7 @@ def test_records_hold_what_computing_makes_bit_for_bit(vertex: FoldNode | Node) 
     at: NodeProgress | None = some.begin
     for batch in batches:
         assert at is not None
-        at = some.take(at, datapb.RecordBatch.FromString(batch.SerializeToString()))
+        at = some.take(at, recordspb.RecordBatch.FromString(batch.SerializeToString()))
     assert at is not None
     assert some.finished(at)
     assert same(at.series, WHOLE[vertex])

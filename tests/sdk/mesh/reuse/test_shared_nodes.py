@@ -8,7 +8,7 @@ import pytest
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import PermissionDenied
 from qmtl.core.instants import from_ns
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.sdk import Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.execution.backtest import replay
@@ -86,7 +86,9 @@ async def test_records_of_other_inputs_are_left_alone() -> None:
     await submit(mesh, Cross())
     for batches in mesh.queues.values():
         batches[0].input_window_hash = "blake3:other"
-    before = {key: [datapb.RecordBatch.FromString(b.SerializeToString()) for b in q] for key, q in mesh.queues.items()}
+    before = {
+        key: [recordspb.RecordBatch.FromString(b.SerializeToString()) for b in q] for key, q in mesh.queues.items()
+    }
     again = await submit(mesh, Cross())
     assert again.reused.nodes_reused_total == 0
     assert again.replay.equity == replay(assemble(Cross()), again.bars).equity
@@ -105,33 +107,33 @@ async def test_a_record_of_another_context_is_counted_and_never_used() -> None:
     assert sent["cross_context_cache_hits"] == 2
 
 
-def no_arrow(batch: datapb.RecordBatch) -> None:
+def no_arrow(batch: recordspb.RecordBatch) -> None:
     batch.arrow_ipc = b"not arrow"
 
 
-def no_json(batch: datapb.RecordBatch) -> None:
+def no_json(batch: recordspb.RecordBatch) -> None:
     batch.node_state = b"go"
 
 
-def short_state(batch: datapb.RecordBatch) -> None:
+def short_state(batch: recordspb.RecordBatch) -> None:
     batch.node_state = b"[1]"
 
 
-def deep_state(batch: datapb.RecordBatch) -> None:
+def deep_state(batch: recordspb.RecordBatch) -> None:
     batch.node_state = b"[" * 50_000
 
 
-def other_node(batch: datapb.RecordBatch) -> None:
+def other_node(batch: recordspb.RecordBatch) -> None:
     batch.arrow_ipc = ipc(BARS)
 
 
-def far_time(batch: datapb.RecordBatch) -> None:
+def far_time(batch: recordspb.RecordBatch) -> None:
     batch.to.seconds = 2**62
 
 
 @pytest.mark.parametrize("spoil", [no_arrow, no_json, short_state, deep_state, other_node, far_time])
 async def test_a_malformed_record_is_counted_said_and_never_used(
-    spoil: Callable[[datapb.RecordBatch], None], caplog: pytest.LogCaptureFixture
+    spoil: Callable[[recordspb.RecordBatch], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     mesh = FakeMesh(BARS, 4000)
     await submit(mesh, Cross())

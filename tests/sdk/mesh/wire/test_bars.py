@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmtl.data.v1 import data_pb2 as datapb
+from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.sdk import Bars
 from qmtl.sdk.mesh.wire.bars import bar_from_proto, bars_from_arrow, subscription
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
@@ -29,7 +29,7 @@ def test_no_parts_are_no_bars() -> None:
 
 @given(st.lists(st.floats(1e-9, 1e15), min_size=5, max_size=5))
 def test_a_live_bar_has_the_very_doubles_of_history(row: list[float]) -> None:
-    bar = datapb.Bar(open_time=ns_to_proto(900 * 10**9), close_time=ns_to_proto(1800 * 10**9))
+    bar = barspb.Bar(open_time=ns_to_proto(900 * 10**9), close_time=ns_to_proto(1800 * 10**9))
     bar.open, bar.high, bar.low, bar.close, bar.volume = (repr(value) for value in row)
     assert bar_from_proto(bar).row == tuple(row)
 

@@ -18,7 +18,7 @@ from seamless.domain.conformance.policies import TOLERANT
 from seamless.domain.conformance.raw_columns import NO_TIME
 from seamless.domain.conformance.report import ConformanceReport, Rule
 from seamless.domain.manifests import seal
-from seamless.presets.presets import presets
+from seamless.presets.builtin import presets_of
 from seamless.sources.files import reader, samples
 from seamless.sources.files.reader import FileSource
 from tests.seamless.samples import START, STEP
@@ -121,11 +121,11 @@ def test_a_configured_file_becomes_a_preset_and_strictness_refuses_it(tmp_path: 
     path = tmp_path / "mine.csv"
     _write(path, [f"2021-09-27 {h:02d}:00:00+00:00" for h in (0, 1, 2, 3, 5, 6, 7)])
     feed = FileFeed.model_validate({"path": path, "symbol": "X", "interval": "1h", **_COLUMNS})
-    strict = presets(Settings(files={"mine": feed})).named("file.ohlcv.mine")
+    strict = presets_of(Settings(files={"mine": feed})).named("file.ohlcv.mine")
     assert strict.source is not None
     refused = ingest(strict, strict.source, None, Archive(tmp_path / "data"))
     assert (refused.manifest, refused.report.blocked_by) == (None, (Rule.GAP,))
-    tolerant = presets(Settings(files={"mine": feed.model_copy(update={"conformance": "tolerant"})}))
+    tolerant = presets_of(Settings(files={"mine": feed.model_copy(update={"conformance": "tolerant"})}))
     preset = tolerant.serving("ohlcv:file-mine:X:1h")
     assert preset.source is not None
     sealed = ingest(preset, preset.source, None, Archive(tmp_path / "data")).manifest

@@ -1,0 +1,30 @@
+from qmtl.common.v1 import common_pb2 as _common_pb2
+from qmtl.common.v1 import options_pb2 as _options_pb2
+from qmtl.data.v1 import coverage_pb2 as _coverage_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class GetCoverageRequest(_message.Message):
+    __slots__ = ("dataset", "range")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    range: _common_pb2.TimeRange
+    def __init__(self, dataset: _Optional[str] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ...) -> None: ...
+
+class GetCoverageResponse(_message.Message):
+    __slots__ = ("spans", "gaps", "data_ratio", "resolved_ratio")
+    SPANS_FIELD_NUMBER: _ClassVar[int]
+    GAPS_FIELD_NUMBER: _ClassVar[int]
+    DATA_RATIO_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_RATIO_FIELD_NUMBER: _ClassVar[int]
+    spans: _containers.RepeatedCompositeFieldContainer[_common_pb2.TimeRange]
+    gaps: _containers.RepeatedCompositeFieldContainer[_coverage_pb2.Gap]
+    data_ratio: float
+    resolved_ratio: float
+    def __init__(self, spans: _Optional[_Iterable[_Union[_common_pb2.TimeRange, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., data_ratio: _Optional[float] = ..., resolved_ratio: _Optional[float] = ...) -> None: ...

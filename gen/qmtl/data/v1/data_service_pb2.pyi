@@ -1,0 +1,102 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from qmtl.common.v1 import common_pb2 as _common_pb2
+from qmtl.common.v1 import options_pb2 as _options_pb2
+from qmtl.data.v1 import bars_pb2 as _bars_pb2
+from qmtl.data.v1 import conformance_pb2 as _conformance_pb2
+from qmtl.data.v1 import coverage_pb2 as _coverage_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SlaOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SLA_OUTCOME_UNSPECIFIED: _ClassVar[SlaOutcome]
+    SLA_OUTCOME_MET: _ClassVar[SlaOutcome]
+    SLA_OUTCOME_PARTIAL: _ClassVar[SlaOutcome]
+    SLA_OUTCOME_HOLD: _ClassVar[SlaOutcome]
+    SLA_OUTCOME_BREACHED: _ClassVar[SlaOutcome]
+SLA_OUTCOME_UNSPECIFIED: SlaOutcome
+SLA_OUTCOME_MET: SlaOutcome
+SLA_OUTCOME_PARTIAL: SlaOutcome
+SLA_OUTCOME_HOLD: SlaOutcome
+SLA_OUTCOME_BREACHED: SlaOutcome
+
+class FetchRequest(_message.Message):
+    __slots__ = ("dataset", "range", "context", "session_id")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    range: _common_pb2.TimeRange
+    context: _common_pb2.ComputeContext
+    session_id: str
+    def __init__(self, dataset: _Optional[str] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., session_id: _Optional[str] = ...) -> None: ...
+
+class FetchResponse(_message.Message):
+    __slots__ = ("arrow_ipc", "metadata")
+    ARROW_IPC_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    arrow_ipc: bytes
+    metadata: FetchMetadata
+    def __init__(self, arrow_ipc: _Optional[bytes] = ..., metadata: _Optional[_Union[FetchMetadata, _Mapping]] = ...) -> None: ...
+
+class FetchMetadata(_message.Message):
+    __slots__ = ("dataset", "requested", "delivered", "rows", "coverage_ratio", "gaps", "findings", "dataset_fingerprint", "as_of", "spans", "sla", "sla_phase", "downgrade_reason", "artifact_fingerprint")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_RATIO_FIELD_NUMBER: _ClassVar[int]
+    GAPS_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    SPANS_FIELD_NUMBER: _ClassVar[int]
+    SLA_FIELD_NUMBER: _ClassVar[int]
+    SLA_PHASE_FIELD_NUMBER: _ClassVar[int]
+    DOWNGRADE_REASON_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    requested: _common_pb2.TimeRange
+    delivered: _common_pb2.TimeRange
+    rows: int
+    coverage_ratio: float
+    gaps: _containers.RepeatedCompositeFieldContainer[_coverage_pb2.Gap]
+    findings: _containers.RepeatedCompositeFieldContainer[_conformance_pb2.ConformanceFinding]
+    dataset_fingerprint: str
+    as_of: _timestamp_pb2.Timestamp
+    spans: _containers.RepeatedCompositeFieldContainer[_coverage_pb2.Span]
+    sla: SlaOutcome
+    sla_phase: str
+    downgrade_reason: str
+    artifact_fingerprint: str
+    def __init__(self, dataset: _Optional[str] = ..., requested: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., delivered: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., coverage_ratio: _Optional[float] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[_conformance_pb2.ConformanceFinding, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spans: _Optional[_Iterable[_Union[_coverage_pb2.Span, _Mapping]]] = ..., sla: _Optional[_Union[SlaOutcome, str]] = ..., sla_phase: _Optional[str] = ..., downgrade_reason: _Optional[str] = ..., artifact_fingerprint: _Optional[str] = ...) -> None: ...
+
+class SubscribeRequest(_message.Message):
+    __slots__ = ("dataset", "session_id", "follower")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWER_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    session_id: str
+    follower: str
+    def __init__(self, dataset: _Optional[str] = ..., session_id: _Optional[str] = ..., follower: _Optional[str] = ..., **kwargs) -> None: ...
+
+class SubscribeResponse(_message.Message):
+    __slots__ = ("bars", "watermark", "end_of_session")
+    BARS_FIELD_NUMBER: _ClassVar[int]
+    WATERMARK_FIELD_NUMBER: _ClassVar[int]
+    END_OF_SESSION_FIELD_NUMBER: _ClassVar[int]
+    bars: _containers.RepeatedCompositeFieldContainer[_bars_pb2.Bar]
+    watermark: _timestamp_pb2.Timestamp
+    end_of_session: bool
+    def __init__(self, bars: _Optional[_Iterable[_Union[_bars_pb2.Bar, _Mapping]]] = ..., watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_of_session: _Optional[bool] = ...) -> None: ...

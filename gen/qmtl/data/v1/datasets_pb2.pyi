@@ -1,0 +1,72 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from qmtl.common.v1 import common_pb2 as _common_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class DatasetState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DATASET_STATE_UNSPECIFIED: _ClassVar[DatasetState]
+    DATASET_STATE_INGESTING: _ClassVar[DatasetState]
+    DATASET_STATE_READY: _ClassVar[DatasetState]
+    DATASET_STATE_UNAVAILABLE: _ClassVar[DatasetState]
+DATASET_STATE_UNSPECIFIED: DatasetState
+DATASET_STATE_INGESTING: DatasetState
+DATASET_STATE_READY: DatasetState
+DATASET_STATE_UNAVAILABLE: DatasetState
+
+class Dataset(_message.Message):
+    __slots__ = ("dataset", "source", "symbol", "interval_s", "range", "rows", "data_ratio", "dataset_fingerprint", "as_of", "state", "detail")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    DATA_RATIO_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    source: str
+    symbol: str
+    interval_s: int
+    range: _common_pb2.TimeRange
+    rows: int
+    data_ratio: float
+    dataset_fingerprint: str
+    as_of: _timestamp_pb2.Timestamp
+    state: DatasetState
+    detail: str
+    def __init__(self, dataset: _Optional[str] = ..., source: _Optional[str] = ..., symbol: _Optional[str] = ..., interval_s: _Optional[int] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., data_ratio: _Optional[float] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DatasetState, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class Preset(_message.Message):
+    __slots__ = ("name", "dataset", "description", "conformance", "min_coverage", "replay", "available", "detail", "symbol", "interval_s")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    CONFORMANCE_FIELD_NUMBER: _ClassVar[int]
+    MIN_COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    dataset: str
+    description: str
+    conformance: str
+    min_coverage: float
+    replay: bool
+    available: bool
+    detail: str
+    symbol: str
+    interval_s: int
+    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., description: _Optional[str] = ..., conformance: _Optional[str] = ..., min_coverage: _Optional[float] = ..., replay: _Optional[bool] = ..., available: _Optional[bool] = ..., detail: _Optional[str] = ..., symbol: _Optional[str] = ..., interval_s: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,51 @@
+"""Datasets and presets as messages."""
+
+from qmtl.calendars import spans
+from qmtl.data.v1 import datasets_pb2 as datasetspb
+from qmtl.wire.instants import ns_to_proto
+from seamless.artifacts.inventory import DatasetState, DatasetStatus
+from seamless.domain.manifests import Manifest
+from seamless.presets.preset import Preset
+from seamless.wire import span_to_proto
+
+_STATES = {
+    DatasetState.INGESTING: datasetspb.DATASET_STATE_INGESTING,
+    DatasetState.READY: datasetspb.DATASET_STATE_READY,
+    DatasetState.UNAVAILABLE: datasetspb.DATASET_STATE_UNAVAILABLE,
+}
+
+
+def dataset_to_proto(preset: Preset, status: DatasetStatus, newest: Manifest | None) -> datasetspb.Dataset:
+    """The dataset of a preset with its state and what its newest artifact holds."""
+    dataset = datasetspb.Dataset(
+        dataset=str(preset.dataset),
+        source=preset.dataset.source,
+        symbol=preset.dataset.symbol,
+        interval_s=preset.dataset.interval_s,
+        state=_STATES[status.state],
+        detail=status.detail or preset.description,
+    )
+    if newest is not None:
+        dataset.range.CopyFrom(span_to_proto(newest.span))
+        dataset.rows = newest.rows
+        expected = preset.calendar.expected(newest.span, preset.dataset.interval_ns)
+        dataset.data_ratio = spans.ratio(newest.coverage, expected, preset.dataset.interval_ns)
+        dataset.dataset_fingerprint = newest.fingerprint
+        dataset.as_of.CopyFrom(ns_to_proto(newest.as_of_ns))
+    return dataset
+
+
+def preset_to_proto(preset: Preset, status: DatasetStatus) -> datasetspb.Preset:
+    """A preset, and whether it can be used."""
+    return datasetspb.Preset(
+        name=preset.name,
+        dataset=str(preset.dataset),
+        description=preset.description,
+        conformance=preset.policy.name,
+        min_coverage=preset.min_coverage,
+        replay=preset.replay,
+        available=status.state is not DatasetState.UNAVAILABLE,
+        detail=status.detail,
+        symbol=preset.dataset.symbol,
+        interval_s=preset.dataset.interval_s,
+    )

@@ -1,0 +1,41 @@
+"""DataService: market data, history and live as one."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from qmtl.core.roles import Role
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_service_pb2_grpc as datarpc
+from seamless.fetch import wire
+from seamless.fetch.fetcher import Fetcher
+from seamless.replay.access import SessionAccess
+from seamless.replay.subscription import Subscriptions
+from seamless.replay.wire import delivery_to_proto, subscribe_from_proto
+
+
+class DataServicer(datarpc.DataServiceServicer):
+    """Fetches of sealed rows, and subscriptions to what is played."""
+
+    def __init__(self, fetcher: Fetcher, subscriptions: Subscriptions, access: SessionAccess) -> None:
+        self._fetcher = fetcher
+        self._subscriptions = subscriptions
+        self._access = access
+
+    async def Fetch(
+        self, request: dataservicepb.FetchRequest, context: object
+    ) -> AsyncIterator[dataservicepb.FetchResponse]:
+        query = wire.fetch_from_proto(request)
+        if query.session_id:
+            await self._access.require(query.session_id, Role.READER)
+        async with aclosing(self._fetcher.fetch(query)) as replies:
+            async for reply in replies:
+                yield reply
+
+    async def Subscribe(
+        self, request: dataservicepb.SubscribeRequest, context: object
+    ) -> AsyncIterator[dataservicepb.SubscribeResponse]:
+        query = subscribe_from_proto(request)
+        replay = await self._subscriptions.session(query)
+        async with aclosing(self._subscriptions.deliveries(replay, query)) as deliveries:
+            async for delivery in deliveries:
+                yield delivery_to_proto(delivery, replay.interval_ns)

