@@ -1,11 +1,11 @@
-"""Writes gateway/submissions/node_catalogue.json from the SDK's declarations; a test fails while the two differ."""
+"""Writes gateway/submissions/catalogue/node_catalogue.json from the SDK's declarations; a test fails while the two differ."""
 
 import json
 from pathlib import Path
 
 from qmtl.sdk.catalogue import catalogue_document
 
-PATH = Path(__file__).resolve().parent.parent / "gateway" / "submissions" / "node_catalogue.json"
+PATH = Path(__file__).resolve().parent.parent / "gateway" / "submissions" / "catalogue" / "node_catalogue.json"
 
 
 def catalogue_text() -> str:

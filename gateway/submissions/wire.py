@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from gateway.submissions.catalogue.check import check_nodes
+from gateway.submissions.catalogue.node_types import packaged_catalogue
 from gateway.submissions.domain import Record, State, Step, Submission, check_crc32, check_request, strategy_id_of
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest, Violation
@@ -55,11 +57,13 @@ def submission_from_proto(request: strategyservicepb.SubmitStrategyRequest, subj
 def checked_dag(
     request: strategyservicepb.SubmitStrategyRequest | strategyservicepb.DryRunStrategyRequest, size: int
 ) -> Dag:
-    """The request's DAG, checked. Raises InvalidRequest: E_TOO_LARGE, E_CHECKSUM_MISMATCH and those of check_dag."""
+    """The DAG of a request, checked. Raises what check_dag and check_nodes raise, E_TOO_LARGE, E_CHECKSUM_MISMATCH."""
     if size > BODY_MAX:
         violation = Violation("request", f"{size} bytes", f"at most {BODY_MAX}")
         raise InvalidRequest("E_TOO_LARGE", str(violation), violations=(violation,))
     dag = dag_from_proto(request.dag)
+    by_id = {node.node_id: node for node in dag.nodes}
+    check_nodes([by_id[node.node_id] for node in request.dag.nodes], packaged_catalogue())
     check_crc32(request.node_ids_crc32, node_ids_crc32(dag.node_ids))
     if request.hints.execution_domain:
         known_enum(DOMAINS, request.hints.execution_domain, "hints.execution_domain")

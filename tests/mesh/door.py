@@ -93,16 +93,22 @@ async def new_world(door: Door, *presets: str) -> str:
 
 def source_node(symbol: str = "BTC-USD", **params: float | str) -> dagpb.DagNode:
     """A node without inputs, whose id is right."""
-    spec = NodeSpec("StreamInput", 900, 96, {"symbol": symbol, **params}, (), "", "builtin:stream@1.0")
+    spec = NodeSpec("StreamInput", 900, 96, {"symbol": symbol, **params}, (), "", "ver:test-source")
     return node_to_proto(
-        DagNode(node_id(spec), spec, QueueClass.RAW, SemanticKind.CAUSAL_STREAM, name=f"source-{symbol}")
+        DagNode(
+            node_id(spec),
+            spec,
+            QueueClass.RAW,
+            SemanticKind.CAUSAL_STREAM,
+            name=f"source-{symbol}-{node_id(spec)[-8:]}",
+        )
     )
 
 
 def child_node(name: str, inputs: Iterable[str], **params: float | str) -> dagpb.DagNode:
     """A node over others, whose id is right."""
     ids = tuple(inputs)
-    spec = NodeSpec("indicator.test", 900, 10, {"name": name, **params}, ids, "", "builtin:test@1.0")
+    spec = NodeSpec("indicator.test", 900, 10, {"name": name, **params}, ids, "", "ver:test-child")
     node = DagNode(
         node_id(spec), spec, QueueClass.INDICATOR, SemanticKind.CAUSAL_STREAM, name=name,
         inputs=tuple(("", item) for item in ids),

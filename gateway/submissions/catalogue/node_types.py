@@ -106,7 +106,7 @@ class NodeCatalogue:
 
 def catalogue_text() -> str:
     """The packaged document, the proto JSON of a ListNodeTypesResponse."""
-    return (files("gateway.submissions") / CATALOGUE_FILE).read_text(encoding="utf-8")
+    return (files("gateway.submissions.catalogue") / CATALOGUE_FILE).read_text(encoding="utf-8")
 
 
 @cache

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gateway.submissions.node_types import InputPort, NodeCatalogue, NodeType
+from gateway.submissions.catalogue.node_types import InputPort, NodeCatalogue, NodeType
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.keys import TAG_QUERY
