@@ -36,6 +36,7 @@ from gateway.proxy.live_guard import LiveGuard
 from gateway.queues.catalogue import QueueCatalogue
 from gateway.queues.service import QueueServicer
 from gateway.status import GatewayStatusServicer
+from gateway.submissions.catalogue.service import NodeCatalogueServicer
 from gateway.submissions.release_worker import ReleaseWorker
 from gateway.submissions.service import StrategyServicer
 from gateway.submissions.tables import OUTBOX
@@ -46,6 +47,8 @@ from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.gateway.v1 import gateway_status_service_pb2_grpc as gatewaystatusrpc
+from qmtl.gateway.v1 import node_catalogue_service_pb2 as nodecatalogueservicepb
+from qmtl.gateway.v1 import node_catalogue_service_pb2_grpc as nodecataloguerpc
 from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
 from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
@@ -97,6 +100,11 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             queuerpc.add_QueueServiceServicer_to_server,
             QueueServicer(catalogue, server.draining),
             service_of(queueservicepb),
+        ),
+        (
+            nodecataloguerpc.add_NodeCatalogueServiceServicer_to_server,
+            NodeCatalogueServicer(),
+            service_of(nodecatalogueservicepb),
         ),
         (gatewaystatusrpc.add_GatewayStatusServiceServicer_to_server, status, service_of(gatewaystatuspb)),
     ):

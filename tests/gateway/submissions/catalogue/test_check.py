@@ -12,13 +12,13 @@ from google.protobuf import json_format
 from gateway.submissions.wire import checked_dag
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.identity.keys import node_ids_crc32
-from qmtl.gateway.v1 import service_pb2 as servicepb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 
 VECTORS = json.loads((Path(__file__).resolve().parents[4] / "proto" / "testdata" / "dags.json").read_text("utf-8"))
 
 
-def request_of(vector: dict[str, Any]) -> servicepb.DryRunStrategyRequest:
-    request = servicepb.DryRunStrategyRequest(node_ids_crc32=vector["node_ids_crc32"])
+def request_of(vector: dict[str, Any]) -> strategyservicepb.DryRunStrategyRequest:
+    request = strategyservicepb.DryRunStrategyRequest(node_ids_crc32=vector["node_ids_crc32"])
     json_format.ParseDict(vector["dag"], request.dag)
     return request
 
