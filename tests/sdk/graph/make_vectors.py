@@ -83,6 +83,18 @@ def _refusal(name: str, reason: str, field: str, change: Callable[[list[Node]], 
     return {"name": name, "dag": _json(message), "node_ids_crc32": checksum, "reason": reason, "field": field}
 
 
+def _without_symbol(nodes: list[Node]) -> None:
+    nodes[0]["spec"].update(params={})
+    del nodes[1:]
+
+
+def _over_the_average(nodes: list[Node]) -> None:
+    average = nodes[1]["node_id"]
+    nodes[2]["spec"].update(dependencies=[average])
+    nodes[2].update(input_ids=[average])
+    _params(nodes, 2, inputs=[[average, field] for field in ("high", "low", "close")])
+
+
 def _params(nodes: list[Node], place: int, **changed: object) -> None:
     nodes[place]["spec"]["params"].update(changed)
 
@@ -134,7 +146,7 @@ REFUSALS: list[tuple[str, str, str, Callable[[list[Node]], object]]] = [
         "missing parameter of a source",
         "E_NODE_PARAMETER",
         "dag.nodes[0].spec.params.symbol",
-        lambda nodes: (nodes[0]["spec"].update(params={}), nodes.__delitem__(slice(1, None))),
+        _without_symbol,
     ),
     (
         "period that is not what the parameters say",
@@ -164,11 +176,7 @@ REFUSALS: list[tuple[str, str, str, Callable[[list[Node]], object]]] = [
         "average of averages where bars are read",
         "E_INPUT_SCHEMA",
         "dag.nodes[2].spec.params.inputs[0]",
-        lambda nodes: (
-            nodes[2]["spec"].update(dependencies=[nodes[1]["node_id"]]),
-            nodes[2].update(input_ids=[nodes[1]["node_id"]]),
-            _params(nodes, 2, inputs=[[nodes[1]["node_id"], field] for field in ("high", "low", "close")]),
-        ),
+        _over_the_average,
     ),
     (
         "output schema of another type",

@@ -13,7 +13,8 @@ from qmtl.gateway.v1 import node_catalogue_service_pb2 as nodecatalogueservicepb
 
 @pytest.mark.parametrize("size", [0, 1, 4, 5000])
 async def test_pages_hold_every_type_once(size: int) -> None:
-    servicer, found, token = NodeCatalogueServicer(), [], ""
+    servicer, token = NodeCatalogueServicer(), ""
+    found: list[str] = []
     while True:
         page = commonpb.PageRequest(page_size=size, page_token=token)
         reply = await servicer.ListNodeTypes(nodecatalogueservicepb.ListNodeTypesRequest(page=page), None)
