@@ -1,4 +1,4 @@
-"""Writes gateway/submissions/catalogue/node_catalogue.json from the SDK's declarations; a test fails while the two differ."""
+"""Writes the node catalogue of the gateway from the SDK's declarations; a test fails while the two differ."""
 
 import json
 from pathlib import Path
