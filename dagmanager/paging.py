@@ -18,11 +18,8 @@ K = TypeVar("K", str, int)
 
 
 def page_size(page: commonpb.PageRequest) -> int:
-    """Rows wanted. Raises InvalidRequest (E_PAGE_SIZE)."""
-    if page.page_size > SIZE_MAX:
-        violation = Violation("page.page_size", str(page.page_size), f"at most {SIZE_MAX}")
-        raise InvalidRequest("E_PAGE_SIZE", str(violation), violations=(violation,))
-    return page.page_size or SIZE_DEFAULT
+    """Rows wanted."""
+    return min(page.page_size or SIZE_DEFAULT, SIZE_MAX)
 
 
 def after(page: commonpb.PageRequest, kinds: Sequence[type[str] | type[int]]) -> list[str | int] | None:

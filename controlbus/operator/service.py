@@ -205,10 +205,7 @@ def _tail_reply(sequence: int, message: Msg) -> pb.TailResponse | None:
 
 
 def _page_size(page: commonpb.PageRequest) -> int:
-    if page.page_size > PAGE_MAX:
-        violation = Violation("page.page_size", str(page.page_size), f"at most {PAGE_MAX}")
-        raise InvalidRequest("E_PAGE_SIZE", str(violation), violations=[violation])
-    return page.page_size or PAGE_DEFAULT
+    return min(page.page_size or PAGE_DEFAULT, PAGE_MAX)
 
 
 def _page_before(page: commonpb.PageRequest) -> int | None:

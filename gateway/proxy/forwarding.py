@@ -20,7 +20,7 @@ from gateway.proxy.decision_cache import DecisionCache
 from gateway.proxy.live_guard import LiveGuard
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.control.v1 import service_pb2 as controlservicepb
-from qmtl.core.errors import InvalidRequest, PermissionDenied
+from qmtl.core.errors import PermissionDenied
 from qmtl.dag.v1 import service_pb2 as dagservicepb
 from qmtl.data.v1 import (
     artifact_service_pb2,
@@ -32,6 +32,7 @@ from qmtl.data.v1 import (
 )
 from qmtl.rpc.auth.call import current_call
 from qmtl.rpc.rules.methods import Audience, full_name, rules_of
+from qmtl.rpc.server.requests import decoded
 from qmtl.world.v1 import service_pb2 as worldservicepb
 
 
@@ -85,10 +86,7 @@ class Proxy(grpc.GenericRpcHandler):
         return self._handlers.get(handler_call_details.method)
 
     async def _decide(self, body: bytes, _: aio.ServicerContext[bytes, bytes]) -> bytes:
-        try:
-            request = worldservicepb.DecideRequest.FromString(body)
-        except DecodeError:
-            raise InvalidRequest("E_MALFORMED", "the request cannot be read") from None
+        request = decoded(worldservicepb.DecideRequest.FromString, body)
         if request.with_reports:  # who wants to know why wants to know it now
             return await self._forward_decide(body, timeout=current_call().remaining_s())
         decision = await self._decisions.decide(request)

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from gateway.access import Access
 from gateway.admission.live_consent import Metadata, allows_live, require_live_consent
 from gateway.peers import Peers
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import InvalidRequest, NotFound
+from qmtl.core.errors import NotFound
 from qmtl.core.roles import Role
+from qmtl.rpc.server.requests import decoded
 from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 
@@ -42,13 +43,10 @@ class LiveGuard:
     access: Access
 
     async def check(self, method: str, body: bytes, metadata: Metadata) -> None:
-        """Raises PermissionDenied (E_LIVE_GUARD, E_ROLE_REQUIRED), Unavailable, InvalidRequest (E_MALFORMED)."""
+        """Raises PermissionDenied (E_LIVE_GUARD, E_ROLE_REQUIRED), Unavailable, InvalidRequest."""
         if method not in GUARDED or allows_live(metadata):
             return
-        try:
-            request = GUARDED[method].FromString(body)
-        except DecodeError:
-            raise InvalidRequest("E_MALFORMED", "the request cannot be read") from None
+        request = decoded(GUARDED[method].FromString, body)
         if await self._can_cause_live(request):
             require_live_consent(metadata, method.rpartition("/")[2])
 

@@ -40,7 +40,9 @@ LIVE = frozenset({State.QUEUED, State.PROCESSING, State.COMPLETED})
 def move(state: State, to: State) -> State:
     """The state after a move. Raises NotReady (E_STRATEGY_STATE) for a move the table does not have."""
     if to not in MOVES[state]:
-        raise NotReady(f"E_STRATEGY_{state.value}", f"a {state.value} strategy cannot become {to.value}")
+        raise NotReady(
+            "E_STRATEGY_STATE", f"a {state.value} strategy cannot become {to.value}", metadata={"state": state.value}
+        )
     return to
 
 

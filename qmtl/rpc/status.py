@@ -48,6 +48,28 @@ CLASSES: Final[Mapping[grpc.StatusCode, type[QmtlError]]] = {
 }
 
 
+# Of errors that came without a reason of ours: from the transport, or from a foreign peer.
+REASONS: Final[Mapping[grpc.StatusCode, str]] = {
+    grpc.StatusCode.OK: "E_UNKNOWN",
+    grpc.StatusCode.CANCELLED: "E_CANCELLED",
+    grpc.StatusCode.UNKNOWN: "E_UNKNOWN",
+    grpc.StatusCode.INVALID_ARGUMENT: "E_INVALID_ARGUMENT",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "E_DEADLINE_EXCEEDED",
+    grpc.StatusCode.NOT_FOUND: "E_NOT_FOUND",
+    grpc.StatusCode.ALREADY_EXISTS: "E_ALREADY_EXISTS",
+    grpc.StatusCode.PERMISSION_DENIED: "E_PERMISSION_DENIED",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "E_RESOURCE_EXHAUSTED",
+    grpc.StatusCode.FAILED_PRECONDITION: "E_FAILED_PRECONDITION",
+    grpc.StatusCode.ABORTED: "E_ABORTED",
+    grpc.StatusCode.OUT_OF_RANGE: "E_OUT_OF_RANGE",
+    grpc.StatusCode.UNIMPLEMENTED: "E_UNIMPLEMENTED",
+    grpc.StatusCode.INTERNAL: "E_INTERNAL",
+    grpc.StatusCode.UNAVAILABLE: "E_UNAVAILABLE",
+    grpc.StatusCode.DATA_LOSS: "E_DATA_LOSS",
+    grpc.StatusCode.UNAUTHENTICATED: "E_UNAUTHENTICATED",
+}
+
+
 class Status(NamedTuple):
     """What `context.abort_with_status` and grpc-python's sync and aio servers take."""
 
@@ -93,7 +115,7 @@ def from_parts(code: grpc.StatusCode, text: str, trailing: aio.Metadata | None) 
         has_retry |= detail.Unpack(retry)
     metadata = dict(info.metadata)
     return CLASSES.get(code, QmtlError)(
-        info.reason or f"E_{code.name}",
+        info.reason or REASONS[code],
         text,
         hint=metadata.pop("hint", ""),
         metadata=metadata,

@@ -182,14 +182,14 @@ def _encode_next(frames: Iterator[pl.DataFrame]) -> ArrowChunk | None:
 
 
 def _plan(preset: Preset, pinned: PinnedArtifact, ask: FetchQuery) -> FetchPlan:
-    """The plan over the pinned artifact. Raises NotReady (E_COVERAGE) when the preset does not serve parts."""
+    """The plan over the pinned artifact. Raises NotReady (E_COVERAGE_SHORT) when the preset does not serve parts."""
     manifest = pinned.manifest
     requested = ask.range.over(manifest.span, preset.dataset.interval_ns)
     held = Holding(Origin.ARTIFACT, manifest.span, manifest.coverage)
     plan = plan_fetch(requested, preset.dataset.interval_ns, preset.calendar, pinned.access, [held])
     if plan.data_ratio < preset.min_coverage and not preset.partial:
         raise NotReady(
-            "E_COVERAGE",
+            "E_COVERAGE_SHORT",
             f"{preset.name}: {plan.data_ratio:.4f} of the bars are there, want {preset.min_coverage}",
             hint="ask GetCoverage for the gaps",
         )

@@ -28,7 +28,7 @@ _DOMAINS = {
 
 
 def fetch_from_proto(request: dataservicepb.FetchRequest) -> FetchQuery:
-    """Raises InvalidRequest (E_RANGE, E_EXECUTION_DOMAIN, E_DATA_SESSION)."""
+    """Raises InvalidRequest (E_RANGE, E_ENUM, E_DATA_SESSION)."""
     context = request.context
     domain = domain_from_proto(context.execution_domain) if request.HasField("context") else None
     if request.session_id and domain is not ExecutionDomain.DRYRUN:
@@ -44,10 +44,10 @@ def fetch_from_proto(request: dataservicepb.FetchRequest) -> FetchQuery:
 
 
 def domain_from_proto(domain: commonpb.ExecutionDomain) -> ExecutionDomain:
-    """Raises InvalidRequest (E_EXECUTION_DOMAIN) for an unspecified or unknown value."""
+    """Raises InvalidRequest (E_ENUM) for an unspecified or unknown value."""
     if domain not in _DOMAINS:
         field = Violation("context.execution_domain", str(domain), "one of BACKTEST, DRYRUN, LIVE, SHADOW")
-        raise InvalidRequest("E_EXECUTION_DOMAIN", str(field), violations=[field])
+        raise InvalidRequest("E_ENUM", str(field), violations=[field])
     return _DOMAINS[domain]
 
 

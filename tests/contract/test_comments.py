@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
+from tests.contract.reasons import REASON, registered
+from tools.error_table import error_table
+
 ROOT = Path(__file__).resolve().parents[2]
+COMING = {"E_ORDER_CLOSED", "E_NO_SOURCE", "E_ARTIFACT_CONFLICT", "E_READ_ONLY_DOMAIN"}  # of RPCs that are not built
 SERVICE, METHOD = 6, 2  # field numbers of FileDescriptorProto.service and ServiceDescriptorProto.method
 
 
@@ -18,7 +22,7 @@ SERVICE, METHOD = 6, 2  # field numbers of FileDescriptorProto.service and Servi
 def files() -> list[FileDescriptorProto]:
     buf = Path(sys.executable).parent / "buf"
     image = subprocess.run([str(buf), "build", "-o", "-"], cwd=ROOT, capture_output=True, check=True).stdout
-    return [file for file in FileDescriptorSet.FromString(image).file if file.name.startswith("qmtl/")]
+    return [file for file in FileDescriptorSet.FromString(image).file if file.package.startswith("qmtl.")]
 
 
 def comments(file: FileDescriptorProto) -> dict[tuple[int, ...], str]:
@@ -37,6 +41,15 @@ def test_every_rpc_tells_its_errors(files: list[FileDescriptorProto]) -> None:
     silent = [name for name, comment in rpcs(files) if "Errors:" not in comment or len(comment) < 40]
     assert len(list(rpcs(files))) > 100
     assert silent == []
+
+
+def test_every_reason_that_a_contract_names_is_registered(files: list[FileDescriptorProto]) -> None:
+    named = {reason for file in files for text in comments(file).values() for reason in REASON.findall(text)}
+    assert named - set(registered()) <= COMING
+
+
+def test_the_table_of_errors_is_that_of_the_registry() -> None:
+    assert (ROOT / "docs" / "errors.md").read_text() == error_table()
 
 
 def test_every_service_is_described(files: list[FileDescriptorProto]) -> None:

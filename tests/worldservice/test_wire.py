@@ -277,8 +277,7 @@ def test_a_page_token_of_something_else_is_refused(token: str) -> None:
 
 
 def test_a_page_is_bounded_and_says_where_to_go_on() -> None:
-    with pytest.raises(InvalidRequest):
-        fields.page_from_proto(commonpb.PageRequest(page_size=1001))
+    assert fields.page_from_proto(commonpb.PageRequest(page_size=1001)).size == 1000
     page = fields.page_from_proto(commonpb.PageRequest(page_size=2))
     shown, info = fields.page_of(["a", "b", "c"], page, str)
     assert list(shown) == ["a", "b"]

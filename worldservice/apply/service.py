@@ -34,7 +34,7 @@ from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, audited, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.binding import Approval, require_strategy_id
 from worldservice.worlds.domain.roles import Caller, Role
-from worldservice.worlds.domain.world import World, WorldState, require_etag
+from worldservice.worlds.domain.world import World, require_active, require_etag
 from worldservice.worlds.fields import optional_text, require_big, require_text
 from worldservice.worlds.store import approvals
 from worldservice.worlds.store import bindings as bindings_store
@@ -179,10 +179,7 @@ class ApplyCalls:
         if known is not None:
             audit_write(conn, act, f"{known.run_id} again: {known.state.value}")
             return known
-        if world.state is not WorldState.ACTIVE:
-            raise NotReady(
-                f"E_WORLD_{world.state.value}", f"world {world.world_id} is {world.state.value}, want ACTIVE"
-            )
+        require_active(world)
         last = store.last_run(conn, world.world_id)
         if last is not None and last.ended_at is None:
             raise apply_running(last, Conflict)

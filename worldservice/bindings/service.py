@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from qmtl.core.errors import Exhausted, NotFound, NotReady
+from qmtl.core.errors import Exhausted, NotFound
 from qmtl.rpc.auth.call import current_call
 from qmtl.world.v1 import service_pb2 as pb
 from worldservice.activation.domain.activation import Activation
@@ -30,7 +30,7 @@ from worldservice.worlds.domain.audit import AuditRow
 from worldservice.worlds.domain.binding import BOTH_SIDES, Binding, BindingState, Side, Stage, require_strategy_id
 from worldservice.worlds.domain.paging import Page
 from worldservice.worlds.domain.roles import Grant, Role, check_regrant, check_revoke, effective_role, require_role
-from worldservice.worlds.domain.world import World, WorldState
+from worldservice.worlds.domain.world import World, require_active
 from worldservice.worlds.fields import BIG_MAX, optional_text, page_from_proto, page_of, require_text, span_to_proto
 from worldservice.worlds.service.audit import audit_to_proto
 from worldservice.worlds.store import audit, roles, worlds
@@ -213,8 +213,7 @@ def _bind(conn: Connection, act: Act, strategy_id: str, sides: frozenset[Side] |
     A strategy without evaluation is never selected, so one more beside others changes nothing for anybody.
     """
     world = world_to_write(conn, act, Role.OPERATOR)
-    if world.state is not WorldState.ACTIVE:
-        raise NotReady(f"E_WORLD_{world.state.value}", f"world {world.world_id} is {world.state.value}, want ACTIVE")
+    require_active(world)
     found = bindings_store.find_binding(conn, world.world_id, strategy_id)
     if found is not None and found.state is BindingState.ACTIVE:
         again = replace(found, sides=sides or found.sides)

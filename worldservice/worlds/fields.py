@@ -78,10 +78,8 @@ def require_big(value: int, field: str) -> int:
 
 
 def page_from_proto(message: commonpb.PageRequest, *, numeric: bool = False) -> Page:
-    """Raises InvalidRequest (E_PAGE_SIZE, E_PAGE_TOKEN); `numeric`: the token of this listing is a number."""
-    size = message.page_size or PAGE_DEFAULT
-    if size > PAGE_MAX:
-        raise errors.refused("E_PAGE_SIZE", "page.page_size", str(size), f"at most {PAGE_MAX}")
+    """Raises InvalidRequest (E_PAGE_TOKEN); `numeric`: the token of this listing is a number."""
+    size = min(message.page_size or PAGE_DEFAULT, PAGE_MAX)
     try:
         after = base64.b64decode(message.page_token.encode(), altchars=b"-_", validate=True).decode()
         if (numeric and after and not 0 <= int(after) <= BIG_MAX) or not after.isprintable():

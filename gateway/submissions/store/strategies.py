@@ -61,7 +61,7 @@ def accept(
 
 
 def cancel(conn: Connection, strategy_id: str, step: Step) -> Record:
-    """CANCELED from any live state, with its release due; idempotent. Raises NotFound, NotReady (E_STRATEGY_FAILED)."""
+    """CANCELED from any live state, with its release due; idempotent. Raises NotFound, NotReady (E_STRATEGY_STATE)."""
     record = get(conn, strategy_id, lock=True)
     if record.state is State.CANCELED:
         return record

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qmtl.config.home import Running, process_stamp
-from qmtl.core.errors import Unavailable
+from qmtl.core.errors import NotReady, Unavailable
 
 PROBE_EVERY_S = 0.05
 PROBE_TIMEOUT_S = 1.0
@@ -101,7 +101,7 @@ class Child:
     def kill(self, number: int = signal.SIGKILL) -> int:
         """Send a signal to the process as it is now; it will be restarted. Returns the pid."""
         if self._process is None or self._process.returncode is not None:
-            raise Unavailable("E_NOT_RUNNING", f"{self.unit.name} is not running")
+            raise NotReady("E_NOT_RUNNING", f"{self.unit.name} is not running")
         os.kill(self._process.pid, number)
         return self._process.pid
 

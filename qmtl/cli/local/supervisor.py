@@ -27,7 +27,7 @@ from qmtl.cli.local.shutdown import STOP_GRACE_S, stop_leftovers
 from qmtl.cli.local.tokens import prepare_tokens, user_token
 from qmtl.config.home import Record, Running, process_stamp, record_path, write_record
 from qmtl.config.settings import SERVICES
-from qmtl.core.errors import Conflict, DeadlineExceeded, NotReady
+from qmtl.core.errors import Conflict, NotReady, Unavailable
 
 START_TIMEOUT_S = 30.0
 SETTLE_S = 10.0
@@ -62,7 +62,7 @@ class Mesh:
         """Start everything and wait until all answer.
 
         Raises Conflict (E_HOME_IN_USE, E_PORT_IN_USE), Unavailable (E_NOT_STARTED) with the end of the log of
-        what did not come up, DeadlineExceeded (E_NOT_STARTED). After an error nothing is left running.
+        what did not come up in time. After an error nothing is left running.
         """
         self._lock = lock_home(self.home)
         try:
@@ -159,7 +159,7 @@ class Mesh:
         except TimeoutError:
             late = [child for child in self._children.values() if not child.is_ready]
             tails = "\n".join(f"{child.unit.name}:\n{child.log_tail()}" for child in late)
-            raise DeadlineExceeded(
+            raise Unavailable(
                 "E_NOT_STARTED", f"not ready after {self._start_timeout_s:g} s: {tails}", hint="see the logs folder"
             ) from None
         finally:

@@ -229,7 +229,7 @@ async def test_dead_letters_are_listed_newest_first_and_replayed_by_an_operator(
 
 @pytest.mark.parametrize(
     "page",
-    [commonpb.PageRequest(page_token="x"), commonpb.PageRequest(page_token="0"), commonpb.PageRequest(page_size=1001)],
+    [commonpb.PageRequest(page_token="x"), commonpb.PageRequest(page_token="0")],
 )
 async def test_bad_pages_are_refused(door: Door, page: commonpb.PageRequest) -> None:
     with pytest.raises(InvalidRequest, match="E_PAGE"):

@@ -92,8 +92,8 @@ async def test_with_an_as_of_a_fingerprint_of_other_rows_changes_nothing(stub: S
         (context_of(as_of="2021-12-29T13:29:59Z"), "E_ARTIFACT_MISSING"),
         (context_of(fingerprint="sha256:other"), "E_ARTIFACT_MISSING"),
         (context_of(as_of="2021-12-29T13:29:59Z", fingerprint=SEALED), "E_ARTIFACT_MISSING"),
-        (context_of(commonpb.EXECUTION_DOMAIN_UNSPECIFIED), "E_EXECUTION_DOMAIN"),
-        (commonpb.ComputeContext(execution_domain=99), "E_EXECUTION_DOMAIN"),  # type: ignore[arg-type] # unknown on purpose
+        (context_of(commonpb.EXECUTION_DOMAIN_UNSPECIFIED), "E_ENUM"),
+        (commonpb.ComputeContext(execution_domain=99), "E_ENUM"),  # type: ignore[arg-type] # unknown on purpose
     ],
 )
 async def test_a_context_that_pins_nothing_or_the_impossible_is_refused(

@@ -124,6 +124,14 @@ def require_etag(given: str, current: str, what: str) -> None:
         )
 
 
+def require_active(world: World) -> None:
+    """Raises NotReady (E_WORLD_SUSPENDED, E_WORLD_DELETED)."""
+    if world.state is WorldState.SUSPENDED:
+        raise NotReady("E_WORLD_SUSPENDED", f"world {world.world_id} is suspended", hint="resume it first")
+    if world.state is not WorldState.ACTIVE:
+        raise NotReady("E_WORLD_DELETED", f"world {world.world_id} is deleted", hint="create another world")
+
+
 def _check_texts(world: World) -> None:
     texts = [("name", world.name), *(("data_presets", preset) for preset in world.data_presets)]
     texts += [(f"labels.{key}", value) for key, value in world.labels.items()]

@@ -8,12 +8,13 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     REASON_UNSPECIFIED: _ClassVar[Reason]
+    REASON_ABORTED: _ClassVar[Reason]
     REASON_ACCOUNTS_LIMIT: _ClassVar[Reason]
     REASON_ACCOUNT_CONFLICT: _ClassVar[Reason]
     REASON_ACCOUNT_UNKNOWN: _ClassVar[Reason]
     REASON_ACT: _ClassVar[Reason]
+    REASON_ALREADY_EXISTS: _ClassVar[Reason]
     REASON_ANNOTATIONS: _ClassVar[Reason]
-    REASON_ANNUALISATION: _ClassVar[Reason]
     REASON_APPLY_OPTIONS: _ClassVar[Reason]
     REASON_APPLY_RUNNING: _ClassVar[Reason]
     REASON_APPROVAL_UNKNOWN: _ClassVar[Reason]
@@ -88,7 +89,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_EQUITY: _ClassVar[Reason]
     REASON_ETAG_MISMATCH: _ClassVar[Reason]
     REASON_EXECUTION_MODEL: _ClassVar[Reason]
-    REASON_FENCE_DAMAGED: _ClassVar[Reason]
+    REASON_FAILED_PRECONDITION: _ClassVar[Reason]
     REASON_FENCE_EPOCH: _ClassVar[Reason]
     REASON_FENCE_LIMITS: _ClassVar[Reason]
     REASON_FENCE_UNCONFIRMED: _ClassVar[Reason]
@@ -112,6 +113,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_GRAPH_ROOT: _ClassVar[Reason]
     REASON_HOME_IN_USE: _ClassVar[Reason]
     REASON_INPUTS: _ClassVar[Reason]
+    REASON_INPUT_SCHEMA: _ClassVar[Reason]
     REASON_INPUT_WINDOW: _ClassVar[Reason]
     REASON_INSTRUMENT_UNKNOWN: _ClassVar[Reason]
     REASON_INTERNAL: _ClassVar[Reason]
@@ -123,6 +125,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_LAST_OWNER: _ClassVar[Reason]
     REASON_LEASE_CONTENDED: _ClassVar[Reason]
     REASON_LEASE_LOST: _ClassVar[Reason]
+    REASON_LEASE_TTL: _ClassVar[Reason]
     REASON_LIFE: _ClassVar[Reason]
     REASON_LIVE_FORBIDDEN: _ClassVar[Reason]
     REASON_LIVE_GUARD: _ClassVar[Reason]
@@ -144,7 +147,10 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_NODE_ID_COLLISION: _ClassVar[Reason]
     REASON_NODE_ID_FIELDS: _ClassVar[Reason]
     REASON_NODE_ID_MISMATCH: _ClassVar[Reason]
+    REASON_NODE_NAME: _ClassVar[Reason]
+    REASON_NODE_PARAMETER: _ClassVar[Reason]
     REASON_NODE_STATE: _ClassVar[Reason]
+    REASON_NODE_TYPE_UNKNOWN: _ClassVar[Reason]
     REASON_NODE_UNKNOWN: _ClassVar[Reason]
     REASON_NODE_VALUE: _ClassVar[Reason]
     REASON_NOTHING_TRADED: _ClassVar[Reason]
@@ -153,6 +159,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_NOT_A_REPLAY: _ClassVar[Reason]
     REASON_NOT_BOUND: _ClassVar[Reason]
     REASON_NOT_BUILT: _ClassVar[Reason]
+    REASON_NOT_FOUND: _ClassVar[Reason]
     REASON_NOT_PROXIED: _ClassVar[Reason]
     REASON_NOT_RUNNING: _ClassVar[Reason]
     REASON_NOT_STARTED: _ClassVar[Reason]
@@ -165,11 +172,11 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_ORDER_FIELDS: _ClassVar[Reason]
     REASON_ORDER_MALFORMED: _ClassVar[Reason]
     REASON_ORDER_UNKNOWN: _ClassVar[Reason]
+    REASON_OUTAGE_LIMIT: _ClassVar[Reason]
     REASON_OUT_OF_RANGE: _ClassVar[Reason]
     REASON_OVERLOADED: _ClassVar[Reason]
     REASON_PAGE: _ClassVar[Reason]
     REASON_PAGE_TOKEN: _ClassVar[Reason]
-    REASON_OUTAGE_LIMIT: _ClassVar[Reason]
     REASON_PERIOD: _ClassVar[Reason]
     REASON_PERMISSION_DENIED: _ClassVar[Reason]
     REASON_PLAN: _ClassVar[Reason]
@@ -204,6 +211,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_RANGE: _ClassVar[Reason]
     REASON_RATE_LIMITED: _ClassVar[Reason]
     REASON_RECORD_BATCH: _ClassVar[Reason]
+    REASON_RECORD_MALFORMED: _ClassVar[Reason]
     REASON_REPLICAS: _ClassVar[Reason]
     REASON_REQUEST_FIELDS: _ClassVar[Reason]
     REASON_REQUEST_ID: _ClassVar[Reason]
@@ -234,14 +242,10 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_SNAPSHOT_UNKNOWN: _ClassVar[Reason]
     REASON_STALE_EPOCH: _ClassVar[Reason]
     REASON_STOPPING: _ClassVar[Reason]
-    REASON_STRATEGY_CANCELED: _ClassVar[Reason]
     REASON_STRATEGY_CLASS: _ClassVar[Reason]
-    REASON_STRATEGY_COMPLETED: _ClassVar[Reason]
-    REASON_STRATEGY_FAILED: _ClassVar[Reason]
     REASON_STRATEGY_FILE: _ClassVar[Reason]
     REASON_STRATEGY_ID: _ClassVar[Reason]
-    REASON_STRATEGY_PROCESSING: _ClassVar[Reason]
-    REASON_STRATEGY_QUEUED: _ClassVar[Reason]
+    REASON_STRATEGY_STATE: _ClassVar[Reason]
     REASON_STRATEGY_UNKNOWN: _ClassVar[Reason]
     REASON_STREAM_ENDED: _ClassVar[Reason]
     REASON_SUBMISSION_FAILED: _ClassVar[Reason]
@@ -255,7 +259,6 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_TAILS: _ClassVar[Reason]
     REASON_TARGET: _ClassVar[Reason]
     REASON_TARGET_OPTION: _ClassVar[Reason]
-    REASON_THRESHOLD: _ClassVar[Reason]
     REASON_TIME: _ClassVar[Reason]
     REASON_TIMESTAMP: _ClassVar[Reason]
     REASON_TIME_RANGE: _ClassVar[Reason]
@@ -311,17 +314,14 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_WORLD_NODE_UNKNOWN: _ClassVar[Reason]
     REASON_WORLD_SUSPENDED: _ClassVar[Reason]
     REASON_WORLD_UNKNOWN: _ClassVar[Reason]
-    REASON_INPUT_SCHEMA: _ClassVar[Reason]
-    REASON_NODE_NAME: _ClassVar[Reason]
-    REASON_NODE_PARAMETER: _ClassVar[Reason]
-    REASON_NODE_TYPE_UNKNOWN: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
+REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
 REASON_ACCOUNT_CONFLICT: Reason
 REASON_ACCOUNT_UNKNOWN: Reason
 REASON_ACT: Reason
+REASON_ALREADY_EXISTS: Reason
 REASON_ANNOTATIONS: Reason
-REASON_ANNUALISATION: Reason
 REASON_APPLY_OPTIONS: Reason
 REASON_APPLY_RUNNING: Reason
 REASON_APPROVAL_UNKNOWN: Reason
@@ -396,7 +396,7 @@ REASON_ENUM: Reason
 REASON_EQUITY: Reason
 REASON_ETAG_MISMATCH: Reason
 REASON_EXECUTION_MODEL: Reason
-REASON_FENCE_DAMAGED: Reason
+REASON_FAILED_PRECONDITION: Reason
 REASON_FENCE_EPOCH: Reason
 REASON_FENCE_LIMITS: Reason
 REASON_FENCE_UNCONFIRMED: Reason
@@ -420,6 +420,7 @@ REASON_GRAPH_BUSY: Reason
 REASON_GRAPH_ROOT: Reason
 REASON_HOME_IN_USE: Reason
 REASON_INPUTS: Reason
+REASON_INPUT_SCHEMA: Reason
 REASON_INPUT_WINDOW: Reason
 REASON_INSTRUMENT_UNKNOWN: Reason
 REASON_INTERNAL: Reason
@@ -431,6 +432,7 @@ REASON_KIND_CONNECTION: Reason
 REASON_LAST_OWNER: Reason
 REASON_LEASE_CONTENDED: Reason
 REASON_LEASE_LOST: Reason
+REASON_LEASE_TTL: Reason
 REASON_LIFE: Reason
 REASON_LIVE_FORBIDDEN: Reason
 REASON_LIVE_GUARD: Reason
@@ -452,7 +454,10 @@ REASON_NODE_ID: Reason
 REASON_NODE_ID_COLLISION: Reason
 REASON_NODE_ID_FIELDS: Reason
 REASON_NODE_ID_MISMATCH: Reason
+REASON_NODE_NAME: Reason
+REASON_NODE_PARAMETER: Reason
 REASON_NODE_STATE: Reason
+REASON_NODE_TYPE_UNKNOWN: Reason
 REASON_NODE_UNKNOWN: Reason
 REASON_NODE_VALUE: Reason
 REASON_NOTHING_TRADED: Reason
@@ -461,6 +466,7 @@ REASON_NOT_A_DECISION: Reason
 REASON_NOT_A_REPLAY: Reason
 REASON_NOT_BOUND: Reason
 REASON_NOT_BUILT: Reason
+REASON_NOT_FOUND: Reason
 REASON_NOT_PROXIED: Reason
 REASON_NOT_RUNNING: Reason
 REASON_NOT_STARTED: Reason
@@ -473,11 +479,11 @@ REASON_ORDER_CONFLICT: Reason
 REASON_ORDER_FIELDS: Reason
 REASON_ORDER_MALFORMED: Reason
 REASON_ORDER_UNKNOWN: Reason
+REASON_OUTAGE_LIMIT: Reason
 REASON_OUT_OF_RANGE: Reason
 REASON_OVERLOADED: Reason
 REASON_PAGE: Reason
 REASON_PAGE_TOKEN: Reason
-REASON_OUTAGE_LIMIT: Reason
 REASON_PERIOD: Reason
 REASON_PERMISSION_DENIED: Reason
 REASON_PLAN: Reason
@@ -512,6 +518,7 @@ REASON_QUEUE_UNKNOWN: Reason
 REASON_RANGE: Reason
 REASON_RATE_LIMITED: Reason
 REASON_RECORD_BATCH: Reason
+REASON_RECORD_MALFORMED: Reason
 REASON_REPLICAS: Reason
 REASON_REQUEST_FIELDS: Reason
 REASON_REQUEST_ID: Reason
@@ -542,14 +549,10 @@ REASON_SNAPSHOT_DAMAGED: Reason
 REASON_SNAPSHOT_UNKNOWN: Reason
 REASON_STALE_EPOCH: Reason
 REASON_STOPPING: Reason
-REASON_STRATEGY_CANCELED: Reason
 REASON_STRATEGY_CLASS: Reason
-REASON_STRATEGY_COMPLETED: Reason
-REASON_STRATEGY_FAILED: Reason
 REASON_STRATEGY_FILE: Reason
 REASON_STRATEGY_ID: Reason
-REASON_STRATEGY_PROCESSING: Reason
-REASON_STRATEGY_QUEUED: Reason
+REASON_STRATEGY_STATE: Reason
 REASON_STRATEGY_UNKNOWN: Reason
 REASON_STREAM_ENDED: Reason
 REASON_SUBMISSION_FAILED: Reason
@@ -563,7 +566,6 @@ REASON_TAG_QUERY_UNRESOLVED: Reason
 REASON_TAILS: Reason
 REASON_TARGET: Reason
 REASON_TARGET_OPTION: Reason
-REASON_THRESHOLD: Reason
 REASON_TIME: Reason
 REASON_TIMESTAMP: Reason
 REASON_TIME_RANGE: Reason
@@ -619,7 +621,3 @@ REASON_WORLD_IDS_REQUIRED: Reason
 REASON_WORLD_NODE_UNKNOWN: Reason
 REASON_WORLD_SUSPENDED: Reason
 REASON_WORLD_UNKNOWN: Reason
-REASON_INPUT_SCHEMA: Reason
-REASON_NODE_NAME: Reason
-REASON_NODE_PARAMETER: Reason
-REASON_NODE_TYPE_UNKNOWN: Reason

@@ -56,8 +56,8 @@ class DataServiceServicer:
         Columns: open_time (timestamp[ns, UTC]), open, high, low, close, volume (float64), flags (uint8).
 
         Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_AS_OF_REQUIRED: a context
-        in BACKTEST or DRYRUN without as_of; E_EXECUTION_DOMAIN: unspecified or unknown); FAILED_PRECONDITION
-        (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE): nothing that waiting helps; UNAVAILABLE
+        in BACKTEST or DRYRUN without as_of; E_ENUM: unspecified or unknown); FAILED_PRECONDITION
+        (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE_SHORT): nothing that waiting helps; UNAVAILABLE
         (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

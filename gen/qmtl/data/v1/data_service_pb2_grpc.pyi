@@ -38,8 +38,8 @@ class DataServiceStub:
     Columns: open_time (timestamp[ns, UTC]), open, high, low, close, volume (float64), flags (uint8).
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_AS_OF_REQUIRED: a context
-    in BACKTEST or DRYRUN without as_of; E_EXECUTION_DOMAIN: unspecified or unknown); FAILED_PRECONDITION
-    (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE): nothing that waiting helps; UNAVAILABLE
+    in BACKTEST or DRYRUN without as_of; E_ENUM: unspecified or unknown); FAILED_PRECONDITION
+    (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE_SHORT): nothing that waiting helps; UNAVAILABLE
     (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
     """
     Subscribe: _grpc.UnaryStreamMultiCallable[_data_service_pb2.SubscribeRequest, _data_service_pb2.SubscribeResponse]
@@ -62,8 +62,8 @@ class DataServiceAsyncStub(DataServiceStub):
     Columns: open_time (timestamp[ns, UTC]), open, high, low, close, volume (float64), flags (uint8).
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_AS_OF_REQUIRED: a context
-    in BACKTEST or DRYRUN without as_of; E_EXECUTION_DOMAIN: unspecified or unknown); FAILED_PRECONDITION
-    (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE): nothing that waiting helps; UNAVAILABLE
+    in BACKTEST or DRYRUN without as_of; E_ENUM: unspecified or unknown); FAILED_PRECONDITION
+    (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE_SHORT): nothing that waiting helps; UNAVAILABLE
     (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
     """
     Subscribe: _aio.UnaryStreamMultiCallable[_data_service_pb2.SubscribeRequest, _data_service_pb2.SubscribeResponse]  # type: ignore[assignment]
@@ -89,8 +89,8 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         Columns: open_time (timestamp[ns, UTC]), open, high, low, close, volume (float64), flags (uint8).
 
         Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_AS_OF_REQUIRED: a context
-        in BACKTEST or DRYRUN without as_of; E_EXECUTION_DOMAIN: unspecified or unknown); FAILED_PRECONDITION
-        (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE): nothing that waiting helps; UNAVAILABLE
+        in BACKTEST or DRYRUN without as_of; E_ENUM: unspecified or unknown); FAILED_PRECONDITION
+        (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE_SHORT): nothing that waiting helps; UNAVAILABLE
         (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
         """
 

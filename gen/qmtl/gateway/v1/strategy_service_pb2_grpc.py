@@ -80,7 +80,7 @@ class StrategyServiceServicer:
         """Takes a DAG for one or more worlds. Acknowledged means durable: it completes even if every process dies. Idempotent on
         request_id. QUEUED in the reply: WatchStrategy tells the rest. Needs operator in each world.
 
-        Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_CHECKSUM_MISMATCH, E_SCHEMA_COMPAT_MISMATCH,
+        Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_CHECKSUM_MISMATCH,
         E_UNKNOWN_DEPENDENCY, E_CYCLE, E_WORLD_IDS_REQUIRED, E_TOO_MANY_NODES, E_TOO_LARGE): correct the DAG, the hint says how;
         NOT_FOUND (E_WORLD_UNKNOWN); ALREADY_EXISTS (E_DUPLICATE): metadata names the live strategy; ABORTED
         (E_REQUEST_ID_REUSED); PERMISSION_DENIED; RESOURCE_EXHAUSTED: retry after RetryInfo with the same request_id.
@@ -124,7 +124,7 @@ class StrategyServiceServicer:
         """Cancels a strategy: unbinds it, which deactivates it first, and releases its plan. Idempotent. Needs operator. What
         cannot be undone now, because a service is away, is undone later: the reply says release_pending.
 
-        Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_STRATEGY_FAILED): it has ended already.
+        Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_STRATEGY_STATE): it has ended already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,7 @@ class StrategyServiceStub:
     """Takes a DAG for one or more worlds. Acknowledged means durable: it completes even if every process dies. Idempotent on
     request_id. QUEUED in the reply: WatchStrategy tells the rest. Needs operator in each world.
 
-    Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_CHECKSUM_MISMATCH, E_SCHEMA_COMPAT_MISMATCH,
+    Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_CHECKSUM_MISMATCH,
     E_UNKNOWN_DEPENDENCY, E_CYCLE, E_WORLD_IDS_REQUIRED, E_TOO_MANY_NODES, E_TOO_LARGE): correct the DAG, the hint says how;
     NOT_FOUND (E_WORLD_UNKNOWN); ALREADY_EXISTS (E_DUPLICATE): metadata names the live strategy; ABORTED
     (E_REQUEST_ID_REUSED); PERMISSION_DENIED; RESOURCE_EXHAUSTED: retry after RetryInfo with the same request_id.
@@ -59,7 +59,7 @@ class StrategyServiceStub:
     """Cancels a strategy: unbinds it, which deactivates it first, and releases its plan. Idempotent. Needs operator. What
     cannot be undone now, because a service is away, is undone later: the reply says release_pending.
 
-    Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_STRATEGY_FAILED): it has ended already.
+    Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_STRATEGY_STATE): it has ended already.
     """
     GetStrategyHistory: _grpc.UnaryUnaryMultiCallable[_strategy_service_pb2.GetStrategyHistoryRequest, _strategy_service_pb2.GetStrategyHistoryResponse]
     """Every step of a strategy's life, in order. Errors: NOT_FOUND (E_STRATEGY_UNKNOWN)."""
@@ -73,7 +73,7 @@ class StrategyServiceAsyncStub(StrategyServiceStub):
     """Takes a DAG for one or more worlds. Acknowledged means durable: it completes even if every process dies. Idempotent on
     request_id. QUEUED in the reply: WatchStrategy tells the rest. Needs operator in each world.
 
-    Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_CHECKSUM_MISMATCH, E_SCHEMA_COMPAT_MISMATCH,
+    Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_CHECKSUM_MISMATCH,
     E_UNKNOWN_DEPENDENCY, E_CYCLE, E_WORLD_IDS_REQUIRED, E_TOO_MANY_NODES, E_TOO_LARGE): correct the DAG, the hint says how;
     NOT_FOUND (E_WORLD_UNKNOWN); ALREADY_EXISTS (E_DUPLICATE): metadata names the live strategy; ABORTED
     (E_REQUEST_ID_REUSED); PERMISSION_DENIED; RESOURCE_EXHAUSTED: retry after RetryInfo with the same request_id.
@@ -95,7 +95,7 @@ class StrategyServiceAsyncStub(StrategyServiceStub):
     """Cancels a strategy: unbinds it, which deactivates it first, and releases its plan. Idempotent. Needs operator. What
     cannot be undone now, because a service is away, is undone later: the reply says release_pending.
 
-    Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_STRATEGY_FAILED): it has ended already.
+    Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_STRATEGY_STATE): it has ended already.
     """
     GetStrategyHistory: _aio.UnaryUnaryMultiCallable[_strategy_service_pb2.GetStrategyHistoryRequest, _strategy_service_pb2.GetStrategyHistoryResponse]  # type: ignore[assignment]
     """Every step of a strategy's life, in order. Errors: NOT_FOUND (E_STRATEGY_UNKNOWN)."""
@@ -112,7 +112,7 @@ class StrategyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes a DAG for one or more worlds. Acknowledged means durable: it completes even if every process dies. Idempotent on
         request_id. QUEUED in the reply: WatchStrategy tells the rest. Needs operator in each world.
 
-        Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_CHECKSUM_MISMATCH, E_SCHEMA_COMPAT_MISMATCH,
+        Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_CHECKSUM_MISMATCH,
         E_UNKNOWN_DEPENDENCY, E_CYCLE, E_WORLD_IDS_REQUIRED, E_TOO_MANY_NODES, E_TOO_LARGE): correct the DAG, the hint says how;
         NOT_FOUND (E_WORLD_UNKNOWN); ALREADY_EXISTS (E_DUPLICATE): metadata names the live strategy; ABORTED
         (E_REQUEST_ID_REUSED); PERMISSION_DENIED; RESOURCE_EXHAUSTED: retry after RetryInfo with the same request_id.
@@ -164,7 +164,7 @@ class StrategyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cancels a strategy: unbinds it, which deactivates it first, and releases its plan. Idempotent. Needs operator. What
         cannot be undone now, because a service is away, is undone later: the reply says release_pending.
 
-        Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_STRATEGY_FAILED): it has ended already.
+        Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_STRATEGY_STATE): it has ended already.
         """
 
     @_abc_1.abstractmethod

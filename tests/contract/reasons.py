@@ -1,0 +1,90 @@
+"""Where reasons of errors stand in the source, read from its syntax trees."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.rpc import code_pb2
+
+from qmtl.common.v1 import options_pb2 as optionspb
+from qmtl.common.v1 import reasons_pb2 as reasonspb
+from qmtl.rpc.status import CODES
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("qmtl/", "controlbus/", "dagmanager/", "worldservice/", "gateway/", "brokerage/", "seamless/")
+REASON = re.compile(r"\bE_[A-Z0-9_]*[A-Z0-9]\b")
+CLASSES = {cls.__name__: code.name for cls, code in CODES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One place that names a reason; `code` is set where an error is made of it, `keys` are its literal metadata."""
+
+    reason: str
+    place: str
+    compared: bool
+    code: str = ""
+    keys: tuple[str, ...] = ()
+
+
+def registered() -> dict[str, optionspb.ReasonRule]:
+    """The rules of the registry, by reason."""
+    values = reasonspb.Reason.DESCRIPTOR.values
+    return {
+        value.name.replace("REASON_", "E_", 1): value.GetOptions().Extensions[optionspb.rule]  # type: ignore[index]  # protoc's stubs lose the extension's type
+        for value in values
+        if value.number
+    }
+
+
+def code_name(rule: optionspb.ReasonRule) -> str:
+    """The gRPC code of a rule, as grpc spells it."""
+    return str(code_pb2.Code.Name(rule.code))
+
+
+def files(*folders: str) -> list[Path]:
+    """The committed Python files below the folders."""
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split() if name.startswith(folders) and (ROOT / name).exists()]
+
+
+def uses(folders: tuple[str, ...] = ROOMS) -> Iterator[Use]:
+    """Every text that is a reason, and every text a reason would be composed of."""
+    for path in files(*folders):
+        tree = ast.parse(path.read_text())
+        parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and REASON.fullmatch(node.value):
+                yield _use(node, node.value, parents, f"{path.relative_to(ROOT)}:{node.lineno}")
+
+
+def _use(node: ast.AST, reason: str, parents: dict[ast.AST, ast.AST], place: str) -> Use:
+    parent = parents[node]
+    if isinstance(parent, ast.Compare):
+        return Use(reason, place, compared=True)
+    if isinstance(parent, ast.Call) and parent.args and parent.args[0] is node:
+        name = parent.func.id if isinstance(parent.func, ast.Name) else getattr(parent.func, "attr", "")
+        return Use(reason, place, compared=False, code=CLASSES.get(name, ""), keys=_keys(parent))
+    return Use(reason, place, compared=False)
+
+
+def _keys(call: ast.Call) -> tuple[str, ...]:
+    given = [word.value for word in call.keywords if word.arg == "metadata"]
+    return tuple(
+        key.value
+        for value in given
+        for table in ast.walk(value)
+        if isinstance(table, ast.Dict)
+        for key in table.keys
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    )
+
+
+def named_in_tests() -> set[str]:
+    """The reasons that some test names."""
+    return {reason for path in files("tests/") for reason in REASON.findall(path.read_text())}
