@@ -1,1 +1,1 @@
-"""Calls to the gateway: address, token, pages of a listing. Knows no service and prints nothing."""
+"""Calls to the gateway: address, token, pages of a listing, ids by their beginning. Prints nothing."""

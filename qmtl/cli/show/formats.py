@@ -8,18 +8,11 @@ from qmtl.core.errors import InvalidRequest
 
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60))
 _DIGEST = "blake3:"
-_HEX_LENGTH = 64
 
 
 def short_id(text: str, length: int = 12) -> str:
     """The first digits of a digest; other ids stay whole."""
     return text.removeprefix(_DIGEST)[:length] if text.startswith(_DIGEST) else text
-
-
-def full_id(text: str) -> str:
-    """A digest as the contracts write it, also when given without its algorithm."""
-    is_hex = len(text) == _HEX_LENGTH and all(letter in "0123456789abcdef" for letter in text)
-    return f"{_DIGEST}{text}" if is_hex else text
 
 
 def span_word(seconds: float) -> str:

@@ -12,8 +12,6 @@ from qmtl.core.errors import InvalidRequest
 
 def test_ids_spans_and_times() -> None:
     digest = "ab" * 32
-    assert formats.full_id(digest) == f"blake3:{digest}"
-    assert formats.full_id("s-1") == "s-1"
     assert formats.short_id(f"blake3:{digest}") == "ab" * 6
     assert [formats.span_word(n) for n in (0, 30, 900, 3600, 86400, 90)] == ["", "30s", "15m", "1h", "1d", "90s"]
     assert formats.instant("2021-03-01T02:00+02:00", "--from") == datetime(2021, 3, 1, tzinfo=UTC)

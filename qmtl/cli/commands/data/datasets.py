@@ -68,7 +68,6 @@ def coverage(
     every: Annotated[bool, typer.Option("--all", help="List every gap.")] = False,
 ) -> None:
     """Spans that are there, and gaps with their reason."""
-
     request = coverageservicepb.GetCoverageRequest(dataset=dataset)
     if start:
         request.range.start.FromDatetime(instant(start, "--start"))
@@ -114,7 +113,6 @@ def conformance(
 
 def finding_rows(findings: Sequence[conformancepb.ConformanceFinding]) -> list[tuple[str, ...]]:
     """One line per rule that found something."""
-
     return [
         (
             enum_word(conformancepb.ConformanceRule, one.rule),
@@ -129,7 +127,6 @@ def finding_rows(findings: Sequence[conformancepb.ConformanceFinding]) -> list[t
 
 def _show_gaps(gaps: Sequence[coveragepb.Gap], *, every: bool) -> None:
     """The longest gaps, or all."""
-
     shown = list(gaps) if every else sorted(gaps, key=lambda gap: -gap.bars)[:GAPS_SHOWN]
     more = "" if len(shown) == len(gaps) else f", the longest {len(shown)}"
     rows = [

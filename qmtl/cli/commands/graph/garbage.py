@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.ids import whole_compute_key
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.formats import full_id
 from qmtl.cli.show.messages import as_dict, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.dag.v1 import service_pb2 as servicepb
@@ -30,8 +30,7 @@ def gc(
     every: Annotated[bool, typer.Option("--all", help="List every queue that stays, not only counts.")] = False,
 ) -> None:
     """Drop queues past their time to live; what is worth it is archived and verified first."""
-
-    keys = [full_id(key) for key in compute_keys or []]
+    keys = [whole_compute_key(access, key) for key in compute_keys or []]
 
     async def call(channel: MeshChannel) -> servicepb.CollectGarbageResponse:
         request = servicepb.CollectGarbageRequest(compute_keys=keys, dry_run=dry_run)

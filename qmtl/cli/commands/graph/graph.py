@@ -10,10 +10,11 @@ import typer
 from google.protobuf.json_format import MessageToJson
 
 from qmtl.cli.gateway.calls import ask
-from qmtl.cli.options import Access, with_access
+from qmtl.cli.gateway.ids import whole_node_id, whole_strategy_id
+from qmtl.cli.options import Access, StrategyId, with_access
 from qmtl.cli.show.drawing import strategy_graph
 from qmtl.cli.show.drawing.strategy_graph import NodeView
-from qmtl.cli.show.formats import full_id, span_word
+from qmtl.cli.show.formats import span_word
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.core.errors import NotFound
@@ -33,7 +34,7 @@ WIDTH_UNKNOWN = 100
 @with_access
 def show(
     access: Access,
-    strategy_id: Annotated[str, typer.Argument(help="Strategy whose graph to draw.")],
+    strategy_id: StrategyId,
     version: Annotated[int, typer.Option(help="Plan version. 0: the newest.", min=0)] = 0,
     dot: Dot = False,
     ids: Annotated[bool, typer.Option("--ids", help="List the node ids below the drawing.")] = False,
@@ -41,6 +42,7 @@ def show(
     ascii_only: Ascii = False,
 ) -> None:
     """Draw a strategy's graph: sources above, orders below, with what is reused and shared."""
+    strategy_id = whole_strategy_id(access, strategy_id)
 
     async def call(channel: MeshChannel) -> tuple[dagpb.Plan, list[strategy_graph.NodeView]]:
         return await _read_strategy(channel, strategy_id, version)
@@ -62,15 +64,16 @@ def show(
 @with_access
 def node(
     access: Access,
-    node_id: Annotated[str, typer.Argument(help="Node id, with or without blake3:.")],
+    node_id: Annotated[
+        str, typer.Argument(help="Node id, or as much of it as no other begins with; with or without blake3:.")
+    ],
     depth: Annotated[int, typer.Option(help="Steps around the node to draw.", min=1, max=10)] = 1,
     dot: Dot = False,
     width: Width = 0,
     ascii_only: Ascii = False,
 ) -> None:
     """One node of the global graph: what it computes, who uses it, what is next to it."""
-
-    wanted = full_id(node_id)
+    wanted = whole_node_id(access, node_id)
 
     async def call(channel: MeshChannel) -> tuple[dagpb.GraphNode, servicepb.GetGraphResponse]:
         stub = dagrpc.DagManagerServiceStub(channel)
@@ -91,7 +94,6 @@ def node(
 
 async def _read_strategy(channel: MeshChannel, strategy_id: str, version: int) -> tuple[dagpb.Plan, list[NodeView]]:
     """The plan from the graph's owner; what was new and reused, from the gateway when it still knows."""
-
     stub = dagrpc.DagManagerServiceStub(channel)
     plan = (await stub.GetPlan(servicepb.GetPlanRequest(strategy_id=strategy_id, version=version))).plan
     stored = (await stub.GetGraph(servicepb.GetGraphRequest(strategy_id=strategy_id))).nodes

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.ids import whole_compute_key, whole_node_id, whole_strategy_id
 from qmtl.cli.gateway.pages import collect
 from qmtl.cli.options import Access, Limit, with_access
-from qmtl.cli.show.formats import full_id, span_word
+from qmtl.cli.show.formats import span_word
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -40,7 +41,9 @@ World = Annotated[str, typer.Option("--world", help="Only queues of this world."
 Domain = Annotated[DomainName | None, typer.Option("--domain", help="Only queues of this execution domain.")]
 Strategy = Annotated[str, typer.Option("--strategy", help="Only queues this strategy's plans refer to.")]
 Node = Annotated[str, typer.Option("--node", help="Only queues of this node.")]
-Key = Annotated[str, typer.Argument(help="Compute key, with or without blake3:.")]
+Key = Annotated[
+    str, typer.Argument(help="Compute key, or as much of it as no other begins with; with or without blake3:.")
+]
 
 
 @with_access
@@ -53,6 +56,8 @@ def list_queues(
     limit: Limit = LIST_MAX,
 ) -> None:
     """Queues by world, domain, strategy or node."""
+    node = whole_node_id(access, node)
+    strategy = whole_strategy_id(access, strategy)
 
     async def call(channel: MeshChannel) -> list[dagpb.Queue]:
         return await _collect(dagrpc.DagManagerServiceStub(channel), world, domain, strategy, node, limit)
@@ -67,7 +72,6 @@ def list_queues(
 
 def queue_rows(queues: Sequence[dagpb.Queue]) -> list[tuple[str, ...]]:
     """One line per queue."""
-
     return [
         (
             queue.topic,
@@ -86,8 +90,7 @@ def queue_rows(queues: Sequence[dagpb.Queue]) -> list[tuple[str, ...]]:
 @with_access
 def show(access: Access, compute_key: Key) -> None:
     """One queue: whose outputs, in which context, how far it is."""
-
-    key = full_id(compute_key)
+    key = whole_compute_key(access, compute_key)
 
     async def call(channel: MeshChannel) -> dagpb.Queue:
         request = servicepb.GetQueueRequest(compute_key=key)
@@ -129,16 +132,18 @@ def stats(
     limit: Limit = LIST_MAX,
 ) -> None:
     """Depth, last sequence and lag of queues, as the broker holds them."""
+    strategy = whole_strategy_id(access, strategy)
+    keys = [whole_compute_key(access, key) for key in compute_keys or []]
 
     async def call(channel: MeshChannel) -> tuple[dict[str, str], list[dagpb.QueueStats]]:
         stub = dagrpc.DagManagerServiceStub(channel)
-        topics = {full_id(key): full_id(key) for key in compute_keys or []}
+        topics = dict(zip(keys, keys, strict=True))
         if not topics:
             topics = {q.compute_key: q.topic for q in await _collect(stub, world, domain, strategy, "", limit)}
-        keys = list(topics)
+        asked = list(topics)
         found: list[dagpb.QueueStats] = []
-        for start in range(0, len(keys), STATS_MAX):
-            request = servicepb.GetQueueStatsRequest(compute_keys=keys[start : start + STATS_MAX])
+        for start in range(0, len(asked), STATS_MAX):
+            request = servicepb.GetQueueStatsRequest(compute_keys=asked[start : start + STATS_MAX])
             found.extend((await stub.GetQueueStats(request)).stats)
         return topics, found
 
@@ -162,12 +167,11 @@ def stats(
 async def _collect(
     stub: DagManagerServiceAsyncStub, world: str, domain: DomainName | None, strategy: str, node: str, limit: int
 ) -> list[dagpb.Queue]:
-
     number = f"EXECUTION_DOMAIN_{domain.name}" if domain else None
 
     async def page(asked: commonpb.PageRequest) -> tuple[Sequence[dagpb.Queue], commonpb.PageInfo]:
         request = servicepb.ListQueuesRequest(
-            world_id=world, execution_domain=number, strategy_id=strategy, node_id=full_id(node), page=asked
+            world_id=world, execution_domain=number, strategy_id=strategy, node_id=node, page=asked
         )
         reply = await stub.ListQueues(request)
         return reply.queues, reply.page

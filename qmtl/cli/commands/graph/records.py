@@ -14,8 +14,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.ids import whole_compute_key
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.formats import full_id, instant
+from qmtl.cli.show.formats import instant
 from qmtl.cli.show.messages import when
 from qmtl.core.errors import InvalidRequest
 from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
@@ -40,10 +41,9 @@ def read(
     ] = QUIET_S,
 ) -> None:
     """Rows of a queue from a bucket, a record or the newest one on. Default: all that is kept."""
-
     if sum((bool(start), bool(sequence), last)) > 1:
         raise InvalidRequest("E_POSITION_OPTIONS", "give one of --from, --from-sequence and --last")
-    request = queueservicepb.ReadQueueRequest(compute_key=full_id(compute_key), world_id=world)
+    request = queueservicepb.ReadQueueRequest(compute_key=whole_compute_key(access, compute_key), world_id=world)
     if start:
         request.from_bucket.FromDatetime(instant(start, "--from"))
     elif last:
@@ -69,7 +69,6 @@ async def _replies(
     stream: aio.UnaryStreamCall[queueservicepb.ReadQueueRequest, queueservicepb.ReadQueueResponse], quiet_s: float
 ) -> AsyncIterator[queueservicepb.ReadQueueResponse]:
     """Replies until the stream ends, or pauses for too long."""
-
     with scoped(stream) as replies:
         each = replies.__aiter__()
         while True:
@@ -83,7 +82,6 @@ async def _replies(
 
 def record_lines(reply: queueservicepb.ReadQueueResponse, *, json: bool) -> Iterator[str]:
     """One record: its place, then its rows."""
-
     batch = reply.batch
     first: Timestamp = getattr(batch, "from")  # `from` is a word of Python
     rows = _rows(batch.arrow_ipc)
@@ -98,7 +96,6 @@ def record_lines(reply: queueservicepb.ReadQueueResponse, *, json: bool) -> Iter
 
 def _rows(arrow_ipc: bytes) -> list[dict[str, str]]:
     """The rows of one Arrow IPC stream as text; numbers at full precision."""
-
     if not arrow_ipc:
         return []
     with pyarrow.ipc.open_stream(arrow_ipc) as reader:

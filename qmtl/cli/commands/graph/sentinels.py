@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.ids import whole_sentinel_id, whole_strategy_id
 from qmtl.cli.gateway.pages import collect
-from qmtl.cli.options import Access, Limit, with_access
+from qmtl.cli.options import Access, Limit, StrategyId, with_access
 from qmtl.cli.show.messages import as_dict, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -24,10 +25,11 @@ SENTINELS_MAX = 100
 @with_access
 def list_sentinels(
     access: Access,
-    strategy_id: Annotated[str, typer.Argument(help="Strategy whose versions to list.")],
+    strategy_id: StrategyId,
     limit: Limit = SENTINELS_MAX,
 ) -> None:
     """Versions of a strategy and the share of traffic each gets, newest first."""
+    strategy_id = whole_strategy_id(access, strategy_id)
 
     async def call(channel: MeshChannel) -> list[dagpb.Sentinel]:
         stub = dagrpc.DagManagerServiceStub(channel)
@@ -55,6 +57,7 @@ def set_weight(
     etag: Annotated[str, typer.Option(help="Refuse if it is not this any more. Empty: no check.")] = "",
 ) -> None:
     """Set the share of traffic of one version."""
+    sentinel_id = whole_sentinel_id(access, sentinel_id)
 
     async def call(channel: MeshChannel) -> dagpb.Sentinel:
         request = servicepb.SetTrafficWeightRequest(sentinel_id=sentinel_id, traffic_weight=weight, etag=etag)

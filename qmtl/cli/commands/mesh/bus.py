@@ -29,7 +29,6 @@ def tail(
     count: Annotated[int, typer.Option(help="End after this many events. 0: never.", min=0)] = 0,
 ) -> None:
     """Follow control events as they are stored, one line each."""
-
     start = Timestamp(seconds=1) if all_kept else None
     request = controlpb.TailRequest(types=types or [], keys=keys or [], after_sequence=after, start_time=start)
 

@@ -27,7 +27,6 @@ def up(
     free: Annotated[bool, typer.Option("--free-ports", help="Use free ports instead of the configured ones.")] = False,
 ) -> None:
     """Start nats-server and every service, watch them, stop them all on ctrl-C."""
-
     counts = dict(_replica(text) for text in replicas or [])
     plan = (free_plan if free else configured_plan)(find_home(home, config), config, counts)
     refuse_wrong(config)
@@ -58,7 +57,6 @@ async def _supervise(plan: Plan) -> None:
 
 def down(home: Home = None, config: Config = None) -> None:
     """Stop the mesh that runs in this home."""
-
     place = find_home(home, config)
     record = live_record(place)
     if record is not None:

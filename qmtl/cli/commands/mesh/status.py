@@ -64,7 +64,6 @@ class Picture:
 @with_access
 def status(access: Access) -> None:
     """Processes, dependencies, breakers, degradation level, gates, outboxes and lag."""
-
     place = find_home(access.home, access.config)
     record = live_record(place)
     if record is None:
@@ -78,7 +77,6 @@ def status(access: Access) -> None:
 
 async def _look(channel: MeshChannel) -> Picture:
     """Ask everybody at once; only the gateway has to answer."""
-
     gateway = await gatewaystatusrpc.GatewayStatusServiceStub(channel).GetStatus(gatewaystatuspb.GetStatusRequest())
     control = controlrpc.ControlBusServiceStub(channel)
     dag, world = dagrpc.DagManagerServiceStub(channel), worldrpc.WorldServiceStub(channel)
@@ -114,7 +112,6 @@ async def _streams(asking: Awaitable[controlpb.GetStreamsResponse]) -> controlpb
 
 def counts_of(reply: StatusReply) -> dict[str, str]:
     """Whatever a service counts in its status: numbers as they are, lists as their members."""
-
     named = {name.replace("_", " "): value for name, value in as_dict(reply).items() if name not in NOT_COUNTS}
     return {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in named.items()}
 
@@ -134,7 +131,6 @@ def service_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
 
 def dependency_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
     """One line per service and dependency."""
-
     return [
         (
             one.service,
@@ -151,7 +147,6 @@ def dependency_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
 
 def gate_rows(reply: gatewaystatuspb.GetStatusResponse) -> list[tuple[str, ...]]:
     """One line per world whose activation the gateway holds."""
-
     return [
         (
             gate.world_id,

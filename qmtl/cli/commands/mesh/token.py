@@ -33,7 +33,6 @@ def token(
     as_service: Annotated[str, typer.Option(help="Mint a service token instead, for example: operator.")] = "",
 ) -> None:
     """Print a token of the local issuer, for grpcurl and other clients."""
-
     if load_mesh(read_tree(config)).profile != "dev":
         raise InvalidRequest("E_CONFIG", "mesh.profile is prod, want dev", hint="ask your issuer for a token")
     place = find_home(home, config)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.options import Access, StrategyId, with_access
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
@@ -59,6 +60,7 @@ def show(
     with_history: Annotated[bool, typer.Option("--history", help="Every step of its life.")] = False,
 ) -> None:
     """One strategy: state, compute context per world, which nodes are new and which reused."""
+    strategy_id = whole_strategy_id(access, strategy_id)
 
     async def call(channel: MeshChannel) -> tuple[strategypb.Strategy, list[strategypb.StrategyHistoryEntry]]:
         stub = strategyrpc.StrategyServiceStub(channel)
@@ -81,6 +83,7 @@ def show(
 @with_access
 def history(access: Access, strategy_id: StrategyId) -> None:
     """Every step of a strategy's life."""
+    strategy_id = whole_strategy_id(access, strategy_id)
 
     async def call(channel: MeshChannel) -> list[strategypb.StrategyHistoryEntry]:
         request = strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
@@ -100,6 +103,7 @@ def cancel(
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
 ) -> None:
     """Cancel a strategy: deactivated, unbound, its plan released."""
+    strategy_id = whole_strategy_id(access, strategy_id)
 
     async def call(channel: MeshChannel) -> strategypb.Strategy:
         request = strategyservicepb.CancelStrategyRequest(

@@ -32,7 +32,6 @@ def submit(
     plot: Annotated[Path | None, typer.Option(help="Also draw the replay into this picture file.")] = None,
 ) -> None:
     """Submit a strategy: its graph, a replay of the world's data, its numbers, the world's decision."""
-
     history = History(instant(start, "--start") if start else None, instant(end, "--end") if end else None)
     strategy = load_strategy(place)()
     home = find_home(access.home, access.config)

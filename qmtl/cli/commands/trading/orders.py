@@ -11,6 +11,7 @@ from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as servicepb
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.ids import the_one, whole_strategy_id
 from qmtl.cli.gateway.pages import collect
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
@@ -30,7 +31,7 @@ SEARCH_MAX = 100_000
 World = Annotated[str, typer.Option("--world", help="Only accounts of this world.")]
 Account = Annotated[str, typer.Option("--account", help="Only this account. Default: every one there is.")]
 Strategy = Annotated[str, typer.Option("--strategy", help="Only orders of this strategy.")]
-OrderId = Annotated[str, typer.Argument(help="Client order id.")]
+OrderId = Annotated[str, typer.Argument(help="Client order id, or as much of it as no other begins with.")]
 
 
 @with_access
@@ -43,6 +44,7 @@ def list_orders(
     limit: Annotated[int, typer.Option(help="At most this many of each account, newest first.", min=1)] = LIST_MAX,
 ) -> None:
     """Orders of the accounts of a world, newest first."""
+    strategy = whole_strategy_id(access, strategy)
 
     async def call(channel: MeshChannel) -> list[brokerpb.OrderStatus]:
         stub = brokerrpc.BrokerageServiceStub(channel)
@@ -58,7 +60,6 @@ def list_orders(
 
 def order_rows(found: Sequence[brokerpb.OrderStatus]) -> list[tuple[str, ...]]:
     """One line per order."""
-
     return [
         (
             one.order.client_order_id,
@@ -79,7 +80,6 @@ def order_rows(found: Sequence[brokerpb.OrderStatus]) -> list[tuple[str, ...]]:
 
 def why(status: brokerpb.OrderStatus) -> str:
     """The rule that refused an order, and the words that came with it."""
-
     rule = enum_word(brokerpb.Denial, status.denial) if status.denial else ""
     return ": ".join(part for part in (rule, status.reason) if part)
 
@@ -87,6 +87,7 @@ def why(status: brokerpb.OrderStatus) -> str:
 @with_access
 def show(access: Access, order_id: OrderId, world: World = "", account: Account = "", strategy: Strategy = "") -> None:
     """One order with its fills."""
+    strategy = whole_strategy_id(access, strategy)
 
     async def call(channel: MeshChannel) -> tuple[brokerpb.OrderStatus, list[brokerpb.Fill]]:
         stub = brokerrpc.BrokerageServiceStub(channel)
@@ -106,11 +107,15 @@ def cancel(
     access: Access, order_id: OrderId, world: World = "", account: Account = "", strategy: Strategy = ""
 ) -> None:
     """Cancel an open order; a closed one is answered as it is."""
+    strategy = whole_strategy_id(access, strategy)
 
     async def call(channel: MeshChannel) -> brokerpb.OrderStatus:
         order = (await _find(brokerrpc.BrokerageServiceStub(channel), order_id, account, world, strategy)).order
         key = servicepb.OrderKey(
-            account=order.account, world_id=order.world_id, strategy_id=order.strategy_id, client_order_id=order_id
+            account=order.account,
+            world_id=order.world_id,
+            strategy_id=order.strategy_id,
+            client_order_id=order.client_order_id,
         )
         return (
             await tradingrpc.TradingServiceStub(channel).CancelOrder(tradingservicepb.CancelOrderRequest(key=key))
@@ -125,7 +130,6 @@ def cancel(
 
 async def account_names(stub: BrokerageServiceAsyncStub, account: str, world: str) -> list[str]:
     """The account named, or those the paper venue has for the world."""
-
     if account:
         return [account]
     venue = await stub.GetVenueStatus(servicepb.GetVenueStatusRequest())
@@ -155,10 +159,13 @@ async def _orders(
 async def _find(
     stub: BrokerageServiceAsyncStub, order_id: str, account: str, world: str, strategy: str
 ) -> brokerpb.OrderStatus:
-    """The one order of that id. Raises NotFound (E_ORDER_UNKNOWN), Conflict (E_ORDER_AMBIGUOUS)."""
+    """The one order whose id begins so.
 
+    Raises NotFound (E_ORDER_UNKNOWN), Conflict (E_ORDER_AMBIGUOUS, E_ID_AMBIGUOUS).
+    """
     every = await _orders(stub, account, world, strategy, SEARCH_MAX, open_only=False)
-    found = [one for one in every if one.order.client_order_id == order_id]
+    name = the_one(order_id, (one.order.client_order_id for one in every))
+    found = [one for one in every if one.order.client_order_id == name]
     if not found:
         raise NotFound("E_ORDER_UNKNOWN", f"no order {order_id!r} in the accounts looked at", hint="qmtl orders list")
     if len(found) > 1:

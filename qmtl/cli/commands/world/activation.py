@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask, live_metadata
+from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.options import Access, AllowLive, Reason, StrategyId, WorldId, with_access
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.cli.show.tables import show_table
@@ -40,7 +41,7 @@ class StageName(Enum):
     PAPER = "paper"
 
 
-Sides = Annotated[list[SideName] | None, typer.Option("--side", help="Side to change. Repeatable.")]
+Sides = Annotated[list[SideName] | None, typer.Option("--side", help="Side to change. Repeatable. Default: both.")]
 
 
 @with_access
@@ -57,7 +58,8 @@ def activate(
     reason: Reason = "",
     allow_live: AllowLive = False,
 ) -> None:
-    """Let a strategy trade in a world, at most up to paper."""
+    """Let a strategy trade in a world, long and short unless --side says otherwise, at most up to paper."""
+    strategy_id = whole_strategy_id(access, strategy_id)
 
     changes = [
         worldpb.ActivationChange(
@@ -69,7 +71,7 @@ def activate(
             drain=None if orders is None else orders is OrdersName.REDUCING,
             stage=f"STAGE_{stage.name}" if stage else None,
         )
-        for one in side or [SideName.LONG]
+        for one in side or list(SideName)
     ]
     activation = _set_activation(access, world_id, changes, reason or "qmtl world activate", allow_live=allow_live)
     if not access.json and activation.effective_mode == commonpb.EFFECTIVE_MODE_COMPUTE_ONLY:
@@ -84,6 +86,7 @@ def deactivate(
     access: Access, world_id: WorldId, strategy_id: StrategyId, side: Sides = None, reason: Reason = ""
 ) -> None:
     """Stop a strategy from trading in a world; its open orders can still be canceled."""
+    strategy_id = whole_strategy_id(access, strategy_id)
 
     changes = [
         worldpb.ActivationChange(strategy_id=strategy_id, side=f"SIDE_{one.name}", active=False)
@@ -135,7 +138,6 @@ def show_activation(activation: world_pb2.ActivationEnvelope) -> None:
 
 def window_text(window: world_pb2.ActivationWindow) -> str:
     """A weekly window in words: "mon, tue 09:30-16:00 America/New_York"."""
-
     days = ", ".join(world_pb2.Weekday.Name(day).removeprefix("WEEKDAY_").lower()[:3] for day in window.days)
     opens, closes = (f"{s // 3600:02}:{s % 3600 // 60:02}" for s in (window.opens.seconds, window.closes.seconds))
     return f"{days} {opens}-{closes} {window.time_zone}"

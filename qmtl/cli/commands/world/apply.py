@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask, live_metadata
+from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.options import Access, AllowLive, WorldId, with_access
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
@@ -39,14 +40,13 @@ def apply(
     allow_live: AllowLive = False,
 ) -> None:
     """Move a world to other targets in two phases: freeze, switch, unfreeze."""
-
     if bool(target) == from_policy:
         raise InvalidRequest("E_APPLY_OPTIONS", "give either --target or --evaluate")
     request = worldpb.ApplyRequest(world_id=world_id, run_id=run_id or f"cli-{uuid.uuid4().hex[:12]}", etag=etag)
     if from_policy:
         request.evaluate = True
     else:
-        request.targets.targets.extend(_target(text) for text in target or [])
+        request.targets.targets.extend(_target(access, text) for text in target or [])
     _run(access, request, wait=wait, allow_live=allow_live)
 
 
@@ -59,7 +59,6 @@ def resume(
     allow_live: AllowLive = False,
 ) -> None:
     """Lead a frozen world out of its freeze."""
-
     _run(access, worldpb.ResumeRequest(world_id=world_id, run_id=run_id), wait=wait, allow_live=allow_live)
 
 
@@ -83,7 +82,6 @@ def _run(
 async def _follow(
     channel: MeshChannel, request: worldpb.ApplyRequest | worldpb.ResumeRequest, *, wait: bool, allow_live: bool
 ) -> world_pb2.ApplyRun:
-
     stub, metadata = worldrpc.WorldServiceStub(channel), live_metadata(is_meant=allow_live)
     if isinstance(request, worldpb.ApplyRequest):
         run = (await stub.Apply(request, timeout=APPLY_S, metadata=metadata)).run
@@ -107,7 +105,7 @@ def _show_run(run: world_pb2.ApplyRun) -> None:
         typer.echo(f"because {run.reason}")
 
 
-def _target(text: str) -> world_pb2.ApplyTarget:
+def _target(access: Access, text: str) -> world_pb2.ApplyTarget:
     found = _TARGET.fullmatch(text)
     if not found:
         raise InvalidRequest("E_TARGET_OPTION", f"--target is {text!r}, want STRATEGY:long|short=WEIGHT[@STAGE]")
@@ -117,7 +115,7 @@ def _target(text: str) -> world_pb2.ApplyTarget:
     except ValueError:
         raise InvalidRequest("E_TARGET_OPTION", f"weight is {weight!r}, want a number in 0..1") from None
     return world_pb2.ApplyTarget(
-        strategy_id=strategy_id,
+        strategy_id=whole_strategy_id(access, strategy_id),
         side=f"SIDE_{side.upper()}",
         weight=share,
         stage=f"STAGE_{stage.upper()}" if stage else None,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask, live_metadata
+from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.options import Access, AllowLive, Reason, StrategyId, WorldId, with_access
 from qmtl.cli.show.messages import as_dict, show_json, when
 from qmtl.cli.show.tables import show_pairs
@@ -31,6 +32,7 @@ def approve_live(
     allow_live: AllowLive = False,
 ) -> None:
     """Record that a strategy may go live. An owner's act: --as owner --allow-live."""
+    strategy_id = whole_strategy_id(access, strategy_id)
 
     found = _LIFE.fullmatch(life)
     if life and not found:
@@ -52,6 +54,7 @@ def approve_live(
 @with_access
 def revoke_live(access: Access, world_id: WorldId, strategy_id: StrategyId, reason: Reason = "") -> None:
     """Take an approval back; a live strategy is deactivated first."""
+    strategy_id = whole_strategy_id(access, strategy_id)
 
     request = worldpb.RevokeLiveRequest(
         world_id=world_id, strategy_id=strategy_id, reason=reason or "qmtl world revoke-live"

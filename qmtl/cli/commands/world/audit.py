@@ -79,7 +79,6 @@ def _compared(reply: worldpb.RebuildActivationResponse, revision: int) -> str:
 
 def audit_rows(entries: Sequence[world_pb2.AuditEntry], *, requests: bool) -> list[tuple[str, ...]]:
     """One line per entry."""
-
     return [
         (
             str(entry.sequence),

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.ids import whole_node_id, whole_strategy_id
 from qmtl.cli.gateway.pages import collect
 from qmtl.cli.options import Access, Reason, WorldId, with_access
-from qmtl.cli.show.formats import full_id, short_id
+from qmtl.cli.show.formats import short_id
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -89,7 +90,9 @@ def off(
     reason: Reason = "",
 ) -> None:
     """Switch an edge off: strategies that have it leave the domain, and those above it, at once."""
-    _put(access, _Edge(world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=False)
+    _put(
+        access, _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=False
+    )
 
 
 @with_access
@@ -104,7 +107,9 @@ def on(
     reason: Reason = "",
 ) -> None:
     """Switch an edge on. Nothing rises by itself; between two domains it waits for an apply."""
-    _put(access, _Edge(world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=True)
+    _put(
+        access, _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=True
+    )
 
 
 @with_access
@@ -118,8 +123,7 @@ def forget(
     from_domain: FromDomain = None,
 ) -> None:
     """Remove what was said of an edge: it is as the graph has it."""
-
-    named = _Edge(world_id, (from_node, to_node), of, (from_domain or domain, domain))
+    named = _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain))
 
     async def call(channel: MeshChannel) -> world_pb2.EdgeOverride:
         edge = await named.resolved(channel)
@@ -140,6 +144,15 @@ def forget(
         typer.echo(f"{_text(edge)} is as the graph has it")
 
 
+def _edge(
+    access: Access, world_id: str, nodes: tuple[str, str], of: str, domains: tuple[DomainName, DomainName]
+) -> _Edge:
+    if of:
+        return _Edge(world_id, nodes, whole_strategy_id(access, of), domains)
+    start, end = (whole_node_id(access, node) for node in nodes)
+    return _Edge(world_id, (start, end), "", domains)
+
+
 @dataclass(frozen=True, slots=True)
 class _Edge:
     """An edge as it was typed: NodeIDs, or names in the graph of a strategy."""
@@ -151,8 +164,7 @@ class _Edge:
 
     async def resolved(self, channel: MeshChannel) -> world_pb2.EdgeOverride:
         """Raises InvalidRequest (E_EDGE): the strategy has no such node, or none that leads to the other."""
-
-        start, end = await self._named(channel) if self.strategy_id else (full_id(node) for node in self.nodes)
+        start, end = await self._named(channel) if self.strategy_id else self.nodes
         return world_pb2.EdgeOverride(
             world_id=self.world_id,
             from_node_id=start,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.gateway.pages import collect
 from qmtl.cli.options import Access, StrategyId, WorldId, with_access
 from qmtl.cli.show import verdicts
@@ -48,6 +49,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Judge a strategy again under the world's policy, with its latest numbers or those given."""
+    strategy_id = whole_strategy_id(access, strategy_id)
 
     request = worldpb.EvaluateRequest(
         world_id=world_id,
@@ -101,7 +103,6 @@ def explain(access: Access, world_id: WorldId) -> None:
 
 async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[world_pb2.DecisionEnvelope, list[Standing]]:
     """Decision, bindings, runs, activation and names, each from its owner."""
-
     stub, strategies = worldrpc.WorldServiceStub(channel), strategyrpc.StrategyServiceStub(channel)
 
     async def bindings(page: commonpb.PageRequest) -> tuple[list[world_pb2.Binding], commonpb.PageInfo]:

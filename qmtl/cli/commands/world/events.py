@@ -55,7 +55,6 @@ def tail(
     patience: Annotated[float, typer.Option(help="Seconds an unreachable gateway is waited for.", min=1)] = PATIENCE_S,
 ) -> None:
     """The state now (marked =), then every event in order, one line each; resumes by itself after a break."""
-
     names = [f"TOPIC_{one.name}" for one in dict.fromkeys(topics)]
     request = eventservicepb.CreateEventStreamRequest(world_id=world, strategy_id=strategy, topics=names)
 
@@ -75,7 +74,6 @@ async def follow(
     stub: EventServiceAsyncStub, request: eventservicepb.CreateEventStreamRequest, resume: str, outage_s_max: float
 ) -> AsyncIterator[eventpb.Frame]:
     """Frames for ever: each break is followed by a new stream that goes on where the last frame ended."""
-
     waiting = OutageLimit(outage_s_max, SystemClock())
     answered = False
     while True:
@@ -106,7 +104,6 @@ def resume_token(frame: eventpb.Frame) -> str:
 
 def frame_lines(frame: eventpb.Frame, *, json: bool, tokens: bool) -> list[str]:
     """A frame as lines: events, states of a snapshot, notices. Bookmarks say nothing unless tokens are wanted."""
-
     if json:
         is_quiet = frame.WhichOneof("body") == "bookmark" and not tokens
         return [] if is_quiet else [jsonlib.dumps(as_dict(frame), ensure_ascii=False)]

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.gateway.pages import collect
-from qmtl.cli.options import Access, Limit, RoleName, WorldId, with_access
+from qmtl.cli.options import Access, Limit, RoleName, StrategyId, WorldId, with_access
 from qmtl.cli.show.formats import plural
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
@@ -26,10 +27,9 @@ Subject = Annotated[str, typer.Argument(help="Whose role, as tokens name them.")
 
 
 @with_access
-def bind(
-    access: Access, world_id: WorldId, strategy_id: Annotated[str, typer.Argument(help="Strategy to bind.")]
-) -> None:
+def bind(access: Access, world_id: WorldId, strategy_id: StrategyId) -> None:
     """Bind a submitted strategy to a world, or tell a world the graph of one that is bound; its stage stays."""
+    strategy_id = whole_strategy_id(access, strategy_id)
 
     async def call(channel: MeshChannel) -> tuple[worldpb.BindStrategyResponse, int]:
         plans = dagrpc.DagManagerServiceStub(channel)

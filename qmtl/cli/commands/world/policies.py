@@ -28,7 +28,6 @@ def set_policy(
     draft: Annotated[bool, typer.Option("--draft", help="Store it without making it the default.")] = False,
 ) -> None:
     """Store a policy document, from a file or a preset, as a new version."""
-
     if bool(preset) == (document is not None):
         raise InvalidRequest("E_POLICY_OPTIONS", "give either a document or --preset")
     text = document.read_text(encoding="utf-8") if document else ""
@@ -59,7 +58,6 @@ def presets(access: Access) -> None:
 
 async def _preset_document(channel: MeshChannel, name: str) -> str:
     """The document of a preset. Raises NotFound (E_POLICY_PRESET_UNKNOWN) naming those there are."""
-
     reply = await worldrpc.WorldServiceStub(channel).ListPolicyPresets(worldpb.ListPolicyPresetsRequest())
     documents = {one.name: one.document for one in reply.presets}
     if name not in documents:

@@ -30,7 +30,6 @@ def create(
     allow_live: Annotated[bool, typer.Option("--allow-live", help="Live trading may become possible.")] = False,
 ) -> None:
     """Create a world; you become its owner. The same command again answers the same world."""
-
     document = policy_file.read_text(encoding="utf-8") if policy_file else ""
 
     async def call(channel: MeshChannel) -> world_pb2.World:

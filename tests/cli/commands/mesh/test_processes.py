@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,18 +131,28 @@ def check_a_strategy(home: Path, qmtl: Invoke, folder: Path) -> None:
     assert "PROCESSING" in shown
     assert "demo.backtest." in shown
     activate = ("world", "activate", "demo", strategy["strategy_id"], "--home", home)
-    assert "COMPUTE_ONLY" in done(qmtl(*activate, "--weight", "0.5"))
-    (entry,) = json.loads(done(qmtl(*activate, "--stage", "paper", "--json")))["entries"]
+    both = done(qmtl(*activate, "--weight", "0.5"))
+    assert "COMPUTE_ONLY" in both
+    assert {"LONG", "SHORT"} <= set(both.split())
+    done(qmtl("world", "deactivate", *activate[2:], "--side", "short"))
+    long = ("--side", "long", "--json")
+    entry = long_entry(done(qmtl(*activate, *long, "--stage", "paper")))
     assert (entry["weight"], entry["effective_mode"]) == (0.5, "EFFECTIVE_MODE_PAPER")
-    (entry,) = json.loads(done(qmtl(*activate, "--orders", "reducing", "--json")))["entries"]
+    entry = long_entry(done(qmtl(*activate, *long, "--orders", "reducing")))
     assert (entry["drain"], entry["freeze"], entry["weight"]) == (True, False, 0.5)
-    off = done(qmtl("world", "deactivate", *activate[2:], "--side", "long", "--json"))
-    assert [entry["active"] for entry in json.loads(off)["entries"]] == [False]
+    off = done(qmtl("world", "deactivate", *activate[2:], "--json"))
+    assert [entry["active"] for entry in json.loads(off)["entries"]] == [False, False]
     tail = done(qmtl("bus", "tail", "--all", "--count", "4", "--home", home, "--json"))
     events = [json.loads(line) for line in tail.splitlines()]
     assert [event["sequence"] for event in events] == ["1", "2", "3", "4"]
     canceled = json.loads(done(qmtl("strategy", "cancel", strategy["strategy_id"], "--home", home, "--json")))
     assert canceled["state"] == "STRATEGY_STATE_CANCELED"
+
+
+def long_entry(activation: str) -> dict[str, Any]:
+    """The LONG entry of an activation as JSON."""
+    (entry,) = (one for one in json.loads(activation)["entries"] if one["side"] == "SIDE_LONG")
+    return dict(entry)
 
 
 def done(process: Done) -> str:
