@@ -38,13 +38,15 @@ from qmtl.core.identity.keys import NodeSpec
 from qmtl.core.identity.nodes import Dag, DagNode, QueueClass, SemanticKind
 from qmtl.core.modes import ComputeContext, ExecutionDomain
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as pb
-from qmtl.dag.v1 import service_pb2_grpc as rpc
+from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
+from qmtl.dag.v1 import status_service_pb2 as dagstatusservicepb
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import mint_service_token
 from qmtl.rpc.client.channel import connect
 from qmtl.sql.database import Database
+from qmtl.sql.instants import micros
 from qmtl.wire import contexts, graph
+from tests.dagmanager.stubs import DagStubs
 
 REPEATS = {100: 20, 1_000: 10, 10_000: 3}
 SEEN_REPEATS = {100: 100, 1_000: 40, 10_000: 8}
@@ -90,8 +92,8 @@ def make_nodes(count: int, seed: str) -> list[DagNode]:
     return made
 
 
-def request(nodes: Sequence[DagNode], strategy_id: str, request_id: str) -> pb.DiffRequest:
-    return pb.DiffRequest(
+def request(nodes: Sequence[DagNode], strategy_id: str, request_id: str) -> diffservicepb.DiffRequest:
+    return diffservicepb.DiffRequest(
         request_id=request_id,
         strategy_id=strategy_id,
         dag=dagpb.Dag(nodes=[graph.node_to_proto(node) for node in nodes]),
@@ -116,7 +118,7 @@ def put(conn: sa.Connection, dag: Dag, batch: int) -> None:
     """The rows a diff would have written, without asking what is there."""
     keys = diff.compute_keys(dag.node_ids, replace(CONTEXT, world_id="elsewhere"))
     number = {node_id: batch * 1_000 + index + 1 for index, node_id in enumerate(sorted(dag.node_ids))}
-    name, now = f"f{batch}", tables.to_us(NOW)
+    name, now = f"f{batch}", micros(NOW)
     found = sorted(zip(dag.nodes, dag.forms, strict=True), key=lambda pair: pair[0].node_id)
     place = {"world_id": "elsewhere", "execution_domain": "BACKTEST", "as_of": "2026-01-01T00:00:00Z", "partition": ""}
     rows: dict[sa.Table, list[dict[str, object]]] = {
@@ -183,7 +185,7 @@ def floor_ms(url: str, body: bytes, repeats: int) -> float:
     with engine.connect() as conn:
 
         def once() -> None:
-            parsed = pb.DiffRequest.FromString(body)
+            parsed = diffservicepb.DiffRequest.FromString(body)
             ids = [identity_keys.node_id(graph.spec_from_proto(node.spec)) for node in parsed.dag.nodes]
             for start in range(0, len(ids), LIST_MAX):
                 part = ids[start : start + LIST_MAX]
@@ -197,10 +199,10 @@ def floor_ms(url: str, body: bytes, repeats: int) -> float:
     return (time.process_time() - begin) * 1e3 / repeats
 
 
-async def cost(process: psutil.Process, stub: rpc.DagManagerServiceAsyncStub, requests: list[pb.DiffRequest]) -> Cost:
+async def cost(process: psutil.Process, stubs: DagStubs, requests: list[diffservicepb.DiffRequest]) -> Cost:
     before, begin = cpu_s(process), time.perf_counter()
     for each in requests:
-        async for _ in stub.Diff(each, timeout=120):
+        async for _ in stubs.diffs.Diff(each, timeout=120):
             pass
     wall = time.perf_counter() - begin
     return Cost((cpu_s(process) - before) * 1e3 / len(requests), wall * 1e3 / len(requests))
@@ -211,12 +213,12 @@ def cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-async def measure(size: int, url: str, process: psutil.Process, stub: rpc.DagManagerServiceAsyncStub) -> list[str]:
+async def measure(size: int, url: str, process: psutil.Process, stubs: DagStubs) -> list[str]:
     repeats, seen_repeats = REPEATS.get(size, 5), SEEN_REPEATS.get(size, 10)
     base = make_nodes(size, f"base-{size}")
     fresh = [request(make_nodes(size, f"new-{size}-{n}"), f"new-{size}-{n}", f"new-{size}-{n}") for n in range(repeats)]
     first = request(base, f"seen-{size}", f"first-{size}")
-    await cost(process, stub, [first])
+    await cost(process, stubs, [first])
     reused = []
     for n in range(repeats):
         renamed = [replace(node, name=f"{node.name}-{n}", inputs=()) for node in base]
@@ -225,9 +227,9 @@ async def measure(size: int, url: str, process: psutil.Process, stub: rpc.DagMan
     body = first.SerializeToString()
     return [
         row(size, "floor", Cost(floor_ms(url, body, repeats), 0.0)),
-        row(size, "fresh", await cost(process, stub, fresh)),
-        row(size, "reused", await cost(process, stub, reused)),
-        row(size, "seen", await cost(process, stub, again)),
+        row(size, "fresh", await cost(process, stubs, fresh)),
+        row(size, "reused", await cost(process, stubs, reused)),
+        row(size, "seen", await cost(process, stubs, again)),
     ]
 
 
@@ -253,7 +255,7 @@ def child(args: Sequence[str], env: dict[str, str], log: Path) -> Iterator[subpr
 
 
 @contextlib.asynccontextmanager
-async def service(home: Path, url: str) -> AsyncIterator[tuple[psutil.Process, rpc.DagManagerServiceAsyncStub]]:
+async def service(home: Path, url: str) -> AsyncIterator[tuple[psutil.Process, DagStubs]]:
     port, nats_port = free_port(), free_port()
     ensure_dev_keys(home)
     token = mint_service_token(home, "gateway")
@@ -272,17 +274,17 @@ async def service(home: Path, url: str) -> AsyncIterator[tuple[psutil.Process, r
         stack.enter_context(child(nats, env, home / "nats.log"))
         process = stack.enter_context(child([sys.executable, "-m", "dagmanager"], env, home / "dagmanager.log"))
         channel = await stack.enter_async_context(connect(f"127.0.0.1:{port}", service_token=lambda: token))
-        stub: rpc.DagManagerServiceAsyncStub = rpc.DagManagerServiceStub(channel)
-        await answered(stub)
-        yield psutil.Process(process.pid), stub
+        stubs: DagStubs = DagStubs.over(channel)
+        await answered(stubs)
+        yield psutil.Process(process.pid), stubs
 
 
-async def answered(stub: rpc.DagManagerServiceAsyncStub) -> None:
+async def answered(stubs: DagStubs) -> None:
     """Wait until the service answers, half a minute at most."""
     async with asyncio.timeout(30):
         while True:
             with contextlib.suppress(QmtlError):
-                await stub.GetStatus(pb.GetStatusRequest(), timeout=1)
+                await stubs.status.GetStatus(dagstatusservicepb.GetStatusRequest(), timeout=1)
                 return
             await asyncio.sleep(0.1)
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from controlbus.bus import Bus
 from controlbus.config import Settings
-from controlbus.operator.service import PLANNED, ControlBus
-from qmtl.control.v1 import service_pb2 as servicepb
-from qmtl.control.v1 import service_pb2_grpc as controlrpc
+from controlbus.operator.broker_streams import BrokerStreamService
+from controlbus.operator.dead_letter_box import DeadLetterService
+from controlbus.operator.event_tail import EventTailService
+from controlbus.operator.status import SERVICE, StatusService
+from qmtl.control.v1 import broker_stream_service_pb2 as brokerstreamservicepb
+from qmtl.control.v1 import broker_stream_service_pb2_grpc as brokerstreamrpc
+from qmtl.control.v1 import dead_letter_service_pb2 as deadletterservicepb
+from qmtl.control.v1 import dead_letter_service_pb2_grpc as deadletterrpc
+from qmtl.control.v1 import event_tail_service_pb2 as eventtailservicepb
+from qmtl.control.v1 import event_tail_service_pb2_grpc as eventtailrpc
+from qmtl.control.v1 import status_service_pb2 as controlstatusservicepb
+from qmtl.control.v1 import status_service_pb2_grpc as controlstatusrpc
+from qmtl.core.clock import Clock
 from qmtl.rpc.run import Runtime, start
-
-SERVICE = "controlbus"
+from qmtl.rpc.server.server import Server
 
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
@@ -25,12 +34,34 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     )
     try:
         server = runtime.server()
-        contract = servicepb.DESCRIPTOR.services_by_name["ControlBusService"]
-        servicer = ControlBus(bus, runtime.clock, server.draining, settings.tails_max)
-        server.add(controlrpc.add_ControlBusServiceServicer_to_server, servicer, contract, PLANNED)
+        add_services(server, bus, runtime.clock, settings.tails_max)
         await runtime.serve(server)
     finally:
         await bus.close()
+
+
+def add_services(server: Server, bus: Bus, clock: Clock, tails_max: int) -> None:
+    """Serve every contract of the operator."""
+    for add, servicer, contract in (
+        (
+            eventtailrpc.add_EventTailServiceServicer_to_server,
+            EventTailService(bus, server.draining, tails_max),
+            eventtailservicepb,
+        ),
+        (
+            brokerstreamrpc.add_BrokerStreamServiceServicer_to_server,
+            BrokerStreamService(bus),
+            brokerstreamservicepb,
+        ),
+        (deadletterrpc.add_DeadLetterServiceServicer_to_server, DeadLetterService(bus), deadletterservicepb),
+        (
+            controlstatusrpc.add_StatusServiceServicer_to_server,
+            StatusService(bus, clock),
+            controlstatusservicepb,
+        ),
+    ):
+        (service,) = contract.DESCRIPTOR.services_by_name.values()
+        server.add(add, servicer, service)
 
 
 def main() -> None:

@@ -7,23 +7,45 @@ from contextlib import AsyncExitStack
 
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
-from dagmanager.access import Access
 from dagmanager.config import Settings
 from dagmanager.diffs import answers
-from dagmanager.diffs.service import DagManager
+from dagmanager.diffs.races import RacingWrites
+from dagmanager.diffs.service import DiffService, HotfixService
 from dagmanager.garbage.collector import Collector, Limits
-from dagmanager.metrics import Measures
-from dagmanager.queues.watches import Watching, forget_dead_watches
-from dagmanager.status import StatusReport
+from dagmanager.graph.service import GraphService
+from dagmanager.maintenance import MaintenanceService
+from dagmanager.metrics import GraphMetrics
+from dagmanager.plans.service import PlanService
+from dagmanager.queues.service import QueueCatalogueService, QueueProgressService
+from dagmanager.queues.watches import QueueWatches, forget_dead_watches
+from dagmanager.sentinels.service import SentinelService
+from dagmanager.status import SERVICE, StatusService
 from dagmanager.tables import outbox
 from qmtl.core.clock import Clock
-from qmtl.dag.v1 import service_pb2 as servicepb
-from qmtl.dag.v1 import service_pb2_grpc as rpc
+from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
+from qmtl.dag.v1 import diff_service_pb2_grpc as diffrpc
+from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
+from qmtl.dag.v1 import graph_service_pb2_grpc as graphrpc
+from qmtl.dag.v1 import hotfix_service_pb2 as hotfixservicepb
+from qmtl.dag.v1 import hotfix_service_pb2_grpc as hotfixrpc
+from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
+from qmtl.dag.v1 import maintenance_service_pb2_grpc as maintenancerpc
+from qmtl.dag.v1 import plan_service_pb2 as planservicepb
+from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2_grpc as queuecataloguerpc
+from qmtl.dag.v1 import queue_progress_service_pb2 as queueprogressservicepb
+from qmtl.dag.v1 import queue_progress_service_pb2_grpc as queueprogressrpc
+from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
+from qmtl.dag.v1 import sentinel_service_pb2_grpc as sentinelrpc
+from qmtl.dag.v1 import status_service_pb2 as dagstatusservicepb
+from qmtl.dag.v1 import status_service_pb2_grpc as dagstatusrpc
+from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.run import Runtime, start
 from qmtl.sql.database import Database
+from qmtl.world.v1 import service_pb2 as worldservicepb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
-SERVICE = "dagmanager"
 RELAY_GATHER_S = 0.02  # diffs come close together, and nobody waits for one of their events
 
 
@@ -46,24 +68,44 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         relay = Relay(db, outbox, bus, SERVICE, clock, gather_s=RELAY_GATHER_S)
         runtime.background("outbox-relay", relay.run())
         runtime.background("prune", prune(db, clock, settings.prune_interval_s))
-        measures = Measures(runtime.metrics.registry)
-        collector = Collector(db, bus, clock, limits_of(settings), measures)
+        metrics = GraphMetrics(runtime.metrics.registry)
+        collector = Collector(db, bus, clock, limits_of(settings), metrics)
         runtime.background("garbage", collector.run(settings.garbage_interval_s))
-        servicer = DagManager(
-            db,
-            bus,
-            clock,
-            StatusReport(db, bus, relay, clock),
-            measures,
-            Watching(db, clock, runtime.stopping),
-            collector,
-            Access(worldrpc.WorldServiceStub(runtime.channel("worldservice"))),
-            artifacts_root=settings.artifacts_root,
-            diffs_at_once=settings.diffs_at_once,
-        )
+        world = worldrpc.WorldServiceStub(runtime.channel("worldservice"))
+        roles = WorldRoles(world.GetEffectiveRole, worldservicepb.GetEffectiveRoleRequest, clock)
+        writes = RacingWrites(db, metrics)
+        watches = QueueWatches(db, clock, runtime.stopping)
+        maintenance = MaintenanceService(db, clock, collector, roles, settings.artifacts_root)
         server = runtime.server()
-        descriptor = servicepb.DESCRIPTOR.services_by_name["DagManagerService"]
-        server.add(rpc.add_DagManagerServiceServicer_to_server, servicer, descriptor)
+        for add, servicer, contract in (
+            (
+                diffrpc.add_DiffServiceServicer_to_server,
+                DiffService(db, clock, metrics, writes, settings.diffs_at_once),
+                diffservicepb,
+            ),
+            (hotfixrpc.add_HotfixServiceServicer_to_server, HotfixService(db, clock, writes, roles), hotfixservicepb),
+            (planrpc.add_PlanServiceServicer_to_server, PlanService(db), planservicepb),
+            (graphrpc.add_GraphServiceServicer_to_server, GraphService(db), graphservicepb),
+            (
+                queuecataloguerpc.add_QueueCatalogueServiceServicer_to_server,
+                QueueCatalogueService(db, bus, clock, watches),
+                queuecatalogueservicepb,
+            ),
+            (
+                queueprogressrpc.add_QueueProgressServiceServicer_to_server,
+                QueueProgressService(db, clock),
+                queueprogressservicepb,
+            ),
+            (sentinelrpc.add_SentinelServiceServicer_to_server, SentinelService(db, clock, roles), sentinelservicepb),
+            (maintenancerpc.add_MaintenanceServiceServicer_to_server, maintenance, maintenanceservicepb),
+            (
+                dagstatusrpc.add_StatusServiceServicer_to_server,
+                StatusService(db, bus, relay, clock),
+                dagstatusservicepb,
+            ),
+        ):
+            (service,) = contract.DESCRIPTOR.services_by_name.values()
+            server.add(add, servicer, service)
         gc.collect()
         gc.freeze()  # what was made at start lives as long as the process: collections need not walk it again
         await runtime.serve(server)

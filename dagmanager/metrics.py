@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter
 
-from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 
 
-class Measures:
+class GraphMetrics:
     """Counters of the graph, in the process's registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -27,7 +27,7 @@ class Measures:
             "qmtl_dag_garbage_total", "Queues dropped, or kept by reason, per round.", ["outcome"], registry=registry
         )
 
-    def count(self, summary: servicepb.DiffSummary) -> None:
+    def count(self, summary: diffpb.DiffSummary) -> None:
         """Count one answer."""
         self.diffs.labels("yes" if summary.seen_before else "no").inc()
         self.nodes.labels("new").inc(summary.new_nodes)

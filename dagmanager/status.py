@@ -1,28 +1,40 @@
-"""GetStatus: how much the graph holds, and whether what it publishes gets through."""
+"""StatusService: how much the graph holds, and whether what it publishes gets through."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from controlbus.bus import Bus
-from controlbus.outbox.outbox import Backlog
 from controlbus.outbox.relay import Relay
+from controlbus.outbox.status import service_status
 from dagmanager.revisions import GRAPH, revision
-from dagmanager.tables import nodes, outbox
-from dagmanager.tables import plans as plan_rows
-from dagmanager.tables import queues as queue_rows
-from qmtl.common.v1 import common_pb2 as commonpb
+from dagmanager.tables import nodes, outbox, plans, queues
 from qmtl.core.clock import Clock
-from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import status_service_pb2 as dagstatusservicepb
+from qmtl.dag.v1 import status_service_pb2_grpc as dagstatusrpc
 from qmtl.sql.database import Database
-from qmtl.wire.instants import instant_to_proto
+
+SERVICE = "dagmanager"
+
+Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
 
-class StatusReport:
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much the graph holds, its revision, and how many events wait for the broker."""
+
+    nodes: int
+    queues: int
+    plans: int
+    graph_revision: int
+    outbox_depth: int
+
+
+class StatusService(dagstatusrpc.StatusServiceServicer):
     """Reads the parts of the process that know."""
 
     def __init__(self, db: Database, bus: Bus, relay: Relay, clock: Clock) -> None:
@@ -31,45 +43,20 @@ class StatusReport:
         self._relay = relay
         self._started_at = clock.now()
 
-    async def report(self) -> servicepb.GetStatusResponse:
-        """The status now."""
-        counts, at, backlog = await self._db.read(_read)
-        nats = self._bus.status()
-        state = commonpb.DEPENDENCY_STATE_REACHABLE if nats.connected else commonpb.DEPENDENCY_STATE_UNREACHABLE
-        return servicepb.GetStatusResponse(
-            status=commonpb.ServiceStatus(
-                service="dagmanager",
-                version=version("qmtl"),
-                started_at=instant_to_proto(self._started_at),
-                dependencies=[
-                    commonpb.DependencyStatus(name="nats", state=state, detail="" if nats.connected else nats.detail)
-                ],
-                outbox_depth=backlog.depth,
-                degraded=not nats.connected or self._relay.status().degraded,
-            ),
+    async def GetStatus(
+        self, request: dagstatusservicepb.GetStatusRequest, context: Context
+    ) -> dagstatusservicepb.GetStatusResponse:
+        counts = await self._db.read(count)
+        return dagstatusservicepb.GetStatusResponse(
+            status=service_status(SERVICE, self._started_at, self._bus, self._relay, outbox_depth=counts.outbox_depth),
             nodes=counts.nodes,
             queues=counts.queues,
             plans=counts.plans,
-            graph_revision=at,
+            graph_revision=counts.graph_revision,
         )
 
 
-def _read(conn: Connection) -> tuple[Counts, int, Backlog]:
-    return count(conn), revision(conn, GRAPH), outbox.backlog(conn)
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How much the graph holds."""
-
-    nodes: int
-    queues: int
-    plans: int
-
-
 def count(conn: Connection) -> Counts:
-    """Rows of the three tables people ask about."""
-    sizes = [
-        conn.execute(sa.select(sa.func.count()).select_from(t)).scalar_one() for t in (nodes, queue_rows, plan_rows)
-    ]
-    return Counts(*sizes)
+    """Rows of the three tables people ask about, and what waits."""
+    held = [conn.execute(sa.select(sa.func.count()).select_from(each)).scalar_one() for each in (nodes, queues, plans)]
+    return Counts(held[0], held[1], held[2], revision(conn, GRAPH), outbox.backlog(conn).depth)

@@ -11,9 +11,12 @@ from google.protobuf import timestamp_pb2
 from grpc import aio
 
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
-from qmtl.control.v1 import service_pb2_grpc as controlrpc
 from qmtl.core.errors import NotFound, NotReady
-from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.dag.v1 import diff_service_pb2_grpc as diffrpc
+from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
+from qmtl.dag.v1 import queue_catalogue_service_pb2_grpc as queuecataloguerpc
+from qmtl.dag.v1 import queue_progress_service_pb2_grpc as queueprogressrpc
+from qmtl.dag.v1 import sentinel_service_pb2_grpc as sentinelrpc
 from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
 from qmtl.wire.instants import instant_from_proto
@@ -21,8 +24,11 @@ from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
 if TYPE_CHECKING:
     from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
-    from qmtl.control.v1.service_pb2_grpc import ControlBusServiceAsyncStub
-    from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceAsyncStub
+    from qmtl.dag.v1.diff_service_pb2_grpc import DiffServiceAsyncStub
+    from qmtl.dag.v1.plan_service_pb2_grpc import PlanServiceAsyncStub
+    from qmtl.dag.v1.queue_catalogue_service_pb2_grpc import QueueCatalogueServiceAsyncStub
+    from qmtl.dag.v1.queue_progress_service_pb2_grpc import QueueProgressServiceAsyncStub
+    from qmtl.dag.v1.sentinel_service_pb2_grpc import SentinelServiceAsyncStub
     from qmtl.data.v1.artifact_service_pb2_grpc import ArtifactServiceAsyncStub
     from qmtl.world.v1.service_pb2_grpc import WorldServiceAsyncStub
 
@@ -32,20 +38,26 @@ class Peers:
     """Typed stubs over the mesh's channels."""
 
     world: WorldServiceAsyncStub
-    dag: DagManagerServiceAsyncStub
+    diffs: DiffServiceAsyncStub
+    plans: PlanServiceAsyncStub
+    queues: QueueCatalogueServiceAsyncStub
+    queue_progress: QueueProgressServiceAsyncStub
+    sentinels: SentinelServiceAsyncStub
     broker: BrokerageServiceAsyncStub
     artifacts: ArtifactServiceAsyncStub
-    control: ControlBusServiceAsyncStub
 
     @classmethod
     def over(cls, channels: Mapping[str, aio.Channel]) -> Peers:
         """Stubs over one channel per service name."""
         return cls(
             world=worldrpc.WorldServiceStub(channels["worldservice"]),
-            dag=dagrpc.DagManagerServiceStub(channels["dagmanager"]),
+            diffs=diffrpc.DiffServiceStub(channels["dagmanager"]),
+            plans=planrpc.PlanServiceStub(channels["dagmanager"]),
+            queues=queuecataloguerpc.QueueCatalogueServiceStub(channels["dagmanager"]),
+            queue_progress=queueprogressrpc.QueueProgressServiceStub(channels["dagmanager"]),
+            sentinels=sentinelrpc.SentinelServiceStub(channels["dagmanager"]),
             broker=brokerrpc.BrokerageServiceStub(channels["brokerage"]),
             artifacts=artifactrpc.ArtifactServiceStub(channels["seamless"]),
-            control=controlrpc.ControlBusServiceStub(channels["controlbus"]),
         )
 
     async def newest_artifact(self, preset: str) -> tuple[datetime, str] | None:

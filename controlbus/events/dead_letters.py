@@ -14,7 +14,7 @@ from controlbus.events.control_event import MESSAGE_ID
 from controlbus.jetstream.connection import Link
 from controlbus.jetstream.streams import DLQ
 from controlbus.jetstream.subjects import dlq_subject
-from qmtl.control.v1 import service_pb2 as servicepb
+from qmtl.control.v1 import dead_letter_service_pb2 as deadletterservicepb
 from qmtl.core.errors import NotFound
 
 STREAM, SUBJECT, SEQUENCE = "Qmtl-Stream", "Qmtl-Subject", "Qmtl-Sequence"
@@ -51,7 +51,7 @@ async def bury(link: Link, consumer: str, message: Msg, letter: Letter) -> None:
     link.metrics.dead_lettered.labels(consumer, letter.cause).inc()
 
 
-async def letters(link: Link, before: int | None, limit: int) -> tuple[list[servicepb.DeadLetter], int]:
+async def letters(link: Link, before: int | None, limit: int) -> tuple[list[deadletterservicepb.DeadLetter], int]:
     """Dead letters older than a sequence (None: from the newest), newest first, and the sequence to go on before.
 
     Looks at `SCAN_MAX` places at most, since replayed letters leave holes; 0 to go on before: there is nothing older.
@@ -60,7 +60,7 @@ async def letters(link: Link, before: int | None, limit: int) -> tuple[list[serv
     state = (await link.ask(link.js.stream_info(DLQ.name))).state
     place = state.last_seq if before is None else min(before - 1, state.last_seq)
     last = max(place - SCAN_MAX, state.first_seq - 1, 0)
-    found: list[servicepb.DeadLetter] = []
+    found: list[deadletterservicepb.DeadLetter] = []
     while place > last and len(found) < limit:
         letter = await _get(link, place)
         found += [letter[0]] if letter else []
@@ -84,12 +84,12 @@ async def replay(link: Link, sequence: int) -> int:
     return stored
 
 
-async def _get(link: Link, sequence: int) -> tuple[servicepb.DeadLetter, Mapping[str, str]] | None:
+async def _get(link: Link, sequence: int) -> tuple[deadletterservicepb.DeadLetter, Mapping[str, str]] | None:
     raw = await link.find(link.js.get_msg(DLQ.name, seq=sequence))
     if raw is None:
         return None
     headers: Mapping[str, str] = raw.headers or {}
-    letter = servicepb.DeadLetter(
+    letter = deadletterservicepb.DeadLetter(
         sequence=sequence,
         original_stream=headers.get(STREAM, ""),
         original_subject=headers.get(SUBJECT, ""),

@@ -18,6 +18,7 @@ from qmtl.core.errors import Conflict
 from qmtl.data.v1 import records_pb2 as recordspb
 
 log = structlog.stdlib.get_logger("qmtl.bus")
+
 PREVIOUS = "Qmtl-Previous"  # sequence of the message before this one in its queue, 0 for the first
 
 
@@ -69,6 +70,9 @@ class From:
     @classmethod
     def at(cls, sequence: int) -> From:
         return cls(sequence=sequence)
+
+
+From.LAST = From()
 
 
 async def last_record(bus: Bus, queue: DataQueue) -> Record | None:

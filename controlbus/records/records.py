@@ -1,7 +1,7 @@
 """Data records: the outputs of a ComputeKey, each bucket written once and read in order, whoever races or dies.
 
     queue = DataQueue(compute_key, "indicator", world_id, "BACKTEST")
-    writer = await RecordWriter.open(bus, queue, tenure.epoch)       # tenure: see controlbus.producers
+    writer = await RecordWriter.open(bus, queue, tenure.epoch)       # tenure: see producer_leases
     writer.last                                                      # go on after last.to_ns, from its node state
     match await writer.publish(batch):                               # on Unavailable: the same batch again
         case Committed(sequence): ...
@@ -19,6 +19,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import structlog
+
 from controlbus.bus import Bus
 from controlbus.jetstream.ordered_reader import Start, TooOld, check_had, control_info, read
 from controlbus.records.data_queue import (
@@ -29,13 +31,14 @@ from controlbus.records.data_queue import (
     decoded,
     find_bucket,
     last_record,
-    log,
     next_record,
     span,
 )
 from controlbus.records.producer_leases import lease_lost
 from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, NotReady, Violation
 from qmtl.data.v1 import records_pb2 as recordspb
+
+log = structlog.stdlib.get_logger("qmtl.bus")
 
 BATCH_BYTES_MAX = 256 * 1024
 STATE_BYTES_MAX = 64 * 1024
@@ -60,9 +63,6 @@ class AlreadyCommitted:
 Written = Committed | AlreadyCommitted
 
 
-From.LAST = From()
-
-
 @dataclass(frozen=True, slots=True)
 class _End:
     """The end of the log as a writer knows it."""
@@ -77,7 +77,7 @@ class _End:
 
 
 class RecordWriter:
-    """One tenure's pen. One publish at a time; it holds no lease, and finds out by writing when it lost it."""
+    """Appends batches under one tenure, one publish at a time; it finds out by writing when it lost its lease."""
 
     def __init__(self, bus: Bus, queue: DataQueue, epoch: int, last: Record | None) -> None:
         self._bus = bus

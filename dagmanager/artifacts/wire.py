@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from dagmanager.artifacts.domain import Artifact
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
 from qmtl.wire.instants import instant_to_proto
 
 
-def artifact_to_proto(artifact: Artifact, used_by: str, created_at: datetime) -> dagpb.GraphArtifact:
+def artifact_to_proto(artifact: Artifact, used_by: str, created_at: datetime) -> maintenanceservicepb.GraphArtifact:
     """A file with what it was made of."""
-    return dagpb.GraphArtifact(
+    return maintenanceservicepb.GraphArtifact(
         path=artifact.path,
         checksum=artifact.checksum,
         size_bytes=artifact.size_bytes,

@@ -20,8 +20,7 @@ from dagmanager.diffs.domain.diff import Assignment
 from dagmanager.tables import answers, diffs, seen
 from qmtl.core.errors import Conflict, InvalidRequest, Violation
 from qmtl.core.identity import canonical
-from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.sql.instants import micros
 
 KEEP = timedelta(days=7)
@@ -38,10 +37,10 @@ class Answer:
     """
 
     body: bytes
-    summary: servicepb.DiffSummary
+    summary: diffpb.DiffSummary
     answer_id: str = ""
 
-    def chunks(self, from_chunk: int = 0) -> Iterator[servicepb.DiffChunk]:
+    def chunks(self, from_chunk: int = 0) -> Iterator[diffpb.DiffChunk]:
         """The chunks from one on. Raises InvalidRequest (E_CHUNK_OUT_OF_RANGE) beyond the last."""
         last = self.summary.chunks - 1
         if from_chunk > last:
@@ -50,23 +49,23 @@ class Answer:
         for index, frame in enumerate(_frames(self.body)):
             if index < from_chunk:
                 continue
-            chunk = servicepb.DiffChunk.FromString(frame)
+            chunk = diffpb.DiffChunk.FromString(frame)
             if index == last:
                 chunk.summary.CopyFrom(self.summary)
             yield chunk
 
 
-def build(assignments: Sequence[Assignment], summary: servicepb.DiffSummary) -> Answer:
+def build(assignments: Sequence[Assignment], summary: diffpb.DiffSummary) -> Answer:
     """Cut assignments into chunks and count them into the summary."""
     return build_from_messages([wire.assignment_to_proto(assignment) for assignment in assignments], summary)
 
 
-def build_from_messages(messages: Sequence[dagpb.QueueAssignment], summary: servicepb.DiffSummary) -> Answer:
+def build_from_messages(messages: Sequence[diffpb.QueueAssignment], summary: diffpb.DiffSummary) -> Answer:
     """As build, from messages."""
     parts: list[bytes] = []
     sizes = [message.ByteSize() + 4 for message in messages]
     for index, (start, stop) in enumerate(chunk_bounds(sizes)):
-        frame = servicepb.DiffChunk(chunk_index=index, assignments=messages[start:stop]).SerializeToString()
+        frame = diffpb.DiffChunk(chunk_index=index, assignments=messages[start:stop]).SerializeToString()
         parts += (_LENGTH.pack(len(frame)), frame)
     summary.chunks = len(parts) // 2
     return Answer(b"".join(parts), summary)
@@ -88,7 +87,7 @@ def find_by_request(conn: Connection, request_id: str, strategy_id: str, request
             hint="use a new request_id for every new request",
             metadata={"request_id": request_id},
         )
-    return Answer(row.body, servicepb.DiffSummary.FromString(row.summary), row.answer_id)
+    return Answer(row.body, diffpb.DiffSummary.FromString(row.summary), row.answer_id)
 
 
 def keep_for_request(
@@ -120,7 +119,7 @@ def find_seen(conn: Connection, question: str, settled_revision: int) -> Answer 
     ).one_or_none()
     if row is None:
         return None
-    return Answer(row.body, servicepb.DiffSummary.FromString(row.summary), row.answer_id)
+    return Answer(row.body, diffpb.DiffSummary.FromString(row.summary), row.answer_id)
 
 
 def keep_seen(conn: Connection, question: str, settled_revision: int, answer: Answer, now: datetime) -> None:

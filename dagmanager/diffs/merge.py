@@ -8,7 +8,7 @@ never deadlock.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from dagmanager.diffs import answers, lookups, wire
 from dagmanager.diffs.answers import Answer
 from dagmanager.diffs.domain import diff
 from dagmanager.diffs.domain.diff import DiffOutcome, Known, NewQueue
+from dagmanager.diffs.domain.question import Question
 from dagmanager.diffs.lookups import Asker, DagMembers, Keys
 from dagmanager.plans import store as plans_store
 from dagmanager.plans.store import PlanRef, Raced
@@ -39,20 +40,6 @@ from qmtl.sql.instants import micros
 from qmtl.sql.statements import bounded
 
 _WITH_RECORDS = (QueueState.ACTIVE.name, QueueState.RELEASED.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A diff as asked, before its DAG is looked into. `digest` covers all of it but its request_id."""
-
-    request_id: str
-    strategy_id: str
-    digest: str
-    contexts: tuple[ComputeContext, ...]
-    version_label: str
-    decline_sentinel: bool
-    traffic_weight: float
-    created_by: str
 
 
 def answer_again(conn: Connection, asked: Question, cause: Cause) -> Answer | None:

@@ -16,11 +16,12 @@ from dagmanager.sentinels import events as sentinels_events
 from dagmanager.sentinels import store as sentinels_store
 from dagmanager.sentinels.weights import lock_sentinel
 from qmtl.core.identity import canonical
-from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import diff_pb2 as diffpb
+from qmtl.dag.v1 import hotfix_service_pb2 as hotfixservicepb
 from qmtl.sql.instants import micros
 
 
-def redo(conn: Connection, request: servicepb.RedoDiffRequest, created_by: str, cause: Cause) -> int:
+def redo(conn: Connection, request: hotfixservicepb.RedoDiffRequest, created_by: str, cause: Cause) -> int:
     """Store a plan again under a hotfix label, in the worlds where it is live, and give it the old one's share.
 
     Returns the new version; the same for the same request. The old version keeps its references, so that a rollback
@@ -44,7 +45,7 @@ def redo(conn: Connection, request: servicepb.RedoDiffRequest, created_by: str, 
     sentinels_events.publish_weights(
         conn, old.strategy_id, sentinels_store.lock_sentinels(conn, old.strategy_id), cause
     )
-    answer = Answer(b"", servicepb.DiffSummary(version=new.version))
+    answer = Answer(b"", diffpb.DiffSummary(version=new.version))
     if not answers.keep_for_request(conn, request.request_id, old.strategy_id, digest, answer, cause.now):
         raise Raced
     return new.version

@@ -8,18 +8,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dagmanager.diffs.domain.diff import Assignment, DiffCounts, Disposition
+from dagmanager.diffs.domain.question import Question
+from dagmanager.sentinels.domain import clamped
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import refused
+from qmtl.core.identity.canonical import digest
 from qmtl.core.identity.nodes import Dag
 from qmtl.core.modes import ComputeContext
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import diff_pb2 as diffpb
+from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.wire.contexts import DOMAIN_NUMBERS, context_from_proto
 
+TEXT_MAX = 200
 DISPOSITIONS = {
-    Disposition.NEW: dagpb.DISPOSITION_NEW,
-    Disposition.REUSED: dagpb.DISPOSITION_REUSED,
-    Disposition.REUSED_WITH_BUFFERING: dagpb.DISPOSITION_REUSED_WITH_BUFFERING,
+    Disposition.NEW: diffpb.DISPOSITION_NEW,
+    Disposition.REUSED: diffpb.DISPOSITION_REUSED,
+    Disposition.REUSED_WITH_BUFFERING: diffpb.DISPOSITION_REUSED_WITH_BUFFERING,
 }
+
+
+def check_texts(**texts: str) -> None:
+    """Raises InvalidRequest (E_REQUEST_FIELDS) for a text that is empty or longer than 200 characters."""
+    for field, text in texts.items():
+        if not 0 < len(text) <= TEXT_MAX:
+            raise refused("E_REQUEST_FIELDS", field, f"{len(text)} characters", f"1 to {TEXT_MAX} characters")
 
 
 def contexts_from_proto(messages: Sequence[commonpb.ComputeContext]) -> list[ComputeContext]:
@@ -34,9 +47,9 @@ def body_of(message: dagpb.Dag, dag: Dag) -> bytes:
     return ordered.SerializeToString(deterministic=True)
 
 
-def assignment_to_proto(assignment: Assignment) -> dagpb.QueueAssignment:
+def assignment_to_proto(assignment: Assignment) -> diffpb.QueueAssignment:
     """One assignment for the wire."""
-    return dagpb.QueueAssignment(
+    return diffpb.QueueAssignment(
         node_id=assignment.node_id,
         compute_key=assignment.compute_key,
         world_id=assignment.world_id,
@@ -50,9 +63,9 @@ def assignment_to_proto(assignment: Assignment) -> dagpb.QueueAssignment:
     )
 
 
-def summary_to_proto(counts: DiffCounts) -> servicepb.DiffSummary:
+def summary_to_proto(counts: DiffCounts) -> diffpb.DiffSummary:
     """The counts of a diff; version, sentinel, checksum and chunks are the caller's to add."""
-    return servicepb.DiffSummary(
+    return diffpb.DiffSummary(
         nodes=counts.nodes,
         new_nodes=counts.new_nodes,
         reused_nodes=counts.reused_nodes,
@@ -60,3 +73,37 @@ def summary_to_proto(counts: DiffCounts) -> servicepb.DiffSummary:
         new_queues=counts.new_queues,
         reused_queues=counts.reused_queues,
     )
+
+
+def question_from_proto(request: diffservicepb.DiffRequest, actor: str) -> Question:
+    """What a request asks; `actor` where it does not say on whose behalf.
+
+    Raises InvalidRequest (E_REQUEST_FIELDS, E_TRAFFIC_WEIGHT, E_ENUM, E_TIMESTAMP).
+    """
+    check_texts(request_id=request.request_id, strategy_id=request.strategy_id)
+    if len(request.version_label) > TEXT_MAX or len(request.created_by) > TEXT_MAX:
+        raise refused("E_REQUEST_FIELDS", "version_label, created_by", "too long", f"at most {TEXT_MAX} characters")
+    weight = clamped(request.traffic_weight if request.HasField("traffic_weight") else None)
+    return Question(
+        request_id=request.request_id,
+        strategy_id=request.strategy_id,
+        digest=_digest(request),
+        contexts=tuple(contexts_from_proto(request.contexts)),
+        version_label=request.version_label,
+        decline_sentinel=request.decline_sentinel,
+        traffic_weight=weight,
+        created_by=request.created_by or actor,
+    )
+
+
+def _digest(request: diffservicepb.DiffRequest) -> str:
+    """Of all that is asked: everything but which request asks, and from which chunk on it wants the answer.
+
+    The two are taken out for a moment rather than from a copy: a DAG may have megabytes.
+    """
+    request_id, from_chunk = request.request_id, request.from_chunk
+    request.ClearField("request_id")
+    request.ClearField("from_chunk")
+    asked = request.SerializeToString(deterministic=True)
+    request.request_id, request.from_chunk = request_id, from_chunk
+    return digest(asked)

@@ -21,7 +21,7 @@ from dagmanager.artifacts.files import Miscounted, Unverified
 from dagmanager.garbage import retired_plans, store
 from dagmanager.garbage.domain import Candidate, Kept, Round, batch_size, judge
 from dagmanager.garbage.store import Condemned
-from dagmanager.metrics import Measures
+from dagmanager.metrics import GraphMetrics
 from dagmanager.queues import recompute, records
 from dagmanager.queues.events import Cause
 from dagmanager.queues.records import Foreign, Incomplete, queue_of
@@ -49,12 +49,12 @@ class Limits:
 class Collector:
     """Collects from one store and one broker."""
 
-    def __init__(self, db: Database, bus: Bus, clock: Clock, limits: Limits, measures: Measures) -> None:
+    def __init__(self, db: Database, bus: Bus, clock: Clock, limits: Limits, metrics: GraphMetrics) -> None:
         self._db = db
         self._bus = bus
         self._clock = clock
         self._limits = limits
-        self._measures = measures
+        self._metrics = metrics
         self._here = asyncio.Lock()
 
     async def run(self, interval_s: float) -> None:
@@ -67,7 +67,7 @@ class Collector:
                 await self.collect((), cause, tried_before=False)
                 await self.retire_plans(cause)
             except Unavailable as error:
-                self._measures.garbage.labels("round_put_off").inc()
+                self._metrics.garbage.labels("round_put_off").inc()
                 log.warning("garbage_not_collected", reason=error.reason, error=error.message)
 
     async def look(self, names: Collection[str], cause: Cause, *, tried_before: bool = True) -> Round:
@@ -118,7 +118,7 @@ class Collector:
                 gone += await self._db.write(
                     partial(retired_plans.forget, sentinel=sentinel, artifact=artifact, cause=cause)
                 )
-        self._measures.garbage.labels("plan_archived").inc(gone)
+        self._metrics.garbage.labels("plan_archived").inc(gone)
         return gone
 
     @asynccontextmanager
@@ -186,9 +186,9 @@ class Collector:
             log.warning("records_not_purged_yet", error=error.message)
 
     def _count(self, seen: Round) -> None:
-        self._measures.garbage.labels("dropped").inc(seen.processed)
+        self._metrics.garbage.labels("dropped").inc(seen.processed)
         for kept in seen.skipped.values():
-            self._measures.garbage.labels(kept.value.lower()).inc()
+            self._metrics.garbage.labels(kept.value.lower()).inc()
 
 
 _KEPT = {

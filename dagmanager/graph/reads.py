@@ -12,7 +12,6 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from dagmanager import paging
 from dagmanager.access import Worlds
 from dagmanager.plans import store as plans_store
 from dagmanager.plans.reads import require_visible
@@ -21,19 +20,19 @@ from dagmanager.tables import dag_nodes, edges, node_tags, nodes, plan_contexts
 from qmtl.core.errors import NotFound
 from qmtl.core.identity.keys import NodeSpec
 from qmtl.core.identity.nodes import QueueClass, SemanticKind
-from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
 from qmtl.sql.instants import instant
 from qmtl.sql.statements import bounded
 from qmtl.wire import graph
 from qmtl.wire.instants import instant_to_proto
+from qmtl.wire.paging import page_from_proto, page_of
 
 NEIGHBOURS_MAX = 1_000
 DEPTH_MAX = 10
 STRATEGIES_SHOWN_MAX = 50
 
 
-def get_node(conn: Connection, node_id: str, worlds: Worlds) -> dagpb.GraphNode:
+def get_node(conn: Connection, node_id: str, worlds: Worlds) -> graphservicepb.GraphNode:
     """One node. Raises NotFound (E_NODE_UNKNOWN)."""
     found = _nodes_by_id(conn, [node_id], worlds)
     if not found:
@@ -41,9 +40,11 @@ def get_node(conn: Connection, node_id: str, worlds: Worlds) -> dagpb.GraphNode:
     return found[0]
 
 
-def list_nodes(conn: Connection, request: servicepb.ListNodesRequest, worlds: Worlds) -> servicepb.ListNodesResponse:
+def list_nodes(
+    conn: Connection, request: graphservicepb.ListNodesRequest, worlds: Worlds
+) -> graphservicepb.ListNodesResponse:
     """Nodes by type, tag or newest plan of a strategy, in the order of their NodeIDs."""
-    size, after = paging.page_size(request.page), paging.after(request.page, (str,))
+    page = page_from_proto(request.page, (str,))
     wanted = sa.select(nodes.c.node_id).where(*_seen_in(worlds))
     if request.node_type:
         wanted = wanted.where(nodes.c.node_type == request.node_type)
@@ -53,19 +54,18 @@ def list_nodes(conn: Connection, request: servicepb.ListNodesRequest, worlds: Wo
     if request.strategy_id:
         plan = plans_store.newest_plan(conn, request.strategy_id)
         if plan is None:
-            return servicepb.ListNodesResponse()
+            return graphservicepb.ListNodesResponse()
         require_visible(conn, request.strategy_id, worlds)
         members = sa.select(dag_nodes.c.node_no).where(dag_nodes.c.dag_id == plan.dag_id)
         wanted = wanted.where(nodes.c.node_no.in_(members))
-    if after is not None:
-        wanted = wanted.where(nodes.c.node_id > after[0])
-    ids = list(conn.execute(wanted.order_by(nodes.c.node_id).limit(size)).scalars())
-    return servicepb.ListNodesResponse(
-        nodes=_nodes_by_id(conn, ids, worlds), page=paging.next_page(len(ids), size, ids[-1:])
-    )
+    if page.after is not None:
+        wanted = wanted.where(nodes.c.node_id > page.after[0])
+    found = conn.execute(wanted.order_by(nodes.c.node_id).limit(page.size + 1)).scalars().all()
+    ids, info = page_of(found, page, lambda node_id: (node_id,))
+    return graphservicepb.ListNodesResponse(nodes=_nodes_by_id(conn, ids, worlds), page=info)
 
 
-def strategy_graph(conn: Connection, strategy_id: str, worlds: Worlds) -> servicepb.GetGraphResponse:
+def strategy_graph(conn: Connection, strategy_id: str, worlds: Worlds) -> graphservicepb.GetGraphResponse:
     """The DAG of a strategy's newest plan. Raises NotFound (E_PLAN_UNKNOWN), PermissionDenied."""
     plan = plans_store.require_plan(conn, strategy_id, 0)
     require_visible(conn, strategy_id, worlds)
@@ -75,7 +75,7 @@ def strategy_graph(conn: Connection, strategy_id: str, worlds: Worlds) -> servic
     return _graph(conn, ids, worlds)
 
 
-def neighbourhood(conn: Connection, node_id: str, depth: int, worlds: Worlds) -> servicepb.GetGraphResponse:
+def neighbourhood(conn: Connection, node_id: str, depth: int, worlds: Worlds) -> graphservicepb.GetGraphResponse:
     """A node and what is within `depth` steps in either direction, at most 1000 nodes. Raises NotFound."""
     get_node(conn, node_id, worlds)
     start = numbers_of(conn, [node_id])[node_id]
@@ -100,8 +100,8 @@ def _unknown_node(node_id: str) -> NotFound:
     return NotFound("E_NODE_UNKNOWN", f"no node {node_id!r}", metadata={"node_id": node_id})
 
 
-def _graph(conn: Connection, ids: Collection[str], worlds: Worlds) -> servicepb.GetGraphResponse:
-    reply = servicepb.GetGraphResponse(nodes=_nodes_by_id(conn, ids, worlds))
+def _graph(conn: Connection, ids: Collection[str], worlds: Worlds) -> graphservicepb.GetGraphResponse:
+    reply = graphservicepb.GetGraphResponse(nodes=_nodes_by_id(conn, ids, worlds))
     inside = {node.node_id for node in reply.nodes}
     user, source = nodes.alias("consumer"), nodes.alias("producer")
     for part in bounded(sorted(inside)):
@@ -119,7 +119,7 @@ def _graph(conn: Connection, ids: Collection[str], worlds: Worlds) -> servicepb.
     return reply
 
 
-def _nodes_by_id(conn: Connection, ids: Collection[str], worlds: Worlds) -> list[dagpb.GraphNode]:
+def _nodes_by_id(conn: Connection, ids: Collection[str], worlds: Worlds) -> list[graphservicepb.GraphNode]:
     found = []
     for part in bounded(ids):
         using = _strategies_using(conn, part, worlds) if len(ids) <= NEIGHBOURS_MAX else {}
@@ -158,8 +158,8 @@ def _seen_in(worlds: Worlds) -> tuple[sa.ColumnElement[bool], ...]:
     return (mine.correlate(nodes),)
 
 
-def _node(row: sa.Row[Any], using: Mapping[str, list[str]]) -> dagpb.GraphNode:
-    message = dagpb.GraphNode(
+def _node(row: sa.Row[Any], using: Mapping[str, list[str]]) -> graphservicepb.GraphNode:
+    message = graphservicepb.GraphNode(
         node_id=row.node_id,
         spec=graph.spec_to_proto(NodeSpec(**orjson.loads(row.canonical))),
         schema_hash=row.schema_hash,

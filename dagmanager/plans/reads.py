@@ -8,21 +8,21 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from dagmanager import paging
 from dagmanager.access import Worlds
 from dagmanager.plans import store
 from dagmanager.tables import dags, plan_contexts
 from dagmanager.tables import plans as plan_rows
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import PermissionDenied
-from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import plan_pb2 as planpb
+from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.sql.instants import instant
 from qmtl.sql.statements import bounded
 from qmtl.wire.instants import instant_to_proto
+from qmtl.wire.paging import page_from_proto, page_of
 
 
-def get_plan(conn: Connection, strategy_id: str, version: int, worlds: Worlds) -> dagpb.Plan:
+def get_plan(conn: Connection, strategy_id: str, version: int, worlds: Worlds) -> planpb.Plan:
     """One plan with its DAG; version 0 is the newest. Raises NotFound (E_PLAN_UNKNOWN), PermissionDenied."""
     ref = store.require_plan(conn, strategy_id, version)
     require_visible(conn, strategy_id, worlds)
@@ -37,10 +37,10 @@ def get_plan(conn: Connection, strategy_id: str, version: int, worlds: Worlds) -
 
 
 def list_plans(
-    conn: Connection, strategy_id: str, page: commonpb.PageRequest, worlds: Worlds
-) -> servicepb.ListPlansResponse:
+    conn: Connection, strategy_id: str, request: commonpb.PageRequest, worlds: Worlds
+) -> planservicepb.ListPlansResponse:
     """Plans without their DAGs, newest first."""
-    size, after = paging.page_size(page), paging.after(page, (int, str, int))
+    page = page_from_proto(request, (int, str, int))
     order = (plan_rows.c.created_us, plan_rows.c.strategy_id, plan_rows.c.version)
     wanted = sa.select(plan_rows, dags.c.digest).join(dags, dags.c.dag_id == plan_rows.c.dag_id)
     if strategy_id:
@@ -50,14 +50,12 @@ def list_plans(
             plan_contexts.c.strategy_id == plan_rows.c.strategy_id, plan_contexts.c.world_id.in_(worlds)
         )
         wanted = wanted.where(seen)
-    if after is not None:
-        wanted = wanted.where(sa.tuple_(*order) < sa.tuple_(*map(sa.literal, after)))
-    rows = conn.execute(wanted.order_by(*(column.desc() for column in order)).limit(size)).all()
-    live = _live_worlds(conn, [(row.strategy_id, row.version) for row in rows], worlds)
-    last = (rows[-1].created_us, rows[-1].strategy_id, rows[-1].version) if rows else ()
-    return servicepb.ListPlansResponse(
-        plans=[_plan(row, live) for row in rows], page=paging.next_page(len(rows), size, last)
-    )
+    if page.after is not None:
+        wanted = wanted.where(sa.tuple_(*order) < sa.tuple_(*map(sa.literal, page.after)))
+    rows = conn.execute(wanted.order_by(*(column.desc() for column in order)).limit(page.size + 1)).all()
+    shown, info = page_of(rows, page, lambda row: (row.created_us, row.strategy_id, row.version))
+    live = _live_worlds(conn, [(row.strategy_id, row.version) for row in shown], worlds)
+    return planservicepb.ListPlansResponse(plans=[_plan(row, live) for row in shown], page=info)
 
 
 def require_visible(conn: Connection, strategy_id: str, worlds: Worlds) -> None:
@@ -90,8 +88,8 @@ def _live_worlds(
     return live
 
 
-def _plan(row: sa.Row[Any], live: Mapping[tuple[str, int], list[str]]) -> dagpb.Plan:
-    return dagpb.Plan(
+def _plan(row: sa.Row[Any], live: Mapping[tuple[str, int], list[str]]) -> planpb.Plan:
+    return planpb.Plan(
         strategy_id=row.strategy_id,
         version=row.version,
         version_label=row.version_label,

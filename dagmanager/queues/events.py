@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 from controlbus.events.control_event import ControlEventDraft
 from dagmanager.tables import outbox
 from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.clock import Clock
+from qmtl.rpc.auth.call import current_call
 
 SOURCE = "dagmanager"
 Payload = controlpb.QueueUpdated | controlpb.QueueLifecycle | controlpb.SentinelWeightUpdated
@@ -24,6 +26,12 @@ class Cause:
     request_id: str = ""
 
 
+def cause_of_call(clock: Clock, request_id: str = "") -> Cause:
+    """The running call as a cause; `request_id` where the request names one of its own."""
+    call = current_call()
+    return Cause(clock.now(), call.correlation_id, request_id or call.request_id)
+
+
 def publish_step(
     conn: Connection, compute_key: str, step: controlpb.QueueLifecycleStep, reason: str, cause: Cause
 ) -> None:
@@ -33,4 +41,5 @@ def publish_step(
 
 
 def draft(key: str, payload: Payload, cause: Cause) -> ControlEventDraft:
+    """An event of this service about a key."""
     return ControlEventDraft(SOURCE, key, payload, cause.now, cause.correlation_id, cause.request_id)

@@ -7,7 +7,6 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from dagmanager import paging
 from dagmanager.queues import wire
 from dagmanager.queues.domain import labels
 from dagmanager.queues.domain.queues import MatchMode, QueueState, TagQuery
@@ -16,17 +15,18 @@ from dagmanager.tables import dag_nodes, node_tags, nodes, plan_contexts, queues
 from qmtl.core.errors import NotFound
 from qmtl.core.identity.nodes import QueueClass
 from qmtl.core.modes import ExecutionDomain
-from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
+from qmtl.dag.v1 import queue_pb2 as queuepb
 from qmtl.sql.instants import instant
 from qmtl.wire import contexts, fields, graph, instants
+from qmtl.wire.paging import page_from_proto, page_of
 
-Queue = dagpb.Queue
+Queue = queuepb.Queue
 
 
 def list_queues(
     conn: Connection, *conditions: Condition, limit: int, count_references: bool = True
-) -> list[dagpb.Queue]:
+) -> list[queuepb.Queue]:
     """Queues in the order of their ComputeKeys."""
     references: sa.ColumnElement[int] = _references() if count_references else sa.literal(0)
     columns = (
@@ -42,7 +42,7 @@ def list_queues(
     return [_message(row) for row in rows]
 
 
-def get_queue(conn: Connection, compute_key: str, worlds: frozenset[str] | None = None) -> dagpb.Queue:
+def get_queue(conn: Connection, compute_key: str, worlds: frozenset[str] | None = None) -> queuepb.Queue:
     """One queue. Raises NotFound (E_QUEUE_UNKNOWN), for one outside `worlds` too: no one learns that it is there."""
     found = list_queues(conn, queues.c.compute_key == compute_key, limit=1)
     if not found or (worlds is not None and found[0].world_id not in worlds):
@@ -51,10 +51,10 @@ def get_queue(conn: Connection, compute_key: str, worlds: frozenset[str] | None 
 
 
 def page_of_queues(
-    conn: Connection, request: servicepb.ListQueuesRequest, worlds: frozenset[str] | None
-) -> servicepb.ListQueuesResponse:
+    conn: Connection, request: queuecatalogueservicepb.ListQueuesRequest, worlds: frozenset[str] | None
+) -> queuecatalogueservicepb.ListQueuesResponse:
     """Queues by world, domain, node or newest plan of a strategy; `worlds` None is all of them."""
-    size, after = paging.page_size(request.page), paging.after(request.page, (str,))
+    page = page_from_proto(request.page, (str,))
     conditions: list[Condition] = []
     if request.world_id:
         conditions.append(queues.c.world_id == request.world_id)
@@ -67,14 +67,14 @@ def page_of_queues(
         conditions.append(queues.c.node_id == request.node_id)
     if request.strategy_id:
         conditions.append(_held_by(request.strategy_id))
-    if after is not None:
-        conditions.append(queues.c.compute_key > after[0])
-    found = list_queues(conn, *conditions, limit=size)
-    last = [queue.compute_key for queue in found[-1:]]
-    return servicepb.ListQueuesResponse(queues=found, page=paging.next_page(len(found), size, last))
+    if page.after is not None:
+        conditions.append(queues.c.compute_key > page.after[0])
+    found = list_queues(conn, *conditions, limit=page.size + 1)
+    shown, info = page_of(found, page, lambda queue: (queue.compute_key,))
+    return queuecatalogueservicepb.ListQueuesResponse(queues=shown, page=info)
 
 
-def matching_queues(conn: Connection, query: TagQuery, limit: int) -> list[dagpb.Queue]:
+def matching_queues(conn: Connection, query: TagQuery, limit: int) -> list[queuepb.Queue]:
     """Live queues that answer a tag query, without their reference counts."""
     tagged = sa.select(node_tags.c.node_no).where(
         node_tags.c.tag.in_(query.tags), node_tags.c.interval_s == query.interval_s
@@ -123,9 +123,9 @@ def _references() -> sa.ScalarSelect[int]:
     )
 
 
-def _message(row: sa.Row[tuple[object, ...]]) -> dagpb.Queue:
+def _message(row: sa.Row[tuple[object, ...]]) -> queuepb.Queue:
     domain = ExecutionDomain[row.execution_domain]
-    message = dagpb.Queue(
+    message = queuepb.Queue(
         compute_key=row.compute_key,
         node_id=row.node_id,
         world_id=row.world_id,

@@ -17,7 +17,7 @@ from dagmanager.queues.records import Held
 from dagmanager.tables import nodes, queues
 from qmtl.core.errors import NotFound
 from qmtl.core.identity.nodes import QueueClass
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from qmtl.sql.instants import instant
 from qmtl.sql.statements import bounded
 
@@ -51,7 +51,7 @@ def written(conn: Connection, compute_keys: Sequence[str], worlds: frozenset[str
     return [found[key] for key in compute_keys]
 
 
-async def measure(bus: Bus, asked: Sequence[Written], now: datetime) -> list[dagpb.QueueStats]:
+async def measure(bus: Bus, asked: Sequence[Written], now: datetime) -> list[queuecatalogueservicepb.QueueStats]:
     """The queues' numbers. Raises Unavailable."""
     logs = [each.log for each in asked if each.log is not None]
     held = dict(zip(logs, await records.held(bus, logs), strict=True))
@@ -63,8 +63,8 @@ def lag_s(last_bucket: datetime | None, interval_s: int, now: datetime) -> float
     return 0.0 if last_bucket is None else max(0.0, (now - last_bucket).total_seconds() - interval_s)
 
 
-def _stats(queue: Written, held: Held, now: datetime) -> dagpb.QueueStats:
-    message = dagpb.QueueStats(
+def _stats(queue: Written, held: Held, now: datetime) -> queuecatalogueservicepb.QueueStats:
+    message = queuecatalogueservicepb.QueueStats(
         compute_key=queue.compute_key,
         depth=held.depth,
         last_sequence=held.last_sequence,

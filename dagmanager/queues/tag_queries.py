@@ -18,7 +18,7 @@ from dagmanager.queues.reads import matching_queues
 from dagmanager.tables import outbox, tag_queries, tag_query_refs, tag_query_tags, watches
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.modes import ExecutionDomain
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import queue_pb2 as queuepb
 from qmtl.sql.statements import bounded
 
 SET_BYTES_MAX = 800 * 1024  # the bus refuses bodies above 900 KiB
@@ -123,7 +123,7 @@ def _answers(query: TagQuery, queue: QueueTraits) -> bool:
     return matches(query, queue.tags, queue.interval_s, queue.world_id, queue.execution_domain)
 
 
-def _within(queues: Sequence[dagpb.Queue]) -> int:
+def _within(queues: Sequence[queuepb.Queue]) -> int:
     """How many of the queues fit into one event."""
     held = 0
     for index, queue in enumerate(queues):

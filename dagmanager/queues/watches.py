@@ -23,7 +23,7 @@ from dagmanager.queues.events import Cause
 from dagmanager.tables import watches
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, Unavailable
-from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from qmtl.sql.database import Database
 from qmtl.sql.instants import micros
 
@@ -33,7 +33,7 @@ RENEW_S = 60.0
 FORGOTTEN_AFTER = timedelta(minutes=10)
 
 
-class Watching:
+class QueueWatches:
     """Serves watches from one store until the process stops."""
 
     def __init__(self, db: Database, clock: Clock, stopping: asyncio.Event) -> None:
@@ -41,7 +41,9 @@ class Watching:
         self._clock = clock
         self._stopping = stopping
 
-    async def sets(self, query: TagQuery, cause: Cause) -> AsyncGenerator[servicepb.WatchQueuesResponse, None]:
+    async def sets(
+        self, query: TagQuery, cause: Cause
+    ) -> AsyncGenerator[queuecatalogueservicepb.WatchQueuesResponse, None]:
         """The set now, then after each change. Raises Unavailable (E_GOING_AWAY) when the process stops, Exhausted."""
         async with self._open(query, cause) as watch_id, self._signals() as changed:
             told, renewed_at = -1, self._clock.monotonic()
@@ -49,7 +51,7 @@ class Watching:
                 changed.clear()
                 if told != await self._db.read(lambda conn: tag_queries.set_revision(conn, query)):
                     found, told = await self._db.read(lambda conn: snapshot(conn, query))
-                    yield servicepb.WatchQueuesResponse(queues=found, revision=told)
+                    yield queuecatalogueservicepb.WatchQueuesResponse(queues=found, revision=told)
                 if self._clock.monotonic() - renewed_at >= RENEW_S:
                     renewed_at = self._clock.monotonic()
                     await self._db.write(partial(renew_watch, watch_id=watch_id, now=self._clock.now()))

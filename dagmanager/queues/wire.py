@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from dagmanager.queues.domain.queues import MatchMode, QueueState, TagQuery, tag_query
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.core.errors import refused
+from qmtl.dag.v1 import queue_pb2 as queuepb
 from qmtl.wire.contexts import DOMAINS, domain_number
 from qmtl.wire.fields import known_enum
 
-MATCH_MODES = {dagpb.MATCH_MODE_ANY: MatchMode.ANY, dagpb.MATCH_MODE_ALL: MatchMode.ALL}
+MATCH_MODES = {queuepb.MATCH_MODE_ANY: MatchMode.ANY, queuepb.MATCH_MODE_ALL: MatchMode.ALL}
 STATES = {
-    QueueState.ACTIVE: dagpb.QUEUE_STATE_ACTIVE,
-    QueueState.RELEASED: dagpb.QUEUE_STATE_RELEASED,
-    QueueState.ARCHIVED: dagpb.QUEUE_STATE_ARCHIVED,
-    QueueState.DROPPED: dagpb.QUEUE_STATE_DROPPED,
+    QueueState.ACTIVE: queuepb.QUEUE_STATE_ACTIVE,
+    QueueState.RELEASED: queuepb.QUEUE_STATE_RELEASED,
+    QueueState.ARCHIVED: queuepb.QUEUE_STATE_ARCHIVED,
+    QueueState.DROPPED: queuepb.QUEUE_STATE_DROPPED,
 }
 MATCH_NUMBERS = {value: number for number, value in MATCH_MODES.items()}
 
 
-def tag_query_from_proto(message: dagpb.TagQuery) -> TagQuery:
+def tag_query_from_proto(message: queuepb.TagQuery) -> TagQuery:
     """A normalised query. Raises InvalidRequest (E_TAG_QUERY, E_ENUM)."""
     domain = message.execution_domain
     return tag_query(
@@ -29,12 +32,18 @@ def tag_query_from_proto(message: dagpb.TagQuery) -> TagQuery:
     )
 
 
-def tag_query_to_proto(query: TagQuery) -> dagpb.TagQuery:
+def tag_query_to_proto(query: TagQuery) -> queuepb.TagQuery:
     """The inverse of tag_query_from_proto."""
-    return dagpb.TagQuery(
+    return queuepb.TagQuery(
         tags=query.tags,
         match_mode=MATCH_NUMBERS[query.match_mode],
         interval_s=query.interval_s,
         world_id=query.world_id,
         execution_domain=domain_number(query.execution_domain),
     )
+
+
+def check_key_count(keys: Collection[str], most: int) -> None:
+    """Raises InvalidRequest (E_TOO_MANY_KEYS)."""
+    if len(keys) > most:
+        raise refused("E_TOO_MANY_KEYS", "compute_keys", str(len(keys)), f"at most {most}")

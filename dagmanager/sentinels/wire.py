@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dagmanager.sentinels.domain import Sentinel
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
 from qmtl.wire.instants import instant_to_proto
 
 
-def sentinel_to_proto(sentinel: Sentinel) -> dagpb.Sentinel:
+def sentinel_to_proto(sentinel: Sentinel) -> sentinelpb.Sentinel:
     """A sentinel with the etag that changes it."""
-    return dagpb.Sentinel(
+    return sentinelpb.Sentinel(
         sentinel_id=sentinel.sentinel_id,
         strategy_id=sentinel.strategy_id,
         version=sentinel.version,

@@ -18,8 +18,9 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import NotFound
 from qmtl.core.identity.canonical import digest
-from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
+from qmtl.dag.v1 import queue_pb2 as queuepb
+from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
 from qmtl.wire.instants import instant_to_proto
@@ -83,10 +84,12 @@ class Snapshots:
 
     async def queues(self, scope: Scope) -> States:
         """All queues of the world as one set, the strategy's only when the stream is of one."""
-        request = dagservicepb.ListQueuesRequest(world_id=scope.world_id, strategy_id=scope.strategy_id, page=PAGE)
-        found = await self.peers.dag.ListQueues(request)
+        request = queuecatalogueservicepb.ListQueuesRequest(
+            world_id=scope.world_id, strategy_id=scope.strategy_id, page=PAGE
+        )
+        found = await self.peers.queues.ListQueues(request)
         payload = controlpb.QueueUpdated(
-            query=dagpb.TagQuery(world_id=scope.world_id),
+            query=queuepb.TagQuery(world_id=scope.world_id),
             queues=found.queues,
             truncated=bool(found.page.next_page_token),
         )
@@ -99,8 +102,8 @@ class Snapshots:
         live = [record for record in await self._records(scope, SENTINELS_OF_MAX) if record.state in LIVE]
         states: States = []
         for record in live:
-            request = dagservicepb.ListSentinelsRequest(strategy_id=record.strategy_id, page=PAGE)
-            found = (await self.peers.dag.ListSentinels(request)).sentinels
+            request = sentinelservicepb.ListSentinelsRequest(strategy_id=record.strategy_id, page=PAGE)
+            found = (await self.peers.sentinels.ListSentinels(request)).sentinels
             payload = controlpb.SentinelWeightUpdated(strategy_id=record.strategy_id, sentinels=found)
             states.append(
                 controlpb.ControlEvent(

@@ -17,8 +17,8 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import NotFound, QmtlError
-from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
+from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 
 REMEMBERED_MAX = 10_000
 FRESH_S = 60.0
@@ -48,9 +48,9 @@ class CanaryShares:
         known = self._shares.get(strategy_id)
         if known is not None and self._clock.monotonic() < known.fresh_until:
             return known.weights
-        request = dagservicepb.ListSentinelsRequest(strategy_id=strategy_id, page=PAGE)
+        request = sentinelservicepb.ListSentinelsRequest(strategy_id=strategy_id, page=PAGE)
         try:
-            found = (await self._peers.dag.ListSentinels(request, timeout=CALL_S)).sentinels
+            found = (await self._peers.sentinels.ListSentinels(request, timeout=CALL_S)).sentinels
         except NotFound:
             return self._remember(strategy_id, ())
         except QmtlError as error:
@@ -63,7 +63,7 @@ class CanaryShares:
         changed = event.sentinel_weight_updated
         self._remember(changed.strategy_id, changed.sentinels)
 
-    def _remember(self, strategy_id: str, sentinels: Iterable[dagpb.Sentinel]) -> Mapping[int, float]:
+    def _remember(self, strategy_id: str, sentinels: Iterable[sentinelpb.Sentinel]) -> Mapping[int, float]:
         weights = {one.version: one.traffic_weight for one in sentinels}
         self._shares[strategy_id] = VersionShares(weights, self._clock.monotonic() + FRESH_S)
         if len(self._shares) > REMEMBERED_MAX:

@@ -19,9 +19,20 @@ from grpc import aio
 from gateway.proxy.decision_cache import DecisionCache
 from gateway.proxy.live_guard import LiveGuard
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
-from qmtl.control.v1 import service_pb2 as controlservicepb
+from qmtl.control.v1 import broker_stream_service_pb2, dead_letter_service_pb2, event_tail_service_pb2
+from qmtl.control.v1 import status_service_pb2 as controlstatusservicepb
 from qmtl.core.errors import PermissionDenied
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import (
+    diff_service_pb2,
+    graph_service_pb2,
+    hotfix_service_pb2,
+    maintenance_service_pb2,
+    plan_service_pb2,
+    queue_catalogue_service_pb2,
+    queue_progress_service_pb2,
+    sentinel_service_pb2,
+)
+from qmtl.dag.v1 import status_service_pb2 as dagstatusservicepb
 from qmtl.data.v1 import (
     artifact_service_pb2,
     catalogue_service_pb2,
@@ -42,7 +53,17 @@ def _services(*files: FileDescriptor) -> tuple[ServiceDescriptor, ...]:
 
 PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
     "worldservice": _services(worldservicepb.DESCRIPTOR),
-    "dagmanager": _services(dagservicepb.DESCRIPTOR),
+    "dagmanager": _services(
+        diff_service_pb2.DESCRIPTOR,
+        graph_service_pb2.DESCRIPTOR,
+        hotfix_service_pb2.DESCRIPTOR,
+        maintenance_service_pb2.DESCRIPTOR,
+        plan_service_pb2.DESCRIPTOR,
+        queue_catalogue_service_pb2.DESCRIPTOR,
+        queue_progress_service_pb2.DESCRIPTOR,
+        sentinel_service_pb2.DESCRIPTOR,
+        dagstatusservicepb.DESCRIPTOR,
+    ),
     "brokerage": _services(brokerservicepb.DESCRIPTOR),
     "seamless": _services(
         artifact_service_pb2.DESCRIPTOR,
@@ -52,7 +73,12 @@ PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
         data_session_service_pb2.DESCRIPTOR,
         status_service_pb2.DESCRIPTOR,
     ),
-    "controlbus": _services(controlservicepb.DESCRIPTOR),
+    "controlbus": _services(
+        broker_stream_service_pb2.DESCRIPTOR,
+        dead_letter_service_pb2.DESCRIPTOR,
+        event_tail_service_pb2.DESCRIPTOR,
+        controlstatusservicepb.DESCRIPTOR,
+    ),
 }
 DECIDE = "/qmtl.world.v1.WorldService/Decide"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

@@ -21,7 +21,8 @@ from gateway.submissions.store import strategies
 from qmtl.core.errors import NotFound, PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
+from qmtl.dag.v1 import queue_progress_service_pb2 as queueprogressservicepb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sql.database import Database
 from qmtl.wire.contexts import DOMAINS
@@ -96,10 +97,10 @@ class QueueCatalogue:
     async def report(self, queue: KnownQueue, first_ns: int, last_ns: int) -> None:
         """Tell the catalogue which buckets were written."""
         rows = (last_ns - first_ns) // (queue.interval_s * 1_000_000_000) + 1 if queue.interval_s else 1
-        request = dagservicepb.ReportQueueProgressRequest(compute_key=queue.data.compute_key, rows=rows)
+        request = queueprogressservicepb.ReportQueueProgressRequest(compute_key=queue.data.compute_key, rows=rows)
         request.first_bucket.FromNanoseconds(first_ns)
         request.last_bucket.FromNanoseconds(last_ns)
-        await self._peers.dag.ReportQueueProgress(request)
+        await self._peers.queue_progress.ReportQueueProgress(request)
 
     async def _of_world(self, compute_key: str, world_id: str) -> KnownQueue:
         queue = await self._find(compute_key)
@@ -110,7 +111,9 @@ class QueueCatalogue:
     async def _find(self, compute_key: str) -> KnownQueue:
         known = self._known.get(compute_key)
         if known is None:
-            found = (await self._peers.dag.GetQueue(dagservicepb.GetQueueRequest(compute_key=compute_key))).queue
+            found = (
+                await self._peers.queues.GetQueue(queuecatalogueservicepb.GetQueueRequest(compute_key=compute_key))
+            ).queue
             domain = known_enum(DOMAINS, found.execution_domain, "queue.execution_domain")
             data = DataQueue(found.compute_key, CLASSES[found.queue_class], found.world_id, domain.value)
             known = self._known[compute_key] = KnownQueue(found.node_id, found.interval_s, data)

@@ -18,7 +18,8 @@ from gateway.submissions.store import releases, strategies
 from gateway.submissions.store.releases import Release
 from qmtl.core.clock import Clock
 from qmtl.core.errors import NotFound, QmtlError
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
+from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import service_pb2 as worldservicepb
 
@@ -90,16 +91,18 @@ class ReleaseWorker:
                 await self._peers.world.UnbindStrategy(unbind, timeout=CALL_S)
         for version in range(await self._newest_version(record.strategy_id), 0, -1):
             for world_id in record.world_ids:
-                request = dagservicepb.ReleasePlanRequest(
+                request = diffservicepb.ReleasePlanRequest(
                     strategy_id=record.strategy_id, version=version, world_id=world_id
                 )
                 with suppress(NotFound):
-                    await self._peers.dag.ReleasePlan(request, timeout=CALL_S)
+                    await self._peers.diffs.ReleasePlan(request, timeout=CALL_S)
 
     async def _newest_version(self, strategy_id: str) -> int:
         """The newest plan's version, 0 when no diff was ever made. Earlier ones are released too."""
         try:
-            found = await self._peers.dag.GetPlan(dagservicepb.GetPlanRequest(strategy_id=strategy_id), timeout=CALL_S)
+            found = await self._peers.plans.GetPlan(
+                planservicepb.GetPlanRequest(strategy_id=strategy_id), timeout=CALL_S
+            )
         except NotFound:
             return 0
         return found.plan.version

@@ -21,7 +21,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.roles import Role
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
@@ -75,9 +75,9 @@ class StrategyServicer(strategyrpc.StrategyServiceServicer):
         check_worlds(list(request.world_ids))
         await asyncio.to_thread(wire.checked_dag, request, request.ByteSize())
         outcomes = [await self._preview(request, world_id) for world_id in request.world_ids]
-        diff = dagservicepb.DryRunDiffRequest(dag=request.dag, contexts=[outcome.context for outcome in outcomes])
+        diff = diffservicepb.DryRunDiffRequest(dag=request.dag, contexts=[outcome.context for outcome in outcomes])
         response = strategyservicepb.DryRunStrategyResponse(outcomes=outcomes)
-        async for part in self._peers.dag.DryRunDiff(diff):
+        async for part in self._peers.diffs.DryRunDiff(diff):
             for assignment in part.chunk.assignments:
                 for outcome in response.outcomes:
                     if outcome.world_id == assignment.world_id:

@@ -25,7 +25,8 @@ from gateway.submissions.store import claims, strategies
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable
 from qmtl.core.identity import canonical
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import diff_pb2 as diffpb
+from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.call import own_act
@@ -259,10 +260,10 @@ class Workers:
         record: domain.Record,
         request: strategyservicepb.SubmitStrategyRequest,
         outcomes: Sequence[strategypb.WorldOutcome],
-    ) -> dagservicepb.DiffChunk:
+    ) -> diffpb.DiffChunk:
         """All chunks of the diff as one; a lost stream is asked again under the same request_id."""
-        whole = dagservicepb.DiffChunk()
-        diff = dagservicepb.DiffRequest(
+        whole = diffpb.DiffChunk()
+        diff = diffservicepb.DiffRequest(
             request_id=_diff_id(record, outcomes),
             strategy_id=record.strategy_id,
             dag=request.dag,
@@ -271,7 +272,7 @@ class Workers:
             decline_sentinel=any(outcome.context.safe_mode for outcome in outcomes),
             created_by=record.subject,
         )
-        async for response in self._peers.dag.Diff(diff):
+        async for response in self._peers.diffs.Diff(diff):
             whole.assignments.extend(response.chunk.assignments)
             if response.chunk.HasField("summary"):
                 whole.summary.CopyFrom(response.chunk.summary)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from qmtl.core.errors import Exhausted, Unavailable
-from qmtl.sql.transactions import T
+
+T = TypeVar("T")
 
 
 class BoundedPool:
@@ -33,4 +35,5 @@ class BoundedPool:
         return done
 
     def close(self) -> None:
+        """Finish what was submitted, then end the threads."""
         self._threads.shutdown(wait=True)

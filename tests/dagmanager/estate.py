@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from dagmanager.diffs import merge
 from dagmanager.diffs.answers import Answer
 from dagmanager.diffs.domain.diff import check_contexts
+from dagmanager.diffs.domain.question import Question
 from dagmanager.diffs.lookups import DagMembers
-from dagmanager.diffs.merge import Question
 from dagmanager.plans.store import Raced
 from dagmanager.queues.events import Cause
 from dagmanager.tables import outbox
@@ -23,7 +23,7 @@ from qmtl.core.identity import canonical
 from qmtl.core.identity.dag import check_dag
 from qmtl.core.identity.nodes import DagNode
 from qmtl.core.modes import ComputeContext
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.sql.database import Database
 from qmtl.wire.graph import dag_to_proto
 from tests.dagmanager.graphs import NOW, context
@@ -89,7 +89,7 @@ class Estate:
         return [controlpb.ControlEvent.FromString(row.body) for row in rows]
 
 
-def assignments(answer: Answer) -> list[dagpb.QueueAssignment]:
+def assignments(answer: Answer) -> list[diffpb.QueueAssignment]:
     """All assignments of an answer, over its chunks."""
     return [assignment for chunk in answer.chunks() for assignment in chunk.assignments]
 

@@ -17,8 +17,9 @@ from qmtl.core.identity.nodes import DagNode
 from qmtl.core.modes import ComputeContext
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as pb
-from qmtl.dag.v1 import service_pb2_grpc as rpc
+from qmtl.dag.v1 import diff_pb2 as diffpb
+from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
+from qmtl.dag.v1 import queue_pb2 as queuepb
 from qmtl.rpc.auth.call import require_user
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.rpc.auth.verification import Authenticator
@@ -30,6 +31,7 @@ from qmtl.wire import graph
 from qmtl.world.v1 import service_pb2 as worldpb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
 from tests.dagmanager.graphs import context
+from tests.dagmanager.stubs import DagStubs
 from tests.support.waiting import eventually
 
 
@@ -86,7 +88,7 @@ class Served:
     @asynccontextmanager
     async def stub(
         self, service: str | None = "gateway", role: Role | None = None, worlds: Sequence[str] | None = None
-    ) -> AsyncIterator[rpc.DagManagerServiceAsyncStub]:
+    ) -> AsyncIterator[DagStubs]:
         """A stub with a service's token, a user's, or both."""
         as_service = mint_service_token(self.home, service) if service else None
         as_user = mint_user_token(self.home, role, "alice", worlds) if role is not None else None
@@ -95,7 +97,7 @@ class Served:
             service_token=(lambda: as_service) if as_service else None,
             user_token=(lambda: as_user) if as_user else None,
         ) as channel:
-            yield rpc.DagManagerServiceStub(channel)
+            yield DagStubs.over(channel)
 
 
 @asynccontextmanager
@@ -144,9 +146,9 @@ async def running(settings: Settings) -> AsyncIterator[int]:
 
 def diff_request(
     nodes: Sequence[DagNode], request_id: str, strategy_id: str, contexts: Sequence[ComputeContext] = (context(),)
-) -> pb.DiffRequest:
+) -> diffservicepb.DiffRequest:
     """A request as the gateway makes it."""
-    return pb.DiffRequest(
+    return diffservicepb.DiffRequest(
         request_id=request_id,
         strategy_id=strategy_id,
         dag=dagpb.Dag(nodes=[graph.node_to_proto(node) for node in nodes]),
@@ -154,9 +156,9 @@ def diff_request(
     )
 
 
-async def chunks(stub: rpc.DagManagerServiceAsyncStub, request: pb.DiffRequest) -> list[pb.DiffChunk]:
-    return [reply.chunk async for reply in stub.Diff(request)]
+async def chunks(stub: DagStubs, request: diffservicepb.DiffRequest) -> list[diffpb.DiffChunk]:
+    return [reply.chunk async for reply in stub.diffs.Diff(request)]
 
 
-def tag_query(world_id: str) -> dagpb.TagQuery:
-    return dagpb.TagQuery(tags=["btc"], match_mode=dagpb.MATCH_MODE_ANY, interval_s=900, world_id=world_id)
+def tag_query(world_id: str) -> queuepb.TagQuery:
+    return queuepb.TagQuery(tags=["btc"], match_mode=queuepb.MATCH_MODE_ANY, interval_s=900, world_id=world_id)

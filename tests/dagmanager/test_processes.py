@@ -16,7 +16,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from controlbus.bus import connected
 from controlbus.events.subscription import Subscription
 from qmtl.core.errors import QmtlError
-from qmtl.dag.v1 import service_pb2 as pb
+from qmtl.dag.v1 import diff_pb2 as diffpb
+from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.rpc.client.channel import connect
 from tests.dagmanager.graphs import chain, context
 from tests.dagmanager.serving import Served, diff_request
@@ -71,9 +72,9 @@ async def pair(
         yield [(Served(home, ports[0]), first), (Served(home, ports[1]), second)]
 
 
-async def ask(served: Served, request: pb.DiffRequest) -> list[pb.DiffChunk]:
+async def ask(served: Served, request: diffservicepb.DiffRequest) -> list[diffpb.DiffChunk]:
     async with served.stub() as stub:
-        return [reply.chunk async for reply in stub.Diff(request, timeout=60)]
+        return [reply.chunk async for reply in stub.diffs.Diff(request, timeout=60)]
 
 
 def counted(database_url: str, table: str) -> int:

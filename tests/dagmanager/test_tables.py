@@ -1,4 +1,4 @@
-"""TODO"""
+"""The migration makes the tables that the code declares."""
 
 from __future__ import annotations
 

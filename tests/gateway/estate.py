@@ -27,7 +27,7 @@ import worldservice.config as worldserviceconfig
 from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.roles import Role
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
@@ -218,7 +218,7 @@ async def bound(door: Door, world_id: str) -> list[str]:
 
 async def live_worlds(door: Door, strategy_id: str) -> list[str]:
     """Worlds whose reference to the strategy's newest plan is not released."""
-    plans = (await door.dag.ListPlans(dagservicepb.ListPlansRequest(strategy_id=strategy_id))).plans
+    plans = (await door.plans.ListPlans(planservicepb.ListPlansRequest(strategy_id=strategy_id))).plans
     return sorted({world for plan in plans for world in plan.live_worlds})
 
 

@@ -14,7 +14,9 @@ from qmtl.core.identity.keys import NodeSpec, node_id, node_ids_crc32
 from qmtl.core.identity.nodes import DagNode, QueueClass, SemanticKind
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceStub
+from qmtl.dag.v1.plan_service_pb2_grpc import PlanServiceStub
+from qmtl.dag.v1.queue_catalogue_service_pb2_grpc import QueueCatalogueServiceStub
+from qmtl.dag.v1.sentinel_service_pb2_grpc import SentinelServiceStub
 from qmtl.data.v1.data_service_pb2_grpc import DataServiceStub
 from qmtl.data.v1.data_session_service_pb2_grpc import DataSessionServiceStub
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
@@ -32,7 +34,9 @@ from qmtl.world.v1.service_pb2_grpc import WorldServiceStub
 
 if TYPE_CHECKING:
     from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
-    from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceAsyncStub
+    from qmtl.dag.v1.plan_service_pb2_grpc import PlanServiceAsyncStub
+    from qmtl.dag.v1.queue_catalogue_service_pb2_grpc import QueueCatalogueServiceAsyncStub
+    from qmtl.dag.v1.sentinel_service_pb2_grpc import SentinelServiceAsyncStub
     from qmtl.data.v1.data_service_pb2_grpc import DataServiceAsyncStub
     from qmtl.data.v1.data_session_service_pb2_grpc import DataSessionServiceAsyncStub
     from qmtl.gateway.v1.event_service_pb2_grpc import EventServiceAsyncStub
@@ -53,7 +57,9 @@ class Door:
     queues: QueueServiceAsyncStub
     status: GatewayStatusServiceAsyncStub
     world: WorldServiceAsyncStub
-    dag: DagManagerServiceAsyncStub
+    plans: PlanServiceAsyncStub
+    queue_catalogue: QueueCatalogueServiceAsyncStub
+    sentinels: SentinelServiceAsyncStub
     broker: BrokerageServiceAsyncStub
     data: DataServiceAsyncStub
     data_sessions: DataSessionServiceAsyncStub
@@ -76,7 +82,9 @@ def door_over(channel: MeshChannel) -> Door:
         QueueServiceStub(channel),
         GatewayStatusServiceStub(channel),
         WorldServiceStub(channel),
-        DagManagerServiceStub(channel),
+        PlanServiceStub(channel),
+        QueueCatalogueServiceStub(channel),
+        SentinelServiceStub(channel),
         BrokerageServiceStub(channel),
         DataServiceStub(channel),
         DataSessionServiceStub(channel),

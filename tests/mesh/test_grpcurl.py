@@ -16,11 +16,11 @@ from qmtl.rpc.auth.tokens import user_token_path
 
 OWN = {
     "gateway": "qmtl.gateway.v1.GatewayStatusService",
-    "dagmanager": "qmtl.dag.v1.DagManagerService",
+    "dagmanager": "qmtl.dag.v1.StatusService",
     "worldservice": "qmtl.world.v1.WorldService",
     "brokerage": "qmtl.broker.v1.BrokerageService",
     "seamless": "qmtl.data.v1.DataService",
-    "controlbus": "qmtl.control.v1.ControlBusService",
+    "controlbus": "qmtl.control.v1.StatusService",
 }
 BIN = Path(sys.executable).parent
 

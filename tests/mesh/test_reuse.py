@@ -13,7 +13,7 @@ from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.clock import SystemClock
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from qmtl.sdk import Runner
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.mesh.client import Gateway, open_client
@@ -72,8 +72,8 @@ async def test_a_runner_killed_in_the_middle_is_followed_from_its_last_record(me
         deadline = time.monotonic() + 60.0
         while rows == 0 and time.monotonic() < deadline:
             for key in keys.values():
-                asked = dagservicepb.GetQueueRequest(compute_key=key)
-                rows = max(rows, (await client.dag.GetQueue(asked)).queue.rows)
+                asked = queuecatalogueservicepb.GetQueueRequest(compute_key=key)
+                rows = max(rows, (await client.queue_catalogue.GetQueue(asked)).queue.rows)
         runner.kill()
         assert await runner.wait() == -signal.SIGKILL, "it was done before it was killed"
     after = await submit(mesh, world, EmaCross())

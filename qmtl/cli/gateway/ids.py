@@ -13,8 +13,10 @@ from qmtl.cli.gateway.pages import collect
 from qmtl.cli.options import Access
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict
-from qmtl.dag.v1 import service_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
+from qmtl.dag.v1 import graph_service_pb2_grpc as graphrpc
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2_grpc as queuecataloguerpc
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.rpc.client.channel import MeshChannel
@@ -51,10 +53,10 @@ def whole_node_id(access: Access, text: str) -> str:
     """The node id that begins so, `blake3:` or not. Raises Conflict (E_ID_AMBIGUOUS)."""
 
     async def every(channel: MeshChannel) -> list[str]:
-        stub = dagrpc.DagManagerServiceStub(channel)
+        stub = graphrpc.GraphServiceStub(channel)
 
         async def page(asked: commonpb.PageRequest) -> tuple[Sequence[str], commonpb.PageInfo]:
-            reply = await stub.ListNodes(dagpb.ListNodesRequest(page=asked))
+            reply = await stub.ListNodes(graphservicepb.ListNodesRequest(page=asked))
             return [node.node_id for node in reply.nodes], reply.page
 
         return await collect(page, LOOKED_AT_MAX)
@@ -67,10 +69,10 @@ def whole_compute_key(access: Access, text: str) -> str:
     """The compute key that begins so, `blake3:` or not. Raises Conflict (E_ID_AMBIGUOUS)."""
 
     async def every(channel: MeshChannel) -> list[str]:
-        stub = dagrpc.DagManagerServiceStub(channel)
+        stub = queuecataloguerpc.QueueCatalogueServiceStub(channel)
 
         async def page(asked: commonpb.PageRequest) -> tuple[Sequence[str], commonpb.PageInfo]:
-            reply = await stub.ListQueues(dagpb.ListQueuesRequest(page=asked))
+            reply = await stub.ListQueues(queuecatalogueservicepb.ListQueuesRequest(page=asked))
             return [queue.compute_key for queue in reply.queues], reply.page
 
         return await collect(page, LOOKED_AT_MAX)

@@ -6,7 +6,7 @@ from qmtl.cli.show.formats import plural, short_id
 from qmtl.cli.show.messages import enum_word, when
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import world_pb2 as worldpb
 
@@ -70,5 +70,5 @@ def _entry(entry: worldpb.ActivationEntry) -> str:
     return f"{entry.strategy_id} {side} {state} {entry.weight:g}"
 
 
-def _sentinel(one: dagpb.Sentinel) -> str:
+def _sentinel(one: sentinelpb.Sentinel) -> str:
     return f"version {one.version} at {one.traffic_weight:g}"

@@ -12,8 +12,8 @@ from typing import Final
 
 EDGE: Final = "gateway"  # the one service users call
 
-CONTROL: Final = "/qmtl.control.v1.ControlBusService"
-DAG: Final = "/qmtl.dag.v1.DagManagerService"
+CONTROL: Final = "/qmtl.control.v1"
+DAG: Final = "/qmtl.dag.v1"
 WORLD: Final = "/qmtl.world.v1.WorldService"
 BROKER: Final = "/qmtl.broker.v1.BrokerageService"
 DATA: Final = "/qmtl.data.v1.DataService"
@@ -31,8 +31,13 @@ def _each(service: str, methods: str) -> tuple[str, ...]:
 GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
     # Queued submissions, gate sessions, caches, relays and orders: the gateway acts when no user is on the line.
     "gateway": (
-        *_each(DAG, "Diff DryRunDiff ReleasePlan ReportQueueProgress GetPlan GetNode GetQueue ListQueues QueryQueues"),
-        *_each(DAG, "WatchQueues GetQueueStats ListSentinels GetStatus"),
+        *_each(f"{DAG}.DiffService", "Diff DryRunDiff ReleasePlan"),
+        *_each(f"{DAG}.QueueProgressService", "ReportQueueProgress"),
+        *_each(f"{DAG}.PlanService", "GetPlan"),
+        *_each(f"{DAG}.GraphService", "GetNode"),
+        *_each(f"{DAG}.QueueCatalogueService", "GetQueue ListQueues QueryQueues WatchQueues GetQueueStats"),
+        *_each(f"{DAG}.SentinelService", "ListSentinels"),
+        *_each(f"{DAG}.StatusService", "GetStatus"),
         *_each(WORLD, "BindStrategy UnbindStrategy ListBindings GetWorld ListWorlds Decide GetEffectiveRole"),
         *_each(WORLD, "GetActivation GetStateHash WatchActivation AckActivation OpenGateSession RenewGateSession"),
         *_each(WORLD, "OpenSession GetSession AdvanceWatermark CloseSession GetApplyRun WatchApplyRun GetStatus"),
@@ -40,12 +45,16 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(BROKER, "GetOrder ListOrders StreamOrderEvents GetPortfolio StreamPortfolio GetFence GetStatus"),
         *_each(DATA_ARTIFACTS, "ListArtifacts GetArtifact"),
         *_each(DATA_STATUS, "GetStatus"),
-        *_each(CONTROL, "GetStreams GetStatus"),
+        *_each(f"{CONTROL}.BrokerStreamService", "GetStreams"),
+        *_each(f"{CONTROL}.StatusService", "GetStatus"),
     ),
     # The fence, and what a decision is made from.
     "worldservice": (
         *_each(BROKER, "SetFence GetFence OpenPaperAccount CancelAll GetPortfolio ListPositions GetStatus"),
-        *_each(DAG, "GetNode ListNodes GetPlan QueryQueues GetStatus"),
+        *_each(f"{DAG}.GraphService", "GetNode ListNodes"),
+        *_each(f"{DAG}.PlanService", "GetPlan"),
+        *_each(f"{DAG}.QueueCatalogueService", "QueryQueues"),
+        *_each(f"{DAG}.StatusService", "GetStatus"),
     ),
     "dagmanager": _each(WORLD, "GetWorld ListBindings"),
     # Prices for simulated venues, and the world behind a fence.

@@ -11,7 +11,7 @@ from pathlib import Path
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.config.home import find_home, gateway_address
 from qmtl.core.roles import Role
-from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.dag.v1 import queue_catalogue_service_pb2_grpc as queuecataloguerpc
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
@@ -56,7 +56,7 @@ class Client:
     data: datarpc.DataServiceAsyncStub
     data_sessions: datasessionrpc.DataSessionServiceAsyncStub
     catalogue: cataloguerpc.CatalogueServiceAsyncStub
-    dag: dagrpc.DagManagerServiceAsyncStub
+    queue_catalogue: queuecataloguerpc.QueueCatalogueServiceAsyncStub
     address: str
 
 
@@ -76,7 +76,7 @@ async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ)
             datarpc.DataServiceStub(channel),
             datasessionrpc.DataSessionServiceStub(channel),
             cataloguerpc.CatalogueServiceStub(channel),
-            dagrpc.DagManagerServiceStub(channel),
+            queuecataloguerpc.QueueCatalogueServiceStub(channel),
             address,
         )
 

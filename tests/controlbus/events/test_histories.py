@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from controlbus.events.revisions import Current, Tracker, Verdict
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import queue_pb2 as queuepb
 
 KIND = "queue_updated"
 KEYS = ("a", "b", "c")
@@ -32,7 +32,7 @@ class Owner:
 
     def commit(self, key: str, queues: frozenset[str]) -> None:
         revision = self.last[key].revision + 1 if key in self.last else 1
-        payload = controlpb.QueueUpdated(queues=[dagpb.Queue(compute_key=name) for name in sorted(queues)])
+        payload = controlpb.QueueUpdated(queues=[queuepb.Queue(compute_key=name) for name in sorted(queues)])
         self.last[key] = Current(KIND, key, revision, payload)
         self.events.append(self.last[key])
 

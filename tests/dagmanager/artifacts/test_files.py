@@ -1,4 +1,4 @@
-"""TODO"""
+"""Names of files: nothing outside the root can be named."""
 
 from __future__ import annotations
 

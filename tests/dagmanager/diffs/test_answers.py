@@ -1,4 +1,4 @@
-"""TODO"""
+"""Stored answers are kept while they are used."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from dagmanager.diffs.answers import Answer
 from dagmanager.diffs.lookups import DagMembers
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.sql.database import Database
 from tests.dagmanager.estate import Estate, assignments
 from tests.dagmanager.graphs import chain, context, node
@@ -72,4 +72,4 @@ async def test_a_schema_that_changes_during_a_diff_that_changes_another_unsettle
     await estate.diff(changed, "s1")
     after = await estate.diff(changed, "s1")
     assert not after.summary.seen_before
-    assert {each.disposition for each in assignments(after)} == {dagpb.DISPOSITION_REUSED_WITH_BUFFERING}
+    assert {each.disposition for each in assignments(after)} == {diffpb.DISPOSITION_REUSED_WITH_BUFFERING}

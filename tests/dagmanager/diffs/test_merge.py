@@ -16,7 +16,7 @@ from dagmanager.tables import dags, diffs, nodes, outbox, queues
 from qmtl.core.errors import Conflict, InvalidRequest
 from qmtl.core.identity.dag import check_dag
 from qmtl.core.modes import ExecutionDomain
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.sql.database import Database
 from tests.dagmanager.estate import Estate, assignments, keys
 from tests.dagmanager.graphs import NOW, chain, context, node, renamed
@@ -28,7 +28,7 @@ async def test_a_first_diff_is_new_and_the_same_again_is_seen(estate: Estate) ->
     assert (first.summary.new_nodes, first.summary.new_queues, first.summary.seen_before) == (5, 5, False)
     assert (again.summary.reused_nodes, again.summary.reused_queues, again.summary.seen_before) == (5, 5, True)
     assert keys(again) == keys(first)
-    assert {each.disposition for each in assignments(again)} == {dagpb.DISPOSITION_REUSED}
+    assert {each.disposition for each in assignments(again)} == {diffpb.DISPOSITION_REUSED}
     assert all(each.queue_reused for each in assignments(again))
     assert again.summary.version == first.summary.version == 1
 
@@ -95,11 +95,11 @@ async def test_a_changed_schema_buffers_and_unsettles_stored_answers(estate: Est
     await estate.diff([old])
     changed = await estate.diff([replace(old, schema_hash="s2")], "s2")
     assert [(each.disposition, each.buffer_lag) for each in assignments(changed)] == [
-        (dagpb.DISPOSITION_REUSED_WITH_BUFFERING, 14)
+        (diffpb.DISPOSITION_REUSED_WITH_BUFFERING, 14)
     ]
     again = await estate.diff([replace(old, schema_hash="s2")], "s2")
     assert again.summary.seen_before
-    assert assignments(again)[0].disposition == dagpb.DISPOSITION_REUSED_WITH_BUFFERING
+    assert assignments(again)[0].disposition == diffpb.DISPOSITION_REUSED_WITH_BUFFERING
     found = await estate.db.read(lambda conn: reads.get_node(conn, old.node_id, None))
     assert found.buffering_since.ToDatetime(tzinfo=NOW.tzinfo) == NOW
     assert await estate.db.read(lambda conn: revision(conn, SETTLED)) == 1
@@ -112,7 +112,7 @@ async def test_a_stored_answer_is_not_given_after_a_schema_changed(estate: Estat
     await estate.diff([replace(old, schema_hash="s2")], "s2", [context("w2")])
     again = await estate.diff([old], "s1", place)
     assert not again.summary.seen_before
-    assert assignments(again)[0].disposition == dagpb.DISPOSITION_REUSED_WITH_BUFFERING
+    assert assignments(again)[0].disposition == diffpb.DISPOSITION_REUSED_WITH_BUFFERING
 
 
 async def test_labels_of_two_nodes_with_the_same_short_digest_differ(estate: Estate) -> None:

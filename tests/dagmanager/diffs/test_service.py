@@ -13,7 +13,11 @@ from qmtl.core.errors import (
     Unauthenticated,
 )
 from qmtl.core.roles import Role
-from qmtl.dag.v1 import service_pb2 as pb
+from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
+from qmtl.dag.v1 import hotfix_service_pb2 as hotfixservicepb
+from qmtl.dag.v1 import plan_service_pb2 as planservicepb
+from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
+from qmtl.dag.v1 import status_service_pb2 as dagstatusservicepb
 from tests.dagmanager.graphs import chain, node
 from tests.dagmanager.serving import Served, chunks, diff_request
 
@@ -51,7 +55,10 @@ async def test_a_dry_run_says_what_a_diff_would(served: Served) -> None:
     made = diff_request(chain(3), "r1", "s1")
     async with served.stub() as stub:
         (said,) = [
-            reply.chunk async for reply in stub.DryRunDiff(pb.DryRunDiffRequest(dag=made.dag, contexts=made.contexts))
+            reply.chunk
+            async for reply in stub.diffs.DryRunDiff(
+                diffservicepb.DryRunDiffRequest(dag=made.dag, contexts=made.contexts)
+            )
         ]
         (done,) = await chunks(stub, made)
     assert list(said.assignments) == list(done.assignments)
@@ -99,7 +106,7 @@ async def test_nine_mebibytes_are_answered(served: Served) -> None:
         with pytest.raises(InvalidRequest) as caught:
             await chunks(stub, request)
         assert caught.value.reason == "E_NODE_ID_MISMATCH"
-        assert (await stub.GetStatus(pb.GetStatusRequest())).nodes == 0
+        assert (await stub.status.GetStatus(dagstatusservicepb.GetStatusRequest())).nodes == 0
 
 
 def test_few_nodes_of_many_bytes_are_not_small() -> None:
@@ -121,7 +128,7 @@ async def test_only_granted_services_diff_and_only_tokens_read(served: Served) -
             await chunks(stub, request)
     async with served.stub(service=None, role=Role.OWNER) as stub:
         with pytest.raises((Unauthenticated, PermissionDenied)):
-            await stub.ListPlans(pb.ListPlansRequest())
+            await stub.plans.ListPlans(planservicepb.ListPlansRequest())
 
 
 async def test_events_reach_the_bus(served: Served, nats_url: str) -> None:
@@ -141,25 +148,33 @@ async def test_events_reach_the_bus(served: Served, nats_url: str) -> None:
 async def test_a_hotfix_takes_the_traffic_of_the_version_it_redoes(served: Served) -> None:
     async with served.stub(role=Role.OPERATOR) as stub:
         (chunk,) = await chunks(stub, diff_request(chain(2), "r1", "s1"))
-        (before,) = (await stub.ListSentinels(pb.ListSentinelsRequest(strategy_id="s1"))).sentinels
-        request = pb.RedoDiffRequest(
+        (before,) = (
+            await stub.sentinels.ListSentinels(sentinelservicepb.ListSentinelsRequest(strategy_id="s1"))
+        ).sentinels
+        request = hotfixservicepb.RedoDiffRequest(
             request_id="redo", strategy_id="s1", version=1, hotfix_label="v1-hotfix", etag=before.etag
         )
-        done = await stub.RedoDiff(request)
-        assert await stub.RedoDiff(request) == done
+        done = await stub.hotfixes.RedoDiff(request)
+        assert await stub.hotfixes.RedoDiff(request) == done
         assert (done.plan.version, done.plan.version_label, list(done.plan.live_worlds)) == (2, "v1-hotfix", ["w1"])
         assert [each.node_id for each in done.plan.dag.nodes] == [each.node_id for each in chunk.assignments]
         weights = {
             each.version: each.traffic_weight
-            for each in (await stub.ListSentinels(pb.ListSentinelsRequest(strategy_id="s1"))).sentinels
+            for each in (
+                await stub.sentinels.ListSentinels(sentinelservicepb.ListSentinelsRequest(strategy_id="s1"))
+            ).sentinels
         }
         assert weights == {1: 0.0, 2: 1.0}
         request.request_id = "late"
         with pytest.raises(Conflict) as caught:
-            await stub.RedoDiff(request)
+            await stub.hotfixes.RedoDiff(request)
         assert caught.value.reason == "E_ETAG_MISMATCH"
         released = [
-            (await stub.ReleasePlan(pb.ReleasePlanRequest(strategy_id="s1", version=version, world_id="w1")))
+            (
+                await stub.diffs.ReleasePlan(
+                    diffservicepb.ReleasePlanRequest(strategy_id="s1", version=version, world_id="w1")
+                )
+            )
             for version in (1, 2)
         ]
         assert [each.released_queues for each in released] == [0, 2]

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Bodies and assignments on the wire."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from qmtl.core.identity.dag import check_dag
 from qmtl.core.identity.nodes import DagNode
 from qmtl.core.modes import ExecutionDomain
 from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.wire import graph
 from tests.dagmanager.graphs import dags
 
@@ -27,4 +28,4 @@ def test_every_value_of_an_assignment_is_on_the_wire() -> None:
         "n", "k", "w", ExecutionDomain.DRYRUN, "t", Disposition.REUSED_WITH_BUFFERING, True, 14, "name", 3
     )
     message = diffs_wire.assignment_to_proto(assignment)
-    assert {field.name for field, _ in message.ListFields()} == set(dagpb.QueueAssignment.DESCRIPTOR.fields_by_name)
+    assert {field.name for field, _ in message.ListFields()} == set(diffpb.QueueAssignment.DESCRIPTOR.fields_by_name)

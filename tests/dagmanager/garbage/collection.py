@@ -15,13 +15,13 @@ from controlbus.bus import Bus
 from controlbus.records.data_queue import DataQueue
 from controlbus.records.records import RecordWriter
 from dagmanager.garbage.collector import Collector, Limits
-from dagmanager.metrics import Measures
+from dagmanager.metrics import GraphMetrics
 from dagmanager.plans import release as plans_release
 from dagmanager.queues import reads, recompute
 from dagmanager.queues.events import Cause
 from qmtl.core.clock import VirtualClock
 from qmtl.core.identity.nodes import DagNode, QueueClass
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import queue_pb2 as queuepb
 from qmtl.data.v1 import records_pb2 as recordspb
 from tests.dagmanager.estate import Estate, assignments
 from tests.dagmanager.graphs import NOW, context, node
@@ -40,7 +40,7 @@ class Yard:
         self.root = str(root)
         words = {"batch": 50, "archive_bytes_max": 1 << 20, "storage_bytes_max": 0} | limits
         self.collector = Collector(
-            estate.db, bus, self.clock, Limits(self.root, **words), Measures(CollectorRegistry())
+            estate.db, bus, self.clock, Limits(self.root, **words), GraphMetrics(CollectorRegistry())
         )
 
     async def queue(self, name: str, queue_class: QueueClass = QueueClass.TRADE, **words: Sequence[str]) -> DataQueue:
@@ -70,7 +70,7 @@ class Yard:
     async def release(self, strategy_id: str, at: datetime = NOW) -> None:
         await self.estate.write(lambda conn: plans_release.release_plan(conn, strategy_id, 1, self.world, Cause(at)))
 
-    async def state(self, queue: DataQueue) -> dagpb.Queue:
+    async def state(self, queue: DataQueue) -> queuepb.Queue:
         return await self.estate.db.read(lambda conn: reads.get_queue(conn, queue.compute_key))
 
     async def held(self, subject: str, stream: str) -> int:

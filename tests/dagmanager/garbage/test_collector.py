@@ -21,7 +21,7 @@ from dagmanager.tables import artifacts, nodes, purges, queues
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import NotReady, Unavailable
 from qmtl.core.identity.nodes import QueueClass
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import queue_pb2 as queuepb
 from tests.dagmanager.estate import Estate
 from tests.dagmanager.garbage.collection import Yard, after
 from tests.dagmanager.graphs import NOW, context, node, tag_query_node
@@ -73,7 +73,7 @@ async def test_each_class_goes_after_its_own_time(
     assert seen.skipped.get(queue.compute_key) == kept
     assert (seen.observed, seen.processed) == (1, 0 if kept else 1)
     assert await yard.records(queue) == (1 if kept else 0)
-    expected = dagpb.QUEUE_STATE_RELEASED if kept else dagpb.QUEUE_STATE_DROPPED
+    expected = queuepb.QUEUE_STATE_RELEASED if kept else queuepb.QUEUE_STATE_DROPPED
     assert (await yard.state(queue)).state == expected
 
 
@@ -136,7 +136,7 @@ async def test_a_row_count_that_does_not_verify_keeps_the_queue(yard: Yard, coun
     seen = await yard.collector.collect((), after(days=97))
     assert seen.skipped == {queue.compute_key: Kept.ARCHIVE_INCOMPLETE}
     assert (await yard.records(queue), seen.archives) == (1, [])
-    assert (await yard.state(queue)).state == dagpb.QUEUE_STATE_RELEASED
+    assert (await yard.state(queue)).state == queuepb.QUEUE_STATE_RELEASED
     assert files_below(tmp_path) == []
 
 
@@ -249,7 +249,7 @@ async def test_without_a_broker_nothing_is_dropped(estate: Estate, nats_server: 
         nats_server.kill()
         with pytest.raises(Unavailable):
             await yard.collector.collect((), after(days=8))
-        assert (await yard.state(queue)).state == dagpb.QUEUE_STATE_RELEASED
+        assert (await yard.state(queue)).state == queuepb.QUEUE_STATE_RELEASED
         assert len((await yard.collector.look((), after(days=8))).candidates) == 1
 
 
@@ -278,7 +278,7 @@ async def test_records_of_a_queues_next_life_survive_a_late_purge(yard: Yard) ->
         await yard.write(queue, 4, 4)
     assert await yard.take_up("q", node("q", queue_class=RAW)) == queue
     found = await yard.state(queue)
-    assert (found.state, found.rows, found.HasField("last_bucket")) == (dagpb.QUEUE_STATE_ACTIVE, 0, False)
+    assert (found.state, found.rows, found.HasField("last_bucket")) == (queuepb.QUEUE_STATE_ACTIVE, 0, False)
     await yard.write(queue, 5, 5)
     assert await yard.records(queue) == 3
     await yard.collector.collect((), after(days=8))
@@ -314,11 +314,11 @@ async def test_the_background_rounds_go_on_whatever_the_broker_does(
         nats_server.kill()
         task = asyncio.create_task(yard.collector.run(60))
         await tick(yard)
-        assert (await yard.state(queue)).state == dagpb.QUEUE_STATE_RELEASED
+        assert (await yard.state(queue)).state == queuepb.QUEUE_STATE_RELEASED
         nats_server.start()
         await bus.wait_ready(15)
         await tick(yard)
-        assert (await yard.state(queue)).state == dagpb.QUEUE_STATE_DROPPED
+        assert (await yard.state(queue)).state == queuepb.QUEUE_STATE_DROPPED
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

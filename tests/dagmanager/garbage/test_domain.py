@@ -1,4 +1,4 @@
-"""TODO"""
+"""Verdicts and batch sizes of garbage collection."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""TODO"""
+"""Nodes, edges and queues as readers find them."""
 
 from __future__ import annotations
 
 from dagmanager.graph import reads
 from dagmanager.queues import reads as queues_reads
 from dagmanager.queues.domain.queues import MatchMode, tag_query
-from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from tests.dagmanager.estate import Estate
 from tests.dagmanager.graphs import chain, context, node
 
@@ -25,10 +26,10 @@ async def test_readers_find_nodes_edges_and_queues(estate: Estate) -> None:
     assert {each.node_id for each in all_near.nodes} == {a.node_id, b.node_id, c.node_id}
     found = await estate.db.read(lambda conn: reads.get_node(conn, a.node_id, None))
     assert list(found.strategies) == ["s1", "s2"]
-    request = servicepb.ListNodesRequest(tag="btc", strategy_id="s1", node_type="indicator.ema")
+    request = graphservicepb.ListNodesRequest(tag="btc", strategy_id="s1", node_type="indicator.ema")
     listed = await estate.db.read(lambda conn: reads.list_nodes(conn, request, None))
     assert {each.node_id for each in listed.nodes} == {a.node_id, b.node_id, c.node_id}
-    mine = servicepb.ListQueuesRequest(strategy_id="s1", node_id=a.node_id)
+    mine = queuecatalogueservicepb.ListQueuesRequest(strategy_id="s1", node_id=a.node_id)
     queues_of = await estate.db.read(lambda conn: queues_reads.page_of_queues(conn, mine, None))
     assert [(queue.world_id, queue.references) for queue in queues_of.queues] == [("w1", 1)]
     query = tag_query(["btc"], MatchMode.ALL, 900)

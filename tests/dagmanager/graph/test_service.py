@@ -1,4 +1,4 @@
-"""TODO"""
+"""The graph over a real wire: walked, paged, and limited to the worlds of a token."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, NotFound, PermissionDenied
 from qmtl.core.modes import ExecutionDomain
 from qmtl.core.roles import Role
-from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as pb
-from qmtl.dag.v1 import service_pb2_grpc as rpc
+from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
+from qmtl.dag.v1 import plan_service_pb2 as planservicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
+from qmtl.dag.v1 import queue_pb2 as queuepb
+from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from tests.dagmanager.graphs import chain, context, tag_query_node
 from tests.dagmanager.serving import Served, chunks, diff_request, tag_query
+from tests.dagmanager.stubs import DagStubs
 
 
 async def test_a_token_for_one_world_sees_nothing_of_another(served: Served) -> None:
@@ -22,16 +25,21 @@ async def test_a_token_for_one_world_sees_nothing_of_another(served: Served) -> 
         await chunks(gateway, diff_request(chain(1), "r1", "theirs", [context("w2")]))
         (chunk,) = await chunks(gateway, diff_request(chain(2), "r2", "mine", [context("w1")]))
     async with served.stub(role=Role.OPERATOR, worlds=["w1"]) as stub:
-        assert {plan.strategy_id for plan in (await stub.ListPlans(pb.ListPlansRequest())).plans} == {"mine"}
-        assert {queue.world_id for queue in (await stub.ListQueues(pb.ListQueuesRequest())).queues} == {"w1"}
+        assert {plan.strategy_id for plan in (await stub.plans.ListPlans(planservicepb.ListPlansRequest())).plans} == {
+            "mine"
+        }
+        assert {
+            queue.world_id
+            for queue in (await stub.queues.ListQueues(queuecatalogueservicepb.ListQueuesRequest())).queues
+        } == {"w1"}
         node_id = chunk.assignments[0].node_id
-        assert (await stub.GetNode(pb.GetNodeRequest(node_id=node_id))).node.strategies == ["mine"]
+        assert (await stub.graph.GetNode(graphservicepb.GetNodeRequest(node_id=node_id))).node.strategies == ["mine"]
         for refused in (
-            stub.GetPlan(pb.GetPlanRequest(strategy_id="theirs")),
-            stub.ListQueues(pb.ListQueuesRequest(world_id="w2")),
-            stub.QueryQueues(pb.QueryQueuesRequest(query=tag_query("w2"))),
-            stub.QueryQueues(pb.QueryQueuesRequest(query=tag_query(""))),
-            stub.SetTrafficWeight(pb.SetTrafficWeightRequest(sentinel_id="theirs@1")),
+            stub.plans.GetPlan(planservicepb.GetPlanRequest(strategy_id="theirs")),
+            stub.queues.ListQueues(queuecatalogueservicepb.ListQueuesRequest(world_id="w2")),
+            stub.queues.QueryQueues(queuecatalogueservicepb.QueryQueuesRequest(query=tag_query("w2"))),
+            stub.queues.QueryQueues(queuecatalogueservicepb.QueryQueuesRequest(query=tag_query(""))),
+            stub.sentinels.SetTrafficWeight(sentinelservicepb.SetTrafficWeightRequest(sentinel_id="theirs@1")),
         ):
             with pytest.raises(PermissionDenied) as caught:
                 await refused
@@ -42,40 +50,42 @@ async def test_the_graph_can_be_walked(served: Served) -> None:
     nodes = [*chain(3, tags=["btc"]), tag_query_node(["btc"], "all")]
     async with served.stub(role=Role.READER) as stub:
         await chunks(stub, diff_request(nodes, "r1", "s1", [context("w1", ExecutionDomain.DRYRUN)]))
-        graph = await stub.GetGraph(pb.GetGraphRequest(strategy_id="s1"))
+        graph = await stub.graph.GetGraph(graphservicepb.GetGraphRequest(strategy_id="s1"))
         assert {(edge.from_node_id, edge.to_node_id) for edge in graph.edges} == {
             (nodes[0].node_id, nodes[1].node_id),
             (nodes[1].node_id, nodes[2].node_id),
         }
-        around = await stub.GetGraph(pb.GetGraphRequest(node_id=nodes[0].node_id))
+        around = await stub.graph.GetGraph(graphservicepb.GetGraphRequest(node_id=nodes[0].node_id))
         assert {each.node_id for each in around.nodes} == {nodes[0].node_id, nodes[1].node_id}
-        found = (await stub.GetNode(pb.GetNodeRequest(node_id=nodes[1].node_id))).node
+        found = (await stub.graph.GetNode(graphservicepb.GetNodeRequest(node_id=nodes[1].node_id))).node
         assert found.spec == diff_request([nodes[1]], "", "").dag.nodes[0].spec
-        query = dagpb.TagQuery(
+        query = queuepb.TagQuery(
             tags=[" btc"],
-            match_mode=dagpb.MATCH_MODE_ALL,
+            match_mode=queuepb.MATCH_MODE_ALL,
             interval_s=900,
             world_id="w1",
             execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
         )
-        answered = await stub.QueryQueues(pb.QueryQueuesRequest(query=query))
+        answered = await stub.queues.QueryQueues(queuecatalogueservicepb.QueryQueuesRequest(query=query))
         assert (len(answered.queues), answered.revision) == (3, 1)
-        tagged = await stub.ListNodes(pb.ListNodesRequest(tag="btc"))
+        tagged = await stub.graph.ListNodes(graphservicepb.ListNodesRequest(tag="btc"))
         assert len(tagged.nodes) == 3
         with pytest.raises(InvalidRequest) as caught:
-            await stub.GetGraph(pb.GetGraphRequest())
+            await stub.graph.GetGraph(graphservicepb.GetGraphRequest())
         assert caught.value.reason == "E_GRAPH_ROOT"
         with pytest.raises(NotFound):
-            await stub.GetNode(pb.GetNodeRequest(node_id="blake3:0"))
+            await stub.graph.GetNode(graphservicepb.GetNodeRequest(node_id="blake3:0"))
 
 
 async def test_listings_come_in_pages(served: Served) -> None:
     async with served.stub(role=Role.READER) as stub:
         for index in range(3):
             await chunks(stub, diff_request(chain(index + 1), f"r{index}", f"s{index}"))
-        first = await stub.ListPlans(pb.ListPlansRequest(page=commonpb.PageRequest(page_size=2)))
+        first = await stub.plans.ListPlans(planservicepb.ListPlansRequest(page=commonpb.PageRequest(page_size=2)))
         token = first.page.next_page_token
-        rest = await stub.ListPlans(pb.ListPlansRequest(page=commonpb.PageRequest(page_size=2, page_token=token)))
+        rest = await stub.plans.ListPlans(
+            planservicepb.ListPlansRequest(page=commonpb.PageRequest(page_size=2, page_token=token))
+        )
         assert [plan.strategy_id for plan in (*first.plans, *rest.plans)] == ["s2", "s1", "s0"]
         assert rest.page.next_page_token == ""
         pages = [reply async for reply in pages_of_queues(stub, "s2", 2)]
@@ -84,16 +94,18 @@ async def test_listings_come_in_pages(served: Served) -> None:
         assert queues == sorted(set(queues))
         for bad in ("nonsense", "WzFd", token[:-4]):
             with pytest.raises(InvalidRequest) as caught:
-                await stub.ListQueues(pb.ListQueuesRequest(page=commonpb.PageRequest(page_token=bad)))
+                await stub.queues.ListQueues(
+                    queuecatalogueservicepb.ListQueuesRequest(page=commonpb.PageRequest(page_token=bad))
+                )
             assert caught.value.reason == "E_PAGE_TOKEN"
 
 
-async def pages_of_queues(
-    stub: rpc.DagManagerServiceAsyncStub, strategy_id: str, size: int
-) -> AsyncIterator[list[dagpb.Queue]]:
+async def pages_of_queues(stub: DagStubs, strategy_id: str, size: int) -> AsyncIterator[list[queuepb.Queue]]:
     page = commonpb.PageRequest(page_size=size)
     while True:
-        reply = await stub.ListQueues(pb.ListQueuesRequest(strategy_id=strategy_id, page=page))
+        reply = await stub.queues.ListQueues(
+            queuecatalogueservicepb.ListQueuesRequest(strategy_id=strategy_id, page=page)
+        )
         yield list(reply.queues)
         page.page_token = reply.page.next_page_token
         if not page.page_token:

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Releases of plans: what nobody else holds is let go, and comes back with the plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Versions of plans follow their DAGs."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from dagmanager.queues.events import Cause
 from dagmanager.tables import buffering
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import NotFound
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from tests.dagmanager.estate import Estate, assignments
 from tests.dagmanager.graphs import NOW, context, node
 
@@ -77,7 +77,7 @@ async def test_it_stays_open_until_new_records_cover_the_period(estate: Estate) 
     assert not await buffers(estate)
     assert await steps(estate) == [(DUE, key, 1), (RECOMPUTED, key, 2)]
     again = await estate.diff([NEW], "s2", decline=True)
-    assert assignments(again)[0].disposition == dagpb.DISPOSITION_REUSED
+    assert assignments(again)[0].disposition == diffpb.DISPOSITION_REUSED
 
 
 async def test_an_end_before_it_was_due_is_not_published(estate: Estate) -> None:
@@ -102,7 +102,7 @@ async def test_a_stored_answer_that_says_buffering_falls_with_its_end(estate: Es
     await report(estate, key, 10, 13)
     again = await estate.diff([NEW], decline=True)
     assert not again.summary.seen_before
-    assert assignments(again)[0].disposition == dagpb.DISPOSITION_REUSED
+    assert assignments(again)[0].disposition == diffpb.DISPOSITION_REUSED
 
 
 async def test_the_node_buffers_as_long_as_one_of_its_queues_does(estate: Estate) -> None:

@@ -1,4 +1,4 @@
-"""TODO"""
+"""What was written to a queue is counted once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from dagmanager.queues import reads
 from dagmanager.queues import store as queues_store
 from qmtl.core.errors import InvalidRequest
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import queue_pb2 as queuepb
 from tests.dagmanager.estate import Estate, assignments
 from tests.dagmanager.graphs import NOW, node
 
@@ -18,7 +18,7 @@ async def test_progress_counts_each_range_once(estate: Estate) -> None:
     (each,) = assignments(await estate.diff([node("n")]))
     hour = timedelta(hours=1)
 
-    async def report(first: int, last: int, rows: int) -> dagpb.Queue:
+    async def report(first: int, last: int, rows: int) -> queuepb.Queue:
         await estate.write(
             lambda conn: queues_store.report_progress(
                 conn, each.compute_key, NOW + first * hour, NOW + last * hour, rows

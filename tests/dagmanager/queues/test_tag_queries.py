@@ -1,4 +1,4 @@
-"""TODO"""
+"""Registered tag queries hear the whole set after each change, and are forgotten with the last who asks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Tag queries come back from the wire as they went."""
 
 from __future__ import annotations
 

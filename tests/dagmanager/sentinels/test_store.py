@@ -1,4 +1,4 @@
-"""TODO"""
+"""Which submissions make a sentinel, and whose traffic it moves."""
 
 from __future__ import annotations
 

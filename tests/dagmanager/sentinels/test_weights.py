@@ -1,4 +1,4 @@
-"""TODO"""
+"""Shares of the traffic change once, are published once, and are rolled back by one call."""
 
 from __future__ import annotations
 

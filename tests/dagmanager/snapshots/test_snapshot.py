@@ -15,7 +15,7 @@ from dagmanager.sentinels import weights
 from dagmanager.snapshots import snapshot
 from qmtl.core.errors import DataLoss, InvalidRequest, NotFound, PermissionDenied
 from qmtl.core.roles import Role
-from qmtl.dag.v1 import service_pb2 as pb
+from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
 from qmtl.sql.database import Database
 from tests.dagmanager.estate import Estate
 from tests.dagmanager.graphs import NOW, chain, context, node
@@ -101,24 +101,28 @@ async def test_another_encoding_has_the_same_hash_and_other_content_none(estate:
 
 async def test_snapshots_over_the_wire(served: Served) -> None:
     async with served.stub(role=Role.OPERATOR) as stub:
-        assert [reply async for reply in stub.Diff(diff_request(chain(3), "r", "s"))]
-        made = await stub.ExportSnapshot(pb.ExportSnapshotRequest(url="snapshots/a"))
-        found = await stub.VerifySnapshot(pb.VerifySnapshotRequest(url=made.artifact.path))
+        assert [reply async for reply in stub.diffs.Diff(diff_request(chain(3), "r", "s"))]
+        made = await stub.maintenance.ExportSnapshot(maintenanceservicepb.ExportSnapshotRequest(url="snapshots/a"))
+        found = await stub.maintenance.VerifySnapshot(
+            maintenanceservicepb.VerifySnapshotRequest(url=made.artifact.path)
+        )
         assert (found.content_hash, found.current) == (made.content_hash, True)
         assert made.artifact.size_bytes > 0
-        assert [reply async for reply in stub.Diff(diff_request(chain(4), "r2", "s"))]
-        assert not (await stub.VerifySnapshot(pb.VerifySnapshotRequest(url="snapshots/a"))).current
+        assert [reply async for reply in stub.diffs.Diff(diff_request(chain(4), "r2", "s"))]
+        assert not (
+            await stub.maintenance.VerifySnapshot(maintenanceservicepb.VerifySnapshotRequest(url="snapshots/a"))
+        ).current
         with pytest.raises(NotFound):
-            await stub.VerifySnapshot(pb.VerifySnapshotRequest(url="snapshots/b"))
+            await stub.maintenance.VerifySnapshot(maintenanceservicepb.VerifySnapshotRequest(url="snapshots/b"))
         for url in ("/etc/passwd", "file:///etc/passwd", "../keys/issuer.jwk", ""):
             with pytest.raises(InvalidRequest):
-                await stub.ExportSnapshot(pb.ExportSnapshotRequest(url=url))
+                await stub.maintenance.ExportSnapshot(maintenanceservicepb.ExportSnapshotRequest(url=url))
             with pytest.raises(InvalidRequest):
-                await stub.VerifySnapshot(pb.VerifySnapshotRequest(url=url))
+                await stub.maintenance.VerifySnapshot(maintenanceservicepb.VerifySnapshotRequest(url=url))
         path = served.home / "data" / "graph" / "snapshots" / "a"
         damage(path)
         with pytest.raises(DataLoss) as caught:
-            await stub.VerifySnapshot(pb.VerifySnapshotRequest(url="snapshots/a"))
+            await stub.maintenance.VerifySnapshot(maintenanceservicepb.VerifySnapshotRequest(url="snapshots/a"))
         assert caught.value.reason == "E_SNAPSHOT_DAMAGED"
 
 
@@ -132,6 +136,6 @@ async def test_the_whole_graph_is_for_operators_of_the_estate(served: Served) ->
     for role, worlds in ((Role.READER, None), (Role.OPERATOR, ["w1"]), (Role.OWNER, ["w1"])):
         async with served.stub(role=role, worlds=worlds) as stub:
             with pytest.raises(PermissionDenied):
-                await stub.ExportSnapshot(pb.ExportSnapshotRequest(url="a"))
+                await stub.maintenance.ExportSnapshot(maintenanceservicepb.ExportSnapshotRequest(url="a"))
             with pytest.raises(PermissionDenied):
-                await stub.VerifySnapshot(pb.VerifySnapshotRequest(url="a"))
+                await stub.maintenance.VerifySnapshot(maintenanceservicepb.VerifySnapshotRequest(url="a"))

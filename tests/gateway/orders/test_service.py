@@ -14,7 +14,7 @@ from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, PermissionDenied
 from qmtl.core.roles import Role
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.rpc.client.streams import scoped
@@ -145,17 +145,19 @@ async def test_cancel_passes_although_the_gate_is_shut(estate: Estate) -> None:
 
 async def test_symbol_of_no_version_does_not_pass(estate: Estate) -> None:
     ann, world, strategy_id = await trading_world(estate)
-    sentinels = (await ann.dag.ListSentinels(dagservicepb.ListSentinelsRequest(strategy_id=strategy_id))).sentinels
+    sentinels = (
+        await ann.sentinels.ListSentinels(sentinelservicepb.ListSentinelsRequest(strategy_id=strategy_id))
+    ).sentinels
     assert [one.traffic_weight for one in sentinels] == [1.0]
-    weight = dagservicepb.SetTrafficWeightRequest(sentinel_id=sentinels[0].sentinel_id, traffic_weight=0.0)
-    await ann.dag.SetTrafficWeight(weight)
+    weight = sentinelservicepb.SetTrafficWeightRequest(sentinel_id=sentinels[0].sentinel_id, traffic_weight=0.0)
+    await ann.sentinels.SetTrafficWeight(weight)
 
     async def refused() -> bool:
         return await verdict(ann, world, strategy_id) == brokerpb.DENIAL_GATE_OTHER_CANARY_SHARE
 
     await eventually(refused)
     weight.traffic_weight = 1.0
-    await ann.dag.SetTrafficWeight(weight)
+    await ann.sentinels.SetTrafficWeight(weight)
     await eventually(lambda: passes(ann, world, strategy_id))
 
 

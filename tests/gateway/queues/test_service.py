@@ -8,7 +8,7 @@ import pytest
 
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
 from qmtl.core.roles import Role
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
@@ -88,7 +88,7 @@ async def test_one_produces_and_others_read_from_any_place(estate: Estate) -> No
     assert [reply.batch for reply in await read(ann, later, 2)] == parts[1:]
     last = await read(ann, queueservicepb.ReadQueueRequest(compute_key=key, world_id=world, last=True), 1)
     assert last[0].sequence == told.last_sequence
-    queue = (await ann.dag.GetQueue(dagservicepb.GetQueueRequest(compute_key=key))).queue
+    queue = (await ann.queue_catalogue.GetQueue(queuecatalogueservicepb.GetQueueRequest(compute_key=key))).queue
     assert (queue.last_bucket.seconds, queue.rows) == (15 * BUCKET_S, 6)
 
 

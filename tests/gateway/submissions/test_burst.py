@@ -23,7 +23,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.roles import Role
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.rpc.auth.tokens import user_token_path
@@ -159,7 +159,7 @@ async def check_each_completed_once(door: Door, told: Told, found: Mapping[str, 
         entries = (await door.strategies.GetStrategyHistory(asked)).entries
         assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
         assert [entry.state for entry in entries].count(controlpb.STRATEGY_STATE_COMPLETED) == 1
-        plans = (await door.dag.ListPlans(dagservicepb.ListPlansRequest(strategy_id=strategy_id))).plans
+        plans = (await door.plans.ListPlans(planservicepb.ListPlansRequest(strategy_id=strategy_id))).plans
         assert [plan.version for plan in plans] == [1]
 
 

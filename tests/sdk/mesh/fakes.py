@@ -37,9 +37,10 @@ from qmtl.core.errors import (
     Unavailable,
     Violation,
 )
-from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as dagservicepb
-from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.dag.v1 import diff_pb2 as diffpb
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2_grpc as queuecataloguerpc
+from qmtl.dag.v1 import queue_pb2 as queuepb
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
@@ -126,7 +127,7 @@ class FakeMesh:
             cast("datarpc.DataServiceAsyncStub", _stub(data, "Fetch Subscribe")),
             cast("datasessionrpc.DataSessionServiceAsyncStub", _stub(data, "")),
             cast("cataloguerpc.CatalogueServiceAsyncStub", _stub(data, "")),
-            cast("dagrpc.DagManagerServiceAsyncStub", _stub(_Dag(self), "")),
+            cast("queuecataloguerpc.QueueCatalogueServiceAsyncStub", _stub(_QueueCatalogue(self), "")),
             "in this process",
         )
 
@@ -223,9 +224,9 @@ class _Gateway:
     ) -> strategypb.Strategy:
         known = {item.node_id for other in self.mesh.live.values() for item in other.outcomes[0].assignments}
         names = {node.node_id: node.name for node in request.dag.nodes}
-        found = [dagpb.QueueAssignment(node_id=key, name=names[key], compute_key=key) for key in node_ids]
+        found = [diffpb.QueueAssignment(node_id=key, name=names[key], compute_key=key) for key in node_ids]
         for item in found:
-            item.disposition = dagpb.DISPOSITION_REUSED if item.node_id in known else dagpb.DISPOSITION_NEW
+            item.disposition = diffpb.DISPOSITION_REUSED if item.node_id in known else diffpb.DISPOSITION_NEW
         strategy = strategypb.Strategy(
             strategy_id=f"s-{len(self.mesh.live) + 1}", meta=request.meta, state=controlpb.STRATEGY_STATE_COMPLETED
         )
@@ -321,15 +322,17 @@ class _Gateway:
             yield queueservicepb.ReadQueueResponse(batch=batch)
 
 
-class _Dag:
+class _QueueCatalogue:
     def __init__(self, mesh: FakeMesh) -> None:
         self.mesh = mesh
 
-    async def GetQueue(self, request: dagservicepb.GetQueueRequest) -> dagservicepb.GetQueueResponse:
-        queue, written = dagpb.Queue(compute_key=request.compute_key), self.mesh.queues.get(request.compute_key)
+    async def GetQueue(
+        self, request: queuecatalogueservicepb.GetQueueRequest
+    ) -> queuecatalogueservicepb.GetQueueResponse:
+        queue, written = queuepb.Queue(compute_key=request.compute_key), self.mesh.queues.get(request.compute_key)
         if written:
             queue.last_bucket.CopyFrom(written[-1].to)
-        return dagservicepb.GetQueueResponse(queue=queue)
+        return queuecatalogueservicepb.GetQueueResponse(queue=queue)
 
 
 class _World:

@@ -2,7 +2,8 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
-from qmtl.dag.v1 import dag_pb2 as _dag_pb2
+from qmtl.dag.v1 import queue_pb2 as _queue_pb2
+from qmtl.dag.v1 import sentinel_pb2 as _sentinel_pb2
 from qmtl.world.v1 import evaluation_pb2 as _evaluation_pb2
 from qmtl.world.v1 import world_pb2 as _world_pb2
 from google.protobuf.internal import containers as _containers
@@ -131,10 +132,10 @@ class QueueUpdated(_message.Message):
     QUERY_FIELD_NUMBER: _ClassVar[int]
     QUEUES_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
-    query: _dag_pb2.TagQuery
-    queues: _containers.RepeatedCompositeFieldContainer[_dag_pb2.Queue]
+    query: _queue_pb2.TagQuery
+    queues: _containers.RepeatedCompositeFieldContainer[_queue_pb2.Queue]
     truncated: bool
-    def __init__(self, query: _Optional[_Union[_dag_pb2.TagQuery, _Mapping]] = ..., queues: _Optional[_Iterable[_Union[_dag_pb2.Queue, _Mapping]]] = ..., truncated: _Optional[bool] = ...) -> None: ...
+    def __init__(self, query: _Optional[_Union[_queue_pb2.TagQuery, _Mapping]] = ..., queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., truncated: _Optional[bool] = ...) -> None: ...
 
 class QueueLifecycle(_message.Message):
     __slots__ = ("compute_key", "step", "reason")
@@ -151,8 +152,8 @@ class SentinelWeightUpdated(_message.Message):
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     SENTINELS_FIELD_NUMBER: _ClassVar[int]
     strategy_id: str
-    sentinels: _containers.RepeatedCompositeFieldContainer[_dag_pb2.Sentinel]
-    def __init__(self, strategy_id: _Optional[str] = ..., sentinels: _Optional[_Iterable[_Union[_dag_pb2.Sentinel, _Mapping]]] = ...) -> None: ...
+    sentinels: _containers.RepeatedCompositeFieldContainer[_sentinel_pb2.Sentinel]
+    def __init__(self, strategy_id: _Optional[str] = ..., sentinels: _Optional[_Iterable[_Union[_sentinel_pb2.Sentinel, _Mapping]]] = ...) -> None: ...
 
 class EvaluationRunUpdated(_message.Message):
     __slots__ = ("run",)

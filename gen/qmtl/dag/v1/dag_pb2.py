@@ -23,47 +23,24 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
-from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15qmtl/dag/v1/dag.proto\x12\x0bqmtl.dag.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\"\xfa\x01\n\x08NodeSpec\x12\x1b\n\tnode_type\x18\x01 \x01(\tR\x08nodeType\x12\x1d\n\ninterval_s\x18\x02 \x01(\rR\tintervalS\x12\x16\n\x06period\x18\x03 \x01(\rR\x06period\x12/\n\x06params\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructR\x06params\x12\"\n\x0c\x64\x65pendencies\x18\x05 \x03(\tR\x0c\x64\x65pendencies\x12(\n\x10schema_compat_id\x18\x06 \x01(\tR\x0eschemaCompatId\x12\x1b\n\tcode_hash\x18\x07 \x01(\tR\x08\x63odeHash\"\xbd\x02\n\x07\x44\x61gNode\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12)\n\x04spec\x18\x02 \x01(\x0b\x32\x15.qmtl.dag.v1.NodeSpecR\x04spec\x12\x1f\n\x0bschema_hash\x18\x03 \x01(\tR\nschemaHash\x12\x12\n\x04tags\x18\x04 \x03(\tR\x04tags\x12\x38\n\x0bqueue_class\x18\x05 \x01(\x0e\x32\x17.qmtl.dag.v1.QueueClassR\nqueueClass\x12-\n\x04kind\x18\x06 \x01(\x0e\x32\x19.qmtl.dag.v1.SemanticKindR\x04kind\x12\x12\n\x04name\x18\x07 \x01(\tR\x04name\x12\x1f\n\x0binput_names\x18\x08 \x03(\tR\ninputNames\x12\x1b\n\tinput_ids\x18\t \x03(\tR\x08inputIds\"1\n\x03\x44\x61g\x12*\n\x05nodes\x18\x01 \x03(\x0b\x32\x14.qmtl.dag.v1.DagNodeR\x05nodes\"\xfb\x02\n\x0fQueueAssignment\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\x1f\n\x0b\x63ompute_key\x18\x02 \x01(\tR\ncomputeKey\x12\x19\n\x08world_id\x18\x03 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x04 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12\x14\n\x05topic\x18\x05 \x01(\tR\x05topic\x12:\n\x0b\x64isposition\x18\x06 \x01(\x0e\x32\x18.qmtl.dag.v1.DispositionR\x0b\x64isposition\x12!\n\x0cqueue_reused\x18\x07 \x01(\x08R\x0bqueueReused\x12\x1d\n\nbuffer_lag\x18\x08 \x01(\rR\tbufferLag\x12\x12\n\x04name\x18\t \x01(\tR\x04name\x12\x1f\n\x0bshared_with\x18\n \x01(\rR\nsharedWith\"\x94\x05\n\x05Queue\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x17\n\x07node_id\x18\x02 \x01(\tR\x06nodeId\x12\x19\n\x08world_id\x18\x03 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x04 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12/\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12\x1c\n\tpartition\x18\x06 \x01(\tR\tpartition\x12\x14\n\x05topic\x18\x07 \x01(\tR\x05topic\x12\x1d\n\ninterval_s\x18\x08 \x01(\rR\tintervalS\x12\x12\n\x04tags\x18\t \x03(\tR\x04tags\x12\x38\n\x0bqueue_class\x18\n \x01(\x0e\x32\x17.qmtl.dag.v1.QueueClassR\nqueueClass\x12-\n\x05state\x18\x0b \x01(\x0e\x32\x17.qmtl.dag.v1.QueueStateR\x05state\x12\x39\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12=\n\x0c\x66irst_bucket\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x66irstBucket\x12;\n\x0blast_bucket\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nlastBucket\x12\x12\n\x04rows\x18\x0f \x01(\x04R\x04rows\x12\x1e\n\nreferences\x18\x10 \x01(\rR\nreferences\"\xba\x01\n\nQueueStats\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x14\n\x05\x64\x65pth\x18\x02 \x01(\x04R\x05\x64\x65pth\x12#\n\rlast_sequence\x18\x03 \x01(\x04R\x0clastSequence\x12;\n\x0blast_bucket\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nlastBucket\x12\x13\n\x05lag_s\x18\x05 \x01(\x01R\x04lagS\"\xa3\x03\n\tGraphNode\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12)\n\x04spec\x18\x02 \x01(\x0b\x32\x15.qmtl.dag.v1.NodeSpecR\x04spec\x12\x1f\n\x0bschema_hash\x18\x03 \x01(\tR\nschemaHash\x12\x12\n\x04tags\x18\x04 \x03(\tR\x04tags\x12\x38\n\x0bqueue_class\x18\x05 \x01(\x0e\x32\x17.qmtl.dag.v1.QueueClassR\nqueueClass\x12-\n\x04kind\x18\x06 \x01(\x0e\x32\x19.qmtl.dag.v1.SemanticKindR\x04kind\x12\x14\n\x05owner\x18\x07 \x01(\tR\x05owner\x12\x39\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x43\n\x0f\x62uffering_since\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0e\x62ufferingSince\x12\x1e\n\nstrategies\x18\n \x03(\tR\nstrategies\"\x9d\x02\n\x04Plan\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\x12#\n\rversion_label\x18\x03 \x01(\tR\x0cversionLabel\x12\"\n\x03\x64\x61g\x18\x04 \x01(\x0b\x32\x10.qmtl.dag.v1.DagR\x03\x64\x61g\x12\x16\n\x06\x64igest\x18\x05 \x01(\tR\x06\x64igest\x12\x1d\n\ncreated_by\x18\x06 \x01(\tR\tcreatedBy\x12\x39\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1f\n\x0blive_worlds\x18\x08 \x03(\tR\nliveWorlds\"\x99\x02\n\x08Sentinel\x12\x1f\n\x0bsentinel_id\x18\x01 \x01(\tR\nsentinelId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x18\n\x07version\x18\x03 \x01(\rR\x07version\x12\x1f\n\x0b\x63ommit_hash\x18\x04 \x01(\tR\ncommitHash\x12%\n\x0etraffic_weight\x18\x05 \x01(\x01R\rtrafficWeight\x12\x1a\n\x08revision\x18\x06 \x01(\x04R\x08revision\x12\x12\n\x04\x65tag\x18\x07 \x01(\tR\x04\x65tag\x12\x39\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\"\xdb\x01\n\x08TagQuery\x12\x12\n\x04tags\x18\x01 \x03(\tR\x04tags\x12\x35\n\nmatch_mode\x18\x02 \x01(\x0e\x32\x16.qmtl.dag.v1.MatchModeR\tmatchMode\x12\x1d\n\ninterval_s\x18\x03 \x01(\rR\tintervalS\x12\x19\n\x08world_id\x18\x04 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x05 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\"\xb2\x01\n\rGraphArtifact\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x1a\n\x08\x63hecksum\x18\x02 \x01(\tR\x08\x63hecksum\x12\x1d\n\nsize_bytes\x18\x03 \x01(\x04R\tsizeBytes\x12\x17\n\x07used_by\x18\x04 \x03(\tR\x06usedBy\x12\x39\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt*\x84\x02\n\x0cSemanticKind\x12\x1d\n\x19SEMANTIC_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSEMANTIC_KIND_CAUSAL_STREAM\x10\x01\x12 \n\x1cSEMANTIC_KIND_DELAYED_STREAM\x10\x02\x12$\n SEMANTIC_KIND_IMMUTABLE_ARTIFACT\x10\x03\x12)\n%SEMANTIC_KIND_MUTABLE_EXECUTION_STATE\x10\x04\x12 \n\x1cSEMANTIC_KIND_DECISION_VALUE\x10\x05\x12\x1f\n\x1bSEMANTIC_KIND_COMMAND_VALUE\x10\x06*p\n\nQueueClass\x12\x1b\n\x17QUEUE_CLASS_UNSPECIFIED\x10\x00\x12\x13\n\x0fQUEUE_CLASS_RAW\x10\x01\x12\x19\n\x15QUEUE_CLASS_INDICATOR\x10\x02\x12\x15\n\x11QUEUE_CLASS_TRADE\x10\x03*O\n\tMatchMode\x12\x1a\n\x16MATCH_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eMATCH_MODE_ANY\x10\x01\x12\x12\n\x0eMATCH_MODE_ALL\x10\x02*~\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44ISPOSITION_NEW\x10\x01\x12\x16\n\x12\x44ISPOSITION_REUSED\x10\x02\x12%\n!DISPOSITION_REUSED_WITH_BUFFERING\x10\x03*\x8e\x01\n\nQueueState\x12\x1b\n\x17QUEUE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12QUEUE_STATE_ACTIVE\x10\x01\x12\x18\n\x14QUEUE_STATE_RELEASED\x10\x02\x12\x18\n\x14QUEUE_STATE_ARCHIVED\x10\x03\x12\x17\n\x13QUEUE_STATE_DROPPED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15qmtl/dag/v1/dag.proto\x12\x0bqmtl.dag.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xfa\x01\n\x08NodeSpec\x12\x1b\n\tnode_type\x18\x01 \x01(\tR\x08nodeType\x12\x1d\n\ninterval_s\x18\x02 \x01(\rR\tintervalS\x12\x16\n\x06period\x18\x03 \x01(\rR\x06period\x12/\n\x06params\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructR\x06params\x12\"\n\x0c\x64\x65pendencies\x18\x05 \x03(\tR\x0c\x64\x65pendencies\x12(\n\x10schema_compat_id\x18\x06 \x01(\tR\x0eschemaCompatId\x12\x1b\n\tcode_hash\x18\x07 \x01(\tR\x08\x63odeHash\"\xbd\x02\n\x07\x44\x61gNode\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12)\n\x04spec\x18\x02 \x01(\x0b\x32\x15.qmtl.dag.v1.NodeSpecR\x04spec\x12\x1f\n\x0bschema_hash\x18\x03 \x01(\tR\nschemaHash\x12\x12\n\x04tags\x18\x04 \x03(\tR\x04tags\x12\x38\n\x0bqueue_class\x18\x05 \x01(\x0e\x32\x17.qmtl.dag.v1.QueueClassR\nqueueClass\x12-\n\x04kind\x18\x06 \x01(\x0e\x32\x19.qmtl.dag.v1.SemanticKindR\x04kind\x12\x12\n\x04name\x18\x07 \x01(\tR\x04name\x12\x1f\n\x0binput_names\x18\x08 \x03(\tR\ninputNames\x12\x1b\n\tinput_ids\x18\t \x03(\tR\x08inputIds\"1\n\x03\x44\x61g\x12*\n\x05nodes\x18\x01 \x03(\x0b\x32\x14.qmtl.dag.v1.DagNodeR\x05nodes*\x84\x02\n\x0cSemanticKind\x12\x1d\n\x19SEMANTIC_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSEMANTIC_KIND_CAUSAL_STREAM\x10\x01\x12 \n\x1cSEMANTIC_KIND_DELAYED_STREAM\x10\x02\x12$\n SEMANTIC_KIND_IMMUTABLE_ARTIFACT\x10\x03\x12)\n%SEMANTIC_KIND_MUTABLE_EXECUTION_STATE\x10\x04\x12 \n\x1cSEMANTIC_KIND_DECISION_VALUE\x10\x05\x12\x1f\n\x1bSEMANTIC_KIND_COMMAND_VALUE\x10\x06*p\n\nQueueClass\x12\x1b\n\x17QUEUE_CLASS_UNSPECIFIED\x10\x00\x12\x13\n\x0fQUEUE_CLASS_RAW\x10\x01\x12\x19\n\x15QUEUE_CLASS_INDICATOR\x10\x02\x12\x15\n\x11QUEUE_CLASS_TRADE\x10\x03\x42K\n\x0eio.qmtl.dag.v1B\x08\x44\x61gProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.dag.v1.dag_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_SEMANTICKIND']._serialized_start=3386
-  _globals['_SEMANTICKIND']._serialized_end=3646
-  _globals['_QUEUECLASS']._serialized_start=3648
-  _globals['_QUEUECLASS']._serialized_end=3760
-  _globals['_MATCHMODE']._serialized_start=3762
-  _globals['_MATCHMODE']._serialized_end=3841
-  _globals['_DISPOSITION']._serialized_start=3843
-  _globals['_DISPOSITION']._serialized_end=3969
-  _globals['_QUEUESTATE']._serialized_start=3972
-  _globals['_QUEUESTATE']._serialized_end=4114
-  _globals['_NODESPEC']._serialized_start=131
-  _globals['_NODESPEC']._serialized_end=381
-  _globals['_DAGNODE']._serialized_start=384
-  _globals['_DAGNODE']._serialized_end=701
-  _globals['_DAG']._serialized_start=703
-  _globals['_DAG']._serialized_end=752
-  _globals['_QUEUEASSIGNMENT']._serialized_start=755
-  _globals['_QUEUEASSIGNMENT']._serialized_end=1134
-  _globals['_QUEUE']._serialized_start=1137
-  _globals['_QUEUE']._serialized_end=1797
-  _globals['_QUEUESTATS']._serialized_start=1800
-  _globals['_QUEUESTATS']._serialized_end=1986
-  _globals['_GRAPHNODE']._serialized_start=1989
-  _globals['_GRAPHNODE']._serialized_end=2408
-  _globals['_PLAN']._serialized_start=2411
-  _globals['_PLAN']._serialized_end=2696
-  _globals['_SENTINEL']._serialized_start=2699
-  _globals['_SENTINEL']._serialized_end=2980
-  _globals['_TAGQUERY']._serialized_start=2983
-  _globals['_TAGQUERY']._serialized_end=3202
-  _globals['_GRAPHARTIFACT']._serialized_start=3205
-  _globals['_GRAPHARTIFACT']._serialized_end=3383
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\016io.qmtl.dag.v1B\010DagProtoP\001Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1'
+  _globals['_SEMANTICKIND']._serialized_start=693
+  _globals['_SEMANTICKIND']._serialized_end=953
+  _globals['_QUEUECLASS']._serialized_start=955
+  _globals['_QUEUECLASS']._serialized_end=1067
+  _globals['_NODESPEC']._serialized_start=69
+  _globals['_NODESPEC']._serialized_end=319
+  _globals['_DAGNODE']._serialized_start=322
+  _globals['_DAGNODE']._serialized_end=639
+  _globals['_DAG']._serialized_start=641
+  _globals['_DAG']._serialized_end=690
 # @@protoc_insertion_point(module_scope)

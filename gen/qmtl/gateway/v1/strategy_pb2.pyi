@@ -3,7 +3,7 @@ import datetime
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.control.v1 import control_pb2 as _control_pb2
-from qmtl.dag.v1 import dag_pb2 as _dag_pb2
+from qmtl.dag.v1 import diff_pb2 as _diff_pb2
 from qmtl.world.v1 import world_pb2 as _world_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -55,8 +55,8 @@ class WorldOutcome(_message.Message):
     context: _common_pb2.ComputeContext
     decision: _world_pb2.DecisionEnvelope
     binding: _world_pb2.Binding
-    assignments: _containers.RepeatedCompositeFieldContainer[_dag_pb2.QueueAssignment]
-    def __init__(self, world_id: _Optional[str] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., decision: _Optional[_Union[_world_pb2.DecisionEnvelope, _Mapping]] = ..., binding: _Optional[_Union[_world_pb2.Binding, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[_dag_pb2.QueueAssignment, _Mapping]]] = ...) -> None: ...
+    assignments: _containers.RepeatedCompositeFieldContainer[_diff_pb2.QueueAssignment]
+    def __init__(self, world_id: _Optional[str] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., decision: _Optional[_Union[_world_pb2.DecisionEnvelope, _Mapping]] = ..., binding: _Optional[_Union[_world_pb2.Binding, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[_diff_pb2.QueueAssignment, _Mapping]]] = ...) -> None: ...
 
 class Strategy(_message.Message):
     __slots__ = ("strategy_id", "meta", "state", "reason", "submitted_by", "created_at", "updated_at", "world_ids", "dag_digest", "nodes", "outcomes", "sentinel_id", "plan_version", "revision", "release_pending")

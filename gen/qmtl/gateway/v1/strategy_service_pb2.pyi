@@ -2,7 +2,7 @@ from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from qmtl.control.v1 import control_pb2 as _control_pb2
 from qmtl.dag.v1 import dag_pb2 as _dag_pb2
-from qmtl.dag.v1 import service_pb2 as _service_pb2
+from qmtl.dag.v1 import diff_pb2 as _diff_pb2
 from qmtl.gateway.v1 import strategy_pb2 as _strategy_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -55,8 +55,8 @@ class DryRunStrategyResponse(_message.Message):
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     outcomes: _containers.RepeatedCompositeFieldContainer[_strategy_pb2.WorldOutcome]
-    summary: _service_pb2.DiffSummary
-    def __init__(self, outcomes: _Optional[_Iterable[_Union[_strategy_pb2.WorldOutcome, _Mapping]]] = ..., summary: _Optional[_Union[_service_pb2.DiffSummary, _Mapping]] = ...) -> None: ...
+    summary: _diff_pb2.DiffSummary
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[_strategy_pb2.WorldOutcome, _Mapping]]] = ..., summary: _Optional[_Union[_diff_pb2.DiffSummary, _Mapping]] = ...) -> None: ...
 
 class GetStrategyRequest(_message.Message):
     __slots__ = ("strategy_id",)

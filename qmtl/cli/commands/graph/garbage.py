@@ -13,8 +13,8 @@ from qmtl.cli.gateway.ids import whole_compute_key
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.messages import as_dict, show_json, when
 from qmtl.cli.show.tables import show_table
-from qmtl.dag.v1 import service_pb2 as servicepb
-from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
+from qmtl.dag.v1 import maintenance_service_pb2_grpc as maintenancerpc
 from qmtl.rpc.client.channel import MeshChannel
 
 LONG_S = 120.0
@@ -32,9 +32,9 @@ def gc(
     """Drop queues past their time to live; what is worth it is archived and verified first."""
     keys = [whole_compute_key(access, key) for key in compute_keys or []]
 
-    async def call(channel: MeshChannel) -> servicepb.CollectGarbageResponse:
-        request = servicepb.CollectGarbageRequest(compute_keys=keys, dry_run=dry_run)
-        return await dagrpc.DagManagerServiceStub(channel).CollectGarbage(request, timeout=LONG_S)
+    async def call(channel: MeshChannel) -> maintenanceservicepb.CollectGarbageResponse:
+        request = maintenanceservicepb.CollectGarbageRequest(compute_keys=keys, dry_run=dry_run)
+        return await maintenancerpc.MaintenanceServiceStub(channel).CollectGarbage(request, timeout=LONG_S)
 
     reply = ask(access, call)
     if access.json:
@@ -49,13 +49,13 @@ def gc(
         show_table("archives", ("path", "bytes", "checksum", "written"), archived)
 
 
-def garbage_line(reply: servicepb.CollectGarbageResponse, *, dry_run: bool) -> str:
+def garbage_line(reply: maintenanceservicepb.CollectGarbageResponse, *, dry_run: bool) -> str:
     """What a collection came to, in one line."""
     seen = f"{reply.observed} queues looked at, {reply.candidates} past their time"
     return f"{seen}; dry run, nothing was dropped" if dry_run else f"{seen}, {reply.processed} dropped"
 
 
-def skip_rows(skipped: Sequence[servicepb.GarbageSkip]) -> list[tuple[str, str]]:
+def skip_rows(skipped: Sequence[maintenanceservicepb.GarbageSkip]) -> list[tuple[str, str]]:
     """Reasons with counts, most frequent first."""
     counts = Counter(skip.reason for skip in skipped)
     return [(reason, f"{count:,}") for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]

@@ -19,8 +19,12 @@ from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.core.errors import NotFound
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as servicepb
-from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.dag.v1 import diff_pb2 as diffpb
+from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
+from qmtl.dag.v1 import graph_service_pb2_grpc as graphrpc
+from qmtl.dag.v1 import plan_pb2 as planpb
+from qmtl.dag.v1 import plan_service_pb2 as planservicepb
+from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.rpc.client.channel import MeshChannel
@@ -44,7 +48,7 @@ def show(
     """Draw a strategy's graph: sources above, orders below, with what is reused and shared."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
-    async def call(channel: MeshChannel) -> tuple[dagpb.Plan, list[strategy_graph.NodeView]]:
+    async def call(channel: MeshChannel) -> tuple[planpb.Plan, list[strategy_graph.NodeView]]:
         return await _read_strategy(channel, strategy_id, version)
 
     plan, nodes = ask(access, call)
@@ -75,10 +79,10 @@ def node(
     """One node of the global graph: what it computes, who uses it, what is next to it."""
     wanted = whole_node_id(access, node_id)
 
-    async def call(channel: MeshChannel) -> tuple[dagpb.GraphNode, servicepb.GetGraphResponse]:
-        stub = dagrpc.DagManagerServiceStub(channel)
-        found = (await stub.GetNode(servicepb.GetNodeRequest(node_id=wanted))).node
-        return found, await stub.GetGraph(servicepb.GetGraphRequest(node_id=wanted, depth=depth))
+    async def call(channel: MeshChannel) -> tuple[graphservicepb.GraphNode, graphservicepb.GetGraphResponse]:
+        stub = graphrpc.GraphServiceStub(channel)
+        found = (await stub.GetNode(graphservicepb.GetNodeRequest(node_id=wanted))).node
+        return found, await stub.GetGraph(graphservicepb.GetGraphRequest(node_id=wanted, depth=depth))
 
     found, graph = ask(access, call)
     nodes = strategy_graph.view_of_graph(graph)
@@ -92,12 +96,17 @@ def node(
     typer.echo(strategy_graph.drawing(nodes, width or _columns(), ascii_only=ascii_only or not _is_unicode()))
 
 
-async def _read_strategy(channel: MeshChannel, strategy_id: str, version: int) -> tuple[dagpb.Plan, list[NodeView]]:
+async def _read_strategy(channel: MeshChannel, strategy_id: str, version: int) -> tuple[planpb.Plan, list[NodeView]]:
     """The plan from the graph's owner; what was new and reused, from the gateway when it still knows."""
-    stub = dagrpc.DagManagerServiceStub(channel)
-    plan = (await stub.GetPlan(servicepb.GetPlanRequest(strategy_id=strategy_id, version=version))).plan
-    stored = (await stub.GetGraph(servicepb.GetGraphRequest(strategy_id=strategy_id))).nodes
-    assignments: list[dagpb.QueueAssignment] = []
+    plan = (
+        await planrpc.PlanServiceStub(channel).GetPlan(
+            planservicepb.GetPlanRequest(strategy_id=strategy_id, version=version)
+        )
+    ).plan
+    stored = (
+        await graphrpc.GraphServiceStub(channel).GetGraph(graphservicepb.GetGraphRequest(strategy_id=strategy_id))
+    ).nodes
+    assignments: list[diffpb.QueueAssignment] = []
     try:
         submitted = strategyservicepb.GetStrategyRequest(strategy_id=strategy_id)
         outcomes = (await strategyrpc.StrategyServiceStub(channel).GetStrategy(submitted)).strategy.outcomes
@@ -107,7 +116,7 @@ async def _read_strategy(channel: MeshChannel, strategy_id: str, version: int) -
     return plan, strategy_graph.view_of_plan(plan, stored, assignments)
 
 
-def _node_pairs(found: dagpb.GraphNode) -> list[tuple[str, str]]:
+def _node_pairs(found: graphservicepb.GraphNode) -> list[tuple[str, str]]:
     return [
         ("node id", found.node_id),
         ("type", found.spec.node_type),

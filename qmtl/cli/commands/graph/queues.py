@@ -17,12 +17,13 @@ from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as servicepb
-from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2_grpc as queuecataloguerpc
+from qmtl.dag.v1 import queue_pb2 as queuepb
 from qmtl.rpc.client.channel import MeshChannel
 
 if TYPE_CHECKING:
-    from qmtl.dag.v1.service_pb2_grpc import DagManagerServiceAsyncStub
+    from qmtl.dag.v1.queue_catalogue_service_pb2_grpc import QueueCatalogueServiceAsyncStub
 
 LIST_MAX = 100
 STATS_MAX = 1000  # compute keys in one GetQueueStats
@@ -59,8 +60,10 @@ def list_queues(
     node = whole_node_id(access, node)
     strategy = whole_strategy_id(access, strategy)
 
-    async def call(channel: MeshChannel) -> list[dagpb.Queue]:
-        return await _collect(dagrpc.DagManagerServiceStub(channel), world, domain, strategy, node, limit)
+    async def call(channel: MeshChannel) -> list[queuepb.Queue]:
+        return await _collect(
+            queuecataloguerpc.QueueCatalogueServiceStub(channel), world, domain, strategy, node, limit
+        )
 
     queues = ask(access, call)
     if access.json:
@@ -70,14 +73,14 @@ def list_queues(
     show_table("queues", columns, queue_rows(queues))
 
 
-def queue_rows(queues: Sequence[dagpb.Queue]) -> list[tuple[str, ...]]:
+def queue_rows(queues: Sequence[queuepb.Queue]) -> list[tuple[str, ...]]:
     """One line per queue."""
     return [
         (
             queue.topic,
             span_word(queue.interval_s) or "-",
             enum_word(dagpb.QueueClass, queue.queue_class),
-            enum_word(dagpb.QueueState, queue.state),
+            enum_word(queuepb.QueueState, queue.state),
             f"{queue.rows:,}",
             when(queue.last_bucket),
             str(queue.references),
@@ -92,9 +95,9 @@ def show(access: Access, compute_key: Key) -> None:
     """One queue: whose outputs, in which context, how far it is."""
     key = whole_compute_key(access, compute_key)
 
-    async def call(channel: MeshChannel) -> dagpb.Queue:
-        request = servicepb.GetQueueRequest(compute_key=key)
-        return (await dagrpc.DagManagerServiceStub(channel).GetQueue(request)).queue
+    async def call(channel: MeshChannel) -> queuepb.Queue:
+        request = queuecatalogueservicepb.GetQueueRequest(compute_key=key)
+        return (await queuecataloguerpc.QueueCatalogueServiceStub(channel).GetQueue(request)).queue
 
     queue = ask(access, call)
     if access.json:
@@ -110,7 +113,7 @@ def show(access: Access, compute_key: Key) -> None:
         ("partition", queue.partition or "-"),
         ("interval", span_word(queue.interval_s) or "-"),
         ("class", enum_word(dagpb.QueueClass, queue.queue_class)),
-        ("state", enum_word(dagpb.QueueState, queue.state)),
+        ("state", enum_word(queuepb.QueueState, queue.state)),
         ("tags", ", ".join(queue.tags) or "-"),
         ("rows", f"{queue.rows:,}"),
         ("buckets", f"{when(queue.first_bucket)} to {when(queue.last_bucket)}"),
@@ -135,15 +138,15 @@ def stats(
     strategy = whole_strategy_id(access, strategy)
     keys = [whole_compute_key(access, key) for key in compute_keys or []]
 
-    async def call(channel: MeshChannel) -> tuple[dict[str, str], list[dagpb.QueueStats]]:
-        stub = dagrpc.DagManagerServiceStub(channel)
+    async def call(channel: MeshChannel) -> tuple[dict[str, str], list[queuecatalogueservicepb.QueueStats]]:
+        stub = queuecataloguerpc.QueueCatalogueServiceStub(channel)
         topics = dict(zip(keys, keys, strict=True))
         if not topics:
             topics = {q.compute_key: q.topic for q in await _collect(stub, world, domain, strategy, "", limit)}
         asked = list(topics)
-        found: list[dagpb.QueueStats] = []
+        found: list[queuecatalogueservicepb.QueueStats] = []
         for start in range(0, len(asked), STATS_MAX):
-            request = servicepb.GetQueueStatsRequest(compute_keys=asked[start : start + STATS_MAX])
+            request = queuecatalogueservicepb.GetQueueStatsRequest(compute_keys=asked[start : start + STATS_MAX])
             found.extend((await stub.GetQueueStats(request)).stats)
         return topics, found
 
@@ -165,12 +168,12 @@ def stats(
 
 
 async def _collect(
-    stub: DagManagerServiceAsyncStub, world: str, domain: DomainName | None, strategy: str, node: str, limit: int
-) -> list[dagpb.Queue]:
+    stub: QueueCatalogueServiceAsyncStub, world: str, domain: DomainName | None, strategy: str, node: str, limit: int
+) -> list[queuepb.Queue]:
     number = f"EXECUTION_DOMAIN_{domain.name}" if domain else None
 
-    async def page(asked: commonpb.PageRequest) -> tuple[Sequence[dagpb.Queue], commonpb.PageInfo]:
-        request = servicepb.ListQueuesRequest(
+    async def page(asked: commonpb.PageRequest) -> tuple[Sequence[queuepb.Queue], commonpb.PageInfo]:
+        request = queuecatalogueservicepb.ListQueuesRequest(
             world_id=world, execution_domain=number, strategy_id=strategy, node_id=node, page=asked
         )
         reply = await stub.ListQueues(request)

@@ -14,9 +14,9 @@ from qmtl.cli.options import Access, Limit, StrategyId, with_access
 from qmtl.cli.show.messages import as_dict, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as servicepb
-from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
+from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
+from qmtl.dag.v1 import sentinel_service_pb2_grpc as sentinelrpc
 from qmtl.rpc.client.channel import MeshChannel
 
 SENTINELS_MAX = 100
@@ -31,11 +31,13 @@ def list_sentinels(
     """Versions of a strategy and the share of traffic each gets, newest first."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
-    async def call(channel: MeshChannel) -> list[dagpb.Sentinel]:
-        stub = dagrpc.DagManagerServiceStub(channel)
+    async def call(channel: MeshChannel) -> list[sentinelpb.Sentinel]:
+        stub = sentinelrpc.SentinelServiceStub(channel)
 
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[dagpb.Sentinel], commonpb.PageInfo]:
-            reply = await stub.ListSentinels(servicepb.ListSentinelsRequest(strategy_id=strategy_id, page=asked))
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[sentinelpb.Sentinel], commonpb.PageInfo]:
+            reply = await stub.ListSentinels(
+                sentinelservicepb.ListSentinelsRequest(strategy_id=strategy_id, page=asked)
+            )
             return reply.sentinels, reply.page
 
         return await collect(page, limit)
@@ -59,9 +61,9 @@ def set_weight(
     """Set the share of traffic of one version."""
     sentinel_id = whole_sentinel_id(access, sentinel_id)
 
-    async def call(channel: MeshChannel) -> dagpb.Sentinel:
-        request = servicepb.SetTrafficWeightRequest(sentinel_id=sentinel_id, traffic_weight=weight, etag=etag)
-        return (await dagrpc.DagManagerServiceStub(channel).SetTrafficWeight(request)).sentinel
+    async def call(channel: MeshChannel) -> sentinelpb.Sentinel:
+        request = sentinelservicepb.SetTrafficWeightRequest(sentinel_id=sentinel_id, traffic_weight=weight, etag=etag)
+        return (await sentinelrpc.SentinelServiceStub(channel).SetTrafficWeight(request)).sentinel
 
     found = ask(access, call)
     if access.json:
@@ -70,7 +72,7 @@ def set_weight(
         _show_sentinels([found])
 
 
-def _show_sentinels(found: Sequence[dagpb.Sentinel]) -> None:
+def _show_sentinels(found: Sequence[sentinelpb.Sentinel]) -> None:
     rows = [
         (s.sentinel_id, str(s.version), f"{s.traffic_weight:g}", s.commit_hash or "-", when(s.created_at), s.etag)
         for s in found

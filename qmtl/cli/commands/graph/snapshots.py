@@ -10,8 +10,8 @@ from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.messages import as_dict, show_json
 from qmtl.cli.show.tables import show_pairs
-from qmtl.dag.v1 import service_pb2 as servicepb
-from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
+from qmtl.dag.v1 import maintenance_service_pb2_grpc as maintenancerpc
 from qmtl.rpc.client.channel import MeshChannel
 
 Url = Annotated[
@@ -26,9 +26,9 @@ LONG_S = 120.0  # a whole graph goes through a file
 def export(access: Access, url: Url) -> None:
     """Write the graph to a file and print its content hash."""
 
-    async def call(channel: MeshChannel) -> servicepb.ExportSnapshotResponse:
-        request = servicepb.ExportSnapshotRequest(url=url)
-        return await dagrpc.DagManagerServiceStub(channel).ExportSnapshot(request, timeout=LONG_S)
+    async def call(channel: MeshChannel) -> maintenanceservicepb.ExportSnapshotResponse:
+        request = maintenanceservicepb.ExportSnapshotRequest(url=url)
+        return await maintenancerpc.MaintenanceServiceStub(channel).ExportSnapshot(request, timeout=LONG_S)
 
     reply = ask(access, call)
     if access.json:
@@ -51,9 +51,9 @@ def export(access: Access, url: Url) -> None:
 def verify(access: Access, url: Url) -> None:
     """Read a snapshot back; fails when its content does not match its hash."""
 
-    async def call(channel: MeshChannel) -> servicepb.VerifySnapshotResponse:
-        request = servicepb.VerifySnapshotRequest(url=url)
-        return await dagrpc.DagManagerServiceStub(channel).VerifySnapshot(request, timeout=LONG_S)
+    async def call(channel: MeshChannel) -> maintenanceservicepb.VerifySnapshotResponse:
+        request = maintenanceservicepb.VerifySnapshotRequest(url=url)
+        return await maintenancerpc.MaintenanceServiceStub(channel).VerifySnapshot(request, timeout=LONG_S)
 
     reply = ask(access, call)
     if access.json:

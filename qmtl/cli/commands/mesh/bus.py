@@ -12,8 +12,12 @@ from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.messages import as_dict, show_json, when
 from qmtl.cli.show.tables import show_table
-from qmtl.control.v1 import service_pb2 as controlpb
-from qmtl.control.v1 import service_pb2_grpc as controlrpc
+from qmtl.control.v1 import broker_stream_service_pb2 as brokerstreamservicepb
+from qmtl.control.v1 import broker_stream_service_pb2_grpc as brokerstreamrpc
+from qmtl.control.v1 import dead_letter_service_pb2 as deadletterservicepb
+from qmtl.control.v1 import dead_letter_service_pb2_grpc as deadletterrpc
+from qmtl.control.v1 import event_tail_service_pb2 as eventtailservicepb
+from qmtl.control.v1 import event_tail_service_pb2_grpc as eventtailrpc
 from qmtl.rpc.client.channel import MeshChannel
 
 
@@ -30,10 +34,10 @@ def tail(
 ) -> None:
     """Follow control events as they are stored, one line each."""
     start = Timestamp(seconds=1) if all_kept else None
-    request = controlpb.TailRequest(types=types or [], keys=keys or [], after_sequence=after, start_time=start)
+    request = eventtailservicepb.TailRequest(types=types or [], keys=keys or [], after_sequence=after, start_time=start)
 
     async def call(channel: MeshChannel) -> None:
-        stream = controlrpc.ControlBusServiceStub(channel).Tail(request)
+        stream = eventtailrpc.EventTailServiceStub(channel).Tail(request)
         seen = 0
         try:
             async for reply in stream:
@@ -51,8 +55,10 @@ def tail(
 def lag(access: Access) -> None:
     """Sizes of the streams and how far each durable consumer is behind."""
 
-    async def call(channel: MeshChannel) -> controlpb.GetStreamsResponse:
-        return await controlrpc.ControlBusServiceStub(channel).GetStreams(controlpb.GetStreamsRequest())
+    async def call(channel: MeshChannel) -> brokerstreamservicepb.GetStreamsResponse:
+        return await brokerstreamrpc.BrokerStreamServiceStub(channel).GetStreams(
+            brokerstreamservicepb.GetStreamsRequest()
+        )
 
     reply = ask(access, call)
     if access.json:
@@ -78,11 +84,11 @@ def dlq(
 ) -> None:
     """Dead letters, newest first; --replay sends one back."""
 
-    async def call(channel: MeshChannel) -> controlpb.ListDeadLettersResponse:
-        stub = controlrpc.ControlBusServiceStub(channel)
+    async def call(channel: MeshChannel) -> deadletterservicepb.ListDeadLettersResponse:
+        stub = deadletterrpc.DeadLetterServiceStub(channel)
         if replay:
-            await stub.ReplayDeadLetter(controlpb.ReplayDeadLetterRequest(sequence=replay))
-        return await stub.ListDeadLetters(controlpb.ListDeadLettersRequest())
+            await stub.ReplayDeadLetter(deadletterservicepb.ReplayDeadLetterRequest(sequence=replay))
+        return await stub.ListDeadLetters(deadletterservicepb.ListDeadLettersRequest())
 
     reply = ask(access, call)
     if access.json:
@@ -95,7 +101,7 @@ def dlq(
     show_table("dead letters", ("sequence", "subject", "consumer", "deliveries", "time", "reason"), rows)
 
 
-def _show_event(reply: controlpb.TailResponse, json: bool) -> None:
+def _show_event(reply: eventtailservicepb.TailResponse, json: bool) -> None:
     event = reply.event
     if json:
         typer.echo(jsonlib.dumps(as_dict(reply), ensure_ascii=False))

@@ -16,11 +16,13 @@ from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.home import Record, find_home, is_alive, live_record
-from qmtl.control.v1 import service_pb2 as controlpb
-from qmtl.control.v1 import service_pb2_grpc as controlrpc
+from qmtl.control.v1 import broker_stream_service_pb2 as brokerstreamservicepb
+from qmtl.control.v1 import broker_stream_service_pb2_grpc as brokerstreamrpc
+from qmtl.control.v1 import status_service_pb2 as controlstatusservicepb
+from qmtl.control.v1 import status_service_pb2_grpc as controlstatusrpc
 from qmtl.core.errors import NotReady, QmtlError
-from qmtl.dag.v1 import service_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.dag.v1 import status_service_pb2 as dagstatusservicepb
+from qmtl.dag.v1 import status_service_pb2_grpc as dagstatusrpc
 from qmtl.data.v1 import status_service_pb2 as datastatusservicepb
 from qmtl.data.v1 import status_service_pb2_grpc as datastatusrpc
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
@@ -31,8 +33,8 @@ from qmtl.world.v1 import service_pb2_grpc as worldrpc
 
 StatusReply = (
     brokerpb.GetStatusResponse
-    | controlpb.GetStatusResponse
-    | dagpb.GetStatusResponse
+    | controlstatusservicepb.GetStatusResponse
+    | dagstatusservicepb.GetStatusResponse
     | datastatusservicepb.GetStatusResponse
     | gatewaystatuspb.GetStatusResponse
     | worldpb.GetStatusResponse
@@ -58,7 +60,7 @@ class Picture:
 
     gateway: gatewaystatuspb.GetStatusResponse
     reports: Sequence[Report]
-    streams: controlpb.GetStreamsResponse | None
+    streams: brokerstreamservicepb.GetStreamsResponse | None
 
 
 @with_access
@@ -78,18 +80,19 @@ def status(access: Access) -> None:
 async def _look(channel: MeshChannel) -> Picture:
     """Ask everybody at once; only the gateway has to answer."""
     gateway = await gatewaystatusrpc.GatewayStatusServiceStub(channel).GetStatus(gatewaystatuspb.GetStatusRequest())
-    control = controlrpc.ControlBusServiceStub(channel)
-    dag, world = dagrpc.DagManagerServiceStub(channel), worldrpc.WorldServiceStub(channel)
+    control = controlstatusrpc.StatusServiceStub(channel)
+    broker_streams = brokerstreamrpc.BrokerStreamServiceStub(channel)
+    dag, world = dagstatusrpc.StatusServiceStub(channel), worldrpc.WorldServiceStub(channel)
     broker, data = brokerrpc.BrokerageServiceStub(channel), datastatusrpc.StatusServiceStub(channel)
     reports, streams = await asyncio.gather(
         asyncio.gather(
-            _report("dagmanager", dag.GetStatus(dagpb.GetStatusRequest(), timeout=ANSWER_S)),
+            _report("dagmanager", dag.GetStatus(dagstatusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("worldservice", world.GetStatus(worldpb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("brokerage", broker.GetStatus(brokerpb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("seamless", data.GetStatus(datastatusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
-            _report("controlbus", control.GetStatus(controlpb.GetStatusRequest(), timeout=ANSWER_S)),
+            _report("controlbus", control.GetStatus(controlstatusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
         ),
-        _streams(control.GetStreams(controlpb.GetStreamsRequest(), timeout=ANSWER_S)),
+        _streams(broker_streams.GetStreams(brokerstreamservicepb.GetStreamsRequest(), timeout=ANSWER_S)),
     )
     own = Report("gateway", gateway.status, counts_of(gateway))
     return Picture(gateway, [own, *reports], streams)
@@ -103,7 +106,9 @@ async def _report(service: str, asking: Awaitable[StatusReply]) -> Report:
     return Report(service, reply.status, counts_of(reply))
 
 
-async def _streams(asking: Awaitable[controlpb.GetStreamsResponse]) -> controlpb.GetStreamsResponse | None:
+async def _streams(
+    asking: Awaitable[brokerstreamservicepb.GetStreamsResponse],
+) -> brokerstreamservicepb.GetStreamsResponse | None:
     try:
         return await asking
     except QmtlError:
@@ -160,7 +165,7 @@ def gate_rows(reply: gatewaystatuspb.GetStatusResponse) -> list[tuple[str, ...]]
     ]
 
 
-def lag_rows(reply: controlpb.GetStreamsResponse) -> list[tuple[str, ...]]:
+def lag_rows(reply: brokerstreamservicepb.GetStreamsResponse) -> list[tuple[str, ...]]:
     """One line per durable consumer, the one furthest behind first."""
     rows = [(stream.name, one) for stream in reply.streams for one in stream.consumers]
     rows.sort(key=lambda pair: (-pair[1].pending - pair[1].ack_pending, pair[0], pair[1].name))

@@ -13,7 +13,7 @@ from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
@@ -144,7 +144,7 @@ def _show_outcome(outcome: strategypb.WorldOutcome) -> None:
     rows = [
         (
             assignment.name,
-            enum_word(dagpb.Disposition, assignment.disposition),
+            enum_word(diffpb.Disposition, assignment.disposition),
             "shared" if assignment.queue_reused else "own",
             str(assignment.shared_with),
             assignment.topic,

@@ -18,8 +18,8 @@ from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
-from qmtl.dag.v1 import service_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.dag.v1 import plan_service_pb2 as planservicepb
+from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.world.v1 import service_pb2 as worldpb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
@@ -174,8 +174,8 @@ class _Edge:
         )
 
     async def _named(self, channel: MeshChannel) -> tuple[str, str]:
-        request = dagpb.GetPlanRequest(strategy_id=self.strategy_id)
-        plan = (await dagrpc.DagManagerServiceStub(channel).GetPlan(request)).plan
+        request = planservicepb.GetPlanRequest(strategy_id=self.strategy_id)
+        plan = (await planrpc.PlanServiceStub(channel).GetPlan(request)).plan
         nodes = {node.name: node for node in plan.dag.nodes}
         named = [node.name for node in plan.dag.nodes]
         for name in self.nodes:

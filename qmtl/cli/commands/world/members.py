@@ -15,8 +15,8 @@ from qmtl.cli.show.formats import plural
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.dag.v1 import service_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2_grpc as dagrpc
+from qmtl.dag.v1 import plan_service_pb2 as planservicepb
+from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.world.v1 import service_pb2 as worldpb
 from qmtl.world.v1 import service_pb2_grpc as worldrpc
@@ -32,8 +32,8 @@ def bind(access: Access, world_id: WorldId, strategy_id: StrategyId) -> None:
     strategy_id = whole_strategy_id(access, strategy_id)
 
     async def call(channel: MeshChannel) -> tuple[worldpb.BindStrategyResponse, int]:
-        plans = dagrpc.DagManagerServiceStub(channel)
-        nodes = (await plans.GetPlan(dagpb.GetPlanRequest(strategy_id=strategy_id))).plan.dag.nodes
+        plans = planrpc.PlanServiceStub(channel)
+        nodes = (await plans.GetPlan(planservicepb.GetPlanRequest(strategy_id=strategy_id))).plan.dag.nodes
         request = worldpb.BindStrategyRequest(
             world_id=world_id, strategy_id=strategy_id, node_ids=[node.node_id for node in nodes]
         )

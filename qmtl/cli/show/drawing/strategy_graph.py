@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass
 from qmtl.cli.show.drawing.canvas import ASCII, Item, draw
 from qmtl.cli.show.formats import short_id, span_word
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.dag.v1 import service_pb2 as servicepb
+from qmtl.dag.v1 import diff_pb2 as diffpb
+from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
+from qmtl.dag.v1 import plan_pb2 as planpb
 
 DRAWN_MAX = 150  # beyond it nobody follows a line any more
-_REUSED = (dagpb.DISPOSITION_REUSED, dagpb.DISPOSITION_REUSED_WITH_BUFFERING)
+_REUSED = (diffpb.DISPOSITION_REUSED, diffpb.DISPOSITION_REUSED_WITH_BUFFERING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class NodeView:
 
 
 def view_of_plan(
-    plan: dagpb.Plan, stored: Iterable[dagpb.GraphNode], assignments: Iterable[dagpb.QueueAssignment]
+    plan: planpb.Plan, stored: Iterable[graphservicepb.GraphNode], assignments: Iterable[diffpb.QueueAssignment]
 ) -> list[NodeView]:
     """A stored plan, with what the graph and the submission say of its nodes."""
     users = {node.node_id: set(node.strategies) - {plan.strategy_id} for node in stored}
@@ -59,7 +61,7 @@ def view_of_plan(
     ]
 
 
-def view_of_graph(reply: servicepb.GetGraphResponse) -> list[NodeView]:
+def view_of_graph(reply: graphservicepb.GetGraphResponse) -> list[NodeView]:
     """A part of the global graph, where nodes have no names of their own."""
     inputs: dict[str, list[str]] = {}
     for edge in reply.edges:

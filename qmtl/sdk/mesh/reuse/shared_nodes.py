@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from qmtl.core.errors import Conflict, DeadlineExceeded, InvalidRequest, QmtlError
 from qmtl.core.identity.nodes import SemanticKind
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
@@ -84,8 +84,8 @@ class SharedNodes:
     async def _read(self, work: NodeWork, key: str) -> NodeProgress:
         """What the queue has of these very inputs, from their first on. Raises what _taken raises."""
         at = work.begin
-        asked = dagservicepb.GetQueueRequest(compute_key=key)
-        queue = (await self._retrying.ask(lambda: self._client.dag.GetQueue(asked), "queue")).queue
+        asked = queuecatalogueservicepb.GetQueueRequest(compute_key=key)
+        queue = (await self._retrying.ask(lambda: self._client.queue_catalogue.GetQueue(asked), "queue")).queue
         if not queue.HasField("last_bucket"):
             return at
         request = queueservicepb.ReadQueueRequest(compute_key=key, world_id=self._world, from_sequence=1)

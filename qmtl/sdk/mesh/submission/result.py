@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.identity.canonical import Json
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.sdk.data.bars import Bars
@@ -37,7 +37,7 @@ from qmtl.world.v1 import world_pb2 as worldpb
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-_REUSED = (dagpb.DISPOSITION_REUSED, dagpb.DISPOSITION_REUSED_WITH_BUFFERING)
+_REUSED = (diffpb.DISPOSITION_REUSED, diffpb.DISPOSITION_REUSED_WITH_BUFFERING)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +72,7 @@ class SubmitResult:
         return short(controlpb.StrategyState.Name(self.strategy.state), "STRATEGY_STATE_")
 
     @property
-    def assignments(self) -> Sequence[dagpb.QueueAssignment]:
+    def assignments(self) -> Sequence[diffpb.QueueAssignment]:
         """One per node: its compute key, topic, and how it met the graph."""
         return self.outcome.assignments
 

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.identity.canonical import Json
-from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import world_pb2 as worldpb
@@ -30,7 +30,7 @@ def short(name: str, prefix: str) -> str:
     return name.removeprefix(prefix)
 
 
-def assignments_table(assignments: Sequence[dagpb.QueueAssignment]) -> Table:
+def assignments_table(assignments: Sequence[diffpb.QueueAssignment]) -> Table:
     """Nodes and how they met the graph, for rich."""
     from rich.table import Table
 
@@ -38,7 +38,7 @@ def assignments_table(assignments: Sequence[dagpb.QueueAssignment]) -> Table:
     for column in ("node", "graph", "topic", "compute key", "shared with"):
         table.add_column(column)
     for item in assignments:
-        disposition = short(dagpb.Disposition.Name(item.disposition), "DISPOSITION_").lower().replace("_", " ")
+        disposition = short(diffpb.Disposition.Name(item.disposition), "DISPOSITION_").lower().replace("_", " ")
         shared = f"{item.shared_with} strategies" if item.shared_with != 1 else "1 strategy"
         key = item.compute_key.removeprefix("blake3:")[:12]
         table.add_row(item.name, disposition, item.topic, key, shared if item.shared_with else "")

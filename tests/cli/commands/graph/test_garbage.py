@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from qmtl.cli.commands.graph.garbage import garbage_line, skip_rows
-from qmtl.dag.v1 import service_pb2 as dagservicepb
+from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
 from tests.cli.conftest import Estate
 
 pytestmark = pytest.mark.timeout(180)
 
 
 def test_garbage_reasons_are_counted() -> None:
-    skipped = [dagservicepb.GarbageSkip(compute_key=str(n), reason="in grace") for n in range(3)]
-    skipped.append(dagservicepb.GarbageSkip(compute_key="x", reason="archive not verified"))
+    skipped = [maintenanceservicepb.GarbageSkip(compute_key=str(n), reason="in grace") for n in range(3)]
+    skipped.append(maintenanceservicepb.GarbageSkip(compute_key="x", reason="archive not verified"))
     assert skip_rows(skipped) == [("in grace", "3"), ("archive not verified", "1")]
-    reply = dagservicepb.CollectGarbageResponse(observed=5, candidates=2, processed=1)
+    reply = maintenanceservicepb.CollectGarbageResponse(observed=5, candidates=2, processed=1)
     assert garbage_line(reply, dry_run=False) == "5 queues looked at, 2 past their time, 1 dropped"
     assert "nothing was dropped" in garbage_line(reply, dry_run=True)
 

@@ -6,7 +6,7 @@ import pytest
 
 from qmtl.cli.commands.mesh.status import Report, counts_of, dependency_rows, gate_rows, lag_rows, service_rows
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.control.v1 import service_pb2 as busservicepb
+from qmtl.control.v1 import broker_stream_service_pb2 as brokerstreamservicepb
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from tests.cli.conftest import WORLD, Estate
 
@@ -34,8 +34,13 @@ def test_gates_and_lag() -> None:
     assert gate_rows(gatewaystatuspb.GetStatusResponse(gates=[gate])) == [
         ("w", "PAPER", "4", "2", "LAPSED", "no renewal")
     ]
-    consumers = [busservicepb.ConsumerInfo(name="a", pending=1), busservicepb.ConsumerInfo(name="b", ack_pending=9)]
-    streams = busservicepb.GetStreamsResponse(streams=[busservicepb.StreamInfo(name="CONTROL", consumers=consumers)])
+    consumers = [
+        brokerstreamservicepb.ConsumerInfo(name="a", pending=1),
+        brokerstreamservicepb.ConsumerInfo(name="b", ack_pending=9),
+    ]
+    streams = brokerstreamservicepb.GetStreamsResponse(
+        streams=[brokerstreamservicepb.StreamInfo(name="CONTROL", consumers=consumers)]
+    )
     assert [row[1] for row in lag_rows(streams)] == ["b", "a"]
 
 

@@ -1,0 +1,28 @@
+"""StatusService: how the operator service and its connection to the broker are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controlbus.bus import Bus
+from controlbus.outbox.status import service_status
+from qmtl.control.v1 import status_service_pb2 as controlstatusservicepb
+from qmtl.control.v1 import status_service_pb2_grpc as controlstatusrpc
+from qmtl.core.clock import Clock
+
+SERVICE = "controlbus"
+
+Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
+
+
+class StatusService(controlstatusrpc.StatusServiceServicer):
+    """Reads the process's connection."""
+
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self._bus = bus
+        self._started_at = clock.now()
+
+    async def GetStatus(
+        self, request: controlstatusservicepb.GetStatusRequest, context: Context
+    ) -> controlstatusservicepb.GetStatusResponse:
+        return controlstatusservicepb.GetStatusResponse(status=service_status(SERVICE, self._started_at, self._bus))

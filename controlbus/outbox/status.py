@@ -1,0 +1,50 @@
+"""The status of a service process, as every StatusService answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import version
+
+from controlbus.bus import Bus
+from controlbus.outbox.relay import Relay
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.wire.instants import instant_to_proto
+
+
+def service_status(
+    service: str,
+    started_at: datetime,
+    bus: Bus,
+    relay: Relay | None = None,
+    *,
+    outbox_depth: int = 0,
+    dependencies: Sequence[commonpb.DependencyStatus] = (),
+) -> commonpb.ServiceStatus:
+    """What the process knows of itself: the broker first, then the dependencies it names.
+
+    Degraded while the broker is away, events wait for it too long, or a dependency is not reachable.
+    """
+    known = [broker_status(bus), *dependencies]
+    is_late = relay is not None and relay.status().degraded
+    return commonpb.ServiceStatus(
+        service=service,
+        version=version("qmtl"),
+        started_at=instant_to_proto(started_at),
+        dependencies=known,
+        outbox_depth=outbox_depth,
+        degraded=is_late or any(each.state != commonpb.DEPENDENCY_STATE_REACHABLE for each in known),
+    )
+
+
+def dependency_status(name: str, *, reachable: bool, detail: str = "") -> commonpb.DependencyStatus:
+    """One dependency, with what is wrong while it cannot be reached."""
+    state = commonpb.DEPENDENCY_STATE_REACHABLE if reachable else commonpb.DEPENDENCY_STATE_UNREACHABLE
+    return commonpb.DependencyStatus(name=name, state=state, detail=detail)
+
+
+def broker_status(bus: Bus) -> commonpb.DependencyStatus:
+    """The connection to the broker as this process sees it."""
+    nats = bus.status()
+    detail = "" if nats.connected else f"{nats.detail}, since {nats.since:%Y-%m-%dT%H:%M:%SZ}"
+    return dependency_status("nats", reachable=nats.connected, detail=detail)

@@ -1,0 +1,44 @@
+"""SentinelService: version boundaries of a strategy, and the operator's changes of their shares of the traffic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dagmanager.access import reader_worlds
+from dagmanager.queues.events import cause_of_call
+from dagmanager.sentinels import reads, store
+from dagmanager.sentinels.weights import set_weight
+from dagmanager.sentinels.wire import sentinel_to_proto
+from qmtl.core.clock import Clock
+from qmtl.core.roles import Role
+from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
+from qmtl.dag.v1 import sentinel_service_pb2_grpc as sentinelrpc
+from qmtl.rpc.auth.roles import WorldRoles
+from qmtl.sql.database import Database
+
+Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
+
+
+class SentinelService(sentinelrpc.SentinelServiceServicer):
+    """Reads and changes sentinels in one store."""
+
+    def __init__(self, db: Database, clock: Clock, roles: WorldRoles) -> None:
+        self._db = db
+        self._clock = clock
+        self._roles = roles
+
+    async def ListSentinels(
+        self, request: sentinelservicepb.ListSentinelsRequest, context: Context
+    ) -> sentinelservicepb.ListSentinelsResponse:
+        worlds = reader_worlds()
+        return await self._db.read(lambda conn: reads.list_sentinels(conn, request.strategy_id, request.page, worlds))
+
+    async def SetTrafficWeight(
+        self, request: sentinelservicepb.SetTrafficWeightRequest, context: Context
+    ) -> sentinelservicepb.SetTrafficWeightResponse:
+        target, weight, etag = request.sentinel_id, request.traffic_weight, request.etag
+        worlds = await self._db.read(lambda conn: store.worlds_of_sentinel(conn, target))
+        await self._roles.require_each(worlds, Role.OPERATOR)
+        cause = cause_of_call(self._clock)
+        after = await self._db.write(lambda conn: set_weight(conn, target, weight, etag, cause))
+        return sentinelservicepb.SetTrafficWeightResponse(sentinel=sentinel_to_proto(after))
