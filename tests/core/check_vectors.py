@@ -10,6 +10,7 @@ import importlib.util
 import json
 import sys
 import tempfile
+import types
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,13 @@ from qmtl.core.identity.keys import (
 )
 from qmtl.core.instants import timestamp_text
 from qmtl.core.modes import ExecutionDomain
+
+if __name__ == "__main__":
+    # An interpreter without the project's packages: what authors import from qmtl.sdk would load the whole SDK.
+    face = types.ModuleType("qmtl.sdk")
+    face.__path__ = [str(Path(__file__).resolve().parents[2] / "qmtl" / "sdk")]
+    sys.modules["qmtl.sdk"] = face
+
 from qmtl.sdk.graph.code.closure import code_hash
 
 
