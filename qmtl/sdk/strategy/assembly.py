@@ -25,9 +25,9 @@ class Assembled:
 
 def assemble(strategy: Strategy) -> Assembled:
     """Set a strategy up and check its graph. Raises as build_dag; E_SETUP_TWICE for a used instance."""
-    if strategy._nodes:
+    if strategy.built_nodes:
         raise refused("E_SETUP_TWICE", "strategy", type(strategy).__name__, "a new instance for each run")
     strategy.setup()
     return Assembled(
-        strategy, strategy.name or type(strategy).__name__, build_dag(strategy._nodes), tuple(strategy._rules)
+        strategy, strategy.name or type(strategy).__name__, build_dag(strategy.built_nodes), strategy.trade_rules
     )

@@ -22,6 +22,16 @@ class Strategy:
         self._nodes: list[Vertex] = []
         self._rules: list[TradeRule] = []
 
+    @property
+    def built_nodes(self) -> tuple[Vertex, ...]:
+        """What `setup` has added so far."""
+        return tuple(self._nodes)
+
+    @property
+    def trade_rules(self) -> tuple[TradeRule, ...]:
+        """What `setup` has named to trade so far."""
+        return tuple(self._rules)
+
     def setup(self) -> None:
         """Build the nodes: `self.add_nodes(...)`, `self.trade(...)`."""
         raise refused("E_SETUP", "setup", f"missing in {type(self).__name__}", "a setup method that builds nodes")

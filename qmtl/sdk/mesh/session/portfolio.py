@@ -20,9 +20,10 @@ VENUE_WAIT_S = 30.0
 class FollowedPortfolio:
     """The newest portfolio of a strategy's account."""
 
-    def __init__(self, retrying: RetryingClient, owner: Owner) -> None:
+    def __init__(self, retrying: RetryingClient, owner: Owner, venue_wait_s: float = VENUE_WAIT_S) -> None:
         self._retrying = retrying
         self._owner = owner
+        self._venue_wait_s = venue_wait_s
         self._newest: Newest[brokerpb.Portfolio | None] = Newest(None)
 
     async def follow(self) -> None:
@@ -40,15 +41,15 @@ class FollowedPortfolio:
 
     async def at(self, time_ns: int) -> brokerpb.Portfolio:
         """The portfolio once the venue has seen every bar that closes by then. Raises NotReady (E_VENUE_BEHIND)."""
+
+        def seen(portfolio: brokerpb.Portfolio | None) -> brokerpb.Portfolio | None:
+            late = portfolio is None or ns_from_proto(portfolio.time, "portfolio.time") < time_ns
+            return None if late else portfolio
+
         try:
-            return await self._newest.until(
-                lambda book: (
-                    book if book is not None and ns_from_proto(book.time, "portfolio.time") >= time_ns else None
-                ),
-                VENUE_WAIT_S,
-            )
+            return await self._newest.until(seen, self._venue_wait_s)
         except TimeoutError:
-            message = f"the paper venue has not seen the last bar in {VENUE_WAIT_S:g} s"
+            message = f"the paper venue has not seen the last bar in {self._venue_wait_s:g} s"
             raise NotReady("E_VENUE_BEHIND", message) from None
 
     async def read(self) -> brokerpb.Portfolio:

@@ -347,3 +347,13 @@ async def test_result_prints_and_serialises() -> None:
     assert len(document["orders"]) == len(result.orders)
     assert "traded on paper" in str(result)
     assert "which is what the fills come to" in str(result)
+
+
+async def test_orders_are_listed_whole_at_the_ends_of_a_session_only() -> None:
+    mesh = await active_mesh()
+    result = await run(mesh)
+    pages = -(-len(result.orders) // 2)  # the stand-in has two orders a page
+    assert len(result.orders) > 8
+    assert mesh.calls["ListOrders all"] == 1 + pages
+    assert mesh.calls["ListOrders open"] <= 2 * len(result.orders)
+    assert mesh.calls["GetPortfolio"] == mesh.calls["CancelOrder"]

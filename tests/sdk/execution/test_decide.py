@@ -1,0 +1,170 @@
+"""The decision logic, driven by hand: what it asks, in which order, and what it remembers of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmtl.sdk import Signal, Sizing, Strategy, StreamInput, signals
+from qmtl.sdk.execution.decide import Command, DecisionLogic, permitted_part
+from qmtl.sdk.execution.port import (
+    UNRESTRICTED,
+    AskHeldPosition,
+    AskOpenOrders,
+    AskPermission,
+    Cancel,
+    HeldPosition,
+    MarketOrder,
+    OrderReply,
+    Permission,
+    Request,
+    Submit,
+    conclude,
+    conclude_async,
+)
+from qmtl.sdk.strategy.assembly import assemble
+
+BAR_NS = 900 * 10**9
+NOTHING = Permission(long=False, short=False, reduce_long=False, reduce_short=False)
+REDUCING = Permission(long=False, short=False, reduce_long=True, reduce_short=True)
+
+
+class Units(Strategy):
+    """Holds units of one symbol, by a target that the test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signals: list[Signal] = []
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        self.trade(signals.position_target(price, long=1.0), price, sizing=Sizing.UNITS, lot="1")
+
+    def on_signal(self, signal: Signal) -> None:
+        self.signals.append(signal)
+
+
+class Venue:
+    """Answers by table and keeps what it was asked."""
+
+    def __init__(self, **answers: object) -> None:
+        self.answers: Mapping[type, object] = {
+            AskPermission: answers.get("permission", UNRESTRICTED),
+            AskOpenOrders: answers.get("open_orders", ()),
+            Cancel: None,
+            AskHeldPosition: HeldPosition(Decimal(str(answers.get("held", 0))), Decimal(1000)),
+            Submit: answers.get("reply", OrderReply()),
+        }
+        self.asked: list[Request[Any]] = []
+
+    def answer(self, request: Request[Any]) -> object:
+        self.asked.append(request)
+        return self.answers[type(request)]
+
+    @property
+    def orders(self) -> list[MarketOrder]:
+        return [request.order for request in self.asked if isinstance(request, Submit)]
+
+
+class Decided:
+    """One strategy's logic, and commands for its only node."""
+
+    def __init__(self) -> None:
+        self.strategy = Units()
+        self.logic = DecisionLogic(assemble(self.strategy))
+        self.bar = 0
+
+    def command(self, target: float) -> Command:
+        self.bar += 1
+        return Command(next(iter(self.logic.command_nodes)), self.bar * BAR_NS, target, 100.0)
+
+    def on(self, target: float, venue: Venue) -> OrderReply | None:
+        return conclude(self.logic.decide(self.command(target)), venue.answer)
+
+
+def test_older_orders_are_cancelled_before_the_position_is_asked() -> None:
+    venue = Venue(open_orders=("a", "b"))
+    assert Decided().on(3.0, venue) == OrderReply()
+    assert venue.asked == [
+        AskPermission("BTC-USD"),
+        AskOpenOrders("BTC-USD", BAR_NS),
+        Cancel("a", BAR_NS),
+        Cancel("b", BAR_NS),
+        AskHeldPosition("BTC-USD", BAR_NS),
+        Submit(MarketOrder("BTC-USD-900", "BTC-USD", Decimal(3), BAR_NS)),
+    ]
+
+
+def test_the_same_target_asks_nothing() -> None:
+    decided = Decided()
+    decided.on(3.0, Venue())
+    again = Venue()
+    assert decided.on(3.0, again) is None
+    assert not again.asked
+
+
+def test_nothing_is_asked_where_nothing_may_be_sent_and_the_next_bar_tries_again() -> None:
+    decided, shut, opened = Decided(), Venue(permission=NOTHING), Venue()
+    assert decided.on(3.0, shut) is None
+    assert shut.asked == [AskPermission("BTC-USD")]
+    decided.on(3.0, opened)
+    assert [order.quantity for order in opened.orders] == [3]
+
+
+@pytest.mark.parametrize(("transient", "orders"), [(True, 1), (False, 0)])
+def test_a_denial_is_tried_again_only_if_it_says_not_now(transient: bool, orders: int) -> None:
+    decided, later = Decided(), Venue()
+    assert decided.on(3.0, Venue(reply=OrderReply("RULE", transient))) == OrderReply("RULE", transient)
+    decided.on(3.0, later)
+    assert len(later.orders) == orders
+
+
+def test_a_position_is_closed_where_it_may_not_be_turned_round() -> None:
+    decided, venue = Decided(), Venue(permission=REDUCING, held=2)
+    decided.on(-3.0, venue)
+    assert [order.quantity for order in venue.orders] == [-2]
+    opened = Venue(held=0)
+    decided.on(-3.0, opened)
+    assert [order.quantity for order in opened.orders] == [-3]
+
+
+def test_the_strategy_hears_of_each_new_target_once_whatever_the_venue_says() -> None:
+    decided = Decided()
+    for target in (3.0, 3.0, 0.0, 0.0, 3.0):
+        decided.on(target, Venue(permission=NOTHING))
+    assert [signal.value for signal in decided.strategy.signals] == [3.0, 0.0, 3.0]
+
+
+def test_a_remembered_command_is_not_acted_on_again() -> None:
+    decided, venue = Decided(), Venue()
+    decided.logic.remember(decided.command(3.0))
+    assert decided.on(3.0, venue) is None
+    assert not venue.asked
+
+
+@given(st.integers(-5, 5), st.integers(-9, 9).filter(bool))
+def test_what_is_permitted_is_the_order_or_what_closes_the_position(held: int, quantity: int) -> None:
+    order = MarketOrder("o", "BTC-USD", Decimal(quantity), 0)
+    part = permitted_part(order, Decimal(held), REDUCING)
+    if part is not None:
+        assert abs(held + part.quantity) < abs(held)
+        assert part.quantity in (quantity, -held)
+    assert permitted_part(order, Decimal(held), UNRESTRICTED) == order
+    assert permitted_part(order, Decimal(held), NOTHING) is None
+
+
+async def test_a_venue_that_is_waited_for_gets_the_same_requests() -> None:
+    at_once, waited = Venue(open_orders=("a",), held=1), Venue(open_orders=("a",), held=1)
+
+    async def answer(request: Request[Any]) -> object:
+        return waited.answer(request)
+
+    first, second = Decided(), Decided()
+    reply = conclude(first.logic.decide(first.command(3.0)), at_once.answer)
+    assert await conclude_async(second.logic.decide(second.command(3.0)), answer) == reply
+    assert waited.asked == at_once.asked
