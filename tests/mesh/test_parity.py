@@ -81,8 +81,8 @@ async def activated(client: Client, gateway: Gateway, strategy: Strategy, world:
 async def all_bars(client: Client) -> Bars:
     """Everything the preset has, history and what the session plays."""
     submitter = Submitter(RetryingClient.open(client, 30.0, SystemClock()), "")
-    preset = await submitter.preset(assemble(EmaCross()), PRESET)
-    return (await submitter.fetch(preset, dataservicepb.FetchRequest(dataset=PRESET))).bars
+    preset = await submitter.data.preset(assemble(EmaCross()), PRESET)
+    return (await submitter.data.fetch(preset, dataservicepb.FetchRequest(dataset=PRESET))).bars
 
 
 def told(fill: FillEvent) -> tuple[int, str, Decimal, Decimal, Decimal, str]:

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import NotFound, NotReady
+from qmtl.core.errors import NotFound, NotReady, refused
 from qmtl.core.instants import to_ns
+from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.mesh.client import Client
+from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.wire.bars import bars_from_arrow
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.wire.instants import ns_to_proto
+from qmtl.world.v1 import service_pb2 as worldservicepb
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,45 @@ class Fetched:
 
     bars: Bars
     metadata: dataservicepb.FetchMetadata
+
+
+class WorldData:
+    """The market data of one world, read through the gateway."""
+
+    def __init__(self, retrying: RetryingClient, world: str) -> None:
+        self._retrying = retrying
+        self._client = retrying.client
+        self._world = world
+
+    async def preset(self, assembled: Assembled, data: str | None) -> datasetspb.Preset:
+        """The data preset of the run: the one named, else the world's first.
+
+        Raises NotFound (E_PRESET_UNKNOWN, E_DATA_MISSING), NotReady (E_DATASET_UNAVAILABLE).
+        """
+        name = data or await self._world_preset()
+        reply = await self._retrying.ask(
+            lambda: self._client.catalogue.ListPresets(catalogueservicepb.ListPresetsRequest()), "presets"
+        )
+        found = next((preset for preset in reply.presets if name in (preset.name, preset.dataset)), None)
+        if found is None:
+            known = ", ".join(preset.name for preset in reply.presets)
+            raise NotFound("E_PRESET_UNKNOWN", f"no data preset {name!r}", hint=f"one of {known}")
+        if not found.available:
+            raise NotReady("E_DATASET_UNAVAILABLE", f"{found.name}: {found.detail}")
+        check_sources(assembled, found)
+        return found
+
+    async def fetch(self, preset: datasetspb.Preset, request: dataservicepb.FetchRequest) -> Fetched:
+        """Rows of a preset through the gateway, as Arrow."""
+        parts, metadata = await self._retrying.ask(lambda: fetch_arrow(self._client, request), "fetch")
+        return Fetched(bars_from_arrow(parts, preset.symbol, preset.interval_s), metadata)
+
+    async def _world_preset(self) -> str:
+        request = worldservicepb.GetWorldRequest(world_id=self._world)
+        presets = (await self._retrying.ask(lambda: self._client.world.GetWorld(request), "world")).world.data_presets
+        if not presets:
+            raise refused("E_DATA_MISSING", "data", f"none, and world {self._world} names no preset", "a data preset")
+        return presets[0]
 
 
 def check_sources(assembled: Assembled, preset: datasetspb.Preset) -> None:

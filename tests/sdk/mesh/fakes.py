@@ -30,12 +30,10 @@ from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.decimals import format_decimal
 from qmtl.core.errors import (
     AlreadyExists,
-    InvalidRequest,
     NotFound,
     PermissionDenied,
     QmtlError,
     Unavailable,
-    Violation,
 )
 from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
@@ -90,7 +88,6 @@ class FakeMesh:
         self.live: dict[str, strategypb.Strategy] = {}
         self.evaluations: list[worldservicepb.EvaluateRequest] = []
         self.execution_model: worldpb.ExecutionModel | None = None
-        self.unknown_metric = ""
         self.fetches: list[dataservicepb.FetchRequest] = []
         self.denials: list[brokerpb.Denial] = []
         self.drop_after_bars: list[int] = []
@@ -349,10 +346,6 @@ class _World:
         kept.CopyFrom(request)
         self.mesh.evaluations.append(kept)
         self.mesh.passed("Evaluate")
-        if any(metric.name == self.mesh.unknown_metric for metric in request.metrics):
-            name = self.mesh.unknown_metric
-            violation = Violation(f"metrics.{name}", name, "a metric of the catalogue")
-            raise InvalidRequest("E_METRIC_UNKNOWN", str(violation), violations=[violation])
         report = evaluationpb.EvaluationReport(summary=evaluationpb.EVALUATION_SUMMARY_PASS)
         return worldservicepb.EvaluateResponse(run=evaluationpb.EvaluationRun(run_id=request.run_id, report=report))
 

@@ -76,7 +76,7 @@ async def trade(
     submitter: Submitter, assembled: Assembled, data: str | None, terms: PaperTerms, on_event: OnEvent | None = None
 ) -> SessionResult:
     """Bind a strategy, or attach to it, and run its paper session to the end."""
-    preset = await submitter.preset(assembled, data)
+    preset = await submitter.data.preset(assembled, data)
     bound = await submitter.bind(assembled)
     with ErrorHook(assembled.strategy):
         return await _PaperSession(submitter, assembled, bound, terms, on_event).run(preset)
@@ -198,7 +198,7 @@ class _PaperSession:
 
     async def _warm_up(self, preset: datasetspb.Preset, session: worldpb.Session) -> None:
         """Feed all history before the session. Raises NotReady (E_WARMUP) when that is too short to decide on."""
-        history = (await self._submitter.fetch(preset, warm_up_request(preset, session))).bars
+        history = (await self._submitter.data.fetch(preset, warm_up_request(preset, session))).bars
         needed = self._assembled.dag.warmup_bars
         if len(history) < needed:
             raise NotReady(

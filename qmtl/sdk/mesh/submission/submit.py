@@ -15,10 +15,7 @@ from typing import TypeVar
 
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
-from qmtl.core.errors import AlreadyExists, InvalidRequest, NotFound, NotReady, QmtlError, refused
-from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
-from qmtl.data.v1 import data_service_pb2 as dataservicepb
-from qmtl.data.v1 import datasets_pb2 as datasetspb
+from qmtl.core.errors import AlreadyExists, NotFound, NotReady, QmtlError
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.client.streams import scoped
@@ -26,13 +23,12 @@ from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Gateway, open_client
-from qmtl.sdk.mesh.history import Fetched, History, check_sources, fetch_arrow, history_request
+from qmtl.sdk.mesh.history import Fetched, History, WorldData, history_request
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.reuse.shared_nodes import SharedNodes
 from qmtl.sdk.mesh.submission.assumptions import asked_terms, model_of
 from qmtl.sdk.mesh.submission.evaluation import CROSS_CONTEXT_HITS, backtest_report, paper_report
 from qmtl.sdk.mesh.submission.result import SubmitResult
-from qmtl.sdk.mesh.wire.bars import bars_from_arrow
 from qmtl.sdk.mesh.wire.graph import graph_to_proto
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
@@ -66,14 +62,15 @@ class Submitter:
         self.retrying = retrying
         self.client = retrying.client
         self.world = world
+        self.data = WorldData(retrying, world)
 
     async def submit(
         self, assembled: Assembled, data: str | None, history: History, terms: AccountTerms | None
     ) -> SubmitResult:
         """The whole of it: bind, fetch, replay, report, and what the world says then."""
-        preset = await self.preset(assembled, data)
+        preset = await self.data.preset(assembled, data)
         bound = await self.bind(assembled)
-        fetched = await self.fetch(preset, history_request(preset, bound.outcome.context, history))
+        fetched = await self.data.fetch(preset, history_request(preset, bound.outcome.context, history))
         reuse = SharedNodes(self.retrying, bound.strategy, self.world, queue_keys(bound))
         outputs = await reuse.outputs(assembled.dag, fetched.bars)
         terms = asked_terms(terms, (await self.decision()).execution_model)
@@ -111,29 +108,6 @@ class Submitter:
             strategy = await self._settled(strategy.strategy_id)
         return self._bound(strategy, attached=False)
 
-    async def preset(self, assembled: Assembled, data: str | None) -> datasetspb.Preset:
-        """The data preset of the run: the one named, else the world's first.
-
-        Raises NotFound (E_PRESET_UNKNOWN, E_DATA_MISSING), NotReady (E_DATASET_UNAVAILABLE).
-        """
-        name = data or await self._world_preset()
-        reply = await self.retrying.ask(
-            lambda: self.client.catalogue.ListPresets(catalogueservicepb.ListPresetsRequest()), "presets"
-        )
-        found = next((preset for preset in reply.presets if name in (preset.name, preset.dataset)), None)
-        if found is None:
-            known = ", ".join(preset.name for preset in reply.presets)
-            raise NotFound("E_PRESET_UNKNOWN", f"no data preset {name!r}", hint=f"one of {known}")
-        if not found.available:
-            raise NotReady("E_DATASET_UNAVAILABLE", f"{found.name}: {found.detail}")
-        check_sources(assembled, found)
-        return found
-
-    async def fetch(self, preset: datasetspb.Preset, request: dataservicepb.FetchRequest) -> Fetched:
-        """Rows of a preset through the gateway, as Arrow."""
-        parts, metadata = await self.retrying.ask(lambda: fetch_arrow(self.client, request), "fetch")
-        return Fetched(bars_from_arrow(parts, preset.symbol, preset.interval_s), metadata)
-
     async def evaluate(
         self, bound: BoundStrategy, data: Fetched, metrics: dict[str, float], assumed: worldpb.ExecutionModel
     ) -> evaluationpb.EvaluationRun:
@@ -143,16 +117,6 @@ class Submitter:
         return await self._evaluate(request)
 
     async def _evaluate(self, request: worldservicepb.EvaluateRequest) -> evaluationpb.EvaluationRun:
-        """A mesh older than the count of cross-context hits is told without it; a policy that asks for it is newer."""
-        try:
-            return (await self.retrying.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
-        except InvalidRequest as error:
-            unknown = [violation.value for violation in error.violations]
-            if error.reason != "E_METRIC_UNKNOWN" or unknown != [CROSS_CONTEXT_HITS]:
-                raise
-        known = [metric for metric in request.metrics if metric.name != CROSS_CONTEXT_HITS]
-        del request.metrics[:]
-        request.metrics.extend(known)
         return (await self.retrying.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
 
     async def evaluate_paper(
@@ -202,13 +166,6 @@ class Submitter:
                 metadata={"strategy_id": strategy.strategy_id},
             )
         return BoundStrategy(strategy, outcome, attached)
-
-    async def _world_preset(self) -> str:
-        request = worldservicepb.GetWorldRequest(world_id=self.world)
-        presets = (await self.retrying.ask(lambda: self.client.world.GetWorld(request), "world")).world.data_presets
-        if not presets:
-            raise refused("E_DATA_MISSING", "data", f"none, and world {self.world} names no preset", "a data preset")
-        return presets[0]
 
 
 async def submit(

@@ -13,7 +13,7 @@ from examples.ema_trend import EmaTrend
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
-from qmtl.core.errors import InvalidRequest, NotFound, NotReady, QmtlError, Unavailable
+from qmtl.core.errors import NotFound, NotReady, QmtlError, Unavailable
 from qmtl.core.instants import from_ns
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.sdk import Runner, Strategy, StreamInput, indicators
@@ -60,7 +60,7 @@ async def test_result_is_the_owners_word_and_the_local_replay(mesh: FakeMesh) ->
     assert mesh.evaluations[0].dataset_fingerprint == result.data.dataset_fingerprint
 
 
-async def test_a_replay_assumes_what_the_world_asks_unless_it_is_told(mesh: FakeMesh) -> None:
+async def test_a_replay_assumes_what_the_world_asks_unless_terms_are_given(mesh: FakeMesh) -> None:
     asked = {"maker_fee_rate": "0.0002", "taker_fee_rate": "0.003", "slippage_rate": "0.0005", "participation": "0.02"}
     mesh.execution_model = worldpb.ExecutionModel(**asked)
     result = await submit(mesh, EmaCross())
@@ -74,16 +74,6 @@ async def test_a_replay_assumes_what_the_world_asks_unless_it_is_told(mesh: Fake
     submitter = Submitter(RetryingClient.open(mesh.client, 5.0, SystemClock()), "w")
     await submitter.submit(assemble(EmaTrend()), None, History(end=from_ns(mesh.start_ns)), own)
     assert mesh.evaluations[1].execution_model.taker_fee_rate == "0"
-
-
-async def test_an_older_mesh_is_told_what_it_knows(mesh: FakeMesh) -> None:
-    mesh.unknown_metric = "cross_context_cache_hits"
-    result = await submit(mesh, EmaCross())
-    assert result.evaluation is not None
-    assert "cross_context_cache_hits" not in {metric.name for metric in mesh.evaluations[-1].metrics}
-    mesh.unknown_metric = "sharpe"
-    with pytest.raises(InvalidRequest):
-        await submit(mesh, EmaTrend())
 
 
 async def test_a_second_strategy_reuses_what_it_shares(mesh: FakeMesh) -> None:
@@ -110,7 +100,7 @@ async def test_lost_replies_are_asked_for_again_and_nothing_is_doubled(mesh: Fak
     assert result.replay.equity == (await submit(FakeMesh(mesh.bars, 1400), EmaCross())).replay.equity
 
 
-async def test_patience_ends_with_the_last_error(mesh: FakeMesh) -> None:
+async def test_an_outage_that_lasts_too_long_ends_with_the_last_error(mesh: FakeMesh) -> None:
     mesh.breaks["SubmitStrategy"] = 1000
     with pytest.raises(Unavailable) as raised:
         await Submitter(RetryingClient.open(mesh.client, 0.2, SystemClock()), "w").bind(assemble(EmaCross()))
