@@ -38,7 +38,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.door import Door, open_door
 from tests.support.nats import NatsServer
 
@@ -214,7 +214,7 @@ async def main(events: int) -> None:
             floor_server(home) as (port, broker),
             open_door(mesh.address("gateway"), mesh.home) as door,
         ):
-            await door.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=WORLD))
+            await door.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=WORLD))
             for subscribers, rate_s in RATES.items():
                 count = min(events, 10 * rate_s)
                 base = await bare(port, broker, subscribers, count, rate_s)

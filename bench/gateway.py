@@ -33,7 +33,7 @@ from qmtl.cli.local.ports import free_ports
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sql.database import Database
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.door import Door, open_door, source_node, submission
 from tests.mesh.estate import Estate
 from tests.support.waiting import eventually
@@ -167,7 +167,7 @@ async def main(given: argparse.Namespace) -> None:
             floor_call(home) as floor,
             open_door(mesh.address("gateway"), mesh.home) as door,
         ):
-            await door.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id="bench"))
+            await door.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="bench"))
             await submits(mesh, door, given.submits, floor)
             await orders(mesh, door, given.orders, floor)
 

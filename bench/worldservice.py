@@ -19,6 +19,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from blake3 import blake3
@@ -36,13 +37,20 @@ from qmtl.core.roles import Role
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.rpc.client.channel import connect
+from qmtl.world.v1 import apply_pb2 as applypb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
+from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.nats import NatsServer, free_port
 from tests.support.processes import python_env
 from tests.support.waiting import eventually
+from tests.support.world_stubs import WorldStubs
 from worldservice.policy.domain.expressions import Expression
 from worldservice.policy.domain.policy import parse_policy, rules_of
 
@@ -80,13 +88,13 @@ class Estate:
             self.stack.callback(process.wait)
             self.stack.callback(process.kill)
 
-    async def world(self) -> worldrpc.WorldServiceAsyncStub:
+    async def world(self) -> WorldStubs:
         user = mint_user_token(self.home, Role.OWNER, "ann")
         service = mint_service_token(self.home, "gateway")
         channel = connect(
             self.addresses["worldservice"], user_token=lambda: user, service_token=lambda: service, default_timeout_s=60
         )
-        return worldrpc.WorldServiceStub(await self.stack.enter_async_context(channel))
+        return WorldStubs(await self.stack.enter_async_context(channel))
 
     async def fence(self) -> brokerrpc.BrokerageServiceAsyncStub:
         service = mint_service_token(self.home, "worldservice")
@@ -116,7 +124,9 @@ async def running() -> AsyncIterator[Estate]:
             estate = Estate(home, nats.url, stack)
             estate.start()
             world = await estate.world()
-            await eventually(lambda: answers(lambda: world.ListMetrics(pb.ListMetricsRequest())), 30.0)
+            await eventually(
+                lambda: answers(lambda: world.policies.ListMetrics(policyservicepb.ListMetricsRequest())), 30.0
+            )
             yield estate
 
 
@@ -154,14 +164,14 @@ def stamp(instant: datetime) -> Timestamp:
     return message
 
 
-def evaluation(world_id: str, number: int, run_id: str) -> pb.EvaluateRequest:
+def evaluation(world_id: str, number: int, run_id: str) -> evaluationservicepb.EvaluateRequest:
     now = datetime.now(UTC)
     metrics = {**METRICS, "sharpe": 1.0 + number / 1000}
-    return pb.EvaluateRequest(
+    return evaluationservicepb.EvaluateRequest(
         world_id=world_id,
         strategy_id=f"s{number:04d}",
         run_id=run_id,
-        stage=worldpb.STAGE_BACKTEST,
+        stage=bindingpb.STAGE_BACKTEST,
         metrics=[evaluationpb.Metric(name=name, value=value) for name, value in metrics.items()],
         dataset_fingerprint="blake3:bench",
         data_start=stamp(now - timedelta(days=90)),
@@ -170,34 +180,38 @@ def evaluation(world_id: str, number: int, run_id: str) -> pb.EvaluateRequest:
     )
 
 
-async def fill(world: worldrpc.WorldServiceAsyncStub, world_id: str, count: int) -> None:
-    await world.CreateWorld(pb.CreateWorldRequest(world_id=world_id))
+async def fill(world: WorldStubs, world_id: str, count: int) -> None:
+    await world.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id))
     for number in range(count):
         nodes = [node_id(index) for index in range(SHARED)] + [node_id(number * OWN + index) for index in range(OWN)]
-        bind = pb.BindStrategyRequest(world_id=world_id, strategy_id=f"s{number:04d}", node_ids=nodes)
-        await world.BindStrategy(bind)
-    await world.PutPolicy(pb.PutPolicyRequest(world_id=world_id, document=POLICY, make_default=True))
+        bind = bindingservicepb.BindStrategyRequest(world_id=world_id, strategy_id=f"s{number:04d}", node_ids=nodes)
+        await world.bindings.BindStrategy(bind)
+    await world.policies.PutPolicy(
+        policyservicepb.PutPolicyRequest(world_id=world_id, document=POLICY, make_default=True)
+    )
     for first in range(0, count, COHORT):
-        request = pb.EvaluateCohortRequest(world_id=world_id, run_id="r0", stage=worldpb.STAGE_BACKTEST)
+        request = evaluationservicepb.EvaluateCohortRequest(
+            world_id=world_id, run_id="r0", stage=bindingpb.STAGE_BACKTEST
+        )
         last = min(first + COHORT, count)
         request.strategies.extend(evaluation(world_id, number, "r0") for number in range(first, last))
-        await world.EvaluateCohort(request)
+        await world.evaluation.EvaluateCohort(request)
 
 
 def node_id(number: int) -> str:
     return f"blake3:{blake3(number.to_bytes(8, 'big')).hexdigest()}"
 
 
-async def cut(world: worldrpc.WorldServiceAsyncStub, world_id: str) -> None:
+async def cut(world: WorldStubs, world_id: str) -> None:
     """Edges off that every strategy has, in LIVE, so that nobody leaves and each is found in each graph."""
     for number in range(CUTS):
-        edge = worldpb.EdgeOverride(
+        edge = worldgraphpb.EdgeOverride(
             world_id=world_id,
             from_node_id=node_id(number),
             to_node_id=node_id(number + 1),
             to_domain=commonpb.EXECUTION_DOMAIN_LIVE,
         )
-        await world.PutEdgeOverride(pb.PutEdgeOverrideRequest(override=edge))
+        await world.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=edge))
 
 
 async def bench_binds(estate: Estate) -> None:
@@ -210,7 +224,9 @@ async def bench_binds(estate: Estate) -> None:
         def bind() -> Awaitable[object]:
             name = next(numbers)
             told = [node_id(name * 10_000 + index) for index in range(nodes)]
-            return world.BindStrategy(pb.BindStrategyRequest(world_id="binds", strategy_id=f"b{name}", node_ids=told))
+            return world.bindings.BindStrategy(
+                bindingservicepb.BindStrategyRequest(world_id="binds", strategy_id=f"b{name}", node_ids=told)
+            )
 
         return bind
 
@@ -239,21 +255,27 @@ async def bench_decisions(estate: Estate, sizes: list[int]) -> None:
         world_id = f"size-{count}"
         await fill(world, world_id, count)
         floor = statistics.median(
-            await milliseconds(lambda w=world_id: world.GetWorld(pb.GetWorldRequest(world_id=w)), ROUNDS)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            await milliseconds(
+                partial(world.worlds.GetWorld, worldservicepb.GetWorldRequest(world_id=world_id)), ROUNDS
+            )
         )
-        decide = await milliseconds(lambda w=world_id: world.Decide(pb.DecideRequest(world_id=w)), ROUNDS)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        decide = await milliseconds(
+            partial(world.evaluation.Decide, evaluationservicepb.DecideRequest(world_id=world_id)), ROUNDS
+        )
         say(row(f"decide {count}", decide, floor))
         numbers = iter(range(10_000))
 
         async def evaluate(w: str = world_id, numbers: object = numbers) -> None:
             assert isinstance(numbers, type(iter(range(0))))
-            await world.Evaluate(evaluation(w, 0, f"r{next(numbers) + 1}"))
+            await world.evaluation.Evaluate(evaluation(w, 0, f"r{next(numbers) + 1}"))
 
         evaluated = await milliseconds(evaluate, ROUNDS)
         say(row(f"evaluate {count}", evaluated, floor))
         say(f"{'':28} CEL for all {count}, none remembered: {cel_ms(count):.1f} ms")
         await cut(world, world_id)
-        decide = await milliseconds(lambda w=world_id: world.Decide(pb.DecideRequest(world_id=w)), ROUNDS)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        decide = await milliseconds(
+            partial(world.evaluation.Decide, evaluationservicepb.DecideRequest(world_id=world_id)), ROUNDS
+        )
         say(row(f"decide {count}, {CUTS} edges off", decide, floor))
 
 
@@ -276,12 +298,16 @@ async def bench_floor(estate: Estate, bus: Bus) -> float:
 
         async def events() -> None:
             for version in (1, 2):
-                await world.SetDefaultPolicy(pb.SetDefaultPolicyRequest(world_id="floor", version=version))
+                await world.policies.SetDefaultPolicy(
+                    policyservicepb.SetDefaultPolicyRequest(world_id="floor", version=version)
+                )
                 delivery = await anext(aiter(deliveries))
                 await delivery.ack()
 
         document = POLICY.replace("0.6", "0.5")
-        await world.PutPolicy(pb.PutPolicyRequest(world_id="floor", document=document, make_default=True))
+        await world.policies.PutPolicy(
+            policyservicepb.PutPolicyRequest(world_id="floor", document=document, make_default=True)
+        )
         await (await anext(aiter(deliveries))).ack()
         floors = [
             sum(pair) for pair in zip(await milliseconds(fences, 20), await milliseconds(events, 20), strict=True)
@@ -326,12 +352,16 @@ async def bench_apply(estate: Estate, gateways: list[int]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def apply_once(world: worldrpc.WorldServiceAsyncStub, world_id: str, run_id: str) -> None:
-    target = worldpb.ApplyTarget(strategy_id="s0000", side=commonpb.SIDE_LONG, weight=1.0, stage=worldpb.STAGE_PAPER)
-    await world.Apply(pb.ApplyRequest(world_id=world_id, run_id=run_id, targets=pb.ApplyTargets(targets=[target])))
-    async for update in world.WatchApplyRun(pb.WatchApplyRunRequest(world_id=world_id, run_id=run_id)):
+async def apply_once(world: WorldStubs, world_id: str, run_id: str) -> None:
+    target = applypb.ApplyTarget(strategy_id="s0000", side=commonpb.SIDE_LONG, weight=1.0, stage=bindingpb.STAGE_PAPER)
+    await world.applies.Apply(
+        applyservicepb.ApplyRequest(world_id=world_id, run_id=run_id, targets=applypb.ApplyTargets(targets=[target]))
+    )
+    async for update in world.applies.WatchApplyRun(
+        applyservicepb.WatchApplyRunRequest(world_id=world_id, run_id=run_id)
+    ):
         if update.run.HasField("ended_at"):
-            assert update.run.state == worldpb.APPLY_STATE_COMPLETED, update.run
+            assert update.run.state == applypb.APPLY_STATE_COMPLETED, update.run
             return
 
 

@@ -23,7 +23,7 @@ from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.rpc.run import Runtime, start
 from qmtl.sql.database import Database
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 
 SERVICE = "brokerage"
 
@@ -54,7 +54,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             Parts(
                 db=db,
                 market=market,
-                access=Access(worldrpc.WorldServiceStub(runtime.channel("worldservice"))),
+                access=Access(accessrpc.AccessServiceStub(runtime.channel("worldservice"))),
                 openings=AccountOpening(cataloguerpc.CatalogueServiceStub(seamless), market),
                 venue=venue,
                 status=StatusReport(db, bus, relay, venue, clock),

@@ -8,14 +8,14 @@ from __future__ import annotations
 from qmtl.core.errors import NotFound
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call, require_world, require_world_role
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
+from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 
 
 class Access:
     """Checks of the calling user's role in a world. A service acting for itself was checked by its grant."""
 
-    def __init__(self, world: worldrpc.WorldServiceAsyncStub) -> None:
+    def __init__(self, world: accessrpc.AccessServiceAsyncStub) -> None:
         self._world = world
 
     async def require(self, world_id: str, role: Role) -> None:
@@ -29,7 +29,7 @@ class Access:
 
     async def _granted(self, world_id: str) -> Role:
         try:
-            answer = await self._world.GetEffectiveRole(worldpb.GetEffectiveRoleRequest(world_id=world_id))
+            answer = await self._world.GetEffectiveRole(accessservicepb.GetEffectiveRoleRequest(world_id=world_id))
         except NotFound:
             return Role.NONE
         return Role(answer.role)

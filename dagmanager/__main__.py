@@ -43,8 +43,8 @@ from qmtl.dag.v1 import status_service_pb2_grpc as dagstatusrpc
 from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.run import Runtime, start
 from qmtl.sql.database import Database
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
+from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 
 RELAY_GATHER_S = 0.02  # diffs come close together, and nobody waits for one of their events
 
@@ -71,8 +71,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         metrics = GraphMetrics(runtime.metrics.registry)
         collector = Collector(db, bus, clock, limits_of(settings), metrics)
         runtime.background("garbage", collector.run(settings.garbage_interval_s))
-        world = worldrpc.WorldServiceStub(runtime.channel("worldservice"))
-        roles = WorldRoles(world.GetEffectiveRole, worldservicepb.GetEffectiveRoleRequest, clock)
+        world = accessrpc.AccessServiceStub(runtime.channel("worldservice"))
+        roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, clock)
         writes = RacingWrites(db, metrics)
         watches = QueueWatches(db, clock, runtime.stopping)
         maintenance = MaintenanceService(db, clock, collector, roles, settings.artifacts_root)

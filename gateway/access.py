@@ -13,7 +13,7 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, Unavailable
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import require_user, require_world, require_world_role
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
 
 REMEMBERED_MAX = 10_000
 CANCEL_PATIENCE_S = 1.0
@@ -58,8 +58,8 @@ class Access:
         if remembered is not None and self._clock.monotonic() < remembered[1]:
             return remembered[0]
         asked = self._clock.monotonic()
-        request = worldservicepb.GetEffectiveRoleRequest(world_id=world_id)
-        answer = await self._peers.world.GetEffectiveRole(request, timeout=timeout_s)
+        request = accessservicepb.GetEffectiveRoleRequest(world_id=world_id)
+        answer = await self._peers.access.GetEffectiveRole(request, timeout=timeout_s)
         role = Role(answer.role)
         self._roles[token, world_id] = (role, asked + answer.ttl.ToTimedelta().total_seconds())
         while len(self._roles) > REMEMBERED_MAX:

@@ -1,4 +1,4 @@
-"""The other services as the gateway calls them: one stub each, and the few calls that need more than a line."""
+"""The other services as the gateway calls them: typed stubs, and the few calls that need more than a line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from qmtl.dag.v1 import sentinel_service_pb2_grpc as sentinelrpc
 from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
 from qmtl.wire.instants import instant_from_proto
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
+from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
+from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
+from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
+from qmtl.world.v1 import gate_service_pb2_grpc as gaterpc
+from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
+from qmtl.world.v1 import session_service_pb2_grpc as sessionrpc
+from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 
 if TYPE_CHECKING:
     from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
@@ -30,14 +37,28 @@ if TYPE_CHECKING:
     from qmtl.dag.v1.queue_progress_service_pb2_grpc import QueueProgressServiceAsyncStub
     from qmtl.dag.v1.sentinel_service_pb2_grpc import SentinelServiceAsyncStub
     from qmtl.data.v1.artifact_service_pb2_grpc import ArtifactServiceAsyncStub
-    from qmtl.world.v1.service_pb2_grpc import WorldServiceAsyncStub
+    from qmtl.world.v1.access_service_pb2_grpc import AccessServiceAsyncStub
+    from qmtl.world.v1.activation_service_pb2_grpc import ActivationServiceAsyncStub
+    from qmtl.world.v1.binding_service_pb2_grpc import BindingServiceAsyncStub
+    from qmtl.world.v1.evaluation_service_pb2_grpc import EvaluationServiceAsyncStub
+    from qmtl.world.v1.gate_service_pb2_grpc import GateServiceAsyncStub
+    from qmtl.world.v1.policy_service_pb2_grpc import PolicyServiceAsyncStub
+    from qmtl.world.v1.session_service_pb2_grpc import SessionServiceAsyncStub
+    from qmtl.world.v1.world_service_pb2_grpc import WorldServiceAsyncStub
 
 
 @dataclass(frozen=True, slots=True)
 class Peers:
     """Typed stubs over the mesh's channels."""
 
-    world: WorldServiceAsyncStub
+    worlds: WorldServiceAsyncStub
+    policies: PolicyServiceAsyncStub
+    bindings: BindingServiceAsyncStub
+    evaluation: EvaluationServiceAsyncStub
+    activation: ActivationServiceAsyncStub
+    access: AccessServiceAsyncStub
+    gates: GateServiceAsyncStub
+    sessions: SessionServiceAsyncStub
     diffs: DiffServiceAsyncStub
     plans: PlanServiceAsyncStub
     queues: QueueCatalogueServiceAsyncStub
@@ -49,8 +70,16 @@ class Peers:
     @classmethod
     def over(cls, channels: Mapping[str, aio.Channel]) -> Peers:
         """Stubs over one channel per service name."""
+        world = channels["worldservice"]
         return cls(
-            world=worldrpc.WorldServiceStub(channels["worldservice"]),
+            worlds=worldrpc.WorldServiceStub(world),
+            policies=policyrpc.PolicyServiceStub(world),
+            bindings=bindingrpc.BindingServiceStub(world),
+            evaluation=evaluationrpc.EvaluationServiceStub(world),
+            activation=activationrpc.ActivationServiceStub(world),
+            access=accessrpc.AccessServiceStub(world),
+            gates=gaterpc.GateServiceStub(world),
+            sessions=sessionrpc.SessionServiceStub(world),
             diffs=diffrpc.DiffServiceStub(channels["dagmanager"]),
             plans=planrpc.PlanServiceStub(channels["dagmanager"]),
             queues=queuecataloguerpc.QueueCatalogueServiceStub(channels["dagmanager"]),

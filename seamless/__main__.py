@@ -20,7 +20,7 @@ from qmtl.data.v1 import (
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.server import Server
 from qmtl.sql.database import Database
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from seamless.artifacts.archive import Archive
 from seamless.artifacts.ingest import ingest_all
 from seamless.artifacts.inventory import Inventory
@@ -52,7 +52,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         await inventory.load()
         sessions = ReplaySessions(inventory, db, runtime.clock, settings, metrics)
         fetcher = Fetcher(inventory, sessions, runtime.clock, settings.storage_budget_s, metrics)
-        access = SessionAccess(worldrpc.WorldServiceStub(runtime.channel("worldservice")), runtime.clock)
+        access = SessionAccess(accessrpc.AccessServiceStub(runtime.channel("worldservice")), runtime.clock)
         server = runtime.server()
         add_services(server, inventory, sessions, access, fetcher)
         add_status(server, StatusServicer(inventory, runtime.clock.now()))

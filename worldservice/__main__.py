@@ -1,27 +1,83 @@
-"""Composition root: store, bus, relay, fence keeper, re-decider, servicer. `python -m worldservice`."""
+"""Composition root: store, bus, relay, fence keeper, re-decider, servicers. `python -m worldservice`."""
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
+
+from sqlalchemy import Connection
 
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.core.clock import Clock
 from qmtl.rpc.run import Runtime, start
+from qmtl.rpc.server.server import Server
 from qmtl.sql.database import Database
-from qmtl.world.v1 import service_pb2 as servicepb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
+from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
+from qmtl.world.v1 import gate_service_pb2 as gateservicepb
+from qmtl.world.v1 import gate_service_pb2_grpc as gaterpc
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
+from qmtl.world.v1 import session_service_pb2 as sessionservicepb
+from qmtl.world.v1 import session_service_pb2_grpc as sessionrpc
+from qmtl.world.v1 import status_service_pb2 as statusservicepb
+from qmtl.world.v1 import status_service_pb2_grpc as statusrpc
+from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
+from qmtl.world.v1 import world_graph_service_pb2_grpc as worldgraphrpc
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 from worldservice.activation.fence_keeper import FenceKeeper
+from worldservice.activation.narrowing import narrow
 from worldservice.activation.redecider import Redecider
+from worldservice.activation.service.activation import ActivationServicer
+from worldservice.activation.service.gates import GateServicer
+from worldservice.activation.service.sessions import SessionServicer
 from worldservice.apply.domain.run import ApplyTimeouts
 from worldservice.apply.driver import ApplyDriver
+from worldservice.apply.service import ApplyServicer
+from worldservice.bindings.service import BindingServicer
 from worldservice.config import Settings
-from worldservice.evaluation.domain.decision import DecisionSettings
+from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
+from worldservice.evaluation.service import EvaluationServicer
+from worldservice.graph.service import WorldGraphServicer
 from worldservice.metrics import WorldMetrics
-from worldservice.status import WorldServicer
+from worldservice.policy.service import PolicyServicer
+from worldservice.status import StatusServicer
 from worldservice.tables import outbox
-from worldservice.worlds.writes import House
+from worldservice.worlds.acts import Act
+from worldservice.worlds.domain.world import Effect, World
+from worldservice.worlds.service.access import AccessServicer
+from worldservice.worlds.service.audit import AuditServicer
+from worldservice.worlds.service.worlds import WorldServicer
+from worldservice.worlds.writes import Writes
 
 SERVICE = "worldservice"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What decides how a world is narrowed, how long a gateway may lag, and how long an apply waits."""
+
+    decisions: DecisionSettings
+    gate_skew_max: timedelta
+    timeouts: ApplyTimeouts
+
+    def narrow(self, conn: Connection, world: World, act: Act) -> Effect:
+        return narrow(conn, world, self.decisions, act).effect
+
+    def narrow_to(self, conn: Connection, world: World, act: Act, verdicts: Verdicts) -> Effect:
+        return narrow(conn, world, self.decisions, act, verdicts).effect
 
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
@@ -41,24 +97,106 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         )
         stack.push_async_callback(bus.close)
         relay = Relay(db, outbox, bus, SERVICE, clock)
-        rules = DecisionSettings(settings.replay_presets, timedelta(seconds=settings.decision_ttl_s))
-        broker = brokerrpc.BrokerageServiceStub(runtime.channel("brokerage"))
-        measures = WorldMetrics(runtime.metrics.registry)
+        rules = _rules_of(settings)
+        metrics = WorldMetrics(runtime.metrics.registry)
         fences = FenceKeeper(
-            db, broker, clock, rules, measures, timeout_s=settings.fence_timeout_s, retry_s=settings.fence_retry_s
+            db,
+            brokerrpc.BrokerageServiceStub(runtime.channel("brokerage")),
+            clock,
+            rules.decisions,
+            metrics,
+            timeout_s=settings.fence_timeout_s,
+            retry_s=settings.fence_retry_s,
         )
         server = runtime.server()
-        skew = timedelta(seconds=settings.gate_skew_max_s)
-        limits = ApplyTimeouts(timedelta(seconds=settings.freeze_timeout_s), timedelta(seconds=settings.intents_wait_s))
-        house = House(db, clock, rules, fences, skew, server.draining, measures, limits)
-        descriptor = servicepb.DESCRIPTOR.services_by_name["WorldService"]
-        servicer = WorldServicer(house, bus, relay)
-        server.add(worldrpc.add_WorldServiceServicer_to_server, servicer, descriptor)
+        writes = Writes(db, clock, metrics, server.draining, rules.narrow, fences.push)
+        _add_worlds(server, writes, rules)
+        _add_activation(server, writes, rules, fences)
+        _add_status(server, db, clock, bus, relay)
         runtime.background("outbox-relay", relay.run())
         runtime.background("fences", fences.run())
-        runtime.background("applier", ApplyDriver(house, limits).run())
-        runtime.background("redecider", Redecider(house, settings.redecide_interval_s).run())
+        runtime.background("applies", ApplyDriver(db, clock, rules.decisions, fences, rules.timeouts).run())
+        runtime.background("redecider", Redecider(writes, rules.decisions, fences, settings.redecide_interval_s).run())
         await runtime.serve(server)
+
+
+def _rules_of(settings: Settings) -> _Rules:
+    return _Rules(
+        DecisionSettings(settings.replay_presets, timedelta(seconds=settings.decision_ttl_s)),
+        timedelta(seconds=settings.gate_skew_max_s),
+        ApplyTimeouts(timedelta(seconds=settings.freeze_timeout_s), timedelta(seconds=settings.intents_wait_s)),
+    )
+
+
+def _add_worlds(server: Server, writes: Writes, rules: _Rules) -> None:
+    """What a world is, what it is judged by, and what is judged."""
+    server.add(
+        worldrpc.add_WorldServiceServicer_to_server,
+        WorldServicer(writes),
+        worldservicepb.DESCRIPTOR.services_by_name["WorldService"],
+    )
+    server.add(
+        policyrpc.add_PolicyServiceServicer_to_server,
+        PolicyServicer(writes),
+        policyservicepb.DESCRIPTOR.services_by_name["PolicyService"],
+    )
+    server.add(
+        accessrpc.add_AccessServiceServicer_to_server,
+        AccessServicer(writes),
+        accessservicepb.DESCRIPTOR.services_by_name["AccessService"],
+    )
+    server.add(
+        auditrpc.add_AuditServiceServicer_to_server,
+        AuditServicer(writes.db),
+        auditservicepb.DESCRIPTOR.services_by_name["AuditService"],
+    )
+    server.add(
+        worldgraphrpc.add_WorldGraphServiceServicer_to_server,
+        WorldGraphServicer(writes),
+        worldgraphservicepb.DESCRIPTOR.services_by_name["WorldGraphService"],
+    )
+    server.add(
+        evaluationrpc.add_EvaluationServiceServicer_to_server,
+        EvaluationServicer(writes, rules.decisions, rules.narrow_to),
+        evaluationservicepb.DESCRIPTOR.services_by_name["EvaluationService"],
+    )
+
+
+def _add_activation(server: Server, writes: Writes, rules: _Rules, fences: FenceKeeper) -> None:
+    """What may trade: bindings, activation, applies, and the sessions of worlds and gateways."""
+    server.add(
+        bindingrpc.add_BindingServiceServicer_to_server,
+        BindingServicer(writes, rules.decisions),
+        bindingservicepb.DESCRIPTOR.services_by_name["BindingService"],
+    )
+    server.add(
+        activationrpc.add_ActivationServiceServicer_to_server,
+        ActivationServicer(writes, rules.decisions),
+        activationservicepb.DESCRIPTOR.services_by_name["ActivationService"],
+    )
+    server.add(
+        applyrpc.add_ApplyServiceServicer_to_server,
+        ApplyServicer(writes, rules.decisions, fences, rules.timeouts),
+        applyservicepb.DESCRIPTOR.services_by_name["ApplyService"],
+    )
+    server.add(
+        sessionrpc.add_SessionServiceServicer_to_server,
+        SessionServicer(writes, rules.decisions),
+        sessionservicepb.DESCRIPTOR.services_by_name["SessionService"],
+    )
+    server.add(
+        gaterpc.add_GateServiceServicer_to_server,
+        GateServicer(writes, rules.gate_skew_max),
+        gateservicepb.DESCRIPTOR.services_by_name["GateService"],
+    )
+
+
+def _add_status(server: Server, db: Database, clock: Clock, bus: Bus, relay: Relay) -> None:
+    server.add(
+        statusrpc.add_StatusServiceServicer_to_server,
+        StatusServicer(db, clock, bus, relay),
+        statusservicepb.DESCRIPTOR.services_by_name["StatusService"],
+    )
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The servicer: every RPC of WorldService, by groups."""
+"""The RPC that tells the state of worldservice."""
 
 from importlib.metadata import version
 
@@ -7,44 +7,32 @@ from sqlalchemy import Connection
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from worldservice.activation.service.activation import ActivationCalls
-from worldservice.activation.service.sessions import SessionCalls
+from qmtl.core.clock import Clock
+from qmtl.sql.database import Database
+from qmtl.world.v1 import status_service_pb2 as statusservicepb
+from qmtl.world.v1 import status_service_pb2_grpc as statusrpc
 from worldservice.activation.store import activations
 from worldservice.activation.store import gates as gates_store
-from worldservice.apply.service import ApplyCalls
-from worldservice.bindings.service import AccessCalls
-from worldservice.evaluation.service import DecisionCalls
-from worldservice.graph.service import GraphCalls
 from worldservice.tables import outbox
 from worldservice.timing import GATE_MARGIN, GATE_TTL
 from worldservice.worlds.fields import instant_to_proto
-from worldservice.worlds.service.worlds import WorldCalls
 from worldservice.worlds.store import worlds as worlds_store
-from worldservice.worlds.writes import House
 
 
-class WorldServicer(
-    WorldCalls,
-    AccessCalls,
-    DecisionCalls,
-    ActivationCalls,
-    ApplyCalls,
-    SessionCalls,
-    GraphCalls,
-    worldrpc.WorldServiceServicer,
-):
-    """One method per RPC; the groups say what they do."""
+class StatusServicer(statusrpc.StatusServiceServicer):
+    """Degraded while the bus is away, the outbox is behind, or brokerage has not confirmed a fence."""
 
-    def __init__(self, house: House, bus: Bus, relay: Relay) -> None:
-        self.house = house
+    def __init__(self, db: Database, clock: Clock, bus: Bus, relay: Relay) -> None:
+        self._db = db
+        self._clock = clock
         self._bus = bus
         self._relay = relay
-        self._started_at = house.clock.now()
+        self._started_at = clock.now()
 
-    async def GetStatus(self, request: pb.GetStatusRequest, context: object) -> pb.GetStatusResponse:
-        since = self.house.clock.now() - GATE_TTL - GATE_MARGIN
+    async def GetStatus(
+        self, request: statusservicepb.GetStatusRequest, context: object
+    ) -> statusservicepb.GetStatusResponse:
+        since = self._clock.now() - GATE_TTL - GATE_MARGIN
 
         def work(conn: Connection) -> tuple[int, int, int, list[str]]:
             depth = outbox.backlog(conn).depth
@@ -55,7 +43,7 @@ class WorldServicer(
                 activations.pending_fences(conn),
             )
 
-        depth, worlds, gates, pending = await self.house.db.read(work)
+        depth, worlds, gates, pending = await self._db.read(work)
         nats = self._bus.status()
         state = commonpb.DEPENDENCY_STATE_REACHABLE if nats.connected else commonpb.DEPENDENCY_STATE_UNREACHABLE
         bus = commonpb.DependencyStatus(name="nats", state=state, detail="" if nats.connected else nats.detail)
@@ -67,4 +55,6 @@ class WorldServicer(
             outbox_depth=depth,
             degraded=not nats.connected or self._relay.status().degraded or bool(pending),
         )
-        return pb.GetStatusResponse(status=status, worlds=worlds, gate_sessions=gates, fences_pending=pending)
+        return statusservicepb.GetStatusResponse(
+            status=status, worlds=worlds, gate_sessions=gates, fences_pending=pending
+        )

@@ -26,8 +26,12 @@ from qmtl.sdk.mesh.client import Client, Gateway, open_client
 from qmtl.sdk.mesh.history import History
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.submission.result import SubmitResult
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
 WORLD = "demo"
 PRESET = "demo.btc.15m"
@@ -97,14 +101,14 @@ class Story:
 
     async def _world(self, client: Client) -> None:
         self._chapter("2. A world with a policy")
-        await client.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=WORLD, data_presets=[PRESET]))
-        put = worldservicepb.PutPolicyRequest(world_id=WORLD, document=POLICY, make_default=True)
-        policy = (await client.world.PutPolicy(put)).policy
+        await client.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=WORLD, data_presets=[PRESET]))
+        put = policyservicepb.PutPolicyRequest(world_id=WORLD, document=POLICY, make_default=True)
+        policy = (await client.policies.PutPolicy(put)).policy
         self._console.print(f"world [bold]{WORLD}[/bold] on {PRESET}, policy version {policy.version}:")
         self._console.print(POLICY, style="dim", markup=False)
         try:
-            bad = worldservicepb.PutPolicyRequest(world_id=WORLD, document=POLICY.replace("sharpe", "sharp"))
-            await client.world.PutPolicy(bad)
+            bad = policyservicepb.PutPolicyRequest(world_id=WORLD, document=POLICY.replace("sharpe", "sharp"))
+            await client.policies.PutPolicy(bad)
         except QmtlError as refused:
             self._console.print(f"A misspelt metric is refused at upload: [yellow]{refused}[/yellow]")
 
@@ -134,15 +138,15 @@ class Story:
     async def _activate(self, client: Client, cross: SubmitResult) -> None:
         self._chapter("5. An operator lets the first one trade on paper")
         self._console.print("Until now nothing could trade: evaluation never activates by itself.")
-        change = worldservicepb.ActivationChange(
+        change = activationpb.ActivationChange(
             strategy_id=cross.strategy_id,
             side=commonpb.SIDE_LONG,
             active=True,
             weight=1.0,
-            stage=worldpb.STAGE_PAPER,
+            stage=bindingpb.STAGE_PAPER,
         )
-        request = worldservicepb.SetActivationRequest(world_id=WORLD, changes=[change], reason="demo")
-        activation = (await client.world.SetActivation(request)).activation
+        request = activationservicepb.SetActivationRequest(world_id=WORLD, changes=[change], reason="demo")
+        activation = (await client.activation.SetActivation(request)).activation
         mode = commonpb.EffectiveMode.Name(activation.effective_mode).removeprefix("EFFECTIVE_MODE_")
         self._console.print(
             f"activation revision {activation.revision}, mode {mode}, fence epoch {activation.epoch}"
@@ -157,7 +161,7 @@ class Story:
             )
         self._console.print(result)
         self._console.print("The paper evaluation is recorded beside that of the history; the decision stands.")
-        audit = await client.world.ListAudit(worldservicepb.ListAuditRequest(world_id=WORLD))
+        audit = await client.audit.ListAudit(auditservicepb.ListAuditRequest(world_id=WORLD))
         self._console.print(f"The world's audit log has {len(audit.entries)} entries; the newest:")
         for entry in audit.entries[:5]:
             at = entry.time.ToDatetime(tzinfo=UTC)

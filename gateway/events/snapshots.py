@@ -24,7 +24,8 @@ from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
 from qmtl.wire.instants import instant_to_proto
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 
 STRATEGIES_MAX = 1000
 SENTINELS_OF_MAX = 100
@@ -51,8 +52,8 @@ class Snapshots:
         return eventpb.Snapshot(topic=topic, states=states, state_hash=hashes[0] if hashes else digest(body))
 
     async def activation(self, scope: Scope) -> States:
-        request = worldservicepb.GetActivationRequest(world_id=scope.world_id)
-        activation = (await self.peers.world.GetActivation(request)).activation
+        request = activationservicepb.GetActivationRequest(world_id=scope.world_id)
+        activation = (await self.peers.activation.GetActivation(request)).activation
         payload = controlpb.ActivationUpdated(activation=activation)
         return [
             controlpb.ControlEvent(
@@ -63,9 +64,9 @@ class Snapshots:
 
     async def policy(self, scope: Scope) -> States:
         """The world's default policy; none yet is an empty snapshot."""
-        request = worldservicepb.GetPolicyRequest(world_id=scope.world_id)
+        request = policyservicepb.GetPolicyRequest(world_id=scope.world_id)
         try:
-            policy = (await self.peers.world.GetPolicy(request)).policy
+            policy = (await self.peers.policies.GetPolicy(request)).policy
         except NotFound:
             return []
         payload = controlpb.PolicyUpdated(

@@ -23,8 +23,9 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, InvalidRequest, NotFound, NotReady, QmtlError, Unavailable
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.wire.contexts import MODE_NUMBERS
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import gate_pb2 as gatepb
+from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 
 RETRY_S = 0.5
 WARN_LOOK_S = 15.0
@@ -48,7 +49,7 @@ class HeldActivations:
         self._epochs: dict[str, int] = {}  # the highest applied since this process began, whatever was opened since
         self._renewing = asyncio.Lock()
         self._hurry = asyncio.Event()
-        self._unacked: dict[str, worldservicepb.AckActivationRequest] = {}  # the newest of each world
+        self._unacked: dict[str, gateservicepb.AckActivationRequest] = {}  # the newest of each world
         self._to_ack = asyncio.Event()
 
     @property
@@ -99,11 +100,11 @@ class HeldActivations:
                 await self._open(sent)
                 return
             held = dict(self._revisions)
-            request = worldservicepb.RenewGateSessionRequest(
+            request = gateservicepb.RenewGateSessionRequest(
                 gateway_id=self.gateway_id, boot_id=self.boot_id, applied_revisions=held
             )
             try:
-                answer = await self._peers.world.RenewGateSession(request, timeout=self._ttl_s / 2)
+                answer = await self._peers.gates.RenewGateSession(request, timeout=self._ttl_s / 2)
             except NotFound:
                 await self._open(sent)
                 return
@@ -157,10 +158,10 @@ class HeldActivations:
             status.closes_at.FromDatetime(closes_at)
         return status
 
-    async def _ack(self, request: worldservicepb.AckActivationRequest) -> bool:
+    async def _ack(self, request: gateservicepb.AckActivationRequest) -> bool:
         """Whether the matter is settled. A session worldservice does not know is opened anew, and all comes again."""
         try:
-            await self._peers.world.AckActivation(request, timeout=self._ttl_s or RETRY_S)
+            await self._peers.gates.AckActivation(request, timeout=self._ttl_s or RETRY_S)
         except (Unavailable, DeadlineExceeded, Exhausted) as error:
             log.warning("ack_waits", world_id=request.world_id, reason=error.reason)
             return False
@@ -169,9 +170,9 @@ class HeldActivations:
         return True
 
     async def _open(self, sent: float) -> None:
-        request = worldservicepb.OpenGateSessionRequest(gateway_id=self.gateway_id, boot_id=self.boot_id)
+        request = gateservicepb.OpenGateSessionRequest(gateway_id=self.gateway_id, boot_id=self.boot_id)
         held = dict(self._revisions)
-        answer = await self._peers.world.OpenGateSession(request, timeout=5.0)
+        answer = await self._peers.gates.OpenGateSession(request, timeout=5.0)
         for world_id, revision in held.items():
             if self._revisions[world_id] == revision:  # else an event came meanwhile, and is newer than the answer
                 del self._revisions[world_id]
@@ -180,7 +181,7 @@ class HeldActivations:
         self._trust(sent, answer.session)
         log.info("gate_session_open", gateway_id=self.gateway_id, worlds=len(self._gates), ttl_s=self._ttl_s)
 
-    def _accept(self, activations: Iterable[worldpb.ActivationEnvelope], asked: Mapping[str, int]) -> None:
+    def _accept(self, activations: Iterable[activationpb.ActivationEnvelope], asked: Mapping[str, int]) -> None:
         """Apply activations; `asked`: the revisions held when they were asked for, none for those that came unasked."""
         for activation in activations:
             world_id = activation.world_id
@@ -190,13 +191,13 @@ class HeldActivations:
             self._revisions[world_id] = activation.revision
             self._apply(activation)
             if activation.requires_ack:
-                self._unacked[world_id] = worldservicepb.AckActivationRequest(
+                self._unacked[world_id] = gateservicepb.AckActivationRequest(
                     world_id=world_id, run_id=activation.run_id, sequence=activation.sequence,
                     gateway_id=self.gateway_id, boot_id=self.boot_id,
                 )  # fmt: skip
                 self._to_ack.set()
 
-    def _apply(self, activation: worldpb.ActivationEnvelope) -> None:
+    def _apply(self, activation: activationpb.ActivationEnvelope) -> None:
         """Hold the world's gate to an activation; one that is unreadable or of a lower epoch shuts it."""
         world_id, epoch = activation.world_id, self._epochs.get(activation.world_id, 0)
         self._gates.pop(world_id, None)
@@ -209,6 +210,6 @@ class HeldActivations:
         except InvalidRequest as error:
             log.error("activation_unreadable", world_id=world_id, reason=error.reason, error=error.message)
 
-    def _trust(self, sent: float, session: worldpb.GateSession) -> None:
+    def _trust(self, sent: float, session: gatepb.GateSession) -> None:
         self._ttl_s = session.ttl.ToTimedelta().total_seconds()
         self._valid_until = sent + self._ttl_s - self._margin_s

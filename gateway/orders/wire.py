@@ -15,7 +15,7 @@ from qmtl.wire.contexts import DOMAIN_NUMBERS, MODES
 from qmtl.wire.fields import known_enum
 from qmtl.wire.instants import instant_from_proto
 from qmtl.wire.windows import windows_from_proto
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
 
 WEIGHT_UNIT = Decimal("1e-8")
 SIDES: Mapping[commonpb.Side, Side] = {commonpb.SIDE_LONG: Side.LONG, commonpb.SIDE_SHORT: Side.SHORT}
@@ -38,7 +38,7 @@ POSITION_SIDES: Mapping[brokerpb.PositionSide, Side | None] = {
 }
 
 
-def gate_from_proto(activation: worldpb.ActivationEnvelope) -> WorldGate:
+def gate_from_proto(activation: activationpb.ActivationEnvelope) -> WorldGate:
     """An activation as the gate reads it. Raises InvalidRequest (E_ENUM, E_WEIGHT, E_WINDOW): the gate stays shut."""
     return WorldGate(
         world_id=activation.world_id,
@@ -107,7 +107,7 @@ def _weight_from_proto(weight: float) -> Decimal:
     return Decimal(str(weight)).quantize(WEIGHT_UNIT, ROUND_DOWN)
 
 
-def _entry_from_proto(entry: worldpb.ActivationEntry) -> GateEntry:
+def _entry_from_proto(entry: activationpb.ActivationEntry) -> GateEntry:
     return GateEntry(
         active=entry.active,
         weight=_weight_from_proto(entry.weight),

@@ -19,8 +19,8 @@ from qmtl.core.errors import DeadlineExceeded, Exhausted, Unavailable
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call, require_world
 from qmtl.wire.instants import instant_to_proto
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import decision_pb2 as decisionpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 
 REMEMBERED_MAX = 10_000
 PATIENCE_S = 2.0
@@ -37,10 +37,10 @@ class DecisionCache:
         self._peers = peers
         self._access = access
         self._clock = clock
-        self._known: OrderedDict[Key, worldpb.DecisionEnvelope] = OrderedDict()
+        self._known: OrderedDict[Key, decisionpb.DecisionEnvelope] = OrderedDict()
         self._written: dict[str, int] = {}
 
-    async def decide(self, request: worldservicepb.DecideRequest) -> worldpb.DecisionEnvelope:
+    async def decide(self, request: evaluationservicepb.DecideRequest) -> decisionpb.DecisionEnvelope:
         """The decision or the safe default. Raises what worldservice says of the caller or the world."""
         require_world(request.world_id)
         try:
@@ -60,25 +60,25 @@ class DecisionCache:
             self._written.clear()
             self._known.clear()
 
-    async def _ask(self, request: worldservicepb.DecideRequest) -> worldpb.DecisionEnvelope:
+    async def _ask(self, request: evaluationservicepb.DecideRequest) -> decisionpb.DecisionEnvelope:
         before = self._written.get(request.world_id, 0)
-        decision = (await self._peers.world.Decide(request, timeout=_patience_s())).decision
+        decision = (await self._peers.evaluation.Decide(request, timeout=_patience_s())).decision
         if self._written.get(request.world_id, 0) == before:
             self._known[_key(request)] = decision
             if len(self._known) > REMEMBERED_MAX:
                 self._known.popitem(last=False)
         return decision
 
-    def _fresh(self, key: Key) -> worldpb.DecisionEnvelope | None:
+    def _fresh(self, key: Key) -> decisionpb.DecisionEnvelope | None:
         known = self._known.get(key)
         if known is None:
             return None
         until = known.decided_at.ToDatetime(UTC) + known.ttl.ToTimedelta()
         return known if self._clock.now() < until else None
 
-    def _safe(self, request: worldservicepb.DecideRequest, why: str) -> worldpb.DecisionEnvelope:
+    def _safe(self, request: evaluationservicepb.DecideRequest, why: str) -> decisionpb.DecisionEnvelope:
         """What holds when nothing is known: compute-only, and nobody selected."""
-        decision = worldpb.DecisionEnvelope(
+        decision = decisionpb.DecisionEnvelope(
             world_id=request.world_id,
             effective_mode=commonpb.EFFECTIVE_MODE_COMPUTE_ONLY,
             reasons=["DECISION_UNAVAILABLE", why],
@@ -97,5 +97,5 @@ def _patience_s() -> float:
     return PATIENCE_S if left is None else min(PATIENCE_S, SHARE * left)
 
 
-def _key(request: worldservicepb.DecideRequest) -> Key:
+def _key(request: evaluationservicepb.DecideRequest) -> Key:
     return request.world_id, request.as_of.seconds, request.as_of.nanos

@@ -44,7 +44,16 @@ from qmtl.data.v1 import (
 from qmtl.rpc.auth.call import current_call
 from qmtl.rpc.rules.methods import Audience, full_name, rules_of
 from qmtl.rpc.server.requests import decoded
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import status_service_pb2 as worldstatusservicepb
+from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
 
 def _services(*files: FileDescriptor) -> tuple[ServiceDescriptor, ...]:
@@ -52,7 +61,18 @@ def _services(*files: FileDescriptor) -> tuple[ServiceDescriptor, ...]:
 
 
 PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
-    "worldservice": _services(worldservicepb.DESCRIPTOR),
+    "worldservice": _services(
+        accessservicepb.DESCRIPTOR,
+        activationservicepb.DESCRIPTOR,
+        applyservicepb.DESCRIPTOR,
+        auditservicepb.DESCRIPTOR,
+        bindingservicepb.DESCRIPTOR,
+        evaluationservicepb.DESCRIPTOR,
+        policyservicepb.DESCRIPTOR,
+        worldstatusservicepb.DESCRIPTOR,
+        worldgraphservicepb.DESCRIPTOR,
+        worldservicepb.DESCRIPTOR,
+    ),
     "dagmanager": _services(
         diff_service_pb2.DESCRIPTOR,
         graph_service_pb2.DESCRIPTOR,
@@ -80,7 +100,7 @@ PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
         controlstatusservicepb.DESCRIPTOR,
     ),
 }
-DECIDE = "/qmtl.world.v1.WorldService/Decide"
+DECIDE = "/qmtl.world.v1.EvaluationService/Decide"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
@@ -112,11 +132,11 @@ class Proxy(grpc.GenericRpcHandler):
         return self._handlers.get(handler_call_details.method)
 
     async def _decide(self, body: bytes, _: aio.ServicerContext[bytes, bytes]) -> bytes:
-        request = decoded(worldservicepb.DecideRequest.FromString, body)
+        request = decoded(evaluationservicepb.DecideRequest.FromString, body)
         if request.with_reports:  # who wants to know why wants to know it now
             return await self._forward_decide(body, timeout=current_call().remaining_s())
         decision = await self._decisions.decide(request)
-        return worldservicepb.DecideResponse(decision=decision).SerializeToString()
+        return evaluationservicepb.DecideResponse(decision=decision).SerializeToString()
 
     def _world_write(self, method: MethodDescriptor, forward: Callable[..., Awaitable[bytes]]) -> Any:
         """Forward a write about a world and forget its decision, whatever came of it."""

@@ -13,24 +13,25 @@ from google.protobuf.message import Message
 from gateway.access import Access
 from gateway.admission.live_consent import Metadata, allows_live, require_live_consent
 from gateway.peers import Peers
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound
 from qmtl.core.roles import Role
 from qmtl.rpc.server.requests import decoded
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
-WORLD = "/qmtl.world.v1.WorldService/"
 GUARDED: Mapping[str, type[Message]] = {
-    f"{WORLD}{name}": message
+    f"/qmtl.world.v1.{name}": message
     for name, message in (
-        ("CreateWorld", worldservicepb.CreateWorldRequest),
-        ("UpdateWorld", worldservicepb.UpdateWorldRequest),
-        ("SetActivation", worldservicepb.SetActivationRequest),
-        ("ApproveLive", worldservicepb.ApproveLiveRequest),
-        ("Apply", worldservicepb.ApplyRequest),
-        ("Resume", worldservicepb.ResumeRequest),
-        ("OpenSession", worldservicepb.OpenSessionRequest),
+        ("WorldService/CreateWorld", worldservicepb.CreateWorldRequest),
+        ("WorldService/UpdateWorld", worldservicepb.UpdateWorldRequest),
+        ("ActivationService/SetActivation", activationservicepb.SetActivationRequest),
+        ("BindingService/ApproveLive", bindingservicepb.ApproveLiveRequest),
+        ("ApplyService/Apply", applyservicepb.ApplyRequest),
+        ("ApplyService/Resume", applyservicepb.ResumeRequest),
     )
 }
 
@@ -54,13 +55,11 @@ class LiveGuard:
         match request:
             case worldservicepb.CreateWorldRequest() | worldservicepb.UpdateWorldRequest():
                 return request.allow_live
-            case worldservicepb.ApproveLiveRequest():
+            case bindingservicepb.ApproveLiveRequest():
                 return True
-            case worldservicepb.OpenSessionRequest():
-                return request.execution_domain == commonpb.EXECUTION_DOMAIN_LIVE
-            case worldservicepb.SetActivationRequest():
+            case activationservicepb.SetActivationRequest():
                 return any(map(_widens, request.changes)) and await self._is_live(request.world_id)
-            case worldservicepb.ApplyRequest() | worldservicepb.ResumeRequest():
+            case applyservicepb.ApplyRequest() | applyservicepb.ResumeRequest():
                 return await self._is_live(request.world_id)
             case _:
                 return True
@@ -69,13 +68,13 @@ class LiveGuard:
         """Whether a world may trade live. What is unknown is worldservice's to refuse."""
         await self.access.require(world_id, Role.OPERATOR)
         try:
-            found = await self.peers.world.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
+            found = await self.peers.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
         except NotFound:
             return False
         return found.world.allow_live
 
 
-def _widens(change: worldservicepb.ActivationChange) -> bool:
+def _widens(change: activationpb.ActivationChange) -> bool:
     """Whether a change could let more through than before."""
     narrows_only = (
         not (change.HasField("active") and change.active)
@@ -84,6 +83,6 @@ def _widens(change: worldservicepb.ActivationChange) -> bool:
         and not (change.HasField("weight") and change.weight > 0)
         and not change.HasField("valid_from")
         and not change.HasField("valid_until")
-        and change.stage in (worldpb.STAGE_UNSPECIFIED, worldpb.STAGE_BACKTEST)
+        and change.stage in (bindingpb.STAGE_UNSPECIFIED, bindingpb.STAGE_BACKTEST)
     )
     return not narrows_only

@@ -17,18 +17,20 @@ from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.wire.contexts import DOMAIN_NUMBERS, MODES
 from qmtl.wire.fields import known_enum
 from qmtl.wire.instants import instant_from_proto
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import decision_pb2 as decisionpb
+from qmtl.world.v1 import session_service_pb2 as sessionservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
-STAGE_CEILING: Mapping[worldpb.Stage, EffectiveMode] = {
-    worldpb.STAGE_BACKTEST: EffectiveMode.VALIDATE,
-    worldpb.STAGE_PAPER: EffectiveMode.PAPER,
-    worldpb.STAGE_LIVE: EffectiveMode.LIVE,
+STAGE_CEILING: Mapping[bindingpb.Stage, EffectiveMode] = {
+    bindingpb.STAGE_BACKTEST: EffectiveMode.VALIDATE,
+    bindingpb.STAGE_PAPER: EffectiveMode.PAPER,
+    bindingpb.STAGE_LIVE: EffectiveMode.LIVE,
 }
 
 
 async def resolve(
-    peers: Peers, hints: strategypb.ComputeHints, decision: worldpb.DecisionEnvelope, stage: worldpb.Stage
+    peers: Peers, hints: strategypb.ComputeHints, decision: decisionpb.DecisionEnvelope, stage: bindingpb.Stage
 ) -> ComputeContext:
     """The context now. Raises Unavailable while a service that must be asked is away."""
     ceiling = known_enum(MODES, decision.effective_mode, "decision.effective_mode")
@@ -47,16 +49,16 @@ async def resolve(
 
 
 async def _newest(peers: Peers, world_id: str) -> tuple[datetime | None, str]:
-    world = (await peers.world.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))).world
+    world = (await peers.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))).world
     if not world.data_presets:
         return None, ""
     return await peers.newest_artifact(world.data_presets[0]) or (None, "")
 
 
 async def _session_start(peers: Peers, world_id: str, mode: EffectiveMode) -> datetime | None:
-    request = worldservicepb.GetSessionRequest(world_id=world_id, execution_domain=DOMAIN_NUMBERS[domain_of(mode)])
+    request = sessionservicepb.GetSessionRequest(world_id=world_id, execution_domain=DOMAIN_NUMBERS[domain_of(mode)])
     try:
-        found = await peers.world.GetSession(request)
+        found = await peers.sessions.GetSession(request)
     except NotFound:
         return None
     return instant_from_proto(found.session.start, "session.start")

@@ -21,7 +21,7 @@ from qmtl.core.errors import NotFound, QmtlError
 from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.sql.database import Database
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 
 IDLE_S = 0.5
 CALL_S = 3.0
@@ -84,11 +84,11 @@ class ReleaseWorker:
     async def _undo(self, release: Release) -> None:
         record = await self._db.read(lambda conn: strategies.get(conn, release.strategy_id))
         for world_id in record.world_ids:
-            unbind = worldservicepb.UnbindStrategyRequest(
+            unbind = bindingservicepb.UnbindStrategyRequest(
                 world_id=world_id, strategy_id=record.strategy_id, on_behalf_of=release.actor
             )
             with suppress(NotFound):  # ended before it was bound, or the world is gone
-                await self._peers.world.UnbindStrategy(unbind, timeout=CALL_S)
+                await self._peers.bindings.UnbindStrategy(unbind, timeout=CALL_S)
         for version in range(await self._newest_version(record.strategy_id), 0, -1):
             for world_id in record.world_ids:
                 request = diffservicepb.ReleasePlanRequest(

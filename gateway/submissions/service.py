@@ -28,8 +28,8 @@ from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.rpc.auth.call import require_user
 from qmtl.sql.database import Database
 from qmtl.wire.contexts import context_to_proto
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 
 POLL_S = 0.5  # how often a change made by another gateway is looked for
 PAGE_DEFAULT, PAGE_MAX = 100, 1000
@@ -189,8 +189,8 @@ class StrategyServicer(strategyrpc.StrategyServiceServicer):
         self, request: strategyservicepb.DryRunStrategyRequest, world_id: str
     ) -> strategypb.WorldOutcome:
         await self._access.require(world_id, Role.READER)
-        decided = await self._peers.world.Decide(worldservicepb.DecideRequest(world_id=world_id))
-        context = await resolve(self._peers, request.hints, decided.decision, worldpb.STAGE_BACKTEST)
+        decided = await self._peers.evaluation.Decide(evaluationservicepb.DecideRequest(world_id=world_id))
+        context = await resolve(self._peers, request.hints, decided.decision, bindingpb.STAGE_BACKTEST)
         return strategypb.WorldOutcome(world_id=world_id, context=context_to_proto(context), decision=decided.decision)
 
 

@@ -32,7 +32,7 @@ from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.call import own_act
 from qmtl.sql.database import Database
 from qmtl.wire.contexts import context_to_proto
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 
 IDLE_S = 0.5  # how long due or abandoned submissions of other processes may wait to be seen
 SETTLED = frozenset({State.COMPLETED, State.FAILED, State.CANCELED})
@@ -243,13 +243,13 @@ class Workers:
         self, record: domain.Record, request: strategyservicepb.SubmitStrategyRequest, world_id: str
     ) -> strategypb.WorldOutcome:
         """Bind the strategy to a world and decide the context it computes in there."""
-        bind = worldservicepb.BindStrategyRequest(
+        bind = bindingservicepb.BindStrategyRequest(
             world_id=world_id,
             strategy_id=record.strategy_id,
             on_behalf_of=record.subject,
             node_ids=[node.node_id for node in request.dag.nodes],
         )
-        bound = await self._peers.world.BindStrategy(bind)
+        bound = await self._peers.bindings.BindStrategy(bind)
         context = await resolve(self._peers, request.hints, bound.decision, bound.binding.stage)
         return strategypb.WorldOutcome(
             world_id=world_id, context=context_to_proto(context), decision=bound.decision, binding=bound.binding

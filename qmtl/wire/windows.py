@@ -9,17 +9,17 @@ from google.protobuf import duration_pb2
 
 from qmtl.calendars.windows import Window, zone
 from qmtl.core.errors import InvalidRequest, Violation
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
 
 _DAY_S = 24 * 3600
 _NANOS = 1_000_000_000
 _MIDNIGHT = datetime(2000, 1, 1)  # noqa: DTZ001 - any day: only the wall time is read
 
 
-def windows_to_proto(windows: Sequence[Window]) -> list[worldpb.ActivationWindow]:
+def windows_to_proto(windows: Sequence[Window]) -> list[activationpb.ActivationWindow]:
     """Days in order, wall times as spans since midnight."""
     return [
-        worldpb.ActivationWindow(
+        activationpb.ActivationWindow(
             days=[_DAYS[day] for day in sorted(window.days)],
             opens=_since_midnight(window.opens),
             closes=_since_midnight(window.closes),
@@ -29,7 +29,7 @@ def windows_to_proto(windows: Sequence[Window]) -> list[worldpb.ActivationWindow
     ]
 
 
-def windows_from_proto(messages: Iterable[worldpb.ActivationWindow]) -> tuple[Window, ...]:
+def windows_from_proto(messages: Iterable[activationpb.ActivationWindow]) -> tuple[Window, ...]:
     """Raises InvalidRequest (E_WINDOW): who gets a window that cannot be read keeps shut."""
     windows = windows_of_record(messages)
     for window in windows:
@@ -40,12 +40,12 @@ def windows_from_proto(messages: Iterable[worldpb.ActivationWindow]) -> tuple[Wi
     return windows
 
 
-def windows_of_record(messages: Iterable[worldpb.ActivationWindow]) -> tuple[Window, ...]:
+def windows_of_record(messages: Iterable[activationpb.ActivationWindow]) -> tuple[Window, ...]:
     """As they were written, to be shown and compared: a log has to be read when a zone in it is none any more."""
     return tuple(_window(message) for message in messages)
 
 
-def _window(message: worldpb.ActivationWindow) -> Window:
+def _window(message: activationpb.ActivationWindow) -> Window:
     opens, closes = _wall(message.opens, "opens"), _wall(message.closes, "closes")
     if not message.days or any(day not in _DAYS for day in message.days):
         raise _refused("days", str(list(message.days)), "days of the week")
@@ -69,12 +69,12 @@ def _refused(field: str, value: str, want: str) -> InvalidRequest:
     return InvalidRequest("E_WINDOW", str(violation), violations=(violation,))
 
 
-_DAYS: tuple[worldpb.Weekday, ...] = (
-    worldpb.WEEKDAY_MONDAY,
-    worldpb.WEEKDAY_TUESDAY,
-    worldpb.WEEKDAY_WEDNESDAY,
-    worldpb.WEEKDAY_THURSDAY,
-    worldpb.WEEKDAY_FRIDAY,
-    worldpb.WEEKDAY_SATURDAY,
-    worldpb.WEEKDAY_SUNDAY,
+_DAYS: tuple[activationpb.Weekday, ...] = (
+    activationpb.WEEKDAY_MONDAY,
+    activationpb.WEEKDAY_TUESDAY,
+    activationpb.WEEKDAY_WEDNESDAY,
+    activationpb.WEEKDAY_THURSDAY,
+    activationpb.WEEKDAY_FRIDAY,
+    activationpb.WEEKDAY_SATURDAY,
+    activationpb.WEEKDAY_SUNDAY,
 )

@@ -16,8 +16,8 @@ from qmtl.core.errors import DeadlineExceeded, Exhausted, NotFound, Unavailable
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call, require_role, require_world, require_world_role
 from qmtl.rpc.auth.identity import Identity
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
+from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 
 REMEMBERED_MAX = 10_000
 AWAY = (Unavailable, DeadlineExceeded, Exhausted)
@@ -27,7 +27,7 @@ _OF_A_WORLD = re.compile(r"(?P<world>.+)-(dryrun|live)-[0-9a-f]{12}", re.ASCII)
 class SessionAccess:
     """Checks of the calling user. A service acting for itself was checked by its grant."""
 
-    def __init__(self, world: worldrpc.WorldServiceAsyncStub, clock: Clock) -> None:
+    def __init__(self, world: accessrpc.AccessServiceAsyncStub, clock: Clock) -> None:
         self._world = world
         self._clock = clock
         self._roles: OrderedDict[tuple[str, str], tuple[Role, float]] = OrderedDict()
@@ -58,7 +58,7 @@ class SessionAccess:
         asked = self._clock.monotonic()
         if remembered is not None and asked < remembered[1]:
             return remembered[0]
-        answer = await self._world.GetEffectiveRole(worldpb.GetEffectiveRoleRequest(world_id=world_id))
+        answer = await self._world.GetEffectiveRole(accessservicepb.GetEffectiveRoleRequest(world_id=world_id))
         role = Role(answer.role)
         self._roles[token, world_id] = (role, asked + answer.ttl.ToTimedelta().total_seconds())
         while len(self._roles) > REMEMBERED_MAX:

@@ -28,8 +28,8 @@ from qmtl.rpc.run import Runtime
 from qmtl.rpc.server.server import Server
 from qmtl.wire import contexts as contexts_wire
 from qmtl.wire import graph
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
+from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from tests.dagmanager.graphs import context
 from tests.dagmanager.stubs import DagStubs
 from tests.support.waiting import eventually
@@ -61,20 +61,20 @@ class Grants:
         self.roles: dict[str, dict[str, Role]] = {}
 
 
-class World(worldrpc.WorldServiceServicer):
+class World(accessrpc.AccessServiceServicer):
     """worldservice as far as it is asked here."""
 
     def __init__(self, grants: Grants) -> None:
         self._grants = grants
 
     async def GetEffectiveRole(
-        self, request: worldpb.GetEffectiveRoleRequest, context: object
-    ) -> worldpb.GetEffectiveRoleResponse:
+        self, request: accessservicepb.GetEffectiveRoleRequest, context: object
+    ) -> accessservicepb.GetEffectiveRoleResponse:
         if request.world_id not in self._grants.roles:
             raise NotFound("E_WORLD_UNKNOWN", request.world_id)
         identity = require_user()
         role = max(identity.role, self._grants.roles[request.world_id].get(identity.subject, Role.NONE))
-        return worldpb.GetEffectiveRoleResponse(role=commonpb.Role.Name(int(role)))
+        return accessservicepb.GetEffectiveRoleResponse(role=commonpb.Role.Name(int(role)))
 
 
 class Served:
@@ -117,9 +117,9 @@ async def worldservice(home: Path, grants: Grants) -> AsyncIterator[str]:
     clock = SystemClock()
     authenticator = Authenticator.from_settings(settings, clock)
     server = Server(settings, service="worldservice", authenticator=authenticator, clock=clock)
-    descriptor = worldpb.DESCRIPTOR.services_by_name["WorldService"]
+    descriptor = accessservicepb.DESCRIPTOR.services_by_name["AccessService"]
     world = World(grants)  # type: ignore[abstract]  # nothing else is asked of it
-    server.add(worldrpc.add_WorldServiceServicer_to_server, world, descriptor)
+    server.add(accessrpc.add_AccessServiceServicer_to_server, world, descriptor)
     try:
         yield f"127.0.0.1:{await server.start()}"
     finally:

@@ -35,8 +35,10 @@ from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.rpc.client.channel import MeshChannel, connect
 from qmtl.rpc.run import Runtime
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.door import Door, door_over, source_node, submission
 from tests.support.nats import free_port
 from tests.support.waiting import eventually
@@ -179,9 +181,9 @@ async def gates_hold(door: Door) -> bool:
 async def make_world(door: Door, *presets: str) -> str:
     """A world, without data presets unless named: then nothing of seamless is asked."""
     world_id = f"w-{uuid.uuid4().hex[:12]}"
-    await door.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id, data_presets=presets))
-    put = worldservicepb.PutPolicyRequest(world_id=world_id, document=DOCUMENT, make_default=True)
-    await door.world.PutPolicy(put)
+    await door.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id, data_presets=presets))
+    put = policyservicepb.PutPolicyRequest(world_id=world_id, document=DOCUMENT, make_default=True)
+    await door.policies.PutPolicy(put)
     return world_id
 
 
@@ -212,8 +214,8 @@ async def settled(door: Door, strategy_id: str) -> strategypb.Strategy:
 
 async def bound(door: Door, world_id: str) -> list[str]:
     """Names of the strategies bound to a world."""
-    found = (await door.world.ListBindings(worldservicepb.ListBindingsRequest(world_id=world_id))).bindings
-    return [one.strategy_id for one in found if one.state == worldpb.BINDING_STATE_ACTIVE]
+    found = (await door.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=world_id))).bindings
+    return [one.strategy_id for one in found if one.state == bindingpb.BINDING_STATE_ACTIVE]
 
 
 async def live_worlds(door: Door, strategy_id: str) -> list[str]:
@@ -225,8 +227,8 @@ async def live_worlds(door: Door, strategy_id: str) -> list[str]:
 async def trading(door: Door, world_id: str, *strategies: str) -> None:
     """Strategies that passed and may trade long on paper."""
     for strategy_id in strategies:
-        await door.world.Evaluate(evaluation_at(datetime.now(UTC), world_id, strategy_id, f"run-{strategy_id}"))
-        await door.world.SetActivation(raising(world_id, strategy_id))
+        await door.evaluation.Evaluate(evaluation_at(datetime.now(UTC), world_id, strategy_id, f"run-{strategy_id}"))
+        await door.activation.SetActivation(raising(world_id, strategy_id))
 
 
 async def gateway_status(door: Door) -> gatewaystatuspb.GetStatusResponse:

@@ -38,8 +38,8 @@ from qmtl.rpc.client.channel import connect
 from qmtl.rpc.client.streams import scoped
 from qmtl.rpc.server.inbound import Limits
 from qmtl.rpc.status import from_rpc_error
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1.service_pb2_grpc import WorldServiceStub
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from qmtl.world.v1.world_service_pb2_grpc import WorldServiceStub
 from tests.gateway.estate import Estate, lone_gateway, make_world
 from tests.mesh.door import Door, door_over
 from tests.rpc.certificates import authority

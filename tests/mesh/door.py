@@ -29,8 +29,15 @@ from qmtl.gateway.v1.trading_service_pb2_grpc import TradingServiceStub
 from qmtl.rpc.auth.tokens import file_token, user_token_path
 from qmtl.rpc.client.channel import MeshChannel, connect
 from qmtl.wire.graph import node_to_proto
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1.service_pb2_grpc import WorldServiceStub
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from qmtl.world.v1.activation_service_pb2_grpc import ActivationServiceStub
+from qmtl.world.v1.apply_service_pb2_grpc import ApplyServiceStub
+from qmtl.world.v1.audit_service_pb2_grpc import AuditServiceStub
+from qmtl.world.v1.binding_service_pb2_grpc import BindingServiceStub
+from qmtl.world.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
+from qmtl.world.v1.policy_service_pb2_grpc import PolicyServiceStub
+from qmtl.world.v1.world_graph_service_pb2_grpc import WorldGraphServiceStub
+from qmtl.world.v1.world_service_pb2_grpc import WorldServiceStub
 
 if TYPE_CHECKING:
     from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
@@ -44,7 +51,14 @@ if TYPE_CHECKING:
     from qmtl.gateway.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
     from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceAsyncStub
     from qmtl.gateway.v1.trading_service_pb2_grpc import TradingServiceAsyncStub
-    from qmtl.world.v1.service_pb2_grpc import WorldServiceAsyncStub
+    from qmtl.world.v1.activation_service_pb2_grpc import ActivationServiceAsyncStub
+    from qmtl.world.v1.apply_service_pb2_grpc import ApplyServiceAsyncStub
+    from qmtl.world.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
+    from qmtl.world.v1.binding_service_pb2_grpc import BindingServiceAsyncStub
+    from qmtl.world.v1.evaluation_service_pb2_grpc import EvaluationServiceAsyncStub
+    from qmtl.world.v1.policy_service_pb2_grpc import PolicyServiceAsyncStub
+    from qmtl.world.v1.world_graph_service_pb2_grpc import WorldGraphServiceAsyncStub
+    from qmtl.world.v1.world_service_pb2_grpc import WorldServiceAsyncStub
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +70,14 @@ class Door:
     trading: TradingServiceAsyncStub
     queues: QueueServiceAsyncStub
     status: GatewayStatusServiceAsyncStub
-    world: WorldServiceAsyncStub
+    worlds: WorldServiceAsyncStub
+    policies: PolicyServiceAsyncStub
+    bindings: BindingServiceAsyncStub
+    evaluation: EvaluationServiceAsyncStub
+    activation: ActivationServiceAsyncStub
+    applies: ApplyServiceAsyncStub
+    audit: AuditServiceAsyncStub
+    world_graph: WorldGraphServiceAsyncStub
     plans: PlanServiceAsyncStub
     queue_catalogue: QueueCatalogueServiceAsyncStub
     sentinels: SentinelServiceAsyncStub
@@ -82,6 +103,13 @@ def door_over(channel: MeshChannel) -> Door:
         QueueServiceStub(channel),
         GatewayStatusServiceStub(channel),
         WorldServiceStub(channel),
+        PolicyServiceStub(channel),
+        BindingServiceStub(channel),
+        EvaluationServiceStub(channel),
+        ActivationServiceStub(channel),
+        ApplyServiceStub(channel),
+        AuditServiceStub(channel),
+        WorldGraphServiceStub(channel),
         PlanServiceStub(channel),
         QueueCatalogueServiceStub(channel),
         SentinelServiceStub(channel),
@@ -95,7 +123,7 @@ async def new_world(door: Door, *presets: str) -> str:
     """A world of its own for one test."""
     world_id = f"w-{uuid.uuid4().hex[:12]}"
     request = worldservicepb.CreateWorldRequest(world_id=world_id, data_presets=presets or ("demo.btc.15m",))
-    await door.world.CreateWorld(request)
+    await door.worlds.CreateWorld(request)
     return world_id
 
 

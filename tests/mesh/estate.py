@@ -20,9 +20,15 @@ from qmtl.core.errors import QmtlError
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import apply_pb2 as applypb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from tests.mesh.door import Door, new_world, source_node, submission
 from tests.support.waiting import eventually
 
@@ -34,8 +40,8 @@ selection: {gates: {and: ["sharpe >= 0.5"]}, score: "sharpe"}
 NOW = datetime(2021, 12, 25, 13, 30, tzinfo=UTC)
 SMALL = {"symbol": "BTC-USD", "quantity": "0.01", "time_in_force": "TIME_IN_FORCE_GTC"}
 RESTING = {"side": "ORDER_SIDE_BUY", "type": "ORDER_TYPE_LIMIT", "limit_price": "20000"}
-COMPLETED, FROZEN = worldpb.APPLY_STATE_COMPLETED, worldpb.APPLY_STATE_FROZEN
-ENDED = (COMPLETED, FROZEN, worldpb.APPLY_STATE_ROLLED_BACK)
+COMPLETED, FROZEN = applypb.APPLY_STATE_COMPLETED, applypb.APPLY_STATE_FROZEN
+ENDED = (COMPLETED, FROZEN, applypb.APPLY_STATE_ROLLED_BACK)
 
 
 @dataclass
@@ -108,15 +114,15 @@ class Estate:
     async def all_pass(self) -> bool:
         return len(self.passed) == len(self.doors)
 
-    async def run(self, run_id: str) -> worldpb.ApplyRun | None:
-        request = worldservicepb.GetApplyRunRequest(world_id=self.world, run_id=run_id)
+    async def run(self, run_id: str) -> applypb.ApplyRun | None:
+        request = applyservicepb.GetApplyRunRequest(world_id=self.world, run_id=run_id)
         try:
-            return (await self.door.world.GetApplyRun(request)).run
+            return (await self.door.applies.GetApplyRun(request)).run
         except QmtlError:
             return None
 
-    async def until(self, run_id: str, *states: worldpb.ApplyState) -> worldpb.ApplyRun:
-        found: list[worldpb.ApplyRun] = []
+    async def until(self, run_id: str, *states: applypb.ApplyState) -> applypb.ApplyRun:
+        found: list[applypb.ApplyRun] = []
 
         async def there() -> bool:
             run = await self.run(run_id)
@@ -127,12 +133,12 @@ class Estate:
         return found[0]
 
     async def apply(self, run_id: str) -> None:
-        target = worldpb.ApplyTarget(
-            strategy_id=self.strategy_id, side=commonpb.SIDE_LONG, weight=1.0, stage=worldpb.STAGE_PAPER
+        target = applypb.ApplyTarget(
+            strategy_id=self.strategy_id, side=commonpb.SIDE_LONG, weight=1.0, stage=bindingpb.STAGE_PAPER
         )
-        await self.door.world.Apply(
-            worldservicepb.ApplyRequest(
-                world_id=self.world, run_id=run_id, targets=worldservicepb.ApplyTargets(targets=[target])
+        await self.door.applies.Apply(
+            applyservicepb.ApplyRequest(
+                world_id=self.world, run_id=run_id, targets=applypb.ApplyTargets(targets=[target])
             )
         )
 
@@ -145,21 +151,20 @@ class Estate:
     ) -> None:
         """A world in which one strategy trades on paper, over recorded bars that its followers let come."""
         self.world = await new_world(self.door)
-        put = worldservicepb.PutPolicyRequest(world_id=self.world, document=POLICY, make_default=True)
-        await self.door.world.PutPolicy(put)
+        put = policyservicepb.PutPolicyRequest(world_id=self.world, document=POLICY, make_default=True)
+        await self.door.policies.PutPolicy(put)
         reply = await self.door.strategies.SubmitStrategy(submission(self.world, nodes or [source_node()]))
         self.strategy_id = reply.strategy.strategy_id
         await eventually(self._is_bound, 20.0)
         await self._select()
-        session = await self.door.world.GetSession(
-            worldservicepb.GetSessionRequest(world_id=self.world, execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN)
-        )
-        self.session_id = session.session.session_id
+        asked = activationservicepb.GetActivationRequest(world_id=self.world)
+        (session,) = (await self.door.activation.GetActivation(asked)).activation.sessions
+        self.session_id = session.session_id
         await self.door.data_sessions.OpenDataSession(
             datasessionservicepb.OpenDataSessionRequest(
                 session_id=self.session_id,
                 preset=PRESET,
-                start=session.session.start,
+                start=session.start,
                 bars_per_second=bars_per_second,
                 followers=followers,
             )
@@ -175,17 +180,17 @@ class Estate:
         )
 
     async def _is_bound(self) -> bool:
-        request = worldservicepb.ListBindingsRequest(world_id=self.world)
-        return bool((await self.door.world.ListBindings(request)).bindings)
+        request = bindingservicepb.ListBindingsRequest(world_id=self.world)
+        return bool((await self.door.bindings.ListBindings(request)).bindings)
 
     async def evaluate(self, run_id: str, sharpe: float) -> None:
         """Report a backtest."""
-        await self.door.world.Evaluate(
-            worldservicepb.EvaluateRequest(
+        await self.door.evaluation.Evaluate(
+            evaluationservicepb.EvaluateRequest(
                 world_id=self.world,
                 strategy_id=self.strategy_id,
                 run_id=run_id,
-                stage=worldpb.STAGE_BACKTEST,
+                stage=bindingpb.STAGE_BACKTEST,
                 metrics=[evaluationpb.Metric(name="sharpe", value=sharpe)],
                 dataset_fingerprint="blake3:test",
                 coverage=1.0,
@@ -197,10 +202,12 @@ class Estate:
     async def _select(self) -> None:
         """Evidence that the policy selects the strategy by, and its first activation."""
         await self.evaluate("run-1", sharpe=1.0)
-        change = worldservicepb.ActivationChange(
-            strategy_id=self.strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=worldpb.STAGE_PAPER
+        change = activationpb.ActivationChange(
+            strategy_id=self.strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=bindingpb.STAGE_PAPER
         )
-        await self.door.world.SetActivation(worldservicepb.SetActivationRequest(world_id=self.world, changes=[change]))
+        await self.door.activation.SetActivation(
+            activationservicepb.SetActivationRequest(world_id=self.world, changes=[change])
+        )
 
 
 def stamp(instant: datetime) -> Timestamp:

@@ -22,7 +22,7 @@ from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import QmtlError
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import apply_pb2 as applypb
 from tests.mesh.door import open_door
 from tests.mesh.estate import COMPLETED, ENDED, FROZEN, Estate, at_work
 from tests.support.waiting import eventually
@@ -97,7 +97,7 @@ async def test_no_order_passes_a_freeze_whoever_is_stopped_or_killed(estate: Wat
 
     estate.mesh.kill("gateway-2", signal.SIGSTOP)  # so that the freeze lasts until worldservice is killed in it
     await estate.apply("killed")
-    await estate.until("killed", worldpb.APPLY_STATE_FREEZING)
+    await estate.until("killed", applypb.APPLY_STATE_FREEZING)
     pid = estate.mesh.kill("worldservice", signal.SIGKILL)
     await estate.mesh.ready("worldservice", other_than=pid)
     estate.mesh.kill("gateway-2", signal.SIGCONT)

@@ -38,7 +38,7 @@ from qmtl.core.errors import NotFound, QmtlError
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import apply_pb2 as applypb
 from tests.mesh.door import open_door
 from tests.mesh.estate import COMPLETED, ENDED, PRESET, Estate, at_work
 from tests.support.waiting import eventually
@@ -242,13 +242,13 @@ async def stopped(mesh: Mesh, name: str) -> AsyncIterator[None]:
         mesh.kill(name, signal.SIGCONT)
 
 
-def said(run: worldpb.ApplyRun, words: str) -> set[str]:
+def said(run: applypb.ApplyRun, words: str) -> set[str]:
     """The orders a line of the run's timeline names after these words, each by its client order id."""
     lines = [step.detail.partition(words)[2] for step in run.steps if words in step.detail]
     return {intent.rpartition("/")[2] for line in lines for intent in line.removeprefix(": ").split(", ")}
 
 
-def check_freeze(estate: PacedEstate, records: Records, run: worldpb.ApplyRun) -> set[str]:
+def check_freeze(estate: PacedEstate, records: Records, run: applypb.ApplyRun) -> set[str]:
     """Nothing was put on the wire under a frozen fence, and nothing arrived in it but what was listed; the arrivals."""
     frozen = {seen.epoch for seen in records.seen if seen.state is FenceState.FROZEN}
     assert run.epoch in frozen

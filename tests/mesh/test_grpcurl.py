@@ -17,7 +17,7 @@ from qmtl.rpc.auth.tokens import user_token_path
 OWN = {
     "gateway": "qmtl.gateway.v1.GatewayStatusService",
     "dagmanager": "qmtl.dag.v1.StatusService",
-    "worldservice": "qmtl.world.v1.WorldService",
+    "worldservice": "qmtl.world.v1.StatusService",
     "brokerage": "qmtl.broker.v1.BrokerageService",
     "seamless": "qmtl.data.v1.DataService",
     "controlbus": "qmtl.control.v1.StatusService",

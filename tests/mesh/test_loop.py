@@ -29,8 +29,12 @@ from qmtl.sdk.mesh.history import History
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.session.terms import PaperTerms
 from qmtl.sdk.mesh.submission.result import SubmitResult
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
 WORLD, PRESET = "loop", "demo.btc.15m"
 CUT = datetime(2021, 12, 25, 13, 30, tzinfo=UTC)
@@ -49,17 +53,17 @@ async def own_mesh(tmp_path: Path) -> AsyncIterator[Mesh]:
 
 
 async def prepare(client: Client) -> None:
-    await client.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=WORLD, data_presets=[PRESET]))
-    put = worldservicepb.PutPolicyRequest(world_id=WORLD, document=POLICY, make_default=True)
-    await client.world.PutPolicy(put)
+    await client.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=WORLD, data_presets=[PRESET]))
+    put = policyservicepb.PutPolicyRequest(world_id=WORLD, document=POLICY, make_default=True)
+    await client.policies.PutPolicy(put)
 
 
-async def activate(client: Client, strategy_id: str) -> worldpb.ActivationEnvelope:
-    change = worldservicepb.ActivationChange(
-        strategy_id=strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=worldpb.STAGE_PAPER
+async def activate(client: Client, strategy_id: str) -> activationpb.ActivationEnvelope:
+    change = activationpb.ActivationChange(
+        strategy_id=strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=bindingpb.STAGE_PAPER
     )
-    request = worldservicepb.SetActivationRequest(world_id=WORLD, changes=[change])
-    return (await client.world.SetActivation(request)).activation
+    request = activationservicepb.SetActivationRequest(world_id=WORLD, changes=[change])
+    return (await client.activation.SetActivation(request)).activation
 
 
 async def kill_each_once(mesh: Mesh, paper: asyncio.Task[SessionResult]) -> list[str]:
@@ -134,7 +138,7 @@ async def test_loop_completes_although_every_process_is_killed_once(own_mesh: Me
 
 
 async def check_nothing_was_lost_or_doubled(
-    client: Client, cross: SubmitResult, trend: SubmitResult, activation: worldpb.ActivationEnvelope
+    client: Client, cross: SubmitResult, trend: SubmitResult, activation: activationpb.ActivationEnvelope
 ) -> None:
     """Acknowledged facts are all there, once."""
     listed = await client.strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=WORLD))
@@ -145,7 +149,7 @@ async def check_nothing_was_lost_or_doubled(
         entries = (await client.strategies.GetStrategyHistory(request)).entries
         assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
         assert [entry.state for entry in entries].count(controlpb.STRATEGY_STATE_COMPLETED) == 1
-    bindings = (await client.world.ListBindings(worldservicepb.ListBindingsRequest(world_id=WORLD))).bindings
+    bindings = (await client.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=WORLD))).bindings
     assert sorted(binding.strategy_id for binding in bindings) == sorted((cross.strategy_id, trend.strategy_id))
-    now = (await client.world.GetActivation(worldservicepb.GetActivationRequest(world_id=WORLD))).activation
+    now = (await client.activation.GetActivation(activationservicepb.GetActivationRequest(world_id=WORLD))).activation
     assert (now.revision, now.state_hash, now.epoch) == (activation.revision, activation.state_hash, activation.epoch)

@@ -37,8 +37,11 @@ from qmtl.sdk.mesh.session.execution import TRANSIENT_DENIALS
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.submission.submit import Submitter
 from qmtl.sdk.strategy.assembly import assemble
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
 PRESET = "demo.btc.15m"
 CUT = datetime(2021, 12, 25, 13, 30, tzinfo=UTC)
@@ -68,14 +71,14 @@ async def own_mesh(tmp_path: Path) -> AsyncIterator[Mesh]:
 
 async def activated(client: Client, gateway: Gateway, strategy: Strategy, world: str) -> None:
     """A world of its own in which the strategy may trade on paper."""
-    await client.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world, data_presets=[PRESET]))
-    put = worldservicepb.PutPolicyRequest(world_id=world, document=POLICY, make_default=True)
-    await client.world.PutPolicy(put)
+    await client.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world, data_presets=[PRESET]))
+    put = policyservicepb.PutPolicyRequest(world_id=world, document=POLICY, make_default=True)
+    await client.policies.PutPolicy(put)
     known = await Runner.submit_async(strategy, world=world, history=History(end=CUT), gateway=gateway)
-    change = worldservicepb.ActivationChange(
-        strategy_id=known.strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=worldpb.STAGE_PAPER
+    change = activationpb.ActivationChange(
+        strategy_id=known.strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=bindingpb.STAGE_PAPER
     )
-    await client.world.SetActivation(worldservicepb.SetActivationRequest(world_id=world, changes=[change]))
+    await client.activation.SetActivation(activationservicepb.SetActivationRequest(world_id=world, changes=[change]))
 
 
 async def all_bars(client: Client) -> Bars:

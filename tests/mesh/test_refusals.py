@@ -25,7 +25,8 @@ from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.tokens import mint_user_token
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.door import Door, child_node, new_world, open_door, source_node, submission
 
 Submit = strategyservicepb.SubmitStrategyRequest
@@ -139,7 +140,7 @@ async def test_token_for_another_world(mesh: Mesh, door: Door) -> None:
         with pytest.raises(PermissionDenied) as refused:
             await limited.strategies.SubmitStrategy(submission(world_id, [source_node()]))
         with pytest.raises(PermissionDenied) as proxied:
-            await limited.world.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
+            await limited.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
     assert refused.value.reason == proxied.value.reason == "E_WORLD_FORBIDDEN"
 
 
@@ -158,7 +159,7 @@ async def test_reader_may_not_submit(mesh: Mesh, door: Door) -> None:
 async def test_malformed_policy(door: Door, document: str) -> None:
     world_id = await new_world(door)
     with pytest.raises(InvalidRequest) as refused:
-        await door.world.PutPolicy(worldservicepb.PutPolicyRequest(world_id=world_id, document=document))
+        await door.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id=world_id, document=document))
     assert refused.value.reason.startswith("E_POLICY")
     assert refused.value.violations
 

@@ -11,8 +11,15 @@ from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotReady, QmtlError
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
+from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.door import Door, child_node, source_node
 from tests.mesh.estate import COMPLETED, POLICY, RESTING, Estate
 from tests.support.waiting import eventually
@@ -42,16 +49,16 @@ async def outcome(estate: Estate, name: str, **terms: str) -> tuple[brokerpb.Ord
 
 
 async def set_policy(estate: Estate, extra: str = "") -> None:
-    put = worldservicepb.PutPolicyRequest(world_id=estate.world, document=POLICY + extra, make_default=True)
-    await estate.door.world.PutPolicy(put)
+    put = policyservicepb.PutPolicyRequest(world_id=estate.world, document=POLICY + extra, make_default=True)
+    await estate.door.policies.PutPolicy(put)
 
 
 async def activate(estate: Estate) -> None:
-    change = worldservicepb.ActivationChange(
-        strategy_id=estate.strategy_id, side=commonpb.SIDE_LONG, active=True, stage=worldpb.STAGE_PAPER
+    change = activationpb.ActivationChange(
+        strategy_id=estate.strategy_id, side=commonpb.SIDE_LONG, active=True, stage=bindingpb.STAGE_PAPER
     )
-    request = worldservicepb.SetActivationRequest(world_id=estate.world, changes=[change])
-    await estate.door.world.SetActivation(request)
+    request = activationservicepb.SetActivationRequest(world_id=estate.world, changes=[change])
+    await estate.door.activation.SetActivation(request)
 
 
 async def test_an_order_beyond_the_policys_limits_is_denied_until_the_policy_says_otherwise(estate: Estate) -> None:
@@ -75,25 +82,27 @@ async def test_an_order_beyond_the_policys_limits_is_denied_until_the_policy_say
 async def test_an_edge_that_is_switched_off_ends_trading_of_who_has_it(estate: Estate) -> None:
     """The gateway told worldservice the graph when it bound the strategy."""
     assert await passes(estate, "before")
-    edge = worldpb.EdgeOverride(
+    edge = worldgraphpb.EdgeOverride(
         world_id=estate.world,
         from_node_id=SOURCE.node_id,
         to_node_id=AVERAGE.node_id,
         to_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
         reason="the feed is broken",
     )
-    await estate.door.world.PutEdgeOverride(worldservicepb.PutEdgeOverrideRequest(override=edge))
+    await estate.door.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=edge))
     assert (await estate.fence()).state == brokerpb.FENCE_STATE_FROZEN
     assert not await passes(estate, "cut")
-    reply = await estate.door.world.Decide(worldservicepb.DecideRequest(world_id=estate.world, with_reports=True))
+    reply = await estate.door.evaluation.Decide(
+        evaluationservicepb.DecideRequest(world_id=estate.world, with_reports=True)
+    )
     assert "the feed is broken" in reply.reports[0].verdicts[1].explanation
-    gone = worldservicepb.DeleteEdgeOverrideRequest(
+    gone = worldgraphservicepb.DeleteEdgeOverrideRequest(
         world_id=estate.world,
         from_node_id=edge.from_node_id,
         to_node_id=edge.to_node_id,
         to_domain=edge.to_domain,
     )
-    await estate.door.world.DeleteEdgeOverride(gone)
+    await estate.door.world_graph.DeleteEdgeOverride(gone)
     assert not await passes(estate, "still-cut")  # nothing rises by itself
     await activate(estate)
     assert await passes(estate, "after")
@@ -116,7 +125,7 @@ async def test_paper_takes_an_apply_where_the_policy_shuts_its_edges(estate: Est
     await estate.until("promotion", COMPLETED)
     assert await passes(estate, "promoted")
     (bound,) = (
-        await estate.door.world.ListBindings(worldservicepb.ListBindingsRequest(world_id=estate.world))
+        await estate.door.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=estate.world))
     ).bindings
     assert list(bound.opened_domains) == [commonpb.EXECUTION_DOMAIN_DRYRUN]
 
@@ -134,7 +143,7 @@ async def test_who_is_demoted_may_only_reduce_what_it_holds(mesh: Mesh, door: Do
     assert not await passes(estate, "round", **{**MARKET, "quantity": "0.02"}, side="ORDER_SIDE_SELL")
     assert await passes(estate, "half", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
     await eventually(lambda: holds(estate, "0.005"))
-    await door.world.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id=estate.world, circuit_breaker=True))
+    await door.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id=estate.world, circuit_breaker=True))
     assert not await passes(estate, "rest", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
 
 

@@ -31,8 +31,8 @@ from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.client.channel import MeshChannel, connect
 from qmtl.rpc.server.server import Server
 from qmtl.sql.database import Database
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
+from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from seamless.__main__ import add_services, add_status
 from seamless.artifacts.archive import Archive
 from seamless.artifacts.ingest import ingest_all
@@ -48,7 +48,7 @@ from seamless.status import StatusServicer
 ROLE_TTL_S = 10
 
 
-class World(worldrpc.WorldServiceServicer):
+class World(accessrpc.AccessServiceServicer):
     """worldservice as far as it is asked here: roles by world and subject, and how often it was asked."""
 
     def __init__(self) -> None:
@@ -56,14 +56,14 @@ class World(worldrpc.WorldServiceServicer):
         self.asked = 0
 
     async def GetEffectiveRole(
-        self, request: worldpb.GetEffectiveRoleRequest, context: object
-    ) -> worldpb.GetEffectiveRoleResponse:
+        self, request: accessservicepb.GetEffectiveRoleRequest, context: object
+    ) -> accessservicepb.GetEffectiveRoleResponse:
         self.asked += 1
         if request.world_id not in self.roles:
             raise NotFound("E_WORLD_UNKNOWN", request.world_id)
         identity = require_user()
         role = max(identity.role, self.roles[request.world_id].get(identity.subject, Role.NONE))
-        answer = worldpb.GetEffectiveRoleResponse(role=commonpb.Role.Name(int(role)))
+        answer = accessservicepb.GetEffectiveRoleResponse(role=commonpb.Role.Name(int(role)))
         answer.ttl.seconds = ROLE_TTL_S
         return answer
 
@@ -75,8 +75,8 @@ async def worldservice(home: Path, world: World) -> AsyncIterator[Server]:
     clock = SystemClock()
     authenticator = Authenticator.from_settings(settings, clock)
     server = Server(settings, service="worldservice", authenticator=authenticator, clock=clock)
-    descriptor = worldpb.DESCRIPTOR.services_by_name["WorldService"]
-    server.add(worldrpc.add_WorldServiceServicer_to_server, world, descriptor)
+    descriptor = accessservicepb.DESCRIPTOR.services_by_name["AccessService"]
+    server.add(accessrpc.add_AccessServiceServicer_to_server, world, descriptor)
     await server.start()
     try:
         yield server
@@ -159,7 +159,7 @@ async def running(home: Path, *, ingest: bool = True, files: Mapping[str, FileFe
         world_server = await stack.enter_async_context(worldservice(home, world))
         own = mint_service_token(home, "seamless")
         channel = connect(f"127.0.0.1:{world_server.port}", service_token=lambda: own)
-        access = SessionAccess(worldrpc.WorldServiceStub(await stack.enter_async_context(channel)), access_clock)
+        access = SessionAccess(accessrpc.AccessServiceStub(await stack.enter_async_context(channel)), access_clock)
         authenticator = Authenticator.from_settings(settings, clock)
         server = Server(settings, service="seamless", authenticator=authenticator, clock=clock)
         add_services(server, inventory, sessions, access, fetcher)

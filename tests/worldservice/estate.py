@@ -20,17 +20,22 @@ from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import VirtualClock
-from qmtl.core.errors import InvalidRequest, NotReady
+from qmtl.core.errors import NotReady
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.run import Runtime
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.nats import free_port
+from tests.support.world_stubs import WorldStubs
 from tests.worldservice.samples import DOCUMENT, GOOD
 from worldservice.__main__ import compose
 from worldservice.config import Settings
@@ -49,21 +54,17 @@ class Brokerage(brokerrpc.BrokerageServiceServicer):
         self.on_the_wire: list[brokerpb.WireIntent] = []
         self.answering = asyncio.Event()
         self.answering.set()
-        self.knows_limits = True
 
     async def SetFence(self, request: brokersvc.SetFenceRequest, context: object) -> brokersvc.SetFenceResponse:
         self.asked.append(request)
         await self.answering.wait()
-        limited = brokerpb.FenceState.Name(request.state).endswith("_LIMITED")
-        if limited and not self.knows_limits:
-            raise InvalidRequest("E_ENUM", f"state is {request.state}, want a fence state this version knows")
         wanted = brokerpb.Fence(
             world_id=request.world_id,
             epoch=request.epoch,
-            state=brokerpb.FenceState.Name(request.state).removesuffix("_LIMITED"),
+            state=request.state,
             effective_mode=request.effective_mode,
         )
-        if request.HasField("limits") and self.knows_limits:
+        if request.HasField("limits"):
             wanted.limits.CopyFrom(request.limits)
         stored = self.fences.get(request.world_id, brokerpb.Fence(world_id=request.world_id))
         if request.epoch < stored.epoch or (request.epoch == stored.epoch and wanted != stored):
@@ -121,21 +122,19 @@ class Estate:
             await self._peer()
             self._peer = None
 
-    async def stub(
-        self, role: Role = Role.OWNER, subject: str = "ann", worlds: list[str] | None = None
-    ) -> worldrpc.WorldServiceAsyncStub:
+    async def stub(self, role: Role = Role.OWNER, subject: str = "ann", worlds: list[str] | None = None) -> WorldStubs:
         """As the gateway forwards a user."""
         token = mint_user_token(self.home, role, subject, worlds, clock=self.clock)
         return await self._stub(lambda: token)
 
-    async def gateway(self, name: str = "gateway") -> worldrpc.WorldServiceAsyncStub:
+    async def gateway(self, name: str = "gateway") -> WorldStubs:
         """As a service for itself."""
         return await self._stub(None, name)
 
-    async def _stub(self, user: Callable[[], str] | None, name: str = "gateway") -> worldrpc.WorldServiceAsyncStub:
+    async def _stub(self, user: Callable[[], str] | None, name: str = "gateway") -> WorldStubs:
         service = mint_service_token(self.home, name, clock=self.clock)
         channel = connect(self.addresses["worldservice"], user_token=user, service_token=lambda: service)
-        return worldrpc.WorldServiceStub(await self.stack.enter_async_context(channel))
+        return WorldStubs(await self.stack.enter_async_context(channel))
 
     async def _answers(self, task: asyncio.Task[None]) -> bool:
         if task.done():
@@ -179,30 +178,32 @@ def stamp(instant: datetime) -> Timestamp:
 
 async def make_world(
     estate: Estate, world_id: str, *, document: str = DOCUMENT, presets: tuple[str, ...] = ()
-) -> worldrpc.WorldServiceAsyncStub:
+) -> WorldStubs:
     """A world with a policy, owned by ann."""
     ann = await estate.stub()
-    await ann.CreateWorld(pb.CreateWorldRequest(world_id=world_id, data_presets=presets))
-    await ann.PutPolicy(pb.PutPolicyRequest(world_id=world_id, document=document, make_default=True))
+    await ann.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id, data_presets=presets))
+    await ann.policies.PutPolicy(
+        policyservicepb.PutPolicyRequest(world_id=world_id, document=document, make_default=True)
+    )
     return ann
 
 
 def evaluation(
     estate: Estate, world_id: str, strategy_id: str, run_id: str = "run-1", **changes: float
-) -> pb.EvaluateRequest:
+) -> evaluationservicepb.EvaluateRequest:
     """The good numbers with changes; the data ends a minute ago."""
     return evaluation_at(estate.clock.now(), world_id, strategy_id, run_id, **changes)
 
 
 def evaluation_at(
     now: datetime, world_id: str, strategy_id: str, run_id: str = "run-1", **changes: float
-) -> pb.EvaluateRequest:
+) -> evaluationservicepb.EvaluateRequest:
     """As `evaluation`, at an instant."""
-    return pb.EvaluateRequest(
+    return evaluationservicepb.EvaluateRequest(
         world_id=world_id,
         strategy_id=strategy_id,
         run_id=run_id,
-        stage=worldpb.STAGE_BACKTEST,
+        stage=bindingpb.STAGE_BACKTEST,
         metrics=[evaluationpb.Metric(name=name, value=value) for name, value in {**GOOD, **changes}.items()],
         dataset_fingerprint="blake3:data",
         data_start=stamp(now - timedelta(days=90)),
@@ -211,17 +212,19 @@ def evaluation_at(
     )
 
 
-def raising(world_id: str, strategy_id: str, side: commonpb.Side = LONG) -> pb.SetActivationRequest:
+def raising(world_id: str, strategy_id: str, side: commonpb.Side = LONG) -> activationservicepb.SetActivationRequest:
     """Raise one strategy to paper."""
-    change = pb.ActivationChange(strategy_id=strategy_id, side=side, active=True, stage=worldpb.STAGE_PAPER)
-    return pb.SetActivationRequest(world_id=world_id, changes=[change], reason="a test")
+    change = activationpb.ActivationChange(strategy_id=strategy_id, side=side, active=True, stage=bindingpb.STAGE_PAPER)
+    return activationservicepb.SetActivationRequest(world_id=world_id, changes=[change], reason="a test")
 
 
-async def make_trading(estate: Estate, world_id: str, *strategies: str) -> worldrpc.WorldServiceAsyncStub:
+async def make_trading(estate: Estate, world_id: str, *strategies: str) -> WorldStubs:
     """A world whose strategies passed and are in paper."""
     ann = await make_world(estate, world_id)
     for strategy_id in strategies:
-        await ann.BindStrategy(pb.BindStrategyRequest(world_id=world_id, strategy_id=strategy_id))
-        await ann.Evaluate(evaluation(estate, world_id, strategy_id))
-        await ann.SetActivation(raising(world_id, strategy_id))
+        await ann.bindings.BindStrategy(
+            bindingservicepb.BindStrategyRequest(world_id=world_id, strategy_id=strategy_id)
+        )
+        await ann.evaluation.Evaluate(evaluation(estate, world_id, strategy_id))
+        await ann.activation.SetActivation(raising(world_id, strategy_id))
     return ann

@@ -19,11 +19,14 @@ from qmtl.core.roles import Role
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from qmtl.rpc.client.channel import connect
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.nats import free_port
 from tests.support.processes import python_env
+from tests.support.world_stubs import WorldStubs
 from tests.worldservice.estate import LONG, evaluation_at, eventually, raising
 from tests.worldservice.samples import DOCUMENT
 
@@ -74,10 +77,10 @@ class Processes:
         self.start(name)
         await eventually(lambda: self.answers(name), 30)
 
-    async def world(self) -> worldrpc.WorldServiceAsyncStub:
+    async def world(self) -> WorldStubs:
         user, service = mint_user_token(self.home, Role.OWNER, "ann"), mint_service_token(self.home, "gateway")
         channel = connect(self.addresses["worldservice"], user_token=lambda: user, service_token=lambda: service)
-        return worldrpc.WorldServiceStub(await self.stack.enter_async_context(channel))
+        return WorldStubs(await self.stack.enter_async_context(channel))
 
     async def fence(self, world_id: str) -> tuple[int, str]:
         service = mint_service_token(self.home, "worldservice")
@@ -100,25 +103,25 @@ async def processes(tmp_path: Path, nats_url: str) -> AsyncIterator[Processes]:
         yield found
 
 
-async def trading(processes: Processes) -> worldrpc.WorldServiceAsyncStub:
+async def trading(processes: Processes) -> WorldStubs:
     ann = await processes.world()
-    await ann.CreateWorld(pb.CreateWorldRequest(world_id="w1"))
-    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT, make_default=True))
-    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    await ann.Evaluate(evaluation_at(SystemClock().now(), "w1", "s"))
-    shown = (await ann.SetActivation(raising("w1", "s"))).activation
+    await ann.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="w1"))
+    await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT, make_default=True))
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.evaluation.Evaluate(evaluation_at(SystemClock().now(), "w1", "s"))
+    shown = (await ann.activation.SetActivation(raising("w1", "s"))).activation
     assert not shown.fence_pending
     return ann
 
 
-async def activation(processes: Processes) -> worldpb.ActivationEnvelope:
+async def activation(processes: Processes) -> activationpb.ActivationEnvelope:
     ann = await processes.world()
-    return (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+    return (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
 
 
-def freeze() -> pb.SetActivationRequest:
-    change = pb.ActivationChange(strategy_id="s", side=LONG, freeze=True)
-    return pb.SetActivationRequest(world_id="w1", changes=[change])
+def freeze() -> activationservicepb.SetActivationRequest:
+    change = activationpb.ActivationChange(strategy_id="s", side=LONG, freeze=True)
+    return activationservicepb.SetActivationRequest(world_id="w1", changes=[change])
 
 
 async def test_kills_of_either_service_lose_no_narrowing(processes: Processes) -> None:
@@ -131,7 +134,7 @@ async def test_kills_of_either_service_lose_no_narrowing(processes: Processes) -
     assert await activation(processes) == before
 
     processes.kill("brokerage")
-    pending = (await ann.SetActivation(freeze())).activation
+    pending = (await ann.activation.SetActivation(freeze())).activation
     assert pending.fence_pending
     processes.kill("worldservice")
     await processes.restart("brokerage")

@@ -9,16 +9,22 @@ from google.protobuf.message_factory import GetMessageClass
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.sql.database import Database, sqlite_url
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import audit_pb2 as auditpb
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import decision_pb2 as decisionpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from tests.support.world_stubs import METHODS, WorldStubs
 from tests.worldservice.estate import LONG, SHORT, Estate, evaluation, make_world, raising, running_estate
 from worldservice.activation.domain.activation import fence_for
 from worldservice.activation.store import activations
 from worldservice.activation.wire import activation_from_proto
 from worldservice.worlds.store import worlds
 
-METHODS = pb.DESCRIPTOR.services_by_name["WorldService"].methods_by_name
 POLICY = """\
 data_currency: {max_lag: 1d}
 selection:
@@ -29,46 +35,48 @@ selection:
 """
 
 
-async def lived(estate: Estate) -> worldrpc.WorldServiceAsyncStub:
+async def lived(estate: Estate) -> WorldStubs:
     """Some days of a world: joins, evaluations, changes, a breaker, a stricter policy."""
     ann = await make_world(estate, "w1", document=POLICY)
     for name in ("a", "b", "c"):
-        await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=name))
+        await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
     for day, sharpes in enumerate([(1, 2, 3), (1, 0, 3), (2, 0, 0), (2, 1, 3)]):
         for name, sharpe in zip("abc", sharpes, strict=True):
             estate.clock.advance(60.0)
-            await ann.Evaluate(evaluation(estate, "w1", name, f"r{day}", sharpe=float(sharpe)))
-    selected = (await ann.Decide(pb.DecideRequest(world_id="w1"))).decision.selected
+            await ann.evaluation.Evaluate(evaluation(estate, "w1", name, f"r{day}", sharpe=float(sharpe)))
+    selected = (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision.selected
     for name in selected:
-        await ann.SetActivation(raising("w1", name))
-        await ann.SetActivation(raising("w1", name, SHORT))
-    change = pb.ActivationChange(strategy_id=selected[0], side=LONG, weight=0.25, drain=True)
-    await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[change]))
-    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
-    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
-    await ann.SetActivation(raising("w1", selected[0]))
+        await ann.activation.SetActivation(raising("w1", name))
+        await ann.activation.SetActivation(raising("w1", name, SHORT))
+    change = activationpb.ActivationChange(strategy_id=selected[0], side=LONG, weight=0.25, drain=True)
+    await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
+    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
+    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
+    await ann.activation.SetActivation(raising("w1", selected[0]))
     strict = POLICY.replace("0.5", "1.5")
-    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=strict, make_default=True))
+    await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=strict, make_default=True))
     return ann
 
 
 async def state(
-    ann: worldrpc.WorldServiceAsyncStub,
-) -> tuple[worldpb.DecisionEnvelope, worldpb.ActivationEnvelope]:
-    decision = (await ann.Decide(pb.DecideRequest(world_id="w1"))).decision
-    activation = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+    ann: WorldStubs,
+) -> tuple[decisionpb.DecisionEnvelope, activationpb.ActivationEnvelope]:
+    decision = (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
+    activation = (
+        await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
+    ).activation
     return decision, activation
 
 
-async def audit(ann: worldrpc.WorldServiceAsyncStub) -> list[worldpb.AuditEntry]:
+async def audit(ann: WorldStubs) -> list[auditpb.AuditEntry]:
     page = commonpb.PageRequest(page_size=1000)
-    entries = (await ann.ListAudit(pb.ListAuditRequest(world_id="w1", page=page))).entries
-    return [entry for entry in reversed(entries) if entry.result == worldpb.AUDIT_RESULT_OK and entry.request]
+    entries = (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1", page=page))).entries
+    return [entry for entry in reversed(entries) if entry.result == auditpb.AUDIT_RESULT_OK and entry.request]
 
 
-async def runs_of(ann: worldrpc.WorldServiceAsyncStub) -> list[bytes]:
+async def runs_of(ann: WorldStubs) -> list[bytes]:
     """Every run with its report, as it was decided at the time."""
-    runs = (await ann.ListEvaluationRuns(pb.ListEvaluationRunsRequest(world_id="w1"))).runs
+    runs = (await ann.evaluation.ListEvaluationRuns(evaluationservicepb.ListEvaluationRunsRequest(world_id="w1"))).runs
     return [run.SerializeToString(deterministic=True) for run in runs]
 
 
@@ -86,7 +94,7 @@ async def test_the_audit_log_replayed_makes_the_same_decisions_and_the_same_acti
         for entry in await audit(before):
             replay.clock.advance_to(max(replay.clock.now(), entry.time.ToDatetime(replay.clock.now().tzinfo)))
             request = Parse(entry.request, GetMessageClass(METHODS[entry.event].input_type)())
-            await vars(again)[entry.event](request)
+            await again.method(entry.event)(request)
         assert await state(again) == await state(before)
         assert await runs_of(again) == await runs_of(before)
 
@@ -100,7 +108,7 @@ async def test_the_history_of_activations_makes_the_present_one(estate: Estate) 
         lambda conn: activations.load_activation(conn, "w1", worlds.get_world(conn, "w1").created_at)
     )
     await db.close()
-    envelopes = [worldpb.ActivationEnvelope.FromString(row) for row in rows]
+    envelopes = [activationpb.ActivationEnvelope.FromString(row) for row in rows]
     assert [e.previous_revision for e in envelopes] == [0, *[e.revision for e in envelopes[:-1]]]
     last = envelopes[-1]
     last.fence_pending = False

@@ -16,16 +16,26 @@ from qmtl.core.roles import Role
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.run import Runtime
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import apply_pb2 as applypb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import gate_service_pb2 as gateservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
+from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.nats import free_port
+from tests.support.world_stubs import WorldStubs
 from tests.worldservice.estate import LONG, Estate, evaluation, eventually, raising, running_estate
 from tests.worldservice.samples import DOCUMENT
 from worldservice.__main__ import compose
 from worldservice.config import Settings
 
-COMPLETED = worldpb.APPLY_STATE_COMPLETED
+COMPLETED = applypb.APPLY_STATE_COMPLETED
 
 
 class Replicas:
@@ -34,7 +44,7 @@ class Replicas:
     def __init__(self, estate: Estate, url: str, stack: AsyncExitStack) -> None:
         self.estate, self._url, self._stack = estate, url, stack
         self._running: dict[int, tuple[Runtime, asyncio.Task[None]]] = {}
-        self.stubs: list[worldrpc.WorldServiceAsyncStub] = []
+        self.stubs: list[WorldStubs] = []
 
     async def start(self, number: int) -> None:
         addresses = {**self.estate.addresses, "worldservice": f"127.0.0.1:{free_port()}"}
@@ -45,7 +55,7 @@ class Replicas:
         user = mint_user_token(self.estate.home, Role.OWNER, "ann", clock=self.estate.clock)
         service = mint_service_token(self.estate.home, "gateway", clock=self.estate.clock)
         channel = connect(addresses["worldservice"], user_token=lambda: user, service_token=lambda: service)
-        self.stubs.append(worldrpc.WorldServiceStub(await self._stack.enter_async_context(channel)))
+        self.stubs.append(WorldStubs(await self._stack.enter_async_context(channel)))
         host, port = addresses["worldservice"].split(":")
 
         async def answers() -> bool:
@@ -80,57 +90,64 @@ async def replicas(tmp_path: Path, nats_url: str, postgres_url: str) -> AsyncIte
         for number in (0, 1):
             await made.start(number)
         one = made.stubs[0]
-        await one.CreateWorld(pb.CreateWorldRequest(world_id="w1"))
-        await one.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT, make_default=True))
+        await one.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="w1"))
+        await one.policies.PutPolicy(
+            policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT, make_default=True)
+        )
         for name in ("s", "t"):
-            await one.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=name))
-            await one.Evaluate(evaluation(estate, "w1", name))
-            await one.SetActivation(raising("w1", name))
+            await one.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
+            await one.evaluation.Evaluate(evaluation(estate, "w1", name))
+            await one.activation.SetActivation(raising("w1", name))
         yield made
 
 
-def weighted(weight: float) -> pb.SetActivationRequest:
-    change = pb.ActivationChange(strategy_id="s", side=LONG, weight=weight)
-    return pb.SetActivationRequest(world_id="w1", changes=[change])
+def weighted(weight: float) -> activationservicepb.SetActivationRequest:
+    change = activationpb.ActivationChange(strategy_id="s", side=LONG, weight=weight)
+    return activationservicepb.SetActivationRequest(world_id="w1", changes=[change])
 
 
-def plan(run_id: str) -> pb.ApplyRequest:
-    target = worldpb.ApplyTarget(strategy_id="t", side=LONG, weight=0.5, stage=worldpb.STAGE_PAPER)
-    targets = pb.ApplyTargets(targets=[target])
-    return pb.ApplyRequest(world_id="w1", run_id=run_id, targets=targets)
+def plan(run_id: str) -> applyservicepb.ApplyRequest:
+    target = applypb.ApplyTarget(strategy_id="t", side=LONG, weight=0.5, stage=bindingpb.STAGE_PAPER)
+    targets = applypb.ApplyTargets(targets=[target])
+    return applyservicepb.ApplyRequest(world_id="w1", run_id=run_id, targets=targets)
 
 
 async def test_changes_through_both_make_one_history(replicas: Replicas) -> None:
-    calls = [replicas.stubs[number % 2].SetActivation(weighted(number / 20)) for number in range(1, 17)]
+    calls = [replicas.stubs[number % 2].activation.SetActivation(weighted(number / 20)) for number in range(1, 17)]
     replies = [reply.activation for reply in await asyncio.gather(*calls)]
     revisions = sorted(reply.revision for reply in replies)
     assert revisions == list(range(revisions[0], revisions[0] + 16))
     last = max(replies, key=lambda reply: reply.revision)
     for stub in replicas.stubs:
-        shown = (await stub.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+        shown = (
+            await stub.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
+        ).activation
         assert (shown.revision, shown.state_hash) == (last.revision, last.state_hash)
     assert replicas.estate.brokerage.state("w1")[0] == last.epoch
 
 
 async def test_both_decide_the_same(replicas: Replicas) -> None:
-    first, second = [(await stub.Decide(pb.DecideRequest(world_id="w1"))).decision for stub in replicas.stubs]
+    first, second = [
+        (await stub.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
+        for stub in replicas.stubs
+    ]
     assert first == second
 
 
 async def test_a_bind_knows_what_the_other_has_written(replicas: Replicas) -> None:
     one, two = replicas.stubs
-    request = pb.BindStrategyRequest(world_id="w1", strategy_id="s")
-    await one.BindStrategy(request)
-    await two.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
-    told = (await one.BindStrategy(request)).decision
+    request = bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s")
+    await one.bindings.BindStrategy(request)
+    await two.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
+    told = (await one.bindings.BindStrategy(request)).decision
     assert list(told.reasons) == ["CIRCUIT_BREAKER"]
-    assert told == (await two.Decide(pb.DecideRequest(world_id="w1"))).decision
+    assert told == (await two.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
 
 
 async def test_one_apply_whichever_is_asked_and_whoever_is_left_finishes_it(replicas: Replicas) -> None:
     one, two = replicas.stubs
-    await one.OpenGateSession(pb.OpenGateSessionRequest(gateway_id="g", boot_id="b"))
-    asked = await asyncio.gather(one.Apply(plan("r1")), two.Apply(plan("r2")), return_exceptions=True)
+    await one.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g", boot_id="b"))
+    asked = await asyncio.gather(one.applies.Apply(plan("r1")), two.applies.Apply(plan("r2")), return_exceptions=True)
     refused = [answer for answer in asked if isinstance(answer, BaseException)]
     assert len(refused) == 1
     assert isinstance(refused[0], Conflict)
@@ -139,13 +156,15 @@ async def test_one_apply_whichever_is_asked_and_whoever_is_left_finishes_it(repl
     await replicas.stop(owner)
     left = replicas.stubs[1 - owner]
     for sequence in (1, 3):
-        await left.AckActivation(
-            pb.AckActivationRequest(world_id="w1", run_id=run_id, sequence=sequence, gateway_id="g", boot_id="b")
+        await left.gates.AckActivation(
+            gateservicepb.AckActivationRequest(
+                world_id="w1", run_id=run_id, sequence=sequence, gateway_id="g", boot_id="b"
+            )
         )
 
     async def ended() -> bool:
         replicas.estate.clock.advance(0.1)
-        run = (await left.GetApplyRun(pb.GetApplyRunRequest(world_id="w1", run_id=run_id))).run
+        run = (await left.applies.GetApplyRun(applyservicepb.GetApplyRunRequest(world_id="w1", run_id=run_id))).run
         return run.state == COMPLETED
 
     await eventually(ended)
@@ -156,25 +175,31 @@ async def test_an_edge_switched_off_at_one_is_off_at_the_other(replicas: Replica
     here, there = replicas.stubs
     a, b, c = (f"blake3:{letter * 64}" for letter in "abc")
     tell = [
-        pb.BindStrategyRequest(world_id="w1", strategy_id=name, node_ids=n)
+        bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name, node_ids=n)
         for name, n in (("s", [a, b]), ("t", [a, c]))
     ]
-    edge = worldpb.EdgeOverride(world_id="w1", from_node_id=a, to_node_id=b, to_domain=commonpb.EXECUTION_DOMAIN_DRYRUN)
-    await asyncio.gather(
-        here.BindStrategy(tell[0]),
-        there.BindStrategy(tell[1]),
-        there.PutEdgeOverride(pb.PutEdgeOverrideRequest(override=edge)),
-    )
-    for stub in replicas.stubs:
-        reply = await stub.Decide(pb.DecideRequest(world_id="w1", with_reports=True))
-        assert list(reply.decision.selected) == ["t"]
-        with pytest.raises(NotReady):
-            await stub.SetActivation(raising("w1", "s"))
-        bound = await stub.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="u", node_ids=[a]))
-        assert list(bound.decision.selected) == ["t"]
-    gone = pb.DeleteEdgeOverrideRequest(
+    edge = worldgraphpb.EdgeOverride(
         world_id="w1", from_node_id=a, to_node_id=b, to_domain=commonpb.EXECUTION_DOMAIN_DRYRUN
     )
-    await there.DeleteEdgeOverride(gone)
-    again = await here.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="v", node_ids=[a]))
+    await asyncio.gather(
+        here.bindings.BindStrategy(tell[0]),
+        there.bindings.BindStrategy(tell[1]),
+        there.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=edge)),
+    )
+    for stub in replicas.stubs:
+        reply = await stub.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1", with_reports=True))
+        assert list(reply.decision.selected) == ["t"]
+        with pytest.raises(NotReady):
+            await stub.activation.SetActivation(raising("w1", "s"))
+        bound = await stub.bindings.BindStrategy(
+            bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="u", node_ids=[a])
+        )
+        assert list(bound.decision.selected) == ["t"]
+    gone = worldgraphservicepb.DeleteEdgeOverrideRequest(
+        world_id="w1", from_node_id=a, to_node_id=b, to_domain=commonpb.EXECUTION_DOMAIN_DRYRUN
+    )
+    await there.world_graph.DeleteEdgeOverride(gone)
+    again = await here.bindings.BindStrategy(
+        bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="v", node_ids=[a])
+    )
     assert sorted(again.decision.selected) == ["s", "t"]

@@ -14,8 +14,9 @@ from qmtl.core.errors import InvalidRequest
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.wire.instants import instant_from_proto
 from qmtl.wire.windows import windows_from_proto
-from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from worldservice.activation import wire as activation_wire
 from worldservice.activation.domain.activation import Activation, Entry, Fence, FenceState, Phase
 from worldservice.activation.domain.gate_session import GateSession
@@ -286,7 +287,7 @@ def test_a_page_is_bounded_and_says_where_to_go_on() -> None:
 
 
 def test_an_update_keeps_what_it_does_not_name() -> None:
-    change = worlds_wire.change_from_proto(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
+    change = worlds_wire.change_from_proto(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
     assert (change.name, change.allow_live, change.circuit_breaker, change.state) == (None, None, False, None)
 
 
@@ -303,7 +304,7 @@ def test_an_update_keeps_what_it_does_not_name() -> None:
     ],
 )
 def test_a_window_that_is_none_is_refused(field: str, window: dict[str, Any]) -> None:
-    message = worldpb.ActivationWindow(**{"days": [1], "time_zone": "UTC", **window})
+    message = activationpb.ActivationWindow(**{"days": [1], "time_zone": "UTC", **window})
     with pytest.raises(InvalidRequest) as refused:
         windows_from_proto([message])
     assert (refused.value.reason, refused.value.violations[0].field) == ("E_WINDOW", f"windows.{field}")

@@ -16,11 +16,10 @@ from qmtl.broker.v1 import service_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
-from qmtl.core.limits import UNLIMITED
 from qmtl.rpc.auth.call import own_act as as_service
 from qmtl.sql.database import Database
 from qmtl.wire.limits import limits_to_proto
-from worldservice.activation.domain.activation import Activation, Fence, FenceState, outrank
+from worldservice.activation.domain.activation import Activation, outrank
 from worldservice.activation.recording import audit_change, record_activation
 from worldservice.activation.store import activations
 from worldservice.evaluation.domain.decision import DecisionSettings
@@ -49,7 +48,7 @@ class FenceOutcome(Enum):
 class FenceReply:
     """What became of one SetFence, and what brokerage says is on the wire."""
 
-    told: FenceOutcome
+    outcome: FenceOutcome
     epoch: int = 0
     on_the_wire: tuple[str, ...] = ()
 
@@ -62,8 +61,8 @@ class FenceKeeper:
         db: Database,
         broker: "brokerrpc.BrokerageServiceAsyncStub",
         clock: Clock,
-        rules: DecisionSettings,
-        measures: WorldMetrics,
+        settings: DecisionSettings,
+        metrics: WorldMetrics,
         *,
         timeout_s: float,
         retry_s: float,
@@ -71,8 +70,8 @@ class FenceKeeper:
         self._db = db
         self._broker = broker
         self._clock = clock
-        self._rules = rules
-        self._measures = measures
+        self._settings = settings
+        self._metrics = metrics
         self._timeout_s = timeout_s
         self._retry_s = retry_s
         self._wake = asyncio.Event()
@@ -84,15 +83,15 @@ class FenceKeeper:
             if not activation.fence.pending:
                 return True
             answer = await self._tell(activation)
-            if answer.told is not FenceOutcome.MOVED_ON:
-                return answer.told is FenceOutcome.CONFIRMED
+            if answer.outcome is not FenceOutcome.MOVED_ON:
+                return answer.outcome is FenceOutcome.CONFIRMED
         return False
 
     async def ask(self, world_id: str) -> FenceReply:
         """Tell brokerage the present fence even if it has confirmed it: its answer lists what is on the wire now."""
         for _ in range(ATTEMPTS_MAX):
             answer = await self._tell(await self._db.read(lambda conn: _activation(conn, world_id)))
-            if answer.told is not FenceOutcome.MOVED_ON:
+            if answer.outcome is not FenceOutcome.MOVED_ON:
                 return answer
         return FenceReply(FenceOutcome.UNREACHABLE)
 
@@ -121,7 +120,7 @@ class FenceKeeper:
             log.warning("fences_unread", error=str(error))
             return False
         left = [world_id for world_id in pending if not await self.push(world_id)]
-        self._measures.fences_pending.set(len(left))
+        self._metrics.fences_pending.set(len(left))
         return not left
 
     async def _tell(self, activation: Activation) -> FenceReply:
@@ -129,7 +128,7 @@ class FenceKeeper:
         request = brokerpb.SetFenceRequest(
             world_id=world_id,
             epoch=fence.epoch,
-            state=told_state(fence),
+            state=f"FENCE_STATE_{fence.state.name}",
             effective_mode=mode_to_proto(fence.effective_mode),
             limits=limits_to_proto(fence.limits),
         )
@@ -140,10 +139,6 @@ class FenceKeeper:
             if error.reason == STALE_EPOCH:
                 return FenceReply(await self._outrank(activation))
             log.warning("fence_pending", world=world_id, epoch=fence.epoch, error=str(error))
-            self._wake.set()
-            return FenceReply(FenceOutcome.UNREACHABLE)
-        if reply.fence.limits != request.limits:  # frozen, an older brokerage takes it and does not keep them
-            log.error("fence_limits_not_taken", world=world_id, epoch=fence.epoch)
             self._wake.set()
             return FenceReply(FenceOutcome.UNREACHABLE)
         if fence.pending:
@@ -159,36 +154,30 @@ class FenceKeeper:
             after = activations.load_activation(conn, world_id, world.created_at)
             audit_change(conn, own_act("FenceConfirmed", world_id, self._clock.now()), before, after)
 
-    async def _outrank(self, told: Activation) -> FenceOutcome:
+    async def _outrank(self, sent: Activation) -> FenceOutcome:
         """Brokerage is ahead of this store (it was restored, or another replica moved on): step above it."""
         try:
             with as_service():
-                request = brokerpb.GetFenceRequest(world_id=told.world_id)
+                request = brokerpb.GetFenceRequest(world_id=sent.world_id)
                 stored = int((await self._broker.GetFence(request, timeout=self._timeout_s)).fence.epoch)
         except QmtlError as error:
-            log.warning("fence_unread", world=told.world_id, error=str(error))
+            log.warning("fence_unread", world=sent.world_id, error=str(error))
             self._wake.set()
             return FenceOutcome.UNREACHABLE
-        log.warning("fence_outranked", world=told.world_id, ours=told.fence.epoch, stored=stored)
-        await self._db.write(lambda conn: self._raise_epoch(conn, told, stored))
+        log.warning("fence_outranked", world=sent.world_id, ours=sent.fence.epoch, stored=stored)
+        await self._db.write(lambda conn: self._raise_epoch(conn, sent, stored))
         return FenceOutcome.MOVED_ON
 
-    def _raise_epoch(self, conn: Connection, told: Activation, stored: int) -> None:
-        world = worlds.lock_world(conn, told.world_id)
+    def _raise_epoch(self, conn: Connection, sent: Activation, stored: int) -> None:
+        world = worlds.lock_world(conn, sent.world_id)
         before = activations.load_activation(conn, world.world_id, world.created_at)
-        if before.fence.epoch != told.fence.epoch or stored < told.fence.epoch:
+        if before.fence.epoch != sent.fence.epoch or stored < sent.fence.epoch:
             return  # somebody moved on meanwhile: the next attempt tells that
         act = own_act("OutrankFence", world.world_id, self._clock.now())
-        verdicts = decide_world(conn, world, self._rules, act.now)
+        verdicts = decide_world(conn, world, self._settings, act.now)
         after = outrank(before, stored, act.now)
-        record_activation(conn, world, self._rules, act, verdicts, before, after)
+        record_activation(conn, world, self._settings, act, verdicts, before, after)
         audit_write(conn, act, f"epoch {before.fence.epoch} is below brokerage's {stored}: {after.fence.epoch}")
-
-
-def told_state(fence: Fence) -> str:
-    """A limited fence is a state of its own: a brokerage that knows no limits refuses it, and stays as it was."""
-    limited = fence.limits != UNLIMITED and fence.state is not FenceState.FROZEN
-    return f"FENCE_STATE_{fence.state.name}{'_LIMITED' if limited else ''}"
 
 
 async def first_of(*waits: Awaitable[object] | None) -> None:

@@ -1,6 +1,6 @@
-"""Decide a world and bring its activation down to the decision, inside one transaction of the caller.
+"""Decides a world and lowers its activation to the decision, inside one transaction of the caller.
 
-Every write that can change a decision ends with `settle`, and so does each round of the re-decider; a lower
+Every write that can change a decision ends with `narrow`, and so does each round of the re-decider; a lower
 mode, its revision, epoch, sessions and events are therefore committed together or not at all.
 """
 

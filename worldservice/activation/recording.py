@@ -8,40 +8,37 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from qmtl.sql.database import signal
-from worldservice.activation.domain.activation import Activation
+from qmtl.world.v1 import activation_pb2 as activationpb
+from worldservice.activation.domain.activation import Activation, can_trade
 from worldservice.activation.domain.history import record_of
 from worldservice.activation.domain.sessions import follow
 from worldservice.activation.events import activation_updated
 from worldservice.activation.store import activations
-from worldservice.activation.wire import activation_to_proto
+from worldservice.activation.wire import activation_to_proto, record_to_proto
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
 from worldservice.tables import outbox
 from worldservice.worlds.acts import OK, Act, audit_row
-from worldservice.worlds.domain.session import Session, SessionPlan
-from worldservice.worlds.domain.world import World, is_replay
+from worldservice.worlds.domain.audit import Recorded
+from worldservice.worlds.domain.session import SessionPlan
+from worldservice.worlds.domain.world import Effect, World, is_replay
 from worldservice.worlds.store import sessions as sessions_store
 from worldservice.worlds.store.audit import append_audit, recorded_revision
-
-
-def audit_change(conn: Connection, act: Act, before: Activation, after: Activation) -> None:
-    """Audit what became of the activation, so that the log alone leads to it."""
-    record = record_of(before, after, recorded_revision(conn, after.world_id))
-    shown = after.state_hash[: len("blake3:") + 8]  # whole in the record
-    detail = f"revision {after.revision}, epoch {after.fence.epoch}, state {shown}"
-    event = "ActivationChanged" if after.revision != before.revision else "FenceConfirmed"
-    append_audit(conn, replace(audit_row(act, OK, detail), event=event, request="", record=record))
-
 
 ACTIVATION_SIGNAL = "activation"
 
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """What a world came to: its decision with the reports, its activation and open sessions."""
+    """What a world came to: its decision with the reports, and its activation."""
 
     verdicts: Verdicts
     activation: Activation
-    sessions: tuple[Session, ...]
+    could_trade: bool  # something could before
+    envelope: activationpb.ActivationEnvelope | None = None  # as published; None: nothing changed
+
+    @property
+    def effect(self) -> Effect:
+        return Effect(self.could_trade, self.activation.fence.pending)
 
 
 def record_activation(
@@ -54,9 +51,10 @@ def record_activation(
     after: Activation,
 ) -> Narrowed:
     """Store an activation that moved on, with its sessions, its place in the history and its event."""
-    open_now = sessions_store.open_sessions(conn, world.world_id)
+    could_trade = any(can_trade(entry) for entry in before.entries)
     if after is before:
-        return Narrowed(verdicts, after, open_now)
+        return Narrowed(verdicts, after, could_trade)
+    open_now = sessions_store.open_sessions(conn, world.world_id)
     for session in follow(after, open_now, session_plan(world, rules, verdicts, act.now), act.now):
         sessions_store.save_session(conn, session)
     open_now = sessions_store.open_sessions(conn, world.world_id)
@@ -64,9 +62,9 @@ def record_activation(
     audit_change(conn, act, before, after)
     envelope = activation_to_proto(after, open_now)
     activations.append_history(conn, world.world_id, after.revision, envelope.SerializeToString(deterministic=True))
-    outbox.append(conn, activation_updated(after, open_now, act))
+    outbox.append(conn, activation_updated(envelope, act))
     signal(conn, ACTIVATION_SIGNAL)
-    return Narrowed(verdicts, after, open_now)
+    return Narrowed(verdicts, after, could_trade, envelope)
 
 
 def session_plan(world: World, rules: DecisionSettings, verdicts: Verdicts, now: datetime) -> SessionPlan:
@@ -75,3 +73,13 @@ def session_plan(world: World, rules: DecisionSettings, verdicts: Verdicts, now:
     start = decision.data_end or now if is_replay(world, rules.replay_presets) else now
     preset = world.data_presets[0] if world.data_presets else ""
     return SessionPlan(start, preset, decision.dataset_fingerprint)
+
+
+def audit_change(conn: Connection, act: Act, before: Activation, after: Activation) -> None:
+    """Audit what became of the activation, so that the log alone leads to it."""
+    record = record_of(before, after, recorded_revision(conn, after.world_id))
+    shown = after.state_hash[: len("blake3:") + 8]  # whole in the record
+    detail = f"revision {after.revision}, epoch {after.fence.epoch}, state {shown}"
+    event = "ActivationChanged" if after.revision != before.revision else "FenceConfirmed"
+    kept = Recorded(record.revision, record.whole, record_to_proto(record).SerializeToString(deterministic=True))
+    append_audit(conn, replace(audit_row(act, OK, detail), event=event, request="", record=kept))

@@ -7,8 +7,9 @@ from qmtl.core.modes import domain_of
 from qmtl.wire.instants import instant_from_proto
 from qmtl.wire.limits import limits_from_proto, limits_to_proto
 from qmtl.wire.windows import windows_from_proto, windows_of_record, windows_to_proto
-from qmtl.world.v1 import service_pb2 as servicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import gate_pb2 as gatepb
+from qmtl.world.v1 import session_pb2 as sessionpb
 from worldservice.activation.domain.activation import Activation, Entry, Fence, FenceState, Phase
 from worldservice.activation.domain.gate_session import GateSession
 from worldservice.activation.domain.history import ActivationRecord
@@ -27,7 +28,7 @@ from worldservice.worlds.fields import (
 from worldservice.worlds.wire import side_from_proto, side_to_proto, stage_from_proto, stage_to_proto
 
 
-def change_from_proto(message: servicepb.ActivationChange, field: str) -> Change:
+def change_from_proto(message: activationpb.ActivationChange, field: str) -> Change:
     """An absent field keeps its value. Raises InvalidRequest."""
     return Change(
         strategy_id=message.strategy_id,
@@ -46,8 +47,8 @@ def change_from_proto(message: servicepb.ActivationChange, field: str) -> Change
     )
 
 
-def change_to_proto(change: Change) -> servicepb.ActivationChange:
-    return servicepb.ActivationChange(
+def change_to_proto(change: Change) -> activationpb.ActivationChange:
+    return activationpb.ActivationChange(
         strategy_id=change.strategy_id,
         side=side_to_proto(change.side),
         active=change.active,
@@ -60,8 +61,8 @@ def change_to_proto(change: Change) -> servicepb.ActivationChange:
     )
 
 
-def entry_to_proto(entry: Entry) -> worldpb.ActivationEntry:
-    return worldpb.ActivationEntry(
+def entry_to_proto(entry: Entry) -> activationpb.ActivationEntry:
+    return activationpb.ActivationEntry(
         strategy_id=entry.strategy_id,
         side=side_to_proto(entry.side),
         active=entry.active,
@@ -76,7 +77,7 @@ def entry_to_proto(entry: Entry) -> worldpb.ActivationEntry:
     )
 
 
-def entry_from_proto(message: worldpb.ActivationEntry) -> Entry:
+def entry_from_proto(message: activationpb.ActivationEntry) -> Entry:
     has_from, has_until = message.HasField("valid_from"), message.HasField("valid_until")
     return Entry(
         strategy_id=message.strategy_id,
@@ -93,8 +94,8 @@ def entry_from_proto(message: worldpb.ActivationEntry) -> Entry:
     )
 
 
-def activation_to_proto(activation: Activation, sessions: Sequence[Session]) -> worldpb.ActivationEnvelope:
-    return worldpb.ActivationEnvelope(
+def activation_to_proto(activation: Activation, sessions: Sequence[Session]) -> activationpb.ActivationEnvelope:
+    return activationpb.ActivationEnvelope(
         world_id=activation.world_id,
         revision=activation.revision,
         previous_revision=max(0, activation.revision - 1),
@@ -116,7 +117,7 @@ def activation_to_proto(activation: Activation, sessions: Sequence[Session]) -> 
     )
 
 
-def activation_from_proto(message: worldpb.ActivationEnvelope, fence_state: FenceState) -> Activation:
+def activation_from_proto(message: activationpb.ActivationEnvelope, fence_state: FenceState) -> Activation:
     """The activation an envelope tells of; it does not carry the fence's state, and a pending epoch only as a flag."""
     confirmed = message.epoch - 1 if message.fence_pending else message.epoch
     mode = mode_from_proto(message.effective_mode, "effective_mode")
@@ -127,16 +128,16 @@ def activation_from_proto(message: worldpb.ActivationEnvelope, fence_state: Fenc
         fence=Fence(message.epoch, fence_state, mode, confirmed, limits_from_proto(message.limits)),
         run_id=message.run_id,
         sequence=message.sequence,
-        phase=enum_from_proto(message.phase, worldpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),
+        phase=enum_from_proto(message.phase, activationpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),
         requires_ack=message.requires_ack,
         time=instant_from_proto(message.time, "time"),
         windows=windows_from_proto(message.windows),
     )
 
 
-def session_to_proto(session: Session) -> worldpb.Session:
-    state = worldpb.SESSION_STATE_OPEN if session.closed_at is None else worldpb.SESSION_STATE_CLOSED
-    return worldpb.Session(
+def session_to_proto(session: Session) -> sessionpb.Session:
+    state = sessionpb.SESSION_STATE_OPEN if session.closed_at is None else sessionpb.SESSION_STATE_CLOSED
+    return sessionpb.Session(
         session_id=session.session_id,
         world_id=session.world_id,
         execution_domain=domain_to_proto(session.domain),
@@ -150,7 +151,7 @@ def session_to_proto(session: Session) -> worldpb.Session:
     )
 
 
-def session_from_proto(message: worldpb.Session) -> Session:
+def session_from_proto(message: sessionpb.Session) -> Session:
     return Session(
         session_id=message.session_id,
         world_id=message.world_id,
@@ -164,8 +165,8 @@ def session_from_proto(message: worldpb.Session) -> Session:
     )
 
 
-def gate_to_proto(gate: GateSession) -> worldpb.GateSession:
-    return worldpb.GateSession(
+def gate_to_proto(gate: GateSession) -> gatepb.GateSession:
+    return gatepb.GateSession(
         gateway_id=gate.gateway_id,
         boot_id=gate.boot_id,
         renewed_at=instant_to_proto(gate.renewed_at),
@@ -174,18 +175,20 @@ def gate_to_proto(gate: GateSession) -> worldpb.GateSession:
     )
 
 
-def gate_from_proto(message: worldpb.GateSession) -> GateSession:
+def gate_from_proto(message: gatepb.GateSession) -> GateSession:
     renewed_at = instant_from_proto(message.renewed_at, "renewed_at")
     return GateSession(message.gateway_id, message.boot_id, renewed_at, dict(message.applied_revisions))
 
 
-def record_to_proto(record: ActivationRecord) -> worldpb.ActivationRecord:
+def record_to_proto(record: ActivationRecord) -> activationpb.ActivationRecord:
     fence = record.fence
-    return worldpb.ActivationRecord(
+    return activationpb.ActivationRecord(
         revision=record.revision,
         whole=record.whole,
         entries=[entry_to_proto(entry) for entry in record.entries],
-        removed=[worldpb.ActivationKey(strategy_id=name, side=side_to_proto(side)) for name, side in record.removed],
+        removed=[
+            activationpb.ActivationKey(strategy_id=name, side=side_to_proto(side)) for name, side in record.removed
+        ],
         epoch=fence.epoch,
         fence_state=f"FENCE_STATE_{fence.state.name}",
         effective_mode=mode_to_proto(fence.effective_mode),
@@ -201,7 +204,7 @@ def record_to_proto(record: ActivationRecord) -> worldpb.ActivationRecord:
     )
 
 
-def record_from_proto(message: worldpb.ActivationRecord) -> ActivationRecord:
+def record_from_proto(message: activationpb.ActivationRecord) -> ActivationRecord:
     state = enum_from_proto(message.fence_state, brokerpb.FenceState, "FENCE_STATE_", FenceState, "fence_state")
     mode = mode_from_proto(message.effective_mode, "effective_mode")
     return ActivationRecord(
@@ -212,7 +215,7 @@ def record_from_proto(message: worldpb.ActivationRecord) -> ActivationRecord:
         fence=Fence(message.epoch, state, mode, message.confirmed_epoch, limits_from_proto(message.limits)),
         run_id=message.run_id,
         sequence=message.sequence,
-        phase=enum_from_proto(message.phase, worldpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),
+        phase=enum_from_proto(message.phase, activationpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),
         requires_ack=message.requires_ack,
         time=instant_from_proto(message.time, "time"),
         windows=windows_of_record(message.windows),

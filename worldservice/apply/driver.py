@@ -12,12 +12,15 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
+from qmtl.core.clock import Clock
 from qmtl.core.errors import NotFound, NotReady, QmtlError
-from worldservice.activation.fence_keeper import FenceOutcome, first_of
+from qmtl.sql.database import Database
+from worldservice.activation.fence_keeper import FenceKeeper, FenceOutcome, first_of
+from worldservice.activation.store.gates import ACKED_SIGNAL
 from worldservice.apply import steps, store
 from worldservice.apply.domain.run import ApplyRun, ApplyTimeouts, Due
 from worldservice.apply.steps import StepContext
-from worldservice.worlds.writes import House
+from worldservice.evaluation.domain.decision import DecisionSettings
 
 POLL_S = 0.25  # while a run is under way: lapses and timeouts are seen this late
 IDLE_S = 1.0  # else: a run another replica has left is taken up this late
@@ -34,26 +37,32 @@ class _Run:
 class ApplyDriver:
     """One per process."""
 
-    def __init__(self, house: House, limits: ApplyTimeouts) -> None:
-        self._house = house
-        self._limits = limits
+    def __init__(
+        self, db: Database, clock: Clock, settings: DecisionSettings, fences: FenceKeeper, timeouts: ApplyTimeouts
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._settings = settings
+        self._fences = fences
+        self._timeouts = timeouts
 
     async def run(self) -> None:
         """Move every unsettled run on until cancelled."""
         wake = asyncio.Event()
-        stop = self._house.db.on_signal(steps.APPLY_SIGNAL, wake.set)
+        stops = [self._db.on_signal(name, wake.set) for name in (steps.APPLY_SIGNAL, ACKED_SIGNAL)]
         try:
             while True:
                 wake.clear()
                 left = await self.round()
-                await first_of(wake.wait(), self._house.clock.sleep(POLL_S if left else IDLE_S))
+                await first_of(wake.wait(), self._clock.sleep(POLL_S if left else IDLE_S))
         finally:
-            stop()
+            for stop in stops:
+                stop()
 
     async def round(self) -> int:
         """Move every run on as far as it goes now; how many are left unsettled."""
         try:
-            found = await self._house.db.read(store.unsettled_runs)
+            found = await self._db.read(store.unsettled_runs)
         except QmtlError as error:
             log.warning("runs_unread", error=str(error))
             return 1
@@ -67,7 +76,7 @@ class ApplyDriver:
         return len(found)
 
     async def _drive(self, run: _Run) -> None:
-        """One run's trouble does not keep the others waiting; it is tried again at the next look."""
+        """One run's trouble does not keep the others waiting; it is tried again in the next round."""
         try:
             while await self._step(run):
                 pass
@@ -76,7 +85,7 @@ class ApplyDriver:
 
     async def _step(self, run: _Run) -> bool:
         """Do what is due; whether the run came to another state, so that more may be due at once."""
-        before, what = await self._house.db.read(lambda conn: steps.due_now(conn, run.world_id, run.run_id))
+        before, what = await self._db.read(lambda conn: steps.due_now(conn, run.world_id, run.run_id))
         after = await self._do(run, what)
         return after is not None and (after.state, after.opened) != (before.state, before.opened)
 
@@ -91,7 +100,7 @@ class ApplyDriver:
             case Due.SWITCH:
                 return await self._switch(run)
             case Due.TELL_OPENING:
-                told = await self._house.fences.push(run.world_id)
+                told = await self._fences.push(run.world_id)
                 return await self._commit(run, steps.open_targets if told else steps.overdue)
             case Due.OPEN:
                 return await self._commit(run, steps.open_targets)
@@ -100,8 +109,8 @@ class ApplyDriver:
 
     async def _tell_freeze(self, run: _Run) -> ApplyRun:
         """Gateways are asked in the same round, so that one deadline holds for all."""
-        answer = await self._house.fences.ask(run.world_id)
-        if answer.told is FenceOutcome.CONFIRMED:
+        answer = await self._fences.ask(run.world_id)
+        if answer.outcome is FenceOutcome.CONFIRMED:
             await self._commit(run, partial(steps.confirm, epoch=answer.epoch, on_the_wire=answer.on_the_wire))
         return await self._commit(run, steps.check_gates)
 
@@ -113,6 +122,6 @@ class ApplyDriver:
             return await self._commit(run, partial(steps.roll_back, reason=f"{refusal.reason}: {refusal.message}"))
 
     async def _commit(self, run: _Run, work: Callable[[Connection, StepContext], ApplyRun]) -> ApplyRun:
-        now = self._house.clock.now()
-        stepping = StepContext(run.world_id, run.run_id, now, self._house.rules, self._limits)
-        return await self._house.db.write(lambda conn: work(conn, stepping))
+        now = self._clock.now()
+        at = StepContext(run.world_id, run.run_id, now, self._settings, self._timeouts)
+        return await self._db.write(lambda conn: work(conn, at))

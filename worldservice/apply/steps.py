@@ -14,13 +14,16 @@ from sqlalchemy import Connection
 from qmtl.core.errors import NotReady
 from qmtl.sql.database import signal
 from worldservice.activation.domain.activation import Activation, Entry
+from worldservice.activation.domain.hold import Hold, HoldState
 from worldservice.activation.narrowing import narrow
 from worldservice.activation.recording import record_activation
 from worldservice.activation.store import activations, gates
+from worldservice.activation.store.holds import save_hold
 from worldservice.apply import store
 from worldservice.apply.domain.phases import aimed, fence_serves, frozen, opened, restored, switched, with_terms
 from worldservice.apply.domain.run import (
     RESUME,
+    SHUT,
     ApplyRun,
     ApplyState,
     ApplyTimeouts,
@@ -174,15 +177,21 @@ def resume(
         until=act.now + (shut.freeze_timeout or limits.freeze_timeout),
         freeze_timeout=shut.freeze_timeout,
     )
-    store.insert_run(conn, run)
-    store.append_step(conn, run, f"resumes what {shut.run_id} froze", act.now)
+    begin(conn, run, f"resumes what {shut.run_id} froze", act.now)
     verdicts = decide_world(conn, world, rules, act.now)
     mine = replace(with_terms(before, verdicts.terms), run_id=run.run_id)
     record_activation(
         conn, world, rules, act, verdicts, before, switched(mine, _aim(conn, run, mine, verdicts, act.now), act.now)
     )
-    signal(conn, APPLY_SIGNAL)
     return run
+
+
+def begin(conn: Connection, run: ApplyRun, detail: str, now: datetime) -> None:
+    """Store a new run, which has the world's activation for itself from here on, and wake the driver."""
+    store.insert_run(conn, run)
+    save_hold(conn, run.world_id, Hold(run.run_id, HoldState.RUNNING))
+    store.append_step(conn, run, detail, now)
+    signal(conn, APPLY_SIGNAL)
 
 
 def step(conn: Connection, act: Act, run: ApplyRun, event: Event, limits: ApplyTimeouts) -> ApplyRun:
@@ -195,6 +204,9 @@ def _save(conn: Connection, act: Act, run: ApplyRun, moved_with: Step) -> ApplyR
     if moved == run and not notes:
         return run
     store.save_run(conn, moved)
+    if moved.ended_at is not None and run.ended_at is None:
+        state = HoldState.FROZEN if moved.state in SHUT else HoldState.RELEASED
+        save_hold(conn, moved.world_id, Hold(moved.run_id, state))
     for note in notes:
         store.append_step(conn, moved, note.text, act.now)
         audit_write(conn, act, f"{moved.run_id} {moved.state.value}: {note.text}")

@@ -8,13 +8,8 @@ from sqlalchemy import Connection
 
 from qmtl.core.errors import NotFound
 from worldservice.apply.domain.run import ApplyRun, ApplyState, TimelineStep
-from worldservice.tables import (
-    apply_runs,
-    apply_steps,
-    instant,
-    micros,
-    micros_or_none,
-)
+from worldservice.apply.tables import apply_runs, apply_steps
+from worldservice.tables import instant, micros, micros_or_none
 
 _RUN = TypeAdapter(ApplyRun)
 

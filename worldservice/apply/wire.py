@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from qmtl.core.errors import InvalidRequest, refused
-from qmtl.world.v1 import service_pb2 as servicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import apply_pb2 as applypb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from worldservice.apply.domain.run import RESUME, ApplyRun, TimelineStep
 from worldservice.apply.domain.targets import Target
 from worldservice.worlds.domain.binding import require_strategy_id
@@ -22,7 +22,7 @@ def run_id_from_proto(value: str) -> str:
     return value
 
 
-def targets_from_request(request: servicepb.ApplyRequest) -> tuple[Target, ...] | None:
+def targets_from_request(request: applyservicepb.ApplyRequest) -> tuple[Target, ...] | None:
     """The targets of the plan; None: take them from the pipeline. Raises InvalidRequest (E_PLAN, E_WEIGHT, E_ENUM)."""
     if request.WhichOneof("plan") == "evaluate" and request.evaluate:
         return None
@@ -37,7 +37,7 @@ def targets_from_request(request: servicepb.ApplyRequest) -> tuple[Target, ...] 
     return targets
 
 
-def target_from_proto(message: worldpb.ApplyTarget, field: str) -> Target:
+def target_from_proto(message: applypb.ApplyTarget, field: str) -> Target:
     require_strategy_id(message.strategy_id)
     if not (math.isfinite(message.weight) and 0.0 <= message.weight <= 1.0):
         raise refused("E_WEIGHT", f"{field}.weight", str(message.weight), "a number from 0 to 1")
@@ -45,8 +45,8 @@ def target_from_proto(message: worldpb.ApplyTarget, field: str) -> Target:
     return Target(message.strategy_id, side, message.weight, stage)
 
 
-def target_to_proto(target: Target) -> worldpb.ApplyTarget:
-    return worldpb.ApplyTarget(
+def target_to_proto(target: Target) -> applypb.ApplyTarget:
+    return applypb.ApplyTarget(
         strategy_id=target.strategy_id,
         side=side_to_proto(target.side),
         weight=target.weight,
@@ -54,15 +54,15 @@ def target_to_proto(target: Target) -> worldpb.ApplyTarget:
     )
 
 
-def acks_opening_from_proto(number: worldpb.UnfreezeAck) -> bool:
+def acks_opening_from_proto(number: applypb.UnfreezeAck) -> bool:
     """Unspecified: all. Raises InvalidRequest (E_ENUM)."""
-    if number not in worldpb.UnfreezeAck.values():
+    if number not in applypb.UnfreezeAck.values():
         raise refused("E_ENUM", "unfreeze_ack", str(number), "ALL or NONE")
-    return number != worldpb.UNFREEZE_ACK_NONE
+    return number != applypb.UNFREEZE_ACK_NONE
 
 
-def apply_to_proto(run: ApplyRun, steps: Sequence[TimelineStep]) -> worldpb.ApplyRun:
-    return worldpb.ApplyRun(
+def apply_to_proto(run: ApplyRun, steps: Sequence[TimelineStep]) -> applypb.ApplyRun:
+    return applypb.ApplyRun(
         world_id=run.world_id,
         run_id=run.run_id,
         state=f"APPLY_STATE_{run.state.name}",
@@ -72,7 +72,7 @@ def apply_to_proto(run: ApplyRun, steps: Sequence[TimelineStep]) -> worldpb.Appl
         fence_confirmed=run.fence_confirmed,
         reason=run.reason,
         steps=[
-            worldpb.ApplyStep(
+            applypb.ApplyStep(
                 state=f"APPLY_STATE_{step.state.name}", time=instant_to_proto(step.time), detail=step.detail
             )
             for step in steps

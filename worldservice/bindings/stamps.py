@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from worldservice.tables import activations, bindings, decisions, evaluation_runs, sessions
+from worldservice.activation.tables import activations
+from worldservice.evaluation.tables import decisions, evaluation_runs
 from worldservice.worlds.domain.binding import BindingState
 from worldservice.worlds.domain.world import World
+from worldservice.worlds.tables import bindings, sessions
 
 
 @dataclass(frozen=True, slots=True, order=True)

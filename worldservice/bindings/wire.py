@@ -7,14 +7,14 @@ from collections.abc import Collection
 from qmtl.core.modes import ExecutionDomain
 from qmtl.wire.contexts import DOMAIN_NUMBERS
 from qmtl.wire.instants import instant_from_proto
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import binding_pb2 as bindingpb
 from worldservice.worlds.domain.binding import Approval, Binding, BindingState
 from worldservice.worlds.fields import enum_from_proto, instant_to_proto
 from worldservice.worlds.wire import sides_from_proto, sides_to_proto, stage_from_proto, stage_to_proto
 
 
-def approval_to_proto(approval: Approval) -> worldpb.LiveApproval:
-    return worldpb.LiveApproval(
+def approval_to_proto(approval: Approval) -> bindingpb.LiveApproval:
+    return bindingpb.LiveApproval(
         world_id=approval.world_id,
         strategy_id=approval.strategy_id,
         approved_by=approval.approved_by,
@@ -25,7 +25,7 @@ def approval_to_proto(approval: Approval) -> worldpb.LiveApproval:
     )
 
 
-def approval_from_proto(message: worldpb.LiveApproval) -> Approval:
+def approval_from_proto(message: bindingpb.LiveApproval) -> Approval:
     expires, revoked = message.HasField("expires_at"), message.HasField("revoked_at")
     return Approval(
         world_id=message.world_id,
@@ -38,9 +38,9 @@ def approval_from_proto(message: worldpb.LiveApproval) -> Approval:
     )
 
 
-def binding_to_proto(binding: Binding, opened: Collection[ExecutionDomain] = ()) -> worldpb.Binding:
+def binding_to_proto(binding: Binding, opened: Collection[ExecutionDomain] = ()) -> bindingpb.Binding:
     """`opened`: domains whose edges an apply has opened to it."""
-    return worldpb.Binding(
+    return bindingpb.Binding(
         world_id=binding.world_id,
         strategy_id=binding.strategy_id,
         stage=stage_to_proto(binding.stage),
@@ -52,12 +52,12 @@ def binding_to_proto(binding: Binding, opened: Collection[ExecutionDomain] = ())
     )
 
 
-def binding_from_proto(message: worldpb.Binding) -> Binding:
+def binding_from_proto(message: bindingpb.Binding) -> Binding:
     return Binding(
         world_id=message.world_id,
         strategy_id=message.strategy_id,
         stage=stage_from_proto(message.stage, "stage"),
-        state=enum_from_proto(message.state, worldpb.BindingState, "BINDING_STATE_", BindingState, "state"),
+        state=enum_from_proto(message.state, bindingpb.BindingState, "BINDING_STATE_", BindingState, "state"),
         sides=sides_from_proto(message.sides, "sides"),
         created_by=message.created_by,
         created_at=instant_from_proto(message.created_at, "created_at"),

@@ -1,6 +1,6 @@
 """RPCs of decisions and evaluation runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,12 +10,11 @@ from qmtl.core.errors import refused
 from qmtl.core.modes import EffectiveMode
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.instants import instant_from_proto
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import world_pb2 as worldpb
-from worldservice.activation.narrowing import narrow
-from worldservice.activation.recording import Narrowed
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
 from worldservice.evaluation import store
-from worldservice.evaluation.domain.decision import Decision, Verdicts
+from worldservice.evaluation.domain.decision import Decision, DecisionSettings, Verdicts
 from worldservice.evaluation.domain.pipeline import summarise
 from worldservice.evaluation.domain.runs import EvaluationRun, Evidence, next_revision, take_evidence
 from worldservice.evaluation.domain.validation import own_verdicts
@@ -24,64 +23,79 @@ from worldservice.evaluation.facts import decide_world, stages_of
 from worldservice.evaluation.wire import decision_to_proto, evidence_from_request, report_to_proto, run_to_proto
 from worldservice.policy.store import policy_of
 from worldservice.tables import outbox
-from worldservice.worlds.acts import Act, audit_write, audited, caller_of, world_to_read, world_to_write
+from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.binding import Stage, require_strategy_id
 from worldservice.worlds.domain.roles import Role
+from worldservice.worlds.domain.world import Effect, World
 from worldservice.worlds.fields import page_from_proto, page_of
 from worldservice.worlds.store import bindings
-from worldservice.worlds.writes import House
+from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
 COHORT_MAX = 500
 
 
-class DecisionCalls:
-    """What a world may do, and what its strategies have shown."""
+class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceServicer):
+    """`narrow_to` lowers a world to the verdicts it is given, so that an evaluation decides once."""
 
-    house: House
+    def __init__(
+        self,
+        writes: Writes,
+        settings: DecisionSettings,
+        narrow_to: Callable[[Connection, World, Act, Verdicts], Effect],
+    ) -> None:
+        super().__init__(writes)
+        self._settings = settings
+        self._narrow_to = narrow_to
 
-    async def Decide(self, request: pb.DecideRequest, context: object) -> pb.DecideResponse:
-        caller, now = caller_of(current_call()), self.house.clock.now()
+    async def Decide(
+        self, request: evaluationservicepb.DecideRequest, context: object
+    ) -> evaluationservicepb.DecideResponse:
+        caller, now = caller_of(current_call()), self.writes.clock.now()
         as_of = instant_from_proto(request.as_of, "as_of") if request.HasField("as_of") else None
 
         def work(conn: Connection) -> Verdicts:
             world = world_to_read(conn, caller, request.world_id)
-            return decide_world(conn, world, self.house.rules, now, as_of=as_of)
+            return decide_world(conn, world, self._settings, now, as_of=as_of)
 
-        verdicts = await self.house.db.read(work)
+        verdicts = await self.writes.db.read(work)
         shown = sorted(verdicts.reports.items()) if request.with_reports else ()
-        return pb.DecideResponse(
+        return evaluationservicepb.DecideResponse(
             decision=decision_to_proto(verdicts.decision), reports=[report_to_proto(report) for _, report in shown]
         )
 
     @audited
-    async def Evaluate(self, request: pb.EvaluateRequest, act: Act) -> pb.EvaluateResponse:
+    async def Evaluate(
+        self, request: evaluationservicepb.EvaluateRequest, act: Act
+    ) -> evaluationservicepb.EvaluateResponse:
         require_strategy_id(request.strategy_id)
         asked = evidence_from_request(request)
 
-        def work(conn: Connection) -> tuple[list[EvaluationRun], Narrowed]:
+        def work(conn: Connection) -> tuple[list[EvaluationRun], Decision, Effect]:
             return self._evaluate(conn, act, {request.strategy_id: asked})
 
-        (run,), settled = await self.house.db.write(work)
-        await self.house.enforce(settled)
-        decision = decision_to_proto(settled.verdicts.decision)
-        return pb.EvaluateResponse(run=run_to_proto(run), decision=decision)
+        (run,), decision, effect = await self.writes.db.write(work)
+        await self.writes.enforce(act.world_id, effect)
+        return evaluationservicepb.EvaluateResponse(run=run_to_proto(run), decision=decision_to_proto(decision))
 
     @audited
-    async def EvaluateCohort(self, request: pb.EvaluateCohortRequest, act: Act) -> pb.EvaluateCohortResponse:
+    async def EvaluateCohort(
+        self, request: evaluationservicepb.EvaluateCohortRequest, act: Act
+    ) -> evaluationservicepb.EvaluateCohortResponse:
         """All in one transaction and one decision, so that nobody is judged beside yesterday's numbers of another."""
         asked = _cohort(request)
 
-        def work(conn: Connection) -> tuple[list[EvaluationRun], Narrowed]:
+        def work(conn: Connection) -> tuple[list[EvaluationRun], Decision, Effect]:
             return self._evaluate(conn, act, asked)
 
-        found, settled = await self.house.db.write(work)
-        await self.house.enforce(settled)
-        decision = decision_to_proto(settled.verdicts.decision)
-        return pb.EvaluateCohortResponse(runs=[run_to_proto(run) for run in found], decision=decision)
+        found, decision, effect = await self.writes.db.write(work)
+        await self.writes.enforce(act.world_id, effect)
+        return evaluationservicepb.EvaluateCohortResponse(
+            runs=[run_to_proto(run) for run in found], decision=decision_to_proto(decision)
+        )
 
     async def GetEvaluationRun(
-        self, request: pb.GetEvaluationRunRequest, context: object
-    ) -> pb.GetEvaluationRunResponse:
+        self, request: evaluationservicepb.GetEvaluationRunRequest, context: object
+    ) -> evaluationservicepb.GetEvaluationRunResponse:
         caller = caller_of(current_call())
         require_strategy_id(request.strategy_id)
 
@@ -89,23 +103,23 @@ class DecisionCalls:
             world = world_to_read(conn, caller, request.world_id)
             return store.get_run(conn, world.world_id, request.strategy_id, request.run_id)
 
-        return pb.GetEvaluationRunResponse(run=run_to_proto(await self.house.db.read(work)))
+        return evaluationservicepb.GetEvaluationRunResponse(run=run_to_proto(await self.writes.db.read(work)))
 
     async def ListEvaluationRuns(
-        self, request: pb.ListEvaluationRunsRequest, context: object
-    ) -> pb.ListEvaluationRunsResponse:
+        self, request: evaluationservicepb.ListEvaluationRunsRequest, context: object
+    ) -> evaluationservicepb.ListEvaluationRunsResponse:
         caller, page = caller_of(current_call()), page_from_proto(request.page, numeric=True)
 
         def work(conn: Connection) -> list[tuple[int, EvaluationRun]]:
             world = world_to_read(conn, caller, request.world_id)
             return store.list_runs(conn, world.world_id, request.strategy_id, page)
 
-        shown, info = page_of(await self.house.db.read(work), page, lambda row: str(row[0]))
-        return pb.ListEvaluationRunsResponse(runs=[run_to_proto(run) for _, run in shown], page=info)
+        shown, info = page_of(await self.writes.db.read(work), page, lambda row: str(row[0]))
+        return evaluationservicepb.ListEvaluationRunsResponse(runs=[run_to_proto(run) for _, run in shown], page=info)
 
     def _evaluate(
         self, conn: Connection, act: Act, cohort: Mapping[str, Evidence]
-    ) -> tuple[list[EvaluationRun], Narrowed]:
+    ) -> tuple[list[EvaluationRun], Decision, Effect]:
         world = world_to_write(conn, act, Role.OPERATOR)
         known: dict[str, EvaluationRun] = {}
         fresh: dict[str, tuple[int, Evidence]] = {}
@@ -119,22 +133,22 @@ class DecisionCalls:
             if revision is not None:
                 fresh[strategy_id] = (revision, evidence)
         instead = {strategy_id: evidence for strategy_id, (_, evidence) in fresh.items()}
-        verdicts = decide_world(conn, world, self.house.rules, act.now, instead=instead)
+        verdicts = decide_world(conn, world, self._settings, act.now, instead=instead)
         for strategy_id, (revision, evidence) in fresh.items():
             known[strategy_id] = _run(act, strategy_id, revision, evidence, verdicts)
             store.append_run(conn, known[strategy_id])
             outbox.append(conn, run_updated(known[strategy_id], act))
         joined = stages_of(policy_of(conn, world))
         entering = all(evidence.stage in joined for evidence in instead.values())
-        settled = narrow(conn, world, self.house.rules, act, verdicts if entering else None)  # others do not enter it
+        if not entering:  # a run of a stage that no rule reads leaves the decision as it is
+            verdicts = decide_world(conn, world, self._settings, act.now)
+        effect = self._narrow_to(conn, world, act, verdicts)
         found = [known[strategy_id] for strategy_id in cohort]
-        audit_write(
-            conn, act, "; ".join(_detail(run, settled.verdicts.decision, run.strategy_id in fresh) for run in found)
-        )
-        return found, settled
+        audit_write(conn, act, "; ".join(_detail(run, verdicts.decision, run.strategy_id in fresh) for run in found))
+        return found, verdicts.decision, effect
 
 
-def _cohort(request: pb.EvaluateCohortRequest) -> dict[str, Evidence]:
+def _cohort(request: evaluationservicepb.EvaluateCohortRequest) -> dict[str, Evidence]:
     """Raises InvalidRequest (E_COHORT): each strategy once, all of one world, run and stage."""
     if not 0 < len(request.strategies) <= COHORT_MAX:
         raise refused("E_COHORT", "strategies", f"{len(request.strategies)} entries", f"1 to {COHORT_MAX}")
@@ -146,10 +160,10 @@ def _cohort(request: pb.EvaluateCohortRequest) -> dict[str, Evidence]:
         ):
             if given and given != want:
                 raise refused("E_COHORT", f"strategies[{index}].{field}", given, f"empty or {want!r}")
-        if each.stage not in (worldpb.STAGE_UNSPECIFIED, request.stage) or each.strategy_id in asked:
+        if each.stage not in (bindingpb.STAGE_UNSPECIFIED, request.stage) or each.strategy_id in asked:
             raise refused("E_COHORT", f"strategies[{index}]", each.strategy_id, "each strategy once, at one stage")
         require_strategy_id(each.strategy_id)
-        whole = pb.EvaluateRequest(run_id=request.run_id, stage=request.stage)
+        whole = evaluationservicepb.EvaluateRequest(run_id=request.run_id, stage=request.stage)
         whole.MergeFrom(each)
         asked[each.strategy_id] = evidence_from_request(whole)
     return asked

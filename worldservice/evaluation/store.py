@@ -12,15 +12,8 @@ from worldservice.evaluation.domain.decision import Decision
 from worldservice.evaluation.domain.reports import EvaluationReport
 from worldservice.evaluation.domain.runs import EvaluationRun, Evidence
 from worldservice.evaluation.domain.selection import Tenure
-from worldservice.tables import (
-    decisions,
-    evaluation_runs,
-    instant,
-    instant_or_none,
-    micros,
-    micros_or_none,
-    tenures,
-)
+from worldservice.evaluation.tables import decisions, evaluation_runs, tenures
+from worldservice.tables import instant, instant_or_none, micros, micros_or_none
 from worldservice.worlds.domain.binding import Stage
 from worldservice.worlds.domain.paging import Page
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.errors import refused
 from qmtl.wire.instants import instant_from_proto
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import service_pb2 as servicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from worldservice.evaluation.domain.decision import Decision
 from worldservice.evaluation.domain.reports import (
     EvaluationReport,
@@ -37,11 +37,11 @@ from worldservice.worlds.wire import stage_from_proto, stage_to_proto
 
 METRICS_MAX = 200
 PARTICIPATION_MAX = 1_000  # more than all of a bar's volume is a run's own business, and never strict
-FILLS = {worldpb.FILL_MODEL_NEXT_BAR: FillModel.NEXT_BAR}
+FILLS = {decisionpb.FILL_MODEL_NEXT_BAR: FillModel.NEXT_BAR}
 CORRELATIONS_MAX = 2_000
 
 
-def evidence_from_request(request: servicepb.EvaluateRequest) -> Evidence:
+def evidence_from_request(request: evaluationservicepb.EvaluateRequest) -> Evidence:
     """What an Evaluate request says; numbers are checked by meaning later. Raises InvalidRequest."""
     if len(request.metrics) > METRICS_MAX:
         raise refused("E_METRIC_VALUE", "metrics", f"{len(request.metrics)} entries", f"at most {METRICS_MAX}")
@@ -66,14 +66,16 @@ def evidence_from_request(request: servicepb.EvaluateRequest) -> Evidence:
 
 
 def _execution(
-    message: servicepb.EvaluateRequest | evaluationpb.EvaluationRun | worldpb.DecisionEnvelope, *, whole: bool
+    message: evaluationservicepb.EvaluateRequest | evaluationpb.EvaluationRun | decisionpb.DecisionEnvelope,
+    *,
+    whole: bool,
 ) -> ExecutionModel | None:
     if not message.HasField("execution_model"):
         return None
     return execution_from_proto(message.execution_model, "execution_model", whole=whole)
 
 
-def execution_from_proto(message: worldpb.ExecutionModel, field: str, *, whole: bool) -> ExecutionModel:
+def execution_from_proto(message: decisionpb.ExecutionModel, field: str, *, whole: bool) -> ExecutionModel:
     """`whole`: what a run says, which leaves nothing open. Raises InvalidRequest (E_EXECUTION_MODEL, E_DECIMAL)."""
     if message.fill and message.fill not in FILLS:
         raise refused("E_EXECUTION_MODEL", f"{field}.fill", str(message.fill), "a fill model this version knows")
@@ -89,10 +91,10 @@ def execution_from_proto(message: worldpb.ExecutionModel, field: str, *, whole: 
     return model
 
 
-def execution_to_proto(model: ExecutionModel | None) -> worldpb.ExecutionModel | None:
+def execution_to_proto(model: ExecutionModel | None) -> decisionpb.ExecutionModel | None:
     if model is None:
         return None
-    return worldpb.ExecutionModel(
+    return decisionpb.ExecutionModel(
         fill=None if model.fill is None else f"FILL_MODEL_{model.fill.name}",
         maker_fee_rate=_text(model.maker_fee),
         taker_fee_rate=_text(model.taker_fee),
@@ -257,8 +259,8 @@ def run_from_proto(message: evaluationpb.EvaluationRun) -> EvaluationRun:
     )
 
 
-def decision_to_proto(decision: Decision) -> worldpb.DecisionEnvelope:
-    return worldpb.DecisionEnvelope(
+def decision_to_proto(decision: Decision) -> decisionpb.DecisionEnvelope:
+    return decisionpb.DecisionEnvelope(
         world_id=decision.world_id,
         policy_version=decision.policy_version,
         effective_mode=mode_to_proto(decision.effective_mode),
@@ -276,7 +278,7 @@ def decision_to_proto(decision: Decision) -> worldpb.DecisionEnvelope:
     )
 
 
-def decision_from_proto(message: worldpb.DecisionEnvelope) -> Decision:
+def decision_from_proto(message: decisionpb.DecisionEnvelope) -> Decision:
     return Decision(
         world_id=message.world_id,
         policy_version=message.policy_version,

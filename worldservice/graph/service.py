@@ -8,9 +8,8 @@ from sqlalchemy import Connection
 from qmtl.core.errors import NotFound
 from qmtl.core.identity.keys import eval_key
 from qmtl.rpc.auth.call import current_call
-from qmtl.world.v1 import service_pb2 as pb
-from worldservice.activation.narrowing import narrow
-from worldservice.activation.recording import Narrowed
+from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
+from qmtl.world.v1 import world_graph_service_pb2_grpc as worldgraphrpc
 from worldservice.graph.domain.edges import EdgeStanding, standing
 from worldservice.graph.domain.nodes import (
     EdgeKey,
@@ -35,20 +34,20 @@ from worldservice.graph.wire import (
     validation_to_proto,
     written_domain,
 )
-from worldservice.worlds.acts import Act, audit_write, audited, caller_of, world_to_read, world_to_write
+from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.roles import Role
-from worldservice.worlds.domain.world import World
+from worldservice.worlds.domain.world import Effect, World
 from worldservice.worlds.fields import domain_from_proto, page_from_proto, page_of
-from worldservice.worlds.writes import House
+from worldservice.worlds.writes import AuditedServicer, audited
 
 
-class GraphCalls:
+class WorldGraphServicer(AuditedServicer, worldgraphrpc.WorldGraphServiceServicer):
     """How a world sees the graph. Reads need reader, writes operator."""
 
-    house: House
-
     @audited
-    async def UpsertWorldNode(self, request: pb.UpsertWorldNodeRequest, act: Act) -> pb.UpsertWorldNodeResponse:
+    async def UpsertWorldNode(
+        self, request: worldgraphservicepb.UpsertWorldNodeRequest, act: Act
+    ) -> worldgraphservicepb.UpsertWorldNodeResponse:
         node = node_from_proto(request.node)
         check_node(node)
 
@@ -57,20 +56,24 @@ class GraphCalls:
             nodes.save_node(conn, node)
             audit_write(conn, act, f"{node.node_id} is {node.status.value} in {node.domain.value}")
 
-        await self.house.db.write(work)
-        return pb.UpsertWorldNodeResponse(node=node_to_proto(node))
+        await self.writes.db.write(work)
+        return worldgraphservicepb.UpsertWorldNodeResponse(node=node_to_proto(node))
 
-    async def ListWorldNodes(self, request: pb.ListWorldNodesRequest, context: object) -> pb.ListWorldNodesResponse:
+    async def ListWorldNodes(
+        self, request: worldgraphservicepb.ListWorldNodesRequest, context: object
+    ) -> worldgraphservicepb.ListWorldNodesResponse:
         caller, page = caller_of(current_call()), page_from_proto(request.page)
 
         def work(conn: Connection) -> list[WorldNode]:
             return nodes.list_nodes(conn, world_to_read(conn, caller, request.world_id).world_id, page)
 
-        shown, info = page_of(await self.house.db.read(work), page, nodes.node_key)
-        return pb.ListWorldNodesResponse(nodes=[node_to_proto(node) for node in shown], page=info)
+        shown, info = page_of(await self.writes.db.read(work), page, nodes.node_key)
+        return worldgraphservicepb.ListWorldNodesResponse(nodes=[node_to_proto(node) for node in shown], page=info)
 
     @audited
-    async def DeleteWorldNode(self, request: pb.DeleteWorldNodeRequest, act: Act) -> pb.DeleteWorldNodeResponse:
+    async def DeleteWorldNode(
+        self, request: worldgraphservicepb.DeleteWorldNodeRequest, act: Act
+    ) -> worldgraphservicepb.DeleteWorldNodeResponse:
         node_id = require_node_id(request.node_id, "node_id")
         domain = written_domain(request.execution_domain, "execution_domain")
 
@@ -79,12 +82,12 @@ class GraphCalls:
             nodes.delete_node(conn, world.world_id, node_id, domain)
             audit_write(conn, act, f"no view of {node_id} in {domain.value}")
 
-        await self.house.db.write(work)
-        return pb.DeleteWorldNodeResponse()
+        await self.writes.db.write(work)
+        return worldgraphservicepb.DeleteWorldNodeResponse()
 
     async def LookupValidation(
-        self, request: pb.LookupValidationRequest, context: object
-    ) -> pb.LookupValidationResponse:
+        self, request: worldgraphservicepb.LookupValidationRequest, context: object
+    ) -> worldgraphservicepb.LookupValidationResponse:
         caller, facts = caller_of(current_call()), facts_from_proto(request.parts)
         key = eval_key(facts)
 
@@ -95,10 +98,14 @@ class GraphCalls:
                 raise NotFound("E_VALIDATION_UNKNOWN", f"nothing is stored under {key}", hint="validate, then put it")
             return found
 
-        return pb.LookupValidationResponse(validation=validation_to_proto(await self.house.db.read(work)))
+        return worldgraphservicepb.LookupValidationResponse(
+            validation=validation_to_proto(await self.writes.db.read(work))
+        )
 
     @audited
-    async def PutValidation(self, request: pb.PutValidationRequest, act: Act) -> pb.PutValidationResponse:
+    async def PutValidation(
+        self, request: worldgraphservicepb.PutValidationRequest, act: Act
+    ) -> worldgraphservicepb.PutValidationResponse:
         facts = facts_from_proto(request.parts)
         validation = Validation(
             eval_key(facts),
@@ -116,13 +123,13 @@ class GraphCalls:
             nodes.save_validation(conn, validation)
             audit_write(conn, act, f"{validation.eval_key} {'valid' if validation.valid else 'invalid'}")
 
-        await self.house.db.write(work)
-        return pb.PutValidationResponse(validation=validation_to_proto(validation))
+        await self.writes.db.write(work)
+        return worldgraphservicepb.PutValidationResponse(validation=validation_to_proto(validation))
 
     @audited
     async def InvalidateValidations(
-        self, request: pb.InvalidateValidationsRequest, act: Act
-    ) -> pb.InvalidateValidationsResponse:
+        self, request: worldgraphservicepb.InvalidateValidationsRequest, act: Act
+    ) -> worldgraphservicepb.InvalidateValidationsResponse:
         domain = domain_from_proto(request.execution_domain, "execution_domain") if request.execution_domain else None
         node_id = require_node_id(request.node_id, "node_id") if request.node_id else ""
 
@@ -132,27 +139,31 @@ class GraphCalls:
             audit_write(conn, act, f"{dropped} validations dropped")
             return dropped
 
-        return pb.InvalidateValidationsResponse(invalidated=await self.house.db.write(work))
+        return worldgraphservicepb.InvalidateValidationsResponse(invalidated=await self.writes.db.write(work))
 
     @audited
-    async def PutEdgeOverride(self, request: pb.PutEdgeOverrideRequest, act: Act) -> pb.PutEdgeOverrideResponse:
+    async def PutEdgeOverride(
+        self, request: worldgraphservicepb.PutEdgeOverrideRequest, act: Act
+    ) -> worldgraphservicepb.PutEdgeOverrideResponse:
         override = override_from_proto(request.override)
         check_override(override)
 
-        def work(conn: Connection) -> tuple[EdgeStanding, Narrowed]:
+        def work(conn: Connection) -> tuple[EdgeStanding, Effect]:
             world = world_to_write(conn, act, Role.OPERATOR)
             edges.save_override(conn, override)
-            settled = narrow(conn, world, self.house.rules, act)
+            effect = self.writes.narrow(conn, world, act)
             audit_write(conn, act, f"edge {override.key} is {'on' if override.active else 'off'}: {override.reason}")
-            return _standings(conn, world, [override])[override.key], settled
+            return _standings(conn, world, [override])[override.key], effect
 
-        stands, settled = await self.house.db.write(work)
-        pending = await self.house.enforce(settled)
-        return pb.PutEdgeOverrideResponse(override=override_to_proto(override, stands), fence_pending=pending)
+        stands, effect = await self.writes.db.write(work)
+        pending = await self.writes.enforce(act.world_id, effect)
+        return worldgraphservicepb.PutEdgeOverrideResponse(
+            override=override_to_proto(override, stands), fence_pending=pending
+        )
 
     async def ListEdgeOverrides(
-        self, request: pb.ListEdgeOverridesRequest, context: object
-    ) -> pb.ListEdgeOverridesResponse:
+        self, request: worldgraphservicepb.ListEdgeOverridesRequest, context: object
+    ) -> worldgraphservicepb.ListEdgeOverridesResponse:
         caller, asked = caller_of(current_call()), page_from_proto(request.page)
         page = replace(asked, size=min(asked.size, edges.PAGE_MAX))
 
@@ -161,27 +172,27 @@ class GraphCalls:
             found = edges.list_overrides(conn, world.world_id, page)
             return found, _standings(conn, world, found)
 
-        found, stands = await self.house.db.read(work)
+        found, stands = await self.writes.db.read(work)
         shown, info = page_of(found, page, edges.override_key)
         overrides = [override_to_proto(each, stands[each.key]) for each in shown]
-        return pb.ListEdgeOverridesResponse(overrides=overrides, page=info)
+        return worldgraphservicepb.ListEdgeOverridesResponse(overrides=overrides, page=info)
 
     @audited
     async def DeleteEdgeOverride(
-        self, request: pb.DeleteEdgeOverrideRequest, act: Act
-    ) -> pb.DeleteEdgeOverrideResponse:
+        self, request: worldgraphservicepb.DeleteEdgeOverrideRequest, act: Act
+    ) -> worldgraphservicepb.DeleteEdgeOverrideResponse:
         key = edge_from_proto(request, "")
         check_edge(key, "")
 
-        def work(conn: Connection) -> Narrowed:
+        def work(conn: Connection) -> Effect:
             world = world_to_write(conn, act, Role.OPERATOR)
             edges.delete_override(conn, key)
-            settled = narrow(conn, world, self.house.rules, act)
+            effect = self.writes.narrow(conn, world, act)
             audit_write(conn, act, f"edge {key} as the graph has it")
-            return settled
+            return effect
 
-        await self.house.enforce(await self.house.db.write(work))
-        return pb.DeleteEdgeOverrideResponse()
+        await self.writes.enforce(act.world_id, await self.writes.db.write(work))
+        return worldgraphservicepb.DeleteEdgeOverrideResponse()
 
 
 def _standings(conn: Connection, world: World, overrides: Sequence[EdgeOverride]) -> Mapping[EdgeKey, EdgeStanding]:

@@ -7,8 +7,8 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.identity.keys import EvalFacts
 from qmtl.core.modes import ExecutionDomain
 from qmtl.wire.instants import instant_from_proto
-from qmtl.world.v1 import service_pb2 as servicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
+from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from worldservice.graph.domain.edges import EdgeStanding
 from worldservice.graph.domain.nodes import EdgeKey, EdgeOverride, NodeStatus, Validation, WorldNode, require_node_id
 from worldservice.worlds.fields import (
@@ -24,21 +24,21 @@ def written_domain(number: commonpb.ExecutionDomain, field: str) -> ExecutionDom
     return domain_from_proto(number, field) if number else ExecutionDomain.BACKTEST
 
 
-def node_from_proto(message: worldpb.WorldNode) -> WorldNode:
+def node_from_proto(message: worldgraphpb.WorldNode) -> WorldNode:
     return WorldNode(
         world_id=message.world_id,
         node_id=message.node_id,
         domain=written_domain(message.execution_domain, "node.execution_domain"),
         status=enum_from_proto(
-            message.status, worldpb.WorldNodeStatus, "WORLD_NODE_STATUS_", NodeStatus, "node.status"
+            message.status, worldgraphpb.WorldNodeStatus, "WORLD_NODE_STATUS_", NodeStatus, "node.status"
         ),
         last_eval_key=message.last_eval_key,
         annotations=dict(message.annotations),
     )
 
 
-def node_to_proto(node: WorldNode) -> worldpb.WorldNode:
-    return worldpb.WorldNode(
+def node_to_proto(node: WorldNode) -> worldgraphpb.WorldNode:
+    return worldgraphpb.WorldNode(
         world_id=node.world_id,
         node_id=node.node_id,
         execution_domain=domain_to_proto(node.domain),
@@ -48,7 +48,7 @@ def node_to_proto(node: WorldNode) -> worldpb.WorldNode:
     )
 
 
-def facts_from_proto(parts: servicepb.EvalKeyParts) -> EvalFacts:
+def facts_from_proto(parts: worldgraphpb.EvalKeyParts) -> EvalFacts:
     """Raises InvalidRequest (E_NODE_ID, E_FIELD, E_ENUM)."""
     return EvalFacts(
         node_id=require_node_id(parts.node_id, "parts.node_id"),
@@ -61,8 +61,8 @@ def facts_from_proto(parts: servicepb.EvalKeyParts) -> EvalFacts:
     )
 
 
-def validation_to_proto(validation: Validation) -> worldpb.Validation:
-    return worldpb.Validation(
+def validation_to_proto(validation: Validation) -> worldgraphpb.Validation:
+    return worldgraphpb.Validation(
         eval_key=validation.eval_key,
         world_id=validation.world_id,
         node_id=validation.node_id,
@@ -73,7 +73,7 @@ def validation_to_proto(validation: Validation) -> worldpb.Validation:
     )
 
 
-def validation_from_proto(message: worldpb.Validation) -> Validation:
+def validation_from_proto(message: worldgraphpb.Validation) -> Validation:
     return Validation(
         eval_key=message.eval_key,
         world_id=message.world_id,
@@ -85,20 +85,22 @@ def validation_from_proto(message: worldpb.Validation) -> Validation:
     )
 
 
-def edge_from_proto(message: worldpb.EdgeOverride | servicepb.DeleteEdgeOverrideRequest, field: str) -> EdgeKey:
+def edge_from_proto(
+    message: worldgraphpb.EdgeOverride | worldgraphservicepb.DeleteEdgeOverrideRequest, field: str
+) -> EdgeKey:
     """An edge begins in the domain it leads into, unless said."""
     into = written_domain(message.to_domain, f"{field}to_domain")
     begins = domain_from_proto(message.from_domain, f"{field}from_domain") if message.from_domain else into
     return EdgeKey(message.world_id, message.from_node_id, begins, message.to_node_id, into)
 
 
-def override_from_proto(message: worldpb.EdgeOverride) -> EdgeOverride:
+def override_from_proto(message: worldgraphpb.EdgeOverride) -> EdgeOverride:
     return EdgeOverride(edge_from_proto(message, "override."), message.active, message.reason)
 
 
-def override_to_proto(override: EdgeOverride, standing: EdgeStanding) -> worldpb.EdgeOverride:
+def override_to_proto(override: EdgeOverride, standing: EdgeStanding) -> worldgraphpb.EdgeOverride:
     key = override.key
-    return worldpb.EdgeOverride(
+    return worldgraphpb.EdgeOverride(
         world_id=key.world_id,
         from_node_id=key.from_node_id,
         to_node_id=key.to_node_id,

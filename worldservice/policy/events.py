@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controlbus.events.control_event import ControlEventDraft
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import policy_pb2 as policypb
 from worldservice.policy.domain.versions import PolicyRecord
 from worldservice.worlds.acts import Act, draft
 
@@ -15,6 +15,6 @@ def policy_updated(record: PolicyRecord, act: Act) -> ControlEventDraft:
         world_id=record.world_id,
         policy_version=record.version,
         checksum=record.checksum,
-        status=worldpb.POLICY_STATUS_ACTIVE,
+        status=policypb.POLICY_STATUS_ACTIVE,
     )
     return draft(record.world_id, payload, act)

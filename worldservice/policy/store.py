@@ -12,7 +12,8 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import InvalidRequest, NotFound
 from worldservice.policy.domain.policy import Policy, parse_policy
 from worldservice.policy.domain.versions import PolicyRecord, PolicyStatus
-from worldservice.tables import instant, instant_or_none, micros, micros_or_none, policies
+from worldservice.policy.tables import policies
+from worldservice.tables import instant, instant_or_none, micros, micros_or_none
 from worldservice.worlds.domain.paging import Page
 from worldservice.worlds.domain.world import World
 

@@ -1,14 +1,8 @@
-"""Who does what, when: the attributed act every write is made under, its authorisation and its audit row.
+"""Acts: who does what, and when. Every write is authorised, stored and audited under one; reads only authorise."""
 
-A refused act is audited like a committed one; a read is authorised the same way and leaves no row.
-"""
-
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import wraps
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 from google.protobuf.json_format import MessageToJson
@@ -17,10 +11,8 @@ from sqlalchemy import Connection
 
 from controlbus.events.control_event import ControlEventDraft
 from qmtl.core.clock import Clock
-from qmtl.core.errors import PermissionDenied, QmtlError, Unauthenticated
+from qmtl.core.errors import PermissionDenied, Unauthenticated
 from qmtl.rpc.auth.call import Call, current_call
-from qmtl.sql.database import Database
-from worldservice.metrics import WorldMetrics
 from worldservice.worlds.domain.audit import AuditRow
 from worldservice.worlds.domain.roles import Caller, Role, require_role
 from worldservice.worlds.domain.world import World
@@ -50,24 +42,6 @@ class Act:
     correlation_id: str
     request_id: str
     now: datetime
-
-
-class Room(Protocol):
-    """What an audited method needs of its servicer's house."""
-
-    @property
-    def db(self) -> Database: ...
-
-    @property
-    def clock(self) -> Clock: ...
-
-    @property
-    def measures(self) -> WorldMetrics: ...
-
-
-class Servicer(Protocol):
-    @property
-    def house(self) -> Room: ...
 
 
 def caller_of(call: Call) -> Caller:
@@ -124,33 +98,6 @@ def audit_write(conn: Connection, act: Act, detail: str = "") -> None:
     append_audit(conn, audit_row(act, OK, detail))
 
 
-def audited(
-    method: Callable[[Any, Req, Act], Awaitable[Res]],
-) -> Callable[[Any, Req, Any], Awaitable[Res]]:
-    """Make an RPC method of a write: it gets its Act, and what it refuses is audited before it is answered."""
-
-    @wraps(method)
-    async def rpc(servicer: Servicer, request: Req, context: object) -> Res:
-        act = act_of(method.__name__, world_of(request), request, servicer.house.clock)
-        work = asyncio.ensure_future(_carry_out(method, servicer, request, act))
-        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # a caller that left asks no more
-        return await asyncio.shield(work)
-
-    return rpc
-
-
-async def _carry_out(
-    method: Callable[[Any, Req, Act], Awaitable[Res]], servicer: Servicer, request: Req, act: Act
-) -> Res:
-    """A write goes on when its caller gives up: between its commit and brokerage's knowing lies no cancellation."""
-    try:
-        return await method(servicer, request, act)
-    except QmtlError as refusal:
-        servicer.house.measures.refusals.labels(act.event, refusal.reason).inc()
-        await _audit_refusal(servicer.house.db, act, refusal)
-        raise
-
-
 def _require_role(conn: Connection, caller: Caller, world_id: str, want: Role) -> None:
     """Grants are read only for who needs one: a service's own act was granted by name at the door."""
     require_role(caller, world_id, want, () if caller.own_act else grants_of(conn, world_id))
@@ -164,13 +111,6 @@ def world_of(request: Message) -> str:
         return next((world_of(message) for message in inner), "")
     value: str = given.get("world_id", "")
     return value if len(value) <= 63 and value.isprintable() else ""
-
-
-async def _audit_refusal(db: Database, act: Act, refusal: QmtlError) -> None:
-    try:
-        await db.write(lambda conn: append_audit(conn, audit_row(act, REFUSED, f"{refusal.reason}: {refusal.message}")))
-    except QmtlError as error:  # the caller is told of the refusal itself, which matters more
-        log.error("refusal_not_audited", act=act.event, world=act.world_id, reason=refusal.reason, error=str(error))
 
 
 def audit_row(act: Act, result: str, detail: str) -> AuditRow:

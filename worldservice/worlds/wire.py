@@ -4,8 +4,12 @@ from collections.abc import Iterable
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.wire.instants import instant_from_proto
-from qmtl.world.v1 import service_pb2 as servicepb
+from qmtl.world.v1 import access_pb2 as accesspb
+from qmtl.world.v1 import audit_pb2 as auditpb
+from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from worldservice.worlds.domain.audit import AuditRow
 from worldservice.worlds.domain.binding import BOTH_SIDES, Side, Stage
 from worldservice.worlds.domain.roles import Grant, Role
 from worldservice.worlds.domain.world import World, WorldChange, WorldState
@@ -46,7 +50,7 @@ def world_from_proto(message: worldpb.World) -> World:
     )
 
 
-def change_from_proto(request: servicepb.UpdateWorldRequest) -> WorldChange:
+def change_from_proto(request: worldservicepb.UpdateWorldRequest) -> WorldChange:
     state = None
     if request.state != worldpb.WORLD_STATE_UNSPECIFIED:
         state = enum_from_proto(request.state, worldpb.WorldState, "WORLD_STATE_", WorldState, "state")
@@ -65,7 +69,7 @@ def stage_to_proto(stage: Stage) -> str:
 
 
 def stage_from_proto(number: int, field: str) -> Stage:
-    return enum_from_proto(number, worldpb.Stage, "STAGE_", Stage, field)
+    return enum_from_proto(number, bindingpb.Stage, "STAGE_", Stage, field)
 
 
 def role_to_proto(role: Role) -> str:
@@ -78,8 +82,8 @@ def role_from_proto(number: int, field: str) -> Role:
     return enum_from_proto(number, commonpb.Role, "ROLE_", Role, field)
 
 
-def grant_to_proto(grant: Grant) -> worldpb.RoleGrant:
-    return worldpb.RoleGrant(
+def grant_to_proto(grant: Grant) -> accesspb.RoleGrant:
+    return accesspb.RoleGrant(
         world_id=grant.world_id,
         subject=grant.subject,
         role=role_to_proto(grant.role),
@@ -88,7 +92,7 @@ def grant_to_proto(grant: Grant) -> worldpb.RoleGrant:
     )
 
 
-def grant_from_proto(message: worldpb.RoleGrant) -> Grant:
+def grant_from_proto(message: accesspb.RoleGrant) -> Grant:
     role = role_from_proto(message.role, "role")
     granted_at = instant_from_proto(message.granted_at, "granted_at")
     return Grant(message.world_id, message.subject, role, message.granted_by, granted_at)
@@ -110,3 +114,21 @@ def side_to_proto(side: Side) -> str:
 
 def side_from_proto(number: int, field: str) -> Side:
     return enum_from_proto(number, commonpb.Side, "SIDE_", Side, field)
+
+
+def audit_to_proto(row: AuditRow) -> auditpb.AuditEntry:
+    """The record of a change of the activation is passed on as it was stored."""
+    message = auditpb.AuditEntry(
+        sequence=row.sequence,
+        world_id=row.world_id,
+        actor=row.actor,
+        event=row.event,
+        request=row.request,
+        result=f"AUDIT_RESULT_{row.result}",
+        detail=row.detail,
+        correlation_id=row.correlation_id,
+        time=instant_to_proto(row.time),
+    )
+    if row.record is not None:
+        message.activation.MergeFromString(row.record.content)
+    return message

@@ -1,34 +1,97 @@
-"""What every group of RPCs works with: the store, the clock, the rules, the fence keeper, and the end of the day."""
+"""The audited write that every subject makes: one transaction, what it narrows, and brokerage told before the answer.
+
+A refused write is audited like a committed one. What narrowing means is not known here: the function is handed in.
+"""
 
 import asyncio
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
+
+import structlog
+from google.protobuf.message import Message
+from sqlalchemy import Connection
 
 from qmtl.core.clock import Clock
+from qmtl.core.errors import QmtlError
 from qmtl.sql.database import Database
-from worldservice.activation.fence_keeper import FenceKeeper
-from worldservice.activation.recording import Narrowed
-from worldservice.apply.domain.run import ApplyTimeouts
-from worldservice.bindings.recent_decisions import RecentDecisions
-from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.metrics import WorldMetrics
+from worldservice.worlds.acts import REFUSED, Act, act_of, audit_row, audit_write, world_of
+from worldservice.worlds.domain.world import Effect, World
+from worldservice.worlds.store.audit import append_audit
+from worldservice.worlds.store.worlds import update_world
+
+log = structlog.stdlib.get_logger("qmtl.worldservice")
+
+Req = TypeVar("Req", bound=Message)
+Res = TypeVar("Res")
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """`draining` is set when the server goes away, so that open streams end."""
+class Writes:
+    """What a write needs. `draining` is set when the server goes away, so that open streams end.
+
+    `narrow` lowers the world's activation to its decision, in the transaction it is given; `push_fence` tells brokerage
+    the world's fence and answers whether it has confirmed it.
+    """
 
     db: Database
     clock: Clock
-    rules: DecisionSettings
-    fences: FenceKeeper
-    gate_skew_max: timedelta
+    metrics: WorldMetrics
     draining: asyncio.Event
-    measures: WorldMetrics
-    limits: ApplyTimeouts
-    recent: RecentDecisions = field(default_factory=RecentDecisions)
+    narrow: Callable[[Connection, World, Act], Effect]
+    push_fence: Callable[[str], Awaitable[bool]]
 
-    async def enforce(self, settled: Narrowed) -> bool:
+    def save_world(self, conn: Connection, act: Act, world: World) -> Effect:
+        """Store a changed world, narrow to what follows from it, audit."""
+        update_world(conn, world)
+        effect = self.narrow(conn, world, act)
+        audit_write(conn, act, f"world etag {world.etag}")
+        return effect
+
+    async def enforce(self, world_id: str, effect: Effect | None) -> bool:
         """Tell brokerage what a commit narrowed, before the caller is answered; True while it has not confirmed."""
-        activation = settled.activation
-        return activation.fence.pending and not await self.fences.push(activation.world_id)
+        return effect is not None and effect.fence_pending and not await self.push_fence(world_id)
+
+
+class AuditedServicer:
+    """A servicer whose writes are methods under `audited`."""
+
+    def __init__(self, writes: Writes) -> None:
+        self.writes = writes
+
+
+def audited(
+    method: Callable[[Any, Req, Act], Awaitable[Res]],
+) -> Callable[[Any, Req, Any], Awaitable[Res]]:
+    """Make an RPC method of a write: it gets its Act, and what it refuses is audited before it is answered."""
+
+    @wraps(method)
+    async def rpc(servicer: AuditedServicer, request: Req, context: object) -> Res:
+        act = act_of(method.__name__, world_of(request), request, servicer.writes.clock)
+        work = asyncio.ensure_future(_carry_out(method, servicer, request, act))
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # a caller that left asks no more
+        return await asyncio.shield(work)
+
+    return rpc
+
+
+async def _carry_out(
+    method: Callable[[Any, Req, Act], Awaitable[Res]], servicer: AuditedServicer, request: Req, act: Act
+) -> Res:
+    """A write goes on when its caller gives up: between its commit and brokerage's knowing lies no cancellation."""
+    try:
+        return await method(servicer, request, act)
+    except QmtlError as refusal:
+        servicer.writes.metrics.refusals.labels(act.event, refusal.reason).inc()
+        await _audit_refusal(servicer.writes.db, act, refusal)
+        raise
+
+
+async def _audit_refusal(db: Database, act: Act, refusal: QmtlError) -> None:
+    row = audit_row(act, REFUSED, f"{refusal.reason}: {refusal.message}")
+    try:
+        await db.write(lambda conn: append_audit(conn, row))
+    except QmtlError as error:  # the caller is told of the refusal itself, which matters more
+        log.error("refusal_not_audited", act=act.event, world=act.world_id, reason=refusal.reason, error=str(error))

@@ -7,8 +7,9 @@ from qmtl.cli.show.messages import enum_word, when
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import world_pb2 as worldpb
 
 
 def event_line(event: controlpb.ControlEvent, *, is_state: bool = False) -> str:
@@ -40,7 +41,7 @@ def summary(event: controlpb.ControlEvent) -> str:
         case "evaluation_run_updated":
             run = event.evaluation_run_updated.run
             verdict = enum_word(evaluationpb.EvaluationSummary, run.report.summary)
-            return f"run {run.run_id} revision {run.revision} at {enum_word(worldpb.Stage, run.stage)}: {verdict}"
+            return f"run {run.run_id} revision {run.revision} at {enum_word(bindingpb.Stage, run.stage)}: {verdict}"
         case "queue_updated":
             return (
                 f"{plural(len(event.queue_updated.queues), 'queue')} match {', '.join(event.queue_updated.query.tags)}"
@@ -57,14 +58,14 @@ def summary(event: controlpb.ControlEvent) -> str:
     return ""
 
 
-def _activation(activation: worldpb.ActivationEnvelope) -> str:
+def _activation(activation: activationpb.ActivationEnvelope) -> str:
     mode = enum_word(commonpb.EffectiveMode, activation.effective_mode)
     entries = ", ".join(_entry(entry) for entry in activation.entries) or "nobody"
-    phase = f" {enum_word(worldpb.ApplyPhase, activation.phase)}" if activation.run_id else ""
+    phase = f" {enum_word(activationpb.ApplyPhase, activation.phase)}" if activation.run_id else ""
     return f"{mode} epoch {activation.epoch}{phase}: {entries}"
 
 
-def _entry(entry: worldpb.ActivationEntry) -> str:
+def _entry(entry: activationpb.ActivationEntry) -> str:
     side = enum_word(commonpb.Side, entry.side).lower()
     state = "frozen" if entry.freeze else "draining" if entry.drain else "active" if entry.active else "inactive"
     return f"{entry.strategy_id} {side} {state} {entry.weight:g}"

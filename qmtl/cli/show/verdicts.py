@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from qmtl.cli.show.formats import number
 from qmtl.cli.show.messages import enum_word, when
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import world_pb2 as worldpb
 
 CEILINGS = {
     commonpb.EFFECTIVE_MODE_VALIDATE: "only validates: nothing is selected and nothing trades",
@@ -60,21 +62,21 @@ class Standing:
 
     strategy_id: str
     name: str
-    stage: worldpb.Stage
+    stage: bindingpb.Stage
     run: evaluationpb.EvaluationRun | None
-    entries: tuple[worldpb.ActivationEntry, ...]
+    entries: tuple[activationpb.ActivationEntry, ...]
 
 
 def standings_of(
-    bindings: Sequence[worldpb.Binding],
+    bindings: Sequence[bindingpb.Binding],
     runs: Sequence[evaluationpb.EvaluationRun],
-    activation: worldpb.ActivationEnvelope,
+    activation: activationpb.ActivationEnvelope,
     names: dict[str, str],
 ) -> list[Standing]:
     """Every bound strategy; `runs` come newest first and a policy judges the newest of stage BACKTEST."""
     newest: dict[str, evaluationpb.EvaluationRun] = {}
     for run in runs:
-        if run.stage == worldpb.STAGE_BACKTEST:
+        if run.stage == bindingpb.STAGE_BACKTEST:
             newest.setdefault(run.strategy_id, run)
     return [
         Standing(
@@ -85,7 +87,7 @@ def standings_of(
             tuple(entry for entry in activation.entries if entry.strategy_id == bound.strategy_id),
         )
         for bound in bindings
-        if bound.state != worldpb.BINDING_STATE_REMOVED
+        if bound.state != bindingpb.BINDING_STATE_REMOVED
     ]
 
 
@@ -104,7 +106,7 @@ def _judged(standing: Standing, report: evaluationpb.EvaluationReport | None) ->
     return replace(standing, run=run)
 
 
-def explain_world(decision: worldpb.DecisionEnvelope, standings: Sequence[Standing]) -> Iterator[str]:
+def explain_world(decision: decisionpb.DecisionEnvelope, standings: Sequence[Standing]) -> Iterator[str]:
     """The ceiling and why it is not higher, then each strategy: those that are in, by rank, then the others."""
     yield f"world {decision.world_id} {CEILINGS.get(decision.effective_mode, 'has a mode this command does not know')}"
     yield f"  decided {when(decision.decided_at)} by policy version {decision.policy_version}{_stale(decision)}"
@@ -117,7 +119,7 @@ def explain_world(decision: worldpb.DecisionEnvelope, standings: Sequence[Standi
         yield from explain_strategy(decision, standing)
 
 
-def explain_strategy(decision: worldpb.DecisionEnvelope, standing: Standing) -> Iterator[str]:
+def explain_strategy(decision: decisionpb.DecisionEnvelope, standing: Standing) -> Iterator[str]:
     """One strategy: in or out and the reason, every rule with its numbers, and what it may do now."""
     is_in = standing.strategy_id in decision.selected
     title = f"{standing.name} ({standing.strategy_id})" if standing.name else standing.strategy_id
@@ -140,7 +142,7 @@ def why_in(standing: Standing) -> str:
     return f"rank {report.rank}, score {number(report.score)}" if report.HasField("score") else f"rank {report.rank}"
 
 
-def why_out(decision: worldpb.DecisionEnvelope, standing: Standing) -> str:
+def why_out(decision: decisionpb.DecisionEnvelope, standing: Standing) -> str:
     """The first thing that stood in the way."""
     if standing.run is None:
         return "it was never evaluated in this world"
@@ -158,14 +160,14 @@ def why_out(decision: worldpb.DecisionEnvelope, standing: Standing) -> str:
     return "it passed when it was evaluated, and the world has moved on: others took the places, or the policy changed"
 
 
-def trading_text(decision: worldpb.DecisionEnvelope, standing: Standing) -> str:
+def trading_text(decision: decisionpb.DecisionEnvelope, standing: Standing) -> str:
     """What it may do now, side by side, and who could change that."""
     if not standing.entries:
         return f"does not trade: nobody has activated it ({_way_in(decision, standing)})"
     return "; ".join(_entry_text(decision, standing, entry) for entry in standing.entries)
 
 
-def _way_in(decision: worldpb.DecisionEnvelope, standing: Standing) -> str:
+def _way_in(decision: decisionpb.DecisionEnvelope, standing: Standing) -> str:
     """The command that brings it to paper: an activation, or an apply where the policy asks for one."""
     verdicts = standing.run.report.verdicts if standing.run else ()
     if any(verdict.reason == "EDGES_NOT_OPENED" and "DRYRUN" in verdict.explanation for verdict in verdicts):
@@ -173,7 +175,7 @@ def _way_in(decision: worldpb.DecisionEnvelope, standing: Standing) -> str:
     return f"qmtl world activate {decision.world_id} {standing.strategy_id} --stage paper"
 
 
-def _entry_text(decision: worldpb.DecisionEnvelope, standing: Standing, entry: worldpb.ActivationEntry) -> str:
+def _entry_text(decision: decisionpb.DecisionEnvelope, standing: Standing, entry: activationpb.ActivationEntry) -> str:
     side = enum_word(commonpb.Side, entry.side).lower()
     if entry.freeze:
         return f"{side} is frozen"
@@ -188,13 +190,13 @@ def _entry_text(decision: worldpb.DecisionEnvelope, standing: Standing, entry: w
     return f"{side} is active and computes only ({mode}): {_held_by(decision, standing)}"
 
 
-def _held_by(decision: worldpb.DecisionEnvelope, standing: Standing) -> str:
+def _held_by(decision: decisionpb.DecisionEnvelope, standing: Standing) -> str:
     """What keeps an active entry from trading: the world's ceiling, the policy, or its own stage."""
     if decision.effective_mode not in _TRADING:
         return f"the world {CEILINGS.get(decision.effective_mode, 'does not say more')}"
     if standing.strategy_id not in decision.selected:
         return "the policy does not select it"
-    return f"its stage is {enum_word(worldpb.Stage, standing.stage)}"
+    return f"its stage is {enum_word(bindingpb.Stage, standing.stage)}"
 
 
 def verdict_lines(report: evaluationpb.EvaluationReport) -> Iterator[str]:
@@ -222,11 +224,11 @@ def _rank(standing: Standing) -> int:
     return rank or 1_000_000
 
 
-def _stale(decision: worldpb.DecisionEnvelope) -> str:
+def _stale(decision: decisionpb.DecisionEnvelope) -> str:
     return ", STALE: worldservice could not be asked" if decision.stale else ""
 
 
-def _window(entry: worldpb.ActivationEntry) -> str:
+def _window(entry: activationpb.ActivationEntry) -> str:
     start = f" from {when(entry.valid_from)}" if entry.HasField("valid_from") else ""
     end = f" until {when(entry.valid_until)}" if entry.HasField("valid_until") else ""
     return start + end

@@ -14,7 +14,15 @@ EDGE: Final = "gateway"  # the one service users call
 
 CONTROL: Final = "/qmtl.control.v1"
 DAG: Final = "/qmtl.dag.v1"
-WORLD: Final = "/qmtl.world.v1.WorldService"
+WORLDS: Final = "/qmtl.world.v1.WorldService"
+BINDINGS: Final = "/qmtl.world.v1.BindingService"
+EVALUATION: Final = "/qmtl.world.v1.EvaluationService"
+ACTIVATION: Final = "/qmtl.world.v1.ActivationService"
+APPLIES: Final = "/qmtl.world.v1.ApplyService"
+WORLD_ACCESS: Final = "/qmtl.world.v1.AccessService"
+GATES: Final = "/qmtl.world.v1.GateService"
+SESSIONS: Final = "/qmtl.world.v1.SessionService"
+WORLD_STATUS: Final = "/qmtl.world.v1.StatusService"
 BROKER: Final = "/qmtl.broker.v1.BrokerageService"
 DATA: Final = "/qmtl.data.v1.DataService"
 DATA_ARTIFACTS: Final = "/qmtl.data.v1.ArtifactService"
@@ -38,9 +46,15 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(f"{DAG}.QueueCatalogueService", "GetQueue ListQueues QueryQueues WatchQueues GetQueueStats"),
         *_each(f"{DAG}.SentinelService", "ListSentinels"),
         *_each(f"{DAG}.StatusService", "GetStatus"),
-        *_each(WORLD, "BindStrategy UnbindStrategy ListBindings GetWorld ListWorlds Decide GetEffectiveRole"),
-        *_each(WORLD, "GetActivation GetStateHash WatchActivation AckActivation OpenGateSession RenewGateSession"),
-        *_each(WORLD, "OpenSession GetSession AdvanceWatermark CloseSession GetApplyRun WatchApplyRun GetStatus"),
+        *_each(WORLDS, "GetWorld ListWorlds"),
+        *_each(BINDINGS, "BindStrategy UnbindStrategy ListBindings"),
+        *_each(EVALUATION, "Decide"),
+        *_each(ACTIVATION, "GetActivation GetStateHash WatchActivation"),
+        *_each(APPLIES, "GetApplyRun WatchApplyRun"),
+        *_each(WORLD_ACCESS, "GetEffectiveRole"),
+        *_each(GATES, "OpenGateSession RenewGateSession AckActivation"),
+        *_each(SESSIONS, "OpenSession GetSession AdvanceWatermark CloseSession"),
+        *_each(WORLD_STATUS, "GetStatus"),
         *_each(BROKER, "SubmitOrder SubmitOrderList ReplaceOrder CancelOrder CancelAll BookFills ListFills"),
         *_each(BROKER, "GetOrder ListOrders StreamOrderEvents GetPortfolio StreamPortfolio GetFence GetStatus"),
         *_each(DATA_ARTIFACTS, "ListArtifacts GetArtifact"),
@@ -56,16 +70,23 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(f"{DAG}.QueueCatalogueService", "QueryQueues"),
         *_each(f"{DAG}.StatusService", "GetStatus"),
     ),
-    "dagmanager": _each(WORLD, "GetWorld ListBindings"),
+    "dagmanager": (*_each(WORLDS, "GetWorld"), *_each(BINDINGS, "ListBindings")),
     # Prices for simulated venues, and the world behind a fence.
     "brokerage": (
         *_each(DATA, "Subscribe"),
         *_each(DATA_SESSIONS, "ConfirmBars"),
         *_each(DATA_CATALOGUE, "ListPresets"),
-        *_each(WORLD, "GetWorld GetActivation GetSession GetEffectiveRole"),
+        *_each(WORLDS, "GetWorld"),
+        *_each(ACTIVATION, "GetActivation"),
+        *_each(SESSIONS, "GetSession"),
+        *_each(WORLD_ACCESS, "GetEffectiveRole"),
     ),
     # A replay moves the watermark of its world's session.
-    "seamless": _each(WORLD, "GetWorld GetSession OpenSession AdvanceWatermark GetEffectiveRole"),
+    "seamless": (
+        *_each(WORLDS, "GetWorld"),
+        *_each(SESSIONS, "GetSession OpenSession AdvanceWatermark"),
+        *_each(WORLD_ACCESS, "GetEffectiveRole"),
+    ),
     "controlbus": (),
     "operator": (),
 }

@@ -22,7 +22,13 @@ from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
 from qmtl.rpc.auth.identity import TokenSource
 from qmtl.rpc.auth.tokens import file_token, user_token_path
 from qmtl.rpc.client.channel import connect
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
+from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
+from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
+from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
+from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
+from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
+from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 
 ADDRESS_VARIABLE = "QMTL_ADDRESS"
 TOKEN_VARIABLE = "QMTL_TOKEN"
@@ -51,7 +57,13 @@ class Client:
     events: eventrpc.EventServiceAsyncStub
     trading: tradingrpc.TradingServiceAsyncStub
     queues: queuerpc.QueueServiceAsyncStub
-    world: worldrpc.WorldServiceAsyncStub
+    worlds: worldrpc.WorldServiceAsyncStub
+    policies: policyrpc.PolicyServiceAsyncStub
+    bindings: bindingrpc.BindingServiceAsyncStub
+    evaluation: evaluationrpc.EvaluationServiceAsyncStub
+    activation: activationrpc.ActivationServiceAsyncStub
+    applies: applyrpc.ApplyServiceAsyncStub
+    audit: auditrpc.AuditServiceAsyncStub
     brokerage: brokerrpc.BrokerageServiceAsyncStub
     data: datarpc.DataServiceAsyncStub
     data_sessions: datasessionrpc.DataSessionServiceAsyncStub
@@ -72,6 +84,12 @@ async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ)
             tradingrpc.TradingServiceStub(channel),
             queuerpc.QueueServiceStub(channel),
             worldrpc.WorldServiceStub(channel),
+            policyrpc.PolicyServiceStub(channel),
+            bindingrpc.BindingServiceStub(channel),
+            evaluationrpc.EvaluationServiceStub(channel),
+            activationrpc.ActivationServiceStub(channel),
+            applyrpc.ApplyServiceStub(channel),
+            auditrpc.AuditServiceStub(channel),
             brokerrpc.BrokerageServiceStub(channel),
             datarpc.DataServiceStub(channel),
             datasessionrpc.DataSessionServiceStub(channel),

@@ -19,7 +19,7 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.wire.bars import bars_from_arrow
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.wire.instants import ns_to_proto
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class WorldData:
 
     async def _world_preset(self) -> str:
         request = worldservicepb.GetWorldRequest(world_id=self._world)
-        presets = (await self._retrying.ask(lambda: self._client.world.GetWorld(request), "world")).world.data_presets
+        presets = (await self._retrying.ask(lambda: self._client.worlds.GetWorld(request), "world")).world.data_presets
         if not presets:
             raise refused("E_DATA_MISSING", "data", f"none, and world {self._world} names no preset", "a data preset")
         return presets[0]

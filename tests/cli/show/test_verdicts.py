@@ -6,8 +6,10 @@ import pytest
 
 from qmtl.cli.show import verdicts as show_verdicts
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import world_pb2 as worldpb
 
 PAPER, COMPUTE = commonpb.EFFECTIVE_MODE_PAPER, commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
 
@@ -16,17 +18,21 @@ def run_of(
     strategy_id: str, *verdicts: evaluationpb.RuleVerdict, policy_version: int = 1
 ) -> evaluationpb.EvaluationRun:
     report = evaluationpb.EvaluationReport(strategy_id=strategy_id, policy_version=policy_version, verdicts=verdicts)
-    return evaluationpb.EvaluationRun(strategy_id=strategy_id, run_id="r", stage=worldpb.STAGE_BACKTEST, report=report)
+    return evaluationpb.EvaluationRun(
+        strategy_id=strategy_id, run_id="r", stage=bindingpb.STAGE_BACKTEST, report=report
+    )
 
 
 def standing(
-    run: evaluationpb.EvaluationRun | None = None, *entries: worldpb.ActivationEntry
+    run: evaluationpb.EvaluationRun | None = None, *entries: activationpb.ActivationEntry
 ) -> show_verdicts.Standing:
-    return show_verdicts.Standing("s", "", worldpb.STAGE_BACKTEST, run, entries)
+    return show_verdicts.Standing("s", "", bindingpb.STAGE_BACKTEST, run, entries)
 
 
-def decided(mode: commonpb.EffectiveMode, *selected: str, why: str = "", policy: int = 1) -> worldpb.DecisionEnvelope:
-    return worldpb.DecisionEnvelope(
+def decided(
+    mode: commonpb.EffectiveMode, *selected: str, why: str = "", policy: int = 1
+) -> decisionpb.DecisionEnvelope:
+    return decisionpb.DecisionEnvelope(
         world_id="w", policy_version=policy, effective_mode=mode, selected=selected, reasons=[why] if why else []
     )
 
@@ -55,7 +61,7 @@ def test_the_rule_that_failed_first_is_why_a_strategy_is_out() -> None:
     ],
 )
 def test_other_reasons_to_be_out(
-    decision: worldpb.DecisionEnvelope, run: evaluationpb.EvaluationRun | None, wanted: str
+    decision: decisionpb.DecisionEnvelope, run: evaluationpb.EvaluationRun | None, wanted: str
 ) -> None:
     assert wanted in show_verdicts.why_out(decision, standing(run))
 
@@ -81,18 +87,27 @@ def test_other_reasons_to_be_out(
         (decided(COMPUTE), {"active": True, "effective_mode": COMPUTE}, "the world only computes"),
     ],
 )
-def test_what_a_strategy_may_do_now(decision: worldpb.DecisionEnvelope, entry: dict[str, object], wanted: str) -> None:
-    one = worldpb.ActivationEntry(strategy_id="s", side=commonpb.SIDE_LONG)
+def test_what_a_strategy_may_do_now(
+    decision: decisionpb.DecisionEnvelope, entry: dict[str, object], wanted: str
+) -> None:
+    one = activationpb.ActivationEntry(strategy_id="s", side=commonpb.SIDE_LONG)
     for name, value in entry.items():
         setattr(one, name, value)
     assert wanted in show_verdicts.trading_text(decision, standing(None, one))
 
 
 def test_the_newest_backtest_run_judges_and_removed_bindings_are_left_out() -> None:
-    bindings = [worldpb.Binding(strategy_id="s"), worldpb.Binding(strategy_id="x", state=worldpb.BINDING_STATE_REMOVED)]
-    paper = evaluationpb.EvaluationRun(strategy_id="s", run_id="paper", stage=worldpb.STAGE_PAPER)
-    runs = [paper, run_of("s"), evaluationpb.EvaluationRun(strategy_id="s", run_id="old", stage=worldpb.STAGE_BACKTEST)]
-    (found,) = show_verdicts.standings_of(bindings, runs, worldpb.ActivationEnvelope(), {"s": "name"})
+    bindings = [
+        bindingpb.Binding(strategy_id="s"),
+        bindingpb.Binding(strategy_id="x", state=bindingpb.BINDING_STATE_REMOVED),
+    ]
+    paper = evaluationpb.EvaluationRun(strategy_id="s", run_id="paper", stage=bindingpb.STAGE_PAPER)
+    runs = [
+        paper,
+        run_of("s"),
+        evaluationpb.EvaluationRun(strategy_id="s", run_id="old", stage=bindingpb.STAGE_BACKTEST),
+    ]
+    (found,) = show_verdicts.standings_of(bindings, runs, activationpb.ActivationEnvelope(), {"s": "name"})
     assert found.run is not None
     assert (found.name, found.run.run_id) == ("name", "r")
 

@@ -32,7 +32,8 @@ from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.client.streams import scoped
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from tests.gateway.estate import Estate, make_world, request_for, running_estate, settled, submitted
 from tests.mesh.door import Door, door_over
 from tests.support.forwarding import Forwarder, forwarding
@@ -177,11 +178,11 @@ class Scene:
     async def freeze(self) -> None:
         """Each time the other way round, so that every call is a new revision."""
         self.frozen = not self.frozen
-        change = worldservicepb.ActivationChange(
+        change = activationpb.ActivationChange(
             strategy_id=self.strategies[0], side=commonpb.SIDE_LONG, freeze=self.frozen
         )
-        request = worldservicepb.SetActivationRequest(world_id=self.world, changes=[change])
-        await self.ann.world.SetActivation(request)
+        request = activationservicepb.SetActivationRequest(world_id=self.world, changes=[change])
+        await self.ann.activation.SetActivation(request)
 
     async def acts(self) -> None:
         for _ in range(self.dice.randrange(2, 7)):
@@ -208,8 +209,8 @@ class Scene:
             if not reply.page.next_page_token:
                 break
             page.page_token = reply.page.next_page_token
-        request = worldservicepb.GetActivationRequest(world_id=self.world)
-        activation = (await self.ann.world.GetActivation(request)).activation
+        request = activationservicepb.GetActivationRequest(world_id=self.world)
+        activation = (await self.ann.activation.GetActivation(request)).activation
         states[f"activation_updated {self.world}"] = activation.revision, activation.state_hash
         return states, self.orders
 

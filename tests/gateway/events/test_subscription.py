@@ -27,8 +27,8 @@ from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Exhausted
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from tests.controlbus.states import policy, publish
 from tests.support.nats import NatsServer
 from tests.support.waiting import eventually
@@ -40,9 +40,11 @@ POLICY = Scope("ada", "w", "", (eventpb.TOPIC_POLICY,))
 class World:
     """worldservice, as far as a snapshot of the activation needs it."""
 
-    async def GetActivation(self, request: worldservicepb.GetActivationRequest) -> worldservicepb.GetActivationResponse:
-        activation = worldpb.ActivationEnvelope(world_id=request.world_id, revision=9)
-        return worldservicepb.GetActivationResponse(activation=activation)
+    async def GetActivation(
+        self, request: activationservicepb.GetActivationRequest
+    ) -> activationservicepb.GetActivationResponse:
+        activation = activationpb.ActivationEnvelope(world_id=request.world_id, revision=9)
+        return activationservicepb.GetActivationResponse(activation=activation)
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
 @pytest.fixture
 async def sources(bus: Bus, tmp_path: Path) -> AsyncIterator[StreamSources]:
     database, clock = Database(f"sqlite:///{tmp_path}/g.db"), SystemClock()
-    peers = cast("Peers", SimpleNamespace(world=World()))
+    peers = cast("Peers", SimpleNamespace(activation=World(), policies=World()))
     control, orders = Feed(bus, control_source(database), 100), Feed(bus, orders_source(), 100)
     keys = StreamKeys(tmp_path / "keys.json", clock)
     reading = [asyncio.create_task(control.run()), asyncio.create_task(orders.run())]

@@ -15,13 +15,14 @@ from gateway.peers import Peers
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import Clock, SystemClock, VirtualClock
 from qmtl.core.errors import NotFound
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import gate_pb2 as gatepb
+from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 from tests.support.waiting import eventually
 
 
-def activation(revision: int, epoch: int) -> worldpb.ActivationEnvelope:
-    return worldpb.ActivationEnvelope(
+def activation(revision: int, epoch: int) -> activationpb.ActivationEnvelope:
+    return activationpb.ActivationEnvelope(
         world_id="w", revision=revision, previous_revision=revision - 1, epoch=epoch,
         effective_mode="EFFECTIVE_MODE_PAPER",
     )  # fmt: skip
@@ -45,34 +46,34 @@ class World:
 
     async def OpenGateSession(
         self,
-        request: worldservicepb.OpenGateSessionRequest,
+        request: gateservicepb.OpenGateSessionRequest,
         timeout: float,  # noqa: ASYNC109 - the stub's signature
-    ) -> worldservicepb.OpenGateSessionResponse:
+    ) -> gateservicepb.OpenGateSessionResponse:
         self.known = True
-        answer = worldservicepb.OpenGateSessionResponse(session=_session(), activations=[self.current])
+        answer = gateservicepb.OpenGateSessionResponse(session=_session(), activations=[self.current])
         self.crossing()
         return answer
 
     async def RenewGateSession(
         self,
-        request: worldservicepb.RenewGateSessionRequest,
+        request: gateservicepb.RenewGateSessionRequest,
         timeout: float,  # noqa: ASYNC109 - the stub's signature
-    ) -> worldservicepb.RenewGateSessionResponse:
+    ) -> gateservicepb.RenewGateSessionResponse:
         if not self.known:
             raise NotFound("E_GATE_SESSION_UNKNOWN", "no session")
         news = [self.current] if request.applied_revisions["w"] != self.current.revision else []
         self.crossing()
-        return worldservicepb.RenewGateSessionResponse(session=_session(), activations=news)
+        return gateservicepb.RenewGateSessionResponse(session=_session(), activations=news)
 
 
-def _session() -> worldpb.GateSession:
-    session = worldpb.GateSession()
+def _session() -> gatepb.GateSession:
+    session = gatepb.GateSession()
     session.ttl.FromSeconds(5)
     return session
 
 
 async def opened(world: World, clock: Clock | None = None) -> HeldActivations:
-    peers = cast("Peers", SimpleNamespace(world=world))
+    peers = cast("Peers", SimpleNamespace(gates=world, activation=world))
     gates = HeldActivations(peers, clock or SystemClock(), "g-1", 0.5)
     await gates.renew()
     return gates

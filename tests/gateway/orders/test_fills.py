@@ -16,7 +16,7 @@ from qmtl.core.roles import Role
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.rpc.client.streams import scoped
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from tests.gateway.estate import Estate, make_world, submitted, trading
 from tests.gateway.events.test_service import created, following
 from tests.gateway.orders.test_service import reply_of
@@ -32,7 +32,7 @@ async def account_of(estate: Estate, door: Door) -> tuple[str, str, str]:
     world = await make_world(door, PRESET)
     strategy_id = (await submitted(door, world)).strategy_id
     await trading(door, world, strategy_id)
-    activation = await door.world.GetActivation(worldservicepb.GetActivationRequest(world_id=world))
+    activation = await door.activation.GetActivation(activationservicepb.GetActivationRequest(world_id=world))
     opened = brokerservicepb.OpenPaperAccountRequest(
         account=f"a-{world}", world_id=world, data_preset=PRESET,
         data_session_id=activation.activation.sessions[0].session_id,

@@ -18,7 +18,8 @@ from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.rpc.client.streams import scoped
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from tests.gateway.estate import Estate, gates_hold, make_world, submitted, trading
 from tests.mesh.door import Door
 from tests.support.waiting import eventually
@@ -62,10 +63,10 @@ async def verdict(
     return status.denial
 
 
-async def change(door: Door, world_id: str, entry: worldservicepb.ActivationChange) -> None:
+async def change(door: Door, world_id: str, entry: activationpb.ActivationChange) -> None:
     entry.side = commonpb.SIDE_LONG
     entry.active = True
-    await door.world.SetActivation(worldservicepb.SetActivationRequest(world_id=world_id, changes=[entry]))
+    await door.activation.SetActivation(activationservicepb.SetActivationRequest(world_id=world_id, changes=[entry]))
 
 
 async def test_activated_strategy_passes_and_others_do_not(estate: Estate) -> None:
@@ -91,14 +92,14 @@ async def test_new_strategy_does_not_pass(estate: Estate) -> None:
 
 async def test_freeze_shuts_and_drain_lets_reducing_pass(estate: Estate) -> None:
     ann, world, strategy_id = await trading_world(estate)
-    await change(ann, world, worldservicepb.ActivationChange(strategy_id=strategy_id, freeze=True))
+    await change(ann, world, activationpb.ActivationChange(strategy_id=strategy_id, freeze=True))
 
     async def frozen() -> bool:
         return await verdict(ann, world, strategy_id) == brokerpb.DENIAL_GATE_FROZEN
 
     await eventually(frozen)
     assert await verdict(ann, world, strategy_id, SELL) is not None
-    await change(ann, world, worldservicepb.ActivationChange(strategy_id=strategy_id, freeze=False, drain=True))
+    await change(ann, world, activationpb.ActivationChange(strategy_id=strategy_id, freeze=False, drain=True))
     await eventually(lambda: passes(ann, world, strategy_id, SELL))
     assert await verdict(ann, world, strategy_id) is not None
 

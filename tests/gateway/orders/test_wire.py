@@ -11,17 +11,17 @@ from gateway.orders.domain import GatedOrder, Passed, check_order
 from gateway.orders.wire import gate_from_proto, stamp_to_proto
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
-def activation(weight: float) -> worldpb.ActivationEnvelope:
+def activation(weight: float) -> activationpb.ActivationEnvelope:
     mode = commonpb.EFFECTIVE_MODE_PAPER
-    entry = worldpb.ActivationEntry(
+    entry = activationpb.ActivationEntry(
         strategy_id="s", side=commonpb.SIDE_LONG, active=True, weight=weight, effective_mode=mode
     )
-    return worldpb.ActivationEnvelope(world_id="w", revision=1, epoch=1, effective_mode=mode, entries=[entry])
+    return activationpb.ActivationEnvelope(world_id="w", revision=1, epoch=1, effective_mode=mode, entries=[entry])
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import decision_pb2 as decisionpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from tests.gateway.estate import Estate, level_is, make_world
 from tests.mesh.door import Door, new_world, open_door
 from tests.support.waiting import eventually
@@ -26,11 +27,13 @@ from tests.worldservice.samples import DOCUMENT
 LONGEST_S = 5.0  # for a caller without a deadline: two questions of 2 s each, and the way
 
 
-async def decision(door: Door, world_id: str, within_s: float = 5.0) -> worldpb.DecisionEnvelope:
-    return (await door.world.Decide(worldservicepb.DecideRequest(world_id=world_id), timeout=within_s)).decision
+async def decision(door: Door, world_id: str, within_s: float = 5.0) -> decisionpb.DecisionEnvelope:
+    return (
+        await door.evaluation.Decide(evaluationservicepb.DecideRequest(world_id=world_id), timeout=within_s)
+    ).decision
 
 
-def is_safe(found: worldpb.DecisionEnvelope) -> bool:
+def is_safe(found: decisionpb.DecisionEnvelope) -> bool:
     return found.stale and found.effective_mode == commonpb.EFFECTIVE_MODE_COMPUTE_ONLY and bool(found.reasons)
 
 
@@ -73,8 +76,8 @@ async def test_frozen_worldservice_gives_the_safe_default_in_time_to_each_and_re
         async def timed(within_s: float | None) -> float:
             """How long a safe default took; the caller's own deadline would raise."""
             started = time.monotonic()
-            request = worldservicepb.DecideRequest(world_id=world)
-            assert is_safe((await door.world.Decide(request, timeout=within_s)).decision)
+            request = evaluationservicepb.DecideRequest(world_id=world)
+            assert is_safe((await door.evaluation.Decide(request, timeout=within_s)).decision)
             return time.monotonic() - started
 
         mesh.kill("worldservice", signal.SIGSTOP)
@@ -94,8 +97,8 @@ async def test_own_write_is_seen_by_the_next_decision(estate: Estate) -> None:
     world = await make_world(ann)
     before = await decision(ann, world)
     document = DOCUMENT.replace("total: 8", "total: 9")
-    put = worldservicepb.PutPolicyRequest(world_id=world, document=document, make_default=True)
-    await ann.world.PutPolicy(put)
+    put = policyservicepb.PutPolicyRequest(world_id=world, document=document, make_default=True)
+    await ann.policies.PutPolicy(put)
     assert (await decision(ann, world)).policy_version == before.policy_version + 1
 
 

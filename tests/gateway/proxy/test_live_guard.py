@@ -6,7 +6,9 @@ import pytest
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import PermissionDenied, QmtlError
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.gateway.estate import Estate
 from tests.mesh.door import Door
 
@@ -17,11 +19,11 @@ async def test_what_can_cause_live_trading_needs_to_say_so(estate: Estate) -> No
     ann = await estate.door()
     create = worldservicepb.CreateWorldRequest(world_id="live-world", allow_live=True)
     with pytest.raises(PermissionDenied) as refused:
-        await ann.world.CreateWorld(create)
+        await ann.worlds.CreateWorld(create)
     assert refused.value.reason == "E_LIVE_GUARD"
-    await ann.world.CreateWorld(create, metadata=LIVE)
-    widening = worldservicepb.ActivationChange(strategy_id="s", side=commonpb.SIDE_LONG, active=True)
-    freezing = worldservicepb.ActivationChange(strategy_id="s", side=commonpb.SIDE_LONG, freeze=True)
+    await ann.worlds.CreateWorld(create, metadata=LIVE)
+    widening = activationpb.ActivationChange(strategy_id="s", side=commonpb.SIDE_LONG, active=True)
+    freezing = activationpb.ActivationChange(strategy_id="s", side=commonpb.SIDE_LONG, freeze=True)
     with pytest.raises(PermissionDenied) as refused:
         await change(ann, widening)
     assert refused.value.reason == "E_LIVE_GUARD"
@@ -31,8 +33,6 @@ async def test_what_can_cause_live_trading_needs_to_say_so(estate: Estate) -> No
         assert answered.value.reason != "E_LIVE_GUARD"
 
 
-async def change(
-    door: Door, entry: worldservicepb.ActivationChange, metadata: tuple[tuple[str, str], ...] = ()
-) -> None:
-    request = worldservicepb.SetActivationRequest(world_id="live-world", changes=[entry])
-    await door.world.SetActivation(request, metadata=metadata)
+async def change(door: Door, entry: activationpb.ActivationChange, metadata: tuple[tuple[str, str], ...] = ()) -> None:
+    request = activationservicepb.SetActivationRequest(world_id="live-world", changes=[entry])
+    await door.activation.SetActivation(request, metadata=metadata)

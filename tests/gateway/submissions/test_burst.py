@@ -27,7 +27,8 @@ from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.rpc.auth.tokens import user_token_path
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.door import Door, open_door, source_node, submission
 from tests.support.waiting import eventually
 
@@ -56,7 +57,7 @@ async def make_worlds(door: Door, count: int) -> list[str]:
     """Several, because worldservice binds at most 2,000 strategies to one."""
     names = [f"burst-{number}" for number in range(count)]
     for world_id in names:
-        await door.world.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id))
+        await door.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id))
     return names
 
 
@@ -140,7 +141,7 @@ async def bindings_of(door: Door, world_id: str) -> list[str]:
     bindings: list[str] = []
     page = commonpb.PageRequest(page_size=PAGE)
     while True:
-        reply = await door.world.ListBindings(worldservicepb.ListBindingsRequest(world_id=world_id, page=page))
+        reply = await door.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=world_id, page=page))
         bindings += [binding.strategy_id for binding in reply.bindings]
         if not reply.page.next_page_token:
             return sorted(bindings)

@@ -12,7 +12,7 @@ from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from tests.gateway.estate import Estate, bound, live_worlds, make_world, request_for, settled, submitted
 from tests.mesh.door import Door
 from tests.support.waiting import eventually
@@ -104,7 +104,7 @@ async def test_the_outcome_has_the_binding_and_the_plan(estate: Estate) -> None:
     ann = await estate.door()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
-    (binding,) = (await ann.world.ListBindings(worldservicepb.ListBindingsRequest(world_id=world))).bindings
+    (binding,) = (await ann.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=world))).bindings
     assert strategy.plan_version == 1
     assert strategy.outcomes[0].binding == binding
 

@@ -22,7 +22,7 @@ from gateway.submissions.worker import Workers, WorkerSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Conflict, NotFound
 from qmtl.sql.database import Database
-from qmtl.world.v1 import service_pb2 as worldservicepb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from tests.gateway.submissions.test_store import NOW, submission
 from tests.support.waiting import eventually
 
@@ -37,16 +37,18 @@ class World:
     def __init__(self) -> None:
         self.bound: set[str] = set()
 
-    async def BindStrategy(self, request: worldservicepb.BindStrategyRequest) -> worldservicepb.BindStrategyResponse:
+    async def BindStrategy(
+        self, request: bindingservicepb.BindStrategyRequest
+    ) -> bindingservicepb.BindStrategyResponse:
         await asyncio.sleep(0.75 * CLAIM_TTL_S)
         self.bound.add(request.strategy_id)
-        return worldservicepb.BindStrategyResponse()
+        return bindingservicepb.BindStrategyResponse()
 
     async def UnbindStrategy(
-        self, request: worldservicepb.UnbindStrategyRequest, **call: object
-    ) -> worldservicepb.UnbindStrategyResponse:
+        self, request: bindingservicepb.UnbindStrategyRequest, **call: object
+    ) -> bindingservicepb.UnbindStrategyResponse:
         self.bound.discard(request.strategy_id)
-        return worldservicepb.UnbindStrategyResponse()
+        return bindingservicepb.UnbindStrategyResponse()
 
 
 class Dag:
@@ -70,7 +72,7 @@ class SlowCommit(Database):
 
 
 def workers(db: Database, world: World) -> tuple[Workers, ReleaseWorker]:
-    peers, clock = cast("Peers", SimpleNamespace(world=world, dag=Dag())), SystemClock()
+    peers, clock = cast("Peers", SimpleNamespace(bindings=world, dag=Dag())), SystemClock()
     return Workers(db, peers, clock, WorkerSettings("g", PLACES, 100, CLAIM_TTL_S)), ReleaseWorker(
         db, peers, clock, 0.02
     )

@@ -64,10 +64,21 @@ from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.wire.orders import is_open
 from qmtl.wire.graph import dag_from_proto
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
+from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
+from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
+from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
+from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
+from qmtl.world.v1 import session_pb2 as sessionpb
 from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 
 STEP_NS = 900 * 10**9
 CASH = Decimal(100_000)
@@ -86,8 +97,8 @@ class FakeMesh:
         self.breaks: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.live: dict[str, strategypb.Strategy] = {}
-        self.evaluations: list[worldservicepb.EvaluateRequest] = []
-        self.execution_model: worldpb.ExecutionModel | None = None
+        self.evaluations: list[evaluationservicepb.EvaluateRequest] = []
+        self.execution_model: decisionpb.ExecutionModel | None = None
         self.fetches: list[dataservicepb.FetchRequest] = []
         self.denials: list[brokerpb.Denial] = []
         self.drop_after_bars: list[int] = []
@@ -101,7 +112,7 @@ class FakeMesh:
         self.orders: dict[str, brokerpb.OrderStatus] = {}
         self.repeated_orders = 0
         self.fills: list[brokerpb.Fill] = []
-        self.activation = worldpb.ActivationEnvelope(revision=1)
+        self.activation = activationpb.ActivationEnvelope(revision=1)
         self.watched = asyncio.Event()
         self.moved = asyncio.Event()
         self.resumed_from: list[str] = []
@@ -120,6 +131,12 @@ class FakeMesh:
             cast("tradingrpc.TradingServiceAsyncStub", _stub(gateway, "")),
             cast("queuerpc.QueueServiceAsyncStub", _stub(gateway, "ReadQueue")),
             cast("worldrpc.WorldServiceAsyncStub", _stub(world, "")),
+            cast("policyrpc.PolicyServiceAsyncStub", _stub(world, "")),
+            cast("bindingrpc.BindingServiceAsyncStub", _stub(world, "")),
+            cast("evaluationrpc.EvaluationServiceAsyncStub", _stub(world, "")),
+            cast("activationrpc.ActivationServiceAsyncStub", _stub(world, "")),
+            cast("applyrpc.ApplyServiceAsyncStub", _stub(world, "")),
+            cast("auditrpc.AuditServiceAsyncStub", _stub(world, "")),
             cast("brokerrpc.BrokerageServiceAsyncStub", _stub(brokerage, "StreamOrderEvents StreamPortfolio")),
             cast("datarpc.DataServiceAsyncStub", _stub(data, "Fetch Subscribe")),
             cast("datasessionrpc.DataSessionServiceAsyncStub", _stub(data, "")),
@@ -130,7 +147,7 @@ class FakeMesh:
 
     def activate(self, strategy_id: str, *, active: bool = True, freeze: bool = False) -> None:
         """Set the strategy's long side, and open the world's session."""
-        entry = worldpb.ActivationEntry(
+        entry = activationpb.ActivationEntry(
             strategy_id=strategy_id,
             side=commonpb.SIDE_LONG,
             effective_mode=commonpb.EFFECTIVE_MODE_PAPER,
@@ -138,16 +155,16 @@ class FakeMesh:
             active=active,
             freeze=freeze,
         )
-        session = worldpb.Session(
+        session = sessionpb.Session(
             session_id="session-1",
             world_id="w",
             execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
             start=ns_to_proto(self.start_ns),
             data_preset=PRESET.name,
-            state=worldpb.SESSION_STATE_OPEN,
+            state=sessionpb.SESSION_STATE_OPEN,
         )
         revision = self.activation.revision + 1
-        self.activation = worldpb.ActivationEnvelope(revision=revision, entries=[entry], sessions=[session])
+        self.activation = activationpb.ActivationEnvelope(revision=revision, entries=[entry], sessions=[session])
 
     def passed(self, name: str) -> None:
         """The work of a call is done: count it, and lose the reply if it is to be lost."""
@@ -341,24 +358,28 @@ class _World:
             raise NotFound("E_WORLD_UNKNOWN", f"no world {request.world_id}")
         return worldservicepb.GetWorldResponse(world=worldpb.World(world_id="w", data_presets=[PRESET.name]))
 
-    async def Evaluate(self, request: worldservicepb.EvaluateRequest) -> worldservicepb.EvaluateResponse:
-        kept = worldservicepb.EvaluateRequest()
+    async def Evaluate(self, request: evaluationservicepb.EvaluateRequest) -> evaluationservicepb.EvaluateResponse:
+        kept = evaluationservicepb.EvaluateRequest()
         kept.CopyFrom(request)
         self.mesh.evaluations.append(kept)
         self.mesh.passed("Evaluate")
         report = evaluationpb.EvaluationReport(summary=evaluationpb.EVALUATION_SUMMARY_PASS)
-        return worldservicepb.EvaluateResponse(run=evaluationpb.EvaluationRun(run_id=request.run_id, report=report))
+        return evaluationservicepb.EvaluateResponse(
+            run=evaluationpb.EvaluationRun(run_id=request.run_id, report=report)
+        )
 
-    async def Decide(self, request: worldservicepb.DecideRequest) -> worldservicepb.DecideResponse:
+    async def Decide(self, request: evaluationservicepb.DecideRequest) -> evaluationservicepb.DecideResponse:
         mode = commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
-        return worldservicepb.DecideResponse(
-            decision=worldpb.DecisionEnvelope(
+        return evaluationservicepb.DecideResponse(
+            decision=decisionpb.DecisionEnvelope(
                 world_id="w", effective_mode=mode, execution_model=self.mesh.execution_model
             )
         )
 
-    async def GetActivation(self, request: worldservicepb.GetActivationRequest) -> worldservicepb.GetActivationResponse:
-        return worldservicepb.GetActivationResponse(activation=self.mesh.activation)
+    async def GetActivation(
+        self, request: activationservicepb.GetActivationRequest
+    ) -> activationservicepb.GetActivationResponse:
+        return activationservicepb.GetActivationResponse(activation=self.mesh.activation)
 
 
 class _Data:

@@ -13,8 +13,13 @@ from hypothesis import strategies as st
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotReady
 from qmtl.core.modes import EffectiveMode, ExecutionDomain, lower
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import apply_pb2 as applypb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.worldservice.estate import COMPUTE_ONLY as LOW
 from tests.worldservice.estate import LONG, Estate, evaluation, eventually, make_world, raising
 from tests.worldservice.estate import PAPER as ON_PAPER
@@ -277,7 +282,9 @@ def test_nobody_reduces_over_an_edge_that_is_off() -> None:
 
 async def entries(estate: Estate) -> dict[str, tuple[bool, bool, commonpb.EffectiveMode]]:
     ann = await estate.stub()
-    found = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation.entries
+    found = (
+        await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
+    ).activation.entries
     return {
         entry.strategy_id: (entry.active, entry.drain, entry.effective_mode) for entry in found if entry.side == LONG
     }
@@ -285,52 +292,60 @@ async def entries(estate: Estate) -> dict[str, tuple[bool, bool, commonpb.Effect
 
 async def test_a_demoted_strategy_drains_until_the_world_is_stopped(estate: Estate) -> None:
     ann = await make_world(estate, "w1", document=DOCUMENT + DRAINS)
-    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    await ann.Evaluate(evaluation(estate, "w1", "s"))
-    await ann.SetActivation(raising("w1", "s"))
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
+    await ann.activation.SetActivation(raising("w1", "s"))
     epoch, state = estate.brokerage.state("w1")
     assert state == "OPEN"
-    reply = await ann.Evaluate(evaluation(estate, "w1", "s", "run-2", sharpe=0.1))
+    reply = await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", "run-2", sharpe=0.1))
     assert reply.decision.effective_mode == LOW
     assert await entries(estate) == {"s": (True, True, ON_PAPER)}
     assert estate.brokerage.state("w1") == (epoch + 1, "DRAIN")
-    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
+    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
     assert await entries(estate) == {"s": (True, True, LOW)}
     assert estate.brokerage.state("w1") == (epoch + 2, "FROZEN")
-    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
+    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
     assert await entries(estate) == {"s": (True, True, LOW)}
-    change = pb.ActivationChange(strategy_id="s", side=LONG, active=True, drain=True, stage=worldpb.STAGE_PAPER)
-    await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[change]))
+    change = activationpb.ActivationChange(
+        strategy_id="s", side=LONG, active=True, drain=True, stage=bindingpb.STAGE_PAPER
+    )
+    await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
     assert await entries(estate) == {"s": (True, True, ON_PAPER)}
     assert estate.brokerage.state("w1") == (epoch + 3, "DRAIN")
     with pytest.raises(NotReady):
-        await ann.SetActivation(raising("w1", "s"))
-    assert (await ann.RebuildActivation(pb.RebuildActivationRequest(world_id="w1"))).same_as_stored
+        await ann.activation.SetActivation(raising("w1", "s"))
+    assert (
+        await ann.activation.RebuildActivation(activationservicepb.RebuildActivationRequest(world_id="w1"))
+    ).same_as_stored
 
 
 async def test_an_apply_opens_its_targets_and_drains_the_others(estate: Estate) -> None:
     ann = await make_world(estate, "w1", document=DOCUMENT + DRAINS)
     for name in ("s", "t"):
-        await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=name))
-        await ann.Evaluate(evaluation(estate, "w1", name))
-    await ann.SetActivation(raising("w1", "s"))
-    await ann.Evaluate(evaluation(estate, "w1", "s", "run-2", sharpe=0.1))
+        await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
+        await ann.evaluation.Evaluate(evaluation(estate, "w1", name))
+    await ann.activation.SetActivation(raising("w1", "s"))
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", "run-2", sharpe=0.1))
     session = await open_session(estate)
-    target = worldpb.ApplyTarget(strategy_id="t", side=LONG, weight=1.0, stage=worldpb.STAGE_PAPER)
+    target = applypb.ApplyTarget(strategy_id="t", side=LONG, weight=1.0, stage=bindingpb.STAGE_PAPER)
     numbers = itertools.count(3)
-    asked = pb.ApplyRequest(
+    asked = applyservicepb.ApplyRequest(
         world_id="w1",
         run_id="r1",
-        targets=pb.ApplyTargets(targets=[target]),
-        unfreeze_ack=worldpb.UNFREEZE_ACK_NONE,
+        targets=applypb.ApplyTargets(targets=[target]),
+        unfreeze_ack=applypb.UNFREEZE_ACK_NONE,
     )
-    await ann.Apply(asked)
+    await ann.applies.Apply(asked)
 
     async def ended() -> bool:
         """Decisions go on meanwhile."""
         estate.clock.advance(0.2)
-        await ann.Evaluate(evaluation(estate, "w1", "t", f"run-{next(numbers)}", sharpe=1.0 + next(numbers) / 1000))
-        return (await ann.GetApplyRun(pb.GetApplyRunRequest(world_id="w1", run_id="r1"))).run.HasField("ended_at")
+        await ann.evaluation.Evaluate(
+            evaluation(estate, "w1", "t", f"run-{next(numbers)}", sharpe=1.0 + next(numbers) / 1000)
+        )
+        return (
+            await ann.applies.GetApplyRun(applyservicepb.GetApplyRunRequest(world_id="w1", run_id="r1"))
+        ).run.HasField("ended_at")
 
     await eventually(ended)
     assert await entries(estate) == {"s": (True, True, ON_PAPER), "t": (True, False, ON_PAPER)}
@@ -340,5 +355,7 @@ async def test_an_apply_opens_its_targets_and_drains_the_others(estate: Estate) 
 
 async def open_session(estate: Estate) -> str:
     ann = await estate.stub()
-    (session,) = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation.sessions
+    (session,) = (
+        await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
+    ).activation.sessions
     return session.session_id

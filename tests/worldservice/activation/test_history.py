@@ -21,10 +21,15 @@ from qmtl.core.limits import RiskLimits
 from qmtl.core.modes import EffectiveMode
 from qmtl.core.roles import Role
 from qmtl.sql.database import Database, sqlite_url
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import apply_pb2 as applypb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from tests.support.waiting import eventually
+from tests.support.world_stubs import WorldStubs
 from tests.worldservice.estate import LONG, SHORT, Estate, evaluation, make_trading, make_world, raising
 from tests.worldservice.samples import DOCUMENT, NOW, binding
 from worldservice.activation.domain.activation import Activation, confirm, empty, narrowed
@@ -33,8 +38,8 @@ from worldservice.activation.domain.operator_changes import Change, change_activ
 from worldservice.activation.wire import record_from_proto, record_to_proto
 from worldservice.apply.domain.phases import frozen
 from worldservice.policy.domain.trading_terms import NO_TERMS, Terms
-from worldservice.tables import audit_log
 from worldservice.worlds.domain.binding import Side
+from worldservice.worlds.tables import audit_log
 
 WINDOW = Window(frozenset(range(5)), time(9, 30), time(16), "America/New_York")
 BOUND = {name: binding(name) for name in ("s", "t")}
@@ -119,13 +124,15 @@ def test_a_record_is_read_whatever_became_of_its_zone() -> None:
     assert record_from_proto(record_to_proto(old)) == old
 
 
-async def rebuilt(stub: worldrpc.WorldServiceAsyncStub, revision: int = 0) -> pb.RebuildActivationResponse:
-    return await stub.RebuildActivation(pb.RebuildActivationRequest(world_id="w1", revision=revision))
+async def rebuilt(stub: WorldStubs, revision: int = 0) -> activationservicepb.RebuildActivationResponse:
+    return await stub.activation.RebuildActivation(
+        activationservicepb.RebuildActivationRequest(world_id="w1", revision=revision)
+    )
 
 
-async def ended(stub: worldrpc.WorldServiceAsyncStub, run_id: str) -> None:
+async def ended(stub: WorldStubs, run_id: str) -> None:
     async def there() -> bool:
-        run = (await stub.GetApplyRun(pb.GetApplyRunRequest(world_id="w1", run_id=run_id))).run
+        run = (await stub.applies.GetApplyRun(applyservicepb.GetApplyRunRequest(world_id="w1", run_id=run_id))).run
         return run.HasField("ended_at")
 
     await eventually(there, 20.0)
@@ -134,22 +141,24 @@ async def ended(stub: worldrpc.WorldServiceAsyncStub, run_id: str) -> None:
 async def test_the_log_of_a_whole_life_leads_to_the_stored_activation(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
     for name in ("s", "t"):
-        await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=name))
-        await ann.Evaluate(evaluation(estate, "w1", name, "r1"))
-    await ann.SetActivation(raising("w1", "s"))
-    await ann.SetActivation(raising("w1", "t", SHORT))
-    narrower = pb.ActivationChange(strategy_id="s", side=LONG, weight=0.25, drain=True)
-    await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[narrower]))
-    before_apply = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
-    target = worldpb.ApplyTarget(strategy_id="t", side=LONG, weight=0.5, stage=worldpb.STAGE_PAPER)
-    targets = pb.ApplyTargets(targets=[target])
-    await ann.Apply(pb.ApplyRequest(world_id="w1", run_id="a1", targets=targets))
+        await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
+        await ann.evaluation.Evaluate(evaluation(estate, "w1", name, "r1"))
+    await ann.activation.SetActivation(raising("w1", "s"))
+    await ann.activation.SetActivation(raising("w1", "t", SHORT))
+    narrower = activationpb.ActivationChange(strategy_id="s", side=LONG, weight=0.25, drain=True)
+    await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[narrower]))
+    before_apply = (
+        await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
+    ).activation
+    target = applypb.ApplyTarget(strategy_id="t", side=LONG, weight=0.5, stage=bindingpb.STAGE_PAPER)
+    targets = applypb.ApplyTargets(targets=[target])
+    await ann.applies.Apply(applyservicepb.ApplyRequest(world_id="w1", run_id="a1", targets=targets))
     await ended(ann, "a1")
     windowed = DOCUMENT + 'activation_windows: [{days: [mon..fri], from: "09:30", to: "16:00", tz: America/New_York}]\n'
-    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=windowed, make_default=True))
-    await ann.UnbindStrategy(pb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=windowed, make_default=True))
+    await ann.bindings.UnbindStrategy(bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))
 
-    stored = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+    stored = (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
     await eventually(lambda: same(ann))
     now = await rebuilt(ann)
     assert (now.activation.revision, now.activation.state_hash) == (stored.revision, stored.state_hash)
@@ -164,18 +173,20 @@ async def test_the_log_of_a_whole_life_leads_to_the_stored_activation(estate: Es
         assert unknown.value.reason == "E_REVISION_UNKNOWN"
 
 
-async def same(ann: worldrpc.WorldServiceAsyncStub) -> bool:
+async def same(ann: WorldStubs) -> bool:
     """Once brokerage's confirmations are in."""
     return (await rebuilt(ann)).same_as_stored
 
 
 async def test_a_log_that_was_tampered_with_is_told(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
-    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    await ann.Evaluate(evaluation(estate, "w1", "s", "r1"))
-    await ann.SetActivation(raising("w1", "s"))
-    await ann.SetActivation(
-        pb.SetActivationRequest(world_id="w1", changes=[pb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)])
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", "r1"))
+    await ann.activation.SetActivation(raising("w1", "s"))
+    await ann.activation.SetActivation(
+        activationservicepb.SetActivationRequest(
+            world_id="w1", changes=[activationpb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)]
+        )
     )
     assert (await rebuilt(await estate.stub(Role.READER, "rob"))).records >= 2
     await tamper(estate.home)
@@ -191,7 +202,7 @@ async def tamper(home: Path) -> None:
     newest = sa.select(audit_log.c.sequence, audit_log.c.record).where(*where).order_by(audit_log.c.sequence.desc())
     found = await db.read(lambda conn: conn.execute(newest.limit(1)).one())
     sequence, raw = found
-    record = worldpb.ActivationRecord.FromString(raw)
+    record = activationpb.ActivationRecord.FromString(raw)
     record.entries[0].weight = 1.0
     forged = sa.update(audit_log).where(audit_log.c.sequence == sequence).values(record=record.SerializeToString())
     await db.write(lambda conn: conn.execute(forged))
@@ -207,21 +218,21 @@ async def test_what_an_older_build_changed_without_a_record_does_not_break_the_l
     unrecorded = sa.update(audit_log).where(audit_log.c.record_revision == revision).values(**blank)
     await db.write(lambda conn: conn.execute(unrecorded))
     await db.close()
-    change = pb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)
-    await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[change]))
+    change = activationpb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)
+    await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
     await eventually(lambda: same(ann))
     assert (await rebuilt(ann)).activation.revision == revision + 1
 
 
 async def test_old_worlds_without_records_get_a_whole_one_first(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
-    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    await ann.Evaluate(evaluation(estate, "w1", "s", "r1"))
-    await ann.SetActivation(raising("w1", "s"))
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", "r1"))
+    await ann.activation.SetActivation(raising("w1", "s"))
     db = Database(sqlite_url(estate.home / "state" / "worldservice.db"))
     await db.write(lambda conn: conn.execute(sa.delete(audit_log).where(audit_log.c.record.is_not(None))))
     await db.close()
-    await ann.SetActivation(raising("w1", "s", SHORT))
+    await ann.activation.SetActivation(raising("w1", "s", SHORT))
     await eventually(lambda: same(ann))
     entries = (await rebuilt(ann)).activation.entries
     assert [(entry.strategy_id, entry.side) for entry in entries] == [

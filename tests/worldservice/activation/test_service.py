@@ -12,8 +12,16 @@ from controlbus.bus import Bus
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound, NotReady, PermissionDenied, Unavailable
 from qmtl.core.roles import Role
-from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import status_service_pb2 as statusservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.worldservice.estate import (
     COMPUTE_ONLY,
     LONG,
@@ -30,14 +38,16 @@ from tests.worldservice.estate import (
 from tests.worldservice.samples import DOCUMENT
 
 
-def change(world_id: str, item: pb.ActivationChange, strategy_id: str = "s") -> pb.SetActivationRequest:
-    item.MergeFrom(pb.ActivationChange(strategy_id=strategy_id, side=LONG))
-    return pb.SetActivationRequest(world_id=world_id, changes=[item])
+def change(
+    world_id: str, item: activationpb.ActivationChange, strategy_id: str = "s"
+) -> activationservicepb.SetActivationRequest:
+    item.MergeFrom(activationpb.ActivationChange(strategy_id=strategy_id, side=LONG))
+    return activationservicepb.SetActivationRequest(world_id=world_id, changes=[item])
 
 
-async def activation(estate: Estate, world_id: str) -> worldpb.ActivationEnvelope:
+async def activation(estate: Estate, world_id: str) -> activationpb.ActivationEnvelope:
     ann = await estate.stub()
-    return (await ann.GetActivation(pb.GetActivationRequest(world_id=world_id))).activation
+    return (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id=world_id))).activation
 
 
 async def test_a_new_world_may_do_nothing(estate: Estate) -> None:
@@ -49,25 +59,27 @@ async def test_a_new_world_may_do_nothing(estate: Estate) -> None:
 
 async def test_raising_to_paper_opens_brokerages_fence_before_the_answer(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
-    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    await ann.Evaluate(evaluation(estate, "w1", "s"))
-    shown = (await ann.SetActivation(raising("w1", "s"))).activation
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
+    shown = (await ann.activation.SetActivation(raising("w1", "s"))).activation
     assert (shown.revision, shown.previous_revision, shown.epoch) == (1, 0, 1)
     assert not shown.fence_pending
     assert shown.effective_mode == shown.entries[0].effective_mode == PAPER
     assert shown.execution_domain == commonpb.EXECUTION_DOMAIN_DRYRUN
     assert estate.brokerage.state("w1") == (1, "OPEN")
-    assert (await ann.ListBindings(pb.ListBindingsRequest(world_id="w1"))).bindings[0].stage == worldpb.STAGE_PAPER
+    assert (await ann.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id="w1"))).bindings[
+        0
+    ].stage == bindingpb.STAGE_PAPER
 
 
 async def test_a_strategy_the_policy_does_not_select_is_not_raised(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
-    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     for evaluated in (False, True):
         if evaluated:
-            await ann.Evaluate(evaluation(estate, "w1", "s", sharpe=0.1))
+            await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", sharpe=0.1))
         with pytest.raises(NotReady) as caught:
-            await ann.SetActivation(raising("w1", "s"))
+            await ann.activation.SetActivation(raising("w1", "s"))
         assert caught.value.reason == "E_MODE_CEILING"
     assert estate.brokerage.asked == []
 
@@ -75,18 +87,18 @@ async def test_a_strategy_the_policy_does_not_select_is_not_raised(estate: Estat
 @pytest.mark.parametrize(
     ("fields", "fence"),
     [
-        (pb.ActivationChange(freeze=True), "FROZEN"),
-        (pb.ActivationChange(drain=True), "DRAIN"),
-        (pb.ActivationChange(active=False), "FROZEN"),
-        (pb.ActivationChange(weight=0.5), "OPEN"),
-        (pb.ActivationChange(stage=worldpb.STAGE_BACKTEST), "FROZEN"),
+        (activationpb.ActivationChange(freeze=True), "FROZEN"),
+        (activationpb.ActivationChange(drain=True), "DRAIN"),
+        (activationpb.ActivationChange(active=False), "FROZEN"),
+        (activationpb.ActivationChange(weight=0.5), "OPEN"),
+        (activationpb.ActivationChange(stage=bindingpb.STAGE_BACKTEST), "FROZEN"),
     ],
 )
 async def test_whatever_narrows_has_raised_the_epoch_in_brokerage_when_it_is_answered(
-    estate: Estate, fields: pb.ActivationChange, fence: str
+    estate: Estate, fields: activationpb.ActivationChange, fence: str
 ) -> None:
     ann = await make_trading(estate, "w1", "s")
-    shown = (await ann.SetActivation(change("w1", fields))).activation
+    shown = (await ann.activation.SetActivation(change("w1", fields))).activation
     assert (shown.revision, shown.epoch, shown.fence_pending) == (2, 2, False)
     assert estate.brokerage.state("w1") == (2, fence)
 
@@ -94,10 +106,10 @@ async def test_whatever_narrows_has_raised_the_epoch_in_brokerage_when_it_is_ans
 async def test_brokerage_gone_the_narrowing_is_written_and_told_later(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     await estate.stop_brokerage()
-    shown = (await ann.SetActivation(change("w1", pb.ActivationChange(freeze=True)))).activation
+    shown = (await ann.activation.SetActivation(change("w1", activationpb.ActivationChange(freeze=True)))).activation
     assert shown.fence_pending
     assert shown.entries[0].freeze
-    assert (await ann.GetStatus(pb.GetStatusRequest())).fences_pending == ["w1"]
+    assert (await ann.status.GetStatus(statusservicepb.GetStatusRequest())).fences_pending == ["w1"]
     await estate.start_brokerage()
 
     async def told() -> bool:
@@ -115,7 +127,7 @@ async def test_brokerage_gone_the_narrowing_is_written_and_told_later(estate: Es
 async def test_a_pending_fence_survives_a_restart(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     await estate.stop_brokerage()
-    await ann.SetActivation(change("w1", pb.ActivationChange(freeze=True)))
+    await ann.activation.SetActivation(change("w1", activationpb.ActivationChange(freeze=True)))
     before = await activation(estate, "w1")
     await estate.stop()
     await estate.start_brokerage()
@@ -132,7 +144,7 @@ async def test_a_pending_fence_survives_a_restart(estate: Estate) -> None:
 async def test_brokerage_ahead_of_the_store_is_outranked(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     estate.brokerage.fences["w1"].epoch = 9
-    shown = (await ann.SetActivation(change("w1", pb.ActivationChange(freeze=True)))).activation
+    shown = (await ann.activation.SetActivation(change("w1", activationpb.ActivationChange(freeze=True)))).activation
     assert not shown.fence_pending
     assert estate.brokerage.state("w1") == (10, "FROZEN")
     assert (await activation(estate, "w1")).epoch == 10
@@ -141,42 +153,44 @@ async def test_brokerage_ahead_of_the_store_is_outranked(estate: Estate) -> None
 async def test_an_etag_guards_against_a_change_in_between(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     old = (await activation(estate, "w1")).etag
-    await ann.SetActivation(change("w1", pb.ActivationChange(weight=0.5)))
-    request = change("w1", pb.ActivationChange(weight=0.9))
+    await ann.activation.SetActivation(change("w1", activationpb.ActivationChange(weight=0.5)))
+    request = change("w1", activationpb.ActivationChange(weight=0.9))
     request.etag = old
     with pytest.raises(Conflict) as caught:
-        await ann.SetActivation(request)
+        await ann.activation.SetActivation(request)
     assert caught.value.reason == "E_ETAG_MISMATCH"
 
 
 @pytest.mark.parametrize(
     ("request_", "error", "reason"),
     [
-        (change("w1", pb.ActivationChange(weight=1.5)), InvalidRequest, "E_WEIGHT"),
-        (change("w1", pb.ActivationChange(weight=float("nan"))), InvalidRequest, "E_WEIGHT"),
-        (change("w1", pb.ActivationChange(active=True), "nobody"), NotFound, "E_BINDING_UNKNOWN"),
-        (change("nowhere", pb.ActivationChange(active=True)), NotFound, "E_WORLD_UNKNOWN"),
-        (change("w1", pb.ActivationChange(stage=worldpb.STAGE_LIVE)), NotReady, "E_MODE_CEILING"),
+        (change("w1", activationpb.ActivationChange(weight=1.5)), InvalidRequest, "E_WEIGHT"),
+        (change("w1", activationpb.ActivationChange(weight=float("nan"))), InvalidRequest, "E_WEIGHT"),
+        (change("w1", activationpb.ActivationChange(active=True), "nobody"), NotFound, "E_BINDING_UNKNOWN"),
+        (change("nowhere", activationpb.ActivationChange(active=True)), NotFound, "E_WORLD_UNKNOWN"),
+        (change("w1", activationpb.ActivationChange(stage=bindingpb.STAGE_LIVE)), NotReady, "E_MODE_CEILING"),
         (
-            change("w1", pb.ActivationChange(stage=99)),  # type: ignore[arg-type]  # a stage of a newer peer
+            change("w1", activationpb.ActivationChange(stage=99)),  # type: ignore[arg-type]  # a stage of a newer peer
             InvalidRequest,
             "E_ENUM",
         ),
-        (pb.SetActivationRequest(world_id="w1"), InvalidRequest, "E_CHANGES"),
+        (activationservicepb.SetActivationRequest(world_id="w1"), InvalidRequest, "E_CHANGES"),
         (
-            pb.SetActivationRequest(world_id="w1", changes=[pb.ActivationChange(strategy_id="s")]),
+            activationservicepb.SetActivationRequest(
+                world_id="w1", changes=[activationpb.ActivationChange(strategy_id="s")]
+            ),
             InvalidRequest,
             "E_ENUM",
         ),
     ],
 )
 async def test_a_bad_change_is_refused_and_changes_nothing(
-    estate: Estate, request_: pb.SetActivationRequest, error: type[Exception], reason: str
+    estate: Estate, request_: activationservicepb.SetActivationRequest, error: type[Exception], reason: str
 ) -> None:
     ann = await make_trading(estate, "w1", "s")
     before = await activation(estate, "w1")
     with pytest.raises(error) as caught:
-        await ann.SetActivation(request_)
+        await ann.activation.SetActivation(request_)
     assert caught.value.reason == reason  # type: ignore[attr-defined]  # every error of the tree has a reason
     assert await activation(estate, "w1") == before
 
@@ -185,12 +199,12 @@ async def test_a_reader_may_not_set_activation(estate: Estate) -> None:
     await make_trading(estate, "w1", "s")
     rob = await estate.stub(Role.READER, "rob")
     with pytest.raises(PermissionDenied):
-        await rob.SetActivation(change("w1", pb.ActivationChange(freeze=True)))
+        await rob.activation.SetActivation(change("w1", activationpb.ActivationChange(freeze=True)))
 
 
 async def test_a_failed_evaluation_lowers_the_strategy_at_once(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
-    reply = await ann.Evaluate(evaluation(estate, "w1", "s", "run-2", sharpe=0.1))
+    reply = await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", "run-2", sharpe=0.1))
     assert reply.decision.effective_mode == PAPER
     shown = await activation(estate, "w1")
     assert {entry.strategy_id: entry.effective_mode for entry in shown.entries} == {"s": COMPUTE_ONLY, "t": PAPER}
@@ -199,11 +213,11 @@ async def test_a_failed_evaluation_lowers_the_strategy_at_once(estate: Estate) -
 
 async def test_a_tripped_breaker_lowers_the_world_and_does_not_raise_it_again(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
-    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
+    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
     assert estate.brokerage.state("w1")[1] == "FROZEN"
-    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
+    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
     assert (await activation(estate, "w1")).effective_mode == COMPUTE_ONLY
-    assert (await ann.SetActivation(raising("w1", "s"))).activation.effective_mode == PAPER
+    assert (await ann.activation.SetActivation(raising("w1", "s"))).activation.effective_mode == PAPER
     assert estate.brokerage.state("w1")[1] == "OPEN"
 
 
@@ -222,28 +236,30 @@ async def test_data_that_grows_stale_lowers_the_world_without_anyone_asking(esta
 
     await eventually(frozen)
     ann = await estate.stub()
-    decision = (await ann.Decide(pb.DecideRequest(world_id="w1"))).decision
+    decision = (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
     assert "DATA_STALE" in decision.reasons
-    entries = (await ann.ListAudit(pb.ListAuditRequest(world_id="w1"))).entries
+    entries = (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))).entries
     told = {(entry.actor, entry.event) for entry in entries[:3]}
     assert told == {("service:worldservice", event) for event in ("Redecide", "ActivationChanged", "FenceConfirmed")}
 
 
 async def test_unbinding_takes_the_entry_away_and_freezes(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
-    await ann.UnbindStrategy(pb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.bindings.UnbindStrategy(bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))
     assert not (await activation(estate, "w1")).entries
     assert estate.brokerage.state("w1") == (2, "FROZEN")
-    bound = (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))).binding
-    assert bound.stage == worldpb.STAGE_BACKTEST
+    bound = (
+        await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    ).binding
+    assert bound.stage == bindingpb.STAGE_BACKTEST
 
 
 async def test_a_watcher_gets_the_snapshot_and_then_every_revision(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
-    stream = ann.WatchActivation(pb.WatchActivationRequest(world_id="w1"))
+    stream = ann.activation.WatchActivation(activationservicepb.WatchActivationRequest(world_id="w1"))
     seen = [(await anext(aiter(stream))).activation]
     for weight in (0.9, 0.8, 0.7):
-        await ann.SetActivation(change("w1", pb.ActivationChange(weight=weight)))
+        await ann.activation.SetActivation(change("w1", activationpb.ActivationChange(weight=weight)))
     async with asyncio.timeout(10):
         async for message in stream:
             seen.append(message.activation)
@@ -252,12 +268,15 @@ async def test_a_watcher_gets_the_snapshot_and_then_every_revision(estate: Estat
     stream.cancel()
     assert [envelope.revision for envelope in seen] == [1, 2, 3, 4]
     assert all(b.previous_revision == a.revision for a, b in pairwise(seen))
-    assert seen[-1].state_hash == (await ann.GetStateHash(pb.GetStateHashRequest(world_id="w1"))).state_hash
+    assert (
+        seen[-1].state_hash
+        == (await ann.activation.GetStateHash(activationservicepb.GetStateHashRequest(world_id="w1"))).state_hash
+    )
 
 
 async def test_watchers_are_sent_away_when_the_server_stops(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
-    stream = ann.WatchActivation(pb.WatchActivationRequest(world_id="w1"))
+    stream = ann.activation.WatchActivation(activationservicepb.WatchActivationRequest(world_id="w1"))
     await anext(aiter(stream))
     await estate.stop()
     with pytest.raises(Unavailable):
@@ -270,8 +289,8 @@ async def test_every_change_leaves_one_event_in_order(estate: Estate, nats_url: 
         await bus.wait_ready(10)
         async with bus.subscribe(["activation_updated"], ["events-1"]) as events:
             ann = await make_trading(estate, "events-1", "s")
-            await ann.SetActivation(change("events-1", pb.ActivationChange(drain=True)))
-            got: list[worldpb.ActivationEnvelope] = []
+            await ann.activation.SetActivation(change("events-1", activationpb.ActivationChange(drain=True)))
+            got: list[activationpb.ActivationEnvelope] = []
             async with asyncio.timeout(10):
                 async for delivery in events:
                     assert delivery.event.revision == delivery.event.activation_updated.activation.revision
@@ -289,14 +308,14 @@ async def test_every_change_leaves_one_event_in_order(estate: Estate, nats_url: 
 async def test_a_window_and_both_sides_are_kept(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     until = estate.clock.now() + timedelta(hours=2)
-    both = pb.SetActivationRequest(
+    both = activationservicepb.SetActivationRequest(
         world_id="w1",
         changes=[
-            pb.ActivationChange(strategy_id="s", side=LONG, valid_until=stamp(until)),
-            pb.ActivationChange(strategy_id="s", side=SHORT, active=True, weight=0.3),
+            activationpb.ActivationChange(strategy_id="s", side=LONG, valid_until=stamp(until)),
+            activationpb.ActivationChange(strategy_id="s", side=SHORT, active=True, weight=0.3),
         ],
     )
-    shown = (await ann.SetActivation(both)).activation
+    shown = (await ann.activation.SetActivation(both)).activation
     assert shown.entries[0].valid_until == stamp(until)
     assert (shown.entries[1].side, shown.entries[1].weight) == (SHORT, 0.3)
 
@@ -304,20 +323,20 @@ async def test_a_window_and_both_sides_are_kept(estate: Estate) -> None:
 async def test_a_stricter_default_policy_lowers_what_no_longer_passes(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     strict = DOCUMENT.replace("sharpe >= 0.6", "sharpe >= 9.0")
-    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=strict, make_default=True))
+    await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=strict, make_default=True))
     assert (await activation(estate, "w1")).effective_mode == COMPUTE_ONLY
     assert estate.brokerage.state("w1")[1] == "FROZEN"
-    await ann.SetDefaultPolicy(pb.SetDefaultPolicyRequest(world_id="w1", version=1))
+    await ann.policies.SetDefaultPolicy(policyservicepb.SetDefaultPolicyRequest(world_id="w1", version=1))
     assert (await activation(estate, "w1")).effective_mode == COMPUTE_ONLY
 
 
 async def test_suspending_a_world_freezes_it_and_a_freeze_still_passes(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
-    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", state=worldpb.WORLD_STATE_SUSPENDED))
+    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", state=worldpb.WORLD_STATE_SUSPENDED))
     assert estate.brokerage.state("w1")[1] == "FROZEN"
     with pytest.raises(NotReady):
-        await ann.SetActivation(raising("w1", "s"))
-    shown = (await ann.SetActivation(change("w1", pb.ActivationChange(freeze=True)))).activation
+        await ann.activation.SetActivation(raising("w1", "s"))
+    shown = (await ann.activation.SetActivation(change("w1", activationpb.ActivationChange(freeze=True)))).activation
     assert shown.entries[0].freeze
 
 
@@ -325,7 +344,10 @@ async def test_changes_at_once_each_get_a_revision_of_their_own(estate: Estate) 
     ann = await make_trading(estate, "w1", "s")
     weights = [number / 20 for number in range(1, 20)]
     replies = await asyncio.gather(
-        *(ann.SetActivation(change("w1", pb.ActivationChange(weight=weight))) for weight in weights)
+        *(
+            ann.activation.SetActivation(change("w1", activationpb.ActivationChange(weight=weight)))
+            for weight in weights
+        )
     )
     revisions = sorted(reply.activation.revision for reply in replies)
     assert revisions == list(range(2, 21))
@@ -339,7 +361,7 @@ async def test_a_caller_that_gives_up_does_not_keep_the_narrowing_from_brokerage
     ann = await make_trading(estate, "w1", "s")
     estate.brokerage.answering.clear()
     asked = len(estate.brokerage.asked)
-    call = asyncio.ensure_future(ann.SetActivation(change("w1", pb.ActivationChange(freeze=True))))
+    call = asyncio.ensure_future(ann.activation.SetActivation(change("w1", activationpb.ActivationChange(freeze=True))))
 
     async def reached() -> bool:
         return len(estate.brokerage.asked) > asked
@@ -349,7 +371,7 @@ async def test_a_caller_that_gives_up_does_not_keep_the_narrowing_from_brokerage
     with pytest.raises(asyncio.CancelledError):
         await call
     for _ in range(20):  # round trips behind the cancellation: were it passed on, it would have arrived by then
-        await ann.GetStatus(pb.GetStatusRequest())
+        await ann.status.GetStatus(statusservicepb.GetStatusRequest())
     estate.brokerage.answering.set()
 
     async def told() -> bool:
@@ -362,6 +384,8 @@ async def test_a_brokerage_that_does_not_answer_is_waited_for_no_longer_than_its
     ann = await make_trading(estate, "w1", "s")
     estate.brokerage.answering.clear()
     async with asyncio.timeout(8):
-        shown = (await ann.SetActivation(change("w1", pb.ActivationChange(freeze=True)))).activation
+        shown = (
+            await ann.activation.SetActivation(change("w1", activationpb.ActivationChange(freeze=True)))
+        ).activation
     assert shown.fence_pending
     assert shown.entries[0].freeze

@@ -8,28 +8,39 @@ import pytest
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import gate_service_pb2 as gateservicepb
+from qmtl.world.v1 import session_pb2 as sessionpb
+from qmtl.world.v1 import session_service_pb2 as sessionservicepb
+from qmtl.world.v1 import status_service_pb2 as statusservicepb
+from tests.support.world_stubs import WorldStubs
 from tests.worldservice.estate import LONG, PAPER, Estate, evaluation, make_trading, make_world, raising, stamp
 
 DRYRUN = commonpb.EXECUTION_DOMAIN_DRYRUN
 
 
-async def session(estate: Estate, world_id: str = "w1") -> worldpb.Session:
-    ann = await estate.stub()
-    return (await ann.GetSession(pb.GetSessionRequest(world_id=world_id, execution_domain=DRYRUN))).session
+async def session(estate: Estate, world_id: str = "w1") -> sessionpb.Session:
+    gateway = await estate.gateway()
+    return (
+        await gateway.sessions.GetSession(
+            sessionservicepb.GetSessionRequest(world_id=world_id, execution_domain=DRYRUN)
+        )
+    ).session
 
 
-async def replay_world(estate: Estate) -> worldrpc.WorldServiceAsyncStub:
+async def replay_world(estate: Estate) -> WorldStubs:
     """A world on recorded data that ended long ago."""
     ann = await make_world(estate, "w1", presets=("demo.btc.15m",))
-    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     run = evaluation(estate, "w1", "s")
     end = estate.clock.now() - timedelta(days=1000)
     run.data_start.CopyFrom(stamp(end - timedelta(days=80)))
     run.data_end.CopyFrom(stamp(end))
-    await ann.Evaluate(run)
+    await ann.evaluation.Evaluate(run)
     return ann
 
 
@@ -39,13 +50,13 @@ async def test_the_first_strategy_opens_the_session_and_the_last_closes_it(estat
         await session(estate)
     ann = await make_trading(estate, "w1", "s", "t")
     opened = await session(estate)
-    assert (opened.start, opened.state) == (opened.watermark, worldpb.SESSION_STATE_OPEN)
-    shown = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+    assert (opened.start, opened.state) == (opened.watermark, sessionpb.SESSION_STATE_OPEN)
+    shown = (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
     assert list(shown.sessions) == [opened]
     for strategy_id in ("s", "t"):
         assert await session(estate) == opened
-        low = pb.ActivationChange(strategy_id=strategy_id, side=LONG, stage=worldpb.STAGE_BACKTEST)
-        await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[low]))
+        low = activationpb.ActivationChange(strategy_id=strategy_id, side=LONG, stage=bindingpb.STAGE_BACKTEST)
+        await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[low]))
     with pytest.raises(NotFound):
         await session(estate)
 
@@ -53,15 +64,15 @@ async def test_the_first_strategy_opens_the_session_and_the_last_closes_it(estat
 async def test_opening_answers_the_open_session_and_never_opens_for_nobody(estate: Estate) -> None:
     gateway = await estate.gateway()
     await make_world(estate, "w1")
-    request = pb.OpenSessionRequest(world_id="w1", execution_domain=DRYRUN)
+    request = sessionservicepb.OpenSessionRequest(world_id="w1", execution_domain=DRYRUN)
     with pytest.raises(NotReady) as caught:
-        await gateway.OpenSession(request)
+        await gateway.sessions.OpenSession(request)
     assert caught.value.reason == "E_MODE_CEILING"
     await make_trading(estate, "w1", "s")
-    assert (await gateway.OpenSession(request)).session == await session(estate)
+    assert (await gateway.sessions.OpenSession(request)).session == await session(estate)
     with pytest.raises(InvalidRequest):
-        await gateway.OpenSession(
-            pb.OpenSessionRequest(world_id="w1", execution_domain=commonpb.EXECUTION_DOMAIN_BACKTEST)
+        await gateway.sessions.OpenSession(
+            sessionservicepb.OpenSessionRequest(world_id="w1", execution_domain=commonpb.EXECUTION_DOMAIN_BACKTEST)
         )
 
 
@@ -70,92 +81,102 @@ async def test_a_watermark_only_grows_and_keeps_the_world_current(estate: Estate
     gateway, opened = await estate.gateway(), await session(estate)
     estate.clock.advance(timedelta(minutes=4))
     ahead = stamp(estate.clock.now())
-    moved = await gateway.AdvanceWatermark(pb.AdvanceWatermarkRequest(session_id=opened.session_id, watermark=ahead))
+    moved = await gateway.sessions.AdvanceWatermark(
+        sessionservicepb.AdvanceWatermarkRequest(session_id=opened.session_id, watermark=ahead)
+    )
     assert moved.session.watermark == ahead
-    back = pb.AdvanceWatermarkRequest(session_id=opened.session_id, watermark=opened.start)
-    assert (await gateway.AdvanceWatermark(back)).session.watermark == ahead
+    back = sessionservicepb.AdvanceWatermarkRequest(session_id=opened.session_id, watermark=opened.start)
+    assert (await gateway.sessions.AdvanceWatermark(back)).session.watermark == ahead
     estate.clock.advance(timedelta(minutes=4))
     ann = await estate.stub()
-    assert (await ann.Decide(pb.DecideRequest(world_id="w1"))).decision.effective_mode == PAPER
+    assert (
+        await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))
+    ).decision.effective_mode == PAPER
     with pytest.raises(NotFound):
-        await gateway.AdvanceWatermark(pb.AdvanceWatermarkRequest(session_id="none", watermark=ahead))
+        await gateway.sessions.AdvanceWatermark(
+            sessionservicepb.AdvanceWatermarkRequest(session_id="none", watermark=ahead)
+        )
 
 
 async def test_a_replay_world_is_current_by_its_watermark_and_never_live(estate: Estate) -> None:
     ann = await replay_world(estate)
-    decision = (await ann.Decide(pb.DecideRequest(world_id="w1"))).decision
+    decision = (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
     assert decision.effective_mode == PAPER
     assert "REPLAY_NEVER_LIVE" in decision.reasons
-    await ann.SetActivation(raising("w1", "s"))
+    await ann.activation.SetActivation(raising("w1", "s"))
     opened = await session(estate)
     assert opened.start == decision.data_end
     assert (opened.data_preset, opened.dataset_fingerprint) == ("demo.btc.15m", "blake3:data")
-    assert (await ann.Decide(pb.DecideRequest(world_id="w1"))).decision.as_of == opened.start
+    assert (
+        await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))
+    ).decision.as_of == opened.start
 
 
 async def test_a_session_in_use_is_not_closed(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
+    ann, gateway = await make_trading(estate, "w1", "s"), await estate.gateway()
     opened = await session(estate)
     with pytest.raises(NotReady) as caught:
-        await ann.CloseSession(pb.CloseSessionRequest(session_id=opened.session_id))
+        await gateway.sessions.CloseSession(sessionservicepb.CloseSessionRequest(session_id=opened.session_id))
     assert caught.value.reason == "E_SESSION_IN_USE"
-    await ann.UnbindStrategy(pb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))
-    closed = (await ann.CloseSession(pb.CloseSessionRequest(session_id=opened.session_id))).session
-    assert closed.state == worldpb.SESSION_STATE_CLOSED
+    await ann.bindings.UnbindStrategy(bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))
+    closed = (
+        await gateway.sessions.CloseSession(sessionservicepb.CloseSessionRequest(session_id=opened.session_id))
+    ).session
+    assert closed.state == sessionpb.SESSION_STATE_CLOSED
 
 
 async def test_a_gateway_joins_with_every_activation_and_renews_with_what_is_new(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     gateway = await estate.gateway()
-    joined = await gateway.OpenGateSession(pb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
+    joined = await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
     assert [envelope.revision for envelope in joined.activations] == [1]
     assert joined.session.ttl.ToTimedelta() == timedelta(seconds=5)
-    renew = pb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1", applied_revisions={"w1": 1})
-    assert not (await gateway.RenewGateSession(renew)).activations
-    frozen = pb.ActivationChange(strategy_id="s", side=LONG, freeze=True)
-    await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[frozen]))
-    (news,) = (await gateway.RenewGateSession(renew)).activations
+    renew = gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1", applied_revisions={"w1": 1})
+    assert not (await gateway.gates.RenewGateSession(renew)).activations
+    frozen = activationpb.ActivationChange(strategy_id="s", side=LONG, freeze=True)
+    await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[frozen]))
+    (news,) = (await gateway.gates.RenewGateSession(renew)).activations
     assert news.entries[0].freeze
-    assert (await ann.GetStatus(pb.GetStatusRequest())).gate_sessions == 1
+    assert (await ann.status.GetStatus(statusservicepb.GetStatusRequest())).gate_sessions == 1
 
 
 async def test_a_deaf_gateway_is_not_renewed(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     gateway = await estate.gateway()
-    await gateway.OpenGateSession(pb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
-    weight = pb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)
-    await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[weight]))
-    deaf = pb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1", applied_revisions={"w1": 1})
+    await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
+    weight = activationpb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)
+    await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[weight]))
+    deaf = gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1", applied_revisions={"w1": 1})
     estate.clock.advance(2.0)
-    await gateway.RenewGateSession(deaf)
+    await gateway.gates.RenewGateSession(deaf)
     estate.clock.advance(2.0)
     with pytest.raises(NotReady) as caught:
-        await gateway.RenewGateSession(deaf)
+        await gateway.gates.RenewGateSession(deaf)
     assert caught.value.reason == "E_GATE_LAGS"
     deaf.applied_revisions["w1"] = 2
-    await gateway.RenewGateSession(deaf)
+    await gateway.gates.RenewGateSession(deaf)
 
 
 async def test_a_gate_session_that_lapsed_or_was_taken_over_has_to_be_opened_again(estate: Estate) -> None:
     gateway = await estate.gateway()
-    renew = pb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1")
+    renew = gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1")
     with pytest.raises(NotFound):
-        await gateway.RenewGateSession(renew)
-    await gateway.OpenGateSession(pb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
+        await gateway.gates.RenewGateSession(renew)
+    await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
     estate.clock.advance(6.0)
-    await gateway.RenewGateSession(renew)
+    await gateway.gates.RenewGateSession(renew)
     estate.clock.advance(6.1)
     with pytest.raises(NotFound) as caught:
-        await gateway.RenewGateSession(renew)
+        await gateway.gates.RenewGateSession(renew)
     assert caught.value.reason == "E_GATE_SESSION_UNKNOWN"
-    await gateway.OpenGateSession(pb.OpenGateSessionRequest(gateway_id="g1", boot_id="b2"))
+    await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b2"))
     with pytest.raises(NotFound):
-        await gateway.RenewGateSession(renew)
+        await gateway.gates.RenewGateSession(renew)
 
 
 async def test_gate_sessions_are_for_services_only(estate: Estate) -> None:
     with pytest.raises(InvalidRequest):
-        await (await estate.gateway()).OpenGateSession(pb.OpenGateSessionRequest(gateway_id="g1"))
+        await (await estate.gateway()).gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1"))
     nobody = await estate.gateway("seamless")
     with pytest.raises(PermissionDenied):
-        await nobody.OpenGateSession(pb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
+        await nobody.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))

@@ -7,31 +7,37 @@ import sqlalchemy as sa
 
 from qmtl.core.errors import NotReady
 from qmtl.sql.database import Database, sqlite_url
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import apply_pb2 as applypb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from tests.support.world_stubs import WorldStubs
 from tests.worldservice.apply.test_service import gate, plan, reach
 from tests.worldservice.estate import COMPUTE_ONLY, LONG, PAPER, Estate, evaluation, make_world, raising
 from tests.worldservice.samples import DOCUMENT
-from worldservice.tables import activations, policies
+from worldservice.activation.tables import activations
+from worldservice.policy.tables import policies
 
 WINDOWS = 'activation_windows: [{days: [mon..fri], from: "09:30", to: "16:00", tz: America/New_York}]\n'
 DISABLED = "governance: {live_promotion: {mode: disabled}}\n"
 
 
-async def activation(ann: worldrpc.WorldServiceAsyncStub) -> worldpb.ActivationEnvelope:
-    return (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+async def activation(ann: WorldStubs) -> activationpb.ActivationEnvelope:
+    return (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
 
 
-async def put(ann: worldrpc.WorldServiceAsyncStub, document: str) -> None:
-    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=document, make_default=True))
+async def put(ann: WorldStubs, document: str) -> None:
+    await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=document, make_default=True))
 
 
-async def trading(estate: Estate) -> worldrpc.WorldServiceAsyncStub:
+async def trading(estate: Estate) -> WorldStubs:
     ann = await make_world(estate, "w1")
-    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    await ann.Evaluate(evaluation(estate, "w1", "s", "r1"))
-    await ann.SetActivation(raising("w1", "s"))
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", "r1"))
+    await ann.activation.SetActivation(raising("w1", "s"))
     return ann
 
 
@@ -56,8 +62,10 @@ async def test_a_policy_s_windows_come_with_the_activation_under_a_new_epoch(est
 async def test_an_operator_s_change_keeps_the_windows(estate: Estate) -> None:
     ann = await trading(estate)
     await put(ann, DOCUMENT + WINDOWS)
-    change = pb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)
-    changed = (await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[change]))).activation
+    change = activationpb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)
+    changed = (
+        await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
+    ).activation
     assert len(changed.windows) == 1
 
 
@@ -65,7 +73,7 @@ async def test_with_promotion_disabled_nobody_is_approved(estate: Estate) -> Non
     ann = await trading(estate)
     await put(ann, DOCUMENT + DISABLED)
     with pytest.raises(NotReady) as refused:
-        await ann.ApproveLive(pb.ApproveLiveRequest(world_id="w1", strategy_id="s"))
+        await ann.bindings.ApproveLive(bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="s"))
     assert refused.value.reason == "E_LIVE_PROMOTION_DISABLED"
 
 
@@ -86,11 +94,11 @@ async def test_a_policy_that_cannot_be_read_takes_no_windows_away(estate: Estate
     before = await activation(ann)
     newest = sa.update(policies).where(policies.c.version == 2)
     await store(estate, newest.values(document=DOCUMENT + WINDOWS.replace("tz:", "new_key: 1, tz:")))
-    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", name="x"))
+    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", name="x"))
     unread = await activation(ann)
     assert (list(unread.windows), unread.effective_mode) == (list(before.windows), COMPUTE_ONLY)
     await store(estate, newest.values(document=DOCUMENT + WINDOWS))
-    raised = (await ann.SetActivation(raising("w1", "s"))).activation
+    raised = (await ann.activation.SetActivation(raising("w1", "s"))).activation
     assert (list(raised.windows), raised.effective_mode) == (list(before.windows), PAPER)
 
 
@@ -99,8 +107,10 @@ async def test_an_operator_s_change_is_made_under_the_policy_s_windows(estate: E
     await put(ann, DOCUMENT + WINDOWS)
     before = await activation(ann)
     await store(estate, without_windows())
-    change = pb.ActivationChange(strategy_id="s", side=LONG, active=True)
-    changed = (await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[change]))).activation
+    change = activationpb.ActivationChange(strategy_id="s", side=LONG, active=True)
+    changed = (
+        await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
+    ).activation
     assert (list(changed.windows), changed.epoch) == (list(before.windows), before.epoch + 1)
 
 
@@ -110,16 +120,16 @@ async def test_an_apply_opens_under_the_policy_s_windows(estate: Estate) -> None
     before = await activation(ann)
     slow = await gate(estate, "g1")
     request = plan("r1", "s")
-    request.unfreeze_ack = worldpb.UNFREEZE_ACK_NONE
-    await ann.Apply(request)
-    await reach(estate, worldpb.APPLY_STATE_FROZEN, gates=(slow,), step_s=1.0)
+    request.unfreeze_ack = applypb.UNFREEZE_ACK_NONE
+    await ann.applies.Apply(request)
+    await reach(estate, applypb.APPLY_STATE_FROZEN, gates=(slow,), step_s=1.0)
     await store(estate, without_windows())
     await estate.stop_brokerage()  # so that it waits, still frozen
-    await ann.Resume(pb.ResumeRequest(world_id="w1", run_id="r1"))
+    await ann.applies.Resume(applyservicepb.ResumeRequest(world_id="w1", run_id="r1"))
     assert list((await activation(ann)).windows) == list(before.windows)
     await store(estate, without_windows())
     await estate.start_brokerage()
-    await reach(estate, worldpb.APPLY_STATE_COMPLETED, "resume:r1")
+    await reach(estate, applypb.APPLY_STATE_COMPLETED, "resume:r1")
     after = await activation(ann)
     assert [entry.active for entry in after.entries] == [True]
     assert list(after.windows) == list(before.windows)

@@ -12,9 +12,16 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound, NotReady, PermissionDenied, Unavailable
 from qmtl.core.modes import EffectiveMode
 from qmtl.core.roles import Role
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import apply_pb2 as applypb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import gate_service_pb2 as gateservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from tests.support.world_stubs import WorldStubs
 from tests.worldservice.estate import LONG, PAPER, SHORT, Estate, evaluation, eventually, make_trading, raising
 from tests.worldservice.samples import NOW, binding
 from worldservice.activation.domain.activation import Entry
@@ -23,36 +30,40 @@ from worldservice.evaluation.domain.decision import Decision, Verdicts
 from worldservice.worlds.domain.binding import Side, Stage
 
 COMPLETED, ROLLED_BACK, FROZEN = (
-    worldpb.APPLY_STATE_COMPLETED,
-    worldpb.APPLY_STATE_ROLLED_BACK,
-    worldpb.APPLY_STATE_FROZEN,
+    applypb.APPLY_STATE_COMPLETED,
+    applypb.APPLY_STATE_ROLLED_BACK,
+    applypb.APPLY_STATE_FROZEN,
 )
-FREEZING = worldpb.APPLY_STATE_FREEZING
+FREEZING = applypb.APPLY_STATE_FREEZING
 
 
 class Gate:
     """A gateway's side of an apply, by hand."""
 
-    def __init__(self, stub: worldrpc.WorldServiceAsyncStub, name: str) -> None:
+    def __init__(self, stub: WorldStubs, name: str) -> None:
         self.stub, self.name = stub, name
         self.applied: dict[str, int] = {}
 
     async def join(self) -> None:
-        reply = await self.stub.OpenGateSession(pb.OpenGateSessionRequest(gateway_id=self.name, boot_id="b1"))
+        reply = await self.stub.gates.OpenGateSession(
+            gateservicepb.OpenGateSessionRequest(gateway_id=self.name, boot_id="b1")
+        )
         self.applied = {envelope.world_id: envelope.revision for envelope in reply.activations}
 
-    async def renew(self) -> worldpb.ActivationEnvelope | None:
-        request = pb.RenewGateSessionRequest(gateway_id=self.name, boot_id="b1", applied_revisions=self.applied)
-        for envelope in (await self.stub.RenewGateSession(request)).activations:
+    async def renew(self) -> activationpb.ActivationEnvelope | None:
+        request = gateservicepb.RenewGateSessionRequest(
+            gateway_id=self.name, boot_id="b1", applied_revisions=self.applied
+        )
+        for envelope in (await self.stub.gates.RenewGateSession(request)).activations:
             self.applied[envelope.world_id] = envelope.revision
             return envelope
         return None
 
     async def ack(self, run_id: str, sequence: int, world_id: str = "w1") -> None:
-        request = pb.AckActivationRequest(
+        request = gateservicepb.AckActivationRequest(
             world_id=world_id, run_id=run_id, sequence=sequence, gateway_id=self.name, boot_id="b1"
         )
-        await self.stub.AckActivation(request)
+        await self.stub.gates.AckActivation(request)
 
 
 async def gate(estate: Estate, name: str) -> Gate:
@@ -61,19 +72,21 @@ async def gate(estate: Estate, name: str) -> Gate:
     return made
 
 
-def plan(run_id: str = "r1", *names: str, stage: worldpb.Stage = worldpb.STAGE_PAPER) -> pb.ApplyRequest:
-    targets = [worldpb.ApplyTarget(strategy_id=name, side=LONG, weight=0.5, stage=stage) for name in names or ("t",)]
-    return pb.ApplyRequest(world_id="w1", run_id=run_id, targets=pb.ApplyTargets(targets=targets))
+def plan(
+    run_id: str = "r1", *names: str, stage: bindingpb.Stage = bindingpb.STAGE_PAPER
+) -> applyservicepb.ApplyRequest:
+    targets = [applypb.ApplyTarget(strategy_id=name, side=LONG, weight=0.5, stage=stage) for name in names or ("t",)]
+    return applyservicepb.ApplyRequest(world_id="w1", run_id=run_id, targets=applypb.ApplyTargets(targets=targets))
 
 
-async def shown(estate: Estate, run_id: str = "r1") -> worldpb.ApplyRun:
+async def shown(estate: Estate, run_id: str = "r1") -> applypb.ApplyRun:
     ann = await estate.stub()
-    return (await ann.GetApplyRun(pb.GetApplyRunRequest(world_id="w1", run_id=run_id))).run
+    return (await ann.applies.GetApplyRun(applyservicepb.GetApplyRunRequest(world_id="w1", run_id=run_id))).run
 
 
 async def reach(
-    estate: Estate, state: worldpb.ApplyState, run_id: str = "r1", gates: tuple[Gate, ...] = (), step_s: float = 0.3
-) -> worldpb.ApplyRun:
+    estate: Estate, state: applypb.ApplyState, run_id: str = "r1", gates: tuple[Gate, ...] = (), step_s: float = 0.3
+) -> applypb.ApplyRun:
     """Let time pass, with these gateways renewing, until the run is there."""
     ann = await estate.stub()
 
@@ -81,7 +94,7 @@ async def reach(
         estate.clock.advance(step_s)
         for each in gates:
             await each.renew()
-        run = (await ann.GetApplyRun(pb.GetApplyRunRequest(world_id="w1", run_id=run_id))).run
+        run = (await ann.applies.GetApplyRun(applyservicepb.GetApplyRunRequest(world_id="w1", run_id=run_id))).run
         return run.state == state
 
     await eventually(there)
@@ -90,7 +103,9 @@ async def reach(
 
 async def frozen_entries(estate: Estate) -> bool:
     ann = await estate.stub()
-    entries = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation.entries
+    entries = (
+        await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
+    ).activation.entries
     return bool(entries) and all(entry.freeze and not entry.active for entry in entries)
 
 
@@ -98,19 +113,19 @@ async def test_an_apply_freezes_switches_and_opens_in_this_order(estate: Estate)
     ann = await make_trading(estate, "w1", "s", "t")
     first, second = await gate(estate, "g1"), await gate(estate, "g2")
     epoch = estate.brokerage.state("w1")[0]
-    run = (await ann.Apply(plan())).run
-    assert (run.state, run.requested_by) == (worldpb.APPLY_STATE_REQUESTED, "ann")
+    run = (await ann.applies.Apply(plan())).run
+    assert (run.state, run.requested_by) == (applypb.APPLY_STATE_REQUESTED, "ann")
     await reach(estate, FREEZING)
     envelope = await first.renew()
     assert envelope is not None
-    assert (envelope.run_id, envelope.sequence, envelope.phase) == ("r1", 1, worldpb.APPLY_PHASE_FREEZE)
+    assert (envelope.run_id, envelope.sequence, envelope.phase) == ("r1", 1, activationpb.APPLY_PHASE_FREEZE)
     assert envelope.requires_ack
     await first.ack("r1", 1)
     await reach(estate, FREEZING)
     assert await frozen_entries(estate)
     assert estate.brokerage.state("w1") == (epoch + 1, "FROZEN")
     await second.ack("r1", 1)
-    await reach(estate, worldpb.APPLY_STATE_UNFREEZING)
+    await reach(estate, applypb.APPLY_STATE_UNFREEZING)
 
     async def opened() -> bool:
         estate.clock.advance(0.3)
@@ -122,38 +137,38 @@ async def test_an_apply_freezes_switches_and_opens_in_this_order(estate: Estate)
         await each.ack("r1", 3)
     done = await reach(estate, COMPLETED)
     assert done.fence_confirmed
-    assert done.steps[0].state == worldpb.APPLY_STATE_REQUESTED
+    assert done.steps[0].state == applypb.APPLY_STATE_REQUESTED
     assert estate.brokerage.state("w1") == (epoch + 2, "OPEN")
-    after = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
-    assert after.phase == worldpb.APPLY_PHASE_UNFREEZE
+    after = (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
+    assert after.phase == activationpb.APPLY_PHASE_UNFREEZE
     assert {e.strategy_id: (e.active, e.weight) for e in after.entries} == {"s": (False, 1.0), "t": (True, 0.5)}
-    audit = (await ann.ListAudit(pb.ListAuditRequest(world_id="w1"))).entries
+    audit = (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))).entries
     assert {"Apply", "ApplyStep", "AckActivation"} <= {entry.event for entry in audit}
 
 
 async def test_without_gateways_it_completes_by_the_fence_alone(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
-    await ann.Apply(plan())
+    await ann.applies.Apply(plan())
     await reach(estate, COMPLETED)
-    again = (await ann.Apply(plan())).run
+    again = (await ann.applies.Apply(plan())).run
     assert again.state == COMPLETED
     with pytest.raises(Conflict) as caught:
-        await ann.Apply(plan("r1", "s"))
+        await ann.applies.Apply(plan("r1", "s"))
     assert caught.value.reason == "E_RUN_EXISTS"
 
 
 async def test_one_apply_per_world_and_nothing_beside_it(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
     await gate(estate, "g1")
-    await ann.Apply(plan())
+    await ann.applies.Apply(plan())
     with pytest.raises(Conflict) as conflict:
-        await ann.Apply(plan("r2"))
+        await ann.applies.Apply(plan("r2"))
     assert conflict.value.reason == "E_APPLY_RUNNING"
     with pytest.raises(NotReady) as caught:
-        await ann.SetActivation(raising("w1", "s"))
+        await ann.activation.SetActivation(raising("w1", "s"))
     assert caught.value.reason == "E_APPLY_RUNNING"
     with pytest.raises(NotReady) as resumed:
-        await ann.Resume(pb.ResumeRequest(world_id="w1", run_id="r1"))
+        await ann.applies.Resume(applyservicepb.ResumeRequest(world_id="w1", run_id="r1"))
     assert resumed.value.reason == "E_RUN_NOT_FROZEN"
 
 
@@ -161,7 +176,7 @@ async def test_a_restart_between_any_two_steps_changes_nothing(estate: Estate) -
     ann = await make_trading(estate, "w1", "s", "t")
     member = await gate(estate, "g1")
     estate.brokerage.answering.clear()
-    await ann.Apply(plan())
+    await ann.applies.Apply(plan())
     await reach(estate, FREEZING, step_s=0.05)
     await estate.stop()
     estate.brokerage.answering.set()
@@ -171,7 +186,7 @@ async def test_a_restart_between_any_two_steps_changes_nothing(estate: Estate) -
     await estate.start()
     await member.renew()
     await member.ack("r1", 1)
-    await reach(estate, worldpb.APPLY_STATE_UNFREEZING, gates=(member,))
+    await reach(estate, applypb.APPLY_STATE_UNFREEZING, gates=(member,))
     await estate.stop()
     await estate.start()
     await member.join()
@@ -184,7 +199,7 @@ async def test_a_restart_between_any_two_steps_changes_nothing(estate: Estate) -
 async def test_a_gateway_that_renews_and_never_acknowledges_ends_it_frozen_by_name(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
     member = await gate(estate, "g1")
-    await ann.Apply(plan())
+    await ann.applies.Apply(plan())
     run = await reach(estate, FROZEN, gates=(member,), step_s=1.0)
     assert "g1" in run.reason
     assert run.fence_confirmed
@@ -194,14 +209,14 @@ async def test_a_gateway_that_renews_and_never_acknowledges_ends_it_frozen_by_na
     assert (await shown(estate)).state == FROZEN
     assert await frozen_entries(estate)
     with pytest.raises(NotReady) as caught:
-        await ann.SetActivation(raising("w1", "s"))
+        await ann.activation.SetActivation(raising("w1", "s"))
     assert caught.value.reason == "E_WORLD_FROZEN"
 
 
 async def test_a_gateway_that_is_gone_is_waived(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
     await gate(estate, "g1")
-    await ann.Apply(plan())
+    await ann.applies.Apply(plan())
     done = await reach(estate, COMPLETED, step_s=0.7)
     assert any("g1 is gone: waived" in step.detail for step in done.steps)
 
@@ -209,29 +224,29 @@ async def test_a_gateway_that_is_gone_is_waived(estate: Estate) -> None:
 async def test_one_that_joins_during_the_freeze_has_to_acknowledge_too(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
     first = await gate(estate, "g1")
-    await ann.Apply(plan())
+    await ann.applies.Apply(plan())
     await reach(estate, FREEZING, gates=(first,))
     late = await gate(estate, "g2")
     await first.ack("r1", 1)
     estate.clock.advance(1.0)
     assert (await shown(estate)).state == FREEZING
     await late.ack("r1", 1)
-    await reach(estate, worldpb.APPLY_STATE_UNFREEZING, gates=(first, late))
+    await reach(estate, applypb.APPLY_STATE_UNFREEZING, gates=(first, late))
 
 
 async def test_a_fence_that_never_commits_ends_it_frozen_and_resume_waits_for_it(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
-    before = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+    before = (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
     member = await gate(estate, "g1")
     estate.brokerage.answering.clear()
-    await ann.Apply(plan())
+    await ann.applies.Apply(plan())
     await estate.stop_brokerage()
     estate.brokerage.answering.set()
     run = await reach(estate, FROZEN, gates=(member,), step_s=1.0)
     assert not run.fence_confirmed
     assert "brokerage" in run.reason
     with pytest.raises(NotReady) as caught:
-        await ann.Resume(pb.ResumeRequest(world_id="w1", run_id="r1"))
+        await ann.applies.Resume(applyservicepb.ResumeRequest(world_id="w1", run_id="r1"))
     assert caught.value.reason == "E_FENCE_UNCONFIRMED"
     await estate.start_brokerage()
 
@@ -242,7 +257,7 @@ async def test_a_fence_that_never_commits_ends_it_frozen_and_resume_waits_for_it
     await eventually(confirmed)
     assert estate.brokerage.state("w1")[1] == "FROZEN"
     await member.join()
-    resumed = (await ann.Resume(pb.ResumeRequest(world_id="w1", run_id="r1"))).run
+    resumed = (await ann.applies.Resume(applyservicepb.ResumeRequest(world_id="w1", run_id="r1"))).run
     assert resumed.run_id == "resume:r1"
 
     async def opened() -> bool:
@@ -254,11 +269,11 @@ async def test_a_fence_that_never_commits_ends_it_frozen_and_resume_waits_for_it
     await member.ack("resume:r1", 3)
     await reach(estate, COMPLETED, "resume:r1", (member,))
     assert (await shown(estate)).state == FROZEN
-    after = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+    after = (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
     assert [(e.strategy_id, e.active, e.weight) for e in after.entries] == [
         (e.strategy_id, e.active, e.weight) for e in before.entries
     ]
-    assert (await ann.SetActivation(raising("w1", "s"))).activation.effective_mode == PAPER
+    assert (await ann.activation.SetActivation(raising("w1", "s"))).activation.effective_mode == PAPER
 
 
 @pytest.mark.parametrize("answered", [True, False])
@@ -266,7 +281,7 @@ async def test_what_was_on_the_wire_is_awaited_or_flagged(estate: Estate, answer
     ann = await make_trading(estate, "w1", "s", "t")
     intent = brokerpb.WireIntent(account="a", strategy_id="s", client_order_id="o1")
     estate.brokerage.on_the_wire = [intent]
-    await ann.Apply(plan())
+    await ann.applies.Apply(plan())
     run = await reach(estate, FREEZING)
     for _ in range(3):
         estate.clock.advance(1.0)
@@ -284,7 +299,7 @@ async def test_brokerage_unreachable_nothing_is_frozen(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
     await estate.stop_brokerage()
     with pytest.raises(Unavailable):
-        await ann.Apply(plan())
+        await ann.applies.Apply(plan())
     assert not await frozen_entries(estate)
     with pytest.raises(NotFound):
         await shown(estate)
@@ -293,17 +308,22 @@ async def test_brokerage_unreachable_nothing_is_frozen(estate: Estate) -> None:
 async def test_what_fails_during_the_freeze_is_rolled_back_and_stays_frozen(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
     member = await gate(estate, "g1")
-    await ann.Apply(plan())
+    await ann.applies.Apply(plan())
     await reach(estate, FREEZING, gates=(member,))
-    await ann.Evaluate(evaluation(estate, "w1", "t", "run-2", sharpe=0.1))
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "t", "run-2", sharpe=0.1))
     await member.ack("r1", 1)
     run = await reach(estate, ROLLED_BACK, gates=(member,))
     assert run.reason.startswith("E_MODE_CEILING")
     assert await frozen_entries(estate)
-    stages = {b.strategy_id: b.stage for b in (await ann.ListBindings(pb.ListBindingsRequest(world_id="w1"))).bindings}
-    assert stages == {"s": worldpb.STAGE_PAPER, "t": worldpb.STAGE_PAPER}
-    anew = pb.ApplyRequest(world_id="w1", run_id="r2", evaluate=True, unfreeze_ack=worldpb.UNFREEZE_ACK_NONE)
-    targets = (await ann.Apply(anew)).run.targets
+    stages = {
+        b.strategy_id: b.stage
+        for b in (await ann.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id="w1"))).bindings
+    }
+    assert stages == {"s": bindingpb.STAGE_PAPER, "t": bindingpb.STAGE_PAPER}
+    anew = applyservicepb.ApplyRequest(
+        world_id="w1", run_id="r2", evaluate=True, unfreeze_ack=applypb.UNFREEZE_ACK_NONE
+    )
+    targets = (await ann.applies.Apply(anew)).run.targets
     assert {(target.strategy_id, target.side) for target in targets} == {("s", LONG), ("s", SHORT)}
     await reach(estate, COMPLETED, "r2")
 
@@ -311,21 +331,21 @@ async def test_what_fails_during_the_freeze_is_rolled_back_and_stays_frozen(esta
 @pytest.mark.parametrize(
     ("request_", "error", "reason"),
     [
-        (pb.ApplyRequest(world_id="w1", run_id="r"), InvalidRequest, "E_PLAN"),
+        (applyservicepb.ApplyRequest(world_id="w1", run_id="r"), InvalidRequest, "E_PLAN"),
         (plan("resume:x"), InvalidRequest, "E_FIELD"),
         (plan("r", "t", "t"), InvalidRequest, "E_PLAN"),
         (plan("r", "nobody"), NotFound, "E_BINDING_UNKNOWN"),
-        (plan("r", "t", stage=worldpb.STAGE_LIVE), NotReady, "E_LIVE_FORBIDDEN"),
+        (plan("r", "t", stage=bindingpb.STAGE_LIVE), NotReady, "E_LIVE_FORBIDDEN"),
         (plan("r", "u"), NotReady, "E_MODE_CEILING"),
     ],
 )
 async def test_a_plan_that_cannot_be_is_refused_before_anything_is_frozen(
-    estate: Estate, request_: pb.ApplyRequest, error: type[Exception], reason: str
+    estate: Estate, request_: applyservicepb.ApplyRequest, error: type[Exception], reason: str
 ) -> None:
     ann = await make_trading(estate, "w1", "t")
-    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="u"))
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="u"))
     with pytest.raises(error) as caught:
-        await ann.Apply(request_)
+        await ann.applies.Apply(request_)
     assert caught.value.reason == reason  # type: ignore[attr-defined]  # every error of the tree has a reason
     assert not await frozen_entries(estate)
 
@@ -346,33 +366,39 @@ async def test_acks_of_strangers_are_refused(estate: Estate) -> None:
 
 async def test_live_needs_an_owners_approval_and_ends_with_it(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
-    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", allow_live=True))
-    live = plan("r1", "t", stage=worldpb.STAGE_LIVE)
+    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", allow_live=True))
+    live = plan("r1", "t", stage=bindingpb.STAGE_LIVE)
     with pytest.raises(NotReady):
-        await ann.Apply(live)
+        await ann.applies.Apply(live)
     opal = await estate.stub(Role.OPERATOR, "opal")
-    approve = pb.ApproveLiveRequest(world_id="w1", strategy_id="t", reason="reviewed")
+    approve = bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="t", reason="reviewed")
     with pytest.raises(PermissionDenied):
-        await opal.ApproveLive(approve)
-    assert (await ann.ApproveLive(approve)).approval.approved_by == "ann"
+        await opal.bindings.ApproveLive(approve)
+    assert (await ann.bindings.ApproveLive(approve)).approval.approved_by == "ann"
     with pytest.raises(NotReady):
-        await opal.SetActivation(
-            pb.SetActivationRequest(
+        await opal.activation.SetActivation(
+            activationservicepb.SetActivationRequest(
                 world_id="w1",
-                changes=[pb.ActivationChange(strategy_id="t", side=LONG, active=True, stage=worldpb.STAGE_LIVE)],
+                changes=[
+                    activationpb.ActivationChange(strategy_id="t", side=LONG, active=True, stage=bindingpb.STAGE_LIVE)
+                ],
             )
         )
-    await opal.Apply(live)
+    await opal.applies.Apply(live)
     await reach(estate, COMPLETED)
-    entries = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation.entries
+    entries = (
+        await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
+    ).activation.entries
     modes = {entry.strategy_id: mode(entry) for entry in entries if entry.active}
     assert modes == {"t": "LIVE"}
-    await opal.RevokeLive(pb.RevokeLiveRequest(world_id="w1", strategy_id="t"))
-    entries = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation.entries
+    await opal.bindings.RevokeLive(bindingservicepb.RevokeLiveRequest(world_id="w1", strategy_id="t"))
+    entries = (
+        await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
+    ).activation.entries
     assert {entry.strategy_id: mode(entry) for entry in entries if entry.active} == {"t": "PAPER"}
 
 
-def mode(entry: worldpb.ActivationEntry) -> str:
+def mode(entry: activationpb.ActivationEntry) -> str:
     return commonpb.EffectiveMode.Name(entry.effective_mode).removeprefix("EFFECTIVE_MODE_")
 
 

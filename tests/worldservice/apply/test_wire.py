@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.modes import ExecutionDomain
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import apply_pb2 as applypb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import decision_pb2 as decisionpb
+from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
 from worldservice.apply import wire as apply_wire
 from worldservice.apply.domain.targets import Target
 from worldservice.bindings import wire as bindings_wire
@@ -63,11 +66,11 @@ def test_a_validation_comes_back(validation: Validation) -> None:
 def test_an_edge_override_comes_back(override: EdgeOverride) -> None:
     sent = graph_wire.override_to_proto(override, EdgeStanding.OFF)
     assert graph_wire.override_from_proto(sent) == override
-    assert sent.standing == worldpb.EDGE_STANDING_OFF
+    assert sent.standing == worldgraphpb.EDGE_STANDING_OFF
 
 
 def test_an_edge_without_domains_is_one_in_backtest_and_without_a_beginning_one_within_its_domain() -> None:
-    bare = worldpb.EdgeOverride(world_id="w", from_node_id="a", to_node_id="b")
+    bare = worldgraphpb.EdgeOverride(world_id="w", from_node_id="a", to_node_id="b")
     assert graph_wire.override_from_proto(bare).key == EdgeKey(
         "w", "a", ExecutionDomain.BACKTEST, "b", ExecutionDomain.BACKTEST
     )
@@ -90,15 +93,15 @@ def test_what_a_run_assumed_comes_back(model: ExecutionModel) -> None:
 @pytest.mark.parametrize(
     ("message", "field"),
     [
-        (worldpb.ExecutionModel(fill=worldpb.FILL_MODEL_NEXT_BAR), "execution_model"),
-        (worldpb.ExecutionModel(fill=99), "execution_model.fill"),  # type: ignore[arg-type]  # of a later version
-        (worldpb.ExecutionModel(slippage_rate="-0.1"), "execution_model.slippage_rate"),
-        (worldpb.ExecutionModel(participation="-1"), "execution_model.participation"),
-        (worldpb.ExecutionModel(maker_fee_rate="1.5"), "execution_model.maker_fee_rate"),
-        (worldpb.ExecutionModel(taker_fee_rate="1e-3"), "execution_model.taker_fee_rate"),
+        (decisionpb.ExecutionModel(fill=decisionpb.FILL_MODEL_NEXT_BAR), "execution_model"),
+        (decisionpb.ExecutionModel(fill=99), "execution_model.fill"),  # type: ignore[arg-type]  # of a later version
+        (decisionpb.ExecutionModel(slippage_rate="-0.1"), "execution_model.slippage_rate"),
+        (decisionpb.ExecutionModel(participation="-1"), "execution_model.participation"),
+        (decisionpb.ExecutionModel(maker_fee_rate="1.5"), "execution_model.maker_fee_rate"),
+        (decisionpb.ExecutionModel(taker_fee_rate="1e-3"), "execution_model.taker_fee_rate"),
     ],
 )
-def test_what_a_run_assumed_is_said_whole_and_exactly(message: worldpb.ExecutionModel, field: str) -> None:
+def test_what_a_run_assumed_is_said_whole_and_exactly(message: decisionpb.ExecutionModel, field: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         evaluation_wire.execution_from_proto(message, "execution_model", whole=True)
     assert caught.value.violations[0].field == field
@@ -117,20 +120,20 @@ def test_correlations_come_sorted(found: dict[str, float]) -> None:
 @pytest.mark.parametrize(
     "target",
     [
-        worldpb.ApplyTarget(strategy_id="s", weight=0.5, stage=worldpb.STAGE_PAPER),
-        worldpb.ApplyTarget(strategy_id="s", side="SIDE_LONG", weight=1.5, stage=worldpb.STAGE_PAPER),
-        worldpb.ApplyTarget(strategy_id="s", side="SIDE_LONG", weight=float("nan"), stage=worldpb.STAGE_PAPER),
-        worldpb.ApplyTarget(strategy_id="s", side="SIDE_LONG", weight=0.5),
-        worldpb.ApplyTarget(strategy_id="", side="SIDE_LONG", weight=0.5, stage=worldpb.STAGE_PAPER),
+        applypb.ApplyTarget(strategy_id="s", weight=0.5, stage=bindingpb.STAGE_PAPER),
+        applypb.ApplyTarget(strategy_id="s", side="SIDE_LONG", weight=1.5, stage=bindingpb.STAGE_PAPER),
+        applypb.ApplyTarget(strategy_id="s", side="SIDE_LONG", weight=float("nan"), stage=bindingpb.STAGE_PAPER),
+        applypb.ApplyTarget(strategy_id="s", side="SIDE_LONG", weight=0.5),
+        applypb.ApplyTarget(strategy_id="", side="SIDE_LONG", weight=0.5, stage=bindingpb.STAGE_PAPER),
     ],
 )
-def test_a_target_that_is_not_whole_is_refused(target: worldpb.ApplyTarget) -> None:
+def test_a_target_that_is_not_whole_is_refused(target: applypb.ApplyTarget) -> None:
     with pytest.raises(InvalidRequest):
-        apply_wire.targets_from_request(pb.ApplyRequest(targets=pb.ApplyTargets(targets=[target])))
+        apply_wire.targets_from_request(applyservicepb.ApplyRequest(targets=applypb.ApplyTargets(targets=[target])))
 
 
 def test_an_unknown_unfreeze_ack_is_refused_and_an_unset_one_means_all() -> None:
-    assert apply_wire.acks_opening_from_proto(worldpb.UNFREEZE_ACK_UNSPECIFIED)
-    assert not apply_wire.acks_opening_from_proto(worldpb.UNFREEZE_ACK_NONE)
+    assert apply_wire.acks_opening_from_proto(applypb.UNFREEZE_ACK_UNSPECIFIED)
+    assert not apply_wire.acks_opening_from_proto(applypb.UNFREEZE_ACK_NONE)
     with pytest.raises(InvalidRequest):
         apply_wire.acks_opening_from_proto(99)  # type: ignore[arg-type]  # a value of a newer peer

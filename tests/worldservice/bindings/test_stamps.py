@@ -10,9 +10,16 @@ from typing import TypeAlias
 import pytest
 
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import decision_pb2 as decisionpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import session_service_pb2 as sessionservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from tests.support.world_stubs import WorldStubs
 from tests.worldservice.estate import LONG, SHORT, Estate, evaluation, evaluation_at, make_world, raising
 from tests.worldservice.samples import DOCUMENT, NOW, candidate, fresh, world
 from worldservice.bindings.recent_decisions import RECENT_MAX, Noted, RecentDecisions
@@ -62,21 +69,23 @@ def test_a_bounded_number_of_worlds_is_known() -> None:
     assert recent.of("w1", STAMP, NOW) is not None
 
 
-async def bind(ann: worldrpc.WorldServiceAsyncStub, strategy_id: str) -> worldpb.DecisionEnvelope:
-    return (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=strategy_id))).decision
+async def bind(ann: WorldStubs, strategy_id: str) -> decisionpb.DecisionEnvelope:
+    return (
+        await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=strategy_id))
+    ).decision
 
 
-async def decision(ann: worldrpc.WorldServiceAsyncStub) -> worldpb.DecisionEnvelope:
-    return (await ann.Decide(pb.DecideRequest(world_id="w1"))).decision
+async def decision(ann: WorldStubs) -> decisionpb.DecisionEnvelope:
+    return (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
 
 
-async def two(estate: Estate) -> worldrpc.WorldServiceAsyncStub:
+async def two(estate: Estate) -> WorldStubs:
     """A world of two strategies, one of them on paper, that has just answered a bind."""
     ann = await make_world(estate, "w1")
     for name in ("s", "t"):
         await bind(ann, name)
-        await ann.Evaluate(evaluation(estate, "w1", name, "r1"))
-    await ann.SetActivation(raising("w1", "s"))
+        await ann.evaluation.Evaluate(evaluation(estate, "w1", name, "r1"))
+    await ann.activation.SetActivation(raising("w1", "s"))
     await bind(ann, "u")
     return ann
 
@@ -97,39 +106,47 @@ async def test_strategies_that_join_are_answered_with_one_decision(estate: Estat
 async def test_the_bind_after_a_session_has_opened_names_its_as_of(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
     await bind(ann, "s")
-    await ann.Evaluate(evaluation(estate, "w1", "s"))
-    await ann.SetActivation(raising("w1", "s"))
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
+    await ann.activation.SetActivation(raising("w1", "s"))
     estate.clock.advance(MOMENT)
     assert await bind(ann, "s") == await decision(ann)
 
 
 async def test_a_bind_that_closes_the_session_is_not_told_again(estate: Estate) -> None:
     ann = await two(estate)
-    narrowed = pb.BindStrategyRequest(world_id="w1", strategy_id="s", sides=[SHORT])
-    closing = (await ann.BindStrategy(narrowed)).decision
+    narrowed = bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s", sides=[SHORT])
+    closing = (await ann.bindings.BindStrategy(narrowed)).decision
     after = await bind(ann, "v")
     assert after == await decision(ann)
     assert after.data_end != closing.data_end
 
 
-Write: TypeAlias = "Callable[[worldrpc.WorldServiceAsyncStub, Estate], Awaitable[object]]"
+Write: TypeAlias = "Callable[[WorldStubs, Estate], Awaitable[object]]"
 WRITES: dict[str, Write] = {
-    "breaker": lambda ann, estate: ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=True)),
-    "policy": lambda ann, estate: ann.PutPolicy(
-        pb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.7"), make_default=True)
+    "breaker": lambda ann, estate: ann.worlds.UpdateWorld(
+        worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=True)
     ),
-    "evaluated": lambda ann, estate: ann.Evaluate(
+    "policy": lambda ann, estate: ann.policies.PutPolicy(
+        policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.7"), make_default=True)
+    ),
+    "evaluated": lambda ann, estate: ann.evaluation.Evaluate(
         evaluation_at(estate.clock.now() + timedelta(seconds=30), "w1", "t", "r2", sharpe=0.1)
     ),
-    "evaluated, nothing else new": lambda ann, estate: ann.Evaluate(
+    "evaluated, nothing else new": lambda ann, estate: ann.evaluation.Evaluate(
         evaluation_at(estate.clock.now() + timedelta(seconds=30), "w1", "t", "r2")
     ),
-    "left": lambda ann, estate: ann.UnbindStrategy(pb.UnbindStrategyRequest(world_id="w1", strategy_id="t")),
-    "unselected left": lambda ann, estate: ann.UnbindStrategy(pb.UnbindStrategyRequest(world_id="w1", strategy_id="u")),
-    "lowered": lambda ann, estate: ann.SetActivation(
-        pb.SetActivationRequest(
+    "left": lambda ann, estate: ann.bindings.UnbindStrategy(
+        bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="t")
+    ),
+    "unselected left": lambda ann, estate: ann.bindings.UnbindStrategy(
+        bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="u")
+    ),
+    "lowered": lambda ann, estate: ann.activation.SetActivation(
+        activationservicepb.SetActivationRequest(
             world_id="w1",
-            changes=[pb.ActivationChange(strategy_id="s", side=LONG, active=False, stage=worldpb.STAGE_BACKTEST)],
+            changes=[
+                activationpb.ActivationChange(strategy_id="s", side=LONG, active=False, stage=bindingpb.STAGE_BACKTEST)
+            ],
         )
     ),
 }
@@ -145,10 +162,11 @@ async def test_after_a_write_a_bind_answers_with_a_new_decision(estate: Estate, 
 
 async def test_a_watermark_that_moved_is_in_the_next_answer(estate: Estate) -> None:
     ann = await two(estate)
-    request = pb.GetSessionRequest(world_id="w1", execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN)
-    session = (await ann.GetSession(request)).session
+    request = sessionservicepb.GetSessionRequest(world_id="w1", execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN)
+    gateway = await estate.gateway()
+    session = (await gateway.sessions.GetSession(request)).session
     estate.clock.advance(MOMENT)
-    moved = pb.AdvanceWatermarkRequest(session_id=session.session_id)
+    moved = sessionservicepb.AdvanceWatermarkRequest(session_id=session.session_id)
     moved.watermark.FromDatetime(estate.clock.now())
-    await (await estate.gateway()).AdvanceWatermark(moved)
+    await gateway.sessions.AdvanceWatermark(moved)
     assert await bind(ann, "v") == await decision(ann)

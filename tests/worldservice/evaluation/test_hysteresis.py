@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qmtl.world.v1 import service_pb2 as pb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from tests.worldservice.estate import Estate, evaluation, make_world
 
 POLICY = """\
@@ -19,18 +20,21 @@ async def selected_after(estate: Estate, run: str, sharpe: float, later_s: float
     """Whom the world selects after one more evaluation, before and after a restart, which have to agree."""
     estate.clock.advance(later_s)
     ann = await estate.stub()
-    await ann.Evaluate(evaluation(estate, "w1", "s", run, sharpe=sharpe))
-    before = list((await ann.Decide(pb.DecideRequest(world_id="w1"))).decision.selected)
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", run, sharpe=sharpe))
+    before = list((await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision.selected)
     await estate.stop()
     await estate.start()
     ann = await estate.stub()
-    assert list((await ann.Decide(pb.DecideRequest(world_id="w1"))).decision.selected) == before
+    assert (
+        list((await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision.selected)
+        == before
+    )
     return before
 
 
 async def test_counts_and_dwell_go_on_across_restarts(estate: Estate) -> None:
     ann = await make_world(estate, "w1", document=POLICY)
-    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     assert await selected_after(estate, "r0", 2.0) == []
     assert await selected_after(estate, "r1", 2.0) == ["s"]
     assert await selected_after(estate, "r2", 0.0) == ["s"]

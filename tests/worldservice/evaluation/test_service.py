@@ -8,38 +8,42 @@ from datetime import timedelta
 import pytest
 
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.worldservice.estate import COMPUTE_ONLY, PAPER, Estate, evaluation, make_world, stamp
 
 
-async def decision(estate: Estate, world_id: str = "w1") -> worldpb.DecisionEnvelope:
+async def decision(estate: Estate, world_id: str = "w1") -> decisionpb.DecisionEnvelope:
     ann = await estate.stub()
-    return (await ann.Decide(pb.DecideRequest(world_id=world_id))).decision
+    return (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id=world_id))).decision
 
 
 async def bound(estate: Estate, *strategies: str) -> None:
     ann = await make_world(estate, "w1")
     for strategy_id in strategies:
-        await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=strategy_id))
+        await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=strategy_id))
 
 
 async def test_a_world_without_bindings_only_validates(estate: Estate) -> None:
     await bound(estate)
     shown = await decision(estate)
     assert list(shown.reasons) == ["NO_BINDINGS"]
-    assert worldpb.DecisionEnvelope().effective_mode != shown.effective_mode
+    assert decisionpb.DecisionEnvelope().effective_mode != shown.effective_mode
 
 
 async def test_a_pass_raises_the_ceiling_to_paper_and_says_why_not_live(estate: Estate) -> None:
     await bound(estate, "s")
     assert (await decision(estate)).effective_mode == COMPUTE_ONLY
     ann = await estate.stub()
-    reply = await ann.Evaluate(evaluation(estate, "w1", "s"))
+    reply = await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
     assert reply.run.report.summary == evaluationpb.EVALUATION_SUMMARY_PASS
     assert (reply.run.report.selected, reply.run.report.rank) == (True, 1)
-    assert reply.run.recommended_stage == worldpb.STAGE_PAPER
+    assert reply.run.recommended_stage == bindingpb.STAGE_PAPER
     shown = await decision(estate)
     assert shown == reply.decision
     assert shown.effective_mode == PAPER
@@ -53,20 +57,20 @@ async def test_a_pass_raises_the_ceiling_to_paper_and_says_why_not_live(estate: 
 async def test_deciding_changes_nothing_and_the_etag_follows_content(estate: Estate) -> None:
     await bound(estate, "s")
     ann = await estate.stub()
-    await ann.Evaluate(evaluation(estate, "w1", "s"))
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
     first = await decision(estate)
     estate.clock.advance(5.0)
     later = await decision(estate)
     assert later.etag == first.etag
     assert later.decided_at != first.decided_at
-    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
+    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
     assert (await decision(estate)).etag != first.etag
 
 
 async def test_a_failing_gate_says_which_with_the_numbers(estate: Estate) -> None:
     await bound(estate, "s")
     ann = await estate.stub()
-    report = (await ann.Evaluate(evaluation(estate, "w1", "s", sharpe=0.2))).run.report
+    report = (await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", sharpe=0.2))).run.report
     failed = [v for v in report.verdicts if v.outcome == evaluationpb.OUTCOME_FAIL]
     assert [(v.rule, v.reason) for v in failed] == [("sharpe >= 0.6", "GATE_FAILED")]
     assert [(n.name, n.value) for n in failed[0].inputs] == [("sharpe", 0.2)]
@@ -78,27 +82,33 @@ async def test_the_same_run_twice_is_one_revision_and_other_numbers_are_the_next
     await bound(estate, "s")
     ann = await estate.stub()
     request = evaluation(estate, "w1", "s")
-    first = (await ann.Evaluate(request)).run
-    assert (await ann.Evaluate(request)).run == first
-    changed = pb.EvaluateRequest()
+    first = (await ann.evaluation.Evaluate(request)).run
+    assert (await ann.evaluation.Evaluate(request)).run == first
+    changed = evaluationservicepb.EvaluateRequest()
     changed.CopyFrom(request)
     changed.metrics[1].value = 2.0
-    assert (await ann.Evaluate(changed)).run.revision == 2
-    shown = await ann.GetEvaluationRun(pb.GetEvaluationRunRequest(world_id="w1", strategy_id="s", run_id="run-1"))
+    assert (await ann.evaluation.Evaluate(changed)).run.revision == 2
+    shown = await ann.evaluation.GetEvaluationRun(
+        evaluationservicepb.GetEvaluationRunRequest(world_id="w1", strategy_id="s", run_id="run-1")
+    )
     assert shown.run.revision == 2
-    listed = (await ann.ListEvaluationRuns(pb.ListEvaluationRunsRequest(world_id="w1"))).runs
+    listed = (
+        await ann.evaluation.ListEvaluationRuns(evaluationservicepb.ListEvaluationRunsRequest(world_id="w1"))
+    ).runs
     assert [(run.run_id, run.revision) for run in listed] == [("run-1", 2)]
 
 
 async def test_empty_metrics_come_from_the_latest_run_and_say_so(estate: Estate) -> None:
     await bound(estate, "s")
     ann = await estate.stub()
-    empty = pb.EvaluateRequest(world_id="w1", strategy_id="s", run_id="run-2", stage=worldpb.STAGE_BACKTEST)
+    empty = evaluationservicepb.EvaluateRequest(
+        world_id="w1", strategy_id="s", run_id="run-2", stage=bindingpb.STAGE_BACKTEST
+    )
     with pytest.raises(NotReady) as caught:
-        await ann.Evaluate(empty)
+        await ann.evaluation.Evaluate(empty)
     assert caught.value.reason == "E_NO_METRICS"
-    await ann.Evaluate(evaluation(estate, "w1", "s"))
-    run = (await ann.Evaluate(empty)).run
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
+    run = (await ann.evaluation.Evaluate(empty)).run
     assert {(m.source, m.source_id) for m in run.metrics} == {(evaluationpb.METRIC_SOURCE_LATEST_RUN, "run-1")}
     assert run.report.selected
     assert run.dataset_fingerprint == "blake3:data"
@@ -120,16 +130,18 @@ async def test_a_bad_metric_is_refused(estate: Estate, metric: evaluationpb.Metr
     request = evaluation(estate, "w1", "s")
     request.metrics.append(metric)
     with pytest.raises(InvalidRequest) as caught:
-        await ann.Evaluate(request)
+        await ann.evaluation.Evaluate(request)
     assert caught.value.reason == reason
-    assert not (await ann.ListEvaluationRuns(pb.ListEvaluationRunsRequest(world_id="w1"))).runs
+    assert not (
+        await ann.evaluation.ListEvaluationRuns(evaluationservicepb.ListEvaluationRunsRequest(world_id="w1"))
+    ).runs
 
 
 async def test_an_unbound_strategy_is_not_evaluated(estate: Estate) -> None:
     await bound(estate)
     ann = await estate.stub()
     with pytest.raises(NotFound) as caught:
-        await ann.Evaluate(evaluation(estate, "w1", "s"))
+        await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
     assert caught.value.reason == "E_BINDING_UNKNOWN"
 
 
@@ -139,7 +151,7 @@ async def test_a_time_range_that_ends_before_it_starts_is_refused(estate: Estate
     request = evaluation(estate, "w1", "s")
     request.data_start.CopyFrom(stamp(estate.clock.now()))
     with pytest.raises(InvalidRequest) as caught:
-        await ann.Evaluate(request)
+        await ann.evaluation.Evaluate(request)
     assert caught.value.reason == "E_TIME_RANGE"
 
 
@@ -147,19 +159,19 @@ async def test_an_unspecified_stage_is_refused(estate: Estate) -> None:
     await bound(estate, "s")
     ann = await estate.stub()
     request = evaluation(estate, "w1", "s")
-    request.stage = worldpb.STAGE_UNSPECIFIED
+    request.stage = bindingpb.STAGE_UNSPECIFIED
     with pytest.raises(InvalidRequest) as caught:
-        await ann.Evaluate(request)
+        await ann.evaluation.Evaluate(request)
     assert caught.value.reason == "E_ENUM"
 
 
 async def test_a_paper_run_is_recorded_and_does_not_replace_the_backtest_evidence(estate: Estate) -> None:
     await bound(estate, "s")
     ann = await estate.stub()
-    await ann.Evaluate(evaluation(estate, "w1", "s"))
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
     paper = evaluation(estate, "w1", "s", "paper-1", sample_days=2)
-    paper.stage = worldpb.STAGE_PAPER
-    run = (await ann.Evaluate(paper)).run
+    paper.stage = bindingpb.STAGE_PAPER
+    run = (await ann.evaluation.Evaluate(paper)).run
     assert run.report.summary == evaluationpb.EVALUATION_SUMMARY_FAIL
     assert (await decision(estate)).effective_mode == PAPER
 
@@ -168,13 +180,15 @@ async def test_the_as_of_asked_for_is_the_as_of_answered(estate: Estate) -> None
     await bound(estate, "s")
     ann = await estate.stub()
     as_of = stamp(estate.clock.now() - timedelta(days=3))
-    assert (await ann.Decide(pb.DecideRequest(world_id="w1", as_of=as_of))).decision.as_of == as_of
+    assert (
+        await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1", as_of=as_of))
+    ).decision.as_of == as_of
 
 
 async def test_an_unknown_world_is_not_found(estate: Estate) -> None:
     ann = await estate.stub()
     with pytest.raises(NotFound) as caught:
-        await ann.Decide(pb.DecideRequest(world_id="nowhere"))
+        await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="nowhere"))
     assert caught.value.reason == "E_WORLD_UNKNOWN"
 
 
@@ -188,8 +202,8 @@ selection:
 """
 
 
-def cohort(estate: Estate, run_id: str, **sharpes: float) -> pb.EvaluateCohortRequest:
-    request = pb.EvaluateCohortRequest(world_id="w1", run_id=run_id, stage=worldpb.STAGE_BACKTEST)
+def cohort(estate: Estate, run_id: str, **sharpes: float) -> evaluationservicepb.EvaluateCohortRequest:
+    request = evaluationservicepb.EvaluateCohortRequest(world_id="w1", run_id=run_id, stage=bindingpb.STAGE_BACKTEST)
     for strategy_id, sharpe in sharpes.items():
         each = evaluation(estate, "w1", strategy_id, run_id, sharpe=sharpe)
         each.footprint.CopyFrom(evaluationpb.Footprint(long_gross=0.3, short_gross=0.2, sector="crypto"))
@@ -202,23 +216,23 @@ def cohort(estate: Estate, run_id: str, **sharpes: float) -> pb.EvaluateCohortRe
 async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(estate: Estate) -> None:
     await bound(estate, "a", "b", "c")
     ann = await estate.stub()
-    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=PATIENT, make_default=True))
-    first = await ann.EvaluateCohort(cohort(estate, "r1", a=3.0, b=2.0, c=1.0))
+    await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=PATIENT, make_default=True))
+    first = await ann.evaluation.EvaluateCohort(cohort(estate, "r1", a=3.0, b=2.0, c=1.0))
     assert not first.decision.selected
-    again = await ann.EvaluateCohort(cohort(estate, "r1", a=3.0, b=2.0, c=1.0))
+    again = await ann.evaluation.EvaluateCohort(cohort(estate, "r1", a=3.0, b=2.0, c=1.0))
     assert list(again.runs) == list(first.runs)
     assert not again.decision.selected
     await estate.stop()
     await estate.start()
     estate.clock.advance(60.0)
-    second = await ann.EvaluateCohort(cohort(estate, "r2", a=3.0, b=2.0, c=1.0))
+    second = await ann.evaluation.EvaluateCohort(cohort(estate, "r2", a=3.0, b=2.0, c=1.0))
     assert list(second.decision.selected) == ["a", "c"]
     reasons = {run.strategy_id: [v.reason for v in run.report.verdicts][-1] for run in second.runs}
     assert reasons == {"a": "", "b": "CORRELATED", "c": ""}
     assert second.runs[0].footprint.sector == "crypto"
     assert second.runs[0].correlations["b"] == 0.9
     estate.clock.advance(60.0)
-    third = await ann.EvaluateCohort(cohort(estate, "r3", a=0.1, b=2.0, c=1.0))
+    third = await ann.evaluation.EvaluateCohort(cohort(estate, "r3", a=0.1, b=2.0, c=1.0))
     assert list(third.decision.selected) == ["c", "a"]
     assert third.runs[0].report.verdicts[-1].reason == "HELD_BY_HYSTERESIS"
 
@@ -228,7 +242,7 @@ async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(esta
     [
         ({"world_id": "w2"}, "E_COHORT"),
         ({"run_id": "other"}, "E_COHORT"),
-        ({"stage": worldpb.STAGE_PAPER}, "E_COHORT"),
+        ({"stage": bindingpb.STAGE_PAPER}, "E_COHORT"),
         ({"strategy_id": "b"}, "E_COHORT"),
         ({"footprint": evaluationpb.Footprint(long_gross=-1.0)}, "E_FOOTPRINT"),
         ({"correlations": {"b": 1.5}}, "E_CORRELATION"),
@@ -241,9 +255,11 @@ async def test_a_cohort_that_does_not_belong_together_is_refused(
     await bound(estate, "a", "b")
     ann = await estate.stub()
     request = cohort(estate, "r1", a=1.0, b=1.0)
-    request.strategies[0].MergeFrom(pb.EvaluateRequest(**change))  # type: ignore[arg-type]  # fields by name
+    request.strategies[0].MergeFrom(evaluationservicepb.EvaluateRequest(**change))  # type: ignore[arg-type]  # fields by name
     with pytest.raises(InvalidRequest) as caught:
-        await ann.EvaluateCohort(request)
+        await ann.evaluation.EvaluateCohort(request)
     assert caught.value.reason == reason
     with pytest.raises(NotFound):
-        await ann.GetEvaluationRun(pb.GetEvaluationRunRequest(world_id="w1", strategy_id="b", run_id="r1"))
+        await ann.evaluation.GetEvaluationRun(
+            evaluationservicepb.GetEvaluationRunRequest(world_id="w1", strategy_id="b", run_id="r1")
+        )

@@ -10,10 +10,21 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.core.errors import InvalidRequest, NotReady
 from qmtl.core.roles import Role
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import apply_pb2 as applypb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import gate_service_pb2 as gateservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
+from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from tests.support.world_stubs import WorldStubs
 from tests.worldservice.estate import (
     COMPUTE_ONLY,
     LONG,
@@ -34,63 +45,69 @@ BACKTEST, DRYRUN, LIVE = (
     commonpb.EXECUTION_DOMAIN_LIVE,
 )
 OFF, ON, AWAITS = (
-    worldpb.EDGE_STANDING_OFF,
-    worldpb.EDGE_STANDING_ON,
-    worldpb.EDGE_STANDING_AWAITS_PROMOTION,
+    worldgraphpb.EDGE_STANDING_OFF,
+    worldgraphpb.EDGE_STANDING_ON,
+    worldgraphpb.EDGE_STANDING_AWAITS_PROMOTION,
 )
-COMPLETED, ROLLED_BACK = worldpb.APPLY_STATE_COMPLETED, worldpb.APPLY_STATE_ROLLED_BACK
+COMPLETED, ROLLED_BACK = applypb.APPLY_STATE_COMPLETED, applypb.APPLY_STATE_ROLLED_BACK
 SHUT = "gating_policy: {edges: {pre_promotion: {disable_edges_to: dryrun}}}\n"
 
 
 def edge(
     into: commonpb.ExecutionDomain = DRYRUN, *, active: bool = False, begins: commonpb.ExecutionDomain | None = None
-) -> pb.PutEdgeOverrideRequest:
-    made = worldpb.EdgeOverride(
+) -> worldgraphservicepb.PutEdgeOverrideRequest:
+    made = worldgraphpb.EdgeOverride(
         world_id="w1", from_node_id=A, to_node_id=B, active=active, to_domain=into, from_domain=begins, reason="why"
     )
-    return pb.PutEdgeOverrideRequest(override=made)
+    return worldgraphservicepb.PutEdgeOverrideRequest(override=made)
 
 
-def gone(into: commonpb.ExecutionDomain = DRYRUN) -> pb.DeleteEdgeOverrideRequest:
-    return pb.DeleteEdgeOverrideRequest(world_id="w1", from_node_id=A, to_node_id=B, to_domain=into)
+def gone(into: commonpb.ExecutionDomain = DRYRUN) -> worldgraphservicepb.DeleteEdgeOverrideRequest:
+    return worldgraphservicepb.DeleteEdgeOverrideRequest(world_id="w1", from_node_id=A, to_node_id=B, to_domain=into)
 
 
-async def tell(ann: worldrpc.WorldServiceAsyncStub, name: str, *nodes: str) -> None:
-    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=name, node_ids=nodes))
+async def tell(ann: WorldStubs, name: str, *nodes: str) -> None:
+    await ann.bindings.BindStrategy(
+        bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name, node_ids=nodes)
+    )
 
 
-async def modes(ann: worldrpc.WorldServiceAsyncStub) -> dict[str, commonpb.EffectiveMode]:
-    entries = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation.entries
+async def modes(ann: WorldStubs) -> dict[str, commonpb.EffectiveMode]:
+    entries = (
+        await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
+    ).activation.entries
     return {entry.strategy_id: entry.effective_mode for entry in entries}
 
 
-async def reports(ann: worldrpc.WorldServiceAsyncStub) -> dict[str, evaluationpb.EvaluationReport]:
-    reply = await ann.Decide(pb.DecideRequest(world_id="w1", with_reports=True))
+async def reports(ann: WorldStubs) -> dict[str, evaluationpb.EvaluationReport]:
+    reply = await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1", with_reports=True))
     return {report.strategy_id: report for report in reply.reports}
 
 
-async def apply(estate: Estate, run_id: str, *names: str) -> worldpb.ApplyRun:
+async def apply(estate: Estate, run_id: str, *names: str) -> applypb.ApplyRun:
     """To its end, without gateways."""
     ann = await estate.stub()
     targets = [
-        worldpb.ApplyTarget(strategy_id=name, side=LONG, weight=1.0, stage=worldpb.STAGE_PAPER) for name in names
+        applypb.ApplyTarget(strategy_id=name, side=LONG, weight=1.0, stage=bindingpb.STAGE_PAPER) for name in names
     ]
-    plan = pb.ApplyTargets(targets=targets)
-    asked = pb.ApplyRequest(world_id="w1", run_id=run_id, targets=plan, unfreeze_ack=worldpb.UNFREEZE_ACK_NONE)
-    await ann.Apply(asked)
+    plan = applypb.ApplyTargets(targets=targets)
+    asked = applyservicepb.ApplyRequest(
+        world_id="w1", run_id=run_id, targets=plan, unfreeze_ack=applypb.UNFREEZE_ACK_NONE
+    )
+    await ann.applies.Apply(asked)
     return await over(estate, run_id)
 
 
-async def over(estate: Estate, run_id: str) -> worldpb.ApplyRun:
+async def over(estate: Estate, run_id: str) -> applypb.ApplyRun:
     """The run once it has ended."""
-    ann, get = await estate.stub(), pb.GetApplyRunRequest(world_id="w1", run_id=run_id)
+    ann, get = await estate.stub(), applyservicepb.GetApplyRunRequest(world_id="w1", run_id=run_id)
 
     async def ended() -> bool:
         estate.clock.advance(0.2)
-        return (await ann.GetApplyRun(get)).run.HasField("ended_at")
+        return (await ann.applies.GetApplyRun(get)).run.HasField("ended_at")
 
     await eventually(ended)
-    return (await ann.GetApplyRun(get)).run
+    return (await ann.applies.GetApplyRun(get)).run
 
 
 async def test_an_edge_switched_off_is_left_before_it_is_answered_and_comes_back_by_an_operator(estate: Estate) -> None:
@@ -98,7 +115,7 @@ async def test_an_edge_switched_off_is_left_before_it_is_answered_and_comes_back
     await tell(ann, "s", A, B)
     await tell(ann, "t", A, C)
     epoch, _ = estate.brokerage.state("w1")
-    reply = await ann.PutEdgeOverride(edge())
+    reply = await ann.world_graph.PutEdgeOverride(edge())
     assert (reply.override.standing, reply.fence_pending) == (OFF, False)
     assert await modes(ann) == {"s": COMPUTE_ONLY, "t": PAPER}
     assert estate.brokerage.state("w1")[0] == epoch + 1
@@ -106,30 +123,30 @@ async def test_an_edge_switched_off_is_left_before_it_is_answered_and_comes_back
     assert (line.stage, line.reason) == (evaluationpb.PIPELINE_STAGE_EDGES, "EDGE_OFF")
     assert "why" in line.explanation
     with pytest.raises(NotReady) as caught:
-        await ann.SetActivation(raising("w1", "s"))
+        await ann.activation.SetActivation(raising("w1", "s"))
     assert caught.value.reason == "E_MODE_CEILING"
-    await ann.DeleteEdgeOverride(gone())
+    await ann.world_graph.DeleteEdgeOverride(gone())
     assert await modes(ann) == {"s": COMPUTE_ONLY, "t": PAPER}  # nothing rises by itself
-    await ann.SetActivation(raising("w1", "s"))
+    await ann.activation.SetActivation(raising("w1", "s"))
     assert await modes(ann) == {"s": PAPER, "t": PAPER}
 
 
 async def test_off_in_live_leaves_paper_alone(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     await tell(ann, "s", A, B)
-    await ann.PutEdgeOverride(edge(LIVE))
+    await ann.world_graph.PutEdgeOverride(edge(LIVE))
     assert await modes(ann) == {"s": PAPER}
-    await ann.PutEdgeOverride(edge(BACKTEST))
+    await ann.world_graph.PutEdgeOverride(edge(BACKTEST))
     assert await modes(ann) == {"s": COMPUTE_ONLY}
 
 
 async def test_a_graph_nobody_told_may_have_the_edge(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
-    await ann.PutEdgeOverride(edge())
+    await ann.world_graph.PutEdgeOverride(edge())
     assert await modes(ann) == {"s": COMPUTE_ONLY}
     assert (await reports(ann))["s"].verdicts[1].reason == "EDGES_UNKNOWN"
     await tell(ann, "s", A, C)
-    await ann.SetActivation(raising("w1", "s"))
+    await ann.activation.SetActivation(raising("w1", "s"))
     assert await modes(ann) == {"s": PAPER}
     await tell(ann, "s", A, B, C)  # told anew it has the edge, and leaves at once
     assert await modes(ann) == {"s": COMPUTE_ONLY}
@@ -138,9 +155,9 @@ async def test_a_graph_nobody_told_may_have_the_edge(estate: Estate) -> None:
 async def test_who_leaves_the_world_takes_its_nodes_along(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     await tell(ann, "s", A, C)
-    await ann.UnbindStrategy(pb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))
-    await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    await ann.PutEdgeOverride(edge())
+    await ann.bindings.UnbindStrategy(bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await ann.world_graph.PutEdgeOverride(edge())
     assert (await reports(ann))["s"].verdicts[1].reason == "EDGES_UNKNOWN"
 
 
@@ -148,14 +165,14 @@ async def test_brokerage_away_the_cut_stands_and_says_so(estate: Estate) -> None
     ann = await make_trading(estate, "w1", "s")
     await tell(ann, "s", A, B)
     estate.brokerage.answering.clear()
-    asked = asyncio.ensure_future(ann.PutEdgeOverride(edge()))
+    asked = asyncio.ensure_future(ann.world_graph.PutEdgeOverride(edge()))
     await eventually(lambda: _advanced(estate, asked))
     assert (await asked).fence_pending
     assert await modes(ann) == {"s": COMPUTE_ONLY}
     estate.brokerage.answering.set()
 
 
-async def _advanced(estate: Estate, task: asyncio.Future[pb.PutEdgeOverrideResponse]) -> bool:
+async def _advanced(estate: Estate, task: asyncio.Future[worldgraphservicepb.PutEdgeOverrideResponse]) -> bool:
     estate.clock.advance(0.5)
     return task.done()
 
@@ -163,11 +180,13 @@ async def _advanced(estate: Estate, task: asyncio.Future[pb.PutEdgeOverrideRespo
 async def test_what_a_policy_shuts_is_opened_by_an_apply_and_closed_by_the_next(estate: Estate) -> None:
     ann = await make_world(estate, "w1", document=DOCUMENT + SHUT)
     for name in ("s", "t"):
-        await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=name, node_ids=[A, B]))
-        run = (await ann.Evaluate(evaluation(estate, "w1", name))).run
-        assert run.recommended_stage == worldpb.STAGE_PAPER  # by an apply it may
+        await ann.bindings.BindStrategy(
+            bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name, node_ids=[A, B])
+        )
+        run = (await ann.evaluation.Evaluate(evaluation(estate, "w1", name))).run
+        assert run.recommended_stage == bindingpb.STAGE_PAPER  # by an apply it may
     with pytest.raises(NotReady) as caught:
-        await ann.SetActivation(raising("w1", "s"))
+        await ann.activation.SetActivation(raising("w1", "s"))
     assert caught.value.reason == "E_MODE_CEILING"
     assert "by an apply only" in caught.value.message
     promotion = await apply(estate, "r1", "s")
@@ -175,19 +194,19 @@ async def test_what_a_policy_shuts_is_opened_by_an_apply_and_closed_by_the_next(
     assert "targets set behind the freeze; edges opened: s DRYRUN" in [step.detail for step in promotion.steps]
     assert await opened(ann) == {"s": [DRYRUN], "t": []}
     assert (await modes(ann))["s"] == PAPER
-    lowered = pb.ActivationChange(strategy_id="s", side=LONG, stage=worldpb.STAGE_BACKTEST)
-    await ann.SetActivation(pb.SetActivationRequest(world_id="w1", changes=[lowered]))
-    await ann.SetActivation(raising("w1", "s"))  # open to it until an apply closes them
+    lowered = activationpb.ActivationChange(strategy_id="s", side=LONG, stage=bindingpb.STAGE_BACKTEST)
+    await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[lowered]))
+    await ann.activation.SetActivation(raising("w1", "s"))  # open to it until an apply closes them
     assert (await modes(ann))["s"] == PAPER
     assert (await apply(estate, "r2", "t")).state == COMPLETED
     assert await opened(ann) == {"s": [], "t": [DRYRUN]}
     assert {name: mode for name, mode in (await modes(ann)).items() if mode == PAPER} == {"t": PAPER}
     with pytest.raises(NotReady):
-        await ann.SetActivation(raising("w1", "s"))
+        await ann.activation.SetActivation(raising("w1", "s"))
 
 
-async def opened(ann: worldrpc.WorldServiceAsyncStub) -> dict[str, list[commonpb.ExecutionDomain]]:
-    bindings = (await ann.ListBindings(pb.ListBindingsRequest(world_id="w1"))).bindings
+async def opened(ann: WorldStubs) -> dict[str, list[commonpb.ExecutionDomain]]:
+    bindings = (await ann.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id="w1"))).bindings
     return {binding.strategy_id: list(binding.opened_domains) for binding in bindings}
 
 
@@ -196,22 +215,22 @@ async def test_a_switch_that_is_rolled_back_opens_and_closes_nothing(estate: Est
     assert (await apply(estate, "r1", "s")).state == COMPLETED
     assert await opened(ann) == {"s": [DRYRUN], "t": []}
     gateway = await estate.gateway()
-    await gateway.OpenGateSession(pb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
-    plan = pb.ApplyTargets(
-        targets=[worldpb.ApplyTarget(strategy_id="t", side=LONG, weight=1, stage=worldpb.STAGE_PAPER)]
+    await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
+    plan = applypb.ApplyTargets(
+        targets=[applypb.ApplyTarget(strategy_id="t", side=LONG, weight=1, stage=bindingpb.STAGE_PAPER)]
     )
-    await ann.Apply(pb.ApplyRequest(world_id="w1", run_id="r2", targets=plan))
-    get = pb.GetApplyRunRequest(world_id="w1", run_id="r2")
+    await ann.applies.Apply(applyservicepb.ApplyRequest(world_id="w1", run_id="r2", targets=plan))
+    get = applyservicepb.GetApplyRunRequest(world_id="w1", run_id="r2")
 
-    async def reached(state: worldpb.ApplyState) -> bool:
+    async def reached(state: applypb.ApplyState) -> bool:
         estate.clock.advance(0.2)
-        await gateway.RenewGateSession(pb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1"))
-        return (await ann.GetApplyRun(get)).run.state == state
+        await gateway.gates.RenewGateSession(gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1"))
+        return (await ann.applies.GetApplyRun(get)).run.state == state
 
-    await eventually(lambda: reached(worldpb.APPLY_STATE_FREEZING))
-    await ann.Evaluate(evaluation(estate, "w1", "t", "run-2", sharpe=0.1))
-    ack = pb.AckActivationRequest(world_id="w1", run_id="r2", sequence=1, gateway_id="g1", boot_id="b1")
-    await gateway.AckActivation(ack)
+    await eventually(lambda: reached(applypb.APPLY_STATE_FREEZING))
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "t", "run-2", sharpe=0.1))
+    ack = gateservicepb.AckActivationRequest(world_id="w1", run_id="r2", sequence=1, gateway_id="g1", boot_id="b1")
+    await gateway.gates.AckActivation(ack)
     await eventually(lambda: reached(ROLLED_BACK))
     assert await opened(ann) == {"s": [DRYRUN], "t": []}
 
@@ -219,27 +238,34 @@ async def test_a_switch_that_is_rolled_back_opens_and_closes_nothing(estate: Est
 async def test_an_evaluation_takes_nobody_live_who_does_not_trade_live(estate: Estate) -> None:
     """Its binding stays at the stage an apply once gave it."""
     ann = await make_trading(estate, "w1", "s", "t")
-    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", allow_live=True))
-    await ann.ApproveLive(pb.ApproveLiveRequest(world_id="w1", strategy_id="s", reason="a test"))
-    live = worldpb.ApplyTarget(strategy_id="s", side=LONG, weight=1.0, stage=worldpb.STAGE_LIVE)
+    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", allow_live=True))
+    await ann.bindings.ApproveLive(bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="s", reason="a test"))
+    live = applypb.ApplyTarget(strategy_id="s", side=LONG, weight=1.0, stage=bindingpb.STAGE_LIVE)
     for run_id, targets in (("r1", [live]), ("r2", [])):
-        plan = pb.ApplyTargets(
-            targets=targets or [worldpb.ApplyTarget(strategy_id="t", side=LONG, weight=1.0, stage=worldpb.STAGE_PAPER)]
+        plan = applypb.ApplyTargets(
+            targets=targets
+            or [applypb.ApplyTarget(strategy_id="t", side=LONG, weight=1.0, stage=bindingpb.STAGE_PAPER)]
         )
-        await ann.Apply(
-            pb.ApplyRequest(world_id="w1", run_id=run_id, targets=plan, unfreeze_ack=worldpb.UNFREEZE_ACK_NONE)
+        await ann.applies.Apply(
+            applyservicepb.ApplyRequest(
+                world_id="w1", run_id=run_id, targets=plan, unfreeze_ack=applypb.UNFREEZE_ACK_NONE
+            )
         )
         await over(estate, run_id)
-    again = pb.ApplyRequest(world_id="w1", run_id="r3", evaluate=True, unfreeze_ack=worldpb.UNFREEZE_ACK_NONE)
-    aimed_at = {(target.strategy_id, target.stage) for target in (await ann.Apply(again)).run.targets}
-    assert aimed_at == {("s", worldpb.STAGE_PAPER), ("t", worldpb.STAGE_PAPER)}
+    again = applyservicepb.ApplyRequest(
+        world_id="w1", run_id="r3", evaluate=True, unfreeze_ack=applypb.UNFREEZE_ACK_NONE
+    )
+    aimed_at = {(target.strategy_id, target.stage) for target in (await ann.applies.Apply(again)).run.targets}
+    assert aimed_at == {("s", bindingpb.STAGE_PAPER), ("t", bindingpb.STAGE_PAPER)}
 
 
 async def test_a_policy_that_begins_to_ask_lowers_who_was_not_promoted(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
     assert (await apply(estate, "r1", "s")).state == COMPLETED
-    await ann.SetActivation(raising("w1", "t"))
-    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT + SHUT, make_default=True))
+    await ann.activation.SetActivation(raising("w1", "t"))
+    await ann.policies.PutPolicy(
+        policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + SHUT, make_default=True)
+    )
     found = await modes(ann)
     assert (found["s"], found["t"]) == (PAPER, COMPUTE_ONLY)
 
@@ -249,7 +275,7 @@ async def test_an_edge_between_domains_waits_for_the_promotion_of_who_has_it(est
     await tell(ann, "s", A, C)
     await tell(ann, "t", A, B)
     crossing = edge(DRYRUN, active=True, begins=BACKTEST)
-    assert (await ann.PutEdgeOverride(crossing)).override.standing == AWAITS
+    assert (await ann.world_graph.PutEdgeOverride(crossing)).override.standing == AWAITS
     await apply(estate, "r1", "s")
     assert await standing(ann) == [AWAITS]
     await apply(estate, "r2", "t")
@@ -259,8 +285,8 @@ async def test_an_edge_between_domains_waits_for_the_promotion_of_who_has_it(est
     assert await modes(ann) == {"s": PAPER, "t": PAPER}  # it takes nothing from anybody
 
 
-async def standing(ann: worldrpc.WorldServiceAsyncStub) -> list[worldpb.EdgeStanding]:
-    reply = await ann.ListEdgeOverrides(pb.ListEdgeOverridesRequest(world_id="w1"))
+async def standing(ann: WorldStubs) -> list[worldgraphpb.EdgeStanding]:
+    reply = await ann.world_graph.ListEdgeOverrides(worldgraphservicepb.ListEdgeOverridesRequest(world_id="w1"))
     return [override.standing for override in reply.overrides]
 
 
@@ -268,17 +294,19 @@ async def standing(ann: worldrpc.WorldServiceAsyncStub) -> list[worldpb.EdgeStan
 async def test_nodes_that_are_none_or_too_many_are_refused(estate: Estate, nodes: list[str]) -> None:
     ann = await make_world(estate, "w1")
     with pytest.raises(InvalidRequest):
-        await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s", node_ids=nodes))
-    assert not (await ann.ListBindings(pb.ListBindingsRequest(world_id="w1"))).bindings
+        await ann.bindings.BindStrategy(
+            bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s", node_ids=nodes)
+        )
+    assert not (await ann.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id="w1"))).bindings
 
 
 async def test_edges_of_the_shadow_and_of_strangers_are_refused(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
     with pytest.raises(InvalidRequest) as caught:
-        await ann.PutEdgeOverride(edge(commonpb.EXECUTION_DOMAIN_SHADOW))
+        await ann.world_graph.PutEdgeOverride(edge(commonpb.EXECUTION_DOMAIN_SHADOW))
     assert caught.value.violations[0].field == "override.from_domain"
     rob = await estate.stub(Role.READER, "rob")
-    for call in (rob.PutEdgeOverride(edge()), rob.DeleteEdgeOverride(gone())):
+    for call in (rob.world_graph.PutEdgeOverride(edge()), rob.world_graph.DeleteEdgeOverride(gone())):
         with pytest.raises(Exception, match="reader"):
             await call
 
@@ -290,65 +318,56 @@ TOLD = limitspb.RiskLimits(order_notional_max="2500.5", gross_notional_max="1000
 async def test_limits_of_the_policy_are_brokerages_before_the_upload_is_answered(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     epoch, _ = estate.brokerage.state("w1")
-    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT + LIMITED, make_default=True))
+    await ann.policies.PutPolicy(
+        policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + LIMITED, make_default=True)
+    )
     assert estate.brokerage.fences["w1"].limits == TOLD
     assert estate.brokerage.state("w1")[0] == epoch + 1
-    shown = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
+    shown = (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
     assert (shown.limits, shown.epoch, shown.fence_pending) == (TOLD, epoch + 1, False)
-    await ann.SetDefaultPolicy(pb.SetDefaultPolicyRequest(world_id="w1", version=1))
+    await ann.policies.SetDefaultPolicy(policyservicepb.SetDefaultPolicyRequest(world_id="w1", version=1))
     assert not estate.brokerage.fences["w1"].HasField("limits")
     assert estate.brokerage.state("w1")[0] == epoch + 2
-    again = await ann.RebuildActivation(pb.RebuildActivationRequest(world_id="w1", revision=shown.revision))
+    again = await ann.activation.RebuildActivation(
+        activationservicepb.RebuildActivationRequest(world_id="w1", revision=shown.revision)
+    )
     assert again.activation.limits == TOLD
-    assert (await ann.RebuildActivation(pb.RebuildActivationRequest(world_id="w1"))).same_as_stored
+    assert (
+        await ann.activation.RebuildActivation(activationservicepb.RebuildActivationRequest(world_id="w1"))
+    ).same_as_stored
 
 
 async def test_limits_go_through_a_freeze_and_out_of_it(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
-    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT + LIMITED, make_default=True))
+    await ann.policies.PutPolicy(
+        policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + LIMITED, make_default=True)
+    )
     assert (await apply(estate, "r1", "t")).state == COMPLETED
     assert all(request.limits == TOLD for request in estate.brokerage.asked[-2:])
     assert estate.brokerage.state("w1")[1] == "OPEN"
 
 
-async def test_a_brokerage_that_does_not_take_limits_has_confirmed_nothing(estate: Estate) -> None:
-    """An older one would let more pass than it was told: it refuses, and stays at the epoch before."""
-    ann = await make_trading(estate, "w1", "s", "t")
-    before = estate.brokerage.state("w1")
-    estate.brokerage.knows_limits = False
-    await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT + LIMITED, make_default=True))
-    shown = (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation
-    assert shown.fence_pending
-    assert estate.brokerage.state("w1") == before  # what is gated under the new epoch is above it: fenced
-    estate.brokerage.knows_limits = True
-
-    async def confirmed() -> bool:
-        estate.clock.advance(1)
-        return not (await ann.GetActivation(pb.GetActivationRequest(world_id="w1"))).activation.fence_pending
-
-    await eventually(confirmed)
-    assert estate.brokerage.fences["w1"].limits == TOLD
-
-
 async def test_what_a_run_assumed_is_kept_and_what_is_asked_is_told(estate: Estate) -> None:
     asked = "gating_policy: {execution_model: {taker_fee_bps: 5}}\n"
     ann = await make_world(estate, "w1", document=DOCUMENT + asked)
-    bound = await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    assert bound.decision.execution_model == worldpb.ExecutionModel(taker_fee_rate="0.0005")
-    reply = await ann.Evaluate(evaluation(estate, "w1", "s"))
+    bound = await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    assert bound.decision.execution_model == decisionpb.ExecutionModel(taker_fee_rate="0.0005")
+    reply = await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
     assert reply.run.report.verdicts[2].reason == "EXECUTION_MODEL_UNKNOWN"
     request = evaluation(estate, "w1", "s", "run-2")
     request.execution_model.CopyFrom(
-        worldpb.ExecutionModel(
-            fill=worldpb.FILL_MODEL_NEXT_BAR,
+        decisionpb.ExecutionModel(
+            fill=decisionpb.FILL_MODEL_NEXT_BAR,
             maker_fee_rate="0",
             taker_fee_rate="0.0005",
             slippage_rate="0",
             participation="0.1",
         )
     )
-    told = (await ann.Evaluate(request)).run
+    told = (await ann.evaluation.Evaluate(request)).run
     assert told.execution_model == request.execution_model
     assert told.report.selected
-    borrowed = pb.EvaluateRequest(world_id="w1", strategy_id="s", run_id="run-3", stage=worldpb.STAGE_BACKTEST)
-    assert (await ann.Evaluate(borrowed)).run.execution_model == request.execution_model
+    borrowed = evaluationservicepb.EvaluateRequest(
+        world_id="w1", strategy_id="s", run_id="run-3", stage=bindingpb.STAGE_BACKTEST
+    )
+    assert (await ann.evaluation.Evaluate(borrowed)).run.execution_model == request.execution_model

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-import worldservice
 from qmtl.core.errors import Exhausted, NotFound
 from qmtl.core.limits import RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
@@ -230,51 +227,3 @@ async def test_limits_of_a_fence_survive(db: Database) -> None:
     await db.write(lambda conn: worlds.insert_world(conn, world()))
     await db.write(lambda conn: activations.save_activation(conn, limited))
     assert await db.read(lambda conn: activations.load_activation(conn, "alpha", NOW)) == limited
-
-
-async def test_an_epoch_that_was_confirmed_without_its_limits_is_told_again(db: Database) -> None:
-    """By a replica of an older build: it knows the epoch and not the limits."""
-    change = Change("s", Side.LONG, active=True, stage=Stage.PAPER)
-    limited, _ = change_activation(
-        empty("alpha", NOW),
-        [change],
-        {"s": binding("s")},
-        lambda *_: EffectiveMode.PAPER,
-        NOW,
-        Terms((), RiskLimits(gross_notional_max=Decimal(5))),
-    )
-    await db.write(lambda conn: activations.save_activation(conn, limited))
-    old = sa.text("UPDATE world_fences SET confirmed_epoch = epoch")
-    await db.write(lambda conn: conn.execute(old).close())
-    assert (await db.read(lambda conn: activations.load_activation(conn, "alpha", NOW))).fence.pending
-    assert await db.read(activations.pending_fences) == ["alpha"]
-    epoch = limited.fence.epoch
-    for other in (epoch + 1, epoch - 1):
-        assert not await db.write(lambda conn, other=other: activations.confirm_epoch(conn, "alpha", other))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-    assert await db.write(lambda conn: activations.confirm_epoch(conn, "alpha", epoch))
-    assert not await db.write(lambda conn: activations.confirm_epoch(conn, "alpha", epoch))
-    assert not (await db.read(lambda conn: activations.load_activation(conn, "alpha", NOW))).fence.pending
-    assert await db.read(activations.pending_fences) == []
-
-
-async def test_overrides_of_the_old_table_bar_from_everything(database_url: str, tmp_path: Path) -> None:
-    """An edge that was off had no domain: it was off everywhere."""
-    versions = Path(worldservice.__file__).parent / "migrations" / "versions"
-    (tmp_path / "old" / "versions").mkdir(parents=True)
-    for script in sorted(versions.glob("000[1-5]_*.py")):
-        shutil.copy(script, tmp_path / "old" / "versions")
-    database = Database(database_url, synchronous="NORMAL")
-    try:
-        await database.migrate(str(tmp_path / "old"))
-        rows = [("alpha", A, B, False, "bad"), ("alpha", B, C, True, "")]
-        insert = sa.text("INSERT INTO edge_overrides VALUES (:world, :start, :end, :active, :reason)")
-        named = [dict(zip(("world", "start", "end", "active", "reason"), row, strict=True)) for row in rows]
-        await database.write(lambda conn: conn.execute(insert, named).close())
-        await database.migrate("worldservice:migrations")
-        found = await database.read(lambda conn: edges.list_overrides(conn, "alpha", Page(9)))
-        assert found == [off(A, B, BACKTEST, "bad"), EdgeOverride(key(B, C, BACKTEST), True, "")]
-        await database.write(lambda conn: edges.save_nodes(conn, "alpha", "s", [A, B]))
-        cuts = await database.read(lambda conn: edges.cuts_of(conn, "alpha"))
-        assert [cut.domain for cut in cuts.of["s"]] == [BACKTEST]
-    finally:
-        await database.close()

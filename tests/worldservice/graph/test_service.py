@@ -9,58 +9,66 @@ from qmtl.core.errors import InvalidRequest, NotFound, PermissionDenied
 from qmtl.core.identity.keys import EvalFacts, eval_key
 from qmtl.core.modes import ExecutionDomain
 from qmtl.core.roles import Role
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import audit_pb2 as auditpb
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
+from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from tests.worldservice.estate import Estate, make_world
 
 BACKTEST, DRYRUN = commonpb.EXECUTION_DOMAIN_BACKTEST, commonpb.EXECUTION_DOMAIN_DRYRUN
 A, B, C = (f"blake3:{letter * 64}" for letter in "abc")
-VALID = worldpb.WORLD_NODE_STATUS_VALID
+VALID = worldgraphpb.WORLD_NODE_STATUS_VALID
 
 
-def node(node_id: str = A, **fields: object) -> pb.UpsertWorldNodeRequest:
+def node(node_id: str = A, **fields: object) -> worldgraphservicepb.UpsertWorldNodeRequest:
     known = {"world_id": "w1", "node_id": node_id, "status": VALID, **fields}
-    return pb.UpsertWorldNodeRequest(node=worldpb.WorldNode(**known))  # type: ignore[arg-type]  # fields by name
+    return worldgraphservicepb.UpsertWorldNodeRequest(node=worldgraphpb.WorldNode(**known))  # type: ignore[arg-type]  # fields by name
 
 
-def parts(node_id: str = A, **fields: object) -> pb.EvalKeyParts:
+def parts(node_id: str = A, **fields: object) -> worldgraphpb.EvalKeyParts:
     known = {"world_id": "w1", "node_id": node_id, "contract_id": "c", "code_version": "1", **fields}
-    return pb.EvalKeyParts(**known)  # type: ignore[arg-type]  # fields by name
+    return worldgraphpb.EvalKeyParts(**known)  # type: ignore[arg-type]  # fields by name
 
 
 async def test_a_node_is_seen_per_domain_and_an_unset_domain_is_backtest(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
-    written = (await ann.UpsertWorldNode(node(annotations={"why": "tested"}))).node
+    written = (await ann.world_graph.UpsertWorldNode(node(annotations={"why": "tested"}))).node
     assert written.execution_domain == BACKTEST
-    await ann.UpsertWorldNode(node(execution_domain=DRYRUN, status=worldpb.WORLD_NODE_STATUS_RUNNING))
-    await ann.UpsertWorldNode(node(status=worldpb.WORLD_NODE_STATUS_PAUSED))
-    await ann.UpsertWorldNode(node(B))
-    listed: list[worldpb.WorldNode] = []
+    await ann.world_graph.UpsertWorldNode(node(execution_domain=DRYRUN, status=worldgraphpb.WORLD_NODE_STATUS_RUNNING))
+    await ann.world_graph.UpsertWorldNode(node(status=worldgraphpb.WORLD_NODE_STATUS_PAUSED))
+    await ann.world_graph.UpsertWorldNode(node(B))
+    listed: list[worldgraphpb.WorldNode] = []
     page = commonpb.PageRequest(page_size=1)
     while True:
-        reply = await ann.ListWorldNodes(pb.ListWorldNodesRequest(world_id="w1", page=page))
+        reply = await ann.world_graph.ListWorldNodes(
+            worldgraphservicepb.ListWorldNodesRequest(world_id="w1", page=page)
+        )
         listed += reply.nodes
         if not reply.page.next_page_token:
             break
         page.page_token = reply.page.next_page_token
     assert [(n.node_id, n.execution_domain, n.status) for n in listed] == [
-        (A, BACKTEST, worldpb.WORLD_NODE_STATUS_PAUSED),
-        (A, DRYRUN, worldpb.WORLD_NODE_STATUS_RUNNING),
+        (A, BACKTEST, worldgraphpb.WORLD_NODE_STATUS_PAUSED),
+        (A, DRYRUN, worldgraphpb.WORLD_NODE_STATUS_RUNNING),
         (B, BACKTEST, VALID),
     ]
-    await ann.DeleteWorldNode(pb.DeleteWorldNodeRequest(world_id="w1", node_id=A))
+    await ann.world_graph.DeleteWorldNode(worldgraphservicepb.DeleteWorldNodeRequest(world_id="w1", node_id=A))
     with pytest.raises(NotFound) as caught:
-        await ann.DeleteWorldNode(pb.DeleteWorldNodeRequest(world_id="w1", node_id=A))
+        await ann.world_graph.DeleteWorldNode(worldgraphservicepb.DeleteWorldNodeRequest(world_id="w1", node_id=A))
     assert caught.value.reason == "E_WORLD_NODE_UNKNOWN"
-    assert len((await ann.ListWorldNodes(pb.ListWorldNodesRequest(world_id="w1"))).nodes) == 2
+    assert (
+        len((await ann.world_graph.ListWorldNodes(worldgraphservicepb.ListWorldNodesRequest(world_id="w1"))).nodes) == 2
+    )
 
 
 async def test_a_validation_is_found_under_its_key_and_under_no_other(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
-    put = pb.PutValidationRequest(parts=parts(), valid=True, metrics={"error": 0.5})
-    stored = (await ann.PutValidation(put)).validation
+    put = worldgraphservicepb.PutValidationRequest(parts=parts(), valid=True, metrics={"error": 0.5})
+    stored = (await ann.world_graph.PutValidation(put)).validation
     assert stored.eval_key == eval_key(EvalFacts(A, "w1", ExecutionDomain.BACKTEST, "c", "", "1", ""))
-    assert (await ann.LookupValidation(pb.LookupValidationRequest(parts=parts()))).validation == stored
+    assert (
+        await ann.world_graph.LookupValidation(worldgraphservicepb.LookupValidationRequest(parts=parts()))
+    ).validation == stored
     for change in (
         {"code_version": "2"},
         {"contract_id": "d"},
@@ -69,7 +77,7 @@ async def test_a_validation_is_found_under_its_key_and_under_no_other(estate: Es
         {"execution_domain": DRYRUN},
     ):
         with pytest.raises(NotFound) as caught:
-            await ann.LookupValidation(pb.LookupValidationRequest(parts=parts(**change)))
+            await ann.world_graph.LookupValidation(worldgraphservicepb.LookupValidationRequest(parts=parts(**change)))
         assert caught.value.reason == "E_VALIDATION_UNKNOWN"
 
 
@@ -77,31 +85,37 @@ async def test_invalidation_is_scoped_by_node_and_domain(estate: Estate) -> None
     ann = await make_world(estate, "w1")
     for node_id in (A, B):
         for domain in (BACKTEST, DRYRUN):
-            put = pb.PutValidationRequest(parts=parts(node_id, execution_domain=domain), valid=True)
-            await ann.PutValidation(put)
-    one = pb.InvalidateValidationsRequest(world_id="w1", node_id=A, execution_domain=DRYRUN)
-    assert (await ann.InvalidateValidations(one)).invalidated == 1
-    assert (await ann.InvalidateValidations(one)).invalidated == 0
-    everywhere = pb.InvalidateValidationsRequest(world_id="w1", execution_domain=BACKTEST)
-    assert (await ann.InvalidateValidations(everywhere)).invalidated == 2
-    assert (await ann.InvalidateValidations(pb.InvalidateValidationsRequest(world_id="w1"))).invalidated == 1
+            put = worldgraphservicepb.PutValidationRequest(parts=parts(node_id, execution_domain=domain), valid=True)
+            await ann.world_graph.PutValidation(put)
+    one = worldgraphservicepb.InvalidateValidationsRequest(world_id="w1", node_id=A, execution_domain=DRYRUN)
+    assert (await ann.world_graph.InvalidateValidations(one)).invalidated == 1
+    assert (await ann.world_graph.InvalidateValidations(one)).invalidated == 0
+    everywhere = worldgraphservicepb.InvalidateValidationsRequest(world_id="w1", execution_domain=BACKTEST)
+    assert (await ann.world_graph.InvalidateValidations(everywhere)).invalidated == 2
+    assert (
+        await ann.world_graph.InvalidateValidations(worldgraphservicepb.InvalidateValidationsRequest(world_id="w1"))
+    ).invalidated == 1
 
 
 async def test_edges_are_switched_per_world(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
     await make_world(estate, "w2")
-    off = worldpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=B, active=False, reason="not promoted")
-    await ann.PutEdgeOverride(pb.PutEdgeOverrideRequest(override=off))
-    on = worldpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=B, active=True, reason="promoted")
-    await ann.PutEdgeOverride(pb.PutEdgeOverrideRequest(override=on))
-    known = worldpb.EdgeOverride(to_domain=BACKTEST, from_domain=BACKTEST, standing=worldpb.EDGE_STANDING_ON)
+    off = worldgraphpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=B, active=False, reason="not promoted")
+    await ann.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=off))
+    on = worldgraphpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=B, active=True, reason="promoted")
+    await ann.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=on))
+    known = worldgraphpb.EdgeOverride(to_domain=BACKTEST, from_domain=BACKTEST, standing=worldgraphpb.EDGE_STANDING_ON)
     known.MergeFrom(on)
-    assert list((await ann.ListEdgeOverrides(pb.ListEdgeOverridesRequest(world_id="w1"))).overrides) == [known]
-    assert not (await ann.ListEdgeOverrides(pb.ListEdgeOverridesRequest(world_id="w2"))).overrides
-    gone = pb.DeleteEdgeOverrideRequest(world_id="w1", from_node_id=A, to_node_id=B)
-    await ann.DeleteEdgeOverride(gone)
+    assert list(
+        (await ann.world_graph.ListEdgeOverrides(worldgraphservicepb.ListEdgeOverridesRequest(world_id="w1"))).overrides
+    ) == [known]
+    assert not (
+        await ann.world_graph.ListEdgeOverrides(worldgraphservicepb.ListEdgeOverridesRequest(world_id="w2"))
+    ).overrides
+    gone = worldgraphservicepb.DeleteEdgeOverrideRequest(world_id="w1", from_node_id=A, to_node_id=B)
+    await ann.world_graph.DeleteEdgeOverride(gone)
     with pytest.raises(NotFound) as caught:
-        await ann.DeleteEdgeOverride(gone)
+        await ann.world_graph.DeleteEdgeOverride(gone)
     assert caught.value.reason == "E_EDGE_OVERRIDE_UNKNOWN"
 
 
@@ -109,17 +123,19 @@ async def test_bad_ids_and_strangers_are_refused_and_audited(estate: Estate) -> 
     ann = await make_world(estate, "w1")
     rob = await estate.stub(Role.READER, "rob")
     with pytest.raises(PermissionDenied):
-        await rob.UpsertWorldNode(node())
+        await rob.world_graph.UpsertWorldNode(node())
     for request in (node("a"), node(A, last_eval_key="x"), node(A, annotations={"": "x"}), node(A, status=0)):
         with pytest.raises(InvalidRequest):
-            await ann.UpsertWorldNode(request)
-    loop = worldpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=A)
+            await ann.world_graph.UpsertWorldNode(request)
+    loop = worldgraphpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=A)
     with pytest.raises(InvalidRequest):
-        await ann.PutEdgeOverride(pb.PutEdgeOverrideRequest(override=loop))
+        await ann.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=loop))
     with pytest.raises(InvalidRequest):
-        await ann.PutValidation(pb.PutValidationRequest(parts=parts(), metrics={"x": float("inf")}))
-    audit = (await ann.ListAudit(pb.ListAuditRequest(world_id="w1"))).entries
-    refused = [entry for entry in audit if entry.result == worldpb.AUDIT_RESULT_REFUSED]
+        await ann.world_graph.PutValidation(
+            worldgraphservicepb.PutValidationRequest(parts=parts(), metrics={"x": float("inf")})
+        )
+    audit = (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))).entries
+    refused = [entry for entry in audit if entry.result == auditpb.AUDIT_RESULT_REFUSED]
     assert {(entry.actor, entry.event) for entry in refused} == {
         ("rob", "UpsertWorldNode"),
         ("ann", "UpsertWorldNode"),

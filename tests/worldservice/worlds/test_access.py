@@ -11,9 +11,17 @@ import pytest
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
 from qmtl.core.roles import Role
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import audit_pb2 as auditpb
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from tests.support.world_stubs import WorldStubs
 from tests.worldservice.estate import Estate, evaluation, make_world, raising
 from tests.worldservice.samples import DOCUMENT
 
@@ -22,47 +30,47 @@ OWNER, OPERATOR, READER = commonpb.ROLE_OWNER, commonpb.ROLE_OPERATOR, commonpb.
 
 async def grant(estate: Estate, subject: str, role: commonpb.Role, world_id: str = "w1") -> None:
     ann = await estate.stub()
-    await ann.Grant(pb.GrantRequest(world_id=world_id, subject=subject, role=role))
+    await ann.access.Grant(accessservicepb.GrantRequest(world_id=world_id, subject=subject, role=role))
 
 
 async def test_the_creator_is_owner_even_with_a_lesser_token(estate: Estate) -> None:
     opal = await estate.stub(Role.OPERATOR, "opal")
-    await opal.CreateWorld(pb.CreateWorldRequest(world_id="w1"))
-    role = await opal.GetEffectiveRole(pb.GetEffectiveRoleRequest(world_id="w1"))
+    await opal.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="w1"))
+    role = await opal.access.GetEffectiveRole(accessservicepb.GetEffectiveRoleRequest(world_id="w1"))
     assert (role.role, role.subject) == (OWNER, "opal")
-    await opal.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT))
+    await opal.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT))
 
 
 async def test_a_grant_gives_and_a_revoke_takes(estate: Estate) -> None:
     await make_world(estate, "w1")
     eve = await estate.stub(Role.NONE, "eve")
     with pytest.raises(PermissionDenied):
-        await eve.GetWorld(pb.GetWorldRequest(world_id="w1"))
+        await eve.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))
     await grant(estate, "eve", READER)
-    await eve.GetWorld(pb.GetWorldRequest(world_id="w1"))
+    await eve.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))
     with pytest.raises(PermissionDenied):
-        await eve.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+        await eve.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     await grant(estate, "eve", OPERATOR)
-    await eve.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    await eve.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     with pytest.raises(PermissionDenied):
-        await eve.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT))
+        await eve.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT))
     ann = await estate.stub()
-    listed = (await ann.ListGrants(pb.ListGrantsRequest(world_id="w1"))).grants
+    listed = (await ann.access.ListGrants(accessservicepb.ListGrantsRequest(world_id="w1"))).grants
     assert {g.subject: g.role for g in listed} == {"ann": OWNER, "eve": OPERATOR}
-    await ann.Revoke(pb.RevokeRequest(world_id="w1", subject="eve"))
+    await ann.access.Revoke(accessservicepb.RevokeRequest(world_id="w1", subject="eve"))
     with pytest.raises(PermissionDenied):
-        await eve.GetWorld(pb.GetWorldRequest(world_id="w1"))
+        await eve.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))
 
 
 async def test_a_world_keeps_an_owner(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
     with pytest.raises(NotReady) as caught:
-        await ann.Revoke(pb.RevokeRequest(world_id="w1", subject="ann"))
+        await ann.access.Revoke(accessservicepb.RevokeRequest(world_id="w1", subject="ann"))
     assert caught.value.reason == "E_LAST_OWNER"
     with pytest.raises(NotReady):
         await grant(estate, "ann", READER)
     with pytest.raises(NotFound):
-        await ann.Revoke(pb.RevokeRequest(world_id="w1", subject="nobody"))
+        await ann.access.Revoke(accessservicepb.RevokeRequest(world_id="w1", subject="nobody"))
     with pytest.raises(InvalidRequest):
         await grant(estate, "bob", commonpb.ROLE_UNSPECIFIED)
 
@@ -71,39 +79,51 @@ async def test_a_token_for_another_world_is_refused_whatever_its_role(estate: Es
     await make_world(estate, "w1")
     elsewhere = await estate.stub(worlds=["w2"])
     for call in (
-        elsewhere.GetWorld(pb.GetWorldRequest(world_id="w1")),
-        elsewhere.Decide(pb.DecideRequest(world_id="w1")),
-        elsewhere.SetActivation(raising("w1", "s")),
-        elsewhere.GetEffectiveRole(pb.GetEffectiveRoleRequest(world_id="w1")),
-        elsewhere.CreateWorld(pb.CreateWorldRequest(world_id="w3")),
+        elsewhere.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1")),
+        elsewhere.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1")),
+        elsewhere.activation.SetActivation(raising("w1", "s")),
+        elsewhere.access.GetEffectiveRole(accessservicepb.GetEffectiveRoleRequest(world_id="w1")),
+        elsewhere.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="w3")),
     ):
         with pytest.raises(PermissionDenied) as caught:
             await call
         assert caught.value.reason == "E_WORLD_FORBIDDEN"
 
 
-Ask: TypeAlias = "Callable[[worldrpc.WorldServiceAsyncStub, Estate], Awaitable[object]]"
+Ask: TypeAlias = "Callable[[WorldStubs, Estate], Awaitable[object]]"
 ASKS: tuple[tuple[Role, Ask], ...] = (
-    (Role.READER, lambda c, e: c.GetWorld(pb.GetWorldRequest(world_id="w1"))),
-    (Role.READER, lambda c, e: c.GetPolicy(pb.GetPolicyRequest(world_id="w1"))),
-    (Role.READER, lambda c, e: c.ListPolicies(pb.ListPoliciesRequest(world_id="w1"))),
-    (Role.READER, lambda c, e: c.ListBindings(pb.ListBindingsRequest(world_id="w1"))),
-    (Role.READER, lambda c, e: c.Decide(pb.DecideRequest(world_id="w1"))),
-    (Role.READER, lambda c, e: c.ListEvaluationRuns(pb.ListEvaluationRunsRequest(world_id="w1"))),
-    (Role.READER, lambda c, e: c.GetActivation(pb.GetActivationRequest(world_id="w1"))),
-    (Role.READER, lambda c, e: c.GetStateHash(pb.GetStateHashRequest(world_id="w1"))),
-    (Role.READER, lambda c, e: c.ListGrants(pb.ListGrantsRequest(world_id="w1"))),
-    (Role.READER, lambda c, e: c.ListAudit(pb.ListAuditRequest(world_id="w1"))),
-    (Role.OPERATOR, lambda c, e: c.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))),
-    (Role.OPERATOR, lambda c, e: c.Evaluate(evaluation(e, "w1", "s"))),
-    (Role.OPERATOR, lambda c, e: c.SetActivation(raising("w1", "s"))),
-    (Role.OPERATOR, lambda c, e: c.UnbindStrategy(pb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))),
-    (Role.OWNER, lambda c, e: c.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", name="renamed"))),
-    (Role.OWNER, lambda c, e: c.PutPolicy(pb.PutPolicyRequest(world_id="w1", document=DOCUMENT))),
-    (Role.OWNER, lambda c, e: c.SetDefaultPolicy(pb.SetDefaultPolicyRequest(world_id="w1", version=1))),
-    (Role.OWNER, lambda c, e: c.Grant(pb.GrantRequest(world_id="w1", subject="x", role=READER))),
-    (Role.OWNER, lambda c, e: c.Revoke(pb.RevokeRequest(world_id="w1", subject="x"))),
-    (Role.OWNER, lambda c, e: c.DeleteWorld(pb.DeleteWorldRequest(world_id="w1"))),
+    (Role.READER, lambda c, e: c.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))),
+    (Role.READER, lambda c, e: c.policies.GetPolicy(policyservicepb.GetPolicyRequest(world_id="w1"))),
+    (Role.READER, lambda c, e: c.policies.ListPolicies(policyservicepb.ListPoliciesRequest(world_id="w1"))),
+    (Role.READER, lambda c, e: c.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id="w1"))),
+    (Role.READER, lambda c, e: c.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))),
+    (
+        Role.READER,
+        lambda c, e: c.evaluation.ListEvaluationRuns(evaluationservicepb.ListEvaluationRunsRequest(world_id="w1")),
+    ),
+    (Role.READER, lambda c, e: c.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))),
+    (Role.READER, lambda c, e: c.activation.GetStateHash(activationservicepb.GetStateHashRequest(world_id="w1"))),
+    (Role.READER, lambda c, e: c.access.ListGrants(accessservicepb.ListGrantsRequest(world_id="w1"))),
+    (Role.READER, lambda c, e: c.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))),
+    (
+        Role.OPERATOR,
+        lambda c, e: c.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s")),
+    ),
+    (Role.OPERATOR, lambda c, e: c.evaluation.Evaluate(evaluation(e, "w1", "s"))),
+    (Role.OPERATOR, lambda c, e: c.activation.SetActivation(raising("w1", "s"))),
+    (
+        Role.OPERATOR,
+        lambda c, e: c.bindings.UnbindStrategy(bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="s")),
+    ),
+    (Role.OWNER, lambda c, e: c.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", name="renamed"))),
+    (Role.OWNER, lambda c, e: c.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT))),
+    (
+        Role.OWNER,
+        lambda c, e: c.policies.SetDefaultPolicy(policyservicepb.SetDefaultPolicyRequest(world_id="w1", version=1)),
+    ),
+    (Role.OWNER, lambda c, e: c.access.Grant(accessservicepb.GrantRequest(world_id="w1", subject="x", role=READER))),
+    (Role.OWNER, lambda c, e: c.access.Revoke(accessservicepb.RevokeRequest(world_id="w1", subject="x"))),
+    (Role.OWNER, lambda c, e: c.worlds.DeleteWorld(worldservicepb.DeleteWorldRequest(world_id="w1"))),
 )
 
 
@@ -122,29 +142,37 @@ async def test_each_role_may_do_its_own_and_what_is_below(estate: Estate, role: 
 async def test_queued_work_records_the_user_it_was_accepted_for(estate: Estate) -> None:
     await make_world(estate, "w1")
     gateway = await estate.gateway()
-    request = pb.BindStrategyRequest(world_id="w1", strategy_id="s", on_behalf_of="bob")
-    bound = (await gateway.BindStrategy(request)).binding
-    assert (bound.created_by, bound.stage) == ("bob", worldpb.STAGE_BACKTEST)
+    request = bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s", on_behalf_of="bob")
+    bound = (await gateway.bindings.BindStrategy(request)).binding
+    assert (bound.created_by, bound.stage) == ("bob", bindingpb.STAGE_BACKTEST)
     ann = await estate.stub()
-    assert (await ann.ListAudit(pb.ListAuditRequest(world_id="w1"))).entries[0].actor == "bob"
+    assert (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))).entries[0].actor == "bob"
     with pytest.raises(PermissionDenied) as caught:
-        await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="t", on_behalf_of="bob"))
+        await ann.bindings.BindStrategy(
+            bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="t", on_behalf_of="bob")
+        )
     assert caught.value.reason == "E_ON_BEHALF_OF"
 
 
 async def test_binding_twice_changes_nothing(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
-    first = (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))).binding
-    again = (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))).binding
+    first = (
+        await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    ).binding
+    again = (
+        await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    ).binding
     assert again == first
-    assert len((await ann.ListBindings(pb.ListBindingsRequest(world_id="w1"))).bindings) == 1
+    assert len((await ann.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id="w1"))).bindings) == 1
 
 
 async def test_each_binding_is_answered_with_what_decide_would_say(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
     for name in ("first", "second", "third"):
-        told = (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=name))).decision
-        asked = (await ann.Decide(pb.DecideRequest(world_id="w1"))).decision
+        told = (
+            await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
+        ).decision
+        asked = (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
         assert (told.etag, told.reasons, told.effective_mode) == (asked.etag, asked.reasons, asked.effective_mode)
         assert estate.clock.now() - told.decided_at.ToDatetime(UTC) <= timedelta(seconds=1)
 
@@ -152,28 +180,30 @@ async def test_each_binding_is_answered_with_what_decide_would_say(estate: Estat
 async def test_binding_anew_what_was_evaluated_decides_anew(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
     for name in ("a", "b"):
-        await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id=name))
-    await ann.Evaluate(evaluation(estate, "w1", "a", "r1"))
-    await ann.UnbindStrategy(pb.UnbindStrategyRequest(world_id="w1", strategy_id="a"))
-    assert not (await ann.Decide(pb.DecideRequest(world_id="w1"))).decision.selected
-    again = await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="a"))
+        await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
+    await ann.evaluation.Evaluate(evaluation(estate, "w1", "a", "r1"))
+    await ann.bindings.UnbindStrategy(bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="a"))
+    assert not (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision.selected
+    again = await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="a"))
     assert list(again.decision.selected) == ["a"]
 
 
 async def test_binding_again_without_a_word_keeps_sides(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
-    bind = pb.BindStrategyRequest(world_id="w1", strategy_id="s", sides=["SIDE_LONG"])
-    first = (await ann.BindStrategy(bind)).binding
-    assert (await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))).binding == first
-    late = pb.BindStrategyRequest(world_id="w1", strategy_id="s", sides=["SIDE_SHORT"])
-    assert list((await ann.BindStrategy(late)).binding.sides) == [commonpb.SIDE_SHORT]
+    bind = bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s", sides=["SIDE_LONG"])
+    first = (await ann.bindings.BindStrategy(bind)).binding
+    assert (
+        await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    ).binding == first
+    late = bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s", sides=["SIDE_SHORT"])
+    assert list((await ann.bindings.BindStrategy(late)).binding.sides) == [commonpb.SIDE_SHORT]
 
 
 async def test_nothing_is_bound_to_a_suspended_world(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
-    await ann.UpdateWorld(pb.UpdateWorldRequest(world_id="w1", state=worldpb.WORLD_STATE_SUSPENDED))
+    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", state=worldpb.WORLD_STATE_SUSPENDED))
     with pytest.raises(NotReady) as caught:
-        await ann.BindStrategy(pb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+        await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     assert caught.value.reason == "E_WORLD_SUSPENDED"
 
 
@@ -181,11 +211,11 @@ async def test_refusals_are_audited_like_writes(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
     rob = await estate.stub(Role.READER, "rob")
     with pytest.raises(PermissionDenied):
-        await rob.SetActivation(raising("w1", "s"))
+        await rob.activation.SetActivation(raising("w1", "s"))
     with pytest.raises(InvalidRequest):
-        await ann.PutPolicy(pb.PutPolicyRequest(world_id="w1", document="x: 1"))
-    entries = (await ann.ListAudit(pb.ListAuditRequest(world_id="w1"))).entries
-    shown = [(entry.actor, entry.event, worldpb.AuditResult.Name(entry.result)) for entry in entries]
+        await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document="x: 1"))
+    entries = (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))).entries
+    shown = [(entry.actor, entry.event, auditpb.AuditResult.Name(entry.result)) for entry in entries]
     assert shown == [
         ("ann", "PutPolicy", "AUDIT_RESULT_REFUSED"),
         ("rob", "SetActivation", "AUDIT_RESULT_REFUSED"),
@@ -194,8 +224,8 @@ async def test_refusals_are_audited_like_writes(estate: Estate) -> None:
     ]
     assert entries[1].detail.startswith("E_ROLE_REQUIRED")
     assert '"strategy_id":"s"' in entries[1].request.replace(" ", "")
-    first = await ann.ListAudit(pb.ListAuditRequest(world_id="w1", page={"page_size": 3}))
-    rest = await ann.ListAudit(
-        pb.ListAuditRequest(world_id="w1", page={"page_size": 3, "page_token": first.page.next_page_token})
+    first = await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1", page={"page_size": 3}))
+    rest = await ann.audit.ListAudit(
+        auditservicepb.ListAuditRequest(world_id="w1", page={"page_size": 3, "page_token": first.page.next_page_token})
     )
     assert [e.sequence for e in (*first.entries, *rest.entries)] == [e.sequence for e in entries]

@@ -202,7 +202,7 @@ def exit_at(entry: Entry, stage: Stage, exits: Ceiling) -> EffectiveMode:
 def leaves(entry: Entry, allowed: EffectiveMode, exit_mode: EffectiveMode) -> bool:
     """Whether an entry that trades and may not go on drains first: it takes no new risk, and what reduces passes."""
     mode = entry.effective_mode
-    return _can_trade(entry) and lower(mode, allowed) is not mode and lower(mode, exit_mode) is mode
+    return can_trade(entry) and lower(mode, allowed) is not mode and lower(mode, exit_mode) is mode
 
 
 def fence_for(entries: Sequence[Entry]) -> tuple[FenceState, EffectiveMode]:
@@ -240,7 +240,7 @@ def advanced(before: Activation, entries: Sequence[Entry], now: datetime, terms:
 def _fence_after(before: Activation, entries: Sequence[Entry], terms: Terms) -> Fence:
     """Whatever narrows has an epoch of its own, and so has whatever else brokerage is to be told."""
     fence, (state, mode) = before.fence, fence_for(entries)
-    moved = terms.windows != before.windows and any(_can_trade(entry) for entry in before.entries)
+    moved = terms.windows != before.windows and any(can_trade(entry) for entry in before.entries)
     told = (state, mode, terms.limits) == (fence.state, fence.effective_mode, fence.limits)
     if told and not moved and not narrows(before.entries, entries):
         return fence
@@ -262,12 +262,13 @@ def with_mode(entry: Entry, mode: EffectiveMode, now: datetime) -> Entry:
     return entry if mode is entry.effective_mode else replace(entry, effective_mode=mode, changed_at=now)
 
 
-def _can_trade(entry: Entry) -> bool:
+def can_trade(entry: Entry) -> bool:
+    """Whether an order of it may reach a venue, within its windows."""
     return entry.effective_mode in TRADING and entry.active and not entry.freeze
 
 
 def _narrowed(old: Entry, new: Entry | None) -> bool:
-    if not _can_trade(old):
+    if not can_trade(old):
         return False  # so there is nothing to take away
     if new is None or not new.active or new.freeze or (new.drain and not old.drain):
         return True

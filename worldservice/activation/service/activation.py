@@ -1,111 +1,147 @@
-"""RPCs of activation: set, get, compare, watch."""
+"""RPCs of activation: set, get, compare, watch, and rebuild from the audit log."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy import Connection
 
-from qmtl.core.errors import InvalidRequest, NotReady, Unavailable
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady, Unavailable
 from qmtl.core.modes import lower
 from qmtl.rpc.auth.call import current_call
-from qmtl.world.v1 import service_pb2 as pb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
 from worldservice.activation.domain.activation import Activation
+from worldservice.activation.domain.history import rebuild
+from worldservice.activation.domain.hold import refuse_held
 from worldservice.activation.domain.operator_changes import Change, change_activation
 from worldservice.activation.fence_keeper import first_of
-from worldservice.activation.recording import ACTIVATION_SIGNAL, Narrowed, record_activation
+from worldservice.activation.recording import ACTIVATION_SIGNAL, record_activation
 from worldservice.activation.store import activations
-from worldservice.activation.wire import activation_to_proto, change_from_proto
-from worldservice.apply.service import refuse_beside_apply
-from worldservice.evaluation.domain.decision import Verdicts
+from worldservice.activation.store.holds import find_hold
+from worldservice.activation.wire import activation_to_proto, change_from_proto, record_from_proto
+from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
 from worldservice.evaluation.facts import decide_world
-from worldservice.worlds.acts import Act, audit_write, audited, caller_of, world_to_read, world_to_write
+from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.binding import Stage, mode_of
 from worldservice.worlds.domain.roles import Caller, Role
 from worldservice.worlds.domain.session import Session
-from worldservice.worlds.domain.world import WorldState, require_etag
+from worldservice.worlds.domain.world import Effect, WorldState, require_etag
+from worldservice.worlds.fields import BIG_MAX
+from worldservice.worlds.store import audit
 from worldservice.worlds.store import bindings as bindings_store
 from worldservice.worlds.store import sessions as sessions_store
-from worldservice.worlds.writes import House
+from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
 CHANGES_MAX = 1_000
 WATCH_BATCH = 64
 WATCH_POLL_S = 1.0  # commits of other replicas send no signal
 
 
-class ActivationCalls:
-    """What strategies may do, and who is told."""
+class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceServicer):
+    """An operator raises to PAPER at most; what narrows is at brokerage before it is answered."""
 
-    house: House
+    def __init__(self, writes: Writes, settings: DecisionSettings) -> None:
+        super().__init__(writes)
+        self._settings = settings
 
     @audited
-    async def SetActivation(self, request: pb.SetActivationRequest, act: Act) -> pb.SetActivationResponse:
+    async def SetActivation(
+        self, request: activationservicepb.SetActivationRequest, act: Act
+    ) -> activationservicepb.SetActivationResponse:
         changes = _changes(request)
 
-        def work(conn: Connection) -> Narrowed:
+        def work(conn: Connection) -> tuple[Effect, activationpb.ActivationEnvelope]:
             return self._change(conn, act, request.etag, changes, request.reason)
 
-        settled = await self.house.db.write(work)
-        pending = await self.house.enforce(settled)
-        envelope = activation_to_proto(settled.activation, settled.sessions)
-        envelope.fence_pending = pending
-        return pb.SetActivationResponse(activation=envelope)
+        effect, envelope = await self.writes.db.write(work)
+        envelope.fence_pending = await self.writes.enforce(act.world_id, effect)
+        return activationservicepb.SetActivationResponse(activation=envelope)
 
-    async def GetActivation(self, request: pb.GetActivationRequest, context: object) -> pb.GetActivationResponse:
+    async def GetActivation(
+        self, request: activationservicepb.GetActivationRequest, context: object
+    ) -> activationservicepb.GetActivationResponse:
         caller = caller_of(current_call())
-        activation, sessions = await self.house.db.read(lambda conn: _snapshot(conn, caller, request.world_id))
-        return pb.GetActivationResponse(activation=activation_to_proto(activation, sessions))
+        activation, sessions = await self.writes.db.read(lambda conn: _snapshot(conn, caller, request.world_id))
+        return activationservicepb.GetActivationResponse(activation=activation_to_proto(activation, sessions))
 
-    async def GetStateHash(self, request: pb.GetStateHashRequest, context: object) -> pb.GetStateHashResponse:
+    async def GetStateHash(
+        self, request: activationservicepb.GetStateHashRequest, context: object
+    ) -> activationservicepb.GetStateHashResponse:
         caller = caller_of(current_call())
-        activation, _ = await self.house.db.read(lambda conn: _snapshot(conn, caller, request.world_id))
-        return pb.GetStateHashResponse(revision=activation.revision, state_hash=activation.state_hash)
+        activation, _ = await self.writes.db.read(lambda conn: _snapshot(conn, caller, request.world_id))
+        return activationservicepb.GetStateHashResponse(revision=activation.revision, state_hash=activation.state_hash)
 
     async def WatchActivation(
-        self, request: pb.WatchActivationRequest, context: object
-    ) -> AsyncIterator[pb.WatchActivationResponse]:
+        self, request: activationservicepb.WatchActivationRequest, context: object
+    ) -> AsyncIterator[activationservicepb.WatchActivationResponse]:
         caller, world_id = caller_of(current_call()), request.world_id
         changed = asyncio.Event()
-        stop = self.house.db.on_signal(ACTIVATION_SIGNAL, changed.set)
+        stop = self.writes.db.on_signal(ACTIVATION_SIGNAL, changed.set)
         try:
-            activation, sessions = await self.house.db.read(lambda conn: _snapshot(conn, caller, world_id))
-            yield pb.WatchActivationResponse(activation=activation_to_proto(activation, sessions))
+            activation, sessions = await self.writes.db.read(lambda conn: _snapshot(conn, caller, world_id))
+            yield activationservicepb.WatchActivationResponse(activation=activation_to_proto(activation, sessions))
             seen = activation.revision
-            while not self.house.draining.is_set():
+            while not self.writes.draining.is_set():
                 changed.clear()
                 news = await self._news(world_id, seen)
                 for envelope in news:
-                    yield pb.WatchActivationResponse(activation=envelope)
+                    yield activationservicepb.WatchActivationResponse(activation=envelope)
                     seen = envelope.revision
                 if len(news) == WATCH_BATCH:
                     continue
-                await first_of(changed.wait(), self.house.draining.wait(), self.house.clock.sleep(WATCH_POLL_S))
+                await first_of(changed.wait(), self.writes.draining.wait(), self.writes.clock.sleep(WATCH_POLL_S))
         finally:
             stop()
         raise Unavailable("E_GOING_AWAY", "the server is going away", hint="watch again; a snapshot comes first")
 
-    async def _news(self, world_id: str, seen: int) -> list[worldpb.ActivationEnvelope]:
-        rows = await self.house.db.read(lambda conn: activations.history_after(conn, world_id, seen, WATCH_BATCH))
-        return [worldpb.ActivationEnvelope.FromString(row) for row in rows]
+    async def RebuildActivation(
+        self, request: activationservicepb.RebuildActivationRequest, context: object
+    ) -> activationservicepb.RebuildActivationResponse:
+        caller, world_id = caller_of(current_call()), request.world_id
+        wanted = min(request.revision, BIG_MAX)
 
-    def _change(self, conn: Connection, act: Act, etag: str, changes: list[Change], reason: str) -> Narrowed:
+        def work(conn: Connection) -> tuple[Activation, Activation, int]:
+            world, count = world_to_read(conn, caller, world_id), itertools.count()
+            kept = zip(audit.records_until(conn, world_id, wanted), count, strict=False)
+            records = (record_from_proto(activationpb.ActivationRecord.FromString(content)) for content, _ in kept)
+            stored = activations.load_activation(conn, world_id, world.created_at)
+            return rebuild(world_id, world.created_at, records), stored, next(count)
+
+        rebuilt, stored, count = await self.writes.db.read(work)
+        if request.revision and rebuilt.revision != request.revision:
+            raise NotFound("E_REVISION_UNKNOWN", f"the audit log of {world_id} has no revision {request.revision}")
+        return activationservicepb.RebuildActivationResponse(
+            activation=activation_to_proto(rebuilt, ()), same_as_stored=rebuilt == stored, records=count
+        )
+
+    async def _news(self, world_id: str, seen: int) -> list[activationpb.ActivationEnvelope]:
+        rows = await self.writes.db.read(lambda conn: activations.history_after(conn, world_id, seen, WATCH_BATCH))
+        return [activationpb.ActivationEnvelope.FromString(row) for row in rows]
+
+    def _change(
+        self, conn: Connection, act: Act, etag: str, changes: list[Change], reason: str
+    ) -> tuple[Effect, activationpb.ActivationEnvelope]:
         world = world_to_write(conn, act, Role.OPERATOR)
         if world.state is WorldState.DELETED:
             raise NotReady("E_WORLD_DELETED", f"world {world.world_id} is deleted")
-        refuse_beside_apply(conn, world.world_id)
+        refuse_held(world.world_id, find_hold(conn, world.world_id))
         before = activations.load_activation(conn, world.world_id, world.created_at)
         require_etag(etag, before.etag, f"activation of {world.world_id}")
         bindings = bindings_store.active_bindings(conn, world.world_id)
-        verdicts = decide_world(conn, world, self.house.rules, act.now)
+        verdicts = decide_world(conn, world, self._settings, act.now)
         _refuse_unopened(changes, verdicts)
         after, staged = change_activation(
             before, changes, bindings, verdicts.ceiling_of, act.now, verdicts.terms, verdicts.exit_of
         )
         for binding in staged.values():
             bindings_store.save_binding(conn, binding)
-        settled = record_activation(conn, world, self.house.rules, act, verdicts, before, after)
+        done = record_activation(conn, world, self._settings, act, verdicts, before, after)
         audit_write(conn, act, f"revision {after.revision}, epoch {after.fence.epoch}: {reason}")
-        return settled
+        if done.envelope is not None:
+            return done.effect, done.envelope
+        return done.effect, activation_to_proto(after, sessions_store.open_sessions(conn, world.world_id))
 
 
 def _refuse_unopened(changes: Sequence[Change], verdicts: Verdicts) -> None:
@@ -132,7 +168,7 @@ def _snapshot(conn: Connection, caller: Caller, world_id: str) -> tuple[Activati
     return activation, sessions_store.open_sessions(conn, world.world_id)
 
 
-def _changes(request: pb.SetActivationRequest) -> list[Change]:
+def _changes(request: activationservicepb.SetActivationRequest) -> list[Change]:
     if not 0 < len(request.changes) <= CHANGES_MAX:
         raise InvalidRequest("E_CHANGES", f"changes has {len(request.changes)} entries, want 1 to {CHANGES_MAX}")
     return [change_from_proto(change, f"changes[{index}]") for index, change in enumerate(request.changes)]

@@ -10,21 +10,11 @@ from qmtl.calendars.windows import Window
 from qmtl.core.limits import limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
 from worldservice.activation.domain.activation import TRADING, Activation, Entry, Fence, FenceState, Phase, empty
-from worldservice.tables import (
-    activation_entries,
-    activation_history,
-    activations,
-    instant,
-    instant_or_none,
-    micros,
-    micros_or_none,
-    world_fences,
-)
+from worldservice.activation.tables import activation_entries, activation_history, activations, world_fences
+from worldservice.tables import instant, instant_or_none, micros, micros_or_none
 from worldservice.worlds.domain.binding import Side
 
 _WINDOWS = TypeAdapter(list[Window])
-UNCONFIRMED = ""  # no text of limits is empty
-_LIMITS_UNCONFIRMED = (world_fences.c.confirmed_limits != world_fences.c.limits,)
 
 
 def load_activation(conn: Connection, world_id: str, created_at: datetime) -> Activation:
@@ -73,19 +63,9 @@ def save_activation(conn: Connection, activation: Activation) -> None:
 
 def confirm_epoch(conn: Connection, world_id: str, epoch: int) -> bool:
     """Record that brokerage has committed an epoch; False: a late confirmation of an older one changes nothing."""
-    newest = world_fences.c.epoch == epoch
-    where = (
-        world_fences.c.world_id == world_id,
-        sa.or_(world_fences.c.confirmed_epoch < epoch, sa.and_(newest, *_LIMITS_UNCONFIRMED)),
-        world_fences.c.epoch >= epoch,
-    )
-    told = sa.case((newest, world_fences.c.limits), else_=world_fences.c.confirmed_limits)
-    return (
-        conn.execute(
-            sa.update(world_fences).where(*where).values(confirmed_epoch=epoch, confirmed_limits=told)
-        ).rowcount
-        > 0
-    )
+    fences = world_fences.c
+    where = (fences.world_id == world_id, fences.confirmed_epoch < epoch, fences.epoch >= epoch)
+    return conn.execute(sa.update(world_fences).where(*where).values(confirmed_epoch=epoch)).rowcount > 0
 
 
 def append_history(conn: Connection, world_id: str, revision: int, envelope: bytes) -> None:
@@ -112,8 +92,7 @@ def revisions(conn: Connection) -> dict[str, tuple[int, datetime]]:
 
 def pending_fences(conn: Connection) -> list[str]:
     """Worlds whose fence brokerage has not confirmed."""
-    pending = sa.or_(world_fences.c.confirmed_epoch < world_fences.c.epoch, *_LIMITS_UNCONFIRMED)
-    query = sa.select(world_fences.c.world_id).where(pending)
+    query = sa.select(world_fences.c.world_id).where(world_fences.c.confirmed_epoch < world_fences.c.epoch)
     return list(conn.execute(query.order_by(world_fences.c.world_id)).scalars())
 
 
@@ -131,16 +110,12 @@ def _fence_values(fence: Fence) -> dict[str, int | str]:
         "effective_mode": fence.effective_mode.value,
         "confirmed_epoch": fence.confirmed_epoch,
         "limits": limits_text(fence.limits),
-        "confirmed_limits": UNCONFIRMED if fence.pending else limits_text(fence.limits),
     }
 
 
 def _fence(row: RowMapping) -> Fence:
     state, mode = FenceState(row["state"]), EffectiveMode(row["effective_mode"])
-    epoch, confirmed = row["epoch"], row["confirmed_epoch"]
-    if row["confirmed_limits"] != row["limits"]:  # told by a build that knows no limits: brokerage does not have them
-        confirmed = min(confirmed, epoch - 1)
-    return Fence(epoch, state, mode, confirmed, limits_of(row["limits"]))
+    return Fence(row["epoch"], state, mode, row["confirmed_epoch"], limits_of(row["limits"]))
 
 
 def _entry_values(entry: Entry) -> dict[str, object]:

@@ -9,7 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from worldservice.activation.domain.gate_session import GateSession
-from worldservice.tables import apply_acks, gate_sessions, instant, micros
+from worldservice.activation.tables import gate_acks, gate_sessions
+from worldservice.tables import instant, micros
+
+ACKED_SIGNAL = "activation_acked"  # of commits that recorded an acknowledgement
 
 
 def find_gate(conn: Connection, gateway_id: str) -> GateSession | None:
@@ -52,16 +55,16 @@ def save_ack(
         "boot_id": boot_id,
         "sequence": sequence,
     }
-    query = sa.select(sa.func.count()).select_from(apply_acks).filter_by(**key)
+    query = sa.select(sa.func.count()).select_from(gate_acks).filter_by(**key)
     if conn.execute(query).scalar_one():
         return False
-    conn.execute(sa.insert(apply_acks).values(**key, time_us=micros(now)))
+    conn.execute(sa.insert(gate_acks).values(**key, time_us=micros(now)))
     return True
 
 
 def acks_of(conn: Connection, world_id: str, run_id: str) -> list[tuple[str, str, int]]:
-    where = (apply_acks.c.world_id == world_id, apply_acks.c.run_id == run_id)
-    query = sa.select(apply_acks.c.gateway_id, apply_acks.c.boot_id, apply_acks.c.sequence).where(*where)
+    where = (gate_acks.c.world_id == world_id, gate_acks.c.run_id == run_id)
+    query = sa.select(gate_acks.c.gateway_id, gate_acks.c.boot_id, gate_acks.c.sequence).where(*where)
     return [(row.gateway_id, row.boot_id, row.sequence) for row in conn.execute(query)]
 
 

@@ -16,11 +16,13 @@ from qmtl.core.modes import ExecutionDomain
 from worldservice.graph.domain.edges import Cut, Opened, still_open
 from worldservice.graph.domain.nodes import EdgeKey, EdgeOverride, short
 from worldservice.graph.store.nodes import SPLIT, save_row
+from worldservice.graph.tables import bound_nodes, edge_cuts, edge_openings, world_edges
 from worldservice.policy.store import policy_of
-from worldservice.tables import bindings, bound_nodes, edge_cuts, edge_openings, micros, world_edges
+from worldservice.tables import micros
 from worldservice.worlds.domain.binding import BindingState
 from worldservice.worlds.domain.paging import Page
 from worldservice.worlds.domain.world import World
+from worldservice.worlds.tables import bindings
 
 CUTS_MAX = 200  # edges off in one world: times its strategies, what a decision may have to count
 PAGE_MAX = 100  # each override of a page may have to be looked for in every graph

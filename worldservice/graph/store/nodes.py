@@ -9,7 +9,8 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import Exhausted, NotFound
 from qmtl.core.modes import ExecutionDomain
 from worldservice.graph.domain.nodes import NodeStatus, Validation, WorldNode
-from worldservice.tables import instant, micros, validations, world_nodes
+from worldservice.graph.tables import validations, world_nodes
+from worldservice.tables import instant, micros
 from worldservice.worlds.domain.paging import Page
 
 ROWS_MAX = 100_000  # of each kind in one world

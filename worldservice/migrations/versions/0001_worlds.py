@@ -1,4 +1,4 @@
-"""The first tables of worldservice. Frozen: a later change is a revision of its own."""
+"""The tables of worldservice. Frozen: a later change is a revision of its own."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,9 +15,14 @@ def upgrade() -> None:
     """Create everything."""
     create_tables(op)  # type: ignore[arg-type]  # the op module stands for the Operations of this run
     _create_worlds()
+    _create_access_and_audit()
+    _create_policy()
+    _create_graph()
+    _create_edges_of_strategies()
     _create_evaluation()
     _create_activation()
-    _create_sessions()
+    _create_gates()
+    _create_apply()
 
 
 def _create_worlds() -> None:
@@ -38,6 +43,88 @@ def _create_worlds() -> None:
         sa.PrimaryKeyConstraint("world_id"),
     )
     op.create_table(
+        "bindings",
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("sides", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_us", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("world_id", "strategy_id"),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("session_id", sa.Text(), nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("execution_domain", sa.Text(), nullable=False),
+        sa.Column("start_us", _BIG, nullable=False),
+        sa.Column("watermark_us", _BIG, nullable=False),
+        sa.Column("data_preset", sa.Text(), nullable=False),
+        sa.Column("dataset_fingerprint", sa.Text(), nullable=False),
+        sa.Column("opened_us", _BIG, nullable=False),
+        sa.Column("closed_us", _BIG, nullable=True),
+        sa.PrimaryKeyConstraint("session_id"),
+    )
+    op.create_index(
+        "sessions_open",
+        "sessions",
+        ["world_id", "execution_domain"],
+        unique=True,
+        sqlite_where=sa.text("closed_us IS NULL"),
+        postgresql_where=sa.text("closed_us IS NULL"),
+    )
+    op.create_table(
+        "live_approvals",
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("approved_by", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("approved_us", _BIG, nullable=False),
+        sa.Column("expires_us", _BIG, nullable=True),
+        sa.Column("revoked_us", _BIG, nullable=True),
+        sa.PrimaryKeyConstraint("world_id", "strategy_id"),
+    )
+
+
+def _create_access_and_audit() -> None:
+    op.create_table(
+        "role_grants",
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("role", sa.Integer(), nullable=False),
+        sa.Column("granted_by", sa.Text(), nullable=False),
+        sa.Column("granted_us", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("world_id", "subject"),
+    )
+    op.create_table(
+        "audit_log",
+        sa.Column("sequence", _BIG, autoincrement=True, nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("correlation_id", sa.Text(), nullable=False),
+        sa.Column("time_us", _BIG, nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=True),
+        sa.Column("record_revision", _BIG, nullable=True),
+        sa.Column("record_whole", sa.Boolean(), nullable=True),
+        sa.PrimaryKeyConstraint("sequence"),
+    )
+    op.create_index(
+        "audit_log_records",
+        "audit_log",
+        ["world_id", "sequence"],
+        sqlite_where=sa.text("record IS NOT NULL"),
+        postgresql_where=sa.text("record IS NOT NULL"),
+    )
+    op.create_index("audit_log_world", "audit_log", ["world_id", "sequence"])
+
+
+def _create_policy() -> None:
+    op.create_table(
         "policies",
         sa.Column("world_id", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -50,47 +137,86 @@ def _create_worlds() -> None:
         sa.PrimaryKeyConstraint("world_id", "version"),
         sa.UniqueConstraint("world_id", "checksum", name="policies_checksum"),
     )
+
+
+def _create_graph() -> None:
     op.create_table(
-        "bindings",
+        "world_nodes",
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("node_id", sa.Text(), nullable=False),
+        sa.Column("execution_domain", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("last_eval_key", sa.Text(), nullable=False),
+        sa.Column("annotations", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("world_id", "node_id", "execution_domain"),
+    )
+    op.create_table(
+        "validations",
+        sa.Column("eval_key", sa.Text(), nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("node_id", sa.Text(), nullable=False),
+        sa.Column("execution_domain", sa.Text(), nullable=False),
+        sa.Column("valid", sa.Boolean(), nullable=False),
+        sa.Column("metrics", sa.Text(), nullable=False),
+        sa.Column("validated_us", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("eval_key"),
+    )
+    op.create_index("validations_node", "validations", ["world_id", "node_id", "execution_domain"])
+    op.create_table(
+        "world_edges",
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("from_node_id", sa.Text(), nullable=False),
+        sa.Column("from_domain", sa.Text(), nullable=False),
+        sa.Column("to_node_id", sa.Text(), nullable=False),
+        sa.Column("to_domain", sa.Text(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("cuts", sa.Boolean(), nullable=False),
+        sa.Column("edge_key", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("world_id", "from_node_id", "from_domain", "to_node_id", "to_domain"),
+    )
+    op.create_index(
+        "world_edges_cuts",
+        "world_edges",
+        ["world_id"],
+        sqlite_where=sa.text("cuts = 1"),
+        postgresql_where=sa.text("cuts"),
+    )
+    op.create_table(
+        "bound_nodes",
         sa.Column("world_id", sa.Text(), nullable=False),
         sa.Column("strategy_id", sa.Text(), nullable=False),
-        sa.Column("stage", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("sides", sa.Text(), nullable=False),
-        sa.Column("plan_version", sa.Integer(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_us", _BIG, nullable=False),
-        sa.PrimaryKeyConstraint("world_id", "strategy_id"),
+        sa.Column("node_key", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("world_id", "strategy_id", "node_key"),
     )
+    op.create_index("bound_nodes_node", "bound_nodes", ["world_id", "node_key"])
+
+
+def _create_edges_of_strategies() -> None:
     op.create_table(
-        "role_grants",
+        "edge_cuts",
         sa.Column("world_id", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("role", sa.Integer(), nullable=False),
-        sa.Column("granted_by", sa.Text(), nullable=False),
-        sa.Column("granted_us", _BIG, nullable=False),
-        sa.PrimaryKeyConstraint("world_id", "subject"),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("to_domain", sa.Text(), nullable=False),
+        sa.Column("edge_key", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("world_id", "strategy_id", "to_domain", "edge_key"),
     )
+    op.create_index("edge_cuts_edge", "edge_cuts", ["world_id", "edge_key"])
     op.create_table(
-        "audit_log",
-        sa.Column("sequence", _BIG, nullable=False, autoincrement=True),
+        "edge_openings",
         sa.Column("world_id", sa.Text(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("event", sa.Text(), nullable=False),
-        sa.Column("request", sa.Text(), nullable=False),
-        sa.Column("result", sa.Text(), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
-        sa.Column("correlation_id", sa.Text(), nullable=False),
-        sa.Column("time_us", _BIG, nullable=False),
-        sa.PrimaryKeyConstraint("sequence"),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("execution_domain", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("opened_us", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("world_id", "strategy_id", "execution_domain"),
     )
-    op.create_index("audit_log_world", "audit_log", ["world_id", "sequence"])
 
 
 def _create_evaluation() -> None:
     op.create_table(
         "decisions",
-        sa.Column("sequence", _BIG, nullable=False, autoincrement=True),
+        sa.Column("sequence", _BIG, autoincrement=True, nullable=False),
         sa.Column("world_id", sa.Text(), nullable=False),
         sa.Column("decision", sa.Text(), nullable=False),
         sa.Column("decided_us", _BIG, nullable=False),
@@ -99,7 +225,7 @@ def _create_evaluation() -> None:
     op.create_index("decisions_world", "decisions", ["world_id", "sequence"])
     op.create_table(
         "evaluation_runs",
-        sa.Column("sequence", _BIG, nullable=False, autoincrement=True),
+        sa.Column("sequence", _BIG, autoincrement=True, nullable=False),
         sa.Column("world_id", sa.Text(), nullable=False),
         sa.Column("strategy_id", sa.Text(), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=False),
@@ -114,6 +240,17 @@ def _create_evaluation() -> None:
         sa.UniqueConstraint("world_id", "strategy_id", "run_id", "revision", name="evaluation_runs_revision"),
     )
     op.create_index("evaluation_runs_latest", "evaluation_runs", ["world_id", "strategy_id", "stage", "sequence"])
+    op.create_table(
+        "tenures",
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("selected", sa.Boolean(), nullable=False),
+        sa.Column("since_us", _BIG, nullable=True),
+        sa.Column("passes", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("counted_end_us", _BIG, nullable=True),
+        sa.PrimaryKeyConstraint("world_id", "strategy_id"),
+    )
 
 
 def _create_activation() -> None:
@@ -126,6 +263,7 @@ def _create_activation() -> None:
         sa.Column("phase", sa.Text(), nullable=False),
         sa.Column("requires_ack", sa.Boolean(), nullable=False),
         sa.Column("time_us", _BIG, nullable=False),
+        sa.Column("windows", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("world_id"),
     )
     op.create_table(
@@ -135,6 +273,7 @@ def _create_activation() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("effective_mode", sa.Text(), nullable=False),
         sa.Column("confirmed_epoch", _BIG, nullable=False),
+        sa.Column("limits", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("world_id"),
     )
     op.create_table(
@@ -154,6 +293,13 @@ def _create_activation() -> None:
         sa.PrimaryKeyConstraint("world_id", "strategy_id", "side"),
     )
     op.create_table(
+        "activation_holds",
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("world_id"),
+    )
+    op.create_table(
         "activation_history",
         sa.Column("world_id", sa.Text(), nullable=False),
         sa.Column("revision", _BIG, nullable=False),
@@ -162,29 +308,7 @@ def _create_activation() -> None:
     )
 
 
-def _create_sessions() -> None:
-    op.create_table(
-        "sessions",
-        sa.Column("session_id", sa.Text(), nullable=False),
-        sa.Column("world_id", sa.Text(), nullable=False),
-        sa.Column("execution_domain", sa.Text(), nullable=False),
-        sa.Column("start_us", _BIG, nullable=False),
-        sa.Column("watermark_us", _BIG, nullable=False),
-        sa.Column("data_preset", sa.Text(), nullable=False),
-        sa.Column("dataset_fingerprint", sa.Text(), nullable=False),
-        sa.Column("opened_us", _BIG, nullable=False),
-        sa.Column("closed_us", _BIG, nullable=True),
-        sa.PrimaryKeyConstraint("session_id"),
-    )
-    still_open = sa.text("closed_us IS NULL")
-    op.create_index(
-        "sessions_open",
-        "sessions",
-        ["world_id", "execution_domain"],
-        unique=True,
-        sqlite_where=still_open,
-        postgresql_where=still_open,
-    )
+def _create_gates() -> None:
     op.create_table(
         "gate_sessions",
         sa.Column("gateway_id", sa.Text(), nullable=False),
@@ -193,3 +317,48 @@ def _create_sessions() -> None:
         sa.Column("applied", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("gateway_id"),
     )
+    op.create_table(
+        "gate_acks",
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("gateway_id", sa.Text(), nullable=False),
+        sa.Column("boot_id", sa.Text(), nullable=False),
+        sa.Column("sequence", _BIG, nullable=False),
+        sa.Column("time_us", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("world_id", "run_id", "gateway_id", "boot_id", "sequence"),
+    )
+
+
+def _create_apply() -> None:
+    op.create_table(
+        "apply_runs",
+        sa.Column("sequence", _BIG, autoincrement=True, nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("unsettled", sa.Boolean(), nullable=False),
+        sa.Column("ended_us", _BIG, nullable=True),
+        sa.PrimaryKeyConstraint("sequence"),
+        sa.UniqueConstraint("world_id", "run_id", name="apply_runs_run"),
+    )
+    op.create_index(
+        "apply_runs_one",
+        "apply_runs",
+        ["world_id"],
+        unique=True,
+        sqlite_where=sa.text("ended_us IS NULL"),
+        postgresql_where=sa.text("ended_us IS NULL"),
+    )
+    op.create_index("apply_runs_unsettled", "apply_runs", ["unsettled", "sequence"])
+    op.create_table(
+        "apply_steps",
+        sa.Column("sequence", _BIG, autoincrement=True, nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("time_us", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("sequence"),
+    )
+    op.create_index("apply_steps_run", "apply_steps", ["world_id", "run_id", "sequence"])

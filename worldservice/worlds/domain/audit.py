@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from worldservice.activation.domain.history import ActivationRecord
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A change of the activation as the log keeps it: an encoded ActivationRecord, which only `activation` decodes."""
+
+    revision: int
+    whole: bool  # nothing before it is needed to rebuild the activation
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +26,4 @@ class AuditRow:
     detail: str
     correlation_id: str
     time: datetime
-    record: ActivationRecord | None = None
+    record: Recorded | None = None

@@ -53,6 +53,14 @@ class WorldChange:
     data_presets: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What narrowing a world to its decision met and left: the rest of it concerns nobody but `activation`."""
+
+    could_trade: bool  # something in the world could trade before
+    fence_pending: bool  # brokerage has yet to be told
+
+
 def is_replay(world: World, patterns: tuple[str, ...]) -> bool:
     """Whether any of the world's presets replays recorded data; such a world can never be LIVE."""
     return any(fnmatchcase(preset, pattern) for preset in world.data_presets for pattern in patterns)

@@ -1,21 +1,35 @@
-"""Rows of the audit log as messages of the contract."""
+"""RPC of the audit log."""
 
-from qmtl.world.v1 import world_pb2 as worldpb
-from worldservice.activation.wire import record_to_proto
+from sqlalchemy import Connection
+
+from qmtl.rpc.auth.call import current_call
+from qmtl.sql.database import Database
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
+from worldservice.worlds.acts import caller_of, world_to_read
 from worldservice.worlds.domain.audit import AuditRow
-from worldservice.worlds.fields import instant_to_proto
+from worldservice.worlds.domain.paging import Page
+from worldservice.worlds.fields import page_from_proto, page_of
+from worldservice.worlds.store import audit
+from worldservice.worlds.wire import audit_to_proto
 
 
-def audit_to_proto(row: AuditRow) -> worldpb.AuditEntry:
-    return worldpb.AuditEntry(
-        sequence=row.sequence,
-        world_id=row.world_id,
-        actor=row.actor,
-        event=row.event,
-        request=row.request,
-        result=f"AUDIT_RESULT_{row.result}",
-        detail=row.detail,
-        correlation_id=row.correlation_id,
-        time=instant_to_proto(row.time),
-        activation=None if row.record is None else record_to_proto(row.record),
-    )
+class AuditServicer(auditrpc.AuditServiceServicer):
+    """Reads only."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def ListAudit(
+        self, request: auditservicepb.ListAuditRequest, context: object
+    ) -> auditservicepb.ListAuditResponse:
+        caller, page = caller_of(current_call()), page_from_proto(request.page, numeric=True)
+
+        def work(conn: Connection) -> tuple[list[AuditRow], Page]:
+            world_to_read(conn, caller, request.world_id)
+            fitting = audit.audit_page(conn, request.world_id, page)
+            return audit.list_audit(conn, request.world_id, fitting), fitting
+
+        rows, fitting = await self._db.read(work)
+        shown, info = page_of(rows, fitting, lambda row: str(row.sequence))
+        return auditservicepb.ListAuditResponse(entries=[audit_to_proto(row) for row in shown], page=info)

@@ -7,8 +7,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
-from worldservice.tables import instant, instant_or_none, live_approvals, micros, micros_or_none
+from worldservice.tables import instant, instant_or_none, micros, micros_or_none
 from worldservice.worlds.domain.binding import Approval
+from worldservice.worlds.tables import live_approvals
 
 
 def save_approval(conn: Connection, approval: Approval) -> None:

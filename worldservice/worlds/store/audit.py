@@ -8,12 +8,10 @@ from dataclasses import replace
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
-from qmtl.world.v1 import world_pb2 as worldpb
-from worldservice.activation.domain.history import ActivationRecord
-from worldservice.activation.wire import record_from_proto, record_to_proto
-from worldservice.tables import audit_log, instant, micros
-from worldservice.worlds.domain.audit import AuditRow
+from worldservice.tables import instant, micros
+from worldservice.worlds.domain.audit import AuditRow, Recorded
 from worldservice.worlds.domain.paging import Page
+from worldservice.worlds.tables import audit_log
 
 REQUEST_MAX = 16_384
 AUDIT_BYTES_MAX = 8 * 1024 * 1024  # half of what a message may have: one row more, and all are written anew
@@ -36,7 +34,7 @@ def append_audit(conn: Connection, row: AuditRow) -> None:
         "record_whole": None,
     }
     if row.record is not None:
-        values["record"] = record_to_proto(row.record).SerializeToString(deterministic=True)
+        values["record"] = row.record.content
         values["record_revision"], values["record_whole"] = row.record.revision, row.record.whole
     conn.execute(_APPEND_AUDIT, values)
 
@@ -68,7 +66,7 @@ def recorded_revision(conn: Connection, world_id: str) -> int | None:
     return conn.execute(_RECORDED, {"world": world_id}).scalar_one_or_none()
 
 
-def records_until(conn: Connection, world_id: str, revision: int) -> Iterator[ActivationRecord]:
+def records_until(conn: Connection, world_id: str, revision: int) -> Iterator[bytes]:
     """The records that lead to a revision (0: the newest), from the last whole one before it on; read as they are."""
     table = audit_log.c
     where = [table.world_id == world_id, table.record.is_not(None)]
@@ -76,11 +74,11 @@ def records_until(conn: Connection, world_id: str, revision: int) -> Iterator[Ac
         where.append(table.record_revision <= revision)
     whole = sa.select(sa.func.max(table.sequence)).where(*where, table.record_whole.is_(True)).scalar_subquery()
     query = sa.select(table.record).where(*where, table.sequence >= whole).order_by(table.sequence)
-    for row in conn.execute(query, execution_options={"yield_per": RECORDS_AT_ONCE}).scalars():
-        yield record_from_proto(worldpb.ActivationRecord.FromString(row))
+    yield from conn.execute(query, execution_options={"yield_per": RECORDS_AT_ONCE}).scalars()
 
 
 def _audit(row: RowMapping) -> AuditRow:
+    content = row["record"]
     return AuditRow(
         sequence=row["sequence"],
         world_id=row["world_id"],
@@ -91,7 +89,7 @@ def _audit(row: RowMapping) -> AuditRow:
         detail=row["detail"],
         correlation_id=row["correlation_id"],
         time=instant(row["time_us"]),
-        record=None if row["record"] is None else record_from_proto(worldpb.ActivationRecord.FromString(row["record"])),
+        record=None if content is None else Recorded(row["record_revision"], row["record_whole"], content),
     )
 
 

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
-from worldservice.tables import bindings, instant, micros
+from worldservice.tables import instant, micros
 from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
 from worldservice.worlds.domain.paging import Page
 from worldservice.worlds.store.worlds import texts_from_json
+from worldservice.worlds.tables import bindings
 
 
 def find_binding(conn: Connection, world_id: str, strategy_id: str) -> Binding | None:
@@ -73,8 +74,8 @@ _ACTIVE = (_IN_WORLD, bindings.c.state == BindingState.ACTIVE.value)
 _ACTIVE_BINDINGS = sa.select(bindings).where(*_ACTIVE).order_by(bindings.c.strategy_id)
 _COUNT_BINDINGS = sa.select(sa.func.count()).select_from(bindings).where(*_ACTIVE)
 _SAVE_BINDING = sa.text(
-    "INSERT INTO bindings (world_id, strategy_id, stage, state, sides, plan_version, created_by, created_us) "
-    "VALUES (:world_id, :strategy_id, :stage, :state, :sides, 0, :created_by, :created_us) "
+    "INSERT INTO bindings (world_id, strategy_id, stage, state, sides, created_by, created_us) "
+    "VALUES (:world_id, :strategy_id, :stage, :state, :sides, :created_by, :created_us) "
     "ON CONFLICT (world_id, strategy_id) DO UPDATE SET stage = excluded.stage, state = excluded.state, "
     "sides = excluded.sides, created_by = excluded.created_by, created_us = excluded.created_us"
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
-from worldservice.tables import instant, micros, role_grants
+from worldservice.tables import instant, micros
 from worldservice.worlds.domain.roles import Grant, Role
+from worldservice.worlds.tables import role_grants
 
 
 def grants_of(conn: Connection, world_id: str) -> list[Grant]:

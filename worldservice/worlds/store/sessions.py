@@ -7,8 +7,9 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
 from qmtl.core.modes import ExecutionDomain
-from worldservice.tables import instant, instant_or_none, micros, micros_or_none, sessions
+from worldservice.tables import instant, instant_or_none, micros, micros_or_none
 from worldservice.worlds.domain.session import Session
+from worldservice.worlds.tables import sessions
 
 
 def open_sessions(conn: Connection, world_id: str) -> tuple[Session, ...]:

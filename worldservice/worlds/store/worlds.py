@@ -7,13 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
-from worldservice.tables import (
-    instant,
-    micros,
-    worlds,
-)
+from worldservice.tables import instant, micros
 from worldservice.worlds.domain.paging import Page
 from worldservice.worlds.domain.world import WORLD_ID, World, WorldState
+from worldservice.worlds.tables import worlds
 
 
 def find_world(conn: Connection, world_id: str, *, lock: bool = False) -> World | None:

@@ -26,11 +26,13 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.dag.v1 import queue_pb2 as qmtl_dot_dag_dot_v1_dot_queue__pb2
 from qmtl.dag.v1 import sentinel_pb2 as qmtl_dot_dag_dot_v1_dot_sentinel__pb2
+from qmtl.world.v1 import activation_pb2 as qmtl_dot_world_dot_v1_dot_activation__pb2
+from qmtl.world.v1 import decision_pb2 as qmtl_dot_world_dot_v1_dot_decision__pb2
 from qmtl.world.v1 import evaluation_pb2 as qmtl_dot_world_dot_v1_dot_evaluation__pb2
-from qmtl.world.v1 import world_pb2 as qmtl_dot_world_dot_v1_dot_world__pb2
+from qmtl.world.v1 import policy_pb2 as qmtl_dot_world_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dqmtl/control/v1/control.proto\x12\x0fqmtl.control.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x17qmtl/dag/v1/queue.proto\x1a\x1aqmtl/dag/v1/sentinel.proto\x1a\x1eqmtl/world/v1/evaluation.proto\x1a\x19qmtl/world/v1/world.proto\"\xeb\x08\n\x0c\x43ontrolEvent\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x16\n\x06source\x18\x02 \x01(\tR\x06source\x12\x10\n\x03key\x18\x03 \x01(\tR\x03key\x12\x1a\n\x08revision\x18\x04 \x01(\x04R\x08revision\x12%\n\x0eschema_version\x18\x05 \x01(\rR\rschemaVersion\x12.\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12%\n\x0e\x63orrelation_id\x18\x07 \x01(\tR\rcorrelationId\x12!\n\x0c\x63\x61usation_id\x18\x08 \x01(\tR\x0b\x63\x61usationId\x12S\n\x12\x61\x63tivation_updated\x18\n \x01(\x0b\x32\".qmtl.control.v1.ActivationUpdatedH\x00R\x11\x61\x63tivationUpdated\x12M\n\x10\x61\x63tivation_acked\x18\x0b \x01(\x0b\x32 .qmtl.control.v1.ActivationAckedH\x00R\x0f\x61\x63tivationAcked\x12G\n\x0epolicy_updated\x18\x0c \x01(\x0b\x32\x1e.qmtl.control.v1.PolicyUpdatedH\x00R\rpolicyUpdated\x12M\n\x10\x64\x65\x63ision_updated\x18\r \x01(\x0b\x32 .qmtl.control.v1.DecisionUpdatedH\x00R\x0f\x64\x65\x63isionUpdated\x12\x44\n\rqueue_updated\x18\x0e \x01(\x0b\x32\x1d.qmtl.control.v1.QueueUpdatedH\x00R\x0cqueueUpdated\x12J\n\x0fqueue_lifecycle\x18\x0f \x01(\x0b\x32\x1f.qmtl.control.v1.QueueLifecycleH\x00R\x0equeueLifecycle\x12`\n\x17sentinel_weight_updated\x18\x10 \x01(\x0b\x32&.qmtl.control.v1.SentinelWeightUpdatedH\x00R\x15sentinelWeightUpdated\x12]\n\x16\x65valuation_run_updated\x18\x11 \x01(\x0b\x32%.qmtl.control.v1.EvaluationRunUpdatedH\x00R\x14\x65valuationRunUpdated\x12]\n\x16strategy_state_changed\x18\x12 \x01(\x0b\x32%.qmtl.control.v1.StrategyStateChangedH\x00R\x14strategyStateChanged\x12T\n\x13\x65xit_signal_emitted\x18\x13 \x01(\x0b\x32\".qmtl.control.v1.ExitSignalEmittedH\x00R\x11\x65xitSignalEmittedB\t\n\x07payloadJ\x04\x08\x16\x10\x17J\x04\x08\x17\x10\x18\"V\n\x11\x41\x63tivationUpdated\x12\x41\n\nactivation\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\nactivation\"\xce\x01\n\x0f\x41\x63tivationAcked\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x1a\n\x08sequence\x18\x03 \x01(\x04R\x08sequence\x12\x1d\n\ngateway_id\x18\x04 \x01(\tR\tgatewayId\x12\x17\n\x07\x62oot_id\x18\x05 \x01(\tR\x06\x62ootId\x12\x35\n\x08\x61\x63ked_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x61\x63kedAt\"\xa2\x01\n\rPolicyUpdated\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12%\n\x0epolicy_version\x18\x02 \x01(\rR\rpolicyVersion\x12\x1a\n\x08\x63hecksum\x18\x03 \x01(\tR\x08\x63hecksum\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32\x1b.qmtl.world.v1.PolicyStatusR\x06status\"N\n\x0f\x44\x65\x63isionUpdated\x12;\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\"\x85\x01\n\x0cQueueUpdated\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x15.qmtl.dag.v1.TagQueryR\x05query\x12*\n\x06queues\x18\x02 \x03(\x0b\x32\x12.qmtl.dag.v1.QueueR\x06queues\x12\x1c\n\ttruncated\x18\x03 \x01(\x08R\ttruncated\"\x82\x01\n\x0eQueueLifecycle\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x37\n\x04step\x18\x02 \x01(\x0e\x32#.qmtl.control.v1.QueueLifecycleStepR\x04step\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"m\n\x15SentinelWeightUpdated\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x33\n\tsentinels\x18\x02 \x03(\x0b\x32\x15.qmtl.dag.v1.SentinelR\tsentinels\"F\n\x14\x45valuationRunUpdated\x12.\n\x03run\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.EvaluationRunR\x03run\"\xa2\x01\n\x14StrategyStateChanged\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1b\n\tworld_ids\x18\x04 \x03(\tR\x08worldIds\"\xa5\x01\n\x11\x45xitSignalEmitted\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12(\n\x04side\x18\x03 \x01(\x0e\x32\x14.qmtl.common.v1.SideR\x04side\x12\x12\n\x04rule\x18\x04 \x01(\tR\x04rule\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason*\x91\x02\n\x12QueueLifecycleStep\x12$\n QUEUE_LIFECYCLE_STEP_UNSPECIFIED\x10\x00\x12 \n\x1cQUEUE_LIFECYCLE_STEP_CREATED\x10\x01\x12&\n\"QUEUE_LIFECYCLE_STEP_RECOMPUTE_DUE\x10\x02\x12#\n\x1fQUEUE_LIFECYCLE_STEP_RECOMPUTED\x10\x03\x12!\n\x1dQUEUE_LIFECYCLE_STEP_RELEASED\x10\x04\x12!\n\x1dQUEUE_LIFECYCLE_STEP_ARCHIVED\x10\x05\x12 \n\x1cQUEUE_LIFECYCLE_STEP_DROPPED\x10\x06*\xbf\x01\n\rStrategyState\x12\x1e\n\x1aSTRATEGY_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15STRATEGY_STATE_QUEUED\x10\x01\x12\x1d\n\x19STRATEGY_STATE_PROCESSING\x10\x02\x12\x1c\n\x18STRATEGY_STATE_COMPLETED\x10\x03\x12\x19\n\x15STRATEGY_STATE_FAILED\x10\x04\x12\x1b\n\x17STRATEGY_STATE_CANCELED\x10\x05\x42[\n\x12io.qmtl.control.v1B\x0c\x43ontrolProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/control/v1;controlv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dqmtl/control/v1/control.proto\x12\x0fqmtl.control.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x17qmtl/dag/v1/queue.proto\x1a\x1aqmtl/dag/v1/sentinel.proto\x1a\x1eqmtl/world/v1/activation.proto\x1a\x1cqmtl/world/v1/decision.proto\x1a\x1eqmtl/world/v1/evaluation.proto\x1a\x1aqmtl/world/v1/policy.proto\"\xeb\x08\n\x0c\x43ontrolEvent\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x16\n\x06source\x18\x02 \x01(\tR\x06source\x12\x10\n\x03key\x18\x03 \x01(\tR\x03key\x12\x1a\n\x08revision\x18\x04 \x01(\x04R\x08revision\x12%\n\x0eschema_version\x18\x05 \x01(\rR\rschemaVersion\x12.\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12%\n\x0e\x63orrelation_id\x18\x07 \x01(\tR\rcorrelationId\x12!\n\x0c\x63\x61usation_id\x18\x08 \x01(\tR\x0b\x63\x61usationId\x12S\n\x12\x61\x63tivation_updated\x18\n \x01(\x0b\x32\".qmtl.control.v1.ActivationUpdatedH\x00R\x11\x61\x63tivationUpdated\x12M\n\x10\x61\x63tivation_acked\x18\x0b \x01(\x0b\x32 .qmtl.control.v1.ActivationAckedH\x00R\x0f\x61\x63tivationAcked\x12G\n\x0epolicy_updated\x18\x0c \x01(\x0b\x32\x1e.qmtl.control.v1.PolicyUpdatedH\x00R\rpolicyUpdated\x12M\n\x10\x64\x65\x63ision_updated\x18\r \x01(\x0b\x32 .qmtl.control.v1.DecisionUpdatedH\x00R\x0f\x64\x65\x63isionUpdated\x12\x44\n\rqueue_updated\x18\x0e \x01(\x0b\x32\x1d.qmtl.control.v1.QueueUpdatedH\x00R\x0cqueueUpdated\x12J\n\x0fqueue_lifecycle\x18\x0f \x01(\x0b\x32\x1f.qmtl.control.v1.QueueLifecycleH\x00R\x0equeueLifecycle\x12`\n\x17sentinel_weight_updated\x18\x10 \x01(\x0b\x32&.qmtl.control.v1.SentinelWeightUpdatedH\x00R\x15sentinelWeightUpdated\x12]\n\x16\x65valuation_run_updated\x18\x11 \x01(\x0b\x32%.qmtl.control.v1.EvaluationRunUpdatedH\x00R\x14\x65valuationRunUpdated\x12]\n\x16strategy_state_changed\x18\x12 \x01(\x0b\x32%.qmtl.control.v1.StrategyStateChangedH\x00R\x14strategyStateChanged\x12T\n\x13\x65xit_signal_emitted\x18\x13 \x01(\x0b\x32\".qmtl.control.v1.ExitSignalEmittedH\x00R\x11\x65xitSignalEmittedB\t\n\x07payloadJ\x04\x08\x16\x10\x17J\x04\x08\x17\x10\x18\"V\n\x11\x41\x63tivationUpdated\x12\x41\n\nactivation\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\nactivation\"\xce\x01\n\x0f\x41\x63tivationAcked\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x1a\n\x08sequence\x18\x03 \x01(\x04R\x08sequence\x12\x1d\n\ngateway_id\x18\x04 \x01(\tR\tgatewayId\x12\x17\n\x07\x62oot_id\x18\x05 \x01(\tR\x06\x62ootId\x12\x35\n\x08\x61\x63ked_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x61\x63kedAt\"\xa2\x01\n\rPolicyUpdated\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12%\n\x0epolicy_version\x18\x02 \x01(\rR\rpolicyVersion\x12\x1a\n\x08\x63hecksum\x18\x03 \x01(\tR\x08\x63hecksum\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32\x1b.qmtl.world.v1.PolicyStatusR\x06status\"N\n\x0f\x44\x65\x63isionUpdated\x12;\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\"\x85\x01\n\x0cQueueUpdated\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x15.qmtl.dag.v1.TagQueryR\x05query\x12*\n\x06queues\x18\x02 \x03(\x0b\x32\x12.qmtl.dag.v1.QueueR\x06queues\x12\x1c\n\ttruncated\x18\x03 \x01(\x08R\ttruncated\"\x82\x01\n\x0eQueueLifecycle\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x37\n\x04step\x18\x02 \x01(\x0e\x32#.qmtl.control.v1.QueueLifecycleStepR\x04step\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"m\n\x15SentinelWeightUpdated\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x33\n\tsentinels\x18\x02 \x03(\x0b\x32\x15.qmtl.dag.v1.SentinelR\tsentinels\"F\n\x14\x45valuationRunUpdated\x12.\n\x03run\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.EvaluationRunR\x03run\"\xa2\x01\n\x14StrategyStateChanged\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1b\n\tworld_ids\x18\x04 \x03(\tR\x08worldIds\"\xa5\x01\n\x11\x45xitSignalEmitted\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12(\n\x04side\x18\x03 \x01(\x0e\x32\x14.qmtl.common.v1.SideR\x04side\x12\x12\n\x04rule\x18\x04 \x01(\tR\x04rule\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason*\x91\x02\n\x12QueueLifecycleStep\x12$\n QUEUE_LIFECYCLE_STEP_UNSPECIFIED\x10\x00\x12 \n\x1cQUEUE_LIFECYCLE_STEP_CREATED\x10\x01\x12&\n\"QUEUE_LIFECYCLE_STEP_RECOMPUTE_DUE\x10\x02\x12#\n\x1fQUEUE_LIFECYCLE_STEP_RECOMPUTED\x10\x03\x12!\n\x1dQUEUE_LIFECYCLE_STEP_RELEASED\x10\x04\x12!\n\x1dQUEUE_LIFECYCLE_STEP_ARCHIVED\x10\x05\x12 \n\x1cQUEUE_LIFECYCLE_STEP_DROPPED\x10\x06*\xbf\x01\n\rStrategyState\x12\x1e\n\x1aSTRATEGY_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15STRATEGY_STATE_QUEUED\x10\x01\x12\x1d\n\x19STRATEGY_STATE_PROCESSING\x10\x02\x12\x1c\n\x18STRATEGY_STATE_COMPLETED\x10\x03\x12\x19\n\x15STRATEGY_STATE_FAILED\x10\x04\x12\x1b\n\x17STRATEGY_STATE_CANCELED\x10\x05\x42[\n\x12io.qmtl.control.v1B\x0c\x43ontrolProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/control/v1;controlv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,30 +40,30 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.control.v1.control_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022io.qmtl.control.v1B\014ControlProtoP\001Z5github.com/qmtl/qmtl/gen/go/qmtl/control/v1;controlv1'
-  _globals['_QUEUELIFECYCLESTEP']._serialized_start=2686
-  _globals['_QUEUELIFECYCLESTEP']._serialized_end=2959
-  _globals['_STRATEGYSTATE']._serialized_start=2962
-  _globals['_STRATEGYSTATE']._serialized_end=3153
-  _globals['_CONTROLEVENT']._serialized_start=225
-  _globals['_CONTROLEVENT']._serialized_end=1356
-  _globals['_ACTIVATIONUPDATED']._serialized_start=1358
-  _globals['_ACTIVATIONUPDATED']._serialized_end=1444
-  _globals['_ACTIVATIONACKED']._serialized_start=1447
-  _globals['_ACTIVATIONACKED']._serialized_end=1653
-  _globals['_POLICYUPDATED']._serialized_start=1656
-  _globals['_POLICYUPDATED']._serialized_end=1818
-  _globals['_DECISIONUPDATED']._serialized_start=1820
-  _globals['_DECISIONUPDATED']._serialized_end=1898
-  _globals['_QUEUEUPDATED']._serialized_start=1901
-  _globals['_QUEUEUPDATED']._serialized_end=2034
-  _globals['_QUEUELIFECYCLE']._serialized_start=2037
-  _globals['_QUEUELIFECYCLE']._serialized_end=2167
-  _globals['_SENTINELWEIGHTUPDATED']._serialized_start=2169
-  _globals['_SENTINELWEIGHTUPDATED']._serialized_end=2278
-  _globals['_EVALUATIONRUNUPDATED']._serialized_start=2280
-  _globals['_EVALUATIONRUNUPDATED']._serialized_end=2350
-  _globals['_STRATEGYSTATECHANGED']._serialized_start=2353
-  _globals['_STRATEGYSTATECHANGED']._serialized_end=2515
-  _globals['_EXITSIGNALEMITTED']._serialized_start=2518
-  _globals['_EXITSIGNALEMITTED']._serialized_end=2683
+  _globals['_QUEUELIFECYCLESTEP']._serialized_start=2749
+  _globals['_QUEUELIFECYCLESTEP']._serialized_end=3022
+  _globals['_STRATEGYSTATE']._serialized_start=3025
+  _globals['_STRATEGYSTATE']._serialized_end=3216
+  _globals['_CONTROLEVENT']._serialized_start=288
+  _globals['_CONTROLEVENT']._serialized_end=1419
+  _globals['_ACTIVATIONUPDATED']._serialized_start=1421
+  _globals['_ACTIVATIONUPDATED']._serialized_end=1507
+  _globals['_ACTIVATIONACKED']._serialized_start=1510
+  _globals['_ACTIVATIONACKED']._serialized_end=1716
+  _globals['_POLICYUPDATED']._serialized_start=1719
+  _globals['_POLICYUPDATED']._serialized_end=1881
+  _globals['_DECISIONUPDATED']._serialized_start=1883
+  _globals['_DECISIONUPDATED']._serialized_end=1961
+  _globals['_QUEUEUPDATED']._serialized_start=1964
+  _globals['_QUEUEUPDATED']._serialized_end=2097
+  _globals['_QUEUELIFECYCLE']._serialized_start=2100
+  _globals['_QUEUELIFECYCLE']._serialized_end=2230
+  _globals['_SENTINELWEIGHTUPDATED']._serialized_start=2232
+  _globals['_SENTINELWEIGHTUPDATED']._serialized_end=2341
+  _globals['_EVALUATIONRUNUPDATED']._serialized_start=2343
+  _globals['_EVALUATIONRUNUPDATED']._serialized_end=2413
+  _globals['_STRATEGYSTATECHANGED']._serialized_start=2416
+  _globals['_STRATEGYSTATECHANGED']._serialized_end=2578
+  _globals['_EXITSIGNALEMITTED']._serialized_start=2581
+  _globals['_EXITSIGNALEMITTED']._serialized_end=2746
 # @@protoc_insertion_point(module_scope)

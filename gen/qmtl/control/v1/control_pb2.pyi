@@ -4,8 +4,10 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.dag.v1 import queue_pb2 as _queue_pb2
 from qmtl.dag.v1 import sentinel_pb2 as _sentinel_pb2
+from qmtl.world.v1 import activation_pb2 as _activation_pb2
+from qmtl.world.v1 import decision_pb2 as _decision_pb2
 from qmtl.world.v1 import evaluation_pb2 as _evaluation_pb2
-from qmtl.world.v1 import world_pb2 as _world_pb2
+from qmtl.world.v1 import policy_pb2 as _policy_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -90,8 +92,8 @@ class ControlEvent(_message.Message):
 class ActivationUpdated(_message.Message):
     __slots__ = ("activation",)
     ACTIVATION_FIELD_NUMBER: _ClassVar[int]
-    activation: _world_pb2.ActivationEnvelope
-    def __init__(self, activation: _Optional[_Union[_world_pb2.ActivationEnvelope, _Mapping]] = ...) -> None: ...
+    activation: _activation_pb2.ActivationEnvelope
+    def __init__(self, activation: _Optional[_Union[_activation_pb2.ActivationEnvelope, _Mapping]] = ...) -> None: ...
 
 class ActivationAcked(_message.Message):
     __slots__ = ("world_id", "run_id", "sequence", "gateway_id", "boot_id", "acked_at")
@@ -118,14 +120,14 @@ class PolicyUpdated(_message.Message):
     world_id: str
     policy_version: int
     checksum: str
-    status: _world_pb2.PolicyStatus
-    def __init__(self, world_id: _Optional[str] = ..., policy_version: _Optional[int] = ..., checksum: _Optional[str] = ..., status: _Optional[_Union[_world_pb2.PolicyStatus, str]] = ...) -> None: ...
+    status: _policy_pb2.PolicyStatus
+    def __init__(self, world_id: _Optional[str] = ..., policy_version: _Optional[int] = ..., checksum: _Optional[str] = ..., status: _Optional[_Union[_policy_pb2.PolicyStatus, str]] = ...) -> None: ...
 
 class DecisionUpdated(_message.Message):
     __slots__ = ("decision",)
     DECISION_FIELD_NUMBER: _ClassVar[int]
-    decision: _world_pb2.DecisionEnvelope
-    def __init__(self, decision: _Optional[_Union[_world_pb2.DecisionEnvelope, _Mapping]] = ...) -> None: ...
+    decision: _decision_pb2.DecisionEnvelope
+    def __init__(self, decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ...) -> None: ...
 
 class QueueUpdated(_message.Message):
     __slots__ = ("query", "queues", "truncated")

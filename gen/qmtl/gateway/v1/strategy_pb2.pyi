@@ -4,7 +4,8 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.control.v1 import control_pb2 as _control_pb2
 from qmtl.dag.v1 import diff_pb2 as _diff_pb2
-from qmtl.world.v1 import world_pb2 as _world_pb2
+from qmtl.world.v1 import binding_pb2 as _binding_pb2
+from qmtl.world.v1 import decision_pb2 as _decision_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -53,10 +54,10 @@ class WorldOutcome(_message.Message):
     ASSIGNMENTS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     context: _common_pb2.ComputeContext
-    decision: _world_pb2.DecisionEnvelope
-    binding: _world_pb2.Binding
+    decision: _decision_pb2.DecisionEnvelope
+    binding: _binding_pb2.Binding
     assignments: _containers.RepeatedCompositeFieldContainer[_diff_pb2.QueueAssignment]
-    def __init__(self, world_id: _Optional[str] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., decision: _Optional[_Union[_world_pb2.DecisionEnvelope, _Mapping]] = ..., binding: _Optional[_Union[_world_pb2.Binding, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[_diff_pb2.QueueAssignment, _Mapping]]] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ..., binding: _Optional[_Union[_binding_pb2.Binding, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[_diff_pb2.QueueAssignment, _Mapping]]] = ...) -> None: ...
 
 class Strategy(_message.Message):
     __slots__ = ("strategy_id", "meta", "state", "reason", "submitted_by", "created_at", "updated_at", "world_ids", "dag_digest", "nodes", "outcomes", "sentinel_id", "plan_version", "revision", "release_pending")

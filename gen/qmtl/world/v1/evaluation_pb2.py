@@ -23,36 +23,38 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
-from qmtl.world.v1 import world_pb2 as qmtl_dot_world_dot_v1_dot_world__pb2
+from qmtl.world.v1 import binding_pb2 as qmtl_dot_world_dot_v1_dot_binding__pb2
+from qmtl.world.v1 import decision_pb2 as qmtl_dot_world_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eqmtl/world/v1/evaluation.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19qmtl/world/v1/world.proto\"\x84\x01\n\x06Metric\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value\x12\x33\n\x06source\x18\x03 \x01(\x0e\x32\x1b.qmtl.world.v1.MetricSourceR\x06source\x12\x1b\n\tsource_id\x18\x04 \x01(\tR\x08sourceId\"\xf0\x01\n\x0bRuleVerdict\x12\x32\n\x05stage\x18\x01 \x01(\x0e\x32\x1c.qmtl.world.v1.PipelineStageR\x05stage\x12\x12\n\x04rule\x18\x02 \x01(\tR\x04rule\x12\x30\n\x07outcome\x18\x03 \x01(\x0e\x32\x16.qmtl.world.v1.OutcomeR\x07outcome\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12-\n\x06inputs\x18\x05 \x03(\x0b\x32\x15.qmtl.world.v1.MetricR\x06inputs\x12 \n\x0b\x65xplanation\x18\x06 \x01(\tR\x0b\x65xplanation\"\xa0\x03\n\x10\x45valuationReport\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12%\n\x0epolicy_version\x18\x03 \x01(\rR\rpolicyVersion\x12!\n\x0cruleset_hash\x18\x04 \x01(\tR\x0brulesetHash\x12:\n\x07summary\x18\x05 \x01(\x0e\x32 .qmtl.world.v1.EvaluationSummaryR\x07summary\x12\x36\n\x08verdicts\x18\x06 \x03(\x0b\x32\x1a.qmtl.world.v1.RuleVerdictR\x08verdicts\x12\x19\n\x05score\x18\x07 \x01(\x01H\x00R\x05score\x88\x01\x01\x12\x1a\n\x08selected\x18\x08 \x01(\x08R\x08selected\x12\x12\n\x04rank\x18\t \x01(\rR\x04rank\x12=\n\x0c\x65valuated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x65valuatedAtB\x08\n\x06_score\"c\n\tFootprint\x12\x1d\n\nlong_gross\x18\x01 \x01(\x01R\tlongGross\x12\x1f\n\x0bshort_gross\x18\x02 \x01(\x01R\nshortGross\x12\x16\n\x06sector\x18\x03 \x01(\tR\x06sector\"\x85\x07\n\rEvaluationRun\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12*\n\x05stage\x18\x04 \x01(\x0e\x32\x14.qmtl.world.v1.StageR\x05stage\x12\x1a\n\x08revision\x18\x05 \x01(\rR\x08revision\x12/\n\x07metrics\x18\x06 \x03(\x0b\x32\x15.qmtl.world.v1.MetricR\x07metrics\x12\x37\n\x06report\x18\x07 \x01(\x0b\x32\x1f.qmtl.world.v1.EvaluationReportR\x06report\x12\x41\n\x11recommended_stage\x18\x08 \x01(\x0e\x32\x14.qmtl.world.v1.StageR\x10recommendedStage\x12/\n\x13\x64\x61taset_fingerprint\x18\t \x01(\tR\x12\x64\x61tasetFingerprint\x12\x39\n\ndata_start\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tdataStart\x12\x35\n\x08\x64\x61ta_end\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x64\x61taEnd\x12\x1d\n\ncreated_by\x18\x0c \x01(\tR\tcreatedBy\x12\x39\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1a\n\x08\x63overage\x18\x0e \x01(\x01R\x08\x63overage\x12\x36\n\tfootprint\x18\x0f \x01(\x0b\x32\x18.qmtl.world.v1.FootprintR\tfootprint\x12R\n\x0c\x63orrelations\x18\x10 \x03(\x0b\x32..qmtl.world.v1.EvaluationRun.CorrelationsEntryR\x0c\x63orrelations\x12\x46\n\x0f\x65xecution_model\x18\x11 \x01(\x0b\x32\x1d.qmtl.world.v1.ExecutionModelR\x0e\x65xecutionModel\x1a?\n\x11\x43orrelationsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01*\x82\x01\n\x0cMetricSource\x12\x1d\n\x19METRIC_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15METRIC_SOURCE_REQUEST\x10\x01\x12\x1c\n\x18METRIC_SOURCE_LATEST_RUN\x10\x02\x12\x1a\n\x16METRIC_SOURCE_RISK_HUB\x10\x03*\x8e\x01\n\x11\x45valuationSummary\x12\"\n\x1e\x45VALUATION_SUMMARY_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45VALUATION_SUMMARY_PASS\x10\x01\x12\x1b\n\x17\x45VALUATION_SUMMARY_WARN\x10\x02\x12\x1b\n\x17\x45VALUATION_SUMMARY_FAIL\x10\x03*\xfc\x01\n\rPipelineStage\x12\x1e\n\x1aPIPELINE_STAGE_UNSPECIFIED\x10\x00\x12 \n\x1cPIPELINE_STAGE_DATA_CURRENCY\x10\x01\x12\x1e\n\x1aPIPELINE_STAGE_SUFFICIENCY\x10\x02\x12\x18\n\x14PIPELINE_STAGE_GATES\x10\x03\x12\x18\n\x14PIPELINE_STAGE_SCORE\x10\x04\x12\x1c\n\x18PIPELINE_STAGE_SELECTION\x10\x05\x12\x1d\n\x19PIPELINE_STAGE_VALIDATION\x10\x06\x12\x18\n\x14PIPELINE_STAGE_EDGES\x10\x07*m\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUTCOME_PASS\x10\x01\x12\x10\n\x0cOUTCOME_WARN\x10\x02\x12\x10\n\x0cOUTCOME_FAIL\x10\x03\x12\x13\n\x0fOUTCOME_SKIPPED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eqmtl/world/v1/evaluation.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/world/v1/binding.proto\x1a\x1cqmtl/world/v1/decision.proto\"\x84\x01\n\x06Metric\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value\x12\x33\n\x06source\x18\x03 \x01(\x0e\x32\x1b.qmtl.world.v1.MetricSourceR\x06source\x12\x1b\n\tsource_id\x18\x04 \x01(\tR\x08sourceId\"\xf0\x01\n\x0bRuleVerdict\x12\x32\n\x05stage\x18\x01 \x01(\x0e\x32\x1c.qmtl.world.v1.PipelineStageR\x05stage\x12\x12\n\x04rule\x18\x02 \x01(\tR\x04rule\x12\x30\n\x07outcome\x18\x03 \x01(\x0e\x32\x16.qmtl.world.v1.OutcomeR\x07outcome\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12-\n\x06inputs\x18\x05 \x03(\x0b\x32\x15.qmtl.world.v1.MetricR\x06inputs\x12 \n\x0b\x65xplanation\x18\x06 \x01(\tR\x0b\x65xplanation\"\xa0\x03\n\x10\x45valuationReport\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12%\n\x0epolicy_version\x18\x03 \x01(\rR\rpolicyVersion\x12!\n\x0cruleset_hash\x18\x04 \x01(\tR\x0brulesetHash\x12:\n\x07summary\x18\x05 \x01(\x0e\x32 .qmtl.world.v1.EvaluationSummaryR\x07summary\x12\x36\n\x08verdicts\x18\x06 \x03(\x0b\x32\x1a.qmtl.world.v1.RuleVerdictR\x08verdicts\x12\x19\n\x05score\x18\x07 \x01(\x01H\x00R\x05score\x88\x01\x01\x12\x1a\n\x08selected\x18\x08 \x01(\x08R\x08selected\x12\x12\n\x04rank\x18\t \x01(\rR\x04rank\x12=\n\x0c\x65valuated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x65valuatedAtB\x08\n\x06_score\"c\n\tFootprint\x12\x1d\n\nlong_gross\x18\x01 \x01(\x01R\tlongGross\x12\x1f\n\x0bshort_gross\x18\x02 \x01(\x01R\nshortGross\x12\x16\n\x06sector\x18\x03 \x01(\tR\x06sector\"\x85\x07\n\rEvaluationRun\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12*\n\x05stage\x18\x04 \x01(\x0e\x32\x14.qmtl.world.v1.StageR\x05stage\x12\x1a\n\x08revision\x18\x05 \x01(\rR\x08revision\x12/\n\x07metrics\x18\x06 \x03(\x0b\x32\x15.qmtl.world.v1.MetricR\x07metrics\x12\x37\n\x06report\x18\x07 \x01(\x0b\x32\x1f.qmtl.world.v1.EvaluationReportR\x06report\x12\x41\n\x11recommended_stage\x18\x08 \x01(\x0e\x32\x14.qmtl.world.v1.StageR\x10recommendedStage\x12/\n\x13\x64\x61taset_fingerprint\x18\t \x01(\tR\x12\x64\x61tasetFingerprint\x12\x39\n\ndata_start\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tdataStart\x12\x35\n\x08\x64\x61ta_end\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x64\x61taEnd\x12\x1d\n\ncreated_by\x18\x0c \x01(\tR\tcreatedBy\x12\x39\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1a\n\x08\x63overage\x18\x0e \x01(\x01R\x08\x63overage\x12\x36\n\tfootprint\x18\x0f \x01(\x0b\x32\x18.qmtl.world.v1.FootprintR\tfootprint\x12R\n\x0c\x63orrelations\x18\x10 \x03(\x0b\x32..qmtl.world.v1.EvaluationRun.CorrelationsEntryR\x0c\x63orrelations\x12\x46\n\x0f\x65xecution_model\x18\x11 \x01(\x0b\x32\x1d.qmtl.world.v1.ExecutionModelR\x0e\x65xecutionModel\x1a?\n\x11\x43orrelationsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01*\x82\x01\n\x0cMetricSource\x12\x1d\n\x19METRIC_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15METRIC_SOURCE_REQUEST\x10\x01\x12\x1c\n\x18METRIC_SOURCE_LATEST_RUN\x10\x02\x12\x1a\n\x16METRIC_SOURCE_RISK_HUB\x10\x03*\x8e\x01\n\x11\x45valuationSummary\x12\"\n\x1e\x45VALUATION_SUMMARY_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45VALUATION_SUMMARY_PASS\x10\x01\x12\x1b\n\x17\x45VALUATION_SUMMARY_WARN\x10\x02\x12\x1b\n\x17\x45VALUATION_SUMMARY_FAIL\x10\x03*\xfc\x01\n\rPipelineStage\x12\x1e\n\x1aPIPELINE_STAGE_UNSPECIFIED\x10\x00\x12 \n\x1cPIPELINE_STAGE_DATA_CURRENCY\x10\x01\x12\x1e\n\x1aPIPELINE_STAGE_SUFFICIENCY\x10\x02\x12\x18\n\x14PIPELINE_STAGE_GATES\x10\x03\x12\x18\n\x14PIPELINE_STAGE_SCORE\x10\x04\x12\x1c\n\x18PIPELINE_STAGE_SELECTION\x10\x05\x12\x1d\n\x19PIPELINE_STAGE_VALIDATION\x10\x06\x12\x18\n\x14PIPELINE_STAGE_EDGES\x10\x07*m\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUTCOME_PASS\x10\x01\x12\x10\n\x0cOUTCOME_WARN\x10\x02\x12\x10\n\x0cOUTCOME_FAIL\x10\x03\x12\x13\n\x0fOUTCOME_SKIPPED\x10\x04\x42]\n\x10io.qmtl.world.v1B\x14WorldEvaluationProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.world.v1.evaluation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\020io.qmtl.world.v1B\024WorldEvaluationProtoP\001Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1'
   _globals['_EVALUATIONRUN_CORRELATIONSENTRY']._loaded_options = None
   _globals['_EVALUATIONRUN_CORRELATIONSENTRY']._serialized_options = b'8\001'
-  _globals['_METRICSOURCE']._serialized_start=1912
-  _globals['_METRICSOURCE']._serialized_end=2042
-  _globals['_EVALUATIONSUMMARY']._serialized_start=2045
-  _globals['_EVALUATIONSUMMARY']._serialized_end=2187
-  _globals['_PIPELINESTAGE']._serialized_start=2190
-  _globals['_PIPELINESTAGE']._serialized_end=2442
-  _globals['_OUTCOME']._serialized_start=2444
-  _globals['_OUTCOME']._serialized_end=2553
-  _globals['_METRIC']._serialized_start=110
-  _globals['_METRIC']._serialized_end=242
-  _globals['_RULEVERDICT']._serialized_start=245
-  _globals['_RULEVERDICT']._serialized_end=485
-  _globals['_EVALUATIONREPORT']._serialized_start=488
-  _globals['_EVALUATIONREPORT']._serialized_end=904
-  _globals['_FOOTPRINT']._serialized_start=906
-  _globals['_FOOTPRINT']._serialized_end=1005
-  _globals['_EVALUATIONRUN']._serialized_start=1008
-  _globals['_EVALUATIONRUN']._serialized_end=1909
-  _globals['_EVALUATIONRUN_CORRELATIONSENTRY']._serialized_start=1846
-  _globals['_EVALUATIONRUN_CORRELATIONSENTRY']._serialized_end=1909
+  _globals['_METRICSOURCE']._serialized_start=1944
+  _globals['_METRICSOURCE']._serialized_end=2074
+  _globals['_EVALUATIONSUMMARY']._serialized_start=2077
+  _globals['_EVALUATIONSUMMARY']._serialized_end=2219
+  _globals['_PIPELINESTAGE']._serialized_start=2222
+  _globals['_PIPELINESTAGE']._serialized_end=2474
+  _globals['_OUTCOME']._serialized_start=2476
+  _globals['_OUTCOME']._serialized_end=2585
+  _globals['_METRIC']._serialized_start=142
+  _globals['_METRIC']._serialized_end=274
+  _globals['_RULEVERDICT']._serialized_start=277
+  _globals['_RULEVERDICT']._serialized_end=517
+  _globals['_EVALUATIONREPORT']._serialized_start=520
+  _globals['_EVALUATIONREPORT']._serialized_end=936
+  _globals['_FOOTPRINT']._serialized_start=938
+  _globals['_FOOTPRINT']._serialized_end=1037
+  _globals['_EVALUATIONRUN']._serialized_start=1040
+  _globals['_EVALUATIONRUN']._serialized_end=1941
+  _globals['_EVALUATIONRUN_CORRELATIONSENTRY']._serialized_start=1878
+  _globals['_EVALUATIONRUN_CORRELATIONSENTRY']._serialized_end=1941
 # @@protoc_insertion_point(module_scope)

@@ -28,8 +28,8 @@ from qmtl.data.v1 import status_service_pb2_grpc as datastatusrpc
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.gateway.v1 import gateway_status_service_pb2_grpc as gatewaystatusrpc
 from qmtl.rpc.client.channel import MeshChannel
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
+from qmtl.world.v1 import status_service_pb2 as statusservicepb
+from qmtl.world.v1 import status_service_pb2_grpc as statusrpc
 
 StatusReply = (
     brokerpb.GetStatusResponse
@@ -37,7 +37,7 @@ StatusReply = (
     | dagstatusservicepb.GetStatusResponse
     | datastatusservicepb.GetStatusResponse
     | gatewaystatuspb.GetStatusResponse
-    | worldpb.GetStatusResponse
+    | statusservicepb.GetStatusResponse
 )
 
 NOT_COUNTS = ("status", "level", "gates", "available")  # shown by themselves
@@ -82,12 +82,12 @@ async def _look(channel: MeshChannel) -> Picture:
     gateway = await gatewaystatusrpc.GatewayStatusServiceStub(channel).GetStatus(gatewaystatuspb.GetStatusRequest())
     control = controlstatusrpc.StatusServiceStub(channel)
     broker_streams = brokerstreamrpc.BrokerStreamServiceStub(channel)
-    dag, world = dagstatusrpc.StatusServiceStub(channel), worldrpc.WorldServiceStub(channel)
+    dag, world = dagstatusrpc.StatusServiceStub(channel), statusrpc.StatusServiceStub(channel)
     broker, data = brokerrpc.BrokerageServiceStub(channel), datastatusrpc.StatusServiceStub(channel)
     reports, streams = await asyncio.gather(
         asyncio.gather(
             _report("dagmanager", dag.GetStatus(dagstatusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
-            _report("worldservice", world.GetStatus(worldpb.GetStatusRequest(), timeout=ANSWER_S)),
+            _report("worldservice", world.GetStatus(statusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("brokerage", broker.GetStatus(brokerpb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("seamless", data.GetStatus(datastatusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("controlbus", control.GetStatus(controlstatusservicepb.GetStatusRequest(), timeout=ANSWER_S)),

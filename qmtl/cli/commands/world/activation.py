@@ -14,9 +14,9 @@ from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.rpc.client.channel import MeshChannel
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
 
 
 class SideName(Enum):
@@ -62,7 +62,7 @@ def activate(
     strategy_id = whole_strategy_id(access, strategy_id)
 
     changes = [
-        worldpb.ActivationChange(
+        activationpb.ActivationChange(
             strategy_id=strategy_id,
             side=f"SIDE_{one.name}",
             active=True,
@@ -89,21 +89,28 @@ def deactivate(
     strategy_id = whole_strategy_id(access, strategy_id)
 
     changes = [
-        worldpb.ActivationChange(strategy_id=strategy_id, side=f"SIDE_{one.name}", active=False)
+        activationpb.ActivationChange(strategy_id=strategy_id, side=f"SIDE_{one.name}", active=False)
         for one in side or list(SideName)
     ]
     _set_activation(access, world_id, changes, reason or "qmtl world deactivate")
 
 
 def _set_activation(
-    access: Access, world_id: str, changes: list[worldpb.ActivationChange], reason: str, *, allow_live: bool = False
-) -> world_pb2.ActivationEnvelope:
+    access: Access,
+    world_id: str,
+    changes: list[activationpb.ActivationChange],
+    reason: str,
+    *,
+    allow_live: bool = False,
+) -> activationpb.ActivationEnvelope:
     """Change what is there now; somebody else's change in between is a Conflict, not overwritten."""
 
-    async def call(channel: MeshChannel) -> world_pb2.ActivationEnvelope:
-        stub = worldrpc.WorldServiceStub(channel)
-        current = (await stub.GetActivation(worldpb.GetActivationRequest(world_id=world_id))).activation
-        request = worldpb.SetActivationRequest(world_id=world_id, etag=current.etag, changes=changes, reason=reason)
+    async def call(channel: MeshChannel) -> activationpb.ActivationEnvelope:
+        stub = activationrpc.ActivationServiceStub(channel)
+        current = (await stub.GetActivation(activationservicepb.GetActivationRequest(world_id=world_id))).activation
+        request = activationservicepb.SetActivationRequest(
+            world_id=world_id, etag=current.etag, changes=changes, reason=reason
+        )
         return (await stub.SetActivation(request, metadata=live_metadata(is_meant=allow_live))).activation
 
     activation = ask(access, call)
@@ -114,7 +121,7 @@ def _set_activation(
     return activation
 
 
-def show_activation(activation: world_pb2.ActivationEnvelope) -> None:
+def show_activation(activation: activationpb.ActivationEnvelope) -> None:
     rows = [
         (
             entry.strategy_id,
@@ -136,8 +143,8 @@ def show_activation(activation: world_pb2.ActivationEnvelope) -> None:
         typer.echo(f"{field.name.removesuffix('_max').replace('_', ' ')} at most {value}")
 
 
-def window_text(window: world_pb2.ActivationWindow) -> str:
+def window_text(window: activationpb.ActivationWindow) -> str:
     """A weekly window in words: "mon, tue 09:30-16:00 America/New_York"."""
-    days = ", ".join(world_pb2.Weekday.Name(day).removeprefix("WEEKDAY_").lower()[:3] for day in window.days)
+    days = ", ".join(activationpb.Weekday.Name(day).removeprefix("WEEKDAY_").lower()[:3] for day in window.days)
     opens, closes = (f"{s // 3600:02}:{s % 3600 // 60:02}" for s in (window.opens.seconds, window.closes.seconds))
     return f"{days} {opens}-{closes} {window.time_zone}"

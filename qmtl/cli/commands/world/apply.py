@@ -16,9 +16,9 @@ from qmtl.cli.show.tables import show_table
 from qmtl.core.errors import InvalidRequest
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.rpc.client.streams import scoped
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2
+from qmtl.world.v1 import apply_pb2 as applypb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 
 APPLY_S = 120.0
 
@@ -42,7 +42,7 @@ def apply(
     """Move a world to other targets in two phases: freeze, switch, unfreeze."""
     if bool(target) == from_policy:
         raise InvalidRequest("E_APPLY_OPTIONS", "give either --target or --evaluate")
-    request = worldpb.ApplyRequest(world_id=world_id, run_id=run_id or f"cli-{uuid.uuid4().hex[:12]}", etag=etag)
+    request = applyservicepb.ApplyRequest(world_id=world_id, run_id=run_id or f"cli-{uuid.uuid4().hex[:12]}", etag=etag)
     if from_policy:
         request.evaluate = True
     else:
@@ -59,15 +59,15 @@ def resume(
     allow_live: AllowLive = False,
 ) -> None:
     """Lead a frozen world out of its freeze."""
-    _run(access, worldpb.ResumeRequest(world_id=world_id, run_id=run_id), wait=wait, allow_live=allow_live)
+    _run(access, applyservicepb.ResumeRequest(world_id=world_id, run_id=run_id), wait=wait, allow_live=allow_live)
 
 
 def _run(
-    access: Access, request: worldpb.ApplyRequest | worldpb.ResumeRequest, *, wait: bool, allow_live: bool
+    access: Access, request: applyservicepb.ApplyRequest | applyservicepb.ResumeRequest, *, wait: bool, allow_live: bool
 ) -> None:
     """Start or resume a run, follow it, show it; exit code 1 when it did not complete."""
 
-    async def call(channel: MeshChannel) -> world_pb2.ApplyRun:
+    async def call(channel: MeshChannel) -> applypb.ApplyRun:
         return await _follow(channel, request, wait=wait, allow_live=allow_live)
 
     run = ask(access, call)
@@ -75,37 +75,41 @@ def _run(
         show_json(as_dict(run))
     else:
         _show_run(run)
-    if run.state in (world_pb2.APPLY_STATE_ROLLED_BACK, world_pb2.APPLY_STATE_FROZEN):
+    if run.state in (applypb.APPLY_STATE_ROLLED_BACK, applypb.APPLY_STATE_FROZEN):
         raise typer.Exit(1)
 
 
 async def _follow(
-    channel: MeshChannel, request: worldpb.ApplyRequest | worldpb.ResumeRequest, *, wait: bool, allow_live: bool
-) -> world_pb2.ApplyRun:
-    stub, metadata = worldrpc.WorldServiceStub(channel), live_metadata(is_meant=allow_live)
-    if isinstance(request, worldpb.ApplyRequest):
+    channel: MeshChannel,
+    request: applyservicepb.ApplyRequest | applyservicepb.ResumeRequest,
+    *,
+    wait: bool,
+    allow_live: bool,
+) -> applypb.ApplyRun:
+    stub, metadata = applyrpc.ApplyServiceStub(channel), live_metadata(is_meant=allow_live)
+    if isinstance(request, applyservicepb.ApplyRequest):
         run = (await stub.Apply(request, timeout=APPLY_S, metadata=metadata)).run
     else:
         run = (await stub.Resume(request, timeout=APPLY_S, metadata=metadata)).run
     if wait:
-        asked = worldpb.WatchApplyRunRequest(world_id=request.world_id, run_id=request.run_id)
+        asked = applyservicepb.WatchApplyRunRequest(world_id=request.world_id, run_id=request.run_id)
         with scoped(stub.WatchApplyRun(asked, timeout=APPLY_S)) as replies:
             async for reply in replies:
                 run = reply.run
     return run
 
 
-def _show_run(run: world_pb2.ApplyRun) -> None:
-    state = enum_word(world_pb2.ApplyState, run.state)
+def _show_run(run: applypb.ApplyRun) -> None:
+    state = enum_word(applypb.ApplyState, run.state)
     fence = "confirmed" if run.fence_confirmed else "not confirmed"
     title = f"apply {run.run_id} of {run.world_id}: {state}, epoch {run.epoch}, fence {fence}"
-    rows = [(enum_word(world_pb2.ApplyState, step.state), when(step.time), step.detail or "-") for step in run.steps]
+    rows = [(enum_word(applypb.ApplyState, step.state), when(step.time), step.detail or "-") for step in run.steps]
     show_table(title, ("step", "time", "detail"), rows)
     if run.reason:
         typer.echo(f"because {run.reason}")
 
 
-def _target(access: Access, text: str) -> world_pb2.ApplyTarget:
+def _target(access: Access, text: str) -> applypb.ApplyTarget:
     found = _TARGET.fullmatch(text)
     if not found:
         raise InvalidRequest("E_TARGET_OPTION", f"--target is {text!r}, want STRATEGY:long|short=WEIGHT[@STAGE]")
@@ -114,7 +118,7 @@ def _target(access: Access, text: str) -> world_pb2.ApplyTarget:
         share = float(weight)
     except ValueError:
         raise InvalidRequest("E_TARGET_OPTION", f"weight is {weight!r}, want a number in 0..1") from None
-    return world_pb2.ApplyTarget(
+    return applypb.ApplyTarget(
         strategy_id=whole_strategy_id(access, strategy_id),
         side=f"SIDE_{side.upper()}",
         weight=share,

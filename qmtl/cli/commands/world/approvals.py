@@ -15,9 +15,9 @@ from qmtl.cli.show.messages import as_dict, show_json, when
 from qmtl.cli.show.tables import show_pairs
 from qmtl.core.errors import InvalidRequest
 from qmtl.rpc.client.channel import MeshChannel
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
 
 _LIFE = re.compile(r"([1-9][0-9]{0,3})([hd])")
 
@@ -37,15 +37,15 @@ def approve_live(
     found = _LIFE.fullmatch(life)
     if life and not found:
         raise InvalidRequest("E_LIFE", f"--for is {life!r}, want for example 12h or 30d")
-    request = worldpb.ApproveLiveRequest(
+    request = bindingservicepb.ApproveLiveRequest(
         world_id=world_id, strategy_id=strategy_id, reason=reason or "qmtl world approve-live"
     )
     if found:
         hours = int(found[1]) * (24 if found[2] == "d" else 1)
         request.expires_at.FromDatetime(datetime.now(UTC) + timedelta(hours=hours))
 
-    async def call(channel: MeshChannel) -> world_pb2.LiveApproval:
-        stub = worldrpc.WorldServiceStub(channel)
+    async def call(channel: MeshChannel) -> bindingpb.LiveApproval:
+        stub = bindingrpc.BindingServiceStub(channel)
         return (await stub.ApproveLive(request, metadata=live_metadata(is_meant=allow_live))).approval
 
     _show_approval(ask(access, call), access.json)
@@ -56,17 +56,17 @@ def revoke_live(access: Access, world_id: WorldId, strategy_id: StrategyId, reas
     """Take an approval back; a live strategy is deactivated first."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
-    request = worldpb.RevokeLiveRequest(
+    request = bindingservicepb.RevokeLiveRequest(
         world_id=world_id, strategy_id=strategy_id, reason=reason or "qmtl world revoke-live"
     )
 
-    async def call(channel: MeshChannel) -> world_pb2.LiveApproval:
-        return (await worldrpc.WorldServiceStub(channel).RevokeLive(request)).approval
+    async def call(channel: MeshChannel) -> bindingpb.LiveApproval:
+        return (await bindingrpc.BindingServiceStub(channel).RevokeLive(request)).approval
 
     _show_approval(ask(access, call), access.json)
 
 
-def _show_approval(approval: world_pb2.LiveApproval, json: bool) -> None:
+def _show_approval(approval: bindingpb.LiveApproval, json: bool) -> None:
     if json:
         show_json(as_dict(approval))
         return

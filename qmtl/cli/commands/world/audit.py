@@ -16,9 +16,11 @@ from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.rpc.client.channel import MeshChannel
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
+from qmtl.world.v1 import audit_pb2 as auditpb
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
 
 ROWS_MAX = 50
 
@@ -32,11 +34,11 @@ def audit(
 ) -> None:
     """The audit log of a world, newest first: every write and every refused one."""
 
-    async def call(channel: MeshChannel) -> list[world_pb2.AuditEntry]:
-        stub = worldrpc.WorldServiceStub(channel)
+    async def call(channel: MeshChannel) -> list[auditpb.AuditEntry]:
+        stub = auditrpc.AuditServiceStub(channel)
 
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[world_pb2.AuditEntry], commonpb.PageInfo]:
-            reply = await stub.ListAudit(worldpb.ListAuditRequest(world_id=world_id, page=asked))
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[auditpb.AuditEntry], commonpb.PageInfo]:
+            reply = await stub.ListAudit(auditservicepb.ListAuditRequest(world_id=world_id, page=asked))
             return reply.entries, reply.page
 
         return await collect(page, limit)
@@ -57,9 +59,9 @@ def rebuild(
 ) -> None:
     """The activation as the audit log alone tells it, and whether it is what is stored; exit code 1 when it is not."""
 
-    async def call(channel: MeshChannel) -> worldpb.RebuildActivationResponse:
-        request = worldpb.RebuildActivationRequest(world_id=world_id, revision=revision)
-        return await worldrpc.WorldServiceStub(channel).RebuildActivation(request)
+    async def call(channel: MeshChannel) -> activationservicepb.RebuildActivationResponse:
+        request = activationservicepb.RebuildActivationRequest(world_id=world_id, revision=revision)
+        return await activationrpc.ActivationServiceStub(channel).RebuildActivation(request)
 
     reply = ask(access, call)
     if access.json:
@@ -71,13 +73,13 @@ def rebuild(
         raise typer.Exit(1)
 
 
-def _compared(reply: worldpb.RebuildActivationResponse, revision: int) -> str:
+def _compared(reply: activationservicepb.RebuildActivationResponse, revision: int) -> str:
     if reply.same_as_stored:
         return "the same as what is stored"
     return "as it was then" if revision else "NOT the same as what is stored"
 
 
-def audit_rows(entries: Sequence[world_pb2.AuditEntry], *, requests: bool) -> list[tuple[str, ...]]:
+def audit_rows(entries: Sequence[auditpb.AuditEntry], *, requests: bool) -> list[tuple[str, ...]]:
     """One line per entry."""
     return [
         (
@@ -85,7 +87,7 @@ def audit_rows(entries: Sequence[world_pb2.AuditEntry], *, requests: bool) -> li
             when(entry.time),
             entry.actor,
             entry.event,
-            enum_word(world_pb2.AuditResult, entry.result),
+            enum_word(auditpb.AuditResult, entry.result),
             entry.detail or "-",
             *([entry.request] if requests else []),
         )

@@ -21,9 +21,9 @@ from qmtl.core.errors import InvalidRequest
 from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
 from qmtl.rpc.client.channel import MeshChannel
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2
+from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
+from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
+from qmtl.world.v1 import world_graph_service_pb2_grpc as worldgraphrpc
 
 LIST_MAX = 100
 
@@ -51,11 +51,13 @@ def list_edges(
 ) -> None:
     """Edges switched on or off in a world, and what each comes to."""
 
-    async def call(channel: MeshChannel) -> list[world_pb2.EdgeOverride]:
-        stub = worldrpc.WorldServiceStub(channel)
+    async def call(channel: MeshChannel) -> list[worldgraphpb.EdgeOverride]:
+        stub = worldgraphrpc.WorldGraphServiceStub(channel)
 
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[world_pb2.EdgeOverride], commonpb.PageInfo]:
-            reply = await stub.ListEdgeOverrides(worldpb.ListEdgeOverridesRequest(world_id=world_id, page=asked))
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[worldgraphpb.EdgeOverride], commonpb.PageInfo]:
+            reply = await stub.ListEdgeOverrides(
+                worldgraphservicepb.ListEdgeOverridesRequest(world_id=world_id, page=asked)
+            )
             return reply.overrides, reply.page
 
         return await collect(page, limit)
@@ -70,7 +72,7 @@ def list_edges(
             enum_word(commonpb.ExecutionDomain, override.from_domain),
             short_id(override.to_node_id),
             enum_word(commonpb.ExecutionDomain, override.to_domain),
-            enum_word(world_pb2.EdgeStanding, override.standing),
+            enum_word(worldgraphpb.EdgeStanding, override.standing),
             override.reason or "-",
         )
         for override in found
@@ -125,16 +127,16 @@ def forget(
     """Remove what was said of an edge: it is as the graph has it."""
     named = _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain))
 
-    async def call(channel: MeshChannel) -> world_pb2.EdgeOverride:
+    async def call(channel: MeshChannel) -> worldgraphpb.EdgeOverride:
         edge = await named.resolved(channel)
-        request = worldpb.DeleteEdgeOverrideRequest(
+        request = worldgraphservicepb.DeleteEdgeOverrideRequest(
             world_id=edge.world_id,
             from_node_id=edge.from_node_id,
             to_node_id=edge.to_node_id,
             to_domain=edge.to_domain,
             from_domain=edge.from_domain,
         )
-        await worldrpc.WorldServiceStub(channel).DeleteEdgeOverride(request)
+        await worldgraphrpc.WorldGraphServiceStub(channel).DeleteEdgeOverride(request)
         return edge
 
     edge = ask(access, call)
@@ -162,10 +164,10 @@ class _Edge:
     strategy_id: str
     domains: tuple[DomainName, DomainName]
 
-    async def resolved(self, channel: MeshChannel) -> world_pb2.EdgeOverride:
+    async def resolved(self, channel: MeshChannel) -> worldgraphpb.EdgeOverride:
         """Raises InvalidRequest (E_EDGE): the strategy has no such node, or none that leads to the other."""
         start, end = await self._named(channel) if self.strategy_id else self.nodes
-        return world_pb2.EdgeOverride(
+        return worldgraphpb.EdgeOverride(
             world_id=self.world_id,
             from_node_id=start,
             to_node_id=end,
@@ -192,20 +194,22 @@ class _Edge:
 
 
 def _put(access: Access, named: _Edge, reason: str, *, active: bool) -> None:
-    async def call(channel: MeshChannel) -> worldpb.PutEdgeOverrideResponse:
+    async def call(channel: MeshChannel) -> worldgraphservicepb.PutEdgeOverrideResponse:
         edge = await named.resolved(channel)
         edge.active, edge.reason = active, reason
-        return await worldrpc.WorldServiceStub(channel).PutEdgeOverride(worldpb.PutEdgeOverrideRequest(override=edge))
+        return await worldgraphrpc.WorldGraphServiceStub(channel).PutEdgeOverride(
+            worldgraphservicepb.PutEdgeOverrideRequest(override=edge)
+        )
 
     reply = ask(access, call)
     if access.json:
         show_json(as_dict(reply))
         return
     pending = ", fence pending" if reply.fence_pending else ""
-    typer.echo(f"{_text(reply.override)} is {enum_word(world_pb2.EdgeStanding, reply.override.standing)}{pending}")
+    typer.echo(f"{_text(reply.override)} is {enum_word(worldgraphpb.EdgeStanding, reply.override.standing)}{pending}")
 
 
-def _text(edge: world_pb2.EdgeOverride) -> str:
+def _text(edge: worldgraphpb.EdgeOverride) -> str:
     begins, leads = (enum_word(commonpb.ExecutionDomain, domain) for domain in (edge.from_domain, edge.to_domain))
     between = f" (from {begins})" if begins != leads else ""
     return f"edge {short_id(edge.from_node_id)} -> {short_id(edge.to_node_id)} in {leads}{between}"

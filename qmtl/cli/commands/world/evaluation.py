@@ -21,10 +21,15 @@ from qmtl.core.errors import InvalidRequest
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.rpc.client.channel import MeshChannel
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
 
 RUNS_MAX = 20_000
 
@@ -51,7 +56,7 @@ def evaluate(
     """Judge a strategy again under the world's policy, with its latest numbers or those given."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
-    request = worldpb.EvaluateRequest(
+    request = evaluationservicepb.EvaluateRequest(
         world_id=world_id,
         strategy_id=strategy_id,
         run_id=run_id or f"cli-{uuid.uuid4().hex[:12]}",
@@ -59,8 +64,8 @@ def evaluate(
         metrics=[_metric(text) for text in metric or []],
     )
 
-    async def call(channel: MeshChannel) -> worldpb.EvaluateResponse:
-        return await worldrpc.WorldServiceStub(channel).Evaluate(request)
+    async def call(channel: MeshChannel) -> evaluationservicepb.EvaluateResponse:
+        return await evaluationrpc.EvaluationServiceStub(channel).Evaluate(request)
 
     reply = ask(access, call)
     if access.json:
@@ -80,7 +85,7 @@ def evaluate(
 def explain(access: Access, world_id: WorldId) -> None:
     """Why each strategy of a world is in or out, with the numbers and the rule, and what it may do now."""
 
-    async def call(channel: MeshChannel) -> tuple[world_pb2.DecisionEnvelope, list[verdicts.Standing]]:
+    async def call(channel: MeshChannel) -> tuple[decisionpb.DecisionEnvelope, list[verdicts.Standing]]:
         return await _read_standings(channel, world_id)
 
     decision, standings = ask(access, call)
@@ -101,24 +106,34 @@ def explain(access: Access, world_id: WorldId) -> None:
     show_json({"decision": as_dict(decision), "strategies": strategies})
 
 
-async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[world_pb2.DecisionEnvelope, list[Standing]]:
+async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[decisionpb.DecisionEnvelope, list[Standing]]:
     """Decision, bindings, runs, activation and names, each from its owner."""
-    stub, strategies = worldrpc.WorldServiceStub(channel), strategyrpc.StrategyServiceStub(channel)
+    strategies = strategyrpc.StrategyServiceStub(channel)
 
-    async def bindings(page: commonpb.PageRequest) -> tuple[list[world_pb2.Binding], commonpb.PageInfo]:
-        reply = await stub.ListBindings(worldpb.ListBindingsRequest(world_id=world_id, page=page))
+    async def bindings(page: commonpb.PageRequest) -> tuple[list[bindingpb.Binding], commonpb.PageInfo]:
+        reply = await bindingrpc.BindingServiceStub(channel).ListBindings(
+            bindingservicepb.ListBindingsRequest(world_id=world_id, page=page)
+        )
         return list(reply.bindings), reply.page
 
     async def runs(page: commonpb.PageRequest) -> tuple[list[evaluationpb.EvaluationRun], commonpb.PageInfo]:
-        reply = await stub.ListEvaluationRuns(worldpb.ListEvaluationRunsRequest(world_id=world_id, page=page))
+        reply = await evaluationrpc.EvaluationServiceStub(channel).ListEvaluationRuns(
+            evaluationservicepb.ListEvaluationRunsRequest(world_id=world_id, page=page)
+        )
         return list(reply.runs), reply.page
 
     async def names(page: commonpb.PageRequest) -> tuple[list[tuple[str, str]], commonpb.PageInfo]:
         reply = await strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=world_id, page=page))
         return [(one.strategy_id, one.meta.name) for one in reply.strategies], reply.page
 
-    decided = await stub.Decide(worldpb.DecideRequest(world_id=world_id, with_reports=True))
-    activation = (await stub.GetActivation(worldpb.GetActivationRequest(world_id=world_id))).activation
+    decided = await evaluationrpc.EvaluationServiceStub(channel).Decide(
+        evaluationservicepb.DecideRequest(world_id=world_id, with_reports=True)
+    )
+    activation = (
+        await activationrpc.ActivationServiceStub(channel).GetActivation(
+            activationservicepb.GetActivationRequest(world_id=world_id)
+        )
+    ).activation
     bound = await collect(bindings, RUNS_MAX)
     standings = standings_of(bound, await collect(runs, RUNS_MAX), activation, dict(await collect(names, RUNS_MAX)))
     return decided.decision, as_judged_now(standings, decided.reports)
@@ -136,8 +151,12 @@ def _metric(text: str) -> evaluationpb.Metric:
 def decide(access: Access, world_id: WorldId) -> None:
     """What the world may do now, and why not more."""
 
-    async def call(channel: MeshChannel) -> world_pb2.DecisionEnvelope:
-        return (await worldrpc.WorldServiceStub(channel).Decide(worldpb.DecideRequest(world_id=world_id))).decision
+    async def call(channel: MeshChannel) -> decisionpb.DecisionEnvelope:
+        return (
+            await evaluationrpc.EvaluationServiceStub(channel).Decide(
+                evaluationservicepb.DecideRequest(world_id=world_id)
+            )
+        ).decision
 
     decision = ask(access, call)
     if access.json:
@@ -158,6 +177,6 @@ def decide(access: Access, world_id: WorldId) -> None:
     show_pairs(f"decision of {world_id}", pairs)
 
 
-def _assumed(model: world_pb2.ExecutionModel) -> str:
+def _assumed(model: decisionpb.ExecutionModel) -> str:
     """What backtests have to assume at least, in the policy's terms."""
     return ", ".join(f"{field.name} {value}" for field, value in model.ListFields() if field.name != "fill") or "-"

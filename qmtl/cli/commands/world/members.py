@@ -18,9 +18,12 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
 from qmtl.rpc.client.channel import MeshChannel
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2
+from qmtl.world.v1 import access_pb2 as accesspb
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
+from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
 
 LIST_MAX = 50
 Subject = Annotated[str, typer.Argument(help="Whose role, as tokens name them.")]
@@ -31,19 +34,19 @@ def bind(access: Access, world_id: WorldId, strategy_id: StrategyId) -> None:
     """Bind a submitted strategy to a world, or tell a world the graph of one that is bound; its stage stays."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
-    async def call(channel: MeshChannel) -> tuple[worldpb.BindStrategyResponse, int]:
+    async def call(channel: MeshChannel) -> tuple[bindingservicepb.BindStrategyResponse, int]:
         plans = planrpc.PlanServiceStub(channel)
         nodes = (await plans.GetPlan(planservicepb.GetPlanRequest(strategy_id=strategy_id))).plan.dag.nodes
-        request = worldpb.BindStrategyRequest(
+        request = bindingservicepb.BindStrategyRequest(
             world_id=world_id, strategy_id=strategy_id, node_ids=[node.node_id for node in nodes]
         )
-        return await worldrpc.WorldServiceStub(channel).BindStrategy(request), len(nodes)
+        return await bindingrpc.BindingServiceStub(channel).BindStrategy(request), len(nodes)
 
     reply, count = ask(access, call)
     if access.json:
         show_json(as_dict(reply))
         return
-    stage = enum_word(world_pb2.Stage, reply.binding.stage)
+    stage = enum_word(bindingpb.Stage, reply.binding.stage)
     typer.echo(f"{strategy_id} is bound to {world_id} at stage {stage}, with its graph of {plural(count, 'node')}")
 
 
@@ -51,11 +54,11 @@ def bind(access: Access, world_id: WorldId, strategy_id: StrategyId) -> None:
 def grants(access: Access, world_id: WorldId, limit: Limit = LIST_MAX) -> None:
     """Who has which role in a world."""
 
-    async def call(channel: MeshChannel) -> list[world_pb2.RoleGrant]:
-        stub = worldrpc.WorldServiceStub(channel)
+    async def call(channel: MeshChannel) -> list[accesspb.RoleGrant]:
+        stub = accessrpc.AccessServiceStub(channel)
 
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[world_pb2.RoleGrant], commonpb.PageInfo]:
-            reply = await stub.ListGrants(worldpb.ListGrantsRequest(world_id=world_id, page=asked))
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[accesspb.RoleGrant], commonpb.PageInfo]:
+            reply = await stub.ListGrants(accessservicepb.ListGrantsRequest(world_id=world_id, page=asked))
             return reply.grants, reply.page
 
         return await collect(page, limit)
@@ -76,9 +79,9 @@ def grant(
 ) -> None:
     """Give somebody a role in a world. An owner's act: --as owner."""
 
-    async def call(channel: MeshChannel) -> world_pb2.RoleGrant:
-        request = worldpb.GrantRequest(world_id=world_id, subject=subject, role=f"ROLE_{level.name}")
-        return (await worldrpc.WorldServiceStub(channel).Grant(request)).grant
+    async def call(channel: MeshChannel) -> accesspb.RoleGrant:
+        request = accessservicepb.GrantRequest(world_id=world_id, subject=subject, role=f"ROLE_{level.name}")
+        return (await accessrpc.AccessServiceStub(channel).Grant(request)).grant
 
     found = ask(access, call)
     if access.json:
@@ -92,7 +95,9 @@ def revoke(access: Access, world_id: WorldId, subject: Subject) -> None:
     """Take somebody's role in a world back. An owner's act: --as owner."""
 
     async def call(channel: MeshChannel) -> None:
-        await worldrpc.WorldServiceStub(channel).Revoke(worldpb.RevokeRequest(world_id=world_id, subject=subject))
+        await accessrpc.AccessServiceStub(channel).Revoke(
+            accessservicepb.RevokeRequest(world_id=world_id, subject=subject)
+        )
 
     ask(access, call)
     if access.json:
@@ -101,6 +106,6 @@ def revoke(access: Access, world_id: WorldId, subject: Subject) -> None:
         typer.echo(f"{subject} has no role of its own in {world_id} any more")
 
 
-def _show_grants(title: str, found: Sequence[world_pb2.RoleGrant]) -> None:
+def _show_grants(title: str, found: Sequence[accesspb.RoleGrant]) -> None:
     rows = [(one.subject, enum_word(commonpb.Role, one.role), one.granted_by, when(one.granted_at)) for one in found]
     show_table(title, ("subject", "role", "granted by", "since"), rows)

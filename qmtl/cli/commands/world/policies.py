@@ -12,9 +12,9 @@ from qmtl.cli.options import Access, WorldId, with_access
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.core.errors import InvalidRequest, NotFound
 from qmtl.rpc.client.channel import MeshChannel
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2
+from qmtl.world.v1 import policy_pb2 as policypb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
 
 
 @with_access
@@ -32,10 +32,10 @@ def set_policy(
         raise InvalidRequest("E_POLICY_OPTIONS", "give either a document or --preset")
     text = document.read_text(encoding="utf-8") if document else ""
 
-    async def call(channel: MeshChannel) -> world_pb2.Policy:
-        stub = worldrpc.WorldServiceStub(channel)
+    async def call(channel: MeshChannel) -> policypb.Policy:
+        stub = policyrpc.PolicyServiceStub(channel)
         chosen = text or await _preset_document(channel, preset)
-        request = worldpb.PutPolicyRequest(world_id=world_id, document=chosen, make_default=not draft)
+        request = policyservicepb.PutPolicyRequest(world_id=world_id, document=chosen, make_default=not draft)
         return (await stub.PutPolicy(request)).policy
 
     _show_policy(ask(access, call), access.json)
@@ -45,8 +45,8 @@ def set_policy(
 def presets(access: Access) -> None:
     """Policy documents to start from, the strictest last."""
 
-    async def call(channel: MeshChannel) -> worldpb.ListPolicyPresetsResponse:
-        return await worldrpc.WorldServiceStub(channel).ListPolicyPresets(worldpb.ListPolicyPresetsRequest())
+    async def call(channel: MeshChannel) -> policyservicepb.ListPolicyPresetsResponse:
+        return await policyrpc.PolicyServiceStub(channel).ListPolicyPresets(policyservicepb.ListPolicyPresetsRequest())
 
     found = ask(access, call).presets
     if access.json:
@@ -58,7 +58,7 @@ def presets(access: Access) -> None:
 
 async def _preset_document(channel: MeshChannel, name: str) -> str:
     """The document of a preset. Raises NotFound (E_POLICY_PRESET_UNKNOWN) naming those there are."""
-    reply = await worldrpc.WorldServiceStub(channel).ListPolicyPresets(worldpb.ListPolicyPresetsRequest())
+    reply = await policyrpc.PolicyServiceStub(channel).ListPolicyPresets(policyservicepb.ListPolicyPresetsRequest())
     documents = {one.name: one.document for one in reply.presets}
     if name not in documents:
         raise NotFound("E_POLICY_PRESET_UNKNOWN", f"no policy preset {name!r}; there are {', '.join(documents)}")
@@ -73,17 +73,17 @@ def show_policy(
 ) -> None:
     """One version of a world's policy."""
 
-    async def call(channel: MeshChannel) -> world_pb2.Policy:
-        request = worldpb.GetPolicyRequest(world_id=world_id, version=version)
-        return (await worldrpc.WorldServiceStub(channel).GetPolicy(request)).policy
+    async def call(channel: MeshChannel) -> policypb.Policy:
+        request = policyservicepb.GetPolicyRequest(world_id=world_id, version=version)
+        return (await policyrpc.PolicyServiceStub(channel).GetPolicy(request)).policy
 
     _show_policy(ask(access, call), access.json)
 
 
-def _show_policy(stored: world_pb2.Policy, json: bool) -> None:
+def _show_policy(stored: policypb.Policy, json: bool) -> None:
     if json:
         show_json(as_dict(stored))
         return
-    state = enum_word(world_pb2.PolicyStatus, stored.status)
+    state = enum_word(policypb.PolicyStatus, stored.status)
     typer.echo(f"# {stored.world_id} policy version {stored.version}, {state}, {stored.checksum}")
     typer.echo(stored.document.rstrip())

@@ -15,9 +15,17 @@ from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.rpc.client.channel import MeshChannel
-from qmtl.world.v1 import service_pb2 as worldpb
-from qmtl.world.v1 import service_pb2_grpc as worldrpc
-from qmtl.world.v1 import world_pb2
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
+from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 
 
 @with_access
@@ -32,16 +40,19 @@ def create(
     """Create a world; you become its owner. The same command again answers the same world."""
     document = policy_file.read_text(encoding="utf-8") if policy_file else ""
 
-    async def call(channel: MeshChannel) -> world_pb2.World:
-        stub = worldrpc.WorldServiceStub(channel)
-        request = worldpb.CreateWorldRequest(
+    async def call(channel: MeshChannel) -> worldpb.World:
+        request = worldservicepb.CreateWorldRequest(
             world_id=world_id, name=name or world_id, data_presets=preset or [], allow_live=allow_live
         )
-        world = (await stub.CreateWorld(request, metadata=live_metadata(is_meant=allow_live))).world
+        world = (
+            await worldrpc.WorldServiceStub(channel).CreateWorld(request, metadata=live_metadata(is_meant=allow_live))
+        ).world
         if document:
-            put = worldpb.PutPolicyRequest(world_id=world_id, document=document, make_default=True)
-            await stub.PutPolicy(put)
-            world = (await stub.GetWorld(worldpb.GetWorldRequest(world_id=world_id))).world
+            put = policyservicepb.PutPolicyRequest(world_id=world_id, document=document, make_default=True)
+            await policyrpc.PolicyServiceStub(channel).PutPolicy(put)
+            world = (
+                await worldrpc.WorldServiceStub(channel).GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
+            ).world
         return world
 
     _show_world(ask(access, call), access.json)
@@ -51,13 +62,13 @@ def create(
 def list_worlds(access: Access) -> None:
     """Worlds you have a role in."""
 
-    async def call(channel: MeshChannel) -> list[world_pb2.World]:
+    async def call(channel: MeshChannel) -> list[worldpb.World]:
         stub = worldrpc.WorldServiceStub(channel)
-        found: list[world_pb2.World] = []
+        found: list[worldpb.World] = []
         page_token = ""
         while True:
             page = commonpb.PageRequest(page_token=page_token)
-            reply = await stub.ListWorlds(worldpb.ListWorldsRequest(page=page))
+            reply = await stub.ListWorlds(worldservicepb.ListWorldsRequest(page=page))
             found.extend(reply.worlds)
             page_token = reply.page.next_page_token
             if not page_token:
@@ -72,7 +83,7 @@ def list_worlds(access: Access) -> None:
             world.world_id,
             world.name,
             world.owner,
-            enum_word(world_pb2.WorldState, world.state),
+            enum_word(worldpb.WorldState, world.state),
             str(world.default_policy_version),
             ", ".join(world.data_presets),
         )
@@ -87,11 +98,18 @@ def show(access: Access, world_id: WorldId) -> None:
 
     async def call(
         channel: MeshChannel,
-    ) -> tuple[world_pb2.World, worldpb.ListBindingsResponse, world_pb2.ActivationEnvelope]:
-        stub = worldrpc.WorldServiceStub(channel)
-        world = (await stub.GetWorld(worldpb.GetWorldRequest(world_id=world_id))).world
-        bindings = await stub.ListBindings(worldpb.ListBindingsRequest(world_id=world_id))
-        activation = (await stub.GetActivation(worldpb.GetActivationRequest(world_id=world_id))).activation
+    ) -> tuple[worldpb.World, bindingservicepb.ListBindingsResponse, activationpb.ActivationEnvelope]:
+        world = (
+            await worldrpc.WorldServiceStub(channel).GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
+        ).world
+        bindings = await bindingrpc.BindingServiceStub(channel).ListBindings(
+            bindingservicepb.ListBindingsRequest(world_id=world_id)
+        )
+        activation = (
+            await activationrpc.ActivationServiceStub(channel).GetActivation(
+                activationservicepb.GetActivationRequest(world_id=world_id)
+            )
+        ).activation
         return world, bindings, activation
 
     world, bindings, activation = ask(access, call)
@@ -101,21 +119,21 @@ def show(access: Access, world_id: WorldId) -> None:
         return
     _show_world(world, False)
     rows = [
-        (b.strategy_id, enum_word(world_pb2.Stage, b.stage), _domains_text(b.opened_domains), b.created_by)
+        (b.strategy_id, enum_word(bindingpb.Stage, b.stage), _domains_text(b.opened_domains), b.created_by)
         for b in bindings.bindings
     ]
     show_table("strategies", ("strategy", "stage", "edges open to", "bound by"), rows)
     show_activation(activation)
 
 
-def _show_world(world: world_pb2.World, json: bool) -> None:
+def _show_world(world: worldpb.World, json: bool) -> None:
     if json:
         show_json(as_dict(world))
         return
     pairs = [
         ("name", world.name),
         ("owner", world.owner),
-        ("state", enum_word(world_pb2.WorldState, world.state)),
+        ("state", enum_word(worldpb.WorldState, world.state)),
         (
             "policy version",
             str(world.default_policy_version) if world.default_policy_version else "none: validates only",

@@ -19,7 +19,8 @@ from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.streams import Newest
 from qmtl.wire.instants import ns_from_proto
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import session_pb2 as sessionpb
 
 T = TypeVar("T")
 
@@ -28,19 +29,19 @@ class FollowedActivation:
     """The newest activation of one world."""
 
     def __init__(self) -> None:
-        self._newest = Newest(worldpb.ActivationEnvelope())
+        self._newest = Newest(activationpb.ActivationEnvelope())
 
     @property
-    def envelope(self) -> worldpb.ActivationEnvelope:
+    def envelope(self) -> activationpb.ActivationEnvelope:
         """The newest envelope; empty before the first."""
         return self._newest.value
 
-    def offer(self, envelope: worldpb.ActivationEnvelope) -> None:
+    def offer(self, envelope: activationpb.ActivationEnvelope) -> None:
         """Take an envelope if it is newer than the one held."""
         if envelope.revision > self.envelope.revision:
             self._newest.put(envelope)
 
-    async def until(self, found: Callable[[worldpb.ActivationEnvelope], T | None], limit_s: float, what: str) -> T:
+    async def until(self, found: Callable[[activationpb.ActivationEnvelope], T | None], limit_s: float, what: str) -> T:
         """The first thing found in an envelope. Raises NotReady (E_NOT_ACTIVATED) after the limit."""
         try:
             return await self._newest.until(found, limit_s)
@@ -51,7 +52,7 @@ class FollowedActivation:
                 hint="an operator sets the strategy's activation to stage PAPER",
             ) from None
 
-    def entries(self, strategy_id: str, now_ns: int) -> list[worldpb.ActivationEntry]:
+    def entries(self, strategy_id: str, now_ns: int) -> list[activationpb.ActivationEntry]:
         """Entries under which the strategy may send orders now: neither frozen nor outside their window."""
         return [e for e in self.envelope.entries if e.strategy_id == strategy_id and _is_open(e, now_ns)]
 
@@ -61,17 +62,18 @@ class FollowedActivation:
         return any(reduces or not entry.drain for entry in entries)
 
 
-def paper_session(envelope: worldpb.ActivationEnvelope, strategy_id: str) -> worldpb.Session | None:
+def paper_session(envelope: activationpb.ActivationEnvelope, strategy_id: str) -> sessionpb.Session | None:
     """The open DRYRUN session of the world, once the strategy is active in PAPER."""
     sessions = [
         session
         for session in envelope.sessions
-        if session.execution_domain == commonpb.EXECUTION_DOMAIN_DRYRUN and session.state == worldpb.SESSION_STATE_OPEN
+        if session.execution_domain == commonpb.EXECUTION_DOMAIN_DRYRUN
+        and session.state == sessionpb.SESSION_STATE_OPEN
     ]
     return sessions[0] if strategy_id in followers(envelope) and sessions else None
 
 
-def followers(envelope: worldpb.ActivationEnvelope) -> list[str]:
+def followers(envelope: activationpb.ActivationEnvelope) -> list[str]:
     """Strategies that are active in PAPER: the session waits for each of them from its first bar on."""
     paper = commonpb.EFFECTIVE_MODE_PAPER
     return sorted({e.strategy_id for e in envelope.entries if e.active and e.effective_mode == paper})
@@ -120,7 +122,7 @@ def _resume_token(frame: eventpb.Frame) -> str:
     return frame.events.resume_token or frame.bookmark.resume_token or frame.notice.resume_token
 
 
-def _is_open(entry: worldpb.ActivationEntry, now_ns: int) -> bool:
+def _is_open(entry: activationpb.ActivationEntry, now_ns: int) -> bool:
     starts = ns_from_proto(entry.valid_from, "entry.valid_from") if entry.HasField("valid_from") else now_ns
     ends = ns_from_proto(entry.valid_until, "entry.valid_until") if entry.HasField("valid_until") else now_ns + 1
     return (entry.active or entry.drain) and not entry.freeze and starts <= now_ns < ends

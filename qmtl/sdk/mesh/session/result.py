@@ -18,8 +18,9 @@ from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.mesh.wire.text import activation_line, as_json, evaluation_lines, short
 from qmtl.sdk.reports.documents import iso, replay_json
 from qmtl.sdk.reports.tables import metrics_table, render
+from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import session_pb2 as sessionpb
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -35,13 +36,13 @@ class SessionResult:
 
     name: str
     owner: Owner
-    session: worldpb.Session
+    session: sessionpb.Session
     account: brokerpb.Account
     bars: Bars
     replay: RunResult
     orders: tuple[brokerpb.OrderStatus, ...]
     portfolio: brokerpb.Portfolio
-    activation: worldpb.ActivationEnvelope
+    activation: activationpb.ActivationEnvelope
     retries: int
     evaluation: evaluationpb.EvaluationRun | None = None
 

@@ -49,7 +49,7 @@ from qmtl.sdk.mesh.wire.bars import LiveBar, bar_from_proto, subscription
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.wire.instants import ns_from_proto
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import session_pb2 as sessionpb
 
 
 async def run(
@@ -130,7 +130,7 @@ class _PaperSession:
     async def _trade(
         self,
         preset: datasetspb.Preset,
-        session: worldpb.Session,
+        session: sessionpb.Session,
         account: brokerpb.Account,
         owner: Owner,
         portfolio: FollowedPortfolio,
@@ -159,7 +159,7 @@ class _PaperSession:
         if self._on_event is not None:
             self._on_event(event)
 
-    async def _open_data_session(self, preset: datasetspb.Preset, session: worldpb.Session) -> None:
+    async def _open_data_session(self, preset: datasetspb.Preset, session: sessionpb.Session) -> None:
         """See that the session's bars are played; whoever opened it first has chosen the pace."""
         if not preset.replay:
             return
@@ -183,7 +183,7 @@ class _PaperSession:
             ns_from_proto(reply.session.end, "session.end"),
         )
 
-    async def _open_account(self, session: worldpb.Session) -> brokerpb.Account:
+    async def _open_account(self, session: sessionpb.Session) -> brokerpb.Account:
         """The paper account on the session's bars; opened once, answered ever after."""
         request = brokerservicepb.OpenPaperAccountRequest(
             account=self._terms.account or account_name(self._strategy_id, session.session_id),
@@ -196,7 +196,7 @@ class _PaperSession:
         reply = await self._submitter.retrying.ask(lambda: self._client.brokerage.OpenPaperAccount(request), "account")
         return reply.account
 
-    async def _warm_up(self, preset: datasetspb.Preset, session: worldpb.Session) -> None:
+    async def _warm_up(self, preset: datasetspb.Preset, session: sessionpb.Session) -> None:
         """Feed all history before the session. Raises NotReady (E_WARMUP) when that is too short to decide on."""
         history = (await self._submitter.data.fetch(preset, warm_up_request(preset, session))).bars
         needed = self._assembled.dag.warmup_bars
@@ -214,7 +214,7 @@ class _PaperSession:
                 self._engine.push(source, time_ns, row)
 
     async def _play(
-        self, preset: datasetspb.Preset, session: worldpb.Session, trading: SessionTrading, follower: Follower | None
+        self, preset: datasetspb.Preset, session: sessionpb.Session, trading: SessionTrading, follower: Follower | None
     ) -> None:
         """Every bar of the session, once, in order."""
         until_ns = to_ns(self._terms.until) if self._terms.until else None
@@ -260,7 +260,7 @@ class _PaperSession:
     async def _result(
         self,
         preset: datasetspb.Preset,
-        session: worldpb.Session,
+        session: sessionpb.Session,
         account: brokerpb.Account,
         owner: Owner,
         portfolio: brokerpb.Portfolio,
@@ -299,7 +299,7 @@ def account_name(strategy_id: str, session_id: str) -> str:
     return f"{strategy_id}-{digest(session_id.encode()).removeprefix('blake3:')[:8]}"
 
 
-def warm_up_request(preset: datasetspb.Preset, session: worldpb.Session) -> dataservicepb.FetchRequest:
+def warm_up_request(preset: datasetspb.Preset, session: sessionpb.Session) -> dataservicepb.FetchRequest:
     """All history before a session, as the session's context may see it."""
     return dataservicepb.FetchRequest(
         dataset=preset.name,

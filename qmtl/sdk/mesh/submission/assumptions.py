@@ -13,10 +13,10 @@ from brokerage.domain.models.profiles.generic import spot
 from brokerage.domain.money import RATE_SCALE, rate
 from qmtl.core.decimals import format_decimal, from_scaled
 from qmtl.sdk.execution.terms import AccountTerms
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 
 
-def asked_terms(terms: AccountTerms | None, asked: worldpb.ExecutionModel) -> AccountTerms:
+def asked_terms(terms: AccountTerms | None, asked: decisionpb.ExecutionModel) -> AccountTerms:
     """Terms that name a profile as they are; others with the default profile made as strict as asked.
 
     Rates asked beyond 1e-8 are refused by `rate` (E_DECIMAL): they cannot be simulated.
@@ -25,11 +25,11 @@ def asked_terms(terms: AccountTerms | None, asked: worldpb.ExecutionModel) -> Ac
     return known if known.profile is not None else replace(known, profile=_asked_profile(asked))
 
 
-def model_of(terms: AccountTerms) -> worldpb.ExecutionModel:
+def model_of(terms: AccountTerms) -> decisionpb.ExecutionModel:
     """What a replay under these terms assumes."""
     profile = terms.profile or spot()
-    return worldpb.ExecutionModel(
-        fill=worldpb.FILL_MODEL_NEXT_BAR,
+    return decisionpb.ExecutionModel(
+        fill=decisionpb.FILL_MODEL_NEXT_BAR,
         maker_fee_rate=_text(profile.fee.maker),
         taker_fee_rate=_text(profile.fee.taker),
         slippage_rate=_text(profile.slippage),
@@ -37,7 +37,7 @@ def model_of(terms: AccountTerms) -> worldpb.ExecutionModel:
     )
 
 
-def _asked_profile(asked: worldpb.ExecutionModel) -> BrokerageProfile:
+def _asked_profile(asked: decisionpb.ExecutionModel) -> BrokerageProfile:
     """The default with every rate that is asked and higher, and with less of a bar's volume where that is asked."""
     default = spot()
     fee = PercentFee(

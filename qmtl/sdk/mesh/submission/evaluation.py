@@ -7,25 +7,26 @@ from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.mesh.history import Fetched
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
+from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import session_pb2 as sessionpb
 
 CROSS_CONTEXT_HITS = "cross_context_cache_hits"
 
 
 def backtest_report(
     world: str, strategy_id: str, data: Fetched, metrics: dict[str, float]
-) -> worldservicepb.EvaluateRequest:
+) -> evaluationservicepb.EvaluateRequest:
     """The report of one replay; the same data of the same strategy is the same run."""
     delivered = data.metadata.delivered
     fingerprint = data.metadata.dataset_fingerprint
     name, end_ns = fingerprint.rpartition(":")[2], ns_from_proto(delivered.end, "delivered.end")
-    return worldservicepb.EvaluateRequest(
+    return evaluationservicepb.EvaluateRequest(
         world_id=world,
         strategy_id=strategy_id,
         run_id=f"backtest-{name[:16]}-{end_ns // NS_PER_S}",
-        stage=worldpb.STAGE_BACKTEST,
+        stage=bindingpb.STAGE_BACKTEST,
         metrics=[evaluationpb.Metric(name=name, value=value) for name, value in sorted(metrics.items())],
         dataset_fingerprint=fingerprint,
         data_start=delivered.start,
@@ -35,17 +36,17 @@ def backtest_report(
 
 
 def paper_report(
-    session: worldpb.Session, strategy_id: str, bars: Bars, metrics: dict[str, float]
-) -> worldservicepb.EvaluateRequest:
+    session: sessionpb.Session, strategy_id: str, bars: Bars, metrics: dict[str, float]
+) -> evaluationservicepb.EvaluateRequest:
     """The report of one paper session as far as it was played; the same stretch of it is the same run."""
     end_ns = int(bars.close_ns[-1])
     expected = (end_ns - ns_from_proto(session.start, "session.start")) // (bars.interval_s * NS_PER_S)
     name = digest(session.session_id.encode()).removeprefix("blake3:")[:16]
-    return worldservicepb.EvaluateRequest(
+    return evaluationservicepb.EvaluateRequest(
         world_id=session.world_id,
         strategy_id=strategy_id,
         run_id=f"paper-{name}-{end_ns // NS_PER_S}",
-        stage=worldpb.STAGE_PAPER,
+        stage=bindingpb.STAGE_PAPER,
         metrics=[evaluationpb.Metric(name=name, value=value) for name, value in sorted(metrics.items())],
         dataset_fingerprint=session.dataset_fingerprint,
         data_start=session.start,

@@ -31,8 +31,9 @@ from qmtl.sdk.mesh.wire.text import (
 )
 from qmtl.sdk.reports.documents import replay_json
 from qmtl.sdk.reports.tables import metrics_table, render
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import world_pb2 as worldpb
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -53,8 +54,8 @@ class SubmitResult:
     replay: RunResult
     bars: Bars
     evaluation: evaluationpb.EvaluationRun | None
-    decision: worldpb.DecisionEnvelope
-    activation: worldpb.ActivationEnvelope
+    decision: decisionpb.DecisionEnvelope
+    activation: activationpb.ActivationEnvelope
     address: str
     reused: ReuseCounts = field(default_factory=ReuseCounts)
 

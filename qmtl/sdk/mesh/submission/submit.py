@@ -32,9 +32,12 @@ from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.wire.graph import graph_to_proto
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import service_pb2 as worldservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import session_pb2 as sessionpb
 
 T = TypeVar("T")
 _FINAL = frozenset(
@@ -109,18 +112,18 @@ class Submitter:
         return self._bound(strategy, attached=False)
 
     async def evaluate(
-        self, bound: BoundStrategy, data: Fetched, metrics: dict[str, float], assumed: worldpb.ExecutionModel
+        self, bound: BoundStrategy, data: Fetched, metrics: dict[str, float], assumed: decisionpb.ExecutionModel
     ) -> evaluationpb.EvaluationRun:
         """Report the replay's metrics and what it assumed of execution; the world's evaluation of them."""
         request = backtest_report(self.world, bound.strategy.strategy_id, data, metrics)
         request.execution_model.CopyFrom(assumed)
         return await self._evaluate(request)
 
-    async def _evaluate(self, request: worldservicepb.EvaluateRequest) -> evaluationpb.EvaluationRun:
-        return (await self.retrying.ask(lambda: self.client.world.Evaluate(request), "evaluate")).run
+    async def _evaluate(self, request: evaluationservicepb.EvaluateRequest) -> evaluationpb.EvaluationRun:
+        return (await self.retrying.ask(lambda: self.client.evaluation.Evaluate(request), "evaluate")).run
 
     async def evaluate_paper(
-        self, session: worldpb.Session, strategy_id: str, bars: Bars, metrics: dict[str, float]
+        self, session: sessionpb.Session, strategy_id: str, bars: Bars, metrics: dict[str, float]
     ) -> evaluationpb.EvaluationRun | None:
         """Report what a paper session came to; None when there is nothing to say, or the strategy was unbound."""
         if not metrics:
@@ -133,15 +136,15 @@ class Submitter:
                 raise
             return None
 
-    async def decision(self) -> worldpb.DecisionEnvelope:
+    async def decision(self) -> decisionpb.DecisionEnvelope:
         """What the world may do now."""
-        request = worldservicepb.DecideRequest(world_id=self.world)
-        return (await self.retrying.ask(lambda: self.client.world.Decide(request), "decide")).decision
+        request = evaluationservicepb.DecideRequest(world_id=self.world)
+        return (await self.retrying.ask(lambda: self.client.evaluation.Decide(request), "decide")).decision
 
-    async def activation(self) -> worldpb.ActivationEnvelope:
+    async def activation(self) -> activationpb.ActivationEnvelope:
         """The world's activation now."""
-        request = worldservicepb.GetActivationRequest(world_id=self.world)
-        return (await self.retrying.ask(lambda: self.client.world.GetActivation(request), "activation")).activation
+        request = activationservicepb.GetActivationRequest(world_id=self.world)
+        return (await self.retrying.ask(lambda: self.client.activation.GetActivation(request), "activation")).activation
 
     async def _settled(self, strategy_id: str) -> strategypb.Strategy:
         request = strategyservicepb.WatchStrategyRequest(strategy_id=strategy_id)

@@ -12,8 +12,9 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.identity.canonical import Json
 from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import world_pb2 as worldpb
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,7 +53,7 @@ def data_line(data: dataservicepb.FetchMetadata) -> str:
     return f"data  {data.dataset}: {data.rows:,} bars, {span}, coverage {data.coverage_ratio:.2%}, fingerprint {print_}"
 
 
-def decision_line(decision: worldpb.DecisionEnvelope) -> str:
+def decision_line(decision: decisionpb.DecisionEnvelope) -> str:
     """Mode and reasons, on one line."""
     mode = short(commonpb.EffectiveMode.Name(decision.effective_mode), "EFFECTIVE_MODE_")
     reasons = f" because {', '.join(decision.reasons)}" if decision.reasons else ""
@@ -73,7 +74,7 @@ def evaluation_lines(run: evaluationpb.EvaluationRun | None) -> Iterator[str]:
         yield f"  {outcome:<7} {verdict.rule}{f'  [dim]{shown}[/dim]' if shown else ''}"
 
 
-def activation_line(activation: worldpb.ActivationEnvelope, strategy_id: str) -> str:
+def activation_line(activation: activationpb.ActivationEnvelope, strategy_id: str) -> str:
     """What the strategy may do now, on one line."""
     entries = [entry for entry in activation.entries if entry.strategy_id == strategy_id]
     if not entries:

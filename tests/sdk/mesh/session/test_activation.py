@@ -10,19 +10,20 @@ from qmtl.core.errors import NotReady, PermissionDenied
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activation, paper_session
 from qmtl.wire.instants import ns_to_proto
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import session_pb2 as sessionpb
 from tests.sdk.market import walk
 from tests.sdk.mesh.fakes import FakeMesh
 
-Entry = worldpb.ActivationEntry
+Entry = activationpb.ActivationEntry
 LONG, SHORT = commonpb.SIDE_LONG, commonpb.SIDE_SHORT
 NOW = 1_000_000_000_000
 
 
-def view_of(entry: worldpb.ActivationEntry, revision: int = 1) -> FollowedActivation:
+def view_of(entry: activationpb.ActivationEntry, revision: int = 1) -> FollowedActivation:
     entry.MergeFrom(Entry(strategy_id="s", side=LONG, effective_mode=commonpb.EFFECTIVE_MODE_PAPER))
     view = FollowedActivation()
-    view.offer(worldpb.ActivationEnvelope(revision=revision, entries=[entry]))
+    view.offer(activationpb.ActivationEnvelope(revision=revision, entries=[entry]))
     return view
 
 
@@ -54,14 +55,14 @@ def test_outside_its_window_an_entry_is_shut() -> None:
 
 def test_an_older_envelope_changes_nothing() -> None:
     view = view_of(Entry(active=True), revision=5)
-    view.offer(worldpb.ActivationEnvelope(revision=4))
+    view.offer(activationpb.ActivationEnvelope(revision=4))
     assert may(view)
-    view.offer(worldpb.ActivationEnvelope(revision=6))
+    view.offer(activationpb.ActivationEnvelope(revision=6))
     assert not may(view)
 
 
 PAPER, DRYRUN = commonpb.EFFECTIVE_MODE_PAPER, commonpb.EXECUTION_DOMAIN_DRYRUN
-OPEN = worldpb.SESSION_STATE_OPEN
+OPEN = sessionpb.SESSION_STATE_OPEN
 
 
 @pytest.mark.parametrize(
@@ -71,15 +72,15 @@ OPEN = worldpb.SESSION_STATE_OPEN
         (commonpb.EFFECTIVE_MODE_COMPUTE_ONLY, DRYRUN, OPEN, False),
         (commonpb.EFFECTIVE_MODE_LIVE, DRYRUN, OPEN, False),
         (PAPER, commonpb.EXECUTION_DOMAIN_LIVE, OPEN, False),
-        (PAPER, DRYRUN, worldpb.SESSION_STATE_CLOSED, False),
+        (PAPER, DRYRUN, sessionpb.SESSION_STATE_CLOSED, False),
     ],
 )
 def test_a_paper_session_needs_mode_domain_and_an_open_session(
-    mode: commonpb.EffectiveMode, domain: commonpb.ExecutionDomain, state: worldpb.SessionState, found: bool
+    mode: commonpb.EffectiveMode, domain: commonpb.ExecutionDomain, state: sessionpb.SessionState, found: bool
 ) -> None:
-    entry = worldpb.ActivationEntry(strategy_id="s", active=True, effective_mode=mode)
-    session = worldpb.Session(execution_domain=domain, state=state)
-    envelope = worldpb.ActivationEnvelope(entries=[entry], sessions=[session])
+    entry = activationpb.ActivationEntry(strategy_id="s", active=True, effective_mode=mode)
+    session = sessionpb.Session(execution_domain=domain, state=state)
+    envelope = activationpb.ActivationEnvelope(entries=[entry], sessions=[session])
     assert (paper_session(envelope, "s") is not None) is found
     assert paper_session(envelope, "other") is None
 
@@ -88,8 +89,8 @@ async def test_waiting_for_an_activation_ends_when_it_comes_or_at_the_limit() ->
     view = FollowedActivation()
     waiting = asyncio.create_task(view.until(lambda e: e if e.revision == 2 else None, 5.0, "x"))
     await asyncio.sleep(0)
-    view.offer(worldpb.ActivationEnvelope(revision=1))
-    view.offer(worldpb.ActivationEnvelope(revision=2))
+    view.offer(activationpb.ActivationEnvelope(revision=1))
+    view.offer(activationpb.ActivationEnvelope(revision=2))
     assert (await waiting).revision == 2
     with pytest.raises(NotReady, match="not so within"):
         await view.until(lambda e: None, 0.01, "not so")

@@ -29,7 +29,7 @@ from qmtl.sdk.mesh.session.session import trade
 from qmtl.sdk.mesh.session.terms import PaperTerms
 from qmtl.sdk.mesh.submission.submit import Submitter
 from qmtl.sdk.strategy.assembly import assemble
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import binding_pb2 as bindingpb
 from tests.sdk.market import walk
 from tests.sdk.mesh.fakes import CASH, FakeMesh
 
@@ -114,7 +114,7 @@ async def test_the_session_is_reported_as_a_paper_evaluation() -> None:
     result = await run(mesh)
     reported = mesh.evaluations[-1]
     assert result.evaluation is not None
-    assert reported.stage == worldpb.STAGE_PAPER
+    assert reported.stage == bindingpb.STAGE_PAPER
     sent = {metric.name: metric.value for metric in reported.metrics}
     assert sent == {**result.metrics, "cross_context_cache_hits": 0}
     assert reported.data_start.ToNanoseconds() == mesh.start_ns

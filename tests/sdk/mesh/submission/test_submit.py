@@ -24,7 +24,7 @@ from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.submission.submit import Submitter, submission
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.wire.graph import dag_from_proto
-from qmtl.world.v1 import world_pb2 as worldpb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from tests.sdk.market import walk
 from tests.sdk.mesh.fakes import FakeMesh
 
@@ -50,8 +50,8 @@ async def test_result_is_the_owners_word_and_the_local_replay(mesh: FakeMesh) ->
     assert mesh.fetches[0].context == result.context
     sent = {metric.name: metric.value for metric in mesh.evaluations[0].metrics}
     assert sent == {**local.metrics, "cross_context_cache_hits": 0}
-    assert mesh.evaluations[0].execution_model == worldpb.ExecutionModel(
-        fill=worldpb.FILL_MODEL_NEXT_BAR,
+    assert mesh.evaluations[0].execution_model == decisionpb.ExecutionModel(
+        fill=decisionpb.FILL_MODEL_NEXT_BAR,
         maker_fee_rate="0.001",
         taker_fee_rate="0.001",
         slippage_rate="0",
@@ -62,7 +62,7 @@ async def test_result_is_the_owners_word_and_the_local_replay(mesh: FakeMesh) ->
 
 async def test_a_replay_assumes_what_the_world_asks_unless_terms_are_given(mesh: FakeMesh) -> None:
     asked = {"maker_fee_rate": "0.0002", "taker_fee_rate": "0.003", "slippage_rate": "0.0005", "participation": "0.02"}
-    mesh.execution_model = worldpb.ExecutionModel(**asked)
+    mesh.execution_model = decisionpb.ExecutionModel(**asked)
     result = await submit(mesh, EmaCross())
     said = mesh.evaluations[0].execution_model
     assert (said.maker_fee_rate, said.taker_fee_rate) == ("0.001", "0.003")  # never kinder than the default
