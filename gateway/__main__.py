@@ -12,7 +12,6 @@ from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from controlbus.records.producer_leases import ProducerLeases
-from gateway.access import Access
 from gateway.admission.guard import Guard
 from gateway.admission.load import Load
 from gateway.admission.probes import Probes
@@ -55,9 +54,11 @@ from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
+from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.client.breaker import Breaker
 from qmtl.rpc.run import Runtime, start
 from qmtl.sql.database import Database
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
 
 RELAY_GATHER_S = 0.02  # a submission commits three times within as long
 ROTATION_LOOK_S = 3600.0
@@ -76,9 +77,9 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     activations = HeldActivations(peers, runtime.clock, gateway_id, settings.gate_margin_s)
     load = Load(settings.cpu_share_max, settings.cpu_sustained_s, settings.p99_max_s, runtime.metrics.recent)
     probes = Probes(channels, bus, db, runtime.clock, settings.probe_s, load)
-    access = Access(peers, runtime.clock)
+    roles = WorldRoles(peers.access.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
     shares = CanaryShares(peers, runtime.clock)
-    decisions = DecisionCache(peers, access, runtime.clock)
+    decisions = DecisionCache(peers, roles, runtime.clock)
     sources = stream_sources(runtime.clock, settings, bus, db, Snapshots(db, peers), activations.closes_at)
     worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.pending_max, settings.claim_ttl_s)
     workers = Workers(db, peers, runtime.clock, worker)
@@ -86,11 +87,11 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, runtime.clock)
     server = runtime.server(admit=guard.admit)
     subscribers = Subscribers()
-    strategies = StrategyServicer(db, peers, access, workers, runtime.clock, answer_within_s=settings.warmup_deadline_s)
-    events = EventServicer(sources, access, subscribers, stream_offer(settings), server.draining)
+    strategies = StrategyServicer(db, peers, roles, workers, runtime.clock, answer_within_s=settings.warmup_deadline_s)
+    events = EventServicer(sources, roles, subscribers, stream_offer(settings), server.draining)
     limits = TradeStreamLimits(settings.trade_idle_s, settings.subscriber_write_s)
-    trading = TradingServicer(gate, access, sources.orders, bus.link, limits, server.draining)
-    catalogue = QueueCatalogue(bus, db, peers, access, ProducerLeases(bus, runtime.clock))
+    trading = TradingServicer(gate, roles, sources.orders, bus.link, limits, server.draining)
+    catalogue = QueueCatalogue(bus, db, peers, roles, ProducerLeases(bus, runtime.clock))
     status = GatewayStatusServicer(db, probes, activations, subscribers, runtime.clock.now())
     for add, servicer, contract in (
         (strategyrpc.add_StrategyServiceServicer_to_server, strategies, service_of(strategyservicepb)),
@@ -110,7 +111,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     ):
         server.add(add, servicer, contract)
     proxied = [service for services in PROXIED.values() for service in services]
-    server.add_generic(Proxy(channels, decisions, LiveGuard(peers, access)), proxied)
+    server.add_generic(Proxy(channels, decisions, LiveGuard(peers, roles)), proxied)
     for name, work in (
         ("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock, gather_s=RELAY_GATHER_S).run()),
         ("workers", workers.run()),

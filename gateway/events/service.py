@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from gateway.access import Access
 from gateway.events.subscribers import Subscribers
 from gateway.events.subscription import StreamSources, ends, frames
 from gateway.events.tokens import Scope, StreamGrant
 from gateway.events.topics import check_topics
-from gateway.writing import write_within
 from qmtl.core.errors import PermissionDenied, Unavailable
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
 from qmtl.rpc.auth.call import require_user
+from qmtl.rpc.auth.roles import WorldRoles
+from qmtl.rpc.server.streaming import write_within
 from qmtl.wire.instants import instant_to_proto
 
 EXPIRY_LOOK_S = 1.0
@@ -46,13 +46,13 @@ class EventServicer(eventrpc.EventServiceServicer):
     def __init__(
         self,
         sources: StreamSources,
-        access: Access,
+        roles: WorldRoles,
         subscribers: Subscribers,
         offer: StreamOffer,
         draining: asyncio.Event,
     ) -> None:
         self._sources = sources
-        self._access = access
+        self._roles = roles
         self._subscribers = subscribers
         self._offer = offer
         self._draining = draining
@@ -61,7 +61,7 @@ class EventServicer(eventrpc.EventServiceServicer):
         self, request: eventservicepb.CreateEventStreamRequest, context: object
     ) -> eventservicepb.CreateEventStreamResponse:
         topics = check_topics(list(request.topics))
-        subject = await self._access.require(request.world_id, Role.READER)
+        subject = await self._roles.require_known(request.world_id, Role.READER)
         scope = Scope(subject, request.world_id, request.strategy_id, topics)
         stream = self._descriptor(scope, secrets.token_hex(8))
         with suppress(Unavailable):  # while the broker is away the stream begins with its snapshots, as it would anyway
@@ -72,7 +72,7 @@ class EventServicer(eventrpc.EventServiceServicer):
         self, request: eventservicepb.RefreshEventStreamRequest, context: object
     ) -> eventservicepb.RefreshEventStreamResponse:
         stream = self._own_stream(request.token)
-        await self._access.require(stream.scope.world_id, Role.READER)
+        await self._roles.require_known(stream.scope.world_id, Role.READER)
         return eventservicepb.RefreshEventStreamResponse(stream=self._descriptor(stream.scope, stream.stream_id))
 
     async def SubscribeEvents(  # type: ignore[override]  # writes its replies itself
@@ -81,7 +81,7 @@ class EventServicer(eventrpc.EventServiceServicer):
         """Writes its replies itself, so that each write is bounded in time."""
         subscribers = self._subscribers
         stream = self._own_stream(request.token)
-        await self._access.require(stream.scope.world_id, Role.READER)
+        await self._roles.require_known(stream.scope.world_id, Role.READER)
         subscribers.enter(stream, self._offer.subscribers_max)
         ending = asyncio.Event()
         watching = asyncio.create_task(self._watch(stream, ending))

@@ -18,6 +18,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import NotFound
 from qmtl.core.identity.canonical import digest
+from qmtl.core.paging import Page
 from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from qmtl.dag.v1 import queue_pb2 as queuepb
 from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
@@ -137,7 +138,7 @@ class Snapshots:
             except NotFound:
                 return []
             return [record] if scope.world_id in record.world_ids else []
-        return await self.db.read(lambda conn: strategies_store.page(conn, scope.world_id, None, None, limit))
+        return await self.db.read(lambda conn: strategies_store.page(conn, scope.world_id, None, Page(limit)))
 
 
 _OWNERS: Mapping[eventpb.Topic, Callable[[Snapshots, Scope], Awaitable[States]]] = {
@@ -153,6 +154,7 @@ _OWNERS: Mapping[eventpb.Topic, Callable[[Snapshots, Scope], Awaitable[States]]]
 def _strategy_state(record: submissions_domain.Record) -> controlpb.ControlEvent:
     payload = controlpb.StrategyStateChanged(
         strategy_id=record.strategy_id, state=submissions_wire.STATE_NUMBERS[record.state], reason=record.reason,
+        message=record.message,
         world_ids=record.world_ids,
     )  # fmt: skip
     return controlpb.ControlEvent(

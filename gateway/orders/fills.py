@@ -8,25 +8,25 @@ from contextlib import aclosing
 from controlbus.jetstream.connection import Link
 from controlbus.jetstream.ordered_reader import Start, TooOld, read
 from controlbus.jetstream.subjects import fills_subject
-from gateway.access import Access
 from gateway.peers import Peers
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.core.errors import NotFound
 from qmtl.core.roles import Role
+from qmtl.rpc.auth.roles import WorldRoles
 
 FILLS_PER_MESSAGE = 200
 FILLS_STREAM = "FILLS"
 
 
 async def forward(
-    fills: AsyncIterable[brokerpb.Fill], peers: Peers, access: Access
+    fills: AsyncIterable[brokerpb.Fill], peers: Peers, roles: WorldRoles
 ) -> brokerservicepb.BookFillsResponse:
     """Send fills of an external executor to brokerage as they come; the answer follows its commit."""
     call = peers.broker.BookFills()
     try:
         async for fill in fills:
-            await access.require(fill.world_id, Role.OPERATOR)
+            await roles.require_known(fill.world_id, Role.OPERATOR)
             await call.write(brokerservicepb.BookFillsRequest(fills=[fill]))
         await call.done_writing()
         return await call

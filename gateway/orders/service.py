@@ -10,18 +10,18 @@ from functools import partial
 from typing import Any
 
 from controlbus.jetstream.connection import Link
-from gateway.access import Access
 from gateway.events.feed import Feed
 from gateway.orders import fills
 from gateway.orders.gate import OrderGate
 from gateway.orders.trade_stream import Act, TradeStreamCall
 from gateway.orders.wire import gated_order_from_proto
-from gateway.writing import write_within
 from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.broker.v1 import service_pb2 as brokerservicepb
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
+from qmtl.rpc.auth.roles import WorldRoles
+from qmtl.rpc.server.streaming import write_within
 
 Context = Any  # grpc.aio.ServicerContext, for its metadata and its writes
 
@@ -40,14 +40,14 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
     def __init__(
         self,
         gate: OrderGate,
-        access: Access,
+        roles: WorldRoles,
         orders: Feed[brokerpb.OrderEvent],
         link: Link,
         limits: TradeStreamLimits,
         draining: asyncio.Event,
     ) -> None:
         self._gate = gate
-        self._access = access
+        self._roles = roles
         self._orders = orders
         self._link = link
         self._limits = limits
@@ -57,14 +57,14 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
         self, request: tradingservicepb.SubmitOrderRequest, context: Context
     ) -> tradingservicepb.SubmitOrderResponse:
         gated = gated_order_from_proto(request.order)
-        await self._access.require(request.order.world_id, Role.OPERATOR)
+        await self._roles.require_known(request.order.world_id, Role.OPERATOR)
         answer = await self._gate.submit(request.order, gated, context.invocation_metadata())
         return tradingservicepb.SubmitOrderResponse(status=answer.status, duplicate=answer.duplicate)
 
     async def CancelOrder(
         self, request: tradingservicepb.CancelOrderRequest, context: object
     ) -> tradingservicepb.CancelOrderResponse:
-        await self._access.require_for_cancel(request.key.world_id)
+        await self._roles.require_for_cancel(request.key.world_id)
         return tradingservicepb.CancelOrderResponse(status=await self._cancel(request.key))
 
     async def TradeStream(  # type: ignore[override]  # writes its replies itself
@@ -75,7 +75,7 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
 
         async def submit(order: brokerpb.Order) -> Act:
             gated = gated_order_from_proto(order)
-            await self._access.require(order.world_id, Role.OPERATOR)
+            await self._roles.require_known(order.world_id, Role.OPERATOR)
 
             async def act() -> brokerpb.OrderStatus:
                 return (await self._gate.submit(order, gated, metadata)).status
@@ -83,10 +83,10 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
             return act
 
         async def cancel(key: brokerservicepb.OrderKey) -> Act:
-            await self._access.require_for_cancel(key.world_id)
+            await self._roles.require_for_cancel(key.world_id)
             return partial(self._cancel, key)
 
-        see = self._access.require_for_cancel
+        see = self._roles.require_for_cancel
         call = TradeStreamCall(self._orders, submit, cancel, see, self._draining, self._limits.idle_s)
         async with aclosing(call.replies(request_iterator)) as replies:
             async for reply in replies:
@@ -96,7 +96,7 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
         self, request_iterator: AsyncIterator[tradingservicepb.ReportFillsRequest], context: object
     ) -> tradingservicepb.ReportFillsResponse:
         reported = (request.fill async for request in request_iterator)
-        booked = await fills.forward(reported, self._gate.peers, self._access)
+        booked = await fills.forward(reported, self._gate.peers, self._roles)
         return tradingservicepb.ReportFillsResponse(booked=booked.booked, duplicates=booked.duplicates)
 
     async def ReplayFills(

@@ -11,13 +11,13 @@ from datetime import UTC
 
 import structlog
 
-from gateway.access import Access
 from gateway.peers import Peers
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, Unavailable
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call, require_world
+from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
@@ -33,9 +33,9 @@ log = structlog.stdlib.get_logger("qmtl.gateway.decisions")
 class DecisionCache:
     """One remembered decision per (world, as_of)."""
 
-    def __init__(self, peers: Peers, access: Access, clock: Clock) -> None:
+    def __init__(self, peers: Peers, roles: WorldRoles, clock: Clock) -> None:
         self._peers = peers
-        self._access = access
+        self._roles = roles
         self._clock = clock
         self._known: OrderedDict[Key, decisionpb.DecisionEnvelope] = OrderedDict()
         self._written: dict[str, int] = {}
@@ -44,7 +44,7 @@ class DecisionCache:
         """The decision or the safe default. Raises what worldservice says of the caller or the world."""
         require_world(request.world_id)
         try:
-            await self._access.require(request.world_id, Role.READER, _patience_s())
+            await self._roles.require_known(request.world_id, Role.READER, _patience_s())
             known = self._fresh(_key(request))
             return known if known is not None else await self._ask(request)
         except AWAY as error:

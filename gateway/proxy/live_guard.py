@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
-from gateway.access import Access
 from gateway.admission.live_consent import Metadata, allows_live, require_live_consent
 from gateway.peers import Peers
 from qmtl.core.errors import NotFound
 from qmtl.core.roles import Role
+from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.server.requests import decoded
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -41,7 +41,7 @@ class LiveGuard:
     """Looks into the few forwarded writes that can lead to live trading."""
 
     peers: Peers
-    access: Access
+    roles: WorldRoles
 
     async def check(self, method: str, body: bytes, metadata: Metadata) -> None:
         """Raises PermissionDenied (E_LIVE_GUARD, E_ROLE_REQUIRED), Unavailable, InvalidRequest."""
@@ -66,7 +66,7 @@ class LiveGuard:
 
     async def _is_live(self, world_id: str) -> bool:
         """Whether a world may trade live. What is unknown is worldservice's to refuse."""
-        await self.access.require(world_id, Role.OPERATOR)
+        await self.roles.require_known(world_id, Role.OPERATOR)
         try:
             found = await self.peers.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
         except NotFound:

@@ -14,7 +14,6 @@ from typing import Generic, TypeVar
 from controlbus.bus import Bus
 from controlbus.records.data_queue import DataQueue
 from controlbus.records.producer_leases import ProducerLeases
-from gateway.access import Access
 from gateway.peers import Peers
 from gateway.submissions.domain import State
 from gateway.submissions.store import strategies
@@ -23,7 +22,7 @@ from qmtl.core.roles import Role
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from qmtl.dag.v1 import queue_progress_service_pb2 as queueprogressservicepb
-from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.sql.database import Database
 from qmtl.wire.contexts import DOMAINS
 from qmtl.wire.fields import known_enum
@@ -59,24 +58,24 @@ class KnownQueue:
 class QueueCatalogue:
     """The catalogue's queues, and who may touch them."""
 
-    def __init__(self, bus: Bus, db: Database, peers: Peers, access: Access, leases: ProducerLeases) -> None:
+    def __init__(self, bus: Bus, db: Database, peers: Peers, roles: WorldRoles, leases: ProducerLeases) -> None:
         self.bus = bus
         self.leases = leases
         self._db = db
         self._peers = peers
-        self._access = access
+        self._roles = roles
         self._known: Remembered[str, KnownQueue] = Remembered()
         self._nodes: Remembered[str, frozenset[str]] = Remembered()
 
     async def readable(self, compute_key: str, world_id: str) -> KnownQueue:
         """A queue of a world the caller may read. Raises NotFound (E_QUEUE_UNKNOWN), PermissionDenied."""
-        await self._access.require(world_id, Role.READER)
+        await self._roles.require_known(world_id, Role.READER)
         return await self._of_world(compute_key, world_id)
 
     async def writable(self, compute_key: str, world_id: str = "") -> KnownQueue:
         """A queue of a world the caller is operator in; the world is the queue's own unless named. Raises as above."""
         queue = await self._of_world(compute_key, world_id) if world_id else await self._find(compute_key)
-        await self._access.require(queue.data.world_id, Role.OPERATOR)
+        await self._roles.require_known(queue.data.world_id, Role.OPERATOR)
         return queue
 
     async def check_bound(self, queue: KnownQueue, strategy_id: str) -> None:
@@ -89,8 +88,7 @@ class QueueCatalogue:
         if record.state is not State.COMPLETED or world_id not in record.world_ids:
             raise _not_bound(strategy_id, world_id)
         if strategy_id not in self._nodes:
-            request = strategyservicepb.SubmitStrategyRequest.FromString(record.request)
-            self._nodes[strategy_id] = frozenset(node.node_id for node in request.dag.nodes)
+            self._nodes[strategy_id] = await self._db.read(lambda conn: strategies.node_ids_of(conn, strategy_id))
         if queue.node_id not in self._nodes[strategy_id]:
             raise _not_bound(strategy_id, world_id)
 

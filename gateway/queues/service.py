@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from controlbus.records.data_queue import From, span
 from controlbus.records.producer_leases import TTL_S, Tenure
@@ -17,11 +16,11 @@ from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
 from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
 from qmtl.rpc.auth.call import require_user
+from qmtl.rpc.server.streaming import until_set
 from qmtl.wire.instants import instant_from_proto, instant_to_proto
 
 QUEUES_PER_CALL = 256
 TRIES = 5
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -86,9 +85,11 @@ class QueueServicer(queuerpc.QueueServiceServicer):
     ) -> AsyncIterator[queueservicepb.ReadQueueResponse]:
         queue = await self._queues.readable(request.compute_key, request.world_id)
         records = read_records(self._queues.bus, queue.data, _begin(request))
-        async with aclosing(_until(self._draining, records)) as shown:
+        async with aclosing(until_set(self._draining, records)) as shown:
             async for record in shown:
                 yield queueservicepb.ReadQueueResponse(batch=record.batch, sequence=record.sequence)
+        if self._draining.is_set():
+            raise Unavailable("E_GOING_AWAY", "the gateway stops", hint="go on after the last record")
 
     async def _publish(self, counts: PublishedCounts, batch: recordspb.RecordBatch) -> None:
         key = batch.compute_key, batch.writer_epoch
@@ -147,26 +148,3 @@ def _begin(request: queueservicepb.ReadQueueRequest) -> From:
             return From.LAST
     violation = Violation("position", "missing", "from_bucket, from_sequence above 0, or last")
     raise InvalidRequest("E_POSITION", str(violation), violations=(violation,))
-
-
-async def _until(draining: asyncio.Event, items: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    """Items until the gateway drains. Raises Unavailable (E_GOING_AWAY) then."""
-    stop = asyncio.create_task(draining.wait())
-    async with aclosing(items):
-        try:
-            while True:
-                step = asyncio.ensure_future(anext(items, None))
-                try:
-                    await asyncio.wait({step, stop}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    if not step.done():
-                        step.cancel()
-                        await asyncio.gather(step, return_exceptions=True)
-                if step.cancelled():
-                    raise Unavailable("E_GOING_AWAY", "the gateway stops", hint="go on after the last record")
-                item = step.result()
-                if item is None:
-                    return
-                yield item
-        finally:
-            stop.cancel()

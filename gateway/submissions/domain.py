@@ -97,44 +97,56 @@ class Submission:
     request_id: str
     body_digest: str
     request: bytes
-    name: str
+    meta: bytes
     dag_digest: str
-    nodes: int
+    node_ids: tuple[str, ...]
     subject: str
     world_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A stored submission."""
+    """A stored submission, without what is large: its request, its node ids and its outcomes."""
 
     strategy_id: str
     request_id: str
     body_digest: str
-    request: bytes
+    meta: bytes
     dag_digest: str
     nodes: int
     subject: str
     state: State
     reason: str
+    message: str
     revision: int
     claim_epoch: int
     attempts: int
     created_at: datetime
     updated_at: datetime
-    outcome: bytes | None
+    sentinel_id: str
+    plan_version: int
     world_ids: tuple[str, ...]
     release_pending: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A move of a strategy: to which state, why, by whom, when."""
+    """A move of a strategy: to which state, by whom, when; the stable reason and the words for people, if any."""
 
     state: State
-    reason: str
     actor: str
     at: datetime
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a completed submission came to; `body` is what only its reader looks into."""
+
+    sentinel_id: str
+    plan_version: int
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)

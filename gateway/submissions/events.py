@@ -22,8 +22,10 @@ def strategy_signal(strategy_id: str) -> str:
 
 
 def publish_step(conn: Connection, strategy_id: str, world_ids: Sequence[str], step: Step) -> int:
+    """Queue the event of a step with the transaction; its revision, which the caller stores."""
     payload = controlpb.StrategyStateChanged(
-        strategy_id=strategy_id, state=STATE_NUMBERS[step.state], reason=step.reason, world_ids=world_ids
-    )
+        strategy_id=strategy_id, state=STATE_NUMBERS[step.state], reason=step.reason, message=step.message,
+        world_ids=world_ids,
+    )  # fmt: skip
     signal(conn, strategy_signal(strategy_id))
     return OUTBOX.append(conn, ControlEventDraft("gateway", strategy_id, payload, step.at)).revision

@@ -15,25 +15,48 @@ STRATEGIES = sa.Table(
     sa.Column("strategy_id", sa.Text, primary_key=True),
     sa.Column("request_id", sa.Text, nullable=False),
     sa.Column("body_digest", sa.Text, nullable=False),
-    sa.Column("request", sa.LargeBinary, nullable=False),  # SubmitStrategyRequest as it came
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("meta", sa.LargeBinary, nullable=False),  # StrategyMeta as it came
     sa.Column("dag_digest", sa.Text, nullable=False),
     sa.Column("nodes", sa.Integer, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
     sa.Column("revision", _BIG, nullable=False),
     sa.Column("claim_epoch", _BIG, nullable=False),  # grows at each claim; every later write compares it
-    sa.Column("claim_until_ns", _BIG, nullable=False),
+    sa.Column("claim_until_us", _BIG, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("next_attempt_ns", _BIG, nullable=False),
-    sa.Column("created_ns", _BIG, nullable=False),
-    sa.Column("updated_ns", _BIG, nullable=False),
-    sa.Column("outcome", sa.LargeBinary, nullable=True),  # Strategy with outcomes, once COMPLETED
+    sa.Column("next_attempt_us", _BIG, nullable=False),
+    sa.Column("created_us", _BIG, nullable=False),
+    sa.Column("updated_us", _BIG, nullable=False),
+    sa.Column("sentinel_id", sa.Text, nullable=False),
+    sa.Column("plan_version", sa.Integer, nullable=False),
     sa.UniqueConstraint("subject", "request_id", name="strategies_request"),
 )
-sa.Index("strategies_todo", STRATEGIES.c.state, STRATEGIES.c.next_attempt_ns)
-sa.Index("strategies_recent", STRATEGIES.c.created_ns, STRATEGIES.c.strategy_id)
+sa.Index("strategies_todo", STRATEGIES.c.state, STRATEGIES.c.next_attempt_us)
+sa.Index("strategies_recent", STRATEGIES.c.created_us, STRATEGIES.c.strategy_id)
+
+# What is large and read by whom it concerns only: a move of a strategy rewrites its row, and listings read many.
+REQUESTS = sa.Table(
+    "strategy_requests",
+    METADATA,
+    sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
+    sa.Column("request", sa.LargeBinary, nullable=False),  # SubmitStrategyRequest as it came
+)
+
+NODES = sa.Table(
+    "strategy_nodes",
+    METADATA,
+    sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
+    sa.Column("node_ids", sa.Text, nullable=False),  # one a line
+)
+
+OUTCOMES = sa.Table(
+    "strategy_outcomes",
+    METADATA,
+    sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
+    sa.Column("outcome", sa.LargeBinary, nullable=False),  # Strategy with its outcomes alone
+)
 
 WORLDS = sa.Table(
     "strategy_worlds",
@@ -58,8 +81,9 @@ HISTORY = sa.Table(
     sa.Column("sequence", _BIG, primary_key=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
-    sa.Column("time_ns", _BIG, nullable=False),
+    sa.Column("time_us", _BIG, nullable=False),
 )
 
 RELEASES = sa.Table(
@@ -67,11 +91,11 @@ RELEASES = sa.Table(
     METADATA,
     sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
     sa.Column("actor", sa.Text, nullable=False),
-    sa.Column("due_ns", _BIG, nullable=False),
-    sa.Column("settle_ns", _BIG, nullable=False),  # a worker may still bind it until then: release once more after
+    sa.Column("due_us", _BIG, nullable=False),
+    sa.Column("settle_us", _BIG, nullable=False),  # a worker may still bind it until then: release once more after
     sa.Column("attempts", sa.Integer, nullable=False),  # grows at each take-up; every later write compares it
-    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
 )
-sa.Index("strategy_releases_due", RELEASES.c.due_ns)
+sa.Index("strategy_releases_due", RELEASES.c.due_us)
 
 OUTBOX = outbox_tables(METADATA)

@@ -46,9 +46,9 @@ def submission_from_proto(request: strategyservicepb.SubmitStrategyRequest, subj
         request_id=request.request_id,
         body_digest=digest(body),
         request=body,
-        name=request.meta.name,
+        meta=request.meta.SerializeToString(deterministic=True),
         dag_digest=dag.digest,
-        nodes=len(dag.nodes),
+        node_ids=tuple(dag.node_ids),
         subject=subject,
         world_ids=tuple(sorted(request.world_ids)),
     )
@@ -82,14 +82,14 @@ def hinted_as_of(hints: strategypb.ComputeHints) -> datetime | None:
     return instant_from_proto(hints.as_of, "hints.as_of") if hints.HasField("as_of") else None
 
 
-def strategy_to_proto(record: Record, *, outcomes: bool = True) -> strategypb.Strategy:
-    """A stored submission for a reader."""
-    request = strategyservicepb.SubmitStrategyRequest.FromString(record.request)
-    message = strategypb.Strategy(
+def strategy_to_proto(record: Record, outcome: bytes = b"") -> strategypb.Strategy:
+    """A stored submission for a reader, with what it came to if that is given."""
+    return strategypb.Strategy(
         strategy_id=record.strategy_id,
-        meta=request.meta,
+        meta=strategypb.StrategyMeta.FromString(record.meta),
         state=STATE_NUMBERS[record.state],
         reason=record.reason,
+        message=record.message,
         submitted_by=record.subject,
         created_at=instant_to_proto(record.created_at),
         updated_at=instant_to_proto(record.updated_at),
@@ -98,14 +98,10 @@ def strategy_to_proto(record: Record, *, outcomes: bool = True) -> strategypb.St
         nodes=record.nodes,
         revision=record.revision,
         release_pending=record.release_pending,
+        sentinel_id=record.sentinel_id,
+        plan_version=record.plan_version,
+        outcomes=strategypb.Strategy.FromString(outcome).outcomes if outcome else (),
     )
-    if record.outcome is not None:
-        stored = strategypb.Strategy.FromString(record.outcome)
-        message.sentinel_id = stored.sentinel_id
-        message.plan_version = stored.plan_version
-        if outcomes:
-            message.outcomes.extend(stored.outcomes)
-    return message
 
 
 def history_to_proto(entries: list[tuple[int, Step]]) -> strategyservicepb.GetStrategyHistoryResponse:
@@ -113,10 +109,11 @@ def history_to_proto(entries: list[tuple[int, Step]]) -> strategyservicepb.GetSt
     return strategyservicepb.GetStrategyHistoryResponse(
         entries=[
             strategypb.StrategyHistoryEntry(
-                sequence=sequence, state=STATE_NUMBERS[step.state], reason=step.reason, actor=step.actor,
+                revision=revision, state=STATE_NUMBERS[step.state], reason=step.reason,
+                message=step.message, actor=step.actor,
                 time=instant_to_proto(step.at),
             )
-            for sequence, step in entries
+            for revision, step in entries
         ]
     )  # fmt: skip
 

@@ -18,9 +18,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from gateway.peers import Peers
-from gateway.submissions import domain, events
+from gateway.submissions import events
 from gateway.submissions.contexts import resolve
-from gateway.submissions.domain import State, backoff_s
+from gateway.submissions.domain import Claim, Outcome, Record, State, Step, Submission, backoff_s
 from gateway.submissions.store import claims, strategies
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable
@@ -37,6 +37,7 @@ from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 IDLE_S = 0.5  # how long due or abandoned submissions of other processes may wait to be seen
 SETTLED = frozenset({State.COMPLETED, State.FAILED, State.CANCELED})
 LATER = (Unavailable, DeadlineExceeded, Exhausted)
+Settled = tuple[Record, bytes]  # with what it came to, empty unless COMPLETED
 log = structlog.stdlib.get_logger("qmtl.gateway.worker")
 
 
@@ -61,7 +62,7 @@ class Workers:
         self._free = settings.workers
         self._woken = asyncio.Event()
         self._more = True  # whether something may be due that nobody has looked for
-        self._waiting: dict[str, list[asyncio.Future[domain.Record]]] = {}
+        self._waiting: dict[str, list[asyncio.Future[Settled]]] = {}
         self._group: asyncio.TaskGroup | None = None
 
     @property
@@ -84,7 +85,9 @@ class Workers:
             self._group = None
             unsubscribe()
 
-    async def accept(self, submission: domain.Submission) -> tuple[domain.Record, bool]:
+    async def accept(
+        self, submission: Submission, request: strategyservicepb.SubmitStrategyRequest
+    ) -> tuple[Record, bool]:
         """Store a submission, and begin with it when there is room; its caller may leave meanwhile.
 
         (record, True) when it was accepted before. Raises as store.accept.
@@ -92,43 +95,47 @@ class Workers:
         if not self.free:
             return await self._stored(submission, None)
         self._free -= 1
-        return await asyncio.shield(self._start(self._accept(submission)))
+        return await asyncio.shield(self._start(self._accept(submission, request)))
 
-    async def settled(self, record: domain.Record, within_s: float) -> domain.Record:
+    async def settled(self, record: Record, within_s: float) -> Settled:
         """The record once it is settled, here or elsewhere, or as it is when the time is up."""
-        if record.state in SETTLED:
-            return record
-        told = asyncio.get_running_loop().create_future()
+        told: asyncio.Future[Settled] = asyncio.get_running_loop().create_future()
         listeners = self._waiting.setdefault(record.strategy_id, [])
         listeners.append(told)
         deadline = self._clock.monotonic() + within_s
         try:
             while record.state not in SETTLED and (left := deadline - self._clock.monotonic()) > 0:
                 await asyncio.wait({told}, timeout=min(left, IDLE_S))
-                record = told.result() if told.done() else await self._read(record.strategy_id)
+                if told.done():
+                    return told.result()
+                record = await self._read(record.strategy_id)
         finally:
             listeners.remove(told)
             if not listeners:
                 self._waiting.pop(record.strategy_id, None)
-        return record
+        if record.state is not State.COMPLETED:
+            return record, b""
+        return record, await self._db.read(lambda conn: strategies.outcome_of(conn, record.strategy_id))
 
-    async def _accept(self, submission: domain.Submission) -> tuple[domain.Record, bool]:
+    async def _accept(
+        self, submission: Submission, request: strategyservicepb.SubmitStrategyRequest
+    ) -> tuple[Record, bool]:
         """With a place held: accept and begin, or give the place back."""
         began, until = False, self._work_until()
         try:
             record, repeated = await self._stored(submission, self._claim(self._clock.now()))
             if not repeated:
-                self._begin(record, until)
+                self._begin(record, request, until)
                 began = True
             return record, repeated
         finally:
             if not began:
                 self._leave()
 
-    async def _stored(self, submission: domain.Submission, claim: domain.Claim | None) -> tuple[domain.Record, bool]:
+    async def _stored(self, submission: Submission, claim: Claim | None) -> tuple[Record, bool]:
         at, most = self._clock.now(), self._settings.pending_max
 
-        def work(conn: Connection) -> tuple[domain.Record, bool]:
+        def work(conn: Connection) -> tuple[Record, bool]:
             return strategies.accept(conn, submission, at, most, claim)
 
         try:
@@ -136,7 +143,7 @@ class Workers:
         except (IntegrityError, strategies.Raced):  # the same request at another gateway at this moment: known by now
             return await self._db.write(work)
 
-    async def _read(self, strategy_id: str) -> domain.Record:
+    async def _read(self, strategy_id: str) -> Record:
         return await self._db.read(lambda conn: strategies.get(conn, strategy_id))
 
     async def _take_up(self) -> bool:
@@ -144,7 +151,7 @@ class Workers:
         at, most, until = self._clock.now(), self._free, self._work_until()
         self._free = 0  # held until it is known how many are needed
         self._more = False
-        records: list[domain.Record] = []
+        records: list[Record] = []
         try:
             if await self._db.read(lambda conn: claims.any_due(conn, at)):
                 self._more = True
@@ -153,28 +160,26 @@ class Workers:
             log.warning("claim_failed", reason=error.reason)
         self._free += most - len(records)
         for record in records:
-            self._begin(record, until)
+            self._begin(record, None, until)
         return bool(records)
 
     def _work_until(self) -> float:
         """When work on a claim that is made now has to end, by the loop's clock: a slow commit takes from its time."""
         return asyncio.get_running_loop().time() + 0.8 * self._settings.claim_ttl_s
 
-    def _claim(self, at: datetime) -> domain.Claim:
-        return domain.Claim(self._settings.name, at + timedelta(seconds=self._settings.claim_ttl_s))
+    def _claim(self, at: datetime) -> Claim:
+        return Claim(self._settings.name, at + timedelta(seconds=self._settings.claim_ttl_s))
 
-    def _start(
-        self, work: Coroutine[None, None, tuple[domain.Record, bool]]
-    ) -> asyncio.Task[tuple[domain.Record, bool]]:
+    def _start(self, work: Coroutine[None, None, tuple[Record, bool]]) -> asyncio.Task[tuple[Record, bool]]:
         task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may have left
         return task
 
-    def _begin(self, record: domain.Record, until: float) -> None:
+    def _begin(self, record: Record, request: strategyservicepb.SubmitStrategyRequest | None, until: float) -> None:
         """Work on a claim whose place is held; as the gateway itself, whoever called."""
         assert self._group is not None
         with own_act():
-            self._group.create_task(self._work(record, until))
+            self._group.create_task(self._work(record, request, until))
 
     def _look(self) -> None:
         self._more = True
@@ -185,62 +190,70 @@ class Workers:
         if self._more:
             self._woken.set()
 
-    async def _work(self, record: domain.Record, until: float) -> None:
+    async def _work(
+        self, record: Record, request: strategyservicepb.SubmitStrategyRequest | None, until: float
+    ) -> None:
         try:
-            await self._process(record, until)
+            await self._process(record, request, until)
         finally:
             self._leave()
 
-    async def _process(self, record: domain.Record, until: float) -> None:
+    async def _process(
+        self, record: Record, request: strategyservicepb.SubmitStrategyRequest | None, until: float
+    ) -> None:
         """Settle a claim one way or another; a failure to settle leaves the claim to run out."""
         try:
             try:
                 async with asyncio.timeout_at(until):
-                    outcome = await self._carry_out(record)
+                    outcome = await self._carry_out(record, request or await self._request(record))
             except (*LATER, TimeoutError) as error:
                 await self._put_back(record, error)
             except QmtlError as error:
-                await self._finish(record, State.FAILED, f"{error.reason}: {error.message}", None)
+                step = self._step(State.FAILED, error.reason, error.message[:2000])
+                await self._finish(record, step, None)
             else:
-                await self._finish(record, State.COMPLETED, "", outcome)
+                await self._finish(record, self._step(State.COMPLETED), outcome)
         except LATER as error:
             log.warning("settle_failed", strategy_id=record.strategy_id, reason=error.reason)
 
-    async def _put_back(self, record: domain.Record, error: QmtlError | TimeoutError) -> None:
-        now = self._clock.now()
-        reason = f"waits: {error}"[:500]
-        step = domain.Step(State.QUEUED, reason, self._settings.name, now)
-        retry_at = now + timedelta(seconds=backoff_s(record.attempts))
+    async def _put_back(self, record: Record, error: QmtlError | TimeoutError) -> None:
+        reason = error.reason if isinstance(error, QmtlError) else "E_DEADLINE_EXCEEDED"
+        step = self._step(State.QUEUED, reason, f"waits: {error}"[:500])
+        retry_at = step.at + timedelta(seconds=backoff_s(record.attempts))
         if not await self._db.write(lambda conn: claims.put_back(conn, record, step, retry_at)):
-            await self._db.write(lambda conn: claims.lost(conn, record, now))
+            await self._db.write(lambda conn: claims.lost(conn, record, step.at))
 
-    async def _finish(self, record: domain.Record, state: State, reason: str, outcome: bytes | None) -> None:
-        step = domain.Step(state, reason[:2000], self._settings.name, self._clock.now())
+    async def _finish(self, record: Record, step: Step, outcome: Outcome | None) -> None:
         settled = await self._db.write(lambda conn: claims.finish(conn, record, step, outcome))
         if settled is None:
             await self._db.write(lambda conn: claims.lost(conn, record, step.at))
         else:
-            self._tell(settled)
-        log.info("submission_settled", strategy_id=record.strategy_id, state=state.value, kept=settled is not None)
+            self._tell(settled, outcome.body if outcome is not None else b"")
+        log.info("submission_settled", strategy_id=record.strategy_id, state=step.state.value, kept=settled is not None)
 
-    def _tell(self, settled: domain.Record) -> None:
+    def _step(self, state: State, reason: str = "", message: str = "") -> Step:
+        return Step(state, self._settings.name, self._clock.now(), reason, message)
+
+    async def _request(self, record: Record) -> strategyservicepb.SubmitStrategyRequest:
+        """The request of a submission that was not accepted here just now."""
+        body = await self._db.read(lambda conn: strategies.request_of(conn, record.strategy_id))
+        return strategyservicepb.SubmitStrategyRequest.FromString(body)
+
+    def _tell(self, settled: Record, outcome: bytes) -> None:
         for told in self._waiting.get(settled.strategy_id, ()):
             if not told.done():
-                told.set_result(settled)
+                told.set_result((settled, outcome))
 
-    async def _carry_out(self, record: domain.Record) -> bytes:
-        request = strategyservicepb.SubmitStrategyRequest.FromString(record.request)
-        outcomes = [await self._enter(record, request, world_id) for world_id in record.world_ids]
+    async def _carry_out(self, record: Record, request: strategyservicepb.SubmitStrategyRequest) -> Outcome:
+        outcomes = [await self._bind(record, request, world_id) for world_id in record.world_ids]
         answer = await self._diff(record, request, outcomes)
         for outcome in outcomes:
             outcome.assignments.extend(a for a in answer.assignments if a.world_id == outcome.world_id)
-        result = strategypb.Strategy(
-            outcomes=outcomes, sentinel_id=answer.summary.sentinel_id, plan_version=answer.summary.version
-        )
-        return result.SerializeToString()
+        body = strategypb.Strategy(outcomes=outcomes).SerializeToString()
+        return Outcome(answer.summary.sentinel_id, answer.summary.version, body)
 
-    async def _enter(
-        self, record: domain.Record, request: strategyservicepb.SubmitStrategyRequest, world_id: str
+    async def _bind(
+        self, record: Record, request: strategyservicepb.SubmitStrategyRequest, world_id: str
     ) -> strategypb.WorldOutcome:
         """Bind the strategy to a world and decide the context it computes in there."""
         bind = bindingservicepb.BindStrategyRequest(
@@ -257,7 +270,7 @@ class Workers:
 
     async def _diff(
         self,
-        record: domain.Record,
+        record: Record,
         request: strategyservicepb.SubmitStrategyRequest,
         outcomes: Sequence[strategypb.WorldOutcome],
     ) -> diffpb.DiffChunk:
@@ -281,7 +294,7 @@ class Workers:
         return whole
 
 
-def _diff_id(record: domain.Record, outcomes: Sequence[strategypb.WorldOutcome]) -> str:
+def _diff_id(record: Record, outcomes: Sequence[strategypb.WorldOutcome]) -> str:
     """The same for a claim done again; another once the contexts are decided otherwise: that is another question."""
     decided = b"".join(outcome.context.SerializeToString(deterministic=True) for outcome in outcomes)
     return f"{record.strategy_id}/{canonical.digest(decided)[7:23]}"

@@ -1,5 +1,6 @@
-"""Claims on submissions: a worker takes one by lease, and changes nothing once it lost it.\n\nEvery change
-compares the claim's epoch, which grows at each claim.
+"""Claims on submissions: a worker takes one by lease, and changes nothing once it lost it.
+
+Every change compares the claim's epoch, which grows at each claim.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
-from gateway.instants import to_ns
-from gateway.submissions.domain import LIVE, Claim, Record, State, Step, move
+from gateway.submissions.domain import LIVE, Claim, Outcome, Record, State, Step, move
 from gateway.submissions.store import releases
 from gateway.submissions.store.strategies import STRATEGY_ROWS, UPDATE_STRATEGY, get, record_step, to_record, worlds_of
-from gateway.submissions.tables import LIVE_DAGS, STRATEGIES
+from gateway.submissions.tables import LIVE_DAGS, OUTCOMES, STRATEGIES
+from qmtl.sql.instants import micros
 
 
 def any_due(conn: Connection, at: datetime) -> bool:
     """Whether a claim would find something: asked before the write transaction that does."""
-    return any(conn.execute(query.limit(1), {"now": to_ns(at)}).first() for query in (_ABANDONED, _WAITING))
+    return any(conn.execute(query.limit(1), {"now": micros(at)}).first() for query in (_ABANDONED, _WAITING))
 
 
 def claim(conn: Connection, claim: Claim, at: datetime, most: int) -> list[Record]:
@@ -28,68 +29,79 @@ def claim(conn: Connection, claim: Claim, at: datetime, most: int) -> list[Recor
     found: list[RowMapping] = []
     for query in (_ABANDONED, _WAITING):  # two questions: one with OR reads every waiting row for each claim
         locked = query.limit(most - len(found)).with_for_update(skip_locked=True, of=STRATEGIES)
-        found += conn.execute(locked, {"now": to_ns(at)}).mappings().all()
+        found += conn.execute(locked, {"now": micros(at)}).mappings().all()
     return [_claim(conn, row, claim, at) for row in found]
 
 
 def _claim(conn: Connection, row: RowMapping, claim: Claim, at: datetime) -> Record:
     before = to_record(row, worlds_of(conn, row["strategy_id"]))
-    step = Step(State.PROCESSING, "", claim.worker, at)
+    step = Step(State.PROCESSING, claim.worker, at)
     revision = before.revision if before.state is State.PROCESSING else record_step(conn, before, step)
     record = replace(
         before, state=State.PROCESSING, revision=revision, claim_epoch=before.claim_epoch + 1,
         attempts=before.attempts + 1, updated_at=at,
     )  # fmt: skip
     values = {
-        "claim_epoch": record.claim_epoch, "claim_until_ns": to_ns(claim.until), "attempts": record.attempts,
-        "state": record.state.value, "updated_ns": to_ns(at), "revision": revision,
+        "claim_epoch": record.claim_epoch, "claim_until_us": micros(claim.until), "attempts": record.attempts,
+        "state": record.state.value, "updated_us": micros(at), "revision": revision,
     }  # fmt: skip
     conn.execute(UPDATE_STRATEGY, {"id": record.strategy_id, **values})
     return record
 
 
-def finish(conn: Connection, record: Record, step: Step, outcome: bytes | None) -> Record | None:
+def finish(conn: Connection, record: Record, step: Step, outcome: Outcome | None) -> Record | None:
     """End a claim with COMPLETED or FAILED; None when the claim was lost, and nothing is changed then."""
-    settled = _settle(conn, record, step, {"outcome": outcome})
-    return None if settled is None else replace(settled, outcome=outcome)
+    if outcome is None:
+        return _settle(conn, record, step, {})
+    named = {"sentinel_id": outcome.sentinel_id, "plan_version": outcome.plan_version}
+    settled = _settle(conn, record, step, dict(named))
+    if settled is None:
+        return None
+    conn.execute(_INSERT_OUTCOME, {"strategy_id": record.strategy_id, "outcome": outcome.body})
+    return replace(settled, sentinel_id=outcome.sentinel_id, plan_version=outcome.plan_version)
 
 
 def put_back(conn: Connection, record: Record, step: Step, retry_at: datetime) -> bool:
     """Give a claim back to be tried again at an instant."""
-    return _settle(conn, record, step, {"next_attempt_ns": to_ns(retry_at)}) is not None
+    return _settle(conn, record, step, {"next_attempt_us": micros(retry_at)}) is not None
 
 
 def lost(conn: Connection, record: Record, at: datetime) -> None:
     """The worker of a lost claim is through: what it bound meanwhile is released now, when the strategy has ended."""
     if get(conn, record.strategy_id, lock=True).state in LIVE or releases.hurry(conn, record.strategy_id, at):
         return
-    releases.schedule(conn, record.strategy_id, record.subject, to_ns(at), to_ns(at))
+    releases.schedule(conn, record.strategy_id, record.subject, micros(at), micros(at))
 
 
 def _settle(conn: Connection, record: Record, step: Step, values: dict[str, Any]) -> Record | None:
     """Move a claimed submission on; None when the claim was lost. While it holds nobody else raises the revision."""
     move(State.PROCESSING, step.state)
-    after = replace(record, state=step.state, reason=step.reason, revision=record.revision + 1, updated_at=step.at)
+    after = replace(
+        record, state=step.state, reason=step.reason, message=step.message,
+        revision=record.revision + 1, updated_at=step.at,
+    )  # fmt: skip
     values |= {
-        "state": after.state.value, "reason": after.reason, "revision": after.revision, "updated_ns": to_ns(step.at)
+        "state": after.state.value, "reason": after.reason, "message": after.message,
+        "revision": after.revision, "updated_us": micros(step.at),
     }  # fmt: skip
     held = {"id": record.strategy_id, "epoch": record.claim_epoch}
     if conn.execute(_UPDATE_CLAIMED, {**held, **values}).rowcount != 1:
         return None
     if step.state not in LIVE:
         conn.execute(sa.delete(LIVE_DAGS).where(LIVE_DAGS.c.strategy_id == record.strategy_id))
-        releases.schedule(conn, record.strategy_id, record.subject, to_ns(step.at), to_ns(step.at))
+        releases.schedule(conn, record.strategy_id, record.subject, micros(step.at), micros(step.at))
     published = record_step(conn, record, step)
     assert published == after.revision, f"{record.strategy_id}: revision {published}, want {after.revision}"
     return after
 
 
+_INSERT_OUTCOME = sa.insert(OUTCOMES)
 _WAITING = STRATEGY_ROWS.where(
-    STRATEGIES.c.state == State.QUEUED.value, STRATEGIES.c.next_attempt_ns <= sa.bindparam("now")
-).order_by(STRATEGIES.c.next_attempt_ns)
+    STRATEGIES.c.state == State.QUEUED.value, STRATEGIES.c.next_attempt_us <= sa.bindparam("now")
+).order_by(STRATEGIES.c.next_attempt_us)
 _ABANDONED = STRATEGY_ROWS.where(
-    STRATEGIES.c.state == State.PROCESSING.value, STRATEGIES.c.claim_until_ns <= sa.bindparam("now")
-).order_by(STRATEGIES.c.claim_until_ns)
+    STRATEGIES.c.state == State.PROCESSING.value, STRATEGIES.c.claim_until_us <= sa.bindparam("now")
+).order_by(STRATEGIES.c.claim_until_us)
 _UPDATE_CLAIMED = UPDATE_STRATEGY.where(
     STRATEGIES.c.claim_epoch == sa.bindparam("epoch"), STRATEGIES.c.state == State.PROCESSING.value
 )

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from gateway.instants import from_ns, to_ns
 from gateway.submissions.tables import RELEASES
 from qmtl.sql.database import signal
+from qmtl.sql.instants import instant, micros
 
 DUE_SIGNAL = "releases"  # raised when a release became due
 
@@ -28,12 +28,12 @@ class Release:
     settle_at: datetime
 
 
-def schedule(conn: Connection, strategy_id: str, actor: str, due_ns: int, settle_ns: int) -> None:
+def schedule(conn: Connection, strategy_id: str, actor: str, due_us: int, settle_us: int) -> None:
     """Make a release due; one that is pending already starts over."""
     conn.execute(sa.delete(RELEASES).where(RELEASES.c.strategy_id == strategy_id))
     values = {
-        "strategy_id": strategy_id, "actor": actor, "due_ns": due_ns, "settle_ns": settle_ns, "attempts": 0,
-        "reason": "",
+        "strategy_id": strategy_id, "actor": actor, "due_us": due_us, "settle_us": settle_us, "attempts": 0,
+        "message": "",
     }  # fmt: skip
     conn.execute(sa.insert(RELEASES).values(values))
     signal(conn, DUE_SIGNAL)
@@ -41,18 +41,18 @@ def schedule(conn: Connection, strategy_id: str, actor: str, due_ns: int, settle
 
 def any_due(conn: Connection, at: datetime) -> bool:
     """Whether there is anything to take up: asked before the write transaction that does."""
-    return conn.execute(sa.select(sa.exists().where(RELEASES.c.due_ns <= to_ns(at)))).scalar_one()
+    return conn.execute(sa.select(sa.exists().where(RELEASES.c.due_us <= micros(at)))).scalar_one()
 
 
 def take_up(conn: Connection, at: datetime, ttl: timedelta) -> Release | None:
     """The next release that is due; another worker may have it after `ttl`."""
     table = RELEASES.c
-    query = sa.select(RELEASES).where(table.due_ns <= to_ns(at)).order_by(table.due_ns).limit(1)
+    query = sa.select(RELEASES).where(table.due_us <= micros(at)).order_by(table.due_us).limit(1)
     row = conn.execute(query.with_for_update(skip_locked=True)).mappings().first()
     if row is None:
         return None
-    release = Release(row["strategy_id"], row["actor"], row["attempts"] + 1, from_ns(row["settle_ns"]))
-    later = {"due_ns": to_ns(at + ttl), "attempts": release.attempts}
+    release = Release(row["strategy_id"], row["actor"], row["attempts"] + 1, instant(row["settle_us"]))
+    later = {"due_us": micros(at + ttl), "attempts": release.attempts}
     conn.execute(sa.update(RELEASES).where(table.strategy_id == release.strategy_id).values(later))
     return release
 
@@ -62,17 +62,17 @@ def done(conn: Connection, release: Release, at: datetime) -> None:
     if at >= release.settle_at:
         conn.execute(sa.delete(RELEASES).where(_same(release)))
     else:
-        conn.execute(sa.update(RELEASES).where(_same(release)).values(due_ns=to_ns(release.settle_at)))
+        conn.execute(sa.update(RELEASES).where(_same(release)).values(due_us=micros(release.settle_at)))
 
 
-def again(conn: Connection, release: Release, retry_at: datetime, reason: str) -> None:
+def again(conn: Connection, release: Release, retry_at: datetime, message: str) -> None:
     """Something could not be undone now."""
-    conn.execute(sa.update(RELEASES).where(_same(release)).values(due_ns=to_ns(retry_at), reason=reason[:500]))
+    conn.execute(sa.update(RELEASES).where(_same(release)).values(due_us=micros(retry_at), message=message[:500]))
 
 
 def hurry(conn: Connection, strategy_id: str, at: datetime) -> bool:
     """The worker that held the strategy is through: nothing binds it after this instant. False: no release waits."""
-    now = {"due_ns": to_ns(at), "settle_ns": to_ns(at)}
+    now = {"due_us": micros(at), "settle_us": micros(at)}
     waits = conn.execute(sa.update(RELEASES).where(RELEASES.c.strategy_id == strategy_id).values(now)).rowcount > 0
     if waits:
         signal(conn, DUE_SIGNAL)

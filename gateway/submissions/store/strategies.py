@@ -5,7 +5,7 @@ Every change after acceptance compares the claim epoch, so a worker that lost it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,13 +13,25 @@ from sqlalchemy import Connection, RowMapping
 
 from controlbus.events.control_event import BODY_MAX
 from controlbus.jetstream.subjects import ingest_subject
-from gateway.instants import from_ns, to_ns
 from gateway.submissions.domain import Claim, Record, State, Step, Submission, move
 from gateway.submissions.events import TODO_SIGNAL, publish_step, strategy_signal
 from gateway.submissions.store import releases
-from gateway.submissions.tables import HISTORY, LIVE_DAGS, OUTBOX, RELEASES, STRATEGIES, WORLDS
+from gateway.submissions.tables import (
+    HISTORY,
+    LIVE_DAGS,
+    NODES,
+    OUTBOX,
+    OUTCOMES,
+    RELEASES,
+    REQUESTS,
+    STRATEGIES,
+    WORLDS,
+)
 from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, Unavailable
+from qmtl.core.paging import Page
 from qmtl.sql.database import signal
+from qmtl.sql.instants import instant, micros
+from qmtl.sql.statements import bounded
 
 
 class Raced(Unavailable):
@@ -45,12 +57,14 @@ def accept(
     _check_room(conn, pending_max)
     _reserve_dag(conn, submission)
     _ingest(conn, submission)
-    steps = [Step(State.QUEUED, "", submission.subject, at)]
+    steps = [Step(State.QUEUED, submission.subject, at)]
     if claim is not None:
-        steps.append(Step(State.PROCESSING, "", claim.worker, at))
+        steps.append(Step(State.PROCESSING, claim.worker, at))
     revisions = [publish_step(conn, submission.strategy_id, submission.world_ids, step) for step in steps]
     record = _fresh(submission, steps[-1], revisions[-1], claimed=claim is not None)
-    conn.execute(_INSERT_STRATEGY, _row(submission, record, claim))
+    conn.execute(_INSERT_STRATEGY, _row(record, claim))
+    conn.execute(_INSERT_REQUEST, {"strategy_id": record.strategy_id, "request": submission.request})
+    conn.execute(_INSERT_NODES, {"strategy_id": record.strategy_id, "node_ids": "\n".join(submission.node_ids)})
     conn.execute(_INSERT_WORLDS, [{"strategy_id": record.strategy_id, "world_id": w} for w in record.world_ids])
     conn.execute(
         _INSERT_HISTORY, [_history_row(record.strategy_id, *pair) for pair in zip(revisions, steps, strict=True)]
@@ -66,16 +80,16 @@ def cancel(conn: Connection, strategy_id: str, step: Step) -> Record:
     if record.state is State.CANCELED:
         return record
     move(record.state, State.CANCELED)
-    now = to_ns(step.at)
+    now = micros(step.at)
     held_until = conn.execute(
-        sa.select(STRATEGIES.c.claim_until_ns).where(STRATEGIES.c.strategy_id == strategy_id)
+        sa.select(STRATEGIES.c.claim_until_us).where(STRATEGIES.c.strategy_id == strategy_id)
     ).scalar_one()
     # a worker in the middle of it may bind and diff until its claim runs out
     settle = max(now, held_until) if record.state is State.PROCESSING else now
     releases.schedule(conn, strategy_id, step.actor, now, settle)
     values = {
-        "state": State.CANCELED.value, "reason": step.reason, "claim_epoch": record.claim_epoch + 1,
-        "updated_ns": now, "revision": record_step(conn, record, step),
+        "state": State.CANCELED.value, "reason": step.reason, "message": step.message,
+        "claim_epoch": record.claim_epoch + 1, "updated_us": now, "revision": record_step(conn, record, step),
     }  # fmt: skip
     conn.execute(UPDATE_STRATEGY, {"id": strategy_id, **values})
     conn.execute(sa.delete(LIVE_DAGS).where(LIVE_DAGS.c.strategy_id == strategy_id))
@@ -102,21 +116,41 @@ def find_request(conn: Connection, subject: str, request_id: str) -> Record | No
     return to_record(row, worlds_of(conn, row["strategy_id"])) if row is not None else None
 
 
-def page(
-    conn: Connection, world_id: str, state: State | None, before: tuple[int, str] | None, limit: int
-) -> Sequence[Record]:
-    """Submissions, newest first, of one world or all; `before` is (created_ns, strategy_id) of the last one seen."""
+def request_of(conn: Connection, strategy_id: str) -> bytes:
+    """The request as it was accepted."""
+    body: bytes = conn.execute(_REQUEST_OF, {"id": strategy_id}).scalar_one()
+    return body
+
+
+def node_ids_of(conn: Connection, strategy_id: str) -> frozenset[str]:
+    """The nodes a strategy's DAG has."""
+    return frozenset(conn.execute(_NODES_OF, {"id": strategy_id}).scalar_one().split("\n"))
+
+
+def outcome_of(conn: Connection, strategy_id: str) -> bytes:
+    """What a strategy came to in its worlds; empty before it was COMPLETED."""
+    return conn.execute(_OUTCOME_OF, {"id": strategy_id}).scalar_one_or_none() or b""
+
+
+def key_of(record: Record) -> tuple[int, str]:
+    """The place of a submission in listings."""
+    return micros(record.created_at), record.strategy_id
+
+
+def page(conn: Connection, world_id: str, state: State | None, page: Page[tuple[int, str]]) -> Sequence[Record]:
+    """Submissions, newest first, of one world or all; one more than the page has, if there is one."""
     table = STRATEGIES
-    query = STRATEGY_ROWS.order_by(table.c.created_ns.desc(), table.c.strategy_id.desc()).limit(limit)
+    query = STRATEGY_ROWS.order_by(table.c.created_us.desc(), table.c.strategy_id.desc()).limit(page.size + 1)
     if world_id:
         inside = sa.select(WORLDS.c.strategy_id).where(WORLDS.c.world_id == world_id)
         query = query.where(table.c.strategy_id.in_(inside))
     if state is not None:
         query = query.where(table.c.state == state.value)
-    if before is not None:
-        query = query.where(sa.tuple_(table.c.created_ns, table.c.strategy_id) < before)
+    if page.after is not None:
+        query = query.where(sa.tuple_(table.c.created_us, table.c.strategy_id) < page.after)
     rows = conn.execute(query).mappings().all()
-    return [to_record(row, worlds_of(conn, row["strategy_id"])) for row in rows]
+    worlds = _worlds_of_each(conn, [row["strategy_id"] for row in rows])
+    return [to_record(row, worlds[row["strategy_id"]]) for row in rows]
 
 
 def history(conn: Connection, strategy_id: str) -> list[tuple[int, Step]]:
@@ -124,7 +158,10 @@ def history(conn: Connection, strategy_id: str) -> list[tuple[int, Step]]:
     get(conn, strategy_id)
     query = sa.select(HISTORY).where(HISTORY.c.strategy_id == strategy_id).order_by(HISTORY.c.sequence)
     return [
-        (row["sequence"], Step(State(row["state"]), row["reason"], row["actor"], from_ns(row["time_ns"])))
+        (
+            row["sequence"],
+            Step(State(row["state"]), row["actor"], instant(row["time_us"]), row["reason"], row["message"]),
+        )
         for row in conn.execute(query).mappings()
     ]
 
@@ -137,6 +174,15 @@ def queued(conn: Connection) -> int:
 def worlds_of(conn: Connection, strategy_id: str) -> tuple[str, ...]:
     """The worlds of a strategy, sorted."""
     return tuple(conn.execute(_WORLDS_OF, {"id": strategy_id}).scalars())
+
+
+def _worlds_of_each(conn: Connection, strategy_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {strategy_id: [] for strategy_id in strategy_ids}
+    for part in bounded(strategy_ids):
+        query = sa.select(WORLDS).where(WORLDS.c.strategy_id.in_(part)).order_by(WORLDS.c.world_id)
+        for strategy_id, world_id in conn.execute(query):
+            found[strategy_id].append(world_id)
+    return {strategy_id: tuple(worlds) for strategy_id, worlds in found.items()}
 
 
 def _ingest(conn: Connection, submission: Submission) -> None:
@@ -192,7 +238,7 @@ def record_step(conn: Connection, record: Record, step: Step) -> int:
 def _history_row(strategy_id: str, revision: int, step: Step) -> dict[str, object]:
     return {
         "strategy_id": strategy_id, "sequence": revision, "state": step.state.value, "reason": step.reason,
-        "actor": step.actor, "time_ns": to_ns(step.at),
+        "message": step.message, "actor": step.actor, "time_us": micros(step.at),
     }  # fmt: skip
 
 
@@ -200,31 +246,34 @@ def _fresh(submission: Submission, step: Step, revision: int, *, claimed: bool) 
     """The record of a submission that is accepted now."""
     return Record(
         strategy_id=submission.strategy_id, request_id=submission.request_id, body_digest=submission.body_digest,
-        request=submission.request, dag_digest=submission.dag_digest, nodes=submission.nodes,
-        subject=submission.subject, state=step.state, reason="", revision=revision, claim_epoch=int(claimed),
-        attempts=int(claimed), created_at=step.at, updated_at=step.at, outcome=None,
-        world_ids=submission.world_ids, release_pending=False,
+        meta=submission.meta, dag_digest=submission.dag_digest, nodes=len(submission.node_ids),
+        subject=submission.subject, state=step.state, reason="", message="", revision=revision,
+        claim_epoch=int(claimed), attempts=int(claimed), created_at=step.at, updated_at=step.at,
+        sentinel_id="", plan_version=0, world_ids=submission.world_ids, release_pending=False,
     )  # fmt: skip
 
 
-def _row(submission: Submission, record: Record, claim: Claim | None) -> dict[str, object]:
-    at = to_ns(record.created_at)
+def _row(record: Record, claim: Claim | None) -> dict[str, object]:
+    at = micros(record.created_at)
     return {
         "strategy_id": record.strategy_id, "request_id": record.request_id, "body_digest": record.body_digest,
-        "request": record.request, "name": submission.name, "dag_digest": record.dag_digest, "nodes": record.nodes,
+        "meta": record.meta, "dag_digest": record.dag_digest, "nodes": record.nodes, "message": record.message,
         "subject": record.subject, "state": record.state.value, "reason": record.reason, "revision": record.revision,
-        "claim_epoch": record.claim_epoch, "claim_until_ns": to_ns(claim.until) if claim is not None else 0,
-        "attempts": record.attempts, "next_attempt_ns": at, "created_ns": at, "updated_ns": at, "outcome": None,
+        "claim_epoch": record.claim_epoch, "claim_until_us": micros(claim.until) if claim is not None else 0,
+        "attempts": record.attempts, "next_attempt_us": at, "created_us": at, "updated_us": at,
+        "sentinel_id": "", "plan_version": 0,
     }  # fmt: skip
 
 
 def to_record(row: RowMapping, world_ids: tuple[str, ...]) -> Record:
+    """A row with the worlds of its strategy."""
     return Record(
-        strategy_id=row["strategy_id"], request_id=row["request_id"], body_digest=row["body_digest"],
-        request=row["request"], dag_digest=row["dag_digest"], nodes=row["nodes"], subject=row["subject"],
-        state=State(row["state"]), reason=row["reason"], revision=row["revision"], claim_epoch=row["claim_epoch"],
-        attempts=row["attempts"], created_at=from_ns(row["created_ns"]), updated_at=from_ns(row["updated_ns"]),
-        outcome=row["outcome"], world_ids=world_ids, release_pending=bool(row["release_pending"]),
+        strategy_id=row["strategy_id"], request_id=row["request_id"], body_digest=row["body_digest"], meta=row["meta"],
+        dag_digest=row["dag_digest"], nodes=row["nodes"], subject=row["subject"], state=State(row["state"]),
+        reason=row["reason"], message=row["message"], revision=row["revision"], claim_epoch=row["claim_epoch"],
+        attempts=row["attempts"], created_at=instant(row["created_us"]), updated_at=instant(row["updated_us"]),
+        sentinel_id=row["sentinel_id"], plan_version=row["plan_version"], world_ids=world_ids,
+        release_pending=bool(row["release_pending"]),
     )  # fmt: skip
 
 
@@ -243,6 +292,11 @@ _REQUEST = STRATEGY_ROWS.where(
 _COUNT_TODO = sa.select(sa.func.count()).where(STRATEGIES.c.state.in_((State.QUEUED.value, State.PROCESSING.value)))
 _WORLDS_OF = sa.select(WORLDS.c.world_id).where(WORLDS.c.strategy_id == sa.bindparam("id")).order_by(WORLDS.c.world_id)
 _INSERT_STRATEGY = sa.insert(STRATEGIES)
+_INSERT_REQUEST = sa.insert(REQUESTS)
+_INSERT_NODES = sa.insert(NODES)
+_REQUEST_OF = sa.select(REQUESTS.c.request).where(REQUESTS.c.strategy_id == sa.bindparam("id"))
+_NODES_OF = sa.select(NODES.c.node_ids).where(NODES.c.strategy_id == sa.bindparam("id"))
+_OUTCOME_OF = sa.select(OUTCOMES.c.outcome).where(OUTCOMES.c.strategy_id == sa.bindparam("id"))
 _INSERT_WORLDS = sa.insert(WORLDS)
 _INSERT_HISTORY = sa.insert(HISTORY)
 _RESERVE = sa.text(

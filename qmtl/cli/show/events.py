@@ -37,7 +37,7 @@ def summary(event: controlpb.ControlEvent) -> str:
         case "strategy_state_changed":
             changed = event.strategy_state_changed
             state = enum_word(controlpb.StrategyState, changed.state)
-            return f"{state}: {changed.reason}" if changed.reason else state
+            return f"{state}: {changed.message or changed.reason}" if changed.message or changed.reason else state
         case "evaluation_run_updated":
             run = event.evaluation_run_updated.run
             verdict = enum_word(evaluationpb.EvaluationSummary, run.report.summary)

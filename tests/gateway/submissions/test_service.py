@@ -135,15 +135,15 @@ async def test_canceled_strategy_ends_unbound_and_released(estate: Estate) -> No
     ann = await estate.door()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
-    for reason in ("a\x00b", "x" * 201):
+    for message in ("a\x00b", "x" * 201):
         with pytest.raises(InvalidRequest) as refused:
             await ann.strategies.CancelStrategy(
-                strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id, reason=reason)
+                strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id, message=message)
             )
         assert refused.value.reason == "E_FIELD"
-    request = strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id, reason="enough")
+    request = strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id, message="enough")
     canceled = (await ann.strategies.CancelStrategy(request)).strategy
-    assert (canceled.state, canceled.reason, canceled.release_pending) == (CANCELED, "enough", False)
+    assert (canceled.state, canceled.message, canceled.release_pending) == (CANCELED, "enough", False)
     assert await bound(ann, world) == []
     assert await live_worlds(ann, strategy.strategy_id) == []
     assert (await ann.strategies.CancelStrategy(request)).strategy == canceled

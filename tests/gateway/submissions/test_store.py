@@ -8,12 +8,11 @@ from functools import partial
 
 import pytest
 
-from gateway.instants import to_ns
-from gateway.submissions import domain as submissions_domain
-from gateway.submissions.domain import Claim, State, Step, Submission, strategy_id_of
+from gateway.submissions.domain import Claim, Outcome, Record, State, Step, Submission, strategy_id_of
 from gateway.submissions.store import claims, releases, strategies
 from gateway.submissions.tables import OUTBOX
 from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, NotReady
+from qmtl.core.paging import Page
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sql.database import Database
 
@@ -25,16 +24,16 @@ def submission(request_id: str = "r1", dag: str = "blake3:aa", worlds: tuple[str
     request = strategyservicepb.SubmitStrategyRequest(request_id=request_id, world_ids=worlds).SerializeToString()
     return Submission(
         strategy_id=strategy_id_of("ada", request_id), request_id=request_id, body_digest=f"body-{request_id}",
-        request=request, name="n", dag_digest=dag, nodes=1, subject="ada", world_ids=worlds,
+        request=request, meta=b"", dag_digest=dag, node_ids=("n1", "n2"), subject="ada", world_ids=worlds,
     )  # fmt: skip
 
 
-async def accepted(db: Database, entry: Submission, pending_max: int = 100) -> submissions_domain.Record:
+async def accepted(db: Database, entry: Submission, pending_max: int = 100) -> Record:
     record, _ = await db.write(lambda conn: strategies.accept(conn, entry, NOW, pending_max))
     return record
 
 
-async def claimed(db: Database, at: datetime = NOW) -> submissions_domain.Record | None:
+async def claimed(db: Database, at: datetime = NOW) -> Record | None:
     found = await db.write(lambda conn: claims.claim(conn, Claim("worker", at + TTL), at, 1))
     return found[0] if found else None
 
@@ -62,7 +61,9 @@ async def test_accepted_with_a_claim_is_in_work_at_once_and_nobody_else_gets_it(
     later = await claimed(db, NOW + TTL)
     assert later is not None
     assert later.claim_epoch == 2
-    done = await db.write(lambda conn: claims.finish(conn, later, Step(State.COMPLETED, "", "w", NOW + TTL), b"x"))
+    done = await db.write(
+        lambda conn: claims.finish(conn, later, Step(State.COMPLETED, "w", NOW + TTL), Outcome("", 1, b"x"))
+    )
     assert done == await db.read(lambda conn: strategies.get(conn, record.strategy_id))
 
 
@@ -106,7 +107,7 @@ async def test_same_dag_in_the_same_world_is_refused_while_live(db: Database) ->
     with pytest.raises(AlreadyExists) as refused:
         await accepted(db, submission("r2", worlds=("w0", "w1")))
     assert refused.value.metadata["strategy_id"] == first.strategy_id
-    await db.write(lambda conn: strategies.cancel(conn, first.strategy_id, Step(State.CANCELED, "", "ada", NOW)))
+    await db.write(lambda conn: strategies.cancel(conn, first.strategy_id, Step(State.CANCELED, "ada", NOW)))
     assert (await accepted(db, submission("r2", worlds=("w0", "w1")))).state is State.QUEUED
 
 
@@ -132,18 +133,19 @@ async def test_abandoned_claim_goes_to_another_and_the_first_changes_nothing_mor
     assert first is not None
     assert second is not None
     assert second.claim_epoch == first.claim_epoch + 1
-    step = Step(State.COMPLETED, "", "worker", NOW)
-    assert not await db.write(lambda conn: claims.finish(conn, first, step, b"late"))
-    assert await db.write(lambda conn: claims.finish(conn, second, step, b"good"))
+    step = Step(State.COMPLETED, "worker", NOW)
+    assert not await db.write(lambda conn: claims.finish(conn, first, step, Outcome("", 1, b"late")))
+    assert await db.write(lambda conn: claims.finish(conn, second, step, Outcome("", 2, b"good")))
     record = await db.read(lambda conn: strategies.get(conn, first.strategy_id))
-    assert (record.state, record.outcome) == (State.COMPLETED, b"good")
+    assert (record.state, record.plan_version) == (State.COMPLETED, 2)
+    assert await db.read(lambda conn: strategies.outcome_of(conn, first.strategy_id)) == b"good"
 
 
 async def test_put_back_waits_for_its_time(db: Database) -> None:
     await accepted(db, submission())
     record = await claimed(db)
     assert record is not None
-    step = Step(State.QUEUED, "waits", "worker", NOW)
+    step = Step(State.QUEUED, "worker", NOW, "E_X")
     await db.write(lambda conn: claims.put_back(conn, record, step, NOW + timedelta(seconds=1)))
     assert await claimed(db, NOW) is None
     assert await claimed(db, NOW + timedelta(seconds=1)) is not None
@@ -153,19 +155,19 @@ async def test_failed_submission_frees_its_dag(db: Database) -> None:
     await accepted(db, submission("r1"))
     record = await claimed(db)
     assert record is not None
-    await db.write(lambda conn: claims.finish(conn, record, Step(State.FAILED, "E_X", "worker", NOW), None))
+    await db.write(lambda conn: claims.finish(conn, record, Step(State.FAILED, "worker", NOW, "E_X"), None))
     assert (await accepted(db, submission("r2"))).state is State.QUEUED
     with pytest.raises(NotReady):
-        await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "ada", NOW)))
+        await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "ada", NOW)))
 
 
 async def test_cancel_takes_the_claim_away(db: Database) -> None:
     await accepted(db, submission())
     record = await claimed(db)
     assert record is not None
-    await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "ada", NOW)))
-    step = Step(State.COMPLETED, "", "worker", NOW)
-    assert not await db.write(lambda conn: claims.finish(conn, record, step, b""))
+    await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "ada", NOW)))
+    step = Step(State.COMPLETED, "worker", NOW)
+    assert not await db.write(lambda conn: claims.finish(conn, record, step, Outcome("", 1, b"")))
 
 
 async def taken_up(db: Database, at: datetime) -> releases.Release | None:
@@ -176,7 +178,7 @@ async def test_failed_submission_is_released(db: Database) -> None:
     await accepted(db, submission())
     record = await claimed(db)
     assert record is not None
-    await db.write(lambda conn: claims.finish(conn, record, Step(State.FAILED, "E_X", "worker", NOW), None))
+    await db.write(lambda conn: claims.finish(conn, record, Step(State.FAILED, "worker", NOW, "E_X"), None))
     release = await taken_up(db, NOW)
     assert release is not None
     assert release.actor == "ada"
@@ -189,7 +191,7 @@ async def test_release_is_done_again_once_no_worker_can_bind_any_more(db: Databa
     await accepted(db, submission())
     record = await claimed(db)
     assert record is not None
-    await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "bob", NOW)))
+    await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "bob", NOW)))
     first = await taken_up(db, NOW)
     assert first is not None
     assert (first.actor, first.settle_at) == ("bob", NOW + TTL)
@@ -210,7 +212,7 @@ async def test_worker_that_outlives_its_claim_and_the_release_has_it_released_ag
     other = await claimed(db, NOW + TTL)
     assert late is not None
     assert other is not None
-    step = Step(ended, "", "bob", NOW + TTL)
+    step = Step(ended, "bob", NOW + TTL)
     if ended is State.CANCELED:
         await db.write(lambda conn: strategies.cancel(conn, late.strategy_id, step))
     else:
@@ -232,14 +234,16 @@ async def test_worker_that_outlives_its_claim_leaves_a_live_strategy_alone(db: D
     assert late is not None
     assert other is not None
     await db.write(lambda conn: claims.lost(conn, late, NOW + TTL))
-    await db.write(lambda conn: claims.finish(conn, other, Step(State.COMPLETED, "", "worker", NOW + TTL), b""))
+    await db.write(
+        lambda conn: claims.finish(conn, other, Step(State.COMPLETED, "worker", NOW + TTL), Outcome("", 1, b""))
+    )
     await db.write(lambda conn: claims.lost(conn, late, NOW + TTL))
     assert await db.read(releases.pending) == 0
 
 
 async def test_release_that_ran_out_goes_to_another_and_the_first_changes_nothing_more(db: Database) -> None:
     record = await accepted(db, submission())
-    await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "", "bob", NOW)))
+    await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "bob", NOW)))
     first = await taken_up(db, NOW)
     second = await taken_up(db, NOW + TTL)
     assert first is not None
@@ -256,10 +260,10 @@ async def test_pages_follow_each_other_without_gap(db: Database) -> None:
         at = NOW + timedelta(seconds=number // 2)
         await db.write(partial(strategies.accept, submission=entry, at=at, pending_max=100))
     seen: list[str] = []
-    before: tuple[int, str] | None = None
-    while rows := await db.read(partial(strategies.page, world_id="w1", state=None, before=before, limit=2)):
+    page: Page[tuple[int, str]] = Page(2)
+    while rows := (await db.read(partial(strategies.page, world_id="w1", state=None, page=page)))[:2]:
         seen += [row.request_id for row in rows]
-        before = (to_ns(rows[-1].created_at), rows[-1].strategy_id)
+        page = Page(2, strategies.key_of(rows[-1]))
     assert len(seen) == 5
     assert len(set(seen)) == 5
 

@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import Connection
 
 from gateway.peers import Peers
-from gateway.submissions import domain as submissions_domain
-from gateway.submissions.domain import State, Step, Submission
+from gateway.submissions.domain import Record, State, Step, Submission
 from gateway.submissions.release_worker import ReleaseWorker
 from gateway.submissions.store import strategies
 from gateway.submissions.worker import Workers, WorkerSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Conflict, NotFound
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from tests.gateway.submissions.test_store import NOW, submission
@@ -84,9 +84,9 @@ async def test_binding_after_a_slow_commit_is_undone_however_late_it_is(database
     running = [asyncio.create_task(working.run()), asyncio.create_task(releasing.run())]
     try:
         await eventually(lambda: working.free == PLACES)
-        record, _ = await working.accept(submission())
+        record, _ = await working.accept(submission(), strategyservicepb.SubmitStrategyRequest())
         assert record.state is State.PROCESSING
-        step = Step(State.CANCELED, "", "ada", SystemClock().now())
+        step = Step(State.CANCELED, "ada", SystemClock().now())
         await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, step))
 
         async def ended() -> bool:
@@ -103,9 +103,7 @@ async def test_binding_after_a_slow_commit_is_undone_however_late_it_is(database
         await slow.close()
 
 
-async def raced(
-    database_url: str, db: Database, first: Submission, second: Submission
-) -> tuple[submissions_domain.Record, bool]:
+async def raced(database_url: str, db: Database, first: Submission, second: Submission) -> tuple[Record, bool]:
     """Accept one submission while another is in the middle of its transaction."""
     other, inside = Database(database_url), threading.Event()
 
@@ -119,7 +117,7 @@ async def raced(
         await asyncio.to_thread(inside.wait)
         working, _ = workers(other, World())
         try:
-            return await working.accept(second)
+            return await working.accept(second, strategyservicepb.SubmitStrategyRequest())
         finally:
             await begun
     finally:

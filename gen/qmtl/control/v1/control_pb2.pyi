@@ -164,16 +164,18 @@ class EvaluationRunUpdated(_message.Message):
     def __init__(self, run: _Optional[_Union[_evaluation_pb2.EvaluationRun, _Mapping]] = ...) -> None: ...
 
 class StrategyStateChanged(_message.Message):
-    __slots__ = ("strategy_id", "state", "reason", "world_ids")
+    __slots__ = ("strategy_id", "state", "reason", "world_ids", "message")
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     WORLD_IDS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     strategy_id: str
     state: StrategyState
     reason: str
     world_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, strategy_id: _Optional[str] = ..., state: _Optional[_Union[StrategyState, str]] = ..., reason: _Optional[str] = ..., world_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    message: str
+    def __init__(self, strategy_id: _Optional[str] = ..., state: _Optional[_Union[StrategyState, str]] = ..., reason: _Optional[str] = ..., world_ids: _Optional[_Iterable[str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class ExitSignalEmitted(_message.Message):
     __slots__ = ("world_id", "strategy_id", "side", "rule", "reason")

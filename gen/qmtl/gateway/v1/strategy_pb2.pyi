@@ -60,7 +60,7 @@ class WorldOutcome(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ..., binding: _Optional[_Union[_binding_pb2.Binding, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[_diff_pb2.QueueAssignment, _Mapping]]] = ...) -> None: ...
 
 class Strategy(_message.Message):
-    __slots__ = ("strategy_id", "meta", "state", "reason", "submitted_by", "created_at", "updated_at", "world_ids", "dag_digest", "nodes", "outcomes", "sentinel_id", "plan_version", "revision", "release_pending")
+    __slots__ = ("strategy_id", "meta", "state", "reason", "submitted_by", "created_at", "updated_at", "world_ids", "dag_digest", "nodes", "outcomes", "sentinel_id", "plan_version", "revision", "release_pending", "message")
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     META_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,7 @@ class Strategy(_message.Message):
     PLAN_VERSION_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     RELEASE_PENDING_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     strategy_id: str
     meta: StrategyMeta
     state: _control_pb2.StrategyState
@@ -91,18 +92,21 @@ class Strategy(_message.Message):
     plan_version: int
     revision: int
     release_pending: bool
-    def __init__(self, strategy_id: _Optional[str] = ..., meta: _Optional[_Union[StrategyMeta, _Mapping]] = ..., state: _Optional[_Union[_control_pb2.StrategyState, str]] = ..., reason: _Optional[str] = ..., submitted_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., world_ids: _Optional[_Iterable[str]] = ..., dag_digest: _Optional[str] = ..., nodes: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[WorldOutcome, _Mapping]]] = ..., sentinel_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., revision: _Optional[int] = ..., release_pending: _Optional[bool] = ...) -> None: ...
+    message: str
+    def __init__(self, strategy_id: _Optional[str] = ..., meta: _Optional[_Union[StrategyMeta, _Mapping]] = ..., state: _Optional[_Union[_control_pb2.StrategyState, str]] = ..., reason: _Optional[str] = ..., submitted_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., world_ids: _Optional[_Iterable[str]] = ..., dag_digest: _Optional[str] = ..., nodes: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[WorldOutcome, _Mapping]]] = ..., sentinel_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., revision: _Optional[int] = ..., release_pending: _Optional[bool] = ..., message: _Optional[str] = ...) -> None: ...
 
 class StrategyHistoryEntry(_message.Message):
-    __slots__ = ("sequence", "state", "reason", "actor", "time")
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("revision", "state", "reason", "actor", "time", "message")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
-    sequence: int
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    revision: int
     state: _control_pb2.StrategyState
     reason: str
     actor: str
     time: _timestamp_pb2.Timestamp
-    def __init__(self, sequence: _Optional[int] = ..., state: _Optional[_Union[_control_pb2.StrategyState, str]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    message: str
+    def __init__(self, revision: _Optional[int] = ..., state: _Optional[_Union[_control_pb2.StrategyState, str]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...

@@ -101,12 +101,12 @@ class ListStrategiesResponse(_message.Message):
     def __init__(self, strategies: _Optional[_Iterable[_Union[_strategy_pb2.Strategy, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class CancelStrategyRequest(_message.Message):
-    __slots__ = ("strategy_id", "reason")
+    __slots__ = ("strategy_id", "message")
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
-    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     strategy_id: str
-    reason: str
-    def __init__(self, strategy_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    message: str
+    def __init__(self, strategy_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class CancelStrategyResponse(_message.Message):
     __slots__ = ("strategy",)

@@ -107,7 +107,7 @@ def cancel(
 
     async def call(channel: MeshChannel) -> strategypb.Strategy:
         request = strategyservicepb.CancelStrategyRequest(
-            strategy_id=strategy_id, reason=reason or "qmtl strategy cancel"
+            strategy_id=strategy_id, message=reason or "qmtl strategy cancel"
         )
         return (await strategyrpc.StrategyServiceStub(channel).CancelStrategy(request)).strategy
 
@@ -122,7 +122,7 @@ def _show_strategy(strategy: strategypb.Strategy) -> None:
     pairs = [
         ("name", strategy.meta.name),
         ("state", enum_word(controlpb.StrategyState, strategy.state)),
-        ("reason", strategy.reason or "-"),
+        ("reason", strategy.message or strategy.reason or "-"),
         ("worlds", ", ".join(strategy.world_ids)),
         ("nodes", str(strategy.nodes)),
         ("dag", strategy.dag_digest),
@@ -157,7 +157,13 @@ def _show_outcome(outcome: strategypb.WorldOutcome) -> None:
 
 def _show_history(steps: list[strategypb.StrategyHistoryEntry]) -> None:
     rows = [
-        (str(step.sequence), enum_word(controlpb.StrategyState, step.state), step.actor, when(step.time), step.reason)
+        (
+            str(step.revision),
+            enum_word(controlpb.StrategyState, step.state),
+            step.actor,
+            when(step.time),
+            step.message or step.reason,
+        )
         for step in steps
     ]
     show_table("history", ("step", "state", "by", "time", "reason"), rows)

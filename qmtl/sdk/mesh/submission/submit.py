@@ -162,7 +162,7 @@ class Submitter:
         outcome = next((item for item in strategy.outcomes if item.world_id == self.world), None)
         if strategy.state != controlpb.STRATEGY_STATE_COMPLETED or outcome is None:
             name = controlpb.StrategyState.Name(strategy.state).removeprefix("STRATEGY_STATE_")
-            reason = strategy.reason or "no reason given"
+            reason = ": ".join(filter(None, (strategy.reason, strategy.message))) or "no reason given"
             raise NotReady(
                 "E_SUBMISSION_FAILED",
                 f"strategy {strategy.strategy_id} is {name} in world {self.world}: {reason}",
