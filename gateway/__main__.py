@@ -57,6 +57,7 @@ from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
 from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.client.breaker import Breaker
 from qmtl.rpc.run import Runtime, start
+from qmtl.rpc.server.inbound import WHOLE_DAG_BYTES_MAX, Limits
 from qmtl.sql.database import Database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 
@@ -85,7 +86,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     workers = Workers(db, peers, runtime.clock, worker)
     gate = OrderGate(peers, activations, shares, probes.takes_new_risk, runtime.clock)
     guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, runtime.clock)
-    server = runtime.server(admit=guard.admit)
+    server = runtime.server(Limits(request_bytes_max=WHOLE_DAG_BYTES_MAX), admit=guard.admit)
     subscribers = Subscribers()
     strategies = StrategyServicer(db, peers, roles, workers, runtime.clock, answer_within_s=settings.warmup_deadline_s)
     events = EventServicer(sources, roles, subscribers, stream_offer(settings), server.draining)

@@ -11,6 +11,7 @@ from controlbus.outbox.relay import Relay
 from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
 from qmtl.core.clock import Clock
 from qmtl.rpc.run import Runtime, start
+from qmtl.rpc.server.inbound import WHOLE_DAG_BYTES_MAX, Limits
 from qmtl.rpc.server.server import Server
 from qmtl.sql.database import Database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
@@ -108,7 +109,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             timeout_s=settings.fence_timeout_s,
             retry_s=settings.fence_retry_s,
         )
-        server = runtime.server()
+        server = runtime.server(Limits(request_bytes_max=WHOLE_DAG_BYTES_MAX))
         writes = Writes(db, clock, metrics, server.draining, rules.narrow, fences.push)
         _add_worlds(server, writes, rules)
         _add_activation(server, writes, rules, fences)

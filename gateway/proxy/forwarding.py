@@ -121,7 +121,7 @@ class Proxy(grpc.GenericRpcHandler):
         for rule in rules_of(service, {}):
             method = service.methods_by_name[rule.name.rpartition("/")[2]]
             kind = (method.client_streaming, method.server_streaming)
-            public = rule.door is Audience.PUBLIC
+            public = rule.audience is Audience.PUBLIC
             self._handlers[rule.name] = _handler(channel, rule.name, kind) if public else _NOT_PROXIED
             if public and peer == "worldservice" and not rule.read and kind == (False, False):
                 write = self._world_write(method, _single(channel.unary_unary(rule.name)))

@@ -24,6 +24,8 @@ DETAILS_BYTES_MAX: Final = 4096
 MESSAGE_BYTES_MAX: Final = 1024
 TEXT_BYTES_MAX: Final = 512
 METADATA_ENTRIES_MAX: Final = 16
+LONG_KEYS: Final = frozenset({"canonical"})
+LONG_BYTES_MAX: Final = 2560  # in base64 beside the rest below 8 KiB, all that Java and Python take of trailers
 VIOLATIONS_MAX: Final = 32
 
 CODES: Final[Mapping[type[QmtlError], grpc.StatusCode]] = {
@@ -148,8 +150,8 @@ def _any(detail: message.Message) -> any_pb2.Any:
 
 
 def _error_info(error: QmtlError) -> error_details_pb2.ErrorInfo:
-    room = METADATA_ENTRIES_MAX
-    metadata = {_clip(k, 64): _clip(v, TEXT_BYTES_MAX // 4) for k, v in list(error.metadata.items())[:room]}
+    entries = list(error.metadata.items())[:METADATA_ENTRIES_MAX]
+    metadata = {_clip(k, 64): _clip(v, LONG_BYTES_MAX if k in LONG_KEYS else TEXT_BYTES_MAX // 4) for k, v in entries}
     if error.hint:
         metadata["hint"] = _clip(error.hint, TEXT_BYTES_MAX)
     return error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)

@@ -72,12 +72,14 @@ def dag_from_proto(message: dagpb.Dag, cache: SpecCache | None = None) -> Dag:
     """The checked DAG. Raises InvalidRequest as check_dag does, and E_ENUM for an enum this build does not know."""
     check_node_count(len(message.nodes))
     if cache is None:
-        return check_dag([node_from_proto(node) for node in message.nodes])
+        return check_dag(
+            [node_from_proto(node, field=f"dag.nodes[{index}]") for index, node in enumerate(message.nodes)]
+        )
     digests = [blake3(node.spec.SerializeToString(deterministic=True)).digest() for node in message.nodes]
     known = [cache.get(digest) for digest in digests]
     nodes = [
-        node_from_proto(node, before.spec if before is not None else None)
-        for node, before in zip(message.nodes, known, strict=True)
+        node_from_proto(node, before.spec if before is not None else None, field=f"dag.nodes[{index}]")
+        for index, (node, before) in enumerate(zip(message.nodes, known, strict=True))
     ]
     forms = {
         before.node_id: before.form
@@ -91,19 +93,20 @@ def dag_from_proto(message: dagpb.Dag, cache: SpecCache | None = None) -> Dag:
     return dag
 
 
-def node_from_proto(message: dagpb.DagNode, spec: NodeSpec | None = None) -> DagNode:
-    """One node as submitted; not checked against others. `spec` is the node's own, when it was parsed before.
+def node_from_proto(message: dagpb.DagNode, spec: NodeSpec | None = None, field: str = "node") -> DagNode:
+    """One node as submitted; not checked against others. `spec` is the node's own, when it was parsed before, `field`
+    the path of the message in its request.
 
     Raises InvalidRequest (E_ENUM, E_NODE_FIELDS).
     """
     names, inputs = message.input_names, message.input_ids
     if names and len(names) != len(inputs):
-        raise refused("E_NODE_FIELDS", "dag.nodes.input_names", f"{len(names)} names", f"{len(inputs)}, as input_ids")
+        raise refused("E_NODE_FIELDS", f"{field}.input_names", f"{len(names)} names", f"{len(inputs)}, as input_ids")
     return DagNode(
         node_id=message.node_id,
         spec=spec_from_proto(message.spec) if spec is None else spec,
-        queue_class=known_enum(CLASSES, message.queue_class, "dag.nodes.queue_class"),
-        kind=known_enum(KINDS, message.kind, "dag.nodes.kind"),
+        queue_class=known_enum(CLASSES, message.queue_class, f"{field}.queue_class"),
+        kind=known_enum(KINDS, message.kind, f"{field}.kind"),
         schema_hash=message.schema_hash,
         tags=tuple(dict.fromkeys(message.tags)),
         name=message.name,

@@ -65,7 +65,7 @@ def test_unspecified_and_unknown_enums_are_refused(number: int) -> None:
         with pytest.raises(InvalidRequest) as caught:
             graph.node_from_proto(message)
         assert caught.value.reason == "E_ENUM"
-        assert caught.value.violations[0].field == f"dag.nodes.{field}"
+        assert caught.value.violations[0].field == f"node.{field}"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 2.0**53 + 2])
@@ -75,7 +75,7 @@ def test_numbers_no_json_can_hold_are_refused(value: float) -> None:
     with pytest.raises(InvalidRequest) as caught:
         graph.dag_from_proto(dagpb.Dag(nodes=[message]))
     assert caught.value.reason == "E_NODE_ID_FIELDS"
-    assert caught.value.violations[0].field == "params.window"
+    assert caught.value.violations[0].field == "dag.nodes[0].spec.params.window"
 
 
 def test_a_snapshot_finer_than_a_microsecond_is_refused() -> None:

@@ -17,6 +17,7 @@ TAG = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
 NODES_MAX = 10_000
 EDGES_MAX = 200_000
 NAMED_MAX = 10  # how many nodes an error names
+SHOWN_MAX = 3  # how many violations its message repeats
 TAGS_MAX = 32
 TEXT_MAX = 200
 
@@ -33,20 +34,21 @@ def check_dag(nodes: Sequence[DagNode], forms: Mapping[str, bytes] | None = None
     """
     _check_size(nodes)
     by_id = _index(nodes)
-    for node in nodes:
-        _check_fields(node)
+    for index, node in enumerate(nodes):
+        _check_fields(node, index)
     order = topological_order({node.node_id: node.spec.dependencies for node in nodes})
     ordered = tuple(by_id[node_id] for node_id in order)
-    _check_leakage(ordered, by_id)
-    return Dag(ordered, _checked_forms(ordered, forms or {}), dag_digest(ordered))
+    place = {node.node_id: index for index, node in enumerate(nodes)}
+    _check_leakage(ordered, by_id, place)
+    return Dag(ordered, _checked_forms(ordered, forms or {}, place), dag_digest(ordered))
 
 
 def check_node_count(count: int) -> None:
     """Refuse an empty or oversized DAG before anything is made of it. Raises E_DAG_EMPTY, E_TOO_MANY_NODES."""
     if count == 0:
-        raise _refused("E_DAG_EMPTY", Violation("dag.nodes", "empty", "at least one node"))
+        raise _refused("E_DAG_EMPTY", [Violation("dag.nodes", "empty", "at least one node")])
     if count > NODES_MAX:
-        raise _refused("E_TOO_MANY_NODES", Violation("dag.nodes", f"{count} nodes", f"at most {NODES_MAX}"))
+        raise _refused("E_TOO_MANY_NODES", [Violation("dag.nodes", f"{count} nodes", f"at most {NODES_MAX}")])
 
 
 def topological_order(dependencies: Mapping[str, Iterable[str]]) -> list[str]:
@@ -59,7 +61,7 @@ def topological_order(dependencies: Mapping[str, Iterable[str]]) -> list[str]:
     for node_id, wanted in inputs.items():
         for dependency in wanted:
             if dependency not in users:
-                raise _unknown_dependency(inputs)
+                raise _unknown_dependency(dependencies)
             users[dependency].append(node_id)
     waiting = {node_id: len(wanted) for node_id, wanted in inputs.items()}
     ready = [node_id for node_id, count in waiting.items() if count == 0]
@@ -73,7 +75,7 @@ def topological_order(dependencies: Mapping[str, Iterable[str]]) -> list[str]:
             if waiting[user] == 0:
                 heapq.heappush(ready, user)
     if len(order) < len(inputs):
-        raise _cycle({node_id: inputs[node_id] for node_id, count in waiting.items() if count > 0})
+        raise _cycle(list(inputs), {node_id: inputs[node_id] for node_id, count in waiting.items() if count > 0})
     return order
 
 
@@ -102,7 +104,7 @@ def _check_size(nodes: Sequence[DagNode]) -> None:
     check_node_count(len(nodes))
     edges = sum(len(node.spec.dependencies) for node in nodes)
     if edges > EDGES_MAX:
-        raise _refused("E_TOO_MANY_EDGES", Violation("dag.nodes", f"{edges} edges", f"at most {EDGES_MAX}"))
+        raise _refused("E_TOO_MANY_EDGES", [Violation("dag.nodes", f"{edges} edges", f"at most {EDGES_MAX}")])
 
 
 def _index(nodes: Sequence[DagNode]) -> dict[str, DagNode]:
@@ -113,13 +115,17 @@ def _index(nodes: Sequence[DagNode]) -> dict[str, DagNode]:
     twice = sorted(node_id for node_id, count in counts.items() if count > 1)
     raise _refused(
         "E_DUPLICATE_NODE",
-        Violation("dag.nodes.node_id", _named(twice), "each NodeID once"),
+        [
+            Violation(f"dag.nodes[{index}].node_id", node.node_id, "each NodeID once")
+            for index, node in enumerate(nodes)
+            if counts[node.node_id] > 1
+        ],
         hint="two nodes with equal fields are one node: send it once and let both users depend on it",
         nodes=twice,
     )
 
 
-def _check_fields(node: DagNode) -> None:
+def _check_fields(node: DagNode, index: int) -> None:
     spec = node.spec
     wrong: list[tuple[str, object, str]] = []
     for field, text in (("spec.node_type", spec.node_type), ("schema_hash", node.schema_hash), ("name", node.name)):
@@ -127,7 +133,9 @@ def _check_fields(node: DagNode) -> None:
             wrong.append((field, text, f"at most {TEXT_MAX} characters"))
     if len(node.tags) > TAGS_MAX:
         wrong.append(("tags", f"{len(node.tags)} tags", f"at most {TAGS_MAX}"))
-    wrong.extend(("tags", tag, f"the form {TAG.pattern}") for tag in node.tags if not TAG.fullmatch(tag))
+    wrong.extend(
+        (f"tags[{at}]", tag, f"the form {TAG.pattern}") for at, tag in enumerate(node.tags) if not TAG.fullmatch(tag)
+    )
     if node.inputs and {node_id for _, node_id in node.inputs} != set(spec.dependencies):
         wrong.append(("input_ids", "another set", "the same set as spec.dependencies"))
     if wrong:
@@ -135,12 +143,14 @@ def _check_fields(node: DagNode) -> None:
             "E_NODE_FIELDS",
             f"node {node.name or node.node_id}: "
             + "; ".join(f"{field} is {value!r:.120}" for field, value, _ in wrong),
-            violations=[Violation(f"dag.nodes.{field}", f"{value!r:.120}", want) for field, value, want in wrong],
+            violations=[
+                Violation(f"dag.nodes[{index}].{field}", f"{value!r:.120}", want) for field, value, want in wrong
+            ],
             metadata={"nodes": node.node_id},
         )
 
 
-def _check_leakage(ordered: Sequence[DagNode], by_id: Mapping[str, DagNode]) -> None:
+def _check_leakage(ordered: Sequence[DagNode], by_id: Mapping[str, DagNode], place: Mapping[str, int]) -> None:
     """A delayed stream may train an artifact; no other path from it may end in a decision or a command."""
     delayed_by: dict[str, str] = {}
     for node in ordered:
@@ -159,63 +169,94 @@ def _check_leakage(ordered: Sequence[DagNode], by_id: Mapping[str, DagNode]) -> 
                 path.append(delayed_by[path[-1]])
             raise _refused(
                 "E_DELAYED_STREAM_LEAK",
-                Violation(
-                    "dag.nodes.kind",
-                    " <- ".join(by_id[node_id].name or node_id for node_id in path[:NAMED_MAX]),
-                    "no path from a delayed stream to a decision or command",
-                ),
+                [
+                    Violation(
+                        f"dag.nodes[{place[node.node_id]}].kind",
+                        " <- ".join(by_id[node_id].name or node_id for node_id in path[:NAMED_MAX]),
+                        "no path from a delayed stream to a decision or command",
+                    )
+                ],
                 hint="a label knows the future of its own event time; only an artifact may be made from it",
                 nodes=path,
             )
 
 
-def _checked_forms(nodes: Sequence[DagNode], known: Mapping[str, bytes]) -> tuple[bytes, ...]:
-    forms = tuple(known.get(node.node_id) or keys.canonical_form(node.spec) for node in nodes)
-    wrong = [
-        node
+def _checked_forms(nodes: Sequence[DagNode], known: Mapping[str, bytes], place: Mapping[str, int]) -> tuple[bytes, ...]:
+    """The canonical forms, in step. Raises InvalidRequest (E_NODE_ID_FIELDS, E_NODE_ID_MISMATCH)."""
+    forms = tuple(known.get(node.node_id) or _form(node, place[node.node_id]) for node in nodes)
+    wrong = sorted(
+        (place[node.node_id], node, form)
         for node, form in zip(nodes, forms, strict=True)
         if node.node_id not in known and canonical.digest(form) != node.node_id
-    ]
+    )
     if wrong:
+        index, _, form = wrong[0]
         raise _refused(
             "E_NODE_ID_MISMATCH",
-            Violation(
-                "dag.nodes.node_id",
-                _named([node.name or node.node_id for node in wrong]),
-                "the NodeID of the node's own fields",
-            ),
-            hint="compute NodeIDs as docs/identity.md says and compare with proto/testdata/identity.json",
-            nodes=[node.node_id for node in wrong],
+            [
+                Violation(f"dag.nodes[{at}].node_id", node.node_id, f"{canonical.digest(made)}, of its own fields")
+                for at, node, made in wrong
+            ],
+            hint="compute NodeIDs as docs/identity.md says; the canonical bytes of the first are in the metadata",
+            nodes=[node.node_id for _, node, _ in wrong],
+            metadata={"index": str(index), "expected": canonical.digest(form), "canonical": form.decode()},
         )
     return forms
 
 
-def _unknown_dependency(inputs: Mapping[str, set[str]]) -> InvalidRequest:
-    missing = sorted(
-        (node_id, dependency) for node_id, wanted in inputs.items() for dependency in wanted if dependency not in inputs
-    )
-    shown = [f"{node_id} needs {dependency}" for node_id, dependency in missing]
+def _form(node: DagNode, index: int) -> bytes:
+    """A node's canonical form; what is wrong with its fields is said with the whole path."""
+    try:
+        return keys.canonical_form(node.spec)
+    except InvalidRequest as error:
+        prefix = f"dag.nodes[{index}].spec."
+        whole = [Violation(prefix + found.field, found.value, found.want) for found in error.violations]
+        raise InvalidRequest(
+            error.reason,
+            f"node {node.name or node.node_id}: {error.message}",
+            hint=error.hint,
+            violations=whole,
+            metadata={"nodes": node.node_id},
+        ) from None
+
+
+def _unknown_dependency(inputs: Mapping[str, Iterable[str]]) -> InvalidRequest:
+    missing = [
+        (index, at, node_id, dependency)
+        for index, (node_id, wanted) in enumerate(inputs.items())
+        for at, dependency in enumerate(wanted)
+        if dependency not in inputs
+    ]
     return _refused(
         "E_UNKNOWN_DEPENDENCY",
-        Violation("dag.nodes.spec.dependencies", _named(shown), "NodeIDs of nodes of the same DAG"),
+        [
+            Violation(
+                f"dag.nodes[{index}].spec.dependencies[{at}]",
+                f"{dependency}, needed by {node_id}",
+                "the NodeID of a node of the same DAG",
+            )
+            for index, at, node_id, dependency in missing
+        ],
         hint="submit the whole DAG: every input is a node of it",
-        nodes=[node_id for node_id, _ in missing],
+        nodes=[node_id for _, _, node_id, _ in missing],
     )
 
 
-def _cycle(inputs: Mapping[str, set[str]]) -> InvalidRequest:
+def _cycle(order: Sequence[str], inputs: Mapping[str, set[str]]) -> InvalidRequest:
     """Walk backwards among the nodes that never became ready: each has an input there, so a node must repeat."""
     path: list[str] = []
-    place: dict[str, int] = {}
+    reached: dict[str, int] = {}
     at = min(inputs)
-    while at not in place:
-        place[at] = len(path)
+    while at not in reached:
+        reached[at] = len(path)
         path.append(at)
         at = min(dependency for dependency in inputs[at] if dependency in inputs)
-    cycle = path[place[at] :]
+    cycle = path[reached[at] :]
+    place = {node_id: index for index, node_id in enumerate(order)}
+    shown = _named(cycle)
     return _refused(
         "E_CYCLE",
-        Violation("dag.nodes.spec.dependencies", _named(cycle), "no cycle"),
+        [Violation(f"dag.nodes[{place[node_id]}].spec.dependencies", shown, "no cycle") for node_id in cycle],
         hint="feedback is time-shifted state, never an edge back",
         nodes=cycle,
     )
@@ -226,6 +267,18 @@ def _named(nodes: Sequence[str]) -> str:
     return shown if len(nodes) <= NAMED_MAX else f"{shown} and {len(nodes) - NAMED_MAX} more"
 
 
-def _refused(reason: str, violation: Violation, *, hint: str = "", nodes: Sequence[str] = ()) -> InvalidRequest:
-    metadata = {"nodes": ",".join(nodes[:NAMED_MAX])} if nodes else {}
-    return InvalidRequest(reason, str(violation), hint=hint, violations=(violation,), metadata=metadata)
+def _refused(
+    reason: str,
+    violations: Sequence[Violation],
+    *,
+    hint: str = "",
+    nodes: Sequence[str] = (),
+    metadata: Mapping[str, str] | None = None,
+) -> InvalidRequest:
+    """The error of all that is wrong in one way; the message has the first few, the violations all."""
+    shown = "; ".join(map(str, violations[:SHOWN_MAX]))
+    more = f" and {len(violations) - SHOWN_MAX} more" if len(violations) > SHOWN_MAX else ""
+    named = {"nodes": ",".join(nodes[:NAMED_MAX])} if nodes else {}
+    return InvalidRequest(
+        reason, shown + more, hint=hint, violations=violations, metadata={**named, **(metadata or {})}
+    )

@@ -33,7 +33,7 @@ class MethodRule:
     """One RPC. `part` names who will build it when it is planned only, else it is empty."""
 
     name: str
-    door: Audience
+    audience: Audience
     read: bool = False
     part: str = ""
 

@@ -13,15 +13,15 @@ def authorise(rule: MethodRule, identity: Identity | None, service: ServiceIdent
 
     Raises Unauthenticated (E_TOKEN_MISSING) or PermissionDenied (E_SERVICE_REQUIRED, E_GRANT_REQUIRED).
     """
-    if rule.door is Audience.OPEN:
+    if rule.audience is Audience.OPEN:
         return
     if identity is None and service is None:
         raise Unauthenticated(
             "E_TOKEN_MISSING", "no token came with the call", hint="send metadata authorization: Bearer <token>"
         )
-    if rule.door is Audience.ANY_TOKEN:
+    if rule.audience is Audience.ANY_TOKEN:
         return
-    if rule.door is Audience.PUBLIC and edge:
+    if rule.audience is Audience.PUBLIC and edge:
         if identity is None:
             raise Unauthenticated(
                 "E_TOKEN_MISSING", "the gateway serves users", hint="send metadata authorization: Bearer <user token>"
@@ -37,13 +37,13 @@ def authorise(rule: MethodRule, identity: Identity | None, service: ServiceIdent
 
 
 def _require_grant(rule: MethodRule, identity: Identity | None, service: ServiceIdentity) -> None:
-    forwards = rule.door is Audience.PUBLIC and identity is not None and grants.is_known(service.name)
+    forwards = rule.audience is Audience.PUBLIC and identity is not None and grants.is_known(service.name)
     if not forwards and not grants.allows(service.name, rule.name, read=rule.read):
         raise PermissionDenied(
             "E_GRANT_REQUIRED",
             f"service {service.name} has no grant for {rule.name}",
             hint="a change to it needs a user's own token beside the service token"
-            if rule.door is Audience.PUBLIC
+            if rule.audience is Audience.PUBLIC
             else "only services whose grant names this call may make it",
             metadata={"service": service.name},
         )

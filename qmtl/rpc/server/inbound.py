@@ -17,6 +17,7 @@ from qmtl.rpc.auth.call import Call
 from qmtl.rpc.metadata import CORRELATION_ID_KEY, REQUEST_ID_KEY
 from qmtl.rpc.rules.methods import MethodRule
 
+WHOLE_DAG_BYTES_MAX: Final = 16 * 1024 * 1024  # of servers whose RPCs take a whole DAG in one message
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 Context = aio.ServicerContext[Any, Any]
 
@@ -27,7 +28,8 @@ class Limits:
 
     calls_max: int = 512
     streams_max: int = 1024
-    message_bytes_max: int = 16 * 1024 * 1024
+    request_bytes_max: int = 1024 * 1024  # of one message; gRPC reads it whole before any code of ours runs
+    reply_bytes_max: int = 16 * 1024 * 1024
     metadata_bytes_max: int = 24 * 1024  # two tokens of the longest kind and as much again
     deadline_default_s: float = 30.0
     deadline_max_s: float = 120.0

@@ -143,7 +143,7 @@ class MeshInterceptor(aio.ServerInterceptor):
             self._metrics.handled.labels(inbound.rule.name, inbound.code.name).inc()
             self._metrics.seconds.labels(inbound.rule.name).observe(seconds)
             # What is refused at once, thousands of times, would hide how long the served ones wait.
-            if inbound.entered and inbound.kind == "call" and inbound.rule.door is not Audience.OPEN:
+            if inbound.entered and inbound.kind == "call" and inbound.rule.audience is not Audience.OPEN:
                 self._metrics.recent.add(inbound.rule.name, seconds)
             mark_span(inbound)
             self._outcomes.write(inbound, seconds)
@@ -190,7 +190,7 @@ class MeshInterceptor(aio.ServerInterceptor):
         """Refuse past the limit at once, with the time to come back; health is always answered."""
         kind = inbound.kind
         limit = self._limits.calls_max if kind == "call" else self._limits.streams_max
-        if self._open[kind] >= limit and inbound.rule.door is not Audience.OPEN:
+        if self._open[kind] >= limit and inbound.rule.audience is not Audience.OPEN:
             raise Exhausted(
                 "E_OVERLOADED",
                 f"{limit} concurrent {kind}s are open",
@@ -211,7 +211,7 @@ class MeshInterceptor(aio.ServerInterceptor):
         authorise(inbound.rule, identity, service, edge=self._edge)
         inbound.call = replace(inbound.call, identity=identity, service=service)
         enter_call(inbound.call)
-        if self._admit is not None and inbound.rule.door is not Audience.OPEN:
+        if self._admit is not None and inbound.rule.audience is not Audience.OPEN:
             self._admit(inbound.rule, inbound.call)
         if inbound.rule.part:
             raise NotBuilt(
@@ -223,7 +223,7 @@ class MeshInterceptor(aio.ServerInterceptor):
 
     def _identify(self, inbound: Inbound) -> tuple[Identity | None, ServiceIdentity | None]:
         """Verify every token that came along: a bad one is refused even where none is needed."""
-        if inbound.rule.door is Audience.OPEN:
+        if inbound.rule.audience is Audience.OPEN:
             return None, None
         user, service = bearer_of(inbound, USER_KEY), bearer_of(inbound, SERVICE_KEY)
         return (

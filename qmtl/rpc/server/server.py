@@ -175,8 +175,8 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
         # Past about a thousand calls not yet accepted, core cancels some at random; these make it a bound.
         ("grpc.server.max_pending_requests", PENDING_MAX),
         ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING_MAX),
-        ("grpc.max_receive_message_length", limits.message_bytes_max),
-        ("grpc.max_send_message_length", limits.message_bytes_max),
+        ("grpc.max_receive_message_length", limits.request_bytes_max),
+        ("grpc.max_send_message_length", limits.reply_bytes_max),
         # Between its soft limit and its hard one core refuses at random; one limit, above all our own keys need.
         ("grpc.max_metadata_size", limits.metadata_bytes_max),
         ("grpc.absolute_max_metadata_size", limits.metadata_bytes_max),

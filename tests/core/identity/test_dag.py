@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 
@@ -10,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.core.errors import InvalidRequest
-from qmtl.core.identity.dag import NODES_MAX, check_dag, topological_order
+from qmtl.core.identity.dag import EDGES_MAX, NODES_MAX, check_dag, topological_order
+from qmtl.core.identity.keys import canonical_form, node_id
 from qmtl.core.identity.nodes import DagNode, SemanticKind
 from tests.dagmanager.graphs import chain, dags, node
+
+MISSING = "blake3:" + "0" * 64
 
 
 def refused(nodes: list[DagNode]) -> InvalidRequest:
@@ -42,10 +46,10 @@ def test_every_node_comes_after_its_inputs_and_ties_go_by_node_id(nodes: list[Da
     order = check_dag(nodes).node_ids
     inputs = {each.node_id: set(each.spec.dependencies) for each in nodes}
     done: set[str] = set()
-    for node_id in order:
+    for at in order:
         ready = {each for each, wanted in inputs.items() if each not in done and wanted <= done}
-        assert node_id == min(ready)
-        done.add(node_id)
+        assert at == min(ready)
+        done.add(at)
     assert done == set(inputs)
 
 
@@ -92,6 +96,27 @@ def test_a_wrong_node_id_is_refused_naming_the_node() -> None:
     error = refused([first, wrong])
     assert error.reason == "E_NODE_ID_MISMATCH"
     assert error.metadata["nodes"] == second.node_id
+    assert error.violations[0].field == "dag.nodes[1].node_id"
+    assert (error.metadata["index"], error.metadata["expected"]) == ("1", node_id(wrong.spec))
+    assert error.metadata["canonical"].encode() == canonical_form(wrong.spec)
+
+
+def test_every_field_path_is_whole_and_indexed() -> None:
+    first, second = chain(2)
+    bad = replace(second, spec=replace(second.spec, params={"world": "w1", "n": math.nan}))
+    assert [found.field for found in refused([first, bad]).violations] == ["dag.nodes[1].spec.params.world"]
+    orphan = replace(second, spec=replace(second.spec, dependencies=(*second.spec.dependencies, MISSING)), inputs=())
+    assert [found.field for found in refused([first, orphan]).violations] == ["dag.nodes[1].spec.dependencies[1]"]
+    twice = refused([first, second, first])
+    assert [found.field for found in twice.violations] == ["dag.nodes[0].node_id", "dag.nodes[2].node_id"]
+    tagged = replace(second, tags=("fine", "not fine"))
+    assert [found.field for found in refused([first, tagged]).violations] == ["dag.nodes[1].tags[1]"]
+
+
+def test_too_many_edges_are_refused() -> None:
+    first, second = chain(2)
+    many = replace(second, spec=replace(second.spec, dependencies=(first.node_id,) * (EDGES_MAX + 1)))
+    assert refused([first, many]).reason == "E_TOO_MANY_EDGES"
 
 
 def test_more_than_ten_thousand_nodes_are_refused() -> None:

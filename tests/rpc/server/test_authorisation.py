@@ -100,7 +100,9 @@ def test_every_grant_names_an_rpc_that_exists() -> None:
 
 
 def test_every_service_rpc_is_granted_to_somebody() -> None:
-    wanted = {rule.name for contract in contracts() for rule in rules_of(contract, {}) if rule.door is Audience.SERVICE}
+    wanted = {
+        rule.name for contract in contracts() for rule in rules_of(contract, {}) if rule.audience is Audience.SERVICE
+    }
     granted = {pattern for patterns in grants.GRANTS.values() for pattern in patterns}
     assert wanted - granted == set()
 

@@ -383,7 +383,7 @@ async def test_a_status_with_a_thousand_violations_still_arrives(mesh: Mesh, kin
 
 
 async def test_a_request_above_the_transport_limit_is_refused(mesh: Mesh) -> None:
-    stub = await mesh.stub(await mesh.serve(limits=Limits(message_bytes_max=1_000_000)))
+    stub = await mesh.stub(await mesh.serve(limits=Limits(request_bytes_max=1_000_000)))
     assert len(await stub.say("Post", "x" * 900_000)) == 900_000
     with pytest.raises(Exhausted) as caught:
         await stub.say("Post", "x" * 1_100_000)
