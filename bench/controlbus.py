@@ -134,7 +134,7 @@ async def records(bus: Bus, count: int) -> str:
         batch = recordspb.RecordBatch(
             compute_key=queue.compute_key, writer_epoch=1, input_window_hash="blake3:0", arrow_ipc=b"x" * 4096
         )
-        for stamp in (getattr(batch, "from"), batch.to):  # `from` is a word of Python
+        for stamp in (batch.start_time, batch.end_time):
             stamp.FromSeconds(60 * minute)
         await writer.publish(batch)
     written = time.perf_counter()

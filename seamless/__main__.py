@@ -17,9 +17,11 @@ from qmtl.data.v1 import (
     status_service_pb2,
     status_service_pb2_grpc,
 )
+from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.server import Server
 from qmtl.sql.database import Database
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from seamless.artifacts.archive import Archive
 from seamless.artifacts.ingest import ingest_all
@@ -32,7 +34,6 @@ from seamless.fetch.fetcher import Fetcher
 from seamless.fetch.service import DataServicer
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.builtin import presets_of
-from seamless.replay.access import SessionAccess
 from seamless.replay.service import DataSessionServicer
 from seamless.replay.sessions import ReplaySessions
 from seamless.replay.subscription import Subscriptions
@@ -52,9 +53,10 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         await inventory.load()
         sessions = ReplaySessions(inventory, db, runtime.clock, settings, metrics)
         fetcher = Fetcher(inventory, sessions, runtime.clock, settings.storage_budget_s, metrics)
-        access = SessionAccess(accessrpc.AccessServiceStub(runtime.channel("worldservice")), runtime.clock)
+        world = accessrpc.AccessServiceStub(runtime.channel("worldservice"))
+        roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
         server = runtime.server()
-        add_services(server, inventory, sessions, access, fetcher)
+        add_services(server, inventory, sessions, roles, fetcher)
         add_status(server, StatusServicer(inventory, runtime.clock.now()))
         runtime.background("ingest", keep_ingested(inventory))
         runtime.background("replays", sessions.run())
@@ -63,12 +65,12 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
 
 
 def add_services(
-    server: Server, inventory: Inventory, sessions: ReplaySessions, access: SessionAccess, fetcher: Fetcher
+    server: Server, inventory: Inventory, sessions: ReplaySessions, roles: WorldRoles, fetcher: Fetcher
 ) -> None:
     """Serve everything but the status."""
     server.add(
         data_service_pb2_grpc.add_DataServiceServicer_to_server,
-        DataServicer(fetcher, Subscriptions(inventory, sessions, access), access),
+        DataServicer(fetcher, Subscriptions(inventory, sessions, roles)),
         data_service_pb2.DESCRIPTOR.services_by_name["DataService"],
     )
     server.add(
@@ -88,7 +90,7 @@ def add_services(
     )
     server.add(
         data_session_service_pb2_grpc.add_DataSessionServiceServicer_to_server,
-        DataSessionServicer(inventory, sessions, access),
+        DataSessionServicer(inventory, sessions, roles),
         data_session_service_pb2.DESCRIPTOR.services_by_name["DataSessionService"],
     )
 

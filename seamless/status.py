@@ -26,4 +26,4 @@ class StatusServicer(datastatusrpc.StatusServiceServicer):
             started_at=self._started_at,
             degraded=DatasetState.UNAVAILABLE in states,
         )
-        return datastatuspb.GetStatusResponse(status=status, datasets=states.count(DatasetState.READY))
+        return datastatuspb.GetStatusResponse(status=status)

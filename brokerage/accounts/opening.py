@@ -64,7 +64,7 @@ class AccountOpening:
             data_preset=preset.name,
             data_session_id=text(request.data_session_id, "data_session_id", empty=True),
             symbol=self._tradable(preset, currency),
-            interval_s=preset.interval_s,
+            interval_s=preset.interval.seconds,
             fee_rate=fee,
             trading_state=TradingState.ACTIVE,
             created_ns=now_ns,

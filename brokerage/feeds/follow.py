@@ -176,7 +176,8 @@ class FeedFollower:
             try:
                 if instrument is not None:
                     start, end = ns_of(message.open_time), ns_of(message.close_time)
-                    bars.append(bar_from_doubles(instrument, start, end - start, _doubles(message)))
+                    values = (message.open, message.high, message.low, message.close, message.volume)
+                    bars.append(bar_from_doubles(instrument, start, end - start, values))
             except (InvalidRequest, ValueError) as error:
                 self._measures.bad.inc()
                 log.error("bad_bar", symbol=symbol, open_time=message.open_time.ToJsonString(), error=str(error))
@@ -192,24 +193,13 @@ class FeedFollower:
             dataset=feed.preset,
             session_id=feed.session_id,
             follower=JOB if feed.session_id else "",
-            **{"from": timestamp(from_ns) if from_ns else None},  # a word of Python
+            start_time=timestamp(from_ns) if from_ns else None,
         )
         return self._source.data.Subscribe(request)
 
 
 def feed_of(account: Account) -> Feed:
     return Feed(account.data_preset, account.data_session_id)
-
-
-def _doubles(message: barspb.Bar) -> tuple[float, float, float, float, float]:
-    """Seamless writes doubles as their shortest text: reading it gives the very double a backtest got in a column."""
-    return (
-        float(message.open),
-        float(message.high),
-        float(message.low),
-        float(message.close),
-        float(message.volume),
-    )
 
 
 def _feeds(conn: Connection) -> list[Feed]:

@@ -63,7 +63,7 @@ class From:
 
     @classmethod
     def bucket(cls, instant: datetime) -> From:
-        stamp = recordspb.RecordBatch().to
+        stamp = recordspb.RecordBatch().end_time
         stamp.FromDatetime(instant.astimezone(UTC))
         return cls(bucket_ns=stamp.ToNanoseconds())
 
@@ -99,7 +99,7 @@ async def find_bucket(bus: Bus, queue: DataQueue, bucket_ns: int) -> Record | No
 
 def span(batch: recordspb.RecordBatch) -> tuple[int, int]:
     """The instants of the first and the last bucket, ns since the epoch."""
-    return getattr(batch, "from").ToNanoseconds(), batch.to.ToNanoseconds()  # `from` is a word of Python
+    return batch.start_time.ToNanoseconds(), batch.end_time.ToNanoseconds()
 
 
 async def next_record(bus: Bus, queue: DataQueue, sequence: int) -> Record | None:

@@ -234,8 +234,9 @@ def _checked(queue: DataQueue, epoch: int, batch: recordspb.RecordBatch) -> byte
     wrong = [
         *_violation(batch.compute_key != queue.compute_key, "compute_key", batch.compute_key, queue.compute_key),
         *_violation(batch.writer_epoch != epoch, "writer_epoch", str(batch.writer_epoch), str(epoch)),
-        *_violation(not batch.HasField("from") or not batch.HasField("to"), "from, to", "missing", "both given"),
-        *_violation(to_ns < from_ns, "to", str(to_ns), f"at or after from, {from_ns}"),
+        *_violation(not batch.HasField("start_time"), "start_time", "missing", "the open of the first bucket"),
+        *_violation(not batch.HasField("end_time"), "end_time", "missing", "the open of the last bucket"),
+        *_violation(to_ns < from_ns, "end_time", str(to_ns), f"at or after start_time, {from_ns}"),
         *_violation(not batch.input_window_hash, "input_window_hash", "empty", "blake3:<hex>"),
         *_violation(
             len(batch.node_state) > STATE_BYTES_MAX,

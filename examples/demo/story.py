@@ -78,7 +78,7 @@ class Story:
         for finding in found:
             rule = conformancepb.ConformanceRule.Name(finding.rule).removeprefix("CONFORMANCE_RULE_").lower()
             action = conformancepb.ConformanceAction.Name(finding.action).removeprefix("CONFORMANCE_ACTION_").lower()
-            table.add_row(rule, f"{finding.rows:,}", action, finding.samples[0] if finding.samples else "")
+            table.add_row(rule, f"{finding.rows:,}", action, _sample(finding))
         self._console.print(f"{report.dataset}: {report.rows_in:,} rows in, {report.rows_out:,} bars out")
         self._console.print(table)
         present, expected = report.bars_present, report.bars_expected
@@ -183,3 +183,11 @@ class Story:
     def _chapter(self, title: str) -> None:
         self._console.print()
         self._console.rule(f"[bold]{title}", align="left")
+
+
+def _sample(finding: conformancepb.ConformanceFinding) -> str:
+    """The first place where a rule found something."""
+    if not finding.samples:
+        return ""
+    first = finding.samples[0]
+    return f"{first.open_time.ToJsonString()} {first.message}" if first.HasField("open_time") else first.message

@@ -26,11 +26,21 @@ class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
         datasets = [await self._dataset(by_dataset[name]) for name in shown]
         return catalogueservicepb.ListDatasetsResponse(datasets=datasets, page=more)
 
+    async def GetPreset(
+        self, request: catalogueservicepb.GetPresetRequest, context: object
+    ) -> catalogueservicepb.GetPresetResponse:
+        preset = self._inventory.presets.named(request.name)
+        return catalogueservicepb.GetPresetResponse(preset=preset_to_proto(preset, self._inventory.status(preset)))
+
     async def ListPresets(
         self, request: catalogueservicepb.ListPresetsRequest, context: object
     ) -> catalogueservicepb.ListPresetsResponse:
-        presets = [preset_to_proto(p, self._inventory.status(p)) for p in self._inventory.presets.all]
-        return catalogueservicepb.ListPresetsResponse(presets=presets)
+        page = page_from_proto(request.page, (str,))
+        after = page.after[0] if page.after else ""
+        rest = sorted((p for p in self._inventory.presets.all if p.name > after), key=lambda preset: preset.name)
+        shown, more = page_of(rest, page, lambda preset: (preset.name,))
+        presets = [preset_to_proto(preset, self._inventory.status(preset)) for preset in shown]
+        return catalogueservicepb.ListPresetsResponse(presets=presets, page=more)
 
     async def GetConformanceReport(
         self, request: catalogueservicepb.GetConformanceReportRequest, context: object

@@ -1,9 +1,12 @@
 """Datasets and presets as messages."""
 
+from google.protobuf.duration_pb2 import Duration
+
 from qmtl.calendars import spans
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.wire.instants import ns_to_proto
 from seamless.artifacts.inventory import DatasetState, DatasetStatus
+from seamless.conformance.wire import STRICTNESS
 from seamless.domain.manifests import Manifest
 from seamless.presets.preset import Preset
 from seamless.wire import span_to_proto
@@ -21,9 +24,9 @@ def dataset_to_proto(preset: Preset, status: DatasetStatus, newest: Manifest | N
         dataset=str(preset.dataset),
         source=preset.dataset.source,
         symbol=preset.dataset.symbol,
-        interval_s=preset.dataset.interval_s,
+        interval=Duration(seconds=preset.dataset.interval_s),
         state=_STATES[status.state],
-        detail=status.detail or preset.description,
+        message=status.detail or preset.description,
     )
     if newest is not None:
         dataset.range.CopyFrom(span_to_proto(newest.span))
@@ -41,11 +44,11 @@ def preset_to_proto(preset: Preset, status: DatasetStatus) -> datasetspb.Preset:
         name=preset.name,
         dataset=str(preset.dataset),
         description=preset.description,
-        conformance=preset.policy.name,
+        strictness=STRICTNESS[preset.policy.name],
         min_coverage=preset.min_coverage,
         replay=preset.replay,
         available=status.state is not DatasetState.UNAVAILABLE,
-        detail=status.detail,
+        message=status.detail,
         symbol=preset.dataset.symbol,
-        interval_s=preset.dataset.interval_s,
+        interval=Duration(seconds=preset.dataset.interval_s),
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from qmtl.calendars import spans
-from qmtl.core.instants import NS_PER_S
 from qmtl.data.v1 import conformance_pb2 as conformancepb
+from qmtl.wire.instants import ns_to_proto
+from seamless.domain.conformance.policies import STRICT, TOLERANT
 from seamless.domain.conformance.report import Action, ConformanceReport, Finding, Rule, Sample
 from seamless.domain.fetch_plan import Gap, GapKind
 from seamless.wire import gap_to_proto
@@ -26,6 +25,10 @@ _RULES = {
     Rule.PARTIAL_LAST_BAR: conformancepb.CONFORMANCE_RULE_PARTIAL_LAST_BAR,
     Rule.SPARSE_VOLUME: conformancepb.CONFORMANCE_RULE_SPARSE_VOLUME,
 }
+STRICTNESS = {
+    STRICT.name: conformancepb.CONFORMANCE_STRICTNESS_STRICT,
+    TOLERANT.name: conformancepb.CONFORMANCE_STRICTNESS_TOLERANT,
+}
 _ACTIONS = {
     Action.KEPT: conformancepb.CONFORMANCE_ACTION_FLAGGED,
     Action.DROPPED: conformancepb.CONFORMANCE_ACTION_DROPPED,
@@ -37,7 +40,7 @@ def report_to_proto(report: ConformanceReport) -> conformancepb.ConformanceRepor
     """What is stored and sent of a conformance report."""
     return conformancepb.ConformanceReport(
         dataset=report.dataset,
-        preset=report.policy,
+        strictness=STRICTNESS[report.policy],
         rows_in=report.rows_in,
         rows_out=report.rows_out,
         findings=[finding_to_proto(f) for f in report.findings],
@@ -56,11 +59,11 @@ def finding_to_proto(finding: Finding) -> conformancepb.ConformanceFinding:
         rule=_RULES[finding.rule],
         action=conformancepb.CONFORMANCE_ACTION_REFUSED if refused else _ACTIONS[finding.action],
         rows=finding.count,
-        samples=[_sample_text(sample) for sample in finding.samples],
+        samples=[_sample_to_proto(sample) for sample in finding.samples],
         blocking=finding.blocking,
     )
 
 
-def _sample_text(sample: Sample) -> str:
-    when = datetime.fromtimestamp(sample.time_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"{when} {sample.detail}" if sample.time_ns else sample.detail
+def _sample_to_proto(sample: Sample) -> conformancepb.ConformanceSample:
+    time = ns_to_proto(sample.time_ns) if sample.time_ns else None
+    return conformancepb.ConformanceSample(open_time=time, message=sample.detail)

@@ -22,6 +22,7 @@ class Replay:
     """
 
     session_id: str
+    world_id: str
     preset: str
     dataset: str
     source: str

@@ -2,30 +2,35 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 
 from qmtl.calendars.spans import Span, ceil_to
 from qmtl.core.errors import refused
 from qmtl.core.instants import from_ns, timestamp_text
 
-DAYS_DEFAULT = 7
+LENGTH_DEFAULT = timedelta(days=7)
 FOLLOWERS_MAX = 64
 BARS_PER_S_MIN, BARS_PER_S_MAX = 1e-6, 10_000.0
-_DAY_NS = 86_400 * 1_000_000_000
+_MICROSECOND = timedelta(microseconds=1)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """A session that is to be opened. `start_ns` None: its last `days` are played; 0 days: 7."""
+    """A session that is to be opened. `start_ns` None: the last `length` of the data is played."""
 
     session_id: str
+    world_id: str
     start_ns: int | None
-    days: int
+    length: timedelta
     bars_per_s: float
     followers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_name(self.session_id, "session_id")
+        check_name(self.world_id, "world_id")
+        if self.length < timedelta(0):
+            raise refused("E_DATA_SESSION", "span", self.length, "not negative")
         for index, name in enumerate(self.followers[:FOLLOWERS_MAX]):
             check_name(name, f"followers[{index}]")
         if len(self.followers) > FOLLOWERS_MAX:
@@ -36,15 +41,15 @@ class SessionRequest:
 
     def span(self, data: Span, interval_ns: int) -> Span:
         """The stretch of the data it means. Raises InvalidRequest (E_DATA_SESSION)."""
-        days = self.days or DAYS_DEFAULT
-        first_ns = self.start_ns if self.start_ns is not None else data.end_ns - days * _DAY_NS
+        length_ns = self.length // _MICROSECOND * 1000
+        first_ns = self.start_ns if self.start_ns is not None else data.end_ns - length_ns
         start_ns = ceil_to(first_ns, interval_ns)
         if not data.start_ns < start_ns < data.end_ns:
             after, before = (timestamp_text(from_ns(edge)) for edge in (data.start_ns, data.end_ns))
             want = f"a first bar after {after} and before {before}"
             if self.start_ns is None:
-                raise refused("E_DATA_SESSION", "days", days, want)
-            raise refused("E_DATA_SESSION", "start", timestamp_text(from_ns(self.start_ns)), want)
+                raise refused("E_DATA_SESSION", "span", self.length, want)
+            raise refused("E_DATA_SESSION", "start_time", timestamp_text(from_ns(self.start_ns)), want)
         return Span(start_ns, data.end_ns)
 
 

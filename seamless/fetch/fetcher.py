@@ -171,8 +171,8 @@ class Fetcher:
         now_ns = to_ns(self._clock.now())
         lateness = admission.lateness(pinned.domain, pinned.manifest.watermark_ns, now_ns, MAX_LAG_NS)
         if lateness is Lateness.LAG_ABOVE_LIMIT:
-            metadata.sla, metadata.sla_phase = dataservicepb.SLA_OUTCOME_HOLD, "live"
-            metadata.downgrade_reason = lateness.name
+            metadata.sla, metadata.sla_phase = dataservicepb.SLA_OUTCOME_HOLD, dataservicepb.SLA_PHASE_LIVE
+            metadata.downgrade = dataservicepb.FETCH_DOWNGRADE_LAG_ABOVE_LIMIT
         return metadata
 
 

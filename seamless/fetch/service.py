@@ -3,12 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
-from qmtl.core.roles import Role
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from seamless.fetch import wire
 from seamless.fetch.fetcher import Fetcher
-from seamless.replay.access import SessionAccess
 from seamless.replay.subscription import Subscriptions
 from seamless.replay.wire import delivery_to_proto, subscribe_from_proto
 
@@ -16,17 +14,16 @@ from seamless.replay.wire import delivery_to_proto, subscribe_from_proto
 class DataServicer(datarpc.DataServiceServicer):
     """Fetches of sealed rows, and subscriptions to what is played."""
 
-    def __init__(self, fetcher: Fetcher, subscriptions: Subscriptions, access: SessionAccess) -> None:
+    def __init__(self, fetcher: Fetcher, subscriptions: Subscriptions) -> None:
         self._fetcher = fetcher
         self._subscriptions = subscriptions
-        self._access = access
 
     async def Fetch(
         self, request: dataservicepb.FetchRequest, context: object
     ) -> AsyncIterator[dataservicepb.FetchResponse]:
         query = wire.fetch_from_proto(request)
         if query.session_id:
-            await self._access.require(query.session_id, Role.READER)
+            await self._subscriptions.require_reader(query.session_id)
         async with aclosing(self._fetcher.fetch(query)) as replies:
             async for reply in replies:
                 yield reply

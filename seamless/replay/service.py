@@ -4,10 +4,10 @@ from qmtl.core.roles import Role
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.data.v1 import data_sessions_pb2 as datasessionspb
+from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.wire.instants import ns_to_proto
 from seamless.artifacts.inventory import Inventory
 from seamless.domain.playback import Replay
-from seamless.replay.access import SessionAccess
 from seamless.replay.sessions import ReplaySessions
 from seamless.replay.wire import open_from_proto, replay_to_proto
 from seamless.wire import ns_from_proto
@@ -16,16 +16,16 @@ from seamless.wire import ns_from_proto
 class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
     """Sessions of the calling user's worlds."""
 
-    def __init__(self, inventory: Inventory, sessions: ReplaySessions, access: SessionAccess) -> None:
+    def __init__(self, inventory: Inventory, sessions: ReplaySessions, roles: WorldRoles) -> None:
         self._inventory = inventory
         self._sessions = sessions
-        self._access = access
+        self._roles = roles
 
     async def OpenDataSession(
         self, request: datasessionservicepb.OpenDataSessionRequest, context: object
     ) -> datasessionservicepb.OpenDataSessionResponse:
-        await self._access.require(request.session_id, Role.OPERATOR)
         asked = open_from_proto(request)
+        await self._roles.require(asked.world_id, Role.OPERATOR)
         preset = self._inventory.presets.named(request.preset)
         self._inventory.presets.serving(preset.name)
         self._inventory.require_ready(preset)
@@ -35,14 +35,15 @@ class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
     async def GetDataSession(
         self, request: datasessionservicepb.GetDataSessionRequest, context: object
     ) -> datasessionservicepb.GetDataSessionResponse:
-        await self._access.require(request.session_id, Role.READER)
         replay = await self._sessions.find(request.session_id)
+        await self._roles.require(replay.world_id, Role.READER)
         return datasessionservicepb.GetDataSessionResponse(session=self._session(replay))
 
     async def ConfirmBars(
         self, request: datasessionservicepb.ConfirmBarsRequest, context: object
     ) -> datasessionservicepb.ConfirmBarsResponse:
-        await self._access.require(request.session_id, Role.OPERATOR)
+        session = await self._sessions.find(request.session_id)
+        await self._roles.require(session.world_id, Role.OPERATOR)
         through_ns = ns_from_proto(request.through, "through")
         player = await self._sessions.player(request.session_id)
         player.confirm(request.follower, through_ns)

@@ -127,6 +127,7 @@ class ReplaySessions:
         now_ns = to_ns(self._resources.clock.now())
         return Replay(
             session_id=asked.session_id,
+            world_id=asked.world_id,
             preset=preset.name,
             dataset=str(preset.dataset),
             source=whole.fingerprint,
@@ -141,11 +142,11 @@ class ReplaySessions:
 
     async def _same(self, known: Replay, preset: Preset, asked: SessionRequest) -> Replay:
         whole = await self.source(known)
-        wanted = (preset.name, asked.span(whole.span, known.interval_ns), asked.bars_per_s)
-        if (known.preset, known.span, known.bars_per_s) != wanted:
+        wanted = (asked.world_id, preset.name, asked.span(whole.span, known.interval_ns), asked.bars_per_s)
+        if (known.world_id, known.preset, known.span, known.bars_per_s) != wanted:
             raise Conflict(
                 "E_DATA_SESSION_CONFLICT",
-                f"data session {known.session_id!r} is open with another preset, start or pace",
+                f"data session {known.session_id!r} is open with another world, preset, start or pace",
                 hint="open it as it was opened, or under another name",
             )
         return known

@@ -18,6 +18,7 @@ replays = sa.Table(
     "replays",
     metadata,
     text_column("session_id", key=True),
+    text_column("world_id"),
     text_column("preset"),
     text_column("dataset"),
     text_column("source"),
@@ -84,6 +85,7 @@ def unfinished_replays(conn: Connection) -> int:
 def _replay_row(replay: Replay) -> dict[str, str | int | float]:
     return {
         "session_id": replay.session_id,
+        "world_id": replay.world_id,
         "preset": replay.preset,
         "dataset": replay.dataset,
         "source": replay.source,
@@ -101,6 +103,7 @@ def _replay_row(replay: Replay) -> dict[str, str | int | float]:
 def _replay(row: RowMapping) -> Replay:
     return Replay(
         session_id=row["session_id"],
+        world_id=row["world_id"],
         preset=row["preset"],
         dataset=row["dataset"],
         source=row["source"],

@@ -7,10 +7,10 @@ from contextlib import aclosing
 from qmtl.calendars.spans import Span, ceil_to
 from qmtl.core.errors import NotReady, refused
 from qmtl.core.roles import Role
+from qmtl.rpc.auth.roles import WorldRoles
 from seamless.artifacts.inventory import Inventory
 from seamless.domain.playback import Delivery, Replay
 from seamless.domain.session_requests import SubscribeQuery
-from seamless.replay.access import SessionAccess
 from seamless.replay.player import BATCH_BARS
 from seamless.replay.sessions import ReplaySessions
 
@@ -18,10 +18,10 @@ from seamless.replay.sessions import ReplaySessions
 class Subscriptions:
     """Subscriptions to the sessions of this process."""
 
-    def __init__(self, inventory: Inventory, sessions: ReplaySessions, access: SessionAccess) -> None:
+    def __init__(self, inventory: Inventory, sessions: ReplaySessions, roles: WorldRoles) -> None:
         self._inventory = inventory
         self._sessions = sessions
-        self._access = access
+        self._roles = roles
 
     async def session(self, query: SubscribeQuery) -> Replay:
         """The session a subscriber asks for. Raises NotReady, NotFound, InvalidRequest (E_DATA_SESSION)."""
@@ -29,12 +29,18 @@ class Subscriptions:
         if not query.session_id:
             hint = "open a data session and subscribe with its session_id" if preset.replay else ""
             raise NotReady("E_DATASET_UNAVAILABLE", f"{preset.name} has no live feed", hint=hint)
-        await self._access.require(query.session_id, Role.READER)  # whoever reads is waited for
         replay = await self._sessions.find(query.session_id)
+        await self._roles.require(replay.world_id, Role.READER)
+        if query.follower:
+            await self._roles.require(replay.world_id, Role.OPERATOR)
         if replay.dataset != str(preset.dataset):
             played = f"{replay.preset}, which session {replay.session_id} plays"
             raise refused("E_DATA_SESSION", "dataset", query.dataset, played)
         return replay
+
+    async def require_reader(self, session_id: str) -> None:
+        """Demand reader in a session's world. Raises NotFound, PermissionDenied."""
+        await self._roles.require((await self._sessions.find(session_id)).world_id, Role.READER)
 
     async def deliveries(self, replay: Replay, query: SubscribeQuery) -> AsyncGenerator[Delivery, None]:
         """Everything from the start on, at the session's pace; a follower is waited for until it confirms."""
@@ -43,7 +49,6 @@ class Subscriptions:
             async for delivery in past:
                 yield delivery
         if query.follower:
-            await self._access.require(replay.session_id, Role.OPERATOR)
             await self._sessions.following(replay.session_id, query.follower)
         player = await self._sessions.player(replay.session_id)
         async with aclosing(player.deliveries(max(start_ns, replay.span.start_ns), query.follower)) as released:

@@ -4,23 +4,30 @@ from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_sessions_pb2 as datasessionspb
-from qmtl.wire.instants import ns_to_proto
+from qmtl.wire.instants import ns_to_proto, span_from_proto
 from seamless.domain.bars import Bars
-from seamless.domain.fingerprints import decimals
 from seamless.domain.playback import Delivery, Replay
-from seamless.domain.session_requests import SessionRequest, SubscribeQuery
+from seamless.domain.session_requests import LENGTH_DEFAULT, SessionRequest, SubscribeQuery
 from seamless.wire import ns_from_proto
 
 
 def open_from_proto(request: datasessionservicepb.OpenDataSessionRequest) -> SessionRequest:
-    """The session asked for. Raises InvalidRequest (E_DATA_SESSION, E_TIMESTAMP)."""
-    start = ns_from_proto(request.start, "start") if request.HasField("start") else None
-    return SessionRequest(request.session_id, start, request.days, request.bars_per_second, tuple(request.followers))
+    """The session asked for. Raises InvalidRequest (E_DATA_SESSION, E_TIMESTAMP, E_DURATION)."""
+    start = ns_from_proto(request.start_time, "start_time") if request.HasField("start_time") else None
+    length = span_from_proto(request.span, "span") if request.HasField("span") else None
+    return SessionRequest(
+        session_id=request.session_id,
+        world_id=request.world_id,
+        start_ns=start,
+        length=length or LENGTH_DEFAULT,
+        bars_per_s=request.bars_per_second,
+        followers=tuple(request.followers),
+    )
 
 
 def subscribe_from_proto(request: dataservicepb.SubscribeRequest) -> SubscribeQuery:
     """The subscription asked for. Raises InvalidRequest (E_TIMESTAMP)."""
-    start = ns_from_proto(getattr(request, "from"), "from") if request.HasField("from") else None
+    start = ns_from_proto(request.start_time, "start_time") if request.HasField("start_time") else None
     return SubscribeQuery(request.dataset, request.session_id, start, request.follower)
 
 
@@ -28,10 +35,11 @@ def replay_to_proto(replay: Replay, waiting_for: tuple[str, ...]) -> datasession
     """A session as it stands, with the followers that have not confirmed its newest bar."""
     return datasessionspb.DataSession(
         session_id=replay.session_id,
+        world_id=replay.world_id,
         preset=replay.preset,
         dataset=replay.dataset,
-        start=ns_to_proto(replay.span.start_ns),
-        end=ns_to_proto(replay.span.end_ns),
+        start_time=ns_to_proto(replay.span.start_ns),
+        end_time=ns_to_proto(replay.span.end_ns),
         bars_per_second=replay.bars_per_s,
         watermark=ns_to_proto(replay.watermark_ns),
         opened_at=ns_to_proto(replay.opened_at_ns),
@@ -50,8 +58,8 @@ def delivery_to_proto(delivery: Delivery, interval_ns: int) -> dataservicepb.Sub
 
 
 def bars_to_proto(table: Bars, interval_ns: int) -> list[barspb.Bar]:
-    """Bars as messages, prices and volume as exact decimal text."""
-    rows = zip(table.time_ns.tolist(), *(decimals(v) for v in table.values()), strict=True)
+    """Bars as messages."""
+    rows = zip(table.time_ns.tolist(), *(v.tolist() for v in table.values()), strict=True)
     return [
         barspb.Bar(
             open_time=ns_to_proto(opened),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.duration_pb2 import Duration
 
 from brokerage.domain.market.bars import Bar
 from brokerage.instants import ns_of, timestamp
@@ -21,7 +22,7 @@ from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.rpc.server.server import Server
 
-PRESET = datasetspb.Preset(name="demo", symbol="AAPL", interval_s=60, replay=True, available=True)
+PRESET = datasetspb.Preset(name="demo", symbol="AAPL", interval=Duration(seconds=60), replay=True, available=True)
 SESSION = "session-1"
 PART = "nobody: a feed of the tests"
 
@@ -29,7 +30,7 @@ PART = "nobody: a feed of the tests"
 class Feed(
     datarpc.DataServiceServicer, datasessionrpc.DataSessionServiceServicer, cataloguerpc.CatalogueServiceServicer
 ):
-    """One replay session. `push` makes bars flow; every subscriber gets those that start at or after its `from`."""
+    """One replay session. `push` makes bars flow; a subscriber gets those that start at or after its start_time."""
 
     def __init__(self) -> None:
         self.bars: list[Bar] = []
@@ -100,16 +101,16 @@ def _service(module: Any) -> ServiceDescriptor:
 
 
 def _from_ns(request: dataservicepb.SubscribeRequest) -> int:
-    return next((ns_of(value) for field, value in request.ListFields() if field.name == "from"), 0)
+    return ns_of(request.start_time)
 
 
 def _message(bar: Bar) -> barspb.Bar:
     return barspb.Bar(
         open_time=timestamp(bar.start_ns),
         close_time=timestamp(bar.end_ns),
-        open=f"{bar.open / 100:.2f}",
-        high=f"{bar.high / 100:.2f}",
-        low=f"{bar.low / 100:.2f}",
-        close=f"{bar.close / 100:.2f}",
-        volume=str(bar.volume),
+        open=bar.open / 100,
+        high=bar.high / 100,
+        low=bar.low / 100,
+        close=bar.close / 100,
+        volume=bar.volume,
     )

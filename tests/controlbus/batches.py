@@ -24,7 +24,7 @@ def batch(queue: DataQueue, epoch: int, first: int, last: int, inputs: str = "bl
         node_state=f"state {last}".encode(),
         arrow_ipc=" ".join(str(number) for number in range(first, last + 1)).encode(),
     )
-    for stamp, number in ((getattr(made, "from"), first), (made.to, last)):  # `from` is a word of Python
+    for stamp, number in ((made.start_time, first), (made.end_time, last)):
         stamp.FromNanoseconds(number * MINUTE_NS)
     return made
 

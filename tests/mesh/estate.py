@@ -163,8 +163,9 @@ class Estate:
         await self.door.data_sessions.OpenDataSession(
             datasessionservicepb.OpenDataSessionRequest(
                 session_id=self.session_id,
+                world_id=self.world,
                 preset=PRESET,
-                start=session.start,
+                start_time=session.start,
                 bars_per_second=bars_per_second,
                 followers=followers,
             )

@@ -183,10 +183,12 @@ class PacedEstate(Estate):
     async def _peek(self) -> None:
         """The bars to come, as another session over the same data plays them."""
         mine = datasessionservicepb.GetDataSessionRequest(session_id=self.session_id)
-        start = (await self.door.data_sessions.GetDataSession(mine)).session.start
+        start = (await self.door.data_sessions.GetDataSession(mine)).session.start_time
         other = f"peek-{uuid.uuid4().hex}"
         await self.door.data_sessions.OpenDataSession(
-            datasessionservicepb.OpenDataSessionRequest(session_id=other, preset=PRESET, start=start)
+            datasessionservicepb.OpenDataSessionRequest(
+                session_id=other, world_id=self.world, preset=PRESET, start_time=start
+            )
         )
         call = self.door.data.Subscribe(dataservicepb.SubscribeRequest(dataset=PRESET, session_id=other))
         try:
@@ -300,15 +302,15 @@ async def holding(estate: PacedEstate) -> None:
 
 def recovers(bar: barspb.Bar) -> bool:
     """Whether a bar closes well above its low."""
-    return Decimal(bar.close) - Decimal(bar.low) > 1
+    return bar.close - bar.low > 1
 
 
 @pytest.mark.timeout(120)
 async def test_a_stop_reached_in_a_freeze_is_held_although_brokerage_is_killed_in_it(far: PacedEstate) -> None:
     await holding(far)
     first, second = far.peeked[far.shown : far.shown + 2]
-    beyond = max(Decimal(first.close), Decimal(second.close)) + 100
-    back_over = (Decimal(second.low) + Decimal(second.close)) / 2
+    beyond = max(Decimal(repr(first.close)), Decimal(repr(second.close))) + 100
+    back_over = (Decimal(repr(second.low)) + Decimal(repr(second.close))) / 2
     goes, waits, carried = far.named("goes", lost=False), "waits", far.named("carried", lost=True)
     async with watching(far) as records:
         for name, price in ((goes, beyond), (waits, back_over)):

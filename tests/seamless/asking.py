@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -15,6 +16,7 @@ from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_sessions_pb2 as datasessionspb
 from tests.seamless.serving import Stubs, fetch_all
 
+A_DAY = Duration(seconds=86_400)
 DEMO = "demo.btc.15m"
 
 
@@ -48,16 +50,22 @@ async def refusal_of(stub: Stubs, request: dataservicepb.FetchRequest) -> QmtlEr
 
 
 async def open_session(
-    stub: Stubs, name: str = "w1-paper-1", days: int = 2, pace: float = 0.0
+    stub: Stubs, name: str = "w1-paper-1", days: int = 2, pace: float = 0.0, world: str = "w1"
 ) -> datasessionspb.DataSession:
-    request = datasessionservicepb.OpenDataSessionRequest(session_id=name, preset=DEMO, days=days, bars_per_second=pace)
+    request = datasessionservicepb.OpenDataSessionRequest(
+        world_id=world,
+        session_id=name,
+        preset=DEMO,
+        span=Duration(seconds=86_400 * days),
+        bars_per_second=pace,
+    )
     return (await stub.sessions.OpenDataSession(request)).session
 
 
 async def all_bars(stub: Stubs, session: str, start: str = "") -> list[barspb.Bar]:
     request = dataservicepb.SubscribeRequest(dataset=DEMO, session_id=session)
     if start:
-        getattr(request, "from").CopyFrom(time_of(start))
+        request.start_time.CopyFrom(time_of(start))
     replies = [reply async for reply in stub.data.Subscribe(request, timeout=30)]
     assert [reply.end_of_session for reply in replies] == [False] * (len(replies) - 1) + [True]
     return [bar for reply in replies for bar in reply.bars]

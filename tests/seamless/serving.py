@@ -26,6 +26,7 @@ from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.data.v1 import status_service_pb2_grpc as datastatusrpc
 from qmtl.rpc.auth.call import require_user
 from qmtl.rpc.auth.keys import ensure_dev_keys
+from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.client.channel import MeshChannel, connect
@@ -41,7 +42,6 @@ from seamless.config import FileFeed, Settings
 from seamless.fetch.fetcher import Fetcher
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.builtin import presets_of
-from seamless.replay.access import SessionAccess
 from seamless.replay.sessions import ReplaySessions
 from seamless.status import StatusServicer
 
@@ -159,10 +159,11 @@ async def running(home: Path, *, ingest: bool = True, files: Mapping[str, FileFe
         world_server = await stack.enter_async_context(worldservice(home, world))
         own = mint_service_token(home, "seamless")
         channel = connect(f"127.0.0.1:{world_server.port}", service_token=lambda: own)
-        access = SessionAccess(accessrpc.AccessServiceStub(await stack.enter_async_context(channel)), access_clock)
+        stub = accessrpc.AccessServiceStub(await stack.enter_async_context(channel))
+        roles = WorldRoles(stub.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, access_clock)
         authenticator = Authenticator.from_settings(settings, clock)
         server = Server(settings, service="seamless", authenticator=authenticator, clock=clock)
-        add_services(server, inventory, sessions, access, fetcher)
+        add_services(server, inventory, sessions, roles, fetcher)
         add_status(server, StatusServicer(inventory, clock.now()))
         tasks = [asyncio.create_task(sessions.run()), asyncio.create_task(sessions.close_when(server.draining))]
         stack.push_async_callback(_end, tasks)

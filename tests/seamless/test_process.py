@@ -23,6 +23,7 @@ from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from qmtl.rpc.client.channel import connect
+from tests.seamless.asking import A_DAY
 from tests.seamless.serving import Stubs, fetch_all, stubs_of
 from tests.support.processes import python_env
 
@@ -83,7 +84,7 @@ async def _client(process: Process, port: int) -> AsyncIterator[Stubs]:
 async def _take(stub: Stubs, start: Timestamp, wanted: int) -> tuple[list[barspb.Bar], Timestamp, bool]:
     """Bars from an instant until there are enough or the session ends: the bars, the watermark, whether it ended."""
     request = dataservicepb.SubscribeRequest(dataset=DEMO, session_id="s")
-    getattr(request, "from").CopyFrom(start)
+    request.start_time.CopyFrom(start)
     bars: list[barspb.Bar] = []
     stream = stub.data.Subscribe(request, timeout=60)
     try:
@@ -110,9 +111,11 @@ async def _ready(stub: Stubs) -> dataservicepb.FetchMetadata:
 async def test_kills_during_a_replay_lose_and_repeat_nothing(process: Process) -> None:
     async with _client(process, process.start()) as stub:
         whole = await _ready(stub)
-        opening = datasessionservicepb.OpenDataSessionRequest(session_id="s", preset=DEMO, days=1, bars_per_second=200)
+        opening = datasessionservicepb.OpenDataSessionRequest(
+            world_id="w1", session_id="s", preset=DEMO, span=A_DAY, bars_per_second=200
+        )
         session = (await stub.sessions.OpenDataSession(opening)).session
-        bars, watermark, ended = await _take(stub, session.start, 20)
+        bars, watermark, ended = await _take(stub, session.start_time, 20)
     for wanted in (20, 1000):
         assert not ended
         process.end()
@@ -126,9 +129,9 @@ async def test_kills_during_a_replay_lose_and_repeat_nothing(process: Process) -
             assert (await _ready(stub)).artifact_fingerprint == whole.artifact_fingerprint
     assert ended
     step = 900 * 10**9
-    begin = session.start.ToNanoseconds()
+    begin = session.start_time.ToNanoseconds()
     assert [bar.open_time.ToNanoseconds() for bar in bars] == [begin + i * step for i in range(96)]
-    assert watermark == session.end
+    assert watermark == session.end_time
 
 
 def test_a_term_signal_ends_it_cleanly(process: Process) -> None:

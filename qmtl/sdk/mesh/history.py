@@ -60,14 +60,14 @@ class WorldData:
             known = ", ".join(preset.name for preset in reply.presets)
             raise NotFound("E_PRESET_UNKNOWN", f"no data preset {name!r}", hint=f"one of {known}")
         if not found.available:
-            raise NotReady("E_DATASET_UNAVAILABLE", f"{found.name}: {found.detail}")
+            raise NotReady("E_DATASET_UNAVAILABLE", f"{found.name}: {found.message}")
         check_sources(assembled, found)
         return found
 
     async def fetch(self, preset: datasetspb.Preset, request: dataservicepb.FetchRequest) -> Fetched:
         """Rows of a preset through the gateway, as Arrow."""
         parts, metadata = await self._retrying.ask(lambda: fetch_arrow(self._client, request), "fetch")
-        return Fetched(bars_from_arrow(parts, preset.symbol, preset.interval_s), metadata)
+        return Fetched(bars_from_arrow(parts, preset.symbol, preset.interval.seconds), metadata)
 
     async def _world_preset(self) -> str:
         request = worldservicepb.GetWorldRequest(world_id=self._world)
@@ -80,11 +80,11 @@ class WorldData:
 def check_sources(assembled: Assembled, preset: datasetspb.Preset) -> None:
     """Every source of a connected run reads the one preset. Raises NotFound (E_DATA_MISSING)."""
     for source in assembled.dag.sources:
-        if (source.symbol, source.interval_s) != (preset.symbol, preset.interval_s):
+        if (source.symbol, source.interval_s) != (preset.symbol, preset.interval.seconds):
             raise NotFound(
                 "E_DATA_MISSING",
                 f"{source.symbol} at {source.interval_s}s is not what {preset.name} has: "
-                f"{preset.symbol} at {preset.interval_s}s",
+                f"{preset.symbol} at {preset.interval.seconds}s",
                 hint="name a preset with the strategy's symbol and interval",
             )
 

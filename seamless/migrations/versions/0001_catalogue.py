@@ -27,6 +27,7 @@ def upgrade() -> None:
     op.create_table(
         "replays",
         _text("session_id"),
+        _text("world_id"),
         _text("preset"),
         _text("dataset"),
         _text("source"),

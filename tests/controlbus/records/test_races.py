@@ -100,7 +100,7 @@ class Producer:
                     return
                 made = batch(self._race.queue, epoch, last + 1, min(last + size, TOTAL))
                 await self._publish(writer, made, trouble)
-                last = made.to.ToNanoseconds() // MINUTE_NS
+                last = made.end_time.ToNanoseconds() // MINUTE_NS
         except NotReady:
             self._race.happened["stale"] += 1
 

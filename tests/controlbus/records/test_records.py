@@ -202,8 +202,8 @@ async def test_a_batch_that_breaks_the_form_is_refused(bus: Bus, queue: DataQueu
     writer = await RecordWriter.open(bus, queue, 1)
     good = batch(queue, 1, 1, 2)
     backwards, endless, stateful = (recordspb.RecordBatch.FromString(good.SerializeToString()) for _ in range(3))
-    backwards.to.FromNanoseconds(0)
-    endless.ClearField("to")
+    backwards.end_time.FromNanoseconds(0)
+    endless.ClearField("end_time")
     stateful.node_state = b"x" * (STATE_BYTES_MAX + 1)
     foreign, forged, unhashed = batch(new_queue(), 1, 1, 2), batch(queue, 2, 1, 2), batch(queue, 1, 1, 2, inputs="")
     for wrong in (foreign, forged, unhashed, backwards, endless, stateful):

@@ -95,6 +95,6 @@ def record_batch(queue: DataQueue, first: int, last: int) -> recordspb.RecordBat
         stream.write_table(rows)
     batch = recordspb.RecordBatch(compute_key=queue.compute_key, writer_epoch=1, input_window_hash="blake3:00")
     batch.arrow_ipc = sink.getvalue().to_pybytes()
-    batch.to.FromDatetime(NOW + last * BAR)
-    getattr(batch, "from").FromDatetime(NOW + first * BAR)  # `from` is a word of Python
+    batch.end_time.FromDatetime(NOW + last * BAR)
+    batch.start_time.FromDatetime(NOW + first * BAR)
     return batch

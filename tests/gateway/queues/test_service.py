@@ -26,13 +26,9 @@ def batch(compute_key: str, epoch: int, first: int, last: int, values: bytes = b
         compute_key=compute_key, writer_epoch=epoch, input_window_hash="blake3:in", arrow_ipc=values,
         node_state=f"state after {last}".encode(),
     )  # fmt: skip
-    _first(made).FromSeconds(first * BUCKET_S)
-    made.to.FromSeconds(last * BUCKET_S)
+    made.start_time.FromSeconds(first * BUCKET_S)
+    made.end_time.FromSeconds(last * BUCKET_S)
     return made
-
-
-def _first(made: recordspb.RecordBatch):  # type: ignore[no-untyped-def]  # `from` is a word of Python
-    return getattr(made, "from")
 
 
 async def sent(batches: Iterable[recordspb.RecordBatch]) -> AsyncIterator[queueservicepb.PublishRecordsRequest]:
@@ -103,7 +99,7 @@ async def test_batches_sent_again_are_committed_once(estate: Estate) -> None:
     assert again.last_sequence == first.last_sequence + 1
     request = queueservicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world, from_sequence=1)
     shown = await read(ann, request, 6)
-    assert [reply.batch.to.seconds // BUCKET_S for reply in shown] == list(range(6))
+    assert [reply.batch.end_time.seconds // BUCKET_S for reply in shown] == list(range(6))
 
 
 async def test_producer_that_lost_its_lease_writes_nothing_and_the_next_goes_on_from_its_state(estate: Estate) -> None:

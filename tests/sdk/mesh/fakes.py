@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pyarrow as pa
+from google.protobuf.duration_pb2 import Duration
 
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import bar_from_doubles
@@ -84,7 +85,12 @@ STEP_NS = 900 * 10**9
 CASH = Decimal(100_000)
 FIELDS = ("open", "high", "low", "close", "volume")
 PRESET = datasetspb.Preset(
-    name="test.btc", dataset="ohlcv:test:BTC-USD:15m", replay=True, available=True, symbol="BTC-USD", interval_s=900
+    name="test.btc",
+    dataset="ohlcv:test:BTC-USD:15m",
+    replay=True,
+    available=True,
+    symbol="BTC-USD",
+    interval=Duration(seconds=900),
 )
 
 
@@ -324,7 +330,7 @@ class _Gateway:
             batch, queue = request.batch, self.mesh.queues.setdefault(request.batch.compute_key, [])
             assert self.mesh.leases[batch.compute_key][1] == batch.writer_epoch, "written without the lease"
             if batch not in queue:
-                assert not queue or getattr(batch, "from").ToNanoseconds() > queue[-1].to.ToNanoseconds()
+                assert not queue or batch.start_time.ToNanoseconds() > queue[-1].end_time.ToNanoseconds()
                 queue.append(batch)
         self.mesh.passed("PublishRecords")
         return queueservicepb.PublishRecordsResponse()
@@ -345,7 +351,7 @@ class _QueueCatalogue:
     ) -> queuecatalogueservicepb.GetQueueResponse:
         queue, written = queuepb.Queue(compute_key=request.compute_key), self.mesh.queues.get(request.compute_key)
         if written:
-            queue.last_bucket.CopyFrom(written[-1].to)
+            queue.last_bucket.CopyFrom(written[-1].end_time)
         return queuecatalogueservicepb.GetQueueResponse(queue=queue)
 
 
@@ -389,7 +395,7 @@ class _Data:
     async def ListPresets(
         self, request: catalogueservicepb.ListPresetsRequest
     ) -> catalogueservicepb.ListPresetsResponse:
-        away = datasetspb.Preset(name="test.away", detail="not installed")
+        away = datasetspb.Preset(name="test.away", message="not installed")
         return catalogueservicepb.ListPresetsResponse(presets=[PRESET, away])
 
     async def Fetch(self, request: dataservicepb.FetchRequest) -> AsyncIterator[dataservicepb.FetchResponse]:
@@ -414,8 +420,8 @@ class _Data:
             raise NotFound("E_DATA_SESSION_UNKNOWN", f"no session {request.session_id}")
         session = datasessionspb.DataSession(
             session_id=request.session_id,
-            start=ns_to_proto(self.mesh.start_ns),
-            end=ns_to_proto(int(self.mesh.bars.close_ns[-1])),
+            start_time=ns_to_proto(self.mesh.start_ns),
+            end_time=ns_to_proto(int(self.mesh.bars.close_ns[-1])),
             watermark=ns_to_proto(self.mesh.watermark_ns),
         )
         return datasessionservicepb.GetDataSessionResponse(session=session)
@@ -443,7 +449,7 @@ class _Data:
     async def Subscribe(
         self, request: dataservicepb.SubscribeRequest
     ) -> AsyncIterator[dataservicepb.SubscribeResponse]:
-        asked_ns = ns_from_proto(getattr(request, "from"), "from")
+        asked_ns = ns_from_proto(request.start_time, "start_time")
         again = self.mesh.calls["Subscribe"] > 0 and asked_ns > self.mesh.start_ns
         self.mesh.calls["Subscribe"] += 1
         known_ns = self.mesh.confirmed_ns.get(request.follower, 0)
@@ -455,7 +461,7 @@ class _Data:
                 raise Unavailable("E_TEST", "the stream of bars is broken on purpose")
             self._step(open_ns, row, request.follower)
             bar = barspb.Bar(open_time=ns_to_proto(open_ns), close_time=ns_to_proto(open_ns + STEP_NS))
-            bar.open, bar.high, bar.low, bar.close, bar.volume = (repr(value) for value in row)
+            bar.open, bar.high, bar.low, bar.close, bar.volume = row
             yield dataservicepb.SubscribeResponse(bars=[bar], watermark=bar.close_time)
         yield dataservicepb.SubscribeResponse(end_of_session=True, watermark=ns_to_proto(self.mesh.watermark_ns))
 

@@ -36,7 +36,7 @@ def _manifest(opens: list[int], newest: Manifest | None = None, cut_of: str = ""
 
 def _replay(name: str = "s1") -> Replay:
     span = Span(START, START + 4 * STEP)
-    return Replay(name, "p", "d", "sha256:x", "sha256:h", span, STEP, 0.5, 7, 7, START)
+    return Replay(name, "w1", "p", "d", "sha256:x", "sha256:h", span, STEP, 0.5, 7, 7, START)
 
 
 async def test_an_artifact_comes_back_with_its_leaves_and_spans(db: Database) -> None:

@@ -15,7 +15,7 @@ _PATIENCE = 30 * _S
 
 def _open(bars: int = 4, bars_per_s: float = 0.0) -> Replay:
     span = Span(START, START + bars * STEP)
-    return Replay("s1", "p", "d", "sha256:x", "sha256:h", span, STEP, bars_per_s, 0, 0, span.start_ns)
+    return Replay("s1", "w1", "p", "d", "sha256:x", "sha256:h", span, STEP, bars_per_s, 0, 0, span.start_ns)
 
 
 def _at(bars: int, heard_at_ns: int = 0) -> Follower:

@@ -112,8 +112,8 @@ async def test_a_dry_run_sees_nothing_after_its_as_of(stub: Stubs) -> None:
 async def test_live_on_a_sample_is_held_for_its_lag(stub: Stubs) -> None:
     context = context_of(commonpb.EXECUTION_DOMAIN_LIVE)
     _, metadata = await fetch_all(stub.data, dataservicepb.FetchRequest(dataset=DEMO, context=context))
-    assert (metadata.sla, metadata.sla_phase) == (dataservicepb.SLA_OUTCOME_HOLD, "live")
-    assert metadata.downgrade_reason == "LAG_ABOVE_LIMIT"
+    assert (metadata.sla, metadata.sla_phase) == (dataservicepb.SLA_OUTCOME_HOLD, dataservicepb.SLA_PHASE_LIVE)
+    assert metadata.downgrade == dataservicepb.FETCH_DOWNGRADE_LAG_ABOVE_LIMIT
 
 
 async def test_unknown_and_unavailable_datasets_are_refused_fast_with_stable_reasons(stub: Stubs) -> None:
@@ -161,8 +161,8 @@ async def test_a_dry_run_in_a_session_sees_up_to_the_watermark(stub: Stubs) -> N
     session = await open_session(stub, pace=0.001)
     context = context_of(commonpb.EXECUTION_DOMAIN_DRYRUN, "2021-12-27T13:30:00Z")
     request = dataservicepb.FetchRequest(dataset=DEMO, context=context, session_id=session.session_id)
-    assert (await fetch_all(stub.data, request))[1].delivered.end == session.start
+    assert (await fetch_all(stub.data, request))[1].delivered.end == session.start_time
     await open_session(stub, "played")
     await all_bars(stub, "played")
     request.session_id = "played"
-    assert (await fetch_all(stub.data, request))[1].delivered.end == session.end
+    assert (await fetch_all(stub.data, request))[1].delivered.end == session.end_time

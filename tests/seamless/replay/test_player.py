@@ -38,7 +38,7 @@ def clock() -> VirtualClock:
 async def _open(db: Database, clock: VirtualClock, bars: int = 6, bars_per_s: float = 0.0) -> Replay:
     now_ns = int(clock.now().timestamp()) * 10**9
     span = Span(START, START + bars * STEP)
-    replay = Replay("s1", "p", "d", "sha256:x", "sha256:h", span, STEP, bars_per_s, now_ns, now_ns, START)
+    replay = Replay("s1", "w1", "p", "d", "sha256:x", "sha256:h", span, STEP, bars_per_s, now_ns, now_ns, START)
     return await db.write(lambda conn: replay_store.add_replay(conn, replay))
 
 

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import (
@@ -23,6 +24,7 @@ from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from tests.seamless.asking import (
+    A_DAY,
     DEMO,
     SEALED,
     all_bars,
@@ -36,17 +38,17 @@ from tests.seamless.serving import Seamless, Stubs, fetch_all, running
 
 async def test_a_session_starts_where_its_history_ends(stub: Stubs) -> None:
     session = await open_session(stub)
-    assert session.start == session.watermark == time_of("2021-12-27T13:30:00Z")
-    assert session.end == time_of("2021-12-29T13:30:00Z")
+    assert session.start_time == session.watermark == time_of("2021-12-27T13:30:00Z")
+    assert session.end_time == time_of("2021-12-29T13:30:00Z")
     history = await stub.artifacts.GetArtifact(
         artifactservicepb.GetArtifactRequest(dataset_fingerprint=session.dataset_fingerprint)
     )
-    assert history.artifact.as_of == session.start
+    assert history.artifact.as_of == session.start_time
     context = context_of(commonpb.EXECUTION_DOMAIN_DRYRUN, fingerprint=session.dataset_fingerprint)
-    context.as_of.CopyFrom(session.start)
+    context.as_of.CopyFrom(session.start_time)
     frame, metadata = await fetch_all(stub.data, dataservicepb.FetchRequest(dataset=DEMO, context=context))
     assert frame is not None
-    assert metadata.delivered.end == session.start
+    assert metadata.delivered.end == session.start_time
     assert metadata.dataset_fingerprint == session.dataset_fingerprint
     newest = await stub.artifacts.ListArtifacts(artifactservicepb.ListArtifactsRequest(dataset=DEMO))
     assert newest.artifacts[0].dataset_fingerprint == SEALED
@@ -73,11 +75,13 @@ async def test_two_subscribers_of_a_session_see_what_fetch_has(stub: Stubs) -> N
     done = (
         await stub.sessions.GetDataSession(datasessionservicepb.GetDataSessionRequest(session_id="w1-paper-1"))
     ).session
-    assert done.watermark == done.end
+    assert done.watermark == done.end_time
 
 
 async def test_a_follower_sets_the_step_of_everyone(stub: Stubs) -> None:
-    request = datasessionservicepb.OpenDataSessionRequest(session_id="s", preset=DEMO, days=1, followers=["runner"])
+    request = datasessionservicepb.OpenDataSessionRequest(
+        world_id="w1", session_id="s", preset=DEMO, span=A_DAY, followers=["runner"]
+    )
     session = (await stub.sessions.OpenDataSession(request)).session
     runner = stub.data.Subscribe(
         dataservicepb.SubscribeRequest(dataset=DEMO, session_id="s", follower="runner"), timeout=30
@@ -94,13 +98,15 @@ async def test_a_follower_sets_the_step_of_everyone(stub: Stubs) -> None:
         )
     assert len(seen) == 96
     assert await venue == seen
-    assert seen[-1].close_time == session.end
+    assert seen[-1].close_time == session.end_time
 
 
 async def test_a_follower_may_leave_and_strangers_confirm_nothing(stub: Stubs, seamless: Seamless) -> None:
-    request = datasessionservicepb.OpenDataSessionRequest(session_id="s", preset=DEMO, days=1, followers=["runner"])
+    request = datasessionservicepb.OpenDataSessionRequest(
+        world_id="w1", session_id="s", preset=DEMO, span=A_DAY, followers=["runner"]
+    )
     session = (await stub.sessions.OpenDataSession(request)).session
-    confirm = datasessionservicepb.ConfirmBarsRequest(session_id="s", follower="stranger", through=session.start)
+    confirm = datasessionservicepb.ConfirmBarsRequest(session_id="s", follower="stranger", through=session.start_time)
     for denied, reason in ((await seamless.stubs(Role.READER), "E_ROLE_REQUIRED"), (stub, "E_FOLLOWER_UNKNOWN")):
         with pytest.raises(QmtlError) as caught:
             await denied.sessions.ConfirmBars(confirm)
@@ -123,23 +129,23 @@ async def test_a_subscriber_resumes_by_time_and_may_ask_for_history(stub: Stubs)
 
 
 async def test_a_token_for_some_worlds_touches_sessions_of_no_other(stub: Stubs, seamless: Seamless) -> None:
-    theirs, unnamed, mine = "b-dryrun-0123456789ab", "s", "a-dryrun-0123456789ab"
     limited = await seamless.stubs(Role.OWNER, worlds=["a"])
-    for name in (theirs, unnamed):
-        session = await open_session(stub, name)
-        confirm = datasessionservicepb.ConfirmBarsRequest(
-            session_id=name, follower="venue", through=session.start, leave=True
-        )
-        for touch in (
-            open_session(limited, name),
-            limited.sessions.ConfirmBars(confirm),
-            limited.sessions.GetDataSession(datasessionservicepb.GetDataSessionRequest(session_id=name)),
-            all_bars(limited, name),
-        ):
-            with pytest.raises(PermissionDenied) as caught:
-                await touch
-            assert caught.value.reason == "E_WORLD_FORBIDDEN"
-    assert (await open_session(limited, mine)).session_id == mine
+    session = await open_session(stub, "theirs", world="b")
+    confirm = datasessionservicepb.ConfirmBarsRequest(
+        session_id="theirs", follower="venue", through=session.start_time, leave=True
+    )
+    for touch in (
+        open_session(limited, "theirs", world="b"),
+        limited.sessions.ConfirmBars(confirm),
+        limited.sessions.GetDataSession(datasessionservicepb.GetDataSessionRequest(session_id="theirs")),
+        all_bars(limited, "theirs"),
+    ):
+        with pytest.raises(PermissionDenied) as caught:
+            await touch
+        assert caught.value.reason == "E_WORLD_FORBIDDEN"
+    assert (await open_session(limited, "mine", world="a")).world_id == "a"
+    with pytest.raises(Conflict):
+        await open_session(limited, "theirs", world="a")
 
 
 async def test_sessions_are_refused_what_they_cannot_be(stub: Stubs, seamless: Seamless) -> None:
@@ -148,16 +154,43 @@ async def test_sessions_are_refused_what_they_cannot_be(stub: Stubs, seamless: S
         await open_session(reader)
     opening = datasessionservicepb.OpenDataSessionRequest
     cases: list[tuple[datasessionservicepb.OpenDataSessionRequest, type[QmtlError], str]] = [
-        (opening(session_id="", preset=DEMO), InvalidRequest, "E_DATA_SESSION"),
-        (opening(session_id="a b", preset=DEMO), InvalidRequest, "E_DATA_SESSION"),
-        (opening(session_id="a", preset=DEMO, days=365), InvalidRequest, "E_DATA_SESSION"),
-        (opening(session_id="a", preset=DEMO, bars_per_second=-1), InvalidRequest, "E_DATA_SESSION"),
-        (opening(session_id="a", preset=DEMO, bars_per_second=float("nan")), InvalidRequest, "E_DATA_SESSION"),
-        (opening(session_id="a", preset=DEMO, bars_per_second=float("inf")), InvalidRequest, "E_DATA_SESSION"),
-        (opening(session_id="a", preset=DEMO, bars_per_second=1e-300), InvalidRequest, "E_DATA_SESSION"),
-        (opening(session_id="a", preset=DEMO, start=time_of("2022-01-01T00:00:00Z")), InvalidRequest, "E_DATA_SESSION"),
-        (opening(session_id="a", preset="no.such"), NotFound, "E_PRESET_UNKNOWN"),
-        (opening(session_id="a", preset="ohlcv.kraken.spot.1m"), NotReady, "E_DATASET_UNAVAILABLE"),
+        (opening(session_id="a", preset=DEMO), InvalidRequest, "E_DATA_SESSION"),
+        (opening(world_id="w1", session_id="", preset=DEMO), InvalidRequest, "E_DATA_SESSION"),
+        (opening(world_id="w1", session_id="a b", preset=DEMO), InvalidRequest, "E_DATA_SESSION"),
+        (
+            opening(world_id="w1", session_id="a", preset=DEMO, span=Duration(seconds=86_400 * 365)),
+            InvalidRequest,
+            "E_DATA_SESSION",
+        ),
+        (
+            opening(world_id="w1", session_id="a", preset=DEMO, span=Duration(seconds=-1)),
+            InvalidRequest,
+            "E_DATA_SESSION",
+        ),
+        (
+            opening(world_id="w1", session_id="a", preset=DEMO, span=Duration(seconds=2**62)),
+            InvalidRequest,
+            "E_DURATION",
+        ),
+        (opening(world_id="w1", session_id="a", preset=DEMO, bars_per_second=-1), InvalidRequest, "E_DATA_SESSION"),
+        (
+            opening(world_id="w1", session_id="a", preset=DEMO, bars_per_second=float("nan")),
+            InvalidRequest,
+            "E_DATA_SESSION",
+        ),
+        (
+            opening(world_id="w1", session_id="a", preset=DEMO, bars_per_second=float("inf")),
+            InvalidRequest,
+            "E_DATA_SESSION",
+        ),
+        (opening(world_id="w1", session_id="a", preset=DEMO, bars_per_second=1e-300), InvalidRequest, "E_DATA_SESSION"),
+        (
+            opening(world_id="w1", session_id="a", preset=DEMO, start_time=time_of("2022-01-01T00:00:00Z")),
+            InvalidRequest,
+            "E_DATA_SESSION",
+        ),
+        (opening(world_id="w1", session_id="a", preset="no.such"), NotFound, "E_PRESET_UNKNOWN"),
+        (opening(world_id="w1", session_id="a", preset="ohlcv.kraken.spot.1m"), NotReady, "E_DATASET_UNAVAILABLE"),
     ]
     for request, kind, reason in cases:
         with pytest.raises(kind) as caught:

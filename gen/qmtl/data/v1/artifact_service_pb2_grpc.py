@@ -52,7 +52,9 @@ class ArtifactServiceServicer:
     """
 
     def GetArtifact(self, request, context):
-        """Manifest of a sealed artifact. Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN).
+        """Manifest of a sealed artifact.
+
+        Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,7 +63,8 @@ class ArtifactServiceServicer:
     def ListArtifacts(self, request, context):
         """Manifests of a dataset's sealed artifacts, newest first.
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one; FAILED_PRECONDITION
+        (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING): retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,11 +34,15 @@ class ArtifactServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ArtifactServiceAsyncStub: ...
     GetArtifact: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.GetArtifactRequest, _artifact_service_pb2.GetArtifactResponse]
-    """Manifest of a sealed artifact. Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN)."""
+    """Manifest of a sealed artifact.
+
+    Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN).
+    """
     ListArtifacts: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.ListArtifactsRequest, _artifact_service_pb2.ListArtifactsResponse]
     """Manifests of a dataset's sealed artifacts, newest first.
 
-    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one; FAILED_PRECONDITION
+    (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING): retry.
     """
 
 @_typing.type_check_only
@@ -47,11 +51,15 @@ class ArtifactServiceAsyncStub(ArtifactServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetArtifact: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.GetArtifactRequest, _artifact_service_pb2.GetArtifactResponse]  # type: ignore[assignment]
-    """Manifest of a sealed artifact. Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN)."""
+    """Manifest of a sealed artifact.
+
+    Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN).
+    """
     ListArtifacts: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.ListArtifactsRequest, _artifact_service_pb2.ListArtifactsResponse]  # type: ignore[assignment]
     """Manifests of a dataset's sealed artifacts, newest first.
 
-    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one; FAILED_PRECONDITION
+    (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING): retry.
     """
 
 class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -63,7 +71,10 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _artifact_service_pb2.GetArtifactRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_artifact_service_pb2.GetArtifactResponse, _abc.Awaitable[_artifact_service_pb2.GetArtifactResponse]]:
-        """Manifest of a sealed artifact. Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN)."""
+        """Manifest of a sealed artifact.
+
+        Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN).
+        """
 
     @_abc_1.abstractmethod
     def ListArtifacts(
@@ -73,7 +84,8 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_artifact_service_pb2.ListArtifactsResponse, _abc.Awaitable[_artifact_service_pb2.ListArtifactsResponse]]:
         """Manifests of a dataset's sealed artifacts, newest first.
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one; FAILED_PRECONDITION
+        (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING): retry.
         """
 
 def add_ArtifactServiceServicer_to_server(servicer: ArtifactServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

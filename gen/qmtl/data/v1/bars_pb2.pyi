@@ -20,10 +20,10 @@ class Bar(_message.Message):
     CORRECTION_FIELD_NUMBER: _ClassVar[int]
     open_time: _timestamp_pb2.Timestamp
     close_time: _timestamp_pb2.Timestamp
-    open: str
-    high: str
-    low: str
-    close: str
-    volume: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
     correction: bool
-    def __init__(self, open_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., close_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., open: _Optional[str] = ..., high: _Optional[str] = ..., low: _Optional[str] = ..., close: _Optional[str] = ..., volume: _Optional[str] = ..., correction: _Optional[bool] = ...) -> None: ...
+    def __init__(self, open_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., close_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., open: _Optional[float] = ..., high: _Optional[float] = ..., low: _Optional[float] = ..., close: _Optional[float] = ..., volume: _Optional[float] = ..., correction: _Optional[bool] = ...) -> None: ...

@@ -28,7 +28,7 @@ from qmtl.data.v1 import conformance_pb2 as qmtl_dot_data_dot_v1_dot_conformance
 from qmtl.data.v1 import datasets_pb2 as qmtl_dot_data_dot_v1_dot_datasets__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$qmtl/data/v1/catalogue_service.proto\x12\x0cqmtl.data.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1eqmtl/data/v1/conformance.proto\x1a\x1bqmtl/data/v1/datasets.proto\"F\n\x13ListDatasetsRequest\x12/\n\x04page\x18\x01 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"w\n\x14ListDatasetsResponse\x12\x31\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x15.qmtl.data.v1.DatasetR\x08\x64\x61tasets\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"\x14\n\x12ListPresetsRequest\"E\n\x13ListPresetsResponse\x12.\n\x07presets\x18\x01 \x03(\x0b\x32\x14.qmtl.data.v1.PresetR\x07presets\"7\n\x1bGetConformanceReportRequest\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\"W\n\x1cGetConformanceReportResponse\x12\x37\n\x06report\x18\x01 \x01(\x0b\x32\x1f.qmtl.data.v1.ConformanceReportR\x06report2\xc7\x02\n\x10\x43\x61talogueService\x12^\n\x0cListDatasets\x12!.qmtl.data.v1.ListDatasetsRequest\x1a\".qmtl.data.v1.ListDatasetsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12[\n\x0bListPresets\x12 .qmtl.data.v1.ListPresetsRequest\x1a!.qmtl.data.v1.ListPresetsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12v\n\x14GetConformanceReport\x12).qmtl.data.v1.GetConformanceReportRequest\x1a*.qmtl.data.v1.GetConformanceReportResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42[\n\x0fio.qmtl.data.v1B\x15\x43\x61talogueServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$qmtl/data/v1/catalogue_service.proto\x12\x0cqmtl.data.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1eqmtl/data/v1/conformance.proto\x1a\x1bqmtl/data/v1/datasets.proto\"F\n\x13ListDatasetsRequest\x12/\n\x04page\x18\x01 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"w\n\x14ListDatasetsResponse\x12\x31\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x15.qmtl.data.v1.DatasetR\x08\x64\x61tasets\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"&\n\x10GetPresetRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"A\n\x11GetPresetResponse\x12,\n\x06preset\x18\x01 \x01(\x0b\x32\x14.qmtl.data.v1.PresetR\x06preset\"E\n\x12ListPresetsRequest\x12/\n\x04page\x18\x01 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"s\n\x13ListPresetsResponse\x12.\n\x07presets\x18\x01 \x03(\x0b\x32\x14.qmtl.data.v1.PresetR\x07presets\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"7\n\x1bGetConformanceReportRequest\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\"W\n\x1cGetConformanceReportResponse\x12\x37\n\x06report\x18\x01 \x01(\x0b\x32\x1f.qmtl.data.v1.ConformanceReportR\x06report2\x9e\x03\n\x10\x43\x61talogueService\x12^\n\x0cListDatasets\x12!.qmtl.data.v1.ListDatasetsRequest\x1a\".qmtl.data.v1.ListDatasetsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12U\n\tGetPreset\x12\x1e.qmtl.data.v1.GetPresetRequest\x1a\x1f.qmtl.data.v1.GetPresetResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12[\n\x0bListPresets\x12 .qmtl.data.v1.ListPresetsRequest\x1a!.qmtl.data.v1.ListPresetsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12v\n\x14GetConformanceReport\x12).qmtl.data.v1.GetConformanceReportRequest\x1a*.qmtl.data.v1.GetConformanceReportResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42[\n\x0fio.qmtl.data.v1B\x15\x43\x61talogueServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.qmtl.data.v1B\025CatalogueServiceProtoP\001Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1'
   _globals['_CATALOGUESERVICE'].methods_by_name['ListDatasets']._loaded_options = None
   _globals['_CATALOGUESERVICE'].methods_by_name['ListDatasets']._serialized_options = b'\220\002\001\250\273\030\001'
+  _globals['_CATALOGUESERVICE'].methods_by_name['GetPreset']._loaded_options = None
+  _globals['_CATALOGUESERVICE'].methods_by_name['GetPreset']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_CATALOGUESERVICE'].methods_by_name['ListPresets']._loaded_options = None
   _globals['_CATALOGUESERVICE'].methods_by_name['ListPresets']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_CATALOGUESERVICE'].methods_by_name['GetConformanceReport']._loaded_options = None
@@ -46,14 +48,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDATASETSREQUEST']._serialized_end=244
   _globals['_LISTDATASETSRESPONSE']._serialized_start=246
   _globals['_LISTDATASETSRESPONSE']._serialized_end=365
-  _globals['_LISTPRESETSREQUEST']._serialized_start=367
-  _globals['_LISTPRESETSREQUEST']._serialized_end=387
-  _globals['_LISTPRESETSRESPONSE']._serialized_start=389
-  _globals['_LISTPRESETSRESPONSE']._serialized_end=458
-  _globals['_GETCONFORMANCEREPORTREQUEST']._serialized_start=460
-  _globals['_GETCONFORMANCEREPORTREQUEST']._serialized_end=515
-  _globals['_GETCONFORMANCEREPORTRESPONSE']._serialized_start=517
-  _globals['_GETCONFORMANCEREPORTRESPONSE']._serialized_end=604
-  _globals['_CATALOGUESERVICE']._serialized_start=607
-  _globals['_CATALOGUESERVICE']._serialized_end=934
+  _globals['_GETPRESETREQUEST']._serialized_start=367
+  _globals['_GETPRESETREQUEST']._serialized_end=405
+  _globals['_GETPRESETRESPONSE']._serialized_start=407
+  _globals['_GETPRESETRESPONSE']._serialized_end=472
+  _globals['_LISTPRESETSREQUEST']._serialized_start=474
+  _globals['_LISTPRESETSREQUEST']._serialized_end=543
+  _globals['_LISTPRESETSRESPONSE']._serialized_start=545
+  _globals['_LISTPRESETSRESPONSE']._serialized_end=660
+  _globals['_GETCONFORMANCEREPORTREQUEST']._serialized_start=662
+  _globals['_GETCONFORMANCEREPORTREQUEST']._serialized_end=717
+  _globals['_GETCONFORMANCEREPORTRESPONSE']._serialized_start=719
+  _globals['_GETCONFORMANCEREPORTRESPONSE']._serialized_end=806
+  _globals['_CATALOGUESERVICE']._serialized_start=809
+  _globals['_CATALOGUESERVICE']._serialized_end=1223
 # @@protoc_insertion_point(module_scope)

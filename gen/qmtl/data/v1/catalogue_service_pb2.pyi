@@ -24,15 +24,31 @@ class ListDatasetsResponse(_message.Message):
     page: _common_pb2.PageInfo
     def __init__(self, datasets: _Optional[_Iterable[_Union[_datasets_pb2.Dataset, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
+class GetPresetRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetPresetResponse(_message.Message):
+    __slots__ = ("preset",)
+    PRESET_FIELD_NUMBER: _ClassVar[int]
+    preset: _datasets_pb2.Preset
+    def __init__(self, preset: _Optional[_Union[_datasets_pb2.Preset, _Mapping]] = ...) -> None: ...
+
 class ListPresetsRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("page",)
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    page: _common_pb2.PageRequest
+    def __init__(self, page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
 
 class ListPresetsResponse(_message.Message):
-    __slots__ = ("presets",)
+    __slots__ = ("presets", "page")
     PRESETS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
     presets: _containers.RepeatedCompositeFieldContainer[_datasets_pb2.Preset]
-    def __init__(self, presets: _Optional[_Iterable[_Union[_datasets_pb2.Preset, _Mapping]]] = ...) -> None: ...
+    page: _common_pb2.PageInfo
+    def __init__(self, presets: _Optional[_Iterable[_Union[_datasets_pb2.Preset, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class GetConformanceReportRequest(_message.Message):
     __slots__ = ("dataset",)

@@ -40,6 +40,11 @@ class CatalogueServiceStub:
                 request_serializer=qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.ListDatasetsRequest.SerializeToString,
                 response_deserializer=qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.ListDatasetsResponse.FromString,
                 _registered_method=True)
+        self.GetPreset = channel.unary_unary(
+                '/qmtl.data.v1.CatalogueService/GetPreset',
+                request_serializer=qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.GetPresetRequest.SerializeToString,
+                response_deserializer=qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.GetPresetResponse.FromString,
+                _registered_method=True)
         self.ListPresets = channel.unary_unary(
                 '/qmtl.data.v1.CatalogueService/ListPresets',
                 request_serializer=qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.ListPresetsRequest.SerializeToString,
@@ -57,21 +62,37 @@ class CatalogueServiceServicer:
     """
 
     def ListDatasets(self, request, context):
-        """The catalogue. Errors: INVALID_ARGUMENT for a bad page token.
+        """Datasets, by name.
+
+        Errors: INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPreset(self, request, context):
+        """A preset, and whether it can be used here.
+
+        Errors: NOT_FOUND (E_PRESET_UNKNOWN): the hint names those there are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPresets(self, request, context):
-        """Presets and whether they can be used here. Errors: none beyond transport.
+        """Presets, by name, and whether each can be used here.
+
+        Errors: INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetConformanceReport(self, request, context):
-        """What conformance did to a dataset when it came in. Errors: NOT_FOUND (E_DATASET_UNKNOWN).
+        """What conformance did to a dataset when it came in.
+
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE
+        (E_DATASET_INGESTING): retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,6 +105,11 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
                     servicer.ListDatasets,
                     request_deserializer=qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.ListDatasetsRequest.FromString,
                     response_serializer=qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.ListDatasetsResponse.SerializeToString,
+            ),
+            'GetPreset': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPreset,
+                    request_deserializer=qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.GetPresetRequest.FromString,
+                    response_serializer=qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.GetPresetResponse.SerializeToString,
             ),
             'ListPresets': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPresets,
@@ -124,6 +150,33 @@ class CatalogueService:
             '/qmtl.data.v1.CatalogueService/ListDatasets',
             qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.ListDatasetsRequest.SerializeToString,
             qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.ListDatasetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPreset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.data.v1.CatalogueService/GetPreset',
+            qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.GetPresetRequest.SerializeToString,
+            qmtl_dot_data_dot_v1_dot_catalogue__service__pb2.GetPresetResponse.FromString,
             options,
             channel_credentials,
             insecure,

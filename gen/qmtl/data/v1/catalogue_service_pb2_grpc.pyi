@@ -34,11 +34,26 @@ class CatalogueServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CatalogueServiceAsyncStub: ...
     ListDatasets: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListDatasetsRequest, _catalogue_service_pb2.ListDatasetsResponse]
-    """The catalogue. Errors: INVALID_ARGUMENT for a bad page token."""
+    """Datasets, by name.
+
+    Errors: INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one.
+    """
+    GetPreset: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetPresetRequest, _catalogue_service_pb2.GetPresetResponse]
+    """A preset, and whether it can be used here.
+
+    Errors: NOT_FOUND (E_PRESET_UNKNOWN): the hint names those there are.
+    """
     ListPresets: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListPresetsRequest, _catalogue_service_pb2.ListPresetsResponse]
-    """Presets and whether they can be used here. Errors: none beyond transport."""
+    """Presets, by name, and whether each can be used here.
+
+    Errors: INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one.
+    """
     GetConformanceReport: _grpc.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetConformanceReportRequest, _catalogue_service_pb2.GetConformanceReportResponse]
-    """What conformance did to a dataset when it came in. Errors: NOT_FOUND (E_DATASET_UNKNOWN)."""
+    """What conformance did to a dataset when it came in.
+
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE
+    (E_DATASET_INGESTING): retry.
+    """
 
 @_typing.type_check_only
 class CatalogueServiceAsyncStub(CatalogueServiceStub):
@@ -46,11 +61,26 @@ class CatalogueServiceAsyncStub(CatalogueServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListDatasets: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListDatasetsRequest, _catalogue_service_pb2.ListDatasetsResponse]  # type: ignore[assignment]
-    """The catalogue. Errors: INVALID_ARGUMENT for a bad page token."""
+    """Datasets, by name.
+
+    Errors: INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one.
+    """
+    GetPreset: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetPresetRequest, _catalogue_service_pb2.GetPresetResponse]  # type: ignore[assignment]
+    """A preset, and whether it can be used here.
+
+    Errors: NOT_FOUND (E_PRESET_UNKNOWN): the hint names those there are.
+    """
     ListPresets: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListPresetsRequest, _catalogue_service_pb2.ListPresetsResponse]  # type: ignore[assignment]
-    """Presets and whether they can be used here. Errors: none beyond transport."""
+    """Presets, by name, and whether each can be used here.
+
+    Errors: INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one.
+    """
     GetConformanceReport: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetConformanceReportRequest, _catalogue_service_pb2.GetConformanceReportResponse]  # type: ignore[assignment]
-    """What conformance did to a dataset when it came in. Errors: NOT_FOUND (E_DATASET_UNKNOWN)."""
+    """What conformance did to a dataset when it came in.
+
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE
+    (E_DATASET_INGESTING): retry.
+    """
 
 class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
     """Which datasets and presets there are, and what conformance said of them."""
@@ -61,7 +91,21 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalogue_service_pb2.ListDatasetsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalogue_service_pb2.ListDatasetsResponse, _abc.Awaitable[_catalogue_service_pb2.ListDatasetsResponse]]:
-        """The catalogue. Errors: INVALID_ARGUMENT for a bad page token."""
+        """Datasets, by name.
+
+        Errors: INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPreset(
+        self,
+        request: _catalogue_service_pb2.GetPresetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalogue_service_pb2.GetPresetResponse, _abc.Awaitable[_catalogue_service_pb2.GetPresetResponse]]:
+        """A preset, and whether it can be used here.
+
+        Errors: NOT_FOUND (E_PRESET_UNKNOWN): the hint names those there are.
+        """
 
     @_abc_1.abstractmethod
     def ListPresets(
@@ -69,7 +113,10 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalogue_service_pb2.ListPresetsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalogue_service_pb2.ListPresetsResponse, _abc.Awaitable[_catalogue_service_pb2.ListPresetsResponse]]:
-        """Presets and whether they can be used here. Errors: none beyond transport."""
+        """Presets, by name, and whether each can be used here.
+
+        Errors: INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one.
+        """
 
     @_abc_1.abstractmethod
     def GetConformanceReport(
@@ -77,6 +124,10 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalogue_service_pb2.GetConformanceReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalogue_service_pb2.GetConformanceReportResponse, _abc.Awaitable[_catalogue_service_pb2.GetConformanceReportResponse]]:
-        """What conformance did to a dataset when it came in. Errors: NOT_FOUND (E_DATASET_UNKNOWN)."""
+        """What conformance did to a dataset when it came in.
+
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE
+        (E_DATASET_INGESTING): retry.
+        """
 
 def add_CatalogueServiceServicer_to_server(servicer: CatalogueServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

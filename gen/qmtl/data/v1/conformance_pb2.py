@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from qmtl.data.v1 import coverage_pb2 as qmtl_dot_data_dot_v1_dot_coverage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eqmtl/data/v1/conformance.proto\x12\x0cqmtl.data.v1\x1a\x1bqmtl/data/v1/coverage.proto\"\xca\x01\n\x12\x43onformanceFinding\x12\x31\n\x04rule\x18\x01 \x01(\x0e\x32\x1d.qmtl.data.v1.ConformanceRuleR\x04rule\x12\x37\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1f.qmtl.data.v1.ConformanceActionR\x06\x61\x63tion\x12\x12\n\x04rows\x18\x03 \x01(\x04R\x04rows\x12\x18\n\x07samples\x18\x04 \x03(\tR\x07samples\x12\x1a\n\x08\x62locking\x18\x05 \x01(\x08R\x08\x62locking\"\x8f\x03\n\x11\x43onformanceReport\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12\x16\n\x06preset\x18\x02 \x01(\tR\x06preset\x12\x17\n\x07rows_in\x18\x03 \x01(\x04R\x06rowsIn\x12\x19\n\x08rows_out\x18\x04 \x01(\x04R\x07rowsOut\x12<\n\x08\x66indings\x18\x05 \x03(\x0b\x32 .qmtl.data.v1.ConformanceFindingR\x08\x66indings\x12%\n\x04gaps\x18\x06 \x03(\x0b\x32\x11.qmtl.data.v1.GapR\x04gaps\x12#\n\rbars_expected\x18\x07 \x01(\x04R\x0c\x62\x61rsExpected\x12!\n\x0c\x62\x61rs_present\x18\x08 \x01(\x04R\x0b\x62\x61rsPresent\x12\x1d\n\ndata_ratio\x18\t \x01(\x01R\tdataRatio\x12%\n\x0eresolved_ratio\x18\n \x01(\x01R\rresolvedRatio\x12!\n\x0crule_version\x18\x0b \x01(\tR\x0bruleVersion*\xb3\x03\n\x0f\x43onformanceRule\x12 \n\x1c\x43ONFORMANCE_RULE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43ONFORMANCE_RULE_SCHEMA\x10\x01\x12\x18\n\x14\x43ONFORMANCE_RULE_UTC\x10\x02\x12\x19\n\x15\x43ONFORMANCE_RULE_SORT\x10\x03\x12\x1e\n\x1a\x43ONFORMANCE_RULE_DUPLICATE\x10\x04\x12\x1c\n\x18\x43ONFORMANCE_RULE_REVISED\x10\x05\x12\x19\n\x15\x43ONFORMANCE_RULE_GRID\x10\x06\x12\x19\n\x15\x43ONFORMANCE_RULE_OHLC\x10\x07\x12\x1b\n\x17\x43ONFORMANCE_RULE_FINITE\x10\x08\x12\x1b\n\x17\x43ONFORMANCE_RULE_VOLUME\x10\t\x12\x19\n\x15\x43ONFORMANCE_RULE_STEP\x10\n\x12\x18\n\x14\x43ONFORMANCE_RULE_GAP\x10\x0b\x12%\n!CONFORMANCE_RULE_PARTIAL_LAST_BAR\x10\x0c\x12\"\n\x1e\x43ONFORMANCE_RULE_SPARSE_VOLUME\x10\r*\xb8\x01\n\x11\x43onformanceAction\x12\"\n\x1e\x43ONFORMANCE_ACTION_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43ONFORMANCE_ACTION_FLAGGED\x10\x01\x12\x1e\n\x1a\x43ONFORMANCE_ACTION_DROPPED\x10\x02\x12\x1f\n\x1b\x43ONFORMANCE_ACTION_REPAIRED\x10\x03\x12\x1e\n\x1a\x43ONFORMANCE_ACTION_REFUSED\x10\x04\x42V\n\x0fio.qmtl.data.v1B\x10\x43onformanceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eqmtl/data/v1/conformance.proto\x12\x0cqmtl.data.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/data/v1/coverage.proto\"f\n\x11\x43onformanceSample\x12\x37\n\topen_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08openTime\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\xeb\x01\n\x12\x43onformanceFinding\x12\x31\n\x04rule\x18\x01 \x01(\x0e\x32\x1d.qmtl.data.v1.ConformanceRuleR\x04rule\x12\x37\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1f.qmtl.data.v1.ConformanceActionR\x06\x61\x63tion\x12\x12\n\x04rows\x18\x03 \x01(\x04R\x04rows\x12\x39\n\x07samples\x18\x04 \x03(\x0b\x32\x1f.qmtl.data.v1.ConformanceSampleR\x07samples\x12\x1a\n\x08\x62locking\x18\x05 \x01(\x08R\x08\x62locking\"\xbc\x03\n\x11\x43onformanceReport\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12\x43\n\nstrictness\x18\x02 \x01(\x0e\x32#.qmtl.data.v1.ConformanceStrictnessR\nstrictness\x12\x17\n\x07rows_in\x18\x03 \x01(\x04R\x06rowsIn\x12\x19\n\x08rows_out\x18\x04 \x01(\x04R\x07rowsOut\x12<\n\x08\x66indings\x18\x05 \x03(\x0b\x32 .qmtl.data.v1.ConformanceFindingR\x08\x66indings\x12%\n\x04gaps\x18\x06 \x03(\x0b\x32\x11.qmtl.data.v1.GapR\x04gaps\x12#\n\rbars_expected\x18\x07 \x01(\x04R\x0c\x62\x61rsExpected\x12!\n\x0c\x62\x61rs_present\x18\x08 \x01(\x04R\x0b\x62\x61rsPresent\x12\x1d\n\ndata_ratio\x18\t \x01(\x01R\tdataRatio\x12%\n\x0eresolved_ratio\x18\n \x01(\x01R\rresolvedRatio\x12!\n\x0crule_version\x18\x0b \x01(\tR\x0bruleVersion*\x87\x01\n\x15\x43onformanceStrictness\x12&\n\"CONFORMANCE_STRICTNESS_UNSPECIFIED\x10\x00\x12!\n\x1d\x43ONFORMANCE_STRICTNESS_STRICT\x10\x01\x12#\n\x1f\x43ONFORMANCE_STRICTNESS_TOLERANT\x10\x02*\xb3\x03\n\x0f\x43onformanceRule\x12 \n\x1c\x43ONFORMANCE_RULE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43ONFORMANCE_RULE_SCHEMA\x10\x01\x12\x18\n\x14\x43ONFORMANCE_RULE_UTC\x10\x02\x12\x19\n\x15\x43ONFORMANCE_RULE_SORT\x10\x03\x12\x1e\n\x1a\x43ONFORMANCE_RULE_DUPLICATE\x10\x04\x12\x1c\n\x18\x43ONFORMANCE_RULE_REVISED\x10\x05\x12\x19\n\x15\x43ONFORMANCE_RULE_GRID\x10\x06\x12\x19\n\x15\x43ONFORMANCE_RULE_OHLC\x10\x07\x12\x1b\n\x17\x43ONFORMANCE_RULE_FINITE\x10\x08\x12\x1b\n\x17\x43ONFORMANCE_RULE_VOLUME\x10\t\x12\x19\n\x15\x43ONFORMANCE_RULE_STEP\x10\n\x12\x18\n\x14\x43ONFORMANCE_RULE_GAP\x10\x0b\x12%\n!CONFORMANCE_RULE_PARTIAL_LAST_BAR\x10\x0c\x12\"\n\x1e\x43ONFORMANCE_RULE_SPARSE_VOLUME\x10\r*\xb8\x01\n\x11\x43onformanceAction\x12\"\n\x1e\x43ONFORMANCE_ACTION_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43ONFORMANCE_ACTION_FLAGGED\x10\x01\x12\x1e\n\x1a\x43ONFORMANCE_ACTION_DROPPED\x10\x02\x12\x1f\n\x1b\x43ONFORMANCE_ACTION_REPAIRED\x10\x03\x12\x1e\n\x1a\x43ONFORMANCE_ACTION_REFUSED\x10\x04\x42V\n\x0fio.qmtl.data.v1B\x10\x43onformanceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,12 +34,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.data.v1.conformance_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.qmtl.data.v1B\020ConformanceProtoP\001Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1'
-  _globals['_CONFORMANCERULE']._serialized_start=685
-  _globals['_CONFORMANCERULE']._serialized_end=1120
-  _globals['_CONFORMANCEACTION']._serialized_start=1123
-  _globals['_CONFORMANCEACTION']._serialized_end=1307
-  _globals['_CONFORMANCEFINDING']._serialized_start=78
-  _globals['_CONFORMANCEFINDING']._serialized_end=280
-  _globals['_CONFORMANCEREPORT']._serialized_start=283
-  _globals['_CONFORMANCEREPORT']._serialized_end=682
+  _globals['_CONFORMANCESTRICTNESS']._serialized_start=900
+  _globals['_CONFORMANCESTRICTNESS']._serialized_end=1035
+  _globals['_CONFORMANCERULE']._serialized_start=1038
+  _globals['_CONFORMANCERULE']._serialized_end=1473
+  _globals['_CONFORMANCEACTION']._serialized_start=1476
+  _globals['_CONFORMANCEACTION']._serialized_end=1660
+  _globals['_CONFORMANCESAMPLE']._serialized_start=110
+  _globals['_CONFORMANCESAMPLE']._serialized_end=212
+  _globals['_CONFORMANCEFINDING']._serialized_start=215
+  _globals['_CONFORMANCEFINDING']._serialized_end=450
+  _globals['_CONFORMANCEREPORT']._serialized_start=453
+  _globals['_CONFORMANCEREPORT']._serialized_end=897
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.data.v1 import coverage_pb2 as _coverage_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -7,6 +10,12 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class ConformanceStrictness(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONFORMANCE_STRICTNESS_UNSPECIFIED: _ClassVar[ConformanceStrictness]
+    CONFORMANCE_STRICTNESS_STRICT: _ClassVar[ConformanceStrictness]
+    CONFORMANCE_STRICTNESS_TOLERANT: _ClassVar[ConformanceStrictness]
 
 class ConformanceRule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -32,6 +41,9 @@ class ConformanceAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CONFORMANCE_ACTION_DROPPED: _ClassVar[ConformanceAction]
     CONFORMANCE_ACTION_REPAIRED: _ClassVar[ConformanceAction]
     CONFORMANCE_ACTION_REFUSED: _ClassVar[ConformanceAction]
+CONFORMANCE_STRICTNESS_UNSPECIFIED: ConformanceStrictness
+CONFORMANCE_STRICTNESS_STRICT: ConformanceStrictness
+CONFORMANCE_STRICTNESS_TOLERANT: ConformanceStrictness
 CONFORMANCE_RULE_UNSPECIFIED: ConformanceRule
 CONFORMANCE_RULE_SCHEMA: ConformanceRule
 CONFORMANCE_RULE_UTC: ConformanceRule
@@ -52,6 +64,14 @@ CONFORMANCE_ACTION_DROPPED: ConformanceAction
 CONFORMANCE_ACTION_REPAIRED: ConformanceAction
 CONFORMANCE_ACTION_REFUSED: ConformanceAction
 
+class ConformanceSample(_message.Message):
+    __slots__ = ("open_time", "message")
+    OPEN_TIME_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    open_time: _timestamp_pb2.Timestamp
+    message: str
+    def __init__(self, open_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...
+
 class ConformanceFinding(_message.Message):
     __slots__ = ("rule", "action", "rows", "samples", "blocking")
     RULE_FIELD_NUMBER: _ClassVar[int]
@@ -62,14 +82,14 @@ class ConformanceFinding(_message.Message):
     rule: ConformanceRule
     action: ConformanceAction
     rows: int
-    samples: _containers.RepeatedScalarFieldContainer[str]
+    samples: _containers.RepeatedCompositeFieldContainer[ConformanceSample]
     blocking: bool
-    def __init__(self, rule: _Optional[_Union[ConformanceRule, str]] = ..., action: _Optional[_Union[ConformanceAction, str]] = ..., rows: _Optional[int] = ..., samples: _Optional[_Iterable[str]] = ..., blocking: _Optional[bool] = ...) -> None: ...
+    def __init__(self, rule: _Optional[_Union[ConformanceRule, str]] = ..., action: _Optional[_Union[ConformanceAction, str]] = ..., rows: _Optional[int] = ..., samples: _Optional[_Iterable[_Union[ConformanceSample, _Mapping]]] = ..., blocking: _Optional[bool] = ...) -> None: ...
 
 class ConformanceReport(_message.Message):
-    __slots__ = ("dataset", "preset", "rows_in", "rows_out", "findings", "gaps", "bars_expected", "bars_present", "data_ratio", "resolved_ratio", "rule_version")
+    __slots__ = ("dataset", "strictness", "rows_in", "rows_out", "findings", "gaps", "bars_expected", "bars_present", "data_ratio", "resolved_ratio", "rule_version")
     DATASET_FIELD_NUMBER: _ClassVar[int]
-    PRESET_FIELD_NUMBER: _ClassVar[int]
+    STRICTNESS_FIELD_NUMBER: _ClassVar[int]
     ROWS_IN_FIELD_NUMBER: _ClassVar[int]
     ROWS_OUT_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
@@ -80,7 +100,7 @@ class ConformanceReport(_message.Message):
     RESOLVED_RATIO_FIELD_NUMBER: _ClassVar[int]
     RULE_VERSION_FIELD_NUMBER: _ClassVar[int]
     dataset: str
-    preset: str
+    strictness: ConformanceStrictness
     rows_in: int
     rows_out: int
     findings: _containers.RepeatedCompositeFieldContainer[ConformanceFinding]
@@ -90,4 +110,4 @@ class ConformanceReport(_message.Message):
     data_ratio: float
     resolved_ratio: float
     rule_version: str
-    def __init__(self, dataset: _Optional[str] = ..., preset: _Optional[str] = ..., rows_in: _Optional[int] = ..., rows_out: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[ConformanceFinding, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., bars_expected: _Optional[int] = ..., bars_present: _Optional[int] = ..., data_ratio: _Optional[float] = ..., resolved_ratio: _Optional[float] = ..., rule_version: _Optional[str] = ...) -> None: ...
+    def __init__(self, dataset: _Optional[str] = ..., strictness: _Optional[_Union[ConformanceStrictness, str]] = ..., rows_in: _Optional[int] = ..., rows_out: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[ConformanceFinding, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., bars_expected: _Optional[int] = ..., bars_present: _Optional[int] = ..., data_ratio: _Optional[float] = ..., resolved_ratio: _Optional[float] = ..., rule_version: _Optional[str] = ...) -> None: ...

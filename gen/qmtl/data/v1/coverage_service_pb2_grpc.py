@@ -49,7 +49,8 @@ class CoverageServiceServicer:
     def GetCoverage(self, request, context):
         """Spans that are there and gaps in a range.
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
+        UNAVAILABLE (E_DATASET_INGESTING): retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,8 @@ class CoverageServiceStub:
     GetCoverage: _grpc.UnaryUnaryMultiCallable[_coverage_service_pb2.GetCoverageRequest, _coverage_service_pb2.GetCoverageResponse]
     """Spans that are there and gaps in a range.
 
-    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
+    UNAVAILABLE (E_DATASET_INGESTING): retry.
     """
 
 @_typing.type_check_only
@@ -47,7 +48,8 @@ class CoverageServiceAsyncStub(CoverageServiceStub):
     GetCoverage: _aio.UnaryUnaryMultiCallable[_coverage_service_pb2.GetCoverageRequest, _coverage_service_pb2.GetCoverageResponse]  # type: ignore[assignment]
     """Spans that are there and gaps in a range.
 
-    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
+    UNAVAILABLE (E_DATASET_INGESTING): retry.
     """
 
 class CoverageServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -61,7 +63,8 @@ class CoverageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_coverage_service_pb2.GetCoverageResponse, _abc.Awaitable[_coverage_service_pb2.GetCoverageResponse]]:
         """Spans that are there and gaps in a range.
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
+        UNAVAILABLE (E_DATASET_INGESTING): retry.
         """
 
 def add_CoverageServiceServicer_to_server(servicer: CoverageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,11 +22,31 @@ class SlaOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SLA_OUTCOME_PARTIAL: _ClassVar[SlaOutcome]
     SLA_OUTCOME_HOLD: _ClassVar[SlaOutcome]
     SLA_OUTCOME_BREACHED: _ClassVar[SlaOutcome]
+
+class SlaPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SLA_PHASE_UNSPECIFIED: _ClassVar[SlaPhase]
+    SLA_PHASE_STORAGE: _ClassVar[SlaPhase]
+    SLA_PHASE_BACKFILL: _ClassVar[SlaPhase]
+    SLA_PHASE_LIVE: _ClassVar[SlaPhase]
+    SLA_PHASE_TOTAL: _ClassVar[SlaPhase]
+
+class FetchDowngrade(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FETCH_DOWNGRADE_UNSPECIFIED: _ClassVar[FetchDowngrade]
+    FETCH_DOWNGRADE_LAG_ABOVE_LIMIT: _ClassVar[FetchDowngrade]
 SLA_OUTCOME_UNSPECIFIED: SlaOutcome
 SLA_OUTCOME_MET: SlaOutcome
 SLA_OUTCOME_PARTIAL: SlaOutcome
 SLA_OUTCOME_HOLD: SlaOutcome
 SLA_OUTCOME_BREACHED: SlaOutcome
+SLA_PHASE_UNSPECIFIED: SlaPhase
+SLA_PHASE_STORAGE: SlaPhase
+SLA_PHASE_BACKFILL: SlaPhase
+SLA_PHASE_LIVE: SlaPhase
+SLA_PHASE_TOTAL: SlaPhase
+FETCH_DOWNGRADE_UNSPECIFIED: FetchDowngrade
+FETCH_DOWNGRADE_LAG_ABOVE_LIMIT: FetchDowngrade
 
 class FetchRequest(_message.Message):
     __slots__ = ("dataset", "range", "context", "session_id")
@@ -49,7 +69,7 @@ class FetchResponse(_message.Message):
     def __init__(self, arrow_ipc: _Optional[bytes] = ..., metadata: _Optional[_Union[FetchMetadata, _Mapping]] = ...) -> None: ...
 
 class FetchMetadata(_message.Message):
-    __slots__ = ("dataset", "requested", "delivered", "rows", "coverage_ratio", "gaps", "findings", "dataset_fingerprint", "as_of", "spans", "sla", "sla_phase", "downgrade_reason", "artifact_fingerprint")
+    __slots__ = ("dataset", "requested", "delivered", "rows", "coverage_ratio", "gaps", "findings", "dataset_fingerprint", "as_of", "spans", "sla", "sla_phase", "downgrade", "artifact_fingerprint")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     REQUESTED_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_FIELD_NUMBER: _ClassVar[int]
@@ -62,7 +82,7 @@ class FetchMetadata(_message.Message):
     SPANS_FIELD_NUMBER: _ClassVar[int]
     SLA_FIELD_NUMBER: _ClassVar[int]
     SLA_PHASE_FIELD_NUMBER: _ClassVar[int]
-    DOWNGRADE_REASON_FIELD_NUMBER: _ClassVar[int]
+    DOWNGRADE_FIELD_NUMBER: _ClassVar[int]
     ARTIFACT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     requested: _common_pb2.TimeRange
@@ -75,21 +95,22 @@ class FetchMetadata(_message.Message):
     as_of: _timestamp_pb2.Timestamp
     spans: _containers.RepeatedCompositeFieldContainer[_coverage_pb2.Span]
     sla: SlaOutcome
-    sla_phase: str
-    downgrade_reason: str
+    sla_phase: SlaPhase
+    downgrade: FetchDowngrade
     artifact_fingerprint: str
-    def __init__(self, dataset: _Optional[str] = ..., requested: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., delivered: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., coverage_ratio: _Optional[float] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[_conformance_pb2.ConformanceFinding, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spans: _Optional[_Iterable[_Union[_coverage_pb2.Span, _Mapping]]] = ..., sla: _Optional[_Union[SlaOutcome, str]] = ..., sla_phase: _Optional[str] = ..., downgrade_reason: _Optional[str] = ..., artifact_fingerprint: _Optional[str] = ...) -> None: ...
+    def __init__(self, dataset: _Optional[str] = ..., requested: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., delivered: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., coverage_ratio: _Optional[float] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[_conformance_pb2.ConformanceFinding, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spans: _Optional[_Iterable[_Union[_coverage_pb2.Span, _Mapping]]] = ..., sla: _Optional[_Union[SlaOutcome, str]] = ..., sla_phase: _Optional[_Union[SlaPhase, str]] = ..., downgrade: _Optional[_Union[FetchDowngrade, str]] = ..., artifact_fingerprint: _Optional[str] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("dataset", "session_id", "follower")
+    __slots__ = ("dataset", "start_time", "session_id", "follower")
     DATASET_FIELD_NUMBER: _ClassVar[int]
-    FROM_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     FOLLOWER_FIELD_NUMBER: _ClassVar[int]
     dataset: str
+    start_time: _timestamp_pb2.Timestamp
     session_id: str
     follower: str
-    def __init__(self, dataset: _Optional[str] = ..., session_id: _Optional[str] = ..., follower: _Optional[str] = ..., **kwargs) -> None: ...
+    def __init__(self, dataset: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., session_id: _Optional[str] = ..., follower: _Optional[str] = ...) -> None: ...
 
 class SubscribeResponse(_message.Message):
     __slots__ = ("bars", "watermark", "end_of_session")

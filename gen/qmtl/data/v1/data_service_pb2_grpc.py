@@ -65,12 +65,13 @@ class DataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Subscribe(self, request, context):
-        """Live bars in order of open time, from `from` on, gaps filled before new bars flow. On a replay preset plays the
+        """Live bars in order of open time, from `start_time` on, gaps filled before new bars flow. On a replay preset plays the
         session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
         subscribes to it, and waits for its slowest subscriber: until its bars were sent, or, of a named follower, until it
-        confirmed them with ConfirmBars.
+        confirmed them with ConfirmBars. Needs reader in the session's world; a follower needs operator.
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_DATA_SESSION: the session
+        plays another dataset, or the follower's name is none); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
         RESOURCE_EXHAUSTED (E_FOLLOWERS): more than 64 names; UNAVAILABLE (E_STOPPING): subscribe again from the last watermark.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

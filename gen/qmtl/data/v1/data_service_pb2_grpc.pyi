@@ -43,12 +43,13 @@ class DataServiceStub:
     (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
     """
     Subscribe: _grpc.UnaryStreamMultiCallable[_data_service_pb2.SubscribeRequest, _data_service_pb2.SubscribeResponse]
-    """Live bars in order of open time, from `from` on, gaps filled before new bars flow. On a replay preset plays the
+    """Live bars in order of open time, from `start_time` on, gaps filled before new bars flow. On a replay preset plays the
     session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
     subscribes to it, and waits for its slowest subscriber: until its bars were sent, or, of a named follower, until it
-    confirmed them with ConfirmBars.
+    confirmed them with ConfirmBars. Needs reader in the session's world; a follower needs operator.
 
-    Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_DATA_SESSION: the session
+    plays another dataset, or the follower's name is none); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
     RESOURCE_EXHAUSTED (E_FOLLOWERS): more than 64 names; UNAVAILABLE (E_STOPPING): subscribe again from the last watermark.
     """
 
@@ -67,12 +68,13 @@ class DataServiceAsyncStub(DataServiceStub):
     (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
     """
     Subscribe: _aio.UnaryStreamMultiCallable[_data_service_pb2.SubscribeRequest, _data_service_pb2.SubscribeResponse]  # type: ignore[assignment]
-    """Live bars in order of open time, from `from` on, gaps filled before new bars flow. On a replay preset plays the
+    """Live bars in order of open time, from `start_time` on, gaps filled before new bars flow. On a replay preset plays the
     session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
     subscribes to it, and waits for its slowest subscriber: until its bars were sent, or, of a named follower, until it
-    confirmed them with ConfirmBars.
+    confirmed them with ConfirmBars. Needs reader in the session's world; a follower needs operator.
 
-    Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_DATA_SESSION: the session
+    plays another dataset, or the follower's name is none); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
     RESOURCE_EXHAUSTED (E_FOLLOWERS): more than 64 names; UNAVAILABLE (E_STOPPING): subscribe again from the last watermark.
     """
 
@@ -100,12 +102,13 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _data_service_pb2.SubscribeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_data_service_pb2.SubscribeResponse], _abc.AsyncIterator[_data_service_pb2.SubscribeResponse]]:
-        """Live bars in order of open time, from `from` on, gaps filled before new bars flow. On a replay preset plays the
+        """Live bars in order of open time, from `start_time` on, gaps filled before new bars flow. On a replay preset plays the
         session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
         subscribes to it, and waits for its slowest subscriber: until its bars were sent, or, of a named follower, until it
-        confirmed them with ConfirmBars.
+        confirmed them with ConfirmBars. Needs reader in the session's world; a follower needs operator.
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_DATA_SESSION: the session
+        plays another dataset, or the follower's name is none); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
         RESOURCE_EXHAUSTED (E_FOLLOWERS): more than 64 names; UNAVAILABLE (E_STOPPING): subscribe again from the last watermark.
         """
 

@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from qmtl.data.v1 import data_sessions_pb2 as _data_sessions_pb2
@@ -12,20 +13,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class OpenDataSessionRequest(_message.Message):
-    __slots__ = ("session_id", "preset", "start", "days", "bars_per_second", "followers")
+    __slots__ = ("session_id", "world_id", "preset", "start_time", "span", "bars_per_second", "followers")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     PRESET_FIELD_NUMBER: _ClassVar[int]
-    START_FIELD_NUMBER: _ClassVar[int]
-    DAYS_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    SPAN_FIELD_NUMBER: _ClassVar[int]
     BARS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     FOLLOWERS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
+    world_id: str
     preset: str
-    start: _timestamp_pb2.Timestamp
-    days: int
+    start_time: _timestamp_pb2.Timestamp
+    span: _duration_pb2.Duration
     bars_per_second: float
     followers: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, session_id: _Optional[str] = ..., preset: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., days: _Optional[int] = ..., bars_per_second: _Optional[float] = ..., followers: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, session_id: _Optional[str] = ..., world_id: _Optional[str] = ..., preset: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., span: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., bars_per_second: _Optional[float] = ..., followers: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OpenDataSessionResponse(_message.Message):
     __slots__ = ("session",)

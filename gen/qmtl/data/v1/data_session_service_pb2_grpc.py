@@ -57,10 +57,10 @@ class DataSessionServiceServicer:
     """
 
     def OpenDataSession(self, request, context):
-        """Opens, or answers, the replay session of a preset under a name. Needs operator.
+        """Opens, or answers, the replay session of a preset under a name. Needs operator in its world.
 
         Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
-        (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION) for a start
+        (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION): a start or a span
         outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -68,7 +68,9 @@ class DataSessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetDataSession(self, request, context):
-        """A replay session with its watermark. Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN).
+        """A replay session with its watermark. Needs reader in its world.
+
+        Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,10 +79,10 @@ class DataSessionServiceServicer:
     def ConfirmBars(self, request, context):
         """Tells a replay session that a follower is done with every bar up to a time, orders included: the session never
         plays more than one bar past the slowest follower. A follower that says nothing for 30 s is not waited for until it
-        does. Idempotent; an older time changes nothing.
+        does. Idempotent; an older time changes nothing. Needs operator in its world.
 
         Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
-        INVALID_ARGUMENT (E_DATA_SESSION) for a time past the watermark.
+        INVALID_ARGUMENT (E_DATA_SESSION): a time past the watermark.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,21 +34,24 @@ class DataSessionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DataSessionServiceAsyncStub: ...
     OpenDataSession: _grpc.UnaryUnaryMultiCallable[_data_session_service_pb2.OpenDataSessionRequest, _data_session_service_pb2.OpenDataSessionResponse]
-    """Opens, or answers, the replay session of a preset under a name. Needs operator.
+    """Opens, or answers, the replay session of a preset under a name. Needs operator in its world.
 
     Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
-    (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION) for a start
+    (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION): a start or a span
     outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
     """
     GetDataSession: _grpc.UnaryUnaryMultiCallable[_data_session_service_pb2.GetDataSessionRequest, _data_session_service_pb2.GetDataSessionResponse]
-    """A replay session with its watermark. Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN)."""
+    """A replay session with its watermark. Needs reader in its world.
+
+    Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN).
+    """
     ConfirmBars: _grpc.UnaryUnaryMultiCallable[_data_session_service_pb2.ConfirmBarsRequest, _data_session_service_pb2.ConfirmBarsResponse]
     """Tells a replay session that a follower is done with every bar up to a time, orders included: the session never
     plays more than one bar past the slowest follower. A follower that says nothing for 30 s is not waited for until it
-    does. Idempotent; an older time changes nothing.
+    does. Idempotent; an older time changes nothing. Needs operator in its world.
 
     Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
-    INVALID_ARGUMENT (E_DATA_SESSION) for a time past the watermark.
+    INVALID_ARGUMENT (E_DATA_SESSION): a time past the watermark.
     """
 
 @_typing.type_check_only
@@ -57,21 +60,24 @@ class DataSessionServiceAsyncStub(DataSessionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenDataSession: _aio.UnaryUnaryMultiCallable[_data_session_service_pb2.OpenDataSessionRequest, _data_session_service_pb2.OpenDataSessionResponse]  # type: ignore[assignment]
-    """Opens, or answers, the replay session of a preset under a name. Needs operator.
+    """Opens, or answers, the replay session of a preset under a name. Needs operator in its world.
 
     Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
-    (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION) for a start
+    (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION): a start or a span
     outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
     """
     GetDataSession: _aio.UnaryUnaryMultiCallable[_data_session_service_pb2.GetDataSessionRequest, _data_session_service_pb2.GetDataSessionResponse]  # type: ignore[assignment]
-    """A replay session with its watermark. Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN)."""
+    """A replay session with its watermark. Needs reader in its world.
+
+    Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN).
+    """
     ConfirmBars: _aio.UnaryUnaryMultiCallable[_data_session_service_pb2.ConfirmBarsRequest, _data_session_service_pb2.ConfirmBarsResponse]  # type: ignore[assignment]
     """Tells a replay session that a follower is done with every bar up to a time, orders included: the session never
     plays more than one bar past the slowest follower. A follower that says nothing for 30 s is not waited for until it
-    does. Idempotent; an older time changes nothing.
+    does. Idempotent; an older time changes nothing. Needs operator in its world.
 
     Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
-    INVALID_ARGUMENT (E_DATA_SESSION) for a time past the watermark.
+    INVALID_ARGUMENT (E_DATA_SESSION): a time past the watermark.
     """
 
 class DataSessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -83,10 +89,10 @@ class DataSessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _data_session_service_pb2.OpenDataSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_data_session_service_pb2.OpenDataSessionResponse, _abc.Awaitable[_data_session_service_pb2.OpenDataSessionResponse]]:
-        """Opens, or answers, the replay session of a preset under a name. Needs operator.
+        """Opens, or answers, the replay session of a preset under a name. Needs operator in its world.
 
         Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
-        (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION) for a start
+        (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION): a start or a span
         outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
         """
 
@@ -96,7 +102,10 @@ class DataSessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _data_session_service_pb2.GetDataSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_data_session_service_pb2.GetDataSessionResponse, _abc.Awaitable[_data_session_service_pb2.GetDataSessionResponse]]:
-        """A replay session with its watermark. Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN)."""
+        """A replay session with its watermark. Needs reader in its world.
+
+        Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN).
+        """
 
     @_abc_1.abstractmethod
     def ConfirmBars(
@@ -106,10 +115,10 @@ class DataSessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_data_session_service_pb2.ConfirmBarsResponse, _abc.Awaitable[_data_session_service_pb2.ConfirmBarsResponse]]:
         """Tells a replay session that a follower is done with every bar up to a time, orders included: the session never
         plays more than one bar past the slowest follower. A follower that says nothing for 30 s is not waited for until it
-        does. Idempotent; an older time changes nothing.
+        does. Idempotent; an older time changes nothing. Needs operator in its world.
 
         Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
-        INVALID_ARGUMENT (E_DATA_SESSION) for a time past the watermark.
+        INVALID_ARGUMENT (E_DATA_SESSION): a time past the watermark.
         """
 
 def add_DataSessionServiceServicer_to_server(servicer: DataSessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

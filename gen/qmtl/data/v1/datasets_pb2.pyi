@@ -1,7 +1,9 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
+from qmtl.data.v1 import conformance_pb2 as _conformance_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -22,51 +24,51 @@ DATASET_STATE_READY: DatasetState
 DATASET_STATE_UNAVAILABLE: DatasetState
 
 class Dataset(_message.Message):
-    __slots__ = ("dataset", "source", "symbol", "interval_s", "range", "rows", "data_ratio", "dataset_fingerprint", "as_of", "state", "detail")
+    __slots__ = ("dataset", "source", "symbol", "interval", "range", "rows", "data_ratio", "dataset_fingerprint", "as_of", "state", "message")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
-    INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
     RANGE_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     DATA_RATIO_FIELD_NUMBER: _ClassVar[int]
     DATASET_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
-    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     source: str
     symbol: str
-    interval_s: int
+    interval: _duration_pb2.Duration
     range: _common_pb2.TimeRange
     rows: int
     data_ratio: float
     dataset_fingerprint: str
     as_of: _timestamp_pb2.Timestamp
     state: DatasetState
-    detail: str
-    def __init__(self, dataset: _Optional[str] = ..., source: _Optional[str] = ..., symbol: _Optional[str] = ..., interval_s: _Optional[int] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., data_ratio: _Optional[float] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DatasetState, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+    message: str
+    def __init__(self, dataset: _Optional[str] = ..., source: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., data_ratio: _Optional[float] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DatasetState, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Preset(_message.Message):
-    __slots__ = ("name", "dataset", "description", "conformance", "min_coverage", "replay", "available", "detail", "symbol", "interval_s")
+    __slots__ = ("name", "dataset", "description", "strictness", "min_coverage", "replay", "available", "message", "symbol", "interval")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
-    CONFORMANCE_FIELD_NUMBER: _ClassVar[int]
+    STRICTNESS_FIELD_NUMBER: _ClassVar[int]
     MIN_COVERAGE_FIELD_NUMBER: _ClassVar[int]
     REPLAY_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
-    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
-    INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
     name: str
     dataset: str
     description: str
-    conformance: str
+    strictness: _conformance_pb2.ConformanceStrictness
     min_coverage: float
     replay: bool
     available: bool
-    detail: str
+    message: str
     symbol: str
-    interval_s: int
-    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., description: _Optional[str] = ..., conformance: _Optional[str] = ..., min_coverage: _Optional[float] = ..., replay: _Optional[bool] = ..., available: _Optional[bool] = ..., detail: _Optional[str] = ..., symbol: _Optional[str] = ..., interval_s: _Optional[int] = ...) -> None: ...
+    interval: _duration_pb2.Duration
+    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., description: _Optional[str] = ..., strictness: _Optional[_Union[_conformance_pb2.ConformanceStrictness, str]] = ..., min_coverage: _Optional[float] = ..., replay: _Optional[bool] = ..., available: _Optional[bool] = ..., message: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

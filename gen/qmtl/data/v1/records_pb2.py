@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aqmtl/data/v1/records.proto\x12\x0cqmtl.data.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x02\n\x0bRecordBatch\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12!\n\x0cwriter_epoch\x18\x02 \x01(\x04R\x0bwriterEpoch\x12.\n\x04\x66rom\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x66rom\x12*\n\x02to\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x02to\x12*\n\x11input_window_hash\x18\x05 \x01(\tR\x0finputWindowHash\x12\x1f\n\nnode_state\x18\x06 \x01(\x0cH\x00R\tnodeState\x12\x30\n\x13node_state_artifact\x18\x07 \x01(\tH\x00R\x11nodeStateArtifact\x12\x1b\n\tarrow_ipc\x18\x08 \x01(\x0cR\x08\x61rrowIpcB\x07\n\x05stateBR\n\x0fio.qmtl.data.v1B\x0cRecordsProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aqmtl/data/v1/records.proto\x12\x0cqmtl.data.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x02\n\x0bRecordBatch\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12!\n\x0cwriter_epoch\x18\x02 \x01(\x04R\x0bwriterEpoch\x12\x39\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12*\n\x11input_window_hash\x18\x05 \x01(\tR\x0finputWindowHash\x12\x1f\n\nnode_state\x18\x06 \x01(\x0cH\x00R\tnodeState\x12\x30\n\x13node_state_artifact\x18\x07 \x01(\tH\x00R\x11nodeStateArtifact\x12\x1b\n\tarrow_ipc\x18\x08 \x01(\x0cR\x08\x61rrowIpcB\x07\n\x05stateBR\n\x0fio.qmtl.data.v1B\x0cRecordsProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.qmtl.data.v1B\014RecordsProtoP\001Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1'
   _globals['_RECORDBATCH']._serialized_start=78
-  _globals['_RECORDBATCH']._serialized_end=416
+  _globals['_RECORDBATCH']._serialized_end=438
 # @@protoc_insertion_point(module_scope)

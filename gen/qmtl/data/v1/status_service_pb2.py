@@ -26,7 +26,7 @@ from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!qmtl/data/v1/status_service.proto\x12\x0cqmtl.data.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"\x12\n\x10GetStatusRequest\"f\n\x11GetStatusResponse\x12\x35\n\x06status\x18\x01 \x01(\x0b\x32\x1d.qmtl.common.v1.ServiceStatusR\x06status\x12\x1a\n\x08\x64\x61tasets\x18\x02 \x01(\rR\x08\x64\x61tasets2f\n\rStatusService\x12U\n\tGetStatus\x12\x1e.qmtl.data.v1.GetStatusRequest\x1a\x1f.qmtl.data.v1.GetStatusResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42\\\n\x0fio.qmtl.data.v1B\x16\x44\x61taStatusServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!qmtl/data/v1/status_service.proto\x12\x0cqmtl.data.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"\x12\n\x10GetStatusRequest\"J\n\x11GetStatusResponse\x12\x35\n\x06status\x18\x01 \x01(\x0b\x32\x1d.qmtl.common.v1.ServiceStatusR\x06status2f\n\rStatusService\x12U\n\tGetStatus\x12\x1e.qmtl.data.v1.GetStatusRequest\x1a\x1f.qmtl.data.v1.GetStatusResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42\\\n\x0fio.qmtl.data.v1B\x16\x44\x61taStatusServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,7 +39,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSREQUEST']._serialized_start=110
   _globals['_GETSTATUSREQUEST']._serialized_end=128
   _globals['_GETSTATUSRESPONSE']._serialized_start=130
-  _globals['_GETSTATUSRESPONSE']._serialized_end=232
-  _globals['_STATUSSERVICE']._serialized_start=234
-  _globals['_STATUSSERVICE']._serialized_end=336
+  _globals['_GETSTATUSRESPONSE']._serialized_end=204
+  _globals['_STATUSSERVICE']._serialized_start=206
+  _globals['_STATUSSERVICE']._serialized_end=308
 # @@protoc_insertion_point(module_scope)

@@ -47,7 +47,9 @@ class StatusServiceServicer:
     """
 
     def GetStatus(self, request, context):
-        """State of the service. Errors: none beyond transport.
+        """State of the service.
+
+        Errors: none beyond transport.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,7 +52,7 @@ def list_datasets(access: Access) -> None:
             f"{one.rows:,}",
             f"{when(one.range.start)} to {when(one.range.end)}",
             f"{one.data_ratio:.2%}",
-            one.detail or "-",
+            one.message or "-",
         )
         for one in found
     ]
@@ -102,7 +102,8 @@ def conformance(
     if access.json:
         show_json(as_dict(report))
         return
-    typer.echo(f"{report.dataset}: {report.rows_in:,} rows in, {report.rows_out:,} bars out, preset {report.preset}")
+    strictness = enum_word(conformancepb.ConformanceStrictness, report.strictness)
+    typer.echo(f"{report.dataset}: {report.rows_in:,} rows in, {report.rows_out:,} bars out, {strictness}")
     typer.echo(
         f"{report.bars_present:,} of {report.bars_expected:,} expected bars are there ({report.data_ratio:.2%}), "
         f"{report.resolved_ratio:.2%} resolved, rules {report.rule_version}"
@@ -119,10 +120,15 @@ def finding_rows(findings: Sequence[conformancepb.ConformanceFinding]) -> list[t
             enum_word(conformancepb.ConformanceAction, one.action),
             f"{one.rows:,}",
             "yes" if one.blocking else "no",
-            one.samples[0] if one.samples else "-",
+            sample_word(one.samples[0]) if one.samples else "-",
         )
         for one in findings
     ]
+
+
+def sample_word(sample: conformancepb.ConformanceSample) -> str:
+    """One place where a rule found something, with its time where it has one."""
+    return f"{when(sample.open_time)} {sample.message}" if sample.HasField("open_time") else sample.message
 
 
 def _show_gaps(gaps: Sequence[coveragepb.Gap], *, every: bool) -> None:

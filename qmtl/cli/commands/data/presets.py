@@ -5,10 +5,11 @@ from __future__ import annotations
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.formats import span_word
-from qmtl.cli.show.messages import as_dict, show_json
+from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.data.v1 import conformance_pb2 as conformancepb
 from qmtl.rpc.client.channel import MeshChannel
 
 
@@ -28,11 +29,11 @@ def presets(access: Access) -> None:
             one.name,
             "yes" if one.available else "NO",
             one.symbol,
-            span_word(one.interval_s) or "-",
+            span_word(one.interval.seconds) or "-",
             "replay" if one.replay else "live",
-            one.conformance,
+            enum_word(conformancepb.ConformanceStrictness, one.strictness),
             f"{one.min_coverage:.0%}",
-            one.description if one.available else one.detail,
+            one.description if one.available else one.message,
         )
         for one in found
     ]

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import pyarrow
 import typer
-from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
 from qmtl.cli.gateway.calls import ask
@@ -83,13 +82,13 @@ async def _replies(
 def record_lines(reply: queueservicepb.ReadQueueResponse, *, json: bool) -> Iterator[str]:
     """One record: its place, then its rows."""
     batch = reply.batch
-    first: Timestamp = getattr(batch, "from")  # `from` is a word of Python
+    first, last = when(batch.start_time), when(batch.end_time)
     rows = _rows(batch.arrow_ipc)
     if json:
         place = {"sequence": reply.sequence, "writer_epoch": batch.writer_epoch}
-        yield jsonlib.dumps({**place, "from": when(first), "to": when(batch.to), "rows": rows})
+        yield jsonlib.dumps({**place, "start_time": first, "end_time": last, "rows": rows})
         return
-    yield f"record {reply.sequence} by writer epoch {batch.writer_epoch}, buckets {when(first)} to {when(batch.to)}"
+    yield f"record {reply.sequence} by writer epoch {batch.writer_epoch}, buckets {first} to {last}"
     for row in rows:
         yield "  " + "  ".join(f"{name}={value}" for name, value in row.items())
 

@@ -94,7 +94,10 @@ class SharedNodes:
                 with scoped(self._client.queues.ReadQueue(request)) as replies:
                     async for reply in replies:
                         at = self._taken(work, at, reply.batch, key)
-                        if work.finished(at) or reply.batch.to.ToNanoseconds() >= queue.last_bucket.ToNanoseconds():
+                        if (
+                            work.finished(at)
+                            or reply.batch.end_time.ToNanoseconds() >= queue.last_bucket.ToNanoseconds()
+                        ):
                             return at
         except TimeoutError:
             raise DeadlineExceeded("E_QUEUE_SILENT", f"the queue {key} did not come to its last bucket") from None

@@ -166,8 +166,9 @@ class _PaperSession:
         known = datasessionservicepb.GetDataSessionRequest(session_id=session.session_id)
         opening = datasessionservicepb.OpenDataSessionRequest(
             session_id=session.session_id,
+            world_id=session.world_id,
             preset=preset.name,
-            start=session.start,
+            start_time=session.start,
             bars_per_second=self._terms.bars_per_second,
             followers=followers(self._activation.envelope),
         )
@@ -179,8 +180,8 @@ class _PaperSession:
                 await ask(lambda: sessions.OpenDataSession(opening), "data session")
             reply = await ask(lambda: sessions.GetDataSession(known), "data session")
         self._span_ns = (
-            ns_from_proto(reply.session.start, "session.start"),
-            ns_from_proto(reply.session.end, "session.end"),
+            ns_from_proto(reply.session.start_time, "session.start_time"),
+            ns_from_proto(reply.session.end_time, "session.end_time"),
         )
 
     async def _open_account(self, session: sessionpb.Session) -> brokerpb.Account:
@@ -318,4 +319,4 @@ def bars_of(played: Sequence[LiveBar], preset: datasetspb.Preset) -> Bars:
     """Live bars as arrays."""
     times = np.array([bar.open_ns for bar in played], dtype=np.int64)
     rows = np.array([bar.row for bar in played], dtype=np.float64).reshape(len(played), 5)
-    return Bars(preset.symbol, preset.interval_s, times, rows)
+    return Bars(preset.symbol, preset.interval.seconds, times, rows)

@@ -27,14 +27,13 @@ class LiveBar:
 
 def subscription(dataset: str, session_id: str, from_ns: int, *, follower: str = "") -> dataservicepb.SubscribeRequest:
     """A request for live bars that open at or after `from_ns`; a replay waits for a follower to confirm each bar."""
-    request = dataservicepb.SubscribeRequest(dataset=dataset, session_id=session_id, follower=follower)
-    getattr(request, "from").CopyFrom(ns_to_proto(from_ns))  # `from` is a word of Python
-    return request
+    start = ns_to_proto(from_ns)
+    return dataservicepb.SubscribeRequest(dataset=dataset, session_id=session_id, start_time=start, follower=follower)
 
 
 def bar_from_proto(bar: barspb.Bar) -> LiveBar:
-    """A live bar. The shortest decimal text of a float64 reads back as the same float64."""
-    row = tuple(float(text) for text in (bar.open, bar.high, bar.low, bar.close, bar.volume))
+    """A live bar: the very doubles that history has."""
+    row = (bar.open, bar.high, bar.low, bar.close, bar.volume)
     return LiveBar(ns_from_proto(bar.open_time, "bar.open_time"), ns_from_proto(bar.close_time, "bar.close_time"), row)
 
 

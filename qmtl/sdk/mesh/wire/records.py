@@ -47,29 +47,28 @@ def record_from_proto(message: recordspb.RecordBatch, fields: Sequence[str], sta
     Raises InvalidRequest (E_RECORD_MALFORMED) for anything else.
     """
     record = NodeRecord(
-        _bucket(getattr(message, "from"), "from"),  # `from` is a word of Python
-        _bucket(message.to, "to"),
+        _bucket(message.start_time, "start_time"),
+        _bucket(message.end_time, "end_time"),
         message.input_window_hash,
         _series(message.arrow_ipc, fields),
         _state(message.node_state, state_size),
     )
     if record.first_ns > record.last_ns:
-        raise refused("E_RECORD_MALFORMED", "to", record.last_ns, "not before from")
+        raise refused("E_RECORD_MALFORMED", "end_time", record.last_ns, "not before start_time")
     return record
 
 
 def record_to_proto(record: NodeRecord, fields: Sequence[str], compute_key: str, epoch: int) -> recordspb.RecordBatch:
     """The message of a record, written under a producer's lease."""
-    batch = recordspb.RecordBatch(
+    return recordspb.RecordBatch(
         compute_key=compute_key,
         writer_epoch=epoch,
-        to=ns_to_proto(record.last_ns),
+        start_time=ns_to_proto(record.first_ns),
+        end_time=ns_to_proto(record.last_ns),
         input_window_hash=record.window_hash,
         node_state=json.dumps(record.state).encode(),
         arrow_ipc=_arrow(record.series, fields),
     )
-    getattr(batch, "from").CopyFrom(ns_to_proto(record.first_ns))
-    return batch
 
 
 def _bucket(time: Timestamp, field: str) -> int:

@@ -128,7 +128,7 @@ def other_node(batch: recordspb.RecordBatch) -> None:
 
 
 def far_time(batch: recordspb.RecordBatch) -> None:
-    batch.to.seconds = 2**62
+    batch.end_time.seconds = 2**62
 
 
 @pytest.mark.parametrize("spoil", [no_arrow, no_json, short_state, deep_state, other_node, far_time])

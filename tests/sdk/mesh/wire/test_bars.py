@@ -30,10 +30,10 @@ def test_no_parts_are_no_bars() -> None:
 @given(st.lists(st.floats(1e-9, 1e15), min_size=5, max_size=5))
 def test_a_live_bar_has_the_very_doubles_of_history(row: list[float]) -> None:
     bar = barspb.Bar(open_time=ns_to_proto(900 * 10**9), close_time=ns_to_proto(1800 * 10**9))
-    bar.open, bar.high, bar.low, bar.close, bar.volume = (repr(value) for value in row)
+    bar.open, bar.high, bar.low, bar.close, bar.volume = row
     assert bar_from_proto(bar).row == tuple(row)
 
 
 def test_subscription_starts_at_a_bar() -> None:
     request = subscription("d", "s", int(walk(2).open_ns[1]))
-    assert ns_from_proto(getattr(request, "from"), "from") == int(walk(2).open_ns[1])
+    assert ns_from_proto(request.start_time, "start_time") == int(walk(2).open_ns[1])

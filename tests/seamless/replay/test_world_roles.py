@@ -12,6 +12,7 @@ from qmtl.core.errors import PermissionDenied, Unavailable
 from qmtl.core.roles import Role
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
+from tests.seamless.asking import A_DAY
 from tests.seamless.serving import ROLE_TTL_S, Seamless, Stubs, running
 
 DEMO = "demo.btc.15m"
@@ -26,8 +27,8 @@ async def seamless(tmp_path: Path) -> AsyncIterator[Seamless]:
         yield server
 
 
-def _opening(session_id: str = SESSION) -> datasessionservicepb.OpenDataSessionRequest:
-    return datasessionservicepb.OpenDataSessionRequest(session_id=session_id, preset=DEMO, days=1)
+def _opening(world_id: str = "w1") -> datasessionservicepb.OpenDataSessionRequest:
+    return datasessionservicepb.OpenDataSessionRequest(world_id=world_id, session_id=SESSION, preset=DEMO, span=A_DAY)
 
 
 async def _follow(stub: Stubs, follower: str = "runner") -> Timestamp:
@@ -48,7 +49,7 @@ async def test_an_operator_by_the_worlds_grant_opens_follows_and_confirms(seamle
         session_id=SESSION, follower="runner", through=await _follow(alice), leave=True
     )
     assert (await alice.sessions.ConfirmBars(confirm)).HasField("watermark")
-    for elsewhere in (_opening("w2-dryrun-0123456789ab"), _opening("unnamed"), _opening("w3-dryrun-0123456789ab")):
+    for elsewhere in (_opening("w2"), _opening("w3")):
         with pytest.raises(PermissionDenied) as caught:
             await alice.sessions.OpenDataSession(elsewhere)
         assert caught.value.reason == "E_ROLE_REQUIRED"
@@ -74,17 +75,16 @@ async def test_an_answer_is_kept_for_its_ttl_and_no_longer(seamless: Seamless) -
         await alice.sessions.OpenDataSession(_opening())
 
 
-async def test_without_worldservice_writes_by_grant_are_refused_and_reads_of_ones_own_world_go_on(
-    seamless: Seamless,
-) -> None:
-    await (await seamless.stubs(Role.OPERATOR)).sessions.OpenDataSession(_opening())  # the estate's role asks nobody
+async def test_without_worldservice_only_a_role_of_the_estate_counts(seamless: Seamless) -> None:
+    operator = await seamless.stubs(Role.OPERATOR)
+    await operator.sessions.OpenDataSession(_opening())
     assert seamless.world.asked == 0
     await seamless.world_server.stop(0)
+    assert (await operator.sessions.GetDataSession(ASK)).session.world_id == "w1"
     own, stray = await seamless.stubs(Role.NONE, ["w1"]), await seamless.stubs(Role.NONE, ["w2"])
-    assert (await own.sessions.GetDataSession(ASK)).session.session_id == SESSION
-    for writing in (own.sessions.OpenDataSession(_opening()), _follow(own)):
+    for asking in (own.sessions.GetDataSession(ASK), own.sessions.OpenDataSession(_opening()), _follow(own)):
         with pytest.raises(Unavailable):
-            await writing
+            await asking
     with pytest.raises(PermissionDenied) as caught:
         await stray.sessions.GetDataSession(ASK)
     assert caught.value.reason == "E_WORLD_FORBIDDEN"
