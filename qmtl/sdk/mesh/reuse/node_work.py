@@ -22,7 +22,7 @@ from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.vertices import FoldNode, Node
 from qmtl.sdk.mesh.wire.records import NodeRecord, record_from_proto, record_to_proto
 
-CHUNK = 2048
+ROWS_MAX = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,10 +78,12 @@ class NodeWork:
             raise refused("E_RECORD_MALFORMED", "arrow_ipc", "its times", "times of the inputs that it covers")
         return self._extended(at, end, record.series, record.state)
 
-    def compute(self, at: NodeProgress, key: QueueLease) -> Iterator[tuple[NodeProgress, recordspb.RecordBatch]]:
-        """The rest, in batches to publish."""
+    def compute(
+        self, at: NodeProgress, key: QueueLease, rows_max: int = ROWS_MAX
+    ) -> Iterator[tuple[NodeProgress, recordspb.RecordBatch]]:
+        """The rest, in records to publish, each over at most `rows_max` inputs."""
         while at.done < len(self._times):
-            end = min(at.done + CHUNK, len(self._times))
+            end = min(at.done + rows_max, len(self._times))
             series, state = self._advance(at, end)
             begin, at = at, self._extended(at, end, series, state)
             yield at, self._batch(key, begin.done, at, series)
