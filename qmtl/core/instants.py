@@ -9,6 +9,8 @@ from qmtl.core.errors import refused
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NS_PER_S: Final = 1_000_000_000
+OLDEST_S: Final = -62_135_596_800  # year 1
+NEWEST_S: Final = 253_402_300_799  # year 9999
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -30,6 +32,19 @@ def to_ns(instant: datetime) -> int:
 def from_ns(ns: int) -> datetime:
     """The UTC instant of nanoseconds since the epoch, cut to microseconds."""
     return from_us(ns // 1000)
+
+
+def from_parts(seconds: int, nanos: int, field: str) -> datetime:
+    """The UTC instant of a Timestamp's two numbers.
+
+    Raises InvalidRequest (E_TIMESTAMP) outside the years 1 to 9999, or finer than a microsecond: nothing is rounded.
+    """
+    if not (OLDEST_S <= seconds <= NEWEST_S and 0 <= nanos < NS_PER_S):
+        shown = f"{seconds} s {nanos} ns"
+        raise refused("E_TIMESTAMP", field, shown, "an instant of the years 1 to 9999, nanos of 0 to 999999999")
+    if nanos % 1000:
+        raise refused("E_TIMESTAMP", field, f"{nanos} ns", "whole microseconds")
+    return EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
 
 
 def timestamp_text(instant: datetime | None) -> str:

@@ -29,7 +29,7 @@ from qmtl.core.identity.keys import (
     node_ids_crc32,
     tag_query_spec,
 )
-from qmtl.core.instants import timestamp_text
+from qmtl.core.instants import from_parts, timestamp_text
 from qmtl.core.modes import ExecutionDomain
 
 if __name__ == "__main__":
@@ -71,6 +71,8 @@ class Case(TypedDict, total=False):
     world_id: str
     execution_domain: str
     as_of: str
+    seconds: int
+    nanos: int
     partition: str
     compute_key: str
     contract_id: str
@@ -138,6 +140,14 @@ def answer_compute_key(case: Case) -> dict[str, object]:
     return {"compute_key": compute_key(case["node_id"], case["world_id"], domain, as_of, case["partition"])}
 
 
+def answer_as_of(case: Case) -> dict[str, object]:
+    """The text of a Timestamp as ComputeKeys have it, or why it has none."""
+    try:
+        return {"as_of": timestamp_text(from_parts(case["seconds"], case["nanos"], "as_of"))}
+    except QmtlError as error:
+        return {"reason": error.reason}
+
+
 def answer_eval_key(case: Case) -> dict[str, object]:
     facts = EvalFacts(
         node_id=case["node_id"],
@@ -185,6 +195,7 @@ ANSWERS: dict[str, Answer] = {
     "tag_queries": answer_tag_query,
     "crc32": answer_crc,
     "compute_keys": answer_compute_key,
+    "as_of": answer_as_of,
     "eval_keys": answer_eval_key,
     "code": answer_code,
     "code_refusals": answer_code,

@@ -66,6 +66,19 @@ NODES = {
     "python_code": spec(code_hash="py1:" + "0" * 64),
     "declared_version": spec(code_hash="ver:2026.1-rc2"),
     "other_language": spec(code_hash="rust:crate@1.2.3"),
+    "longest_opaque_code": spec(code_hash="c++:" + "x" * 200),
+    "node_type_is_not_trimmed": spec(node_type=" indicator.ema "),
+    "node_type_is_nfc": spec(node_type="indicator.e\u0301ma"),
+    "node_type_given_in_nfc": spec(node_type="indicator.\u00e9ma"),
+    "schema_compat_id_is_nfc": spec(schema_compat_id="e\u0301@1"),
+    "code_hash_is_nfc": spec(code_hash="rust:e\u0301@1"),
+    "keys_are_nfc": spec(params_json='{"e\\u0301":{"e\\u0301":1}}'),
+    "keys_sorted_by_utf16": spec(params_json='{"\\ufb33":1,"\\ud83d\\ude00":2,"z":3}'),
+    "thirty_two_levels": spec(params_json='{"a":' + "[" * 31 + "]" * 31 + "}"),
+    "tag_query_with_a_period": spec(**{**TAG_SPEC, "period": 5}),
+    "tag_query_tags_by_code_point": spec(
+        **{**TAG_SPEC, "params_json": '{"query_tags":["b","_","B"," a ","0","a",".","-"],"match_mode":"all"}'}
+    ),
 }
 REFUSALS = {
     "context_key_world": (spec(params_json='{"world":"w1"}'), "params.world"),
@@ -88,7 +101,16 @@ REFUSALS = {
     "period_above_limit": (spec(period=10001), "period"),
     "dependency_is_no_node_id": (spec(dependencies=[A, "sma"]), "dependencies[1]"),
     "dependency_in_capitals": (spec(dependencies=["blake3:" + "A" * 64]), "dependencies[0]"),
+    "thirty_three_levels": (spec(params_json='{"a":' + "[" * 32 + "]" * 32 + "}"), "params.a" + "[0]" * 31),
+    "surrogate_in_node_type": (spec(node_type="ema\ud800"), "node_type"),
     "empty_code_hash": (spec(code_hash=""), "code_hash"),
+    "python_code_hash_in_capitals": (spec(code_hash="py1:" + "A" * 64), "code_hash"),
+    "builtin_without_minor_version": (spec(code_hash="builtin:ema@1"), "code_hash"),
+    "builtin_name_in_capitals": (spec(code_hash="builtin:EMA@1.0"), "code_hash"),
+    "language_in_capitals": (spec(code_hash="Rust:crate"), "code_hash"),
+    "code_hash_with_a_blank": (spec(code_hash="rust:my crate"), "code_hash"),
+    "opaque_code_too_long": (spec(code_hash="rust:" + "x" * 201), "code_hash"),
+    "code_hash_without_a_language": (spec(code_hash="deadbeef"), "code_hash"),
     "short_python_code_hash": (spec(code_hash="py1:abc"), "code_hash"),
     "builtin_without_version": (spec(code_hash="builtin:ema"), "code_hash"),
     "tag_query_with_dependency": (spec(**{**TAG_SPEC, "dependencies": [A]}), "dependencies"),
@@ -101,6 +123,20 @@ REFUSALS = {
         "params.match_mode",
     ),
 }
+AS_OF = (
+    ("whole_seconds", 1640736000, 0),
+    ("milliseconds", 1640736000, 250_000_000),
+    ("microseconds", 1640736000, 250_000),
+    ("before_the_epoch", -1, 999_999_000),
+    ("first", -62135596800, 0),
+    ("last", 253402300799, 999_999_000),
+    ("nanoseconds", 1640736000, 250),
+    ("nanoseconds_beside_microseconds", 1640736000, 250_001),
+    ("negative_nanos", 1640736000, -1000),
+    ("a_second_of_nanos", 1640736000, 1_000_000_000),
+    ("year_zero", -62135596801, 0),
+    ("year_ten_thousand", 253402300800, 0),
+)
 COMPUTE = (
     ("all_absent", "", "BACKTEST", "", ""),
     ("whole_seconds", "w1", "DRYRUN", "2021-12-29T00:00:00Z", ""),
@@ -145,6 +181,7 @@ def cases() -> dict[str, list[Case]]:
             {"name": n, "node_id": A, "world_id": w, "execution_domain": d, "as_of": t, "partition": p}
             for n, w, d, t, p in COMPUTE
         ],
+        "as_of": [{"name": n, "seconds": seconds, "nanos": nanos} for n, seconds, nanos in AS_OF],
         "eval_keys": [eval_case("plain"), eval_case("other_data", dataset_fingerprint="lake:blake3:2")],
         "code": [{"name": name, "files": files} for name, files in CODE.items()],
         "code_refusals": [

@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.core.errors import InvalidRequest
+from qmtl.core.instants import NEWEST_S, OLDEST_S
 from qmtl.wire.instants import (
-    NEWEST_S,
     NS_SECONDS_MAX,
-    OLDEST_S,
     instant_from_proto,
     instant_to_proto,
     ns_from_proto,

@@ -39,7 +39,7 @@ from qmtl.core.instants import timestamp_text
 from qmtl.core.modes import ExecutionDomain
 from tests.core.check_vectors import differences, read_vectors
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 VECTORS = ROOT / "proto" / "testdata" / "identity.json"
 SUPPORTED = ("3.11", "3.12", "3.13")
 A, B = "blake3:" + "a" * 64, "blake3:" + "b" * 64
@@ -70,7 +70,7 @@ def spec(**changes: object) -> NodeSpec:
 
 
 def pure_blake3() -> ModuleType:
-    found = importlib.util.spec_from_file_location("pure_blake3", Path(__file__).parent / "pure" / "blake3.py")
+    found = importlib.util.spec_from_file_location("pure_blake3", ROOT / "tests" / "core" / "pure" / "blake3.py")
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
@@ -101,7 +101,7 @@ def test_vectors_pass_on(interpreter: Path) -> None:
     """Without the project's packages: BLAKE3 comes from tests/core/pure, a second implementation."""
     paths = [str(ROOT), str(ROOT / "tests" / "core" / "pure")]
     done = subprocess.run(
-        [str(interpreter), str(Path(__file__).parent / "check_vectors.py"), str(VECTORS)],
+        [str(interpreter), str(ROOT / "tests" / "core" / "check_vectors.py"), str(VECTORS)],
         env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=ROOT,
         capture_output=True,
