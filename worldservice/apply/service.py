@@ -118,7 +118,7 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
         require_active(world)
         last = store.last_run(conn, world.world_id)
         if last is not None and last.ended_at is None:
-            raise Conflict(
+            raise NotReady(
                 "E_APPLY_RUNNING",
                 f"apply {last.run_id} of world {world.world_id} is {last.state.value}",
                 hint="watch it to its end, then ask again",

@@ -161,7 +161,7 @@ async def test_one_apply_per_world_and_nothing_beside_it(estate: Estate) -> None
     ann = await make_trading(estate, "w1", "s", "t")
     await gate(estate, "g1")
     await ann.applies.Apply(plan())
-    with pytest.raises(Conflict) as conflict:
+    with pytest.raises(NotReady) as conflict:
         await ann.applies.Apply(plan("r2"))
     assert conflict.value.reason == "E_APPLY_RUNNING"
     with pytest.raises(NotReady) as caught:

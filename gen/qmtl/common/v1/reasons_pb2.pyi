@@ -112,6 +112,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_GRAPH_BUSY: _ClassVar[Reason]
     REASON_GRAPH_ROOT: _ClassVar[Reason]
     REASON_HOME_IN_USE: _ClassVar[Reason]
+    REASON_ID_AMBIGUOUS: _ClassVar[Reason]
     REASON_INPUTS: _ClassVar[Reason]
     REASON_INPUT_SCHEMA: _ClassVar[Reason]
     REASON_INPUT_WINDOW: _ClassVar[Reason]
@@ -419,6 +420,7 @@ REASON_GRANT_UNKNOWN: Reason
 REASON_GRAPH_BUSY: Reason
 REASON_GRAPH_ROOT: Reason
 REASON_HOME_IN_USE: Reason
+REASON_ID_AMBIGUOUS: Reason
 REASON_INPUTS: Reason
 REASON_INPUT_SCHEMA: Reason
 REASON_INPUT_WINDOW: Reason

@@ -64,7 +64,7 @@ class ApplyServiceServicer:
     def Apply(self, request, context):
         """Starts or resumes a two-phase apply. Idempotent on run_id. Needs operator, and owner's approval for live.
 
-        Errors: ABORTED (E_APPLY_RUNNING, E_ETAG_MISMATCH); FAILED_PRECONDITION (E_MODE_CEILING, E_LIVE_FORBIDDEN);
+        Errors: ABORTED (E_ETAG_MISMATCH); FAILED_PRECONDITION (E_APPLY_RUNNING, E_MODE_CEILING, E_LIVE_FORBIDDEN);
         UNAVAILABLE when brokerage cannot be reached before anything was frozen: retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -36,7 +36,7 @@ class ApplyServiceStub:
     Apply: _grpc.UnaryUnaryMultiCallable[_apply_service_pb2.ApplyRequest, _apply_service_pb2.ApplyResponse]
     """Starts or resumes a two-phase apply. Idempotent on run_id. Needs operator, and owner's approval for live.
 
-    Errors: ABORTED (E_APPLY_RUNNING, E_ETAG_MISMATCH); FAILED_PRECONDITION (E_MODE_CEILING, E_LIVE_FORBIDDEN);
+    Errors: ABORTED (E_ETAG_MISMATCH); FAILED_PRECONDITION (E_APPLY_RUNNING, E_MODE_CEILING, E_LIVE_FORBIDDEN);
     UNAVAILABLE when brokerage cannot be reached before anything was frozen: retry.
     """
     Resume: _grpc.UnaryUnaryMultiCallable[_apply_service_pb2.ResumeRequest, _apply_service_pb2.ResumeResponse]
@@ -57,7 +57,7 @@ class ApplyServiceAsyncStub(ApplyServiceStub):
     Apply: _aio.UnaryUnaryMultiCallable[_apply_service_pb2.ApplyRequest, _apply_service_pb2.ApplyResponse]  # type: ignore[assignment]
     """Starts or resumes a two-phase apply. Idempotent on run_id. Needs operator, and owner's approval for live.
 
-    Errors: ABORTED (E_APPLY_RUNNING, E_ETAG_MISMATCH); FAILED_PRECONDITION (E_MODE_CEILING, E_LIVE_FORBIDDEN);
+    Errors: ABORTED (E_ETAG_MISMATCH); FAILED_PRECONDITION (E_APPLY_RUNNING, E_MODE_CEILING, E_LIVE_FORBIDDEN);
     UNAVAILABLE when brokerage cannot be reached before anything was frozen: retry.
     """
     Resume: _aio.UnaryUnaryMultiCallable[_apply_service_pb2.ResumeRequest, _apply_service_pb2.ResumeResponse]  # type: ignore[assignment]
@@ -81,7 +81,7 @@ class ApplyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_apply_service_pb2.ApplyResponse, _abc.Awaitable[_apply_service_pb2.ApplyResponse]]:
         """Starts or resumes a two-phase apply. Idempotent on run_id. Needs operator, and owner's approval for live.
 
-        Errors: ABORTED (E_APPLY_RUNNING, E_ETAG_MISMATCH); FAILED_PRECONDITION (E_MODE_CEILING, E_LIVE_FORBIDDEN);
+        Errors: ABORTED (E_ETAG_MISMATCH); FAILED_PRECONDITION (E_APPLY_RUNNING, E_MODE_CEILING, E_LIVE_FORBIDDEN);
         UNAVAILABLE when brokerage cannot be reached before anything was frozen: retry.
         """
 
