@@ -26,7 +26,7 @@ from sqlalchemy import Connection
 from brokerage.accounts import opening
 from brokerage.audit import Actor
 from brokerage.config import Settings
-from brokerage.domain.accounts.account import Account, TradingState
+from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import Order, Owner, Side
@@ -37,7 +37,6 @@ from brokerage.fences import change
 from brokerage.market.configured import market_of
 from brokerage.market.context import MarketContext
 from brokerage.orders import submit
-from brokerage.orders.wire import order_to_proto
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.sql.database import Database, sqlite_url
 
@@ -51,22 +50,15 @@ ROWS_PER_ORDER = 9
 
 ACCOUNT = Account(
     account="acc",
-    world_id="w1",
+    type=AccountType.CASH,
     venue="paper",
     base_currency="USD",
     starting_cash=10_000_000 * 10**8,
-    data_preset=FEED[0],
-    data_session_id=FEED[1],
-    symbol="AAPL",
-    interval_s=60,
     fee_rate=100_000,
+    leverage=1,
     trading_state=TradingState.ACTIVE,
     created_ns=1,
-    venue_ns=0,
-    mark_price=None,
-    mark_ns=None,
-    event_sequence=0,
-    fill_sequence=0,
+    feeds=(AccountFeed(*FEED, symbol="AAPL", interval_s=60),),
 )
 
 
@@ -82,7 +74,7 @@ async def open_store(path: Path, market: MarketContext) -> Database:
     first = Bar(0, MINUTE, 100_00, 101_00, 99_00, 100_00, 10_000)
 
     def begin(conn: Connection) -> None:
-        opening.open_account(conn, ACCOUNT, ACTOR)
+        opening.open_account(conn, ACCOUNT, "w1", ACTOR)
         change.set_fence(conn, Fence("w1", 1, FenceState.OPEN, EffectiveMode.PAPER), ACTOR, 5)
         show.show_bars(conn, market, FEED, [first], 0, 7)
 
@@ -92,8 +84,7 @@ async def open_store(path: Path, market: MarketContext) -> Database:
 
 def taking(market: MarketContext, order: Order) -> Callable[[Connection], object]:
     """Take one order, as SubmitOrder does behind its door."""
-    body = order_to_proto(order)
-    return lambda conn: submit.submit(conn, market, order, body, GATE, time.time_ns())
+    return lambda conn: submit.submit(conn, market, order, GATE, time.time_ns())
 
 
 async def take_one(db: Database, market: MarketContext, number: int) -> None:

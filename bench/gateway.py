@@ -27,7 +27,7 @@ import sqlalchemy as sa
 from grpc import aio
 
 from bench._measuring import cpu_s, measure, say
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.ports import free_ports
 from qmtl.cli.local.supervisor import Mesh
@@ -135,7 +135,7 @@ async def orders(mesh: Mesh, door: Door, count: int, floor: Callable[[bytes], Aw
 
     async def send(index: int) -> None:
         status = (await estate.submit(estate.order(f"o-{index}"))).status
-        states[f"{brokerpb.OrderState.Name(status.state)} {brokerpb.Denial.Name(status.denial)}"] += 1
+        states[f"{orderpb.OrderState.Name(status.state)} {orderpb.Denial.Name(status.denial)}"] += 1
 
     for in_flight, first in ((1, 0), (IN_FLIGHT, 10_000)):
         base = await measure(lambda index: floor(body), count, in_flight)
@@ -149,7 +149,7 @@ async def orders(mesh: Mesh, door: Door, count: int, floor: Callable[[bytes], Aw
 async def rests(estate: Estate) -> bool:
     """Whether the venue has a price by now."""
     status = (await estate.submit(estate.order(f"first-{time.monotonic_ns()}"))).status
-    return status.state != brokerpb.ORDER_STATE_DENIED
+    return status.state != orderpb.ORDER_STATE_DENIED
 
 
 def limitless(folder: Path) -> Path:

@@ -28,8 +28,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from controlbus.bus import Bus
 from gateway.orders.activations import HeldActivations
 from gateway.peers import Peers
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
-from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
+from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import QmtlError
@@ -96,10 +96,10 @@ class Estate:
         )
         return WorldStubs(await self.stack.enter_async_context(channel))
 
-    async def fence(self) -> brokerrpc.BrokerageServiceAsyncStub:
+    async def fence(self) -> fencerpc.FenceServiceAsyncStub:
         service = mint_service_token(self.home, "worldservice")
         channel = connect(self.addresses["brokerage"], service_token=lambda: service)
-        return brokerrpc.BrokerageServiceStub(await self.stack.enter_async_context(channel))
+        return fencerpc.FenceServiceStub(await self.stack.enter_async_context(channel))
 
     async def peers(self) -> Peers:
         service = mint_service_token(self.home, "gateway")
@@ -288,7 +288,9 @@ async def bench_floor(estate: Estate, bus: Bus) -> float:
     async def fences() -> None:
         for _ in range(2):
             await fence.SetFence(
-                brokerservicepb.SetFenceRequest(world_id="floor", epoch=next(epochs), state=frozen, effective_mode=mode)
+                fenceservicepb.SetFenceRequest(
+                    world_id="floor", fence_epoch=next(epochs), state=frozen, effective_mode=mode
+                )
             )
 
     world = await estate.world()

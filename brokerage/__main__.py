@@ -2,27 +2,70 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 
 from brokerage import verify
-from brokerage.access import Access
+from brokerage.accounts.access import AccountAccess
 from brokerage.accounts.opening import AccountOpening
+from brokerage.accounts.service import AccountService
+from brokerage.accounts.wire import VENUE
+from brokerage.books import store as books_store
+from brokerage.books.service import PortfolioService
+from brokerage.commit_notices import Pulse
 from brokerage.config import Settings
+from brokerage.feeds import service as feeds_service
 from brokerage.feeds.follow import BarSource, FeedFollower
 from brokerage.feeds.metrics import FeedMetrics
+from brokerage.feeds.service import VenueService
+from brokerage.fences.service import FenceService
 from brokerage.market.configured import market_of
+from brokerage.market.context import MarketContext
+from brokerage.market.service import InstrumentService
+from brokerage.orders import entry_service
+from brokerage.orders.entry_service import OrderEntryService
+from brokerage.orders.service import OrderService
+from brokerage.orders.store import ORDERS_SIGNAL
+from brokerage.orders.stream import OrderEventStream
 from brokerage.schema import outbox
-from brokerage.service import PLANNED, Brokerage, Parts
-from brokerage.status import StatusReport
+from brokerage.status import StatusService
+from brokerage.venues.dispatch.service import ReportedFillService
+from brokerage.venues.paper.store import arrivals
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
-from qmtl.broker.v1 import service_pb2 as servicepb
-from qmtl.broker.v1 import service_pb2_grpc as rpc
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
+from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
+from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
+from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
+from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
+from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
+from qmtl.broker.v1 import order_entry_service_pb2_grpc as orderentryrpc
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
+from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
+from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
+from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
+from qmtl.broker.v1 import reported_fill_service_pb2 as reportedfillservicepb
+from qmtl.broker.v1 import reported_fill_service_pb2_grpc as reportedfillrpc
+from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
+from qmtl.broker.v1 import status_service_pb2_grpc as brokerstatusrpc
+from qmtl.broker.v1 import venue_service_pb2 as venueservicepb
+from qmtl.broker.v1 import venue_service_pb2_grpc as venuerpc
+from qmtl.core.clock import Clock
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.run import Runtime, start
+from qmtl.rpc.server.server import Server
 from qmtl.sql.database import Database
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 
 SERVICE = "brokerage"
@@ -48,27 +91,109 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         relay = Relay(db, outbox, bus, SERVICE, clock)
         seamless = runtime.channel("seamless")
         source = BarSource(datarpc.DataServiceStub(seamless), datasessionrpc.DataSessionServiceStub(seamless))
-        venue = FeedFollower(db, market, source, clock, FeedMetrics(runtime.metrics.registry))
-        server = runtime.server()
-        servicer = Brokerage(  # type: ignore[abstract]  # planned calls are answered before they reach it
-            Parts(
-                db=db,
-                market=market,
-                access=Access(accessrpc.AccessServiceStub(runtime.channel("worldservice"))),
-                openings=AccountOpening(cataloguerpc.CatalogueServiceStub(seamless), market),
-                venue=venue,
-                status=StatusReport(db, bus, relay, venue, clock),
-                clock=clock,
-                draining=server.draining,
-                stream_poll_s=settings.stream_poll_s,
-                accounts_max=settings.accounts_per_world_max,
-            )
-        )
-        descriptor = servicepb.DESCRIPTOR.services_by_name["BrokerageService"]
-        server.add(rpc.add_BrokerageServiceServicer_to_server, servicer, descriptor, PLANNED)
+        feeds = FeedFollower(db, market, source, clock, FeedMetrics(runtime.metrics.registry))
+        server, world = runtime.server(), accessrpc.AccessServiceStub(runtime.channel("worldservice"))
+        roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, clock)
+        process = Process(db, market, clock, roles, AccountAccess(db, roles), server.draining, settings.stream_poll_s)
+        serve_orders(server, process)
+        openings = AccountOpening(cataloguerpc.CatalogueServiceStub(seamless), market)
+        serve_accounts(server, process, openings, settings.accounts_per_world_max)
+        serve_venue(server, process, feeds, StatusService(db, bus, relay, feeds, clock))
         runtime.background("outbox-relay", relay.run())
-        runtime.background("paper-venue", venue.run())
+        runtime.background("paper-venue", feeds.run())
         await runtime.serve(server)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What every servicer of this process shares."""
+
+    db: Database
+    market: MarketContext
+    clock: Clock
+    roles: WorldRoles
+    access: AccountAccess
+    draining: asyncio.Event
+    poll_s: float
+
+
+def serve_orders(server: Server, process: Process) -> None:
+    """Serve order entry, orders, portfolios and reported fills."""
+    db, market, clock = process.db, process.market, process.clock
+    draining, poll_s = process.draining, process.poll_s
+    entry = OrderEntryService(  # type: ignore[abstract]  # planned calls are answered before they reach it
+        db, market, arrivals, clock, draining, poll_s
+    )
+    stream = OrderEventStream(db, market, Pulse(db, ORDERS_SIGNAL), draining, poll_s)
+    orders = OrderService(db, market, process.roles, process.access, stream)
+    portfolios = PortfolioService(db, market, process.access, draining, poll_s)
+    server.add(
+        orderentryrpc.add_OrderEntryServiceServicer_to_server,
+        entry,
+        _service(orderentryservicepb, "OrderEntryService"),
+        entry_service.PLANNED,
+    )
+    server.add(orderrpc.add_OrderServiceServicer_to_server, orders, _service(orderservicepb, "OrderService"))
+    server.add(
+        portfoliorpc.add_PortfolioServiceServicer_to_server,
+        portfolios,
+        _service(portfolioservicepb, "PortfolioService"),
+    )
+    server.add(
+        reportedfillrpc.add_ReportedFillServiceServicer_to_server,
+        ReportedFillService(db, market, clock),
+        _service(reportedfillservicepb, "ReportedFillService"),
+    )
+    server.add(
+        replayrpc.add_ReplayServiceServicer_to_server,
+        replayrpc.ReplayServiceServicer(),  # type: ignore[abstract]  # all of it is planned
+        _service(replayservicepb, "ReplayService"),
+        {"ReplayOrders": "Brokerage, complete"},
+    )
+
+
+def serve_accounts(server: Server, process: Process, openings: AccountOpening, accounts_max: int) -> None:
+    """Serve accounts and fences."""
+    db, clock = process.db, process.clock
+    accounts = AccountService(db, process.roles, process.access, openings, books_store.holds, clock, accounts_max)
+    server.add(accountrpc.add_AccountServiceServicer_to_server, accounts, _service(accountservicepb, "AccountService"))
+    server.add(
+        fencerpc.add_FenceServiceServicer_to_server, FenceService(db, clock), _service(fenceservicepb, "FenceService")
+    )
+
+
+def serve_venue(server: Server, process: Process, feeds: FeedFollower, status: StatusService) -> None:
+    """Serve instruments, the venue and the status."""
+    venue = VenueService(  # type: ignore[abstract]  # planned calls are answered before they reach it
+        process.db, process.access, feeds
+    )
+    instruments = InstrumentService(process.market.instruments, VENUE)
+    server.add(
+        instrumentrpc.add_InstrumentServiceServicer_to_server,
+        instruments,
+        _service(instrumentservicepb, "InstrumentService"),
+    )
+    server.add(
+        venuerpc.add_VenueServiceServicer_to_server,
+        venue,
+        _service(venueservicepb, "VenueService"),
+        feeds_service.PLANNED,
+    )
+    server.add(
+        brokerstatusrpc.add_StatusServiceServicer_to_server,
+        status,
+        _service(brokerstatusservicepb, "StatusService"),
+    )
+
+
+def _service(contract: Contract, name: str) -> ServiceDescriptor:
+    return contract.DESCRIPTOR.services_by_name[name]
+
+
+class Contract(Protocol):
+    """A generated module of a contract file."""
+
+    DESCRIPTOR: FileDescriptor
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from qmtl.core.errors import Unavailable
 from qmtl.sql.database import Database
 
 
@@ -31,3 +32,10 @@ async def either(first: asyncio.Event, second: asyncio.Event, timeout_s: float) 
     finally:
         for wait in waits:
             wait.cancel()
+
+
+def going_away(number: int) -> Unavailable:
+    """How a stream ends when the server stops: resume elsewhere, after the last number."""
+    return Unavailable(
+        "E_GOING_AWAY", "the server is stopping", hint="resume", metadata={"sequence": str(number)}, retry_after_s=0.5
+    )

@@ -36,25 +36,45 @@ accounts = sa.Table(
     "accounts",
     metadata,
     _text("account", key=True),
-    _text("world_id"),
+    _text("type"),
     _text("venue"),
     _text("base_currency"),
     _int("starting_cash"),
-    _text("data_preset"),
-    _text("data_session_id"),
-    _text("symbol"),
-    _int("interval_s"),
     _int("fee_rate"),
+    _int("leverage"),
     _text("trading_state"),
     _int("created_ns"),
-    _int("venue_ns"),  # close of the last bar processed: bars that close at or before it are skipped
-    _int("mark_price", nullable=True),
-    _int("mark_ns", nullable=True),
     _int("event_sequence"),
     _int("fill_sequence"),
     _int("rate_ns"),  # when the last order allowed by the rate limit would have come at an even pace
     _int("peak_equity", nullable=True),
     _int("circuit_ns", nullable=True),  # when the drawdown circuit opened
+)
+
+account_worlds = sa.Table("account_worlds", metadata, _text("account", key=True), _text("world_id", key=True))
+sa.Index("account_worlds_world", account_worlds.c.world_id)
+
+account_feeds = sa.Table(
+    "account_feeds",
+    metadata,
+    _text("account", key=True),
+    _text("symbol", key=True),
+    _text("preset"),
+    _text("session_id"),
+    _int("interval_s"),
+    _int("position_ns"),  # close of the last bar processed: bars that close at or before it are skipped
+)
+sa.Index("account_feeds_source", account_feeds.c.preset, account_feeds.c.session_id)
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    _text("preset", key=True),
+    _text("session_id", key=True),
+    _text("symbol", key=True),
+    _int("price"),
+    _int("at_ns"),
+    _int("bar_ns"),
 )
 
 orders = sa.Table(
@@ -66,7 +86,23 @@ orders = sa.Table(
     _text("strategy_id"),
     _text("client_order_id"),
     _text("symbol"),
-    sa.Column("body", sa.LargeBinary, nullable=False),  # the client's Order message, as sent
+    _text("venue"),
+    _text("side"),
+    _text("type"),
+    _text("tif"),
+    _text("asked_quantity"),  # what was asked for is decimal text, what is worked is scaled
+    _text("asked_limit"),
+    _text("asked_stop"),
+    _text("trail_offset"),
+    _text("trail_offset_type"),
+    _text("limit_offset"),
+    _int("asked_expire_ns", nullable=True),
+    _flag("reduce_only"),
+    _flag("post_only"),
+    _text("position_side"),
+    _int("decided_ns", nullable=True),
+    _int("strategy_version"),
+    _text("tags"),  # JSON
     _flag("gate_reduce_only"),
     _int("epoch"),
     _flag("open"),
@@ -153,7 +189,16 @@ positions = sa.Table(
     _int("fills"),
 )
 
-cash = sa.Table("cash", metadata, _text("account", key=True), _text("currency", key=True), _int("amount"))
+sa.Index("positions_world", positions.c.world_id)
+
+cash = sa.Table(
+    "cash",
+    metadata,
+    _text("account", key=True),
+    _text("currency", key=True),
+    _int("settled"),
+    _int("unsettled"),
+)
 
 world_fences = sa.Table(
     "world_fences",
@@ -209,6 +254,8 @@ open_order_totals = sa.Table(
     _int("unpriced"),
     _int("reducing"),
 )
+
+sa.Index("open_order_totals_world", open_order_totals.c.world_id)
 
 audit_log = sa.Table(
     "audit_log",

@@ -1,50 +1,54 @@
-"""GetStatus and GetVenueStatus: what waits, what is open, and whether bars and events get through."""
+"""StatusService: what waits, what is open, and whether bars and events get through."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
-from brokerage.accounts.wire import VENUE, account_to_proto
-from brokerage.domain.accounts.account import Account
-from brokerage.feeds.follow import Feed, FeedFollower, FeedStatus, feed_of
+from brokerage.accounts.access import may_hear_of
+from brokerage.feeds.follow import Feed, FeedFollower, FeedStatus, feeds_of_worlds
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
-from qmtl.broker.v1 import service_pb2 as pb
+from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
+from qmtl.broker.v1 import status_service_pb2_grpc as brokerstatusrpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
 from qmtl.sql.database import Database
 from qmtl.wire.instants import instant_to_proto
 
+Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
-class StatusReport:
+
+class StatusService(brokerstatusrpc.StatusServiceServicer):
     """Reads the parts of the process that know."""
 
-    def __init__(self, db: Database, bus: Bus, relay: Relay, venue: FeedFollower, clock: Clock) -> None:
+    def __init__(self, db: Database, bus: Bus, relay: Relay, feeds: FeedFollower, clock: Clock) -> None:
         self._db = db
         self._bus = bus
         self._relay = relay
-        self._venue = venue
+        self._feeds = feeds
         self._started_at = clock.now()
 
-    async def report(self, shown: Sequence[Account]) -> pb.GetStatusResponse:
-        """The status now; of the broken feeds only those of `shown` are named."""
-        open_orders, accounts, depth = await self._db.read(counts)
-        nats = self._bus.status()
-        broken, named = self._broken(), self._named(shown)
-        others = f"{len(broken) - len(named)} feeds of other worlds are broken" if len(broken) > len(named) else ""
-        return pb.GetStatusResponse(
+    async def GetStatus(
+        self, request: brokerstatusservicepb.GetStatusRequest, context: Context
+    ) -> brokerstatusservicepb.GetStatusResponse:
+        """The status now; of the broken feeds only those of worlds that the caller may hear of are named."""
+        (open_orders, accounts, depth), feeds = await self._db.read(lambda conn: (counts(conn), feeds_of_worlds(conn)))
+        shown = {feed for feed, worlds in feeds.items() if any(may_hear_of(world) for world in worlds)}
+        nats, broken = self._bus.status(), self._feeds.broken()
+        return brokerstatusservicepb.GetStatusResponse(
             status=commonpb.ServiceStatus(
                 service="brokerage",
                 version=version("qmtl"),
                 started_at=instant_to_proto(self._started_at),
                 dependencies=[
                     _dependency("nats", nats.connected, "" if nats.connected else nats.detail),
-                    _dependency("seamless", not broken, "; ".join(filter(None, [*named, others]))),
+                    _dependency("seamless", not broken, _told(broken, shown)),
                 ],
                 outbox_depth=depth,
                 degraded=not nats.connected or bool(broken) or self._relay.status().degraded,
@@ -53,24 +57,11 @@ class StatusReport:
             accounts=accounts,
         )
 
-    def venue(self, accounts: list[Account]) -> pb.GetVenueStatusResponse:
-        """The paper venue as these accounts see it: connected while no feed of theirs that should run is broken."""
-        broken, feeds = self._named(accounts), {feed_of(account) for account in accounts}
-        ended = [feed.session_id for feed, state in self._venue.feeds.items() if state.ended and feed in feeds]
-        detail = "; ".join(broken + [f"session {session} has ended" for session in ended])
-        return pb.GetVenueStatusResponse(
-            venue=VENUE,
-            state="VENUE_STATE_DISCONNECTED" if broken or not self._venue.leading else "VENUE_STATE_CONNECTED",
-            detail=detail if self._venue.leading else "another process drives the venue",
-            accounts=[account_to_proto(account) for account in accounts],
-        )
 
-    def _named(self, accounts: Sequence[Account]) -> list[str]:
-        feeds = {feed_of(account) for account in accounts}
-        return [f"{feed.preset} {feed.session_id}: {state.detail}" for feed, state in self._broken() if feed in feeds]
-
-    def _broken(self) -> list[tuple[Feed, FeedStatus]]:
-        return [(feed, state) for feed, state in self._venue.feeds.items() if not state.connected and not state.ended]
+def _told(broken: Sequence[tuple[Feed, FeedStatus]], shown: set[Feed]) -> str:
+    named = [f"{feed.preset} {feed.session_id}: {state.detail}" for feed, state in broken if feed in shown]
+    others = len(broken) - len(named)
+    return "; ".join(named + ([f"{others} feeds of other worlds are broken"] if others else []))
 
 
 def _dependency(name: str, reachable: bool, detail: str) -> commonpb.DependencyStatus:

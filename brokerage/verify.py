@@ -18,6 +18,7 @@ from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.totals import NO_OPEN_ORDERS, totals_of
 from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
+from brokerage.orders.store import OrdersOf
 from qmtl.core.errors import Conflict
 
 REPLAY_PAGE = 1_000
@@ -28,7 +29,7 @@ def rebuilt(conn: Connection, market: MarketContext, account: Account) -> Books:
     """Positions and cash of an account replayed from its fills: what the stored books must equal."""
     ledgers: dict[Owner, Ledger] = {}
     reached = 0
-    while page := orders_store.fills_after(conn, account.account, "", reached, REPLAY_PAGE, market.instruments):
+    while page := orders_store.fills_after(conn, OrdersOf(account.account), reached, REPLAY_PAGE, market.instruments):
         reached = page[-1][2]
         for stored, event, _ in page:
             record = stored.record

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from google.protobuf import timestamp_pb2
 from grpc import aio
 
-from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
+from qmtl.broker.v1 import order_entry_service_pb2_grpc as orderentryrpc
+from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
+from qmtl.broker.v1 import reported_fill_service_pb2_grpc as reportedfillrpc
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.dag.v1 import diff_service_pb2_grpc as diffrpc
 from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
@@ -30,7 +33,10 @@ from qmtl.world.v1 import session_service_pb2_grpc as sessionrpc
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 
 if TYPE_CHECKING:
-    from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
+    from qmtl.broker.v1.account_service_pb2_grpc import AccountServiceAsyncStub
+    from qmtl.broker.v1.order_entry_service_pb2_grpc import OrderEntryServiceAsyncStub
+    from qmtl.broker.v1.order_service_pb2_grpc import OrderServiceAsyncStub
+    from qmtl.broker.v1.reported_fill_service_pb2_grpc import ReportedFillServiceAsyncStub
     from qmtl.dag.v1.diff_service_pb2_grpc import DiffServiceAsyncStub
     from qmtl.dag.v1.plan_service_pb2_grpc import PlanServiceAsyncStub
     from qmtl.dag.v1.queue_catalogue_service_pb2_grpc import QueueCatalogueServiceAsyncStub
@@ -64,7 +70,10 @@ class Peers:
     queues: QueueCatalogueServiceAsyncStub
     queue_progress: QueueProgressServiceAsyncStub
     sentinels: SentinelServiceAsyncStub
-    broker: BrokerageServiceAsyncStub
+    accounts: AccountServiceAsyncStub
+    orders: OrderServiceAsyncStub
+    order_entry: OrderEntryServiceAsyncStub
+    reported_fills: ReportedFillServiceAsyncStub
     artifacts: ArtifactServiceAsyncStub
 
     @classmethod
@@ -85,7 +94,10 @@ class Peers:
             queues=queuecataloguerpc.QueueCatalogueServiceStub(channels["dagmanager"]),
             queue_progress=queueprogressrpc.QueueProgressServiceStub(channels["dagmanager"]),
             sentinels=sentinelrpc.SentinelServiceStub(channels["dagmanager"]),
-            broker=brokerrpc.BrokerageServiceStub(channels["brokerage"]),
+            accounts=accountrpc.AccountServiceStub(channels["brokerage"]),
+            orders=orderrpc.OrderServiceStub(channels["brokerage"]),
+            order_entry=orderentryrpc.OrderEntryServiceStub(channels["brokerage"]),
+            reported_fills=reportedfillrpc.ReportedFillServiceStub(channels["brokerage"]),
             artifacts=artifactrpc.ArtifactServiceStub(channels["seamless"]),
         )
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
-from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.core.clock import Clock
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.inbound import WHOLE_DAG_BYTES_MAX, Limits
@@ -102,7 +102,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         metrics = WorldMetrics(runtime.metrics.registry)
         fences = FenceKeeper(
             db,
-            brokerrpc.BrokerageServiceStub(runtime.channel("brokerage")),
+            fencerpc.FenceServiceStub(runtime.channel("brokerage")),
             clock,
             rules.decisions,
             metrics,

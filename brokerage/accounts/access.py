@@ -1,9 +1,56 @@
-"""Which accounts a caller may hear of."""
+"""Who may read or change an account: by the caller's role in the worlds that may use it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from brokerage.accounts import store
+from brokerage.domain.accounts.account import Account
+from qmtl.core.errors import PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
+from qmtl.rpc.auth.roles import WorldRoles
+from qmtl.sql.database import Database
+
+
+class AccountAccess:
+    """Loads accounts for callers that have a role in their worlds."""
+
+    def __init__(self, db: Database, roles: WorldRoles) -> None:
+        self._db = db
+        self._roles = roles
+
+    async def readable(self, name: str, world_id: str = "") -> Account:
+        """The account for who reads the world asked for, or all of its worlds where none is.
+
+        Raises NotFound (E_ACCOUNT_UNKNOWN), PermissionDenied, Unavailable.
+        """
+        account = await self._db.read(lambda conn: store.account(conn, name, world_id))
+        for world in (world_id,) if world_id else await self.worlds(name):
+            await self._roles.require(world, Role.READER)
+        return account
+
+    async def operable(self, name: str, *more: str) -> Account:
+        """The account for who operates all of its worlds, and `more` worlds. Raises as `readable`."""
+        account = await self._db.read(lambda conn: store.account(conn, name))
+        for world in {*await self.worlds(name), *more}:
+            await self._roles.require(world, Role.OPERATOR)
+        return account
+
+    async def worlds(self, name: str) -> tuple[str, ...]:
+        """Worlds that may use an account."""
+        return (await self._db.read(lambda conn: store.worlds_of(conn, [name])))[name]
+
+    async def readable_worlds(self, worlds: Iterable[str]) -> list[str]:
+        """Those of these worlds that the caller may read."""
+        return [world for world in worlds if await self._may_read(world)]
+
+    async def _may_read(self, world_id: str) -> bool:
+        try:
+            await self._roles.require(world_id, Role.READER)
+        except PermissionDenied:
+            return False
+        return True
 
 
 def may_hear_of(world_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Cash of an account by currency, as rows."""
+"""Cash of accounts by currency, as rows."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ _CASH = sa.select(t.cash).where(t.cash.c.account == OF).order_by(t.cash.c.curren
 
 
 def load_cash(conn: Connection, account_name: str) -> dict[str, int]:
-    return {row.currency: row.amount for row in conn.execute(_CASH, {"of": account_name})}
+    """Settled cash by currency."""
+    return {row.currency: row.settled for row in conn.execute(_CASH, {"of": account_name})}
 
 
 def save_cash(conn: Connection, account_name: str, currency: str, amount: int) -> None:
+    """Store the settled cash of one currency."""
     found = sa.and_(t.cash.c.account == account_name, t.cash.c.currency == currency)
-    if not conn.execute(sa.update(t.cash).where(found).values(amount=amount)).rowcount:
-        conn.execute(sa.insert(t.cash).values(account=account_name, currency=currency, amount=amount))
+    if not conn.execute(sa.update(t.cash).where(found).values(settled=amount)).rowcount:
+        conn.execute(sa.insert(t.cash).values(account=account_name, currency=currency, settled=amount, unsettled=0))

@@ -1,94 +1,239 @@
-"""Accounts as rows. Whoever changes an account's book holds its row."""
+"""Accounts as rows, with their worlds, feeds and marks. Whoever changes an account's book holds its row."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
-from brokerage.domain.accounts.account import Account, TradingState
+from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
+from brokerage.domain.market.mark import Mark
 from brokerage.schema import OF, AnyRow
 from qmtl.core.errors import NotFound
+from qmtl.core.paging import Page
+from qmtl.sql.database import signal
+
+BARS_SIGNAL = "bars"
+ACCOUNTS_SIGNAL = "accounts"
+
+_FEED, _MARK = t.account_feeds.c, t.marks.c
+_SELECT = (
+    sa.select(
+        t.accounts,
+        _FEED.symbol,
+        _FEED.preset,
+        _FEED.session_id,
+        _FEED.interval_s,
+        _FEED.position_ns,
+        _MARK.price.label("mark_price"),
+        _MARK.at_ns.label("mark_ns"),
+        _MARK.bar_ns,
+    )
+    .outerjoin(t.account_feeds, _FEED.account == t.accounts.c.account)
+    .outerjoin(
+        t.marks,
+        sa.and_(_MARK.preset == _FEED.preset, _MARK.session_id == _FEED.session_id, _MARK.symbol == _FEED.symbol),
+    )
+    .order_by(t.accounts.c.account, _FEED.symbol)
+)
+NAMES_OF_WORLD = sa.select(t.account_worlds.c.account).where(t.account_worlds.c.world_id == OF)
+_ONE = _SELECT.where(t.accounts.c.account == OF)
+_LOCKED_ONE = _ONE.with_for_update(of=t.accounts)
+_OF_WORLD = _SELECT.where(t.accounts.c.account.in_(NAMES_OF_WORLD))
+_SAVE = sa.update(t.accounts).where(t.accounts.c.account == OF)
+_ALLOWED = sa.select(t.account_worlds.c.account).where(
+    t.account_worlds.c.account == OF, t.account_worlds.c.world_id == sa.bindparam("world")
+)
+_SAVE_MARK = sa.text(
+    "INSERT INTO marks (preset, session_id, symbol, price, at_ns, bar_ns) "
+    "VALUES (:preset, :session_id, :symbol, :price, :at_ns, :bar_ns) ON CONFLICT (preset, session_id, symbol) "
+    "DO UPDATE SET price = excluded.price, at_ns = excluded.at_ns, bar_ns = excluded.bar_ns"
+)
 
 
-def account_of(row: AnyRow) -> Account:
-    values = row._asdict()
-    return Account(**{**values, "trading_state": TradingState(values["trading_state"])})
+def find_account(conn: Connection, name: str, *, lock: bool = False) -> Account | None:
+    """An account, locked for this transaction if asked."""
+    found = _accounts_of(conn.execute(_LOCKED_ONE if lock else _ONE, {"of": name}))
+    return found[0] if found else None
 
 
-def account_values(account: Account) -> dict[str, str | int | None]:
-    """The columns of an account's row."""
+def account(conn: Connection, name: str, world_id: str = "", *, lock: bool = False) -> Account:
+    """An account that a world may use (empty: of any). Raises NotFound (E_ACCOUNT_UNKNOWN)."""
+    found = find_account(conn, name, lock=lock)
+    if found is None or (world_id and not is_allowed(conn, name, world_id)):
+        where = f" that world {world_id} may use" if world_id else ""
+        raise NotFound("E_ACCOUNT_UNKNOWN", f"no account {name}{where}", hint="open it with OpenPaperAccount")
+    return found
+
+
+def is_allowed(conn: Connection, name: str, world_id: str) -> bool:
+    """Whether a world may use an account."""
+    return conn.execute(_ALLOWED, {"of": name, "world": world_id}).one_or_none() is not None
+
+
+def accounts(conn: Connection) -> list[Account]:
+    """All accounts in order of name."""
+    return _accounts_of(conn.execute(_SELECT))
+
+
+def accounts_on(conn: Connection, preset: str, session_id: str, *, lock: bool = False) -> list[Account]:
+    """Accounts on one feed, in the order locks are taken."""
+    names = sa.select(_FEED.account).where(_FEED.preset == preset, _FEED.session_id == session_id)
+    query = _SELECT.where(t.accounts.c.account.in_(names))
+    return _accounts_of(conn.execute(query.with_for_update(of=t.accounts) if lock else query))
+
+
+def sources(conn: Connection) -> list[tuple[str, str, str]]:
+    """Preset and replay session of every feed, each with a world whose account is on it."""
+    worlds = t.account_worlds.c
+    query = sa.select(_FEED.preset, _FEED.session_id, worlds.world_id).distinct()
+    rows = conn.execute(query.join(t.account_worlds, worlds.account == _FEED.account))
+    return [(row.preset, row.session_id, row.world_id) for row in rows]
+
+
+def symbol_on(conn: Connection, preset: str, session_id: str) -> str:
+    """The symbol a feed moves; empty if no account is on it."""
+    mine = sa.and_(_FEED.preset == preset, _FEED.session_id == session_id)
+    return conn.execute(sa.select(_FEED.symbol).where(mine).limit(1)).scalar_one_or_none() or ""
+
+
+def progress_on(conn: Connection, preset: str, session_id: str) -> int:
+    """Where the account on a feed stands that is furthest behind, of those that have begun; 0: none has."""
+    mine = sa.and_(_FEED.preset == preset, _FEED.session_id == session_id, _FEED.position_ns > 0)
+    return int(conn.scalar(sa.select(sa.func.min(_FEED.position_ns)).where(mine)) or 0)
+
+
+def accounts_of(conn: Connection, world_id: str, *, lock: bool = False) -> list[Account]:
+    """Accounts that a world may use, in the order locks are taken."""
+    query = _OF_WORLD.with_for_update(of=t.accounts) if lock else _OF_WORLD
+    return _accounts_of(conn.execute(query, {"of": world_id}))
+
+
+def page_of_accounts(conn: Connection, world_id: str, page: Page[tuple[str]]) -> list[Account]:
+    """Accounts of a world (empty: of any) in order of name, one more than the page shows."""
+    table = t.accounts.c
+    names = sa.select(table.account).order_by(table.account).limit(page.size + 1)
+    if world_id:
+        names = names.where(table.account.in_(NAMES_OF_WORLD))
+    if page.after is not None:
+        names = names.where(table.account > page.after[0])
+    return _accounts_of(conn.execute(_SELECT.where(table.account.in_(names)), {"of": world_id} if world_id else {}))
+
+
+def worlds_of(conn: Connection, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Worlds that may use these accounts, in order of name."""
+    table = t.account_worlds.c
+    rows = conn.execute(
+        sa.select(table.account, table.world_id).where(table.account.in_(names)).order_by(table.world_id)
+    )
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for row in rows:
+        found[row.account].append(row.world_id)
+    return {name: tuple(worlds) for name, worlds in found.items()}
+
+
+def add_account(conn: Connection, new: Account) -> None:
+    """Store a new account with its feeds. Its cash and its first world are stored beside it."""
+    conn.execute(sa.insert(t.accounts).values(account=new.account, **_values(new)))
+    for feed in new.feeds:
+        add_feed(conn, new.account, feed)
+
+
+def save_account(conn: Connection, changed: Account) -> None:
+    """Bring an account's own row to a value; feeds and marks have rows of their own."""
+    conn.execute(_SAVE, {"of": changed.account, **_values(changed)})
+
+
+def add_world(conn: Connection, name: str, world_id: str) -> None:
+    """Let a world use an account."""
+    conn.execute(sa.insert(t.account_worlds).values(account=name, world_id=world_id))
+
+
+def remove_world(conn: Connection, name: str, world_id: str) -> None:
+    """End a world's use of an account."""
+    table = t.account_worlds
+    conn.execute(sa.delete(table).where(table.c.account == name, table.c.world_id == world_id))
+
+
+def add_feed(conn: Connection, name: str, feed: AccountFeed) -> None:
+    """Let a feed move one more symbol of an account."""
+    conn.execute(
+        sa.insert(t.account_feeds).values(
+            account=name,
+            symbol=feed.symbol,
+            preset=feed.preset,
+            session_id=feed.session_id,
+            interval_s=feed.interval_s,
+            position_ns=feed.position_ns,
+        )
+    )
+    signal(conn, ACCOUNTS_SIGNAL)
+
+
+def save_position(conn: Connection, name: str, feed: AccountFeed) -> None:
+    """Store how far an account has come along a feed."""
+    mine = sa.and_(_FEED.account == name, _FEED.symbol == feed.symbol)
+    conn.execute(sa.update(t.account_feeds).where(mine).values(position_ns=feed.position_ns))
+
+
+def save_mark(conn: Connection, feed: AccountFeed, mark: Mark) -> None:
+    """Store the last price that a feed brought."""
+    key = {"preset": feed.preset, "session_id": feed.session_id, "symbol": feed.symbol}
+    conn.execute(_SAVE_MARK, {**key, "price": mark.price, "at_ns": mark.at_ns, "bar_ns": mark.bar_ns})
+
+
+def count_accounts(conn: Connection, world_id: str) -> int:
+    """How many accounts a world may use."""
+    table = t.account_worlds
+    return int(conn.scalar(sa.select(sa.func.count()).select_from(table).where(table.c.world_id == world_id)) or 0)
+
+
+def _accounts_of(rows: Iterable[AnyRow]) -> list[Account]:
+    """One account of all the rows that its feeds make."""
+    found: dict[str, tuple[AnyRow, list[AccountFeed]]] = {}
+    for row in rows:
+        feeds = found.setdefault(row.account, (row, []))[1]
+        if row.symbol is not None:
+            mark = None if row.mark_price is None else Mark(row.mark_price, row.mark_ns, row.bar_ns)
+            feeds.append(AccountFeed(row.preset, row.session_id, row.symbol, row.interval_s, row.position_ns, mark))
+    return [_account_of(row, tuple(feeds)) for row, feeds in found.values()]
+
+
+def _account_of(row: AnyRow, feeds: tuple[AccountFeed, ...]) -> Account:
+    return Account(
+        account=row.account,
+        type=AccountType(row.type),
+        venue=row.venue,
+        base_currency=row.base_currency,
+        starting_cash=row.starting_cash,
+        fee_rate=row.fee_rate,
+        leverage=row.leverage,
+        trading_state=TradingState(row.trading_state),
+        created_ns=row.created_ns,
+        feeds=feeds,
+        event_sequence=row.event_sequence,
+        fill_sequence=row.fill_sequence,
+        rate_ns=row.rate_ns,
+        peak_equity=row.peak_equity,
+        circuit_ns=row.circuit_ns,
+    )
+
+
+def _values(account: Account) -> dict[str, str | int | None]:
     return {
-        "account": account.account,
-        "world_id": account.world_id,
+        "type": account.type.value,
         "venue": account.venue,
         "base_currency": account.base_currency,
         "starting_cash": account.starting_cash,
-        "data_preset": account.data_preset,
-        "data_session_id": account.data_session_id,
-        "symbol": account.symbol,
-        "interval_s": account.interval_s,
         "fee_rate": account.fee_rate,
+        "leverage": account.leverage,
         "trading_state": account.trading_state.value,
         "created_ns": account.created_ns,
-        "venue_ns": account.venue_ns,
-        "mark_price": account.mark_price,
-        "mark_ns": account.mark_ns,
         "event_sequence": account.event_sequence,
         "fill_sequence": account.fill_sequence,
         "rate_ns": account.rate_ns,
         "peak_equity": account.peak_equity,
         "circuit_ns": account.circuit_ns,
     }
-
-
-_ACCOUNT = sa.select(t.accounts).where(t.accounts.c.account == OF)
-_LOCKED_ACCOUNT = _ACCOUNT.with_for_update()
-_SAVE_ACCOUNT = sa.update(t.accounts).where(t.accounts.c.account == OF)
-NAMES_OF_WORLD = sa.select(t.accounts.c.account).where(t.accounts.c.world_id == OF)
-BARS_SIGNAL = "bars"
-
-
-def find_account(conn: Connection, name: str, *, lock: bool = False) -> Account | None:
-    """An account, locked for this transaction if asked: whoever changes an account's book holds its row."""
-    row = conn.execute(_LOCKED_ACCOUNT if lock else _ACCOUNT, {"of": name}).one_or_none()
-    return None if row is None else account_of(row)
-
-
-def account(conn: Connection, name: str, world_id: str = "", *, lock: bool = False) -> Account:
-    """An account of a world (empty: of any). Raises NotFound (E_ACCOUNT_UNKNOWN)."""
-    found = find_account(conn, name, lock=lock)
-    if found is None or (world_id and found.world_id != world_id):
-        where = f" in world {world_id}" if world_id else ""
-        raise NotFound("E_ACCOUNT_UNKNOWN", f"no account {name}{where}", hint="open it with OpenPaperAccount")
-    return found
-
-
-def accounts(
-    conn: Connection, preset: str | None = None, session: str | None = None, *, lock: bool = False
-) -> list[Account]:
-    """Accounts, all or those of one feed, in the order locks are taken."""
-    query = sa.select(t.accounts).order_by(t.accounts.c.account)
-    if preset is not None:
-        query = query.where(t.accounts.c.data_preset == preset, t.accounts.c.data_session_id == (session or ""))
-    return [account_of(row) for row in conn.execute(query.with_for_update() if lock else query)]
-
-
-def accounts_of(conn: Connection, world_id: str, *, lock: bool = False) -> list[Account]:
-    """Accounts of a world, in the order locks are taken."""
-    query = sa.select(t.accounts).where(t.accounts.c.world_id == world_id).order_by(t.accounts.c.account)
-    return [account_of(row) for row in conn.execute(query.with_for_update() if lock else query)]
-
-
-def add_account(conn: Connection, new: Account) -> None:
-    conn.execute(sa.insert(t.accounts).values(account_values(new)))
-    conn.execute(sa.insert(t.cash).values(account=new.account, currency=new.base_currency, amount=new.starting_cash))
-
-
-def save_account(conn: Connection, changed: Account) -> None:
-    conn.execute(_SAVE_ACCOUNT, {"of": changed.account, **account_values(changed)})
-
-
-def count_accounts(conn: Connection, world_id: str) -> int:
-    """How many accounts a world has."""
-    return int(conn.scalar(sa.select(sa.func.count()).where(t.accounts.c.world_id == world_id)) or 0)

@@ -15,16 +15,17 @@ from brokerage.domain.risk.exposure_rules import drawn_down
 from brokerage.market.context import MarketContext
 
 
-def watch_drawdown(conn: Connection, market: MarketContext, account: Account, now_ns: int) -> None:
+def watch_drawdown(conn: Connection, market: MarketContext, account: Account, now_ns: int) -> Account:
     """Follow an account's highest equity; too far below it the circuit opens, and stays so until an operator acts."""
     currency = account.base_currency
-    equity = load_view(conn, market, account).equity(currency)
+    equity = load_view(conn, market, account).equity()
     peak = max(account.peak_equity or equity, equity)
     fallen = drawn_down(equity, peak, market.limits.drawdown_max)
     opens = fallen and account.circuit_ns is None
     if opens or peak != account.peak_equity:
-        circuit_ns = now_ns if opens else account.circuit_ns
-        accounts_store.save_account(conn, replace(account, peak_equity=peak, circuit_ns=circuit_ns))
+        account = replace(account, peak_equity=peak, circuit_ns=now_ns if opens else account.circuit_ns)
+        accounts_store.save_account(conn, account)
     if opens:
         detail = f"equity {money_text(currency, equity)} is too far below its highest, {money_text(currency, peak)}"
         audit.record(conn, now_ns, ("brokerage", ""), "drawdown_circuit", account.account, detail)
+    return account

@@ -10,6 +10,7 @@ from brokerage.accounts import cash
 from brokerage.books import store, totals
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.position import Position
+from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.exposure import NO_EXPOSURE, Exposure
@@ -18,43 +19,48 @@ from brokerage.market.context import MarketContext
 Held = tuple[Owner, str, Position]
 
 
-def load_view(
-    conn: Connection, market: MarketContext, account: Account, world: Sequence[Account] | None = None
-) -> AccountView:
-    """An account with the books of all its owners: what an order may commit is what they leave free.
+def load_view(conn: Connection, market: MarketContext, account: Account) -> AccountView:
+    """An account with the books of all its owners in all its worlds: what an order may commit is what they leave free.
 
-    The cost does not grow with the number of open orders. Without the accounts of its `world`, whose rows the caller
-    has locked, the rest of the world is not known.
+    The cost does not grow with the number of open orders. Other accounts of a world are not known here.
     """
     view = _empty_view(market, account)
     view.cash = cash.load_cash(conn, account.account)
     _fill(
         market, {account.account: view}, store.load_positions(conn, account.account), totals.load(conn, account.account)
     )
-    if world is not None:
-        view.world_beside = world_beside(conn, market, account, world)
     return view
 
 
 def world_beside(
-    conn: Connection, market: MarketContext, account: Account, world: Sequence[Account]
+    conn: Connection, market: MarketContext, account: Account, world_id: str, world: Sequence[Account]
 ) -> Exposure | None:
-    """Exposure of a world's other accounts; None if one of them cannot be valued in this account's currency."""
+    """Exposure of a world in its other accounts; None if a part of it cannot be valued in this account's currency."""
     others = {other.account: other for other in world if other.account != account.account}
     views = {name: _empty_view(market, other) for name, other in others.items()}
-    _fill(market, views, store.positions_of_world(conn, account.world_id), totals.load_world(conn, account.world_id))
+    _fill(market, views, store.positions_of_world(conn, world_id), totals.load_world(conn, world_id))
     total = NO_EXPOSURE
     for name, view in views.items():
-        if any(_has_something(view, owner) for owner in view.books):
-            if others[name].mark is None or others[name].base_currency != account.base_currency:
-                return None
-            total += view.exposure(account.world_id)
+        if not any(_has_something(view, owner) for owner in view.books):
+            continue
+        part = view.exposure(world_id) if _is_priced(view) else None
+        if part is None or others[name].base_currency != account.base_currency:
+            return None
+        total += part
     return total
 
 
+def _is_priced(view: AccountView) -> bool:
+    return all(symbol in view.marks for book in view.books.values() for symbol in _busy_symbols(book))
+
+
+def _busy_symbols(book: StrategyBook) -> set[str]:
+    held = {symbol for symbol, position in book.ledger.positions.items() if position.quantity}
+    return held | {symbol for symbol, _ in book.totals}
+
+
 def _has_something(view: AccountView, owner: Owner) -> bool:
-    book = view.books[owner]
-    return bool(book.totals) or any(position.quantity for position in book.ledger.positions.values())
+    return bool(_busy_symbols(view.books[owner]))
 
 
 def _fill(
@@ -73,8 +79,9 @@ def _empty_view(market: MarketContext, account: Account) -> AccountView:
     return AccountView(
         market.profile_of(account),
         market.instruments,
+        account.base_currency,
         cash={},
-        marks={} if account.mark is None else {account.symbol: account.mark},
+        marks=account.marks,
         trading=account.trading_state,
         limits=market.limits,
         world_beside=None,

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
-from brokerage.accounts import store as accounts_store
 from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.orders.totals import NO_OPEN_ORDERS, OpenOrderTotals
 from brokerage.schema import AnyRow
@@ -16,7 +15,7 @@ from brokerage.schema import AnyRow
 Totals = dict[Owner, dict[tuple[str, Side], OpenOrderTotals]]
 
 _OF = sa.select(t.open_order_totals).where(t.open_order_totals.c.account == sa.bindparam("of"))
-_OF_WORLD = sa.select(t.open_order_totals).where(t.open_order_totals.c.account.in_(accounts_store.NAMES_OF_WORLD))
+_OF_WORLD = sa.select(t.open_order_totals).where(t.open_order_totals.c.world_id == sa.bindparam("of"))
 _SAVE = sa.text(
     "INSERT INTO open_order_totals "
     "(account, world_id, strategy_id, symbol, side, orders, quantity, taking, priced, unpriced, reducing) VALUES "
@@ -33,7 +32,7 @@ def load(conn: Connection, account_name: str) -> Totals:
 
 
 def load_world(conn: Connection, world_id: str) -> Totals:
-    """The totals of all accounts of a world."""
+    """The totals of a world in all its accounts."""
     return _stored(conn.execute(_OF_WORLD, {"of": world_id}))
 
 

@@ -8,20 +8,26 @@ from decimal import Decimal
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.portfolio import PositionView
 from brokerage.domain.money import money_text
-from brokerage.instants import timestamp
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from brokerage.domain.orders.order import Owner
+from brokerage.domain.risk.account_view import AccountView
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.core.decimals import format_decimal
+from qmtl.wire.instants import ns_to_proto
 
 
-def position_to_proto(account: Account, strategy_id: str, view: PositionView) -> brokerpb.Position:
-    return brokerpb.Position(
-        account=account.account,
-        world_id=account.world_id,
-        strategy_id=strategy_id,
+def position_to_proto(owner: Owner, view: PositionView) -> portfoliopb.Position:
+    """One position at its mark."""
+    return portfoliopb.Position(
+        account=owner.account,
+        world_id=owner.world_id,
+        strategy_id=owner.strategy_id,
         symbol=view.symbol,
+        side=_side(view.quantity),
         quantity=format_decimal(view.quantity),
         average_price=format_decimal(view.average_price),
-        mark_price=format_decimal(view.mark),
+        mark_price=format_decimal(view.mark) if view.marked_ns else "",
+        mark_time=ns_to_proto(view.marked_ns) if view.marked_ns else None,
         market_value=format_decimal(view.value),
         realized_pnl=format_decimal(view.realised),
         unrealized_pnl=format_decimal(view.unrealised),
@@ -31,34 +37,43 @@ def position_to_proto(account: Account, strategy_id: str, view: PositionView) ->
 
 
 def portfolio_to_proto(
-    account: Account, cash: list[brokerpb.CashBalance], positions: list[tuple[str, PositionView]]
-) -> brokerpb.Portfolio:
-    """An account's book: equity is its base currency's cash plus the value of its positions."""
-    views = [view for _, view in positions]
-    settled = sum((Decimal(row.settled) for row in cash if row.currency == account.base_currency), Decimal(0))
-    return brokerpb.Portfolio(
+    account: Account, view: AccountView, world_id: str, positions: list[tuple[Owner, PositionView]]
+) -> portfoliopb.Portfolio:
+    """An account's book, or one world's part of its positions beside the cash and equity of the whole."""
+    views = [one for _, one in positions]
+    return portfoliopb.Portfolio(
         account=account.account,
-        world_id=account.world_id,
+        world_id=world_id,
         base_currency=account.base_currency,
-        cash=cash,
-        positions=[position_to_proto(account, strategy, view) for strategy, view in positions],
-        equity=format_decimal(settled + total(view.value for view in views)),
-        realized_pnl=format_decimal(total(view.realised for view in views)),
-        unrealized_pnl=format_decimal(total(view.unrealised for view in views)),
-        fees=format_decimal(total(view.fees for view in views)),
-        time=timestamp(account.venue_ns) if account.venue_ns else None,
-        sequence=account.event_sequence,
+        cash=balances_to_proto(view),
+        positions=[position_to_proto(owner, one) for owner, one in positions],
+        equity=money_text(account.base_currency, view.equity()),
+        realized_pnl=_total(one.realised for one in views),
+        unrealized_pnl=_total(one.unrealised for one in views),
+        fees=_total(one.fees for one in views),
+        time=ns_to_proto(account.position_ns) if account.position_ns else None,
+        account_event_number=account.event_sequence,
     )
 
 
-def cash_to_proto(currency: str, settled: int, reserved: int) -> brokerpb.CashBalance:
-    return brokerpb.CashBalance(
-        currency=currency,
-        settled=money_text(currency, settled),
-        unsettled="0",
-        reserved=money_text(currency, reserved),
-    )
+def balances_to_proto(view: AccountView) -> list[portfoliopb.CashBalance]:
+    """Cash by currency, and what open orders hold of it."""
+    return [
+        portfoliopb.CashBalance(
+            currency=currency,
+            settled=money_text(currency, amount),
+            unsettled="0",
+            reserved=money_text(currency, view.committed(currency)),
+        )
+        for currency, amount in view.cash.items()
+    ]
 
 
-def total(amounts: Iterable[Decimal]) -> Decimal:
-    return sum(amounts, Decimal(0))
+def _side(quantity: Decimal) -> orderpb.PositionSide:
+    if not quantity:
+        return orderpb.POSITION_SIDE_UNSPECIFIED
+    return orderpb.POSITION_SIDE_LONG if quantity > 0 else orderpb.POSITION_SIDE_SHORT
+
+
+def _total(amounts: Iterable[Decimal]) -> str:
+    return format_decimal(sum(amounts, Decimal(0)))

@@ -16,21 +16,22 @@ from grpc import aio
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
-from brokerage.domain.accounts.account import Account
+from brokerage.commit_notices import Pulse
 from brokerage.domain.market.bars import Bar, bar_from_doubles
 from brokerage.feeds import show as feeds_show
 from brokerage.feeds.metrics import FeedMetrics
-from brokerage.instants import instant_ns, ns_of, timestamp
 from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch.dispatcher import Dispatcher
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, QmtlError
+from qmtl.core.instants import to_ns
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.sql.database import Database
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 Bars = aio.UnaryStreamCall[dataservicepb.SubscribeRequest, dataservicepb.SubscribeResponse]
 
@@ -83,13 +84,13 @@ class FeedFollower:
         self._clock = clock
         self._measures = measures
         self._sender = Dispatcher(db, market, clock, measures.wire)
-        self._opened = asyncio.Event()
+        self._accounts = Pulse(db, accounts_store.ACCOUNTS_SIGNAL)
         self.leading = False
         self.feeds: dict[Feed, FeedStatus] = {}
 
-    def opened(self) -> None:
-        """An account was opened: its feed is taken up at once instead of at the next look."""
-        self._opened.set()
+    def broken(self) -> list[tuple[Feed, FeedStatus]]:
+        """Feeds that should run and do not."""
+        return [(feed, state) for feed, state in self.feeds.items() if not state.connected and not state.ended]
 
     async def run(self) -> None:
         """Win the job, then drive the link and follow each feed, each in a task of its own."""
@@ -100,19 +101,20 @@ class FeedFollower:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sender.run(), name="sender")
                 while True:
-                    for feed in await self._db.read(_feeds):
+                    opened = self._accounts.next()
+                    for feed in await self._db.read(feeds_of_worlds):
                         if feed not in self.feeds:
                             self.feeds[feed] = FeedStatus(False, "connecting")
                             tasks.create_task(self._follow(feed), name=f"feed {feed.preset} {feed.session_id}")
-                    await self._next_look()
+                    await self._next_look(opened)
         finally:
             held.release()
 
-    async def _next_look(self) -> None:
-        self._opened.clear()
+    async def _next_look(self, opened: asyncio.Event) -> None:
+        """Another process may open accounts too, so this one looks by itself from time to time."""
         try:
             async with asyncio.timeout(LOOK_S):
-                await self._opened.wait()
+                await opened.wait()
         except TimeoutError:
             return
 
@@ -145,12 +147,10 @@ class FeedFollower:
 
     async def take(self, feed: Feed, answer: dataservicepb.SubscribeResponse) -> None:
         """Show what one message brought to every account on the feed, in one transaction."""
-        accounts = await self._db.read(lambda conn: accounts_store.accounts(conn, feed.preset, feed.session_id))
-        if not accounts:
-            return
-        bars = self._bars(accounts[0].symbol, answer.bars)
-        watermark = ns_of(answer.watermark) if answer.HasField("watermark") else 0
-        now_ns = instant_ns(self._clock.now())
+        symbol = await self._db.read(lambda conn: accounts_store.symbol_on(conn, feed.preset, feed.session_id))
+        bars = self._bars(symbol, answer.bars)
+        watermark = ns_from_proto(answer.watermark, "watermark") if answer.HasField("watermark") else 0
+        now_ns = to_ns(self._clock.now())
 
         def show(conn: Connection) -> int:
             return feeds_show.show_bars(conn, self._market, (feed.preset, feed.session_id), bars, watermark, now_ns)
@@ -175,7 +175,8 @@ class FeedFollower:
         for message in messages:
             try:
                 if instrument is not None:
-                    start, end = ns_of(message.open_time), ns_of(message.close_time)
+                    start = ns_from_proto(message.open_time, "open_time")
+                    end = ns_from_proto(message.close_time, "close_time")
                     values = (message.open, message.high, message.low, message.close, message.volume)
                     bars.append(bar_from_doubles(instrument, start, end - start, values))
             except (InvalidRequest, ValueError) as error:
@@ -185,22 +186,21 @@ class FeedFollower:
 
     async def _progress(self, feed: Feed) -> int:
         """Where to go on: the account that is furthest behind, of those that have begun."""
-        accounts = await self._db.read(lambda conn: accounts_store.accounts(conn, feed.preset, feed.session_id))
-        return min((account.venue_ns for account in accounts if account.venue_ns), default=0)
+        return await self._db.read(lambda conn: accounts_store.progress_on(conn, feed.preset, feed.session_id))
 
     def _subscribe(self, feed: Feed, from_ns: int) -> Bars:
         request = dataservicepb.SubscribeRequest(
             dataset=feed.preset,
             session_id=feed.session_id,
             follower=JOB if feed.session_id else "",
-            start_time=timestamp(from_ns) if from_ns else None,
+            start_time=ns_to_proto(from_ns) if from_ns else None,
         )
         return self._source.data.Subscribe(request)
 
 
-def feed_of(account: Account) -> Feed:
-    return Feed(account.data_preset, account.data_session_id)
-
-
-def _feeds(conn: Connection) -> list[Feed]:
-    return list(dict.fromkeys(feed_of(account) for account in accounts_store.accounts(conn)))
+def feeds_of_worlds(conn: Connection) -> dict[Feed, set[str]]:
+    """Every feed of the store, with the worlds whose accounts are on it."""
+    found: dict[Feed, set[str]] = {}
+    for preset, session_id, world_id in accounts_store.sources(conn):
+        found.setdefault(Feed(preset, session_id), set()).add(world_id)
+    return found

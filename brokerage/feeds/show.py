@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
 from brokerage.books.drawdown import watch_drawdown
-from brokerage.domain.accounts.account import Account
+from brokerage.domain.accounts.account import Account, AccountFeed
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.mark import Mark
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal
@@ -22,32 +23,59 @@ from qmtl.sql.database import signal
 
 
 def show_bars(
-    conn: Connection, market: MarketContext, feed: tuple[str, str], bars: Sequence[Bar], watermark_ns: int, now_ns: int
+    conn: Connection,
+    market: MarketContext,
+    source: tuple[str, str],
+    bars: Sequence[Bar],
+    watermark_ns: int,
+    now_ns: int,
 ) -> int:
-    """Show the next bars of a feed to every account on it; how many fills that made.
+    """Show the next bars of a feed, a preset and a replay session, to every account on it; how many fills that made.
 
     Progress is stored with what the bars did: bars that close at or before it are skipped, whoever sends them again.
     """
     fills = 0
-    for account in accounts_store.accounts(conn, *feed, lock=True):
-        fresh = [bar for bar in bars if bar.end_ns > account.venue_ns]
-        progress = max(account.venue_ns, watermark_ns, *(bar.end_ns for bar in fresh)) if fresh else watermark_ns
-        if progress <= account.venue_ns:
-            continue
-        done = _show(conn, market, account, fresh, EventTime(progress, now_ns))
-        fills += sum(event.fill is not None for _, event in done)
-        moved = replace(account, venue_ns=progress)
-        if fresh:
-            moved = replace(moved, mark_price=fresh[-1].close, mark_ns=fresh[-1].end_ns)
-        moved = journal.record(conn, moved, done)
-        if fresh and market.limits.drawdown_max:
-            watch_drawdown(conn, market, moved, now_ns)
+    for account in accounts_store.accounts_on(conn, *source, lock=True):
+        for feed in account.feeds:
+            if (feed.preset, feed.session_id) == source:
+                account, made = _move(conn, market, account, feed, Shown(bars, watermark_ns, now_ns))
+                fills += made
     signal(conn, accounts_store.BARS_SIGNAL)
     return fills
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one message of a feed brought, and when."""
+
+    bars: Sequence[Bar]
+    watermark_ns: int
+    now_ns: int
+
+
+def _move(
+    conn: Connection, market: MarketContext, account: Account, feed: AccountFeed, shown: Shown
+) -> tuple[Account, int]:
+    """Move an account along one of its feeds; the account then, and how many fills that made."""
+    fresh = [bar for bar in shown.bars if bar.end_ns > feed.position_ns]
+    progress = max([feed.position_ns, shown.watermark_ns, *(bar.end_ns for bar in fresh)])
+    if progress <= feed.position_ns:
+        return account, 0
+    done = _show(conn, market, account, feed.symbol, fresh, EventTime(progress, shown.now_ns))
+    moved = replace(feed, position_ns=progress)
+    if fresh:
+        last = fresh[-1]
+        moved = replace(moved, mark=Mark(last.close, last.end_ns, last.end_ns - last.start_ns))
+        accounts_store.save_mark(conn, moved, Mark(last.close, last.end_ns, last.end_ns - last.start_ns))
+    accounts_store.save_position(conn, account.account, moved)
+    account = journal.record(conn, account.moved(moved), done)
+    if fresh and market.limits.drawdown_max:
+        account = watch_drawdown(conn, market, account, shown.now_ns)
+    return account, sum(event.fill is not None for _, event in done)
+
+
 def _show(
-    conn: Connection, market: MarketContext, account: Account, bars: Sequence[Bar], progress: EventTime
+    conn: Connection, market: MarketContext, account: Account, symbol: str, bars: Sequence[Bar], progress: EventTime
 ) -> list[tuple[StrategyBook, OrderEvent]]:
     """Bars in order: what has arrived is heard, what rests may fill, what is watched may be let go."""
     if not bars:
@@ -57,7 +85,9 @@ def _show(
     done: list[tuple[StrategyBook, OrderEvent]] = []
     for bar in bars:
         for book in venue.books:
-            made = venue.on_bar(book, account.symbol, bar, progress.received_ns)
-            made += release_touched(conn, market, account, book, bar, EventTime(bar.end_ns, progress.received_ns))
+            made = venue.on_bar(book, symbol, bar, progress.received_ns)
+            made += release_touched(
+                conn, market, account, book, (symbol, bar), EventTime(bar.end_ns, progress.received_ns)
+            )
             done += [(book, event) for event in made]
     return [*done, *venue.answers(progress)]

@@ -6,17 +6,13 @@ from sqlalchemy import Connection
 
 from brokerage import audit
 from brokerage.audit import Actor
-from brokerage.domain.risk.fence import Fence, replaced, unset
+from brokerage.domain.risk.fence import Fence, WireIntent, replaced, unset
 from brokerage.fences import intents, store
-from brokerage.instants import timestamp
-from qmtl.broker.v1 import broker_pb2 as brokerpb
 from qmtl.core.limits import UNLIMITED, limits_text
 from qmtl.sql.database import signal
 
 
-def set_fence(
-    conn: Connection, wanted: Fence, actor: Actor, now_ns: int
-) -> tuple[Fence, int, list[brokerpb.WireIntent]]:
+def set_fence(conn: Connection, wanted: Fence, actor: Actor, now_ns: int) -> tuple[Fence, int, list[WireIntent]]:
     """Move a world's fence; what stands, since when, and what was sent before it and is not answered yet.
 
     A retry of what stands changes nothing. Raises NotReady (E_STALE_EPOCH).
@@ -29,22 +25,7 @@ def set_fence(
         store.save_fence(conn, wanted, now_ns)
         signal(conn, store.FENCES_SIGNAL)
         audit.record(conn, now_ns, (actor.name, actor.correlation_id), "set_fence", wanted.world_id, _said(wanted))
-    return wanted, since_ns, on_the_wire(conn, wanted.world_id)
-
-
-def on_the_wire(conn: Connection, world_id: str) -> list[brokerpb.WireIntent]:
-    """Send-intents of a world that were sent and whose outcome is not known."""
-    return [
-        brokerpb.WireIntent(
-            account=row.account,
-            strategy_id=row.strategy_id,
-            client_order_id=row.client_order_id,
-            venue_order_id=row.venue_order_id,
-            epoch=row.epoch,
-            sent_at=timestamp(row.sent_ns),
-        )
-        for row in intents.on_the_wire(conn, world_id)
-    ]
+    return wanted, since_ns, intents.on_the_wire(conn, wanted.world_id)
 
 
 def current(conn: Connection, world_id: str) -> tuple[Fence, int]:

@@ -1,4 +1,4 @@
-"""SQL of send-intents and of the paper venue's own memory: what was to be sent, what is on the wire, what arrived.
+"""Send-intents as rows: what was to be sent, what is on the wire, what is answered.
 
 An intent is written in the transaction that checks the fence. `wire_ns` is set by the second check, just before the
 send; `answered_ns` when the outcome is known. What has the first and not the second is on the wire.
@@ -6,13 +6,14 @@ send; `answered_ns` when the outcome is known. What has the first and not the se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
 from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.risk.fence import WireIntent
 from brokerage.schema import AnyRow
 from qmtl.sql.database import signal
 
@@ -60,7 +61,10 @@ def unanswered(conn: Connection, order_id: str) -> AnyRow | None:
     return conn.execute(sa.select(t.send_intents).where(INTENT.order_id == order_id, UNANSWERED)).one_or_none()
 
 
-def on_the_wire(conn: Connection, world_id: str) -> Sequence[AnyRow]:
+def on_the_wire(conn: Connection, world_id: str) -> list[WireIntent]:
     """Intents of a world that were sent and whose outcome is not known."""
     query = sa.select(t.send_intents).where(INTENT.world_id == world_id, UNANSWERED, INTENT.wire_ns.is_not(None))
-    return conn.execute(query.order_by(INTENT.sent_ns, INTENT.order_id)).all()
+    return [
+        WireIntent(row.account, row.strategy_id, row.client_order_id, row.venue_order_id, row.epoch, row.sent_ns)
+        for row in conn.execute(query.order_by(INTENT.sent_ns, INTENT.order_id))
+    ]

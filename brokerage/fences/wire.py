@@ -2,59 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
-from brokerage.domain.risk.fence import Fence, FenceState
-from brokerage.fields import text
-from brokerage.instants import timestamp
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as servicepb
+from brokerage.domain.risk.fence import Fence, FenceState, WireIntent
+from qmtl.broker.v1 import fence_pb2 as fencepb
+from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.core.errors import refused
-from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.wire.contexts import MODE_NUMBERS, MODES
-from qmtl.wire.fields import known_enum
+from qmtl.wire.fields import INT64_MAX, known_enum, require_text
+from qmtl.wire.instants import ns_to_proto
 from qmtl.wire.limits import limits_from_proto, limits_to_proto
 
-FENCE_STATES: Mapping[int, FenceState] = {
-    brokerpb.FenceState.Value(f"FENCE_STATE_{state.name}"): state for state in FenceState
-}
-LIMITED_STATES: Mapping[int, FenceState] = {
-    brokerpb.FENCE_STATE_OPEN_LIMITED: FenceState.OPEN,
-    brokerpb.FENCE_STATE_DRAIN_LIMITED: FenceState.DRAIN,
-    brokerpb.FENCE_STATE_FROZEN: FenceState.FROZEN,
-}
+FENCE_STATES = {fencepb.FenceState.Value(f"FENCE_STATE_{state.name}"): state for state in FenceState}
 
 
-def fence_from_proto(message: servicepb.SetFenceRequest) -> Fence:
+def fence_from_proto(message: fenceservicepb.SetFenceRequest) -> Fence:
     """The fence a caller wants. Epochs begin at 1: 0 is the fence nobody set."""
-    if message.epoch < 1:
-        raise refused("E_FENCE_EPOCH", "epoch", str(message.epoch), "at least 1")
-    limits = limits_from_proto(message.limits)
+    if not 1 <= message.fence_epoch <= INT64_MAX:
+        raise refused("E_FENCE_EPOCH", "fence_epoch", message.fence_epoch, f"1 to {INT64_MAX}")
     return Fence(
-        world_id=text(message.world_id, "world_id"),
-        epoch=message.epoch,
-        state=_fence_state(message.state, limits),
+        world_id=require_text(message.world_id, "world_id", 128),
+        epoch=message.fence_epoch,
+        state=known_enum(FENCE_STATES, message.state, "state"),
         effective_mode=known_enum(MODES, message.effective_mode, "effective_mode"),
-        limits=limits,
+        limits=limits_from_proto(message.limits),
     )
 
 
-def fence_to_proto(fence: Fence, updated_ns: int) -> brokerpb.Fence:
-    """The fence as it is told: its limits beside the plain state."""
-    return brokerpb.Fence(
+def fence_to_proto(fence: Fence, updated_ns: int) -> fencepb.Fence:
+    """A fence and when it was set."""
+    return fencepb.Fence(
         world_id=fence.world_id,
-        epoch=fence.epoch,
+        fence_epoch=fence.epoch,
         state=f"FENCE_STATE_{fence.state.name}",
         effective_mode=MODE_NUMBERS[fence.effective_mode],
-        updated_at=timestamp(updated_ns) if updated_ns else None,
+        updated_at=ns_to_proto(updated_ns) if updated_ns else None,
         limits=limits_to_proto(fence.limits),
     )
 
 
-def _fence_state(number: brokerpb.FenceState, limits: RiskLimits) -> FenceState:
-    """The state asked for. With limits it has another word than without, and the two must agree."""
-    words, other = (FENCE_STATES, LIMITED_STATES) if limits == UNLIMITED else (LIMITED_STATES, FENCE_STATES)
-    if number in other and number not in words:
-        want = "OPEN or DRAIN without limits, OPEN_LIMITED or DRAIN_LIMITED with them"
-        raise refused("E_FENCE_LIMITS", "state", brokerpb.FenceState.Name(number).removeprefix("FENCE_STATE_"), want)
-    return known_enum(words, number, "state")
+def intents_to_proto(intents: Iterable[WireIntent]) -> list[fencepb.WireIntent]:
+    """Send-intents whose outcome is not known."""
+    return [
+        fencepb.WireIntent(
+            account=intent.account,
+            strategy_id=intent.strategy_id,
+            client_order_id=intent.client_order_id,
+            venue_order_id=intent.venue_order_id,
+            fence_epoch=intent.epoch,
+            sent_at=ns_to_proto(intent.sent_ns),
+        )
+        for intent in intents
+    ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.latency import DIRECT, Link
 from brokerage.domain.models.profile import BrokerageProfile
@@ -25,8 +26,13 @@ class MarketContext:
     emulate_stops: bool = False
 
     def profile_of(self, account: Account) -> BrokerageProfile:
-        """The profile with the account's own fee."""
-        return replace(self.profile, fee=PercentFee(account.fee_rate, account.fee_rate))
+        """The profile with the account's own fee and buying power."""
+        return replace(
+            self.profile,
+            fee=PercentFee(account.fee_rate, account.fee_rate),
+            buying_power=BuyingPower(account.type.value),
+            leverage=account.leverage,
+        )
 
     def first_rest(self, order: Order) -> EventKind:
         """The event a passed order comes to rest with: at the venue, before the wire, or watched here."""

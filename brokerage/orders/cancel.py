@@ -8,12 +8,12 @@ from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
 from brokerage.domain.orders.order import OrderName
+from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.simulation.arrivals import OrderArrivals
 from brokerage.domain.trading.commands import cancel
 from brokerage.market.context import MarketContext
 from brokerage.orders import store
 from brokerage.orders.journal import record_in
-from brokerage.orders.rows import StoredOrder
 from brokerage.orders.working import load_orders
 
 Arrived = Callable[[Connection, str], OrderArrivals]
@@ -29,21 +29,21 @@ def cancel_order(
     if account is None or known.record.closed:
         return known
     _, book = load_orders(conn, market, account, name.owner, known.record.id)
-    time, record = account.time(now_ns), book.record(known.record.id)
+    time, record = account.time(now_ns, known.order.symbol), book.record(known.record.id)
     at_venue = record.on_the_wire and arrived(conn, account.account).at_venue(record, time.at_ns)
     event = cancel(book, record.id, time, at_venue=at_venue)
     if event is None:
         return known
     record_in(conn, account, book, [event])
-    return StoredOrder(known.body, known.epoch, (*known.events, event), book.record(record.id))
+    return StoredOrder(known.order, known.epoch, (*known.events, event), book.record(record.id))
 
 
 def cancel_all(
-    conn: Connection, market: MarketContext, name: str, strategy_id: str, now_ns: int, arrived: Arrived
+    conn: Connection, market: MarketContext, of: store.OrdersOf, now_ns: int, arrived: Arrived
 ) -> list[StoredOrder]:
-    """Cancel every open order of an account, or of one strategy in it, in one transaction."""
-    accounts_store.account(conn, name, lock=True)
-    found = [stored.record.order for stored in store.open_orders(conn, market.instruments, name)]
-    wanted = [order for order in found if strategy_id in ("", order.owner.strategy_id)]
+    """Cancel every open order of an account, or of one world or strategy in it, in one transaction."""
+    accounts_store.account(conn, of.account, lock=True)
+    found = [stored.record.order for stored in store.open_orders(conn, market.instruments, of.account)]
+    wanted = [order for order in found if of.has(order.owner)]
     names = [OrderName(order.owner, order.client_order_id) for order in wanted]
     return [cancel_order(conn, market, name, now_ns, arrived) for name in names]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Order
-from brokerage.orders.replies import event_to_proto, fill_to_proto
+from brokerage.orders.wire import event_to_proto, fill_to_proto
 from brokerage.schema import outbox
 from controlbus.jetstream.subjects import fills_subject, orders_subject
 
@@ -29,7 +29,7 @@ def publish(
     name = f"{event.order_id}-{event.seq}"
     message = event_to_proto(order, instrument, event, sequence)
     if event.fill is not None and instrument is not None:
-        message.fill.sequence = fill_sequence
+        message.fill.account_fill_number = fill_sequence
         fill = fill_to_proto(order, instrument, event, fill_sequence)
         subject = fills_subject(owner.world_id, owner.account)
         body = fill.SerializeToString(deterministic=True)

@@ -2,101 +2,75 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from brokerage import schema as t
 from brokerage.domain.accounts.account import Account
 from brokerage.market.context import MarketContext
 from brokerage.orders import store
-from brokerage.orders.replies import event_to_proto, fill_to_proto, status_to_proto
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as servicepb
-from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import InvalidRequest, refused
+from brokerage.orders.store import OrdersOf
+from brokerage.orders.wire import event_to_proto, fill_to_proto, status_to_proto
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
+from qmtl.core.errors import InvalidRequest
+from qmtl.wire.paging import page_from_proto, page_of
 
-PAGE_DEFAULT = 100
-PAGE_MAX = 1_000
 EVENTS_MAX = 500
 
 
-def page_of(page: commonpb.PageRequest) -> tuple[int, int | None]:
-    """Rows wanted and where the page before ended. Raises InvalidRequest (E_PAGE)."""
-    size = page.page_size or PAGE_DEFAULT
-    if size > PAGE_MAX:
-        raise refused("E_PAGE", "page.page_size", str(size), f"at most {PAGE_MAX}")
-    if page.page_token and not page.page_token.isdecimal():
-        raise refused("E_PAGE", "page.page_token", repr(page.page_token[:40]), "a next_page_token of this listing")
-    return size, int(page.page_token) if page.page_token else None
-
-
 def list_orders(
-    conn: Connection, market: MarketContext, request: servicepb.ListOrdersRequest
-) -> servicepb.ListOrdersResponse:
+    conn: Connection, market: MarketContext, request: orderservicepb.ListOrdersRequest
+) -> orderservicepb.ListOrdersResponse:
     """A page of orders, newest first."""
-    size, before = page_of(request.page)
-    table = t.orders.c
-    where = [table.account == request.account]
-    if request.world_id:
-        where.append(table.world_id == request.world_id)
-    if request.strategy_id:
-        where.append(table.strategy_id == request.strategy_id)
-    if request.open_only:
-        where.append(table.open)
-    if before is not None:
-        where.append(table.created_sequence < before)
-    found = store.load_orders(conn, market.instruments, *where, limit=size, newest=True)
-    token = ""
-    if len(found) == size:
-        last = sa.select(table.created_sequence).where(table.order_id == found[-1].record.id)
-        token = str(conn.execute(last).scalar_one())
-    return servicepb.ListOrdersResponse(
-        statuses=[status_to_proto(stored) for stored in found], page=commonpb.PageInfo(next_page_token=token)
-    )
+    page = page_from_proto(request.page, (int,))
+    of = OrdersOf(request.account, request.world_id, request.strategy_id)
+    found = store.page_of_orders(conn, market.instruments, of, page, request.symbol, request.open_only)
+    shown, info = page_of(found, page, lambda row: (row[1],))
+    return orderservicepb.ListOrdersResponse(statuses=[status_to_proto(stored) for stored, _ in shown], page=info)
 
 
 def list_fills(
-    conn: Connection, market: MarketContext, request: servicepb.ListFillsRequest
-) -> servicepb.ListFillsResponse:
+    conn: Connection, market: MarketContext, request: orderservicepb.ListFillsRequest
+) -> orderservicepb.ListFillsResponse:
     """A page of fills in order."""
-    size, after = page_of(request.page)
-    start = max(request.after_sequence, after or 0)
-    found = store.fills_after(conn, request.account, request.strategy_id, start, size, market.instruments)
+    page = page_from_proto(request.page, (int,))
+    start = max(request.after_account_fill_number, page.after[0] if page.after is not None else 0)
+    of = OrdersOf(request.account, request.world_id, request.strategy_id)
+    found = store.fills_after(conn, of, start, page.size + 1, market.instruments)
+    shown, info = page_of(found, page, lambda row: (row[2],))
     fills = [
-        fill_to_proto(stored.record.order, stored.record.instrument, event, sequence)
-        for stored, event, sequence in found
+        fill_to_proto(stored.record.order, stored.record.instrument, event, number)
+        for stored, event, number in shown
         if stored.record.instrument is not None
     ]
-    token = str(found[-1][2]) if len(found) == size else ""
-    return servicepb.ListFillsResponse(fills=fills, page=commonpb.PageInfo(next_page_token=token))
+    return orderservicepb.ListFillsResponse(fills=fills, page=info)
 
 
 def order_snapshot(
-    conn: Connection, market: MarketContext, account: Account, strategy_id: str
-) -> servicepb.OrderSnapshot:
+    conn: Connection, market: MarketContext, account: Account, of: OrdersOf
+) -> orderservicepb.OrderSnapshot:
     """Open orders and the end of the log, from one transaction."""
     statuses = [
         status_to_proto(stored)
         for stored in store.open_orders(conn, market.instruments, account.account)
-        if strategy_id in ("", stored.record.order.owner.strategy_id)
+        if of.has(stored.record.order.owner)
     ]
-    return servicepb.OrderSnapshot(statuses=statuses, sequence=account.event_sequence)
+    return orderservicepb.OrderSnapshot(statuses=statuses, account_event_number=account.event_sequence)
 
 
 def order_events(
-    conn: Connection, market: MarketContext, account_name: str, strategy_id: str, sequence: int
-) -> tuple[list[brokerpb.OrderEvent], int]:
-    """The next events after a sequence, and the sequence read up to."""
-    found, reached = store.events_after(conn, account_name, sequence, strategy_id, EVENTS_MAX, market.instruments)
+    conn: Connection, market: MarketContext, of: OrdersOf, number: int
+) -> tuple[list[orderpb.OrderEvent], int]:
+    """The next events after a number, and the number read up to."""
+    found, reached = store.events_after(conn, of, number, EVENTS_MAX, market.instruments)
     messages = [event_to_proto(stored.record.order, stored.record.instrument, event, at) for stored, event, at in found]
     return messages, reached
 
 
-def check_resume(account: Account, sequence: int) -> None:
+def check_resume(account: Account, number: int) -> None:
     """Raises InvalidRequest (E_RESUME_UNKNOWN) for a place the log has not reached."""
-    if sequence > account.event_sequence:
+    if number > account.event_sequence:
         raise InvalidRequest(
             "E_RESUME_UNKNOWN",
-            f"after_sequence is {sequence}, the log of {account.account} ends at {account.event_sequence}",
-            hint="start over with after_sequence 0",
+            f"after_account_event_number is {number}, the log of {account.account} ends at {account.event_sequence}",
+            hint="start over with after_account_event_number 0",
         )

@@ -18,9 +18,10 @@ def in_step(conn: Connection, order: Order, epoch: int) -> Fence | None:
 def caught_up(conn: Connection, order: Order) -> bool:
     """Whether a replay's venue has seen the bar an order was decided on. Always, where there is nothing to wait for."""
     account = accounts_store.find_account(conn, order.owner.account)
-    if account is None or not account.data_session_id or order.decided_ns is None:
+    feed = account.feed(order.symbol) if account is not None else None
+    if feed is None or not feed.session_id or order.decided_ns is None:
         return True
-    return account.venue_ns >= order.decided_ns
+    return feed.position_ns >= order.decided_ns
 
 
 def known_fence(conn: Connection, world_id: str, epoch: int) -> Fence | None:

@@ -2,54 +2,86 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+from decimal import Decimal
 
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.events import Fill, Liquidity, OrderEvent
-from brokerage.domain.orders.order import Order, effective
+from brokerage.domain.orders.order import Order, Owner, PositionSide, Side, TrailOffsetType, effective
 from brokerage.domain.orders.record import OrderRecord, advance, born
-from brokerage.domain.orders.states import EventKind, FillFlag, OrderState
-from brokerage.orders.wire import order_from_proto
+from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, TimeInForce
+from brokerage.domain.orders.stored import StoredOrder
 from brokerage.schema import AnyRow
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-
-BODIES_MAX = 4_096
-"""Ends the stored state of a fence with limits, so that a build that does not know them cannot read it as open."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredOrder:
-    """An order as stored: the client's message, what it was gated under, its history and the fold of it."""
-
-    body: brokerpb.Order
-    epoch: int
-    events: tuple[OrderEvent, ...]
-    record: OrderRecord
 
 
 def order_of(row: AnyRow, events: Iterable[OrderEvent], instruments: Instruments) -> StoredOrder:
     """Fold an order's events over the order it was born from."""
-    body = brokerpb.Order.FromString(row.body)
-    order = _order(row.body, row.gate_reduce_only)
-    history = tuple(events)
-    record = born(order, instruments.find(order.symbol), history[0])
+    asked, history = asked_of(row), tuple(events)
+    record = born(effective(asked, row.gate_reduce_only), instruments.find(asked.symbol), history[0])
     for event in history[1:]:
         record = advance(record, event)
-    return StoredOrder(body, row.epoch, history, record)
+    return StoredOrder(asked, row.epoch, history, record)
 
 
-@lru_cache(maxsize=BODIES_MAX)
-def _order(body: bytes, gate_reduce_only: bool) -> Order:
-    """A stored body as the order that is worked. Bodies never change, so neither does this."""
-    return effective(order_from_proto(brokerpb.Order.FromString(body)), gate_reduce_only)
+def asked_of(row: AnyRow) -> Order:
+    """What the client asked for."""
+    return Order(
+        owner=Owner(row.account, row.world_id, row.strategy_id),
+        client_order_id=row.client_order_id,
+        symbol=row.symbol,
+        side=Side(row.side),
+        quantity=Decimal(row.asked_quantity),
+        type=OrderType(row.type),
+        tif=TimeInForce(row.tif),
+        limit_price=_decimal(row.asked_limit),
+        stop_price=_decimal(row.asked_stop),
+        expire_at_ns=row.asked_expire_ns,
+        reduce_only=row.reduce_only,
+        post_only=row.post_only,
+        trail_offset=_decimal(row.trail_offset),
+        trail_offset_type=TrailOffsetType(row.trail_offset_type) if row.trail_offset_type else None,
+        limit_offset=_decimal(row.limit_offset),
+        position_side=PositionSide(row.position_side),
+        decided_ns=row.decided_ns,
+        venue=row.venue,
+        tags=tuple(json.loads(row.tags)) if row.tags else (),
+        strategy_version=row.strategy_version,
+    )
+
+
+def asked_values(order: Order) -> dict[str, str | int | bool | None]:
+    """The columns of what the client asked for. The inverse of asked_of."""
+    return {
+        "account": order.owner.account,
+        "world_id": order.owner.world_id,
+        "strategy_id": order.owner.strategy_id,
+        "client_order_id": order.client_order_id,
+        "symbol": order.symbol,
+        "venue": order.venue,
+        "side": order.side.value,
+        "type": order.type.value,
+        "tif": order.tif.value,
+        "asked_quantity": str(order.quantity),
+        "asked_limit": _text(order.limit_price),
+        "asked_stop": _text(order.stop_price),
+        "asked_expire_ns": order.expire_at_ns,
+        "trail_offset": _text(order.trail_offset),
+        "trail_offset_type": order.trail_offset_type.value if order.trail_offset_type else "",
+        "limit_offset": _text(order.limit_offset),
+        "reduce_only": order.reduce_only,
+        "post_only": order.post_only,
+        "position_side": order.position_side.value,
+        "decided_ns": order.decided_ns,
+        "strategy_version": order.strategy_version,
+        "tags": json.dumps(order.tags) if order.tags else "",
+    }
 
 
 def record_of(row: AnyRow, instruments: Instruments) -> OrderRecord:
     """The fold of an order's events as its head keeps it."""
-    order = _order(row.body, row.gate_reduce_only)
+    order = effective(asked_of(row), row.gate_reduce_only)
     return OrderRecord(
         id=row.order_id,
         order=order,
@@ -165,3 +197,11 @@ def event_values(account: str, sequence: int, event: OrderEvent) -> dict[str, st
         "cumulative": event.cumulative,
         "worst_price": event.worst,
     }
+
+
+def _decimal(written: str) -> Decimal | None:
+    return Decimal(written) if written else None
+
+
+def _text(value: Decimal | None) -> str:
+    return "" if value is None else str(value)

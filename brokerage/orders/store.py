@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -10,11 +11,13 @@ from sqlalchemy import Connection
 from brokerage import schema as t
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.orders.events import OrderEvent
-from brokerage.domain.orders.order import OrderName
+from brokerage.domain.orders.order import OrderName, Owner
 from brokerage.domain.orders.record import OrderRecord
-from brokerage.orders.rows import StoredOrder, event_of, head_values, order_of, record_of
+from brokerage.domain.orders.stored import StoredOrder
+from brokerage.orders.rows import event_of, head_values, order_of, record_of
 from brokerage.schema import OF, Values
 from qmtl.core.errors import NotFound
+from qmtl.core.paging import Page
 
 ORDERS_SIGNAL = "orders"
 
@@ -23,6 +26,19 @@ _ADD_ORDER = sa.insert(t.orders)
 _SAVE_ORDER = sa.update(t.orders).where(t.orders.c.order_id == OF)
 _ADD_EVENT = sa.insert(t.order_events)
 _ADD_FILL = sa.insert(t.fills)
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersOf:
+    """Whose orders of an account are meant: of a world or a strategy, or (empty) of all."""
+
+    account: str
+    world_id: str = ""
+    strategy_id: str = ""
+
+    def has(self, owner: Owner) -> bool:
+        """Whether an owner's orders are meant."""
+        return self.world_id in ("", owner.world_id) and self.strategy_id in ("", owner.strategy_id)
 
 
 def find_order(conn: Connection, name: OrderName, instruments: Instruments) -> StoredOrder | None:
@@ -47,13 +63,9 @@ def order(conn: Connection, name: OrderName, instruments: Instruments) -> Stored
     return found
 
 
-def load_orders(
-    conn: Connection, instruments: Instruments, *where: sa.ColumnElement[bool], limit: int = 0, newest: bool = False
-) -> list[StoredOrder]:
-    """Orders with their histories, in the order they were taken or newest first."""
-    created = t.orders.c.created_sequence
-    query = sa.select(t.orders).where(*where).order_by(created.desc() if newest else created)
-    rows = conn.execute(query.limit(limit) if limit else query).all()
+def load_orders(conn: Connection, instruments: Instruments, *where: sa.ColumnElement[bool]) -> list[StoredOrder]:
+    """Orders with their histories, in the order they were taken."""
+    rows = conn.execute(sa.select(t.orders).where(*where).order_by(t.orders.c.created_sequence)).all()
     histories: dict[str, list[OrderEvent]] = {row.order_id: [] for row in rows}
     for chunk in _chunks(list(histories)):
         events = sa.select(t.order_events).where(t.order_events.c.order_id.in_(chunk))
@@ -75,11 +87,38 @@ def records(conn: Connection, instruments: Instruments, order_ids: Sequence[str]
     return [record_of(row, instruments) for row in conn.execute(query)]
 
 
+def symbol_of(conn: Connection, order_id: str) -> str:
+    """The symbol of an order."""
+    found: str = conn.execute(sa.select(t.orders.c.symbol).where(t.orders.c.order_id == order_id)).scalar_one()
+    return found
+
+
 def open_orders(conn: Connection, instruments: Instruments, account_name: str) -> list[StoredOrder]:
+    """Open orders of an account with their histories, in the order they were taken."""
     return load_orders(conn, instruments, t.orders.c.account == account_name, t.orders.c.open)
 
 
+def page_of_orders(
+    conn: Connection, instruments: Instruments, of: OrdersOf, page: Page[tuple[int]], symbol: str, open_only: bool
+) -> list[tuple[StoredOrder, int]]:
+    """Orders newest first, one more than the page shows, each with its place in the order of taking."""
+    table = t.orders.c
+    where = [table.account == of.account]
+    for column, value in ((table.world_id, of.world_id), (table.strategy_id, of.strategy_id), (table.symbol, symbol)):
+        if value:
+            where.append(column == value)
+    if open_only:
+        where.append(table.open)
+    if page.after is not None:
+        where.append(table.created_sequence < page.after[0])
+    query = sa.select(table.order_id, table.created_sequence).where(*where)
+    rows = conn.execute(query.order_by(table.created_sequence.desc()).limit(page.size + 1)).all()
+    found = _orders_by_id(conn, instruments, {row.order_id for row in rows})
+    return [(found[row.order_id], row.created_sequence) for row in rows]
+
+
 def add_order(conn: Connection, values: Values) -> None:
+    """Store a new order's head."""
     conn.execute(_ADD_ORDER, values)
 
 
@@ -89,56 +128,62 @@ def save_order(conn: Connection, record: OrderRecord) -> None:
 
 
 def add_events(conn: Connection, rows: Sequence[Values]) -> None:
+    """Append events."""
     if rows:
         conn.execute(_ADD_EVENT, rows)
 
 
 def add_fills(conn: Connection, rows: Sequence[Values]) -> None:
+    """Append fills."""
     if rows:
         conn.execute(_ADD_FILL, rows)
 
 
 def events_after(
-    conn: Connection, account_name: str, sequence: int, strategy_id: str, limit: int, instruments: Instruments
+    conn: Connection, of: OrdersOf, sequence: int, limit: int, instruments: Instruments
 ) -> tuple[list[tuple[StoredOrder, OrderEvent, int]], int]:
-    """The account's next events, of all strategies or one, and the sequence read up to."""
+    """The next events of an account, of the owners asked for, and the sequence read up to."""
     table = t.order_events
-    query = sa.select(table).where(table.c.account == account_name, table.c.sequence > sequence)
+    query = sa.select(table).where(table.c.account == of.account, table.c.sequence > sequence)
     rows = conn.execute(query.order_by(table.c.sequence).limit(limit)).all()
     if not rows:
         return [], sequence
-    found: dict[str, StoredOrder] = {}
-    for chunk in _chunks(sorted({row.order_id for row in rows})):
-        for stored in load_orders(conn, instruments, t.orders.c.order_id.in_(chunk)):
-            found[stored.record.id] = stored
+    found = _orders_by_id(conn, instruments, {row.order_id for row in rows})
     wanted = [
         (found[row.order_id], event_of(row), row.sequence)
         for row in rows
-        if strategy_id in ("", found[row.order_id].record.order.owner.strategy_id)
+        if of.has(found[row.order_id].record.order.owner)
     ]
     return wanted, rows[-1].sequence
 
 
 def fills_after(
-    conn: Connection, account_name: str, strategy_id: str, sequence: int, limit: int, instruments: Instruments
+    conn: Connection, of: OrdersOf, sequence: int, limit: int, instruments: Instruments
 ) -> list[tuple[StoredOrder, OrderEvent, int]]:
-    """The account's fills above a sequence, of all strategies or one."""
+    """Fills of an account above a sequence, of the owners asked for."""
     fills, events = t.fills, t.order_events
     query = (
         sa.select(events, fills.c.sequence.label("fill_sequence"))
         .join(fills, sa.and_(fills.c.order_id == events.c.order_id, fills.c.seq == events.c.seq))
-        .where(fills.c.account == account_name, fills.c.sequence > sequence)
+        .where(fills.c.account == of.account, fills.c.sequence > sequence)
         .order_by(fills.c.sequence)
         .limit(limit)
     )
-    if strategy_id:
-        query = query.where(fills.c.strategy_id == strategy_id)
+    if of.world_id:
+        query = query.where(fills.c.world_id == of.world_id)
+    if of.strategy_id:
+        query = query.where(fills.c.strategy_id == of.strategy_id)
     rows = conn.execute(query).all()
+    found = _orders_by_id(conn, instruments, {row.order_id for row in rows})
+    return [(found[row.order_id], event_of(row), row.fill_sequence) for row in rows]
+
+
+def _orders_by_id(conn: Connection, instruments: Instruments, ids: set[str]) -> dict[str, StoredOrder]:
     found: dict[str, StoredOrder] = {}
-    for chunk in _chunks(sorted({row.order_id for row in rows})):
+    for chunk in _chunks(sorted(ids)):
         for stored in load_orders(conn, instruments, t.orders.c.order_id.in_(chunk)):
             found[stored.record.id] = stored
-    return [(found[row.order_id], event_of(row), row.fill_sequence) for row in rows]
+    return found
 
 
 def _chunks(ids: list[str], size: int = 500) -> Iterable[list[str]]:

@@ -8,12 +8,13 @@ from sqlalchemy import Connection
 
 from brokerage import schema
 from brokerage.accounts import store as accounts_store
-from brokerage.books.load import load_view
+from brokerage.books.load import load_view, world_beside
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Order, OrderName, effective
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import EventKind
+from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import FenceState, GateStamp, moved, refusal
 from brokerage.domain.risk.limits import spans_accounts
 from brokerage.domain.risk.pacing import paced
@@ -22,9 +23,7 @@ from brokerage.fences import intents
 from brokerage.fences.store import locked_fence
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal, store
-from brokerage.orders.rows import StoredOrder, head_values
-from brokerage.orders.wire import order_from_proto
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from brokerage.orders.rows import asked_values, head_values
 from qmtl.core.errors import Conflict
 from qmtl.core.limits import UNLIMITED, RiskLimits
 
@@ -33,7 +32,6 @@ def submit(
     conn: Connection,
     market: MarketContext,
     order: Order,
-    body: brokerpb.Order,
     gate: GateStamp,
     now_ns: int,
     seen: RiskLimits = UNLIMITED,
@@ -52,7 +50,9 @@ def submit(
     known = store.find_order(conn, OrderName(owner, order.client_order_id), market.instruments)
     if known is not None:
         return _same(known, order), True
-    view, fence = load_view(conn, market, account, world), locked_fence(conn, owner.world_id)
+    view, fence = load_view(conn, market, account), locked_fence(conn, owner.world_id)
+    if world is not None:
+        view.world_beside = world_beside(conn, market, account, owner.world_id, world)
     view.world_limits = fence.limits
     book = view.book(owner)
     refused = refusal(fence, gate, book.reduces(order, market.instruments.find(order.symbol)))
@@ -62,13 +62,15 @@ def submit(
         account, refused = _paced(account, market.limits.orders_per_s_max, now_ns)
     worked = effective(order, gate.reduce_only or fence.state is FenceState.DRAIN)
     until = market.first_rest(worked)
-    events = commands.submit(view, worked, account.time(now_ns), weight=gate.weight, refusal=refused, until=until)
+    events = commands.submit(
+        view, worked, account.time(now_ns, order.symbol), weight=gate.weight, refusal=refused, until=until
+    )
     record = book.record(events[0].order_id)
-    _add_order(conn, account, record, body, gate)
+    _add_order(conn, account, order, record, gate)
     if record.denial is None and until is not EventKind.EMULATED:
         intents.write(conn, record, gate.epoch, now_ns)
     journal.record(conn, account, [(book, event) for event in events], new=record.id)
-    return StoredOrder(body, gate.epoch, tuple(events), record), False
+    return StoredOrder(order, gate.epoch, tuple(events), record), False
 
 
 def _paced(account: Account, per_s: int, now_ns: int) -> tuple[Account, Refusal | None]:
@@ -83,7 +85,7 @@ def _paced(account: Account, per_s: int, now_ns: int) -> tuple[Account, Refusal 
 
 
 def _same(known: StoredOrder, order: Order) -> StoredOrder:
-    if order_from_proto(known.body) == order:
+    if known.order == order:
         return known
     raise Conflict(
         "E_ORDER_CONFLICT",
@@ -93,18 +95,13 @@ def _same(known: StoredOrder, order: Order) -> StoredOrder:
     )
 
 
-def _add_order(conn: Connection, account: Account, record: OrderRecord, body: brokerpb.Order, gate: GateStamp) -> None:
+def _add_order(conn: Connection, account: Account, order: Order, record: OrderRecord, gate: GateStamp) -> None:
     """The order's head as it is born."""
-    order, owner = record.order, record.order.owner
     values: schema.Values = {
+        **asked_values(order),
+        **head_values(record),
         "order_id": record.id,
-        "account": owner.account,
-        "world_id": owner.world_id,
-        "strategy_id": owner.strategy_id,
-        "client_order_id": order.client_order_id,
         "epoch": gate.epoch,
-        "symbol": order.symbol,
-        "body": body.SerializeToString(deterministic=True),
         "created_sequence": account.event_sequence + 1,
     }
-    store.add_order(conn, {**values, **head_values(record)})
+    store.add_order(conn, values)

@@ -10,60 +10,74 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from brokerage.accounts.wire import VENUE
+from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE, RATE_SCALE
-from brokerage.domain.orders.order import Order, OrderName, Owner, PositionSide, Side, require_well_formed
-from brokerage.domain.orders.states import OrderType, TimeInForce
+from brokerage.domain.orders.events import OrderEvent, fee_decimal
+from brokerage.domain.orders.order import (
+    Order,
+    OrderName,
+    Owner,
+    PositionSide,
+    Side,
+    TrailOffsetType,
+    require_well_formed,
+)
+from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
+from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import GateStamp
-from brokerage.fields import text
-from brokerage.instants import ns_of, timestamp
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as servicepb
+from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.decimals import format_decimal, parse_decimal, to_scaled
-from qmtl.core.errors import refused
+from qmtl.core.errors import Conflict, refused
 from qmtl.wire.contexts import DOMAINS
-from qmtl.wire.fields import known_enum
+from qmtl.wire.fields import known_enum, require_int64, require_text
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 TAGS_MAX = 16
+TEXT_MAX = 128
 
-SIDES = {brokerpb.ORDER_SIDE_BUY: Side.BUY, brokerpb.ORDER_SIDE_SELL: Side.SELL}
-TYPES = {brokerpb.OrderType.Value(f"ORDER_TYPE_{kind.name}"): kind for kind in OrderType}
-TIFS = {brokerpb.TimeInForce.Value(f"TIME_IN_FORCE_{tif.name}"): tif for tif in TimeInForce}
+SIDES = {orderpb.ORDER_SIDE_BUY: Side.BUY, orderpb.ORDER_SIDE_SELL: Side.SELL}
+TYPES = {orderpb.OrderType.Value(f"ORDER_TYPE_{kind.name}"): kind for kind in OrderType}
+TIFS = {orderpb.TimeInForce.Value(f"TIME_IN_FORCE_{tif.name}"): tif for tif in TimeInForce}
+TRAIL_OFFSET_TYPES = {orderpb.TrailOffsetType.Value(f"TRAIL_OFFSET_TYPE_{kind.name}"): kind for kind in TrailOffsetType}
 POSITION_SIDES = {
-    brokerpb.POSITION_SIDE_UNSPECIFIED: PositionSide.BOTH,
-    brokerpb.POSITION_SIDE_BOTH: PositionSide.BOTH,
+    orderpb.POSITION_SIDE_UNSPECIFIED: PositionSide.BOTH,
+    orderpb.POSITION_SIDE_BOTH: PositionSide.BOTH,
 }
-"""How a fence with limits is asked for: a peer that does not know limits does not know these, and opens nothing."""
 
 
-def order_from_proto(message: brokerpb.Order) -> Order:
+def order_from_proto(message: orderpb.Order) -> Order:
     """The client's order as a value. Raises InvalidRequest naming the field."""
     order = Order(
         owner=_owner(message, "order"),
-        client_order_id=text(message.client_order_id, "order.client_order_id"),
-        symbol=text(message.symbol, "order.symbol"),
+        client_order_id=require_text(message.client_order_id, "order.client_order_id", TEXT_MAX),
+        symbol=require_text(message.symbol, "order.symbol", TEXT_MAX),
         side=known_enum(SIDES, message.side, "order.side"),
         quantity=parse_decimal(message.quantity, "order.quantity"),
         type=known_enum(TYPES, message.type, "order.type"),
         tif=known_enum(TIFS, message.time_in_force, "order.time_in_force"),
         limit_price=_optional(message.limit_price, "order.limit_price"),
         stop_price=_optional(message.stop_price, "order.stop_price"),
-        trail_amount=_optional(message.trail_amount, "order.trail_amount"),
-        trail_fraction=_optional(message.trail_fraction, "order.trail_fraction"),
-        expire_at_ns=ns_of(message.expire_at) if message.HasField("expire_at") else None,
-        decided_ns=ns_of(message.decided_at) if message.HasField("decided_at") else None,
+        trail_offset=_optional(message.trail_offset, "order.trail_offset"),
+        trail_offset_type=_trail_offset_type(message.trail_offset_type),
+        limit_offset=_optional(message.limit_offset, "order.limit_offset"),
+        expire_at_ns=ns_from_proto(message.expire_at, "order.expire_at") if message.HasField("expire_at") else None,
+        decided_ns=ns_from_proto(message.decided_at, "order.decided_at") if message.HasField("decided_at") else None,
         reduce_only=message.reduce_only,
         post_only=message.post_only,
         position_side=known_enum(POSITION_SIDES, message.position_side, "order.position_side"),
         venue=_venue(message.venue),
         tags=_tags(message.tags),
+        strategy_version=message.strategy_version,
     )
+    _require_single(message)
     require_well_formed(order)
     return order
 
 
-def order_to_proto(order: Order) -> brokerpb.Order:
+def order_to_proto(order: Order) -> orderpb.Order:
     """The inverse of order_from_proto."""
-    return brokerpb.Order(
+    return orderpb.Order(
         account=order.owner.account,
         world_id=order.owner.world_id,
         strategy_id=order.owner.strategy_id,
@@ -75,37 +89,128 @@ def order_to_proto(order: Order) -> brokerpb.Order:
         quantity=format_decimal(order.quantity),
         limit_price=_written(order.limit_price),
         stop_price=_written(order.stop_price),
-        trail_amount=_written(order.trail_amount),
-        trail_fraction=_written(order.trail_fraction),
+        trail_offset=_written(order.trail_offset),
+        trail_offset_type=f"TRAIL_OFFSET_TYPE_{order.trail_offset_type.name}" if order.trail_offset_type else None,
+        limit_offset=_written(order.limit_offset),
         time_in_force=f"TIME_IN_FORCE_{order.tif.name}",
-        expire_at=None if order.expire_at_ns is None else timestamp(order.expire_at_ns),
-        decided_at=None if order.decided_ns is None else timestamp(order.decided_ns),
+        expire_at=None if order.expire_at_ns is None else ns_to_proto(order.expire_at_ns),
+        decided_at=None if order.decided_ns is None else ns_to_proto(order.decided_ns),
         reduce_only=order.reduce_only,
         post_only=order.post_only,
-        position_side=brokerpb.POSITION_SIDE_BOTH,
+        position_side=orderpb.POSITION_SIDE_BOTH,
         tags=order.tags,
+        strategy_version=order.strategy_version,
     )
 
 
-def gate_from_proto(message: servicepb.GateStamp) -> GateStamp:
+def gate_from_proto(message: orderentryservicepb.GateStamp) -> GateStamp:
     """The gate's stamp. Nothing in it has a default: an order without a whole stamp was not gated."""
     weight = to_scaled(parse_decimal(message.weight, "gate.weight"), RATE_SCALE)
     if not 0 <= weight <= RATE_ONE:
         raise refused("E_GATE_STAMP", "gate.weight", message.weight, "0 to 1")
     domain = known_enum(DOMAINS, message.execution_domain, "gate.execution_domain")
-    return GateStamp(message.epoch, weight, domain, message.reduce_only)
+    return GateStamp(require_int64(message.fence_epoch, "gate.fence_epoch"), weight, domain, message.reduce_only)
 
 
-def name_from_proto(message: servicepb.OrderKey) -> OrderName:
-    return OrderName(_owner(message, "key"), text(message.client_order_id, "key.client_order_id"))
-
-
-def _owner(message: brokerpb.Order | servicepb.OrderKey, where: str) -> Owner:
-    return Owner(
-        text(message.account, f"{where}.account"),
-        text(message.world_id, f"{where}.world_id"),
-        text(message.strategy_id, f"{where}.strategy_id"),
+def name_from_proto(message: orderpb.OrderKey, where: str = "key") -> OrderName:
+    """The order a key names. Raises InvalidRequest by field."""
+    return OrderName(
+        _owner(message, where), require_text(message.client_order_id, f"{where}.client_order_id", TEXT_MAX)
     )
+
+
+def status_to_proto(stored: StoredOrder) -> orderpb.OrderStatus:
+    """An order with what has become of it."""
+    record, instrument = stored.record, stored.record.instrument
+    status = orderpb.OrderStatus(
+        order=order_to_proto(stored.order),
+        order_id=record.id,
+        origin=orderpb.ORDER_ORIGIN_STRATEGY,
+        state=f"ORDER_STATE_{record.state.name}",
+        view=f"ORDER_VIEW_{record.public.name}",
+        unresolved=record.unresolved,
+        denial=None if record.denial is None else f"DENIAL_{record.denial.name}",
+        message=record.detail,
+        working_quantity=_quantity_text(instrument, record.quantity),
+        cumulative_quantity=_quantity_text(instrument, record.filled),
+        fees=_fees(instrument, stored.events),
+        fence_epoch=stored.epoch,
+        created_at=ns_to_proto(record.created_ns),
+        updated_at=ns_to_proto(record.updated_ns),
+        venue_order_id=record.id if any(event.kind is EventKind.SUBMITTED for event in stored.events) else "",
+        order_event_number=record.seq,
+    )
+    if record.filled and instrument is not None:
+        status.average_price = format_decimal(instrument.average_price(record.notional, record.filled))
+    return status
+
+
+def event_to_proto(order: Order, instrument: Instrument | None, event: OrderEvent, sequence: int) -> orderpb.OrderEvent:
+    """One step of an order, at its place in the account's log. The fill's own number is set by the caller."""
+    message = orderpb.OrderEvent(
+        account=order.owner.account,
+        world_id=order.owner.world_id,
+        strategy_id=order.owner.strategy_id,
+        client_order_id=order.client_order_id,
+        order_event_number=event.seq,
+        kind=f"ORDER_EVENT_KIND_{event.kind.name}",
+        state=f"ORDER_STATE_{event.state.name}",
+        message=event.detail,
+        denial=None if event.denial is None else f"DENIAL_{event.denial.name}",
+        cumulative_quantity=_quantity_text(instrument, event.cumulative),
+        venue_time=ns_to_proto(event.fill.venue_ns if event.fill else event.at_ns),
+        receive_time=ns_to_proto(event.received_ns),
+        account_event_number=sequence,
+    )
+    if event.fill is not None and instrument is not None:
+        message.fill.CopyFrom(fill_to_proto(order, instrument, event, 0))
+    return message
+
+
+def fill_to_proto(order: Order, instrument: Instrument, event: OrderEvent, sequence: int) -> orderpb.Fill:
+    """One booked execution, at its place in the account's fills. The event must be a fill."""
+    fill = event.fill
+    if fill is None:
+        raise Conflict("NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
+    return orderpb.Fill(
+        account=order.owner.account,
+        world_id=order.owner.world_id,
+        strategy_id=order.owner.strategy_id,
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        venue=order.venue,
+        side=f"ORDER_SIDE_{order.side.name}",
+        trade_id=fill.trade_id,
+        quantity=_quantity_text(instrument, fill.quantity),
+        price=format_decimal(instrument.price_decimal(fill.price)),
+        fee=format_decimal(fee_decimal(instrument, fill)),
+        fee_currency=fill.fee_currency,
+        liquidity_side=f"LIQUIDITY_SIDE_{fill.liquidity.name}",
+        venue_time=ns_to_proto(fill.venue_ns),
+        receive_time=ns_to_proto(event.received_ns),
+        flag=None if event.flag is None else f"FILL_FLAG_{event.flag.name}",
+        account_fill_number=sequence,
+    )
+
+
+def _owner(message: orderpb.Order | orderpb.OrderKey, where: str) -> Owner:
+    return Owner(
+        require_text(message.account, f"{where}.account", TEXT_MAX),
+        require_text(message.world_id, f"{where}.world_id", TEXT_MAX),
+        require_text(message.strategy_id, f"{where}.strategy_id", TEXT_MAX),
+    )
+
+
+def _require_single(message: orderpb.Order) -> None:
+    """What ties orders together has no meaning outside a list."""
+    if message.list_id or message.parent_client_order_id or message.contingency or message.linked_client_order_ids:
+        raise refused("E_ORDER_MALFORMED", "order.list_id", message.list_id, "no list, parent or contingency by itself")
+
+
+def _trail_offset_type(number: orderpb.TrailOffsetType) -> TrailOffsetType | None:
+    if number == orderpb.TRAIL_OFFSET_TYPE_UNSPECIFIED:
+        return None
+    return known_enum(TRAIL_OFFSET_TYPES, number, "order.trail_offset_type")
 
 
 def _venue(name: str) -> str:
@@ -115,7 +220,7 @@ def _venue(name: str) -> str:
 
 
 def _tags(tags: Iterable[str]) -> tuple[str, ...]:
-    found = tuple(text(tag, "order.tags") for tag in tags)
+    found = tuple(require_text(tag, "order.tags", TEXT_MAX) for tag in tags)
     if len(found) > TAGS_MAX:
         raise refused("E_NAME", "order.tags", f"{len(found)} tags", f"at most {TAGS_MAX}")
     return found
@@ -127,3 +232,16 @@ def _optional(value: str, field: str) -> Decimal | None:
 
 def _written(value: Decimal | None) -> str:
     return "" if value is None else format_decimal(value)
+
+
+def _quantity_text(instrument: Instrument | None, quantity: int) -> str:
+    return format_decimal(instrument.quantity_decimal(quantity)) if instrument is not None else "0"
+
+
+def _fees(instrument: Instrument | None, events: Iterable[OrderEvent]) -> dict[str, str]:
+    sums: dict[str, Decimal] = {}
+    for event in events:
+        fill = event.fill
+        if fill is not None and instrument is not None:
+            sums[fill.fee_currency] = sums.get(fill.fee_currency, Decimal(0)) + fee_decimal(instrument, fill)
+    return {currency: format_decimal(fee) for currency, fee in sums.items()}

@@ -12,8 +12,9 @@ from gateway.submissions import domain as submissions_domain
 from gateway.submissions import wire as submissions_wire
 from gateway.submissions.domain import LIVE
 from gateway.submissions.store import strategies as strategies_store
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import NotFound
@@ -118,17 +119,18 @@ class Snapshots:
         """Nothing of this topic is built yet."""
         return []
 
-    async def _orders(self, scope: Scope) -> Sequence[brokerpb.OrderStatus]:
+    async def _orders(self, scope: Scope) -> Sequence[orderpb.OrderStatus]:
         """Open orders of the world's accounts."""
-        venue = await self.peers.broker.GetVenueStatus(brokerservicepb.GetVenueStatusRequest())
-        orders: list[brokerpb.OrderStatus] = []
-        for account in venue.accounts:
-            if account.world_id == scope.world_id:
-                request = brokerservicepb.ListOrdersRequest(
-                    account=account.account, world_id=scope.world_id, strategy_id=scope.strategy_id, open_only=True,
-                    page=PAGE,
-                )  # fmt: skip
-                orders.extend((await self.peers.broker.ListOrders(request)).statuses)
+        listed = await self.peers.accounts.ListAccounts(
+            accountservicepb.ListAccountsRequest(world_id=scope.world_id, page=PAGE)
+        )
+        orders: list[orderpb.OrderStatus] = []
+        for account in listed.accounts:
+            request = orderservicepb.ListOrdersRequest(
+                account=account.account, world_id=scope.world_id, strategy_id=scope.strategy_id, open_only=True,
+                page=PAGE,
+            )  # fmt: skip
+            orders.extend((await self.peers.orders.ListOrders(request)).statuses)
         return orders
 
     async def _records(self, scope: Scope, limit: int) -> Sequence[submissions_domain.Record]:

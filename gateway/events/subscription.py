@@ -20,7 +20,7 @@ from gateway.events.feed import EVERY_WORLD, Feed, Newest, born_of
 from gateway.events.snapshots import Snapshots
 from gateway.events.tokens import Scope, StreamKeys, StreamPosition
 from gateway.events.topics import concerns, relayed, types_of
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import Clock
 from qmtl.gateway.v1 import event_pb2 as eventpb
@@ -49,7 +49,7 @@ class StreamSources:
     """What event streams are made from."""
 
     control: Feed[controlpb.ControlEvent]
-    orders: Feed[brokerpb.OrderEvent]
+    orders: Feed[orderpb.OrderEvent]
     snapshots: Snapshots
     keys: StreamKeys
     clock: Clock
@@ -191,7 +191,7 @@ class _Follower:
         return self._sources.shared.put(self._scope, start, end, frame)
 
     def _frame(
-        self, found: Sequence[controlpb.ControlEvent], steps: Sequence[brokerpb.OrderEvent]
+        self, found: Sequence[controlpb.ControlEvent], steps: Sequence[orderpb.OrderEvent]
     ) -> eventpb.Frame | None:
         events = [
             relayed(event, self._scope.world_id)

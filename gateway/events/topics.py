@@ -15,7 +15,7 @@ from controlbus.events.control_event import UndecodableEvent, decode, payload_ty
 from gateway.events.feed import EVERY_WORLD, Source
 from gateway.events.tokens import Scope
 from gateway.submissions.store import strategies
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest, NotFound, Violation
@@ -97,7 +97,7 @@ def control_source(db: Database) -> Source[controlpb.ControlEvent]:
     return Source("CONTROL", "qmtl.control.>", _control_event, _control_mark, ControlWorlds(db))
 
 
-def orders_source() -> Source[brokerpb.OrderEvent]:
+def orders_source() -> Source[orderpb.OrderEvent]:
     """The ORDERS stream."""
     return Source("ORDERS", "qmtl.orders.>", _order_event, _order_mark, _order_worlds)
 
@@ -172,17 +172,17 @@ def _control_mark(event: controlpb.ControlEvent) -> tuple[str, int]:
     return f"{payload_type(event)} {event.key}", event.revision
 
 
-def _order_event(body: bytes) -> brokerpb.OrderEvent | None:
+def _order_event(body: bytes) -> orderpb.OrderEvent | None:
     try:
-        return brokerpb.OrderEvent.FromString(body)
+        return orderpb.OrderEvent.FromString(body)
     except DecodeError as error:
         log.error("order_event_undecodable", error=str(error))
         return None
 
 
-def _order_mark(event: brokerpb.OrderEvent) -> tuple[str, int]:
-    return event.account, event.sequence
+def _order_mark(event: orderpb.OrderEvent) -> tuple[str, int]:
+    return event.account, event.account_event_number
 
 
-async def _order_worlds(event: brokerpb.OrderEvent) -> tuple[str, ...]:
+async def _order_worlds(event: orderpb.OrderEvent) -> tuple[str, ...]:
     return (event.world_id,)

@@ -14,8 +14,8 @@ from gateway.orders.activations import HeldActivations
 from gateway.orders.canary_shares import CanaryShares
 from gateway.orders.domain import GatedOrder, Passed, Refused, check_canary_share, check_order
 from gateway.peers import Peers
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import NotReady
 from qmtl.core.modes import ExecutionDomain
@@ -32,8 +32,8 @@ class OrderGate:
     clock: Clock
 
     async def submit(
-        self, order: brokerpb.Order, gated: GatedOrder, metadata: Metadata
-    ) -> brokerservicepb.SubmitOrderResponse:
+        self, order: orderpb.Order, gated: GatedOrder, metadata: Metadata
+    ) -> orderentryservicepb.SubmitOrderResponse:
         """The durable answer; asked once more after a renewal when brokerage knows a newer epoch.
 
         `gated` is the order as the gate reads it. Raises PermissionDenied (E_LIVE_GUARD), and what brokerage raises.
@@ -47,15 +47,15 @@ class OrderGate:
         return await self._submit(order, gated, metadata)
 
     async def _submit(
-        self, order: brokerpb.Order, gated: GatedOrder, metadata: Metadata
-    ) -> brokerservicepb.SubmitOrderResponse:
+        self, order: orderpb.Order, gated: GatedOrder, metadata: Metadata
+    ) -> orderentryservicepb.SubmitOrderResponse:
         verdict = await self._verdict(order.world_id, gated)
         if isinstance(verdict, Refused):
-            return brokerservicepb.SubmitOrderResponse(status=wire.refusal_to_proto(order, verdict))
+            return orderentryservicepb.SubmitOrderResponse(status=wire.refusal_to_proto(order, verdict))
         if verdict.domain is ExecutionDomain.LIVE and not verdict.reduce_only:
             require_live_consent(metadata, "the order")
         stamp = wire.stamp_to_proto(verdict, self.activations.gateway_id)
-        return await self.peers.broker.SubmitOrder(brokerservicepb.SubmitOrderRequest(order=order, gate=stamp))
+        return await self.peers.order_entry.SubmitOrder(orderentryservicepb.SubmitOrderRequest(order=order, gate=stamp))
 
     async def _verdict(self, world_id: str, gated: GatedOrder) -> Passed | Refused:
         """Shares first, because they may have to be asked for: the activation is read last and at once."""

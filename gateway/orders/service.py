@@ -15,8 +15,8 @@ from gateway.orders import fills
 from gateway.orders.gate import OrderGate
 from gateway.orders.trade_stream import Act, TradeStreamCall
 from gateway.orders.wire import gated_order_from_proto
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
@@ -41,7 +41,7 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
         self,
         gate: OrderGate,
         roles: WorldRoles,
-        orders: Feed[brokerpb.OrderEvent],
+        orders: Feed[orderpb.OrderEvent],
         link: Link,
         limits: TradeStreamLimits,
         draining: asyncio.Event,
@@ -73,16 +73,16 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
         """Writes its replies itself, so that each write is bounded in time."""
         metadata = context.invocation_metadata()
 
-        async def submit(order: brokerpb.Order) -> Act:
+        async def submit(order: orderpb.Order) -> Act:
             gated = gated_order_from_proto(order)
             await self._roles.require_known(order.world_id, Role.OPERATOR)
 
-            async def act() -> brokerpb.OrderStatus:
+            async def act() -> orderpb.OrderStatus:
                 return (await self._gate.submit(order, gated, metadata)).status
 
             return act
 
-        async def cancel(key: brokerservicepb.OrderKey) -> Act:
+        async def cancel(key: orderpb.OrderKey) -> Act:
             await self._roles.require_for_cancel(key.world_id)
             return partial(self._cancel, key)
 
@@ -107,6 +107,6 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
             async for batch in batches:
                 yield tradingservicepb.ReplayFillsResponse(fills=batch)
 
-    async def _cancel(self, key: brokerservicepb.OrderKey) -> brokerpb.OrderStatus:
-        answer = await self._gate.peers.broker.CancelOrder(brokerservicepb.CancelOrderRequest(key=key))
+    async def _cancel(self, key: orderpb.OrderKey) -> orderpb.OrderStatus:
+        answer = await self._gate.peers.order_entry.CancelOrder(orderentryservicepb.CancelOrderRequest(key=key))
         return answer.status

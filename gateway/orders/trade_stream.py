@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.events.feed import Feed
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import DeadlineExceeded, Exhausted, InvalidRequest, QmtlError, Unavailable
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 
@@ -25,16 +24,16 @@ REPLIES_MAX = 1_000
 FOLLOWED_MAX = 10_000  # orders of one stream whose events it shows; those that ended go first, then the oldest
 ENDED = frozenset(
     {
-        brokerpb.ORDER_STATE_DENIED,
-        brokerpb.ORDER_STATE_REJECTED,
-        brokerpb.ORDER_STATE_CANCELED,
-        brokerpb.ORDER_STATE_EXPIRED,
-        brokerpb.ORDER_STATE_FILLED,
+        orderpb.ORDER_STATE_DENIED,
+        orderpb.ORDER_STATE_REJECTED,
+        orderpb.ORDER_STATE_CANCELED,
+        orderpb.ORDER_STATE_EXPIRED,
+        orderpb.ORDER_STATE_FILLED,
     }
 )
 LOOK_S = 0.5
 Key = tuple[str, str, str, str]
-Act = Callable[[], Awaitable[brokerpb.OrderStatus]]
+Act = Callable[[], Awaitable[orderpb.OrderStatus]]
 Requests = AsyncIterator[tradingservicepb.TradeStreamRequest]
 Replies = AsyncGenerator[tradingservicepb.TradeStreamResponse, None]
 
@@ -54,9 +53,9 @@ class TradeStreamCall:
 
     def __init__(
         self,
-        orders: Feed[brokerpb.OrderEvent],
-        submit: Callable[[brokerpb.Order], Awaitable[Act]],
-        cancel: Callable[[brokerservicepb.OrderKey], Awaitable[Act]],
+        orders: Feed[orderpb.OrderEvent],
+        submit: Callable[[orderpb.Order], Awaitable[Act]],
+        cancel: Callable[[orderpb.OrderKey], Awaitable[Act]],
         may_see: Callable[[str], Awaitable[object]],
         draining: asyncio.Event,
         idle_s: float,
@@ -240,5 +239,5 @@ def _key(request: tradingservicepb.TradeStreamRequest) -> Key:
     return named.account, named.world_id, named.strategy_id, named.client_order_id
 
 
-def _event_key(event: brokerpb.OrderEvent) -> Key:
+def _event_key(event: orderpb.OrderEvent) -> Key:
     return event.account, event.world_id, event.strategy_id, event.client_order_id

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from decimal import ROUND_DOWN, Decimal
 
 from gateway.orders.domain import GateDenial, GatedOrder, GateEntry, Passed, Refused, Side, WorldGate
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import format_decimal
 from qmtl.core.errors import InvalidRequest, Violation
@@ -19,22 +19,22 @@ from qmtl.world.v1 import activation_pb2 as activationpb
 
 WEIGHT_UNIT = Decimal("1e-8")
 SIDES: Mapping[commonpb.Side, Side] = {commonpb.SIDE_LONG: Side.LONG, commonpb.SIDE_SHORT: Side.SHORT}
-DENIALS: Mapping[GateDenial, brokerpb.Denial] = {
-    GateDenial.ACTIVATION_UNKNOWN: brokerpb.DENIAL_GATE_ACTIVATION_UNKNOWN,
-    GateDenial.ACTIVATION_STALE: brokerpb.DENIAL_GATE_ACTIVATION_STALE,
-    GateDenial.INACTIVE: brokerpb.DENIAL_GATE_INACTIVE,
-    GateDenial.FROZEN: brokerpb.DENIAL_GATE_FROZEN,
-    GateDenial.MODE_FORBIDS_ORDERS: brokerpb.DENIAL_GATE_MODE_FORBIDS_ORDERS,
-    GateDenial.OUTSIDE_WINDOW: brokerpb.DENIAL_GATE_OUTSIDE_WINDOW,
-    GateDenial.OTHER_CANARY_SHARE: brokerpb.DENIAL_GATE_OTHER_CANARY_SHARE,
-    GateDenial.SESSION_LAPSED: brokerpb.DENIAL_GATE_SESSION_LAPSED,
+DENIALS: Mapping[GateDenial, orderpb.Denial] = {
+    GateDenial.ACTIVATION_UNKNOWN: orderpb.DENIAL_GATE_ACTIVATION_UNKNOWN,
+    GateDenial.ACTIVATION_STALE: orderpb.DENIAL_GATE_ACTIVATION_STALE,
+    GateDenial.INACTIVE: orderpb.DENIAL_GATE_INACTIVE,
+    GateDenial.FROZEN: orderpb.DENIAL_GATE_FROZEN,
+    GateDenial.MODE_FORBIDS_ORDERS: orderpb.DENIAL_GATE_MODE_FORBIDS_ORDERS,
+    GateDenial.OUTSIDE_WINDOW: orderpb.DENIAL_GATE_OUTSIDE_WINDOW,
+    GateDenial.OTHER_CANARY_SHARE: orderpb.DENIAL_GATE_OTHER_CANARY_SHARE,
+    GateDenial.SESSION_LAPSED: orderpb.DENIAL_GATE_SESSION_LAPSED,
 }
-ORDER_SIDES = {brokerpb.ORDER_SIDE_BUY: True, brokerpb.ORDER_SIDE_SELL: False}
-POSITION_SIDES: Mapping[brokerpb.PositionSide, Side | None] = {
-    brokerpb.POSITION_SIDE_UNSPECIFIED: None,
-    brokerpb.POSITION_SIDE_BOTH: None,
-    brokerpb.POSITION_SIDE_LONG: Side.LONG,
-    brokerpb.POSITION_SIDE_SHORT: Side.SHORT,
+ORDER_SIDES = {orderpb.ORDER_SIDE_BUY: True, orderpb.ORDER_SIDE_SELL: False}
+POSITION_SIDES: Mapping[orderpb.PositionSide, Side | None] = {
+    orderpb.POSITION_SIDE_UNSPECIFIED: None,
+    orderpb.POSITION_SIDE_BOTH: None,
+    orderpb.POSITION_SIDE_LONG: Side.LONG,
+    orderpb.POSITION_SIDE_SHORT: Side.SHORT,
 }
 
 
@@ -53,7 +53,7 @@ def gate_from_proto(activation: activationpb.ActivationEnvelope) -> WorldGate:
     )
 
 
-def gated_order_from_proto(order: brokerpb.Order) -> GatedOrder:
+def gated_order_from_proto(order: orderpb.Order) -> GatedOrder:
     """What the gate needs of an order. Raises InvalidRequest (E_ENUM, E_ORDER_FIELDS)."""
     for field, value in (
         ("world_id", order.world_id), ("strategy_id", order.strategy_id), ("client_order_id", order.client_order_id),
@@ -74,26 +74,26 @@ def gated_order_from_proto(order: brokerpb.Order) -> GatedOrder:
     )  # fmt: skip
 
 
-def stamp_to_proto(passed: Passed, gateway_id: str) -> brokerservicepb.GateStamp:
+def stamp_to_proto(passed: Passed, gateway_id: str) -> orderentryservicepb.GateStamp:
     """What brokerage is told of a passed order."""
-    return brokerservicepb.GateStamp(
-        epoch=passed.epoch,
+    return orderentryservicepb.GateStamp(
+        fence_epoch=passed.epoch,
         weight=format_decimal(passed.weight),
         execution_domain=DOMAIN_NUMBERS[passed.domain],
         gateway_id=gateway_id,
-        revision=passed.revision,
+        activation_revision=passed.revision,
         reduce_only=passed.reduce_only,
     )
 
 
-def refusal_to_proto(order: brokerpb.Order, refused: Refused) -> brokerpb.OrderStatus:
+def refusal_to_proto(order: orderpb.Order, refused: Refused) -> orderpb.OrderStatus:
     """A refusal by the gate, in the words of an order's status."""
-    return brokerpb.OrderStatus(
+    return orderpb.OrderStatus(
         order=order,
-        state=brokerpb.ORDER_STATE_DENIED,
-        view=brokerpb.ORDER_VIEW_DENIED,
+        state=orderpb.ORDER_STATE_DENIED,
+        view=orderpb.ORDER_VIEW_DENIED,
         denial=DENIALS[refused.denial],
-        reason=refused.reason,
+        message=refused.reason,
         working_quantity="0",
         cumulative_quantity="0",
     )

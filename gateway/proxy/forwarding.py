@@ -18,7 +18,14 @@ from grpc import aio
 
 from gateway.proxy.decision_cache import DecisionCache
 from gateway.proxy.live_guard import LiveGuard
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import (
+    account_service_pb2,
+    instrument_service_pb2,
+    order_service_pb2,
+    portfolio_service_pb2,
+    venue_service_pb2,
+)
+from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
 from qmtl.control.v1 import broker_stream_service_pb2, dead_letter_service_pb2, event_tail_service_pb2
 from qmtl.control.v1 import status_service_pb2 as controlstatusservicepb
 from qmtl.core.errors import PermissionDenied
@@ -84,7 +91,14 @@ PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
         sentinel_service_pb2.DESCRIPTOR,
         dagstatusservicepb.DESCRIPTOR,
     ),
-    "brokerage": _services(brokerservicepb.DESCRIPTOR),
+    "brokerage": _services(
+        account_service_pb2.DESCRIPTOR,
+        instrument_service_pb2.DESCRIPTOR,
+        order_service_pb2.DESCRIPTOR,
+        portfolio_service_pb2.DESCRIPTOR,
+        brokerstatusservicepb.DESCRIPTOR,
+        venue_service_pb2.DESCRIPTOR,
+    ),
     "seamless": _services(
         artifact_service_pb2.DESCRIPTOR,
         catalogue_service_pb2.DESCRIPTOR,

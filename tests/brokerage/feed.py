@@ -10,7 +10,6 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.duration_pb2 import Duration
 
 from brokerage.domain.market.bars import Bar
-from brokerage.instants import ns_of, timestamp
 from qmtl.core.errors import NotFound
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
@@ -21,6 +20,7 @@ from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.rpc.server.server import Server
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 PRESET = datasetspb.Preset(name="demo", symbol="AAPL", interval=Duration(seconds=60), replay=True, available=True)
 SESSION = "session-1"
@@ -75,7 +75,7 @@ class Feed(
             fresh = [bar for bar in self.bars[sent:] if bar.start_ns >= start]
             sent = len(self.bars)
             if fresh or self.ended:
-                mark = timestamp(fresh[-1].end_ns) if fresh else None
+                mark = ns_to_proto(fresh[-1].end_ns) if fresh else None
                 yield dataservicepb.SubscribeResponse(
                     bars=[_message(bar) for bar in fresh], watermark=mark, end_of_session=self.ended
                 )
@@ -86,7 +86,7 @@ class Feed(
     async def ConfirmBars(
         self, request: datasessionservicepb.ConfirmBarsRequest, context: Any
     ) -> datasessionservicepb.ConfirmBarsResponse:
-        self.confirmed.append(ns_of(request.through))
+        self.confirmed.append(ns_from_proto(request.through, "time"))
         return datasessionservicepb.ConfirmBarsResponse()
 
     def _wake(self) -> None:
@@ -101,13 +101,13 @@ def _service(module: Any) -> ServiceDescriptor:
 
 
 def _from_ns(request: dataservicepb.SubscribeRequest) -> int:
-    return ns_of(request.start_time)
+    return ns_from_proto(request.start_time, "start_time") if request.HasField("start_time") else 0
 
 
 def _message(bar: Bar) -> barspb.Bar:
     return barspb.Bar(
-        open_time=timestamp(bar.start_ns),
-        close_time=timestamp(bar.end_ns),
+        open_time=ns_to_proto(bar.start_ns),
+        close_time=ns_to_proto(bar.end_ns),
         open=bar.open / 100,
         high=bar.high / 100,
         low=bar.low / 100,

@@ -16,9 +16,23 @@ from brokerage.__main__ import compose
 from brokerage.config import Settings
 from brokerage.domain.orders.order import Order
 from brokerage.orders.wire import order_to_proto
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as pb
-from qmtl.broker.v1 import service_pb2_grpc as rpc
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
+from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
+from qmtl.broker.v1.account_service_pb2_grpc import AccountServiceStub
+from qmtl.broker.v1.fence_service_pb2_grpc import FenceServiceStub
+from qmtl.broker.v1.instrument_service_pb2_grpc import InstrumentServiceStub
+from qmtl.broker.v1.order_entry_service_pb2_grpc import OrderEntryServiceStub
+from qmtl.broker.v1.order_service_pb2_grpc import OrderServiceStub
+from qmtl.broker.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
+from qmtl.broker.v1.replay_service_pb2_grpc import ReplayServiceStub
+from qmtl.broker.v1.reported_fill_service_pb2_grpc import ReportedFillServiceStub
+from qmtl.broker.v1.status_service_pb2_grpc import StatusServiceStub
+from qmtl.broker.v1.venue_service_pb2_grpc import VenueServiceStub
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.config.settings import MeshSettings, ServiceSettings
@@ -27,7 +41,7 @@ from qmtl.core.roles import Role
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.rpc.auth.verification import Authenticator
-from qmtl.rpc.client.channel import connect
+from qmtl.rpc.client.channel import MeshChannel, connect
 from qmtl.rpc.run import Runtime
 from qmtl.rpc.server.server import Server
 from tests.brokerage.feed import SESSION, Feed
@@ -108,7 +122,7 @@ class Mesh:
             user_token=(lambda: user) if user else None,
         )
         self.stack.push_async_callback(channel.close)
-        return Client(rpc.BrokerageServiceStub(channel))
+        return Client(channel)
 
     async def ready(self, running: asyncio.Task[None] | None = None) -> None:
         """Wait until the port answers."""
@@ -121,50 +135,65 @@ class Mesh:
 class Client:
     """The calls the tests make, with their defaults."""
 
-    def __init__(self, stub: rpc.BrokerageServiceAsyncStub) -> None:
-        self.stub = stub
+    def __init__(self, channel: MeshChannel) -> None:
+        self.accounts = AccountServiceStub(channel)
+        self.entry = OrderEntryServiceStub(channel)
+        self.fences = FenceServiceStub(channel)
+        self.instruments = InstrumentServiceStub(channel)
+        self.orders = OrderServiceStub(channel)
+        self.portfolios = PortfolioServiceStub(channel)
+        self.replays = ReplayServiceStub(channel)
+        self.reported_fills = ReportedFillServiceStub(channel)
+        self.status = StatusServiceStub(channel)
+        self.venue = VenueServiceStub(channel)
 
-    async def open(self, account: str = "acc") -> pb.OpenPaperAccountResponse:
-        request = pb.OpenPaperAccountRequest(
+    async def open(self, account: str = "acc") -> accountservicepb.OpenPaperAccountResponse:
+        request = accountservicepb.OpenPaperAccountRequest(
             account=account, world_id="w1", data_preset="demo", data_session_id=SESSION
         )
-        return await self.stub.OpenPaperAccount(request)
+        return await self.accounts.OpenPaperAccount(request)
 
     async def fence(
         self, epoch: int, state: str = "OPEN", mode: str = "PAPER", limits: limitspb.RiskLimits | None = None
-    ) -> pb.SetFenceResponse:
-        return await self.stub.SetFence(
-            pb.SetFenceRequest(
+    ) -> fenceservicepb.SetFenceResponse:
+        return await self.fences.SetFence(
+            fenceservicepb.SetFenceRequest(
                 world_id="w1",
-                epoch=epoch,
-                state=f"FENCE_STATE_{state}{'' if limits is None else '_LIMITED'}",
+                fence_epoch=epoch,
+                state=f"FENCE_STATE_{state}",
                 effective_mode=f"EFFECTIVE_MODE_{mode}",
                 limits=limits,
             )
         )
 
-    async def submit(self, order: Order, epoch: int = 1, domain: str = "DRYRUN") -> pb.SubmitOrderResponse:
-        gate = pb.GateStamp(epoch=epoch, weight="1", execution_domain=f"EXECUTION_DOMAIN_{domain}")
-        return await self.stub.SubmitOrder(pb.SubmitOrderRequest(order=order_to_proto(order), gate=gate))
+    async def submit(
+        self, order: Order, epoch: int = 1, domain: str = "DRYRUN"
+    ) -> orderentryservicepb.SubmitOrderResponse:
+        gate = orderentryservicepb.GateStamp(
+            fence_epoch=epoch, weight="1", execution_domain=f"EXECUTION_DOMAIN_{domain}"
+        )
+        return await self.entry.SubmitOrder(
+            orderentryservicepb.SubmitOrderRequest(order=order_to_proto(order), gate=gate)
+        )
 
-    async def fills(self, account: str = "acc") -> list[brokerpb.Fill]:
+    async def fills(self, account: str = "acc") -> list[orderpb.Fill]:
         page = commonpb.PageRequest(page_size=1000)
-        return list((await self.stub.ListFills(pb.ListFillsRequest(account=account, page=page))).fills)
+        return list((await self.orders.ListFills(orderservicepb.ListFillsRequest(account=account, page=page))).fills)
 
-    async def portfolio(self, account: str = "acc") -> brokerpb.Portfolio:
-        return (await self.stub.GetPortfolio(pb.GetPortfolioRequest(account=account))).portfolio
+    async def portfolio(self, account: str = "acc") -> portfoliopb.Portfolio:
+        return (await self.portfolios.GetPortfolio(portfolioservicepb.GetPortfolioRequest(account=account))).portfolio
 
-    async def order(self, client_order_id: str) -> brokerpb.OrderStatus:
-        return (await self.stub.GetOrder(pb.GetOrderRequest(key=key(client_order_id)))).status
+    async def status_of(self, client_order_id: str) -> orderpb.OrderStatus:
+        return (await self.orders.GetOrder(orderservicepb.GetOrderRequest(key=key(client_order_id)))).status
 
     async def venue_minute(self) -> int:
         """Minutes the venue has processed of the first account's feed."""
-        status = await self.stub.GetVenueStatus(pb.GetVenueStatusRequest())
-        return status.accounts[0].venue_time.seconds // 60
+        listed = await self.accounts.ListAccounts(accountservicepb.ListAccountsRequest(world_id="w1"))
+        return listed.accounts[0].feeds[0].venue_time.seconds // 60
 
 
-def key(client_order_id: str) -> pb.OrderKey:
-    return pb.OrderKey(account="acc", world_id="w1", strategy_id="s1", client_order_id=client_order_id)
+def key(client_order_id: str) -> orderpb.OrderKey:
+    return orderpb.OrderKey(account="acc", world_id="w1", strategy_id="s1", client_order_id=client_order_id)
 
 
 async def until(ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:

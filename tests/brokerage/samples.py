@@ -12,8 +12,11 @@ import sqlalchemy as sa
 from brokerage import schema as t
 from brokerage import verify as brokerage_verify
 from brokerage.accounts import opening, trading_state
+from brokerage.accounts import store as accounts_store
 from brokerage.audit import Actor
-from brokerage.domain.accounts.account import Account, TradingState
+from brokerage.books import portfolio as books_portfolio
+from brokerage.books.wire import portfolio_to_proto
+from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import instrument
 from brokerage.domain.market.symbols import Instruments
@@ -22,23 +25,24 @@ from brokerage.domain.money import RATE_ONE, rate
 from brokerage.domain.orders.order import Order, OrderName, Owner, Side
 from brokerage.domain.orders.order import order_id as identity
 from brokerage.domain.orders.states import OrderState
+from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import Fence, FenceState, GateStamp
 from brokerage.feeds import show as feeds_show
 from brokerage.fences import change
-from brokerage.instants import timestamp
 from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
 from brokerage.orders import submit as orders_submit
 from brokerage.orders.cancel import cancel_order
-from brokerage.orders.rows import StoredOrder
-from brokerage.orders.wire import order_to_proto
 from brokerage.venues.dispatch import emulation, outcomes, reported_fills, send
 from brokerage.venues.paper import venue
 from brokerage.venues.paper.store import arrivals
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
+from qmtl.broker.v1 import reported_fill_service_pb2 as reportedfillservicepb
 from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.sql.database import Database
+from qmtl.wire.instants import ns_to_proto
 
 MINUTE = 60_000_000_000
 LIMIT_NAMES = RiskLimits.__slots__
@@ -52,22 +56,15 @@ FEED = ("demo", "session-1")
 
 ACCOUNT = Account(
     account="acc",
-    world_id=WORLD,
+    type=AccountType.CASH,
     venue="paper",
     base_currency="USD",
     starting_cash=100_000 * 10**8,
-    data_preset=FEED[0],
-    data_session_id=FEED[1],
-    symbol="AAPL",
-    interval_s=60,
     fee_rate=rate("0.001"),
+    leverage=1,
     trading_state=TradingState.ACTIVE,
     created_ns=1,
-    venue_ns=0,
-    mark_price=None,
-    mark_ns=None,
-    event_sequence=0,
-    fill_sequence=0,
+    feeds=(AccountFeed(*FEED, symbol="AAPL", interval_s=60),),
 )
 
 
@@ -82,25 +79,28 @@ def order(client_order_id: str, side: Side = Side.BUY, quantity: int = 10, **cha
     return replace(made, **changes)  # type: ignore[arg-type]  # the test names real fields
 
 
-def reported(trade_id: str, client_order_id: str = "o1", **changes: str) -> brokerpb.Fill:
+def reported(trade_id: str, client_order_id: str = "o1", **changes: str) -> reportedfillservicepb.ReportedFill:
     """A fill of an order as somebody outside tells of it."""
-    fill = brokerpb.Fill(
+    key = orderpb.OrderKey(
         account=OWNER.account,
         world_id=OWNER.world_id,
         strategy_id=OWNER.strategy_id,
         client_order_id=client_order_id,
+    )
+    fill = reportedfillservicepb.ReportedFill(
+        key=key,
         symbol="AAPL",
         venue="paper",
-        side=brokerpb.ORDER_SIDE_BUY,
+        side=orderpb.ORDER_SIDE_BUY,
         trade_id=trade_id,
         quantity="10",
         price="100.5",
         fee="0.25",
         fee_currency="USD",
-        liquidity_side=brokerpb.LIQUIDITY_SIDE_TAKER,
-        venue_time=timestamp(90 * 10**9),
+        liquidity_side=orderpb.LIQUIDITY_SIDE_TAKER,
+        venue_time=ns_to_proto(90 * 10**9),
     )
-    fill.MergeFrom(brokerpb.Fill(**changes))  # type: ignore[arg-type]  # the test names text fields
+    fill.MergeFrom(reportedfillservicepb.ReportedFill(**changes))  # type: ignore[arg-type]  # the test names text fields
     return fill
 
 
@@ -113,6 +113,12 @@ def fence(
     return Fence(WORLD, epoch, state, mode, limits)
 
 
+def without_price(conn: sa.Connection, name: str = "other") -> None:
+    """Put an account on a feed that has brought no bar yet."""
+    feeds = t.account_feeds
+    conn.execute(sa.update(feeds).where(feeds.c.account == name).values(session_id="silent"))
+
+
 class Book:
     """One store, driven as the service drives it."""
 
@@ -120,8 +126,14 @@ class Book:
         self.db = db
         self.market = market
 
-    async def open(self, account: Account = ACCOUNT, *, fenced: bool = True) -> Account:
-        opened = await self.db.write(lambda conn: opening.open_account(conn, account, ACTOR))
+    async def open(self, account: Account = ACCOUNT, *, world: str = WORLD, fenced: bool = True) -> Account:
+        """Open an account for a world, of the type that the market's buying power is."""
+        typed = replace(
+            account,
+            type=AccountType(self.market.profile.buying_power.value),
+            leverage=self.market.profile.leverage,
+        )
+        opened = await self.db.write(lambda conn: opening.open_account(conn, typed, world, ACTOR))
         if fenced:
             await self.fence(fence(1))
         return opened
@@ -135,13 +147,10 @@ class Book:
         return await self.db.write(lambda conn: feeds_show.show_bars(conn, self.market, FEED, bars, watermark_ns, 7))
 
     async def submit(self, wanted: Order, gate: GateStamp = GATE) -> StoredOrder:
-        body = order_to_proto(wanted)
         seen = (await self.db.read(lambda conn: change.current(conn, wanted.owner.world_id)))[0].limits
-        return (await self.db.write(lambda conn: orders_submit.submit(conn, self.market, wanted, body, gate, 6, seen)))[
-            0
-        ]
+        return (await self.db.write(lambda conn: orders_submit.submit(conn, self.market, wanted, gate, 6, seen)))[0]
 
-    async def book_fills(self, *fills: brokerpb.Fill) -> tuple[int, int]:
+    async def book_fills(self, *fills: reportedfillservicepb.ReportedFill) -> tuple[int, int]:
         reports = [reported_fills.report_from_proto(fill) for fill in fills]
         return await self.db.write(lambda conn: reported_fills.book_fills(conn, self.market, reports, 17))
 
@@ -190,6 +199,16 @@ class Book:
         """Orders the venue has, whatever brokerage knows of them."""
         rows = await self.db.read(lambda conn: conn.execute(sa.select(t.venue_orders.c.venue_order_id)).scalars().all())
         return set(rows)
+
+    async def portfolio(self) -> portfoliopb.Portfolio:
+        """The account's whole book."""
+
+        def read(conn: sa.Connection) -> portfoliopb.Portfolio:
+            account = accounts_store.account(conn, "acc")
+            view = books_portfolio.view_of(conn, self.market, account)
+            return portfolio_to_proto(account, view, "", books_portfolio.positions(conn, self.market, account))
+
+        return await self.db.read(read)
 
     async def verify(self) -> int:
         return await self.db.read(lambda conn: brokerage_verify.verify_books(conn, self.market))

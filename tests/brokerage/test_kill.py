@@ -13,8 +13,9 @@ import nats
 import pytest
 
 from brokerage.domain.orders.order import Side
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as pb
+from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
 from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.core.errors import DeadlineExceeded, Unavailable
 from qmtl.rpc.auth.tokens import ensure_service_token
@@ -101,13 +102,13 @@ async def test_limits_of_a_world_outlive_the_process(tmp_path: Path, nats_server
         await process.wait()
         await mesh.spawn()
         await mesh.ready()
-        assert (await client.stub.GetFence(pb.GetFenceRequest(world_id="w1"))).fence == told.fence
+        assert (await client.fences.GetFence(fenceservicepb.GetFenceRequest(world_id="w1"))).fence == told.fence
         assert (await keeper.fence(1, limits=limits)).fence == told.fence
         answers = [await client.submit(order(f"later{quantity}", quantity=quantity)) for quantity in (11, 6, 5)]
         assert [answer.status.denial for answer in answers] == [
-            brokerpb.DENIAL_NOTIONAL_ABOVE_LIMIT,
-            brokerpb.DENIAL_EXPOSURE_ABOVE_LIMIT,
-            brokerpb.DENIAL_UNSPECIFIED,
+            orderpb.DENIAL_NOTIONAL_ABOVE_LIMIT,
+            orderpb.DENIAL_EXPOSURE_ABOVE_LIMIT,
+            orderpb.DENIAL_UNSPECIFIED,
         ]
 
 
@@ -117,12 +118,12 @@ async def check(mesh: Mesh, client: Client, answered: list[str], count: int) -> 
     assert len({fill.trade_id for fill in fills}) == len(fills)
     by_order = [fill.client_order_id for fill in fills]
     assert len(set(by_order)) == len(by_order)
-    assert [fill.sequence for fill in fills] == list(range(1, len(fills) + 1))
+    assert [fill.account_fill_number for fill in fills] == list(range(1, len(fills) + 1))
     for name in dict.fromkeys(answered):
-        status = await client.order(name)
-        assert status.view in (brokerpb.ORDER_VIEW_FILLED, brokerpb.ORDER_VIEW_DENIED)
-        assert (status.view == brokerpb.ORDER_VIEW_FILLED) == (name in by_order)
-    signed = sum(1 if fill.side == brokerpb.ORDER_SIDE_BUY else -1 for fill in fills)
+        status = await client.status_of(name)
+        assert status.view in (orderpb.ORDER_VIEW_FILLED, orderpb.ORDER_VIEW_DENIED)
+        assert (status.view == orderpb.ORDER_VIEW_FILLED) == (name in by_order)
+    signed = sum(1 if fill.side == orderpb.ORDER_SIDE_BUY else -1 for fill in fills)
     held = (await client.portfolio()).positions
     assert held[0].quantity == str(signed)
     assert len(fills) > count // 3
@@ -131,15 +132,18 @@ async def check(mesh: Mesh, client: Client, answered: list[str], count: int) -> 
 
 async def published(mesh: Mesh, client: Client) -> None:
     """Every event of the log reaches ORDERS, in order and once, after the outbox has drained."""
-    await until(lambda: client.stub.GetStatus(pb.GetStatusRequest()), lambda found: found.status.outbox_depth == 0)
+    await until(
+        lambda: client.status.GetStatus(brokerstatusservicepb.GetStatusRequest()),
+        lambda found: found.status.outbox_depth == 0,
+    )
     events: list[int] = []
     bus = await nats.connect(mesh.nats_url)
     try:
         reader = await bus.jetstream().subscribe("qmtl.orders.w1.acc", ordered_consumer=True)
-        last = (await client.portfolio()).sequence
+        last = (await client.portfolio()).account_event_number
         while not events or events[-1] != last:
             message = await reader.next_msg(timeout=10)
-            events.append(brokerpb.OrderEvent.FromString(message.data).sequence)
+            events.append(orderpb.OrderEvent.FromString(message.data).account_event_number)
     finally:
         await bus.close()
     mine = events[len(events) - 1 - events[::-1].index(1) :]

@@ -14,10 +14,20 @@ from google.protobuf.message import Message
 
 from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.domain.orders.states import OrderType
+from brokerage.feeds import service as feeds_service
+from brokerage.orders import entry_service
 from brokerage.orders.wire import order_to_proto
-from brokerage.service import PLANNED
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as pb
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import fence_pb2 as fencepb
+from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
+from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
+from qmtl.broker.v1 import reported_fill_service_pb2 as reportedfillservicepb
+from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
+from qmtl.broker.v1 import venue_service_pb2 as venueservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.core.errors import (
@@ -57,13 +67,13 @@ async def client(mesh: Mesh) -> Client:
 
 async def test_an_order_goes_from_submission_to_portfolio(mesh: Mesh, client: Client) -> None:
     answer = await client.submit(order("o1"))
-    assert answer.status.state == brokerpb.ORDER_STATE_ACCEPTED
+    assert answer.status.state == orderpb.ORDER_STATE_ACCEPTED
     assert (await client.submit(order("o1"))).duplicate
     mesh.feed.push(bar(1, 101))
     fills = await until(client.fills, lambda found: len(found) == 1)
     assert (fills[0].price, fills[0].quantity, fills[0].fee, fills[0].fee_currency) == ("101", "10", "1.01", "USD")
-    status = await client.order("o1")
-    assert (status.view, status.average_price, status.fees["USD"]) == (brokerpb.ORDER_VIEW_FILLED, "101", "1.01")
+    status = await client.status_of("o1")
+    assert (status.view, status.average_price, status.fees["USD"]) == (orderpb.ORDER_VIEW_FILLED, "101", "1.01")
     book = await client.portfolio()
     assert (book.equity, book.positions[0].quantity, book.cash[0].settled) == ("100008.99", "10", "98988.99")
 
@@ -81,7 +91,7 @@ async def test_order_events_and_fills_reach_their_streams(mesh: Mesh, client: Cl
                 found = await stream.get_last_msg("FILLS", "qmtl.fills.w1.acc")
             except nats.js.errors.NotFoundError:
                 return ""
-            return brokerpb.Fill.FromString(found.data or b"").client_order_id
+            return orderpb.Fill.FromString(found.data or b"").client_order_id
 
         await until(last_filled, lambda name: name == "streamed")
     finally:
@@ -90,34 +100,38 @@ async def test_order_events_and_fills_reach_their_streams(mesh: Mesh, client: Cl
 
 async def test_the_event_stream_gives_a_snapshot_then_events_and_resumes(mesh: Mesh, client: Client) -> None:
     await client.submit(order("o1"))
-    call = client.stub.StreamOrderEvents(pb.StreamOrderEventsRequest(account="acc"))
+    call = client.orders.StreamOrderEvents(orderservicepb.StreamOrderEventsRequest(account="acc"))
     kinds: list[int] = []
     sequences: list[int] = []
     async for part in call:
         if part.WhichOneof("part") == "snapshot":
             assert [status.order.client_order_id for status in part.snapshot.statuses] == ["o1"]
-            sequences.append(part.snapshot.sequence)
+            sequences.append(part.snapshot.account_event_number)
             mesh.feed.push(bar(1))
             continue
         kinds += [event.kind for event in part.events.events]
-        sequences += [event.sequence for event in part.events.events]
+        sequences += [event.account_event_number for event in part.events.events]
         break
     call.cancel()
-    assert kinds == [brokerpb.ORDER_EVENT_KIND_FILLED]
+    assert kinds == [orderpb.ORDER_EVENT_KIND_FILLED]
     assert sequences == [3, 4]
-    resumed = client.stub.StreamOrderEvents(pb.StreamOrderEventsRequest(account="acc", after_sequence=1))
+    resumed = client.orders.StreamOrderEvents(
+        orderservicepb.StreamOrderEventsRequest(account="acc", after_account_event_number=1)
+    )
     async for part in resumed:
-        assert [event.sequence for event in part.events.events] == [2, 3, 4]
+        assert [event.account_event_number for event in part.events.events] == [2, 3, 4]
         break
     resumed.cancel()
     with pytest.raises(InvalidRequest, match="E_RESUME_UNKNOWN"):
-        async for _ in client.stub.StreamOrderEvents(pb.StreamOrderEventsRequest(account="acc", after_sequence=99)):
+        async for _ in client.orders.StreamOrderEvents(
+            orderservicepb.StreamOrderEventsRequest(account="acc", after_account_event_number=99)
+        ):
             pass
 
 
 async def test_the_portfolio_stream_tells_of_each_change(mesh: Mesh, client: Client) -> None:
     await client.submit(order("o1"))
-    call = client.stub.StreamPortfolio(pb.StreamPortfolioRequest(account="acc"))
+    call = client.portfolios.StreamPortfolio(portfolioservicepb.StreamPortfolioRequest(account="acc"))
     books = []
     async for part in call:
         books.append(part.portfolio)
@@ -133,25 +147,27 @@ async def test_listing_pages_newest_first(client: Client) -> None:
     for number in range(5):
         await client.submit(order(f"o{number}"))
     page = commonpb.PageRequest(page_size=2)
-    first = await client.stub.ListOrders(pb.ListOrdersRequest(account="acc", page=page))
+    first = await client.orders.ListOrders(orderservicepb.ListOrdersRequest(account="acc", page=page))
     page.page_token = first.page.next_page_token
-    second = await client.stub.ListOrders(pb.ListOrdersRequest(account="acc", page=page))
+    second = await client.orders.ListOrders(orderservicepb.ListOrdersRequest(account="acc", page=page))
     names = [status.order.client_order_id for status in (*first.statuses, *second.statuses)]
     assert names == ["o4", "o3", "o2", "o1"]
     page.page_token = "x"
-    with pytest.raises(InvalidRequest, match="E_PAGE"):
-        await client.stub.ListOrders(pb.ListOrdersRequest(account="acc", page=page))
+    with pytest.raises(InvalidRequest, match="E_PAGE_TOKEN"):
+        await client.orders.ListOrders(orderservicepb.ListOrdersRequest(account="acc", page=page))
 
 
 async def test_cancel_and_cash_reservations(client: Client) -> None:
     await client.submit(order("o1", type=OrderType.LIMIT, limit_price=Decimal(90)))
-    cash = (await client.stub.GetCash(pb.GetCashRequest(account="acc"))).balances[0]
+    cash = (await client.portfolios.GetCash(portfolioservicepb.GetCashRequest(account="acc"))).balances[0]
     assert (cash.settled, cash.reserved) == ("100000", "900.90000001")
-    canceled = await client.stub.CancelOrder(pb.CancelOrderRequest(key=key("o1")))
-    assert canceled.status.view == brokerpb.ORDER_VIEW_CANCELED
-    assert (await client.stub.GetCash(pb.GetCashRequest(account="acc"))).balances[0].reserved == "0"
+    canceled = await client.entry.CancelOrder(orderentryservicepb.CancelOrderRequest(key=key("o1")))
+    assert canceled.status.view == orderpb.ORDER_VIEW_CANCELED
+    assert (await client.portfolios.GetCash(portfolioservicepb.GetCashRequest(account="acc"))).balances[
+        0
+    ].reserved == "0"
     await client.submit(order("o2"))
-    swept = await client.stub.CancelAll(pb.CancelAllRequest(account="acc"))
+    swept = await client.entry.CancelAll(orderentryservicepb.CancelAllRequest(account="acc"))
     assert [status.order.client_order_id for status in swept.statuses] == ["o2"]
 
 
@@ -160,34 +176,36 @@ async def test_positions_by_strategy_and_netted(mesh: Mesh, client: Client) -> N
     await client.submit(replace(order("o2", quantity=5), owner=Owner("acc", "w1", "s2")))
     mesh.feed.push(bar(1))
     await until(client.fills, lambda found: len(found) == 2)
-    apart = await client.stub.ListPositions(pb.ListPositionsRequest(account="acc"))
+    apart = await client.portfolios.ListPositions(portfolioservicepb.ListPositionsRequest(account="acc"))
     assert [(held.strategy_id, held.quantity) for held in apart.positions] == [("s1", "10"), ("s2", "5")]
-    one = await client.stub.ListPositions(pb.ListPositionsRequest(account="acc", strategy_id="s2"))
+    one = await client.portfolios.ListPositions(
+        portfolioservicepb.ListPositionsRequest(account="acc", strategy_id="s2")
+    )
     assert [held.quantity for held in one.positions] == ["5"]
-    netted = await client.stub.ListPositions(pb.ListPositionsRequest(account="acc", netted=True))
+    netted = await client.portfolios.ListPositions(portfolioservicepb.ListPositionsRequest(account="acc", netted=True))
     assert [(held.strategy_id, held.quantity) for held in netted.positions] == [("", "15")]
 
 
 async def test_fences_over_the_wire(mesh: Mesh, client: Client) -> None:
     keeper = mesh.client(role=None, service="worldservice")
     frozen = await keeper.fence(2, "FROZEN")
-    assert (frozen.fence.epoch, list(frozen.on_the_wire)) == (2, [])
+    assert (frozen.fence.fence_epoch, list(frozen.on_the_wire)) == (2, [])
     with pytest.raises(NotReady, match="E_STALE_EPOCH") as caught:
         await client.submit(order("o1"), epoch=1)
     assert caught.value.metadata["epoch"] == "2"
     with pytest.raises(NotFound, match="E_ORDER_UNKNOWN"):
-        await client.order("o1")
+        await client.status_of("o1")
     denied = await client.submit(order("o1"), epoch=2)
-    assert (denied.status.state, denied.status.denial) == (brokerpb.ORDER_STATE_DENIED, brokerpb.DENIAL_FENCED)
-    fence = (await client.stub.GetFence(pb.GetFenceRequest(world_id="w1"))).fence
-    assert (fence.epoch, fence.state) == (2, brokerpb.FENCE_STATE_FROZEN)
-    never = (await client.stub.GetFence(pb.GetFenceRequest(world_id="w9"))).fence
-    assert (never.epoch, never.state) == (0, brokerpb.FENCE_STATE_FROZEN)
+    assert (denied.status.state, denied.status.denial) == (orderpb.ORDER_STATE_DENIED, orderpb.DENIAL_FENCED)
+    fence = (await client.fences.GetFence(fenceservicepb.GetFenceRequest(world_id="w1"))).fence
+    assert (fence.fence_epoch, fence.state) == (2, fencepb.FENCE_STATE_FROZEN)
+    never = (await client.fences.GetFence(fenceservicepb.GetFenceRequest(world_id="w9"))).fence
+    assert (never.fence_epoch, never.state) == (0, fencepb.FENCE_STATE_FROZEN)
     with pytest.raises(NotReady, match="E_STALE_EPOCH"):
         await keeper.fence(1)
     await keeper.fence(3, mode="LIVE")
     live = await client.submit(order("o2"), epoch=3, domain="LIVE")
-    assert live.status.denial == brokerpb.DENIAL_NO_LIVE_VENUE
+    assert live.status.denial == orderpb.DENIAL_NO_LIVE_VENUE
 
 
 async def denial(client: Client, wanted: Order, epoch: int) -> int:
@@ -199,27 +217,27 @@ async def test_limits_of_a_world_come_with_its_fence_and_go_with_it(mesh: Mesh, 
     limits = limitspb.RiskLimits(order_notional_max="1010.0", long_notional_max="1515", short_notional_max="100")
     wanted = limitspb.RiskLimits(order_notional_max="1010", long_notional_max="1515", short_notional_max="100")
     told = await keeper.fence(2, limits=limits)
-    assert (told.fence.limits, told.fence.state) == (wanted, brokerpb.FENCE_STATE_OPEN)
+    assert (told.fence.limits, told.fence.state) == (wanted, fencepb.FENCE_STATE_OPEN)
     assert (await keeper.fence(2, limits=wanted)).fence == told.fence
-    assert (await client.stub.GetFence(pb.GetFenceRequest(world_id="w1"))).fence == told.fence
-    assert await denial(client, order("a", quantity=11), 2) == brokerpb.DENIAL_NOTIONAL_ABOVE_LIMIT
-    assert await denial(client, order("b", quantity=10), 2) == brokerpb.DENIAL_UNSPECIFIED
-    assert await denial(client, order("c", quantity=6), 2) == brokerpb.DENIAL_POSITION_ABOVE_LIMIT
-    assert await denial(client, order("d", Side.SELL, 1), 2) == brokerpb.DENIAL_POSITION_ABOVE_LIMIT
+    assert (await client.fences.GetFence(fenceservicepb.GetFenceRequest(world_id="w1"))).fence == told.fence
+    assert await denial(client, order("a", quantity=11), 2) == orderpb.DENIAL_NOTIONAL_ABOVE_LIMIT
+    assert await denial(client, order("b", quantity=10), 2) == orderpb.DENIAL_UNSPECIFIED
+    assert await denial(client, order("c", quantity=6), 2) == orderpb.DENIAL_POSITION_ABOVE_LIMIT
+    assert await denial(client, order("d", Side.SELL, 1), 2) == orderpb.DENIAL_POSITION_ABOVE_LIMIT
     for other in (None, limitspb.RiskLimits(order_notional_max="1010")):
         with pytest.raises(NotReady, match="E_STALE_EPOCH"):
             await keeper.fence(2, limits=other)
     assert not (await keeper.fence(3)).fence.HasField("limits")
-    assert await denial(client, order("e", quantity=11), 3) == brokerpb.DENIAL_UNSPECIFIED
+    assert await denial(client, order("e", quantity=11), 3) == orderpb.DENIAL_UNSPECIFIED
 
 
-async def test_a_fence_whose_state_does_not_go_with_its_limits_is_not_taken(mesh: Mesh, client: Client) -> None:
+async def test_a_fence_of_an_epoch_that_no_store_has_is_not_taken(mesh: Mesh, client: Client) -> None:
     keeper = mesh.client(role=None, service="worldservice")
-    for state in ("OPEN_LIMITED", "DRAIN_LIMITED"):
-        with pytest.raises(InvalidRequest, match="E_FENCE_LIMITS") as caught:
-            await keeper.fence(2, state)
-        assert caught.value.violations[0].field == "state"
-    assert (await client.stub.GetFence(pb.GetFenceRequest(world_id="w1"))).fence.epoch == 1
+    for epoch in (0, 2**63, 2**64 - 1):
+        with pytest.raises(InvalidRequest, match="E_FENCE_EPOCH") as caught:
+            await keeper.fence(epoch)
+        assert caught.value.violations[0].field == "fence_epoch"
+    assert (await client.fences.GetFence(fenceservicepb.GetFenceRequest(world_id="w1"))).fence.fence_epoch == 1
 
 
 async def test_a_limit_that_cannot_be_read_moves_no_fence(mesh: Mesh, client: Client) -> None:
@@ -228,7 +246,7 @@ async def test_a_limit_that_cannot_be_read_moves_no_fence(mesh: Mesh, client: Cl
         with pytest.raises(InvalidRequest, match="E_DECIMAL") as caught:
             await keeper.fence(2, limits=limitspb.RiskLimits(gross_notional_max=written))
         assert caught.value.violations[0].field == "limits.gross_notional_max"
-    assert (await client.stub.GetFence(pb.GetFenceRequest(world_id="w1"))).fence.epoch == 1
+    assert (await client.fences.GetFence(fenceservicepb.GetFenceRequest(world_id="w1"))).fence.fence_epoch == 1
 
 
 async def test_strategies_and_accounts_of_a_world_share_its_gross_limit(mesh: Mesh, client: Client) -> None:
@@ -238,7 +256,7 @@ async def test_strategies_and_accounts_of_a_world_share_its_gross_limit(mesh: Me
     owners = [Owner(account, "w1", strategy) for account in ("acc", "two") for strategy in ("s1", "s2")]
     wanted = [replace(order("o1"), owner=owner) for owner in owners]
     answers = await asyncio.gather(*(denial(client, one, 2) for one in wanted))
-    assert sorted(answers) == [brokerpb.DENIAL_UNSPECIFIED] * 3 + [brokerpb.DENIAL_EXPOSURE_ABOVE_LIMIT]
+    assert sorted(answers) == [orderpb.DENIAL_UNSPECIFIED] * 3 + [orderpb.DENIAL_EXPOSURE_ABOVE_LIMIT]
 
 
 async def test_an_order_that_waits_for_its_fence_is_held_to_its_limits(mesh: Mesh, client: Client) -> None:
@@ -246,20 +264,22 @@ async def test_an_order_that_waits_for_its_fence_is_held_to_its_limits(mesh: Mes
     limits = limitspb.RiskLimits(gross_notional_max="1010")
     await mesh.client(role=None, service="worldservice").fence(2, limits=limits)
     found = sorted([await answer for answer in answers])
-    assert found == [brokerpb.DENIAL_UNSPECIFIED, brokerpb.DENIAL_EXPOSURE_ABOVE_LIMIT]
+    assert found == [orderpb.DENIAL_UNSPECIFIED, orderpb.DENIAL_EXPOSURE_ABOVE_LIMIT]
 
 
 async def test_trading_state_is_set_by_operators_and_obeyed(mesh: Mesh, client: Client) -> None:
-    request = pb.SetTradingStateRequest(account="acc", state=brokerpb.TRADING_STATE_HALTED, reason="test")
-    answer = await client.stub.SetTradingState(request)
-    assert answer.account.trading_state == brokerpb.TRADING_STATE_HALTED
-    assert (await client.submit(order("o1"))).status.denial == brokerpb.DENIAL_TRADING_HALTED
+    request = accountservicepb.SetTradingStateRequest(
+        account="acc", state=accountpb.TRADING_STATE_HALTED, message="test"
+    )
+    answer = await client.accounts.SetTradingState(request)
+    assert answer.account.trading_state == accountpb.TRADING_STATE_HALTED
+    assert (await client.submit(order("o1"))).status.denial == orderpb.DENIAL_TRADING_HALTED
 
 
 async def test_an_order_decided_on_a_bar_the_venue_has_not_seen_waits_for_it(mesh: Mesh, client: Client) -> None:
     mesh.feed.push(bar(1), bar(2))
     answer = await client.submit(order("o1", decided_ns=3 * MINUTE))
-    assert answer.status.state == brokerpb.ORDER_STATE_ACCEPTED
+    assert answer.status.state == orderpb.ORDER_STATE_ACCEPTED
     assert await client.venue_minute() >= 3
     assert mesh.feed.confirmed[-1] == 3 * MINUTE
     mesh.feed.push(bar(3, 107))
@@ -270,9 +290,9 @@ async def test_an_order_decided_on_a_bar_the_venue_has_not_seen_waits_for_it(mes
 async def test_an_order_gated_under_a_fence_that_is_on_its_way_waits_for_it(mesh: Mesh, client: Client) -> None:
     answer = asyncio.create_task(client.submit(order("o1"), epoch=2))
     await mesh.client(role=None, service="worldservice").fence(2)
-    assert (await answer).status.state == brokerpb.ORDER_STATE_ACCEPTED
+    assert (await answer).status.state == orderpb.ORDER_STATE_ACCEPTED
     never = await client.submit(order("o2"), epoch=3)
-    assert never.status.denial == brokerpb.DENIAL_FENCED
+    assert never.status.denial == orderpb.DENIAL_FENCED
 
 
 async def test_a_broken_bar_is_skipped_and_the_feed_goes_on(mesh: Mesh, client: Client) -> None:
@@ -287,18 +307,20 @@ async def test_the_end_of_a_session_is_told_and_nothing_is_lost(mesh: Mesh, clie
     mesh.feed.push(bar(1))
     mesh.feed.end()
     status = await until(
-        lambda: client.stub.GetVenueStatus(pb.GetVenueStatusRequest()), lambda found: "has ended" in found.detail
+        lambda: client.venue.GetVenueStatus(venueservicepb.GetVenueStatusRequest()),
+        lambda found: "has ended" in found.message,
     )
-    assert status.state == brokerpb.VENUE_STATE_CONNECTED
+    assert status.state == venueservicepb.VENUE_STATE_CONNECTED
     assert len(await client.fills()) == 1
-    assert (await client.stub.GetStatus(pb.GetStatusRequest())).accounts == 1
+    assert (await client.status.GetStatus(brokerstatusservicepb.GetStatusRequest())).accounts == 1
 
 
 async def test_refusals_name_what_is_wrong(mesh: Mesh, client: Client) -> None:
-    stub = client.stub
-    good = pb.SubmitOrderRequest(
+    good = orderentryservicepb.SubmitOrderRequest(
         order=order_to_proto(order("o1")),
-        gate=pb.GateStamp(epoch=1, weight="1", execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN),
+        gate=orderentryservicepb.GateStamp(
+            fence_epoch=1, weight="1", execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN
+        ),
     )
     changes: list[tuple[str, str, str | int, str]] = [
         ("order", "quantity", "NaN", "E_DECIMAL"),
@@ -306,29 +328,31 @@ async def test_refusals_name_what_is_wrong(mesh: Mesh, client: Client) -> None:
         ("order", "limit_price", "5", "E_ORDER_MALFORMED"),
         ("order", "side", 0, "E_ENUM"),
         ("order", "type", 99, "E_ENUM"),
-        ("order", "client_order_id", "", "E_NAME"),
+        ("order", "client_order_id", "", "E_FIELD"),
         ("order", "venue", "binance", "E_VENUE_UNKNOWN"),
         ("gate", "weight", "", "E_DECIMAL"),
         ("gate", "weight", "1.1", "E_GATE_STAMP"),
         ("gate", "execution_domain", 0, "E_ENUM"),
     ]
     for part, field, value, reason in changes:
-        request = pb.SubmitOrderRequest()
+        request = orderentryservicepb.SubmitOrderRequest()
         request.CopyFrom(good)
         setattr(request.order if part == "order" else request.gate, field, value)
         with pytest.raises(InvalidRequest, match=reason):
-            await stub.SubmitOrder(request)
+            await client.entry.SubmitOrder(request)
     with pytest.raises(NotFound, match="E_ACCOUNT_UNKNOWN"):
         await client.portfolio("nobody")
     await client.submit(order("o1"))
     with pytest.raises(Conflict, match="E_ORDER_CONFLICT"):
         await client.submit(order("o1", Side.SELL))
     with pytest.raises(NotFound, match="E_VENUE_UNKNOWN"):
-        await stub.GetVenueStatus(pb.GetVenueStatusRequest(venue="mars"))
+        await client.venue.GetVenueStatus(venueservicepb.GetVenueStatusRequest(venue="mars"))
 
 
 async def test_accounts_are_opened_with_sound_settings_only(mesh: Mesh, client: Client) -> None:
-    good = pb.OpenPaperAccountRequest(account="two", world_id="w1", data_preset="demo", data_session_id=SESSION)
+    good = accountservicepb.OpenPaperAccountRequest(
+        account="two", world_id="w1", data_preset="demo", data_session_id=SESSION
+    )
     for field, value, kind, reason in (
         ("account", "Bad Name", InvalidRequest, "E_NAME"),
         ("data_preset", "nope", NotFound, "E_PRESET_UNKNOWN"),
@@ -338,17 +362,17 @@ async def test_accounts_are_opened_with_sound_settings_only(mesh: Mesh, client: 
         ("fee_rate", "0.5", InvalidRequest, "E_DECIMAL"),
         ("base_currency", "EUR", InvalidRequest, "E_NAME"),
     ):
-        request = pb.OpenPaperAccountRequest()
+        request = accountservicepb.OpenPaperAccountRequest()
         request.CopyFrom(good)
         setattr(request, field, value)
         with pytest.raises(kind, match=reason):
-            await client.stub.OpenPaperAccount(request)
-    opened = (await client.stub.OpenPaperAccount(good)).account
+            await client.accounts.OpenPaperAccount(request)
+    opened = (await client.accounts.OpenPaperAccount(good)).account
     assert (opened.starting_cash, opened.fee_rate, opened.venue) == ("100000", "0.001", "paper")
-    assert (await client.stub.OpenPaperAccount(good)).account.created_at == opened.created_at
+    assert (await client.accounts.OpenPaperAccount(good)).account.created_at == opened.created_at
     good.starting_cash = "5"
     with pytest.raises(Conflict, match="E_ACCOUNT_CONFLICT"):
-        await client.stub.OpenPaperAccount(good)
+        await client.accounts.OpenPaperAccount(good)
 
 
 async def test_who_may_do_what(mesh: Mesh, client: Client) -> None:
@@ -357,7 +381,7 @@ async def test_who_may_do_what(mesh: Mesh, client: Client) -> None:
         await elsewhere.portfolio()
     with pytest.raises(PermissionDenied, match="E_WORLD_FORBIDDEN"):
         await elsewhere.submit(order("o1"))
-    assert not (await elsewhere.stub.GetVenueStatus(pb.GetVenueStatusRequest())).accounts
+    assert not (await elsewhere.accounts.ListAccounts(accountservicepb.ListAccountsRequest())).accounts
     stranger = mesh.client(service="seamless")
     with pytest.raises(PermissionDenied):
         await stranger.submit(order("o1"))
@@ -370,24 +394,31 @@ async def test_reported_fills_are_booked_once_over_the_wire(mesh: Mesh, client: 
     await client.submit(order("o1"))
     await client.submit(order("o2"))
     one = reported("t1", quantity="4")
-    answer = await client.stub.BookFills(iter([pb.BookFillsRequest(fills=[one]), pb.BookFillsRequest(fills=[one])]))
+    answer = await client.reported_fills.BookFills(
+        iter([reportedfillservicepb.BookFillsRequest(fills=[one]), reportedfillservicepb.BookFillsRequest(fills=[one])])
+    )
     assert (answer.booked, answer.duplicates) == (1, 1)
     fills = await client.fills()
     assert [(fill.trade_id, fill.price, fill.fee) for fill in fills] == [("t1", "100.5", "0.25")]
-    assert (await client.order("o1")).view == brokerpb.ORDER_VIEW_PARTIALLY_FILLED
+    assert (await client.status_of("o1")).view == orderpb.ORDER_VIEW_PARTIALLY_FILLED
     other = reported("t1", quantity="5")
     with pytest.raises(Conflict, match="E_FILL_CONFLICT"):
-        await client.stub.BookFills(iter([pb.BookFillsRequest(fills=[other])]))
+        await client.reported_fills.BookFills(iter([reportedfillservicepb.BookFillsRequest(fills=[other])]))
     with pytest.raises(PermissionDenied, match="E_WORLD_FORBIDDEN"):
-        await mesh.client(worlds=["w2"]).stub.BookFills(iter([pb.BookFillsRequest(fills=[one])]))
+        await mesh.client(worlds=["w2"]).reported_fills.BookFills(
+            iter([reportedfillservicepb.BookFillsRequest(fills=[one])])
+        )
+
+
+PLANNED = {**entry_service.PLANNED, **feeds_service.PLANNED}
 
 
 @pytest.mark.parametrize("name", sorted(PLANNED))
 async def test_what_is_not_built_says_which_part_will_build_it(client: Client, name: str) -> None:
     answers: Mapping[str, Callable[[], Awaitable[Message]]] = {
-        "SubmitOrderList": lambda: client.stub.SubmitOrderList(pb.SubmitOrderListRequest()),
-        "ReplaceOrder": lambda: client.stub.ReplaceOrder(pb.ReplaceOrderRequest()),
-        "ReconcileVenue": lambda: client.stub.ReconcileVenue(pb.ReconcileVenueRequest()),
+        "SubmitOrderList": lambda: client.entry.SubmitOrderList(orderentryservicepb.SubmitOrderListRequest()),
+        "ReplaceOrder": lambda: client.entry.ReplaceOrder(orderentryservicepb.ReplaceOrderRequest()),
+        "ReconcileVenue": lambda: client.venue.ReconcileVenue(venueservicepb.ReconcileVenueRequest()),
     }
     with pytest.raises(NotBuilt) as caught:
         await answers[name]()
@@ -398,7 +429,7 @@ async def test_a_reader_without_the_role_is_not_let_to_change(mesh: Mesh, client
     """worldservice is not there to say that the reader was granted more, so the answer is no."""
     reader = mesh.client(role=Role.READER)
     assert (await reader.portfolio()).account == "acc"
-    request = pb.SetTradingStateRequest(account="acc", state=brokerpb.TRADING_STATE_HALTED)
+    request = accountservicepb.SetTradingStateRequest(account="acc", state=accountpb.TRADING_STATE_HALTED)
     with pytest.raises((Unavailable, DeadlineExceeded)):
-        await reader.stub.SetTradingState(request, timeout=1.0)
-    assert (await client.submit(order("o1"))).status.state == brokerpb.ORDER_STATE_ACCEPTED
+        await reader.accounts.SetTradingState(request, timeout=1.0)
+    assert (await client.submit(order("o1"))).status.state == orderpb.ORDER_STATE_ACCEPTED

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as pb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
+from qmtl.broker.v1 import venue_service_pb2 as venueservicepb
 from qmtl.core.roles import Role
 from tests.brokerage.feed import SESSION
 from tests.brokerage.mesh import Mesh, running_mesh, until
@@ -15,26 +16,26 @@ async def test_a_status_names_no_session_of_a_world_the_token_is_not_for(tmp_pat
     async with running_mesh(tmp_path, nats_url) as mesh:
         await mesh.start()
         await mesh.client().open()
-        lost = pb.OpenPaperAccountRequest(
+        lost = accountservicepb.OpenPaperAccountRequest(
             account="lost", world_id="w1", data_preset="demo", data_session_id="nowhere-session"
         )
-        await mesh.client().stub.OpenPaperAccount(lost)
+        await mesh.client().accounts.OpenPaperAccount(lost)
         mesh.feed.end()
         everyone = mesh.client(role=Role.READER)
         seen = await until(
-            lambda: everyone.stub.GetVenueStatus(pb.GetVenueStatusRequest()),
-            lambda found: f"{SESSION} has ended" in found.detail and "nowhere-session" in found.detail,
+            lambda: everyone.venue.GetVenueStatus(venueservicepb.GetVenueStatusRequest()),
+            lambda found: f"{SESSION} has ended" in found.message and "nowhere-session" in found.message,
         )
-        assert seen.state == brokerpb.VENUE_STATE_DISCONNECTED
+        assert seen.state == venueservicepb.VENUE_STATE_DISCONNECTED
         assert "nowhere-session" in await _said(mesh, None)
         assert "nowhere-session" in await _said(mesh, ["w1"])
         elsewhere = mesh.client(worlds=["w2"])
-        status = await elsewhere.stub.GetVenueStatus(pb.GetVenueStatusRequest())
-        assert (status.detail, status.state) == ("", brokerpb.VENUE_STATE_CONNECTED)
+        status = await elsewhere.venue.GetVenueStatus(venueservicepb.GetVenueStatusRequest())
+        assert (status.message, status.state) == ("", venueservicepb.VENUE_STATE_CONNECTED)
         assert await _said(mesh, ["w2"]) == "1 feeds of other worlds are broken"
 
 
 async def _said(mesh: Mesh, worlds: list[str] | None) -> str:
     """What GetStatus says of seamless to a token."""
-    status = (await mesh.client(worlds=worlds).stub.GetStatus(pb.GetStatusRequest())).status
+    status = (await mesh.client(worlds=worlds).status.GetStatus(brokerstatusservicepb.GetStatusRequest())).status
     return next(one.detail for one in status.dependencies if one.name == "seamless")

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceStub
+from qmtl.broker.v1.account_service_pb2_grpc import AccountServiceStub
+from qmtl.broker.v1.order_service_pb2_grpc import OrderServiceStub
+from qmtl.broker.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from qmtl.core.identity.keys import NodeSpec, node_id, node_ids_crc32
 from qmtl.core.identity.nodes import DagNode, QueueClass, SemanticKind
 from qmtl.core.roles import Role
@@ -40,7 +42,9 @@ from qmtl.world.v1.world_graph_service_pb2_grpc import WorldGraphServiceStub
 from qmtl.world.v1.world_service_pb2_grpc import WorldServiceStub
 
 if TYPE_CHECKING:
-    from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
+    from qmtl.broker.v1.account_service_pb2_grpc import AccountServiceAsyncStub
+    from qmtl.broker.v1.order_service_pb2_grpc import OrderServiceAsyncStub
+    from qmtl.broker.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
     from qmtl.dag.v1.plan_service_pb2_grpc import PlanServiceAsyncStub
     from qmtl.dag.v1.queue_catalogue_service_pb2_grpc import QueueCatalogueServiceAsyncStub
     from qmtl.dag.v1.sentinel_service_pb2_grpc import SentinelServiceAsyncStub
@@ -81,7 +85,9 @@ class Door:
     plans: PlanServiceAsyncStub
     queue_catalogue: QueueCatalogueServiceAsyncStub
     sentinels: SentinelServiceAsyncStub
-    broker: BrokerageServiceAsyncStub
+    accounts: AccountServiceAsyncStub
+    orders: OrderServiceAsyncStub
+    portfolios: PortfolioServiceAsyncStub
     data: DataServiceAsyncStub
     data_sessions: DataSessionServiceAsyncStub
 
@@ -113,7 +119,9 @@ def door_over(channel: MeshChannel) -> Door:
         PlanServiceStub(channel),
         QueueCatalogueServiceStub(channel),
         SentinelServiceStub(channel),
-        BrokerageServiceStub(channel),
+        AccountServiceStub(channel),
+        OrderServiceStub(channel),
+        PortfolioServiceStub(channel),
         DataServiceStub(channel),
         DataSessionServiceStub(channel),
     )

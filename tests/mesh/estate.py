@@ -12,14 +12,20 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import fence_pb2 as fencepb
+from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
+from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import QmtlError
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
+from qmtl.rpc.auth.tokens import mint_service_token
+from qmtl.rpc.client.channel import connect
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import apply_pb2 as applypb
@@ -59,22 +65,22 @@ class Estate:
     def door(self) -> Door:
         return self.doors["gateway"]
 
-    def order(self, name: str, **terms: Any) -> brokerpb.Order:
+    def order(self, name: str, **terms: Any) -> orderpb.Order:
         """An order on these terms; without any, a buying limit far below the market, which rests."""
         named = {"account": self.world, "world_id": self.world, "strategy_id": self.strategy_id}
-        return brokerpb.Order(**{**named, "client_order_id": name, **SMALL, **(terms or RESTING)})
+        return orderpb.Order(**{**named, "client_order_id": name, **SMALL, **(terms or RESTING)})
 
-    async def submit(self, order: brokerpb.Order, gateway: str = "gateway") -> tradingservicepb.SubmitOrderResponse:
+    async def submit(self, order: orderpb.Order, gateway: str = "gateway") -> tradingservicepb.SubmitOrderResponse:
         return await self.doors[gateway].trading.SubmitOrder(tradingservicepb.SubmitOrderRequest(order=order))
 
-    async def status(self, name: str) -> brokerpb.OrderStatus:
+    async def status(self, name: str) -> orderpb.OrderStatus:
         """An order as brokerage has it. Raises NotFound."""
-        key = brokerservicepb.OrderKey(
+        key = orderpb.OrderKey(
             account=self.world, world_id=self.world, strategy_id=self.strategy_id, client_order_id=name
         )
-        return (await self.door.broker.GetOrder(brokerservicepb.GetOrderRequest(key=key))).status
+        return (await self.door.orders.GetOrder(orderservicepb.GetOrderRequest(key=key))).status
 
-    async def until_order(self, name: str, *states: brokerpb.OrderState) -> brokerpb.OrderStatus:
+    async def until_order(self, name: str, *states: orderpb.OrderState) -> orderpb.OrderStatus:
         """The order, once it is in one of these states."""
 
         async def there() -> bool:
@@ -86,10 +92,14 @@ class Estate:
         await eventually(there, 30.0)
         return await self.status(name)
 
-    async def fence(self) -> brokerpb.Fence:
-        return (await self.door.broker.GetFence(brokerservicepb.GetFenceRequest(world_id=self.world))).fence
+    async def fence(self) -> fencepb.Fence:
+        """The world's fence, as brokerage tells services."""
+        token = mint_service_token(self.mesh.home, "gateway")
+        async with connect(self.mesh.address("brokerage"), service_token=lambda: token) as channel:
+            request = fenceservicepb.GetFenceRequest(world_id=self.world)
+            return (await fencerpc.FenceServiceStub(channel).GetFence(request)).fence
 
-    async def until_fence(self, state: brokerpb.FenceState) -> brokerpb.Fence:
+    async def until_fence(self, state: fencepb.FenceState) -> fencepb.Fence:
         """The fence, once brokerage has committed one of this state."""
 
         async def there() -> bool:
@@ -107,7 +117,7 @@ class Estate:
             except QmtlError:
                 await asyncio.sleep(0.05)
                 continue
-            if reply.status.state != brokerpb.ORDER_STATE_DENIED:
+            if reply.status.state != orderpb.ORDER_STATE_DENIED:
                 self.passed[name] = self.passed.get(name, 0) + 1
             await asyncio.sleep(0.05)
 
@@ -170,8 +180,8 @@ class Estate:
                 followers=followers,
             )
         )
-        await self.door.broker.OpenPaperAccount(
-            brokerservicepb.OpenPaperAccountRequest(
+        await self.door.accounts.OpenPaperAccount(
+            accountservicepb.OpenPaperAccountRequest(
                 account=self.world,
                 world_id=self.world,
                 data_preset=PRESET,

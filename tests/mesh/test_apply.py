@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import fence_pb2 as fencepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -28,33 +29,33 @@ from tests.mesh.estate import COMPLETED, ENDED, FROZEN, Estate, at_work
 from tests.support.waiting import eventually
 
 GATEWAYS = ("gateway", "gateway-2", "gateway-3")
-OPEN = brokerpb.FENCE_STATE_OPEN
+OPEN = fencepb.FENCE_STATE_OPEN
 
 
 @dataclass
 class WatchedEstate(Estate):
     """And what brokerage's fence did meanwhile."""
 
-    fences: dict[int, brokerpb.Fence] = field(default_factory=dict)
+    fences: dict[int, fencepb.Fence] = field(default_factory=dict)
 
     async def fence_watched(self) -> None:
         """Every fence brokerage has had, with the time of its commit."""
         while True:
             try:
                 fence = await self.fence()
-                self.fences.setdefault(fence.epoch, fence)
+                self.fences.setdefault(fence.fence_epoch, fence)
             except QmtlError:
                 pass
             await asyncio.sleep(0.01)
 
-    async def reached_the_venue(self) -> list[brokerpb.OrderStatus]:
-        found: list[brokerpb.OrderStatus] = []
+    async def reached_the_venue(self) -> list[orderpb.OrderStatus]:
+        found: list[orderpb.OrderStatus] = []
         page = commonpb.PageRequest(page_size=1000)
         while True:
-            reply = await self.door.broker.ListOrders(
-                brokerservicepb.ListOrdersRequest(account=self.world, world_id=self.world, page=page)
+            reply = await self.door.orders.ListOrders(
+                orderservicepb.ListOrdersRequest(account=self.world, world_id=self.world, page=page)
             )
-            found += [status for status in reply.statuses if status.state != brokerpb.ORDER_STATE_DENIED]
+            found += [status for status in reply.statuses if status.state != orderpb.ORDER_STATE_DENIED]
             if not reply.page.next_page_token:
                 return found
             page = commonpb.PageRequest(page_size=1000, page_token=reply.page.next_page_token)
@@ -68,7 +69,7 @@ class WatchedEstate(Estate):
         for frozen, after in shut:
             begin, end = frozen.updated_at.ToNanoseconds(), after.updated_at.ToNanoseconds()
             assert not [o for o in orders if begin < o.created_at.ToNanoseconds() < end]
-        assert not [order for order in orders if self.fences.get(order.epoch, ordered[0]).state != OPEN]
+        assert not [order for order in orders if self.fences.get(order.fence_epoch, ordered[0]).state != OPEN]
 
 
 @pytest.fixture

@@ -29,8 +29,9 @@ from brokerage.domain.risk.fence import FenceState
 from brokerage.domain.simulation.arrivals import FOUND, NOT_AT_VENUE
 from brokerage.fences import store as fences_store
 from brokerage.venues.dispatch.emulation import HELD
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import fence_pb2 as fencepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.cli.local.layout import Plan, free_plan
 from qmtl.cli.local.process import Unit
 from qmtl.cli.local.supervisor import Mesh
@@ -56,7 +57,7 @@ venue_query_after_ms = 500
 [worldservice]
 intents_wait_s = 4.0
 """
-SUBMIT_ORDER = "/qmtl.broker.v1.BrokerageService/SubmitOrder"
+SUBMIT_ORDER = "/qmtl.broker.v1.OrderEntryService/SubmitOrder"
 SELL_STOP = {"side": "ORDER_SIDE_SELL", "type": "ORDER_TYPE_STOP_MARKET"}
 
 
@@ -161,7 +162,7 @@ class PacedEstate(Estate):
                 status = await self.status(name)
             except QmtlError:  # brokerage is being restarted
                 return False
-            return status.state == brokerpb.ORDER_STATE_EMULATED and status.reason == HELD
+            return status.state == orderpb.ORDER_STATE_EMULATED and status.message == HELD
 
         await eventually(held, 30.0)
 
@@ -173,7 +174,9 @@ class PacedEstate(Estate):
     def _shown_beyond(self, time_ns: int) -> Callable[[], Awaitable[bool]]:
         async def beyond() -> bool:
             try:
-                reply = await self.door.broker.GetPortfolio(brokerservicepb.GetPortfolioRequest(account=self.world))
+                reply = await self.door.portfolios.GetPortfolio(
+                    portfolioservicepb.GetPortfolioRequest(account=self.world)
+                )
             except QmtlError:  # brokerage is being restarted
                 return False
             return reply.portfolio.time.ToNanoseconds() > time_ns
@@ -268,19 +271,19 @@ async def test_a_freeze_lists_what_is_on_the_wire_waits_for_it_and_flags_what_st
     async with watching(far) as records:
         for name in (heard, lost):
             await far.submit(far.order(name))
-            await far.until_order(name, brokerpb.ORDER_STATE_SUBMITTED)
+            await far.until_order(name, orderpb.ORDER_STATE_SUBMITTED)
         await far.apply("unknown")
-        await far.until_fence(brokerpb.FENCE_STATE_FROZEN)
+        await far.until_fence(fencepb.FENCE_STATE_FROZEN)
         again = await far.submit(far.order(lost))
-        assert again.status.denial == brokerpb.DENIAL_GATE_FROZEN
+        assert again.status.denial == orderpb.DENIAL_GATE_FROZEN
         run = await far.until("unknown", *ENDED)
         assert run.state == COMPLETED, run.reason
         assert {heard, lost} <= said(run, "on the wire")
         assert lost in said(run, "outcome UNKNOWN")
         assert heard not in said(run, "outcome UNKNOWN")
 
-        found = await far.until_order(lost, brokerpb.ORDER_STATE_ACCEPTED)
-        assert found.reason == FOUND
+        found = await far.until_order(lost, orderpb.ORDER_STATE_ACCEPTED)
+        assert found.message == FOUND
         again = await far.submit(far.order(lost))
         assert again.duplicate
     assert {far.identity(heard), far.identity(lost)} <= check_freeze(far, records, run)
@@ -293,8 +296,8 @@ async def holding(estate: PacedEstate) -> None:
     """The account holds something, and the next two bars fall below where the second of them closes."""
     bought = estate.named("bought", lost=False)
     await estate.submit(estate.order(bought, side="ORDER_SIDE_BUY", type="ORDER_TYPE_MARKET", quantity="0.02"))
-    await estate.until_order(bought, brokerpb.ORDER_STATE_ACCEPTED)
-    while (await estate.status(bought)).state != brokerpb.ORDER_STATE_FILLED or not recovers(
+    await estate.until_order(bought, orderpb.ORDER_STATE_ACCEPTED)
+    while (await estate.status(bought)).state != orderpb.ORDER_STATE_FILLED or not recovers(
         estate.peeked[estate.shown + 1]
     ):
         await estate.step()
@@ -315,9 +318,9 @@ async def test_a_stop_reached_in_a_freeze_is_held_although_brokerage_is_killed_i
     async with watching(far) as records:
         for name, price in ((goes, beyond), (waits, back_over)):
             await far.submit(far.order(name, stop_price=f"{price:.2f}", **SELL_STOP))
-            await far.until_order(name, brokerpb.ORDER_STATE_EMULATED)
+            await far.until_order(name, orderpb.ORDER_STATE_EMULATED)
         await far.submit(far.order(carried))
-        await far.until_order(carried, brokerpb.ORDER_STATE_SUBMITTED)
+        await far.until_order(carried, orderpb.ORDER_STATE_SUBMITTED)
         await far.apply("killed")
         await eventually(lambda: far.is_confirmed("killed"))
         async with stopped(far.mesh, "worldservice"):  # so that the freeze lasts until the test has seen enough
@@ -328,15 +331,15 @@ async def test_a_stop_reached_in_a_freeze_is_held_although_brokerage_is_killed_i
             await far.step()
             await far.until_held(waits)
             await far.until_held(goes)
-            assert (await far.fence()).state == brokerpb.FENCE_STATE_FROZEN
+            assert (await far.fence()).state == fencepb.FENCE_STATE_FROZEN
         run = await far.until("killed", *ENDED)
         assert run.state == COMPLETED, run.reason
         assert carried in said(run, "on the wire")
 
-        await far.until_order(goes, brokerpb.ORDER_STATE_ACCEPTED)
-        assert (await far.status(waits)).state == brokerpb.ORDER_STATE_EMULATED
-        gone = await far.until_order(carried, brokerpb.ORDER_STATE_CANCELED)
-        assert gone.reason == NOT_AT_VENUE
+        await far.until_order(goes, orderpb.ORDER_STATE_ACCEPTED)
+        assert (await far.status(waits)).state == orderpb.ORDER_STATE_EMULATED
+        gone = await far.until_order(carried, orderpb.ORDER_STATE_CANCELED)
+        assert gone.message == NOT_AT_VENUE
     check_freeze(far, records, run)
     assert records.kinds(far.identity(goes)) == [
         "INITIALIZED", "EMULATED", "UPDATED", "RELEASED", "SUBMITTED", "ACCEPTED",
@@ -400,7 +403,7 @@ async def test_an_order_that_has_passed_its_gate_misses_the_freeze_whenever_it_a
         await eventually(lambda: wire.holds(b"in-it"))
         async with stopped(estate.mesh, "gateway-2"):
             await estate.apply("stopped")
-            frozen = await estate.until_fence(brokerpb.FENCE_STATE_FROZEN)
+            frozen = await estate.until_fence(fencepb.FENCE_STATE_FROZEN)
             wire.release()
             await eventually(lambda: refused_once(estate.mesh))
             with pytest.raises(NotFound):
@@ -408,7 +411,7 @@ async def test_an_order_that_has_passed_its_gate_misses_the_freeze_whenever_it_a
             assert await estate.fence() == frozen
         assert (await estate.until("stopped", *ENDED)).state == COMPLETED
         answer = (await sending).status
-        assert answer.denial == brokerpb.DENIAL_GATE_FROZEN or answer.epoch > frozen.epoch
+        assert answer.denial == orderpb.DENIAL_GATE_FROZEN or answer.fence_epoch > frozen.fence_epoch
 
         wire.hold()
         sending = asyncio.create_task(estate.submit(estate.order("after-it"), "gateway-2"))
@@ -418,5 +421,5 @@ async def test_an_order_that_has_passed_its_gate_misses_the_freeze_whenever_it_a
         assert run.state == COMPLETED, run.reason
         wire.release()
         answer = (await sending).status
-        assert answer.state == brokerpb.ORDER_STATE_ACCEPTED
-        assert answer.epoch == (await estate.fence()).epoch > run.epoch
+        assert answer.state == orderpb.ORDER_STATE_ACCEPTED
+        assert answer.fence_epoch == (await estate.fence()).fence_epoch > run.epoch

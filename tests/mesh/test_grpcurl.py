@@ -18,7 +18,7 @@ OWN = {
     "gateway": "qmtl.gateway.v1.GatewayStatusService",
     "dagmanager": "qmtl.dag.v1.StatusService",
     "worldservice": "qmtl.world.v1.StatusService",
-    "brokerage": "qmtl.broker.v1.BrokerageService",
+    "brokerage": "qmtl.broker.v1.StatusService",
     "seamless": "qmtl.data.v1.DataService",
     "controlbus": "qmtl.control.v1.StatusService",
 }

@@ -14,8 +14,8 @@ import pytest
 
 from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.nats_server import NATS
 from qmtl.cli.local.supervisor import Mesh
@@ -83,12 +83,12 @@ async def check_books(client: Client, paper: SessionResult) -> None:
     """Brokerage's own records agree with each other and with what the runner rebuilt from the fills."""
     assert paper.books_agree
     account = paper.account.account
-    fills = (await client.brokerage.ListFills(brokerservicepb.ListFillsRequest(account=account))).fills
-    assert [fill.sequence for fill in fills] == list(range(1, len(fills) + 1))
+    fills = (await client.orders.ListFills(orderservicepb.ListFillsRequest(account=account))).fills
+    assert [fill.account_fill_number for fill in fills] == list(range(1, len(fills) + 1))
     assert max(Counter(fill.trade_id for fill in fills).values()) == 1
-    orders = (await client.brokerage.ListOrders(brokerservicepb.ListOrdersRequest(account=account))).statuses
+    orders = (await client.orders.ListOrders(orderservicepb.ListOrdersRequest(account=account))).statuses
     assert max(Counter(status.order.client_order_id for status in orders).values()) == 1
-    filled = [status for status in orders if status.state == brokerpb.ORDER_STATE_FILLED]
+    filled = [status for status in orders if status.state == orderpb.ORDER_STATE_FILLED]
     assert {fill.client_order_id for fill in fills} == {status.order.client_order_id for status in filled}
     for status in filled:
         assert status.cumulative_quantity == status.working_quantity

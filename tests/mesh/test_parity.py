@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from examples.ema_cross import EmaCross
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -103,7 +103,7 @@ def check_equal(paper: SessionResult, local: RunResult) -> None:
 
 def check_no_fill_is_late(paper: SessionResult, bars: Bars) -> None:
     """Each order filled whole at the open of the first bar after its decision in which anything was traded."""
-    filled = [status for status in paper.orders if status.state == brokerpb.ORDER_STATE_FILLED]
+    filled = [status for status in paper.orders if status.state == orderpb.ORDER_STATE_FILLED]
     traded = bars.open_ns[bars.values[:, OHLCV.column("volume")] > 0.0]
     decided = [status.order.decided_at.ToNanoseconds() for status in filled]
     expected = [int(traded[np.searchsorted(traded, time_ns)]) for time_ns in decided]
@@ -112,7 +112,7 @@ def check_no_fill_is_late(paper: SessionResult, bars: Bars) -> None:
 
 def check_only_the_gate_moved_orders(paper: SessionResult, local: RunResult) -> None:
     """Up to the first refusal everything is equal; all refusals say "not now", and the next order came after them."""
-    denied = [status for status in paper.orders if status.state == brokerpb.ORDER_STATE_DENIED]
+    denied = [status for status in paper.orders if status.state == orderpb.ORDER_STATE_DENIED]
     assert {status.denial for status in denied} <= TRANSIENT_DENIALS
     if not denied:
         check_equal(paper, local)

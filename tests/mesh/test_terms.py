@@ -6,8 +6,9 @@ import itertools
 
 import pytest
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import fence_pb2 as fencepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotReady, QmtlError
@@ -26,7 +27,7 @@ from tests.support.waiting import eventually
 
 SOURCE = source_node()
 AVERAGE = child_node("average", [SOURCE.node_id])
-DENIED, ACCEPTED = brokerpb.ORDER_STATE_DENIED, brokerpb.ORDER_STATE_ACCEPTED
+DENIED, ACCEPTED = orderpb.ORDER_STATE_DENIED, orderpb.ORDER_STATE_ACCEPTED
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ async def estate(mesh: Mesh, door: Door) -> Estate:
     return made
 
 
-async def outcome(estate: Estate, name: str, **terms: str) -> tuple[brokerpb.OrderState, brokerpb.Denial]:
+async def outcome(estate: Estate, name: str, **terms: str) -> tuple[orderpb.OrderState, orderpb.Denial]:
     status = (await estate.submit(estate.order(name, **{**RESTING, **terms}))).status
     return status.state, status.denial
 
@@ -68,15 +69,15 @@ async def test_an_order_beyond_the_policys_limits_is_denied_until_the_policy_say
     )
     fence = await estate.fence()
     assert (fence.limits.order_notional_max, fence.limits.long_notional_max) == ("200", "900")
-    assert await outcome(estate, "small") == (ACCEPTED, brokerpb.DENIAL_UNSPECIFIED)
+    assert await outcome(estate, "small") == (ACCEPTED, orderpb.DENIAL_UNSPECIFIED)
     large = (await estate.submit(estate.order("large", **{**RESTING, "quantity": "0.011"}))).status
-    assert (large.state, large.denial) == (DENIED, brokerpb.DENIAL_NOTIONAL_ABOVE_LIMIT)
-    assert large.reason.startswith("WORLD_LIMIT: ")
+    assert (large.state, large.denial) == (DENIED, orderpb.DENIAL_NOTIONAL_ABOVE_LIMIT)
+    assert large.message.startswith("WORLD_LIMIT: ")
     state, denial = await outcome(estate, "second")  # with the first it is 0.02 BTC at the market: above 900
-    assert (state, denial) == (DENIED, brokerpb.DENIAL_POSITION_ABOVE_LIMIT)
+    assert (state, denial) == (DENIED, orderpb.DENIAL_POSITION_ABOVE_LIMIT)
     await set_policy(estate)
-    assert (await estate.fence()).epoch > fence.epoch
-    assert await outcome(estate, "later", quantity="0.011") == (ACCEPTED, brokerpb.DENIAL_UNSPECIFIED)
+    assert (await estate.fence()).fence_epoch > fence.fence_epoch
+    assert await outcome(estate, "later", quantity="0.011") == (ACCEPTED, orderpb.DENIAL_UNSPECIFIED)
 
 
 async def test_an_edge_that_is_switched_off_ends_trading_of_who_has_it(estate: Estate) -> None:
@@ -90,7 +91,7 @@ async def test_an_edge_that_is_switched_off_ends_trading_of_who_has_it(estate: E
         reason="the feed is broken",
     )
     await estate.door.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=edge))
-    assert (await estate.fence()).state == brokerpb.FENCE_STATE_FROZEN
+    assert (await estate.fence()).state == fencepb.FENCE_STATE_FROZEN
     assert not await passes(estate, "cut")
     reply = await estate.door.evaluation.Decide(
         evaluationservicepb.DecideRequest(world_id=estate.world, with_reports=True)
@@ -138,7 +139,7 @@ async def test_who_is_demoted_may_only_reduce_what_it_holds(mesh: Mesh, door: Do
     await eventually(lambda: passes(estate, f"open-{next(numbers)}", **MARKET, side="ORDER_SIDE_BUY"))
     await eventually(lambda: holds(estate, "0.01"))
     await estate.evaluate("run-2", sharpe=0.1)  # below the policy's gate
-    assert (await estate.fence()).state == brokerpb.FENCE_STATE_DRAIN
+    assert (await estate.fence()).state == fencepb.FENCE_STATE_DRAIN
     assert not await passes(estate, "more", **MARKET, side="ORDER_SIDE_BUY")
     assert not await passes(estate, "round", **{**MARKET, "quantity": "0.02"}, side="ORDER_SIDE_SELL")
     assert await passes(estate, "half", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
@@ -151,5 +152,5 @@ MARKET = {"type": "ORDER_TYPE_MARKET", "limit_price": ""}
 
 
 async def holds(estate: Estate, quantity: str) -> bool:
-    request = brokerservicepb.ListPositionsRequest(account=estate.world, world_id=estate.world)
-    return [held.quantity for held in (await estate.door.broker.ListPositions(request)).positions] == [quantity]
+    request = portfolioservicepb.ListPositionsRequest(account=estate.world, world_id=estate.world)
+    return [held.quantity for held in (await estate.door.portfolios.ListPositions(request)).positions] == [quantity]

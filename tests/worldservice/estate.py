@@ -14,9 +14,9 @@ from pathlib import Path
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokersvc
-from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.broker.v1 import fence_pb2 as fencepb
+from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
+from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import VirtualClock
@@ -45,39 +45,43 @@ LONG, SHORT = commonpb.SIDE_LONG, commonpb.SIDE_SHORT
 PAPER, COMPUTE_ONLY = commonpb.EFFECTIVE_MODE_PAPER, commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
 
 
-class Brokerage(brokerrpc.BrokerageServiceServicer):
+class Brokerage(fencerpc.FenceServiceServicer):
     """Takes a fence iff its epoch is above the stored one, or equal with equal content."""
 
     def __init__(self) -> None:
-        self.fences: dict[str, brokerpb.Fence] = {}
-        self.asked: list[brokersvc.SetFenceRequest] = []
-        self.on_the_wire: list[brokerpb.WireIntent] = []
+        self.fences: dict[str, fencepb.Fence] = {}
+        self.asked: list[fenceservicepb.SetFenceRequest] = []
+        self.on_the_wire: list[fencepb.WireIntent] = []
         self.answering = asyncio.Event()
         self.answering.set()
 
-    async def SetFence(self, request: brokersvc.SetFenceRequest, context: object) -> brokersvc.SetFenceResponse:
+    async def SetFence(
+        self, request: fenceservicepb.SetFenceRequest, context: object
+    ) -> fenceservicepb.SetFenceResponse:
         self.asked.append(request)
         await self.answering.wait()
-        wanted = brokerpb.Fence(
+        wanted = fencepb.Fence(
             world_id=request.world_id,
-            epoch=request.epoch,
+            fence_epoch=request.fence_epoch,
             state=request.state,
             effective_mode=request.effective_mode,
         )
         if request.HasField("limits"):
             wanted.limits.CopyFrom(request.limits)
-        stored = self.fences.get(request.world_id, brokerpb.Fence(world_id=request.world_id))
-        if request.epoch < stored.epoch or (request.epoch == stored.epoch and wanted != stored):
-            raise NotReady("E_STALE_EPOCH", "the epoch is old", metadata={"epoch": str(stored.epoch)})
+        stored = self.fences.get(request.world_id, fencepb.Fence(world_id=request.world_id))
+        if request.fence_epoch < stored.fence_epoch or (request.fence_epoch == stored.fence_epoch and wanted != stored):
+            raise NotReady("E_STALE_EPOCH", "the epoch is old", metadata={"epoch": str(stored.fence_epoch)})
         self.fences[request.world_id] = wanted
-        return brokersvc.SetFenceResponse(fence=wanted, on_the_wire=self.on_the_wire)
+        return fenceservicepb.SetFenceResponse(fence=wanted, on_the_wire=self.on_the_wire)
 
-    async def GetFence(self, request: brokersvc.GetFenceRequest, context: object) -> brokersvc.GetFenceResponse:
-        return brokersvc.GetFenceResponse(fence=self.fences.get(request.world_id, brokerpb.Fence()))
+    async def GetFence(
+        self, request: fenceservicepb.GetFenceRequest, context: object
+    ) -> fenceservicepb.GetFenceResponse:
+        return fenceservicepb.GetFenceResponse(fence=self.fences.get(request.world_id, fencepb.Fence()))
 
     def state(self, world_id: str) -> tuple[int, str]:
-        fence = self.fences.get(world_id, brokerpb.Fence())
-        return fence.epoch, brokerpb.FenceState.Name(fence.state).removeprefix("FENCE_STATE_")
+        fence = self.fences.get(world_id, fencepb.Fence())
+        return fence.fence_epoch, fencepb.FenceState.Name(fence.state).removeprefix("FENCE_STATE_")
 
 
 class Estate:
@@ -87,7 +91,7 @@ class Estate:
         self.home = home
         self.clock = clock
         self.stack = stack
-        self.brokerage = Brokerage()  # type: ignore[abstract]  # planned calls never reach it
+        self.brokerage = Brokerage()
         self.addresses = {"worldservice": f"127.0.0.1:{free_port()}", "brokerage": f"127.0.0.1:{free_port()}"}
         self.mesh = MeshSettings(home=home, nats_url=nats_url, addresses=self.addresses)
         self._running: tuple[Runtime, asyncio.Task[None]] | None = None
@@ -111,9 +115,8 @@ class Estate:
     async def start_brokerage(self) -> None:
         settings = Settings(service="brokerage", mesh=self.mesh)
         server = Runtime(settings, "brokerage", self.clock).server()
-        descriptor = brokersvc.DESCRIPTOR.services_by_name["BrokerageService"]
-        planned = {name: "a test" for name in descriptor.methods_by_name if name not in ("SetFence", "GetFence")}
-        server.add(brokerrpc.add_BrokerageServiceServicer_to_server, self.brokerage, descriptor, planned)
+        descriptor = fenceservicepb.DESCRIPTOR.services_by_name["FenceService"]
+        server.add(fencerpc.add_FenceServiceServicer_to_server, self.brokerage, descriptor)
         await server.start()
         self._peer = lambda: server.stop(0.0)
 

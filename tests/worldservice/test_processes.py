@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokersvc
-from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.broker.v1 import fence_pb2 as fencepb
+from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
+from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.core.clock import SystemClock
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.keys import ensure_dev_keys
@@ -85,9 +85,9 @@ class Processes:
     async def fence(self, world_id: str) -> tuple[int, str]:
         service = mint_service_token(self.home, "worldservice")
         async with connect(self.addresses["brokerage"], service_token=lambda: service) as channel:
-            stub = brokerrpc.BrokerageServiceStub(channel)
-            fence = (await stub.GetFence(brokersvc.GetFenceRequest(world_id=world_id))).fence
-        return fence.epoch, brokerpb.FenceState.Name(fence.state).removeprefix("FENCE_STATE_")
+            stub = fencerpc.FenceServiceStub(channel)
+            fence = (await stub.GetFence(fenceservicepb.GetFenceRequest(world_id=world_id))).fence
+        return fence.fence_epoch, fencepb.FenceState.Name(fence.state).removeprefix("FENCE_STATE_")
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from enum import Enum
 import structlog
 from sqlalchemy import Connection
 
-from qmtl.broker.v1 import service_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
+from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.rpc.auth.call import own_act as as_service
@@ -59,7 +59,7 @@ class FenceKeeper:
     def __init__(
         self,
         db: Database,
-        broker: "brokerrpc.BrokerageServiceAsyncStub",
+        broker: "fencerpc.FenceServiceAsyncStub",
         clock: Clock,
         settings: DecisionSettings,
         metrics: WorldMetrics,
@@ -98,7 +98,7 @@ class FenceKeeper:
     async def reach(self, world_id: str) -> None:
         """Raises Unavailable when brokerage does not answer."""
         with as_service():
-            await self._broker.GetFence(brokerpb.GetFenceRequest(world_id=world_id), timeout=self._timeout_s)
+            await self._broker.GetFence(fenceservicepb.GetFenceRequest(world_id=world_id), timeout=self._timeout_s)
 
     async def run(self) -> None:
         """Retry what is pending until cancelled."""
@@ -125,9 +125,9 @@ class FenceKeeper:
 
     async def _tell(self, activation: Activation) -> FenceReply:
         fence, world_id = activation.fence, activation.world_id
-        request = brokerpb.SetFenceRequest(
+        request = fenceservicepb.SetFenceRequest(
             world_id=world_id,
-            epoch=fence.epoch,
+            fence_epoch=fence.epoch,
             state=f"FENCE_STATE_{fence.state.name}",
             effective_mode=mode_to_proto(fence.effective_mode),
             limits=limits_to_proto(fence.limits),
@@ -158,8 +158,8 @@ class FenceKeeper:
         """Brokerage is ahead of this store (it was restored, or another replica moved on): step above it."""
         try:
             with as_service():
-                request = brokerpb.GetFenceRequest(world_id=sent.world_id)
-                stored = int((await self._broker.GetFence(request, timeout=self._timeout_s)).fence.epoch)
+                request = fenceservicepb.GetFenceRequest(world_id=sent.world_id)
+                stored = int((await self._broker.GetFence(request, timeout=self._timeout_s)).fence.fence_epoch)
         except QmtlError as error:
             log.warning("fence_unread", world=sent.world_id, error=str(error))
             self._wake.set()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.core.modes import domain_of
 from qmtl.wire.instants import instant_from_proto
 from qmtl.wire.limits import limits_from_proto, limits_to_proto
@@ -205,7 +205,7 @@ def record_to_proto(record: ActivationRecord) -> activationpb.ActivationRecord:
 
 
 def record_from_proto(message: activationpb.ActivationRecord) -> ActivationRecord:
-    state = enum_from_proto(message.fence_state, brokerpb.FenceState, "FENCE_STATE_", FenceState, "fence_state")
+    state = enum_from_proto(message.fence_state, fencepb.FenceState, "FENCE_STATE_", FenceState, "fence_state")
     mode = mode_from_proto(message.effective_mode, "effective_mode")
     return ActivationRecord(
         revision=message.revision,

@@ -1,11 +1,12 @@
-"""An account: its settings, its progress along its feed, the ends of its logs, and whether it may trade."""
+"""An account: its settings, the feeds that move its instruments, the ends of its logs, and whether it may trade."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from brokerage.domain.market.mark import SECOND_NS, Mark
+from brokerage.domain.market.mark import Mark
 from brokerage.domain.orders.events import EventTime
 
 
@@ -15,52 +16,78 @@ class TradingState(Enum):
     HALTED = "HALTED"
 
 
+class AccountType(Enum):
+    """CASH pays in full and sells nothing short; MARGIN holds notional / leverage against equity."""
+
+    CASH = "CASH"
+    MARGIN = "MARGIN"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFeed:
+    """Bars that move one instrument of an account: their preset, the replay session they are played in (empty: live),
+    the close of the last bar processed, and the price it left.
+    """
+
+    preset: str
+    session_id: str
+    symbol: str
+    interval_s: int
+    position_ns: int = 0
+    mark: Mark | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A paper account of one world: its feed, its progress along the feed, and the ends of its logs."""
+    """Money at one venue. Which worlds may use it is kept beside it: an order needs to know of its own world only."""
 
     account: str
-    world_id: str
+    type: AccountType
     venue: str
     base_currency: str
     starting_cash: int
-    data_preset: str
-    data_session_id: str
-    symbol: str
-    interval_s: int
     fee_rate: int
+    leverage: int
     trading_state: TradingState
     created_ns: int
-    venue_ns: int
-    mark_price: int | None
-    mark_ns: int | None
-    event_sequence: int
-    fill_sequence: int
+    feeds: tuple[AccountFeed, ...]
+    event_sequence: int = 0
+    fill_sequence: int = 0
     rate_ns: int = 0
     peak_equity: int | None = None
     circuit_ns: int | None = None
 
     @property
-    def mark(self) -> Mark | None:
-        if self.mark_price is None or self.mark_ns is None:
-            return None
-        return Mark(self.mark_price, self.mark_ns, self.interval_s * SECOND_NS)
+    def marks(self) -> dict[str, Mark]:
+        """Last known prices by symbol."""
+        return {feed.symbol: feed.mark for feed in self.feeds if feed.mark is not None}
 
-    def time(self, now_ns: int) -> EventTime:
-        """This moment in the account's time: where its replay stands, or the clock on a live feed."""
-        return EventTime(self.venue_ns if self.data_session_id else now_ns, now_ns)
+    @property
+    def position_ns(self) -> int:
+        """Close of the newest bar that any feed has brought; 0: none yet."""
+        return max((feed.position_ns for feed in self.feeds), default=0)
+
+    def feed(self, symbol: str) -> AccountFeed | None:
+        """The feed that moves a symbol."""
+        return next((feed for feed in self.feeds if feed.symbol == symbol), None)
+
+    def time(self, now_ns: int, symbol: str = "") -> EventTime:
+        """This moment in the account's time: where the replay of the symbol stands, or the clock on a live feed."""
+        feed = self.feed(symbol)
+        feeds: Sequence[AccountFeed] = self.feeds if feed is None else (feed,)
+        replayed = bool(feeds) and all(one.session_id for one in feeds)
+        return EventTime(max(one.position_ns for one in feeds) if replayed else now_ns, now_ns)
+
+    def moved(self, feed: AccountFeed) -> Account:
+        """The account with one of its feeds further along."""
+        return replace(self, feeds=tuple(feed if one.symbol == feed.symbol else one for one in self.feeds))
 
     def same_settings(self, other: Account) -> bool:
-        """Whether a request to open it asks for what is there."""
-        return self._settings() == other._settings()
+        """Whether a request to open it asks for what is there; feeds that came later do not matter."""
+        return self._settings() == other._settings() and set(other._sources()) <= set(self._sources())
 
-    def _settings(self) -> tuple[str | int, ...]:
-        return (
-            self.world_id,
-            self.venue,
-            self.base_currency,
-            self.starting_cash,
-            self.data_preset,
-            self.data_session_id,
-            self.fee_rate,
-        )
+    def _settings(self) -> tuple[str | int | AccountType, ...]:
+        return self.type, self.venue, self.base_currency, self.starting_cash, self.fee_rate, self.leverage
+
+    def _sources(self) -> list[tuple[str, str, str]]:
+        return [(feed.preset, feed.session_id, feed.symbol) for feed in self.feeds]

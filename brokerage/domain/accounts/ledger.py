@@ -8,10 +8,12 @@ contains fees. A position's cost is signed: paid for a long, received (negative)
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from brokerage.domain.accounts.portfolio import Portfolio, view_position
 from brokerage.domain.accounts.position import FLAT, Position, position_value, settled
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.mark import Mark
 from brokerage.domain.money import currency_scale, fit
 from brokerage.domain.orders.events import Fill
 from brokerage.domain.orders.order import Side
@@ -40,9 +42,16 @@ class Ledger:
         self.cash[currency] = fit(self.cash.get(currency, 0) + amount, f"cash in {currency}")
 
     def book(self, instrument: Instrument, side: Side, fill: Fill) -> None:
-        """Book one fill: position, cash and fee move together or, on overflow, not at all."""
-        position, flow = settled(self.position(instrument.symbol), instrument, side, fill)
+        """Book one fill: position, cash and fee move together or, on overflow, not at all.
+
+        A fee in a third currency is paid from the cash of that currency and is no part of the position's fees.
+        """
+        third = fill.fee_currency not in (instrument.quote, instrument.base)
+        booked = replace(fill, fee=0) if third else fill
+        position, flow = settled(self.position(instrument.symbol), instrument, side, booked)
         self.deposit(instrument.quote, flow)
+        if third and fill.fee:
+            self.deposit(fill.fee_currency, -fill.fee)
         self.restore(instrument, position)
 
     def equity(self, currency: str, marks: Mapping[str, int]) -> int:
@@ -57,7 +66,9 @@ class Ledger:
     def portfolio(self, marks: Mapping[str, int]) -> Portfolio:
         """The books at marks, as decimals. NotReady (MARK_MISSING) if an open position has no mark."""
         views = tuple(
-            view_position(self.instruments[symbol], position, _mark(symbol, marks) if position.quantity else 0)
+            view_position(
+                self.instruments[symbol], position, Mark(_mark(symbol, marks), 0) if position.quantity else None
+            )
             for symbol, position in sorted(self.positions.items())
         )
         return Portfolio(

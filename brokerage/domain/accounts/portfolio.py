@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from brokerage.domain.accounts.position import Position, position_value
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.mark import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class PositionView:
     quantity: Decimal
     average_price: Decimal
     mark: Decimal
+    marked_ns: int
     value: Decimal
     realised: Decimal
     unrealised: Decimal
@@ -34,15 +36,17 @@ class Portfolio:
     equity: Mapping[str, Decimal]
 
 
-def view_position(instrument: Instrument, position: Position, mark: int) -> PositionView:
-    """One position as decimals at a mark."""
-    value = position_value(instrument, position, mark)
+def view_position(instrument: Instrument, position: Position, mark: Mark | None) -> PositionView:
+    """One position as decimals at a mark; without one its value is 0."""
+    price, at_ns = (mark.price, mark.at_ns) if mark is not None else (0, 0)
+    value = position_value(instrument, position, price)
     return PositionView(
         symbol=instrument.symbol,
         currency=instrument.quote,
         quantity=instrument.quantity_decimal(position.quantity),
         average_price=instrument.average_price(position.cost, position.quantity),
-        mark=instrument.price_decimal(mark),
+        mark=instrument.price_decimal(price),
+        marked_ns=at_ns,
         value=instrument.money_decimal(value),
         realised=instrument.money_decimal(position.realised),
         unrealised=instrument.money_decimal(value - position.cost),

@@ -64,6 +64,17 @@ def settled(position: Position, instrument: Instrument, side: Side, fill: Fill) 
     return booked, flow
 
 
+def summed(one: Position, other: Position) -> Position:
+    """Two owners' positions in one instrument, netted."""
+    return Position(
+        one.quantity + other.quantity,
+        one.cost + other.cost,
+        one.realised + other.realised,
+        one.fees + other.fees,
+        one.fills + other.fills,
+    )
+
+
 def position_value(instrument: Instrument, position: Position, mark: int) -> int:
     """Signed value of a position at a mark, in scaled quote currency."""
     return instrument.notional(mark, position.quantity)

@@ -19,7 +19,7 @@ from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, currency_scale
-from brokerage.domain.orders.events import EventTime, Liquidity, OrderEvent
+from brokerage.domain.orders.events import EventTime, Liquidity, OrderEvent, fee_decimal
 from brokerage.domain.orders.order import Order, Owner, Side, order_id
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.risk.account_view import AccountView
@@ -70,7 +70,14 @@ class SimulatedAccount:
             ledger.deposit(currency, to_scaled(amount, currency_scale(currency)))
         self.owner = owner
         self.book = StrategyBook(ledger)
-        self.view = AccountView(profile, Instruments(instruments), ledger.cash, books={owner: self.book}, limits=limits)
+        self.view = AccountView(
+            profile,
+            Instruments(instruments),
+            next(iter(starting_cash), "USD"),
+            ledger.cash,
+            books={owner: self.book},
+            limits=limits,
+        )
         self._exchange = SimulatedExchange(profile)
 
     def instrument(self, symbol: str) -> Instrument:
@@ -147,14 +154,13 @@ def view_fill(instrument: Instrument, side: Side, event: OrderEvent) -> FillView
     fill = event.fill
     if fill is None:
         raise InvalidRequest("NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
-    in_quote = fill.fee_currency == instrument.quote
     return FillView(
         symbol=instrument.symbol,
         side=side,
         quantity=instrument.quantity_decimal(fill.quantity),
         price=instrument.price_decimal(fill.price),
         notional=instrument.money_decimal(instrument.notional(fill.price, fill.quantity)),
-        fee=instrument.money_decimal(fill.fee) if in_quote else instrument.quantity_decimal(fill.fee),
+        fee=fee_decimal(instrument, fill),
         fee_currency=fill.fee_currency,
         liquidity=fill.liquidity,
         trade_id=fill.trade_id,

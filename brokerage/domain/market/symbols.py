@@ -8,38 +8,34 @@ from brokerage.domain.market.instrument import AssetClass, Instrument, instrumen
 
 
 class Instruments:
-    """The symbol-properties table: exact symbols first, then a wildcard by the shape of the symbol.
+    """The symbol-properties table: what the settings or the caller name, then what comes with the brokerage.
 
-    A symbol written BASE-QUOTE or BASE/QUOTE with a known quote currency gets the crypto default; nothing else is
-    guessed, so an unknown symbol stays unknown and its orders are denied by name.
+    Nothing is guessed: an unknown symbol stays unknown and its orders are denied by name.
     """
 
     def __init__(self, known: Iterable[Instrument] = ()) -> None:
-        self._known = {entry.symbol: entry for entry in (*_TABLE, *known)}
+        configured = {entry.symbol: entry for entry in known}
+        self._configured = frozenset(configured)
+        self._known = {entry.symbol: entry for entry in _TABLE} | configured
 
     def find(self, symbol: str) -> Instrument | None:
-        found = self._known.get(symbol)
-        if found is None:
-            found = _crypto_wildcard(symbol)
-            if found is not None and len(self._known) < _KNOWN_MAX:
-                self._known[symbol] = found
-        return found
+        """The properties of a symbol, if they are known."""
+        return self._known.get(symbol)
+
+    def listed(self) -> list[Instrument]:
+        """All that are known, in order of symbol."""
+        return [self._known[symbol] for symbol in sorted(self._known)]
+
+    def is_configured(self, symbol: str) -> bool:
+        """Whether the settings or the caller name a symbol."""
+        return symbol in self._configured
 
 
-_KNOWN_MAX = 100_000
-_CRYPTO_QUOTES = frozenset({"USD", "USDT", "USDC", "EUR", "BTC", "ETH"})
 _TABLE = (
     instrument("BTC-USD", base="BTC", quote="USD", lot="0.00000001", asset_class=AssetClass.CRYPTO),
+    instrument("ETH-USD", base="ETH", quote="USD", lot="0.00000001", asset_class=AssetClass.CRYPTO),
     instrument("AAPL", base="AAPL", quote="USD"),
     instrument("ES", base="ES", quote="USD", tick="0.25", multiplier="50", asset_class=AssetClass.FUTURE),
     instrument("BTCUSDT", base="BTC", quote="USDT", lot="0.00001", asset_class=AssetClass.CRYPTO, notional_min="5"),
     instrument("EURUSD", base="EUR", quote="USD", tick="0.00001", asset_class=AssetClass.FOREX),
 )
-
-
-def _crypto_wildcard(symbol: str) -> Instrument | None:
-    base, separator, quote = symbol.replace("/", "-").partition("-")
-    if not base or not separator or quote not in _CRYPTO_QUOTES or not base.isalnum():
-        return None
-    tick = "0.00000001" if quote in {"BTC", "ETH"} else "0.01"
-    return instrument(symbol, base=base, quote=quote, tick=tick, lot="0.00000001", asset_class=AssetClass.CRYPTO)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState
+from qmtl.core.decimals import from_scaled
 
 
 class Liquidity(Enum):
@@ -25,6 +29,13 @@ class Fill:
     fee_currency: str
     liquidity: Liquidity
     venue_ns: int
+
+
+def fee_decimal(instrument: Instrument, fill: Fill) -> Decimal:
+    """The fee of a fill in its currency: base at the instrument's quantity scale, any other at its own."""
+    if fill.fee_currency == instrument.base:
+        return instrument.quantity_decimal(fill.fee)
+    return from_scaled(fill.fee, currency_scale(fill.fee_currency))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,12 @@ class Side(Enum):
         return 1 if self is Side.BUY else -1
 
 
+class TrailOffsetType(Enum):
+    PRICE = "PRICE"
+    FRACTION = "FRACTION"
+    TICKS = "TICKS"
+
+
 class PositionSide(Enum):
     BOTH = "BOTH"
     LONG = "LONG"
@@ -59,12 +65,14 @@ class Order:
     expire_at_ns: int | None = None
     reduce_only: bool = False
     post_only: bool = False
-    trail_amount: Decimal | None = None
-    trail_fraction: Decimal | None = None
+    trail_offset: Decimal | None = None
+    trail_offset_type: TrailOffsetType | None = None
+    limit_offset: Decimal | None = None
     position_side: PositionSide = PositionSide.BOTH
     decided_ns: int | None = None
     venue: str = "paper"
     tags: tuple[str, ...] = ()
+    strategy_version: int = 0
 
 
 def require_well_formed(order: Order) -> None:

@@ -57,9 +57,13 @@ class RiskContext:
         """The price an order is valued at before it trades."""
         return sized.worst or (self.mark.price if self.mark else 0)
 
+    def base_money(self, amount: int) -> str:
+        """An amount in base currency, for a sentence. A limit that lets nothing be added reads as 0."""
+        return f"{money_text(self.view.base_currency, max(amount, 0))} {self.view.base_currency}"
+
     def money(self, amount: int) -> str:
-        """An amount in quote currency, for a sentence. A limit that lets nothing be added reads as 0."""
-        return f"{money_text(self.instrument.quote, max(amount, 0))} {self.instrument.quote}"
+        """An amount in quote currency, for a sentence."""
+        return f"{money_text(self.instrument.quote, amount)} {self.instrument.quote}"
 
 
 def context_of(view: AccountView, order: Order, instrument: Instrument, at_ns: int, weight: int) -> RiskContext:

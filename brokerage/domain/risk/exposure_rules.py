@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from brokerage.domain.models.buying_power.model import BuyingPower
-from brokerage.domain.money import RATE_ONE, RATE_SCALE
+from brokerage.domain.money import RATE_ONE, RATE_SCALE, money_text
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Order, Side, SizedOrder
 from brokerage.domain.risk.context import RiskContext, increase, increases
 from brokerage.domain.risk.exposure import Exposure, exposure_of
+from brokerage.domain.risk.limits import Limits
 from qmtl.core.decimals import format_decimal, from_scaled
 from qmtl.core.errors import InvalidRequest
 
@@ -37,31 +38,46 @@ def exposures(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | No
     buys = together if order.side is Side.BUY else now.buys.reach(Side.BUY, now.held)
     sells = together if order.side is Side.SELL else now.sells.reach(Side.SELL, now.held)
     try:
-        own = exposure_of(now.instrument, now.mark.price, now.held, buys, sells)
+        own = now.view.valued(exposure_of(now.instrument, now.mark.price, now.held, buys, sells), now.instrument.quote)
     except InvalidRequest:
         return Refusal(Denial.EXPOSURE_ABOVE_LIMIT, f"the exposure in {order.symbol} cannot be counted")
+    if own is None:
+        return _unvalued(now) if _limits_any(now.limits) else None
     position_max = now.limits.position_notional_max
     if position_max and own.net(order.side) > position_max:
         return _above(
             Denial.POSITION_ABOVE_LIMIT,
-            f"position with its open orders {now.money(own.net(order.side))}",
-            f"position_notional_max {now.money(position_max)}",
+            f"position with its open orders {now.base_money(own.net(order.side))}",
+            f"position_notional_max {now.base_money(position_max)}",
         )
     return _account(order, now, own) or _world(order, now, own)
+
+
+def _limits_any(limits: Limits) -> bool:
+    account = limits.leverage_max or limits.account_gross_max or limits.account_net_max
+    return bool(account or limits.position_notional_max or limits.world_gross_max or limits.world_net_max)
+
+
+def _unvalued(now: RiskContext) -> Refusal:
+    base = now.view.base_currency
+    return Refusal(Denial.EXPOSURE_ABOVE_LIMIT, f"a part of the exposure cannot be valued in {base}, so it is above")
 
 
 def _account(order: Order, now: RiskContext, own: Exposure) -> Refusal | None:
     limits = now.limits
     if not (limits.leverage_max or limits.account_gross_max or limits.account_net_max):
         return None
-    total = now.view.exposure(without=(now.owner, order.symbol)) + own
+    rest = now.view.exposure(without=(now.owner, order.symbol))
+    if rest is None:
+        return _unvalued(now)
+    total = rest + own
     if limits.leverage_max:
-        equity = max(now.view.equity(now.instrument.quote), 0)
+        equity = max(now.view.equity(), 0)
         if total.gross * RATE_ONE > limits.leverage_max * equity:
             return _above(
                 Denial.LEVERAGE_ABOVE_LIMIT,
-                f"gross exposure of the account {now.money(total.gross)}",
-                f"leverage_max {_share(limits.leverage_max)} times its equity {now.money(equity)}",
+                f"gross exposure of the account {now.base_money(total.gross)}",
+                f"leverage_max {_share(limits.leverage_max)} times its equity {now.base_money(equity)}",
             )
     return _beyond(order, now, total, "account", limits.account_gross_max, limits.account_net_max)
 
@@ -70,14 +86,15 @@ def _world(order: Order, now: RiskContext, own: Exposure) -> Refusal | None:
     gross_max, net_max = now.limits.world_gross_max, now.limits.world_net_max
     if not (gross_max or net_max):
         return None
-    beside = now.view.world_beside
+    beside, rest = now.view.world_beside, now.view.exposure(now.owner.world_id, without=(now.owner, order.symbol))
     if beside is None:
         return Refusal(
             Denial.EXPOSURE_ABOVE_LIMIT,
             f"another account of world {now.owner.world_id} cannot be valued, so its exposure may be above its limits",
         )
-    total = beside + now.view.exposure(now.owner.world_id, without=(now.owner, order.symbol)) + own
-    return _beyond(order, now, total, "world", gross_max, net_max)
+    if rest is None:
+        return _unvalued(now)
+    return _beyond(order, now, beside + rest + own, "world", gross_max, net_max)
 
 
 def _beyond(
@@ -87,8 +104,8 @@ def _beyond(
         if most and amount > most:
             return _above(
                 Denial.EXPOSURE_ABOVE_LIMIT,
-                f"{kind} exposure of the {whose} {now.money(amount)}",
-                f"{whose}_{kind}_max {now.money(most)}",
+                f"{kind} exposure of the {whose} {now.base_money(amount)}",
+                f"{whose}_{kind}_max {now.base_money(most)}",
             )
     return None
 
@@ -104,11 +121,20 @@ def buying_power(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal |
         opened = min(increase(order.side, together, now.held), sized.quantity)
     if not opened:
         return None
-    cost, free = funding.needed(now.instrument, now.price_of(sized), opened), now.view.free(now.instrument.quote)
+    quote = now.instrument.quote
+    cost, currency = funding.needed(now.instrument, now.price_of(sized), opened), quote
+    if funding.kind is BuyingPower.MARGIN:
+        worth, currency = now.view.in_base(cost, quote), now.view.base_currency
+        if worth is None:
+            return Refusal(Denial.BALANCE_INSUFFICIENT, f"{quote} cannot be valued in {currency}, so nothing covers it")
+        cost = worth
+    free = now.view.free(currency)
     if cost <= free:
         return None
-    left = now.money(free) if free > 0 else f"nothing ({now.instrument.quote})"
-    return Refusal(Denial.BALANCE_INSUFFICIENT, f"the order needs {now.money(cost)}, free is {left}")
+    left = f"{money_text(currency, free)} {currency}" if free > 0 else f"nothing ({currency})"
+    return Refusal(
+        Denial.BALANCE_INSUFFICIENT, f"the order needs {money_text(currency, cost)} {currency}, free is {left}"
+    )
 
 
 def _short(order: Order, now: RiskContext, together: int) -> Refusal:

@@ -42,6 +42,18 @@ class GateStamp:
     reduce_only: bool
 
 
+@dataclass(frozen=True, slots=True)
+class WireIntent:
+    """An act that was sent and whose outcome is not known."""
+
+    account: str
+    strategy_id: str
+    client_order_id: str
+    venue_order_id: str
+    epoch: int
+    sent_ns: int
+
+
 _ALLOWED = {
     ExecutionDomain.DRYRUN: (ExecutionDomain.DRYRUN,),
     ExecutionDomain.LIVE: (ExecutionDomain.DRYRUN, ExecutionDomain.LIVE),

@@ -113,14 +113,14 @@ def notional(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | Non
     if worth > INT64_MAX:
         return Refusal(Denial.NOTIONAL_ABOVE_LIMIT, f"the notional of {_order(order, sized, now)} cannot be counted")
     if instrument.notional_max and worth > instrument.notional_max:
-        return _too_large(now, worth, instrument.notional_max, "the venue's maximum")
-    if own_max and worth > own_max and now.adds(order, sized):
-        return _too_large(now, worth, own_max, "order_notional_max")
+        amount, most = now.money(worth), now.money(instrument.notional_max)
+        return Refusal(Denial.NOTIONAL_ABOVE_LIMIT, f"notional {amount} would be above the venue's maximum {most}")
+    if own_max:
+        valued = now.view.in_base(worth, instrument.quote)
+        if (valued is None or valued > own_max) and now.adds(order, sized):
+            amount, most = now.money(worth), now.base_money(own_max)
+            return Refusal(Denial.NOTIONAL_ABOVE_LIMIT, f"notional {amount} would be above order_notional_max {most}")
     return _minimum(order, sized, now) if instrument.notional_min else None
-
-
-def _too_large(now: RiskContext, worth: int, most: int, name: str) -> Refusal:
-    return Refusal(Denial.NOTIONAL_ABOVE_LIMIT, f"notional {now.money(worth)} would be above {name} {now.money(most)}")
 
 
 def _minimum(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:

@@ -60,7 +60,7 @@ def check(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
 
 
 def _first(order: Order, sized: SizedOrder, now: RiskContext, world: RiskLimits) -> Refusal | None:
-    limits = tightened(now.limits, world, order.side, currency_scale(now.instrument.quote))
+    limits = tightened(now.limits, world, order.side, currency_scale(now.view.base_currency))
     bound = now if limits is now.limits else replace(now, limits=limits)
     for rule in _RULES:
         refused = rule(order, sized, bound)

@@ -25,20 +25,14 @@ def _create_accounts() -> None:
     op.create_table(
         "accounts",
         sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
         sa.Column("venue", sa.Text(), nullable=False),
         sa.Column("base_currency", sa.Text(), nullable=False),
         sa.Column("starting_cash", _BIG, nullable=False),
-        sa.Column("data_preset", sa.Text(), nullable=False),
-        sa.Column("data_session_id", sa.Text(), nullable=False),
-        sa.Column("symbol", sa.Text(), nullable=False),
-        sa.Column("interval_s", _BIG, nullable=False),
         sa.Column("fee_rate", _BIG, nullable=False),
+        sa.Column("leverage", _BIG, nullable=False),
         sa.Column("trading_state", sa.Text(), nullable=False),
         sa.Column("created_ns", _BIG, nullable=False),
-        sa.Column("venue_ns", _BIG, nullable=False),
-        sa.Column("mark_price", _BIG, nullable=True),
-        sa.Column("mark_ns", _BIG, nullable=True),
         sa.Column("event_sequence", _BIG, nullable=False),
         sa.Column("fill_sequence", _BIG, nullable=False),
         sa.Column("rate_ns", _BIG, nullable=False),
@@ -47,10 +41,39 @@ def _create_accounts() -> None:
         sa.PrimaryKeyConstraint("account"),
     )
     op.create_table(
+        "account_worlds",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "world_id"),
+    )
+    op.create_index("account_worlds_world", "account_worlds", ["world_id"])
+    op.create_table(
+        "account_feeds",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("preset", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=False),
+        sa.Column("interval_s", _BIG, nullable=False),
+        sa.Column("position_ns", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account", "symbol"),
+    )
+    op.create_index("account_feeds_source", "account_feeds", ["preset", "session_id"])
+    op.create_table(
+        "marks",
+        sa.Column("preset", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("price", _BIG, nullable=False),
+        sa.Column("at_ns", _BIG, nullable=False),
+        sa.Column("bar_ns", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("preset", "session_id", "symbol"),
+    )
+    op.create_table(
         "cash",
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
-        sa.Column("amount", _BIG, nullable=False),
+        sa.Column("settled", _BIG, nullable=False),
+        sa.Column("unsettled", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("account", "currency"),
     )
 
@@ -64,7 +87,23 @@ def _create_orders() -> None:
         sa.Column("strategy_id", sa.Text(), nullable=False),
         sa.Column("client_order_id", sa.Text(), nullable=False),
         sa.Column("symbol", sa.Text(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("venue", sa.Text(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("tif", sa.Text(), nullable=False),
+        sa.Column("asked_quantity", sa.Text(), nullable=False),
+        sa.Column("asked_limit", sa.Text(), nullable=False),
+        sa.Column("asked_stop", sa.Text(), nullable=False),
+        sa.Column("trail_offset", sa.Text(), nullable=False),
+        sa.Column("trail_offset_type", sa.Text(), nullable=False),
+        sa.Column("limit_offset", sa.Text(), nullable=False),
+        sa.Column("asked_expire_ns", _BIG, nullable=True),
+        sa.Column("reduce_only", sa.Boolean(), nullable=False),
+        sa.Column("post_only", sa.Boolean(), nullable=False),
+        sa.Column("position_side", sa.Text(), nullable=False),
+        sa.Column("decided_ns", _BIG, nullable=True),
+        sa.Column("strategy_version", _BIG, nullable=False),
+        sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("gate_reduce_only", sa.Boolean(), nullable=False),
         sa.Column("epoch", _BIG, nullable=False),
         sa.Column("open", sa.Boolean(), nullable=False),
@@ -155,6 +194,7 @@ def _create_books() -> None:
         sa.Column("fills", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("account", "world_id", "strategy_id", "symbol"),
     )
+    op.create_index("positions_world", "positions", ["world_id"])
     op.create_table(
         "open_order_totals",
         sa.Column("account", sa.Text(), nullable=False),
@@ -170,6 +210,7 @@ def _create_books() -> None:
         sa.Column("reducing", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("account", "world_id", "strategy_id", "symbol", "side"),
     )
+    op.create_index("open_order_totals_world", "open_order_totals", ["world_id"])
 
 
 def _create_fences() -> None:

@@ -16,7 +16,6 @@ from brokerage.commit_notices import Pulse, either
 from brokerage.domain.market.mark import SECOND_NS
 from brokerage.fences import intents
 from brokerage.fences import store as fences_store
-from brokerage.instants import instant_ns
 from brokerage.market.configured import MS_NS
 from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch import emulation, outcomes, pending, send
@@ -24,6 +23,7 @@ from brokerage.venues.dispatch.pending import PendingIntent
 from brokerage.venues.paper import venue
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
+from qmtl.core.instants import to_ns
 from qmtl.sql.database import Database
 
 LOOK_S = 1.0
@@ -131,4 +131,4 @@ class Dispatcher:
         return None
 
     def _now_ns(self) -> int:
-        return instant_ns(self._clock.now())
+        return to_ns(self._clock.now())

@@ -38,11 +38,12 @@ def accounts_with_stops(conn: Connection) -> list[str]:
 def release_reached(conn: Connection, market: MarketContext, account_name: str, now_ns: int) -> int:
     """Look anew at an account's emulated stops after its fence moved: those the last price is still beyond may go."""
     account = accounts_store.account(conn, account_name, lock=True)
-    view, time = load_open_orders(conn, market, account), account.time(now_ns)
+    view = load_open_orders(conn, market, account)
     done: list[tuple[StrategyBook, OrderEvent]] = []
     for book in view.books.values():
         for record in _emulated(book):
             if still_reached(view, record):
+                time = account.time(now_ns, record.order.symbol)
                 done += [(book, event) for event in _let_go(conn, market, account, book, record, time)]
     if done:
         journal.record(conn, account, done)
@@ -50,13 +51,19 @@ def release_reached(conn: Connection, market: MarketContext, account_name: str, 
 
 
 def release_touched(
-    conn: Connection, market: MarketContext, account: Account, book: StrategyBook, bar: Bar, time: EventTime
+    conn: Connection,
+    market: MarketContext,
+    account: Account,
+    book: StrategyBook,
+    shown: tuple[str, Bar],
+    time: EventTime,
 ) -> list[OrderEvent]:
     """What a bar does to the stops that are watched here: reached ones are let go, or held where they are."""
+    symbol, bar = shown
     return [
         event
         for record in _emulated(book)
-        if record.order.symbol == account.symbol
+        if record.order.symbol == symbol
         and bar.start_ns >= record.accepted_ns
         and touched(record.order.side, record.stop or 0, bar)
         for event in _let_go(conn, market, account, book, record, time)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
+from brokerage.domain.accounts.account import Account
+from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.orders.events import EventTime
 from brokerage.domain.orders.order import OrderName
 from brokerage.domain.trading import reports
 from brokerage.market.context import MarketContext
@@ -17,7 +20,9 @@ def answer(conn: Connection, market: MarketContext, name: OrderName, order_id: s
     """Hear the venue's answer to an order that has arrived."""
     account = accounts_store.account(conn, name.owner.account, lock=True)
     _, book = load_orders(conn, market, account, name.owner, order_id)
-    answers = paper_store.arrivals(conn, account.account).answers(book, account.time(now_ns).at_ns, now_ns)
+    answers = paper_store.arrivals(conn, account.account).answers(
+        book, _time(account, book, order_id, now_ns).at_ns, now_ns
+    )
     record_in(conn, account, book, reports.book_reports(book, answers))
 
 
@@ -26,7 +31,7 @@ def lose(conn: Connection, market: MarketContext, name: OrderName, order_id: str
     account = accounts_store.account(conn, name.owner.account, lock=True)
     _, book = load_orders(conn, market, account, name.owner, order_id)
     if order_id in book.records:
-        record_in(conn, account, book, reports.lose(book, order_id, account.time(now_ns)))
+        record_in(conn, account, book, reports.lose(book, order_id, _time(account, book, order_id, now_ns)))
 
 
 def resolve(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
@@ -36,8 +41,12 @@ def resolve(conn: Connection, market: MarketContext, name: OrderName, order_id: 
     record = book.records.get(order_id)
     if record is None or not record.on_the_wire:
         return False
-    found = paper_store.arrivals(conn, account.account).query(record, account.time(now_ns))
+    found = paper_store.arrivals(conn, account.account).query(record, account.time(now_ns, record.order.symbol))
     if found is None:
         return False
     record_in(conn, account, book, [reports.book_report(book, found)])
     return True
+
+
+def _time(account: Account, book: StrategyBook, order_id: str, now_ns: int) -> EventTime:
+    return account.time(now_ns, book.record(order_id).order.symbol)

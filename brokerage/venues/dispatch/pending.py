@@ -29,7 +29,7 @@ class PendingIntent:
 
 def pending(conn: Connection) -> list[PendingIntent]:
     """Every intent whose outcome is not known, oldest first."""
-    heads, venue, accounts = t.orders.c, t.venue_orders.c, t.accounts.c
+    heads, venue, feeds = t.orders.c, t.venue_orders.c, t.account_feeds.c
     query = (
         sa.select(
             t.send_intents,
@@ -37,11 +37,11 @@ def pending(conn: Connection) -> list[PendingIntent]:
             heads.updated_ns,
             venue.arrives_ns,
             venue.answer_lost,
-            accounts.venue_ns,
-            accounts.data_session_id,
+            feeds.position_ns,
+            feeds.session_id,
         )
         .join(t.orders, heads.order_id == INTENT.order_id)
-        .join(t.accounts, accounts.account == INTENT.account)
+        .outerjoin(t.account_feeds, sa.and_(feeds.account == INTENT.account, feeds.symbol == heads.symbol))
         .outerjoin(t.venue_orders, venue.venue_order_id == INTENT.venue_order_id)
         .where(UNANSWERED)
         .order_by(INTENT.sent_ns, INTENT.order_id)
@@ -57,5 +57,5 @@ def _intent_of(row: AnyRow) -> PendingIntent:
         wire_ns=row.wire_ns,
         unresolved_ns=row.updated_ns if row.unresolved else None,
         arrival=None if row.arrives_ns is None else Arrival(row.arrives_ns, row.answer_lost),
-        data_ns=row.venue_ns if row.data_session_id else None,
+        data_ns=row.position_ns if row.session_id else None,
     )

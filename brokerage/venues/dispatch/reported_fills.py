@@ -6,6 +6,7 @@ Known again with the same content it changes nothing; with other content it is a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,27 +18,29 @@ from brokerage.accounts import store as accounts_store
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import EventTime, Fill, Liquidity
-from brokerage.domain.orders.order import OrderName, Owner, Side
+from brokerage.domain.orders.order import OrderName, Side
 from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.trading import reports
-from brokerage.fields import text
-from brokerage.instants import ns_of
 from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
 from brokerage.orders.journal import record_in
-from brokerage.orders.rows import StoredOrder, event_of
-from brokerage.orders.wire import SIDES
+from brokerage.orders.rows import event_of
+from brokerage.orders.wire import SIDES, name_from_proto
 from brokerage.orders.working import load_orders
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import reported_fill_service_pb2 as reportedfillservicepb
 from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.core.errors import Conflict, InvalidRequest, refused
-from qmtl.wire.fields import known_enum
+from qmtl.wire.fields import known_enum, require_text
+from qmtl.wire.instants import ns_from_proto
 
 BATCH_MAX = 1_000
+CURRENCY = re.compile(r"[A-Z0-9]{2,10}", re.ASCII)
 LIQUIDITIES = {
-    brokerpb.LIQUIDITY_SIDE_UNSPECIFIED: Liquidity.TAKER,  # not told: the dearer of the two
-    brokerpb.LIQUIDITY_SIDE_MAKER: Liquidity.MAKER,
-    brokerpb.LIQUIDITY_SIDE_TAKER: Liquidity.TAKER,
+    orderpb.LIQUIDITY_SIDE_UNSPECIFIED: Liquidity.TAKER,  # not told: the dearer of the two
+    orderpb.LIQUIDITY_SIDE_MAKER: Liquidity.MAKER,
+    orderpb.LIQUIDITY_SIDE_TAKER: Liquidity.TAKER,
 }
 
 
@@ -49,21 +52,17 @@ class ReportedFill:
     venue: str
     side: Side
     trade_id: str
-    message: brokerpb.Fill
+    message: reportedfillservicepb.ReportedFill
 
 
-def report_from_proto(message: brokerpb.Fill) -> ReportedFill:
+def report_from_proto(message: reportedfillservicepb.ReportedFill, index: int = 0) -> ReportedFill:
     """The parts of a reported fill that name things. Raises InvalidRequest by field."""
-    owner = Owner(
-        text(message.account, "fills.account"),
-        text(message.world_id, "fills.world_id"),
-        text(message.strategy_id, "fills.strategy_id"),
-    )
+    where = f"fills[{index}]"
     return ReportedFill(
-        OrderName(owner, text(message.client_order_id, "fills.client_order_id")),
-        text(message.venue, "fills.venue"),
-        known_enum(SIDES, message.side, "fills.side"),
-        text(message.trade_id, "fills.trade_id"),
+        name_from_proto(message.key, f"{where}.key"),
+        require_text(message.venue, f"{where}.venue", 128),
+        known_enum(SIDES, message.side, f"{where}.side"),
+        require_text(message.trade_id, f"{where}.trade_id", 128),
         message,
     )
 
@@ -77,7 +76,7 @@ def book_fills(
     leaves a trace.
     """
     if len(reported) > BATCH_MAX:
-        raise refused("E_PAGE", "fills", f"{len(reported)} in one message", f"at most {BATCH_MAX}")
+        raise refused("E_FIELD", "fills", f"{len(reported)} in one message", f"at most {BATCH_MAX}")
     booked = sum([_book(conn, market, report, now_ns) for report in reported])
     return booked, len(reported) - booked
 
@@ -148,15 +147,13 @@ def _fill(record: OrderRecord, report: ReportedFill, now_ns: int) -> Fill:
         _fee(message, instrument),
         message.fee_currency or instrument.quote,
         known_enum(LIQUIDITIES, message.liquidity_side, "fills.liquidity_side"),
-        ns_of(message.venue_time) if message.HasField("venue_time") else now_ns,
+        ns_from_proto(message.venue_time, "fills.venue_time") if message.HasField("venue_time") else now_ns,
     )
 
 
-def _fee(message: brokerpb.Fill, instrument: Instrument) -> int:
-    scales = {instrument.quote: currency_scale(instrument.quote), instrument.base: instrument.quantity_scale}
-    scale = scales.get(message.fee_currency or instrument.quote)
-    if scale is None:
-        raise refused(
-            "E_FILL_MISMATCH", "fills.fee_currency", message.fee_currency, f"{instrument.quote} or {instrument.base}"
-        )
+def _fee(message: reportedfillservicepb.ReportedFill, instrument: Instrument) -> int:
+    currency = message.fee_currency or instrument.quote
+    if not CURRENCY.fullmatch(currency) and currency != instrument.base:
+        raise refused("E_FILL_MISMATCH", "fills.fee_currency", message.fee_currency, "a currency")
+    scale = instrument.quantity_scale if currency == instrument.base else currency_scale(currency)
     return to_scaled(parse_decimal(message.fee or "0", "fills.fee"), scale)

@@ -35,7 +35,8 @@ def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: 
         return False
     fence, trading = locked_fence(conn, name.owner.world_id), account.trading_state
     view, book = load_orders(conn, market, account, name.owner, order_id)
-    record, time = book.record(order_id), account.time(now_ns)
+    record = book.record(order_id)
+    time = account.time(now_ns, record.order.symbol)
     if record.triggered:
         goes = may_go(book, trading, record, fence) and (row.epoch == fence.epoch or still_reached(view, record))
         made = [] if goes else commands.note(book, order_id, time, HELD)

@@ -23,7 +23,14 @@ WORLD_ACCESS: Final = "/qmtl.world.v1.AccessService"
 GATES: Final = "/qmtl.world.v1.GateService"
 SESSIONS: Final = "/qmtl.world.v1.SessionService"
 WORLD_STATUS: Final = "/qmtl.world.v1.StatusService"
-BROKER: Final = "/qmtl.broker.v1.BrokerageService"
+ACCOUNTS: Final = "/qmtl.broker.v1.AccountService"
+FENCES: Final = "/qmtl.broker.v1.FenceService"
+ORDERS: Final = "/qmtl.broker.v1.OrderService"
+ORDER_ENTRY: Final = "/qmtl.broker.v1.OrderEntryService"
+PORTFOLIOS: Final = "/qmtl.broker.v1.PortfolioService"
+REPORTED_FILLS: Final = "/qmtl.broker.v1.ReportedFillService"
+REPLAYS: Final = "/qmtl.broker.v1.ReplayService"
+BROKER_STATUS: Final = "/qmtl.broker.v1.StatusService"
 DATA: Final = "/qmtl.data.v1.DataService"
 DATA_ARTIFACTS: Final = "/qmtl.data.v1.ArtifactService"
 DATA_CATALOGUE: Final = "/qmtl.data.v1.CatalogueService"
@@ -55,8 +62,13 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(GATES, "OpenGateSession RenewGateSession AckActivation"),
         *_each(SESSIONS, "OpenSession GetSession AdvanceWatermark CloseSession"),
         *_each(WORLD_STATUS, "GetStatus"),
-        *_each(BROKER, "SubmitOrder SubmitOrderList ReplaceOrder CancelOrder CancelAll BookFills ListFills"),
-        *_each(BROKER, "GetOrder ListOrders StreamOrderEvents GetPortfolio StreamPortfolio GetFence GetStatus"),
+        *_each(ORDER_ENTRY, "SubmitOrder SubmitOrderList ReplaceOrder CancelOrder CancelAll"),
+        *_each(ORDERS, "GetOrder ListOrders StreamOrderEvents ListFills"),
+        *_each(ACCOUNTS, "GetAccount ListAccounts"),
+        *_each(PORTFOLIOS, "GetPortfolio StreamPortfolio"),
+        *_each(REPORTED_FILLS, "BookFills"),
+        *_each(FENCES, "GetFence"),
+        *_each(BROKER_STATUS, "GetStatus"),
         *_each(DATA_ARTIFACTS, "ListArtifacts GetArtifact"),
         *_each(DATA_STATUS, "GetStatus"),
         *_each(f"{CONTROL}.BrokerStreamService", "GetStreams"),
@@ -64,7 +76,12 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     # The fence, and what a decision is made from.
     "worldservice": (
-        *_each(BROKER, "SetFence GetFence OpenPaperAccount CancelAll GetPortfolio ListPositions GetStatus"),
+        *_each(FENCES, "SetFence GetFence"),
+        *_each(REPLAYS, "ReplayOrders"),
+        *_each(ACCOUNTS, "OpenPaperAccount GetAccount ListAccounts"),
+        *_each(ORDER_ENTRY, "CancelAll"),
+        *_each(PORTFOLIOS, "GetPortfolio ListPositions"),
+        *_each(BROKER_STATUS, "GetStatus"),
         *_each(f"{DAG}.GraphService", "GetNode ListNodes"),
         *_each(f"{DAG}.PlanService", "GetPlan"),
         *_each(f"{DAG}.QueueCatalogueService", "QueryQueues"),

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
+from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
+from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
 from qmtl.config.home import find_home, gateway_address
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import queue_catalogue_service_pb2_grpc as queuecataloguerpc
@@ -64,7 +66,9 @@ class Client:
     activation: activationrpc.ActivationServiceAsyncStub
     applies: applyrpc.ApplyServiceAsyncStub
     audit: auditrpc.AuditServiceAsyncStub
-    brokerage: brokerrpc.BrokerageServiceAsyncStub
+    accounts: accountrpc.AccountServiceAsyncStub
+    orders: orderrpc.OrderServiceAsyncStub
+    portfolios: portfoliorpc.PortfolioServiceAsyncStub
     data: datarpc.DataServiceAsyncStub
     data_sessions: datasessionrpc.DataSessionServiceAsyncStub
     catalogue: cataloguerpc.CatalogueServiceAsyncStub
@@ -90,7 +94,9 @@ async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ)
             activationrpc.ActivationServiceStub(channel),
             applyrpc.ApplyServiceStub(channel),
             auditrpc.AuditServiceStub(channel),
-            brokerrpc.BrokerageServiceStub(channel),
+            accountrpc.AccountServiceStub(channel),
+            orderrpc.OrderServiceStub(channel),
+            portfoliorpc.PortfolioServiceStub(channel),
             datarpc.DataServiceStub(channel),
             datasessionrpc.DataSessionServiceStub(channel),
             cataloguerpc.CatalogueServiceStub(channel),

@@ -12,7 +12,7 @@ from brokerage.accounts import opening
 from brokerage.domain.accounts.account import Account
 from qmtl.core.errors import Exhausted
 from qmtl.sql.database import Database
-from tests.brokerage.samples import ACCOUNT, ACTOR
+from tests.brokerage.samples import ACCOUNT, ACTOR, WORLD
 
 
 @pytest.fixture
@@ -24,13 +24,13 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def test_a_world_has_so_many_paper_accounts_and_no_more(db: Database) -> None:
-    async def opened(name: str, world_id: str = ACCOUNT.world_id) -> Account:
-        wanted = replace(ACCOUNT, account=name, world_id=world_id)
-        return await db.write(lambda conn: opening.open_account(conn, wanted, ACTOR, 2))
+    async def opened(name: str, world_id: str = WORLD) -> Account:
+        wanted = replace(ACCOUNT, account=name)
+        return await db.write(lambda conn: opening.open_account(conn, wanted, world_id, ACTOR, 2))
 
     first, _ = await opened("a"), await opened("b")
     with pytest.raises(Exhausted) as caught:
         await opened("c")
     assert caught.value.reason == "E_ACCOUNTS_LIMIT"
     assert await opened("a") == first
-    assert (await opened("c", "w2")).world_id == "w2"
+    assert (await opened("c", "w2")).account == "c"

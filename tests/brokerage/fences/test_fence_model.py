@@ -41,7 +41,6 @@ from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
 from brokerage.orders import submit as orders_submit
 from brokerage.orders.cancel import cancel_order
-from brokerage.orders.wire import order_to_proto
 from brokerage.venues.dispatch import emulation, outcomes, pending
 from brokerage.venues.dispatch import send as dispatch_send
 from brokerage.venues.paper import venue as paper_venue
@@ -106,11 +105,11 @@ class FenceMachine(RuleBasedStateMachine):
         direct = replace(self.market, link=MARKET.link)
 
         def begin(conn: Connection) -> None:
-            opening.open_account(conn, ACCOUNT, ACTOR)
+            opening.open_account(conn, ACCOUNT, "w1", ACTOR)
             change.set_fence(conn, fence(1), ACTOR, 5)
             feeds_show.show_bars(conn, direct, FEED, [bar(0)], 0, 7)
             first = order("first", quantity=20)
-            orders_submit.submit(conn, direct, first, order_to_proto(first), GATE, 6)
+            orders_submit.submit(conn, direct, first, GATE, 6)
             feeds_show.show_bars(conn, direct, FEED, [bar(1)], 0, 7)
 
         self.run(begin)
@@ -144,9 +143,7 @@ class FenceMachine(RuleBasedStateMachine):
         gate, held = replace(GATE, epoch=epoch), self.run(self.held)
         self.names.append(wanted.client_order_id)
         try:
-            stored, _ = self.run(
-                lambda conn: orders_submit.submit(conn, self.market, wanted, order_to_proto(wanted), gate, 6), fate
-            )
+            stored, _ = self.run(lambda conn: orders_submit.submit(conn, self.market, wanted, gate, 6), fate)
         except NotReady:
             assert epoch < self.epoch
             return
@@ -315,7 +312,7 @@ class FenceMachine(RuleBasedStateMachine):
     def what_is_listed_is_exactly_what_is_on_the_wire(self) -> None:
         if self.names:
             rows = self.run(lambda conn: intents.on_the_wire(conn, OWNER.world_id))
-            listed = {row.order_id for row in rows}
+            listed = {row.venue_order_id for row in rows}
             heads = sa.select(t.orders.c.order_id).where(
                 sa.or_(
                     t.orders.c.state == "SUBMITTED",

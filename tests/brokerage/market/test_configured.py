@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from brokerage.config import InstrumentEntry, Settings
+from brokerage.domain.accounts.account import AccountType
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.market.configured import market_of
 from qmtl.core.errors import InvalidRequest
 from tests.brokerage.samples import ACCOUNT
 
 
-def test_the_defaults_are_a_spot_house() -> None:
+def test_the_defaults_are_spot() -> None:
     market = market_of(Settings())
     profile = market.profile_of(ACCOUNT)
     assert (profile.buying_power, profile.participation, profile.slippage) == (BuyingPower.CASH, 10_000_000, 0)
@@ -29,7 +32,7 @@ def test_settings_add_instruments_and_choose_the_reality() -> None:
     found = market.instruments.find("SAP")
     assert found is not None
     assert (found.tick, found.quote) == (5, "EUR")
-    profile = market.profile_of(ACCOUNT)
+    profile = market.profile_of(replace(ACCOUNT, type=AccountType.MARGIN, leverage=3))
     assert (profile.buying_power, profile.leverage, profile.slippage) == (BuyingPower.MARGIN, 3, 50_000)
     assert market.limits.order_notional_max == 5_000 * 10**8
 

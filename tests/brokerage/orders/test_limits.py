@@ -20,7 +20,7 @@ from brokerage.domain.orders.states import OrderState
 from brokerage.domain.risk.limits import Limits
 from brokerage.market.context import MarketContext
 from brokerage.orders import working
-from tests.brokerage.samples import ACCOUNT, MARKET, OWNER, WORLD, Book, bar, open_book, order
+from tests.brokerage.samples import ACCOUNT, MARKET, OWNER, WORLD, Book, bar, open_book, order, without_price
 
 MONEY = 10**8
 SECOND = 1_000_000_000
@@ -111,8 +111,7 @@ async def test_a_world_that_cannot_be_valued_is_over_its_limit(database_url: str
     async with opened(database_url, world_net_max=100_000 * MONEY) as book:
         await book.open(replace(ACCOUNT, account="other"))
         assert await denial(book, by("s1", order("a"), "other")) is None
-        other = replace(await book.db.read(lambda conn: accounts_store.account(conn, "other")), mark_price=None)
-        await book.db.write(lambda conn: accounts_store.save_account(conn, other))
+        await book.db.write(without_price)
         assert await denial(book, order("b")) is Denial.EXPOSURE_ABOVE_LIMIT
 
 

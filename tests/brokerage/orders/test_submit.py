@@ -16,7 +16,6 @@ from sqlalchemy import Connection
 from brokerage import schema as t
 from brokerage.accounts import cash
 from brokerage.accounts import store as accounts_store
-from brokerage.books import portfolio as books_portfolio
 from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.models.profiles.generic import spot
@@ -31,8 +30,9 @@ from brokerage.fences import change
 from brokerage.orders import journal, working
 from brokerage.orders import store as orders_store
 from brokerage.orders.cancel import cancel_all, cancel_order
+from brokerage.orders.store import OrdersOf
 from brokerage.venues.paper.store import arrivals
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import Conflict, NotFound, NotReady
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from tests.brokerage.samples import (
@@ -71,9 +71,7 @@ async def test_an_order_is_accepted_filled_and_booked(book: Book) -> None:
     assert await book.show(bar(1, 101)) == 1
     stored = await book.db.read(lambda conn: orders_store.order(conn, OrderName(OWNER, "o1"), MARKET.instruments))
     assert (stored.record.state, stored.record.filled) == (OrderState.FILLED, 10)
-    portfolio = await book.db.read(
-        lambda conn: books_portfolio.portfolio(conn, MARKET, accounts_store.account(conn, "acc"))
-    )
+    portfolio = await book.portfolio()
     assert portfolio.cash[0].settled == "98988.99"  # 100000 - 1010 - 1.01
     assert (portfolio.positions[0].quantity, portfolio.positions[0].average_price) == ("10", "101")
     assert (portfolio.equity, portfolio.unrealized_pnl, portfolio.fees) == ("100008.99", "10", "1.01")
@@ -223,7 +221,9 @@ async def test_cancel_all_of_a_strategy_leaves_the_others(book: Book) -> None:
     await book.submit(order("o2"))
     other = replace(order("o3"), owner=Owner("acc", WORLD, "s2"))
     await book.submit(other)
-    canceled = await book.db.write(lambda conn: cancel_all(conn, MARKET, "acc", "s1", 8, arrivals))
+    canceled = await book.db.write(
+        lambda conn: cancel_all(conn, MARKET, OrdersOf("acc", strategy_id="s1"), 8, arrivals)
+    )
     assert [stored.record.state for stored in canceled] == [OrderState.CANCELED] * 2
     assert await book.show(bar(1)) == 1
 
@@ -260,7 +260,7 @@ async def test_the_gate_weight_scales_and_its_drain_makes_reduce_only(book: Book
         5,
         True,
     )
-    assert not selling.body.reduce_only
+    assert not selling.order.reduce_only
 
 
 async def test_trading_states_hold_per_account(book: Book) -> None:
@@ -273,9 +273,9 @@ async def test_trading_states_hold_per_account(book: Book) -> None:
 
 async def test_an_account_is_opened_once_and_joins_its_feed_where_it_stands(book: Book) -> None:
     await book.show(bar(1))
-    assert (await book.open()).venue_ns == 2 * MINUTE
+    assert (await book.open()).position_ns == 2 * MINUTE
     joined = await book.open(replace(ACCOUNT, account="late"))
-    assert (joined.venue_ns, joined.mark_price) == (2 * MINUTE, 101_00)
+    assert (joined.position_ns, joined.marks["AAPL"].price) == (2 * MINUTE, 101_00)
     with pytest.raises(Conflict, match="E_ACCOUNT_CONFLICT"):
         await book.open(replace(ACCOUNT, starting_cash=5))
 
@@ -284,12 +284,17 @@ async def test_events_and_fills_are_queued_for_the_bus_in_order(book: Book) -> N
     await book.submit(order("o1"))
     await book.show(bar(1))
     rows = await book.db.read(lambda conn: t.outbox.unsent(conn, 100))
-    events = [brokerpb.OrderEvent.FromString(row.body) for row in rows if row.subject.startswith("qmtl.orders")]
-    fills = [brokerpb.Fill.FromString(row.body) for row in rows if row.subject.startswith("qmtl.fills")]
-    assert [(event.seq, event.sequence) for event in events] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    events = [orderpb.OrderEvent.FromString(row.body) for row in rows if row.subject.startswith("qmtl.orders")]
+    fills = [orderpb.Fill.FromString(row.body) for row in rows if row.subject.startswith("qmtl.fills")]
+    assert [(event.order_event_number, event.account_event_number) for event in events] == [
+        (1, 1),
+        (2, 2),
+        (3, 3),
+        (4, 4),
+    ]
     assert events[-1].fill == fills[0]
     assert [event.cumulative_quantity for event in events] == ["0", "0", "0", "10"]
-    assert (fills[0].price, fills[0].fee, fills[0].sequence) == ("100", "1", 1)
+    assert (fills[0].price, fills[0].fee, fills[0].account_fill_number) == ("100", "1", 1)
     assert len({row.msg_id for row in rows}) == 5
 
 
@@ -297,7 +302,7 @@ async def test_a_watermark_moves_the_venue_over_a_gap_without_a_fill(book: Book)
     await book.submit(order("o1"))
     assert await book.show(watermark_ns=90 * MINUTE) == 0
     account = await book.db.read(lambda conn: accounts_store.account(conn, "acc"))
-    assert (account.venue_ns, account.mark_ns) == (90 * MINUTE, MINUTE)
+    assert (account.position_ns, account.marks["AAPL"].at_ns) == (90 * MINUTE, MINUTE)
     assert await book.show(bar(50)) == 0
     assert (await book.submit(order("o2"))).record.denial is Denial.PRICE_STALE
     assert await book.show(bar(90)) == 1
@@ -332,7 +337,9 @@ async def test_paper_and_backtest_agree_to_the_last_unit(book: Book) -> None:
         shown = bar(minute, 100 + minute % 11, volume=0 if minute % 13 == 0 else 60)
         await book.show(shown)
         made += [event for event in local.on_bar("AAPL", shown) if event.kind is EventKind.FILLED]
-    fills = await book.db.read(lambda conn: orders_store.fills_after(conn, "acc", "", 0, 1000, MARKET.instruments))
+    fills = await book.db.read(
+        lambda conn: orders_store.fills_after(conn, OrdersOf("acc"), 0, 1000, MARKET.instruments)
+    )
     assert [event.fill for _, event, _ in fills] == [event.fill for event in made]
     assert len(made) > 30
     money = await book.db.read(lambda conn: cash.load_cash(conn, "acc"))

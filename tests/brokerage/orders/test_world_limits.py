@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 
 from brokerage import schema as t
-from brokerage.accounts import store as accounts_store
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
 from brokerage.domain.market.bars import Bar
@@ -27,7 +26,6 @@ from brokerage.domain.risk.limits import NO_LIMITS, NOTHING, Limits, tightened
 from brokerage.domain.risk.rules import WORLD_LIMIT
 from brokerage.fences import change
 from brokerage.orders import submit
-from brokerage.orders.wire import order_to_proto
 from qmtl.core.decimals import INT64_MAX, to_scaled
 from qmtl.core.errors import NotReady
 from qmtl.core.limits import UNLIMITED, RiskLimits
@@ -42,6 +40,7 @@ from tests.brokerage.samples import (
     fence,
     open_book,
     order,
+    without_price,
 )
 
 HOUR = 3_600_000_000_000
@@ -366,7 +365,7 @@ async def test_an_order_that_meets_wider_limits_than_were_seen_before_the_locks_
         await book.fence(fence(2, limits=told))
 
         def take(conn: sa.Connection, seen: RiskLimits) -> Denial | None:
-            taken, _ = submit.submit(conn, book.market, one, order_to_proto(one), gate, 6, seen)
+            taken, _ = submit.submit(conn, book.market, one, gate, 6, seen)
             return taken.record.denial
 
         before = await book.db.read(everything)
@@ -381,9 +380,7 @@ async def test_what_the_fence_refuses_is_refused_whatever_was_seen_of_its_limits
         told, one = limits(gross_notional_max="1000"), order("a", quantity=1)
         await book.fence(fence(2, FenceState.FROZEN, limits=told))
         gate = replace(GATE, epoch=2)
-        taken, _ = await book.db.write(
-            lambda conn: submit.submit(conn, book.market, one, order_to_proto(one), gate, 6, UNLIMITED)
-        )
+        taken, _ = await book.db.write(lambda conn: submit.submit(conn, book.market, one, gate, 6, UNLIMITED))
         assert taken.record.denial is Denial.FENCED
 
 
@@ -391,8 +388,7 @@ async def test_a_world_with_an_account_that_has_no_price_is_over_its_limit(datab
     async with opened(database_url, "other") as book:
         await book.fence(fence(2, limits=limits(net_notional_max="100000")))
         assert await denial(book, by("s1", order("a"), "other")) is None
-        other = replace(await book.db.read(lambda conn: accounts_store.account(conn, "other")), mark_price=None)
-        await book.db.write(lambda conn: accounts_store.save_account(conn, other))
+        await book.db.write(without_price)
         assert await denial(book, order("b")) is Denial.EXPOSURE_ABOVE_LIMIT
 
 
@@ -405,7 +401,7 @@ async def test_only_limits_over_all_accounts_cost_statements(database_url: str) 
 
             def take(conn: sa.Connection) -> None:
                 sa.event.listen(conn, "before_cursor_execute", lambda *said: seen.append(said[2]))
-                taken, _ = submit.submit(conn, book.market, one, order_to_proto(one), gate, 6, told)
+                taken, _ = submit.submit(conn, book.market, one, gate, 6, told)
                 assert taken.record.denial is None
 
             await book.db.write(take)

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from grpc import aio
 
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, PermissionDenied, Unavailable
 from qmtl.core.roles import Role
@@ -48,7 +48,7 @@ async def test_cancel_passes_long_after_worldservice_went_away(estate: Estate) -
     ann, bob = await estate.door(Role.OPERATOR), await estate.door(Role.READER, "bob")
     await estate.stop("worldservice")
     estate.clock.slept_s = ROLE_TTL_S
-    key = brokerservicepb.OrderKey(account="none", world_id="w", strategy_id="s", client_order_id="o")
+    key = orderpb.OrderKey(account="none", world_id="w", strategy_id="s", client_order_id="o")
     with pytest.raises(NotFound):
         await ann.trading.CancelOrder(tradingservicepb.CancelOrderRequest(key=key))
     with pytest.raises(PermissionDenied):

@@ -20,7 +20,7 @@ from grpc.aio import UnaryStreamCall
 from controlbus.bus import Bus, connected
 from controlbus.events.control_event import payload_type
 from controlbus.jetstream.subjects import orders_subject
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import QmtlError
@@ -108,10 +108,10 @@ class Folded:
         self.states[key] = event.revision, _value(event)
         self.events += 1
 
-    def _follow_order(self, step: brokerpb.OrderEvent) -> None:
+    def _follow_order(self, step: orderpb.OrderEvent) -> None:
         if self.order_sequence is not None:
-            assert step.sequence == self.order_sequence + 1
-        self.order_sequence = step.sequence
+            assert step.account_event_number == self.order_sequence + 1
+        self.order_sequence = step.account_event_number
         self.events += 1
 
 
@@ -168,9 +168,9 @@ class Scene:
     async def step_order(self) -> None:
         """An event of an order, as brokerage's outbox publishes it."""
         self.orders += 1
-        step = brokerpb.OrderEvent(
+        step = orderpb.OrderEvent(
             account="none", world_id=self.world, strategy_id=self.strategies[0], client_order_id="o",
-            seq=self.orders, sequence=self.orders,
+            order_event_number=self.orders, account_event_number=self.orders,
         )  # fmt: skip
         name = f"{self.world}-{self.orders}"
         await self.bus.publish(orders_subject(self.world, "none"), step.SerializeToString(), msg_id=name)

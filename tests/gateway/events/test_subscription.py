@@ -21,7 +21,7 @@ from gateway.events.subscription import SharedFrames, StreamLimits, StreamSource
 from gateway.events.tokens import Scope, StreamKeys, StreamPosition
 from gateway.events.topics import control_source, orders_source
 from gateway.peers import Peers
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Exhausted
@@ -170,7 +170,9 @@ async def test_what_is_filtered_out_delays_nothing(sources: StreamSources) -> No
 async def test_who_is_behind_with_orders_is_told_too(sources: StreamSources) -> None:
     orders = Feed(sources.orders.bus, sources.orders.source, 1_000)
     for place in range(1, 21):
-        event = brokerpb.OrderEvent(account="a", world_id="w", client_order_id="o", seq=place, sequence=place)
+        event = orderpb.OrderEvent(
+            account="a", world_id="w", client_order_id="o", order_event_number=place, account_event_number=place
+        )
         await orders.add(place, event.SerializeToString())
     scope = Scope("ada", "w", "", (eventpb.TOPIC_ORDERS,))
     assert await kinds(replace(sources, orders=orders), scope, 0, 3) == ["bookmark", "notice", "events"]

@@ -9,8 +9,9 @@ import pytest
 
 from controlbus.bus import connected
 from controlbus.jetstream.subjects import fills_subject
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import reported_fill_service_pb2 as reportedfillservicepb
 from qmtl.core.errors import Conflict, NotFound, OutOfRange, PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import event_pb2 as eventpb
@@ -33,16 +34,16 @@ async def account_of(estate: Estate, door: Door) -> tuple[str, str, str]:
     strategy_id = (await submitted(door, world)).strategy_id
     await trading(door, world, strategy_id)
     activation = await door.activation.GetActivation(activationservicepb.GetActivationRequest(world_id=world))
-    opened = brokerservicepb.OpenPaperAccountRequest(
+    opened = accountservicepb.OpenPaperAccountRequest(
         account=f"a-{world}", world_id=world, data_preset=PRESET,
         data_session_id=activation.activation.sessions[0].session_id,
     )  # fmt: skip
-    return world, strategy_id, (await door.broker.OpenPaperAccount(opened)).account.account
+    return world, strategy_id, (await door.accounts.OpenPaperAccount(opened)).account.account
 
 
 async def replayed(door: Door, account: str, after: int) -> list[int]:
     request = tradingservicepb.ReplayFillsRequest(account=account, after_sequence=after)
-    return [fill.sequence async for reply in door.trading.ReplayFills(request) for fill in reply.fills]
+    return [fill.account_fill_number async for reply in door.trading.ReplayFills(request) for fill in reply.fills]
 
 
 async def test_fills_are_replayed_in_order_from_a_place_and_a_gap_is_told(estate: Estate) -> None:
@@ -51,7 +52,7 @@ async def test_fills_are_replayed_in_order_from_a_place_and_a_gap_is_told(estate
     assert await replayed(ann, account, 0) == []
     async with connected(estate.mesh.nats_url, service="t") as bus:
         for sequence in (1, 2, 3, 5):
-            fill = brokerpb.Fill(account=account, world_id=world, strategy_id=strategy_id, sequence=sequence)
+            fill = orderpb.Fill(account=account, world_id=world, strategy_id=strategy_id, account_fill_number=sequence)
             name = f"{account}-{sequence}"
             await bus.publish(fills_subject(world, account), fill.SerializeToString(), msg_id=name)
             if sequence == 3:
@@ -67,10 +68,11 @@ async def test_reported_fills_are_booked_once_and_come_back_in_the_log(estate: E
     ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
     world, strategy_id, account = await account_of(estate, ann)
     await ann.trading.SubmitOrder(tradingservicepb.SubmitOrderRequest(order=market_order(world, strategy_id, account)))
-    fill = brokerpb.Fill(
-        account=account, world_id=world, strategy_id=strategy_id, client_order_id="o-1", symbol="BTC-USD",
-        venue="paper", side=brokerpb.ORDER_SIDE_BUY, trade_id="t-1", quantity="0.01", price="100", fee="0.25",
-        fee_currency="USD", liquidity_side=brokerpb.LIQUIDITY_SIDE_TAKER,
+    key = orderpb.OrderKey(account=account, world_id=world, strategy_id=strategy_id, client_order_id="o-1")
+    fill = reportedfillservicepb.ReportedFill(
+        key=key, symbol="BTC-USD", venue="paper", side=orderpb.ORDER_SIDE_BUY, trade_id="t-1", quantity="0.01",
+        price="100", fee="0.25",
+        fee_currency="USD", liquidity_side=orderpb.LIQUIDITY_SIDE_TAKER,
     )  # fmt: skip
     fill.venue_time.FromDatetime(datetime(2026, 1, 5, tzinfo=UTC))
     told = await ann.trading.ReportFills(reports(fill, fill))
@@ -87,16 +89,16 @@ async def test_reported_fills_are_booked_once_and_come_back_in_the_log(estate: E
         await ann.trading.ReportFills(reports(fill))
 
 
-async def reports(*fills: brokerpb.Fill) -> AsyncIterator[tradingservicepb.ReportFillsRequest]:
+async def reports(*fills: reportedfillservicepb.ReportedFill) -> AsyncIterator[tradingservicepb.ReportFillsRequest]:
     for fill in fills:
         yield tradingservicepb.ReportFillsRequest(fill=fill)
 
 
-def market_order(world: str, strategy_id: str, account: str) -> brokerpb.Order:
-    return brokerpb.Order(
+def market_order(world: str, strategy_id: str, account: str) -> orderpb.Order:
+    return orderpb.Order(
         account=account, world_id=world, strategy_id=strategy_id, client_order_id="o-1", symbol="BTC-USD",
-        side=brokerpb.ORDER_SIDE_BUY, type=brokerpb.ORDER_TYPE_MARKET, quantity="0.1",
-        time_in_force=brokerpb.TIME_IN_FORCE_GTC,
+        side=orderpb.ORDER_SIDE_BUY, type=orderpb.ORDER_TYPE_MARKET, quantity="0.1",
+        time_in_force=orderpb.TIME_IN_FORCE_GTC,
     )  # fmt: skip
 
 

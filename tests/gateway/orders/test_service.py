@@ -9,8 +9,7 @@ from grpc.aio import EOF, StreamStreamCall
 
 from controlbus.bus import connected
 from controlbus.jetstream.subjects import orders_subject
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, PermissionDenied
 from qmtl.core.roles import Role
@@ -27,13 +26,13 @@ from tests.support.waiting import eventually
 LAPSE_S = 4.0  # a gate session's ttl without its margin
 
 
-BUY, SELL = brokerpb.ORDER_SIDE_BUY, brokerpb.ORDER_SIDE_SELL
+BUY, SELL = orderpb.ORDER_SIDE_BUY, orderpb.ORDER_SIDE_SELL
 
 
-def order(world_id: str, strategy_id: str, side: brokerpb.OrderSide = BUY) -> tradingservicepb.SubmitOrderRequest:
-    return tradingservicepb.SubmitOrderRequest(order=brokerpb.Order(
+def order(world_id: str, strategy_id: str, side: orderpb.OrderSide = BUY) -> tradingservicepb.SubmitOrderRequest:
+    return tradingservicepb.SubmitOrderRequest(order=orderpb.Order(
         account="none", world_id=world_id, strategy_id=strategy_id, client_order_id="o-1", symbol="BTC-USD",
-        side=side, type=brokerpb.ORDER_TYPE_MARKET, time_in_force=brokerpb.TIME_IN_FORCE_GTC, quantity="1",
+        side=side, type=orderpb.ORDER_TYPE_MARKET, time_in_force=orderpb.TIME_IN_FORCE_GTC, quantity="1",
     ))  # fmt: skip
 
 
@@ -46,20 +45,18 @@ async def trading_world(estate: Estate) -> tuple[Door, str, str]:
     return ann, world, strategy_id
 
 
-async def passes(door: Door, world_id: str, strategy_id: str, side: brokerpb.OrderSide = BUY) -> bool:
+async def passes(door: Door, world_id: str, strategy_id: str, side: orderpb.OrderSide = BUY) -> bool:
     """Whether an order gets as far as brokerage."""
     return await verdict(door, world_id, strategy_id, side) is None
 
 
-async def verdict(
-    door: Door, world_id: str, strategy_id: str, side: brokerpb.OrderSide = BUY
-) -> brokerpb.Denial | None:
+async def verdict(door: Door, world_id: str, strategy_id: str, side: orderpb.OrderSide = BUY) -> orderpb.Denial | None:
     """The gate's rule that refused an order, None when it passed."""
     try:
         status = (await door.trading.SubmitOrder(order(world_id, strategy_id, side))).status
     except NotFound:
         return None
-    assert status.state == brokerpb.ORDER_STATE_DENIED
+    assert status.state == orderpb.ORDER_STATE_DENIED
     return status.denial
 
 
@@ -71,7 +68,7 @@ async def change(door: Door, world_id: str, entry: activationpb.ActivationChange
 
 async def test_activated_strategy_passes_and_others_do_not(estate: Estate) -> None:
     ann, world, strategy_id = await trading_world(estate)
-    assert await verdict(ann, world, "s-other") == brokerpb.DENIAL_GATE_INACTIVE
+    assert await verdict(ann, world, "s-other") == orderpb.DENIAL_GATE_INACTIVE
     with pytest.raises(NotFound) as unknown:
         await ann.trading.SubmitOrder(order("w-none", strategy_id))
     assert unknown.value.reason == "E_WORLD_UNKNOWN"
@@ -85,8 +82,8 @@ async def test_new_strategy_does_not_pass(estate: Estate) -> None:
     world = await make_world(ann)
     strategy_id = (await submitted(ann, world)).strategy_id
     assert await verdict(ann, world, strategy_id) in (
-        brokerpb.DENIAL_GATE_INACTIVE, brokerpb.DENIAL_GATE_ACTIVATION_UNKNOWN,
-        brokerpb.DENIAL_GATE_MODE_FORBIDS_ORDERS,
+        orderpb.DENIAL_GATE_INACTIVE, orderpb.DENIAL_GATE_ACTIVATION_UNKNOWN,
+        orderpb.DENIAL_GATE_MODE_FORBIDS_ORDERS,
     )  # fmt: skip
 
 
@@ -95,7 +92,7 @@ async def test_freeze_shuts_and_drain_lets_reducing_pass(estate: Estate) -> None
     await change(ann, world, activationpb.ActivationChange(strategy_id=strategy_id, freeze=True))
 
     async def frozen() -> bool:
-        return await verdict(ann, world, strategy_id) == brokerpb.DENIAL_GATE_FROZEN
+        return await verdict(ann, world, strategy_id) == orderpb.DENIAL_GATE_FROZEN
 
     await eventually(frozen)
     assert await verdict(ann, world, strategy_id, SELL) is not None
@@ -108,7 +105,7 @@ async def test_suspended_gateway_is_shut_before_it_asks_anybody(estate: Estate) 
     ann, world, strategy_id = await trading_world(estate)
     await estate.stop("worldservice")
     estate.clock.slept_s = LAPSE_S
-    assert await verdict(ann, world, strategy_id) == brokerpb.DENIAL_GATE_SESSION_LAPSED
+    assert await verdict(ann, world, strategy_id) == orderpb.DENIAL_GATE_SESSION_LAPSED
     await estate.start("worldservice")
     await eventually(lambda: passes(ann, world, strategy_id))
 
@@ -119,7 +116,7 @@ async def test_gate_shuts_by_itself_when_worldservice_stays_away(estate: Estate)
     await estate.stop("worldservice")
 
     async def lapsed() -> bool:
-        return await verdict(ann, world, strategy_id) == brokerpb.DENIAL_GATE_SESSION_LAPSED
+        return await verdict(ann, world, strategy_id) == orderpb.DENIAL_GATE_SESSION_LAPSED
 
     await eventually(lapsed)
     assert asyncio.get_running_loop().time() - stopped <= LAPSE_S + 2.0
@@ -139,7 +136,7 @@ async def test_canceled_strategy_loses_its_entry(estate: Estate) -> None:
 async def test_cancel_passes_although_the_gate_is_shut(estate: Estate) -> None:
     ann, world, strategy_id = await trading_world(estate)
     estate.clock.slept_s = LAPSE_S
-    key = brokerservicepb.OrderKey(account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1")
+    key = orderpb.OrderKey(account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1")
     with pytest.raises(NotFound):
         await ann.trading.CancelOrder(tradingservicepb.CancelOrderRequest(key=key))
 
@@ -154,7 +151,7 @@ async def test_symbol_of_no_version_does_not_pass(estate: Estate) -> None:
     await ann.sentinels.SetTrafficWeight(weight)
 
     async def refused() -> bool:
-        return await verdict(ann, world, strategy_id) == brokerpb.DENIAL_GATE_OTHER_CANARY_SHARE
+        return await verdict(ann, world, strategy_id) == orderpb.DENIAL_GATE_OTHER_CANARY_SHARE
 
     await eventually(refused)
     weight.traffic_weight = 1.0
@@ -166,24 +163,34 @@ async def test_trade_stream_answers_each_act_and_shows_events_of_its_orders(esta
     ann, world, strategy_id = await trading_world(estate)
     call = ann.trading.TradeStream(timeout=20)
     with scoped(call):
-        good, shut, empty = order(world, strategy_id).order, order(world, "s-other").order, brokerpb.Order()
+        good, shut, empty = order(world, strategy_id).order, order(world, "s-other").order, orderpb.Order()
         for name, asked in (("good", good), ("shut", shut), ("empty", empty)):
             await call.write(tradingservicepb.TradeStreamRequest(correlation_id=name, submit=asked))
-        key = brokerservicepb.OrderKey(account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1")
+        key = orderpb.OrderKey(account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1")
         await call.write(tradingservicepb.TradeStreamRequest(correlation_id="cancel", cancel=key))
         await call.write(tradingservicepb.TradeStreamRequest(correlation_id="nothing"))
         replies = [await reply_of(call) for _ in range(5)]
         answers = {reply.correlation_id: reply for reply in replies}
         assert answers["good"].error.reason == "E_ACCOUNT_UNKNOWN"
-        assert answers["shut"].status.denial == brokerpb.DENIAL_GATE_INACTIVE
+        assert answers["shut"].status.denial == orderpb.DENIAL_GATE_INACTIVE
         assert answers["empty"].error.reason == "E_ORDER_FIELDS"
         assert answers["cancel"].error.reason in ("E_ACCOUNT_UNKNOWN", "E_ORDER_UNKNOWN")
         assert answers["nothing"].error.reason == "E_ACT"
-        mine = brokerpb.OrderEvent(
-            account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1", seq=1, sequence=2
+        mine = orderpb.OrderEvent(
+            account="none",
+            world_id=world,
+            strategy_id=strategy_id,
+            client_order_id="o-1",
+            order_event_number=1,
+            account_event_number=2,
         )
-        others = brokerpb.OrderEvent(
-            account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-9", seq=1, sequence=1
+        others = orderpb.OrderEvent(
+            account="none",
+            world_id=world,
+            strategy_id=strategy_id,
+            client_order_id="o-9",
+            order_event_number=1,
+            account_event_number=1,
         )
         async with connected(estate.mesh.nats_url, service="t") as bus:
             for event in (others, mine):

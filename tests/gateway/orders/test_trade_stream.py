@@ -10,29 +10,30 @@ from typing import cast
 from controlbus.bus import Bus
 from gateway.events.feed import Feed, Source
 from gateway.orders.trade_stream import FOLLOWED_MAX, Act, TradeStreamCall
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import PermissionDenied
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 
-ACCEPTED, FILLED = brokerpb.ORDER_STATE_ACCEPTED, brokerpb.ORDER_STATE_FILLED
+ACCEPTED, FILLED = orderpb.ORDER_STATE_ACCEPTED, orderpb.ORDER_STATE_FILLED
 
 
-async def world_of(event: brokerpb.OrderEvent) -> tuple[str, ...]:
+async def world_of(event: orderpb.OrderEvent) -> tuple[str, ...]:
     return (event.world_id,)
 
 
-def feed(keep: int) -> Feed[brokerpb.OrderEvent]:
+def feed(keep: int) -> Feed[orderpb.OrderEvent]:
     """A feed that is filled by hand and never read from the broker."""
-    decode = brokerpb.OrderEvent.FromString
-    source = Source("ORDERS", "orders.>", decode, lambda event: (event.client_order_id, event.seq), world_of)
+    decode = orderpb.OrderEvent.FromString
+    source = Source(
+        "ORDERS", "orders.>", decode, lambda event: (event.client_order_id, event.order_event_number), world_of
+    )
     return Feed(cast("Bus", None), source, keep)
 
 
 class Trader:
     """The client's side of one call; `worlds` are those the caller may act in, as a grant is given and taken."""
 
-    def __init__(self, orders: Feed[brokerpb.OrderEvent], *worlds: str, followed_max: int = FOLLOWED_MAX) -> None:
+    def __init__(self, orders: Feed[orderpb.OrderEvent], *worlds: str, followed_max: int = FOLLOWED_MAX) -> None:
         self.worlds = set(worlds)
         self.said: asyncio.Queue[tradingservicepb.TradeStreamRequest | None] = asyncio.Queue()
         self.call = TradeStreamCall(
@@ -45,28 +46,28 @@ class Trader:
             return await anext(self.replies)
 
     async def submit(self, world_id: str, client_order_id: str) -> None:
-        order = brokerpb.Order(world_id=world_id, client_order_id=client_order_id)
+        order = orderpb.Order(world_id=world_id, client_order_id=client_order_id)
         self.said.put_nowait(tradingservicepb.TradeStreamRequest(correlation_id=client_order_id, submit=order))
         assert (await self.hear()).correlation_id == client_order_id
 
     async def refused(self, world_id: str, client_order_id: str) -> str:
-        key = brokerservicepb.OrderKey(world_id=world_id, client_order_id=client_order_id)
+        key = orderpb.OrderKey(world_id=world_id, client_order_id=client_order_id)
         self.said.put_nowait(tradingservicepb.TradeStreamRequest(cancel=key))
         return (await self.hear()).error.reason
 
-    async def _submit(self, order: brokerpb.Order) -> Act:
+    async def _submit(self, order: orderpb.Order) -> Act:
         await self._may_see(order.world_id)
 
-        async def accept() -> brokerpb.OrderStatus:
-            return brokerpb.OrderStatus(order=order, state=brokerpb.ORDER_STATE_ACCEPTED)
+        async def accept() -> orderpb.OrderStatus:
+            return orderpb.OrderStatus(order=order, state=orderpb.ORDER_STATE_ACCEPTED)
 
         return accept
 
-    async def _cancel(self, key: brokerservicepb.OrderKey) -> Act:
+    async def _cancel(self, key: orderpb.OrderKey) -> Act:
         await self._may_see(key.world_id)
 
-        async def cancel() -> brokerpb.OrderStatus:
-            return brokerpb.OrderStatus(state=brokerpb.ORDER_STATE_CANCELED)
+        async def cancel() -> orderpb.OrderStatus:
+            return orderpb.OrderStatus(state=orderpb.ORDER_STATE_CANCELED)
 
         return cancel
 
@@ -80,9 +81,11 @@ class Trader:
 
 
 async def happens(
-    orders: Feed[brokerpb.OrderEvent], world_id: str, client_order_id: str, state: brokerpb.OrderState = ACCEPTED
+    orders: Feed[orderpb.OrderEvent], world_id: str, client_order_id: str, state: orderpb.OrderState = ACCEPTED
 ) -> None:
-    event = brokerpb.OrderEvent(world_id=world_id, client_order_id=client_order_id, seq=orders.head + 1, state=state)
+    event = orderpb.OrderEvent(
+        world_id=world_id, client_order_id=client_order_id, order_event_number=orders.head + 1, state=state
+    )
     await orders.add(orders.head + 1, event.SerializeToString())
 
 
@@ -125,7 +128,7 @@ async def test_orders_that_ended_are_let_go_first_and_an_open_one_is_told() -> N
             await happens(orders, world_id, name)
         assert (await trader.hear()).event.client_order_id == "1"
         await trader.submit("a", "1")  # a cancel, or the same again: now the third is the oldest
-        order = brokerpb.Order(world_id="a", client_order_id="4")
+        order = orderpb.Order(world_id="a", client_order_id="4")
         trader.said.put_nowait(tradingservicepb.TradeStreamRequest(submit=order))
         assert (await trader.hear()).error.reason == "E_TRADE_STREAM_LAGS"
         assert (await trader.hear()).status.order == order

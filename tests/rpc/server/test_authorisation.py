@@ -33,8 +33,8 @@ from tests.rpc.mesh import Mesh, health_of, peer, services_of, user
 
 ALICE = Identity("alice", Role.OPERATOR, None, "token")
 GATEWAY = ServiceIdentity("gateway")
-SUBMIT = MethodRule("/qmtl.broker.v1.BrokerageService/SubmitOrder", Audience.SERVICE)
-FENCE = MethodRule("/qmtl.broker.v1.BrokerageService/SetFence", Audience.SERVICE)
+SUBMIT = MethodRule("/qmtl.broker.v1.OrderEntryService/SubmitOrder", Audience.SERVICE)
+FENCE = MethodRule("/qmtl.broker.v1.FenceService/SetFence", Audience.SERVICE)
 BIND = MethodRule("/qmtl.world.v1.BindingService/BindStrategy", Audience.PUBLIC)
 DELETE = MethodRule("/qmtl.world.v1.WorldService/DeleteWorld", Audience.PUBLIC)
 READ = MethodRule("/qmtl.world.v1.AuditService/ListAudit", Audience.PUBLIC, read=True)

@@ -23,9 +23,15 @@ from brokerage.domain.models.profiles.generic import spot
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import EventKind
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
-from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
+from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
+from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.decimals import format_decimal
@@ -106,7 +112,7 @@ class FakeMesh:
         self.evaluations: list[evaluationservicepb.EvaluateRequest] = []
         self.execution_model: decisionpb.ExecutionModel | None = None
         self.fetches: list[dataservicepb.FetchRequest] = []
-        self.denials: list[brokerpb.Denial] = []
+        self.denials: list[orderpb.Denial] = []
         self.drop_after_bars: list[int] = []
         self.watermark_ns = self.start_ns
         self.confirmed_ns: dict[str, int] = {}
@@ -115,9 +121,9 @@ class FakeMesh:
         self.venue_late = 0
         self.data_session_open = False
         self.venue = SimulatedAccount(spot(), {"USD": CASH})
-        self.orders: dict[str, brokerpb.OrderStatus] = {}
+        self.orders: dict[str, orderpb.OrderStatus] = {}
         self.repeated_orders = 0
-        self.fills: list[brokerpb.Fill] = []
+        self.fills: list[orderpb.Fill] = []
         self.activation = activationpb.ActivationEnvelope(revision=1)
         self.watched = asyncio.Event()
         self.moved = asyncio.Event()
@@ -143,7 +149,9 @@ class FakeMesh:
             cast("activationrpc.ActivationServiceAsyncStub", _stub(world, "")),
             cast("applyrpc.ApplyServiceAsyncStub", _stub(world, "")),
             cast("auditrpc.AuditServiceAsyncStub", _stub(world, "")),
-            cast("brokerrpc.BrokerageServiceAsyncStub", _stub(brokerage, "StreamOrderEvents StreamPortfolio")),
+            cast("accountrpc.AccountServiceAsyncStub", _stub(brokerage, "")),
+            cast("orderrpc.OrderServiceAsyncStub", _stub(brokerage, "StreamOrderEvents")),
+            cast("portfoliorpc.PortfolioServiceAsyncStub", _stub(brokerage, "StreamPortfolio")),
             cast("datarpc.DataServiceAsyncStub", _stub(data, "Fetch Subscribe")),
             cast("datasessionrpc.DataSessionServiceAsyncStub", _stub(data, "")),
             cast("cataloguerpc.CatalogueServiceAsyncStub", _stub(data, "")),
@@ -190,12 +198,12 @@ class FakeMesh:
             done = instrument.quantity_decimal(record.filled)
             status.cumulative_quantity = format_decimal(done)
             status.working_quantity = format_decimal(done + instrument.quantity_decimal(record.remaining))
-            status.state = cast("brokerpb.OrderState", brokerpb.OrderState.Value(f"ORDER_STATE_{record.state.name}"))
-            status.view = cast("brokerpb.OrderView", brokerpb.OrderView.Value(f"ORDER_VIEW_{record.public.name}"))
+            status.state = cast("orderpb.OrderState", orderpb.OrderState.Value(f"ORDER_STATE_{record.state.name}"))
+            status.view = cast("orderpb.OrderView", orderpb.OrderView.Value(f"ORDER_VIEW_{record.public.name}"))
 
-    def _fill(self, status: brokerpb.OrderStatus, event: OrderEvent) -> brokerpb.Fill:
+    def _fill(self, status: orderpb.OrderStatus, event: OrderEvent) -> orderpb.Fill:
         view = self.venue.fill_view(event)
-        return brokerpb.Fill(
+        return orderpb.Fill(
             client_order_id=status.order.client_order_id,
             symbol=view.symbol,
             side=status.order.side,
@@ -205,7 +213,7 @@ class FakeMesh:
             fee=format_decimal(view.fee),
             fee_currency=view.fee_currency,
             venue_time=ns_to_proto(view.at_ns),
-            sequence=len(self.fills) + 1,
+            account_fill_number=len(self.fills) + 1,
         )
 
 
@@ -291,12 +299,12 @@ class _Gateway:
             assert known.order == order, "one id, two orders"
             mesh.repeated_orders += 1
             return tradingservicepb.SubmitOrderResponse(status=known, duplicate=True)
-        status = brokerpb.OrderStatus(order=order, state=brokerpb.ORDER_STATE_DENIED, view=brokerpb.ORDER_VIEW_DENIED)
+        status = orderpb.OrderStatus(order=order, state=orderpb.ORDER_STATE_DENIED, view=orderpb.ORDER_VIEW_DENIED)
         mesh.orders[order.client_order_id] = status
         if mesh.denials:
             status.denial = mesh.denials.pop(0)
         else:
-            side = Side.BUY if order.side == brokerpb.ORDER_SIDE_BUY else Side.SELL
+            side = Side.BUY if order.side == orderpb.ORDER_SIDE_BUY else Side.SELL
             decided_ns, quantity = ns_from_proto(order.decided_at, "order.decided_at"), Decimal(order.quantity)
             mesh.show(mesh.venue.market(order.symbol, side, quantity, decided_ns, order.client_order_id))
         mesh.passed("SubmitOrder")
@@ -480,63 +488,64 @@ class _Brokerage:
     def __init__(self, mesh: FakeMesh) -> None:
         self.mesh = mesh
 
-    def _account(self, name: str) -> brokerpb.Account:
-        venue_time = ns_to_proto(self.mesh.watermark_ns)
-        return brokerpb.Account(
-            account=name, base_currency="USD", starting_cash=format_decimal(CASH), venue_time=venue_time
-        )
+    def _account(self, name: str) -> accountpb.Account:
+        return accountpb.Account(account=name, base_currency="USD", starting_cash=format_decimal(CASH))
 
     async def OpenPaperAccount(
-        self, request: brokerservicepb.OpenPaperAccountRequest
-    ) -> brokerservicepb.OpenPaperAccountResponse:
+        self, request: accountservicepb.OpenPaperAccountRequest
+    ) -> accountservicepb.OpenPaperAccountResponse:
         self.name = request.account
         self.mesh.passed("OpenPaperAccount")
-        return brokerservicepb.OpenPaperAccountResponse(account=self._account(request.account))
+        return accountservicepb.OpenPaperAccountResponse(account=self._account(request.account))
 
-    async def GetPortfolio(self, request: brokerservicepb.GetPortfolioRequest) -> brokerservicepb.GetPortfolioResponse:
+    async def GetPortfolio(
+        self, request: portfolioservicepb.GetPortfolioRequest
+    ) -> portfolioservicepb.GetPortfolioResponse:
         self.mesh.passed("GetPortfolio")
-        return brokerservicepb.GetPortfolioResponse(portfolio=self._portfolio())
+        return portfolioservicepb.GetPortfolioResponse(portfolio=self._portfolio())
 
     async def StreamPortfolio(
-        self, request: brokerservicepb.StreamPortfolioRequest
-    ) -> AsyncIterator[brokerservicepb.StreamPortfolioResponse]:
+        self, request: portfolioservicepb.StreamPortfolioRequest
+    ) -> AsyncIterator[portfolioservicepb.StreamPortfolioResponse]:
         while True:
             moved = self.mesh.moved
-            before = brokerpb.Portfolio(equity="1", time=ns_to_proto(self.mesh.watermark_ns - 1))
+            before = portfoliopb.Portfolio(equity="1", time=ns_to_proto(self.mesh.watermark_ns - 1))
             while self.mesh.venue_late > 0:
                 self.mesh.venue_late -= 1
-                yield brokerservicepb.StreamPortfolioResponse(portfolio=before)
+                yield portfolioservicepb.StreamPortfolioResponse(portfolio=before)
             self.mesh.passed("StreamPortfolio")
-            yield brokerservicepb.StreamPortfolioResponse(portfolio=self._portfolio())
+            yield portfolioservicepb.StreamPortfolioResponse(portfolio=self._portfolio())
             await moved.wait()
 
-    def _portfolio(self) -> brokerpb.Portfolio:
+    def _portfolio(self) -> portfoliopb.Portfolio:
         quantity = format_decimal(self.mesh.venue.position("BTC-USD"))
         strategies = {status.order.strategy_id for status in self.mesh.orders.values()}
-        return brokerpb.Portfolio(
+        return portfoliopb.Portfolio(
             equity=format_decimal(self.mesh.venue.equity("USD")),
             time=ns_to_proto(self.mesh.watermark_ns),
-            positions=[brokerpb.Position(strategy_id=s, symbol="BTC-USD", quantity=quantity) for s in strategies],
+            positions=[portfoliopb.Position(strategy_id=s, symbol="BTC-USD", quantity=quantity) for s in strategies],
         )
 
-    async def ListOrders(self, request: brokerservicepb.ListOrdersRequest) -> brokerservicepb.ListOrdersResponse:
+    async def ListOrders(self, request: orderservicepb.ListOrdersRequest) -> orderservicepb.ListOrdersResponse:
         """Two orders a page, newest first."""
         self.mesh.calls["ListOrders open" if request.open_only else "ListOrders all"] += 1
         first = int(request.page.page_token or 0)
         statuses = [status for status in self.mesh.orders.values() if not request.open_only or is_open(status)][::-1]
         more = str(first + 2) if first + 2 < len(statuses) else ""
         page = commonpb.PageInfo(next_page_token=more)
-        return brokerservicepb.ListOrdersResponse(statuses=statuses[first : first + 2], page=page)
+        return orderservicepb.ListOrdersResponse(statuses=statuses[first : first + 2], page=page)
 
-    async def ListFills(self, request: brokerservicepb.ListFillsRequest) -> brokerservicepb.ListFillsResponse:
-        return brokerservicepb.ListFillsResponse(fills=self.mesh.fills)
+    async def ListFills(self, request: orderservicepb.ListFillsRequest) -> orderservicepb.ListFillsResponse:
+        return orderservicepb.ListFillsResponse(fills=self.mesh.fills)
 
     async def StreamOrderEvents(
-        self, request: brokerservicepb.StreamOrderEventsRequest
-    ) -> AsyncIterator[brokerservicepb.StreamOrderEventsResponse]:
-        events = [brokerpb.OrderEvent(fill=fill, sequence=fill.sequence) for fill in self.mesh.fills]
-        fresh = [event for event in events if event.sequence > request.after_sequence]
-        yield brokerservicepb.StreamOrderEventsResponse(events=brokerservicepb.OrderEvents(events=fresh))
+        self, request: orderservicepb.StreamOrderEventsRequest
+    ) -> AsyncIterator[orderservicepb.StreamOrderEventsResponse]:
+        events = [
+            orderpb.OrderEvent(fill=fill, account_event_number=fill.account_fill_number) for fill in self.mesh.fills
+        ]
+        fresh = [event for event in events if event.account_event_number > request.after_account_event_number]
+        yield orderservicepb.StreamOrderEventsResponse(events=orderservicepb.OrderEvents(events=fresh))
 
 
 def ipc(bars: Bars) -> bytes:

@@ -143,7 +143,7 @@ async def test_a_pending_fence_survives_a_restart(estate: Estate) -> None:
 
 async def test_brokerage_ahead_of_the_store_is_outranked(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
-    estate.brokerage.fences["w1"].epoch = 9
+    estate.brokerage.fences["w1"].fence_epoch = 9
     shown = (await ann.activation.SetActivation(change("w1", activationpb.ActivationChange(freeze=True)))).activation
     assert not shown.fence_pending
     assert estate.brokerage.state("w1") == (10, "FROZEN")

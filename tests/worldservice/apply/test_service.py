@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound, NotReady, PermissionDenied, Unavailable
 from qmtl.core.modes import EffectiveMode
@@ -279,7 +279,7 @@ async def test_a_fence_that_never_commits_ends_it_frozen_and_resume_waits_for_it
 @pytest.mark.parametrize("answered", [True, False])
 async def test_what_was_on_the_wire_is_awaited_or_flagged(estate: Estate, answered: bool) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
-    intent = brokerpb.WireIntent(account="a", strategy_id="s", client_order_id="o1")
+    intent = fencepb.WireIntent(account="a", strategy_id="s", client_order_id="o1")
     estate.brokerage.on_the_wire = [intent]
     await ann.applies.Apply(plan())
     run = await reach(estate, FREEZING)

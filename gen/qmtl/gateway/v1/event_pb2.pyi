@@ -1,7 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
-from qmtl.broker.v1 import broker_pb2 as _broker_pb2
+from qmtl.broker.v1 import order_pb2 as _order_pb2
 from qmtl.control.v1 import control_pb2 as _control_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -69,8 +69,8 @@ class Snapshot(_message.Message):
     topic: Topic
     states: _containers.RepeatedCompositeFieldContainer[_control_pb2.ControlEvent]
     state_hash: str
-    orders: _containers.RepeatedCompositeFieldContainer[_broker_pb2.OrderStatus]
-    def __init__(self, topic: _Optional[_Union[Topic, str]] = ..., states: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ..., state_hash: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_broker_pb2.OrderStatus, _Mapping]]] = ...) -> None: ...
+    orders: _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderStatus]
+    def __init__(self, topic: _Optional[_Union[Topic, str]] = ..., states: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ..., state_hash: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.OrderStatus, _Mapping]]] = ...) -> None: ...
 
 class EventBatch(_message.Message):
     __slots__ = ("events", "resume_token", "order_events")
@@ -79,8 +79,8 @@ class EventBatch(_message.Message):
     ORDER_EVENTS_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_control_pb2.ControlEvent]
     resume_token: str
-    order_events: _containers.RepeatedCompositeFieldContainer[_broker_pb2.OrderEvent]
-    def __init__(self, events: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ..., resume_token: _Optional[str] = ..., order_events: _Optional[_Iterable[_Union[_broker_pb2.OrderEvent, _Mapping]]] = ...) -> None: ...
+    order_events: _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderEvent]
+    def __init__(self, events: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ..., resume_token: _Optional[str] = ..., order_events: _Optional[_Iterable[_Union[_order_pb2.OrderEvent, _Mapping]]] = ...) -> None: ...
 
 class Bookmark(_message.Message):
     __slots__ = ("resume_token", "server_time")

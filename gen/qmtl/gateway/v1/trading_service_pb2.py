@@ -22,12 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from qmtl.broker.v1 import broker_pb2 as qmtl_dot_broker_dot_v1_dot_broker__pb2
-from qmtl.broker.v1 import service_pb2 as qmtl_dot_broker_dot_v1_dot_service__pb2
+from qmtl.broker.v1 import order_pb2 as qmtl_dot_broker_dot_v1_dot_order__pb2
+from qmtl.broker.v1 import reported_fill_service_pb2 as qmtl_dot_broker_dot_v1_dot_reported__fill__service__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%qmtl/gateway/v1/trading_service.proto\x12\x0fqmtl.gateway.v1\x1a\x1bqmtl/broker/v1/broker.proto\x1a\x1cqmtl/broker/v1/service.proto\x1a\x1cqmtl/common/v1/options.proto\"A\n\x12SubmitOrderRequest\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderR\x05order\"h\n\x13SubmitOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\x12\x1c\n\tduplicate\x18\x02 \x01(\x08R\tduplicate\"@\n\x12\x43\x61ncelOrderRequest\x12*\n\x03key\x18\x01 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x03key\"J\n\x13\x43\x61ncelOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\"\xa7\x01\n\x12TradeStreamRequest\x12%\n\x0e\x63orrelation_id\x18\x01 \x01(\tR\rcorrelationId\x12/\n\x06submit\x18\x02 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderH\x00R\x06submit\x12\x32\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyH\x00R\x06\x63\x61ncelB\x05\n\x03\x61\x63t\"\xe6\x01\n\x13TradeStreamResponse\x12%\n\x0e\x63orrelation_id\x18\x01 \x01(\tR\rcorrelationId\x12\x35\n\x06status\x18\x02 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusH\x00R\x06status\x12\x32\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x1a.qmtl.broker.v1.OrderEventH\x00R\x05\x65vent\x12\x33\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1b.qmtl.gateway.v1.TradeErrorH\x00R\x05\x65rrorB\x08\n\x06\x61nswer\"\\\n\nTradeError\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1c\n\tretryable\x18\x03 \x01(\x08R\tretryable\">\n\x12ReportFillsRequest\x12(\n\x04\x66ill\x18\x01 \x01(\x0b\x32\x14.qmtl.broker.v1.FillR\x04\x66ill\"M\n\x13ReportFillsResponse\x12\x16\n\x06\x62ooked\x18\x01 \x01(\rR\x06\x62ooked\x12\x1e\n\nduplicates\x18\x02 \x01(\rR\nduplicates\"U\n\x12ReplayFillsRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12%\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04R\rafterSequence\"A\n\x13ReplayFillsResponse\x12*\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x14.qmtl.broker.v1.FillR\x05\x66ills2\x84\x04\n\x0eTradingService\x12\x61\n\x0bSubmitOrder\x12#.qmtl.gateway.v1.SubmitOrderRequest\x1a$.qmtl.gateway.v1.SubmitOrderResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x61\n\x0b\x43\x61ncelOrder\x12#.qmtl.gateway.v1.CancelOrderRequest\x1a$.qmtl.gateway.v1.CancelOrderResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x62\n\x0bTradeStream\x12#.qmtl.gateway.v1.TradeStreamRequest\x1a$.qmtl.gateway.v1.TradeStreamResponse\"\x04\xa8\xbb\x18\x01(\x01\x30\x01\x12\x63\n\x0bReportFills\x12#.qmtl.gateway.v1.ReportFillsRequest\x1a$.qmtl.gateway.v1.ReportFillsResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01(\x01\x12\x63\n\x0bReplayFills\x12#.qmtl.gateway.v1.ReplayFillsRequest\x1a$.qmtl.gateway.v1.ReplayFillsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x42\x62\n\x12io.qmtl.gateway.v1B\x13TradingServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%qmtl/gateway/v1/trading_service.proto\x12\x0fqmtl.gateway.v1\x1a\x1aqmtl/broker/v1/order.proto\x1a*qmtl/broker/v1/reported_fill_service.proto\x1a\x1cqmtl/common/v1/options.proto\"A\n\x12SubmitOrderRequest\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderR\x05order\"h\n\x13SubmitOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\x12\x1c\n\tduplicate\x18\x02 \x01(\x08R\tduplicate\"@\n\x12\x43\x61ncelOrderRequest\x12*\n\x03key\x18\x01 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x03key\"J\n\x13\x43\x61ncelOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\"\xa7\x01\n\x12TradeStreamRequest\x12%\n\x0e\x63orrelation_id\x18\x01 \x01(\tR\rcorrelationId\x12/\n\x06submit\x18\x02 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderH\x00R\x06submit\x12\x32\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyH\x00R\x06\x63\x61ncelB\x05\n\x03\x61\x63t\"\xe6\x01\n\x13TradeStreamResponse\x12%\n\x0e\x63orrelation_id\x18\x01 \x01(\tR\rcorrelationId\x12\x35\n\x06status\x18\x02 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusH\x00R\x06status\x12\x32\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x1a.qmtl.broker.v1.OrderEventH\x00R\x05\x65vent\x12\x33\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1b.qmtl.gateway.v1.TradeErrorH\x00R\x05\x65rrorB\x08\n\x06\x61nswer\"\\\n\nTradeError\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1c\n\tretryable\x18\x03 \x01(\x08R\tretryable\"F\n\x12ReportFillsRequest\x12\x30\n\x04\x66ill\x18\x01 \x01(\x0b\x32\x1c.qmtl.broker.v1.ReportedFillR\x04\x66ill\"M\n\x13ReportFillsResponse\x12\x16\n\x06\x62ooked\x18\x01 \x01(\rR\x06\x62ooked\x12\x1e\n\nduplicates\x18\x02 \x01(\rR\nduplicates\"U\n\x12ReplayFillsRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12%\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04R\rafterSequence\"A\n\x13ReplayFillsResponse\x12*\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x14.qmtl.broker.v1.FillR\x05\x66ills2\x84\x04\n\x0eTradingService\x12\x61\n\x0bSubmitOrder\x12#.qmtl.gateway.v1.SubmitOrderRequest\x1a$.qmtl.gateway.v1.SubmitOrderResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x61\n\x0b\x43\x61ncelOrder\x12#.qmtl.gateway.v1.CancelOrderRequest\x1a$.qmtl.gateway.v1.CancelOrderResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x62\n\x0bTradeStream\x12#.qmtl.gateway.v1.TradeStreamRequest\x1a$.qmtl.gateway.v1.TradeStreamResponse\"\x04\xa8\xbb\x18\x01(\x01\x30\x01\x12\x63\n\x0bReportFills\x12#.qmtl.gateway.v1.ReportFillsRequest\x1a$.qmtl.gateway.v1.ReportFillsResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01(\x01\x12\x63\n\x0bReplayFills\x12#.qmtl.gateway.v1.ReplayFillsRequest\x1a$.qmtl.gateway.v1.ReplayFillsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x42\x62\n\x12io.qmtl.gateway.v1B\x13TradingServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,28 +45,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRADINGSERVICE'].methods_by_name['ReportFills']._serialized_options = b'\220\002\002\250\273\030\001'
   _globals['_TRADINGSERVICE'].methods_by_name['ReplayFills']._loaded_options = None
   _globals['_TRADINGSERVICE'].methods_by_name['ReplayFills']._serialized_options = b'\220\002\001\250\273\030\001'
-  _globals['_SUBMITORDERREQUEST']._serialized_start=147
-  _globals['_SUBMITORDERREQUEST']._serialized_end=212
-  _globals['_SUBMITORDERRESPONSE']._serialized_start=214
-  _globals['_SUBMITORDERRESPONSE']._serialized_end=318
-  _globals['_CANCELORDERREQUEST']._serialized_start=320
-  _globals['_CANCELORDERREQUEST']._serialized_end=384
-  _globals['_CANCELORDERRESPONSE']._serialized_start=386
-  _globals['_CANCELORDERRESPONSE']._serialized_end=460
-  _globals['_TRADESTREAMREQUEST']._serialized_start=463
-  _globals['_TRADESTREAMREQUEST']._serialized_end=630
-  _globals['_TRADESTREAMRESPONSE']._serialized_start=633
-  _globals['_TRADESTREAMRESPONSE']._serialized_end=863
-  _globals['_TRADEERROR']._serialized_start=865
-  _globals['_TRADEERROR']._serialized_end=957
-  _globals['_REPORTFILLSREQUEST']._serialized_start=959
-  _globals['_REPORTFILLSREQUEST']._serialized_end=1021
-  _globals['_REPORTFILLSRESPONSE']._serialized_start=1023
-  _globals['_REPORTFILLSRESPONSE']._serialized_end=1100
-  _globals['_REPLAYFILLSREQUEST']._serialized_start=1102
-  _globals['_REPLAYFILLSREQUEST']._serialized_end=1187
-  _globals['_REPLAYFILLSRESPONSE']._serialized_start=1189
-  _globals['_REPLAYFILLSRESPONSE']._serialized_end=1254
-  _globals['_TRADINGSERVICE']._serialized_start=1257
-  _globals['_TRADINGSERVICE']._serialized_end=1773
+  _globals['_SUBMITORDERREQUEST']._serialized_start=160
+  _globals['_SUBMITORDERREQUEST']._serialized_end=225
+  _globals['_SUBMITORDERRESPONSE']._serialized_start=227
+  _globals['_SUBMITORDERRESPONSE']._serialized_end=331
+  _globals['_CANCELORDERREQUEST']._serialized_start=333
+  _globals['_CANCELORDERREQUEST']._serialized_end=397
+  _globals['_CANCELORDERRESPONSE']._serialized_start=399
+  _globals['_CANCELORDERRESPONSE']._serialized_end=473
+  _globals['_TRADESTREAMREQUEST']._serialized_start=476
+  _globals['_TRADESTREAMREQUEST']._serialized_end=643
+  _globals['_TRADESTREAMRESPONSE']._serialized_start=646
+  _globals['_TRADESTREAMRESPONSE']._serialized_end=876
+  _globals['_TRADEERROR']._serialized_start=878
+  _globals['_TRADEERROR']._serialized_end=970
+  _globals['_REPORTFILLSREQUEST']._serialized_start=972
+  _globals['_REPORTFILLSREQUEST']._serialized_end=1042
+  _globals['_REPORTFILLSRESPONSE']._serialized_start=1044
+  _globals['_REPORTFILLSRESPONSE']._serialized_end=1121
+  _globals['_REPLAYFILLSREQUEST']._serialized_start=1123
+  _globals['_REPLAYFILLSREQUEST']._serialized_end=1208
+  _globals['_REPLAYFILLSRESPONSE']._serialized_start=1210
+  _globals['_REPLAYFILLSRESPONSE']._serialized_end=1275
+  _globals['_TRADINGSERVICE']._serialized_start=1278
+  _globals['_TRADINGSERVICE']._serialized_end=1794
 # @@protoc_insertion_point(module_scope)

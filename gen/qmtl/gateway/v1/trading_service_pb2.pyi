@@ -1,5 +1,5 @@
-from qmtl.broker.v1 import broker_pb2 as _broker_pb2
-from qmtl.broker.v1 import service_pb2 as _service_pb2
+from qmtl.broker.v1 import order_pb2 as _order_pb2
+from qmtl.broker.v1 import reported_fill_service_pb2 as _reported_fill_service_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -12,28 +12,28 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class SubmitOrderRequest(_message.Message):
     __slots__ = ("order",)
     ORDER_FIELD_NUMBER: _ClassVar[int]
-    order: _broker_pb2.Order
-    def __init__(self, order: _Optional[_Union[_broker_pb2.Order, _Mapping]] = ...) -> None: ...
+    order: _order_pb2.Order
+    def __init__(self, order: _Optional[_Union[_order_pb2.Order, _Mapping]] = ...) -> None: ...
 
 class SubmitOrderResponse(_message.Message):
     __slots__ = ("status", "duplicate")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     DUPLICATE_FIELD_NUMBER: _ClassVar[int]
-    status: _broker_pb2.OrderStatus
+    status: _order_pb2.OrderStatus
     duplicate: bool
-    def __init__(self, status: _Optional[_Union[_broker_pb2.OrderStatus, _Mapping]] = ..., duplicate: _Optional[bool] = ...) -> None: ...
+    def __init__(self, status: _Optional[_Union[_order_pb2.OrderStatus, _Mapping]] = ..., duplicate: _Optional[bool] = ...) -> None: ...
 
 class CancelOrderRequest(_message.Message):
     __slots__ = ("key",)
     KEY_FIELD_NUMBER: _ClassVar[int]
-    key: _service_pb2.OrderKey
-    def __init__(self, key: _Optional[_Union[_service_pb2.OrderKey, _Mapping]] = ...) -> None: ...
+    key: _order_pb2.OrderKey
+    def __init__(self, key: _Optional[_Union[_order_pb2.OrderKey, _Mapping]] = ...) -> None: ...
 
 class CancelOrderResponse(_message.Message):
     __slots__ = ("status",)
     STATUS_FIELD_NUMBER: _ClassVar[int]
-    status: _broker_pb2.OrderStatus
-    def __init__(self, status: _Optional[_Union[_broker_pb2.OrderStatus, _Mapping]] = ...) -> None: ...
+    status: _order_pb2.OrderStatus
+    def __init__(self, status: _Optional[_Union[_order_pb2.OrderStatus, _Mapping]] = ...) -> None: ...
 
 class TradeStreamRequest(_message.Message):
     __slots__ = ("correlation_id", "submit", "cancel")
@@ -41,9 +41,9 @@ class TradeStreamRequest(_message.Message):
     SUBMIT_FIELD_NUMBER: _ClassVar[int]
     CANCEL_FIELD_NUMBER: _ClassVar[int]
     correlation_id: str
-    submit: _broker_pb2.Order
-    cancel: _service_pb2.OrderKey
-    def __init__(self, correlation_id: _Optional[str] = ..., submit: _Optional[_Union[_broker_pb2.Order, _Mapping]] = ..., cancel: _Optional[_Union[_service_pb2.OrderKey, _Mapping]] = ...) -> None: ...
+    submit: _order_pb2.Order
+    cancel: _order_pb2.OrderKey
+    def __init__(self, correlation_id: _Optional[str] = ..., submit: _Optional[_Union[_order_pb2.Order, _Mapping]] = ..., cancel: _Optional[_Union[_order_pb2.OrderKey, _Mapping]] = ...) -> None: ...
 
 class TradeStreamResponse(_message.Message):
     __slots__ = ("correlation_id", "status", "event", "error")
@@ -52,10 +52,10 @@ class TradeStreamResponse(_message.Message):
     EVENT_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     correlation_id: str
-    status: _broker_pb2.OrderStatus
-    event: _broker_pb2.OrderEvent
+    status: _order_pb2.OrderStatus
+    event: _order_pb2.OrderEvent
     error: TradeError
-    def __init__(self, correlation_id: _Optional[str] = ..., status: _Optional[_Union[_broker_pb2.OrderStatus, _Mapping]] = ..., event: _Optional[_Union[_broker_pb2.OrderEvent, _Mapping]] = ..., error: _Optional[_Union[TradeError, _Mapping]] = ...) -> None: ...
+    def __init__(self, correlation_id: _Optional[str] = ..., status: _Optional[_Union[_order_pb2.OrderStatus, _Mapping]] = ..., event: _Optional[_Union[_order_pb2.OrderEvent, _Mapping]] = ..., error: _Optional[_Union[TradeError, _Mapping]] = ...) -> None: ...
 
 class TradeError(_message.Message):
     __slots__ = ("reason", "message", "retryable")
@@ -70,8 +70,8 @@ class TradeError(_message.Message):
 class ReportFillsRequest(_message.Message):
     __slots__ = ("fill",)
     FILL_FIELD_NUMBER: _ClassVar[int]
-    fill: _broker_pb2.Fill
-    def __init__(self, fill: _Optional[_Union[_broker_pb2.Fill, _Mapping]] = ...) -> None: ...
+    fill: _reported_fill_service_pb2.ReportedFill
+    def __init__(self, fill: _Optional[_Union[_reported_fill_service_pb2.ReportedFill, _Mapping]] = ...) -> None: ...
 
 class ReportFillsResponse(_message.Message):
     __slots__ = ("booked", "duplicates")
@@ -92,5 +92,5 @@ class ReplayFillsRequest(_message.Message):
 class ReplayFillsResponse(_message.Message):
     __slots__ = ("fills",)
     FILLS_FIELD_NUMBER: _ClassVar[int]
-    fills: _containers.RepeatedCompositeFieldContainer[_broker_pb2.Fill]
-    def __init__(self, fills: _Optional[_Iterable[_Union[_broker_pb2.Fill, _Mapping]]] = ...) -> None: ...
+    fills: _containers.RepeatedCompositeFieldContainer[_order_pb2.Fill]
+    def __init__(self, fills: _Optional[_Iterable[_Union[_order_pb2.Fill, _Mapping]]] = ...) -> None: ...

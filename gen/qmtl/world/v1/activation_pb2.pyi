@@ -2,7 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
-from qmtl.broker.v1 import broker_pb2 as _broker_pb2
+from qmtl.broker.v1 import fence_pb2 as _fence_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import limits_pb2 as _limits_pb2
 from qmtl.world.v1 import binding_pb2 as _binding_pb2
@@ -169,7 +169,7 @@ class ActivationRecord(_message.Message):
     entries: _containers.RepeatedCompositeFieldContainer[ActivationEntry]
     removed: _containers.RepeatedCompositeFieldContainer[ActivationKey]
     epoch: int
-    fence_state: _broker_pb2.FenceState
+    fence_state: _fence_pb2.FenceState
     effective_mode: _common_pb2.EffectiveMode
     confirmed_epoch: int
     run_id: str
@@ -180,7 +180,7 @@ class ActivationRecord(_message.Message):
     windows: _containers.RepeatedCompositeFieldContainer[ActivationWindow]
     state_hash: str
     limits: _limits_pb2.RiskLimits
-    def __init__(self, revision: _Optional[int] = ..., whole: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ..., epoch: _Optional[int] = ..., fence_state: _Optional[_Union[_broker_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., confirmed_epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., state_hash: _Optional[str] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
+    def __init__(self, revision: _Optional[int] = ..., whole: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ..., epoch: _Optional[int] = ..., fence_state: _Optional[_Union[_fence_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., confirmed_epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., state_hash: _Optional[str] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
 
 class ActivationKey(_message.Message):
     __slots__ = ("strategy_id", "side")

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 
 import typer
 
-from qmtl.broker.v1 import service_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
+from qmtl.broker.v1 import status_service_pb2_grpc as brokerstatusrpc
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
@@ -32,7 +32,7 @@ from qmtl.world.v1 import status_service_pb2 as statusservicepb
 from qmtl.world.v1 import status_service_pb2_grpc as statusrpc
 
 StatusReply = (
-    brokerpb.GetStatusResponse
+    brokerstatusservicepb.GetStatusResponse
     | controlstatusservicepb.GetStatusResponse
     | dagstatusservicepb.GetStatusResponse
     | datastatusservicepb.GetStatusResponse
@@ -83,12 +83,12 @@ async def _look(channel: MeshChannel) -> Picture:
     control = controlstatusrpc.StatusServiceStub(channel)
     broker_streams = brokerstreamrpc.BrokerStreamServiceStub(channel)
     dag, world = dagstatusrpc.StatusServiceStub(channel), statusrpc.StatusServiceStub(channel)
-    broker, data = brokerrpc.BrokerageServiceStub(channel), datastatusrpc.StatusServiceStub(channel)
+    broker, data = brokerstatusrpc.StatusServiceStub(channel), datastatusrpc.StatusServiceStub(channel)
     reports, streams = await asyncio.gather(
         asyncio.gather(
             _report("dagmanager", dag.GetStatus(dagstatusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("worldservice", world.GetStatus(statusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
-            _report("brokerage", broker.GetStatus(brokerpb.GetStatusRequest(), timeout=ANSWER_S)),
+            _report("brokerage", broker.GetStatus(brokerstatusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("seamless", data.GetStatus(datastatusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("controlbus", control.GetStatus(controlstatusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
         ),

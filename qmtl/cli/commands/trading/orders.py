@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as servicepb
-from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
+from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import the_one, whole_strategy_id
 from qmtl.cli.gateway.pages import collect
@@ -23,7 +26,7 @@ from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
 from qmtl.rpc.client.channel import MeshChannel
 
 if TYPE_CHECKING:
-    from qmtl.broker.v1.service_pb2_grpc import BrokerageServiceAsyncStub
+    from qmtl.broker.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 
 LIST_MAX = 50
 SEARCH_MAX = 100_000
@@ -46,9 +49,8 @@ def list_orders(
     """Orders of the accounts of a world, newest first."""
     strategy = whole_strategy_id(access, strategy)
 
-    async def call(channel: MeshChannel) -> list[brokerpb.OrderStatus]:
-        stub = brokerrpc.BrokerageServiceStub(channel)
-        return await _orders(stub, account, world, strategy, limit, open_only=open_only)
+    async def call(channel: MeshChannel) -> list[orderpb.OrderStatus]:
+        return await _orders(channel, account, world, strategy, limit, open_only=open_only)
 
     found = ask(access, call)
     if access.json:
@@ -58,19 +60,19 @@ def list_orders(
     show_table("orders", columns, order_rows(found))
 
 
-def order_rows(found: Sequence[brokerpb.OrderStatus]) -> list[tuple[str, ...]]:
+def order_rows(found: Sequence[orderpb.OrderStatus]) -> list[tuple[str, ...]]:
     """One line per order."""
     return [
         (
             one.order.client_order_id,
             one.order.strategy_id,
             one.order.symbol,
-            enum_word(brokerpb.OrderSide, one.order.side),
-            enum_word(brokerpb.OrderType, one.order.type),
+            enum_word(orderpb.OrderSide, one.order.side),
+            enum_word(orderpb.OrderType, one.order.type),
             one.working_quantity or one.order.quantity,
             one.cumulative_quantity or "0",
             one.average_price or "-",
-            enum_word(brokerpb.OrderState, one.state) + (" (unresolved)" if one.unresolved else ""),
+            enum_word(orderpb.OrderState, one.state) + (" (unresolved)" if one.unresolved else ""),
             why(one) or "-",
             when(one.created_at),
         )
@@ -78,10 +80,10 @@ def order_rows(found: Sequence[brokerpb.OrderStatus]) -> list[tuple[str, ...]]:
     ]
 
 
-def why(status: brokerpb.OrderStatus) -> str:
+def why(status: orderpb.OrderStatus) -> str:
     """The rule that refused an order, and the words that came with it."""
-    rule = enum_word(brokerpb.Denial, status.denial) if status.denial else ""
-    return ": ".join(part for part in (rule, status.reason) if part)
+    rule = enum_word(orderpb.Denial, status.denial) if status.denial else ""
+    return ": ".join(part for part in (rule, status.message) if part)
 
 
 @with_access
@@ -89,10 +91,9 @@ def show(access: Access, order_id: OrderId, world: World = "", account: Account 
     """One order with its fills."""
     strategy = whole_strategy_id(access, strategy)
 
-    async def call(channel: MeshChannel) -> tuple[brokerpb.OrderStatus, list[brokerpb.Fill]]:
-        stub = brokerrpc.BrokerageServiceStub(channel)
-        status = await _find(stub, order_id, account, world, strategy)
-        return status, await _fills(stub, status.order)
+    async def call(channel: MeshChannel) -> tuple[orderpb.OrderStatus, list[orderpb.Fill]]:
+        status = await _find(channel, order_id, account, world, strategy)
+        return status, await _fills(orderrpc.OrderServiceStub(channel), status.order)
 
     status, fills = ask(access, call)
     if access.json:
@@ -109,9 +110,9 @@ def cancel(
     """Cancel an open order; a closed one is answered as it is."""
     strategy = whole_strategy_id(access, strategy)
 
-    async def call(channel: MeshChannel) -> brokerpb.OrderStatus:
-        order = (await _find(brokerrpc.BrokerageServiceStub(channel), order_id, account, world, strategy)).order
-        key = servicepb.OrderKey(
+    async def call(channel: MeshChannel) -> orderpb.OrderStatus:
+        order = (await _find(channel, order_id, account, world, strategy)).order
+        key = orderpb.OrderKey(
             account=order.account,
             world_id=order.world_id,
             strategy_id=order.strategy_id,
@@ -128,25 +129,30 @@ def cancel(
         _show_order(status)
 
 
-async def account_names(stub: BrokerageServiceAsyncStub, account: str, world: str) -> list[str]:
-    """The account named, or those the paper venue has for the world."""
+async def account_names(channel: MeshChannel, account: str, world: str) -> list[str]:
+    """The account named, or those that the world may use (empty: that any world of the caller's may)."""
     if account:
         return [account]
-    venue = await stub.GetVenueStatus(servicepb.GetVenueStatusRequest())
-    return [one.account for one in venue.accounts if world in ("", one.world_id)]
+    stub = accountrpc.AccountServiceStub(channel)
+
+    async def page(asked: commonpb.PageRequest) -> tuple[Sequence[accountpb.Account], commonpb.PageInfo]:
+        reply = await stub.ListAccounts(accountservicepb.ListAccountsRequest(world_id=world, page=asked))
+        return reply.accounts, reply.page
+
+    return [one.account for one in await collect(page, SEARCH_MAX)]
 
 
 async def _orders(
-    stub: BrokerageServiceAsyncStub, account: str, world: str, strategy: str, limit: int, *, open_only: bool
-) -> list[brokerpb.OrderStatus]:
+    channel: MeshChannel, account: str, world: str, strategy: str, limit: int, *, open_only: bool
+) -> list[orderpb.OrderStatus]:
 
-    found: list[brokerpb.OrderStatus] = []
-    for name in await account_names(stub, account, world):
+    stub, found = orderrpc.OrderServiceStub(channel), list[orderpb.OrderStatus]()
+    for name in await account_names(channel, account, world):
 
         async def page(
             asked: commonpb.PageRequest, name: str = name
-        ) -> tuple[Sequence[brokerpb.OrderStatus], commonpb.PageInfo]:
-            request = servicepb.ListOrdersRequest(
+        ) -> tuple[Sequence[orderpb.OrderStatus], commonpb.PageInfo]:
+            request = orderservicepb.ListOrdersRequest(
                 account=name, world_id=world, strategy_id=strategy, open_only=open_only, page=asked
             )
             reply = await stub.ListOrders(request)
@@ -156,14 +162,12 @@ async def _orders(
     return sorted(found, key=lambda one: one.created_at.ToNanoseconds(), reverse=True)
 
 
-async def _find(
-    stub: BrokerageServiceAsyncStub, order_id: str, account: str, world: str, strategy: str
-) -> brokerpb.OrderStatus:
+async def _find(channel: MeshChannel, order_id: str, account: str, world: str, strategy: str) -> orderpb.OrderStatus:
     """The one order whose id begins so.
 
     Raises NotFound (E_ORDER_UNKNOWN), Conflict (E_ORDER_AMBIGUOUS, E_ID_AMBIGUOUS).
     """
-    every = await _orders(stub, account, world, strategy, SEARCH_MAX, open_only=False)
+    every = await _orders(channel, account, world, strategy, SEARCH_MAX, open_only=False)
     name = the_one(order_id, (one.order.client_order_id for one in every))
     found = [one for one in every if one.order.client_order_id == name]
     if not found:
@@ -174,9 +178,9 @@ async def _find(
     return found[0]
 
 
-async def _fills(stub: BrokerageServiceAsyncStub, order: brokerpb.Order) -> list[brokerpb.Fill]:
-    async def page(asked: commonpb.PageRequest) -> tuple[Sequence[brokerpb.Fill], commonpb.PageInfo]:
-        request = servicepb.ListFillsRequest(
+async def _fills(stub: OrderServiceAsyncStub, order: orderpb.Order) -> list[orderpb.Fill]:
+    async def page(asked: commonpb.PageRequest) -> tuple[Sequence[orderpb.Fill], commonpb.PageInfo]:
+        request = orderservicepb.ListFillsRequest(
             account=order.account, world_id=order.world_id, strategy_id=order.strategy_id, page=asked
         )
         reply = await stub.ListFills(request)
@@ -185,22 +189,22 @@ async def _fills(stub: BrokerageServiceAsyncStub, order: brokerpb.Order) -> list
     return [fill for fill in await collect(page, SEARCH_MAX) if fill.client_order_id == order.client_order_id]
 
 
-def _show_order(status: brokerpb.OrderStatus) -> None:
+def _show_order(status: orderpb.OrderStatus) -> None:
     order = status.order
-    prices = (("limit", order.limit_price), ("stop", order.stop_price), ("trail", order.trail_amount))
+    prices = (("limit", order.limit_price), ("stop", order.stop_price), ("trail", order.trail_offset))
     fees = ", ".join(f"{fee} {currency}" for currency, fee in sorted(status.fees.items()))
     pairs = [
         ("account", f"{order.account} in world {order.world_id}"),
         ("strategy", order.strategy_id),
-        ("asked", f"{enum_word(brokerpb.OrderSide, order.side)} {order.quantity} {order.symbol}"),
-        ("type", enum_word(brokerpb.OrderType, order.type) + (", reduce only" if order.reduce_only else "")),
+        ("asked", f"{enum_word(orderpb.OrderSide, order.side)} {order.quantity} {order.symbol}"),
+        ("type", enum_word(orderpb.OrderType, order.type) + (", reduce only" if order.reduce_only else "")),
         *((name, price) for name, price in prices if price),
         ("working quantity", status.working_quantity or "-"),
         ("filled", f"{status.cumulative_quantity or 0} at {status.average_price or '-'}"),
         ("fees", fees or "-"),
-        ("state", enum_word(brokerpb.OrderState, status.state) + (", unresolved" if status.unresolved else "")),
+        ("state", enum_word(orderpb.OrderState, status.state) + (", unresolved" if status.unresolved else "")),
         ("why", why(status) or "-"),
-        ("epoch", str(status.epoch)),
+        ("epoch", str(status.fence_epoch)),
         ("decided", when(order.decided_at)),
         ("created", when(status.created_at)),
         ("updated", when(status.updated_at)),
@@ -208,12 +212,12 @@ def _show_order(status: brokerpb.OrderStatus) -> None:
     show_pairs(f"order {order.client_order_id}", pairs)
 
 
-def _show_fills(fills: Sequence[brokerpb.Fill]) -> None:
+def _show_fills(fills: Sequence[orderpb.Fill]) -> None:
     rows = [
         (
-            str(fill.sequence),
+            str(fill.account_fill_number),
             when(fill.venue_time),
-            enum_word(brokerpb.OrderSide, fill.side),
+            enum_word(orderpb.OrderSide, fill.side),
             fill.quantity,
             fill.price,
             f"{fill.fee} {fill.fee_currency}",

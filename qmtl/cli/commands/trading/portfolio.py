@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as servicepb
-from qmtl.broker.v1 import service_pb2_grpc as brokerrpc
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
+from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
 from qmtl.cli.commands.trading.orders import Account, World, account_names
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
@@ -19,10 +19,13 @@ from qmtl.rpc.client.channel import MeshChannel
 def portfolio(access: Access, world: World = "", account: Account = "") -> None:
     """Equity, cash and positions of each account."""
 
-    async def call(channel: MeshChannel) -> list[brokerpb.Portfolio]:
-        stub = brokerrpc.BrokerageServiceStub(channel)
-        names = await account_names(stub, account, world)
-        return [(await stub.GetPortfolio(servicepb.GetPortfolioRequest(account=name))).portfolio for name in names]
+    async def call(channel: MeshChannel) -> list[portfoliopb.Portfolio]:
+        stub = portfoliorpc.PortfolioServiceStub(channel)
+        requests = [
+            portfolioservicepb.GetPortfolioRequest(account=name, world_id=world)
+            for name in await account_names(channel, account, world)
+        ]
+        return [(await stub.GetPortfolio(request)).portfolio for request in requests]
 
     books = ask(access, call)
     if access.json:
@@ -34,10 +37,10 @@ def portfolio(access: Access, world: World = "", account: Account = "") -> None:
         _show_book(book)
 
 
-def _show_book(book: brokerpb.Portfolio) -> None:
+def _show_book(book: portfoliopb.Portfolio) -> None:
     unit = book.base_currency
     pairs = [
-        ("account", f"{book.account} of world {book.world_id}"),
+        ("account", f"{book.account} of world {book.world_id}" if book.world_id else book.account),
         ("equity", f"{book.equity} {unit}"),
         ("realized", f"{book.realized_pnl} {unit}"),
         ("unrealized", f"{book.unrealized_pnl} {unit}"),

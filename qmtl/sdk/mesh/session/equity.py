@@ -14,7 +14,7 @@ from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import Fill, Liquidity
 from brokerage.domain.orders.order import Side
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.decimals import from_scaled, parse_decimal, to_scaled
 from qmtl.core.errors import NotFound
 from qmtl.core.fills import FillEvent
@@ -24,7 +24,7 @@ from qmtl.sdk.execution.run_record import DeniedOrder, RunRecord
 
 
 def equity_record(
-    account: brokerpb.Account, bars: Bars, fills: Iterable[FillEvent], denials: Iterable[DeniedOrder]
+    account: accountpb.Account, bars: Bars, fills: Iterable[FillEvent], denials: Iterable[DeniedOrder]
 ) -> RunRecord:
     """The record of a session: equity at each bar's close, after the fills that came before it."""
     instrument = Instruments().find(bars.symbol)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokerage.domain.orders.order import Owner
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady, Unavailable
@@ -37,15 +37,15 @@ from qmtl.sdk.mesh.wire.orders import is_open, open_quantity, order_key, order_t
 
 TRANSIENT_DENIALS = frozenset(
     {
-        brokerpb.DENIAL_FENCED,
-        brokerpb.DENIAL_GATE_ACTIVATION_UNKNOWN,
-        brokerpb.DENIAL_GATE_ACTIVATION_STALE,
-        brokerpb.DENIAL_GATE_INACTIVE,
-        brokerpb.DENIAL_GATE_FROZEN,
-        brokerpb.DENIAL_GATE_MODE_FORBIDS_ORDERS,
-        brokerpb.DENIAL_GATE_OUTSIDE_WINDOW,
-        brokerpb.DENIAL_GATE_SESSION_LAPSED,
-        brokerpb.DENIAL_GATE_NOT_BOUND,
+        orderpb.DENIAL_FENCED,
+        orderpb.DENIAL_GATE_ACTIVATION_UNKNOWN,
+        orderpb.DENIAL_GATE_ACTIVATION_STALE,
+        orderpb.DENIAL_GATE_INACTIVE,
+        orderpb.DENIAL_GATE_FROZEN,
+        orderpb.DENIAL_GATE_MODE_FORBIDS_ORDERS,
+        orderpb.DENIAL_GATE_OUTSIDE_WINDOW,
+        orderpb.DENIAL_GATE_SESSION_LAPSED,
+        orderpb.DENIAL_GATE_NOT_BOUND,
     }
 )
 """Denials that say "not now": the same order may pass at a later bar."""
@@ -67,7 +67,7 @@ class MeshExecution:
         self._owner = owner
         self._activation = activation
         self._portfolio = portfolio
-        self._cancelled: list[brokerpb.OrderStatus] = []
+        self._cancelled: list[orderpb.OrderStatus] = []
 
     async def answer(self, request: Request[Any]) -> object:
         """The answer to one request of a decision. Raises NotReady (E_VENUE_BEHIND), and too long an outage."""
@@ -131,9 +131,9 @@ class MeshExecution:
                 raise Unavailable(error.reason, error.message, hint=error.hint) from error
 
         status = (await self._retrying.ask(call, "order")).status
-        state = brokerpb.OrderState.Name(status.state).removeprefix("ORDER_STATE_")
+        state = orderpb.OrderState.Name(status.state).removeprefix("ORDER_STATE_")
         log.info("order %s of %s %s: %s", order.client_order_id, order.quantity, order.symbol, state)
-        if status.state != brokerpb.ORDER_STATE_DENIED:
+        if status.state != orderpb.ORDER_STATE_DENIED:
             return OrderReply()
-        rule = brokerpb.Denial.Name(status.denial).removeprefix("DENIAL_")
+        rule = orderpb.Denial.Name(status.denial).removeprefix("DENIAL_")
         return OrderReply(rule, status.denial in TRANSIENT_DENIALS)

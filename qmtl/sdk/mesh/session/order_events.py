@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from brokerage.domain.orders.order import Owner
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import QmtlError, Unavailable
 from qmtl.core.fills import FillEvent
@@ -16,21 +16,24 @@ from qmtl.sdk.mesh.wire.orders import fill_from_proto
 
 
 async def follow_fills(retrying: RetryingClient, owner: Owner, on_fill: Callable[[FillEvent], None]) -> None:
-    """Report each fill of a strategy's orders once, from now on, for ever; resumes by the account's sequence."""
-    sequence = 0
+    """Report each fill of a strategy's orders once, from now on, for ever; resumes by the account's event number."""
+    number = 0
     while True:
-        request = brokerservicepb.StreamOrderEventsRequest(
-            account=owner.account, world_id=owner.world_id, strategy_id=owner.strategy_id, after_sequence=sequence
+        request = orderservicepb.StreamOrderEventsRequest(
+            account=owner.account,
+            world_id=owner.world_id,
+            strategy_id=owner.strategy_id,
+            after_account_event_number=number,
         )
         try:
-            with scoped(retrying.client.brokerage.StreamOrderEvents(request)) as replies:
+            with scoped(retrying.client.orders.StreamOrderEvents(request)) as replies:
                 async for reply in replies:
                     retrying.outage.answered()
                     if reply.WhichOneof("part") == "snapshot":
-                        sequence = max(sequence, reply.snapshot.sequence)
+                        number = max(number, reply.snapshot.account_event_number)
                     for event in reply.events.events:
-                        if event.sequence > sequence:
-                            sequence = event.sequence
+                        if event.account_event_number > number:
+                            number = event.account_event_number
                             if event.HasField("fill"):
                                 on_fill(fill_from_proto(event.fill))
             raise Unavailable("E_STREAM_ENDED", "the order stream ended")
@@ -38,12 +41,12 @@ async def follow_fills(retrying: RetryingClient, owner: Owner, on_fill: Callable
             await retrying.outage.failed(error, "order events")
 
 
-async def list_orders(retrying: RetryingClient, owner: Owner, *, open_only: bool = False) -> list[brokerpb.OrderStatus]:
+async def list_orders(retrying: RetryingClient, owner: Owner, *, open_only: bool = False) -> list[orderpb.OrderStatus]:
     """A strategy's orders, newest first."""
 
-    def page_of(page: commonpb.PageRequest) -> Awaitable[brokerservicepb.ListOrdersResponse]:
-        return retrying.client.brokerage.ListOrders(
-            brokerservicepb.ListOrdersRequest(
+    def page_of(page: commonpb.PageRequest) -> Awaitable[orderservicepb.ListOrdersResponse]:
+        return retrying.client.orders.ListOrders(
+            orderservicepb.ListOrdersRequest(
                 account=owner.account,
                 world_id=owner.world_id,
                 strategy_id=owner.strategy_id,
@@ -58,12 +61,12 @@ async def list_orders(retrying: RetryingClient, owner: Owner, *, open_only: bool
 async def list_fills(retrying: RetryingClient, owner: Owner) -> list[FillEvent]:
     """Every fill of a strategy's orders, in the order they were booked."""
 
-    def page_of(page: commonpb.PageRequest) -> Awaitable[brokerservicepb.ListFillsResponse]:
-        return retrying.client.brokerage.ListFills(
-            brokerservicepb.ListFillsRequest(
+    def page_of(page: commonpb.PageRequest) -> Awaitable[orderservicepb.ListFillsResponse]:
+        return retrying.client.orders.ListFills(
+            orderservicepb.ListFillsRequest(
                 account=owner.account, world_id=owner.world_id, strategy_id=owner.strategy_id, page=page
             )
         )
 
     found = [fill async for reply in retrying.pages(page_of, "fills") for fill in reply.fills]
-    return [fill_from_proto(fill) for fill in sorted(found, key=lambda fill: fill.sequence)]
+    return [fill_from_proto(fill) for fill in sorted(found, key=lambda fill: fill.account_fill_number)]

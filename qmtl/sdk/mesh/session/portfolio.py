@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from brokerage.domain.orders.order import Owner
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady, QmtlError, Unavailable
 from qmtl.rpc.client.streams import scoped
@@ -24,14 +24,14 @@ class FollowedPortfolio:
         self._retrying = retrying
         self._owner = owner
         self._venue_wait_s = venue_wait_s
-        self._newest: Newest[brokerpb.Portfolio | None] = Newest(None)
+        self._newest: Newest[portfoliopb.Portfolio | None] = Newest(None)
 
     async def follow(self) -> None:
         """Keep it current, for ever; after a break the stream begins with the portfolio of that moment."""
-        request = brokerservicepb.StreamPortfolioRequest(account=self._owner.account)
+        request = portfolioservicepb.StreamPortfolioRequest(account=self._owner.account, world_id=self._owner.world_id)
         while True:
             try:
-                with scoped(self._retrying.client.brokerage.StreamPortfolio(request)) as replies:
+                with scoped(self._retrying.client.portfolios.StreamPortfolio(request)) as replies:
                     async for reply in replies:
                         self._retrying.outage.answered()
                         self._newest.put(reply.portfolio)
@@ -39,10 +39,10 @@ class FollowedPortfolio:
             except QmtlError as error:
                 await self._retrying.outage.failed(error, "portfolio")
 
-    async def at(self, time_ns: int) -> brokerpb.Portfolio:
+    async def at(self, time_ns: int) -> portfoliopb.Portfolio:
         """The portfolio once the venue has seen every bar that closes by then. Raises NotReady (E_VENUE_BEHIND)."""
 
-        def seen(portfolio: brokerpb.Portfolio | None) -> brokerpb.Portfolio | None:
+        def seen(portfolio: portfoliopb.Portfolio | None) -> portfoliopb.Portfolio | None:
             late = portfolio is None or ns_from_proto(portfolio.time, "portfolio.time") < time_ns
             return None if late else portfolio
 
@@ -52,15 +52,15 @@ class FollowedPortfolio:
             message = f"the paper venue has not seen the last bar in {self._venue_wait_s:g} s"
             raise NotReady("E_VENUE_BEHIND", message) from None
 
-    async def read(self) -> brokerpb.Portfolio:
+    async def read(self) -> portfoliopb.Portfolio:
         """The portfolio of this moment, with every act that was answered before."""
-        request = brokerservicepb.GetPortfolioRequest(account=self._owner.account, world_id=self._owner.world_id)
-        reply = await self._retrying.ask(lambda: self._retrying.client.brokerage.GetPortfolio(request), "portfolio")
+        request = portfolioservicepb.GetPortfolioRequest(account=self._owner.account, world_id=self._owner.world_id)
+        reply = await self._retrying.ask(lambda: self._retrying.client.portfolios.GetPortfolio(request), "portfolio")
         self._newest.put(reply.portfolio)
         return reply.portfolio
 
 
-def quantity_held(portfolio: brokerpb.Portfolio, owner: Owner, symbol: str) -> Decimal:
+def quantity_held(portfolio: portfoliopb.Portfolio, owner: Owner, symbol: str) -> Decimal:
     """The signed quantity that a strategy holds of a symbol."""
     positions = [p for p in portfolio.positions if (p.strategy_id, p.symbol) == (owner.strategy_id, symbol)]
     return sum((parse_decimal(p.quantity, "position.quantity") for p in positions), Decimal(0))

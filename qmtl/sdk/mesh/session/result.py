@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brokerage.domain.orders.order import Owner
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.identity.canonical import Json
 from qmtl.sdk.data.bars import Bars
@@ -37,11 +39,11 @@ class SessionResult:
     name: str
     owner: Owner
     session: sessionpb.Session
-    account: brokerpb.Account
+    account: accountpb.Account
     bars: Bars
     replay: RunResult
-    orders: tuple[brokerpb.OrderStatus, ...]
-    portfolio: brokerpb.Portfolio
+    orders: tuple[orderpb.OrderStatus, ...]
+    portfolio: portfoliopb.Portfolio
     activation: activationpb.ActivationEnvelope
     retries: int
     evaluation: evaluationpb.EvaluationRun | None = None
@@ -123,10 +125,10 @@ def fills_table(replay: RunResult) -> Table:
     return table
 
 
-def orders_line(orders: tuple[brokerpb.OrderStatus, ...]) -> str:
+def orders_line(orders: tuple[orderpb.OrderStatus, ...]) -> str:
     """How many orders ended in which state."""
     counts: dict[str, int] = {}
     for status in orders:
-        state = short(brokerpb.OrderState.Name(status.state), "ORDER_STATE_").lower().replace("_", " ")
+        state = short(orderpb.OrderState.Name(status.state), "ORDER_STATE_").lower().replace("_", " ")
         counts[state] = counts.get(state, 0) + 1
     return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none"

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from brokerage.domain.orders.order import Owner
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.decimals import format_decimal
@@ -131,7 +132,7 @@ class _PaperSession:
         self,
         preset: datasetspb.Preset,
         session: sessionpb.Session,
-        account: brokerpb.Account,
+        account: accountpb.Account,
         owner: Owner,
         portfolio: FollowedPortfolio,
     ) -> SessionResult:
@@ -184,9 +185,9 @@ class _PaperSession:
             ns_from_proto(reply.session.end_time, "session.end_time"),
         )
 
-    async def _open_account(self, session: sessionpb.Session) -> brokerpb.Account:
+    async def _open_account(self, session: sessionpb.Session) -> accountpb.Account:
         """The paper account on the session's bars; opened once, answered ever after."""
-        request = brokerservicepb.OpenPaperAccountRequest(
+        request = accountservicepb.OpenPaperAccountRequest(
             account=self._terms.account or account_name(self._strategy_id, session.session_id),
             world_id=self._submitter.world,
             starting_cash=format_decimal(self._terms.cash),
@@ -194,7 +195,7 @@ class _PaperSession:
             data_preset=session.data_preset,
             data_session_id=session.session_id,
         )
-        reply = await self._submitter.retrying.ask(lambda: self._client.brokerage.OpenPaperAccount(request), "account")
+        reply = await self._submitter.retrying.ask(lambda: self._client.accounts.OpenPaperAccount(request), "account")
         return reply.account
 
     async def _warm_up(self, preset: datasetspb.Preset, session: sessionpb.Session) -> None:
@@ -262,9 +263,9 @@ class _PaperSession:
         self,
         preset: datasetspb.Preset,
         session: sessionpb.Session,
-        account: brokerpb.Account,
+        account: accountpb.Account,
         owner: Owner,
-        portfolio: brokerpb.Portfolio,
+        portfolio: portfoliopb.Portfolio,
     ) -> SessionResult:
         retrying = self._another()
         fills = await list_fills(retrying, owner)

@@ -5,34 +5,33 @@ from __future__ import annotations
 from decimal import Decimal
 
 from brokerage.domain.orders.order import Owner
-from qmtl.broker.v1 import broker_pb2 as brokerpb
-from qmtl.broker.v1 import service_pb2 as brokerservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.fills import FillEvent
 from qmtl.sdk.execution.port import MarketOrder
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 
-def order_to_proto(owner: Owner, order: MarketOrder) -> brokerpb.Order:
+def order_to_proto(owner: Owner, order: MarketOrder) -> orderpb.Order:
     """A market order. The same order makes the same message, so sending it again is no second order."""
-    return brokerpb.Order(
+    return orderpb.Order(
         account=owner.account,
         world_id=owner.world_id,
         strategy_id=owner.strategy_id,
         client_order_id=order.client_order_id,
         symbol=order.symbol,
-        side=brokerpb.ORDER_SIDE_BUY if order.quantity > 0 else brokerpb.ORDER_SIDE_SELL,
-        type=brokerpb.ORDER_TYPE_MARKET,
+        side=orderpb.ORDER_SIDE_BUY if order.quantity > 0 else orderpb.ORDER_SIDE_SELL,
+        type=orderpb.ORDER_TYPE_MARKET,
         quantity=format_decimal(abs(order.quantity)),
-        time_in_force=brokerpb.TIME_IN_FORCE_GTC,
-        position_side=brokerpb.POSITION_SIDE_BOTH,
+        time_in_force=orderpb.TIME_IN_FORCE_GTC,
+        position_side=orderpb.POSITION_SIDE_BOTH,
         decided_at=ns_to_proto(order.decided_ns),
     )
 
 
-def order_key(owner: Owner, client_order_id: str) -> brokerservicepb.OrderKey:
+def order_key(owner: Owner, client_order_id: str) -> orderpb.OrderKey:
     """The key of one order of an owner."""
-    return brokerservicepb.OrderKey(
+    return orderpb.OrderKey(
         account=owner.account,
         world_id=owner.world_id,
         strategy_id=owner.strategy_id,
@@ -40,21 +39,21 @@ def order_key(owner: Owner, client_order_id: str) -> brokerservicepb.OrderKey:
     )
 
 
-def is_open(status: brokerpb.OrderStatus) -> bool:
+def is_open(status: orderpb.OrderStatus) -> bool:
     """Whether an order may still be filled."""
-    return status.view in (brokerpb.ORDER_VIEW_NEW, brokerpb.ORDER_VIEW_PARTIALLY_FILLED)
+    return status.view in (orderpb.ORDER_VIEW_NEW, orderpb.ORDER_VIEW_PARTIALLY_FILLED)
 
 
-def open_quantity(status: brokerpb.OrderStatus) -> Decimal:
+def open_quantity(status: orderpb.OrderStatus) -> Decimal:
     """What an open order may still fill; signed."""
     working = parse_decimal(status.working_quantity or "0", "status.working_quantity")
     filled = parse_decimal(status.cumulative_quantity or "0", "status.cumulative_quantity")
-    return (working - filled) * (1 if status.order.side == brokerpb.ORDER_SIDE_BUY else -1)
+    return (working - filled) * (1 if status.order.side == orderpb.ORDER_SIDE_BUY else -1)
 
 
-def fill_from_proto(fill: brokerpb.Fill) -> FillEvent:
+def fill_from_proto(fill: orderpb.Fill) -> FillEvent:
     """A booked execution, signed; its time is the venue's."""
-    sign = 1 if fill.side == brokerpb.ORDER_SIDE_BUY else -1
+    sign = 1 if fill.side == orderpb.ORDER_SIDE_BUY else -1
     return FillEvent(
         symbol=fill.symbol,
         quantity=sign * parse_decimal(fill.quantity, "fill.quantity"),

@@ -15,7 +15,7 @@ from brokerage.domain.models.fees.percent import FeeCurrency, PercentFee
 from brokerage.domain.money import rate
 from brokerage.domain.orders.events import Fill, Liquidity
 from brokerage.domain.orders.order import Side
-from qmtl.core.errors import Conflict, InvalidRequest, NotReady
+from qmtl.core.errors import InvalidRequest, NotReady
 
 SPOT = instrument("BTC-USD", base="BTC", quote="USD", lot="0.00000001")
 STOCK = instrument("AAPL", base="AAPL", quote="USD")
@@ -95,9 +95,12 @@ def test_a_fee_in_base_reduces_what_is_received() -> None:
     assert ledger.cash["USD"] == -40_000 * 10**8
 
 
-def test_a_fee_in_an_unknown_currency_is_refused() -> None:
-    with pytest.raises(Conflict, match="FEE_CURRENCY_UNKNOWN"):
-        Ledger().book(STOCK, Side.BUY, fill(1, 100, 5, "XYZ"))
+def test_a_fee_in_a_third_currency_is_paid_from_that_currency() -> None:
+    ledger = Ledger()
+    ledger.deposit("BNB", 5 * 10**8)
+    ledger.book(STOCK, Side.BUY, fill(1, 100, 10**8, "BNB"))
+    assert ledger.cash["BNB"] == 4 * 10**8
+    assert ledger.position(STOCK.symbol).fees == 0
 
 
 def test_overflow_is_refused_and_nothing_is_booked() -> None:

@@ -13,8 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerage.accounts import cash as accounts_cash
-from brokerage.accounts import store as accounts_store
-from brokerage.books import portfolio
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.models.profile import BrokerageProfile
@@ -157,8 +155,7 @@ async def told(book: Book, strategy: str, wanted: Order) -> Denial | None:
 
 
 async def reserved(book: Book) -> str:
-    cash = await book.db.read(lambda conn: portfolio.cash(conn, book.market, accounts_store.account(conn, "acc")))
-    return cash[0].reserved
+    return (await book.portfolio()).cash[0].reserved
 
 
 async def test_a_stored_order_holds_its_worst_price_whatever_the_mark_becomes(database_url: str) -> None:

@@ -13,7 +13,7 @@ from brokerage.domain.models.latency import Link
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import OrderState, OrderType, TimeInForce
 from brokerage.domain.risk.fence import FenceState
-from brokerage.orders.replies import status_to_proto
+from brokerage.orders.wire import status_to_proto
 from brokerage.venues.dispatch.emulation import HELD
 from qmtl.core.modes import EffectiveMode
 from tests.brokerage.samples import ACCOUNT, GATE, MARKET, MINUTE, Book, bar, fence, open_book, order

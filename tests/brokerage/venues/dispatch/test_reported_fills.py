@@ -13,7 +13,8 @@ from brokerage.domain.models.latency import Link
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import FillFlag, OrderState
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import reported_fill_service_pb2 as reportedfillservicepb
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound
 from tests.brokerage.samples import MARKET, Book, bar, fence, open_book, order, reported
 
@@ -78,7 +79,7 @@ async def test_more_than_was_ordered_is_booked_flagged_and_the_account_only_redu
 async def test_a_fill_of_a_denied_order_is_a_fact_too(book: Book) -> None:
     await book.submit(order("o2", Side.SELL, 99))
     sold = reported("t1", "o2", quantity="1")
-    sold.side = brokerpb.ORDER_SIDE_SELL
+    sold.side = orderpb.ORDER_SIDE_SELL
     assert await book.book_fills(sold) == (1, 0)
     stored = await book.order("o2")
     assert (stored.record.state, stored.record.flag) == (OrderState.DENIED, FillFlag.UNEXPECTED)
@@ -102,7 +103,7 @@ async def test_a_reported_fill_resolves_an_unknown_outcome(database_url: str) ->
     ("change", "reason"),
     [
         ({"symbol": "MSFT"}, "E_FILL_MISMATCH"),
-        ({"fee_currency": "JPY"}, "E_FILL_MISMATCH"),
+        ({"fee_currency": "yen"}, "E_FILL_MISMATCH"),
         ({"venue": "mars"}, "E_FILL_MISMATCH"),
         ({"quantity": "0"}, "E_DECIMAL"),
         ({"quantity": "1.5"}, "E_DECIMAL"),
@@ -118,5 +119,5 @@ async def test_a_report_that_does_not_fit_its_order_is_refused(book: Book, chang
 async def test_a_report_of_an_unknown_order_or_without_a_trade_id_is_refused(book: Book) -> None:
     with pytest.raises(NotFound, match="E_ORDER_UNKNOWN"):
         await book.book_fills(reported("t1", "never"))
-    with pytest.raises(InvalidRequest, match="E_NAME"):
-        await book.book_fills(brokerpb.Fill(account="acc"))
+    with pytest.raises(InvalidRequest, match=r"E_FIELD: fills\[0\]\.key\.account"):
+        await book.book_fills(reportedfillservicepb.ReportedFill(symbol="AAPL"))

@@ -16,7 +16,7 @@ from brokerage.domain.orders.states import OrderState, OrderType, TimeInForce
 from brokerage.domain.risk.fence import FenceState
 from brokerage.domain.simulation.arrivals import FOUND, NOT_AT_VENUE
 from brokerage.domain.trading.reports import UNKNOWN
-from brokerage.orders.replies import status_to_proto
+from brokerage.orders.wire import status_to_proto
 from tests.brokerage.samples import GATE, MARKET, MINUTE, OWNER, Book, bar, fence, open_book, order
 
 FAR = replace(MARKET, link=Link(latency_ms=1))

@@ -12,7 +12,7 @@ import pytest
 
 from brokerage.domain.market.bars import bar_from_doubles
 from brokerage.domain.orders.order import Owner
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotReady
 from qmtl.sdk.execution.port import (
@@ -94,7 +94,7 @@ async def test_only_open_orders_are_listed_however_many_were_made() -> None:
     async with opened() as to:
         for name in ("a", "b", "c"):
             await to.buy(name)
-        to.mesh.orders["a"].view = brokerpb.ORDER_VIEW_FILLED
+        to.mesh.orders["a"].view = orderpb.ORDER_VIEW_FILLED
         assert set(await to.open_orders()) == {"b", "c"}  # type: ignore[call-overload] # names of orders
         assert to.mesh.calls["ListOrders all"] == 0
 
@@ -127,11 +127,11 @@ async def test_an_order_whose_answer_is_lost_is_one_order() -> None:
 @pytest.mark.parametrize(
     ("denial", "reply"),
     [
-        (brokerpb.DENIAL_GATE_FROZEN, OrderReply("GATE_FROZEN", transient=True)),
-        (brokerpb.DENIAL_BALANCE_INSUFFICIENT, OrderReply("BALANCE_INSUFFICIENT")),
+        (orderpb.DENIAL_GATE_FROZEN, OrderReply("GATE_FROZEN", transient=True)),
+        (orderpb.DENIAL_BALANCE_INSUFFICIENT, OrderReply("BALANCE_INSUFFICIENT")),
     ],
 )
-async def test_a_denial_names_its_rule_and_whether_it_may_pass(denial: brokerpb.Denial, reply: OrderReply) -> None:
+async def test_a_denial_names_its_rule_and_whether_it_may_pass(denial: orderpb.Denial, reply: OrderReply) -> None:
     async with opened() as to:
         to.mesh.denials.append(denial)
         assert await to.buy("a") == reply

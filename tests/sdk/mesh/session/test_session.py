@@ -11,7 +11,7 @@ import pytest
 
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.models.profiles.generic import margin
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotFound, NotReady
@@ -99,7 +99,7 @@ async def test_every_bar_is_played_once_and_the_books_agree() -> None:
 
 async def test_a_listener_hears_of_every_bar_fill_and_refusal_once() -> None:
     mesh, heard = await active_mesh(), list[SessionEvent]()
-    mesh.denials = [brokerpb.DENIAL_GATE_FROZEN]
+    mesh.denials = [orderpb.DENIAL_GATE_FROZEN]
     result = await trade(submitter(mesh), assemble(Cross()), None, PaperTerms(), heard.append)
     bars = [event for event in heard if isinstance(event, BarDone)]
     assert [bar.time_ns for bar in bars] == BARS.close_ns[START:].tolist()
@@ -231,8 +231,8 @@ async def test_who_drains_closes_where_it_would_turn_round_and_opens_nothing() -
     assert net(second.orders) == 0
 
 
-def net(orders: Iterable[brokerpb.OrderStatus]) -> Decimal:
-    signs = {brokerpb.ORDER_SIDE_BUY: 1, brokerpb.ORDER_SIDE_SELL: -1}
+def net(orders: Iterable[orderpb.OrderStatus]) -> Decimal:
+    signs = {orderpb.ORDER_SIDE_BUY: 1, orderpb.ORDER_SIDE_SELL: -1}
     return sum((Decimal(status.cumulative_quantity) * signs[status.order.side] for status in orders), Decimal())
 
 
@@ -256,7 +256,7 @@ async def test_a_session_taken_up_again_catches_up_with_a_target_nobody_acted_on
     mesh.activate(strategy_id, freeze=True)
     await run(mesh, until=from_ns(int(BARS.close_ns[stop])))
     assert not mesh.orders
-    mesh.orders["old"] = brokerpb.OrderStatus(order=brokerpb.Order(client_order_id="old", symbol="BTC-USD"))
+    mesh.orders["old"] = orderpb.OrderStatus(order=orderpb.Order(client_order_id="old", symbol="BTC-USD"))
     mesh.activate(strategy_id)
     await run(mesh)
     first = min(s.order.decided_at.seconds for key, s in mesh.orders.items() if key != "old")
@@ -274,10 +274,10 @@ def wants_long(at: int) -> bool:
 
 async def test_frozen_means_no_order_and_thawed_means_catching_up() -> None:
     mesh = await active_mesh()
-    mesh.denials = [brokerpb.DENIAL_GATE_FROZEN] * 3
+    mesh.denials = [orderpb.DENIAL_GATE_FROZEN] * 3
     result = await run(mesh)
     assert [denial.rule for denial in result.replay.denials] == ["GATE_FROZEN"]
-    denied = [s for s in result.orders if s.state == brokerpb.ORDER_STATE_DENIED]
+    denied = [s for s in result.orders if s.state == orderpb.ORDER_STATE_DENIED]
     assert len(denied) == 3
     times = [s.order.decided_at.seconds for s in sorted(result.orders, key=lambda s: s.order.decided_at.seconds)]
     assert [after - before for before, after in pairwise(times[:4])] == [900] * 3
@@ -285,7 +285,7 @@ async def test_frozen_means_no_order_and_thawed_means_catching_up() -> None:
 
 async def test_a_refusal_that_is_final_waits_for_the_next_target() -> None:
     mesh = await active_mesh()
-    mesh.denials = [brokerpb.DENIAL_BALANCE_INSUFFICIENT]
+    mesh.denials = [orderpb.DENIAL_BALANCE_INSUFFICIENT]
     result = await run(mesh)
     calm = await run(await active_mesh())
     assert [denial.rule for denial in result.replay.denials] == ["BALANCE_INSUFFICIENT"]

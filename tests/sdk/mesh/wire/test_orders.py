@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerage.domain.orders.order import Owner
-from qmtl.broker.v1 import broker_pb2 as brokerpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.sdk.execution.port import MarketOrder
 from qmtl.sdk.mesh.wire.orders import fill_from_proto, open_quantity, order_to_proto
@@ -24,7 +24,7 @@ def test_one_intent_is_one_order_however_often_it_is_written(quantity: Decimal, 
     assert order.SerializeToString(deterministic=True) == order_to_proto(OWNER, wanted).SerializeToString(
         deterministic=True
     )
-    sign = 1 if order.side == brokerpb.ORDER_SIDE_BUY else -1
+    sign = 1 if order.side == orderpb.ORDER_SIDE_BUY else -1
     assert sign * Decimal(order.quantity) == quantity
     assert ns_from_proto(order.decided_at, "order.decided_at") == decided_ns
 
@@ -35,16 +35,16 @@ def test_instants_round_trip(time_ns: int) -> None:
 
 
 def test_an_open_order_may_still_fill_what_it_has_not() -> None:
-    def status(side: brokerpb.OrderSide, working: str, done: str) -> brokerpb.OrderStatus:
-        order = brokerpb.Order(symbol="BTC-USD", side=side)
-        return brokerpb.OrderStatus(order=order, working_quantity=working, cumulative_quantity=done)
+    def status(side: orderpb.OrderSide, working: str, done: str) -> orderpb.OrderStatus:
+        order = orderpb.Order(symbol="BTC-USD", side=side)
+        return orderpb.OrderStatus(order=order, working_quantity=working, cumulative_quantity=done)
 
-    assert open_quantity(status(brokerpb.ORDER_SIDE_BUY, "1", "0.25")) == Decimal("0.75")
-    assert open_quantity(status(brokerpb.ORDER_SIDE_SELL, "2", "")) == -2
+    assert open_quantity(status(orderpb.ORDER_SIDE_BUY, "1", "0.25")) == Decimal("0.75")
+    assert open_quantity(status(orderpb.ORDER_SIDE_SELL, "2", "")) == -2
 
 
 def test_a_sale_is_a_negative_fill_and_a_bad_number_is_refused() -> None:
-    fill = brokerpb.Fill(symbol="BTC-USD", side=brokerpb.ORDER_SIDE_SELL, quantity="1.5", price="2", fee="0.1")
+    fill = orderpb.Fill(symbol="BTC-USD", side=orderpb.ORDER_SIDE_SELL, quantity="1.5", price="2", fee="0.1")
     assert fill_from_proto(fill).quantity == Decimal("-1.5")
     fill.price = "NaN"
     with pytest.raises(InvalidRequest, match=r"fill\.price"):

@@ -1,0 +1,35 @@
+"""Instruments: values to messages."""
+
+from __future__ import annotations
+
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.money import money_text
+from qmtl.broker.v1 import instrument_pb2 as instrumentpb
+from qmtl.core.decimals import format_decimal
+
+
+def instrument_to_proto(instrument: Instrument, venue: str, configured: bool) -> instrumentpb.Instrument:
+    """An instrument at a venue; `configured`: the settings name it, else the table that comes with the brokerage."""
+    return instrumentpb.Instrument(
+        venue=venue,
+        symbol=instrument.symbol,
+        asset_class=f"ASSET_CLASS_{instrument.asset_class.name}",
+        base_currency=instrument.base,
+        quote_currency=instrument.quote,
+        tick=format_decimal(instrument.price_decimal(instrument.tick)),
+        lot=format_decimal(instrument.quantity_decimal(instrument.lot)),
+        multiplier=format_decimal(instrument.multiplier),
+        quantity_min=_bound(instrument, instrument.quantity_min),
+        quantity_max=_bound(instrument, instrument.quantity_max),
+        notional_min=_notional(instrument, instrument.notional_min),
+        notional_max=_notional(instrument, instrument.notional_max),
+        source=(instrumentpb.INSTRUMENT_SOURCE_CONFIGURATION if configured else instrumentpb.INSTRUMENT_SOURCE_TABLE),
+    )
+
+
+def _bound(instrument: Instrument, quantity: int) -> str:
+    return format_decimal(instrument.quantity_decimal(quantity)) if quantity else ""
+
+
+def _notional(instrument: Instrument, amount: int) -> str:
+    return money_text(instrument.quote, amount) if amount else ""

@@ -1,0 +1,110 @@
+"""OrderEntryService: the last door before a venue, for gated orders."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from brokerage.accounts import store as accounts_store
+from brokerage.commit_notices import Pulse, either
+from brokerage.domain.orders.order import Order
+from brokerage.domain.risk.fence import Fence
+from brokerage.fences import change
+from brokerage.fences import store as fences_store
+from brokerage.market.context import MarketContext
+from brokerage.orders import readiness
+from brokerage.orders.cancel import Arrived, cancel_all, cancel_order
+from brokerage.orders.store import OrdersOf
+from brokerage.orders.submit import submit
+from brokerage.orders.wire import gate_from_proto, name_from_proto, order_from_proto, status_to_proto
+from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
+from qmtl.broker.v1 import order_entry_service_pb2_grpc as orderentryrpc
+from qmtl.core.clock import Clock
+from qmtl.core.instants import to_ns
+from qmtl.rpc.auth.call import require_world
+from qmtl.sql.database import Database
+
+PLANNED = {"SubmitOrderList": "Brokerage, complete", "ReplaceOrder": "Brokerage, complete"}
+ARRIVAL_S = 2.0
+
+Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
+
+
+class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
+    """Takes and cancels orders."""
+
+    def __init__(
+        self,
+        db: Database,
+        market: MarketContext,
+        arrived: Arrived,
+        clock: Clock,
+        draining: asyncio.Event,
+        poll_s: float,
+    ) -> None:
+        self._db = db
+        self._market = market
+        self._arrived = arrived
+        self._clock = clock
+        self._draining = draining
+        self._poll_s = poll_s
+        self._bars = Pulse(db, accounts_store.BARS_SIGNAL)
+        self._fences = Pulse(db, fences_store.FENCES_SIGNAL)
+
+    async def SubmitOrder(
+        self, request: orderentryservicepb.SubmitOrderRequest, context: Context
+    ) -> orderentryservicepb.SubmitOrderResponse:
+        order, gate = order_from_proto(request.order), gate_from_proto(request.gate)
+        require_world(order.owner.world_id)
+        seen, now_ns = await self._in_step(order, gate.epoch), self._now_ns()
+        stored, known = await self._db.write(lambda conn: submit(conn, self._market, order, gate, now_ns, seen.limits))
+        return orderentryservicepb.SubmitOrderResponse(status=status_to_proto(stored), duplicate=known)
+
+    async def CancelOrder(
+        self, request: orderentryservicepb.CancelOrderRequest, context: Context
+    ) -> orderentryservicepb.CancelOrderResponse:
+        name, now_ns = name_from_proto(request.key), self._now_ns()
+        require_world(name.owner.world_id)
+        stored = await self._db.write(lambda conn: cancel_order(conn, self._market, name, now_ns, self._arrived))
+        return orderentryservicepb.CancelOrderResponse(status=status_to_proto(stored))
+
+    async def CancelAll(
+        self, request: orderentryservicepb.CancelAllRequest, context: Context
+    ) -> orderentryservicepb.CancelAllResponse:
+        of, now_ns = OrdersOf(request.account, request.world_id, request.strategy_id), self._now_ns()
+        for world_id in await self._db.read(lambda conn: self._worlds(conn, of)):
+            require_world(world_id)
+        stored = await self._db.write(lambda conn: cancel_all(conn, self._market, of, now_ns, self._arrived))
+        return orderentryservicepb.CancelAllResponse(statuses=[status_to_proto(one) for one in stored])
+
+    def _worlds(self, conn: Connection, of: OrdersOf) -> tuple[str, ...]:
+        accounts_store.account(conn, of.account, of.world_id)
+        return (of.world_id,) if of.world_id else accounts_store.worlds_of(conn, [of.account])[of.account]
+
+    async def _in_step(self, order: Order, epoch: int) -> Fence:
+        """The fence as it stands once it and the bar an order was decided on are here, or do not come in time."""
+        world_id = order.owner.world_id
+        seen = await self._db.read(lambda conn: readiness.in_step(conn, order, epoch))
+        if seen is not None:
+            return seen
+        await self._wait(self._bars, lambda conn: readiness.caught_up(conn, order))
+        await self._wait(self._fences, lambda conn: readiness.known_fence(conn, world_id, epoch) is not None)
+        return (await self._db.read(lambda conn: change.current(conn, world_id)))[0]
+
+    async def _wait(self, pulse: Pulse, holds: Callable[[Connection], bool]) -> None:
+        """Let what was told to others a moment ago arrive here too, before an order is judged without it.
+
+        Bounded: what does not come in time is judged as unknown, which narrows.
+        """
+        until = self._clock.monotonic() + ARRIVAL_S
+        while (left_s := until - self._clock.monotonic()) > 0:
+            beat = pulse.next()
+            if await self._db.read(holds):
+                return
+            await either(beat, self._draining, min(left_s, self._poll_s))
+
+    def _now_ns(self) -> int:
+        return to_ns(self._clock.now())

@@ -1,0 +1,58 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class AssetClass(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ASSET_CLASS_UNSPECIFIED: _ClassVar[AssetClass]
+    ASSET_CLASS_CRYPTO: _ClassVar[AssetClass]
+    ASSET_CLASS_EQUITY: _ClassVar[AssetClass]
+    ASSET_CLASS_FOREX: _ClassVar[AssetClass]
+    ASSET_CLASS_FUTURE: _ClassVar[AssetClass]
+
+class InstrumentSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INSTRUMENT_SOURCE_UNSPECIFIED: _ClassVar[InstrumentSource]
+    INSTRUMENT_SOURCE_CONFIGURATION: _ClassVar[InstrumentSource]
+    INSTRUMENT_SOURCE_TABLE: _ClassVar[InstrumentSource]
+ASSET_CLASS_UNSPECIFIED: AssetClass
+ASSET_CLASS_CRYPTO: AssetClass
+ASSET_CLASS_EQUITY: AssetClass
+ASSET_CLASS_FOREX: AssetClass
+ASSET_CLASS_FUTURE: AssetClass
+INSTRUMENT_SOURCE_UNSPECIFIED: InstrumentSource
+INSTRUMENT_SOURCE_CONFIGURATION: InstrumentSource
+INSTRUMENT_SOURCE_TABLE: InstrumentSource
+
+class Instrument(_message.Message):
+    __slots__ = ("venue", "symbol", "asset_class", "base_currency", "quote_currency", "tick", "lot", "multiplier", "quantity_min", "quantity_max", "notional_min", "notional_max", "source")
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    ASSET_CLASS_FIELD_NUMBER: _ClassVar[int]
+    BASE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    QUOTE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    TICK_FIELD_NUMBER: _ClassVar[int]
+    LOT_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_MIN_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_MAX_FIELD_NUMBER: _ClassVar[int]
+    NOTIONAL_MIN_FIELD_NUMBER: _ClassVar[int]
+    NOTIONAL_MAX_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    venue: str
+    symbol: str
+    asset_class: AssetClass
+    base_currency: str
+    quote_currency: str
+    tick: str
+    lot: str
+    multiplier: str
+    quantity_min: str
+    quantity_max: str
+    notional_min: str
+    notional_max: str
+    source: InstrumentSource
+    def __init__(self, venue: _Optional[str] = ..., symbol: _Optional[str] = ..., asset_class: _Optional[_Union[AssetClass, str]] = ..., base_currency: _Optional[str] = ..., quote_currency: _Optional[str] = ..., tick: _Optional[str] = ..., lot: _Optional[str] = ..., multiplier: _Optional[str] = ..., quantity_min: _Optional[str] = ..., quantity_max: _Optional[str] = ..., notional_min: _Optional[str] = ..., notional_max: _Optional[str] = ..., source: _Optional[_Union[InstrumentSource, str]] = ...) -> None: ...
