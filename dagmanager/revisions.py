@@ -1,11 +1,14 @@
-"""Named revisions of the graph, counted inside the transaction that changes what they stand for."""
+"""Named revisions of the graph, counted inside the transaction that changes what they stand for, and its lock."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from dagmanager.tables import revisions
+from qmtl.sql.statements import any_of
 
 GRAPH_LOCK = 7_310_001  # PostgreSQL advisory lock; any number no other service uses
 
@@ -17,19 +20,18 @@ SETTLED = "settled"
 
 def revision(conn: Connection, name: str) -> int:
     """A named revision of the graph; 0 before the first change."""
-    return conn.execute(_REVISION, {"name": name}).scalar_one_or_none() or 0
+    return revisions_of(conn, (name,))[name]
+
+
+def revisions_of(conn: Connection, names: Sequence[str]) -> dict[str, int]:
+    """Named revisions of the graph in the order asked; 0 before the first change."""
+    found = {row.name: row.revision for row in conn.execute(_REVISIONS, {"names": names})}
+    return {name: found.get(name, 0) for name in names}
 
 
 def advance(conn: Connection, name: str) -> int:
     """Count one change; returns the new revision."""
     return int(conn.execute(_ADVANCE, {"name": name}).scalar_one())
-
-
-_REVISION = sa.select(revisions.c.revision).where(revisions.c.name == sa.bindparam("name"))
-_ADVANCE = sa.text(
-    "INSERT INTO revisions (name, revision) VALUES (:name, 1) "
-    "ON CONFLICT (name) DO UPDATE SET revision = revisions.revision + 1 RETURNING revision"
-)
 
 
 def lock_graph(conn: Connection, *, exclusive: bool) -> None:
@@ -40,3 +42,10 @@ def lock_graph(conn: Connection, *, exclusive: bool) -> None:
     if conn.dialect.name == "postgresql":
         lock = sa.func.pg_advisory_xact_lock if exclusive else sa.func.pg_advisory_xact_lock_shared
         conn.execute(sa.select(lock(GRAPH_LOCK)))
+
+
+_REVISIONS = sa.select(revisions.c.name, revisions.c.revision).where(revisions.c.name.in_(any_of("names")))
+_ADVANCE = sa.text(
+    "INSERT INTO revisions (name, revision) VALUES (:name, 1) "
+    "ON CONFLICT (name) DO UPDATE SET revision = revisions.revision + 1 RETURNING revision"
+)

@@ -112,25 +112,21 @@ def keep_for_request(
 
 def find_seen(conn: Connection, question: str, settled_revision: int) -> Answer | None:
     """The settled answer to a question, if it was asked at this revision."""
-    row = conn.execute(
-        sa.select(seen.c.summary, answers.c.body, answers.c.answer_id)
-        .join(answers, answers.c.answer_id == seen.c.answer_id)
-        .where(seen.c.question == question, seen.c.settled_revision == settled_revision)
-    ).one_or_none()
+    row = conn.execute(_SEEN, {"question": question, "settled_revision": settled_revision}).one_or_none()
     if row is None:
         return None
     return Answer(row.body, diffpb.DiffSummary.FromString(row.summary), row.answer_id)
 
 
 def keep_seen(conn: Connection, question: str, settled_revision: int, answer: Answer, now: datetime) -> None:
-    """Keep the settled answer to a question."""
+    """Keep the settled answer to a question; one with an `answer_id` was kept in this transaction already."""
     answer.summary.seen_before = True
     conn.execute(
         _KEEP_SEEN,
         {
             "question": question,
             "settled_revision": settled_revision,
-            "answer_id": _keep_body(conn, answer, now),
+            "answer_id": answer.answer_id or _keep_body(conn, answer, now),
             "summary": answer.summary.SerializeToString(),
             "now": micros(now),
         },
@@ -157,6 +153,11 @@ _BY_REQUEST = (
     sa.select(diffs.c.request_digest, diffs.c.strategy_id, diffs.c.summary, answers.c.body, answers.c.answer_id)
     .join(answers, answers.c.answer_id == diffs.c.answer_id)
     .where(diffs.c.request_id == sa.bindparam("id"))
+)
+_SEEN = (
+    sa.select(seen.c.summary, answers.c.body, answers.c.answer_id)
+    .join(answers, answers.c.answer_id == seen.c.answer_id)
+    .where(seen.c.question == sa.bindparam("question"), seen.c.settled_revision == sa.bindparam("settled_revision"))
 )
 _KEEP_DIFF = sa.text(
     "INSERT INTO diffs (request_id, request_digest, strategy_id, answer_id, summary, created_us) "

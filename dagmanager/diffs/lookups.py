@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 from dagmanager.diffs.domain.diff import Known, KnownNode
 from dagmanager.queues.domain import labels as labels_domain
 from dagmanager.queues.domain.queues import QueueState
-from dagmanager.queues.store import same_context
-from dagmanager.tables import dag_nodes, dags, nodes, plan_contexts, queues
+from dagmanager.tables import dag_nodes, dags, nodes, queues
 from qmtl.core.identity import keys as identity_keys
 from qmtl.core.identity.nodes import Dag
+from qmtl.core.instants import timestamp_text
 from qmtl.core.modes import ComputeContext
 from qmtl.sql.instants import instant
 from qmtl.sql.statements import any_of, bounded
@@ -112,27 +112,29 @@ def _count_sharers(conn: Connection, keys: Keys, asker: Asker, members: DagMembe
     counts: dict[str, int] = {}
     for context in asker.contexts:
         mine = keys[context.world_id]
-        by_strategy: dict[str, frozenset[str]] = {}
-        for other, digest in _sharing_in(conn, context, asker.strategy_id):
-            shared = members.of(conn, digest) & mine.keys()
-            by_strategy[other] = by_strategy.get(other, frozenset()) | shared
-        for shared in by_strategy.values():
+        ids = frozenset(mine)
+        several: dict[str, frozenset[str]] = {}
+        for strategy_id, digest, strategies in conn.execute(_SHARERS, _sharers_of(context, asker.strategy_id)):
+            shared = members.of(conn, digest) & ids
+            if strategy_id:
+                several[strategy_id] = several.get(strategy_id, frozenset()) | shared
+                continue
+            for node_id in shared:
+                counts[mine[node_id]] = counts.get(mine[node_id], 0) + strategies
+        for shared in several.values():
             for node_id in shared:
                 counts[mine[node_id]] = counts.get(mine[node_id], 0) + 1
     return counts
 
 
-def _sharing_in(conn: Connection, context: ComputeContext, strategy_id: str) -> list[tuple[str, str]]:
-    """(strategy, DAG digest) of the live plans of others in a context."""
-    rows = conn.execute(
-        sa.select(plan_contexts.c.strategy_id, dags.c.digest)
-        .join(dags, dags.c.dag_id == plan_contexts.c.dag_id)
-        .where(
-            *same_context(context), plan_contexts.c.released_us.is_(None), plan_contexts.c.strategy_id != strategy_id
-        )
-        .distinct()
-    )
-    return [(row.strategy_id, row.digest) for row in rows]
+def _sharers_of(context: ComputeContext, strategy_id: str) -> dict[str, str]:
+    return {
+        "world_id": context.world_id,
+        "execution_domain": context.execution_domain.value,
+        "as_of": timestamp_text(context.as_of),
+        "partition": context.partition,
+        "strategy_id": strategy_id,
+    }
 
 
 # Statements of every diff, built once: building one costs as much as running it.
@@ -141,3 +143,16 @@ _KNOWN = sa.select(
 ).where(nodes.c.node_id.in_(any_of("ids")))
 _STATES = sa.select(queues.c.compute_key, queues.c.state).where(queues.c.compute_key.in_(any_of("keys")))
 _LABELS = sa.select(nodes.c.label, nodes.c.node_id).where(nodes.c.label.in_(any_of("labels")))
+# Strategies by the DAG they run in a context. One that runs several there, as versions of it do, is named, since it
+# counts once for a node that all of them have; the others are only counted.
+_SHARERS = sa.text(
+    "WITH held AS ("
+    "SELECT DISTINCT strategy_id, dag_id FROM plan_contexts WHERE world_id = :world_id AND "
+    "execution_domain = :execution_domain AND as_of = :as_of AND partition = :partition AND released_us IS NULL AND "
+    "strategy_id <> :strategy_id), "
+    "named AS ("
+    "SELECT dag_id, CASE WHEN COUNT(*) OVER (PARTITION BY strategy_id) > 1 THEN strategy_id ELSE '' END AS strategy "
+    "FROM held) "
+    "SELECT named.strategy, dags.digest, COUNT(*) FROM named JOIN dags ON dags.dag_id = named.dag_id "
+    "GROUP BY named.strategy, dags.digest"
+)

@@ -19,17 +19,17 @@ from dagmanager.diffs.domain import diff
 from dagmanager.diffs.domain.diff import DiffOutcome, Known, NewQueue
 from dagmanager.diffs.domain.question import Question
 from dagmanager.diffs.lookups import Asker, DagMembers, Keys
-from dagmanager.plans import store as plans_store
+from dagmanager.plans import store as plan_store
 from dagmanager.plans.store import PlanRef, Raced
 from dagmanager.queues import recompute, tag_queries
 from dagmanager.queues.domain import queues as queues_domain
 from dagmanager.queues.domain.queues import QueueState, QueueTraits, TagQuery
 from dagmanager.queues.events import Cause
 from dagmanager.queues.store import traits_of
-from dagmanager.revisions import GRAPH, SETTLED, advance, lock_graph, revision
+from dagmanager.revisions import GRAPH, SETTLED, advance, lock_graph, revisions_of
 from dagmanager.sentinels import domain as sentinel_rules
-from dagmanager.sentinels import events as sentinels_events
-from dagmanager.sentinels import store as sentinels_store
+from dagmanager.sentinels import store as sentinel_store
+from dagmanager.sentinels.events import publish_weights
 from dagmanager.tables import edges, nodes, queues
 from qmtl.core import instants
 from qmtl.core.identity import canonical
@@ -47,13 +47,17 @@ def answer_again(conn: Connection, asked: Question, cause: Cause) -> Answer | No
 
     Raises Conflict (E_REQUEST_ID_REUSED).
     """
+    return _answer_again(conn, asked, plan_store.newest_plan(conn, asked.strategy_id), cause)
+
+
+def _answer_again(conn: Connection, asked: Question, newest: PlanRef | None, cause: Cause) -> Answer | None:
     answer = answers.find_by_request(conn, asked.request_id, asked.strategy_id, asked.digest)
     if answer is not None:
         return answer
-    newest = plans_store.newest_plan(conn, asked.strategy_id)
-    if newest is None or not plans_store.refers_to_all(conn, newest, asked.contexts):
+    if newest is None or not plan_store.refers_to_all(conn, newest, asked.contexts):
         return None
-    answer = answers.find_seen(conn, _question_key(asked, _places(conn, asked)), revision(conn, SETTLED))
+    settled_revision, places = _revisions(conn, asked)
+    answer = answers.find_seen(conn, _question_key(asked, places), settled_revision)
     if answer is None or newest.version != answer.summary.version:
         return None
     kept = answers.keep_for_request(conn, asked.request_id, asked.strategy_id, asked.digest, answer, cause.now)
@@ -72,21 +76,22 @@ def merge(
     """
     queries = queues_domain.queries_of(dag.nodes, asked.contexts)
     lock_graph(conn, exclusive=bool(tag_queries.unregistered(conn, queries)))
-    answer = answer_again(conn, asked, cause)
+    newest = plan_store.newest_plan(conn, asked.strategy_id)
+    answer = _answer_again(conn, asked, newest, cause)
     if answer is not None:
         return answer
     # Read before the graph is, and counted on by this diff's own changes only: what another process commits from here
     # on makes the revisions later than those the answer is kept under, and it is given to nobody who asks after that.
-    settled_revision, places = revision(conn, SETTLED), _places(conn, asked)
-    plan, is_new_dag = _store_plan(conn, asked, dag, body, cause)
+    settled_revision, places = _revisions(conn, asked)
+    plan, is_new_dag = _store_plan(conn, asked, newest, dag, body, cause)
     keys = compute_keys(dag, asked.contexts)
     asker = Asker(asked.strategy_id, plan.version_label, asked.contexts)
     known = lookups.known_for(conn, dag, keys, asker, members)
     outcome = diff.decide(dag, asked.contexts, keys, known)
     _write(conn, outcome, dag, known, asked.created_by, cause)
     if is_new_dag:
-        plans_store.store_members(conn, plan.dag_id, dag)
-    for place in plans_store.refer(conn, plan, asked.contexts, cause.now):
+        plan_store.store_members(conn, plan.dag_id, dag)
+    for place in plan_store.refer(conn, plan, asked.contexts, cause.now):
         places[place] += 1
     sentinel_id = _make_sentinel(conn, asked, plan, dag, cause)
     _publish_sets(conn, outcome, known, queries, plan, cause)
@@ -119,29 +124,26 @@ def compute_keys(dag: Dag, contexts: Sequence[ComputeContext]) -> Keys:
 
 
 def _store_plan(
-    conn: Connection, asked: Question, dag: Dag, body: Callable[[], bytes], cause: Cause
+    conn: Connection, asked: Question, newest: PlanRef | None, dag: Dag, body: Callable[[], bytes], cause: Cause
 ) -> tuple[PlanRef, bool]:
-    newest = plans_store.newest_plan(conn, asked.strategy_id)
-    dag_id, is_new_dag = plans_store.store_dag(conn, dag, body)
-    plan = plans_store.next_plan(newest, asked.strategy_id, dag_id, asked.version_label)
+    dag_id, is_new_dag = plan_store.store_dag(conn, dag, body)
+    plan = plan_store.next_plan(newest, asked.strategy_id, dag_id, asked.version_label)
     if plan is not newest:
-        plans_store.store_plan(conn, plan, asked.created_by, cause.now)
+        plan_store.store_plan(conn, plan, asked.created_by, cause.now)
     return plan, is_new_dag
 
 
 def _make_sentinel(conn: Connection, asked: Question, plan: PlanRef, dag: Dag, cause: Cause) -> str:
     """The plan's sentinel, made unless declined or in safe mode; empty when it has none."""
+    sentinel_id = sentinel_rules.sentinel_id(plan.strategy_id, plan.version)
     if asked.decline_sentinel or any(context.safe_mode for context in asked.contexts):
-        return (
-            sentinel_rules.sentinel_id(plan.strategy_id, plan.version)
-            if sentinels_store.has_sentinel(conn, plan)
-            else ""
-        )
-    if sentinels_store.store_sentinel(conn, plan, dag.digest, asked.traffic_weight, cause.now):
-        sentinels_events.publish_weights(
-            conn, plan.strategy_id, sentinels_store.lock_sentinels(conn, plan.strategy_id), cause
-        )
-    return sentinel_rules.sentinel_id(plan.strategy_id, plan.version)
+        return sentinel_id if sentinel_store.has_sentinel(conn, plan) else ""
+    made = sentinel_store.store_sentinel(conn, plan, dag.digest, asked.traffic_weight, cause.now)
+    if made is not None:
+        # A first version has no others beside it that would have to be read.
+        present = [made] if plan.version == 1 else sentinel_store.lock_sentinels(conn, plan.strategy_id)
+        publish_weights(conn, plan.strategy_id, present, cause)
+    return sentinel_id
 
 
 def _write(conn: Connection, outcome: DiffOutcome, dag: Dag, known: Known, created_by: str, cause: Cause) -> None:
@@ -152,7 +154,7 @@ def _write(conn: Connection, outcome: DiffOutcome, dag: Dag, known: Known, creat
         conn.execute(_CHANGE_SCHEMA, values)
     if outcome.new_tags:
         tagged = [node for node in dag.nodes if node.node_id in outcome.new_tags]
-        _insert_tags(conn, tagged, plans_store.numbers_of(conn, outcome.new_tags))
+        _insert_tags(conn, tagged, plan_store.numbers_of(conn, outcome.new_tags))
         for node_id, tags in sorted(outcome.new_tags.items()):
             conn.execute(sa.update(nodes).where(nodes.c.node_id == node_id).values(tags=",".join(tags)))
     _insert_queues(conn, outcome.new_queues, micros(cause.now))
@@ -188,7 +190,7 @@ def _insert_nodes(
     if conn.execute(_INSERT_NODE, rows).rowcount != len(rows):
         raise Raced
     wanted = {node.node_id for node in new}.union(*(node.spec.dependencies for node in new))
-    numbers = plans_store.numbers_of(conn, wanted)
+    numbers = plan_store.numbers_of(conn, wanted)
     links = sorted((numbers[node.node_id], numbers[dep]) for node in new for dep in set(node.spec.dependencies))
     if links:
         conn.execute(sa.insert(edges), [{"node_no": node, "dependency_no": dep} for node, dep in links])
@@ -277,9 +279,11 @@ def _settled(outcome: DiffOutcome, answer: Answer, plan: PlanRef, dag: Dag, sent
     return _answer(after, dag, plan, sentinel_id)
 
 
-def _places(conn: Connection, asked: Question) -> dict[str, int]:
-    """The revisions of the contexts, in their order."""
-    return {place: revision(conn, place) for place in map(plans_store.place_of, asked.contexts)}
+def _revisions(conn: Connection, asked: Question) -> tuple[int, dict[str, int]]:
+    """The settled revision, and those of the contexts in their order."""
+    names = [SETTLED, *map(plan_store.place_of, asked.contexts)]
+    found = revisions_of(conn, names)
+    return found.pop(SETTLED), found
 
 
 def _question_key(asked: Question, places: Mapping[str, int]) -> str:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from dagmanager.queues.domain.queues import QueueState
-from dagmanager.queues.store import same_context, same_context_as_queue
+from dagmanager.queues.store import same_context_as_queue
 from dagmanager.revisions import advance
 from dagmanager.tables import dag_nodes, dags, nodes, plan_contexts, plans, queues
 from qmtl.core import instants
@@ -134,16 +134,7 @@ def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], n
     """Hold the plan's queues in these contexts, a released reference again; returns the places it was not live in."""
     places = []
     for context in contexts:
-        values = {
-            "strategy_id": plan.strategy_id,
-            "version": plan.version,
-            "world_id": context.world_id,
-            "execution_domain": context.execution_domain.value,
-            "as_of": instants.timestamp_text(context.as_of),
-            "partition": context.partition,
-            "dag_id": plan.dag_id,
-            "now": micros(now),
-        }
+        values = {**_reference(plan, context), "dag_id": plan.dag_id, "now": micros(now)}
         if conn.execute(_REFER, values).rowcount:
             places.append(place_of(context))
             advance(conn, places[-1])
@@ -152,16 +143,18 @@ def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], n
 
 def refers_to_all(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext]) -> bool:
     """Whether the plan holds a live reference in every one of the contexts."""
-    for context in contexts:
-        live = sa.select(plan_contexts.c.dag_id).where(
-            plan_contexts.c.strategy_id == plan.strategy_id,
-            plan_contexts.c.version == plan.version,
-            *same_context(context),
-            plan_contexts.c.released_us.is_(None),
-        )
-        if conn.execute(live).first() is None:
-            return False
-    return True
+    return all(conn.execute(_REFERS, _reference(plan, context)).first() is not None for context in contexts)
+
+
+def _reference(plan: PlanRef, context: ComputeContext) -> dict[str, str | int]:
+    return {
+        "strategy_id": plan.strategy_id,
+        "version": plan.version,
+        "world_id": context.world_id,
+        "execution_domain": context.execution_domain.value,
+        "as_of": instants.timestamp_text(context.as_of),
+        "partition": context.partition,
+    }
 
 
 def drop_references(conn: Connection, plan: PlanRef, world_id: str, now: datetime) -> list[str]:
@@ -206,21 +199,6 @@ def _orphans(plan: PlanRef, world_id: str) -> sa.Select[tuple[str]]:
     )
 
 
-def live_worlds(conn: Connection, strategy_id: str, version: int) -> list[str]:
-    """Worlds whose reference to the plan is not released, sorted."""
-    rows = conn.execute(
-        sa.select(plan_contexts.c.world_id)
-        .distinct()
-        .where(
-            plan_contexts.c.strategy_id == strategy_id,
-            plan_contexts.c.version == version,
-            plan_contexts.c.released_us.is_(None),
-        )
-        .order_by(plan_contexts.c.world_id)
-    )
-    return list(rows.scalars())
-
-
 _NEWEST_PLAN = (
     sa.select(plans.c.version, plans.c.version_label, plans.c.dag_id)
     .where(plans.c.strategy_id == sa.bindparam("id"))
@@ -241,6 +219,13 @@ _INSERT_DAG = sa.text(
 _INSERT_PLAN = sa.text(
     "INSERT INTO plans (strategy_id, version, version_label, dag_id, created_by, created_us) "
     "VALUES (:strategy_id, :version, :version_label, :dag_id, :created_by, :created_us) ON CONFLICT DO NOTHING"
+)
+_REFERS = sa.select(plan_contexts.c.dag_id).where(
+    *(
+        plan_contexts.c[name] == sa.bindparam(name)
+        for name in ("strategy_id", "version", "world_id", "execution_domain", "as_of", "partition")
+    ),
+    plan_contexts.c.released_us.is_(None),
 )
 _REFER = sa.text(
     "INSERT INTO plan_contexts "

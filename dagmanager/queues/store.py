@@ -10,22 +10,11 @@ from sqlalchemy import Connection
 
 from dagmanager.queues.domain.queues import QueueState, QueueTraits
 from dagmanager.tables import nodes, plan_contexts, queues
-from qmtl.core import errors, instants
+from qmtl.core import errors
 from qmtl.core.errors import NotFound, NotReady
-from qmtl.core.modes import ComputeContext, ExecutionDomain
+from qmtl.core.modes import ExecutionDomain
 from qmtl.sql.instants import instant, micros
 from qmtl.sql.statements import bounded
-
-
-def same_context(context: ComputeContext) -> tuple[sa.ColumnElement[bool], ...]:
-    """The condition that a plan's reference is in a context."""
-    return (
-        plan_contexts.c.world_id == context.world_id,
-        plan_contexts.c.execution_domain == context.execution_domain.value,
-        plan_contexts.c.as_of == instants.timestamp_text(context.as_of),
-        plan_contexts.c.partition == context.partition,
-    )
-
 
 CONTEXT_COLUMNS = ("world_id", "execution_domain", "as_of", "partition")
 Condition = sa.ColumnElement[bool]
@@ -69,7 +58,8 @@ def same_context_as_queue() -> tuple[Condition, ...]:
 
 
 def traits_of(conn: Connection, compute_keys: Sequence[str]) -> set[QueueTraits]:
-    words: set[QueueTraits] = set()
+    """What tag queries can ask of these queues."""
+    traits: set[QueueTraits] = set()
     for part in bounded(compute_keys):
         rows = conn.execute(
             sa.select(nodes.c.tags, nodes.c.interval_s, queues.c.world_id, queues.c.execution_domain)
@@ -78,5 +68,5 @@ def traits_of(conn: Connection, compute_keys: Sequence[str]) -> set[QueueTraits]
             .distinct()
         )
         for tags, interval_s, world_id, domain in rows:
-            words.add(QueueTraits(tuple(tags.split(",")), interval_s, world_id, ExecutionDomain[domain]))
-    return words
+            traits.add(QueueTraits(tuple(tags.split(",")), interval_s, world_id, ExecutionDomain[domain]))
+    return traits

@@ -96,7 +96,7 @@ def publish_sets(conn: Connection, queries: Sequence[TagQuery], cause: Cause) ->
 
 def touched_queries(conn: Connection, words: Collection[QueueTraits]) -> list[TagQuery]:
     """Registered queries that at least one of these queues answers."""
-    if conn.execute(_ANY_QUERY).first() is None:
+    if not words or conn.execute(_ANY_QUERY).first() is None:
         return []
     touched: dict[str, TagQuery] = {}
     for part in bounded(sorted({tag for queue in words for tag in queue.tags})):

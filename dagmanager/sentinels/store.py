@@ -15,17 +15,20 @@ from qmtl.core.errors import NotFound
 from qmtl.sql.instants import instant, micros
 
 
-def store_sentinel(conn: Connection, plan: PlanRef, commit_hash: str, weight: float, now: datetime) -> bool:
-    """Make the plan's sentinel unless it is there; True when it was made."""
+def store_sentinel(conn: Connection, plan: PlanRef, commit_hash: str, weight: float, now: datetime) -> Sentinel | None:
+    """Make the plan's sentinel; None when it is there already."""
+    made = Sentinel(
+        rules.sentinel_id(plan.strategy_id, plan.version), plan.strategy_id, plan.version, commit_hash, weight, 1, now
+    )
     values = {
-        "sentinel_id": rules.sentinel_id(plan.strategy_id, plan.version),
-        "strategy_id": plan.strategy_id,
-        "version": plan.version,
+        "sentinel_id": made.sentinel_id,
+        "strategy_id": made.strategy_id,
+        "version": made.version,
         "commit_hash": commit_hash,
         "traffic_weight": weight,
         "now": micros(now),
     }
-    return conn.execute(_INSERT_SENTINEL, values).rowcount == 1
+    return made if conn.execute(_INSERT_SENTINEL, values).rowcount == 1 else None
 
 
 def has_sentinel(conn: Connection, plan: PlanRef) -> bool:
