@@ -75,7 +75,7 @@ async def replay(link: Link, sequence: int) -> int:
     """
     found = await _get(link, sequence)
     if found is None:
-        raise NotFound("DEAD_LETTER_UNKNOWN", f"no dead letter has sequence {sequence}", hint="list them again")
+        raise NotFound("E_DEAD_LETTER_UNKNOWN", f"no dead letter has sequence {sequence}", hint="list them again")
     letter, headers = found
     head = {name: value for name, value in headers.items() if name not in OWN and name != MESSAGE_ID}
     head[MESSAGE_ID] = f"replay/{sequence}/{letter.original_message_id}"

@@ -242,7 +242,7 @@ class Relay:
             try:
                 return await call()
             except (Unavailable, Exhausted) as error:
-                if error.reason == "DATABASE_CLOSED":
+                if error.reason == "E_DATABASE_CLOSED":
                     raise
                 log.warning("store_not_available", service=self._service, error=str(error))
             await self._clock.sleep(delay_s)

@@ -24,13 +24,13 @@ class BoundedPool:
         """Raises Exhausted at the limit and Unavailable after close."""
         if not self._slots.acquire(blocking=False):
             raise Exhausted(
-                "DATABASE_BUSY", f"{self._pending_max} database calls are waiting already", retry_after_s=0.2
+                "E_DATABASE_BUSY", f"{self._pending_max} database calls are waiting already", retry_after_s=0.2
             )
         try:
             done = self._threads.submit(work)
         except RuntimeError:
             self._slots.release()
-            raise Unavailable("DATABASE_CLOSED", "the database is closed") from None
+            raise Unavailable("E_DATABASE_CLOSED", "the database is closed") from None
         done.add_done_callback(lambda _: self._slots.release())
         return done
 

@@ -72,7 +72,7 @@ class Database:
     async def write(self, fn: Callable[[Connection], T]) -> T:
         """Run fn in a write transaction and return its value after the commit.
 
-        Raises what fn raised (its work undone), Exhausted (DATABASE_BUSY) when too many writes wait, Unavailable when
+        Raises what fn raised (its work undone), Exhausted (E_DATABASE_BUSY) when too many writes wait, Unavailable when
         the database is locked for too long, full or gone. A cancelled caller's write may still be done.
         """
         return await _settled(self._store.submit_write(fn))

@@ -29,4 +29,4 @@ def translated(error: DBAPIError) -> Exception:
         passing = passing or (not state and isinstance(error, OperationalError | InterfaceError))
     if not passing:
         return error
-    return Unavailable("DATABASE_UNAVAILABLE", f"the database refused the call: {error.orig}", retry_after_s=1.0)
+    return Unavailable("E_DATABASE_UNAVAILABLE", f"the database refused the call: {error.orig}", retry_after_s=1.0)

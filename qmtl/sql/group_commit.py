@@ -62,13 +62,13 @@ class GroupWriter:
     def submit(self, work: Callable[[Connection], T]) -> Future[T]:
         """Queue work. Raises Exhausted when the queue is full and Unavailable after close."""
         if self._closed:
-            raise Unavailable("DATABASE_CLOSED", "the database is closed")
+            raise Unavailable("E_DATABASE_CLOSED", "the database is closed")
         done: Future[T] = Future()
         try:
             self._jobs.put_nowait(_Job(work, done))
         except queue.Full:
             raise Exhausted(
-                "DATABASE_BUSY", f"{self._jobs.maxsize} writes are waiting already", retry_after_s=0.2
+                "E_DATABASE_BUSY", f"{self._jobs.maxsize} writes are waiting already", retry_after_s=0.2
             ) from None
         return done
 
@@ -87,7 +87,7 @@ class GroupWriter:
                 if group:
                     self._commit(conn, group)
         for job in self._drain():
-            job.done.set_exception(Unavailable("DATABASE_CLOSED", "the database is closed"))
+            job.done.set_exception(Unavailable("E_DATABASE_CLOSED", "the database is closed"))
 
     def _take(self) -> tuple[list[_Job], bool]:
         """Wait for one job, then take all that are there, up to a group; True when told to stop."""

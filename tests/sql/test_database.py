@@ -120,7 +120,7 @@ async def test_writes_beyond_the_limit_are_refused(tmp_path: Path) -> None:
     await asyncio.to_thread(started.wait, 5)
     waiting = [asyncio.create_task(db.write(lambda _: None)) for _ in range(2)]
     await asyncio.sleep(0)
-    with pytest.raises(Exhausted, match="DATABASE_BUSY"):
+    with pytest.raises(Exhausted, match="E_DATABASE_BUSY"):
         await db.write(lambda _: None)
     release.set()
     await asyncio.gather(blocked, *waiting)
@@ -131,7 +131,7 @@ async def test_a_closed_database_says_so(tmp_path: Path) -> None:
     db = Database(f"sqlite:///{tmp_path / 'closed.db'}")
     await db.close()
     for call in (db.write, db.read):
-        with pytest.raises(Unavailable, match="DATABASE_CLOSED"):
+        with pytest.raises(Unavailable, match="E_DATABASE_CLOSED"):
             await call(lambda _: None)
 
 
@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_a_database_is_refused(tmp_path: Path, kind: str) 
 
 async def test_postgres_down_is_unavailable() -> None:
     db = Database("postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
-    with pytest.raises(Unavailable, match="DATABASE_UNAVAILABLE"):
+    with pytest.raises(Unavailable, match="E_DATABASE_UNAVAILABLE"):
         await db.write(lambda _: None)
     await db.close()
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from dagmanager.plans import release
-from dagmanager.plans import store as plans_store
+from dagmanager.plans import reads, release
 from dagmanager.tables import queues
 from qmtl.core.errors import NotFound
 from tests.dagmanager.estate import CAUSE, Estate, keys
@@ -42,5 +41,6 @@ async def test_a_released_plan_comes_back_to_life(estate: Estate) -> None:
     assert not again.summary.seen_before
     states = await estate.db.read(lambda conn: set(conn.execute(sa.select(queues.c.state)).scalars()))
     assert states == {"ACTIVE"}
-    assert await estate.db.read(lambda conn: plans_store.live_worlds(conn, "s1", 1)) == ["w1"]
+    plan = await estate.db.read(lambda conn: reads.get_plan(conn, "s1", 1, None))
+    assert list(plan.live_worlds) == ["w1"]
     assert await estate.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)) == 2
