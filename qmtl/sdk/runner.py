@@ -61,7 +61,7 @@ class Runner:
         `data` names a preset (default: the world's first), `history` the stretch to evaluate, `address` the gateway
         (default: QMTL_ADDRESS, else the mesh of this home). Submitting what is live attaches to it and says so.
         Raises the errors of qmtl.core.errors: NotFound for an unknown world or preset, InvalidRequest for a bad
-        graph, NotReady (E_SUBMISSION_FAILED), Unavailable once the gateway's patience ends.
+        graph, NotReady (E_SUBMISSION_FAILED), Unavailable once an outage lasts too long.
         """
         from qmtl.sdk.mesh.submission.submit import submit
 
@@ -100,8 +100,8 @@ class Runner:
         """Go on live in a world's paper session, as far as its activation allows, until the session ends.
 
         Submits first (or attaches to what is live), waits for an operator's activation, continues every node from
-        history, then trades bar by bar; `terms.until` ends it earlier. `on_event` is told of each bar, fill and
-        refusal as it comes. Survives restarts of every service and of this process.
+        history, then trades bar by bar; `terms.until` ends it earlier. `on_event` hears of each bar, fill and
+        denied order as it comes. Survives restarts of every service and of this process.
         Raises NotReady (E_NOT_ACTIVATED, E_WARMUP), and what submit_async raises.
         """
         from qmtl.sdk.mesh.session.session import run

@@ -12,7 +12,7 @@ from qmtl.sdk.mesh.client import Gateway
 NOWHERE = Gateway("127.0.0.1:1", token="t", outage_s_max=0.2)
 
 
-def test_an_unreachable_gateway_is_an_error_once_patience_ends() -> None:
+def test_an_unreachable_gateway_is_an_error_once_an_outage_lasts_too_long() -> None:
     with pytest.raises(Unavailable):
         Runner.submit(EmaCross(), world="w", data="d", gateway=NOWHERE)
 

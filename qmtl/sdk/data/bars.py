@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmtl.core.arrays import Floats, Times
 from qmtl.core.errors import refused
 from qmtl.core.instants import NS_PER_S, to_ns
 from qmtl.sdk.graph.names import parse_interval
@@ -23,6 +22,8 @@ from qmtl.sdk.graph.schemas import OHLCV
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
+
+    from qmtl.core.arrays import Floats, Times
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ from qmtl.core.identity.canonical import Json
 from qmtl.sdk.engine.saved_state import Row, state_list, state_number, state_numbers
 
 PENDING_MAX = 10_000
+"""Rows a node keeps waiting for its other inputs; beyond it the oldest is given up, as a gap would be."""
 
 
 class Aligner:

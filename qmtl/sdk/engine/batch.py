@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qmtl.core.arrays import Floats, Times
 from qmtl.core.errors import InvalidRequest
 from qmtl.sdk.engine.folds import run_fold
 from qmtl.sdk.engine.series import Outputs, Series
@@ -20,6 +20,9 @@ from qmtl.sdk.engine.vertex_runs import call_compute, view_index
 from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.graph.vertices import FoldNode, Node
 from qmtl.sdk.graph.view import CacheView, NodeView
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats, Times
 
 
 def run_graph(dag: Dag, known: Mapping[str, Series]) -> Outputs:

@@ -1,9 +1,7 @@
-"""Folds: every built-in is one function `(state, input) -> (state, value)`, run two ways with equal bits.
+"""Running a fold, event by event or over arrays, with equal results to the last bit.
 
-A step mutates a flat vector of floats, its whole state, so saving and loading it is copying it. Streaming
-runs the step on lists, one event at a time; batch runs the same step over arrays, compiled by numba when
-the work is large enough to repay compilation. Only + - * / and sqrt are used: those are correctly rounded
-everywhere, so neither form can differ from the other (fastmath stays off, one thread).
+Streaming runs the step on lists, one event at a time; batch runs the same step over arrays, compiled by numba when the
+work is large enough to repay compilation. fastmath stays off, in one thread.
 """
 
 from __future__ import annotations
@@ -12,19 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qmtl.core.arrays import Floats
 from qmtl.sdk.graph.fold import Fold, Step
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats
 
 COMPILE_ABOVE = 3_000_000
 """Estimated element operations above which compiling pays: about 0.3 s of Python against 0.3 s of compiling."""
-
-
-"""`step(state, params, x, out)`: advance the state by one input; True when `out` holds a value."""
 
 
 class FoldState:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qmtl.core.arrays import Floats
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats
 
 
 class Ring:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from qmtl.core.arrays import Floats, Times
 from qmtl.sdk.graph.vertices import Vertex
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats, Times
 
 
 @dataclass(frozen=True, slots=True, eq=False)

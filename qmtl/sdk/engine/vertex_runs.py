@@ -22,8 +22,6 @@ from qmtl.sdk.graph.schemas import Schema
 from qmtl.sdk.graph.vertices import FoldNode, Node, Vertex
 from qmtl.sdk.graph.view import CacheView, NodeView
 
-"""Rows a node waits with for its other inputs; beyond it the oldest is given up, as a gap would be."""
-
 
 class Run(Protocol):
     """A vertex in motion."""
@@ -105,12 +103,12 @@ def view_index(vertex: Node) -> dict[Hashable, int]:
 
 def call_compute(vertex: Node, name: str, view: CacheView, guarded: bool) -> Row | None:
     """Run a compute function and check what it returns. Raises InvalidRequest (E_NODE_VALUE, E_WALL_CLOCK)."""
-    with _Noted(name, view), no_wall_clock(name) if guarded else nullcontext():
+    with _ErrorNote(name, view), no_wall_clock(name) if guarded else nullcontext():
         value = vertex.compute(view)
     return None if value is None else _checked(value, vertex.schema, name)
 
 
-class _Noted:
+class _ErrorNote:
     """Adds to an error which node raised it, and at which event."""
 
     __slots__ = ("_name", "_view")

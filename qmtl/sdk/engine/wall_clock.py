@@ -1,4 +1,4 @@
-"""A node that asks for the wall clock in a backtest is an error: its result would change with the day it runs.
+"""Refuses nodes that read the wall clock in a backtest: their results would change with the day they run.
 
 The guard watches calls into C for the standard clocks while a compute function runs. Virtual time is in the
 view (`time_ns`). It sees direct and indirect calls alike, and costs nothing outside custom nodes.

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmtl.core.arrays import Floats, Times
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import NS_PER_S
 from qmtl.stats.performance import performance
 from qmtl.stats.returns import DAYS_PER_YEAR
 from qmtl.stats.trades import Trade, round_trips
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats, Times
 
 _YEAR_NS = DAYS_PER_YEAR * 86_400 * NS_PER_S
 

@@ -15,6 +15,7 @@ from qmtl.sdk.graph.vertices import Vertex
 
 
 def check_delayed(nodes: Sequence[Vertex], names: Mapping[str, str]) -> None:
+    """Raise InvalidRequest (E_DELAYED_STREAM_LEAK) where a label reaches a decision or an order, naming the path."""
     behind: dict[str, list[str]] = {}
     for vertex in nodes:
         if vertex.kind is SemanticKind.IMMUTABLE_ARTIFACT:
@@ -34,6 +35,7 @@ def check_delayed(nodes: Sequence[Vertex], names: Mapping[str, str]) -> None:
 
 
 def check_kinds(nodes: Sequence[Vertex], names: Mapping[str, str]) -> None:
+    """Raise InvalidRequest (E_KIND_CONNECTION) for an edge between kinds that may not be connected."""
     for vertex in nodes:
         for item in vertex.inputs:
             if vertex.kind not in FEEDS[item.kind]:

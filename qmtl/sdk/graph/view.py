@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from qmtl.core.arrays import Floats
 from qmtl.core.errors import InvalidRequest, refused
 from qmtl.sdk.graph.schemas import Schema
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from qmtl.core.arrays import Floats
 
 
 A = TypeVar("A", bound=np.generic)

@@ -1,4 +1,4 @@
-"""What runs answer: values that print readably, turn into JSON and draw themselves.
+"""The result of a local backtest: it prints readably, turns into JSON and draws itself.
 
 Numbers of the local replay stand apart from what a world decided: a backtest without a mesh says so.
 """

@@ -11,16 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmtl.core.arrays import Times
 from qmtl.core.errors import refused
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.graph.dag import Dag
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Times
 
 CUTS = 5
 CUTS_MAX = 100

@@ -1,4 +1,4 @@
-"""What a strategy is told while it runs."""
+"""Events that a running strategy is called with."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from qmtl.sdk.mesh.session.streams import Newest
 from qmtl.wire.instants import ns_from_proto
 
 VENUE_WAIT_S = 30.0
+"""How long a decision waits for the venue to see the bar; it follows the same session, so this is an outage."""
 
 
 class FollowedPortfolio:

@@ -1,4 +1,4 @@
-"""What a paper session came to: orders, fills and book as brokerage has them, the equity curve behind them."""
+"""The result of a paper session: orders, fills and portfolio as brokerage has them, and the equity curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a submission came to: the owners' envelopes as they gave them, and the replay that was reported.
+"""The result of a submission: the envelopes of the services as they gave them, and the replay that was reported.
 
 Reads as a story on a terminal, as JSON for programs, as a picture for people.
 """

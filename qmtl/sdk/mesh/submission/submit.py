@@ -1,4 +1,4 @@
-"""Submitting: build, send, take the assignments, replay history as a world's data has it, report, ask.
+"""Submits a strategy to a world: send, take the assignments, replay the world's history, report, ask what it says.
 
 The world decides; this only computes and reports. Submitting what is already live attaches to the strategy
 that is, and says so. Nothing here can choose a mode.
