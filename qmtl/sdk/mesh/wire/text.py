@@ -37,7 +37,7 @@ def assignments_table(assignments: Sequence[diffpb.QueueAssignment]) -> Table:
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("node", "graph", "topic", "compute key", "shared with"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for item in assignments:
         disposition = short(diffpb.Disposition.Name(item.disposition), "DISPOSITION_").lower().replace("_", " ")
         shared = f"{item.shared_with} strategies" if item.shared_with != 1 else "1 strategy"

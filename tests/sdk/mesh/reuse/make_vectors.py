@@ -64,19 +64,13 @@ def _record(batch: recordspb.RecordBatch) -> dict[str, object]:
         table = reader.read_all()
     times, *columns = (column.to_pylist() for column in table.columns)
     return {
-        "from_ns": str(first_of(batch)),
-        "to_ns": str(batch.to.ToNanoseconds()),
+        "start_ns": str(batch.start_time.ToNanoseconds()),
+        "end_ns": str(batch.end_time.ToNanoseconds()),
         "input_window_hash": batch.input_window_hash,
         "node_state": batch.node_state.decode(),
         "time_ns": [str(time) for time in times],
         "rows": [list(row) for row in zip(*columns, strict=True)],
     }
-
-
-def first_of(batch: recordspb.RecordBatch) -> int:
-    """Open of the first bucket."""
-    first: int = getattr(batch, "from").ToNanoseconds()
-    return first
 
 
 def _malformed(vertex: FoldNode, inputs: Sequence[Series]) -> Iterator[dict[str, object]]:

@@ -24,7 +24,7 @@ def record_of(vector: dict[str, Any], width: int) -> NodeRecord:
     rows = np.array(vector["rows"], dtype=np.float64).reshape(len(times), width)
     state = json.loads(vector["node_state"])
     return NodeRecord(
-        int(vector["from_ns"]), int(vector["to_ns"]), vector["input_window_hash"], Series(times, rows), state
+        int(vector["start_ns"]), int(vector["end_ns"]), vector["input_window_hash"], Series(times, rows), state
     )
 
 
@@ -53,7 +53,7 @@ def test_the_window_hash_is_a_chain_over_the_inputs(node: dict[str, Any]) -> Non
     times = [int(time) for time in node["inputs"][0]["time_ns"]]
     chain, done = digest(node["node_id"].encode()), 0
     for vector in node["records"]:
-        end = times.index(int(vector["to_ns"]) + node["interval_s"] * 10**9) + 1
+        end = times.index(int(vector["end_ns"]) + node["interval_s"] * 10**9) + 1
         parts = [np.array(times[done:end], dtype="<i8").tobytes()]
         parts += [np.array(each["rows"][done:end], dtype="<f8").tobytes() for each in node["inputs"]]
         chain, done = digest(chain.encode() + b"".join(parts)), end
