@@ -44,7 +44,14 @@ def lock_graph(conn: Connection, *, exclusive: bool) -> None:
         conn.execute(sa.select(lock(GRAPH_LOCK)))
 
 
+def lock_world(conn: Connection, world_id: str) -> None:
+    """On PostgreSQL let one transaction at a time draft the set of a world's queues, until its commit."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(_LOCK_WORLD, {"world": world_id})
+
+
 _REVISIONS = sa.select(revisions.c.name, revisions.c.revision).where(revisions.c.name.in_(any_of("names")))
+_LOCK_WORLD = sa.text("SELECT pg_advisory_xact_lock(7310002, hashtext(:world))")  # the first: as GRAPH_LOCK
 _ADVANCE = sa.text(
     "INSERT INTO revisions (name, revision) VALUES (:name, 1) "
     "ON CONFLICT (name) DO UPDATE SET revision = revisions.revision + 1 RETURNING revision"

@@ -42,7 +42,7 @@ RIGHTS: Mapping[str, Rights] = {
         reads=("INGEST", "ORDERS", "FILLS", *DATA_STREAMS),
     ),
     "dagmanager": Rights(
-        types=("queue_updated", "queue_lifecycle", "sentinel_weight_updated"),
+        types=("queue_updated", "queue_lifecycle", "sentinel_weight_updated", "world_queues_updated"),
         reads=DATA_STREAMS,
         purges=DATA_STREAMS,
     ),

@@ -37,6 +37,7 @@ WORLD_KEYED: Final = frozenset(
         "decision_updated",
         "evaluation_run_updated",
         "exit_signal_emitted",
+        "world_queues_updated",
     }
 )
 

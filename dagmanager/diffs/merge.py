@@ -26,6 +26,7 @@ from dagmanager.queues.domain import queues as queues_domain
 from dagmanager.queues.domain.queues import QueueState, QueueTraits, TagQuery
 from dagmanager.queues.events import Cause
 from dagmanager.queues.store import traits_of
+from dagmanager.queues.world_sets import publish_world_sets
 from dagmanager.revisions import GRAPH, SETTLED, advance, lock_graph, revisions_of
 from dagmanager.sentinels import domain as sentinel_rules
 from dagmanager.sentinels import store as sentinel_store
@@ -236,6 +237,7 @@ def _publish_sets(
     touched = tag_queries.touched_queries(conn, _changed_queues(conn, outcome, known))
     changed.update({query.key: query for query in touched})
     tag_queries.publish_sets(conn, list(changed.values()), cause)
+    publish_world_sets(conn, {queue.context.world_id for queue in outcome.new_queues}, cause)
 
 
 def _changed_queues(conn: Connection, outcome: DiffOutcome, known: Known) -> set[QueueTraits]:

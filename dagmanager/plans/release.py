@@ -8,6 +8,7 @@ from dagmanager.plans import store
 from dagmanager.queues import tag_queries
 from dagmanager.queues.events import Cause
 from dagmanager.queues.store import traits_of
+from dagmanager.queues.world_sets import publish_world_sets
 from dagmanager.revisions import GRAPH, advance, lock_graph
 
 
@@ -23,5 +24,6 @@ def release_plan(conn: Connection, strategy_id: str, version: int, world_id: str
     if released:
         touched = tag_queries.touched_queries(conn, traits_of(conn, released))
         tag_queries.publish_sets(conn, touched, cause)
+        publish_world_sets(conn, [world_id], cause)
         advance(conn, GRAPH)
     return len(released)

@@ -14,7 +14,9 @@ from qmtl.core.clock import Clock
 from qmtl.rpc.auth.call import current_call
 
 SOURCE = "dagmanager"
-Payload = controlpb.QueueUpdated | controlpb.QueueLifecycle | controlpb.SentinelWeightUpdated
+Payload = (
+    controlpb.QueueUpdated | controlpb.QueueLifecycle | controlpb.SentinelWeightUpdated | controlpb.WorldQueuesUpdated
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+from sqlalchemy import Connection
+
 from controlbus.bus import Bus
 from dagmanager.access import reader_worlds
 from dagmanager.queues import reads, recompute, stats
@@ -13,6 +15,7 @@ from dagmanager.queues.domain.queues import TagQuery
 from dagmanager.queues.events import cause_of_call
 from dagmanager.queues.watches import QueueWatches, snapshot
 from dagmanager.queues.wire import check_key_count, tag_query_from_proto
+from dagmanager.queues.world_sets import world_set_revision
 from qmtl.core.clock import Clock
 from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from qmtl.dag.v1 import queue_catalogue_service_pb2_grpc as queuecataloguerpc
@@ -48,7 +51,14 @@ class QueueCatalogueService(queuecataloguerpc.QueueCatalogueServiceServicer):
         worlds = reader_worlds()
         if request.world_id:
             require_world(request.world_id)
-        return await self._db.read(lambda conn: reads.page_of_queues(conn, request, worlds))
+
+        def read(conn: Connection) -> queuecatalogueservicepb.ListQueuesResponse:
+            reply = reads.page_of_queues(conn, request, worlds)
+            if request.world_id:
+                reply.world_queues_revision = world_set_revision(conn, request.world_id)
+            return reply
+
+        return await self._db.read(read)
 
     async def QueryQueues(
         self, request: queuecatalogueservicepb.QueryQueuesRequest, context: Context

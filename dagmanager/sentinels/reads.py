@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from dagmanager.access import Worlds
 from dagmanager.plans.reads import require_visible
 from dagmanager.sentinels import store, wire
-from dagmanager.tables import sentinels
+from dagmanager.tables import outbox, sentinels
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from qmtl.wire.paging import page_from_proto, page_of
@@ -27,4 +27,6 @@ def list_sentinels(
         require_visible(conn, strategy_id, worlds)
     shown, info = page_of(rows, page, lambda row: (row.version,))
     found = [wire.sentinel_to_proto(store.sentinel_of(row)) for row in shown]
-    return sentinelservicepb.ListSentinelsResponse(sentinels=found, page=info)
+    return sentinelservicepb.ListSentinelsResponse(
+        sentinels=found, page=info, sentinel_set_revision=outbox.revision(conn, "sentinel_weight_updated", strategy_id)
+    )

@@ -86,19 +86,20 @@ class Snapshots:
         return [_strategy_state(record) for record in await self._records(scope, STRATEGIES_MAX)]
 
     async def queues(self, scope: Scope) -> States:
-        """All queues of the world as one set, the strategy's only when the stream is of one."""
-        request = queuecatalogueservicepb.ListQueuesRequest(
-            world_id=scope.world_id, strategy_id=scope.strategy_id, page=PAGE
-        )
+        """The active queues of the world as one set."""
+        request = queuecatalogueservicepb.ListQueuesRequest(world_id=scope.world_id, page=PAGE)
         found = await self.peers.queues.ListQueues(request)
-        payload = controlpb.QueueUpdated(
-            query=queuepb.TagQuery(world_id=scope.world_id),
-            queues=found.queues,
+        payload = controlpb.WorldQueuesUpdated(
+            world_id=scope.world_id,
+            queues=[queue for queue in found.queues if queue.state == queuepb.QUEUE_STATE_ACTIVE],
             truncated=bool(found.page.next_page_token),
         )
         return [
-            controlpb.ControlEvent(source="dagmanager", key=scope.world_id, schema_version=1, queue_updated=payload)
-        ]
+            controlpb.ControlEvent(
+                source="dagmanager", key=scope.world_id, revision=found.world_queues_revision, schema_version=1,
+                world_queues_updated=payload,
+            )
+        ]  # fmt: skip
 
     async def sentinels(self, scope: Scope) -> States:
         """Sentinels of the world's newest live strategies."""
@@ -106,13 +107,14 @@ class Snapshots:
         states: States = []
         for record in live:
             request = sentinelservicepb.ListSentinelsRequest(strategy_id=record.strategy_id, page=PAGE)
-            found = (await self.peers.sentinels.ListSentinels(request)).sentinels
-            payload = controlpb.SentinelWeightUpdated(strategy_id=record.strategy_id, sentinels=found)
+            found = await self.peers.sentinels.ListSentinels(request)
+            payload = controlpb.SentinelWeightUpdated(strategy_id=record.strategy_id, sentinels=found.sentinels)
             states.append(
                 controlpb.ControlEvent(
-                    source="dagmanager", key=record.strategy_id, schema_version=1, sentinel_weight_updated=payload
+                    source="dagmanager", key=record.strategy_id, revision=found.sentinel_set_revision,
+                    schema_version=1, sentinel_weight_updated=payload,
                 )
-            )
+            )  # fmt: skip
         return states
 
     async def none(self, scope: Scope) -> States:

@@ -26,7 +26,7 @@ from qmtl.wire.contexts import DOMAIN_NUMBERS, MODES
 
 TYPES: Mapping[eventpb.Topic, tuple[str, ...]] = {
     eventpb.TOPIC_ACTIVATION: ("activation_updated",),
-    eventpb.TOPIC_QUEUES: ("queue_updated",),
+    eventpb.TOPIC_QUEUES: ("world_queues_updated",),
     eventpb.TOPIC_POLICY: ("policy_updated", "decision_updated"),
     eventpb.TOPIC_STRATEGY: ("strategy_state_changed", "evaluation_run_updated", "exit_signal_emitted"),
     eventpb.TOPIC_SENTINEL: ("sentinel_weight_updated",),
@@ -121,20 +121,12 @@ def concerns(event: controlpb.ControlEvent, scope: Scope, types: frozenset[str])
 def relayed(event: controlpb.ControlEvent, world_id: str) -> controlpb.ControlEvent:
     """An event as a world's stream shows it; the event given is shared and stays as it is.
 
-    An activation leaves with its derived domain, one without a mode we know as compute-only; queues of other worlds
-    and names of a strategy's other worlds stay here.
+    An activation leaves with its derived domain, one without a mode we know as compute-only; names of a strategy's
+    other worlds stay here.
     """
     match payload_type(event):
         case "activation_updated":
             return _with_domain(event)
-        case "queue_updated":
-            shown = [queue for queue in event.queue_updated.queues if queue.world_id == world_id]
-            if len(shown) == len(event.queue_updated.queues):
-                return event
-            copy = _copied(event)
-            del copy.queue_updated.queues[:]
-            copy.queue_updated.queues.extend(shown)
-            return copy
         case "strategy_state_changed" if len(event.strategy_state_changed.world_ids) > 1:
             copy = _copied(event)
             copy.strategy_state_changed.world_ids[:] = [world_id]

@@ -84,7 +84,14 @@ class Estate:
         return await self.db.read(lambda conn: conn.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
 
     async def events(self) -> list[controlpb.ControlEvent]:
-        """Everything published so far, in order."""
+        """Everything published so far, in order, but for the sets of worlds."""
+        return [event for event in await self._published() if not event.HasField("world_queues_updated")]
+
+    async def world_sets(self) -> list[controlpb.ControlEvent]:
+        """The sets of worlds published so far, in order."""
+        return [event for event in await self._published() if event.HasField("world_queues_updated")]
+
+    async def _published(self) -> list[controlpb.ControlEvent]:
         rows = await self.db.read(lambda conn: outbox.unsent(conn, 10_000))
         return [controlpb.ControlEvent.FromString(row.body) for row in rows]
 

@@ -46,6 +46,9 @@ def summary(event: controlpb.ControlEvent) -> str:
             return (
                 f"{plural(len(event.queue_updated.queues), 'queue')} match {', '.join(event.queue_updated.query.tags)}"
             )
+        case "world_queues_updated":
+            changed_set = event.world_queues_updated
+            return "many queues" if changed_set.truncated else plural(len(changed_set.queues), "queue")
         case "queue_lifecycle":
             cycle = event.queue_lifecycle
             step = enum_word(controlpb.QueueLifecycleStep, cycle.step)

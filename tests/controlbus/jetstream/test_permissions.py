@@ -31,6 +31,7 @@ from tests.support.waiting import eventually
 OWNERS = {
     "qmtl.control.strategy_state_changed.x": {"gateway"},
     "qmtl.control.queue_updated.x": {"dagmanager"},
+    "qmtl.control.world_queues_updated.x": {"dagmanager"},
     "qmtl.control.activation_updated.x": {"worldservice"},
     "qmtl.control.decision_updated.x": {"worldservice"},
     "qmtl.orders.w.a": {"brokerage"},

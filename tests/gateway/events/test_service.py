@@ -109,7 +109,7 @@ async def test_every_topic_has_a_snapshot(estate: Estate) -> None:
     async with following(ann, await created(ann, world, *topics)) as frames:
         shown = {frame.snapshot.topic: frame.snapshot for frame in [await anext(frames) for _ in topics]}
     assert set(shown) == set(topics)
-    assert len(shown[eventpb.TOPIC_QUEUES].states[0].queue_updated.queues) == 1
+    assert len(shown[eventpb.TOPIC_QUEUES].states[0].world_queues_updated.queues) == 1
     assert [state.key for state in shown[eventpb.TOPIC_SENTINEL].states] == [strategy.strategy_id]
     with pytest.raises(InvalidRequest):
         await created(ann, world)

@@ -50,7 +50,7 @@ STRATEGY_STATE_FAILED: StrategyState
 STRATEGY_STATE_CANCELED: StrategyState
 
 class ControlEvent(_message.Message):
-    __slots__ = ("event_id", "source", "key", "revision", "schema_version", "time", "correlation_id", "causation_id", "activation_updated", "activation_acked", "policy_updated", "decision_updated", "queue_updated", "queue_lifecycle", "sentinel_weight_updated", "evaluation_run_updated", "strategy_state_changed", "exit_signal_emitted")
+    __slots__ = ("event_id", "source", "key", "revision", "schema_version", "time", "correlation_id", "causation_id", "activation_updated", "activation_acked", "policy_updated", "decision_updated", "queue_updated", "queue_lifecycle", "sentinel_weight_updated", "evaluation_run_updated", "strategy_state_changed", "exit_signal_emitted", "world_queues_updated")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +69,7 @@ class ControlEvent(_message.Message):
     EVALUATION_RUN_UPDATED_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
     EXIT_SIGNAL_EMITTED_FIELD_NUMBER: _ClassVar[int]
+    WORLD_QUEUES_UPDATED_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     source: str
     key: str
@@ -87,7 +88,8 @@ class ControlEvent(_message.Message):
     evaluation_run_updated: EvaluationRunUpdated
     strategy_state_changed: StrategyStateChanged
     exit_signal_emitted: ExitSignalEmitted
-    def __init__(self, event_id: _Optional[str] = ..., source: _Optional[str] = ..., key: _Optional[str] = ..., revision: _Optional[int] = ..., schema_version: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., activation_updated: _Optional[_Union[ActivationUpdated, _Mapping]] = ..., activation_acked: _Optional[_Union[ActivationAcked, _Mapping]] = ..., policy_updated: _Optional[_Union[PolicyUpdated, _Mapping]] = ..., decision_updated: _Optional[_Union[DecisionUpdated, _Mapping]] = ..., queue_updated: _Optional[_Union[QueueUpdated, _Mapping]] = ..., queue_lifecycle: _Optional[_Union[QueueLifecycle, _Mapping]] = ..., sentinel_weight_updated: _Optional[_Union[SentinelWeightUpdated, _Mapping]] = ..., evaluation_run_updated: _Optional[_Union[EvaluationRunUpdated, _Mapping]] = ..., strategy_state_changed: _Optional[_Union[StrategyStateChanged, _Mapping]] = ..., exit_signal_emitted: _Optional[_Union[ExitSignalEmitted, _Mapping]] = ...) -> None: ...
+    world_queues_updated: WorldQueuesUpdated
+    def __init__(self, event_id: _Optional[str] = ..., source: _Optional[str] = ..., key: _Optional[str] = ..., revision: _Optional[int] = ..., schema_version: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., activation_updated: _Optional[_Union[ActivationUpdated, _Mapping]] = ..., activation_acked: _Optional[_Union[ActivationAcked, _Mapping]] = ..., policy_updated: _Optional[_Union[PolicyUpdated, _Mapping]] = ..., decision_updated: _Optional[_Union[DecisionUpdated, _Mapping]] = ..., queue_updated: _Optional[_Union[QueueUpdated, _Mapping]] = ..., queue_lifecycle: _Optional[_Union[QueueLifecycle, _Mapping]] = ..., sentinel_weight_updated: _Optional[_Union[SentinelWeightUpdated, _Mapping]] = ..., evaluation_run_updated: _Optional[_Union[EvaluationRunUpdated, _Mapping]] = ..., strategy_state_changed: _Optional[_Union[StrategyStateChanged, _Mapping]] = ..., exit_signal_emitted: _Optional[_Union[ExitSignalEmitted, _Mapping]] = ..., world_queues_updated: _Optional[_Union[WorldQueuesUpdated, _Mapping]] = ...) -> None: ...
 
 class ActivationUpdated(_message.Message):
     __slots__ = ("activation",)
@@ -138,6 +140,16 @@ class QueueUpdated(_message.Message):
     queues: _containers.RepeatedCompositeFieldContainer[_queue_pb2.Queue]
     truncated: bool
     def __init__(self, query: _Optional[_Union[_queue_pb2.TagQuery, _Mapping]] = ..., queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., truncated: _Optional[bool] = ...) -> None: ...
+
+class WorldQueuesUpdated(_message.Message):
+    __slots__ = ("world_id", "queues", "truncated")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    QUEUES_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    queues: _containers.RepeatedCompositeFieldContainer[_queue_pb2.Queue]
+    truncated: bool
+    def __init__(self, world_id: _Optional[str] = ..., queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., truncated: _Optional[bool] = ...) -> None: ...
 
 class QueueLifecycle(_message.Message):
     __slots__ = ("compute_key", "step", "reason")

@@ -27,7 +27,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.dag.v1 import sentinel_pb2 as qmtl_dot_dag_dot_v1_dot_sentinel__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qmtl/dag/v1/sentinel_service.proto\x12\x0bqmtl.dag.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1aqmtl/dag/v1/sentinel.proto\"h\n\x14ListSentinelsRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"z\n\x15ListSentinelsResponse\x12\x33\n\tsentinels\x18\x01 \x03(\x0b\x32\x15.qmtl.dag.v1.SentinelR\tsentinels\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"u\n\x17SetTrafficWeightRequest\x12\x1f\n\x0bsentinel_id\x18\x01 \x01(\tR\nsentinelId\x12%\n\x0etraffic_weight\x18\x02 \x01(\x01R\rtrafficWeight\x12\x12\n\x04\x65tag\x18\x03 \x01(\tR\x04\x65tag\"M\n\x18SetTrafficWeightResponse\x12\x31\n\x08sentinel\x18\x01 \x01(\x0b\x32\x15.qmtl.dag.v1.SentinelR\x08sentinel2\xdc\x01\n\x0fSentinelService\x12_\n\rListSentinels\x12!.qmtl.dag.v1.ListSentinelsRequest\x1a\".qmtl.dag.v1.ListSentinelsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12h\n\x10SetTrafficWeight\x12$.qmtl.dag.v1.SetTrafficWeightRequest\x1a%.qmtl.dag.v1.SetTrafficWeightResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x42W\n\x0eio.qmtl.dag.v1B\x14SentinelServiceProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qmtl/dag/v1/sentinel_service.proto\x12\x0bqmtl.dag.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1aqmtl/dag/v1/sentinel.proto\"h\n\x14ListSentinelsRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\xae\x01\n\x15ListSentinelsResponse\x12\x33\n\tsentinels\x18\x01 \x03(\x0b\x32\x15.qmtl.dag.v1.SentinelR\tsentinels\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\x12\x32\n\x15sentinel_set_revision\x18\x03 \x01(\x04R\x13sentinelSetRevision\"u\n\x17SetTrafficWeightRequest\x12\x1f\n\x0bsentinel_id\x18\x01 \x01(\tR\nsentinelId\x12%\n\x0etraffic_weight\x18\x02 \x01(\x01R\rtrafficWeight\x12\x12\n\x04\x65tag\x18\x03 \x01(\tR\x04\x65tag\"M\n\x18SetTrafficWeightResponse\x12\x31\n\x08sentinel\x18\x01 \x01(\x0b\x32\x15.qmtl.dag.v1.SentinelR\x08sentinel2\xdc\x01\n\x0fSentinelService\x12_\n\rListSentinels\x12!.qmtl.dag.v1.ListSentinelsRequest\x1a\".qmtl.dag.v1.ListSentinelsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12h\n\x10SetTrafficWeight\x12$.qmtl.dag.v1.SetTrafficWeightRequest\x1a%.qmtl.dag.v1.SetTrafficWeightResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x42W\n\x0eio.qmtl.dag.v1B\x14SentinelServiceProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,12 +41,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SENTINELSERVICE'].methods_by_name['SetTrafficWeight']._serialized_options = b'\220\002\002\250\273\030\001'
   _globals['_LISTSENTINELSREQUEST']._serialized_start=138
   _globals['_LISTSENTINELSREQUEST']._serialized_end=242
-  _globals['_LISTSENTINELSRESPONSE']._serialized_start=244
-  _globals['_LISTSENTINELSRESPONSE']._serialized_end=366
-  _globals['_SETTRAFFICWEIGHTREQUEST']._serialized_start=368
-  _globals['_SETTRAFFICWEIGHTREQUEST']._serialized_end=485
-  _globals['_SETTRAFFICWEIGHTRESPONSE']._serialized_start=487
-  _globals['_SETTRAFFICWEIGHTRESPONSE']._serialized_end=564
-  _globals['_SENTINELSERVICE']._serialized_start=567
-  _globals['_SENTINELSERVICE']._serialized_end=787
+  _globals['_LISTSENTINELSRESPONSE']._serialized_start=245
+  _globals['_LISTSENTINELSRESPONSE']._serialized_end=419
+  _globals['_SETTRAFFICWEIGHTREQUEST']._serialized_start=421
+  _globals['_SETTRAFFICWEIGHTREQUEST']._serialized_end=538
+  _globals['_SETTRAFFICWEIGHTRESPONSE']._serialized_start=540
+  _globals['_SETTRAFFICWEIGHTRESPONSE']._serialized_end=617
+  _globals['_SENTINELSERVICE']._serialized_start=620
+  _globals['_SENTINELSERVICE']._serialized_end=840
 # @@protoc_insertion_point(module_scope)

@@ -18,12 +18,14 @@ class ListSentinelsRequest(_message.Message):
     def __init__(self, strategy_id: _Optional[str] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
 
 class ListSentinelsResponse(_message.Message):
-    __slots__ = ("sentinels", "page")
+    __slots__ = ("sentinels", "page", "sentinel_set_revision")
     SENTINELS_FIELD_NUMBER: _ClassVar[int]
     PAGE_FIELD_NUMBER: _ClassVar[int]
+    SENTINEL_SET_REVISION_FIELD_NUMBER: _ClassVar[int]
     sentinels: _containers.RepeatedCompositeFieldContainer[_sentinel_pb2.Sentinel]
     page: _common_pb2.PageInfo
-    def __init__(self, sentinels: _Optional[_Iterable[_Union[_sentinel_pb2.Sentinel, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
+    sentinel_set_revision: int
+    def __init__(self, sentinels: _Optional[_Iterable[_Union[_sentinel_pb2.Sentinel, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ..., sentinel_set_revision: _Optional[int] = ...) -> None: ...
 
 class SetTrafficWeightRequest(_message.Message):
     __slots__ = ("sentinel_id", "traffic_weight", "etag")
