@@ -93,21 +93,14 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     limits = TradeStreamLimits(settings.trade_idle_s, settings.subscriber_write_s)
     trading = TradingServicer(gate, roles, sources.orders, bus.link, limits, server.draining)
     catalogue = QueueCatalogue(bus, db, peers, roles, ProducerLeases(bus, runtime.clock))
+    queues, nodes = QueueServicer(catalogue, server.draining), NodeCatalogueServicer()
     status = GatewayStatusServicer(db, probes, activations, subscribers, runtime.clock.now())
     for add, servicer, contract in (
         (strategyrpc.add_StrategyServiceServicer_to_server, strategies, service_of(strategyservicepb)),
         (eventrpc.add_EventServiceServicer_to_server, events, service_of(eventservicepb)),
         (tradingrpc.add_TradingServiceServicer_to_server, trading, service_of(tradingservicepb)),
-        (
-            queuerpc.add_QueueServiceServicer_to_server,
-            QueueServicer(catalogue, server.draining),
-            service_of(queueservicepb),
-        ),
-        (
-            nodecataloguerpc.add_NodeCatalogueServiceServicer_to_server,
-            NodeCatalogueServicer(),
-            service_of(nodecatalogueservicepb),
-        ),
+        (queuerpc.add_QueueServiceServicer_to_server, queues, service_of(queueservicepb)),
+        (nodecataloguerpc.add_NodeCatalogueServiceServicer_to_server, nodes, service_of(nodecatalogueservicepb)),
         (gatewaystatusrpc.add_GatewayStatusServiceServicer_to_server, status, service_of(gatewaystatuspb)),
     ):
         server.add(add, servicer, contract)

@@ -1,14 +1,17 @@
-"""Bounds of the house: file and function lengths, no module that grows past what one reads at a sitting."""
+"""Bounds of the tree: lengths of files and functions, files of a folder, and names that are folders not made."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
+from collections import Counter, defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
+FOLDER_FILES_MAX = 14
+SIBLINGS_MAX = 2
 
 
 def sources() -> list[Path]:
@@ -33,3 +36,32 @@ def test_no_function_is_longer_than_60_lines() -> None:
                 if lines > FUNCTION_LINES_MAX:
                     long.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {lines}")
     assert long == []
+
+
+def folders() -> dict[Path, list[str]]:
+    """The modules of each folder, without packages' own."""
+    found: dict[Path, list[str]] = defaultdict(list)
+    for path in sources():
+        if path.name != "__init__.py":
+            found[path.parent.relative_to(ROOT)].append(path.stem)
+    return found
+
+
+def test_no_folder_has_more_than_fourteen_files() -> None:
+    assert {str(folder): len(files) for folder, files in folders().items() if len(files) > FOLDER_FILES_MAX} == {}
+
+
+def test_no_three_siblings_share_a_prefix() -> None:
+    """Three files of one prefix are a folder that was not made. Tests are named after what they test."""
+    shared = {
+        f"{folder}/{prefix}_*": count
+        for folder, files in folders().items()
+        for prefix, count in Counter(_prefix(name) for name in files).items()
+        if prefix and count >= SIBLINGS_MAX + 1
+    }
+    assert shared == {}
+
+
+def _prefix(name: str) -> str:
+    prefix, found, _ = name.removeprefix("test_").partition("_")
+    return prefix if found else ""

@@ -19,7 +19,7 @@ OWN = {
     "dagmanager": "qmtl.dag.v1.StatusService",
     "worldservice": "qmtl.world.v1.StatusService",
     "brokerage": "qmtl.broker.v1.StatusService",
-    "seamless": "qmtl.data.v1.DataService",
+    "seamless": "qmtl.data.v1.StatusService",
     "controlbus": "qmtl.control.v1.StatusService",
 }
 BIN = Path(sys.executable).parent
@@ -64,6 +64,11 @@ def test_calls_each_service_directly_as_operator(mesh: Mesh, operator: str, serv
     called = grpcurl("-H", operator, address, f"{name}/GetStatus")
     assert called.returncode == 0, called.stderr
     assert json.loads(called.stdout)["status"]["service"] == service
+
+
+def test_a_method_is_described(mesh: Mesh, user: str) -> None:
+    described = grpcurl("-H", user, mesh.address("gateway"), "describe", "qmtl.world.v1.EvaluationService.Decide")
+    assert "rpc Decide ( .qmtl.world.v1.DecideRequest ) returns ( .qmtl.world.v1.DecideResponse )" in described.stdout
 
 
 def test_bad_request_names_reason_and_field(mesh: Mesh, user: str) -> None:
