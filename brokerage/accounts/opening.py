@@ -19,7 +19,7 @@ from brokerage.market.context import MarketContext
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.core.decimals import INT64_MAX, parse_decimal, to_scaled
-from qmtl.core.errors import Conflict, NotFound, NotReady, refused
+from qmtl.core.errors import Conflict, NotFound, refused
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import datasets_pb2 as datasetspb
@@ -41,7 +41,7 @@ class AccountOpening:
         self._market = market
 
     async def draft(self, request: accountservicepb.OpenPaperAccountRequest, now_ns: int) -> Account:
-        """The account asked for. Raises InvalidRequest by field, NotFound (E_PRESET_UNKNOWN), NotReady, Unavailable."""
+        """The account. Raises InvalidRequest, NotFound (E_PRESET_UNKNOWN, E_INSTRUMENT_UNKNOWN), Unavailable."""
         if not NAME.fullmatch(request.account):
             raise refused("E_NAME", "account", repr(request.account[:80]), "[a-z0-9][a-z0-9-]{0,62}")
         currency = request.base_currency or "USD"
@@ -93,7 +93,7 @@ class AccountOpening:
     def _tradable(self, preset: datasetspb.Preset, currency: str) -> str:
         instrument = self._market.instruments.find(preset.symbol)
         if instrument is None:
-            raise NotReady(
+            raise NotFound(
                 "E_INSTRUMENT_UNKNOWN",
                 f"no symbol properties for {preset.symbol} of preset {preset.name}",
                 hint=f'add [brokerage.instruments."{preset.symbol}"] to qmtl.toml',

@@ -11,6 +11,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_ABORTED: _ClassVar[Reason]
     REASON_ACCOUNTS_LIMIT: _ClassVar[Reason]
     REASON_ACCOUNT_CONFLICT: _ClassVar[Reason]
+    REASON_ACCOUNT_IN_USE: _ClassVar[Reason]
     REASON_ACCOUNT_UNKNOWN: _ClassVar[Reason]
     REASON_ACT: _ClassVar[Reason]
     REASON_ALREADY_EXISTS: _ClassVar[Reason]
@@ -95,7 +96,6 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_EXECUTION_MODEL: _ClassVar[Reason]
     REASON_FAILED_PRECONDITION: _ClassVar[Reason]
     REASON_FENCE_EPOCH: _ClassVar[Reason]
-    REASON_FENCE_LIMITS: _ClassVar[Reason]
     REASON_FENCE_UNCONFIRMED: _ClassVar[Reason]
     REASON_FETCH_CUT: _ClassVar[Reason]
     REASON_FIELD: _ClassVar[Reason]
@@ -180,7 +180,6 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_OUTAGE_LIMIT: _ClassVar[Reason]
     REASON_OUT_OF_RANGE: _ClassVar[Reason]
     REASON_OVERLOADED: _ClassVar[Reason]
-    REASON_PAGE: _ClassVar[Reason]
     REASON_PAGE_TOKEN: _ClassVar[Reason]
     REASON_PERIOD: _ClassVar[Reason]
     REASON_PERMISSION_DENIED: _ClassVar[Reason]
@@ -323,6 +322,7 @@ REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
 REASON_ACCOUNT_CONFLICT: Reason
+REASON_ACCOUNT_IN_USE: Reason
 REASON_ACCOUNT_UNKNOWN: Reason
 REASON_ACT: Reason
 REASON_ALREADY_EXISTS: Reason
@@ -407,7 +407,6 @@ REASON_ETAG_MISMATCH: Reason
 REASON_EXECUTION_MODEL: Reason
 REASON_FAILED_PRECONDITION: Reason
 REASON_FENCE_EPOCH: Reason
-REASON_FENCE_LIMITS: Reason
 REASON_FENCE_UNCONFIRMED: Reason
 REASON_FETCH_CUT: Reason
 REASON_FIELD: Reason
@@ -492,7 +491,6 @@ REASON_ORDER_UNKNOWN: Reason
 REASON_OUTAGE_LIMIT: Reason
 REASON_OUT_OF_RANGE: Reason
 REASON_OVERLOADED: Reason
-REASON_PAGE: Reason
 REASON_PAGE_TOKEN: Reason
 REASON_PERIOD: Reason
 REASON_PERMISSION_DENIED: Reason
