@@ -18,7 +18,8 @@ from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.submission.submit import Submitter
 from qmtl.sdk.strategy.assembly import assemble
 from tests.sdk.market import walk
-from tests.sdk.mesh.fakes import FakeMesh, ipc
+from tests.sdk.mesh.fakes import FakeMesh
+from tests.sdk.mesh.samples import ipc
 
 BARS = walk(5000, seed=33)
 

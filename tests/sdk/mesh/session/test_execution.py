@@ -32,7 +32,8 @@ from qmtl.sdk.mesh.session.activation import FollowedActivation
 from qmtl.sdk.mesh.session.execution import MeshExecution
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio
 from tests.sdk.market import walk
-from tests.sdk.mesh.fakes import STEP_NS, FakeMesh
+from tests.sdk.mesh.fakes import FakeMesh
+from tests.sdk.mesh.samples import STEP_NS
 
 BARS = walk(20, seed=3)
 OWNER = Owner("account", "w", "s")

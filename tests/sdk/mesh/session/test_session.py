@@ -31,7 +31,8 @@ from qmtl.sdk.mesh.submission.submit import Submitter
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from tests.sdk.market import walk
-from tests.sdk.mesh.fakes import CASH, FakeMesh
+from tests.sdk.mesh.fakes import FakeMesh
+from tests.sdk.mesh.samples import CASH
 
 BARS = walk(700, seed=21)
 START = 500

@@ -10,7 +10,7 @@ from qmtl.sdk import Bars
 from qmtl.sdk.mesh.wire.bars import bar_from_proto, bars_from_arrow, subscription
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
 from tests.sdk.market import gapped, walk
-from tests.sdk.mesh.fakes import ipc
+from tests.sdk.mesh.samples import ipc
 
 
 @given(bars=gapped(), cut=st.integers(0, 160))

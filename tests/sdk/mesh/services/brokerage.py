@@ -1,0 +1,85 @@
+"""One paper account over the simulated account of local replays."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.decimals import format_decimal
+from qmtl.sdk.mesh.wire.orders import is_open
+from qmtl.wire.instants import ns_to_proto
+from tests.sdk.mesh.samples import CASH
+
+if TYPE_CHECKING:
+    from tests.sdk.mesh.fakes import FakeMesh
+
+
+class FakeBrokerage:
+    def __init__(self, mesh: FakeMesh) -> None:
+        self.mesh = mesh
+
+    def _account(self, name: str) -> accountpb.Account:
+        return accountpb.Account(account=name, base_currency="USD", starting_cash=format_decimal(CASH))
+
+    async def OpenPaperAccount(
+        self, request: accountservicepb.OpenPaperAccountRequest
+    ) -> accountservicepb.OpenPaperAccountResponse:
+        self.name = request.account
+        self.mesh.passed("OpenPaperAccount")
+        return accountservicepb.OpenPaperAccountResponse(account=self._account(request.account))
+
+    async def GetPortfolio(
+        self, request: portfolioservicepb.GetPortfolioRequest
+    ) -> portfolioservicepb.GetPortfolioResponse:
+        self.mesh.passed("GetPortfolio")
+        return portfolioservicepb.GetPortfolioResponse(portfolio=self._portfolio())
+
+    async def StreamPortfolio(
+        self, request: portfolioservicepb.StreamPortfolioRequest
+    ) -> AsyncIterator[portfolioservicepb.StreamPortfolioResponse]:
+        while True:
+            moved = self.mesh.moved
+            before = portfoliopb.Portfolio(equity="1", time=ns_to_proto(self.mesh.watermark_ns - 1))
+            while self.mesh.venue_late > 0:
+                self.mesh.venue_late -= 1
+                yield portfolioservicepb.StreamPortfolioResponse(portfolio=before)
+            self.mesh.passed("StreamPortfolio")
+            yield portfolioservicepb.StreamPortfolioResponse(portfolio=self._portfolio())
+            await moved.wait()
+
+    def _portfolio(self) -> portfoliopb.Portfolio:
+        quantity = format_decimal(self.mesh.venue.position("BTC-USD"))
+        strategies = {status.order.strategy_id for status in self.mesh.orders.values()}
+        return portfoliopb.Portfolio(
+            equity=format_decimal(self.mesh.venue.equity("USD")),
+            time=ns_to_proto(self.mesh.watermark_ns),
+            positions=[portfoliopb.Position(strategy_id=s, symbol="BTC-USD", quantity=quantity) for s in strategies],
+        )
+
+    async def ListOrders(self, request: orderservicepb.ListOrdersRequest) -> orderservicepb.ListOrdersResponse:
+        """Two orders a page, newest first."""
+        self.mesh.calls["ListOrders open" if request.open_only else "ListOrders all"] += 1
+        first = int(request.page.page_token or 0)
+        statuses = [status for status in self.mesh.orders.values() if not request.open_only or is_open(status)][::-1]
+        more = str(first + 2) if first + 2 < len(statuses) else ""
+        page = commonpb.PageInfo(next_page_token=more)
+        return orderservicepb.ListOrdersResponse(statuses=statuses[first : first + 2], page=page)
+
+    async def ListFills(self, request: orderservicepb.ListFillsRequest) -> orderservicepb.ListFillsResponse:
+        return orderservicepb.ListFillsResponse(fills=self.mesh.fills)
+
+    async def StreamOrderEvents(
+        self, request: orderservicepb.StreamOrderEventsRequest
+    ) -> AsyncIterator[orderservicepb.StreamOrderEventsResponse]:
+        events = [
+            orderpb.OrderEvent(fill=fill, account_event_number=fill.account_fill_number) for fill in self.mesh.fills
+        ]
+        fresh = [event for event in events if event.account_event_number > request.after_account_event_number]
+        yield orderservicepb.StreamOrderEventsResponse(events=orderservicepb.OrderEvents(events=fresh))
