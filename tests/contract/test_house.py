@@ -7,6 +7,8 @@ import subprocess
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from tools.tree import BEGIN, END, PAGE, tree
+
 ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
@@ -65,3 +67,11 @@ def test_no_three_siblings_share_a_prefix() -> None:
 def _prefix(name: str) -> str:
     prefix, found, _ = name.removeprefix("test_").partition("_")
     return prefix if found else ""
+
+
+def test_the_tree_of_the_architecture_page_is_that_of_the_folders() -> None:
+    def names(text: str) -> list[str]:
+        return [line.split()[0] for line in text.splitlines()]
+
+    shown = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
+    assert names(shown) == names(tree()), "python -m tools.tree writes it"
