@@ -102,8 +102,8 @@ class MeshExecution:
     async def _open_orders(self, symbol: str, time_ns: int) -> tuple[str, ...]:
         await self._portfolio.at(time_ns)  # the venue may fill orders with this bar: it must have seen it
         self._cancelled.clear()
-        statuses = await list_orders(self._retrying, self._owner, open_only=True)
-        return tuple(status.order.client_order_id for status in statuses if status.order.symbol == symbol)
+        statuses = await list_orders(self._retrying, self._owner, symbol=symbol, open_only=True)
+        return tuple(status.order.client_order_id for status in statuses)
 
     async def _cancel(self, client_order_id: str) -> None:
         request = tradingservicepb.CancelOrderRequest(key=order_key(self._owner, client_order_id))

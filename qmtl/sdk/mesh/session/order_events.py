@@ -41,8 +41,10 @@ async def follow_fills(retrying: RetryingClient, owner: Owner, on_fill: Callable
             await retrying.outage.failed(error, "order events")
 
 
-async def list_orders(retrying: RetryingClient, owner: Owner, *, open_only: bool = False) -> list[orderpb.OrderStatus]:
-    """A strategy's orders, newest first."""
+async def list_orders(
+    retrying: RetryingClient, owner: Owner, *, symbol: str = "", open_only: bool = False
+) -> list[orderpb.OrderStatus]:
+    """A strategy's orders, newest first; `symbol` empty: of all symbols."""
 
     def page_of(page: commonpb.PageRequest) -> Awaitable[orderservicepb.ListOrdersResponse]:
         return retrying.client.orders.ListOrders(
@@ -50,6 +52,7 @@ async def list_orders(retrying: RetryingClient, owner: Owner, *, open_only: bool
                 account=owner.account,
                 world_id=owner.world_id,
                 strategy_id=owner.strategy_id,
+                symbol=symbol,
                 open_only=open_only,
                 page=page,
             )

@@ -109,6 +109,7 @@ def _series(arrow_ipc: bytes, fields: Sequence[str]) -> Series:
     try:
         with pa.ipc.open_stream(arrow_ipc) as reader:
             table = reader.read_all()
+        table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError):
         raise refused("E_RECORD_MALFORMED", "arrow_ipc", f"{len(arrow_ipc)} bytes", "one Arrow IPC stream") from None
     if table.schema != _schema(fields) or any(column.null_count for column in table.columns):

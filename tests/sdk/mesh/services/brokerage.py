@@ -67,7 +67,8 @@ class FakeBrokerage:
         """Two orders a page, newest first."""
         self.mesh.calls["ListOrders open" if request.open_only else "ListOrders all"] += 1
         first = int(request.page.page_token or 0)
-        statuses = [status for status in self.mesh.orders.values() if not request.open_only or is_open(status)][::-1]
+        of_symbol = [s for s in self.mesh.orders.values() if request.symbol in ("", s.order.symbol)]
+        statuses = [status for status in of_symbol if not request.open_only or is_open(status)][::-1]
         more = str(first + 2) if first + 2 < len(statuses) else ""
         page = commonpb.PageInfo(next_page_token=more)
         return orderservicepb.ListOrdersResponse(statuses=statuses[first : first + 2], page=page)
