@@ -47,11 +47,11 @@ Heard = Callable[[], Awaitable[None]]
 
 MIGRATION = """
 from alembic import op
-from controlbus.outbox import create_tables_v1
+from controlbus.outbox.outbox import create_tables
 revision = "0001"
 down_revision = None
 def upgrade():
-    create_tables_v1(op)
+    create_tables(op)
 """
 
 

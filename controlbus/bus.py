@@ -142,7 +142,7 @@ class Bus:
     def follow(
         self, types: Sequence[str], snapshot: Snapshot, keys: Sequence[str] | None = None
     ) -> AbstractAsyncContextManager[AsyncGenerator[Current, None]]:
-        """A copy of an owner's states: see controlbus.following. Raises InvalidRequest for an unknown type."""
+        """A copy of an owner's states: see controlbus.events.follower. Raises InvalidRequest for an unknown type."""
         return aclosing(self.follower(types, snapshot, keys).states())
 
     def follower(self, types: Sequence[str], snapshot: Snapshot, keys: Sequence[str] | None = None) -> Follower:

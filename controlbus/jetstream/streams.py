@@ -45,8 +45,8 @@ class StreamSpec:
         )
 
 
-LEASES = "leases"  # the KV bucket of controlbus.lease
-LIMITS = "limits"  # the KV bucket of controlbus.limits
+LEASES = "leases"  # the KV bucket of controlbus.coordination.lease
+LIMITS = "limits"  # the KV bucket of controlbus.coordination.token_bucket
 
 CONTROL = StreamSpec("CONTROL", f"{subjects.CONTROL}.>", DAY_S, 512 * MIB)
 DLQ = StreamSpec("DLQ", f"{subjects.DLQ}.>", 30 * DAY_S, 512 * MIB)

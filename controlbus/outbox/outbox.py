@@ -2,7 +2,7 @@
 
     metadata = MetaData()
     outbox = outbox_tables(metadata)                   # tables `outbox` and `outbox_keys`
-    # migrations/versions/0001_initial.py: from controlbus.outbox import create_tables_v1; create_tables_v1(op)
+    # migrations/versions/0001_initial.py: from controlbus.outbox.outbox import create_tables; create_tables(op)
 
     def change(conn):                                  # inside db.write
         conn.execute(update(worlds)...)
@@ -176,7 +176,7 @@ class Outbox:
 
 
 def outbox_tables(metadata: MetaData) -> Outbox:
-    """Declare the tables in a service's metadata; its migration 0001 creates them with `create_tables_v1`."""
+    """Declare the tables in a service's metadata; its migration 0001 creates them with `create_tables`."""
     rows = Table("outbox", metadata, *_row_columns(), sa.UniqueConstraint("key", "revision", name="outbox_order"))
     unsent, sent = rows.c.sent_ns.is_(None), rows.c.sent_ns.is_not(None)
     sa.Index("outbox_unsent", rows.c.id, sqlite_where=unsent, postgresql_where=unsent)

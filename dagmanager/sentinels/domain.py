@@ -1,6 +1,6 @@
 """Version sentinels: the boundary of one submission of a strategy, and the share of traffic it gets.
 
-The split itself is `qmtl.core.split`, because order gate and SDK call the same function.
+The split itself is `qmtl.core.traffic`, because order gate and SDK call the same function.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def test_one_address_leaves_the_others(tmp_path: Path) -> None:
         ("[gateway]\nburst = 'many'\n", {}, "gateway.burst"),
         ("[mesh.addresses]\ngatway = '127.0.0.1:1'\n", {}, "mesh.addresses"),
         ("[gateway]\nbind = 'here'\n", {}, "gateway"),
-        ("[gateway]\nservice = 'x'\n", {}, "gateway.status"),
+        ("[gateway]\nservice = 'x'\n", {}, "gateway.service"),
         ("[mesh]\nprofile = 'test'\n", {}, "mesh.profile"),
         ("", {"QMTL__GATEWAY__BRUST": "1"}, "gateway.brust"),
         ("", {"QMTL__GATEWAY": "1"}, "QMTL__GATEWAY"),

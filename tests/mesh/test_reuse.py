@@ -30,7 +30,7 @@ from qmtl.sdk import records
 records.CHUNK = 64  # many small records, so that it is killed between two of them
 from examples.ema_cross import EmaCross
 from qmtl.sdk import Runner
-from qmtl.sdk.client import Gateway
+from qmtl.sdk.mesh.client import Gateway
 Runner.submit(EmaCross(), world=sys.argv[1], gateway=Gateway(address=sys.argv[2], home=Path(sys.argv[3])))
 """
 

@@ -175,7 +175,7 @@ async def test_postgres_down_is_unavailable() -> None:
 async def test_two_processes_migrate_together(database_url: str, migrations: str) -> None:
     program = (
         "import asyncio, sys\n"
-        "from controlbus.database import Database\n"
+        "from qmtl.sql.database import Database\n"
         "async def main():\n"
         "    db = Database(sys.argv[1]); await db.migrate(sys.argv[2]); await db.close()\n"
         "asyncio.run(main())\n"

@@ -1,6 +1,6 @@
 """The streaming engine: bars in, values out, one event at a time, in event-time order.
 
-Its outputs equal qmtl.sdk.batch bit for bit on in-order data. Time comes from the events: a source's
+Its outputs equal qmtl.sdk.engine.batch bit for bit on in-order data. Time comes from the events: a source's
 watermark is its newest event minus its allowed lateness, a node's is the least of its sources'. The engine
 reads no clock and does no I/O.
 """

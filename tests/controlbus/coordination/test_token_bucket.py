@@ -115,7 +115,7 @@ async def test_what_can_never_work_is_refused(bus: Bus) -> None:
 TAKER = """
 import asyncio, sys, time
 from controlbus.bus import connected
-from controlbus.limits import Limit
+from controlbus.coordination.token_bucket import Limit
 from qmtl.core.clock import SystemClock
 
 async def main():

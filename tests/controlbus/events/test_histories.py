@@ -38,7 +38,7 @@ class Owner:
 
 
 class Subscriber:
-    """A follower as controlbus.following drives it, and the copy its reader keeps."""
+    """A follower as controlbus.events.follower drives it, and the copy its reader keeps."""
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner

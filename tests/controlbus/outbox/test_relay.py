@@ -107,11 +107,11 @@ CRASHER = """
 import asyncio, os, signal, sys
 from functools import partial
 from controlbus.bus import Bus
-from controlbus.database import Database
-from controlbus.relay import Relay
+from qmtl.sql.database import Database
+from controlbus.outbox.relay import Relay
 import sqlalchemy
-from controlbus.events import ControlEventDraft
-from controlbus.outbox import outbox_tables
+from controlbus.events.control_event import ControlEventDraft
+from controlbus.outbox.outbox import outbox_tables
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 

@@ -35,8 +35,8 @@ SERVICE = """
 import asyncio, os, random, signal, sys
 from functools import partial
 from controlbus.bus import Bus
-from controlbus.database import Database
-from controlbus.relay import Relay
+from qmtl.sql.database import Database
+from controlbus.outbox.relay import Relay
 from qmtl.core.clock import SystemClock
 from tests.controlbus.states import OUTBOX, policy
 

@@ -12,14 +12,14 @@ from qmtl.sql.database import Database
 OUTBOX_REVISION = """
 import sqlalchemy as sa
 from alembic import op
-from controlbus.outbox import create_tables_v1
+from controlbus.outbox.outbox import create_tables
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade():
-    create_tables_v1(op)
+    create_tables(op)
     op.create_table("notes", sa.Column("id", sa.Text, primary_key=True), sa.Column("text", sa.Text))
 """
 
