@@ -92,6 +92,8 @@ class QueueServicer(queuerpc.QueueServiceServicer):
             raise Unavailable("E_GOING_AWAY", "the gateway stops", hint="go on after the last record")
 
     async def _publish(self, counts: PublishedCounts, batch: recordspb.RecordBatch) -> None:
+        from controlbus.records.form import check_form  # Arrow takes 50 MB, which a gateway without producers spares
+
         key = batch.compute_key, batch.writer_epoch
         opened = counts.opened.get(key)
         if opened is None:
@@ -100,6 +102,7 @@ class QueueServicer(queuerpc.QueueServiceServicer):
             queue = await self._queues.writable(batch.compute_key)
             writer = await RecordWriter.open(self._queues.bus, queue.data, batch.writer_epoch)
             opened = counts.opened[key] = OpenQueue(queue, writer)
+        check_form(batch)
         written = await self._written(opened.writer, batch)
         counts.last_sequence = max(counts.last_sequence, written.sequence)
         if isinstance(written, AlreadyCommitted):

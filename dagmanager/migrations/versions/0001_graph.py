@@ -18,6 +18,8 @@ def upgrade() -> None:
     _create_plans()
     _create_tag_queries()
     _create_answers()
+    _create_watches()
+    _create_collection()
 
 
 def _create_graph() -> None:
@@ -71,6 +73,7 @@ def _create_graph() -> None:
         sa.Column("first_bucket_us", _BIG, nullable=True),
         sa.Column("last_bucket_us", _BIG, nullable=True),
         sa.Column("rows", _BIG, nullable=False),
+        sa.Column("retry_us", _BIG, nullable=True),
         sa.PrimaryKeyConstraint("compute_key"),
     )
     op.create_index("queues_node", "queues", ["node_id"])
@@ -148,6 +151,7 @@ def _create_plans() -> None:
         sa.PrimaryKeyConstraint("sentinel_id"),
         sa.UniqueConstraint("strategy_id", "version", name="sentinels_version"),
     )
+    op.create_index("sentinels_age", "sentinels", ["created_us"])
 
 
 def _create_tag_queries() -> None:
@@ -217,4 +221,48 @@ def _create_answers() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("revision", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("name"),
+    )
+
+
+def _create_watches() -> None:
+    op.create_table(
+        "watches",
+        sa.Column("watch_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("renewed_us", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("watch_id"),
+    )
+    op.create_index("watches_key", "watches", ["key"])
+
+
+def _create_collection() -> None:
+    op.create_table(
+        "buffering",
+        sa.Column("compute_key", sa.Text(), nullable=False),
+        sa.Column("node_id", sa.Text(), nullable=False),
+        sa.Column("since_us", _BIG, nullable=False),
+        sa.Column("after_us", _BIG, nullable=True),
+        sa.Column("due_us", _BIG, nullable=True),
+        sa.PrimaryKeyConstraint("compute_key"),
+    )
+    op.create_index("buffering_node", "buffering", ["node_id"])
+    op.create_index("buffering_age", "buffering", ["since_us"])
+    op.create_table(
+        "purges",
+        sa.Column("purge_no", _BIG, autoincrement=True, nullable=False),
+        sa.Column("compute_key", sa.Text(), nullable=False),
+        sa.Column("queue_class", sa.Text(), nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("execution_domain", sa.Text(), nullable=False),
+        sa.Column("last_sequence", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("purge_no"),
+    )
+    op.create_table(
+        "artifacts",
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("checksum", sa.Text(), nullable=False),
+        sa.Column("size_bytes", _BIG, nullable=False),
+        sa.Column("used_by", sa.Text(), nullable=False),
+        sa.Column("created_us", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("path"),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 
+import pyarrow as pa
+import pyarrow.ipc
 import pytest
 
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
@@ -20,11 +22,15 @@ from tests.mesh.door import Door
 BUCKET_S = 900
 
 
-def batch(compute_key: str, epoch: int, first: int, last: int, values: bytes = b"arrow") -> recordspb.RecordBatch:
+def batch(compute_key: str, epoch: int, first: int, last: int) -> recordspb.RecordBatch:
     """Buckets first..last, both included."""
+    table = pa.table({"time_ns": pa.array(range(first, last + 1), pa.int64())})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
     made = recordspb.RecordBatch(
-        compute_key=compute_key, writer_epoch=epoch, input_window_hash="blake3:in", arrow_ipc=values,
-        node_state=f"state after {last}".encode(),
+        compute_key=compute_key, writer_epoch=epoch, input_window_hash="blake3:in",
+        arrow_ipc=sink.getvalue().to_pybytes(), node_state=f"[{last}]".encode(),
     )  # fmt: skip
     made.start_time.FromSeconds(first * BUCKET_S)
     made.end_time.FromSeconds(last * BUCKET_S)
@@ -117,7 +123,7 @@ async def test_producer_that_lost_its_lease_writes_nothing_and_the_next_goes_on_
     assert lost.value.reason == "E_LEASE_LOST"
     newer = old.epoch + 1
     last = await read(there, queueservicepb.ReadQueueRequest(compute_key=key, world_id=world, last=True), 1)
-    assert last[0].batch.node_state == b"state after 4"
+    assert last[0].batch.node_state == b"[4]"
     await published(there, batch(key, newer, 5, 5))
     with pytest.raises(NotReady) as refused:
         await published(ann, batch(key, old.epoch, 6, 6))
@@ -145,3 +151,16 @@ async def test_only_a_bound_strategy_may_produce_and_only_its_world_reads(estate
     await ann.strategies.CancelStrategy(strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id))
     with pytest.raises(PermissionDenied):
         await acquired(ann, world, strategy)
+
+
+async def test_what_is_no_record_is_refused_and_not_written(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    strategy = await submitted(ann, world)
+    lease = await acquired(ann, world, strategy)
+    for name, value in (("arrow_ipc", b"not arrow"), ("node_state", b"go")):
+        broken = batch(key_of(strategy), lease.epoch, 1, 1)
+        setattr(broken, name, value)
+        with pytest.raises(InvalidRequest, match="E_RECORD_MALFORMED"):
+            await published(ann, broken)
+    assert (await published(ann, batch(key_of(strategy), lease.epoch, 1, 1))).committed == 1
