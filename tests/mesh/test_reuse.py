@@ -24,14 +24,24 @@ from qmtl.sdk.strategy.assembly import assemble
 from tests.mesh.door import Door, new_world
 
 KILLED = """
+import asyncio
 import sys
 from pathlib import Path
-from qmtl.sdk import records
-records.CHUNK = 64  # many small records, so that it is killed between two of them
 from examples.ema_cross import EmaCross
-from qmtl.sdk import Runner
-from qmtl.sdk.mesh.client import Gateway
-Runner.submit(EmaCross(), world=sys.argv[1], gateway=Gateway(address=sys.argv[2], home=Path(sys.argv[3])))
+from qmtl.core.clock import SystemClock
+from qmtl.sdk.mesh.client import Gateway, open_client
+from qmtl.sdk.mesh.history import History
+from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.submission.submit import Submitter
+from qmtl.sdk.strategy.assembly import assemble
+
+async def submit(world, address, home):
+    async with open_client(Gateway(address=address, home=Path(home))) as client:
+        retrying = RetryingClient.open(client, 30.0, SystemClock())
+        # many small records, so that it is killed between two of them
+        await Submitter(retrying, world, record_rows_max=64).submit(assemble(EmaCross()), None, History(), None)
+
+asyncio.run(submit(*sys.argv[1:]))
 """
 
 

@@ -57,11 +57,6 @@ class NodeWork:
         empty = Series(np.zeros(0, dtype=np.int64), np.zeros((0, len(self._vertex.schema.fields))))
         return NodeProgress(0, empty, None, digest(self._vertex.node_id.encode()))
 
-    @property
-    def last_bucket_ns(self) -> int:
-        """Open of the last input; 0 without inputs."""
-        return self._bucket(len(self._times) - 1) if len(self._times) else 0
-
     def finished(self, at: NodeProgress) -> bool:
         return at.done == len(self._times)
 

@@ -27,7 +27,7 @@ from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.graph.vertices import FoldNode, Node
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.reuse.counts import ReuseCounts
-from qmtl.sdk.mesh.reuse.node_work import NodeProgress, NodeWork, QueueLease
+from qmtl.sdk.mesh.reuse.node_work import ROWS_MAX, NodeProgress, NodeWork, QueueLease
 
 LEASE_WAIT_S = 30.0
 READ_WAIT_S = 10.0
@@ -39,13 +39,19 @@ class SharedNodes:
     """The shared nodes of one submission."""
 
     def __init__(
-        self, retrying: RetryingClient, strategy: strategypb.Strategy, world: str, keys: dict[str, str]
+        self,
+        retrying: RetryingClient,
+        strategy: strategypb.Strategy,
+        world: str,
+        keys: dict[str, str],
+        record_rows_max: int = ROWS_MAX,
     ) -> None:
         self._retrying = retrying
         self._client = retrying.client
         self._strategy_id = strategy.strategy_id
         self._world = world
         self._keys = keys
+        self._record_rows_max = record_rows_max
         self._run_id = uuid.uuid4().hex
         self.counts = ReuseCounts()
 
@@ -125,7 +131,7 @@ class SharedNodes:
 
     async def _produce(self, work: NodeWork, at: NodeProgress, key: QueueLease) -> NodeProgress:
         """Compute the rest and publish each batch as it is made; a lease that is lost ends the publishing only."""
-        rest, publishing = work.compute(at, key), True
+        rest, publishing = work.compute(at, key, self._record_rows_max), True
         while (made := await asyncio.to_thread(next, rest, None)) is not None:
             at, batch = made
             publishing = publishing and await self._published(batch)

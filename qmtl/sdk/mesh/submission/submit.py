@@ -25,6 +25,7 @@ from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Gateway, open_client
 from qmtl.sdk.mesh.history import Fetched, History, WorldData, history_request
 from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.reuse.node_work import ROWS_MAX
 from qmtl.sdk.mesh.reuse.shared_nodes import SharedNodes
 from qmtl.sdk.mesh.submission.assumptions import asked_terms, model_of
 from qmtl.sdk.mesh.submission.evaluation import CROSS_CONTEXT_HITS, backtest_report, paper_report
@@ -61,11 +62,12 @@ class BoundStrategy:
 class Submitter:
     """One submission to one world."""
 
-    def __init__(self, retrying: RetryingClient, world: str) -> None:
+    def __init__(self, retrying: RetryingClient, world: str, record_rows_max: int = ROWS_MAX) -> None:
         self.retrying = retrying
         self.client = retrying.client
         self.world = world
         self.data = WorldData(retrying, world)
+        self._record_rows_max = record_rows_max
 
     async def submit(
         self, assembled: Assembled, data: str | None, history: History, terms: AccountTerms | None
@@ -74,7 +76,8 @@ class Submitter:
         preset = await self.data.preset(assembled, data)
         bound = await self.bind(assembled)
         fetched = await self.data.fetch(preset, history_request(preset, bound.outcome.context, history))
-        reuse = SharedNodes(self.retrying, bound.strategy, self.world, queue_keys(bound))
+        keys = queue_keys(bound)
+        reuse = SharedNodes(self.retrying, bound.strategy, self.world, keys, self._record_rows_max)
         outputs = await reuse.outputs(assembled.dag, fetched.bars)
         terms = asked_terms(terms, (await self.decision()).execution_model)
         done = await asyncio.to_thread(partial(replay, assembled, fetched.bars, terms, outputs=outputs))
