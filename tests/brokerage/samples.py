@@ -154,8 +154,8 @@ class Book:
         reports = [reported_fills.report_from_proto(fill) for fill in fills]
         return await self.db.write(lambda conn: reported_fills.book_fills(conn, self.market, reports, 17))
 
-    async def cancel(self, client_order_id: str) -> StoredOrder:
-        name = OrderName(OWNER, client_order_id)
+    async def cancel(self, client_order_id: str, owner: Owner = OWNER) -> StoredOrder:
+        name = OrderName(owner, client_order_id)
         return await self.db.write(lambda conn: cancel_order(conn, self.market, name, 8, arrivals))
 
     async def order(self, client_order_id: str) -> StoredOrder:

@@ -143,7 +143,7 @@ def _folded(record: OrderRecord, event: OrderEvent, flag: FillFlag | None) -> Or
         record.created_ns,
         event.received_ns,
         event.denial or record.denial,
-        event.detail or record.detail,
+        event.detail if event.kind is EventKind.FILLED else event.detail or record.detail,
         flag or record.flag,
         event.unresolved,
         record.worst,

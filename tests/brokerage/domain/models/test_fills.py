@@ -91,6 +91,7 @@ def test_a_market_order_rests_in_a_bar_without_volume_and_says_so_once() -> None
     assert [(event.kind, event.detail) for event in events] == [(EventKind.UPDATED, RESTS)]
     assert desk.on_bar("AAPL", empty[1]) == []
     assert kinds(desk.on_bar("AAPL", bar(3, 101, 105, 99, 103))) == ["FILLED"]
+    assert desk.record("o1").detail == ""
 
 
 @pytest.mark.parametrize(
