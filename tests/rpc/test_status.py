@@ -111,6 +111,28 @@ def test_a_foreign_status_without_details_gets_a_reason_from_its_code() -> None:
     assert (error.reason, error.message, error.retry_after_s) == ("E_UNAVAILABLE", "gone", None)
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (grpc.StatusCode.CANCELLED, "E_CANCELLED"),
+        (grpc.StatusCode.UNKNOWN, "E_UNKNOWN"),
+        (grpc.StatusCode.INVALID_ARGUMENT, "E_INVALID_ARGUMENT"),
+        (grpc.StatusCode.ALREADY_EXISTS, "E_ALREADY_EXISTS"),
+        (grpc.StatusCode.PERMISSION_DENIED, "E_PERMISSION_DENIED"),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "E_RESOURCE_EXHAUSTED"),
+        (grpc.StatusCode.FAILED_PRECONDITION, "E_FAILED_PRECONDITION"),
+        (grpc.StatusCode.ABORTED, "E_ABORTED"),
+        (grpc.StatusCode.OUT_OF_RANGE, "E_OUT_OF_RANGE"),
+        (grpc.StatusCode.UNIMPLEMENTED, "E_UNIMPLEMENTED"),
+        (grpc.StatusCode.DATA_LOSS, "E_DATA_LOSS"),
+        (grpc.StatusCode.UNAUTHENTICATED, "E_UNAUTHENTICATED"),
+    ],
+)
+def test_every_code_without_details_has_a_reason(code: grpc.StatusCode, reason: str) -> None:
+    error = from_rpc_error(aio.AioRpcError(code, aio.Metadata(), aio.Metadata(), "x"))
+    assert error.reason == reason
+
+
 def test_broken_details_leave_code_and_message() -> None:
     trailing = aio.Metadata(("grpc-status-details-bin", b"\xff\xff"))
     error = from_rpc_error(aio.AioRpcError(grpc.StatusCode.NOT_FOUND, aio.Metadata(), trailing, "no such"))

@@ -14,7 +14,7 @@ from tests.cli.conftest import ROOT
 def test_loading_a_strategy(tmp_path: Path) -> None:
     assert load_strategy(f"{ROOT}/examples/ema_cross.py").__name__ == "EmaCross"
     assert load_strategy(f"{ROOT}/examples/ema_cross.py:EmaCross").name == "ema-cross"
-    with pytest.raises(InvalidRequest, match="it has EmaCross"):
+    with pytest.raises(InvalidRequest, match=r"E_STRATEGY_CLASS.*it has EmaCross"):
         load_strategy(f"{ROOT}/examples/ema_cross.py:Other")
     with pytest.raises(InvalidRequest, match="is not a file"):
         load_strategy("nowhere.py")

@@ -131,5 +131,5 @@ async def test_work_is_cancelled_when_the_broker_stays_away(nats_server: NatsSer
 
 
 async def test_a_time_to_live_below_a_second_is_refused(bus: Bus) -> None:
-    with pytest.raises(InvalidRequest, match="LEASE_TTL"):
+    with pytest.raises(InvalidRequest, match="E_LEASE_TTL"):
         Lease(bus, "x", SystemClock(), ttl_s=0)

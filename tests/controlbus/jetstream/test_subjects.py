@@ -47,7 +47,7 @@ def test_a_data_subject_is_one_per_compute_key() -> None:
 
 @pytest.mark.parametrize(("data_class", "key"), [("odd", "blake3:" + "0" * 64), ("raw", "blake3:zz"), ("raw", "")])
 def test_bad_data_subjects_are_refused(data_class: str, key: str) -> None:
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest, match=r"E_BUS_CLASS|E_BUS_KEY"):
         subjects.data_subject(data_class, "w", "LIVE", key)
 
 

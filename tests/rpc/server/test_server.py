@@ -38,7 +38,7 @@ async def test_health_knows_each_service_and_no_other(mesh: Mesh) -> None:
     channel = await mesh.channel(server)
     assert await health_of(channel) == "SERVING"
     assert await health_of(channel, NAME) == "SERVING"
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="E_SERVICE_UNKNOWN"):
         await health_of(channel, "qmtl.other.v1.OtherService")
 
 

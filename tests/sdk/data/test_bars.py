@@ -53,7 +53,7 @@ def test_between_is_half_open_and_a_copy() -> None:
     ],
 )
 def test_bad_bars_are_refused(times: tuple[float, float], row: tuple[float, ...], said: str) -> None:
-    with pytest.raises(InvalidRequest, match=said):
+    with pytest.raises(InvalidRequest, match=f"E_BARS.*{said}"):
         Bars.from_rows([(T0 + timedelta(minutes=15 * k), row) for k in times], "BTC-USD", "15m")
 
 

@@ -97,3 +97,8 @@ def test_bad_vertices_are_refused(build: object, reason: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         build()
     assert refused.value.reason == reason
+
+
+def test_a_tag_query_matches_any_tag_or_all() -> None:
+    with pytest.raises(InvalidRequest, match="E_TAG_MATCH"):
+        TagQuery(["a"], "15m", "some")  # type: ignore[arg-type]  # the case

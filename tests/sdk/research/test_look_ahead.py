@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from qmtl.core.errors import InvalidRequest
+from qmtl.core.errors import InvalidRequest, NotFound
 from qmtl.sdk import CacheView, StreamInput, node, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.graph.dag import Dag, build_dag
@@ -106,7 +106,12 @@ def test_a_value_that_exists_only_because_of_the_future_is_named() -> None:
 
 
 def test_refuses_what_cannot_be_cut() -> None:
-    with pytest.raises(InvalidRequest, match="cuts"):
+    with pytest.raises(InvalidRequest, match="E_CUTS"):
         find_look_ahead(graph(ta.sma(price(), 3)), BARS, cuts=0)
-    with pytest.raises(InvalidRequest, match="at least 4"):
+    with pytest.raises(InvalidRequest, match=r"E_LOOK_AHEAD_DATA.*at least 4"):
         find_look_ahead(graph(ta.sma(price(), 3)), walk(3, seed=1))
+
+
+def test_bars_of_another_symbol_are_not_the_graph_s() -> None:
+    with pytest.raises(NotFound, match="E_DATA_MISSING"):
+        find_look_ahead(graph(ta.ema(StreamInput("ETH-USD", "15m"), 5)), BARS)
