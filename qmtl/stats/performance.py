@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmtl.core.arrays import Floats, Times
 from qmtl.core.errors import refused
 from qmtl.stats.drawdowns import max_drawdown, ulcer_index
 from qmtl.stats.moments import kurtosis, skewness
@@ -20,6 +20,9 @@ from qmtl.stats.returns import DAY_NS, DAYS_PER_YEAR, cagr, daily, returns_of, t
 from qmtl.stats.significance import cv_sharpe, probabilistic_sharpe
 from qmtl.stats.tails import expected_shortfall, value_at_risk
 from qmtl.stats.trades import Trade, profit_factor, win_rate
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats, Times
 
 ANNUALISED_DAYS_MIN = 30
 """Growth over less than this is not compounded to a year: a good week would read as a fortune."""
@@ -38,9 +41,10 @@ def performance(
         raise refused("E_EQUITY", "equity", f"{len(time_ns)} times, {len(equity)} values", "one value per time")
     _, closes = daily(time_ns, equity)
     days = returns_of(np.concatenate([equity[:1], closes]))
-    years = float(time_ns[-1] - time_ns[0]) / DAY_NS / DAYS_PER_YEAR
+    held_days = float(time_ns[-1] - time_ns[0]) / DAY_NS
+    years = held_days / DAYS_PER_YEAR
     cv_mean, cv_std = cv_sharpe(days, periods_per_year)
-    grown = years if years * DAYS_PER_YEAR >= ANNUALISED_DAYS_MIN else 0.0
+    grown = years if held_days >= ANNUALISED_DAYS_MIN else 0.0
     profits = [trade.profit for trade in trades]
     found = {
         "sharpe": sharpe(days, periods_per_year),
@@ -57,7 +61,7 @@ def performance(
         "ulcer_index": ulcer_index(equity),
         "var_99": value_at_risk(days),
         "es_99": expected_shortfall(days),
-        "sample_days": float((time_ns[-1] - time_ns[0]) // DAY_NS),
+        "sample_days": float(math.floor(held_days)),
         "n_trades": float(len(trades)),
         "n_bars": float(len(time_ns)),
         "effective_history_years": years,

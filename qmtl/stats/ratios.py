@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmtl.core.arrays import Floats
 from qmtl.stats.drawdowns import max_drawdown
 from qmtl.stats.moments import mean, ratio, sample_deviation
 from qmtl.stats.returns import cagr
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats
 
 
 def sharpe(returns: Floats, periods_per_year: float, risk_free: float = 0.0) -> float:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmtl.core.arrays import Floats, Times
 from qmtl.core.instants import NS_PER_S
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats, Times
 
 DAYS_PER_YEAR = 365.25
 DAY_NS = 86_400 * NS_PER_S

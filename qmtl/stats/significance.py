@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmtl.core.arrays import Floats
 from qmtl.core.errors import refused
 from qmtl.stats.moments import kurtosis, mean, sample_deviation, skewness
 from qmtl.stats.ratios import sharpe
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats
 
 CV_FOLDS = 5
 _NORMAL = NormalDist()
@@ -19,31 +22,41 @@ _EULER_GAMMA = 0.5772156649015329
 
 
 def probabilistic_sharpe(returns: Floats, benchmark: float = 0.0) -> float:
-    """Probability that the true Sharpe ratio (per period) exceeds `benchmark` (per period).
+    """Probability that the true Sharpe ratio (per period) exceeds `benchmark` (per period)."""
+    return confidence(sharpe(returns, 1.0), len(returns), skewness(returns), kurtosis(returns), benchmark)
 
-    PSR = Phi((SR - SR*) sqrt(n-1) / sqrt(1 - g3 SR + (g4-1)/4 SR^2)). (Bailey and Lopez de Prado 2012.)
+
+def confidence(ratio: float, count: int, skew: float, kurt: float, benchmark: float) -> float:
+    """Probability that the true Sharpe ratio exceeds a benchmark, from the moments of `count` returns.
+
+    PSR = Phi((SR - SR*) sqrt(n-1) / sqrt(1 - g3 SR + (g4-1)/4 SR^2)), all per period; g4 is 3 for a normal
+    distribution. (Bailey and Lopez de Prado 2012.)
     """
-    ratio = sharpe(returns, 1.0)
-    spread = 1.0 - skewness(returns) * ratio + (kurtosis(returns) - 1.0) / 4.0 * ratio * ratio
+    spread = 1.0 - skew * ratio + (kurt - 1.0) / 4.0 * ratio * ratio
     if not math.isfinite(spread) or spread <= 0.0:
         return math.nan
-    return _NORMAL.cdf((ratio - benchmark) * math.sqrt(len(returns) - 1.0) / math.sqrt(spread))
+    return _NORMAL.cdf((ratio - benchmark) * math.sqrt(count - 1.0) / math.sqrt(spread))
 
 
 def deflated_sharpe(returns: Floats, trials: int, trial_sharpe_std: float) -> float:
-    """PSR against the best Sharpe expected of `trials` skill-less tries whose Sharpe ratios spread by the given std.
+    """PSR against the best Sharpe expected of `trials` skill-less tries. (Bailey and Lopez de Prado 2014.)"""
+    return probabilistic_sharpe(returns, best_expected_sharpe(trials, trial_sharpe_std))
 
-    SR* = std * ((1 - g) Phi^-1(1 - 1/N) + g Phi^-1(1 - 1/(N e))), g Euler's constant; std per period.
-    (Bailey and Lopez de Prado 2014.) One trial: SR* = 0.
+
+def best_expected_sharpe(trials: int, trial_sharpe_std: float) -> float:
+    """The best Sharpe ratio expected of skill-less tries whose Sharpe ratios spread by the given std, per period.
+
+    SR* = std * ((1 - g) Phi^-1(1 - 1/N) + g Phi^-1(1 - 1/(N e))), g Euler's constant. One trial: 0.
+    (Bailey and Lopez de Prado 2014.)
     """
     if trials < 1:
         raise refused("E_TRIALS", "trials", trials, "at least 1")
     if trials == 1:
-        return probabilistic_sharpe(returns)
+        return 0.0
     inverse: Callable[[float], float] = _NORMAL.inv_cdf
     expected = (1.0 - _EULER_GAMMA) * inverse(1.0 - 1.0 / trials)
     expected += _EULER_GAMMA * inverse(1.0 - 1.0 / (trials * math.e))
-    return probabilistic_sharpe(returns, trial_sharpe_std * expected)
+    return trial_sharpe_std * expected
 
 
 def cv_sharpe(returns: Floats, periods_per_year: float, folds: int = CV_FOLDS) -> tuple[float, float]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmtl.core.arrays import Floats
 from qmtl.stats.moments import mean
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats
 
 
 def value_at_risk(returns: Floats, level: float = 0.99) -> float:

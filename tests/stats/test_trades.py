@@ -1,5 +1,6 @@
 """Round trips: profits add up to what the account made."""
 
+import math
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.core.fills import FillEvent
-from qmtl.stats.trades import round_trips
+from qmtl.stats.trades import profit_factor, round_trips, win_rate
 
 
 def fill(quantity: str, price: str, fee: str = "0", currency: str = "USD", at: int = 0) -> FillEvent:
@@ -39,3 +40,27 @@ def test_closed_trips_sum_to_the_cash_made(steps: list[tuple[int, int]]) -> None
         fills.append(fill(str(-held), "50", "1", at=len(steps)))
     cash = sum(-f.quantity * f.price - f.fee for f in fills)
     assert sum(profits(*fills)) == pytest.approx(float(cash))
+
+
+def test_rates_of_round_trips_by_hand() -> None:
+    assert win_rate([1.0, -1.0, 2.0, 0.0]) == 0.5
+    assert profit_factor([3.0, -1.0, 1.0, 0.0]) == 4.0
+    assert profit_factor([-2.0]) == 0.0
+    assert math.isnan(win_rate([]))
+    assert math.isnan(profit_factor([1.0]))
+    assert math.isnan(profit_factor([]))
+
+
+def test_each_symbol_has_its_own_round_trips_in_order_of_closing() -> None:
+    coins = [FillEvent(symbol, Decimal(n), Decimal(p), Decimal(0), "USD", at, "") for symbol, n, p, at in (
+        ("BTC-USD", "1", "100", 1), ("ETH-USD", "2", "10", 2), ("ETH-USD", "-2", "12", 3), ("BTC-USD", "-1", "90", 4),
+    )]  # fmt: skip
+    assert [(trade.closed_ns, trade.profit) for trade in round_trips(coins, "USD")] == [(3, 4.0), (4, -10.0)]
+
+
+def test_fees_of_a_flip_belong_to_the_trip_that_closes() -> None:
+    assert profits(fill("1", "100", "1"), fill("-2", "110", "2"), fill("1", "110", "4")) == [7.0, -4.0]
+
+
+def test_a_fee_in_the_asset_of_a_sale_raises_what_is_given() -> None:
+    assert profits(fill("3", "100"), fill("-2", "100", "1", "BTC")) == pytest.approx([-100.0])
