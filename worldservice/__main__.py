@@ -10,6 +10,7 @@ from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.core.clock import Clock
+from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.inbound import WHOLE_DAG_BYTES_MAX, Limits
 from qmtl.rpc.server.server import Server
@@ -57,6 +58,7 @@ from worldservice.policy.service import PolicyServicer
 from worldservice.status import StatusServicer
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act
+from worldservice.worlds.data_presets import DataPresets
 from worldservice.worlds.domain.world import Effect, World
 from worldservice.worlds.service.access import AccessServicer
 from worldservice.worlds.service.audit import AuditServicer
@@ -111,7 +113,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         )
         server = runtime.server(Limits(request_bytes_max=WHOLE_DAG_BYTES_MAX))
         writes = Writes(db, clock, metrics, server.draining, rules.narrow, fences.push)
-        _add_worlds(server, writes, rules)
+        presets = DataPresets(cataloguerpc.CatalogueServiceStub(runtime.channel("seamless")))
+        _add_worlds(server, writes, rules, presets)
         _add_activation(server, writes, rules, fences)
         _add_status(server, db, clock, bus, relay)
         runtime.background("outbox-relay", relay.run())
@@ -129,11 +132,11 @@ def _rules_of(settings: Settings) -> _Rules:
     )
 
 
-def _add_worlds(server: Server, writes: Writes, rules: _Rules) -> None:
+def _add_worlds(server: Server, writes: Writes, rules: _Rules, presets: DataPresets) -> None:
     """What a world is, what it is judged by, and what is judged."""
     server.add(
         worldrpc.add_WorldServiceServicer_to_server,
-        WorldServicer(writes),
+        WorldServicer(writes, presets),
         worldservicepb.DESCRIPTOR.services_by_name["WorldService"],
     )
     server.add(

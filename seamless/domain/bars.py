@@ -64,6 +64,37 @@ class Bars:
         return self.take(slice(int(first), int(last)))
 
 
+@dataclass(frozen=True, slots=True)
+class ImpossibleValue:
+    """A value that no bar can have, and what it should be."""
+
+    row: int
+    field: str
+    value: float
+    want: str
+
+
+def first_impossible(values: Sequence[Values]) -> ImpossibleValue | None:
+    """The first value of five columns, in the order of `VALUES`, that no bar can have; None when every bar can be.
+
+    High is the most and low the least that was paid, and nobody trades less than nothing. What is not finite is not
+    judged here. Prices below zero are prices: spreads and storage have had them.
+    """
+    open_, high, low, close, volume = values
+    top, bottom = np.maximum(open_, close), np.minimum(open_, close)
+    faults = (
+        ("high", high, high < top, top, "at least open and close: "),
+        ("low", low, low > bottom, bottom, "at most open and close: "),
+        ("volume", volume, volume < 0.0, np.zeros_like(volume), "at least "),
+    )
+    found = [
+        ImpossibleValue(row, field, float(column[row]), f"{words}{bound[row]:g}")
+        for field, column, wrong, bound, words in faults
+        for row in np.flatnonzero(wrong)[:1].tolist()
+    ]
+    return min(found, key=lambda fault: fault.row, default=None)
+
+
 def no_bars() -> Bars:
     """An empty table."""
     return of_values(np.empty(0, np.int64), [np.empty(0, np.float64) for _ in VALUES], np.empty(0, np.uint8))

@@ -75,8 +75,9 @@ def test_folds_by_hand() -> None:
     found, spread = cv_sharpe(pairs, 1.0)
     assert found == pytest.approx(1.9 / math.sqrt(2.0))
     assert spread == pytest.approx(math.sqrt(1.55 / 2.0))
-    yearly = cv_sharpe(pairs, 4.0)
-    assert yearly == (pytest.approx(3.8 / math.sqrt(2.0)), pytest.approx(2.0 * math.sqrt(1.55 / 2.0)))
+    yearly, yearly_spread = cv_sharpe(pairs, 4.0)
+    assert yearly == pytest.approx(3.8 / math.sqrt(2.0))
+    assert yearly_spread == pytest.approx(2.0 * math.sqrt(1.55 / 2.0))
     halves, _ = cv_sharpe(pairs[:4], 1.0, folds=2)
     assert halves == pytest.approx(2.5 / math.sqrt(2.0))
 

@@ -20,8 +20,11 @@ from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import VirtualClock
-from qmtl.core.errors import NotReady
+from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.roles import Role
+from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
+from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.rpc.client.channel import connect
@@ -41,6 +44,7 @@ from worldservice.__main__ import compose
 from worldservice.config import Settings
 
 WAIT_S = 15.0
+PRESETS = {"demo.btc.15m": True, "demo.gone": False}
 LONG, SHORT = commonpb.SIDE_LONG, commonpb.SIDE_SHORT
 PAPER, COMPUTE_ONLY = commonpb.EFFECTIVE_MODE_PAPER, commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
 
@@ -84,6 +88,19 @@ class Brokerage(fencerpc.FenceServiceServicer):
         return fence.fence_epoch, fencepb.FenceState.Name(fence.state).removeprefix("FENCE_STATE_")
 
 
+class Catalogue(cataloguerpc.CatalogueServiceServicer):
+    """Knows the presets of the tests; one of them has lost its source."""
+
+    async def GetPreset(
+        self, request: catalogueservicepb.GetPresetRequest, context: object
+    ) -> catalogueservicepb.GetPresetResponse:
+        if request.name not in PRESETS:
+            raise NotFound("E_PRESET_UNKNOWN", f"no preset {request.name!r}", hint=f"one of {', '.join(PRESETS)}")
+        available = PRESETS[request.name]
+        preset = datasetspb.Preset(name=request.name, available=available, message="" if available else "no source")
+        return catalogueservicepb.GetPresetResponse(preset=preset)
+
+
 class Estate:
     """One running worldservice and the means to talk to it."""
 
@@ -92,7 +109,11 @@ class Estate:
         self.clock = clock
         self.stack = stack
         self.brokerage = Brokerage()
-        self.addresses = {"worldservice": f"127.0.0.1:{free_port()}", "brokerage": f"127.0.0.1:{free_port()}"}
+        self.addresses = {
+            "worldservice": f"127.0.0.1:{free_port()}",
+            "brokerage": f"127.0.0.1:{free_port()}",
+            "seamless": f"127.0.0.1:{free_port()}",
+        }
         self.mesh = MeshSettings(home=home, nats_url=nats_url, addresses=self.addresses)
         self._running: tuple[Runtime, asyncio.Task[None]] | None = None
         self._peer: Callable[[], Awaitable[None]] | None = None
@@ -119,6 +140,17 @@ class Estate:
         server.add(fencerpc.add_FenceServiceServicer_to_server, self.brokerage, descriptor)
         await server.start()
         self._peer = lambda: server.stop(0.0)
+
+    async def start_seamless(self) -> None:
+        server = Runtime(Settings(service="seamless", mesh=self.mesh), "seamless", self.clock).server()
+        descriptor = catalogueservicepb.DESCRIPTOR.services_by_name["CatalogueService"]
+        catalogue = Catalogue()  # type: ignore[abstract]  # nothing else is asked of it
+        unused = dict.fromkeys(
+            ("ListDatasets", "ListPresets", "GetConformanceReport"), "nobody: a seamless of the tests"
+        )
+        server.add(cataloguerpc.add_CatalogueServiceServicer_to_server, catalogue, descriptor, unused)
+        await server.start()
+        self.stack.push_async_callback(server.stop, 0.0)
 
     async def stop_brokerage(self) -> None:
         if self._peer is not None:
@@ -154,13 +186,14 @@ class Estate:
 @asynccontextmanager
 async def running_estate(home: Path, nats_url: str) -> AsyncIterator[Estate]:
     ensure_dev_keys(home)
-    for service in ("worldservice", "brokerage"):
+    for service in ("worldservice", "brokerage", "seamless"):
         ensure_service_token(home, service)
     async with AsyncExitStack() as stack:
         estate = Estate(home, nats_url, VirtualClock(datetime.now(UTC).replace(microsecond=0)), stack)
         stack.push_async_callback(estate.stop_brokerage)
         stack.push_async_callback(estate.stop)
         await estate.start_brokerage()
+        await estate.start_seamless()
         await estate.start()
         yield estate
 

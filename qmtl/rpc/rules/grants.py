@@ -76,6 +76,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     # The fence, and what a decision is made from.
     "worldservice": (
+        *_each(DATA_CATALOGUE, "GetPreset"),
         *_each(FENCES, "SetFence GetFence"),
         *_each(REPLAYS, "ReplayOrders"),
         *_each(ACCOUNTS, "OpenPaperAccount GetAccount ListAccounts"),

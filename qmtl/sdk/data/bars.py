@@ -18,6 +18,7 @@ from qmtl.core.errors import refused
 from qmtl.core.instants import NS_PER_S, to_ns
 from qmtl.sdk.graph.names import parse_interval
 from qmtl.sdk.graph.schemas import OHLCV
+from seamless.domain.bars import first_impossible
 
 if TYPE_CHECKING:
     import polars as pl
@@ -92,3 +93,6 @@ def _check(open_ns: Times, values: Floats, interval_s: int) -> None:
         raise refused("E_BARS", "time", "off the grid", f"open times on the {interval_s} s grid")
     if not bool(np.isfinite(values).all()):
         raise refused("E_BARS", "values", "NaN or infinite", "finite numbers; leave a missing bar out instead")
+    fault = first_impossible(tuple(values.T))
+    if fault is not None:
+        raise refused("E_BARS", f"bars[{fault.row}].{fault.field}", fault.value, fault.want)

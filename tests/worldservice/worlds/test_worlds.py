@@ -38,6 +38,21 @@ async def test_a_bad_world_id_is_refused(estate: Estate, world_id: str) -> None:
         await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
 
 
+@pytest.mark.parametrize(("preset", "reason"), [("nope", "E_PRESET_UNKNOWN"), ("demo.gone", "E_DATASET_UNAVAILABLE")])
+async def test_a_preset_that_nobody_serves_is_refused_by_name(estate: Estate, preset: str, reason: str) -> None:
+    ann = await make_world(estate, "w1")
+    presets = ["demo.btc.15m", preset]
+    for call in (
+        ann.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="w2", data_presets=presets)),
+        ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", data_presets=presets)),
+    ):
+        with pytest.raises((NotFound, NotReady), match=preset) as caught:
+            await call
+        assert caught.value.reason == reason
+    with pytest.raises(NotFound):
+        await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w2"))
+
+
 async def test_an_update_needs_the_etag_that_was_read(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
     world = (await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))).world

@@ -9,6 +9,7 @@ from qmtl.rpc.auth.call import current_call
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
+from worldservice.worlds.data_presets import DataPresets
 from worldservice.worlds.domain.roles import Caller, Grant, Role
 from worldservice.worlds.domain.world import (
     Effect,
@@ -22,11 +23,15 @@ from worldservice.worlds.domain.world import (
 from worldservice.worlds.fields import page_from_proto, page_of
 from worldservice.worlds.store import roles, worlds
 from worldservice.worlds.wire import change_from_proto, world_to_proto
-from worldservice.worlds.writes import AuditedServicer, audited
+from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
 
 class WorldServicer(AuditedServicer, worldrpc.WorldServiceServicer):
     """Every write is one transaction that ends in a narrowed activation and an audit row."""
+
+    def __init__(self, writes: Writes, presets: DataPresets) -> None:
+        super().__init__(writes)
+        self._presets = presets
 
     @audited
     async def CreateWorld(
@@ -41,6 +46,7 @@ class WorldServicer(AuditedServicer, worldrpc.WorldServiceServicer):
             data_presets=tuple(request.data_presets),
             allow_live=request.allow_live,
         )
+        await self._presets.require(wanted.data_presets)
         world = await self.writes.db.write(lambda conn: _create(conn, act, wanted))
         return worldservicepb.CreateWorldResponse(world=world_to_proto(world))
 
@@ -64,6 +70,7 @@ class WorldServicer(AuditedServicer, worldrpc.WorldServiceServicer):
         self, request: worldservicepb.UpdateWorldRequest, act: Act
     ) -> worldservicepb.UpdateWorldResponse:
         change = change_from_proto(request)
+        await self._presets.require(change.data_presets or ())
 
         def work(conn: Connection) -> tuple[World, Effect]:
             changed = change_world(world_to_write(conn, act, Role.OWNER), change, act.now)

@@ -1,0 +1,34 @@
+"""Bars as columns: what no bar can be, and the spans that bars cover."""
+
+import numpy as np
+
+from seamless.domain.bars import ImpossibleValue, first_impossible
+
+
+def _columns(*rows: list[float]) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    return [np.array(column) for column in zip(*rows, strict=True)]
+
+
+def test_a_bar_that_cannot_be_is_named_by_row_field_value_and_want() -> None:
+    good = [100.0, 101.0, 99.0, 100.5, 7.0]
+    assert first_impossible(_columns(good, [-3.0, -9.0, -1.0, -2.0, -5.0])) == ImpossibleValue(
+        1, "high", -9.0, "at least open and close: -2"
+    )
+    assert first_impossible(_columns(good, good, [100.0, 101.0, 100.2, 100.5, 7.0])) == ImpossibleValue(
+        2, "low", 100.2, "at most open and close: 100"
+    )
+    assert first_impossible(_columns([100.0, 101.0, 99.0, 100.5, -0.5], good)) == ImpossibleValue(
+        0, "volume", -0.5, "at least 0"
+    )
+
+
+def test_the_first_row_comes_first_whatever_is_wrong_in_it() -> None:
+    bad_volume, bad_high = [1.0, 1.0, 1.0, 1.0, -1.0], [1.0, 0.5, 0.5, 1.0, 1.0]
+    found = first_impossible(_columns(bad_volume, bad_high))
+    assert found is not None
+    assert (found.row, found.field) == (0, "volume")
+
+
+def test_flat_silent_and_negative_bars_can_be() -> None:
+    assert first_impossible(_columns([1.0, 1.0, 1.0, 1.0, 0.0], [-37.0, -30.0, -40.0, -36.0, 1.0])) is None
+    assert first_impossible([np.array([]) for _ in range(5)]) is None
