@@ -1,5 +1,7 @@
 """Data presets that worlds name: each must be one that seamless knows and can serve."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 from qmtl.core.errors import NotReady
