@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import overload
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.core.errors import refused
@@ -61,3 +63,26 @@ def span_to_proto(span: timedelta) -> Duration:
     message = Duration()
     message.FromTimedelta(span)
     return message
+
+
+def require_times(message: Message, field: str = "") -> None:
+    """Raises InvalidRequest (E_TIMESTAMP, E_DURATION) for an instant or span, at any depth, that has no meaning."""
+    if isinstance(message, Timestamp):
+        instant_from_proto(message, field)
+    elif isinstance(message, Duration):
+        span_from_proto(message, field)
+    else:
+        for path, part in _parts(message, f"{field}." if field else ""):
+            require_times(part, path)
+
+
+def _parts(message: Message, prefix: str) -> Iterator[tuple[str, Message]]:
+    """The messages right inside a message, with their paths."""
+    for descriptor, value in message.ListFields():
+        path = prefix + descriptor.name
+        if isinstance(value, Message):
+            yield path, value
+        elif isinstance(value, Mapping):
+            yield from ((f"{path}[{key}]", part) for key, part in value.items() if isinstance(part, Message))
+        elif descriptor.message_type is not None:
+            yield from ((f"{path}[{index}]", part) for index, part in enumerate(value))

@@ -166,7 +166,7 @@ async def _play(mesh: Mesh, seed: int, rounds: int) -> tuple[list[Outcome], Coun
         threaded = {address: stack.enter_context(grpc.insecure_channel(address)) for address in channels}
         caller = Caller(channels, threaded)
         outcomes = await asyncio.gather(*map(caller.make, calls))
-        late = [o for o in outcomes if o.code is grpc.StatusCode.DEADLINE_EXCEEDED and o.call.rpc.unary]
+        late = [o for o in outcomes if o.code is grpc.StatusCode.DEADLINE_EXCEEDED and _ends(o.call)]
         again = [await caller.make(outcome.call, AGAIN_S) for outcome in late]
     return [o for o in outcomes if o not in late] + again, Counter(outcome.code.name for outcome in outcomes)
 
@@ -174,13 +174,18 @@ async def _play(mesh: Mesh, seed: int, rounds: int) -> tuple[list[Outcome], Coun
 def _wrong(outcomes: Iterable[Outcome]) -> list[str]:
     found: list[str] = []
     for outcome in outcomes:
-        rpc, allowed_s = outcome.call.rpc, AGAIN_S if outcome.call.rpc.unary else STREAM_S
-        hung = outcome.code is grpc.StatusCode.DEADLINE_EXCEEDED and rpc.unary
+        allowed_s = AGAIN_S if _ends(outcome.call) else STREAM_S
+        hung = outcome.code is grpc.StatusCode.DEADLINE_EXCEEDED and _ends(outcome.call)
         if outcome.code in FAULTS or hung or outcome.took_s > allowed_s + SLACK_S:
             found.append(str(outcome))
         elif _undecodable(outcome.call) and outcome.code not in (grpc.StatusCode.INVALID_ARGUMENT, *BEFORE_THE_BODY):
             found.append(f"cannot be decoded: {outcome}")
     return found
+
+
+def _ends(call: Call) -> bool:
+    """Whether a call ends by itself: a stream of replies may wait for events until its deadline."""
+    return call.rpc.unary or _undecodable(call)
 
 
 def _undecodable(call: Call) -> bool:

@@ -12,14 +12,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.instants import NEWEST_S, OLDEST_S
+from qmtl.data.v1 import bars_pb2 as barspb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.wire.instants import (
     NS_SECONDS_MAX,
     instant_from_proto,
     instant_to_proto,
     ns_from_proto,
     ns_to_proto,
+    require_times,
     span_from_proto,
     span_to_proto,
 )
@@ -75,3 +80,15 @@ def test_a_timestamp_outside_the_calendar_is_refused(seconds: int, nanos: int) -
 
 def test_none_is_an_absent_field() -> None:
     assert instant_to_proto(None) is None
+
+
+def test_a_time_without_meaning_is_found_at_any_depth_and_named_by_its_path() -> None:
+    bars = [barspb.Bar(), barspb.Bar(close_time=Timestamp(nanos=-1))]
+    range_ = commonpb.TimeRange(end=Timestamp(seconds=2**62))
+    for message, reason, path in (
+        (dataservicepb.SubscribeResponse(bars=bars), "E_TIMESTAMP", "bars[1].close_time"),
+        (dataservicepb.FetchRequest(range=range_), "E_TIMESTAMP", "range.end"),
+        (datasetspb.Dataset(interval=Duration(seconds=1, nanos=-1)), "E_DURATION", "interval"),
+    ):
+        assert refusal(partial(require_times, message)) == (reason, path)
+    require_times(dataservicepb.SubscribeResponse(bars=bars[:1], watermark=Timestamp(seconds=5)))

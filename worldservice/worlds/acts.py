@@ -5,14 +5,15 @@ from datetime import datetime
 from typing import TypeVar
 
 import structlog
-from google.protobuf.json_format import MessageToJson
+from google.protobuf.json_format import MessageToJson, SerializeToJsonError
 from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from controlbus.events.control_event import ControlEventDraft
 from qmtl.core.clock import Clock
-from qmtl.core.errors import PermissionDenied, Unauthenticated
+from qmtl.core.errors import PermissionDenied, Unauthenticated, refused
 from qmtl.rpc.auth.call import Call, current_call
+from qmtl.wire.instants import require_times
 from worldservice.worlds.domain.audit import AuditRow
 from worldservice.worlds.domain.roles import Caller, Role, require_role
 from worldservice.worlds.domain.world import World
@@ -56,8 +57,17 @@ def caller_of(call: Call) -> Caller:
 def act_of(event: str, world_id: str, request: Message, clock: Clock, call: Call | None = None) -> Act:
     caller = caller_of(call or current_call())
     here = call or current_call()
-    text = MessageToJson(request, preserving_proto_field_name=True, indent=None)
+    text = _audited_text(request)
     return Act(event, world_id, caller, caller.subject, text, here.correlation_id, here.request_id, clock.now())
+
+
+def _audited_text(request: Message) -> str:
+    """The request as it is audited. Raises InvalidRequest for one that has no JSON form: no handler could read it."""
+    try:
+        return MessageToJson(request, preserving_proto_field_name=True, indent=None)
+    except (SerializeToJsonError, ValueError) as error:
+        require_times(request)
+        raise refused("E_FIELD", "request", error, "values that JSON has") from None
 
 
 def own_act(event: str, world_id: str, now: datetime) -> Act:
