@@ -25,6 +25,7 @@ def test_growth_by_hand() -> None:
     assert cagr(np.array([100.0, 7.0, 121.0]), 2.0) == pytest.approx(0.1)
     assert cagr(np.array([100.0, 200.0]), 0.5) == pytest.approx(3.0)
     assert cagr(np.array([100.0, 121.0]), 2.0) == pytest.approx(0.1)
+    assert cagr(np.array([0.5, -3.0, 0.605]), 2.0) == pytest.approx(0.1)  # only the ends count, small as they are
     assert DAYS_PER_YEAR == 365.25  # the Julian year
 
 
@@ -34,6 +35,7 @@ def test_growth_that_has_no_number() -> None:
         ([100.0, 121.0], 0.0),
         ([100.0, 121.0], -1.0),
         ([100.0, 0.0], 1.0),
+        ([100.0, 50.0, 0.0], 1.0),
         ([100.0, -1.0], 1.0),
         ([0.0, 100.0], 1.0),
         ([-1.0, -2.0], 1.0),
