@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from qmtl.core.errors import NotFound, QmtlError
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.core.roles import Role
 from qmtl.sql.database import Database
 from tests.worldservice.samples import DOCUMENT, NOW, binding, candidate, evidence, fresh, world
 from worldservice.activation.domain.activation import Activation, FenceState, confirm, empty
@@ -34,7 +35,7 @@ from worldservice.worlds.acts import own_act
 from worldservice.worlds.domain.audit import AuditRow
 from worldservice.worlds.domain.binding import Side, Stage
 from worldservice.worlds.domain.paging import Page
-from worldservice.worlds.domain.roles import Grant, Role
+from worldservice.worlds.domain.roles import Grant
 from worldservice.worlds.domain.session import SessionPlan, open_session
 from worldservice.worlds.store import audit, bindings, roles, sessions, worlds
 

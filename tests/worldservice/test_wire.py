@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.core.roles import Role
 from qmtl.wire.instants import instant_from_proto
 from qmtl.wire.windows import windows_from_proto
 from qmtl.world.v1 import activation_pb2 as activationpb
@@ -39,7 +40,7 @@ from worldservice.policy.domain.versions import PolicyRecord, PolicyStatus
 from worldservice.worlds import fields
 from worldservice.worlds import wire as worlds_wire
 from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
-from worldservice.worlds.domain.roles import Grant, Role
+from worldservice.worlds.domain.roles import Grant
 from worldservice.worlds.domain.session import Session
 from worldservice.worlds.domain.world import World, WorldState
 

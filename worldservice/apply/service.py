@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from qmtl.core.errors import Conflict, NotReady, Unavailable
+from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
@@ -24,7 +25,7 @@ from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
 from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
-from worldservice.worlds.domain.roles import Caller, Role
+from worldservice.worlds.domain.roles import Caller
 from worldservice.worlds.domain.world import World, require_active, require_etag
 from worldservice.worlds.fields import require_text
 from worldservice.worlds.store import bindings as bindings_store

@@ -5,6 +5,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from qmtl.core.errors import Exhausted, NotFound, NotReady, refused
+from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.instants import instant_from_proto
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
@@ -33,7 +34,6 @@ from worldservice.worlds.domain.binding import (
     Stage,
     require_strategy_id,
 )
-from worldservice.worlds.domain.roles import Role
 from worldservice.worlds.domain.world import Effect, World, require_active
 from worldservice.worlds.fields import optional_text, page_from_proto, page_of
 from worldservice.worlds.store import approvals

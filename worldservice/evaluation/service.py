@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from qmtl.core.errors import refused
 from qmtl.core.modes import EffectiveMode
+from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.instants import instant_from_proto
 from qmtl.world.v1 import binding_pb2 as bindingpb
@@ -25,7 +26,6 @@ from worldservice.policy.store import policy_of
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.binding import Stage, require_strategy_id
-from worldservice.worlds.domain.roles import Role
 from worldservice.worlds.domain.world import Effect, World
 from worldservice.worlds.fields import page_from_proto, page_of
 from worldservice.worlds.store import bindings

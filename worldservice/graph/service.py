@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from qmtl.core.errors import NotFound
 from qmtl.core.identity.keys import eval_key
+from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from qmtl.world.v1 import world_graph_service_pb2_grpc as worldgraphrpc
@@ -35,7 +36,6 @@ from worldservice.graph.wire import (
     written_domain,
 )
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
-from worldservice.worlds.domain.roles import Role
 from worldservice.worlds.domain.world import Effect, World
 from worldservice.worlds.fields import domain_from_proto, page_from_proto, page_of
 from worldservice.worlds.writes import AuditedServicer, audited

@@ -6,6 +6,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from qmtl.core.errors import NotReady
+from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
@@ -19,7 +20,6 @@ from worldservice.policy.store import compiled
 from worldservice.policy.wire import metric_to_proto, policy_to_proto, preset_to_proto
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
-from worldservice.worlds.domain.roles import Role
 from worldservice.worlds.domain.world import Effect, World, WorldState
 from worldservice.worlds.fields import page_from_proto, page_of
 from worldservice.worlds.store import worlds

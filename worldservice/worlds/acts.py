@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 from controlbus.events.control_event import ControlEventDraft
 from qmtl.core.clock import Clock
 from qmtl.core.errors import PermissionDenied, Unauthenticated, refused
+from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import Call, current_call
 from qmtl.wire.instants import require_times
 from worldservice.worlds.domain.audit import AuditRow
-from worldservice.worlds.domain.roles import Caller, Role, require_role
+from worldservice.worlds.domain.roles import Caller, require_role
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.store.audit import append_audit
 from worldservice.worlds.store.roles import grants_of
@@ -48,7 +49,7 @@ class Act:
 def caller_of(call: Call) -> Caller:
     """The caller as the access rules see it. Raises Unauthenticated when there is neither user nor service."""
     if call.identity is not None:
-        return Caller(call.identity.subject, Role(int(call.identity.role)), call.identity.worlds)
+        return Caller(call.identity.subject, call.identity.role, call.identity.worlds)
     if call.service is not None:
         return Caller(f"service:{call.service.name}", Role.NONE, own_act=True)
     raise Unauthenticated("E_TOKEN_MISSING", "this call needs a user token or a granted service token")

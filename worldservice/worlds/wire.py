@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.roles import Role
 from qmtl.wire.instants import instant_from_proto
 from qmtl.world.v1 import access_pb2 as accesspb
 from qmtl.world.v1 import audit_pb2 as auditpb
@@ -11,7 +12,7 @@ from qmtl.world.v1 import world_pb2 as worldpb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from worldservice.worlds.domain.audit import AuditRow
 from worldservice.worlds.domain.binding import BOTH_SIDES, Side, Stage
-from worldservice.worlds.domain.roles import Grant, Role
+from worldservice.worlds.domain.roles import Grant
 from worldservice.worlds.domain.world import World, WorldChange, WorldState
 from worldservice.worlds.fields import enum_from_proto, instant_to_proto
 

@@ -5,16 +5,9 @@ from __future__ import annotations
 import pytest
 
 from qmtl.core.errors import NotFound, NotReady, PermissionDenied
+from qmtl.core.roles import Role
 from tests.worldservice.samples import NOW
-from worldservice.worlds.domain.roles import (
-    Caller,
-    Grant,
-    Role,
-    check_regrant,
-    check_revoke,
-    effective_role,
-    require_role,
-)
+from worldservice.worlds.domain.roles import Caller, Grant, check_regrant, check_revoke, effective_role, require_role
 
 
 def grant(subject: str, role: Role) -> Grant:

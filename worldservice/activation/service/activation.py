@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, Unavailable
 from qmtl.core.modes import lower
+from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -25,7 +26,7 @@ from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
 from worldservice.evaluation.facts import decide_world
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.binding import Stage, mode_of
-from worldservice.worlds.domain.roles import Caller, Role
+from worldservice.worlds.domain.roles import Caller
 from worldservice.worlds.domain.session import Session
 from worldservice.worlds.domain.world import Effect, WorldState, require_etag
 from worldservice.worlds.fields import BIG_MAX

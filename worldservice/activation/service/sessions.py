@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady
 from qmtl.core.modes import ExecutionDomain, orders_allowed
+from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.instants import instant_from_proto
 from qmtl.world.v1 import session_service_pb2 as sessionservicepb
@@ -18,7 +19,6 @@ from worldservice.activation.wire import session_to_proto
 from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
-from worldservice.worlds.domain.roles import Role
 from worldservice.worlds.domain.session import Session, SessionPlan, advance, open_session
 from worldservice.worlds.fields import domain_from_proto, optional_text, require_text
 from worldservice.worlds.store import sessions, worlds

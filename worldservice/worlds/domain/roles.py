@@ -3,16 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 
 from qmtl.core.errors import NotFound, NotReady, PermissionDenied
-
-
-class Role(IntEnum):
-    NONE = 0
-    READER = 1
-    OPERATOR = 2
-    OWNER = 3
+from qmtl.core.roles import Role
 
 
 @dataclass(frozen=True, slots=True)

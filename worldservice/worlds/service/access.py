@@ -5,11 +5,12 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from qmtl.core.errors import Exhausted
+from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
-from worldservice.worlds.domain.roles import Grant, Role, check_regrant, check_revoke, effective_role, require_role
+from worldservice.worlds.domain.roles import Grant, check_regrant, check_revoke, effective_role, require_role
 from worldservice.worlds.fields import page_from_proto, page_of, require_text, span_to_proto
 from worldservice.worlds.store import roles, worlds
 from worldservice.worlds.wire import grant_to_proto, role_from_proto, role_to_proto

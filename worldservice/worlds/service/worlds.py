@@ -5,12 +5,13 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from qmtl.core.errors import AlreadyExists, NotReady, PermissionDenied
+from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.data_presets import DataPresets
-from worldservice.worlds.domain.roles import Caller, Grant, Role
+from worldservice.worlds.domain.roles import Caller, Grant
 from worldservice.worlds.domain.world import (
     Effect,
     World,

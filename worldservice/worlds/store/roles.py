@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
+from qmtl.core.roles import Role
 from worldservice.tables import instant, micros
-from worldservice.worlds.domain.roles import Grant, Role
+from worldservice.worlds.domain.roles import Grant
 from worldservice.worlds.tables import role_grants
 
 
