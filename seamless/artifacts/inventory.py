@@ -52,11 +52,11 @@ class DatasetStatus:
 class Inventory:
     """Datasets by preset: their state, their artifacts, their rows."""
 
-    def __init__(self, presets: Presets, db: Database, archive: Archive, measures: SeamlessMetrics) -> None:
+    def __init__(self, presets: Presets, db: Database, archive: Archive, metrics: SeamlessMetrics) -> None:
         self.presets = presets
         self.archive = archive
         self._db = db
-        self._measures = measures
+        self._metrics = metrics
         self._statuses = {preset.name: _first_status(preset) for preset in presets.all}
         self._manifests: dict[str, Manifest] = {}
         self._digests: dict[tuple[str, Span], str] = {}
@@ -151,14 +151,14 @@ class Inventory:
             return
         await self._db.write(lambda conn: store.add_artifact(conn, sealed))
         self._statuses[preset.name] = DatasetStatus(DatasetState.READY)
-        self._measures.ingests.labels(preset.name, "sealed").inc()
+        self._metrics.ingests.labels(preset.name, "sealed").inc()
         coverage = f"{report.rows_out} of {report.expected_rows} bars"
         log.info("dataset_ready", preset=preset.name, sealed=sealed.rows, coverage=coverage, of=sealed.fingerprint)
 
     def refuse(self, preset: Preset, detail: str) -> None:
         """Note that a delivery cannot be used. A dataset sealed before stays ready: what was sealed is still true."""
         log.warning("dataset_refused", preset=preset.name, detail=detail)
-        self._measures.ingests.labels(preset.name, "refused").inc()
+        self._metrics.ingests.labels(preset.name, "refused").inc()
         if self.status(preset).state is not DatasetState.READY:
             self._statuses[preset.name] = DatasetStatus(DatasetState.UNAVAILABLE, detail)
 

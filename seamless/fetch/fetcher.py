@@ -59,13 +59,13 @@ class Fetcher:
         sessions: ReplaySessions,
         clock: Clock,
         storage_budget_s: float,
-        measures: SeamlessMetrics,
+        metrics: SeamlessMetrics,
     ) -> None:
         self._inventory = inventory
         self._sessions = sessions
         self._clock = clock
         self._storage_budget_s = storage_budget_s
-        self._measures = measures
+        self._metrics = metrics
 
     async def fetch(self, ask: FetchQuery) -> AsyncGenerator[dataservicepb.FetchResponse, None]:
         """The rows in batches, then the metadata."""
@@ -83,7 +83,7 @@ class Fetcher:
         report = await self._inventory.report(preset) or conformancepb.ConformanceReport()
         metadata = self._metadata(preset, pinned, plan, rows, report)
         metadata.dataset_fingerprint = digest
-        self._measures.fetched_rows.labels(preset.name).inc(rows)
+        self._metrics.fetched_rows.labels(preset.name).inc(rows)
         yield dataservicepb.FetchResponse(metadata=metadata)
 
     async def _parts(self, manifest: Manifest, span: Span) -> AsyncGenerator[ArrowChunk, None]:
@@ -135,10 +135,10 @@ class Fetcher:
     async def _storage_phase(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._storage_budget_s):
-                with self._measures.phase_seconds.labels("storage").time():
+                with self._metrics.phase_seconds.labels("storage").time():
                     yield
         except TimeoutError:
-            self._measures.breaches.labels("storage").inc()
+            self._metrics.breaches.labels("storage").inc()
             budget = f"{self._storage_budget_s:g} s"
             raise DeadlineExceeded(
                 "E_SLA_BREACH", f"the storage phase took more than {budget}", metadata={"phase": "storage"}

@@ -40,7 +40,7 @@ class PlaybackResources:
 
     db: Database
     clock: Clock
-    measures: SeamlessMetrics
+    metrics: SeamlessMetrics
     patience_ns: int
 
 
@@ -165,7 +165,7 @@ class Player:
             log.warning("replay_waits_for_store", session=after.session_id, reason=error.reason, error=error.message)
             await self._resources.clock.sleep(_STORE_RETRY_S)
             return
-        self._resources.measures.replayed_bars.inc()
+        self._resources.metrics.replayed_bars.inc()
         self.replay = after
         self._announce()
 

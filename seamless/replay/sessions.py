@@ -26,10 +26,10 @@ class ReplaySessions:
     """The sessions of the store, and the players of those that are read here."""
 
     def __init__(
-        self, inventory: Inventory, db: Database, clock: Clock, settings: Settings, measures: SeamlessMetrics
+        self, inventory: Inventory, db: Database, clock: Clock, settings: Settings, metrics: SeamlessMetrics
     ) -> None:
         self._inventory = inventory
-        self._resources = PlaybackResources(db, clock, measures, int(settings.subscriber_patience_s * 1e9))
+        self._resources = PlaybackResources(db, clock, metrics, int(settings.subscriber_patience_s * 1e9))
         self._replays_max = settings.replays_max
         self._players: dict[str, Player] = {}
         self._starting = asyncio.Lock()

@@ -3,16 +3,15 @@
 import itertools
 import time
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.calendars import spans as calendars_spans
-from qmtl.calendars.calendars import AlwaysOpen, SessionCalendar
 from qmtl.calendars.spans import Coverage, Span
-from seamless.domain import bars
 
 _STEP = 60
+
+
 _spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 8)), max_size=12).map(
     lambda pairs: calendars_spans.normalise(Span(a * _STEP, (a + n) * _STEP) for a, n in pairs)
 )
@@ -46,14 +45,6 @@ def test_ratio_is_the_share_of_expected_bars(have: Coverage, expected: Coverage)
     assert calendars_spans.ratio(have, expected, _STEP) == want
 
 
-@given(st.sets(st.integers(0, 80)))
-def test_instants_become_their_spans(opens: set[int]) -> None:
-    instants = np.array(sorted(opens), np.int64) * _STEP
-    spans = bars.coverage_of(instants, _STEP)
-    assert _model(spans) == set(instants.tolist())
-    assert _is_normal(spans)
-
-
 def test_neighbours_merge() -> None:
     assert calendars_spans.normalise([Span(60, 120), Span(0, 60)]) == (Span(0, 120),)
 
@@ -71,18 +62,6 @@ def test_weeks_start_on_monday() -> None:
     week = 7 * 86_400 * 10**9
     thursday_2021_12_30 = 1_640_822_400 * 10**9
     assert calendars_spans.floor_to(thursday_2021_12_30, week) == 1_640_563_200 * 10**9
-
-
-@given(st.integers(0, 500), st.integers(0, 500))
-def test_a_calendar_without_holidays_expects_whole_bars_inside_the_span(start: int, length: int) -> None:
-    expected = AlwaysOpen().expected(Span(start, start + length), _STEP)
-    want = {t for t in range(0, 1200, _STEP) if start <= t and t + _STEP <= start + length}
-    assert _model(expected) == want
-
-
-def test_sessions_expect_bars_only_while_open() -> None:
-    venue = SessionCalendar("TEST", "1", (Span(600, 900), Span(1200, 1500)))
-    assert venue.expected(Span(700, 1330), _STEP) == (Span(720, 900), Span(1200, 1320))
 
 
 def test_missing_over_ten_thousand_spans_takes_milliseconds() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from qmtl.sql.database import Database
 from tests.seamless.serving import Seamless, Stubs, running
 
 
@@ -19,3 +20,11 @@ async def seamless(tmp_path: Path) -> AsyncIterator[Seamless]:
 @pytest.fixture
 async def stub(seamless: Seamless) -> Stubs:
     return await seamless.stubs()
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    await database.migrate("seamless:migrations")
+    yield database
+    await database.close()

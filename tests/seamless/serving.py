@@ -148,13 +148,13 @@ async def running(home: Path, *, ingest: bool = True, files: Mapping[str, FileFe
         db = Database(settings.database_url, synchronous="NORMAL")
         stack.push_async_callback(db.close)
         await db.migrate("seamless:migrations")
-        measures = SeamlessMetrics(CollectorRegistry())
-        inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), measures)
+        metrics = SeamlessMetrics(CollectorRegistry())
+        inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), metrics)
         await inventory.load()
         if ingest:
             await ingest_all(inventory)
-        sessions = ReplaySessions(inventory, db, clock, settings, measures)
-        fetcher = Fetcher(inventory, sessions, clock, settings.storage_budget_s, measures)
+        sessions = ReplaySessions(inventory, db, clock, settings, metrics)
+        fetcher = Fetcher(inventory, sessions, clock, settings.storage_budget_s, metrics)
         world, access_clock = World(), SkippingClock()  # type: ignore[abstract] # nothing else is asked of it
         world_server = await stack.enter_async_context(worldservice(home, world))
         own = mint_service_token(home, "seamless")

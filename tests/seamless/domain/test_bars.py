@@ -1,8 +1,12 @@
 """Bars as columns: what no bar can be, and the spans that bars cover."""
 
-import numpy as np
+import itertools
 
-from seamless.domain.bars import ImpossibleValue, first_impossible
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seamless.domain.bars import ImpossibleValue, coverage_of, first_impossible
 
 
 def _columns(*rows: list[float]) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
@@ -32,3 +36,11 @@ def test_the_first_row_comes_first_whatever_is_wrong_in_it() -> None:
 def test_flat_silent_and_negative_bars_can_be() -> None:
     assert first_impossible(_columns([1.0, 1.0, 1.0, 1.0, 0.0], [-37.0, -30.0, -40.0, -36.0, 1.0])) is None
     assert first_impossible([np.array([]) for _ in range(5)]) is None
+
+
+@given(st.sets(st.integers(0, 80)))
+def test_opens_become_the_spans_that_hold_just_them(opens: set[int]) -> None:
+    instants = np.array(sorted(opens), np.int64) * 60
+    found = coverage_of(instants, 60)
+    assert [t for span in found for t in range(span.start_ns, span.end_ns, 60)] == instants.tolist()
+    assert all(one.end_ns < later.start_ns for one, later in itertools.pairwise(found))

@@ -70,7 +70,8 @@ class WorldServiceServicer:
         """Creates a world; the caller becomes its owner. The same request again answers the same world.
 
         Errors: ALREADY_EXISTS (E_WORLD_EXISTS) when the id is taken with other content: choose another;
-        INVALID_ARGUMENT (E_WORLD_ID): see the pattern; PERMISSION_DENIED below operator.
+        INVALID_ARGUMENT (E_WORLD_ID): see the pattern; PERMISSION_DENIED below operator; NOT_FOUND (E_PRESET_UNKNOWN) and
+        FAILED_PRECONDITION (E_DATASET_UNAVAILABLE): no data preset of that name, or none that can be used.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,7 +94,8 @@ class WorldServiceServicer:
     def UpdateWorld(self, request, context):
         """Changes the given fields of a world. Needs owner.
 
-        Errors: NOT_FOUND (E_WORLD_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; PERMISSION_DENIED below owner.
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_PRESET_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; FAILED_PRECONDITION
+        (E_DATASET_UNAVAILABLE): a data preset that cannot be used; PERMISSION_DENIED below owner.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

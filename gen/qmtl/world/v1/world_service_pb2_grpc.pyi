@@ -37,7 +37,8 @@ class WorldServiceStub:
     """Creates a world; the caller becomes its owner. The same request again answers the same world.
 
     Errors: ALREADY_EXISTS (E_WORLD_EXISTS) when the id is taken with other content: choose another;
-    INVALID_ARGUMENT (E_WORLD_ID): see the pattern; PERMISSION_DENIED below operator.
+    INVALID_ARGUMENT (E_WORLD_ID): see the pattern; PERMISSION_DENIED below operator; NOT_FOUND (E_PRESET_UNKNOWN) and
+    FAILED_PRECONDITION (E_DATASET_UNAVAILABLE): no data preset of that name, or none that can be used.
     """
     GetWorld: _grpc.UnaryUnaryMultiCallable[_world_service_pb2.GetWorldRequest, _world_service_pb2.GetWorldResponse]
     """One world. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED without a role in it."""
@@ -46,7 +47,8 @@ class WorldServiceStub:
     UpdateWorld: _grpc.UnaryUnaryMultiCallable[_world_service_pb2.UpdateWorldRequest, _world_service_pb2.UpdateWorldResponse]
     """Changes the given fields of a world. Needs owner.
 
-    Errors: NOT_FOUND (E_WORLD_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; PERMISSION_DENIED below owner.
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_PRESET_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; FAILED_PRECONDITION
+    (E_DATASET_UNAVAILABLE): a data preset that cannot be used; PERMISSION_DENIED below owner.
     """
     DeleteWorld: _grpc.UnaryUnaryMultiCallable[_world_service_pb2.DeleteWorldRequest, _world_service_pb2.DeleteWorldResponse]
     """Marks a world deleted; its record stays. Needs owner. Refused while anything in it may trade.
@@ -63,7 +65,8 @@ class WorldServiceAsyncStub(WorldServiceStub):
     """Creates a world; the caller becomes its owner. The same request again answers the same world.
 
     Errors: ALREADY_EXISTS (E_WORLD_EXISTS) when the id is taken with other content: choose another;
-    INVALID_ARGUMENT (E_WORLD_ID): see the pattern; PERMISSION_DENIED below operator.
+    INVALID_ARGUMENT (E_WORLD_ID): see the pattern; PERMISSION_DENIED below operator; NOT_FOUND (E_PRESET_UNKNOWN) and
+    FAILED_PRECONDITION (E_DATASET_UNAVAILABLE): no data preset of that name, or none that can be used.
     """
     GetWorld: _aio.UnaryUnaryMultiCallable[_world_service_pb2.GetWorldRequest, _world_service_pb2.GetWorldResponse]  # type: ignore[assignment]
     """One world. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED without a role in it."""
@@ -72,7 +75,8 @@ class WorldServiceAsyncStub(WorldServiceStub):
     UpdateWorld: _aio.UnaryUnaryMultiCallable[_world_service_pb2.UpdateWorldRequest, _world_service_pb2.UpdateWorldResponse]  # type: ignore[assignment]
     """Changes the given fields of a world. Needs owner.
 
-    Errors: NOT_FOUND (E_WORLD_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; PERMISSION_DENIED below owner.
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_PRESET_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; FAILED_PRECONDITION
+    (E_DATASET_UNAVAILABLE): a data preset that cannot be used; PERMISSION_DENIED below owner.
     """
     DeleteWorld: _aio.UnaryUnaryMultiCallable[_world_service_pb2.DeleteWorldRequest, _world_service_pb2.DeleteWorldResponse]  # type: ignore[assignment]
     """Marks a world deleted; its record stays. Needs owner. Refused while anything in it may trade.
@@ -92,7 +96,8 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a world; the caller becomes its owner. The same request again answers the same world.
 
         Errors: ALREADY_EXISTS (E_WORLD_EXISTS) when the id is taken with other content: choose another;
-        INVALID_ARGUMENT (E_WORLD_ID): see the pattern; PERMISSION_DENIED below operator.
+        INVALID_ARGUMENT (E_WORLD_ID): see the pattern; PERMISSION_DENIED below operator; NOT_FOUND (E_PRESET_UNKNOWN) and
+        FAILED_PRECONDITION (E_DATASET_UNAVAILABLE): no data preset of that name, or none that can be used.
         """
 
     @_abc_1.abstractmethod
@@ -119,7 +124,8 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_world_service_pb2.UpdateWorldResponse, _abc.Awaitable[_world_service_pb2.UpdateWorldResponse]]:
         """Changes the given fields of a world. Needs owner.
 
-        Errors: NOT_FOUND (E_WORLD_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; PERMISSION_DENIED below owner.
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_PRESET_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; FAILED_PRECONDITION
+        (E_DATASET_UNAVAILABLE): a data preset that cannot be used; PERMISSION_DENIED below owner.
         """
 
     @_abc_1.abstractmethod
