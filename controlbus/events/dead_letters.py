@@ -95,7 +95,7 @@ async def _get(link: Link, sequence: int) -> tuple[deadletterservicepb.DeadLette
         original_subject=headers.get(SUBJECT, ""),
         original_message_id=headers.get(ORIGINAL_ID, ""),
         consumer=headers.get(CONSUMER, ""),
-        reason=headers.get(REASON, ""),
+        message=headers.get(REASON, ""),
         deliveries=int(headers.get(DELIVERIES, "0")),
         body=raw.data or b"",
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dagmanager.diffs.domain.diff import Assignment, DiffCounts, Disposition
 from dagmanager.diffs.domain.question import Question
 from dagmanager.sentinels.domain import clamped
+from dagmanager.sentinels.wire import weight_from_text
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import digest
@@ -78,12 +79,12 @@ def summary_to_proto(counts: DiffCounts) -> diffpb.DiffSummary:
 def question_from_proto(request: diffservicepb.DiffRequest, actor: str) -> Question:
     """What a request asks; `actor` where it does not say on whose behalf.
 
-    Raises InvalidRequest (E_REQUEST_FIELDS, E_TRAFFIC_WEIGHT, E_ENUM, E_TIMESTAMP).
+    Raises InvalidRequest (E_REQUEST_FIELDS, E_DECIMAL, E_ENUM, E_TIMESTAMP).
     """
     check_texts(request_id=request.request_id, strategy_id=request.strategy_id)
     if len(request.version_label) > TEXT_MAX or len(request.created_by) > TEXT_MAX:
         raise refused("E_REQUEST_FIELDS", "version_label, created_by", "too long", f"at most {TEXT_MAX} characters")
-    weight = clamped(request.traffic_weight if request.HasField("traffic_weight") else None)
+    weight = clamped(weight_from_text(request.traffic_weight) if request.traffic_weight else None)
     return Question(
         request_id=request.request_id,
         strategy_id=request.strategy_id,

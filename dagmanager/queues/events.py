@@ -38,7 +38,7 @@ def publish_step(
     conn: Connection, compute_key: str, step: controlpb.QueueLifecycleStep, reason: str, cause: Cause
 ) -> None:
     """Publish that a queue passed a step of its life."""
-    payload = controlpb.QueueLifecycle(compute_key=compute_key, step=step, reason=reason)
+    payload = controlpb.QueueLifecycle(compute_key=compute_key, step=step, message=reason)
     outbox.append(conn, draft(compute_key, payload, cause))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import sqlalchemy as sa
+from google.protobuf.duration_pb2 import Duration
 from sqlalchemy import Connection
 
 from dagmanager.queues import wire
@@ -132,7 +133,7 @@ def _message(row: sa.Row[tuple[object, ...]]) -> queuepb.Queue:
         execution_domain=contexts.domain_number(domain),
         partition=row.partition,
         topic=labels.shown(row.world_id, domain, row.label),
-        interval_s=row.interval_s,
+        interval=Duration(seconds=row.interval_s) if row.interval_s else None,
         tags=row.tags.split(",") if row.tags else [],
         queue_class=graph.CLASS_NUMBERS[QueueClass[row.queue_class]],
         state=wire.STATES[QueueState[row.state]],

@@ -65,7 +65,7 @@ class QueueCatalogueService(queuecataloguerpc.QueueCatalogueServiceServicer):
     ) -> queuecatalogueservicepb.QueryQueuesResponse:
         query = readable_query(request.query)
         found, revision = await self._db.read(lambda conn: snapshot(conn, query))
-        return queuecatalogueservicepb.QueryQueuesResponse(queues=found, revision=revision)
+        return queuecatalogueservicepb.QueryQueuesResponse(queues=found, queue_set_revision=revision)
 
     async def WatchQueues(
         self, request: queuecatalogueservicepb.WatchQueuesRequest, context: Context

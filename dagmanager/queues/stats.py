@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -58,9 +58,9 @@ async def measure(bus: Bus, asked: Sequence[Written], now: datetime) -> list[que
     return [_stats(each, held.get(each.log, Held(0, 0)) if each.log else Held(0, 0), now) for each in asked]
 
 
-def lag_s(last_bucket: datetime | None, interval_s: int, now: datetime) -> float:
-    """Seconds since the end of the last bucket, never negative; 0 when nothing was written."""
-    return 0.0 if last_bucket is None else max(0.0, (now - last_bucket).total_seconds() - interval_s)
+def lag_of(last_bucket: datetime, interval_s: int, now: datetime) -> timedelta:
+    """From the end of the last bucket to now, never negative."""
+    return max(timedelta(0), now - last_bucket - timedelta(seconds=interval_s))
 
 
 def _stats(queue: Written, held: Held, now: datetime) -> queuecatalogueservicepb.QueueStats:
@@ -68,10 +68,10 @@ def _stats(queue: Written, held: Held, now: datetime) -> queuecatalogueservicepb
         compute_key=queue.compute_key,
         depth=held.depth,
         last_sequence=held.last_sequence,
-        lag_s=lag_s(queue.last_bucket, queue.interval_s, now),
     )
     if queue.last_bucket is not None:
         message.last_bucket.FromDatetime(queue.last_bucket)
+        message.lag.FromTimedelta(lag_of(queue.last_bucket, queue.interval_s, now))
     return message
 
 

@@ -51,7 +51,7 @@ class QueueWatches:
                 changed.clear()
                 if told != await self._db.read(lambda conn: tag_queries.set_revision(conn, query)):
                     found, told = await self._db.read(lambda conn: snapshot(conn, query))
-                    yield queuecatalogueservicepb.WatchQueuesResponse(queues=found, revision=told)
+                    yield queuecatalogueservicepb.WatchQueuesResponse(queues=found, queue_set_revision=told)
                 if self._clock.monotonic() - renewed_at >= RENEW_S:
                     renewed_at = self._clock.monotonic()
                     await self._db.write(partial(renew_watch, watch_id=watch_id, now=self._clock.now()))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from google.protobuf.duration_pb2 import Duration
+
 from dagmanager.queues.domain.queues import MatchMode, QueueState, TagQuery, tag_query
 from qmtl.core.errors import refused
+from qmtl.core.identity.keys import INTERVAL_S_MAX
 from qmtl.dag.v1 import queue_pb2 as queuepb
 from qmtl.wire.contexts import DOMAINS, domain_number
 from qmtl.wire.fields import known_enum
@@ -26,7 +29,7 @@ def tag_query_from_proto(message: queuepb.TagQuery) -> TagQuery:
     return tag_query(
         message.tags,
         known_enum(MATCH_MODES, message.match_mode, "query.match_mode"),
-        message.interval_s,
+        _interval_s(message.interval),
         message.world_id,
         known_enum(DOMAINS, domain, "query.execution_domain") if domain else None,
     )
@@ -37,7 +40,7 @@ def tag_query_to_proto(query: TagQuery) -> queuepb.TagQuery:
     return queuepb.TagQuery(
         tags=query.tags,
         match_mode=MATCH_NUMBERS[query.match_mode],
-        interval_s=query.interval_s,
+        interval=Duration(seconds=query.interval_s),
         world_id=query.world_id,
         execution_domain=domain_number(query.execution_domain),
     )
@@ -47,3 +50,10 @@ def check_key_count(keys: Collection[str], most: int) -> None:
     """Raises InvalidRequest (E_TOO_MANY_KEYS)."""
     if len(keys) > most:
         raise refused("E_TOO_MANY_KEYS", "compute_keys", str(len(keys)), f"at most {most}")
+
+
+def _interval_s(message: Duration) -> int:
+    if message.nanos or not 0 <= message.seconds <= INTERVAL_S_MAX:
+        found = f"{message.seconds} s {message.nanos} ns"
+        raise refused("E_TAG_QUERY", "query.interval", found, f"whole seconds, 0 to {INTERVAL_S_MAX}")
+    return message.seconds

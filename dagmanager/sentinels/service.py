@@ -8,7 +8,7 @@ from dagmanager.access import reader_worlds
 from dagmanager.queues.events import cause_of_call
 from dagmanager.sentinels import reads, store
 from dagmanager.sentinels.weights import set_weight
-from dagmanager.sentinels.wire import sentinel_to_proto
+from dagmanager.sentinels.wire import sentinel_to_proto, weight_from_text
 from qmtl.core.clock import Clock
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
@@ -36,9 +36,10 @@ class SentinelService(sentinelrpc.SentinelServiceServicer):
     async def SetTrafficWeight(
         self, request: sentinelservicepb.SetTrafficWeightRequest, context: Context
     ) -> sentinelservicepb.SetTrafficWeightResponse:
-        target, weight, etag = request.sentinel_id, request.traffic_weight, request.etag
+        target, etag = request.sentinel_id, request.etag
         worlds = await self._db.read(lambda conn: store.worlds_of_sentinel(conn, target))
         await self._roles.require_each(worlds, Role.OPERATOR)
+        weight = weight_from_text(request.traffic_weight)
         cause = cause_of_call(self._clock)
         after = await self._db.write(lambda conn: set_weight(conn, target, weight, etag, cause))
         return sentinelservicepb.SetTrafficWeightResponse(sentinel=sentinel_to_proto(after))

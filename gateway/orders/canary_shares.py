@@ -64,7 +64,7 @@ class CanaryShares:
         self._remember(changed.strategy_id, changed.sentinels)
 
     def _remember(self, strategy_id: str, sentinels: Iterable[sentinelpb.Sentinel]) -> Mapping[int, float]:
-        weights = {one.version: one.traffic_weight for one in sentinels}
+        weights = {one.version: float(one.traffic_weight) for one in sentinels}
         self._shares[strategy_id] = VersionShares(weights, self._clock.monotonic() + FRESH_S)
         if len(self._shares) > REMEMBERED_MAX:
             self._shares.popitem(last=False)

@@ -114,7 +114,7 @@ class QueueCatalogue:
             ).queue
             domain = known_enum(DOMAINS, found.execution_domain, "queue.execution_domain")
             data = DataQueue(found.compute_key, CLASSES[found.queue_class], found.world_id, domain.value)
-            known = self._known[compute_key] = KnownQueue(found.node_id, found.interval_s, data)
+            known = self._known[compute_key] = KnownQueue(found.node_id, found.interval.seconds, data)
         return known
 
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from google.protobuf.duration_pb2 import Duration
+
 from dagmanager.__main__ import compose
 from dagmanager.config import Settings
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -161,4 +163,6 @@ async def chunks(stub: DagStubs, request: diffservicepb.DiffRequest) -> list[dif
 
 
 def tag_query(world_id: str) -> queuepb.TagQuery:
-    return queuepb.TagQuery(tags=["btc"], match_mode=queuepb.MATCH_MODE_ANY, interval_s=900, world_id=world_id)
+    return queuepb.TagQuery(
+        tags=["btc"], match_mode=queuepb.MATCH_MODE_ANY, interval=Duration(seconds=900), world_id=world_id
+    )

@@ -31,14 +31,14 @@ async def submitted(served: Served, strategy_id: str, worlds: Sequence[str]) -> 
 
 
 def half(strategy_id: str) -> sentinelservicepb.SetTrafficWeightRequest:
-    return sentinelservicepb.SetTrafficWeightRequest(sentinel_id=f"{strategy_id}@1", traffic_weight=0.5)
+    return sentinelservicepb.SetTrafficWeightRequest(sentinel_id=f"{strategy_id}@1", traffic_weight="0.5")
 
 
 async def test_a_grant_of_the_world_is_enough(served: Served) -> None:
     await submitted(served, "s1", ["w1"])
     served.grants.roles = {"w1": {"alice": Role.OPERATOR}}
     async with served.stub(role=Role.READER) as stub:
-        assert (await stub.sentinels.SetTrafficWeight(half("s1"))).sentinel.traffic_weight == 0.5
+        assert (await stub.sentinels.SetTrafficWeight(half("s1"))).sentinel.traffic_weight == "0.5"
         redo = hotfixservicepb.RedoDiffRequest(request_id="redo", strategy_id="s1", version=1, hotfix_label="fix")
         assert (await stub.hotfixes.RedoDiff(redo)).plan.version == 2
 
@@ -71,7 +71,7 @@ async def test_a_change_that_concerns_two_worlds_needs_a_grant_of_both(served: S
         with pytest.raises(PermissionDenied):
             await stub.sentinels.SetTrafficWeight(half("s1"))
         served.grants.roles["w2"] = {"alice": Role.OPERATOR}
-        assert (await stub.sentinels.SetTrafficWeight(half("s1"))).sentinel.traffic_weight == 0.5
+        assert (await stub.sentinels.SetTrafficWeight(half("s1"))).sentinel.traffic_weight == "0.5"
     async with served.stub(role=Role.OPERATOR, worlds=["w1"]) as stub:
         with pytest.raises(PermissionDenied) as caught:
             await stub.sentinels.SetTrafficWeight(half("s1"))
@@ -95,7 +95,7 @@ async def test_an_operator_of_the_estate_needs_no_worldservice(home: Path, nats_
         served = Served(home, port)
         await submitted(served, "s1", ["w1"])
         async with served.stub(role=Role.OPERATOR) as stub:
-            assert (await stub.sentinels.SetTrafficWeight(half("s1"))).sentinel.traffic_weight == 0.5
+            assert (await stub.sentinels.SetTrafficWeight(half("s1"))).sentinel.traffic_weight == "0.5"
         async with served.stub(role=Role.READER) as stub:
             with pytest.raises(Unavailable):
                 await stub.sentinels.SetTrafficWeight(half("s1"))
@@ -112,8 +112,9 @@ async def test_garbage_of_all_worlds_is_not_for_tokens_of_some(served: Served) -
             assert caught.value.reason == "E_WORLD_FORBIDDEN"
         asked = maintenanceservicepb.CollectGarbageRequest(compute_keys=[mine, theirs, "blake3:0"])
         seen = await stub.maintenance.CollectGarbage(asked)
-    said = {each.compute_key: each.reason for each in seen.skipped}
-    assert said == {mine: "IN_USE", theirs: "QUEUE_UNKNOWN", "blake3:0": "QUEUE_UNKNOWN"}
+    said = {each.compute_key: each.kept for each in seen.skipped}
+    unknown = maintenanceservicepb.GARBAGE_KEPT_QUEUE_UNKNOWN
+    assert said == {mine: maintenanceservicepb.GARBAGE_KEPT_IN_USE, theirs: unknown, "blake3:0": unknown}
     assert seen.observed == 1
     async with served.stub(role=Role.OPERATOR) as stub:
         assert (await stub.maintenance.CollectGarbage(maintenanceservicepb.CollectGarbageRequest())).observed == 0

@@ -52,7 +52,7 @@ def summary(event: controlpb.ControlEvent) -> str:
         case "queue_lifecycle":
             cycle = event.queue_lifecycle
             step = enum_word(controlpb.QueueLifecycleStep, cycle.step)
-            return f"{step}: {cycle.reason}" if cycle.reason else step
+            return f"{step}: {cycle.message}" if cycle.message else step
         case "sentinel_weight_updated":
             return ", ".join(_sentinel(one) for one in event.sentinel_weight_updated.sentinels)
         case "exit_signal_emitted":
@@ -75,4 +75,4 @@ def _entry(entry: activationpb.ActivationEntry) -> str:
 
 
 def _sentinel(one: sentinelpb.Sentinel) -> str:
-    return f"version {one.version} at {one.traffic_weight:g}"
+    return f"version {one.version} at {one.traffic_weight}"

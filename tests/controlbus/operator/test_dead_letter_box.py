@@ -41,7 +41,7 @@ async def test_dead_letters_are_listed_newest_first_and_replayed_by_an_operator(
         await eventually(all_there)
         letters = await mine()
         assert [letter.body for letter in letters] == [b"\xff3", b"\xff2", b"\xff1"]
-        assert letters[0].reason.startswith("not a ControlEvent")
+        assert letters[0].message.startswith("not a ControlEvent")
     with pytest.raises(PermissionDenied, match="E_ROLE_REQUIRED"):
         await reader.letters.ReplayDeadLetter(deadletterservicepb.ReplayDeadLetterRequest(sequence=letters[0].sequence))
     before = (await served.bus.link.js.stream_info("CONTROL")).state.last_seq

@@ -164,7 +164,7 @@ async def test_a_hotfix_takes_the_traffic_of_the_version_it_redoes(served: Serve
                 await stub.sentinels.ListSentinels(sentinelservicepb.ListSentinelsRequest(strategy_id="s1"))
             ).sentinels
         }
-        assert weights == {1: 0.0, 2: 1.0}
+        assert weights == {1: "0", 2: "1"}
         request.request_id = "late"
         with pytest.raises(Conflict) as caught:
             await stub.hotfixes.RedoDiff(request)

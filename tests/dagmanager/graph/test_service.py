@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, NotFound, PermissionDenied
@@ -62,12 +63,12 @@ async def test_the_graph_can_be_walked(served: Served) -> None:
         query = queuepb.TagQuery(
             tags=[" btc"],
             match_mode=queuepb.MATCH_MODE_ALL,
-            interval_s=900,
+            interval=Duration(seconds=900),
             world_id="w1",
             execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
         )
         answered = await stub.queues.QueryQueues(queuecatalogueservicepb.QueryQueuesRequest(query=query))
-        assert (len(answered.queues), answered.revision) == (3, 1)
+        assert (len(answered.queues), answered.queue_set_revision) == (3, 1)
         tagged = await stub.graph.ListNodes(graphservicepb.ListNodesRequest(tag="btc"))
         assert len(tagged.nodes) == 3
         with pytest.raises(InvalidRequest) as caught:

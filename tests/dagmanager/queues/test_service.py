@@ -47,10 +47,10 @@ async def test_a_watch_is_a_snapshot_then_each_change_with_growing_revision(serv
             second = await anext(told)
             await stub.diffs.ReleasePlan(diffservicepb.ReleasePlanRequest(strategy_id="s1", version=1, world_id="w1"))
             third = await anext(told)
-        sizes = [(len(reply.queues), reply.revision) for reply in (first, second, third)]
+        sizes = [(len(reply.queues), reply.queue_set_revision) for reply in (first, second, third)]
         assert sizes == [(1, 1), (3, 2), (2, 3)]
         asked = await stub.queues.QueryQueues(queuecatalogueservicepb.QueryQueuesRequest(query=tag_query("w1")))
-        assert (asked.queues, asked.revision) == (third.queues, third.revision)
+        assert (asked.queues, asked.queue_set_revision) == (third.queues, third.queue_set_revision)
 
 
 async def test_watchers_are_told_to_go_when_the_process_stops(home: Path, nats_url: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from controlbus.bus import connected
 from controlbus.records.data_queue import DataQueue
 from controlbus.records.records import RecordWriter
-from dagmanager.queues.stats import lag_s
+from dagmanager.queues.stats import lag_of
 from qmtl.core.errors import InvalidRequest, NotFound
 from qmtl.core.identity.nodes import QueueClass
 from qmtl.core.roles import Role
@@ -38,7 +38,12 @@ async def test_a_queue_has_the_brokers_numbers_and_the_catalogues(served: Served
         ).stats
     assert (full.compute_key, full.depth, full.last_sequence) == (keys[0], 2, last.sequence)
     assert full.last_bucket == report.last_bucket
-    assert (empty.depth, empty.last_sequence, empty.lag_s, empty.HasField("last_bucket")) == (0, 0, 0.0, False)
+    assert (empty.depth, empty.last_sequence, empty.HasField("lag"), empty.HasField("last_bucket")) == (
+        0,
+        0,
+        False,
+        False,
+    )
 
 
 async def test_unknown_too_many_and_foreign_queues_are_refused(served: Served) -> None:
@@ -59,6 +64,5 @@ async def test_unknown_too_many_and_foreign_queues_are_refused(served: Served) -
 
 
 def test_the_lag_counts_from_the_end_of_the_last_bucket() -> None:
-    assert lag_s(NOW, 900, NOW + timedelta(seconds=1_000)) == 100.0
-    assert lag_s(NOW, 900, NOW + timedelta(seconds=800)) == 0.0
-    assert lag_s(None, 900, NOW) == 0.0
+    assert lag_of(NOW, 900, NOW + timedelta(seconds=1_000)) == timedelta(seconds=100)
+    assert lag_of(NOW, 900, NOW + timedelta(seconds=800)) == timedelta(0)

@@ -22,7 +22,7 @@ async def test_a_version_that_is_live_nowhere_still_belongs_to_its_worlds(served
     async with served.stub(role=Role.OPERATOR, worlds=["w1"]) as stub:
         for refused in (
             stub.sentinels.SetTrafficWeight(
-                sentinelservicepb.SetTrafficWeightRequest(sentinel_id="theirs@1", traffic_weight=0.5)
+                sentinelservicepb.SetTrafficWeightRequest(sentinel_id="theirs@1", traffic_weight="0.5")
             ),
             stub.hotfixes.RedoDiff(
                 hotfixservicepb.RedoDiffRequest(request_id="r2", strategy_id="theirs", version=1, hotfix_label="h")
@@ -39,14 +39,14 @@ async def test_a_weight_needs_an_operator(served: Served) -> None:
     async with served.stub(role=Role.READER) as stub:
         with pytest.raises(PermissionDenied):
             await stub.sentinels.SetTrafficWeight(
-                sentinelservicepb.SetTrafficWeightRequest(sentinel_id="s1@1", traffic_weight=0.5)
+                sentinelservicepb.SetTrafficWeightRequest(sentinel_id="s1@1", traffic_weight="0.5")
             )
     async with served.stub(role=Role.OPERATOR) as stub:
         (before,) = (
             await stub.sentinels.ListSentinels(sentinelservicepb.ListSentinelsRequest(strategy_id="s1"))
         ).sentinels
-        change = sentinelservicepb.SetTrafficWeightRequest(sentinel_id="s1@1", traffic_weight=0.5, etag=before.etag)
+        change = sentinelservicepb.SetTrafficWeightRequest(sentinel_id="s1@1", traffic_weight="0.5", etag=before.etag)
         after = (await stub.sentinels.SetTrafficWeight(change)).sentinel
-        assert (after.traffic_weight, after.revision) == (0.5, 2)
+        assert (after.traffic_weight, after.sentinel_revision) == ("0.5", 2)
         with pytest.raises(NotFound):
             await stub.sentinels.SetTrafficWeight(sentinelservicepb.SetTrafficWeightRequest(sentinel_id="s1@9"))

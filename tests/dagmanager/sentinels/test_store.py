@@ -17,7 +17,7 @@ async def test_sentinels_are_made_unless_declined_or_in_safe_mode(estate: Estate
     assert [answer.summary.sentinel_id for answer in (made, declined, unsafe)] == ["a@1", "", ""]
     assert await estate.count(sentinels) == 1
     (event,) = await estate.events()
-    assert (event.key, event.sentinel_weight_updated.sentinels[0].traffic_weight) == ("a", 0.5)
+    assert (event.key, event.sentinel_weight_updated.sentinels[0].traffic_weight) == ("a", "0.5")
 
 
 async def test_the_sentinel_of_a_version_names_its_worlds(estate: Estate) -> None:

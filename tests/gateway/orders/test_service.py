@@ -146,15 +146,15 @@ async def test_symbol_of_no_version_does_not_pass(estate: Estate) -> None:
     sentinels = (
         await ann.sentinels.ListSentinels(sentinelservicepb.ListSentinelsRequest(strategy_id=strategy_id))
     ).sentinels
-    assert [one.traffic_weight for one in sentinels] == [1.0]
-    weight = sentinelservicepb.SetTrafficWeightRequest(sentinel_id=sentinels[0].sentinel_id, traffic_weight=0.0)
+    assert [one.traffic_weight for one in sentinels] == ["1"]
+    weight = sentinelservicepb.SetTrafficWeightRequest(sentinel_id=sentinels[0].sentinel_id, traffic_weight="0")
     await ann.sentinels.SetTrafficWeight(weight)
 
     async def refused() -> bool:
         return await verdict(ann, world, strategy_id) == orderpb.DENIAL_GATE_OTHER_CANARY_SHARE
 
     await eventually(refused)
-    weight.traffic_weight = 1.0
+    weight.traffic_weight = "1"
     await ann.sentinels.SetTrafficWeight(weight)
     await eventually(lambda: passes(ann, world, strategy_id))
 

@@ -152,14 +152,14 @@ class WorldQueuesUpdated(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., truncated: _Optional[bool] = ...) -> None: ...
 
 class QueueLifecycle(_message.Message):
-    __slots__ = ("compute_key", "step", "reason")
+    __slots__ = ("compute_key", "step", "message")
     COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
-    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     compute_key: str
     step: QueueLifecycleStep
-    reason: str
-    def __init__(self, compute_key: _Optional[str] = ..., step: _Optional[_Union[QueueLifecycleStep, str]] = ..., reason: _Optional[str] = ...) -> None: ...
+    message: str
+    def __init__(self, compute_key: _Optional[str] = ..., step: _Optional[_Union[QueueLifecycleStep, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class SentinelWeightUpdated(_message.Message):
     __slots__ = ("strategy_id", "sentinels")

@@ -38,13 +38,13 @@ class ReplayDeadLetterResponse(_message.Message):
     def __init__(self, sequence: _Optional[int] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
-    __slots__ = ("sequence", "original_stream", "original_subject", "original_message_id", "consumer", "reason", "deliveries", "time", "body")
+    __slots__ = ("sequence", "original_stream", "original_subject", "original_message_id", "consumer", "message", "deliveries", "time", "body")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ORIGINAL_STREAM_FIELD_NUMBER: _ClassVar[int]
     ORIGINAL_SUBJECT_FIELD_NUMBER: _ClassVar[int]
     ORIGINAL_MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
     CONSUMER_FIELD_NUMBER: _ClassVar[int]
-    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     DELIVERIES_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
@@ -53,8 +53,8 @@ class DeadLetter(_message.Message):
     original_subject: str
     original_message_id: str
     consumer: str
-    reason: str
+    message: str
     deliveries: int
     time: _timestamp_pb2.Timestamp
     body: bytes
-    def __init__(self, sequence: _Optional[int] = ..., original_stream: _Optional[str] = ..., original_subject: _Optional[str] = ..., original_message_id: _Optional[str] = ..., consumer: _Optional[str] = ..., reason: _Optional[str] = ..., deliveries: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., body: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, sequence: _Optional[int] = ..., original_stream: _Optional[str] = ..., original_subject: _Optional[str] = ..., original_message_id: _Optional[str] = ..., consumer: _Optional[str] = ..., message: _Optional[str] = ..., deliveries: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., body: _Optional[bytes] = ...) -> None: ...

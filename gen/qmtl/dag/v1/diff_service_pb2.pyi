@@ -27,10 +27,10 @@ class DiffRequest(_message.Message):
     contexts: _containers.RepeatedCompositeFieldContainer[_common_pb2.ComputeContext]
     version_label: str
     decline_sentinel: bool
-    traffic_weight: float
+    traffic_weight: str
     created_by: str
     from_chunk: int
-    def __init__(self, request_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., dag: _Optional[_Union[_dag_pb2.Dag, _Mapping]] = ..., contexts: _Optional[_Iterable[_Union[_common_pb2.ComputeContext, _Mapping]]] = ..., version_label: _Optional[str] = ..., decline_sentinel: _Optional[bool] = ..., traffic_weight: _Optional[float] = ..., created_by: _Optional[str] = ..., from_chunk: _Optional[int] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., dag: _Optional[_Union[_dag_pb2.Dag, _Mapping]] = ..., contexts: _Optional[_Iterable[_Union[_common_pb2.ComputeContext, _Mapping]]] = ..., version_label: _Optional[str] = ..., decline_sentinel: _Optional[bool] = ..., traffic_weight: _Optional[str] = ..., created_by: _Optional[str] = ..., from_chunk: _Optional[int] = ...) -> None: ...
 
 class DiffResponse(_message.Message):
     __slots__ = ("chunk",)

@@ -3,12 +3,40 @@ import datetime
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class GarbageKept(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GARBAGE_KEPT_UNSPECIFIED: _ClassVar[GarbageKept]
+    GARBAGE_KEPT_QUEUE_UNKNOWN: _ClassVar[GarbageKept]
+    GARBAGE_KEPT_IN_USE: _ClassVar[GarbageKept]
+    GARBAGE_KEPT_DROPPED_BEFORE: _ClassVar[GarbageKept]
+    GARBAGE_KEPT_UNKNOWN_CLASS: _ClassVar[GarbageKept]
+    GARBAGE_KEPT_NOT_DUE: _ClassVar[GarbageKept]
+    GARBAGE_KEPT_BATCH_FULL: _ClassVar[GarbageKept]
+    GARBAGE_KEPT_FOREIGN_RECORDS: _ClassVar[GarbageKept]
+    GARBAGE_KEPT_ARCHIVE_INCOMPLETE: _ClassVar[GarbageKept]
+    GARBAGE_KEPT_ARCHIVE_TOO_LARGE: _ClassVar[GarbageKept]
+    GARBAGE_KEPT_ARCHIVE_FAILED: _ClassVar[GarbageKept]
+    GARBAGE_KEPT_CHANGED: _ClassVar[GarbageKept]
+GARBAGE_KEPT_UNSPECIFIED: GarbageKept
+GARBAGE_KEPT_QUEUE_UNKNOWN: GarbageKept
+GARBAGE_KEPT_IN_USE: GarbageKept
+GARBAGE_KEPT_DROPPED_BEFORE: GarbageKept
+GARBAGE_KEPT_UNKNOWN_CLASS: GarbageKept
+GARBAGE_KEPT_NOT_DUE: GarbageKept
+GARBAGE_KEPT_BATCH_FULL: GarbageKept
+GARBAGE_KEPT_FOREIGN_RECORDS: GarbageKept
+GARBAGE_KEPT_ARCHIVE_INCOMPLETE: GarbageKept
+GARBAGE_KEPT_ARCHIVE_TOO_LARGE: GarbageKept
+GARBAGE_KEPT_ARCHIVE_FAILED: GarbageKept
+GARBAGE_KEPT_CHANGED: GarbageKept
 
 class CollectGarbageRequest(_message.Message):
     __slots__ = ("compute_keys", "dry_run")
@@ -61,12 +89,12 @@ class VerifySnapshotResponse(_message.Message):
     def __init__(self, content_hash: _Optional[str] = ..., current: _Optional[bool] = ...) -> None: ...
 
 class GarbageSkip(_message.Message):
-    __slots__ = ("compute_key", "reason")
+    __slots__ = ("compute_key", "kept")
     COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
-    REASON_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
     compute_key: str
-    reason: str
-    def __init__(self, compute_key: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    kept: GarbageKept
+    def __init__(self, compute_key: _Optional[str] = ..., kept: _Optional[_Union[GarbageKept, str]] = ...) -> None: ...
 
 class GraphArtifact(_message.Message):
     __slots__ = ("path", "checksum", "size_bytes", "used_by", "created_at")

@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
@@ -55,12 +56,12 @@ class QueryQueuesRequest(_message.Message):
     def __init__(self, query: _Optional[_Union[_queue_pb2.TagQuery, _Mapping]] = ...) -> None: ...
 
 class QueryQueuesResponse(_message.Message):
-    __slots__ = ("queues", "revision")
+    __slots__ = ("queues", "queue_set_revision")
     QUEUES_FIELD_NUMBER: _ClassVar[int]
-    REVISION_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_SET_REVISION_FIELD_NUMBER: _ClassVar[int]
     queues: _containers.RepeatedCompositeFieldContainer[_queue_pb2.Queue]
-    revision: int
-    def __init__(self, queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., revision: _Optional[int] = ...) -> None: ...
+    queue_set_revision: int
+    def __init__(self, queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., queue_set_revision: _Optional[int] = ...) -> None: ...
 
 class WatchQueuesRequest(_message.Message):
     __slots__ = ("query",)
@@ -69,12 +70,12 @@ class WatchQueuesRequest(_message.Message):
     def __init__(self, query: _Optional[_Union[_queue_pb2.TagQuery, _Mapping]] = ...) -> None: ...
 
 class WatchQueuesResponse(_message.Message):
-    __slots__ = ("queues", "revision")
+    __slots__ = ("queues", "queue_set_revision")
     QUEUES_FIELD_NUMBER: _ClassVar[int]
-    REVISION_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_SET_REVISION_FIELD_NUMBER: _ClassVar[int]
     queues: _containers.RepeatedCompositeFieldContainer[_queue_pb2.Queue]
-    revision: int
-    def __init__(self, queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., revision: _Optional[int] = ...) -> None: ...
+    queue_set_revision: int
+    def __init__(self, queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., queue_set_revision: _Optional[int] = ...) -> None: ...
 
 class GetQueueStatsRequest(_message.Message):
     __slots__ = ("compute_keys",)
@@ -89,15 +90,15 @@ class GetQueueStatsResponse(_message.Message):
     def __init__(self, stats: _Optional[_Iterable[_Union[QueueStats, _Mapping]]] = ...) -> None: ...
 
 class QueueStats(_message.Message):
-    __slots__ = ("compute_key", "depth", "last_sequence", "last_bucket", "lag_s")
+    __slots__ = ("compute_key", "depth", "last_sequence", "last_bucket", "lag")
     COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
     LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     LAST_BUCKET_FIELD_NUMBER: _ClassVar[int]
-    LAG_S_FIELD_NUMBER: _ClassVar[int]
+    LAG_FIELD_NUMBER: _ClassVar[int]
     compute_key: str
     depth: int
     last_sequence: int
     last_bucket: _timestamp_pb2.Timestamp
-    lag_s: float
-    def __init__(self, compute_key: _Optional[str] = ..., depth: _Optional[int] = ..., last_sequence: _Optional[int] = ..., last_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lag_s: _Optional[float] = ...) -> None: ...
+    lag: _duration_pb2.Duration
+    def __init__(self, compute_key: _Optional[str] = ..., depth: _Optional[int] = ..., last_sequence: _Optional[int] = ..., last_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

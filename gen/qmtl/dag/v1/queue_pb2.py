@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.dag.v1 import dag_pb2 as qmtl_dot_dag_dot_v1_dot_dag__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17qmtl/dag/v1/queue.proto\x12\x0bqmtl.dag.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x15qmtl/dag/v1/dag.proto\"\x94\x05\n\x05Queue\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x17\n\x07node_id\x18\x02 \x01(\tR\x06nodeId\x12\x19\n\x08world_id\x18\x03 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x04 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12/\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12\x1c\n\tpartition\x18\x06 \x01(\tR\tpartition\x12\x14\n\x05topic\x18\x07 \x01(\tR\x05topic\x12\x1d\n\ninterval_s\x18\x08 \x01(\rR\tintervalS\x12\x12\n\x04tags\x18\t \x03(\tR\x04tags\x12\x38\n\x0bqueue_class\x18\n \x01(\x0e\x32\x17.qmtl.dag.v1.QueueClassR\nqueueClass\x12-\n\x05state\x18\x0b \x01(\x0e\x32\x17.qmtl.dag.v1.QueueStateR\x05state\x12\x39\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12=\n\x0c\x66irst_bucket\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x66irstBucket\x12;\n\x0blast_bucket\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nlastBucket\x12\x12\n\x04rows\x18\x0f \x01(\x04R\x04rows\x12\x1e\n\nreferences\x18\x10 \x01(\rR\nreferences\"\xdb\x01\n\x08TagQuery\x12\x12\n\x04tags\x18\x01 \x03(\tR\x04tags\x12\x35\n\nmatch_mode\x18\x02 \x01(\x0e\x32\x16.qmtl.dag.v1.MatchModeR\tmatchMode\x12\x1d\n\ninterval_s\x18\x03 \x01(\rR\tintervalS\x12\x19\n\x08world_id\x18\x04 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x05 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain*\x8e\x01\n\nQueueState\x12\x1b\n\x17QUEUE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12QUEUE_STATE_ACTIVE\x10\x01\x12\x18\n\x14QUEUE_STATE_RELEASED\x10\x02\x12\x18\n\x14QUEUE_STATE_ARCHIVED\x10\x03\x12\x17\n\x13QUEUE_STATE_DROPPED\x10\x04*O\n\tMatchMode\x12\x1a\n\x16MATCH_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eMATCH_MODE_ANY\x10\x01\x12\x12\n\x0eMATCH_MODE_ALL\x10\x02\x42M\n\x0eio.qmtl.dag.v1B\nQueueProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17qmtl/dag/v1/queue.proto\x12\x0bqmtl.dag.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x15qmtl/dag/v1/dag.proto\"\xac\x05\n\x05Queue\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x17\n\x07node_id\x18\x02 \x01(\tR\x06nodeId\x12\x19\n\x08world_id\x18\x03 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x04 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12/\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12\x1c\n\tpartition\x18\x06 \x01(\tR\tpartition\x12\x14\n\x05topic\x18\x07 \x01(\tR\x05topic\x12\x35\n\x08interval\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12\x12\n\x04tags\x18\t \x03(\tR\x04tags\x12\x38\n\x0bqueue_class\x18\n \x01(\x0e\x32\x17.qmtl.dag.v1.QueueClassR\nqueueClass\x12-\n\x05state\x18\x0b \x01(\x0e\x32\x17.qmtl.dag.v1.QueueStateR\x05state\x12\x39\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12=\n\x0c\x66irst_bucket\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x66irstBucket\x12;\n\x0blast_bucket\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nlastBucket\x12\x12\n\x04rows\x18\x0f \x01(\x04R\x04rows\x12\x1e\n\nreferences\x18\x10 \x01(\rR\nreferences\"\xf3\x01\n\x08TagQuery\x12\x12\n\x04tags\x18\x01 \x03(\tR\x04tags\x12\x35\n\nmatch_mode\x18\x02 \x01(\x0e\x32\x16.qmtl.dag.v1.MatchModeR\tmatchMode\x12\x35\n\x08interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12\x19\n\x08world_id\x18\x04 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x05 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain*\x8e\x01\n\nQueueState\x12\x1b\n\x17QUEUE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12QUEUE_STATE_ACTIVE\x10\x01\x12\x18\n\x14QUEUE_STATE_RELEASED\x10\x02\x12\x18\n\x14QUEUE_STATE_ARCHIVED\x10\x03\x12\x17\n\x13QUEUE_STATE_DROPPED\x10\x04*O\n\tMatchMode\x12\x1a\n\x16MATCH_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eMATCH_MODE_ANY\x10\x01\x12\x12\n\x0eMATCH_MODE_ALL\x10\x02\x42M\n\x0eio.qmtl.dag.v1B\nQueueProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +36,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.dag.v1.queue_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016io.qmtl.dag.v1B\nQueueProtoP\001Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1'
-  _globals['_QUEUESTATE']._serialized_start=1011
-  _globals['_QUEUESTATE']._serialized_end=1153
-  _globals['_MATCHMODE']._serialized_start=1155
-  _globals['_MATCHMODE']._serialized_end=1234
-  _globals['_QUEUE']._serialized_start=126
-  _globals['_QUEUE']._serialized_end=786
-  _globals['_TAGQUERY']._serialized_start=789
-  _globals['_TAGQUERY']._serialized_end=1008
+  _globals['_QUEUESTATE']._serialized_start=1091
+  _globals['_QUEUESTATE']._serialized_end=1233
+  _globals['_MATCHMODE']._serialized_start=1235
+  _globals['_MATCHMODE']._serialized_end=1314
+  _globals['_QUEUE']._serialized_start=158
+  _globals['_QUEUE']._serialized_end=842
+  _globals['_TAGQUERY']._serialized_start=845
+  _globals['_TAGQUERY']._serialized_end=1088
 # @@protoc_insertion_point(module_scope)

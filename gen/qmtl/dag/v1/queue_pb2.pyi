@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.dag.v1 import dag_pb2 as _dag_pb2
@@ -35,7 +36,7 @@ MATCH_MODE_ANY: MatchMode
 MATCH_MODE_ALL: MatchMode
 
 class Queue(_message.Message):
-    __slots__ = ("compute_key", "node_id", "world_id", "execution_domain", "as_of", "partition", "topic", "interval_s", "tags", "queue_class", "state", "created_at", "first_bucket", "last_bucket", "rows", "references")
+    __slots__ = ("compute_key", "node_id", "world_id", "execution_domain", "as_of", "partition", "topic", "interval", "tags", "queue_class", "state", "created_at", "first_bucket", "last_bucket", "rows", "references")
     COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
@@ -43,7 +44,7 @@ class Queue(_message.Message):
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     PARTITION_FIELD_NUMBER: _ClassVar[int]
     TOPIC_FIELD_NUMBER: _ClassVar[int]
-    INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     QUEUE_CLASS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -59,7 +60,7 @@ class Queue(_message.Message):
     as_of: _timestamp_pb2.Timestamp
     partition: str
     topic: str
-    interval_s: int
+    interval: _duration_pb2.Duration
     tags: _containers.RepeatedScalarFieldContainer[str]
     queue_class: _dag_pb2.QueueClass
     state: QueueState
@@ -68,18 +69,18 @@ class Queue(_message.Message):
     last_bucket: _timestamp_pb2.Timestamp
     rows: int
     references: int
-    def __init__(self, compute_key: _Optional[str] = ..., node_id: _Optional[str] = ..., world_id: _Optional[str] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., partition: _Optional[str] = ..., topic: _Optional[str] = ..., interval_s: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., queue_class: _Optional[_Union[_dag_pb2.QueueClass, str]] = ..., state: _Optional[_Union[QueueState, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., first_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rows: _Optional[int] = ..., references: _Optional[int] = ...) -> None: ...
+    def __init__(self, compute_key: _Optional[str] = ..., node_id: _Optional[str] = ..., world_id: _Optional[str] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., partition: _Optional[str] = ..., topic: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., tags: _Optional[_Iterable[str]] = ..., queue_class: _Optional[_Union[_dag_pb2.QueueClass, str]] = ..., state: _Optional[_Union[QueueState, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., first_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rows: _Optional[int] = ..., references: _Optional[int] = ...) -> None: ...
 
 class TagQuery(_message.Message):
-    __slots__ = ("tags", "match_mode", "interval_s", "world_id", "execution_domain")
+    __slots__ = ("tags", "match_mode", "interval", "world_id", "execution_domain")
     TAGS_FIELD_NUMBER: _ClassVar[int]
     MATCH_MODE_FIELD_NUMBER: _ClassVar[int]
-    INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     tags: _containers.RepeatedScalarFieldContainer[str]
     match_mode: MatchMode
-    interval_s: int
+    interval: _duration_pb2.Duration
     world_id: str
     execution_domain: _common_pb2.ExecutionDomain
-    def __init__(self, tags: _Optional[_Iterable[str]] = ..., match_mode: _Optional[_Union[MatchMode, str]] = ..., interval_s: _Optional[int] = ..., world_id: _Optional[str] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ...) -> None: ...
+    def __init__(self, tags: _Optional[_Iterable[str]] = ..., match_mode: _Optional[_Union[MatchMode, str]] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., world_id: _Optional[str] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ...) -> None: ...

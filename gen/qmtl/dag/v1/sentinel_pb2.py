@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aqmtl/dag/v1/sentinel.proto\x12\x0bqmtl.dag.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\x08Sentinel\x12\x1f\n\x0bsentinel_id\x18\x01 \x01(\tR\nsentinelId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x18\n\x07version\x18\x03 \x01(\rR\x07version\x12\x1f\n\x0b\x63ommit_hash\x18\x04 \x01(\tR\ncommitHash\x12%\n\x0etraffic_weight\x18\x05 \x01(\x01R\rtrafficWeight\x12\x1a\n\x08revision\x18\x06 \x01(\x04R\x08revision\x12\x12\n\x04\x65tag\x18\x07 \x01(\tR\x04\x65tag\x12\x39\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAtBP\n\x0eio.qmtl.dag.v1B\rSentinelProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aqmtl/dag/v1/sentinel.proto\x12\x0bqmtl.dag.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x02\n\x08Sentinel\x12\x1f\n\x0bsentinel_id\x18\x01 \x01(\tR\nsentinelId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x18\n\x07version\x18\x03 \x01(\rR\x07version\x12\x1f\n\x0b\x63ommit_hash\x18\x04 \x01(\tR\ncommitHash\x12%\n\x0etraffic_weight\x18\x05 \x01(\tR\rtrafficWeight\x12+\n\x11sentinel_revision\x18\x06 \x01(\x04R\x10sentinelRevision\x12\x12\n\x04\x65tag\x18\x07 \x01(\tR\x04\x65tag\x12\x39\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAtBP\n\x0eio.qmtl.dag.v1B\rSentinelProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016io.qmtl.dag.v1B\rSentinelProtoP\001Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1'
   _globals['_SENTINEL']._serialized_start=77
-  _globals['_SENTINEL']._serialized_end=358
+  _globals['_SENTINEL']._serialized_end=375
 # @@protoc_insertion_point(module_scope)

@@ -33,9 +33,9 @@ class SetTrafficWeightRequest(_message.Message):
     TRAFFIC_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     sentinel_id: str
-    traffic_weight: float
+    traffic_weight: str
     etag: str
-    def __init__(self, sentinel_id: _Optional[str] = ..., traffic_weight: _Optional[float] = ..., etag: _Optional[str] = ...) -> None: ...
+    def __init__(self, sentinel_id: _Optional[str] = ..., traffic_weight: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
 
 class SetTrafficWeightResponse(_message.Message):
     __slots__ = ("sentinel",)

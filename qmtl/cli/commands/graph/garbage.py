@@ -11,7 +11,7 @@ import typer
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_compute_key
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.messages import as_dict, show_json, when
+from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
 from qmtl.dag.v1 import maintenance_service_pb2_grpc as maintenancerpc
@@ -43,7 +43,9 @@ def gc(
     typer.echo(garbage_line(reply, dry_run=dry_run))
     show_table("why queues stay", ("reason", "queues"), skip_rows(reply.skipped))
     if every:
-        show_table("queues that stay", ("compute key", "reason"), [(s.compute_key, s.reason) for s in reply.skipped])
+        show_table(
+            "queues that stay", ("compute key", "reason"), [(s.compute_key, kept_word(s)) for s in reply.skipped]
+        )
     if reply.archives:
         archived = [(a.path, f"{a.size_bytes:,}", a.checksum, when(a.created_at)) for a in reply.archives]
         show_table("archives", ("path", "bytes", "checksum", "written"), archived)
@@ -57,5 +59,10 @@ def garbage_line(reply: maintenanceservicepb.CollectGarbageResponse, *, dry_run:
 
 def skip_rows(skipped: Sequence[maintenanceservicepb.GarbageSkip]) -> list[tuple[str, str]]:
     """Reasons with counts, most frequent first."""
-    counts = Counter(skip.reason for skip in skipped)
+    counts = Counter(map(kept_word, skipped))
     return [(reason, f"{count:,}") for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
+
+
+def kept_word(skip: maintenanceservicepb.GarbageSkip) -> str:
+    """Why a queue stays."""
+    return enum_word(maintenanceservicepb.GarbageKept, skip.kept)

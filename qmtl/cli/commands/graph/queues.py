@@ -78,7 +78,7 @@ def queue_rows(queues: Sequence[queuepb.Queue]) -> list[tuple[str, ...]]:
     return [
         (
             queue.topic,
-            span_word(queue.interval_s) or "-",
+            span_word(queue.interval.seconds) or "-",
             enum_word(dagpb.QueueClass, queue.queue_class),
             enum_word(queuepb.QueueState, queue.state),
             f"{queue.rows:,}",
@@ -111,7 +111,7 @@ def show(access: Access, compute_key: Key) -> None:
         ("domain", enum_word(commonpb.ExecutionDomain, queue.execution_domain)),
         ("as of", when(queue.as_of)),
         ("partition", queue.partition or "-"),
-        ("interval", span_word(queue.interval_s) or "-"),
+        ("interval", span_word(queue.interval.seconds) or "-"),
         ("class", enum_word(dagpb.QueueClass, queue.queue_class)),
         ("state", enum_word(queuepb.QueueState, queue.state)),
         ("tags", ", ".join(queue.tags) or "-"),
@@ -160,7 +160,7 @@ def stats(
             f"{s.depth:,}",
             str(s.last_sequence),
             when(s.last_bucket),
-            f"{s.lag_s:.1f} s",
+            f"{s.lag.ToTimedelta().total_seconds():.1f} s",
         )
         for s in found
     ]

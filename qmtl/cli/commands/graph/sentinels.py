@@ -14,6 +14,7 @@ from qmtl.cli.options import Access, Limit, StrategyId, with_access
 from qmtl.cli.show.messages import as_dict, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.decimals import format_decimal, to_decimal
 from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
 from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from qmtl.dag.v1 import sentinel_service_pb2_grpc as sentinelrpc
@@ -62,7 +63,9 @@ def set_weight(
     sentinel_id = whole_sentinel_id(access, sentinel_id)
 
     async def call(channel: MeshChannel) -> sentinelpb.Sentinel:
-        request = sentinelservicepb.SetTrafficWeightRequest(sentinel_id=sentinel_id, traffic_weight=weight, etag=etag)
+        request = sentinelservicepb.SetTrafficWeightRequest(
+            sentinel_id=sentinel_id, traffic_weight=format_decimal(to_decimal(weight)), etag=etag
+        )
         return (await sentinelrpc.SentinelServiceStub(channel).SetTrafficWeight(request)).sentinel
 
     found = ask(access, call)
@@ -74,7 +77,7 @@ def set_weight(
 
 def _show_sentinels(found: Sequence[sentinelpb.Sentinel]) -> None:
     rows = [
-        (s.sentinel_id, str(s.version), f"{s.traffic_weight:g}", s.commit_hash or "-", when(s.created_at), s.etag)
+        (s.sentinel_id, str(s.version), s.traffic_weight, s.commit_hash or "-", when(s.created_at), s.etag)
         for s in found
     ]
     show_table("sentinels", ("sentinel", "version", "weight", "commit", "created", "etag"), rows)

@@ -95,7 +95,7 @@ def dlq(
         show_json([as_dict(letter) for letter in reply.dead_letters])
         return
     rows = [
-        (str(x.sequence), x.original_subject, x.consumer, str(x.deliveries), when(x.time), x.reason)
+        (str(x.sequence), x.original_subject, x.consumer, str(x.deliveries), when(x.time), x.message)
         for x in reply.dead_letters
     ]
     show_table("dead letters", ("sequence", "subject", "consumer", "deliveries", "time", "reason"), rows)

@@ -12,9 +12,14 @@ pytestmark = pytest.mark.timeout(180)
 
 
 def test_garbage_reasons_are_counted() -> None:
-    skipped = [maintenanceservicepb.GarbageSkip(compute_key=str(n), reason="in grace") for n in range(3)]
-    skipped.append(maintenanceservicepb.GarbageSkip(compute_key="x", reason="archive not verified"))
-    assert skip_rows(skipped) == [("in grace", "3"), ("archive not verified", "1")]
+    skipped = [
+        maintenanceservicepb.GarbageSkip(compute_key=str(n), kept=maintenanceservicepb.GARBAGE_KEPT_NOT_DUE)
+        for n in range(3)
+    ]
+    skipped.append(
+        maintenanceservicepb.GarbageSkip(compute_key="x", kept=maintenanceservicepb.GARBAGE_KEPT_ARCHIVE_FAILED)
+    )
+    assert skip_rows(skipped) == [("NOT_DUE", "3"), ("ARCHIVE_FAILED", "1")]
     reply = maintenanceservicepb.CollectGarbageResponse(observed=5, candidates=2, processed=1)
     assert garbage_line(reply, dry_run=False) == "5 queues looked at, 2 past their time, 1 dropped"
     assert "nothing was dropped" in garbage_line(reply, dry_run=True)
