@@ -14,6 +14,7 @@ from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
 from qmtl.broker.v1 import order_entry_service_pb2_grpc as orderentryrpc
 from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
 from qmtl.broker.v1 import reported_fill_service_pb2_grpc as reportedfillrpc
+from qmtl.control.v1 import event_state_service_pb2_grpc as eventstaterpc
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.dag.v1 import diff_service_pb2_grpc as diffrpc
 from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from qmtl.broker.v1.order_entry_service_pb2_grpc import OrderEntryServiceAsyncStub
     from qmtl.broker.v1.order_service_pb2_grpc import OrderServiceAsyncStub
     from qmtl.broker.v1.reported_fill_service_pb2_grpc import ReportedFillServiceAsyncStub
+    from qmtl.control.v1.event_state_service_pb2_grpc import EventStateServiceAsyncStub
     from qmtl.dag.v1.diff_service_pb2_grpc import DiffServiceAsyncStub
     from qmtl.dag.v1.plan_service_pb2_grpc import PlanServiceAsyncStub
     from qmtl.dag.v1.queue_catalogue_service_pb2_grpc import QueueCatalogueServiceAsyncStub
@@ -75,6 +77,7 @@ class Peers:
     order_entry: OrderEntryServiceAsyncStub
     reported_fills: ReportedFillServiceAsyncStub
     artifacts: ArtifactServiceAsyncStub
+    world_states: EventStateServiceAsyncStub
 
     @classmethod
     def over(cls, channels: Mapping[str, aio.Channel]) -> Peers:
@@ -99,6 +102,7 @@ class Peers:
             order_entry=orderentryrpc.OrderEntryServiceStub(channels["brokerage"]),
             reported_fills=reportedfillrpc.ReportedFillServiceStub(channels["brokerage"]),
             artifacts=artifactrpc.ArtifactServiceStub(channels["seamless"]),
+            world_states=eventstaterpc.EventStateServiceStub(world),
         )
 
     async def newest_artifact(self, preset: str) -> tuple[datetime, str] | None:

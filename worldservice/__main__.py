@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
+from qmtl.control.v1 import event_state_service_pb2 as eventstateservicepb
+from qmtl.control.v1 import event_state_service_pb2_grpc as eventstaterpc
 from qmtl.core.clock import Clock
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.rpc.run import Runtime, start
@@ -52,6 +54,7 @@ from worldservice.bindings.service import BindingServicer
 from worldservice.config import Settings
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
 from worldservice.evaluation.service import EvaluationServicer
+from worldservice.event_states import EventStateServicer
 from worldservice.graph.service import WorldGraphServicer
 from worldservice.metrics import WorldMetrics
 from worldservice.policy.service import PolicyServicer
@@ -117,6 +120,11 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         _add_worlds(server, writes, rules, presets)
         _add_activation(server, writes, rules, fences)
         _add_status(server, db, clock, bus, relay)
+        server.add(
+            eventstaterpc.add_EventStateServiceServicer_to_server,
+            EventStateServicer(db),
+            eventstateservicepb.DESCRIPTOR.services_by_name["EventStateService"],
+        )
         runtime.background("outbox-relay", relay.run())
         runtime.background("fences", fences.run())
         runtime.background("applies", ApplyDriver(db, clock, rules.decisions, fences, rules.timeouts).run())

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from gateway.events.tokens import Scope
 from gateway.events.topics import relayed
 from gateway.peers import Peers
-from gateway.submissions import domain as submissions_domain
 from gateway.submissions import wire as submissions_wire
-from gateway.submissions.domain import LIVE
+from gateway.submissions.domain import LIVE, Record
 from gateway.submissions.store import strategies as strategies_store
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.control.v1 import event_state_service_pb2 as eventstateservicepb
 from qmtl.core.errors import NotFound
 from qmtl.core.identity.canonical import digest
 from qmtl.core.paging import Page
@@ -26,8 +26,6 @@ from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
 from qmtl.wire.instants import instant_to_proto
-from qmtl.world.v1 import activation_service_pb2 as activationservicepb
-from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 
 STRATEGIES_MAX = 1000
 SENTINELS_OF_MAX = 100
@@ -51,39 +49,36 @@ class Snapshots:
         states = [relayed(state, scope.world_id) for state in await _OWNERS[topic](self, scope)]
         body = b"".join(state.SerializeToString(deterministic=True) for state in states)
         hashes = [s.activation_updated.activation.state_hash for s in states if s.HasField("activation_updated")]
-        return eventpb.Snapshot(topic=topic, states=states, state_hash=hashes[0] if hashes else digest(body))
+        most = SENTINELS_OF_MAX if topic == eventpb.TOPIC_SENTINEL else STRATEGIES_MAX
+        truncated = len(states) >= most or any(state.world_queues_updated.truncated for state in states)
+        return eventpb.Snapshot(
+            topic=topic, states=states, state_hash=hashes[0] if hashes else digest(body), truncated=truncated
+        )
+
+    async def of_world(self, scope: Scope, *kinds: eventstateservicepb.EventKind) -> States:
+        """States that worldservice owns."""
+        request = eventstateservicepb.ListEventStatesRequest(world_id=scope.world_id, kinds=kinds)
+        return [reply.state async for reply in self.peers.world_states.ListEventStates(request)]
 
     async def activation(self, scope: Scope) -> States:
-        request = activationservicepb.GetActivationRequest(world_id=scope.world_id)
-        activation = (await self.peers.activation.GetActivation(request)).activation
-        payload = controlpb.ActivationUpdated(activation=activation)
-        return [
-            controlpb.ControlEvent(
-                source="worldservice", key=scope.world_id, revision=activation.revision, schema_version=1,
-                time=activation.time, activation_updated=payload,
-            )
-        ]  # fmt: skip
+        return await self.of_world(scope, eventstateservicepb.EVENT_KIND_ACTIVATION_UPDATED)
 
     async def policy(self, scope: Scope) -> States:
-        """The world's default policy; none yet is an empty snapshot."""
-        request = policyservicepb.GetPolicyRequest(world_id=scope.world_id)
-        try:
-            policy = (await self.peers.policies.GetPolicy(request)).policy
-        except NotFound:
-            return []
-        payload = controlpb.PolicyUpdated(
-            world_id=policy.world_id, policy_version=policy.version, checksum=policy.checksum, status=policy.status
-        )
-        return [
-            controlpb.ControlEvent(
-                source="worldservice", key=scope.world_id, schema_version=1, time=policy.created_at,
-                policy_updated=payload,
-            )
-        ]  # fmt: skip
+        """The world's default policy and its last decision, if there are any."""
+        kinds = (eventstateservicepb.EVENT_KIND_POLICY_UPDATED, eventstateservicepb.EVENT_KIND_DECISION_UPDATED)
+        return await self.of_world(scope, *kinds)
 
     async def strategies(self, scope: Scope) -> States:
-        """The world's newest strategies."""
-        return [_strategy_state(record) for record in await self._records(scope, STRATEGIES_MAX)]
+        """The world's newest strategies, and the runs they were last evaluated by."""
+        records = await self._records(scope)
+        named = [record.strategy_id for record in records]
+        if not named:
+            return []
+        request = eventstateservicepb.ListEventStatesRequest(
+            world_id=scope.world_id, kinds=[eventstateservicepb.EVENT_KIND_EVALUATION_RUN_UPDATED], strategy_ids=named
+        )
+        runs = [reply.state async for reply in self.peers.world_states.ListEventStates(request)]
+        return [*map(_strategy_state, records), *runs]
 
     async def queues(self, scope: Scope) -> States:
         """The active queues of the world as one set."""
@@ -103,7 +98,7 @@ class Snapshots:
 
     async def sentinels(self, scope: Scope) -> States:
         """Sentinels of the world's newest live strategies."""
-        live = [record for record in await self._records(scope, SENTINELS_OF_MAX) if record.state in LIVE]
+        live = [record for record in await self._records(scope) if record.state in LIVE][:SENTINELS_OF_MAX]
         states: States = []
         for record in live:
             request = sentinelservicepb.ListSentinelsRequest(strategy_id=record.strategy_id, page=PAGE)
@@ -135,14 +130,15 @@ class Snapshots:
             orders.extend((await self.peers.orders.ListOrders(request)).statuses)
         return orders
 
-    async def _records(self, scope: Scope, limit: int) -> Sequence[submissions_domain.Record]:
+    async def _records(self, scope: Scope) -> Sequence[Record]:
         if scope.strategy_id:
             try:
                 record = await self.db.read(lambda conn: strategies_store.get(conn, scope.strategy_id))
             except NotFound:
                 return []
             return [record] if scope.world_id in record.world_ids else []
-        return await self.db.read(lambda conn: strategies_store.page(conn, scope.world_id, None, Page(limit)))
+        found = await self.db.read(lambda conn: strategies_store.page(conn, scope.world_id, None, Page(STRATEGIES_MAX)))
+        return found[:STRATEGIES_MAX]
 
 
 _OWNERS: Mapping[eventpb.Topic, Callable[[Snapshots, Scope], Awaitable[States]]] = {
@@ -155,7 +151,7 @@ _OWNERS: Mapping[eventpb.Topic, Callable[[Snapshots, Scope], Awaitable[States]]]
 }
 
 
-def _strategy_state(record: submissions_domain.Record) -> controlpb.ControlEvent:
+def _strategy_state(record: Record) -> controlpb.ControlEvent:
     payload = controlpb.StrategyStateChanged(
         strategy_id=record.strategy_id, state=submissions_wire.STATE_NUMBERS[record.state], reason=record.reason,
         message=record.message,

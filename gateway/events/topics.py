@@ -28,7 +28,7 @@ TYPES: Mapping[eventpb.Topic, tuple[str, ...]] = {
     eventpb.TOPIC_ACTIVATION: ("activation_updated",),
     eventpb.TOPIC_QUEUES: ("world_queues_updated",),
     eventpb.TOPIC_POLICY: ("policy_updated", "decision_updated"),
-    eventpb.TOPIC_STRATEGY: ("strategy_state_changed", "evaluation_run_updated", "exit_signal_emitted"),
+    eventpb.TOPIC_STRATEGY: ("strategy_state_changed", "evaluation_run_updated"),
     eventpb.TOPIC_SENTINEL: ("sentinel_weight_updated",),
     eventpb.TOPIC_REBALANCING: (),
     eventpb.TOPIC_ORDERS: (),  # from the stream of orders
@@ -64,7 +64,7 @@ class ControlWorlds:
             case "strategy_state_changed":
                 changed = event.strategy_state_changed
                 return self._remember(changed.strategy_id, tuple(changed.world_ids))
-            case "evaluation_run_updated" | "exit_signal_emitted":
+            case "evaluation_run_updated":
                 return (event.key.partition("/")[0],)
             case "sentinel_weight_updated":
                 return await self._of_strategy(event.sentinel_weight_updated.strategy_id)
@@ -112,7 +112,7 @@ def concerns(event: controlpb.ControlEvent, scope: Scope, types: frozenset[str])
             return scope.strategy_id in ("", event.strategy_state_changed.strategy_id)
         case "sentinel_weight_updated":
             return scope.strategy_id in ("", event.sentinel_weight_updated.strategy_id)
-        case "evaluation_run_updated" | "exit_signal_emitted":
+        case "evaluation_run_updated":
             return scope.strategy_id in ("", event.key.partition("/")[2])
         case _:
             return True

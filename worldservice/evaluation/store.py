@@ -1,6 +1,6 @@
 """Rows of evaluation runs and decisions; revisions and decisions are appended, never changed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 import sqlalchemy as sa
@@ -75,6 +75,15 @@ def list_runs(conn: Connection, world_id: str, strategy_id: str, page: Page) -> 
         query = query.where(table.c.sequence < int(page.after))
     rows = conn.execute(query.limit(page.size + 1)).mappings()
     return [(row["sequence"], _run(row)) for row in rows]
+
+
+def newest_runs(conn: Connection, world_id: str, strategy_ids: Collection[str]) -> list[EvaluationRun]:
+    """The run each strategy was last evaluated by, as its last event told it; all strategies when none is named."""
+    table = evaluation_runs
+    newest = sa.select(sa.func.max(table.c.sequence)).where(table.c.world_id == world_id).group_by(table.c.strategy_id)
+    query = sa.select(table).where(table.c.sequence.in_(newest.scalar_subquery())).order_by(table.c.strategy_id)
+    runs = [_run(row) for row in conn.execute(query).mappings()]
+    return [run for run in runs if not strategy_ids or run.strategy_id in strategy_ids]
 
 
 def latest_evidence(conn: Connection, world_id: str, stage: Stage) -> Mapping[str, Evidence]:

@@ -71,6 +71,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(BROKER_STATUS, "GetStatus"),
         *_each(DATA_ARTIFACTS, "ListArtifacts GetArtifact"),
         *_each(DATA_STATUS, "GetStatus"),
+        *_each(f"{CONTROL}.EventStateService", "ListEventStates"),
         *_each(f"{CONTROL}.BrokerStreamService", "GetStreams"),
         *_each(f"{CONTROL}.StatusService", "GetStatus"),
     ),

@@ -14,7 +14,7 @@ import pytest
 from grpc.aio import EOF, UnaryStreamCall
 
 from controlbus.bus import connected
-from controlbus.events.control_event import ControlEventDraft, number
+from controlbus.events.control_event import ControlEventDraft, number, payload_type
 from controlbus.jetstream.subjects import control_subject
 from gateway.events.topics import TYPES
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -110,9 +110,26 @@ async def test_every_topic_has_a_snapshot(estate: Estate) -> None:
         shown = {frame.snapshot.topic: frame.snapshot for frame in [await anext(frames) for _ in topics]}
     assert set(shown) == set(topics)
     assert len(shown[eventpb.TOPIC_QUEUES].states[0].world_queues_updated.queues) == 1
+    said = {payload_type(state) for state in shown[eventpb.TOPIC_POLICY].states}
+    assert said == {"policy_updated", "decision_updated"}
+    assert all(state.revision > 0 for snapshot in shown.values() for state in snapshot.states)
     assert [state.key for state in shown[eventpb.TOPIC_SENTINEL].states] == [strategy.strategy_id]
     with pytest.raises(InvalidRequest):
         await created(ann, world)
+
+
+async def test_a_new_queue_is_an_event_that_follows_on_the_snapshot(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    await submitted(ann, world, "ONE")
+    async with following(ann, await created(ann, world, eventpb.TOPIC_QUEUES)) as frames:
+        (before,) = (await anext(frames)).snapshot.states
+        await anext(frames)
+        await submitted(ann, world, "TWO")
+        (event,) = (await anext(frames)).events.events
+    assert (event.key, event.revision) == (before.key, before.revision + 1)
+    assert len(event.world_queues_updated.queues) == 1
+    assert event.world_queues_updated.queues[0] not in before.world_queues_updated.queues
 
 
 async def test_events_of_other_worlds_and_strategies_are_not_shown(estate: Estate) -> None:

@@ -23,12 +23,12 @@ from gateway.events.topics import control_source, orders_source
 from gateway.peers import Peers
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.control.v1 import event_state_service_pb2 as eventstateservicepb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Exhausted
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import activation_pb2 as activationpb
-from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from tests.controlbus.states import policy, publish
 from tests.support.nats import NatsServer
 from tests.support.waiting import eventually
@@ -40,11 +40,13 @@ POLICY = Scope("ada", "w", "", (eventpb.TOPIC_POLICY,))
 class World:
     """worldservice, as far as a snapshot of the activation needs it."""
 
-    async def GetActivation(
-        self, request: activationservicepb.GetActivationRequest
-    ) -> activationservicepb.GetActivationResponse:
+    async def ListEventStates(
+        self, request: eventstateservicepb.ListEventStatesRequest
+    ) -> AsyncIterator[eventstateservicepb.ListEventStatesResponse]:
         activation = activationpb.ActivationEnvelope(world_id=request.world_id, revision=9)
-        return activationservicepb.GetActivationResponse(activation=activation)
+        payload = controlpb.ActivationUpdated(activation=activation)
+        state = number(ControlEventDraft("worldservice", request.world_id, payload, datetime.now(UTC)), 9)
+        yield eventstateservicepb.ListEventStatesResponse(state=state)
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
 @pytest.fixture
 async def sources(bus: Bus, tmp_path: Path) -> AsyncIterator[StreamSources]:
     database, clock = Database(f"sqlite:///{tmp_path}/g.db"), SystemClock()
-    peers = cast("Peers", SimpleNamespace(activation=World(), policies=World()))
+    peers = cast("Peers", SimpleNamespace(world_states=World()))
     control, orders = Feed(bus, control_source(database), 100), Feed(bus, orders_source(), 100)
     keys = StreamKeys(tmp_path / "keys.json", clock)
     reading = [asyncio.create_task(control.run()), asyncio.create_task(orders.run())]
