@@ -1,7 +1,7 @@
 """A client written from the comments of event.proto alone is never wrong, whatever happened before and meanwhile.
 
-Facts change, their events reach the broker later, some twice; the client comes, breaks off and resumes. Its rule is the
-contract's: a revision that is the last one plus one is applied, one that is not higher is dropped, anything else is a gap.
+Facts change, their events reach the broker later, some twice; the client comes, breaks off and resumes. Its rule is
+the contract's: the last revision plus one is applied, one that is not higher is dropped, anything else is a gap.
 """
 
 from __future__ import annotations
@@ -58,9 +58,7 @@ class Owner:
             (
                 controlpb.PolicyUpdated(world_id=WORLD, checksum=said),
                 controlpb.DecisionUpdated(decision=decisionpb.DecisionEnvelope(world_id=WORLD, reasons=[said])),
-                controlpb.ActivationUpdated(
-                    activation=activationpb.ActivationEnvelope(world_id=WORLD, state_hash=said)
-                ),
+                controlpb.ActivationUpdated(activation=activationpb.ActivationEnvelope(state_hash=said)),
             )
         )
         draft = ControlEventDraft("worldservice", WORLD, payload, datetime.now(UTC))
