@@ -38,6 +38,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
+from qmtl.rpc.metadata import bearer
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.door import Door, open_door
 from tests.support.nats import NatsServer
@@ -69,7 +70,9 @@ async def through_the_gateway(mesh: Mesh, door: Door, subscribers: int, count: i
     latencies, ready, key = list[float](), asyncio.Semaphore(0), f"s-fan-{subscribers}"
 
     async def follow() -> None:
-        call = door.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=created.stream.token))
+        call = door.events.SubscribeEvents(
+            eventservicepb.SubscribeEventsRequest(), metadata=bearer(created.stream.stream_token)
+        )
         try:
             async for reply in call:
                 now = time.time()

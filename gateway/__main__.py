@@ -103,7 +103,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         (nodecataloguerpc.add_NodeCatalogueServiceServicer_to_server, nodes, service_of(nodecatalogueservicepb)),
         (gatewaystatusrpc.add_GatewayStatusServiceServicer_to_server, status, service_of(gatewaystatuspb)),
     ):
-        server.add(add, servicer, contract)
+        own_tokens = {"SubscribeEvents": sources.keys.identity} if servicer is events else None
+        server.add(add, servicer, contract, identities=own_tokens)
     proxied = [service for services in PROXIED.values() for service in services]
     server.add_generic(Proxy(channels, decisions, LiveGuard(peers, roles)), proxied)
     for name, work in (

@@ -16,12 +16,12 @@ from gateway.events.subscribers import Subscribers
 from gateway.events.subscription import StreamSources, ends, frames
 from gateway.events.tokens import Scope, StreamGrant
 from gateway.events.topics import check_topics
-from qmtl.core.errors import PermissionDenied, Unavailable
+from qmtl.core.errors import Unauthenticated, Unavailable
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
-from qmtl.rpc.auth.call import require_user
+from qmtl.rpc.auth.call import own_act, require_user
 from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.server.streaming import write_within
 from qmtl.wire.instants import instant_to_proto
@@ -71,29 +71,35 @@ class EventServicer(eventrpc.EventServiceServicer):
     async def RefreshEventStream(
         self, request: eventservicepb.RefreshEventStreamRequest, context: object
     ) -> eventservicepb.RefreshEventStreamResponse:
-        stream = self._own_stream(request.token)
+        stream = self._own_stream(request.stream_token)
         await self._roles.require_known(stream.scope.world_id, Role.READER)
         return eventservicepb.RefreshEventStreamResponse(stream=self._descriptor(stream.scope, stream.stream_id))
 
     async def SubscribeEvents(  # type: ignore[override]  # writes its replies itself
         self, request: eventservicepb.SubscribeEventsRequest, context: Any
     ) -> None:
-        """Writes its replies itself, so that each write is bounded in time."""
-        subscribers = self._subscribers
-        stream = self._own_stream(request.token)
-        await self._roles.require_known(stream.scope.world_id, Role.READER)
-        subscribers.enter(stream, self._offer.subscribers_max)
+        """Writes its replies itself, so that each write is bounded in time.
+
+        The stream token is all that is known of the caller: it was given after a check of the role and says what may be
+        seen, so the owners of snapshots are asked by the gateway itself.
+        """
+        stream = self._sources.keys.opened(require_user().token)
+        with own_act():
+            await self._serve(stream, request.resume_token, context)
+
+    async def _serve(self, stream: StreamGrant, resume_token: str, context: Any) -> None:
+        self._subscribers.enter(stream, self._offer.subscribers_max)
         ending = asyncio.Event()
         watching = asyncio.create_task(self._watch(stream, ending))
         try:
-            following = frames(self._sources, stream.scope, request.resume_token, ending)
+            following = frames(self._sources, stream.scope, resume_token, ending)
             async with aclosing(following) as shown:
                 async for frame in shown:
                     reply = eventservicepb.SubscribeEventsResponse(frame=frame)
                     await write_within(self._offer.write_s, context, reply)
         finally:
             watching.cancel()
-            subscribers.leave(stream)
+            self._subscribers.leave(stream)
 
     async def GetJwks(self, request: eventservicepb.GetJwksRequest, context: object) -> eventservicepb.GetJwksResponse:
         return eventservicepb.GetJwksResponse(keys=self._sources.keys.public())
@@ -110,9 +116,10 @@ class EventServicer(eventrpc.EventServiceServicer):
         ending.set()
 
     def _own_stream(self, token: str) -> StreamGrant:
+        """What the caller's own stream token opens. Raises Unauthenticated (E_STREAM_TOKEN)."""
         stream = self._sources.keys.opened(token)
         if stream.scope.subject != require_user().subject:
-            raise PermissionDenied("E_RESUME_SCOPE", "the stream token is another user's")
+            raise Unauthenticated("E_STREAM_TOKEN", "the stream token is another user's")
         return stream
 
     def _descriptor(self, scope: Scope, stream_id: str) -> eventpb.EventStreamDescriptor:
@@ -121,7 +128,7 @@ class EventServicer(eventrpc.EventServiceServicer):
         self._subscribers.renew(stream_id, expires_at)
         return eventpb.EventStreamDescriptor(
             address=offer.address,
-            token=token,
+            stream_token=token,
             topics=scope.topics,
             expires_at=instant_to_proto(expires_at),
             fallback_address=offer.fallback_address,

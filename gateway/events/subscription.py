@@ -315,9 +315,9 @@ class _Follower:
         now = instant_to_proto(self._sources.clock.now())
         return eventpb.Frame(bookmark=eventpb.Bookmark(resume_token=token, server_time=now))
 
-    def _notice(self, kind: eventpb.NoticeKind, detail: str) -> eventpb.Frame:
-        return _notice(kind, self._token(), detail)
+    def _notice(self, kind: eventpb.NoticeKind, message: str) -> eventpb.Frame:
+        return _notice(kind, self._token(), message)
 
 
-def _notice(kind: eventpb.NoticeKind, token: str, detail: str) -> eventpb.Frame:
-    return eventpb.Frame(notice=eventpb.Notice(kind=kind, resume_token=token, detail=detail))
+def _notice(kind: eventpb.NoticeKind, token: str, message: str) -> eventpb.Frame:
+    return eventpb.Frame(notice=eventpb.Notice(kind=kind, resume_token=token, message=message))

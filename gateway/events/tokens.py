@@ -18,9 +18,11 @@ from pathlib import Path
 from joserfc.jwk import KeySet, OKPKey
 
 from qmtl.core.clock import Clock
-from qmtl.core.errors import PermissionDenied, Unauthenticated
+from qmtl.core.errors import InvalidRequest, PermissionDenied, Unauthenticated
+from qmtl.core.roles import Role
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
+from qmtl.rpc.auth.identity import Identity
 from qmtl.rpc.auth.keys import new_key, write_private
 from qmtl.rpc.auth.tokens import mint
 from qmtl.rpc.auth.verification import verified
@@ -110,24 +112,39 @@ class StreamKeys:
         return self._mint(RESUME_AUDIENCE, scope, where, self._clock.now() + RESUME_TTL)
 
     def opened(self, token: str) -> StreamGrant:
-        """What a stream token opens. Raises Unauthenticated (E_TOKEN_...)."""
-        claims = self._claims(token, STREAM_AUDIENCE)
+        """What a stream token opens. Raises Unauthenticated (E_STREAM_TOKEN)."""
+        try:
+            claims = self._claims(token, STREAM_AUDIENCE)
+            scope = _scope(claims)
+        except Unauthenticated as error:
+            raise Unauthenticated(
+                "E_STREAM_TOKEN", f"the stream token cannot be used: {error.message}", hint="create the stream again"
+            ) from None
         expires = datetime.fromtimestamp(int(str(claims["exp"])), UTC)
-        return StreamGrant(_scope(claims), str(claims.get("sid", "")), expires)
+        return StreamGrant(scope, str(claims.get("sid", "")), expires)
+
+    def identity(self, token: str) -> Identity:
+        """Whom a stream token stands for: its subject, in its world alone. Raises Unauthenticated (E_STREAM_TOKEN)."""
+        scope = self.opened(token).scope
+        return Identity(scope.subject, Role.NONE, frozenset({scope.world_id}), token)
 
     def place(self, token: str, scope: Scope) -> StreamPosition:
-        """The place a resume token names. Raises Unauthenticated, PermissionDenied (E_RESUME_SCOPE)."""
-        claims = self._claims(token, RESUME_AUDIENCE)
-        if _scope(claims) != scope:
+        """The place a resume token names. Raises InvalidRequest (E_RESUME_TOKEN), PermissionDenied (E_RESUME_SCOPE)."""
+        try:
+            claims = self._claims(token, RESUME_AUDIENCE)
+            named = _scope(claims)
+        except Unauthenticated as error:
+            raise _no_place(error.message) from None
+        if named != scope:
             raise PermissionDenied(
                 "E_RESUME_SCOPE", "the resume token is of another stream", hint="start without a resume token"
             )
         control, orders = claims.get("control"), claims.get("orders", 0)
         if not isinstance(control, int) or not isinstance(orders, int) or min(control, orders) < 0:
-            raise Unauthenticated("E_TOKEN_CLAIMS", "the resume token names no place")
+            raise _no_place("it names no place")
         ahead = claims.get("ahead", {})
         if not isinstance(ahead, dict):
-            raise Unauthenticated("E_TOKEN_CLAIMS", "the resume token names no place")
+            raise _no_place("it names no place")
         return StreamPosition(control, orders, str(claims.get("born", "")), tuple(sorted(ahead.items())))
 
     def public(self) -> list[eventservicepb.PublicKey]:
@@ -156,6 +173,12 @@ class StreamKeys:
         if not isinstance(expires, int) or expires <= self._clock.now().timestamp():
             raise Unauthenticated("E_TOKEN_EXPIRED", "the token has expired", hint="create or refresh the stream")
         return claims
+
+
+def _no_place(why: str) -> InvalidRequest:
+    return InvalidRequest(
+        "E_RESUME_TOKEN", f"the resume token cannot be used: {why}", hint="start without a resume token"
+    )
 
 
 def _scope(claims: Mapping[str, object]) -> Scope:

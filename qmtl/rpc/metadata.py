@@ -8,3 +8,8 @@ USER_KEY: Final = "authorization"
 SERVICE_KEY: Final = "x-qmtl-service"
 REQUEST_ID_KEY: Final = "x-request-id"
 CORRELATION_ID_KEY: Final = "x-correlation-id"
+
+
+def bearer(token: str) -> tuple[tuple[str, str], ...]:
+    """Metadata that sends a token of its own kind as `authorization`, in place of the channel's user token."""
+    return ((USER_KEY, f"Bearer {token}"),)

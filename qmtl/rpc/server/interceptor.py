@@ -58,8 +58,10 @@ class MeshInterceptor(aio.ServerInterceptor):
         metrics: Metrics,
         limits: Limits,
         admit: Admit | None = None,
+        identities: Mapping[str, Callable[[str], Identity]] | None = None,
     ) -> None:
         self._admit = admit
+        self._identities = dict(identities or {})  # by method; of users' tokens else
         self._edge = service == grants.EDGE
         self._rules = rules
         self._authenticator = authenticator
@@ -227,7 +229,7 @@ class MeshInterceptor(aio.ServerInterceptor):
             return None, None
         user, service = bearer_of(inbound, USER_KEY), bearer_of(inbound, SERVICE_KEY)
         return (
-            self._authenticator.user(user) if user else None,
+            self._identities.get(inbound.rule.name, self._authenticator.user)(user) if user else None,
             self._authenticator.service(service) if service else None,
         )
 

@@ -20,6 +20,7 @@ from qmtl.config.settings import ServiceSettings
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, Unavailable
 from qmtl.rpc import tls
+from qmtl.rpc.auth.identity import Identity
 from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.rules.grants import EDGE
 from qmtl.rpc.rules.methods import STANDARD_RULES, MethodRule, by_name, rules_of
@@ -59,6 +60,7 @@ class Server:
         self._admit = admit
         self._rules: dict[str, MethodRule] = dict(STANDARD_RULES)
         self._services: list[str] = []
+        self._identities: dict[str, Callable[[str], Identity]] = {}
         self._adders: list[Callable[[aio.Server], None]] = []
         self._grpc: aio.Server | None = None
         self._health: Health | None = None
@@ -73,13 +75,17 @@ class Server:
         servicer: object,
         descriptor: ServiceDescriptor,
         planned: Mapping[str, str] | None = None,
+        identities: Mapping[str, Callable[[str], Identity]] | None = None,
     ) -> None:
         """Serve a contract: the generated `add_XServicer_to_server`, the servicer, the contract's descriptor.
 
         `planned` maps an RPC that is not built yet to the part that will build it: it answers UNIMPLEMENTED.
+        `identities` maps an RPC whose `authorization` is a token of its own kind to what verifies it.
         Raises InvalidRequest (E_AUDIENCE_MISSING, E_PLANNED_UNKNOWN, E_SERVICE_TWICE).
         """
         self._register(descriptor, planned or {})
+        for name, identify in (identities or {}).items():
+            self._identities[f"/{descriptor.full_name}/{name}"] = identify
         self._adders.append(lambda server: add_fn(servicer, server))
 
     def add_generic(
@@ -157,6 +163,7 @@ class Server:
             metrics=self._metrics,
             limits=self._limits,
             admit=self._admit,
+            identities=self._identities,
         )
 
     def _bind(self, server: aio.Server) -> int:

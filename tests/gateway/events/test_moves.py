@@ -32,6 +32,7 @@ from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.client.streams import scoped
+from qmtl.rpc.metadata import bearer
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from tests.gateway.estate import Estate, make_world, request_for, running_estate, settled, submitted
@@ -234,7 +235,7 @@ async def setting(home: Path, nats_url: str, seed: int) -> AsyncIterator[Scene]:
             world = await make_world(ann)
             first = (await submitted(ann, world, "FIRST")).strategy_id
             request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=TOPICS)
-            token = (await ann.events.CreateEventStream(request)).stream.token
+            token = (await ann.events.CreateEventStream(request)).stream.stream_token
             wires = dict(zip(GATEWAYS, (one, two), strict=True))
             yield Scene(estate, ann, world, bus, random.Random(seed), wires, token, [first])
 
@@ -263,8 +264,8 @@ async def stay(scene: Scene, folded: Folded, at: str, trouble: str, count: int) 
     wire, ann = scene.wires[at], mint_user_token(scene.estate.home, Role.READER, "ann")
     folded.connects()
     async with connect(wire.address, user_token=lambda: ann) as channel:
-        request = eventservicepb.SubscribeEventsRequest(token=scene.token, resume_token=folded.resume)
-        with scoped(door_over(channel).events.SubscribeEvents(request)) as call:
+        request = eventservicepb.SubscribeEventsRequest(resume_token=folded.resume)
+        with scoped(door_over(channel).events.SubscribeEvents(request, metadata=bearer(scene.token))) as call:
             acting = asyncio.create_task(scene.acts())
             try:
                 await read_some(call, folded, count)
@@ -326,9 +327,9 @@ async def see_the_end(scene: Scene, folded: Folded, at: str, *, order_too: bool 
     said, orders = await scene.owners_say()
     order_ends = {orders} if order_too else {orders, None}
     folded.connects()
-    request = eventservicepb.SubscribeEventsRequest(token=scene.token, resume_token=folded.resume)
+    request = eventservicepb.SubscribeEventsRequest(resume_token=folded.resume)
     door = await scene.estate.door(at=at)
-    with scoped(door.events.SubscribeEvents(request)) as call:
+    with scoped(door.events.SubscribeEvents(request, metadata=bearer(scene.token))) as call:
         async with asyncio.timeout(READ_S):
             while folded.states != said or folded.order_sequence not in order_ends or not folded.resume:
                 await read_some(call, folded, 1)

@@ -26,6 +26,7 @@ from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.client.streams import scoped
+from qmtl.rpc.metadata import bearer
 from tests.gateway.estate import Estate, make_world, request_for, running_estate, submitted
 from tests.mesh.door import Door
 from tests.support.waiting import eventually
@@ -37,13 +38,15 @@ SEED = 7
 async def created(door: Door, world_id: str, *topics: eventpb.Topic, strategy: str = "") -> str:
     """A stream's token."""
     request = eventservicepb.CreateEventStreamRequest(world_id=world_id, strategy_id=strategy, topics=topics)
-    return (await door.events.CreateEventStream(request)).stream.token
+    return (await door.events.CreateEventStream(request)).stream.stream_token
 
 
 @asynccontextmanager
 async def following(door: Door, token: str, resume: str = "") -> AsyncIterator[AsyncIterator[eventpb.Frame]]:
     """The frames of a stream."""
-    call = door.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=token, resume_token=resume))
+    call = door.events.SubscribeEvents(
+        eventservicepb.SubscribeEventsRequest(resume_token=resume), metadata=bearer(token)
+    )
     with scoped(call) as replies:
         yield (reply.frame async for reply in replies)
 
@@ -152,12 +155,17 @@ async def test_scope_and_token_are_checked(estate: Estate) -> None:
     token = await created(ann, world, STRATEGY)
     with pytest.raises(PermissionDenied):
         await created(eve, world, STRATEGY)
-    async with following(eve, token) as frames:
-        with pytest.raises(PermissionDenied):
-            await anext(frames)
+    with pytest.raises(Unauthenticated) as stolen:
+        await eve.events.RefreshEventStream(eventservicepb.RefreshEventStreamRequest(stream_token=token))
+    assert stolen.value.reason == "E_STREAM_TOKEN"
     async with following(ann, "nonsense") as frames:
-        with pytest.raises(Unauthenticated):
+        with pytest.raises(Unauthenticated) as bad:
             await anext(frames)
+    assert bad.value.reason == "E_STREAM_TOKEN"
+    async with following(ann, token, "nonsense") as frames:
+        with pytest.raises(InvalidRequest) as broken:
+            await anext(frames)
+    assert broken.value.reason == "E_RESUME_TOKEN"
     seen = Seen()
     async with following(ann, token) as frames:
         seen.take(await anext(frames))
@@ -220,7 +228,9 @@ async def test_stream_ends_with_its_token_unless_renewed(estate: Estate) -> None
             shown.take(await anext(stream))
             shown.take(await anext(stream))
         estate.clock.slept_s = 290
-        fresh = (await ann.events.RefreshEventStream(eventservicepb.RefreshEventStreamRequest(token=kept))).stream.token
+        fresh = (
+            await ann.events.RefreshEventStream(eventservicepb.RefreshEventStreamRequest(stream_token=kept))
+        ).stream.stream_token
         estate.clock.slept_s = 310
         while eventpb.NOTICE_KIND_GOING_AWAY not in seen.notices:
             seen.take(await anext(frames))
@@ -230,7 +240,7 @@ async def test_stream_ends_with_its_token_unless_renewed(estate: Estate) -> None
     async with following(ann, token, seen.resume) as frames:
         with pytest.raises(Unauthenticated) as refused:
             await anext(frames)
-    assert refused.value.reason == "E_TOKEN_EXPIRED"
+    assert refused.value.reason == "E_STREAM_TOKEN"
     async with following(ann, fresh, other.resume) as frames:
         assert (await anext(frames)).HasField("bookmark")
 
@@ -240,7 +250,9 @@ async def test_one_stuck_reader_among_many_delays_nobody_and_is_dropped(tmp_path
         ann = await estate.door()
         world = await make_world(ann)
         token = await created(ann, world, STRATEGY)
-        stuck = (await estate.door()).events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=token))
+        stuck = (await estate.door()).events.SubscribeEvents(
+            eventservicepb.SubscribeEventsRequest(), metadata=bearer(token)
+        )
         await stuck.read()
         readers = [Seen() for _ in range(20)]
 
@@ -296,7 +308,7 @@ async def test_a_descriptor_s_own_place_begins_after_what_there_was_without_a_sn
     stream = (await ann.events.CreateEventStream(request)).stream
     after = await submitted(ann, world, "ETH-USD")
     seen = Seen()
-    async with following(ann, stream.token, stream.resume_token) as frames:
+    async with following(ann, stream.stream_token, stream.resume_token) as frames:
         while len(seen.shown) < 3:
             seen.take(await anext(frames))
     assert seen.snapshots == 0

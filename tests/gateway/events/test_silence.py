@@ -20,6 +20,7 @@ from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.client.streams import scoped
+from qmtl.rpc.metadata import bearer
 from tests.gateway.estate import Estate, lone_gateway, make_world
 from tests.mesh.door import Door, door_over
 from tests.support.forwarding import forwarding
@@ -106,8 +107,8 @@ async def test_subscriber_who_reads_nothing_is_gone_when_its_token_lapses(estate
     ann = await estate.door()
     world = await make_world(ann)
     request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
-    token = (await ann.events.CreateEventStream(request)).stream.token
-    with scoped(ann.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=token))):
+    token = (await ann.events.CreateEventStream(request)).stream.stream_token
+    with scoped(ann.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(), metadata=bearer(token))):
         await eventually(lambda: subscribers(ann, 1))
         estate.clock.slept_s = 310
         await eventually(lambda: subscribers(ann, 0))
@@ -124,13 +125,13 @@ async def test_streams_of_a_machine_that_vanished_are_let_go_on_both_sides(estat
     ann, token = await estate.door(), mint_user_token(estate.home, Role.OWNER, "ann")
     world = await make_world(ann)
     request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
-    stream = (await ann.events.CreateEventStream(request)).stream.token
+    stream = (await ann.events.CreateEventStream(request)).stream.stream_token
     async with (
         forwarding(estate.mesh_address("gateway")) as wire,
         connect(wire.address, user_token=lambda: token) as channel,
     ):
         far = door_over(channel)
-        events = far.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=stream))
+        events = far.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(), metadata=bearer(stream))
         trading = far.trading.TradeStream()
         with scoped(events), scoped(trading):
             await events.read()

@@ -28,6 +28,7 @@ from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.rpc.client.streams import scoped
+from qmtl.rpc.metadata import bearer
 from tests.mesh.door import Door, new_world, open_door
 from tests.support.waiting import eventually
 
@@ -113,7 +114,7 @@ async def crowd(home: Path, readers: int, **settings: object) -> AsyncIterator[C
     ):
         world = await new_world(door)
         request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=[eventpb.TOPIC_STRATEGY])
-        token = (await door.events.CreateEventStream(request)).stream.token
+        token = (await door.events.CreateEventStream(request)).stream.stream_token
         bus = await Bus.connect(mesh.nats_url, service="gateway", credentials=seed_path(home, "gateway"))
         made = Crowd(mesh, door, world, token, bus)
         try:
@@ -135,7 +136,9 @@ async def _count_is(crowd: Crowd, count: int) -> bool:
 
 async def read(door: Door, token: str, reader: Reader) -> None:
     """Follow a stream for ever."""
-    with scoped(door.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=token))) as replies:
+    with scoped(
+        door.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(), metadata=bearer(token))
+    ) as replies:
         async for reply in replies:
             reader.take(reply.frame.events.events)
 
@@ -144,7 +147,9 @@ async def read(door: Door, token: str, reader: Reader) -> None:
 async def stuck(crowd: Crowd) -> AsyncIterator[None]:
     """A subscriber on a connection of its own that reads one frame and then none."""
     async with open_door(crowd.mesh.address("gateway"), crowd.mesh.home) as door:
-        with scoped(door.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(token=crowd.token))) as call:
+        with scoped(
+            door.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(), metadata=bearer(crowd.token))
+        ) as call:
             await call.read()
             yield
 

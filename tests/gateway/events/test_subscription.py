@@ -181,12 +181,12 @@ async def test_who_is_behind_with_orders_is_told_too(sources: StreamSources) -> 
 
 
 def test_shared_frames_are_bounded_by_their_bytes() -> None:
-    shared, frame = SharedFrames(bytes_max=10_000), eventpb.Frame(notice=eventpb.Notice(detail="x" * 1_000))
+    shared, frame = SharedFrames(bytes_max=10_000), eventpb.Frame(notice=eventpb.Notice(message="x" * 1_000))
     for place in range(100):
         shared.put(ACTIVATION, StreamPosition(place, 0), StreamPosition(place + 1, 0), frame)
         assert shared.bytes <= 10_000
     assert shared.find(ACTIVATION, StreamPosition(99, 0), StreamPosition(100, 0)) is frame
     assert shared.find(ACTIVATION, StreamPosition(80, 0), StreamPosition(81, 0)) is None
-    huge = eventpb.Frame(notice=eventpb.Notice(detail="x" * 20_000))
+    huge = eventpb.Frame(notice=eventpb.Notice(message="x" * 20_000))
     assert shared.put(ACTIVATION, StreamPosition(0, 0), StreamPosition(9, 0), huge) is huge
     assert shared.bytes == 0

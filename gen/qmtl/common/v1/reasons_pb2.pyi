@@ -318,6 +318,8 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_WORLD_NODE_UNKNOWN: _ClassVar[Reason]
     REASON_WORLD_SUSPENDED: _ClassVar[Reason]
     REASON_WORLD_UNKNOWN: _ClassVar[Reason]
+    REASON_RESUME_TOKEN: _ClassVar[Reason]
+    REASON_STREAM_TOKEN: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -629,3 +631,5 @@ REASON_WORLD_IDS_REQUIRED: Reason
 REASON_WORLD_NODE_UNKNOWN: Reason
 REASON_WORLD_SUSPENDED: Reason
 REASON_WORLD_UNKNOWN: Reason
+REASON_RESUME_TOKEN: Reason
+REASON_STREAM_TOKEN: Reason

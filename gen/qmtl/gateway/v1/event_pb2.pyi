@@ -45,20 +45,20 @@ NOTICE_KIND_RESUME_TOO_OLD: NoticeKind
 NOTICE_KIND_WINDOW_CLOSING: NoticeKind
 
 class EventStreamDescriptor(_message.Message):
-    __slots__ = ("address", "token", "topics", "expires_at", "fallback_address", "resume_token")
+    __slots__ = ("address", "stream_token", "topics", "expires_at", "fallback_address", "resume_token")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
-    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STREAM_TOKEN_FIELD_NUMBER: _ClassVar[int]
     TOPICS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     FALLBACK_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     address: str
-    token: str
+    stream_token: str
     topics: _containers.RepeatedScalarFieldContainer[Topic]
     expires_at: _timestamp_pb2.Timestamp
     fallback_address: str
     resume_token: str
-    def __init__(self, address: _Optional[str] = ..., token: _Optional[str] = ..., topics: _Optional[_Iterable[_Union[Topic, str]]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fallback_address: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, address: _Optional[str] = ..., stream_token: _Optional[str] = ..., topics: _Optional[_Iterable[_Union[Topic, str]]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fallback_address: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class Snapshot(_message.Message):
     __slots__ = ("topic", "states", "state_hash", "orders", "truncated")
@@ -93,14 +93,14 @@ class Bookmark(_message.Message):
     def __init__(self, resume_token: _Optional[str] = ..., server_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Notice(_message.Message):
-    __slots__ = ("kind", "resume_token", "detail")
+    __slots__ = ("kind", "resume_token", "message")
     KIND_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     kind: NoticeKind
     resume_token: str
-    detail: str
-    def __init__(self, kind: _Optional[_Union[NoticeKind, str]] = ..., resume_token: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+    message: str
+    def __init__(self, kind: _Optional[_Union[NoticeKind, str]] = ..., resume_token: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Frame(_message.Message):
     __slots__ = ("snapshot", "events", "bookmark", "notice")

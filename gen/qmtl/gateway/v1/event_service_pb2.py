@@ -26,7 +26,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.gateway.v1 import event_pb2 as qmtl_dot_gateway_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/gateway/v1/event_service.proto\x12\x0fqmtl.gateway.v1\x1a\x1cqmtl/common/v1/options.proto\x1a\x1bqmtl/gateway/v1/event.proto\"\x86\x01\n\x18\x43reateEventStreamRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12.\n\x06topics\x18\x03 \x03(\x0e\x32\x16.qmtl.gateway.v1.TopicR\x06topics\"[\n\x19\x43reateEventStreamResponse\x12>\n\x06stream\x18\x01 \x01(\x0b\x32&.qmtl.gateway.v1.EventStreamDescriptorR\x06stream\"1\n\x19RefreshEventStreamRequest\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\"\\\n\x1aRefreshEventStreamResponse\x12>\n\x06stream\x18\x01 \x01(\x0b\x32&.qmtl.gateway.v1.EventStreamDescriptorR\x06stream\"Q\n\x16SubscribeEventsRequest\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\"G\n\x17SubscribeEventsResponse\x12,\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x16.qmtl.gateway.v1.FrameR\x05\x66rame\"\x10\n\x0eGetJwksRequest\"A\n\x0fGetJwksResponse\x12.\n\x04keys\x18\x01 \x03(\x0b\x32\x1a.qmtl.gateway.v1.PublicKeyR\x04keys\"+\n\tPublicKey\x12\x10\n\x03kid\x18\x01 \x01(\tR\x03kid\x12\x0c\n\x01x\x18\x02 \x01(\tR\x01x2\xc3\x03\n\x0c\x45ventService\x12s\n\x11\x43reateEventStream\x12).qmtl.gateway.v1.CreateEventStreamRequest\x1a*.qmtl.gateway.v1.CreateEventStreamResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12v\n\x12RefreshEventStream\x12*.qmtl.gateway.v1.RefreshEventStreamRequest\x1a+.qmtl.gateway.v1.RefreshEventStreamResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12o\n\x0fSubscribeEvents\x12\'.qmtl.gateway.v1.SubscribeEventsRequest\x1a(.qmtl.gateway.v1.SubscribeEventsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12U\n\x07GetJwks\x12\x1f.qmtl.gateway.v1.GetJwksRequest\x1a .qmtl.gateway.v1.GetJwksResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42`\n\x12io.qmtl.gateway.v1B\x11\x45ventServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/gateway/v1/event_service.proto\x12\x0fqmtl.gateway.v1\x1a\x1cqmtl/common/v1/options.proto\x1a\x1bqmtl/gateway/v1/event.proto\"\x86\x01\n\x18\x43reateEventStreamRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12.\n\x06topics\x18\x03 \x03(\x0e\x32\x16.qmtl.gateway.v1.TopicR\x06topics\"[\n\x19\x43reateEventStreamResponse\x12>\n\x06stream\x18\x01 \x01(\x0b\x32&.qmtl.gateway.v1.EventStreamDescriptorR\x06stream\">\n\x19RefreshEventStreamRequest\x12!\n\x0cstream_token\x18\x01 \x01(\tR\x0bstreamToken\"\\\n\x1aRefreshEventStreamResponse\x12>\n\x06stream\x18\x01 \x01(\x0b\x32&.qmtl.gateway.v1.EventStreamDescriptorR\x06stream\";\n\x16SubscribeEventsRequest\x12!\n\x0cresume_token\x18\x01 \x01(\tR\x0bresumeToken\"G\n\x17SubscribeEventsResponse\x12,\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x16.qmtl.gateway.v1.FrameR\x05\x66rame\"\x10\n\x0eGetJwksRequest\"A\n\x0fGetJwksResponse\x12.\n\x04keys\x18\x01 \x03(\x0b\x32\x1a.qmtl.gateway.v1.PublicKeyR\x04keys\"+\n\tPublicKey\x12\x10\n\x03kid\x18\x01 \x01(\tR\x03kid\x12\x0c\n\x01x\x18\x02 \x01(\tR\x01x2\xc3\x03\n\x0c\x45ventService\x12s\n\x11\x43reateEventStream\x12).qmtl.gateway.v1.CreateEventStreamRequest\x1a*.qmtl.gateway.v1.CreateEventStreamResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12v\n\x12RefreshEventStream\x12*.qmtl.gateway.v1.RefreshEventStreamRequest\x1a+.qmtl.gateway.v1.RefreshEventStreamResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12o\n\x0fSubscribeEvents\x12\'.qmtl.gateway.v1.SubscribeEventsRequest\x1a(.qmtl.gateway.v1.SubscribeEventsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12U\n\x07GetJwks\x12\x1f.qmtl.gateway.v1.GetJwksRequest\x1a .qmtl.gateway.v1.GetJwksResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42`\n\x12io.qmtl.gateway.v1B\x11\x45ventServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,19 +47,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEEVENTSTREAMRESPONSE']._serialized_start=252
   _globals['_CREATEEVENTSTREAMRESPONSE']._serialized_end=343
   _globals['_REFRESHEVENTSTREAMREQUEST']._serialized_start=345
-  _globals['_REFRESHEVENTSTREAMREQUEST']._serialized_end=394
-  _globals['_REFRESHEVENTSTREAMRESPONSE']._serialized_start=396
-  _globals['_REFRESHEVENTSTREAMRESPONSE']._serialized_end=488
-  _globals['_SUBSCRIBEEVENTSREQUEST']._serialized_start=490
-  _globals['_SUBSCRIBEEVENTSREQUEST']._serialized_end=571
-  _globals['_SUBSCRIBEEVENTSRESPONSE']._serialized_start=573
-  _globals['_SUBSCRIBEEVENTSRESPONSE']._serialized_end=644
-  _globals['_GETJWKSREQUEST']._serialized_start=646
-  _globals['_GETJWKSREQUEST']._serialized_end=662
-  _globals['_GETJWKSRESPONSE']._serialized_start=664
-  _globals['_GETJWKSRESPONSE']._serialized_end=729
-  _globals['_PUBLICKEY']._serialized_start=731
-  _globals['_PUBLICKEY']._serialized_end=774
-  _globals['_EVENTSERVICE']._serialized_start=777
-  _globals['_EVENTSERVICE']._serialized_end=1228
+  _globals['_REFRESHEVENTSTREAMREQUEST']._serialized_end=407
+  _globals['_REFRESHEVENTSTREAMRESPONSE']._serialized_start=409
+  _globals['_REFRESHEVENTSTREAMRESPONSE']._serialized_end=501
+  _globals['_SUBSCRIBEEVENTSREQUEST']._serialized_start=503
+  _globals['_SUBSCRIBEEVENTSREQUEST']._serialized_end=562
+  _globals['_SUBSCRIBEEVENTSRESPONSE']._serialized_start=564
+  _globals['_SUBSCRIBEEVENTSRESPONSE']._serialized_end=635
+  _globals['_GETJWKSREQUEST']._serialized_start=637
+  _globals['_GETJWKSREQUEST']._serialized_end=653
+  _globals['_GETJWKSRESPONSE']._serialized_start=655
+  _globals['_GETJWKSRESPONSE']._serialized_end=720
+  _globals['_PUBLICKEY']._serialized_start=722
+  _globals['_PUBLICKEY']._serialized_end=765
+  _globals['_EVENTSERVICE']._serialized_start=768
+  _globals['_EVENTSERVICE']._serialized_end=1219
 # @@protoc_insertion_point(module_scope)

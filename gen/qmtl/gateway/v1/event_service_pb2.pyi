@@ -25,10 +25,10 @@ class CreateEventStreamResponse(_message.Message):
     def __init__(self, stream: _Optional[_Union[_event_pb2.EventStreamDescriptor, _Mapping]] = ...) -> None: ...
 
 class RefreshEventStreamRequest(_message.Message):
-    __slots__ = ("token",)
-    TOKEN_FIELD_NUMBER: _ClassVar[int]
-    token: str
-    def __init__(self, token: _Optional[str] = ...) -> None: ...
+    __slots__ = ("stream_token",)
+    STREAM_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    stream_token: str
+    def __init__(self, stream_token: _Optional[str] = ...) -> None: ...
 
 class RefreshEventStreamResponse(_message.Message):
     __slots__ = ("stream",)
@@ -37,12 +37,10 @@ class RefreshEventStreamResponse(_message.Message):
     def __init__(self, stream: _Optional[_Union[_event_pb2.EventStreamDescriptor, _Mapping]] = ...) -> None: ...
 
 class SubscribeEventsRequest(_message.Message):
-    __slots__ = ("token", "resume_token")
-    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("resume_token",)
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    token: str
     resume_token: str
-    def __init__(self, token: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, resume_token: _Optional[str] = ...) -> None: ...
 
 class SubscribeEventsResponse(_message.Message):
     __slots__ = ("frame",)

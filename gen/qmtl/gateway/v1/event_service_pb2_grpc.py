@@ -70,7 +70,8 @@ class EventServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RefreshEventStream(self, request, context):
-        """A new token for a stream that goes on. Errors: UNAUTHENTICATED for an unusable stream token: create a new stream.
+        """A new token for a stream that goes on; an open subscription lasts as long as the newest token. Errors: UNAUTHENTICATED
+        (E_STREAM_TOKEN): create a new stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,9 +79,12 @@ class EventServiceServicer:
 
     def SubscribeEvents(self, request, context):
         """Follows events: snapshots, then events in order per key, bookmarks at least every 5 s. No gap, no duplicate.
+        The stream token travels as metadata `authorization: Bearer <stream_token>`, in place of the user's token: it says who
+        follows, which world and which topics. What a client does with a frame stands at Topic in event.proto.
 
-        Errors: UNAUTHENTICATED (E_TOKEN_...): refresh; PERMISSION_DENIED (E_RESUME_SCOPE): the resume token is of another
-        scope; RESOURCE_EXHAUSTED: the client was too slow, resume with its token; UNAVAILABLE: resume.
+        Errors: UNAUTHENTICATED (E_STREAM_TOKEN): create or refresh the stream; INVALID_ARGUMENT (E_RESUME_TOKEN) and
+        PERMISSION_DENIED (E_RESUME_SCOPE, the resume token is of another scope): start without a resume token;
+        RESOURCE_EXHAUSTED: the client was too slow, resume with its token; UNAVAILABLE: resume.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

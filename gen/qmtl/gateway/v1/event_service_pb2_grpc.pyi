@@ -38,12 +38,17 @@ class EventServiceStub:
     without a role in the world.
     """
     RefreshEventStream: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.RefreshEventStreamRequest, _event_service_pb2.RefreshEventStreamResponse]
-    """A new token for a stream that goes on. Errors: UNAUTHENTICATED for an unusable stream token: create a new stream."""
+    """A new token for a stream that goes on; an open subscription lasts as long as the newest token. Errors: UNAUTHENTICATED
+    (E_STREAM_TOKEN): create a new stream.
+    """
     SubscribeEvents: _grpc.UnaryStreamMultiCallable[_event_service_pb2.SubscribeEventsRequest, _event_service_pb2.SubscribeEventsResponse]
     """Follows events: snapshots, then events in order per key, bookmarks at least every 5 s. No gap, no duplicate.
+    The stream token travels as metadata `authorization: Bearer <stream_token>`, in place of the user's token: it says who
+    follows, which world and which topics. What a client does with a frame stands at Topic in event.proto.
 
-    Errors: UNAUTHENTICATED (E_TOKEN_...): refresh; PERMISSION_DENIED (E_RESUME_SCOPE): the resume token is of another
-    scope; RESOURCE_EXHAUSTED: the client was too slow, resume with its token; UNAVAILABLE: resume.
+    Errors: UNAUTHENTICATED (E_STREAM_TOKEN): create or refresh the stream; INVALID_ARGUMENT (E_RESUME_TOKEN) and
+    PERMISSION_DENIED (E_RESUME_SCOPE, the resume token is of another scope): start without a resume token;
+    RESOURCE_EXHAUSTED: the client was too slow, resume with its token; UNAVAILABLE: resume.
     """
     GetJwks: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.GetJwksRequest, _event_service_pb2.GetJwksResponse]
     """Public keys stream tokens are signed with, as a JWK set. Errors: none beyond transport."""
@@ -58,12 +63,17 @@ class EventServiceAsyncStub(EventServiceStub):
     without a role in the world.
     """
     RefreshEventStream: _aio.UnaryUnaryMultiCallable[_event_service_pb2.RefreshEventStreamRequest, _event_service_pb2.RefreshEventStreamResponse]  # type: ignore[assignment]
-    """A new token for a stream that goes on. Errors: UNAUTHENTICATED for an unusable stream token: create a new stream."""
+    """A new token for a stream that goes on; an open subscription lasts as long as the newest token. Errors: UNAUTHENTICATED
+    (E_STREAM_TOKEN): create a new stream.
+    """
     SubscribeEvents: _aio.UnaryStreamMultiCallable[_event_service_pb2.SubscribeEventsRequest, _event_service_pb2.SubscribeEventsResponse]  # type: ignore[assignment]
     """Follows events: snapshots, then events in order per key, bookmarks at least every 5 s. No gap, no duplicate.
+    The stream token travels as metadata `authorization: Bearer <stream_token>`, in place of the user's token: it says who
+    follows, which world and which topics. What a client does with a frame stands at Topic in event.proto.
 
-    Errors: UNAUTHENTICATED (E_TOKEN_...): refresh; PERMISSION_DENIED (E_RESUME_SCOPE): the resume token is of another
-    scope; RESOURCE_EXHAUSTED: the client was too slow, resume with its token; UNAVAILABLE: resume.
+    Errors: UNAUTHENTICATED (E_STREAM_TOKEN): create or refresh the stream; INVALID_ARGUMENT (E_RESUME_TOKEN) and
+    PERMISSION_DENIED (E_RESUME_SCOPE, the resume token is of another scope): start without a resume token;
+    RESOURCE_EXHAUSTED: the client was too slow, resume with its token; UNAVAILABLE: resume.
     """
     GetJwks: _aio.UnaryUnaryMultiCallable[_event_service_pb2.GetJwksRequest, _event_service_pb2.GetJwksResponse]  # type: ignore[assignment]
     """Public keys stream tokens are signed with, as a JWK set. Errors: none beyond transport."""
@@ -87,7 +97,9 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_service_pb2.RefreshEventStreamRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.RefreshEventStreamResponse, _abc.Awaitable[_event_service_pb2.RefreshEventStreamResponse]]:
-        """A new token for a stream that goes on. Errors: UNAUTHENTICATED for an unusable stream token: create a new stream."""
+        """A new token for a stream that goes on; an open subscription lasts as long as the newest token. Errors: UNAUTHENTICATED
+        (E_STREAM_TOKEN): create a new stream.
+        """
 
     @_abc_1.abstractmethod
     def SubscribeEvents(
@@ -96,9 +108,12 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_event_service_pb2.SubscribeEventsResponse], _abc.AsyncIterator[_event_service_pb2.SubscribeEventsResponse]]:
         """Follows events: snapshots, then events in order per key, bookmarks at least every 5 s. No gap, no duplicate.
+        The stream token travels as metadata `authorization: Bearer <stream_token>`, in place of the user's token: it says who
+        follows, which world and which topics. What a client does with a frame stands at Topic in event.proto.
 
-        Errors: UNAUTHENTICATED (E_TOKEN_...): refresh; PERMISSION_DENIED (E_RESUME_SCOPE): the resume token is of another
-        scope; RESOURCE_EXHAUSTED: the client was too slow, resume with its token; UNAVAILABLE: resume.
+        Errors: UNAUTHENTICATED (E_STREAM_TOKEN): create or refresh the stream; INVALID_ARGUMENT (E_RESUME_TOKEN) and
+        PERMISSION_DENIED (E_RESUME_SCOPE, the resume token is of another scope): start without a resume token;
+        RESOURCE_EXHAUSTED: the client was too slow, resume with its token; UNAVAILABLE: resume.
         """
 
     @_abc_1.abstractmethod

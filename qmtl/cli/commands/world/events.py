@@ -20,6 +20,7 @@ from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.rpc.client.streams import scoped
+from qmtl.rpc.metadata import bearer
 from qmtl.sdk.mesh.retrying import OutageLimit
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ async def follow(
     while True:
         try:
             stream = (await stub.CreateEventStream(request)).stream
-            asked = eventservicepb.SubscribeEventsRequest(token=stream.token, resume_token=resume)
-            with scoped(stub.SubscribeEvents(asked)) as replies:
+            asked = eventservicepb.SubscribeEventsRequest(resume_token=resume)
+            with scoped(stub.SubscribeEvents(asked, metadata=bearer(stream.stream_token))) as replies:
                 async for reply in replies:
                     waiting.answered()
                     answered = True
@@ -110,6 +111,6 @@ def frame_lines(frame: eventpb.Frame, *, json: bool, tokens: bool) -> list[str]:
     lines = [event_line(event, is_state=True) for event in frame.snapshot.states]
     lines += [event_line(event) for event in frame.events.events]
     if frame.HasField("notice"):
-        lines.append(f"-- {enum_word(eventpb.NoticeKind, frame.notice.kind)}: {frame.notice.detail}")
+        lines.append(f"-- {enum_word(eventpb.NoticeKind, frame.notice.kind)}: {frame.notice.message}")
     token = resume_token(frame)
     return [*lines, f"-- resume {token}"] if tokens and token else lines

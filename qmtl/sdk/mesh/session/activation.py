@@ -15,6 +15,7 @@ from qmtl.core.errors import InvalidRequest, NotReady, PermissionDenied, QmtlErr
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.rpc.client.streams import scoped
+from qmtl.rpc.metadata import bearer
 from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.streams import Newest
@@ -106,8 +107,8 @@ async def _frames(client: Client, world: str, strategy_id: str, resume: str) -> 
         world_id=world, strategy_id=strategy_id, topics=[eventpb.TOPIC_ACTIVATION]
     )
     stream = (await client.events.CreateEventStream(request)).stream
-    asked = eventservicepb.SubscribeEventsRequest(token=stream.token, resume_token=resume)
-    with scoped(client.events.SubscribeEvents(asked)) as replies:
+    asked = eventservicepb.SubscribeEventsRequest(resume_token=resume)
+    with scoped(client.events.SubscribeEvents(asked, metadata=bearer(stream.stream_token))) as replies:
         async for reply in replies:
             yield reply.frame
             if reply.frame.notice.kind == eventpb.NOTICE_KIND_GOING_AWAY:
