@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
+
+from google.protobuf.duration_pb2 import Duration
 
 from gateway.admission.probes import Probes
 from gateway.events.subscribers import Subscribers
@@ -18,11 +20,23 @@ from qmtl.gateway.v1 import gateway_status_service_pb2_grpc as gatewaystatusrpc
 from qmtl.rpc.auth.call import require_user
 from qmtl.sql.database import Database
 
-AVAILABLE: Mapping[int, tuple[str, ...]] = {
-    gatewaystatuspb.DEGRADATION_LEVEL_NORMAL: ("submissions", "reads", "orders", "cancels", "events"),
-    gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL: ("submissions are queued", "reads", "orders", "cancels", "events"),
-    gatewaystatuspb.DEGRADATION_LEVEL_MINIMAL: ("cached reads", "cancels"),
-    gatewaystatuspb.DEGRADATION_LEVEL_STATIC: ("health", "status"),
+_ALL = (
+    gatewaystatuspb.CAPABILITY_SUBMISSIONS,
+    gatewaystatuspb.CAPABILITY_READS,
+    gatewaystatuspb.CAPABILITY_ORDERS,
+    gatewaystatuspb.CAPABILITY_CANCELS,
+    gatewaystatuspb.CAPABILITY_EVENTS,
+    gatewaystatuspb.CAPABILITY_STATUS,
+)
+CAPABILITIES: Mapping[int, tuple[gatewaystatuspb.Capability, ...]] = {
+    gatewaystatuspb.DEGRADATION_LEVEL_NORMAL: _ALL,
+    gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL: _ALL,
+    gatewaystatuspb.DEGRADATION_LEVEL_MINIMAL: (
+        gatewaystatuspb.CAPABILITY_CACHED_READS,
+        gatewaystatuspb.CAPABILITY_CANCELS,
+        gatewaystatuspb.CAPABILITY_STATUS,
+    ),
+    gatewaystatuspb.DEGRADATION_LEVEL_STATIC: (gatewaystatuspb.CAPABILITY_STATUS,),
 }
 VERSION = version("qmtl")
 
@@ -61,10 +75,10 @@ class GatewayStatusServicer(gatewaystatusrpc.GatewayStatusServiceServicer):
             status=status,
             level=level,
             gates=[gate for gate in self._activations.status() if _may_read(gate.world_id)],
-            available=AVAILABLE[level],
+            capabilities=CAPABILITIES[level],
             submissions_queued=queued,
             event_subscribers=self._subscribers.count,
-            p99_s=self._probes.load.p99_s,
+            p99=_span(self._probes.load.p99_s),
         )
 
 
@@ -72,3 +86,11 @@ def _may_read(world_id: str) -> bool:
     """Whether the caller's token itself reads a world: a status asks nobody about grants."""
     user = require_user()
     return user.role >= Role.READER and (user.worlds is None or world_id in user.worlds)
+
+
+def _span(seconds: float) -> Duration | None:
+    if not seconds:
+        return None
+    span = Duration()
+    span.FromTimedelta(timedelta(seconds=seconds))
+    return span

@@ -148,11 +148,11 @@ class HeldActivations:
         valid, closes_at = self.session_valid, gate.closes_at(self._clock.now())
         status = gatewaystatuspb.GateStatus(
             world_id=gate.world_id,
-            revision=gate.revision,
-            epoch=gate.epoch,
+            world_revision=gate.revision,
+            fence_epoch=gate.epoch,
             effective_mode=MODE_NUMBERS[gate.mode],
             session_valid=valid,
-            detail="" if valid else "the gate session has lapsed: shut",
+            message="" if valid else "the gate session has lapsed: shut",
         )
         if closes_at is not None:
             status.closes_at.FromDatetime(closes_at)

@@ -103,7 +103,7 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
         self, request: tradingservicepb.ReplayFillsRequest, context: object
     ) -> AsyncIterator[tradingservicepb.ReplayFillsResponse]:
         account = await fills.account_of(self._gate.peers, request.account)
-        async with aclosing(fills.replay(self._link, account, request.after_sequence)) as batches:
+        async with aclosing(fills.replay(self._link, account, request.after_account_fill_number)) as batches:
             async for batch in batches:
                 yield tradingservicepb.ReplayFillsResponse(fills=batch)
 

@@ -64,7 +64,7 @@ class QueueServicer(queuerpc.QueueServiceServicer):
         self, request: queueservicepb.RenewProducerRequest, context: object
     ) -> queueservicepb.RenewProducerResponse:
         await self._queues.writable(request.compute_key)
-        tenure = await self._queues.leases.renew(request.compute_key, request.epoch, TTL_S)
+        tenure = await self._queues.leases.renew(request.compute_key, request.lease_epoch, TTL_S)
         return queueservicepb.RenewProducerResponse(lease=_lease(tenure))
 
     async def PublishRecords(
@@ -77,7 +77,7 @@ class QueueServicer(queuerpc.QueueServiceServicer):
         finally:
             await self._report(counts)
         return queueservicepb.PublishRecordsResponse(
-            committed=counts.committed, already_committed=counts.already, last_sequence=counts.last_sequence
+            committed=counts.committed, already_committed=counts.already, last_queue_sequence=counts.last_sequence
         )
 
     async def ReadQueue(
@@ -87,7 +87,7 @@ class QueueServicer(queuerpc.QueueServiceServicer):
         records = read_records(self._queues.bus, queue.data, _begin(request))
         async with aclosing(until_set(self._draining, records)) as shown:
             async for record in shown:
-                yield queueservicepb.ReadQueueResponse(batch=record.batch, sequence=record.sequence)
+                yield queueservicepb.ReadQueueResponse(batch=record.batch, queue_sequence=record.sequence)
         if self._draining.is_set():
             raise Unavailable("E_GOING_AWAY", "the gateway stops", hint="go on after the last record")
 
@@ -133,7 +133,7 @@ class QueueServicer(queuerpc.QueueServiceServicer):
 def _lease(tenure: Tenure) -> queueservicepb.ProducerLease:
     return queueservicepb.ProducerLease(
         compute_key=tenure.compute_key,
-        epoch=tenure.epoch,
+        lease_epoch=tenure.epoch,
         expires_at=instant_to_proto(tenure.expires_at),
         acquired=tenure.acquired,
         holder="" if tenure.acquired else tenure.holder,
@@ -143,11 +143,11 @@ def _lease(tenure: Tenure) -> queueservicepb.ProducerLease:
 def _begin(request: queueservicepb.ReadQueueRequest) -> From:
     """Raises InvalidRequest (E_POSITION)."""
     match request.WhichOneof("position"):
-        case "from_bucket":
-            return From.bucket(instant_from_proto(request.from_bucket, "from_bucket"))
-        case "from_sequence" if request.from_sequence > 0:
-            return From.at(request.from_sequence)
+        case "start_time":
+            return From.bucket(instant_from_proto(request.start_time, "start_time"))
+        case "start_queue_sequence" if request.start_queue_sequence > 0:
+            return From.at(request.start_queue_sequence)
         case "last" if request.last:
             return From.LAST
-    violation = Violation("position", "missing", "from_bucket, from_sequence above 0, or last")
+    violation = Violation("position", "missing", "start_time, start_queue_sequence above 0, or last")
     raise InvalidRequest("E_POSITION", str(violation), violations=(violation,))

@@ -42,7 +42,7 @@ async def account_of(estate: Estate, door: Door) -> tuple[str, str, str]:
 
 
 async def replayed(door: Door, account: str, after: int) -> list[int]:
-    request = tradingservicepb.ReplayFillsRequest(account=account, after_sequence=after)
+    request = tradingservicepb.ReplayFillsRequest(account=account, after_account_fill_number=after)
     return [fill.account_fill_number async for reply in door.trading.ReplayFills(request) for fill in reply.fills]
 
 

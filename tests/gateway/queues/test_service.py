@@ -78,18 +78,20 @@ async def test_one_produces_and_others_read_from_any_place(estate: Estate) -> No
     lease = await acquired(ann, world, strategy)
     assert lease.acquired
     other = await acquired(ann, world, strategy, "another-run")
-    assert (other.acquired, other.epoch) == (False, lease.epoch)
+    assert (other.acquired, other.lease_epoch) == (False, lease.lease_epoch)
     key = key_of(strategy)
-    parts = [batch(key, lease.epoch, first, first + 1) for first in (10, 12, 14)]
+    parts = [batch(key, lease.lease_epoch, first, first + 1) for first in (10, 12, 14)]
     told = await published(ann, *parts)
     assert (told.committed, told.already_committed) == (3, 0)
-    everything = await read(ann, queueservicepb.ReadQueueRequest(compute_key=key, world_id=world, from_sequence=1), 3)
+    everything = await read(
+        ann, queueservicepb.ReadQueueRequest(compute_key=key, world_id=world, start_queue_sequence=1), 3
+    )
     assert [reply.batch for reply in everything] == parts
     later = queueservicepb.ReadQueueRequest(compute_key=key, world_id=world)
-    later.from_bucket.FromSeconds(13 * BUCKET_S)
+    later.start_time.FromSeconds(13 * BUCKET_S)
     assert [reply.batch for reply in await read(ann, later, 2)] == parts[1:]
     last = await read(ann, queueservicepb.ReadQueueRequest(compute_key=key, world_id=world, last=True), 1)
-    assert last[0].sequence == told.last_sequence
+    assert last[0].queue_sequence == told.last_queue_sequence
     queue = (await ann.queue_catalogue.GetQueue(queuecatalogueservicepb.GetQueueRequest(compute_key=key))).queue
     assert (queue.last_bucket.seconds, queue.rows) == (15 * BUCKET_S, 6)
 
@@ -99,11 +101,11 @@ async def test_batches_sent_again_are_committed_once(estate: Estate) -> None:
     world = await make_world(ann)
     strategy = await submitted(ann, world)
     lease = await acquired(ann, world, strategy)
-    parts = [batch(key_of(strategy), lease.epoch, first, first) for first in range(5)]
+    parts = [batch(key_of(strategy), lease.lease_epoch, first, first) for first in range(5)]
     first = await published(ann, *parts)
-    again = await published(ann, *parts, batch(key_of(strategy), lease.epoch, 5, 5))
-    assert again.last_sequence == first.last_sequence + 1
-    request = queueservicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world, from_sequence=1)
+    again = await published(ann, *parts, batch(key_of(strategy), lease.lease_epoch, 5, 5))
+    assert again.last_queue_sequence == first.last_queue_sequence + 1
+    request = queueservicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world, start_queue_sequence=1)
     shown = await read(ann, request, 6)
     assert [reply.batch.end_time.seconds // BUCKET_S for reply in shown] == list(range(6))
 
@@ -115,18 +117,22 @@ async def test_producer_that_lost_its_lease_writes_nothing_and_the_next_goes_on_
     strategy = await submitted(ann, world)
     key = key_of(strategy)
     old = await acquired(ann, world, strategy, "one")
-    await published(ann, batch(key, old.epoch, 1, 4))
-    renewed = await there.queues.RenewProducer(queueservicepb.RenewProducerRequest(compute_key=key, epoch=old.epoch))
+    await published(ann, batch(key, old.lease_epoch, 1, 4))
+    renewed = await there.queues.RenewProducer(
+        queueservicepb.RenewProducerRequest(compute_key=key, lease_epoch=old.lease_epoch)
+    )
     assert renewed.lease.acquired
     with pytest.raises(NotReady) as lost:
-        await ann.queues.RenewProducer(queueservicepb.RenewProducerRequest(compute_key=key, epoch=old.epoch + 1))
+        await ann.queues.RenewProducer(
+            queueservicepb.RenewProducerRequest(compute_key=key, lease_epoch=old.lease_epoch + 1)
+        )
     assert lost.value.reason == "E_LEASE_LOST"
-    newer = old.epoch + 1
+    newer = old.lease_epoch + 1
     last = await read(there, queueservicepb.ReadQueueRequest(compute_key=key, world_id=world, last=True), 1)
     assert last[0].batch.node_state == b"[4]"
     await published(there, batch(key, newer, 5, 5))
     with pytest.raises(NotReady) as refused:
-        await published(ann, batch(key, old.epoch, 6, 6))
+        await published(ann, batch(key, old.lease_epoch, 6, 6))
     assert refused.value.reason == "E_LEASE_LOST"
 
 

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,qmtl/gateway/v1/gateway_status_service.proto\x12\x0fqmtl.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"\x95\x02\n\nGateStatus\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\x12\x14\n\x05\x65poch\x18\x03 \x01(\x04R\x05\x65poch\x12\x44\n\x0e\x65\x66\x66\x65\x63tive_mode\x18\x04 \x01(\x0e\x32\x1d.qmtl.common.v1.EffectiveModeR\reffectiveMode\x12#\n\rsession_valid\x18\x05 \x01(\x08R\x0csessionValid\x12\x16\n\x06\x64\x65tail\x18\x06 \x01(\tR\x06\x64\x65tail\x12\x37\n\tcloses_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x63losesAt\"\x12\n\x10GetStatusRequest\"\xc5\x02\n\x11GetStatusResponse\x12\x35\n\x06status\x18\x01 \x01(\x0b\x32\x1d.qmtl.common.v1.ServiceStatusR\x06status\x12\x37\n\x05level\x18\x02 \x01(\x0e\x32!.qmtl.gateway.v1.DegradationLevelR\x05level\x12\x31\n\x05gates\x18\x03 \x03(\x0b\x32\x1b.qmtl.gateway.v1.GateStatusR\x05gates\x12\x1c\n\tavailable\x18\x04 \x03(\tR\tavailable\x12-\n\x12submissions_queued\x18\x05 \x01(\x04R\x11submissionsQueued\x12+\n\x11\x65vent_subscribers\x18\x06 \x01(\rR\x10\x65ventSubscribers\x12\x13\n\x05p99_s\x18\x07 \x01(\x01R\x04p99S*\xaf\x01\n\x10\x44\x65gradationLevel\x12!\n\x1d\x44\x45GRADATION_LEVEL_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45GRADATION_LEVEL_NORMAL\x10\x01\x12\x1d\n\x19\x44\x45GRADATION_LEVEL_PARTIAL\x10\x02\x12\x1d\n\x19\x44\x45GRADATION_LEVEL_MINIMAL\x10\x03\x12\x1c\n\x18\x44\x45GRADATION_LEVEL_STATIC\x10\x04\x32s\n\x14GatewayStatusService\x12[\n\tGetStatus\x12!.qmtl.gateway.v1.GetStatusRequest\x1a\".qmtl.gateway.v1.GetStatusResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42h\n\x12io.qmtl.gateway.v1B\x19GatewayStatusServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,qmtl/gateway/v1/gateway_status_service.proto\x12\x0fqmtl.gateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"\xad\x02\n\nGateStatus\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12%\n\x0eworld_revision\x18\x02 \x01(\x04R\rworldRevision\x12\x1f\n\x0b\x66\x65nce_epoch\x18\x03 \x01(\x04R\nfenceEpoch\x12\x44\n\x0e\x65\x66\x66\x65\x63tive_mode\x18\x04 \x01(\x0e\x32\x1d.qmtl.common.v1.EffectiveModeR\reffectiveMode\x12#\n\rsession_valid\x18\x05 \x01(\x08R\x0csessionValid\x12\x18\n\x07message\x18\x06 \x01(\tR\x07message\x12\x37\n\tcloses_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x63losesAt\"\x12\n\x10GetStatusRequest\"\x80\x03\n\x11GetStatusResponse\x12\x35\n\x06status\x18\x01 \x01(\x0b\x32\x1d.qmtl.common.v1.ServiceStatusR\x06status\x12\x37\n\x05level\x18\x02 \x01(\x0e\x32!.qmtl.gateway.v1.DegradationLevelR\x05level\x12\x31\n\x05gates\x18\x03 \x03(\x0b\x32\x1b.qmtl.gateway.v1.GateStatusR\x05gates\x12?\n\x0c\x63\x61pabilities\x18\x04 \x03(\x0e\x32\x1b.qmtl.gateway.v1.CapabilityR\x0c\x63\x61pabilities\x12-\n\x12submissions_queued\x18\x05 \x01(\x04R\x11submissionsQueued\x12+\n\x11\x65vent_subscribers\x18\x06 \x01(\rR\x10\x65ventSubscribers\x12+\n\x03p99\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03p99*\xaf\x01\n\x10\x44\x65gradationLevel\x12!\n\x1d\x44\x45GRADATION_LEVEL_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45GRADATION_LEVEL_NORMAL\x10\x01\x12\x1d\n\x19\x44\x45GRADATION_LEVEL_PARTIAL\x10\x02\x12\x1d\n\x19\x44\x45GRADATION_LEVEL_MINIMAL\x10\x03\x12\x1c\n\x18\x44\x45GRADATION_LEVEL_STATIC\x10\x04*\xd4\x01\n\nCapability\x12\x1a\n\x16\x43\x41PABILITY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43\x41PABILITY_SUBMISSIONS\x10\x01\x12\x14\n\x10\x43\x41PABILITY_READS\x10\x02\x12\x1b\n\x17\x43\x41PABILITY_CACHED_READS\x10\x03\x12\x15\n\x11\x43\x41PABILITY_ORDERS\x10\x04\x12\x16\n\x12\x43\x41PABILITY_CANCELS\x10\x05\x12\x15\n\x11\x43\x41PABILITY_EVENTS\x10\x06\x12\x15\n\x11\x43\x41PABILITY_STATUS\x10\x07\x32s\n\x14GatewayStatusService\x12[\n\tGetStatus\x12!.qmtl.gateway.v1.GetStatusRequest\x1a\".qmtl.gateway.v1.GetStatusResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42h\n\x12io.qmtl.gateway.v1B\x19GatewayStatusServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,14 +38,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\022io.qmtl.gateway.v1B\031GatewayStatusServiceProtoP\001Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1'
   _globals['_GATEWAYSTATUSSERVICE'].methods_by_name['GetStatus']._loaded_options = None
   _globals['_GATEWAYSTATUSSERVICE'].methods_by_name['GetStatus']._serialized_options = b'\220\002\001\250\273\030\001'
-  _globals['_DEGRADATIONLEVEL']._serialized_start=786
-  _globals['_DEGRADATIONLEVEL']._serialized_end=961
-  _globals['_GATESTATUS']._serialized_start=158
-  _globals['_GATESTATUS']._serialized_end=435
-  _globals['_GETSTATUSREQUEST']._serialized_start=437
-  _globals['_GETSTATUSREQUEST']._serialized_end=455
-  _globals['_GETSTATUSRESPONSE']._serialized_start=458
-  _globals['_GETSTATUSRESPONSE']._serialized_end=783
-  _globals['_GATEWAYSTATUSSERVICE']._serialized_start=963
-  _globals['_GATEWAYSTATUSSERVICE']._serialized_end=1078
+  _globals['_DEGRADATIONLEVEL']._serialized_start=901
+  _globals['_DEGRADATIONLEVEL']._serialized_end=1076
+  _globals['_CAPABILITY']._serialized_start=1079
+  _globals['_CAPABILITY']._serialized_end=1291
+  _globals['_GATESTATUS']._serialized_start=190
+  _globals['_GATESTATUS']._serialized_end=491
+  _globals['_GETSTATUSREQUEST']._serialized_start=493
+  _globals['_GETSTATUSREQUEST']._serialized_end=511
+  _globals['_GETSTATUSRESPONSE']._serialized_start=514
+  _globals['_GETSTATUSRESPONSE']._serialized_end=898
+  _globals['_GATEWAYSTATUSSERVICE']._serialized_start=1293
+  _globals['_GATEWAYSTATUSSERVICE']._serialized_end=1408
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.data.v1 import records_pb2 as qmtl_dot_data_dot_v1_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/gateway/v1/queue_service.proto\x12\x0fqmtl.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1aqmtl/data/v1/records.proto\"\xb5\x01\n\rProducerLease\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x14\n\x05\x65poch\x18\x02 \x01(\x04R\x05\x65poch\x12\x39\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1a\n\x08\x61\x63quired\x18\x04 \x01(\x08R\x08\x61\x63quired\x12\x16\n\x06holder\x18\x05 \x01(\tR\x06holder\"\x8c\x01\n\x16\x41\x63quireProducerRequest\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x03 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x04 \x01(\tR\x05runId\"O\n\x17\x41\x63quireProducerResponse\x12\x34\n\x05lease\x18\x01 \x01(\x0b\x32\x1e.qmtl.gateway.v1.ProducerLeaseR\x05lease\"M\n\x14RenewProducerRequest\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x14\n\x05\x65poch\x18\x02 \x01(\x04R\x05\x65poch\"M\n\x15RenewProducerResponse\x12\x34\n\x05lease\x18\x01 \x01(\x0b\x32\x1e.qmtl.gateway.v1.ProducerLeaseR\x05lease\"H\n\x15PublishRecordsRequest\x12/\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x19.qmtl.data.v1.RecordBatchR\x05\x62\x61tch\"\x88\x01\n\x16PublishRecordsResponse\x12\x1c\n\tcommitted\x18\x01 \x01(\x04R\tcommitted\x12+\n\x11\x61lready_committed\x18\x02 \x01(\x04R\x10\x61lreadyCommitted\x12#\n\rlast_sequence\x18\x03 \x01(\x04R\x0clastSequence\"\xd6\x01\n\x10ReadQueueRequest\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12=\n\x0b\x66rom_bucket\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00R\nfromBucket\x12%\n\rfrom_sequence\x18\x04 \x01(\x04H\x00R\x0c\x66romSequence\x12\x14\n\x04last\x18\x05 \x01(\x08H\x00R\x04lastB\n\n\x08position\"`\n\x11ReadQueueResponse\x12/\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x19.qmtl.data.v1.RecordBatchR\x05\x62\x61tch\x12\x1a\n\x08sequence\x18\x02 \x01(\x04R\x08sequence2\xb3\x03\n\x0cQueueService\x12m\n\x0f\x41\x63quireProducer\x12\'.qmtl.gateway.v1.AcquireProducerRequest\x1a(.qmtl.gateway.v1.AcquireProducerResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12g\n\rRenewProducer\x12%.qmtl.gateway.v1.RenewProducerRequest\x1a&.qmtl.gateway.v1.RenewProducerResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12l\n\x0ePublishRecords\x12&.qmtl.gateway.v1.PublishRecordsRequest\x1a\'.qmtl.gateway.v1.PublishRecordsResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01(\x01\x12]\n\tReadQueue\x12!.qmtl.gateway.v1.ReadQueueRequest\x1a\".qmtl.gateway.v1.ReadQueueResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x42`\n\x12io.qmtl.gateway.v1B\x11QueueServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/gateway/v1/queue_service.proto\x12\x0fqmtl.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1aqmtl/data/v1/records.proto\"\xc0\x01\n\rProducerLease\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x1f\n\x0blease_epoch\x18\x02 \x01(\x04R\nleaseEpoch\x12\x39\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1a\n\x08\x61\x63quired\x18\x04 \x01(\x08R\x08\x61\x63quired\x12\x16\n\x06holder\x18\x05 \x01(\tR\x06holder\"\x8c\x01\n\x16\x41\x63quireProducerRequest\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x03 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x04 \x01(\tR\x05runId\"O\n\x17\x41\x63quireProducerResponse\x12\x34\n\x05lease\x18\x01 \x01(\x0b\x32\x1e.qmtl.gateway.v1.ProducerLeaseR\x05lease\"X\n\x14RenewProducerRequest\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x1f\n\x0blease_epoch\x18\x02 \x01(\x04R\nleaseEpoch\"M\n\x15RenewProducerResponse\x12\x34\n\x05lease\x18\x01 \x01(\x0b\x32\x1e.qmtl.gateway.v1.ProducerLeaseR\x05lease\"H\n\x15PublishRecordsRequest\x12/\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x19.qmtl.data.v1.RecordBatchR\x05\x62\x61tch\"\x93\x01\n\x16PublishRecordsResponse\x12\x1c\n\tcommitted\x18\x01 \x01(\x04R\tcommitted\x12+\n\x11\x61lready_committed\x18\x02 \x01(\x04R\x10\x61lreadyCommitted\x12.\n\x13last_queue_sequence\x18\x03 \x01(\x04R\x11lastQueueSequence\"\xe1\x01\n\x10ReadQueueRequest\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12;\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00R\tstartTime\x12\x32\n\x14start_queue_sequence\x18\x04 \x01(\x04H\x00R\x12startQueueSequence\x12\x14\n\x04last\x18\x05 \x01(\x08H\x00R\x04lastB\n\n\x08position\"k\n\x11ReadQueueResponse\x12/\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x19.qmtl.data.v1.RecordBatchR\x05\x62\x61tch\x12%\n\x0equeue_sequence\x18\x02 \x01(\x04R\rqueueSequence2\xb3\x03\n\x0cQueueService\x12m\n\x0f\x41\x63quireProducer\x12\'.qmtl.gateway.v1.AcquireProducerRequest\x1a(.qmtl.gateway.v1.AcquireProducerResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12g\n\rRenewProducer\x12%.qmtl.gateway.v1.RenewProducerRequest\x1a&.qmtl.gateway.v1.RenewProducerResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12l\n\x0ePublishRecords\x12&.qmtl.gateway.v1.PublishRecordsRequest\x1a\'.qmtl.gateway.v1.PublishRecordsResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01(\x01\x12]\n\tReadQueue\x12!.qmtl.gateway.v1.ReadQueueRequest\x1a\".qmtl.gateway.v1.ReadQueueResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x42`\n\x12io.qmtl.gateway.v1B\x11QueueServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,23 +44,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUEUESERVICE'].methods_by_name['ReadQueue']._loaded_options = None
   _globals['_QUEUESERVICE'].methods_by_name['ReadQueue']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_PRODUCERLEASE']._serialized_start=148
-  _globals['_PRODUCERLEASE']._serialized_end=329
-  _globals['_ACQUIREPRODUCERREQUEST']._serialized_start=332
-  _globals['_ACQUIREPRODUCERREQUEST']._serialized_end=472
-  _globals['_ACQUIREPRODUCERRESPONSE']._serialized_start=474
-  _globals['_ACQUIREPRODUCERRESPONSE']._serialized_end=553
-  _globals['_RENEWPRODUCERREQUEST']._serialized_start=555
-  _globals['_RENEWPRODUCERREQUEST']._serialized_end=632
-  _globals['_RENEWPRODUCERRESPONSE']._serialized_start=634
-  _globals['_RENEWPRODUCERRESPONSE']._serialized_end=711
-  _globals['_PUBLISHRECORDSREQUEST']._serialized_start=713
-  _globals['_PUBLISHRECORDSREQUEST']._serialized_end=785
-  _globals['_PUBLISHRECORDSRESPONSE']._serialized_start=788
-  _globals['_PUBLISHRECORDSRESPONSE']._serialized_end=924
-  _globals['_READQUEUEREQUEST']._serialized_start=927
-  _globals['_READQUEUEREQUEST']._serialized_end=1141
-  _globals['_READQUEUERESPONSE']._serialized_start=1143
-  _globals['_READQUEUERESPONSE']._serialized_end=1239
-  _globals['_QUEUESERVICE']._serialized_start=1242
-  _globals['_QUEUESERVICE']._serialized_end=1677
+  _globals['_PRODUCERLEASE']._serialized_end=340
+  _globals['_ACQUIREPRODUCERREQUEST']._serialized_start=343
+  _globals['_ACQUIREPRODUCERREQUEST']._serialized_end=483
+  _globals['_ACQUIREPRODUCERRESPONSE']._serialized_start=485
+  _globals['_ACQUIREPRODUCERRESPONSE']._serialized_end=564
+  _globals['_RENEWPRODUCERREQUEST']._serialized_start=566
+  _globals['_RENEWPRODUCERREQUEST']._serialized_end=654
+  _globals['_RENEWPRODUCERRESPONSE']._serialized_start=656
+  _globals['_RENEWPRODUCERRESPONSE']._serialized_end=733
+  _globals['_PUBLISHRECORDSREQUEST']._serialized_start=735
+  _globals['_PUBLISHRECORDSREQUEST']._serialized_end=807
+  _globals['_PUBLISHRECORDSRESPONSE']._serialized_start=810
+  _globals['_PUBLISHRECORDSRESPONSE']._serialized_end=957
+  _globals['_READQUEUEREQUEST']._serialized_start=960
+  _globals['_READQUEUEREQUEST']._serialized_end=1185
+  _globals['_READQUEUERESPONSE']._serialized_start=1187
+  _globals['_READQUEUERESPONSE']._serialized_end=1294
+  _globals['_QUEUESERVICE']._serialized_start=1297
+  _globals['_QUEUESERVICE']._serialized_end=1732
 # @@protoc_insertion_point(module_scope)

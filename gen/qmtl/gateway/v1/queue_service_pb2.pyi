@@ -11,18 +11,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ProducerLease(_message.Message):
-    __slots__ = ("compute_key", "epoch", "expires_at", "acquired", "holder")
+    __slots__ = ("compute_key", "lease_epoch", "expires_at", "acquired", "holder")
     COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    LEASE_EPOCH_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     ACQUIRED_FIELD_NUMBER: _ClassVar[int]
     HOLDER_FIELD_NUMBER: _ClassVar[int]
     compute_key: str
-    epoch: int
+    lease_epoch: int
     expires_at: _timestamp_pb2.Timestamp
     acquired: bool
     holder: str
-    def __init__(self, compute_key: _Optional[str] = ..., epoch: _Optional[int] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acquired: _Optional[bool] = ..., holder: _Optional[str] = ...) -> None: ...
+    def __init__(self, compute_key: _Optional[str] = ..., lease_epoch: _Optional[int] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acquired: _Optional[bool] = ..., holder: _Optional[str] = ...) -> None: ...
 
 class AcquireProducerRequest(_message.Message):
     __slots__ = ("compute_key", "world_id", "strategy_id", "run_id")
@@ -43,12 +43,12 @@ class AcquireProducerResponse(_message.Message):
     def __init__(self, lease: _Optional[_Union[ProducerLease, _Mapping]] = ...) -> None: ...
 
 class RenewProducerRequest(_message.Message):
-    __slots__ = ("compute_key", "epoch")
+    __slots__ = ("compute_key", "lease_epoch")
     COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    LEASE_EPOCH_FIELD_NUMBER: _ClassVar[int]
     compute_key: str
-    epoch: int
-    def __init__(self, compute_key: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
+    lease_epoch: int
+    def __init__(self, compute_key: _Optional[str] = ..., lease_epoch: _Optional[int] = ...) -> None: ...
 
 class RenewProducerResponse(_message.Message):
     __slots__ = ("lease",)
@@ -63,33 +63,33 @@ class PublishRecordsRequest(_message.Message):
     def __init__(self, batch: _Optional[_Union[_records_pb2.RecordBatch, _Mapping]] = ...) -> None: ...
 
 class PublishRecordsResponse(_message.Message):
-    __slots__ = ("committed", "already_committed", "last_sequence")
+    __slots__ = ("committed", "already_committed", "last_queue_sequence")
     COMMITTED_FIELD_NUMBER: _ClassVar[int]
     ALREADY_COMMITTED_FIELD_NUMBER: _ClassVar[int]
-    LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LAST_QUEUE_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     committed: int
     already_committed: int
-    last_sequence: int
-    def __init__(self, committed: _Optional[int] = ..., already_committed: _Optional[int] = ..., last_sequence: _Optional[int] = ...) -> None: ...
+    last_queue_sequence: int
+    def __init__(self, committed: _Optional[int] = ..., already_committed: _Optional[int] = ..., last_queue_sequence: _Optional[int] = ...) -> None: ...
 
 class ReadQueueRequest(_message.Message):
-    __slots__ = ("compute_key", "world_id", "from_bucket", "from_sequence", "last")
+    __slots__ = ("compute_key", "world_id", "start_time", "start_queue_sequence", "last")
     COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
-    FROM_BUCKET_FIELD_NUMBER: _ClassVar[int]
-    FROM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    START_QUEUE_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
     compute_key: str
     world_id: str
-    from_bucket: _timestamp_pb2.Timestamp
-    from_sequence: int
+    start_time: _timestamp_pb2.Timestamp
+    start_queue_sequence: int
     last: bool
-    def __init__(self, compute_key: _Optional[str] = ..., world_id: _Optional[str] = ..., from_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., from_sequence: _Optional[int] = ..., last: _Optional[bool] = ...) -> None: ...
+    def __init__(self, compute_key: _Optional[str] = ..., world_id: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_queue_sequence: _Optional[int] = ..., last: _Optional[bool] = ...) -> None: ...
 
 class ReadQueueResponse(_message.Message):
-    __slots__ = ("batch", "sequence")
+    __slots__ = ("batch", "queue_sequence")
     BATCH_FIELD_NUMBER: _ClassVar[int]
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     batch: _records_pb2.RecordBatch
-    sequence: int
-    def __init__(self, batch: _Optional[_Union[_records_pb2.RecordBatch, _Mapping]] = ..., sequence: _Optional[int] = ...) -> None: ...
+    queue_sequence: int
+    def __init__(self, batch: _Optional[_Union[_records_pb2.RecordBatch, _Mapping]] = ..., queue_sequence: _Optional[int] = ...) -> None: ...

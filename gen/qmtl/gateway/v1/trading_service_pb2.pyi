@@ -82,12 +82,12 @@ class ReportFillsResponse(_message.Message):
     def __init__(self, booked: _Optional[int] = ..., duplicates: _Optional[int] = ...) -> None: ...
 
 class ReplayFillsRequest(_message.Message):
-    __slots__ = ("account", "after_sequence")
+    __slots__ = ("account", "after_account_fill_number")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
-    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_ACCOUNT_FILL_NUMBER_FIELD_NUMBER: _ClassVar[int]
     account: str
-    after_sequence: int
-    def __init__(self, account: _Optional[str] = ..., after_sequence: _Optional[int] = ...) -> None: ...
+    after_account_fill_number: int
+    def __init__(self, account: _Optional[str] = ..., after_account_fill_number: _Optional[int] = ...) -> None: ...
 
 class ReplayFillsResponse(_message.Message):
     __slots__ = ("fills",)

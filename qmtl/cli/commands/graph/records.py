@@ -44,11 +44,11 @@ def read(
         raise InvalidRequest("E_POSITION_OPTIONS", "give one of --from, --from-sequence and --last")
     request = queueservicepb.ReadQueueRequest(compute_key=whole_compute_key(access, compute_key), world_id=world)
     if start:
-        request.from_bucket.FromDatetime(instant(start, "--from"))
+        request.start_time.FromDatetime(instant(start, "--from"))
     elif last:
         request.last = True
     else:
-        request.from_sequence = sequence or 1
+        request.start_queue_sequence = sequence or 1
 
     async def call(channel: MeshChannel) -> int:
         seen = 0
@@ -85,10 +85,10 @@ def record_lines(reply: queueservicepb.ReadQueueResponse, *, json: bool) -> Iter
     first, last = when(batch.start_time), when(batch.end_time)
     rows = _rows(batch.arrow_ipc)
     if json:
-        place = {"sequence": reply.sequence, "writer_epoch": batch.writer_epoch}
+        place = {"sequence": reply.queue_sequence, "writer_epoch": batch.writer_epoch}
         yield jsonlib.dumps({**place, "start_time": first, "end_time": last, "rows": rows})
         return
-    yield f"record {reply.sequence} by writer epoch {batch.writer_epoch}, buckets {first} to {last}"
+    yield f"record {reply.queue_sequence} by writer epoch {batch.writer_epoch}, buckets {first} to {last}"
     for row in rows:
         yield "  " + "  ".join(f"{name}={value}" for name, value in row.items())
 

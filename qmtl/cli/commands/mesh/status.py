@@ -156,10 +156,10 @@ def gate_rows(reply: gatewaystatuspb.GetStatusResponse) -> list[tuple[str, ...]]
         (
             gate.world_id,
             enum_word(commonpb.EffectiveMode, gate.effective_mode),
-            str(gate.revision),
-            str(gate.epoch),
+            str(gate.world_revision),
+            str(gate.fence_epoch),
             "valid" if gate.session_valid else "LAPSED",
-            gate.detail or "-",
+            gate.message or "-",
         )
         for gate in reply.gates
     ]
@@ -179,7 +179,8 @@ def _print(record: Record, picture: Picture) -> None:
     ]
     show_table("processes", ("name", "address", "pid", "state", "restarts", "ready in"), processes)
     level = enum_word(gatewaystatuspb.DegradationLevel, picture.gateway.level)
-    typer.echo(f"gateway level {level}; still works: {', '.join(picture.gateway.available) or 'nothing'}")
+    works = [enum_word(gatewaystatuspb.Capability, one).lower() for one in picture.gateway.capabilities]
+    typer.echo(f"gateway level {level}; still works: {', '.join(works) or 'nothing'}")
     show_table("services", ("service", "version", "state", "outbox", "counts"), service_rows(picture.reports))
     columns = ("service", "needs", "state", "breaker", "detail")
     show_table("dependencies", columns, dependency_rows(picture.reports))

@@ -78,7 +78,7 @@ class SharedNodes:
                 lease = await self._acquire(key)
                 if lease.acquired:
                     taken = await self._read(work, key)
-                    done = await self._produce(work, taken, QueueLease(key, lease.epoch))
+                    done = await self._produce(work, taken, QueueLease(key, lease.lease_epoch))
                     self.counts.count(name, taken.done, work.finished(taken))
                     return done
                 await asyncio.sleep(_POLL_S)
@@ -94,7 +94,7 @@ class SharedNodes:
         queue = (await self._retrying.ask(lambda: self._client.queue_catalogue.GetQueue(asked), "queue")).queue
         if not queue.HasField("last_bucket"):
             return at
-        request = queueservicepb.ReadQueueRequest(compute_key=key, world_id=self._world, from_sequence=1)
+        request = queueservicepb.ReadQueueRequest(compute_key=key, world_id=self._world, start_queue_sequence=1)
         try:
             async with asyncio.timeout(READ_WAIT_S):
                 with scoped(self._client.queues.ReadQueue(request)) as replies:

@@ -29,7 +29,11 @@ def test_a_service_that_does_not_answer_is_shown_beside_the_others() -> None:
 
 def test_gates_and_lag() -> None:
     gate = gatewaystatuspb.GateStatus(
-        world_id="w", revision=4, epoch=2, effective_mode=commonpb.EFFECTIVE_MODE_PAPER, detail="no renewal"
+        world_id="w",
+        world_revision=4,
+        fence_epoch=2,
+        effective_mode=commonpb.EFFECTIVE_MODE_PAPER,
+        message="no renewal",
     )
     assert gate_rows(gatewaystatuspb.GetStatusResponse(gates=[gate])) == [
         ("w", "PAPER", "4", "2", "LAPSED", "no renewal")

@@ -1,0 +1,79 @@
+"""Forwarding: every PUBLIC method of the owners and none between services, bytes unchanged, in the caller's name."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import grpc
+import pytest
+from grpc import aio
+
+from gateway.proxy.decision_cache import DecisionCache
+from gateway.proxy.forwarding import PROXIED, Proxy
+from gateway.proxy.live_guard import LiveGuard
+from qmtl.core.errors import NotFound, PermissionDenied, QmtlError
+from qmtl.core.roles import Role
+from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
+from qmtl.dag.v1 import diff_service_pb2_grpc as diffrpc
+from qmtl.rpc.auth.tokens import mint_user_token
+from qmtl.rpc.rules.methods import Audience, rules_of
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from tests.gateway.estate import Estate, make_world
+
+
+async def test_each_public_method_has_a_handler_of_its_kind_and_each_other_one_refuses() -> None:
+    async with aio.insecure_channel("127.0.0.1:1") as nowhere:
+        channels = dict.fromkeys(PROXIED, nowhere)
+        proxy = Proxy(channels, cast("DecisionCache", None), cast("LiveGuard", None))
+        public = refused = 0
+        for service in (service for services in PROXIED.values() for service in services):
+            for rule in rules_of(service, {}):
+                method = service.methods_by_name[rule.name.rpartition("/")[2]]
+                handler = proxy.service(cast("grpc.HandlerCallDetails", SimpleNamespace(method=rule.name)))
+                assert handler is not None, rule.name
+                if rule.audience is Audience.PUBLIC:
+                    kind = (handler.request_streaming, handler.response_streaming)
+                    assert kind == (method.client_streaming, method.server_streaming), rule.name
+                    public += 1
+                else:
+                    with pytest.raises(PermissionDenied, match="E_NOT_PROXIED"):
+                        await cast("Any", handler).unary_unary(b"", None)
+                    refused += 1
+        assert public > 60
+        assert refused > 3
+        gone = cast("grpc.HandlerCallDetails", SimpleNamespace(method="/qmtl.world.v1.WorldService/NoSuchCall"))
+        assert proxy.service(gone) is None
+
+
+async def test_an_owner_acts_for_the_caller_whose_token_travels_unchanged(estate: Estate) -> None:
+    ann = await estate.door(subject="ann")
+    world = await make_world(ann)
+    entries = (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id=world))).entries
+    assert {entry.actor for entry in entries} == {"ann"}
+
+
+async def test_an_owners_error_comes_through_with_its_reason_and_metadata(estate: Estate) -> None:
+    ann = await estate.door()
+    with pytest.raises(NotFound) as unknown:
+        await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w-none"))
+    assert (unknown.value.reason, unknown.value.metadata["world_id"]) == ("E_WORLD_UNKNOWN", "w-none")
+
+
+async def test_calls_between_services_stop_at_the_door_even_for_a_service(estate: Estate) -> None:
+    token = mint_user_token(estate.home, Role.OWNER, "ann")
+    for service, reason in (("", "E_SERVICE_REQUIRED"), ("gateway", "E_NOT_PROXIED")):
+        stub = diffrpc.DiffServiceStub(await estate.channel(token=token, service=service))
+        with pytest.raises(QmtlError) as refused:
+            async for _ in stub.Diff(diffservicepb.DiffRequest()):
+                pass
+        assert refused.value.reason == reason
+
+
+async def test_a_body_that_cannot_be_read_is_the_callers_fault(estate: Estate) -> None:
+    channel = await estate.channel(token=mint_user_token(estate.home, Role.OWNER, "ann"))
+    for method in ("WorldService/CreateWorld", "WorldService/GetWorld", "EvaluationService/Decide"):
+        with pytest.raises(QmtlError) as refused:
+            await channel.unary_unary(f"/qmtl.world.v1.{method}")(b"\xff\xff\xff")
+        assert refused.value.reason == "E_MALFORMED", method
