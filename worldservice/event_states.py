@@ -46,7 +46,7 @@ class EventStateServicer(eventstaterpc.EventStateServiceServicer):
             world = get_world(conn, request.world_id)
             found = [each for kind in request.kinds for each in _states(conn, kind, world, request.strategy_ids)]
             drafts = [ControlEventDraft(SOURCE, key, payload, since) for key, payload, since in found]
-            return [state for each in drafts if (state := outbox.state(conn, each)) is not None]
+            return [outbox.state(conn, each) for each in drafts]
 
         for state in await self._db.read(work):
             yield eventstateservicepb.ListEventStatesResponse(state=state)

@@ -112,10 +112,9 @@ class Outbox:
         query = sa.select(self.keys.c.revision).where(self.keys.c.key == f"{kind}/{key}")
         return conn.execute(query).scalar_one_or_none() or 0
 
-    def state(self, conn: Connection, draft: ControlEventDraft) -> controlpb.ControlEvent | None:
-        """A draft of the present state in the envelope of its key's last event; None while there was no event."""
-        revision = self.revision(conn, type_of_payload(draft.payload), draft.key)
-        return number(draft, revision) if revision else None
+    def state(self, conn: Connection, draft: ControlEventDraft) -> controlpb.ControlEvent:
+        """A draft of the present state in the envelope of its key's last event; revision 0 while there was none."""
+        return number(draft, self.revision(conn, type_of_payload(draft.payload), draft.key))
 
     def unsent(self, conn: Connection, limit: int, without: Collection[str] = ()) -> list[Row]:
         """The oldest unsent rows, a prefix of each key's order.

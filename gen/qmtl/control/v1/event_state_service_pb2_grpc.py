@@ -49,8 +49,8 @@ class EventStateServiceServicer:
     """
 
     def ListEventStates(self, request, context):
-        """The states of a world's keys, each in the envelope of its last event, with that event's revision; a key no event was
-        published of is left out: its first event has revision 1. Read in one transaction. Reading changes nothing.
+        """The states of a world's keys, each in the envelope of its last event, with that event's revision; 0 for a key
+        that exists but no event was published of yet. Read in one transaction. Reading changes nothing.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN): there is no such world; INVALID_ARGUMENT (E_ENUM): there are no such states.
         """

@@ -36,8 +36,8 @@ class EventStateServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EventStateServiceAsyncStub: ...
     ListEventStates: _grpc.UnaryStreamMultiCallable[_event_state_service_pb2.ListEventStatesRequest, _event_state_service_pb2.ListEventStatesResponse]
-    """The states of a world's keys, each in the envelope of its last event, with that event's revision; a key no event was
-    published of is left out: its first event has revision 1. Read in one transaction. Reading changes nothing.
+    """The states of a world's keys, each in the envelope of its last event, with that event's revision; 0 for a key
+    that exists but no event was published of yet. Read in one transaction. Reading changes nothing.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN): there is no such world; INVALID_ARGUMENT (E_ENUM): there are no such states.
     """
@@ -50,8 +50,8 @@ class EventStateServiceAsyncStub(EventStateServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListEventStates: _aio.UnaryStreamMultiCallable[_event_state_service_pb2.ListEventStatesRequest, _event_state_service_pb2.ListEventStatesResponse]  # type: ignore[assignment]
-    """The states of a world's keys, each in the envelope of its last event, with that event's revision; a key no event was
-    published of is left out: its first event has revision 1. Read in one transaction. Reading changes nothing.
+    """The states of a world's keys, each in the envelope of its last event, with that event's revision; 0 for a key
+    that exists but no event was published of yet. Read in one transaction. Reading changes nothing.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN): there is no such world; INVALID_ARGUMENT (E_ENUM): there are no such states.
     """
@@ -67,8 +67,8 @@ class EventStateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_state_service_pb2.ListEventStatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_event_state_service_pb2.ListEventStatesResponse], _abc.AsyncIterator[_event_state_service_pb2.ListEventStatesResponse]]:
-        """The states of a world's keys, each in the envelope of its last event, with that event's revision; a key no event was
-        published of is left out: its first event has revision 1. Read in one transaction. Reading changes nothing.
+        """The states of a world's keys, each in the envelope of its last event, with that event's revision; 0 for a key
+        that exists but no event was published of yet. Read in one transaction. Reading changes nothing.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN): there is no such world; INVALID_ARGUMENT (E_ENUM): there are no such states.
         """
