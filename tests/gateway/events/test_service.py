@@ -132,8 +132,8 @@ async def test_a_new_queue_is_an_event_that_follows_on_the_snapshot(estate: Esta
         await submitted(ann, world, "TWO")
         (event,) = (await anext(frames)).events.events
     assert (event.key, event.revision) == (before.key, before.revision + 1)
-    assert len(event.world_queues_updated.queues) == 1
-    assert event.world_queues_updated.queues[0] not in before.world_queues_updated.queues
+    assert len(before.world_queues_updated.queues) == 1
+    assert len(event.world_queues_updated.queues) == 2
 
 
 async def test_events_of_other_worlds_and_strategies_are_not_shown(estate: Estate) -> None:
