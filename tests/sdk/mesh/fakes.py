@@ -201,5 +201,7 @@ def _stub(service: object, streams: str) -> SimpleNamespace:
     for name, method in vars(type(service)).items():
         if name[0].isupper():
             bound = method.__get__(service)
-            calls[name] = (lambda request, b=bound: Replies(b(request))) if name in streams.split() else bound
+            calls[name] = (
+                (lambda request, b=bound, **given: Replies(b(request, **given))) if name in streams.split() else bound
+            )
     return SimpleNamespace(**calls)

@@ -74,10 +74,10 @@ class FakeGateway:
     async def CreateEventStream(
         self, request: eventservicepb.CreateEventStreamRequest
     ) -> eventservicepb.CreateEventStreamResponse:
-        return eventservicepb.CreateEventStreamResponse(stream=eventpb.EventStreamDescriptor(token="t"))
+        return eventservicepb.CreateEventStreamResponse(stream=eventpb.EventStreamDescriptor(stream_token="t"))
 
     async def SubscribeEvents(
-        self, request: eventservicepb.SubscribeEventsRequest
+        self, request: eventservicepb.SubscribeEventsRequest, metadata: object = ()
     ) -> AsyncIterator[eventservicepb.SubscribeEventsResponse]:
         self.mesh.resumed_from.append(request.resume_token)
         if self.mesh.stale_tokens < 0 or (self.mesh.stale_tokens > 0 and request.resume_token):
@@ -126,7 +126,7 @@ class FakeGateway:
             self.mesh.leases[request.compute_key] = request.run_id, epoch
         else:  # nobody keeps it: asked once more, it has run out
             self.mesh.leases[request.compute_key] = "", epoch
-        lease = queueservicepb.ProducerLease(epoch=epoch, acquired=holder in ("", request.run_id))
+        lease = queueservicepb.ProducerLease(lease_epoch=epoch, acquired=holder in ("", request.run_id))
         return queueservicepb.AcquireProducerResponse(lease=lease)
 
     async def PublishRecords(
