@@ -306,7 +306,8 @@ class _Follower:
         recent = self._sources.clock.now() - AHEAD
         for state in snapshot.states:
             key = f"{payload_type(state)} {state.key}"
-            if state.time.ToDatetime(UTC) >= recent and len(self._ahead) < AHEAD_MAX:
+            fresh = not state.HasField("time") or state.time.ToDatetime(UTC) >= recent
+            if fresh and len(self._ahead) < AHEAD_MAX:
                 self._ahead[key] = state.revision
         return eventpb.Frame(snapshot=snapshot)
 
