@@ -165,8 +165,8 @@ async def test_what_is_no_record_is_refused_and_not_written(estate: Estate) -> N
     strategy = await submitted(ann, world)
     lease = await acquired(ann, world, strategy)
     for name, value in (("arrow_ipc", b"not arrow"), ("node_state", b"go")):
-        broken = batch(key_of(strategy), lease.epoch, 1, 1)
+        broken = batch(key_of(strategy), lease.lease_epoch, 1, 1)
         setattr(broken, name, value)
         with pytest.raises(InvalidRequest, match="E_RECORD_MALFORMED"):
             await published(ann, broken)
-    assert (await published(ann, batch(key_of(strategy), lease.epoch, 1, 1))).committed == 1
+    assert (await published(ann, batch(key_of(strategy), lease.lease_epoch, 1, 1))).committed == 1
