@@ -1,13 +1,11 @@
-"""The other services as the gateway calls them: typed stubs, and the few calls that need more than a line."""
+"""The other services as the gateway calls them: typed stubs, one of each contract."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from google.protobuf import timestamp_pb2
 from grpc import aio
 
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
@@ -15,15 +13,12 @@ from qmtl.broker.v1 import order_entry_service_pb2_grpc as orderentryrpc
 from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
 from qmtl.broker.v1 import reported_fill_service_pb2_grpc as reportedfillrpc
 from qmtl.control.v1 import event_state_service_pb2_grpc as eventstaterpc
-from qmtl.core.errors import NotFound, NotReady
 from qmtl.dag.v1 import diff_service_pb2_grpc as diffrpc
 from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
 from qmtl.dag.v1 import queue_catalogue_service_pb2_grpc as queuecataloguerpc
 from qmtl.dag.v1 import queue_progress_service_pb2_grpc as queueprogressrpc
 from qmtl.dag.v1 import sentinel_service_pb2_grpc as sentinelrpc
-from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
-from qmtl.wire.instants import instant_from_proto
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
@@ -104,18 +99,3 @@ class Peers:
             artifacts=artifactrpc.ArtifactServiceStub(channels["seamless"]),
             world_states=eventstaterpc.EventStateServiceStub(world),
         )
-
-    async def newest_artifact(self, preset: str) -> tuple[datetime, str] | None:
-        """as_of and fingerprint of the newest sealed artifact of a preset; None when there is none to have."""
-        try:
-            found = await self.artifacts.ListArtifacts(artifactservicepb.ListArtifactsRequest(dataset=preset))
-        except (NotFound, NotReady):
-            return None
-        if not found.artifacts:
-            return None
-        newest = found.artifacts[0]
-        return instant_from_proto(_whole_microseconds(newest.as_of), "artifact.as_of"), newest.dataset_fingerprint
-
-
-def _whole_microseconds(stamp: timestamp_pb2.Timestamp) -> timestamp_pb2.Timestamp:
-    return timestamp_pb2.Timestamp(seconds=stamp.seconds, nanos=stamp.nanos // 1000 * 1000)

@@ -110,7 +110,7 @@ NO_NEW_RISK = Refused(GateDenial.ACTIVATION_STALE, "the gateway is degraded: no 
 
 
 def check_order(
-    gate: WorldGate | None, session_valid: bool, asked: GatedOrder, now: datetime, *, new_risk: bool = True
+    gate: WorldGate | None, session_valid: bool, order: GatedOrder, now: datetime, *, new_risk: bool = True
 ) -> Passed | Refused:
     """Decide one order; total. `now` is the gate's clock, `session_valid` what it says of the gate session.
 
@@ -120,51 +120,51 @@ def check_order(
         return Refused(GateDenial.SESSION_LAPSED, "the gate's session with worldservice has lapsed")
     if gate is None:
         return Refused(GateDenial.ACTIVATION_UNKNOWN, "the world's activation is not known here")
-    increasing, reducing = _sides(asked)
+    increasing, reducing = _sides(order)
     refusals: list[Refused] = []
-    if increasing is not None and not asked.reduce_only:
-        verdict = _enter(gate, asked.strategy_id, increasing, now) if new_risk else NO_NEW_RISK
+    if increasing is not None and not order.reduce_only:
+        verdict = _check_increase(gate, order.strategy_id, increasing, now) if new_risk else NO_NEW_RISK
         if isinstance(verdict, Passed):
             return verdict
         refusals.append(verdict)
     if reducing is not None:
-        verdict = _leave(gate, asked.strategy_id, reducing, now)
+        verdict = _check_reduction(gate, order.strategy_id, reducing, now)
         if isinstance(verdict, Passed):
             return verdict
         refusals.append(verdict)
     return refusals[0] if refusals else Refused(GateDenial.INACTIVE, "the order opens nothing and closes nothing")
 
 
-def check_canary_share(asked: GatedOrder, weights: Mapping[int, float] | None) -> Refused | None:
+def check_canary_share(order: GatedOrder, weights: Mapping[int, float] | None) -> Refused | None:
     """Whether the symbol is routed to the version that asks; `weights` by version, empty without sentinels.
 
     What is not known (None) is nobody's: that lets no order pass.
     """
     if weights is None:
         return Refused(
-            GateDenial.ACTIVATION_UNKNOWN, f"the shares of {asked.strategy_id}'s versions are not known here"
+            GateDenial.ACTIVATION_UNKNOWN, f"the shares of {order.strategy_id}'s versions are not known here"
         )
     if not weights:
         return None
-    version = asked.version or max(weights)
-    owner = version_of(asked.strategy_id, asked.symbol, weights)
+    version = order.version or max(weights)
+    owner = version_of(order.strategy_id, order.symbol, weights)
     if owner == version:
         return None
     whose = "no version" if owner is None else f"version {owner}"
-    return Refused(GateDenial.OTHER_CANARY_SHARE, f"{asked.symbol} is routed to {whose}, not {version}")
+    return Refused(GateDenial.OTHER_CANARY_SHARE, f"{order.symbol} is routed to {whose}, not {version}")
 
 
-def _sides(asked: GatedOrder) -> tuple[Side | None, Side | None]:
+def _sides(order: GatedOrder) -> tuple[Side | None, Side | None]:
     """The side the order can increase and the side it can reduce."""
-    bought = Side.LONG if asked.buys else Side.SHORT
-    if asked.position_side is None:
+    bought = Side.LONG if order.buys else Side.SHORT
+    if order.position_side is None:
         return bought, bought.other
-    return (bought, None) if asked.position_side is bought else (None, asked.position_side)
+    return (bought, None) if order.position_side is bought else (None, order.position_side)
 
 
-def _enter(gate: WorldGate, strategy_id: str, side: Side, now: datetime) -> Passed | Refused:
+def _check_increase(gate: WorldGate, strategy_id: str, side: Side, now: datetime) -> Passed | Refused:
     entry = gate.entries.get((strategy_id, side))
-    refused = _shut(gate, entry, strategy_id, side)
+    refused = _refuse_shut(gate, entry, strategy_id, side)
     if refused is not None or entry is None:
         return refused or _absent(strategy_id, side)
     if lower(entry.mode, gate.mode) is not entry.mode:  # no worldservice says so; what contradicts itself opens nothing
@@ -182,10 +182,10 @@ def _enter(gate: WorldGate, strategy_id: str, side: Side, now: datetime) -> Pass
     return _passed(gate, entry, reduce_only=False)
 
 
-def _leave(gate: WorldGate, strategy_id: str, side: Side, now: datetime) -> Passed | Refused:
+def _check_reduction(gate: WorldGate, strategy_id: str, side: Side, now: datetime) -> Passed | Refused:
     """Reducing passes while the side's entry stands: active, draining or past its window, but never frozen."""
     entry = gate.entries.get((strategy_id, side))
-    refused = _shut(gate, entry, strategy_id, side)
+    refused = _refuse_shut(gate, entry, strategy_id, side)
     if refused is not None or entry is None:
         return refused or _absent(strategy_id, side)
     if not (entry.active or entry.drain):
@@ -193,7 +193,7 @@ def _leave(gate: WorldGate, strategy_id: str, side: Side, now: datetime) -> Pass
     return _passed(gate, entry, reduce_only=True)
 
 
-def _shut(gate: WorldGate, entry: GateEntry | None, strategy_id: str, side: Side) -> Refused | None:
+def _refuse_shut(gate: WorldGate, entry: GateEntry | None, strategy_id: str, side: Side) -> Refused | None:
     if entry is None:
         return _absent(strategy_id, side)
     if not orders_allowed(domain_of(gate.mode)) or not orders_allowed(domain_of(entry.mode)):

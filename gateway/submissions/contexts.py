@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from google.protobuf import timestamp_pb2
+
 from gateway.peers import Peers
 from gateway.submissions.wire import hint_from_proto, hinted_as_of
-from qmtl.core.errors import NotFound
+from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.modes import ComputeContext, EffectiveMode, ModeDecision, decide_context, domain_of, lower
+from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.wire.contexts import DOMAIN_NUMBERS, MODES
 from qmtl.wire.fields import known_enum
@@ -52,7 +55,7 @@ async def _newest(peers: Peers, world_id: str) -> tuple[datetime | None, str]:
     world = (await peers.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))).world
     if not world.data_presets:
         return None, ""
-    return await peers.newest_artifact(world.data_presets[0]) or (None, "")
+    return await _newest_artifact(peers, world.data_presets[0]) or (None, "")
 
 
 async def _session_start(peers: Peers, world_id: str, mode: EffectiveMode) -> datetime | None:
@@ -62,3 +65,19 @@ async def _session_start(peers: Peers, world_id: str, mode: EffectiveMode) -> da
     except NotFound:
         return None
     return instant_from_proto(found.session.start, "session.start")
+
+
+async def _newest_artifact(peers: Peers, preset: str) -> tuple[datetime, str] | None:
+    """as_of and fingerprint of the newest sealed artifact of a preset; None when there is none to have."""
+    try:
+        found = await peers.artifacts.ListArtifacts(artifactservicepb.ListArtifactsRequest(dataset=preset))
+    except (NotFound, NotReady):
+        return None
+    if not found.artifacts:
+        return None
+    newest = found.artifacts[0]
+    return instant_from_proto(_whole_microseconds(newest.as_of), "artifact.as_of"), newest.dataset_fingerprint
+
+
+def _whole_microseconds(stamp: timestamp_pb2.Timestamp) -> timestamp_pb2.Timestamp:
+    return timestamp_pb2.Timestamp(seconds=stamp.seconds, nanos=stamp.nanos // 1000 * 1000)
