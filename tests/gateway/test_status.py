@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
-from tests.gateway.estate import Estate, make_world
+from tests.gateway.estate import Estate, make_world, submitted, trading
 from tests.mesh.door import Door
 from tests.support.waiting import eventually
 
@@ -19,6 +19,8 @@ async def gates_of(door: Door) -> set[str]:
 async def test_gates_are_shown_of_worlds_the_token_reads_and_none_to_a_token_without_a_role(estate: Estate) -> None:
     ann = await estate.door()
     worlds = {await make_world(ann), await make_world(ann)}
+    for world in worlds:
+        await trading(ann, world, (await submitted(ann, world)).strategy_id)
     mine = min(worlds)
 
     async def all_are_held() -> bool:

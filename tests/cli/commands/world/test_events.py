@@ -19,8 +19,12 @@ pytestmark = pytest.mark.timeout(180)
 
 def test_tail_resumes_after_a_token_without_repeating(estate: Estate) -> None:
     topics = ("--topics", "policy", "--topics", "activation")
-    first = estate.ask("events", "tail", "--world", WORLD, *topics, "--tokens", "--count", "3").splitlines()
-    assert [line.split()[2] for line in first if " = " in line] == ["activation_updated", "policy_updated"]
+    first = estate.ask("events", "tail", "--world", WORLD, *topics, "--tokens", "--count", "4").splitlines()
+    assert [line.split()[2] for line in first if " = " in line] == [
+        "activation_updated",
+        "policy_updated",
+        "decision_updated",
+    ]
     token = first[-1].removeprefix("-- resume ")
     estate.ask("world", "activate", WORLD, estate.cross, "--weight", "0.25")
     (line,) = estate.ask("events", "tail", "--world", WORLD, *topics, "--resume", token, "--count", "1").splitlines()
