@@ -1,4 +1,4 @@
-"""Who may read or change an account: by the caller's role in the worlds that may use it."""
+"""Who may read or change an account: by a role in the account itself, or in all worlds that may use it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,22 @@ class AccountAccess:
         self._roles = roles
 
     async def readable(self, name: str, world_id: str = "") -> Account:
-        """The account for who reads the world asked for, or all of its worlds where none is.
+        """The account for who reads the world asked for, or where none is the account itself or all of its worlds.
 
         Raises NotFound (E_ACCOUNT_UNKNOWN), PermissionDenied, Unavailable.
         """
         account = await self._db.read(lambda conn: store.account(conn, name, world_id))
+        if not world_id and await self._roles.holds_in_account(name, Role.READER):
+            return account
         for world in (world_id,) if world_id else await self.worlds(name):
             await self._roles.require(world, Role.READER)
         return account
 
     async def operable(self, name: str, *more: str) -> Account:
-        """The account for who operates all of its worlds, and `more` worlds. Raises as `readable`."""
+        """The account for who operates it or all of its worlds, and `more` worlds. Raises as `readable`."""
         account = await self._db.read(lambda conn: store.account(conn, name))
-        for world in {*await self.worlds(name), *more}:
+        own = () if await self._roles.holds_in_account(name, Role.OPERATOR) else await self.worlds(name)
+        for world in {*own, *more}:
             await self._roles.require(world, Role.OPERATOR)
         return account
 

@@ -83,7 +83,7 @@ async def test_a_world_comes_out_as_it_went_in(db: Database) -> None:
 
 async def test_policies_bindings_and_grants_come_out_as_they_went_in(db: Database) -> None:
     record = PolicyRecord("alpha", 1, DOCUMENT, "blake3:1", PolicyStatus.DRAFT, "ann", NOW, None)
-    grant = Grant("alpha", "ann", Role.OWNER, "ann", NOW)
+    grant = Grant("world:alpha", "ann", Role.OWNER, "ann", NOW)
 
     def fill(conn: Connection) -> None:
         policy_store.insert_policy(conn, record)
@@ -105,7 +105,7 @@ async def test_policies_bindings_and_grants_come_out_as_they_went_in(db: Databas
     assert await db.read(lambda conn: bindings.active_bindings(conn, "alpha")) == {
         "s": replace(binding("s"), stage=Stage.PAPER)
     }
-    assert await db.read(lambda conn: roles.grants_of(conn, "alpha")) == [grant]
+    assert await db.read(lambda conn: roles.grants_of(conn, "world:alpha")) == [grant]
     assert await db.read(lambda conn: roles.worlds_granted(conn, "ann")) == {"alpha"}
 
 

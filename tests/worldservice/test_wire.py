@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
-from qmtl.core.roles import Role
 from qmtl.wire.instants import instant_from_proto
 from qmtl.wire.windows import windows_from_proto
 from qmtl.world.v1 import activation_pb2 as activationpb
@@ -40,7 +39,6 @@ from worldservice.policy.domain.versions import PolicyRecord, PolicyStatus
 from worldservice.worlds import fields
 from worldservice.worlds import wire as worlds_wire
 from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
-from worldservice.worlds.domain.roles import Grant
 from worldservice.worlds.domain.session import Session
 from worldservice.worlds.domain.world import World, WorldState
 
@@ -97,7 +95,6 @@ WORLD = st.builds(
 )
 POLICY = st.builds(PolicyRecord, TEXT, COUNT, TEXT, TEXT, st.sampled_from(PolicyStatus), TEXT, TIME, MAYBE_TIME)
 BINDING = st.builds(Binding, TEXT, TEXT, st.sampled_from(Stage), st.sampled_from(BindingState), SIDES, TEXT, TIME)
-GRANT = st.builds(Grant, TEXT, TEXT, st.sampled_from([Role.READER, Role.OPERATOR, Role.OWNER]), TEXT, TIME)
 SPAN = st.timedeltas(timedelta(0), timedelta(days=9))
 MODES = st.sampled_from(EffectiveMode)
 DECISION = st.builds(
@@ -181,12 +178,6 @@ def test_policy(value: PolicyRecord) -> None:
 @given(BINDING)
 def test_binding(value: Binding) -> None:
     assert bindings_wire.binding_from_proto(bindings_wire.binding_to_proto(value)) == value
-
-
-@QUICK
-@given(GRANT)
-def test_grant(value: Grant) -> None:
-    assert worlds_wire.grant_from_proto(worlds_wire.grant_to_proto(value)) == value
 
 
 @QUICK

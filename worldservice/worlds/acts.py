@@ -16,7 +16,7 @@ from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import Call, current_call
 from qmtl.wire.instants import require_times
 from worldservice.worlds.domain.audit import AuditRow
-from worldservice.worlds.domain.roles import Caller, require_role
+from worldservice.worlds.domain.roles import Caller, require_role, world_scope
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.store.audit import append_audit
 from worldservice.worlds.store.roles import grants_of
@@ -111,7 +111,7 @@ def audit_write(conn: Connection, act: Act, detail: str = "") -> None:
 
 def _require_role(conn: Connection, caller: Caller, world_id: str, want: Role) -> None:
     """Grants are read only for who needs one: a service's own act was granted by name at the door."""
-    require_role(caller, world_id, want, () if caller.own_act else grants_of(conn, world_id))
+    require_role(caller, world_id, want, () if caller.own_act else grants_of(conn, world_scope(world_id)))
 
 
 def world_of(request: Message) -> str:

@@ -71,7 +71,7 @@ live_approvals = sa.Table(
 role_grants = sa.Table(
     "role_grants",
     metadata,
-    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("scope", sa.Text, primary_key=True),
     sa.Column("subject", sa.Text, primary_key=True),
     sa.Column("role", sa.Integer, nullable=False),
     sa.Column("granted_by", sa.Text, nullable=False),

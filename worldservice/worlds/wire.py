@@ -84,19 +84,15 @@ def role_from_proto(number: int, field: str) -> Role:
 
 
 def grant_to_proto(grant: Grant) -> accesspb.RoleGrant:
+    kind, _, name = grant.scope.partition(":")
     return accesspb.RoleGrant(
-        world_id=grant.world_id,
+        world_id=name if kind == "world" else None,
+        account=name if kind == "account" else None,
         subject=grant.subject,
         role=role_to_proto(grant.role),
         granted_by=grant.granted_by,
         granted_at=instant_to_proto(grant.granted_at),
     )
-
-
-def grant_from_proto(message: accesspb.RoleGrant) -> Grant:
-    role = role_from_proto(message.role, "role")
-    granted_at = instant_from_proto(message.granted_at, "granted_at")
-    return Grant(message.world_id, message.subject, role, message.granted_by, granted_at)
 
 
 def sides_from_proto(numbers: Iterable[int], field: str) -> frozenset[Side]:

@@ -1,4 +1,4 @@
-"""The one lookup of roles in worlds: the token's role, or the world's own grant as worldservice says it.
+"""The one lookup of roles in worlds and accounts: the token's role, or the world's own grant as worldservice says it.
 
 The RPC is handed in, so that nothing here knows worldservice's contract. An answer is kept for as long as it allows;
 a refusal or an unknown world is not, so that a grant works at once. Unreachable means refused, never allowed.
@@ -13,13 +13,14 @@ from typing import Any, Final, Protocol
 from google.protobuf.duration_pb2 import Duration
 
 from qmtl.core.clock import Clock
-from qmtl.core.errors import DeadlineExceeded, Exhausted, NotFound, Unavailable
+from qmtl.core.errors import DeadlineExceeded, Exhausted, NotFound, PermissionDenied, Unavailable
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call, require_all_worlds, require_user, require_world, require_world_role
 from qmtl.rpc.auth.identity import Identity
 
 REMEMBERED_MAX: Final = 10_000
 CANCEL_PATIENCE_S: Final = 1.0
+ACCOUNT: Final = "account:"  # no world's id has a colon
 AWAY: Final = (Unavailable, DeadlineExceeded, Exhausted)
 
 
@@ -39,7 +40,7 @@ class WorldRoles:
     def __init__(
         self, get_effective_role: Callable[..., Awaitable[EffectiveRole]], request: Callable[..., Any], clock: Clock
     ) -> None:
-        """`get_effective_role` is the stub's method, `request` its request type with a field `world_id`."""
+        """`get_effective_role` is the stub's method, `request` its request type with `world_id` and `account`."""
         self._get_effective_role = get_effective_role
         self._request = request
         self._clock = clock
@@ -92,19 +93,33 @@ class WorldRoles:
         require_world_role(world_id, Role.OPERATOR, granted)
         return identity.subject
 
+    async def holds_in_account(self, account: str, role: Role) -> bool:
+        """Whether the calling user has a role in an account by a grant of its own. Raises Unavailable.
+
+        A token for some worlds has none; one with the role for the whole mesh is not asked about, worlds let it pass.
+        """
+        identity = current_call().identity
+        if identity is None or identity.worlds is not None or identity.role >= role:
+            return False
+        try:
+            return await self._ask(identity, ACCOUNT + account, None) >= role
+        except (NotFound, PermissionDenied):
+            return False
+
     async def _granted(self, identity: Identity, world_id: str) -> Role:
         try:
             return await self._ask(identity, world_id, None)
         except NotFound:
             return Role.NONE
 
-    async def _ask(self, identity: Identity, world_id: str, timeout_s: float | None) -> Role:
-        """What worldservice says, or said within the time it allowed."""
-        key = (identity.token, world_id)
+    async def _ask(self, identity: Identity, scope: str, timeout_s: float | None) -> Role:
+        """What worldservice says of a world or an account, or said within the time it allowed."""
+        key = (identity.token, scope)
         asked = self._clock.monotonic()
         if (known := self._known.get(key)) is not None and asked < known[1]:
             return known[0]
-        answer = await self._get_effective_role(self._request(world_id=world_id), timeout=timeout_s)
+        asked_for = {"account": scope.removeprefix(ACCOUNT)} if scope.startswith(ACCOUNT) else {"world_id": scope}
+        answer = await self._get_effective_role(self._request(**asked_for), timeout=timeout_s)
         role = Role(answer.role)
         self._known[key] = (role, asked + answer.ttl.ToTimedelta().total_seconds())
         self._known.move_to_end(key)

@@ -21,7 +21,8 @@ TTL_S = 30
 
 @dataclass
 class Request:
-    world_id: str
+    world_id: str = ""
+    account: str = ""
 
 
 @dataclass
@@ -39,14 +40,15 @@ class Worlds:
         self.away = False
 
     async def get_effective_role(self, request: Request, timeout: float | None = None) -> Answer:  # noqa: ASYNC109 - as a stub's method
-        self.asked.append(request.world_id)
+        scope = request.world_id or f"account:{request.account}"
+        self.asked.append(scope)
         if self.away:
             raise Unavailable("E_UNAVAILABLE", "away")
-        if request.world_id not in self.grants:
+        if scope not in self.grants:
             raise NotFound("E_WORLD_UNKNOWN", "no such world")
         ttl = Duration()
         ttl.FromTimedelta(timedelta(seconds=TTL_S))
-        return Answer(int(self.grants[request.world_id]), ttl)
+        return Answer(int(self.grants[scope]), ttl)
 
 
 def roles_of(grants: dict[str, Role]) -> tuple[WorldRoles, Worlds, VirtualClock]:
@@ -135,3 +137,16 @@ async def test_a_service_is_no_user(check: Callable[[WorldRoles], Callable[..., 
     arguments = (Role.READER,) if check(roles) == roles.require_known else ()
     assert isinstance(await refusal(check(roles)("w1", *arguments)), Unauthenticated)
     await roles.require("w1", Role.OWNER)
+
+
+async def test_a_grant_in_an_account_is_no_grant_in_a_world() -> None:
+    roles, worlds, _ = roles_of({"account:acc": Role.OPERATOR})
+    calling()
+    assert await roles.holds_in_account("acc", Role.OPERATOR)
+    assert not await roles.holds_in_account("acc", Role.OWNER)
+    assert not await roles.holds_in_account("other", Role.READER)
+    assert (await refusal(roles.require("acc", Role.READER))).reason == "E_ROLE_REQUIRED"
+    asked = len(worlds.asked)
+    calling(Role.OWNER, frozenset({"w1"}))
+    assert not await roles.holds_in_account("acc", Role.READER)
+    assert len(worlds.asked) == asked

@@ -24,6 +24,7 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.estate import Estate, evaluation, make_world, raising
 from tests.worldservice.samples import DOCUMENT
+from worldservice.worlds.domain.roles import Caller, require_account_role
 
 OWNER, OPERATOR, READER = commonpb.ROLE_OWNER, commonpb.ROLE_OPERATOR, commonpb.ROLE_READER
 
@@ -229,3 +230,29 @@ async def test_refusals_are_audited_like_writes(estate: Estate) -> None:
         auditservicepb.ListAuditRequest(world_id="w1", page={"page_size": 3, "page_token": first.page.next_page_token})
     )
     assert [e.sequence for e in (*first.entries, *rest.entries)] == [e.sequence for e in entries]
+
+
+async def test_an_account_has_grants_of_its_own(estate: Estate) -> None:
+    """Its first owner is named by an owner of the mesh; worlds and accounts of one name are strangers."""
+    await make_world(estate, "w1")
+    ann, opal = await estate.stub(Role.OWNER, "ann"), await estate.stub(Role.NONE, "opal")
+    asked = accessservicepb.GetEffectiveRoleRequest(account="w1")
+    assert (await opal.access.GetEffectiveRole(asked)).role == commonpb.ROLE_UNSPECIFIED
+    made = await ann.access.Grant(accessservicepb.GrantRequest(account="w1", subject="opal", role=OWNER))
+    assert (made.grant.account, made.grant.world_id) == ("w1", "")
+    assert (await opal.access.GetEffectiveRole(asked)).role == OWNER
+    await opal.access.Grant(accessservicepb.GrantRequest(account="w1", subject="rita", role=READER))
+    listed = await opal.access.ListGrants(accessservicepb.ListGrantsRequest(account="w1"))
+    assert [(one.subject, one.role) for one in listed.grants] == [("opal", OWNER), ("rita", READER)]
+    with pytest.raises(PermissionDenied, match="E_ROLE_REQUIRED"):
+        await opal.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT))
+    rita = await estate.stub(Role.NONE, "rita")
+    with pytest.raises(PermissionDenied, match="E_ROLE_REQUIRED"):
+        await rita.access.Revoke(accessservicepb.RevokeRequest(account="w1", subject="opal"))
+    await opal.access.Revoke(accessservicepb.RevokeRequest(account="w1", subject="rita"))
+    assert (await rita.access.GetEffectiveRole(asked)).role == commonpb.ROLE_UNSPECIFIED
+
+
+def test_a_token_for_some_worlds_has_no_role_in_an_account() -> None:
+    with pytest.raises(PermissionDenied, match="E_WORLD_FORBIDDEN"):
+        require_account_role(Caller("ann", Role.OWNER, frozenset({"w1"})), "acc", Role.NONE, [])

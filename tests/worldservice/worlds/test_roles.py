@@ -11,7 +11,7 @@ from worldservice.worlds.domain.roles import Caller, Grant, check_regrant, check
 
 
 def grant(subject: str, role: Role) -> Grant:
-    return Grant("alpha", subject, role, "ann", NOW)
+    return Grant("world:alpha", subject, role, "ann", NOW)
 
 
 def test_the_higher_of_token_and_grant_holds() -> None:

@@ -90,12 +90,12 @@ def _create_worlds() -> None:
 def _create_access_and_audit() -> None:
     op.create_table(
         "role_grants",
-        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("role", sa.Integer(), nullable=False),
         sa.Column("granted_by", sa.Text(), nullable=False),
         sa.Column("granted_us", _BIG, nullable=False),
-        sa.PrimaryKeyConstraint("world_id", "subject"),
+        sa.PrimaryKeyConstraint("scope", "subject"),
     )
     op.create_table(
         "audit_log",

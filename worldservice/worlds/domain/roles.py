@@ -8,9 +8,21 @@ from qmtl.core.errors import NotFound, NotReady, PermissionDenied
 from qmtl.core.roles import Role
 
 
+def world_scope(world_id: str) -> str:
+    """The scope of grants in a world."""
+    return f"world:{world_id}"
+
+
+def account_scope(account: str) -> str:
+    """The scope of grants in an account of brokerage."""
+    return f"account:{account}"
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
-    world_id: str
+    """A subject's role in a scope: `world:<world_id>` or `account:<name>`."""
+
+    scope: str
     subject: str
     role: Role
     granted_by: str
@@ -28,7 +40,7 @@ class Caller:
 
 
 def effective_role(caller: Caller, grants: Sequence[Grant]) -> Role:
-    """What a caller may do in the world of these grants."""
+    """What a caller may do in the scope of these grants."""
     return max([caller.token_role, *(grant.role for grant in grants if grant.subject == caller.subject)])
 
 
@@ -53,11 +65,31 @@ def require_role(caller: Caller, world_id: str, want: Role, grants: Sequence[Gra
         )
 
 
+def require_account_role(caller: Caller, account: str, want: Role, grants: Sequence[Grant]) -> None:
+    """Raises PermissionDenied (E_WORLD_FORBIDDEN, E_ROLE_REQUIRED). A token for some worlds has none there."""
+    if caller.own_act:
+        return
+    if caller.worlds is not None:
+        raise PermissionDenied(
+            "E_WORLD_FORBIDDEN",
+            f"the token of {caller.subject} is for some worlds, and account {account} may be of others",
+            hint="use a token without a worlds claim",
+        )
+    have = effective_role(caller, grants)
+    if have < want:
+        raise PermissionDenied(
+            "E_ROLE_REQUIRED",
+            f"{caller.subject} is {have.name.lower()} in account {account!r}, want {want.name.lower()}",
+            hint=f"ask an owner of {account} for a grant",
+            metadata={"role": want.name.lower()},
+        )
+
+
 def check_revoke(grants: Sequence[Grant], subject: str) -> None:
-    """A world keeps an owner. Raises NotFound (E_GRANT_UNKNOWN), NotReady (E_LAST_OWNER)."""
+    """A scope keeps an owner. Raises NotFound (E_GRANT_UNKNOWN), NotReady (E_LAST_OWNER)."""
     mine = [grant for grant in grants if grant.subject == subject]
     if not mine:
-        raise NotFound("E_GRANT_UNKNOWN", f"{subject} has no grant in this world")
+        raise NotFound("E_GRANT_UNKNOWN", f"{subject} has no grant here")
     owners = {grant.subject for grant in grants if grant.role is Role.OWNER}
     if owners == {subject}:
         raise NotReady("E_LAST_OWNER", f"{subject} is the last owner", hint="grant another owner first")

@@ -1,5 +1,6 @@
-"""RPCs of role grants in a world, and of the role a caller has there."""
+"""RPCs of role grants in a world or an account, and of the role a caller has there."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -9,8 +10,18 @@ from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
-from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
-from worldservice.worlds.domain.roles import Grant, check_regrant, check_revoke, effective_role, require_role
+from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_write
+from worldservice.worlds.domain.roles import (
+    Caller,
+    Grant,
+    account_scope,
+    check_regrant,
+    check_revoke,
+    effective_role,
+    require_account_role,
+    require_role,
+    world_scope,
+)
 from worldservice.worlds.fields import page_from_proto, page_of, require_text, span_to_proto
 from worldservice.worlds.store import roles, worlds
 from worldservice.worlds.wire import grant_to_proto, role_from_proto, role_to_proto
@@ -20,20 +31,28 @@ GRANTS_MAX = 1_000
 ROLE_TTL = timedelta(seconds=10)  # how long a gateway may go on with a role that was revoked meanwhile
 
 
+Scoped = (
+    accessservicepb.GrantRequest
+    | accessservicepb.RevokeRequest
+    | accessservicepb.ListGrantsRequest
+    | accessservicepb.GetEffectiveRoleRequest
+)
+
+
 class AccessServicer(AuditedServicer, accessrpc.AccessServiceServicer):
-    """Only owners grant and revoke; the last owner stays."""
+    """Only owners of a scope grant and revoke there; the last owner stays."""
 
     @audited
     async def Grant(self, request: accessservicepb.GrantRequest, act: Act) -> accessservicepb.GrantResponse:
         role = role_from_proto(request.role, "role")
-        grant = Grant(act.world_id, require_text(request.subject, "subject"), role, act.actor, act.now)
+        act, scope = _scoped(request, act)
+        grant = Grant(scope, require_text(request.subject, "subject"), role, act.actor, act.now)
 
         def work(conn: Connection) -> None:
-            world_to_write(conn, act, Role.OWNER)
-            grants = roles.grants_of(conn, act.world_id)
+            grants = _owned(conn, act, request)
             check_regrant(grants, grant.subject, role)
             if len(grants) >= GRANTS_MAX and grant.subject not in {held.subject for held in grants}:
-                raise Exhausted("E_TOO_MANY_GRANTS", f"world {act.world_id} has {GRANTS_MAX} grants, the most it may")
+                raise Exhausted("E_TOO_MANY_GRANTS", f"{scope} has {GRANTS_MAX} grants, the most it may")
             roles.save_grant(conn, grant)
             audit_write(conn, act, f"{grant.subject} is {role.name.lower()}")
 
@@ -43,11 +62,11 @@ class AccessServicer(AuditedServicer, accessrpc.AccessServiceServicer):
     @audited
     async def Revoke(self, request: accessservicepb.RevokeRequest, act: Act) -> accessservicepb.RevokeResponse:
         subject = require_text(request.subject, "subject")
+        act, scope = _scoped(request, act)
 
         def work(conn: Connection) -> None:
-            world_to_write(conn, act, Role.OWNER)
-            check_revoke(roles.grants_of(conn, act.world_id), subject)
-            roles.delete_grant(conn, act.world_id, subject)
+            check_revoke(_owned(conn, act, request), subject)
+            roles.delete_grant(conn, scope, subject)
             audit_write(conn, act, f"{subject} has no role")
 
         await self.writes.db.write(work)
@@ -59,8 +78,7 @@ class AccessServicer(AuditedServicer, accessrpc.AccessServiceServicer):
         caller, page = caller_of(current_call()), page_from_proto(request.page)
 
         def work(conn: Connection) -> list[Grant]:
-            world_to_read(conn, caller, request.world_id)
-            return [grant for grant in roles.grants_of(conn, request.world_id) if grant.subject > page.after]
+            return [grant for grant in _shown(conn, caller, request, Role.READER) if grant.subject > page.after]
 
         shown, info = page_of(await self.writes.db.read(work), page, lambda grant: grant.subject)
         return accessservicepb.ListGrantsResponse(grants=[grant_to_proto(grant) for grant in shown], page=info)
@@ -69,14 +87,40 @@ class AccessServicer(AuditedServicer, accessrpc.AccessServiceServicer):
         self, request: accessservicepb.GetEffectiveRoleRequest, context: object
     ) -> accessservicepb.GetEffectiveRoleResponse:
         caller = caller_of(current_call())
-
-        def work(conn: Connection) -> Role:
-            world = worlds.get_world(conn, request.world_id)
-            grants = roles.grants_of(conn, world.world_id)
-            require_role(caller, world.world_id, Role.NONE, grants)
-            return effective_role(caller, grants)
-
-        role = await self.writes.db.read(work)
+        role = await self.writes.db.read(lambda conn: effective_role(caller, _shown(conn, caller, request, Role.NONE)))
         return accessservicepb.GetEffectiveRoleResponse(
             role=role_to_proto(role), subject=caller.subject, ttl=span_to_proto(ROLE_TTL)
         )
+
+
+def _scope_of(request: Scoped) -> str:
+    """The scope a request names. Raises InvalidRequest (E_FIELD) for an account without a name."""
+    if request.WhichOneof("scope") == "account":
+        return account_scope(require_text(request.account, "account"))
+    return world_scope(request.world_id)
+
+
+def _scoped(request: Scoped, act: Act) -> tuple[Act, str]:
+    """The act as it is audited, and its scope: what is done in an account is no world's."""
+    scope = _scope_of(request)
+    return (replace(act, world_id=scope) if request.account else act), scope
+
+
+def _owned(conn: Connection, act: Act, request: Scoped) -> list[Grant]:
+    """Grants of a scope that the caller owns. Raises PermissionDenied, NotFound (E_WORLD_UNKNOWN)."""
+    if not request.account:
+        world_to_write(conn, act, Role.OWNER)
+    grants = roles.grants_of(conn, _scope_of(request))
+    if request.account:
+        require_account_role(act.caller, request.account, Role.OWNER, grants)
+    return grants
+
+
+def _shown(conn: Connection, caller: Caller, request: Scoped, want: Role) -> list[Grant]:
+    """Grants of a scope in which the caller has a role. Raises PermissionDenied, NotFound (E_WORLD_UNKNOWN)."""
+    grants = roles.grants_of(conn, _scope_of(request))
+    if request.account:
+        require_account_role(caller, request.account, want, grants)
+    else:
+        require_role(caller, worlds.get_world(conn, request.world_id).world_id, want, grants)
+    return grants

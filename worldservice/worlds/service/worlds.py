@@ -11,7 +11,7 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.data_presets import DataPresets
-from worldservice.worlds.domain.roles import Caller, Grant
+from worldservice.worlds.domain.roles import Caller, Grant, world_scope
 from worldservice.worlds.domain.world import (
     Effect,
     World,
@@ -117,7 +117,7 @@ def _create(conn: Connection, act: Act, wanted: World) -> World:
             "E_WORLD_EXISTS", f"world {wanted.world_id} exists with other content", hint="choose another id"
         )
     worlds.insert_world(conn, wanted)
-    roles.save_grant(conn, Grant(wanted.world_id, act.actor, Role.OWNER, act.actor, act.now))
+    roles.save_grant(conn, Grant(world_scope(wanted.world_id), act.actor, Role.OWNER, act.actor, act.now))
     audit_write(conn, act, "created")
     return wanted
 

@@ -1,4 +1,4 @@
-"""Rows of role grants in worlds."""
+"""Rows of role grants in worlds and accounts."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.roles import Role
 from worldservice.tables import instant, micros
-from worldservice.worlds.domain.roles import Grant
+from worldservice.worlds.domain.roles import Grant, world_scope
 from worldservice.worlds.tables import role_grants
 
 
-def grants_of(conn: Connection, world_id: str) -> list[Grant]:
-    return [_grant(row) for row in conn.execute(_GRANTS, {"world": world_id}).mappings()]
+def grants_of(conn: Connection, scope: str) -> list[Grant]:
+    """Grants of a scope, by subject."""
+    return [_grant(row) for row in conn.execute(_GRANTS, {"scope": scope}).mappings()]
 
 
 def worlds_granted(conn: Connection, subject: str) -> frozenset[str]:
-    query = sa.select(role_grants.c.world_id).where(role_grants.c.subject == subject)
-    return frozenset(conn.execute(query).scalars())
+    """Worlds that a subject has a role in by grant."""
+    query = sa.select(role_grants.c.scope).where(role_grants.c.subject == subject)
+    prefix = world_scope("")
+    return frozenset(scope.removeprefix(prefix) for scope in conn.execute(query).scalars() if scope.startswith(prefix))
 
 
 def save_grant(conn: Connection, grant: Grant) -> None:
-    delete_grant(conn, grant.world_id, grant.subject)
+    delete_grant(conn, grant.scope, grant.subject)
     conn.execute(
         sa.insert(role_grants).values(
-            world_id=grant.world_id,
+            scope=grant.scope,
             subject=grant.subject,
             role=int(grant.role),
             granted_by=grant.granted_by,
@@ -33,14 +36,14 @@ def save_grant(conn: Connection, grant: Grant) -> None:
     )
 
 
-def delete_grant(conn: Connection, world_id: str, subject: str) -> None:
-    where = (role_grants.c.world_id == world_id, role_grants.c.subject == subject)
+def delete_grant(conn: Connection, scope: str, subject: str) -> None:
+    where = (role_grants.c.scope == scope, role_grants.c.subject == subject)
     conn.execute(sa.delete(role_grants).where(*where))
 
 
 def _grant(row: RowMapping) -> Grant:
     role, granted_at = Role(row["role"]), instant(row["granted_us"])
-    return Grant(row["world_id"], row["subject"], role, row["granted_by"], granted_at)
+    return Grant(row["scope"], row["subject"], role, row["granted_by"], granted_at)
 
 
-_GRANTS = sa.select(role_grants).where(role_grants.c.world_id == sa.bindparam("world")).order_by(role_grants.c.subject)
+_GRANTS = sa.select(role_grants).where(role_grants.c.scope == sa.bindparam("scope")).order_by(role_grants.c.subject)

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aqmtl/world/v1/access.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\"\xc4\x01\n\tRoleGrant\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12(\n\x04role\x18\x03 \x01(\x0e\x32\x14.qmtl.common.v1.RoleR\x04role\x12\x1d\n\ngranted_by\x18\x04 \x01(\tR\tgrantedBy\x12\x39\n\ngranted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tgrantedAtBY\n\x10io.qmtl.world.v1B\x10WorldAccessProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aqmtl/world/v1/access.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\"\xeb\x01\n\tRoleGrant\x12\x1b\n\x08world_id\x18\x01 \x01(\tH\x00R\x07worldId\x12\x1a\n\x07\x61\x63\x63ount\x18\x06 \x01(\tH\x00R\x07\x61\x63\x63ount\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12(\n\x04role\x18\x03 \x01(\x0e\x32\x14.qmtl.common.v1.RoleR\x04role\x12\x1d\n\ngranted_by\x18\x04 \x01(\tR\tgrantedBy\x12\x39\n\ngranted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tgrantedAtB\x07\n\x05scopeBY\n\x10io.qmtl.world.v1B\x10WorldAccessProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,5 +35,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020io.qmtl.world.v1B\020WorldAccessProtoP\001Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1'
   _globals['_ROLEGRANT']._serialized_start=108
-  _globals['_ROLEGRANT']._serialized_end=304
+  _globals['_ROLEGRANT']._serialized_end=343
 # @@protoc_insertion_point(module_scope)

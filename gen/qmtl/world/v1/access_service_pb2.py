@@ -28,7 +28,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.world.v1 import access_pb2 as qmtl_dot_world_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qmtl/world/v1/access_service.proto\x12\rqmtl.world.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1aqmtl/world/v1/access.proto\"m\n\x0cGrantRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12(\n\x04role\x18\x03 \x01(\x0e\x32\x14.qmtl.common.v1.RoleR\x04role\"?\n\rGrantResponse\x12.\n\x05grant\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.RoleGrantR\x05grant\"D\n\rRevokeRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\"\x10\n\x0eRevokeResponse\"_\n\x11ListGrantsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"t\n\x12ListGrantsResponse\x12\x30\n\x06grants\x18\x01 \x03(\x0b\x32\x18.qmtl.world.v1.RoleGrantR\x06grants\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"4\n\x17GetEffectiveRoleRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\"\x8b\x01\n\x18GetEffectiveRoleResponse\x12(\n\x04role\x18\x01 \x01(\x0e\x32\x14.qmtl.common.v1.RoleR\x04role\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12+\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl2\xf6\x02\n\rAccessService\x12K\n\x05Grant\x12\x1b.qmtl.world.v1.GrantRequest\x1a\x1c.qmtl.world.v1.GrantResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12N\n\x06Revoke\x12\x1c.qmtl.world.v1.RevokeRequest\x1a\x1d.qmtl.world.v1.RevokeResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12Z\n\nListGrants\x12 .qmtl.world.v1.ListGrantsRequest\x1a!.qmtl.world.v1.ListGrantsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12l\n\x10GetEffectiveRole\x12&.qmtl.world.v1.GetEffectiveRoleRequest\x1a\'.qmtl.world.v1.GetEffectiveRoleResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42`\n\x10io.qmtl.world.v1B\x17WorldAccessServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qmtl/world/v1/access_service.proto\x12\rqmtl.world.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1aqmtl/world/v1/access.proto\"\x94\x01\n\x0cGrantRequest\x12\x1b\n\x08world_id\x18\x01 \x01(\tH\x00R\x07worldId\x12\x1a\n\x07\x61\x63\x63ount\x18\x04 \x01(\tH\x00R\x07\x61\x63\x63ount\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12(\n\x04role\x18\x03 \x01(\x0e\x32\x14.qmtl.common.v1.RoleR\x04roleB\x07\n\x05scope\"?\n\rGrantResponse\x12.\n\x05grant\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.RoleGrantR\x05grant\"k\n\rRevokeRequest\x12\x1b\n\x08world_id\x18\x01 \x01(\tH\x00R\x07worldId\x12\x1a\n\x07\x61\x63\x63ount\x18\x03 \x01(\tH\x00R\x07\x61\x63\x63ount\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subjectB\x07\n\x05scope\"\x10\n\x0eRevokeResponse\"\x86\x01\n\x11ListGrantsRequest\x12\x1b\n\x08world_id\x18\x01 \x01(\tH\x00R\x07worldId\x12\x1a\n\x07\x61\x63\x63ount\x18\x03 \x01(\tH\x00R\x07\x61\x63\x63ount\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04pageB\x07\n\x05scope\"t\n\x12ListGrantsResponse\x12\x30\n\x06grants\x18\x01 \x03(\x0b\x32\x18.qmtl.world.v1.RoleGrantR\x06grants\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"[\n\x17GetEffectiveRoleRequest\x12\x1b\n\x08world_id\x18\x01 \x01(\tH\x00R\x07worldId\x12\x1a\n\x07\x61\x63\x63ount\x18\x02 \x01(\tH\x00R\x07\x61\x63\x63ountB\x07\n\x05scope\"\x8b\x01\n\x18GetEffectiveRoleResponse\x12(\n\x04role\x18\x01 \x01(\x0e\x32\x14.qmtl.common.v1.RoleR\x04role\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12+\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl2\xf6\x02\n\rAccessService\x12K\n\x05Grant\x12\x1b.qmtl.world.v1.GrantRequest\x1a\x1c.qmtl.world.v1.GrantResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12N\n\x06Revoke\x12\x1c.qmtl.world.v1.RevokeRequest\x1a\x1d.qmtl.world.v1.RevokeResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12Z\n\nListGrants\x12 .qmtl.world.v1.ListGrantsRequest\x1a!.qmtl.world.v1.ListGrantsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12l\n\x10GetEffectiveRole\x12&.qmtl.world.v1.GetEffectiveRoleRequest\x1a\'.qmtl.world.v1.GetEffectiveRoleResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42`\n\x10io.qmtl.world.v1B\x17WorldAccessServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,22 +44,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCESSSERVICE'].methods_by_name['ListGrants']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_ACCESSSERVICE'].methods_by_name['GetEffectiveRole']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['GetEffectiveRole']._serialized_options = b'\220\002\001\250\273\030\001'
-  _globals['_GRANTREQUEST']._serialized_start=172
-  _globals['_GRANTREQUEST']._serialized_end=281
-  _globals['_GRANTRESPONSE']._serialized_start=283
-  _globals['_GRANTRESPONSE']._serialized_end=346
-  _globals['_REVOKEREQUEST']._serialized_start=348
-  _globals['_REVOKEREQUEST']._serialized_end=416
-  _globals['_REVOKERESPONSE']._serialized_start=418
-  _globals['_REVOKERESPONSE']._serialized_end=434
-  _globals['_LISTGRANTSREQUEST']._serialized_start=436
-  _globals['_LISTGRANTSREQUEST']._serialized_end=531
-  _globals['_LISTGRANTSRESPONSE']._serialized_start=533
-  _globals['_LISTGRANTSRESPONSE']._serialized_end=649
-  _globals['_GETEFFECTIVEROLEREQUEST']._serialized_start=651
-  _globals['_GETEFFECTIVEROLEREQUEST']._serialized_end=703
-  _globals['_GETEFFECTIVEROLERESPONSE']._serialized_start=706
-  _globals['_GETEFFECTIVEROLERESPONSE']._serialized_end=845
-  _globals['_ACCESSSERVICE']._serialized_start=848
-  _globals['_ACCESSSERVICE']._serialized_end=1222
+  _globals['_GRANTREQUEST']._serialized_start=173
+  _globals['_GRANTREQUEST']._serialized_end=321
+  _globals['_GRANTRESPONSE']._serialized_start=323
+  _globals['_GRANTRESPONSE']._serialized_end=386
+  _globals['_REVOKEREQUEST']._serialized_start=388
+  _globals['_REVOKEREQUEST']._serialized_end=495
+  _globals['_REVOKERESPONSE']._serialized_start=497
+  _globals['_REVOKERESPONSE']._serialized_end=513
+  _globals['_LISTGRANTSREQUEST']._serialized_start=516
+  _globals['_LISTGRANTSREQUEST']._serialized_end=650
+  _globals['_LISTGRANTSRESPONSE']._serialized_start=652
+  _globals['_LISTGRANTSRESPONSE']._serialized_end=768
+  _globals['_GETEFFECTIVEROLEREQUEST']._serialized_start=770
+  _globals['_GETEFFECTIVEROLEREQUEST']._serialized_end=861
+  _globals['_GETEFFECTIVEROLERESPONSE']._serialized_start=864
+  _globals['_GETEFFECTIVEROLERESPONSE']._serialized_end=1003
+  _globals['_ACCESSSERVICE']._serialized_start=1006
+  _globals['_ACCESSSERVICE']._serialized_end=1380
 # @@protoc_insertion_point(module_scope)

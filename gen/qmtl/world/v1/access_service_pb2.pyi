@@ -13,14 +13,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GrantRequest(_message.Message):
-    __slots__ = ("world_id", "subject", "role")
+    __slots__ = ("world_id", "account", "subject", "role")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     world_id: str
+    account: str
     subject: str
     role: _common_pb2.Role
-    def __init__(self, world_id: _Optional[str] = ..., subject: _Optional[str] = ..., role: _Optional[_Union[_common_pb2.Role, str]] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., account: _Optional[str] = ..., subject: _Optional[str] = ..., role: _Optional[_Union[_common_pb2.Role, str]] = ...) -> None: ...
 
 class GrantResponse(_message.Message):
     __slots__ = ("grant",)
@@ -29,24 +31,28 @@ class GrantResponse(_message.Message):
     def __init__(self, grant: _Optional[_Union[_access_pb2.RoleGrant, _Mapping]] = ...) -> None: ...
 
 class RevokeRequest(_message.Message):
-    __slots__ = ("world_id", "subject")
+    __slots__ = ("world_id", "account", "subject")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     world_id: str
+    account: str
     subject: str
-    def __init__(self, world_id: _Optional[str] = ..., subject: _Optional[str] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., account: _Optional[str] = ..., subject: _Optional[str] = ...) -> None: ...
 
 class RevokeResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class ListGrantsRequest(_message.Message):
-    __slots__ = ("world_id", "page")
+    __slots__ = ("world_id", "account", "page")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     PAGE_FIELD_NUMBER: _ClassVar[int]
     world_id: str
+    account: str
     page: _common_pb2.PageRequest
-    def __init__(self, world_id: _Optional[str] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., account: _Optional[str] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
 
 class ListGrantsResponse(_message.Message):
     __slots__ = ("grants", "page")
@@ -57,10 +63,12 @@ class ListGrantsResponse(_message.Message):
     def __init__(self, grants: _Optional[_Iterable[_Union[_access_pb2.RoleGrant, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class GetEffectiveRoleRequest(_message.Message):
-    __slots__ = ("world_id",)
+    __slots__ = ("world_id", "account")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     world_id: str
-    def __init__(self, world_id: _Optional[str] = ...) -> None: ...
+    account: str
+    def __init__(self, world_id: _Optional[str] = ..., account: _Optional[str] = ...) -> None: ...
 
 class GetEffectiveRoleResponse(_message.Message):
     __slots__ = ("role", "subject", "ttl")

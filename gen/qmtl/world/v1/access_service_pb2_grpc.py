@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AccessServiceStub:
-    """Roles of people and services in a world.
+    """Roles of people and services in a world or an account.
     """
 
     def __init__(self, channel):
@@ -58,32 +58,32 @@ class AccessServiceStub:
 
 
 class AccessServiceServicer:
-    """Roles of people and services in a world.
+    """Roles of people and services in a world or an account.
     """
 
     def Grant(self, request, context):
-        """Gives a subject a role in a world. Needs owner. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED.
+        """Gives a subject a role in a world or an account. Needs owner there. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Revoke(self, request, context):
-        """Takes a role back. Needs owner. Errors: NOT_FOUND (E_GRANT_UNKNOWN); FAILED_PRECONDITION (E_LAST_OWNER).
+        """Takes a role back. Needs owner there. Errors: NOT_FOUND (E_GRANT_UNKNOWN); FAILED_PRECONDITION (E_LAST_OWNER).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListGrants(self, request, context):
-        """Role grants of a world. Needs reader. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
+        """Role grants of a world or an account. Needs reader there. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEffectiveRole(self, request, context):
-        """The caller's role in a world: the higher of token and grant. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
+        """The caller's role in a world or an account: the higher of token and grant. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +121,7 @@ def add_AccessServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AccessService:
-    """Roles of people and services in a world.
+    """Roles of people and services in a world or an account.
     """
 
     @staticmethod

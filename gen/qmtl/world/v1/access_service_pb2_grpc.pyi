@@ -27,37 +27,37 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AccessServiceStub:
-    """Roles of people and services in a world."""
+    """Roles of people and services in a world or an account."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccessServiceAsyncStub: ...
     Grant: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.GrantRequest, _access_service_pb2.GrantResponse]
-    """Gives a subject a role in a world. Needs owner. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED."""
+    """Gives a subject a role in a world or an account. Needs owner there. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED."""
     Revoke: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.RevokeRequest, _access_service_pb2.RevokeResponse]
-    """Takes a role back. Needs owner. Errors: NOT_FOUND (E_GRANT_UNKNOWN); FAILED_PRECONDITION (E_LAST_OWNER)."""
+    """Takes a role back. Needs owner there. Errors: NOT_FOUND (E_GRANT_UNKNOWN); FAILED_PRECONDITION (E_LAST_OWNER)."""
     ListGrants: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.ListGrantsRequest, _access_service_pb2.ListGrantsResponse]
-    """Role grants of a world. Needs reader. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+    """Role grants of a world or an account. Needs reader there. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     GetEffectiveRole: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.GetEffectiveRoleRequest, _access_service_pb2.GetEffectiveRoleResponse]
-    """The caller's role in a world: the higher of token and grant. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+    """The caller's role in a world or an account: the higher of token and grant. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
 
 @_typing.type_check_only
 class AccessServiceAsyncStub(AccessServiceStub):
-    """Roles of people and services in a world."""
+    """Roles of people and services in a world or an account."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Grant: _aio.UnaryUnaryMultiCallable[_access_service_pb2.GrantRequest, _access_service_pb2.GrantResponse]  # type: ignore[assignment]
-    """Gives a subject a role in a world. Needs owner. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED."""
+    """Gives a subject a role in a world or an account. Needs owner there. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED."""
     Revoke: _aio.UnaryUnaryMultiCallable[_access_service_pb2.RevokeRequest, _access_service_pb2.RevokeResponse]  # type: ignore[assignment]
-    """Takes a role back. Needs owner. Errors: NOT_FOUND (E_GRANT_UNKNOWN); FAILED_PRECONDITION (E_LAST_OWNER)."""
+    """Takes a role back. Needs owner there. Errors: NOT_FOUND (E_GRANT_UNKNOWN); FAILED_PRECONDITION (E_LAST_OWNER)."""
     ListGrants: _aio.UnaryUnaryMultiCallable[_access_service_pb2.ListGrantsRequest, _access_service_pb2.ListGrantsResponse]  # type: ignore[assignment]
-    """Role grants of a world. Needs reader. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+    """Role grants of a world or an account. Needs reader there. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     GetEffectiveRole: _aio.UnaryUnaryMultiCallable[_access_service_pb2.GetEffectiveRoleRequest, _access_service_pb2.GetEffectiveRoleResponse]  # type: ignore[assignment]
-    """The caller's role in a world: the higher of token and grant. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+    """The caller's role in a world or an account: the higher of token and grant. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
 
 class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Roles of people and services in a world."""
+    """Roles of people and services in a world or an account."""
 
     @_abc_1.abstractmethod
     def Grant(
@@ -65,7 +65,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_service_pb2.GrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_service_pb2.GrantResponse, _abc.Awaitable[_access_service_pb2.GrantResponse]]:
-        """Gives a subject a role in a world. Needs owner. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED."""
+        """Gives a subject a role in a world or an account. Needs owner there. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED."""
 
     @_abc_1.abstractmethod
     def Revoke(
@@ -73,7 +73,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_service_pb2.RevokeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_service_pb2.RevokeResponse, _abc.Awaitable[_access_service_pb2.RevokeResponse]]:
-        """Takes a role back. Needs owner. Errors: NOT_FOUND (E_GRANT_UNKNOWN); FAILED_PRECONDITION (E_LAST_OWNER)."""
+        """Takes a role back. Needs owner there. Errors: NOT_FOUND (E_GRANT_UNKNOWN); FAILED_PRECONDITION (E_LAST_OWNER)."""
 
     @_abc_1.abstractmethod
     def ListGrants(
@@ -81,7 +81,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_service_pb2.ListGrantsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_service_pb2.ListGrantsResponse, _abc.Awaitable[_access_service_pb2.ListGrantsResponse]]:
-        """Role grants of a world. Needs reader. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+        """Role grants of a world or an account. Needs reader there. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
 
     @_abc_1.abstractmethod
     def GetEffectiveRole(
@@ -89,6 +89,6 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_service_pb2.GetEffectiveRoleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_service_pb2.GetEffectiveRoleResponse, _abc.Awaitable[_access_service_pb2.GetEffectiveRoleResponse]]:
-        """The caller's role in a world: the higher of token and grant. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+        """The caller's role in a world or an account: the higher of token and grant. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
