@@ -1,1 +1,1 @@
-"""Words every room shares, as pure values and functions: errors, money, time, modes, identity."""
+"""Words that all code shares, as pure values and functions: errors, money, time, modes, identity."""

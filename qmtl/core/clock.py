@@ -1,6 +1,6 @@
 """Time as an argument: a wall clock in UTC and a monotonic one, real or virtual.
 
-Domain functions take times; doors take a Clock. Leases and deadlines use `monotonic`, which keeps
+Domain functions take times; services take a Clock. Leases and deadlines use `monotonic`, which keeps
 running while the machine sleeps, so a lease cannot look fresh after a suspend.
 """
 
@@ -17,7 +17,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What a room may ask about time."""
+    """What code may ask about time."""
 
     def now(self) -> datetime:
         """The present instant, UTC-aware."""

@@ -1,4 +1,4 @@
-"""Money and quantities: decimal text at the doors, Decimal or scaled int64 inside, float nowhere.
+"""Money and quantities: decimal text in messages, Decimal or scaled int64 inside, float nowhere.
 
 Nothing here rounds: a value that does not fit is refused, because a silent rounding of money is a loss
 that no later check can see. Callers that want rounding say how, with Decimal.quantize, before.

@@ -1,4 +1,4 @@
-"""The error tree: what every room raises and every client catches, on either side of a wire.
+"""The error tree: what every service raises and every client catches, on either side of a wire.
 
 An error says a request could not be served; a refusal by policy is a value in a reply, not an error.
 `reason` is a stable UPPER_SNAKE code that programs may match on; the message is for people. Mapping
@@ -101,7 +101,7 @@ class DataLoss(QmtlError):
 
 
 class NotBuilt(QmtlError):
-    """The contract names this call and the room that serves it is not built yet."""
+    """The contract names this call and this version does not serve it yet."""
 
 
 def refused(

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Role(IntEnum):
-    """What a user may do, estate-wide by the token or per world by grant; NONE is a token without a role claim."""
+    """What a user may do, in the whole mesh by the token or in one scope by grant; NONE is a token without a role."""
 
     NONE = 0
     READER = 1

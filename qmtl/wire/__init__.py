@@ -1,1 +1,1 @@
-"""Core values to protobuf and back, for messages that several rooms read or write."""
+"""Core values to protobuf and back, for messages that several packages read or write."""

@@ -1,4 +1,4 @@
-"""DAGs, message to value and back; the same at the gateway's door, in dagmanager and in the SDK."""
+"""DAGs, message to value and back; the same in the gateway, in dagmanager and in the SDK."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def require_world_role(world_id: str, role: Role, granted: Role = Role.NONE) -> 
 
 
 def require_role(role: Role, granted: Role = Role.NONE, world_id: str = "") -> None:
-    """Demand an estate-wide role of the calling user. Raises PermissionDenied (E_ROLE_REQUIRED)."""
+    """Demand a role of the calling user in the whole mesh. Raises PermissionDenied (E_ROLE_REQUIRED)."""
     call = current_call()
     if call.identity is None and call.service is not None:
         return

@@ -114,16 +114,16 @@ class CallMetadata:
 
 
 class MeshChannel(aio.Channel):
-    """A channel whose calls are outfitted; see `connect`."""
+    """A channel whose calls carry tokens, ids and deadlines; see `connect`."""
 
-    def __init__(self, inner: aio.Channel, outfit: CallMetadata) -> None:
+    def __init__(self, inner: aio.Channel, given: CallMetadata) -> None:
         self._inner = inner
-        self._outfit = outfit
+        self._given = given
 
     @property
     def breaker(self) -> Breaker | None:
         """The breaker all calls of this channel share, if it has one."""
-        return self._outfit.breaker
+        return self._given.breaker
 
     async def __aenter__(self) -> Self:
         return self
@@ -156,12 +156,12 @@ class MeshChannel(aio.Channel):
         policy = Policy(
             method,
             may_retry(method),
-            self._outfit.budget,
+            self._given.budget,
             trace.get_tracer("qmtl.rpc"),
-            self._outfit.metrics,
-            self._outfit.breaker,
+            self._given.metrics,
+            self._given.breaker,
         )
-        return _UnaryUnary(inner, self._outfit, policy)
+        return _UnaryUnary(inner, self._given, policy)
 
     def unary_stream(
         self,
@@ -170,7 +170,7 @@ class MeshChannel(aio.Channel):
         response_deserializer: Callable[[bytes], Any] | None = None,
         _registered_method: bool | None = False,
     ) -> aio.UnaryStreamMultiCallable[Any, Any]:
-        return _UnaryStream(self._inner.unary_stream(method, request_serializer, response_deserializer), self._outfit)
+        return _UnaryStream(self._inner.unary_stream(method, request_serializer, response_deserializer), self._given)
 
     def stream_unary(
         self,
@@ -179,7 +179,7 @@ class MeshChannel(aio.Channel):
         response_deserializer: Callable[[bytes], Any] | None = None,
         _registered_method: bool | None = False,
     ) -> aio.StreamUnaryMultiCallable[Any, Any]:
-        return _StreamUnary(self._inner.stream_unary(method, request_serializer, response_deserializer), self._outfit)
+        return _StreamUnary(self._inner.stream_unary(method, request_serializer, response_deserializer), self._given)
 
     def stream_stream(
         self,
@@ -188,13 +188,13 @@ class MeshChannel(aio.Channel):
         response_deserializer: Callable[[bytes], Any] | None = None,
         _registered_method: bool | None = False,
     ) -> aio.StreamStreamMultiCallable[Any, Any]:
-        return _StreamStream(self._inner.stream_stream(method, request_serializer, response_deserializer), self._outfit)
+        return _StreamStream(self._inner.stream_stream(method, request_serializer, response_deserializer), self._given)
 
 
 class _UnaryUnary(aio.UnaryUnaryMultiCallable[Req, Res]):
-    def __init__(self, inner: aio.UnaryUnaryMultiCallable[Req, Res], outfit: CallMetadata, policy: Policy) -> None:
+    def __init__(self, inner: aio.UnaryUnaryMultiCallable[Req, Res], given: CallMetadata, policy: Policy) -> None:
         self._inner = inner
-        self._outfit = outfit
+        self._given = given
         self._policy = policy
 
     def __call__(
@@ -207,7 +207,7 @@ class _UnaryUnary(aio.UnaryUnaryMultiCallable[Req, Res]):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> aio.UnaryUnaryCall[Req, Res]:
-        sent = self._outfit.metadata(metadata)
+        sent = self._given.metadata(metadata)
 
         def start(left_s: float | None) -> aio.UnaryUnaryCall[Req, Res]:
             return self._inner(
@@ -219,13 +219,13 @@ class _UnaryUnary(aio.UnaryUnaryMultiCallable[Req, Res]):
                 compression=compression,
             )
 
-        return UnaryCall(start, self._policy, self._outfit.deadline(timeout, plain=True))
+        return UnaryCall(start, self._policy, self._given.deadline(timeout, plain=True))
 
 
 class _UnaryStream(aio.UnaryStreamMultiCallable[Req, Res]):
-    def __init__(self, inner: aio.UnaryStreamMultiCallable[Req, Res], outfit: CallMetadata) -> None:
+    def __init__(self, inner: aio.UnaryStreamMultiCallable[Req, Res], given: CallMetadata) -> None:
         self._inner = inner
-        self._outfit = outfit
+        self._given = given
 
     def __call__(
         self,
@@ -237,11 +237,11 @@ class _UnaryStream(aio.UnaryStreamMultiCallable[Req, Res]):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> aio.UnaryStreamCall[Req, Res]:
-        self._outfit.check()
+        self._given.check()
         call = self._inner(
             request,
-            timeout=remaining_s(self._outfit.deadline(timeout, plain=False)),
-            metadata=self._outfit.metadata(metadata),
+            timeout=remaining_s(self._given.deadline(timeout, plain=False)),
+            metadata=self._given.metadata(metadata),
             credentials=credentials,
             wait_for_ready=wait_for_ready,
             compression=compression,
@@ -250,9 +250,9 @@ class _UnaryStream(aio.UnaryStreamMultiCallable[Req, Res]):
 
 
 class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
-    def __init__(self, inner: aio.StreamUnaryMultiCallable[Req, Res], outfit: CallMetadata) -> None:
+    def __init__(self, inner: aio.StreamUnaryMultiCallable[Req, Res], given: CallMetadata) -> None:
         self._inner = inner
-        self._outfit = outfit
+        self._given = given
 
     def __call__(
         self,
@@ -263,11 +263,11 @@ class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> aio.StreamUnaryCall[Req, Res]:
-        self._outfit.check()
+        self._given.check()
         call = self._inner(
             request_iterator,
-            timeout=remaining_s(self._outfit.deadline(timeout, plain=False)),
-            metadata=self._outfit.metadata(metadata),
+            timeout=remaining_s(self._given.deadline(timeout, plain=False)),
+            metadata=self._given.metadata(metadata),
             credentials=credentials,
             wait_for_ready=wait_for_ready,
             compression=compression,
@@ -276,9 +276,9 @@ class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
 
 
 class _StreamStream(aio.StreamStreamMultiCallable[Req, Res]):
-    def __init__(self, inner: aio.StreamStreamMultiCallable[Req, Res], outfit: CallMetadata) -> None:
+    def __init__(self, inner: aio.StreamStreamMultiCallable[Req, Res], given: CallMetadata) -> None:
         self._inner = inner
-        self._outfit = outfit
+        self._given = given
 
     def __call__(
         self,
@@ -289,11 +289,11 @@ class _StreamStream(aio.StreamStreamMultiCallable[Req, Res]):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> aio.StreamStreamCall[Req, Res]:
-        self._outfit.check()
+        self._given.check()
         call = self._inner(
             request_iterator,
-            timeout=remaining_s(self._outfit.deadline(timeout, plain=False)),
-            metadata=self._outfit.metadata(metadata),
+            timeout=remaining_s(self._given.deadline(timeout, plain=False)),
+            metadata=self._given.metadata(metadata),
             credentials=credentials,
             wait_for_ready=wait_for_ready,
             compression=compression,

@@ -20,7 +20,7 @@ IDEMPOTENT = descriptor_pb2.MethodOptions.IDEMPOTENT
 
 
 class Audience(Enum):
-    """Who may knock: anyone, anyone with a valid token, users, services."""
+    """Who may call: anyone, anyone with a valid token, users, services."""
 
     OPEN = "open"
     ANY_TOKEN = "any token"
@@ -47,7 +47,7 @@ STANDARD_RULES: Mapping[str, MethodRule] = {
         MethodRule("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Audience.ANY_TOKEN, read=True),
     )
 }
-_DOORS = {optionspb.AUDIENCE_PUBLIC: Audience.PUBLIC, optionspb.AUDIENCE_SERVICE: Audience.SERVICE}
+_AUDIENCES = {optionspb.AUDIENCE_PUBLIC: Audience.PUBLIC, optionspb.AUDIENCE_SERVICE: Audience.SERVICE}
 
 
 def rules_of(service: ServiceDescriptor, planned: Mapping[str, str]) -> list[MethodRule]:
@@ -63,15 +63,15 @@ def rules_of(service: ServiceDescriptor, planned: Mapping[str, str]) -> list[Met
 
 def _rule(method: MethodDescriptor, part: str) -> MethodRule:
     options = method.GetOptions()
-    door = _DOORS.get(options.Extensions[optionspb.audience])  # type: ignore[index]  # protoc's stubs lose the extension's type
+    audience = _AUDIENCES.get(options.Extensions[optionspb.audience])  # type: ignore[index]  # protoc's stubs lose the extension's type
     name = full_name(method)
-    if door is None:
+    if audience is None:
         raise InvalidRequest(
             "E_AUDIENCE_MISSING",
             f"{name} states no audience",
             hint="add option (qmtl.common.v1.audience) to the method in its .proto file",
         )
-    return MethodRule(name, door, read=options.idempotency_level == NO_SIDE_EFFECTS, part=part)
+    return MethodRule(name, audience, read=options.idempotency_level == NO_SIDE_EFFECTS, part=part)
 
 
 def full_name(method: MethodDescriptor) -> str:

@@ -9,7 +9,7 @@ from qmtl.rpc.rules.methods import Audience, MethodRule
 
 
 def authorise(rule: MethodRule, identity: Identity | None, service: ServiceIdentity | None, *, edge: bool) -> None:
-    """Decide whether verified callers may knock at this door; what they may do in a world is the service's to say.
+    """Decide whether verified callers may make this call; what they may do in a world is the service's to say.
 
     Raises Unauthenticated (E_TOKEN_MISSING) or PermissionDenied (E_SERVICE_REQUIRED, E_GRANT_REQUIRED).
     """

@@ -102,7 +102,7 @@ class Server:
 
     @property
     def has_reflection(self) -> bool:
-        """Everywhere but at the public door of profile prod."""
+        """Everywhere but at the gateway in profile prod."""
         return self._settings.mesh.profile == "dev" or self._service != EDGE
 
     async def start(self) -> int:

@@ -1,6 +1,6 @@
 """Prometheus counters and histograms of a process, and the HTTP endpoint that shows them.
 
-The registry is a value handed around, not a global: a room adds its own metrics to `Metrics.registry`.
+The registry is a value handed around, not a global: a service adds its own metrics to `Metrics.registry`.
 Labels are bounded: full method names of served contracts, status codes, outcomes.
 """
 

@@ -88,7 +88,7 @@ def current_trace_id() -> str:
 
 
 def _export(provider: TracerProvider, endpoint: str) -> None:
-    # Imported here: the exporter costs as much start-up time as all else in this room.
+    # Imported here: the exporter costs as much start-up time as all else here.
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
