@@ -40,6 +40,7 @@ BEFORE_THE_BODY = (
     grpc.StatusCode.UNAUTHENTICATED,
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNAVAILABLE,  # the gateway sheds load
     grpc.StatusCode.UNIMPLEMENTED,
 )
 
