@@ -125,7 +125,7 @@ async def test_the_fifth_failure_is_a_dead_letter_that_can_be_replayed(bus: Bus)
         await nothing_more(deliveries)
         found, _ = await letters(bus.link, before=None, limit=100)
         letter = next(each for each in found if each.consumer == durable)
-        assert (letter.reason, letter.deliveries, letter.original_stream) == ("broken 5", 5, "CONTROL")
+        assert (letter.message, letter.deliveries, letter.original_stream) == ("broken 5", 5, "CONTROL")
         assert letter.original_subject == control_subject("policy_updated", key)
         assert letter.body == event.SerializeToString()
         assert letter.original_message_id == event.event_id
