@@ -81,10 +81,10 @@ class SimulatedAccount:
         self._exchange = SimulatedExchange(profile)
 
     def instrument(self, symbol: str) -> Instrument:
-        """The symbol's properties. Raises NotFound (INSTRUMENT_UNKNOWN)."""
+        """The symbol's properties. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
         found = self.view.instruments.find(symbol)
         if found is None:
-            raise NotFound("INSTRUMENT_UNKNOWN", f"no instrument {symbol}; pass it in `instruments`")
+            raise NotFound("E_INSTRUMENT_UNKNOWN", f"no instrument {symbol}; pass it in `instruments`")
         return found
 
     def submit(self, order: Order, at_ns: int, *, weight: int = RATE_ONE) -> list[OrderEvent]:

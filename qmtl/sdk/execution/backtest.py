@@ -44,7 +44,7 @@ def replay(
     `outputs`: the graph's values over these bars, where they are known.
 
     Raises InvalidRequest: E_NOTHING_TRADED without a trade rule, E_CURRENCIES for several quote currencies;
-    NotFound (E_DATA_MISSING, INSTRUMENT_UNKNOWN).
+    NotFound (E_DATA_MISSING, E_INSTRUMENT_UNKNOWN).
     """
     terms, bars = terms or AccountTerms(), (data,) if isinstance(data, Bars) else tuple(data)
     if not assembled.rules:
@@ -65,9 +65,11 @@ class _AccountReplay:
         self._strategy: Strategy = assembled.strategy
         self._logic = DecisionLogic(assembled)
         self._data = {bars.symbol: bars for bars in _traded(assembled, data)}
-        probe = SimulatedAccount(terms.profile or spot(), {})
+        probe = SimulatedAccount(terms.profile or spot(), {}, instruments=terms.instruments)
         self.currency = _one_currency({probe.instrument(symbol).quote for symbol in self._data})
-        self._account = SimulatedAccount(terms.profile or spot(), {self.currency: terms.cash})
+        self._account = SimulatedAccount(
+            terms.profile or spot(), {self.currency: terms.cash}, instruments=terms.instruments
+        )
         self._execution = SimulatedExecution(self._account, self.currency, self._take)
         self._after_ns = to_ns(terms.start) if terms.start else None
         self._record = RunRecord()

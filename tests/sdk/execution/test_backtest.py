@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.models.profiles.generic import margin, spot
 from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
 from qmtl.core.decimals import format_decimal
-from qmtl.core.errors import InvalidRequest
+from qmtl.core.errors import InvalidRequest, NotFound
 from qmtl.sdk import Bars, FillEvent, Runner, Signal, Sizing, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.execution.terms import AccountTerms
@@ -146,8 +147,12 @@ def test_what_cannot_be_traded_is_refused() -> None:
 
     with pytest.raises(InvalidRequest, match="E_NOTHING_TRADED"):
         Runner.backtest(Nothing(), walk(10))
+    both, bars = ("BTC-USD", "BTC-EUR"), [prices(1), prices(1, symbol="BTC-EUR")]
+    with pytest.raises(NotFound, match="E_INSTRUMENT_UNKNOWN"):
+        Runner.backtest(Above(both), bars)
+    euro = Instrument("BTC-EUR", AssetClass.CRYPTO, "BTC", "EUR", price_scale=2, quantity_scale=8, tick=1, lot=1)
     with pytest.raises(InvalidRequest, match="E_CURRENCIES"):
-        Runner.backtest(Above(("BTC-USD", "BTC-EUR")), [prices(1), prices(1, symbol="BTC-EUR")])
+        Runner.backtest(Above(both), bars, terms=AccountTerms(instruments=(euro,)))
 
 
 def test_result_prints_serialises_and_draws(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def equity_record(
     """The record of a session: equity at each bar's close, after the fills that came before it."""
     instrument = Instruments().find(bars.symbol)
     if instrument is None:
-        raise NotFound("INSTRUMENT_UNKNOWN", f"no instrument {bars.symbol}")
+        raise NotFound("E_INSTRUMENT_UNKNOWN", f"no instrument {bars.symbol}")
     currency, ledger, waiting = account.base_currency, Ledger(), sorted(fills, key=lambda fill: fill.time_ns)
     scale = currency_scale(currency)
     ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
