@@ -14,8 +14,8 @@ from brokerage.domain.models.profile import BrokerageProfile
 class AccountTerms:
     """What a replay starts with. `profile` None: spot, 0.1 % fee, paid in full. Days per year annualise the ratios.
 
-    `start`: bars that close by it only warm the nodes up, as history does before a paper session. `instruments`: what is
-    traded beside those that the library knows by name.
+    `start`: bars that close by it only warm the nodes up, as history does before a paper session. `instruments`: traded
+    beside those that the library knows by name.
     """
 
     cash: Decimal = Decimal(100_000)
