@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from grpc import aio
@@ -22,6 +23,7 @@ from brokerage.feeds import show as feeds_show
 from brokerage.feeds.metrics import FeedMetrics
 from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch.dispatcher import Dispatcher
+from brokerage.venues.paper.venue import PaperVenue
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, QmtlError
 from qmtl.core.instants import to_ns
@@ -83,7 +85,7 @@ class FeedFollower:
         self._source = source
         self._clock = clock
         self._measures = measures
-        self._sender = Dispatcher(db, market, clock, measures.wire)
+        self._sender = Dispatcher(db, market, partial(PaperVenue, db, market, clock), clock, measures.wire)
         self._accounts = Pulse(db, accounts_store.ACCOUNTS_SIGNAL)
         self.leading = False
         self.feeds: dict[Feed, FeedStatus] = {}

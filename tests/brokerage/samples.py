@@ -183,7 +183,10 @@ class Book:
 
     async def resolve(self, client_order_id: str) -> bool:
         name, order_id = OrderName(OWNER, client_order_id), identity(OWNER, client_order_id)
-        return await self.db.write(lambda conn: outcomes.resolve(conn, self.market, name, order_id, 14))
+        found = await self.db.read(lambda conn: venue.query(conn, self.market, OWNER.account, order_id, 14))
+        if found is None:
+            return False
+        return await self.db.write(lambda conn: outcomes.resolve(conn, self.market, name, found))
 
     async def look_at_stops(self) -> int:
         return await self.db.write(lambda conn: emulation.release_reached(conn, self.market, "acc", 15))

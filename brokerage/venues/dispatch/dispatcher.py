@@ -1,4 +1,4 @@
-"""Drives orders over the link to the paper venue: sends what may go, delivers answers, asks about unknown outcomes.
+"""Drives orders over the link to their venue: sends what may go, delivers answers, asks about unknown outcomes.
 
 Only the process that drives the venue runs it. A message on its way lives in this process alone: after a kill it is
 gone, which is what an unknown outcome is for. With the default link there is never anything to do here.
@@ -20,7 +20,7 @@ from brokerage.market.configured import MS_NS
 from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch import emulation, outcomes, pending, send
 from brokerage.venues.dispatch.pending import PendingIntent
-from brokerage.venues.paper import venue
+from brokerage.venues.port import VenueOf
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.core.instants import to_ns
@@ -44,9 +44,12 @@ class DispatchMetrics:
 class Dispatcher:
     """One loop over the intents whose outcome is not known. `run` ends only when cancelled."""
 
-    def __init__(self, db: Database, market: MarketContext, clock: Clock, measures: DispatchMetrics) -> None:
+    def __init__(
+        self, db: Database, market: MarketContext, venue_of: VenueOf, clock: Clock, measures: DispatchMetrics
+    ) -> None:
         self._db = db
         self._market = market
+        self._venue_of = venue_of
         self._clock = clock
         self._measures = measures
         self._wire = Pulse(db, intents.WIRE_SIGNAL)
@@ -109,7 +112,7 @@ class Dispatcher:
     async def _deliver(self, intent: PendingIntent, arrives_ns: int, now_ns: int) -> int:
         if arrives_ns > now_ns:
             return arrives_ns
-        await self._db.write(lambda conn: venue.arrive(conn, self._market, intent.order_id, now_ns))
+        await self._venue_of(intent.name.owner.account).submit(intent.order_id)
         del self._flying[intent.order_id]
         return now_ns
 
@@ -124,8 +127,9 @@ class Dispatcher:
             return now_ns + link.query_after_ns
         if now_ns < (due_ns := intent.unresolved_ns + link.query_after_ns):
             return due_ns
-        if await self._db.write(
-            lambda conn: outcomes.resolve(conn, self._market, intent.name, intent.order_id, now_ns)
+        found = await self._venue_of(intent.name.owner.account).query(intent.order_id)
+        if found is not None and await self._db.write(
+            lambda conn: outcomes.resolve(conn, self._market, intent.name, found)
         ):
             self._measures.resolved.inc()
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
@@ -9,6 +11,8 @@ from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import EventTime
 from brokerage.domain.orders.order import OrderName
+from brokerage.domain.orders.reports import VenueReport
+from brokerage.domain.orders.states import EventKind, OrderState
 from brokerage.domain.trading import reports
 from brokerage.market.context import MarketContext
 from brokerage.orders.journal import record_in
@@ -34,16 +38,15 @@ def lose(conn: Connection, market: MarketContext, name: OrderName, order_id: str
         record_in(conn, account, book, reports.lose(book, order_id, _time(account, book, order_id, now_ns)))
 
 
-def resolve(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
-    """Ask the venue by venue id about an unknown outcome; whether it is known now. Never sends."""
+def resolve(conn: Connection, market: MarketContext, name: OrderName, found: VenueReport) -> bool:
+    """Book what a query found of an unknown outcome; False if it is known by now. A cancel that waited is done."""
     account = accounts_store.account(conn, name.owner.account, lock=True)
-    _, book = load_orders(conn, market, account, name.owner, order_id)
-    record = book.records.get(order_id)
+    _, book = load_orders(conn, market, account, name.owner, found.order_id)
+    record = book.records.get(found.order_id)
     if record is None or not record.on_the_wire:
         return False
-    found = paper_store.arrivals(conn, account.account).query(record, account.time(now_ns, record.order.symbol))
-    if found is None:
-        return False
+    if record.state is OrderState.PENDING_CANCEL:
+        found = replace(found, kind=EventKind.CANCELED)
     record_in(conn, account, book, [reports.book_report(book, found)])
     return True
 

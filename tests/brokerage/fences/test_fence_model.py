@@ -285,7 +285,10 @@ class FenceMachine(RuleBasedStateMachine):
         acts: dict[str, Callable[[Connection], object]] = {
             "answer": partial(outcomes.answer, market=self.market, name=name, order_id=identity, now_ns=12),
             "lose": partial(outcomes.lose, market=self.market, name=name, order_id=identity, now_ns=13),
-            "resolve": partial(outcomes.resolve, market=self.market, name=name, order_id=identity, now_ns=14),
+            "resolve": lambda conn: (
+                (found := paper_venue.query(conn, self.market, name.owner.account, identity, 14))
+                and outcomes.resolve(conn, self.market, name, found)
+            ),
             "cancel": lambda conn: (
                 orders_store.find_order(conn, name, self.market.instruments)
                 and cancel_order(conn, self.market, name, 8, arrivals)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from brokerage.domain.risk.fence import FenceState
 from brokerage.domain.simulation.arrivals import NOT_AT_VENUE
 from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch.dispatcher import Dispatcher, DispatchMetrics
+from brokerage.venues.paper.venue import PaperVenue
 from qmtl.core.clock import SystemClock
 from tests.brokerage.mesh import until
 from tests.brokerage.samples import MARKET, OWNER, Book, bar, fence, open_book, order
@@ -31,7 +33,9 @@ STOPS = replace(MARKET, link=SOON, emulate_stops=True)
 @asynccontextmanager
 async def sending(book: Book) -> AsyncIterator[None]:
     """The sender at work; leaving is a kill as far as what it holds in memory goes."""
-    sender = Dispatcher(book.db, book.market, SystemClock(), DispatchMetrics(CollectorRegistry()))
+    clock = SystemClock()
+    venue_of = partial(PaperVenue, book.db, book.market, clock)
+    sender = Dispatcher(book.db, book.market, venue_of, clock, DispatchMetrics(CollectorRegistry()))
     running = asyncio.create_task(sender.run())
     try:
         yield
