@@ -355,7 +355,9 @@ async def bench_apply(estate: Estate, gateways: list[int]) -> None:
 
 
 async def apply_once(world: WorldStubs, world_id: str, run_id: str) -> None:
-    target = applypb.ApplyTarget(strategy_id="s0000", side=commonpb.SIDE_LONG, weight=1.0, stage=bindingpb.STAGE_PAPER)
+    target = applypb.ApplyTarget(
+        strategy_id="s0000", side=commonpb.SIDE_LONG, weight="1.0", stage=bindingpb.STAGE_PAPER
+    )
     await world.applies.Apply(
         applyservicepb.ApplyRequest(world_id=world_id, run_id=run_id, targets=applypb.ApplyTargets(targets=[target]))
     )

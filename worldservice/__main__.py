@@ -80,9 +80,11 @@ class _Rules:
     timeouts: ApplyTimeouts
 
     def narrow(self, conn: Connection, world: World, act: Act) -> Effect:
+        """Lower the world to its decision of now."""
         return narrow(conn, world, self.decisions, act).effect
 
     def narrow_to(self, conn: Connection, world: World, act: Act, verdicts: Verdicts) -> Effect:
+        """Lower the world to a decision that was just made on what is stored."""
         return narrow(conn, world, self.decisions, act, verdicts).effect
 
 

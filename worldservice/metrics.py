@@ -1,4 +1,4 @@
-"""What this service counts for operators: what waits for brokerage, what was lowered by itself, what was refused."""
+"""Metrics of worldservice: fences that brokerage has not confirmed, worlds lowered unasked, refused writes."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 

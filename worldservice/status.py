@@ -1,12 +1,10 @@
 """The RPC that tells the state of worldservice."""
 
-from importlib.metadata import version
-
 from sqlalchemy import Connection
 
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
-from qmtl.common.v1 import common_pb2 as commonpb
+from controlbus.outbox.status import dependency_status, service_status
 from qmtl.core.clock import Clock
 from qmtl.sql.database import Database
 from qmtl.world.v1 import status_service_pb2 as statusservicepb
@@ -15,7 +13,6 @@ from worldservice.activation.store import activations
 from worldservice.activation.store import gates as gates_store
 from worldservice.tables import outbox
 from worldservice.timing import GATE_MARGIN, GATE_TTL
-from worldservice.worlds.fields import instant_to_proto
 from worldservice.worlds.store import worlds as worlds_store
 
 
@@ -44,16 +41,16 @@ class StatusServicer(statusrpc.StatusServiceServicer):
             )
 
         depth, worlds, gates, pending = await self._db.read(work)
-        nats = self._bus.status()
-        state = commonpb.DEPENDENCY_STATE_REACHABLE if nats.connected else commonpb.DEPENDENCY_STATE_UNREACHABLE
-        bus = commonpb.DependencyStatus(name="nats", state=state, detail="" if nats.connected else nats.detail)
-        status = commonpb.ServiceStatus(
-            service="worldservice",
-            version=version("qmtl"),
-            started_at=instant_to_proto(self._started_at),
-            dependencies=[bus],
+        told = dependency_status(
+            "brokerage", reachable=not pending, detail=f"has not confirmed the fence of {', '.join(pending)}"
+        )
+        status = service_status(
+            "worldservice",
+            self._started_at,
+            self._bus,
+            self._relay,
             outbox_depth=depth,
-            degraded=not nats.connected or self._relay.status().degraded or bool(pending),
+            dependencies=[told] if pending else (),
         )
         return statusservicepb.GetStatusResponse(
             status=status, worlds=worlds, gate_sessions=gates, fences_pending=pending

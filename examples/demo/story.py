@@ -142,14 +142,14 @@ class Story:
             strategy_id=cross.strategy_id,
             side=commonpb.SIDE_LONG,
             active=True,
-            weight=1.0,
+            weight="1.0",
             stage=bindingpb.STAGE_PAPER,
         )
-        request = activationservicepb.SetActivationRequest(world_id=WORLD, changes=[change], reason="demo")
+        request = activationservicepb.SetActivationRequest(world_id=WORLD, changes=[change], message="demo")
         activation = (await client.activation.SetActivation(request)).activation
         mode = commonpb.EffectiveMode.Name(activation.effective_mode).removeprefix("EFFECTIVE_MODE_")
         self._console.print(
-            f"activation revision {activation.revision}, mode {mode}, fence epoch {activation.epoch}"
+            f"activation revision {activation.world_revision}, mode {mode}, fence epoch {activation.fence_epoch}"
             f"{' (fence pending)' if activation.fence_pending else ', confirmed by brokerage'}"
         )
 
@@ -166,7 +166,7 @@ class Story:
         for entry in audit.entries[:5]:
             at = entry.time.ToDatetime(tzinfo=UTC)
             self._console.print(
-                f"  {at:%H:%M:%S} {entry.actor} {entry.event} {entry.detail}", style="dim", markup=False
+                f"  {at:%H:%M:%S} {entry.actor} {entry.event} {entry.message}", style="dim", markup=False
             )
         return result
 

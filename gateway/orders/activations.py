@@ -101,7 +101,7 @@ class HeldActivations:
                 return
             held = dict(self._revisions)
             request = gateservicepb.RenewGateSessionRequest(
-                gateway_id=self.gateway_id, boot_id=self.boot_id, applied_revisions=held
+                gateway_id=self.gateway_id, boot_id=self.boot_id, applied_world_revisions=held
             )
             try:
                 answer = await self._peers.gates.RenewGateSession(request, timeout=self._ttl_s / 2)
@@ -135,9 +135,9 @@ class HeldActivations:
         """Apply a change that follows on ours at once; anything else makes us ask."""
         activation = event.activation_updated.activation
         held, epoch = self._revisions.get(activation.world_id, 0), self._epochs.get(activation.world_id, 0)
-        if activation.previous_revision == held:
+        if activation.previous_world_revision == held:
             self._accept([activation], {})
-        elif activation.revision > held or activation.epoch > epoch:
+        elif activation.world_revision > held or activation.fence_epoch > epoch:
             self._hurry.set()
 
     def status(self) -> list[gatewaystatuspb.GateStatus]:
@@ -186,13 +186,13 @@ class HeldActivations:
         for activation in activations:
             world_id = activation.world_id
             held = self._revisions.get(world_id, 0)
-            if activation.revision < held and asked.get(world_id) != held:
+            if activation.world_revision < held and asked.get(world_id) != held:
                 continue  # older than what came while the answer was on its way
-            self._revisions[world_id] = activation.revision
+            self._revisions[world_id] = activation.world_revision
             self._apply(activation)
             if activation.requires_ack:
                 self._unacked[world_id] = gateservicepb.AckActivationRequest(
-                    world_id=world_id, run_id=activation.run_id, sequence=activation.sequence,
+                    world_id=world_id, run_id=activation.run_id, apply_sequence=activation.apply_sequence,
                     gateway_id=self.gateway_id, boot_id=self.boot_id,
                 )  # fmt: skip
                 self._to_ack.set()
@@ -201,10 +201,10 @@ class HeldActivations:
         """Hold the world's gate to an activation; one that is unreadable or of a lower epoch shuts it."""
         world_id, epoch = activation.world_id, self._epochs.get(activation.world_id, 0)
         self._gates.pop(world_id, None)
-        if activation.epoch < epoch:
-            log.error("epoch_went_back", world_id=world_id, epoch=activation.epoch, applied=epoch)
+        if activation.fence_epoch < epoch:
+            log.error("epoch_went_back", world_id=world_id, epoch=activation.fence_epoch, applied=epoch)
             return
-        self._epochs[world_id] = activation.epoch
+        self._epochs[world_id] = activation.fence_epoch
         try:
             self._gates[world_id] = gate_from_proto(activation)
         except InvalidRequest as error:

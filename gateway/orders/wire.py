@@ -9,7 +9,7 @@ from gateway.orders.domain import GateDenial, GatedOrder, GateEntry, Passed, Ref
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.decimals import format_decimal
+from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.wire.contexts import DOMAIN_NUMBERS, MODES
 from qmtl.wire.fields import known_enum
@@ -42,8 +42,8 @@ def gate_from_proto(activation: activationpb.ActivationEnvelope) -> WorldGate:
     """An activation as the gate reads it. Raises InvalidRequest (E_ENUM, E_WEIGHT, E_WINDOW): the gate stays shut."""
     return WorldGate(
         world_id=activation.world_id,
-        revision=activation.revision,
-        epoch=activation.epoch,
+        revision=activation.world_revision,
+        epoch=activation.fence_epoch,
         mode=known_enum(MODES, activation.effective_mode, "activation.effective_mode"),
         entries={
             (entry.strategy_id, known_enum(SIDES, entry.side, "entry.side")): _entry_from_proto(entry)
@@ -99,12 +99,13 @@ def refusal_to_proto(order: orderpb.Order, refused: Refused) -> orderpb.OrderSta
     )
 
 
-def _weight_from_proto(weight: float) -> Decimal:
+def _weight_from_proto(weight: str) -> Decimal:
     """Toward zero to the places brokerage counts in: 1/3 must not make it refuse every order, reducing ones too."""
-    if not 0.0 <= weight <= 1.0:
-        violation = Violation("entry.weight", str(weight), "0 to 1")
+    share = parse_decimal(weight or "0", "entry.weight")
+    if not 0 <= share <= 1:
+        violation = Violation("entry.weight", weight, "0 to 1")
         raise InvalidRequest("E_WEIGHT", str(violation), violations=(violation,))
-    return Decimal(str(weight)).quantize(WEIGHT_UNIT, ROUND_DOWN)
+    return share.quantize(WEIGHT_UNIT, ROUND_DOWN)
 
 
 def _entry_from_proto(entry: activationpb.ActivationEntry) -> GateEntry:

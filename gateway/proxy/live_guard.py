@@ -80,7 +80,7 @@ def _widens(change: activationpb.ActivationChange) -> bool:
         not (change.HasField("active") and change.active)
         and not (change.HasField("freeze") and not change.freeze)
         and not (change.HasField("drain") and not change.drain)
-        and not (change.HasField("weight") and change.weight > 0)
+        and not (change.HasField("weight") and change.weight != "0")
         and not change.HasField("valid_from")
         and not change.HasField("valid_until")
         and change.stage in (bindingpb.STAGE_UNSPECIFIED, bindingpb.STAGE_BACKTEST)

@@ -21,6 +21,7 @@ TOKEN_MAX = 2000
 A = TypeVar("A", str, int)
 B = TypeVar("B", str, int)
 C = TypeVar("C", str, int)
+D = TypeVar("D", str, int)
 T = TypeVar("T")
 
 
@@ -30,6 +31,10 @@ def page_from_proto(message: commonpb.PageRequest, kinds: tuple[type[A]]) -> Pag
 def page_from_proto(message: commonpb.PageRequest, kinds: tuple[type[A], type[B]]) -> Page[tuple[A, B]]: ...
 @overload
 def page_from_proto(message: commonpb.PageRequest, kinds: tuple[type[A], type[B], type[C]]) -> Page[tuple[A, B, C]]: ...
+@overload
+def page_from_proto(
+    message: commonpb.PageRequest, kinds: tuple[type[A], type[B], type[C], type[D]]
+) -> Page[tuple[A, B, C, D]]: ...
 def page_from_proto(message: commonpb.PageRequest, kinds: tuple[Any, ...]) -> Page[Any]:
     """The page asked for; `kinds` are the types of the key's parts, such as `(int, str)`.
 

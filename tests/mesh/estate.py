@@ -144,7 +144,7 @@ class Estate:
 
     async def apply(self, run_id: str) -> None:
         target = applypb.ApplyTarget(
-            strategy_id=self.strategy_id, side=commonpb.SIDE_LONG, weight=1.0, stage=bindingpb.STAGE_PAPER
+            strategy_id=self.strategy_id, side=commonpb.SIDE_LONG, weight="1.0", stage=bindingpb.STAGE_PAPER
         )
         await self.door.applies.Apply(
             applyservicepb.ApplyRequest(
@@ -214,7 +214,11 @@ class Estate:
         """Evidence that the policy selects the strategy by, and its first activation."""
         await self.evaluate("run-1", sharpe=1.0)
         change = activationpb.ActivationChange(
-            strategy_id=self.strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=bindingpb.STAGE_PAPER
+            strategy_id=self.strategy_id,
+            side=commonpb.SIDE_LONG,
+            active=True,
+            weight="1.0",
+            stage=bindingpb.STAGE_PAPER,
         )
         await self.door.activation.SetActivation(
             activationservicepb.SetActivationRequest(world_id=self.world, changes=[change])

@@ -94,16 +94,16 @@ async def stopped(mesh: Mesh, name: str) -> AsyncIterator[None]:
 
 def said(run: applypb.ApplyRun, words: str) -> set[str]:
     """The orders a line of the run's timeline names after these words, each by its client order id."""
-    lines = [step.detail.partition(words)[2] for step in run.steps if words in step.detail]
+    lines = [step.message.partition(words)[2] for step in run.steps if words in step.message]
     return {intent.rpartition("/")[2] for line in lines for intent in line.removeprefix(": ").split(", ")}
 
 
 def check_freeze(estate: PacedEstate, records: Records, run: applypb.ApplyRun) -> set[str]:
     """Nothing was put on the wire under a frozen fence, and nothing arrived in it but what was listed; the arrivals."""
     frozen = {seen.epoch for seen in records.seen if seen.state is FenceState.FROZEN}
-    assert run.epoch in frozen
+    assert run.fence_epoch in frozen
     assert not frozen & records.on_the_wire_under()
-    during = [seen.venue for seen in records.seen if seen.epoch == run.epoch]
+    during = [seen.venue for seen in records.seen if seen.epoch == run.fence_epoch]
     listed = {estate.identity(name) for name in said(run, "on the wire")}
     arrived = set(during[-1] - during[0])
     assert arrived <= listed
@@ -122,7 +122,7 @@ async def test_a_freeze_lists_what_is_on_the_wire_waits_for_it_and_flags_what_st
         again = await far.submit(far.order(lost))
         assert again.status.denial == orderpb.DENIAL_GATE_FROZEN
         run = await far.until("unknown", *ENDED)
-        assert run.state == COMPLETED, run.reason
+        assert run.state == COMPLETED, run.message
         assert {heard, lost} <= said(run, "on the wire")
         assert lost in said(run, "outcome UNKNOWN")
         assert heard not in said(run, "outcome UNKNOWN")
@@ -178,7 +178,7 @@ async def test_a_stop_reached_in_a_freeze_is_held_although_brokerage_is_killed_i
             await far.until_held(goes)
             assert (await far.fence()).state == fencepb.FENCE_STATE_FROZEN
         run = await far.until("killed", *ENDED)
-        assert run.state == COMPLETED, run.reason
+        assert run.state == COMPLETED, run.message
         assert carried in said(run, "on the wire")
 
         await far.until_order(goes, orderpb.ORDER_STATE_ACCEPTED)
@@ -263,8 +263,8 @@ async def test_an_order_that_has_passed_its_gate_misses_the_freeze_whenever_it_a
         await eventually(lambda: wire.holds(b"after-it"))
         await estate.apply("late")
         run = await estate.until("late", *ENDED)
-        assert run.state == COMPLETED, run.reason
+        assert run.state == COMPLETED, run.message
         wire.release()
         answer = (await sending).status
         assert answer.state == orderpb.ORDER_STATE_ACCEPTED
-        assert answer.fence_epoch == (await estate.fence()).fence_epoch > run.epoch
+        assert answer.fence_epoch == (await estate.fence()).fence_epoch > run.fence_epoch

@@ -60,7 +60,7 @@ async def prepare(client: Client) -> None:
 
 async def activate(client: Client, strategy_id: str) -> activationpb.ActivationEnvelope:
     change = activationpb.ActivationChange(
-        strategy_id=strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=bindingpb.STAGE_PAPER
+        strategy_id=strategy_id, side=commonpb.SIDE_LONG, active=True, weight="1.0", stage=bindingpb.STAGE_PAPER
     )
     request = activationservicepb.SetActivationRequest(world_id=WORLD, changes=[change])
     return (await client.activation.SetActivation(request)).activation
@@ -152,4 +152,8 @@ async def check_nothing_was_lost_or_doubled(
     bindings = (await client.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=WORLD))).bindings
     assert sorted(binding.strategy_id for binding in bindings) == sorted((cross.strategy_id, trend.strategy_id))
     now = (await client.activation.GetActivation(activationservicepb.GetActivationRequest(world_id=WORLD))).activation
-    assert (now.revision, now.state_hash, now.epoch) == (activation.revision, activation.state_hash, activation.epoch)
+    assert (now.world_revision, now.state_hash, now.fence_epoch) == (
+        activation.world_revision,
+        activation.state_hash,
+        activation.fence_epoch,
+    )

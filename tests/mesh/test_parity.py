@@ -76,7 +76,7 @@ async def activated(client: Client, gateway: Gateway, strategy: Strategy, world:
     await client.policies.PutPolicy(put)
     known = await Runner.submit_async(strategy, world=world, history=History(end=CUT), gateway=gateway)
     change = activationpb.ActivationChange(
-        strategy_id=known.strategy_id, side=commonpb.SIDE_LONG, active=True, weight=1.0, stage=bindingpb.STAGE_PAPER
+        strategy_id=known.strategy_id, side=commonpb.SIDE_LONG, active=True, weight="1.0", stage=bindingpb.STAGE_PAPER
     )
     await client.activation.SetActivation(activationservicepb.SetActivationRequest(world_id=world, changes=[change]))
 

@@ -88,7 +88,7 @@ async def test_an_edge_that_is_switched_off_ends_trading_of_who_has_it(estate: E
         from_node_id=SOURCE.node_id,
         to_node_id=AVERAGE.node_id,
         to_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
-        reason="the feed is broken",
+        message="the feed is broken",
     )
     await estate.door.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=edge))
     assert (await estate.fence()).state == fencepb.FENCE_STATE_FROZEN
@@ -144,7 +144,11 @@ async def test_who_is_demoted_may_only_reduce_what_it_holds(mesh: Mesh, door: Do
     assert not await passes(estate, "round", **{**MARKET, "quantity": "0.02"}, side="ORDER_SIDE_SELL")
     assert await passes(estate, "half", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
     await eventually(lambda: holds(estate, "0.005"))
-    await door.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id=estate.world, circuit_breaker=True))
+    await door.worlds.UpdateWorld(
+        worldservicepb.UpdateWorldRequest(
+            world_id=estate.world, circuit_breaker=True, update_mask={"paths": ["circuit_breaker"]}
+        )
+    )
     assert not await passes(estate, "rest", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
 
 

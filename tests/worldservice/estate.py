@@ -251,7 +251,7 @@ def evaluation_at(
 def raising(world_id: str, strategy_id: str, side: commonpb.Side = LONG) -> activationservicepb.SetActivationRequest:
     """Raise one strategy to paper."""
     change = activationpb.ActivationChange(strategy_id=strategy_id, side=side, active=True, stage=bindingpb.STAGE_PAPER)
-    return activationservicepb.SetActivationRequest(world_id=world_id, changes=[change], reason="a test")
+    return activationservicepb.SetActivationRequest(world_id=world_id, changes=[change], message="a test")
 
 
 async def make_trading(estate: Estate, world_id: str, *strategies: str) -> WorldStubs:

@@ -53,7 +53,7 @@ def test_coverage_is_a_share(coverage: float) -> None:
 
 def test_an_execution_model_of_a_run_is_whole() -> None:
     with pytest.raises(InvalidRequest, match="E_EXECUTION_MODEL"):
-        execution_from_proto(decisionpb.ExecutionModel(), "execution_model", whole=True)
+        execution_from_proto(decisionpb.ExecutionModel(), "execution_model")
 
 
 def test_a_world_is_not_deleted_by_an_update_and_a_deleted_one_not_used() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.settings import MeshSettings
-from qmtl.core.errors import Conflict, NotReady
+from qmtl.core.errors import NotReady
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from qmtl.rpc.client.channel import connect
@@ -102,12 +102,12 @@ async def replicas(tmp_path: Path, nats_url: str, postgres_url: str) -> AsyncIte
 
 
 def weighted(weight: float) -> activationservicepb.SetActivationRequest:
-    change = activationpb.ActivationChange(strategy_id="s", side=LONG, weight=weight)
+    change = activationpb.ActivationChange(strategy_id="s", side=LONG, weight=str(weight))
     return activationservicepb.SetActivationRequest(world_id="w1", changes=[change])
 
 
 def plan(run_id: str) -> applyservicepb.ApplyRequest:
-    target = applypb.ApplyTarget(strategy_id="t", side=LONG, weight=0.5, stage=bindingpb.STAGE_PAPER)
+    target = applypb.ApplyTarget(strategy_id="t", side=LONG, weight="0.5", stage=bindingpb.STAGE_PAPER)
     targets = applypb.ApplyTargets(targets=[target])
     return applyservicepb.ApplyRequest(world_id="w1", run_id=run_id, targets=targets)
 
@@ -115,15 +115,15 @@ def plan(run_id: str) -> applyservicepb.ApplyRequest:
 async def test_changes_through_both_make_one_history(replicas: Replicas) -> None:
     calls = [replicas.stubs[number % 2].activation.SetActivation(weighted(number / 20)) for number in range(1, 17)]
     replies = [reply.activation for reply in await asyncio.gather(*calls)]
-    revisions = sorted(reply.revision for reply in replies)
+    revisions = sorted(reply.world_revision for reply in replies)
     assert revisions == list(range(revisions[0], revisions[0] + 16))
-    last = max(replies, key=lambda reply: reply.revision)
+    last = max(replies, key=lambda reply: reply.world_revision)
     for stub in replicas.stubs:
         shown = (
             await stub.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
         ).activation
-        assert (shown.revision, shown.state_hash) == (last.revision, last.state_hash)
-    assert replicas.estate.brokerage.state("w1")[0] == last.epoch
+        assert (shown.world_revision, shown.state_hash) == (last.world_revision, last.state_hash)
+    assert replicas.estate.brokerage.state("w1")[0] == last.fence_epoch
 
 
 async def test_both_decide_the_same(replicas: Replicas) -> None:
@@ -138,7 +138,11 @@ async def test_a_bind_knows_what_the_other_has_written(replicas: Replicas) -> No
     one, two = replicas.stubs
     request = bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s")
     await one.bindings.BindStrategy(request)
-    await two.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
+    await two.worlds.UpdateWorld(
+        worldservicepb.UpdateWorldRequest(
+            world_id="w1", circuit_breaker=True, update_mask={"paths": ["circuit_breaker"]}
+        )
+    )
     told = (await one.bindings.BindStrategy(request)).decision
     assert list(told.reasons) == ["CIRCUIT_BREAKER"]
     assert told == (await two.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
@@ -150,7 +154,7 @@ async def test_one_apply_whichever_is_asked_and_whoever_is_left_finishes_it(repl
     asked = await asyncio.gather(one.applies.Apply(plan("r1")), two.applies.Apply(plan("r2")), return_exceptions=True)
     refused = [answer for answer in asked if isinstance(answer, BaseException)]
     assert len(refused) == 1
-    assert isinstance(refused[0], Conflict)
+    assert isinstance(refused[0], NotReady)
     run_id = "r2" if isinstance(asked[0], BaseException) else "r1"
     owner = 1 if run_id == "r2" else 0
     await replicas.stop(owner)
@@ -158,7 +162,7 @@ async def test_one_apply_whichever_is_asked_and_whoever_is_left_finishes_it(repl
     for sequence in (1, 3):
         await left.gates.AckActivation(
             gateservicepb.AckActivationRequest(
-                world_id="w1", run_id=run_id, sequence=sequence, gateway_id="g", boot_id="b"
+                world_id="w1", run_id=run_id, apply_sequence=sequence, gateway_id="g", boot_id="b"
             )
         )
 

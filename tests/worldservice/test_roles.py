@@ -21,6 +21,7 @@ from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
 from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import METHODS, WorldStubs
 from tests.worldservice.estate import Estate, evaluation, make_trading, raising
 from tests.worldservice.samples import DOCUMENT
@@ -61,6 +62,7 @@ def requests(estate: Estate) -> dict[str, Message]:
     cohort = evaluationservicepb.EvaluateCohortRequest(world_id="w1", run_id="run-8", stage=bindingpb.STAGE_BACKTEST)
     cohort.strategies.append(evaluation(estate, "w1", "s", "run-8"))
     return {
+        "UpdateWorld": worldservicepb.UpdateWorldRequest(world_id="w1", update_mask={"paths": ["circuit_breaker"]}),
         "PutPolicy": policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.5")),
         "SetDefaultPolicy": policyservicepb.SetDefaultPolicyRequest(world_id="w1", version=1),
         "BindStrategy": bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"),
@@ -124,7 +126,7 @@ async def test_who_may_call_what(estate: Estate) -> None:
             auditservicepb.ListAuditRequest(world_id="w1", page=commonpb.PageRequest(page_size=1000))
         )
     ).entries
-    refusals = {(e.actor, e.event) for e in audit if e.result == auditpb.AUDIT_RESULT_REFUSED and "E_ROLE" in e.detail}
+    refusals = {(e.actor, e.event) for e in audit if e.result == auditpb.AUDIT_RESULT_REFUSED and "E_ROLE" in e.message}
     lower = [("u1", name) for name in OWNER | OPERATOR] + [("u2", name) for name in OWNER]
     assert refusals == set(lower)
 

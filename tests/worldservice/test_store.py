@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from qmtl.core.errors import NotFound, QmtlError
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.core.paging import Page
 from qmtl.core.roles import Role
 from qmtl.sql.database import Database
 from tests.worldservice.samples import DOCUMENT, NOW, binding, candidate, evidence, fresh, world
@@ -34,7 +35,6 @@ from worldservice.tables import metadata
 from worldservice.worlds.acts import own_act
 from worldservice.worlds.domain.audit import AuditRow
 from worldservice.worlds.domain.binding import Side, Stage
-from worldservice.worlds.domain.paging import Page
 from worldservice.worlds.domain.roles import Grant
 from worldservice.worlds.domain.session import SessionPlan, open_session
 from worldservice.worlds.store import audit, bindings, roles, sessions, worlds
@@ -62,7 +62,7 @@ def run(run_id: str, strategy_id: str = "s", revision: int = 1) -> EvaluationRun
 async def test_the_migration_makes_the_tables_of_the_code(db: Database) -> None:
     def columns(conn: Connection) -> dict[str, set[str]]:
         inspector = sa.inspect(conn)
-        names = set(inspector.get_table_names()) - {"alembic_version", "edge_overrides"}  # emptied, left
+        names = set(inspector.get_table_names()) - {"alembic_version"}
         return {name: {column["name"] for column in inspector.get_columns(name)} for name in names}
 
     made = await db.read(columns)
@@ -99,7 +99,7 @@ async def test_policies_bindings_and_grants_come_out_as_they_went_in(db: Databas
     listed = await db.read(lambda conn: policy_store.list_policies(conn, "alpha", Page(10)))
     assert [(r.version, r.status) for r in listed] == [(2, PolicyStatus.ACTIVE), (1, PolicyStatus.DEPRECATED)]
     assert listed[0].valid_from == NOW
-    assert await db.read(lambda conn: policy_store.list_policies(conn, "alpha", Page(10, "2"))) == listed[1:]
+    assert await db.read(lambda conn: policy_store.list_policies(conn, "alpha", Page(10, (2,)))) == listed[1:]
     assert await db.read(lambda conn: policy_store.next_policy_version(conn, "alpha")) == 3
     assert await db.read(lambda conn: policy_store.find_policy_by_checksum(conn, "alpha", "blake3:2")) == listed[0]
     assert await db.read(lambda conn: bindings.active_bindings(conn, "alpha")) == {
@@ -147,8 +147,8 @@ async def test_runs_are_appended_and_read_at_their_latest_revision(db: Database)
     assert await db.read(lambda conn: evaluation_store.get_run(conn, "alpha", "s", "r1")) == run("r1", revision=2)
     listed = await db.read(lambda conn: evaluation_store.list_runs(conn, "alpha", "", Page(10)))
     assert [item.evidence.run_id for _, item in listed] == ["r9", "r1", "r2"]
-    after = str(listed[0][0])
-    assert await db.read(lambda conn: evaluation_store.list_runs(conn, "alpha", "s", Page(10, after))) == listed[1:]
+    after = listed[0][0]
+    assert await db.read(lambda conn: evaluation_store.list_runs(conn, "alpha", "s", Page(10, (after,)))) == listed[1:]
     latest = await db.read(lambda conn: evaluation_store.latest_evidence(conn, "alpha", Stage.BACKTEST))
     assert {name: item.run_id for name, item in latest.items()} == {"s": "r1", "t": "r9"}
     assert await db.read(lambda conn: evaluation_store.latest_evidence(conn, "alpha", Stage.PAPER)) == {}
@@ -183,7 +183,7 @@ async def test_the_audit_log_is_read_newest_first_and_cut_to_a_bound(db: Databas
     listed = await db.read(lambda conn: audit.list_audit(conn, "alpha", Page(2)))
     assert [entry.detail for entry in listed] == ["2", "1", "0"]
     assert len(listed[0].request) == audit.REQUEST_MAX
-    rest = await db.read(lambda conn: audit.list_audit(conn, "alpha", Page(2, str(listed[1].sequence))))
+    rest = await db.read(lambda conn: audit.list_audit(conn, "alpha", Page(2, (listed[1].sequence,))))
     assert [entry.detail for entry in rest] == ["0"]
 
 
@@ -232,7 +232,7 @@ async def test_a_page_of_the_audit_log_fits_into_a_message(db: Database) -> None
     assert await db.read(lambda conn: audit.audit_page(conn, "alpha", Page(1000))) == Page(fits)
     assert await db.read(lambda conn: audit.audit_page(conn, "alpha", Page(7))) == Page(7)
     rows = await db.read(lambda conn: audit.list_audit(conn, "alpha", Page(fits)))
-    rest = Page(1000, str(rows[-2].sequence))
+    rest = Page(1000, (rows[-2].sequence,))
     assert await db.read(lambda conn: audit.audit_page(conn, "alpha", rest)) == rest
     assert len(await db.read(lambda conn: audit.list_audit(conn, "alpha", rest))) == 20
 
@@ -242,4 +242,4 @@ async def test_a_version_no_store_has_is_unknown(db: Database) -> None:
     for version in (2**31 - 1, 2**31, 2**32 - 1):
         with pytest.raises(NotFound):
             await db.read(partial(policy_store.get_policy, world_id="alpha", version=version))
-    assert await db.read(lambda conn: policy_store.list_policies(conn, "alpha", Page(10, str(2**63 - 1)))) == []
+    assert await db.read(lambda conn: policy_store.list_policies(conn, "alpha", Page(10, (2**63 - 1,)))) == []

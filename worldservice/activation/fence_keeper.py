@@ -1,11 +1,10 @@
-"""Keeps brokerage's fence at each world's epoch: told before a narrowing is answered, retried until it has committed.
+"""Keeps the fence in brokerage at each world's epoch: sent before a narrowing is answered, again until it is committed.
 
 While brokerage does not answer, nothing is lost: the epoch is stored, replies say fence_pending, and gates that
 know the new epoch are refused by brokerage until it knows it too.
 """
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -14,7 +13,7 @@ from sqlalchemy import Connection
 
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
-from qmtl.core.clock import Clock
+from qmtl.core.clock import Clock, first_of
 from qmtl.core.errors import QmtlError
 from qmtl.rpc.auth.call import own_act as as_service
 from qmtl.sql.database import Database
@@ -26,8 +25,8 @@ from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
 from worldservice.metrics import WorldMetrics
 from worldservice.worlds.acts import audit_write, own_act
-from worldservice.worlds.fields import mode_to_proto
 from worldservice.worlds.store import worlds
+from worldservice.worlds.wire import mode_to_proto
 
 STALE_EPOCH = "E_STALE_EPOCH"
 ATTEMPTS_MAX = 3
@@ -178,17 +177,6 @@ class FenceKeeper:
         after = outrank(before, stored, act.now)
         record_activation(conn, world, self._settings, act, verdicts, before, after)
         audit_write(conn, act, f"epoch {before.fence.epoch} is below brokerage's {stored}: {after.fence.epoch}")
-
-
-async def first_of(*waits: Awaitable[object] | None) -> None:
-    """Return when any of them is done; the others are cancelled."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits if wait is not None]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _activation(conn: Connection, world_id: str) -> Activation:

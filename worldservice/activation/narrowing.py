@@ -20,13 +20,13 @@ from worldservice.worlds.store import bindings as bindings_store
 
 
 def narrow(
-    conn: Connection, world: World, rules: DecisionSettings, act: Act, verdicts: Verdicts | None = None
+    conn: Connection, world: World, settings: DecisionSettings, act: Act, verdicts: Verdicts | None = None
 ) -> Narrowed:
     """Record the decision if it is news, and lower the activation where the decision is lower.
 
     `verdicts` spares deciding again when the caller has just decided on what is now stored.
     """
-    verdicts = verdicts or decide_world(conn, world, rules, act.now)
+    verdicts = verdicts or decide_world(conn, world, settings, act.now)
     if changed(evaluation_store.last_decision(conn, world.world_id), verdicts.decision):
         evaluation_store.append_decision(conn, verdicts.decision)
         outbox.append(conn, decision_updated(verdicts.decision, act))
@@ -37,4 +37,4 @@ def narrow(
     before = activations.load_activation(conn, world.world_id, world.created_at)
     bindings = bindings_store.active_bindings(conn, world.world_id)
     after = activation.narrowed(before, bindings, verdicts.ceiling_of, act.now, verdicts.terms, verdicts.exit_of)
-    return record_activation(conn, world, rules, act, verdicts, before, after)
+    return record_activation(conn, world, settings, act, verdicts, before, after)

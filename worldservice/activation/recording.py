@@ -38,13 +38,14 @@ class Narrowed:
 
     @property
     def effect(self) -> Effect:
+        """What a caller outside of activation needs to know."""
         return Effect(self.could_trade, self.activation.fence.pending)
 
 
 def record_activation(
     conn: Connection,
     world: World,
-    rules: DecisionSettings,
+    settings: DecisionSettings,
     act: Act,
     verdicts: Verdicts,
     before: Activation,
@@ -55,7 +56,7 @@ def record_activation(
     if after is before:
         return Narrowed(verdicts, after, could_trade)
     open_now = sessions_store.open_sessions(conn, world.world_id)
-    for session in follow(after, open_now, session_plan(world, rules, verdicts, act.now), act.now):
+    for session in follow(after, open_now, session_plan(world, settings, verdicts, act.now), act.now):
         sessions_store.save_session(conn, session)
     open_now = sessions_store.open_sessions(conn, world.world_id)
     activations.save_activation(conn, after)
@@ -67,10 +68,10 @@ def record_activation(
     return Narrowed(verdicts, after, could_trade, envelope)
 
 
-def session_plan(world: World, rules: DecisionSettings, verdicts: Verdicts, now: datetime) -> SessionPlan:
+def session_plan(world: World, settings: DecisionSettings, verdicts: Verdicts, now: datetime) -> SessionPlan:
     """A live session starts now; a replay starts where the evaluated data ends, so that it plays what is new."""
     decision = verdicts.decision
-    start = decision.data_end or now if is_replay(world, rules.replay_presets) else now
+    start = decision.data_end or now if is_replay(world, settings.replay_presets) else now
     preset = world.data_presets[0] if world.data_presets else ""
     return SessionPlan(start, preset, decision.dataset_fingerprint)
 

@@ -1,12 +1,16 @@
-"""Proto and domain, both ways: activation, what an operator asks to change, sessions, gate sessions."""
+"""Activations, operator changes, sessions and gate sessions as messages of the contract, and back."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from qmtl.broker.v1 import fence_pb2 as fencepb
+from qmtl.core.decimals import format_decimal, parse_decimal
+from qmtl.core.errors import refused
 from qmtl.core.modes import domain_of
-from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.fields import enum_from_proto
+from qmtl.wire.instants import instant_from_proto, instant_to_proto, span_to_proto
 from qmtl.wire.limits import limits_from_proto, limits_to_proto
-from qmtl.wire.windows import windows_from_proto, windows_of_record, windows_to_proto
+from qmtl.wire.windows import windows_of_record, windows_to_proto
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import gate_pb2 as gatepb
 from qmtl.world.v1 import session_pb2 as sessionpb
@@ -16,16 +20,14 @@ from worldservice.activation.domain.history import ActivationRecord
 from worldservice.activation.domain.operator_changes import Change
 from worldservice.timing import GATE_TTL
 from worldservice.worlds.domain.session import Session
-from worldservice.worlds.fields import (
-    domain_from_proto,
+from worldservice.worlds.wire import (
     domain_to_proto,
-    enum_from_proto,
-    instant_to_proto,
     mode_from_proto,
     mode_to_proto,
-    span_to_proto,
+    side_from_proto,
+    side_to_proto,
+    stage_from_proto,
 )
-from worldservice.worlds.wire import side_from_proto, side_to_proto, stage_from_proto, stage_to_proto
 
 
 def change_from_proto(message: activationpb.ActivationChange, field: str) -> Change:
@@ -34,7 +36,7 @@ def change_from_proto(message: activationpb.ActivationChange, field: str) -> Cha
         strategy_id=message.strategy_id,
         side=side_from_proto(message.side, f"{field}.side"),
         active=message.active if message.HasField("active") else None,
-        weight=message.weight if message.HasField("weight") else None,
+        weight=weight_from_proto(message.weight, f"{field}.weight") if message.HasField("weight") else None,
         freeze=message.freeze if message.HasField("freeze") else None,
         drain=message.drain if message.HasField("drain") else None,
         valid_from=instant_from_proto(message.valid_from, f"{field}.valid_from")
@@ -47,18 +49,17 @@ def change_from_proto(message: activationpb.ActivationChange, field: str) -> Cha
     )
 
 
-def change_to_proto(change: Change) -> activationpb.ActivationChange:
-    return activationpb.ActivationChange(
-        strategy_id=change.strategy_id,
-        side=side_to_proto(change.side),
-        active=change.active,
-        weight=change.weight,
-        freeze=change.freeze,
-        drain=change.drain,
-        valid_from=instant_to_proto(change.valid_from),
-        valid_until=instant_to_proto(change.valid_until),
-        stage=None if change.stage is None else stage_to_proto(change.stage),
-    )
+def weight_to_proto(weight: float) -> str:
+    """The shortest decimal that is read as the same weight."""
+    return format_decimal(Decimal(repr(weight)))
+
+
+def weight_from_proto(text: str, field: str) -> float:
+    """Raises InvalidRequest (E_DECIMAL, E_WEIGHT)."""
+    share = parse_decimal(text, field)
+    if not 0 <= share <= 1:
+        raise refused("E_WEIGHT", field, text, "a decimal from 0 to 1")
+    return float(share)
 
 
 def entry_to_proto(entry: Entry) -> activationpb.ActivationEntry:
@@ -66,7 +67,7 @@ def entry_to_proto(entry: Entry) -> activationpb.ActivationEntry:
         strategy_id=entry.strategy_id,
         side=side_to_proto(entry.side),
         active=entry.active,
-        weight=entry.weight,
+        weight=weight_to_proto(entry.weight),
         freeze=entry.freeze,
         drain=entry.drain,
         valid_from=instant_to_proto(entry.valid_from),
@@ -83,7 +84,7 @@ def entry_from_proto(message: activationpb.ActivationEntry) -> Entry:
         strategy_id=message.strategy_id,
         side=side_from_proto(message.side, "entries.side"),
         active=message.active,
-        weight=message.weight,
+        weight=weight_from_proto(message.weight, "entries.weight"),
         freeze=message.freeze,
         drain=message.drain,
         valid_from=instant_from_proto(message.valid_from, "entries.valid_from") if has_from else None,
@@ -95,17 +96,18 @@ def entry_from_proto(message: activationpb.ActivationEntry) -> Entry:
 
 
 def activation_to_proto(activation: Activation, sessions: Sequence[Session]) -> activationpb.ActivationEnvelope:
+    """The envelope as gateways and clients get it."""
     return activationpb.ActivationEnvelope(
         world_id=activation.world_id,
-        revision=activation.revision,
-        previous_revision=max(0, activation.revision - 1),
+        world_revision=activation.revision,
+        previous_world_revision=max(0, activation.revision - 1),
         entries=[entry_to_proto(entry) for entry in activation.entries],
         etag=activation.etag,
         state_hash=activation.state_hash,
         effective_mode=mode_to_proto(activation.effective_mode),
-        epoch=activation.fence.epoch,
+        fence_epoch=activation.fence.epoch,
         run_id=activation.run_id,
-        sequence=activation.sequence,
+        apply_sequence=activation.sequence,
         phase=f"APPLY_PHASE_{activation.phase.name}",
         requires_ack=activation.requires_ack,
         time=instant_to_proto(activation.time),
@@ -114,24 +116,6 @@ def activation_to_proto(activation: Activation, sessions: Sequence[Session]) -> 
         sessions=[session_to_proto(session) for session in sessions],
         windows=windows_to_proto(activation.windows),
         limits=limits_to_proto(activation.fence.limits),
-    )
-
-
-def activation_from_proto(message: activationpb.ActivationEnvelope, fence_state: FenceState) -> Activation:
-    """The activation an envelope tells of; it does not carry the fence's state, and a pending epoch only as a flag."""
-    confirmed = message.epoch - 1 if message.fence_pending else message.epoch
-    mode = mode_from_proto(message.effective_mode, "effective_mode")
-    return Activation(
-        world_id=message.world_id,
-        revision=message.revision,
-        entries=tuple(entry_from_proto(entry) for entry in message.entries),
-        fence=Fence(message.epoch, fence_state, mode, confirmed, limits_from_proto(message.limits)),
-        run_id=message.run_id,
-        sequence=message.sequence,
-        phase=enum_from_proto(message.phase, activationpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),
-        requires_ack=message.requires_ack,
-        time=instant_from_proto(message.time, "time"),
-        windows=windows_from_proto(message.windows),
     )
 
 
@@ -151,50 +135,33 @@ def session_to_proto(session: Session) -> sessionpb.Session:
     )
 
 
-def session_from_proto(message: sessionpb.Session) -> Session:
-    return Session(
-        session_id=message.session_id,
-        world_id=message.world_id,
-        domain=domain_from_proto(message.execution_domain, "execution_domain"),
-        start=instant_from_proto(message.start, "start"),
-        watermark=instant_from_proto(message.watermark, "watermark"),
-        data_preset=message.data_preset,
-        dataset_fingerprint=message.dataset_fingerprint,
-        opened_at=instant_from_proto(message.opened_at, "opened_at"),
-        closed_at=instant_from_proto(message.closed_at, "closed_at") if message.HasField("closed_at") else None,
-    )
-
-
 def gate_to_proto(gate: GateSession) -> gatepb.GateSession:
+    """The session, with the time it is trusted for."""
     return gatepb.GateSession(
         gateway_id=gate.gateway_id,
         boot_id=gate.boot_id,
         renewed_at=instant_to_proto(gate.renewed_at),
         ttl=span_to_proto(GATE_TTL),
-        applied_revisions=dict(gate.applied),
+        applied_world_revisions=dict(gate.applied),
     )
 
 
-def gate_from_proto(message: gatepb.GateSession) -> GateSession:
-    renewed_at = instant_from_proto(message.renewed_at, "renewed_at")
-    return GateSession(message.gateway_id, message.boot_id, renewed_at, dict(message.applied_revisions))
-
-
 def record_to_proto(record: ActivationRecord) -> activationpb.ActivationRecord:
+    """A change of the activation as the audit log keeps it."""
     fence = record.fence
     return activationpb.ActivationRecord(
-        revision=record.revision,
+        world_revision=record.revision,
         whole=record.whole,
         entries=[entry_to_proto(entry) for entry in record.entries],
         removed=[
             activationpb.ActivationKey(strategy_id=name, side=side_to_proto(side)) for name, side in record.removed
         ],
-        epoch=fence.epoch,
+        fence_epoch=fence.epoch,
         fence_state=f"FENCE_STATE_{fence.state.name}",
         effective_mode=mode_to_proto(fence.effective_mode),
-        confirmed_epoch=fence.confirmed_epoch,
+        confirmed_fence_epoch=fence.confirmed_epoch,
         run_id=record.run_id,
-        sequence=record.sequence,
+        apply_sequence=record.sequence,
         phase=f"APPLY_PHASE_{record.phase.name}",
         requires_ack=record.requires_ack,
         time=instant_to_proto(record.time),
@@ -205,16 +172,17 @@ def record_to_proto(record: ActivationRecord) -> activationpb.ActivationRecord:
 
 
 def record_from_proto(message: activationpb.ActivationRecord) -> ActivationRecord:
+    """A record of the audit log. Raises InvalidRequest for one that is not of this contract."""
     state = enum_from_proto(message.fence_state, fencepb.FenceState, "FENCE_STATE_", FenceState, "fence_state")
     mode = mode_from_proto(message.effective_mode, "effective_mode")
     return ActivationRecord(
-        revision=message.revision,
+        revision=message.world_revision,
         whole=message.whole,
         entries=tuple(entry_from_proto(entry) for entry in message.entries),
         removed=tuple((key.strategy_id, side_from_proto(key.side, "removed.side")) for key in message.removed),
-        fence=Fence(message.epoch, state, mode, message.confirmed_epoch, limits_from_proto(message.limits)),
+        fence=Fence(message.fence_epoch, state, mode, message.confirmed_fence_epoch, limits_from_proto(message.limits)),
         run_id=message.run_id,
-        sequence=message.sequence,
+        sequence=message.apply_sequence,
         phase=enum_from_proto(message.phase, activationpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),
         requires_ack=message.requires_ack,
         time=instant_from_proto(message.time, "time"),

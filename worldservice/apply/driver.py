@@ -12,10 +12,10 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from qmtl.core.clock import Clock
+from qmtl.core.clock import Clock, first_of
 from qmtl.core.errors import NotFound, NotReady, QmtlError
 from qmtl.sql.database import Database
-from worldservice.activation.fence_keeper import FenceKeeper, FenceOutcome, first_of
+from worldservice.activation.fence_keeper import FenceKeeper, FenceOutcome
 from worldservice.activation.store.gates import ACKED_SIGNAL
 from worldservice.apply import steps, store
 from worldservice.apply.domain.run import ApplyRun, ApplyTimeouts, Due

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from qmtl.core.clock import first_of
 from qmtl.core.errors import Conflict, NotReady, Unavailable
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
+from qmtl.wire.fields import require_text
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from worldservice.activation.domain.activation import Entry
-from worldservice.activation.fence_keeper import FenceKeeper, first_of
+from worldservice.activation.fence_keeper import FenceKeeper
 from worldservice.activation.store import activations
 from worldservice.apply import steps as apply_steps
 from worldservice.apply import store
@@ -27,7 +29,6 @@ from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.roles import Caller
 from worldservice.worlds.domain.world import World, require_active, require_etag
-from worldservice.worlds.fields import require_text
 from worldservice.worlds.store import bindings as bindings_store
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 

@@ -61,16 +61,17 @@ log = structlog.stdlib.get_logger("qmtl.worldservice.apply")
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """Which run is moved on, when, and under which rules."""
+    """Which run is moved on, when, and under which settings."""
 
     world_id: str
     run_id: str
     now: datetime
-    rules: DecisionSettings
-    limits: ApplyTimeouts
+    settings: DecisionSettings
+    timeouts: ApplyTimeouts
 
 
 def due_now(conn: Connection, world_id: str, run_id: str) -> tuple[ApplyRun, Due]:
+    """The run, and what it waits for somebody to do."""
     world = worlds.get_world(conn, world_id)
     run = store.get_run(conn, world_id, run_id)
     return run, due(run, activations.load_activation(conn, world_id, world.created_at).fence)
@@ -82,11 +83,11 @@ def freeze(conn: Connection, at: StepContext) -> ApplyRun:
     if run.state is not ApplyState.REQUESTED:
         return run
     before = _activation(conn, world)
-    verdicts = decide_world(conn, world, at.rules, at.now)
+    verdicts = decide_world(conn, world, at.settings, at.now)
     after = frozen(before, at.run_id, at.now)
-    record_activation(conn, world, at.rules, act, verdicts, before, after)
+    record_activation(conn, world, at.settings, act, verdicts, before, after)
     kept = replace(run, before=run.before or before.entries)  # a world that was frozen already keeps what stood before
-    return step(conn, act, kept, Froze(after.fence.epoch), at.limits)
+    return step(conn, act, kept, Froze(after.fence.epoch), at.timeouts)
 
 
 def confirm(conn: Connection, at: StepContext, epoch: int, on_the_wire: tuple[str, ...]) -> ApplyRun:
@@ -94,7 +95,7 @@ def confirm(conn: Connection, at: StepContext, epoch: int, on_the_wire: tuple[st
     _, act, run = _load(conn, at)
     if epoch < run.epoch:
         return run
-    return step(conn, act, run, FenceConfirmed(epoch, on_the_wire), at.limits)
+    return step(conn, act, run, FenceConfirmed(epoch, on_the_wire), at.timeouts)
 
 
 def check_gates(conn: Connection, at: StepContext) -> ApplyRun:
@@ -102,7 +103,7 @@ def check_gates(conn: Connection, at: StepContext) -> ApplyRun:
     _, act, run = _load(conn, at)
     sessions = gates.list_gates(conn)
     acked = acked_by(gates.acks_of(conn, at.world_id, at.run_id), sequence_due(run))
-    return step(conn, act, run, GatesSeen(sessions, acked), at.limits)
+    return step(conn, act, run, GatesSeen(sessions, acked), at.timeouts)
 
 
 def switch(conn: Connection, at: StepContext) -> ApplyRun:
@@ -112,21 +113,21 @@ def switch(conn: Connection, at: StepContext) -> ApplyRun:
         return run
     wanted = openings(_stages(run.targets), edge_policy(conn, world))
     moved = edges.open_edges(conn, at.world_id, run.run_id, wanted, at.now)
-    settled = narrow(conn, world, at.rules, act)
+    narrowed = narrow(conn, world, at.settings, act)
     bindings = bindings_store.active_bindings(conn, at.world_id)
-    check_targets(run.targets, bindings, settled.verdicts)
+    check_targets(run.targets, bindings, narrowed.verdicts)
     for binding in _staged(run.targets, bindings):
         bindings_store.save_binding(conn, binding)
-    before = settled.activation
-    aim = _aim(conn, run, before, settled.verdicts, at.now)
-    record_activation(conn, world, at.rules, act, settled.verdicts, before, switched(before, aim, at.now))
-    return step(conn, act, run, Switched(openings_text(*moved)), at.limits)
+    before = narrowed.activation
+    aim = _aim(conn, run, before, narrowed.verdicts, at.now)
+    record_activation(conn, world, at.settings, act, narrowed.verdicts, before, switched(before, aim, at.now))
+    return step(conn, act, run, Switched(openings_text(*moved)), at.timeouts)
 
 
 def roll_back(conn: Connection, at: StepContext, reason: str) -> ApplyRun:
     """SWITCHING -> ROLLED_BACK: the switch's transaction is undone already; the entries stay frozen."""
     _, act, run = _load(conn, at)
-    return step(conn, act, run, SwitchRefused(reason), at.limits)
+    return step(conn, act, run, SwitchRefused(reason), at.timeouts)
 
 
 def open_targets(conn: Connection, at: StepContext) -> ApplyRun:
@@ -134,24 +135,24 @@ def open_targets(conn: Connection, at: StepContext) -> ApplyRun:
     world, act, run = _load(conn, at)
     if run.state is not ApplyState.UNFREEZING or run.opened:
         return run
-    verdicts = decide_world(conn, world, at.rules, at.now)
+    verdicts = decide_world(conn, world, at.settings, at.now)
     before = _activation(conn, world)
     aim, behind = _aim(conn, run, before, verdicts, at.now), with_terms(before, verdicts.terms)
     if not fence_serves(before.fence, aim, behind.fence.limits):
-        record_activation(conn, world, at.rules, act, verdicts, before, switched(behind, aim, at.now))
+        record_activation(conn, world, at.settings, act, verdicts, before, switched(behind, aim, at.now))
         return run
-    record_activation(conn, world, at.rules, act, verdicts, before, opened(behind, aim, run.ack_opening, at.now))
-    return step(conn, act, run, Opened(), at.limits)
+    record_activation(conn, world, at.settings, act, verdicts, before, opened(behind, aim, run.ack_opening, at.now))
+    return step(conn, act, run, Opened(), at.timeouts)
 
 
 def overdue(conn: Connection, at: StepContext) -> ApplyRun:
     """UNFREEZING that brokerage has not confirmed in time: alarmed."""
     _, act, run = _load(conn, at)
-    return _save(conn, act, run, late_opening(run, at.now, at.limits))
+    return _save(conn, act, run, late_opening(run, at.now, at.timeouts))
 
 
 def resume(
-    conn: Connection, rules: DecisionSettings, act: Act, world: World, shut: ApplyRun, limits: ApplyTimeouts
+    conn: Connection, settings: DecisionSettings, act: Act, world: World, shut: ApplyRun, timeouts: ApplyTimeouts
 ) -> ApplyRun:
     """A run of its own that opens what stood before the freeze, none of it higher than is allowed now."""
     before = _activation(conn, world)
@@ -174,14 +175,14 @@ def resume(
         resumes=True,
         epoch=before.fence.epoch,
         fence_confirmed=True,
-        until=act.now + (shut.freeze_timeout or limits.freeze_timeout),
+        until=act.now + (shut.freeze_timeout or timeouts.freeze_timeout),
         freeze_timeout=shut.freeze_timeout,
     )
     begin(conn, run, f"resumes what {shut.run_id} froze", act.now)
-    verdicts = decide_world(conn, world, rules, act.now)
+    verdicts = decide_world(conn, world, settings, act.now)
     mine = replace(with_terms(before, verdicts.terms), run_id=run.run_id)
     record_activation(
-        conn, world, rules, act, verdicts, before, switched(mine, _aim(conn, run, mine, verdicts, act.now), act.now)
+        conn, world, settings, act, verdicts, before, switched(mine, _aim(conn, run, mine, verdicts, act.now), act.now)
     )
     return run
 
@@ -194,9 +195,9 @@ def begin(conn: Connection, run: ApplyRun, detail: str, now: datetime) -> None:
     signal(conn, APPLY_SIGNAL)
 
 
-def step(conn: Connection, act: Act, run: ApplyRun, event: Event, limits: ApplyTimeouts) -> ApplyRun:
+def step(conn: Connection, act: Act, run: ApplyRun, event: Event, timeouts: ApplyTimeouts) -> ApplyRun:
     """Move the run on and write what its timeline and the audit log say of it."""
-    return _save(conn, act, run, advance(run, event, act.now, limits))
+    return _save(conn, act, run, advance(run, event, act.now, timeouts))
 
 
 def _save(conn: Connection, act: Act, run: ApplyRun, moved_with: Step) -> ApplyRun:
@@ -233,6 +234,7 @@ def _aim(conn: Connection, run: ApplyRun, before: Activation, verdicts: Verdicts
 
 
 def edge_policy(conn: Connection, world: World) -> EdgePolicy | None:
+    """Which edges the world's policy keeps shut until a promotion."""
     policy = policy_of(conn, world)
     return None if policy is None else policy.gating.edges
 

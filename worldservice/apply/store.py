@@ -7,9 +7,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from qmtl.core.errors import NotFound
+from qmtl.sql.instants import instant, micros, micros_or_none
 from worldservice.apply.domain.run import ApplyRun, ApplyState, TimelineStep
 from worldservice.apply.tables import apply_runs, apply_steps
-from worldservice.tables import instant, micros, micros_or_none
 
 _RUN = TypeAdapter(ApplyRun)
 
@@ -20,17 +20,20 @@ def insert_run(conn: Connection, run: ApplyRun) -> None:
 
 
 def save_run(conn: Connection, run: ApplyRun) -> None:
+    """Store the run as it is now."""
     where = (apply_runs.c.world_id == run.world_id, apply_runs.c.run_id == run.run_id)
     conn.execute(sa.update(apply_runs).where(*where).values(**_values(run)))
 
 
 def find_run(conn: Connection, world_id: str, run_id: str) -> ApplyRun | None:
+    """A run by its id, or None."""
     where = (apply_runs.c.world_id == world_id, apply_runs.c.run_id == run_id)
     text = conn.execute(sa.select(apply_runs.c.run).where(*where)).scalar_one_or_none()
     return None if text is None else _RUN.validate_json(text)
 
 
 def get_run(conn: Connection, world_id: str, run_id: str) -> ApplyRun:
+    """A run by its id. Raises NotFound (E_RUN_UNKNOWN)."""
     found = find_run(conn, world_id, run_id)
     if found is None:
         raise NotFound("E_RUN_UNKNOWN", f"world {world_id} has no apply {run_id!r}")
@@ -51,11 +54,13 @@ def unsettled_runs(conn: Connection) -> list[tuple[str, str]]:
 
 
 def append_step(conn: Connection, run: ApplyRun, detail: str, time: datetime) -> None:
+    """Add a line to the run's timeline, in its state of now."""
     values = {"world_id": run.world_id, "run_id": run.run_id, "state": run.state.value, "detail": detail}
     conn.execute(sa.insert(apply_steps).values(**values, time_us=micros(time)))
 
 
 def steps_of(conn: Connection, world_id: str, run_id: str) -> list[TimelineStep]:
+    """The timeline of a run, oldest first."""
     where = (apply_steps.c.world_id == world_id, apply_steps.c.run_id == run_id)
     rows = conn.execute(sa.select(apply_steps).where(*where).order_by(apply_steps.c.sequence)).mappings()
     return [TimelineStep(ApplyState(row["state"]), row["detail"], instant(row["time_us"])) for row in rows]

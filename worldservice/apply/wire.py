@@ -1,15 +1,16 @@
-"""Proto and domain, both ways: what an apply is asked, a run with its timeline, approvals to go live."""
+"""Apply requests, targets and runs with their timeline as messages of the contract, and back."""
 
-import math
 from collections.abc import Sequence
 
 from qmtl.core.errors import InvalidRequest, refused
+from qmtl.wire.fields import require_text
+from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import apply_pb2 as applypb
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from worldservice.activation.wire import weight_from_proto, weight_to_proto
 from worldservice.apply.domain.run import RESUME, ApplyRun, TimelineStep
 from worldservice.apply.domain.targets import Target
 from worldservice.worlds.domain.binding import require_strategy_id
-from worldservice.worlds.fields import instant_to_proto, require_text
 from worldservice.worlds.wire import side_from_proto, side_to_proto, stage_from_proto, stage_to_proto
 
 TARGETS_MAX = 4_000  # every strategy a world may have, on both sides
@@ -38,18 +39,18 @@ def targets_from_request(request: applyservicepb.ApplyRequest) -> tuple[Target, 
 
 
 def target_from_proto(message: applypb.ApplyTarget, field: str) -> Target:
+    """Raises InvalidRequest (E_STRATEGY_ID, E_ENUM, E_DECIMAL, E_WEIGHT)."""
     require_strategy_id(message.strategy_id)
-    if not (math.isfinite(message.weight) and 0.0 <= message.weight <= 1.0):
-        raise refused("E_WEIGHT", f"{field}.weight", str(message.weight), "a number from 0 to 1")
+    weight = weight_from_proto(message.weight, f"{field}.weight")
     side, stage = side_from_proto(message.side, f"{field}.side"), stage_from_proto(message.stage, f"{field}.stage")
-    return Target(message.strategy_id, side, message.weight, stage)
+    return Target(message.strategy_id, side, weight, stage)
 
 
 def target_to_proto(target: Target) -> applypb.ApplyTarget:
     return applypb.ApplyTarget(
         strategy_id=target.strategy_id,
         side=side_to_proto(target.side),
-        weight=target.weight,
+        weight=weight_to_proto(target.weight),
         stage=stage_to_proto(target.stage),
     )
 
@@ -62,18 +63,19 @@ def acks_opening_from_proto(number: applypb.UnfreezeAck) -> bool:
 
 
 def apply_to_proto(run: ApplyRun, steps: Sequence[TimelineStep]) -> applypb.ApplyRun:
+    """The run with its timeline."""
     return applypb.ApplyRun(
         world_id=run.world_id,
         run_id=run.run_id,
         state=f"APPLY_STATE_{run.state.name}",
         requested_by=run.requested_by,
         targets=[target_to_proto(target) for target in run.targets],
-        epoch=run.epoch,
+        fence_epoch=run.epoch,
         fence_confirmed=run.fence_confirmed,
-        reason=run.reason,
+        message=run.reason,
         steps=[
             applypb.ApplyStep(
-                state=f"APPLY_STATE_{step.state.name}", time=instant_to_proto(step.time), detail=step.detail
+                state=f"APPLY_STATE_{step.state.name}", time=instant_to_proto(step.time), message=step.detail
             )
             for step in steps
         ],

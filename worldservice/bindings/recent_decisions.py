@@ -21,6 +21,7 @@ class Noted:
     stamp: Stamp
 
     def after(self, other: Noted) -> bool:
+        """Whether this decision was committed later."""
         return (self.stamp, self.decision.decided_at) > (other.stamp, other.decision.decided_at)
 
 

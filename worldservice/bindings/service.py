@@ -7,7 +7,9 @@ from sqlalchemy import Connection
 from qmtl.core.errors import Exhausted, NotFound, NotReady, refused
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
+from qmtl.wire.fields import optional_text
 from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
 from worldservice.activation.narrowing import narrow
@@ -35,7 +37,6 @@ from worldservice.worlds.domain.binding import (
     require_strategy_id,
 )
 from worldservice.worlds.domain.world import Effect, World, require_active
-from worldservice.worlds.fields import optional_text, page_from_proto, page_of
 from worldservice.worlds.store import approvals
 from worldservice.worlds.store import bindings as bindings_store
 from worldservice.worlds.wire import sides_from_proto
@@ -103,14 +104,14 @@ class BindingServicer(AuditedServicer, bindingrpc.BindingServiceServicer):
     async def ListBindings(
         self, request: bindingservicepb.ListBindingsRequest, context: object
     ) -> bindingservicepb.ListBindingsResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page)
+        caller, page = caller_of(current_call()), page_from_proto(request.page, (str,))
 
         def work(conn: Connection) -> tuple[list[Binding], Opened]:
             world = world_to_read(conn, caller, request.world_id)
             return bindings_store.list_bindings(conn, world.world_id, page), opened_now(conn, world)
 
         found, opened = await self.writes.db.read(work)
-        shown, info = page_of(found, page, lambda binding: binding.strategy_id)
+        shown, info = page_of(found, page, lambda binding: (binding.strategy_id,))
         bindings = [binding_to_proto(binding, opened.get(binding.strategy_id, ())) for binding in shown]
         return bindingservicepb.ListBindingsResponse(bindings=bindings, page=info)
 
@@ -119,7 +120,7 @@ class BindingServicer(AuditedServicer, bindingrpc.BindingServiceServicer):
         self, request: bindingservicepb.ApproveLiveRequest, act: Act
     ) -> bindingservicepb.ApproveLiveResponse:
         require_strategy_id(request.strategy_id)
-        reason = optional_text(request.reason, "reason")
+        reason = optional_text(request.message, "reason")
         expires = instant_from_proto(request.expires_at, "expires_at") if request.HasField("expires_at") else None
         if expires is not None and expires <= act.now:
             raise refused("E_TIME_RANGE", "expires_at", expires.isoformat(), "a time to come")
@@ -140,7 +141,7 @@ class BindingServicer(AuditedServicer, bindingrpc.BindingServiceServicer):
         self, request: bindingservicepb.RevokeLiveRequest, act: Act
     ) -> bindingservicepb.RevokeLiveResponse:
         require_strategy_id(request.strategy_id)
-        reason = optional_text(request.reason, "reason")
+        reason = optional_text(request.message, "reason")
 
         def work(conn: Connection) -> tuple[Approval, Effect]:
             world = world_to_write(conn, act, Role.OPERATOR)

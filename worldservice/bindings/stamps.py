@@ -1,4 +1,4 @@
-"""What a world's decision rests on, as one cheap read: the same stamp again, and nothing that enters it was written.
+"""Stamps: one cheap read that changes whenever something is written that a world's decision rests on.
 
 Numbers that only grow come first, so that the later of two stamps compares as the greater. Evaluations are counted
 over all worlds: their newest is one step away by its key, and one elsewhere costs no more than a decision.
@@ -30,6 +30,7 @@ class Stamp:
 
 
 def stamp_of(conn: Connection, world: World) -> Stamp:
+    """Everything that the decision on a world rests on, as it is now."""
     row = conn.execute(_STAMP, {"world": world.world_id}).one()
     return Stamp(world.revision, *row[:4], sessions=(row[4], row[5], row[6]))
 

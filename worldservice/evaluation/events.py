@@ -11,8 +11,10 @@ from worldservice.worlds.acts import Act, draft
 
 
 def decision_updated(decision: Decision, act: Act) -> ControlEventDraft:
+    """The decision after it changed in content."""
     return draft(decision.world_id, controlpb.DecisionUpdated(decision=decision_to_proto(decision)), act)
 
 
 def run_updated(run: EvaluationRun, act: Act) -> ControlEventDraft:
+    """The run at its newest revision."""
     return draft(f"{run.world_id}/{run.strategy_id}", controlpb.EvaluationRunUpdated(run=run_to_proto(run)), act)

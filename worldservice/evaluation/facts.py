@@ -26,15 +26,15 @@ from worldservice.worlds.store import sessions as sessions_store
 def decide_world(
     conn: Connection,
     world: World,
-    rules: DecisionSettings,
+    settings: DecisionSettings,
     now: datetime,
     *,
     as_of: datetime | None = None,
     instead: Mapping[str, Evidence] | None = None,
 ) -> Verdicts:
     """The decision on a world; a read. `instead`: evidence to judge some strategies by, in place of the stored."""
-    facts = load_facts(conn, world, rules, now, instead or {})
-    verdicts = decide(facts, now, as_of=as_of, ttl=rules.decision_ttl)
+    facts = load_facts(conn, world, settings, now, instead or {})
+    verdicts = decide(facts, now, as_of=as_of, ttl=settings.decision_ttl)
     if as_of is not None:
         return verdicts
     wanted = domain_of(verdicts.decision.effective_mode)
@@ -45,7 +45,7 @@ def decide_world(
 
 
 def load_facts(
-    conn: Connection, world: World, rules: DecisionSettings, now: datetime, instead: Mapping[str, Evidence]
+    conn: Connection, world: World, settings: DecisionSettings, now: datetime, instead: Mapping[str, Evidence]
 ) -> WorldFacts:
     """A policy's gates judge backtest runs; those of other stages are read where it has profiles or guards for them."""
     policy = policy_of(conn, world)
@@ -56,7 +56,7 @@ def load_facts(
     stands = standings(conn, world.world_id, policy)
     candidates = tuple(_candidate(binding, evidence, stands(binding.strategy_id)) for binding in bound)
     ends = [c.evidence.data_end for c in candidates if c.evidence is not None and c.evidence.data_end is not None]
-    replay = is_replay(world, rules.replay_presets)
+    replay = is_replay(world, settings.replay_presets)
     sessions = sessions_store.open_sessions(conn, world.world_id)
     data = data_state(now, max(ends, default=None), sessions, replay=replay)
     approved = approvals.approved(conn, world.world_id, now)
@@ -76,14 +76,14 @@ def stages_of(policy: Policy | None) -> tuple[Stage, ...]:
 
 
 def standings(conn: Connection, world_id: str, policy: Policy | None) -> Callable[[str], Edges]:
-    """By strategy, how its graph stands; untold graphs are asked for while edges are off, openings if a policy asks."""
+    """By strategy, how its graph stands; openings are read only where the policy asks for them."""
     cuts = edges.cuts_of(conn, world_id)
     asked = policy is not None and policy.gating.edges is not None
     if not cuts.off and not asked:
         return lambda name: UNTOUCHED
     opened = edges.opened_of(conn, world_id) if asked else {}
-    untold = edges.strategies_without_nodes(conn, world_id) if cuts.off else frozenset()
-    return lambda name: Edges(cuts.off, name not in untold, cuts.of.get(name, ()), opened.get(name, frozenset()))
+    unknown = edges.strategies_without_nodes(conn, world_id) if cuts.off else frozenset()
+    return lambda name: Edges(cuts.off, name not in unknown, cuts.of.get(name, ()), opened.get(name, frozenset()))
 
 
 def _candidate(binding: Binding, evidence: Mapping[Stage, Mapping[str, Evidence]], stands: Edges) -> Candidate:

@@ -11,6 +11,7 @@ from qmtl.core.modes import EffectiveMode
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
@@ -27,7 +28,6 @@ from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.binding import Stage, require_strategy_id
 from worldservice.worlds.domain.world import Effect, World
-from worldservice.worlds.fields import page_from_proto, page_of
 from worldservice.worlds.store import bindings
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
@@ -108,13 +108,13 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
     async def ListEvaluationRuns(
         self, request: evaluationservicepb.ListEvaluationRunsRequest, context: object
     ) -> evaluationservicepb.ListEvaluationRunsResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page, numeric=True)
+        caller, page = caller_of(current_call()), page_from_proto(request.page, (int,))
 
         def work(conn: Connection) -> list[tuple[int, EvaluationRun]]:
             world = world_to_read(conn, caller, request.world_id)
             return store.list_runs(conn, world.world_id, request.strategy_id, page)
 
-        shown, info = page_of(await self.writes.db.read(work), page, lambda row: str(row[0]))
+        shown, info = page_of(await self.writes.db.read(work), page, lambda row: (row[0],))
         return evaluationservicepb.ListEvaluationRunsResponse(runs=[run_to_proto(run) for _, run in shown], page=info)
 
     def _evaluate(
@@ -165,7 +165,7 @@ def _cohort(request: evaluationservicepb.EvaluateCohortRequest) -> dict[str, Evi
         require_strategy_id(each.strategy_id)
         whole = evaluationservicepb.EvaluateRequest(run_id=request.run_id, stage=request.stage)
         whole.MergeFrom(each)
-        asked[each.strategy_id] = evidence_from_request(whole)
+        asked[each.strategy_id] = evidence_from_request(whole, f"strategies[{index}].")
     return asked
 
 

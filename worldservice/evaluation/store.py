@@ -8,14 +8,14 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
+from qmtl.core.paging import Page
+from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
 from worldservice.evaluation.domain.decision import Decision
 from worldservice.evaluation.domain.reports import EvaluationReport
 from worldservice.evaluation.domain.runs import EvaluationRun, Evidence
 from worldservice.evaluation.domain.selection import Tenure
 from worldservice.evaluation.tables import decisions, evaluation_runs, tenures
-from worldservice.tables import instant, instant_or_none, micros, micros_or_none
 from worldservice.worlds.domain.binding import Stage
-from worldservice.worlds.domain.paging import Page
 
 _EVIDENCE = TypeAdapter(Evidence)
 _REPORT = TypeAdapter(EvaluationReport)
@@ -23,6 +23,7 @@ _DECISION = TypeAdapter(Decision)
 
 
 def append_run(conn: Connection, run: EvaluationRun) -> None:
+    """Add a revision of a run."""
     conn.execute(
         sa.insert(evaluation_runs).values(
             world_id=run.world_id,
@@ -54,13 +55,16 @@ def was_evaluated(conn: Connection, world_id: str, strategy_id: str) -> bool:
 
 
 def get_run(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> EvaluationRun:
+    """The run at its latest revision. Raises NotFound (E_RUN_UNKNOWN)."""
     found = find_run(conn, world_id, strategy_id, run_id)
     if found is None:
         raise NotFound("E_RUN_UNKNOWN", f"strategy {strategy_id} has no run {run_id!r} in world {world_id}")
     return found
 
 
-def list_runs(conn: Connection, world_id: str, strategy_id: str, page: Page) -> list[tuple[int, EvaluationRun]]:
+def list_runs(
+    conn: Connection, world_id: str, strategy_id: str, page: Page[tuple[int]]
+) -> list[tuple[int, EvaluationRun]]:
     """Runs at their latest revision, newest first, with their sequence; `after` is the last sequence seen."""
     table = evaluation_runs
     newest = (
@@ -71,8 +75,8 @@ def list_runs(conn: Connection, world_id: str, strategy_id: str, page: Page) -> 
     query = sa.select(table).where(table.c.sequence.in_(newest.scalar_subquery())).order_by(table.c.sequence.desc())
     if strategy_id:
         query = query.where(table.c.strategy_id == strategy_id)
-    if page.after:
-        query = query.where(table.c.sequence < int(page.after))
+    if page.after is not None:
+        query = query.where(table.c.sequence < page.after[0])
     rows = conn.execute(query.limit(page.size + 1)).mappings()
     return [(row["sequence"], _run(row)) for row in rows]
 
@@ -127,6 +131,7 @@ def save_tenures(conn: Connection, world_id: str, before: Mapping[str, Tenure], 
 
 
 def append_decision(conn: Connection, decision: Decision) -> None:
+    """Add a decision that is news."""
     conn.execute(
         sa.insert(decisions).values(
             world_id=decision.world_id,
@@ -137,6 +142,7 @@ def append_decision(conn: Connection, decision: Decision) -> None:
 
 
 def last_decision(conn: Connection, world_id: str) -> Decision | None:
+    """The decision that was published last, or None."""
     query = (
         sa.select(decisions.c.decision)
         .where(decisions.c.world_id == world_id)

@@ -1,4 +1,4 @@
-"""Proto and domain, both ways: evaluation runs with their reports, and the DecisionEnvelope."""
+"""Evaluation requests, runs, reports and decisions as messages of the contract."""
 
 import math
 from collections.abc import Mapping
@@ -6,34 +6,22 @@ from decimal import Decimal
 
 from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.errors import refused
-from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.fields import optional_text, require_text
+from qmtl.wire.instants import instant_from_proto, instant_to_proto, span_to_proto
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from worldservice.evaluation.domain.decision import Decision
 from worldservice.evaluation.domain.reports import (
     EvaluationReport,
-    MetricSource,
     Number,
-    Outcome,
-    PipelineStage,
     RuleVerdict,
-    Summary,
 )
 from worldservice.evaluation.domain.runs import EvaluationRun, Evidence, Footprint
 from worldservice.policy.domain.execution_model import ExecutionModel, FillModel
 from worldservice.policy.domain.selection_limits import GROSS_MAX
 from worldservice.worlds.domain.binding import require_strategy_id
-from worldservice.worlds.fields import (
-    enum_from_proto,
-    instant_to_proto,
-    mode_from_proto,
-    mode_to_proto,
-    optional_text,
-    require_text,
-    span_to_proto,
-)
-from worldservice.worlds.wire import stage_from_proto, stage_to_proto
+from worldservice.worlds.wire import mode_to_proto, stage_from_proto, stage_to_proto
 
 METRICS_MAX = 200
 PARTICIPATION_MAX = 1_000  # more than all of a bar's volume is a run's own business, and never strict
@@ -41,42 +29,37 @@ FILLS = {decisionpb.FILL_MODEL_NEXT_BAR: FillModel.NEXT_BAR}
 CORRELATIONS_MAX = 2_000
 
 
-def evidence_from_request(request: evaluationservicepb.EvaluateRequest) -> Evidence:
-    """What an Evaluate request says; numbers are checked by meaning later. Raises InvalidRequest."""
+def evidence_from_request(request: evaluationservicepb.EvaluateRequest, path: str = "") -> Evidence:
+    """What an Evaluate request says; `path` leads to it. Meaning is checked later. Raises InvalidRequest."""
     if len(request.metrics) > METRICS_MAX:
-        raise refused("E_METRIC_VALUE", "metrics", f"{len(request.metrics)} entries", f"at most {METRICS_MAX}")
+        raise refused("E_METRIC_VALUE", f"{path}metrics", f"{len(request.metrics)} entries", f"at most {METRICS_MAX}")
     if not (math.isfinite(request.coverage) and 0.0 <= request.coverage <= 1.0):
-        raise refused("E_COVERAGE", "coverage", str(request.coverage), "a number from 0 to 1")
-    start = instant_from_proto(request.data_start, "data_start") if request.HasField("data_start") else None
-    end = instant_from_proto(request.data_end, "data_end") if request.HasField("data_end") else None
+        raise refused("E_COVERAGE", f"{path}coverage", str(request.coverage), "a number from 0 to 1")
+    start = instant_from_proto(request.data_start, f"{path}data_start") if request.HasField("data_start") else None
+    end = instant_from_proto(request.data_end, f"{path}data_end") if request.HasField("data_end") else None
     if start is not None and end is not None and start > end:
-        raise refused("E_TIME_RANGE", "data_end", end.isoformat(), f"at or after data_start {start.isoformat()}")
+        raise refused("E_TIME_RANGE", f"{path}data_end", end.isoformat(), f"at or after data_start {start.isoformat()}")
+    execution = footprint = None
+    if request.HasField("execution_model"):
+        execution = execution_from_proto(request.execution_model, f"{path}execution_model")
+    if request.HasField("footprint"):
+        footprint = footprint_from_proto(request.footprint, f"{path}footprint")
     return Evidence(
-        run_id=require_text(request.run_id, "run_id"),
-        stage=stage_from_proto(request.stage, "stage"),
+        run_id=require_text(request.run_id, f"{path}run_id"),
+        stage=stage_from_proto(request.stage, f"{path}stage"),
         numbers=tuple(Number(metric.name, metric.value) for metric in request.metrics),
-        dataset_fingerprint=optional_text(request.dataset_fingerprint, "dataset_fingerprint"),
+        dataset_fingerprint=optional_text(request.dataset_fingerprint, f"{path}dataset_fingerprint"),
         data_start=start,
         data_end=end,
         coverage=request.coverage,
-        footprint=footprint_from_proto(request.footprint) if request.HasField("footprint") else None,
-        correlations=correlations_from_proto(request.correlations),
-        execution=_execution(request, whole=True),
+        footprint=footprint,
+        correlations=correlations_from_proto(request.correlations, f"{path}correlations"),
+        execution=execution,
     )
 
 
-def _execution(
-    message: evaluationservicepb.EvaluateRequest | evaluationpb.EvaluationRun | decisionpb.DecisionEnvelope,
-    *,
-    whole: bool,
-) -> ExecutionModel | None:
-    if not message.HasField("execution_model"):
-        return None
-    return execution_from_proto(message.execution_model, "execution_model", whole=whole)
-
-
-def execution_from_proto(message: decisionpb.ExecutionModel, field: str, *, whole: bool) -> ExecutionModel:
-    """`whole`: what a run says, which leaves nothing open. Raises InvalidRequest (E_EXECUTION_MODEL, E_DECIMAL)."""
+def execution_from_proto(message: decisionpb.ExecutionModel, field: str) -> ExecutionModel:
+    """What a run assumed, which leaves nothing open. Raises InvalidRequest (E_EXECUTION_MODEL, E_DECIMAL)."""
     if message.fill and message.fill not in FILLS:
         raise refused("E_EXECUTION_MODEL", f"{field}.fill", str(message.fill), "a fill model this version knows")
     model = ExecutionModel(
@@ -86,12 +69,13 @@ def execution_from_proto(message: decisionpb.ExecutionModel, field: str, *, whol
         _rate(message.slippage_rate, f"{field}.slippage_rate", 0, 1),
         _rate(message.participation, f"{field}.participation", 0, PARTICIPATION_MAX),
     )
-    if whole and None in (model.fill, model.maker_fee, model.taker_fee, model.slippage, model.participation):
+    if None in (model.fill, model.maker_fee, model.taker_fee, model.slippage, model.participation):
         raise refused("E_EXECUTION_MODEL", field, "not whole", "fill, both fee rates, slippage_rate and participation")
     return model
 
 
 def execution_to_proto(model: ExecutionModel | None) -> decisionpb.ExecutionModel | None:
+    """What is not asked, or not known, is an empty field."""
     if model is None:
         return None
     return decisionpb.ExecutionModel(
@@ -115,12 +99,12 @@ def _rate(text: str, field: str, low: int, high: int) -> Decimal | None:
     return rate
 
 
-def footprint_from_proto(message: evaluationpb.Footprint) -> Footprint:
+def footprint_from_proto(message: evaluationpb.Footprint, field: str) -> Footprint:
     """Raises InvalidRequest (E_FOOTPRINT)."""
-    for field, value in (("long_gross", message.long_gross), ("short_gross", message.short_gross)):
+    for name, value in (("long_gross", message.long_gross), ("short_gross", message.short_gross)):
         if not (math.isfinite(value) and 0.0 <= value <= GROSS_MAX):
-            raise refused("E_FOOTPRINT", f"footprint.{field}", str(value), f"a number from 0 to {GROSS_MAX:g}")
-    sector = optional_text(message.sector, "footprint.sector")
+            raise refused("E_FOOTPRINT", f"{field}.{name}", str(value), f"a number from 0 to {GROSS_MAX:g}")
+    sector = optional_text(message.sector, f"{field}.sector")
     return Footprint(message.long_gross, message.short_gross, sector)
 
 
@@ -130,14 +114,14 @@ def footprint_to_proto(footprint: Footprint) -> evaluationpb.Footprint:
     )
 
 
-def correlations_from_proto(message: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+def correlations_from_proto(message: Mapping[str, float], field: str) -> tuple[tuple[str, float], ...]:
     """Raises InvalidRequest (E_CORRELATION, E_STRATEGY_ID)."""
     if len(message) > CORRELATIONS_MAX:
-        raise refused("E_CORRELATION", "correlations", f"{len(message)} entries", f"at most {CORRELATIONS_MAX}")
+        raise refused("E_CORRELATION", field, f"{len(message)} entries", f"at most {CORRELATIONS_MAX}")
     for name, value in message.items():
         require_strategy_id(name)
         if not (math.isfinite(value) and -1.0 <= value <= 1.0):
-            raise refused("E_CORRELATION", f"correlations.{name}", str(value), "a number from -1 to 1")
+            raise refused("E_CORRELATION", f"{field}.{name}", str(value), "a number from -1 to 1")
     return tuple(sorted(message.items()))
 
 
@@ -150,11 +134,6 @@ def number_to_proto(number: Number) -> evaluationpb.Metric:
     )
 
 
-def number_from_proto(message: evaluationpb.Metric) -> Number:
-    source = enum_from_proto(message.source, evaluationpb.MetricSource, "METRIC_SOURCE_", MetricSource, "source")
-    return Number(message.name, message.value, source, message.source_id)
-
-
 def verdict_to_proto(verdict: RuleVerdict) -> evaluationpb.RuleVerdict:
     return evaluationpb.RuleVerdict(
         stage=f"PIPELINE_STAGE_{verdict.stage.name}",
@@ -163,19 +142,6 @@ def verdict_to_proto(verdict: RuleVerdict) -> evaluationpb.RuleVerdict:
         reason=verdict.reason,
         inputs=[number_to_proto(number) for number in verdict.inputs],
         explanation=verdict.explanation,
-    )
-
-
-def verdict_from_proto(message: evaluationpb.RuleVerdict) -> RuleVerdict:
-    return RuleVerdict(
-        stage=enum_from_proto(
-            message.stage, evaluationpb.PipelineStage, "PIPELINE_STAGE_", PipelineStage, "verdicts.stage"
-        ),
-        rule=message.rule,
-        outcome=enum_from_proto(message.outcome, evaluationpb.Outcome, "OUTCOME_", Outcome, "verdicts.outcome"),
-        reason=message.reason,
-        inputs=tuple(number_from_proto(number) for number in message.inputs),
-        explanation=message.explanation,
     )
 
 
@@ -194,23 +160,6 @@ def report_to_proto(report: EvaluationReport) -> evaluationpb.EvaluationReport:
     )
 
 
-def report_from_proto(message: evaluationpb.EvaluationReport) -> EvaluationReport:
-    return EvaluationReport(
-        world_id=message.world_id,
-        strategy_id=message.strategy_id,
-        policy_version=message.policy_version,
-        ruleset_hash=message.ruleset_hash,
-        summary=enum_from_proto(
-            message.summary, evaluationpb.EvaluationSummary, "EVALUATION_SUMMARY_", Summary, "summary"
-        ),
-        verdicts=tuple(verdict_from_proto(verdict) for verdict in message.verdicts),
-        score=message.score if message.HasField("score") else None,
-        selected=message.selected,
-        rank=message.rank,
-        evaluated_at=instant_from_proto(message.evaluated_at, "evaluated_at"),
-    )
-
-
 def run_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:
     evidence = run.evidence
     return evaluationpb.EvaluationRun(
@@ -218,7 +167,7 @@ def run_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:
         strategy_id=run.strategy_id,
         run_id=evidence.run_id,
         stage=stage_to_proto(evidence.stage),
-        revision=run.revision,
+        run_revision=run.revision,
         metrics=[number_to_proto(number) for number in evidence.numbers],
         report=None if run.report is None else report_to_proto(run.report),
         recommended_stage=stage_to_proto(run.recommended_stage),
@@ -234,32 +183,8 @@ def run_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:
     )
 
 
-def run_from_proto(message: evaluationpb.EvaluationRun) -> EvaluationRun:
-    evidence = Evidence(
-        run_id=message.run_id,
-        stage=stage_from_proto(message.stage, "stage"),
-        numbers=tuple(number_from_proto(metric) for metric in message.metrics),
-        dataset_fingerprint=message.dataset_fingerprint,
-        data_start=instant_from_proto(message.data_start, "data_start") if message.HasField("data_start") else None,
-        data_end=instant_from_proto(message.data_end, "data_end") if message.HasField("data_end") else None,
-        coverage=message.coverage,
-        footprint=footprint_from_proto(message.footprint) if message.HasField("footprint") else None,
-        correlations=correlations_from_proto(message.correlations),
-        execution=_execution(message, whole=True),
-    )
-    return EvaluationRun(
-        world_id=message.world_id,
-        strategy_id=message.strategy_id,
-        revision=message.revision,
-        evidence=evidence,
-        report=report_from_proto(message.report) if message.HasField("report") else None,
-        recommended_stage=stage_from_proto(message.recommended_stage, "recommended_stage"),
-        created_by=message.created_by,
-        created_at=instant_from_proto(message.created_at, "created_at"),
-    )
-
-
 def decision_to_proto(decision: Decision) -> decisionpb.DecisionEnvelope:
+    """The envelope as followers get it."""
     return decisionpb.DecisionEnvelope(
         world_id=decision.world_id,
         policy_version=decision.policy_version,
@@ -275,22 +200,4 @@ def decision_to_proto(decision: Decision) -> decisionpb.DecisionEnvelope:
         ruleset_hash=decision.ruleset_hash,
         selected=decision.selected,
         execution_model=execution_to_proto(decision.execution),
-    )
-
-
-def decision_from_proto(message: decisionpb.DecisionEnvelope) -> Decision:
-    return Decision(
-        world_id=message.world_id,
-        policy_version=message.policy_version,
-        effective_mode=mode_from_proto(message.effective_mode, "effective_mode"),
-        reasons=tuple(message.reasons),
-        as_of=instant_from_proto(message.as_of, "as_of") if message.HasField("as_of") else None,
-        ttl=message.ttl.ToTimedelta(),
-        dataset_fingerprint=message.dataset_fingerprint,
-        coverage=message.coverage,
-        data_end=instant_from_proto(message.data_end, "data_end") if message.HasField("data_end") else None,
-        decided_at=instant_from_proto(message.decided_at, "decided_at"),
-        ruleset_hash=message.ruleset_hash,
-        selected=tuple(message.selected),
-        execution=_execution(message, whole=False),
     )

@@ -9,6 +9,7 @@ from qmtl.core.errors import NotFound
 from qmtl.core.identity.keys import eval_key
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
+from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from qmtl.world.v1 import world_graph_service_pb2_grpc as worldgraphrpc
 from worldservice.graph.domain.edges import EdgeStanding, standing
@@ -37,7 +38,7 @@ from worldservice.graph.wire import (
 )
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.world import Effect, World
-from worldservice.worlds.fields import domain_from_proto, page_from_proto, page_of
+from worldservice.worlds.wire import domain_from_proto
 from worldservice.worlds.writes import AuditedServicer, audited
 
 
@@ -62,7 +63,7 @@ class WorldGraphServicer(AuditedServicer, worldgraphrpc.WorldGraphServiceService
     async def ListWorldNodes(
         self, request: worldgraphservicepb.ListWorldNodesRequest, context: object
     ) -> worldgraphservicepb.ListWorldNodesResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page)
+        caller, page = caller_of(current_call()), page_from_proto(request.page, (str, str))
 
         def work(conn: Connection) -> list[WorldNode]:
             return nodes.list_nodes(conn, world_to_read(conn, caller, request.world_id).world_id, page)
@@ -164,7 +165,7 @@ class WorldGraphServicer(AuditedServicer, worldgraphrpc.WorldGraphServiceService
     async def ListEdgeOverrides(
         self, request: worldgraphservicepb.ListEdgeOverridesRequest, context: object
     ) -> worldgraphservicepb.ListEdgeOverridesResponse:
-        caller, asked = caller_of(current_call()), page_from_proto(request.page)
+        caller, asked = caller_of(current_call()), page_from_proto(request.page, (str, str, str, str))
         page = replace(asked, size=min(asked.size, edges.PAGE_MAX))
 
         def work(conn: Connection) -> tuple[list[EdgeOverride], Mapping[EdgeKey, EdgeStanding]]:

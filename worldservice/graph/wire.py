@@ -1,4 +1,4 @@
-"""Proto and domain, both ways: world nodes, validations and the parts of their key, edge overrides.
+"""World nodes, validations and edge overrides as messages of the contract, and back.
 
 An unset domain in a write means BACKTEST; in InvalidateValidations it means all.
 """
@@ -6,21 +6,17 @@ An unset domain in a write means BACKTEST; in InvalidateValidations it means all
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.identity.keys import EvalFacts
 from qmtl.core.modes import ExecutionDomain
-from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.fields import enum_from_proto, optional_text
+from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
 from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from worldservice.graph.domain.edges import EdgeStanding
 from worldservice.graph.domain.nodes import EdgeKey, EdgeOverride, NodeStatus, Validation, WorldNode, require_node_id
-from worldservice.worlds.fields import (
-    domain_from_proto,
-    domain_to_proto,
-    enum_from_proto,
-    instant_to_proto,
-    optional_text,
-)
+from worldservice.worlds.wire import domain_from_proto, domain_to_proto
 
 
 def written_domain(number: commonpb.ExecutionDomain, field: str) -> ExecutionDomain:
+    """An unset domain in a write is BACKTEST."""
     return domain_from_proto(number, field) if number else ExecutionDomain.BACKTEST
 
 
@@ -73,18 +69,6 @@ def validation_to_proto(validation: Validation) -> worldgraphpb.Validation:
     )
 
 
-def validation_from_proto(message: worldgraphpb.Validation) -> Validation:
-    return Validation(
-        eval_key=message.eval_key,
-        world_id=message.world_id,
-        node_id=message.node_id,
-        domain=domain_from_proto(message.execution_domain, "execution_domain"),
-        valid=message.valid,
-        metrics=dict(message.metrics),
-        validated_at=instant_from_proto(message.validated_at, "validated_at"),
-    )
-
-
 def edge_from_proto(
     message: worldgraphpb.EdgeOverride | worldgraphservicepb.DeleteEdgeOverrideRequest, field: str
 ) -> EdgeKey:
@@ -95,7 +79,7 @@ def edge_from_proto(
 
 
 def override_from_proto(message: worldgraphpb.EdgeOverride) -> EdgeOverride:
-    return EdgeOverride(edge_from_proto(message, "override."), message.active, message.reason)
+    return EdgeOverride(edge_from_proto(message, "override."), message.active, message.message)
 
 
 def override_to_proto(override: EdgeOverride, standing: EdgeStanding) -> worldgraphpb.EdgeOverride:
@@ -105,7 +89,7 @@ def override_to_proto(override: EdgeOverride, standing: EdgeStanding) -> worldgr
         from_node_id=key.from_node_id,
         to_node_id=key.to_node_id,
         active=override.active,
-        reason=override.reason,
+        message=override.reason,
         to_domain=domain_to_proto(key.to_domain),
         from_domain=domain_to_proto(key.from_domain),
         standing=f"EDGE_STANDING_{standing.name}",

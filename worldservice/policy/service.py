@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from qmtl.core.errors import NotReady
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
+from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
 from worldservice.policy import store
@@ -21,7 +22,6 @@ from worldservice.policy.wire import metric_to_proto, policy_to_proto, preset_to
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.world import Effect, World, WorldState
-from worldservice.worlds.fields import page_from_proto, page_of
 from worldservice.worlds.store import worlds
 from worldservice.worlds.wire import world_to_proto
 from worldservice.worlds.writes import AuditedServicer, audited
@@ -60,12 +60,12 @@ class PolicyServicer(AuditedServicer, policyrpc.PolicyServiceServicer):
     async def ListPolicies(
         self, request: policyservicepb.ListPoliciesRequest, context: object
     ) -> policyservicepb.ListPoliciesResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page, numeric=True)
+        caller, page = caller_of(current_call()), page_from_proto(request.page, (int,))
 
         def work(conn: Connection) -> list[PolicyRecord]:
             return store.list_policies(conn, world_to_read(conn, caller, request.world_id).world_id, page)
 
-        shown, info = page_of(await self.writes.db.read(work), page, lambda record: str(record.version))
+        shown, info = page_of(await self.writes.db.read(work), page, lambda record: (record.version,))
         return policyservicepb.ListPoliciesResponse(policies=[policy_to_proto(record) for record in shown], page=info)
 
     @audited

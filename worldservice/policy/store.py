@@ -10,11 +10,11 @@ import structlog
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import InvalidRequest, NotFound
+from qmtl.core.paging import Page
+from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
 from worldservice.policy.domain.policy import Policy, parse_policy
 from worldservice.policy.domain.versions import PolicyRecord, PolicyStatus
 from worldservice.policy.tables import policies
-from worldservice.tables import instant, instant_or_none, micros, micros_or_none
-from worldservice.worlds.domain.paging import Page
 from worldservice.worlds.domain.world import World
 
 log = structlog.stdlib.get_logger("qmtl.worldservice")
@@ -37,6 +37,7 @@ VERSION_MAX = 2**31 - 1
 
 
 def find_policy(conn: Connection, world_id: str, version: int) -> PolicyRecord | None:
+    """A version, or None."""
     if version > VERSION_MAX:
         return None
     where = (policies.c.world_id == world_id, policies.c.version == version)
@@ -45,6 +46,7 @@ def find_policy(conn: Connection, world_id: str, version: int) -> PolicyRecord |
 
 
 def get_policy(conn: Connection, world_id: str, version: int) -> PolicyRecord:
+    """A version. Raises NotFound (E_POLICY_UNKNOWN)."""
     found = find_policy(conn, world_id, version)
     if found is None:
         raise NotFound("E_POLICY_UNKNOWN", f"world {world_id} has no policy version {version}")
@@ -52,25 +54,28 @@ def get_policy(conn: Connection, world_id: str, version: int) -> PolicyRecord:
 
 
 def find_policy_by_checksum(conn: Connection, world_id: str, checksum: str) -> PolicyRecord | None:
+    """The version with the same content, or None."""
     where = (policies.c.world_id == world_id, policies.c.checksum == checksum)
     row = conn.execute(sa.select(policies).where(*where)).mappings().one_or_none()
     return None if row is None else _policy(row)
 
 
-def list_policies(conn: Connection, world_id: str, page: Page) -> list[PolicyRecord]:
+def list_policies(conn: Connection, world_id: str, page: Page[tuple[int]]) -> list[PolicyRecord]:
     """Newest first; `after` is the last version seen."""
     query = sa.select(policies).where(policies.c.world_id == world_id).order_by(policies.c.version.desc())
-    if page.after:
-        query = query.where(policies.c.version < min(int(page.after), VERSION_MAX))
+    if page.after is not None:
+        query = query.where(policies.c.version < min(page.after[0], VERSION_MAX))
     return [_policy(row) for row in conn.execute(query.limit(page.size + 1)).mappings()]
 
 
 def next_policy_version(conn: Connection, world_id: str) -> int:
+    """The number the next version gets."""
     newest = sa.select(sa.func.max(policies.c.version)).where(policies.c.world_id == world_id)
     return int(conn.execute(newest).scalar_one_or_none() or 0) + 1
 
 
 def insert_policy(conn: Connection, record: PolicyRecord) -> None:
+    """Add a version; it never changes."""
     conn.execute(
         sa.insert(policies).values(
             world_id=record.world_id,

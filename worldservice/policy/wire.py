@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import policy_pb2 as policypb
 from worldservice.policy.domain.metric_catalogue import Metric
 from worldservice.policy.domain.presets import PolicyPreset
-from worldservice.policy.domain.versions import PolicyRecord, PolicyStatus
-from worldservice.worlds.fields import enum_from_proto, instant_to_proto
+from worldservice.policy.domain.versions import PolicyRecord
 
 
 def policy_to_proto(record: PolicyRecord) -> policypb.Policy:
@@ -20,20 +19,6 @@ def policy_to_proto(record: PolicyRecord) -> policypb.Policy:
         created_by=record.created_by,
         created_at=instant_to_proto(record.created_at),
         valid_from=instant_to_proto(record.valid_from),
-    )
-
-
-def policy_from_proto(message: policypb.Policy) -> PolicyRecord:
-    has_start = message.HasField("valid_from")
-    return PolicyRecord(
-        world_id=message.world_id,
-        version=message.version,
-        document=message.document,
-        checksum=message.checksum,
-        status=enum_from_proto(message.status, policypb.PolicyStatus, "POLICY_STATUS_", PolicyStatus, "status"),
-        created_by=message.created_by,
-        created_at=instant_from_proto(message.created_at, "created_at"),
-        valid_from=instant_from_proto(message.valid_from, "valid_from") if has_start else None,
     )
 
 

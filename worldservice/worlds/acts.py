@@ -56,6 +56,7 @@ def caller_of(call: Call) -> Caller:
 
 
 def act_of(event: str, world_id: str, request: Message, clock: Clock, call: Call | None = None) -> Act:
+    """The act of a request: who sent it, and the instant it is decided at."""
     caller = caller_of(call or current_call())
     here = call or current_call()
     text = _audited_text(request)
@@ -125,11 +126,13 @@ def world_of(request: Message) -> str:
 
 
 def audit_row(act: Act, result: str, detail: str) -> AuditRow:
+    """What the audit log keeps of an act; text that cannot be printed is blanked."""
     clean = "".join(character if character.isprintable() else " " for character in detail)
     return AuditRow(0, act.world_id, act.actor, act.event, act.request, result, clean, act.correlation_id, act.now)
 
 
 def draft(key: str, payload: Message, act: Act) -> ControlEventDraft:
+    """An event under an act, which names its cause."""
     return ControlEventDraft(
         SOURCE, key, payload, act.now, correlation_id=act.correlation_id, causation_id=act.request_id
     )

@@ -3,8 +3,12 @@
 from collections.abc import Iterable
 
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import refused
+from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.core.roles import Role
-from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.contexts import DOMAIN_NUMBERS, DOMAINS, MODE_NUMBERS, MODES
+from qmtl.wire.fields import enum_from_proto, known_enum
+from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import access_pb2 as accesspb
 from qmtl.world.v1 import audit_pb2 as auditpb
 from qmtl.world.v1 import binding_pb2 as bindingpb
@@ -14,7 +18,8 @@ from worldservice.worlds.domain.audit import AuditRow
 from worldservice.worlds.domain.binding import BOTH_SIDES, Side, Stage
 from worldservice.worlds.domain.roles import Grant
 from worldservice.worlds.domain.world import World, WorldChange, WorldState
-from worldservice.worlds.fields import enum_from_proto, instant_to_proto
+
+WRITTEN = ("name", "allow_live", "circuit_breaker", "state", "data_presets")  # by UpdateWorld
 
 
 def world_to_proto(world: World) -> worldpb.World:
@@ -34,35 +39,43 @@ def world_to_proto(world: World) -> worldpb.World:
     )
 
 
-def world_from_proto(message: worldpb.World) -> World:
-    return World(
-        world_id=message.world_id,
-        name=message.name,
-        owner=message.owner,
-        labels=dict(message.labels),
-        state=enum_from_proto(message.state, worldpb.WorldState, "WORLD_STATE_", WorldState, "state"),
-        allow_live=message.allow_live,
-        circuit_breaker=message.circuit_breaker,
-        default_policy_version=message.default_policy_version,
-        data_presets=tuple(message.data_presets),
-        created_at=instant_from_proto(message.created_at, "created_at"),
-        updated_at=instant_from_proto(message.updated_at, "updated_at"),
-        revision=int(message.etag.removeprefix("w")),
-    )
-
-
 def change_from_proto(request: worldservicepb.UpdateWorldRequest) -> WorldChange:
+    """What the mask names; the rest keeps. Raises InvalidRequest (E_FIELD, E_ENUM)."""
+    if not request.update_mask.paths:
+        raise refused("E_FIELD", "update_mask", "empty", f"at least one of {', '.join(WRITTEN)}")
+    for index, path in enumerate(request.update_mask.paths):
+        if path not in WRITTEN:
+            raise refused("E_FIELD", f"update_mask.paths[{index}]", path, f"one of {', '.join(WRITTEN)}")
+    named = frozenset(request.update_mask.paths)
     state = None
-    if request.state != worldpb.WORLD_STATE_UNSPECIFIED:
+    if "state" in named:
         state = enum_from_proto(request.state, worldpb.WorldState, "WORLD_STATE_", WorldState, "state")
     return WorldChange(
         etag=request.etag,
-        name=request.name if request.HasField("name") else None,
-        allow_live=request.allow_live if request.HasField("allow_live") else None,
-        circuit_breaker=request.circuit_breaker if request.HasField("circuit_breaker") else None,
+        name=request.name if "name" in named else None,
+        allow_live=request.allow_live if "allow_live" in named else None,
+        circuit_breaker=request.circuit_breaker if "circuit_breaker" in named else None,
         state=state,
-        data_presets=tuple(request.data_presets) or None,
+        data_presets=tuple(request.data_presets) if "data_presets" in named else None,
     )
+
+
+def domain_to_proto(domain: ExecutionDomain) -> commonpb.ExecutionDomain:
+    return DOMAIN_NUMBERS[domain]
+
+
+def domain_from_proto(number: commonpb.ExecutionDomain, field: str) -> ExecutionDomain:
+    """Raises InvalidRequest (E_ENUM)."""
+    return known_enum(DOMAINS, number, field)
+
+
+def mode_to_proto(mode: EffectiveMode) -> commonpb.EffectiveMode:
+    return MODE_NUMBERS[mode]
+
+
+def mode_from_proto(number: commonpb.EffectiveMode, field: str) -> EffectiveMode:
+    """Raises InvalidRequest (E_ENUM)."""
+    return known_enum(MODES, number, field)
 
 
 def stage_to_proto(stage: Stage) -> str:
@@ -70,6 +83,7 @@ def stage_to_proto(stage: Stage) -> str:
 
 
 def stage_from_proto(number: int, field: str) -> Stage:
+    """Raises InvalidRequest (E_ENUM)."""
     return enum_from_proto(number, bindingpb.Stage, "STAGE_", Stage, field)
 
 
@@ -110,19 +124,20 @@ def side_to_proto(side: Side) -> str:
 
 
 def side_from_proto(number: int, field: str) -> Side:
+    """Raises InvalidRequest (E_ENUM)."""
     return enum_from_proto(number, commonpb.Side, "SIDE_", Side, field)
 
 
 def audit_to_proto(row: AuditRow) -> auditpb.AuditEntry:
     """The record of a change of the activation is passed on as it was stored."""
     message = auditpb.AuditEntry(
-        sequence=row.sequence,
+        audit_number=row.sequence,
         world_id=row.world_id,
         actor=row.actor,
         event=row.event,
         request=row.request,
         result=f"AUDIT_RESULT_{row.result}",
-        detail=row.detail,
+        message=row.detail,
         correlation_id=row.correlation_id,
         time=instant_to_proto(row.time),
     )

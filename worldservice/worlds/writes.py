@@ -1,4 +1,4 @@
-"""The audited write that every subject makes: one transaction, what it narrows, and brokerage told before the answer.
+"""The audited write that every subject uses: one transaction that ends in narrowing, and the fence before the answer.
 
 A refused write is audited like a committed one. What narrowing means is not known here: the function is handed in.
 """

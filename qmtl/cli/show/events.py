@@ -26,7 +26,7 @@ def summary(event: controlpb.ControlEvent) -> str:
             return _activation(event.activation_updated.activation)
         case "activation_acked":
             acked = event.activation_acked
-            return f"{acked.gateway_id} applied sequence {acked.sequence} of run {acked.run_id}"
+            return f"{acked.gateway_id} applied sequence {acked.apply_sequence} of run {acked.run_id}"
         case "policy_updated":
             return f"policy version {event.policy_updated.policy_version}"
         case "decision_updated":
@@ -41,7 +41,7 @@ def summary(event: controlpb.ControlEvent) -> str:
         case "evaluation_run_updated":
             run = event.evaluation_run_updated.run
             verdict = enum_word(evaluationpb.EvaluationSummary, run.report.summary)
-            return f"run {run.run_id} revision {run.revision} at {enum_word(bindingpb.Stage, run.stage)}: {verdict}"
+            return f"run {run.run_id} revision {run.run_revision} at {enum_word(bindingpb.Stage, run.stage)}: {verdict}"
         case "queue_updated":
             return (
                 f"{plural(len(event.queue_updated.queues), 'queue')} match {', '.join(event.queue_updated.query.tags)}"
@@ -65,13 +65,13 @@ def _activation(activation: activationpb.ActivationEnvelope) -> str:
     mode = enum_word(commonpb.EffectiveMode, activation.effective_mode)
     entries = ", ".join(_entry(entry) for entry in activation.entries) or "nobody"
     phase = f" {enum_word(activationpb.ApplyPhase, activation.phase)}" if activation.run_id else ""
-    return f"{mode} epoch {activation.epoch}{phase}: {entries}"
+    return f"{mode} epoch {activation.fence_epoch}{phase}: {entries}"
 
 
 def _entry(entry: activationpb.ActivationEntry) -> str:
     side = enum_word(commonpb.Side, entry.side).lower()
     state = "frozen" if entry.freeze else "draining" if entry.drain else "active" if entry.active else "inactive"
-    return f"{entry.strategy_id} {side} {state} {entry.weight:g}"
+    return f"{entry.strategy_id} {side} {state} {entry.weight}"
 
 
 def _sentinel(one: sentinelpb.Sentinel) -> str:

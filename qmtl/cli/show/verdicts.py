@@ -128,7 +128,7 @@ def explain_strategy(decision: decisionpb.DecisionEnvelope, standing: Standing) 
         report = standing.run.report
         yield from (f"     {line}" for line in verdict_lines(report))
         span = f"{when(standing.run.data_start)} to {when(standing.run.data_end)}"
-        yield f"     judged on run {standing.run.run_id} revision {standing.run.revision}, data {span}"
+        yield f"     judged on run {standing.run.run_id} revision {standing.run.run_revision}, data {span}"
         if report.policy_version != decision.policy_version:
             yield f"     its report is of policy version {report.policy_version}: evaluate it again"
     yield f"     {trading_text(decision, standing)}"
@@ -186,7 +186,7 @@ def _entry_text(decision: decisionpb.DecisionEnvelope, standing: Standing, entry
         return f"{side} drains in {mode}: only reducing orders pass"
     mode = enum_word(commonpb.EffectiveMode, entry.effective_mode)
     if entry.effective_mode in _TRADING:
-        return f"{side} trades in {mode} at weight {entry.weight:g}{_window(entry)}"
+        return f"{side} trades in {mode} at weight {entry.weight}{_window(entry)}"
     return f"{side} is active and computes only ({mode}): {_held_by(decision, standing)}"
 
 

@@ -11,8 +11,10 @@ from qmtl.world.v1 import activation_pb2 as activationpb
 
 
 def test_events_are_one_line_each() -> None:
-    entry = activationpb.ActivationEntry(strategy_id="s", side=commonpb.SIDE_LONG, active=True, weight=0.5)
-    activation = activationpb.ActivationEnvelope(effective_mode=commonpb.EFFECTIVE_MODE_PAPER, epoch=3, entries=[entry])
+    entry = activationpb.ActivationEntry(strategy_id="s", side=commonpb.SIDE_LONG, active=True, weight="0.5")
+    activation = activationpb.ActivationEnvelope(
+        effective_mode=commonpb.EFFECTIVE_MODE_PAPER, fence_epoch=3, entries=[entry]
+    )
     payload = controlpb.ActivationUpdated(activation=activation)
     event = controlpb.ControlEvent(key="w", revision=2, activation_updated=payload)
     assert event_line(event, is_state=True).endswith(

@@ -71,7 +71,7 @@ def test_other_reasons_to_be_out(
     [
         (
             decided(PAPER, "s"),
-            {"active": True, "weight": 0.5, "effective_mode": PAPER},
+            {"active": True, "weight": "0.5", "effective_mode": PAPER},
             "long trades in PAPER at weight 0.5",
         ),
         (decided(PAPER, "s"), {"active": True, "freeze": True}, "long is frozen"),

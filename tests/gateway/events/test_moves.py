@@ -212,7 +212,7 @@ class Scene:
             page.page_token = reply.page.next_page_token
         request = activationservicepb.GetActivationRequest(world_id=self.world)
         activation = (await self.ann.activation.GetActivation(request)).activation
-        states[f"activation_updated {self.world}"] = activation.revision, activation.state_hash
+        states[f"activation_updated {self.world}"] = activation.world_revision, activation.state_hash
         return states, self.orders
 
     async def _relayed(self) -> bool:

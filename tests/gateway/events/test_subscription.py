@@ -43,7 +43,7 @@ class World:
     async def ListEventStates(
         self, request: eventstateservicepb.ListEventStatesRequest
     ) -> AsyncIterator[eventstateservicepb.ListEventStatesResponse]:
-        activation = activationpb.ActivationEnvelope(world_id=request.world_id, revision=9)
+        activation = activationpb.ActivationEnvelope(world_id=request.world_id, world_revision=9)
         payload = controlpb.ActivationUpdated(activation=activation)
         state = number(ControlEventDraft("worldservice", request.world_id, payload, datetime.now(UTC)), 9)
         yield eventstateservicepb.ListEventStatesResponse(state=state)

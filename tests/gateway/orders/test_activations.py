@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 
 def activation(revision: int, epoch: int) -> activationpb.ActivationEnvelope:
     return activationpb.ActivationEnvelope(
-        world_id="w", revision=revision, previous_revision=revision - 1, epoch=epoch,
+        world_id="w", world_revision=revision, previous_world_revision=revision - 1, fence_epoch=epoch,
         effective_mode="EFFECTIVE_MODE_PAPER",
     )  # fmt: skip
 
@@ -61,7 +61,7 @@ class World:
     ) -> gateservicepb.RenewGateSessionResponse:
         if not self.known:
             raise NotFound("E_GATE_SESSION_UNKNOWN", "no session")
-        news = [self.current] if request.applied_revisions["w"] != self.current.revision else []
+        news = [self.current] if request.applied_world_revisions["w"] != self.current.world_revision else []
         self.crossing()
         return gateservicepb.RenewGateSessionResponse(session=_session(), activations=news)
 

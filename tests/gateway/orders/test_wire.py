@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -19,9 +20,15 @@ NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 def activation(weight: float) -> activationpb.ActivationEnvelope:
     mode = commonpb.EFFECTIVE_MODE_PAPER
     entry = activationpb.ActivationEntry(
-        strategy_id="s", side=commonpb.SIDE_LONG, active=True, weight=weight, effective_mode=mode
+        strategy_id="s",
+        side=commonpb.SIDE_LONG,
+        active=True,
+        weight=format(Decimal(repr(weight)), "f"),
+        effective_mode=mode,
     )
-    return activationpb.ActivationEnvelope(world_id="w", revision=1, epoch=1, effective_mode=mode, entries=[entry])
+    return activationpb.ActivationEnvelope(
+        world_id="w", world_revision=1, fence_epoch=1, effective_mode=mode, entries=[entry]
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,5 +43,5 @@ def test_brokerage_reads_every_legal_weight_never_larger(weight: float, units: i
 
 @pytest.mark.parametrize("weight", [float("nan"), float("inf"), -0.1, 1.1])
 def test_an_activation_with_an_illegal_weight_is_not_read(weight: float) -> None:
-    with pytest.raises(InvalidRequest, match="E_WEIGHT"):
+    with pytest.raises(InvalidRequest, match=r"E_WEIGHT|E_DECIMAL"):
         gate_from_proto(activation(weight))

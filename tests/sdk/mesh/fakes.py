@@ -84,7 +84,7 @@ class FakeMesh:
         self.orders: dict[str, orderpb.OrderStatus] = {}
         self.repeated_orders = 0
         self.fills: list[orderpb.Fill] = []
-        self.activation = activationpb.ActivationEnvelope(revision=1)
+        self.activation = activationpb.ActivationEnvelope(world_revision=1)
         self.watched = asyncio.Event()
         self.moved = asyncio.Event()
         self.resumed_from: list[str] = []
@@ -130,7 +130,7 @@ class FakeMesh:
             strategy_id=strategy_id,
             side=commonpb.SIDE_LONG,
             effective_mode=commonpb.EFFECTIVE_MODE_PAPER,
-            weight=1.0,
+            weight="1.0",
             active=active,
             freeze=freeze,
         )
@@ -142,8 +142,8 @@ class FakeMesh:
             data_preset=PRESET.name,
             state=sessionpb.SESSION_STATE_OPEN,
         )
-        revision = self.activation.revision + 1
-        self.activation = activationpb.ActivationEnvelope(revision=revision, entries=[entry], sessions=[session])
+        revision = self.activation.world_revision + 1
+        self.activation = activationpb.ActivationEnvelope(world_revision=revision, entries=[entry], sessions=[session])
 
     def passed(self, name: str) -> None:
         """The work of a call is done: count it, and lose the reply if it is to be lost."""

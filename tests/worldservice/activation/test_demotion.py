@@ -301,10 +301,18 @@ async def test_a_demoted_strategy_drains_until_the_world_is_stopped(estate: Esta
     assert reply.decision.effective_mode == LOW
     assert await entries(estate) == {"s": (True, True, ON_PAPER)}
     assert estate.brokerage.state("w1") == (epoch + 1, "DRAIN")
-    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
+    await ann.worlds.UpdateWorld(
+        worldservicepb.UpdateWorldRequest(
+            world_id="w1", circuit_breaker=True, update_mask={"paths": ["circuit_breaker"]}
+        )
+    )
     assert await entries(estate) == {"s": (True, True, LOW)}
     assert estate.brokerage.state("w1") == (epoch + 2, "FROZEN")
-    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
+    await ann.worlds.UpdateWorld(
+        worldservicepb.UpdateWorldRequest(
+            world_id="w1", circuit_breaker=False, update_mask={"paths": ["circuit_breaker"]}
+        )
+    )
     assert await entries(estate) == {"s": (True, True, LOW)}
     change = activationpb.ActivationChange(
         strategy_id="s", side=LONG, active=True, drain=True, stage=bindingpb.STAGE_PAPER
@@ -327,7 +335,7 @@ async def test_an_apply_opens_its_targets_and_drains_the_others(estate: Estate) 
     await ann.activation.SetActivation(raising("w1", "s"))
     await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", "run-2", sharpe=0.1))
     session = await open_session(estate)
-    target = applypb.ApplyTarget(strategy_id="t", side=LONG, weight=1.0, stage=bindingpb.STAGE_PAPER)
+    target = applypb.ApplyTarget(strategy_id="t", side=LONG, weight="1.0", stage=bindingpb.STAGE_PAPER)
     numbers = itertools.count(3)
     asked = applyservicepb.ApplyRequest(
         world_id="w1",

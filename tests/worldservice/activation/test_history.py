@@ -126,7 +126,7 @@ def test_a_record_is_read_whatever_became_of_its_zone() -> None:
 
 async def rebuilt(stub: WorldStubs, revision: int = 0) -> activationservicepb.RebuildActivationResponse:
     return await stub.activation.RebuildActivation(
-        activationservicepb.RebuildActivationRequest(world_id="w1", revision=revision)
+        activationservicepb.RebuildActivationRequest(world_id="w1", world_revision=revision)
     )
 
 
@@ -145,12 +145,12 @@ async def test_the_log_of_a_whole_life_leads_to_the_stored_activation(estate: Es
         await ann.evaluation.Evaluate(evaluation(estate, "w1", name, "r1"))
     await ann.activation.SetActivation(raising("w1", "s"))
     await ann.activation.SetActivation(raising("w1", "t", SHORT))
-    narrower = activationpb.ActivationChange(strategy_id="s", side=LONG, weight=0.25, drain=True)
+    narrower = activationpb.ActivationChange(strategy_id="s", side=LONG, weight="0.25", drain=True)
     await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[narrower]))
     before_apply = (
         await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
     ).activation
-    target = applypb.ApplyTarget(strategy_id="t", side=LONG, weight=0.5, stage=bindingpb.STAGE_PAPER)
+    target = applypb.ApplyTarget(strategy_id="t", side=LONG, weight="0.5", stage=bindingpb.STAGE_PAPER)
     targets = applypb.ApplyTargets(targets=[target])
     await ann.applies.Apply(applyservicepb.ApplyRequest(world_id="w1", run_id="a1", targets=targets))
     await ended(ann, "a1")
@@ -161,9 +161,9 @@ async def test_the_log_of_a_whole_life_leads_to_the_stored_activation(estate: Es
     stored = (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
     await eventually(lambda: same(ann))
     now = await rebuilt(ann)
-    assert (now.activation.revision, now.activation.state_hash) == (stored.revision, stored.state_hash)
+    assert (now.activation.world_revision, now.activation.state_hash) == (stored.world_revision, stored.state_hash)
     assert list(now.activation.windows) == list(stored.windows) != []
-    then = await rebuilt(ann, before_apply.revision)
+    then = await rebuilt(ann, before_apply.world_revision)
     assert not then.same_as_stored
     assert list(then.activation.entries) == list(before_apply.entries)
     assert then.activation.state_hash == before_apply.state_hash
@@ -185,7 +185,7 @@ async def test_a_log_that_was_tampered_with_is_told(estate: Estate) -> None:
     await ann.activation.SetActivation(raising("w1", "s"))
     await ann.activation.SetActivation(
         activationservicepb.SetActivationRequest(
-            world_id="w1", changes=[activationpb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)]
+            world_id="w1", changes=[activationpb.ActivationChange(strategy_id="s", side=LONG, weight="0.5")]
         )
     )
     assert (await rebuilt(await estate.stub(Role.READER, "rob"))).records >= 2
@@ -203,7 +203,7 @@ async def tamper(home: Path) -> None:
     found = await db.read(lambda conn: conn.execute(newest.limit(1)).one())
     sequence, raw = found
     record = activationpb.ActivationRecord.FromString(raw)
-    record.entries[0].weight = 1.0
+    record.entries[0].weight = "1"
     forged = sa.update(audit_log).where(audit_log.c.sequence == sequence).values(record=record.SerializeToString())
     await db.write(lambda conn: conn.execute(forged))
     await db.close()
@@ -212,16 +212,16 @@ async def tamper(home: Path) -> None:
 async def test_what_an_older_build_changed_without_a_record_does_not_break_the_log(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
     await eventually(lambda: same(ann))
-    revision = (await rebuilt(ann)).activation.revision
+    revision = (await rebuilt(ann)).activation.world_revision
     db = Database(sqlite_url(estate.home / "state" / "worldservice.db"))
     blank = {"record": None, "record_revision": None, "record_whole": None}
     unrecorded = sa.update(audit_log).where(audit_log.c.record_revision == revision).values(**blank)
     await db.write(lambda conn: conn.execute(unrecorded))
     await db.close()
-    change = activationpb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)
+    change = activationpb.ActivationChange(strategy_id="s", side=LONG, weight="0.5")
     await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
     await eventually(lambda: same(ann))
-    assert (await rebuilt(ann)).activation.revision == revision + 1
+    assert (await rebuilt(ann)).activation.world_revision == revision + 1
 
 
 async def test_old_worlds_without_records_get_a_whole_one_first(estate: Estate) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from itertools import pairwise
 
 import pytest
 
-from controlbus.bus import Bus
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import Conflict, InvalidRequest, NotFound, NotReady, PermissionDenied, Unavailable
+from qmtl.core.errors import Conflict, InvalidRequest, NotFound, NotReady, PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -53,7 +51,7 @@ async def activation(estate: Estate, world_id: str) -> activationpb.ActivationEn
 async def test_a_new_world_may_do_nothing(estate: Estate) -> None:
     await make_world(estate, "w1")
     shown = await activation(estate, "w1")
-    assert (shown.revision, shown.epoch, shown.effective_mode) == (0, 0, COMPUTE_ONLY)
+    assert (shown.world_revision, shown.fence_epoch, shown.effective_mode) == (0, 0, COMPUTE_ONLY)
     assert not shown.entries
 
 
@@ -62,7 +60,7 @@ async def test_raising_to_paper_opens_brokerages_fence_before_the_answer(estate:
     await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
     shown = (await ann.activation.SetActivation(raising("w1", "s"))).activation
-    assert (shown.revision, shown.previous_revision, shown.epoch) == (1, 0, 1)
+    assert (shown.world_revision, shown.previous_world_revision, shown.fence_epoch) == (1, 0, 1)
     assert not shown.fence_pending
     assert shown.effective_mode == shown.entries[0].effective_mode == PAPER
     assert shown.execution_domain == commonpb.EXECUTION_DOMAIN_DRYRUN
@@ -90,7 +88,7 @@ async def test_a_strategy_the_policy_does_not_select_is_not_raised(estate: Estat
         (activationpb.ActivationChange(freeze=True), "FROZEN"),
         (activationpb.ActivationChange(drain=True), "DRAIN"),
         (activationpb.ActivationChange(active=False), "FROZEN"),
-        (activationpb.ActivationChange(weight=0.5), "OPEN"),
+        (activationpb.ActivationChange(weight="0.5"), "OPEN"),
         (activationpb.ActivationChange(stage=bindingpb.STAGE_BACKTEST), "FROZEN"),
     ],
 )
@@ -99,7 +97,7 @@ async def test_whatever_narrows_has_raised_the_epoch_in_brokerage_when_it_is_ans
 ) -> None:
     ann = await make_trading(estate, "w1", "s")
     shown = (await ann.activation.SetActivation(change("w1", fields))).activation
-    assert (shown.revision, shown.epoch, shown.fence_pending) == (2, 2, False)
+    assert (shown.world_revision, shown.fence_epoch, shown.fence_pending) == (2, 2, False)
     assert estate.brokerage.state("w1") == (2, fence)
 
 
@@ -138,7 +136,11 @@ async def test_a_pending_fence_survives_a_restart(estate: Estate) -> None:
 
     await eventually(told)
     after = await activation(estate, "w1")
-    assert (after.revision, after.state_hash, after.entries) == (before.revision, before.state_hash, before.entries)
+    assert (after.world_revision, after.state_hash, after.entries) == (
+        before.world_revision,
+        before.state_hash,
+        before.entries,
+    )
 
 
 async def test_brokerage_ahead_of_the_store_is_outranked(estate: Estate) -> None:
@@ -147,14 +149,14 @@ async def test_brokerage_ahead_of_the_store_is_outranked(estate: Estate) -> None
     shown = (await ann.activation.SetActivation(change("w1", activationpb.ActivationChange(freeze=True)))).activation
     assert not shown.fence_pending
     assert estate.brokerage.state("w1") == (10, "FROZEN")
-    assert (await activation(estate, "w1")).epoch == 10
+    assert (await activation(estate, "w1")).fence_epoch == 10
 
 
 async def test_an_etag_guards_against_a_change_in_between(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     old = (await activation(estate, "w1")).etag
-    await ann.activation.SetActivation(change("w1", activationpb.ActivationChange(weight=0.5)))
-    request = change("w1", activationpb.ActivationChange(weight=0.9))
+    await ann.activation.SetActivation(change("w1", activationpb.ActivationChange(weight="0.5")))
+    request = change("w1", activationpb.ActivationChange(weight="0.9"))
     request.etag = old
     with pytest.raises(Conflict) as caught:
         await ann.activation.SetActivation(request)
@@ -164,8 +166,8 @@ async def test_an_etag_guards_against_a_change_in_between(estate: Estate) -> Non
 @pytest.mark.parametrize(
     ("request_", "error", "reason"),
     [
-        (change("w1", activationpb.ActivationChange(weight=1.5)), InvalidRequest, "E_WEIGHT"),
-        (change("w1", activationpb.ActivationChange(weight=float("nan"))), InvalidRequest, "E_WEIGHT"),
+        (change("w1", activationpb.ActivationChange(weight="1.5")), InvalidRequest, "E_WEIGHT"),
+        (change("w1", activationpb.ActivationChange(weight="nan")), InvalidRequest, "E_DECIMAL"),
         (change("w1", activationpb.ActivationChange(active=True), "nobody"), NotFound, "E_BINDING_UNKNOWN"),
         (change("nowhere", activationpb.ActivationChange(active=True)), NotFound, "E_WORLD_UNKNOWN"),
         (change("w1", activationpb.ActivationChange(stage=bindingpb.STAGE_LIVE)), NotReady, "E_MODE_CEILING"),
@@ -208,14 +210,22 @@ async def test_a_failed_evaluation_lowers_the_strategy_at_once(estate: Estate) -
     assert reply.decision.effective_mode == PAPER
     shown = await activation(estate, "w1")
     assert {entry.strategy_id: entry.effective_mode for entry in shown.entries} == {"s": COMPUTE_ONLY, "t": PAPER}
-    assert estate.brokerage.state("w1") == (shown.epoch, "OPEN")
+    assert estate.brokerage.state("w1") == (shown.fence_epoch, "OPEN")
 
 
 async def test_a_tripped_breaker_lowers_the_world_and_does_not_raise_it_again(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
-    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
+    await ann.worlds.UpdateWorld(
+        worldservicepb.UpdateWorldRequest(
+            world_id="w1", circuit_breaker=True, update_mask={"paths": ["circuit_breaker"]}
+        )
+    )
     assert estate.brokerage.state("w1")[1] == "FROZEN"
-    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=False))
+    await ann.worlds.UpdateWorld(
+        worldservicepb.UpdateWorldRequest(
+            world_id="w1", circuit_breaker=False, update_mask={"paths": ["circuit_breaker"]}
+        )
+    )
     assert (await activation(estate, "w1")).effective_mode == COMPUTE_ONLY
     assert (await ann.activation.SetActivation(raising("w1", "s"))).activation.effective_mode == PAPER
     assert estate.brokerage.state("w1")[1] == "OPEN"
@@ -254,57 +264,6 @@ async def test_unbinding_takes_the_entry_away_and_freezes(estate: Estate) -> Non
     assert bound.stage == bindingpb.STAGE_BACKTEST
 
 
-async def test_a_watcher_gets_the_snapshot_and_then_every_revision(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
-    stream = ann.activation.WatchActivation(activationservicepb.WatchActivationRequest(world_id="w1"))
-    seen = [(await anext(aiter(stream))).activation]
-    for weight in (0.9, 0.8, 0.7):
-        await ann.activation.SetActivation(change("w1", activationpb.ActivationChange(weight=weight)))
-    async with asyncio.timeout(10):
-        async for message in stream:
-            seen.append(message.activation)
-            if len(seen) == 4:
-                break
-    stream.cancel()
-    assert [envelope.revision for envelope in seen] == [1, 2, 3, 4]
-    assert all(b.previous_revision == a.revision for a, b in pairwise(seen))
-    assert (
-        seen[-1].state_hash
-        == (await ann.activation.GetStateHash(activationservicepb.GetStateHashRequest(world_id="w1"))).state_hash
-    )
-
-
-async def test_watchers_are_sent_away_when_the_server_stops(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
-    stream = ann.activation.WatchActivation(activationservicepb.WatchActivationRequest(world_id="w1"))
-    await anext(aiter(stream))
-    await estate.stop()
-    with pytest.raises(Unavailable):
-        await anext(aiter(stream))
-
-
-async def test_every_change_leaves_one_event_in_order(estate: Estate, nats_url: str) -> None:
-    bus = await Bus.connect(nats_url, service="test")
-    try:
-        await bus.wait_ready(10)
-        async with bus.subscribe(["activation_updated"], ["events-1"]) as events:
-            ann = await make_trading(estate, "events-1", "s")
-            await ann.activation.SetActivation(change("events-1", activationpb.ActivationChange(drain=True)))
-            got: list[activationpb.ActivationEnvelope] = []
-            async with asyncio.timeout(10):
-                async for delivery in events:
-                    assert delivery.event.revision == delivery.event.activation_updated.activation.revision
-                    got.append(delivery.event.activation_updated.activation)
-                    await delivery.ack()
-                    if len(got) == 2:
-                        break
-    finally:
-        await bus.close()
-    assert [envelope.revision for envelope in got] == [1, 2]
-    assert got[1].entries[0].drain
-    assert got[1].previous_revision == 1
-
-
 async def test_a_window_and_both_sides_are_kept(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     until = estate.clock.now() + timedelta(hours=2)
@@ -312,12 +271,12 @@ async def test_a_window_and_both_sides_are_kept(estate: Estate) -> None:
         world_id="w1",
         changes=[
             activationpb.ActivationChange(strategy_id="s", side=LONG, valid_until=stamp(until)),
-            activationpb.ActivationChange(strategy_id="s", side=SHORT, active=True, weight=0.3),
+            activationpb.ActivationChange(strategy_id="s", side=SHORT, active=True, weight="0.3"),
         ],
     )
     shown = (await ann.activation.SetActivation(both)).activation
     assert shown.entries[0].valid_until == stamp(until)
-    assert (shown.entries[1].side, shown.entries[1].weight) == (SHORT, 0.3)
+    assert (shown.entries[1].side, shown.entries[1].weight) == (SHORT, "0.3")
 
 
 async def test_a_stricter_default_policy_lowers_what_no_longer_passes(estate: Estate) -> None:
@@ -332,7 +291,11 @@ async def test_a_stricter_default_policy_lowers_what_no_longer_passes(estate: Es
 
 async def test_suspending_a_world_freezes_it_and_a_freeze_still_passes(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
-    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", state=worldpb.WORLD_STATE_SUSPENDED))
+    await ann.worlds.UpdateWorld(
+        worldservicepb.UpdateWorldRequest(
+            world_id="w1", state=worldpb.WORLD_STATE_SUSPENDED, update_mask={"paths": ["state"]}
+        )
+    )
     assert estate.brokerage.state("w1")[1] == "FROZEN"
     with pytest.raises(NotReady):
         await ann.activation.SetActivation(raising("w1", "s"))
@@ -345,15 +308,15 @@ async def test_changes_at_once_each_get_a_revision_of_their_own(estate: Estate) 
     weights = [number / 20 for number in range(1, 20)]
     replies = await asyncio.gather(
         *(
-            ann.activation.SetActivation(change("w1", activationpb.ActivationChange(weight=weight)))
+            ann.activation.SetActivation(change("w1", activationpb.ActivationChange(weight=str(weight))))
             for weight in weights
         )
     )
-    revisions = sorted(reply.activation.revision for reply in replies)
+    revisions = sorted(reply.activation.world_revision for reply in replies)
     assert revisions == list(range(2, 21))
-    last = max(replies, key=lambda reply: reply.activation.revision).activation
+    last = max(replies, key=lambda reply: reply.activation.world_revision).activation
     assert (await activation(estate, "w1")).entries[0].weight == last.entries[0].weight
-    assert estate.brokerage.state("w1")[0] == (await activation(estate, "w1")).epoch
+    assert estate.brokerage.state("w1")[0] == (await activation(estate, "w1")).fence_epoch
     assert not (await activation(estate, "w1")).fence_pending
 
 

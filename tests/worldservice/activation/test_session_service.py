@@ -129,9 +129,9 @@ async def test_a_gateway_joins_with_every_activation_and_renews_with_what_is_new
     ann = await make_trading(estate, "w1", "s")
     gateway = await estate.gateway()
     joined = await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
-    assert [envelope.revision for envelope in joined.activations] == [1]
+    assert [envelope.world_revision for envelope in joined.activations] == [1]
     assert joined.session.ttl.ToTimedelta() == timedelta(seconds=5)
-    renew = gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1", applied_revisions={"w1": 1})
+    renew = gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1", applied_world_revisions={"w1": 1})
     assert not (await gateway.gates.RenewGateSession(renew)).activations
     frozen = activationpb.ActivationChange(strategy_id="s", side=LONG, freeze=True)
     await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[frozen]))
@@ -144,16 +144,16 @@ async def test_a_deaf_gateway_is_not_renewed(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     gateway = await estate.gateway()
     await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
-    weight = activationpb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)
+    weight = activationpb.ActivationChange(strategy_id="s", side=LONG, weight="0.5")
     await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[weight]))
-    deaf = gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1", applied_revisions={"w1": 1})
+    deaf = gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1", applied_world_revisions={"w1": 1})
     estate.clock.advance(2.0)
     await gateway.gates.RenewGateSession(deaf)
     estate.clock.advance(2.0)
     with pytest.raises(NotReady) as caught:
         await gateway.gates.RenewGateSession(deaf)
     assert caught.value.reason == "E_GATE_LAGS"
-    deaf.applied_revisions["w1"] = 2
+    deaf.applied_world_revisions["w1"] = 2
     await gateway.gates.RenewGateSession(deaf)
 
 

@@ -49,20 +49,24 @@ async def test_a_policy_s_windows_come_with_the_activation_under_a_new_epoch(est
     (window,) = after.windows
     assert (list(window.days), window.time_zone) == ([1, 2, 3, 4, 5], "America/New_York")
     assert (window.opens.seconds, window.closes.seconds) == (9 * 3600 + 1800, 16 * 3600)
-    assert (after.revision, after.epoch) == (before.revision + 1, before.epoch + 1)
+    assert (after.world_revision, after.fence_epoch) == (before.world_revision + 1, before.fence_epoch + 1)
     assert after.state_hash != before.state_hash
     assert [(e.active, e.effective_mode) for e in after.entries] == [
         (e.active, e.effective_mode) for e in before.entries
     ]
     await put(ann, DOCUMENT)
     restored = await activation(ann)
-    assert (list(restored.windows), restored.state_hash, restored.epoch) == ([], before.state_hash, before.epoch + 2)
+    assert (list(restored.windows), restored.state_hash, restored.fence_epoch) == (
+        [],
+        before.state_hash,
+        before.fence_epoch + 2,
+    )
 
 
 async def test_an_operator_s_change_keeps_the_windows(estate: Estate) -> None:
     ann = await trading(estate)
     await put(ann, DOCUMENT + WINDOWS)
-    change = activationpb.ActivationChange(strategy_id="s", side=LONG, weight=0.5)
+    change = activationpb.ActivationChange(strategy_id="s", side=LONG, weight="0.5")
     changed = (
         await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
     ).activation
@@ -94,7 +98,9 @@ async def test_a_policy_that_cannot_be_read_takes_no_windows_away(estate: Estate
     before = await activation(ann)
     newest = sa.update(policies).where(policies.c.version == 2)
     await store(estate, newest.values(document=DOCUMENT + WINDOWS.replace("tz:", "new_key: 1, tz:")))
-    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", name="x"))
+    await ann.worlds.UpdateWorld(
+        worldservicepb.UpdateWorldRequest(world_id="w1", name="x", update_mask={"paths": ["name"]})
+    )
     unread = await activation(ann)
     assert (list(unread.windows), unread.effective_mode) == (list(before.windows), COMPUTE_ONLY)
     await store(estate, newest.values(document=DOCUMENT + WINDOWS))
@@ -111,7 +117,7 @@ async def test_an_operator_s_change_is_made_under_the_policy_s_windows(estate: E
     changed = (
         await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
     ).activation
-    assert (list(changed.windows), changed.epoch) == (list(before.windows), before.epoch + 1)
+    assert (list(changed.windows), changed.fence_epoch) == (list(before.windows), before.fence_epoch + 1)
 
 
 async def test_an_apply_opens_under_the_policy_s_windows(estate: Estate) -> None:

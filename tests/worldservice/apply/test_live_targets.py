@@ -27,12 +27,14 @@ from worldservice.worlds.domain.binding import Side, Stage
 
 async def test_live_needs_an_owners_approval_and_ends_with_it(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s", "t")
-    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", allow_live=True))
+    await ann.worlds.UpdateWorld(
+        worldservicepb.UpdateWorldRequest(world_id="w1", allow_live=True, update_mask={"paths": ["allow_live"]})
+    )
     live = plan("r1", "t", stage=bindingpb.STAGE_LIVE)
     with pytest.raises(NotReady):
         await ann.applies.Apply(live)
     opal = await estate.stub(Role.OPERATOR, "opal")
-    approve = bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="t", reason="reviewed")
+    approve = bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="t", message="reviewed")
     with pytest.raises(PermissionDenied):
         await opal.bindings.ApproveLive(approve)
     assert (await ann.bindings.ApproveLive(approve)).approval.approved_by == "ann"

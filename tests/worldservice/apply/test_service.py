@@ -38,20 +38,20 @@ class Gate:
         reply = await self.stub.gates.OpenGateSession(
             gateservicepb.OpenGateSessionRequest(gateway_id=self.name, boot_id="b1")
         )
-        self.applied = {envelope.world_id: envelope.revision for envelope in reply.activations}
+        self.applied = {envelope.world_id: envelope.world_revision for envelope in reply.activations}
 
     async def renew(self) -> activationpb.ActivationEnvelope | None:
         request = gateservicepb.RenewGateSessionRequest(
-            gateway_id=self.name, boot_id="b1", applied_revisions=self.applied
+            gateway_id=self.name, boot_id="b1", applied_world_revisions=self.applied
         )
         for envelope in (await self.stub.gates.RenewGateSession(request)).activations:
-            self.applied[envelope.world_id] = envelope.revision
+            self.applied[envelope.world_id] = envelope.world_revision
             return envelope
         return None
 
     async def ack(self, run_id: str, sequence: int, world_id: str = "w1") -> None:
         request = gateservicepb.AckActivationRequest(
-            world_id=world_id, run_id=run_id, sequence=sequence, gateway_id=self.name, boot_id="b1"
+            world_id=world_id, run_id=run_id, apply_sequence=sequence, gateway_id=self.name, boot_id="b1"
         )
         await self.stub.gates.AckActivation(request)
 
@@ -65,7 +65,7 @@ async def gate(estate: Estate, name: str) -> Gate:
 def plan(
     run_id: str = "r1", *names: str, stage: bindingpb.Stage = bindingpb.STAGE_PAPER
 ) -> applyservicepb.ApplyRequest:
-    targets = [applypb.ApplyTarget(strategy_id=name, side=LONG, weight=0.5, stage=stage) for name in names or ("t",)]
+    targets = [applypb.ApplyTarget(strategy_id=name, side=LONG, weight="0.5", stage=stage) for name in names or ("t",)]
     return applyservicepb.ApplyRequest(world_id="w1", run_id=run_id, targets=applypb.ApplyTargets(targets=targets))
 
 
@@ -108,7 +108,7 @@ async def test_an_apply_freezes_switches_and_opens_in_this_order(estate: Estate)
     await reach(estate, FREEZING)
     envelope = await first.renew()
     assert envelope is not None
-    assert (envelope.run_id, envelope.sequence, envelope.phase) == ("r1", 1, activationpb.APPLY_PHASE_FREEZE)
+    assert (envelope.run_id, envelope.apply_sequence, envelope.phase) == ("r1", 1, activationpb.APPLY_PHASE_FREEZE)
     assert envelope.requires_ack
     await first.ack("r1", 1)
     await reach(estate, FREEZING)
@@ -131,7 +131,7 @@ async def test_an_apply_freezes_switches_and_opens_in_this_order(estate: Estate)
     assert estate.brokerage.state("w1") == (epoch + 2, "OPEN")
     after = (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
     assert after.phase == activationpb.APPLY_PHASE_UNFREEZE
-    assert {e.strategy_id: (e.active, e.weight) for e in after.entries} == {"s": (False, 1.0), "t": (True, 0.5)}
+    assert {e.strategy_id: (e.active, e.weight) for e in after.entries} == {"s": (False, "1"), "t": (True, "0.5")}
     audit = (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))).entries
     assert {"Apply", "ApplyStep", "AckActivation"} <= {entry.event for entry in audit}
 
@@ -191,7 +191,7 @@ async def test_a_gateway_that_renews_and_never_acknowledges_ends_it_frozen_by_na
     member = await gate(estate, "g1")
     await ann.applies.Apply(plan())
     run = await reach(estate, FROZEN, gates=(member,), step_s=1.0)
-    assert "g1" in run.reason
+    assert "g1" in run.message
     assert run.fence_confirmed
     assert await frozen_entries(estate)
     await member.ack("r1", 1)
@@ -208,7 +208,7 @@ async def test_a_gateway_that_is_gone_is_waived(estate: Estate) -> None:
     await gate(estate, "g1")
     await ann.applies.Apply(plan())
     done = await reach(estate, COMPLETED, step_s=0.7)
-    assert any("g1 is gone: waived" in step.detail for step in done.steps)
+    assert any("g1 is gone: waived" in step.message for step in done.steps)
 
 
 async def test_one_that_joins_during_the_freeze_has_to_acknowledge_too(estate: Estate) -> None:
@@ -234,7 +234,7 @@ async def test_a_fence_that_never_commits_ends_it_frozen_and_resume_waits_for_it
     estate.brokerage.answering.set()
     run = await reach(estate, FROZEN, gates=(member,), step_s=1.0)
     assert not run.fence_confirmed
-    assert "brokerage" in run.reason
+    assert "brokerage" in run.message
     with pytest.raises(NotReady) as caught:
         await ann.applies.Resume(applyservicepb.ResumeRequest(world_id="w1", run_id="r1"))
     assert caught.value.reason == "E_FENCE_UNCONFIRMED"
@@ -280,7 +280,7 @@ async def test_what_was_on_the_wire_is_awaited_or_flagged(estate: Estate, answer
     if answered:
         estate.brokerage.on_the_wire = []
     run = await reach(estate, COMPLETED)
-    details = " ".join(step.detail for step in run.steps)
+    details = " ".join(step.message for step in run.steps)
     assert "on the wire: a/s/o1" in details
     assert ("outcome UNKNOWN: a/s/o1" in details) is not answered
 
@@ -303,7 +303,7 @@ async def test_what_fails_during_the_freeze_is_rolled_back_and_stays_frozen(esta
     await ann.evaluation.Evaluate(evaluation(estate, "w1", "t", "run-2", sharpe=0.1))
     await member.ack("r1", 1)
     run = await reach(estate, ROLLED_BACK, gates=(member,))
-    assert run.reason.startswith("E_MODE_CEILING")
+    assert run.message.startswith("E_MODE_CEILING")
     assert await frozen_entries(estate)
     stages = {
         b.strategy_id: b.stage

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from qmtl.core.errors import NotFound, QmtlError
 from qmtl.core.modes import ExecutionDomain
+from qmtl.core.paging import Page
 from qmtl.sql.database import Database
 from tests.worldservice.apply.test_run import requested, trading
 from tests.worldservice.samples import NOW
@@ -23,7 +24,6 @@ from worldservice.evaluation.domain.selection import Tenure
 from worldservice.graph.domain.nodes import NodeStatus, Validation, WorldNode
 from worldservice.graph.store import nodes
 from worldservice.worlds.domain.binding import Approval
-from worldservice.worlds.domain.paging import Page
 from worldservice.worlds.store import approvals
 
 A, B = "blake3:" + "a" * 64, "blake3:" + "b" * 64

@@ -124,7 +124,9 @@ async def test_a_bind_that_closes_the_session_is_not_told_again(estate: Estate) 
 Write: TypeAlias = "Callable[[WorldStubs, Estate], Awaitable[object]]"
 WRITES: dict[str, Write] = {
     "breaker": lambda ann, estate: ann.worlds.UpdateWorld(
-        worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=True)
+        worldservicepb.UpdateWorldRequest(
+            world_id="w1", circuit_breaker=True, update_mask={"paths": ["circuit_breaker"]}
+        )
     ),
     "policy": lambda ann, estate: ann.policies.PutPolicy(
         policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.7"), make_default=True)

@@ -63,7 +63,11 @@ async def test_deciding_changes_nothing_and_the_etag_follows_content(estate: Est
     later = await decision(estate)
     assert later.etag == first.etag
     assert later.decided_at != first.decided_at
-    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", circuit_breaker=True))
+    await ann.worlds.UpdateWorld(
+        worldservicepb.UpdateWorldRequest(
+            world_id="w1", circuit_breaker=True, update_mask={"paths": ["circuit_breaker"]}
+        )
+    )
     assert (await decision(estate)).etag != first.etag
 
 
@@ -87,15 +91,15 @@ async def test_the_same_run_twice_is_one_revision_and_other_numbers_are_the_next
     changed = evaluationservicepb.EvaluateRequest()
     changed.CopyFrom(request)
     changed.metrics[1].value = 2.0
-    assert (await ann.evaluation.Evaluate(changed)).run.revision == 2
+    assert (await ann.evaluation.Evaluate(changed)).run.run_revision == 2
     shown = await ann.evaluation.GetEvaluationRun(
         evaluationservicepb.GetEvaluationRunRequest(world_id="w1", strategy_id="s", run_id="run-1")
     )
-    assert shown.run.revision == 2
+    assert shown.run.run_revision == 2
     listed = (
         await ann.evaluation.ListEvaluationRuns(evaluationservicepb.ListEvaluationRunsRequest(world_id="w1"))
     ).runs
-    assert [(run.run_id, run.revision) for run in listed] == [("run-1", 2)]
+    assert [(run.run_id, run.run_revision) for run in listed] == [("run-1", 2)]
 
 
 async def test_empty_metrics_come_from_the_latest_run_and_say_so(estate: Estate) -> None:

@@ -57,7 +57,7 @@ def edge(
     into: commonpb.ExecutionDomain = DRYRUN, *, active: bool = False, begins: commonpb.ExecutionDomain | None = None
 ) -> worldgraphservicepb.PutEdgeOverrideRequest:
     made = worldgraphpb.EdgeOverride(
-        world_id="w1", from_node_id=A, to_node_id=B, active=active, to_domain=into, from_domain=begins, reason="why"
+        world_id="w1", from_node_id=A, to_node_id=B, active=active, to_domain=into, from_domain=begins, message="why"
     )
     return worldgraphservicepb.PutEdgeOverrideRequest(override=made)
 
@@ -88,7 +88,7 @@ async def apply(estate: Estate, run_id: str, *names: str) -> applypb.ApplyRun:
     """To its end, without gateways."""
     ann = await estate.stub()
     targets = [
-        applypb.ApplyTarget(strategy_id=name, side=LONG, weight=1.0, stage=bindingpb.STAGE_PAPER) for name in names
+        applypb.ApplyTarget(strategy_id=name, side=LONG, weight="1.0", stage=bindingpb.STAGE_PAPER) for name in names
     ]
     plan = applypb.ApplyTargets(targets=targets)
     asked = applyservicepb.ApplyRequest(
@@ -191,7 +191,7 @@ async def test_what_a_policy_shuts_is_opened_by_an_apply_and_closed_by_the_next(
     assert "by an apply only" in caught.value.message
     promotion = await apply(estate, "r1", "s")
     assert promotion.state == COMPLETED
-    assert "targets set behind the freeze; edges opened: s DRYRUN" in [step.detail for step in promotion.steps]
+    assert "targets set behind the freeze; edges opened: s DRYRUN" in [step.message for step in promotion.steps]
     assert await opened(ann) == {"s": [DRYRUN], "t": []}
     assert (await modes(ann))["s"] == PAPER
     lowered = activationpb.ActivationChange(strategy_id="s", side=LONG, stage=bindingpb.STAGE_BACKTEST)
@@ -217,7 +217,7 @@ async def test_a_switch_that_is_rolled_back_opens_and_closes_nothing(estate: Est
     gateway = await estate.gateway()
     await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
     plan = applypb.ApplyTargets(
-        targets=[applypb.ApplyTarget(strategy_id="t", side=LONG, weight=1, stage=bindingpb.STAGE_PAPER)]
+        targets=[applypb.ApplyTarget(strategy_id="t", side=LONG, weight="1", stage=bindingpb.STAGE_PAPER)]
     )
     await ann.applies.Apply(applyservicepb.ApplyRequest(world_id="w1", run_id="r2", targets=plan))
     get = applyservicepb.GetApplyRunRequest(world_id="w1", run_id="r2")
@@ -229,7 +229,9 @@ async def test_a_switch_that_is_rolled_back_opens_and_closes_nothing(estate: Est
 
     await eventually(lambda: reached(applypb.APPLY_STATE_FREEZING))
     await ann.evaluation.Evaluate(evaluation(estate, "w1", "t", "run-2", sharpe=0.1))
-    ack = gateservicepb.AckActivationRequest(world_id="w1", run_id="r2", sequence=1, gateway_id="g1", boot_id="b1")
+    ack = gateservicepb.AckActivationRequest(
+        world_id="w1", run_id="r2", apply_sequence=1, gateway_id="g1", boot_id="b1"
+    )
     await gateway.gates.AckActivation(ack)
     await eventually(lambda: reached(ROLLED_BACK))
     assert await opened(ann) == {"s": [DRYRUN], "t": []}
@@ -238,13 +240,17 @@ async def test_a_switch_that_is_rolled_back_opens_and_closes_nothing(estate: Est
 async def test_an_evaluation_takes_nobody_live_who_does_not_trade_live(estate: Estate) -> None:
     """Its binding stays at the stage an apply once gave it."""
     ann = await make_trading(estate, "w1", "s", "t")
-    await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", allow_live=True))
-    await ann.bindings.ApproveLive(bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="s", reason="a test"))
-    live = applypb.ApplyTarget(strategy_id="s", side=LONG, weight=1.0, stage=bindingpb.STAGE_LIVE)
+    await ann.worlds.UpdateWorld(
+        worldservicepb.UpdateWorldRequest(world_id="w1", allow_live=True, update_mask={"paths": ["allow_live"]})
+    )
+    await ann.bindings.ApproveLive(
+        bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="s", message="a test")
+    )
+    live = applypb.ApplyTarget(strategy_id="s", side=LONG, weight="1.0", stage=bindingpb.STAGE_LIVE)
     for run_id, targets in (("r1", [live]), ("r2", [])):
         plan = applypb.ApplyTargets(
             targets=targets
-            or [applypb.ApplyTarget(strategy_id="t", side=LONG, weight=1.0, stage=bindingpb.STAGE_PAPER)]
+            or [applypb.ApplyTarget(strategy_id="t", side=LONG, weight="1.0", stage=bindingpb.STAGE_PAPER)]
         )
         await ann.applies.Apply(
             applyservicepb.ApplyRequest(
@@ -324,12 +330,12 @@ async def test_limits_of_the_policy_are_brokerages_before_the_upload_is_answered
     assert estate.brokerage.fences["w1"].limits == TOLD
     assert estate.brokerage.state("w1")[0] == epoch + 1
     shown = (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
-    assert (shown.limits, shown.epoch, shown.fence_pending) == (TOLD, epoch + 1, False)
+    assert (shown.limits, shown.fence_epoch, shown.fence_pending) == (TOLD, epoch + 1, False)
     await ann.policies.SetDefaultPolicy(policyservicepb.SetDefaultPolicyRequest(world_id="w1", version=1))
     assert not estate.brokerage.fences["w1"].HasField("limits")
     assert estate.brokerage.state("w1")[0] == epoch + 2
     again = await ann.activation.RebuildActivation(
-        activationservicepb.RebuildActivationRequest(world_id="w1", revision=shown.revision)
+        activationservicepb.RebuildActivationRequest(world_id="w1", world_revision=shown.world_revision)
     )
     assert again.activation.limits == TOLD
     assert (

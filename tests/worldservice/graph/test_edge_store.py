@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from qmtl.core.errors import Exhausted, NotFound
 from qmtl.core.limits import RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
+from qmtl.core.paging import Page
 from qmtl.sql.database import Database
 from tests.worldservice.samples import NOW, binding, world
 from worldservice.activation.domain.activation import empty
@@ -25,7 +26,6 @@ from worldservice.graph.domain.nodes import EdgeKey, EdgeOverride
 from worldservice.graph.store import edges
 from worldservice.policy.domain.trading_terms import Terms
 from worldservice.worlds.domain.binding import Side, Stage
-from worldservice.worlds.domain.paging import Page
 from worldservice.worlds.store import bindings, worlds
 
 A, B, C, D = (f"blake3:{letter * 64}" for letter in "abcd")
@@ -65,7 +65,7 @@ async def test_overrides_come_out_as_they_went_in_and_page_by_their_key(db: Data
 
     await db.write(fill)
     found: list[EdgeOverride] = []
-    page = Page(1)
+    page: Page[tuple[str, str, str, str]] = Page(1)
     while rows := await db.read(lambda conn: edges.list_overrides(conn, "alpha", page)):  # noqa: B023 - run at once
         found.append(rows[0])
         page = Page(1, edges.override_key(rows[0]))

@@ -100,9 +100,9 @@ async def test_invalidation_is_scoped_by_node_and_domain(estate: Estate) -> None
 async def test_edges_are_switched_per_world(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
     await make_world(estate, "w2")
-    off = worldgraphpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=B, active=False, reason="not promoted")
+    off = worldgraphpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=B, active=False, message="not promoted")
     await ann.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=off))
-    on = worldgraphpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=B, active=True, reason="promoted")
+    on = worldgraphpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=B, active=True, message="promoted")
     await ann.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=on))
     known = worldgraphpb.EdgeOverride(to_domain=BACKTEST, from_domain=BACKTEST, standing=worldgraphpb.EDGE_STANDING_ON)
     known.MergeFrom(on)

@@ -44,7 +44,11 @@ async def test_a_preset_that_nobody_serves_is_refused_by_name(estate: Estate, pr
     presets = ["demo.btc.15m", preset]
     for call in (
         ann.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="w2", data_presets=presets)),
-        ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", data_presets=presets)),
+        ann.worlds.UpdateWorld(
+            worldservicepb.UpdateWorldRequest(
+                world_id="w1", data_presets=presets, update_mask={"paths": ["data_presets"]}
+            )
+        ),
     ):
         with pytest.raises((NotFound, NotReady), match=preset) as caught:
             await call
@@ -57,12 +61,18 @@ async def test_an_update_needs_the_etag_that_was_read(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
     world = (await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))).world
     changed = await ann.worlds.UpdateWorld(
-        worldservicepb.UpdateWorldRequest(world_id="w1", etag=world.etag, circuit_breaker=True)
+        worldservicepb.UpdateWorldRequest(
+            world_id="w1", etag=world.etag, circuit_breaker=True, update_mask={"paths": ["circuit_breaker"]}
+        )
     )
     assert changed.world.circuit_breaker
     assert changed.world.name == "w1"
     with pytest.raises(Conflict) as caught:
-        await ann.worlds.UpdateWorld(worldservicepb.UpdateWorldRequest(world_id="w1", etag=world.etag, allow_live=True))
+        await ann.worlds.UpdateWorld(
+            worldservicepb.UpdateWorldRequest(
+                world_id="w1", etag=world.etag, allow_live=True, update_mask={"paths": ["allow_live"]}
+            )
+        )
     assert caught.value.reason == "E_ETAG_MISMATCH"
 
 

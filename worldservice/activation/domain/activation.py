@@ -26,12 +26,16 @@ def no_exit(strategy_id: str, side: Side) -> EffectiveMode:
 
 
 class FenceState(Enum):
+    """What brokerage lets pass in a world."""
+
     OPEN = "OPEN"
     DRAIN = "DRAIN"
     FROZEN = "FROZEN"
 
 
 class Phase(Enum):
+    """Which part of an apply an activation belongs to."""
+
     NONE = "NONE"
     FREEZE = "FREEZE"
     UNFREEZE = "UNFREEZE"
@@ -48,6 +52,8 @@ class EntryStanding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
+    """What one strategy may do on one side."""
+
     strategy_id: str
     side: Side
     active: bool
@@ -73,6 +79,7 @@ class Fence:
 
     @property
     def pending(self) -> bool:
+        """Whether brokerage has yet to commit this epoch."""
         return self.confirmed_epoch < self.epoch
 
 
@@ -93,18 +100,22 @@ class Activation:
 
     @property
     def effective_mode(self) -> EffectiveMode:
+        """The highest mode of any entry."""
         return self.fence.effective_mode
 
     @property
     def terms(self) -> Terms:
+        """The terms that all entries are under."""
         return Terms(self.windows, self.fence.limits)
 
     @property
     def etag(self) -> str:
+        """What a change is guarded by."""
         return f"a{self.revision}"
 
     @property
     def state_hash(self) -> str:
+        """Equal for equal entries and windows."""
         return state_hash(self.entries, self.windows)
 
 

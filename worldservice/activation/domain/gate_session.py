@@ -12,6 +12,8 @@ from worldservice.timing import GATE_MARGIN, GATE_TTL
 
 @dataclass(frozen=True, slots=True)
 class GateSession:
+    """A gateway's session, with the revision it has applied in each world."""
+
     gateway_id: str
     boot_id: str
     renewed_at: datetime

@@ -1,4 +1,4 @@
-"""What the audit log keeps of an activation: one record per change, and the fold that makes the activation of them.
+"""Audit records of an activation, one per change, and how they are folded into the activation again.
 
 A record holds what changed; now and then one holds the whole set, so that a fold never has to begin far back. Each
 carries the hash of the set it leads to, so that a broken log is seen and not believed.

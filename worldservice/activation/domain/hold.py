@@ -1,4 +1,4 @@
-"""What an apply has a world's activation for: all of it while it runs, and frozen when it ended so.
+"""Holds: an apply has a world's activation for itself while it runs, and after it ended frozen.
 
 Only the apply sets and releases a hold; an operator's change of a held activation is refused.
 """

@@ -1,4 +1,4 @@
-"""What an operator changes of an activation: one strategy and side at a time, at most up to PAPER.
+"""Changes that an operator makes to an activation: by strategy and side, raising to PAPER at most.
 
 Nothing here makes anything trade live that did not; going live is an apply.
 """

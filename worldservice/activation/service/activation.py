@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy import Connection
 
+from qmtl.core.clock import first_of
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, Unavailable
 from qmtl.core.modes import lower
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
+from qmtl.wire.fields import INT64_MAX
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
@@ -17,7 +19,6 @@ from worldservice.activation.domain.activation import Activation
 from worldservice.activation.domain.history import rebuild
 from worldservice.activation.domain.hold import refuse_held
 from worldservice.activation.domain.operator_changes import Change, change_activation
-from worldservice.activation.fence_keeper import first_of
 from worldservice.activation.recording import ACTIVATION_SIGNAL, record_activation
 from worldservice.activation.store import activations
 from worldservice.activation.store.holds import find_hold
@@ -29,7 +30,6 @@ from worldservice.worlds.domain.binding import Stage, mode_of
 from worldservice.worlds.domain.roles import Caller
 from worldservice.worlds.domain.session import Session
 from worldservice.worlds.domain.world import Effect, WorldState, require_etag
-from worldservice.worlds.fields import BIG_MAX
 from worldservice.worlds.store import audit
 from worldservice.worlds.store import bindings as bindings_store
 from worldservice.worlds.store import sessions as sessions_store
@@ -54,7 +54,7 @@ class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceService
         changes = _changes(request)
 
         def work(conn: Connection) -> tuple[Effect, activationpb.ActivationEnvelope]:
-            return self._change(conn, act, request.etag, changes, request.reason)
+            return self._change(conn, act, request.etag, changes, request.message)
 
         effect, envelope = await self.writes.db.write(work)
         envelope.fence_pending = await self.writes.enforce(act.world_id, effect)
@@ -72,7 +72,9 @@ class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceService
     ) -> activationservicepb.GetStateHashResponse:
         caller = caller_of(current_call())
         activation, _ = await self.writes.db.read(lambda conn: _snapshot(conn, caller, request.world_id))
-        return activationservicepb.GetStateHashResponse(revision=activation.revision, state_hash=activation.state_hash)
+        return activationservicepb.GetStateHashResponse(
+            world_revision=activation.revision, state_hash=activation.state_hash
+        )
 
     async def WatchActivation(
         self, request: activationservicepb.WatchActivationRequest, context: object
@@ -89,7 +91,7 @@ class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceService
                 news = await self._news(world_id, seen)
                 for envelope in news:
                     yield activationservicepb.WatchActivationResponse(activation=envelope)
-                    seen = envelope.revision
+                    seen = envelope.world_revision
                 if len(news) == WATCH_BATCH:
                     continue
                 await first_of(changed.wait(), self.writes.draining.wait(), self.writes.clock.sleep(WATCH_POLL_S))
@@ -101,7 +103,7 @@ class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceService
         self, request: activationservicepb.RebuildActivationRequest, context: object
     ) -> activationservicepb.RebuildActivationResponse:
         caller, world_id = caller_of(current_call()), request.world_id
-        wanted = min(request.revision, BIG_MAX)
+        wanted = min(request.world_revision, INT64_MAX)
 
         def work(conn: Connection) -> tuple[Activation, Activation, int]:
             world, count = world_to_read(conn, caller, world_id), itertools.count()
@@ -111,8 +113,10 @@ class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceService
             return rebuild(world_id, world.created_at, records), stored, next(count)
 
         rebuilt, stored, count = await self.writes.db.read(work)
-        if request.revision and rebuilt.revision != request.revision:
-            raise NotFound("E_REVISION_UNKNOWN", f"the audit log of {world_id} has no revision {request.revision}")
+        if request.world_revision and rebuilt.revision != request.world_revision:
+            raise NotFound(
+                "E_REVISION_UNKNOWN", f"the audit log of {world_id} has no revision {request.world_revision}"
+            )
         return activationservicepb.RebuildActivationResponse(
             activation=activation_to_proto(rebuilt, ()), same_as_stored=rebuilt == stored, records=count
         )

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.sql.database import signal
+from qmtl.wire.fields import require_int64, require_text
 from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 from qmtl.world.v1 import gate_service_pb2_grpc as gaterpc
 from worldservice.activation.domain.activation import Activation
@@ -18,7 +19,6 @@ from worldservice.activation.wire import activation_to_proto, gate_to_proto
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write
 from worldservice.worlds.domain.session import Session
-from worldservice.worlds.fields import require_big, require_text
 from worldservice.worlds.store import sessions, worlds
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
@@ -57,7 +57,7 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
         """Comes every second or two from each gateway: only its refusals are audited."""
         gateway_id = require_text(request.gateway_id, "gateway_id")
         boot_id = require_text(request.boot_id, "boot_id")
-        applied = dict(request.applied_revisions)
+        applied = dict(request.applied_world_revisions)
 
         def work(conn: Connection) -> tuple[GateSession, list[Snapshot]]:
             gate = gates.find_gate(conn, gateway_id)
@@ -79,7 +79,7 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
     ) -> gateservicepb.AckActivationResponse:
         gateway_id, boot_id = require_text(request.gateway_id, "gateway_id"), require_text(request.boot_id, "boot_id")
         run_id = require_text(request.run_id, "run_id")
-        sequence = require_big(request.sequence, "sequence")
+        sequence = require_int64(request.apply_sequence, "apply_sequence")
 
         def work(conn: Connection) -> None:
             gate = gates.find_gate(conn, gateway_id)

@@ -9,6 +9,7 @@ from qmtl.core.errors import InvalidRequest, NotFound, NotReady
 from qmtl.core.modes import ExecutionDomain, orders_allowed
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
+from qmtl.wire.fields import optional_text, require_text
 from qmtl.wire.instants import instant_from_proto
 from qmtl.world.v1 import session_service_pb2 as sessionservicepb
 from qmtl.world.v1 import session_service_pb2_grpc as sessionrpc
@@ -20,8 +21,8 @@ from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.session import Session, SessionPlan, advance, open_session
-from worldservice.worlds.fields import domain_from_proto, optional_text, require_text
 from worldservice.worlds.store import sessions, worlds
+from worldservice.worlds.wire import domain_from_proto
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
 

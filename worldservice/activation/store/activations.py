@@ -9,9 +9,9 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.calendars.windows import Window
 from qmtl.core.limits import limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
+from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
 from worldservice.activation.domain.activation import TRADING, Activation, Entry, Fence, FenceState, Phase, empty
 from worldservice.activation.tables import activation_entries, activation_history, activations, world_fences
-from worldservice.tables import instant, instant_or_none, micros, micros_or_none
 from worldservice.worlds.domain.binding import Side
 
 _WINDOWS = TypeAdapter(list[Window])
@@ -69,6 +69,7 @@ def confirm_epoch(conn: Connection, world_id: str, epoch: int) -> bool:
 
 
 def append_history(conn: Connection, world_id: str, revision: int, envelope: bytes) -> None:
+    """Keep an envelope as it was published."""
     conn.execute(sa.insert(activation_history).values(world_id=world_id, revision=revision, envelope=envelope))
 
 

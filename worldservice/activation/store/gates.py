@@ -8,14 +8,15 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from qmtl.sql.instants import instant, micros
 from worldservice.activation.domain.gate_session import GateSession
 from worldservice.activation.tables import gate_acks, gate_sessions
-from worldservice.tables import instant, micros
 
 ACKED_SIGNAL = "activation_acked"  # of commits that recorded an acknowledgement
 
 
 def find_gate(conn: Connection, gateway_id: str) -> GateSession | None:
+    """A gateway's session, with its row held until the transaction ends."""
     where = gate_sessions.c.gateway_id == gateway_id
     row = conn.execute(sa.select(gate_sessions).where(where).with_for_update()).mappings().one_or_none()
     if row is None:
@@ -24,6 +25,7 @@ def find_gate(conn: Connection, gateway_id: str) -> GateSession | None:
 
 
 def save_gate(conn: Connection, gate: GateSession) -> None:
+    """Take the place of the session the gateway had."""
     values = {
         "boot_id": gate.boot_id,
         "renewed_us": micros(gate.renewed_at),
@@ -35,6 +37,7 @@ def save_gate(conn: Connection, gate: GateSession) -> None:
 
 
 def prune_gates(conn: Connection, before: datetime) -> None:
+    """Drop sessions that were not renewed since an instant."""
     conn.execute(sa.delete(gate_sessions).where(gate_sessions.c.renewed_us < micros(before)))
 
 
@@ -63,6 +66,7 @@ def save_ack(
 
 
 def acks_of(conn: Connection, world_id: str, run_id: str) -> list[tuple[str, str, int]]:
+    """Who has acknowledged which sequence of a run: gateway, boot, sequence."""
     where = (gate_acks.c.world_id == world_id, gate_acks.c.run_id == run_id)
     query = sa.select(gate_acks.c.gateway_id, gate_acks.c.boot_id, gate_acks.c.sequence).where(*where)
     return [(row.gateway_id, row.boot_id, row.sequence) for row in conn.execute(query)]

@@ -1,4 +1,4 @@
-"""What an apply does to an activation: everything frozen; the targets set behind the freeze; the targets opened.
+"""The activation in each phase of an apply: all of it frozen, targets set behind the freeze, targets opened.
 
 Only `opened` widens, and the run calls it after brokerage has committed the fence those entries need.
 """

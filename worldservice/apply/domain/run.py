@@ -26,6 +26,8 @@ GONE_AFTER = GATE_TTL + GATE_MARGIN
 
 
 class ApplyState(Enum):
+    """Where a run stands; the drawing above has the moves."""
+
     REQUESTED = "REQUESTED"
     FREEZING = "FREEZING"
     SWITCHING = "SWITCHING"
@@ -63,6 +65,8 @@ class Awaited:
 
 @dataclass(frozen=True, slots=True)
 class ApplyTimeouts:
+    """How long a freeze or an opening may take, and how long intents on the wire are awaited."""
+
     freeze_timeout: timedelta = timedelta(seconds=30)
     intents_wait: timedelta = timedelta(seconds=5)
 
@@ -90,7 +94,7 @@ class ApplyRun:
     opened: bool = False
     reason: str = ""
     ended_at: datetime | None = None
-    freeze_timeout: timedelta | None = None  # the policy's own; None: the house's
+    freeze_timeout: timedelta | None = None  # the policy's own; None: the service's setting
 
     @property
     def unsettled(self) -> bool:
@@ -280,7 +284,7 @@ def _opened_enough(run: ApplyRun, notes: tuple[Note, ...], now: datetime, limits
 
 
 def late_opening(run: ApplyRun, now: datetime, limits: ApplyTimeouts) -> Step:
-    """Brokerage has not taken the opening in time: alarmed, told on, and nothing opens before it has."""
+    """Brokerage has not taken the opening in time: alarmed, sent again, and nothing opens before it has."""
     limits = _limits(run, limits)
     if run.state is not ApplyState.UNFREEZING or run.opened or run.until is None or now < run.until:
         return run, ()
@@ -311,6 +315,8 @@ def acked_by(rows: Collection[tuple[str, str, int]], sequence: int) -> frozenset
 
 @dataclass(frozen=True, slots=True)
 class TimelineStep:
+    """A line of a run's timeline."""
+
     state: ApplyState
     detail: str
     time: datetime

@@ -64,6 +64,7 @@ def _counted(known: Tenures, candidate: Candidate, judged: StrategyVerdict) -> T
 def report_of(
     verdict: StrategyVerdict, world_id: str, policy_version: int, policy: Policy, now: datetime
 ) -> EvaluationReport:
+    """The verdict on a strategy as a report of a policy version."""
     return EvaluationReport(
         world_id=world_id,
         strategy_id=verdict.strategy_id,
@@ -79,6 +80,7 @@ def report_of(
 
 
 def summarise(verdicts: Sequence[RuleVerdict]) -> Summary:
+    """The worst outcome; a rule that was not asked fails."""
     outcomes = {verdict.outcome for verdict in verdicts}
     if Outcome.FAIL in outcomes or Outcome.SKIPPED in outcomes:
         return Summary.FAIL

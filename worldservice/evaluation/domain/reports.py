@@ -8,12 +8,16 @@ from enum import Enum
 
 
 class MetricSource(Enum):
+    """Where a number came from."""
+
     REQUEST = "REQUEST"
     LATEST_RUN = "LATEST_RUN"
     RISK_HUB = "RISK_HUB"
 
 
 class PipelineStage(Enum):
+    """Which stage of the pipeline a verdict is of."""
+
     DATA_CURRENCY = "DATA_CURRENCY"
     EDGES = "EDGES"
     SUFFICIENCY = "SUFFICIENCY"
@@ -24,6 +28,8 @@ class PipelineStage(Enum):
 
 
 class Outcome(Enum):
+    """What a rule came to; SKIPPED: an earlier stage failed."""
+
     PASS = "PASS"
     WARN = "WARN"
     FAIL = "FAIL"
@@ -31,6 +37,8 @@ class Outcome(Enum):
 
 
 class Summary(Enum):
+    """What all rules of a strategy came to."""
+
     PASS = "PASS"
     WARN = "WARN"
     FAIL = "FAIL"
@@ -48,6 +56,8 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class RuleVerdict:
+    """What one rule said, with the numbers it saw."""
+
     stage: PipelineStage
     rule: str
     outcome: Outcome
@@ -58,6 +68,8 @@ class RuleVerdict:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
+    """What every rule said of one strategy."""
+
     world_id: str
     strategy_id: str
     policy_version: int

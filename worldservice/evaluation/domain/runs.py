@@ -41,6 +41,7 @@ class Evidence:
         return hash((self.run_id, self.data_end, *[number.value for number in self.numbers]))
 
     def values(self) -> Mapping[str, float]:
+        """The numbers by name."""
         return {number.name: number.value for number in self.numbers}
 
 
@@ -61,6 +62,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRun:
+    """A run at one revision, with the report it had when it was recorded."""
+
     world_id: str
     strategy_id: str
     revision: int

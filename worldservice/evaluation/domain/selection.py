@@ -85,7 +85,7 @@ def select(
     held = _held(policy.hysteresis, [v for v in judged if not people[v.strategy_id].edges.shut_out], tenures, now)
     first = sorted((v for v in judged if v.strategy_id in held), key=_order)
     rest = sorted((v for v in judged if v.strategy_id not in held and not failed(v.verdicts)), key=_order)
-    room = _Room(policy.topk, policy.constraints)
+    room = _Capacity(policy.topk, policy.constraints)
     chosen: dict[str, StrategyVerdict] = {}
     for rank, verdict in enumerate((*first, *rest), start=1):
         waiting = _waiting(policy.hysteresis, verdict, tenures) if verdict.strategy_id not in held else None
@@ -96,6 +96,7 @@ def select(
 
 
 def failed(verdicts: Sequence[RuleVerdict]) -> bool:
+    """Whether any rule failed."""
     return any(verdict.outcome is Outcome.FAIL for verdict in verdicts)
 
 
@@ -141,7 +142,7 @@ def _skipped(policy: Policy, verdict: StrategyVerdict) -> StrategyVerdict:
     return StrategyVerdict(verdict.strategy_id, (*verdict.verdicts, line), verdict.score, False, 0)
 
 
-class _Room:
+class _Capacity:
     """What is free in one selection pass: slots, budgets, and distance from those chosen before."""
 
     def __init__(self, topk: TopK, constraints: Constraints) -> None:

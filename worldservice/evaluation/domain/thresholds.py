@@ -19,6 +19,7 @@ WARNED, IGNORED = "METRIC_MISSING_WARNED", "METRIC_MISSING_IGNORED"
 
 
 def sufficiency(thresholds: Thresholds, evidence: Evidence | None) -> RuleVerdict:
+    """Whether the run covers enough data time."""
     want = thresholds.min_history
     rule = f"covered data time >= {span_text(want)}"
 
@@ -125,14 +126,17 @@ def _missing(
 
 
 def faults_of(rule: Expression, values: Mapping[str, float]) -> Mapping[str, Unusable]:
+    """Why metrics that a rule reads cannot be used, by name."""
     return {name: fault for name in rule.names if (fault := unusable(name, values)) is not None}
 
 
 def faults_text(faults: Mapping[str, Unusable]) -> str:
+    """The faults as a person reads them."""
     return ", ".join(f"{name}: {fault.value}" for name, fault in faults.items())
 
 
 def span_text(span: timedelta) -> str:
+    """A span of time in its largest whole unit."""
     seconds = int(span.total_seconds())
     for name, size in (("d", 86_400), ("h", 3600), ("m", 60)):
         if (seconds and seconds % size == 0) or seconds >= 2 * size:

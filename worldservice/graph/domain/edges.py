@@ -1,4 +1,4 @@
-"""Edges of a world: what one that is off, or that no apply has opened yet, keeps a strategy from.
+"""Edges of a world: which domains a strategy may not enter because edges are off, or because no apply opened them.
 
 A NodeID is the hash of its node's spec and inputs, so who has both ends of an edge in its graph has the edge. An edge
 that is off in a domain bars from that domain and those above it: who computes without an input may not trade on it.
@@ -23,6 +23,8 @@ _STAGE_DOMAINS: Mapping[Stage, frozenset[ExecutionDomain]] = {
 
 
 class EdgeStanding(Enum):
+    """What an edge comes to in a world."""
+
     ON = "ON"
     OFF = "OFF"
     AWAITS_PROMOTION = "AWAITS_PROMOTION"
@@ -75,13 +77,13 @@ class Edges:
     """How a strategy's graph stands in a world. `off`: domains where edges are off, of this graph or of another."""
 
     off: frozenset[ExecutionDomain] = frozenset()
-    known: bool = True  # its nodes were told
+    known: bool = True  # its nodes are stored
     cuts: tuple[Cut, ...] = ()
     opened: frozenset[ExecutionDomain] = frozenset()  # by an apply
 
     @property
     def barred(self) -> frozenset[ExecutionDomain]:
-        """Domains it may not enter, nor those above. A graph that nobody has told may have every edge that is off."""
+        """Domains it may not enter, nor those above. A graph that is not known may have every edge that is off."""
         return frozenset(cut.domain for cut in self.cuts) if self.known else self.off
 
     @property

@@ -20,6 +20,8 @@ NODES_MAX = 10_000  # of one strategy, as dagmanager has it
 
 
 class NodeStatus(Enum):
+    """How a world sees a node in one domain."""
+
     UNKNOWN = "UNKNOWN"
     VALIDATING = "VALIDATING"
     VALID = "VALID"
@@ -32,6 +34,8 @@ class NodeStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class WorldNode:
+    """A node of the graph as one world sees it in one domain."""
+
     world_id: str
     node_id: str
     domain: ExecutionDomain
@@ -42,6 +46,8 @@ class WorldNode:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
+    """A result that was found under an EvalKey."""
+
     eval_key: str
     world_id: str
     node_id: str

@@ -13,14 +13,14 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import Exhausted, NotFound
 from qmtl.core.modes import ExecutionDomain
+from qmtl.core.paging import Page
+from qmtl.sql.instants import micros
 from worldservice.graph.domain.edges import Cut, Opened, still_open
 from worldservice.graph.domain.nodes import EdgeKey, EdgeOverride, short
-from worldservice.graph.store.nodes import SPLIT, save_row
+from worldservice.graph.store.nodes import save_row
 from worldservice.graph.tables import bound_nodes, edge_cuts, edge_openings, world_edges
 from worldservice.policy.store import policy_of
-from worldservice.tables import micros
 from worldservice.worlds.domain.binding import BindingState
-from worldservice.worlds.domain.paging import Page
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.tables import bindings
 
@@ -43,19 +43,20 @@ def save_override(conn: Connection, override: EdgeOverride) -> None:
     conn.execute(_FIND_CUTS if override.cuts else _END_CUTS, _ends(override.key))
 
 
-def list_overrides(conn: Connection, world_id: str, page: Page) -> list[EdgeOverride]:
+def list_overrides(conn: Connection, world_id: str, page: Page[tuple[str, str, str, str]]) -> list[EdgeOverride]:
+    """Overrides in the order of their edges."""
     table = world_edges
     key = (table.c.from_node_id, table.c.from_domain, table.c.to_node_id, table.c.to_domain)
     query = sa.select(table).where(table.c.world_id == world_id)
-    if page.after:
-        query = query.where(sa.tuple_(*key) > sa.tuple_(*_four(page.after)))
+    if page.after is not None:
+        query = query.where(sa.tuple_(*key) > sa.tuple_(*page.after))
     return [_override(row) for row in conn.execute(query.order_by(*key).limit(page.size + 1)).mappings()]
 
 
-def override_key(override: EdgeOverride) -> str:
+def override_key(override: EdgeOverride) -> tuple[str, str, str, str]:
     """Where a listing goes on after an override."""
     key = override.key
-    return SPLIT.join((key.from_node_id, key.from_domain.value, key.to_node_id, key.to_domain.value))
+    return key.from_node_id, key.from_domain.value, key.to_node_id, key.to_domain.value
 
 
 def delete_override(conn: Connection, key: EdgeKey) -> None:
@@ -92,7 +93,7 @@ def cuts_of(conn: Connection, world_id: str) -> Cuts:
 
 
 def save_nodes(conn: Connection, world_id: str, strategy_id: str, node_ids: Collection[str]) -> bool:
-    """Remember the nodes of a strategy's graph; False if they are those known."""
+    """Store the nodes of a strategy's graph; False if they are those stored."""
     mine = {"world": world_id, "strategy": strategy_id}
     keys = {node_key_of(node_id) for node_id in node_ids}
     known = set(conn.execute(_NODES_OF, mine).scalars())
@@ -102,7 +103,7 @@ def save_nodes(conn: Connection, world_id: str, strategy_id: str, node_ids: Coll
         _forget(conn, mine, bound_nodes, edge_cuts)
     rows = [{"world_id": world_id, "strategy_id": strategy_id, "node_key": key} for key in sorted(keys)]
     conn.execute(_TELL_NODES, rows)
-    _cut_told(conn, mine, keys)
+    _find_cuts_of(conn, mine, keys)
     return True
 
 
@@ -112,7 +113,7 @@ def forget_strategy(conn: Connection, world_id: str, strategy_id: str) -> None:
 
 
 def strategies_without_nodes(conn: Connection, world_id: str) -> frozenset[str]:
-    """Strategies that are bound and whose nodes nobody has told."""
+    """Strategies that are bound and whose nodes are not known."""
     return frozenset(conn.execute(_UNTOLD, {"world": world_id}).scalars())
 
 
@@ -213,8 +214,8 @@ def _ends(key: EdgeKey) -> dict[str, str | int]:
     }
 
 
-def _cut_told(conn: Connection, mine: dict[str, str], nodes: Collection[int]) -> None:
-    """The edges that are off and in a graph just told."""
+def _find_cuts_of(conn: Connection, mine: dict[str, str], nodes: Collection[int]) -> None:
+    """Record which edges that are off a graph has, once its nodes are known."""
     rows = [
         {
             "world_id": mine["world"],
@@ -237,13 +238,6 @@ def _forget(conn: Connection, mine: dict[str, str], *tables: sa.Table) -> None:
 
 def _shown(start: str, end: str, reason: str) -> str:
     return f"{short(start)} -> {short(end)}" + (f" ({reason})" if reason else "")
-
-
-def _four(after: str) -> tuple[str, str, str, str]:
-    parts = after.split(SPLIT)
-    if len(parts) != 4:  # a token of an older build's listing: from the beginning, nothing is left out
-        return "", "", "", ""
-    return parts[0], parts[1], parts[2], parts[3]
 
 
 _W: sa.BindParameter[str] = sa.bindparam("world")

@@ -8,16 +8,16 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import Exhausted, NotFound
 from qmtl.core.modes import ExecutionDomain
+from qmtl.core.paging import Page
+from qmtl.sql.instants import instant, micros
 from worldservice.graph.domain.nodes import NodeStatus, Validation, WorldNode
 from worldservice.graph.tables import validations, world_nodes
-from worldservice.tables import instant, micros
-from worldservice.worlds.domain.paging import Page
 
 ROWS_MAX = 100_000  # of each kind in one world
-SPLIT = "|"
 
 
 def save_node(conn: Connection, node: WorldNode) -> None:
+    """Write a world's view of a node. Raises Exhausted (E_TOO_MANY_ROWS)."""
     key = {"world_id": node.world_id, "node_id": node.node_id, "execution_domain": node.domain.value}
     values = {
         "status": node.status.value,
@@ -27,22 +27,23 @@ def save_node(conn: Connection, node: WorldNode) -> None:
     save_row(conn, world_nodes, key, values)
 
 
-def list_nodes(conn: Connection, world_id: str, page: Page) -> list[WorldNode]:
+def list_nodes(conn: Connection, world_id: str, page: Page[tuple[str, str]]) -> list[WorldNode]:
+    """Views of nodes in order of node and domain."""
     table = world_nodes
     query = sa.select(table).where(table.c.world_id == world_id)
-    if page.after:
-        node_id, _, domain = page.after.partition(SPLIT)
-        query = query.where(sa.tuple_(table.c.node_id, table.c.execution_domain) > sa.tuple_(node_id, domain))
+    if page.after is not None:
+        query = query.where(sa.tuple_(table.c.node_id, table.c.execution_domain) > sa.tuple_(*page.after))
     ordered = query.order_by(table.c.node_id, table.c.execution_domain).limit(page.size + 1)
     return [_node(row) for row in conn.execute(ordered).mappings()]
 
 
-def node_key(node: WorldNode) -> str:
+def node_key(node: WorldNode) -> tuple[str, str]:
     """Where a listing goes on after a node."""
-    return f"{node.node_id}{SPLIT}{node.domain.value}"
+    return node.node_id, node.domain.value
 
 
 def delete_node(conn: Connection, world_id: str, node_id: str, domain: ExecutionDomain) -> None:
+    """Raises NotFound (E_WORLD_NODE_UNKNOWN)."""
     table = world_nodes
     where = (table.c.world_id == world_id, table.c.node_id == node_id, table.c.execution_domain == domain.value)
     if conn.execute(sa.delete(table).where(*where)).rowcount == 0:
@@ -50,6 +51,7 @@ def delete_node(conn: Connection, world_id: str, node_id: str, domain: Execution
 
 
 def save_validation(conn: Connection, validation: Validation) -> None:
+    """Write a result under its key. Raises Exhausted (E_TOO_MANY_ROWS)."""
     values = {
         "node_id": validation.node_id,
         "execution_domain": validation.domain.value,
@@ -61,6 +63,7 @@ def save_validation(conn: Connection, validation: Validation) -> None:
 
 
 def find_validation(conn: Connection, world_id: str, eval_key: str) -> Validation | None:
+    """The result under a key, or None."""
     where = (validations.c.world_id == world_id, validations.c.eval_key == eval_key)
     row = conn.execute(sa.select(validations).where(*where)).mappings().one_or_none()
     return None if row is None else _validation(row)
@@ -77,6 +80,7 @@ def drop_validations(conn: Connection, world_id: str, node_id: str, domain: Exec
 
 
 def save_row(conn: Connection, table: sa.Table, key: dict[str, str], values: Mapping[str, object]) -> None:
+    """Update the row of a key, or insert it. Raises Exhausted (E_TOO_MANY_ROWS)."""
     where = [table.c[name] == value for name, value in key.items()]
     if conn.execute(sa.update(table).where(*where).values(**values)).rowcount:
         return

@@ -19,27 +19,37 @@ class UnknownForm(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Literal:
+    """A constant; None: text, bytes or null."""
+
     number: float | None  # None: not a number
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
+    """An identifier."""
+
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
+    """A function or operator with its arguments."""
+
     function: str
     arguments: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
+    """A list literal."""
+
     elements: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
+    """A comprehension: its body runs once per element of its range."""
+
     over: "Node"
     start: "Node"
     condition: "Node"
@@ -57,6 +67,7 @@ def read_tree(serialized: bytes) -> Node:
 
 
 def children(node: Node) -> tuple[Node, ...]:
+    """The parts of a node, in the order they are written."""
     match node:
         case Call(_, arguments):
             return arguments
@@ -69,6 +80,7 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def walk(node: Node) -> Iterator[Node]:
+    """A node and everything below it."""
     yield node
     for child in children(node):
         yield from walk(child)

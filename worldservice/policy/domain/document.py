@@ -54,23 +54,27 @@ class Document:
         return Document(path, value, known_absent)
 
     def only(self, *keys: str) -> None:
+        """Raises InvalidRequest (E_POLICY_KEY_UNKNOWN) for any other key."""
         for key in self.values:
             if key not in keys:
                 self.known_absent(self._path(key))
                 raise _refused("E_POLICY_KEY_UNKNOWN", self._path(key), key, f"one of {', '.join(keys)}")
 
     def required(self, key: str) -> Plain:
+        """The value of a key. Raises InvalidRequest (E_POLICY_KEY_MISSING)."""
         value = self.values.get(key)
         if value is None:
             raise _refused("E_POLICY_KEY_MISSING", self._path(key), "absent", "a value")
         return value
 
     def optional(self, key: str) -> Plain:
+        """The value of a key, or None when it is absent."""
         if key in self.values and self.values[key] is None:
             raise _refused("E_POLICY_VALUE", self._path(key), "empty", "a value, or no such key")
         return self.values.get(key)
 
     def section(self, key: str) -> "Document":
+        """The mapping under a key."""
         return Document.at(self._path(key), self.required(key), self.known_absent)
 
     def _path(self, key: str) -> str:
@@ -97,6 +101,7 @@ def parse_word(value: Plain, path: str, kind: type[Words]) -> Words:
 
 
 def refused_value(path: str, value: object, want: str) -> InvalidRequest:
+    """The error of a value that a policy may not have, naming its path."""
     shown = str(value)[:200]
     return InvalidRequest(
         "E_POLICY_VALUE", f"{path} is {shown!r}, want {want}", violations=[Violation(path, shown, want)]
@@ -171,12 +176,14 @@ def _refused(reason: str, path: str, value: str, want: str) -> InvalidRequest:
 
 
 def require_constant(section: Document, key: str, value: str) -> None:
+    """A statement with only one legal value may be written with it."""
     given = section.optional(key)
     if given is not None and given != value:
         raise refused_value(f"{section.path}.{key}", given, f"{value}, which always holds")
 
 
 def parse_text(section: Document, key: str) -> str:
+    """A short text, or empty when the key is absent."""
     value = section.optional(key)
     if value is None:
         return ""
@@ -186,6 +193,7 @@ def parse_text(section: Document, key: str) -> str:
 
 
 def parse_flag(section: Document, key: str, *, default: bool) -> bool:
+    """A yes or no, or the default when the key is absent."""
     value = section.optional(key)
     if value is None:
         return default

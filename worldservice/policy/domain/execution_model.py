@@ -65,6 +65,7 @@ def _bps(rate: Decimal | None) -> str:
 
 
 def parse_execution(gating: Document) -> ExecutionModel | None:
+    """What backtests have to assume at least; None: nothing is asked."""
     if gating.optional("execution_model") is None:
         return None
     section = gating.section("execution_model")

@@ -27,6 +27,8 @@ FUNCTIONS = _ARITHMETIC | _LOGIC | _CONVERSIONS | _LOOP_PARTS
 
 
 class Result(Enum):
+    """What an expression has to come to."""
+
     BOOLEAN = "BOOLEAN"
     NUMBER = "NUMBER"
 

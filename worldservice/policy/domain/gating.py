@@ -37,7 +37,7 @@ class Gating:
     dataset_fingerprint: str = ""  # empty: any that is known
     can_short: bool = True
     divergence: Mapping[str, float] = field(default_factory=dict)  # by metric: how much worse paper may be
-    freeze_timeout: timedelta | None = None  # None: the house's
+    freeze_timeout: timedelta | None = None  # None: the service's setting
     edges: EdgePolicy | None = None  # None: nothing has to be opened
     execution: ExecutionModel | None = None  # what backtests have to assume at least
     limits: RiskLimits = UNLIMITED
@@ -45,6 +45,7 @@ class Gating:
 
 
 def parse_gating(root: Document) -> Gating:
+    """The section gating_policy. Raises InvalidRequest (E_POLICY_...)."""
     if root.optional("gating_policy") is None:
         return Gating()
     section = root.section("gating_policy")

@@ -43,6 +43,7 @@ def refuse_later(path: str, value: Plain = None) -> None:
 
 
 def parse_live_promotion(root: Document) -> LivePromotion:
+    """The section governance; absent: an owner approves."""
     if root.optional("governance") is None:
         return LivePromotion.MANUAL_APPROVAL
     governance = root.section("governance")
@@ -55,6 +56,7 @@ def parse_live_promotion(root: Document) -> LivePromotion:
 
 
 def parse_on_demote(root: Document) -> OnDemote:
+    """The section position_policy; absent: a demoted strategy holds what it has."""
     if root.optional("position_policy") is None:
         return OnDemote.HOLD
     section = root.section("position_policy")

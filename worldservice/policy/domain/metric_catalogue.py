@@ -16,6 +16,8 @@ CROSS_CONTEXT_HITS = "cross_context_cache_hits"
 
 
 class MetricGroup(Enum):
+    """What a metric tells of."""
+
     RETURNS = "returns"
     SAMPLE = "sample"
     RISK = "risk"
@@ -23,6 +25,8 @@ class MetricGroup(Enum):
 
 
 class Unit(Enum):
+    """What a metric is measured in."""
+
     RATIO = "1"
     FRACTION = "fraction"
     PERCENT = "percent"
@@ -33,12 +37,16 @@ class Unit(Enum):
 
 
 class MetricDirection(Enum):
+    """Which way is better."""
+
     HIGHER_IS_BETTER = "HIGHER_IS_BETTER"
     LOWER_IS_BETTER = "LOWER_IS_BETTER"
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
+    """A number that policies may name."""
+
     name: str
     group: MetricGroup
     unit: Unit
@@ -47,6 +55,7 @@ class Metric:
 
     @property
     def integral(self) -> bool:
+        """Whether it counts something, so that it is a whole number."""
         return self.unit in (Unit.COUNT, Unit.DAYS)
 
 

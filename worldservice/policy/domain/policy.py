@@ -51,11 +51,15 @@ class OnMissing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
+    """Every part has to hold."""
+
     parts: tuple["Gate", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
+    """One part has to hold."""
+
     parts: tuple["Gate", ...]
 
 
@@ -80,6 +84,7 @@ class Thresholds:
     on_missing: Mapping[str, OnMissing]
 
     def missing_rule(self, metric: str) -> OnMissing:
+        """What an expression does without a metric; unless said, it fails."""
         return self.on_missing.get(metric, OnMissing.FAIL)
 
 
@@ -103,6 +108,7 @@ class Policy:
 
     @property
     def terms(self) -> Terms:
+        """What holds for all that is active."""
         return Terms(self.windows, self.gating.limits)
 
     def __eq__(self, other: object) -> bool:

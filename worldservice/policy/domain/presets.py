@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PolicyPreset:
+    """A policy document to start from."""
+
     name: str
     description: str
     document: str

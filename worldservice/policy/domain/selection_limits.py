@@ -22,6 +22,8 @@ class UnknownPair(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CorrelationLimit:
+    """How alike two selected strategies may be."""
+
     max_pairwise: float
     unknown_pair: UnknownPair = UnknownPair.REJECT
 
@@ -38,6 +40,8 @@ class ExposureLimits:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
+    """What a selection has to keep within; None: no limit."""
+
     correlation: CorrelationLimit | None = None
     exposure: ExposureLimits | None = None
 
@@ -52,6 +56,7 @@ class Hysteresis:
 
 
 def parse_constraints(selection: Document) -> Constraints:
+    """The section selection.constraints."""
     if selection.optional("constraints") is None:
         return Constraints()
     section = selection.section("constraints")
@@ -63,6 +68,7 @@ def parse_constraints(selection: Document) -> Constraints:
 
 
 def parse_hysteresis(selection: Document) -> Hysteresis | None:
+    """The section selection.hysteresis; absent: a selection follows each evaluation at once."""
     if selection.optional("hysteresis") is None:
         return None
     section = selection.section("hysteresis")

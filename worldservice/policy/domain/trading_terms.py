@@ -25,6 +25,7 @@ _AMOUNT = 'above 0: a whole number, or a decimal in quotes like "2500.50"'
 
 
 def parse_limits(gating: Document) -> RiskLimits:
+    """The section gating_policy.risk_limits; absent: no limit."""
     if gating.optional("risk_limits") is None:
         return UNLIMITED
     section = gating.section("risk_limits")
@@ -72,6 +73,7 @@ NO_TERMS = Terms()
 
 
 def parse_windows(root: Document) -> tuple[Window, ...]:
+    """The section activation_windows; absent: always open."""
     value = root.optional("activation_windows")
     if value is None:
         return ()

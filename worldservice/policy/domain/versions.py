@@ -8,6 +8,8 @@ from enum import Enum
 
 
 class PolicyStatus(Enum):
+    """ACTIVE is the world's default, DEPRECATED was it."""
+
     DRAFT = "DRAFT"
     ACTIVE = "ACTIVE"
     DEPRECATED = "DEPRECATED"

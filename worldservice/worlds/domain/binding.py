@@ -24,6 +24,7 @@ class Approval:
     revoked_at: datetime | None = None
 
     def holds(self, now: datetime) -> bool:
+        """Whether it was neither taken back nor has ended."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
@@ -31,17 +32,23 @@ STRATEGY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
 
 
 class Side(Enum):
+    """Long or short, of a strategy's exposure."""
+
     LONG = "LONG"
     SHORT = "SHORT"
 
 
 class Stage(Enum):
+    """How far a strategy may go in a world."""
+
     BACKTEST = "BACKTEST"
     PAPER = "PAPER"
     LIVE = "LIVE"
 
 
 class BindingState(Enum):
+    """REMOVED ones are kept, so that one that comes back is known."""
+
     ACTIVE = "ACTIVE"
     REMOVED = "REMOVED"
 
@@ -56,6 +63,8 @@ _STAGE_MODE = {
 
 @dataclass(frozen=True, slots=True)
 class Binding:
+    """A strategy in a world."""
+
     world_id: str
     strategy_id: str
     stage: Stage
@@ -71,5 +80,6 @@ def mode_of(stage: Stage) -> EffectiveMode:
 
 
 def require_strategy_id(strategy_id: str) -> None:
+    """Raises InvalidRequest (E_STRATEGY_ID)."""
     if STRATEGY_ID.fullmatch(strategy_id) is None:
         raise refused_field("E_STRATEGY_ID", "strategy_id", strategy_id, "1 to 128 of A-Z a-z 0-9 _ . : -")

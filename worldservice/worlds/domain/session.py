@@ -14,6 +14,8 @@ from qmtl.core.modes import ExecutionDomain
 
 @dataclass(frozen=True, slots=True)
 class Session:
+    """One run of a world in a trading domain."""
+
     session_id: str
     world_id: str
     domain: ExecutionDomain
@@ -36,6 +38,7 @@ class SessionPlan:
 
 def open_session(world_id: str, domain: ExecutionDomain, plan: SessionPlan, now: datetime) -> Session:
     # seamless reads the world from this form of the name: it holds tokens limited to worlds to their sessions
+    """A session that begins now; its id says whose it is."""
     identity = digest(canonical_json([world_id, domain.value, now.isoformat()]))
     session_id = f"{world_id}-{domain.value.lower()}-{identity.removeprefix('blake3:')[:12]}"
     return Session(

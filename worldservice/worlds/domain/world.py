@@ -1,4 +1,4 @@
-"""Worlds and bindings: what they are, which ids are legal, how a world may change."""
+"""Worlds: what they are, which ids are legal, how a world may change."""
 
 import re
 from collections.abc import Mapping
@@ -16,6 +16,8 @@ PRESETS_MAX = 32
 
 
 class WorldState(Enum):
+    """SUSPENDED: nothing in it may trade."""
+
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
     DELETED = "DELETED"
@@ -23,6 +25,8 @@ class WorldState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class World:
+    """A policy-governed place where strategies are evaluated and may trade."""
+
     world_id: str
     name: str
     owner: str
@@ -38,6 +42,7 @@ class World:
 
     @property
     def etag(self) -> str:
+        """What a change is guarded by."""
         return f"w{self.revision}"
 
 
@@ -152,4 +157,5 @@ def _check_texts(world: World) -> None:
 
 
 def refused_field(reason: str, field: str, value: str, want: str) -> InvalidRequest:
+    """The error of a field, with the value it has and what it should be."""
     return InvalidRequest(reason, f"{field} is {value!r}, want {want}", violations=[Violation(field, value, want)])

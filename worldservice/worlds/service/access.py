@@ -8,6 +8,9 @@ from sqlalchemy import Connection
 from qmtl.core.errors import Exhausted
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
+from qmtl.wire.fields import require_text
+from qmtl.wire.instants import span_to_proto
+from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_write
@@ -22,7 +25,6 @@ from worldservice.worlds.domain.roles import (
     require_role,
     world_scope,
 )
-from worldservice.worlds.fields import page_from_proto, page_of, require_text, span_to_proto
 from worldservice.worlds.store import roles, worlds
 from worldservice.worlds.wire import grant_to_proto, role_from_proto, role_to_proto
 from worldservice.worlds.writes import AuditedServicer, audited
@@ -75,12 +77,13 @@ class AccessServicer(AuditedServicer, accessrpc.AccessServiceServicer):
     async def ListGrants(
         self, request: accessservicepb.ListGrantsRequest, context: object
     ) -> accessservicepb.ListGrantsResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page)
+        caller, page = caller_of(current_call()), page_from_proto(request.page, (str,))
 
         def work(conn: Connection) -> list[Grant]:
-            return [grant for grant in _shown(conn, caller, request, Role.READER) if grant.subject > page.after]
+            grants = _shown(conn, caller, request, Role.READER)
+            return [grant for grant in grants if page.after is None or grant.subject > page.after[0]]
 
-        shown, info = page_of(await self.writes.db.read(work), page, lambda grant: grant.subject)
+        shown, info = page_of(await self.writes.db.read(work), page, lambda grant: (grant.subject,))
         return accessservicepb.ListGrantsResponse(grants=[grant_to_proto(grant) for grant in shown], page=info)
 
     async def GetEffectiveRole(

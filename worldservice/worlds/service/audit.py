@@ -2,14 +2,14 @@
 
 from sqlalchemy import Connection
 
+from qmtl.core.paging import Page
 from qmtl.rpc.auth.call import current_call
 from qmtl.sql.database import Database
+from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
 from worldservice.worlds.acts import caller_of, world_to_read
 from worldservice.worlds.domain.audit import AuditRow
-from worldservice.worlds.domain.paging import Page
-from worldservice.worlds.fields import page_from_proto, page_of
 from worldservice.worlds.store import audit
 from worldservice.worlds.wire import audit_to_proto
 
@@ -23,13 +23,13 @@ class AuditServicer(auditrpc.AuditServiceServicer):
     async def ListAudit(
         self, request: auditservicepb.ListAuditRequest, context: object
     ) -> auditservicepb.ListAuditResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page, numeric=True)
+        caller, page = caller_of(current_call()), page_from_proto(request.page, (int,))
 
-        def work(conn: Connection) -> tuple[list[AuditRow], Page]:
+        def work(conn: Connection) -> tuple[list[AuditRow], Page[tuple[int]]]:
             world_to_read(conn, caller, request.world_id)
             fitting = audit.audit_page(conn, request.world_id, page)
             return audit.list_audit(conn, request.world_id, fitting), fitting
 
         rows, fitting = await self._db.read(work)
-        shown, info = page_of(rows, fitting, lambda row: str(row.sequence))
+        shown, info = page_of(rows, fitting, lambda row: (row.sequence,))
         return auditservicepb.ListAuditResponse(entries=[audit_to_proto(row) for row in shown], page=info)

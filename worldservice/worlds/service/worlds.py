@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from qmtl.core.errors import AlreadyExists, NotReady, PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
+from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
@@ -21,7 +22,6 @@ from worldservice.worlds.domain.world import (
     require_etag,
     same_request,
 )
-from worldservice.worlds.fields import page_from_proto, page_of
 from worldservice.worlds.store import roles, worlds
 from worldservice.worlds.wire import change_from_proto, world_to_proto
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
@@ -61,9 +61,9 @@ class WorldServicer(AuditedServicer, worldrpc.WorldServiceServicer):
     async def ListWorlds(
         self, request: worldservicepb.ListWorldsRequest, context: object
     ) -> worldservicepb.ListWorldsResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page)
+        caller, page = caller_of(current_call()), page_from_proto(request.page, (str,))
         rows = await self.writes.db.read(lambda conn: worlds.list_worlds(conn, page, _visible(conn, caller)))
-        shown, info = page_of(rows, page, lambda world: world.world_id)
+        shown, info = page_of(rows, page, lambda world: (world.world_id,))
         return worldservicepb.ListWorldsResponse(worlds=[world_to_proto(world) for world in shown], page=info)
 
     @audited

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
-from worldservice.tables import instant, instant_or_none, micros, micros_or_none
+from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
 from worldservice.worlds.domain.binding import Approval
 from worldservice.worlds.tables import live_approvals
 
@@ -30,6 +30,7 @@ def save_approval(conn: Connection, approval: Approval) -> None:
 
 
 def find_approval(conn: Connection, world_id: str, strategy_id: str) -> Approval | None:
+    """The approval of a strategy, holding or not, or None."""
     where = (live_approvals.c.world_id == world_id, live_approvals.c.strategy_id == strategy_id)
     row = conn.execute(sa.select(live_approvals).where(*where)).mappings().one_or_none()
     return None if row is None else _approval(row)

@@ -8,9 +8,9 @@ from dataclasses import replace
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
-from worldservice.tables import instant, micros
+from qmtl.core.paging import Page
+from qmtl.sql.instants import instant, micros
 from worldservice.worlds.domain.audit import AuditRow, Recorded
-from worldservice.worlds.domain.paging import Page
 from worldservice.worlds.tables import audit_log
 
 REQUEST_MAX = 16_384
@@ -39,20 +39,20 @@ def append_audit(conn: Connection, row: AuditRow) -> None:
     conn.execute(_APPEND_AUDIT, values)
 
 
-def list_audit(conn: Connection, world_id: str, page: Page) -> list[AuditRow]:
+def list_audit(conn: Connection, world_id: str, page: Page[tuple[int]]) -> list[AuditRow]:
     """Newest first; `after` is the last sequence seen."""
     query = sa.select(audit_log).where(audit_log.c.world_id == world_id).order_by(audit_log.c.sequence.desc())
-    if page.after:
-        query = query.where(audit_log.c.sequence < int(page.after))
+    if page.after is not None:
+        query = query.where(audit_log.c.sequence < page.after[0])
     return [_audit(row) for row in conn.execute(query.limit(page.size + 1)).mappings()]
 
 
-def audit_page(conn: Connection, world_id: str, page: Page) -> Page:
+def audit_page(conn: Connection, world_id: str, page: Page[tuple[int]]) -> Page[tuple[int]]:
     """The page with no more rows than make a message that every peer takes; one at least."""
     table = audit_log.c
     query = sa.select(_AUDIT_BYTES).where(table.world_id == world_id).order_by(table.sequence.desc())
-    if page.after:
-        query = query.where(table.sequence < int(page.after))
+    if page.after is not None:
+        query = query.where(table.sequence < page.after[0])
     total = 0
     for count, size in enumerate(conn.execute(query.limit(page.size)).scalars()):
         total += size

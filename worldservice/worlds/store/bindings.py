@@ -9,19 +9,21 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
-from worldservice.tables import instant, micros
+from qmtl.core.paging import Page
+from qmtl.sql.instants import instant, micros
 from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
-from worldservice.worlds.domain.paging import Page
 from worldservice.worlds.store.worlds import texts_from_json
 from worldservice.worlds.tables import bindings
 
 
 def find_binding(conn: Connection, world_id: str, strategy_id: str) -> Binding | None:
+    """A binding, removed or not, or None."""
     row = conn.execute(_BINDING, {"world": world_id, "strategy": strategy_id}).mappings().one_or_none()
     return None if row is None else _binding(row)
 
 
 def get_active_binding(conn: Connection, world_id: str, strategy_id: str) -> Binding:
+    """A binding that stands. Raises NotFound (E_BINDING_UNKNOWN)."""
     found = find_binding(conn, world_id, strategy_id)
     if found is None or found.state is not BindingState.ACTIVE:
         raise NotFound("E_BINDING_UNKNOWN", f"{strategy_id} is not bound to world {world_id}", hint="bind it first")
@@ -29,21 +31,26 @@ def get_active_binding(conn: Connection, world_id: str, strategy_id: str) -> Bin
 
 
 def active_bindings(conn: Connection, world_id: str) -> Mapping[str, Binding]:
+    """Bindings that stand, by strategy."""
     rows = conn.execute(_ACTIVE_BINDINGS, {"world": world_id}).mappings()
     return {row["strategy_id"]: _binding(row) for row in rows}
 
 
 def count_active_bindings(conn: Connection, world_id: str) -> int:
+    """How many strategies are in a world."""
     return int(conn.execute(_COUNT_BINDINGS, {"world": world_id}).scalar_one())
 
 
-def list_bindings(conn: Connection, world_id: str, page: Page) -> list[Binding]:
-    where = (bindings.c.world_id == world_id, bindings.c.strategy_id > page.after)
+def list_bindings(conn: Connection, world_id: str, page: Page[tuple[str]]) -> list[Binding]:
+    """Bindings in order of strategy, removed ones too."""
+    after = "" if page.after is None else page.after[0]
+    where = (bindings.c.world_id == world_id, bindings.c.strategy_id > after)
     query = sa.select(bindings).where(*where).order_by(bindings.c.strategy_id).limit(page.size + 1)
     return [_binding(row) for row in conn.execute(query).mappings()]
 
 
 def save_binding(conn: Connection, binding: Binding) -> None:
+    """Take the place of the binding the strategy had."""
     values = {
         "world_id": binding.world_id,
         "strategy_id": binding.strategy_id,

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.roles import Role
-from worldservice.tables import instant, micros
+from qmtl.sql.instants import instant, micros
 from worldservice.worlds.domain.roles import Grant, world_scope
 from worldservice.worlds.tables import role_grants
 

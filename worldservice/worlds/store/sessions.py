@@ -7,18 +7,20 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
 from qmtl.core.modes import ExecutionDomain
-from worldservice.tables import instant, instant_or_none, micros, micros_or_none
+from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
 from worldservice.worlds.domain.session import Session
 from worldservice.worlds.tables import sessions
 
 
 def open_sessions(conn: Connection, world_id: str) -> tuple[Session, ...]:
+    """The sessions of a world that are open, at most one per domain."""
     where = (sessions.c.world_id == world_id, sessions.c.closed_us.is_(None))
     query = sa.select(sessions).where(*where).order_by(sessions.c.session_id)
     return tuple(_session(row) for row in conn.execute(query).mappings())
 
 
 def get_session(conn: Connection, session_id: str) -> Session:
+    """A session, open or closed. Raises NotFound (E_SESSION_UNKNOWN)."""
     row = conn.execute(sa.select(sessions).where(sessions.c.session_id == session_id)).mappings().one_or_none()
     if row is None:
         raise NotFound("E_SESSION_UNKNOWN", f"there is no session {session_id!r}")
@@ -26,6 +28,7 @@ def get_session(conn: Connection, session_id: str) -> Session:
 
 
 def save_session(conn: Connection, session: Session) -> None:
+    """Update the row of a session, or insert it."""
     values = {
         "world_id": session.world_id,
         "execution_domain": session.domain.value,

@@ -7,13 +7,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import NotFound
-from worldservice.tables import instant, micros
-from worldservice.worlds.domain.paging import Page
+from qmtl.core.paging import Page
+from qmtl.sql.instants import instant, micros
 from worldservice.worlds.domain.world import WORLD_ID, World, WorldState
 from worldservice.worlds.tables import worlds
 
 
 def find_world(conn: Connection, world_id: str, *, lock: bool = False) -> World | None:
+    """A world, deleted or not, or None; `lock` holds its row until the transaction ends."""
     if WORLD_ID.fullmatch(world_id) is None:
         return None
     row = conn.execute(_LOCK_WORLD if lock else _WORLD, {"id": world_id}).mappings().one_or_none()
@@ -21,6 +22,7 @@ def find_world(conn: Connection, world_id: str, *, lock: bool = False) -> World 
 
 
 def get_world(conn: Connection, world_id: str) -> World:
+    """A world, deleted or not. Raises NotFound (E_WORLD_UNKNOWN)."""
     return _known(find_world(conn, world_id), world_id)
 
 
@@ -29,24 +31,29 @@ def lock_world(conn: Connection, world_id: str) -> World:
     return _known(find_world(conn, world_id, lock=True), world_id)
 
 
-def list_worlds(conn: Connection, page: Page, only: frozenset[str] | None) -> list[World]:
+def list_worlds(conn: Connection, page: Page[tuple[str]], only: frozenset[str] | None) -> list[World]:
     """Worlds in order of id; `only` limits to some ids, None does not."""
-    query = sa.select(worlds).where(worlds.c.world_id > page.after).order_by(worlds.c.world_id).limit(page.size + 1)
+    query = sa.select(worlds).order_by(worlds.c.world_id).limit(page.size + 1)
+    if page.after is not None:
+        query = query.where(worlds.c.world_id > page.after[0])
     if only is not None:
         query = query.where(worlds.c.world_id.in_(sorted(only)))
     return [_world(row) for row in conn.execute(query).mappings()]
 
 
 def count_worlds(conn: Connection) -> int:
+    """How many worlds are not deleted."""
     alive = worlds.c.state != WorldState.DELETED.value
     return int(conn.execute(sa.select(sa.func.count()).select_from(worlds).where(alive)).scalar_one())
 
 
 def insert_world(conn: Connection, world: World) -> None:
+    """Add a world."""
     conn.execute(sa.insert(worlds).values(world_id=world.world_id, **_world_values(world)))
 
 
 def update_world(conn: Connection, world: World) -> None:
+    """Store a world as it is now."""
     conn.execute(sa.update(worlds).where(worlds.c.world_id == world.world_id).values(**_world_values(world)))
 
 
@@ -90,6 +97,7 @@ def _world(row: RowMapping) -> World:
 
 
 def texts_from_json(text: str) -> tuple[str, ...]:
+    """A column that holds a list of texts."""
     values: Sequence[str] = json.loads(text)
     return tuple(values)
 

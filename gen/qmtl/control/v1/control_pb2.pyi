@@ -98,20 +98,20 @@ class ActivationUpdated(_message.Message):
     def __init__(self, activation: _Optional[_Union[_activation_pb2.ActivationEnvelope, _Mapping]] = ...) -> None: ...
 
 class ActivationAcked(_message.Message):
-    __slots__ = ("world_id", "run_id", "sequence", "gateway_id", "boot_id", "acked_at")
+    __slots__ = ("world_id", "run_id", "apply_sequence", "gateway_id", "boot_id", "acked_at")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    APPLY_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     GATEWAY_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     ACKED_AT_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     run_id: str
-    sequence: int
+    apply_sequence: int
     gateway_id: str
     boot_id: str
     acked_at: _timestamp_pb2.Timestamp
-    def __init__(self, world_id: _Optional[str] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., run_id: _Optional[str] = ..., apply_sequence: _Optional[int] = ..., gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class PolicyUpdated(_message.Message):
     __slots__ = ("world_id", "policy_version", "checksum", "status")

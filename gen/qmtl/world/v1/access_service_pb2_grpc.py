@@ -62,7 +62,8 @@ class AccessServiceServicer:
     """
 
     def Grant(self, request, context):
-        """Gives a subject a role in a world or an account. Needs owner there. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED.
+        """Gives a subject a role in a world or an account. Needs owner there. Errors: NOT_FOUND (E_WORLD_UNKNOWN);
+        PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

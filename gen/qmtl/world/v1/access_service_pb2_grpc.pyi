@@ -34,7 +34,9 @@ class AccessServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccessServiceAsyncStub: ...
     Grant: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.GrantRequest, _access_service_pb2.GrantResponse]
-    """Gives a subject a role in a world or an account. Needs owner there. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED."""
+    """Gives a subject a role in a world or an account. Needs owner there. Errors: NOT_FOUND (E_WORLD_UNKNOWN);
+    PERMISSION_DENIED.
+    """
     Revoke: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.RevokeRequest, _access_service_pb2.RevokeResponse]
     """Takes a role back. Needs owner there. Errors: NOT_FOUND (E_GRANT_UNKNOWN); FAILED_PRECONDITION (E_LAST_OWNER)."""
     ListGrants: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.ListGrantsRequest, _access_service_pb2.ListGrantsResponse]
@@ -48,7 +50,9 @@ class AccessServiceAsyncStub(AccessServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Grant: _aio.UnaryUnaryMultiCallable[_access_service_pb2.GrantRequest, _access_service_pb2.GrantResponse]  # type: ignore[assignment]
-    """Gives a subject a role in a world or an account. Needs owner there. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED."""
+    """Gives a subject a role in a world or an account. Needs owner there. Errors: NOT_FOUND (E_WORLD_UNKNOWN);
+    PERMISSION_DENIED.
+    """
     Revoke: _aio.UnaryUnaryMultiCallable[_access_service_pb2.RevokeRequest, _access_service_pb2.RevokeResponse]  # type: ignore[assignment]
     """Takes a role back. Needs owner there. Errors: NOT_FOUND (E_GRANT_UNKNOWN); FAILED_PRECONDITION (E_LAST_OWNER)."""
     ListGrants: _aio.UnaryUnaryMultiCallable[_access_service_pb2.ListGrantsRequest, _access_service_pb2.ListGrantsResponse]  # type: ignore[assignment]
@@ -65,7 +69,9 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_service_pb2.GrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_service_pb2.GrantResponse, _abc.Awaitable[_access_service_pb2.GrantResponse]]:
-        """Gives a subject a role in a world or an account. Needs owner there. Errors: NOT_FOUND (E_WORLD_UNKNOWN); PERMISSION_DENIED."""
+        """Gives a subject a role in a world or an account. Needs owner there. Errors: NOT_FOUND (E_WORLD_UNKNOWN);
+        PERMISSION_DENIED.
+        """
 
     @_abc_1.abstractmethod
     def Revoke(

@@ -60,13 +60,13 @@ class ActivationChange(_message.Message):
     strategy_id: str
     side: _common_pb2.Side
     active: bool
-    weight: float
+    weight: str
     freeze: bool
     drain: bool
     valid_from: _timestamp_pb2.Timestamp
     valid_until: _timestamp_pb2.Timestamp
     stage: _binding_pb2.Stage
-    def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., active: _Optional[bool] = ..., weight: _Optional[float] = ..., freeze: _Optional[bool] = ..., drain: _Optional[bool] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ...) -> None: ...
+    def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., active: _Optional[bool] = ..., weight: _Optional[str] = ..., freeze: _Optional[bool] = ..., drain: _Optional[bool] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ...) -> None: ...
 
 class ActivationEntry(_message.Message):
     __slots__ = ("strategy_id", "side", "active", "weight", "freeze", "drain", "valid_from", "valid_until", "changed_at", "run_id", "effective_mode")
@@ -84,7 +84,7 @@ class ActivationEntry(_message.Message):
     strategy_id: str
     side: _common_pb2.Side
     active: bool
-    weight: float
+    weight: str
     freeze: bool
     drain: bool
     valid_from: _timestamp_pb2.Timestamp
@@ -92,20 +92,20 @@ class ActivationEntry(_message.Message):
     changed_at: _timestamp_pb2.Timestamp
     run_id: str
     effective_mode: _common_pb2.EffectiveMode
-    def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., active: _Optional[bool] = ..., weight: _Optional[float] = ..., freeze: _Optional[bool] = ..., drain: _Optional[bool] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_id: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ...) -> None: ...
+    def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., active: _Optional[bool] = ..., weight: _Optional[str] = ..., freeze: _Optional[bool] = ..., drain: _Optional[bool] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_id: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ...) -> None: ...
 
 class ActivationEnvelope(_message.Message):
-    __slots__ = ("world_id", "revision", "previous_revision", "entries", "etag", "state_hash", "effective_mode", "epoch", "run_id", "sequence", "phase", "requires_ack", "time", "execution_domain", "fence_pending", "sessions", "windows", "limits")
+    __slots__ = ("world_id", "world_revision", "previous_world_revision", "entries", "etag", "state_hash", "effective_mode", "fence_epoch", "run_id", "apply_sequence", "phase", "requires_ack", "time", "execution_domain", "fence_pending", "sessions", "windows", "limits")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
-    REVISION_FIELD_NUMBER: _ClassVar[int]
-    PREVIOUS_REVISION_FIELD_NUMBER: _ClassVar[int]
+    WORLD_REVISION_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_WORLD_REVISION_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     STATE_HASH_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_MODE_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    FENCE_EPOCH_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    APPLY_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
     REQUIRES_ACK_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
@@ -115,15 +115,15 @@ class ActivationEnvelope(_message.Message):
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
-    revision: int
-    previous_revision: int
+    world_revision: int
+    previous_world_revision: int
     entries: _containers.RepeatedCompositeFieldContainer[ActivationEntry]
     etag: str
     state_hash: str
     effective_mode: _common_pb2.EffectiveMode
-    epoch: int
+    fence_epoch: int
     run_id: str
-    sequence: int
+    apply_sequence: int
     phase: ApplyPhase
     requires_ack: bool
     time: _timestamp_pb2.Timestamp
@@ -132,7 +132,7 @@ class ActivationEnvelope(_message.Message):
     sessions: _containers.RepeatedCompositeFieldContainer[_session_pb2.Session]
     windows: _containers.RepeatedCompositeFieldContainer[ActivationWindow]
     limits: _limits_pb2.RiskLimits
-    def __init__(self, world_id: _Optional[str] = ..., revision: _Optional[int] = ..., previous_revision: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., etag: _Optional[str] = ..., state_hash: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., fence_pending: _Optional[bool] = ..., sessions: _Optional[_Iterable[_Union[_session_pb2.Session, _Mapping]]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., world_revision: _Optional[int] = ..., previous_world_revision: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., etag: _Optional[str] = ..., state_hash: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., fence_epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., apply_sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., fence_pending: _Optional[bool] = ..., sessions: _Optional[_Iterable[_Union[_session_pb2.Session, _Mapping]]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
 
 class ActivationWindow(_message.Message):
     __slots__ = ("days", "opens", "closes", "time_zone")
@@ -147,40 +147,40 @@ class ActivationWindow(_message.Message):
     def __init__(self, days: _Optional[_Iterable[_Union[Weekday, str]]] = ..., opens: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., closes: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_zone: _Optional[str] = ...) -> None: ...
 
 class ActivationRecord(_message.Message):
-    __slots__ = ("revision", "whole", "entries", "removed", "epoch", "fence_state", "effective_mode", "confirmed_epoch", "run_id", "sequence", "phase", "requires_ack", "time", "windows", "state_hash", "limits")
-    REVISION_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("world_revision", "whole", "entries", "removed", "fence_epoch", "fence_state", "effective_mode", "confirmed_fence_epoch", "run_id", "apply_sequence", "phase", "requires_ack", "time", "windows", "state_hash", "limits")
+    WORLD_REVISION_FIELD_NUMBER: _ClassVar[int]
     WHOLE_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     REMOVED_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    FENCE_EPOCH_FIELD_NUMBER: _ClassVar[int]
     FENCE_STATE_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_MODE_FIELD_NUMBER: _ClassVar[int]
-    CONFIRMED_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMED_FENCE_EPOCH_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    APPLY_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
     REQUIRES_ACK_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
     STATE_HASH_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
-    revision: int
+    world_revision: int
     whole: bool
     entries: _containers.RepeatedCompositeFieldContainer[ActivationEntry]
     removed: _containers.RepeatedCompositeFieldContainer[ActivationKey]
-    epoch: int
+    fence_epoch: int
     fence_state: _fence_pb2.FenceState
     effective_mode: _common_pb2.EffectiveMode
-    confirmed_epoch: int
+    confirmed_fence_epoch: int
     run_id: str
-    sequence: int
+    apply_sequence: int
     phase: ApplyPhase
     requires_ack: bool
     time: _timestamp_pb2.Timestamp
     windows: _containers.RepeatedCompositeFieldContainer[ActivationWindow]
     state_hash: str
     limits: _limits_pb2.RiskLimits
-    def __init__(self, revision: _Optional[int] = ..., whole: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ..., epoch: _Optional[int] = ..., fence_state: _Optional[_Union[_fence_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., confirmed_epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., state_hash: _Optional[str] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
+    def __init__(self, world_revision: _Optional[int] = ..., whole: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ..., fence_epoch: _Optional[int] = ..., fence_state: _Optional[_Union[_fence_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., confirmed_fence_epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., apply_sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., state_hash: _Optional[str] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
 
 class ActivationKey(_message.Message):
     __slots__ = ("strategy_id", "side")

@@ -9,16 +9,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SetActivationRequest(_message.Message):
-    __slots__ = ("world_id", "etag", "changes", "reason")
+    __slots__ = ("world_id", "etag", "changes", "message")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
-    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     etag: str
     changes: _containers.RepeatedCompositeFieldContainer[_activation_pb2.ActivationChange]
-    reason: str
-    def __init__(self, world_id: _Optional[str] = ..., etag: _Optional[str] = ..., changes: _Optional[_Iterable[_Union[_activation_pb2.ActivationChange, _Mapping]]] = ..., reason: _Optional[str] = ...) -> None: ...
+    message: str
+    def __init__(self, world_id: _Optional[str] = ..., etag: _Optional[str] = ..., changes: _Optional[_Iterable[_Union[_activation_pb2.ActivationChange, _Mapping]]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class SetActivationResponse(_message.Message):
     __slots__ = ("activation",)
@@ -45,12 +45,12 @@ class GetStateHashRequest(_message.Message):
     def __init__(self, world_id: _Optional[str] = ...) -> None: ...
 
 class GetStateHashResponse(_message.Message):
-    __slots__ = ("revision", "state_hash")
-    REVISION_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("world_revision", "state_hash")
+    WORLD_REVISION_FIELD_NUMBER: _ClassVar[int]
     STATE_HASH_FIELD_NUMBER: _ClassVar[int]
-    revision: int
+    world_revision: int
     state_hash: str
-    def __init__(self, revision: _Optional[int] = ..., state_hash: _Optional[str] = ...) -> None: ...
+    def __init__(self, world_revision: _Optional[int] = ..., state_hash: _Optional[str] = ...) -> None: ...
 
 class WatchActivationRequest(_message.Message):
     __slots__ = ("world_id",)
@@ -65,12 +65,12 @@ class WatchActivationResponse(_message.Message):
     def __init__(self, activation: _Optional[_Union[_activation_pb2.ActivationEnvelope, _Mapping]] = ...) -> None: ...
 
 class RebuildActivationRequest(_message.Message):
-    __slots__ = ("world_id", "revision")
+    __slots__ = ("world_id", "world_revision")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
-    REVISION_FIELD_NUMBER: _ClassVar[int]
+    WORLD_REVISION_FIELD_NUMBER: _ClassVar[int]
     world_id: str
-    revision: int
-    def __init__(self, world_id: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+    world_revision: int
+    def __init__(self, world_id: _Optional[str] = ..., world_revision: _Optional[int] = ...) -> None: ...
 
 class RebuildActivationResponse(_message.Message):
     __slots__ = ("activation", "same_as_stored", "records")

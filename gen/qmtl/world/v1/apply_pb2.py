@@ -27,7 +27,7 @@ from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.world.v1 import binding_pb2 as qmtl_dot_world_dot_v1_dot_binding__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19qmtl/world/v1/apply.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1bqmtl/world/v1/binding.proto\"D\n\x0c\x41pplyTargets\x12\x34\n\x07targets\x18\x01 \x03(\x0b\x32\x1a.qmtl.world.v1.ApplyTargetR\x07targets\"\x9c\x01\n\x0b\x41pplyTarget\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12(\n\x04side\x18\x02 \x01(\x0e\x32\x14.qmtl.common.v1.SideR\x04side\x12\x16\n\x06weight\x18\x03 \x01(\x01R\x06weight\x12*\n\x05stage\x18\x04 \x01(\x0e\x32\x14.qmtl.world.v1.StageR\x05stage\"\xbf\x03\n\x08\x41pplyRun\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12/\n\x05state\x18\x03 \x01(\x0e\x32\x19.qmtl.world.v1.ApplyStateR\x05state\x12!\n\x0crequested_by\x18\x04 \x01(\tR\x0brequestedBy\x12\x34\n\x07targets\x18\x05 \x03(\x0b\x32\x1a.qmtl.world.v1.ApplyTargetR\x07targets\x12\x14\n\x05\x65poch\x18\x06 \x01(\x04R\x05\x65poch\x12\'\n\x0f\x66\x65nce_confirmed\x18\x07 \x01(\x08R\x0e\x66\x65nceConfirmed\x12\x16\n\x06reason\x18\x08 \x01(\tR\x06reason\x12.\n\x05steps\x18\t \x03(\x0b\x32\x18.qmtl.world.v1.ApplyStepR\x05steps\x12\x39\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x35\n\x08\x65nded_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndedAt\"\x84\x01\n\tApplyStep\x12/\n\x05state\x18\x01 \x01(\x0e\x32\x19.qmtl.world.v1.ApplyStateR\x05state\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x16\n\x06\x64\x65tail\x18\x03 \x01(\tR\x06\x64\x65tail*\xe5\x01\n\nApplyState\x12\x1b\n\x17\x41PPLY_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41PPLY_STATE_REQUESTED\x10\x01\x12\x18\n\x14\x41PPLY_STATE_FREEZING\x10\x02\x12\x19\n\x15\x41PPLY_STATE_SWITCHING\x10\x03\x12\x1a\n\x16\x41PPLY_STATE_UNFREEZING\x10\x04\x12\x19\n\x15\x41PPLY_STATE_COMPLETED\x10\x05\x12\x1b\n\x17\x41PPLY_STATE_ROLLED_BACK\x10\x06\x12\x16\n\x12\x41PPLY_STATE_FROZEN\x10\x07*X\n\x0bUnfreezeAck\x12\x1c\n\x18UNFREEZE_ACK_UNSPECIFIED\x10\x00\x12\x14\n\x10UNFREEZE_ACK_ALL\x10\x01\x12\x15\n\x11UNFREEZE_ACK_NONE\x10\x02\x42X\n\x10io.qmtl.world.v1B\x0fWorldApplyProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19qmtl/world/v1/apply.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1bqmtl/world/v1/binding.proto\"D\n\x0c\x41pplyTargets\x12\x34\n\x07targets\x18\x01 \x03(\x0b\x32\x1a.qmtl.world.v1.ApplyTargetR\x07targets\"\x9c\x01\n\x0b\x41pplyTarget\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12(\n\x04side\x18\x02 \x01(\x0e\x32\x14.qmtl.common.v1.SideR\x04side\x12\x16\n\x06weight\x18\x03 \x01(\tR\x06weight\x12*\n\x05stage\x18\x04 \x01(\x0e\x32\x14.qmtl.world.v1.StageR\x05stage\"\xcc\x03\n\x08\x41pplyRun\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12/\n\x05state\x18\x03 \x01(\x0e\x32\x19.qmtl.world.v1.ApplyStateR\x05state\x12!\n\x0crequested_by\x18\x04 \x01(\tR\x0brequestedBy\x12\x34\n\x07targets\x18\x05 \x03(\x0b\x32\x1a.qmtl.world.v1.ApplyTargetR\x07targets\x12\x1f\n\x0b\x66\x65nce_epoch\x18\x06 \x01(\x04R\nfenceEpoch\x12\'\n\x0f\x66\x65nce_confirmed\x18\x07 \x01(\x08R\x0e\x66\x65nceConfirmed\x12\x18\n\x07message\x18\x08 \x01(\tR\x07message\x12.\n\x05steps\x18\t \x03(\x0b\x32\x18.qmtl.world.v1.ApplyStepR\x05steps\x12\x39\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x35\n\x08\x65nded_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndedAt\"\x86\x01\n\tApplyStep\x12/\n\x05state\x18\x01 \x01(\x0e\x32\x19.qmtl.world.v1.ApplyStateR\x05state\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message*\xe5\x01\n\nApplyState\x12\x1b\n\x17\x41PPLY_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41PPLY_STATE_REQUESTED\x10\x01\x12\x18\n\x14\x41PPLY_STATE_FREEZING\x10\x02\x12\x19\n\x15\x41PPLY_STATE_SWITCHING\x10\x03\x12\x1a\n\x16\x41PPLY_STATE_UNFREEZING\x10\x04\x12\x19\n\x15\x41PPLY_STATE_COMPLETED\x10\x05\x12\x1b\n\x17\x41PPLY_STATE_ROLLED_BACK\x10\x06\x12\x16\n\x12\x41PPLY_STATE_FROZEN\x10\x07*X\n\x0bUnfreezeAck\x12\x1c\n\x18UNFREEZE_ACK_UNSPECIFIED\x10\x00\x12\x14\n\x10UNFREEZE_ACK_ALL\x10\x01\x12\x15\n\x11UNFREEZE_ACK_NONE\x10\x02\x42X\n\x10io.qmtl.world.v1B\x0fWorldApplyProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,16 +35,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.world.v1.apply_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020io.qmtl.world.v1B\017WorldApplyProtoP\001Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1'
-  _globals['_APPLYSTATE']._serialized_start=950
-  _globals['_APPLYSTATE']._serialized_end=1179
-  _globals['_UNFREEZEACK']._serialized_start=1181
-  _globals['_UNFREEZEACK']._serialized_end=1269
+  _globals['_APPLYSTATE']._serialized_start=965
+  _globals['_APPLYSTATE']._serialized_end=1194
+  _globals['_UNFREEZEACK']._serialized_start=1196
+  _globals['_UNFREEZEACK']._serialized_end=1284
   _globals['_APPLYTARGETS']._serialized_start=135
   _globals['_APPLYTARGETS']._serialized_end=203
   _globals['_APPLYTARGET']._serialized_start=206
   _globals['_APPLYTARGET']._serialized_end=362
   _globals['_APPLYRUN']._serialized_start=365
-  _globals['_APPLYRUN']._serialized_end=812
-  _globals['_APPLYSTEP']._serialized_start=815
-  _globals['_APPLYSTEP']._serialized_end=947
+  _globals['_APPLYRUN']._serialized_end=825
+  _globals['_APPLYSTEP']._serialized_start=828
+  _globals['_APPLYSTEP']._serialized_end=962
 # @@protoc_insertion_point(module_scope)

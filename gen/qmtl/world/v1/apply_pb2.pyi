@@ -54,20 +54,20 @@ class ApplyTarget(_message.Message):
     STAGE_FIELD_NUMBER: _ClassVar[int]
     strategy_id: str
     side: _common_pb2.Side
-    weight: float
+    weight: str
     stage: _binding_pb2.Stage
-    def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., weight: _Optional[float] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ...) -> None: ...
+    def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., weight: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ...) -> None: ...
 
 class ApplyRun(_message.Message):
-    __slots__ = ("world_id", "run_id", "state", "requested_by", "targets", "epoch", "fence_confirmed", "reason", "steps", "created_at", "ended_at")
+    __slots__ = ("world_id", "run_id", "state", "requested_by", "targets", "fence_epoch", "fence_confirmed", "message", "steps", "created_at", "ended_at")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     REQUESTED_BY_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    FENCE_EPOCH_FIELD_NUMBER: _ClassVar[int]
     FENCE_CONFIRMED_FIELD_NUMBER: _ClassVar[int]
-    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     ENDED_AT_FIELD_NUMBER: _ClassVar[int]
@@ -76,20 +76,20 @@ class ApplyRun(_message.Message):
     state: ApplyState
     requested_by: str
     targets: _containers.RepeatedCompositeFieldContainer[ApplyTarget]
-    epoch: int
+    fence_epoch: int
     fence_confirmed: bool
-    reason: str
+    message: str
     steps: _containers.RepeatedCompositeFieldContainer[ApplyStep]
     created_at: _timestamp_pb2.Timestamp
     ended_at: _timestamp_pb2.Timestamp
-    def __init__(self, world_id: _Optional[str] = ..., run_id: _Optional[str] = ..., state: _Optional[_Union[ApplyState, str]] = ..., requested_by: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[ApplyTarget, _Mapping]]] = ..., epoch: _Optional[int] = ..., fence_confirmed: _Optional[bool] = ..., reason: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[ApplyStep, _Mapping]]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., run_id: _Optional[str] = ..., state: _Optional[_Union[ApplyState, str]] = ..., requested_by: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[ApplyTarget, _Mapping]]] = ..., fence_epoch: _Optional[int] = ..., fence_confirmed: _Optional[bool] = ..., message: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[ApplyStep, _Mapping]]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ApplyStep(_message.Message):
-    __slots__ = ("state", "time", "detail")
+    __slots__ = ("state", "time", "message")
     STATE_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
-    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     state: ApplyState
     time: _timestamp_pb2.Timestamp
-    detail: str
-    def __init__(self, state: _Optional[_Union[ApplyState, str]] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detail: _Optional[str] = ...) -> None: ...
+    message: str
+    def __init__(self, state: _Optional[_Union[ApplyState, str]] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...

@@ -74,7 +74,8 @@ class ApplyServiceServicer:
     def Resume(self, request, context):
         """Leads a FROZEN world out of its freeze. Needs operator.
 
-        Errors: FAILED_PRECONDITION (E_FENCE_UNCONFIRMED): brokerage has not confirmed the freeze yet; NOT_FOUND (E_RUN_UNKNOWN).
+        Errors: FAILED_PRECONDITION (E_FENCE_UNCONFIRMED): brokerage has not confirmed the freeze yet; NOT_FOUND
+        (E_RUN_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

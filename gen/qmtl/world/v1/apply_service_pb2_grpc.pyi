@@ -42,7 +42,8 @@ class ApplyServiceStub:
     Resume: _grpc.UnaryUnaryMultiCallable[_apply_service_pb2.ResumeRequest, _apply_service_pb2.ResumeResponse]
     """Leads a FROZEN world out of its freeze. Needs operator.
 
-    Errors: FAILED_PRECONDITION (E_FENCE_UNCONFIRMED): brokerage has not confirmed the freeze yet; NOT_FOUND (E_RUN_UNKNOWN).
+    Errors: FAILED_PRECONDITION (E_FENCE_UNCONFIRMED): brokerage has not confirmed the freeze yet; NOT_FOUND
+    (E_RUN_UNKNOWN).
     """
     GetApplyRun: _grpc.UnaryUnaryMultiCallable[_apply_service_pb2.GetApplyRunRequest, _apply_service_pb2.GetApplyRunResponse]
     """One apply with its timeline. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
@@ -63,7 +64,8 @@ class ApplyServiceAsyncStub(ApplyServiceStub):
     Resume: _aio.UnaryUnaryMultiCallable[_apply_service_pb2.ResumeRequest, _apply_service_pb2.ResumeResponse]  # type: ignore[assignment]
     """Leads a FROZEN world out of its freeze. Needs operator.
 
-    Errors: FAILED_PRECONDITION (E_FENCE_UNCONFIRMED): brokerage has not confirmed the freeze yet; NOT_FOUND (E_RUN_UNKNOWN).
+    Errors: FAILED_PRECONDITION (E_FENCE_UNCONFIRMED): brokerage has not confirmed the freeze yet; NOT_FOUND
+    (E_RUN_UNKNOWN).
     """
     GetApplyRun: _aio.UnaryUnaryMultiCallable[_apply_service_pb2.GetApplyRunRequest, _apply_service_pb2.GetApplyRunResponse]  # type: ignore[assignment]
     """One apply with its timeline. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
@@ -93,7 +95,8 @@ class ApplyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_apply_service_pb2.ResumeResponse, _abc.Awaitable[_apply_service_pb2.ResumeResponse]]:
         """Leads a FROZEN world out of its freeze. Needs operator.
 
-        Errors: FAILED_PRECONDITION (E_FENCE_UNCONFIRMED): brokerage has not confirmed the freeze yet; NOT_FOUND (E_RUN_UNKNOWN).
+        Errors: FAILED_PRECONDITION (E_FENCE_UNCONFIRMED): brokerage has not confirmed the freeze yet; NOT_FOUND
+        (E_RUN_UNKNOWN).
         """
 
     @_abc_1.abstractmethod

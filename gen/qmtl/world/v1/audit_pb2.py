@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from qmtl.world.v1 import activation_pb2 as qmtl_dot_world_dot_v1_dot_activation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19qmtl/world/v1/audit.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eqmtl/world/v1/activation.proto\"\xed\x02\n\nAuditEntry\x12\x1a\n\x08sequence\x18\x01 \x01(\x04R\x08sequence\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x14\n\x05\x61\x63tor\x18\x03 \x01(\tR\x05\x61\x63tor\x12\x14\n\x05\x65vent\x18\x04 \x01(\tR\x05\x65vent\x12\x18\n\x07request\x18\x05 \x01(\tR\x07request\x12\x32\n\x06result\x18\x06 \x01(\x0e\x32\x1a.qmtl.world.v1.AuditResultR\x06result\x12\x16\n\x06\x64\x65tail\x18\x07 \x01(\tR\x06\x64\x65tail\x12%\n\x0e\x63orrelation_id\x18\x08 \x01(\tR\rcorrelationId\x12.\n\x04time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12?\n\nactivation\x18\n \x01(\x0b\x32\x1f.qmtl.world.v1.ActivationRecordR\nactivation*Z\n\x0b\x41uditResult\x12\x1c\n\x18\x41UDIT_RESULT_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41UDIT_RESULT_OK\x10\x01\x12\x18\n\x14\x41UDIT_RESULT_REFUSED\x10\x02\x42X\n\x10io.qmtl.world.v1B\x0fWorldAuditProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19qmtl/world/v1/audit.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eqmtl/world/v1/activation.proto\"\xf6\x02\n\nAuditEntry\x12!\n\x0c\x61udit_number\x18\x01 \x01(\x04R\x0b\x61uditNumber\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x14\n\x05\x61\x63tor\x18\x03 \x01(\tR\x05\x61\x63tor\x12\x14\n\x05\x65vent\x18\x04 \x01(\tR\x05\x65vent\x12\x18\n\x07request\x18\x05 \x01(\tR\x07request\x12\x32\n\x06result\x18\x06 \x01(\x0e\x32\x1a.qmtl.world.v1.AuditResultR\x06result\x12\x18\n\x07message\x18\x07 \x01(\tR\x07message\x12%\n\x0e\x63orrelation_id\x18\x08 \x01(\tR\rcorrelationId\x12.\n\x04time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12?\n\nactivation\x18\n \x01(\x0b\x32\x1f.qmtl.world.v1.ActivationRecordR\nactivation*Z\n\x0b\x41uditResult\x12\x1c\n\x18\x41UDIT_RESULT_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41UDIT_RESULT_OK\x10\x01\x12\x18\n\x14\x41UDIT_RESULT_REFUSED\x10\x02\x42X\n\x10io.qmtl.world.v1B\x0fWorldAuditProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.world.v1.audit_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020io.qmtl.world.v1B\017WorldAuditProtoP\001Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1'
-  _globals['_AUDITRESULT']._serialized_start=477
-  _globals['_AUDITRESULT']._serialized_end=567
+  _globals['_AUDITRESULT']._serialized_start=486
+  _globals['_AUDITRESULT']._serialized_end=576
   _globals['_AUDITENTRY']._serialized_start=110
-  _globals['_AUDITENTRY']._serialized_end=475
+  _globals['_AUDITENTRY']._serialized_end=484
 # @@protoc_insertion_point(module_scope)

@@ -20,25 +20,25 @@ AUDIT_RESULT_OK: AuditResult
 AUDIT_RESULT_REFUSED: AuditResult
 
 class AuditEntry(_message.Message):
-    __slots__ = ("sequence", "world_id", "actor", "event", "request", "result", "detail", "correlation_id", "time", "activation")
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("audit_number", "world_id", "actor", "event", "request", "result", "message", "correlation_id", "time", "activation")
+    AUDIT_NUMBER_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]
-    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     ACTIVATION_FIELD_NUMBER: _ClassVar[int]
-    sequence: int
+    audit_number: int
     world_id: str
     actor: str
     event: str
     request: str
     result: AuditResult
-    detail: str
+    message: str
     correlation_id: str
     time: _timestamp_pb2.Timestamp
     activation: _activation_pb2.ActivationRecord
-    def __init__(self, sequence: _Optional[int] = ..., world_id: _Optional[str] = ..., actor: _Optional[str] = ..., event: _Optional[str] = ..., request: _Optional[str] = ..., result: _Optional[_Union[AuditResult, str]] = ..., detail: _Optional[str] = ..., correlation_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., activation: _Optional[_Union[_activation_pb2.ActivationRecord, _Mapping]] = ...) -> None: ...
+    def __init__(self, audit_number: _Optional[int] = ..., world_id: _Optional[str] = ..., actor: _Optional[str] = ..., event: _Optional[str] = ..., request: _Optional[str] = ..., result: _Optional[_Union[AuditResult, str]] = ..., message: _Optional[str] = ..., correlation_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., activation: _Optional[_Union[_activation_pb2.ActivationRecord, _Mapping]] = ...) -> None: ...

@@ -68,16 +68,16 @@ class ListBindingsResponse(_message.Message):
     def __init__(self, bindings: _Optional[_Iterable[_Union[_binding_pb2.Binding, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class ApproveLiveRequest(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "reason", "expires_at")
+    __slots__ = ("world_id", "strategy_id", "message", "expires_at")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
-    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
-    reason: str
+    message: str
     expires_at: _timestamp_pb2.Timestamp
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., reason: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., message: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ApproveLiveResponse(_message.Message):
     __slots__ = ("approval",)
@@ -86,14 +86,14 @@ class ApproveLiveResponse(_message.Message):
     def __init__(self, approval: _Optional[_Union[_binding_pb2.LiveApproval, _Mapping]] = ...) -> None: ...
 
 class RevokeLiveRequest(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "reason")
+    __slots__ = ("world_id", "strategy_id", "message")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
-    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
-    reason: str
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    message: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class RevokeLiveResponse(_message.Message):
     __slots__ = ("approval",)

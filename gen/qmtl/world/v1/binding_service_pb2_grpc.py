@@ -67,7 +67,8 @@ class BindingServiceServicer:
     """
 
     def BindStrategy(self, request, context):
-        """Binds a strategy to a world at stage BACKTEST, and says what the world may do with it bound. Idempotent: bound again
+        """Binds a strategy to a world at stage BACKTEST, and says what the world may do with it bound. Idempotent: bound
+        again
         it keeps its stage, and its sides if none are named. Needs operator.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED, E_WORLD_DELETED); PERMISSION_DENIED
@@ -101,7 +102,8 @@ class BindingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeLive(self, request, context):
-        """Takes an approval back; a live strategy is deactivated first. Needs operator. Errors: NOT_FOUND (E_APPROVAL_UNKNOWN).
+        """Takes an approval back; a live strategy is deactivated first. Needs operator. Errors: NOT_FOUND
+        (E_APPROVAL_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,8 @@ class BindingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BindingServiceAsyncStub: ...
     BindStrategy: _grpc.UnaryUnaryMultiCallable[_binding_service_pb2.BindStrategyRequest, _binding_service_pb2.BindStrategyResponse]
-    """Binds a strategy to a world at stage BACKTEST, and says what the world may do with it bound. Idempotent: bound again
+    """Binds a strategy to a world at stage BACKTEST, and says what the world may do with it bound. Idempotent: bound
+    again
     it keeps its stage, and its sides if none are named. Needs operator.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED, E_WORLD_DELETED); PERMISSION_DENIED
@@ -50,7 +51,9 @@ class BindingServiceStub:
     ApproveLive: _grpc.UnaryUnaryMultiCallable[_binding_service_pb2.ApproveLiveRequest, _binding_service_pb2.ApproveLiveResponse]
     """Records that a strategy may go live. Needs owner. Errors: NOT_FOUND (E_BINDING_UNKNOWN); PERMISSION_DENIED."""
     RevokeLive: _grpc.UnaryUnaryMultiCallable[_binding_service_pb2.RevokeLiveRequest, _binding_service_pb2.RevokeLiveResponse]
-    """Takes an approval back; a live strategy is deactivated first. Needs operator. Errors: NOT_FOUND (E_APPROVAL_UNKNOWN)."""
+    """Takes an approval back; a live strategy is deactivated first. Needs operator. Errors: NOT_FOUND
+    (E_APPROVAL_UNKNOWN).
+    """
 
 @_typing.type_check_only
 class BindingServiceAsyncStub(BindingServiceStub):
@@ -58,7 +61,8 @@ class BindingServiceAsyncStub(BindingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BindStrategy: _aio.UnaryUnaryMultiCallable[_binding_service_pb2.BindStrategyRequest, _binding_service_pb2.BindStrategyResponse]  # type: ignore[assignment]
-    """Binds a strategy to a world at stage BACKTEST, and says what the world may do with it bound. Idempotent: bound again
+    """Binds a strategy to a world at stage BACKTEST, and says what the world may do with it bound. Idempotent: bound
+    again
     it keeps its stage, and its sides if none are named. Needs operator.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED, E_WORLD_DELETED); PERMISSION_DENIED
@@ -74,7 +78,9 @@ class BindingServiceAsyncStub(BindingServiceStub):
     ApproveLive: _aio.UnaryUnaryMultiCallable[_binding_service_pb2.ApproveLiveRequest, _binding_service_pb2.ApproveLiveResponse]  # type: ignore[assignment]
     """Records that a strategy may go live. Needs owner. Errors: NOT_FOUND (E_BINDING_UNKNOWN); PERMISSION_DENIED."""
     RevokeLive: _aio.UnaryUnaryMultiCallable[_binding_service_pb2.RevokeLiveRequest, _binding_service_pb2.RevokeLiveResponse]  # type: ignore[assignment]
-    """Takes an approval back; a live strategy is deactivated first. Needs operator. Errors: NOT_FOUND (E_APPROVAL_UNKNOWN)."""
+    """Takes an approval back; a live strategy is deactivated first. Needs operator. Errors: NOT_FOUND
+    (E_APPROVAL_UNKNOWN).
+    """
 
 class BindingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Strategies in a world: bound, removed, approved to go live."""
@@ -85,7 +91,8 @@ class BindingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _binding_service_pb2.BindStrategyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_binding_service_pb2.BindStrategyResponse, _abc.Awaitable[_binding_service_pb2.BindStrategyResponse]]:
-        """Binds a strategy to a world at stage BACKTEST, and says what the world may do with it bound. Idempotent: bound again
+        """Binds a strategy to a world at stage BACKTEST, and says what the world may do with it bound. Idempotent: bound
+        again
         it keeps its stage, and its sides if none are named. Needs operator.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_SUSPENDED, E_WORLD_DELETED); PERMISSION_DENIED
@@ -125,6 +132,8 @@ class BindingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _binding_service_pb2.RevokeLiveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_binding_service_pb2.RevokeLiveResponse, _abc.Awaitable[_binding_service_pb2.RevokeLiveResponse]]:
-        """Takes an approval back; a live strategy is deactivated first. Needs operator. Errors: NOT_FOUND (E_APPROVAL_UNKNOWN)."""
+        """Takes an approval back; a live strategy is deactivated first. Needs operator. Errors: NOT_FOUND
+        (E_APPROVAL_UNKNOWN).
+        """
 
 def add_BindingServiceServicer_to_server(servicer: BindingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -129,7 +129,7 @@ class Footprint(_message.Message):
     def __init__(self, long_gross: _Optional[float] = ..., short_gross: _Optional[float] = ..., sector: _Optional[str] = ...) -> None: ...
 
 class EvaluationRun(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "revision", "metrics", "report", "recommended_stage", "dataset_fingerprint", "data_start", "data_end", "created_by", "created_at", "coverage", "footprint", "correlations", "execution_model")
+    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "run_revision", "metrics", "report", "recommended_stage", "dataset_fingerprint", "data_start", "data_end", "created_by", "created_at", "coverage", "footprint", "correlations", "execution_model")
     class CorrelationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -141,7 +141,7 @@ class EvaluationRun(_message.Message):
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
-    REVISION_FIELD_NUMBER: _ClassVar[int]
+    RUN_REVISION_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     RECOMMENDED_STAGE_FIELD_NUMBER: _ClassVar[int]
@@ -158,7 +158,7 @@ class EvaluationRun(_message.Message):
     strategy_id: str
     run_id: str
     stage: _binding_pb2.Stage
-    revision: int
+    run_revision: int
     metrics: _containers.RepeatedCompositeFieldContainer[Metric]
     report: EvaluationReport
     recommended_stage: _binding_pb2.Stage
@@ -171,4 +171,4 @@ class EvaluationRun(_message.Message):
     footprint: Footprint
     correlations: _containers.ScalarMap[str, float]
     execution_model: _decision_pb2.ExecutionModel
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., revision: _Optional[int] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., report: _Optional[_Union[EvaluationReport, _Mapping]] = ..., recommended_stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage: _Optional[float] = ..., footprint: _Optional[_Union[Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_decision_pb2.ExecutionModel, _Mapping]] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., run_revision: _Optional[int] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., report: _Optional[_Union[EvaluationReport, _Mapping]] = ..., recommended_stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage: _Optional[float] = ..., footprint: _Optional[_Union[Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_decision_pb2.ExecutionModel, _Mapping]] = ...) -> None: ...

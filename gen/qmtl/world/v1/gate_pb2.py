@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18qmtl/world/v1/gate.proto\x12\rqmtl.world.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x02\n\x0bGateSession\x12\x1d\n\ngateway_id\x18\x01 \x01(\tR\tgatewayId\x12\x17\n\x07\x62oot_id\x18\x02 \x01(\tR\x06\x62ootId\x12\x39\n\nrenewed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\trenewedAt\x12+\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\x12]\n\x11\x61pplied_revisions\x18\x05 \x03(\x0b\x32\x30.qmtl.world.v1.GateSession.AppliedRevisionsEntryR\x10\x61ppliedRevisions\x1a\x43\n\x15\x41ppliedRevisionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x04R\x05value:\x02\x38\x01\x42W\n\x10io.qmtl.world.v1B\x0eWorldGateProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18qmtl/world/v1/gate.proto\x12\rqmtl.world.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x02\n\x0bGateSession\x12\x1d\n\ngateway_id\x18\x01 \x01(\tR\tgatewayId\x12\x17\n\x07\x62oot_id\x18\x02 \x01(\tR\x06\x62ootId\x12\x39\n\nrenewed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\trenewedAt\x12+\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\x12m\n\x17\x61pplied_world_revisions\x18\x05 \x03(\x0b\x32\x35.qmtl.world.v1.GateSession.AppliedWorldRevisionsEntryR\x15\x61ppliedWorldRevisions\x1aH\n\x1a\x41ppliedWorldRevisionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x04R\x05value:\x02\x38\x01\x42W\n\x10io.qmtl.world.v1B\x0eWorldGateProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.world.v1.gate_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020io.qmtl.world.v1B\016WorldGateProtoP\001Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1'
-  _globals['_GATESESSION_APPLIEDREVISIONSENTRY']._loaded_options = None
-  _globals['_GATESESSION_APPLIEDREVISIONSENTRY']._serialized_options = b'8\001'
+  _globals['_GATESESSION_APPLIEDWORLDREVISIONSENTRY']._loaded_options = None
+  _globals['_GATESESSION_APPLIEDWORLDREVISIONSENTRY']._serialized_options = b'8\001'
   _globals['_GATESESSION']._serialized_start=109
-  _globals['_GATESESSION']._serialized_end=446
-  _globals['_GATESESSION_APPLIEDREVISIONSENTRY']._serialized_start=379
-  _globals['_GATESESSION_APPLIEDREVISIONSENTRY']._serialized_end=446
+  _globals['_GATESESSION']._serialized_end=467
+  _globals['_GATESESSION_APPLIEDWORLDREVISIONSENTRY']._serialized_start=395
+  _globals['_GATESESSION_APPLIEDWORLDREVISIONSENTRY']._serialized_end=467
 # @@protoc_insertion_point(module_scope)

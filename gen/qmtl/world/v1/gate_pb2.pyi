@@ -11,8 +11,8 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GateSession(_message.Message):
-    __slots__ = ("gateway_id", "boot_id", "renewed_at", "ttl", "applied_revisions")
-    class AppliedRevisionsEntry(_message.Message):
+    __slots__ = ("gateway_id", "boot_id", "renewed_at", "ttl", "applied_world_revisions")
+    class AppliedWorldRevisionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -23,10 +23,10 @@ class GateSession(_message.Message):
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     RENEWED_AT_FIELD_NUMBER: _ClassVar[int]
     TTL_FIELD_NUMBER: _ClassVar[int]
-    APPLIED_REVISIONS_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_WORLD_REVISIONS_FIELD_NUMBER: _ClassVar[int]
     gateway_id: str
     boot_id: str
     renewed_at: _timestamp_pb2.Timestamp
     ttl: _duration_pb2.Duration
-    applied_revisions: _containers.ScalarMap[str, int]
-    def __init__(self, gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., renewed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., applied_revisions: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    applied_world_revisions: _containers.ScalarMap[str, int]
+    def __init__(self, gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., renewed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., applied_world_revisions: _Optional[_Mapping[str, int]] = ...) -> None: ...

@@ -26,8 +26,8 @@ class OpenGateSessionResponse(_message.Message):
     def __init__(self, session: _Optional[_Union[_gate_pb2.GateSession, _Mapping]] = ..., activations: _Optional[_Iterable[_Union[_activation_pb2.ActivationEnvelope, _Mapping]]] = ...) -> None: ...
 
 class RenewGateSessionRequest(_message.Message):
-    __slots__ = ("gateway_id", "boot_id", "applied_revisions")
-    class AppliedRevisionsEntry(_message.Message):
+    __slots__ = ("gateway_id", "boot_id", "applied_world_revisions")
+    class AppliedWorldRevisionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -36,11 +36,11 @@ class RenewGateSessionRequest(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     GATEWAY_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
-    APPLIED_REVISIONS_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_WORLD_REVISIONS_FIELD_NUMBER: _ClassVar[int]
     gateway_id: str
     boot_id: str
-    applied_revisions: _containers.ScalarMap[str, int]
-    def __init__(self, gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., applied_revisions: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    applied_world_revisions: _containers.ScalarMap[str, int]
+    def __init__(self, gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., applied_world_revisions: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class RenewGateSessionResponse(_message.Message):
     __slots__ = ("session", "activations")
@@ -51,18 +51,18 @@ class RenewGateSessionResponse(_message.Message):
     def __init__(self, session: _Optional[_Union[_gate_pb2.GateSession, _Mapping]] = ..., activations: _Optional[_Iterable[_Union[_activation_pb2.ActivationEnvelope, _Mapping]]] = ...) -> None: ...
 
 class AckActivationRequest(_message.Message):
-    __slots__ = ("world_id", "run_id", "sequence", "gateway_id", "boot_id")
+    __slots__ = ("world_id", "run_id", "apply_sequence", "gateway_id", "boot_id")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    APPLY_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     GATEWAY_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     run_id: str
-    sequence: int
+    apply_sequence: int
     gateway_id: str
     boot_id: str
-    def __init__(self, world_id: _Optional[str] = ..., run_id: _Optional[str] = ..., sequence: _Optional[int] = ..., gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., run_id: _Optional[str] = ..., apply_sequence: _Optional[int] = ..., gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ...) -> None: ...
 
 class AckActivationResponse(_message.Message):
     __slots__ = ()

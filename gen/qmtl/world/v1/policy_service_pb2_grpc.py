@@ -75,7 +75,8 @@ class PolicyServiceServicer:
         """Stores a policy document as a new version, checked and compiled. The same document again answers its version.
         Needs owner.
 
-        Errors: INVALID_ARGUMENT (E_POLICY_...): each violation names its path in the document; NOT_FOUND (E_WORLD_UNKNOWN).
+        Errors: INVALID_ARGUMENT (E_POLICY_...): each violation names its path in the document; NOT_FOUND
+        (E_WORLD_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,8 @@ class PolicyServiceStub:
     """Stores a policy document as a new version, checked and compiled. The same document again answers its version.
     Needs owner.
 
-    Errors: INVALID_ARGUMENT (E_POLICY_...): each violation names its path in the document; NOT_FOUND (E_WORLD_UNKNOWN).
+    Errors: INVALID_ARGUMENT (E_POLICY_...): each violation names its path in the document; NOT_FOUND
+    (E_WORLD_UNKNOWN).
     """
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyRequest, _policy_service_pb2.GetPolicyResponse]
     """One version, or the default one. Errors: NOT_FOUND (E_POLICY_UNKNOWN)."""
@@ -62,7 +63,8 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     """Stores a policy document as a new version, checked and compiled. The same document again answers its version.
     Needs owner.
 
-    Errors: INVALID_ARGUMENT (E_POLICY_...): each violation names its path in the document; NOT_FOUND (E_WORLD_UNKNOWN).
+    Errors: INVALID_ARGUMENT (E_POLICY_...): each violation names its path in the document; NOT_FOUND
+    (E_WORLD_UNKNOWN).
     """
     GetPolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyRequest, _policy_service_pb2.GetPolicyResponse]  # type: ignore[assignment]
     """One version, or the default one. Errors: NOT_FOUND (E_POLICY_UNKNOWN)."""
@@ -90,7 +92,8 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores a policy document as a new version, checked and compiled. The same document again answers its version.
         Needs owner.
 
-        Errors: INVALID_ARGUMENT (E_POLICY_...): each violation names its path in the document; NOT_FOUND (E_WORLD_UNKNOWN).
+        Errors: INVALID_ARGUMENT (E_POLICY_...): each violation names its path in the document; NOT_FOUND
+        (E_WORLD_UNKNOWN).
         """
 
     @_abc_1.abstractmethod

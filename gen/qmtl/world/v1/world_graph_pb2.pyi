@@ -110,12 +110,12 @@ class Validation(_message.Message):
     def __init__(self, eval_key: _Optional[str] = ..., world_id: _Optional[str] = ..., node_id: _Optional[str] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., valid: _Optional[bool] = ..., metrics: _Optional[_Mapping[str, float]] = ..., validated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class EdgeOverride(_message.Message):
-    __slots__ = ("world_id", "from_node_id", "to_node_id", "active", "reason", "to_domain", "from_domain", "standing")
+    __slots__ = ("world_id", "from_node_id", "to_node_id", "active", "message", "to_domain", "from_domain", "standing")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     FROM_NODE_ID_FIELD_NUMBER: _ClassVar[int]
     TO_NODE_ID_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
-    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     TO_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     FROM_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     STANDING_FIELD_NUMBER: _ClassVar[int]
@@ -123,8 +123,8 @@ class EdgeOverride(_message.Message):
     from_node_id: str
     to_node_id: str
     active: bool
-    reason: str
+    message: str
     to_domain: _common_pb2.ExecutionDomain
     from_domain: _common_pb2.ExecutionDomain
     standing: EdgeStanding
-    def __init__(self, world_id: _Optional[str] = ..., from_node_id: _Optional[str] = ..., to_node_id: _Optional[str] = ..., active: _Optional[bool] = ..., reason: _Optional[str] = ..., to_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., from_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., standing: _Optional[_Union[EdgeStanding, str]] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., from_node_id: _Optional[str] = ..., to_node_id: _Optional[str] = ..., active: _Optional[bool] = ..., message: _Optional[str] = ..., to_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., from_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., standing: _Optional[_Union[EdgeStanding, str]] = ...) -> None: ...

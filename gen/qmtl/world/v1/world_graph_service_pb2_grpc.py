@@ -129,10 +129,12 @@ class WorldGraphServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PutEdgeOverride(self, request, context):
-        """Switches one edge in one world, and decides the world anew: strategies that have the edge lose what it forbids before
+        """Switches one edge in one world, and decides the world anew: strategies that have the edge lose what it forbids
+        before
         this is answered. Switching on raises nothing by itself. Needs operator.
 
-        Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_NODE_ID, E_EDGE, E_FIELD); RESOURCE_EXHAUSTED (E_TOO_MANY_ROWS).
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_NODE_ID, E_EDGE, E_FIELD); RESOURCE_EXHAUSTED
+        (E_TOO_MANY_ROWS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,7 +148,8 @@ class WorldGraphServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteEdgeOverride(self, request, context):
-        """Removes an edge override; the edge is as the graph and the domains have it. Needs operator. Errors: NOT_FOUND (E_EDGE_OVERRIDE_UNKNOWN).
+        """Removes an edge override; the edge is as the graph and the domains have it. Needs operator. Errors: NOT_FOUND
+        (E_EDGE_OVERRIDE_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

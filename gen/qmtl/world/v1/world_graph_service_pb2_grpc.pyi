@@ -46,15 +46,19 @@ class WorldGraphServiceStub:
     InvalidateValidations: _grpc.UnaryUnaryMultiCallable[_world_graph_service_pb2.InvalidateValidationsRequest, _world_graph_service_pb2.InvalidateValidationsResponse]
     """Drops stored validations of a world, scoped by domain. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     PutEdgeOverride: _grpc.UnaryUnaryMultiCallable[_world_graph_service_pb2.PutEdgeOverrideRequest, _world_graph_service_pb2.PutEdgeOverrideResponse]
-    """Switches one edge in one world, and decides the world anew: strategies that have the edge lose what it forbids before
+    """Switches one edge in one world, and decides the world anew: strategies that have the edge lose what it forbids
+    before
     this is answered. Switching on raises nothing by itself. Needs operator.
 
-    Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_NODE_ID, E_EDGE, E_FIELD); RESOURCE_EXHAUSTED (E_TOO_MANY_ROWS).
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_NODE_ID, E_EDGE, E_FIELD); RESOURCE_EXHAUSTED
+    (E_TOO_MANY_ROWS).
     """
     ListEdgeOverrides: _grpc.UnaryUnaryMultiCallable[_world_graph_service_pb2.ListEdgeOverridesRequest, _world_graph_service_pb2.ListEdgeOverridesResponse]
     """Edge overrides of a world, with what each comes to. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     DeleteEdgeOverride: _grpc.UnaryUnaryMultiCallable[_world_graph_service_pb2.DeleteEdgeOverrideRequest, _world_graph_service_pb2.DeleteEdgeOverrideResponse]
-    """Removes an edge override; the edge is as the graph and the domains have it. Needs operator. Errors: NOT_FOUND (E_EDGE_OVERRIDE_UNKNOWN)."""
+    """Removes an edge override; the edge is as the graph and the domains have it. Needs operator. Errors: NOT_FOUND
+    (E_EDGE_OVERRIDE_UNKNOWN).
+    """
 
 @_typing.type_check_only
 class WorldGraphServiceAsyncStub(WorldGraphServiceStub):
@@ -74,15 +78,19 @@ class WorldGraphServiceAsyncStub(WorldGraphServiceStub):
     InvalidateValidations: _aio.UnaryUnaryMultiCallable[_world_graph_service_pb2.InvalidateValidationsRequest, _world_graph_service_pb2.InvalidateValidationsResponse]  # type: ignore[assignment]
     """Drops stored validations of a world, scoped by domain. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     PutEdgeOverride: _aio.UnaryUnaryMultiCallable[_world_graph_service_pb2.PutEdgeOverrideRequest, _world_graph_service_pb2.PutEdgeOverrideResponse]  # type: ignore[assignment]
-    """Switches one edge in one world, and decides the world anew: strategies that have the edge lose what it forbids before
+    """Switches one edge in one world, and decides the world anew: strategies that have the edge lose what it forbids
+    before
     this is answered. Switching on raises nothing by itself. Needs operator.
 
-    Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_NODE_ID, E_EDGE, E_FIELD); RESOURCE_EXHAUSTED (E_TOO_MANY_ROWS).
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_NODE_ID, E_EDGE, E_FIELD); RESOURCE_EXHAUSTED
+    (E_TOO_MANY_ROWS).
     """
     ListEdgeOverrides: _aio.UnaryUnaryMultiCallable[_world_graph_service_pb2.ListEdgeOverridesRequest, _world_graph_service_pb2.ListEdgeOverridesResponse]  # type: ignore[assignment]
     """Edge overrides of a world, with what each comes to. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     DeleteEdgeOverride: _aio.UnaryUnaryMultiCallable[_world_graph_service_pb2.DeleteEdgeOverrideRequest, _world_graph_service_pb2.DeleteEdgeOverrideResponse]  # type: ignore[assignment]
-    """Removes an edge override; the edge is as the graph and the domains have it. Needs operator. Errors: NOT_FOUND (E_EDGE_OVERRIDE_UNKNOWN)."""
+    """Removes an edge override; the edge is as the graph and the domains have it. Needs operator. Errors: NOT_FOUND
+    (E_EDGE_OVERRIDE_UNKNOWN).
+    """
 
 class WorldGraphServiceServicer(metaclass=_abc_1.ABCMeta):
     """How a world sees the nodes and edges of the strategy graph, and what was found valid in it."""
@@ -141,10 +149,12 @@ class WorldGraphServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _world_graph_service_pb2.PutEdgeOverrideRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_world_graph_service_pb2.PutEdgeOverrideResponse, _abc.Awaitable[_world_graph_service_pb2.PutEdgeOverrideResponse]]:
-        """Switches one edge in one world, and decides the world anew: strategies that have the edge lose what it forbids before
+        """Switches one edge in one world, and decides the world anew: strategies that have the edge lose what it forbids
+        before
         this is answered. Switching on raises nothing by itself. Needs operator.
 
-        Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_NODE_ID, E_EDGE, E_FIELD); RESOURCE_EXHAUSTED (E_TOO_MANY_ROWS).
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_NODE_ID, E_EDGE, E_FIELD); RESOURCE_EXHAUSTED
+        (E_TOO_MANY_ROWS).
         """
 
     @_abc_1.abstractmethod
@@ -161,6 +171,8 @@ class WorldGraphServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _world_graph_service_pb2.DeleteEdgeOverrideRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_world_graph_service_pb2.DeleteEdgeOverrideResponse, _abc.Awaitable[_world_graph_service_pb2.DeleteEdgeOverrideResponse]]:
-        """Removes an edge override; the edge is as the graph and the domains have it. Needs operator. Errors: NOT_FOUND (E_EDGE_OVERRIDE_UNKNOWN)."""
+        """Removes an edge override; the edge is as the graph and the domains have it. Needs operator. Errors: NOT_FOUND
+        (E_EDGE_OVERRIDE_UNKNOWN).
+        """
 
 def add_WorldGraphServiceServicer_to_server(servicer: WorldGraphServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 from qmtl.world.v1 import world_pb2 as qmtl_dot_world_dot_v1_dot_world__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!qmtl/world/v1/world_service.proto\x12\rqmtl.world.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x19qmtl/world/v1/world.proto\"\x87\x02\n\x12\x43reateWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x45\n\x06labels\x18\x03 \x03(\x0b\x32-.qmtl.world.v1.CreateWorldRequest.LabelsEntryR\x06labels\x12!\n\x0c\x64\x61ta_presets\x18\x04 \x03(\tR\x0b\x64\x61taPresets\x12\x1d\n\nallow_live\x18\x05 \x01(\x08R\tallowLive\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"A\n\x13\x43reateWorldResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\",\n\x0fGetWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\">\n\x10GetWorldResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\"D\n\x11ListWorldsRequest\x12/\n\x04page\x18\x01 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"p\n\x12ListWorldsResponse\x12,\n\x06worlds\x18\x01 \x03(\x0b\x32\x14.qmtl.world.v1.WorldR\x06worlds\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"\xae\x02\n\x12UpdateWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x17\n\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12\"\n\nallow_live\x18\x04 \x01(\x08H\x01R\tallowLive\x88\x01\x01\x12,\n\x0f\x63ircuit_breaker\x18\x05 \x01(\x08H\x02R\x0e\x63ircuitBreaker\x88\x01\x01\x12/\n\x05state\x18\x06 \x01(\x0e\x32\x19.qmtl.world.v1.WorldStateR\x05state\x12!\n\x0c\x64\x61ta_presets\x18\x07 \x03(\tR\x0b\x64\x61taPresetsB\x07\n\x05_nameB\r\n\x0b_allow_liveB\x12\n\x10_circuit_breaker\"A\n\x13UpdateWorldResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\"C\n\x12\x44\x65leteWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\"\x15\n\x13\x44\x65leteWorldResponse2\xda\x03\n\x0cWorldService\x12]\n\x0b\x43reateWorld\x12!.qmtl.world.v1.CreateWorldRequest\x1a\".qmtl.world.v1.CreateWorldResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12T\n\x08GetWorld\x12\x1e.qmtl.world.v1.GetWorldRequest\x1a\x1f.qmtl.world.v1.GetWorldResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12Z\n\nListWorlds\x12 .qmtl.world.v1.ListWorldsRequest\x1a!.qmtl.world.v1.ListWorldsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12Z\n\x0bUpdateWorld\x12!.qmtl.world.v1.UpdateWorldRequest\x1a\".qmtl.world.v1.UpdateWorldResponse\"\x04\xa8\xbb\x18\x01\x12]\n\x0b\x44\x65leteWorld\x12!.qmtl.world.v1.DeleteWorldRequest\x1a\".qmtl.world.v1.DeleteWorldResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x42Z\n\x10io.qmtl.world.v1B\x11WorldServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!qmtl/world/v1/world_service.proto\x12\rqmtl.world.v1\x1a google/protobuf/field_mask.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x19qmtl/world/v1/world.proto\"\x87\x02\n\x12\x43reateWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x45\n\x06labels\x18\x03 \x03(\x0b\x32-.qmtl.world.v1.CreateWorldRequest.LabelsEntryR\x06labels\x12!\n\x0c\x64\x61ta_presets\x18\x04 \x03(\tR\x0b\x64\x61taPresets\x12\x1d\n\nallow_live\x18\x05 \x01(\x08R\tallowLive\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"A\n\x13\x43reateWorldResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\",\n\x0fGetWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\">\n\x10GetWorldResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\"D\n\x11ListWorldsRequest\x12/\n\x04page\x18\x01 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"p\n\x12ListWorldsResponse\x12,\n\x06worlds\x18\x01 \x03(\x0b\x32\x14.qmtl.world.v1.WorldR\x06worlds\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"\xb0\x02\n\x12UpdateWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12\x1d\n\nallow_live\x18\x04 \x01(\x08R\tallowLive\x12\'\n\x0f\x63ircuit_breaker\x18\x05 \x01(\x08R\x0e\x63ircuitBreaker\x12/\n\x05state\x18\x06 \x01(\x0e\x32\x19.qmtl.world.v1.WorldStateR\x05state\x12!\n\x0c\x64\x61ta_presets\x18\x07 \x03(\tR\x0b\x64\x61taPresets\x12;\n\x0bupdate_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"A\n\x13UpdateWorldResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\"C\n\x12\x44\x65leteWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\"\x15\n\x13\x44\x65leteWorldResponse2\xda\x03\n\x0cWorldService\x12]\n\x0b\x43reateWorld\x12!.qmtl.world.v1.CreateWorldRequest\x1a\".qmtl.world.v1.CreateWorldResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12T\n\x08GetWorld\x12\x1e.qmtl.world.v1.GetWorldRequest\x1a\x1f.qmtl.world.v1.GetWorldResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12Z\n\nListWorlds\x12 .qmtl.world.v1.ListWorldsRequest\x1a!.qmtl.world.v1.ListWorldsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12Z\n\x0bUpdateWorld\x12!.qmtl.world.v1.UpdateWorldRequest\x1a\".qmtl.world.v1.UpdateWorldResponse\"\x04\xa8\xbb\x18\x01\x12]\n\x0b\x44\x65leteWorld\x12!.qmtl.world.v1.DeleteWorldRequest\x1a\".qmtl.world.v1.DeleteWorldResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x42Z\n\x10io.qmtl.world.v1B\x11WorldServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,28 +48,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORLDSERVICE'].methods_by_name['UpdateWorld']._serialized_options = b'\250\273\030\001'
   _globals['_WORLDSERVICE'].methods_by_name['DeleteWorld']._loaded_options = None
   _globals['_WORLDSERVICE'].methods_by_name['DeleteWorld']._serialized_options = b'\220\002\002\250\273\030\001'
-  _globals['_CREATEWORLDREQUEST']._serialized_start=139
-  _globals['_CREATEWORLDREQUEST']._serialized_end=402
-  _globals['_CREATEWORLDREQUEST_LABELSENTRY']._serialized_start=345
-  _globals['_CREATEWORLDREQUEST_LABELSENTRY']._serialized_end=402
-  _globals['_CREATEWORLDRESPONSE']._serialized_start=404
-  _globals['_CREATEWORLDRESPONSE']._serialized_end=469
-  _globals['_GETWORLDREQUEST']._serialized_start=471
-  _globals['_GETWORLDREQUEST']._serialized_end=515
-  _globals['_GETWORLDRESPONSE']._serialized_start=517
-  _globals['_GETWORLDRESPONSE']._serialized_end=579
-  _globals['_LISTWORLDSREQUEST']._serialized_start=581
-  _globals['_LISTWORLDSREQUEST']._serialized_end=649
-  _globals['_LISTWORLDSRESPONSE']._serialized_start=651
-  _globals['_LISTWORLDSRESPONSE']._serialized_end=763
-  _globals['_UPDATEWORLDREQUEST']._serialized_start=766
-  _globals['_UPDATEWORLDREQUEST']._serialized_end=1068
-  _globals['_UPDATEWORLDRESPONSE']._serialized_start=1070
-  _globals['_UPDATEWORLDRESPONSE']._serialized_end=1135
-  _globals['_DELETEWORLDREQUEST']._serialized_start=1137
-  _globals['_DELETEWORLDREQUEST']._serialized_end=1204
-  _globals['_DELETEWORLDRESPONSE']._serialized_start=1206
-  _globals['_DELETEWORLDRESPONSE']._serialized_end=1227
-  _globals['_WORLDSERVICE']._serialized_start=1230
-  _globals['_WORLDSERVICE']._serialized_end=1704
+  _globals['_CREATEWORLDREQUEST']._serialized_start=173
+  _globals['_CREATEWORLDREQUEST']._serialized_end=436
+  _globals['_CREATEWORLDREQUEST_LABELSENTRY']._serialized_start=379
+  _globals['_CREATEWORLDREQUEST_LABELSENTRY']._serialized_end=436
+  _globals['_CREATEWORLDRESPONSE']._serialized_start=438
+  _globals['_CREATEWORLDRESPONSE']._serialized_end=503
+  _globals['_GETWORLDREQUEST']._serialized_start=505
+  _globals['_GETWORLDREQUEST']._serialized_end=549
+  _globals['_GETWORLDRESPONSE']._serialized_start=551
+  _globals['_GETWORLDRESPONSE']._serialized_end=613
+  _globals['_LISTWORLDSREQUEST']._serialized_start=615
+  _globals['_LISTWORLDSREQUEST']._serialized_end=683
+  _globals['_LISTWORLDSRESPONSE']._serialized_start=685
+  _globals['_LISTWORLDSRESPONSE']._serialized_end=797
+  _globals['_UPDATEWORLDREQUEST']._serialized_start=800
+  _globals['_UPDATEWORLDREQUEST']._serialized_end=1104
+  _globals['_UPDATEWORLDRESPONSE']._serialized_start=1106
+  _globals['_UPDATEWORLDRESPONSE']._serialized_end=1171
+  _globals['_DELETEWORLDREQUEST']._serialized_start=1173
+  _globals['_DELETEWORLDREQUEST']._serialized_end=1240
+  _globals['_DELETEWORLDRESPONSE']._serialized_start=1242
+  _globals['_DELETEWORLDRESPONSE']._serialized_end=1263
+  _globals['_WORLDSERVICE']._serialized_start=1266
+  _globals['_WORLDSERVICE']._serialized_end=1740
 # @@protoc_insertion_point(module_scope)

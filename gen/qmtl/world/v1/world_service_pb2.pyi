@@ -1,3 +1,4 @@
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from qmtl.world.v1 import world_pb2 as _world_pb2
@@ -63,7 +64,7 @@ class ListWorldsResponse(_message.Message):
     def __init__(self, worlds: _Optional[_Iterable[_Union[_world_pb2.World, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class UpdateWorldRequest(_message.Message):
-    __slots__ = ("world_id", "etag", "name", "allow_live", "circuit_breaker", "state", "data_presets")
+    __slots__ = ("world_id", "etag", "name", "allow_live", "circuit_breaker", "state", "data_presets", "update_mask")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +72,7 @@ class UpdateWorldRequest(_message.Message):
     CIRCUIT_BREAKER_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     DATA_PRESETS_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     etag: str
     name: str
@@ -78,7 +80,8 @@ class UpdateWorldRequest(_message.Message):
     circuit_breaker: bool
     state: _world_pb2.WorldState
     data_presets: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, world_id: _Optional[str] = ..., etag: _Optional[str] = ..., name: _Optional[str] = ..., allow_live: _Optional[bool] = ..., circuit_breaker: _Optional[bool] = ..., state: _Optional[_Union[_world_pb2.WorldState, str]] = ..., data_presets: _Optional[_Iterable[str]] = ...) -> None: ...
+    update_mask: _field_mask_pb2.FieldMask
+    def __init__(self, world_id: _Optional[str] = ..., etag: _Optional[str] = ..., name: _Optional[str] = ..., allow_live: _Optional[bool] = ..., circuit_breaker: _Optional[bool] = ..., state: _Optional[_Union[_world_pb2.WorldState, str]] = ..., data_presets: _Optional[_Iterable[str]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class UpdateWorldResponse(_message.Message):
     __slots__ = ("world",)

@@ -104,7 +104,8 @@ class WorldServiceServicer:
     def DeleteWorld(self, request, context):
         """Marks a world deleted; its record stays. Needs owner. Refused while anything in it may trade.
 
-        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_ACTIVE): deactivate first; ABORTED (E_ETAG_MISMATCH).
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_ACTIVE): deactivate first; ABORTED
+        (E_ETAG_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,7 +53,8 @@ class WorldServiceStub:
     DeleteWorld: _grpc.UnaryUnaryMultiCallable[_world_service_pb2.DeleteWorldRequest, _world_service_pb2.DeleteWorldResponse]
     """Marks a world deleted; its record stays. Needs owner. Refused while anything in it may trade.
 
-    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_ACTIVE): deactivate first; ABORTED (E_ETAG_MISMATCH).
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_ACTIVE): deactivate first; ABORTED
+    (E_ETAG_MISMATCH).
     """
 
 @_typing.type_check_only
@@ -81,7 +82,8 @@ class WorldServiceAsyncStub(WorldServiceStub):
     DeleteWorld: _aio.UnaryUnaryMultiCallable[_world_service_pb2.DeleteWorldRequest, _world_service_pb2.DeleteWorldResponse]  # type: ignore[assignment]
     """Marks a world deleted; its record stays. Needs owner. Refused while anything in it may trade.
 
-    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_ACTIVE): deactivate first; ABORTED (E_ETAG_MISMATCH).
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_ACTIVE): deactivate first; ABORTED
+    (E_ETAG_MISMATCH).
     """
 
 class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -136,7 +138,8 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_world_service_pb2.DeleteWorldResponse, _abc.Awaitable[_world_service_pb2.DeleteWorldResponse]]:
         """Marks a world deleted; its record stays. Needs owner. Refused while anything in it may trade.
 
-        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_ACTIVE): deactivate first; ABORTED (E_ETAG_MISMATCH).
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_ACTIVE): deactivate first; ABORTED
+        (E_ETAG_MISMATCH).
         """
 
 def add_WorldServiceServicer_to_server(servicer: WorldServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -66,7 +66,7 @@ def activate(
             strategy_id=strategy_id,
             side=f"SIDE_{one.name}",
             active=True,
-            weight=weight,
+            weight=None if weight is None else f"{weight:g}",
             freeze=None if orders is None else orders is OrdersName.NONE,
             drain=None if orders is None else orders is OrdersName.REDUCING,
             stage=f"STAGE_{stage.name}" if stage else None,
@@ -109,7 +109,7 @@ def _set_activation(
         stub = activationrpc.ActivationServiceStub(channel)
         current = (await stub.GetActivation(activationservicepb.GetActivationRequest(world_id=world_id))).activation
         request = activationservicepb.SetActivationRequest(
-            world_id=world_id, etag=current.etag, changes=changes, reason=reason
+            world_id=world_id, etag=current.etag, changes=changes, message=reason
         )
         return (await stub.SetActivation(request, metadata=live_metadata(is_meant=allow_live))).activation
 
@@ -127,7 +127,7 @@ def show_activation(activation: activationpb.ActivationEnvelope) -> None:
             entry.strategy_id,
             enum_word(commonpb.Side, entry.side),
             "yes" if entry.active else "no",
-            f"{entry.weight:g}",
+            entry.weight,
             ", ".join(word for word, on in (("freeze", entry.freeze), ("drain", entry.drain)) if on) or "-",
             enum_word(commonpb.EffectiveMode, entry.effective_mode),
         )
@@ -135,7 +135,7 @@ def show_activation(activation: activationpb.ActivationEnvelope) -> None:
     ]
     mode = enum_word(commonpb.EffectiveMode, activation.effective_mode)
     pending = ", fence pending" if activation.fence_pending else ""
-    title = f"activation revision {activation.revision}, {mode}, epoch {activation.epoch}{pending}"
+    title = f"activation revision {activation.world_revision}, {mode}, epoch {activation.fence_epoch}{pending}"
     show_table(title, ("strategy", "side", "active", "weight", "flags", "mode"), rows)
     for window in activation.windows:
         typer.echo(f"new risk only on {window_text(window)}")

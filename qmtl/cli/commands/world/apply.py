@@ -102,11 +102,11 @@ async def _follow(
 def _show_run(run: applypb.ApplyRun) -> None:
     state = enum_word(applypb.ApplyState, run.state)
     fence = "confirmed" if run.fence_confirmed else "not confirmed"
-    title = f"apply {run.run_id} of {run.world_id}: {state}, epoch {run.epoch}, fence {fence}"
-    rows = [(enum_word(applypb.ApplyState, step.state), when(step.time), step.detail or "-") for step in run.steps]
+    title = f"apply {run.run_id} of {run.world_id}: {state}, epoch {run.fence_epoch}, fence {fence}"
+    rows = [(enum_word(applypb.ApplyState, step.state), when(step.time), step.message or "-") for step in run.steps]
     show_table(title, ("step", "time", "detail"), rows)
-    if run.reason:
-        typer.echo(f"because {run.reason}")
+    if run.message:
+        typer.echo(f"because {run.message}")
 
 
 def _target(access: Access, text: str) -> applypb.ApplyTarget:
@@ -121,6 +121,6 @@ def _target(access: Access, text: str) -> applypb.ApplyTarget:
     return applypb.ApplyTarget(
         strategy_id=whole_strategy_id(access, strategy_id),
         side=f"SIDE_{side.upper()}",
-        weight=share,
+        weight=f"{share:g}",
         stage=f"STAGE_{stage.upper()}" if stage else None,
     )

@@ -38,7 +38,7 @@ def approve_live(
     if life and not found:
         raise InvalidRequest("E_LIFE", f"--for is {life!r}, want for example 12h or 30d")
     request = bindingservicepb.ApproveLiveRequest(
-        world_id=world_id, strategy_id=strategy_id, reason=reason or "qmtl world approve-live"
+        world_id=world_id, strategy_id=strategy_id, message=reason or "qmtl world approve-live"
     )
     if found:
         hours = int(found[1]) * (24 if found[2] == "d" else 1)
@@ -57,7 +57,7 @@ def revoke_live(access: Access, world_id: WorldId, strategy_id: StrategyId, reas
     strategy_id = whole_strategy_id(access, strategy_id)
 
     request = bindingservicepb.RevokeLiveRequest(
-        world_id=world_id, strategy_id=strategy_id, reason=reason or "qmtl world revoke-live"
+        world_id=world_id, strategy_id=strategy_id, message=reason or "qmtl world revoke-live"
     )
 
     async def call(channel: MeshChannel) -> bindingpb.LiveApproval:
@@ -72,7 +72,7 @@ def _show_approval(approval: bindingpb.LiveApproval, json: bool) -> None:
         return
     pairs = [
         ("approved", f"{when(approval.approved_at)} by {approval.approved_by}"),
-        ("reason", approval.reason or "-"),
+        ("reason", approval.message or "-"),
         ("expires", when(approval.expires_at)),
         ("revoked", when(approval.revoked_at)),
     ]

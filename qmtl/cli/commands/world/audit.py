@@ -60,7 +60,7 @@ def rebuild(
     """The activation as the audit log alone tells it, and whether it is what is stored; exit code 1 when it is not."""
 
     async def call(channel: MeshChannel) -> activationservicepb.RebuildActivationResponse:
-        request = activationservicepb.RebuildActivationRequest(world_id=world_id, revision=revision)
+        request = activationservicepb.RebuildActivationRequest(world_id=world_id, world_revision=revision)
         return await activationrpc.ActivationServiceStub(channel).RebuildActivation(request)
 
     reply = ask(access, call)
@@ -83,12 +83,12 @@ def audit_rows(entries: Sequence[auditpb.AuditEntry], *, requests: bool) -> list
     """One line per entry."""
     return [
         (
-            str(entry.sequence),
+            str(entry.audit_number),
             when(entry.time),
             entry.actor,
             entry.event,
             enum_word(auditpb.AuditResult, entry.result),
-            entry.detail or "-",
+            entry.message or "-",
             *([entry.request] if requests else []),
         )
         for entry in entries

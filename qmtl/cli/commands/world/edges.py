@@ -73,7 +73,7 @@ def list_edges(
             short_id(override.to_node_id),
             enum_word(commonpb.ExecutionDomain, override.to_domain),
             enum_word(worldgraphpb.EdgeStanding, override.standing),
-            override.reason or "-",
+            override.message or "-",
         )
         for override in found
     ]
@@ -196,7 +196,7 @@ class _Edge:
 def _put(access: Access, named: _Edge, reason: str, *, active: bool) -> None:
     async def call(channel: MeshChannel) -> worldgraphservicepb.PutEdgeOverrideResponse:
         edge = await named.resolved(channel)
-        edge.active, edge.reason = active, reason
+        edge.active, edge.message = active, reason
         return await worldgraphrpc.WorldGraphServiceStub(channel).PutEdgeOverride(
             worldgraphservicepb.PutEdgeOverrideRequest(override=edge)
         )

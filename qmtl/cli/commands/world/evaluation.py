@@ -73,7 +73,7 @@ def evaluate(
         return
     report = reply.run.report
     summary = enum_word(evaluationpb.EvaluationSummary, report.summary)
-    typer.echo(f"{strategy_id} in {world_id}: {summary}, run {reply.run.run_id} revision {reply.run.revision}")
+    typer.echo(f"{strategy_id} in {world_id}: {summary}, run {reply.run.run_id} revision {reply.run.run_revision}")
     for line in verdicts.verdict_lines(report):
         typer.echo(f"  {line}")
     selected = "selected" if strategy_id in reply.decision.selected else "not selected"

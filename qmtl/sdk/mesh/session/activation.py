@@ -39,7 +39,7 @@ class FollowedActivation:
 
     def offer(self, envelope: activationpb.ActivationEnvelope) -> None:
         """Take an envelope if it is newer than the one held."""
-        if envelope.revision > self.envelope.revision:
+        if envelope.world_revision > self.envelope.world_revision:
             self._newest.put(envelope)
 
     async def until(self, found: Callable[[activationpb.ActivationEnvelope], T | None], limit_s: float, what: str) -> T:

@@ -66,7 +66,7 @@ def evaluation_lines(run: evaluationpb.EvaluationRun | None) -> Iterator[str]:
         yield "evaluation  none: the history is too short for a single decision"
         return
     summary = short(evaluationpb.EvaluationSummary.Name(run.report.summary), "EVALUATION_SUMMARY_")
-    yield f"evaluation  {summary}, run {run.run_id} revision {run.revision}"
+    yield f"evaluation  {summary}, run {run.run_id} revision {run.run_revision}"
     for verdict in run.report.verdicts:
         outcome = short(evaluationpb.Outcome.Name(verdict.outcome), "OUTCOME_")
         numbers = ", ".join(f"{metric.name} = {metric.value:.4g}" for metric in verdict.inputs)
@@ -78,13 +78,12 @@ def activation_line(activation: activationpb.ActivationEnvelope, strategy_id: st
     """What the strategy may do now, on one line."""
     entries = [entry for entry in activation.entries if entry.strategy_id == strategy_id]
     if not entries:
-        return (
-            f"none for {strategy_id} (revision {activation.revision}): it does not trade until an operator activates it"
-        )
+        at = f"revision {activation.world_revision}"
+        return f"none for {strategy_id} ({at}): it does not trade until an operator activates it"
     shown = []
     for entry in entries:
         side = short(commonpb.Side.Name(entry.side), "SIDE_").lower()
         mode = short(commonpb.EffectiveMode.Name(entry.effective_mode), "EFFECTIVE_MODE_")
         state = "frozen" if entry.freeze else "draining" if entry.drain else "active" if entry.active else "inactive"
-        shown.append(f"{side} {state} at weight {entry.weight:g} in {mode}")
-    return f"{'; '.join(shown)} (revision {activation.revision})"
+        shown.append(f"{side} {state} at weight {entry.weight} in {mode}")
+    return f"{'; '.join(shown)} (revision {activation.world_revision})"

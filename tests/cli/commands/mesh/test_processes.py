@@ -137,9 +137,9 @@ def check_a_strategy(home: Path, qmtl: Invoke, folder: Path) -> None:
     done(qmtl("world", "deactivate", *activate[2:], "--side", "short"))
     long = ("--side", "long", "--json")
     entry = long_entry(done(qmtl(*activate, *long, "--stage", "paper")))
-    assert (entry["weight"], entry["effective_mode"]) == (0.5, "EFFECTIVE_MODE_PAPER")
+    assert (entry["weight"], entry["effective_mode"]) == ("0.5", "EFFECTIVE_MODE_PAPER")
     entry = long_entry(done(qmtl(*activate, *long, "--orders", "reducing")))
-    assert (entry["drain"], entry["freeze"], entry["weight"]) == (True, False, 0.5)
+    assert (entry["drain"], entry["freeze"], entry["weight"]) == (True, False, "0.5")
     off = done(qmtl("world", "deactivate", *activate[2:], "--json"))
     assert [entry["active"] for entry in json.loads(off)["entries"]] == [False, False]
     tail = done(qmtl("bus", "tail", "--all", "--count", "4", "--home", home, "--json"))

@@ -21,6 +21,6 @@ def test_apply_in_two_phases_and_approval_to_go_live(estate: Estate) -> None:
     approve = ("world", "approve-live", WORLD, estate.cross, "--as", "owner")
     assert "add --allow-live" in estate.refused(*approve)
     approved = estate.json(*approve, "--allow-live", "--for", "2d", "--reason", "test")
-    assert (approved["approved_by"], approved["reason"]) == ("dev-owner", "test")
+    assert (approved["approved_by"], approved["message"]) == ("dev-owner", "test")
     assert "E_LIFE" in estate.refused(*approve, "--for", "ever")
     assert estate.json("world", "revoke-live", WORLD, estate.cross)["revoked_at"]

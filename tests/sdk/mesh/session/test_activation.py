@@ -23,7 +23,7 @@ NOW = 1_000_000_000_000
 def view_of(entry: activationpb.ActivationEntry, revision: int = 1) -> FollowedActivation:
     entry.MergeFrom(Entry(strategy_id="s", side=LONG, effective_mode=commonpb.EFFECTIVE_MODE_PAPER))
     view = FollowedActivation()
-    view.offer(activationpb.ActivationEnvelope(revision=revision, entries=[entry]))
+    view.offer(activationpb.ActivationEnvelope(world_revision=revision, entries=[entry]))
     return view
 
 
@@ -55,9 +55,9 @@ def test_outside_its_window_an_entry_is_shut() -> None:
 
 def test_an_older_envelope_changes_nothing() -> None:
     view = view_of(Entry(active=True), revision=5)
-    view.offer(activationpb.ActivationEnvelope(revision=4))
+    view.offer(activationpb.ActivationEnvelope(world_revision=4))
     assert may(view)
-    view.offer(activationpb.ActivationEnvelope(revision=6))
+    view.offer(activationpb.ActivationEnvelope(world_revision=6))
     assert not may(view)
 
 
@@ -87,11 +87,11 @@ def test_a_paper_session_needs_mode_domain_and_an_open_session(
 
 async def test_waiting_for_an_activation_ends_when_it_comes_or_at_the_limit() -> None:
     view = FollowedActivation()
-    waiting = asyncio.create_task(view.until(lambda e: e if e.revision == 2 else None, 5.0, "x"))
+    waiting = asyncio.create_task(view.until(lambda e: e if e.world_revision == 2 else None, 5.0, "x"))
     await asyncio.sleep(0)
-    view.offer(activationpb.ActivationEnvelope(revision=1))
-    view.offer(activationpb.ActivationEnvelope(revision=2))
-    assert (await waiting).revision == 2
+    view.offer(activationpb.ActivationEnvelope(world_revision=1))
+    view.offer(activationpb.ActivationEnvelope(world_revision=2))
+    assert (await waiting).world_revision == 2
     with pytest.raises(NotReady, match="not so within"):
         await view.until(lambda e: None, 0.01, "not so")
 
@@ -102,9 +102,9 @@ async def test_events_resume_where_they_were_and_begin_again_when_that_is_gone()
     mesh.activate("s")
     retrying = RetryingClient.open(mesh.client, 5.0, SystemClock())
     following = asyncio.create_task(follow_activation(retrying, "w", "s", view))
-    await view.until(lambda e: e if e.revision == 2 else None, 5.0, "first")
+    await view.until(lambda e: e if e.world_revision == 2 else None, 5.0, "first")
     mesh.activate("s", active=False)
-    await view.until(lambda e: e if e.revision == 3 else None, 5.0, "second")
+    await view.until(lambda e: e if e.world_revision == 3 else None, 5.0, "second")
     following.cancel()
     assert mesh.resumed_from[:3] == ["", "r", ""]
     assert not view.entries("s", NOW)

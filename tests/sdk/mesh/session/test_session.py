@@ -224,7 +224,7 @@ async def test_who_drains_closes_where_it_would_turn_round_and_opens_nothing() -
     assert held != 0
     for entry in mesh.activation.entries:
         entry.drain = True
-    mesh.activation.revision += 1
+    mesh.activation.world_revision += 1
     second = await run(mesh, Turning())
     before = {status.order.client_order_id for status in first.orders}
     later = [status for status in second.orders if status.order.client_order_id not in before]
