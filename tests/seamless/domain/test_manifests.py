@@ -48,8 +48,9 @@ def test_a_cut_is_what_sealing_its_rows_alone_would_give() -> None:
 
 def test_blocked_or_empty_data_is_not_sealed() -> None:
     bars, report = judge(raw([0, 1, 5]), STRICT)
-    with pytest.raises(NotReady, match="gap"):
+    with pytest.raises(NotReady, match="gap") as caught:
         seal(bars, report, AlwaysOpen(), producer="test")
+    assert caught.value.reason == "E_CONFORMANCE"
     empty, report = judge(raw([]))
     with pytest.raises(NotReady, match="no bars"):
         seal(empty, replace(report, policy=TOLERANT.name), AlwaysOpen(), producer="test")

@@ -1,0 +1,57 @@
+"""Replay sessions within their limits: how many play at once, how many follow one, and what is not replayed at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from qmtl.config.settings import MeshSettings
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import Exhausted, NotReady
+from qmtl.sql.database import Database
+from seamless.config import Settings
+from seamless.domain.session_requests import FOLLOWERS_MAX, SessionRequest
+from seamless.metrics import SeamlessMetrics
+from seamless.replay.sessions import ReplaySessions
+from tests.seamless.asking import DEMO
+from tests.seamless.serving import Seamless
+
+
+@pytest.fixture
+def sessions(seamless: Seamless, db: Database, tmp_path: Path) -> ReplaySessions:
+    settings = Settings(mesh=MeshSettings(home=tmp_path), replays_max=1)
+    return ReplaySessions(seamless.inventory, db, SystemClock(), settings, SeamlessMetrics(CollectorRegistry()))
+
+
+def _request(name: str) -> SessionRequest:
+    return SessionRequest(name, "w1", None, timedelta(days=1), 0.0)
+
+
+async def test_more_sessions_than_may_play_are_refused(sessions: ReplaySessions, seamless: Seamless) -> None:
+    preset = seamless.inventory.presets.named(DEMO)
+    first = await sessions.open(preset, _request("one"))
+    assert await sessions.open(preset, _request("one")) == first
+    with pytest.raises(Exhausted) as caught:
+        await sessions.open(preset, _request("two"))
+    assert caught.value.reason == "E_DATA_SESSIONS"
+
+
+async def test_a_session_has_at_most_so_many_followers(sessions: ReplaySessions, seamless: Seamless) -> None:
+    await sessions.open(seamless.inventory.presets.named(DEMO), _request("one"))
+    for number in range(FOLLOWERS_MAX):
+        await sessions.following("one", f"f{number}")
+    await sessions.following("one", "f0")
+    with pytest.raises(Exhausted) as caught:
+        await sessions.following("one", "another")
+    assert caught.value.reason == "E_FOLLOWERS"
+
+
+async def test_a_real_feed_is_not_replayed(sessions: ReplaySessions, seamless: Seamless) -> None:
+    live = replace(seamless.inventory.presets.named(DEMO), replay=False)
+    with pytest.raises(NotReady) as caught:
+        await sessions.open(live, _request("one"))
+    assert caught.value.reason == "E_NOT_A_REPLAY"
