@@ -44,7 +44,7 @@ soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak
 
 clients: $(STAMP)
-	@echo "clients: samples in other languages come with the polyglot part; nothing to build yet"
+	$(BIN)/python -m tools.clients
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "QMTL needs Python 3.11 or newer: make PYTHON=python3.12")'
