@@ -160,7 +160,7 @@ func activate(ctx context.Context, gateway grpc.ClientConnInterface, world, stra
 		StrategyId: strategy, Side: commonv1.Side_SIDE_LONG, Active: proto.Bool(true), Stage: worldv1.Stage_STAGE_PAPER,
 	}
 	reply, err := worldv1.NewActivationServiceClient(gateway).SetActivation(ctx, &worldv1.SetActivationRequest{
-		WorldId: world, Changes: []*worldv1.ActivationChange{change}, Reason: "the sample trades",
+		WorldId: world, Changes: []*worldv1.ActivationChange{change}, Message: "the sample trades",
 	})
 	if err != nil {
 		return nil, err

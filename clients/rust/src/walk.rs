@@ -169,7 +169,7 @@ async fn activate(gateway: &Gateway, world: &str, strategy: &str) -> Outcome<Ses
     let request = SetActivationRequest {
         world_id: world.to_owned(),
         changes: vec![change],
-        reason: "the sample trades".to_owned(),
+        message: "the sample trades".to_owned(),
         ..SetActivationRequest::default()
     };
     let reply =

@@ -99,7 +99,7 @@ async function activate(gateway: Transport, worldId: string, strategyId: string)
     dataEnd: timestampFromDate(new Date(end)),
   });
   const changes = [{ strategyId, side: Side.LONG, active: true, stage: Stage.PAPER }];
-  const request = { worldId, changes, reason: "the sample trades" };
+  const request = { worldId, changes, message: "the sample trades" };
   const activation = (await createClient(ActivationService, gateway).setActivation(request)).activation!;
   console.log("activation", EffectiveMode[activation.effectiveMode]);
   const session = activation.sessions.find((one) => one.executionDomain === ExecutionDomain.DRYRUN);

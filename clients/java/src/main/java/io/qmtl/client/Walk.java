@@ -192,7 +192,7 @@ final class Walk {
             .setActive(true)
             .setStage(Stage.STAGE_PAPER);
     var request =
-        SetActivationRequest.newBuilder().setWorldId(worldId).addChanges(change).setReason("the sample trades").build();
+        SetActivationRequest.newBuilder().setWorldId(worldId).addChanges(change).setMessage("the sample trades").build();
     ActivationEnvelope activation =
         Calls.again(() -> ActivationServiceGrpc.newBlockingStub(gateway).setActivation(request)).getActivation();
     say("activation " + activation.getEffectiveMode());
