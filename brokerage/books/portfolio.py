@@ -12,7 +12,7 @@ from brokerage.domain.accounts.position import Position, summed
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.market.context import MarketContext
-from qmtl.core.errors import InvalidRequest
+from qmtl.core.errors import NotFound
 
 OwnedViews = list[tuple[Owner, PositionView]]
 
@@ -44,5 +44,5 @@ def view_of(conn: Connection, market: MarketContext, account: Account) -> Accoun
 def _valued(market: MarketContext, account: Account, symbol: str, position: Position) -> PositionView:
     instrument = market.instruments.find(symbol)
     if instrument is None:
-        raise InvalidRequest("INSTRUMENT_UNKNOWN", f"a position is held in {symbol}, which the settings no longer name")
+        raise NotFound("E_INSTRUMENT_UNKNOWN", f"a position is held in {symbol}, which the settings no longer name")
     return view_position(instrument, position, account.marks.get(symbol))

@@ -34,7 +34,7 @@ def fit(units: int, what: str) -> int:
     """Return `units` if it fits int64. Raises InvalidRequest (AMOUNT_OVERFLOW) otherwise."""
     if -INT64_MAX <= units <= INT64_MAX:
         return units
-    raise InvalidRequest("AMOUNT_OVERFLOW", f"{what} is {units}, want a magnitude of at most {INT64_MAX} scaled units")
+    raise InvalidRequest("E_AMOUNT_OVERFLOW", f"{what} is {units}, want at most {INT64_MAX} scaled units")
 
 
 def divide(numerator: int, denominator: int) -> int:
@@ -54,7 +54,7 @@ def floor_to(units: int, step: int) -> int:
 def double_to_scaled(value: float, scale: int, what: str) -> int:
     """Snap a double to the nearest scaled integer, ties to even: the same result as numpy.rint(value * 10**scale)."""
     if not isfinite(value):
-        raise InvalidRequest("AMOUNT_NOT_FINITE", f"{what} is {value!r}, want a finite number")
+        raise InvalidRequest("E_AMOUNT_NOT_FINITE", f"{what} is {value!r}, want a finite number")
     return fit(round(value * 10.0**scale), what)
 
 

@@ -171,7 +171,7 @@ def fill_to_proto(order: Order, instrument: Instrument, event: OrderEvent, seque
     """One booked execution, at its place in the account's fills. The event must be a fill."""
     fill = event.fill
     if fill is None:
-        raise Conflict("NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
+        raise Conflict("E_NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
     return orderpb.Fill(
         account=order.owner.account,
         world_id=order.owner.world_id,

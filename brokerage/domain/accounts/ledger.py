@@ -81,5 +81,5 @@ class Ledger:
 def _mark(symbol: str, marks: Mapping[str, int]) -> int:
     mark = marks.get(symbol)
     if mark is None:
-        raise NotReady("MARK_MISSING", f"no price is known for the open position in {symbol}")
+        raise NotReady("E_MARK_MISSING", f"no price is known for the open position in {symbol}")
     return mark

@@ -57,7 +57,7 @@ def settled(position: Position, instrument: Instrument, side: Side, fill: Fill) 
     elif fill.fee_currency == instrument.base and fill.fee:
         after, fee = traded(after, instrument, -fill.fee, fill.price)
     elif fill.fee:
-        raise Conflict("FEE_CURRENCY_UNKNOWN", f"fee of {fill.trade_id} is in {fill.fee_currency}")
+        raise Conflict("E_FEE_CURRENCY_UNKNOWN", f"fee of {fill.trade_id} is in {fill.fee_currency}")
     else:
         fee = 0
     booked = Position(after.quantity, after.cost, after.realised, fit(after.fees + fee, "fees"), position.fills + 1)

@@ -48,7 +48,7 @@ class StrategyBook:
         """Raises NotFound (ORDER_UNKNOWN)."""
         record = self.records.get(order_id)
         if record is None:
-            raise NotFound("ORDER_UNKNOWN", f"order {order_id} is not known")
+            raise NotFound("E_ORDER_UNKNOWN", f"order {order_id} is not known")
         return record
 
     def open_orders(self, symbol: str | None = None) -> tuple[OrderRecord, ...]:

@@ -28,7 +28,7 @@ from brokerage.domain.simulation.exchange import SimulatedExchange
 from brokerage.domain.trading.commands import cancel, submit
 from brokerage.domain.trading.reports import book_reports
 from qmtl.core.decimals import from_scaled, to_scaled
-from qmtl.core.errors import InvalidRequest, NotFound
+from qmtl.core.errors import Conflict, InvalidRequest, NotFound
 
 LOCAL = Owner("local", "", "")
 """The owner of orders in a backtest that belongs to no world."""
@@ -90,7 +90,7 @@ class SimulatedAccount:
     def submit(self, order: Order, at_ns: int, *, weight: int = RATE_ONE) -> list[OrderEvent]:
         """Submit an order at a time. A refusal is an event of kind DENIED with its `denial`, not an error."""
         if order.owner != self.owner:
-            raise InvalidRequest("OWNER_MISMATCH", f"order is for {order.owner}, this account is {self.owner}")
+            raise InvalidRequest("E_OWNER_MISMATCH", f"order is for {order.owner}, this account is {self.owner}")
         return submit(self.view, order, EventTime(at_ns, at_ns), weight=weight)
 
     def market(self, symbol: str, side: Side, quantity: Decimal, at_ns: int, client_order_id: str) -> list[OrderEvent]:
@@ -116,7 +116,7 @@ class SimulatedAccount:
         """All that is known of an order. Raises NotFound (ORDER_UNKNOWN)."""
         found = self.book.records.get(order_id(self.owner, client_order_id))
         if found is None:
-            raise NotFound("ORDER_UNKNOWN", f"no order {client_order_id}")
+            raise NotFound("E_ORDER_UNKNOWN", f"no order {client_order_id}")
         return found
 
     def position(self, symbol: str) -> Decimal:
@@ -142,7 +142,7 @@ class SimulatedAccount:
         """A FILLED event as decimals. Raises InvalidRequest for an event of another kind."""
         record, fill = self.book.records[event.order_id], event.fill
         if fill is None or record.instrument is None:
-            raise InvalidRequest("NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
+            raise Conflict("E_NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
         return view_fill(record.instrument, record.order.side, event)
 
     def _marks(self) -> dict[str, int]:
@@ -153,7 +153,7 @@ def view_fill(instrument: Instrument, side: Side, event: OrderEvent) -> FillView
     """A FILLED event of an order in an instrument, as decimals."""
     fill = event.fill
     if fill is None:
-        raise InvalidRequest("NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
+        raise Conflict("E_NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
     return FillView(
         symbol=instrument.symbol,
         side=side,

@@ -49,7 +49,7 @@ def snap(column: Doubles, scale: int, what: str, *, saturate: bool = False) -> S
     """A column of doubles as scaled integers. A volume beyond int64 saturates: it is only ever an upper bound."""
     scaled = np.rint(column * 10.0**scale)
     if not np.isfinite(scaled).all():
-        raise InvalidRequest("AMOUNT_NOT_FINITE", f"{what} holds a value that is not finite")
+        raise InvalidRequest("E_AMOUNT_NOT_FINITE", f"{what} holds a value that is not finite")
     if saturate:
         return [min(int(value), INT64_MAX) for value in scaled.tolist()]
     return [fit(int(value), what) for value in scaled.tolist()]
@@ -61,6 +61,6 @@ def bar_from_doubles(
     """One bar from doubles: the same snapping as the columns, so batch and live see the same numbers."""
     opened, high, low, close = (double_to_scaled(price, instrument.price_scale, "price") for price in ohlcv[:4])
     if not isfinite(ohlcv[4]):
-        raise InvalidRequest("AMOUNT_NOT_FINITE", f"volume is {ohlcv[4]!r}, want a finite number")
+        raise InvalidRequest("E_AMOUNT_NOT_FINITE", f"volume is {ohlcv[4]!r}, want a finite number")
     volume = min(round(ohlcv[4] * 10.0**instrument.quantity_scale), INT64_MAX)
     return Bar(start_ns, start_ns + interval_ns, opened, high, low, close, volume)

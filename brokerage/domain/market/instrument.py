@@ -46,7 +46,7 @@ class Instrument:
 
     def __post_init__(self) -> None:
         if self.tick <= 0 or self.lot <= 0 or self.multiplier <= 0:
-            raise InvalidRequest("INSTRUMENT_INVALID", f"{self.symbol}: tick, lot and multiplier must be positive")
+            raise InvalidRequest("E_INSTRUMENT_INVALID", f"{self.symbol}: tick, lot and multiplier must be positive")
         numerator, denominator = self.multiplier.as_integer_ratio()
         shift = currency_scale(self.quote) - self.price_scale - self.quantity_scale
         object.__setattr__(self, "_up", numerator * 10 ** max(shift, 0))

@@ -79,7 +79,7 @@ class OrderRecord:
 def born(order: Order, instrument: Instrument | None, event: OrderEvent) -> OrderRecord:
     """The record after its first event, which must be INITIALIZED."""
     if event.kind is not EventKind.INITIALIZED or event.seq != 1:
-        raise Conflict("ORDER_EVENT_ILLEGAL", f"order {event.order_id} must begin with INITIALIZED, seq 1")
+        raise Conflict("E_ORDER_EVENT_ILLEGAL", f"order {event.order_id} must begin with INITIALIZED, seq 1")
     return OrderRecord(
         id=event.order_id,
         order=order,
@@ -100,10 +100,10 @@ def born(order: Order, instrument: Instrument | None, event: OrderEvent) -> Orde
 def advance(record: OrderRecord, event: OrderEvent) -> OrderRecord:
     """Fold one event. Raises Conflict when it is illegal here, its seq is not the next, or its state is not ours."""
     if event.seq != record.seq + 1:
-        raise Conflict("ORDER_EVENT_GAP", f"order {record.id} is at seq {record.seq}, got {event.seq}")
+        raise Conflict("E_ORDER_EVENT_GAP", f"order {record.id} is at seq {record.seq}, got {event.seq}")
     state, filled, flag = _step(record, event.kind, event.fill)
     if state is not event.state or filled != event.cumulative:
-        raise Conflict("ORDER_EVENT_DAMAGED", f"order {record.id} seq {event.seq}: state or total is not its fold")
+        raise Conflict("E_ORDER_EVENT_DAMAGED", f"order {record.id} seq {event.seq}: state or total is not its fold")
     return _folded(record, event, flag)
 
 
@@ -113,7 +113,7 @@ def _step(record: OrderRecord, kind: EventKind, fill: Fill | None) -> tuple[Orde
         state = after(record.state, record.previous, kind, record.order.type, record.order.tif)
         return state, record.filled, None
     if fill is None or record.instrument is None:
-        raise Conflict("ORDER_EVENT_ILLEGAL", f"order {record.id}: FILLED without a fill or an instrument")
+        raise Conflict("E_ORDER_EVENT_ILLEGAL", f"order {record.id}: FILLED without a fill or an instrument")
     filled = fit(record.filled + fill.quantity, "cumulative quantity")
     state, flag = after_fill(record.state, filled, record.quantity)
     return state, filled, flag
@@ -205,4 +205,4 @@ def accept_fill(fill: Fill, known: Fill | None) -> bool:
         return True
     if known == fill:
         return False
-    raise Conflict("TRADE_ID_REUSED", f"trade {fill.trade_id} was booked with other content")
+    raise Conflict("E_TRADE_ID_REUSED", f"trade {fill.trade_id} was booked with other content")

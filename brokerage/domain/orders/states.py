@@ -194,7 +194,7 @@ def after(
         return state if target is _STAYS else previous
     if kind in _RECORDED:
         return state
-    raise Conflict("ORDER_EVENT_ILLEGAL", f"event {kind.value} is illegal for a {order_type.value} in {state.value}")
+    raise Conflict("E_ORDER_EVENT_ILLEGAL", f"event {kind.value} is illegal for a {order_type.value} in {state.value}")
 
 
 def _guards_hold(state: OrderState, kind: EventKind, order_type: OrderType, tif: TimeInForce) -> bool:

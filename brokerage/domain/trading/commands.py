@@ -50,7 +50,7 @@ def submit(
     require_well_formed(order)
     book, identity = view.book(order.owner), order_id(order.owner, order.client_order_id)
     if identity in book.records:
-        raise Conflict("CLIENT_ORDER_ID_USED", f"client_order_id {order.client_order_id} was used")
+        raise Conflict("E_CLIENT_ORDER_ID_USED", f"client_order_id {order.client_order_id} was used")
     instrument = view.instruments.find(order.symbol)
     sized = _UNSIZED
     if refusal is None:

@@ -9,7 +9,7 @@ from brokerage.domain.orders.events import EventTime, Fill, OrderEvent
 from brokerage.domain.orders.record import happened
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind, OrderState
-from qmtl.core.errors import Conflict
+from qmtl.core.errors import NotFound
 
 UNKNOWN = "UNKNOWN: no answer came; the venue will be asked, nothing is sent again"
 
@@ -24,7 +24,7 @@ def book_report(book: StrategyBook, report: VenueReport) -> OrderEvent:
     record = book.record(report.order_id)
     if report.fill is not None:
         if record.instrument is None:
-            raise Conflict("INSTRUMENT_UNKNOWN", f"order {record.id} cannot fill without an instrument")
+            raise NotFound("E_INSTRUMENT_UNKNOWN", f"order {record.id} cannot fill without an instrument")
         book.ledger.book(record.instrument, record.order.side, report.fill)
     after, event = happened(record, report.kind, report.time, fill=report.fill, detail=report.reason)
     book.keep(after)

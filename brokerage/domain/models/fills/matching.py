@@ -14,7 +14,7 @@ from brokerage.domain.models.fills.outcome import NO_VOLUME, NOT_YET, Match, NoF
 from brokerage.domain.models.fills.stops import fill_stop_limit, fill_stop_market
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderType, TimeInForce
-from qmtl.core.errors import InvalidRequest
+from qmtl.core.errors import InvalidRequest, NotFound
 
 
 def match(record: OrderRecord, bar: Bar, slippage: int, budget: int) -> Match:
@@ -36,7 +36,7 @@ def match(record: OrderRecord, bar: Bar, slippage: int, budget: int) -> Match:
 
 def _price(record: OrderRecord, bar: Bar, slippage: int) -> Match:
     if record.instrument is None:
-        raise InvalidRequest("INSTRUMENT_UNKNOWN", f"order {record.id} has no instrument to match")
+        raise NotFound("E_INSTRUMENT_UNKNOWN", f"order {record.id} has no instrument to match")
     kind, side = record.order.type, record.order.side
     if kind is OrderType.MARKET or (kind is OrderType.STOP_MARKET and record.triggered):
         return fill_at_open(side, record.instrument, bar, slippage)
@@ -46,4 +46,4 @@ def _price(record: OrderRecord, bar: Bar, slippage: int) -> Match:
         return fill_stop_market(record, record.instrument, bar, slippage)
     if kind is OrderType.STOP_LIMIT:
         return fill_stop_limit(record, bar)
-    raise InvalidRequest("ORDER_TYPE_UNSUPPORTED", f"no matching rule for {kind.value}")
+    raise InvalidRequest("E_ORDER_TYPE_UNSUPPORTED", f"no matching rule for {kind.value}")

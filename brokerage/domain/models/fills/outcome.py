@@ -38,5 +38,5 @@ TRIGGERED_ONLY = Match(0, triggered=True, why=NoFill.NOT_REACHED)
 def require_price(price: int | None) -> int:
     """Raises InvalidRequest (PRICE_REQUIRED)."""
     if price is None:
-        raise InvalidRequest("PRICE_REQUIRED", "the order's type needs a price it does not have")
+        raise InvalidRequest("E_PRICE_REQUIRED", "the order's type needs a price it does not have")
     return price

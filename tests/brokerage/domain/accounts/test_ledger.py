@@ -105,7 +105,7 @@ def test_a_fee_in_a_third_currency_is_paid_from_that_currency() -> None:
 
 def test_overflow_is_refused_and_nothing_is_booked() -> None:
     ledger = Ledger()
-    with pytest.raises(InvalidRequest, match="AMOUNT_OVERFLOW"):
+    with pytest.raises(InvalidRequest, match="E_AMOUNT_OVERFLOW"):
         ledger.book(STOCK, Side.BUY, fill(10**9, 10**9))
     assert ledger.cash == {}
     assert ledger.positions == {}
@@ -114,7 +114,7 @@ def test_overflow_is_refused_and_nothing_is_booked() -> None:
 def test_an_open_position_without_a_mark_is_not_valued() -> None:
     ledger = Ledger()
     book(ledger, STOCK, (Side.BUY, 10, 100_00))
-    with pytest.raises(NotReady, match="MARK_MISSING"):
+    with pytest.raises(NotReady, match="E_MARK_MISSING"):
         ledger.equity("USD", {})
 
 

@@ -14,7 +14,7 @@ from tests.brokerage.domain.accounts.test_ledger import SPOT
 
 def test_notional_is_exact_and_refuses_what_int64_cannot_hold() -> None:
     assert SPOT.notional(4_029_463, 12_345_678) == round(Fraction(4_029_463 * 12_345_678 * 10**8, 10**2 * 10**8))
-    with pytest.raises(InvalidRequest, match="AMOUNT_OVERFLOW"):
+    with pytest.raises(InvalidRequest, match="E_AMOUNT_OVERFLOW"):
         SPOT.notional(INT64_MAX, INT64_MAX)
 
 

@@ -247,8 +247,8 @@ def test_columns_and_single_bars_snap_doubles_alike(rows: list[tuple[float, floa
 
 
 def test_a_price_that_is_not_finite_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="AMOUNT_NOT_FINITE"):
+    with pytest.raises(InvalidRequest, match="E_AMOUNT_NOT_FINITE"):
         bar_from_doubles(STOCK, 0, MINUTE, (float("nan"), 1.0, 1.0, 1.0, 1.0))
     column = np.array([float("inf")])
-    with pytest.raises(InvalidRequest, match="AMOUNT_NOT_FINITE"):
+    with pytest.raises(InvalidRequest, match="E_AMOUNT_NOT_FINITE"):
         list(bars_from_doubles(STOCK, np.array([0]), MINUTE, (column, column, column, column, column)))

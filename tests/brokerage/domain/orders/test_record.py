@@ -60,7 +60,7 @@ def test_an_overfill_and_a_fill_of_a_denied_order_are_booked_and_flagged() -> No
 def test_a_repeated_trade_is_skipped_and_a_changed_one_refused() -> None:
     assert accept_fill(fill(4), None)
     assert not accept_fill(fill(4), fill(4))
-    with pytest.raises(Conflict, match="TRADE_ID_REUSED"):
+    with pytest.raises(Conflict, match="E_TRADE_ID_REUSED"):
         accept_fill(fill(4), fill(5))
 
 
@@ -79,15 +79,15 @@ def test_a_pending_change_that_is_refused_restores_what_was_before() -> None:
 def test_a_gap_a_damaged_row_and_a_wrong_beginning_are_refused() -> None:
     record = working()
     _, event = happened(record, EventKind.FILLED, NOW, fill=fill(4))
-    with pytest.raises(Conflict, match="ORDER_EVENT_GAP"):
+    with pytest.raises(Conflict, match="E_ORDER_EVENT_GAP"):
         advance(record, replace(event, seq=9))
-    with pytest.raises(Conflict, match="ORDER_EVENT_DAMAGED"):
+    with pytest.raises(Conflict, match="E_ORDER_EVENT_DAMAGED"):
         advance(record, replace(event, cumulative=5))
-    with pytest.raises(Conflict, match="ORDER_EVENT_DAMAGED"):
+    with pytest.raises(Conflict, match="E_ORDER_EVENT_DAMAGED"):
         advance(record, replace(event, state=OrderState.FILLED))
-    with pytest.raises(Conflict, match="ORDER_EVENT_ILLEGAL"):
+    with pytest.raises(Conflict, match="E_ORDER_EVENT_ILLEGAL"):
         born(order("o1"), STOCK, event)
-    with pytest.raises(Conflict, match="ORDER_EVENT_ILLEGAL"):
+    with pytest.raises(Conflict, match="E_ORDER_EVENT_ILLEGAL"):
         happened(record, EventKind.FILLED, NOW)
 
 

@@ -70,7 +70,7 @@ def test_every_state_is_in_the_table() -> None:
 def test_each_pair_moves_as_the_table_says_or_is_refused(state: OrderState, kind: EventKind) -> None:
     want = expected(state, kind)
     if want is None:
-        with pytest.raises(Conflict, match="ORDER_EVENT_ILLEGAL"):
+        with pytest.raises(Conflict, match="E_ORDER_EVENT_ILLEGAL"):
             after(state, PREVIOUS, kind, OrderType.STOP_LIMIT, TimeInForce.IOC)
     else:
         assert after(state, PREVIOUS, kind, OrderType.STOP_LIMIT, TimeInForce.IOC) is want

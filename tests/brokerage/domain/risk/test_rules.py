@@ -213,7 +213,7 @@ def test_a_malformed_order_is_an_error_and_leaves_no_trace(order: Order) -> None
 def test_a_client_order_id_is_used_once() -> None:
     made = account()
     made.submit(BASE, HOUR)
-    with pytest.raises(Conflict, match="CLIENT_ORDER_ID_USED"):
+    with pytest.raises(Conflict, match="E_CLIENT_ORDER_ID_USED"):
         made.submit(BASE, HOUR)
 
 
