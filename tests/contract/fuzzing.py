@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +10,8 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
+
+from tests.support.contracts import services
 
 AREAS = {
     "control": "controlbus",
@@ -72,12 +72,8 @@ class Rpc:
 def rpcs() -> Iterator[Rpc]:
     """Every RPC of every contract."""
     for area, service in AREAS.items():
-        package = importlib.import_module(f"qmtl.{area}.v1")
-        for module in pkgutil.iter_modules(package.__path__):
-            if module.name.endswith("_pb2"):
-                file = importlib.import_module(f"{package.__name__}.{module.name}").DESCRIPTOR
-                for contract in file.services_by_name.values():
-                    yield from (Rpc(method, service) for method in contract.methods)
+        for contract in services(area):
+            yield from (Rpc(method, service) for method in contract.methods)
 
 
 class Requests:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
-from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
 
 from qmtl.core.errors import PermissionDenied, QmtlError, Unauthenticated
@@ -30,6 +26,7 @@ from qmtl.rpc.rules.methods import Audience, MethodRule, rules_of
 from qmtl.rpc.server.authorisation import authorise
 from tests.rpc.echo import KINDS, EchoStub
 from tests.rpc.mesh import Mesh, health_of, peer, services_of, user
+from tests.support.contracts import services
 
 ALICE = Identity("alice", Role.OPERATOR, None, "token")
 GATEWAY = ServiceIdentity("gateway")
@@ -84,24 +81,15 @@ def test_who_may_knock(
     assert caught.value.reason == reason
 
 
-def contracts() -> Iterator[ServiceDescriptor]:
-    for area in ("control", "dag", "world", "broker", "data", "gateway"):
-        package = importlib.import_module(f"qmtl.{area}.v1")
-        for module in pkgutil.iter_modules(package.__path__):
-            if module.name.endswith("_pb2"):
-                file = importlib.import_module(f"{package.__name__}.{module.name}").DESCRIPTOR
-                yield from file.services_by_name.values()
-
-
 def test_every_grant_names_an_rpc_that_exists() -> None:
-    names = {rule.name for contract in contracts() for rule in rules_of(contract, {})}
+    names = {rule.name for contract in services() for rule in rules_of(contract, {})}
     granted = {pattern for patterns in grants.GRANTS.values() for pattern in patterns}
     assert granted - names == set()
 
 
 def test_every_service_rpc_is_granted_to_somebody() -> None:
     wanted = {
-        rule.name for contract in contracts() for rule in rules_of(contract, {}) if rule.audience is Audience.SERVICE
+        rule.name for contract in services() for rule in rules_of(contract, {}) if rule.audience is Audience.SERVICE
     }
     granted = {pattern for patterns in grants.GRANTS.values() for pattern in patterns}
     assert wanted - granted == set()
