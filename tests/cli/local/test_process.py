@@ -15,7 +15,7 @@ from qmtl.cli.local.health import nats_answers
 from qmtl.cli.local.ports import free_ports
 from qmtl.cli.local.process import LOG_TAIL_LINES, Child, Unit, exit_text, readable
 from qmtl.config.home import is_alive
-from qmtl.core.errors import Unavailable
+from qmtl.core.errors import NotReady, Unavailable
 
 SERVER = """
 import socket, sys
@@ -130,7 +130,7 @@ async def test_stop_leaves_no_process(tmp_path: Path) -> None:
         running = await stage.child.ready()
         assert is_alive(running)
     assert not is_alive(running)
-    with pytest.raises(Unavailable):
+    with pytest.raises(NotReady, match="E_NOT_RUNNING"):
         stage.child.kill()
 
 
