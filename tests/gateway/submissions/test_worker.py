@@ -51,7 +51,7 @@ class World:
         return bindingservicepb.UnbindStrategyResponse()
 
 
-class Dag:
+class Plans:
     """dagmanager, which knows no plan."""
 
     async def GetPlan(self, request: object, **call: object) -> None:
@@ -72,7 +72,7 @@ class SlowCommit(Database):
 
 
 def workers(db: Database, world: World) -> tuple[Workers, ReleaseWorker]:
-    peers, clock = cast("Peers", SimpleNamespace(bindings=world, dag=Dag())), SystemClock()
+    peers, clock = cast("Peers", SimpleNamespace(bindings=world, plans=Plans())), SystemClock()
     return Workers(db, peers, clock, WorkerSettings("g", PLACES, 100, CLAIM_TTL_S)), ReleaseWorker(
         db, peers, clock, 0.02
     )
