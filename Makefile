@@ -41,7 +41,8 @@ bench: $(STAMP)
 	for file in bench/[a-z]*.py; do $(BIN)/python -m bench.$$(basename $$file .py) || exit 1; done
 
 soak: $(STAMP)
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m soak --hypothesis-profile fresh
+	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile fresh
 
 clients: $(STAMP)
 	$(BIN)/python -m tools.clients

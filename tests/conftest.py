@@ -4,5 +4,8 @@ from hypothesis import settings
 
 pytest_plugins = ["tests.support.nats", "tests.support.outbox_store", "tests.support.postgres"]
 
-settings.register_profile("qmtl", deadline=None)  # a busy machine is no failure; pytest-timeout bounds each test
+# A busy machine is no failure: pytest-timeout bounds each test. And a failure must come again: the suite draws the same
+# examples each time, `make soak` draws new ones.
+settings.register_profile("qmtl", deadline=None, derandomize=True)
+settings.register_profile("fresh", deadline=None, print_blob=True)
 settings.load_profile("qmtl")

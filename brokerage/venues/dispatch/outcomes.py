@@ -21,9 +21,11 @@ from brokerage.venues.paper import store as paper_store
 
 
 def answer(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> None:
-    """Hear the venue's answer to an order that has arrived."""
+    """Hear the venue's answer to an order that has arrived; nothing is heard of an order that was never accepted here."""
     account = accounts_store.account(conn, name.owner.account, lock=True)
     _, book = load_orders(conn, market, account, name.owner, order_id)
+    if order_id not in book.records:
+        return
     answers = paper_store.arrivals(conn, account.account).answers(
         book, _time(account, book, order_id, now_ns).at_ns, now_ns
     )

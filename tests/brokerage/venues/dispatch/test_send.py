@@ -17,6 +17,7 @@ from brokerage.domain.risk.fence import FenceState
 from brokerage.domain.simulation.arrivals import FOUND, NOT_AT_VENUE
 from brokerage.domain.trading.reports import UNKNOWN
 from brokerage.orders.wire import status_to_proto
+from qmtl.core.errors import NotFound
 from tests.brokerage.samples import GATE, MARKET, MINUTE, OWNER, Book, bar, fence, open_book, order
 
 FAR = replace(MARKET, link=Link(latency_ms=1))
@@ -50,6 +51,14 @@ def test_a_share_of_answers_is_lost_and_the_same_ones_every_time() -> None:
     assert lost != [name for name in ids if replace(link, seed=4).loses_answer(name)]
     assert Link().direct
     assert not link.direct
+
+
+async def test_nothing_is_heard_of_an_order_that_was_never_accepted(book: Book) -> None:
+    await book.answer("never")
+    await book.lose("never")
+    assert not await book.resolve("never")
+    with pytest.raises(NotFound, match="E_ORDER_UNKNOWN"):
+        await book.order("never")
 
 
 async def test_an_order_goes_from_intent_over_the_wire_to_its_answer(book: Book) -> None:
