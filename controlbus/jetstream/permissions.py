@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controlbus.jetstream import subjects
+from qmtl.config.files import write_private
 
 API = "$JS.API"
 SEED_SUFFIX = ".nk"
@@ -121,11 +122,6 @@ def _public_key(path: Path) -> str:
     import nkeys  # type: ignore[import-untyped]  # ships no stubs; here, since only who starts a broker needs it
 
     if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))
-        os.replace(temporary, path)
+        write_private(path, nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER).decode())
     key: bytes = nkeys.from_seed(bytearray(path.read_bytes())).public_key
     return key.decode()

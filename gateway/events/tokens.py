@@ -17,13 +17,14 @@ from pathlib import Path
 
 from joserfc.jwk import KeySet, OKPKey
 
+from qmtl.config.files import write_private
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, PermissionDenied, Unauthenticated
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.rpc.auth.identity import Identity
-from qmtl.rpc.auth.keys import new_key, write_private
+from qmtl.rpc.auth.keys import new_key
 from qmtl.rpc.auth.tokens import mint
 from qmtl.rpc.auth.verification import verified
 
@@ -192,7 +193,6 @@ def _scope(claims: Mapping[str, object]) -> Scope:
 
 def _make(path: Path) -> None:
     """Write a first key; when two gateways do at once, the first file stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     write_private(own, json.dumps({"keys": [new_key().as_dict(private=True)]}))
     try:

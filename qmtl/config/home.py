@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from qmtl.config.files import write_private
 from qmtl.config.settings import load_mesh, read_tree
 
 
@@ -53,12 +53,7 @@ def log_path(home: Path, name: str) -> Path:
 
 def write_record(home: Path, record: Record) -> None:
     """Replace the record in one step."""
-    path = record_path(home)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".up.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(asdict(record), file, indent=1)
-    os.replace(temporary, path)
+    write_private(record_path(home), json.dumps(asdict(record), indent=1))
 
 
 def read_record(home: Path) -> Record | None:

@@ -11,6 +11,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -61,6 +62,14 @@ class Issuer(BaseModel):
         return given
 
 
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How large one log file grows and how many are kept, the one being written included."""
+
+    bytes_max: int
+    files_max: int
+
+
 class _Frozen(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -89,7 +98,14 @@ class MeshSettings(_Frozen):
     issuers: tuple[Issuer, ...] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
+    log_bytes_max: int = Field(default=16 * 1024 * 1024, ge=64 * 1024)
+    log_files_max: int = Field(default=5, ge=2, le=100)
     otlp_endpoint: str = ""
+
+    @property
+    def log_limits(self) -> LogLimits:
+        """How logs rotate: of services that have a `log_file`, and of the nats-server of `qmtl up`."""
+        return LogLimits(self.log_bytes_max, self.log_files_max)
 
     @field_validator("nats_credentials", mode="before")
     @classmethod
@@ -119,6 +135,7 @@ class ServiceSettings(_Frozen):
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
     log_level: Literal["", "DEBUG", "INFO", "WARNING", "ERROR"] = ""
+    log_file: Path | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -139,7 +156,7 @@ class ServiceSettings(_Frozen):
         given_own = {key: value for key, value in data.items() if value not in UNSET}
         return {**defaults, **given_own, "mesh": mesh}
 
-    @field_validator("tls_cert", "tls_key", "tls_client_ca", mode="before")
+    @field_validator("tls_cert", "tls_key", "tls_client_ca", "log_file", mode="before")
     @classmethod
     def _empty_is_unset(cls, given: object) -> object:
         return None if given == "" else given

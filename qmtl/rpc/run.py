@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -19,6 +20,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from qmtl.config.files import PRIVATE_UMASK
 from qmtl.config.settings import ServiceSettings, load, split_address
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import InvalidRequest, QmtlError
@@ -33,6 +35,7 @@ from qmtl.rpc.server.interceptor import Admit
 from qmtl.rpc.server.server import Server
 from qmtl.rpc.telemetry import logs, traces
 from qmtl.rpc.telemetry.metrics import Metrics, MetricsEndpoint
+from qmtl.rpc.telemetry.rotation import RotatingOutput
 
 TOKEN_CHECK_S: Final = 3600.0
 GRACE_S: Final = 5.0
@@ -159,6 +162,7 @@ def start(compose: Callable[[Runtime, S], Coroutine[Any, Any, None]], cls: type[
     parser = argparse.ArgumentParser(prog=f"python -m {service}")
     parser.add_argument("--config", type=Path, help="configuration file (default: qmtl.toml in this folder, if there)")
     config: Path | None = parser.parse_args().config
+    os.umask(PRIVATE_UMASK)
     try:
         settings = load(service, cls, config)
     except InvalidRequest as error:
@@ -168,7 +172,8 @@ def start(compose: Callable[[Runtime, S], Coroutine[Any, Any, None]], cls: type[
 
 def run_service(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: ServiceSettings, service: str) -> None:
     """Run a service until it is told to stop. Exits with 1 when it fails and 2 when its settings are refused."""
-    logs.configure(service, level=settings.log_level or "INFO", style=settings.mesh.log_format)
+    output = RotatingOutput(settings.log_file, settings.mesh.log_limits) if settings.log_file else None
+    logs.configure(service, level=settings.log_level or "INFO", style=settings.mesh.log_format, output=output)
     provider = traces.configure(service, settings.mesh.otlp_endpoint)
     log = structlog.stdlib.get_logger(f"qmtl.{service}")
     try:

@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from qmtl.config.files import private_file, private_folder
 from qmtl.core.errors import InvalidRequest, Unavailable, Violation
 from qmtl.sql.bounded_pool import BoundedPool
 from qmtl.sql.errors import translated
@@ -39,7 +40,8 @@ class SqliteStore:
         self._write_engine = _sqlite_engine(url, "BEGIN IMMEDIATE", pragmas, pool_size=1)
         self._read_engine = _sqlite_engine(url, "BEGIN", [*pragmas, "PRAGMA query_only=ON"], pool_size)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(self._path.parent)
+            private_file(self._path)  # SQLite gives -wal and -shm the mode of the database
             self._writer = GroupWriter(self._write_engine, pending_max=pending_max, committed=notify)
         except (OSError, DBAPIError) as error:
             self._write_engine.dispose()

@@ -22,6 +22,7 @@ from qmtl.config.settings import (
     ENV_FILE,
     METRICS_PORT_OFFSET,
     SERVICES,
+    LogLimits,
     MeshSettings,
     load_mesh,
     read_tree,
@@ -53,6 +54,7 @@ class Plan:
     places: tuple[Place, ...]
     config: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
+    logs: LogLimits = MeshSettings().log_limits
 
     def units(self) -> list[Unit]:
         """The broker first, then the services."""
@@ -60,7 +62,7 @@ class Plan:
 
     def _nats_unit(self) -> Unit:
         address = self.nats_url.removeprefix("nats://")
-        argv = (nats_binary(), "-c", str(write_nats_config(self.home, address)))
+        argv = (nats_binary(), "-c", str(write_nats_config(self.home, address, self.logs)))
         return Unit(NATS, argv, address, log_path(self.home, NATS), nats_answers, dict(os.environ))
 
     def _unit(self, place: Place) -> Unit:
@@ -68,6 +70,7 @@ class Plan:
         own = {
             f"QMTL__{upper}__BIND": place.address,
             f"QMTL__{upper}__METRICS_PORT": str(place.metrics_port),
+            f"QMTL__{upper}__LOG_FILE": str(log_path(self.home, place.name)),
         }
         return Unit(
             name=place.name,
@@ -131,7 +134,7 @@ def _default_place(service: str, address: str) -> Place:
 
 def _with_nats(home: Path, mesh: MeshSettings, places: list[Place], config: Path | None) -> Plan:
     given = os.environ.get(NATS_URL_VARIABLE, "")
-    return Plan(home.absolute(), given or mesh.nats_url, not given, tuple(places), config)
+    return Plan(home.absolute(), given or mesh.nats_url, not given, tuple(places), config, logs=mesh.log_limits)
 
 
 def _replica_places(replicas: Mapping[str, int]) -> list[Place]:

@@ -9,7 +9,9 @@ import sysconfig
 from pathlib import Path
 
 from controlbus.jetstream.permissions import authorization, write_seeds
-from qmtl.config.settings import split_address
+from qmtl.config.files import write_private
+from qmtl.config.home import log_path
+from qmtl.config.settings import LogLimits, split_address
 from qmtl.core.errors import NotFound
 
 NATS = "nats-server"
@@ -25,15 +27,19 @@ def nats_binary() -> str:
     return found
 
 
-def write_nats_config(home: Path, address: str) -> Path:
-    """The broker's own configuration: loopback, JetStream under the home, one user with least rights per service."""
+def write_nats_config(home: Path, address: str, logs: LogLimits) -> Path:
+    """The broker's own configuration: loopback, JetStream under the home, one user with least rights per service.
+
+    It rotates its log by itself; the files it has filled stand beside it with the time in their names.
+    """
     host, port = split_address(address)
     folder = home / "nats"
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "nats.conf"
-    path.write_text(
+    write_private(
+        path,
         f'server_name: "qmtl"\nhost: "{host}"\nport: {port}\nmax_payload: {MAX_PAYLOAD_BYTES}\n'
-        f'jetstream {{ store_dir: "{folder / "store"}" }}\n{authorization(write_seeds(home))}',
-        encoding="utf-8",
+        f'jetstream {{ store_dir: "{folder / "store"}" }}\n'
+        f'log_file: "{log_path(home, NATS)}"\nlogfile_size_limit: {logs.bytes_max}\n'
+        f"logfile_max_num: {logs.files_max}\n{authorization(write_seeds(home))}",
     )
     return path

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from qmtl.config.files import PRIVATE_UMASK, open_to_append
 from qmtl.config.home import Running, process_stamp
 from qmtl.core.errors import NotReady, Unavailable
 
@@ -130,8 +131,7 @@ class Child:
         return "\n".join(lines[-LOG_TAIL_LINES:])
 
     async def _spawn(self) -> asyncio.subprocess.Process:
-        self.unit.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.unit.log.open("ab") as log:
+        with open_to_append(self.unit.log) as log:
             process = await asyncio.create_subprocess_exec(
                 *self.unit.argv,
                 env=dict(self.unit.environ),
@@ -139,6 +139,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
             )
         self._process = process
         self.running = Running(

@@ -25,6 +25,7 @@ from qmtl.cli.local.ports import refuse_taken
 from qmtl.cli.local.process import Child
 from qmtl.cli.local.shutdown import STOP_GRACE_S, stop_leftovers
 from qmtl.cli.local.tokens import prepare_tokens, user_token
+from qmtl.config.files import FILE_MODE, close_to_others, private_folder
 from qmtl.config.home import Record, Running, process_stamp, record_path, write_record
 from qmtl.config.settings import SERVICES
 from qmtl.core.errors import Conflict, NotReady, Unavailable
@@ -214,8 +215,9 @@ class _LoopThread:
 def lock_home(home: Path) -> IO[str]:
     """Hold the home for one supervisor. Raises Conflict (E_HOME_IN_USE) naming the one that has it."""
     path = home / "run" / "up.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.open("a+", encoding="utf-8")
+    private_folder(path.parent)
+    close_to_others(home)
+    lock = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE), "r+", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -18,8 +18,9 @@ def user_token(home: Path) -> str:
 
 def prepare_tokens(home: Path) -> None:
     """Keys of the dev issuer, fresh user tokens of every role, and the operator service token."""
+    from qmtl.config.files import write_private
     from qmtl.core.roles import Role
-    from qmtl.rpc.auth.keys import ensure_dev_keys, write_private
+    from qmtl.rpc.auth.keys import ensure_dev_keys
     from qmtl.rpc.auth.tokens import ensure_service_token, mint_user_token, user_token_path
 
     ensure_dev_keys(home)

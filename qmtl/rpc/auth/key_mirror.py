@@ -25,11 +25,11 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from qmtl.config.files import write_private
 from qmtl.config.settings import Issuer
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, QmtlError, Unavailable, Violation
 from qmtl.rpc.auth.issuers import copy_of, public_keys
-from qmtl.rpc.auth.keys import write_private
 from qmtl.rpc.tls import is_loopback
 
 REFRESH_S: Final = 60.0
@@ -157,7 +157,6 @@ def _keep(path: Path, text: bytes) -> bool:
     if path.exists() and path.read_bytes() == text:
         os.utime(path)
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_private(path, text.decode())
     return True
 

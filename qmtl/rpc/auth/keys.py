@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from joserfc.errors import UnsupportedAlgorithmError
 from joserfc.jwa import EdDSAAlgorithm, JWSAlgModel
 from joserfc.jwk import OKPKey
 
+from qmtl.config.files import beside, private_folder, write_private
 from qmtl.config.settings import Issuer
 
 ALGORITHM: Final = "EdDSA"
@@ -82,36 +82,16 @@ def keys_folder(home: Path) -> Path:
     return home / "keys"
 
 
-def private_folder(folder: Path) -> Path:
-    """The folder, made if it is not there, for its owner only."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner only."""
-    temporary = _temporary(path, text)
-    os.replace(temporary, path)
-
-
 def _json(value: object) -> str:
     return json.dumps(value, indent=1)
 
 
-def _temporary(path: Path, text: str) -> str:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    return name
-
-
 def _create_once(path: Path, text: str) -> None:
     """Link a finished file into place: the first process wins and no one ever reads half a key."""
-    temporary = _temporary(path, text)
+    temporary = beside(path, text)
     try:
         os.link(temporary, path)
     except FileExistsError:
         pass
     finally:
-        os.unlink(temporary)
+        temporary.unlink()

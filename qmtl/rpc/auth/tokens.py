@@ -10,6 +10,7 @@ from pathlib import Path
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from qmtl.config.files import write_private
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import Unauthenticated
 from qmtl.core.roles import Role
@@ -23,8 +24,6 @@ from qmtl.rpc.auth.keys import (
     dev_issuers,
     ensure_dev_keys,
     issuer_key,
-    private_folder,
-    write_private,
 )
 from qmtl.rpc.auth.verification import Authenticator
 
@@ -73,7 +72,6 @@ def ensure_service_token(home: Path, name: str, ttl: timedelta = timedelta(days=
     try:
         authenticator.service(path.read_text().strip())
     except (OSError, Unauthenticated):
-        private_folder(path.parent)
         write_private(path, mint_service_token(home, name, ttl))
     return path
 

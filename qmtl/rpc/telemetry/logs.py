@@ -15,6 +15,7 @@ from typing import Any, Final, TextIO
 import structlog
 
 from qmtl.rpc.auth.call import current_call
+from qmtl.rpc.telemetry.sampling import Sampling
 from qmtl.rpc.telemetry.traces import current_trace_id
 
 MASK: Final = "***"
@@ -28,8 +29,18 @@ _QUIET: Final = ("asyncio", "nats", "alembic", "sqlalchemy", "grpc")
 Event = MutableMapping[str, Any]  # structlog's own type for a log line under way
 
 
-def configure(service: str, *, level: str = "INFO", style: str = "json", stream: TextIO | None = None) -> None:
-    """Set up structlog and the standard library's logging for this process; called once, by run.py."""
+def configure(
+    service: str,
+    *,
+    level: str = "INFO",
+    style: str = "json",
+    stream: TextIO | None = None,
+    output: logging.Handler | None = None,
+) -> None:
+    """Set up structlog and the standard library's logging for this process; called once, by run.py.
+
+    Lines go to `output` where one is given, else to `stream`, by default stderr.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -50,14 +61,14 @@ def configure(service: str, *, level: str = "INFO", style: str = "json", stream:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = output or logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(style)],
         )
     )
-    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.basicConfig(handlers=[Sampling(handler)], level=level, force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 

@@ -18,11 +18,12 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import OKPKey
 
+from qmtl.config.files import write_private
 from qmtl.config.settings import Issuer, MeshSettings, ServiceSettings
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, Unauthenticated
 from qmtl.core.roles import Role
-from qmtl.rpc.auth.keys import DEV_ISSUER, REGISTRY, dev_issuers, ensure_dev_keys, rotate_dev_key, write_private
+from qmtl.rpc.auth.keys import DEV_ISSUER, REGISTRY, dev_issuers, ensure_dev_keys, rotate_dev_key
 from qmtl.rpc.auth.tokens import (
     ensure_service_token,
     file_token,

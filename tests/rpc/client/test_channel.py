@@ -12,6 +12,7 @@ from grpc import aio
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
+from qmtl.config.files import write_private
 from qmtl.core.errors import (
     Conflict,
     DeadlineExceeded,
@@ -23,7 +24,6 @@ from qmtl.core.errors import (
     Violation,
 )
 from qmtl.rpc.auth.call import Call, current_call, own_act
-from qmtl.rpc.auth.keys import write_private
 from qmtl.rpc.auth.tokens import file_token, mint_service_token, service_token_path
 from qmtl.rpc.client.calls import ATTEMPTS_MAX, RetryBudget
 from qmtl.rpc.client.channel import connect

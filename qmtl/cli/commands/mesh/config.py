@@ -12,6 +12,7 @@ from qmtl.cli.local.config_check import Level, findings, read_sections, refuse_w
 from qmtl.cli.options import Config, Json
 from qmtl.cli.show.messages import show_json
 from qmtl.cli.show.tables import show_table
+from qmtl.config.files import write_private
 from qmtl.config.settings import SERVICES, MeshSettings, load_mesh, read_tree
 from qmtl.core.errors import Conflict
 
@@ -40,7 +41,7 @@ def generate(
         return
     if out.exists():
         raise Conflict("E_FILE_EXISTS", f"{out} exists", hint="remove it first, or choose another --out")
-    out.write_text(text, encoding="utf-8")
+    write_private(out, text)  # whoever fills it in writes passwords of databases into it
     typer.echo(f"wrote {out}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ def supervisor(home: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """`qmtl up` as a person starts it."""
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "qmtl.cli", "up", "--home", str(home), "--free-ports"]
-    process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True, umask=0)
     try:
         yield process
     finally:
@@ -70,6 +71,7 @@ def test_whole_mesh_as_a_person_uses_it(home: Path, tmp_path: Path, qmtl: Run, i
         processes = record_of(home).processes
         check_commands(home, invoke)
         check_a_strategy(home, invoke, tmp_path)
+        check_modes(home)
         assert qmtl("down", "--home", home).stdout == f"stopped the mesh in {home}\n"
         assert process.wait(timeout=30) == 0
     assert alive(processes) == []
@@ -103,6 +105,28 @@ def check_commands(home: Path, qmtl: Invoke) -> None:
     denied = qmtl("world", "create", "w2", "--home", home, "--as", "reader")
     assert (denied.returncode, denied.stdout) == (1, "")
     assert "streams" in done(qmtl("bus", "lag", "--home", home))
+
+
+def check_modes(home: Path) -> None:
+    """Everything is its owner's alone, whatever the umask: databases, keys, tokens, logs, the broker's store."""
+    modes = {path.relative_to(home): stat.S_IMODE(path.lstat().st_mode) for path in (home, *home.rglob("*"))}
+    wide = {str(path): oct(mode) for path, mode in modes.items() if mode & 0o077}
+    assert wide == {}
+    told = {str(path) for path in modes}
+    for expected in (
+        "state/worldservice.db",
+        "state/worldservice.db-wal",
+        "nats/nats.conf",
+        "nats/store",
+        "keys/issuer.jwk",
+        "keys/nats/gateway.nk",
+        "tokens/reader.jwt",
+        "logs/gateway.log",
+        "logs/nats-server.log",
+        "run/up.json",
+    ):
+        assert expected in told
+    assert "Server is ready" in (home / "logs" / "nats-server.log").read_text(encoding="utf-8")
 
 
 POLICY = """\
