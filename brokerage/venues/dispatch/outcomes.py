@@ -21,7 +21,7 @@ from brokerage.venues.paper import store as paper_store
 
 
 def answer(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> None:
-    """Hear the venue's answer to an order that has arrived; nothing is heard of an order that was never accepted here."""
+    """Hear the venue's answer to an order that has arrived; an order never accepted here has none."""
     account = accounts_store.account(conn, name.owner.account, lock=True)
     _, book = load_orders(conn, market, account, name.owner, order_id)
     if order_id not in book.records:
