@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Protocol
-
-from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 
 from brokerage import verify
 from brokerage.accounts.access import AccountAccess
@@ -35,8 +31,8 @@ from brokerage.schema import outbox
 from brokerage.status import StatusService
 from brokerage.venues.dispatch.service import ReportedFillService
 from brokerage.venues.paper.store import arrivals
-from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
+from controlbus.service_bus import service_bus
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
@@ -62,9 +58,10 @@ from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.rpc.auth.roles import WorldRoles
+from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.server import Server
-from qmtl.sql.database import Database
+from qmtl.sql.database import Database, open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 
@@ -73,21 +70,14 @@ SERVICE = "brokerage"
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Open the parts, prove the books, serve until told to stop, close in reverse."""
-    clock, mesh, market = runtime.clock, settings.mesh, market_of(settings)
-    async with AsyncExitStack() as stack:
-        db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
-        stack.push_async_callback(db.close)
-        await db.migrate("brokerage:migrations")
+    clock, market = runtime.clock, market_of(settings)
+    async with (
+        open_database(
+            settings.database_url, synchronous=settings.sqlite_synchronous, migrations="brokerage:migrations"
+        ) as db,
+        service_bus(runtime) as bus,
+    ):
         await db.read(lambda conn: verify.verify_books(conn, market))
-        bus = await Bus.connect(
-            mesh.nats_url,
-            service=SERVICE,
-            credentials=mesh.nats_credentials,
-            replicas=mesh.stream_replicas,
-            clock=clock,
-            registry=runtime.metrics.registry,
-        )
-        stack.push_async_callback(bus.close)
         relay = Relay(db, outbox, bus, SERVICE, clock)
         seamless = runtime.channel("seamless")
         source = BarSource(datarpc.DataServiceStub(seamless), datasessionrpc.DataSessionServiceStub(seamless))
@@ -130,24 +120,20 @@ def serve_orders(server: Server, process: Process) -> None:
     server.add(
         orderentryrpc.add_OrderEntryServiceServicer_to_server,
         entry,
-        _service(orderentryservicepb, "OrderEntryService"),
+        service_of(orderentryservicepb),
         entry_service.PLANNED,
     )
-    server.add(orderrpc.add_OrderServiceServicer_to_server, orders, _service(orderservicepb, "OrderService"))
-    server.add(
-        portfoliorpc.add_PortfolioServiceServicer_to_server,
-        portfolios,
-        _service(portfolioservicepb, "PortfolioService"),
-    )
+    server.add(orderrpc.add_OrderServiceServicer_to_server, orders, service_of(orderservicepb))
+    server.add(portfoliorpc.add_PortfolioServiceServicer_to_server, portfolios, service_of(portfolioservicepb))
     server.add(
         reportedfillrpc.add_ReportedFillServiceServicer_to_server,
         ReportedFillService(db, market, clock),
-        _service(reportedfillservicepb, "ReportedFillService"),
+        service_of(reportedfillservicepb),
     )
     server.add(
         replayrpc.add_ReplayServiceServicer_to_server,
         replayrpc.ReplayServiceServicer(),  # type: ignore[abstract]  # all of it is planned
-        _service(replayservicepb, "ReplayService"),
+        service_of(replayservicepb),
         {"ReplayOrders": "Brokerage, complete"},
     )
 
@@ -156,10 +142,8 @@ def serve_accounts(server: Server, process: Process, openings: AccountOpening, a
     """Serve accounts and fences."""
     db, clock = process.db, process.clock
     accounts = AccountService(db, process.roles, process.access, openings, books_store.holds, clock, accounts_max)
-    server.add(accountrpc.add_AccountServiceServicer_to_server, accounts, _service(accountservicepb, "AccountService"))
-    server.add(
-        fencerpc.add_FenceServiceServicer_to_server, FenceService(db, clock), _service(fenceservicepb, "FenceService")
-    )
+    server.add(accountrpc.add_AccountServiceServicer_to_server, accounts, service_of(accountservicepb))
+    server.add(fencerpc.add_FenceServiceServicer_to_server, FenceService(db, clock), service_of(fenceservicepb))
 
 
 def serve_venue(server: Server, process: Process, feeds: FeedFollower, status: StatusService) -> None:
@@ -168,32 +152,9 @@ def serve_venue(server: Server, process: Process, feeds: FeedFollower, status: S
         process.db, process.access, feeds
     )
     instruments = InstrumentService(process.market.instruments, VENUE)
-    server.add(
-        instrumentrpc.add_InstrumentServiceServicer_to_server,
-        instruments,
-        _service(instrumentservicepb, "InstrumentService"),
-    )
-    server.add(
-        venuerpc.add_VenueServiceServicer_to_server,
-        venue,
-        _service(venueservicepb, "VenueService"),
-        feeds_service.PLANNED,
-    )
-    server.add(
-        brokerstatusrpc.add_StatusServiceServicer_to_server,
-        status,
-        _service(brokerstatusservicepb, "StatusService"),
-    )
-
-
-def _service(contract: Contract, name: str) -> ServiceDescriptor:
-    return contract.DESCRIPTOR.services_by_name[name]
-
-
-class Contract(Protocol):
-    """A generated module of a contract file."""
-
-    DESCRIPTOR: FileDescriptor
+    server.add(instrumentrpc.add_InstrumentServiceServicer_to_server, instruments, service_of(instrumentservicepb))
+    server.add(venuerpc.add_VenueServiceServicer_to_server, venue, service_of(venueservicepb), feeds_service.PLANNED)
+    server.add(brokerstatusrpc.add_StatusServiceServicer_to_server, status, service_of(brokerstatusservicepb))
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from controlbus.operator.broker_streams import BrokerStreamService
 from controlbus.operator.dead_letter_box import DeadLetterService
 from controlbus.operator.event_tail import EventTailService
 from controlbus.operator.status import SERVICE, StatusService
+from controlbus.service_bus import service_bus
 from qmtl.control.v1 import broker_stream_service_pb2 as brokerstreamservicepb
 from qmtl.control.v1 import broker_stream_service_pb2_grpc as brokerstreamrpc
 from qmtl.control.v1 import dead_letter_service_pb2 as deadletterservicepb
@@ -17,27 +18,17 @@ from qmtl.control.v1 import event_tail_service_pb2_grpc as eventtailrpc
 from qmtl.control.v1 import status_service_pb2 as controlstatusservicepb
 from qmtl.control.v1 import status_service_pb2_grpc as controlstatusrpc
 from qmtl.core.clock import Clock
+from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.server import Server
 
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Connect, serve until told to stop, disconnect."""
-    mesh = settings.mesh
-    bus = await Bus.connect(
-        mesh.nats_url,
-        service=SERVICE,
-        credentials=mesh.nats_credentials,
-        replicas=mesh.stream_replicas,
-        clock=runtime.clock,
-        registry=runtime.metrics.registry,
-    )
-    try:
+    async with service_bus(runtime) as bus:
         server = runtime.server()
         add_services(server, bus, runtime.clock, settings.tails_max)
         await runtime.serve(server)
-    finally:
-        await bus.close()
 
 
 def add_services(server: Server, bus: Bus, clock: Clock, tails_max: int) -> None:
@@ -60,8 +51,7 @@ def add_services(server: Server, bus: Bus, clock: Clock, tails_max: int) -> None
             controlstatusservicepb,
         ),
     ):
-        (service,) = contract.DESCRIPTOR.services_by_name.values()
-        server.add(add, servicer, service)
+        server.add(add, servicer, service_of(contract))
 
 
 def main() -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gc
-from contextlib import AsyncExitStack
 
-from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
+from controlbus.service_bus import service_bus
 from dagmanager.config import Settings
 from dagmanager.diffs import answers
 from dagmanager.diffs.races import RacingWrites
@@ -41,10 +40,11 @@ from qmtl.dag.v1 import sentinel_service_pb2_grpc as sentinelrpc
 from qmtl.dag.v1 import status_service_pb2 as dagstatusservicepb
 from qmtl.dag.v1 import status_service_pb2_grpc as dagstatusrpc
 from qmtl.rpc.auth.roles import WorldRoles
+from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.inbound import WHOLE_DAG_BYTES_MAX
 from qmtl.rpc.server.inbound import Limits as ServerLimits
-from qmtl.sql.database import Database
+from qmtl.sql.database import Database, open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 
@@ -53,20 +53,13 @@ RELAY_GATHER_S = 0.02  # diffs come close together, and nobody waits for one of 
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Open the parts, serve until told to stop, close them in reverse."""
-    clock, mesh = runtime.clock, settings.mesh
-    async with AsyncExitStack() as stack:
-        db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
-        stack.push_async_callback(db.close)
-        await db.migrate("dagmanager:migrations")
-        bus = await Bus.connect(
-            mesh.nats_url,
-            service=SERVICE,
-            credentials=mesh.nats_credentials,
-            replicas=mesh.stream_replicas,
-            clock=clock,
-            registry=runtime.metrics.registry,
-        )
-        stack.push_async_callback(bus.close)
+    clock = runtime.clock
+    async with (
+        open_database(
+            settings.database_url, synchronous=settings.sqlite_synchronous, migrations="dagmanager:migrations"
+        ) as db,
+        service_bus(runtime) as bus,
+    ):
         relay = Relay(db, outbox, bus, SERVICE, clock, gather_s=RELAY_GATHER_S)
         runtime.background("outbox-relay", relay.run())
         runtime.background("prune", prune(db, clock, settings.prune_interval_s))
@@ -106,8 +99,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
                 dagstatusservicepb,
             ),
         ):
-            (service,) = contract.DESCRIPTOR.services_by_name.values()
-            server.add(add, servicer, service)
+            server.add(add, servicer, service_of(contract))
         gc.collect()
         gc.freeze()  # what was made at start lives as long as the process: collections need not walk it again
         await runtime.serve(server)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from types import ModuleType
 
 import structlog
-from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from controlbus.records.producer_leases import ProducerLeases
+from controlbus.service_bus import service_bus
 from gateway.admission.guard import Guard
 from gateway.admission.load import Load
 from gateway.admission.probes import Probes
@@ -40,7 +39,6 @@ from gateway.submissions.release_worker import ReleaseWorker
 from gateway.submissions.service import StrategyServicer
 from gateway.submissions.tables import OUTBOX
 from gateway.submissions.worker import Workers, WorkerSettings
-from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import Clock
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
@@ -56,9 +54,10 @@ from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
 from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.client.breaker import Breaker
+from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.inbound import WHOLE_DAG_BYTES_MAX, Limits
-from qmtl.sql.database import Database
+from qmtl.sql.database import Database, open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 
 RELAY_GATHER_S = 0.02  # a submission commits three times within as long
@@ -71,67 +70,61 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     gateway_id = settings.gateway_id or settings.bind
     channels = {name: runtime.channel(name, breaker=Breaker(name)) for name in PROXIED}
     peers = Peers.over(channels)
-    db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
-    await db.migrate("gateway:migrations")
-    mesh = settings.mesh
-    bus = await connected(runtime, mesh)
-    activations = HeldActivations(peers, runtime.clock, gateway_id, settings.gate_margin_s)
-    load = Load(settings.cpu_share_max, settings.cpu_sustained_s, settings.p99_max_s, runtime.metrics.recent)
-    probes = Probes(channels, bus, db, runtime.clock, settings.probe_s, load)
-    roles = WorldRoles(peers.access.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
-    shares = CanaryShares(peers, runtime.clock)
-    decisions = DecisionCache(peers, roles, runtime.clock)
-    sources = stream_sources(runtime.clock, settings, bus, db, Snapshots(db, peers), activations.closes_at)
-    worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.pending_max, settings.claim_ttl_s)
-    workers = Workers(db, peers, runtime.clock, worker)
-    gate = OrderGate(peers, activations, shares, probes.takes_new_risk, runtime.clock)
-    guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, runtime.clock)
-    server = runtime.server(Limits(request_bytes_max=WHOLE_DAG_BYTES_MAX), admit=guard.admit)
-    subscribers = Subscribers()
-    strategies = StrategyServicer(db, peers, roles, workers, runtime.clock, answer_within_s=settings.warmup_deadline_s)
-    events = EventServicer(sources, roles, subscribers, stream_offer(settings), server.draining)
-    limits = TradeStreamLimits(settings.trade_idle_s, settings.subscriber_write_s)
-    trading = TradingServicer(gate, roles, sources.orders, bus.link, limits, server.draining)
-    catalogue = QueueCatalogue(bus, db, peers, roles, ProducerLeases(bus, runtime.clock))
-    queues, nodes = QueueServicer(catalogue, server.draining), NodeCatalogueServicer()
-    status = GatewayStatusServicer(db, probes, activations, subscribers, runtime.clock.now())
-    for add, servicer, contract in (
-        (strategyrpc.add_StrategyServiceServicer_to_server, strategies, service_of(strategyservicepb)),
-        (eventrpc.add_EventServiceServicer_to_server, events, service_of(eventservicepb)),
-        (tradingrpc.add_TradingServiceServicer_to_server, trading, service_of(tradingservicepb)),
-        (queuerpc.add_QueueServiceServicer_to_server, queues, service_of(queueservicepb)),
-        (nodecataloguerpc.add_NodeCatalogueServiceServicer_to_server, nodes, service_of(nodecatalogueservicepb)),
-        (gatewaystatusrpc.add_GatewayStatusServiceServicer_to_server, status, service_of(gatewaystatuspb)),
+    async with (
+        open_database(
+            settings.database_url, synchronous=settings.sqlite_synchronous, migrations="gateway:migrations"
+        ) as db,
+        service_bus(runtime) as bus,
     ):
-        own_tokens = {"SubscribeEvents": sources.keys.identity} if servicer is events else None
-        server.add(add, servicer, contract, identities=own_tokens)
-    proxied = [service for services in PROXIED.values() for service in services]
-    server.add_generic(Proxy(channels, decisions, LiveGuard(peers, roles)), proxied)
-    for name, work in (
-        ("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock, gather_s=RELAY_GATHER_S).run()),
-        ("workers", workers.run()),
-        ("releases", ReleaseWorker(db, peers, runtime.clock).run()),
-        ("feed-control", sources.control.run()),
-        ("feed-orders", sources.orders.run()),
-        ("stream-keys", rotate_keys(sources.keys, timedelta(days=settings.stream_key_days), runtime.clock)),
-        ("gates", activations.run()),
-        ("gate-acks", activations.run_acks()),
-        ("gate-warnings", activations.run_warnings(sources.limits.warn)),
-        ("gate-events", follow_changes(bus, activations, decisions, shares)),
-        ("probes", probes.run()),
-    ):
-        runtime.background(name, work)
-    try:
+        activations = HeldActivations(peers, runtime.clock, gateway_id, settings.gate_margin_s)
+        load = Load(settings.cpu_share_max, settings.cpu_sustained_s, settings.p99_max_s, runtime.metrics.recent)
+        probes = Probes(channels, bus, db, runtime.clock, settings.probe_s, load)
+        roles = WorldRoles(peers.access.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
+        shares = CanaryShares(peers, runtime.clock)
+        decisions = DecisionCache(peers, roles, runtime.clock)
+        sources = stream_sources(runtime.clock, settings, bus, db, Snapshots(db, peers), activations.closes_at)
+        worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.pending_max, settings.claim_ttl_s)
+        workers = Workers(db, peers, runtime.clock, worker)
+        gate = OrderGate(peers, activations, shares, probes.takes_new_risk, runtime.clock)
+        guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, runtime.clock)
+        server = runtime.server(Limits(request_bytes_max=WHOLE_DAG_BYTES_MAX), admit=guard.admit)
+        subscribers = Subscribers()
+        strategies = StrategyServicer(
+            db, peers, roles, workers, runtime.clock, answer_within_s=settings.warmup_deadline_s
+        )
+        events = EventServicer(sources, roles, subscribers, stream_offer(settings), server.draining)
+        limits = TradeStreamLimits(settings.trade_idle_s, settings.subscriber_write_s)
+        trading = TradingServicer(gate, roles, sources.orders, bus.link, limits, server.draining)
+        catalogue = QueueCatalogue(bus, db, peers, roles, ProducerLeases(bus, runtime.clock))
+        queues, nodes = QueueServicer(catalogue, server.draining), NodeCatalogueServicer()
+        status = GatewayStatusServicer(db, probes, activations, subscribers, runtime.clock.now())
+        for add, servicer, contract in (
+            (strategyrpc.add_StrategyServiceServicer_to_server, strategies, service_of(strategyservicepb)),
+            (eventrpc.add_EventServiceServicer_to_server, events, service_of(eventservicepb)),
+            (tradingrpc.add_TradingServiceServicer_to_server, trading, service_of(tradingservicepb)),
+            (queuerpc.add_QueueServiceServicer_to_server, queues, service_of(queueservicepb)),
+            (nodecataloguerpc.add_NodeCatalogueServiceServicer_to_server, nodes, service_of(nodecatalogueservicepb)),
+            (gatewaystatusrpc.add_GatewayStatusServiceServicer_to_server, status, service_of(gatewaystatuspb)),
+        ):
+            own_tokens = {"SubscribeEvents": sources.keys.identity} if servicer is events else None
+            server.add(add, servicer, contract, identities=own_tokens)
+        proxied = [service for services in PROXIED.values() for service in services]
+        server.add_generic(Proxy(channels, decisions, LiveGuard(peers, roles)), proxied)
+        for name, work in (
+            ("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock, gather_s=RELAY_GATHER_S).run()),
+            ("workers", workers.run()),
+            ("releases", ReleaseWorker(db, peers, runtime.clock).run()),
+            ("feed-control", sources.control.run()),
+            ("feed-orders", sources.orders.run()),
+            ("stream-keys", rotate_keys(sources.keys, timedelta(days=settings.stream_key_days), runtime.clock)),
+            ("gates", activations.run()),
+            ("gate-acks", activations.run_acks()),
+            ("gate-warnings", activations.run_warnings(sources.limits.warn)),
+            ("gate-events", follow_changes(bus, activations, decisions, shares)),
+            ("probes", probes.run()),
+        ):
+            runtime.background(name, work)
         await runtime.serve(server)
-    finally:
-        await bus.close()
-        await db.close()
-
-
-def service_of(module: ModuleType) -> ServiceDescriptor:
-    """The one service of a contract's file."""
-    descriptor: FileDescriptor = module.DESCRIPTOR
-    return next(iter(descriptor.services_by_name.values()))
 
 
 def stream_offer(settings: Settings) -> StreamOffer:
@@ -160,18 +153,6 @@ def stream_sources(
     warn = timedelta(seconds=settings.window_warn_s)
     limits = StreamLimits(settings.bookmark_s, settings.subscriber_queue_max, warn)
     return StreamSources(control, orders, snapshots, keys, clock, limits, closes_at)
-
-
-async def connected(runtime: Runtime, mesh: MeshSettings) -> Bus:
-    """The bus; it connects when the broker is there."""
-    return await Bus.connect(
-        mesh.nats_url,
-        service="gateway",
-        credentials=mesh.nats_credentials,
-        replicas=mesh.stream_replicas,
-        clock=runtime.clock,
-        registry=runtime.metrics.registry,
-    )
 
 
 async def rotate_keys(keys: StreamKeys, older_than: timedelta, clock: Clock) -> None:

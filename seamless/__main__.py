@@ -1,26 +1,24 @@
 """Composition root of seamless: `python -m seamless`."""
 
 import asyncio
-from contextlib import AsyncExitStack
 
-from qmtl.data.v1 import (
-    artifact_service_pb2,
-    artifact_service_pb2_grpc,
-    catalogue_service_pb2,
-    catalogue_service_pb2_grpc,
-    coverage_service_pb2,
-    coverage_service_pb2_grpc,
-    data_service_pb2,
-    data_service_pb2_grpc,
-    data_session_service_pb2,
-    data_session_service_pb2_grpc,
-    status_service_pb2,
-    status_service_pb2_grpc,
-)
+from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
+from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
+from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
+from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
+from qmtl.data.v1 import coverage_service_pb2_grpc as coveragerpc
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_service_pb2_grpc as datarpc
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
+from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.data.v1 import status_service_pb2 as statusservicepb
+from qmtl.data.v1 import status_service_pb2_grpc as statusrpc
 from qmtl.rpc.auth.roles import WorldRoles
+from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.server import Server
-from qmtl.sql.database import Database
+from qmtl.sql.database import open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from seamless.artifacts.archive import Archive
@@ -44,10 +42,9 @@ SERVICE = "seamless"
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Open the store, make ready what is sealed, serve, and ingest beside it."""
-    async with AsyncExitStack() as stack:
-        db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
-        stack.push_async_callback(db.close)
-        await db.migrate("seamless:migrations")
+    async with open_database(
+        settings.database_url, synchronous=settings.sqlite_synchronous, migrations="seamless:migrations"
+    ) as db:
         metrics = SeamlessMetrics(runtime.metrics.registry)
         inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), metrics)
         await inventory.load()
@@ -69,36 +66,31 @@ def add_services(
 ) -> None:
     """Serve everything but the status."""
     server.add(
-        data_service_pb2_grpc.add_DataServiceServicer_to_server,
+        datarpc.add_DataServiceServicer_to_server,
         DataServicer(fetcher, Subscriptions(inventory, sessions, roles)),
-        data_service_pb2.DESCRIPTOR.services_by_name["DataService"],
+        service_of(dataservicepb),
     )
     server.add(
-        coverage_service_pb2_grpc.add_CoverageServiceServicer_to_server,
-        CoverageServicer(inventory),
-        coverage_service_pb2.DESCRIPTOR.services_by_name["CoverageService"],
+        coveragerpc.add_CoverageServiceServicer_to_server, CoverageServicer(inventory), service_of(coverageservicepb)
     )
     server.add(
-        catalogue_service_pb2_grpc.add_CatalogueServiceServicer_to_server,
+        cataloguerpc.add_CatalogueServiceServicer_to_server,
         CatalogueServicer(inventory),
-        catalogue_service_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
+        service_of(catalogueservicepb),
     )
     server.add(
-        artifact_service_pb2_grpc.add_ArtifactServiceServicer_to_server,
-        ArtifactServicer(inventory),
-        artifact_service_pb2.DESCRIPTOR.services_by_name["ArtifactService"],
+        artifactrpc.add_ArtifactServiceServicer_to_server, ArtifactServicer(inventory), service_of(artifactservicepb)
     )
     server.add(
-        data_session_service_pb2_grpc.add_DataSessionServiceServicer_to_server,
+        datasessionrpc.add_DataSessionServiceServicer_to_server,
         DataSessionServicer(inventory, sessions, roles),
-        data_session_service_pb2.DESCRIPTOR.services_by_name["DataSessionService"],
+        service_of(datasessionservicepb),
     )
 
 
 def add_status(server: Server, servicer: StatusServicer) -> None:
     """Serve the status."""
-    descriptor = status_service_pb2.DESCRIPTOR.services_by_name["StatusService"]
-    server.add(status_service_pb2_grpc.add_StatusServiceServicer_to_server, servicer, descriptor)
+    server.add(statusrpc.add_StatusServiceServicer_to_server, servicer, service_of(statusservicepb))
 
 
 async def keep_ingested(inventory: Inventory) -> None:

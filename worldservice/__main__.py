@@ -1,6 +1,5 @@
 """Composition root: store, bus, relay, fence keeper, re-decider, servicers. `python -m worldservice`."""
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,15 +7,17 @@ from sqlalchemy import Connection
 
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
+from controlbus.service_bus import service_bus
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.control.v1 import event_state_service_pb2 as eventstateservicepb
 from qmtl.control.v1 import event_state_service_pb2_grpc as eventstaterpc
 from qmtl.core.clock import Clock
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.inbound import WHOLE_DAG_BYTES_MAX, Limits
 from qmtl.rpc.server.server import Server
-from qmtl.sql.database import Database
+from qmtl.sql.database import Database, open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -90,20 +91,13 @@ class _Rules:
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Open the parts, serve until told to stop, close them in reverse."""
-    clock, mesh = runtime.clock, settings.mesh
-    async with AsyncExitStack() as stack:
-        db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
-        stack.push_async_callback(db.close)
-        await db.migrate("worldservice:migrations")
-        bus = await Bus.connect(
-            mesh.nats_url,
-            service=SERVICE,
-            credentials=mesh.nats_credentials,
-            replicas=mesh.stream_replicas,
-            clock=clock,
-            registry=runtime.metrics.registry,
-        )
-        stack.push_async_callback(bus.close)
+    clock = runtime.clock
+    async with (
+        open_database(
+            settings.database_url, synchronous=settings.sqlite_synchronous, migrations="worldservice:migrations"
+        ) as db,
+        service_bus(runtime) as bus,
+    ):
         relay = Relay(db, outbox, bus, SERVICE, clock)
         rules = _rules_of(settings)
         metrics = WorldMetrics(runtime.metrics.registry)
@@ -125,7 +119,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         server.add(
             eventstaterpc.add_EventStateServiceServicer_to_server,
             EventStateServicer(db),
-            eventstateservicepb.DESCRIPTOR.services_by_name["EventStateService"],
+            service_of(eventstateservicepb),
         )
         runtime.background("outbox-relay", relay.run())
         runtime.background("fences", fences.run())
@@ -144,35 +138,19 @@ def _rules_of(settings: Settings) -> _Rules:
 
 def _add_worlds(server: Server, writes: Writes, rules: _Rules, presets: DataPresets) -> None:
     """What a world is, what it is judged by, and what is judged."""
-    server.add(
-        worldrpc.add_WorldServiceServicer_to_server,
-        WorldServicer(writes, presets),
-        worldservicepb.DESCRIPTOR.services_by_name["WorldService"],
-    )
-    server.add(
-        policyrpc.add_PolicyServiceServicer_to_server,
-        PolicyServicer(writes),
-        policyservicepb.DESCRIPTOR.services_by_name["PolicyService"],
-    )
-    server.add(
-        accessrpc.add_AccessServiceServicer_to_server,
-        AccessServicer(writes),
-        accessservicepb.DESCRIPTOR.services_by_name["AccessService"],
-    )
-    server.add(
-        auditrpc.add_AuditServiceServicer_to_server,
-        AuditServicer(writes.db),
-        auditservicepb.DESCRIPTOR.services_by_name["AuditService"],
-    )
+    server.add(worldrpc.add_WorldServiceServicer_to_server, WorldServicer(writes, presets), service_of(worldservicepb))
+    server.add(policyrpc.add_PolicyServiceServicer_to_server, PolicyServicer(writes), service_of(policyservicepb))
+    server.add(accessrpc.add_AccessServiceServicer_to_server, AccessServicer(writes), service_of(accessservicepb))
+    server.add(auditrpc.add_AuditServiceServicer_to_server, AuditServicer(writes.db), service_of(auditservicepb))
     server.add(
         worldgraphrpc.add_WorldGraphServiceServicer_to_server,
         WorldGraphServicer(writes),
-        worldgraphservicepb.DESCRIPTOR.services_by_name["WorldGraphService"],
+        service_of(worldgraphservicepb),
     )
     server.add(
         evaluationrpc.add_EvaluationServiceServicer_to_server,
         EvaluationServicer(writes, rules.decisions, rules.narrow_to),
-        evaluationservicepb.DESCRIPTOR.services_by_name["EvaluationService"],
+        service_of(evaluationservicepb),
     )
 
 
@@ -181,27 +159,25 @@ def _add_activation(server: Server, writes: Writes, rules: _Rules, fences: Fence
     server.add(
         bindingrpc.add_BindingServiceServicer_to_server,
         BindingServicer(writes, rules.decisions),
-        bindingservicepb.DESCRIPTOR.services_by_name["BindingService"],
+        service_of(bindingservicepb),
     )
     server.add(
         activationrpc.add_ActivationServiceServicer_to_server,
         ActivationServicer(writes, rules.decisions),
-        activationservicepb.DESCRIPTOR.services_by_name["ActivationService"],
+        service_of(activationservicepb),
     )
     server.add(
         applyrpc.add_ApplyServiceServicer_to_server,
         ApplyServicer(writes, rules.decisions, fences, rules.timeouts),
-        applyservicepb.DESCRIPTOR.services_by_name["ApplyService"],
+        service_of(applyservicepb),
     )
     server.add(
         sessionrpc.add_SessionServiceServicer_to_server,
         SessionServicer(writes, rules.decisions),
-        sessionservicepb.DESCRIPTOR.services_by_name["SessionService"],
+        service_of(sessionservicepb),
     )
     server.add(
-        gaterpc.add_GateServiceServicer_to_server,
-        GateServicer(writes, rules.gate_skew_max),
-        gateservicepb.DESCRIPTOR.services_by_name["GateService"],
+        gaterpc.add_GateServiceServicer_to_server, GateServicer(writes, rules.gate_skew_max), service_of(gateservicepb)
     )
 
 
@@ -209,7 +185,7 @@ def _add_status(server: Server, db: Database, clock: Clock, bus: Bus, relay: Rel
     server.add(
         statusrpc.add_StatusServiceServicer_to_server,
         StatusServicer(db, clock, bus, relay),
-        statusservicepb.DESCRIPTOR.services_by_name["StatusService"],
+        service_of(statusservicepb),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from itertools import pairwise
 
 import pyarrow as pa
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 from qmtl.core.errors import refused
+from qmtl.core.numbers import is_finite_number
 from qmtl.data.v1 import records_pb2 as recordspb
 
 TIME = "time_ns"
@@ -52,14 +52,5 @@ def _check_state(text: bytes) -> None:
         state = json.loads(text)
     except (ValueError, RecursionError):
         raise refused(REASON, "batch.node_state", "no JSON", "null, or a JSON list of finite numbers") from None
-    if state is not None and not (isinstance(state, list) and all(map(_is_finite, state))):
+    if state is not None and not (isinstance(state, list) and all(map(is_finite_number, state))):
         raise refused(REASON, "batch.node_state", type(state).__name__, "null, or a JSON list of finite numbers")
-
-
-def _is_finite(number: object) -> bool:
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        return False
-    try:
-        return math.isfinite(number)
-    except OverflowError:
-        return False

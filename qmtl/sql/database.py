@@ -1,10 +1,8 @@
 """SQL access for every service: writes that commit together, bounded reads, migrations, singleton locks.
 
-    db = Database(settings.database_url, synchronous=settings.sqlite_synchronous)
-    await db.migrate("dagmanager:migrations")          # runs dagmanager/migrations/versions/*.py
-    world = await db.write(lambda conn: insert_world(conn, draft))   # returns after the commit
-    rows = await db.read(lambda conn: conn.execute(select(worlds)).all())
-    await db.close()
+    async with open_database(settings.database_url, migrations="dagmanager:migrations", ...) as db:
+        world = await db.write(lambda conn: insert_world(conn, draft))   # returns after the commit
+        rows = await db.read(lambda conn: conn.execute(select(worlds)).all())
 
 `fn` runs on another thread with a sync SQLAlchemy Connection inside one transaction: do all SQL there, touch no
 asyncio, and have no effect but through the connection (PostgreSQL may run it again after a deadlock). Raising
@@ -14,8 +12,9 @@ undoes only that fn. What a returned write survives: kill -9 always; power loss 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -101,6 +100,17 @@ class Database:
             for loop, callback in tuple(self._listeners.get(name, ())):
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(callback)
+
+
+@asynccontextmanager
+async def open_database(url: str, *, synchronous: str, migrations: str) -> AsyncIterator[Database]:
+    """A service's store with its schema brought to the newest revision (see `migrate`), closed at the end."""
+    db = Database(url, synchronous=synchronous or "FULL")
+    try:
+        await db.migrate(migrations)
+        yield db
+    finally:
+        await db.close()
 
 
 async def _settled(done: Future[T]) -> T:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from qmtl.cli.gateway.calls import ask
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import ChannelPage, ask_pages
 from qmtl.cli.options import Access
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict
@@ -26,21 +25,14 @@ SHOWN_MAX = 5
 _STRATEGY = re.compile(r"s-[0-9a-f]{20}")
 _DIGEST = re.compile(r"blake3:[0-9a-f]{64}")
 _HEX = re.compile(r"[0-9a-f]{1,64}")
+Ids = tuple[Sequence[str], commonpb.PageInfo]
 
 
 def whole_strategy_id(access: Access, text: str) -> str:
     """The strategy id that begins so. Raises Conflict (E_ID_AMBIGUOUS)."""
-
-    async def every(channel: MeshChannel) -> list[str]:
-        stub = strategyrpc.StrategyServiceStub(channel)
-
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[str], commonpb.PageInfo]:
-            reply = await stub.ListStrategies(strategyservicepb.ListStrategiesRequest(page=asked))
-            return [one.strategy_id for one in reply.strategies], reply.page
-
-        return await collect(page, LOOKED_AT_MAX)
-
-    return text if not text or _STRATEGY.fullmatch(text) else the_one(text, ask(access, every))
+    if not text or _STRATEGY.fullmatch(text):
+        return text
+    return the_one(text, ask_pages(access, _strategy_ids, LOOKED_AT_MAX))
 
 
 def whole_sentinel_id(access: Access, text: str) -> str:
@@ -51,34 +43,37 @@ def whole_sentinel_id(access: Access, text: str) -> str:
 
 def whole_node_id(access: Access, text: str) -> str:
     """The node id that begins so, `blake3:` or not. Raises Conflict (E_ID_AMBIGUOUS)."""
-
-    async def every(channel: MeshChannel) -> list[str]:
-        stub = graphrpc.GraphServiceStub(channel)
-
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[str], commonpb.PageInfo]:
-            reply = await stub.ListNodes(graphservicepb.ListNodesRequest(page=asked))
-            return [node.node_id for node in reply.nodes], reply.page
-
-        return await collect(page, LOOKED_AT_MAX)
-
-    digest = digest_of(text)
-    return digest or text if not digest or _DIGEST.fullmatch(digest) else the_one(digest, ask(access, every))
+    return _whole_digest(access, text, _node_ids)
 
 
 def whole_compute_key(access: Access, text: str) -> str:
     """The compute key that begins so, `blake3:` or not. Raises Conflict (E_ID_AMBIGUOUS)."""
+    return _whole_digest(access, text, _compute_keys)
 
-    async def every(channel: MeshChannel) -> list[str]:
-        stub = queuecataloguerpc.QueueCatalogueServiceStub(channel)
 
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[str], commonpb.PageInfo]:
-            reply = await stub.ListQueues(queuecatalogueservicepb.ListQueuesRequest(page=asked))
-            return [queue.compute_key for queue in reply.queues], reply.page
-
-        return await collect(page, LOOKED_AT_MAX)
-
+def _whole_digest(access: Access, text: str, page: ChannelPage[str]) -> str:
     digest = digest_of(text)
-    return digest or text if not digest or _DIGEST.fullmatch(digest) else the_one(digest, ask(access, every))
+    if not digest or _DIGEST.fullmatch(digest):
+        return digest or text
+    return the_one(digest, ask_pages(access, page, LOOKED_AT_MAX))
+
+
+async def _strategy_ids(channel: MeshChannel, asked: commonpb.PageRequest) -> Ids:
+    reply = await strategyrpc.StrategyServiceStub(channel).ListStrategies(
+        strategyservicepb.ListStrategiesRequest(page=asked)
+    )
+    return [one.strategy_id for one in reply.strategies], reply.page
+
+
+async def _node_ids(channel: MeshChannel, asked: commonpb.PageRequest) -> Ids:
+    reply = await graphrpc.GraphServiceStub(channel).ListNodes(graphservicepb.ListNodesRequest(page=asked))
+    return [node.node_id for node in reply.nodes], reply.page
+
+
+async def _compute_keys(channel: MeshChannel, asked: commonpb.PageRequest) -> Ids:
+    request = queuecatalogueservicepb.ListQueuesRequest(page=asked)
+    reply = await queuecataloguerpc.QueueCatalogueServiceStub(channel).ListQueues(request)
+    return [queue.compute_key for queue in reply.queues], reply.page
 
 
 def digest_of(text: str) -> str:

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.options import Access
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.rpc.client.channel import MeshChannel
 
 PAGE_MAX = 1000
 Row = TypeVar("Row")
 Page = Callable[[commonpb.PageRequest], Awaitable[tuple[Sequence[Row], commonpb.PageInfo]]]
+ChannelPage = Callable[[MeshChannel, commonpb.PageRequest], Awaitable[tuple[Sequence[Row], commonpb.PageInfo]]]
+
+
+def ask_pages(access: Access, page: ChannelPage[Row], limit: int) -> list[Row]:
+    """The first `limit` rows of a listing of the gateway. Raises as `ask` does."""
+    return ask(access, lambda channel: collect(lambda asked: page(channel, asked), limit))
 
 
 async def collect(page: Page[Row], limit: int) -> list[Row]:

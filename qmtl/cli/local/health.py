@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, TypeVar
 
 from qmtl.config.settings import split_address
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+Reply = TypeVar("Reply", bound="Message")
 
 
 async def nats_answers(address: str, timeout_s: float) -> bool:
@@ -27,40 +33,35 @@ async def health_answers(address: str, timeout_s: float) -> bool:
 
 def is_serving(address: str, timeout_s: float) -> bool:
     """The blocking form: safe beside an event loop that uses grpc.aio."""
-    import grpc  # a tenth of a second that --help need not pay
-    from grpc_health.v1 import health_pb2 as healthpb
+    from grpc_health.v1 import health_pb2 as healthpb  # grpc is a tenth of a second that --help need not pay
 
-    options = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
-    with grpc.insecure_channel(address, options=options) as channel:
-        check = channel.unary_unary(
-            "/grpc.health.v1.Health/Check",
-            request_serializer=healthpb.HealthCheckRequest.SerializeToString,
-            response_deserializer=healthpb.HealthCheckResponse.FromString,
-        )
-        try:
-            reply = check(healthpb.HealthCheckRequest(), timeout=timeout_s)
-        except grpc.RpcError:
-            return False
-        return bool(reply.status == healthpb.HealthCheckResponse.SERVING)
+    request = healthpb.HealthCheckRequest()
+    reply = _answer(address, "/grpc.health.v1.Health/Check", request, healthpb.HealthCheckResponse, timeout_s)
+    return reply is not None and reply.status == healthpb.HealthCheckResponse.SERVING
 
 
 def gateway_level(address: str, token: str, timeout_s: float) -> str:
     """The degradation level the gateway reports, such as "NORMAL"; "" when it does not answer. Blocking."""
-    import grpc  # as above
-
     from qmtl.cli.show.messages import enum_word
     from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 
+    method, request = "/qmtl.gateway.v1.GatewayStatusService/GetStatus", gatewaystatuspb.GetStatusRequest()
+    reply = _answer(address, method, request, gatewaystatuspb.GetStatusResponse, timeout_s, token)
+    return "" if reply is None else enum_word(gatewaystatuspb.DegradationLevel, reply.level)
+
+
+def _answer(
+    address: str, method: str, request: Message, reply: type[Reply], timeout_s: float, token: str = ""
+) -> Reply | None:
+    import grpc
+
     options = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
     with grpc.insecure_channel(address, options=options) as channel:
-        ask = channel.unary_unary(
-            "/qmtl.gateway.v1.GatewayStatusService/GetStatus",
-            request_serializer=gatewaystatuspb.GetStatusRequest.SerializeToString,
-            response_deserializer=gatewaystatuspb.GetStatusResponse.FromString,
+        call = channel.unary_unary(
+            method, request_serializer=type(request).SerializeToString, response_deserializer=reply.FromString
         )
-        bearer = (("authorization", f"Bearer {token}"),)
+        bearer = (("authorization", f"Bearer {token}"),) if token else ()
         try:
-            reply = ask(gatewaystatuspb.GetStatusRequest(), timeout=timeout_s, metadata=bearer)
+            return call(request, timeout=timeout_s, metadata=bearer)
         except grpc.RpcError:
-            return ""
-        return enum_word(gatewaystatuspb.DegradationLevel, reply.level)
+            return None

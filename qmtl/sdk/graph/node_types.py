@@ -5,7 +5,6 @@ A type is declared once. The SDK's builders check against the declaration, and t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,6 +14,7 @@ from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.dag import TAGS_MAX
 from qmtl.core.identity.nodes import SemanticKind
+from qmtl.core.numbers import is_finite_number
 from qmtl.sdk.graph.names import INTERVAL_S_MAX, PERIOD_MAX
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
 
@@ -75,7 +75,7 @@ class Parameter:
             return isinstance(value, str) and self._in_range(len(value)) and (not self.choices or value in self.choices)
         if self.type is ParameterType.TEXT_LIST:
             return isinstance(value, list) and self._in_range(len(value)) and all(isinstance(v, str) for v in value)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not is_finite_number(value):
             return False
         whole = self.type is ParameterType.NUMBER or isinstance(value, int)
         return whole and self._in_range(value)

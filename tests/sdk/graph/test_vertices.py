@@ -86,6 +86,7 @@ def test_tag_query_has_normal_tags_and_no_dependencies() -> None:
         (lambda: ta.ema(StreamInput("A"), 3, field="vwap"), "E_FIELD_UNKNOWN"),
         (lambda: ta.atr(ta.ema(StreamInput("A"), 3)), "E_INPUT_SCHEMA"),
         (lambda: ta.zscore(StreamInput("A"), True), "E_NODE_PARAMETER"),
+        (lambda: ta.sma(StreamInput("A"), 10**400), "E_NODE_PARAMETER"),
         (lambda: ta.macd(StreamInput("A"), 26, 12), "E_NODE_PARAMETER"),
         (lambda: ta.rolling_vol(StreamInput("A"), 1), "E_NODE_PARAMETER"),
         (lambda: signals.threshold(StreamInput("A"), above=float("nan"), below=0.0), "E_NODE_PARAMETER"),

@@ -13,6 +13,7 @@ from enum import Enum
 from cel_expr_python import cel  # type: ignore[import-untyped]  # the wheel has stubs but no py.typed
 
 from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.core.numbers import is_finite_number
 from worldservice.policy.domain.cel_syntax import Call, Listing, Literal, Loop, Name, Node, UnknownForm, read_tree, walk
 from worldservice.policy.domain.metric_catalogue import CATALOGUE, INTEGRAL
 
@@ -71,7 +72,7 @@ class Expression:
     def number(self, values: Mapping[str, float]) -> float:
         """The value of a score; a result that is not finite is NotComputable."""
         outcome = self._evaluate(values)
-        if isinstance(outcome, bool) or not isinstance(outcome, (int, float)) or not math.isfinite(outcome):
+        if not is_finite_number(outcome):
             raise NotComputable(f"{self.path}: {outcome}")
         return float(outcome)
 

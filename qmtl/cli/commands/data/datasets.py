@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.formats import instant
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
@@ -32,16 +32,14 @@ Dataset = Annotated[str, typer.Argument(help="Dataset id or a preset's name, for
 def list_datasets(access: Access) -> None:
     """The catalogue."""
 
-    async def call(channel: MeshChannel) -> list[datasetspb.Dataset]:
-        stub = cataloguerpc.CatalogueServiceStub(channel)
+    async def page(
+        channel: MeshChannel, asked: commonpb.PageRequest
+    ) -> tuple[Sequence[datasetspb.Dataset], commonpb.PageInfo]:
+        request = catalogueservicepb.ListDatasetsRequest(page=asked)
+        reply = await cataloguerpc.CatalogueServiceStub(channel).ListDatasets(request)
+        return reply.datasets, reply.page
 
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[datasetspb.Dataset], commonpb.PageInfo]:
-            reply = await stub.ListDatasets(catalogueservicepb.ListDatasetsRequest(page=asked))
-            return reply.datasets, reply.page
-
-        return await collect(page, LIST_MAX)
-
-    found = ask(access, call)
+    found = ask_pages(access, page, LIST_MAX)
     if access.json:
         show_json([as_dict(one) for one in found])
         return

@@ -9,7 +9,7 @@ import typer
 
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_sentinel_id, whole_strategy_id
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, Limit, StrategyId, with_access
 from qmtl.cli.show.messages import as_dict, show_json, when
 from qmtl.cli.show.tables import show_table
@@ -32,18 +32,14 @@ def list_sentinels(
     """Versions of a strategy and the share of traffic each gets, newest first."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
-    async def call(channel: MeshChannel) -> list[sentinelpb.Sentinel]:
-        stub = sentinelrpc.SentinelServiceStub(channel)
+    async def page(
+        channel: MeshChannel, asked: commonpb.PageRequest
+    ) -> tuple[Sequence[sentinelpb.Sentinel], commonpb.PageInfo]:
+        request = sentinelservicepb.ListSentinelsRequest(strategy_id=strategy_id, page=asked)
+        reply = await sentinelrpc.SentinelServiceStub(channel).ListSentinels(request)
+        return reply.sentinels, reply.page
 
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[sentinelpb.Sentinel], commonpb.PageInfo]:
-            reply = await stub.ListSentinels(
-                sentinelservicepb.ListSentinelsRequest(strategy_id=strategy_id, page=asked)
-            )
-            return reply.sentinels, reply.page
-
-        return await collect(page, limit)
-
-    found = ask(access, call)
+    found = ask_pages(access, page, limit)
     if access.json:
         show_json([as_dict(one) for one in found])
     else:

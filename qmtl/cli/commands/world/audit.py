@@ -9,7 +9,7 @@ import typer
 
 from qmtl.cli.commands.world.activation import show_activation
 from qmtl.cli.gateway.calls import ask
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, Limit, WorldId, with_access
 from qmtl.cli.show.formats import plural
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
@@ -34,16 +34,14 @@ def audit(
 ) -> None:
     """The audit log of a world, newest first: every write and every refused one."""
 
-    async def call(channel: MeshChannel) -> list[auditpb.AuditEntry]:
-        stub = auditrpc.AuditServiceStub(channel)
+    async def page(
+        channel: MeshChannel, asked: commonpb.PageRequest
+    ) -> tuple[Sequence[auditpb.AuditEntry], commonpb.PageInfo]:
+        request = auditservicepb.ListAuditRequest(world_id=world_id, page=asked)
+        reply = await auditrpc.AuditServiceStub(channel).ListAudit(request)
+        return reply.entries, reply.page
 
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[auditpb.AuditEntry], commonpb.PageInfo]:
-            reply = await stub.ListAudit(auditservicepb.ListAuditRequest(world_id=world_id, page=asked))
-            return reply.entries, reply.page
-
-        return await collect(page, limit)
-
-    entries = ask(access, call)
+    entries = ask_pages(access, page, limit)
     if access.json:
         show_json([as_dict(entry) for entry in entries])
         return

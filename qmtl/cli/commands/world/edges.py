@@ -11,7 +11,7 @@ import typer
 
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_node_id, whole_strategy_id
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, Reason, WorldId, with_access
 from qmtl.cli.show.formats import short_id
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
@@ -51,18 +51,14 @@ def list_edges(
 ) -> None:
     """Edges switched on or off in a world, and what each comes to."""
 
-    async def call(channel: MeshChannel) -> list[worldgraphpb.EdgeOverride]:
-        stub = worldgraphrpc.WorldGraphServiceStub(channel)
+    async def page(
+        channel: MeshChannel, asked: commonpb.PageRequest
+    ) -> tuple[Sequence[worldgraphpb.EdgeOverride], commonpb.PageInfo]:
+        request = worldgraphservicepb.ListEdgeOverridesRequest(world_id=world_id, page=asked)
+        reply = await worldgraphrpc.WorldGraphServiceStub(channel).ListEdgeOverrides(request)
+        return reply.overrides, reply.page
 
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[worldgraphpb.EdgeOverride], commonpb.PageInfo]:
-            reply = await stub.ListEdgeOverrides(
-                worldgraphservicepb.ListEdgeOverridesRequest(world_id=world_id, page=asked)
-            )
-            return reply.overrides, reply.page
-
-        return await collect(page, limit)
-
-    found = ask(access, call)
+    found = ask_pages(access, page, limit)
     if access.json:
         show_json([as_dict(override) for override in found])
         return

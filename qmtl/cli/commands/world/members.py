@@ -9,7 +9,7 @@ import typer
 
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_strategy_id
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, Limit, RoleName, StrategyId, WorldId, with_access
 from qmtl.cli.show.formats import plural
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
@@ -54,16 +54,14 @@ def bind(access: Access, world_id: WorldId, strategy_id: StrategyId) -> None:
 def grants(access: Access, world_id: WorldId, limit: Limit = LIST_MAX) -> None:
     """Who has which role in a world."""
 
-    async def call(channel: MeshChannel) -> list[accesspb.RoleGrant]:
-        stub = accessrpc.AccessServiceStub(channel)
+    async def page(
+        channel: MeshChannel, asked: commonpb.PageRequest
+    ) -> tuple[Sequence[accesspb.RoleGrant], commonpb.PageInfo]:
+        request = accessservicepb.ListGrantsRequest(world_id=world_id, page=asked)
+        reply = await accessrpc.AccessServiceStub(channel).ListGrants(request)
+        return reply.grants, reply.page
 
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[accesspb.RoleGrant], commonpb.PageInfo]:
-            reply = await stub.ListGrants(accessservicepb.ListGrantsRequest(world_id=world_id, page=asked))
-            return reply.grants, reply.page
-
-        return await collect(page, limit)
-
-    found = ask(access, call)
+    found = ask_pages(access, page, limit)
     if access.json:
         show_json([as_dict(one) for one in found])
     else:

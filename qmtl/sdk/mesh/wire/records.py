@@ -7,7 +7,6 @@ refused as malformed, never trusted and never an error of the reader.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import pyarrow as pa
 
 from qmtl.core.errors import refused
 from qmtl.core.instants import NS_PER_S
+from qmtl.core.numbers import is_finite_number
 from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.sdk.engine.series import Series
 from qmtl.wire.instants import NS_SECONDS_MAX, ns_to_proto
@@ -91,18 +91,9 @@ def _state(text: bytes, size: int | None) -> list[float] | None:
         if state is not None:
             raise refused("E_RECORD_MALFORMED", "node_state", type(state).__name__, want)
         return None
-    if not isinstance(state, list) or len(state) != size or not all(map(_is_finite, state)):
+    if not isinstance(state, list) or len(state) != size or not all(map(is_finite_number, state)):
         raise refused("E_RECORD_MALFORMED", "node_state", type(state).__name__, want)
     return [float(number) for number in state]
-
-
-def _is_finite(number: object) -> bool:
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        return False
-    try:
-        return math.isfinite(number)
-    except OverflowError:
-        return False
 
 
 def _series(arrow_ipc: bytes, fields: Sequence[str]) -> Series:
