@@ -34,7 +34,7 @@ from controlbus.jetstream.ordered_reader import Start
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import InvalidRequest, Unavailable, Violation
 
-log = structlog.stdlib.get_logger("qmtl.bus")
+log = structlog.stdlib.get_logger("qmtl.controlbus")
 
 IN_HAND_MAX = 128
 KEYS_MAX = 200  # more filters than this cost the broker more than a filter per type

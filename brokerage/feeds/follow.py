@@ -41,7 +41,7 @@ LADDER_S = (0.5, 1.0, 2.0, 5.0)
 LOOK_S = 1.0
 JOB = "paper-venue"
 
-log = structlog.stdlib.get_logger("qmtl.brokerage.venue")
+log = structlog.stdlib.get_logger("qmtl.brokerage.feeds")
 
 
 @dataclass(frozen=True, slots=True)

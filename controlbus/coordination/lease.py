@@ -27,7 +27,7 @@ from controlbus.jetstream.subjects import key_tokens
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, InvalidRequest, Unavailable, Violation
 
-log = structlog.stdlib.get_logger("qmtl.bus")
+log = structlog.stdlib.get_logger("qmtl.controlbus.coordination")
 
 TTL_MIN_S = 1  # the broker counts whole seconds
 MARGIN = 0.25

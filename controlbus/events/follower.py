@@ -24,7 +24,7 @@ from controlbus.jetstream.ordered_reader import Start, TooOld, control_info, rea
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, NotReady, Unavailable
 
-log = structlog.stdlib.get_logger("qmtl.bus")
+log = structlog.stdlib.get_logger("qmtl.controlbus.events")
 
 Snapshot = Callable[[str, str | None], Awaitable[Sequence[Current]]]
 PASSING = (Unavailable, DeadlineExceeded, Exhausted, NotReady)

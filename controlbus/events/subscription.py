@@ -33,7 +33,7 @@ from controlbus.jetstream.streams import CONTROL
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import Unavailable
 
-log = structlog.stdlib.get_logger("qmtl.bus")
+log = structlog.stdlib.get_logger("qmtl.controlbus.events")
 
 ATTEMPTS_MAX = 5
 FIRST_DELAY_S = 0.5

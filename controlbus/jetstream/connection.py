@@ -29,7 +29,7 @@ from controlbus.jetstream.metrics import BusMetrics
 from controlbus.jetstream.subjects import token
 from qmtl.core.errors import Conflict, InvalidRequest, Unavailable, Violation
 
-log = structlog.stdlib.get_logger("qmtl.bus")
+log = structlog.stdlib.get_logger("qmtl.controlbus.jetstream")
 
 T = TypeVar("T")
 

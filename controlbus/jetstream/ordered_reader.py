@@ -21,7 +21,7 @@ from controlbus.jetstream.pull_consumer import ConsumerGone, Puller
 from controlbus.jetstream.streams import CONTROL
 from qmtl.core.errors import OutOfRange, Unavailable
 
-log = structlog.stdlib.get_logger("qmtl.bus")
+log = structlog.stdlib.get_logger("qmtl.controlbus.jetstream")
 
 BATCH = 256
 INACTIVE_S = 60.0

@@ -19,7 +19,7 @@ from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call, require_all_worlds
 from qmtl.wire.paging import page_from_proto, page_token_refused, token_of
 
-log = structlog.stdlib.get_logger("qmtl.controlbus")
+log = structlog.stdlib.get_logger("qmtl.controlbus.operator")
 
 Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 

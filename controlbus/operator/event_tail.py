@@ -26,7 +26,7 @@ from qmtl.rpc.auth.call import current_call, require_role, require_world
 from qmtl.rpc.server.streaming import until_set
 from qmtl.wire.instants import instant_from_proto
 
-log = structlog.stdlib.get_logger("qmtl.controlbus")
+log = structlog.stdlib.get_logger("qmtl.controlbus.operator")
 
 KEYS_MAX: Final = 100
 WORLD_KEYED: Final = frozenset(

@@ -28,7 +28,7 @@ from qmtl.core.errors import Conflict, Exhausted, Unavailable
 from qmtl.sql.database import Database
 from qmtl.sql.locks import Held
 
-log = structlog.stdlib.get_logger("qmtl.bus")
+log = structlog.stdlib.get_logger("qmtl.controlbus.outbox")
 T = TypeVar("T")
 
 WINDOW = 512  # rows in memory, and the most that are in flight at once

@@ -17,7 +17,7 @@ from controlbus.jetstream.subjects import compute_digest, data_subject
 from qmtl.core.errors import Conflict
 from qmtl.data.v1 import records_pb2 as recordspb
 
-log = structlog.stdlib.get_logger("qmtl.bus")
+log = structlog.stdlib.get_logger("qmtl.controlbus.records")
 
 PREVIOUS = "Qmtl-Previous"  # sequence of the message before this one in its queue, 0 for the first
 

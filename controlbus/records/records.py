@@ -38,7 +38,7 @@ from controlbus.records.producer_leases import lease_lost
 from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, NotReady, Violation
 from qmtl.data.v1 import records_pb2 as recordspb
 
-log = structlog.stdlib.get_logger("qmtl.bus")
+log = structlog.stdlib.get_logger("qmtl.controlbus.records")
 
 BATCH_BYTES_MAX = 256 * 1024
 STATE_BYTES_MAX = 64 * 1024

@@ -29,7 +29,7 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, Unavailable
 from qmtl.sql.database import Database
 
-log = structlog.stdlib.get_logger("qmtl.dagmanager")
+log = structlog.stdlib.get_logger("qmtl.dagmanager.garbage")
 
 LOCK = "garbage"
 _RETRIED = (Kept.FOREIGN_RECORDS, Kept.ARCHIVE_INCOMPLETE, Kept.ARCHIVE_TOO_LARGE, Kept.ARCHIVE_FAILED)

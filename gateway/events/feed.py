@@ -31,7 +31,7 @@ BYTES_MAX = 64 * 1024 * 1024
 SEEN_MAX = 100_000
 WRITE_S = 0.0002  # what a step costs for each subscriber: a core then spends half its time on writing at most
 BATCH_MAX = 256
-log = structlog.stdlib.get_logger("qmtl.gateway.feed")
+log = structlog.stdlib.get_logger("qmtl.gateway.events")
 
 
 @dataclass(frozen=True, slots=True)

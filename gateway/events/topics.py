@@ -34,7 +34,7 @@ TYPES: Mapping[eventpb.Topic, tuple[str, ...]] = {
     eventpb.TOPIC_ORDERS: (),  # from the stream of orders
 }
 REMEMBERED_MAX = 10_000
-log = structlog.stdlib.get_logger("qmtl.gateway.topics")
+log = structlog.stdlib.get_logger("qmtl.gateway.events")
 
 
 def check_topics(topics: Sequence[eventpb.Topic]) -> tuple[eventpb.Topic, ...]:

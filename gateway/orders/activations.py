@@ -30,7 +30,7 @@ from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 RETRY_S = 0.5
 WARN_LOOK_S = 15.0
 RENEWALS_PER_TTL = 4
-log = structlog.stdlib.get_logger("qmtl.gateway.gates")
+log = structlog.stdlib.get_logger("qmtl.gateway.orders")
 
 
 class HeldActivations:

@@ -24,7 +24,7 @@ REMEMBERED_MAX = 10_000
 FRESH_S = 60.0
 CALL_S = 1.0
 PAGE = commonpb.PageRequest(page_size=1000)
-log = structlog.stdlib.get_logger("qmtl.gateway.canaries")
+log = structlog.stdlib.get_logger("qmtl.gateway.orders")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ PATIENCE_S = 2.0
 SHARE = 0.7  # of the caller's time that is left for each question to worldservice: the rest is to answer in
 AWAY = (Unavailable, DeadlineExceeded, Exhausted)
 Key = tuple[str, int, int]
-log = structlog.stdlib.get_logger("qmtl.gateway.decisions")
+log = structlog.stdlib.get_logger("qmtl.gateway.proxy")
 
 
 class DecisionCache:

@@ -26,7 +26,7 @@ from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 IDLE_S = 0.5
 CALL_S = 3.0
 TTL_S = 8.0  # an attempt that takes longer is another's to make
-log = structlog.stdlib.get_logger("qmtl.gateway.releases")
+log = structlog.stdlib.get_logger("qmtl.gateway.submissions")
 
 
 class ReleaseWorker:

@@ -38,7 +38,7 @@ IDLE_S = 0.5  # how long due or abandoned submissions of other processes may wai
 SETTLED = frozenset({State.COMPLETED, State.FAILED, State.CANCELED})
 LATER = (Unavailable, DeadlineExceeded, Exhausted)
 Settled = tuple[Record, bytes]  # with what it came to, empty unless COMPLETED
-log = structlog.stdlib.get_logger("qmtl.gateway.worker")
+log = structlog.stdlib.get_logger("qmtl.gateway.submissions")
 
 
 @dataclass(frozen=True, slots=True)

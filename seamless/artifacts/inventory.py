@@ -30,7 +30,7 @@ INGEST_RETRY_S = 0.25
 _REMEMBERED_MAX = 512
 K = TypeVar("K")
 V = TypeVar("V")
-log = structlog.stdlib.get_logger("qmtl.seamless")
+log = structlog.stdlib.get_logger("qmtl.seamless.artifacts")
 
 
 class DatasetState(Enum):

@@ -23,7 +23,7 @@ from seamless.replay import store
 
 BATCH_BARS = 256
 _STORE_RETRY_S = 0.2
-log = structlog.stdlib.get_logger("qmtl.seamless")
+log = structlog.stdlib.get_logger("qmtl.seamless.replay")
 
 
 @dataclass(slots=True, eq=False)

@@ -75,3 +75,31 @@ def test_the_tree_of_the_architecture_page_is_that_of_the_folders() -> None:
 
     shown = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
     assert names(shown) == names(tree()), "python -m tools.tree writes it"
+
+
+def test_a_logger_is_named_after_the_folder_of_its_module() -> None:
+    """`qmtl.` and the folder, so that a line of the log says where it was written and a folder can be turned down."""
+    named = [
+        (path.relative_to(ROOT), name)
+        for path in sources()
+        if path.relative_to(ROOT).parts[0] not in ("tests", "tools", "bench", "examples", "clients")
+        for name in _logger_names(ast.parse(path.read_text()))
+    ]
+    assert len(named) > 20
+    assert [(str(path), name) for path, name in named if name != _logger_name(path.parent)] == []
+
+
+def _logger_names(module: ast.Module) -> list[str]:
+    """The constant names that loggers are asked for by: `get_logger("a")` of structlog, `getLogger("a")` of logging."""
+    return [
+        str(name.value)
+        for call in ast.walk(module)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+        if call.func.attr in ("get_logger", "getLogger")
+        for name in call.args
+        if isinstance(name, ast.Constant)
+    ]
+
+
+def _logger_name(folder: Path) -> str:
+    return ".".join(folder.parts if folder.parts[0] == "qmtl" else ("qmtl", *folder.parts))

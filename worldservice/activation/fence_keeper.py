@@ -32,7 +32,7 @@ STALE_EPOCH = "E_STALE_EPOCH"
 ATTEMPTS_MAX = 3
 IDLE_S = 5.0
 RETRY_MAX_S = 5.0
-log = structlog.stdlib.get_logger("qmtl.worldservice.fences")
+log = structlog.stdlib.get_logger("qmtl.worldservice.activation")
 
 
 class FenceOutcome(Enum):

@@ -12,7 +12,7 @@ from worldservice.worlds.acts import audit_write, own_act
 from worldservice.worlds.store import worlds as worlds_store
 from worldservice.worlds.writes import Writes
 
-log = structlog.stdlib.get_logger("qmtl.worldservice.rounds")
+log = structlog.stdlib.get_logger("qmtl.worldservice.activation")
 
 
 class Redecider:

@@ -17,7 +17,7 @@ from worldservice.policy.domain.versions import PolicyRecord, PolicyStatus
 from worldservice.policy.tables import policies
 from worldservice.worlds.domain.world import World
 
-log = structlog.stdlib.get_logger("qmtl.worldservice")
+log = structlog.stdlib.get_logger("qmtl.worldservice.policy")
 compiled = lru_cache(maxsize=256)(parse_policy)  # by document, which a version never changes
 
 

@@ -26,7 +26,7 @@ SOURCE = "worldservice"
 
 OK, REFUSED = "OK", "REFUSED"
 NAMING = ("node", "parts", "override")  # fields of requests that say the world inside
-log = structlog.stdlib.get_logger("qmtl.worldservice")
+log = structlog.stdlib.get_logger("qmtl.worldservice.worlds")
 
 Req = TypeVar("Req", bound=Message)
 Res = TypeVar("Res")

@@ -22,7 +22,7 @@ from worldservice.worlds.domain.world import Effect, World
 from worldservice.worlds.store.audit import append_audit
 from worldservice.worlds.store.worlds import update_world
 
-log = structlog.stdlib.get_logger("qmtl.worldservice")
+log = structlog.stdlib.get_logger("qmtl.worldservice.worlds")
 
 Req = TypeVar("Req", bound=Message)
 Res = TypeVar("Res")

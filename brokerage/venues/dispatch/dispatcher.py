@@ -29,7 +29,7 @@ from qmtl.sql.database import Database
 LOOK_S = 1.0
 RETRY_S = 0.5
 
-log = structlog.stdlib.get_logger("qmtl.brokerage.sender")
+log = structlog.stdlib.get_logger("qmtl.brokerage.venues.dispatch")
 
 
 class DispatchMetrics:

@@ -16,7 +16,7 @@ from qmtl.config.settings import Issuer
 from qmtl.core.errors import Unauthenticated
 from qmtl.rpc.auth.keys import keys_folder
 
-log: Final = structlog.stdlib.get_logger("qmtl.rpc.auth.verification")
+log: Final = structlog.stdlib.get_logger("qmtl.rpc.auth")
 
 
 class KeyFile:

@@ -37,7 +37,7 @@ TIMEOUT_S: Final = 5.0  # of one step: a connection, a read
 WHOLE_S: Final = 10.0  # of a set from its first step to its last byte
 BYTES_MAX: Final = 64 * 1024
 TEXT_MAX: Final = 200  # characters of an error: it may quote the answer
-log: Final = structlog.stdlib.get_logger("qmtl.rpc.auth.key_mirror")
+log: Final = structlog.stdlib.get_logger("qmtl.rpc.auth")
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ from qmtl.rpc.server.requests import UNREADABLE, DecodedStream, decoded
 from qmtl.rpc.status import internal_status, to_status
 from qmtl.rpc.telemetry.metrics import Metrics
 
-log: Final = structlog.stdlib.get_logger("qmtl.rpc")
+log: Final = structlog.stdlib.get_logger("qmtl.rpc.server")
 Admit: TypeAlias = Callable[[MethodRule, Call], None]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only
 Behavior: TypeAlias = Callable[[Inbound, Any, Context], Any]

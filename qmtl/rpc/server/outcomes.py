@@ -15,7 +15,7 @@ from qmtl.rpc.auth.call import Call
 from qmtl.rpc.server.inbound import Inbound
 
 REFUSALS_EVERY_S: Final = 1.0  # of one method and code, so that a flood of them does not fill the disk
-log: Final = structlog.stdlib.get_logger("qmtl.rpc")
+log: Final = structlog.stdlib.get_logger("qmtl.rpc.server")
 
 
 def number_to_code(number: object) -> grpc.StatusCode:

@@ -34,7 +34,7 @@ from qmtl.rpc.telemetry.metrics import Metrics
 HEALTH_SERVICE: Final = "grpc.health.v1.Health"
 PENDING_MAX: Final = 4096
 KEEPALIVE_MIN_MS: Final = 20_000
-log: Final = structlog.stdlib.get_logger("qmtl.rpc")
+log: Final = structlog.stdlib.get_logger("qmtl.rpc.server")
 
 
 class Server:

@@ -19,7 +19,7 @@ _PAUSE_FIRST_S, _PAUSE_MAX_S = 0.1, 2.0
 PAGE_SIZE = 1000
 
 T = TypeVar("T")
-log = logging.getLogger("qmtl.sdk")
+log = logging.getLogger("qmtl.sdk.mesh")
 
 
 class PagedReply(Protocol):

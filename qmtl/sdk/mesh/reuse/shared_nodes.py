@@ -32,7 +32,7 @@ from qmtl.sdk.mesh.reuse.node_work import ROWS_MAX, NodeProgress, NodeWork, Queu
 LEASE_WAIT_S = 30.0
 READ_WAIT_S = 10.0
 _POLL_S = 0.2
-log = logging.getLogger("qmtl.sdk")
+log = logging.getLogger("qmtl.sdk.mesh.reuse")
 
 
 class SharedNodes:

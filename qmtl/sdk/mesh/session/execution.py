@@ -50,7 +50,7 @@ TRANSIENT_DENIALS = frozenset(
 )
 """Denials that say "not now": the same order may pass at a later bar."""
 
-log = logging.getLogger("qmtl.sdk")
+log = logging.getLogger("qmtl.sdk.mesh.session")
 
 
 class MeshExecution:
