@@ -7,19 +7,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from brokerage.domain.market.instrument import AssetClass
 from brokerage.domain.models.buying_power.model import BuyingPower, BuyingPowerModel
+from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.models.fees.percent import PercentFee
+
+EVERY_CLASS = frozenset(AssetClass)
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerageProfile:
-    """Reality as assumed. `participation` caps a strategy's fills in a bar by its volume; 0 fills in full."""
+    """Reality as assumed. `participation` caps a strategy's fills in a bar by its volume; 0 fills in full.
 
-    fee: PercentFee = field(default_factory=PercentFee)
+    `asset_classes` are those the profile's tables are made for: an instrument of another has no fee here.
+    """
+
+    fee: FeeModel = field(default_factory=PercentFee)
     slippage: int = 0
     participation: int = 10_000_000
     buying_power: BuyingPower = BuyingPower.CASH
     leverage: int = 1
+    name: str = "generic"
+    asset_classes: frozenset[AssetClass] = EVERY_CLASS
 
     @property
     def funding(self) -> BuyingPowerModel:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
+from brokerage.domain.models.fees.model import Execution
 from brokerage.domain.models.fills.matching import match
 from brokerage.domain.models.fills.outcome import Match, NoFill
 from brokerage.domain.models.fills.participation import volume_budget
@@ -99,7 +100,18 @@ class SimulatedExchange:
         if quantity > record.remaining:
             raise Conflict("E_SIMULATED_OVERFILL", f"order {record.id}: fill {quantity} of {record.remaining} left")
         notional = instrument.notional(found.price, quantity)
-        fee, currency = self._profile.fee.charge(instrument, order.side, quantity, notional, found.liquidity)
         venue_ns = bar.start_ns if found.price == bar.open else bar.end_ns
+        fee, currency = self._profile.fee.charge(
+            Execution(
+                instrument,
+                order.side,
+                quantity,
+                notional,
+                found.liquidity,
+                record.filled,
+                record.notional,
+                at_ns=venue_ns,
+            )
+        )
         trade_id = f"{record.id}-{record.seq + 1}"
         return Fill(trade_id, quantity, found.price, fee, currency, found.liquidity, venue_ns)

@@ -18,7 +18,7 @@ def test_the_defaults_are_spot() -> None:
     market = market_of(Settings())
     profile = market.profile_of(ACCOUNT)
     assert (profile.buying_power, profile.participation, profile.slippage) == (BuyingPower.CASH, 10_000_000, 0)
-    assert (profile.fee.maker, profile.fee.taker) == (100_000, 100_000)
+    assert profile.fee.rates == (100_000, 100_000)
     assert market.instruments.find("SAP") is None
 
 

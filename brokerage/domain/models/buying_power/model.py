@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.fees.percent import PercentFee
-from brokerage.domain.money import RATE_ONE, divide, fit
+from brokerage.domain.models.fees.model import FeeModel
+from brokerage.domain.money import fit
 from brokerage.domain.orders.totals import OpenOrderTotals
 
 
@@ -24,7 +24,7 @@ class BuyingPowerModel:
 
     kind: BuyingPower
     leverage: int
-    fee: PercentFee
+    fee: FeeModel
 
     def held_by_position(self, value: int) -> int:
         """What a position of a signed value holds of the equity: its margin, up to a whole unit."""
@@ -33,19 +33,19 @@ class BuyingPowerModel:
     def needed(self, instrument: Instrument, price: int, quantity: int) -> int:
         """Quote currency that opening `quantity` at `price` takes: notional / leverage and the fee."""
         notional = instrument.notional(price, quantity)
-        return fit(-(-notional // self._leverage) + self.fee.estimate(notional), "commitment")
+        return fit(-(-notional // self._leverage) + self.fee.bound(instrument, notional, quantity), "commitment")
 
     def committed(self, buys: OpenOrderTotals, sells: OpenOrderTotals, instrument: Instrument, mark: int) -> int:
         """Quote currency that open orders may still consume: what later orders must leave free.
 
         In the cash model only buys consume. In the margin model both sides do; that opposite orders cannot both add
-        risk is not credited, which errs to the safe side. One unit per order covers the rounding of its fee.
+        risk is not credited, which errs to the safe side. The fee is the most that so many orders may be charged.
         """
         taking = buys if self.kind is BuyingPower.CASH else buys + sells
         if not taking.taking:
             return 0
         notional = taking.priced + instrument.notional(mark, taking.unpriced)
-        fees = divide(notional * max(self.fee.maker, self.fee.taker), RATE_ONE) + taking.taking
+        fees = self.fee.bound(instrument, notional, taking.quantity - taking.reducing, taking.taking)
         return fit(-(-notional // self._leverage) + fees, "commitment")
 
     @property

@@ -26,12 +26,13 @@ def asked_terms(terms: AccountTerms | None, asked: decisionpb.ExecutionModel) ->
 
 
 def model_of(terms: AccountTerms) -> decisionpb.ExecutionModel:
-    """What a replay under these terms assumes."""
+    """What a replay under these terms assumes; of a fee the shares of the notional that it never falls below."""
     profile = terms.profile or spot()
+    maker, taker = profile.fee.rates
     return decisionpb.ExecutionModel(
         fill=decisionpb.FILL_MODEL_NEXT_BAR,
-        maker_fee_rate=_text(profile.fee.maker),
-        taker_fee_rate=_text(profile.fee.taker),
+        maker_fee_rate=_text(maker),
+        taker_fee_rate=_text(taker),
         slippage_rate=_text(profile.slippage),
         participation=_text(profile.participation),
     )
@@ -40,9 +41,8 @@ def model_of(terms: AccountTerms) -> decisionpb.ExecutionModel:
 def _asked_profile(asked: decisionpb.ExecutionModel) -> BrokerageProfile:
     """The default with every rate that is asked and higher, and with less of a bar's volume where that is asked."""
     default = spot()
-    fee = PercentFee(
-        max(default.fee.maker, _rate(asked.maker_fee_rate)), max(default.fee.taker, _rate(asked.taker_fee_rate))
-    )
+    maker, taker = default.fee.rates
+    fee = PercentFee(max(maker, _rate(asked.maker_fee_rate)), max(taker, _rate(asked.taker_fee_rate)))
     share = min(default.participation, _rate(asked.participation)) if asked.participation else default.participation
     return replace(default, fee=fee, slippage=max(default.slippage, _rate(asked.slippage_rate)), participation=share)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from brokerage.domain.accounts.ledger import Ledger
 from brokerage.domain.market.instrument import Instrument, instrument
+from brokerage.domain.models.fees.model import Execution
 from brokerage.domain.models.fees.percent import FeeCurrency, PercentFee
 from brokerage.domain.money import rate
 from brokerage.domain.orders.events import Fill, Liquidity
@@ -86,7 +87,9 @@ def test_a_fee_in_quote_leaves_cash_and_realised_profit_does_not_hold_it() -> No
 
 def test_a_fee_in_base_reduces_what_is_received() -> None:
     ledger = Ledger()
-    fee, currency = PercentFee(currency=FeeCurrency.BASE_ON_BUY).charge(SPOT, Side.BUY, 10**8, 0, Liquidity.TAKER)
+    fee, currency = PercentFee(currency=FeeCurrency.BASE_ON_BUY).charge(
+        Execution(SPOT, Side.BUY, 10**8, 0, Liquidity.TAKER)
+    )
     assert (fee, currency) == (100_000, "BTC")
     ledger.book(SPOT, Side.BUY, fill(10**8, 40_000_00, fee, currency))
     view = ledger.portfolio({"BTC-USD": 40_000_00}).positions[0]
@@ -140,7 +143,7 @@ def test_equity_is_what_was_paid_in_plus_profit_less_fees(
     for side, quantity, price, share, currency in trades:
         notional = SPOT.notional(price, quantity)
         model = PercentFee(rate(share), rate(share), currency)
-        fee, fee_currency = model.charge(SPOT, side, quantity, notional, Liquidity.TAKER)
+        fee, fee_currency = model.charge(Execution(SPOT, side, quantity, notional, Liquidity.TAKER))
         ledger.book(SPOT, side, fill(quantity, price, fee, fee_currency))
         position = ledger.position("BTC-USD")
         value = SPOT.notional(mark, position.quantity)

@@ -1,0 +1,1 @@
+"""Published fee schedules as data, each with its source and date."""

@@ -1,0 +1,65 @@
+"""Interactive Brokers: shares, futures and currency, by its own tables."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from brokerage.domain.market.instrument import AssetClass
+from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.fees.composite import CompositeFee
+from brokerage.domain.models.fees.tables import ibkr
+from brokerage.domain.models.profile import BrokerageProfile
+
+
+class SharePlan(Enum):
+    """IBKR Pro's two plans for shares, and the fixed one as QuantConnect Lean computes it."""
+
+    FIXED = "FIXED"
+    TIERED = "TIERED"
+    LEAN_PARITY = "LEAN_PARITY"
+
+
+_PLANS = {
+    SharePlan.FIXED: ibkr.FIXED,
+    SharePlan.TIERED: ibkr.tiered_all_in(),
+    SharePlan.LEAN_PARITY: ibkr.LEAN_FIXED,
+}
+
+
+def ibkr_equities(
+    plan: SharePlan = SharePlan.FIXED, *, leverage: int = 2, regulatory: bool = False
+) -> BrokerageProfile:
+    """US shares on a Regulation T margin account: twice the equity.
+
+    `regulatory` adds the SEC's, FINRA's and the audit trail's fees; their table begins on 2018-05-22.
+    """
+    fee = CompositeFee((_PLANS[plan], ibkr.REGULATORY)) if regulatory else _PLANS[plan]
+    return BrokerageProfile(
+        fee=fee,
+        buying_power=BuyingPower.MARGIN,
+        leverage=leverage,
+        name="ibkr_equities",
+        asset_classes=frozenset({AssetClass.EQUITY}),
+    )
+
+
+def ibkr_futures(*, leverage: int = 10) -> BrokerageProfile:
+    """Futures in USD by contract. Their margin is set by contract and changes: the leverage is an assumption."""
+    return BrokerageProfile(
+        fee=ibkr.FUTURES,
+        buying_power=BuyingPower.MARGIN,
+        leverage=leverage,
+        name="ibkr_futures",
+        asset_classes=frozenset({AssetClass.FUTURE}),
+    )
+
+
+def ibkr_fx(*, leverage: int = 20) -> BrokerageProfile:
+    """Spot currency with USD on one side, tiered by the month's value with a minimum an order."""
+    return BrokerageProfile(
+        fee=ibkr.FOREX,
+        buying_power=BuyingPower.MARGIN,
+        leverage=leverage,
+        name="ibkr_fx",
+        asset_classes=frozenset({AssetClass.FOREX}),
+    )
