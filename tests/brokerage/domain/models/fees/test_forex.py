@@ -27,7 +27,7 @@ BILLION = 10**9 * 10**8
 
 
 def execution(what: Instrument, quantity: int, price: str, volume: int = 0) -> Execution:
-    notional = what.notional(int(Decimal(price).scaleb(5)), quantity)
+    notional = what.notional(int(Decimal(price) * 100_000) * what.tick, quantity)
     return Execution(what, Side.BUY, quantity, notional, Liquidity.TAKER, volume=volume)
 
 
@@ -75,7 +75,7 @@ def test_the_fills_of_an_order_pay_one_minimum(cuts: list[int], price: int) -> N
     for what in (EURUSD, USDJPY):
         filled = notional = paid = 0
         for quantity in cuts:
-            traded = what.notional(price, quantity)
+            traded = what.notional(price * what.tick, quantity)
             charged, _ = FOREX.charge(Execution(what, Side.SELL, quantity, traded, Liquidity.TAKER, filled, notional))
             filled, notional, paid = filled + quantity, notional + traded, paid + charged
         whole, _ = FOREX.charge(Execution(what, Side.SELL, filled, notional, Liquidity.TAKER))

@@ -19,7 +19,7 @@ from qmtl.core.instants import to_ns
 
 SPOT = instrument("BTC-USD", base="BTC", quote="USD", lot="0.00000001")
 BTC = 10**8
-VALUE = SPOT.notional(40_000_00, BTC)
+VALUE = SPOT.notional(40_000_00 * SPOT.tick, BTC)
 
 
 def execution(

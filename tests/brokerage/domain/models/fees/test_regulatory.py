@@ -26,7 +26,7 @@ MILLION = 1_000_000 * 10**8
 
 def sale(shares: int, price: int, day: tuple[int, int, int], side: Side = Side.SELL) -> Execution:
     at_ns = to_ns(datetime(*day, tzinfo=UTC))
-    return Execution(STOCK, side, shares, STOCK.notional(price, shares), Liquidity.TAKER, at_ns=at_ns)
+    return Execution(STOCK, side, shares, STOCK.notional(price * STOCK.tick, shares), Liquidity.TAKER, at_ns=at_ns)
 
 
 # SEC fee rate advisories: dollars a million sold, and the day each began

@@ -102,7 +102,7 @@ def test_the_fills_of_an_order_pay_what_the_order_pays(
 ) -> None:
     filled = notional = paid = 0
     for quantity in cuts:
-        traded = STOCK.notional(price, quantity)
+        traded = STOCK.notional(price * STOCK.tick, quantity)
         execution = Execution(STOCK, Side.BUY, quantity, traded, Liquidity.TAKER, filled, notional, month)
         charged, currency = model.charge(execution)
         assert charged >= 0
@@ -115,7 +115,7 @@ def test_the_fills_of_an_order_pay_what_the_order_pays(
 @given(st.lists(st.tuples(st.integers(1, 10_000), st.integers(1, 10**6)), min_size=1, max_size=6))
 def test_open_orders_hold_at_least_their_fees(orders: list[tuple[int, int]]) -> None:
     for model in (FIXED, LEAN_FIXED, TIERED):
-        notionals = [STOCK.notional(price, quantity) for quantity, price in orders]
+        notionals = [STOCK.notional(price * STOCK.tick, quantity) for quantity, price in orders]
         charged = sum(
             model.of_order(STOCK, quantity, notional) for (quantity, _), notional in zip(orders, notionals, strict=True)
         )

@@ -62,11 +62,12 @@ def paid(plan: SharePlan, quantity: int, volume: int, participation: int) -> lis
     """The fees of the fills of one purchase at 25, over bars of so many shares."""
     profile = replace(ibkr_equities(plan), participation=participation)
     account = SimulatedAccount(profile, {"USD": Decimal(1_000_000)}, instruments=[STOCK])
-    account.on_bar("AAPL", Bar(0, MINUTE, 2500, 2500, 2500, 2500, volume))
+    price = 2500 * STOCK.tick
+    account.on_bar("AAPL", Bar(0, MINUTE, price, price, price, price, volume))
     account.submit(Order(LOCAL, "o", "AAPL", Side.BUY, Decimal(quantity)), MINUTE)
     fees: list[Decimal] = []
     for minute in range(1, 6):
-        bar = Bar(minute * MINUTE, (minute + 1) * MINUTE, 2500, 2500, 2500, 2500, volume)
+        bar = Bar(minute * MINUTE, (minute + 1) * MINUTE, price, price, price, price, volume)
         events = account.on_bar("AAPL", bar)
         fees += [account.fill_view(event).fee for event in events if event.kind is EventKind.FILLED]
     return fees
