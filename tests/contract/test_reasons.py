@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from tests.contract.reasons import REASON, code_name, files, registered, uses
+from tests.contract.reasons import REASON, code_name, files, named_in_tests, registered, uses
 
 RULES = registered()
 USES = list(uses())
@@ -18,6 +18,10 @@ def test_every_reason_that_code_names_is_registered() -> None:
 def test_every_registered_reason_is_raised() -> None:
     raised = {use.reason for use in USES if not use.compared}
     assert sorted(set(RULES) - raised) == []
+
+
+def test_every_registered_reason_is_expected_by_a_test() -> None:
+    assert sorted(set(RULES) - named_in_tests()) == []
 
 
 def test_a_reason_comes_with_the_code_that_is_registered() -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import Connection
 
 from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
@@ -29,6 +30,7 @@ from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.run import Runtime
+from qmtl.sql.database import Database
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
@@ -151,6 +153,15 @@ class Estate:
         server.add(cataloguerpc.add_CatalogueServiceServicer_to_server, catalogue, descriptor, unused)
         await server.start()
         self.stack.push_async_callback(server.stop, 0.0)
+
+    async def fill(self, work: Callable[[Connection], None]) -> None:
+        """Write rows past the service, into the store that it runs on."""
+        settings = Settings(service="worldservice", mesh=self.mesh)
+        db = Database(settings.database_url)
+        try:
+            await db.write(work)
+        finally:
+            await db.close()
 
     async def stop_brokerage(self) -> None:
         if self._peer is not None:

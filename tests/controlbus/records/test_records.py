@@ -12,7 +12,7 @@ from prometheus_client import Counter
 
 from controlbus.bus import Bus, connected
 from controlbus.jetstream.ordered_reader import TooOld
-from controlbus.records.data_queue import DataQueue, From, Record, find_bucket
+from controlbus.records.data_queue import DataQueue, From, Record, find_bucket, last_record
 from controlbus.records.records import (
     BATCH_BYTES_MAX,
     STATE_BYTES_MAX,
@@ -21,7 +21,7 @@ from controlbus.records.records import (
     RecordWriter,
     read_records,
 )
-from qmtl.core.errors import Exhausted, InvalidRequest, NotReady, Unavailable
+from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, NotReady, Unavailable
 from qmtl.data.v1 import records_pb2 as recordspb
 from tests.controlbus.batches import MINUTE_NS, batch, buckets, new_queue, store_raw
 from tests.support.nats import NatsServer
@@ -194,6 +194,8 @@ async def test_two_keys_on_one_subject_are_told_apart(bus: Bus, queue: DataQueue
     assert twin.subject == queue.subject
     (first,) = await written(bus, queue, (1, 1))
     second = await store_raw(bus, queue, batch(twin, 1, 2, 2), first)
+    with pytest.raises(Conflict, match="E_BUS_QUEUE"):
+        await last_record(bus, queue)
     await store_raw(bus, queue, batch(queue, 1, 2, 2), second)
     assert [record.batch.compute_key for record in await take(bus, queue, From.at(first), 2)] == [queue.compute_key] * 2
 

@@ -15,11 +15,13 @@ from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[impor
 
 from controlbus.bus import Bus, connected
 from dagmanager.garbage import store as garbage_store
+from dagmanager.garbage.collector import LOCK
 from dagmanager.garbage.domain import Kept
 from dagmanager.garbage.store import Condemned
+from dagmanager.queues import records
 from dagmanager.tables import artifacts, nodes, purges, queues
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.core.errors import NotReady, Unavailable
+from qmtl.core.errors import Exhausted, NotReady, Unavailable
 from qmtl.core.identity.nodes import QueueClass
 from qmtl.dag.v1 import queue_pb2 as queuepb
 from tests.dagmanager.estate import Estate
@@ -187,6 +189,25 @@ async def test_what_is_too_large_or_no_arrow_is_kept(estate: Estate, bus: Bus, t
     await small.release("q")
     seen = await small.collector.collect((), after(days=97))
     assert seen.skipped == {queue.compute_key: Kept.ARCHIVE_TOO_LARGE}
+
+
+async def test_records_above_the_limit_are_not_read_to_the_end(yard: Yard) -> None:
+    queue = await yard.queue("q")
+    last = await yard.write(queue, 0, 3)
+    assert len(await records.read_all(yard.bus, queue, last, 1 << 20)) == 1
+    with pytest.raises(Exhausted, match="E_ARCHIVE_TOO_LARGE"):
+        await records.read_all(yard.bus, queue, last, 10)
+
+
+async def test_two_processes_never_collect_at_once(yard: Yard) -> None:
+    held = await yard.estate.db.try_lock(LOCK)
+    assert held is not None
+    try:
+        with pytest.raises(Unavailable, match="E_GARBAGE_BUSY"):
+            await yard.collector.collect((), after(days=97))
+    finally:
+        held.release()
+    assert (await yard.collector.collect((), after(days=97))).processed == 0
 
 
 async def test_an_empty_queue_needs_no_file(yard: Yard) -> None:

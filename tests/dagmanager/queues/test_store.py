@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from dagmanager.queues import reads
 from dagmanager.queues import store as queues_store
-from qmtl.core.errors import InvalidRequest
+from dagmanager.tables import queues
+from qmtl.core.errors import InvalidRequest, NotReady
 from qmtl.dag.v1 import queue_pb2 as queuepb
 from tests.dagmanager.estate import Estate, assignments
 from tests.dagmanager.graphs import NOW, node
@@ -32,5 +34,9 @@ async def test_progress_counts_each_range_once(estate: Estate) -> None:
     assert (found.rows, found.first_bucket.seconds, found.last_bucket.seconds) == (
         6, int(NOW.timestamp()), int((NOW + 5 * hour).timestamp())
     )  # fmt: skip
-    with pytest.raises(InvalidRequest):
-        await report(5, 6, 2)
+    for overlapping, empty in ((5, 2), (9, 2), (6, 0)):
+        with pytest.raises(InvalidRequest, match="E_PROGRESS"):
+            await report(overlapping, 6, empty)
+    await estate.write(lambda conn: conn.execute(sa.update(queues).values(state="DROPPED")))
+    with pytest.raises(NotReady, match="E_QUEUE_DROPPED"):
+        await report(6, 7, 2)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
 from dagmanager.plans import release
 from dagmanager.queues import watches as queues_watches
 from dagmanager.queues.domain.queues import MatchMode, tag_query
 from dagmanager.queues.events import Cause
-from dagmanager.tables import tag_queries, tag_query_tags, watches
+from dagmanager.tables import queues, tag_queries, tag_query_tags, watches
+from qmtl.core.errors import Exhausted
 from qmtl.core.modes import ExecutionDomain
-from tests.dagmanager.estate import Estate
+from tests.dagmanager.estate import Estate, assignments
 from tests.dagmanager.graphs import NOW, chain, node, tag_query_node
 
 QUERY = tag_query(["btc"], MatchMode.ANY, 900, "w1")
@@ -54,3 +59,19 @@ async def test_a_query_opened_again_goes_on_counting(estate: Estate) -> None:
     await open_(estate, "two")
     events = [(event.revision, len(event.queue_updated.queues)) for event in await estate.events()]
     assert events == [(1, 0), (2, 1)]
+
+
+async def test_a_watch_shows_a_bounded_set(estate: Estate) -> None:
+    (each,) = assignments(await estate.diff(chain(1, tags=["btc"]), decline=True))
+    await estate.write(lambda conn: _copies(conn, each.compute_key, queues_watches.SET_MAX))
+    with pytest.raises(Exhausted, match="E_TOO_MANY_QUEUES"):
+        await estate.db.read(lambda conn: queues_watches.snapshot(conn, QUERY))
+    await estate.write(lambda conn: conn.execute(sa.delete(queues).where(queues.c.compute_key == each.compute_key)))
+    found, _ = await estate.db.read(lambda conn: queues_watches.snapshot(conn, QUERY))
+    assert len(found) == queues_watches.SET_MAX
+
+
+def _copies(conn: Connection, compute_key: str, count: int) -> None:
+    """As many more queues of the same node and world, under keys of their own."""
+    row = dict(conn.execute(sa.select(queues).where(queues.c.compute_key == compute_key)).mappings().one())
+    conn.execute(sa.insert(queues), [row | {"compute_key": f"blake3:{number:064x}"} for number in range(count)])

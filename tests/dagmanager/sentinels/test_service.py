@@ -48,5 +48,5 @@ async def test_a_weight_needs_an_operator(served: Served) -> None:
         change = sentinelservicepb.SetTrafficWeightRequest(sentinel_id="s1@1", traffic_weight="0.5", etag=before.etag)
         after = (await stub.sentinels.SetTrafficWeight(change)).sentinel
         assert (after.traffic_weight, after.sentinel_revision) == ("0.5", 2)
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound, match="E_SENTINEL_UNKNOWN"):
             await stub.sentinels.SetTrafficWeight(sentinelservicepb.SetTrafficWeightRequest(sentinel_id="s1@9"))

@@ -112,7 +112,7 @@ async def test_snapshots_over_the_wire(served: Served) -> None:
         assert not (
             await stub.maintenance.VerifySnapshot(maintenanceservicepb.VerifySnapshotRequest(url="snapshots/a"))
         ).current
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound, match="E_SNAPSHOT_UNKNOWN"):
             await stub.maintenance.VerifySnapshot(maintenanceservicepb.VerifySnapshotRequest(url="snapshots/b"))
         for url in ("/etc/passwd", "file:///etc/passwd", "../keys/issuer.jwk", ""):
             with pytest.raises(InvalidRequest):

@@ -152,7 +152,7 @@ async def test_only_a_bound_strategy_may_produce_and_only_its_world_reads(estate
             await read(door, asked, 1)
     with pytest.raises(PermissionDenied):
         await published(eve, batch(key_of(strategy), 1, 1, 1))
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest, match="E_POSITION"):
         await read(ann, queueservicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world), 1)
     await ann.strategies.CancelStrategy(strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id))
     with pytest.raises(PermissionDenied):

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+import sqlalchemy as sa
 
 from gateway.submissions.domain import Claim, Outcome, Record, State, Step, Submission, strategy_id_of
 from gateway.submissions.store import claims, releases, strategies
-from gateway.submissions.tables import OUTBOX
+from gateway.submissions.tables import LIVE_DAGS, OUTBOX
 from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, NotReady
 from qmtl.core.paging import Page
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
@@ -104,16 +105,28 @@ async def test_same_request_id_with_another_body_is_refused(db: Database) -> Non
 
 async def test_same_dag_in_the_same_world_is_refused_while_live(db: Database) -> None:
     first = await accepted(db, submission("r1"))
-    with pytest.raises(AlreadyExists) as refused:
+    with pytest.raises(AlreadyExists, match="E_DUPLICATE:") as refused:
         await accepted(db, submission("r2", worlds=("w0", "w1")))
     assert refused.value.metadata["strategy_id"] == first.strategy_id
     await db.write(lambda conn: strategies.cancel(conn, first.strategy_id, Step(State.CANCELED, "ada", NOW)))
     assert (await accepted(db, submission("r2", worlds=("w0", "w1")))).state is State.QUEUED
 
 
+async def test_a_reservation_that_nobody_else_holds_is_a_race(db: Database) -> None:
+    """The same request at another gateway reserved the DAG, or its holder ended, between two statements."""
+    mine = submission("r1")
+    row = {"dag_digest": mine.dag_digest, "world_id": "w1", "strategy_id": mine.strategy_id}
+    await db.write(lambda conn: conn.execute(sa.insert(LIVE_DAGS).values(row)))
+    with pytest.raises(strategies.Raced, match="E_DUPLICATE_GONE") as raced:
+        await accepted(db, mine)
+    assert raced.value.retry_after_s
+    await db.write(lambda conn: conn.execute(sa.delete(LIVE_DAGS)))
+    assert (await accepted(db, mine)).state is State.QUEUED
+
+
 async def test_full_queue_refuses_with_a_time_to_come_back(db: Database) -> None:
     await accepted(db, submission("r1"), pending_max=1)
-    with pytest.raises(Exhausted) as refused:
+    with pytest.raises(Exhausted, match="E_QUEUE_FULL") as refused:
         await accepted(db, submission("r2", dag="blake3:bb"), pending_max=1)
     assert refused.value.retry_after_s
 

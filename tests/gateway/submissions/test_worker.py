@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TypeVar, cast
@@ -18,11 +18,16 @@ from gateway.submissions.domain import Record, State, Step, Submission
 from gateway.submissions.release_worker import ReleaseWorker
 from gateway.submissions.store import strategies
 from gateway.submissions.worker import Workers, WorkerSettings
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Conflict, NotFound
+from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sql.database import Database
+from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import decision_pb2 as decisionpb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.gateway.submissions.test_store import NOW, submission
 from tests.support.waiting import eventually
 
@@ -51,11 +56,35 @@ class World:
         return bindingservicepb.UnbindStrategyResponse()
 
 
+class Compute:
+    """worldservice, which binds at once and lets nothing but compute; no world of it has data."""
+
+    async def BindStrategy(
+        self, request: bindingservicepb.BindStrategyRequest
+    ) -> bindingservicepb.BindStrategyResponse:
+        return bindingservicepb.BindStrategyResponse(
+            binding=bindingpb.Binding(world_id=request.world_id, stage=bindingpb.STAGE_BACKTEST),
+            decision=decisionpb.DecisionEnvelope(
+                world_id=request.world_id, effective_mode=commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
+            ),
+        )
+
+    async def GetWorld(self, request: worldservicepb.GetWorldRequest) -> worldservicepb.GetWorldResponse:
+        return worldservicepb.GetWorldResponse()
+
+
 class Plans:
     """dagmanager, which knows no plan."""
 
     async def GetPlan(self, request: object, **call: object) -> None:
         raise NotFound("E_PLAN_UNKNOWN", "no plan")
+
+
+class CutDiffs:
+    """dagmanager, whose answer ends before its last chunk."""
+
+    async def Diff(self, *asked: object) -> AsyncIterator[diffservicepb.DiffResponse]:
+        yield diffservicepb.DiffResponse()
 
 
 class SlowCommit(Database):
@@ -101,6 +130,24 @@ async def test_binding_after_a_slow_commit_is_undone_however_late_it_is(database
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await slow.close()
+
+
+async def test_a_diff_that_is_cut_puts_the_submission_back_with_the_reason(db: Database) -> None:
+    peers = SimpleNamespace(bindings=Compute(), worlds=Compute(), plans=Plans(), diffs=CutDiffs())
+    working = Workers(db, cast("Peers", peers), SystemClock(), WorkerSettings("g", PLACES, 100, CLAIM_TTL_S))
+    running = asyncio.create_task(working.run())
+    try:
+        await eventually(lambda: working.free == PLACES)
+        record, _ = await working.accept(submission(), strategyservicepb.SubmitStrategyRequest())
+
+        async def put_back() -> bool:
+            steps = await db.read(lambda conn: strategies.history(conn, record.strategy_id))
+            return (State.QUEUED, "E_DIFF_CUT") in {(step.state, step.reason) for _, step in steps}
+
+        await eventually(put_back)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def raced(database_url: str, db: Database, first: Submission, second: Submission) -> tuple[Record, bool]:

@@ -157,7 +157,7 @@ async def test_a_strange_request_id_is_replaced(mesh: Mesh) -> None:
 async def test_work_past_the_deadline_is_stopped(mesh: Mesh, kind: str) -> None:
     gate = Gate()
     stub = await mesh.stub(await mesh.serve(gate.wait))
-    with pytest.raises(DeadlineExceeded):
+    with pytest.raises(DeadlineExceeded, match="E_DEADLINE_EXCEEDED"):
         await stub.say(kind, "x", timeout=0.2)
     async with asyncio.timeout(5):
         await gate.cancelled.wait()

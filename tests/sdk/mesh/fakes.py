@@ -92,6 +92,7 @@ class FakeMesh:
         self.queues: dict[str, list[recordspb.RecordBatch]] = {}
         self.leases: dict[str, tuple[str, int]] = {}
         self.queue_error: QmtlError | None = None
+        self.silent_queues = False
 
     @property
     def client(self) -> Client:

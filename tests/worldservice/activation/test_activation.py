@@ -249,3 +249,10 @@ def test_any_history_keeps_the_invariants(steps: list[Change], ceiling: Callable
             assert lower(entry.effective_mode, ceiling(entry.strategy_id, entry.side)) is entry.effective_mode
         can_trade = any(e.effective_mode in TRADING and e.active and not e.freeze for e in state.entries)
         assert (state.fence.state is FenceState.FROZEN) is not can_trade
+
+
+def test_a_side_that_the_strategy_is_not_bound_for_is_refused() -> None:
+    only_long = {"s": replace(binding("s"), sides=frozenset({Side.LONG}))}
+    with pytest.raises(InvalidRequest, match="E_SIDE") as caught:
+        apply(empty("alpha", NOW), Change("s", Side.SHORT, active=True), bound=only_long)
+    assert [(one.value, one.want) for one in caught.value.violations] == [("SHORT", "one it is bound for: LONG")]

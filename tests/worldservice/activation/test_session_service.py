@@ -46,7 +46,7 @@ async def replay_world(estate: Estate) -> WorldStubs:
 
 async def test_the_first_strategy_opens_the_session_and_the_last_closes_it(estate: Estate) -> None:
     await make_world(estate, "w1")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="E_SESSION_UNKNOWN"):
         await session(estate)
     ann = await make_trading(estate, "w1", "s", "t")
     opened = await session(estate)
@@ -57,7 +57,7 @@ async def test_the_first_strategy_opens_the_session_and_the_last_closes_it(estat
         assert await session(estate) == opened
         low = activationpb.ActivationChange(strategy_id=strategy_id, side=LONG, stage=bindingpb.STAGE_BACKTEST)
         await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[low]))
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="E_SESSION_UNKNOWN"):
         await session(estate)
 
 
@@ -70,7 +70,7 @@ async def test_opening_answers_the_open_session_and_never_opens_for_nobody(estat
     assert caught.value.reason == "E_MODE_CEILING"
     await make_trading(estate, "w1", "s")
     assert (await gateway.sessions.OpenSession(request)).session == await session(estate)
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest, match="E_DOMAIN"):
         await gateway.sessions.OpenSession(
             sessionservicepb.OpenSessionRequest(world_id="w1", execution_domain=commonpb.EXECUTION_DOMAIN_BACKTEST)
         )
@@ -92,7 +92,7 @@ async def test_a_watermark_only_grows_and_keeps_the_world_current(estate: Estate
     assert (
         await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))
     ).decision.effective_mode == PAPER
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="E_SESSION_UNKNOWN"):
         await gateway.sessions.AdvanceWatermark(
             sessionservicepb.AdvanceWatermarkRequest(session_id="none", watermark=ahead)
         )

@@ -308,7 +308,7 @@ async def test_nodes_that_are_none_or_too_many_are_refused(estate: Estate, nodes
 
 async def test_edges_of_the_shadow_and_of_strangers_are_refused(estate: Estate) -> None:
     ann = await make_world(estate, "w1")
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(InvalidRequest, match="E_EDGE") as caught:
         await ann.world_graph.PutEdgeOverride(edge(commonpb.EXECUTION_DOMAIN_SHADOW))
     assert caught.value.violations[0].field == "override.from_domain"
     rob = await estate.stub(Role.READER, "rob")

@@ -180,7 +180,7 @@ async def test_so_many_edges_may_be_off_and_no_more(db: Database) -> None:
     await db.write(fill)
     await db.write(lambda conn: edges.save_override(conn, off(f"blake3:{0:064x}", A, DRYRUN, "again")))
     await db.write(lambda conn: edges.save_override(conn, EdgeOverride(key(B, A), True, "")))
-    with pytest.raises(Exhausted):
+    with pytest.raises(Exhausted, match="E_TOO_MANY_ROWS"):
         await db.write(lambda conn: edges.save_override(conn, off(B, A)))
 
 

@@ -7,9 +7,10 @@ from datetime import UTC, timedelta
 from typing import TypeAlias
 
 import pytest
+from sqlalchemy import Connection
 
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
+from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, NotReady, PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -24,7 +25,11 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.estate import Estate, evaluation, make_world, raising
 from tests.worldservice.samples import DOCUMENT
-from worldservice.worlds.domain.roles import Caller, require_account_role
+from worldservice.bindings.service import BINDINGS_MAX
+from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
+from worldservice.worlds.domain.roles import Caller, Grant, require_account_role
+from worldservice.worlds.service.access import GRANTS_MAX
+from worldservice.worlds.store import bindings, roles
 
 OWNER, OPERATOR, READER = commonpb.ROLE_OWNER, commonpb.ROLE_OPERATOR, commonpb.ROLE_READER
 
@@ -265,3 +270,39 @@ async def test_an_account_has_grants_of_its_own(estate: Estate) -> None:
 def test_a_token_for_some_worlds_has_no_role_in_an_account() -> None:
     with pytest.raises(PermissionDenied, match="E_WORLD_FORBIDDEN"):
         require_account_role(Caller("ann", Role.OWNER, frozenset({"w1"})), "acc", Role.NONE, [])
+
+
+async def test_grants_of_a_scope_are_bounded_and_those_there_are_may_change(estate: Estate) -> None:
+    ann = await make_world(estate, "w1")
+
+    def fill(conn: Connection) -> None:
+        for number in range(GRANTS_MAX - 1):
+            roles.save_grant(conn, Grant("world:w1", f"s{number}", Role.READER, "ann", estate.clock.now()))
+
+    await estate.fill(fill)
+    with pytest.raises(Exhausted, match="E_TOO_MANY_GRANTS"):
+        await grant(estate, "eve", READER)
+    await grant(estate, "s0", OPERATOR)
+    await ann.access.Revoke(accessservicepb.RevokeRequest(world_id="w1", subject="s1"))
+    await grant(estate, "eve", READER)
+
+
+async def test_strategies_of_a_world_are_bounded(estate: Estate) -> None:
+    ann = await make_world(estate, "w1")
+    sides = frozenset({Side.LONG})
+
+    def fill(conn: Connection) -> None:
+        for number in range(BINDINGS_MAX):
+            one = Binding("w1", f"s{number}", Stage.BACKTEST, BindingState.ACTIVE, sides, "ann", estate.clock.now())
+            bindings.save_binding(conn, one)
+
+    await estate.fill(fill)
+    with pytest.raises(Exhausted, match="E_TOO_MANY_BINDINGS"):
+        await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="one-more"))
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s0"))
+
+
+async def test_what_was_never_approved_cannot_be_revoked(estate: Estate) -> None:
+    ann = await make_world(estate, "w1")
+    with pytest.raises(NotFound, match="E_APPROVAL_UNKNOWN"):
+        await ann.bindings.RevokeLive(bindingservicepb.RevokeLiveRequest(world_id="w1", strategy_id="s"))

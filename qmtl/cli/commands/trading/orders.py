@@ -163,11 +163,14 @@ async def _orders(
 
 
 async def _find(channel: MeshChannel, order_id: str, account: str, world: str, strategy: str) -> orderpb.OrderStatus:
+    return the_order(order_id, await _orders(channel, account, world, strategy, SEARCH_MAX, open_only=False))
+
+
+def the_order(order_id: str, every: Sequence[orderpb.OrderStatus]) -> orderpb.OrderStatus:
     """The one order whose id begins so.
 
     Raises NotFound (E_ORDER_UNKNOWN), Conflict (E_ORDER_AMBIGUOUS, E_ID_AMBIGUOUS).
     """
-    every = await _orders(channel, account, world, strategy, SEARCH_MAX, open_only=False)
     name = the_one(order_id, (one.order.client_order_id for one in every))
     found = [one for one in every if one.order.client_order_id == name]
     if not found:

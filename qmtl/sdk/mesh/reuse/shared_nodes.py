@@ -45,6 +45,7 @@ class SharedNodes:
         world: str,
         keys: dict[str, str],
         record_rows_max: int = ROWS_MAX,
+        read_wait_s: float = READ_WAIT_S,
     ) -> None:
         self._retrying = retrying
         self._client = retrying.client
@@ -52,6 +53,7 @@ class SharedNodes:
         self._world = world
         self._keys = keys
         self._record_rows_max = record_rows_max
+        self._read_wait_s = read_wait_s
         self._run_id = uuid.uuid4().hex
         self.counts = ReuseCounts()
 
@@ -96,7 +98,7 @@ class SharedNodes:
             return at
         request = queueservicepb.ReadQueueRequest(compute_key=key, world_id=self._world, start_queue_sequence=1)
         try:
-            async with asyncio.timeout(READ_WAIT_S):
+            async with asyncio.timeout(self._read_wait_s):
                 with scoped(self._client.queues.ReadQueue(request)) as replies:
                     async for reply in replies:
                         at = self._taken(work, at, reply.batch, key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.conftest import WORLD, Estate
+from tests.cli.conftest import WORLD, Estate, Invoke
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -28,3 +28,12 @@ def test_queue_statistics(estate: Estate) -> None:
     one = estate.json("queues", "stats", stats[0]["compute_key"])
     assert [entry["compute_key"] for entry in one] == [stats[0]["compute_key"]]
     assert f"{WORLD}.backtest." in estate.ask("queues", "stats", "--world", WORLD)
+
+
+@pytest.mark.parametrize(
+    "options", [("--last", "--from-sequence", "3"), ("--last", "--from", "2021-03-01T12:00Z"),
+                ("--from", "2021-03-01T12:00Z", "--from-sequence", "1")]
+)  # fmt: skip
+def test_a_read_begins_at_one_place(invoke: Invoke, options: tuple[str, ...]) -> None:
+    done = invoke("queue", "read", "blake3:00", "--world", "w", *options)
+    assert (done.returncode, "E_POSITION_OPTIONS" in done.stderr) == (1, True)

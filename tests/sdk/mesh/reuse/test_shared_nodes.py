@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from qmtl.core.clock import SystemClock
@@ -11,9 +12,11 @@ from qmtl.core.instants import from_ns
 from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.sdk import Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
+from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.mesh.history import History
 from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.reuse.shared_nodes import SharedNodes
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.submission.submit import Submitter
 from qmtl.sdk.strategy.assembly import assemble
@@ -82,7 +85,7 @@ async def test_longer_history_goes_on_where_the_queue_ends() -> None:
     assert longer.replay.equity == replay(assemble(Cross()), longer.bars).equity
 
 
-async def test_records_of_other_inputs_are_left_alone() -> None:
+async def test_records_of_other_inputs_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     mesh = FakeMesh(BARS, 4000)
     await submit(mesh, Cross())
     for batches in mesh.queues.values():
@@ -94,9 +97,24 @@ async def test_records_of_other_inputs_are_left_alone() -> None:
     assert again.reused.nodes_reused_total == 0
     assert again.replay.equity == replay(assemble(Cross()), again.bars).equity
     assert mesh.queues == before
+    assert "E_INPUT_WINDOW" in caplog.text
 
 
-async def test_a_record_of_another_context_is_counted_and_never_used() -> None:
+async def test_a_queue_that_says_nothing_is_not_waited_for_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    mesh = FakeMesh(BARS, 4000)
+    first = await submit(mesh, Cross())
+    mesh.silent_queues = True
+    retrying = RetryingClient.open(mesh.client, 5.0, SystemClock())
+    shared = SharedNodes(retrying, first.strategy, "w", {node_id: node_id for node_id in mesh.queues}, read_wait_s=0.05)
+    dag = assemble(Cross()).dag
+    found = await shared.outputs(dag, first.bars)
+    assert caplog.text.count("E_QUEUE_SILENT") == 2
+    assert shared.counts.nodes_reused_total == 0
+    for vertex in dag.nodes:
+        np.testing.assert_array_equal(found[vertex].rows, batch_outputs(dag, first.bars)[vertex].rows)
+
+
+async def test_a_record_of_another_context_is_counted_and_never_used(caplog: pytest.LogCaptureFixture) -> None:
     mesh = FakeMesh(BARS, 4000)
     await submit(mesh, Cross())
     for batches in mesh.queues.values():
@@ -106,6 +124,7 @@ async def test_a_record_of_another_context_is_counted_and_never_used() -> None:
     assert again.replay.equity == replay(assemble(Cross()), again.bars).equity
     sent = {metric.name: metric.value for metric in mesh.evaluations[-1].metrics}
     assert sent["cross_context_cache_hits"] == 2
+    assert "E_CROSS_CONTEXT" in caplog.text
 
 
 def no_arrow(batch: recordspb.RecordBatch) -> None:

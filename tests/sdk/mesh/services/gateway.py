@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -144,5 +145,7 @@ class FakeGateway:
     async def ReadQueue(
         self, request: queueservicepb.ReadQueueRequest
     ) -> AsyncIterator[queueservicepb.ReadQueueResponse]:
+        if self.mesh.silent_queues:
+            await asyncio.Event().wait()
         for batch in self.mesh.queues[request.compute_key]:
             yield queueservicepb.ReadQueueResponse(batch=batch)

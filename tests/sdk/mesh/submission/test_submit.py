@@ -1,8 +1,11 @@
 """Submitting: what is sent, what comes back, what survives lost replies."""
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -16,9 +19,11 @@ from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotFound, NotReady, QmtlError, Unavailable
 from qmtl.core.instants import from_ns
 from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.sdk import Runner, Strategy, StreamInput, indicators
 from qmtl.sdk.execution.terms import AccountTerms
-from qmtl.sdk.mesh.history import History
+from qmtl.sdk.mesh.client import Client
+from qmtl.sdk.mesh.history import History, fetch_arrow
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.submission.submit import Submitter, submission
@@ -26,7 +31,7 @@ from qmtl.sdk.strategy.assembly import assemble
 from qmtl.wire.graph import dag_from_proto
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from tests.sdk.market import walk
-from tests.sdk.mesh.fakes import FakeMesh
+from tests.sdk.mesh.fakes import FakeMesh, Replies
 
 
 @pytest.fixture
@@ -105,6 +110,23 @@ async def test_an_outage_that_lasts_too_long_ends_with_the_last_error(mesh: Fake
     with pytest.raises(Unavailable) as raised:
         await Submitter(RetryingClient.open(mesh.client, 0.2, SystemClock()), "w").bind(assemble(EmaCross()))
     assert raised.value.__notes__ == ["submit: no answer for 0.2 s"]
+
+
+async def test_a_submission_that_failed_says_why(mesh: FakeMesh) -> None:
+    await submit(mesh, EmaCross())
+    for strategy in mesh.live.values():
+        strategy.state, strategy.reason, strategy.message = controlpb.STRATEGY_STATE_FAILED, "E_GRAPH_BUSY", "lost"
+    with pytest.raises(NotReady, match=r"E_SUBMISSION_FAILED: .* is FAILED in world w: E_GRAPH_BUSY: lost"):
+        await submit(mesh, EmaCross())
+
+
+async def test_history_that_does_not_say_what_it_delivered_is_no_history() -> None:
+    async def cut(request: dataservicepb.FetchRequest) -> AsyncIterator[dataservicepb.FetchResponse]:
+        yield dataservicepb.FetchResponse(arrow_ipc=b"rows")
+
+    client = cast("Client", SimpleNamespace(data=SimpleNamespace(Fetch=lambda request: Replies(cut(request)))))
+    with pytest.raises(NotReady, match="E_FETCH_CUT"):
+        await fetch_arrow(client, dataservicepb.FetchRequest(dataset="test"))
 
 
 @pytest.mark.parametrize(
