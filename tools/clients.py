@@ -22,8 +22,8 @@ from pathlib import Path
 
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
+from qmtl.config.home import user_token_path
 from qmtl.core.roles import Role
-from qmtl.rpc.auth.tokens import user_token_path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "build" / "clients"

@@ -15,7 +15,6 @@ from examples.demo.narration import Narration
 from examples.demo.report import write_report
 from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
-from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import DeadlineExceeded, QmtlError, Unavailable
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
@@ -48,12 +47,11 @@ INGEST_S = 60.0
 class Story:
     """One telling, over one client of the gateway."""
 
-    def __init__(self, console: Console, mesh: Mesh, out: Path, days: int) -> None:
+    def __init__(self, console: Console, gateway: Gateway, out: Path, days: int) -> None:
         self._console = console
-        self._mesh = mesh
         self._out = out
         self._days = days
-        self._gateway = Gateway(address=mesh.address("gateway"), home=mesh.home)
+        self._gateway = gateway
 
     async def tell(self) -> None:
         """Every chapter in turn; pictures and report at the end."""

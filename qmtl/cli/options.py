@@ -20,6 +20,22 @@ Home = Annotated[
 Config = Annotated[
     Path | None, typer.Option("--config", help="Configuration file. Default: $QMTL_CONFIG, else ./qmtl.toml if there.")
 ]
+Address = Annotated[
+    str, typer.Option("--address", help="host:port of a gateway. Default: $QMTL_ADDRESS, else the mesh of the home.")
+]
+Token = Annotated[
+    str, typer.Option("--token", help="A token's text; others on this machine see it. Default: $QMTL_TOKEN.")
+]
+TokenFile = Annotated[
+    Path | None, typer.Option("--token-file", help="File of a token. Default: $QMTL_TOKEN_FILE, else the home's own.")
+]
+Ca = Annotated[
+    Path | None, typer.Option("--ca", help="The CA's file, for a gateway over TLS. Default: $QMTL_CA, else plaintext.")
+]
+ClientCert = Annotated[
+    Path | None, typer.Option("--client-cert", help="A client's certificate, if demanded. Default: $QMTL_CLIENT_CERT.")
+]
+ClientKey = Annotated[Path | None, typer.Option("--client-key", help="And its key. Default: $QMTL_CLIENT_KEY.")]
 AllowLive = Annotated[bool, typer.Option("--allow-live", help="Live trading may follow from this, and that is meant.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 WorldId = Annotated[str, typer.Argument(help="World id: lower case letters, digits and dashes.")]
@@ -47,10 +63,16 @@ class Access:
     config: Path | None
     role: RoleName
     json: bool
+    address: str
+    token: str
+    token_file: Path | None
+    ca: Path | None
+    client_cert: Path | None
+    client_key: Path | None
 
 
 def with_access(command: Callable[Concatenate[Access, P], None]) -> Callable[..., None]:
-    """Give a command --home, --config, --as and --json, handed to it as one Access."""
+    """Give a command the options that name mesh, caller and form of the answer, handed to it as one Access."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -72,4 +94,10 @@ _ACCESS: dict[str, tuple[object, object]] = {
     "config": (Config, None),
     "role": (As, RoleName.OPERATOR),
     "json": (Json, False),
+    "address": (Address, ""),
+    "token": (Token, ""),
+    "token_file": (TokenFile, None),
+    "ca": (Ca, None),
+    "client_cert": (ClientCert, None),
+    "client_key": (ClientKey, None),
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from qmtl.config.files import write_private
 from qmtl.config.settings import load_mesh, read_tree
+from qmtl.core.roles import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ def record_path(home: Path) -> Path:
 
 def log_path(home: Path, name: str) -> Path:
     return home / "logs" / f"{name}.log"
+
+
+def user_token_path(home: Path, role: Role) -> Path:
+    """Where `qmtl up` leaves the token of a role."""
+    return home / "tokens" / f"{role.name.lower()}.jwt"
 
 
 def write_record(home: Path, record: Record) -> None:

@@ -7,6 +7,7 @@ are checked for shape only; whether a dependency answers is asked by `qmtl confi
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import tomllib
@@ -196,6 +197,17 @@ def split_address(address: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"address is {address!r}, want host:port")
     return host, int(port)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether host:port never leaves this machine."""
+    host = split_address(address)[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def read_tree(path: Path | None, environ: Mapping[str, str] | None = None) -> Tree:

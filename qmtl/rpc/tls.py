@@ -6,12 +6,11 @@ from their callers; the gateway's callers are users, who have tokens. Without TL
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 
 import grpc
 
-from qmtl.config.settings import ServiceSettings, split_address
+from qmtl.config.settings import ServiceSettings, is_loopback
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.rpc.rules.grants import EDGE
 
@@ -32,27 +31,21 @@ def server_credentials(settings: ServiceSettings, service: str) -> grpc.ServerCr
     return grpc.ssl_server_credentials([pair], root_certificates=ca if demand else None, require_client_auth=demand)
 
 
-def channel_credentials(settings: ServiceSettings | None, ca: Path | None = None) -> grpc.ChannelCredentials | None:
-    """Credentials of an outgoing channel: a service's own pair and the mesh's CA, or a client's CA file alone."""
+def channel_credentials(
+    settings: ServiceSettings | None, ca: Path | None = None, pair: tuple[Path, Path] | None = None
+) -> grpc.ChannelCredentials | None:
+    """Credentials of an outgoing channel: a service's own pair and the mesh's CA, or a client's CA file and pair."""
     if ca is not None:
-        return grpc.ssl_channel_credentials(_read(ca, "ca"))
+        cert, key = (
+            (None, None) if pair is None else (_read(pair[0], "client certificate"), _read(pair[1], "client key"))
+        )
+        return grpc.ssl_channel_credentials(_read(ca, "ca"), key, cert)
     if settings is None or settings.tls_cert is None:
         return None
     service = settings.service
     root = None if settings.tls_client_ca is None else _read(settings.tls_client_ca, f"{service}.tls_client_ca")
     key, cert = _read(settings.tls_key, f"{service}.tls_key"), _read(settings.tls_cert, f"{service}.tls_cert")
     return grpc.ssl_channel_credentials(root, key, cert)
-
-
-def is_loopback(address: str) -> bool:
-    """Whether host:port never leaves this machine."""
-    host = split_address(address)[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _refuse_plaintext(settings: ServiceSettings, service: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from qmtl.broker.v1.account_service_pb2_grpc import AccountServiceStub
 from qmtl.broker.v1.order_service_pb2_grpc import OrderServiceStub
 from qmtl.broker.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
+from qmtl.config.home import user_token_path
 from qmtl.core.identity.keys import NodeSpec, node_id, node_ids_crc32
 from qmtl.core.identity.nodes import DagNode, QueueClass, SemanticKind
 from qmtl.core.roles import Role
@@ -28,7 +29,7 @@ from qmtl.gateway.v1.gateway_status_service_pb2_grpc import GatewayStatusService
 from qmtl.gateway.v1.queue_service_pb2_grpc import QueueServiceStub
 from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.gateway.v1.trading_service_pb2_grpc import TradingServiceStub
-from qmtl.rpc.auth.tokens import file_token, user_token_path
+from qmtl.rpc.auth.tokens import file_token
 from qmtl.rpc.client.channel import MeshChannel, connect
 from qmtl.wire.graph import node_to_proto
 from qmtl.world.v1 import world_service_pb2 as worldservicepb

@@ -13,9 +13,10 @@ from grpc import aio
 from grpc_reflection.v1alpha import reflection_pb2
 
 from qmtl.cli.local.supervisor import Mesh
+from qmtl.config.home import user_token_path
 from qmtl.config.settings import SERVICES
 from qmtl.core.roles import Role
-from qmtl.rpc.auth.tokens import mint_service_token, user_token_path
+from qmtl.rpc.auth.tokens import mint_service_token
 from qmtl.rpc.rules.grants import allows
 from tests.support.contracts import services
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from qmtl.cli.local.supervisor import Mesh
+from qmtl.config.home import user_token_path
 from qmtl.config.settings import SERVICES
 from qmtl.core.roles import Role
-from qmtl.rpc.auth.tokens import user_token_path
 
 OWN = {
     "gateway": "qmtl.gateway.v1.GatewayStatusService",

@@ -26,10 +26,10 @@ class Authority:
     def file(self) -> Path:
         return self.folder / f"{self.name}.pem"
 
-    def issue(self, subject: str) -> tuple[Path, Path]:
-        """A certificate for 127.0.0.1 and its key, as files."""
+    def issue(self, subject: str, until: timedelta = timedelta(hours=1)) -> tuple[Path, Path]:
+        """A certificate for 127.0.0.1 and its key, as files; it ends so long from now."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _sign(self.name, self.key, subject, key, authority=False)
+        certificate = _sign(self.name, self.key, subject, key, authority=False, until=until)
         cert_file, key_file = self.folder / f"{subject}.crt", self.folder / f"{subject}.key"
         cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         key_file.write_bytes(
@@ -55,6 +55,7 @@ def _sign(
     key: ec.EllipticCurvePrivateKey,
     *,
     authority: bool,
+    until: timedelta = timedelta(hours=1),
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     return (
@@ -63,8 +64,8 @@ def _sign(
         .issuer_name(_name(issuer))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(hours=1))
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + until)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .sign(issuer_key, hashes.SHA256())

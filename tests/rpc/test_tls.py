@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qmtl.config.settings import MeshSettings, ServiceSettings
+from qmtl.config.settings import MeshSettings, ServiceSettings, is_loopback
 from qmtl.core.errors import InvalidRequest, Unavailable
 from qmtl.rpc import tls
 from qmtl.rpc.client.channel import MeshChannel, connect
@@ -136,4 +136,4 @@ def test_plaintext_is_for_loopback_only(home: Path) -> None:
     ],
 )
 def test_what_is_loopback(address: str, local: bool) -> None:
-    assert tls.is_loopback(address) is local
+    assert is_loopback(address) is local

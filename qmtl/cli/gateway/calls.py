@@ -1,49 +1,66 @@
-"""The CLI's way in: one call through the gateway with a token found by home. Nothing here knows a contract."""
+"""The CLI's way in: one call through the gateway that options, environment or home name. Knows no contract."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
+import typer
+
 from qmtl.cli.options import Access
-from qmtl.config.home import find_home, gateway_address, live_record
-from qmtl.core.errors import NotReady, Unauthenticated, Unavailable
+from qmtl.config.endpoint import EndpointOptions, find_endpoint
+from qmtl.core.errors import DeadlineExceeded, Unavailable
 from qmtl.core.roles import Role
-from qmtl.rpc.auth.identity import TokenSource
-from qmtl.rpc.auth.tokens import file_token, user_token_path
-from qmtl.rpc.client.channel import MeshChannel, connect
+from qmtl.rpc.client.channel import MeshChannel
+from qmtl.rpc.client.gateway import open_gateway, unreachable
 
 Answer = TypeVar("Answer")
 LIVE_KEY = "x-allow-live"
+QUIET_S = 0.4  # a call that takes longer is looked after: with the look a person hears why within two seconds
 
 
 def ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]]) -> Answer:
-    """Run one exchange with the gateway. Raises what the gateway answered; Unauthenticated without a token
-    file; NotReady (E_NOT_RUNNING) when nothing answers and no mesh runs in the home."""
+    """Run one exchange with the gateway.
+
+    Raises what the gateway answered, what `find_endpoint` refuses, Unavailable (E_GATEWAY_UNREACHABLE) with the cause
+    where the gateway cannot be reached, NotReady (E_NOT_RUNNING) where the local mesh is meant and does not run.
+    """
     return asyncio.run(_ask(access, call))
 
 
-def token_of(access: Access, home: Path) -> TokenSource:
-    """The local token of the role asked for. Raises Unauthenticated (E_TOKEN_MISSING)."""
-    path = user_token_path(home, Role[access.role.name])
-    if not path.exists():
-        raise Unauthenticated("E_TOKEN_MISSING", f"no token at {path}", hint="qmtl up writes it; --home says where")
-    return file_token(path)
+def endpoint_options(access: Access) -> EndpointOptions:
+    """What the options of a command say of the gateway."""
+    return EndpointOptions(
+        address=access.address,
+        token=access.token,
+        token_file=access.token_file,
+        ca=access.ca,
+        cert=access.client_cert,
+        key=access.client_key,
+        home=access.home,
+        config=access.config,
+        role=Role[access.role.name],
+    )
 
 
 async def _ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]]) -> Answer:
-    home = find_home(access.home, access.config)
-    address, token = gateway_address(home, access.config), token_of(access, home)
-    try:
-        async with connect(address, user_token=token) as channel:
-            return await call(channel)
-    except Unavailable as error:
-        if live_record(home) is not None:
-            raise
-        message = f"no mesh runs in {home}, and nothing answers at {address}"
-        raise NotReady("E_NOT_RUNNING", message, hint="qmtl up starts one") from error
+    endpoint = find_endpoint(endpoint_options(access))
+    async with open_gateway(endpoint) as channel:
+        asking = asyncio.ensure_future(call(channel))
+        try:
+            answered, _ = await asyncio.wait({asking}, timeout=QUIET_S)
+            if not answered and (why := await unreachable(endpoint)) is not None and not asking.done():
+                if not why.may_pass:
+                    raise why.error
+                typer.echo(f"waiting: {why.error.message}", err=True)
+            return await asking
+        except (Unavailable, DeadlineExceeded) as error:
+            why = await unreachable(endpoint)
+            raise (error if why is None else why.error) from None
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
 
 def live_metadata(*, is_meant: bool) -> tuple[tuple[str, str], ...]:

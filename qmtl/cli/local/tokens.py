@@ -10,8 +10,8 @@ TOKEN_TTL = timedelta(days=7)
 
 def user_token(home: Path) -> str:
     """The reader's token, as `prepare_tokens` wrote it."""
+    from qmtl.config.home import user_token_path
     from qmtl.core.roles import Role
-    from qmtl.rpc.auth.tokens import user_token_path
 
     return user_token_path(home, Role.READER).read_text(encoding="ascii").strip()
 
@@ -19,9 +19,10 @@ def user_token(home: Path) -> str:
 def prepare_tokens(home: Path) -> None:
     """Keys of the dev issuer, fresh user tokens of every role, and the operator service token."""
     from qmtl.config.files import write_private
+    from qmtl.config.home import user_token_path
     from qmtl.core.roles import Role
     from qmtl.rpc.auth.keys import ensure_dev_keys
-    from qmtl.rpc.auth.tokens import ensure_service_token, mint_user_token, user_token_path
+    from qmtl.rpc.auth.tokens import ensure_service_token, mint_user_token
 
     ensure_dev_keys(home)
     ensure_service_token(home, "operator")

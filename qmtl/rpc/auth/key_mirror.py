@@ -26,11 +26,10 @@ from urllib.parse import urlsplit
 import structlog
 
 from qmtl.config.files import write_private
-from qmtl.config.settings import Issuer
+from qmtl.config.settings import Issuer, is_loopback
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, QmtlError, Unavailable, Violation
 from qmtl.rpc.auth.issuers import copy_of, public_keys
-from qmtl.rpc.tls import is_loopback
 
 REFRESH_S: Final = 60.0
 TIMEOUT_S: Final = 5.0  # of one step: a connection, a read

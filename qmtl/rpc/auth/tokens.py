@@ -54,11 +54,6 @@ def mint_service_token(home: Path, name: str, ttl: timedelta = timedelta(days=30
     return _mint_dev(home, {"sub": f"service:{name}", "aud": SERVICE_AUDIENCE}, ttl, clock)
 
 
-def user_token_path(home: Path, role: Role) -> Path:
-    """Where `qmtl up` leaves the token of a role."""
-    return home / "tokens" / f"{role.name.lower()}.jwt"
-
-
 def service_token_path(home: Path, name: str) -> Path:
     """Where a service finds its token; it may be rewritten while the service runs."""
     return home / "tokens" / f"service-{name}.jwt"

@@ -19,7 +19,7 @@ import grpc
 from grpc import aio
 from opentelemetry import trace
 
-from qmtl.config.settings import ServiceSettings
+from qmtl.config.settings import ServiceSettings, is_loopback
 from qmtl.core.errors import InvalidRequest
 from qmtl.rpc import tls
 from qmtl.rpc.auth.call import current_call
@@ -48,21 +48,22 @@ def connect(
     user_token: TokenSource | None = None,
     default_timeout_s: float = 10.0,
     ca: Path | None = None,
+    client_pair: tuple[Path, Path] | None = None,
     metrics: Metrics | None = None,
     breaker: Breaker | None = None,
 ) -> MeshChannel:
     """Open a channel to host:port; it connects when first used.
 
     A service gives its settings (TLS) and its service token; the user token of the inbound call goes along by
-    itself. A client gives its user token and, over TLS, the CA's file.
+    itself. A client gives its user token and, over TLS, the CA's file; certificate and key where they are asked for.
     Raises InvalidRequest (E_TLS_REQUIRED, E_CONFIG).
     """
-    credentials = tls.channel_credentials(settings, ca)
-    if credentials is None and not tls.is_loopback(address):
+    credentials = tls.channel_credentials(settings, ca, client_pair)
+    if credentials is None and not is_loopback(address):
         raise InvalidRequest(
             "E_TLS_REQUIRED",
             f"address is {address}, want a loopback address without TLS",
-            hint="set the service's tls_cert, tls_key and tls_client_ca, or give a client the CA file",
+            hint="a client gives the CA's file (--ca, QMTL_CA), a service has tls_cert, tls_key and tls_client_ca",
         )
     options = _options()
     inner = (

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
 from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
 from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
-from qmtl.config.home import find_home, gateway_address
-from qmtl.core.roles import Role
+from qmtl.config.endpoint import EndpointOptions, find_endpoint
 from qmtl.dag.v1 import queue_catalogue_service_pb2_grpc as queuecataloguerpc
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
@@ -21,9 +20,7 @@ from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
 from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
 from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
-from qmtl.rpc.auth.identity import TokenSource
-from qmtl.rpc.auth.tokens import file_token, user_token_path
-from qmtl.rpc.client.channel import connect
+from qmtl.rpc.client.gateway import open_gateway, unreachable
 from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
@@ -32,22 +29,19 @@ from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
 from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 
-ADDRESS_VARIABLE = "QMTL_ADDRESS"
-TOKEN_VARIABLE = "QMTL_TOKEN"
 CALL_S = 15.0
+log = logging.getLogger("qmtl.sdk")
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
-    """Where a mesh is and who asks. Empty fields are found: environment, then the running mesh of the home.
+class Gateway(EndpointOptions):
+    """Where a mesh is and who asks. An empty field is looked up: environment, then the mesh of the home.
 
+    `address`: host:port. `token` or `token_file`. `ca`: the CA's file, for TLS; `cert` and `key`: a client's own pair
+    where the gateway demands one. qmtl.config.endpoint says what wins over what, and the names in the environment.
     `outage_s_max` is how long an unreachable mesh is waited for before a run gives up.
     """
 
-    address: str = ""
-    token: str = ""
-    home: Path | None = None
-    ca: Path | None = None
     outage_s_max: float = 60.0
 
 
@@ -78,10 +72,17 @@ class Client:
 
 @asynccontextmanager
 async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ) -> AsyncIterator[Client]:
-    """Open the channel to a gateway; it connects when first used, and again after every break."""
-    address = gateway.address or environ.get(ADDRESS_VARIABLE) or gateway_address(find_home(gateway.home))
-    token = token_source(gateway, environ)
-    async with connect(address, user_token=token, ca=gateway.ca, default_timeout_s=CALL_S) as channel:
+    """Open the channel to a gateway; it connects when first used, and again after every break.
+
+    What keeps a gateway from answering now is logged within two seconds, and raised at once where waiting cannot help:
+    Unavailable (E_GATEWAY_UNREACHABLE) for certificates, NotReady (E_NOT_RUNNING) for a local mesh that does not run.
+    """
+    endpoint = find_endpoint(gateway, environ)
+    async with open_gateway(endpoint, CALL_S) as channel:
+        if (why := await unreachable(endpoint)) is not None:
+            if not why.may_pass:
+                raise why.error
+            log.warning("%s; trying for %g s", why.error.message, gateway.outage_s_max)
         yield Client(
             strategyrpc.StrategyServiceStub(channel),
             eventrpc.EventServiceStub(channel),
@@ -101,11 +102,5 @@ async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ)
             datasessionrpc.DataSessionServiceStub(channel),
             cataloguerpc.CatalogueServiceStub(channel),
             queuecataloguerpc.QueueCatalogueServiceStub(channel),
-            address,
+            endpoint.address,
         )
-
-
-def token_source(gateway: Gateway, environ: Mapping[str, str] = os.environ) -> TokenSource:
-    """The token given, that of the environment, or the local operator token, read again when its file changes."""
-    told = gateway.token or environ.get(TOKEN_VARIABLE, "")
-    return (lambda: told) if told else file_token(user_token_path(find_home(gateway.home), Role.OPERATOR))

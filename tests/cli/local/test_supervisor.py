@@ -9,10 +9,9 @@ import pytest
 
 from qmtl.cli.local.layout import Plan, free_plan
 from qmtl.cli.local.supervisor import Mesh
-from qmtl.config.home import alive, live_record, log_path, read_record, record_path
+from qmtl.config.home import alive, live_record, log_path, read_record, record_path, user_token_path
 from qmtl.core.errors import Conflict, Unavailable
 from qmtl.core.roles import Role
-from qmtl.rpc.auth.tokens import user_token_path
 
 START_S = 60.0  # a busy machine; the measured time is in docs
 

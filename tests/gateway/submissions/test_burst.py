@@ -21,12 +21,12 @@ from grpc import aio
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.config.home import user_token_path
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
-from qmtl.rpc.auth.tokens import user_token_path
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.door import Door, open_door, source_node, submission

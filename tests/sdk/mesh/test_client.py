@@ -1,43 +1,47 @@
-"""Where the gateway is, which token is used, how long an outage is waited for."""
+"""How a client meets a gateway that cannot be used: told at once, waited for only where waiting helps."""
 
+import logging
+import time
 from pathlib import Path
 
 import pytest
 
-from qmtl.core.errors import InvalidRequest, Unauthenticated, Unavailable
-from qmtl.core.roles import Role
-from qmtl.rpc.auth.tokens import user_token_path
-from qmtl.sdk.mesh.client import ADDRESS_VARIABLE, TOKEN_VARIABLE, Gateway, open_client, token_source
-from tests.sdk.market import walk
-from tests.sdk.mesh.fakes import FakeMesh
-
-UNUSED = FakeMesh(walk(10), 5).client
-AWAY = Unavailable("E_TEST", "away")
-
-
-async def test_address_is_given_found_in_the_environment_or_the_default(tmp_path: Path) -> None:
-    environ = {ADDRESS_VARIABLE: "127.0.0.1:7999"}
-    async with open_client(Gateway(home=tmp_path, token="t"), {}) as client:
-        assert client.address == "127.0.0.1:7700"
-    async with open_client(Gateway(home=tmp_path, token="t"), environ) as client:
-        assert client.address == "127.0.0.1:7999"
-    async with open_client(Gateway("127.0.0.1:8001", token="t", home=tmp_path), environ) as client:
-        assert client.address == "127.0.0.1:8001"
-
-
-def test_token_is_given_found_in_the_environment_or_the_local_operators(tmp_path: Path) -> None:
-    with pytest.raises(Unauthenticated, match="E_TOKEN_MISSING"):
-        token_source(Gateway(home=tmp_path), {})()
-    path = user_token_path(tmp_path, Role.OPERATOR)
-    path.parent.mkdir(parents=True)
-    path.write_text("local\n")
-    environ = {TOKEN_VARIABLE: "environment"}
-    assert token_source(Gateway(home=tmp_path), {})() == "local"
-    assert token_source(Gateway(home=tmp_path), environ)() == "environment"
-    assert token_source(Gateway(token="given", home=tmp_path), environ)() == "given"
+from examples.ema_cross import EmaCross
+from qmtl.core.errors import InvalidRequest, NotReady, Unavailable
+from qmtl.sdk import Runner
+from qmtl.sdk.mesh.client import Gateway, open_client
 
 
 async def test_an_address_beyond_this_machine_needs_tls(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="E_TLS_REQUIRED"):
+    with pytest.raises(InvalidRequest, match=r"E_TLS_REQUIRED.*--ca, QMTL_CA"):
         async with open_client(Gateway("192.0.2.1:7700", token="t", home=tmp_path)):
             pass
+
+
+async def test_a_gateway_that_does_not_answer_is_named_before_it_is_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "qmtl.sdk"):
+        async with open_client(Gateway(token="t", home=tmp_path), {"QMTL_ADDRESS": "127.0.0.1:1"}) as client:
+            assert client.address == "127.0.0.1:1"
+    assert "E_GATEWAY" not in caplog.text
+    assert "gateway 127.0.0.1:1 (QMTL_ADDRESS) does not answer: Connection refused" in caplog.text
+    assert "trying for 60 s" in caplog.text
+
+
+async def test_what_waiting_does_not_help_is_raised_at_once(tmp_path: Path) -> None:
+    gateway = Gateway("127.0.0.1:1", token="t", ca=tmp_path / "none.pem")
+    with pytest.raises(InvalidRequest, match=r"E_CONFIG.*none\.pem"):
+        async with open_client(gateway):
+            pass
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(Unavailable, match=r"E_GATEWAY_UNREACHABLE.*ca\.pem"):
+        async with open_client(Gateway("127.0.0.1:1", token="t", ca=tmp_path / "ca.pem")):
+            pass
+
+
+def test_a_local_mesh_that_does_not_run_is_not_waited_for(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(NotReady, match=r"E_NOT_RUNNING.*qmtl up"):
+        Runner.submit(EmaCross(), world="w", gateway=Gateway(token="t", home=tmp_path))
+    assert time.monotonic() - started < 2.0

@@ -107,6 +107,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_FOLLOWER_UNKNOWN: _ClassVar[Reason]
     REASON_FOOTPRINT: _ClassVar[Reason]
     REASON_GARBAGE_BUSY: _ClassVar[Reason]
+    REASON_GATEWAY_UNREACHABLE: _ClassVar[Reason]
     REASON_GATE_LAGS: _ClassVar[Reason]
     REASON_GATE_SESSION_UNKNOWN: _ClassVar[Reason]
     REASON_GATE_STAMP: _ClassVar[Reason]
@@ -436,6 +437,7 @@ REASON_FOLLOWERS: Reason
 REASON_FOLLOWER_UNKNOWN: Reason
 REASON_FOOTPRINT: Reason
 REASON_GARBAGE_BUSY: Reason
+REASON_GATEWAY_UNREACHABLE: Reason
 REASON_GATE_LAGS: Reason
 REASON_GATE_SESSION_UNKNOWN: Reason
 REASON_GATE_STAMP: Reason

@@ -10,17 +10,18 @@ import typer
 
 from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
 from qmtl.broker.v1 import status_service_pb2_grpc as brokerstatusrpc
-from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.calls import ask, endpoint_options
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.config.home import Record, find_home, is_alive, live_record
+from qmtl.config.endpoint import find_endpoint
+from qmtl.config.home import Record, is_alive, live_record
 from qmtl.control.v1 import broker_stream_service_pb2 as brokerstreamservicepb
 from qmtl.control.v1 import broker_stream_service_pb2_grpc as brokerstreamrpc
 from qmtl.control.v1 import status_service_pb2 as controlstatusservicepb
 from qmtl.control.v1 import status_service_pb2_grpc as controlstatusrpc
-from qmtl.core.errors import NotReady, QmtlError
+from qmtl.core.errors import QmtlError
 from qmtl.dag.v1 import status_service_pb2 as dagstatusservicepb
 from qmtl.dag.v1 import status_service_pb2_grpc as dagstatusrpc
 from qmtl.data.v1 import status_service_pb2 as datastatusservicepb
@@ -66,10 +67,8 @@ class Picture:
 @with_access
 def status(access: Access) -> None:
     """Processes, dependencies, breakers, degradation level, gates, outboxes and lag."""
-    place = find_home(access.home, access.config)
-    record = live_record(place)
-    if record is None:
-        raise NotReady("E_NOT_RUNNING", f"no mesh runs in {place}", hint="qmtl up starts one")
+    home = find_endpoint(endpoint_options(access)).home
+    record = None if home is None else live_record(home)  # of a mesh elsewhere only its gateway tells
     picture = ask(access, _look)
     if access.json:
         _print_json(record, picture)
@@ -172,12 +171,13 @@ def lag_rows(reply: brokerstreamservicepb.GetStreamsResponse) -> list[tuple[str,
     return [(name, one.name, str(one.pending), str(one.ack_pending), str(one.redelivered)) for name, one in rows]
 
 
-def _print(record: Record, picture: Picture) -> None:
-    processes = [
-        (p.name, p.address, str(p.pid), "up" if is_alive(p) else "DOWN", str(p.restarts), f"{p.ready_s:.2f} s")
-        for p in record.processes
-    ]
-    show_table("processes", ("name", "address", "pid", "state", "restarts", "ready in"), processes)
+def _print(record: Record | None, picture: Picture) -> None:
+    if record is not None:
+        processes = [
+            (p.name, p.address, str(p.pid), "up" if is_alive(p) else "DOWN", str(p.restarts), f"{p.ready_s:.2f} s")
+            for p in record.processes
+        ]
+        show_table("processes", ("name", "address", "pid", "state", "restarts", "ready in"), processes)
     level = enum_word(gatewaystatuspb.DegradationLevel, picture.gateway.level)
     works = [enum_word(gatewaystatuspb.Capability, one).lower() for one in picture.gateway.capabilities]
     typer.echo(f"gateway level {level}; still works: {', '.join(works) or 'nothing'}")
@@ -193,7 +193,7 @@ def _print(record: Record, picture: Picture) -> None:
     show_table("consumer lag", lags, lag_rows(picture.streams))
 
 
-def _print_json(record: Record, picture: Picture) -> None:
+def _print_json(record: Record | None, picture: Picture) -> None:
     services = [
         {
             "service": one.service,
@@ -203,10 +203,11 @@ def _print_json(record: Record, picture: Picture) -> None:
         }
         for one in picture.reports
     ]
+    processes = () if record is None else record.processes
     show_json(
         {
-            "processes": [{**asdict(process), "alive": is_alive(process)} for process in record.processes],
-            "nats_url": record.nats_url,
+            "processes": [{**asdict(process), "alive": is_alive(process)} for process in processes],
+            "nats_url": "" if record is None else record.nats_url,
             "gateway": as_dict(picture.gateway),
             "services": services,
             "bus": as_dict(picture.streams) if picture.streams is not None else None,

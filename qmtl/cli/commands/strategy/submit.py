@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qmtl.cli.gateway.calls import token_of
+from qmtl.cli.gateway.calls import endpoint_options
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.projects.loading import load_strategy
 from qmtl.cli.show.formats import instant
-from qmtl.config.home import find_home, gateway_address
 from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Gateway
 from qmtl.sdk.mesh.history import History
@@ -34,9 +34,7 @@ def submit(
     """Submit a strategy: its graph, a replay of the world's data, its numbers, the world's decision."""
     history = History(instant(start, "--start") if start else None, instant(end, "--end") if end else None)
     strategy = load_strategy(place)()
-    home = find_home(access.home, access.config)
-    address, token = gateway_address(home, access.config), token_of(access, home)()
-    gateway = Gateway(address=address, token=token, home=home, outage_s_max=PATIENCE_S)
+    gateway = Gateway(**asdict(endpoint_options(access)), outage_s_max=PATIENCE_S)
     result = Runner.submit(strategy, world=world, data=data or None, history=history, gateway=gateway)
     typer.echo(result.to_json() if access.json else str(result))
     if plot is not None:
