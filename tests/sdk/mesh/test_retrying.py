@@ -9,7 +9,11 @@ import pytest
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, NotFound, Unavailable
 from qmtl.sdk.mesh.retrying import OutageLimit, RetryingClient
-from tests.sdk.mesh.test_client import AWAY, UNUSED
+from tests.sdk.market import walk
+from tests.sdk.mesh.fakes import FakeMesh
+
+UNUSED = FakeMesh(walk(10), 5).client
+AWAY = Unavailable("E_TEST", "away")
 
 
 def clock() -> VirtualClock:
