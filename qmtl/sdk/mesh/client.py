@@ -30,7 +30,7 @@ from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 
 CALL_S = 15.0
-log = logging.getLogger("qmtl.sdk")
+log = logging.getLogger("qmtl.sdk.mesh")
 
 
 @dataclass(frozen=True, slots=True)

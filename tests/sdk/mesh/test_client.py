@@ -21,7 +21,7 @@ async def test_an_address_beyond_this_machine_needs_tls(tmp_path: Path) -> None:
 async def test_a_gateway_that_does_not_answer_is_named_before_it_is_waited_for(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, "qmtl.sdk"):
+    with caplog.at_level(logging.WARNING, "qmtl.sdk.mesh"):
         async with open_client(Gateway(token="t", home=tmp_path), {"QMTL_ADDRESS": "127.0.0.1:1"}) as client:
             assert client.address == "127.0.0.1:1"
     assert "E_GATEWAY" not in caplog.text
