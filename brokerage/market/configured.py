@@ -9,6 +9,7 @@ from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.latency import Link
 from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.slippage.model import ConstantSlippage
 from brokerage.domain.money import LIMIT_SCALE, RATE_ONE, RATE_SCALE, rate
 from brokerage.domain.risk.limits import Limits
 from brokerage.market.context import MarketContext
@@ -34,7 +35,7 @@ def market_of(settings: Settings) -> MarketContext:
         for symbol, entry in settings.instruments.items()
     ]
     profile = BrokerageProfile(
-        slippage=rate(settings.slippage),
+        slippage=ConstantSlippage(rate(settings.slippage)),
         participation=rate(settings.participation),
         buying_power=BuyingPower(settings.buying_power.upper()),
         leverage=settings.leverage,

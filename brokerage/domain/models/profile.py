@@ -11,6 +11,7 @@ from brokerage.domain.market.instrument import AssetClass
 from brokerage.domain.models.buying_power.model import BuyingPower, BuyingPowerModel
 from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.models.fees.percent import PercentFee
+from brokerage.domain.models.slippage.model import NO_SLIPPAGE, SlippageModel
 
 EVERY_CLASS = frozenset(AssetClass)
 
@@ -23,7 +24,7 @@ class BrokerageProfile:
     """
 
     fee: FeeModel = field(default_factory=PercentFee)
-    slippage: int = 0
+    slippage: SlippageModel = NO_SLIPPAGE
     participation: int = 10_000_000
     buying_power: BuyingPower = BuyingPower.CASH
     leverage: int = 1

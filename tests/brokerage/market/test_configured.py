@@ -17,7 +17,7 @@ from tests.brokerage.samples import ACCOUNT
 def test_the_defaults_are_spot() -> None:
     market = market_of(Settings())
     profile = market.profile_of(ACCOUNT)
-    assert (profile.buying_power, profile.participation, profile.slippage) == (BuyingPower.CASH, 10_000_000, 0)
+    assert (profile.buying_power, profile.participation, profile.slippage.rate) == (BuyingPower.CASH, 10_000_000, 0)
     assert profile.fee.rates == (100_000, 100_000)
     assert market.instruments.find("SAP") is None
 
@@ -33,7 +33,7 @@ def test_settings_add_instruments_and_choose_the_reality() -> None:
     assert found is not None
     assert (found.tick, found.quote) == (5, "EUR")
     profile = market.profile_of(replace(ACCOUNT, type=AccountType.MARGIN, leverage=3))
-    assert (profile.buying_power, profile.leverage, profile.slippage) == (BuyingPower.MARGIN, 3, 50_000)
+    assert (profile.buying_power, profile.leverage, profile.slippage.rate) == (BuyingPower.MARGIN, 3, 50_000)
     assert market.limits.order_notional_max == 5_000 * 10**8
 
 

@@ -15,10 +15,10 @@ def fill_limit(record: OrderRecord, bar: Bar) -> Match:
     if record.order.side is Side.BUY:
         if bar.low >= limit:
             return NOT_REACHED
-        return Match(1, bar.open, at_open) if bar.open < limit else Match(1, limit, Liquidity.MAKER)
+        return Match(1, bar.open, at_open, at_open=True) if bar.open < limit else Match(1, limit, Liquidity.MAKER)
     if bar.high <= limit:
         return NOT_REACHED
-    return Match(1, bar.open, at_open) if bar.open > limit else Match(1, limit, Liquidity.MAKER)
+    return Match(1, bar.open, at_open, at_open=True) if bar.open > limit else Match(1, limit, Liquidity.MAKER)
 
 
 def _liquidity_at_open(record: OrderRecord, bar: Bar) -> Liquidity:

@@ -16,22 +16,28 @@ class NoFill(Enum):
     NO_VOLUME = "nothing traded in the bar"
     NOT_REACHED = "the price was not reached"
     FOK_SHORT = "the bar cannot fill the whole order"
+    STALE = "the newest price is more than an hour older than the order"
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a bar does to an order: a fill of `quantity` (0: none, `why` says why), perhaps after triggering it."""
+    """What a bar does to an order: a fill of `quantity` (0: none, `why` says why), perhaps after triggering it.
+
+    `at_open`: it was filled by the bar's first price, moved by slippage or not.
+    """
 
     quantity: int
     price: int = 0
     liquidity: Liquidity = Liquidity.TAKER
     triggered: bool = False
     why: NoFill | None = None
+    at_open: bool = False
 
 
 NOT_YET = Match(0, why=NoFill.NOT_YET)
 NO_VOLUME = Match(0, why=NoFill.NO_VOLUME)
 NOT_REACHED = Match(0, why=NoFill.NOT_REACHED)
+STALE = Match(0, why=NoFill.STALE)
 TRIGGERED_ONLY = Match(0, triggered=True, why=NoFill.NOT_REACHED)
 
 

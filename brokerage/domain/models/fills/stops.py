@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from brokerage.domain.market.bars import Bar
-from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.fills.outcome import NOT_REACHED, TRIGGERED_ONLY, Match, require_price
-from brokerage.domain.models.slippage import slipped
+from brokerage.domain.models.slippage.price import Slip
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.record import OrderRecord
 
@@ -20,13 +19,13 @@ def touched(side: Side, stop: int, bar: Bar) -> bool:
     return reached(side, stop, bar.high if side is Side.BUY else bar.low)
 
 
-def fill_stop_market(record: OrderRecord, instrument: Instrument, bar: Bar, slippage: int) -> Match:
+def fill_stop_market(record: OrderRecord, bar: Bar, slip: Slip) -> Match:
     """At the stop when the bar touches it, at the open when the bar opens beyond it, moved by slippage."""
     side, stop = record.order.side, require_price(record.stop)
     if not touched(side, stop, bar):
         return NOT_REACHED
-    price = bar.open if reached(side, stop, bar.open) else stop
-    return Match(1, slipped(price, slippage, instrument, side))
+    gap = reached(side, stop, bar.open)
+    return Match(1, slip.moved(bar.open if gap else stop), at_open=gap)
 
 
 def fill_stop_limit(record: OrderRecord, bar: Bar) -> Match:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import spot
+from brokerage.domain.models.slippage.model import ConstantSlippage
 from brokerage.domain.money import RATE_SCALE, rate
 from qmtl.core.decimals import format_decimal, from_scaled
 from qmtl.sdk.execution.terms import AccountTerms
@@ -33,7 +34,7 @@ def model_of(terms: AccountTerms) -> decisionpb.ExecutionModel:
         fill=decisionpb.FILL_MODEL_NEXT_BAR,
         maker_fee_rate=_text(maker),
         taker_fee_rate=_text(taker),
-        slippage_rate=_text(profile.slippage),
+        slippage_rate=_text(profile.slippage.rate),
         participation=_text(profile.participation),
     )
 
@@ -43,8 +44,9 @@ def _asked_profile(asked: decisionpb.ExecutionModel) -> BrokerageProfile:
     default = spot()
     maker, taker = default.fee.rates
     fee = PercentFee(max(maker, _rate(asked.maker_fee_rate)), max(taker, _rate(asked.taker_fee_rate)))
+    slippage = ConstantSlippage(max(default.slippage.rate, _rate(asked.slippage_rate)))
     share = min(default.participation, _rate(asked.participation)) if asked.participation else default.participation
-    return replace(default, fee=fee, slippage=max(default.slippage, _rate(asked.slippage_rate)), participation=share)
+    return replace(default, fee=fee, slippage=slippage, participation=share)
 
 
 def _rate(text: str) -> int:

@@ -1,0 +1,1 @@
+"""Slippage models: how far a fill is moved against the trader."""
