@@ -41,7 +41,7 @@ def stop_behind(side: Side, reference: int, trail: Trail, instrument: Instrument
         TrailOffsetType.TICKS: instrument.tick,
         TrailOffsetType.PRICE: 10**instrument.price_scale,
     }
-    ticks = (reference + side.sign * Fraction(trail.offset) * units[trail.kind]) / instrument.tick
+    ticks: Fraction = (reference + side.sign * Fraction(trail.offset) * units[trail.kind]) / instrument.tick
     return max(ceil(ticks) if side is Side.BUY else floor(ticks), 1) * instrument.tick
 
 
@@ -64,5 +64,5 @@ def step_trailing_stop(stop: int, trail: Trail, bar: Bar, slip: Slip, *, lean_pa
 
 def limit_after_trigger(side: Side, stop: int, offset: Decimal, instrument: Instrument) -> int:
     """The limit of a trailing stop-limit once its stop is reached: `offset` beyond the stop, inward to a tick."""
-    ticks = (stop + side.sign * Fraction(offset) * 10**instrument.price_scale) / instrument.tick
+    ticks: Fraction = (stop + side.sign * Fraction(offset) * 10**instrument.price_scale) / instrument.tick
     return max(floor(ticks) if side is Side.BUY else ceil(ticks), 1) * instrument.tick

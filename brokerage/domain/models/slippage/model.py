@@ -47,7 +47,8 @@ class ConstantSlippage:
 
     def distance(self, taken: Taken) -> int:
         """The share of the price."""
-        return -(-taken.price * self.rate // RATE_ONE)
+        distance: int = -(-taken.price * self.rate // RATE_ONE)
+        return distance
 
 
 NO_SLIPPAGE = ConstantSlippage()
@@ -86,7 +87,8 @@ class VolumeShareSlippage:
     def distance(self, taken: Taken) -> int:
         """The share of volume squared, of the price, up."""
         share, whole = self._share(taken)
-        return -(-taken.price * self.impact * share * share // (RATE_ONE * whole * whole))
+        distance: int = -(-taken.price * self.impact * share * share // (RATE_ONE * whole * whole))
+        return distance
 
     def _share(self, taken: Taken) -> tuple[int, int]:
         """The share of volume as a fraction."""

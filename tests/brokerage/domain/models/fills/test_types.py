@@ -34,8 +34,8 @@ TENTH = "0.001"  # of the price: a slippage of 10 cents at 100
 
 
 def bar(opened: int, high: int, low: int, close: int, minute: int = 1) -> Bar:
-    prices = (price * CENT for price in (opened, high, low, close))
-    return Bar(minute * MINUTE, (minute + 1) * MINUTE, *prices, 10_000)
+    start = minute * MINUTE
+    return Bar(start, start + MINUTE, opened * CENT, high * CENT, low * CENT, close * CENT, 10_000)
 
 
 def slip(side: Side, share: str = "0") -> Slip:
