@@ -8,6 +8,7 @@ import pytest
 
 from brokerage.domain.models.fills.matching import match
 from brokerage.domain.models.fills.outcome import require_price
+from brokerage.domain.models.slippage.model import NO_SLIPPAGE
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderType
 from qmtl.core.errors import InvalidRequest
@@ -20,12 +21,12 @@ MATCHED = (OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.S
 @pytest.mark.parametrize("kind", [kind for kind in OrderType if kind not in MATCHED])
 def test_a_type_without_a_rule_is_never_matched(kind: OrderType) -> None:
     with pytest.raises(InvalidRequest, match=f"E_ORDER_TYPE_UNSUPPORTED: no matching rule for {kind.value}"):
-        match(working(kind=kind), bar(1, 100, 101, 99, 100), 0, -1)
+        match(working(kind=kind), bar(1, 100, 101, 99, 100), NO_SLIPPAGE, -1)
 
 
 @pytest.mark.parametrize("kind", [OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.STOP_LIMIT])
 def test_a_type_with_a_price_needs_it(kind: OrderType) -> None:
     unpriced: OrderRecord = replace(working(kind=kind), limit=None, stop=None)
     with pytest.raises(InvalidRequest, match="E_PRICE_REQUIRED"):
-        match(unpriced, bar(1, 100, 101, 99, 100), 0, -1)
+        match(unpriced, bar(1, 100, 101, 99, 100), NO_SLIPPAGE, -1)
     assert require_price(0) == 0
