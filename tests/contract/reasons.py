@@ -68,9 +68,16 @@ def _use(node: ast.AST, reason: str, parents: dict[ast.AST, ast.AST], place: str
     if isinstance(parent, ast.Compare):
         return Use(reason, place, compared=True)
     if isinstance(parent, ast.Call) and parent.args and parent.args[0] is node:
-        name = parent.func.id if isinstance(parent.func, ast.Name) else getattr(parent.func, "attr", "")
-        return Use(reason, place, compared=False, code=CLASSES.get(name, ""), keys=_keys(parent))
+        return Use(reason, place, compared=False, code=CLASSES.get(_called(parent.func), ""), keys=_keys(parent))
     return Use(reason, place, compared=False)
+
+
+def _called(func: ast.expr) -> str:
+    """The last name of what is called; "" for what has none."""
+    match func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
 
 
 def _keys(call: ast.Call) -> tuple[str, ...]:

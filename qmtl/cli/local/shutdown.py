@@ -28,21 +28,27 @@ async def stop_leftovers(home: Path, report: Callable[[str], None]) -> None:
 
 
 def stop_processes(processes: list[Running], grace_s: float = STOP_GRACE_S) -> None:
-    """SIGTERM, then SIGKILL, to processes that are not our children; returns when all are gone."""
+    """SIGTERM, then SIGKILL, to processes that are not our children; each has `grace_s` to end them all."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         for process in alive(processes):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, number)
-        deadline = time.monotonic() + grace_s
-        while alive(processes) and time.monotonic() < deadline:
-            time.sleep(STOP_POLL_S)
+        if _are_gone(processes, grace_s):
+            return
 
 
 def ask_to_stop(supervisor: Running, timeout_s: float) -> None:
     """Tell a supervisor to stop its mesh and wait until it has. Raises DeadlineExceeded (E_NOT_STOPPED)."""
     os.kill(supervisor.pid, signal.SIGTERM)
-    deadline = time.monotonic() + timeout_s
-    while alive([supervisor]):
+    if not _are_gone([supervisor], timeout_s):
+        raise DeadlineExceeded("E_NOT_STOPPED", f"supervisor pid {supervisor.pid} still runs after {timeout_s:g} s")
+
+
+def _are_gone(processes: list[Running], within_s: float) -> bool:
+    """Wait for the end of processes that are not our children: nothing tells us of it, so we look now and then."""
+    deadline = time.monotonic() + within_s
+    while alive(processes):
         if time.monotonic() > deadline:
-            raise DeadlineExceeded("E_NOT_STOPPED", f"supervisor pid {supervisor.pid} still runs after {timeout_s:g} s")
+            return False
         time.sleep(STOP_POLL_S)
+    return True

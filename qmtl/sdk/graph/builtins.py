@@ -39,18 +39,7 @@ class Builtin:
             len(self.type.output.fields),
             self.type.warm_up.of(params),
         )
-        period = self.type.period
-        return FoldNode(
-            self.type.node_type,
-            fold,
-            columns,
-            params,
-            period=1 if period is None else period.of(params),
-            schema=self.type.output,
-            kind=self.type.kind,
-            name=name,
-            label=label,
-        )
+        return FoldNode(self.type, fold, columns, params, name=name, label=label)
 
     def _step_params(self, params: Mapping[str, Json]) -> tuple[float, ...]:
         values = [params[parameter.name] for parameter in self.type.parameters]

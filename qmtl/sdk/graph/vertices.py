@@ -16,7 +16,7 @@ from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.code.closure import code_hash
 from qmtl.sdk.graph.fold import Fold
 from qmtl.sdk.graph.names import check_period, check_tags, parse_interval, tag_of
-from qmtl.sdk.graph.node_types import STREAM_INPUT
+from qmtl.sdk.graph.node_types import STREAM_INPUT, NodeType
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
 from qmtl.sdk.graph.view import CacheView
 
@@ -168,20 +168,17 @@ class Node(Vertex):
 
 
 class FoldNode(Vertex):
-    """A built-in: a fold over chosen columns of its inputs. Made by qmtl.sdk.indicators and qmtl.sdk.signals."""
+    """A built-in: a fold over chosen columns of its inputs, made from its declaration by `Builtin.node`."""
 
     __slots__ = ("columns", "fold")
 
     def __init__(
         self,
-        node_type: str,
+        declared: NodeType,
         fold: Fold,
         columns: Sequence[tuple[Vertex, str]],
         params: Params,
         *,
-        period: int = 1,
-        schema: Schema = VALUE,
-        kind: SemanticKind = SemanticKind.CAUSAL_STREAM,
         name: str = "",
         label: str,
     ) -> None:
@@ -190,16 +187,16 @@ class FoldNode(Vertex):
         self.columns = tuple((inputs.index(vertex), vertex.schema.column(field)) for vertex, field in columns)
         self.fold = fold
         spec = NodeSpec(
-            node_type=node_type,
+            node_type=declared.node_type,
             interval_s=common_interval(named),
-            period=check_period(period),
+            period=check_period(1 if declared.period is None else declared.period.of(params)),
             # Dependencies are a set in the NodeID; what reads which column of which input must be said here.
             params={**params, "inputs": [[vertex.node_id, field] for vertex, field in columns]},
             dependencies=tuple(vertex.node_id for vertex in inputs),
-            schema_compat_id=schema.compat_id,
+            schema_compat_id=declared.output.compat_id,
             code_hash=fold.code_hash,
         )
-        super().__init__(spec, named, schema, kind, (name or label, bool(name), tags_of(named)))
+        super().__init__(spec, named, declared.output, declared.kind, (name or label, bool(name), tags_of(named)))
 
     @property
     def warmup(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -59,7 +58,7 @@ class OutageLimit:
             raise error
         self.retries += 1
         log.warning("%s: %s; trying again", what, error)
-        await asyncio.sleep(max(error.retry_after_s or 0.0, self._pause_s * random.uniform(0.5, 1.0)))
+        await self._clock.sleep(max(error.retry_after_s or 0.0, self._pause_s * random.uniform(0.5, 1.0)))
         self._pause_s = min(2.0 * self._pause_s, _PAUSE_MAX_S)
 
 

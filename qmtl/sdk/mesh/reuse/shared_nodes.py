@@ -83,7 +83,7 @@ class SharedNodes:
                     done = await self._produce(work, taken, QueueLease(key, lease.lease_epoch))
                     self.counts.count(name, taken.done, work.finished(taken))
                     return done
-                await asyncio.sleep(_POLL_S)
+                await self._retrying.clock.sleep(_POLL_S)  # no event tells that a lease is free again
         except QmtlError as error:
             log.warning("queue of %s: %s; the node is computed here", name, error)
         self.counts.count(name, taken.done, work.finished(taken))
