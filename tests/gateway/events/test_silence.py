@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from types import CoroutineType
 from typing import Any
 
 import pytest
@@ -62,7 +63,8 @@ async def test_trade_stream_on_which_nothing_moves_is_ended_and_any_message_keep
 
 def trading_tasks() -> list[str]:
     """What is under way for trade streams in this process, whose gateway runs in it."""
-    names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
+    under_way = [task.get_coro() for task in asyncio.all_tasks()]
+    names = [coroutine.__qualname__ for coroutine in under_way if isinstance(coroutine, CoroutineType)]
     return [name for name in names if name.startswith("TradeCall.")]
 
 
