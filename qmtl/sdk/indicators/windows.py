@@ -45,28 +45,27 @@ def ring_oldest(state: Vector, at: int) -> float:
     return state[at + 2 + int(state[at + 1])]
 
 
+def seed_push(state: Vector, at: int, n: int, x: float) -> bool:
+    """Put x into the [count, mean of the first n inputs] at `at`; False once the mean is whole, with x only counted."""
+    state[at] += 1.0
+    if state[at] > n:
+        return False
+    state[at + 1] += x
+    if state[at] == n:
+        state[at + 1] /= n
+    return True
+
+
 def ema_push(state: Vector, at: int, n: int, x: float) -> bool:
     """Advance the EMA [count, value] at `at`, seeded by the mean of its first n inputs; True once seeded."""
-    state[at] += 1.0
-    if state[at] < n:
-        state[at + 1] += x
-        return False
-    if state[at] == n:
-        state[at + 1] = (state[at + 1] + x) / n
-        return True
-    previous = state[at + 1]
-    state[at + 1] = (x - previous) * (2.0 / (n + 1.0)) + previous
-    return True
+    if not seed_push(state, at, n, x):
+        previous = state[at + 1]
+        state[at + 1] = (x - previous) * (2.0 / (n + 1.0)) + previous
+    return state[at] >= n
 
 
 def wilder_push(state: Vector, at: int, n: int, x: float) -> bool:
-    """Advance Wilder's average [count, value] at `at`, seeded by the mean of its first n inputs."""
-    state[at] += 1.0
-    if state[at] < n:
-        state[at + 1] += x
-        return False
-    if state[at] == n:
-        state[at + 1] = (state[at + 1] + x) / n
-        return True
-    state[at + 1] = (state[at + 1] * (n - 1.0) + x) / n
-    return True
+    """Advance Wilder's average [count, value] at `at`, seeded by the mean of its first n inputs; True once seeded."""
+    if not seed_push(state, at, n, x):
+        state[at + 1] = (state[at + 1] * (n - 1.0) + x) / n
+    return state[at] >= n

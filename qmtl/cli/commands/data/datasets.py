@@ -11,6 +11,7 @@ from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.formats import instant
+from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -40,10 +41,11 @@ def list_datasets(access: Access) -> None:
         return reply.datasets, reply.page
 
     found = ask_pages(access, page, LIST_MAX)
-    if access.json:
-        show_json([as_dict(one) for one in found])
-        return
-    rows = [
+    show_listing(access, found, "datasets", ("dataset", "state", "rows", "range", "there", "detail"), _dataset_rows)
+
+
+def _dataset_rows(found: Sequence[datasetspb.Dataset]) -> list[tuple[str, ...]]:
+    return [
         (
             one.dataset,
             enum_word(datasetspb.DatasetState, one.state),
@@ -54,7 +56,6 @@ def list_datasets(access: Access) -> None:
         )
         for one in found
     ]
-    show_table("datasets", ("dataset", "state", "rows", "range", "there", "detail"), rows)
 
 
 @with_access

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,8 +14,9 @@ from qmtl.cli.gateway.ids import whole_compute_key, whole_node_id, whole_strateg
 from qmtl.cli.gateway.pages import collect
 from qmtl.cli.options import Access, Limit, with_access
 from qmtl.cli.show.formats import span_word
+from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
-from qmtl.cli.show.tables import show_pairs, show_table
+from qmtl.cli.show.tables import show_pairs
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
@@ -66,11 +68,8 @@ def list_queues(
         )
 
     queues = ask(access, call)
-    if access.json:
-        show_json([as_dict(queue) for queue in queues])
-        return
     columns = ("topic", "interval", "class", "state", "rows", "last bucket", "plans", "compute key")
-    show_table("queues", columns, queue_rows(queues))
+    show_listing(access, queues, "queues", columns, queue_rows)
 
 
 def queue_rows(queues: Sequence[queuepb.Queue]) -> list[tuple[str, ...]]:
@@ -151,10 +150,14 @@ def stats(
         return topics, found
 
     topics, found = ask(access, call)
-    if access.json:
-        show_json([as_dict(one) for one in found])
-        return
-    rows = [
+    columns = ("queue", "depth", "last sequence", "last bucket", "lag")
+    show_listing(access, found, "queue statistics", columns, partial(_stats_rows, topics))
+
+
+def _stats_rows(
+    topics: Mapping[str, str], found: Sequence[queuecatalogueservicepb.QueueStats]
+) -> list[tuple[str, ...]]:
+    return [
         (
             topics.get(s.compute_key, s.compute_key),
             f"{s.depth:,}",
@@ -164,7 +167,6 @@ def stats(
         )
         for s in found
     ]
-    show_table("queue statistics", ("queue", "depth", "last sequence", "last bucket", "lag"), rows)
 
 
 async def _collect(

@@ -11,6 +11,7 @@ from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_sentinel_id, whole_strategy_id
 from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, Limit, StrategyId, with_access
+from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -21,6 +22,7 @@ from qmtl.dag.v1 import sentinel_service_pb2_grpc as sentinelrpc
 from qmtl.rpc.client.channel import MeshChannel
 
 SENTINELS_MAX = 100
+COLUMNS = ("sentinel", "version", "weight", "commit", "created", "etag")
 
 
 @with_access
@@ -40,10 +42,7 @@ def list_sentinels(
         return reply.sentinels, reply.page
 
     found = ask_pages(access, page, limit)
-    if access.json:
-        show_json([as_dict(one) for one in found])
-    else:
-        _show_sentinels(found)
+    show_listing(access, found, "sentinels", COLUMNS, _rows)
 
 
 @with_access
@@ -68,12 +67,11 @@ def set_weight(
     if access.json:
         show_json(as_dict(found))
     else:
-        _show_sentinels([found])
+        show_table("sentinels", COLUMNS, _rows([found]))
 
 
-def _show_sentinels(found: Sequence[sentinelpb.Sentinel]) -> None:
-    rows = [
+def _rows(found: Sequence[sentinelpb.Sentinel]) -> list[tuple[str, ...]]:
+    return [
         (s.sentinel_id, str(s.version), s.traffic_weight, s.commit_hash or "-", when(s.created_at), s.etag)
         for s in found
     ]
-    show_table("sentinels", ("sentinel", "version", "weight", "commit", "created", "etag"), rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.control.v1 import broker_stream_service_pb2 as brokerstreamservicepb
@@ -91,14 +93,14 @@ def dlq(
         return await stub.ListDeadLetters(deadletterservicepb.ListDeadLettersRequest())
 
     reply = ask(access, call)
-    if access.json:
-        show_json([as_dict(letter) for letter in reply.dead_letters])
-        return
-    rows = [
-        (str(x.sequence), x.original_subject, x.consumer, str(x.deliveries), when(x.time), x.message)
-        for x in reply.dead_letters
+    columns = ("sequence", "subject", "consumer", "deliveries", "time", "reason")
+    show_listing(access, reply.dead_letters, "dead letters", columns, _letter_rows)
+
+
+def _letter_rows(letters: Sequence[deadletterservicepb.DeadLetter]) -> list[tuple[str, ...]]:
+    return [
+        (str(x.sequence), x.original_subject, x.consumer, str(x.deliveries), when(x.time), x.message) for x in letters
     ]
-    show_table("dead letters", ("sequence", "subject", "consumer", "deliveries", "time", "reason"), rows)
 
 
 def _show_event(reply: eventtailservicepb.TailResponse, json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.options import Access, StrategyId, with_access
+from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -35,10 +37,12 @@ def list_strategies(
         return await strategyrpc.StrategyServiceStub(channel).ListStrategies(request)
 
     reply = ask(access, call)
-    if access.json:
-        show_json([as_dict(strategy) for strategy in reply.strategies])
-        return
-    rows = [
+    columns = ("strategy", "name", "state", "worlds", "nodes", "by", "submitted")
+    show_listing(access, reply.strategies, "strategies", columns, _strategy_rows)
+
+
+def _strategy_rows(strategies: Sequence[strategypb.Strategy]) -> list[tuple[str, ...]]:
+    return [
         (
             strategy.strategy_id,
             strategy.meta.name,
@@ -48,9 +52,8 @@ def list_strategies(
             strategy.submitted_by,
             when(strategy.created_at),
         )
-        for strategy in reply.strategies
+        for strategy in strategies
     ]
-    show_table("strategies", ("strategy", "name", "state", "worlds", "nodes", "by", "submitted"), rows)
 
 
 @with_access

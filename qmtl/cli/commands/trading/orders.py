@@ -17,6 +17,7 @@ from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import the_one, whole_strategy_id
 from qmtl.cli.gateway.pages import collect
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -53,11 +54,8 @@ def list_orders(
         return await _orders(channel, account, world, strategy, limit, open_only=open_only)
 
     found = ask(access, call)
-    if access.json:
-        show_json([as_dict(one) for one in found])
-        return
     columns = ("order", "strategy", "symbol", "side", "type", "quantity", "filled", "at", "state", "why", "created")
-    show_table("orders", columns, order_rows(found))
+    show_listing(access, found, "orders", columns, order_rows)
 
 
 def order_rows(found: Sequence[orderpb.OrderStatus]) -> list[tuple[str, ...]]:

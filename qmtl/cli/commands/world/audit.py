@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,8 +13,8 @@ from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, Limit, WorldId, with_access
 from qmtl.cli.show.formats import plural
+from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
-from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -42,11 +43,8 @@ def audit(
         return reply.entries, reply.page
 
     entries = ask_pages(access, page, limit)
-    if access.json:
-        show_json([as_dict(entry) for entry in entries])
-        return
     columns = ("step", "time", "who", "what", "result", "detail", *(["request"] if requests else []))
-    show_table(f"audit of {world_id}", columns, audit_rows(entries, requests=requests))
+    show_listing(access, entries, f"audit of {world_id}", columns, partial(audit_rows, requests=requests))
 
 
 @with_access

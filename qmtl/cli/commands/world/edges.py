@@ -14,8 +14,8 @@ from qmtl.cli.gateway.ids import whole_node_id, whole_strategy_id
 from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, Reason, WorldId, with_access
 from qmtl.cli.show.formats import short_id
+from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
-from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.dag.v1 import plan_service_pb2 as planservicepb
@@ -59,10 +59,12 @@ def list_edges(
         return reply.overrides, reply.page
 
     found = ask_pages(access, page, limit)
-    if access.json:
-        show_json([as_dict(override) for override in found])
-        return
-    rows = [
+    columns = ("from", "in", "to", "in", "standing", "reason")
+    show_listing(access, found, f"edges of {world_id}", columns, _override_rows)
+
+
+def _override_rows(overrides: Sequence[worldgraphpb.EdgeOverride]) -> list[tuple[str, ...]]:
+    return [
         (
             short_id(override.from_node_id),
             enum_word(commonpb.ExecutionDomain, override.from_domain),
@@ -71,9 +73,8 @@ def list_edges(
             enum_word(worldgraphpb.EdgeStanding, override.standing),
             override.message or "-",
         )
-        for override in found
+        for override in overrides
     ]
-    show_table(f"edges of {world_id}", ("from", "in", "to", "in", "standing", "reason"), rows)
 
 
 @with_access

@@ -12,6 +12,7 @@ from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, Limit, RoleName, StrategyId, WorldId, with_access
 from qmtl.cli.show.formats import plural
+from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -26,6 +27,7 @@ from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
 
 LIST_MAX = 50
+GRANT_COLUMNS = ("subject", "role", "granted by", "since")
 Subject = Annotated[str, typer.Argument(help="Whose role, as tokens name them.")]
 
 
@@ -62,10 +64,7 @@ def grants(access: Access, world_id: WorldId, limit: Limit = LIST_MAX) -> None:
         return reply.grants, reply.page
 
     found = ask_pages(access, page, limit)
-    if access.json:
-        show_json([as_dict(one) for one in found])
-    else:
-        _show_grants(f"roles in {world_id}", found)
+    show_listing(access, found, f"roles in {world_id}", GRANT_COLUMNS, _grant_rows)
 
 
 @with_access
@@ -85,7 +84,7 @@ def grant(
     if access.json:
         show_json(as_dict(found))
     else:
-        _show_grants(f"roles in {world_id}", [found])
+        show_table(f"roles in {world_id}", GRANT_COLUMNS, _grant_rows([found]))
 
 
 @with_access
@@ -104,6 +103,5 @@ def revoke(access: Access, world_id: WorldId, subject: Subject) -> None:
         typer.echo(f"{subject} has no role of its own in {world_id} any more")
 
 
-def _show_grants(title: str, found: Sequence[accesspb.RoleGrant]) -> None:
-    rows = [(one.subject, enum_word(commonpb.Role, one.role), one.granted_by, when(one.granted_at)) for one in found]
-    show_table(title, ("subject", "role", "granted by", "since"), rows)
+def _grant_rows(found: Sequence[accesspb.RoleGrant]) -> list[tuple[str, ...]]:
+    return [(one.subject, enum_word(commonpb.Role, one.role), one.granted_by, when(one.granted_at)) for one in found]

@@ -11,6 +11,7 @@ import typer
 from qmtl.cli.commands.world.activation import show_activation
 from qmtl.cli.gateway.calls import ask, live_metadata
 from qmtl.cli.options import Access, WorldId, with_access
+from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -75,10 +76,12 @@ def list_worlds(access: Access) -> None:
                 return found
 
     worlds = ask(access, call)
-    if access.json:
-        show_json([as_dict(world) for world in worlds])
-        return
-    rows = [
+    columns = ("world", "name", "owner", "state", "policy", "data")
+    show_listing(access, worlds, "worlds", columns, _world_rows)
+
+
+def _world_rows(worlds: Sequence[worldpb.World]) -> list[tuple[str, ...]]:
+    return [
         (
             world.world_id,
             world.name,
@@ -89,7 +92,6 @@ def list_worlds(access: Access) -> None:
         )
         for world in worlds
     ]
-    show_table("worlds", ("world", "name", "owner", "state", "policy", "data"), rows)
 
 
 @with_access
