@@ -25,7 +25,7 @@ class Held(Protocol):
         """False once the lock may belong to another process."""
 
     def release(self) -> None:
-        """Give the lock up; safe to call twice."""
+        """Give the lock up, so that the next who tries gets it; safe to call twice."""
 
 
 class FileLock:
@@ -46,8 +46,9 @@ class FileLock:
 class SessionLock:
     """pg_advisory_lock held by a dedicated connection; a lost connection is a lost lock."""
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Connection, key: int) -> None:
         self._conn: Connection | None = conn
+        self._key = key
 
     def alive(self) -> bool:
         if self._conn is None:
@@ -55,15 +56,22 @@ class SessionLock:
         try:
             self._conn.execute(text("SELECT 1"))
         except DBAPIError:
-            self.release()
+            self._conn.invalidate()
+            self._conn.close()
+            self._conn = None
             return False
         return True
 
     def release(self) -> None:
-        if self._conn is not None:
-            self._conn.invalidate()  # closes the session for real, which frees the lock
-            self._conn.close()
-            self._conn = None
+        if self._conn is None:
+            return
+        conn, self._conn = self._conn, None
+        try:  # the server frees the lock of a session that is merely closed only once it notices
+            conn.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": self._key})
+        except DBAPIError:
+            conn.invalidate()
+        finally:
+            conn.close()
 
 
 def lock_key(name: str) -> int:
@@ -83,13 +91,13 @@ def try_file_lock(database: Path, name: str) -> Held | None:
 
 def try_session_lock(engine: Engine, name: str) -> Held | None:
     """`engine` must be in AUTOCOMMIT: an open transaction for hours would hold back vacuum."""
-    conn = engine.connect()
+    conn, key = engine.connect(), lock_key(name)
     try:
-        won = conn.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": lock_key(name)}).scalar_one()
+        won = conn.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one()
     except DBAPIError:
         conn.close()
         raise
     if won:
-        return SessionLock(conn)
+        return SessionLock(conn, key)
     conn.close()
     return None

@@ -239,3 +239,16 @@ async def test_a_singleton_job_has_one_holder_and_a_new_one_after_release(db: Da
     assert taken is not None
     taken.release()
     await other.close()
+
+
+async def test_a_released_lock_is_free_at_once(postgres_url: str) -> None:
+    """A server frees the locks of a session that is merely closed once it notices; under load that takes long."""
+    db = Database(postgres_url)
+    held_locks = text("""SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+        WHERE locktype = 'advisory' AND datname = current_database()""")
+    for _ in range(50):
+        held = await db.try_lock("job")
+        assert held is not None
+        held.release()
+        assert await db.read(lambda conn: conn.execute(held_locks).scalar_one()) == 0
+    await db.close()
