@@ -23,7 +23,7 @@ from controlbus.jetstream.subjects import orders_subject
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.core.errors import QmtlError
+from qmtl.core.errors import QmtlError, Unavailable
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
@@ -154,8 +154,7 @@ class Scene:
         """One change by somebody: a strategy comes or goes, an order steps, the activation freezes or thaws."""
         match self.dice.choice(("submit", "submit", "cancel", "order", "order", "activation")):
             case "submit":
-                request = request_for(self.world, f"S{len(self.strategies)}")
-                self.strategies.append((await self.ann.strategies.SubmitStrategy(request)).strategy.strategy_id)
+                await self.submit()
             case "cancel":
                 gone = self.dice.choice(self.strategies[1:] or [""])  # the first carries the activation
                 if gone and gone not in self.canceled:
@@ -165,6 +164,21 @@ class Scene:
                 await self.step_order()
             case _:
                 await self.freeze()
+
+    async def submit(self) -> None:
+        """One strategy more; a gateway that has not seen its peers answer yet is asked again, as it wants to be."""
+        request = request_for(self.world, f"S{len(self.strategies)}")
+        async with asyncio.timeout(READ_S):
+            while True:
+                try:
+                    reply = await self.ann.strategies.SubmitStrategy(request)
+                except Unavailable as error:
+                    if error.reason != "E_DEGRADED" or error.retry_after_s is None:
+                        raise
+                    await asyncio.sleep(error.retry_after_s)
+                else:
+                    self.strategies.append(reply.strategy.strategy_id)
+                    return
 
     async def step_order(self) -> None:
         """An event of an order, as brokerage's outbox publishes it."""
@@ -192,7 +206,8 @@ class Scene:
     async def forget(self, at: str) -> None:
         """Something happens, the broker drops all it has, and a gateway begins anew: an older place is gone there."""
         await self.step_order()
-        self.strategies.append((await submitted(self.ann, self.world, f"S{len(self.strategies)}")).strategy_id)
+        await self.submit()
+        await settled(self.ann, self.strategies[-1])
         await eventually(self._relayed)
         await self.bus.link.js.purge_stream("CONTROL")
         await self.estate.stop(at)
