@@ -211,7 +211,7 @@ class Scene:
         await eventually(self._relayed)
         await self.bus.link.js.purge_stream("CONTROL")
         await self.estate.stop(at)
-        await self.estate.start(at)
+        await self.estate.start_gateway(at)
 
     async def owners_say(self) -> tuple[dict[str, Held], int]:
         """The states a client should hold, from those who own them, and how many order events there were."""
@@ -244,7 +244,7 @@ async def setting(home: Path, nats_url: str, seed: int) -> AsyncIterator[Scene]:
         connected(nats_url, service="t") as bus,
         forwarding(estate.mesh_address("gateway")) as one,
     ):
-        await estate.start("gateway-2")
+        await estate.start_gateway("gateway-2")
         async with forwarding(estate.mesh_address("gateway-2")) as two:
             ann = await estate.door()
             world = await make_world(ann)

@@ -178,7 +178,7 @@ async def test_scope_and_token_are_checked(estate: Estate) -> None:
 
 
 async def test_client_moved_between_two_gateways_at_random_sees_each_event_once(estate: Estate) -> None:
-    await estate.start("gateway-2")
+    await estate.start_gateway("gateway-2")
     ann = await estate.door()
     doors = [ann, await estate.door(at="gateway-2")]
     world = await make_world(ann)
@@ -200,7 +200,7 @@ async def test_client_moved_between_two_gateways_at_random_sees_each_event_once(
 
 
 async def test_drain_says_going_away_with_a_place(estate: Estate) -> None:
-    await estate.start("gateway-2")
+    await estate.start_gateway("gateway-2")
     ann, there = await estate.door(), await estate.door(at="gateway-2")
     world = await make_world(ann)
     token = await created(ann, world, STRATEGY)

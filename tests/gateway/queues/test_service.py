@@ -111,7 +111,7 @@ async def test_batches_sent_again_are_committed_once(estate: Estate) -> None:
 
 
 async def test_producer_that_lost_its_lease_writes_nothing_and_the_next_goes_on_from_its_state(estate: Estate) -> None:
-    await estate.start("gateway-2")
+    await estate.start_gateway("gateway-2")
     ann, there = await estate.door(), await estate.door(at="gateway-2")
     world = await make_world(ann)
     strategy = await submitted(ann, world)

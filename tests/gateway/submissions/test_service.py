@@ -38,7 +38,7 @@ async def test_submission_completes_bound_and_planned(estate: Estate) -> None:
 
 
 async def test_same_request_from_many_at_once_is_one_strategy(estate: Estate) -> None:
-    await estate.start("gateway-2")
+    await estate.start_gateway("gateway-2")
     doors = [await estate.door(), await estate.door(at="gateway-2")]
     request = request_for(await make_world(doors[0]))
     replies = await asyncio.gather(*(doors[n % 2].strategies.SubmitStrategy(request) for n in range(16)))
@@ -49,7 +49,7 @@ async def test_same_request_from_many_at_once_is_one_strategy(estate: Estate) ->
 
 
 async def test_same_dag_from_many_at_once_is_accepted_once(estate: Estate) -> None:
-    await estate.start("gateway-2")
+    await estate.start_gateway("gateway-2")
     doors = [await estate.door(), await estate.door(at="gateway-2")]
     world = await make_world(doors[0])
     calls = [doors[n % 2].strategies.SubmitStrategy(request_for(world)) for n in range(8)]
@@ -161,7 +161,7 @@ async def test_canceled_while_a_service_is_away_is_undone_when_it_is_back(estate
     assert (canceled.state, canceled.release_pending) == (CANCELED, True)
     await estate.stop("gateway")
     await estate.start(away)
-    await estate.start("gateway")
+    await estate.start_gateway("gateway")
 
     async def undone() -> bool:
         reply = await ann.strategies.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id=strategy.strategy_id))
