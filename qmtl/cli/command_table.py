@@ -18,20 +18,20 @@ from typer.core import TyperCommand, TyperGroup
 
 ROOT = "qmtl.cli.commands"
 GROUPS = {
-    "world": "Worlds: policies, decisions, activation, apply, roles, audit.",
-    "world policy": "Policy documents of a world.",
-    "world edge": "Edges of the graph as one world has them.",
-    "strategy": "Submitted strategies.",
-    "graph": "The graph: draw a strategy, look at a node, snapshots.",
+    "world": "Worlds: what may trade in each, by which policy, and who may change it.",
+    "world policy": "Policies of a world: store one, show one, start from a preset.",
+    "world edge": "Edges of the graph that one world switches off or on.",
+    "strategy": "Submitted strategies: list, show, history, cancel.",
+    "graph": "The graph all strategies share: draw one, look at a node, take a snapshot.",
     "graph snapshot": "The whole graph as a file with a content hash.",
     "queues": "Queues of the graph: list, show, statistics.",
-    "queue": "The outputs of one node.",
-    "sentinel": "Versions of a strategy and their share of traffic.",
-    "events": "What happens in a world.",
+    "queue": "Read the rows of a queue: what one node put out.",
+    "sentinel": "Sentinels: versions of a strategy and each one's share of traffic.",
+    "events": "Events of a world, as they happen.",
     "orders": "Orders: list, show, cancel.",
     "data": "Market data: catalogue, presets, coverage, conformance.",
     "bus": "The control bus: tail, streams, dead letters.",
-    "config": "Configuration: generate, validate, show.",
+    "config": "The configuration file: generate, validate, show.",
 }
 COMMANDS = {
     "up": "mesh.processes:up",

@@ -14,7 +14,7 @@ app = typer.Typer(name="qmtl", pretty_exceptions_enable=False, add_completion=Tr
 
 @app.callback(cls=Group, no_args_is_help=True)
 def qmtl() -> None:
-    """Run and look at a mesh for trading strategies: one graph, many worlds, safe promotion."""
+    """Run a mesh of trading strategies: submit them, have them judged, let them trade, and see what they do."""
 
 
 def main() -> None:

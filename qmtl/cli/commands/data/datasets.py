@@ -31,7 +31,7 @@ Dataset = Annotated[str, typer.Argument(help="Dataset id or a preset's name, for
 
 @with_access
 def list_datasets(access: Access) -> None:
-    """The catalogue."""
+    """List the datasets of the catalogue: their range, state and coverage."""
 
     async def page(
         channel: MeshChannel, asked: commonpb.PageRequest
@@ -66,7 +66,7 @@ def coverage(
     end: Annotated[str, typer.Option(help="Before this time.")] = "",
     every: Annotated[bool, typer.Option("--all", help="List every gap.")] = False,
 ) -> None:
-    """Spans that are there, and gaps with their reason."""
+    """Show which spans of a dataset are there, and its gaps with their reasons."""
     request = coverageservicepb.GetCoverageRequest(dataset=dataset)
     if start:
         request.range.start.FromDatetime(instant(start, "--start"))
@@ -91,7 +91,7 @@ def conformance(
     dataset: Dataset,
     every: Annotated[bool, typer.Option("--all", help="List every gap.")] = False,
 ) -> None:
-    """What was found wrong with a dataset when it came in, and what was done about it."""
+    """Show what was wrong with a dataset when it came in, and what was done about it."""
 
     async def call(channel: MeshChannel) -> conformancepb.ConformanceReport:
         request = catalogueservicepb.GetConformanceReportRequest(dataset=dataset)

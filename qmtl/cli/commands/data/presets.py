@@ -15,7 +15,7 @@ from qmtl.rpc.client.channel import MeshChannel
 
 @with_access
 def presets(access: Access) -> None:
-    """Presets a world may name, and whether they can be used here."""
+    """List the data presets a world may name, and whether they can be used here."""
 
     async def call(channel: MeshChannel) -> catalogueservicepb.ListPresetsResponse:
         return await cataloguerpc.CatalogueServiceStub(channel).ListPresets(catalogueservicepb.ListPresetsRequest())

@@ -29,7 +29,7 @@ def gc(
     compute_keys: Annotated[list[str] | None, typer.Option("--key", help="Only this compute key. Repeatable.")] = None,
     every: Annotated[bool, typer.Option("--all", help="List every queue that stays, not only counts.")] = False,
 ) -> None:
-    """Drop queues past their time to live; what is worth it is archived and verified first."""
+    """Drop queues past their time to live; what must be kept is archived and verified first."""
     keys = [whole_compute_key(access, key) for key in compute_keys or []]
 
     async def call(channel: MeshChannel) -> maintenanceservicepb.CollectGarbageResponse:

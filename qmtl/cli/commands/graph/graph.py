@@ -45,7 +45,7 @@ def show(
     width: Width = 0,
     ascii_only: Ascii = False,
 ) -> None:
-    """Draw a strategy's graph: sources above, orders below, with what is reused and shared."""
+    """Draw a strategy's graph, sources above and orders below, with what is reused and shared."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
     async def call(channel: MeshChannel) -> tuple[planpb.Plan, list[strategy_graph.NodeView]]:
@@ -76,7 +76,7 @@ def node(
     width: Width = 0,
     ascii_only: Ascii = False,
 ) -> None:
-    """One node of the global graph: what it computes, who uses it, what is next to it."""
+    """Show a node of the global graph: what it computes, who uses it, what is next to it."""
     wanted = whole_node_id(access, node_id)
 
     async def call(channel: MeshChannel) -> tuple[graphservicepb.GraphNode, graphservicepb.GetGraphResponse]:

@@ -58,7 +58,7 @@ def list_queues(
     node: Node = "",
     limit: Limit = LIST_MAX,
 ) -> None:
-    """Queues by world, domain, strategy or node."""
+    """List queues by world, domain, strategy or node."""
     node = whole_node_id(access, node)
     strategy = whole_strategy_id(access, strategy)
 
@@ -91,7 +91,7 @@ def queue_rows(queues: Sequence[queuepb.Queue]) -> list[tuple[str, ...]]:
 
 @with_access
 def show(access: Access, compute_key: Key) -> None:
-    """One queue: whose outputs, in which context, how far it is."""
+    """Show a queue: whose outputs it holds, in which context, and how far it is."""
     key = whole_compute_key(access, compute_key)
 
     async def call(channel: MeshChannel) -> queuepb.Queue:
@@ -133,7 +133,7 @@ def stats(
     strategy: Strategy = "",
     limit: Limit = LIST_MAX,
 ) -> None:
-    """Depth, last sequence and lag of queues, as the broker holds them."""
+    """Show depth, last sequence and lag of queues, as the broker holds them."""
     strategy = whole_strategy_id(access, strategy)
     keys = [whole_compute_key(access, key) for key in compute_keys or []]
 

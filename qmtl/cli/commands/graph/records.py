@@ -39,7 +39,7 @@ def read(
         float, typer.Option(help="End when nothing came for this many seconds. 0: never.", min=0)
     ] = QUIET_S,
 ) -> None:
-    """Rows of a queue from a bucket, a record or the newest one on. Default: all that is kept."""
+    """Print the rows of a queue, all that is kept unless an option says where to begin."""
     if sum((bool(start), bool(sequence), last)) > 1:
         raise InvalidRequest("E_POSITION_OPTIONS", "give one of --from, --from-sequence and --last")
     request = queueservicepb.ReadQueueRequest(compute_key=whole_compute_key(access, compute_key), world_id=world)

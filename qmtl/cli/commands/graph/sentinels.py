@@ -31,7 +31,7 @@ def list_sentinels(
     strategy_id: StrategyId,
     limit: Limit = SENTINELS_MAX,
 ) -> None:
-    """Versions of a strategy and the share of traffic each gets, newest first."""
+    """List the versions of a strategy and each one's share of traffic, newest first."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
     async def page(
@@ -54,7 +54,7 @@ def set_weight(
     ],
     etag: Annotated[str, typer.Option(help="Refuse if it is not this any more. Empty: no check.")] = "",
 ) -> None:
-    """Set the share of traffic of one version."""
+    """Set the share of traffic of one version of a strategy."""
     sentinel_id = whole_sentinel_id(access, sentinel_id)
 
     async def call(channel: MeshChannel) -> sentinelpb.Sentinel:

@@ -49,7 +49,7 @@ def export(access: Access, url: Url) -> None:
 
 @with_access
 def verify(access: Access, url: Url) -> None:
-    """Read a snapshot back; fails when its content does not match its hash."""
+    """Read a snapshot back and check it; fails when its content does not match its hash."""
 
     async def call(channel: MeshChannel) -> maintenanceservicepb.VerifySnapshotResponse:
         request = maintenanceservicepb.VerifySnapshotRequest(url=url)

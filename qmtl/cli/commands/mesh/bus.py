@@ -55,7 +55,7 @@ def tail(
 
 @with_access
 def lag(access: Access) -> None:
-    """Sizes of the streams and how far each durable consumer is behind."""
+    """Show the sizes of the streams and how far each durable consumer is behind."""
 
     async def call(channel: MeshChannel) -> brokerstreamservicepb.GetStreamsResponse:
         return await brokerstreamrpc.BrokerStreamServiceStub(channel).GetStreams(
@@ -84,7 +84,7 @@ def dlq(
     access: Access,
     replay: Annotated[int, typer.Option(help="Send this dead letter to its original subject again.", min=0)] = 0,
 ) -> None:
-    """Dead letters, newest first; --replay sends one back."""
+    """List dead letters, newest first; --replay sends one back."""
 
     async def call(channel: MeshChannel) -> deadletterservicepb.ListDeadLettersResponse:
         stub = deadletterrpc.DeadLetterServiceStub(channel)

@@ -32,7 +32,7 @@ DERIVED = {
 def generate(
     out: Annotated[Path | None, typer.Option("--out", help="File to write. Default: print it.")] = None,
 ) -> None:
-    """A qmtl.toml with every key of every section, commented out at its default."""
+    """Print a qmtl.toml with every key of every section, commented out at its default."""
     mesh = "".join(f"# {key} = {_toml(value)}\n" for key, value in MeshSettings().model_dump(mode="json").items())
     sections = {"mesh": mesh, **{name: _defaults(settings_class(name)) for name in SERVICES}}
     text = HEAD + "".join(f"\n[{name}]\n{body}" for name, body in sections.items())
@@ -50,7 +50,10 @@ def validate(
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask whether dependencies answer.")] = False,
     json: Json = False,
 ) -> None:
-    """Name unknown keys, wrong values, missing secrets and unreachable dependencies. Exit code 1 if there are any."""
+    """Name unknown keys, wrong values, missing secrets and unreachable dependencies.
+
+    Exit code 1 if there are any.
+    """
     found = findings(config, offline=offline)
     rows = [(finding.level.value, finding.setting, finding.text) for finding in found]
     if json:
@@ -62,7 +65,7 @@ def validate(
 
 
 def show(config: Config = None) -> None:
-    """The settings in force, file and environment merged, as JSON; passwords are masked."""
+    """Print the settings in force, file and environment merged, as JSON with passwords masked."""
     refuse_wrong(config)
     tree = read_tree(config)
     _, sections = read_sections(tree)

@@ -26,7 +26,7 @@ def up(
     replicas: Annotated[list[str] | None, typer.Option(help="SERVICE=N, for example gateway=2. Repeatable.")] = None,
     free: Annotated[bool, typer.Option("--free-ports", help="Use free ports instead of the configured ones.")] = False,
 ) -> None:
-    """Start nats-server and every service, watch them, stop them all on ctrl-C."""
+    """Start nats-server and every service, keep them running, stop all on Ctrl-C."""
     counts = dict(_replica(text) for text in replicas or [])
     plan = (free_plan if free else configured_plan)(find_home(home, config), config, counts)
     refuse_wrong(config)

@@ -66,7 +66,7 @@ class Picture:
 
 @with_access
 def status(access: Access) -> None:
-    """Processes, dependencies, breakers, degradation level, gates, outboxes and lag."""
+    """Show processes, dependencies, breakers, order gates, outboxes and consumer lag."""
     home = find_endpoint(endpoint_options(access)).home
     record = None if home is None else live_record(home)  # of a mesh elsewhere only its gateway tells
     picture = ask(access, _look)

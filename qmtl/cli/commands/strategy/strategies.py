@@ -30,7 +30,7 @@ def list_strategies(
     world: Annotated[str, typer.Option(help="Only strategies of this world.")] = "",
     limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1, max=1000)] = PAGE_SIZE,
 ) -> None:
-    """Submitted strategies, newest first."""
+    """List submitted strategies, newest first."""
 
     async def call(channel: MeshChannel) -> strategyservicepb.ListStrategiesResponse:
         request = strategyservicepb.ListStrategiesRequest(world_id=world, page=commonpb.PageRequest(page_size=limit))
@@ -62,7 +62,7 @@ def show(
     strategy_id: StrategyId,
     with_history: Annotated[bool, typer.Option("--history", help="Every step of its life.")] = False,
 ) -> None:
-    """One strategy: state, compute context per world, which nodes are new and which reused."""
+    """Show a strategy: its state, its context in each world, which nodes are new or reused."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
     async def call(channel: MeshChannel) -> tuple[strategypb.Strategy, list[strategypb.StrategyHistoryEntry]]:
@@ -85,7 +85,7 @@ def show(
 
 @with_access
 def history(access: Access, strategy_id: StrategyId) -> None:
-    """Every step of a strategy's life."""
+    """List every step of a strategy's life."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
     async def call(channel: MeshChannel) -> list[strategypb.StrategyHistoryEntry]:
@@ -105,7 +105,7 @@ def cancel(
     strategy_id: StrategyId,
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
 ) -> None:
-    """Cancel a strategy: deactivated, unbound, its plan released."""
+    """Cancel a strategy: deactivate it, unbind it and release its plan."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
     async def call(channel: MeshChannel) -> strategypb.Strategy:

@@ -31,7 +31,7 @@ def submit(
     end: Annotated[str, typer.Option(help="Evaluate bars before this time.")] = "",
     plot: Annotated[Path | None, typer.Option(help="Also draw the replay into this picture file.")] = None,
 ) -> None:
-    """Submit a strategy: its graph, a replay of the world's data, its numbers, the world's decision."""
+    """Submit a strategy to a world: replayed over the world's data and judged by its policy."""
     history = History(instant(start, "--start") if start else None, instant(end, "--end") if end else None)
     strategy = load_strategy(place)()
     gateway = Gateway(**asdict(endpoint_options(access)), outage_s_max=PATIENCE_S)

@@ -47,7 +47,7 @@ def list_orders(
     open_only: Annotated[bool, typer.Option("--open", help="Only orders that may still fill.")] = False,
     limit: Annotated[int, typer.Option(help="At most this many of each account, newest first.", min=1)] = LIST_MAX,
 ) -> None:
-    """Orders of the accounts of a world, newest first."""
+    """List orders of the accounts of a world, newest first."""
     strategy = whole_strategy_id(access, strategy)
 
     async def call(channel: MeshChannel) -> list[orderpb.OrderStatus]:
@@ -86,7 +86,7 @@ def why(status: orderpb.OrderStatus) -> str:
 
 @with_access
 def show(access: Access, order_id: OrderId, world: World = "", account: Account = "", strategy: Strategy = "") -> None:
-    """One order with its fills."""
+    """Show an order with its fills."""
     strategy = whole_strategy_id(access, strategy)
 
     async def call(channel: MeshChannel) -> tuple[orderpb.OrderStatus, list[orderpb.Fill]]:
@@ -105,7 +105,7 @@ def show(access: Access, order_id: OrderId, world: World = "", account: Account 
 def cancel(
     access: Access, order_id: OrderId, world: World = "", account: Account = "", strategy: Strategy = ""
 ) -> None:
-    """Cancel an open order; a closed one is answered as it is."""
+    """Cancel an open order; one that is closed already is shown as it is."""
     strategy = whole_strategy_id(access, strategy)
 
     async def call(channel: MeshChannel) -> orderpb.OrderStatus:

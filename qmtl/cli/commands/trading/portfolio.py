@@ -17,7 +17,7 @@ from qmtl.rpc.client.channel import MeshChannel
 
 @with_access
 def portfolio(access: Access, world: World = "", account: Account = "") -> None:
-    """Equity, cash and positions of each account."""
+    """Show equity, cash and positions of accounts."""
 
     async def call(channel: MeshChannel) -> list[portfoliopb.Portfolio]:
         stub = portfoliorpc.PortfolioServiceStub(channel)

@@ -58,7 +58,7 @@ def activate(
     reason: Reason = "",
     allow_live: AllowLive = False,
 ) -> None:
-    """Let a strategy trade in a world, long and short unless --side says otherwise, at most up to paper."""
+    """Let a strategy trade in a world, at most on paper; both sides unless --side is given."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
     changes = [

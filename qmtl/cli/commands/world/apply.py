@@ -39,7 +39,7 @@ def apply(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run to its end.")] = True,
     allow_live: AllowLive = False,
 ) -> None:
-    """Move a world to other targets in two phases: freeze, switch, unfreeze."""
+    """Change what a world runs, in two phases: freeze, switch, unfreeze."""
     if bool(target) == from_policy:
         raise InvalidRequest("E_APPLY_OPTIONS", "give either --target or --evaluate")
     request = applyservicepb.ApplyRequest(world_id=world_id, run_id=run_id or f"cli-{uuid.uuid4().hex[:12]}", etag=etag)
@@ -58,7 +58,7 @@ def resume(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run to its end.")] = True,
     allow_live: AllowLive = False,
 ) -> None:
-    """Lead a frozen world out of its freeze."""
+    """Undo an apply that left its world frozen: open what stood before the freeze."""
     _run(access, applyservicepb.ResumeRequest(world_id=world_id, run_id=run_id), wait=wait, allow_live=allow_live)
 
 

@@ -31,7 +31,7 @@ def approve_live(
     life: Annotated[str, typer.Option("--for", help="How long it holds: 12h, 30d. Empty: until revoked.")] = "",
     allow_live: AllowLive = False,
 ) -> None:
-    """Record that a strategy may go live. An owner's act: --as owner --allow-live."""
+    """Record that a strategy may go live; needs --as owner and --allow-live."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
     found = _LIFE.fullmatch(life)
@@ -53,7 +53,7 @@ def approve_live(
 
 @with_access
 def revoke_live(access: Access, world_id: WorldId, strategy_id: StrategyId, reason: Reason = "") -> None:
-    """Take an approval back; a live strategy is deactivated first."""
+    """Take an approval to go live back; a live strategy is deactivated first."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
     request = bindingservicepb.RevokeLiveRequest(

@@ -33,7 +33,7 @@ def audit(
     limit: Limit = ROWS_MAX,
     requests: Annotated[bool, typer.Option("--requests", help="Show each request too.")] = False,
 ) -> None:
-    """The audit log of a world, newest first: every write and every refused one."""
+    """List what was done in a world, newest first: every write and every refused one."""
 
     async def page(
         channel: MeshChannel, asked: commonpb.PageRequest
@@ -53,7 +53,10 @@ def rebuild(
     world_id: WorldId,
     revision: Annotated[int, typer.Option(help="Revision to rebuild. Default: the newest.", min=0)] = 0,
 ) -> None:
-    """The activation as the audit log alone tells it, and whether it is what is stored; exit code 1 when it is not."""
+    """Rebuild the activation from the audit log alone and compare it with the stored one.
+
+    Exit code 1 when they differ.
+    """
 
     async def call(channel: MeshChannel) -> activationservicepb.RebuildActivationResponse:
         request = activationservicepb.RebuildActivationRequest(world_id=world_id, world_revision=revision)

@@ -49,7 +49,7 @@ def list_edges(
     world_id: WorldId,
     limit: Annotated[int, typer.Option(help="At most this many.", min=1, max=100_000)] = LIST_MAX,
 ) -> None:
-    """Edges switched on or off in a world, and what each comes to."""
+    """List the edges that a world switched off or on, and what each comes to."""
 
     async def page(
         channel: MeshChannel, asked: commonpb.PageRequest
@@ -88,7 +88,7 @@ def off(
     from_domain: FromDomain = None,
     reason: Reason = "",
 ) -> None:
-    """Switch an edge off: strategies that have it leave the domain, and those above it, at once."""
+    """Switch an edge off: strategies that use it leave that domain, and those above, at once."""
     _put(
         access, _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=False
     )
@@ -105,7 +105,10 @@ def on(
     from_domain: FromDomain = None,
     reason: Reason = "",
 ) -> None:
-    """Switch an edge on. Nothing rises by itself; between two domains it waits for an apply."""
+    """Switch an edge on; one between two domains waits for an apply.
+
+    Nothing rises by itself.
+    """
     _put(
         access, _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=True
     )
@@ -121,7 +124,7 @@ def forget(
     domain: Domain = DomainName.BACKTEST,
     from_domain: FromDomain = None,
 ) -> None:
-    """Remove what was said of an edge: it is as the graph has it."""
+    """Forget what a world said of an edge: it is again as the graph has it."""
     named = _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain))
 
     async def call(channel: MeshChannel) -> worldgraphpb.EdgeOverride:

@@ -53,7 +53,7 @@ def evaluate(
         list[str] | None, typer.Option(help="NAME=VALUE. Repeatable. None: those of the stage's latest run.")
     ] = None,
 ) -> None:
-    """Judge a strategy again under the world's policy, with its latest numbers or those given."""
+    """Judge a strategy by the world's policy, with its latest numbers or those given."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
     request = evaluationservicepb.EvaluateRequest(
@@ -83,7 +83,7 @@ def evaluate(
 
 @with_access
 def explain(access: Access, world_id: WorldId) -> None:
-    """Why each strategy of a world is in or out, with the numbers and the rule, and what it may do now."""
+    """Explain why each strategy of a world is in or out: rule, numbers, what it may do."""
 
     async def call(channel: MeshChannel) -> tuple[decisionpb.DecisionEnvelope, list[verdicts.Standing]]:
         return await _read_standings(channel, world_id)
@@ -149,7 +149,7 @@ def _metric(text: str) -> evaluationpb.Metric:
 
 @with_access
 def decide(access: Access, world_id: WorldId) -> None:
-    """What the world may do now, and why not more."""
+    """Show what a world may do now, and what keeps it from more."""
 
     async def call(channel: MeshChannel) -> decisionpb.DecisionEnvelope:
         return (

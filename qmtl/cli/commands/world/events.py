@@ -55,7 +55,10 @@ def tail(
     count: Annotated[int, typer.Option(help="End after this many lines. 0: never.", min=0)] = 0,
     patience: Annotated[float, typer.Option(help="Seconds an unreachable gateway is waited for.", min=1)] = PATIENCE_S,
 ) -> None:
-    """The state now (marked =), then every event in order, one line each; resumes by itself after a break."""
+    """Follow a world: its state now (marked =), then every event in order, one line each.
+
+    It resumes by itself after a break.
+    """
     names = [f"TOPIC_{one.name}" for one in dict.fromkeys(topics)]
     request = eventservicepb.CreateEventStreamRequest(world_id=world, strategy_id=strategy, topics=names)
 

@@ -33,7 +33,10 @@ Subject = Annotated[str, typer.Argument(help="Whose role, as tokens name them.")
 
 @with_access
 def bind(access: Access, world_id: WorldId, strategy_id: StrategyId) -> None:
-    """Bind a submitted strategy to a world, or tell a world the graph of one that is bound; its stage stays."""
+    """Bind a submitted strategy to a world; of one that is bound, tell the world its graph.
+
+    Its stage stays.
+    """
     strategy_id = whole_strategy_id(access, strategy_id)
 
     async def call(channel: MeshChannel) -> tuple[bindingservicepb.BindStrategyResponse, int]:
@@ -54,7 +57,7 @@ def bind(access: Access, world_id: WorldId, strategy_id: StrategyId) -> None:
 
 @with_access
 def grants(access: Access, world_id: WorldId, limit: Limit = LIST_MAX) -> None:
-    """Who has which role in a world."""
+    """List who has which role in a world."""
 
     async def page(
         channel: MeshChannel, asked: commonpb.PageRequest
@@ -74,7 +77,7 @@ def grant(
     subject: Subject,
     level: Annotated[RoleName, typer.Argument(metavar="ROLE", help="reader, operator or owner.")],
 ) -> None:
-    """Give somebody a role in a world. An owner's act: --as owner."""
+    """Give somebody a role in a world; needs --as owner."""
 
     async def call(channel: MeshChannel) -> accesspb.RoleGrant:
         request = accessservicepb.GrantRequest(world_id=world_id, subject=subject, role=f"ROLE_{level.name}")
@@ -89,7 +92,7 @@ def grant(
 
 @with_access
 def revoke(access: Access, world_id: WorldId, subject: Subject) -> None:
-    """Take somebody's role in a world back. An owner's act: --as owner."""
+    """Take somebody's role in a world back; needs --as owner."""
 
     async def call(channel: MeshChannel) -> None:
         await accessrpc.AccessServiceStub(channel).Revoke(

@@ -43,7 +43,7 @@ def set_policy(
 
 @with_access
 def presets(access: Access) -> None:
-    """Policy documents to start from, the strictest last."""
+    """Print policy documents to start from, the strictest last."""
 
     async def call(channel: MeshChannel) -> policyservicepb.ListPolicyPresetsResponse:
         return await policyrpc.PolicyServiceStub(channel).ListPolicyPresets(policyservicepb.ListPolicyPresetsRequest())
@@ -71,7 +71,7 @@ def show_policy(
     world_id: WorldId,
     version: Annotated[int, typer.Option(help="Version. 0: the default one.", min=0)] = 0,
 ) -> None:
-    """One version of a world's policy."""
+    """Show one version of a world's policy."""
 
     async def call(channel: MeshChannel) -> policypb.Policy:
         request = policyservicepb.GetPolicyRequest(world_id=world_id, version=version)

@@ -38,7 +38,7 @@ def create(
     policy_file: Annotated[Path | None, typer.Option("--policy", help="Policy document, made the default.")] = None,
     allow_live: Annotated[bool, typer.Option("--allow-live", help="Live trading may become possible.")] = False,
 ) -> None:
-    """Create a world; you become its owner. The same command again answers the same world."""
+    """Create a world and become its owner; repeated, it answers the same world."""
     document = policy_file.read_text(encoding="utf-8") if policy_file else ""
 
     async def call(channel: MeshChannel) -> worldpb.World:
@@ -61,7 +61,7 @@ def create(
 
 @with_access
 def list_worlds(access: Access) -> None:
-    """Worlds you have a role in."""
+    """List the worlds you have a role in."""
 
     async def call(channel: MeshChannel) -> list[worldpb.World]:
         stub = worldrpc.WorldServiceStub(channel)
@@ -96,7 +96,7 @@ def _world_rows(worlds: Sequence[worldpb.World]) -> list[tuple[str, ...]]:
 
 @with_access
 def show(access: Access, world_id: WorldId) -> None:
-    """One world, its strategies and its activation."""
+    """Show a world, its strategies and its activation."""
 
     async def call(
         channel: MeshChannel,
