@@ -14,6 +14,7 @@ from brokerage.accounts.access import may_hear_of
 from brokerage.feeds.follow import Feed, FeedFollower, FeedStatus, feeds_of_worlds
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
+from controlbus.outbox.status import clock_status
 from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
 from qmtl.broker.v1 import status_service_pb2_grpc as brokerstatusrpc
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -32,6 +33,7 @@ class StatusService(brokerstatusrpc.StatusServiceServicer):
         self._bus = bus
         self._relay = relay
         self._feeds = feeds
+        self._clock = clock
         self._started_at = clock.now()
 
     async def GetStatus(
@@ -49,6 +51,7 @@ class StatusService(brokerstatusrpc.StatusServiceServicer):
                 dependencies=[
                     _dependency("nats", nats.connected, "" if nats.connected else nats.detail),
                     _dependency("seamless", not broken, _told(broken, shown)),
+                    *clock_status(self._clock),
                 ],
                 outbox_depth=depth,
                 degraded=not nats.connected or bool(broken) or self._relay.status().degraded,

@@ -41,6 +41,7 @@ class StatusService(dagstatusrpc.StatusServiceServicer):
         self._db = db
         self._bus = bus
         self._relay = relay
+        self._clock = clock
         self._started_at = clock.now()
 
     async def GetStatus(
@@ -48,7 +49,9 @@ class StatusService(dagstatusrpc.StatusServiceServicer):
     ) -> dagstatusservicepb.GetStatusResponse:
         counts = await self._db.read(count)
         return dagstatusservicepb.GetStatusResponse(
-            status=service_status(SERVICE, self._started_at, self._bus, self._relay, outbox_depth=counts.outbox_depth),
+            status=service_status(
+                SERVICE, self._started_at, self._bus, self._relay, outbox_depth=counts.outbox_depth, clock=self._clock
+            ),
             nodes=counts.nodes,
             queues=counts.queues,
             plans=counts.plans,

@@ -37,6 +37,7 @@ from gateway.status import GatewayStatusServicer
 from gateway.submissions.catalogue.service import NodeCatalogueServicer
 from gateway.submissions.release_worker import ReleaseWorker
 from gateway.submissions.service import StrategyServicer
+from gateway.submissions.store import claims
 from gateway.submissions.tables import OUTBOX
 from gateway.submissions.worker import Workers, WorkerSettings
 from qmtl.core.clock import Clock
@@ -76,6 +77,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         ) as db,
         service_bus(runtime) as bus,
     ):
+        started_at = runtime.clock.now()
+        await db.write(lambda conn: claims.clamp(conn, started_at))
         activations = HeldActivations(peers, runtime.clock, gateway_id, settings.gate_margin_s)
         load = Load(settings.cpu_share_max, settings.cpu_sustained_s, settings.p99_max_s, runtime.metrics.recent)
         probes = Probes(channels, bus, db, runtime.clock, settings.probe_s, load)
@@ -97,7 +100,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         trading = TradingServicer(gate, roles, sources.orders, bus.link, limits, server.draining)
         catalogue = QueueCatalogue(bus, db, peers, roles, ProducerLeases(bus, runtime.clock))
         queues, nodes = QueueServicer(catalogue, server.draining), NodeCatalogueServicer()
-        status = GatewayStatusServicer(db, probes, activations, subscribers, runtime.clock.now())
+        status = GatewayStatusServicer(db, probes, activations, subscribers, started_at)
         for add, servicer, contract in (
             (strategyrpc.add_StrategyServiceServicer_to_server, strategies, service_of(strategyservicepb)),
             (eventrpc.add_EventServiceServicer_to_server, events, service_of(eventservicepb)),

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from google.protobuf.duration_pb2 import Duration
 
+from controlbus.outbox.status import clock_status
 from gateway.admission.probes import Probes
 from gateway.events.subscribers import Subscribers
 from gateway.orders.activations import HeldActivations
@@ -66,7 +67,7 @@ class GatewayStatusServicer(gatewaystatusrpc.GatewayStatusServiceServicer):
         status = commonpb.ServiceStatus(
             service="gateway",
             version=VERSION,
-            dependencies=self._probes.dependencies(),
+            dependencies=[*self._probes.dependencies(), *clock_status(self._probes.clock)],
             outbox_depth=backlog.depth,
             degraded=level != gatewaystatuspb.DEGRADATION_LEVEL_NORMAL,
         )

@@ -48,6 +48,7 @@ from worldservice.activation.redecider import Redecider
 from worldservice.activation.service.activation import ActivationServicer
 from worldservice.activation.service.gates import GateServicer
 from worldservice.activation.service.sessions import SessionServicer
+from worldservice.activation.store import gates
 from worldservice.apply.domain.run import ApplyTimeouts
 from worldservice.apply.driver import ApplyDriver
 from worldservice.apply.service import ApplyServicer
@@ -98,6 +99,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         ) as db,
         service_bus(runtime) as bus,
     ):
+        started_at = clock.now()
+        await db.write(lambda conn: gates.clamp_gates(conn, started_at))
         relay = Relay(db, outbox, bus, SERVICE, clock)
         rules = _rules_of(settings)
         metrics = WorldMetrics(runtime.metrics.registry)

@@ -51,6 +51,7 @@ class StatusServicer(statusrpc.StatusServiceServicer):
             self._relay,
             outbox_depth=depth,
             dependencies=[told] if pending else (),
+            clock=self._clock,
         )
         return statusservicepb.GetStatusResponse(
             status=status, worlds=worlds, gate_sessions=gates, fences_pending=pending

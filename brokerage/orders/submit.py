@@ -55,11 +55,12 @@ def submit(
         view.world_beside = world_beside(conn, market, account, owner.world_id, world)
     view.world_limits = fence.limits
     book = view.book(owner)
-    refused = refusal(fence, gate, book.reduces(order, market.instruments.find(order.symbol)))
+    reduces = book.reduces(order, market.instruments.find(order.symbol))
+    refused = refusal(fence, gate, reduces)
     if refused is None and world is None and spans_accounts(market.limits, fence.limits):
         raise moved(fence)
     if refused is None:
-        account, refused = _paced(account, market.limits.orders_per_s_max, now_ns)
+        account, refused = _paced(account, market.limits.orders_per_s_max, now_ns, reduces=reduces)
     worked = effective(order, gate.reduce_only or fence.state is FenceState.DRAIN)
     until = market.first_rest(worked)
     events = commands.submit(
@@ -73,11 +74,11 @@ def submit(
     return StoredOrder(order, gate.epoch, tuple(events), record), False
 
 
-def _paced(account: Account, per_s: int, now_ns: int) -> tuple[Account, Refusal | None]:
+def _paced(account: Account, per_s: int, now_ns: int, *, reduces: bool) -> tuple[Account, Refusal | None]:
     """Count an order against the account's rate, or refuse it."""
     if not per_s:
         return account, None
-    rate_ns = paced(account.rate_ns, per_s, now_ns)
+    rate_ns = paced(account.rate_ns, per_s, now_ns, reduces=reduces)
     if rate_ns is None:
         message = f"account {account.account} sends orders faster than orders_per_s_max, {per_s} a second"
         return account, Refusal(Denial.RATE_ABOVE_LIMIT, message)

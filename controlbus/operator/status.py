@@ -20,9 +20,12 @@ class StatusService(controlstatusrpc.StatusServiceServicer):
 
     def __init__(self, bus: Bus, clock: Clock) -> None:
         self._bus = bus
+        self._clock = clock
         self._started_at = clock.now()
 
     async def GetStatus(
         self, request: controlstatusservicepb.GetStatusRequest, context: Context
     ) -> controlstatusservicepb.GetStatusResponse:
-        return controlstatusservicepb.GetStatusResponse(status=service_status(SERVICE, self._started_at, self._bus))
+        return controlstatusservicepb.GetStatusResponse(
+            status=service_status(SERVICE, self._started_at, self._bus, clock=self._clock)
+        )

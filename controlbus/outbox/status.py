@@ -9,6 +9,8 @@ from importlib.metadata import version
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import Clock
+from qmtl.core.steady import clock_detail
 from qmtl.wire.instants import instant_to_proto
 
 
@@ -19,13 +21,14 @@ def service_status(
     relay: Relay | None = None,
     *,
     outbox_depth: int = 0,
+    clock: Clock | None = None,
     dependencies: Sequence[commonpb.DependencyStatus] = (),
 ) -> commonpb.ServiceStatus:
     """What the process knows of itself: the broker first, then the dependencies it names.
 
     Degraded while the broker is away, events wait for it too long, or a dependency is not reachable.
     """
-    known = [broker_status(bus), *dependencies]
+    known = [broker_status(bus), *dependencies, *clock_status(clock)]
     is_late = relay is not None and relay.status().degraded
     return commonpb.ServiceStatus(
         service=service,
@@ -41,6 +44,12 @@ def dependency_status(name: str, *, reachable: bool, detail: str = "") -> common
     """One dependency, with what is wrong while it cannot be reached."""
     state = commonpb.DEPENDENCY_STATE_REACHABLE if reachable else commonpb.DEPENDENCY_STATE_UNREACHABLE
     return commonpb.DependencyStatus(name=name, state=state, detail=detail)
+
+
+def clock_status(clock: Clock | None) -> list[commonpb.DependencyStatus]:
+    """Told while the machine's wall clock has been set and the service's own time has not met it again."""
+    detail = "" if clock is None else clock_detail(clock)
+    return [dependency_status("clock", reachable=True, detail=detail)] if detail else []
 
 
 def broker_status(bus: Bus) -> commonpb.DependencyStatus:

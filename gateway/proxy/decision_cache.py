@@ -7,7 +7,6 @@ nor the workers read it. An event or a forwarded write about a world forgets wha
 from __future__ import annotations
 
 from collections import OrderedDict
-from datetime import UTC
 
 import structlog
 
@@ -37,7 +36,7 @@ class DecisionCache:
         self._peers = peers
         self._roles = roles
         self._clock = clock
-        self._known: OrderedDict[Key, decisionpb.DecisionEnvelope] = OrderedDict()
+        self._known: OrderedDict[Key, tuple[decisionpb.DecisionEnvelope, float]] = OrderedDict()
         self._written: dict[str, int] = {}
 
     async def decide(self, request: evaluationservicepb.DecideRequest) -> decisionpb.DecisionEnvelope:
@@ -61,10 +60,10 @@ class DecisionCache:
             self._known.clear()
 
     async def _ask(self, request: evaluationservicepb.DecideRequest) -> decisionpb.DecisionEnvelope:
-        before = self._written.get(request.world_id, 0)
+        before, asked = self._written.get(request.world_id, 0), self._clock.monotonic()
         decision = (await self._peers.evaluation.Decide(request, timeout=_patience_s())).decision
         if self._written.get(request.world_id, 0) == before:
-            self._known[_key(request)] = decision
+            self._known[_key(request)] = decision, asked + decision.ttl.ToTimedelta().total_seconds()
             if len(self._known) > REMEMBERED_MAX:
                 self._known.popitem(last=False)
         return decision
@@ -73,8 +72,8 @@ class DecisionCache:
         known = self._known.get(key)
         if known is None:
             return None
-        until = known.decided_at.ToDatetime(UTC) + known.ttl.ToTimedelta()
-        return known if self._clock.now() < until else None
+        decision, until = known
+        return decision if self._clock.monotonic() < until else None
 
     def _safe(self, request: evaluationservicepb.DecideRequest, why: str) -> decisionpb.DecisionEnvelope:
         """What holds when nothing is known: compute-only, and nobody selected."""

@@ -22,8 +22,9 @@ import structlog
 
 from qmtl.config.files import PRIVATE_UMASK
 from qmtl.config.settings import ServiceSettings, load, split_address
-from qmtl.core.clock import Clock, SystemClock
+from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, QmtlError
+from qmtl.core.steady import SteadyClock
 from qmtl.rpc.auth.identity import TokenSource
 from qmtl.rpc.auth.key_mirror import KeyMirror
 from qmtl.rpc.auth.tokens import ensure_service_token, file_token, service_token_path
@@ -34,6 +35,7 @@ from qmtl.rpc.server.inbound import Limits
 from qmtl.rpc.server.interceptor import Admit
 from qmtl.rpc.server.server import Server
 from qmtl.rpc.telemetry import logs, traces
+from qmtl.rpc.telemetry.clock_watch import ClockWatch
 from qmtl.rpc.telemetry.metrics import Metrics, MetricsEndpoint
 from qmtl.rpc.telemetry.rotation import RotatingOutput
 
@@ -48,7 +50,7 @@ class Runtime:
     def __init__(self, settings: ServiceSettings, service: str, clock: Clock | None = None) -> None:
         self.settings = settings
         self.service = service
-        self.clock = clock or SystemClock()
+        self.clock = clock or SteadyClock()
         self.metrics = Metrics()
         self.log = structlog.stdlib.get_logger(f"qmtl.{service}")
         self.authenticator = Authenticator.from_settings(settings, self.clock)
@@ -224,6 +226,8 @@ async def _run(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: S
             runtime.background("service-token", _keep_token_fresh(runtime))
         if keys.urls:
             runtime.background("jwks", keys.run(runtime.clock))
+        if isinstance(runtime.clock, SteadyClock):
+            runtime.background("clock", ClockWatch(runtime.clock, runtime.metrics.registry).run())
         await runtime.run(main(runtime))
 
 

@@ -25,7 +25,7 @@ import seamless.config as seamlessconfig
 import worldservice.__main__ as worldservice
 import worldservice.config as worldserviceconfig
 from qmtl.config.settings import MeshSettings, ServiceSettings
-from qmtl.core.clock import SystemClock
+from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
@@ -76,6 +76,7 @@ class Estate:
         self.home = home
         self.stack = stack
         self.clock = SuspendableClock()
+        self.clocks: Callable[[], Clock] | None = None  # of every service that starts from now on
         names = (*COMPOSED, "controlbus")
         self.addresses = {name: f"127.0.0.1:{free_port()}" for name in names}
         self.mesh = MeshSettings(home=home, nats_url=nats_url, addresses=self.addresses)
@@ -91,7 +92,8 @@ class Estate:
         own = self._gateway if service == "gateway" else {}
         given = {"service": service, "mesh": self.mesh, "bind": self._places[name], "metrics_port": 0, **own}
         settings = cls.model_validate(given)
-        runtime = Runtime(settings, service, self.clock if service == "gateway" else SystemClock())
+        own_clock = self.clock if service == "gateway" else SystemClock()
+        runtime = Runtime(settings, service, self.clocks() if self.clocks else own_clock)
         task = asyncio.ensure_future(runtime.run(_coroutine(compose(runtime, settings))))
         self._running[name] = (runtime, task)
         await eventually(lambda: self._listens(name, task))
@@ -151,13 +153,16 @@ async def _coroutine(work: Awaitable[None]) -> None:
 
 
 @asynccontextmanager
-async def running_estate(home: Path, nats_url: str, **gateway: object) -> AsyncIterator[Estate]:
-    """All services up; `gateway` are settings of the gateways."""
+async def running_estate(
+    home: Path, nats_url: str, clocks: Callable[[], Clock] | None = None, **gateway: object
+) -> AsyncIterator[Estate]:
+    """All services up; `gateway` are settings of the gateways, `clocks` makes each service's clock."""
     ensure_dev_keys(home)
     for service in COMPOSED:
         ensure_service_token(home, service)
     async with AsyncExitStack() as stack:
         estate = Estate(home, nats_url, stack, gateway)
+        estate.clocks = clocks
         stack.push_async_callback(estate.stop_all)
         for name in STARTED:
             await (estate.start_gateway(name) if name == "gateway" else estate.start(name))

@@ -172,6 +172,12 @@ async def test_gate_sessions_are_one_per_gateway(db: Database) -> None:
     await db.write(lambda conn: gates.save_gate(conn, replace(gate, boot_id="b2")))
     assert await db.write(lambda conn: gates.find_gate(conn, "g1")) == replace(gate, boot_id="b2")
     assert await db.read(lambda conn: gates.count_gates(conn, NOW)) == 1
+    await db.write(lambda conn: gates.clamp_gates(conn, NOW))
+    assert await db.write(lambda conn: gates.find_gate(conn, "g1")) == replace(gate, boot_id="b2")
+    earlier = NOW - timedelta(hours=1)  # the clock was set back
+    await db.write(lambda conn: gates.clamp_gates(conn, earlier))
+    assert await db.write(lambda conn: gates.find_gate(conn, "g1")) == replace(gate, boot_id="b2", renewed_at=earlier)
+    await db.write(lambda conn: gates.save_gate(conn, gate))
     await db.write(lambda conn: gates.prune_gates(conn, NOW + timedelta(seconds=1)))
     assert await db.read(lambda conn: gates.count_gates(conn, NOW)) == 0
 

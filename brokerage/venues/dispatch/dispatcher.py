@@ -117,15 +117,18 @@ class Dispatcher:
         return now_ns
 
     async def _doubt(self, intent: PendingIntent, wire_ns: int, now_ns: int) -> int | None:
-        """No answer where one could have come: unknown at first, then the venue is asked."""
+        """No answer where one could have come: unknown at first, then the venue is asked.
+
+        An instant ahead of now was stored before the clock was set back: its wait is over.
+        """
         link = self._market.link
         if intent.unresolved_ns is None:
-            if now_ns < (due_ns := wire_ns + link.answer_timeout_ns):
+            if wire_ns <= now_ns < (due_ns := wire_ns + link.answer_timeout_ns):
                 return due_ns
             await self._db.write(lambda conn: outcomes.lose(conn, self._market, intent.name, intent.order_id, now_ns))
             self._measures.lost.inc()
             return now_ns + link.query_after_ns
-        if now_ns < (due_ns := intent.unresolved_ns + link.query_after_ns):
+        if intent.unresolved_ns <= now_ns < (due_ns := intent.unresolved_ns + link.query_after_ns):
             return due_ns
         found = await self._venue_of(intent.name.owner.account).query(intent.order_id)
         if found is not None and await self._db.write(

@@ -6,7 +6,7 @@ Every change compares the claim's epoch, which grows at each claim.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,20 @@ from gateway.submissions.store import releases
 from gateway.submissions.store.strategies import STRATEGY_ROWS, UPDATE_STRATEGY, get, record_step, to_record, worlds_of
 from gateway.submissions.tables import LIVE_DAGS, OUTCOMES, STRATEGIES
 from qmtl.sql.instants import micros
+
+AHEAD_MAX = timedelta(minutes=11)  # the longest claim, and more
+
+
+def clamp(conn: Connection, at: datetime) -> int:
+    """Make due what is farther ahead than any claim or attempt is ever set; how many were.
+
+    The clock was set back since it was stored. While a process runs its own time is steady, so this is asked at start.
+    """
+    late = 0
+    for column in (STRATEGIES.c.claim_until_us, STRATEGIES.c.next_attempt_us):
+        ahead = sa.and_(STRATEGIES.c.state.in_([state.value for state in LIVE]), column > micros(at + AHEAD_MAX))
+        late += conn.execute(sa.update(STRATEGIES).where(ahead).values({column: micros(at)})).rowcount
+    return late + releases.clamp(conn, at)
 
 
 def any_due(conn: Connection, at: datetime) -> bool:

@@ -16,6 +16,7 @@ from qmtl.sql.database import signal
 from qmtl.sql.instants import instant, micros
 
 DUE_SIGNAL = "releases"  # raised when a release became due
+AHEAD_MAX = timedelta(minutes=11)  # the longest claim, and more
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,12 @@ def hurry(conn: Connection, strategy_id: str, at: datetime) -> bool:
 def pending(conn: Connection) -> int:
     """How many strategies wait to be released."""
     return conn.execute(sa.select(sa.func.count()).select_from(RELEASES)).scalar_one()
+
+
+def clamp(conn: Connection, at: datetime) -> int:
+    """Make due what is farther ahead than any release is ever set: the clock was set back since; how many were."""
+    late = RELEASES.c.due_us > micros(at + AHEAD_MAX)
+    return conn.execute(sa.update(RELEASES).where(late).values(due_us=micros(at), settle_us=micros(at))).rowcount
 
 
 def _same(release: Release) -> sa.ColumnElement[bool]:

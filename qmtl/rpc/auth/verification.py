@@ -22,6 +22,7 @@ from qmtl.config.settings import Issuer, ServiceSettings
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import InvalidRequest, Unauthenticated
 from qmtl.core.roles import Role
+from qmtl.core.steady import SteadyClock
 from qmtl.rpc.auth.identity import Identity, ServiceIdentity
 from qmtl.rpc.auth.issuers import KeyFile, with_copy
 from qmtl.rpc.auth.keys import (
@@ -47,6 +48,7 @@ class _Claims:
     worlds: frozenset[str] | None
     expires_at: float
     not_before: float
+    issued_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class _Verified:
     claims: _Claims
     file: KeyFile
     generation: int
+    jumps: int  # of the wall clock, up to when it was verified
 
 
 class Authenticator:
@@ -98,27 +101,42 @@ class Authenticator:
         return ServiceIdentity(name)
 
     def _verify(self, token: str, audience: str) -> _Claims:
-        claims = self._known(token, audience)
-        now = self._clock.now().timestamp()
-        if now >= claims.expires_at + self._leeway_s:
+        known = self._known(token, audience)
+        claims, now, wall = known.claims, self._clock.now().timestamp(), self._wall()
+        if (wall if self._is_new(known, wall) else now) >= claims.expires_at + self._leeway_s:
             raise _bad("E_TOKEN_EXPIRED", "the token has expired", hint="get a new one: qmtl token")
-        if now < claims.not_before - self._leeway_s:
+        if max(now, wall) < claims.not_before - self._leeway_s:
             raise _bad("E_TOKEN_NOT_YET_VALID", "the token is not valid yet", hint="compare the clocks")
         return claims
 
-    def _known(self, token: str, audience: str) -> _Claims:
+    def _wall(self) -> float:
+        """What the machine says the time is; the service's own time goes on evenly where that was set."""
+        return (self._clock.wall() if isinstance(self._clock, SteadyClock) else self._clock.now()).timestamp()
+
+    def _is_new(self, known: _Verified, wall: float) -> bool:
+        """Whether it was issued by the time the wall clock was set to: only then may that time extend or end it."""
+        if not isinstance(self._clock, SteadyClock) or (jump := self._clock.last_jump) is None:
+            return False
+        since = jump.after.timestamp() - self._leeway_s
+        return known.jumps == self._clock.jumps and since <= known.claims.issued_at <= wall + self._leeway_s
+
+    def _jumps(self) -> int:
+        return self._clock.jumps if isinstance(self._clock, SteadyClock) else 0
+
+    def _known(self, token: str, audience: str) -> _Verified:
         """The claims of a token; verified once for each state of its issuer's keys."""
         seen = self._verified.get((audience, token))
         if seen is not None:
             seen.file.keys()
             if seen.generation == seen.file.generation:
-                return seen.claims
+                return seen
         file = self._file_of(token, audience)
         claims = _checked_claims(verified(token, file.keys()))
-        self._verified[audience, token] = _Verified(claims, file, file.generation)
+        jumps = self._jumps() if seen is None else seen.jumps
+        known = self._verified[audience, token] = _Verified(claims, file, file.generation, jumps)
         while len(self._verified) > VERIFIED_MAX:
             self._verified.popitem(last=False)
-        return claims
+        return known
 
     def _file_of(self, token: str, audience: str) -> KeyFile:
         """The key file by the token's unverified issuer and audience: it only picks what to verify against."""
@@ -179,6 +197,7 @@ def _checked_claims(claims: Mapping[str, object]) -> _Claims:
         frozenset(worlds) if isinstance(worlds, list) else None,
         _instant(claims, "exp", required=True),
         _instant(claims, "nbf", required=False),
+        _instant(claims, "iat", required=False),
     )
 
 

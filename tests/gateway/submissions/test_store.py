@@ -284,3 +284,19 @@ async def test_pages_follow_each_other_without_gap(db: Database) -> None:
 async def test_unknown_strategy(db: Database) -> None:
     with pytest.raises(NotFound):
         await db.read(lambda conn: strategies.get(conn, "s-none"))
+
+
+async def test_what_was_stored_before_the_clock_was_set_back_is_due_at_the_next_start(db: Database) -> None:
+    await accepted(db, submission("r1"))
+    await accepted(db, submission("r2", dag="blake3:bb"))
+    held, back = await claimed(db), await claimed(db)
+    assert held is not None
+    assert back is not None
+    step = Step(State.QUEUED, "worker", NOW, "E_X")
+    await db.write(lambda conn: claims.put_back(conn, back, step, NOW + timedelta(seconds=5)))
+    earlier = NOW - timedelta(hours=1)
+    assert await claimed(db, earlier) is None
+    assert await db.write(lambda conn: claims.clamp(conn, NOW)) == 0
+    assert await db.write(lambda conn: claims.clamp(conn, earlier)) >= 2
+    again = {record.strategy_id for record in (await claimed(db, earlier), await claimed(db, earlier)) if record}
+    assert again == {held.strategy_id, back.strategy_id}

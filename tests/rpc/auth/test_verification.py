@@ -23,6 +23,7 @@ from qmtl.config.settings import Issuer, MeshSettings, ServiceSettings
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, Unauthenticated
 from qmtl.core.roles import Role
+from qmtl.core.steady import SteadyClock
 from qmtl.rpc.auth.keys import DEV_ISSUER, REGISTRY, dev_issuers, ensure_dev_keys, rotate_dev_key
 from qmtl.rpc.auth.tokens import (
     ensure_service_token,
@@ -34,6 +35,7 @@ from qmtl.rpc.auth.tokens import (
 )
 from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.telemetry import logs
+from tests.support.clocks import SetMachine
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -352,3 +354,28 @@ def test_a_service_token_is_renewed_at_half_its_life(home: Path) -> None:
     write_private(path, mint_service_token(home, "gateway", timedelta(minutes=59)))
     stale = path.read_text()
     assert ensure_service_token(home, "gateway", timedelta(hours=2)).read_text() not in (first, stale)
+
+
+@pytest.mark.parametrize("by_s", [-3600, -20, 20, 3600, 20 * 3600])
+def test_a_clock_that_is_set_refuses_no_token_of_before_or_after_and_revives_none(home: Path, by_s: int) -> None:
+    machine = SetMachine(NOW)
+    authenticator = Authenticator(dev_issuers(home), SteadyClock(machine))
+    held = mint_user_token(home, Role.OPERATOR, "ann", ttl=timedelta(minutes=10), clock=machine)
+    unseen = mint_user_token(home, Role.OPERATOR, "bob", ttl=timedelta(minutes=10), clock=machine)
+    ended = mint_user_token(home, Role.OPERATOR, "eve", ttl=timedelta(minutes=1), clock=machine)
+    late = mint_user_token(home, Role.OPERATOR, "zoe", ttl=timedelta(minutes=1), clock=machine)
+    assert authenticator.user(held).subject == "ann"
+    assert authenticator.user(ended).subject == "eve"
+    machine.advance(120)
+    assert reason_of(authenticator, ended) == "E_TOKEN_EXPIRED"
+    machine.set_by(by_s)
+    assert authenticator.user(held).subject == "ann"
+    assert authenticator.user(unseen).subject == "bob"
+    assert reason_of(authenticator, ended) == "E_TOKEN_EXPIRED"
+    assert reason_of(authenticator, late) == "E_TOKEN_EXPIRED"
+    fresh = mint_user_token(home, Role.OPERATOR, "dan", ttl=timedelta(minutes=1), clock=machine)
+    assert authenticator.user(fresh).subject == "dan"
+    machine.advance(120)
+    assert reason_of(authenticator, fresh) == "E_TOKEN_EXPIRED"
+    machine.advance(600)
+    assert reason_of(authenticator, held) == "E_TOKEN_EXPIRED"

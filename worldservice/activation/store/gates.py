@@ -36,6 +36,12 @@ def save_gate(conn: Connection, gate: GateSession) -> None:
         conn.execute(sa.insert(gate_sessions).values(gateway_id=gate.gateway_id, **values))
 
 
+def clamp_gates(conn: Connection, now: datetime) -> None:
+    """Sessions renewed later than now were stored before the clock was set back: they have a whole life from now on."""
+    late = gate_sessions.c.renewed_us > micros(now)
+    conn.execute(sa.update(gate_sessions).where(late).values(renewed_us=micros(now)))
+
+
 def prune_gates(conn: Connection, before: datetime) -> None:
     """Drop sessions that were not renewed since an instant."""
     conn.execute(sa.delete(gate_sessions).where(gate_sessions.c.renewed_us < micros(before)))
