@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from qmtl.core.steady import SteadyClock
 
 LOOK_S: Final = 1.0
-log: Final = structlog.stdlib.get_logger("qmtl.clock")
+log: Final = structlog.stdlib.get_logger("qmtl.rpc.telemetry")
 
 
 class ClockWatch:
