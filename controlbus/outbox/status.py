@@ -10,7 +10,7 @@ from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
-from qmtl.core.steady import clock_detail
+from qmtl.rpc.steady import clock_detail
 from qmtl.wire.instants import instant_to_proto
 
 

@@ -24,7 +24,6 @@ from qmtl.config.files import PRIVATE_UMASK
 from qmtl.config.settings import ServiceSettings, load, split_address
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, QmtlError
-from qmtl.core.steady import SteadyClock
 from qmtl.rpc.auth.identity import TokenSource
 from qmtl.rpc.auth.key_mirror import KeyMirror
 from qmtl.rpc.auth.tokens import ensure_service_token, file_token, service_token_path
@@ -34,6 +33,7 @@ from qmtl.rpc.client.channel import MeshChannel, connect
 from qmtl.rpc.server.inbound import Limits
 from qmtl.rpc.server.interceptor import Admit
 from qmtl.rpc.server.server import Server
+from qmtl.rpc.steady import SteadyClock
 from qmtl.rpc.telemetry import logs, traces
 from qmtl.rpc.telemetry.clock_watch import ClockWatch
 from qmtl.rpc.telemetry.metrics import Metrics, MetricsEndpoint

@@ -12,8 +12,8 @@ import pytest
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import Unauthenticated
 from qmtl.core.roles import Role
-from qmtl.core.steady import SteadyClock
 from qmtl.rpc.auth.tokens import mint_user_token
+from qmtl.rpc.steady import SteadyClock
 from tests.gateway.estate import Estate, gateway_status, running_estate
 from tests.gateway.orders.test_service import trading_world, verdict
 from tests.mesh.door import door_over

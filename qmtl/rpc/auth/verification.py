@@ -22,7 +22,6 @@ from qmtl.config.settings import Issuer, ServiceSettings
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import InvalidRequest, Unauthenticated
 from qmtl.core.roles import Role
-from qmtl.core.steady import SteadyClock
 from qmtl.rpc.auth.identity import Identity, ServiceIdentity
 from qmtl.rpc.auth.issuers import KeyFile, with_copy
 from qmtl.rpc.auth.keys import (
@@ -33,6 +32,7 @@ from qmtl.rpc.auth.keys import (
     dev_issuers,
     ensure_dev_keys,
 )
+from qmtl.rpc.steady import SteadyClock
 
 LEEWAY_S: Final = 30
 TOKEN_BYTES_MAX: Final = 8192

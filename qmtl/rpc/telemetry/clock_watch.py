@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from qmtl.core.steady import SteadyClock
+from qmtl.rpc.steady import SteadyClock
 
 LOOK_S: Final = 1.0
 log: Final = structlog.stdlib.get_logger("qmtl.rpc.telemetry")

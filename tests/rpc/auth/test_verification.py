@@ -23,7 +23,6 @@ from qmtl.config.settings import Issuer, MeshSettings, ServiceSettings
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, Unauthenticated
 from qmtl.core.roles import Role
-from qmtl.core.steady import SteadyClock
 from qmtl.rpc.auth.keys import DEV_ISSUER, REGISTRY, dev_issuers, ensure_dev_keys, rotate_dev_key
 from qmtl.rpc.auth.tokens import (
     ensure_service_token,
@@ -34,6 +33,7 @@ from qmtl.rpc.auth.tokens import (
     service_token_path,
 )
 from qmtl.rpc.auth.verification import Authenticator
+from qmtl.rpc.steady import SteadyClock
 from qmtl.rpc.telemetry import logs
 from tests.support.clocks import SetMachine
 

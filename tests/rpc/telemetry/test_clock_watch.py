@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from qmtl.core.steady import SteadyClock
+from qmtl.rpc.steady import SteadyClock
 from qmtl.rpc.telemetry.clock_watch import ClockWatch
 from tests.support.clocks import SetMachine
 

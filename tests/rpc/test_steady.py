@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from qmtl.core.clock import VirtualClock
-from qmtl.core.steady import FOLLOWED_S, JUMP_S, SLEW, SteadyClock, clock_detail
+from qmtl.rpc.steady import FOLLOWED_S, JUMP_S, SLEW, SteadyClock, clock_detail
 from tests.support.clocks import START, SetMachine
 
 
