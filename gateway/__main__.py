@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -68,7 +69,7 @@ FOLLOWED = ("activation_updated", "decision_updated", "policy_updated", "sentine
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Compose the gateway and serve until told to stop."""
-    gateway_id = settings.gateway_id or settings.bind
+    clock, gateway_id = runtime.clock, settings.gateway_id or settings.bind
     channels = {name: runtime.channel(name, breaker=Breaker(name)) for name in PROXIED}
     peers = Peers.over(channels)
     async with (
@@ -77,30 +78,27 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         ) as db,
         service_bus(runtime) as bus,
     ):
-        started_at = runtime.clock.now()
-        await db.write(lambda conn: claims.clamp(conn, started_at))
-        activations = HeldActivations(peers, runtime.clock, gateway_id, settings.gate_margin_s)
+        await db.write(partial(claims.clamp, at=clock.now()))
+        activations = HeldActivations(peers, clock, gateway_id, settings.gate_margin_s)
         load = Load(settings.cpu_share_max, settings.cpu_sustained_s, settings.p99_max_s, runtime.metrics.recent)
-        probes = Probes(channels, bus, db, runtime.clock, settings.probe_s, load)
-        roles = WorldRoles(peers.access.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
-        shares = CanaryShares(peers, runtime.clock)
-        decisions = DecisionCache(peers, roles, runtime.clock)
-        sources = stream_sources(runtime.clock, settings, bus, db, Snapshots(db, peers), activations.closes_at)
+        probes = Probes(channels, bus, db, clock, settings.probe_s, load)
+        roles = WorldRoles(peers.access.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, clock)
+        shares = CanaryShares(peers, clock)
+        decisions = DecisionCache(peers, roles, clock)
+        sources = stream_sources(clock, settings, bus, db, Snapshots(db, peers), activations.closes_at)
         worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.pending_max, settings.claim_ttl_s)
-        workers = Workers(db, peers, runtime.clock, worker)
-        gate = OrderGate(peers, activations, shares, probes.takes_new_risk, runtime.clock)
-        guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, runtime.clock)
+        workers = Workers(db, peers, clock, worker)
+        gate = OrderGate(peers, activations, shares, probes.takes_new_risk, clock)
+        guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, clock)
         server = runtime.server(Limits(request_bytes_max=WHOLE_DAG_BYTES_MAX), admit=guard.admit)
         subscribers = Subscribers()
-        strategies = StrategyServicer(
-            db, peers, roles, workers, runtime.clock, answer_within_s=settings.warmup_deadline_s
-        )
+        strategies = StrategyServicer(db, peers, roles, workers, clock, answer_within_s=settings.warmup_deadline_s)
         events = EventServicer(sources, roles, subscribers, stream_offer(settings), server.draining)
         limits = TradeStreamLimits(settings.trade_idle_s, settings.subscriber_write_s)
         trading = TradingServicer(gate, roles, sources.orders, bus.link, limits, server.draining)
-        catalogue = QueueCatalogue(bus, db, peers, roles, ProducerLeases(bus, runtime.clock))
+        catalogue = QueueCatalogue(bus, db, peers, roles, ProducerLeases(bus, clock))
         queues, nodes = QueueServicer(catalogue, server.draining), NodeCatalogueServicer()
-        status = GatewayStatusServicer(db, probes, activations, subscribers, started_at)
+        status = GatewayStatusServicer(db, probes, activations, subscribers, clock.now())
         for add, servicer, contract in (
             (strategyrpc.add_StrategyServiceServicer_to_server, strategies, service_of(strategyservicepb)),
             (eventrpc.add_EventServiceServicer_to_server, events, service_of(eventservicepb)),
@@ -114,12 +112,12 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         proxied = [service for services in PROXIED.values() for service in services]
         server.add_generic(Proxy(channels, decisions, LiveGuard(peers, roles)), proxied)
         for name, work in (
-            ("relay", Relay(db, OUTBOX, bus, "gateway", runtime.clock, gather_s=RELAY_GATHER_S).run()),
+            ("relay", Relay(db, OUTBOX, bus, "gateway", clock, gather_s=RELAY_GATHER_S).run()),
             ("workers", workers.run()),
-            ("releases", ReleaseWorker(db, peers, runtime.clock).run()),
+            ("releases", ReleaseWorker(db, peers, clock).run()),
             ("feed-control", sources.control.run()),
             ("feed-orders", sources.orders.run()),
-            ("stream-keys", rotate_keys(sources.keys, timedelta(days=settings.stream_key_days), runtime.clock)),
+            ("stream-keys", rotate_keys(sources.keys, timedelta(days=settings.stream_key_days), clock)),
             ("gates", activations.run()),
             ("gate-acks", activations.run_acks()),
             ("gate-warnings", activations.run_warnings(sources.limits.warn)),
