@@ -79,6 +79,7 @@ def entry_to_proto(entry: Entry) -> activationpb.ActivationEntry:
 
 
 def entry_from_proto(message: activationpb.ActivationEntry) -> Entry:
+    """Raises InvalidRequest (E_ENUM, E_DECIMAL, E_WEIGHT, E_TIMESTAMP)."""
     has_from, has_until = message.HasField("valid_from"), message.HasField("valid_until")
     return Entry(
         strategy_id=message.strategy_id,

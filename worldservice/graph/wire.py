@@ -21,6 +21,7 @@ def written_domain(number: commonpb.ExecutionDomain, field: str) -> ExecutionDom
 
 
 def node_from_proto(message: worldgraphpb.WorldNode) -> WorldNode:
+    """Its ids as they were given, unchecked. Raises InvalidRequest (E_ENUM)."""
     return WorldNode(
         world_id=message.world_id,
         node_id=message.node_id,
@@ -79,10 +80,12 @@ def edge_from_proto(
 
 
 def override_from_proto(message: worldgraphpb.EdgeOverride) -> EdgeOverride:
+    """Its ids as they were given, unchecked; what it comes to is not read. Raises InvalidRequest (E_ENUM)."""
     return EdgeOverride(edge_from_proto(message, "override."), message.active, message.message)
 
 
 def override_to_proto(override: EdgeOverride, standing: EdgeStanding) -> worldgraphpb.EdgeOverride:
+    """The override with what it comes to in the world now."""
     key = override.key
     return worldgraphpb.EdgeOverride(
         world_id=key.world_id,

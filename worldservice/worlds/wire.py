@@ -116,6 +116,7 @@ def sides_from_proto(numbers: Iterable[int], field: str) -> frozenset[Side]:
 
 
 def sides_to_proto(sides: frozenset[Side]) -> list[str]:
+    """Names in a fixed order: messages with them are hashed and compared."""
     return sorted(f"SIDE_{side.name}" for side in sides)
 
 

@@ -24,6 +24,7 @@ def worlds_granted(conn: Connection, subject: str) -> frozenset[str]:
 
 
 def save_grant(conn: Connection, grant: Grant) -> None:
+    """Write a grant over the one that its subject has in the scope, if any."""
     delete_grant(conn, grant.scope, grant.subject)
     conn.execute(
         sa.insert(role_grants).values(
@@ -37,6 +38,7 @@ def save_grant(conn: Connection, grant: Grant) -> None:
 
 
 def delete_grant(conn: Connection, scope: str, subject: str) -> None:
+    """Forget what a subject was granted in a scope; what was not granted is no error."""
     where = (role_grants.c.scope == scope, role_grants.c.subject == subject)
     conn.execute(sa.delete(role_grants).where(*where))
 
