@@ -1,4 +1,4 @@
-"""The graph's transactions: a diff merged, a plan released, a weight set. State and events commit together.
+"""A DAG merged into the graph in one transaction: nodes, queues, plan, sentinel, events and the answer commit together.
 
 Concurrent diffs settle on one node row and one queue per ComputeKey: what another process wrote first is
 never overwritten, the loser runs again on it. Rows are written in key order, so that two diffs wait and

@@ -1,4 +1,4 @@
-"""Moving traffic between versions of a strategy: set a share, or redo a plan as a hotfix and swap to it."""
+"""A plan stored again as a hotfix: a new version of the same DAG, which takes over the traffic of the old one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages to values and back for what only this service speaks of: diffs, sentinels, tag queries.
+"""Requests of diffs as values; assignments and counts as messages.
 
 DAGs, contexts and instants are in qmtl.wire, because the gateway and the SDK read the same ones.
 """

@@ -1,5 +1,6 @@
-"""Queues as Parquet files that are read back before they count. Imported when the first queue is archived: Arrow
-takes 50 MB, and few processes ever need it.
+"""Queues as Parquet files that are read back before they count.
+
+Imported when the first queue is archived: Arrow takes 50 MB, and few processes ever need it.
 """
 
 from __future__ import annotations

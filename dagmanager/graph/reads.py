@@ -1,4 +1,4 @@
-"""The graph as people ask for it: plans, nodes, edges, sentinels and counts, in bounded pages.
+"""The graph as people ask for it: nodes, what is next to them, and the DAGs of strategies, in bounded pages.
 
 `worlds` limits an answer to what a token may see: None is everything.
 """

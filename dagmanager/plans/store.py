@@ -1,4 +1,4 @@
-"""Plans, their references to contexts, and their sentinels, inside a caller's transaction.
+"""Rows of DAGs and plans, and of the contexts that refer to them, inside a caller's transaction.
 
 A plan version is what a strategy submitted; each world that runs it holds a reference, and queues live as
 long as any reference of theirs does.

@@ -1,4 +1,4 @@
-"""What the graph publishes, drafted inside the transaction that changed it.
+"""Registered tag queries, and the sets of queues that answer them, published in the transaction that changes one.
 
 QueueUpdated goes to registered tag queries only and carries the whole set after the change; the drafts of
 one query are made under a lock of its row, so that each set contains the ones before it.

@@ -1,6 +1,4 @@
-"""The sample file of an installed package, found by package metadata: the package, which imports pandas, is not
-imported.
-"""
+"""The sample file of an installed package, found by package metadata without importing the package, which needs pandas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`qmtl graph`: draw a strategy's graph, look at one node, export and verify the graph's snapshot."""
+"""`qmtl graph show|node`: draw a strategy's graph, or one node with what is next to it."""
 
 from __future__ import annotations
 

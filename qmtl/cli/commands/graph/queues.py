@@ -1,4 +1,4 @@
-"""`qmtl queues`, `qmtl sentinel`, `qmtl gc`: what the graph keeps for its nodes, and what it drops."""
+"""`qmtl queues`: the queues of the graph, one of them, and how far they are at the broker."""
 
 from __future__ import annotations
 

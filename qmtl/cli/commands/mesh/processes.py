@@ -1,4 +1,4 @@
-"""`qmtl up`, `down` and `token`: the local mesh as a person handles it."""
+"""`qmtl up` and `qmtl down`: start and stop a local mesh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`qmtl orders` and `qmtl portfolio`: what strategies sent, what came of it, and the books it left."""
+"""`qmtl orders`: the orders strategies sent and what came of them; cancel one."""
 
 from __future__ import annotations
 

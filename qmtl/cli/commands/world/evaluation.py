@@ -1,4 +1,4 @@
-"""`qmtl world evaluate|explain|apply|resume|approve-live|revoke-live`: judging strategies and moving worlds."""
+"""`qmtl world evaluate|explain|decide`: how strategies are judged, and what a world may do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`qmtl world audit|rebuild|bind|grants|grant|revoke`: who belongs to a world, who may do what in it, and who did."""
+"""`qmtl world bind|grants|grant|revoke`: which strategies belong to a world, and who may do what in it."""
 
 from __future__ import annotations
 

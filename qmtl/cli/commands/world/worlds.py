@@ -1,4 +1,4 @@
-"""`qmtl world`: create and look at worlds, set policies, ask for decisions, activate strategies."""
+"""`qmtl world create|list|show`: worlds and what is in them."""
 
 from __future__ import annotations
 
