@@ -1,4 +1,4 @@
-"""What a world's decision and an evaluation mean, said so that a person needs no table beside it.
+"""What a world's decision and an evaluation mean, in sentences.
 
 Pure. Codes stay in the text, because that is what one searches for; a code of a newer peer is shown as it is.
 """

@@ -1,4 +1,4 @@
-"""The sample file of an installed package, found by package metadata without importing the package, which needs pandas."""
+"""The sample file of an installed package, found by package metadata: the package needs pandas and is not imported."""
 
 from __future__ import annotations
 
