@@ -1,6 +1,6 @@
 """Tables of the graph. Instants are integer microseconds since the epoch; enums are their names.
 
-Nodes, edges and DAGs are append-only and shared by the estate; queues and references belong to one context.
+Nodes, edges and DAGs are append-only and shared by the mesh; queues and references belong to one context.
 Every hot query is an index lookup on a bounded set.
 """
 

@@ -1,6 +1,6 @@
 """Queues as metadata: their class with its retention, their state, and tag queries over them.
 
-A queue belongs to one ComputeKey: the node is shared by the estate, its runtime state never is.
+A queue belongs to one ComputeKey: the node is shared by the mesh, its runtime state never is.
 """
 
 from __future__ import annotations

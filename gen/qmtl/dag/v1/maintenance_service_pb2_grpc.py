@@ -59,7 +59,7 @@ class MaintenanceServiceServicer:
     def CollectGarbage(self, request, context):
         """Drops queues past their time to live, archived first where their class asks for it. With dry_run only reports.
 
-        Errors: PERMISSION_DENIED below operator in the world of a named queue, or without names in the estate;
+        Errors: PERMISSION_DENIED below operator in the world of a named queue, or without names in the mesh;
         UNAVAILABLE when the broker cannot be reached: nothing was dropped, or another round runs (E_GARBAGE_BUSY).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -69,7 +69,7 @@ class MaintenanceServiceServicer:
     def ExportSnapshot(self, request, context):
         """Writes a snapshot of the graph and answers its content hash. An older file of that name is replaced.
 
-        Errors: PERMISSION_DENIED below operator of the estate; INVALID_ARGUMENT (E_URL) for a place outside the service's
+        Errors: PERMISSION_DENIED below operator of the mesh; INVALID_ARGUMENT (E_URL) for a place outside the service's
         `artifacts_url` or one that cannot be written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

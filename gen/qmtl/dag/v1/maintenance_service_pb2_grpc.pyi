@@ -36,13 +36,13 @@ class MaintenanceServiceStub:
     CollectGarbage: _grpc.UnaryUnaryMultiCallable[_maintenance_service_pb2.CollectGarbageRequest, _maintenance_service_pb2.CollectGarbageResponse]
     """Drops queues past their time to live, archived first where their class asks for it. With dry_run only reports.
 
-    Errors: PERMISSION_DENIED below operator in the world of a named queue, or without names in the estate;
+    Errors: PERMISSION_DENIED below operator in the world of a named queue, or without names in the mesh;
     UNAVAILABLE when the broker cannot be reached: nothing was dropped, or another round runs (E_GARBAGE_BUSY).
     """
     ExportSnapshot: _grpc.UnaryUnaryMultiCallable[_maintenance_service_pb2.ExportSnapshotRequest, _maintenance_service_pb2.ExportSnapshotResponse]
     """Writes a snapshot of the graph and answers its content hash. An older file of that name is replaced.
 
-    Errors: PERMISSION_DENIED below operator of the estate; INVALID_ARGUMENT (E_URL) for a place outside the service's
+    Errors: PERMISSION_DENIED below operator of the mesh; INVALID_ARGUMENT (E_URL) for a place outside the service's
     `artifacts_url` or one that cannot be written.
     """
     VerifySnapshot: _grpc.UnaryUnaryMultiCallable[_maintenance_service_pb2.VerifySnapshotRequest, _maintenance_service_pb2.VerifySnapshotResponse]
@@ -60,13 +60,13 @@ class MaintenanceServiceAsyncStub(MaintenanceServiceStub):
     CollectGarbage: _aio.UnaryUnaryMultiCallable[_maintenance_service_pb2.CollectGarbageRequest, _maintenance_service_pb2.CollectGarbageResponse]  # type: ignore[assignment]
     """Drops queues past their time to live, archived first where their class asks for it. With dry_run only reports.
 
-    Errors: PERMISSION_DENIED below operator in the world of a named queue, or without names in the estate;
+    Errors: PERMISSION_DENIED below operator in the world of a named queue, or without names in the mesh;
     UNAVAILABLE when the broker cannot be reached: nothing was dropped, or another round runs (E_GARBAGE_BUSY).
     """
     ExportSnapshot: _aio.UnaryUnaryMultiCallable[_maintenance_service_pb2.ExportSnapshotRequest, _maintenance_service_pb2.ExportSnapshotResponse]  # type: ignore[assignment]
     """Writes a snapshot of the graph and answers its content hash. An older file of that name is replaced.
 
-    Errors: PERMISSION_DENIED below operator of the estate; INVALID_ARGUMENT (E_URL) for a place outside the service's
+    Errors: PERMISSION_DENIED below operator of the mesh; INVALID_ARGUMENT (E_URL) for a place outside the service's
     `artifacts_url` or one that cannot be written.
     """
     VerifySnapshot: _aio.UnaryUnaryMultiCallable[_maintenance_service_pb2.VerifySnapshotRequest, _maintenance_service_pb2.VerifySnapshotResponse]  # type: ignore[assignment]
@@ -87,7 +87,7 @@ class MaintenanceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_maintenance_service_pb2.CollectGarbageResponse, _abc.Awaitable[_maintenance_service_pb2.CollectGarbageResponse]]:
         """Drops queues past their time to live, archived first where their class asks for it. With dry_run only reports.
 
-        Errors: PERMISSION_DENIED below operator in the world of a named queue, or without names in the estate;
+        Errors: PERMISSION_DENIED below operator in the world of a named queue, or without names in the mesh;
         UNAVAILABLE when the broker cannot be reached: nothing was dropped, or another round runs (E_GARBAGE_BUSY).
         """
 
@@ -99,7 +99,7 @@ class MaintenanceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_maintenance_service_pb2.ExportSnapshotResponse, _abc.Awaitable[_maintenance_service_pb2.ExportSnapshotResponse]]:
         """Writes a snapshot of the graph and answers its content hash. An older file of that name is replaced.
 
-        Errors: PERMISSION_DENIED below operator of the estate; INVALID_ARGUMENT (E_URL) for a place outside the service's
+        Errors: PERMISSION_DENIED below operator of the mesh; INVALID_ARGUMENT (E_URL) for a place outside the service's
         `artifacts_url` or one that cannot be written.
         """
 

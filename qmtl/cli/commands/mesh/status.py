@@ -56,7 +56,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class MeshStatus:
     """The whole mesh as it answered now. `streams` None: the bus could not be asked."""
 
     gateway: gatewaystatuspb.GetStatusResponse
@@ -69,14 +69,14 @@ def status(access: Access) -> None:
     """Show processes, dependencies, breakers, order gates, outboxes and consumer lag."""
     home = find_endpoint(endpoint_options(access)).home
     record = None if home is None else live_record(home)  # of a mesh elsewhere only its gateway tells
-    picture = ask(access, _look)
+    seen = ask(access, _look)
     if access.json:
-        _print_json(record, picture)
+        _print_json(record, seen)
     else:
-        _print(record, picture)
+        _print(record, seen)
 
 
-async def _look(channel: MeshChannel) -> Picture:
+async def _look(channel: MeshChannel) -> MeshStatus:
     """Ask everybody at once; only the gateway has to answer."""
     gateway = await gatewaystatusrpc.GatewayStatusServiceStub(channel).GetStatus(gatewaystatuspb.GetStatusRequest())
     control = controlstatusrpc.StatusServiceStub(channel)
@@ -94,7 +94,7 @@ async def _look(channel: MeshChannel) -> Picture:
         _streams(broker_streams.GetStreams(brokerstreamservicepb.GetStreamsRequest(), timeout=ANSWER_S)),
     )
     own = Report("gateway", gateway.status, counts_of(gateway))
-    return Picture(gateway, [own, *reports], streams)
+    return MeshStatus(gateway, [own, *reports], streams)
 
 
 async def _report(service: str, asking: Awaitable[StatusReply]) -> Report:
@@ -171,29 +171,29 @@ def lag_rows(reply: brokerstreamservicepb.GetStreamsResponse) -> list[tuple[str,
     return [(name, one.name, str(one.pending), str(one.ack_pending), str(one.redelivered)) for name, one in rows]
 
 
-def _print(record: Record | None, picture: Picture) -> None:
+def _print(record: Record | None, seen: MeshStatus) -> None:
     if record is not None:
         processes = [
             (p.name, p.address, str(p.pid), "up" if is_alive(p) else "DOWN", str(p.restarts), f"{p.ready_s:.2f} s")
             for p in record.processes
         ]
         show_table("processes", ("name", "address", "pid", "state", "restarts", "ready in"), processes)
-    level = enum_word(gatewaystatuspb.DegradationLevel, picture.gateway.level)
-    works = [enum_word(gatewaystatuspb.Capability, one).lower() for one in picture.gateway.capabilities]
+    level = enum_word(gatewaystatuspb.DegradationLevel, seen.gateway.level)
+    works = [enum_word(gatewaystatuspb.Capability, one).lower() for one in seen.gateway.capabilities]
     typer.echo(f"gateway level {level}; still works: {', '.join(works) or 'nothing'}")
-    show_table("services", ("service", "version", "state", "outbox", "counts"), service_rows(picture.reports))
+    show_table("services", ("service", "version", "state", "outbox", "counts"), service_rows(seen.reports))
     columns = ("service", "needs", "state", "breaker", "detail")
-    show_table("dependencies", columns, dependency_rows(picture.reports))
+    show_table("dependencies", columns, dependency_rows(seen.reports))
     gates = ("world", "mode", "revision", "epoch", "session", "detail")
-    show_table("order gates", gates, gate_rows(picture.gateway))
-    if picture.streams is None:
+    show_table("order gates", gates, gate_rows(seen.gateway))
+    if seen.streams is None:
         typer.echo("bus: cannot be asked now")
         return
     lags = ("stream", "consumer", "pending", "unacknowledged", "redelivered")
-    show_table("consumer lag", lags, lag_rows(picture.streams))
+    show_table("consumer lag", lags, lag_rows(seen.streams))
 
 
-def _print_json(record: Record | None, picture: Picture) -> None:
+def _print_json(record: Record | None, seen: MeshStatus) -> None:
     services = [
         {
             "service": one.service,
@@ -201,15 +201,15 @@ def _print_json(record: Record | None, picture: Picture) -> None:
             "counts": dict(one.counts),
             "error": one.error,
         }
-        for one in picture.reports
+        for one in seen.reports
     ]
     processes = () if record is None else record.processes
     show_json(
         {
             "processes": [{**asdict(process), "alive": is_alive(process)} for process in processes],
             "nats_url": "" if record is None else record.nats_url,
-            "gateway": as_dict(picture.gateway),
+            "gateway": as_dict(seen.gateway),
             "services": services,
-            "bus": as_dict(picture.streams) if picture.streams is not None else None,
+            "bus": as_dict(seen.streams) if seen.streams is not None else None,
         }
     )

@@ -26,7 +26,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def token(
     home: Home = None,
     config: Config = None,
-    role: Annotated[RoleName, typer.Option(help="Estate-wide role of a user token.")] = RoleName.OPERATOR,
+    role: Annotated[RoleName, typer.Option(help="Role of a user token, in every world.")] = RoleName.OPERATOR,
     subject: Annotated[str, typer.Option(help="Who the token names. Default: dev-<role>.")] = "",
     world: Annotated[list[str] | None, typer.Option(help="Limit the token to this world. Repeatable.")] = None,
     ttl: Annotated[str, typer.Option(help="Life time: 90s, 30m, 12h, 7d.")] = "1d",
