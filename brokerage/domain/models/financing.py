@@ -1,0 +1,116 @@
+"""What money and borrowed shares cost over time: margin interest, borrow, funding; and currency conversion.
+
+Each is an amount of one moment for one balance or position, half to even at the currency's scale; negative is paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from brokerage.domain.models.source import TableSource
+from brokerage.domain.money import RATE_ONE, currency_scale, divide, fit
+
+IBKR_INTEREST = TableSource(
+    "Interest Charged on Margin Loans | Interactive Brokers, with its worked example",
+    "https://www.interactivebrokers.com.sg/en/index.php?f=5425&nhf=T",
+    "2024; the example of 2019",
+)
+
+YEAR_DAYS = {"GBP": 365, "AUD": 365, "CAD": 365, "HKD": 365, "NZD": 365, "SGD": 365, "ZAR": 365, "KRW": 365, "INR": 365}
+"""Days of a year of interest by the currency's money market; 360 for every other."""
+
+
+@dataclass(frozen=True, slots=True)
+class InterestTier:
+    """The spread over the benchmark, in 1e-8, on the part of a balance beyond `above` (scaled)."""
+
+    above: int
+    spread: int
+
+
+def _tiers(*rows: tuple[int, int]) -> tuple[InterestTier, ...]:
+    return tuple(InterestTier(above * 10**8, spread) for above, spread in rows)
+
+
+IBKR_PRO_USD = _tiers((0, 1_500_000), (100_000, 1_000_000), (1_000_000, 750_000), (50_000_000, 500_000))
+"""Benchmark + 1.5, 1, 0.75 and 0.5 %, each on its part of a USD loan. Source: IBKR_INTEREST."""
+
+
+def loan_interest(currency: str, balance: int, tiers: Sequence[InterestTier], benchmark: int, days: int = 1) -> int:
+    """Interest of so many days on a negative settled balance; 0 on any other.
+
+    Each part of the loan bears max(benchmark, 0) + spread of its tier, a year of 360 or 365 days by the currency.
+    """
+    owed, total = -balance, 0
+    if owed <= 0:
+        return 0
+    ends = [tier.above for tier in tiers[1:]]
+    for tier, end in zip(tiers, [*ends, owed], strict=True):
+        total += max(min(owed, end) - tier.above, 0) * (max(benchmark, 0) + tier.spread)
+    return -divide(total * days, RATE_ONE * YEAR_DAYS.get(currency, 360))
+
+
+@dataclass(frozen=True, slots=True)
+class BorrowRate:
+    """Of one symbol on one day: fee rate of shorts and rebate rate of longs, in 1e-8 a year, and how much there is to
+    borrow; None: without limit.
+    """
+
+    fee: int = 0
+    rebate: int = 0
+    available: int | None = None
+
+
+UNLIMITED = BorrowRate()
+"""A day the table does not have: without limit, at no rate."""
+
+
+def borrow_cost(value: int, rate: BorrowRate, days: int = 1) -> int:
+    """Cash of one date change: signed value x rate / 360 x days, the fee for shorts (paid), the rebate for longs.
+
+    Source: Lean, MarginInterestRateModel and the shortable provider's table `date,quantity,rebate,fee`.
+    """
+    return divide(value * (rate.fee if value < 0 else rate.rebate) * days, RATE_ONE * 360)
+
+
+def shortable(held: int, wanted: int, rate: BorrowRate) -> int:
+    """How much of a sale of `wanted` may be made: what is held long, and what is left to borrow."""
+    if rate.available is None:
+        return wanted
+    return min(wanted, max(held + rate.available, 0))
+
+
+def parse_borrow_row(row: str, quantity_scale: int) -> tuple[date, BorrowRate]:
+    """One row `date,quantity,rebate %,fee %`; an empty quantity is without limit. ValueError for any other form."""
+    day, quantity, rebate, fee = row.strip().split(",")
+    available = None if quantity == "" else int(Decimal(quantity).scaleb(quantity_scale))
+    percent = RATE_ONE // 100
+    return date.fromisoformat(day), BorrowRate(int(Decimal(fee) * percent), int(Decimal(rebate) * percent), available)
+
+
+HOUR_NS = 3_600_000_000_000
+FUNDING_EVERY_NS = 8 * HOUR_NS
+"""Binance's usual interval: 00, 08 and 16 UTC. Symbols of 4 and 1 hours exist: the venue says which."""
+
+
+def funding_payment(notional: int, rate: int) -> int:
+    """Cash of one funding instant: -rate x signed notional at the mark. Longs pay a positive rate, shorts get it."""
+    return -divide(notional * rate, RATE_ONE)
+
+
+def funding_instants(after_ns: int, until_ns: int, every_ns: int = FUNDING_EVERY_NS) -> range:
+    """The funding instants in (after, until], on the grid of the interval from the epoch."""
+    return range((after_ns // every_ns + 1) * every_ns, until_ns + 1, every_ns)
+
+
+def converted(amount: int, source: str, target: str, rate: Decimal) -> int:
+    """An amount of one currency in another at `rate` (target per source), half to even at the target's scale.
+
+    Refuses what int64 cannot hold (E_AMOUNT_OVERFLOW).
+    """
+    numerator, denominator = rate.as_integer_ratio()
+    up, down = 10 ** currency_scale(target), 10 ** currency_scale(source)
+    return fit(divide(amount * numerator * up, denominator * down), f"{source} in {target}")

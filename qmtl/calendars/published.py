@@ -1,0 +1,54 @@
+"""Calendars of exchanges from the package exchange_calendars, with extended hours laid around them.
+
+The one place that imports it, and only when asked: it brings pandas.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from importlib.metadata import version
+from warnings import catch_warnings, simplefilter
+
+from qmtl.calendars.exchanges import US_EQUITY, US_FUTURES, DailyHours, ExchangeHours, Session, session_of_day
+from qmtl.calendars.spans import Span
+from qmtl.calendars.windows import zone
+from qmtl.core.errors import refused
+from qmtl.core.instants import from_ns
+
+_HOURS: dict[str, DailyHours] = {"XNYS": US_EQUITY, "XNAS": US_EQUITY, "CMES": US_FUTURES}
+"""Hours of our own around the days and early closes of the package: it has no extended hours, and of CME's futures not
+the hour from 17:00 to 18:00 New York in which they rest.
+"""
+
+
+def exchange_hours(code: str, first: date, last: date) -> ExchangeHours:
+    """The hours of an exchange by its ISO 10383 code (XNYS, XNAS, XLON; CMES for CME's futures) from day to day.
+
+    Extended hours are those of US shares; elsewhere they are the regular ones. Raises InvalidRequest
+    (E_CALENDAR_UNKNOWN) for a code the package does not have, (E_CALENDAR_RANGE) for days it does not reach.
+    """
+    import exchange_calendars
+
+    if code not in exchange_calendars.get_calendar_names():
+        raise refused("E_CALENDAR_UNKNOWN", "calendar", code, "a code of exchange_calendars, such as XNYS")
+    with catch_warnings():
+        simplefilter("ignore", DeprecationWarning)  # exchange_calendars 4.13 on pandas 3.1
+        try:
+            found = exchange_calendars.get_calendar(code, start=str(first), end=str(last))
+        except ValueError as error:
+            raise refused("E_CALENDAR_RANGE", f"calendar {code}", f"{first} to {last}", str(error)) from None
+    early = {stamp.date() for stamp in found.early_closes}
+    tz = str(found.tz)
+    sessions = []
+    for stamp, opens, closes in zip(found.sessions, found.opens, found.closes, strict=True):
+        sessions.append(_session(code, stamp.date(), Span(opens.value, closes.value), stamp.date() in early))
+    package = f"exchange_calendars {version('exchange_calendars')}"
+    return ExchangeHours(code, package, tz, first, last, tuple(sessions))
+
+
+def _session(code: str, day: date, regular: Span, early: bool) -> Session:
+    hours = _HOURS.get(code)
+    if hours is None:
+        return Session(day, regular, regular, early)
+    closes = from_ns(regular.end_ns).astimezone(zone(hours.tz)).time() if early else None
+    return session_of_day(day, hours, closes)

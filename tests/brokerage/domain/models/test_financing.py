@@ -1,0 +1,155 @@
+"""Interest, borrow, funding and conversion: published examples, edges of tiers, signs."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brokerage.domain.models.financing import (
+    FUNDING_EVERY_NS,
+    HOUR_NS,
+    IBKR_PRO_USD,
+    UNLIMITED,
+    BorrowRate,
+    InterestTier,
+    borrow_cost,
+    converted,
+    funding_instants,
+    funding_payment,
+    loan_interest,
+    parse_borrow_row,
+    shortable,
+)
+from brokerage.domain.money import rate
+from qmtl.core.errors import InvalidRequest
+from qmtl.core.instants import to_ns
+
+USD = 10**8
+
+# "Interest Rates Charged to You on Margin Loan Balances", interactivebrokers.com.sg: a benchmark of 2.18 %, spreads of
+# 1.5, 1, 0.5 and 0.3 %, a loan of 600,000: 10.22 + 44.17 = 54.39 a day
+EXAMPLE = tuple(
+    InterestTier(above * USD, rate(spread))
+    for above, spread in ((0, "0.015"), (100_000, "0.01"), (1_000_000, "0.005"), (3_000_000, "0.003"))
+)
+
+
+def cents(amount: int) -> Decimal:
+    return (Decimal(amount) / USD).quantize(Decimal("0.01"))
+
+
+def test_interest_on_a_loan_is_the_brokers_example() -> None:
+    assert cents(loan_interest("USD", -100_000 * USD, EXAMPLE, rate("0.0218"))) == Decimal("-10.22")
+    assert cents(loan_interest("USD", -600_000 * USD, EXAMPLE, rate("0.0218"))) == Decimal("-54.39")
+
+
+# the same page: 80,000 of a GBP loan at 0.62 + 1.5 %, a year of 365 days: 4.64 (its 4.647 cut)
+def test_a_pounds_year_has_365_days() -> None:
+    found = loan_interest("GBP", -80_000 * USD, EXAMPLE[:1], rate("0.0062"))
+    assert cents(found) == Decimal("-4.65")
+    assert found == -464_657_534
+
+
+@pytest.mark.parametrize(
+    ("loan", "want"),
+    [
+        (0, 0),
+        (360, "0.015"),  # at a benchmark of 0
+        (100_000, "4.16666667"),
+        (100_360, "4.17666667"),
+        (1_000_000, "29.16666667"),
+        (1_000_360, "29.17416667"),
+        (50_000_360, "1050.005"),
+    ],
+)
+def test_each_part_of_a_loan_bears_its_tiers_rate(loan: int, want: str) -> None:
+    found = loan_interest("USD", -loan * USD, IBKR_PRO_USD, 0)
+    assert Decimal(found) / USD == -Decimal(want).quantize(Decimal("0.00000001"))
+
+
+def test_a_negative_benchmark_counts_as_none_and_a_credit_bears_nothing() -> None:
+    assert loan_interest("USD", -360 * USD, IBKR_PRO_USD, rate("-0.01")) == loan_interest(
+        "USD", -360 * USD, IBKR_PRO_USD, 0
+    )
+    assert loan_interest("USD", 10**6 * USD, IBKR_PRO_USD, rate("0.05")) == 0
+
+
+def test_days_add_up() -> None:
+    assert loan_interest("USD", -360 * USD, IBKR_PRO_USD, 0, days=3) == -4_500_000
+
+
+def test_shorts_pay_the_fee_and_longs_get_the_rebate() -> None:
+    """36,000 at 2 % and 1 % a year of 360 days: 2.00 and 1.00 a day."""
+    rates = BorrowRate(fee=rate("0.02"), rebate=rate("0.01"))
+    assert borrow_cost(-36_000 * USD, rates) == -2 * USD
+    assert borrow_cost(36_000 * USD, rates) == 1 * USD
+    assert borrow_cost(-36_000 * USD, rates, days=3) == -6 * USD
+    assert borrow_cost(-36_000 * USD, UNLIMITED) == 0
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "available", "want"),
+    [(0, 100, None, 100), (0, 100, 40, 40), (30, 100, 40, 70), (30, 20, 0, 20), (-50, 100, 40, 0), (-30, 100, 40, 10)],
+)
+def test_a_short_sale_is_bounded_by_what_can_be_borrowed(
+    held: int, wanted: int, available: int | None, want: int
+) -> None:
+    """What is short already was borrowed: a day's table says how much in all."""
+    assert shortable(held, wanted, BorrowRate(available=available)) == want
+
+
+def test_a_row_of_the_borrow_table() -> None:
+    day, found = parse_borrow_row("2024-06-03,1500,0.25,1.75\n", 0)
+    assert (day, found) == (date(2024, 6, 3), BorrowRate(rate("0.0175"), rate("0.0025"), 1500))
+    assert parse_borrow_row("2024-06-03,,0,0", 0)[1] == UNLIMITED
+    assert parse_borrow_row("2024-06-03,0,0,0", 0)[1].available == 0
+    assert parse_borrow_row("2024-06-03,1.5,0,0", 2)[1].available == 150
+    with pytest.raises(ValueError, match="values to unpack"):
+        parse_borrow_row("2024-06-03,1500", 0)
+
+
+# Binance, "Introduction to Binance Futures Funding Rates": amount = nominal value x rate; 100,000 at 0.01 % is 10
+def test_a_positive_funding_rate_is_paid_by_longs_to_shorts() -> None:
+    assert funding_payment(100_000 * USD, rate("0.0001")) == -10 * USD
+    assert funding_payment(-100_000 * USD, rate("0.0001")) == 10 * USD
+    assert funding_payment(100_000 * USD, rate("-0.0001")) == 10 * USD
+
+
+@given(st.integers(-(10**15), 10**15), st.integers(-(10**6), 10**6))
+def test_what_one_side_pays_the_other_gets(notional: int, share: int) -> None:
+    assert funding_payment(notional, share) == -funding_payment(-notional, share)
+
+
+def test_funding_is_at_0_8_and_16_utc() -> None:
+    day = to_ns(datetime(2024, 6, 3, tzinfo=UTC))
+    hours = [(at - day) // HOUR_NS for at in funding_instants(day - 1, day + 24 * HOUR_NS)]
+    assert hours == [0, 8, 16, 24]
+    assert list(funding_instants(day, day + 8 * HOUR_NS - 1)) == []
+    assert list(funding_instants(day, day + 8 * HOUR_NS)) == [day + FUNDING_EVERY_NS]
+    assert len(funding_instants(day, day + 24 * HOUR_NS, 4 * HOUR_NS)) == 6
+
+
+@pytest.mark.parametrize(
+    ("amount", "source", "target", "price", "want"),
+    [
+        (100 * USD, "EUR", "USD", "1.0837", 10_837_000_000),
+        (-100 * USD, "EUR", "USD", "1.0837", -10_837_000_000),
+        (1, "EUR", "USD", "0.5", 0),  # half to even
+        (3, "EUR", "USD", "0.5", 2),
+        (100 * USD, "USD", "JPY", "151.235", 151_235_000),  # yen are kept at 4 places
+        (10_000, "JPY", "USD", "0.0066", 660_000),
+    ],
+)
+def test_a_conversion_is_exact_up_to_the_targets_scale(
+    amount: int, source: str, target: str, price: str, want: int
+) -> None:
+    assert converted(amount, source, target, Decimal(price)) == want
+
+
+def test_a_conversion_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="E_AMOUNT_OVERFLOW"):
+        converted(10**18, "EUR", "USD", Decimal(10))
