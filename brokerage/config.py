@@ -22,6 +22,7 @@ class InstrumentEntry(BaseModel):
     lot: str = "1"
     multiplier: str = "1"
     notional_min: str = "0"
+    sector: str = ""
     asset_class: Literal["CRYPTO", "EQUITY", "FOREX", "FUTURE"] = "EQUITY"
 
 

@@ -1,4 +1,4 @@
-"""Tables of the brokerage. Instants are integer ns, amounts scaled int64, enums their names.
+"""Tables of the brokerage. Instants are integer ns, amounts scaled int64, prices text, enums their names.
 
 `order_events` is the truth of orders and is only ever appended to; the heads in `orders`, `positions` and `cash` are
 its fold, kept in the same transaction so that reads need no replay. At start verify.verify_books proves them equal.
@@ -28,6 +28,23 @@ def _int(name: str, *, key: bool = False, nullable: bool = False) -> sa.Column[i
     return sa.Column(name, _BIG, primary_key=key, nullable=nullable, autoincrement=False)
 
 
+class _PriceUnits(sa.types.TypeDecorator[int]):
+    """A price in units of its instrument's scale: an integer of any width, kept as text."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> int | None:
+        return None if value is None else int(value)
+
+
+def _price(name: str, *, nullable: bool = False) -> sa.Column[int]:
+    return sa.Column(name, _PriceUnits, nullable=nullable)
+
+
 def _flag(name: str) -> sa.Column[bool]:
     return sa.Column(name, sa.Boolean, nullable=False)
 
@@ -51,6 +68,14 @@ accounts = sa.Table(
     _int("circuit_ns", nullable=True),  # when the drawdown circuit opened
 )
 
+account_limits = sa.Table(
+    "account_limits",
+    metadata,
+    _text("account", key=True),
+    _int("revision"),
+    _text("limits"),  # JSON
+)
+
 account_worlds = sa.Table("account_worlds", metadata, _text("account", key=True), _text("world_id", key=True))
 sa.Index("account_worlds_world", account_worlds.c.world_id)
 
@@ -72,7 +97,7 @@ marks = sa.Table(
     _text("preset", key=True),
     _text("session_id", key=True),
     _text("symbol", key=True),
-    _int("price"),
+    _price("price"),
     _int("at_ns"),
     _int("bar_ns"),
 )
@@ -110,8 +135,8 @@ orders = sa.Table(
     _text("previous"),
     _int("seq"),
     _int("quantity"),
-    _int("limit_price", nullable=True),
-    _int("stop_price", nullable=True),
+    _price("limit_price", nullable=True),
+    _price("stop_price", nullable=True),
     _int("expire_ns", nullable=True),
     _int("filled"),
     _int("notional"),
@@ -124,7 +149,7 @@ orders = sa.Table(
     _text("flag"),
     _flag("unresolved"),
     _int("created_sequence"),
-    _int("worst_price"),  # 0: none, valued at its own price or at the mark
+    _price("worst_price"),  # 0: none, valued at its own price or at the mark
     sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
     sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
 )
@@ -145,19 +170,19 @@ order_events = sa.Table(
     _text("detail"),
     _text("flag"),
     _int("quantity"),
-    _int("limit_price", nullable=True),
-    _int("stop_price", nullable=True),
+    _price("limit_price", nullable=True),
+    _price("stop_price", nullable=True),
     _int("expire_ns", nullable=True),
     _flag("unresolved"),
     _text("trade_id"),
     _int("fill_quantity"),
-    _int("fill_price"),
+    _price("fill_price"),
     _int("fee"),
     _text("fee_currency"),
     _text("liquidity"),
     _int("venue_ns"),
     _int("cumulative"),
-    _int("worst_price"),
+    _price("worst_price"),
     sa.UniqueConstraint("account", "sequence", name="order_events_sequence"),
 )
 

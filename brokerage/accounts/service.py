@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from brokerage.accounts import opening, sharing, store, trading_state
+from brokerage.accounts import limits, opening, sharing, store, trading_state
 from brokerage.accounts.access import AccountAccess
 from brokerage.accounts.opening import AccountOpening
-from brokerage.accounts.wire import TRADING_STATES, account_to_proto
+from brokerage.accounts.wire import TRADING_STATES, account_to_proto, limits_from_proto
 from brokerage.audit import calling_actor
 from brokerage.domain.accounts.account import Account
 from qmtl.broker.v1 import account_pb2 as accountpb
@@ -124,6 +124,17 @@ class AccountService(accountrpc.AccountServiceServicer):
             return trading_state.set_trading_state(conn, request.account, state, message, actor, now_ns)
 
         return accountservicepb.SetTradingStateResponse(account=await self._told(await self._db.write(change)))
+
+    async def SetAccountLimits(
+        self, request: accountservicepb.SetAccountLimitsRequest, context: Context
+    ) -> accountservicepb.SetAccountLimitsResponse:
+        actor, now_ns = calling_actor(), self._now_ns()
+        known = await self._db.read(lambda conn: store.account(conn, request.account))
+        wanted = limits_from_proto(request.limits, request.revision, known.base_currency)
+        account = await self._db.write(
+            lambda conn: limits.set_account_limits(conn, request.account, wanted, actor, now_ns)
+        )
+        return accountservicepb.SetAccountLimitsResponse(account=await self._told(account))
 
     async def _told(self, account: Account) -> accountpb.Account:
         """An account with those of its worlds that the caller may read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from sqlalchemy import Connection
 
 from brokerage import schema as t
 from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
+from brokerage.domain.accounts.limits import NO_ACCOUNT_LIMITS, AccountLimits, Budget
 from brokerage.domain.market.mark import Mark
 from brokerage.schema import OF, AnyRow
 from qmtl.core.errors import NotFound
@@ -30,7 +32,9 @@ _SELECT = (
         _MARK.price.label("mark_price"),
         _MARK.at_ns.label("mark_ns"),
         _MARK.bar_ns,
+        t.account_limits.c.limits,
     )
+    .outerjoin(t.account_limits, t.account_limits.c.account == t.accounts.c.account)
     .outerjoin(t.account_feeds, _FEED.account == t.accounts.c.account)
     .outerjoin(
         t.marks,
@@ -181,7 +185,7 @@ def save_position(conn: Connection, name: str, feed: AccountFeed) -> None:
 def save_mark(conn: Connection, feed: AccountFeed, mark: Mark) -> None:
     """Store the last price that a feed brought."""
     key = {"preset": feed.preset, "session_id": feed.session_id, "symbol": feed.symbol}
-    conn.execute(_SAVE_MARK, {**key, "price": mark.price, "at_ns": mark.at_ns, "bar_ns": mark.bar_ns})
+    conn.execute(_SAVE_MARK, {**key, "price": str(mark.price), "at_ns": mark.at_ns, "bar_ns": mark.bar_ns})
 
 
 def count_accounts(conn: Connection, world_id: str) -> int:
@@ -218,7 +222,15 @@ def _account_of(row: AnyRow, feeds: tuple[AccountFeed, ...]) -> Account:
         rate_ns=row.rate_ns,
         peak_equity=row.peak_equity,
         circuit_ns=row.circuit_ns,
+        limits=_limits_of(row.limits),
     )
+
+
+def _limits_of(written: str | None) -> AccountLimits:
+    if not written:
+        return NO_ACCOUNT_LIMITS
+    fields = json.loads(written)
+    return AccountLimits(**{**fields, "budgets": tuple(Budget(**budget) for budget in fields["budgets"])})
 
 
 def _values(account: Account) -> dict[str, str | int | None]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
-from brokerage.domain.money import RATE_SCALE, money_text
+from brokerage.domain.accounts.limits import AccountLimits, Budget
+from brokerage.domain.money import RATE_SCALE, currency_scale, money_text
 from qmtl.broker.v1 import account_pb2 as accountpb
-from qmtl.core.decimals import format_decimal, from_scaled
+from qmtl.core.decimals import format_decimal, from_scaled, parse_decimal, to_scaled
+from qmtl.core.errors import refused
+from qmtl.wire.fields import optional_text, require_text
 from qmtl.wire.instants import ns_to_proto
 
 VENUE = "paper"
+BUDGETS_MAX = 1_000
 TRADING_STATES = {accountpb.TradingState.Value(f"TRADING_STATE_{state.name}"): state for state in TradingState}
 ACCOUNT_TYPES = {accountpb.AccountType.Value(f"ACCOUNT_TYPE_{kind.name}"): kind for kind in AccountType}
 
@@ -29,7 +33,73 @@ def account_to_proto(account: Account, worlds: Sequence[str]) -> accountpb.Accou
         leverage=account.leverage,
         trading_state=f"TRADING_STATE_{account.trading_state.name}",
         created_at=ns_to_proto(account.created_ns),
+        limits=limits_to_proto(account.limits, account.base_currency) if account.limits.revision else None,
+        limits_revision=account.limits.revision,
     )
+
+
+def limits_from_proto(message: accountpb.AccountLimits, revision: int, currency: str) -> AccountLimits:
+    """Limits of an account in a base currency. Raises InvalidRequest (E_DECIMAL, E_FIELD)."""
+    if revision < 1:
+        raise refused("E_FIELD", "revision", revision, "1 or more")
+    if len(message.budgets) > BUDGETS_MAX:
+        raise refused("E_FIELD", "limits.budgets", len(message.budgets), f"at most {BUDGETS_MAX}")
+    scale = currency_scale(currency)
+    budgets = tuple(
+        _budget_from_proto(budget, f"limits.budgets[{n}]", scale) for n, budget in enumerate(message.budgets)
+    )
+    if len({(budget.world_id, budget.strategy_id) for budget in budgets}) < len(budgets):
+        raise refused("E_FIELD", "limits.budgets", "a world and strategy twice", "one budget for each")
+    return AccountLimits(
+        revision=revision,
+        gross_max=_most(message.gross_max, "limits.gross_max", scale),
+        net_max=_most(message.net_max, "limits.net_max", scale),
+        leverage_max=_most(message.leverage_max, "limits.leverage_max", RATE_SCALE),
+        symbol_max=_most(message.symbol_max, "limits.symbol_max", RATE_SCALE),
+        sector_max=_most(message.sector_max, "limits.sector_max", RATE_SCALE),
+        budgets=budgets,
+    )
+
+
+def limits_to_proto(limits: AccountLimits, currency: str) -> accountpb.AccountLimits:
+    """The inverse of limits_from_proto."""
+    scale = currency_scale(currency)
+    return accountpb.AccountLimits(
+        gross_max=_written(limits.gross_max, scale),
+        net_max=_written(limits.net_max, scale),
+        leverage_max=_written(limits.leverage_max, RATE_SCALE),
+        symbol_max=_written(limits.symbol_max, RATE_SCALE),
+        sector_max=_written(limits.sector_max, RATE_SCALE),
+        budgets=[
+            accountpb.AccountBudget(
+                world_id=budget.world_id,
+                strategy_id=budget.strategy_id,
+                gross_max=_written(budget.gross_max, scale),
+            )
+            for budget in limits.budgets
+        ],
+    )
+
+
+def _budget_from_proto(message: accountpb.AccountBudget, field: str, scale: int) -> Budget:
+    most = _most(message.gross_max, f"{field}.gross_max", scale)
+    if most is None:
+        raise refused("E_DECIMAL", f"{field}.gross_max", "''", "0 or more")
+    world_id = require_text(message.world_id, f"{field}.world_id", 128)
+    return Budget(world_id, optional_text(message.strategy_id, f"{field}.strategy_id", 128), most)
+
+
+def _most(written: str, field: str, scale: int) -> int | None:
+    if not written:
+        return None
+    units = to_scaled(parse_decimal(written, field), scale)
+    if units < 0:
+        raise refused("E_DECIMAL", field, written, "0 or more")
+    return units
+
+
+def _written(units: int | None, scale: int) -> str:
+    return "" if units is None else format_decimal(from_scaled(units, scale))
 
 
 def _feed_to_proto(feed: AccountFeed) -> accountpb.AccountFeed:

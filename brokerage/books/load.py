@@ -84,6 +84,7 @@ def _empty_view(market: MarketContext, account: Account) -> AccountView:
         marks=account.marks,
         trading=account.trading_state,
         limits=market.limits,
+        account_limits=account.limits,
         world_beside=None,
         circuit_open=bool(market.limits.drawdown_max) and account.circuit_ns is not None,
     )

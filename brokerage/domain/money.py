@@ -2,12 +2,9 @@
 
 An amount that does not fit in int64 is refused, never wrapped and never turned into a float. Rounding
 happens in one place, half to even, and only where a product of price and quantity leaves the currency's scale.
-Market data arrives as doubles; `double_to_scaled` is the only door where a double becomes a number of ours.
 """
 
 from __future__ import annotations
-
-from math import isfinite
 
 from qmtl.core.decimals import INT64_MAX, format_decimal, from_scaled, parse_decimal, to_scaled
 from qmtl.core.errors import InvalidRequest
@@ -49,13 +46,6 @@ def divide(numerator: int, denominator: int) -> int:
 def floor_to(units: int, step: int) -> int:
     """Round a magnitude toward zero to a multiple of `step`."""
     return units - units % step if units >= 0 else -((-units) - (-units) % step)
-
-
-def double_to_scaled(value: float, scale: int, what: str) -> int:
-    """Snap a double to the nearest scaled integer, ties to even: the same result as numpy.rint(value * 10**scale)."""
-    if not isfinite(value):
-        raise InvalidRequest("E_AMOUNT_NOT_FINITE", f"{what} is {value!r}, want a finite number")
-    return fit(round(value * 10.0**scale), what)
 
 
 def rate(text: str) -> int:

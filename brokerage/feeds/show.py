@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import structlog
 from sqlalchemy import Connection
 
+from brokerage import audit
 from brokerage.accounts import store as accounts_store
 from brokerage.books.drawdown import watch_drawdown
-from brokerage.domain.accounts.account import Account, AccountFeed
+from brokerage.domain.accounts.account import Account, AccountFeed, TradingState
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.mark import Mark
@@ -19,7 +21,10 @@ from brokerage.orders import journal
 from brokerage.orders.working import load_open_orders
 from brokerage.venues.dispatch.emulation import release_touched
 from brokerage.venues.paper import step
+from qmtl.core.errors import QmtlError
 from qmtl.sql.database import signal
+
+log = structlog.stdlib.get_logger("qmtl.brokerage.feeds")
 
 
 def show_bars(
@@ -33,13 +38,12 @@ def show_bars(
     """Show the next bars of a feed, a preset and a replay session, to every account on it; how many fills that made.
 
     Progress is stored with what the bars did: bars that close at or before it are skipped, whoever sends them again.
+    Each account has a savepoint of its own: one that cannot take the bars is halted, and the others go on.
     """
     fills = 0
     for account in accounts_store.accounts_on(conn, *source, lock=True):
-        for feed in account.feeds:
-            if (feed.preset, feed.session_id) == source:
-                account, made = _move(conn, market, account, feed, Shown(bars, watermark_ns, now_ns))
-                fills += made
+        feeds = [feed for feed in account.feeds if (feed.preset, feed.session_id) == source]
+        fills += _show_account(conn, market, account, feeds, Shown(bars, watermark_ns, now_ns))
     signal(conn, accounts_store.BARS_SIGNAL)
     return fills
 
@@ -52,26 +56,67 @@ class Shown:
     watermark_ns: int
     now_ns: int
 
+    def beyond(self, feed: AccountFeed) -> tuple[list[Bar], int]:
+        """The bars that a feed has not had, and how far it is with them."""
+        fresh = [bar for bar in self.bars if bar.end_ns > feed.position_ns]
+        return fresh, max([feed.position_ns, self.watermark_ns, *(bar.end_ns for bar in fresh)])
+
+
+def _show_account(
+    conn: Connection, market: MarketContext, account: Account, feeds: Sequence[AccountFeed], shown: Shown
+) -> int:
+    fills, moved = 0, account
+    try:
+        with conn.begin_nested():
+            for feed in feeds:
+                moved, made = _move(conn, market, moved, feed, shown)
+                fills += made
+    except QmtlError as error:
+        _halt(conn, account, feeds, shown, error)
+        return 0
+    return fills
+
+
+def _halt(conn: Connection, account: Account, feeds: Sequence[AccountFeed], shown: Shown, error: QmtlError) -> None:
+    """Take an account out of trading that could not take its bars: it is moved past them with its orders as they were,
+    and an operator decides.
+    """
+    for feed in feeds:
+        fresh, progress = shown.beyond(feed)
+        _save_progress(conn, account.account, feed, fresh, progress)
+    accounts_store.save_account(conn, replace(account, trading_state=TradingState.HALTED))
+    detail = (
+        f"bars up to {max((bar.end_ns for bar in shown.bars), default=shown.watermark_ns)} ns had no effect: {error}"
+    )
+    audit.record(conn, shown.now_ns, ("brokerage", ""), "feed_failed", account.account, detail)
+    log.error("feed_failed", account=account.account, error=str(error))
+
 
 def _move(
     conn: Connection, market: MarketContext, account: Account, feed: AccountFeed, shown: Shown
 ) -> tuple[Account, int]:
     """Move an account along one of its feeds; the account then, and how many fills that made."""
-    fresh = [bar for bar in shown.bars if bar.end_ns > feed.position_ns]
-    progress = max([feed.position_ns, shown.watermark_ns, *(bar.end_ns for bar in fresh)])
+    fresh, progress = shown.beyond(feed)
     if progress <= feed.position_ns:
         return account, 0
     done = _show(conn, market, account, feed.symbol, fresh, EventTime(progress, shown.now_ns))
-    moved = replace(feed, position_ns=progress)
-    if fresh:
-        last = fresh[-1]
-        moved = replace(moved, mark=Mark(last.close, last.end_ns, last.end_ns - last.start_ns))
-        accounts_store.save_mark(conn, moved, Mark(last.close, last.end_ns, last.end_ns - last.start_ns))
-    accounts_store.save_position(conn, account.account, moved)
+    moved = _save_progress(conn, account.account, feed, fresh, progress)
     account = journal.record(conn, account.moved(moved), done)
     if fresh and market.limits.drawdown_max:
         account = watch_drawdown(conn, market, account, shown.now_ns)
     return account, sum(event.fill is not None for _, event in done)
+
+
+def _save_progress(conn: Connection, name: str, feed: AccountFeed, fresh: Sequence[Bar], progress: int) -> AccountFeed:
+    """Store how far an account is along a feed, and the price that the feed has brought."""
+    moved = replace(feed, position_ns=progress)
+    if fresh:
+        last = fresh[-1]
+        mark = Mark(last.close, last.end_ns, last.end_ns - last.start_ns)
+        moved = replace(moved, mark=mark)
+        accounts_store.save_mark(conn, moved, mark)
+    accounts_store.save_position(conn, name, moved)
+    return moved
 
 
 def _show(

@@ -30,6 +30,7 @@ def market_of(settings: Settings) -> MarketContext:
             lot=entry.lot,
             multiplier=entry.multiplier,
             notional_min=entry.notional_min,
+            sector=entry.sector,
             asset_class=AssetClass(entry.asset_class),
         )
         for symbol, entry in settings.instruments.items()

@@ -1,10 +1,12 @@
 """What strategy authors import. Nothing here opens a connection: Runner does, and loads what it needs then."""
 
+from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
 from qmtl.core.fills import FillEvent
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk import decisions as signals
 from qmtl.sdk import indicators
 from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
 from qmtl.sdk.graph.vertices import Late, Node, StreamInput, TagQuery, node
 from qmtl.sdk.graph.view import CacheView
@@ -16,9 +18,12 @@ from qmtl.sdk.strategy.strategy import Strategy
 __all__ = [
     "OHLCV",
     "VALUE",
+    "AccountTerms",
+    "AssetClass",
     "Bars",
     "CacheView",
     "FillEvent",
+    "Instrument",
     "Late",
     "Node",
     "Runner",
@@ -30,6 +35,7 @@ __all__ = [
     "StreamInput",
     "TagQuery",
     "indicators",
+    "instrument",
     "node",
     "signals",
 ]

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from brokerage.domain.market.instrument import Instrument
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
@@ -35,14 +36,22 @@ class Runner:
 
     @staticmethod
     def backtest(
-        strategy: Strategy, data: Bars | Iterable[Bars], *, terms: AccountTerms | None = None, streaming: bool = False
+        strategy: Strategy,
+        data: Bars | Iterable[Bars],
+        *,
+        terms: AccountTerms | None = None,
+        instruments: Iterable[Instrument] = (),
+        streaming: bool = False,
     ) -> BacktestResult:
         """Run a strategy over local bars, without a mesh. Not authoritative.
 
+        `instruments`: what is traded beside the instruments that the library knows by name and those of the terms.
         `streaming` True drives the graph event by event instead of in batch: slower, the same result bit for bit.
         """
         assembled = assemble(strategy)
         bars = (data,) if isinstance(data, Bars) else tuple(data)
+        terms = terms or AccountTerms()
+        terms = replace(terms, instruments=(*terms.instruments, *instruments))
         return BacktestResult(assembled.name, replay(assembled, bars, terms, streaming=streaming), bars)
 
     @staticmethod

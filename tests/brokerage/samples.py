@@ -48,7 +48,7 @@ MINUTE = 60_000_000_000
 LIMIT_NAMES = RiskLimits.__slots__
 WORLD = "w1"
 OWNER = Owner("acc", WORLD, "s1")
-STOCK = instrument("AAPL", base="AAPL", quote="USD")
+STOCK = instrument("AAPL", base="AAPL", quote="USD", price_places=2)
 MARKET = MarketContext(Instruments([STOCK]), BrokerageProfile())
 GATE = GateStamp(1, RATE_ONE, ExecutionDomain.DRYRUN, False)
 ACTOR = Actor("alice", "c1")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from brokerage.domain.accounts.limits import NO_ACCOUNT_LIMITS, AccountLimits
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.orders.events import EventTime
 
@@ -56,6 +57,7 @@ class Account:
     rate_ns: int = 0
     peak_equity: int | None = None
     circuit_ns: int | None = None
+    limits: AccountLimits = NO_ACCOUNT_LIMITS
 
     @property
     def marks(self) -> dict[str, Mark]:

@@ -7,8 +7,8 @@ the time; such an order meets the next bar. `bars_from_doubles` turns columns of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from decimal import ROUND_UP, Decimal
 
 from brokerage.domain.accounts.ledger import Ledger
 from brokerage.domain.accounts.portfolio import Portfolio
@@ -17,6 +17,7 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, currency_scale
 from brokerage.domain.orders.events import EventTime, Liquidity, OrderEvent, fee_decimal
@@ -24,11 +25,15 @@ from brokerage.domain.orders.order import Order, Owner, Side, order_id
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
+from brokerage.domain.risk.margin_call import MarginCall, margin_call
 from brokerage.domain.simulation.exchange import SimulatedExchange
 from brokerage.domain.trading.commands import cancel, submit
 from brokerage.domain.trading.reports import book_reports
 from qmtl.core.decimals import from_scaled, to_scaled
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound
+
+MARGIN_CALL = "MARGIN_CALL"
+"""Tags the orders by which an account closes what it cannot hold."""
 
 LOCAL = Owner("local", "", "")
 """The owner of orders in a backtest that belongs to no world."""
@@ -84,7 +89,12 @@ class SimulatedAccount:
         """The symbol's properties. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
         found = self.view.instruments.find(symbol)
         if found is None:
-            raise NotFound("E_INSTRUMENT_UNKNOWN", f"no instrument {symbol}; pass it in `instruments`")
+            raise NotFound(
+                "E_INSTRUMENT_UNKNOWN",
+                f"no properties of {symbol} are known: currencies, tick and lot",
+                hint="pass it to Runner.backtest(..., instruments=[...]) or in AccountTerms(instruments=...); a mesh "
+                f'knows it by [brokerage.instruments."{symbol}"] in qmtl.toml',
+            )
         return found
 
     def submit(self, order: Order, at_ns: int, *, weight: int = RATE_ONE) -> list[OrderEvent]:
@@ -112,12 +122,36 @@ class SimulatedAccount:
         self.view.marks[symbol] = Mark(bar.close, bar.end_ns, bar.end_ns - bar.start_ns)
         return events
 
+    def margin_call(self, at_ns: int) -> MarginCall | None:
+        """Close what equity no longer covers, by market orders of the account; None where it covers all, or while
+        orders of an earlier call are open.
+        """
+        if any(MARGIN_CALL in record.order.tags for record in self.open_orders()):
+            return None
+        call = margin_call(self.view)
+        for reduction in call.reductions if call is not None else ():
+            instrument, side = reduction.instrument, Side.BUY if reduction.quantity > 0 else Side.SELL
+            quantity = instrument.quantity_decimal(abs(reduction.quantity))
+            name = f"{MARGIN_CALL}-{instrument.symbol}-{at_ns}"
+            order = Order(reduction.owner, name, instrument.symbol, side, quantity)
+            self.submit(replace(order, reduce_only=True, tags=(MARGIN_CALL,)), at_ns)
+        return call
+
     def record(self, client_order_id: str) -> OrderRecord:
         """All that is known of an order. Raises NotFound (ORDER_UNKNOWN)."""
         found = self.book.records.get(order_id(self.owner, client_order_id))
         if found is None:
             raise NotFound("E_ORDER_UNKNOWN", f"no order {client_order_id}")
         return found
+
+    def lot(self, symbol: str) -> Decimal:
+        """The step of quantities."""
+        found = self.instrument(symbol)
+        return found.quantity_decimal(found.lot)
+
+    def fee_bound(self, symbol: str, quantity: Decimal, price: Decimal) -> Decimal:
+        """The most that one order may be charged, in quote currency; a quantity between two lots counts as the next."""
+        return fee_bound(self.instrument(symbol), self.view.profile.fee, quantity, price)
 
     def position(self, symbol: str) -> Decimal:
         """The signed quantity held."""
@@ -147,6 +181,13 @@ class SimulatedAccount:
 
     def _marks(self) -> dict[str, int]:
         return {symbol: mark.price for symbol, mark in self.view.marks.items()}
+
+
+def fee_bound(instrument: Instrument, fee: FeeModel, quantity: Decimal, price: Decimal) -> Decimal:
+    """The most that one order may be charged, in quote currency."""
+    units = int(quantity.scaleb(instrument.quantity_scale).to_integral_value(ROUND_UP))
+    notional = instrument.notional(instrument.price_units(price), units)
+    return instrument.money_decimal(fee.bound(instrument, notional, units))
 
 
 def view_fill(instrument: Instrument, side: Side, event: OrderEvent) -> FillView:

@@ -1,17 +1,20 @@
-"""Completed bars at an instrument's scales, made from doubles one by one or by columns alike."""
+"""Completed bars at an instrument's scales, made from doubles one by one or by columns alike, and never rounded.
+
+A double stands for the shortest decimal that reads back as it. Prices keep every digit of that; of a volume, which is
+only ever an upper bound, the part below the quantity scale is cut off.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
+from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
 
-from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.money import double_to_scaled, fit
-from qmtl.core.decimals import INT64_MAX
+from brokerage.domain.market.instrument import PRICE_PLACES, Instrument
+from qmtl.core.decimals import INT64_MAX, to_decimal
 from qmtl.core.errors import InvalidRequest
 
 
@@ -30,6 +33,9 @@ class Bar:
 
 Doubles = npt.NDArray[np.float64]
 
+_DIGITS_SAFE = 10**15
+"""Below this many units a decimal is the shortest one of its double: 15 digits always survive a double."""
+
 
 def bars_from_doubles(
     instrument: Instrument,
@@ -37,30 +43,67 @@ def bars_from_doubles(
     interval_ns: int,
     ohlcv: tuple[Doubles, Doubles, Doubles, Doubles, Doubles],
 ) -> Iterator[Bar]:
-    """Bars from columns of doubles: prices snapped to the price scale, volume to the quantity scale, ties to even."""
+    """Bars from columns of doubles, exactly. Raises InvalidRequest (E_PRICE_SCALE, E_AMOUNT_NOT_FINITE)."""
     *prices, volume = ohlcv
-    columns = [snap(column, instrument.price_scale, "price") for column in prices]
-    sizes = snap(volume, instrument.quantity_scale, "volume", saturate=True)
+    columns = [exact_units(instrument, column) for column in prices]
+    sizes = volume_units(instrument, volume)
     for start, opened, high, low, close, size in zip(start_ns.tolist(), *columns, sizes, strict=True):
         yield Bar(start, start + interval_ns, opened, high, low, close, size)
-
-
-def snap(column: Doubles, scale: int, what: str, *, saturate: bool = False) -> Sequence[int]:
-    """A column of doubles as scaled integers. A volume beyond int64 saturates: it is only ever an upper bound."""
-    scaled = np.rint(column * 10.0**scale)
-    if not np.isfinite(scaled).all():
-        raise InvalidRequest("E_AMOUNT_NOT_FINITE", f"{what} holds a value that is not finite")
-    if saturate:
-        return [min(int(value), INT64_MAX) for value in scaled.tolist()]
-    return [fit(int(value), what) for value in scaled.tolist()]
 
 
 def bar_from_doubles(
     instrument: Instrument, start_ns: int, interval_ns: int, ohlcv: tuple[float, float, float, float, float]
 ) -> Bar:
-    """One bar from doubles: the same snapping as the columns, so batch and live see the same numbers."""
-    opened, high, low, close = (double_to_scaled(price, instrument.price_scale, "price") for price in ohlcv[:4])
-    if not isfinite(ohlcv[4]):
-        raise InvalidRequest("E_AMOUNT_NOT_FINITE", f"volume is {ohlcv[4]!r}, want a finite number")
-    volume = min(round(ohlcv[4] * 10.0**instrument.quantity_scale), INT64_MAX)
-    return Bar(start_ns, start_ns + interval_ns, opened, high, low, close, volume)
+    """One bar from doubles: the same numbers as from columns, so batch and live see the same."""
+    opened, high, low, close, volume = (np.array([value], dtype=np.float64) for value in ohlcv)
+    [bar] = bars_from_doubles(instrument, np.array([start_ns]), interval_ns, (opened, high, low, close, volume))
+    return bar
+
+
+def exact_units(instrument: Instrument, column: Doubles) -> list[int]:
+    """A column of prices in units of the instrument's price scale, to the last digit."""
+    return [_at_scale(instrument, units, places) for units, places in _decimals(column, "price")]
+
+
+def volume_units(instrument: Instrument, column: Doubles) -> list[int]:
+    """A column of volumes in units of the quantity scale, down; one beyond int64 saturates."""
+    scale = instrument.quantity_scale
+    found = (
+        units * 10 ** (scale - places) if scale >= places else units // 10 ** (places - scale)
+        for units, places in _decimals(column, "volume")
+    )
+    return [min(units, INT64_MAX) for units in found]
+
+
+def _at_scale(instrument: Instrument, units: int, places: int) -> int:
+    if places <= instrument.price_scale:
+        return units * _POWERS[instrument.price_scale - places]
+    return instrument.price_units(Decimal(units).scaleb(-places))
+
+
+_POWERS: tuple[int, ...] = tuple(10**places for places in range(2 * PRICE_PLACES))
+
+
+def _decimals(column: Doubles, what: str) -> Iterator[tuple[int, int]]:
+    """The shortest decimal of each double, as units and places: `units / 10**places`."""
+    if not np.isfinite(column).all():
+        raise InvalidRequest("E_AMOUNT_NOT_FINITE", f"{what} holds a value that is not finite")
+    units, places = np.zeros(len(column)), np.full(len(column), -1)
+    for tried in range(16):
+        # an integer of a double over a power of ten that is one too: the quotient is the double nearest to it
+        with np.errstate(over="ignore"):
+            whole = np.rint(column * 10.0**tried)
+        fits = (places < 0) & (np.abs(whole) < _DIGITS_SAFE) & (whole / 10.0**tried == column)
+        units[fits], places[fits] = whole[fits], tried
+        if (places >= 0).all():
+            break
+    for value, whole_units, found in zip(column.tolist(), units.tolist(), places.tolist(), strict=True):
+        yield (int(whole_units), found) if found >= 0 else _longest(value)
+
+
+def _longest(value: float) -> tuple[int, int]:
+    """A double of 16 or 17 digits, or one that is very large or small."""
+    sign, digits, exponent = to_decimal(value).as_tuple()
+    power = exponent if isinstance(exponent, int) else 0
+    units = int("".join(map(str, digits))) * (-1 if sign else 1)
+    return (units * 10**power, 0) if power >= 0 else (units, -power)

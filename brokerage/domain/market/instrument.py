@@ -7,7 +7,7 @@ currency's scale through `notional`, the one place where price times quantity is
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import Enum
 
 from brokerage.domain.money import currency_scale, divide, fit
@@ -15,6 +15,13 @@ from qmtl.core.decimals import from_scaled, to_scaled
 from qmtl.core.errors import InvalidRequest
 
 SIZE_SCALE_MAX = 8
+
+PRICE_PLACES = 24
+"""Decimal places that prices are kept at: every double from 1e-7 up is a whole number of them, so that no price of
+market data is ever rounded. Prices are therefore integers without a width; amounts of money and quantities fit int64.
+"""
+
+_EXACT = Context(prec=100, traps=[InvalidOperation, Inexact])
 
 
 class AssetClass(Enum):
@@ -26,7 +33,10 @@ class AssetClass(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One tradable symbol. `tick`, `lot` and the bounds are scaled integers; a bound of 0 means no bound."""
+    """One tradable symbol. `tick`, `lot` and the bounds are scaled integers; a bound of 0 means no bound.
+
+    `price_scale` is finer than the tick: orders are placed at ticks, market data has the digits it has.
+    """
 
     symbol: str
     asset_class: AssetClass
@@ -41,8 +51,10 @@ class Instrument:
     quantity_max: int = 0
     notional_min: int = 0
     notional_max: int = 0
+    sector: str = ""
     _up: int = field(init=False, repr=False, compare=False)
     _down: int = field(init=False, repr=False, compare=False)
+    _tick_places: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.tick <= 0 or self.lot <= 0 or self.multiplier <= 0:
@@ -51,13 +63,25 @@ class Instrument:
         shift = currency_scale(self.quote) - self.price_scale - self.quantity_scale
         object.__setattr__(self, "_up", numerator * 10 ** max(shift, 0))
         object.__setattr__(self, "_down", denominator * 10 ** max(-shift, 0))
+        object.__setattr__(self, "_tick_places", _places(Decimal(self.tick).scaleb(-self.price_scale, _EXACT)))
 
     def notional(self, price: int, quantity: int) -> int:
         """Value of `quantity` at `price` in scaled quote currency, half to even; refuses what int64 cannot hold."""
         return fit(divide(price * quantity * self._up, self._down), "notional")
 
     def price_decimal(self, price: int) -> Decimal:
-        return from_scaled(price, self.price_scale)
+        """A price as a decimal, with the places of the tick or as many more as it has."""
+        value = Decimal(price).scaleb(-self.price_scale, _EXACT)
+        places = max(self._tick_places, _places(value))
+        return value.quantize(Decimal((0, (1,), -places)), context=_EXACT)
+
+    def price_units(self, price: Decimal, field: str = "price") -> int:
+        """A price in units of the price scale. Raises InvalidRequest (E_PRICE_SCALE) for one with more places."""
+        try:
+            return int(price.scaleb(self.price_scale, _EXACT).to_integral_exact(context=_EXACT))
+        except (Inexact, InvalidOperation):
+            want = f"at most {self.price_scale} decimal places in {self.symbol}"
+            raise InvalidRequest("E_PRICE_SCALE", f"{field} is {price}, want {want}") from None
 
     def quantity_decimal(self, quantity: int) -> Decimal:
         return from_scaled(quantity, self.quantity_scale)
@@ -66,12 +90,13 @@ class Instrument:
         return from_scaled(amount, currency_scale(self.quote))
 
     def average_price(self, cost: int, quantity: int) -> Decimal:
-        """Average price behind a cost, for people: rounded to four places more than the price scale."""
+        """Average price behind a cost, for people: rounded to four places more than the tick has."""
         if quantity == 0:
             return Decimal(0)
-        extra = 4
-        scaled = divide(abs(cost) * self._down * 10**extra, abs(quantity) * self._up)
-        return Decimal(scaled).scaleb(-(self.price_scale + extra))
+        places = self._tick_places + 4
+        finer = self.price_scale - places
+        up, down = 10 ** max(-finer, 0), 10 ** max(finer, 0)
+        return Decimal(divide(abs(cost) * self._down * up, abs(quantity) * self._up * down)).scaleb(-places, _EXACT)
 
 
 def instrument(
@@ -84,9 +109,13 @@ def instrument(
     asset_class: AssetClass = AssetClass.EQUITY,
     multiplier: str = "1",
     notional_min: str = "0",
+    price_places: int = PRICE_PLACES,
+    sector: str = "",
 ) -> Instrument:
-    """Build an instrument from decimal text; the scales are the places of its tick and its lot."""
-    price_scale, quantity_scale = _places(tick), _places(lot)
+    """Build an instrument from decimal text. Prices are kept at `price_places` or at the places of the tick, whichever
+    is finer, quantities at the places of the lot.
+    """
+    price_scale, quantity_scale = max(_places(Decimal(tick)), price_places), max(_places(Decimal(lot)), 0)
     return Instrument(
         symbol=symbol,
         asset_class=asset_class,
@@ -94,14 +123,16 @@ def instrument(
         quote=quote,
         price_scale=price_scale,
         quantity_scale=quantity_scale,
-        tick=to_scaled(Decimal(tick), price_scale),
+        tick=int(Decimal(tick).scaleb(price_scale, _EXACT)),
         lot=to_scaled(Decimal(lot), quantity_scale),
         multiplier=Decimal(multiplier),
         quantity_min=to_scaled(Decimal(lot), quantity_scale),
         notional_min=to_scaled(Decimal(notional_min), currency_scale(quote)),
+        sector=sector,
     )
 
 
-def _places(text: str) -> int:
-    exponent = Decimal(text).as_tuple().exponent
+def _places(value: Decimal) -> int:
+    """Decimal places without trailing zeros."""
+    exponent = value.normalize(_EXACT).as_tuple().exponent
     return max(-exponent, 0) if isinstance(exponent, int) else 0

@@ -38,6 +38,25 @@ class Denial(Enum):
     SHORT_UNAVAILABLE = "SHORT_UNAVAILABLE"
     PRICE_STALE = "PRICE_STALE"
     SCALED_TO_ZERO = "SCALED_TO_ZERO"
+    CONCENTRATION_ABOVE_LIMIT = "CONCENTRATION_ABOVE_LIMIT"
+    BUDGET_ABOVE_LIMIT = "BUDGET_ABOVE_LIMIT"
+
+
+FINAL = frozenset(
+    {
+        Denial.INSTRUMENT_UNKNOWN,
+        Denial.ORDER_TYPE_UNSUPPORTED,
+        Denial.TIME_IN_FORCE_UNSUPPORTED,
+        Denial.PRECISION,
+        Denial.TICK,
+        Denial.LOT,
+        Denial.QUANTITY_BELOW_MINIMUM,
+        Denial.QUANTITY_ABOVE_MAXIMUM,
+        Denial.SHORT_UNAVAILABLE,
+        Denial.SCALED_TO_ZERO,
+    }
+)
+"""Denials that no later moment lifts: the same order of the same account breaks the rule for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import fit
-from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.order import Order, Side, SizedOrder
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderType
 
@@ -54,6 +55,16 @@ NO_OPEN_ORDERS = OpenOrderTotals()
 def reach(side: Side, held: int, quantity: int, reducing: int) -> int:
     """How far orders of one side may move a position: their reduce-only part takes off what is held, and no more."""
     return quantity - reducing + min(reducing, max(-held * side.sign, 0))
+
+
+def totals_of_new(order: Order, sized: SizedOrder, instrument: Instrument) -> OpenOrderTotals:
+    """What an order that is not taken yet would add to the sum of its side."""
+    if order.reduce_only:
+        return OpenOrderTotals(1, sized.quantity, reducing=sized.quantity)
+    price = sized.worst or sized.limit or sized.stop
+    if not price:
+        return OpenOrderTotals(1, sized.quantity, 1, 0, sized.quantity)
+    return OpenOrderTotals(1, sized.quantity, 1, instrument.notional(price, sized.quantity))
 
 
 def totals_of(record: OrderRecord | None) -> OpenOrderTotals:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from brokerage.domain.accounts.account import TradingState
+from brokerage.domain.accounts.limits import NO_ACCOUNT_LIMITS, AccountLimits
 from brokerage.domain.accounts.position import position_value
 from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import currency_scale, divide
-from brokerage.domain.orders.order import Owner, Side
+from brokerage.domain.orders.order import Order, Owner, Side
+from brokerage.domain.orders.totals import NO_OPEN_ORDERS, OpenOrderTotals
 from brokerage.domain.orders.venue_traits import PAPER, VenueTraits
 from brokerage.domain.risk.exposure import NO_EXPOSURE, Exposure, exposure_of
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
@@ -39,6 +42,7 @@ class AccountView:
     limits: Limits = NO_LIMITS
     world_limits: RiskLimits = UNLIMITED
     world_beside: Exposure | None = NO_EXPOSURE
+    account_limits: AccountLimits = NO_ACCOUNT_LIMITS
     circuit_open: bool = False
 
     def book(self, owner: Owner) -> StrategyBook:
@@ -71,12 +75,20 @@ class AccountView:
         """
         if self.profile.funding.kind is BuyingPower.CASH:
             return self.cash.get(currency, 0) - self.committed(currency)
-        held = self._margin()
+        held = self._held_at_worst()
         return 0 if held is None else self.equity() - held
 
     def committed(self, currency: str) -> int:
-        """What all open orders hold of a currency."""
+        """What all open orders hold of a currency; under margin, beyond what their positions hold already."""
         return sum(self._committed(book, currency) for book in self.books.values())
+
+    def held_at_worst(self, owner: Owner, instrument: Instrument, more: OpenOrderTotals, side: Side) -> int:
+        """What one owner's position in an instrument, its open orders and `more` on a side hold of the equity."""
+        book, mark = self.book(owner), self.marks.get(instrument.symbol)
+        buys, sells = (book.open_totals(instrument.symbol, one) for one in Side)
+        buys, sells = (buys + more, sells) if side is Side.BUY else (buys, sells + more)
+        held = book.held(instrument.symbol)
+        return self.profile.funding.at_worst(instrument, mark.price if mark else 0, held, buys, sells)
 
     def equity(self) -> int:
         """Cash and positions at their marks, in base currency. What cannot be valued adds nothing if it is an asset;
@@ -105,6 +117,30 @@ class AccountView:
                     total += part
         return total
 
+    def exposure_with(self, order: Order, together: int, counts: Callable[[Owner, str], bool]) -> Exposure | None:
+        """Exposure of the owners and symbols that count, were `order` to bring its side to `together` in its symbol.
+
+        None: a part of it cannot be valued.
+        """
+        total = NO_EXPOSURE
+        for owner, book in self.books.items():
+            own = owner == order.owner
+            for symbol in book.symbols() | ({order.symbol} if own else set()):
+                if counts(owner, symbol):
+                    instrument, mark, held = self.instruments.find(symbol), self.marks.get(symbol), book.held(symbol)
+                    reaches = [book.open_totals(symbol, side).reach(side, held) for side in Side]
+                    if own and symbol == order.symbol:
+                        reaches[list(Side).index(order.side)] = together
+                    if instrument is None or mark is None:
+                        if held or any(reaches):
+                            return None
+                        continue
+                    part = self.valued(exposure_of(instrument, mark.price, held, *reaches), instrument.quote)
+                    if part is None:
+                        return None
+                    total += part
+        return total
+
     def valued(self, exposure: Exposure, currency: str) -> Exposure | None:
         """An exposure in base currency; None where it cannot be converted."""
         if currency == self.base_currency:
@@ -120,26 +156,19 @@ class AccountView:
         buys, sells = (book.open_totals(symbol, side).reach(side, held) for side in Side)
         return self.valued(exposure_of(instrument, mark.price, held, buys, sells), instrument.quote)
 
-    def _margin(self) -> int | None:
+    def _held_at_worst(self) -> int | None:
         """What positions and open orders hold of the equity; None if it cannot be told."""
-        funding, held = self.profile.funding, 0
-        for book in self.books.values():
-            for symbol, position in book.ledger.positions.items():
-                if position.quantity and symbol not in self.marks:
+        total = 0
+        for owner, book in self.books.items():
+            for symbol in book.symbols():
+                instrument = self.instruments.find(symbol) or book.ledger.instruments.get(symbol)
+                if instrument is None or (book.held(symbol) and symbol not in self.marks):
                     return None
-                if position.quantity:
-                    instrument = book.ledger.instruments[symbol]
-                    value = position_value(instrument, position, self.marks[symbol].price)
-                    worth = self.in_base(abs(value), instrument.quote)
-                    if worth is None:
-                        return None
-                    held += funding.held_by_position(worth)
-        for currency in {self._quote(symbol) for book in self.books.values() for symbol, _ in book.totals} - {""}:
-            committed = self.in_base(self.committed(currency), currency)
-            if committed is None:
-                return None
-            held += committed
-        return held
+                held = self.in_base(self.held_at_worst(owner, instrument, NO_OPEN_ORDERS, Side.BUY), instrument.quote)
+                if held is None:
+                    return None
+                total += held
+        return total
 
     def _balances(self) -> list[tuple[int, str]]:
         return [(amount, currency) for currency, amount in self.cash.items()]
@@ -153,15 +182,16 @@ class AccountView:
                     found.append((position_value(instrument, position, mark.price), instrument.quote))
         return found
 
-    def _quote(self, symbol: str) -> str:
-        instrument = self.instruments.find(symbol)
-        return instrument.quote if instrument is not None else ""
-
     def _committed(self, book: StrategyBook, currency: str) -> int:
-        held = 0
+        funding, total = self.profile.funding, 0
         for symbol in {symbol for symbol, _ in book.totals}:
             instrument, mark = self.instruments.find(symbol), self.marks.get(symbol)
             if instrument is not None and instrument.quote == currency:
-                buys, sells = book.open_totals(symbol, Side.BUY), book.open_totals(symbol, Side.SELL)
-                held += self.profile.funding.committed(buys, sells, instrument, mark.price if mark else 0)
-        return held
+                buys, sells = (book.open_totals(symbol, side) for side in Side)
+                price, held = mark.price if mark else 0, book.held(symbol)
+                if funding.kind is BuyingPower.CASH:
+                    total += funding.committed(buys, instrument, price)
+                else:
+                    alone = funding.held_by_position(instrument.notional(price, held))
+                    total += funding.at_worst(instrument, price, held, buys, sells) - alone
+        return total

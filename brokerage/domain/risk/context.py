@@ -87,8 +87,3 @@ def context_of(view: AccountView, order: Order, instrument: Instrument, at_ns: i
 def increases(side: Side, quantity: int, held: int) -> bool:
     """Whether an order could leave a position larger than it is, or on the other side."""
     return held * side.sign >= 0 or quantity > abs(held)
-
-
-def increase(side: Side, quantity: int, held: int) -> int:
-    """The part of an order that opens or adds."""
-    return quantity if held * side.sign >= 0 else max(quantity - abs(held), 0)

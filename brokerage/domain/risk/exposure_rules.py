@@ -6,7 +6,8 @@ from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.money import RATE_ONE, RATE_SCALE, money_text
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Order, Side, SizedOrder
-from brokerage.domain.risk.context import RiskContext, increase, increases
+from brokerage.domain.orders.totals import NO_OPEN_ORDERS, totals_of_new
+from brokerage.domain.risk.context import RiskContext, increases
 from brokerage.domain.risk.exposure import Exposure, exposure_of
 from brokerage.domain.risk.limits import Limits
 from qmtl.core.decimals import format_decimal, from_scaled
@@ -111,23 +112,32 @@ def _beyond(
 
 
 def buying_power(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
-    """What an order opens is covered by free money; on cash nothing is sold short."""
-    together, funding = now.reach(order, sized), now.view.profile.funding
+    """What an order opens is covered by free money; on cash nothing is sold short.
+
+    Under margin an order is judged on the position after its closing part: by what the account then holds more.
+    """
+    funding, quote = now.view.profile.funding, now.instrument.quote
     if funding.kind is BuyingPower.CASH:
         if order.side is Side.SELL:
+            together = now.reach(order, sized)
             return _short(order, now, together) if together > now.held else None
-        opened = sized.quantity
-    else:
-        opened = min(increase(order.side, together, now.held), sized.quantity)
-    if not opened:
+        return _covered(funding.needed(now.instrument, now.price_of(sized), sized.quantity), quote, now)
+    view, instrument = now.view, now.instrument
+    try:
+        more = totals_of_new(order, sized, instrument)
+        after = view.held_at_worst(now.owner, instrument, more, order.side)
+    except InvalidRequest:
+        return Refusal(Denial.BALANCE_INSUFFICIENT, f"what the order in {order.symbol} needs cannot be counted")
+    needed = after - view.held_at_worst(now.owner, instrument, NO_OPEN_ORDERS, order.side)
+    if needed <= 0:
         return None
-    quote = now.instrument.quote
-    cost, currency = funding.needed(now.instrument, now.price_of(sized), opened), quote
-    if funding.kind is BuyingPower.MARGIN:
-        worth, currency = now.view.in_base(cost, quote), now.view.base_currency
-        if worth is None:
-            return Refusal(Denial.BALANCE_INSUFFICIENT, f"{quote} cannot be valued in {currency}, so nothing covers it")
-        cost = worth
+    worth, base = view.in_base(needed, quote), view.base_currency
+    if worth is None:
+        return Refusal(Denial.BALANCE_INSUFFICIENT, f"{quote} cannot be valued in {base}, so nothing covers it")
+    return _covered(worth, base, now)
+
+
+def _covered(cost: int, currency: str, now: RiskContext) -> Refusal | None:
     free = now.view.free(currency)
     if cost <= free:
         return None

@@ -12,6 +12,7 @@ from dataclasses import replace
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.denials import Refusal
 from brokerage.domain.orders.order import Order, SizedOrder
+from brokerage.domain.risk.account_limits import account_limits
 from brokerage.domain.risk.context import RiskContext
 from brokerage.domain.risk.exposure_rules import buying_power, circuit, exposures
 from brokerage.domain.risk.limits import tightened
@@ -41,6 +42,7 @@ _RULES: tuple[Rule, ...] = (
     post_only,
     notional,
     exposures,
+    account_limits,
     buying_power,
 )
 

@@ -86,8 +86,9 @@ def _price(name: str, price: Decimal | None, instrument: Instrument) -> int | Re
     written = format_decimal(price)
     if price <= 0:
         return Refusal(Denial.PRICE_INSANE, f"{name} is {written}, want more than 0")
-    scaled = _scaled(price, instrument.price_scale)
-    if scaled is None:  # also a price too large for int64
+    try:
+        scaled = instrument.price_units(price, name)
+    except InvalidRequest:
         return _imprecise(name, written, instrument, instrument.price_scale)
     if scaled % instrument.tick:
         tick = format_decimal(instrument.price_decimal(instrument.tick))

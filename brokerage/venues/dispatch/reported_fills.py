@@ -137,7 +137,7 @@ def _fill(record: OrderRecord, report: ReportedFill, now_ns: int) -> Fill:
         if told != want:
             raise refused("E_FILL_MISMATCH", f"fills.{field}", repr(told), f"{want}, the order's")
     quantity = to_scaled(parse_decimal(message.quantity, "fills.quantity"), instrument.quantity_scale)
-    price = to_scaled(parse_decimal(message.price, "fills.price"), instrument.price_scale)
+    price = instrument.price_units(parse_decimal(message.price, "fills.price"), "fills.price")
     if quantity <= 0 or price <= 0:
         raise refused("E_DECIMAL", "fills.quantity and fills.price", f"{quantity}, {price}", "more than 0")
     return Fill(

@@ -22,7 +22,7 @@ from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.execution.decide import Command, DecisionLogic
 from qmtl.sdk.execution.port import conclude
-from qmtl.sdk.execution.run_record import DeniedOrder, RunRecord, RunResult, result_of
+from qmtl.sdk.execution.run_record import MarginCall, RunRecord, RunResult, result_of
 from qmtl.sdk.execution.simulated import SimulatedExecution, fill_of
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import Assembled
@@ -81,10 +81,24 @@ class _AccountReplay:
             for symbol, bar in bars:
                 self._take(self._account.on_bar(symbol, bar))
             if time_ns > after_ns:
-                for command in commands.get(time_ns, ()):
-                    conclude(self._logic.decide(command), self._execution.answer)
+                self._call_margin(time_ns)
+                if not self._record.ended:
+                    due = commands.get(time_ns, ())
+                    self._record.denials += conclude(self._logic.decide(due), self._execution.answer)
                 self._mark(time_ns)
+            if self._record.ended and not self._invested():
+                break
         return self._record
+
+    def _call_margin(self, time_ns: int) -> None:
+        """Close what equity no longer covers; with no equity left the run ends once everything is closed."""
+        call = self._account.margin_call(time_ns)
+        if call is not None:
+            self._record.margin_calls.append(MarginCall(time_ns, call.message))
+            self._record.ended = self._record.ended or (call.message if call.ruined else "")
+
+    def _invested(self) -> bool:
+        return any(self._account.position(symbol) for symbol in self._data)
 
     def _commands(self, outputs: Outputs) -> dict[int, list[Command]]:
         found: dict[int, list[Command]] = {}
@@ -111,15 +125,11 @@ class _AccountReplay:
                 fill = fill_of(self._account, event)
                 self._record.fills.append(fill)
                 self._strategy.on_fill(fill)
-            elif event.kind is EventKind.DENIED:
-                name = self._account.book.records[event.order_id].order.client_order_id
-                rule = event.denial.value if event.denial else ""
-                self._record.denials.append(DeniedOrder(name, rule, event.at_ns))
 
     def _mark(self, time_ns: int) -> None:
         self._record.times.append(time_ns)
         self._record.equity.append(self._account.equity(self.currency))
-        self._record.invested += any(self._account.position(symbol) for symbol in self._data)
+        self._record.invested += self._invested()
 
 
 def _traded(assembled: Assembled, data: Sequence[Bars]) -> list[Bars]:

@@ -1,22 +1,26 @@
-"""The decision logic: how a changed target becomes an order, in a backtest and in a session alike.
+"""The decision logic: how changed targets become orders, in a backtest and in a session alike.
 
-A new target first cancels what an older one left open. Only a change is acted on; a denial that says "not now" leaves
-the target unreached, so that the next bar tries again, and one that says "not so" stands until the target changes.
+All targets of one bar are one decision: what reduces is sent first, and what increases waits until that is filled, so
+that it is paid with what the reductions bring, in whatever order the symbols come. A new target first cancels what an
+older one left open. Only a change is acted on; what is denied is tried again at the next bar until the target is
+reached or changes, unless the denial is final.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
-from qmtl.sdk.execution.planner import Planner, order_name
+from qmtl.sdk.execution.legs import Waiting, closing_part, permitted_part
+from qmtl.sdk.execution.planner import Leg, Planner, changes, order_name
 from qmtl.sdk.execution.port import (
     AskHeldPosition,
     AskOpenOrders,
     AskPermission,
     Cancel,
     Decision,
+    DeniedOrder,
     MarketOrder,
     OrderReply,
     Permission,
@@ -25,6 +29,12 @@ from qmtl.sdk.execution.port import (
 )
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.sdk.strategy.events import Signal
+
+LEG_TIMEOUT_BARS = 3
+"""Bars that a leg waits for the reductions of its decision before the pair is reported as broken."""
+
+CLOSING = "-close"
+"""Ends the name of an order that closes a position which could not be turned round in one order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +50,13 @@ class Command:
 class DecisionLogic:
     """The commands of one strategy, each followed by a planner of its own."""
 
-    def __init__(self, assembled: Assembled) -> None:
+    def __init__(self, assembled: Assembled, leg_timeout_bars: int = LEG_TIMEOUT_BARS) -> None:
         self._strategy = assembled.strategy
         self._names = assembled.dag.names
         self._planners = {rule.command.node_id: Planner(rule) for rule in assembled.rules}
         self._signalled = dict.fromkeys(self._planners, 0.0)
+        self._waiting: dict[str, Waiting] = {}
+        self._timeout_bars = leg_timeout_bars
 
     @property
     def command_nodes(self) -> Iterable[str]:
@@ -56,47 +68,179 @@ class DecisionLogic:
         return node_id in self._planners
 
     def order_name(self, command: Command) -> str:
-        """The client order id of the one order that a command may become."""
+        """The client order id of the first order that a command may become."""
         return order_name(self._planners[command.node_id].rule.symbol, command.time_ns)
 
     def remember(self, command: Command) -> None:
         """Take a command as acted on, without sending anything."""
         self._planners[command.node_id].last = command.target
 
-    def decide(self, command: Command) -> Decision[OrderReply | None]:
-        """Tell the strategy of a new target and act on it; the reply to the order, None where none was sent."""
-        planner = self._planners[command.node_id]
-        if command.target != self._signalled[command.node_id]:
-            self._signalled[command.node_id] = command.target
-            self._strategy.on_signal(Signal(self._names[command.node_id], command.time_ns, command.target))
-        if command.target == planner.last:
-            return None
-        return (yield from decide(planner, command))
+    def decide(self, commands: Sequence[Command]) -> Decision[list[DeniedOrder]]:
+        """Tell the strategy of new targets and act on all commands of one bar; what was denied of them."""
+        due: list[tuple[Planner, Command]] = []
+        for command in commands:
+            planner, node_id = self._planners[command.node_id], command.node_id
+            if command.target != self._signalled[node_id]:
+                self._signalled[node_id] = command.target
+                self._strategy.on_signal(Signal(self._names[node_id], command.time_ns, command.target))
+            if planner.due(command.target):
+                due.append((planner, command))
+        if not due:
+            return []
+        return (yield from _Deciding(self._waiting, self._timeout_bars).act(due))
 
 
-def decide(planner: Planner, command: Command) -> Decision[OrderReply | None]:
-    """What follows from a changed target: nothing where nothing may be sent, else at most one order."""
-    before, symbol, time_ns = planner.last, planner.rule.symbol, command.time_ns
-    permission = yield from ask(AskPermission(symbol))
-    if permission.nothing:
-        return None
-    for client_order_id in (yield from ask(AskOpenOrders(symbol, time_ns))):
-        yield from ask(Cancel(client_order_id, time_ns))
-    held = yield from ask(AskHeldPosition(symbol, time_ns))
-    order = planner.plan(time_ns, command.target, command.price, held)
-    if order is None:
-        return None
-    permitted = permitted_part(order, held.expected, permission)
-    reply = None if permitted is None else (yield from ask(Submit(permitted)))
-    if permitted != order or reply is None or reply.transient:
-        planner.last = before
-    return reply
+@dataclass(frozen=True, slots=True)
+class _Sized:
+    """A leg with the part of its change that is permitted now. `whole`: nothing of it was held back."""
+
+    leg: Leg
+    quantity: Decimal
+    whole: bool
+
+    @property
+    def closing(self) -> Decimal:
+        return closing_part(self.leg.held.expected, self.quantity)
+
+    @property
+    def turns(self) -> bool:
+        """Whether it ends on the other side."""
+        return self.closing not in (0, self.quantity)
+
+    @property
+    def grows(self) -> bool:
+        """Whether more is held after it than before."""
+        held = self.leg.held.expected
+        return abs(held + self.quantity) > abs(held)
 
 
-def permitted_part(order: MarketOrder, held: Decimal, permission: Permission) -> MarketOrder | None:
-    """The order as far as it is permitted: whole, or only what closes a position that it would turn round."""
-    if permission.allows(held, order.quantity):
-        return order
-    turns = order.quantity * held < 0 and abs(order.quantity) > abs(held)
-    closing = replace(order, quantity=-held)
-    return closing if turns and permission.allows(held, closing.quantity) else None
+class _Deciding:
+    """One decision: legs of one bar. `waiting` outlives it, by symbol."""
+
+    def __init__(self, waiting: dict[str, Waiting], timeout_bars: int) -> None:
+        self._waiting = waiting
+        self._timeout_bars = timeout_bars
+        self._denied: list[DeniedOrder] = []
+        self._reducing: list[tuple[str, str]] = []
+
+    def act(self, due: Sequence[tuple[Planner, Command]]) -> Decision[list[DeniedOrder]]:
+        """Ask, size all legs together, and send reductions, turns and increases in this order."""
+        for planner, command in due:
+            if self._target_waited_for(planner.rule.symbol) != command.target:
+                self._waiting.pop(planner.rule.symbol, None)
+        legs: list[Leg] = []
+        permissions: dict[str, Permission] = {}
+        for planner, command in sorted(due, key=lambda one: one[0].rule.symbol):
+            permission = yield from ask(AskPermission(planner.rule.symbol))
+            if not permission.nothing and (yield from self._is_free(planner, command)):
+                permissions[planner.rule.symbol] = permission
+                legs.append((yield from self._leg(planner, command)))
+        quantities = yield from changes(legs)
+        sized = [_permitted(leg, q, permissions[leg.symbol]) for leg, q in zip(legs, quantities, strict=True)]
+        yield from self._send(sized)
+        return self._denied
+
+    def _target_waited_for(self, symbol: str) -> float | None:
+        waiting = self._waiting.get(symbol)
+        return None if waiting is None else waiting.target
+
+    def _is_free(self, planner: Planner, command: Command) -> Decision[bool]:
+        """Whether a leg waits for nothing any more; one that has waited too long is given up and told of."""
+        waiting = self._waiting.get(planner.rule.symbol)
+        if waiting is None:
+            return True
+        for symbol, name in waiting.reductions:
+            if name in (yield from ask(AskOpenOrders(symbol, command.time_ns))):
+                self._wait(planner, command, waiting.reductions)
+                return False
+        return True
+
+    def _leg(self, planner: Planner, command: Command) -> Decision[Leg]:
+        """A leg with its older orders cancelled."""
+        symbol, time_ns = planner.rule.symbol, command.time_ns
+        for client_order_id in (yield from ask(AskOpenOrders(symbol, time_ns))):
+            yield from ask(Cancel(client_order_id, time_ns))
+        held = yield from ask(AskHeldPosition(symbol, time_ns))
+        return Leg(planner, time_ns, command.target, command.price, held)
+
+    def _send(self, sized: Sequence[_Sized]) -> Decision[None]:
+        for one in sized:
+            if not one.quantity:
+                one.leg.planner.last = one.leg.target if one.whole else one.leg.planner.last
+                self._waiting.pop(one.leg.symbol, None)
+            elif one.closing == one.quantity:
+                yield from self._reduce(one)
+        pure_reductions = bool(self._reducing)
+        for one in sized:
+            if one.turns:
+                yield from self._turn(one, apart=pure_reductions and one.grows)
+        for one in sized:
+            if one.quantity and not one.closing:
+                yield from self._increase(one)
+
+    def _reduce(self, one: _Sized) -> Decision[None]:
+        order = one.leg.order(one.quantity)
+        reply = yield from self._submit(one.leg, order)
+        self._settle(one, reply)
+
+    def _turn(self, one: _Sized, *, apart: bool) -> Decision[None]:
+        """Turn a position round by one order. Where that may not pass, or others reduce first, close it: the rest is
+        denied and shown, or waits.
+        """
+        leg, settled = one.leg, False
+        if not apart:
+            reply = yield from self._submit(leg, leg.order(one.quantity))
+            if not reply.denied_by:
+                self._settle(one, reply)
+                return
+            settled = reply.final
+        closing = yield from self._submit(leg, leg.order(one.closing, CLOSING))
+        if closing.denied_by:
+            return
+        if settled:
+            leg.planner.last = leg.target
+        else:
+            self._wait(leg.planner, leg, self._reducing)
+
+    def _increase(self, one: _Sized) -> Decision[None]:
+        if self._reducing:
+            self._wait(one.leg.planner, one.leg, self._reducing)
+            return
+        self._waiting.pop(one.leg.symbol, None)
+        reply = yield from self._submit(one.leg, one.leg.order(one.quantity))
+        self._settle(one, reply)
+
+    def _settle(self, one: _Sized, reply: OrderReply) -> None:
+        """A leg is done if it was taken as a whole, or if no later bar could take it."""
+        if reply.final or (one.whole and not reply.denied_by):
+            one.leg.planner.last = one.leg.target
+            self._waiting.pop(one.leg.symbol, None)
+
+    def _submit(self, leg: Leg, order: MarketOrder) -> Decision[OrderReply]:
+        reply = yield from ask(Submit(order))
+        if reply.denied_by:
+            self._tell(leg.symbol, order.client_order_id, reply.denied_by, reply.message, leg.time_ns)
+        elif closing_part(leg.held.expected, order.quantity):
+            self._reducing.append((leg.symbol, order.client_order_id))
+        return reply
+
+    def _wait(self, planner: Planner, at: Leg | Command, reductions: Sequence[tuple[str, str]]) -> None:
+        symbol = planner.rule.symbol
+        before = self._waiting.get(symbol)
+        bars = 0 if before is None else before.bars + 1
+        if bars < self._timeout_bars:
+            self._waiting[symbol] = Waiting(at.target, bars, tuple(reductions))
+            return
+        del self._waiting[symbol]
+        planner.last = at.target
+        names = ", ".join(name for _, name in reductions)
+        message = f"{symbol} has waited {bars} bars for {names} of the same decision: its target is given up"
+        self._tell(symbol, order_name(symbol, at.time_ns), "LEG_TIMEOUT", message, at.time_ns)
+
+    def _tell(self, symbol: str, name: str, rule: str, message: str, time_ns: int) -> None:
+        self._denied.append(DeniedOrder(name, symbol, rule, message, time_ns))
+
+
+def _permitted(leg: Leg, quantity: Decimal, permission: Permission) -> _Sized:
+    part = permitted_part(leg.held.expected, quantity, permission)
+    return _Sized(leg, part, part == quantity)

@@ -1,51 +1,106 @@
-"""From targets to orders: a pure planner that says what to buy or sell when a target changes.
+"""From targets to orders: a pure planner that says what to hold when a target changes.
 
-It acts on the change of a target, not on every bar, so that a fraction of equity does not churn with the
-price. Quantities are exact decimals, cut toward zero to the lot. Client order ids are made of the symbol and
-the bar's time alone, so asking twice about one bar is one order.
+It acts on the change of a target, not on every bar, so that a fraction of equity does not churn with the price.
+Quantities are exact decimals, cut toward zero to the lot. Client order ids are made of the symbol and the bar's time
+alone, so asking twice about one bar is one order.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
 from qmtl.core.decimals import to_decimal
 from qmtl.core.errors import refused
 from qmtl.core.instants import NS_PER_S
-from qmtl.sdk.execution.port import HeldPosition, MarketOrder
+from qmtl.sdk.execution.port import AskFee, Decision, HeldPosition, MarketOrder, ask
 from qmtl.sdk.graph.names import tag_of
 from qmtl.sdk.strategy.rules import Sizing, TradeRule
 
+_ROUNDS = 40
+"""Fees are a small share of what is traded, so each round leaves a small share of the error of the one before."""
 
+
+@dataclass(slots=True)
 class Planner:
     """Follows one command node. `last` is the target last acted on; a restart finds it in the node's history."""
 
-    __slots__ = ("last", "rule")
+    rule: TradeRule
+    last: float = 0.0
 
-    def __init__(self, rule: TradeRule, last: float = 0.0) -> None:
-        self.rule = rule
-        self.last = last
-
-    def plan(self, time_ns: int, target: float, price: float, held: HeldPosition) -> MarketOrder | None:
-        """The order a target calls for, if it changed. Raises InvalidRequest (E_TARGET) for one that is not finite."""
+    def due(self, target: float) -> bool:
+        """Whether a target is still to be acted on. Raises InvalidRequest (E_TARGET) for one that is not finite."""
         if not math.isfinite(target):
             raise refused("E_TARGET", "target", target, "a finite number")
-        if target == self.last:
-            return None
-        self.last = target
-        return order_for(self.rule, time_ns, target, price, held)
+        return target != self.last
 
 
-def order_for(rule: TradeRule, time_ns: int, target: float, price: float, held: HeldPosition) -> MarketOrder | None:
-    """The order that brings a held to a target; None when that is less than one lot away."""
-    wanted = to_decimal(target)
-    if rule.sizing is Sizing.EQUITY_FRACTION:
-        wanted = wanted * held.equity / to_decimal(price) if price > 0.0 else Decimal(0)
-    quantity = cut(wanted, rule.lot) - cut(held.expected, rule.lot)
-    if wanted == 0:
-        quantity = -held.expected
-    return MarketOrder(order_name(rule.symbol, time_ns), rule.symbol, quantity, time_ns) if quantity else None
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One target of a decision: what is held of a symbol, and what it is worth at the deciding bar."""
+
+    planner: Planner
+    time_ns: int
+    target: float
+    price: float
+    held: HeldPosition
+
+    @property
+    def symbol(self) -> str:
+        return self.planner.rule.symbol
+
+    @property
+    def lot(self) -> Decimal:
+        """The step of its orders: the rule's own, else the instrument's."""
+        return self.planner.rule.lot or self.held.lot
+
+    def wanted(self, equity: Decimal) -> Decimal:
+        """The position that the target means at an equity, cut toward zero to the lot."""
+        target = to_decimal(self.target)
+        if self.planner.rule.sizing is Sizing.UNITS:
+            return cut(target, self.lot)
+        return cut(target * equity / to_decimal(self.price), self.lot) if self.price > 0.0 else Decimal(0)
+
+    def change(self, wanted: Decimal) -> Decimal:
+        """The signed quantity that brings what is held to what is wanted. What is not flat ends flat to the lot of the
+        instrument, however coarse the rule's own.
+        """
+        held = self.held.expected
+        return wanted - cut(held, self.lot) if wanted else -cut(held, self.held.lot)
+
+    def order(self, quantity: Decimal, part: str = "") -> MarketOrder:
+        """A market order of this leg; `part` tells the orders of one bar apart."""
+        return MarketOrder(order_name(self.symbol, self.time_ns) + part, self.symbol, quantity, self.time_ns)
+
+
+def changes(legs: Sequence[Leg]) -> Decision[list[Decimal]]:
+    """The signed quantities of all legs of a decision, sized together: each target holds of the equity that is left
+    once the fees of all legs are paid.
+
+    The fees follow from the sizes and the sizes from the fees: repeated from no fees until they agree. Where they
+    swing between two lots, the sizes that leave enough for their fees are taken.
+    """
+    fees, best = Decimal(0), _sized(legs, Decimal(0))
+    if all(leg.planner.rule.sizing is Sizing.UNITS for leg in legs):
+        return best
+    set_aside: Decimal | None = None
+    for _ in range(_ROUNDS):
+        found, needed = _sized(legs, fees), Decimal(0)
+        for leg, quantity in zip(legs, found, strict=True):
+            if quantity:
+                needed += yield from ask(AskFee(leg.symbol, abs(quantity), to_decimal(leg.price)))
+        if set_aside is None or (needed <= fees < set_aside):
+            best, set_aside = found, fees if needed <= fees else None
+        if needed == fees:
+            break
+        fees = needed
+    return best
+
+
+def _sized(legs: Sequence[Leg], fees: Decimal) -> list[Decimal]:
+    return [leg.change(leg.wanted(max(leg.held.equity - fees, Decimal(0)))) for leg in legs]
 
 
 def cut(quantity: Decimal, lot: Decimal) -> Decimal:
@@ -54,5 +109,5 @@ def cut(quantity: Decimal, lot: Decimal) -> Decimal:
 
 
 def order_name(symbol: str, time_ns: int) -> str:
-    """The client order id of the one order a symbol may get for one bar."""
+    """The client order id of the order a symbol may get for one bar."""
     return f"{tag_of(symbol)}-{time_ns // NS_PER_S}"

@@ -27,10 +27,13 @@ class MarketOrder:
 
 @dataclass(frozen=True, slots=True)
 class HeldPosition:
-    """What the strategy has in one symbol at the deciding bar. `expected` is held plus what open orders may bring."""
+    """What the strategy has in one symbol at the deciding bar. `expected` is held plus what open orders may bring;
+    `lot` is the instrument's.
+    """
 
     expected: Decimal
     equity: Decimal
+    lot: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,24 @@ UNRESTRICTED = Permission(long=True, short=True, reduce_long=True, reduce_short=
 
 @dataclass(frozen=True, slots=True)
 class OrderReply:
-    """What became of a submitted order. `denied_by` names the rule; `transient`: a later bar may try the same again."""
+    """What became of a submitted order. `denied_by` names the rule and `message` says its numbers; `final`: the same
+    order cannot pass at a later bar either.
+    """
 
     denied_by: str = ""
-    transient: bool = False
+    message: str = ""
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeniedOrder:
+    """An order that was denied, and the rule that denied it. LEG_TIMEOUT: it was given up before it was sent."""
+
+    client_order_id: str
+    symbol: str
+    rule: str
+    message: str
+    time_ns: int
 
 
 class Request(Generic[A]):
@@ -102,6 +119,15 @@ class AskHeldPosition(Request[HeldPosition]):
 
     symbol: str
     time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskFee(Request[Decimal]):
+    """The most that a market order of a quantity may be charged at a price, in the currency of the equity."""
+
+    symbol: str
+    quantity: Decimal
+    price: Decimal
 
 
 @dataclass(frozen=True, slots=True)

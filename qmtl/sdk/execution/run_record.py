@@ -11,6 +11,7 @@ import numpy as np
 
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import NS_PER_S
+from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.stats.performance import performance
 from qmtl.stats.returns import DAYS_PER_YEAR
 from qmtl.stats.trades import Trade, round_trips
@@ -22,17 +23,19 @@ _YEAR_NS = DAYS_PER_YEAR * 86_400 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
-class DeniedOrder:
-    """An order that was denied, and the rule that denied it."""
+class MarginCall:
+    """A reduction that the account forced, and its sentence."""
 
-    client_order_id: str
-    rule: str
     time_ns: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunResult:
-    """The result of a run, from the bar of the first possible decision on. Equity is at each close."""
+    """The result of a run, from the bar of the first possible decision on. Equity is at each close.
+
+    `ended` says why the run ended before its data did; `margin_calls` are the sentences of forced reductions.
+    """
 
     currency: str
     time_ns: Times
@@ -41,6 +44,8 @@ class RunResult:
     trades: tuple[Trade, ...]
     denials: tuple[DeniedOrder, ...]
     metrics: Mapping[str, float]
+    margin_calls: tuple[MarginCall, ...] = ()
+    ended: str = ""
 
     @property
     def equity_floats(self) -> Floats:
@@ -56,6 +61,8 @@ class RunRecord:
     invested: int = 0
     fills: list[FillEvent] = field(default_factory=list)
     denials: list[DeniedOrder] = field(default_factory=list)
+    margin_calls: list[MarginCall] = field(default_factory=list)
+    ended: str = ""
 
 
 def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunResult:
@@ -67,7 +74,17 @@ def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunR
     if len(equity):
         metrics = performance(times, equity, trades, periods_per_year=periods_per_year)
         metrics |= _activity(record, times, equity, currency)
-    return RunResult(currency, times, tuple(record.equity), tuple(record.fills), trades, tuple(record.denials), metrics)
+    return RunResult(
+        currency,
+        times,
+        tuple(record.equity),
+        tuple(record.fills),
+        trades,
+        tuple(record.denials),
+        metrics,
+        tuple(record.margin_calls),
+        record.ended,
+    )
 
 
 def _activity(record: RunRecord, times: Times, equity: Floats, currency: str) -> dict[str, float]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
-from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.backtest.account import MARGIN_CALL, SimulatedAccount
+from brokerage.domain.orders.denials import FINAL
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import EventKind
 from qmtl.core.fills import FillEvent
 from qmtl.sdk.execution.port import (
     UNRESTRICTED,
+    AskFee,
     AskHeldPosition,
     AskOpenOrders,
     AskPermission,
@@ -40,21 +44,38 @@ class SimulatedExecution:
             case AskPermission():
                 return UNRESTRICTED
             case AskOpenOrders(symbol=symbol):
-                return tuple(record.order.client_order_id for record in self._account.open_orders(symbol))
+                return tuple(record.order.client_order_id for record in self._own_orders(symbol))
             case Cancel(client_order_id=client_order_id, time_ns=time_ns):
                 return self._account.cancel(client_order_id, time_ns)
             case AskHeldPosition(symbol=symbol):
-                return HeldPosition(self._account.position(symbol), self._account.equity(self._currency))
+                lot = self._account.lot(symbol)
+                return HeldPosition(self._expected(symbol), self._account.equity(self._currency), lot)
+            case AskFee(symbol=symbol, quantity=quantity, price=price):
+                return self._account.fee_bound(symbol, quantity, price)
             case Submit(order=order):
                 return self._submit(order)
         raise TypeError(f"a simulated account has no answer to {request!r}")
+
+    def _own_orders(self, symbol: str) -> list[OrderRecord]:
+        """Open orders of the strategy, without those of a margin call, which are not its to cancel."""
+        return [record for record in self._account.open_orders(symbol) if MARGIN_CALL not in record.order.tags]
+
+    def _expected(self, symbol: str) -> Decimal:
+        """Held, and what orders of a margin call will take off it."""
+        instrument, expected = self._account.instrument(symbol), self._account.position(symbol)
+        for record in self._account.open_orders(symbol):
+            if MARGIN_CALL in record.order.tags:
+                expected += record.order.side.sign * instrument.quantity_decimal(record.remaining)
+        return expected
 
     def _submit(self, order: MarketOrder) -> OrderReply:
         side = Side.BUY if order.quantity > 0 else Side.SELL
         events = self._account.market(order.symbol, side, abs(order.quantity), order.decided_ns, order.client_order_id)
         self._on_events(events)
-        denials = [event.denial for event in events if event.kind is EventKind.DENIED and event.denial]
-        return OrderReply(denials[0].value if denials else "")
+        for event in events:
+            if event.kind is EventKind.DENIED and event.denial:
+                return OrderReply(event.denial.value, event.detail, event.denial in FINAL)
+        return OrderReply()
 
 
 def fill_of(account: SimulatedAccount, event: OrderEvent) -> FillEvent:

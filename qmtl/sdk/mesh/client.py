@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
+from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
 from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
 from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
 from qmtl.config.endpoint import EndpointOptions, find_endpoint
@@ -61,6 +62,7 @@ class Client:
     applies: applyrpc.ApplyServiceAsyncStub
     audit: auditrpc.AuditServiceAsyncStub
     accounts: accountrpc.AccountServiceAsyncStub
+    instruments: instrumentrpc.InstrumentServiceAsyncStub
     orders: orderrpc.OrderServiceAsyncStub
     portfolios: portfoliorpc.PortfolioServiceAsyncStub
     data: datarpc.DataServiceAsyncStub
@@ -96,6 +98,7 @@ async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ)
             applyrpc.ApplyServiceStub(channel),
             auditrpc.AuditServiceStub(channel),
             accountrpc.AccountServiceStub(channel),
+            instrumentrpc.InstrumentServiceStub(channel),
             orderrpc.OrderServiceStub(channel),
             portfoliorpc.PortfolioServiceStub(channel),
             datarpc.DataServiceStub(channel),

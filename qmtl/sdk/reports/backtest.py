@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.run_record import RunResult
+from qmtl.sdk.reports.denials import denial_lines, shortfall
 from qmtl.sdk.reports.documents import replay_json
 from qmtl.sdk.reports.tables import metrics_table, render
 
@@ -45,8 +46,12 @@ class BacktestResult:
         return draw_replay(self.name, self.replay, self.bars, Path(path))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield f"[bold]{self.name}[/bold]  [dim]{NOT_AUTHORITATIVE}[/dim]"
+        problem = shortfall(self.replay)
+        yield f"[bold]{self.name}[/bold]  {f'[red]{problem}[/red]' if problem else f'[dim]{NOT_AUTHORITATIVE}[/dim]'}"
         yield metrics_table(self.replay.metrics)
+        yield from denial_lines(self.replay)
+        if problem:
+            yield f"[dim]{NOT_AUTHORITATIVE}[/dim]"
 
     def __str__(self) -> str:
         return render(self)

@@ -29,9 +29,17 @@ def replay_json(replay: RunResult) -> dict[str, Json]:
             for fill in replay.fills
         ],
         "denials": [
-            {"time": iso(denial.time_ns), "client_order_id": denial.client_order_id, "rule": denial.rule}
+            {
+                "time": iso(denial.time_ns),
+                "client_order_id": denial.client_order_id,
+                "symbol": denial.symbol,
+                "rule": denial.rule,
+                "message": denial.message,
+            }
             for denial in replay.denials
         ],
+        "margin_calls": [{"time": iso(call.time_ns), "message": call.message} for call in replay.margin_calls],
+        "ended": replay.ended,
     }
 
 

@@ -23,12 +23,14 @@ class Sizing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TradeRule:
-    """How one command node becomes orders: the symbol, the meaning of its target, and the lot it is cut to."""
+    """How one command node becomes orders: the symbol, the meaning of its target, and the lot it is cut to; None: the
+    lot of the instrument.
+    """
 
     command: FoldNode
     symbol: str
     sizing: Sizing
-    lot: Decimal
+    lot: Decimal | None
 
 
 def target_and_price_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
@@ -55,7 +57,7 @@ ORDER_TARGET = Builtin(
                 maximum=20,
                 choices=tuple(sizing.value for sizing in Sizing),
             ),
-            Parameter("lot", ParameterType.TEXT, "units of the asset, a decimal", "0.0001", minimum=1, maximum=40),
+            Parameter("lot", ParameterType.TEXT, "units of the asset; empty: its own", "", minimum=0, maximum=40),
         ),
         inputs=(
             InputPort("target", kinds=(SemanticKind.DECISION_VALUE, SemanticKind.COMMAND_VALUE)),

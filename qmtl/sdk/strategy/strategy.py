@@ -41,18 +41,19 @@ class Strategy:
         self._nodes.extend(nodes)
 
     def trade(
-        self, target: Vertex, price: StreamInput, *, sizing: Sizing = Sizing.EQUITY_FRACTION, lot: str = "0.0001"
+        self, target: Vertex, price: StreamInput, *, sizing: Sizing = Sizing.EQUITY_FRACTION, lot: str = ""
     ) -> FoldNode:
         """Hold `target` of the symbol of `price`, by market orders when the target changes.
 
-        The target is in units or a fraction of equity, as `sizing` says; quantities are cut toward zero to `lot`.
+        The target is in units or a fraction of equity, as `sizing` says; quantities are cut toward zero to `lot`
+        (empty: the lot of the instrument).
         """
         if target.kind not in TRADING:
             hint = "make one with position_target"
             raise refused("E_NOT_A_DECISION", "target", f"{target.name} ({target.kind.value})", "a decision", hint=hint)
         if any(rule.symbol == price.symbol for rule in self._rules):
             raise refused("E_TRADE_DUPLICATE", "price", price.symbol, "one trade rule per symbol")
-        size = _lot(lot)
+        size = _lot(lot) if lot else None
         params: dict[str, Json] = {"symbol": price.symbol, "sizing": sizing.value, "lot": lot}
         command = ORDER_TARGET.node(params, (target, ""), (price, ""), label="orders")
         self._rules.append(TradeRule(command, price.symbol, sizing, size))

@@ -29,9 +29,9 @@ from tests.brokerage.samples import ACTOR, GATE, MARKET, MINUTE, OWNER, STOCK, W
 
 MONEY = 10**8
 OTHER = Owner("acc", "w2", "s1")
-COIN = instrument("COIN-USD", base="COIN", quote="USD", lot="0.01", asset_class=AssetClass.CRYPTO)
-EURO = instrument("EURUSD", base="EUR", quote="USD", tick="0.00001", asset_class=AssetClass.FOREX)
-SAP = instrument("SAP", base="SAP", quote="EUR")
+COIN = instrument("COIN-USD", base="COIN", quote="USD", lot="0.01", asset_class=AssetClass.CRYPTO, price_places=2)
+EURO = instrument("EURUSD", base="EUR", quote="USD", tick="0.00001", asset_class=AssetClass.FOREX, price_places=2)
+SAP = instrument("SAP", base="SAP", quote="EUR", price_places=2)
 GATE_2 = replace(GATE, epoch=2)
 COIN_FEED = AccountFeed("coins", "session-2", "COIN-USD", 60)
 

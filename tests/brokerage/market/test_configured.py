@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_settings_add_instruments_and_choose_the_reality() -> None:
     )
     found = market.instruments.find("SAP")
     assert found is not None
-    assert (found.tick, found.quote) == (5, "EUR")
+    assert (found.price_decimal(found.tick), found.quote) == (Decimal("0.05"), "EUR")
     profile = market.profile_of(replace(ACCOUNT, type=AccountType.MARGIN, leverage=3))
     assert (profile.buying_power, profile.leverage, profile.slippage.rate) == (BuyingPower.MARGIN, 3, 50_000)
     assert market.limits.order_notional_max == 5_000 * 10**8

@@ -28,7 +28,7 @@ from tests.brokerage.samples import (
 
 HOUR = 3_600_000_000_000
 UNIT = 10**8
-COIN = instrument("COIN", base="COIN", quote="USD", lot="0.01")
+COIN = instrument("COIN", base="COIN", quote="USD", lot="0.01", price_places=2)
 OWN_NAMES = {
     "order_notional_max": "order_notional_max",
     "long_notional_max": "position_notional_max",
@@ -144,7 +144,7 @@ def test_a_denial_is_of_the_world_also_where_a_later_rule_of_the_own_would_refus
     made.view.world_limits = UNLIMITED
     second = made.submit(act(Side.BUY, 100, "b"), 2 * HOUR)[-1]
     assert second.denial is Denial.BALANCE_INSUFFICIENT
-    assert second.detail == "the order needs 100.00000001 USD, free is 10 USD"
+    assert second.detail == "the order needs 100 USD, free is 10 USD"
 
 
 def test_a_denial_of_the_own_alone_is_not_told_as_one_of_the_world() -> None:
@@ -191,7 +191,7 @@ def test_no_limits_leave_the_own_as_they_are() -> None:
 
 @every_limit
 def test_a_limit_below_one_unit_lets_nothing_be_added_not_even_one_unit(name: str) -> None:
-    dust = instrument("DUST", base="DUST", quote="USD", tick="0.00000001")
+    dust = instrument("DUST", base="DUST", quote="USD", tick="0.00000001", price_places=2)
     made = SimulatedAccount(margin(fee="0"), {"USD": Decimal(1)}, instruments=[dust])
     made.on_bar("DUST", Bar(0, HOUR, 1, 1, 1, 1, 10**9))
     wanted = replace(act(SIDES.get(name, Side.BUY), 1), symbol="DUST")
@@ -204,7 +204,7 @@ def test_a_limit_below_one_unit_lets_nothing_be_added_not_even_one_unit(name: st
 @every_limit
 @pytest.mark.parametrize(("amount", "passes"), [("100", True), ("99.9999", False), ("99.99999", False)])
 def test_amounts_are_in_the_currency_at_its_own_scale(name: str, amount: str, passes: bool) -> None:
-    yen = instrument("YEN", base="YEN", quote="JPY", tick="1")
+    yen = instrument("YEN", base="YEN", quote="JPY", tick="1", price_places=0)
     made = SimulatedAccount(margin(fee="0"), {"JPY": Decimal(10_000)}, instruments=[yen])
     made.on_bar("YEN", Bar(0, HOUR, 100, 100, 100, 100, 10**9))
     wanted = replace(act(SIDES.get(name, Side.BUY), 1), symbol="YEN")
@@ -215,7 +215,7 @@ def test_amounts_are_in_the_currency_at_its_own_scale(name: str, amount: str, pa
 @pytest.mark.parametrize(("amount", "passes"), [("100", True), ("99.99999999", False), ("0.00001", False)])
 def test_own_limits_are_in_the_currency_too(name: str, amount: str, passes: bool) -> None:
     """They are set at one scale, before it is known what an order is valued in."""
-    yen = instrument("YEN", base="YEN", quote="JPY", tick="1")
+    yen = instrument("YEN", base="YEN", quote="JPY", tick="1", price_places=0)
     own = Limits(**{OWN_NAMES[name]: to_scaled(Decimal(amount), 8)})
     made = SimulatedAccount(margin(fee="0"), {"JPY": Decimal(10_000)}, instruments=[yen], limits=own)
     made.on_bar("YEN", Bar(0, HOUR, 100, 100, 100, 100, 10**9))

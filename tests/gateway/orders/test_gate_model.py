@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import Side as OrderSide
-from brokerage.domain.risk.context import increase
 from brokerage.domain.risk.sizing import weigh
 from gateway.orders.domain import (
     GateDenial,
@@ -299,7 +298,7 @@ def test_weight_touches_only_what_adds_risk_and_rounds_it_down_to_the_lot(
     lots: int, side: OrderSide, held: int, weight: int, lot: int
 ) -> None:
     quantity = lots * lot
-    adding = increase(side, quantity, held)
+    adding = quantity if held * side.sign >= 0 else max(quantity - abs(held), 0)
     kept = weigh(quantity, side, held, weight, lot) - (quantity - adding)
     assert kept >= 0
     assert kept % lot == 0

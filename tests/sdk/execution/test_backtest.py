@@ -74,7 +74,7 @@ def test_fees_are_exact_decimals() -> None:
 def test_denied_orders_are_reported_with_their_rule() -> None:
     poor = AccountTerms(cash=D(50), profile=spot("0"))
     result = Runner.backtest(Above(), prices(90, 101, 105), terms=poor)
-    assert [refusal.rule for refusal in result.replay.denials] == ["BALANCE_INSUFFICIENT"]
+    assert [refusal.rule for refusal in result.replay.denials] == ["BALANCE_INSUFFICIENT"] * 2
     assert result.replay.fills == ()
 
 

@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.sdk import Signal, Sizing, Strategy, StreamInput, signals
-from qmtl.sdk.execution.decide import Command, DecisionLogic, permitted_part
+from qmtl.sdk.execution.decide import Command, DecisionLogic
+from qmtl.sdk.execution.legs import permitted_part
 from qmtl.sdk.execution.port import (
     UNRESTRICTED,
     AskHeldPosition,
     AskOpenOrders,
     AskPermission,
     Cancel,
+    DeniedOrder,
     HeldPosition,
     MarketOrder,
     OrderReply,
@@ -57,7 +59,7 @@ class Venue:
             AskPermission: answers.get("permission", UNRESTRICTED),
             AskOpenOrders: answers.get("open_orders", ()),
             Cancel: None,
-            AskHeldPosition: HeldPosition(Decimal(str(answers.get("held", 0))), Decimal(1000)),
+            AskHeldPosition: HeldPosition(Decimal(str(answers.get("held", 0))), Decimal(1000), Decimal(1)),
             Submit: answers.get("reply", OrderReply()),
         }
         self.asked: list[Request[Any]] = []
@@ -83,13 +85,13 @@ class Decided:
         self.bar += 1
         return Command(next(iter(self.logic.command_nodes)), self.bar * BAR_NS, target, 100.0)
 
-    def on(self, target: float, venue: Venue) -> OrderReply | None:
-        return conclude(self.logic.decide(self.command(target)), venue.answer)
+    def on(self, target: float, venue: Venue) -> list[DeniedOrder]:
+        return conclude(self.logic.decide([self.command(target)]), venue.answer)
 
 
 def test_older_orders_are_cancelled_before_the_position_is_asked() -> None:
     venue = Venue(open_orders=("a", "b"))
-    assert Decided().on(3.0, venue) == OrderReply()
+    assert Decided().on(3.0, venue) == []
     assert venue.asked == [
         AskPermission("BTC-USD"),
         AskOpenOrders("BTC-USD", BAR_NS),
@@ -104,22 +106,23 @@ def test_the_same_target_asks_nothing() -> None:
     decided = Decided()
     decided.on(3.0, Venue())
     again = Venue()
-    assert decided.on(3.0, again) is None
+    assert decided.on(3.0, again) == []
     assert not again.asked
 
 
 def test_nothing_is_asked_where_nothing_may_be_sent_and_the_next_bar_tries_again() -> None:
     decided, shut, opened = Decided(), Venue(permission=NOTHING), Venue()
-    assert decided.on(3.0, shut) is None
+    assert decided.on(3.0, shut) == []
     assert shut.asked == [AskPermission("BTC-USD")]
     decided.on(3.0, opened)
     assert [order.quantity for order in opened.orders] == [3]
 
 
-@pytest.mark.parametrize(("transient", "orders"), [(True, 1), (False, 0)])
-def test_a_denial_is_tried_again_only_if_it_says_not_now(transient: bool, orders: int) -> None:
+@pytest.mark.parametrize(("final", "orders"), [(False, 1), (True, 0)])
+def test_a_denial_is_tried_again_unless_it_is_final(final: bool, orders: int) -> None:
     decided, later = Decided(), Venue()
-    assert decided.on(3.0, Venue(reply=OrderReply("RULE", transient))) == OrderReply("RULE", transient)
+    told = [DeniedOrder("BTC-USD-900", "BTC-USD", "RULE", "why", BAR_NS)]
+    assert decided.on(3.0, Venue(reply=OrderReply("RULE", "why", final))) == told
     decided.on(3.0, later)
     assert len(later.orders) == orders
 
@@ -143,19 +146,18 @@ def test_the_strategy_hears_of_each_new_target_once_whatever_the_venue_says() ->
 def test_a_remembered_command_is_not_acted_on_again() -> None:
     decided, venue = Decided(), Venue()
     decided.logic.remember(decided.command(3.0))
-    assert decided.on(3.0, venue) is None
+    assert decided.on(3.0, venue) == []
     assert not venue.asked
 
 
 @given(st.integers(-5, 5), st.integers(-9, 9).filter(bool))
 def test_what_is_permitted_is_the_order_or_what_closes_the_position(held: int, quantity: int) -> None:
-    order = MarketOrder("o", "BTC-USD", Decimal(quantity), 0)
-    part = permitted_part(order, Decimal(held), REDUCING)
-    if part is not None:
-        assert abs(held + part.quantity) < abs(held)
-        assert part.quantity in (quantity, -held)
-    assert permitted_part(order, Decimal(held), UNRESTRICTED) == order
-    assert permitted_part(order, Decimal(held), NOTHING) is None
+    part = permitted_part(Decimal(held), Decimal(quantity), REDUCING)
+    if part:
+        assert abs(held + part) < abs(held)
+        assert part in (quantity, -held)
+    assert permitted_part(Decimal(held), Decimal(quantity), UNRESTRICTED) == quantity
+    assert permitted_part(Decimal(held), Decimal(quantity), NOTHING) == 0
 
 
 async def test_a_venue_that_is_waited_for_gets_the_same_requests() -> None:
@@ -165,6 +167,6 @@ async def test_a_venue_that_is_waited_for_gets_the_same_requests() -> None:
         return waited.answer(request)
 
     first, second = Decided(), Decided()
-    reply = conclude(first.logic.decide(first.command(3.0)), at_once.answer)
-    assert await conclude_async(second.logic.decide(second.command(3.0)), answer) == reply
+    reply = conclude(first.logic.decide([first.command(3.0)]), at_once.answer)
+    assert await conclude_async(second.logic.decide([second.command(3.0)]), answer) == reply
     assert waited.asked == at_once.asked

@@ -1,6 +1,7 @@
 """Targets to orders: exact, cut to the lot, one per change."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,8 +9,8 @@ from hypothesis import strategies as st
 
 from qmtl.core.errors import InvalidRequest
 from qmtl.sdk import Sizing, StreamInput, indicators, signals
-from qmtl.sdk.execution.planner import Planner, cut, order_for
-from qmtl.sdk.execution.port import HeldPosition
+from qmtl.sdk.execution.planner import Leg, Planner, changes, cut
+from qmtl.sdk.execution.port import AskFee, HeldPosition, Request, conclude
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.sdk.strategy.strategy import Strategy
@@ -34,42 +35,74 @@ def rule(sizing: Sizing = Sizing.EQUITY_FRACTION, lot: str = "0.0001") -> TradeR
 
 
 def holding(expected: str = "0", equity: str = "100000") -> HeldPosition:
-    return HeldPosition(Decimal(expected), Decimal(equity))
+    return HeldPosition(Decimal(expected), Decimal(equity), Decimal("0.00001"))
+
+
+def leg(rule: TradeRule, target: float, held: HeldPosition, price: float = 30_000.0) -> Leg:
+    return Leg(Planner(rule), T, target, price, held)
+
+
+def sized(*legs: Leg, rate: str = "0") -> list[Decimal]:
+    """The quantities of a decision where fees are a share of the notional."""
+
+    def answer(request: Request[Any]) -> Decimal:
+        assert isinstance(request, AskFee)
+        return request.quantity * request.price * Decimal(rate)
+
+    return conclude(changes(legs), answer)
 
 
 def test_a_fraction_of_equity_is_cut_toward_zero_to_the_lot() -> None:
-    intent = order_for(rule(), T, 0.95, 30_000.0, holding())
-    assert intent is not None
-    assert intent.quantity == Decimal("3.1666")
-    assert intent.client_order_id == "BTC-USD-1632700800"
+    one = leg(rule(), 0.95, holding())
+    assert sized(one) == [Decimal("3.1666")]
+    assert one.order(Decimal("3.1666")).client_order_id == "BTC-USD-1632700800"
+
+
+def test_the_instrument_s_lot_is_taken_where_the_rule_has_none() -> None:
+    assert sized(leg(rule(lot=""), 0.95, holding())) == [Decimal("3.16666")]
+
+
+def test_a_fraction_is_of_the_equity_that_is_left_after_the_fees() -> None:
+    [quantity] = sized(leg(rule(), 1.0, holding()), rate="0.01")
+    cost = quantity * 30_000
+    assert 0 <= 100_000 - cost - cost / 100 < Decimal("0.0001") * 30_300
+
+
+def test_all_legs_of_a_decision_pay_the_fees_together() -> None:
+    legs = [leg(rule(), share, holding()) for share in (0.5, -0.5)]
+    long, short = sized(*legs, rate="0.01")
+    assert long == -short
+    assert long * 30_000 == pytest.approx(Decimal(50_000) / Decimal("1.01"), abs=Decimal(3))
+
+
+def test_without_equity_nothing_is_wanted_whatever_the_sign_of_the_target() -> None:
+    assert sized(leg(rule(), 0.5, holding("-1", "-5000"))) == [Decimal(1)]
 
 
 def test_units_are_taken_as_they_are() -> None:
-    intent = order_for(rule(Sizing.UNITS), T, -0.5, 30_000.0, holding("0.25"))
-    assert intent is not None
-    assert intent.quantity == Decimal("-0.75")
+    assert sized(leg(rule(Sizing.UNITS), -0.5, holding("0.25"))) == [Decimal("-0.75")]
 
 
-def test_going_flat_sells_everything_even_below_the_lot() -> None:
-    intent = order_for(rule(), T, 0.0, 30_000.0, holding("1.00005"))
-    assert intent is not None
-    assert intent.quantity == Decimal("-1.00005")
+def test_going_flat_sells_everything_even_below_the_lot_of_the_rule() -> None:
+    assert sized(leg(rule(), 0.0, holding("1.00005"))) == [Decimal("-1.00005")]
+    assert sized(leg(rule(), 0.0, holding("1.000055"))) == [Decimal("-1.00005")]
 
 
-def test_an_unchanged_target_orders_nothing_however_the_price_moves() -> None:
+def test_a_target_is_due_until_it_was_acted_on() -> None:
     planner = Planner(rule())
-    assert planner.plan(T, 0.5, 30_000.0, holding()) is not None
-    assert planner.plan(T + 1, 0.5, 60_000.0, holding("1.6")) is None
-    assert planner.plan(T + 2, 0.25, 60_000.0, holding("1.6")) is not None
+    assert planner.due(0.5)
+    planner.last = 0.5
+    assert not planner.due(0.5)
+    assert planner.due(0.25)
 
 
 def test_less_than_a_lot_away_is_no_order() -> None:
-    assert order_for(rule(Sizing.UNITS), T, 0.5, 30_000.0, holding("0.5")) is None
+    assert sized(leg(rule(Sizing.UNITS), 0.5, holding("0.5"))) == [Decimal(0)]
 
 
 def test_targets_that_are_not_finite_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="E_TARGET"):
-        Planner(rule()).plan(T, float("nan"), 1.0, holding())
+        Planner(rule()).due(float("nan"))
 
 
 @given(st.decimals(-1000, 1000, places=8), st.sampled_from(["0.0001", "0.01", "1", "0.25"]))

@@ -18,6 +18,7 @@ from brokerage.domain.models.profiles.generic import spot
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
+from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
 from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
@@ -116,6 +117,7 @@ class FakeMesh:
             cast("applyrpc.ApplyServiceAsyncStub", _stub(world, "")),
             cast("auditrpc.AuditServiceAsyncStub", _stub(world, "")),
             cast("accountrpc.AccountServiceAsyncStub", _stub(brokerage, "")),
+            cast("instrumentrpc.InstrumentServiceAsyncStub", _stub(brokerage, "")),
             cast("orderrpc.OrderServiceAsyncStub", _stub(brokerage, "StreamOrderEvents")),
             cast("portfoliorpc.PortfolioServiceAsyncStub", _stub(brokerage, "StreamPortfolio")),
             cast("datarpc.DataServiceAsyncStub", _stub(data, "Fetch Subscribe")),

@@ -113,7 +113,8 @@ def _owned(conn: Connection, act: Act, request: Scoped) -> list[Grant]:
     """Grants of a scope that the caller owns. Raises PermissionDenied, NotFound (E_WORLD_UNKNOWN)."""
     if not request.account:
         world_to_write(conn, act, Role.OWNER)
-    grants = roles.grants_of(conn, _scope_of(request))
+    # locked: of two owners that revoke each other at once, the second finds itself the last
+    grants = roles.grants_of(conn, _scope_of(request), lock=True)
     if request.account:
         require_account_role(act.caller, request.account, Role.OWNER, grants)
     return grants

@@ -11,9 +11,10 @@ from worldservice.worlds.domain.roles import Grant, world_scope
 from worldservice.worlds.tables import role_grants
 
 
-def grants_of(conn: Connection, scope: str) -> list[Grant]:
-    """Grants of a scope, by subject."""
-    return [_grant(row) for row in conn.execute(_GRANTS, {"scope": scope}).mappings()]
+def grants_of(conn: Connection, scope: str, *, lock: bool = False) -> list[Grant]:
+    """Grants of a scope, by subject; locked, they stay as they are until this transaction ends."""
+    query = _GRANTS.with_for_update() if lock else _GRANTS
+    return [_grant(row) for row in conn.execute(query, {"scope": scope}).mappings()]
 
 
 def worlds_granted(conn: Connection, subject: str) -> frozenset[str]:

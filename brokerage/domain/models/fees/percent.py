@@ -44,8 +44,9 @@ class PercentFee:
         return divide(execution.notional * share, RATE_ONE), execution.instrument.quote
 
     def bound(self, instrument: Instrument, notional: int, quantity: int, orders: int = 1) -> int:
-        """The higher rate of the notional, and one unit an order for the rounding."""
-        return divide(notional * max(self.maker, self.taker, 0), RATE_ONE) + orders
+        """The higher rate of the notional, and one unit an order for the rounding; nothing where nothing is charged."""
+        rate = max(self.maker, self.taker, 0)
+        return divide(notional * rate, RATE_ONE) + orders if rate else 0
 
 
 @dataclass(frozen=True, slots=True)

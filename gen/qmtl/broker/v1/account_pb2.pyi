@@ -42,8 +42,34 @@ class AccountFeed(_message.Message):
     venue_time: _timestamp_pb2.Timestamp
     def __init__(self, data_preset: _Optional[str] = ..., data_session_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class AccountBudget(_message.Message):
+    __slots__ = ("world_id", "strategy_id", "gross_max")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    GROSS_MAX_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    strategy_id: str
+    gross_max: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., gross_max: _Optional[str] = ...) -> None: ...
+
+class AccountLimits(_message.Message):
+    __slots__ = ("gross_max", "net_max", "leverage_max", "symbol_max", "sector_max", "budgets")
+    GROSS_MAX_FIELD_NUMBER: _ClassVar[int]
+    NET_MAX_FIELD_NUMBER: _ClassVar[int]
+    LEVERAGE_MAX_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_MAX_FIELD_NUMBER: _ClassVar[int]
+    SECTOR_MAX_FIELD_NUMBER: _ClassVar[int]
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
+    gross_max: str
+    net_max: str
+    leverage_max: str
+    symbol_max: str
+    sector_max: str
+    budgets: _containers.RepeatedCompositeFieldContainer[AccountBudget]
+    def __init__(self, gross_max: _Optional[str] = ..., net_max: _Optional[str] = ..., leverage_max: _Optional[str] = ..., symbol_max: _Optional[str] = ..., sector_max: _Optional[str] = ..., budgets: _Optional[_Iterable[_Union[AccountBudget, _Mapping]]] = ...) -> None: ...
+
 class Account(_message.Message):
-    __slots__ = ("account", "type", "venue", "base_currency", "starting_cash", "worlds", "feeds", "fee_rate", "leverage", "trading_state", "created_at")
+    __slots__ = ("account", "type", "venue", "base_currency", "starting_cash", "worlds", "feeds", "fee_rate", "leverage", "trading_state", "created_at", "limits", "limits_revision")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     VENUE_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +81,8 @@ class Account(_message.Message):
     LEVERAGE_FIELD_NUMBER: _ClassVar[int]
     TRADING_STATE_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_REVISION_FIELD_NUMBER: _ClassVar[int]
     account: str
     type: AccountType
     venue: str
@@ -66,4 +94,6 @@ class Account(_message.Message):
     leverage: int
     trading_state: TradingState
     created_at: _timestamp_pb2.Timestamp
-    def __init__(self, account: _Optional[str] = ..., type: _Optional[_Union[AccountType, str]] = ..., venue: _Optional[str] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., worlds: _Optional[_Iterable[str]] = ..., feeds: _Optional[_Iterable[_Union[AccountFeed, _Mapping]]] = ..., fee_rate: _Optional[str] = ..., leverage: _Optional[int] = ..., trading_state: _Optional[_Union[TradingState, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    limits: AccountLimits
+    limits_revision: int
+    def __init__(self, account: _Optional[str] = ..., type: _Optional[_Union[AccountType, str]] = ..., venue: _Optional[str] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., worlds: _Optional[_Iterable[str]] = ..., feeds: _Optional[_Iterable[_Union[AccountFeed, _Mapping]]] = ..., fee_rate: _Optional[str] = ..., leverage: _Optional[int] = ..., trading_state: _Optional[_Union[TradingState, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Union[AccountLimits, _Mapping]] = ..., limits_revision: _Optional[int] = ...) -> None: ...

@@ -122,3 +122,19 @@ class SetTradingStateResponse(_message.Message):
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     account: _account_pb2.Account
     def __init__(self, account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
+
+class SetAccountLimitsRequest(_message.Message):
+    __slots__ = ("account", "revision", "limits")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    revision: int
+    limits: _account_pb2.AccountLimits
+    def __init__(self, account: _Optional[str] = ..., revision: _Optional[int] = ..., limits: _Optional[_Union[_account_pb2.AccountLimits, _Mapping]] = ...) -> None: ...
+
+class SetAccountLimitsResponse(_message.Message):
+    __slots__ = ("account",)
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    account: _account_pb2.Account
+    def __init__(self, account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...

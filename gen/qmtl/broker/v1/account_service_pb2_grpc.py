@@ -70,6 +70,11 @@ class AccountServiceStub:
                 request_serializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.SetTradingStateRequest.SerializeToString,
                 response_deserializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.SetTradingStateResponse.FromString,
                 _registered_method=True)
+        self.SetAccountLimits = channel.unary_unary(
+                '/qmtl.broker.v1.AccountService/SetAccountLimits',
+                request_serializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.SetAccountLimitsRequest.SerializeToString,
+                response_deserializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.SetAccountLimitsResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
@@ -146,6 +151,17 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetAccountLimits(self, request, context):
+        """Sets an account's own limits. Taken if the revision is higher than the stored one, or equal with equal content: then
+        it is a retry. It binds every order that is taken after the answer; what is held is not sold by it.
+
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); ABORTED (E_LIMITS_STALE): read the account's revision and decide again;
+        INVALID_ARGUMENT (E_DECIMAL, E_FIELD).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -183,6 +199,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.SetTradingState,
                     request_deserializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.SetTradingStateRequest.FromString,
                     response_serializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.SetTradingStateResponse.SerializeToString,
+            ),
+            'SetAccountLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAccountLimits,
+                    request_deserializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.SetAccountLimitsRequest.FromString,
+                    response_serializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.SetAccountLimitsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -375,6 +396,33 @@ class AccountService:
             '/qmtl.broker.v1.AccountService/SetTradingState',
             qmtl_dot_broker_dot_v1_dot_account__service__pb2.SetTradingStateRequest.SerializeToString,
             qmtl_dot_broker_dot_v1_dot_account__service__pb2.SetTradingStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAccountLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.broker.v1.AccountService/SetAccountLimits',
+            qmtl_dot_broker_dot_v1_dot_account__service__pb2.SetAccountLimitsRequest.SerializeToString,
+            qmtl_dot_broker_dot_v1_dot_account__service__pb2.SetAccountLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -75,6 +75,13 @@ class AccountServiceStub:
 
     Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
     """
+    SetAccountLimits: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.SetAccountLimitsRequest, _account_service_pb2.SetAccountLimitsResponse]
+    """Sets an account's own limits. Taken if the revision is higher than the stored one, or equal with equal content: then
+    it is a retry. It binds every order that is taken after the answer; what is held is not sold by it.
+
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); ABORTED (E_LIMITS_STALE): read the account's revision and decide again;
+    INVALID_ARGUMENT (E_DECIMAL, E_FIELD).
+    """
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -122,6 +129,13 @@ class AccountServiceAsyncStub(AccountServiceStub):
     account.
 
     Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+    """
+    SetAccountLimits: _aio.UnaryUnaryMultiCallable[_account_service_pb2.SetAccountLimitsRequest, _account_service_pb2.SetAccountLimitsResponse]  # type: ignore[assignment]
+    """Sets an account's own limits. Taken if the revision is higher than the stored one, or equal with equal content: then
+    it is a retry. It binds every order that is taken after the answer; what is held is not sold by it.
+
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); ABORTED (E_LIMITS_STALE): read the account's revision and decide again;
+    INVALID_ARGUMENT (E_DECIMAL, E_FIELD).
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -209,6 +223,19 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         account.
 
         Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+        """
+
+    @_abc_1.abstractmethod
+    def SetAccountLimits(
+        self,
+        request: _account_service_pb2.SetAccountLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.SetAccountLimitsResponse, _abc.Awaitable[_account_service_pb2.SetAccountLimitsResponse]]:
+        """Sets an account's own limits. Taken if the revision is higher than the stored one, or equal with equal content: then
+        it is a retry. It binds every order that is taken after the answer; what is held is not sold by it.
+
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); ABORTED (E_LIMITS_STALE): read the account's revision and decide again;
+        INVALID_ARGUMENT (E_DECIMAL, E_FIELD).
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -10,26 +10,26 @@ from collections.abc import Iterable
 from brokerage.domain.accounts.ledger import Ledger
 from brokerage.domain.market.bars import bars_from_doubles
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import Fill, Liquidity
 from brokerage.domain.orders.order import Side
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.decimals import from_scaled, parse_decimal, to_scaled
-from qmtl.core.errors import NotFound
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.data.bars import Bars
-from qmtl.sdk.execution.run_record import DeniedOrder, RunRecord
+from qmtl.sdk.execution.port import DeniedOrder
+from qmtl.sdk.execution.run_record import RunRecord
 
 
 def equity_record(
-    account: accountpb.Account, bars: Bars, fills: Iterable[FillEvent], denials: Iterable[DeniedOrder]
+    account: accountpb.Account,
+    instrument: Instrument,
+    bars: Bars,
+    fills: Iterable[FillEvent],
+    denials: Iterable[DeniedOrder],
 ) -> RunRecord:
     """The record of a session: equity at each bar's close, after the fills that came before it."""
-    instrument = Instruments().find(bars.symbol)
-    if instrument is None:
-        raise NotFound("E_INSTRUMENT_UNKNOWN", f"no instrument {bars.symbol}")
     currency, ledger, waiting = account.base_currency, Ledger(), sorted(fills, key=lambda fill: fill.time_ns)
     scale = currency_scale(currency)
     ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
@@ -51,7 +51,7 @@ def _book(ledger: Ledger, instrument: Instrument, fill: FillEvent) -> None:
     booked = Fill(
         trade_id=fill.trade_id,
         quantity=to_scaled(abs(fill.quantity), instrument.quantity_scale),
-        price=to_scaled(fill.price, instrument.price_scale),
+        price=instrument.price_units(fill.price, "fill.price"),
         fee=to_scaled(fill.fee, fee_scale),
         fee_currency=fill.fee_currency,
         liquidity=Liquidity.TAKER,

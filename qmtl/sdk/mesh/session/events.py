@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from qmtl.core.fills import FillEvent
-from qmtl.sdk.execution.run_record import DeniedOrder
+from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.sdk.strategy.strategy import Strategy
 
 

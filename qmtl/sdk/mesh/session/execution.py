@@ -7,17 +7,26 @@ and bar, so repeating a call is no second order.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from brokerage.domain.backtest.account import fee_bound
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.fees.percent import PercentFee
+from brokerage.domain.money import RATE_SCALE
+from brokerage.domain.orders.denials import FINAL
 from brokerage.domain.orders.order import Owner
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.decimals import parse_decimal
+from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.core.errors import NotReady, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.sdk.execution.port import (
+    AskFee,
     AskHeldPosition,
     AskOpenOrders,
     AskPermission,
@@ -33,24 +42,29 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation
 from qmtl.sdk.mesh.session.order_events import list_orders
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio, quantity_held
+from qmtl.sdk.mesh.wire.instruments import instrument_from_proto
 from qmtl.sdk.mesh.wire.orders import is_open, open_quantity, order_key, order_to_proto
 
-TRANSIENT_DENIALS = frozenset(
-    {
-        orderpb.DENIAL_FENCED,
-        orderpb.DENIAL_GATE_ACTIVATION_UNKNOWN,
-        orderpb.DENIAL_GATE_ACTIVATION_STALE,
-        orderpb.DENIAL_GATE_INACTIVE,
-        orderpb.DENIAL_GATE_FROZEN,
-        orderpb.DENIAL_GATE_MODE_FORBIDS_ORDERS,
-        orderpb.DENIAL_GATE_OUTSIDE_WINDOW,
-        orderpb.DENIAL_GATE_SESSION_LAPSED,
-        orderpb.DENIAL_GATE_NOT_BOUND,
-    }
-)
-"""Denials that say "not now": the same order may pass at a later bar."""
+FINAL_DENIALS = frozenset(orderpb.Denial.Value(f"DENIAL_{denial.name}") for denial in FINAL)
+"""Denials that no later bar lifts; what is denied by another is tried again."""
 
 log = logging.getLogger("qmtl.sdk.mesh.session")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionMarket:
+    """What a session trades: the instrument as the brokerage knows it, and what its account is charged."""
+
+    instrument: Instrument
+    fee: PercentFee
+
+
+async def session_market(retrying: RetryingClient, account: accountpb.Account, symbol: str) -> SessionMarket:
+    """The market of a session, asked of the brokerage. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
+    request = instrumentservicepb.GetInstrumentRequest(symbol=symbol)
+    reply = await retrying.ask(lambda: retrying.client.instruments.GetInstrument(request), "instrument")
+    rate = to_scaled(parse_decimal(account.fee_rate or "0", "account.fee_rate"), RATE_SCALE)
+    return SessionMarket(instrument_from_proto(reply.instrument), PercentFee(rate, rate))
 
 
 class MeshExecution:
@@ -62,11 +76,13 @@ class MeshExecution:
         owner: Owner,
         activation: FollowedActivation,
         portfolio: FollowedPortfolio,
+        market: SessionMarket,
     ) -> None:
         self._retrying = retrying
         self._owner = owner
         self._activation = activation
         self._portfolio = portfolio
+        self._market = market
         self._cancelled: list[orderpb.OrderStatus] = []
 
     async def answer(self, request: Request[Any]) -> object:
@@ -81,6 +97,8 @@ class MeshExecution:
                 return None
             case AskHeldPosition(symbol=symbol, time_ns=time_ns):
                 return await self._held(symbol, time_ns)
+            case AskFee(quantity=quantity, price=price):
+                return fee_bound(self._market.instrument, self._market.fee, quantity, price)
             case Submit(order=order):
                 return await self._submit(order)
         raise TypeError(f"the gateway has no answer to {request!r}")
@@ -117,7 +135,9 @@ class MeshExecution:
         portfolio = await read
         held = quantity_held(portfolio, self._owner, symbol)
         coming = sum((open_quantity(status) for status in self._cancelled if is_open(status)), Decimal(0))
-        return HeldPosition(held + coming, parse_decimal(portfolio.equity, "portfolio.equity"))
+        instrument = self._market.instrument
+        lot = instrument.quantity_decimal(instrument.lot)
+        return HeldPosition(held + coming, parse_decimal(portfolio.equity, "portfolio.equity"), lot)
 
     async def _submit(self, order: MarketOrder) -> OrderReply:
         request = tradingservicepb.SubmitOrderRequest(order=order_to_proto(self._owner, order))
@@ -136,4 +156,4 @@ class MeshExecution:
         if status.state != orderpb.ORDER_STATE_DENIED:
             return OrderReply()
         rule = orderpb.Denial.Name(status.denial).removeprefix("DENIAL_")
-        return OrderReply(rule, status.denial in TRANSIENT_DENIALS)
+        return OrderReply(rule, status.message, status.denial in FINAL_DENIALS)

@@ -18,6 +18,7 @@ from qmtl.core.identity.canonical import Json
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.mesh.wire.text import activation_line, as_json, evaluation_lines, short
+from qmtl.sdk.reports.denials import denial_lines, shortfall
 from qmtl.sdk.reports.documents import iso, replay_json
 from qmtl.sdk.reports.tables import metrics_table, render
 from qmtl.world.v1 import activation_pb2 as activationpb
@@ -91,7 +92,11 @@ class SessionResult:
         return draw_replay(f"{self.name}, paper in {self.owner.world_id}", self.replay, (self.bars,), Path(path))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield f"[bold]{self.name}[/bold] traded on paper as {self.strategy_id} in world {self.owner.world_id}"
+        problem = shortfall(self.replay)
+        yield (
+            f"[bold]{self.name}[/bold] traded on paper as {self.strategy_id} in world {self.owner.world_id}"
+            f"{f', [red]{problem}[/red]' if problem else ''}"
+        )
         if len(self.bars):
             first, last = iso(int(self.bars.open_ns[0])), iso(int(self.bars.close_ns[-1]))
             yield f"session  {self.session.session_id}: {len(self.bars):,} bars, {first} to {last}"
@@ -100,6 +105,7 @@ class SessionResult:
         equity = f"{self.portfolio.equity} {self.account.base_currency}"
         yield f"book  equity {equity}, which {agree} what the fills come to"
         yield f"orders  {len(self.orders)}: {orders_line(self.orders)}"
+        yield from denial_lines(self.replay)
         yield f"breaks  calls and streams taken up again {self.retries} times"
         yield metrics_table(self.metrics)
         if self.evaluation is not None:

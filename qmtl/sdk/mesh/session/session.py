@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
@@ -31,13 +32,14 @@ from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.engine.streaming import Emission, StreamEngine
 from qmtl.sdk.execution.decide import DecisionLogic
-from qmtl.sdk.execution.run_record import DeniedOrder, result_of
+from qmtl.sdk.execution.port import DeniedOrder
+from qmtl.sdk.execution.run_record import result_of
 from qmtl.sdk.mesh.client import Gateway, open_client
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activation, followers, paper_session
 from qmtl.sdk.mesh.session.equity import equity_record
 from qmtl.sdk.mesh.session.events import BarDone, ErrorHook, OnEvent, SessionEvent
-from qmtl.sdk.mesh.session.execution import MeshExecution
+from qmtl.sdk.mesh.session.execution import MeshExecution, session_market
 from qmtl.sdk.mesh.session.order_events import follow_fills, list_fills, list_orders
 from qmtl.sdk.mesh.session.pacing import Follower
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio
@@ -136,7 +138,8 @@ class _PaperSession:
         owner: Owner,
         portfolio: FollowedPortfolio,
     ) -> SessionResult:
-        execution = MeshExecution(self._another(), owner, self._activation, portfolio)
+        market = await session_market(self._another(), account, preset.symbol)
+        execution = MeshExecution(self._another(), owner, self._activation, portfolio, market)
         trading = SessionTrading(DecisionLogic(self._assembled), execution)
         retrying = self._another()
         _, earlier = await asyncio.gather(trading.recall(retrying, owner), list_fills(self._another(), owner))
@@ -147,7 +150,7 @@ class _PaperSession:
         kept = [follower.hold()] if follower else []
         await beside(self._play(preset, session, trading, follower), fills, *kept)
         last = await portfolio.at(self._bars[-1].close_ns if self._bars else 0)
-        return await self._result(preset, session, account, owner, last)
+        return await self._result(preset, session, account, owner, last, market.instrument)
 
     def _report(self, fill: FillEvent) -> None:
         """Tell the strategy of a fill, once."""
@@ -253,8 +256,9 @@ class _PaperSession:
             emissions.extend(self._engine.push(source, bar.close_ns, bar.row))
         if live:
             for denial in await trading.act(emissions):
+                if not self._denials or self._denials[-1].rule != denial.rule:
+                    self._tell(denial)
                 self._denials.append(denial)
-                self._tell(denial)
         else:
             trading.watch(emissions)
         self._tell(BarDone(bar.close_ns, len(self._bars), *self._span_ns))
@@ -266,6 +270,7 @@ class _PaperSession:
         account: accountpb.Account,
         owner: Owner,
         portfolio: portfoliopb.Portfolio,
+        instrument: Instrument,
     ) -> SessionResult:
         retrying = self._another()
         fills = await list_fills(retrying, owner)
@@ -273,7 +278,7 @@ class _PaperSession:
             self._report(fill)
         self._assembled.strategy.on_finish()
         bars = bars_of(self._bars, preset)
-        record = equity_record(account, bars, fills, self._denials)
+        record = equity_record(account, instrument, bars, fills, self._denials)
         replay = result_of(record, account.base_currency, self._terms.periods_per_year)
         return SessionResult(
             name=self._assembled.name,

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from brokerage.domain.orders.order import Owner
 from qmtl.sdk.engine.streaming import Emission
 from qmtl.sdk.execution.decide import Command, DecisionLogic
-from qmtl.sdk.execution.port import conclude_async
-from qmtl.sdk.execution.run_record import DeniedOrder
+from qmtl.sdk.execution.port import DeniedOrder, conclude_async
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.session.execution import TRANSIENT_DENIALS, MeshExecution
+from qmtl.sdk.mesh.session.execution import FINAL_DENIALS, MeshExecution
 from qmtl.sdk.mesh.session.order_events import list_orders
 
 
@@ -22,13 +21,12 @@ class SessionTrading:
         self._execution = execution
         self._sent: frozenset[str] = frozenset()
         self._final: frozenset[str] = frozenset()
-        self._denied: DeniedOrder | None = None
 
     async def recall(self, retrying: RetryingClient, owner: Owner) -> None:
         """Learn what an earlier process of this session has ordered."""
         statuses = await list_orders(retrying, owner)
         self._sent = frozenset(s.order.client_order_id for s in statuses)
-        self._final = frozenset(s.order.client_order_id for s in statuses if s.denial not in TRANSIENT_DENIALS)
+        self._final = frozenset(s.order.client_order_id for s in statuses if not s.denial or s.denial in FINAL_DENIALS)
 
     def watch(self, emissions: Iterable[Emission]) -> None:
         """Commands of bars that were played before this process joined: remember what was acted on, send nothing."""
@@ -37,21 +35,15 @@ class SessionTrading:
                 self._logic.remember(command)
 
     async def act(self, emissions: Iterable[Emission]) -> list[DeniedOrder]:
-        """Act on the commands of a live bar; what an earlier process sent for it stands. Denials that are news."""
-        denials: list[DeniedOrder] = []
+        """Act on the commands of a live bar; what an earlier process sent for it stands. What was denied."""
+        fresh: list[Command] = []
         for command in self._commands(emissions):
             name = self._logic.order_name(command)
-            if name in self._sent:
-                if name in self._final:
-                    self._logic.remember(command)
-                continue
-            reply = await conclude_async(self._logic.decide(command), self._execution.answer)
-            if reply is not None and reply.denied_by:
-                repeated = reply.transient and self._denied is not None and self._denied.rule == reply.denied_by
-                if not repeated:
-                    self._denied = DeniedOrder(name, reply.denied_by, command.time_ns)
-                    denials.append(self._denied)
-        return denials
+            if name in self._final:
+                self._logic.remember(command)
+            if name not in self._sent:
+                fresh.append(command)
+        return await conclude_async(self._logic.decide(fresh), self._execution.answer)
 
     def _commands(self, emissions: Iterable[Emission]) -> Iterable[Command]:
         for emission in emissions:

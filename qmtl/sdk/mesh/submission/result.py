@@ -29,6 +29,7 @@ from qmtl.sdk.mesh.wire.text import (
     evaluation_lines,
     short,
 )
+from qmtl.sdk.reports.denials import denial_lines, shortfall
 from qmtl.sdk.reports.documents import replay_json
 from qmtl.sdk.reports.tables import metrics_table, render
 from qmtl.world.v1 import activation_pb2 as activationpb
@@ -141,6 +142,7 @@ class SubmitResult:
         yield reuse_line(self.reused)
         yield data_line(self.data)
         yield metrics_table(self.metrics)
+        yield from denial_lines(self.replay)
         yield f"decision  {decision_line(self.decision)}"
         yield from evaluation_lines(self.evaluation)
         yield f"activation  {activation_line(self.activation, self.strategy_id)}"
@@ -162,7 +164,8 @@ def reuse_line(reused: ReuseCounts) -> str:
 def _advice(result: SubmitResult) -> Iterator[str]:
     if result.warmup_bars > len(result.bars):
         yield f"warm-up needs {result.warmup_bars} bars, the data has {len(result.bars)}"
-    if result.replay.denials:
-        yield f"{len(result.replay.denials)} orders were denied in the replay, first {result.replay.denials[0].rule}"
+    problem = shortfall(result.replay)
+    if problem:
+        yield f"the replay {problem}"
     if not result.replay.fills:
         yield "the replay never traded"

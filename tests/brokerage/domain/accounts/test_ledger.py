@@ -18,9 +18,9 @@ from brokerage.domain.orders.events import Fill, Liquidity
 from brokerage.domain.orders.order import Side
 from qmtl.core.errors import InvalidRequest, NotReady
 
-SPOT = instrument("BTC-USD", base="BTC", quote="USD", lot="0.00000001")
-STOCK = instrument("AAPL", base="AAPL", quote="USD")
-FUTURE = instrument("ES", base="ES", quote="USD", tick="0.25", multiplier="50")
+SPOT = instrument("BTC-USD", base="BTC", quote="USD", lot="0.00000001", price_places=2)
+STOCK = instrument("AAPL", base="AAPL", quote="USD", price_places=2)
+FUTURE = instrument("ES", base="ES", quote="USD", tick="0.25", multiplier="50", price_places=2)
 
 
 def fill(quantity: int, price: int, fee: int = 0, currency: str = "USD", trade_id: str = "t") -> Fill:

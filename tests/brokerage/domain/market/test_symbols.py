@@ -22,7 +22,7 @@ def test_symbol_properties_are_found_by_name_and_never_guessed() -> None:
     table = Instruments()
     found = table.find("ETH-USD")
     assert found is not None
-    assert (found.base, found.quote, found.price_scale, found.quantity_scale) == ("ETH", "USD", 2, 8)
+    assert (found.base, found.quote, found.price_scale, found.quantity_scale) == ("ETH", "USD", 24, 8)
     assert table.find("NOSUCH") is None
     assert table.find("DOGE-USD") is None
     es = table.find("ES")

@@ -24,7 +24,7 @@ from brokerage.domain.risk.limits import NO_LIMITS, Limits
 from tests.brokerage.samples import ACCOUNT, MARKET, MINUTE, OWNER, STOCK, Book, bar, open_book, order
 
 UNIT = 10**8
-ROUNDING = Decimal("0.00000001")  # held for each order: its fee may be rounded up
+UNIT_LESS = Decimal("-0.00000001")
 FREE_OF_FEES = spot("0", participation="0")
 LIMIT, STOP, STOP_LIMIT = OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.STOP_LIMIT
 
@@ -82,13 +82,13 @@ def test_the_worst_price_is_what_the_order_holds_of_the_money(
     made = account(margin(10, "0"))
     before = made.free("USD")
     assert verdict(made, asked("o", side, 10, kind, limit, stop)) is None
-    assert made.free("USD") == before - worst - ROUNDING
+    assert made.free("USD") == before - worst
     made.cancel("o", MINUTE)
     assert made.free("USD") == before
 
 
 @every_order
-@pytest.mark.parametrize(("more", "want"), [(ROUNDING, None), (0, Denial.BALANCE_INSUFFICIENT)])
+@pytest.mark.parametrize(("more", "want"), [(0, None), (UNIT_LESS, Denial.BALANCE_INSUFFICIENT)])
 def test_an_order_needs_the_money_of_its_worst_price(
     side: Side, kind: OrderType, limit: int | None, stop: int | None, worst: int, more: Decimal, want: Denial | None
 ) -> None:
@@ -167,7 +167,7 @@ async def test_a_stored_order_holds_its_worst_price_whatever_the_mark_becomes(da
         assert await book.order("o1") == touched
         assert await told(book, "s2", asked("a", Side.BUY, 91, OrderType.MARKET)) is Denial.BALANCE_INSUFFICIENT
         await book.show(bar(1, 60, volume=0))
-        assert await reserved(book) == "90900.00000001"
+        assert await reserved(book) == "90900"
         assert await told(book, "s2", asked("b", Side.BUY, 150, OrderType.MARKET)) is Denial.BALANCE_INSUFFICIENT
         assert await told(book, "s2", asked("c", Side.BUY, 149, OrderType.MARKET)) is None
         assert await book.verify() == 1
@@ -182,10 +182,10 @@ async def test_an_emulated_stop_holds_its_worst_price_and_once_let_go_the_mark(d
         await book.show(bar(0))
         stored = await book.submit(asked("o1", Side.BUY, 100, STOP, stop=110))
         assert (stored.record.state, stored.record.worst) == (OrderState.EMULATED, 110_00)
-        assert await reserved(book) == "11000.00000001"
+        assert await reserved(book) == "11000"
         await book.show(bar(1, 114))
         assert await book.state("o1") is OrderState.ACCEPTED
-        assert await reserved(book) == "11500.00000001"
+        assert await reserved(book) == "11500"
         assert await told(book, "s2", asked("a", Side.BUY, 770, OrderType.MARKET)) is Denial.BALANCE_INSUFFICIENT
         assert await told(book, "s2", asked("b", Side.BUY, 769, OrderType.MARKET)) is None
         assert await book.verify() == 1

@@ -7,12 +7,10 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
 from brokerage.domain.market.bars import Bar, bar_from_doubles, bars_from_doubles
-from brokerage.domain.market.instrument import instrument
+from brokerage.domain.market.instrument import AssetClass, instrument
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin, spot
 from brokerage.domain.orders.events import Liquidity, OrderEvent
@@ -21,7 +19,7 @@ from brokerage.domain.orders.states import EventKind, OrderState, OrderType, Tim
 from brokerage.domain.simulation.exchange import NOTHING_TO_REDUCE, RESTS
 from qmtl.core.errors import InvalidRequest
 
-STOCK = instrument("AAPL", base="AAPL", quote="USD")
+STOCK = instrument("AAPL", base="AAPL", quote="USD", price_places=2)
 MINUTE = 60_000_000_000
 
 
@@ -190,7 +188,8 @@ def test_gtd_and_day_orders_expire_before_they_match() -> None:
     limit = order(type=OrderType.LIMIT, limit_price=Decimal(95))
     timed = replace(limit, tif=TimeInForce.GTD, expire_at_ns=2 * MINUTE)
     assert played(timed, bar(1, 100, 101, 99, 100), bar(2, 94, 101, 90, 100))[0] == ["EXPIRED"]
-    crypto = SimulatedAccount(spot(), {"USD": Decimal(10**6)})
+    coin = instrument("BTC-USD", base="BTC", quote="USD", asset_class=AssetClass.CRYPTO, price_places=2)
+    crypto = SimulatedAccount(spot(), {"USD": Decimal(10**6)}, instruments=[coin])
     day = 86_400_000_000_000
     crypto.on_bar("BTC-USD", Bar(day - MINUTE, day, 100, 100, 100, 100, 1))
     made = replace(limit, symbol="BTC-USD", tif=TimeInForce.DAY, limit_price=Decimal("0.95"))
@@ -232,18 +231,6 @@ def test_a_canceled_order_does_not_fill_and_cancelling_again_changes_nothing() -
     assert event.kind is EventKind.CANCELED
     assert desk.cancel("o1", MINUTE) is None
     assert desk.on_bar("AAPL", bar(1, 100, 105, 99, 103)) == []
-
-
-DOUBLES = st.floats(min_value=0.0, max_value=1e9, allow_nan=False)
-
-
-@given(st.lists(st.tuples(DOUBLES, DOUBLES, DOUBLES, DOUBLES, DOUBLES), min_size=1, max_size=20))
-def test_columns_and_single_bars_snap_doubles_alike(rows: list[tuple[float, float, float, float, float]]) -> None:
-    coin = instrument("BTC-USD", base="BTC", quote="USD", lot="0.00000001")
-    columns = np.array(rows, dtype=np.float64).T
-    starts = np.arange(len(rows), dtype=np.int64) * MINUTE
-    batch = list(bars_from_doubles(coin, starts, MINUTE, (*columns,)))
-    assert batch == [bar_from_doubles(coin, i * MINUTE, MINUTE, row) for i, row in enumerate(rows)]
 
 
 def test_a_price_that_is_not_finite_is_refused() -> None:

@@ -26,7 +26,14 @@ from qmtl.core.errors import Conflict, InvalidRequest
 HOUR = 3_600_000_000_000
 COIN = replace(
     instrument(
-        "COIN", base="COIN", quote="USD", lot="0.01", tick="0.05", asset_class=AssetClass.CRYPTO, notional_min="5"
+        "COIN",
+        base="COIN",
+        quote="USD",
+        lot="0.01",
+        tick="0.05",
+        asset_class=AssetClass.CRYPTO,
+        notional_min="5",
+        price_places=2,
     ),
     quantity_max=100_000_00,
     notional_max=50_000 * 10**8,
@@ -90,7 +97,7 @@ def test_named_refusals(order: Order, want: Denial | None) -> None:
 
 
 def test_a_stock_with_lot_size_refuses_a_broken_lot() -> None:
-    hundreds = replace(instrument("HKS", base="HKS", quote="USD"), lot=100)
+    hundreds = replace(instrument("HKS", base="HKS", quote="USD", price_places=2), lot=100)
     made = SimulatedAccount(spot(), {"USD": Decimal(10**6)}, instruments=[hundreds])
     made.on_bar("HKS", Bar(0, HOUR, 10_00, 10_00, 10_00, 10_00, 10**9))
     assert verdict(made, replace(BASE, symbol="HKS", quantity=Decimal(150))) is Denial.LOT
@@ -142,7 +149,8 @@ def test_margin_allows_shorts_up_to_leverage_and_always_lets_risk_be_reduced() -
     sell = replace(BASE, side=Side.SELL)
     assert verdict(made, replace(sell, client_order_id="a", quantity=Decimal(201))) is Denial.BALANCE_INSUFFICIENT
     made = holding(-199, margin(2, fee="0"))
-    assert verdict(made, replace(sell, client_order_id="b"), 2 * HOUR) is Denial.BALANCE_INSUFFICIENT
+    assert verdict(made, replace(sell, client_order_id="b"), 2 * HOUR) is None
+    assert verdict(made, replace(sell, client_order_id="d"), 2 * HOUR) is Denial.BALANCE_INSUFFICIENT
     assert verdict(made, replace(BASE, client_order_id="c", quantity=Decimal(199)), 2 * HOUR) is None
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from brokerage.market.wire import instrument_to_proto
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
@@ -26,7 +28,9 @@ class FakeBrokerage:
         self.mesh = mesh
 
     def _account(self, name: str) -> accountpb.Account:
-        return accountpb.Account(account=name, base_currency="USD", starting_cash=format_decimal(CASH))
+        return accountpb.Account(
+            account=name, base_currency="USD", starting_cash=format_decimal(CASH), fee_rate="0.001"
+        )
 
     async def OpenPaperAccount(
         self, request: accountservicepb.OpenPaperAccountRequest
@@ -34,6 +38,12 @@ class FakeBrokerage:
         self.name = request.account
         self.mesh.passed("OpenPaperAccount")
         return accountservicepb.OpenPaperAccountResponse(account=self._account(request.account))
+
+    async def GetInstrument(
+        self, request: instrumentservicepb.GetInstrumentRequest
+    ) -> instrumentservicepb.GetInstrumentResponse:
+        found = instrument_to_proto(self.mesh.venue.instrument(request.symbol), "paper", False)
+        return instrumentservicepb.GetInstrumentResponse(instrument=found)
 
     async def GetPortfolio(
         self, request: portfolioservicepb.GetPortfolioRequest

@@ -13,6 +13,7 @@ import pytest
 from brokerage.domain.market.bars import bar_from_doubles
 from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1.account_pb2 import Account
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotReady
 from qmtl.sdk.execution.port import (
@@ -29,7 +30,7 @@ from qmtl.sdk.execution.port import (
 )
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation
-from qmtl.sdk.mesh.session.execution import MeshExecution
+from qmtl.sdk.mesh.session.execution import MeshExecution, session_market
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio
 from tests.sdk.market import walk
 from tests.sdk.mesh.fakes import FakeMesh
@@ -75,7 +76,8 @@ async def opened() -> AsyncIterator[Opened]:
     retrying = RetryingClient.open(mesh.client, 5.0, SystemClock())
     portfolio = FollowedPortfolio(retrying.separate(), OWNER, venue_wait_s=0.2)
     following = asyncio.create_task(portfolio.follow())
-    yield Opened(mesh, activation, MeshExecution(retrying, OWNER, activation, portfolio))
+    market = await session_market(retrying, Account(fee_rate="0.001"), SYMBOL)
+    yield Opened(mesh, activation, MeshExecution(retrying, OWNER, activation, portfolio, market))
     following.cancel()
 
 
@@ -107,7 +109,7 @@ async def test_after_a_cancel_the_portfolio_is_read_anew_and_else_taken_from_the
         assert (await to.held()).expected == 0
         assert to.mesh.calls["GetPortfolio"] == 0
         await to.execution.answer(Cancel("a", to.now_ns))
-        assert await to.held() == HeldPosition(Decimal(0), Decimal(100_000))
+        assert await to.held() == HeldPosition(Decimal(0), Decimal(100_000), Decimal("0.00000001"))
         assert to.mesh.calls["GetPortfolio"] == 1
         assert await to.open_orders() == ()
 
@@ -128,8 +130,8 @@ async def test_an_order_whose_answer_is_lost_is_one_order() -> None:
 @pytest.mark.parametrize(
     ("denial", "reply"),
     [
-        (orderpb.DENIAL_GATE_FROZEN, OrderReply("GATE_FROZEN", transient=True)),
-        (orderpb.DENIAL_BALANCE_INSUFFICIENT, OrderReply("BALANCE_INSUFFICIENT")),
+        (orderpb.DENIAL_GATE_FROZEN, OrderReply("GATE_FROZEN")),
+        (orderpb.DENIAL_LOT, OrderReply("LOT", final=True)),
     ],
 )
 async def test_a_denial_names_its_rule_and_whether_it_may_pass(denial: orderpb.Denial, reply: OrderReply) -> None:

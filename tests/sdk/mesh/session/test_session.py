@@ -19,7 +19,7 @@ from qmtl.core.instants import from_ns
 from qmtl.sdk import FillEvent, Runner, Signal, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
-from qmtl.sdk.execution.run_record import DeniedOrder
+from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
@@ -277,7 +277,7 @@ async def test_frozen_means_no_order_and_thawed_means_catching_up() -> None:
     mesh = await active_mesh()
     mesh.denials = [orderpb.DENIAL_GATE_FROZEN] * 3
     result = await run(mesh)
-    assert [denial.rule for denial in result.replay.denials] == ["GATE_FROZEN"]
+    assert [denial.rule for denial in result.replay.denials] == ["GATE_FROZEN"] * 3
     denied = [s for s in result.orders if s.state == orderpb.ORDER_STATE_DENIED]
     assert len(denied) == 3
     times = [s.order.decided_at.seconds for s in sorted(result.orders, key=lambda s: s.order.decided_at.seconds)]
@@ -286,10 +286,10 @@ async def test_frozen_means_no_order_and_thawed_means_catching_up() -> None:
 
 async def test_a_refusal_that_is_final_waits_for_the_next_target() -> None:
     mesh = await active_mesh()
-    mesh.denials = [orderpb.DENIAL_BALANCE_INSUFFICIENT]
+    mesh.denials = [orderpb.DENIAL_LOT]
     result = await run(mesh)
     calm = await run(await active_mesh())
-    assert [denial.rule for denial in result.replay.denials] == ["BALANCE_INSUFFICIENT"]
+    assert [denial.rule for denial in result.replay.denials] == ["LOT"]
     assert len(result.orders) < len(calm.orders)
 
 

@@ -64,7 +64,8 @@ def test_a_bound_is_the_higher_rate_and_a_unit_an_order() -> None:
     fee = PercentFee(rate("0.001"), rate("0.002"))
     assert fee.bound(SPOT, VALUE, BTC, 3) == 80 * 10**8 + 3
     assert PercentFee(rate("0.002"), rate("0.001")).bound(SPOT, VALUE, BTC) == 80 * 10**8 + 1
-    assert PercentFee(-100, -50).bound(SPOT, VALUE, BTC) == 1  # a rebate is not counted on
+    assert PercentFee(-100, -50).bound(SPOT, VALUE, BTC) == 0  # a rebate is not counted on
+    assert PercentFee(0, 0).bound(SPOT, VALUE, BTC, 3) == 0
 
 
 TIERS = TieredPercentFee(

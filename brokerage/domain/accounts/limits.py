@@ -1,0 +1,38 @@
+"""An account's own limits, as its owner sets them: values only; risk decides by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The most gross exposure of a world, or of one strategy in it, in scaled base currency."""
+
+    world_id: str
+    strategy_id: str
+    gross_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLimits:
+    """Limits of one account; None: no limit. Amounts are in scaled base currency; `leverage_max` (gross / equity),
+    `symbol_max` and `sector_max` (|net| / equity) are rates of 1e-8. A higher revision replaces a lower one.
+    """
+
+    revision: int = 0
+    gross_max: int | None = None
+    net_max: int | None = None
+    leverage_max: int | None = None
+    symbol_max: int | None = None
+    sector_max: int | None = None
+    budgets: tuple[Budget, ...] = ()
+
+    @property
+    def binds(self) -> bool:
+        """Whether anything is limited."""
+        amounts = (self.gross_max, self.net_max, self.leverage_max, self.symbol_max, self.sector_max)
+        return bool(self.budgets) or any(amount is not None for amount in amounts)
+
+
+NO_ACCOUNT_LIMITS = AccountLimits()
