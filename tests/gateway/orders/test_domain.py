@@ -71,8 +71,20 @@ def test_a_gate_knows_when_its_window_closes() -> None:
     assert gate(long=OPEN).closes_at(NOW) is None
     ends_first = replace(OPEN, valid_until=NOW + 2 * HOUR)
     assert replace(open_gate, entries={("s", Side.LONG): ends_first}).closes_at(NOW + HOUR) == NOW + 2 * HOUR
-    draining = replace(OPEN, drain=True)
-    assert replace(open_gate, entries={("s", Side.LONG): draining}).closes_at(NOW + HOUR) is None
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        replace(OPEN, drain=True),
+        replace(OPEN, freeze=True),
+        replace(OPEN, active=False),
+        replace(OPEN, valid_until=NOW + HOUR),
+        replace(OPEN, valid_from=NOW + 2 * HOUR),
+    ],
+)
+def test_nothing_closes_for_who_may_take_no_new_risk(entry: GateEntry) -> None:
+    assert replace(gate(long=entry), windows=(SESSION,)).closes_at(NOW + HOUR) is None
 
 
 def test_sell_passes_whole_when_the_short_side_is_open() -> None:

@@ -38,7 +38,7 @@ class ActivationRecord:
 def record_of(before: Activation, after: Activation, recorded: int | None) -> ActivationRecord:
     """What became of `before`; whole at each 500th revision, and where the newest record is not of `before`.
 
-    So it is for the first of a world, and after changes that an older build made without leaving a record.
+    `recorded` is the revision of that record, None for the first of a world.
     """
     whole = recorded != before.revision or after.revision % WHOLE_EVERY == 0
     known = {_key(entry): entry for entry in before.entries}
