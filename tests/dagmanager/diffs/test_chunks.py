@@ -27,3 +27,9 @@ def test_no_chunk_could_have_taken_the_next_item(sizes: list[int]) -> None:
 def test_nothing_is_one_empty_chunk_and_a_giant_stands_alone() -> None:
     assert list(chunk_bounds([])) == [(0, 0)]
     assert list(chunk_bounds([1, 500, 1], 10, 100)) == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_a_chunk_holds_a_hundred_items_and_a_mebibyte_less_room_for_the_summary() -> None:
+    assert list(chunk_bounds([1] * 250)) == [(0, 100), (100, 200), (200, 250)]
+    room = 1023 * 1024
+    assert list(chunk_bounds([room - 1, 1, 1])) == [(0, 2), (2, 3)]
