@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from dagmanager.artifacts.store import keep_artifact
 from dagmanager.artifacts.wire import artifact_to_proto
@@ -22,8 +21,6 @@ from qmtl.rpc.auth.call import is_for_world, require_all_worlds
 from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.sql.database import Database
 
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
-
 
 class MaintenanceService(maintenancerpc.MaintenanceServiceServicer):
     """Maintains one store, with its files below `artifacts_root`."""
@@ -38,7 +35,7 @@ class MaintenanceService(maintenancerpc.MaintenanceServiceServicer):
         self._artifacts_root = artifacts_root
 
     async def CollectGarbage(
-        self, request: maintenanceservicepb.CollectGarbageRequest, context: Context
+        self, request: maintenanceservicepb.CollectGarbageRequest, context: object
     ) -> maintenanceservicepb.CollectGarbageResponse:
         names, cause = frozenset(request.compute_keys), cause_of_call(self._clock)
         check_key_count(names, garbage_store.NAMES_MAX)
@@ -53,7 +50,7 @@ class MaintenanceService(maintenancerpc.MaintenanceServiceServicer):
         return round_to_proto(seen)
 
     async def ExportSnapshot(
-        self, request: maintenanceservicepb.ExportSnapshotRequest, context: Context
+        self, request: maintenanceservicepb.ExportSnapshotRequest, context: object
     ) -> maintenanceservicepb.ExportSnapshotResponse:
         require_all_worlds(Role.OPERATOR)
         now = self._clock.now()
@@ -63,7 +60,7 @@ class MaintenanceService(maintenancerpc.MaintenanceServiceServicer):
         return maintenanceservicepb.ExportSnapshotResponse(artifact=artifact, content_hash=made.content_hash)
 
     async def VerifySnapshot(
-        self, request: maintenanceservicepb.VerifySnapshotRequest, context: Context
+        self, request: maintenanceservicepb.VerifySnapshotRequest, context: object
     ) -> maintenanceservicepb.VerifySnapshotResponse:
         require_all_worlds(Role.OPERATOR)
         found = await asyncio.to_thread(snapshot.read, self._artifacts_root, request.url)

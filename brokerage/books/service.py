@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,8 +17,6 @@ from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
 from qmtl.sql.database import Database
-
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
 
 class PortfolioService(portfoliorpc.PortfolioServiceServicer):
@@ -36,14 +33,14 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
         self._bars = Pulse(db, accounts_store.BARS_SIGNAL)
 
     async def GetPortfolio(
-        self, request: portfolioservicepb.GetPortfolioRequest, context: Context
+        self, request: portfolioservicepb.GetPortfolioRequest, context: object
     ) -> portfolioservicepb.GetPortfolioResponse:
         await self._access.readable(request.account, request.world_id)
         book = await self._book(request.account, request.world_id)
         return portfolioservicepb.GetPortfolioResponse(portfolio=book)
 
     async def StreamPortfolio(
-        self, request: portfolioservicepb.StreamPortfolioRequest, context: Context
+        self, request: portfolioservicepb.StreamPortfolioRequest, context: object
     ) -> AsyncIterator[portfolioservicepb.StreamPortfolioResponse]:
         account = await self._access.readable(request.account, request.world_id)
         last = None
@@ -57,7 +54,7 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
         raise going_away(account.event_sequence)
 
     async def ListPositions(
-        self, request: portfolioservicepb.ListPositionsRequest, context: Context
+        self, request: portfolioservicepb.ListPositionsRequest, context: object
     ) -> portfolioservicepb.ListPositionsResponse:
         await self._access.readable(request.account, request.world_id)
 
@@ -72,7 +69,7 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
         )
 
     async def GetCash(
-        self, request: portfolioservicepb.GetCashRequest, context: Context
+        self, request: portfolioservicepb.GetCashRequest, context: object
     ) -> portfolioservicepb.GetCashResponse:
         await self._access.readable(request.account)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from brokerage.accounts.access import AccountAccess
 from brokerage.accounts.wire import VENUE
 from brokerage.feeds.follow import FeedFollower, feeds_of_worlds
@@ -13,8 +11,6 @@ from qmtl.core.errors import NotFound
 from qmtl.sql.database import Database
 
 PLANNED = {"ReconcileVenue": "Brokerage, complete"}
-
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
 
 class VenueService(venuerpc.VenueServiceServicer):
@@ -26,7 +22,7 @@ class VenueService(venuerpc.VenueServiceServicer):
         self._feeds = feeds
 
     async def GetVenueStatus(
-        self, request: venueservicepb.GetVenueStatusRequest, context: Context
+        self, request: venueservicepb.GetVenueStatusRequest, context: object
     ) -> venueservicepb.GetVenueStatusResponse:
         if request.venue not in ("", VENUE):
             raise NotFound("E_VENUE_UNKNOWN", f"no venue {request.venue!r}, there is {VENUE!r}")

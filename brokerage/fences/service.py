@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from brokerage.audit import calling_actor
 from brokerage.fences import change
 from brokerage.fences.wire import fence_from_proto, fence_to_proto, intents_to_proto
@@ -14,8 +12,6 @@ from qmtl.core.instants import to_ns
 from qmtl.sql.database import Database
 from qmtl.wire.fields import require_text
 
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
-
 
 class FenceService(fencerpc.FenceServiceServicer):
     """Sets and tells fences."""
@@ -25,7 +21,7 @@ class FenceService(fencerpc.FenceServiceServicer):
         self._clock = clock
 
     async def SetFence(
-        self, request: fenceservicepb.SetFenceRequest, context: Context
+        self, request: fenceservicepb.SetFenceRequest, context: object
     ) -> fenceservicepb.SetFenceResponse:
         wanted, actor, now_ns = fence_from_proto(request), calling_actor(), to_ns(self._clock.now())
         fence, updated_ns, wire = await self._db.write(lambda conn: change.set_fence(conn, wanted, actor, now_ns))
@@ -34,7 +30,7 @@ class FenceService(fencerpc.FenceServiceServicer):
         )
 
     async def GetFence(
-        self, request: fenceservicepb.GetFenceRequest, context: Context
+        self, request: fenceservicepb.GetFenceRequest, context: object
     ) -> fenceservicepb.GetFenceResponse:
         world_id = require_text(request.world_id, "world_id", 128)
         fence, updated_ns = await self._db.read(lambda conn: change.current(conn, world_id))

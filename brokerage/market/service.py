@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from brokerage.domain.market.symbols import Instruments
 from brokerage.market.wire import instrument_to_proto
 from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
 from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
 from qmtl.core.errors import NotFound
 from qmtl.wire.paging import page_from_proto, page_of
-
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
 
 class InstrumentService(instrumentrpc.InstrumentServiceServicer):
@@ -22,7 +18,7 @@ class InstrumentService(instrumentrpc.InstrumentServiceServicer):
         self._venue = venue
 
     async def GetInstrument(
-        self, request: instrumentservicepb.GetInstrumentRequest, context: Context
+        self, request: instrumentservicepb.GetInstrumentRequest, context: object
     ) -> instrumentservicepb.GetInstrumentResponse:
         self._require_venue(request.venue)
         found = self._instruments.find(request.symbol)
@@ -36,7 +32,7 @@ class InstrumentService(instrumentrpc.InstrumentServiceServicer):
         return instrumentservicepb.GetInstrumentResponse(instrument=instrument_to_proto(found, self._venue, configured))
 
     async def ListInstruments(
-        self, request: instrumentservicepb.ListInstrumentsRequest, context: Context
+        self, request: instrumentservicepb.ListInstrumentsRequest, context: object
     ) -> instrumentservicepb.ListInstrumentsResponse:
         self._require_venue(request.venue)
         page = page_from_proto(request.page, (str,))

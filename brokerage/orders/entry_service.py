@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -30,8 +29,6 @@ from qmtl.sql.database import Database
 PLANNED = {"SubmitOrderList": "Brokerage, complete", "ReplaceOrder": "Brokerage, complete"}
 ARRIVAL_S = 2.0
 
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
-
 
 class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
     """Takes and cancels orders."""
@@ -55,7 +52,7 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
         self._fences = Pulse(db, fences_store.FENCES_SIGNAL)
 
     async def SubmitOrder(
-        self, request: orderentryservicepb.SubmitOrderRequest, context: Context
+        self, request: orderentryservicepb.SubmitOrderRequest, context: object
     ) -> orderentryservicepb.SubmitOrderResponse:
         order, gate = order_from_proto(request.order), gate_from_proto(request.gate)
         require_world(order.owner.world_id)
@@ -64,7 +61,7 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
         return orderentryservicepb.SubmitOrderResponse(status=status_to_proto(stored), duplicate=known)
 
     async def CancelOrder(
-        self, request: orderentryservicepb.CancelOrderRequest, context: Context
+        self, request: orderentryservicepb.CancelOrderRequest, context: object
     ) -> orderentryservicepb.CancelOrderResponse:
         name, now_ns = name_from_proto(request.key), self._now_ns()
         require_world(name.owner.world_id)
@@ -72,7 +69,7 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
         return orderentryservicepb.CancelOrderResponse(status=status_to_proto(stored))
 
     async def CancelAll(
-        self, request: orderentryservicepb.CancelAllRequest, context: Context
+        self, request: orderentryservicepb.CancelAllRequest, context: object
     ) -> orderentryservicepb.CancelAllResponse:
         of, now_ns = OrdersOf(request.account, request.world_id, request.strategy_id), self._now_ns()
         for world_id in await self._db.read(lambda conn: self._worlds(conn, of)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 from brokerage.accounts.access import AccountAccess
 from brokerage.market.context import MarketContext
@@ -16,8 +15,6 @@ from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.sql.database import Database
-
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
 
 class OrderService(orderrpc.OrderServiceServicer):
@@ -38,7 +35,7 @@ class OrderService(orderrpc.OrderServiceServicer):
         self._stream = stream
 
     async def GetOrder(
-        self, request: orderservicepb.GetOrderRequest, context: Context
+        self, request: orderservicepb.GetOrderRequest, context: object
     ) -> orderservicepb.GetOrderResponse:
         name = name_from_proto(request.key)
         await self._roles.require(name.owner.world_id, Role.READER)
@@ -46,13 +43,13 @@ class OrderService(orderrpc.OrderServiceServicer):
         return orderservicepb.GetOrderResponse(status=status_to_proto(stored))
 
     async def ListOrders(
-        self, request: orderservicepb.ListOrdersRequest, context: Context
+        self, request: orderservicepb.ListOrdersRequest, context: object
     ) -> orderservicepb.ListOrdersResponse:
         await self._access.readable(request.account, request.world_id)
         return await self._db.read(lambda conn: listings.list_orders(conn, self._market, request))
 
     async def StreamOrderEvents(
-        self, request: orderservicepb.StreamOrderEventsRequest, context: Context
+        self, request: orderservicepb.StreamOrderEventsRequest, context: object
     ) -> AsyncIterator[orderservicepb.StreamOrderEventsResponse]:
         account = await self._access.readable(request.account, request.world_id)
         listings.check_resume(account, request.after_account_event_number)
@@ -61,7 +58,7 @@ class OrderService(orderrpc.OrderServiceServicer):
             yield message
 
     async def ListFills(
-        self, request: orderservicepb.ListFillsRequest, context: Context
+        self, request: orderservicepb.ListFillsRequest, context: object
     ) -> orderservicepb.ListFillsResponse:
         await self._access.readable(request.account, request.world_id)
         return await self._db.read(lambda conn: listings.list_fills(conn, self._market, request))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from nats.js import api
 
@@ -15,8 +15,6 @@ from qmtl.rpc.auth.call import require_role
 
 CONSUMERS_MAX: Final = 1000
 
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
-
 
 class BrokerStreamService(brokerstreamrpc.BrokerStreamServiceServicer):
     """Asks the broker."""
@@ -25,7 +23,7 @@ class BrokerStreamService(brokerstreamrpc.BrokerStreamServiceServicer):
         self._bus = bus
 
     async def GetStreams(
-        self, request: brokerstreamservicepb.GetStreamsRequest, context: Context
+        self, request: brokerstreamservicepb.GetStreamsRequest, context: object
     ) -> brokerstreamservicepb.GetStreamsResponse:
         require_role(Role.READER)
         return brokerstreamservicepb.GetStreamsResponse(

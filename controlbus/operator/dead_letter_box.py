@@ -5,8 +5,6 @@ Dead letters hold bodies of every world, so a token limited to worlds sees none.
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
 
 from controlbus.bus import Bus
@@ -21,8 +19,6 @@ from qmtl.wire.paging import page_from_proto, page_token_refused, token_of
 
 log = structlog.stdlib.get_logger("qmtl.controlbus.operator")
 
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
-
 
 class DeadLetterService(deadletterrpc.DeadLetterServiceServicer):
     """Reads and empties the DLQ stream."""
@@ -31,7 +27,7 @@ class DeadLetterService(deadletterrpc.DeadLetterServiceServicer):
         self._bus = bus
 
     async def ListDeadLetters(
-        self, request: deadletterservicepb.ListDeadLettersRequest, context: Context
+        self, request: deadletterservicepb.ListDeadLettersRequest, context: object
     ) -> deadletterservicepb.ListDeadLettersResponse:
         require_all_worlds(Role.READER)
         page = page_from_proto(request.page, (int,))
@@ -43,7 +39,7 @@ class DeadLetterService(deadletterrpc.DeadLetterServiceServicer):
         return deadletterservicepb.ListDeadLettersResponse(dead_letters=found, page=info)
 
     async def ReplayDeadLetter(
-        self, request: deadletterservicepb.ReplayDeadLetterRequest, context: Context
+        self, request: deadletterservicepb.ReplayDeadLetterRequest, context: object
     ) -> deadletterservicepb.ReplayDeadLetterResponse:
         require_all_worlds(Role.OPERATOR)
         if not request.sequence:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from nats.aio.msg import Msg
@@ -41,8 +41,6 @@ WORLD_KEYED: Final = frozenset(
     }
 )
 
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
-
 
 class EventTailService(eventtailrpc.EventTailServiceServicer):
     """Reads the CONTROL stream for at most `tails_max` callers at a time."""
@@ -53,7 +51,7 @@ class EventTailService(eventtailrpc.EventTailServiceServicer):
         self._tails_left = tails_max
 
     async def Tail(
-        self, request: eventtailservicepb.TailRequest, context: Context
+        self, request: eventtailservicepb.TailRequest, context: object
     ) -> AsyncIterator[eventtailservicepb.TailResponse]:
         """Ends when the server drains; the client resumes after the last sequence it saw."""
         require_role(Role.READER)

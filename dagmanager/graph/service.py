@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dagmanager.access import reader_worlds
 from dagmanager.graph import reads
 from qmtl.core.errors import refused
 from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
 from qmtl.dag.v1 import graph_service_pb2_grpc as graphrpc
 from qmtl.sql.database import Database
-
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
 
 class GraphService(graphrpc.GraphServiceServicer):
@@ -20,19 +16,19 @@ class GraphService(graphrpc.GraphServiceServicer):
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def GetNode(self, request: graphservicepb.GetNodeRequest, context: Context) -> graphservicepb.GetNodeResponse:
+    async def GetNode(self, request: graphservicepb.GetNodeRequest, context: object) -> graphservicepb.GetNodeResponse:
         worlds = reader_worlds()
         node = await self._db.read(lambda conn: reads.get_node(conn, request.node_id, worlds))
         return graphservicepb.GetNodeResponse(node=node)
 
     async def ListNodes(
-        self, request: graphservicepb.ListNodesRequest, context: Context
+        self, request: graphservicepb.ListNodesRequest, context: object
     ) -> graphservicepb.ListNodesResponse:
         worlds = reader_worlds()
         return await self._db.read(lambda conn: reads.list_nodes(conn, request, worlds))
 
     async def GetGraph(
-        self, request: graphservicepb.GetGraphRequest, context: Context
+        self, request: graphservicepb.GetGraphRequest, context: object
     ) -> graphservicepb.GetGraphResponse:
         worlds = reader_worlds()
         match request.WhichOneof("root"):

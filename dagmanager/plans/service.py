@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dagmanager.access import reader_worlds
 from dagmanager.plans import reads
 from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
 from qmtl.sql.database import Database
-
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
 
 class PlanService(planrpc.PlanServiceServicer):
@@ -19,13 +15,13 @@ class PlanService(planrpc.PlanServiceServicer):
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def GetPlan(self, request: planservicepb.GetPlanRequest, context: Context) -> planservicepb.GetPlanResponse:
+    async def GetPlan(self, request: planservicepb.GetPlanRequest, context: object) -> planservicepb.GetPlanResponse:
         worlds = reader_worlds()
         plan = await self._db.read(lambda conn: reads.get_plan(conn, request.strategy_id, request.version, worlds))
         return planservicepb.GetPlanResponse(plan=plan)
 
     async def ListPlans(
-        self, request: planservicepb.ListPlansRequest, context: Context
+        self, request: planservicepb.ListPlansRequest, context: object
     ) -> planservicepb.ListPlansResponse:
         worlds = reader_worlds()
         return await self._db.read(lambda conn: reads.list_plans(conn, request.strategy_id, request.page, worlds))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -26,8 +25,6 @@ from qmtl.rpc.auth.call import require_world
 from qmtl.sql.database import Database
 from qmtl.wire.instants import instant_from_proto
 
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
-
 
 class QueueCatalogueService(queuecataloguerpc.QueueCatalogueServiceServicer):
     """Reads queues from one store, and their sizes from one broker."""
@@ -39,14 +36,14 @@ class QueueCatalogueService(queuecataloguerpc.QueueCatalogueServiceServicer):
         self._watches = watches
 
     async def GetQueue(
-        self, request: queuecatalogueservicepb.GetQueueRequest, context: Context
+        self, request: queuecatalogueservicepb.GetQueueRequest, context: object
     ) -> queuecatalogueservicepb.GetQueueResponse:
         worlds = reader_worlds()
         queue = await self._db.read(lambda conn: reads.get_queue(conn, request.compute_key, worlds))
         return queuecatalogueservicepb.GetQueueResponse(queue=queue)
 
     async def ListQueues(
-        self, request: queuecatalogueservicepb.ListQueuesRequest, context: Context
+        self, request: queuecatalogueservicepb.ListQueuesRequest, context: object
     ) -> queuecatalogueservicepb.ListQueuesResponse:
         worlds = reader_worlds()
         if request.world_id:
@@ -61,14 +58,14 @@ class QueueCatalogueService(queuecataloguerpc.QueueCatalogueServiceServicer):
         return await self._db.read(read)
 
     async def QueryQueues(
-        self, request: queuecatalogueservicepb.QueryQueuesRequest, context: Context
+        self, request: queuecatalogueservicepb.QueryQueuesRequest, context: object
     ) -> queuecatalogueservicepb.QueryQueuesResponse:
         query = readable_query(request.query)
         found, revision = await self._db.read(lambda conn: snapshot(conn, query))
         return queuecatalogueservicepb.QueryQueuesResponse(queues=found, queue_set_revision=revision)
 
     async def WatchQueues(
-        self, request: queuecatalogueservicepb.WatchQueuesRequest, context: Context
+        self, request: queuecatalogueservicepb.WatchQueuesRequest, context: object
     ) -> AsyncIterator[queuecatalogueservicepb.WatchQueuesResponse]:
         query = readable_query(request.query)
         async with aclosing(self._watches.sets(query, cause_of_call(self._clock))) as sets:
@@ -76,7 +73,7 @@ class QueueCatalogueService(queuecataloguerpc.QueueCatalogueServiceServicer):
                 yield each
 
     async def GetQueueStats(
-        self, request: queuecatalogueservicepb.GetQueueStatsRequest, context: Context
+        self, request: queuecatalogueservicepb.GetQueueStatsRequest, context: object
     ) -> queuecatalogueservicepb.GetQueueStatsResponse:
         worlds = reader_worlds()
         keys = list(request.compute_keys)
@@ -94,7 +91,7 @@ class QueueProgressService(queueprogressrpc.QueueProgressServiceServicer):
         self._clock = clock
 
     async def ReportQueueProgress(
-        self, request: queueprogressservicepb.ReportQueueProgressRequest, context: Context
+        self, request: queueprogressservicepb.ReportQueueProgressRequest, context: object
     ) -> queueprogressservicepb.ReportQueueProgressResponse:
         first = instant_from_proto(request.first_bucket, "first_bucket")
         last = instant_from_proto(request.last_bucket, "last_bucket")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dagmanager.access import reader_worlds
 from dagmanager.queues.events import cause_of_call
 from dagmanager.sentinels import reads, store
@@ -16,8 +14,6 @@ from qmtl.dag.v1 import sentinel_service_pb2_grpc as sentinelrpc
 from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.sql.database import Database
 
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
-
 
 class SentinelService(sentinelrpc.SentinelServiceServicer):
     """Reads and changes sentinels in one store."""
@@ -28,13 +24,13 @@ class SentinelService(sentinelrpc.SentinelServiceServicer):
         self._roles = roles
 
     async def ListSentinels(
-        self, request: sentinelservicepb.ListSentinelsRequest, context: Context
+        self, request: sentinelservicepb.ListSentinelsRequest, context: object
     ) -> sentinelservicepb.ListSentinelsResponse:
         worlds = reader_worlds()
         return await self._db.read(lambda conn: reads.list_sentinels(conn, request.strategy_id, request.page, worlds))
 
     async def SetTrafficWeight(
-        self, request: sentinelservicepb.SetTrafficWeightRequest, context: Context
+        self, request: sentinelservicepb.SetTrafficWeightRequest, context: object
     ) -> sentinelservicepb.SetTrafficWeightResponse:
         target, etag = request.sentinel_id, request.etag
         worlds = await self._db.read(lambda conn: store.worlds_of_sentinel(conn, target))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any
 
 from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch.reported_fills import book_fills, report_from_proto
@@ -14,8 +13,6 @@ from qmtl.core.clock import Clock
 from qmtl.core.instants import to_ns
 from qmtl.rpc.auth.call import require_world
 from qmtl.sql.database import Database
-
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
 
 class ReportedFillService(reportedfillrpc.ReportedFillServiceServicer):
@@ -27,7 +24,7 @@ class ReportedFillService(reportedfillrpc.ReportedFillServiceServicer):
         self._clock = clock
 
     async def BookFills(
-        self, request_iterator: AsyncIterator[reportedfillservicepb.BookFillsRequest], context: Context
+        self, request_iterator: AsyncIterator[reportedfillservicepb.BookFillsRequest], context: object
     ) -> reportedfillservicepb.BookFillsResponse:
         booked = duplicates = 0
         async for request in request_iterator:
