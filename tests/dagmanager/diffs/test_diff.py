@@ -123,6 +123,7 @@ def test_a_node_cannot_gather_tags_without_end() -> None:
     [
         ([], 1, "E_WORLD_IDS_REQUIRED"),
         ([context("")], 1, "E_WORLD_IDS_REQUIRED"),
+        ([context("w"), context("")], 1, "E_WORLD_IDS_REQUIRED"),
         ([context("a"), context("a", ExecutionDomain.LIVE)], 1, "E_DUPLICATE_CONTEXT"),
         ([context(str(index)) for index in range(65)], 1, "E_TOO_MANY_ASSIGNMENTS"),
         ([context(str(index)) for index in range(11)], 10_000, "E_TOO_MANY_ASSIGNMENTS"),
