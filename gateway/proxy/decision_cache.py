@@ -80,7 +80,8 @@ class DecisionCache:
         decision = decisionpb.DecisionEnvelope(
             world_id=request.world_id,
             effective_mode=commonpb.EFFECTIVE_MODE_COMPUTE_ONLY,
-            reasons=["DECISION_UNAVAILABLE", why],
+            reasons=[decisionpb.DECISION_REASON_DECISION_UNAVAILABLE],
+            message=why,
             decided_at=instant_to_proto(self._clock.now()),
             stale=True,
         )

@@ -22,6 +22,7 @@ from qmtl.world.v1 import apply_pb2 as applypb
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
@@ -144,7 +145,7 @@ async def test_a_bind_knows_what_the_other_has_written(replicas: Replicas) -> No
         )
     )
     told = (await one.bindings.BindStrategy(request)).decision
-    assert list(told.reasons) == ["CIRCUIT_BREAKER"]
+    assert list(told.reasons) == [decisionpb.DECISION_REASON_CIRCUIT_BREAKER]
     assert told == (await two.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
 
 

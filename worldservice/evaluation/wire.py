@@ -139,7 +139,7 @@ def verdict_to_proto(verdict: RuleVerdict) -> evaluationpb.RuleVerdict:
         stage=f"PIPELINE_STAGE_{verdict.stage.name}",
         rule=verdict.rule,
         outcome=f"OUTCOME_{verdict.outcome.name}",
-        reason=verdict.reason,
+        reason=None if verdict.reason is None else f"DECISION_REASON_{verdict.reason.name}",
         inputs=[number_to_proto(number) for number in verdict.inputs],
         explanation=verdict.explanation,
     )
@@ -189,7 +189,7 @@ def decision_to_proto(decision: Decision) -> decisionpb.DecisionEnvelope:
         world_id=decision.world_id,
         policy_version=decision.policy_version,
         effective_mode=mode_to_proto(decision.effective_mode),
-        reasons=decision.reasons,
+        reasons=[f"DECISION_REASON_{reason.name}" for reason in decision.reasons],
         as_of=instant_to_proto(decision.as_of),
         ttl=span_to_proto(decision.ttl),
         etag=decision.etag,

@@ -9,6 +9,7 @@ from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 
 
@@ -32,7 +33,8 @@ def summary(event: controlpb.ControlEvent) -> str:
         case "decision_updated":
             decision = event.decision_updated.decision
             mode = enum_word(commonpb.EffectiveMode, decision.effective_mode)
-            reasons = f" because {', '.join(decision.reasons)}" if decision.reasons else ""
+            words = ", ".join(enum_word(decisionpb.DecisionReason, reason) for reason in decision.reasons)
+            reasons = f" because {words}" if words else ""
             return f"{mode}{reasons}; selected {', '.join(decision.selected) or 'nobody'}"
         case "strategy_state_changed":
             changed = event.strategy_state_changed
@@ -57,7 +59,7 @@ def summary(event: controlpb.ControlEvent) -> str:
             return ", ".join(_sentinel(one) for one in event.sentinel_weight_updated.sentinels)
         case "exit_signal_emitted":
             signal = event.exit_signal_emitted
-            return f"leave {enum_word(commonpb.Side, signal.side).lower()}: {signal.rule} {signal.reason}".rstrip()
+            return f"leave {enum_word(commonpb.Side, signal.side).lower()}: {signal.rule} {signal.message}".rstrip()
     return ""
 
 

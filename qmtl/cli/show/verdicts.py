@@ -149,10 +149,10 @@ def why_out(decision: decisionpb.DecisionEnvelope, standing: Standing) -> str:
     report = standing.run.report
     failed = next((one for one in report.verdicts if one.outcome == evaluationpb.OUTCOME_FAIL), None)
     if failed is not None:
-        code = f" [{failed.reason}]" if failed.reason else ""
+        code = f" [{enum_word(decisionpb.DecisionReason, failed.reason)}]" if failed.reason else ""
         return f"{failed.rule}: {failed.explanation or numbers_text(failed.inputs)}{code}"
     if not decision.policy_version:
-        return reason_text("NO_POLICY")
+        return reason_text(decisionpb.DECISION_REASON_NO_POLICY)
     if not report.policy_version:
         return "it was evaluated before there was a policy"
     if decision.reasons and not decision.selected:
@@ -170,7 +170,8 @@ def trading_text(decision: decisionpb.DecisionEnvelope, standing: Standing) -> s
 def _way_in(decision: decisionpb.DecisionEnvelope, standing: Standing) -> str:
     """The command that brings it to paper: an activation, or an apply where the policy asks for one."""
     verdicts = standing.run.report.verdicts if standing.run else ()
-    if any(verdict.reason == "EDGES_NOT_OPENED" and "DRYRUN" in verdict.explanation for verdict in verdicts):
+    shut = decisionpb.DECISION_REASON_EDGES_NOT_OPENED
+    if any(verdict.reason == shut and "DRYRUN" in verdict.explanation for verdict in verdicts):
         return f"qmtl world apply {decision.world_id} --evaluate"
     return f"qmtl world activate {decision.world_id} {standing.strategy_id} --stage paper"
 
@@ -203,7 +204,7 @@ def verdict_lines(report: evaluationpb.EvaluationReport) -> Iterator[str]:
     """Rule by rule: outcome, rule, the numbers it saw, and the code when it did not simply pass."""
     for verdict in report.verdicts:
         seen = verdict.explanation or numbers_text(verdict.inputs)
-        code = f"  [{verdict.reason}]" if verdict.reason else ""
+        code = f"  [{enum_word(decisionpb.DecisionReason, verdict.reason)}]" if verdict.reason else ""
         mark = MARKS.get(verdict.outcome, str(verdict.outcome))
         yield f"{mark:<5} {verdict.rule:<{RULE_WIDTH}} {seen}{code}".rstrip()
 
@@ -212,8 +213,9 @@ def numbers_text(metrics: Sequence[evaluationpb.Metric]) -> str:
     return ", ".join(f"{metric.name} = {number(metric.value)}" for metric in metrics)
 
 
-def reason_text(code: str) -> str:
+def reason_text(reason: decisionpb.DecisionReason) -> str:
     """A decision's reason as a sentence, its code after it."""
+    code = enum_word(decisionpb.DecisionReason, reason)
     text = REASONS.get(code)
     return f"{text} [{code}]" if text else code
 

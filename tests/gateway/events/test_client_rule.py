@@ -57,7 +57,7 @@ class Owner:
         payload = chance.choice(
             (
                 controlpb.PolicyUpdated(world_id=WORLD, checksum=said),
-                controlpb.DecisionUpdated(decision=decisionpb.DecisionEnvelope(world_id=WORLD, reasons=[said])),
+                controlpb.DecisionUpdated(decision=decisionpb.DecisionEnvelope(world_id=WORLD, message=said)),
                 controlpb.ActivationUpdated(activation=activationpb.ActivationEnvelope(state_hash=said)),
             )
         )

@@ -15,6 +15,7 @@ from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import status_service_pb2 as statusservicepb
@@ -247,7 +248,7 @@ async def test_data_that_grows_stale_lowers_the_world_without_anyone_asking(esta
     await eventually(frozen)
     ann = await estate.stub()
     decision = (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
-    assert "DATA_STALE" in decision.reasons
+    assert decisionpb.DECISION_REASON_DATA_STALE in decision.reasons
     entries = (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))).entries
     told = {(entry.actor, entry.event) for entry in entries[:3]}
     assert told == {("service:worldservice", event) for event in ("Redecide", "ActivationChanged", "FenceConfirmed")}

@@ -12,6 +12,7 @@ from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 from qmtl.world.v1 import session_pb2 as sessionpb
@@ -102,7 +103,7 @@ async def test_a_replay_world_is_current_by_its_watermark_and_never_live(estate:
     ann = await replay_world(estate)
     decision = (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
     assert decision.effective_mode == PAPER
-    assert "REPLAY_NEVER_LIVE" in decision.reasons
+    assert decisionpb.DECISION_REASON_REPLAY_NEVER_LIVE in decision.reasons
     await ann.activation.SetActivation(raising("w1", "s"))
     opened = await session(estate)
     assert opened.start == decision.data_end

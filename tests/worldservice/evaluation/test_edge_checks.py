@@ -254,8 +254,8 @@ STRICT = ExecutionModel(FillModel.NEXT_BAR, *(Decimal(rate) for rate in ("0.0002
 @pytest.mark.parametrize(
     ("assumed", "reason"),
     [
-        (STRICT, ""),
-        (replace(STRICT, taker_fee=Decimal("0.01"), participation=Decimal("0.05")), ""),
+        (STRICT, None),
+        (replace(STRICT, taker_fee=Decimal("0.01"), participation=Decimal("0.05")), None),
         (None, "EXECUTION_MODEL_UNKNOWN"),
         (replace(STRICT, maker_fee=Decimal("0.000199")), "EXECUTION_MODEL_LENIENT"),
         (replace(STRICT, taker_fee=Decimal(0)), "EXECUTION_MODEL_LENIENT"),
@@ -265,7 +265,7 @@ STRICT = ExecutionModel(FillModel.NEXT_BAR, *(Decimal(rate) for rate in ("0.0002
         (replace(STRICT, fill=None), "EXECUTION_MODEL_LENIENT"),
     ],
 )
-def test_numbers_of_a_kinder_execution_do_not_count(assumed: ExecutionModel | None, reason: str) -> None:
+def test_numbers_of_a_kinder_execution_do_not_count(assumed: ExecutionModel | None, reason: str | None) -> None:
     shown = candidate("s")
     assert shown.evidence is not None
     shown = replace(shown, evidence=replace(shown.evidence, execution=assumed))

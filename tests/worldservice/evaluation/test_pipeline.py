@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.worldservice.samples import DOCUMENT, GOOD, NOW, candidate, evidence, fresh
 from worldservice.evaluation.domain.data_currency import DataState
 from worldservice.evaluation.domain.pipeline import run_pipeline, summarise
+from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.reports import Outcome, PipelineStage, Summary
 from worldservice.evaluation.domain.runs import Candidate
 from worldservice.evaluation.domain.selection import StrategyVerdict
@@ -36,7 +37,7 @@ def one(verdicts: tuple[StrategyVerdict, ...], name: str = "s") -> StrategyVerdi
     return next(verdict for verdict in verdicts if verdict.strategy_id == name)
 
 
-def failure(verdict: StrategyVerdict) -> tuple[PipelineStage, str]:
+def failure(verdict: StrategyVerdict) -> tuple[PipelineStage, DecisionReason | None]:
     failed = next(line for line in verdict.verdicts if line.outcome is Outcome.FAIL)
     return failed.stage, failed.reason
 
@@ -126,7 +127,10 @@ def test_a_waived_alternative_does_not_carry_a_failed_one() -> None:
 def test_an_alternative_that_holds_carries_a_failed_one_and_says_so() -> None:
     verdict = one(run_pipeline(policy('{or: ["sharpe > 9.0", "win_rate > 0.4"]}'), [candidate("s")], fresh()).verdicts)
     assert verdict.selected
-    assert [line.reason for line in verdict.verdicts if line.stage is PipelineStage.GATES] == ["ALTERNATIVE_HOLDS", ""]
+    assert [line.reason for line in verdict.verdicts if line.stage is PipelineStage.GATES] == [
+        "ALTERNATIVE_HOLDS",
+        None,
+    ]
 
 
 def test_ties_go_to_the_smaller_strategy_id() -> None:

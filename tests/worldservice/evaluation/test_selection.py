@@ -66,7 +66,7 @@ def fates(outcomes: Outcomes) -> dict[str, str]:
     found = {}
     for verdict in outcomes.verdicts:
         line = next(line for line in verdict.verdicts if line.stage is PipelineStage.SELECTION)
-        found[verdict.strategy_id] = "IN" if verdict.selected and line.outcome is Outcome.PASS else line.reason
+        found[verdict.strategy_id] = "IN" if verdict.selected and line.outcome is Outcome.PASS else str(line.reason)
     return found
 
 

@@ -32,7 +32,7 @@ async def bound(estate: Estate, *strategies: str) -> None:
 async def test_a_world_without_bindings_only_validates(estate: Estate) -> None:
     await bound(estate)
     shown = await decision(estate)
-    assert list(shown.reasons) == ["NO_BINDINGS"]
+    assert list(shown.reasons) == [decisionpb.DECISION_REASON_NO_BINDINGS]
     assert decisionpb.DecisionEnvelope().effective_mode != shown.effective_mode
 
 
@@ -47,7 +47,10 @@ async def test_a_pass_raises_the_ceiling_to_paper_and_says_why_not_live(estate: 
     shown = await decision(estate)
     assert shown == reply.decision
     assert shown.effective_mode == PAPER
-    assert list(shown.reasons) == ["LIVE_NOT_ALLOWED", "LIVE_NOT_APPROVED"]
+    assert list(shown.reasons) == [
+        decisionpb.DECISION_REASON_LIVE_NOT_ALLOWED,
+        decisionpb.DECISION_REASON_LIVE_NOT_APPROVED,
+    ]
     assert list(shown.selected) == ["s"]
     assert (shown.dataset_fingerprint, shown.coverage) == ("blake3:data", 0.97)
     assert shown.ttl.ToTimedelta() == timedelta(seconds=300)
@@ -76,7 +79,7 @@ async def test_a_failing_gate_says_which_with_the_numbers(estate: Estate) -> Non
     ann = await estate.stub()
     report = (await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", sharpe=0.2))).run.report
     failed = [v for v in report.verdicts if v.outcome == evaluationpb.OUTCOME_FAIL]
-    assert [(v.rule, v.reason) for v in failed] == [("sharpe >= 0.6", "GATE_FAILED")]
+    assert [(v.rule, v.reason) for v in failed] == [("sharpe >= 0.6", decisionpb.DECISION_REASON_GATE_FAILED)]
     assert [(n.name, n.value) for n in failed[0].inputs] == [("sharpe", 0.2)]
     assert not report.selected
     assert not report.HasField("score")
@@ -232,13 +235,13 @@ async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(esta
     second = await ann.evaluation.EvaluateCohort(cohort(estate, "r2", a=3.0, b=2.0, c=1.0))
     assert list(second.decision.selected) == ["a", "c"]
     reasons = {run.strategy_id: [v.reason for v in run.report.verdicts][-1] for run in second.runs}
-    assert reasons == {"a": "", "b": "CORRELATED", "c": ""}
+    assert reasons == {"a": 0, "b": decisionpb.DECISION_REASON_CORRELATED, "c": 0}
     assert second.runs[0].footprint.sector == "crypto"
     assert second.runs[0].correlations["b"] == 0.9
     estate.clock.advance(60.0)
     third = await ann.evaluation.EvaluateCohort(cohort(estate, "r3", a=0.1, b=2.0, c=1.0))
     assert list(third.decision.selected) == ["c", "a"]
-    assert third.runs[0].report.verdicts[-1].reason == "HELD_BY_HYSTERESIS"
+    assert third.runs[0].report.verdicts[-1].reason == decisionpb.DECISION_REASON_HELD_BY_HYSTERESIS
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ async def test_an_edge_switched_off_is_left_before_it_is_answered_and_comes_back
     assert await modes(ann) == {"s": COMPUTE_ONLY, "t": PAPER}
     assert estate.brokerage.state("w1")[0] == epoch + 1
     line = (await reports(ann))["s"].verdicts[1]
-    assert (line.stage, line.reason) == (evaluationpb.PIPELINE_STAGE_EDGES, "EDGE_OFF")
+    assert (line.stage, line.reason) == (evaluationpb.PIPELINE_STAGE_EDGES, decisionpb.DECISION_REASON_EDGE_OFF)
     assert "why" in line.explanation
     with pytest.raises(NotReady) as caught:
         await ann.activation.SetActivation(raising("w1", "s"))
@@ -144,7 +144,7 @@ async def test_a_graph_nobody_told_may_have_the_edge(estate: Estate) -> None:
     ann = await make_trading(estate, "w1", "s")
     await ann.world_graph.PutEdgeOverride(edge())
     assert await modes(ann) == {"s": COMPUTE_ONLY}
-    assert (await reports(ann))["s"].verdicts[1].reason == "EDGES_UNKNOWN"
+    assert (await reports(ann))["s"].verdicts[1].reason == decisionpb.DECISION_REASON_EDGES_UNKNOWN
     await tell(ann, "s", A, C)
     await ann.activation.SetActivation(raising("w1", "s"))
     assert await modes(ann) == {"s": PAPER}
@@ -158,7 +158,7 @@ async def test_who_leaves_the_world_takes_its_nodes_along(estate: Estate) -> Non
     await ann.bindings.UnbindStrategy(bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))
     await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     await ann.world_graph.PutEdgeOverride(edge())
-    assert (await reports(ann))["s"].verdicts[1].reason == "EDGES_UNKNOWN"
+    assert (await reports(ann))["s"].verdicts[1].reason == decisionpb.DECISION_REASON_EDGES_UNKNOWN
 
 
 async def test_brokerage_away_the_cut_stands_and_says_so(estate: Estate) -> None:
@@ -359,7 +359,7 @@ async def test_what_a_run_assumed_is_kept_and_what_is_asked_is_told(estate: Esta
     bound = await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     assert bound.decision.execution_model == decisionpb.ExecutionModel(taker_fee_rate="0.0005")
     reply = await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
-    assert reply.run.report.verdicts[2].reason == "EXECUTION_MODEL_UNKNOWN"
+    assert reply.run.report.verdicts[2].reason == decisionpb.DECISION_REASON_EXECUTION_MODEL_UNKNOWN
     request = evaluation(estate, "w1", "s", "run-2")
     request.execution_model.CopyFrom(
         decisionpb.ExecutionModel(

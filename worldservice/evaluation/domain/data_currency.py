@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.reports import Outcome, PipelineStage, RuleVerdict
 from worldservice.evaluation.domain.thresholds import span_text
 from worldservice.policy.domain.policy import Policy
@@ -26,18 +27,25 @@ def data_currency(policy: Policy, data: DataState) -> RuleVerdict:
     max_lag = policy.max_lag
     rule = f"now - data_end <= {span_text(max_lag)}"
     if data.data_end is None:
-        return _currency(rule, Outcome.FAIL, "DATA_END_UNKNOWN", "nothing says until when the world has data")
+        return _currency(
+            rule, Outcome.FAIL, DecisionReason.DATA_END_UNKNOWN, "nothing says until when the world has data"
+        )
     lag = data.now - data.data_end
     if lag < -_FUTURE_SLACK:
-        return _currency(rule, Outcome.FAIL, "DATA_END_IN_FUTURE", f"data ends {span_text(-lag)} after now")
+        return _currency(
+            rule, Outcome.FAIL, DecisionReason.DATA_END_IN_FUTURE, f"data ends {span_text(-lag)} after now"
+        )
     if lag > max_lag:
         return _currency(
-            rule, Outcome.FAIL, "DATA_STALE", f"data is {span_text(lag)} old, at most {span_text(max_lag)} counts"
+            rule,
+            Outcome.FAIL,
+            DecisionReason.DATA_STALE,
+            f"data is {span_text(lag)} old, at most {span_text(max_lag)} counts",
         )
-    return _currency(rule, Outcome.PASS, "", f"data is {span_text(max(lag, timedelta()))} old")
+    return _currency(rule, Outcome.PASS, None, f"data is {span_text(max(lag, timedelta()))} old")
 
 
-def _currency(rule: str, outcome: Outcome, reason: str, explanation: str) -> RuleVerdict:
+def _currency(rule: str, outcome: Outcome, reason: DecisionReason | None, explanation: str) -> RuleVerdict:
     return RuleVerdict(PipelineStage.DATA_CURRENCY, rule, outcome, reason, (), explanation)
 
 

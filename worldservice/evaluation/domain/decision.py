@@ -12,6 +12,7 @@ from qmtl.core.identity.canonical import canonical_json, digest
 from qmtl.core.modes import EffectiveMode, lower
 from worldservice.evaluation.domain.data_currency import DataState, data_currency
 from worldservice.evaluation.domain.pipeline import report_of, run_pipeline
+from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.reports import EvaluationReport, Summary
 from worldservice.evaluation.domain.runs import Candidate, Evidence
 from worldservice.evaluation.domain.selection import Tenures
@@ -47,7 +48,7 @@ class Decision:
     world_id: str
     policy_version: int
     effective_mode: EffectiveMode
-    reasons: tuple[str, ...]
+    reasons: tuple[DecisionReason, ...]
     as_of: datetime | None
     ttl: timedelta
     dataset_fingerprint: str
@@ -69,7 +70,7 @@ class Decision:
             self.world_id,
             self.policy_version,
             self.effective_mode.value,
-            list(self.reasons),
+            [reason.value for reason in self.reasons],
             self.dataset_fingerprint,
             self.ruleset_hash,
             list(self.selected),
@@ -173,20 +174,24 @@ def _reports(facts: WorldFacts, now: datetime) -> tuple[Mapping[str, EvaluationR
     return {v.strategy_id: report_of(v, world_id, version, policy, now) for v in outcomes.verdicts}, outcomes.tenures
 
 
-def _mode(facts: WorldFacts, selected: Sequence[str], passed: Sequence[str]) -> tuple[EffectiveMode, tuple[str, ...]]:
+def _mode(
+    facts: WorldFacts, selected: Sequence[str], passed: Sequence[str]
+) -> tuple[EffectiveMode, tuple[DecisionReason, ...]]:
     """The first rule that holds gives the ceiling; below it nothing is asked."""
     world = facts.world
     if world.state is WorldState.DELETED:
-        return EffectiveMode.VALIDATE, ("WORLD_DELETED",)
+        return EffectiveMode.VALIDATE, (DecisionReason.WORLD_DELETED,)
     if facts.policy is None:
-        return EffectiveMode.VALIDATE, ("POLICY_UNREADABLE" if _unreadable(facts) else "NO_POLICY",)
+        return EffectiveMode.VALIDATE, (
+            DecisionReason.POLICY_UNREADABLE if _unreadable(facts) else DecisionReason.NO_POLICY,
+        )
     if not facts.candidates:
-        return EffectiveMode.VALIDATE, ("NO_BINDINGS",)
+        return EffectiveMode.VALIDATE, (DecisionReason.NO_BINDINGS,)
     lowered = _tripped(facts)
     if lowered:
         return EffectiveMode.COMPUTE_ONLY, lowered
     if not selected:
-        return EffectiveMode.COMPUTE_ONLY, ("NOTHING_SELECTED",)
+        return EffectiveMode.COMPUTE_ONLY, (DecisionReason.NOTHING_SELECTED,)
     missing = _missing_for_live(facts, selected, passed)
     if missing:
         return EffectiveMode.PAPER, missing
@@ -198,34 +203,34 @@ def _unreadable(facts: WorldFacts) -> bool:
     return facts.policy is None and facts.world.default_policy_version > 0
 
 
-def _tripped(facts: WorldFacts) -> tuple[str, ...]:
+def _tripped(facts: WorldFacts) -> tuple[DecisionReason, ...]:
     reasons = []
     if facts.world.state is not WorldState.ACTIVE:
-        reasons.append("WORLD_SUSPENDED")
+        reasons.append(DecisionReason.WORLD_SUSPENDED)
     if facts.world.circuit_breaker:
-        reasons.append("CIRCUIT_BREAKER")
+        reasons.append(DecisionReason.CIRCUIT_BREAKER)
     if facts.policy is not None:
         currency = data_currency(facts.policy, facts.data)
-        if currency.reason:
+        if currency.reason is not None:
             reasons.append(currency.reason)
     return tuple(reasons)
 
 
-def _missing_for_live(facts: WorldFacts, selected: Sequence[str], passed: Sequence[str]) -> tuple[str, ...]:
+def _missing_for_live(facts: WorldFacts, selected: Sequence[str], passed: Sequence[str]) -> tuple[DecisionReason, ...]:
     """Every condition of LIVE that does not hold, all together."""
     reasons = []
     if not facts.world.allow_live:
-        reasons.append("LIVE_NOT_ALLOWED")
+        reasons.append(DecisionReason.LIVE_NOT_ALLOWED)
     if facts.replay:
-        reasons.append("REPLAY_NEVER_LIVE")
+        reasons.append(DecisionReason.REPLAY_NEVER_LIVE)
     if facts.policy is None or facts.policy.live_promotion is LivePromotion.DISABLED:
-        reasons.append("LIVE_PROMOTION_DISABLED")
+        reasons.append(DecisionReason.LIVE_PROMOTION_DISABLED)
     approved = facts.live_approved.intersection(passed)
     if not approved:
-        reasons.append("LIVE_NOT_APPROVED")
+        reasons.append(DecisionReason.LIVE_NOT_APPROVED)
     anchor = _anchor(facts, selected)
     if anchor is None or not anchor.dataset_fingerprint:
-        reasons.append("DATASET_FINGERPRINT_MISSING")
+        reasons.append(DecisionReason.DATASET_FINGERPRINT_MISSING)
     if approved and not _may_go_live(facts, passed):
         reasons += _obstacles_of_all(facts, approved)
     return tuple(dict.fromkeys(reasons))
@@ -237,18 +242,22 @@ def _may_go_live(facts: WorldFacts, passed: Sequence[str]) -> frozenset[str]:
     return frozenset(c.strategy_id for c in facts.candidates if c.strategy_id in approved and not _obstacles(facts, c))
 
 
-def _obstacles_of_all(facts: WorldFacts, names: frozenset[str]) -> list[str]:
+def _obstacles_of_all(facts: WorldFacts, names: frozenset[str]) -> list[DecisionReason]:
     candidates = [c for c in facts.candidates if c.strategy_id in names]
     return sorted({reason for candidate in candidates for reason in _obstacles(facts, candidate)})
 
 
-def _obstacles(facts: WorldFacts, candidate: Candidate) -> tuple[str, ...]:
+def _obstacles(facts: WorldFacts, candidate: Candidate) -> tuple[DecisionReason, ...]:
     """What of its own bars a strategy from live."""
     if facts.policy is None or candidate.evidence is None or not candidate.evidence.dataset_fingerprint:
-        return ("DATASET_FINGERPRINT_MISSING",)
+        return (DecisionReason.DATASET_FINGERPRINT_MISSING,)
     pinned = facts.policy.gating.dataset_fingerprint
-    mismatch = ("DATASET_FINGERPRINT_MISMATCH",) if pinned not in ("", candidate.evidence.dataset_fingerprint) else ()
-    cut = ("EDGE_OFF",) if candidate.edges.barred else ()
+    mismatch = (
+        (DecisionReason.DATASET_FINGERPRINT_MISMATCH,)
+        if pinned not in ("", candidate.evidence.dataset_fingerprint)
+        else ()
+    )
+    cut = (DecisionReason.EDGE_OFF,) if candidate.edges.barred else ()
     return (*mismatch, *cut, *unmet_for_live(facts.policy, candidate))
 
 

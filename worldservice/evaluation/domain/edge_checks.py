@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.reports import Outcome, PipelineStage, RuleVerdict
 from worldservice.graph.domain.edges import UNTOUCHED, Cut, Edges
 from worldservice.policy.domain.edge_policy import LADDER, EdgePolicy
 
-EDGE_OFF, EDGES_UNKNOWN, EDGES_NOT_OPENED = "EDGE_OFF", "EDGES_UNKNOWN", "EDGES_NOT_OPENED"
 _RULE_OFF = "no edge of its graph is off"
 
 
@@ -27,14 +27,14 @@ def _cut(edges: Edges) -> tuple[RuleVerdict, ...]:
             _line(
                 _RULE_OFF,
                 outcome,
-                EDGES_UNKNOWN,
+                DecisionReason.EDGES_UNKNOWN,
                 f"nobody has told its nodes (qmtl world bind does), and edges are off in {domains}",
             ),
         )
     if not edges.cuts:
-        return (_line(_RULE_OFF, Outcome.PASS, "", "the edges that are off here are not in its graph"),)
+        return (_line(_RULE_OFF, Outcome.PASS, None, "the edges that are off here are not in its graph"),)
     seen = "; ".join(_seen(cut) for cut in edges.cuts)
-    return (_line(_RULE_OFF, outcome, EDGE_OFF, seen),)
+    return (_line(_RULE_OFF, outcome, DecisionReason.EDGE_OFF, seen),)
 
 
 def _seen(cut: Cut) -> str:
@@ -51,9 +51,9 @@ def _opened(edges: Edges, policy: EdgePolicy | None) -> tuple[RuleVerdict, ...]:
     closed = policy.never | policy.shut.difference(edges.opened)
     missing = [domain.value for domain in LADDER if domain in closed]
     if not missing:
-        return (_line(rule, Outcome.PASS, "", "they are open to it"),)
-    return (_line(rule, Outcome.PASS, EDGES_NOT_OPENED, f"shut to it: {', '.join(missing)}"),)
+        return (_line(rule, Outcome.PASS, None, "they are open to it"),)
+    return (_line(rule, Outcome.PASS, DecisionReason.EDGES_NOT_OPENED, f"shut to it: {', '.join(missing)}"),)
 
 
-def _line(rule: str, outcome: Outcome, reason: str, explanation: str) -> RuleVerdict:
+def _line(rule: str, outcome: Outcome, reason: DecisionReason | None, explanation: str) -> RuleVerdict:
     return RuleVerdict(PipelineStage.EDGES, rule, outcome, reason, (), explanation)

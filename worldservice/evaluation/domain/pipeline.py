@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from worldservice.evaluation.domain.data_currency import DataState, data_currency
 from worldservice.evaluation.domain.edge_checks import edge_verdicts
+from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.reports import EvaluationReport, Outcome, PipelineStage, RuleVerdict, Summary
 from worldservice.evaluation.domain.runs import Candidate, Evidence
 from worldservice.evaluation.domain.selection import StrategyVerdict, Tenure, Tenures, failed, moved, select, settled
@@ -120,14 +121,14 @@ def _score(score: Expression, evidence: Evidence) -> tuple[RuleVerdict, float | 
     values = evidence.values()
     inputs = tuple(number for number in evidence.numbers if number.name in score.names)
 
-    def verdict(outcome: Outcome, reason: str, explanation: str) -> RuleVerdict:
+    def verdict(outcome: Outcome, reason: DecisionReason | None, explanation: str) -> RuleVerdict:
         return RuleVerdict(PipelineStage.SCORE, score.text, outcome, reason, inputs, explanation)
 
     faults = faults_of(score, values)
     if faults:
-        return verdict(Outcome.FAIL, "METRIC_MISSING", f"fails closed: {faults_text(faults)}"), None
+        return verdict(Outcome.FAIL, DecisionReason.METRIC_MISSING, f"fails closed: {faults_text(faults)}"), None
     try:
         value = score.number(values)
     except NotComputable as error:
-        return verdict(Outcome.FAIL, "SCORE_NOT_FINITE", str(error)[:300]), None
-    return verdict(Outcome.PASS, "", f"score = {value:g}"), value
+        return verdict(Outcome.FAIL, DecisionReason.SCORE_NOT_FINITE, str(error)[:300]), None
+    return verdict(Outcome.PASS, None, f"score = {value:g}"), value

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from worldservice.evaluation.domain.reasons import DecisionReason
+
 
 class MetricSource(Enum):
     """Where a number came from."""
@@ -61,7 +63,7 @@ class RuleVerdict:
     stage: PipelineStage
     rule: str
     outcome: Outcome
-    reason: str = ""
+    reason: DecisionReason | None = None
     inputs: tuple[Number, ...] = ()
     explanation: str = ""
 

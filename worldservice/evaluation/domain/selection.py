@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.reports import Outcome, PipelineStage, RuleVerdict
 from worldservice.evaluation.domain.runs import Candidate, Footprint
 from worldservice.policy.domain.policy import Policy, TopK
@@ -100,7 +101,7 @@ def failed(verdicts: Sequence[RuleVerdict]) -> bool:
     return any(verdict.outcome is Outcome.FAIL for verdict in verdicts)
 
 
-Refusal = tuple[str, str]  # reason and explanation
+Refusal = tuple[DecisionReason, str]  # reason and explanation
 
 
 def _held(
@@ -118,7 +119,7 @@ def _waiting(rules: Hysteresis | None, verdict: StrategyVerdict, tenures: Tenure
     passes = tenures.get(verdict.strategy_id, Tenure(verdict.strategy_id)).passes
     if passes >= rules.promote_after:
         return None
-    return "PROMOTION_PENDING", f"{passes} passes in a row of {rules.promote_after}"
+    return DecisionReason.PROMOTION_PENDING, f"{passes} passes in a row of {rules.promote_after}"
 
 
 def _order(verdict: StrategyVerdict) -> tuple[bool, float, str]:
@@ -130,15 +131,15 @@ def _line(policy: Policy, verdict: StrategyVerdict, rank: int, refusal: Refusal 
     if refusal is not None:
         line = RuleVerdict(PipelineStage.SELECTION, rule, Outcome.FAIL, refusal[0], (), refusal[1])
     elif held and failed(verdict.verdicts):
-        line = RuleVerdict(PipelineStage.SELECTION, rule, Outcome.WARN, "HELD_BY_HYSTERESIS", (), held)
+        line = RuleVerdict(PipelineStage.SELECTION, rule, Outcome.WARN, DecisionReason.HELD_BY_HYSTERESIS, (), held)
     else:
-        line = RuleVerdict(PipelineStage.SELECTION, rule, Outcome.PASS, "", (), f"rank {rank}")
+        line = RuleVerdict(PipelineStage.SELECTION, rule, Outcome.PASS, None, (), f"rank {rank}")
     return StrategyVerdict(verdict.strategy_id, (*verdict.verdicts, line), verdict.score, refusal is None, rank)
 
 
 def _skipped(policy: Policy, verdict: StrategyVerdict) -> StrategyVerdict:
     why, rule = "an earlier stage failed", _rule_text(policy.topk)
-    line = RuleVerdict(PipelineStage.SELECTION, rule, Outcome.SKIPPED, "NOT_ELIGIBLE", (), why)
+    line = RuleVerdict(PipelineStage.SELECTION, rule, Outcome.SKIPPED, DecisionReason.NOT_ELIGIBLE, (), why)
     return StrategyVerdict(verdict.strategy_id, (*verdict.verdicts, line), verdict.score, False, 0)
 
 
@@ -162,9 +163,11 @@ class _Capacity:
 
     def _slots(self, sides: frozenset[Side]) -> Refusal | None:
         if self._total == 0:
-            return "NOT_IN_TOP_K", "all slots are taken by better ranks"
+            return DecisionReason.NOT_IN_TOP_K, "all slots are taken by better ranks"
         full = [side.value.lower() for side in Side if side in sides and self._sides[side] == 0]
-        return ("NOT_IN_TOP_K", f"the {' and '.join(full)} slots are taken by better ranks") if full else None
+        return (
+            (DecisionReason.NOT_IN_TOP_K, f"the {' and '.join(full)} slots are taken by better ranks") if full else None
+        )
 
     def _correlated(self, candidate: Candidate) -> Refusal | None:
         rule = self._correlation
@@ -183,17 +186,17 @@ class _Capacity:
         needs = footprint_of(candidate)
         if needs is None or (rule.sector_cap is not None and not needs.sector):
             what = "footprint" if needs is None else "sector"
-            return "EXPOSURE_UNKNOWN", f"its evaluation does not say its {what}"
+            return DecisionReason.EXPOSURE_UNKNOWN, f"its evaluation does not say its {what}"
         return self._over(rule, needs)
 
     def _over(self, rule: ExposureLimits, needs: Footprint) -> Refusal | None:
         long, short = self._long + needs.long_gross, self._short + needs.short_gross
         sector = self._sectors.get(needs.sector, 0.0) + needs.long_gross + needs.short_gross
         for reason, value, limit, what in (
-            ("LONG_BUDGET", long, rule.long, "long gross"),
-            ("SHORT_BUDGET", short, rule.short, "short gross"),
-            ("MAX_LEVERAGE", long + short, rule.max_leverage, "leverage"),
-            ("SECTOR_CAP", sector, rule.sector_cap, f"sector {needs.sector}"),
+            (DecisionReason.LONG_BUDGET, long, rule.long, "long gross"),
+            (DecisionReason.SHORT_BUDGET, short, rule.short, "short gross"),
+            (DecisionReason.MAX_LEVERAGE, long + short, rule.max_leverage, "leverage"),
+            (DecisionReason.SECTOR_CAP, sector, rule.sector_cap, f"sector {needs.sector}"),
         ):
             if limit is not None and value > limit + SLACK:
                 return reason, f"{what} would be {value:.4g}, at most {limit:g}"
@@ -239,9 +242,12 @@ def correlation_of(one: Candidate, other: Candidate) -> float | None:
 def _too_close(rule: CorrelationLimit, candidate: Candidate, other: Candidate) -> Refusal | None:
     value = correlation_of(candidate, other)
     if value is None and rule.unknown_pair is UnknownPair.REJECT:
-        return "CORRELATION_UNKNOWN", f"nobody has measured its correlation with {other.strategy_id}"
+        return DecisionReason.CORRELATION_UNKNOWN, f"nobody has measured its correlation with {other.strategy_id}"
     if value is not None and value > rule.max_pairwise:
-        return "CORRELATED", f"correlation {value:g} with {other.strategy_id}, at most {rule.max_pairwise:g}"
+        return (
+            DecisionReason.CORRELATED,
+            f"correlation {value:g} with {other.strategy_id}, at most {rule.max_pairwise:g}",
+        )
     return None
 
 

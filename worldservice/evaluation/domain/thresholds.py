@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 
+from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.reports import Number, Outcome, PipelineStage, RuleVerdict
 from worldservice.evaluation.domain.runs import Evidence
 from worldservice.policy.domain.execution_model import ExecutionModel, described, lenient
@@ -15,7 +16,7 @@ from worldservice.policy.domain.expressions import Expression, NotComputable
 from worldservice.policy.domain.metric_catalogue import Unusable, unusable
 from worldservice.policy.domain.policy import AnyOf, Gate, OnMissing, Thresholds
 
-WARNED, IGNORED = "METRIC_MISSING_WARNED", "METRIC_MISSING_IGNORED"
+WAIVED = (DecisionReason.METRIC_MISSING_WARNED, DecisionReason.METRIC_MISSING_IGNORED)
 
 
 def sufficiency(thresholds: Thresholds, evidence: Evidence | None) -> RuleVerdict:
@@ -23,19 +24,21 @@ def sufficiency(thresholds: Thresholds, evidence: Evidence | None) -> RuleVerdic
     want = thresholds.min_history
     rule = f"covered data time >= {span_text(want)}"
 
-    def verdict(outcome: Outcome, reason: str, explanation: str) -> RuleVerdict:
+    def verdict(outcome: Outcome, reason: DecisionReason | None, explanation: str) -> RuleVerdict:
         return RuleVerdict(PipelineStage.SUFFICIENCY, rule, outcome, reason, (), explanation)
 
     if evidence is None:
-        return verdict(Outcome.FAIL, "NO_EVALUATION", "the strategy was never evaluated in this world")
+        return verdict(Outcome.FAIL, DecisionReason.NO_EVALUATION, "the strategy was never evaluated in this world")
     if evidence.data_start is None or evidence.data_end is None:
-        return verdict(Outcome.FAIL, "HISTORY_UNKNOWN", "the run does not say which data time it covers")
+        return verdict(Outcome.FAIL, DecisionReason.HISTORY_UNKNOWN, "the run does not say which data time it covers")
     covered = evidence.data_end - evidence.data_start
     if covered < want:
         return verdict(
-            Outcome.FAIL, "INSUFFICIENT_HISTORY", f"the run covers {span_text(covered)}, {span_text(want)} is asked"
+            Outcome.FAIL,
+            DecisionReason.INSUFFICIENT_HISTORY,
+            f"the run covers {span_text(covered)}, {span_text(want)} is asked",
         )
-    return verdict(Outcome.PASS, "", f"the run covers {span_text(covered)}")
+    return verdict(Outcome.PASS, None, f"the run covers {span_text(covered)}")
 
 
 def execution_verdict(asked: ExecutionModel, evidence: Evidence) -> RuleVerdict:
@@ -43,11 +46,15 @@ def execution_verdict(asked: ExecutionModel, evidence: Evidence) -> RuleVerdict:
     rule = f"execution: {described(asked)}"
     if evidence.execution is None:
         why = "the run does not say what it assumed of execution"
-        return RuleVerdict(PipelineStage.SUFFICIENCY, rule, Outcome.FAIL, "EXECUTION_MODEL_UNKNOWN", (), why)
+        return RuleVerdict(
+            PipelineStage.SUFFICIENCY, rule, Outcome.FAIL, DecisionReason.EXECUTION_MODEL_UNKNOWN, (), why
+        )
     why = "; ".join(lenient(asked, evidence.execution))
     if why:
-        return RuleVerdict(PipelineStage.SUFFICIENCY, rule, Outcome.FAIL, "EXECUTION_MODEL_LENIENT", (), why)
-    return RuleVerdict(PipelineStage.SUFFICIENCY, rule, Outcome.PASS, "", (), "the run was at least as strict")
+        return RuleVerdict(
+            PipelineStage.SUFFICIENCY, rule, Outcome.FAIL, DecisionReason.EXECUTION_MODEL_LENIENT, (), why
+        )
+    return RuleVerdict(PipelineStage.SUFFICIENCY, rule, Outcome.PASS, None, (), "the run was at least as strict")
 
 
 def gates(thresholds: Thresholds, evidence: Evidence) -> list[RuleVerdict]:
@@ -83,14 +90,14 @@ def _test(
 def _holding(verdict: RuleVerdict) -> _Holding:
     if verdict.outcome is Outcome.FAIL:
         return _Holding.FAILS
-    return _Holding.WAIVED if verdict.reason in (WARNED, IGNORED) else _Holding.HOLDS
+    return _Holding.WAIVED if verdict.reason in WAIVED else _Holding.HOLDS
 
 
 def _alternative(verdict: RuleVerdict) -> RuleVerdict:
     if verdict.outcome is not Outcome.FAIL:
         return verdict
     explanation = f"{verdict.explanation}; another alternative holds"
-    return replace(verdict, outcome=Outcome.PASS, reason="ALTERNATIVE_HOLDS", explanation=explanation)
+    return replace(verdict, outcome=Outcome.PASS, reason=DecisionReason.ALTERNATIVE_HOLDS, explanation=explanation)
 
 
 def _rule(rule: Expression, thresholds: Thresholds, evidence: Evidence, values: Mapping[str, float]) -> RuleVerdict:
@@ -102,12 +109,14 @@ def _rule(rule: Expression, thresholds: Thresholds, evidence: Evidence, values: 
         holds = rule.test(values)
     except NotComputable as error:
         return RuleVerdict(
-            PipelineStage.GATES, rule.text, Outcome.FAIL, "GATE_NOT_COMPUTABLE", inputs, str(error)[:300]
+            PipelineStage.GATES, rule.text, Outcome.FAIL, DecisionReason.GATE_NOT_COMPUTABLE, inputs, str(error)[:300]
         )
     seen = ", ".join(f"{number.name} = {number.value:g}" for number in inputs)
     if holds:
-        return RuleVerdict(PipelineStage.GATES, rule.text, Outcome.PASS, "", inputs, seen)
-    return RuleVerdict(PipelineStage.GATES, rule.text, Outcome.FAIL, "GATE_FAILED", inputs, f"does not hold: {seen}")
+        return RuleVerdict(PipelineStage.GATES, rule.text, Outcome.PASS, None, inputs, seen)
+    return RuleVerdict(
+        PipelineStage.GATES, rule.text, Outcome.FAIL, DecisionReason.GATE_FAILED, inputs, f"does not hold: {seen}"
+    )
 
 
 def _missing(
@@ -118,10 +127,10 @@ def _missing(
     text = faults_text(faults)
     if OnMissing.FAIL in answers:
         return RuleVerdict(
-            PipelineStage.GATES, rule.text, Outcome.FAIL, "METRIC_MISSING", inputs, f"fails closed: {text}"
+            PipelineStage.GATES, rule.text, Outcome.FAIL, DecisionReason.METRIC_MISSING, inputs, f"fails closed: {text}"
         )
     warned = OnMissing.WARN in answers
-    outcome, reason = (Outcome.WARN, WARNED) if warned else (Outcome.PASS, IGNORED)
+    outcome, reason = (Outcome.WARN, WAIVED[0]) if warned else (Outcome.PASS, WAIVED[1])
     return RuleVerdict(PipelineStage.GATES, rule.text, outcome, reason, inputs, f"waived by the policy: {text}")
 
 

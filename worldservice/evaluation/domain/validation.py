@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.reports import Outcome, PipelineStage, RuleVerdict
 from worldservice.evaluation.domain.runs import Candidate, Evidence
-from worldservice.evaluation.domain.thresholds import gates, sufficiency
+from worldservice.evaluation.domain.thresholds import WAIVED, gates, sufficiency
 from worldservice.policy.domain.metric_catalogue import CATALOGUE, CROSS_CONTEXT_HITS, MetricDirection, unusable
 from worldservice.policy.domain.policy import Policy
 from worldservice.worlds.domain.binding import Stage
@@ -41,13 +42,13 @@ def validations(policy: Policy, candidate: Candidate) -> tuple[RuleVerdict, ...]
     )
 
 
-def unmet_for_live(policy: Policy, candidate: Candidate) -> tuple[str, ...]:
+def unmet_for_live(policy: Policy, candidate: Candidate) -> tuple[DecisionReason, ...]:
     """Reasons why a strategy may not go live, or not stay there, whatever else holds."""
     found = (
-        ("PAPER_PROFILE_UNMET", _paper(policy, candidate)),
-        ("DIVERGENCE_GUARD", _divergence(policy, candidate)),
-        ("LIVE_PROFILE_UNMET", _live(policy, candidate)),
-        ("CROSS_CONTEXT_CACHE_HIT", _isolated(policy, candidate)),
+        (DecisionReason.PAPER_PROFILE_UNMET, _paper(policy, candidate)),
+        (DecisionReason.DIVERGENCE_GUARD, _divergence(policy, candidate)),
+        (DecisionReason.LIVE_PROFILE_UNMET, _live(policy, candidate)),
+        (DecisionReason.CROSS_CONTEXT_CACHE_HIT, _isolated(policy, candidate)),
     )
     return tuple(reason for reason, verdicts in found if any(v.outcome is Outcome.FAIL for v in verdicts))
 
@@ -66,7 +67,7 @@ def own_verdicts(stage: Stage, verdicts: Sequence[RuleVerdict]) -> tuple[RuleVer
         and verdict.stage is PipelineStage.VALIDATION
         and verdict.rule.startswith(prefixes)
         and stage is not Stage.BACKTEST
-        and not verdict.reason.startswith("METRIC_MISSING_")
+        and verdict.reason not in WAIVED
         else verdict
         for verdict in verdicts
     )
@@ -77,7 +78,7 @@ def _paper(policy: Policy, candidate: Candidate) -> tuple[RuleVerdict, ...]:
         return ()
     if candidate.paper is None:
         why = "the strategy has no paper run in this world yet"
-        return (_verdict(f"{_prefix(Stage.PAPER)}a run", Outcome.FAIL, "NO_PAPER_RUN", why),)
+        return (_verdict(f"{_prefix(Stage.PAPER)}a run", Outcome.FAIL, DecisionReason.NO_PAPER_RUN, why),)
     return validated(policy, Stage.PAPER, candidate.paper)
 
 
@@ -96,16 +97,18 @@ def _guard(name: str, most: float, candidate: Candidate) -> RuleVerdict:
     rule = f"{_DIVERGENCE}{name} on paper at most {most:g} worse than in backtest"
     backtest, paper = candidate.evidence, candidate.paper
     if backtest is None or paper is None:
-        return _verdict(rule, Outcome.FAIL, "NO_PAPER_RUN", "there is no pair of runs to compare")
+        return _verdict(rule, Outcome.FAIL, DecisionReason.NO_PAPER_RUN, "there is no pair of runs to compare")
     before, after = backtest.values(), paper.values()
     if unusable(name, before) is not None or unusable(name, after) is not None:
-        return _verdict(rule, Outcome.FAIL, "METRIC_MISSING", f"fails closed: {name} is missing in one of the runs")
+        return _verdict(
+            rule, Outcome.FAIL, DecisionReason.METRIC_MISSING, f"fails closed: {name} is missing in one of the runs"
+        )
     better = CATALOGUE[name].direction is MetricDirection.HIGHER_IS_BETTER
     worse = before[name] - after[name] if better else after[name] - before[name]
     seen = f"{name} = {before[name]:g} in backtest, {after[name]:g} on paper"
     inputs = tuple(n for n in (*backtest.numbers, *paper.numbers) if n.name == name)
     outcome = Outcome.PASS if worse <= most + _SLACK else Outcome.FAIL
-    reason = "" if outcome is Outcome.PASS else "DIVERGES"
+    reason = None if outcome is Outcome.PASS else DecisionReason.DIVERGES
     return RuleVerdict(PipelineStage.VALIDATION, rule, outcome, reason, inputs, seen)
 
 
@@ -118,7 +121,7 @@ def _isolated(policy: Policy, candidate: Candidate) -> tuple[RuleVerdict, ...]:
     inputs = tuple(n for run in runs for n in run.numbers if n.name == CROSS_CONTEXT_HITS)
     seen = ", ".join(f"{stage.value.lower()}: {'not said' if n is None else f'{n:g}'}" for stage, n in hits.items())
     clean = all(count == 0 for count in hits.values())
-    outcome, reason = (Outcome.PASS, "") if clean else (Outcome.FAIL, "CROSS_CONTEXT_CACHE_HIT")
+    outcome, reason = (Outcome.PASS, None) if clean else (Outcome.FAIL, DecisionReason.CROSS_CONTEXT_CACHE_HIT)
     return (RuleVerdict(PipelineStage.VALIDATION, f"{CROSS_CONTEXT_HITS} == 0", outcome, reason, inputs, seen),)
 
 
@@ -130,5 +133,5 @@ def _prefix(stage: Stage) -> str:
     return f"{stage.value.lower()}: "
 
 
-def _verdict(rule: str, outcome: Outcome, reason: str, explanation: str) -> RuleVerdict:
+def _verdict(rule: str, outcome: Outcome, reason: DecisionReason | None, explanation: str) -> RuleVerdict:
     return RuleVerdict(PipelineStage.VALIDATION, rule, outcome, reason, (), explanation)

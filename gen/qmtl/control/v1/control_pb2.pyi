@@ -190,15 +190,15 @@ class StrategyStateChanged(_message.Message):
     def __init__(self, strategy_id: _Optional[str] = ..., state: _Optional[_Union[StrategyState, str]] = ..., reason: _Optional[str] = ..., world_ids: _Optional[_Iterable[str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class ExitSignalEmitted(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "side", "rule", "reason")
+    __slots__ = ("world_id", "strategy_id", "side", "rule", "message")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
-    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     side: _common_pb2.Side
     rule: str
-    reason: str
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., rule: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    message: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., rule: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...

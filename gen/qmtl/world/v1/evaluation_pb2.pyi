@@ -89,10 +89,10 @@ class RuleVerdict(_message.Message):
     stage: PipelineStage
     rule: str
     outcome: Outcome
-    reason: str
+    reason: _decision_pb2.DecisionReason
     inputs: _containers.RepeatedCompositeFieldContainer[Metric]
     explanation: str
-    def __init__(self, stage: _Optional[_Union[PipelineStage, str]] = ..., rule: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., explanation: _Optional[str] = ...) -> None: ...
+    def __init__(self, stage: _Optional[_Union[PipelineStage, str]] = ..., rule: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[_decision_pb2.DecisionReason, str]] = ..., inputs: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., explanation: _Optional[str] = ...) -> None: ...
 
 class EvaluationReport(_message.Message):
     __slots__ = ("world_id", "strategy_id", "policy_version", "ruleset_hash", "summary", "verdicts", "score", "selected", "rank", "evaluated_at")

@@ -164,7 +164,7 @@ def decide(access: Access, world_id: WorldId) -> None:
         return
     pairs = [
         ("effective mode", enum_word(commonpb.EffectiveMode, decision.effective_mode)),
-        ("reasons", ", ".join(decision.reasons) or "-"),
+        ("reasons", ", ".join(enum_word(decisionpb.DecisionReason, one) for one in decision.reasons) or "-"),
         ("policy version", str(decision.policy_version)),
         ("as of", when(decision.as_of)),
         ("data end", when(decision.data_end)),

@@ -53,10 +53,18 @@ def data_line(data: dataservicepb.FetchMetadata) -> str:
     return f"data  {data.dataset}: {data.rows:,} bars, {span}, coverage {data.coverage_ratio:.2%}, fingerprint {print_}"
 
 
+def reason_word(reason: decisionpb.DecisionReason) -> str:
+    """The code of a reason; the number where a newer peer sent it. Empty: none."""
+    if reason not in decisionpb.DecisionReason.values():
+        return str(reason)
+    return short(decisionpb.DecisionReason.Name(reason), "DECISION_REASON_") if reason else ""
+
+
 def decision_line(decision: decisionpb.DecisionEnvelope) -> str:
     """Mode and reasons, on one line."""
     mode = short(commonpb.EffectiveMode.Name(decision.effective_mode), "EFFECTIVE_MODE_")
-    reasons = f" because {', '.join(decision.reasons)}" if decision.reasons else ""
+    words = ", ".join(reason_word(reason) for reason in decision.reasons)
+    reasons = f" because {words}" if words else ""
     return f"{mode}{reasons} (policy version {decision.policy_version}{', stale' if decision.stale else ''})"
 
 
@@ -70,7 +78,7 @@ def evaluation_lines(run: evaluationpb.EvaluationRun | None) -> Iterator[str]:
     for verdict in run.report.verdicts:
         outcome = short(evaluationpb.Outcome.Name(verdict.outcome), "OUTCOME_")
         numbers = ", ".join(f"{metric.name} = {metric.value:.4g}" for metric in verdict.inputs)
-        shown = numbers or verdict.explanation or verdict.reason
+        shown = numbers or verdict.explanation or reason_word(verdict.reason)
         yield f"  {outcome:<7} {verdict.rule}{f'  [dim]{shown}[/dim]' if shown else ''}"
 
 
