@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.slippage.model import SlippageModel, Taken
-from brokerage.domain.money import fit
 from brokerage.domain.orders.order import Side
 
 
@@ -29,4 +28,4 @@ class Slip:
         if not distance:
             return price
         tick = self.instrument.tick
-        return max(fit(price - self.side.sign * (-distance // tick) * tick, "slipped price"), tick)
+        return max(price - self.side.sign * (-distance // tick) * tick, tick)
