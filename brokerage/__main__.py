@@ -73,11 +73,14 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     clock, market = runtime.clock, market_of(settings)
     async with (
         open_database(
-            settings.database_url, synchronous=settings.sqlite_synchronous, migrations="brokerage:migrations"
+            runtime,
+            settings.database_url,
+            synchronous=settings.sqlite_synchronous,
+            migrations="brokerage:migrations",
         ) as db,
         service_bus(runtime) as bus,
     ):
-        await db.read(lambda conn: verify.verify_books(conn, market))
+        await runtime.patiently("store", lambda: db.read(lambda conn: verify.verify_books(conn, market)))
         relay = Relay(db, outbox, bus, SERVICE, clock)
         seamless = runtime.channel("seamless")
         source = BarSource(datarpc.DataServiceStub(seamless), datasessionrpc.DataSessionServiceStub(seamless))
@@ -88,9 +91,9 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         serve_orders(server, process)
         openings = AccountOpening(cataloguerpc.CatalogueServiceStub(seamless), market)
         serve_accounts(server, process, openings, settings.accounts_per_world_max)
-        serve_venue(server, process, feeds, StatusService(db, bus, relay, feeds, clock))
-        runtime.background("outbox-relay", relay.run())
-        runtime.background("paper-venue", feeds.run())
+        serve_venue(server, process, feeds, StatusService(db, bus, relay, feeds, clock, runtime.outages))
+        runtime.background("outbox-relay", relay.run)
+        runtime.background("paper-venue", feeds.run)
         await runtime.serve(server)
 
 

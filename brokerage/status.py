@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,13 +13,12 @@ from brokerage.accounts.access import may_hear_of
 from brokerage.feeds.follow import Feed, FeedFollower, FeedStatus, feeds_of_worlds
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
-from controlbus.outbox.status import clock_status
+from controlbus.outbox.status import dependency_status, service_status
 from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
 from qmtl.broker.v1 import status_service_pb2_grpc as brokerstatusrpc
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
+from qmtl.rpc.outages import Outages
 from qmtl.sql.database import Database
-from qmtl.wire.instants import instant_to_proto
 
 Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
@@ -28,7 +26,10 @@ Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method he
 class StatusService(brokerstatusrpc.StatusServiceServicer):
     """Reads the parts of the process that know."""
 
-    def __init__(self, db: Database, bus: Bus, relay: Relay, feeds: FeedFollower, clock: Clock) -> None:
+    def __init__(
+        self, db: Database, bus: Bus, relay: Relay, feeds: FeedFollower, clock: Clock, outages: Outages
+    ) -> None:
+        self._outages = outages
         self._db = db
         self._bus = bus
         self._relay = relay
@@ -42,19 +43,17 @@ class StatusService(brokerstatusrpc.StatusServiceServicer):
         """The status now; of the broken feeds only those of worlds that the caller may hear of are named."""
         (open_orders, accounts, depth), feeds = await self._db.read(lambda conn: (counts(conn), feeds_of_worlds(conn)))
         shown = {feed for feed, worlds in feeds.items() if any(may_hear_of(world) for world in worlds)}
-        nats, broken = self._bus.status(), self._feeds.broken()
+        broken = self._feeds.broken()
         return brokerstatusservicepb.GetStatusResponse(
-            status=commonpb.ServiceStatus(
-                service="brokerage",
-                version=version("qmtl"),
-                started_at=instant_to_proto(self._started_at),
-                dependencies=[
-                    _dependency("nats", nats.connected, "" if nats.connected else nats.detail),
-                    _dependency("seamless", not broken, _told(broken, shown)),
-                    *clock_status(self._clock),
-                ],
+            status=service_status(
+                "brokerage",
+                self._started_at,
+                self._bus,
+                self._relay,
+                outages=self._outages.current(),
+                clock=self._clock,
                 outbox_depth=depth,
-                degraded=not nats.connected or bool(broken) or self._relay.status().degraded,
+                dependencies=[dependency_status("seamless", reachable=not broken, detail=_told(broken, shown))],
             ),
             open_orders=open_orders,
             accounts=accounts,
@@ -65,11 +64,6 @@ def _told(broken: Sequence[tuple[Feed, FeedStatus]], shown: set[Feed]) -> str:
     named = [f"{feed.preset} {feed.session_id}: {state.detail}" for feed, state in broken if feed in shown]
     others = len(broken) - len(named)
     return "; ".join(named + ([f"{others} feeds of other worlds are broken"] if others else []))
-
-
-def _dependency(name: str, reachable: bool, detail: str) -> commonpb.DependencyStatus:
-    state = commonpb.DEPENDENCY_STATE_REACHABLE if reachable else commonpb.DEPENDENCY_STATE_UNREACHABLE
-    return commonpb.DependencyStatus(name=name, state=state, detail=detail)
 
 
 def counts(conn: Connection) -> tuple[int, int, int]:

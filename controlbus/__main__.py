@@ -17,7 +17,6 @@ from qmtl.control.v1 import event_tail_service_pb2 as eventtailservicepb
 from qmtl.control.v1 import event_tail_service_pb2_grpc as eventtailrpc
 from qmtl.control.v1 import status_service_pb2 as controlstatusservicepb
 from qmtl.control.v1 import status_service_pb2_grpc as controlstatusrpc
-from qmtl.core.clock import Clock
 from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.server import Server
@@ -27,11 +26,12 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     """Connect, serve until told to stop, disconnect."""
     async with service_bus(runtime) as bus:
         server = runtime.server()
-        add_services(server, bus, runtime.clock, settings.tails_max)
+        status = StatusService(bus, runtime.clock, runtime.outages)
+        add_services(server, bus, status, settings.tails_max)
         await runtime.serve(server)
 
 
-def add_services(server: Server, bus: Bus, clock: Clock, tails_max: int) -> None:
+def add_services(server: Server, bus: Bus, status: StatusService, tails_max: int) -> None:
     """Serve every contract of the operator."""
     for add, servicer, contract in (
         (
@@ -47,7 +47,7 @@ def add_services(server: Server, bus: Bus, clock: Clock, tails_max: int) -> None
         (deadletterrpc.add_DeadLetterServiceServicer_to_server, DeadLetterService(bus), deadletterservicepb),
         (
             controlstatusrpc.add_StatusServiceServicer_to_server,
-            StatusService(bus, clock),
+            status,
             controlstatusservicepb,
         ),
     ):

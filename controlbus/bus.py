@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -32,18 +33,21 @@ from controlbus.jetstream.connection import Link, down
 from controlbus.jetstream.metrics import BusMetrics
 from controlbus.jetstream.ordered_reader import Start
 from qmtl.core.clock import Clock, SystemClock
-from qmtl.core.errors import InvalidRequest, Unavailable, Violation
+from qmtl.core.errors import Conflict, InvalidRequest, Unavailable, Violation
+from qmtl.core.supervision import Ending, Supervised
 
 log = structlog.stdlib.get_logger("qmtl.controlbus")
 
 IN_HAND_MAX = 128
 KEYS_MAX = 200  # more filters than this cost the broker more than a filter per type
 READY_S = 10.0
+WRITE_EVERY_S = 1.0
+WRITE_TIMEOUT_S = 3.0  # with the pause, less than the five seconds within which an outage is seen
 
 
 @dataclass(frozen=True, slots=True)
 class BusStatus:
-    """The connection as this process sees it."""
+    """The broker as this process sees it. `connected`: there is a connection, and the last write was acknowledged."""
 
     connected: bool
     since: datetime
@@ -58,6 +62,8 @@ class Bus:
         self._replicas = replicas
         self._clock = clock
         self._ready = asyncio.Event()
+        self._refused: tuple[str, datetime] | None = None  # why no write is acknowledged, and since when
+        self._works: list[Supervised] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -77,9 +83,9 @@ class Bus:
         """
         link = Link(url, service, credentials, BusMetrics(registry))
         bus = cls(link, replicas, clock or SystemClock())
-        bus._tasks = [asyncio.create_task(bus.link.run()), asyncio.create_task(bus._prepare())]
-        for task in bus._tasks:
-            task.add_done_callback(_report_death)
+        works = (("bus-link", bus.link.run), ("bus-streams", bus._prepare), ("bus-writes", bus._keep_writing))
+        bus._works = [Supervised(name, work, bus._clock, _tell) for name, work in works]
+        bus._tasks = [asyncio.create_task(work.run(), name=work.name) for work in bus._works]
         return bus
 
     async def ensure_streams(self, replicas: int | None = None) -> None:
@@ -151,7 +157,25 @@ class Bus:
         return Follower(self.link, types, _filters(types, keys), snapshot, self._clock)
 
     def status(self) -> BusStatus:
-        return BusStatus(self.link.up, self.link.since, self.link.detail)
+        """Judged by doing the work: a broker that has lost its quorum, its disk or a stream is not `connected`."""
+        ended = [work.trouble for work in self._works if work.trouble is not None]
+        if self.link.up and self._refused is None and not ended:
+            return BusStatus(True, self.link.since, "")
+        if self.link.up and self._refused is not None:
+            return BusStatus(False, self._refused[1], self._refused[0])
+        return BusStatus(False, self.link.since, "; ".join([self.link.detail, *map(str, ended)]).strip("; "))
+
+    async def write_check(self, timeout_s: float = WRITE_TIMEOUT_S) -> str:
+        """Store a message in a stream; why the broker does not take it, "" when it does."""
+        subject = f"$KV.{streams.LEASES}.{subjects.token(self.link.service)}.health"
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.link.publish(subject, b"", {MESSAGE_ID: f"health-{uuid4().hex}"})
+        except TimeoutError:
+            return f"a write was not acknowledged within {timeout_s:g} s: no quorum, or the broker hangs"
+        except (Unavailable, Conflict) as error:
+            return error.message
+        return ""
 
     async def close(self) -> None:
         """End the connection; waiting calls raise Unavailable."""
@@ -174,6 +198,32 @@ class Bus:
             await self.link.wait_change(generation)
             self._ready.clear()
 
+    async def _keep_writing(self) -> None:
+        """A write each second, for as long as there is a connection and the streams are there."""
+        while True:
+            await self.link.wait_up()
+            refused = await self.write_check() if await self._prepared() else "streams are not in place"
+            if self.link.up:  # else the link itself says why
+                self._note(refused)
+            await self._clock.sleep(WRITE_EVERY_S)
+
+    async def _prepared(self) -> bool:
+        """Whether the streams are there, or come to be while one waits for them as for a write."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                await self._ready.wait()
+        return self._ready.is_set()
+
+    def _note(self, refused: str) -> None:
+        """What the broker says to writes: told when it begins and when it is over."""
+        if refused and self._refused is None:
+            log.error("broker_takes_no_writes", service=self.link.service, detail=refused)
+        elif not refused and self._refused is not None:
+            log.warning("broker_takes_writes_again", service=self.link.service)
+        self.link.metrics.refused.set(bool(refused))
+        since = self._refused[1] if self._refused else self._clock.now()
+        self._refused = (refused, since) if refused else None
+
     async def _ensure(self, replicas: int) -> None:
         await streams.ensure(self.link, replicas)
 
@@ -189,10 +239,9 @@ async def connected(url: str, *, service: str) -> AsyncIterator[Bus]:
         await bus.close()
 
 
-def _report_death(task: asyncio.Task[None]) -> None:
-    """Both tasks run until cancelled; an error in one is a bug, and without it this process has no bus."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("bus_task_died", exc_info=error)
+def _tell(ending: Ending) -> None:
+    """Without one of these tasks the process has no bus; the status says so until it is back."""
+    log.error("bus_task_failed", task=ending.name, times=ending.times, exc_info=ending.error)
 
 
 def _filters(types: Sequence[str], keys: Sequence[str] | None) -> list[str]:

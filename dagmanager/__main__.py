@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from functools import partial
 
 from controlbus.outbox.relay import Relay
 from controlbus.service_bus import service_bus
@@ -56,16 +57,19 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     clock = runtime.clock
     async with (
         open_database(
-            settings.database_url, synchronous=settings.sqlite_synchronous, migrations="dagmanager:migrations"
+            runtime,
+            settings.database_url,
+            synchronous=settings.sqlite_synchronous,
+            migrations="dagmanager:migrations",
         ) as db,
         service_bus(runtime) as bus,
     ):
         relay = Relay(db, outbox, bus, SERVICE, clock, gather_s=RELAY_GATHER_S)
-        runtime.background("outbox-relay", relay.run())
-        runtime.background("prune", prune(db, clock, settings.prune_interval_s))
+        runtime.background("outbox-relay", relay.run)
+        runtime.background("prune", partial(prune, db, clock, settings.prune_interval_s))
         metrics = GraphMetrics(runtime.metrics.registry)
         collector = Collector(db, bus, clock, limits_of(settings), metrics)
-        runtime.background("garbage", collector.run(settings.garbage_interval_s))
+        runtime.background("garbage", partial(collector.run, settings.garbage_interval_s))
         world = accessrpc.AccessServiceStub(runtime.channel("worldservice"))
         roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, clock)
         writes = RacingWrites(db, metrics)
@@ -95,7 +99,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             (maintenancerpc.add_MaintenanceServiceServicer_to_server, maintenance, maintenanceservicepb),
             (
                 dagstatusrpc.add_StatusServiceServicer_to_server,
-                StatusService(db, bus, relay, clock),
+                StatusService(db, bus, relay, clock, runtime.outages),
                 dagstatusservicepb,
             ),
         ):

@@ -16,6 +16,7 @@ from dagmanager.tables import nodes, outbox, plans, queues
 from qmtl.core.clock import Clock
 from qmtl.dag.v1 import status_service_pb2 as dagstatusservicepb
 from qmtl.dag.v1 import status_service_pb2_grpc as dagstatusrpc
+from qmtl.rpc.outages import Outages
 from qmtl.sql.database import Database
 
 SERVICE = "dagmanager"
@@ -37,7 +38,8 @@ class Counts:
 class StatusService(dagstatusrpc.StatusServiceServicer):
     """Reads the parts of the process that know."""
 
-    def __init__(self, db: Database, bus: Bus, relay: Relay, clock: Clock) -> None:
+    def __init__(self, db: Database, bus: Bus, relay: Relay, clock: Clock, outages: Outages) -> None:
+        self._outages = outages
         self._db = db
         self._bus = bus
         self._relay = relay
@@ -50,7 +52,13 @@ class StatusService(dagstatusrpc.StatusServiceServicer):
         counts = await self._db.read(count)
         return dagstatusservicepb.GetStatusResponse(
             status=service_status(
-                SERVICE, self._started_at, self._bus, self._relay, outbox_depth=counts.outbox_depth, clock=self._clock
+                SERVICE,
+                self._started_at,
+                self._bus,
+                self._relay,
+                outages=self._outages.current(),
+                outbox_depth=counts.outbox_depth,
+                clock=self._clock,
             ),
             nodes=counts.nodes,
             queues=counts.queues,

@@ -74,14 +74,17 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     peers = Peers.over(channels)
     async with (
         open_database(
-            settings.database_url, synchronous=settings.sqlite_synchronous, migrations="gateway:migrations"
+            runtime,
+            settings.database_url,
+            synchronous=settings.sqlite_synchronous,
+            migrations="gateway:migrations",
         ) as db,
         service_bus(runtime) as bus,
     ):
-        await db.write(partial(claims.clamp, at=clock.now()))
+        await runtime.patiently("store", lambda: db.write(partial(claims.clamp, at=clock.now())))
         activations = HeldActivations(peers, clock, gateway_id, settings.gate_margin_s)
         load = Load(settings.cpu_share_max, settings.cpu_sustained_s, settings.p99_max_s, runtime.metrics.recent)
-        probes = Probes(channels, bus, db, clock, settings.probe_s, load)
+        probes = Probes(channels, bus, runtime.outages, clock, settings.probe_s, load)
         roles = WorldRoles(peers.access.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, clock)
         shares = CanaryShares(peers, clock)
         decisions = DecisionCache(peers, roles, clock)
@@ -112,17 +115,17 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         proxied = [service for services in PROXIED.values() for service in services]
         server.add_generic(Proxy(channels, decisions, LiveGuard(peers, roles)), proxied)
         for name, work in (
-            ("relay", Relay(db, OUTBOX, bus, "gateway", clock, gather_s=RELAY_GATHER_S).run()),
-            ("workers", workers.run()),
-            ("releases", ReleaseWorker(db, peers, clock).run()),
-            ("feed-control", sources.control.run()),
-            ("feed-orders", sources.orders.run()),
-            ("stream-keys", rotate_keys(sources.keys, timedelta(days=settings.stream_key_days), clock)),
-            ("gates", activations.run()),
-            ("gate-acks", activations.run_acks()),
-            ("gate-warnings", activations.run_warnings(sources.limits.warn)),
-            ("gate-events", follow_changes(bus, activations, decisions, shares)),
-            ("probes", probes.run()),
+            ("relay", Relay(db, OUTBOX, bus, "gateway", clock, gather_s=RELAY_GATHER_S).run),
+            ("workers", workers.run),
+            ("releases", ReleaseWorker(db, peers, clock).run),
+            ("feed-control", sources.control.run),
+            ("feed-orders", sources.orders.run),
+            ("stream-keys", partial(rotate_keys, sources.keys, settings.stream_key_days, clock)),
+            ("gates", activations.run),
+            ("gate-acks", activations.run_acks),
+            ("gate-warnings", partial(activations.run_warnings, sources.limits.warn)),
+            ("gate-events", partial(follow_changes, bus, activations, decisions, shares)),
+            ("probes", probes.run),
         ):
             runtime.background(name, work)
         await runtime.serve(server)
@@ -156,10 +159,10 @@ def stream_sources(
     return StreamSources(control, orders, snapshots, keys, clock, limits, closes_at)
 
 
-async def rotate_keys(keys: StreamKeys, older_than: timedelta, clock: Clock) -> None:
+async def rotate_keys(keys: StreamKeys, days: float, clock: Clock) -> None:
     """Sign streams with a new key now and then; tokens live shorter than a key is kept."""
     while True:
-        if keys.rotate(older_than):
+        if keys.rotate(timedelta(days=days)):
             structlog.stdlib.get_logger("qmtl.gateway").info("stream_key_rotated")
         await clock.sleep(ROTATION_LOOK_S)
 

@@ -34,4 +34,4 @@ class Settings(ServiceSettings):
     gate_margin_s: float = Field(default=1.0, gt=0, le=5)
     window_warn_s: float = Field(default=300.0, gt=0, le=86_400)  # before the end of an activation window
     p99_max_s: float = Field(default=2.0, gt=0)  # of plain calls that do not wait by design; above it: PARTIAL
-    probe_s: float = Field(default=2.0, gt=0, le=60)
+    probe_s: float = Field(default=1.0, gt=0, le=60)

@@ -1,6 +1,7 @@
 """Composition root of seamless: `python -m seamless`."""
 
 import asyncio
+from functools import partial
 
 from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
@@ -43,21 +44,25 @@ SERVICE = "seamless"
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Open the store, make ready what is sealed, serve, and ingest beside it."""
     async with open_database(
-        settings.database_url, synchronous=settings.sqlite_synchronous, migrations="seamless:migrations"
+        runtime,
+        settings.database_url,
+        synchronous=settings.sqlite_synchronous,
+        migrations="seamless:migrations",
     ) as db:
         metrics = SeamlessMetrics(runtime.metrics.registry)
         inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), metrics)
-        await inventory.load()
+        await runtime.patiently("store", inventory.load)
+        runtime.watch_disk("data disk", settings.data_path)
         sessions = ReplaySessions(inventory, db, runtime.clock, settings, metrics)
         fetcher = Fetcher(inventory, sessions, runtime.clock, settings.storage_budget_s, metrics)
         world = accessrpc.AccessServiceStub(runtime.channel("worldservice"))
         roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
         server = runtime.server()
         add_services(server, inventory, sessions, roles, fetcher)
-        add_status(server, StatusServicer(inventory, runtime.clock.now()))
-        runtime.background("ingest", keep_ingested(inventory))
-        runtime.background("replays", sessions.run())
-        runtime.background("replays-end", sessions.close_when(server.draining))
+        add_status(server, StatusServicer(inventory, runtime.clock.now(), runtime.outages))
+        runtime.background("ingest", partial(keep_ingested, inventory))
+        runtime.background("replays", sessions.run)
+        runtime.background("replays-end", partial(keep_closing, sessions, server.draining))
         await runtime.serve(server)
 
 
@@ -96,6 +101,12 @@ def add_status(server: Server, servicer: StatusServicer) -> None:
 async def keep_ingested(inventory: Inventory) -> None:
     """Ingest once; what is sealed stays, so there is nothing to do until the next start."""
     await ingest_all(inventory)
+    await asyncio.Event().wait()
+
+
+async def keep_closing(sessions: ReplaySessions, draining: asyncio.Event) -> None:
+    """Send subscribers away when the server begins to stop; then there is nothing left to do."""
+    await sessions.close_when(draining)
     await asyncio.Event().wait()
 
 

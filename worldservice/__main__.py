@@ -5,19 +5,17 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from controlbus.service_bus import service_bus
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.control.v1 import event_state_service_pb2 as eventstateservicepb
 from qmtl.control.v1 import event_state_service_pb2_grpc as eventstaterpc
-from qmtl.core.clock import Clock
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.inbound import WHOLE_DAG_BYTES_MAX, Limits
 from qmtl.rpc.server.server import Server
-from qmtl.sql.database import Database, open_database
+from qmtl.sql.database import open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -95,7 +93,10 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     clock = runtime.clock
     async with (
         open_database(
-            settings.database_url, synchronous=settings.sqlite_synchronous, migrations="worldservice:migrations"
+            runtime,
+            settings.database_url,
+            synchronous=settings.sqlite_synchronous,
+            migrations="worldservice:migrations",
         ) as db,
         service_bus(runtime) as bus,
     ):
@@ -118,16 +119,16 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         presets = DataPresets(cataloguerpc.CatalogueServiceStub(runtime.channel("seamless")))
         _add_worlds(server, writes, rules, presets)
         _add_activation(server, writes, rules, fences)
-        _add_status(server, db, clock, bus, relay)
+        _add_status(server, StatusServicer(db, clock, bus, relay, runtime.outages))
         server.add(
             eventstaterpc.add_EventStateServiceServicer_to_server,
             EventStateServicer(db),
             service_of(eventstateservicepb),
         )
-        runtime.background("outbox-relay", relay.run())
-        runtime.background("fences", fences.run())
-        runtime.background("applies", ApplyDriver(db, clock, rules.decisions, fences, rules.timeouts).run())
-        runtime.background("redecider", Redecider(writes, rules.decisions, fences, settings.redecide_interval_s).run())
+        runtime.background("outbox-relay", relay.run)
+        runtime.background("fences", fences.run)
+        runtime.background("applies", ApplyDriver(db, clock, rules.decisions, fences, rules.timeouts).run)
+        runtime.background("redecider", Redecider(writes, rules.decisions, fences, settings.redecide_interval_s).run)
         await runtime.serve(server)
 
 
@@ -184,10 +185,10 @@ def _add_activation(server: Server, writes: Writes, rules: _Rules, fences: Fence
     )
 
 
-def _add_status(server: Server, db: Database, clock: Clock, bus: Bus, relay: Relay) -> None:
+def _add_status(server: Server, servicer: StatusServicer) -> None:
     server.add(
         statusrpc.add_StatusServiceServicer_to_server,
-        StatusServicer(db, clock, bus, relay),
+        servicer,
         service_of(statusservicepb),
     )
 

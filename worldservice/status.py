@@ -6,6 +6,7 @@ from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from controlbus.outbox.status import dependency_status, service_status
 from qmtl.core.clock import Clock
+from qmtl.rpc.outages import Outages
 from qmtl.sql.database import Database
 from qmtl.world.v1 import status_service_pb2 as statusservicepb
 from qmtl.world.v1 import status_service_pb2_grpc as statusrpc
@@ -19,7 +20,8 @@ from worldservice.worlds.store import worlds as worlds_store
 class StatusServicer(statusrpc.StatusServiceServicer):
     """Degraded while the bus is away, the outbox is behind, or brokerage has not confirmed a fence."""
 
-    def __init__(self, db: Database, clock: Clock, bus: Bus, relay: Relay) -> None:
+    def __init__(self, db: Database, clock: Clock, bus: Bus, relay: Relay, outages: Outages) -> None:
+        self._outages = outages
         self._db = db
         self._clock = clock
         self._bus = bus
@@ -49,6 +51,7 @@ class StatusServicer(statusrpc.StatusServiceServicer):
             self._started_at,
             self._bus,
             self._relay,
+            outages=self._outages.current(),
             outbox_depth=depth,
             dependencies=[told] if pending else (),
             clock=self._clock,

@@ -25,7 +25,7 @@ from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch.dispatcher import Dispatcher
 from brokerage.venues.paper.venue import PaperVenue
 from qmtl.core.clock import Clock
-from qmtl.core.errors import InvalidRequest, QmtlError
+from qmtl.core.errors import InvalidRequest, QmtlError, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
@@ -102,15 +102,18 @@ class FeedFollower:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sender.run(), name="sender")
-                while True:
+                while await asyncio.to_thread(held.alive):
                     opened = self._accounts.next()
                     for feed in await self._db.read(feeds_of_worlds):
                         if feed not in self.feeds:
                             self.feeds[feed] = FeedStatus(False, "connecting")
                             tasks.create_task(self._follow(feed), name=f"feed {feed.preset} {feed.session_id}")
                     await self._next_look(opened)
+                raise Unavailable("E_DATABASE_UNAVAILABLE", "the lock of the paper venue was lost with its connection")
         finally:
-            held.release()
+            self.leading = False
+            self.feeds.clear()
+            await asyncio.to_thread(held.release)
 
     async def _next_look(self, opened: asyncio.Event) -> None:
         """Another process may open accounts too, so this one looks by itself from time to time."""

@@ -124,11 +124,15 @@ class Link:
             closed = asyncio.Event()
             self.nc = Client()
             self.js = self.nc.jetstream(timeout=ACK_S)
-            await self._connect(closed)
-            self._inbox = self.nc.new_inbox()
-            await self.nc.subscribe(f"{self._inbox}.*", cb=self._on_ack)
-            await self._came_up()
-            await closed.wait()
+            try:
+                await self._connect(closed)
+                self._inbox = self.nc.new_inbox()
+                await self.nc.subscribe(f"{self._inbox}.*", cb=self._on_ack)
+                await self._came_up()
+                await closed.wait()
+            finally:
+                with suppress(nats.errors.Error, TimeoutError, OSError):
+                    await self.nc.close()
 
     async def close(self) -> None:
         self._closing = True

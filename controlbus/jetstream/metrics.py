@@ -39,5 +39,6 @@ class BusMetrics:
             buckets=AGE_BUCKETS_S,
             registry=registry,
         )
+        self.refused = Gauge("qmtl_bus_refused", "1 while the broker acknowledges no write.", registry=registry)
         self.outbox_depth = gauge("depth", "Rows that wait for the broker.")
         self.outbox_age_s = gauge("oldest_age_seconds", "Age of the oldest waiting row.")

@@ -1,7 +1,7 @@
 """The relay publishes outbox rows: in order per key, pipelined across keys, until the broker has them all.
 
     relay = Relay(db, OUTBOX, bus, "worldservice", clock)
-    task = asyncio.create_task(relay.run())     # ends only when cancelled; a bug in it raises: treat as fatal
+    runtime.background("outbox-relay", relay.run)   # ends only when cancelled; after a bug it may be run again
 
 One relay per store leads (db.try_lock); the others stand by and take over when it dies. A row is published under its
 own message id until the broker acknowledges it, then marked; a crash in between publishes it again, which the broker
@@ -134,20 +134,20 @@ class Relay:
     async def run(self) -> None:
         """Stand by, lead, stand by again, until cancelled."""
         unsubscribe = self._db.on_signal(SIGNAL, self.wake)
-        report = asyncio.create_task(self._report())
         try:
-            while True:
-                held = await self._patiently(partial(self._db.try_lock, f"relay-{self._service}"))
-                if held is None:
-                    await self._clock.sleep(STANDBY_S)
-                    continue
-                try:
-                    await self._lead(held)
-                finally:
-                    self._leading = False
-                    await asyncio.to_thread(held.release)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._report())
+                while True:
+                    held = await self._patiently(partial(self._db.try_lock, f"relay-{self._service}"))
+                    if held is None:
+                        await self._clock.sleep(STANDBY_S)
+                        continue
+                    try:
+                        await self._lead(held)
+                    finally:
+                        self._leading = False
+                        await asyncio.to_thread(held.release)
         finally:
-            report.cancel()
             unsubscribe()
 
     async def _lead(self, held: Held) -> None:

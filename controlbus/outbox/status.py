@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 
@@ -10,6 +10,7 @@ from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
+from qmtl.rpc.outages import Outage
 from qmtl.rpc.steady import clock_detail
 from qmtl.wire.instants import instant_to_proto
 
@@ -20,15 +21,16 @@ def service_status(
     bus: Bus,
     relay: Relay | None = None,
     *,
+    outages: Mapping[str, Outage],
     outbox_depth: int = 0,
     clock: Clock | None = None,
     dependencies: Sequence[commonpb.DependencyStatus] = (),
 ) -> commonpb.ServiceStatus:
-    """What the process knows of itself: the broker first, then the dependencies it names.
+    """What the process knows of itself: the broker first, then the dependencies it names, then what is away.
 
-    Degraded while the broker is away, events wait for it too long, or a dependency is not reachable.
+    Degraded while the broker is away, events wait for it too long, a dependency is not reachable or there are outages.
     """
-    known = [broker_status(bus), *dependencies, *clock_status(clock)]
+    known = [broker_status(bus), *dependencies, *clock_status(clock), *outage_statuses(outages)]
     is_late = relay is not None and relay.status().degraded
     return commonpb.ServiceStatus(
         service=service,
@@ -50,6 +52,18 @@ def clock_status(clock: Clock | None) -> list[commonpb.DependencyStatus]:
     """Told while the machine's wall clock has been set and the service's own time has not met it again."""
     detail = "" if clock is None else clock_detail(clock)
     return [dependency_status("clock", reachable=True, detail=detail)] if detail else []
+
+
+def outage_statuses(outages: Mapping[str, Outage]) -> list[commonpb.DependencyStatus]:
+    """What is away in the process, each as a dependency: unreachable when the service can do nothing without it."""
+    return [
+        commonpb.DependencyStatus(
+            name=name,
+            state=commonpb.DEPENDENCY_STATE_UNREACHABLE if one.vital else commonpb.DEPENDENCY_STATE_DEGRADED,
+            detail=f"{one.detail}, since {one.since:%Y-%m-%dT%H:%M:%SZ}",
+        )
+        for name, one in sorted(outages.items())
+    ]
 
 
 def broker_status(bus: Bus) -> commonpb.DependencyStatus:

@@ -1,4 +1,8 @@
-"""How the mesh looks from the door: dependencies probed in the background, and what still works."""
+"""How the mesh looks from the door: dependencies probed in the background, and what still works.
+
+A peer is asked twice: whether it serves, and whether anything is away in it; a store, disk, broker or background task
+that is away in the gateway itself counts as in any service.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,10 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import sqlalchemy as sa
 from grpc_health.v1 import health_pb2 as healthpb
 
 from controlbus.bus import Bus
+from controlbus.outbox.status import outage_statuses
 from gateway.admission.load import Load
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
@@ -17,10 +21,11 @@ from qmtl.core.errors import QmtlError
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.rpc.client.breaker import BreakerState
 from qmtl.rpc.client.channel import MeshChannel
-from qmtl.sql.database import Database
+from qmtl.rpc.outages import Outages
+from qmtl.rpc.server.health import OUTAGES
 
 PROBE_TIMEOUT_S = 1.0
-STORE_TIMEOUT_S = 5.0
+STORE = "store"
 CHECK = "/grpc.health.v1.Health/Check"
 AGAIN_S = 0.5  # what is away is probed more often, so that recovery is quick
 NEEDED_FOR_RISK = frozenset({"worldservice", "nats"})
@@ -37,59 +42,64 @@ class Probes:
 
     channels: Mapping[str, MeshChannel]
     bus: Bus
-    db: Database
+    outages: Outages
     clock: Clock
     probe_s: float
     load: Load
     _failures: dict[str, str] = field(default_factory=dict)
+    _troubled: set[str] = field(default_factory=set)  # peers that serve and are not well
     _probed: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Probe for ever."""
         while True:
             probes = [self._probe(name, channel) for name, channel in self.channels.items()]
-            await asyncio.gather(self._probe_store(), *probes)
+            await asyncio.gather(*probes)
             self.load.look()
-            await self.clock.sleep(min(AGAIN_S, self.probe_s) if self._failures else self.probe_s)
+            unwell = self._failures or self._troubled
+            await self.clock.sleep(min(AGAIN_S, self.probe_s) if unwell else self.probe_s)
 
     def dependencies(self) -> list[commonpb.DependencyStatus]:
         """Every dependency as last seen."""
-        return [self._status(name) for name in sorted({*self.channels, "nats", "store"})]
+        known = [self._status(name) for name in sorted({*self.channels, "nats"})]
+        if STORE not in self.outages.current():
+            known.append(commonpb.DependencyStatus(name=STORE, state=commonpb.DEPENDENCY_STATE_REACHABLE))
+        return known + outage_statuses(self.outages.current())
 
     def level(self) -> gatewaystatuspb.DegradationLevel:
         """How much still works; what was never probed counts as away."""
-        if "store" in self._failures:
+        own = self.outages.current()
+        if any(outage.vital for outage in own.values()):
             return gatewaystatuspb.DEGRADATION_LEVEL_STATIC
         away = {name for name in (*self.channels, "nats") if self._failure(name)}
         if away & NEEDED_FOR_RISK or self.load.too_much:
             return gatewaystatuspb.DEGRADATION_LEVEL_MINIMAL
         slow = self.load.p99_s > self.load.p99_max_s
-        return gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL if away or slow else gatewaystatuspb.DEGRADATION_LEVEL_NORMAL
+        unwell = away or slow or own or self._troubled
+        return gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL if unwell else gatewaystatuspb.DEGRADATION_LEVEL_NORMAL
 
     def takes_new_risk(self) -> bool:
         """Whether orders may add risk at this level."""
         return self.level() < gatewaystatuspb.DEGRADATION_LEVEL_MINIMAL
-
-    async def _probe_store(self) -> None:
-        try:
-            async with asyncio.timeout(STORE_TIMEOUT_S):
-                await self.db.read(lambda conn: conn.execute(sa.select(1)).scalar_one())
-        except (QmtlError, TimeoutError) as error:
-            self._note("store", str(error) or "does not answer")
-        else:
-            self._note("store", "")
 
     async def _probe(self, name: str, channel: MeshChannel) -> None:
         check = channel.unary_unary(
             CHECK, healthpb.HealthCheckRequest.SerializeToString, healthpb.HealthCheckResponse.FromString
         )
         try:
-            answer = await check(healthpb.HealthCheckRequest(), timeout=PROBE_TIMEOUT_S)
+            whole, outages = await asyncio.gather(
+                check(healthpb.HealthCheckRequest(), timeout=PROBE_TIMEOUT_S),
+                check(healthpb.HealthCheckRequest(service=OUTAGES), timeout=PROBE_TIMEOUT_S),
+            )
         except QmtlError as error:
             self._note(name, error.message)
             return
-        serving = answer.status == healthpb.HealthCheckResponse.SERVING
-        self._note(name, "" if serving else "not serving")
+        serving = whole.status == healthpb.HealthCheckResponse.SERVING
+        self._note(name, "" if serving else "not serving: its status says what is away")
+        if serving and outages.status != healthpb.HealthCheckResponse.SERVING:
+            self._troubled.add(name)
+        else:
+            self._troubled.discard(name)
 
     def _note(self, name: str, failure: str) -> None:
         self._probed.add(name)
@@ -108,9 +118,12 @@ class Probes:
     def _status(self, name: str) -> commonpb.DependencyStatus:
         failure = self._failure(name)
         breaker = self.channels[name].breaker if name in self.channels else None
+        state = commonpb.DEPENDENCY_STATE_UNREACHABLE if failure else commonpb.DEPENDENCY_STATE_REACHABLE
+        if not failure and name in self._troubled:
+            state, failure = commonpb.DEPENDENCY_STATE_DEGRADED, "something is away in it: its status says what"
         return commonpb.DependencyStatus(
             name=name,
-            state=commonpb.DEPENDENCY_STATE_UNREACHABLE if failure else commonpb.DEPENDENCY_STATE_REACHABLE,
+            state=state,
             detail=failure,
             breaker=BREAKERS[breaker.state] if breaker is not None else commonpb.BREAKER_STATE_UNSPECIFIED,
         )

@@ -158,7 +158,8 @@ class Workers:
                 records = await self._db.write(lambda conn: claims.claim(conn, self._claim(at), at, most))
         except LATER as error:
             log.warning("claim_failed", reason=error.reason)
-        self._free += most - len(records)
+        finally:
+            self._free += most - len(records)
         for record in records:
             self._begin(record, None, until)
         return bool(records)

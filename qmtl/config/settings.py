@@ -99,6 +99,7 @@ class MeshSettings(_Frozen):
     issuers: tuple[Issuer, ...] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
+    disk_free_min: int = Field(default=64 * 1024 * 1024, ge=0)  # bytes; below it a service says that its disk is full
     log_bytes_max: int = Field(default=16 * 1024 * 1024, ge=64 * 1024)
     log_files_max: int = Field(default=5, ge=2, le=100)
     otlp_endpoint: str = ""

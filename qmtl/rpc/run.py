@@ -1,8 +1,8 @@
 """Run a service: everything around its composition root.
 
 `main(runtime)` composes and calls `runtime.serve(server)`, which returns after a graceful stop; what the
-composition opened with `async with` is then closed in order. A background task that dies, or ends while
-the service runs, takes the process down with exit code 1: a service half alive is worse than one restarted.
+composition opened with `async with` is then closed in order. Background tasks are supervised: one that ends is
+told and begun again (qmtl.core.supervision), and no outage of a dependency ends the process.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,13 +24,16 @@ import structlog
 from qmtl.config.files import PRIVATE_UMASK
 from qmtl.config.settings import ServiceSettings, load, split_address
 from qmtl.core.clock import Clock
-from qmtl.core.errors import InvalidRequest, QmtlError
+from qmtl.core.errors import Exhausted, InvalidRequest, QmtlError, Unavailable
+from qmtl.core.supervision import AGAIN_FIRST_S, AGAIN_MAX_S
+from qmtl.rpc import disk
 from qmtl.rpc.auth.identity import TokenSource
 from qmtl.rpc.auth.key_mirror import KeyMirror
 from qmtl.rpc.auth.tokens import ensure_service_token, file_token, service_token_path
 from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.client.breaker import Breaker
 from qmtl.rpc.client.channel import MeshChannel, connect
+from qmtl.rpc.outages import Check, Outages
 from qmtl.rpc.server.inbound import Limits
 from qmtl.rpc.server.interceptor import Admit
 from qmtl.rpc.server.server import Server
@@ -42,6 +46,7 @@ from qmtl.rpc.telemetry.rotation import RotatingOutput
 TOKEN_CHECK_S: Final = 3600.0
 GRACE_S: Final = 5.0
 S = TypeVar("S", bound=ServiceSettings)
+T = TypeVar("T")
 
 
 class Runtime:
@@ -57,8 +62,8 @@ class Runtime:
         self.service_token: TokenSource = file_token(service_token_path(settings.mesh.home, service))
         self.stopping = asyncio.Event()
         self._channels: dict[tuple[str, float], MeshChannel] = {}
-        self._tasks: dict[asyncio.Task[None], str] = {}
-        self._failure: BaseException | None = None
+        self.outages = Outages(self.clock, self.metrics)
+        self._tasks: list[asyncio.Task[None]] = []
         self._serving = False
 
     def server(self, limits: Limits | None = None, admit: Admit | None = None) -> Server:
@@ -74,6 +79,7 @@ class Runtime:
             metrics=self.metrics,
             limits=limits,
             admit=admit,
+            outages=self.outages,
         )
 
     def channel(self, peer: str, default_timeout_s: float = 10.0, breaker: Breaker | None = None) -> MeshChannel:
@@ -93,21 +99,43 @@ class Runtime:
             )
         return self._channels[key]
 
-    def background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run something beside the server until the service stops; its end before that ends the process."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks[task] = name
-        task.add_done_callback(self._on_task_end)
+    def background(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run what `work` makes beside the server until the service stops; one that ends is told and begun again."""
+        supervised = self.outages.supervised(name, work)
+        self._tasks.append(asyncio.get_running_loop().create_task(supervised.run(), name=name))
+
+    def watch(self, name: str, check: Check, *, vital: bool = False) -> None:
+        """Do a piece of real work every second; while it fails the service says so. `vital`: it does not serve then."""
+        self.background(f"check {name}", partial(self.outages.watch, name, check, vital=vital))
+
+    def watch_disk(self, name: str, folder: Path) -> None:
+        """Watch a folder for space, rights and a write that is taken."""
+        self.watch(name, partial(disk.checked, folder.absolute(), self.settings.mesh.disk_free_min))
+
+    async def patiently(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+        """What a call of the composition gives, once what it needs is there; each failure before that is told."""
+        wait_s = AGAIN_FIRST_S
+        while True:
+            try:
+                found = await call()
+            except (Unavailable, Exhausted) as error:
+                self.outages.note(name, error.message, vital=True)
+            else:
+                self.outages.note(name, "")
+                return found
+            await self.clock.sleep(wait_s)
+            wait_s = min(2 * wait_s, AGAIN_MAX_S)
 
     def stop(self) -> None:
         """Begin the graceful stop."""
         self.stopping.set()
 
     async def serve(self, server: Server, grace_s: float = GRACE_S) -> None:
-        """Start the server, wait for SIGTERM, SIGINT or a failure, stop gracefully and return."""
+        """Start the server, wait for SIGTERM or SIGINT, stop gracefully and return."""
         self._serving = True
         try:
             await server.start()
+            self.watch_disk("disk", self.settings.mesh.home)
             _keep_what_is_loaded()
             await self.stopping.wait()
             self.log.info("stopping")
@@ -118,7 +146,7 @@ class Runtime:
     async def run(self, main: Coroutine[Any, Any, None]) -> None:
         """Run a composition root to its end; told to stop before it serves, it is cancelled where it waits.
 
-        Raises what the composition or a background task died of.
+        Raises what the composition died of.
         """
         composing = asyncio.create_task(main)
         told = asyncio.create_task(self.stopping.wait())
@@ -127,8 +155,6 @@ class Runtime:
         if self.stopping.is_set() and not self._serving:
             composing.cancel()
         await asyncio.wait({composing})
-        if self._failure is not None:
-            raise self._failure
         if not composing.cancelled():
             composing.result()
 
@@ -138,19 +164,8 @@ class Runtime:
         for channel in self._channels.values():
             await channel.close()
 
-    def _on_task_end(self, task: asyncio.Task[None]) -> None:
-        name = self._tasks.pop(task, None)
-        if name is None or self.stopping.is_set():
-            return
-        died_of = None if task.cancelled() else task.exception()
-        self._failure = died_of or RuntimeError(f"background task {name} ended by itself")
-        self.metrics.task_deaths.labels(name).inc()
-        self.log.critical("background_task_died", task=name, exc_info=self._failure)
-        self.stopping.set()
-
     async def _end_tasks(self) -> None:
-        tasks = list(self._tasks)
-        self._tasks.clear()
+        tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -223,11 +238,11 @@ async def _run(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: S
         runtime.log.info("metrics", port=endpoint.port)
         stack.push_async_callback(runtime.close)
         if settings.mesh.profile == "dev":
-            runtime.background("service-token", _keep_token_fresh(runtime))
+            runtime.background("service-token", partial(_keep_token_fresh, runtime))
         if keys.urls:
-            runtime.background("jwks", keys.run(runtime.clock))
+            runtime.background("jwks", partial(keys.run, runtime.clock))
         if isinstance(runtime.clock, SteadyClock):
-            runtime.background("clock", ClockWatch(runtime.clock, runtime.metrics.registry).run())
+            runtime.background("clock", ClockWatch(runtime.clock, runtime.metrics.registry).run)
         await runtime.run(main(runtime))
 
 

@@ -12,15 +12,16 @@ undoes only that fn. What a returned write survives: kill -9 always; power loss 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, make_url
 
 from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.sql.health import make_check_table, write_check
 from qmtl.sql.locks import Held
 from qmtl.sql.migrations import upgrade
 from qmtl.sql.postgres import PostgresStore
@@ -64,9 +65,21 @@ class Database:
         """Bring the schema to the newest revision under `<package:folder>/versions`.
 
         Idempotent, in one transaction, and safe when several processes start together: the second waits and finds
-        nothing to do. Raises Unavailable if the database cannot be reached.
+        nothing to do. Raises Unavailable if the database cannot be reached, DataLoss (E_DATABASE_CORRUPT) if its
+        pages are damaged.
         """
-        await self._store.in_thread(lambda: self._store.exclusively(lambda conn: upgrade(conn, script_location)))
+        await self._store.in_thread(self._store.refuse_damage)
+
+        def prepare(conn: Connection) -> None:
+            upgrade(conn, script_location)
+            make_check_table(conn)
+
+        await self._store.in_thread(lambda: self._store.exclusively(prepare))
+
+    async def check(self) -> str:
+        """Commit a row, as every write does: "" when the store takes it. Raises as `write` does."""
+        await self.write(write_check)
+        return ""
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
         """Run fn in a write transaction and return its value after the commit.
@@ -102,12 +115,27 @@ class Database:
                     loop.call_soon_threadsafe(callback)
 
 
+class Host(Protocol):
+    """The process a store is opened in."""
+
+    async def patiently(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+        """What a call gives once it can be made."""
+
+    def watch(self, name: str, check: Callable[[], Awaitable[str]], *, vital: bool = False) -> None:
+        """Make a check again and again, and say when it fails."""
+
+
 @asynccontextmanager
-async def open_database(url: str, *, synchronous: str, migrations: str) -> AsyncIterator[Database]:
-    """A service's store with its schema brought to the newest revision (see `migrate`), closed at the end."""
+async def open_database(host: Host, url: str, *, synchronous: str, migrations: str) -> AsyncIterator[Database]:
+    """A service's store with its schema brought to the newest revision (see `migrate`), closed at the end.
+
+    A store that is away is waited for, and while the service runs a row is committed every second to know that it is
+    there: the service does not serve while it is not.
+    """
     db = Database(url, synchronous=synchronous or "FULL")
     try:
-        await db.migrate(migrations)
+        await host.patiently("store", lambda: db.migrate(migrations))
+        host.watch("store", db.check, vital=True)
         yield db
     finally:
         await db.close()

@@ -16,6 +16,14 @@ from qmtl.sql.errors import AGAIN_STATES, sqlstate, translated
 from qmtl.sql.locks import LOCK_WAIT_S, Held, lock_key, try_session_lock
 from qmtl.sql.transactions import Notify, T, Work, raised_signals, run_read
 
+# A server or a network that is gone without a word is noticed in about ten seconds, not in the kernel's two hours.
+PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 DEADLOCK_TRIES = 5
 DEADLOCK_PAUSE_S = 0.02
 
@@ -29,9 +37,14 @@ class PostgresStore:
         url = url.set(drivername="postgresql+psycopg")
         self._notify = notify
         self._engine = create_engine(
-            url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=LOCK_WAIT_S
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            pool_timeout=LOCK_WAIT_S,
+            connect_args=PATIENCE,
         )
-        self._lock_engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self._lock_engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=PATIENCE)
         self._threads = BoundedPool(pool_size, pending_max, "postgres")
 
     def submit_write(self, fn: Work[T]) -> Future[T]:
@@ -46,6 +59,9 @@ class PostgresStore:
             fn(conn)
 
         self._write(locked)
+
+    def refuse_damage(self) -> None:
+        """PostgreSQL tells of damaged pages by itself, where they are read."""
 
     def try_lock(self, name: str) -> Held | None:
         try:

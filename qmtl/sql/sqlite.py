@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from qmtl.config.files import private_file, private_folder
-from qmtl.core.errors import InvalidRequest, Unavailable, Violation
+from qmtl.core.errors import DataLoss, InvalidRequest, Unavailable, Violation
 from qmtl.sql.bounded_pool import BoundedPool
-from qmtl.sql.errors import translated
+from qmtl.sql.errors import corrupt, translated
 from qmtl.sql.group_commit import GroupWriter
 from qmtl.sql.locks import LOCK_WAIT_S, Held, try_file_lock
 from qmtl.sql.transactions import Notify, T, Work, run_read
@@ -58,6 +58,16 @@ class SqliteStore:
         """On the writer's connection: BEGIN IMMEDIATE keeps other processes out until the commit."""
         self._writer.submit(fn).result()
 
+    def refuse_damage(self) -> None:
+        """Read every page. Raises DataLoss (E_DATABASE_CORRUPT) naming the file and the first damage."""
+        try:
+            with self._read_engine.connect() as conn:
+                found = conn.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        except DBAPIError as error:
+            raise translated(error) from error
+        if found != "ok":
+            raise corrupt(f"{self._path}: {found}")
+
     def try_lock(self, name: str) -> Held | None:
         return try_file_lock(self._path, name)
 
@@ -72,8 +82,8 @@ class SqliteStore:
 
 
 def _opening_failed(path: Path, error: OSError | DBAPIError) -> Exception:
-    if isinstance(error, DBAPIError) and isinstance(busy := translated(error), Unavailable):
-        return busy
+    if isinstance(error, DBAPIError) and isinstance(known := translated(error), Unavailable | DataLoss):
+        return known if isinstance(known, Unavailable) else corrupt(f"{path}: {error.orig}")
     detail = error.orig if isinstance(error, DBAPIError) else error
     violation = Violation("database_url", str(path), "an SQLite file this process can write")
     return InvalidRequest("E_CONFIG", f"{path} cannot be opened: {detail}", violations=[violation])

@@ -8,7 +8,7 @@ import asyncio
 from sqlalchemy import Connection
 
 from qmtl.core.clock import Clock
-from qmtl.core.errors import Conflict, Exhausted, NotFound, NotReady
+from qmtl.core.errors import Conflict, Exhausted, NotFound, NotReady, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.sql.database import Database
 from seamless.artifacts.inventory import Inventory
@@ -36,10 +36,16 @@ class ReplaySessions:
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
-        """Hold the players' tasks for as long as the service runs; a player that fails takes it down."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            await asyncio.Event().wait()
+        """Hold the players' tasks until cancelled; one that fails ends all, and each starts again when it is read."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                await asyncio.Event().wait()
+        finally:
+            self._tasks = None
+            for player in self._players.values():
+                player.close()
+            self._players.clear()
 
     async def close_when(self, draining: asyncio.Event) -> None:
         """Send the subscribers away when the server begins to stop."""
@@ -106,7 +112,8 @@ class ReplaySessions:
         return manifest
 
     async def _start(self, replay: Replay) -> Player:
-        assert self._tasks is not None, "sessions run before they are asked for a player"
+        if self._tasks is None:
+            raise Unavailable("E_GOING_AWAY", "replays are not running at present", retry_after_s=1.0)
         for name in [name for name, player in self._players.items() if player.idle]:
             del self._players[name]
         bars = await asyncio.to_thread(self._inventory.archive.bars, await self.source(replay), replay.span)

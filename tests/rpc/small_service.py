@@ -41,7 +41,7 @@ async def main(runtime: Runtime) -> None:
         raise ZeroDivisionError("composition is wrong")
     server = runtime.server()
     runtime.channel("worldservice")
-    runtime.background("relay", work())
+    runtime.background("relay", work)
     await runtime.serve(server)
 
 

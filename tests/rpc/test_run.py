@@ -20,6 +20,7 @@ from grpc import aio
 from qmtl.rpc.auth.tokens import file_token, service_token_path
 from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.client.channel import connect
+from qmtl.rpc.server.health import OUTAGES
 from tests.rpc.mesh import health_of, services_of, settings_of
 
 ROOT = Path(__file__).parents[2]
@@ -97,15 +98,24 @@ async def test_a_service_that_cannot_be_composed_yet_still_stops(tmp_path: Path)
     [
         ("dies", "the relay is gone"),
         ("ends", "relay ended by itself"),
-        ("cancels", "relay ended by itself"),
+        ("cancels", "relay was cancelled from within"),
     ],
 )
-async def test_a_dead_background_task_takes_the_process_down(tmp_path: Path, way: str, error: str) -> None:
+async def test_a_background_task_that_ends_is_told_and_begun_again(tmp_path: Path, way: str, error: str) -> None:
     async with started(tmp_path, way) as service:
-        line = await service.line("background_task_died")
+        metrics_port = (await service.line("metrics"))["port"]
+        port = (await service.line("listening"))["port"]
+        line = await service.line("background_task_failed")
         assert line["task"] == "relay"
         assert error in line["exception"]
-        assert await service.exit_code() == 1
+        async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            assert await health_of(channel) == "SERVING"
+            assert await health_of(channel, OUTAGES) == "NOT_SERVING"
+        answer = await get(metrics_port, "/metrics")
+        assert 'qmtl_background_task_troubled{task="relay"} 1.0' in answer
+        assert re.search(r'qmtl_background_task_endings_total\{kind="error",task="relay"\} [1-9]', answer)
+        service.process.terminate()
+        assert await service.exit_code() == 0
 
 
 async def test_a_failed_composition_says_why(tmp_path: Path) -> None:

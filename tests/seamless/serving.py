@@ -30,7 +30,9 @@ from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.client.channel import MeshChannel, connect
+from qmtl.rpc.outages import Outages
 from qmtl.rpc.server.server import Server
+from qmtl.rpc.telemetry.metrics import Metrics
 from qmtl.sql.database import Database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
@@ -164,7 +166,7 @@ async def running(home: Path, *, ingest: bool = True, files: Mapping[str, FileFe
         authenticator = Authenticator.from_settings(settings, clock)
         server = Server(settings, service="seamless", authenticator=authenticator, clock=clock)
         add_services(server, inventory, sessions, roles, fetcher)
-        add_status(server, StatusServicer(inventory, clock.now()))
+        add_status(server, StatusServicer(inventory, clock.now(), Outages(clock, Metrics())))
         tasks = [asyncio.create_task(sessions.run()), asyncio.create_task(sessions.close_when(server.draining))]
         stack.push_async_callback(_end, tasks)
         stack.push_async_callback(server.stop, 0.5)

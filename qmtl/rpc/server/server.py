@@ -22,6 +22,7 @@ from qmtl.core.errors import InvalidRequest, Unavailable
 from qmtl.rpc import tls
 from qmtl.rpc.auth.identity import Identity
 from qmtl.rpc.auth.verification import Authenticator
+from qmtl.rpc.outages import Outages
 from qmtl.rpc.rules.grants import EDGE
 from qmtl.rpc.rules.methods import STANDARD_RULES, MethodRule, by_name, rules_of
 from qmtl.rpc.server.health import Health
@@ -50,6 +51,7 @@ class Server:
         metrics: Metrics | None = None,
         limits: Limits | None = None,
         admit: Admit | None = None,
+        outages: Outages | None = None,
     ) -> None:
         self._settings = settings
         self._service = service
@@ -58,6 +60,7 @@ class Server:
         self._metrics = metrics or Metrics()
         self._limits = limits or Limits()
         self._admit = admit
+        self._outages = outages
         self._rules: dict[str, MethodRule] = dict(STANDARD_RULES)
         self._services: list[str] = []
         self._identities: dict[str, Callable[[str], Identity]] = {}
@@ -114,7 +117,7 @@ class Server:
         )
         for add in self._adders:
             add(server)
-        self._health = Health(self._services)
+        self._health = Health(self._services, self._outages)
         healthrpc.add_HealthServicer_to_server(self._health, server)
         if self.has_reflection:
             add_reflection([*self._services, HEALTH_SERVICE], server)

@@ -77,8 +77,23 @@ class Metrics:
         self.client_retries = Counter(
             "qmtl_rpc_client_retries_total", "Attempts after the first.", ["method"], registry=self.registry
         )
-        self.task_deaths = Counter(
-            "qmtl_background_task_deaths_total", "Background tasks that died.", ["task"], registry=self.registry
+        self.task_endings = Counter(
+            "qmtl_background_task_endings_total",
+            "Background tasks that ended and were begun again, for an outage or an error of ours.",
+            ["task", "kind"],
+            registry=self.registry,
+        )
+        self.task_troubled = Gauge(
+            "qmtl_background_task_troubled",
+            "1 while it does not hold.",
+            ["task"],
+            registry=self.registry,
+        )
+        self.outage = Gauge(
+            "qmtl_outage",
+            "1 while a check of the process fails: store, disk and so on.",
+            ["subject"],
+            registry=self.registry,
         )
 
     def add_process_collectors(self) -> None:

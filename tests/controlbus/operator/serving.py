@@ -9,6 +9,7 @@ from pathlib import Path
 
 from controlbus.__main__ import add_services
 from controlbus.bus import Bus
+from controlbus.operator.status import StatusService
 from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.control.v1 import broker_stream_service_pb2_grpc as brokerstreamrpc
 from qmtl.control.v1 import dead_letter_service_pb2_grpc as deadletterrpc
@@ -19,7 +20,9 @@ from qmtl.core.roles import Role
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.client.channel import connect
+from qmtl.rpc.outages import Outages
 from qmtl.rpc.server.server import Server
+from qmtl.rpc.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ async def serving(bus: Bus, home: Path, stack: AsyncExitStack) -> ServedBus:
     server = Server(
         settings, service="controlbus", authenticator=Authenticator.from_settings(settings, clock), clock=clock
     )
-    add_services(server, bus, clock, tails_max=2)
+    add_services(server, bus, StatusService(bus, clock, Outages(clock, Metrics())), tails_max=2)
     stack.push_async_callback(server.stop, 0.0)
     await server.start()
     return ServedBus(bus, server, home, stack)

@@ -17,6 +17,7 @@ from qmtl.rpc.auth.keys import ensure_dev_keys
 from tests.controlbus.operator.serving import serving
 from tests.controlbus.operator.test_event_tail import tail
 from tests.support.nats import NatsServer
+from tests.support.waiting import eventually
 
 KIND = "policy_updated"
 
@@ -37,4 +38,8 @@ async def test_the_service_answers_while_the_broker_is_down(nats_server: NatsSer
             await stubs.letters.ReplayDeadLetter(deadletterservicepb.ReplayDeadLetterRequest(sequence=1))
         nats_server.start()
         await bus.wait_ready(10)
-        assert not (await stubs.status.GetStatus(controlstatusservicepb.GetStatusRequest())).status.degraded
+
+        async def is_well() -> bool:
+            return not (await stubs.status.GetStatus(controlstatusservicepb.GetStatusRequest())).status.degraded
+
+        await eventually(is_well)

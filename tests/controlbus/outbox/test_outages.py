@@ -103,3 +103,20 @@ async def test_soak_a_cluster_survives_the_kill_of_its_leader(
             await asyncio.to_thread(nats_cluster.nodes[leader].start)
         await killed(traffic, 2)
     await watch.close()
+
+
+async def test_a_lost_quorum_is_seen_within_five_seconds_and_over_by_itself(nats_cluster: NatsCluster) -> None:
+    bus = await Bus.connect(nats_cluster.url, service="gateway", replicas=3)
+    try:
+        await bus.wait_ready(60)
+        await eventually(lambda: bus.status().connected, timeout_s=20)
+        nodes = list(nats_cluster.nodes.values())
+        for node in nodes[:2]:
+            node.kill()
+        await eventually(lambda: not bus.status().connected, timeout_s=5)
+        assert bus.status().detail
+        for node in nodes[:2]:
+            await asyncio.to_thread(node.start)
+        await eventually(lambda: bus.status().connected, timeout_s=60)
+    finally:
+        await bus.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from controlbus.bus import connected
@@ -11,8 +9,8 @@ from gateway.admission.load import Load
 from gateway.admission.probes import Probes
 from qmtl.core.clock import SystemClock
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
-from qmtl.rpc.telemetry.metrics import RecentCalls
-from qmtl.sql.database import Database
+from qmtl.rpc.outages import Outages
+from qmtl.rpc.telemetry.metrics import Metrics, RecentCalls
 
 
 @pytest.mark.parametrize(
@@ -20,18 +18,17 @@ from qmtl.sql.database import Database
     [(1.0, gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL), (9.0, gatewaystatuspb.DEGRADATION_LEVEL_NORMAL)],
 )
 async def test_slow_calls_make_it_partial(
-    tmp_path: Path, nats_url: str, p99_max_s: float, level: gatewaystatuspb.DegradationLevel
+    nats_url: str, p99_max_s: float, level: gatewaystatuspb.DegradationLevel
 ) -> None:
     recent = RecentCalls()
     for _ in range(60):
         recent.add("m", 5.0)
-    database = Database(f"sqlite:///{tmp_path}/g.db")
     load = Load(share_max=100.0, sustained_s=0.0, p99_max_s=p99_max_s, recent=recent)
     async with connected(nats_url, service="t") as bus:
         load.look()
         assert load.p99_s == 5.0
-        assert Probes({}, bus, database, SystemClock(), 1.0, load).level() == level
-    await database.close()
+        outages = Outages(SystemClock(), Metrics())
+        assert Probes({}, bus, outages, SystemClock(), 1.0, load).level() == level
 
 
 def test_a_percentile_is_of_enough_recent_calls_and_not_of_those_that_wait() -> None:
