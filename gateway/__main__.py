@@ -74,10 +74,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     peers = Peers.over(channels)
     async with (
         open_database(
-            runtime,
-            settings.database_url,
-            synchronous=settings.sqlite_synchronous,
-            migrations="gateway:migrations",
+            runtime, settings.database_url, synchronous=settings.sqlite_synchronous, migrations="gateway:migrations"
         ) as db,
         service_bus(runtime) as bus,
     ):
