@@ -23,7 +23,7 @@ CHECK_EVERY_S: Final = 1.0
 CHECK_TIMEOUT_S: Final = 3.0  # with the pause, less than the five seconds within which an outage is seen
 Check = Callable[[], Awaitable[str]]  # what is wrong, "" when nothing is; raises QmtlError as the work would
 
-log = structlog.stdlib.get_logger("qmtl.outages")
+log = structlog.stdlib.get_logger("qmtl.rpc")
 
 
 @dataclass(frozen=True, slots=True)
