@@ -238,9 +238,8 @@ class Scene:
 @asynccontextmanager
 async def setting(home: Path, nats_url: str, seed: int) -> AsyncIterator[Scene]:
     """Two gateways, each behind a wire that can be cut, and a world with one strategy."""
-    settings = {"feed_max": 100, "bookmark_s": 0.5, "stream_token_ttl_s": 3600}
     async with (
-        running_estate(home, nats_url, **settings) as estate,
+        running_estate(home, nats_url, feed_max=100, bookmark_s=0.5, stream_token_ttl_s=3600) as estate,
         connected(nats_url, service="t") as bus,
         forwarding(estate.mesh_address("gateway")) as one,
     ):
