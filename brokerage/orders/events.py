@@ -6,25 +6,19 @@ dropped by the broker. Its own streams hear of commits through a Pulse and then 
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
-
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Order
 from brokerage.orders.wire import event_to_proto, fill_to_proto
-from brokerage.schema import outbox
 from controlbus.jetstream.subjects import fills_subject, orders_subject
+from controlbus.outbox.outbox import RawDraft
 
 
-def publish(
-    conn: Connection,
-    order: Order,
-    instrument: Instrument | None,
-    event: OrderEvent,
-    sequence: int,
-    fill_sequence: int,
-) -> None:
-    """Queue one event, and its fill, in the transaction that stores them."""
+def messages(
+    order: Order, instrument: Instrument | None, event: OrderEvent, sequence: int, fill_sequence: int
+) -> list[RawDraft]:
+    """What is published of one event: its fill, if it has one, and the event."""
+    drafts = []
     owner = order.owner
     name = f"{event.order_id}-{event.seq}"
     message = event_to_proto(order, instrument, event, sequence)
@@ -33,8 +27,8 @@ def publish(
         fill = fill_to_proto(order, instrument, event, fill_sequence)
         subject = fills_subject(owner.world_id, owner.account)
         body = fill.SerializeToString(deterministic=True)
-        outbox.append_raw(conn, subject, f"fills/{owner.account}", f"fill-{name}", body)
+        drafts.append(RawDraft(subject, f"fills/{owner.account}", f"fill-{name}", body))
     subject = orders_subject(owner.world_id, owner.account)
-    outbox.append_raw(
-        conn, subject, f"orders/{owner.account}", f"order-{name}", message.SerializeToString(deterministic=True)
-    )
+    body = message.SerializeToString(deterministic=True)
+    drafts.append(RawDraft(subject, f"orders/{owner.account}", f"order-{name}", body))
+    return drafts

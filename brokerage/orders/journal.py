@@ -16,8 +16,9 @@ from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Order
 from brokerage.fences import intents
 from brokerage.orders import store
-from brokerage.orders.events import publish
+from brokerage.orders.events import messages
 from brokerage.orders.rows import event_values
+from controlbus.outbox.outbox import RawDraft
 from qmtl.sql.database import signal
 
 
@@ -28,15 +29,17 @@ def record(conn: Connection, account: Account, done: Done, new: str = "") -> Acc
     """
     rows: list[schema.Values] = []
     filled: list[schema.Values] = []
+    drafts: list[RawDraft] = []
     for book, event in done:
         order = book.records[event.order_id]
         sequence = account.event_sequence + len(rows) + 1
         rows.append(event_values(account.account, sequence, event))
         if event.fill is not None:
             filled.append(_fill_values(order.order, event, account.fill_sequence + len(filled) + 1))
-        publish(conn, order.order, order.instrument, event, sequence, account.fill_sequence + len(filled))
+        drafts += messages(order.order, order.instrument, event, sequence, account.fill_sequence + len(filled))
     store.add_events(conn, rows)
     store.add_fills(conn, filled)
+    schema.outbox.append_raw(conn, drafts)
     for order in {event.order_id: book.records[event.order_id] for book, event in done}.values():
         if order.id != new:
             store.save_order(conn, order)

@@ -15,13 +15,21 @@ from brokerage.domain.orders.order import OrderName, Owner
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.orders.rows import event_of, head_values, order_of, record_of
-from brokerage.schema import OF, Values
+from brokerage.schema import OF, AnyRow, Values
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 
 ORDERS_SIGNAL = "orders"
 
 _OPEN = sa.select(t.orders).where(t.orders.c.account == OF, t.orders.c.open).order_by(t.orders.c.created_sequence)
+_EVENTS = sa.select(t.order_events).order_by(t.order_events.c.order_id, t.order_events.c.seq)
+_EVENTS_OF = _EVENTS.where(t.order_events.c.order_id.in_(sa.bindparam("ids", expanding=True)))
+_NAMED = sa.select(t.orders).where(
+    t.orders.c.account == OF,
+    t.orders.c.world_id == sa.bindparam("world"),
+    t.orders.c.strategy_id == sa.bindparam("strategy"),
+    t.orders.c.client_order_id == sa.bindparam("name"),
+)
 _ADD_ORDER = sa.insert(t.orders)
 _SAVE_ORDER = sa.update(t.orders).where(t.orders.c.order_id == OF)
 _ADD_EVENT = sa.insert(t.order_events)
@@ -43,16 +51,10 @@ class OrdersOf:
 
 def find_order(conn: Connection, name: OrderName, instruments: Instruments) -> StoredOrder | None:
     """One order with its history."""
-    table, owner = t.orders.c, name.owner
-    found = load_orders(
-        conn,
-        instruments,
-        table.account == owner.account,
-        table.world_id == owner.world_id,
-        table.strategy_id == owner.strategy_id,
-        table.client_order_id == name.client_order_id,
-    )
-    return found[0] if found else None
+    owner = name.owner
+    key = {"of": owner.account, "world": owner.world_id, "strategy": owner.strategy_id, "name": name.client_order_id}
+    row = conn.execute(_NAMED, key).one_or_none()
+    return _with_histories(conn, instruments, [row])[0] if row is not None else None
 
 
 def order(conn: Connection, name: OrderName, instruments: Instruments) -> StoredOrder:
@@ -66,10 +68,13 @@ def order(conn: Connection, name: OrderName, instruments: Instruments) -> Stored
 def load_orders(conn: Connection, instruments: Instruments, *where: sa.ColumnElement[bool]) -> list[StoredOrder]:
     """Orders with their histories, in the order they were taken."""
     rows = conn.execute(sa.select(t.orders).where(*where).order_by(t.orders.c.created_sequence)).all()
+    return _with_histories(conn, instruments, rows)
+
+
+def _with_histories(conn: Connection, instruments: Instruments, rows: Sequence[AnyRow]) -> list[StoredOrder]:
     histories: dict[str, list[OrderEvent]] = {row.order_id: [] for row in rows}
     for chunk in _chunks(list(histories)):
-        events = sa.select(t.order_events).where(t.order_events.c.order_id.in_(chunk))
-        for event in conn.execute(events.order_by(t.order_events.c.order_id, t.order_events.c.seq)):
+        for event in conn.execute(_EVENTS_OF, {"ids": chunk}):
             histories[event.order_id].append(event_of(event))
     return [order_of(row, histories[row.order_id], instruments) for row in rows]
 

@@ -15,8 +15,9 @@ revision is never skipped. Nothing here talks to the broker.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import orjson
 import sqlalchemy as sa
@@ -34,8 +35,8 @@ PRUNE_MAX = 1000
 _BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER is a rowid in SQLite
 
 _NEXT = sa.text(
-    "INSERT INTO outbox_keys (key, revision) VALUES (:key, 1) "
-    "ON CONFLICT (key) DO UPDATE SET revision = outbox_keys.revision + 1 RETURNING revision"
+    "INSERT INTO outbox_keys (key, revision) VALUES (:key, :count) "
+    "ON CONFLICT (key) DO UPDATE SET revision = outbox_keys.revision + :count RETURNING revision"
 )
 _INSERT = sa.text(
     "INSERT INTO outbox (key, revision, subject, msg_id, headers, body, created_ns) "
@@ -62,6 +63,18 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class RawDraft:
+    """Bytes for another stream (INGEST, ORDERS, FILLS). Drafts of one `key` are published in order; `msg_id` is unique
+    in its store."""
+
+    subject: str
+    key: str
+    msg_id: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """What waits: how many rows, and when the oldest was written (ns since the epoch, 0 if none)."""
 
@@ -83,29 +96,23 @@ class Outbox:
         """
         kind = type_of_payload(draft.payload)
         subject = control_subject(kind, draft.key)
-        event = number(draft, self._next(conn, f"{kind}/{draft.key}"))
+        event = number(draft, self._next(conn, f"{kind}/{draft.key}", 1))
         headers = cloud_headers(event, draft.traceparent)
         body = event.SerializeToString(deterministic=True)
-        self._insert(conn, f"{kind}/{draft.key}", event.revision, subject, event.event_id, body, headers)
+        self._insert(conn, [_row(f"{kind}/{draft.key}", event.revision, subject, event.event_id, body, headers)])
         return event
 
-    def append_raw(
-        self,
-        conn: Connection,
-        subject: str,
-        key: str,
-        msg_id: str,
-        body: bytes,
-        headers: Mapping[str, str] | None = None,
-    ) -> int:
-        """Queue bytes for another stream (INGEST, ORDERS, FILLS); rows of one `key` are published in order.
-
-        Returns the position in the key's order. `msg_id` must be unique in this store (IntegrityError otherwise).
-        """
-        order_key = f"raw/{key}"
-        position = self._next(conn, order_key)
-        self._insert(conn, order_key, position, subject, msg_id, body, headers or {})
-        return position
+    def append_raw(self, conn: Connection, drafts: Sequence[RawDraft]) -> None:
+        """Queue bytes for other streams, in order. Raises InvalidRequest for a body above 900 KiB and IntegrityError
+        for a `msg_id` that is known."""
+        counts = Counter(draft.key for draft in drafts)
+        last = {key: self._next(conn, f"raw/{key}", counts[key]) for key in sorted(counts)}
+        rows = []
+        for draft in drafts:
+            counts[draft.key] -= 1
+            position = last[draft.key] - counts[draft.key]
+            rows.append(_row(f"raw/{draft.key}", position, draft.subject, draft.msg_id, draft.body, draft.headers))
+        self._insert(conn, rows)
 
     def revision(self, conn: Connection, kind: str, key: str) -> int:
         """The last revision of a payload type and key, 0 if none: what a snapshot reports beside the state."""
@@ -147,36 +154,34 @@ class Outbox:
         depth, oldest = conn.execute(waiting).one()
         return Backlog(depth, oldest or 0)
 
-    def _next(self, conn: Connection, order_key: str) -> int:
-        return int(conn.execute(_NEXT, {"key": order_key}).scalar_one())
+    def _next(self, conn: Connection, order_key: str, count: int) -> int:
+        """Take so many places in a key's order; the last of them."""
+        return int(conn.execute(_NEXT, {"key": order_key, "count": count}).scalar_one())
 
-    def _insert(
-        self,
-        conn: Connection,
-        order_key: str,
-        revision: int,
-        subject: str,
-        msg_id: str,
-        body: bytes,
-        headers: Mapping[str, str],
-    ) -> None:
-        if len(body) > BODY_MAX:
-            raise InvalidRequest(
-                "E_BUS_BODY_TOO_LARGE",
-                f"a message of {len(body)} bytes for {subject}",
-                violations=[Violation("body", f"{len(body)} bytes", f"at most {BODY_MAX} bytes")],
-            )
-        values = {
-            "key": order_key,
-            "revision": revision,
-            "subject": subject,
-            "msg_id": msg_id,
-            "headers": orjson.dumps(dict(headers)).decode(),
-            "body": body,
-            "created_ns": time.time_ns(),
-        }
-        conn.execute(_INSERT, values)
-        signal(conn, SIGNAL)
+    def _insert(self, conn: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+        if rows:
+            conn.execute(_INSERT, rows)
+            signal(conn, SIGNAL)
+
+
+def _row(
+    order_key: str, revision: int, subject: str, msg_id: str, body: bytes, headers: Mapping[str, str]
+) -> dict[str, object]:
+    if len(body) > BODY_MAX:
+        raise InvalidRequest(
+            "E_BUS_BODY_TOO_LARGE",
+            f"a message of {len(body)} bytes for {subject}",
+            violations=[Violation("body", f"{len(body)} bytes", f"at most {BODY_MAX} bytes")],
+        )
+    return {
+        "key": order_key,
+        "revision": revision,
+        "subject": subject,
+        "msg_id": msg_id,
+        "headers": orjson.dumps(dict(headers)).decode(),
+        "body": body,
+        "created_ns": time.time_ns(),
+    }
 
 
 def outbox_tables(metadata: MetaData) -> Outbox:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping
 
 from controlbus.events.control_event import BODY_MAX
 from controlbus.jetstream.subjects import ingest_subject
+from controlbus.outbox.outbox import RawDraft
 from gateway.submissions.domain import Claim, Record, State, Step, Submission, move
 from gateway.submissions.events import TODO_SIGNAL, publish_step, strategy_signal
 from gateway.submissions.store import releases
@@ -188,12 +189,12 @@ def _worlds_of_each(conn: Connection, strategy_ids: Sequence[str]) -> Mapping[st
 def _ingest(conn: Connection, submission: Submission) -> None:
     """Queue the request for INGEST, in as many parts in order as the broker's message size asks for."""
     parts = [submission.request[start : start + BODY_MAX] for start in range(0, len(submission.request), BODY_MAX)]
+    strategy_id, subject = submission.strategy_id, ingest_subject(submission.strategy_id)
+    drafts = []
     for number, part in enumerate(parts, start=1):
         headers = {"qmtl-subject": _ascii(submission.subject), "qmtl-part": f"{number}/{len(parts)}"}
-        OUTBOX.append_raw(
-            conn, ingest_subject(submission.strategy_id), submission.strategy_id,
-            f"ingest:{submission.strategy_id}/{number}", part, headers,
-        )  # fmt: skip
+        drafts.append(RawDraft(subject, strategy_id, f"ingest:{strategy_id}/{number}", part, headers))
+    OUTBOX.append_raw(conn, drafts)
 
 
 def _check_room(conn: Connection, pending_max: int) -> None:

@@ -9,9 +9,10 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from controlbus.events.control_event import BODY_MAX, ControlEventDraft, decode
-from controlbus.outbox.outbox import Outbox, outbox_tables
+from controlbus.outbox.outbox import Outbox, RawDraft, outbox_tables
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.sql.database import Database
@@ -64,14 +65,27 @@ async def test_the_row_is_the_event_with_its_attributes(db: Database) -> None:
 
 
 async def test_raw_rows_keep_the_order_of_their_key(db: Database) -> None:
+    subject, headers = "qmtl.orders.w.a", {"h": "v"}
+    drafts = [RawDraft(subject, key, f"m{i}", bytes([i]), headers) for i, key in enumerate(["b", "a", "b", "b", "a"])]
+
     def fill(conn: Connection) -> None:
-        for i in range(3):
-            OUTBOX.append_raw(conn, "qmtl.orders.w.a", "acct", f"m{i}", bytes([i]), {"h": "v"})
+        OUTBOX.append_raw(conn, [])
+        OUTBOX.append_raw(conn, drafts[:3])
+        OUTBOX.append_raw(conn, drafts[3:])
 
     await db.write(fill)
-    rows = await db.read(lambda conn: OUTBOX.unsent(conn, 2))
-    assert [(row.revision, row.body, row.headers) for row in rows] == [(1, b"\0", {"h": "v"}), (2, b"\1", {"h": "v"})]
-    assert await db.read(lambda conn: OUTBOX.unsent(conn, 10, without=["raw/acct"])) == []
+    rows = await db.read(lambda conn: OUTBOX.unsent(conn, 10))
+    assert [(row.key, row.revision, row.body) for row in rows] == [
+        ("raw/b", 1, b"\0"),
+        ("raw/a", 1, b"\1"),
+        ("raw/b", 2, b"\2"),
+        ("raw/b", 3, b"\3"),
+        ("raw/a", 2, b"\4"),
+    ]
+    assert {(row.subject, row.headers_json) for row in rows} == {(subject, '{"h":"v"}')}
+    assert [row.key for row in await db.read(lambda conn: OUTBOX.unsent(conn, 10, without=["raw/b"]))] == ["raw/a"] * 2
+    with pytest.raises(IntegrityError):
+        await db.write(lambda conn: OUTBOX.append_raw(conn, drafts[:1]))
 
 
 async def test_sent_rows_leave_the_backlog_and_are_pruned_later(db: Database) -> None:

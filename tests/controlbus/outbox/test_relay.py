@@ -16,7 +16,7 @@ from controlbus.bus import Bus, connected
 from controlbus.events.control_event import decode
 from controlbus.jetstream.ordered_reader import Start, read
 from controlbus.jetstream.subjects import control_filter
-from controlbus.outbox.outbox import Row
+from controlbus.outbox.outbox import RawDraft, Row
 from controlbus.outbox.relay import POLL_S, Relay, Window
 from qmtl.core.clock import SystemClock
 from qmtl.sql.database import Database
@@ -172,7 +172,8 @@ async def test_a_refused_key_does_not_hold_up_others(sqlite_db: Database, nats_u
     world = unique("w")
     async with connected(nats_url, service="t") as bus, relaying(sqlite_db, bus) as relay:
         for i in range(600):  # more than the relay's window
-            await sqlite_db.write(partial(OUTBOX.append_raw, subject="nowhere.x", key="k", msg_id=f"m{i}", body=b""))
+            draft = RawDraft("nowhere.x", "k", f"m{i}", b"")
+            await sqlite_db.write(partial(OUTBOX.append_raw, drafts=[draft]))
         await eventually(lambda: relay.status().blocked_keys > 0)
         await sqlite_db.write(partial(OUTBOX.append, draft=policy(world)))
         assert await published(bus, {world}, 1) == {world: [1]}
