@@ -29,8 +29,8 @@ from tests.dagmanager.graphs import NOW, context, node
 BAR = timedelta(seconds=900)
 
 
-class Yard:
-    """An estate, its broker and its collector, in a world nobody else uses."""
+class CollectorHarness:
+    """A graph, a broker and the collector over both, in a world nobody else uses."""
 
     def __init__(self, estate: Estate, bus: Bus, root: Path | str, **limits: int) -> None:
         self.estate = estate
