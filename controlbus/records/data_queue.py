@@ -116,7 +116,7 @@ def require_record(queue: DataQueue, raw: RawStreamMsg) -> Record:
 
 
 def decoded(queue: DataQueue, sequence: int, body: bytes, headers: dict[str, str]) -> Record | None:
-    """None for what is no batch of this ComputeKey: 64 bits of it are in the subject, two keys may share one."""
+    """A stored batch decoded; None when it is none of this ComputeKey, of which the subject has 64 bits only."""
     batch = recordspb.RecordBatch()
     try:
         batch.ParseFromString(body)

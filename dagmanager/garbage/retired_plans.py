@@ -50,7 +50,7 @@ def write(root: str, sentinel: Sentinel, body: bytes) -> Artifact:
 
 
 def forget(conn: Connection, sentinel: Sentinel, artifact: Artifact, cause: Cause) -> bool:
-    """Drop a sentinel that is as it was when it was written, and publish what is left; False if it is not."""
+    """Delete an archived sentinel and publish what is left; False when it changed since it was archived."""
     revisions.lock_graph(conn, exclusive=True)
     mine = (sentinels.c.sentinel_id == sentinel.sentinel_id, sentinels.c.revision == sentinel.revision)
     if conn.execute(sa.delete(sentinels).where(*mine, ~_needed(cause.now))).rowcount != 1:

@@ -96,7 +96,7 @@ def put_off(conn: Connection, compute_keys: Collection[str], now: datetime) -> N
 
 
 def drop(conn: Connection, condemned: Sequence[Condemned], cause: Cause) -> dict[str, Kept]:
-    """Drop those that are as they were when looked at, and publish it; returns the others."""
+    """Drop the queues that did not change since they were looked at, and publish it; returns the others."""
     revisions.lock_graph(conn, exclusive=True)
     dropped = [each for each in condemned if _mark_dropped(conn, each.queue)]
     keys = [each.queue.compute_key for each in dropped]
@@ -117,7 +117,7 @@ def pending_purges(conn: Connection) -> list[Purge]:
 
 
 def forget_purges(conn: Connection, numbers: Collection[int]) -> None:
-    """Records were removed."""
+    """Forget purges whose records are removed."""
     for part in bounded(sorted(numbers)):
         conn.execute(sa.delete(purges).where(purges.c.purge_no.in_(part)))
 

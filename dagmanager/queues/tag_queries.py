@@ -26,7 +26,7 @@ SET_MAX = 5_000
 
 
 def unregistered(conn: Connection, queries: Sequence[TagQuery]) -> list[TagQuery]:
-    """Those of the queries nobody registered yet."""
+    """The queries that nobody has registered yet."""
     known: set[str] = set()
     for part in bounded([query.key for query in queries]):
         known.update(conn.execute(sa.select(tag_queries.c.key).where(tag_queries.c.key.in_(part))).scalars())
@@ -68,7 +68,7 @@ def unregister(conn: Connection, strategy_id: str, version: int, world_id: str) 
 
 
 def forget_unasked(conn: Connection, keys: Collection[str]) -> None:
-    """Forget those of the queries that no plan and no watch asks any more."""
+    """Delete the queries that no plan and no watch refers to any more."""
     for part in bounded(sorted(keys)):
         asked: set[str] = set()
         for asking in (tag_query_refs, watches):

@@ -33,7 +33,7 @@ class Sentinel:
 
 
 def sentinel_id(strategy_id: str, version: int) -> str:
-    """The same for the same version, whoever asks."""
+    """The id of the sentinel of a version: `strategy@version`."""
     return f"{strategy_id}@{version}"
 
 

@@ -11,7 +11,7 @@ Metadata = Iterable[tuple[str, str | bytes]] | None
 
 
 def allows_live(metadata: Metadata) -> bool:
-    """Whether the caller said that live is meant."""
+    """Whether the call's metadata consents to live trading."""
     return any(key == ALLOW_LIVE and value == "true" for key, value in metadata or ())
 
 

@@ -67,7 +67,7 @@ class SharedFrames:
         self.bytes = 0
 
     def find(self, scope: Scope, start: StreamPosition, end: StreamPosition) -> eventpb.Frame | None:
-        """The frame from a place to another, if somebody just made it."""
+        """The frame between two positions of a scope, if one was made lately."""
         return self._frames.get((scope, start, end))
 
     def put(self, scope: Scope, start: StreamPosition, end: StreamPosition, frame: eventpb.Frame) -> eventpb.Frame:

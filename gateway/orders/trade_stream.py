@@ -79,7 +79,7 @@ class TradeStreamCall:
         self._over = False  # nobody takes replies any more
 
     async def replies(self, requests: Requests) -> Replies:
-        """Answers and events until the client has said its last and all acts are answered.
+        """Answers and events, until the client has ended its side and every act is answered.
 
         Raises Unavailable (E_TRADE_IDLE).
         """

@@ -75,7 +75,7 @@ def gated_order_from_proto(order: orderpb.Order) -> GatedOrder:
 
 
 def stamp_to_proto(passed: Passed, gateway_id: str) -> orderentryservicepb.GateStamp:
-    """What brokerage is told of a passed order."""
+    """The gate stamp of a passed order, as brokerage gets it."""
     return orderentryservicepb.GateStamp(
         fence_epoch=passed.epoch,
         weight=format_decimal(passed.weight),

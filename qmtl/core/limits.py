@@ -21,7 +21,7 @@ class RiskLimits:
     net_notional_max: Decimal | None = None
 
     def texts(self) -> dict[str, str]:
-        """Those that are set, as exact decimals."""
+        """The limits that are set, as exact decimals."""
         return {name: format_decimal(amount) for name, amount in asdict(self).items() if amount is not None}
 
 
@@ -29,7 +29,7 @@ UNLIMITED = RiskLimits()
 
 
 def limits_text(limits: RiskLimits) -> str:
-    """Those that are set, as canonical JSON: equal limits are equal text."""
+    """The limits that are set, as canonical JSON: equal limits are equal text."""
     return canonical_json(limits.texts()).decode()
 
 

@@ -114,7 +114,7 @@ class Inventory:
         return await self._db.read(lambda conn: store.list_artifacts(conn, str(preset.dataset), page))
 
     async def report(self, preset: Preset) -> conformancepb.ConformanceReport | None:
-        """What conformance said of the newest delivery; None before the first."""
+        """The conformance report of the newest delivery; None before the first."""
         body = await self._db.read(lambda conn: conformance_store.load_report(conn, str(preset.dataset)))
         return None if body is None else conformancepb.ConformanceReport.FromString(body)
 

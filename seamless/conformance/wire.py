@@ -37,7 +37,7 @@ _ACTIONS = {
 
 
 def report_to_proto(report: ConformanceReport) -> conformancepb.ConformanceReport:
-    """What is stored and sent of a conformance report."""
+    """A conformance report as it is stored and sent."""
     return conformancepb.ConformanceReport(
         dataset=report.dataset,
         strictness=STRICTNESS[report.policy],

@@ -27,7 +27,7 @@ class CoverageAnswers:
         self._kept: OrderedDict[Key, coverageservicepb.GetCoverageResponse] = OrderedDict()
 
     def answer(self, preset: Preset, manifest: Manifest, span: Span) -> coverageservicepb.GetCoverageResponse:
-        """What is there of the range and what is missing. Not to be changed by who gets it."""
+        """Coverage of a range: what is there and what is missing. Callers must not change it."""
         key = (preset.name, manifest.fingerprint, span)
         found = self._kept.get(key)
         if found is None:

@@ -71,7 +71,7 @@ class StepContext:
 
 
 def due_now(conn: Connection, world_id: str, run_id: str) -> tuple[ApplyRun, Due]:
-    """The run, and what it waits for somebody to do."""
+    """The run, and the step that is due next."""
     world = worlds.get_world(conn, world_id)
     run = store.get_run(conn, world_id, run_id)
     return run, due(run, activations.load_activation(conn, world_id, world.created_at).fence)
@@ -91,7 +91,7 @@ def freeze(conn: Connection, at: StepContext) -> ApplyRun:
 
 
 def confirm(conn: Connection, at: StepContext, epoch: int, on_the_wire: tuple[str, ...]) -> ApplyRun:
-    """What brokerage answered to SetFence; an answer to an older epoch than the freeze's is none."""
+    """Record that brokerage confirmed a fence and what was on the wire; an epoch below the freeze's is ignored."""
     _, act, run = _load(conn, at)
     if epoch < run.epoch:
         return run
@@ -99,7 +99,7 @@ def confirm(conn: Connection, at: StepContext, epoch: int, on_the_wire: tuple[st
 
 
 def check_gates(conn: Connection, at: StepContext) -> ApplyRun:
-    """Who has acknowledged what is due, who is gone, and whether the phase has run out of time."""
+    """Record which gateways have acknowledged, which are gone, and whether the phase has run out of time."""
     _, act, run = _load(conn, at)
     sessions = gates.list_gates(conn)
     acked = acked_by(gates.acks_of(conn, at.world_id, at.run_id), sequence_due(run))

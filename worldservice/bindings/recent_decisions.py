@@ -36,7 +36,7 @@ class RecentDecisions:
         self._last: OrderedDict[str, Noted] = OrderedDict()
 
     def note(self, noted: Noted) -> None:
-        """A decision that was just committed; one that is older than what is known changes nothing."""
+        """Remember a decision that was just committed, unless a newer one is known."""
         world_id = noted.decision.world_id
         known = self._last.get(world_id)
         if known is not None and not noted.after(known):

@@ -47,7 +47,10 @@ def decide_world(
 def load_facts(
     conn: Connection, world: World, settings: DecisionSettings, now: datetime, instead: Mapping[str, Evidence]
 ) -> WorldFacts:
-    """A policy's gates judge backtest runs; those of other stages are read where it has profiles or guards for them."""
+    """Read what a world's decision rests on; `instead` replaces the stored evidence of strategies by name.
+
+    Runs of other stages than BACKTEST are read where the policy has profiles or guards for them.
+    """
     policy = policy_of(conn, world)
     evidence = {stage: dict(store.latest_evidence(conn, world.world_id, stage)) for stage in stages_of(policy)}
     for strategy_id, given in instead.items():

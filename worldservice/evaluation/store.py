@@ -91,7 +91,7 @@ def newest_runs(conn: Connection, world_id: str, strategy_ids: Collection[str]) 
 
 
 def latest_evidence(conn: Connection, world_id: str, stage: Stage) -> Mapping[str, Evidence]:
-    """By strategy, what its newest run at a stage says."""
+    """The evidence of each strategy's newest run at a stage, by strategy."""
     table = evaluation_runs
     newest = (
         sa.select(sa.func.max(table.c.sequence))
@@ -109,7 +109,7 @@ def tenures_of(conn: Connection, world_id: str) -> Mapping[str, Tenure]:
 
 
 def save_tenures(conn: Connection, world_id: str, before: Mapping[str, Tenure], after: Mapping[str, Tenure]) -> None:
-    """Write those that moved."""
+    """Store what hysteresis remembers of the strategies whose counters moved between `before` and `after`."""
     moved = [tenure for name, tenure in after.items() if before.get(name) != tenure]
     if not moved:
         return

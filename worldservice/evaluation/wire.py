@@ -75,7 +75,7 @@ def execution_from_proto(message: decisionpb.ExecutionModel, field: str) -> Exec
 
 
 def execution_to_proto(model: ExecutionModel | None) -> decisionpb.ExecutionModel | None:
-    """What is not asked, or not known, is an empty field."""
+    """An execution model as a message; a term that is not asked, or not known, is an empty field."""
     if model is None:
         return None
     return decisionpb.ExecutionModel(

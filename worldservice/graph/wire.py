@@ -73,7 +73,7 @@ def validation_to_proto(validation: Validation) -> worldgraphpb.Validation:
 def edge_from_proto(
     message: worldgraphpb.EdgeOverride | worldgraphservicepb.DeleteEdgeOverrideRequest, field: str
 ) -> EdgeKey:
-    """An edge begins in the domain it leads into, unless said."""
+    """The key of an edge; it begins in the domain it leads into unless it names another. Raises E_ENUM."""
     into = written_domain(message.to_domain, f"{field}to_domain")
     begins = domain_from_proto(message.from_domain, f"{field}from_domain") if message.from_domain else into
     return EdgeKey(message.world_id, message.from_node_id, begins, message.to_node_id, into)

@@ -120,7 +120,7 @@ class Activation:
 
 
 def empty(world_id: str, now: datetime) -> Activation:
-    """Nothing may trade. Epoch 0 is what brokerage has without being told: FROZEN."""
+    """The activation of a new world: nothing may trade. Epoch 0, FROZEN, is what brokerage begins with."""
     fence = Fence(0, FenceState.FROZEN, EffectiveMode.COMPUTE_ONLY, 0)
     return Activation(world_id, 0, (), fence, "", 0, Phase.NONE, False, now)
 

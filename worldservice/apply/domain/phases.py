@@ -96,7 +96,7 @@ def restored(
 
 
 def with_terms(before: Activation, terms: Terms | None) -> Activation:
-    """What an apply goes on from: the policy's terms, so that nothing opens under others; None keeps those there.
+    """An activation under the policy's terms, so that an apply opens nothing under others; None keeps the terms it has.
 
     Windows take no epoch of their own: all is frozen, and what was gated before the freeze is below its epoch. Limits
     are for brokerage, so they open nothing until `fence_serves` says that it has them.

@@ -98,7 +98,7 @@ class ApplyRun:
 
     @property
     def unsettled(self) -> bool:
-        """Whether something is still to be done for it; a frozen world's fence is told until it is confirmed."""
+        """Whether the run needs another step; of a frozen world the fence has to be confirmed."""
         return self.ended_at is None or (self.state is ApplyState.FROZEN and not self.fence_confirmed)
 
 

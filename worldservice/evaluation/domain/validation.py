@@ -24,7 +24,7 @@ _SLACK = 1e-9  # a difference that meets its guard exactly is within it
 
 @lru_cache(maxsize=RUNS_KEPT)
 def validated(policy: Policy, stage: Stage, evidence: Evidence) -> tuple[RuleVerdict, ...]:
-    """What a stage's profile says of a run: its data time first, and then each gate."""
+    """The verdicts of a stage's profile on a run: its data time first, then each gate."""
     thresholds = policy.profiles[stage]
     found = [sufficiency(thresholds, evidence)]
     if found[0].outcome is not Outcome.FAIL:
@@ -33,7 +33,7 @@ def validated(policy: Policy, stage: Stage, evidence: Evidence) -> tuple[RuleVer
 
 
 def validations(policy: Policy, candidate: Candidate) -> tuple[RuleVerdict, ...]:
-    """All that is said of a strategy's paper and live runs."""
+    """All verdicts on a strategy's paper and live runs."""
     return (
         *_paper(policy, candidate),
         *_divergence(policy, candidate),

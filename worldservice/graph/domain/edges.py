@@ -83,7 +83,7 @@ class Edges:
 
     @property
     def barred(self) -> frozenset[ExecutionDomain]:
-        """Domains it may not enter, nor those above. A graph that is not known may have every edge that is off."""
+        """The domains a strategy may not enter, with all above; an unknown graph may have every edge that is off."""
         return frozenset(cut.domain for cut in self.cuts) if self.known else self.off
 
     @property

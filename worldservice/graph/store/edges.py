@@ -75,7 +75,7 @@ class Cuts:
 
 
 def cuts_of(conn: Connection, world_id: str) -> Cuts:
-    """One read by index where no edge is off. Who has which is kept as it is told, so nothing is joined here.
+    """The edges of a world that are off, by strategy; one read by index where none is off, and no join in any case.
 
     A reading transaction sees one state of the store, so what was found is there to be shown.
     """

@@ -70,7 +70,7 @@ def find_validation(conn: Connection, world_id: str, eval_key: str) -> Validatio
 
 
 def drop_validations(conn: Connection, world_id: str, node_id: str, domain: ExecutionDomain | None) -> int:
-    """Those of one node or all, in one domain or all."""
+    """Delete validations of one node or of all, in one domain or in all; returns how many there were."""
     query = sa.delete(validations).where(validations.c.world_id == world_id)
     if node_id:
         query = query.where(validations.c.node_id == node_id)

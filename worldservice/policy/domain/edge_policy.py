@@ -45,7 +45,7 @@ _DOMAINS = {"dryrun": ExecutionDomain.DRYRUN, "live": ExecutionDomain.LIVE}
 
 
 def parse_edges(gating: Document) -> EdgePolicy | None:
-    """What an apply opens is part of what is shut until then; unless said it is all of it."""
+    """Parse `gating_policy.edges`: an apply opens what is shut until then, or the part that the document names."""
     if gating.optional("edges") is None:
         return None
     section = gating.section("edges")

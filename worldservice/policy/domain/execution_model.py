@@ -53,7 +53,7 @@ def lenient(asked: ExecutionModel, assumed: ExecutionModel) -> Iterator[str]:
 
 
 def described(model: ExecutionModel) -> str:
-    """What is asked, on one line."""
+    """The terms that a policy asks for, on one line of text."""
     parts = [model.fill.value] if model.fill else []
     parts += [f"{name} >= {_bps(rate)}" for name, rate in model.costs.items() if rate is not None]
     parts += [f"participation <= {model.participation}"] if model.participation is not None else []

@@ -69,7 +69,7 @@ def parse_gating(root: Document) -> Gating:
 
 
 def stages_of_profiles(root: Document, names: Sequence[str]) -> Mapping[Stage, str]:
-    """Which profile judges each stage: as said, else the one that is called like the stage; each has to be used."""
+    """Which profile judges each stage: the one named for it, else the one called like the stage; none is unused."""
     if root.optional("default_profile_by_stage") is None:
         chosen: dict[Stage, str] = {stage: name for name, stage in STAGES.items() if name in names}
     else:

@@ -84,7 +84,7 @@ class Thresholds:
     on_missing: Mapping[str, OnMissing]
 
     def missing_rule(self, metric: str) -> OnMissing:
-        """What an expression does without a metric; unless said, it fails."""
+        """What an expression does when a metric is missing; it fails unless the document says otherwise."""
         return self.on_missing.get(metric, OnMissing.FAIL)
 
 

@@ -72,7 +72,7 @@ class Submitter:
     async def submit(
         self, assembled: Assembled, data: str | None, history: History, terms: AccountTerms | None
     ) -> SubmitResult:
-        """The whole of it: bind, fetch, replay, report, and what the world says then."""
+        """Submit a strategy: bind it, fetch the history, replay, report, and return the world's answer."""
         preset = await self.data.preset(assembled, data)
         bound = await self.bind(assembled)
         fetched = await self.data.fetch(preset, history_request(preset, bound.outcome.context, history))
