@@ -51,3 +51,10 @@ def test_labels_are_unique_and_do_not_depend_on_order(digests: list[str]) -> Non
     labels = claim_labels(nodes, "v1", nobody)
     assert len(set(labels.values())) == len(nodes)
     assert claim_labels(list(reversed(nodes)), "v1", nobody) == labels
+
+
+def test_each_part_is_cut_at_sixty_characters_and_the_last_label_has_the_whole_digest() -> None:
+    long = replace(with_digest("a" * 64), tags=("t" * 99,))
+    *_, last = candidates(long, "v" * 99)
+    assert last == f"{'t' * 60}_indicator.ema_{'a' * 64}_{'v' * 60}"
+    assert len(last) + 60 - len("indicator.ema") < 256
