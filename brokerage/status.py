@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -19,8 +18,6 @@ from qmtl.broker.v1 import status_service_pb2_grpc as brokerstatusrpc
 from qmtl.core.clock import Clock
 from qmtl.rpc.outages import Outages
 from qmtl.sql.database import Database
-
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
 
 class StatusService(brokerstatusrpc.StatusServiceServicer):
@@ -38,7 +35,7 @@ class StatusService(brokerstatusrpc.StatusServiceServicer):
         self._started_at = clock.now()
 
     async def GetStatus(
-        self, request: brokerstatusservicepb.GetStatusRequest, context: Context
+        self, request: brokerstatusservicepb.GetStatusRequest, context: object
     ) -> brokerstatusservicepb.GetStatusResponse:
         """The status now; of the broken feeds only those of worlds that the caller may hear of are named."""
         (open_orders, accounts, depth), feeds = await self._db.read(lambda conn: (counts(conn), feeds_of_worlds(conn)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -20,8 +19,6 @@ from qmtl.rpc.outages import Outages
 from qmtl.sql.database import Database
 
 SERVICE = "dagmanager"
-
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ class StatusService(dagstatusrpc.StatusServiceServicer):
         self._started_at = clock.now()
 
     async def GetStatus(
-        self, request: dagstatusservicepb.GetStatusRequest, context: Context
+        self, request: dagstatusservicepb.GetStatusRequest, context: object
     ) -> dagstatusservicepb.GetStatusResponse:
         counts = await self._db.read(count)
         return dagstatusservicepb.GetStatusResponse(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Connection
 
 from brokerage.accounts import limits, opening, sharing, store, trading_state
@@ -25,8 +23,6 @@ from qmtl.wire.fields import known_enum, require_text
 from qmtl.wire.paging import page_from_proto, page_of
 
 MESSAGE_MAX = 500
-
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
 
 class AccountService(accountrpc.AccountServiceServicer):
@@ -51,7 +47,7 @@ class AccountService(accountrpc.AccountServiceServicer):
         self._accounts_max = accounts_max
 
     async def OpenPaperAccount(
-        self, request: accountservicepb.OpenPaperAccountRequest, context: Context
+        self, request: accountservicepb.OpenPaperAccountRequest, context: object
     ) -> accountservicepb.OpenPaperAccountResponse:
         world_id = require_text(request.world_id, "world_id", 128)
         await self._roles.require(world_id, Role.OPERATOR)
@@ -62,7 +58,7 @@ class AccountService(accountrpc.AccountServiceServicer):
         return accountservicepb.OpenPaperAccountResponse(account=await self._told(account))
 
     async def GetAccount(
-        self, request: accountservicepb.GetAccountRequest, context: Context
+        self, request: accountservicepb.GetAccountRequest, context: object
     ) -> accountservicepb.GetAccountResponse:
         account = await self._db.read(lambda conn: store.account(conn, request.account))
         message = await self._told(account)
@@ -71,7 +67,7 @@ class AccountService(accountrpc.AccountServiceServicer):
         return accountservicepb.GetAccountResponse(account=message)
 
     async def ListAccounts(
-        self, request: accountservicepb.ListAccountsRequest, context: Context
+        self, request: accountservicepb.ListAccountsRequest, context: object
     ) -> accountservicepb.ListAccountsResponse:
         page = page_from_proto(request.page, (str,))
         if request.world_id:
@@ -83,7 +79,7 @@ class AccountService(accountrpc.AccountServiceServicer):
         return accountservicepb.ListAccountsResponse(accounts=readable, page=info)
 
     async def AllowWorld(
-        self, request: accountservicepb.AllowWorldRequest, context: Context
+        self, request: accountservicepb.AllowWorldRequest, context: object
     ) -> accountservicepb.AllowWorldResponse:
         world_id = require_text(request.world_id, "world_id", 128)
         await self._access.operable(request.account, world_id)
@@ -94,7 +90,7 @@ class AccountService(accountrpc.AccountServiceServicer):
         return accountservicepb.AllowWorldResponse(account=await self._told(account))
 
     async def DisallowWorld(
-        self, request: accountservicepb.DisallowWorldRequest, context: Context
+        self, request: accountservicepb.DisallowWorldRequest, context: object
     ) -> accountservicepb.DisallowWorldResponse:
         world_id = require_text(request.world_id, "world_id", 128)
         await self._access.operable(request.account)
@@ -105,7 +101,7 @@ class AccountService(accountrpc.AccountServiceServicer):
         return accountservicepb.DisallowWorldResponse(account=await self._told(account))
 
     async def AddFeed(
-        self, request: accountservicepb.AddFeedRequest, context: Context
+        self, request: accountservicepb.AddFeedRequest, context: object
     ) -> accountservicepb.AddFeedResponse:
         await self._access.operable(request.account)
         feed = await self._openings.feed(request.data_preset, request.data_session_id)
@@ -114,7 +110,7 @@ class AccountService(accountrpc.AccountServiceServicer):
         return accountservicepb.AddFeedResponse(account=await self._told(account))
 
     async def SetTradingState(
-        self, request: accountservicepb.SetTradingStateRequest, context: Context
+        self, request: accountservicepb.SetTradingStateRequest, context: object
     ) -> accountservicepb.SetTradingStateResponse:
         state = known_enum(TRADING_STATES, request.state, "state")
         await self._access.operable(request.account)
@@ -126,7 +122,7 @@ class AccountService(accountrpc.AccountServiceServicer):
         return accountservicepb.SetTradingStateResponse(account=await self._told(await self._db.write(change)))
 
     async def SetAccountLimits(
-        self, request: accountservicepb.SetAccountLimitsRequest, context: Context
+        self, request: accountservicepb.SetAccountLimitsRequest, context: object
     ) -> accountservicepb.SetAccountLimitsResponse:
         actor, now_ns = calling_actor(), self._now_ns()
         known = await self._db.read(lambda conn: store.account(conn, request.account))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from controlbus.bus import Bus
 from controlbus.outbox.status import service_status
 from qmtl.control.v1 import status_service_pb2 as controlstatusservicepb
@@ -12,8 +10,6 @@ from qmtl.core.clock import Clock
 from qmtl.rpc.outages import Outages
 
 SERVICE = "controlbus"
-
-Context = Any  # grpc.aio.ServicerContext; the interceptors use it, no method here does
 
 
 class StatusService(controlstatusrpc.StatusServiceServicer):
@@ -26,7 +22,7 @@ class StatusService(controlstatusrpc.StatusServiceServicer):
         self._started_at = clock.now()
 
     async def GetStatus(
-        self, request: controlstatusservicepb.GetStatusRequest, context: Context
+        self, request: controlstatusservicepb.GetStatusRequest, context: object
     ) -> controlstatusservicepb.GetStatusResponse:
         status = service_status(
             SERVICE, self._started_at, self._bus, outages=self._outages.current(), clock=self._clock
