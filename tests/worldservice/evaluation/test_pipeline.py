@@ -66,7 +66,7 @@ def test_a_good_strategy_passes_every_stage_with_the_numbers_seen() -> None:
     [
         (DataState(NOW, None), "DATA_END_UNKNOWN"),
         (DataState(NOW, NOW - timedelta(minutes=5, seconds=1)), "DATA_STALE"),
-        (DataState(NOW, NOW + timedelta(hours=1)), "DATA_END_IN_FUTURE"),
+        (DataState(NOW, NOW + timedelta(minutes=1, microseconds=1)), "DATA_END_IN_FUTURE"),
     ],
 )
 def test_data_that_is_not_current_fails_everyone(data: DataState, reason: str) -> None:
@@ -76,8 +76,9 @@ def test_data_that_is_not_current_fails_everyone(data: DataState, reason: str) -
     assert verdict.verdicts[-1].outcome is Outcome.SKIPPED
 
 
-def test_a_lag_of_exactly_max_lag_is_current() -> None:
-    assert one(run_pipeline(POLICY, [candidate("s")], fresh(timedelta(minutes=5))).verdicts).selected
+@pytest.mark.parametrize("lag", [timedelta(minutes=5), timedelta(minutes=-1)])
+def test_a_lag_of_exactly_max_lag_or_a_minute_of_clock_fault_is_current(lag: timedelta) -> None:
+    assert one(run_pipeline(POLICY, [candidate("s")], fresh(lag)).verdicts).selected
 
 
 def test_a_strategy_that_was_never_evaluated_is_not_selected() -> None:
