@@ -37,8 +37,8 @@ class SessionPlan:
 
 
 def open_session(world_id: str, domain: ExecutionDomain, plan: SessionPlan, now: datetime) -> Session:
+    """A session that begins now; its id begins with its world."""
     # seamless reads the world from this form of the name: it holds tokens limited to worlds to their sessions
-    """A session that begins now; its id says whose it is."""
     identity = digest(canonical_json([world_id, domain.value, now.isoformat()]))
     session_id = f"{world_id}-{domain.value.lower()}-{identity.removeprefix('blake3:')[:12]}"
     return Session(
