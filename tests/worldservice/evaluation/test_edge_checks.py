@@ -101,6 +101,20 @@ def test_a_graph_nobody_told_is_named_while_edges_are_off() -> None:
     verdicts = decided(replace(candidate("s"), edges=Edges(frozenset({DRYRUN}), known=False)))
     (edge,) = [line for line in verdicts.reports["s"].verdicts if line.stage is PipelineStage.EDGES]
     assert (edge.outcome, edge.reason) == (Outcome.FAIL, "EDGES_UNKNOWN")
+    assert edge.explanation.endswith("edges are off in DRYRUN")
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(1, "off in DRYRUN: a -> b"), (2, "off in DRYRUN: 2 of its edges, such as a -> b")]
+)
+def test_several_edges_that_are_off_are_counted(count: int, said: str) -> None:
+    edges = Edges(frozenset({DRYRUN}), True, (Cut(DRYRUN, count, "a -> b"),))
+    (edge,) = [
+        line
+        for line in decided(replace(candidate("s"), edges=edges)).reports["s"].verdicts
+        if line.stage is PipelineStage.EDGES
+    ]
+    assert edge.explanation == said
 
 
 def test_without_overrides_no_report_speaks_of_edges() -> None:
