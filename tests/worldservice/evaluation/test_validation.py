@@ -103,6 +103,28 @@ def test_a_guarded_metric_that_is_missing_fails_closed() -> None:
     assert "METRIC_MISSING" in {line.reason for line in lines(verdicts)}
 
 
+def _sortino(stage: Stage, value: float | None) -> Evidence:
+    return run(stage) if value is None else run(stage, sortino=value)
+
+
+@pytest.mark.parametrize(("backtest", "paper"), [(None, 1.0), (1.0, None), (None, None)])
+def test_a_guard_needs_its_metric_in_both_runs(backtest: float | None, paper: float | None) -> None:
+    guarded = parse_policy(DOCUMENT + "gating_policy: {divergence_guards: {sortino: 0.5}}\n")
+    before, after = (_sortino(stage, value) for stage, value in ((Stage.BACKTEST, backtest), (Stage.PAPER, paper)))
+    verdicts = decided(Candidate("s", BOTH_SIDES, before, after), guarded)
+    assert "DIVERGENCE_GUARD" in verdicts.decision.reasons
+    assert [line.reason for line in lines(verdicts)] == ["METRIC_MISSING"]
+
+
+def test_a_guard_reads_worse_by_the_metric_s_own_direction() -> None:
+    guarded = parse_policy(DOCUMENT + "gating_policy: {divergence_guards: {sortino: 0.5, volatility: 0.1}}\n")
+    paper = run(Stage.PAPER, 30, sortino=0.5, volatility=0.4)
+    assert decided(shown(paper, sortino=1.0, volatility=0.3), guarded).decision.reasons == ()
+    for sortino, volatility in ((1.01, 0.3), (1.0, 0.29)):
+        worse = shown(paper, sortino=sortino, volatility=volatility)
+        assert decided(worse, guarded).decision.reasons == ("DIVERGENCE_GUARD",)
+
+
 def test_a_pinned_data_set_admits_no_other() -> None:
     other = replace(shown(), evidence=replace(run(Stage.BACKTEST), dataset_fingerprint="blake3:other"))
     assert decided(other).decision.reasons == ("DATASET_FINGERPRINT_MISMATCH",)
@@ -136,6 +158,14 @@ def test_a_run_s_own_report_fails_what_its_stage_asks() -> None:
         "divergence: sharpe on paper at most 0.5 worse than in backtest",
     ]
     assert own_verdicts(Stage.BACKTEST, verdicts) == verdicts
+
+
+def test_what_the_policy_waives_a_run_s_own_report_does_not_fail() -> None:
+    profile = '{gates: "profit_factor >= 1.1", missing_metrics: {profit_factor: warn}}'
+    waiving = parse_policy(DOCUMENT + f"validation_profiles: {{paper: {profile}}}\n")
+    verdicts = decided(shown(), waiving).reports["s"].verdicts
+    assert "METRIC_MISSING_WARNED" in {line.reason for line in verdicts}
+    assert own_verdicts(Stage.PAPER, verdicts) == verdicts
 
 
 def test_a_paper_run_that_diverges_fails_its_own_report() -> None:
