@@ -138,6 +138,16 @@ class ServiceSettings(_Frozen):
     tls_client_ca: Path | None = None
     log_level: Literal["", "DEBUG", "INFO", "WARNING", "ERROR"] = ""
     log_file: Path | None = None
+    # Bounds of the server, see docs/hardening.md; 0 is the default of `qmtl.rpc.server.inbound.Limits`.
+    calls_max: int = Field(default=0, ge=0)
+    streams_max: int = Field(default=0, ge=0)
+    reserve_max: int = Field(default=0, ge=0)
+    identity_calls_max: int = Field(default=0, ge=0)
+    identity_streams_max: int = Field(default=0, ge=0)
+    identity_reserve_max: int = Field(default=0, ge=0)
+    body_bytes_max: int = Field(default=0, ge=0)
+    identity_body_bytes_max: int = Field(default=0, ge=0)
+    connection_body_bytes_max: int = Field(default=0, ge=0)
 
     @model_validator(mode="before")
     @classmethod

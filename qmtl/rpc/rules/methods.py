@@ -15,6 +15,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from qmtl.common.v1 import options_pb2 as optionspb
 from qmtl.core.errors import InvalidRequest
 
+REQUEST_BYTES_DEFAULT = 64 * 1024
 NO_SIDE_EFFECTS = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
 IDEMPOTENT = descriptor_pb2.MethodOptions.IDEMPOTENT
 
@@ -30,12 +31,17 @@ class Audience(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MethodRule:
-    """One RPC. `part` names who will build it when it is planned only, else it is empty."""
+    """One RPC. `part` names who will build it when it is planned only, else it is empty.
+
+    `request_bytes_max` is of one message; `reserved` calls are served when the others' places are all taken.
+    """
 
     name: str
     audience: Audience
     read: bool = False
     part: str = ""
+    request_bytes_max: int = REQUEST_BYTES_DEFAULT
+    reserved: bool = False
 
 
 STANDARD_RULES: Mapping[str, MethodRule] = {
@@ -71,7 +77,14 @@ def _rule(method: MethodDescriptor, part: str) -> MethodRule:
             f"{name} states no audience",
             hint="add option (qmtl.common.v1.audience) to the method in its .proto file",
         )
-    return MethodRule(name, audience, read=options.idempotency_level == NO_SIDE_EFFECTS, part=part)
+    return MethodRule(
+        name,
+        audience,
+        read=options.idempotency_level == NO_SIDE_EFFECTS,
+        part=part,
+        request_bytes_max=options.Extensions[optionspb.request_bytes_max] or REQUEST_BYTES_DEFAULT,  # type: ignore[index]  # as above
+        reserved=options.Extensions[optionspb.reserved],  # type: ignore[index]  # as above
+    )
 
 
 def full_name(method: MethodDescriptor) -> str:

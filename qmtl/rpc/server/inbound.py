@@ -6,12 +6,13 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import grpc
 from grpc import aio
 
+from qmtl.config.settings import ServiceSettings
 from qmtl.core.errors import Unauthenticated
 from qmtl.rpc.auth.call import Call
 from qmtl.rpc.metadata import CORRELATION_ID_KEY, REQUEST_ID_KEY
@@ -24,10 +25,21 @@ Context = aio.ServicerContext[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one server. Streams and short calls are counted apart, so subscribers cannot shut callers out."""
+    """Bounds of one server. Streams and short calls are counted apart, so subscribers cannot shut callers out.
+
+    An identity has its share of each; one without a role (`Role.NONE`) an eighth of it. Services have no share: what
+    they do for a user is that user's. The reserve is for the methods that the contract calls reserved.
+    """
 
     calls_max: int = 512
     streams_max: int = 1024
+    reserve_max: int = 512  # reserved calls and streams, beside all others
+    identity_calls_max: int = 256
+    identity_streams_max: int = 256
+    identity_reserve_max: int = 128
+    body_bytes_max: int = 256 * 1024 * 1024  # of requests being read and served
+    identity_body_bytes_max: int = 64 * 1024 * 1024
+    connection_body_bytes_max: int = 64 * 1024 * 1024
     request_bytes_max: int = 1024 * 1024  # of one message; gRPC reads it whole before any code of ours runs
     reply_bytes_max: int = 16 * 1024 * 1024
     metadata_bytes_max: int = 24 * 1024  # two tokens of the longest kind and as much again
@@ -36,6 +48,22 @@ class Limits:
     retry_after_s: float = 1.0
     keepalive_s: float = 60.0  # how long a silent connection is believed in before it is asked
     keepalive_timeout_s: float = 20.0  # how long it has to answer
+
+
+def configured(limits: Limits, settings: ServiceSettings) -> Limits:
+    """The limits with those that the settings name."""
+    named = {
+        "calls_max": settings.calls_max,
+        "streams_max": settings.streams_max,
+        "reserve_max": settings.reserve_max,
+        "identity_calls_max": settings.identity_calls_max,
+        "identity_streams_max": settings.identity_streams_max,
+        "identity_reserve_max": settings.identity_reserve_max,
+        "body_bytes_max": settings.body_bytes_max,
+        "identity_body_bytes_max": settings.identity_body_bytes_max,
+        "connection_body_bytes_max": settings.connection_body_bytes_max,
+    }
+    return replace(limits, **{name: value for name, value in named.items() if value})
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What happens around every RPC, from outside in: observe, boundary, admission, authorisation, deadline, decoding.
+"""Around every RPC, from outside in: observe, boundary, authorisation, shares, deadline, reading, decoding.
 
 Errors of all inner layers, authorisation included, leave through the boundary, and the observer sees
 the code that really went out. Response streams are written with `context.write` inside these layers
@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -21,7 +21,6 @@ from grpc import aio
 
 from qmtl.core.errors import (
     DeadlineExceeded,
-    Exhausted,
     NotBuilt,
     QmtlError,
     Unavailable,
@@ -36,14 +35,15 @@ from qmtl.rpc.server.authorisation import authorise
 from qmtl.rpc.server.inbound import Context, Inbound, Limits, bearer_of, call_of, inbound_of
 from qmtl.rpc.server.outcomes import OutcomeLog, code_of_cancelled, mark_span, number_to_code
 from qmtl.rpc.server.replies import PeerGone, abort, is_cancelled, write
-from qmtl.rpc.server.requests import UNREADABLE, DecodedStream, decoded
+from qmtl.rpc.server.requests import UNREADABLE, Bodies, DecodedStream, decoded
+from qmtl.rpc.server.shares import Shares, caller_of
 from qmtl.rpc.status import internal_status, to_status
 from qmtl.rpc.telemetry.metrics import Metrics
 
 log: Final = structlog.stdlib.get_logger("qmtl.rpc.server")
 Admit: TypeAlias = Callable[[MethodRule, Call], None]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only
-Behavior: TypeAlias = Callable[[Inbound, Any, Context], Any]
+Behavior: TypeAlias = Callable[[Inbound, Any, Context], AbstractAsyncContextManager[Any]]
 
 
 class MeshInterceptor(aio.ServerInterceptor):
@@ -68,7 +68,8 @@ class MeshInterceptor(aio.ServerInterceptor):
         self._metrics = metrics
         self._limits = limits
         self._outcomes = OutcomeLog()
-        self._open = {"call": 0, "stream": 0}
+        self._shares = Shares(limits)
+        self._bodies = Bodies(self._shares)
 
     async def intercept_service(
         self,
@@ -82,32 +83,36 @@ class MeshInterceptor(aio.ServerInterceptor):
         return self._wrap(handler, rule)
 
     def _wrap(self, handler: Handler, rule: MethodRule) -> Handler:
-        """The handler with all layers around it; it is given bytes, which are decoded inside them."""
+        """The handler with all layers around it, as one of a client's stream: it runs before the body is taken."""
         encode = handler.response_serializer
         if handler.request_streaming and handler.response_streaming:
-            layered = self._streaming(_streamed(handler, handler.stream_stream), rule)
+            layered = self._streaming(self._streamed(handler, handler.stream_stream), rule)
             return grpc.stream_stream_rpc_method_handler(layered, None, encode)
         if handler.response_streaming:
-            layered = self._streaming(_plain(handler, handler.unary_stream), rule)
-            return grpc.unary_stream_rpc_method_handler(layered, None, encode)
+            layered = self._streaming(self._plain(handler, handler.unary_stream), rule)
+            return grpc.stream_stream_rpc_method_handler(layered, None, encode)
         if handler.request_streaming:
-            layered = self._single(_streamed(handler, handler.stream_unary), rule, "stream")
+            layered = self._single(self._streamed(handler, handler.stream_unary), rule, "stream")
             return grpc.stream_unary_rpc_method_handler(layered, None, encode)
-        layered = self._single(_plain(handler, handler.unary_unary), rule, "call")
-        return grpc.unary_unary_rpc_method_handler(layered, None, encode)
+        layered = self._single(self._plain(handler, handler.unary_unary), rule, "call")
+        return grpc.stream_unary_rpc_method_handler(layered, None, encode)
 
     def _single(self, behavior: Behavior, rule: MethodRule, kind: str) -> Any:
-        async def serve(body: Any, context: Context) -> Any:
-            async with self._around(inbound_of(rule, kind, context)) as inbound:
-                reply = behavior(inbound, body, context)
+        async def serve(bodies: Any, context: Context) -> Any:
+            async with (
+                self._around(inbound_of(rule, kind, context)) as inbound,
+                behavior(inbound, bodies, context) as reply,
+            ):
                 return await reply if inspect.isawaitable(reply) else reply
 
         return serve
 
     def _streaming(self, behavior: Behavior, rule: MethodRule) -> Any:
-        async def serve(body: Any, context: Context) -> AsyncIterator[Any]:
-            async with self._around(inbound_of(rule, "stream", context)) as inbound:
-                replies = behavior(inbound, body, context)
+        async def serve(bodies: Any, context: Context) -> AsyncIterator[Any]:
+            async with (
+                self._around(inbound_of(rule, "stream", context)) as inbound,
+                behavior(inbound, bodies, context) as replies,
+            ):
                 if inspect.isawaitable(replies):  # a handler that writes by itself
                     await replies
                     return
@@ -119,13 +124,37 @@ class MeshInterceptor(aio.ServerInterceptor):
 
         return serve
 
+    def _plain(self, handler: Handler, behavior: Any) -> Behavior:
+        """A handler of one request, which is read and decoded for it."""
+        decode = handler.request_deserializer or bytes
+
+        @asynccontextmanager
+        async def serve(inbound: Inbound, bodies: Any, context: Context) -> AsyncIterator[Any]:
+            async with self._bodies.only(context, inbound.rule, caller_of(inbound.call)) as body:
+                request = decoded(decode, body, inbound.rule)
+                inbound.entered = True
+                yield behavior(request, context)
+
+        return serve
+
+    def _streamed(self, handler: Handler, behavior: Any) -> Behavior:
+        """A handler of a stream of requests, each read and decoded as it asks for it."""
+        decode = handler.request_deserializer or bytes
+
+        @asynccontextmanager
+        async def serve(inbound: Inbound, bodies: Any, context: Context) -> AsyncIterator[Any]:
+            inbound.entered = True
+            yield behavior(DecodedStream(decode, bodies, inbound.rule, self._bodies), context)
+
+        return serve
+
     @asynccontextmanager
     async def _around(self, inbound: Inbound) -> AsyncIterator[Inbound]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._observed(inbound))
             await stack.enter_async_context(self._bounded(inbound))
-            await stack.enter_async_context(self._admitted(inbound))
             self._enter(inbound)
+            stack.enter_context(self._shares.place(caller_of(inbound.call), inbound.rule, inbound.kind))
             await stack.enter_async_context(_timed(inbound.call))
             yield inbound
 
@@ -187,24 +216,6 @@ class MeshInterceptor(aio.ServerInterceptor):
         self._metrics.bugs.labels(inbound.rule.name).inc()
         log.error("unmapped_error", method=inbound.rule.name, exc_info=error)
 
-    @asynccontextmanager
-    async def _admitted(self, inbound: Inbound) -> AsyncIterator[None]:
-        """Refuse past the limit at once, with the time to come back; health is always answered."""
-        kind = inbound.kind
-        limit = self._limits.calls_max if kind == "call" else self._limits.streams_max
-        if self._open[kind] >= limit and inbound.rule.audience is not Audience.OPEN:
-            raise Exhausted(
-                "E_OVERLOADED",
-                f"{limit} concurrent {kind}s are open",
-                hint="back off and try again",
-                retry_after_s=self._limits.retry_after_s,
-            )
-        self._open[kind] += 1
-        try:
-            yield
-        finally:
-            self._open[kind] -= 1
-
     def _enter(self, inbound: Inbound) -> None:
         """Identify and authorise the caller, then make the call current."""
         inbound.call = call_of(inbound, self._limits)
@@ -232,29 +243,6 @@ class MeshInterceptor(aio.ServerInterceptor):
             self._identities.get(inbound.rule.name, self._authenticator.user)(user) if user else None,
             self._authenticator.service(service) if service else None,
         )
-
-
-def _plain(handler: Handler, behavior: Any) -> Behavior:
-    """A handler of one request, given its bytes."""
-    decode = handler.request_deserializer or bytes
-
-    def serve(inbound: Inbound, body: bytes, context: Context) -> Any:
-        request = decoded(decode, body)
-        inbound.entered = True
-        return behavior(request, context)
-
-    return serve
-
-
-def _streamed(handler: Handler, behavior: Any) -> Behavior:
-    """A handler of a stream of requests, given their bytes."""
-    decode = handler.request_deserializer or bytes
-
-    def serve(inbound: Inbound, bodies: Any, context: Context) -> Any:
-        inbound.entered = True
-        return behavior(DecodedStream(decode, bodies), context)
-
-    return serve
 
 
 @asynccontextmanager

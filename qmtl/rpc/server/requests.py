@@ -1,39 +1,96 @@
-"""Bodies of requests, decoded only once their caller is known: before that they are bytes.
+"""Bodies of requests: taken once their caller is known, bounded by their method's size, then decoded.
 
-gRPC would decode them before any code of ours runs, and answer what it cannot decode with the name of a class.
+gRPC would read a unary request whole and decode it before any code of ours runs, and answer what it cannot decode with
+the name of a class. So every method is served as one whose client streams: its handler runs before a byte of the body
+is taken, and a caller that is refused leaves what flow control had let in, at most a window of one stream.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable
+import gc
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final, Generic, Self, TypeVar
 
 from google.protobuf.message import DecodeError
+from grpc import aio
 
-from qmtl.core.errors import InvalidRequest
+from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.rpc.rules.methods import MethodRule
+from qmtl.rpc.server.inbound import Context
+from qmtl.rpc.server.shares import Caller, Shares
 
 UNREADABLE: Final = "E_REQUEST_UNREADABLE"
+COLLECT_AFTER_BYTES: Final = 32 * 1024 * 1024
+COLLECT_EVERY_S: Final = 1.0
 T = TypeVar("T")
 Decode = Callable[[bytes], T]
 
 
-def decoded(decode: Decode[T], body: bytes) -> T:
-    """The message in a body. Raises InvalidRequest (E_REQUEST_UNREADABLE)."""
+def decoded(decode: Decode[T], body: bytes, rule: MethodRule) -> T:
+    """The message in a body. Raises InvalidRequest (E_TOO_LARGE, E_REQUEST_UNREADABLE)."""
+    if len(body) > rule.request_bytes_max:
+        most = f"at most {rule.request_bytes_max} bytes"
+        raise InvalidRequest(
+            "E_TOO_LARGE",
+            f"a message of {rule.name} has {len(body)} bytes, want {most}",
+            violations=[Violation("request", f"{len(body)} bytes", most)],
+        )
     try:
         return decode(body)
     except DecodeError:
         raise InvalidRequest(UNREADABLE, f"{len(body)} bytes are no message of this method's request type") from None
 
 
+class Bodies:
+    """Reads the requests of one server, and sees that what they held is given back.
+
+    Calls of grpc.aio sit in reference cycles, with the bytes they were sent: only the cyclic collector frees them, and
+    it counts objects, not bytes. So it is asked once enough bytes have come.
+    """
+
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
+        self._uncollected = 0
+        self._collected_at = time.monotonic()
+
+    @asynccontextmanager
+    async def only(self, context: Context, rule: MethodRule, caller: Caller) -> AsyncIterator[bytes]:
+        """The one message of a plain request, counted while it is served; before it came, as large as it may be.
+
+        Raises Exhausted (E_OVERLOADED, E_SHARE_EXCEEDED), InvalidRequest (E_REQUEST_UNREADABLE).
+        """
+        with self._shares.body(caller, rule.request_bytes_max) as held:
+            body = await context.read()
+            if body is aio.EOF:
+                raise InvalidRequest(UNREADABLE, "no message came with the call")
+            held.resize(len(body))
+            self.came(len(body))
+            yield body
+
+    def came(self, size: int) -> None:
+        """Count what was read, and collect when it is much."""
+        self._uncollected += size
+        now = time.monotonic()
+        if self._uncollected >= COLLECT_AFTER_BYTES and now - self._collected_at >= COLLECT_EVERY_S:
+            gc.collect()
+            self._uncollected, self._collected_at = 0, now
+
+
 class DecodedStream(Generic[T]):
     """The messages of a client's stream, each decoded when the handler asks for it."""
 
-    def __init__(self, decode: Decode[T], bodies: AsyncIterable[bytes]) -> None:
+    def __init__(self, decode: Decode[T], bodies: AsyncIterable[bytes], rule: MethodRule, reader: Bodies) -> None:
         self._decode = decode
         self._bodies = aiter(bodies)
+        self._rule = rule
+        self._reader = reader
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
-        return decoded(self._decode, await anext(self._bodies))
+        body = await anext(self._bodies)
+        self._reader.came(len(body))
+        return decoded(self._decode, body, self._rule)

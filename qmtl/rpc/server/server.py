@@ -26,7 +26,7 @@ from qmtl.rpc.outages import Outages
 from qmtl.rpc.rules.grants import EDGE
 from qmtl.rpc.rules.methods import STANDARD_RULES, MethodRule, by_name, rules_of
 from qmtl.rpc.server.health import Health
-from qmtl.rpc.server.inbound import Limits
+from qmtl.rpc.server.inbound import Limits, configured
 from qmtl.rpc.server.interceptor import Admit, MeshInterceptor
 from qmtl.rpc.server.reflection import add_reflection
 from qmtl.rpc.telemetry import traces
@@ -58,7 +58,7 @@ class Server:
         self._authenticator = authenticator
         self._clock = clock
         self._metrics = metrics or Metrics()
-        self._limits = limits or Limits()
+        self._limits = configured(limits or Limits(), settings)
         self._admit = admit
         self._outages = outages
         self._rules: dict[str, MethodRule] = dict(STANDARD_RULES)
@@ -186,6 +186,8 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
         ("grpc.server.max_pending_requests", PENDING_MAX),
         ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING_MAX),
         ("grpc.max_receive_message_length", limits.request_bytes_max),
+        # Of one connection; the gateway's to a service carries every user's.
+        ("grpc.max_concurrent_streams", limits.calls_max + limits.streams_max + limits.reserve_max),
         ("grpc.max_send_message_length", limits.reply_bytes_max),
         # Between its soft limit and its hard one core refuses at random; one limit, above all our own keys need.
         ("grpc.max_metadata_size", limits.metadata_bytes_max),

@@ -308,9 +308,9 @@ async def test_a_status_with_a_thousand_violations_still_arrives(mesh: Mesh, kin
 
 async def test_a_request_above_the_transport_limit_is_refused(mesh: Mesh) -> None:
     stub = await mesh.stub(await mesh.serve(limits=Limits(request_bytes_max=1_000_000)))
-    assert len(await stub.say("Post", "x" * 900_000)) == 900_000
+    assert len(await stub.say("Put", "x" * 900_000)) == 900_000
     with pytest.raises(Exhausted) as caught:
-        await stub.say("Post", "x" * 1_100_000)
+        await stub.say("Put", "x" * 1_100_000)
     assert "larger than max" in caught.value.message
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from google.protobuf.wrappers_pb2 import StringValue
 
 from qmtl.core.errors import InvalidRequest, PermissionDenied, QmtlError, Unauthenticated
-from tests.rpc.echo import KINDS, NAME
+from tests.rpc.echo import KINDS, NAME, EchoStub
 from tests.rpc.mesh import Mesh, peer, user
 from tests.support.logbook import lines, logged
 
@@ -70,3 +73,32 @@ async def test_a_flood_of_refused_calls_is_a_line_a_second(mesh: Mesh) -> None:
 async def test_a_body_without_bytes_is_a_message_of_defaults(mesh: Mesh) -> None:
     channel = await mesh.channel(await mesh.serve(), as_user=user(mesh.home), as_service=peer(mesh.home))
     assert await send(channel, "Post", b"") == b""
+
+
+async def test_each_method_has_its_size_of_request(mesh: Mesh) -> None:
+    channel = await mesh.channel(await mesh.serve(), as_user=user(mesh.home), as_service=peer(mesh.home))
+    stub = EchoStub(channel)
+    assert len(await stub.one("Put", "x" * 900_000)) == 900_000
+    assert len(await stub.say("Post", "x" * 65_000)) == 65_000
+    with pytest.raises(InvalidRequest) as caught:
+        await stub.say("Post", "x" * 66_000)
+    assert caught.value.reason == "E_TOO_LARGE"
+    assert caught.value.violations[0].want == "at most 65536 bytes"
+    with pytest.raises(InvalidRequest) as streamed:
+        await send(channel, "Up", StringValue(value="x" * 66_000).SerializeToString())
+    assert streamed.value.reason == "E_TOO_LARGE"
+
+
+@every_kind
+async def test_who_may_not_call_is_refused_before_the_body_has_come(mesh: Mesh, kind: str) -> None:
+    """The body never comes at all; its caller has the answer."""
+
+    async def never() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    call = (await mesh.channel(await mesh.serve())).stream_stream(f"/{NAME}/{kind}")(never())
+    async with asyncio.timeout(5):
+        with pytest.raises(Unauthenticated):
+            async for _ in call:
+                pass

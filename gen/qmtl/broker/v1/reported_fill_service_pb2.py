@@ -27,7 +27,7 @@ from qmtl.broker.v1 import order_pb2 as qmtl_dot_broker_dot_v1_dot_order__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*qmtl/broker/v1/reported_fill_service.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1cqmtl/common/v1/options.proto\"\x9a\x03\n\x0cReportedFill\x12*\n\x03key\x18\x01 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x03key\x12\x16\n\x06symbol\x18\x02 \x01(\tR\x06symbol\x12\x14\n\x05venue\x18\x03 \x01(\tR\x05venue\x12-\n\x04side\x18\x04 \x01(\x0e\x32\x19.qmtl.broker.v1.OrderSideR\x04side\x12\x19\n\x08trade_id\x18\x05 \x01(\tR\x07tradeId\x12\x1a\n\x08quantity\x18\x06 \x01(\tR\x08quantity\x12\x14\n\x05price\x18\x07 \x01(\tR\x05price\x12\x10\n\x03\x66\x65\x65\x18\x08 \x01(\tR\x03\x66\x65\x65\x12!\n\x0c\x66\x65\x65_currency\x18\t \x01(\tR\x0b\x66\x65\x65\x43urrency\x12\x44\n\x0eliquidity_side\x18\n \x01(\x0e\x32\x1d.qmtl.broker.v1.LiquiditySideR\rliquiditySide\x12\x39\n\nvenue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvenueTime\"F\n\x10\x42ookFillsRequest\x12\x32\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x1c.qmtl.broker.v1.ReportedFillR\x05\x66ills\"K\n\x11\x42ookFillsResponse\x12\x16\n\x06\x62ooked\x18\x01 \x01(\rR\x06\x62ooked\x12\x1e\n\nduplicates\x18\x02 \x01(\rR\nduplicates2r\n\x13ReportedFillService\x12[\n\tBookFills\x12 .qmtl.broker.v1.BookFillsRequest\x1a!.qmtl.broker.v1.BookFillsResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02(\x01\x42\x64\n\x11io.qmtl.broker.v1B\x18ReportedFillServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*qmtl/broker/v1/reported_fill_service.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1cqmtl/common/v1/options.proto\"\x9a\x03\n\x0cReportedFill\x12*\n\x03key\x18\x01 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x03key\x12\x16\n\x06symbol\x18\x02 \x01(\tR\x06symbol\x12\x14\n\x05venue\x18\x03 \x01(\tR\x05venue\x12-\n\x04side\x18\x04 \x01(\x0e\x32\x19.qmtl.broker.v1.OrderSideR\x04side\x12\x19\n\x08trade_id\x18\x05 \x01(\tR\x07tradeId\x12\x1a\n\x08quantity\x18\x06 \x01(\tR\x08quantity\x12\x14\n\x05price\x18\x07 \x01(\tR\x05price\x12\x10\n\x03\x66\x65\x65\x18\x08 \x01(\tR\x03\x66\x65\x65\x12!\n\x0c\x66\x65\x65_currency\x18\t \x01(\tR\x0b\x66\x65\x65\x43urrency\x12\x44\n\x0eliquidity_side\x18\n \x01(\x0e\x32\x1d.qmtl.broker.v1.LiquiditySideR\rliquiditySide\x12\x39\n\nvenue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvenueTime\"F\n\x10\x42ookFillsRequest\x12\x32\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x1c.qmtl.broker.v1.ReportedFillR\x05\x66ills\"K\n\x11\x42ookFillsResponse\x12\x16\n\x06\x62ooked\x18\x01 \x01(\rR\x06\x62ooked\x12\x1e\n\nduplicates\x18\x02 \x01(\rR\nduplicates2x\n\x13ReportedFillService\x12\x61\n\tBookFills\x12 .qmtl.broker.v1.BookFillsRequest\x1a!.qmtl.broker.v1.BookFillsResponse\"\r\x90\x02\x02\xa8\xbb\x18\x02\xb8\xbb\x18\x80\x80@(\x01\x42\x64\n\x11io.qmtl.broker.v1B\x18ReportedFillServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\021io.qmtl.broker.v1B\030ReportedFillServiceProtoP\001Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1'
   _globals['_REPORTEDFILLSERVICE'].methods_by_name['BookFills']._loaded_options = None
-  _globals['_REPORTEDFILLSERVICE'].methods_by_name['BookFills']._serialized_options = b'\220\002\002\250\273\030\002'
+  _globals['_REPORTEDFILLSERVICE'].methods_by_name['BookFills']._serialized_options = b'\220\002\002\250\273\030\002\270\273\030\200\200@'
   _globals['_REPORTEDFILL']._serialized_start=154
   _globals['_REPORTEDFILL']._serialized_end=564
   _globals['_BOOKFILLSREQUEST']._serialized_start=566
@@ -44,5 +44,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BOOKFILLSRESPONSE']._serialized_start=638
   _globals['_BOOKFILLSRESPONSE']._serialized_end=713
   _globals['_REPORTEDFILLSERVICE']._serialized_start=715
-  _globals['_REPORTEDFILLSERVICE']._serialized_end=829
+  _globals['_REPORTEDFILLSERVICE']._serialized_end=835
 # @@protoc_insertion_point(module_scope)

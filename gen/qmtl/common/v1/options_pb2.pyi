@@ -19,6 +19,10 @@ AUDIENCE_PUBLIC: Audience
 AUDIENCE_SERVICE: Audience
 AUDIENCE_FIELD_NUMBER: _ClassVar[int]
 audience: _descriptor.FieldDescriptor
+REQUEST_BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
+request_bytes_max: _descriptor.FieldDescriptor
+RESERVED_FIELD_NUMBER: _ClassVar[int]
+reserved: _descriptor.FieldDescriptor
 RULE_FIELD_NUMBER: _ClassVar[int]
 rule: _descriptor.FieldDescriptor
 

@@ -342,6 +342,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_CALENDAR_UNKNOWN: _ClassVar[Reason]
     REASON_PRICE_SCALE: _ClassVar[Reason]
     REASON_LIMITS_STALE: _ClassVar[Reason]
+    REASON_SHARE_EXCEEDED: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -677,3 +678,4 @@ REASON_CALENDAR_RANGE: Reason
 REASON_CALENDAR_UNKNOWN: Reason
 REASON_PRICE_SCALE: Reason
 REASON_LIMITS_STALE: Reason
+REASON_SHARE_EXCEEDED: Reason
