@@ -131,7 +131,7 @@ class MeshInterceptor(aio.ServerInterceptor):
         @asynccontextmanager
         async def serve(inbound: Inbound, bodies: Any, context: Context) -> AsyncIterator[Any]:
             async with self._bodies.only(context, inbound.rule, caller_of(inbound.call)) as body:
-                request = decoded(decode, body, inbound.rule)
+                request = decoded(decode, body)
                 inbound.entered = True
                 yield behavior(request, context)
 

@@ -28,8 +28,16 @@ T = TypeVar("T")
 Decode = Callable[[bytes], T]
 
 
-def decoded(decode: Decode[T], body: bytes, rule: MethodRule) -> T:
-    """The message in a body. Raises InvalidRequest (E_TOO_LARGE, E_REQUEST_UNREADABLE)."""
+def decoded(decode: Decode[T], body: bytes) -> T:
+    """The message in a body. Raises InvalidRequest (E_REQUEST_UNREADABLE)."""
+    try:
+        return decode(body)
+    except DecodeError:
+        raise InvalidRequest(UNREADABLE, f"{len(body)} bytes are no message of this method's request type") from None
+
+
+def check_size(body: bytes, rule: MethodRule) -> None:
+    """Raises InvalidRequest (E_TOO_LARGE)."""
     if len(body) > rule.request_bytes_max:
         most = f"at most {rule.request_bytes_max} bytes"
         raise InvalidRequest(
@@ -37,10 +45,6 @@ def decoded(decode: Decode[T], body: bytes, rule: MethodRule) -> T:
             f"a message of {rule.name} has {len(body)} bytes, want {most}",
             violations=[Violation("request", f"{len(body)} bytes", most)],
         )
-    try:
-        return decode(body)
-    except DecodeError:
-        raise InvalidRequest(UNREADABLE, f"{len(body)} bytes are no message of this method's request type") from None
 
 
 class Bodies:
@@ -59,7 +63,7 @@ class Bodies:
     async def only(self, context: Context, rule: MethodRule, caller: Caller) -> AsyncIterator[bytes]:
         """The one message of a plain request, counted while it is served; before it came, as large as it may be.
 
-        Raises Exhausted (E_OVERLOADED, E_SHARE_EXCEEDED), InvalidRequest (E_REQUEST_UNREADABLE).
+        Raises Exhausted (E_OVERLOADED, E_SHARE_EXCEEDED), InvalidRequest (E_TOO_LARGE, E_REQUEST_UNREADABLE).
         """
         with self._shares.body(caller, rule.request_bytes_max) as held:
             body = await context.read()
@@ -67,6 +71,7 @@ class Bodies:
                 raise InvalidRequest(UNREADABLE, "no message came with the call")
             held.resize(len(body))
             self.came(len(body))
+            check_size(body, rule)
             yield body
 
     def came(self, size: int) -> None:
@@ -93,4 +98,5 @@ class DecodedStream(Generic[T]):
     async def __anext__(self) -> T:
         body = await anext(self._bodies)
         self._reader.came(len(body))
-        return decoded(self._decode, body, self._rule)
+        check_size(body, self._rule)
+        return decoded(self._decode, body)
