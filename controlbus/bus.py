@@ -73,15 +73,18 @@ class Bus:
         *,
         service: str,
         credentials: Path | None = None,
+        ca: Path | None = None,
         replicas: int = 1,
         clock: Clock | None = None,
         registry: CollectorRegistry | None = None,
     ) -> Bus:
         """Start connecting and return at once. `service` names the connection; `registry`: where to count.
 
-        `url`: one server or several separated by commas. Raises InvalidRequest (E_CONFIG) for what cannot ever work.
+        `url`: one server or several separated by commas; `ca`: the CA of servers that speak TLS.
+
+        Raises InvalidRequest (E_CONFIG) for what cannot ever work.
         """
-        link = Link(url, service, credentials, BusMetrics(registry))
+        link = Link(url, service, credentials, BusMetrics(registry), ca)
         bus = cls(link, replicas, clock or SystemClock())
         works = (("bus-link", bus.link.run), ("bus-streams", bus._prepare), ("bus-writes", bus._keep_writing))
         bus._works = [Supervised(name, work, bus._clock, _tell) for name, work in works]

@@ -17,6 +17,7 @@ async def service_bus(runtime: Runtime) -> AsyncIterator[Bus]:
         mesh.nats_url,
         service=runtime.service,
         credentials=mesh.nats_credentials,
+        ca=mesh.nats_ca,
         replicas=mesh.stream_replicas,
         clock=runtime.clock,
         registry=runtime.metrics.registry,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
+import socket
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-
-import structlog
 
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
@@ -18,12 +18,14 @@ from gateway.admission.probes import Probes
 from gateway.admission.rate_limits import Buckets
 from gateway.config import Settings
 from gateway.events.feed import Feed
+from gateway.events.key_store import StoredStreamKeys
 from gateway.events.service import EventServicer, StreamOffer
 from gateway.events.snapshots import Snapshots
 from gateway.events.subscribers import Subscribers
 from gateway.events.subscription import StreamLimits, StreamSources
 from gateway.events.tokens import StreamKeys
 from gateway.events.topics import control_source, orders_source
+from gateway.metrics import GatewayCollector
 from gateway.orders.activations import HeldActivations
 from gateway.orders.canary_shares import CanaryShares
 from gateway.orders.gate import OrderGate
@@ -41,6 +43,8 @@ from gateway.submissions.service import StrategyServicer
 from gateway.submissions.store import claims
 from gateway.submissions.tables import OUTBOX
 from gateway.submissions.worker import Workers, WorkerSettings
+from qmtl.config.files import create_once
+from qmtl.config.settings import split_address
 from qmtl.core.clock import Clock
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
@@ -63,13 +67,12 @@ from qmtl.sql.database import Database, open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 
 RELAY_GATHER_S = 0.02  # a submission commits three times within as long
-ROTATION_LOOK_S = 3600.0
 FOLLOWED = ("activation_updated", "decision_updated", "policy_updated", "sentinel_weight_updated")
 
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Compose the gateway and serve until told to stop."""
-    clock, gateway_id = runtime.clock, settings.gateway_id or settings.bind
+    clock, gateway_id = runtime.clock, settings.gateway_id or own_id(settings)
     channels = {name: runtime.channel(name, breaker=Breaker(name)) for name in PROXIED}
     peers = Peers.over(channels)
     async with (
@@ -81,11 +84,15 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         await runtime.patiently("store", lambda: db.write(partial(claims.clamp, at=clock.now())))
         activations = HeldActivations(peers, clock, gateway_id, settings.gate_margin_s)
         load = Load(settings.cpu_share_max, settings.cpu_sustained_s, settings.p99_max_s, runtime.metrics.recent)
-        probes = Probes(channels, bus, runtime.outages, clock, settings.probe_s, load)
+        probes = Probes(channels, bus, runtime.outages, clock, settings.probe_s, load, runtime.credentials)
+        runtime.metrics.registry.register(GatewayCollector(probes, activations))
         roles = WorldRoles(peers.access.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, clock)
         shares = CanaryShares(peers, clock)
         decisions = DecisionCache(peers, roles, clock)
-        sources = stream_sources(clock, settings, bus, db, Snapshots(db, peers), activations.closes_at)
+        stream_keys = await runtime.patiently("store", partial(StoredStreamKeys.load, db, clock))
+        sources = stream_sources(
+            clock, settings, bus, db, Snapshots(db, peers), activations.closes_at, stream_keys.keys
+        )
         worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.pending_max, settings.claim_ttl_s)
         workers = Workers(db, peers, clock, worker)
         gate = OrderGate(peers, activations, shares, probes.takes_new_risk, clock)
@@ -117,7 +124,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             ("releases", ReleaseWorker(db, peers, clock).run),
             ("feed-control", sources.control.run),
             ("feed-orders", sources.orders.run),
-            ("stream-keys", partial(rotate_keys, sources.keys, settings.stream_key_days, clock)),
+            ("stream-keys", partial(stream_keys.run, timedelta(days=settings.stream_key_days))),
             ("gates", activations.run),
             ("gate-acks", activations.run_acks),
             ("gate-warnings", partial(activations.run_warnings, sources.limits.warn)),
@@ -126,6 +133,14 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         ):
             runtime.background(name, work)
         await runtime.serve(server)
+
+
+def own_id(settings: Settings) -> str:
+    """This gateway's id where none is set: host and port, and a mark of its home, which no other gateway shares."""
+    mark = settings.mesh.home / "keys" / "gateway-mark"
+    if not mark.exists():
+        create_once(mark, secrets.token_hex(4))
+    return f"{socket.gethostname()}:{split_address(settings.bind)[1]}:{mark.read_text(encoding='ascii')}"
 
 
 def stream_offer(settings: Settings) -> StreamOffer:
@@ -146,22 +161,14 @@ def stream_sources(
     db: Database,
     snapshots: Snapshots,
     closes_at: Callable[[str], datetime | None],
+    keys: StreamKeys,
 ) -> StreamSources:
     """What event streams are made from."""
-    keys = StreamKeys(settings.mesh.home / "keys" / "streams.json", clock)
     control = Feed(bus, control_source(db), settings.feed_max, settings.event_gather_s)
     orders = Feed(bus, orders_source(), settings.feed_max, settings.event_gather_s)
     warn = timedelta(seconds=settings.window_warn_s)
     limits = StreamLimits(settings.bookmark_s, settings.subscriber_queue_max, warn)
     return StreamSources(control, orders, snapshots, keys, clock, limits, closes_at)
-
-
-async def rotate_keys(keys: StreamKeys, days: float, clock: Clock) -> None:
-    """Sign streams with a new key now and then; tokens live shorter than a key is kept."""
-    while True:
-        if keys.rotate(timedelta(days=days)):
-            structlog.stdlib.get_logger("qmtl.gateway").info("stream_key_rotated")
-        await clock.sleep(ROTATION_LOOK_S)
 
 
 async def follow_changes(

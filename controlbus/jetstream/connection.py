@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import ssl
+import time
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,6 +37,8 @@ T = TypeVar("T")
 
 ACK_S = 5.0
 RECONNECT_S = 0.25
+STUCK_S = 10.0
+CLOSE_S = 2.0
 PING_S = 10
 WRONG_LAST_SEQUENCE = (10071, 10164)
 FORBIDDEN_MAX = 1000
@@ -69,9 +73,19 @@ class Credentials:
             raise _config("mesh.nats_credentials", str(path), f"a readable file: {error}") from None
         if "BEGIN NATS USER JWT" in text:
             return cls(jwt_file=str(path))
-        if text.startswith("SU"):
+        if text.startswith("SU") and _is_seed(text):
             return cls(seed_file=str(path))
         raise _config("mesh.nats_credentials", str(path), "a .creds file, or the seed of a user nkey (SU...)")
+
+
+def _is_seed(text: str) -> bool:
+    import nkeys  # type: ignore[import-untyped]  # ships no stubs; nats-py itself imports it when it connects
+
+    try:
+        nkeys.from_seed(bytearray(text.strip().encode()))
+    except nkeys.NkeysError:
+        return False
+    return True
 
 
 def servers_of(url: str) -> list[str]:
@@ -81,6 +95,21 @@ def servers_of(url: str) -> list[str]:
         if urlsplit(each).scheme not in ("nats", "tls", "ws", "wss") or not urlsplit(each).hostname:
             raise _config("mesh.nats_url", each, "nats://host:port, several separated by commas")
     return servers
+
+
+def tls_context(ca: Path | None) -> ssl.SSLContext | None:
+    """What to trust a broker by; None: plaintext, unless the URL says tls. Raises InvalidRequest (E_CONFIG)."""
+    if ca is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=str(ca))
+    except (OSError, ssl.SSLError) as error:
+        raise _config("mesh.nats_ca", str(ca), f"a file of PEM certificates: {error}") from None
+
+
+def _stamps(paths: tuple[Path | None, ...]) -> tuple[int, ...]:
+    """Changes when one of the files is replaced."""
+    return tuple(path.stat().st_mtime_ns if path is not None and path.exists() else 0 for path in paths)
 
 
 def inbox_prefix(service: str) -> str:
@@ -96,7 +125,9 @@ def _config(field: str, value: str, want: str) -> InvalidRequest:
 class Link:
     """The connection, its state, and publishing with the broker's acknowledgement."""
 
-    def __init__(self, url: str, service: str, credentials: Path | None, metrics: BusMetrics) -> None:
+    def __init__(
+        self, url: str, service: str, credentials: Path | None, metrics: BusMetrics, ca: Path | None = None
+    ) -> None:
         self.service = service
         self._servers = servers_of(url)
         self.metrics = metrics
@@ -105,7 +136,10 @@ class Link:
         self.js: JetStreamContext = self.nc.jetstream()
         self.since = datetime.now(UTC)
         self.detail = "not connected yet"
+        self._files = (credentials, ca)
         self._credentials = Credentials.of(credentials)
+        self._tls = tls_context(ca)
+        self._stamp = _stamps(self._files)
         self._changed = asyncio.Condition()
         self.forbidden: set[str] = set()  # subjects in lower case that were refused on this connection
         self._waiting: dict[str, asyncio.Future[int]] = {}
@@ -113,6 +147,8 @@ class Link:
         self._tokens = itertools.count(1)
         self._inbox = ""
         self._closing = False
+        self._reopening: asyncio.Task[None] | None = None
+        self._heard_at = time.monotonic()  # when the client last tried or failed
 
     @property
     def up(self) -> bool:
@@ -122,23 +158,25 @@ class Link:
         """Connect, and connect again whenever the client gives up (it does so on some server errors)."""
         while not self._closing:
             closed = asyncio.Event()
+            self._take_files()
             self.nc = Client()
             self.js = self.nc.jetstream(timeout=ACK_S)
             try:
-                await self._connect(closed)
+                async with asyncio.timeout(STUCK_S):  # then with a new client, and with the files as they are now
+                    await self._connect(closed)
                 self._inbox = self.nc.new_inbox()
                 await self.nc.subscribe(f"{self._inbox}.*", cb=self._on_ack)
                 await self._came_up()
-                await closed.wait()
+                await self._given_up(closed)
+            except TimeoutError:
+                continue
             finally:
-                with suppress(nats.errors.Error, TimeoutError, OSError):
-                    await self.nc.close()
+                await self._end_client()
 
     async def close(self) -> None:
         self._closing = True
         self._fail_waiting()
-        with suppress(nats.errors.Error, TimeoutError, OSError):
-            await self.nc.close()
+        await self._end_client()
 
     async def wait_up(self, timeout_s: float | None = None) -> int:
         """Wait for the connection; returns its generation. Raises Unavailable after `timeout_s`."""
@@ -227,6 +265,7 @@ class Link:
             inbox_prefix=inbox_prefix(self.service),
             user_credentials=self._credentials.jwt_file,
             nkeys_seed=self._credentials.seed_file,
+            tls=self._tls,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # seconds, only compared and slept: a fraction works
             ping_interval=PING_S,
@@ -237,6 +276,34 @@ class Link:
             error_cb=self._on_error,
         )
 
+    async def _end_client(self) -> None:
+        """Close the client; it may wait for ever for a connection that was cut within TLS."""
+        with suppress(nats.errors.Error, TimeoutError, OSError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.nc.close()
+
+    async def _given_up(self, closed: asyncio.Event) -> None:
+        """Return once the client has closed for good, or is stuck.
+
+        After a reset in the middle of TLS nats-py waits for ever for a connection to end that never was one: then it
+        is away and tries nothing.
+        """
+        while not closed.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STUCK_S):
+                    await closed.wait()
+            if not self.nc.is_connected and time.monotonic() - self._heard_at > STUCK_S and not closed.is_set():
+                log.warning("broker_client_stuck", service=self.service)
+                return
+
+    def _take_files(self) -> None:
+        """Use credentials and CA as the files have them now; what cannot be read leaves those in force."""
+        self._stamp = _stamps(self._files)
+        try:
+            self._credentials, self._tls = Credentials.of(self._files[0]), tls_context(self._files[1])
+        except InvalidRequest as error:
+            log.error("broker_credentials_not_taken", service=self.service, error=error.message)
+
     async def _came_up(self) -> None:
         self.generation += 1
         self.forbidden.clear()
@@ -245,6 +312,7 @@ class Link:
         await self._announce()
 
     async def _went_down(self) -> None:
+        self._heard_at = time.monotonic()
         if self._closing:
             return
         self.metrics.disconnected.inc()
@@ -255,6 +323,7 @@ class Link:
 
     async def _on_error(self, error: Exception) -> None:
         """Permission violations come only here; refused connections come here four times a second."""
+        self._heard_at = time.monotonic()
         detail = str(error) or type(error).__name__
         if (violation := _VIOLATION.search(detail)) is not None:
             self._refuse(violation[1], violation[2])
@@ -263,6 +332,10 @@ class Link:
             log.warning("broker_error", service=self.service, error=detail)
         if not self.up:
             self.detail = detail
+            if _stamps(self._files) != self._stamp:  # nats-py keeps the key it connected with: begin anew
+                log.info("broker_credentials_changed", service=self.service)
+                self._stamp = _stamps(self._files)
+                self._reopening = asyncio.create_task(self.nc.close())
 
     def _refuse(self, operation: str, subject: str) -> None:
         """The broker says so in lower case, and never in reply to the call."""

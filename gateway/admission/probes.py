@@ -21,6 +21,7 @@ from qmtl.core.errors import QmtlError
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.rpc.client.breaker import BreakerState
 from qmtl.rpc.client.channel import MeshChannel
+from qmtl.rpc.credentials import CREDENTIALS, OwnCredentials
 from qmtl.rpc.outages import Outages
 from qmtl.rpc.server.health import OUTAGES
 
@@ -28,7 +29,7 @@ PROBE_TIMEOUT_S = 1.0
 STORE = "store"
 CHECK = "/grpc.health.v1.Health/Check"
 AGAIN_S = 0.5  # what is away is probed more often, so that recovery is quick
-NEEDED_FOR_RISK = frozenset({"worldservice", "nats"})
+NEEDED_FOR_RISK = frozenset({"worldservice", "nats", CREDENTIALS})
 BREAKERS: Mapping[BreakerState, commonpb.BreakerState] = {
     BreakerState.CLOSED: commonpb.BREAKER_STATE_CLOSED,
     BreakerState.OPEN: commonpb.BREAKER_STATE_OPEN,
@@ -46,6 +47,7 @@ class Probes:
     clock: Clock
     probe_s: float
     load: Load
+    credentials: OwnCredentials
     _failures: dict[str, str] = field(default_factory=dict)
     _troubled: set[str] = field(default_factory=set)  # peers that serve and are not well
     _probed: set[str] = field(default_factory=set)
@@ -64,6 +66,10 @@ class Probes:
         known = [self._status(name) for name in sorted({*self.channels, "nats"})]
         if STORE not in self.outages.current():
             known.append(commonpb.DependencyStatus(name=STORE, state=commonpb.DEPENDENCY_STATE_REACHABLE))
+        if CREDENTIALS not in self.outages.current():
+            ends = self.credentials.warning()
+            state = commonpb.DEPENDENCY_STATE_REACHABLE
+            known.append(commonpb.DependencyStatus(name=CREDENTIALS, state=state, detail=ends))
         return known + outage_statuses(self.outages.current())
 
     def level(self) -> gatewaystatuspb.DegradationLevel:
@@ -71,7 +77,7 @@ class Probes:
         own = self.outages.current()
         if any(outage.vital for outage in own.values()):
             return gatewaystatuspb.DEGRADATION_LEVEL_STATIC
-        away = {name for name in (*self.channels, "nats") if self._failure(name)}
+        away = {name for name in (*self.channels, "nats") if self._failure(name)} | ({CREDENTIALS} & own.keys())
         if away & NEEDED_FOR_RISK or self.load.too_much:
             return gatewaystatuspb.DEGRADATION_LEVEL_MINIMAL
         slow = self.load.p99_s > self.load.p99_max_s

@@ -6,25 +6,19 @@ A changed scope is refused; so is anything not signed with EdDSA by a key we kno
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from joserfc.jwk import KeySet, OKPKey
 
-from qmtl.config.files import write_private
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, PermissionDenied, Unauthenticated
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.rpc.auth.identity import Identity
-from qmtl.rpc.auth.keys import new_key
 from qmtl.rpc.auth.tokens import mint
 from qmtl.rpc.auth.verification import verified
 
@@ -65,40 +59,33 @@ class StreamGrant:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StreamKey:
+    """A key that signs from an instant on, until the next does; it verifies before and after."""
+
+    generation: int
+    key: OKPKey
+    signs_from: datetime
+
+
 class StreamKeys:
-    """The signing key and its predecessor, in a private file the gateways share."""
+    """The keys all gateways of a mesh sign with and know; see key_store.py for where they come from."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._path = path
+    def __init__(self, clock: Clock, keys: Sequence[StreamKey]) -> None:
         self._clock = clock
-        self._stamp = -1
-        self._keys: list[OKPKey] = []
-        self._reload()
+        self._keys: tuple[StreamKey, ...] = ()
+        self.take(keys)
 
-    def rotate(self, older_than: timedelta) -> bool:
-        """Sign with a new key from now on, unless the present one is younger; its predecessor still verifies.
+    def take(self, keys: Sequence[StreamKey]) -> None:
+        """Know these from now on. Raises ValueError for none."""
+        if not keys:
+            raise ValueError("no stream keys, want at least one")
+        self._keys = tuple(sorted(keys, key=lambda one: -one.generation))
 
-        One of several gateways does it; the others find the new key in the file.
-        """
-        with open(self._path.with_suffix(".lock"), "a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._reload()
-            made = datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
-            if self._clock.now() - made < older_than:
-                return False
-            kept = [new_key(), self._keys[0]]
-            write_private(self._path, json.dumps({"keys": [key.as_dict(private=True) for key in kept]}))
-            self._reload()
-            return True
-
-    def _reload(self) -> None:
-        """Read the file if another gateway changed it; made when absent, by whoever is first."""
-        if not self._path.exists():
-            _make(self._path)
-        stamp = self._path.stat().st_mtime_ns
-        if stamp != self._stamp:
-            self._keys = [OKPKey.import_key(key) for key in json.loads(self._path.read_bytes())["keys"]]
-            self._stamp = stamp
+    def _signing(self) -> OKPKey:
+        """The newest key every gateway has had the time to learn; the oldest where each is too new."""
+        now = self._clock.now()
+        return next((one.key for one in self._keys if one.signs_from <= now), self._keys[-1].key)
 
     def stream_token(self, scope: Scope, ttl: timedelta, stream_id: str) -> tuple[str, datetime]:
         """A token for SubscribeEvents and when it expires; a renewed one keeps the stream's id."""
@@ -150,10 +137,8 @@ class StreamKeys:
 
     def public(self) -> list[eventservicepb.PublicKey]:
         """Public halves of the keys tokens may be signed with."""
-        self._reload()
-        return [
-            eventservicepb.PublicKey(kid=str(key.kid), x=str(key.as_dict(private=False)["x"])) for key in self._keys
-        ]
+        keys = [one.key for one in self._keys]
+        return [eventservicepb.PublicKey(kid=str(key.kid), x=str(key.as_dict(private=False)["x"])) for key in keys]
 
     def _mint(self, audience: str, scope: Scope, extra: Mapping[str, object], expires_at: datetime) -> str:
         claims: dict[str, object] = {
@@ -161,13 +146,12 @@ class StreamKeys:
             "topics": list(scope.topics), "jti": secrets.token_hex(8), "iat": int(self._clock.now().timestamp()),
             "exp": int(expires_at.timestamp()), **extra,
         }  # fmt: skip
-        return mint(self._keys[0], claims)
+        return mint(self._signing(), claims)
 
     def _claims(self, token: str, audience: str) -> dict[str, object]:
         if not token:
             raise Unauthenticated("E_TOKEN_MISSING", "the token is empty", hint="call CreateEventStream first")
-        self._reload()
-        claims = verified(token, KeySet(list(self._keys)))
+        claims = verified(token, KeySet([one.key for one in self._keys]))
         if claims.get("aud") != audience:
             raise Unauthenticated("E_TOKEN_AUDIENCE", f"the token's audience is not {audience}")
         expires = claims.get("exp")
@@ -189,15 +173,3 @@ def _scope(claims: Mapping[str, object]) -> Scope:
     return Scope(
         str(claims.get("sub", "")), str(claims.get("world_id", "")), str(claims.get("strategy_id", "")), tuple(topics)
     )
-
-
-def _make(path: Path) -> None:
-    """Write a first key; when two gateways do at once, the first file stays."""
-    own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    write_private(own, json.dumps({"keys": [new_key().as_dict(private=True)]}))
-    try:
-        os.link(own, path)
-    except FileExistsError:
-        pass
-    finally:
-        own.unlink()

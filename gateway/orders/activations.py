@@ -49,6 +49,7 @@ class HeldActivations:
         self._epochs: dict[str, int] = {}  # the highest applied since this process began, whatever was opened since
         self._renewing = asyncio.Lock()
         self._hurry = asyncio.Event()
+        self._trouble = ""  # why the last renewal failed
         self._unacked: dict[str, gateservicepb.AckActivationRequest] = {}  # the newest of each world
         self._to_ack = asyncio.Event()
 
@@ -83,6 +84,7 @@ class HeldActivations:
             try:
                 await self.renew()
             except QmtlError as error:
+                self._trouble = error.message
                 log.warning("gate_session_not_renewed", reason=error.reason, error=error.message)
             wait = self._ttl_s / RENEWALS_PER_TTL if self.session_valid else RETRY_S
             try:
@@ -108,7 +110,9 @@ class HeldActivations:
             except NotFound:
                 await self._open(sent)
                 return
-            except NotReady:
+            except NotReady as error:
+                if error.reason == "E_GATEWAY_ID_IN_USE":
+                    raise
                 # E_GATE_LAGS: what we hold is too old to go on with; start from every snapshot.
                 await self._open(sent)
                 return
@@ -152,7 +156,7 @@ class HeldActivations:
             fence_epoch=gate.epoch,
             effective_mode=MODE_NUMBERS[gate.mode],
             session_valid=valid,
-            message="" if valid else "the gate session has lapsed: shut",
+            message="" if valid else f"the gate session has lapsed: shut; {self._trouble}".removesuffix("; "),
         )
         if closes_at is not None:
             status.closes_at.FromDatetime(closes_at)
@@ -213,3 +217,4 @@ class HeldActivations:
     def _trust(self, sent: float, session: gatepb.GateSession) -> None:
         self._ttl_s = session.ttl.ToTimedelta().total_seconds()
         self._valid_until = sent + self._ttl_s - self._margin_s
+        self._trouble = ""

@@ -44,6 +44,15 @@ REQUESTS = sa.Table(
     sa.Column("request", sa.LargeBinary, nullable=False),  # SubmitStrategyRequest as it came
 )
 
+# Private halves of the keys that sign streams: whoever reads this database may read events as anybody.
+STREAM_KEYS = sa.Table(
+    "stream_keys",
+    METADATA,
+    sa.Column("generation", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("jwk", sa.Text, nullable=False),
+    sa.Column("signs_from_us", _BIG, nullable=False),
+)
+
 NODES = sa.Table(
     "strategy_nodes",
     METADATA,

@@ -32,6 +32,9 @@ GROUPS = {
     "data": "Market data: catalogue, presets, coverage, conformance.",
     "bus": "The control bus: tail, streams, dead letters.",
     "config": "The configuration file: generate, validate, show.",
+    "prod": "A scaled-out mesh: its folder, certificates, tokens.",
+    "prod certs": "Certificates of every process.",
+    "prod tokens": "Tokens of every service process.",
 }
 COMMANDS = {
     "up": "mesh.processes:up",
@@ -94,6 +97,10 @@ COMMANDS = {
     "config generate": "mesh.config:generate",
     "config validate": "mesh.config:validate",
     "config show": "mesh.config:show",
+    "prod init": "prod.folder:init",
+    "prod user": "prod.folder:user",
+    "prod certs renew": "prod.folder:renew_certs",
+    "prod tokens renew": "prod.folder:renew_tokens",
 }
 
 

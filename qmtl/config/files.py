@@ -50,6 +50,17 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
+def create_once(path: Path, text: str) -> None:
+    """Link a finished file of mode 0600 into place: the first process wins and no one ever reads half of it."""
+    temporary = beside(path, text)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
+
+
 def beside(path: Path, text: str) -> Path:
     """A finished file of mode 0600 in the folder of `path`, to be linked or renamed. Raises OSError, leaving none."""
     private_folder(path.parent)

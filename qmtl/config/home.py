@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from qmtl.config.files import write_private
-from qmtl.config.settings import load_mesh, read_tree
+from qmtl.config.settings import addresses_of, load_mesh, read_tree
 from qmtl.core.roles import Role
 
 
@@ -119,5 +119,5 @@ def find_home(given: Path | None, config: Path | None = None) -> Path:
 def gateway_address(home: Path, config: Path | None = None) -> str:
     """Where the gateway of this home listens: as recorded by a running mesh, else as configured."""
     record = live_record(home)
-    configured = load_mesh(read_tree(config)).addresses["gateway"]
+    configured = addresses_of(load_mesh(read_tree(config)).addresses["gateway"])[0]
     return (record.address_of("gateway") if record else None) or configured

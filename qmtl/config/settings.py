@@ -25,6 +25,7 @@ from qmtl.core.errors import InvalidRequest, Violation
 ENV_PREFIX = "QMTL__"
 ENV_FILE = "QMTL_CONFIG"
 METRICS_PORT_OFFSET = 20
+DNS_SCHEME = "dns:///"
 DEFAULT_ADDRESSES: Mapping[str, str] = {
     "gateway": "127.0.0.1:7700",
     "dagmanager": "127.0.0.1:7701",
@@ -94,6 +95,7 @@ class MeshSettings(_Frozen):
     home: Path = Path(".qmtl")
     nats_url: str = "nats://127.0.0.1:7706"
     nats_credentials: Path | None = None
+    nats_ca: Path | None = None
     stream_replicas: int = Field(default=1, ge=1, le=5)
     addresses: Mapping[str, str] = Field(default_factory=dict)
     issuers: tuple[Issuer, ...] = ()
@@ -109,7 +111,7 @@ class MeshSettings(_Frozen):
         """How logs rotate: of services that have a `log_file`, and of the nats-server of `qmtl up`."""
         return LogLimits(self.log_bytes_max, self.log_files_max)
 
-    @field_validator("nats_credentials", mode="before")
+    @field_validator("nats_credentials", "nats_ca", mode="before")
     @classmethod
     def _empty_is_unset(cls, given: object) -> object:
         return None if given == "" else given
@@ -120,7 +122,7 @@ class MeshSettings(_Frozen):
         for name, address in given.items():
             if name not in DEFAULT_ADDRESSES:
                 raise ValueError(f"unknown service {name!r}, want one of {', '.join(SERVICES)}")
-            split_address(address)
+            addresses_of(address)
         return {**DEFAULT_ADDRESSES, **given}
 
 
@@ -131,11 +133,13 @@ class ServiceSettings(_Frozen):
     mesh: MeshSettings = Field(default_factory=MeshSettings)
     bind: str = ""
     metrics_port: int = Field(default=-1, ge=-1, le=65535)
+    metrics_token: Path | None = None
     database_url: str = ""
     sqlite_synchronous: Literal["", "NORMAL", "FULL"] = ""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
+    nats_credentials: Path | None = None
     log_level: Literal["", "DEBUG", "INFO", "WARNING", "ERROR"] = ""
     log_file: Path | None = None
     # Bounds of the server, see docs/hardening.md; 0 is the default of `qmtl.rpc.server.inbound.Limits`.
@@ -155,8 +159,8 @@ class ServiceSettings(_Frozen):
         service = data.get("service") or cls.model_fields["service"].default
         given = data.get("mesh", {})
         mesh = given if isinstance(given, MeshSettings) else MeshSettings(**given)
-        mesh = _with_credentials(mesh, service)
-        bind = data.get("bind") or mesh.addresses.get(service, "127.0.0.1:0")
+        mesh = _with_credentials(mesh, service, data.get("nats_credentials"))
+        bind = data.get("bind") or _own_address(mesh.addresses.get(service, "127.0.0.1:0"))
         port = split_address(bind)[1]
         defaults: Tree = {
             "bind": bind,
@@ -168,7 +172,9 @@ class ServiceSettings(_Frozen):
         given_own = {key: value for key, value in data.items() if value not in UNSET}
         return {**defaults, **given_own, "mesh": mesh}
 
-    @field_validator("tls_cert", "tls_key", "tls_client_ca", "log_file", mode="before")
+    @field_validator(
+        "tls_cert", "tls_key", "tls_client_ca", "log_file", "nats_credentials", "metrics_token", mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, given: object) -> object:
         return None if given == "" else given
@@ -180,8 +186,20 @@ class ServiceSettings(_Frozen):
         return self
 
 
-def _with_credentials(mesh: MeshSettings, service: str) -> MeshSettings:
-    """In dev the broker knows the service by the file `qmtl up` wrote for it; without the file it asks for none."""
+def _own_address(address: str) -> str:
+    """Where a service listens that is not told: at its own address, if it has one only."""
+    if len(addresses_of(address)) > 1 or address.startswith(DNS_SCHEME):
+        raise ValueError(f"bind is not set and mesh.addresses names {address}: want the one this process listens at")
+    return address
+
+
+def _with_credentials(mesh: MeshSettings, service: str, own: Path | str | None) -> MeshSettings:
+    """The service's own credentials at the broker, else the shared ones.
+
+    In dev the broker knows the service by the file `qmtl up` wrote for it; without the file it asks for none.
+    """
+    if own:
+        return mesh.model_copy(update={"nats_credentials": Path(own)})
     seed = mesh.home.absolute() / "keys" / "nats" / f"{service}.nk"
     if mesh.profile != "dev" or mesh.nats_credentials is not None or not seed.exists():
         return mesh
@@ -196,10 +214,32 @@ def missing_in_prod(settings: ServiceSettings) -> list[str]:
         f"{section}.tls_key": settings.tls_key,
         f"{section}.tls_client_ca": settings.tls_client_ca,
         f"{section}.database_url (postgresql)": not settings.database_url.startswith("sqlite"),
-        "mesh.nats_credentials": settings.mesh.nats_credentials,
+        f"{section}.nats_credentials": settings.mesh.nats_credentials,
         "mesh.issuers": settings.mesh.issuers,
     }
     return [name for name, value in wants.items() if not value]
+
+
+def addresses_of(text: str) -> tuple[str, ...]:
+    """The host:port of a peer's replicas: one, several IP addresses separated by commas, or the name of dns:///name:port.
+
+    ValueError naming what is wrong.
+    """
+    if text.startswith(DNS_SCHEME):
+        name = text.removeprefix(DNS_SCHEME)
+        split_address(name)
+        return (name,)
+    places = tuple(part.strip() for part in text.split(","))
+    for place in places:
+        host = split_address(place)[0].strip("[]")
+        if len(places) > 1:
+            try:
+                ipaddress.ip_address(host)
+            except ValueError:
+                raise ValueError(f"{place!r} is one of several, want an IP address, or dns:///name:port") from None
+    if len({":" in split_address(place)[0] for place in places}) > 1:
+        raise ValueError(f"addresses are {text!r}, want either IPv4 or IPv6 ones")
+    return places
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -211,8 +251,11 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether host:port never leaves this machine."""
-    host = split_address(address)[0].strip("[]")
+    """Whether a peer's address, or each of several, never leaves this machine."""
+    return all(_is_local_host(split_address(place)[0].strip("[]")) for place in addresses_of(address))
+
+
+def _is_local_host(host: str) -> bool:
     if host == "localhost":
         return True
     try:

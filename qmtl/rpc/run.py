@@ -26,13 +26,14 @@ from qmtl.config.settings import ServiceSettings, load, split_address
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, InvalidRequest, QmtlError, Unavailable
 from qmtl.core.supervision import AGAIN_FIRST_S, AGAIN_MAX_S
-from qmtl.rpc import disk
+from qmtl.rpc import disk, tls
 from qmtl.rpc.auth.identity import TokenSource
 from qmtl.rpc.auth.key_mirror import KeyMirror
 from qmtl.rpc.auth.tokens import ensure_service_token, file_token, service_token_path
 from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.client.breaker import Breaker
 from qmtl.rpc.client.channel import MeshChannel, connect
+from qmtl.rpc.credentials import OwnCredentials
 from qmtl.rpc.outages import Check, Outages
 from qmtl.rpc.server.inbound import Limits
 from qmtl.rpc.server.interceptor import Admit
@@ -63,6 +64,9 @@ class Runtime:
         self.stopping = asyncio.Event()
         self._channels: dict[tuple[str, float], MeshChannel] = {}
         self.outages = Outages(self.clock, self.metrics)
+        self.credentials = OwnCredentials(
+            settings, self.authenticator, self.clock, self.metrics.registry, self.outages.note
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._serving = False
 
@@ -96,6 +100,7 @@ class Runtime:
                 default_timeout_s=default_timeout_s,
                 metrics=self.metrics,
                 breaker=breaker,
+                peer=peer,
             )
         return self._channels[key]
 
@@ -228,22 +233,32 @@ async def _run(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: S
     keys = KeyMirror.of(settings.mesh.issuers, settings.mesh.home)
     await keys.fetch()
     runtime = Runtime(settings, service)
+    runtime.credentials.check()
     runtime.metrics.add_process_collectors()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, runtime.stop)
     async with AsyncExitStack() as stack:
-        host = split_address(settings.bind)[0]
-        endpoint = MetricsEndpoint(runtime.metrics, host, settings.metrics_port)
+        endpoint = metrics_endpoint(runtime)
         stack.callback(endpoint.close)
         runtime.log.info("metrics", port=endpoint.port)
         stack.push_async_callback(runtime.close)
         if settings.mesh.profile == "dev":
             runtime.background("service-token", partial(_keep_token_fresh, runtime))
+        runtime.background("credentials", runtime.credentials.run)
         if keys.urls:
             runtime.background("jwks", partial(keys.run, runtime.clock))
         if isinstance(runtime.clock, SteadyClock):
             runtime.background("clock", ClockWatch(runtime.clock, runtime.metrics.registry).run)
         await runtime.run(main(runtime))
+
+
+def metrics_endpoint(runtime: Runtime) -> MetricsEndpoint:
+    """Where Prometheus asks: over TLS where the service has a certificate, with a token where one is configured."""
+    settings = runtime.settings
+    context = None if settings.tls_cert is None else tls.http_context(settings)
+    token = None if settings.metrics_token is None else file_token(settings.metrics_token)
+    host = split_address(settings.bind)[0].strip("[]")
+    return MetricsEndpoint(runtime.metrics, host, settings.metrics_port, context=context, token=token)
 
 
 async def _keep_token_fresh(runtime: Runtime) -> None:

@@ -19,6 +19,8 @@ from qmtl.core import errors
 from qmtl.core.errors import QmtlError, Violation
 
 DOMAIN: Final = "qmtl"
+TOKEN_OF: Final = "token"
+SERVICE_TOKEN: Final = "service"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 DETAILS_BYTES_MAX: Final = 4096
 MESSAGE_BYTES_MAX: Final = 1024
@@ -116,6 +118,8 @@ def from_parts(code: grpc.StatusCode, text: str, trailing: aio.Metadata | None) 
         detail.Unpack(bad)
         has_retry |= detail.Unpack(retry)
     metadata = dict(info.metadata)
+    if metadata.get(TOKEN_OF) == SERVICE_TOKEN:
+        return _own_credentials(info.reason, text, metadata)
     return CLASSES.get(code, QmtlError)(
         info.reason or REASONS[code],
         text,
@@ -123,6 +127,16 @@ def from_parts(code: grpc.StatusCode, text: str, trailing: aio.Metadata | None) 
         metadata=metadata,
         violations=[_violation(item) for item in bad.field_violations],
         retry_after_s=retry.retry_delay.ToTimedelta().total_seconds() if has_retry else None,
+    )
+
+
+def _own_credentials(reason: str, text: str, metadata: dict[str, str]) -> QmtlError:
+    """A peer refused the token that this process sends for itself: no user can do anything about that."""
+    return errors.Unavailable(
+        "E_SERVICE_CREDENTIALS",
+        f"a service's own token is refused by its peer: {text}",
+        hint="renew the service's token: qmtl prod tokens",
+        metadata={"cause": reason, TOKEN_OF: SERVICE_TOKEN},
     )
 
 

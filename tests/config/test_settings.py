@@ -99,7 +99,7 @@ def test_prod_refuses_to_start_without_its_settings(tmp_path: Path) -> None:
         "gateway.tls_cert",
         "gateway.tls_key",
         "mesh.issuers",
-        "mesh.nats_credentials",
+        "gateway.nats_credentials",
         "gateway.database_url",
     ):
         assert name in caught.value.message

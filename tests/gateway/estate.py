@@ -132,6 +132,10 @@ class Estate:
         )
         return await self.stack.enter_async_context(channel)
 
+    def sample(self, name: str, metric: str, **labels: str) -> float | None:
+        """What Prometheus would see of a service now."""
+        return self._running[name][0].metrics.registry.get_sample_value(metric, labels)
+
     def mesh_address(self, name: str) -> str:
         """Where a service listens."""
         return self._places[name]

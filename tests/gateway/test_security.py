@@ -9,7 +9,9 @@ import base64
 import hmac
 import io
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from grpc import aio
 from joserfc.jwk import OKPKey
 
 from controlbus.jetstream.permissions import seed_path, write_seeds
-from gateway.events.tokens import Scope, StreamKeys, StreamPosition
+from gateway.events.tokens import Scope, StreamKey, StreamKeys, StreamPosition
 from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import InvalidRequest, PermissionDenied, QmtlError, Unauthenticated, Unavailable
@@ -40,6 +42,7 @@ from qmtl.rpc.client.streams import scoped
 from qmtl.rpc.metadata import bearer
 from qmtl.rpc.server.inbound import Limits
 from qmtl.rpc.status import from_rpc_error
+from qmtl.sql.instants import instant
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1.world_service_pb2_grpc import WorldServiceStub
 from tests.gateway.estate import Estate, lone_gateway, make_world
@@ -175,7 +178,8 @@ async def refusal(call: Awaitable[object]) -> aio.AioRpcError:
 
 
 def reason_of(error: aio.AioRpcError) -> str:
-    return from_rpc_error(error).reason
+    told = from_rpc_error(error)
+    return told.metadata.get("cause", told.reason)
 
 
 def everything_said(error: aio.AioRpcError) -> str:
@@ -239,8 +243,14 @@ SCOPE = Scope("ann", "w", "", (STRATEGY,))
 
 
 def stream_keys(home: Path) -> StreamKeys:
-    """The keys the gateways of this home share."""
-    return StreamKeys(home / "keys" / "streams.json", SystemClock())
+    """The keys the gateways of this home share; of a home that never ran, keys of their own."""
+    store = home / "state" / "gateway.db"
+    if not store.exists():
+        return StreamKeys(SystemClock(), [StreamKey(1, new_key(), datetime(2000, 1, 1, tzinfo=UTC))])
+    with closing(sqlite3.connect(store)) as conn:
+        rows = conn.execute("SELECT generation, jwk, signs_from_us FROM stream_keys").fetchall()
+    keys = [StreamKey(number, OKPKey.import_key(json.loads(jwk)), instant(since)) for number, jwk, since in rows]
+    return StreamKeys(SystemClock(), keys)
 
 
 def forged_streams(home: Path, other: Path, audience: str, kid: str, x: str) -> dict[str, str]:

@@ -67,7 +67,10 @@ def _sign(
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + until)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName(subject)]),
+            critical=False,
+        )
         .sign(issuer_key, hashes.SHA256())
     )
 

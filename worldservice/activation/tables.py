@@ -68,6 +68,9 @@ gate_sessions = sa.Table(
     sa.Column("boot_id", sa.Text, nullable=False),
     sa.Column("renewed_us", BIG, nullable=False),
     sa.Column("applied", sa.Text, nullable=False),
+    sa.Column("opened_us", BIG, nullable=False),
+    sa.Column("displaced_boot", sa.Text, nullable=False),
+    sa.Column("refused_boot", sa.Text, nullable=False),
 )
 
 gate_acks = sa.Table(

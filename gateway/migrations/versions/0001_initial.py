@@ -76,6 +76,12 @@ def upgrade() -> None:
         sa.Column("time_us", _BIG, nullable=False),
     )
     op.create_table(
+        "stream_keys",
+        sa.Column("generation", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("jwk", sa.Text, nullable=False),
+        sa.Column("signs_from_us", _BIG, nullable=False),
+    )
+    op.create_table(
         "strategy_releases",
         sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
         sa.Column("actor", sa.Text, nullable=False),

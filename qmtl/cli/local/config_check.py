@@ -9,48 +9,35 @@ import importlib
 import os
 import socket
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from qmtl.cli.local import logins
 from qmtl.cli.local.layout import NATS_URL_VARIABLE
+from qmtl.cli.local.logins import Finding, Level, without_password
 from qmtl.config.home import live_record
 from qmtl.config.settings import SERVICES, MeshSettings, ServiceSettings, Tree, load_mesh, read_tree, violations_of
 from qmtl.core.errors import InvalidRequest, Violation
 
 REACH_TIMEOUT_S = 2.0
+BUS_USERS = ("gateway", "dagmanager", "worldservice", "brokerage", "controlbus")
 DEFAULT_PORTS = {"nats": 4222, "tls": 4222, "postgresql": 5432, "http": 80, "https": 443}
 
 
-class Level(Enum):
-    """How bad a finding is; only ERROR fails the check."""
+def findings(config: Path | None, *, offline: bool, services: Sequence[str] = ()) -> list[Finding]:
+    """Everything there is to say about a configuration; later checks run only where earlier ones passed.
 
-    OK = "ok"
-    NOTE = "note"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at."""
-
-    level: Level
-    setting: str
-    text: str
-
-
-def findings(config: Path | None, *, offline: bool) -> list[Finding]:
-    """Everything there is to say about a configuration; later checks run only where earlier ones passed."""
+    `services`: whose sections; none: all, but in profile prod those that the file has, for each process has its own.
+    """
     try:
         tree = read_tree(config)
     except InvalidRequest as error:
         named = error.violations[0].field if error.violations else "file"
         return [Finding(Level.ERROR, named, error.message)]
-    wrong, sections = read_sections(tree)
+    wrong, sections = read_sections(tree, services)
     if wrong:
         return wrong
     mesh = load_mesh(tree)
@@ -58,7 +45,7 @@ def findings(config: Path | None, *, offline: bool) -> list[Finding]:
     found.extend(secrets(mesh, sections))
     if not offline:
         found.extend(reachability(mesh, sections))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def refuse_wrong(config: Path | None) -> None:
@@ -78,7 +65,7 @@ def settings_class(service: str) -> type[ServiceSettings]:
     return kind
 
 
-def read_sections(tree: Tree) -> tuple[list[Finding], dict[str, ServiceSettings]]:
+def read_sections(tree: Tree, services: Sequence[str] = ()) -> tuple[list[Finding], dict[str, ServiceSettings]]:
     """Every section's mistakes at once, or every section's settings."""
     try:
         mesh = load_mesh(tree)
@@ -86,7 +73,8 @@ def read_sections(tree: Tree) -> tuple[list[Finding], dict[str, ServiceSettings]
         return [Finding(Level.ERROR, item.field, f"{item.value}: {item.want}") for item in error.violations], {}
     wrong: list[Finding] = []
     sections: dict[str, ServiceSettings] = {}
-    for service in SERVICES:
+    given = [name for name in SERVICES if name in tree] if mesh.profile == "prod" else []
+    for service in services or given or SERVICES:
         try:
             sections[service] = settings_class(service)(**tree.get(service, {}), mesh=mesh)
         except ValidationError as error:
@@ -103,43 +91,43 @@ def secrets(mesh: MeshSettings, sections: dict[str, ServiceSettings]) -> Iterato
             yield _private("mesh.home", keys)
         else:
             yield Finding(Level.NOTE, "mesh.home", f"{keys.parent} is empty: qmtl up makes the dev keys")
-    files: dict[str, Path | None] = {"mesh.nats_credentials": mesh.nats_credentials}
+    named: dict[str, Path | None] = {"mesh.nats_ca": mesh.nats_ca}
     for issuer in mesh.issuers:
         if "://" not in issuer.jwks:
-            files[f"mesh.issuers[{issuer.issuer}].jwks"] = Path(issuer.jwks)
+            named[f"mesh.issuers[{issuer.issuer}].jwks"] = Path(issuer.jwks)
     for service, settings in sections.items():
-        files |= {f"{service}.tls_cert": settings.tls_cert, f"{service}.tls_client_ca": settings.tls_client_ca}
+        credentials, own = settings.mesh.nats_credentials, settings.nats_credentials is not None
+        if credentials is not None:
+            yield _private(f"{service if own else 'mesh'}.nats_credentials", credentials)
+        named[f"{service}.metrics_token"] = settings.metrics_token
         if settings.tls_key is not None:
             yield _private(f"{service}.tls_key", settings.tls_key)
-    for name, path in files.items():
+        yield from logins.files(settings)
+    for name, path in named.items():
         if path is not None:
-            level = Level.OK if os.access(path, os.R_OK) else Level.ERROR
-            yield Finding(level, name, f"{path} {'is readable' if level is Level.OK else 'cannot be read'}")
+            yield logins.readable(name, path)
 
 
 def reachability(mesh: MeshSettings, sections: dict[str, ServiceSettings]) -> Iterator[Finding]:
-    """Whether what the services depend on accepts connections."""
+    """Whether each service can log in to what it depends on."""
     given = os.environ.get(NATS_URL_VARIABLE, "")
-    if mesh.profile == "dev" and not given and live_record(mesh.home.absolute()) is None:
+    url, setting = given or mesh.nats_url, NATS_URL_VARIABLE if given else "mesh.nats_url"
+    asked = mesh.profile == "prod" or bool(given) or live_record(mesh.home.absolute()) is not None
+    if not asked:
         yield Finding(Level.NOTE, "mesh.nats_url", f"{mesh.nats_url} not asked: qmtl up starts it")
-    else:
-        yield _reachable(NATS_URL_VARIABLE if given else "mesh.nats_url", given or mesh.nats_url)
     if mesh.otlp_endpoint:
         yield _reachable("mesh.otlp_endpoint", mesh.otlp_endpoint)
     for issuer in mesh.issuers:
         if "://" in issuer.jwks:
             yield _reachable(f"mesh.issuers[{issuer.issuer}].jwks", issuer.jwks)
     for service, settings in sections.items():
+        if service in BUS_USERS and asked:
+            yield from logins.broker(settings, url, setting)
         if not settings.database_url.startswith("sqlite"):
-            yield _reachable(f"{service}.database_url", settings.database_url)
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":***@")
+            yield logins.database(settings)
+        if mesh.profile == "prod":
+            yield logins.home(settings)
+            yield from logins.peers(settings)
 
 
 def _private(name: str, path: Path) -> Finding:

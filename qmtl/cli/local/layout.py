@@ -19,11 +19,13 @@ from qmtl.cli.local.ports import free_ports
 from qmtl.cli.local.process import Unit
 from qmtl.config.home import log_path
 from qmtl.config.settings import (
+    DNS_SCHEME,
     ENV_FILE,
     METRICS_PORT_OFFSET,
     SERVICES,
     LogLimits,
     MeshSettings,
+    addresses_of,
     load_mesh,
     read_tree,
     split_address,
@@ -107,6 +109,10 @@ def configured_plan(home: Path, config: Path | None, replicas: Mapping[str, int]
         raise InvalidRequest(
             "E_CONFIG", f"mesh.profile is {mesh.profile}, want dev", hint="qmtl up runs the dev profile only"
         )
+    for service in SERVICES:
+        if len(addresses_of(mesh.addresses[service])) > 1 or mesh.addresses[service].startswith(DNS_SCHEME):
+            named = f"mesh.addresses.{service} is {mesh.addresses[service]}"
+            raise InvalidRequest("E_CONFIG", f"{named}, want one host:port", hint="qmtl up --replicas adds others")
     places = [
         Place(
             service, service, mesh.addresses[service], split_address(mesh.addresses[service])[1] + METRICS_PORT_OFFSET

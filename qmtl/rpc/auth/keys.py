@@ -6,7 +6,6 @@ Whatever is written here appears whole or not at all, so that several processes 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ from joserfc.errors import UnsupportedAlgorithmError
 from joserfc.jwa import EdDSAAlgorithm, JWSAlgModel
 from joserfc.jwk import OKPKey
 
-from qmtl.config.files import beside, private_folder, write_private
+from qmtl.config.files import create_once, private_folder, write_private
 from qmtl.config.settings import Issuer
 
 ALGORITHM: Final = "EdDSA"
@@ -52,9 +51,9 @@ def ensure_dev_keys(home: Path) -> None:
     folder = private_folder(keys_folder(home))
     private = folder / "issuer.jwk"
     if not private.exists():
-        _create_once(private, _json(new_key().as_dict(private=True)))
+        create_once(private, _json(new_key().as_dict(private=True)))
     if not (folder / "jwks.json").exists():
-        _create_once(folder / "jwks.json", _json({"keys": [issuer_key(home).as_dict(private=False)]}))
+        create_once(folder / "jwks.json", _json({"keys": [issuer_key(home).as_dict(private=False)]}))
 
 
 def rotate_dev_key(home: Path) -> None:
@@ -84,14 +83,3 @@ def keys_folder(home: Path) -> Path:
 
 def _json(value: object) -> str:
     return json.dumps(value, indent=1)
-
-
-def _create_once(path: Path, text: str) -> None:
-    """Link a finished file into place: the first process wins and no one ever reads half a key."""
-    temporary = beside(path, text)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()

@@ -11,6 +11,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,7 @@ from qmtl.rpc.auth.keys import (
     dev_issuers,
     ensure_dev_keys,
 )
+from qmtl.rpc.status import SERVICE_TOKEN, TOKEN_OF
 from qmtl.rpc.steady import SteadyClock
 
 LEEWAY_S: Final = 30
@@ -93,12 +95,23 @@ class Authenticator:
         return Identity(claims.subject, claims.role, claims.worlds, token)
 
     def service(self, token: str) -> ServiceIdentity:
-        """Verify a service token. Raises Unauthenticated (E_TOKEN_*)."""
-        subject = self._verify(token, SERVICE_AUDIENCE).subject
-        kind, _, name = subject.partition(":")
-        if kind != "service" or not name:
-            raise _bad("E_TOKEN_CLAIMS", "claim sub is not service:<name>")
+        """Verify a service token. Raises Unauthenticated (E_TOKEN_*), whose metadata say that it is a service's."""
+        try:
+            subject = self._verify(token, SERVICE_AUDIENCE).subject
+            kind, _, name = subject.partition(":")
+            if kind != "service" or not name:
+                raise _bad("E_TOKEN_CLAIMS", "claim sub is not service:<name>")
+        except Unauthenticated as error:
+            error.metadata[TOKEN_OF] = SERVICE_TOKEN
+            raise
         return ServiceIdentity(name)
+
+    def service_token_ends(self, token: str, name: str) -> datetime:
+        """When a service's own token ends. Raises Unauthenticated (E_TOKEN_*) for one its peers would refuse."""
+        found = self.service(token)
+        if found.name != name:
+            raise _bad("E_TOKEN_CLAIMS", f"the token is of service {found.name}, want {name}")
+        return datetime.fromtimestamp(self._verify(token, SERVICE_AUDIENCE).expires_at, UTC)
 
     def _verify(self, token: str, audience: str) -> _Claims:
         known = self._known(token, audience)

@@ -78,7 +78,12 @@ class Policy:
         if self.breaker is not None and self.breaker.state is not BreakerState.CLOSED:
             return None
         told = code is grpc.StatusCode.RESOURCE_EXHAUSTED and error.retry_after_s is not None
-        if not self.retry or attempt >= ATTEMPTS_MAX or not (told or code is grpc.StatusCode.UNAVAILABLE):
+        if (
+            error.reason == "E_SERVICE_CREDENTIALS"
+            or not self.retry
+            or attempt >= ATTEMPTS_MAX
+            or not (told or code is grpc.StatusCode.UNAVAILABLE)
+        ):
             return None
         if not self.budget.failed():
             return None

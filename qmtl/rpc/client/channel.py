@@ -27,6 +27,7 @@ from qmtl.rpc.auth.identity import TokenSource
 from qmtl.rpc.client.breaker import Breaker, BreakerState
 from qmtl.rpc.client.calls import Policy, RetryBudget, UnaryCall, remaining_s
 from qmtl.rpc.client.streams import ReadingCall, TwoWayCall, WritingCall
+from qmtl.rpc.client.transport import Method, Option, Transport
 from qmtl.rpc.metadata import CORRELATION_ID_KEY, REQUEST_ID_KEY, SERVICE_KEY, USER_KEY
 from qmtl.rpc.rules.methods import may_retry
 from qmtl.rpc.telemetry import traces
@@ -51,8 +52,11 @@ def connect(
     client_pair: tuple[Path, Path] | None = None,
     metrics: Metrics | None = None,
     breaker: Breaker | None = None,
+    peer: str = "",
 ) -> MeshChannel:
-    """Open a channel to host:port; it connects when first used.
+    """Open a channel to an address (see transport.py); it connects when first used.
+
+    `peer`: the service meant, whose name a certificate must have where there are several addresses.
 
     A service gives its settings (TLS) and its service token; the user token of the inbound call goes along by
     itself. A client gives its user token and, over TLS, the CA's file; certificate and key where they are asked for.
@@ -65,13 +69,8 @@ def connect(
             f"address is {address}, want a loopback address without TLS",
             hint="a client gives the CA's file (--ca, QMTL_CA), a service has tls_cert, tls_key and tls_client_ca",
         )
-    options = _options()
-    inner = (
-        aio.insecure_channel(address, options=options)
-        if credentials is None
-        else aio.secure_channel(address, credentials, options=options)
-    )
-    return MeshChannel(inner, CallMetadata(service_token, user_token, default_timeout_s, metrics, breaker))
+    transport = Transport(address, peer, credentials, _options())
+    return MeshChannel(transport, CallMetadata(service_token, user_token, default_timeout_s, metrics, breaker))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,8 @@ class CallMetadata:
 class MeshChannel(aio.Channel):
     """A channel whose calls carry tokens, ids and deadlines; see `connect`."""
 
-    def __init__(self, inner: aio.Channel, given: CallMetadata) -> None:
-        self._inner = inner
+    def __init__(self, transport: Transport, given: CallMetadata) -> None:
+        self._transport = transport
         self._given = given
 
     @property
@@ -135,16 +134,16 @@ class MeshChannel(aio.Channel):
         await self.close()
 
     async def close(self, grace: float | None = None) -> None:
-        await self._inner.close(grace)
+        await self._transport.close(grace)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
-        return self._inner.get_state(try_to_connect)
+        return self._transport.channel.get_state(try_to_connect)
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        await self._inner.wait_for_state_change(last_observed_state)
+        await self._transport.channel.wait_for_state_change(last_observed_state)
 
     async def channel_ready(self) -> None:
-        await self._inner.channel_ready()
+        await self._transport.channel.channel_ready()
 
     def unary_unary(
         self,
@@ -153,7 +152,9 @@ class MeshChannel(aio.Channel):
         response_deserializer: Callable[[bytes], Any] | None = None,
         _registered_method: bool | None = False,
     ) -> aio.UnaryUnaryMultiCallable[Any, Any]:
-        inner = self._inner.unary_unary(method, request_serializer, response_deserializer)
+        inner = Method(
+            self._transport, lambda channel: channel.unary_unary(method, request_serializer, response_deserializer)
+        )
         policy = Policy(
             method,
             may_retry(method),
@@ -171,7 +172,10 @@ class MeshChannel(aio.Channel):
         response_deserializer: Callable[[bytes], Any] | None = None,
         _registered_method: bool | None = False,
     ) -> aio.UnaryStreamMultiCallable[Any, Any]:
-        return _UnaryStream(self._inner.unary_stream(method, request_serializer, response_deserializer), self._given)
+        inner = Method(
+            self._transport, lambda channel: channel.unary_stream(method, request_serializer, response_deserializer)
+        )
+        return _UnaryStream(inner, self._given)
 
     def stream_unary(
         self,
@@ -180,7 +184,10 @@ class MeshChannel(aio.Channel):
         response_deserializer: Callable[[bytes], Any] | None = None,
         _registered_method: bool | None = False,
     ) -> aio.StreamUnaryMultiCallable[Any, Any]:
-        return _StreamUnary(self._inner.stream_unary(method, request_serializer, response_deserializer), self._given)
+        inner = Method(
+            self._transport, lambda channel: channel.stream_unary(method, request_serializer, response_deserializer)
+        )
+        return _StreamUnary(inner, self._given)
 
     def stream_stream(
         self,
@@ -189,11 +196,16 @@ class MeshChannel(aio.Channel):
         response_deserializer: Callable[[bytes], Any] | None = None,
         _registered_method: bool | None = False,
     ) -> aio.StreamStreamMultiCallable[Any, Any]:
-        return _StreamStream(self._inner.stream_stream(method, request_serializer, response_deserializer), self._given)
+        inner = Method(
+            self._transport, lambda channel: channel.stream_stream(method, request_serializer, response_deserializer)
+        )
+        return _StreamStream(inner, self._given)
 
 
 class _UnaryUnary(aio.UnaryUnaryMultiCallable[Req, Res]):
-    def __init__(self, inner: aio.UnaryUnaryMultiCallable[Req, Res], given: CallMetadata, policy: Policy) -> None:
+    def __init__(
+        self, inner: Method[aio.UnaryUnaryMultiCallable[Req, Res]], given: CallMetadata, policy: Policy
+    ) -> None:
         self._inner = inner
         self._given = given
         self._policy = policy
@@ -211,7 +223,7 @@ class _UnaryUnary(aio.UnaryUnaryMultiCallable[Req, Res]):
         sent = self._given.metadata(metadata)
 
         def start(left_s: float | None) -> aio.UnaryUnaryCall[Req, Res]:
-            return self._inner(
+            return self._inner.current()(
                 request,
                 timeout=left_s,
                 metadata=traces.with_current_span(sent),
@@ -224,7 +236,7 @@ class _UnaryUnary(aio.UnaryUnaryMultiCallable[Req, Res]):
 
 
 class _UnaryStream(aio.UnaryStreamMultiCallable[Req, Res]):
-    def __init__(self, inner: aio.UnaryStreamMultiCallable[Req, Res], given: CallMetadata) -> None:
+    def __init__(self, inner: Method[aio.UnaryStreamMultiCallable[Req, Res]], given: CallMetadata) -> None:
         self._inner = inner
         self._given = given
 
@@ -239,7 +251,7 @@ class _UnaryStream(aio.UnaryStreamMultiCallable[Req, Res]):
         compression: grpc.Compression | None = None,
     ) -> aio.UnaryStreamCall[Req, Res]:
         self._given.check()
-        call = self._inner(
+        call = self._inner.current()(
             request,
             timeout=remaining_s(self._given.deadline(timeout, plain=False)),
             metadata=self._given.metadata(metadata),
@@ -251,7 +263,7 @@ class _UnaryStream(aio.UnaryStreamMultiCallable[Req, Res]):
 
 
 class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
-    def __init__(self, inner: aio.StreamUnaryMultiCallable[Req, Res], given: CallMetadata) -> None:
+    def __init__(self, inner: Method[aio.StreamUnaryMultiCallable[Req, Res]], given: CallMetadata) -> None:
         self._inner = inner
         self._given = given
 
@@ -265,7 +277,7 @@ class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
         compression: grpc.Compression | None = None,
     ) -> aio.StreamUnaryCall[Req, Res]:
         self._given.check()
-        call = self._inner(
+        call = self._inner.current()(
             request_iterator,
             timeout=remaining_s(self._given.deadline(timeout, plain=False)),
             metadata=self._given.metadata(metadata),
@@ -277,7 +289,7 @@ class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
 
 
 class _StreamStream(aio.StreamStreamMultiCallable[Req, Res]):
-    def __init__(self, inner: aio.StreamStreamMultiCallable[Req, Res], given: CallMetadata) -> None:
+    def __init__(self, inner: Method[aio.StreamStreamMultiCallable[Req, Res]], given: CallMetadata) -> None:
         self._inner = inner
         self._given = given
 
@@ -291,7 +303,7 @@ class _StreamStream(aio.StreamStreamMultiCallable[Req, Res]):
         compression: grpc.Compression | None = None,
     ) -> aio.StreamStreamCall[Req, Res]:
         self._given.check()
-        call = self._inner(
+        call = self._inner.current()(
             request_iterator,
             timeout=remaining_s(self._given.deadline(timeout, plain=False)),
             metadata=self._given.metadata(metadata),
@@ -302,7 +314,7 @@ class _StreamStream(aio.StreamStreamMultiCallable[Req, Res]):
         return TwoWayCall(call)
 
 
-def _options() -> list[tuple[str, int]]:
+def _options() -> list[Option]:
     return [
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
         ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),

@@ -53,11 +53,17 @@ class Obstacle:
 
 
 async def obstacle(
-    address: str, ca: Path | None = None, cert: Path | None = None, key: Path | None = None, within_s: float = WITHIN_S
+    address: str,
+    ca: Path | None = None,
+    cert: Path | None = None,
+    key: Path | None = None,
+    within_s: float = WITHIN_S,
+    name: str = "",
 ) -> Obstacle | None:
     """What keeps a client with these files from the gRPC server at host:port; None: nothing that could be seen.
 
-    Answers within `within_s` seconds. Without `ca` plaintext is spoken.
+    `name`: what its certificate must be for, where that is not the host. Answers within `within_s` seconds. Without
+    `ca` plaintext is spoken.
     """
     found: Future[Obstacle | None] = Future()
     found.set_running_or_notify_cancel()
@@ -65,7 +71,7 @@ async def obstacle(
 
     def look() -> None:
         try:
-            found.set_result(_obstacle(address, ca, cert, key, within_s, stage))
+            found.set_result(_obstacle(address, ca, cert, key, within_s, stage, name))
         except Exception as error:  # noqa: BLE001 - edge of the thread: who asked gets the error
             found.set_exception(error)
 
@@ -78,7 +84,7 @@ async def obstacle(
 
 
 def _obstacle(
-    address: str, ca: Path | None, cert: Path | None, key: Path | None, within_s: float, stage: list[str]
+    address: str, ca: Path | None, cert: Path | None, key: Path | None, within_s: float, stage: list[str], name: str
 ) -> Obstacle | None:
     host, port = split_address(address)
     try:
@@ -99,7 +105,7 @@ def _obstacle(
         return Obstacle(Cause.REFUSED, f"{error.strerror or error}: is the gateway running?")
     with raw:
         stage[0] = "TLS is agreed" if context is not None else "HTTP/2 is agreed"
-        return _plain(raw) if context is None else _secure(raw, context, host)
+        return _plain(raw) if context is None else _secure(raw, context, name or host)
 
 
 def _context(ca: Path, cert: Path | None, key: Path | None) -> ssl.SSLContext:

@@ -6,10 +6,15 @@ Labels are bounded: full method names of served contracts, status codes, outcome
 
 from __future__ import annotations
 
+import hmac
+import ssl
+import threading
 import time
 from collections import deque
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Callable, Collection, Iterable
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,8 +24,13 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
-    start_http_server,
+    make_wsgi_app,
 )
+
+from qmtl.core.errors import QmtlError
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 RECENT_MAX: Final = 4096
 FEW: Final = 50  # fewer calls have no 99th percentile to speak of
@@ -104,10 +114,27 @@ class Metrics:
 
 
 class MetricsEndpoint:
-    """The HTTP server Prometheus scrapes."""
+    """The HTTP server Prometheus scrapes: plain or over TLS, for everybody or for who has the token."""
 
-    def __init__(self, metrics: Metrics, host: str, port: int) -> None:
-        self._server, self._thread = start_http_server(port, host, registry=metrics.registry)
+    def __init__(
+        self,
+        metrics: Metrics,
+        host: str,
+        port: int,
+        *,
+        context: ssl.SSLContext | None = None,
+        token: Callable[[], str] | None = None,
+    ) -> None:
+        show = make_wsgi_app(metrics.registry)
+        app = show if token is None else _guarded(show, token)
+        self._server = make_server(host, port, app, _Threads, handler_class=_Silent)
+        if context is not None:
+            # The handshake is made by the thread of the connection: one that never ends it holds up nobody.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread.start()
         self.port: int = self._server.server_port
 
     def close(self) -> None:
@@ -115,3 +142,36 @@ class MetricsEndpoint:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Threads(ThreadingMixIn, WSGIServer):
+    """A thread for each scrape."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A scraper that goes away, or speaks no TLS, is its own business."""
+
+
+class _Silent(WSGIRequestHandler):
+    timeout = 10.0
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Scrapes are not logged."""
+
+
+def _guarded(show: WSGIApplication, token: Callable[[], str]) -> WSGIApplication:
+    """Show it to who sends `Authorization: Bearer <token>`."""
+
+    def app(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        try:
+            wanted = f"Bearer {token()}"
+        except QmtlError:  # the file is gone: then nobody is let in
+            wanted = ""
+        given = environ.get("HTTP_AUTHORIZATION", "")
+        if wanted and hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
+            return show(environ, start)
+        start("401 Unauthorized", [("WWW-Authenticate", "Bearer"), ("Content-Type", "text/plain")])
+        return [b"a token is wanted: Authorization: Bearer <token>\n"]
+
+    return app

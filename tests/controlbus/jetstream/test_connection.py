@@ -13,6 +13,7 @@ import pytest
 from controlbus.bus import Bus, connected
 from controlbus.jetstream.connection import servers_of
 from qmtl.core.errors import Conflict, InvalidRequest, Unavailable
+from tests.rpc.certificates import authority
 from tests.support.nats import NatsServer
 from tests.support.waiting import eventually
 
@@ -51,6 +52,54 @@ async def test_a_service_may_publish_what_its_permissions_say(guarded: tuple[Nat
     assert (await admin.link.js.stream_info("ORDERS")).state.messages == 0
     await service.close()
     await admin.close()
+
+
+# nats-py forgets the socket of a reconnection that the server refuses.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore:unclosed:ResourceWarning")
+async def test_a_key_that_is_renewed_in_its_file_is_taken_without_a_restart(tmp_path: Path) -> None:
+    def seed() -> tuple[bytes, str]:
+        made = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
+        return (
+            made,
+            f"authorization {{ users = [ {{ nkey: {nkeys.from_seed(bytearray(made)).public_key.decode()} }} ] }}",
+        )
+
+    file = tmp_path / "service.nk"
+    (first, config), (second, renewed) = seed(), seed()
+    file.write_bytes(first)
+    server = NatsServer(tmp_path, config=config)
+    server.start()
+    try:
+        bus = await Bus.connect(server.url, service="t", credentials=file)
+        await bus.wait_ready(10)
+        server.kill()
+        (tmp_path / "nats.conf").write_text(renewed)
+        server.start()
+        await eventually(lambda: "authorization" in bus.status().detail.lower())
+        file.write_bytes(second)
+        await eventually(lambda: bus.status().connected)
+        await bus.close()
+    finally:
+        server.stop()
+
+
+async def test_a_broker_over_tls_is_trusted_by_its_ca_alone(tmp_path: Path) -> None:
+    ca, other = authority(tmp_path, "ca"), authority(tmp_path, "other")
+    cert, key = ca.issue("n1")
+    server = NatsServer(tmp_path, config=f'tls {{ cert_file: "{cert}", key_file: "{key}" }}')
+    server.start()
+    try:
+        trusting = await Bus.connect(server.url, service="t", ca=ca.file)
+        await trusting.wait_ready(10)
+        doubting = await Bus.connect(server.url, service="u", ca=other.file)
+        await eventually(lambda: "certificate verify failed" in doubting.status().detail)
+        await trusting.close()
+        await doubting.close()
+    finally:
+        server.stop()
+    (tmp_path / "x.pem").write_text("x")
+    with pytest.raises(InvalidRequest, match=r"mesh\.nats_ca is .*x\.pem, want a file of PEM"):
+        await Bus.connect(server.url, service="t", ca=tmp_path / "x.pem")
 
 
 async def test_without_credentials_there_is_no_connection(guarded: tuple[NatsServer, Path, Path]) -> None:

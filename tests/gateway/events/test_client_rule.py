@@ -25,7 +25,7 @@ from controlbus.jetstream.subjects import control_subject
 from gateway.events.feed import Feed
 from gateway.events.snapshots import Snapshots
 from gateway.events.subscription import StreamLimits, StreamSources, frames
-from gateway.events.tokens import Scope, StreamKeys
+from gateway.events.tokens import Scope
 from gateway.events.topics import control_source, orders_source
 from gateway.peers import Peers
 from qmtl.control.v1 import control_pb2 as controlpb
@@ -35,6 +35,7 @@ from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import decision_pb2 as decisionpb
+from tests.gateway.events.signing import stream_keys
 from tests.support.nats import NatsServer
 from tests.support.waiting import eventually
 
@@ -124,7 +125,7 @@ def sources_of(bus: Bus, owner: Owner, database: Database, folder: Path) -> Stre
     clock = SystemClock()
     control, orders = Feed(bus, control_source(database), 20), Feed(bus, orders_source(), 20)
     snapshots = Snapshots(database, cast("Peers", SimpleNamespace(world_states=owner)))
-    keys = StreamKeys(folder / "keys.json", clock)
+    keys = stream_keys(clock)
     return StreamSources(control, orders, snapshots, keys, clock, StreamLimits(0.05, 10))
 
 

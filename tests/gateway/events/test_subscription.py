@@ -18,7 +18,7 @@ from controlbus.events.control_event import ControlEventDraft, number
 from gateway.events.feed import Feed
 from gateway.events.snapshots import Snapshots
 from gateway.events.subscription import SharedFrames, StreamLimits, StreamSources, frames
-from gateway.events.tokens import Scope, StreamKeys, StreamPosition
+from gateway.events.tokens import Scope, StreamPosition
 from gateway.events.topics import control_source, orders_source
 from gateway.peers import Peers
 from qmtl.broker.v1 import order_pb2 as orderpb
@@ -30,6 +30,7 @@ from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import activation_pb2 as activationpb
 from tests.controlbus.states import policy, publish
+from tests.gateway.events.signing import stream_keys
 from tests.support.nats import NatsServer
 from tests.support.waiting import eventually
 
@@ -60,7 +61,7 @@ async def sources(bus: Bus, tmp_path: Path) -> AsyncIterator[StreamSources]:
     database, clock = Database(f"sqlite:///{tmp_path}/g.db"), SystemClock()
     peers = cast("Peers", SimpleNamespace(world_states=World()))
     control, orders = Feed(bus, control_source(database), 100), Feed(bus, orders_source(), 100)
-    keys = StreamKeys(tmp_path / "keys.json", clock)
+    keys = stream_keys(clock)
     reading = [asyncio.create_task(control.run()), asyncio.create_task(orders.run())]
     await eventually(lambda: control.born != "")
     yield StreamSources(control, orders, Snapshots(database, peers), keys, clock, StreamLimits(0.2, 10))

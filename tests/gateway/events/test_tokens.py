@@ -7,14 +7,15 @@ import hmac
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from gateway.events.tokens import Scope, StreamKeys, StreamPosition
+from gateway.events.tokens import Scope, StreamKey, StreamKeys, StreamPosition
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, PermissionDenied, Unauthenticated
 from qmtl.gateway.v1 import event_pb2 as eventpb
+from qmtl.rpc.auth.keys import new_key
+from tests.gateway.events.signing import stream_keys
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SCOPE = Scope("ada", "w1", "", (eventpb.TOPIC_ACTIVATION,))
@@ -28,13 +29,13 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-def keys(tmp_path: Path, clock: VirtualClock) -> StreamKeys:
-    return StreamKeys(tmp_path / "streams.json", clock)
+def keys(clock: VirtualClock) -> StreamKeys:
+    return stream_keys(clock)
 
 
-def test_stream_token_opens_its_scope_at_any_gateway(keys: StreamKeys, tmp_path: Path, clock: VirtualClock) -> None:
+def test_stream_token_opens_its_scope(keys: StreamKeys) -> None:
     token, _ = keys.stream_token(SCOPE, MINUTE, "stream-1")
-    assert StreamKeys(tmp_path / "streams.json", clock).opened(token).scope == SCOPE
+    assert keys.opened(token).scope == SCOPE
 
 
 async def test_expired_token_is_refused(keys: StreamKeys, clock: VirtualClock) -> None:
@@ -58,34 +59,31 @@ def test_resume_in_another_scope_is_refused(keys: StreamKeys) -> None:
         keys.place(token, Scope("ada", "w2", "", SCOPE.topics))
 
 
-def test_token_of_another_key_is_refused(keys: StreamKeys, tmp_path: Path, clock: VirtualClock) -> None:
-    other = StreamKeys(tmp_path / "other.json", clock)
+def test_token_of_another_key_is_refused(keys: StreamKeys, clock: VirtualClock) -> None:
+    other = stream_keys(clock)
     with pytest.raises(Unauthenticated, match="E_STREAM_TOKEN"):
         keys.opened(other.stream_token(SCOPE, MINUTE, "stream-1")[0])
 
 
-def test_key_file_is_private_and_published_keys_are_public(keys: StreamKeys, tmp_path: Path) -> None:
-    assert (tmp_path / "streams.json").stat().st_mode & 0o777 == 0o600
-    published = keys.public()
-    assert len(published) == 1
-    assert published[0].x
-    assert published[0].x not in str(SCOPE)
+def test_published_keys_are_public(keys: StreamKeys) -> None:
+    (published,) = keys.public()
+    assert published.x
+    assert published.x not in str(SCOPE)
 
 
-def test_rotation_signs_with_a_new_key_and_keeps_the_previous_one(
-    keys: StreamKeys, tmp_path: Path, clock: VirtualClock
-) -> None:
-    other = StreamKeys(tmp_path / "streams.json", clock)
-    old, _ = keys.stream_token(SCOPE, MINUTE, "stream-1")
-    assert not other.rotate(timedelta(days=36_500))
-    assert other.rotate(timedelta(days=-36_500))
-    new, _ = other.stream_token(SCOPE, MINUTE, "stream-2")
-    assert [keys.opened(token).stream_id for token in (old, new)] == ["stream-1", "stream-2"]
-    assert [key.kid for key in keys.public()] == [key.kid for key in other.public()]
-    assert other.rotate(timedelta(days=-36_500))
-    assert len(keys.public()) == 2
+def test_a_key_signs_from_its_instant_on_and_verifies_before(clock: VirtualClock) -> None:
+    first, second = StreamKey(1, new_key(), NOW), StreamKey(2, new_key(), NOW + MINUTE)
+    keys, ahead = StreamKeys(clock, [first]), StreamKeys(clock, [second, first])
+    old, _ = ahead.stream_token(SCOPE, 10 * MINUTE, "stream-1")
+    assert keys.opened(old).stream_id == "stream-1"  # who does not know the new key yet reads what is signed now
+    clock.advance(MINUTE)
+    new, _ = ahead.stream_token(SCOPE, 10 * MINUTE, "stream-2")
     with pytest.raises(Unauthenticated, match="E_STREAM_TOKEN"):
-        keys.opened(old)
+        keys.opened(new)
+    keys.take([first, second])
+    assert [keys.opened(token).stream_id for token in (old, new)] == ["stream-1", "stream-2"]
+    with pytest.raises(ValueError, match="want at least one"):
+        keys.take([])
 
 
 def forged(header: dict[str, str], claims: dict[str, object], sign: Callable[[bytes], bytes]) -> str:

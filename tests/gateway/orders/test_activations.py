@@ -14,7 +14,7 @@ from gateway.orders.activations import HeldActivations
 from gateway.peers import Peers
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import Clock, SystemClock, VirtualClock
-from qmtl.core.errors import NotFound
+from qmtl.core.errors import NotFound, NotReady
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import gate_pb2 as gatepb
 from qmtl.world.v1 import gate_service_pb2 as gateservicepb
@@ -149,3 +149,28 @@ async def test_a_session_is_trusted_from_when_it_was_asked_for_and_lapses_by_its
     world.crossing = lambda: None
     await gates.renew()
     assert gates.session_valid
+
+
+async def test_an_id_that_is_used_elsewhere_is_told_in_the_status_and_not_fought_for() -> None:
+    class Used(World):
+        async def RenewGateSession(
+            self,
+            request: gateservicepb.RenewGateSessionRequest,
+            timeout: float,  # noqa: ASYNC109 - the stub's signature
+        ) -> gateservicepb.RenewGateSessionResponse:
+            self.known = False
+            raise NotReady("E_GATEWAY_ID_IN_USE", "gateway.gateway_id is 'g-1', which another has")
+
+    world, clock = Used(7, 3), VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    gates = await opened(world, clock)
+    running = asyncio.create_task(gates.run())
+    try:
+        await eventually(lambda: not world.known)
+        await asyncio.sleep(0)
+        clock.advance(5.0)
+        (shown,) = gates.status()
+        assert (shown.session_valid, world.known) == (False, False)
+        assert shown.message == "the gate session has lapsed: shut; gateway.gateway_id is 'g-1', which another has"
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

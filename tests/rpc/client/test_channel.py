@@ -292,7 +292,7 @@ async def test_a_service_token_rewritten_while_running_is_used(mesh: Mesh, home:
     path.parent.mkdir()
     write_private(path, "not.a.token")
     stub = EchoStub(await mesh.channel(server, as_user=user(home), as_service=file_token(path)))
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(Unavailable, match="E_SERVICE_CREDENTIALS"):
         await stub.say("Post", "x")
     write_private(path, mint_service_token(home, "gateway"))
     assert await stub.say("Post", "x") == "X"

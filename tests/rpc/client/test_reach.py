@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import grpc
 import pytest
+from grpc import aio
 
 from qmtl.rpc.client.reach import Cause, obstacle
 from tests.rpc.certificates import Authority, authority
@@ -73,11 +75,15 @@ async def test_certificates_that_are_not_trusted_are_told(
     assert "Hostname mismatch" in found.text
 
 
-async def test_an_expired_certificate_is_told(mesh: Mesh, home: Path, ca: Authority) -> None:
+async def test_an_expired_certificate_is_told(ca: Authority) -> None:
     cert, key = ca.issue("old", until=timedelta(seconds=-1))
-    settings = settings_of(home, "gateway").model_copy(update={"tls_cert": cert, "tls_key": key})
-    server = await mesh.serve(name="gateway", settings=settings)
-    found = await obstacle(f"127.0.0.1:{server.port}", ca.file)
+    server = aio.server()
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key.read_bytes(), cert.read_bytes())]))
+    await server.start()
+    try:
+        found = await obstacle(f"127.0.0.1:{port}", ca.file)
+    finally:
+        await server.stop(0.0)
     assert found is not None
     assert found.text == "its certificate is not accepted: certificate has expired"
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from grpc import aio
 
-from qmtl.core.errors import PermissionDenied, QmtlError, Unauthenticated
+from qmtl.core.errors import PermissionDenied, QmtlError, Unauthenticated, Unavailable
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import (
     Call,
@@ -122,9 +122,9 @@ async def test_the_operator_reads_directly_and_writes_nothing(mesh: Mesh, home: 
 async def test_a_bad_token_is_refused_beside_a_good_one(mesh: Mesh, home: Path) -> None:
     server = await mesh.serve(name="gateway")
     stub = EchoStub(await mesh.channel(server, as_user=user(home), as_service=lambda: "not.a.token"))
-    with pytest.raises(Unauthenticated) as caught:
+    with pytest.raises(Unavailable) as caught:
         await stub.say("Post", "x")
-    assert caught.value.reason == "E_TOKEN_MALFORMED"
+    assert (caught.value.reason, caught.value.metadata["cause"]) == ("E_SERVICE_CREDENTIALS", "E_TOKEN_MALFORMED")
 
 
 @pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "Bearer  ", "eyJhbGciOiJub25lIn0.e30."])

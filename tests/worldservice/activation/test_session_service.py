@@ -175,6 +175,45 @@ async def test_a_gate_session_that_lapsed_or_was_taken_over_has_to_be_opened_aga
         await gateway.gates.RenewGateSession(renew)
 
 
+async def test_a_gateway_id_belongs_to_the_process_that_runs_and_another_is_refused_by_name(estate: Estate) -> None:
+    gates = (await estate.gateway()).gates
+
+    async def open_as(boot: str) -> None:
+        await gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id=boot))
+
+    async def renew_as(boot: str) -> None:
+        await gates.RenewGateSession(gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id=boot))
+
+    await open_as("b1")
+    await open_as("b2")  # as a restart looks: the old one may be gone
+    await renew_as("b2")
+    await renew_as("b1")  # it is not
+    for act in (renew_as, open_as, renew_as):
+        with pytest.raises(NotReady, match="which another gateway that runs has") as refused:
+            await act("b2")
+        assert refused.value.reason == "E_GATEWAY_ID_IN_USE"
+        assert refused.value.metadata == {"gateway_id": "g1"}
+    await renew_as("b1")
+    estate.clock.advance(6.1)  # b1 is gone
+    await open_as("b2")
+    await renew_as("b2")
+
+
+async def test_a_restarted_gateway_has_its_session_at_once_and_a_copy_that_is_woken_late_does_not_take_it(
+    estate: Estate,
+) -> None:
+    gates = (await estate.gateway()).gates
+    for boot in ("b1", "b2"):
+        await gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id=boot))
+    new = gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b2")
+    for _ in range(2):
+        estate.clock.advance(4.0)
+        await gates.RenewGateSession(new)
+    with pytest.raises(NotFound, match="has no session"):
+        await gates.RenewGateSession(gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1"))
+    await gates.RenewGateSession(new)
+
+
 async def test_gate_sessions_are_for_services_only(estate: Estate) -> None:
     with pytest.raises(InvalidRequest):
         await (await estate.gateway()).gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1"))

@@ -11,7 +11,7 @@ from qmtl.wire.fields import require_int64, require_text
 from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 from qmtl.world.v1 import gate_service_pb2_grpc as gaterpc
 from worldservice.activation.domain.activation import Activation
-from worldservice.activation.domain.gate_session import GateSession, gate_lapsed, lags
+from worldservice.activation.domain.gate_session import GateSession, gate_lapsed, lags, opened, renewed
 from worldservice.activation.events import activation_acked
 from worldservice.activation.store import activations, gates
 from worldservice.activation.store.holds import find_hold
@@ -38,15 +38,18 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
         self, request: gateservicepb.OpenGateSessionRequest, act: Act
     ) -> gateservicepb.OpenGateSessionResponse:
         gateway_id = require_text(request.gateway_id, "gateway_id")
-        gate = GateSession(gateway_id, require_text(request.boot_id, "boot_id"), act.now, {})
+        boot_id = require_text(request.boot_id, "boot_id")
 
-        def work(conn: Connection) -> list[Snapshot]:
+        def work(conn: Connection) -> tuple[GateSession, list[Snapshot]]:
             gates.prune_gates(conn, act.now - GATES_KEPT)
+            gate = opened(gates.find_gate(conn, gateway_id), gateway_id, boot_id, act.now)
+            if gate is None:
+                raise _id_in_use(gateway_id)
             gates.save_gate(conn, gate)
             audit_write(conn, act, f"gateway {gateway_id} joined as {gate.boot_id}")
-            return _snapshots(conn, activations.revisions(conn))
+            return gate, _snapshots(conn, activations.revisions(conn))
 
-        snapshots = await self.writes.db.write(work)
+        gate, snapshots = await self.writes.db.write(work)
         envelopes = [activation_to_proto(*snapshot) for snapshot in snapshots]
         return gateservicepb.OpenGateSessionResponse(session=gate_to_proto(gate), activations=envelopes)
 
@@ -60,14 +63,16 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
         applied = dict(request.applied_world_revisions)
 
         def work(conn: Connection) -> tuple[GateSession, list[Snapshot]]:
-            gate = gates.find_gate(conn, gateway_id)
-            if gate is None or gate.boot_id != boot_id or gate_lapsed(gate, act.now):
+            held = gates.find_gate(conn, gateway_id)
+            gate = None if held is None else renewed(held, boot_id, applied, act.now)
+            if held is not None and held.refused == boot_id and not gate_lapsed(held, act.now):
+                raise _id_in_use(gateway_id)
+            if gate is None:
                 raise NotFound("E_GATE_SESSION_UNKNOWN", f"gateway {gateway_id} has no session", hint="open one")
             current = activations.revisions(conn)
             _refuse_deaf(applied, current, act.now, self._skew_max)
-            renewed = GateSession(gateway_id, boot_id, act.now, applied)
-            gates.save_gate(conn, renewed)
-            return renewed, _snapshots(conn, [w for w, (r, _) in current.items() if applied.get(w, 0) != r])
+            gates.save_gate(conn, gate)
+            return gate, _snapshots(conn, [w for w, (r, _) in current.items() if applied.get(w, 0) != r])
 
         gate, news = await self.writes.db.write(work)
         envelopes = [activation_to_proto(*snapshot) for snapshot in news]
@@ -95,6 +100,15 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
 
         await self.writes.db.write(work)
         return gateservicepb.AckActivationResponse()
+
+
+def _id_in_use(gateway_id: str) -> NotReady:
+    return NotReady(
+        "E_GATEWAY_ID_IN_USE",
+        f"gateway.gateway_id is {gateway_id!r}, which another gateway that runs has",
+        hint="give each gateway an id of its own, or leave gateway.gateway_id empty",
+        metadata={"gateway_id": gateway_id},
+    )
 
 
 def _snapshots(conn: Connection, world_ids: Iterable[str]) -> list[Snapshot]:

@@ -21,7 +21,15 @@ def find_gate(conn: Connection, gateway_id: str) -> GateSession | None:
     row = conn.execute(sa.select(gate_sessions).where(where).with_for_update()).mappings().one_or_none()
     if row is None:
         return None
-    return GateSession(row["gateway_id"], row["boot_id"], instant(row["renewed_us"]), json.loads(row["applied"]))
+    return GateSession(
+        row["gateway_id"],
+        row["boot_id"],
+        instant(row["renewed_us"]),
+        json.loads(row["applied"]),
+        instant(row["opened_us"]),
+        row["displaced_boot"],
+        row["refused_boot"],
+    )
 
 
 def save_gate(conn: Connection, gate: GateSession) -> None:
@@ -30,6 +38,9 @@ def save_gate(conn: Connection, gate: GateSession) -> None:
         "boot_id": gate.boot_id,
         "renewed_us": micros(gate.renewed_at),
         "applied": json.dumps(dict(gate.applied), sort_keys=True),
+        "opened_us": micros(gate.opened_at),
+        "displaced_boot": gate.displaced,
+        "refused_boot": gate.refused,
     }
     where = gate_sessions.c.gateway_id == gate.gateway_id
     if conn.execute(sa.update(gate_sessions).where(where).values(**values)).rowcount == 0:
@@ -80,5 +91,8 @@ def acks_of(conn: Connection, world_id: str, run_id: str) -> list[tuple[str, str
 
 def list_gates(conn: Connection) -> tuple[GateSession, ...]:
     """Every gate session on record, lapsed ones too; what each has applied is not read."""
-    rows = conn.execute(sa.select(gate_sessions.c.gateway_id, gate_sessions.c.boot_id, gate_sessions.c.renewed_us))
-    return tuple(GateSession(row.gateway_id, row.boot_id, instant(row.renewed_us), {}) for row in rows)
+    columns = gate_sessions.c
+    rows = conn.execute(sa.select(columns.gateway_id, columns.boot_id, columns.renewed_us, columns.opened_us))
+    return tuple(
+        GateSession(row.gateway_id, row.boot_id, instant(row.renewed_us), {}, instant(row.opened_us)) for row in rows
+    )

@@ -315,6 +315,9 @@ def _create_gates() -> None:
         sa.Column("boot_id", sa.Text(), nullable=False),
         sa.Column("renewed_us", _BIG, nullable=False),
         sa.Column("applied", sa.Text(), nullable=False),
+        sa.Column("opened_us", _BIG, nullable=False),
+        sa.Column("displaced_boot", sa.Text(), nullable=False),
+        sa.Column("refused_boot", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("gateway_id"),
     )
     op.create_table(

@@ -109,6 +109,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_FOOTPRINT: _ClassVar[Reason]
     REASON_GARBAGE_BUSY: _ClassVar[Reason]
     REASON_GATEWAY_UNREACHABLE: _ClassVar[Reason]
+    REASON_GATEWAY_ID_IN_USE: _ClassVar[Reason]
     REASON_GATE_LAGS: _ClassVar[Reason]
     REASON_GATE_SESSION_UNKNOWN: _ClassVar[Reason]
     REASON_GATE_STAMP: _ClassVar[Reason]
@@ -234,6 +235,8 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_RUN_NOT_FROZEN: _ClassVar[Reason]
     REASON_RUN_UNKNOWN: _ClassVar[Reason]
     REASON_SENTINEL_UNKNOWN: _ClassVar[Reason]
+    REASON_PROD_FOLDER: _ClassVar[Reason]
+    REASON_SERVICE_CREDENTIALS: _ClassVar[Reason]
     REASON_SERVICE_REQUIRED: _ClassVar[Reason]
     REASON_SERVICE_TWICE: _ClassVar[Reason]
     REASON_SERVICE_UNKNOWN: _ClassVar[Reason]
@@ -445,6 +448,7 @@ REASON_FOLLOWER_UNKNOWN: Reason
 REASON_FOOTPRINT: Reason
 REASON_GARBAGE_BUSY: Reason
 REASON_GATEWAY_UNREACHABLE: Reason
+REASON_GATEWAY_ID_IN_USE: Reason
 REASON_GATE_LAGS: Reason
 REASON_GATE_SESSION_UNKNOWN: Reason
 REASON_GATE_STAMP: Reason
@@ -570,6 +574,8 @@ REASON_RUN_EXISTS: Reason
 REASON_RUN_NOT_FROZEN: Reason
 REASON_RUN_UNKNOWN: Reason
 REASON_SENTINEL_UNKNOWN: Reason
+REASON_PROD_FOLDER: Reason
+REASON_SERVICE_CREDENTIALS: Reason
 REASON_SERVICE_REQUIRED: Reason
 REASON_SERVICE_TWICE: Reason
 REASON_SERVICE_UNKNOWN: Reason

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from qmtl.cli.local.config_check import Level, findings, read_sections, refuse_wrong, settings_class, without_password
+from qmtl.cli.local.config_check import findings, read_sections, refuse_wrong, settings_class
+from qmtl.cli.local.logins import Level, without_password
 from qmtl.cli.options import Config, Json
 from qmtl.cli.show.messages import show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.config.files import write_private
 from qmtl.config.settings import SERVICES, MeshSettings, load_mesh, read_tree
-from qmtl.core.errors import Conflict
+from qmtl.core.errors import Conflict, InvalidRequest, Violation
 
 HEAD = """\
 # Configuration of a QMTL mesh. Every key is optional; a commented line shows its default.
@@ -48,13 +49,17 @@ def generate(
 def validate(
     config: Config = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask whether dependencies answer.")] = False,
+    service: Annotated[
+        list[str] | None, typer.Option(help="Only this service's section. Default in prod: those the file has.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Name unknown keys, wrong values, missing secrets and unreachable dependencies.
+    """Name unknown keys, wrong values, missing secrets and dependencies that do not let a service in.
 
-    Exit code 1 if there are any.
+    Each service logs in as it would: database, every server of the broker, peers, its own token and certificate.
+    Run it where the service starts: paths in the file are relative to that folder. Exit code 1 if there are any.
     """
-    found = findings(config, offline=offline)
+    found = findings(config, offline=offline, services=_known(service or []))
     rows = [(finding.level.value, finding.setting, finding.text) for finding in found]
     if json:
         show_json([{"level": level, "setting": setting, "text": text} for level, setting, text in rows])
@@ -62,6 +67,14 @@ def validate(
         show_table("configuration", ("", "setting", "finding"), rows)
     if any(finding.level is Level.ERROR for finding in found):
         raise typer.Exit(1)
+
+
+def _known(services: list[str]) -> list[str]:
+    wrong = [name for name in services if name not in SERVICES]
+    if wrong:
+        violation = Violation("--service", repr(wrong[0]), f"one of {', '.join(SERVICES)}")
+        raise InvalidRequest("E_CONFIG", str(violation), violations=[violation])
+    return services
 
 
 def show(config: Config = None) -> None:

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import json
-import socket
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from qmtl.config.settings import SECTIONS
+from controlbus.jetstream.permissions import seed_path, write_seeds
+from qmtl.config.files import write_private
+from qmtl.config.settings import SECTIONS, SERVICES
+from qmtl.rpc.auth.keys import DEV_ISSUER, ensure_dev_keys
+from qmtl.rpc.auth.tokens import mint_service_token, service_token_path
 from tests.cli.conftest import Invoke
+from tests.rpc.certificates import authority
 
 PROD = """\
 [mesh]
 profile = "prod"
 nats_url = "nats://127.0.0.1:{port}"
-nats_credentials = "{folder}/nats.creds"
+home = "{home}"
+nats_credentials = "{folder}/nats.nk"
 otlp_endpoint = "http://127.0.0.1:{port}"
-issuers = [{{ issuer = "https://id.example", jwks = "{folder}/jwks.json" }}]
+issuers = [{{ issuer = "{issuer}", jwks = "{home}/keys/jwks.json", audience = "qmtl-service" }}]
 """
 SERVICE = """\
 [{service}]
-tls_cert = "{folder}/cert.pem"
-tls_key = "{folder}/key.pem"
-tls_client_ca = "{folder}/ca.pem"
+tls_cert = "{cert}"
+tls_key = "{key}"
+tls_client_ca = "{ca}"
 database_url = "postgresql+psycopg://qmtl:hunter2@127.0.0.1:{port}/{service}"
 """
 
@@ -84,39 +89,57 @@ def test_prod_names_what_is_missing(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "qmtl.toml").write_text("[mesh]\nprofile = 'prod'\n", encoding="utf-8")
     wrong = errors(invoke, "--offline")
     assert sorted(wrong) == sorted(section for section in SECTIONS if section != "mesh")
-    for name in ("gateway.tls_key", "mesh.issuers", "mesh.nats_credentials"):
+    for name in ("gateway.tls_key", "mesh.issuers", "gateway.nats_credentials"):
         assert name in wrong["gateway"]
 
 
 def prod_files(folder: Path, port: int) -> None:
-    """A complete prod configuration with all its files."""
-    for name in ("nats.creds", "jwks.json", "cert.pem", "key.pem", "ca.pem"):
-        (folder / name).write_text("x", encoding="utf-8")
-        (folder / name).chmod(0o600)
-    sections = [SERVICE.format(service=name, port=port, folder=folder) for name in SECTIONS if name != "mesh"]
-    (folder / "qmtl.toml").write_text(PROD.format(port=port, folder=folder) + "".join(sections), encoding="utf-8")
+    """A complete prod configuration with all its files, of one certificate for all."""
+    ca = authority(folder, "ca")
+    cert, key = ca.issue("mesh")
+    home = folder / "home"
+    ensure_dev_keys(home)  # an issuer of our own
+    for name in SERVICES:
+        write_private(service_token_path(home, name), mint_service_token(home, name))
+    write_seeds(folder)
+    seed_path(folder, "gateway").rename(folder / "nats.nk")
+    for path in (cert, key, ca.file):
+        path.chmod(0o600)
+    own = {"folder": folder, "port": port, "cert": cert, "key": key, "ca": ca.file, "home": home, "issuer": DEV_ISSUER}
+    sections = [SERVICE.format(service=name, **own) for name in SERVICES]
+    (folder / "qmtl.toml").write_text(PROD.format(**own) + "".join(sections), encoding="utf-8")
 
 
-def test_missing_and_exposed_secrets_are_named(invoke: Invoke, tmp_path: Path) -> None:
+def test_missing_exposed_and_wrong_secrets_are_named(invoke: Invoke, tmp_path: Path) -> None:
     prod_files(tmp_path, 1)
     assert errors(invoke, "--offline") == {}
-    (tmp_path / "nats.creds").unlink()
-    (tmp_path / "key.pem").chmod(0o644)
+    (tmp_path / "nats.nk").unlink()
+    (tmp_path / "mesh.key").chmod(0o644)
+    service_token_path(tmp_path / "home", "brokerage").unlink()
     wrong = errors(invoke, "--offline")
-    assert "cannot be read" in wrong["mesh.nats_credentials"]
+    assert "No such file" in wrong["mesh.nats_credentials"]
     assert "want 0600" in wrong["gateway.tls_key"]
+    assert "No such file" in wrong["brokerage.service_token"]
+    (tmp_path / "mesh.key").write_bytes(authority(tmp_path, "other").issue("stranger")[1].read_bytes())
+    assert "belongs to another certificate" in errors(invoke, "--offline")["gateway.tls_key"]
 
 
-def test_unreachable_dependencies_are_named_without_their_passwords(invoke: Invoke, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        prod_files(tmp_path, port)
-        assert errors(invoke) == {}
-    wrong = errors(invoke)
-    databases = {f"{name}.database_url" for name in SECTIONS if name != "mesh"}
-    assert set(wrong) == {"mesh.nats_url", "mesh.otlp_endpoint", *databases}
+def test_only_the_services_asked_for_are_looked_at(invoke: Invoke, tmp_path: Path) -> None:
+    prod_files(tmp_path, 1)
+    service_token_path(tmp_path / "home", "brokerage").unlink()
+    assert errors(invoke, "--offline", "--service", "gateway") == {}
+    assert list(errors(invoke, "--offline", "--service", "brokerage")) == ["brokerage.service_token"]
+    assert "--service is 'x', want one of" in invoke("config", "validate", "--service", "x").stderr
+
+
+def test_where_nothing_answers_every_dependency_is_named_without_its_password(invoke: Invoke, tmp_path: Path) -> None:
+    prod_files(tmp_path, 1)
+    wrong = errors(invoke, "--service", "gateway")
+    assert set(wrong) == {"mesh.nats_url", "mesh.otlp_endpoint", "gateway.database_url"}
     assert "hunter2" not in json.dumps(wrong)
-    assert "unreachable" in wrong["gateway.database_url"]
+    assert "qmtl:***@127.0.0.1:1/gateway" in wrong["gateway.database_url"]
+    assert "refused" in wrong["gateway.database_url"]
+    assert "nats://127.0.0.1:1 does not let gateway in" in wrong["mesh.nats_url"]
 
 
 def test_show_merges_and_masks(invoke: Invoke, tmp_path: Path) -> None:

