@@ -84,17 +84,14 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         await runtime.patiently("store", lambda: db.write(partial(claims.clamp, at=clock.now())))
         activations = HeldActivations(peers, clock, gateway_id, settings.gate_margin_s)
         load = Load(settings.cpu_share_max, settings.cpu_sustained_s, settings.p99_max_s, runtime.metrics.recent)
-        probes = Probes(channels, bus, runtime.outages, clock, settings.probe_s, load, runtime.credentials)
+        probes = Probes(channels, bus, runtime.outages, clock, settings.probe_s, load, runtime.credentials.warning)
         runtime.metrics.registry.register(GatewayCollector(probes, activations))
         roles = WorldRoles(peers.access.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, clock)
         shares = CanaryShares(peers, clock)
         decisions = DecisionCache(peers, roles, clock)
-        stream_keys = await runtime.patiently("store", partial(StoredStreamKeys.load, db, clock))
-        sources = stream_sources(
-            clock, settings, bus, db, Snapshots(db, peers), activations.closes_at, stream_keys.keys
-        )
-        worker = WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.pending_max, settings.claim_ttl_s)
-        workers = Workers(db, peers, clock, worker)
+        stored = await runtime.patiently("store", partial(StoredStreamKeys.load, db, clock))
+        sources = stream_sources(clock, settings, bus, db, Snapshots(db, peers), activations.closes_at, stored.keys)
+        workers = Workers(db, peers, clock, worker_settings(settings, gateway_id))
         gate = OrderGate(peers, activations, shares, probes.takes_new_risk, clock)
         guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, clock)
         server = runtime.server(Limits(request_bytes_max=WHOLE_DAG_BYTES_MAX), admit=guard.admit)
@@ -124,7 +121,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             ("releases", ReleaseWorker(db, peers, clock).run),
             ("feed-control", sources.control.run),
             ("feed-orders", sources.orders.run),
-            ("stream-keys", partial(stream_keys.run, timedelta(days=settings.stream_key_days))),
+            ("stream-keys", partial(stored.run, timedelta(days=settings.stream_key_days))),
             ("gates", activations.run),
             ("gate-acks", activations.run_acks),
             ("gate-warnings", partial(activations.run_warnings, sources.limits.warn)),
@@ -141,6 +138,11 @@ def own_id(settings: Settings) -> str:
     if not mark.exists():
         create_once(mark, secrets.token_hex(4))
     return f"{socket.gethostname()}:{split_address(settings.bind)[1]}:{mark.read_text(encoding='ascii')}"
+
+
+def worker_settings(settings: Settings, gateway_id: str) -> WorkerSettings:
+    """How submissions are worked on."""
+    return WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.pending_max, settings.claim_ttl_s)
 
 
 def stream_offer(settings: Settings) -> StreamOffer:

@@ -7,7 +7,7 @@ that is away in the gateway itself counts as in any service.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from grpc_health.v1 import health_pb2 as healthpb
@@ -21,7 +21,7 @@ from qmtl.core.errors import QmtlError
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.rpc.client.breaker import BreakerState
 from qmtl.rpc.client.channel import MeshChannel
-from qmtl.rpc.credentials import CREDENTIALS, OwnCredentials
+from qmtl.rpc.credentials import CREDENTIALS
 from qmtl.rpc.outages import Outages
 from qmtl.rpc.server.health import OUTAGES
 
@@ -47,7 +47,7 @@ class Probes:
     clock: Clock
     probe_s: float
     load: Load
-    credentials: OwnCredentials
+    credentials_end: Callable[[], str]  # which of our own credentials end soon
     _failures: dict[str, str] = field(default_factory=dict)
     _troubled: set[str] = field(default_factory=set)  # peers that serve and are not well
     _probed: set[str] = field(default_factory=set)
@@ -67,7 +67,7 @@ class Probes:
         if STORE not in self.outages.current():
             known.append(commonpb.DependencyStatus(name=STORE, state=commonpb.DEPENDENCY_STATE_REACHABLE))
         if CREDENTIALS not in self.outages.current():
-            ends = self.credentials.warning()
+            ends = self.credentials_end()
             state = commonpb.DEPENDENCY_STATE_REACHABLE
             known.append(commonpb.DependencyStatus(name=CREDENTIALS, state=state, detail=ends))
         return known + outage_statuses(self.outages.current())

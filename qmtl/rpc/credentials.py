@@ -46,7 +46,12 @@ class OwnCredentials:
     """What one service has to prove itself with."""
 
     def __init__(
-        self, settings: ServiceSettings, authenticator: Authenticator, clock: Clock, registry: CollectorRegistry, note: Callable[[str, str], None]
+        self,
+        settings: ServiceSettings,
+        authenticator: Authenticator,
+        clock: Clock,
+        registry: CollectorRegistry,
+        note: Callable[[str, str], None],
     ) -> None:
         self._settings = settings
         self._authenticator = authenticator

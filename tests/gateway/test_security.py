@@ -9,9 +9,7 @@ import base64
 import hmac
 import io
 import json
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,9 +20,8 @@ from grpc import aio
 from joserfc.jwk import OKPKey
 
 from controlbus.jetstream.permissions import seed_path, write_seeds
-from gateway.events.tokens import Scope, StreamKey, StreamKeys, StreamPosition
+from gateway.events.tokens import Scope, StreamPosition
 from qmtl.config.settings import MeshSettings
-from qmtl.core.clock import SystemClock
 from qmtl.core.errors import InvalidRequest, PermissionDenied, QmtlError, Unauthenticated, Unavailable
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import event_pb2 as eventpb
@@ -42,10 +39,10 @@ from qmtl.rpc.client.streams import scoped
 from qmtl.rpc.metadata import bearer
 from qmtl.rpc.server.inbound import Limits
 from qmtl.rpc.status import from_rpc_error
-from qmtl.sql.instants import instant
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1.world_service_pb2_grpc import WorldServiceStub
 from tests.gateway.estate import Estate, lone_gateway, make_world
+from tests.gateway.events.signing import stored_stream_keys
 from tests.mesh.door import Door, door_over
 from tests.rpc.certificates import authority
 from tests.rpc.mesh import services_of
@@ -242,17 +239,6 @@ async def test_good_token_said_wrongly_is_refused(
 SCOPE = Scope("ann", "w", "", (STRATEGY,))
 
 
-def stream_keys(home: Path) -> StreamKeys:
-    """The keys the gateways of this home share; of a home that never ran, keys of their own."""
-    store = home / "state" / "gateway.db"
-    if not store.exists():
-        return StreamKeys(SystemClock(), [StreamKey(1, new_key(), datetime(2000, 1, 1, tzinfo=UTC))])
-    with closing(sqlite3.connect(store)) as conn:
-        rows = conn.execute("SELECT generation, jwk, signs_from_us FROM stream_keys").fetchall()
-    keys = [StreamKey(number, OKPKey.import_key(json.loads(jwk)), instant(since)) for number, jwk, since in rows]
-    return StreamKeys(SystemClock(), keys)
-
-
 def forged_streams(home: Path, other: Path, audience: str, kid: str, x: str) -> dict[str, str]:
     """Tokens of the right shape that no gateway signed, by what is wrong with them."""
     shape: dict[str, object] = {
@@ -266,7 +252,7 @@ def forged_streams(home: Path, other: Path, audience: str, kid: str, x: str) -> 
         ),
         "wrong key": mint(OKPKey.generate_key("Ed25519", {"kid": kid}), shape),
         "the issuer's key": mint(issuer_key(home), shape),
-        "another mesh's": stream_keys(other).stream_token(SCOPE, MINUTE, "s")[0],
+        "another mesh's": stored_stream_keys(other).stream_token(SCOPE, MINUTE, "s")[0],
     }
 
 
@@ -282,7 +268,7 @@ async def test_forged_and_foreign_stream_tokens_open_nothing(
 ) -> None:
     ann = await lone.door()
     (public,) = (await ann.events.GetJwks(eventservicepb.GetJwksRequest())).keys
-    keys, user = stream_keys(lone.home), mint_user_token(lone.home, Role.OWNER, "ann")
+    keys, user = stored_stream_keys(lone.home), mint_user_token(lone.home, Role.OWNER, "ann")
     other = tmp_path_factory.mktemp("other")
     bad = {
         **{(name, "E_STREAM_TOKEN"): token for name, token in
@@ -313,7 +299,7 @@ async def test_stream_and_resume_tokens_of_another_world_show_nothing_of_it(
 ) -> None:
     ann = await estate.door()
     mine, other = await make_world(ann), await make_world(ann)
-    keys = stream_keys(estate.home)
+    keys = stored_stream_keys(estate.home)
     (public,) = (await ann.events.GetJwks(eventservicepb.GetJwksRequest())).keys
     request = eventservicepb.CreateEventStreamRequest(world_id=mine, topics=[STRATEGY])
     token = (await ann.events.CreateEventStream(request)).stream.stream_token

@@ -14,6 +14,8 @@ from qmtl.core.errors import InvalidRequest, Unauthenticated, Unavailable
 from qmtl.rpc.auth.tokens import mint_service_token, service_token_path
 from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.credentials import OwnCredentials
+from qmtl.rpc.outages import Outages
+from qmtl.rpc.telemetry.metrics import Metrics
 from tests.rpc.certificates import authority
 from tests.rpc.echo import EchoStub
 from tests.rpc.mesh import Mesh, settings_of, user
@@ -29,9 +31,14 @@ def give_token(home: Path, life: timedelta, name: str = "gateway", of: str = "ga
     return path
 
 
+def note(name: str, detail: str) -> None:
+    """Nobody asks."""
+
+
 def credentials(home: Path, clock: VirtualClock) -> tuple[OwnCredentials, CollectorRegistry]:
-    settings, registry = settings_of(home, "gateway"), CollectorRegistry()
-    return OwnCredentials(settings, Authenticator.from_settings(settings, clock), clock, registry), registry
+    settings, metrics = settings_of(home, "gateway"), Metrics()
+    authenticator, outages = Authenticator.from_settings(settings, clock), Outages(clock, metrics)
+    return OwnCredentials(settings, authenticator, clock, metrics.registry, outages.note), metrics.registry
 
 
 def test_what_cannot_be_used_is_refused_at_the_start_with_the_cause(home: Path) -> None:
@@ -56,11 +63,11 @@ def test_a_certificate_that_has_ended_is_refused_at_the_start(home: Path, tmp_pa
     settings = secured(home, "gateway", authority(tmp_path, "ca"))
     give_token(home, 30 * DAY)
     registry = CollectorRegistry()
-    own = OwnCredentials(settings, Authenticator.from_settings(settings, clock), clock, registry)
+    own = OwnCredentials(settings, Authenticator.from_settings(settings, clock), clock, registry, note)
     own.check()
     assert [one.name for one in own.seen] == ["service_token", "certificate"]
     later = VirtualClock(clock.now() + timedelta(hours=2))
-    own = OwnCredentials(settings, Authenticator.from_settings(settings, later), later, CollectorRegistry())
+    own = OwnCredentials(settings, Authenticator.from_settings(settings, later), later, CollectorRegistry(), note)
     with pytest.raises(InvalidRequest, match=r"gateway\.tls_cert is .*gateway\.crt, want .*it ended at"):
         own.check()
 
@@ -85,11 +92,13 @@ def test_the_end_is_told_a_week_before_once_a_day_and_as_a_metric(home: Path) ->
     clock.advance(86_400)
     assert told() == ["credential_ends_soon"]
     clock.advance(7 * 86_400)
-    assert told() == ["credential_refused"]
+    assert told() == ["credential_refused", "outage"]
+    away = registry.get_sample_value("qmtl_outage", {"subject": "credentials"})
+    assert away == 1.0
     seconds = registry.get_sample_value("qmtl_credential_expires_timestamp_seconds", {"credential": "service_token"})
     assert seconds == 0.0
     give_token(home, 40 * DAY)
-    assert (told(), own.seen[0].error) == ([], "")
+    assert (told(), own.seen[0].error) == (["outage_over"], "")
 
 
 async def test_an_expired_token_of_a_service_is_never_the_users_fault(mesh: Mesh, home: Path) -> None:

@@ -28,7 +28,7 @@ async def test_slow_calls_make_it_partial(
         load.look()
         assert load.p99_s == 5.0
         outages = Outages(SystemClock(), Metrics())
-        assert Probes({}, bus, outages, SystemClock(), 1.0, load).level() == level
+        assert Probes({}, bus, outages, SystemClock(), 1.0, load, str).level() == level
 
 
 def test_a_percentile_is_of_enough_recent_calls_and_not_of_those_that_wait() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,17 +12,11 @@ from gateway.events.tokens import Scope
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import Unauthenticated
 from qmtl.gateway.v1 import event_pb2 as eventpb
-from qmtl.sql.database import Database, open_database
+from qmtl.sql.database import Database
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SCOPE = Scope("ada", "w1", "", (eventpb.TOPIC_ACTIVATION,))
 DAY, YEARS = timedelta(days=1), timedelta(days=3650)
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url, synchronous="", migrations="gateway:migrations") as database:
-        yield database
 
 
 def token(stored: StoredStreamKeys) -> str:

@@ -16,6 +16,7 @@ from qmtl.core.clock import SystemClock
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.credentials import OwnCredentials
+from qmtl.rpc.outages import Outages
 from qmtl.rpc.telemetry.metrics import Metrics
 from qmtl.rpc.tls import files_of
 from tests.cli.conftest import Invoke
@@ -50,8 +51,9 @@ def test_each_service_accepts_its_folder(folder: Path, monkeypatch: pytest.Monke
         settings = load(process.kind, settings_class(process.kind), None, {})
         assert settings.bind == process.address
         assert settings.database_url == f"{DATABASE}/qmtl_{process.kind}"
+        clock, metrics = SystemClock(), Metrics()
         authenticator = Authenticator.from_settings(settings)
-        OwnCredentials(settings, authenticator, SystemClock(), Metrics().registry).check()
+        OwnCredentials(settings, authenticator, clock, metrics.registry, Outages(clock, metrics).note).check()
         loaded = certificates.load(files_of(settings))
         assert loaded.expires_at is not None
         assert abs(loaded.expires_at - datetime.now(UTC) - timedelta(days=90)) < timedelta(minutes=1)
