@@ -125,3 +125,10 @@ def test_a_live_decision_names_the_data_of_the_best_that_is_live() -> None:
     assert verdicts.decision.dataset_fingerprint == "blake3:pin"
     paper = decide(replace(facts, live_approved=frozenset()), NOW).decision
     assert (paper.effective_mode, paper.dataset_fingerprint) == (EffectiveMode.PAPER, "blake3:data")
+
+
+def test_a_decision_names_the_policy_it_was_made_by_and_none_where_it_could_not_be_read() -> None:
+    named = replace(FACTS, world=replace(WORLD, default_policy_version=3))
+    assert decide(named, NOW).decision.policy_version == 3
+    unread = decide(replace(named, policy=None), NOW).decision
+    assert (unread.policy_version, unread.ruleset_hash) == (0, "")

@@ -181,3 +181,4 @@ def test_without_shorts_the_short_side_only_computes() -> None:
     verdicts = decided(shown(), flat)
     assert verdicts.ceiling_of("s", Side.LONG) is LIVE
     assert verdicts.ceiling_of("s", Side.SHORT) is EffectiveMode.COMPUTE_ONLY
+    assert decided(shown()).ceiling_of("s", Side.SHORT) is LIVE  # shorts are allowed unless a policy says otherwise
