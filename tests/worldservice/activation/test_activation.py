@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +19,7 @@ from worldservice.activation.domain.activation import (
     confirm,
     empty,
     narrowed,
+    narrows,
     outrank,
     standing,
     state_hash,
@@ -100,6 +101,30 @@ def test_narrowing_one_of_two_raises_the_epoch_and_leaves_the_fence_open(change:
     after, _ = apply(before, change, bound=bound)
     assert after.fence.state is FenceState.OPEN
     assert after.fence.epoch == before.fence.epoch + 1
+
+
+@pytest.mark.parametrize(
+    ("opens", "ends", "is_narrower"),
+    [
+        (0, 4, False),
+        (1, 4, True),
+        (-1, 4, False),
+        (None, 4, False),
+        (0, 3, True),
+        (0, 5, False),
+        (0, None, False),
+        (-1, 3, True),
+        (1, 5, True),
+    ],
+)
+def test_a_window_that_opens_later_or_ends_sooner_narrows(
+    opens: int | None, ends: int | None, is_narrower: bool
+) -> None:
+    def at(hours: int | None) -> datetime | None:
+        return None if hours is None else NOW + timedelta(hours=hours)
+
+    entry = replace(trading()[0].entries[0], valid_from=at(0), valid_until=at(4))
+    assert narrows([entry], [replace(entry, valid_from=at(opens), valid_until=at(ends))]) is is_narrower
 
 
 def both_sides() -> tuple[Activation, dict[str, Binding]]:
