@@ -335,7 +335,7 @@ class Link:
             if _stamps(self._files) != self._stamp:  # nats-py keeps the key it connected with: begin anew
                 log.info("broker_credentials_changed", service=self.service)
                 self._stamp = _stamps(self._files)
-                self._reopening = asyncio.create_task(self.nc.close())
+                self._reopening = asyncio.create_task(self._end_client())
 
     def _refuse(self, operation: str, subject: str) -> None:
         """The broker says so in lower case, and never in reply to the call."""

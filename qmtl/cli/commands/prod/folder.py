@@ -30,13 +30,19 @@ def init(
     ],
     replicas: Annotated[list[str] | None, typer.Option(help="SERVICE=N, for example gateway=3. Repeatable.")] = None,
     port: Annotated[int, typer.Option(min=1, max=65_000, help="First port on each machine.")] = PORT,
-    artifacts: Annotated[str, typer.Option(help="fsspec URL every dagmanager reaches. Default: DIR/artifacts.")] = "",
+    artifacts: Annotated[
+        str, typer.Option(help="fsspec URL every dagmanager reaches. Default on one machine: DIR/artifacts.")
+    ] = "",
     days: Annotated[int, typer.Option(min=1, max=825, help="How many days certificates last.")] = 90,
 ) -> None:
     """Make a folder for each process of a scaled-out mesh: certificates, keys, tokens, nats.conf, qmtl.toml."""
     if not database.startswith("postgresql"):
         raise InvalidRequest("E_CONFIG", f"--database is {without_password(database)}, want postgresql://...")
     place = dir.absolute()
+    if len(host) > 1 and not artifacts:
+        raise InvalidRequest(
+            "E_CONFIG", "--artifacts is not given, want a folder or bucket that every dagmanager reaches"
+        )
     shared = artifacts or str(place / "artifacts")
     mesh = topology(tuple(host), database, shared, _replicas(replicas or []), port)
     prodfolder.make(place, mesh, _now(), timedelta(days=days), timedelta(days=30))

@@ -28,6 +28,10 @@ DATABASE = "postgresql://qmtl:hunter2@10.0.0.9:5432"
 def folder(tmp_path: Path, invoke: Invoke) -> Path:
     place = tmp_path / "mesh"
     hosts = ("--host", "10.0.0.1", "--host", "10.0.0.2")
+    missing = invoke("prod", "init", "--dir", place, "--database", DATABASE, *hosts)
+    assert "--artifacts is not given" in missing.stderr
+    assert not place.exists()
+    hosts = (*hosts, "--artifacts", "/mnt/qmtl")
     done = invoke("prod", "init", "--dir", place, "--database", DATABASE, *hosts)
     assert done.returncode == 0, done.stderr
     assert "hunter2" not in done.stdout
