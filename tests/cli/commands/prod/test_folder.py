@@ -27,7 +27,7 @@ DATABASE = "postgresql://qmtl:hunter2@10.0.0.9:5432"
 @pytest.fixture
 def folder(tmp_path: Path, invoke: Invoke) -> Path:
     place = tmp_path / "mesh"
-    hosts = ("--host", "10.0.0.1", "--host", "10.0.0.2")
+    hosts: tuple[str, ...] = ("--host", "10.0.0.1", "--host", "10.0.0.2")
     missing = invoke("prod", "init", "--dir", place, "--database", DATABASE, *hosts)
     assert "--artifacts is not given" in missing.stderr
     assert not place.exists()
