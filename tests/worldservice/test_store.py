@@ -167,7 +167,7 @@ async def test_the_last_decision_is_read_back_with_its_etag(db: Database) -> Non
 
 
 async def test_gate_sessions_are_one_per_gateway(db: Database) -> None:
-    gate = GateSession("g1", "b1", NOW, {"alpha": 3})
+    gate = GateSession("g1", "b1", NOW, {"alpha": 3}, NOW)
     await db.write(lambda conn: gates.save_gate(conn, gate))
     await db.write(lambda conn: gates.save_gate(conn, replace(gate, boot_id="b2")))
     assert await db.write(lambda conn: gates.find_gate(conn, "g1")) == replace(gate, boot_id="b2")

@@ -60,7 +60,7 @@ def test_a_replay_is_measured_against_its_own_watermark() -> None:
 
 
 def test_a_gate_session_is_counted_gone_after_ttl_and_margin() -> None:
-    session = GateSession("g1", "b1", NOW, {})
+    session = GateSession("g1", "b1", NOW, {}, NOW)
     assert not gate_lapsed(session, NOW + GATE_TTL + GATE_MARGIN)
     assert gate_lapsed(session, NOW + GATE_TTL + GATE_MARGIN + timedelta(microseconds=1))
 

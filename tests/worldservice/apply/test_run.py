@@ -121,7 +121,7 @@ class ApplyModel(RuleBasedStateMachine):
         """A start or a restart: a new boot gets the snapshot in the transaction that stores its session."""
         before = self.gateways[name]
         self.gateways[name] = Gateway(before.boot + 1, self.activation, self.now + GATE_TTL - GATE_MARGIN)
-        self.sessions[name] = GateSession(name, str(before.boot + 1), self.now, {})
+        self.sessions[name] = GateSession(name, str(before.boot + 1), self.now, {}, self.now)
 
     @rule(name=st.sampled_from(GATEWAYS), heard=st.booleans())
     def renew(self, name: str, heard: bool) -> None:

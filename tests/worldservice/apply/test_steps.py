@@ -108,7 +108,7 @@ async def test_an_answer_to_an_older_epoch_confirms_nothing(db: Database) -> Non
 
 
 async def test_a_gateway_that_has_not_acknowledged_is_awaited_until_it_has(db: Database) -> None:
-    await db.write(lambda conn: gates.save_gate(conn, GateSession("g", "b", NOW, {})))
+    await db.write(lambda conn: gates.save_gate(conn, GateSession("g", "b", NOW, {}, NOW)))
     await freeze(db)
     assert (await db.write(lambda conn: steps.check_gates(conn, AT))).state is ApplyState.FREEZING
     await db.write(lambda conn: gates.save_ack(conn, "alpha", "r1", "g", "b", 1, NOW))
@@ -169,7 +169,7 @@ async def test_a_freeze_that_runs_out_of_time_ends_frozen_by_name(db: Database) 
 
 async def test_a_frozen_world_is_resumed_as_it_stood_once_the_fence_is_confirmed(db: Database) -> None:
     await freeze(db)
-    await db.write(lambda conn: gates.save_gate(conn, GateSession("g", "b", LATER.now, {})))
+    await db.write(lambda conn: gates.save_gate(conn, GateSession("g", "b", LATER.now, {}, LATER.now)))
     shut = await db.write(lambda conn: steps.check_gates(conn, LATER))
     assert (shut.state, shut.fence_confirmed) == (ApplyState.FROZEN, True)
     alpha = await db.read(lambda conn: worlds.get_world(conn, "alpha"))
