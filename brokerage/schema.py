@@ -121,6 +121,7 @@ orders = sa.Table(
     _text("trail_offset"),
     _text("trail_offset_type"),
     _text("limit_offset"),
+    _text("position_target"),
     _int("asked_expire_ns", nullable=True),
     _flag("reduce_only"),
     _flag("post_only"),

@@ -48,6 +48,7 @@ def asked_of(row: AnyRow) -> Order:
         venue=row.venue,
         tags=tuple(json.loads(row.tags)) if row.tags else (),
         strategy_version=row.strategy_version,
+        position_target=_decimal(row.position_target),
     )
 
 
@@ -75,6 +76,7 @@ def asked_values(order: Order) -> dict[str, str | int | bool | None]:
         "position_side": order.position_side.value,
         "decided_ns": order.decided_ns,
         "strategy_version": order.strategy_version,
+        "position_target": _text(order.position_target),
         "tags": json.dumps(order.tags) if order.tags else "",
     }
 

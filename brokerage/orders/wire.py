@@ -69,6 +69,7 @@ def order_from_proto(message: orderpb.Order) -> Order:
         venue=_venue(message.venue),
         tags=_tags(message.tags),
         strategy_version=message.strategy_version,
+        position_target=_optional(message.position_target, "order.position_target"),
     )
     _require_single(message)
     require_well_formed(order)
@@ -100,6 +101,7 @@ def order_to_proto(order: Order) -> orderpb.Order:
         position_side=orderpb.POSITION_SIDE_BOTH,
         tags=order.tags,
         strategy_version=order.strategy_version,
+        position_target=_written(order.position_target),
     )
 
 

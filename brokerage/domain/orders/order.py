@@ -50,6 +50,8 @@ class Owner:
 class Order:
     """The client's unscaled order. Two orders are the same request exactly when they are equal.
 
+    `position_target` is the signed position that is wanted in the end: the gate's weight bounds what is held by it.
+
     `decided_ns` is the close of the bar it was decided on: no bar that starts before it can fill the order.
     """
 
@@ -73,6 +75,7 @@ class Order:
     venue: str = "paper"
     tags: tuple[str, ...] = ()
     strategy_version: int = 0
+    position_target: Decimal | None = None
 
 
 def require_well_formed(order: Order) -> None:

@@ -36,12 +36,43 @@ def size(order: Order, now: RiskContext) -> SizedOrder | Refusal:
         if isinstance(scaled, Refusal):
             return scaled
         prices.append(scaled)
-    weighted = weigh(quantity, order.side, _left_to_reduce(order, now), now.weight, instrument.lot)
+    weighted = _weighted(order, quantity, now)
+    if weighted is None:
+        return _imprecise("position_target", str(order.position_target), instrument, instrument.quantity_scale)
     if not weighted:
         share = format_decimal(from_scaled(now.weight, RATE_SCALE))
         return Refusal(Denial.SCALED_TO_ZERO, f"quantity {written} at weight {share} is less than one lot")
     limit, stop = prices
     return SizedOrder(weighted, limit, stop, _expiry(order, now.at_ns), _worst(order.side, limit, stop, now.mark))
+
+
+def _weighted(order: Order, quantity: int, now: RiskContext) -> int | None:
+    """What the gate's weight leaves of an order; None for a position target that the lot's scale cannot hold."""
+    lot, left = now.instrument.lot, _left_to_reduce(order, now)
+    if order.position_target is None:
+        return weigh(quantity, order.side, left, now.weight, lot)
+    target = _scaled(order.position_target, now.instrument.quantity_scale)
+    if target is None:
+        return None
+    after_others = now.held * order.side.sign + now.totals(order.side).quantity
+    return bound(quantity, order.side, left, after_others, _share_of(target, now.weight, lot))
+
+
+def _share_of(target: int, weight: int, lot: int) -> int:
+    """A share of a signed target, toward zero to the lot."""
+    most = floor_to(abs(target) * weight // RATE_ONE, lot)
+    return most if target > 0 else -most
+
+
+def bound(quantity: int, side: Side, held: int, after_others: int, most: int) -> int:
+    """Cut the part of an order that adds risk so that the position ends at `most` or short of it; never the rest.
+
+    `after_others` is the position on the order's side once all that works there is filled, `most` the signed position
+    that the weight allows.
+    """
+    reducing = min(quantity, abs(held)) if held * side.sign < 0 else 0
+    room = max(most * side.sign, 0) - max(after_others + reducing, 0)
+    return reducing + min(quantity - reducing, max(room, 0))
 
 
 def weigh(quantity: int, side: Side, held: int, weight: int, lot: int) -> int:

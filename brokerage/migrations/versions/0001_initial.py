@@ -104,6 +104,7 @@ def _create_orders() -> None:
         sa.Column("trail_offset", sa.Text(), nullable=False),
         sa.Column("trail_offset_type", sa.Text(), nullable=False),
         sa.Column("limit_offset", sa.Text(), nullable=False),
+        sa.Column("position_target", sa.Text(), nullable=False),
         sa.Column("asked_expire_ns", _BIG, nullable=True),
         sa.Column("reduce_only", sa.Boolean(), nullable=False),
         sa.Column("post_only", sa.Boolean(), nullable=False),

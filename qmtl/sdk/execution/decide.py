@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from qmtl.sdk.execution.legs import Waiting, closing_part, permitted_part
-from qmtl.sdk.execution.planner import Leg, Planner, changes, order_name
+from qmtl.sdk.execution.planner import Change, Leg, Planner, changes, order_name
 from qmtl.sdk.execution.port import (
+    WHOLE,
     AskHeldPosition,
     AskOpenOrders,
     AskPermission,
@@ -25,6 +26,7 @@ from qmtl.sdk.execution.port import (
     OrderReply,
     Permission,
     Submit,
+    Weights,
     ask,
 )
 from qmtl.sdk.strategy.assembly import Assembled
@@ -56,6 +58,7 @@ class DecisionLogic:
         self._planners = {rule.command.node_id: Planner(rule) for rule in assembled.rules}
         self._signalled = dict.fromkeys(self._planners, 0.0)
         self._waiting: dict[str, Waiting] = {}
+        self._weights: Weights | None = None
         self._timeout_bars = leg_timeout_bars
 
     @property
@@ -75,6 +78,14 @@ class DecisionLogic:
         """Take a command as acted on, without sending anything."""
         self._planners[command.node_id].last = command.target
 
+    def weigh(self, weights: Weights) -> None:
+        """The weights from now on. What is held on a side whose weight has changed is decided on again."""
+        before, self._weights = self._weights, weights
+        if before is not None:
+            for planner in self._planners.values():
+                if planner.last and weights.of(planner.last) != before.of(planner.last):
+                    planner.last = None
+
     def decide(self, commands: Sequence[Command]) -> Decision[list[DeniedOrder]]:
         """Tell the strategy of new targets and act on all commands of one bar; what was denied of them."""
         due: list[tuple[Planner, Command]] = []
@@ -87,7 +98,7 @@ class DecisionLogic:
                 due.append((planner, command))
         if not due:
             return []
-        return (yield from _Deciding(self._waiting, self._timeout_bars).act(due))
+        return (yield from _Deciding(self._waiting, self._timeout_bars, self._weights or WHOLE).act(due))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,11 @@ class _Sized:
     leg: Leg
     quantity: Decimal
     whole: bool
+    target: Decimal
+
+    def order(self, quantity: Decimal, part: str = "") -> MarketOrder:
+        """An order of this leg for a part of its change."""
+        return self.leg.order(quantity, self.target, part)
 
     @property
     def closing(self) -> Decimal:
@@ -117,8 +133,9 @@ class _Sized:
 class _Deciding:
     """One decision: legs of one bar. `waiting` outlives it, by symbol."""
 
-    def __init__(self, waiting: dict[str, Waiting], timeout_bars: int) -> None:
+    def __init__(self, waiting: dict[str, Waiting], timeout_bars: int, weights: Weights) -> None:
         self._waiting = waiting
+        self._weights = weights
         self._timeout_bars = timeout_bars
         self._denied: list[DeniedOrder] = []
         self._reducing: list[tuple[str, str]] = []
@@ -135,8 +152,8 @@ class _Deciding:
             if not permission.nothing and (yield from self._is_free(planner, command)):
                 permissions[planner.rule.symbol] = permission
                 legs.append((yield from self._leg(planner, command)))
-        quantities = yield from changes(legs)
-        sized = [_permitted(leg, q, permissions[leg.symbol]) for leg, q in zip(legs, quantities, strict=True)]
+        found = yield from changes(legs)
+        sized = [_permitted(leg, change, permissions[leg.symbol]) for leg, change in zip(legs, found, strict=True)]
         yield from self._send(sized)
         return self._denied
 
@@ -161,7 +178,8 @@ class _Deciding:
         for client_order_id in (yield from ask(AskOpenOrders(symbol, time_ns))):
             yield from ask(Cancel(client_order_id, time_ns))
         held = yield from ask(AskHeldPosition(symbol, time_ns))
-        return Leg(planner, time_ns, command.target, command.price, held)
+        weight = self._weights.of(command.target)
+        return Leg(planner, time_ns, command.target, command.price, held, weight)
 
     def _send(self, sized: Sequence[_Sized]) -> Decision[None]:
         for one in sized:
@@ -179,8 +197,7 @@ class _Deciding:
                 yield from self._increase(one)
 
     def _reduce(self, one: _Sized) -> Decision[None]:
-        order = one.leg.order(one.quantity)
-        reply = yield from self._submit(one.leg, order)
+        reply = yield from self._submit(one.leg, one.order(one.quantity))
         self._settle(one, reply)
 
     def _turn(self, one: _Sized, *, apart: bool) -> Decision[None]:
@@ -189,12 +206,12 @@ class _Deciding:
         """
         leg, settled = one.leg, False
         if not apart:
-            reply = yield from self._submit(leg, leg.order(one.quantity))
+            reply = yield from self._submit(leg, one.order(one.quantity))
             if not reply.denied_by:
                 self._settle(one, reply)
                 return
             settled = reply.final
-        closing = yield from self._submit(leg, leg.order(one.closing, CLOSING))
+        closing = yield from self._submit(leg, one.order(one.closing, CLOSING))
         if closing.denied_by:
             return
         if settled:
@@ -207,7 +224,7 @@ class _Deciding:
             self._wait(one.leg.planner, one.leg, self._reducing)
             return
         self._waiting.pop(one.leg.symbol, None)
-        reply = yield from self._submit(one.leg, one.leg.order(one.quantity))
+        reply = yield from self._submit(one.leg, one.order(one.quantity))
         self._settle(one, reply)
 
     def _settle(self, one: _Sized, reply: OrderReply) -> None:
@@ -241,6 +258,6 @@ class _Deciding:
         self._denied.append(DeniedOrder(name, symbol, rule, message, time_ns))
 
 
-def _permitted(leg: Leg, quantity: Decimal, permission: Permission) -> _Sized:
-    part = permitted_part(leg.held.expected, quantity, permission)
-    return _Sized(leg, part, part == quantity)
+def _permitted(leg: Leg, change: Change, permission: Permission) -> _Sized:
+    part = permitted_part(leg.held.expected, change.quantity, permission)
+    return _Sized(leg, part, part == change.quantity, change.target)

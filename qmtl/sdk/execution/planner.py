@@ -25,10 +25,12 @@ _ROUNDS = 40
 
 @dataclass(slots=True)
 class Planner:
-    """Follows one command node. `last` is the target last acted on; a restart finds it in the node's history."""
+    """Follows one command node. `last` is the target last acted on; a restart finds it in the node's history. None: the
+    weight of what is held has changed, so that the target is to be acted on again.
+    """
 
     rule: TradeRule
-    last: float = 0.0
+    last: float | None = 0.0
 
     def due(self, target: float) -> bool:
         """Whether a target is still to be acted on. Raises InvalidRequest (E_TARGET) for one that is not finite."""
@@ -46,6 +48,7 @@ class Leg:
     target: float
     price: float
     held: HeldPosition
+    weight: Decimal = Decimal(1)
 
     @property
     def symbol(self) -> str:
@@ -57,6 +60,10 @@ class Leg:
         return self.planner.rule.lot or self.held.lot
 
     def wanted(self, equity: Decimal) -> Decimal:
+        """The position to hold at an equity: the weight's share of the whole, cut toward zero to the lot."""
+        return cut(self.weight * self.whole(equity), self.lot)
+
+    def whole(self, equity: Decimal) -> Decimal:
         """The position that the target means at an equity, cut toward zero to the lot."""
         target = to_decimal(self.target)
         if self.planner.rule.sizing is Sizing.UNITS:
@@ -70,13 +77,21 @@ class Leg:
         held = self.held.expected
         return wanted - cut(held, self.lot) if wanted else -cut(held, self.held.lot)
 
-    def order(self, quantity: Decimal, part: str = "") -> MarketOrder:
-        """A market order of this leg; `part` tells the orders of one bar apart."""
-        return MarketOrder(order_name(self.symbol, self.time_ns) + part, self.symbol, quantity, self.time_ns)
+    def order(self, quantity: Decimal, target: Decimal, part: str = "") -> MarketOrder:
+        """A market order of this leg toward a whole position; `part` tells the orders of one bar apart."""
+        return MarketOrder(order_name(self.symbol, self.time_ns) + part, self.symbol, quantity, self.time_ns, target)
 
 
-def changes(legs: Sequence[Leg]) -> Decision[list[Decimal]]:
-    """The signed quantities of all legs of a decision, sized together: each target holds of the equity that is left
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a leg orders: a signed quantity, toward a whole position before any weight."""
+
+    quantity: Decimal
+    target: Decimal
+
+
+def changes(legs: Sequence[Leg]) -> Decision[list[Change]]:
+    """The changes of all legs of a decision, sized together: each target holds of the equity that is left
     once the fees of all legs are paid.
 
     The fees follow from the sizes and the sizes from the fees: repeated from no fees until they agree. Where they
@@ -88,9 +103,9 @@ def changes(legs: Sequence[Leg]) -> Decision[list[Decimal]]:
     set_aside: Decimal | None = None
     for _ in range(_ROUNDS):
         found, needed = _sized(legs, fees), Decimal(0)
-        for leg, quantity in zip(legs, found, strict=True):
-            if quantity:
-                needed += yield from ask(AskFee(leg.symbol, abs(quantity), to_decimal(leg.price)))
+        for leg, change in zip(legs, found, strict=True):
+            if change.quantity:
+                needed += yield from ask(AskFee(leg.symbol, abs(change.quantity), to_decimal(leg.price)))
         if set_aside is None or (needed <= fees < set_aside):
             best, set_aside = found, fees if needed <= fees else None
         if needed == fees:
@@ -99,8 +114,12 @@ def changes(legs: Sequence[Leg]) -> Decision[list[Decimal]]:
     return best
 
 
-def _sized(legs: Sequence[Leg], fees: Decimal) -> list[Decimal]:
-    return [leg.change(leg.wanted(max(leg.held.equity - fees, Decimal(0)))) for leg in legs]
+def _sized(legs: Sequence[Leg], fees: Decimal) -> list[Change]:
+    found: list[Change] = []
+    for leg in legs:
+        equity = max(leg.held.equity - fees, Decimal(0))
+        found.append(Change(leg.change(leg.wanted(equity)), leg.whole(equity)))
+    return found
 
 
 def cut(quantity: Decimal, lot: Decimal) -> Decimal:

@@ -17,12 +17,31 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class MarketOrder:
-    """A market order to send. `quantity` is signed: negative sells. `decided_ns` is the close of the deciding bar."""
+    """A market order to send. `quantity` is signed: negative sells. `decided_ns` is the close of the deciding bar.
+
+    `position_target` is the signed position wanted in the end, before any weight.
+    """
 
     client_order_id: str
     symbol: str
     quantity: Decimal
     decided_ns: int
+    position_target: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The share of a target that may be held on each side."""
+
+    long: Decimal
+    short: Decimal
+
+    def of(self, target: float) -> Decimal:
+        """The weight of the side that a target is on."""
+        return self.long if target > 0 else self.short
+
+
+WHOLE = Weights(Decimal(1), Decimal(1))
 
 
 @dataclass(frozen=True, slots=True)

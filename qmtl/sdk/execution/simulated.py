@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from brokerage.domain.backtest.account import MARGIN_CALL, SimulatedAccount
+from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import FINAL
 from brokerage.domain.orders.events import OrderEvent
-from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import EventKind
 from qmtl.core.fills import FillEvent
@@ -29,11 +31,17 @@ from qmtl.sdk.execution.port import (
 
 
 class SimulatedExecution:
-    """Answers requests from one simulated account; `on_events` hears of what each order led to."""
+    """Answers requests from one simulated account; `on_events` hears of what each order led to. `weight` is what a gate
+    would stamp, a rate of 1e-8."""
 
     def __init__(
-        self, account: SimulatedAccount, currency: str, on_events: Callable[[Sequence[OrderEvent]], None]
+        self,
+        account: SimulatedAccount,
+        currency: str,
+        on_events: Callable[[Sequence[OrderEvent]], None],
+        weight: int = RATE_ONE,
     ) -> None:
+        self.weight = weight
         self._account = account
         self._currency = currency
         self._on_events = on_events
@@ -70,7 +78,9 @@ class SimulatedExecution:
 
     def _submit(self, order: MarketOrder) -> OrderReply:
         side = Side.BUY if order.quantity > 0 else Side.SELL
-        events = self._account.market(order.symbol, side, abs(order.quantity), order.decided_ns, order.client_order_id)
+        wanted = Order(self._account.owner, order.client_order_id, order.symbol, side, abs(order.quantity))
+        wanted = replace(wanted, position_target=order.position_target)
+        events = self._account.submit(wanted, order.decided_ns, weight=self.weight)
         self._on_events(events)
         for event in events:
             if event.kind is EventKind.DENIED and event.denial:

@@ -56,6 +56,7 @@ def orders(draw: st.DrawFn) -> Order:
         trail_offset_type=draw(st.none() | st.sampled_from(TrailOffsetType)),
         limit_offset=draw(st.none() | PRICES),
         strategy_version=draw(st.integers(0, 2**32 - 1)),
+        position_target=draw(st.none() | st.integers(-(10**12), 10**12).map(Decimal)),
         decided_ns=draw(st.none() | TIMES),
         tags=tuple(draw(st.lists(NAMES, max_size=3))),
     )

@@ -11,7 +11,7 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.profile import BrokerageProfile
 from qmtl.sdk import Sizing, Strategy, StreamInput, signals
 from qmtl.sdk.execution.decide import Command, DecisionLogic
-from qmtl.sdk.execution.port import DeniedOrder, conclude
+from qmtl.sdk.execution.port import DeniedOrder, Weights, conclude
 from qmtl.sdk.execution.simulated import SimulatedExecution
 from qmtl.sdk.strategy.assembly import assemble
 
@@ -67,6 +67,11 @@ class Portfolio:
                 for symbol, target in targets.items()
             ]
             self.denials += conclude(self._logic.decide(commands), self._execution.answer)
+
+    def weigh(self, weight: Decimal) -> None:
+        """The weight of both sides from now on, at the gate and for the strategy."""
+        self._execution.weight = int(weight.scaleb(8))
+        self._logic.weigh(Weights(weight, weight))
 
     @property
     def equity(self) -> Decimal:

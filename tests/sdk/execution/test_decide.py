@@ -98,7 +98,7 @@ def test_older_orders_are_cancelled_before_the_position_is_asked() -> None:
         Cancel("a", BAR_NS),
         Cancel("b", BAR_NS),
         AskHeldPosition("BTC-USD", BAR_NS),
-        Submit(MarketOrder("BTC-USD-900", "BTC-USD", Decimal(3), BAR_NS)),
+        Submit(MarketOrder("BTC-USD-900", "BTC-USD", Decimal(3), BAR_NS, Decimal(3))),
     ]
 
 

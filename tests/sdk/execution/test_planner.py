@@ -49,13 +49,13 @@ def sized(*legs: Leg, rate: str = "0") -> list[Decimal]:
         assert isinstance(request, AskFee)
         return request.quantity * request.price * Decimal(rate)
 
-    return conclude(changes(legs), answer)
+    return [change.quantity for change in conclude(changes(legs), answer)]
 
 
 def test_a_fraction_of_equity_is_cut_toward_zero_to_the_lot() -> None:
     one = leg(rule(), 0.95, holding())
     assert sized(one) == [Decimal("3.1666")]
-    assert one.order(Decimal("3.1666")).client_order_id == "BTC-USD-1632700800"
+    assert one.order(Decimal("3.1666"), Decimal("3.1666")).client_order_id == "BTC-USD-1632700800"
 
 
 def test_the_instrument_s_lot_is_taken_where_the_rule_has_none() -> None:

@@ -308,7 +308,7 @@ class OrderKey(_message.Message):
     def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., client_order_id: _Optional[str] = ...) -> None: ...
 
 class Order(_message.Message):
-    __slots__ = ("account", "world_id", "strategy_id", "client_order_id", "symbol", "venue", "side", "type", "quantity", "limit_price", "stop_price", "trail_offset", "trail_offset_type", "limit_offset", "time_in_force", "expire_at", "reduce_only", "post_only", "position_side", "tags", "decided_at", "strategy_version", "list_id", "parent_client_order_id", "contingency", "linked_client_order_ids")
+    __slots__ = ("account", "world_id", "strategy_id", "client_order_id", "symbol", "venue", "side", "type", "quantity", "limit_price", "stop_price", "trail_offset", "trail_offset_type", "limit_offset", "time_in_force", "expire_at", "reduce_only", "post_only", "position_side", "tags", "decided_at", "strategy_version", "list_id", "parent_client_order_id", "contingency", "linked_client_order_ids", "position_target")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -335,6 +335,7 @@ class Order(_message.Message):
     PARENT_CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     CONTINGENCY_FIELD_NUMBER: _ClassVar[int]
     LINKED_CLIENT_ORDER_IDS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_TARGET_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
     strategy_id: str
@@ -361,7 +362,8 @@ class Order(_message.Message):
     parent_client_order_id: str
     contingency: Contingency
     linked_client_order_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., side: _Optional[_Union[OrderSide, str]] = ..., type: _Optional[_Union[OrderType, str]] = ..., quantity: _Optional[str] = ..., limit_price: _Optional[str] = ..., stop_price: _Optional[str] = ..., trail_offset: _Optional[str] = ..., trail_offset_type: _Optional[_Union[TrailOffsetType, str]] = ..., limit_offset: _Optional[str] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., expire_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reduce_only: _Optional[bool] = ..., post_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., tags: _Optional[_Iterable[str]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., strategy_version: _Optional[int] = ..., list_id: _Optional[str] = ..., parent_client_order_id: _Optional[str] = ..., contingency: _Optional[_Union[Contingency, str]] = ..., linked_client_order_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    position_target: str
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., side: _Optional[_Union[OrderSide, str]] = ..., type: _Optional[_Union[OrderType, str]] = ..., quantity: _Optional[str] = ..., limit_price: _Optional[str] = ..., stop_price: _Optional[str] = ..., trail_offset: _Optional[str] = ..., trail_offset_type: _Optional[_Union[TrailOffsetType, str]] = ..., limit_offset: _Optional[str] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., expire_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reduce_only: _Optional[bool] = ..., post_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., tags: _Optional[_Iterable[str]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., strategy_version: _Optional[int] = ..., list_id: _Optional[str] = ..., parent_client_order_id: _Optional[str] = ..., contingency: _Optional[_Union[Contingency, str]] = ..., linked_client_order_ids: _Optional[_Iterable[str]] = ..., position_target: _Optional[str] = ...) -> None: ...
 
 class Fill(_message.Message):
     __slots__ = ("account", "world_id", "strategy_id", "client_order_id", "symbol", "venue", "side", "trade_id", "quantity", "price", "fee", "fee_currency", "liquidity_side", "venue_time", "receive_time", "flag", "account_fill_number")

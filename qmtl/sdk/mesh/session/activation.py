@@ -7,10 +7,12 @@ moment old costs a refusal at most.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from typing import TypeVar
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import InvalidRequest, NotReady, PermissionDenied, QmtlError, Unavailable
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
@@ -56,6 +58,13 @@ class FollowedActivation:
     def entries(self, strategy_id: str, now_ns: int) -> list[activationpb.ActivationEntry]:
         """Entries under which the strategy may send orders now: neither frozen nor outside their window."""
         return [e for e in self.envelope.entries if e.strategy_id == strategy_id and _is_open(e, now_ns)]
+
+    def weight(self, strategy_id: str, side: commonpb.Side, known: Decimal) -> Decimal:
+        """The weight of a strategy on a side; where it has no entry, the one that was known."""
+        for entry in self.envelope.entries:
+            if entry.strategy_id == strategy_id and entry.side == side:
+                return parse_decimal(entry.weight or "0", "entry.weight")
+        return known
 
     def allows(self, strategy_id: str, side: commonpb.Side, *, reduces: bool, now_ns: int) -> bool:
         """Whether an order on a side may be sent; a draining side only reduces."""

@@ -26,6 +26,7 @@ from qmtl.core.errors import NotReady, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.sdk.execution.port import (
+    WHOLE,
     AskFee,
     AskHeldPosition,
     AskOpenOrders,
@@ -37,6 +38,7 @@ from qmtl.sdk.execution.port import (
     Permission,
     Request,
     Submit,
+    Weights,
 )
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation
@@ -84,6 +86,7 @@ class MeshExecution:
         self._portfolio = portfolio
         self._market = market
         self._cancelled: list[orderpb.OrderStatus] = []
+        self._weights = WHOLE
 
     async def answer(self, request: Request[Any]) -> object:
         """The answer to one request of a decision. Raises NotReady (E_VENUE_BEHIND), and too long an outage."""
@@ -102,6 +105,15 @@ class MeshExecution:
             case Submit(order=order):
                 return await self._submit(order)
         raise TypeError(f"the gateway has no answer to {request!r}")
+
+    def weights(self) -> Weights:
+        """The strategy's weights by the newest activation."""
+        known, strategy_id = self._weights, self._owner.strategy_id
+        self._weights = Weights(
+            self._activation.weight(strategy_id, commonpb.SIDE_LONG, known.long),
+            self._activation.weight(strategy_id, commonpb.SIDE_SHORT, known.short),
+        )
+        return self._weights
 
     def _permission(self) -> Permission:
         """By real time: an activation's window is not in the data time of a replay."""

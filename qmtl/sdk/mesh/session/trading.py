@@ -43,6 +43,7 @@ class SessionTrading:
                 self._logic.remember(command)
             if name not in self._sent:
                 fresh.append(command)
+        self._logic.weigh(self._execution.weights())
         return await conclude_async(self._logic.decide(fresh), self._execution.answer)
 
     def _commands(self, emissions: Iterable[Emission]) -> Iterable[Command]:

@@ -26,6 +26,7 @@ def order_to_proto(owner: Owner, order: MarketOrder) -> orderpb.Order:
         time_in_force=orderpb.TIME_IN_FORCE_GTC,
         position_side=orderpb.POSITION_SIDE_BOTH,
         decided_at=ns_to_proto(order.decided_ns),
+        position_target="" if order.position_target is None else format_decimal(order.position_target),
     )
 
 

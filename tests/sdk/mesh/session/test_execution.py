@@ -27,6 +27,7 @@ from qmtl.sdk.execution.port import (
     OrderReply,
     Permission,
     Submit,
+    Weights,
 )
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation
@@ -91,6 +92,18 @@ async def test_permission_is_what_the_activation_says_of_each_side() -> None:
         assert isinstance(frozen, Permission)
         assert frozen.nothing
         assert frozen != UNRESTRICTED
+
+
+async def test_weights_are_those_of_the_activation_and_stay_known_without_it() -> None:
+    async with opened() as to:
+        assert to.execution.weights() == Weights(Decimal("1.0"), Decimal(1))
+        to.mesh.activate("s")
+        to.mesh.activation.entries[0].weight = "0.25"
+        to.activation.offer(to.mesh.activation)
+        assert to.execution.weights() == Weights(Decimal("0.25"), Decimal(1))
+        to.mesh.activate("other")
+        to.activation.offer(to.mesh.activation)
+        assert to.execution.weights() == Weights(Decimal("0.25"), Decimal(1))
 
 
 async def test_only_open_orders_are_listed_however_many_were_made() -> None:
