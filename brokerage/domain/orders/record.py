@@ -19,6 +19,7 @@ from brokerage.domain.orders.states import (
     OrderView,
     after,
     after_fill,
+    after_update,
     view_of,
 )
 from qmtl.core.errors import Conflict
@@ -76,6 +77,16 @@ class OrderRecord:
         return view_of(self.state, self.filled)
 
 
+@dataclass(frozen=True, slots=True)
+class WorkedTerms:
+    """What of an order can change while it works, in scaled integers."""
+
+    quantity: int
+    limit: int | None
+    stop: int | None
+    expire_ns: int | None
+
+
 def born(order: Order, instrument: Instrument | None, event: OrderEvent) -> OrderRecord:
     """The record after its first event, which must be INITIALIZED."""
     if event.kind is not EventKind.INITIALIZED or event.seq != 1:
@@ -101,16 +112,20 @@ def advance(record: OrderRecord, event: OrderEvent) -> OrderRecord:
     """Fold one event. Raises Conflict when it is illegal here, its seq is not the next, or its state is not ours."""
     if event.seq != record.seq + 1:
         raise Conflict("E_ORDER_EVENT_GAP", f"order {record.id} is at seq {record.seq}, got {event.seq}")
-    state, filled, flag = _step(record, event.kind, event.fill)
+    state, filled, flag = _step(record, event.kind, event.fill, event.quantity)
     if state is not event.state or filled != event.cumulative:
         raise Conflict("E_ORDER_EVENT_DAMAGED", f"order {record.id} seq {event.seq}: state or total is not its fold")
     return _folded(record, event, flag)
 
 
-def _step(record: OrderRecord, kind: EventKind, fill: Fill | None) -> tuple[OrderState, int, FillFlag | None]:
-    """State, filled total and flag after an event."""
+def _step(
+    record: OrderRecord, kind: EventKind, fill: Fill | None, quantity: int
+) -> tuple[OrderState, int, FillFlag | None]:
+    """State, filled total and flag after an event; `quantity` is what an update changes the order to."""
     if kind is not EventKind.FILLED:
         state = after(record.state, record.previous, kind, record.order.type, record.order.tif)
+        if kind is EventKind.UPDATED:
+            state = after_update(state, record.filled, quantity)
         return state, record.filled, None
     if fill is None or record.instrument is None:
         raise Conflict("E_ORDER_EVENT_ILLEGAL", f"order {record.id}: FILLED without a fill or an instrument")
@@ -174,9 +189,11 @@ def happened(
     denial: Denial | None = None,
     detail: str = "",
     unresolved: bool = False,
+    terms: WorkedTerms | None = None,
 ) -> tuple[OrderRecord, OrderEvent]:
-    """Make the next event of an order and fold it in. UPDATED repeats what is worked, with a new detail."""
-    state, filled, flag = _step(record, kind, fill)
+    """Make the next event of an order and fold it in. With UPDATED `terms` are worked from now on; None: as before."""
+    worked = terms or WorkedTerms(record.quantity, record.limit, record.stop, record.expire_ns)
+    state, filled, flag = _step(record, kind, fill, worked.quantity)
     changed = kind is EventKind.UPDATED
     event = OrderEvent(
         record.id,
@@ -190,10 +207,10 @@ def happened(
         denial,
         detail,
         flag,
-        record.quantity if changed else 0,
-        record.limit if changed else None,
-        record.stop if changed else None,
-        record.expire_ns if changed else None,
+        worked.quantity if changed else 0,
+        worked.limit if changed else None,
+        worked.stop if changed else None,
+        worked.expire_ns if changed else None,
         unresolved,
     )
     return _folded(record, event, flag), event

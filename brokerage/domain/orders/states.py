@@ -141,7 +141,8 @@ TABLE: dict[OrderState, dict[EventKind, _Next]] = {
         _E.UPDATED: _STAYS,
     },
     # EXPIRED straight from SUBMITTED is how IOC and FOK end; for any other time in force it is illegal.
-    _S.SUBMITTED: {**_WORKING, _E.ACCEPTED: _S.ACCEPTED},
+    # A trigger that is heard before the acceptance, or after a fill, is remembered by the record.
+    _S.SUBMITTED: {**_WORKING, _E.ACCEPTED: _S.ACCEPTED, _E.TRIGGERED: _STAYS},
     _S.ACCEPTED: {**_WORKING, _E.TRIGGERED: _S.TRIGGERED},
     _S.TRIGGERED: {**_WORKING},
     _S.PARTIALLY_FILLED: {
@@ -151,6 +152,7 @@ TABLE: dict[OrderState, dict[EventKind, _Next]] = {
         _E.EXPIRED: _S.EXPIRED,
         _E.ACCEPTED: _S.ACCEPTED,
         _E.UPDATED: _STAYS,
+        _E.TRIGGERED: _STAYS,
     },
     _S.PENDING_UPDATE: {
         _E.REJECTED: _S.REJECTED,
@@ -170,12 +172,15 @@ TABLE: dict[OrderState, dict[EventKind, _Next]] = {
         _E.EXPIRED: _S.EXPIRED,
         _E.ACCEPTED: _S.ACCEPTED,
         _E.CANCEL_REJECTED: _RESTORES,
+        _E.UPDATED: _STAYS,
+        _E.TRIGGERED: _STAYS,
     },
-    _S.CANCELED: {},
-    _S.EXPIRED: {},
-    _S.REJECTED: {},
+    # A venue's acceptance may be heard after the end of the order: it is recorded.
+    _S.CANCELED: {_E.ACCEPTED: _STAYS},
+    _S.EXPIRED: {_E.ACCEPTED: _STAYS},
+    _S.REJECTED: {_E.ACCEPTED: _STAYS},
     _S.DENIED: {},
-    _S.FILLED: {},
+    _S.FILLED: {_E.ACCEPTED: _STAYS},
 }
 
 _RECORDED = frozenset({_E.MODIFY_REJECTED, _E.CANCEL_REJECTED})
@@ -216,6 +221,11 @@ def after_fill(state: OrderState, cumulative: int, quantity: int) -> tuple[Order
     if flag is None and state in (_S.INITIALIZED, _S.EMULATED, _S.RELEASED):
         flag = FillFlag.UNEXPECTED
     return (_S.FILLED if full else _S.PARTIALLY_FILLED), flag
+
+
+def after_update(state: OrderState, cumulative: int, quantity: int) -> OrderState:
+    """The state after an update that `after` allows: an order changed to what it has filled, or less, is FILLED."""
+    return _S.FILLED if 0 < quantity <= cumulative else state
 
 
 def _over(cumulative: int, quantity: int) -> FillFlag | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from decimal import Decimal
 
@@ -14,7 +15,7 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent
 from brokerage.domain.orders.order import Order, Side, order_id
-from brokerage.domain.orders.record import OrderRecord, accept_fill, advance, born, happened
+from brokerage.domain.orders.record import OrderRecord, WorkedTerms, accept_fill, advance, born, happened
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, OrderView, TimeInForce
 from qmtl.core.errors import Conflict
 from tests.brokerage.samples import MINUTE, OWNER, STOCK, order
@@ -89,6 +90,91 @@ def test_a_gap_a_damaged_row_and_a_wrong_beginning_are_refused() -> None:
         born(order("o1"), STOCK, event)
     with pytest.raises(Conflict, match="E_ORDER_EVENT_ILLEGAL"):
         happened(record, EventKind.FILLED, NOW)
+
+
+def test_an_update_changes_what_is_worked_and_may_fill_the_order() -> None:
+    record, _ = happened(working(), EventKind.FILLED, NOW, fill=fill(4))
+    record, event = happened(record, EventKind.UPDATED, NOW, terms=WorkedTerms(8, 99_00, 98_00, 7))
+    assert (record.state, record.quantity, record.remaining) == (OrderState.PARTIALLY_FILLED, 8, 4)
+    assert (record.limit, record.stop, record.expire_ns) == (99_00, 98_00, 7)
+    pending, _ = happened(record, EventKind.PENDING_CANCEL, NOW)
+    for before in (record, pending):
+        done, event = happened(before, EventKind.UPDATED, NOW, terms=WorkedTerms(4, None, None, None))
+        assert (done.state, done.quantity, done.remaining) == (OrderState.FILLED, 4, 0)
+        assert advance(before, event) == done
+
+
+def test_a_trigger_is_remembered_wherever_it_is_heard() -> None:
+    for kinds in ((), (EventKind.PENDING_CANCEL,), (EventKind.FILLED,)):
+        record = working(kind=OrderType.STOP_LIMIT)
+        for kind in kinds:
+            record, _ = happened(record, kind, NOW, fill=fill(1) if kind is EventKind.FILLED else None)
+        before = record.state
+        record, _ = happened(record, EventKind.TRIGGERED, NOW)
+        assert record.triggered
+        assert record.state is (OrderState.TRIGGERED if before is OrderState.ACCEPTED else before)
+
+
+VENUE = [
+    EventKind.ACCEPTED,
+    EventKind.TRIGGERED,
+    EventKind.PENDING_CANCEL,
+    EventKind.UPDATED,
+    EventKind.CANCEL_REJECTED,
+]
+
+
+def legal(record: OrderRecord, kind: EventKind) -> bool:
+    """Whether the table has an event; what it lacks is refused whole and leaves the order as it was."""
+    try:
+        happened(record, kind, NOW)
+    except Conflict:
+        return False
+    return True
+
+
+@given(
+    st.lists(st.integers(1, 6), max_size=5),
+    st.booleans(),
+    st.lists(st.sampled_from(VENUE), max_size=4),
+    st.lists(st.integers(0, 8), max_size=5),
+    st.randoms(use_true_random=False),
+)
+def test_reports_in_any_order_and_repeated_come_to_the_same_order(
+    parts: list[int], canceled: bool, others: list[EventKind], repeats: list[int], shuffled: random.Random
+) -> None:
+    """Fills, a cancel and what surrounds them, as a venue's stream and its lists may bring them."""
+    told: list[tuple[EventKind, Fill | None]] = [
+        (EventKind.FILLED, fill(part, f"t{number}")) for number, part in enumerate(parts)
+    ]
+    told += [(kind, None) for kind in others] + [(EventKind.CANCELED, None)] * canceled
+    told += [told[index] for index in repeats if index < len(told)]
+    shuffled.shuffle(told)
+    first = OrderEvent("id", 1, EventKind.INITIALIZED, 1, 1, quantity=10)
+    record, known = born(replace(order("o1"), type=OrderType.STOP_LIMIT), STOCK, first), dict[str, Fill]()
+    record, _ = happened(record, EventKind.SUBMITTED, NOW)
+    log = [record]
+    for kind, part in told:
+        if part is not None and not accept_fill(part, known.get(part.trade_id)):
+            continue
+        if part is None and not legal(record, kind):
+            continue
+        record, event = happened(record, kind, NOW, fill=part)
+        assert advance(log[-1], event) == record
+        log.append(record)
+        if part is not None:
+            known[part.trade_id] = part
+    total = sum(parts)
+    assert record.filled == total
+    assert record.notional == STOCK.notional(100_00, total)
+    assert (record.flag is FillFlag.OVERFILL) == (total > 10)
+    if total >= 10:
+        assert record.state is OrderState.FILLED
+    elif canceled:
+        assert record.state is OrderState.CANCELED
+    else:
+        assert not record.closed
+    assert record.triggered == (EventKind.TRIGGERED in others) or record.closed
 
 
 ACTS = st.lists(

@@ -19,6 +19,7 @@ from brokerage.domain.orders.states import (
     TimeInForce,
     after,
     after_fill,
+    after_update,
     view_of,
 )
 from qmtl.core.errors import Conflict
@@ -28,17 +29,17 @@ SPEC = """
 INITIALIZED:      DENIED EMULATED RELEASED SUBMITTED REJECTED ACCEPTED CANCELED EXPIRED TRIGGERED UPDATED=stay
 EMULATED:         CANCELED EXPIRED RELEASED UPDATED=stay
 RELEASED:         SUBMITTED DENIED CANCELED EXPIRED UPDATED=stay
-SUBMITTED:        PENDING_UPDATE PENDING_CANCEL REJECTED CANCELED EXPIRED ACCEPTED UPDATED=stay
+SUBMITTED:        PENDING_UPDATE PENDING_CANCEL REJECTED CANCELED EXPIRED ACCEPTED UPDATED=stay TRIGGERED=stay
 ACCEPTED:         REJECTED PENDING_UPDATE PENDING_CANCEL CANCELED EXPIRED TRIGGERED UPDATED=stay
 TRIGGERED:        REJECTED PENDING_UPDATE PENDING_CANCEL CANCELED EXPIRED UPDATED=stay
-PARTIALLY_FILLED: PENDING_UPDATE PENDING_CANCEL CANCELED EXPIRED ACCEPTED UPDATED=stay
+PARTIALLY_FILLED: PENDING_UPDATE PENDING_CANCEL CANCELED EXPIRED ACCEPTED UPDATED=stay TRIGGERED=stay
 PENDING_UPDATE:   REJECTED ACCEPTED CANCELED EXPIRED TRIGGERED PENDING_UPDATE PENDING_CANCEL UPDATED=previous
-PENDING_CANCEL:   REJECTED PENDING_CANCEL CANCELED EXPIRED ACCEPTED
-CANCELED:
-EXPIRED:
-REJECTED:
+PENDING_CANCEL:   REJECTED PENDING_CANCEL CANCELED EXPIRED ACCEPTED UPDATED=stay TRIGGERED=stay
+CANCELED:         ACCEPTED=stay
+EXPIRED:          ACCEPTED=stay
+REJECTED:         ACCEPTED=stay
 DENIED:
-FILLED:
+FILLED:           ACCEPTED=stay
 """
 RESTORING = {
     (OrderState.PENDING_UPDATE, EventKind.MODIFY_REJECTED),
@@ -114,6 +115,15 @@ def test_a_late_fill_is_booked_and_only_completion_changes_the_state(state: Orde
     assert after_fill(state, 4, 10) == (state, None)
     assert after_fill(state, 10, 10) == (OrderState.FILLED, None)
     assert after_fill(state, 11, 10) == (OrderState.FILLED, FillFlag.OVERFILL)
+
+
+@pytest.mark.parametrize("state", OrderState)
+def test_an_update_to_what_is_filled_or_less_fills_the_order(state: OrderState) -> None:
+    assert after_update(state, 4, 4) is OrderState.FILLED
+    assert after_update(state, 4, 3) is OrderState.FILLED
+    assert after_update(state, 4, 5) is state
+    assert after_update(state, 0, 5) is state
+    assert after_update(state, 0, 0) is state
 
 
 def test_a_fill_on_a_denied_or_filled_order_is_flagged() -> None:
