@@ -17,7 +17,7 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.symbols import Instruments
-from brokerage.domain.models.fees.model import FeeModel
+from brokerage.domain.models.fees.model import Execution, FeeModel
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, currency_scale
 from brokerage.domain.orders.events import EventTime, Liquidity, OrderEvent, fee_decimal
@@ -149,8 +149,8 @@ class SimulatedAccount:
         found = self.instrument(symbol)
         return found.quantity_decimal(found.lot)
 
-    def fee_bound(self, symbol: str, quantity: Decimal, price: Decimal) -> Decimal:
-        """The most that one order may be charged, in quote currency; a quantity between two lots counts as the next."""
+    def fee_bound(self, symbol: str, quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal]:
+        """What one order of a signed quantity may be charged; see the function of this name."""
         return fee_bound(self.instrument(symbol), self.view.profile.fee, quantity, price)
 
     def position(self, symbol: str) -> Decimal:
@@ -183,11 +183,16 @@ class SimulatedAccount:
         return {symbol: mark.price for symbol, mark in self.view.marks.items()}
 
 
-def fee_bound(instrument: Instrument, fee: FeeModel, quantity: Decimal, price: Decimal) -> Decimal:
-    """The most that one order may be charged, in quote currency."""
-    units = int(quantity.scaleb(instrument.quantity_scale).to_integral_value(ROUND_UP))
+def fee_bound(instrument: Instrument, fee: FeeModel, quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal]:
+    """The most that one market order of a signed quantity may be charged in quote currency, and what of its quantity is
+    withheld where the fee is taken in what is bought. A quantity between two lots counts as the next.
+    """
+    units = int(abs(quantity).scaleb(instrument.quantity_scale).to_integral_value(ROUND_UP))
     notional = instrument.notional(instrument.price_units(price), units)
-    return instrument.money_decimal(fee.bound(instrument, notional, units))
+    side = Side.BUY if quantity > 0 else Side.SELL
+    amount, currency = fee.charge(Execution(instrument, side, units, notional, Liquidity.TAKER))
+    withheld = instrument.quantity_decimal(amount) if currency == instrument.base else Decimal(0)
+    return instrument.money_decimal(fee.bound(instrument, notional, units)), withheld
 
 
 def view_fill(instrument: Instrument, side: Side, event: OrderEvent) -> FillView:

@@ -70,12 +70,15 @@ class Leg:
             return cut(target, self.lot)
         return cut(target * equity / to_decimal(self.price), self.lot) if self.price > 0.0 else Decimal(0)
 
-    def change(self, wanted: Decimal) -> Decimal:
-        """The signed quantity that brings what is held to what is wanted. What is not flat ends flat to the lot of the
-        instrument, however coarse the rule's own.
+    def change(self, wanted: Decimal, withheld: Decimal) -> Decimal:
+        """The signed quantity that brings what is held to what is wanted, with what is withheld of a purchase bought
+        beside it. What is not flat ends flat to the lot of the instrument, however coarse the rule's own.
         """
         held = self.held.expected
-        return wanted - cut(held, self.lot) if wanted else -cut(held, self.held.lot)
+        if not wanted:
+            return -cut(held, self.held.lot)
+        quantity = wanted - cut(held, self.lot)
+        return quantity + cut(withheld, self.lot) if quantity > 0 else quantity
 
     def order(self, quantity: Decimal, target: Decimal, part: str = "") -> MarketOrder:
         """A market order of this leg toward a whole position; `part` tells the orders of one bar apart."""
@@ -97,15 +100,18 @@ def changes(legs: Sequence[Leg]) -> Decision[list[Change]]:
     The fees follow from the sizes and the sizes from the fees: repeated from no fees until they agree. Where they
     swing between two lots, the sizes that leave enough for their fees are taken.
     """
-    fees, best = Decimal(0), _sized(legs, Decimal(0))
+    fees, withheld = Decimal(0), [Decimal(0)] * len(legs)
+    best = _sized(legs, fees, withheld)
     if all(leg.planner.rule.sizing is Sizing.UNITS for leg in legs):
         return best
     set_aside: Decimal | None = None
     for _ in range(_ROUNDS):
-        found, needed = _sized(legs, fees), Decimal(0)
-        for leg, change in zip(legs, found, strict=True):
+        found, needed = _sized(legs, fees, withheld), Decimal(0)
+        for number, (leg, change) in enumerate(zip(legs, found, strict=True)):
             if change.quantity:
-                needed += yield from ask(AskFee(leg.symbol, abs(change.quantity), to_decimal(leg.price)))
+                fee = yield from ask(AskFee(leg.symbol, change.quantity, to_decimal(leg.price)))
+                needed += fee.money
+                withheld[number] = fee.withheld
         if set_aside is None or (needed <= fees < set_aside):
             best, set_aside = found, fees if needed <= fees else None
         if needed == fees:
@@ -114,11 +120,14 @@ def changes(legs: Sequence[Leg]) -> Decision[list[Change]]:
     return best
 
 
-def _sized(legs: Sequence[Leg], fees: Decimal) -> list[Change]:
+def _sized(legs: Sequence[Leg], fees: Decimal, withheld: Sequence[Decimal]) -> list[Change]:
     found: list[Change] = []
-    for leg in legs:
+    for leg, base in zip(legs, withheld, strict=True):
         equity = max(leg.held.equity - fees, Decimal(0))
-        found.append(Change(leg.change(leg.wanted(equity)), leg.whole(equity)))
+        quantity = leg.change(leg.wanted(equity), base)
+        # what is withheld is bought beside the target: the position that bounds the order is larger by it
+        beside = base / leg.weight if base and quantity > 0 and leg.weight else Decimal(0)
+        found.append(Change(quantity, leg.whole(equity) + cut(beside, leg.lot)))
     return found
 
 

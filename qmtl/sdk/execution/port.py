@@ -141,8 +141,16 @@ class AskHeldPosition(Request[HeldPosition]):
 
 
 @dataclass(frozen=True, slots=True)
-class AskFee(Request[Decimal]):
-    """The most that a market order of a quantity may be charged at a price, in the currency of the equity."""
+class FeeEstimate:
+    """The most that an order may be charged, in the currency of the equity, and what of its quantity is withheld."""
+
+    money: Decimal
+    withheld: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class AskFee(Request[FeeEstimate]):
+    """What a market order of a signed quantity may be charged at a price."""
 
     symbol: str
     quantity: Decimal

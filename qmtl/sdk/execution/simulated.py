@@ -22,6 +22,7 @@ from qmtl.sdk.execution.port import (
     AskOpenOrders,
     AskPermission,
     Cancel,
+    FeeEstimate,
     HeldPosition,
     MarketOrder,
     OrderReply,
@@ -59,7 +60,8 @@ class SimulatedExecution:
                 lot = self._account.lot(symbol)
                 return HeldPosition(self._expected(symbol), self._account.equity(self._currency), lot)
             case AskFee(symbol=symbol, quantity=quantity, price=price):
-                return self._account.fee_bound(symbol, quantity, price)
+                money, withheld = self._account.fee_bound(symbol, quantity, price)
+                return FeeEstimate(money, withheld)
             case Submit(order=order):
                 return self._submit(order)
         raise TypeError(f"a simulated account has no answer to {request!r}")

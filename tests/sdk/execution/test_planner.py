@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from qmtl.core.errors import InvalidRequest
 from qmtl.sdk import Sizing, StreamInput, indicators, signals
 from qmtl.sdk.execution.planner import Leg, Planner, changes, cut
-from qmtl.sdk.execution.port import AskFee, HeldPosition, Request, conclude
+from qmtl.sdk.execution.port import AskFee, FeeEstimate, HeldPosition, Request, conclude
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.sdk.strategy.strategy import Strategy
@@ -45,9 +45,9 @@ def leg(rule: TradeRule, target: float, held: HeldPosition, price: float = 30_00
 def sized(*legs: Leg, rate: str = "0") -> list[Decimal]:
     """The quantities of a decision where fees are a share of the notional."""
 
-    def answer(request: Request[Any]) -> Decimal:
+    def answer(request: Request[Any]) -> FeeEstimate:
         assert isinstance(request, AskFee)
-        return request.quantity * request.price * Decimal(rate)
+        return FeeEstimate(abs(request.quantity) * request.price * Decimal(rate))
 
     return [change.quantity for change in conclude(changes(legs), answer)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
+from brokerage.domain.models.fees.percent import FeeCurrency, PercentFee
 from brokerage.domain.models.profiles.generic import margin, spot
 from qmtl.sdk import Sizing
 from tests.sdk.execution.portfolios import CASH, Portfolio
@@ -79,6 +81,17 @@ def test_all_the_money_is_used_to_the_last_lot_after_fees() -> None:
         made.play({BTC: 1.0, ETH: 0.0}, bars=2)
         assert made.lots_off(BTC, 1.0) <= 1
         assert 0 <= made.account.cash("USD") < Decimal("0.00001")
+
+
+@pytest.mark.parametrize("share", [0.5, 0.99])
+def test_a_fee_in_what_is_bought_is_bought_beside_it(share: float) -> None:
+    fee = PercentFee(100_000, 100_000, FeeCurrency.BASE_ON_BUY)
+    made = Portfolio(replace(spot(participation="0"), fee=fee), [coin(BTC)], {BTC: 100.0})
+    made.play({BTC: share}, bars=2)
+    assert made.lots_off(BTC, share) <= 2
+    made.play({BTC: 0.0}, bars=2)
+    assert made.account.position(BTC) == 0
+    assert not made.denials
 
 
 def test_an_increase_gives_up_when_its_reduction_does_not_fill_and_says_so() -> None:

@@ -32,6 +32,7 @@ from qmtl.sdk.execution.port import (
     AskOpenOrders,
     AskPermission,
     Cancel,
+    FeeEstimate,
     HeldPosition,
     MarketOrder,
     OrderReply,
@@ -101,7 +102,7 @@ class MeshExecution:
             case AskHeldPosition(symbol=symbol, time_ns=time_ns):
                 return await self._held(symbol, time_ns)
             case AskFee(quantity=quantity, price=price):
-                return fee_bound(self._market.instrument, self._market.fee, quantity, price)
+                return FeeEstimate(*fee_bound(self._market.instrument, self._market.fee, quantity, price))
             case Submit(order=order):
                 return await self._submit(order)
         raise TypeError(f"the gateway has no answer to {request!r}")
