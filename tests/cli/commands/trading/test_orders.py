@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from qmtl.broker.v1 import order_pb2 as orderpb
@@ -27,6 +29,28 @@ def test_orders_fills_and_books(estate: Estate) -> None:
     (book,) = estate.json("portfolio", "--world", WORLD)
     assert book["account"] == estate.account
     assert f"{book['equity']} USD" in estate.ask("portfolio")
+
+
+def test_accounts_instruments_and_what_is_held(estate: Estate) -> None:
+    listed = estate.json("accounts", "list", "--world", WORLD)
+    assert estate.account in [one["account"] for one in listed]
+    shown = estate.json("accounts", "show", estate.account)
+    assert (shown["account"], shown["base_currency"]) == (estate.account, "USD")
+    assert "BTC-USD" in estate.ask("accounts", "show", estate.account)
+    assert "ACTIVE" in estate.ask("accounts", "list")
+    assert "E_ACCOUNT_UNKNOWN" in estate.refused("accounts", "show", "nobody")
+    symbols = [one["symbol"] for one in estate.json("instruments", "list")]
+    assert symbols == sorted(symbols)
+    assert "BTC priced in USD" in estate.ask("instruments", "show", "BTC-USD")
+    assert "E_INSTRUMENT_UNKNOWN" in estate.refused("instruments", "show", "NOSUCH")
+    fills = estate.json("fills", "--account", estate.account)
+    bought = sum(Decimal(f["quantity"]) * (1 if f["side"] == "ORDER_SIDE_BUY" else -1) for f in fills)
+    held = estate.json("positions", "--account", estate.account, "--netted")
+    assert sum(Decimal(one["quantity"]) for one in held) == bought
+    assert "USD" in estate.ask("cash", "--account", estate.account)
+    (money,) = estate.json("cash", "--account", estate.account)
+    (book,) = estate.json("portfolio", "--account", estate.account)
+    assert money["settled"] == book["cash"][0]["settled"]
 
 
 def test_an_id_that_several_strategies_used_names_its_places() -> None:

@@ -1,0 +1,103 @@
+"""`qmtl accounts`: accounts, what they may do and which worlds use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
+from qmtl.cli.commands.trading.orders import World
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.pages import collect
+from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.listings import show_listing
+from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.tables import show_pairs, show_table
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.rpc.client.channel import MeshChannel
+
+LIST_MAX = 200
+
+
+@with_access
+def list_accounts(
+    access: Access,
+    world: World = "",
+    limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = LIST_MAX,
+) -> None:
+    """List accounts in order of name."""
+
+    async def call(channel: MeshChannel) -> list[accountpb.Account]:
+        stub = accountrpc.AccountServiceStub(channel)
+
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[accountpb.Account], commonpb.PageInfo]:
+            reply = await stub.ListAccounts(accountservicepb.ListAccountsRequest(world_id=world, page=asked))
+            return reply.accounts, reply.page
+
+        return await collect(page, limit)
+
+    columns = ("account", "type", "currency", "starting cash", "leverage", "state", "worlds", "symbols")
+    show_listing(access, ask(access, call), "accounts", columns, account_rows)
+
+
+def account_rows(found: Sequence[accountpb.Account]) -> list[tuple[str, ...]]:
+    """One line per account."""
+    return [
+        (
+            one.account,
+            enum_word(accountpb.AccountType, one.type),
+            one.base_currency,
+            one.starting_cash,
+            str(one.leverage),
+            enum_word(accountpb.TradingState, one.trading_state),
+            ", ".join(one.worlds),
+            ", ".join(feed.symbol for feed in one.feeds),
+        )
+        for one in found
+    ]
+
+
+@with_access
+def show(access: Access, account: Annotated[str, typer.Argument(help="Name of the account.")]) -> None:
+    """Show an account with its feeds and its own limits."""
+
+    async def call(channel: MeshChannel) -> accountpb.Account:
+        stub = accountrpc.AccountServiceStub(channel)
+        return (await stub.GetAccount(accountservicepb.GetAccountRequest(account=account))).account
+
+    found = ask(access, call)
+    if access.json:
+        show_json(as_dict(found))
+        return
+    show_pairs(f"account {found.account}", account_pairs(found))
+    feeds = [(f.symbol, f.data_preset, f.data_session_id or "live", when(f.venue_time)) for f in found.feeds]
+    show_table("feeds", ("symbol", "preset", "session", "venue time"), feeds)
+    budgets = [(b.world_id, b.strategy_id or "all", b.gross_max) for b in found.limits.budgets]
+    if budgets:
+        show_table("budgets", ("world", "strategy", "gross at most"), budgets)
+
+
+def account_pairs(one: accountpb.Account) -> list[tuple[str, str]]:
+    """What an account is and may do; limits that are not set read as none."""
+    limits = (
+        ("gross at most", one.limits.gross_max),
+        ("net at most", one.limits.net_max),
+        ("leverage at most", one.limits.leverage_max),
+        ("of equity in a symbol", one.limits.symbol_max),
+        ("of equity in a sector", one.limits.sector_max),
+    )
+    return [
+        ("type", f"{enum_word(accountpb.AccountType, one.type)}, leverage {one.leverage}"),
+        ("venue", one.venue),
+        ("starting cash", f"{one.starting_cash} {one.base_currency}"),
+        ("fee rate", one.fee_rate),
+        ("state", enum_word(accountpb.TradingState, one.trading_state)),
+        ("worlds", ", ".join(one.worlds)),
+        ("created", when(one.created_at)),
+        ("limits", f"revision {one.limits_revision}" if one.limits_revision else "none"),
+        *((name, most) for name, most in limits if most),
+    ]

@@ -1,0 +1,136 @@
+"""`qmtl positions`, `qmtl cash`, `qmtl fills`: what accounts hold, and what made it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
+from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
+from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
+from qmtl.cli.commands.trading.orders import LIST_MAX, Account, Strategy, World, account_names
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.ids import whole_strategy_id
+from qmtl.cli.gateway.pages import collect
+from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.listings import show_listing
+from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.tables import show_table
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.rpc.client.channel import MeshChannel
+
+
+@with_access
+def positions(
+    access: Access,
+    world: World = "",
+    account: Account = "",
+    strategy: Strategy = "",
+    netted: Annotated[bool, typer.Option("--netted", help="One line a symbol over all strategies.")] = False,
+) -> None:
+    """List positions at their marks."""
+    strategy = whole_strategy_id(access, strategy)
+
+    async def call(channel: MeshChannel) -> list[tuple[str, portfoliopb.Position]]:
+        stub, found = portfoliorpc.PortfolioServiceStub(channel), list[tuple[str, portfoliopb.Position]]()
+        for name in await account_names(channel, account, world):
+            request = portfolioservicepb.ListPositionsRequest(
+                account=name, world_id=world, strategy_id=strategy, netted=netted
+            )
+            found += [(name, one) for one in (await stub.ListPositions(request)).positions]
+        return found
+
+    found = ask(access, call)
+    if access.json:
+        show_json([{"account": name, **as_dict(one)} for name, one in found])
+        return
+    columns = ("account", "symbol", "strategy", "quantity", "average price", "mark", "value", "unrealized", "realized")
+    rows = [
+        (
+            name,
+            one.symbol,
+            one.strategy_id or "netted",
+            one.quantity,
+            one.average_price,
+            one.mark_price or "-",
+            one.market_value,
+            one.unrealized_pnl,
+            one.realized_pnl,
+        )
+        for name, one in found
+    ]
+    show_table("positions", columns, rows)
+
+
+@with_access
+def cash(access: Access, world: World = "", account: Account = "") -> None:
+    """List the cash of accounts by currency, and what open orders hold of it."""
+
+    async def call(channel: MeshChannel) -> list[tuple[str, portfoliopb.CashBalance]]:
+        stub, found = portfoliorpc.PortfolioServiceStub(channel), list[tuple[str, portfoliopb.CashBalance]]()
+        for name in await account_names(channel, account, world):
+            reply = await stub.GetCash(portfolioservicepb.GetCashRequest(account=name))
+            found += [(name, one) for one in reply.balances]
+        return found
+
+    found = ask(access, call)
+    if access.json:
+        show_json([{"account": name, **as_dict(one)} for name, one in found])
+        return
+    rows = [(name, one.currency, one.settled, one.unsettled, one.reserved) for name, one in found]
+    show_table("cash", ("account", "currency", "settled", "unsettled", "reserved"), rows)
+
+
+@with_access
+def fills(
+    access: Access,
+    world: World = "",
+    account: Account = "",
+    strategy: Strategy = "",
+    limit: Annotated[int, typer.Option(help="At most this many of each account, oldest first.", min=1)] = LIST_MAX,
+) -> None:
+    """List fills of accounts in the order in which they were booked."""
+    strategy = whole_strategy_id(access, strategy)
+
+    async def call(channel: MeshChannel) -> list[orderpb.Fill]:
+        stub, found = orderrpc.OrderServiceStub(channel), list[orderpb.Fill]()
+        for name in await account_names(channel, account, world):
+
+            async def page(
+                asked: commonpb.PageRequest, name: str = name
+            ) -> tuple[Sequence[orderpb.Fill], commonpb.PageInfo]:
+                request = orderservicepb.ListFillsRequest(
+                    account=name, world_id=world, strategy_id=strategy, page=asked
+                )
+                reply = await stub.ListFills(request)
+                return reply.fills, reply.page
+
+            found += await collect(page, limit)
+        return found
+
+    columns = ("number", "venue time", "account", "strategy", "symbol", "side", "quantity", "price", "fee", "order")
+    show_listing(access, ask(access, call), "fills", columns, fill_rows)
+
+
+def fill_rows(found: Sequence[orderpb.Fill]) -> list[tuple[str, ...]]:
+    """One line per fill."""
+    return [
+        (
+            str(one.account_fill_number),
+            when(one.venue_time),
+            one.account,
+            one.strategy_id,
+            one.symbol,
+            enum_word(orderpb.OrderSide, one.side),
+            one.quantity,
+            one.price,
+            f"{one.fee} {one.fee_currency}",
+            one.client_order_id,
+        )
+        for one in found
+    ]

@@ -1,0 +1,88 @@
+"""`qmtl instruments`: symbol properties as the brokerage knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from qmtl.broker.v1 import instrument_pb2 as instrumentpb
+from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
+from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.pages import collect
+from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.listings import show_listing
+from qmtl.cli.show.messages import as_dict, enum_word, show_json
+from qmtl.cli.show.tables import show_pairs
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.rpc.client.channel import MeshChannel
+
+LIST_MAX = 1_000
+
+
+@with_access
+def list_instruments(
+    access: Access, limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = LIST_MAX
+) -> None:
+    """List the instruments that orders may name, in order of symbol."""
+
+    async def call(channel: MeshChannel) -> list[instrumentpb.Instrument]:
+        stub = instrumentrpc.InstrumentServiceStub(channel)
+
+        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[instrumentpb.Instrument], commonpb.PageInfo]:
+            reply = await stub.ListInstruments(instrumentservicepb.ListInstrumentsRequest(page=asked))
+            return reply.instruments, reply.page
+
+        return await collect(page, limit)
+
+    columns = ("symbol", "class", "base", "quote", "tick", "lot", "multiplier", "least notional", "from")
+    show_listing(access, ask(access, call), "instruments", columns, instrument_rows)
+
+
+def instrument_rows(found: Sequence[instrumentpb.Instrument]) -> list[tuple[str, ...]]:
+    """One line per instrument."""
+    return [
+        (
+            one.symbol,
+            enum_word(instrumentpb.AssetClass, one.asset_class),
+            one.base_currency,
+            one.quote_currency,
+            one.tick,
+            one.lot,
+            one.multiplier,
+            one.notional_min or "-",
+            enum_word(instrumentpb.InstrumentSource, one.source),
+        )
+        for one in found
+    ]
+
+
+@with_access
+def show(access: Access, symbol: Annotated[str, typer.Argument(help="Symbol of the instrument.")]) -> None:
+    """Show an instrument: currencies, steps and bounds of its orders."""
+
+    async def call(channel: MeshChannel) -> instrumentpb.Instrument:
+        stub = instrumentrpc.InstrumentServiceStub(channel)
+        return (await stub.GetInstrument(instrumentservicepb.GetInstrumentRequest(symbol=symbol))).instrument
+
+    found = ask(access, call)
+    if access.json:
+        show_json(as_dict(found))
+        return
+    show_pairs(f"instrument {found.symbol} at {found.venue}", instrument_pairs(found))
+
+
+def instrument_pairs(one: instrumentpb.Instrument) -> list[tuple[str, str]]:
+    """All that is known of an instrument."""
+    return [
+        ("class", enum_word(instrumentpb.AssetClass, one.asset_class)),
+        ("currencies", f"{one.base_currency} priced in {one.quote_currency}"),
+        ("tick", one.tick),
+        ("lot", one.lot),
+        ("multiplier", one.multiplier),
+        ("quantity", f"{one.quantity_min or 'any'} to {one.quantity_max or 'any'}"),
+        ("notional", f"{one.notional_min or 'any'} to {one.notional_max or 'any'}"),
+        ("from", enum_word(instrumentpb.InstrumentSource, one.source)),
+    ]
