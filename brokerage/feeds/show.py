@@ -18,6 +18,7 @@ from brokerage.domain.market.mark import Mark
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal
+from brokerage.orders.margin import call_margin
 from brokerage.orders.working import load_open_orders
 from brokerage.venues.dispatch.emulation import release_touched
 from brokerage.venues.paper import step
@@ -102,6 +103,8 @@ def _move(
     done = _show(conn, market, account, feed.symbol, fresh, EventTime(progress, shown.now_ns))
     moved = _save_progress(conn, account.account, feed, fresh, progress)
     account = journal.record(conn, account.moved(moved), done)
+    if fresh:
+        account = call_margin(conn, market, account, shown.now_ns)
     if fresh and market.limits.drawdown_max:
         account = watch_drawdown(conn, market, account, shown.now_ns)
     return account, sum(event.fill is not None for _, event in done)

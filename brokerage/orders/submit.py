@@ -67,7 +67,7 @@ def submit(
         view, worked, account.time(now_ns, order.symbol), weight=gate.weight, refusal=refused, until=until
     )
     record = book.record(events[0].order_id)
-    _add_order(conn, account, order, record, gate)
+    add_order(conn, account, order, record, gate)
     if record.denial is None and until is not EventKind.EMULATED:
         intents.write(conn, record, gate.epoch, now_ns)
     journal.record(conn, account, [(book, event) for event in events], new=record.id)
@@ -96,7 +96,7 @@ def _same(known: StoredOrder, order: Order) -> StoredOrder:
     )
 
 
-def _add_order(conn: Connection, account: Account, order: Order, record: OrderRecord, gate: GateStamp) -> None:
+def add_order(conn: Connection, account: Account, order: Order, record: OrderRecord, gate: GateStamp) -> None:
     """The order's head as it is born."""
     values: schema.Values = {
         **asked_values(order),

@@ -21,7 +21,7 @@ from brokerage.domain.models.fees.model import Execution, FeeModel
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, currency_scale
 from brokerage.domain.orders.events import EventTime, Liquidity, OrderEvent, fee_decimal
-from brokerage.domain.orders.order import Order, Owner, Side, order_id
+from brokerage.domain.orders.order import MARGIN_CALL, Order, Owner, Side, order_id
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
@@ -31,9 +31,6 @@ from brokerage.domain.trading.commands import cancel, submit
 from brokerage.domain.trading.reports import book_reports
 from qmtl.core.decimals import from_scaled, to_scaled
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound
-
-MARGIN_CALL = "MARGIN_CALL"
-"""Tags the orders by which an account closes what it cannot hold."""
 
 LOCAL = Owner("local", "", "")
 """The owner of orders in a backtest that belongs to no world."""

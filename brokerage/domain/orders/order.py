@@ -15,6 +15,9 @@ from brokerage.domain.orders.states import (
 )
 from qmtl.core.errors import InvalidRequest, Violation
 
+MARGIN_CALL = "MARGIN_CALL"
+"""Tags the orders by which an account closes what it cannot hold."""
+
 
 class Side(Enum):
     BUY = "BUY"

@@ -56,7 +56,8 @@ def margin_call(view: AccountView) -> MarginCall | None:
     if not held or equity > used or used * 100 <= max(equity, 0) * BUFFER_PERCENT:
         return None
     currency = view.base_currency
-    numbers = f"equity is {money_text(currency, equity)} {currency}, margin in use {money_text(currency, used)}"
+    owned, taken = (f"{money_text(currency, amount)} {currency}" for amount in (equity, used))
+    numbers = f"equity is {owned}, margin in use {taken}"
     if equity <= 0:
         every = tuple(Reduction(one.owner, one.instrument, -one.position.quantity) for one in held)
         return MarginCall(every, f"LIQUIDATION: {numbers}; everything is closed", True)

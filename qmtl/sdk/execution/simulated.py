@@ -7,11 +7,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from brokerage.domain.backtest.account import MARGIN_CALL, SimulatedAccount
+from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import FINAL
 from brokerage.domain.orders.events import OrderEvent
-from brokerage.domain.orders.order import Order, Side
+from brokerage.domain.orders.order import MARGIN_CALL, Order, Side
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import EventKind
 from qmtl.core.fills import FillEvent

@@ -16,7 +16,7 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.money import RATE_SCALE
 from brokerage.domain.orders.denials import FINAL
-from brokerage.domain.orders.order import Owner
+from brokerage.domain.orders.order import MARGIN_CALL, Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
@@ -134,7 +134,9 @@ class MeshExecution:
         await self._portfolio.at(time_ns)  # the venue may fill orders with this bar: it must have seen it
         self._cancelled.clear()
         statuses = await list_orders(self._retrying, self._owner, symbol=symbol, open_only=True)
-        return tuple(status.order.client_order_id for status in statuses)
+        called = [status for status in statuses if MARGIN_CALL in status.order.tags]
+        self._cancelled += called  # not this strategy's to cancel; what they take off is expected all the same
+        return tuple(status.order.client_order_id for status in statuses if status not in called)
 
     async def _cancel(self, client_order_id: str) -> None:
         request = tradingservicepb.CancelOrderRequest(key=order_key(self._owner, client_order_id))

@@ -1,0 +1,86 @@
+"""Margin calls in the store: the same arithmetic as in a backtest, by orders that the fence lets go."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+from brokerage import schema as t
+from brokerage.accounts import store as accounts_store
+from brokerage.domain.accounts.account import TradingState
+from brokerage.domain.orders.denials import Denial
+from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.states import OrderState
+from brokerage.domain.risk.fence import FenceState
+from tests.brokerage.orders.test_limits import market
+from tests.brokerage.samples import Book, bar, fence, open_book, order
+
+
+@asynccontextmanager
+async def short(url: str) -> AsyncIterator[Book]:
+    """5,000 sold short at 100 on 100,000 at leverage 10: called where 500 p is above 110 % of 600,000 - 5,000 p."""
+    async with open_book(url, market()) as book:
+        await book.open()
+        await book.show(bar(0, 99))
+        await book.submit(order("short", Side.SELL, 5_000))
+        await book.show(bar(1, 100, volume=10**9))
+        assert await book.state("short") is OrderState.FILLED
+        yield book
+
+
+async def calls(book: Book) -> list[str]:
+    query = sa.select(t.audit_log.c.detail).where(t.audit_log.c.act == "margin_call").order_by(t.audit_log.c.id)
+    return list(await book.db.read(lambda conn: conn.execute(query).scalars().all()))
+
+
+async def held(book: Book) -> Decimal:
+    return sum((Decimal(one.quantity) for one in (await book.portfolio()).positions), Decimal(0))
+
+
+async def test_the_biggest_loser_is_closed_as_far_as_equity_does_not_cover_it(database_url: str) -> None:
+    async with short(database_url) as book:
+        await book.show(bar(2, 108))
+        assert not await calls(book)
+        await book.show(bar(3, 109))
+        [told] = await calls(book)
+        assert told.startswith("MARGIN_CALL: equity is 49500 USD, margin in use 55000 USD; orders: margin-call-AAPL-")
+        await book.show(bar(4, 110, volume=0))
+        assert len(await calls(book)) == 1
+        await book.show(bar(5, 109, volume=10**9))
+        assert await held(book) == -4_500
+        assert await book.verify() > 0
+
+
+async def test_a_frozen_world_is_called_at_the_first_bar_after_it(database_url: str) -> None:
+    async with short(database_url) as book:
+        await book.fence(fence(2, FenceState.FROZEN))
+        await book.show(bar(2, 109))
+        assert (await calls(book))[0].endswith("orders: none, the fence lets nothing go")
+        await book.fence(fence(3, FenceState.DRAIN))
+        await book.show(bar(3, 109))
+        await book.show(bar(4, 109, volume=10**9))
+        assert await held(book) > -5_000
+
+
+async def test_an_account_without_equity_closes_everything_and_opens_nothing(database_url: str) -> None:
+    async with short(database_url) as book:
+        await book.show(bar(2, 130))
+        assert (await calls(book))[0].startswith("LIQUIDATION: equity is -")
+        await book.show(bar(3, 130, volume=10**9))
+        assert await held(book) == 0
+        account = await book.db.read(lambda conn: accounts_store.account(conn, "acc"))
+        assert account.trading_state is TradingState.REDUCING
+        assert (await book.submit(order("more", quantity=1))).record.denial is Denial.TRADING_REDUCING
+
+
+async def test_an_account_that_pays_in_full_is_never_called(database_url: str) -> None:
+    async with open_book(database_url) as book:
+        await book.open()
+        await book.show(bar(0))
+        await book.submit(order("o1", quantity=900))
+        await book.show(bar(1, 100, volume=10**9))
+        await book.show(bar(2, 5))
+        assert not await calls(book)
