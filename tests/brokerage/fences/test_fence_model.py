@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from hypothesis import settings
@@ -75,6 +75,23 @@ def reached_by(shown: Bar, record: OrderRecord) -> bool:
     return shown.low <= stop if record.order.side is Side.SELL else shown.high >= stop
 
 
+def whole_transactions() -> sa.Engine:
+    """A store in memory whose transactions begin where they are begun: the driver's own begin late, and end with the
+    first savepoint.
+    """
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(driver: Any, record: object) -> None:
+        driver.isolation_level = None
+
+    @sa.event.listens_for(engine, "begin")
+    def begun(conn: Connection) -> None:
+        conn.exec_driver_sql("BEGIN")
+
+    return engine
+
+
 class FenceMachine(RuleBasedStateMachine):
     """One world with one account that may be long or short, over a link that loses every other answer."""
 
@@ -82,7 +99,7 @@ class FenceMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+        self.engine = whole_transactions()
         self.names: list[str] = []
         self.flying: set[str] = set()
         self.marked: set[str] = set()
