@@ -172,6 +172,24 @@ async def test_trading_state_is_set_by_operators_and_obeyed(mesh: Mesh, client: 
     assert (await client.submit(order("o1"))).status.denial == orderpb.DENIAL_TRADING_HALTED
 
 
+async def test_limits_of_an_account_come_from_a_service_bind_and_are_shown(mesh: Mesh, client: Client) -> None:
+    limits = accountpb.AccountLimits(gross_max="500", budgets=[accountpb.AccountBudget(world_id="w1", gross_max="300")])
+    request = accountservicepb.SetAccountLimitsRequest(account="acc", revision=2, limits=limits)
+    with pytest.raises(PermissionDenied):
+        await client.accounts.SetAccountLimits(request)
+    hub = mesh.client(role=None, service="worldservice")
+    for _ in range(2):
+        told = (await hub.accounts.SetAccountLimits(request)).account
+        assert (told.limits, told.limits_revision) == (limits, 2)
+    denied = (await client.submit(order("o1", quantity=4))).status
+    assert denied.denial == orderpb.DENIAL_BUDGET_ABOVE_LIMIT
+    assert denied.message == "gross exposure of world w1 404 USD would be above its budget 300 USD"
+    with pytest.raises(Conflict, match="E_LIMITS_STALE"):
+        await hub.accounts.SetAccountLimits(accountservicepb.SetAccountLimitsRequest(account="acc", revision=1))
+    found = await client.accounts.GetAccount(accountservicepb.GetAccountRequest(account="acc"))
+    assert found.account.limits_revision == 2
+
+
 async def test_an_order_decided_on_a_bar_the_venue_has_not_seen_waits_for_it(mesh: Mesh, client: Client) -> None:
     mesh.feed.push(bar(1), bar(2))
     answer = await client.submit(order("o1", decided_ns=3 * MINUTE))

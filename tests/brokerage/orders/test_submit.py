@@ -62,7 +62,8 @@ async def book(database_url: str) -> AsyncIterator[Book]:
 
 async def test_the_migration_makes_exactly_the_tables(book: Book) -> None:
     differences = await book.db.read(lambda conn: compare_metadata(MigrationContext.configure(conn), t.metadata))
-    assert [found for found in differences if found[0] not in {"remove_index", "add_index"}] == []
+    own = [found for found in differences if found[0] != "remove_table" or found[1].name != "qmtl_store_check"]
+    assert [found for found in own if found[0] not in {"remove_index", "add_index"}] == []
 
 
 async def test_an_order_is_accepted_filled_and_booked(book: Book) -> None:
