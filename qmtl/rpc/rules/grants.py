@@ -80,7 +80,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(DATA_CATALOGUE, "GetPreset"),
         *_each(FENCES, "SetFence GetFence"),
         *_each(REPLAYS, "ReplayOrders"),
-        *_each(ACCOUNTS, "OpenPaperAccount GetAccount ListAccounts"),
+        *_each(ACCOUNTS, "OpenPaperAccount GetAccount ListAccounts SetAccountLimits"),
         *_each(ORDER_ENTRY, "CancelAll"),
         *_each(PORTFOLIOS, "GetPortfolio ListPositions"),
         *_each(BROKER_STATUS, "GetStatus"),
