@@ -38,10 +38,12 @@ from qmtl.core.identity.keys import NodeSpec
 from qmtl.core.identity.nodes import Dag, DagNode, QueueClass, SemanticKind
 from qmtl.core.modes import ComputeContext, ExecutionDomain
 from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.dag.v1 import status_service_pb2 as dagstatusservicepb
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import mint_service_token
+from qmtl.rpc.chunks import Chunked
 from qmtl.rpc.client.channel import connect
 from qmtl.sql.database import Database
 from qmtl.sql.instants import micros
@@ -92,8 +94,8 @@ def make_nodes(count: int, seed: str) -> list[DagNode]:
     return made
 
 
-def request(nodes: Sequence[DagNode], strategy_id: str, request_id: str) -> diffservicepb.DiffRequest:
-    return diffservicepb.DiffRequest(
+def request(nodes: Sequence[DagNode], strategy_id: str, request_id: str) -> diffpb.DiffQuestion:
+    return diffpb.DiffQuestion(
         request_id=request_id,
         strategy_id=strategy_id,
         dag=dagpb.Dag(nodes=[graph.node_to_proto(node) for node in nodes]),
@@ -185,7 +187,7 @@ def floor_ms(url: str, body: bytes, repeats: int) -> float:
     with engine.connect() as conn:
 
         def once() -> None:
-            parsed = diffservicepb.DiffRequest.FromString(body)
+            parsed = diffpb.DiffQuestion.FromString(body)
             ids = [identity_keys.node_id(graph.spec_from_proto(node.spec)) for node in parsed.dag.nodes]
             for start in range(0, len(ids), LIST_MAX):
                 part = ids[start : start + LIST_MAX]
@@ -199,10 +201,10 @@ def floor_ms(url: str, body: bytes, repeats: int) -> float:
     return (time.process_time() - begin) * 1e3 / repeats
 
 
-async def cost(process: psutil.Process, stubs: DagStubs, requests: list[diffservicepb.DiffRequest]) -> Cost:
+async def cost(process: psutil.Process, stubs: DagStubs, requests: list[diffpb.DiffQuestion]) -> Cost:
     before, begin = cpu_s(process), time.perf_counter()
     for each in requests:
-        async for _ in stubs.diffs.Diff(each, timeout=120):
+        async for _ in stubs.diffs.Diff(Chunked(diffservicepb.DiffRequest, each), timeout=120):
             pass
     wall = time.perf_counter() - begin
     return Cost((cpu_s(process) - before) * 1e3 / len(requests), wall * 1e3 / len(requests))

@@ -31,10 +31,11 @@ from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.ports import free_ports
 from qmtl.cli.local.supervisor import Mesh
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.mesh.door import Door, open_door, source_node, submission
+from tests.mesh.door import Door, in_chunks, open_door, source_node, submission
 from tests.mesh.estate import Estate
 from tests.support.waiting import eventually
 
@@ -85,7 +86,7 @@ async def submits(mesh: Mesh, door: Door, count: int, floor: Callable[[bytes], A
 
     async def submit(index: int) -> None:
         begun = time.time()
-        reply = await door.strategies.SubmitStrategy(asked(world, index))
+        reply = await door.strategies.SubmitStrategy(in_chunks(asked(world, index)))
         done[index] = begun, reply.strategy.strategy_id
 
     await measure(submit, 5, 1)
@@ -106,7 +107,7 @@ def tell_cpu(mesh: Mesh, before: Mapping[str, float], count: int) -> None:
     sys.stdout.write(f"{'':34} CPU ms each: {told}\n")
 
 
-def asked(world: str, index: int) -> strategyservicepb.SubmitStrategyRequest:
+def asked(world: str, index: int) -> strategypb.StrategySubmission:
     request = submission(world, [source_node(f"S{index}")])
     request.hints.as_of.FromDatetime(datetime(2026, 1, 5, tzinfo=UTC))
     return request

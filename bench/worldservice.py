@@ -36,6 +36,7 @@ from qmtl.core.errors import QmtlError
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.chunks import Chunked
 from qmtl.rpc.client.channel import connect
 from qmtl.world.v1 import apply_pb2 as applypb
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
@@ -190,12 +191,10 @@ async def fill(world: WorldStubs, world_id: str, count: int) -> None:
         policyservicepb.PutPolicyRequest(world_id=world_id, document=POLICY, make_default=True)
     )
     for first in range(0, count, COHORT):
-        request = evaluationservicepb.EvaluateCohortRequest(
-            world_id=world_id, run_id="r0", stage=bindingpb.STAGE_BACKTEST
-        )
+        request = evaluationservicepb.EvaluationCohort(world_id=world_id, run_id="r0", stage=bindingpb.STAGE_BACKTEST)
         last = min(first + COHORT, count)
         request.strategies.extend(evaluation(world_id, number, "r0") for number in range(first, last))
-        await world.evaluation.EvaluateCohort(request)
+        await world.evaluation.EvaluateCohort(Chunked(evaluationservicepb.EvaluateCohortRequest, request, [world_id]))
 
 
 def node_id(number: int) -> str:

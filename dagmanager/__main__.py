@@ -43,8 +43,6 @@ from qmtl.dag.v1 import status_service_pb2_grpc as dagstatusrpc
 from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
-from qmtl.rpc.server.inbound import WHOLE_DAG_BYTES_MAX
-from qmtl.rpc.server.inbound import Limits as ServerLimits
 from qmtl.sql.database import Database, open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
@@ -75,7 +73,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         writes = RacingWrites(db, metrics)
         watches = QueueWatches(db, clock, runtime.stopping)
         maintenance = MaintenanceService(db, clock, collector, roles, settings.artifacts_root)
-        server = runtime.server(ServerLimits(request_bytes_max=WHOLE_DAG_BYTES_MAX))
+        server = runtime.server()
         for add, servicer, contract in (
             (
                 diffrpc.add_DiffServiceServicer_to_server,

@@ -62,7 +62,6 @@ from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.client.breaker import Breaker
 from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
-from qmtl.rpc.server.inbound import WHOLE_DAG_BYTES_MAX, Limits
 from qmtl.sql.database import Database, open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 
@@ -94,7 +93,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         workers = Workers(db, peers, clock, worker_settings(settings, gateway_id))
         gate = OrderGate(peers, activations, shares, probes.takes_new_risk, clock)
         guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, clock)
-        server = runtime.server(Limits(request_bytes_max=WHOLE_DAG_BYTES_MAX), admit=guard.admit)
+        server = runtime.server(admit=guard.admit)
         subscribers = Subscribers()
         strategies = StrategyServicer(db, peers, roles, workers, clock, answer_within_s=settings.warmup_deadline_s)
         events = EventServicer(sources, roles, subscribers, stream_offer(settings), server.draining)

@@ -13,7 +13,6 @@ from qmtl.control.v1 import event_state_service_pb2_grpc as eventstaterpc
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
-from qmtl.rpc.server.inbound import WHOLE_DAG_BYTES_MAX, Limits
 from qmtl.rpc.server.server import Server
 from qmtl.sql.database import open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
@@ -114,7 +113,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             timeout_s=settings.fence_timeout_s,
             retry_s=settings.fence_retry_s,
         )
-        server = runtime.server(Limits(request_bytes_max=WHOLE_DAG_BYTES_MAX))
+        server = runtime.server()
         writes = Writes(db, clock, metrics, server.draining, rules.narrow, fences.push)
         presets = DataPresets(cataloguerpc.CatalogueServiceStub(runtime.channel("seamless")))
         _add_worlds(server, writes, rules, presets)

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,9 +14,13 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 )
 
-const callTimeout = 20 * time.Second
+const (
+	callTimeout = 20 * time.Second
+	chunkBytes  = 256 * 1024
+)
 
 // withTokenUnary sends the caller's token, and asks again where UNAVAILABLE says that it may.
 func withTokenUnary(bearer string) grpc.UnaryClientInterceptor {
@@ -53,6 +60,49 @@ func withToken(ctx context.Context, bearer string) context.Context {
 		return ctx
 	}
 	return metadata.AppendToOutgoingContext(ctx, "authorization", bearer)
+}
+
+// inChunks sends a payload that may be larger than one message, and again where UNAVAILABLE says that it may. Metadata
+// says first how much will come and which worlds it names.
+func inChunks[Request, Reply any](
+	ctx context.Context, payload proto.Message, worlds []string, request func([]byte) *Request,
+	open func(context.Context, ...grpc.CallOption) (grpc.ClientStreamingClient[Request, Reply], error),
+) (*Reply, error) {
+	body, err := proto.Marshal(payload)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	stated := []string{"x-total-bytes", strconv.Itoa(len(body)), "x-world-ids", strings.Join(worlds, ",")}
+	ctx = metadata.AppendToOutgoingContext(ctx, stated...)
+	for {
+		reply, err := sendChunks(ctx, body, request, open)
+		if status.Code(err) != codes.Unavailable {
+			return reply, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(retryAfter(err)):
+		}
+	}
+}
+
+func sendChunks[Request, Reply any](
+	ctx context.Context, body []byte, request func([]byte) *Request,
+	open func(context.Context, ...grpc.CallOption) (grpc.ClientStreamingClient[Request, Reply], error),
+) (*Reply, error) {
+	stream, err := open(ctx, grpc.WaitForReady(true))
+	for len(body) > 0 && err == nil {
+		size := min(len(body), chunkBytes)
+		err = stream.Send(request(body[:size]))
+		body = body[size:]
+	}
+	if err != nil && !errors.Is(err, io.EOF) { // EOF: the call is over, and its status is read below
+		return nil, err
+	}
+	return stream.CloseAndRecv()
 }
 
 // retryAfter is the pause an error asks for in its RetryInfo.

@@ -77,10 +77,13 @@ func submit(ctx context.Context, gateway grpc.ClientConnInterface, world string)
 		return "", err
 	}
 	stub := gatewayv1.NewStrategyServiceClient(gateway)
-	reply, err := stub.SubmitStrategy(ctx, &gatewayv1.SubmitStrategyRequest{
+	submission := &gatewayv1.StrategySubmission{
 		RequestId: fmt.Sprintf("%x", randomBytes(16)), Meta: &gatewayv1.StrategyMeta{Name: "crossing", Client: "go/0.1.0"},
 		Dag: dag, NodeIdsCrc32: crc, WorldIds: []string{world},
-	})
+	}
+	reply, err := inChunks(ctx, submission, submission.WorldIds, func(chunk []byte) *gatewayv1.SubmitStrategyRequest {
+		return &gatewayv1.SubmitStrategyRequest{Chunk: chunk}
+	}, stub.SubmitStrategy)
 	if err != nil {
 		return "", err
 	}
@@ -266,9 +269,10 @@ func meetErrors(ctx context.Context, gateway grpc.ClientConnInterface, world str
 		return err
 	}
 	dag.Nodes[1].Name = ""
-	_, err = gatewayv1.NewStrategyServiceClient(gateway).DryRunStrategy(ctx, &gatewayv1.DryRunStrategyRequest{
-		Dag: dag, NodeIdsCrc32: crc, WorldIds: []string{world},
-	})
+	asked := &gatewayv1.StrategySubmission{Dag: dag, NodeIdsCrc32: crc, WorldIds: []string{world}}
+	_, err = inChunks(ctx, asked, asked.WorldIds, func(chunk []byte) *gatewayv1.DryRunStrategyRequest {
+		return &gatewayv1.DryRunStrategyRequest{Chunk: chunk}
+	}, gatewayv1.NewStrategyServiceClient(gateway).DryRunStrategy)
 	if err == nil {
 		return fmt.Errorf("a node without a name was accepted")
 	}

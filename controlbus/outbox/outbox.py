@@ -94,13 +94,25 @@ class Outbox:
 
         Raises InvalidRequest for a payload that is no control payload, an empty key or a body above 900 KiB.
         """
-        kind = type_of_payload(draft.payload)
-        subject = control_subject(kind, draft.key)
-        event = number(draft, self._next(conn, f"{kind}/{draft.key}", 1))
-        headers = cloud_headers(event, draft.traceparent)
-        body = event.SerializeToString(deterministic=True)
-        self._insert(conn, [_row(f"{kind}/{draft.key}", event.revision, subject, event.event_id, body, headers)])
+        (event,) = self.append_all(conn, [draft])
         return event
+
+    def append_all(self, conn: Connection, drafts: Sequence[ControlEventDraft]) -> list[controlpb.ControlEvent]:
+        """As `append`, of the events of one act, in order. Raises as it does."""
+        keys = [f"{type_of_payload(draft.payload)}/{draft.key}" for draft in drafts]
+        counts = Counter(keys)
+        revisions = {key: self._next(conn, key, counts[key]) - counts[key] for key in sorted(counts)}
+        events, rows = [], []
+        for key, draft in zip(keys, drafts, strict=True):
+            revisions[key] += 1
+            event = number(draft, revisions[key])
+            subject = control_subject(type_of_payload(draft.payload), draft.key)
+            headers = cloud_headers(event, draft.traceparent)
+            body = event.SerializeToString(deterministic=True)
+            rows.append(_row(key, event.revision, subject, event.event_id, body, headers))
+            events.append(event)
+        self._insert(conn, rows)
+        return events
 
     def append_raw(self, conn: Connection, drafts: Sequence[RawDraft]) -> None:
         """Queue bytes for other streams, in order. Raises InvalidRequest for a body above 900 KiB and IntegrityError

@@ -30,12 +30,14 @@ from qmtl.core.errors import refused
 from qmtl.core.identity.nodes import Dag
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.dag.v1 import diff_service_pb2_grpc as diffrpc
 from qmtl.dag.v1 import hotfix_service_pb2 as hotfixservicepb
 from qmtl.dag.v1 import hotfix_service_pb2_grpc as hotfixrpc
-from qmtl.rpc.auth.call import current_call
+from qmtl.rpc.auth.call import current_call, require_stated
 from qmtl.rpc.auth.roles import WorldRoles
+from qmtl.rpc.chunks import gathered
 from qmtl.sql.database import Database
 from qmtl.wire.graph import SpecCache, dag_from_proto
 
@@ -58,16 +60,18 @@ class DiffService(diffrpc.DiffServiceServicer):
         self._turn = asyncio.Semaphore(at_once)
 
     async def Diff(
-        self, request: diffservicepb.DiffRequest, context: Context
+        self, request_iterator: AsyncIterator[diffservicepb.DiffRequest], context: Context
     ) -> AsyncIterator[diffservicepb.DiffResponse]:
+        request = await gathered(request_iterator, require_stated(), diffpb.DiffQuestion)
         from_chunk = request.from_chunk
         answer = await self._diff(request)
         for chunk in answer.chunks(from_chunk):
             yield diffservicepb.DiffResponse(chunk=chunk)
 
     async def DryRunDiff(
-        self, request: diffservicepb.DryRunDiffRequest, context: Context
+        self, request_iterator: AsyncIterator[diffservicepb.DryRunDiffRequest], context: Context
     ) -> AsyncIterator[diffservicepb.DryRunDiffResponse]:
+        request = await gathered(request_iterator, require_stated(), diffpb.DiffQuestion)
         contexts = check_contexts(contexts_from_proto(request.contexts), len(request.dag.nodes))
         async with self._turn:
             dag = await asyncio.to_thread(dag_from_proto, request.dag, self._specs)
@@ -84,7 +88,7 @@ class DiffService(diffrpc.DiffServiceServicer):
         )
         return diffservicepb.ReleasePlanResponse(released_queues=released)
 
-    async def _diff(self, request: diffservicepb.DiffRequest) -> Answer:
+    async def _diff(self, request: diffpb.DiffQuestion) -> Answer:
         asked = question_from_proto(request, current_call().actor)
         if request.from_chunk and not request.dag.nodes:
             return await self._resumed(asked)

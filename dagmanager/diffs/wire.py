@@ -18,7 +18,6 @@ from qmtl.core.identity.nodes import Dag
 from qmtl.core.modes import ComputeContext
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import diff_pb2 as diffpb
-from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.wire.contexts import DOMAIN_NUMBERS, context_from_proto
 
 TEXT_MAX = 200
@@ -76,7 +75,7 @@ def summary_to_proto(counts: DiffCounts) -> diffpb.DiffSummary:
     )
 
 
-def question_from_proto(request: diffservicepb.DiffRequest, actor: str) -> Question:
+def question_from_proto(request: diffpb.DiffQuestion, actor: str) -> Question:
     """What a request asks; `actor` where it does not say on whose behalf.
 
     Raises InvalidRequest (E_REQUEST_FIELDS, E_DECIMAL, E_ENUM, E_TIMESTAMP).
@@ -97,7 +96,7 @@ def question_from_proto(request: diffservicepb.DiffRequest, actor: str) -> Quest
     )
 
 
-def _digest(request: diffservicepb.DiffRequest) -> str:
+def _digest(request: diffpb.DiffQuestion) -> str:
     """Of all that is asked: everything but which request asks, and from which chunk on it wants the answer.
 
     The two are taken out for a moment rather than from a copy: a DAG may have megabytes.

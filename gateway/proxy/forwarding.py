@@ -29,6 +29,7 @@ from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
 from qmtl.control.v1 import broker_stream_service_pb2, dead_letter_service_pb2, event_tail_service_pb2
 from qmtl.control.v1 import status_service_pb2 as controlstatusservicepb
 from qmtl.core.errors import PermissionDenied
+from qmtl.core.roles import Role
 from qmtl.dag.v1 import (
     diff_service_pb2,
     graph_service_pb2,
@@ -48,7 +49,8 @@ from qmtl.data.v1 import (
     data_session_service_pb2,
     status_service_pb2,
 )
-from qmtl.rpc.auth.call import current_call
+from qmtl.rpc.auth.call import current_call, require_stated
+from qmtl.rpc.client.payloads import Relayed
 from qmtl.rpc.rules.methods import Audience, full_name, rules_of
 from qmtl.rpc.server.requests import decoded
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
@@ -136,10 +138,15 @@ class Proxy(grpc.GenericRpcHandler):
             method = service.methods_by_name[rule.name.rpartition("/")[2]]
             kind = (method.client_streaming, method.server_streaming)
             public = rule.audience is Audience.PUBLIC
-            self._handlers[rule.name] = _handler(channel, rule.name, kind) if public else _NOT_PROXIED
-            if public and peer == "worldservice" and not rule.read and kind == (False, False):
+            self._handlers[rule.name] = _handler(channel, rule.name, kind) if public else _NOT_PROXIED[kind[0]]
+            if not public or peer != "worldservice" or rule.read:
+                continue
+            if kind == (False, False):
                 write = self._world_write(method, _single(channel.unary_unary(rule.name)))
                 self._handlers[rule.name] = grpc.unary_unary_rpc_method_handler(write)
+            elif rule.chunked is not None:
+                payload = self._world_payload(_single(channel.stream_unary(rule.name)))
+                self._handlers[rule.name] = grpc.stream_unary_rpc_method_handler(payload)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """The handler of a method, or None when it is not forwarded."""
@@ -167,6 +174,21 @@ class Proxy(grpc.GenericRpcHandler):
 
         return write
 
+    def _world_payload(self, forward: Callable[..., Awaitable[bytes]]) -> Any:
+        """Forward a write about worlds that comes in chunks, for operators of them, and forget their decisions."""
+
+        async def write(chunks: AsyncIterable[bytes], context: aio.ServicerContext[bytes, bytes]) -> bytes:
+            said = require_stated()
+            for world_id in said.world_ids:
+                await self._guard.roles.require_known(world_id, Role.OPERATOR)
+            try:
+                return await forward(Relayed(chunks, said), context)
+            finally:
+                for world_id in said.world_ids:
+                    self._decisions.forget(world_id)
+
+        return write
+
 
 def _world_of(request_type: type[Message], body: bytes) -> str:
     try:
@@ -176,12 +198,15 @@ def _world_of(request_type: type[Message], body: bytes) -> str:
     return next((str(value) for field, value in fields if field.name == "world_id"), "")
 
 
-async def _not_proxied(_: bytes, __: aio.ServicerContext[bytes, bytes]) -> bytes:
+async def _not_proxied(_: object, __: aio.ServicerContext[bytes, bytes]) -> bytes:
     """What even a service gets here: contracts between services are not forwarded."""
     raise PermissionDenied("E_NOT_PROXIED", "this call is between services; call its service directly")
 
 
-_NOT_PROXIED: Handler = grpc.unary_unary_rpc_method_handler(_not_proxied)
+_NOT_PROXIED: Mapping[bool, Handler] = {  # by whether the client streams: then nothing of it is read
+    False: grpc.unary_unary_rpc_method_handler(_not_proxied),
+    True: grpc.stream_unary_rpc_method_handler(_not_proxied),
+}
 
 
 def _handler(channel: aio.Channel, name: str, kind: tuple[bool, bool]) -> Handler:
@@ -198,7 +223,7 @@ def _handler(channel: aio.Channel, name: str, kind: tuple[bool, bool]) -> Handle
 
 
 def _single(call: Callable[..., Any]) -> Callable[..., Awaitable[bytes]]:
-    async def forward(request: bytes | AsyncIterable[bytes], _: aio.ServicerContext[bytes, bytes]) -> bytes:
+    async def forward(request: bytes | AsyncIterable[bytes] | Relayed, _: aio.ServicerContext[bytes, bytes]) -> bytes:
         reply: bytes = await call(request, timeout=current_call().remaining_s())  # the caller's time, not our default
         return reply
 

@@ -21,11 +21,19 @@ def strategy_signal(strategy_id: str) -> str:
     return f"strategy/{strategy_id}"
 
 
-def publish_step(conn: Connection, strategy_id: str, world_ids: Sequence[str], step: Step) -> int:
-    """Queue the event of a step with the transaction; its revision, which the caller stores."""
-    payload = controlpb.StrategyStateChanged(
-        strategy_id=strategy_id, state=STATE_NUMBERS[step.state], reason=step.reason, message=step.message,
-        world_ids=world_ids,
-    )  # fmt: skip
+def publish_steps(conn: Connection, strategy_id: str, world_ids: Sequence[str], steps: Sequence[Step]) -> list[int]:
+    """Queue the events of steps with the transaction; their revisions, which the caller stores."""
+    drafts = [
+        ControlEventDraft(
+            "gateway",
+            strategy_id,
+            controlpb.StrategyStateChanged(
+                strategy_id=strategy_id, state=STATE_NUMBERS[step.state], reason=step.reason, message=step.message,
+                world_ids=world_ids,
+            ),
+            step.at,
+        )
+        for step in steps
+    ]  # fmt: skip
     signal(conn, strategy_signal(strategy_id))
-    return OUTBOX.append(conn, ControlEventDraft("gateway", strategy_id, payload, step.at)).revision
+    return [event.revision for event in OUTBOX.append_all(conn, drafts)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from functools import partial
 
@@ -16,12 +16,14 @@ from gateway.submissions.worker import SETTLED, Workers
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.roles import Role
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
-from qmtl.rpc.auth.call import require_user
+from qmtl.rpc.auth.call import require_stated, require_user
 from qmtl.rpc.auth.roles import WorldRoles
+from qmtl.rpc.chunks import Chunk, Chunked, gathered
 from qmtl.sql.database import Database
 from qmtl.wire.contexts import context_to_proto
 from qmtl.wire.fields import optional_text
@@ -49,32 +51,29 @@ class StrategyServicer(strategyrpc.StrategyServiceServicer):
         self._answer_within_s = answer_within_s
 
     async def SubmitStrategy(
-        self, request: strategyservicepb.SubmitStrategyRequest, context: object
+        self, request_iterator: AsyncIterator[strategyservicepb.SubmitStrategyRequest], context: object
     ) -> strategyservicepb.SubmitStrategyResponse:
+        asked = await self._payload(request_iterator, Role.OPERATOR)
         subject = require_user().subject
-        if request.ByteSize() > PARSED_HERE_MAX:
-            for world_id in sorted(set(request.world_ids)):  # who may not submit costs no thread
-                await self._roles.require_known(world_id, Role.OPERATOR)
-            submission = await asyncio.to_thread(wire.submission_from_proto, request, subject)
+        if require_stated().total_bytes > PARSED_HERE_MAX:
+            submission = await asyncio.to_thread(wire.submission_from_proto, asked, subject)
         else:
-            submission = wire.submission_from_proto(request, subject)
-        for world_id in submission.world_ids:
-            await self._roles.require_known(world_id, Role.OPERATOR)
-        record, repeated = await self._workers.accept(submission, request)
+            submission = wire.submission_from_proto(asked, subject)
+        record, repeated = await self._workers.accept(submission, asked)
         record, outcome = await self._workers.settled(record, self._answer_within_s)
         return strategyservicepb.SubmitStrategyResponse(
             strategy=wire.strategy_to_proto(record, outcome), repeated_request=repeated
         )
 
     async def DryRunStrategy(
-        self, request: strategyservicepb.DryRunStrategyRequest, context: object
+        self, request_iterator: AsyncIterator[strategyservicepb.DryRunStrategyRequest], context: object
     ) -> strategyservicepb.DryRunStrategyResponse:
-        check_worlds(list(request.world_ids))
-        await asyncio.to_thread(wire.checked_dag, request, request.ByteSize())
-        outcomes = [await self._preview(request, world_id) for world_id in request.world_ids]
-        diff = diffservicepb.DryRunDiffRequest(dag=request.dag, contexts=[outcome.context for outcome in outcomes])
+        asked = await self._payload(request_iterator, Role.READER)
+        await asyncio.to_thread(wire.checked_dag, asked)
+        outcomes = [await self._preview(asked, world_id) for world_id in asked.world_ids]
+        question = diffpb.DiffQuestion(dag=asked.dag, contexts=[outcome.context for outcome in outcomes])
         response = strategyservicepb.DryRunStrategyResponse(outcomes=outcomes)
-        async for part in self._peers.diffs.DryRunDiff(diff):
+        async for part in self._peers.diffs.DryRunDiff(Chunked(diffservicepb.DryRunDiffRequest, question)):
             for assignment in part.chunk.assignments:
                 for outcome in response.outcomes:
                     if outcome.world_id == assignment.world_id:
@@ -133,6 +132,16 @@ class StrategyServicer(strategyrpc.StrategyServiceServicer):
         entries = await self._db.read(lambda conn: strategies.history(conn, request.strategy_id))
         return wire.history_to_proto(entries)
 
+    async def _payload(self, chunks: AsyncIterable[Chunk], role: Role) -> strategypb.StrategySubmission:
+        """What is submitted, read once the caller is known to have the role in each world that it names."""
+        said = require_stated()
+        for world_id in said.world_ids:
+            await self._roles.require_known(world_id, role)
+        asked = await gathered(chunks, said, strategypb.StrategySubmission)
+        check_worlds(list(asked.world_ids))
+        said.check_worlds(asked.world_ids)
+        return asked
+
     async def _whole(self, record: Record) -> strategypb.Strategy:
         """A strategy with what it came to in its worlds."""
         if not record.plan_version:
@@ -184,10 +193,7 @@ class StrategyServicer(strategyrpc.StrategyServiceServicer):
         finally:
             unsubscribe()
 
-    async def _preview(
-        self, request: strategyservicepb.DryRunStrategyRequest, world_id: str
-    ) -> strategypb.WorldOutcome:
-        await self._roles.require_known(world_id, Role.READER)
+    async def _preview(self, asked: strategypb.StrategySubmission, world_id: str) -> strategypb.WorldOutcome:
         decided = await self._peers.evaluation.Decide(evaluationservicepb.DecideRequest(world_id=world_id))
-        context = await resolve(self._peers, request.hints, decided.decision, bindingpb.STAGE_BACKTEST)
+        context = await resolve(self._peers, asked.hints, decided.decision, bindingpb.STAGE_BACKTEST)
         return strategypb.WorldOutcome(world_id=world_id, context=context_to_proto(context), decision=decided.decision)

@@ -41,7 +41,7 @@ REQUESTS = sa.Table(
     "strategy_requests",
     METADATA,
     sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
-    sa.Column("request", sa.LargeBinary, nullable=False),  # SubmitStrategyRequest as it came
+    sa.Column("request", sa.LargeBinary, nullable=False),  # StrategySubmission as it came
 )
 
 # Private halves of the keys that sign streams: whoever reads this database may read events as anybody.

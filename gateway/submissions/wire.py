@@ -9,7 +9,6 @@ from gateway.submissions.catalogue.check import check_nodes
 from gateway.submissions.catalogue.node_types import packaged_catalogue
 from gateway.submissions.domain import Record, State, Step, Submission, check_crc32, check_request, strategy_id_of
 from qmtl.control.v1 import control_pb2 as controlpb
-from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.identity.canonical import digest
 from qmtl.core.identity.keys import node_ids_crc32
 from qmtl.core.identity.nodes import Dag
@@ -29,17 +28,16 @@ STATE_NUMBERS: Mapping[State, controlpb.StrategyState] = {
     State.CANCELED: controlpb.STRATEGY_STATE_CANCELED,
 }
 
-BODY_MAX = 8 * 1024 * 1024
 STATES = {number: state for state, number in STATE_NUMBERS.items()}
 
 
-def submission_from_proto(request: strategyservicepb.SubmitStrategyRequest, subject: str) -> Submission:
+def submission_from_proto(request: strategypb.StrategySubmission, subject: str) -> Submission:
     """A submission, fully checked but for what other services know.
 
-    Raises InvalidRequest: E_TOO_LARGE, E_REQUEST_ID, E_NAME, E_WORLD_IDS..., E_CHECKSUM_MISMATCH, those of check_dag.
+    Raises InvalidRequest: E_REQUEST_ID, E_NAME, E_WORLD_IDS..., E_CHECKSUM_MISMATCH, those of check_dag.
     """
     body = request.SerializeToString(deterministic=True)
-    dag = checked_dag(request, len(body))
+    dag = checked_dag(request)
     check_request(request.request_id, request.meta.name, list(request.world_ids))
     return Submission(
         strategy_id=strategy_id_of(subject, request.request_id),
@@ -54,13 +52,8 @@ def submission_from_proto(request: strategyservicepb.SubmitStrategyRequest, subj
     )
 
 
-def checked_dag(
-    request: strategyservicepb.SubmitStrategyRequest | strategyservicepb.DryRunStrategyRequest, size: int
-) -> Dag:
-    """The DAG of a request, checked. Raises what check_dag and check_nodes raise, E_TOO_LARGE, E_CHECKSUM_MISMATCH."""
-    if size > BODY_MAX:
-        violation = Violation("request", f"{size} bytes", f"at most {BODY_MAX}")
-        raise InvalidRequest("E_TOO_LARGE", str(violation), violations=(violation,))
+def checked_dag(request: strategypb.StrategySubmission) -> Dag:
+    """The DAG of a submission, checked. Raises what check_dag and check_nodes raise, E_CHECKSUM_MISMATCH, E_ENUM."""
     dag = dag_from_proto(request.dag)
     by_id = {node.node_id: node for node in dag.nodes}
     check_nodes([by_id[node.node_id] for node in request.dag.nodes], packaged_catalogue())

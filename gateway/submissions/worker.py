@@ -28,8 +28,8 @@ from qmtl.core.identity import canonical
 from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
-from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.call import own_act
+from qmtl.rpc.chunks import Chunked
 from qmtl.sql.database import Database
 from qmtl.wire.contexts import context_to_proto
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
@@ -85,9 +85,7 @@ class Workers:
             self._group = None
             unsubscribe()
 
-    async def accept(
-        self, submission: Submission, request: strategyservicepb.SubmitStrategyRequest
-    ) -> tuple[Record, bool]:
+    async def accept(self, submission: Submission, request: strategypb.StrategySubmission) -> tuple[Record, bool]:
         """Store a submission, and begin with it when there is room; its caller may leave meanwhile.
 
         (record, True) when it was accepted before. Raises as store.accept.
@@ -117,9 +115,7 @@ class Workers:
             return record, b""
         return record, await self._db.read(lambda conn: strategies.outcome_of(conn, record.strategy_id))
 
-    async def _accept(
-        self, submission: Submission, request: strategyservicepb.SubmitStrategyRequest
-    ) -> tuple[Record, bool]:
+    async def _accept(self, submission: Submission, request: strategypb.StrategySubmission) -> tuple[Record, bool]:
         """With a place held: accept and begin, or give the place back."""
         began, until = False, self._work_until()
         try:
@@ -176,7 +172,7 @@ class Workers:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may have left
         return task
 
-    def _begin(self, record: Record, request: strategyservicepb.SubmitStrategyRequest | None, until: float) -> None:
+    def _begin(self, record: Record, request: strategypb.StrategySubmission | None, until: float) -> None:
         """Work on a claim whose place is held; as the gateway itself, whoever called."""
         assert self._group is not None
         with own_act():
@@ -191,17 +187,13 @@ class Workers:
         if self._more:
             self._woken.set()
 
-    async def _work(
-        self, record: Record, request: strategyservicepb.SubmitStrategyRequest | None, until: float
-    ) -> None:
+    async def _work(self, record: Record, request: strategypb.StrategySubmission | None, until: float) -> None:
         try:
             await self._process(record, request, until)
         finally:
             self._leave()
 
-    async def _process(
-        self, record: Record, request: strategyservicepb.SubmitStrategyRequest | None, until: float
-    ) -> None:
+    async def _process(self, record: Record, request: strategypb.StrategySubmission | None, until: float) -> None:
         """Settle a claim one way or another; a failure to settle leaves the claim to run out."""
         try:
             try:
@@ -230,22 +222,23 @@ class Workers:
             await self._db.write(lambda conn: claims.lost(conn, record, step.at))
         else:
             self._tell(settled, outcome.body if outcome is not None else b"")
-        log.info("submission_settled", strategy_id=record.strategy_id, state=step.state.value, kept=settled is not None)
+        level = log.debug if outcome is not None and settled is not None else log.info
+        level("submission_settled", strategy_id=record.strategy_id, state=step.state.value, kept=settled is not None)
 
     def _step(self, state: State, reason: str = "", message: str = "") -> Step:
         return Step(state, self._settings.name, self._clock.now(), reason, message)
 
-    async def _request(self, record: Record) -> strategyservicepb.SubmitStrategyRequest:
+    async def _request(self, record: Record) -> strategypb.StrategySubmission:
         """The request of a submission that was not accepted here just now."""
         body = await self._db.read(lambda conn: strategies.request_of(conn, record.strategy_id))
-        return strategyservicepb.SubmitStrategyRequest.FromString(body)
+        return strategypb.StrategySubmission.FromString(body)
 
     def _tell(self, settled: Record, outcome: bytes) -> None:
         for told in self._waiting.get(settled.strategy_id, ()):
             if not told.done():
                 told.set_result((settled, outcome))
 
-    async def _carry_out(self, record: Record, request: strategyservicepb.SubmitStrategyRequest) -> Outcome:
+    async def _carry_out(self, record: Record, request: strategypb.StrategySubmission) -> Outcome:
         outcomes = [await self._bind(record, request, world_id) for world_id in record.world_ids]
         answer = await self._diff(record, request, outcomes)
         for outcome in outcomes:
@@ -254,7 +247,7 @@ class Workers:
         return Outcome(answer.summary.sentinel_id, answer.summary.version, body)
 
     async def _bind(
-        self, record: Record, request: strategyservicepb.SubmitStrategyRequest, world_id: str
+        self, record: Record, request: strategypb.StrategySubmission, world_id: str
     ) -> strategypb.WorldOutcome:
         """Bind the strategy to a world and decide the context it computes in there."""
         bind = bindingservicepb.BindStrategyRequest(
@@ -272,12 +265,12 @@ class Workers:
     async def _diff(
         self,
         record: Record,
-        request: strategyservicepb.SubmitStrategyRequest,
+        request: strategypb.StrategySubmission,
         outcomes: Sequence[strategypb.WorldOutcome],
     ) -> diffpb.DiffChunk:
         """All chunks of the diff as one; a lost stream is asked again under the same request_id."""
         whole = diffpb.DiffChunk()
-        diff = diffservicepb.DiffRequest(
+        question = diffpb.DiffQuestion(
             request_id=_diff_id(record, outcomes),
             strategy_id=record.strategy_id,
             dag=request.dag,
@@ -286,7 +279,7 @@ class Workers:
             decline_sentinel=any(outcome.context.safe_mode for outcome in outcomes),
             created_by=record.subject,
         )
-        async for response in self._peers.diffs.Diff(diff):
+        async for response in self._peers.diffs.Diff(Chunked(diffservicepb.DiffRequest, question)):
             whole.assignments.extend(response.chunk.assignments)
             if response.chunk.HasField("summary"):
                 whole.summary.CopyFrom(response.chunk.summary)

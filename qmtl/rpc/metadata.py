@@ -8,6 +8,9 @@ USER_KEY: Final = "authorization"
 SERVICE_KEY: Final = "x-qmtl-service"
 REQUEST_ID_KEY: Final = "x-request-id"
 CORRELATION_ID_KEY: Final = "x-correlation-id"
+TOTAL_BYTES_KEY: Final = "x-total-bytes"
+WORLD_IDS_KEY: Final = "x-world-ids"
+PAYLOAD_WANTED_KEY: Final = "x-payload-wanted"
 
 
 def bearer(token: str) -> tuple[tuple[str, str], ...]:

@@ -46,6 +46,7 @@ from qmtl.rpc.telemetry.rotation import RotatingOutput
 
 TOKEN_CHECK_S: Final = 3600.0
 GRACE_S: Final = 5.0
+YOUNG_MAX: Final = 5_000  # objects between collections of the young; a call makes a few thousand and keeps few
 S = TypeVar("S", bound=ServiceSettings)
 T = TypeVar("T")
 
@@ -218,6 +219,7 @@ def _keep_what_is_loaded() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG_MAX, *gc.get_threshold()[1:])
 
 
 def _refused(service: str, error: InvalidRequest) -> int:

@@ -24,6 +24,7 @@ SERVICE_TOKEN: Final = "service"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 DETAILS_BYTES_MAX: Final = 4096
 MESSAGE_BYTES_MAX: Final = 1024
+CUT: Final = "Internal error from Core"  # grpc.aio's word when a write met a call that was over: the status is lost
 TEXT_BYTES_MAX: Final = 512
 METADATA_ENTRIES_MAX: Final = 16
 LONG_KEYS: Final = frozenset({"canonical"})
@@ -106,7 +107,10 @@ def internal_status(request_id: str = "") -> Status:
 
 def from_rpc_error(error: aio.AioRpcError) -> QmtlError:
     """The error a peer raised, as its own class with reason, hint, metadata, violations and retry time."""
-    return from_parts(error.code(), error.details() or "", error.trailing_metadata())
+    code, text = error.code(), error.details() or ""
+    if code is grpc.StatusCode.INTERNAL and text == CUT:
+        return errors.Unavailable("E_UNAVAILABLE", "the call ended while a message was being written")
+    return from_parts(code, text, error.trailing_metadata())
 
 
 def from_parts(code: grpc.StatusCode, text: str, trailing: aio.Metadata | None) -> QmtlError:

@@ -67,7 +67,7 @@ def _node_type(each: NodeType) -> Json:
 
 
 def _parameter(parameter: Parameter) -> Json:
-    return _filled(
+    fields: dict[str, Json] = _filled(
         {
             "name": parameter.name,
             "type": f"PARAMETER_TYPE_{parameter.type.name}",
@@ -80,6 +80,9 @@ def _parameter(parameter: Parameter) -> Json:
             "required": parameter.required,
         }
     )
+    if parameter.default == "":  # an empty text is a value, which whoever builds a node fills in
+        fields["default"] = ""
+    return fields
 
 
 def _input(port: InputPort) -> Json:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from qmtl.common.v1 import options_pb2 as optionspb
 from tests.support.contracts import services
 
 AREAS = {
@@ -60,6 +64,13 @@ class Rpc:
         """One request and one reply."""
         return not self.method.client_streaming and not self.method.server_streaming
 
+    @property
+    def payload(self) -> str:
+        """The full name of the message that its chunks are of; empty where it takes none in chunks."""
+        options = self.method.GetOptions()
+        stated: optionspb.Chunked = options.Extensions[optionspb.chunked]  # type: ignore[index]  # protoc's stubs lose the extension's type
+        return stated.payload
+
     def decodes(self, body: bytes) -> bool:
         """Whether bytes are a request of this RPC."""
         try:
@@ -83,21 +94,44 @@ class Requests:
         self._random = random.Random(seed)
 
     def bodies(self, rpc: Rpc) -> list[bytes]:
-        """The bodies of one call: one, or for a stream of requests none to four."""
+        """The bodies of one call: one, or for a stream of requests none to four, which may be one payload's chunks."""
+        if rpc.payload and self._random.random() < 0.8:
+            return self._chunks(rpc)
         count = self._random.randint(0, 4) if rpc.method.client_streaming else 1
         return [self._body(rpc) for _ in range(count)]
 
+    def metadata(self, rpc: Rpc, bodies: Sequence[bytes]) -> tuple[tuple[str, str], ...]:
+        """What is said of a payload before it comes: mostly the truth."""
+        if not rpc.payload or self._random.random() < 0.05:
+            return ()
+        request: Any = GetMessageClass(rpc.method.input_type)
+        size = 0
+        for body in bodies:
+            with suppress(DecodeError):
+                size += len(request.FromString(body).chunk)
+        total = size if self._random.random() < 0.9 else self._random.choice((*INTEGERS, "x"))
+        worlds = self._random.choice(("fuzz", "fuzz,a", "a,a", "", "x" * 100))
+        return (("x-total-bytes", str(total)), ("x-world-ids", worlds))
+
+    def _chunks(self, rpc: Rpc) -> list[bytes]:
+        """A payload, cut in two or three places or nowhere."""
+        body = self._of(GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(rpc.payload)))
+        request: Any = GetMessageClass(rpc.method.input_type)
+        cuts = sorted(self._random.choices(range(len(body) + 1), k=self._random.choice((0, 0, 0, 1, 2))))
+        return [request(chunk=body[start:stop]).SerializeToString() for start, stop in pairwise((0, *cuts, len(body)))]
+
     def _body(self, rpc: Rpc) -> bytes:
+        return self._of(GetMessageClass(rpc.method.input_type))
+
+    def _of(self, message_type: type[Message]) -> bytes:
+        """A message of a type as bytes, sometimes broken, sometimes any bytes at all."""
         kind = self._random.random()
         if kind < 0.1:
             return self._random.randbytes(self._random.choice((1, 3, 20, 500)))
-        body = self._message(rpc).SerializeToString()[:BODY_BYTES_MAX]
-        return self._broken(body) if kind > 0.7 else body
-
-    def _message(self, rpc: Rpc) -> Message:
-        message = GetMessageClass(rpc.method.input_type)()
+        message = message_type()
         self._fill(message, 0)
-        return message
+        body = message.SerializeToString()[:BODY_BYTES_MAX]
+        return self._broken(body) if kind > 0.7 else body
 
     def _fill(self, message: Message, depth: int) -> None:
         name = message.DESCRIPTOR.full_name

@@ -55,7 +55,7 @@ class Call:
     metadata: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
-        way = "directly" if len(self.metadata) > 1 else "through the gateway"
+        way = "directly" if "x-qmtl-service" in dict(self.metadata) else "through the gateway"
         return f"{self.rpc.name} {way} with {[body[:100].hex() for body in self.bodies]}"
 
 
@@ -141,8 +141,9 @@ def _calls(mesh: Mesh, seed: int, rounds: int) -> list[Call]:
     for rpc in list(rpcs()) * rounds:
         user = ("authorization", f"Bearer {order.choice(users)}")
         peer = ("x-qmtl-service", f"Bearer {peers[rpc.service]}")
-        calls.append(Call(rpc, mesh.address("gateway"), tuple(requests.bodies(rpc)), (user,)))
-        calls.append(Call(rpc, mesh.address(rpc.service), tuple(requests.bodies(rpc)), (user, peer)))
+        for address, tokens in ((mesh.address("gateway"), (user,)), (mesh.address(rpc.service), (user, peer))):
+            bodies = tuple(requests.bodies(rpc))
+            calls.append(Call(rpc, address, bodies, (*tokens, *requests.metadata(rpc, bodies))))
     order.shuffle(calls)
     return calls
 

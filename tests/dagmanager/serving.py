@@ -25,6 +25,7 @@ from qmtl.dag.v1 import queue_pb2 as queuepb
 from qmtl.rpc.auth.call import require_user
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
 from qmtl.rpc.auth.verification import Authenticator
+from qmtl.rpc.chunks import Chunked
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.run import Runtime
 from qmtl.rpc.server.server import Server
@@ -148,9 +149,9 @@ async def running(settings: Settings) -> AsyncIterator[int]:
 
 def diff_request(
     nodes: Sequence[DagNode], request_id: str, strategy_id: str, contexts: Sequence[ComputeContext] = (context(),)
-) -> diffservicepb.DiffRequest:
+) -> diffpb.DiffQuestion:
     """A request as the gateway makes it."""
-    return diffservicepb.DiffRequest(
+    return diffpb.DiffQuestion(
         request_id=request_id,
         strategy_id=strategy_id,
         dag=dagpb.Dag(nodes=[graph.node_to_proto(node) for node in nodes]),
@@ -158,8 +159,13 @@ def diff_request(
     )
 
 
-async def chunks(stub: DagStubs, request: diffservicepb.DiffRequest) -> list[diffpb.DiffChunk]:
-    return [reply.chunk async for reply in stub.diffs.Diff(request)]
+def asking(question: diffpb.DiffQuestion) -> Chunked[diffservicepb.DiffRequest]:
+    """A question as Diff takes it."""
+    return Chunked(diffservicepb.DiffRequest, question)
+
+
+async def chunks(stub: DagStubs, request: diffpb.DiffQuestion) -> list[diffpb.DiffChunk]:
+    return [reply.chunk async for reply in stub.diffs.Diff(asking(request))]
 
 
 def tag_query(world_id: str) -> queuepb.TagQuery:

@@ -18,7 +18,7 @@ from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
 from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from tests.dagmanager.graphs import chain, context, node
-from tests.dagmanager.serving import Served, diff_request, running
+from tests.dagmanager.serving import Served, asking, diff_request, running
 from tests.support.nats import free_port
 
 
@@ -27,7 +27,9 @@ async def submitted(served: Served, strategy_id: str, worlds: Sequence[str]) -> 
     async with served.stub() as stub:
         nodes = chain(1, strategy_id, queue_class=QueueClass.RAW)
         request = diff_request(nodes, f"r-{strategy_id}", strategy_id, [context(world) for world in worlds])
-        return [each.compute_key async for reply in stub.diffs.Diff(request) for each in reply.chunk.assignments]
+        return [
+            each.compute_key async for reply in stub.diffs.Diff(asking(request)) for each in reply.chunk.assignments
+        ]
 
 
 def half(strategy_id: str) -> sentinelservicepb.SetTrafficWeightRequest:
@@ -82,7 +84,7 @@ async def test_versions_in_other_worlds_share_the_traffic_and_are_asked_too(serv
     async with served.stub() as stub:
         for index, world in enumerate(("w1", "w2")):
             request = diff_request(chain(index + 1), f"r{index}", "s1", [context(world)])
-            assert [reply async for reply in stub.diffs.Diff(request)]
+            assert [reply async for reply in stub.diffs.Diff(asking(request))]
     async with served.stub(role=Role.OPERATOR, worlds=["w1"]) as stub:
         with pytest.raises(PermissionDenied):
             await stub.sentinels.SetTrafficWeight(half("s1"))
@@ -134,9 +136,9 @@ async def test_a_token_for_one_world_sees_no_node_and_no_world_of_others(served:
     async with served.stub() as gateway:
         for index, (nodes, world) in enumerate(((common, "w1"), (theirs, "w2"))):
             request = diff_request(nodes, f"r{index}", f"s{index}", [context(world)])
-            assert [reply async for reply in gateway.diffs.Diff(request)]
+            assert [reply async for reply in gateway.diffs.Diff(asking(request))]
         both = diff_request(common, "r3", "s0", [context("w1"), context("w3")])
-        assert [reply async for reply in gateway.diffs.Diff(both)]
+        assert [reply async for reply in gateway.diffs.Diff(asking(both))]
     async with served.stub(role=Role.READER, worlds=["w1"]) as stub:
         listed = [each.node_id for each in (await stub.graph.ListNodes(graphservicepb.ListNodesRequest())).nodes]
         around = await stub.graph.GetGraph(graphservicepb.GetGraphRequest(node_id=common[0].node_id))

@@ -17,10 +17,9 @@ from controlbus.bus import connected
 from controlbus.events.subscription import Subscription
 from qmtl.core.errors import QmtlError
 from qmtl.dag.v1 import diff_pb2 as diffpb
-from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.rpc.client.channel import connect
 from tests.dagmanager.graphs import chain, context
-from tests.dagmanager.serving import Served, diff_request
+from tests.dagmanager.serving import Served, asking, diff_request
 from tests.support.nats import free_port
 from tests.support.processes import python_env
 from tests.support.waiting import eventually
@@ -72,9 +71,9 @@ async def pair(
         yield [(Served(home, ports[0]), first), (Served(home, ports[1]), second)]
 
 
-async def ask(served: Served, request: diffservicepb.DiffRequest) -> list[diffpb.DiffChunk]:
+async def ask(served: Served, request: diffpb.DiffQuestion) -> list[diffpb.DiffChunk]:
     async with served.stub() as stub:
-        return [reply.chunk async for reply in stub.diffs.Diff(request, timeout=60)]
+        return [reply.chunk async for reply in stub.diffs.Diff(asking(request), timeout=60)]
 
 
 def counted(database_url: str, table: str) -> int:

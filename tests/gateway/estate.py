@@ -39,7 +39,7 @@ from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.mesh.door import Door, door_over, source_node, submission
+from tests.mesh.door import Door, door_over, in_chunks, source_node, submission
 from tests.support.nats import free_port
 from tests.support.waiting import eventually
 from tests.worldservice.estate import evaluation_at, raising
@@ -200,9 +200,7 @@ async def make_world(door: Door, *presets: str) -> str:
     return world_id
 
 
-def request_for(
-    world_id: str, symbol: str = "BTC-USD", request_id: str = ""
-) -> strategyservicepb.SubmitStrategyRequest:
+def request_for(world_id: str, symbol: str = "BTC-USD", request_id: str = "") -> strategypb.StrategySubmission:
     """A submission of one source node of its own, on a snapshot it names itself."""
     request = submission(world_id, [source_node(symbol)], request_id)
     request.hints.as_of.FromDatetime(SNAPSHOT)
@@ -211,7 +209,7 @@ def request_for(
 
 async def submitted(door: Door, world_id: str, symbol: str = "BTC-USD") -> strategypb.Strategy:
     """A strategy that is COMPLETED."""
-    strategy = (await door.strategies.SubmitStrategy(request_for(world_id, symbol))).strategy
+    strategy = (await door.strategies.SubmitStrategy(in_chunks(request_for(world_id, symbol)))).strategy
     return await settled(door, strategy.strategy_id)
 
 

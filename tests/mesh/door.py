@@ -30,6 +30,7 @@ from qmtl.gateway.v1.queue_service_pb2_grpc import QueueServiceStub
 from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.gateway.v1.trading_service_pb2_grpc import TradingServiceStub
 from qmtl.rpc.auth.tokens import file_token
+from qmtl.rpc.chunks import Chunked
 from qmtl.rpc.client.channel import MeshChannel, connect
 from qmtl.wire.graph import node_to_proto
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
@@ -161,15 +162,18 @@ def child_node(name: str, inputs: Iterable[str], **params: float | str) -> dagpb
     return node_to_proto(node)
 
 
-def submission(
-    world_id: str, nodes: Iterable[dagpb.DagNode], request_id: str = ""
-) -> strategyservicepb.SubmitStrategyRequest:
+def submission(world_id: str, nodes: Iterable[dagpb.DagNode], request_id: str = "") -> strategypb.StrategySubmission:
     """A well-formed submission of these nodes."""
     dag = dagpb.Dag(nodes=nodes)
-    return strategyservicepb.SubmitStrategyRequest(
+    return strategypb.StrategySubmission(
         request_id=request_id or uuid.uuid4().hex,
         meta=strategypb.StrategyMeta(name="test", client="tests"),
         dag=dag,
         node_ids_crc32=node_ids_crc32([node.node_id for node in dag.nodes]),
         world_ids=[world_id],
     )
+
+
+def in_chunks(asked: strategypb.StrategySubmission) -> Chunked[strategyservicepb.SubmitStrategyRequest]:
+    """A submission as SubmitStrategy takes it."""
+    return Chunked(strategyservicepb.SubmitStrategyRequest, asked, asked.world_ids)

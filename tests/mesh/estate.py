@@ -35,7 +35,7 @@ from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
-from tests.mesh.door import Door, new_world, source_node, submission
+from tests.mesh.door import Door, in_chunks, new_world, source_node, submission
 from tests.support.waiting import eventually
 
 PRESET = "demo.btc.15m"
@@ -163,7 +163,7 @@ class Estate:
         self.world = await new_world(self.door)
         put = policyservicepb.PutPolicyRequest(world_id=self.world, document=POLICY, make_default=True)
         await self.door.policies.PutPolicy(put)
-        reply = await self.door.strategies.SubmitStrategy(submission(self.world, nodes or [source_node()]))
+        reply = await self.door.strategies.SubmitStrategy(in_chunks(submission(self.world, nodes or [source_node()])))
         self.strategy_id = reply.strategy.strategy_id
         await eventually(self._is_bound, 20.0)
         await self._select()

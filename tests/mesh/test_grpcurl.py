@@ -75,8 +75,8 @@ def test_bad_request_names_reason_and_field(mesh: Mesh, user: str) -> None:
     called = grpcurl("-H", user, "-d", "{}", mesh.address("gateway"), "qmtl.gateway.v1.StrategyService/SubmitStrategy")
     assert called.returncode != 0
     assert "InvalidArgument" in called.stderr
-    assert "E_DAG_EMPTY" in called.stderr
-    assert "dag.nodes" in called.stderr
+    assert "E_TOTAL_BYTES" in called.stderr
+    assert "metadata x-total-bytes" in called.stderr
 
 
 def test_no_token_is_refused_readably(mesh: Mesh) -> None:

@@ -23,13 +23,14 @@ from qmtl.core.identity.keys import node_ids_crc32
 from qmtl.core.roles import Role
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.mesh.door import Door, child_node, new_world, open_door, source_node, submission
+from tests.mesh.door import Door, child_node, in_chunks, new_world, open_door, source_node, submission
 
-Submit = strategyservicepb.SubmitStrategyRequest
+Submit = strategypb.StrategySubmission
 
 
 def wrong_node_id(request: Submit) -> None:
@@ -112,7 +113,7 @@ async def test_submission_is_refused_and_leaves_nothing(
     request = submission(world_id, [source_node()])
     spoil(request)
     with pytest.raises(InvalidRequest) as refused:
-        await door.strategies.SubmitStrategy(request)
+        await door.strategies.SubmitStrategy(in_chunks(request))
     assert refused.value.reason == reason
     assert refused.value.violations
     listed = await door.strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=world_id))
@@ -121,7 +122,7 @@ async def test_submission_is_refused_and_leaves_nothing(
 
 async def test_unknown_world(door: Door) -> None:
     with pytest.raises(NotFound) as refused:
-        await door.strategies.SubmitStrategy(submission("no-such-world", [source_node()]))
+        await door.strategies.SubmitStrategy(in_chunks(submission("no-such-world", [source_node()])))
     assert refused.value.reason == "E_WORLD_UNKNOWN"
 
 
@@ -138,7 +139,7 @@ async def test_token_for_another_world(mesh: Mesh, door: Door) -> None:
     narrow = mint_user_token(mesh.home, Role.OPERATOR, "ada", worlds=["elsewhere"])
     async with open_door(mesh.address("gateway"), mesh.home, token=narrow) as limited:
         with pytest.raises(PermissionDenied) as refused:
-            await limited.strategies.SubmitStrategy(submission(world_id, [source_node()]))
+            await limited.strategies.SubmitStrategy(in_chunks(submission(world_id, [source_node()])))
         with pytest.raises(PermissionDenied) as proxied:
             await limited.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
     assert refused.value.reason == proxied.value.reason == "E_WORLD_FORBIDDEN"
@@ -148,7 +149,7 @@ async def test_reader_may_not_submit(mesh: Mesh, door: Door) -> None:
     world_id = await new_world(door)
     async with open_door(mesh.address("gateway"), mesh.home, role=Role.READER) as reader:
         with pytest.raises(PermissionDenied) as refused:
-            await reader.strategies.SubmitStrategy(submission(world_id, [source_node()]))
+            await reader.strategies.SubmitStrategy(in_chunks(submission(world_id, [source_node()])))
     assert refused.value.reason == "E_ROLE_REQUIRED"
 
 

@@ -11,11 +11,15 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.wrappers_pb2 import StringValue
 from grpc import aio
 from grpc_tools import protoc
 
 from qmtl.common.v1 import options_pb2
+from qmtl.rpc.auth.call import require_stated
+from qmtl.rpc.chunks import gathered
 
 ROOT = Path(__file__).parents[2]
 NAME = "qmtl.rpctest.v1.EchoService"
@@ -75,6 +79,22 @@ class Echo:
         finally:
             self.closed_in.append(asyncio.current_task())
 
+    async def whole(self, chunks: AsyncIterator[Any], context: Context) -> StringValue:
+        return StringValue(value=await self.act((await gathered(chunks, require_stated(), StringValue)).value))
+
+    async def each(self, chunks: AsyncIterator[Any], context: Context) -> AsyncIterator[StringValue]:
+        asked = await gathered(chunks, require_stated(), StringValue)
+        yield StringValue(value=await self.act(asked.value))
+
+
+def part(chunk: bytes = b"") -> Message:
+    """A request of the RPCs that take a payload in chunks."""
+    service()
+    made: Message = GetMessageClass(descriptor_pool.Default().FindMessageTypeByName("qmtl.rpctest.v1.Part"))(
+        chunk=chunk
+    )
+    return made
+
 
 def add_echo(servicer: Echo, server: aio.Server) -> None:
     """What a generated add_XServicer_to_server does."""
@@ -87,6 +107,9 @@ def add_echo(servicer: Echo, server: aio.Server) -> None:
     handlers["Down"] = grpc.unary_stream_rpc_method_handler(servicer.down, **codec)
     handlers["Up"] = grpc.stream_unary_rpc_method_handler(servicer.up, **codec)
     handlers["Both"] = grpc.stream_stream_rpc_method_handler(servicer.both, **codec)
+    codec["request_deserializer"] = type(part()).FromString
+    handlers["Whole"] = grpc.stream_unary_rpc_method_handler(servicer.whole, **codec)
+    handlers["Each"] = grpc.stream_stream_rpc_method_handler(servicer.each, **codec)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
 
 
@@ -102,6 +125,9 @@ class EchoStub:
         self.down_call = channel.unary_stream(f"/{NAME}/Down", **codec)
         self.up_call = channel.stream_unary(f"/{NAME}/Up", **codec)
         self.both_call = channel.stream_stream(f"/{NAME}/Both", **codec)
+        codec["request_serializer"] = type(part()).SerializeToString
+        self.whole_call = channel.stream_unary(f"/{NAME}/Whole", **codec)
+        self.each_call = channel.stream_stream(f"/{NAME}/Each", **codec)
 
     async def one(self, name: str, text: str, **options: Any) -> str:
         reply: StringValue = await self.plain[name](StringValue(value=text), **options)

@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from google.protobuf.message import Message
+
+from qmtl.rpc.chunks import Chunked
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from worldservice.evaluation.domain.data_currency import DataState
 from worldservice.evaluation.domain.reports import Number
 from worldservice.evaluation.domain.runs import Candidate, Evidence
@@ -47,3 +51,8 @@ def binding(name: str, stage: Stage = Stage.BACKTEST) -> Binding:
 
 def fresh(lag: timedelta = timedelta(minutes=1)) -> DataState:
     return DataState(NOW, NOW - lag)
+
+
+def cohort_chunks(cohort: Message) -> Chunked[evaluationservicepb.EvaluateCohortRequest]:
+    """A cohort as EvaluateCohort takes it."""
+    return Chunked(evaluationservicepb.EvaluateCohortRequest, cohort, ["w1"])

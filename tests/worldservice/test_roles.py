@@ -24,7 +24,7 @@ from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import METHODS, WorldStubs
 from tests.worldservice.estate import Estate, evaluation, make_trading, raising
-from tests.worldservice.samples import DOCUMENT
+from tests.worldservice.samples import DOCUMENT, cohort_chunks
 
 PUBLIC = sorted(
     name
@@ -59,7 +59,7 @@ def requests(estate: Estate) -> dict[str, Message]:
     edge = worldgraphpb.EdgeOverride(world_id="w1", from_node_id=NODE, to_node_id=OTHER)
     view = worldgraphpb.WorldNode(world_id="w1", node_id=NODE, status=worldgraphpb.WORLD_NODE_STATUS_VALID)
     parts = worldgraphpb.EvalKeyParts(world_id="w1", node_id=NODE)
-    cohort = evaluationservicepb.EvaluateCohortRequest(world_id="w1", run_id="run-8", stage=bindingpb.STAGE_BACKTEST)
+    cohort = evaluationservicepb.EvaluationCohort(world_id="w1", run_id="run-8", stage=bindingpb.STAGE_BACKTEST)
     cohort.strategies.append(evaluation(estate, "w1", "s", "run-8"))
     return {
         "UpdateWorld": worldservicepb.UpdateWorldRequest(world_id="w1", update_mask={"paths": ["circuit_breaker"]}),
@@ -98,7 +98,7 @@ async def called(stub: WorldStubs, name: str, request: Message) -> QmtlError | N
     """What a call is refused with; a stream is asked for its first message."""
     method = stub.method(name)
     try:
-        call = method(request)
+        call = method(cohort_chunks(request) if name == "EvaluateCohort" else request)
         if METHODS[name].server_streaming:
             await anext(aiter(call))
             call.cancel()

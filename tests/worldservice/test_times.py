@@ -19,6 +19,7 @@ from qmtl.world.v1 import session_service_pb2 as sessionservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.estate import LONG, Estate, evaluation, make_world
+from tests.worldservice.samples import cohort_chunks
 
 TIMES = [Timestamp(seconds=253_402_300_800), Timestamp(nanos=-1), Timestamp(nanos=1_000_000_000)]
 Call = Callable[[WorldStubs, Estate, Timestamp], Awaitable[object]]
@@ -37,10 +38,8 @@ def evaluate(stubs: WorldStubs, estate: Estate, at: Timestamp) -> Awaitable[obje
 def evaluate_cohort(stubs: WorldStubs, estate: Estate, at: Timestamp) -> Awaitable[object]:
     one = evaluation(estate, "w1", "s")
     one.data_start.CopyFrom(at)
-    request = evaluationservicepb.EvaluateCohortRequest(
-        world_id="w1", run_id="run-1", stage=one.stage, strategies=[one]
-    )
-    return stubs.evaluation.EvaluateCohort(request)
+    request = evaluationservicepb.EvaluationCohort(world_id="w1", run_id="run-1", stage=one.stage, strategies=[one])
+    return stubs.evaluation.EvaluateCohort(cohort_chunks(request))
 
 
 def set_activation(stubs: WorldStubs, _: Estate, at: Timestamp) -> Awaitable[object]:

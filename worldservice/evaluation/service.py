@@ -29,7 +29,7 @@ from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read,
 from worldservice.worlds.domain.binding import Stage, require_strategy_id
 from worldservice.worlds.domain.world import Effect, World
 from worldservice.worlds.store import bindings
-from worldservice.worlds.writes import AuditedServicer, Writes, audited
+from worldservice.worlds.writes import AuditedServicer, Writes, audited, audited_in_chunks
 
 COHORT_MAX = 500
 
@@ -77,9 +77,9 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
         await self.writes.enforce(act.world_id, effect)
         return evaluationservicepb.EvaluateResponse(run=run_to_proto(run), decision=decision_to_proto(decision))
 
-    @audited
+    @audited_in_chunks(evaluationservicepb.EvaluationCohort)
     async def EvaluateCohort(
-        self, request: evaluationservicepb.EvaluateCohortRequest, act: Act
+        self, request: evaluationservicepb.EvaluationCohort, act: Act
     ) -> evaluationservicepb.EvaluateCohortResponse:
         """All in one transaction and one decision, so that nobody is judged beside yesterday's numbers of another."""
         asked = _cohort(request)
@@ -148,7 +148,7 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
         return found, verdicts.decision, effect
 
 
-def _cohort(request: evaluationservicepb.EvaluateCohortRequest) -> dict[str, Evidence]:
+def _cohort(request: evaluationservicepb.EvaluationCohort) -> dict[str, Evidence]:
     """Raises InvalidRequest (E_COHORT): each strategy once, all of one world, run and stage."""
     if not 0 < len(request.strategies) <= COHORT_MAX:
         raise refused("E_COHORT", "strategies", f"{len(request.strategies)} entries", f"1 to {COHORT_MAX}")

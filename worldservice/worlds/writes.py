@@ -4,9 +4,10 @@ A refused write is audited like a committed one. What narrowing means is not kno
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 import structlog
@@ -15,9 +16,12 @@ from sqlalchemy import Connection
 
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.call import require_stated
+from qmtl.rpc.chunks import gathered
 from qmtl.sql.database import Database
 from worldservice.metrics import WorldMetrics
-from worldservice.worlds.acts import REFUSED, Act, act_of, audit_row, audit_write, world_of
+from worldservice.worlds.acts import REFUSED, Act, act_of, audit_row, audit_write, world_of, world_to_read
 from worldservice.worlds.domain.world import Effect, World
 from worldservice.worlds.store.audit import append_audit
 from worldservice.worlds.store.worlds import update_world
@@ -70,22 +74,59 @@ def audited(
     @wraps(method)
     async def rpc(servicer: AuditedServicer, request: Req, context: object) -> Res:
         act = act_of(method.__name__, world_of(request), request, servicer.writes.clock)
-        work = asyncio.ensure_future(_carry_out(method, servicer, request, act))
-        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # a caller that left asks no more
-        return await asyncio.shield(work)
+        return await _to_its_end(_carry_out(method, servicer, request, act))
 
     return rpc
+
+
+def audited_in_chunks(
+    payload: type[Req],
+) -> Callable[[Callable[[Any, Req, Act], Awaitable[Res]]], Callable[[Any, AsyncIterator[Any], Any], Awaitable[Res]]]:
+    """As `audited`, of a write whose payload comes in chunks: read for operators of the world that metadata names."""
+
+    def make(
+        method: Callable[[Any, Req, Act], Awaitable[Res]],
+    ) -> Callable[[Any, AsyncIterator[Any], Any], Awaitable[Res]]:
+        @wraps(method)
+        async def rpc(servicer: AuditedServicer, request_iterator: AsyncIterator[Any], context: object) -> Res:
+            said, writes = require_stated(), servicer.writes
+            before = act_of(method.__name__, said.world_ids[0], payload(), writes.clock)
+            async with _refusals_audited(writes, before):
+                for world_id in said.world_ids:
+                    await writes.db.read(
+                        partial(world_to_read, caller=before.caller, world_id=world_id, want=Role.OPERATOR)
+                    )
+                request = await gathered(request_iterator, said, payload)
+                said.check_worlds([world_of(request)])
+            act = act_of(method.__name__, world_of(request), request, writes.clock)
+            return await _to_its_end(_carry_out(method, servicer, request, act))
+
+        return rpc
+
+    return make
+
+
+async def _to_its_end(work: Coroutine[Any, Any, Res]) -> Res:
+    """A write goes on when its caller gives up: between its commit and brokerage's knowing lies no cancellation."""
+    going = asyncio.ensure_future(work)
+    going.add_done_callback(lambda done: done.cancelled() or done.exception())  # a caller that left asks no more
+    return await asyncio.shield(going)
 
 
 async def _carry_out(
     method: Callable[[Any, Req, Act], Awaitable[Res]], servicer: AuditedServicer, request: Req, act: Act
 ) -> Res:
-    """A write goes on when its caller gives up: between its commit and brokerage's knowing lies no cancellation."""
-    try:
+    async with _refusals_audited(servicer.writes, act):
         return await method(servicer, request, act)
+
+
+@asynccontextmanager
+async def _refusals_audited(writes: Writes, act: Act) -> AsyncIterator[None]:
+    try:
+        yield
     except QmtlError as refusal:
-        servicer.writes.metrics.refusals.labels(act.event, refusal.reason).inc()
-        await _audit_refusal(servicer.writes.db, act, refusal)
+        writes.metrics.refusals.labels(act.event, refusal.reason).inc()
+        await _audit_refusal(writes.db, act, refusal)
         raise
 
 

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use prost::Message;
+use tokio_stream::Iter;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::interceptor::InterceptedService;
 use tonic::service::Interceptor;
@@ -13,6 +15,7 @@ use tonic_types::StatusExt;
 
 const CALL: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(200);
+const CHUNK_BYTES: usize = 256 * 1024;
 
 /// A connection to a gateway that sends the caller's token.
 pub type Gateway = InterceptedService<Channel, WithToken>;
@@ -53,6 +56,23 @@ pub async fn again<T, F: Future<Output = Result<Response<T>, Status>>>(call: imp
             Err(error) => return Err(error),
         }
     }
+}
+
+/// A payload that may be larger than one message, as the requests of a stream. Metadata says first how much will come
+/// and which worlds it names.
+pub fn in_chunks<R>(
+    payload: &impl Message,
+    worlds: &[String],
+    request: fn(Vec<u8>) -> R,
+) -> Result<Request<Iter<std::vec::IntoIter<R>>>, Status> {
+    let body = payload.encode_to_vec();
+    let chunks: Vec<R> = body.chunks(CHUNK_BYTES).map(|chunk| request(chunk.to_vec())).collect();
+    let mut stream = Request::new(tokio_stream::iter(chunks));
+    for (key, value) in [("x-total-bytes", body.len().to_string()), ("x-world-ids", worlds.join(","))] {
+        let value = value.parse().map_err(|_| Status::invalid_argument(format!("{key} is {value}")))?;
+        stream.metadata_mut().insert(key, value);
+    }
+    Ok(stream)
 }
 
 /// The pause an error asks for in its RetryInfo.

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver};
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
 
-use crate::calls::{again, describe, Gateway};
+use crate::calls::{again, describe, in_chunks, Gateway};
 use crate::events::{reason_of, EventStream};
 use crate::graph::Catalogue;
 use crate::pb::qmtl::broker::v1::account_service_client::AccountServiceClient;
@@ -26,8 +26,8 @@ use crate::pb::qmtl::data::v1::OpenDataSessionRequest;
 use crate::pb::qmtl::gateway::v1::strategy_service_client::StrategyServiceClient;
 use crate::pb::qmtl::gateway::v1::trading_service_client::TradingServiceClient;
 use crate::pb::qmtl::gateway::v1::{
-    CreateEventStreamRequest, DryRunStrategyRequest, StrategyMeta, SubmitOrderRequest, SubmitStrategyRequest, Topic,
-    WatchStrategyRequest,
+    CreateEventStreamRequest, DryRunStrategyRequest, StrategyMeta, StrategySubmission, SubmitOrderRequest,
+    SubmitStrategyRequest, Topic, WatchStrategyRequest,
 };
 use crate::pb::qmtl::world::v1::activation_service_client::ActivationServiceClient;
 use crate::pb::qmtl::world::v1::evaluation_service_client::EvaluationServiceClient;
@@ -83,16 +83,20 @@ async fn submit(gateway: &Gateway, world: &str) -> Outcome<String> {
     let (dag, node_ids_crc32) = Catalogue::read(gateway).await?.crossing(48, 192)?;
     let nodes = dag.nodes.len();
     let meta = StrategyMeta { name: "crossing".into(), client: "rust/0.1.0".into(), ..StrategyMeta::default() };
-    let request = SubmitStrategyRequest {
+    let submission = StrategySubmission {
         request_id: world.to_owned(), // one submission a world
         meta: Some(meta),
         dag: Some(dag),
         node_ids_crc32,
         world_ids: vec![world.to_owned()],
-        ..SubmitStrategyRequest::default()
+        ..StrategySubmission::default()
     };
     let mut stub = StrategyServiceClient::new(gateway.clone());
-    let mut strategy = stub.submit_strategy(request).await?.into_inner().strategy.unwrap_or_default();
+    let reply = again(|| async {
+        let chunks = in_chunks(&submission, &submission.world_ids, |chunk| SubmitStrategyRequest { chunk })?;
+        stub.clone().submit_strategy(chunks).await
+    });
+    let mut strategy = reply.await?.strategy.unwrap_or_default();
     let asked = WatchStrategyRequest { strategy_id: strategy.strategy_id.clone() };
     let mut watch = stub.watch_strategy(asked).await?.into_inner();
     while let Some(now) = watch.message().await? {
@@ -264,8 +268,9 @@ async fn meet_errors(gateway: &Gateway, world: &str) -> Outcome<()> {
     let (mut dag, node_ids_crc32) = Catalogue::read(gateway).await?.crossing(48, 192)?;
     dag.nodes[1].name.clear();
     let world_ids = vec![world.to_owned()];
-    let request = DryRunStrategyRequest { dag: Some(dag), node_ids_crc32, world_ids, ..DryRunStrategyRequest::default() };
-    let nameless = failure(StrategyServiceClient::new(gateway.clone()).dry_run_strategy(request).await)?;
+    let submission = StrategySubmission { dag: Some(dag), node_ids_crc32, world_ids, ..StrategySubmission::default() };
+    let chunks = in_chunks(&submission, &submission.world_ids, |chunk| DryRunStrategyRequest { chunk })?;
+    let nameless = failure(StrategyServiceClient::new(gateway.clone()).dry_run_strategy(chunks).await)?;
     println!("error {}", describe(&nameless));
     let calls: Vec<_> = (0..600)
         .map(|_| {

@@ -1,10 +1,12 @@
 /** Connections with the caller's token, and errors with their google.rpc details. */
-import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
+import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { type CallOptions, Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { readFileSync } from "node:fs";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 
 const CALL_MS = 20_000;
+const CHUNK_BYTES = 256 * 1024;
 
 /** One connection a gateway; the last argument is the file of the token. */
 export function dial(args: string[]): Transport[] {
@@ -32,6 +34,33 @@ const again: Interceptor = (next) => async (request) => {
     }
   }
 };
+
+/**
+ * Sends a payload that may be larger than one message, and again where UNAVAILABLE says that it may. Headers say first
+ * how much will come and which worlds it names.
+ */
+export async function inChunks<S extends DescMessage, R>(
+  schema: S,
+  payload: MessageShape<S>,
+  worldIds: string[],
+  call: (chunks: AsyncIterable<{ chunk: Uint8Array }>, options: CallOptions) => Promise<R>,
+): Promise<R> {
+  const body = toBinary(schema, payload);
+  const headers = { "x-total-bytes": String(body.length), "x-world-ids": worldIds.join(",") };
+  async function* chunks(): AsyncIterable<{ chunk: Uint8Array }> {
+    for (let at = 0; at < body.length; at += CHUNK_BYTES) yield { chunk: body.subarray(at, at + CHUNK_BYTES) };
+  }
+  const end = Date.now() + CALL_MS;
+  for (;;) {
+    try {
+      return await call(chunks(), { headers });
+    } catch (error) {
+      const found = ConnectError.from(error);
+      if (found.code !== Code.Unavailable || Date.now() > end) throw error;
+      await pause(retryAfterMs(found));
+    }
+  }
+}
 
 /** The pause an error asks for in its RetryInfo. */
 function retryAfterMs(error: ConnectError): number {

@@ -1,4 +1,5 @@
 /** All the way: a world, a strategy, its activation, an order, its fill, the book, and three kinds of errors. */
+import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { randomBytes } from "node:crypto";
@@ -10,6 +11,7 @@ import { ExecutionDomain, EffectiveMode, Side } from "../gen/qmtl/common/v1/comm
 import { StrategyState } from "../gen/qmtl/control/v1/control_pb.js";
 import { DataSessionService } from "../gen/qmtl/data/v1/data_session_service_pb.js";
 import { Topic } from "../gen/qmtl/gateway/v1/event_pb.js";
+import { StrategySubmissionSchema } from "../gen/qmtl/gateway/v1/strategy_pb.js";
 import { StrategyService } from "../gen/qmtl/gateway/v1/strategy_service_pb.js";
 import { TradingService } from "../gen/qmtl/gateway/v1/trading_service_pb.js";
 import { ActivationService } from "../gen/qmtl/world/v1/activation_service_pb.js";
@@ -18,7 +20,7 @@ import { EvaluationService } from "../gen/qmtl/world/v1/evaluation_service_pb.js
 import { PolicyService } from "../gen/qmtl/world/v1/policy_service_pb.js";
 import type { Session } from "../gen/qmtl/world/v1/session_pb.js";
 import { WorldService } from "../gen/qmtl/world/v1/world_service_pb.js";
-import { describe, pause } from "./calls.js";
+import { describe, inChunks, pause } from "./calls.js";
 import { EventStream, reasonOf } from "./events.js";
 import { Catalogue } from "./graph.js";
 import { answer, Queue } from "./queue.js";
@@ -59,7 +61,8 @@ async function submit(gateway: Transport, worldId: string): Promise<string> {
   const stub = createClient(StrategyService, gateway);
   const meta = { name: "crossing", client: "typescript/0.1.0" };
   const requestId = randomBytes(16).toString("hex");
-  const reply = await stub.submitStrategy({ requestId, meta, ...graph, worldIds: [worldId] });
+  const submission = create(StrategySubmissionSchema, { requestId, meta, ...graph, worldIds: [worldId] });
+  const reply = await inChunks(StrategySubmissionSchema, submission, [worldId], stub.submitStrategy);
   let strategy = reply.strategy!;
   for await (const now of stub.watchStrategy({ strategyId: strategy.strategyId })) {
     strategy = now.strategy!;
@@ -152,8 +155,9 @@ async function meetErrors(gateway: Transport, worldId: string): Promise<void> {
   console.log("error", describe(unknown));
   const graph = (await Catalogue.read(gateway)).crossing(48, 192);
   graph.dag.nodes[1]!.name = "";
-  const dryRun = createClient(StrategyService, gateway).dryRunStrategy({ ...graph, worldIds: [worldId] });
-  console.log("error", describe(await failure(dryRun)));
+  const submission = create(StrategySubmissionSchema, { ...graph, worldIds: [worldId] });
+  const dryRun = createClient(StrategyService, gateway).dryRunStrategy;
+  console.log("error", describe(await failure(inChunks(StrategySubmissionSchema, submission, [worldId], dryRun))));
   const many = Array.from({ length: 600 }, () => worlds.getWorld({ worldId }));
   const ends = await Promise.allSettled(many);
   const limited = ends.flatMap((end) => (end.status === "rejected" ? [ConnectError.from(end.reason)] : []));

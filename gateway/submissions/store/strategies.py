@@ -15,7 +15,7 @@ from controlbus.events.control_event import BODY_MAX
 from controlbus.jetstream.subjects import ingest_subject
 from controlbus.outbox.outbox import RawDraft
 from gateway.submissions.domain import Claim, Record, State, Step, Submission, move
-from gateway.submissions.events import TODO_SIGNAL, publish_step, strategy_signal
+from gateway.submissions.events import TODO_SIGNAL, publish_steps, strategy_signal
 from gateway.submissions.store import releases
 from gateway.submissions.tables import (
     HISTORY,
@@ -61,7 +61,7 @@ def accept(
     steps = [Step(State.QUEUED, submission.subject, at)]
     if claim is not None:
         steps.append(Step(State.PROCESSING, claim.worker, at))
-    revisions = [publish_step(conn, submission.strategy_id, submission.world_ids, step) for step in steps]
+    revisions = publish_steps(conn, submission.strategy_id, submission.world_ids, steps)
     record = _fresh(submission, steps[-1], revisions[-1], claimed=claim is not None)
     conn.execute(_INSERT_STRATEGY, _row(record, claim))
     conn.execute(_INSERT_REQUEST, {"strategy_id": record.strategy_id, "request": submission.request})
@@ -229,7 +229,7 @@ def _reserve_dag(conn: Connection, submission: Submission) -> None:
 
 def record_step(conn: Connection, record: Record, step: Step) -> int:
     """History row and event of a move; the revision they share, which the caller stores."""
-    revision = publish_step(conn, record.strategy_id, record.world_ids, step)
+    (revision,) = publish_steps(conn, record.strategy_id, record.world_ids, [step])
     conn.execute(_INSERT_HISTORY, _history_row(record.strategy_id, revision, step))
     if step.state is State.QUEUED:
         signal(conn, TODO_SIGNAL)

@@ -12,14 +12,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from qmtl.core.errors import PermissionDenied, Unauthenticated
+from qmtl.core.errors import PermissionDenied, Unauthenticated, refused
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.identity import Identity, ServiceIdentity
+from qmtl.rpc.chunks import Stated
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One inbound call. `deadline` is on `time.monotonic`'s scale; None: the caller waits for ever."""
+    """One inbound call. `deadline` is on `time.monotonic`'s scale; None: the caller waits for ever.
+
+    `stated` is what the caller said of a payload that it sends in chunks.
+    """
 
     method: str = ""
     request_id: str = ""
@@ -28,6 +32,7 @@ class Call:
     service: ServiceIdentity | None = None
     deadline: float | None = None
     peer: str = ""
+    stated: Stated | None = None
 
     def remaining_s(self) -> float | None:
         """Seconds left, never negative; None without a deadline."""
@@ -73,6 +78,14 @@ def require_user() -> Identity:
             "E_TOKEN_MISSING", "this call needs a user token", hint="send metadata authorization: Bearer <token>"
         )
     return identity
+
+
+def require_stated() -> Stated:
+    """What the caller said of the payload it sends in chunks. Raises InvalidRequest (E_TOTAL_BYTES)."""
+    said = current_call().stated
+    if said is None:
+        raise refused("E_TOTAL_BYTES", "the call", "of a method without chunks", "one that states its payload")
+    return said
 
 
 def require_service() -> ServiceIdentity:

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import grpc
 from grpc import aio
@@ -24,6 +24,7 @@ from qmtl.rpc.telemetry.metrics import Metrics
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
+Inner = TypeVar("Inner", bound="aio.UnaryUnaryCall[Any, Any] | aio.StreamUnaryCall[Any, Any]")
 
 ATTEMPTS_MAX: Final = 5
 BACKOFF_FIRST_S: Final = 0.1
@@ -106,16 +107,14 @@ def remaining_s(deadline: float | None) -> float | None:
     return left
 
 
-class UnaryCall(aio.UnaryUnaryCall[Req, Res]):
-    """A plain call: a task that makes the attempts, awaited for the reply or the error."""
+class _Tried(Generic[Inner, Res]):
+    """A task that makes the attempts at a call, awaited for the reply or the error."""
 
-    def __init__(
-        self, start: Callable[[float | None], aio.UnaryUnaryCall[Req, Res]], policy: Policy, deadline: float | None
-    ) -> None:
+    def __init__(self, start: Callable[[float | None], Inner], policy: Policy, deadline: float | None) -> None:
         self._start = start
         self._policy = policy
         self._deadline = deadline
-        self._inner: aio.UnaryUnaryCall[Req, Res] | None = None
+        self._inner: Inner | None = None
         remaining_s(deadline)
         self._task = asyncio.get_running_loop().create_task(self._run())
         self._task.add_done_callback(_look_at)
@@ -194,12 +193,26 @@ class UnaryCall(aio.UnaryUnaryCall[Req, Res]):
     async def wait_for_connection(self) -> None:
         await self._settled()
 
-    async def _settled(self) -> aio.UnaryUnaryCall[Req, Res]:
+    async def _settled(self) -> Inner:
         """The last attempt, once the task is done; an error that kept it from starting is raised."""
         await asyncio.wait([self._task])
         if self._inner is None:
             raise self._task.exception() or asyncio.CancelledError()
         return self._inner
+
+
+class UnaryCall(_Tried["aio.UnaryUnaryCall[Req, Res]", Res], aio.UnaryUnaryCall[Req, Res]):
+    """A plain call."""
+
+
+class ChunkedCall(_Tried["aio.StreamUnaryCall[Req, Res]", Res], aio.StreamUnaryCall[Req, Res]):
+    """A payload in chunks, each attempt from its first."""
+
+    async def write(self, request: Req) -> None:
+        raise TypeError("the payload is sent by itself")
+
+    async def done_writing(self) -> None:
+        raise TypeError("the payload is sent by itself")
 
 
 def _look_at(task: asyncio.Task[Any]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -25,7 +25,8 @@ from qmtl.rpc import tls
 from qmtl.rpc.auth.call import current_call
 from qmtl.rpc.auth.identity import TokenSource
 from qmtl.rpc.client.breaker import Breaker, BreakerState
-from qmtl.rpc.client.calls import Policy, RetryBudget, UnaryCall, remaining_s
+from qmtl.rpc.client.calls import ChunkedCall, Policy, RetryBudget, UnaryCall, remaining_s
+from qmtl.rpc.client.payloads import Relayed, paced, payload_of
 from qmtl.rpc.client.streams import ReadingCall, TwoWayCall, WritingCall
 from qmtl.rpc.client.transport import Method, Option, Transport
 from qmtl.rpc.metadata import CORRELATION_ID_KEY, REQUEST_ID_KEY, SERVICE_KEY, USER_KEY
@@ -33,7 +34,8 @@ from qmtl.rpc.rules.methods import may_retry
 from qmtl.rpc.telemetry import traces
 from qmtl.rpc.telemetry.metrics import Metrics
 
-MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+REQUEST_BYTES_MAX: Final = 1024 * 1024  # of one message, as every server has it
+REPLY_BYTES_MAX: Final = 16 * 1024 * 1024
 KEEPALIVE_MS: Final = 30_000  # above the server's minimum, see server.py, or it ends our connections
 KEEPALIVE_TIMEOUT_MS: Final = 10_000
 Req = TypeVar("Req")
@@ -96,12 +98,16 @@ class CallMetadata:
         if self.breaker is not None and self.breaker.state is BreakerState.OPEN:
             self.breaker.check()
 
-    def metadata(self, given: Metadata) -> aio.Metadata:
-        """Tokens, ids and the trace context; what the caller set stays."""
+    def metadata(self, given: Metadata, stated: Mapping[str, str] = {}) -> aio.Metadata:
+        """Tokens, ids, the trace context and what is stated of a payload; what the caller set stays."""
         call = current_call()
         pairs = list(given.items() if isinstance(given, Mapping) else given or ())
         request_id = call.request_id or secrets.token_hex(16)
-        extra: dict[str, str] = {REQUEST_ID_KEY: request_id, CORRELATION_ID_KEY: call.correlation_id or request_id}
+        extra: dict[str, str] = {
+            REQUEST_ID_KEY: request_id,
+            CORRELATION_ID_KEY: call.correlation_id or request_id,
+            **stated,
+        }
         if self.user_token is not None:
             extra[USER_KEY] = f"Bearer {self.user_token()}"
         elif call.identity is not None:
@@ -155,15 +161,7 @@ class MeshChannel(aio.Channel):
         inner = Method(
             self._transport, lambda channel: channel.unary_unary(method, request_serializer, response_deserializer)
         )
-        policy = Policy(
-            method,
-            may_retry(method),
-            self._given.budget,
-            trace.get_tracer("qmtl.rpc"),
-            self._given.metrics,
-            self._given.breaker,
-        )
-        return _UnaryUnary(inner, self._given, policy)
+        return _UnaryUnary(inner, self._given, self._policy(method))
 
     def unary_stream(
         self,
@@ -187,7 +185,7 @@ class MeshChannel(aio.Channel):
         inner = Method(
             self._transport, lambda channel: channel.stream_unary(method, request_serializer, response_deserializer)
         )
-        return _StreamUnary(inner, self._given)
+        return _StreamUnary(inner, self._given, self._policy(method))
 
     def stream_stream(
         self,
@@ -200,6 +198,11 @@ class MeshChannel(aio.Channel):
             self._transport, lambda channel: channel.stream_stream(method, request_serializer, response_deserializer)
         )
         return _StreamStream(inner, self._given)
+
+    def _policy(self, method: str) -> Policy:
+        tracer = trace.get_tracer("qmtl.rpc")
+        given = self._given
+        return Policy(method, may_retry(method), given.budget, tracer, given.metrics, given.breaker)
 
 
 class _UnaryUnary(aio.UnaryUnaryMultiCallable[Req, Res]):
@@ -263,9 +266,14 @@ class _UnaryStream(aio.UnaryStreamMultiCallable[Req, Res]):
 
 
 class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
-    def __init__(self, inner: Method[aio.StreamUnaryMultiCallable[Req, Res]], given: CallMetadata) -> None:
+    """The chunks of a payload are sent as a plain call is: with a deadline, and again where the contract lets it."""
+
+    def __init__(
+        self, inner: Method[aio.StreamUnaryMultiCallable[Req, Res]], given: CallMetadata, policy: Policy
+    ) -> None:
         self._inner = inner
         self._given = given
+        self._policy = policy
 
     def __call__(
         self,
@@ -276,16 +284,34 @@ class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> aio.StreamUnaryCall[Req, Res]:
-        self._given.check()
-        call = self._inner.current()(
-            request_iterator,
-            timeout=remaining_s(self._given.deadline(timeout, plain=False)),
-            metadata=self._given.metadata(metadata),
-            credentials=credentials,
-            wait_for_ready=wait_for_ready,
-            compression=compression,
-        )
-        return WritingCall(call)
+        payload = payload_of(request_iterator)
+        if payload is None:
+            self._given.check()
+            call = self._inner.current()(
+                request_iterator,
+                timeout=remaining_s(self._given.deadline(timeout, plain=False)),
+                metadata=self._given.metadata(metadata),
+                credentials=credentials,
+                wait_for_ready=wait_for_ready,
+                compression=compression,
+            )
+            return WritingCall(call)
+        sent = self._given.metadata(metadata, payload.stated.metadata)
+
+        def start(left_s: float | None) -> aio.StreamUnaryCall[Req, Res]:
+            begun: aio.StreamUnaryCall[Req, Res] = self._inner.current()(
+                paced(payload, lambda: begun),
+                timeout=left_s,
+                metadata=traces.with_current_span(sent),
+                credentials=credentials,
+                wait_for_ready=wait_for_ready,
+                compression=compression,
+            )
+            return begun
+
+        once = isinstance(payload, Relayed)
+        policy = replace(self._policy, retry=False) if once else self._policy
+        return ChunkedCall(start, policy, self._given.deadline(timeout, plain=True))
 
 
 class _StreamStream(aio.StreamStreamMultiCallable[Req, Res]):
@@ -303,10 +329,11 @@ class _StreamStream(aio.StreamStreamMultiCallable[Req, Res]):
         compression: grpc.Compression | None = None,
     ) -> aio.StreamStreamCall[Req, Res]:
         self._given.check()
-        call = self._inner.current()(
-            request_iterator,
+        payload = payload_of(request_iterator)
+        call: aio.StreamStreamCall[Req, Res] = self._inner.current()(
+            request_iterator if payload is None else paced(payload, lambda: call),
             timeout=remaining_s(self._given.deadline(timeout, plain=False)),
-            metadata=self._given.metadata(metadata),
+            metadata=self._given.metadata(metadata, {} if payload is None else payload.stated.metadata),
             credentials=credentials,
             wait_for_ready=wait_for_ready,
             compression=compression,
@@ -316,8 +343,8 @@ class _StreamStream(aio.StreamStreamMultiCallable[Req, Res]):
 
 def _options() -> list[Option]:
     return [
-        ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-        ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.max_receive_message_length", REPLY_BYTES_MAX),
+        ("grpc.max_send_message_length", REQUEST_BYTES_MAX),
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),  # the one core goes by, see server.py

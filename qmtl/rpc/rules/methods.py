@@ -16,6 +16,7 @@ from qmtl.common.v1 import options_pb2 as optionspb
 from qmtl.core.errors import InvalidRequest
 
 REQUEST_BYTES_DEFAULT = 64 * 1024
+CHUNK_MESSAGE_BYTES_MAX = 512 * 1024  # of a chunk with what is around it; what it may have of its payload is less
 NO_SIDE_EFFECTS = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
 IDEMPOTENT = descriptor_pb2.MethodOptions.IDEMPOTENT
 
@@ -27,6 +28,14 @@ class Audience(Enum):
     ANY_TOKEN = "any token"
     PUBLIC = "public"
     SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRule:
+    """What an RPC that takes a payload in chunks says of it: its most bytes, and whether metadata names its worlds."""
+
+    total_bytes_max: int
+    names_worlds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,7 @@ class MethodRule:
     part: str = ""
     request_bytes_max: int = REQUEST_BYTES_DEFAULT
     reserved: bool = False
+    chunked: ChunkRule | None = None
 
 
 STANDARD_RULES: Mapping[str, MethodRule] = {
@@ -77,14 +87,24 @@ def _rule(method: MethodDescriptor, part: str) -> MethodRule:
             f"{name} states no audience",
             hint="add option (qmtl.common.v1.audience) to the method in its .proto file",
         )
+    chunked = _chunk_rule(options)
+    default = REQUEST_BYTES_DEFAULT if chunked is None else CHUNK_MESSAGE_BYTES_MAX
     return MethodRule(
         name,
         audience,
         read=options.idempotency_level == NO_SIDE_EFFECTS,
         part=part,
-        request_bytes_max=options.Extensions[optionspb.request_bytes_max] or REQUEST_BYTES_DEFAULT,  # type: ignore[index]  # as above
+        request_bytes_max=options.Extensions[optionspb.request_bytes_max] or default,  # type: ignore[index]  # as above
         reserved=options.Extensions[optionspb.reserved],  # type: ignore[index]  # as above
+        chunked=chunked,
     )
+
+
+def _chunk_rule(options: descriptor_pb2.MethodOptions) -> ChunkRule | None:
+    if not options.HasExtension(optionspb.chunked):  # type: ignore[arg-type]  # protoc's stubs lose the extension's type
+        return None
+    stated: optionspb.Chunked = options.Extensions[optionspb.chunked]  # type: ignore[index]  # as above
+    return ChunkRule(stated.total_bytes_max, stated.names_worlds)
 
 
 def full_name(method: MethodDescriptor) -> str:

@@ -18,7 +18,6 @@ from qmtl.rpc.auth.call import Call
 from qmtl.rpc.metadata import CORRELATION_ID_KEY, REQUEST_ID_KEY
 from qmtl.rpc.rules.methods import MethodRule
 
-WHOLE_DAG_BYTES_MAX: Final = 16 * 1024 * 1024  # of servers whose RPCs take a whole DAG in one message
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 Context = aio.ServicerContext[Any, Any]
 

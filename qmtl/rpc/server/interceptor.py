@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -28,16 +29,18 @@ from qmtl.core.errors import (
 from qmtl.rpc.auth.call import Call, enter_call
 from qmtl.rpc.auth.identity import Identity, ServiceIdentity
 from qmtl.rpc.auth.verification import Authenticator
-from qmtl.rpc.metadata import SERVICE_KEY, USER_KEY
+from qmtl.rpc.chunks import UNREADABLE, stated
+from qmtl.rpc.metadata import PAYLOAD_WANTED_KEY, SERVICE_KEY, USER_KEY
 from qmtl.rpc.rules import grants
 from qmtl.rpc.rules.methods import Audience, MethodRule
 from qmtl.rpc.server.authorisation import authorise
 from qmtl.rpc.server.inbound import Context, Inbound, Limits, bearer_of, call_of, inbound_of
 from qmtl.rpc.server.outcomes import OutcomeLog, code_of_cancelled, mark_span, number_to_code
 from qmtl.rpc.server.replies import PeerGone, abort, is_cancelled, write
-from qmtl.rpc.server.requests import UNREADABLE, Bodies, DecodedStream, decoded
+from qmtl.rpc.server.requests import Bodies, DecodedStream, decoded
 from qmtl.rpc.server.shares import Shares, caller_of
 from qmtl.rpc.status import internal_status, to_status
+from qmtl.rpc.telemetry import traces
 from qmtl.rpc.telemetry.metrics import Metrics
 
 log: Final = structlog.stdlib.get_logger("qmtl.rpc.server")
@@ -70,6 +73,7 @@ class MeshInterceptor(aio.ServerInterceptor):
         self._outcomes = OutcomeLog()
         self._shares = Shares(limits)
         self._bodies = Bodies(self._shares)
+        self._enters_trace = traces.only_ids()  # else an interceptor around this one does
 
     async def intercept_service(
         self,
@@ -92,7 +96,8 @@ class MeshInterceptor(aio.ServerInterceptor):
             layered = self._streaming(self._plain(handler, handler.unary_stream), rule)
             return grpc.stream_stream_rpc_method_handler(layered, None, encode)
         if handler.request_streaming:
-            layered = self._single(self._streamed(handler, handler.stream_unary), rule, "stream")
+            kind = "call" if rule.chunked is not None else "stream"  # a payload in parts is one request, with its end
+            layered = self._single(self._streamed(handler, handler.stream_unary), rule, kind)
             return grpc.stream_unary_rpc_method_handler(layered, None, encode)
         layered = self._single(self._plain(handler, handler.unary_unary), rule, "call")
         return grpc.stream_unary_rpc_method_handler(layered, None, encode)
@@ -143,13 +148,19 @@ class MeshInterceptor(aio.ServerInterceptor):
 
         @asynccontextmanager
         async def serve(inbound: Inbound, bodies: Any, context: Context) -> AsyncIterator[Any]:
-            inbound.entered = True
-            yield behavior(DecodedStream(decode, bodies, inbound.rule, self._bodies), context)
+            said = inbound.call.stated
+            with self._shares.body(caller_of(inbound.call), 0 if said is None else said.total_bytes):
+                inbound.entered = True
+                waited_for = said is not None and said.is_paced
+                begin = partial(context.send_initial_metadata, ((PAYLOAD_WANTED_KEY, "1"),)) if waited_for else None
+                yield behavior(DecodedStream(decode, bodies, inbound.rule, self._bodies, begin), context)
 
         return serve
 
     @asynccontextmanager
     async def _around(self, inbound: Inbound) -> AsyncIterator[Inbound]:
+        if self._enters_trace:
+            traces.enter(inbound.metadata)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._observed(inbound))
             await stack.enter_async_context(self._bounded(inbound))
@@ -217,12 +228,13 @@ class MeshInterceptor(aio.ServerInterceptor):
         log.error("unmapped_error", method=inbound.rule.name, exc_info=error)
 
     def _enter(self, inbound: Inbound) -> None:
-        """Identify and authorise the caller, then make the call current."""
+        """Identify and authorise the caller, hear what it says of its payload, then make the call current."""
         inbound.call = call_of(inbound, self._limits)
         enter_call(inbound.call)
         identity, service = self._identify(inbound)
         authorise(inbound.rule, identity, service, edge=self._edge)
-        inbound.call = replace(inbound.call, identity=identity, service=service)
+        said = None if inbound.rule.chunked is None else stated(inbound.rule.chunked, inbound.metadata)
+        inbound.call = replace(inbound.call, identity=identity, service=service, stated=said)
         enter_call(inbound.call)
         if self._admit is not None and inbound.rule.audience is not Audience.OPEN:
             self._admit(inbound.rule, inbound.call)

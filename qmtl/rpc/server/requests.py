@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Generic, Self, TypeVar
 
@@ -17,11 +17,11 @@ from google.protobuf.message import DecodeError
 from grpc import aio
 
 from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.rpc.chunks import UNREADABLE
 from qmtl.rpc.rules.methods import MethodRule
 from qmtl.rpc.server.inbound import Context
 from qmtl.rpc.server.shares import Caller, Shares
 
-UNREADABLE: Final = "E_REQUEST_UNREADABLE"
 COLLECT_AFTER_BYTES: Final = 32 * 1024 * 1024
 COLLECT_EVERY_S: Final = 1.0
 T = TypeVar("T")
@@ -86,17 +86,31 @@ class Bodies:
 class DecodedStream(Generic[T]):
     """The messages of a client's stream, each decoded when the handler asks for it."""
 
-    def __init__(self, decode: Decode[T], bodies: AsyncIterable[bytes], rule: MethodRule, reader: Bodies) -> None:
+    def __init__(
+        self,
+        decode: Decode[T],
+        bodies: AsyncIterable[bytes],
+        rule: MethodRule,
+        reader: Bodies,
+        begin: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`begin` is awaited before the first message is read."""
         self._decode = decode
-        self._bodies = aiter(bodies)
+        self._bodies = bodies
+        self._reading: AsyncIterator[bytes] | None = None  # grpc warns of one that was made and never asked
         self._rule = rule
         self._reader = reader
+        self._begin = begin
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
-        body = await anext(self._bodies)
+        if self._reading is None:
+            if self._begin is not None:
+                await self._begin()
+            self._reading = aiter(self._bodies)
+        body = await anext(self._reading)
         self._reader.came(len(body))
         check_size(body, self._rule)
         return decoded(self._decode, body)

@@ -7,21 +7,23 @@ call running at the peer, and their stream wrappers lose `write`. Outgoing strea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Final
 
 import grpc
 from grpc import aio
-from opentelemetry import propagate, trace
+from opentelemetry import context, propagate, trace
 from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 FLUSH_MS: Final = 2000
 EXPORT_S: Final = 1
 HEALTH: Final = "/grpc.health.v1.Health/"
+_IDS: Final = RandomIdGenerator()
 
 
 def configure(service: str, otlp_endpoint: str, *, recorded: bool = False) -> TracerProvider:
@@ -43,8 +45,25 @@ def shut_down(provider: TracerProvider) -> None:
     provider.shutdown()
 
 
+def only_ids() -> bool:
+    """Whether this process records no span: then calls need the ids of their trace and nothing else."""
+    provider = trace.get_tracer_provider()
+    return isinstance(provider, TracerProvider) and provider.sampler is ALWAYS_OFF
+
+
+def enter(metadata: Mapping[str, str]) -> None:
+    """Make the caller's trace current for the rest of this task, or one of its own: an RPC is a task of its own."""
+    outer = propagate.extract(metadata)
+    caller = trace.get_current_span(outer).get_span_context()
+    trace_id = caller.trace_id if caller.is_valid else _IDS.generate_trace_id()
+    ids = trace.SpanContext(trace_id, _IDS.generate_span_id(), is_remote=False, trace_flags=caller.trace_flags)
+    context.attach(trace.set_span_in_context(trace.NonRecordingSpan(ids), outer))
+
+
 def server_interceptors(provider: TracerProvider | None = None) -> list[aio.ServerInterceptor]:
-    """Outermost on every server; health checks are not traced."""
+    """Outermost on every server that records spans; health checks are not traced. See `enter` for the others."""
+    if provider is None and only_ids():
+        return []
     not_health = filters.negate(filters.health_check())
     interceptor: aio.ServerInterceptor = aio_server_interceptor(  # type: ignore[no-untyped-call]  # library has no types
         tracer_provider=provider, filter_=not_health
@@ -54,9 +73,15 @@ def server_interceptors(provider: TracerProvider | None = None) -> list[aio.Serv
 
 @contextmanager
 def client_span(tracer: trace.Tracer, method: str) -> Iterator[trace.Span]:
-    """The span of one attempt of a plain call; `finish_client_span` tells it the code. Health checks have none."""
+    """The span of one attempt of a plain call; `finish_client_span` tells it the code. Health checks have none.
+
+    A process that records nothing goes on under the span that it is in.
+    """
     if method.startswith(HEALTH):
         yield trace.INVALID_SPAN
+        return
+    if only_ids():
+        yield trace.get_current_span()
         return
     service, _, name = method.removeprefix("/").partition("/")
     attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
@@ -74,7 +99,9 @@ def finish_client_span(span: trace.Span, code: grpc.StatusCode) -> None:
 
 
 def with_current_span(metadata: aio.Metadata) -> aio.Metadata:
-    """A copy of metadata whose trace context is the current span's."""
+    """Metadata whose trace context is the current span's."""
+    if only_ids():
+        return metadata  # there is one span a call, whose context it has already
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     return aio.Metadata(*((key, value) for key, value in metadata if key not in carrier), *carrier.items())

@@ -39,6 +39,18 @@ async def test_revisions_grow_by_one_per_type_and_key(db: Database) -> None:
     assert await db.read(lambda conn: OUTBOX.revision(conn, "policy_updated", "unknown")) == 0
 
 
+async def test_events_of_one_act_are_numbered_in_their_order(db: Database) -> None:
+    await db.write(lambda conn: OUTBOX.append(conn, policy("b")))
+    drafts = [policy("b", 7), policy("a", 8), policy("b", 9)]
+    events = await db.write(lambda conn: OUTBOX.append_all(conn, drafts))
+    assert [(event.key, event.revision, event.policy_updated.policy_version) for event in events] == [
+        ("b", 2, 7), ("a", 1, 8), ("b", 3, 9)
+    ]  # fmt: skip
+    rows = await db.read(lambda conn: OUTBOX.unsent(conn, 10))
+    assert [decode(row.body) for row in rows[1:]] == events
+    assert await db.write(lambda conn: OUTBOX.append_all(conn, [])) == []
+
+
 async def test_an_undone_transaction_skips_no_revision(db: Database) -> None:
     def fails(conn: Connection) -> None:
         OUTBOX.append(conn, policy("a"))

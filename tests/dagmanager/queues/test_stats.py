@@ -17,14 +17,16 @@ from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from qmtl.dag.v1 import queue_progress_service_pb2 as queueprogressservicepb
 from tests.dagmanager.garbage.collection import record_batch
 from tests.dagmanager.graphs import NOW, chain, context
-from tests.dagmanager.serving import Served, diff_request
+from tests.dagmanager.serving import Served, asking, diff_request
 
 
 async def test_a_queue_has_the_brokers_numbers_and_the_catalogues(served: Served, nats_url: str) -> None:
     async with served.stub(role=Role.READER) as stub, connected(nats_url, service="t") as bus:
         nodes = chain(2, "stats", queue_class=QueueClass.RAW)
         request = diff_request(nodes, "r", "s", [context("stats-world")])
-        keys = [each.compute_key async for reply in stub.diffs.Diff(request) for each in reply.chunk.assignments]
+        keys = [
+            each.compute_key async for reply in stub.diffs.Diff(asking(request)) for each in reply.chunk.assignments
+        ]
         queue = DataQueue(keys[0], "raw", "stats-world", "BACKTEST")
         writer = await RecordWriter.open(bus, queue, 1)
         await writer.publish(record_batch(queue, 0, 1))
@@ -49,7 +51,9 @@ async def test_a_queue_has_the_brokers_numbers_and_the_catalogues(served: Served
 async def test_unknown_too_many_and_foreign_queues_are_refused(served: Served) -> None:
     async with served.stub() as gateway:
         request = diff_request(chain(1), "r", "s", [context("w2")])
-        keys = [each.compute_key async for reply in gateway.diffs.Diff(request) for each in reply.chunk.assignments]
+        keys = [
+            each.compute_key async for reply in gateway.diffs.Diff(asking(request)) for each in reply.chunk.assignments
+        ]
     async with served.stub(role=Role.READER, worlds=["w1"]) as stub:
         with pytest.raises(NotFound) as unknown:
             await stub.queues.GetQueueStats(

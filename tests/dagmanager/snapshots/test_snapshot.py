@@ -19,7 +19,7 @@ from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
 from qmtl.sql.database import Database
 from tests.dagmanager.estate import Estate
 from tests.dagmanager.graphs import NOW, chain, context, node
-from tests.dagmanager.serving import Served, diff_request
+from tests.dagmanager.serving import Served, asking, diff_request
 
 
 async def filled(estate: Estate) -> Estate:
@@ -101,14 +101,14 @@ async def test_another_encoding_has_the_same_hash_and_other_content_none(estate:
 
 async def test_snapshots_over_the_wire(served: Served) -> None:
     async with served.stub(role=Role.OPERATOR) as stub:
-        assert [reply async for reply in stub.diffs.Diff(diff_request(chain(3), "r", "s"))]
+        assert [reply async for reply in stub.diffs.Diff(asking(diff_request(chain(3), "r", "s")))]
         made = await stub.maintenance.ExportSnapshot(maintenanceservicepb.ExportSnapshotRequest(url="snapshots/a"))
         found = await stub.maintenance.VerifySnapshot(
             maintenanceservicepb.VerifySnapshotRequest(url=made.artifact.path)
         )
         assert (found.content_hash, found.current) == (made.content_hash, True)
         assert made.artifact.size_bytes > 0
-        assert [reply async for reply in stub.diffs.Diff(diff_request(chain(4), "r2", "s"))]
+        assert [reply async for reply in stub.diffs.Diff(asking(diff_request(chain(4), "r2", "s")))]
         assert not (
             await stub.maintenance.VerifySnapshot(maintenanceservicepb.VerifySnapshotRequest(url="snapshots/a"))
         ).current

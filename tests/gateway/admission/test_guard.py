@@ -19,6 +19,7 @@ from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.rpc.auth.tokens import mint_user_token
 from tests.gateway.estate import Estate, gateway_status, level_is, make_world, request_for, running_estate, submitted
+from tests.mesh.door import in_chunks
 from tests.support.waiting import eventually
 
 ROLE_TTL_S = 11
@@ -35,7 +36,7 @@ async def test_no_submission_without_worldservice_and_its_breaker_opens_and_clos
 
     await eventually(lambda: level_is(ann, gatewaystatuspb.DEGRADATION_LEVEL_MINIMAL))
     with pytest.raises(Unavailable) as refused:
-        await ann.strategies.SubmitStrategy(request_for(world), timeout=1.0)
+        await ann.strategies.SubmitStrategy(in_chunks(request_for(world)), timeout=1.0)
     assert refused.value.reason == "E_DEGRADED"
     await eventually(lambda: breaker_is_closed(False))
     await estate.start("worldservice")

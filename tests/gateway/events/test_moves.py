@@ -36,7 +36,7 @@ from qmtl.rpc.metadata import bearer
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from tests.gateway.estate import Estate, make_world, request_for, running_estate, settled, submitted
-from tests.mesh.door import Door, door_over
+from tests.mesh.door import Door, door_over, in_chunks
 from tests.support.forwarding import Forwarder, forwarding
 from tests.support.logbook import lines, logged
 from tests.support.nats import NatsServer
@@ -171,7 +171,7 @@ class Scene:
         async with asyncio.timeout(READ_S):
             while True:
                 try:
-                    reply = await self.ann.strategies.SubmitStrategy(request)
+                    reply = await self.ann.strategies.SubmitStrategy(in_chunks(request))
                 except Unavailable as error:
                     if error.reason != "E_DEGRADED" or error.retry_after_s is None:
                         raise

@@ -28,7 +28,7 @@ from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.rpc.metadata import bearer
 from tests.gateway.estate import Estate, make_world, request_for, running_estate, submitted
-from tests.mesh.door import Door
+from tests.mesh.door import Door, in_chunks
 from tests.support.waiting import eventually
 
 ACTIVATION, STRATEGY, POLICY = eventpb.TOPIC_ACTIVATION, eventpb.TOPIC_STRATEGY, eventpb.TOPIC_POLICY
@@ -78,7 +78,7 @@ class Seen:
 
 async def submit_many(door: Door, world_id: str, count: int) -> None:
     for symbol in range(count):
-        await door.strategies.SubmitStrategy(request_for(world_id, f"S{symbol}"))
+        await door.strategies.SubmitStrategy(in_chunks(request_for(world_id, f"S{symbol}")))
 
 
 async def test_snapshot_then_each_change_in_order(estate: Estate) -> None:

@@ -25,11 +25,12 @@ from qmtl.config.home import user_token_path
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import plan_service_pb2 as planservicepb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.mesh.door import Door, open_door, source_node, submission
+from tests.mesh.door import Door, in_chunks, open_door, source_node, submission
 from tests.support.waiting import eventually
 
 PAGE = 500
@@ -61,7 +62,7 @@ async def make_worlds(door: Door, count: int) -> list[str]:
     return names
 
 
-def requests(worlds: Sequence[str], count: int) -> list[strategyservicepb.SubmitStrategyRequest]:
+def requests(worlds: Sequence[str], count: int) -> list[strategypb.StrategySubmission]:
     """Submissions in turn to each world."""
     made = []
     for number in range(count):
@@ -72,7 +73,7 @@ def requests(worlds: Sequence[str], count: int) -> list[strategyservicepb.Submit
 
 
 async def client(
-    mesh: Mesh, number: int, work: asyncio.Queue[strategyservicepb.SubmitStrategyRequest], told: Told, give_up: float
+    mesh: Mesh, number: int, work: asyncio.Queue[strategypb.StrategySubmission], told: Told, give_up: float
 ) -> None:
     """Submits what is left, with the same request_id until it is acknowledged, at one gateway or the other."""
     token = user_token_path(mesh.home, Role.OPERATOR).read_text().strip()
@@ -87,8 +88,11 @@ async def client(
             request = work.get_nowait()
             while request.request_id not in told.acknowledged:
                 assert time.monotonic() < give_up, f"{request.request_id} was not acknowledged in time: {told.codes}"
+                chunks = in_chunks(request)
                 try:
-                    reply = await stubs[number % 2].SubmitStrategy(request, metadata=said, timeout=30)
+                    reply = await stubs[number % 2].SubmitStrategy(
+                        chunks, metadata=said + tuple(chunks.stated.metadata.items()), timeout=30
+                    )
                 except aio.AioRpcError as error:
                     told.codes[error.code()] += 1
                     if error.code() is GONE:
@@ -165,7 +169,7 @@ async def check_each_completed_once(door: Door, told: Told, found: Mapping[str, 
 
 
 async def burst(mesh: Mesh, count: int, clients: int, worlds: int, stopped_s: float, within_s: float) -> Told:
-    told, work = Told(), asyncio.Queue[strategyservicepb.SubmitStrategyRequest]()
+    told, work = Told(), asyncio.Queue[strategypb.StrategySubmission]()
     give_up = time.monotonic() + within_s
     async with open_door(mesh.address("gateway"), mesh.home) as door:
         names = await make_worlds(door, worlds)

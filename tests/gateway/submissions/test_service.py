@@ -11,10 +11,12 @@ from gateway.submissions.domain import WORLDS_MAX
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, PermissionDenied
 from qmtl.core.roles import Role
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.rpc.chunks import Chunked
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from tests.gateway.estate import Estate, bound, live_worlds, make_world, request_for, settled, submitted
-from tests.mesh.door import Door
+from tests.mesh.door import Door, in_chunks
 from tests.support.waiting import eventually
 
 COMPLETED, CANCELED = controlpb.STRATEGY_STATE_COMPLETED, controlpb.STRATEGY_STATE_CANCELED
@@ -41,7 +43,7 @@ async def test_same_request_from_many_at_once_is_one_strategy(estate: Estate) ->
     await estate.start_gateway("gateway-2")
     doors = [await estate.door(), await estate.door(at="gateway-2")]
     request = request_for(await make_world(doors[0]))
-    replies = await asyncio.gather(*(doors[n % 2].strategies.SubmitStrategy(request) for n in range(16)))
+    replies = await asyncio.gather(*(doors[n % 2].strategies.SubmitStrategy(in_chunks(request)) for n in range(16)))
     assert len({reply.strategy.strategy_id for reply in replies}) == 1
     assert [reply.repeated_request for reply in replies].count(False) == 1
     strategy = await settled(doors[0], replies[0].strategy.strategy_id)
@@ -52,7 +54,7 @@ async def test_same_dag_from_many_at_once_is_accepted_once(estate: Estate) -> No
     await estate.start_gateway("gateway-2")
     doors = [await estate.door(), await estate.door(at="gateway-2")]
     world = await make_world(doors[0])
-    calls = [doors[n % 2].strategies.SubmitStrategy(request_for(world)) for n in range(8)]
+    calls = [doors[n % 2].strategies.SubmitStrategy(in_chunks(request_for(world))) for n in range(8)]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     won = [one for one in outcomes if isinstance(one, strategyservicepb.SubmitStrategyResponse)]
     lost = [one for one in outcomes if isinstance(one, AlreadyExists)]
@@ -63,9 +65,9 @@ async def test_same_dag_from_many_at_once_is_accepted_once(estate: Estate) -> No
 async def test_request_id_with_another_body_is_refused(estate: Estate) -> None:
     ann = await estate.door()
     world = await make_world(ann)
-    await ann.strategies.SubmitStrategy(request_for(world, "BTC-USD", "same"))
+    await ann.strategies.SubmitStrategy(in_chunks(request_for(world, "BTC-USD", "same")))
     with pytest.raises(Conflict) as refused:
-        await ann.strategies.SubmitStrategy(request_for(world, "ETH-USD", "same"))
+        await ann.strategies.SubmitStrategy(in_chunks(request_for(world, "ETH-USD", "same")))
     assert refused.value.reason == "E_REQUEST_ID_REUSED"
 
 
@@ -73,30 +75,63 @@ async def test_submission_needs_operator_in_a_known_world(estate: Estate) -> Non
     ann, bob = await estate.door(), await estate.door(Role.READER, "bob")
     world = await make_world(ann)
     with pytest.raises(PermissionDenied):
-        await bob.strategies.SubmitStrategy(request_for(world))
+        await bob.strategies.SubmitStrategy(in_chunks(request_for(world)))
     with pytest.raises(NotFound):
-        await ann.strategies.SubmitStrategy(request_for("w-none"))
+        await ann.strategies.SubmitStrategy(in_chunks(request_for("w-none")))
     request = request_for(world)
     request.node_ids_crc32 += 1
     with pytest.raises(InvalidRequest) as refused:
-        await ann.strategies.SubmitStrategy(request)
+        await ann.strategies.SubmitStrategy(in_chunks(request))
     assert refused.value.reason == "E_CHECKSUM_MISMATCH"
+
+
+def dry_run(asked: strategypb.StrategySubmission) -> Chunked[strategyservicepb.DryRunStrategyRequest]:
+    return Chunked(strategyservicepb.DryRunStrategyRequest, asked, asked.world_ids)
+
+
+async def test_a_submission_for_other_worlds_than_its_metadata_names_is_refused(estate: Estate) -> None:
+    """Its caller's role was asked in the worlds of the metadata only."""
+    ann = await estate.door()
+    here, there = await make_world(ann), await make_world(ann)
+    asked = request_for(there)
+    for worlds in ([here], [here, there]):
+        with pytest.raises(InvalidRequest) as refused:
+            await ann.strategies.SubmitStrategy(Chunked(strategyservicepb.SubmitStrategyRequest, asked, worlds))
+        assert refused.value.reason == "E_WORLD_IDS_MISMATCH"
+    assert await bound(ann, there) == []
+
+
+async def test_who_may_not_submit_is_refused_before_the_payload_is_read(estate: Estate) -> None:
+    ann, bob = await estate.door(), await estate.door(Role.READER, "bob")
+    world = await make_world(ann)
+    said = (("x-total-bytes", "1000000"), ("x-world-ids", world))
+    with pytest.raises(PermissionDenied):
+        await bob.strategies.SubmitStrategy(metadata=said, timeout=20)  # nothing of it is ever sent
+
+
+async def test_a_submission_of_many_chunks_completes(estate: Estate) -> None:
+    ann = await estate.door()
+    world = await make_world(ann)
+    asked = request_for(world)
+    asked.meta.labels.update({f"ballast-{index}": "x" * 100_000 for index in range(30)})
+    reply = await ann.strategies.SubmitStrategy(in_chunks(asked))
+    assert (await settled(ann, reply.strategy.strategy_id)).state == COMPLETED
 
 
 async def test_dry_run_checks_its_worlds(estate: Estate) -> None:
     ann = await estate.door()
     request = request_for(await make_world(ann))
-    dry = strategyservicepb.DryRunStrategyRequest(
+    dry = strategypb.StrategySubmission(
         meta=request.meta, dag=request.dag, node_ids_crc32=request.node_ids_crc32, world_ids=request.world_ids
     )
-    assert len((await ann.strategies.DryRunStrategy(dry)).outcomes[0].assignments) == 1
+    assert len((await ann.strategies.DryRunStrategy(dry_run(dry))).outcomes[0].assignments) == 1
     dry.world_ids.extend(f"{request.world_ids[0]}-{index}" for index in range(WORLDS_MAX))
     with pytest.raises(InvalidRequest) as many:
-        await ann.strategies.DryRunStrategy(dry)
+        await ann.strategies.DryRunStrategy(dry_run(dry))
     assert many.value.reason == "E_WORLD_IDS"
     del dry.world_ids[:]
     with pytest.raises(InvalidRequest) as refused:
-        await ann.strategies.DryRunStrategy(dry)
+        await ann.strategies.DryRunStrategy(dry_run(dry))
     assert refused.value.reason == "E_WORLD_IDS_REQUIRED"
 
 
@@ -113,7 +148,7 @@ async def test_accepted_while_dagmanager_is_away_completes_when_it_is_back(estat
     ann = await estate.door()
     world = await make_world(ann)
     await estate.stop("dagmanager")
-    reply = await ann.strategies.SubmitStrategy(request_for(world))
+    reply = await ann.strategies.SubmitStrategy(in_chunks(request_for(world)))
     assert reply.strategy.state in (controlpb.STRATEGY_STATE_QUEUED, controlpb.STRATEGY_STATE_PROCESSING)
     await estate.start("dagmanager")
     strategy = await settled(ann, reply.strategy.strategy_id)
@@ -125,7 +160,7 @@ async def test_watch_tells_each_state_until_the_last(estate: Estate) -> None:
     ann = await estate.door()
     world = await make_world(ann)
     await estate.stop("dagmanager")
-    strategy_id = (await ann.strategies.SubmitStrategy(request_for(world))).strategy.strategy_id
+    strategy_id = (await ann.strategies.SubmitStrategy(in_chunks(request_for(world)))).strategy.strategy_id
     watching = asyncio.create_task(settled(ann, strategy_id))
     await estate.start("dagmanager")
     assert (await watching).state == COMPLETED
@@ -176,7 +211,7 @@ async def test_canceled_in_the_middle_of_its_work_ends_unbound(estate: Estate) -
     ann = await estate.door()
     world = await make_world(ann)
     await estate.stop("dagmanager")
-    strategy_id = (await ann.strategies.SubmitStrategy(request_for(world))).strategy.strategy_id
+    strategy_id = (await ann.strategies.SubmitStrategy(in_chunks(request_for(world)))).strategy.strategy_id
 
     async def is_bound() -> bool:
         return await bound(ann, world) == [strategy_id]

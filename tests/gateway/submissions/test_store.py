@@ -14,7 +14,7 @@ from gateway.submissions.store import claims, releases, strategies
 from gateway.submissions.tables import LIVE_DAGS, OUTBOX
 from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, NotReady
 from qmtl.core.paging import Page
-from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.sql.database import Database
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -22,7 +22,7 @@ TTL = timedelta(seconds=10)
 
 
 def submission(request_id: str = "r1", dag: str = "blake3:aa", worlds: tuple[str, ...] = ("w1",)) -> Submission:
-    request = strategyservicepb.SubmitStrategyRequest(request_id=request_id, world_ids=worlds).SerializeToString()
+    request = strategypb.StrategySubmission(request_id=request_id, world_ids=worlds).SerializeToString()
     return Submission(
         strategy_id=strategy_id_of("ada", request_id), request_id=request_id, body_digest=f"body-{request_id}",
         request=request, meta=b"", dag_digest=dag, node_ids=("n1", "n2"), subject="ada", world_ids=worlds,

@@ -22,7 +22,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Conflict, NotFound
 from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
-from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
@@ -113,7 +113,7 @@ async def test_binding_after_a_slow_commit_is_undone_however_late_it_is(database
     running = [asyncio.create_task(working.run()), asyncio.create_task(releasing.run())]
     try:
         await eventually(lambda: working.free == PLACES)
-        record, _ = await working.accept(submission(), strategyservicepb.SubmitStrategyRequest())
+        record, _ = await working.accept(submission(), strategypb.StrategySubmission())
         assert record.state is State.PROCESSING
         step = Step(State.CANCELED, "ada", SystemClock().now())
         await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, step))
@@ -138,7 +138,7 @@ async def test_a_diff_that_is_cut_puts_the_submission_back_with_the_reason(db: D
     running = asyncio.create_task(working.run())
     try:
         await eventually(lambda: working.free == PLACES)
-        record, _ = await working.accept(submission(), strategyservicepb.SubmitStrategyRequest())
+        record, _ = await working.accept(submission(), strategypb.StrategySubmission())
 
         async def put_back() -> bool:
             steps = await db.read(lambda conn: strategies.history(conn, record.strategy_id))
@@ -164,7 +164,7 @@ async def raced(database_url: str, db: Database, first: Submission, second: Subm
         await asyncio.to_thread(inside.wait)
         working, _ = workers(other, World())
         try:
-            return await working.accept(second, strategyservicepb.SubmitStrategyRequest())
+            return await working.accept(second, strategypb.StrategySubmission())
         finally:
             await begun
     finally:

@@ -16,6 +16,7 @@ from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.worldservice.estate import COMPUTE_ONLY, PAPER, Estate, evaluation, make_world, stamp
+from tests.worldservice.samples import cohort_chunks
 
 
 async def decision(estate: Estate, world_id: str = "w1") -> decisionpb.DecisionEnvelope:
@@ -209,8 +210,8 @@ selection:
 """
 
 
-def cohort(estate: Estate, run_id: str, **sharpes: float) -> evaluationservicepb.EvaluateCohortRequest:
-    request = evaluationservicepb.EvaluateCohortRequest(world_id="w1", run_id=run_id, stage=bindingpb.STAGE_BACKTEST)
+def cohort(estate: Estate, run_id: str, **sharpes: float) -> evaluationservicepb.EvaluationCohort:
+    request = evaluationservicepb.EvaluationCohort(world_id="w1", run_id=run_id, stage=bindingpb.STAGE_BACKTEST)
     for strategy_id, sharpe in sharpes.items():
         each = evaluation(estate, "w1", strategy_id, run_id, sharpe=sharpe)
         each.footprint.CopyFrom(evaluationpb.Footprint(long_gross=0.3, short_gross=0.2, sector="crypto"))
@@ -224,22 +225,22 @@ async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(esta
     await bound(estate, "a", "b", "c")
     ann = await estate.stub()
     await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=PATIENT, make_default=True))
-    first = await ann.evaluation.EvaluateCohort(cohort(estate, "r1", a=3.0, b=2.0, c=1.0))
+    first = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(estate, "r1", a=3.0, b=2.0, c=1.0)))
     assert not first.decision.selected
-    again = await ann.evaluation.EvaluateCohort(cohort(estate, "r1", a=3.0, b=2.0, c=1.0))
+    again = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(estate, "r1", a=3.0, b=2.0, c=1.0)))
     assert list(again.runs) == list(first.runs)
     assert not again.decision.selected
     await estate.stop()
     await estate.start()
     estate.clock.advance(60.0)
-    second = await ann.evaluation.EvaluateCohort(cohort(estate, "r2", a=3.0, b=2.0, c=1.0))
+    second = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(estate, "r2", a=3.0, b=2.0, c=1.0)))
     assert list(second.decision.selected) == ["a", "c"]
     reasons = {run.strategy_id: [v.reason for v in run.report.verdicts][-1] for run in second.runs}
     assert reasons == {"a": 0, "b": decisionpb.DECISION_REASON_CORRELATED, "c": 0}
     assert second.runs[0].footprint.sector == "crypto"
     assert second.runs[0].correlations["b"] == 0.9
     estate.clock.advance(60.0)
-    third = await ann.evaluation.EvaluateCohort(cohort(estate, "r3", a=0.1, b=2.0, c=1.0))
+    third = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(estate, "r3", a=0.1, b=2.0, c=1.0)))
     assert list(third.decision.selected) == ["c", "a"]
     assert third.runs[0].report.verdicts[-1].reason == decisionpb.DECISION_REASON_HELD_BY_HYSTERESIS
 
@@ -264,7 +265,7 @@ async def test_a_cohort_that_does_not_belong_together_is_refused(
     request = cohort(estate, "r1", a=1.0, b=1.0)
     request.strategies[0].MergeFrom(evaluationservicepb.EvaluateRequest(**change))  # type: ignore[arg-type]  # fields by name
     with pytest.raises(InvalidRequest) as caught:
-        await ann.evaluation.EvaluateCohort(request)
+        await ann.evaluation.EvaluateCohort(cohort_chunks(request))
     assert caught.value.reason == reason
     with pytest.raises(NotFound):
         await ann.evaluation.GetEvaluationRun(

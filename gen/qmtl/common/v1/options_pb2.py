@@ -26,7 +26,7 @@ from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor
 from google.rpc import code_pb2 as google_dot_rpc_dot_code__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cqmtl/common/v1/options.proto\x12\x0eqmtl.common.v1\x1a google/protobuf/descriptor.proto\x1a\x15google/rpc/code.proto\"f\n\nReasonRule\x12$\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x10.google.rpc.CodeR\x04\x63ode\x12\x16\n\x06\x61\x63tion\x18\x02 \x01(\tR\x06\x61\x63tion\x12\x1a\n\x08metadata\x18\x03 \x03(\tR\x08metadata*O\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41UDIENCE_PUBLIC\x10\x01\x12\x14\n\x10\x41UDIENCE_SERVICE\x10\x02:V\n\x08\x61udience\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0e\x32\x18.qmtl.common.v1.AudienceR\x08\x61udience:L\n\x11request_bytes_max\x12\x1e.google.protobuf.MethodOptions\x18\xb7\x87\x03 \x01(\rR\x0frequestBytesMax:<\n\x08reserved\x12\x1e.google.protobuf.MethodOptions\x18\xb8\x87\x03 \x01(\x08R\x08reserved:S\n\x04rule\x12!.google.protobuf.EnumValueOptions\x18\xb6\x87\x03 \x01(\x0b\x32\x1a.qmtl.common.v1.ReasonRuleR\x04ruleBX\n\x11io.qmtl.common.v1B\x0cOptionsProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/common/v1;commonv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cqmtl/common/v1/options.proto\x12\x0eqmtl.common.v1\x1a google/protobuf/descriptor.proto\x1a\x15google/rpc/code.proto\"f\n\nReasonRule\x12$\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x10.google.rpc.CodeR\x04\x63ode\x12\x16\n\x06\x61\x63tion\x18\x02 \x01(\tR\x06\x61\x63tion\x12\x1a\n\x08metadata\x18\x03 \x03(\tR\x08metadata\"n\n\x07\x43hunked\x12\x18\n\x07payload\x18\x01 \x01(\tR\x07payload\x12&\n\x0ftotal_bytes_max\x18\x02 \x01(\rR\rtotalBytesMax\x12!\n\x0cnames_worlds\x18\x03 \x01(\x08R\x0bnamesWorlds*O\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41UDIENCE_PUBLIC\x10\x01\x12\x14\n\x10\x41UDIENCE_SERVICE\x10\x02:V\n\x08\x61udience\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0e\x32\x18.qmtl.common.v1.AudienceR\x08\x61udience:L\n\x11request_bytes_max\x12\x1e.google.protobuf.MethodOptions\x18\xb7\x87\x03 \x01(\rR\x0frequestBytesMax:<\n\x08reserved\x12\x1e.google.protobuf.MethodOptions\x18\xb8\x87\x03 \x01(\x08R\x08reserved:S\n\x07\x63hunked\x12\x1e.google.protobuf.MethodOptions\x18\xb9\x87\x03 \x01(\x0b\x32\x17.qmtl.common.v1.ChunkedR\x07\x63hunked:S\n\x04rule\x12!.google.protobuf.EnumValueOptions\x18\xb6\x87\x03 \x01(\x0b\x32\x1a.qmtl.common.v1.ReasonRuleR\x04ruleBX\n\x11io.qmtl.common.v1B\x0cOptionsProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/common/v1;commonv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.common.v1.options_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\021io.qmtl.common.v1B\014OptionsProtoP\001Z3github.com/qmtl/qmtl/gen/go/qmtl/common/v1;commonv1'
-  _globals['_AUDIENCE']._serialized_start=209
-  _globals['_AUDIENCE']._serialized_end=288
+  _globals['_AUDIENCE']._serialized_start=321
+  _globals['_AUDIENCE']._serialized_end=400
   _globals['_REASONRULE']._serialized_start=105
   _globals['_REASONRULE']._serialized_end=207
+  _globals['_CHUNKED']._serialized_start=209
+  _globals['_CHUNKED']._serialized_end=319
 # @@protoc_insertion_point(module_scope)

@@ -23,6 +23,8 @@ REQUEST_BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
 request_bytes_max: _descriptor.FieldDescriptor
 RESERVED_FIELD_NUMBER: _ClassVar[int]
 reserved: _descriptor.FieldDescriptor
+CHUNKED_FIELD_NUMBER: _ClassVar[int]
+chunked: _descriptor.FieldDescriptor
 RULE_FIELD_NUMBER: _ClassVar[int]
 rule: _descriptor.FieldDescriptor
 
@@ -35,3 +37,13 @@ class ReasonRule(_message.Message):
     action: str
     metadata: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, code: _Optional[_Union[_code_pb2.Code, str]] = ..., action: _Optional[str] = ..., metadata: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Chunked(_message.Message):
+    __slots__ = ("payload", "total_bytes_max", "names_worlds")
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
+    NAMES_WORLDS_FIELD_NUMBER: _ClassVar[int]
+    payload: str
+    total_bytes_max: int
+    names_worlds: bool
+    def __init__(self, payload: _Optional[str] = ..., total_bytes_max: _Optional[int] = ..., names_worlds: _Optional[bool] = ...) -> None: ...

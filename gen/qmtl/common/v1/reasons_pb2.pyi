@@ -346,6 +346,9 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_PRICE_SCALE: _ClassVar[Reason]
     REASON_LIMITS_STALE: _ClassVar[Reason]
     REASON_SHARE_EXCEEDED: _ClassVar[Reason]
+    REASON_TOTAL_BYTES: _ClassVar[Reason]
+    REASON_CHUNK_BYTES: _ClassVar[Reason]
+    REASON_WORLD_IDS_MISMATCH: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -685,3 +688,6 @@ REASON_CALENDAR_UNKNOWN: Reason
 REASON_PRICE_SCALE: Reason
 REASON_LIMITS_STALE: Reason
 REASON_SHARE_EXCEEDED: Reason
+REASON_TOTAL_BYTES: Reason
+REASON_CHUNK_BYTES: Reason
+REASON_WORLD_IDS_MISMATCH: Reason

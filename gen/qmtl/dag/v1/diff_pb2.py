@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
+from qmtl.dag.v1 import dag_pb2 as qmtl_dot_dag_dot_v1_dot_dag__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16qmtl/dag/v1/diff.proto\x12\x0bqmtl.dag.v1\x1a\x1bqmtl/common/v1/common.proto\"\xfb\x02\n\x0fQueueAssignment\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\x1f\n\x0b\x63ompute_key\x18\x02 \x01(\tR\ncomputeKey\x12\x19\n\x08world_id\x18\x03 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x04 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12\x14\n\x05topic\x18\x05 \x01(\tR\x05topic\x12:\n\x0b\x64isposition\x18\x06 \x01(\x0e\x32\x18.qmtl.dag.v1.DispositionR\x0b\x64isposition\x12!\n\x0cqueue_reused\x18\x07 \x01(\x08R\x0bqueueReused\x12\x1d\n\nbuffer_lag\x18\x08 \x01(\rR\tbufferLag\x12\x12\n\x04name\x18\t \x01(\tR\x04name\x12\x1f\n\x0bshared_with\x18\n \x01(\rR\nsharedWith\"\xa0\x01\n\tDiffChunk\x12\x1f\n\x0b\x63hunk_index\x18\x01 \x01(\rR\nchunkIndex\x12>\n\x0b\x61ssignments\x18\x02 \x03(\x0b\x32\x1c.qmtl.dag.v1.QueueAssignmentR\x0b\x61ssignments\x12\x32\n\x07summary\x18\x03 \x01(\x0b\x32\x18.qmtl.dag.v1.DiffSummaryR\x07summary\"\xea\x02\n\x0b\x44iffSummary\x12\x14\n\x05nodes\x18\x01 \x01(\rR\x05nodes\x12\x1b\n\tnew_nodes\x18\x02 \x01(\rR\x08newNodes\x12!\n\x0creused_nodes\x18\x03 \x01(\rR\x0breusedNodes\x12\'\n\x0f\x62uffering_nodes\x18\x04 \x01(\rR\x0e\x62ufferingNodes\x12\x1d\n\nnew_queues\x18\x05 \x01(\rR\tnewQueues\x12#\n\rreused_queues\x18\x06 \x01(\rR\x0creusedQueues\x12\x1f\n\x0bsentinel_id\x18\x07 \x01(\tR\nsentinelId\x12\x18\n\x07version\x18\x08 \x01(\rR\x07version\x12$\n\x0enode_ids_crc32\x18\t \x01(\rR\x0cnodeIdsCrc32\x12\x1f\n\x0bseen_before\x18\n \x01(\x08R\nseenBefore\x12\x16\n\x06\x63hunks\x18\x0b \x01(\rR\x06\x63hunks*~\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44ISPOSITION_NEW\x10\x01\x12\x16\n\x12\x44ISPOSITION_REUSED\x10\x02\x12%\n!DISPOSITION_REUSED_WITH_BUFFERING\x10\x03\x42L\n\x0eio.qmtl.dag.v1B\tDiffProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16qmtl/dag/v1/diff.proto\x12\x0bqmtl.dag.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x15qmtl/dag/v1/dag.proto\"\xfb\x02\n\x0fQueueAssignment\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\x1f\n\x0b\x63ompute_key\x18\x02 \x01(\tR\ncomputeKey\x12\x19\n\x08world_id\x18\x03 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x04 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12\x14\n\x05topic\x18\x05 \x01(\tR\x05topic\x12:\n\x0b\x64isposition\x18\x06 \x01(\x0e\x32\x18.qmtl.dag.v1.DispositionR\x0b\x64isposition\x12!\n\x0cqueue_reused\x18\x07 \x01(\x08R\x0bqueueReused\x12\x1d\n\nbuffer_lag\x18\x08 \x01(\rR\tbufferLag\x12\x12\n\x04name\x18\t \x01(\tR\x04name\x12\x1f\n\x0bshared_with\x18\n \x01(\rR\nsharedWith\"\xa0\x01\n\tDiffChunk\x12\x1f\n\x0b\x63hunk_index\x18\x01 \x01(\rR\nchunkIndex\x12>\n\x0b\x61ssignments\x18\x02 \x03(\x0b\x32\x1c.qmtl.dag.v1.QueueAssignmentR\x0b\x61ssignments\x12\x32\n\x07summary\x18\x03 \x01(\x0b\x32\x18.qmtl.dag.v1.DiffSummaryR\x07summary\"\xea\x02\n\x0b\x44iffSummary\x12\x14\n\x05nodes\x18\x01 \x01(\rR\x05nodes\x12\x1b\n\tnew_nodes\x18\x02 \x01(\rR\x08newNodes\x12!\n\x0creused_nodes\x18\x03 \x01(\rR\x0breusedNodes\x12\'\n\x0f\x62uffering_nodes\x18\x04 \x01(\rR\x0e\x62ufferingNodes\x12\x1d\n\nnew_queues\x18\x05 \x01(\rR\tnewQueues\x12#\n\rreused_queues\x18\x06 \x01(\rR\x0creusedQueues\x12\x1f\n\x0bsentinel_id\x18\x07 \x01(\tR\nsentinelId\x12\x18\n\x07version\x18\x08 \x01(\rR\x07version\x12$\n\x0enode_ids_crc32\x18\t \x01(\rR\x0cnodeIdsCrc32\x12\x1f\n\x0bseen_before\x18\n \x01(\x08R\nseenBefore\x12\x16\n\x06\x63hunks\x18\x0b \x01(\rR\x06\x63hunks\"\xe3\x02\n\x0c\x44iffQuestion\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\"\n\x03\x64\x61g\x18\x03 \x01(\x0b\x32\x10.qmtl.dag.v1.DagR\x03\x64\x61g\x12:\n\x08\x63ontexts\x18\x04 \x03(\x0b\x32\x1e.qmtl.common.v1.ComputeContextR\x08\x63ontexts\x12#\n\rversion_label\x18\x05 \x01(\tR\x0cversionLabel\x12)\n\x10\x64\x65\x63line_sentinel\x18\x06 \x01(\x08R\x0f\x64\x65\x63lineSentinel\x12%\n\x0etraffic_weight\x18\x07 \x01(\tR\rtrafficWeight\x12\x1d\n\ncreated_by\x18\x08 \x01(\tR\tcreatedBy\x12\x1d\n\nfrom_chunk\x18\t \x01(\rR\tfromChunk*~\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44ISPOSITION_NEW\x10\x01\x12\x16\n\x12\x44ISPOSITION_REUSED\x10\x02\x12%\n!DISPOSITION_REUSED_WITH_BUFFERING\x10\x03\x42L\n\x0eio.qmtl.dag.v1B\tDiffProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,12 +34,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.dag.v1.diff_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016io.qmtl.dag.v1B\tDiffProtoP\001Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1'
-  _globals['_DISPOSITION']._serialized_start=978
-  _globals['_DISPOSITION']._serialized_end=1104
-  _globals['_QUEUEASSIGNMENT']._serialized_start=69
-  _globals['_QUEUEASSIGNMENT']._serialized_end=448
-  _globals['_DIFFCHUNK']._serialized_start=451
-  _globals['_DIFFCHUNK']._serialized_end=611
-  _globals['_DIFFSUMMARY']._serialized_start=614
-  _globals['_DIFFSUMMARY']._serialized_end=976
+  _globals['_DISPOSITION']._serialized_start=1359
+  _globals['_DISPOSITION']._serialized_end=1485
+  _globals['_QUEUEASSIGNMENT']._serialized_start=92
+  _globals['_QUEUEASSIGNMENT']._serialized_end=471
+  _globals['_DIFFCHUNK']._serialized_start=474
+  _globals['_DIFFCHUNK']._serialized_end=634
+  _globals['_DIFFSUMMARY']._serialized_start=637
+  _globals['_DIFFSUMMARY']._serialized_end=999
+  _globals['_DIFFQUESTION']._serialized_start=1002
+  _globals['_DIFFQUESTION']._serialized_end=1357
 # @@protoc_insertion_point(module_scope)

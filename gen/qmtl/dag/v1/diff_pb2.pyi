@@ -1,4 +1,5 @@
 from qmtl.common.v1 import common_pb2 as _common_pb2
+from qmtl.dag.v1 import dag_pb2 as _dag_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -78,3 +79,25 @@ class DiffSummary(_message.Message):
     seen_before: bool
     chunks: int
     def __init__(self, nodes: _Optional[int] = ..., new_nodes: _Optional[int] = ..., reused_nodes: _Optional[int] = ..., buffering_nodes: _Optional[int] = ..., new_queues: _Optional[int] = ..., reused_queues: _Optional[int] = ..., sentinel_id: _Optional[str] = ..., version: _Optional[int] = ..., node_ids_crc32: _Optional[int] = ..., seen_before: _Optional[bool] = ..., chunks: _Optional[int] = ...) -> None: ...
+
+class DiffQuestion(_message.Message):
+    __slots__ = ("request_id", "strategy_id", "dag", "contexts", "version_label", "decline_sentinel", "traffic_weight", "created_by", "from_chunk")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    DAG_FIELD_NUMBER: _ClassVar[int]
+    CONTEXTS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_LABEL_FIELD_NUMBER: _ClassVar[int]
+    DECLINE_SENTINEL_FIELD_NUMBER: _ClassVar[int]
+    TRAFFIC_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BY_FIELD_NUMBER: _ClassVar[int]
+    FROM_CHUNK_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    strategy_id: str
+    dag: _dag_pb2.Dag
+    contexts: _containers.RepeatedCompositeFieldContainer[_common_pb2.ComputeContext]
+    version_label: str
+    decline_sentinel: bool
+    traffic_weight: str
+    created_by: str
+    from_chunk: int
+    def __init__(self, request_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., dag: _Optional[_Union[_dag_pb2.Dag, _Mapping]] = ..., contexts: _Optional[_Iterable[_Union[_common_pb2.ComputeContext, _Mapping]]] = ..., version_label: _Optional[str] = ..., decline_sentinel: _Optional[bool] = ..., traffic_weight: _Optional[str] = ..., created_by: _Optional[str] = ..., from_chunk: _Optional[int] = ...) -> None: ...

@@ -35,12 +35,12 @@ class DiffServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.Diff = channel.unary_stream(
+        self.Diff = channel.stream_stream(
                 '/qmtl.dag.v1.DiffService/Diff',
                 request_serializer=qmtl_dot_dag_dot_v1_dot_diff__service__pb2.DiffRequest.SerializeToString,
                 response_deserializer=qmtl_dot_dag_dot_v1_dot_diff__service__pb2.DiffResponse.FromString,
                 _registered_method=True)
-        self.DryRunDiff = channel.unary_stream(
+        self.DryRunDiff = channel.stream_stream(
                 '/qmtl.dag.v1.DiffService/DryRunDiff',
                 request_serializer=qmtl_dot_dag_dot_v1_dot_diff__service__pb2.DryRunDiffRequest.SerializeToString,
                 response_deserializer=qmtl_dot_dag_dot_v1_dot_diff__service__pb2.DryRunDiffResponse.FromString,
@@ -56,21 +56,22 @@ class DiffServiceServicer:
     """Mesh only: what a submitted DAG means to the global strategy graph, and the release of what it took.
     """
 
-    def Diff(self, request, context):
+    def Diff(self, request_iterator, context):
         """Merges a DAG into the graph for one or more compute contexts and streams one assignment per node and context.
         Idempotent on request_id: the same request gets the same answer; resume a lost stream with from_chunk.
 
         Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_UNKNOWN_DEPENDENCY, E_CYCLE,
         E_TOO_MANY_NODES, ...): correct the DAG; INVALID_ARGUMENT (E_NODE_ID_COLLISION): a digest with another
         stored form, report it; ABORTED (E_REQUEST_ID_REUSED): another body under the same request_id, use a new one;
-        UNAVAILABLE: retry with the same request_id.
+        UNAVAILABLE: retry with the same request_id. Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 9 MiB: a
+        submission's, and its contexts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DryRunDiff(self, request, context):
-        """What Diff would answer, changing nothing.
+    def DryRunDiff(self, request_iterator, context):
+        """What Diff would answer, changing nothing. A payload has at most 9 MiB.
 
         Errors: as Diff, without the conflicts.
         """
@@ -90,12 +91,12 @@ class DiffServiceServicer:
 
 def add_DiffServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Diff': grpc.unary_stream_rpc_method_handler(
+            'Diff': grpc.stream_stream_rpc_method_handler(
                     servicer.Diff,
                     request_deserializer=qmtl_dot_dag_dot_v1_dot_diff__service__pb2.DiffRequest.FromString,
                     response_serializer=qmtl_dot_dag_dot_v1_dot_diff__service__pb2.DiffResponse.SerializeToString,
             ),
-            'DryRunDiff': grpc.unary_stream_rpc_method_handler(
+            'DryRunDiff': grpc.stream_stream_rpc_method_handler(
                     servicer.DryRunDiff,
                     request_deserializer=qmtl_dot_dag_dot_v1_dot_diff__service__pb2.DryRunDiffRequest.FromString,
                     response_serializer=qmtl_dot_dag_dot_v1_dot_diff__service__pb2.DryRunDiffResponse.SerializeToString,
@@ -118,7 +119,7 @@ class DiffService:
     """
 
     @staticmethod
-    def Diff(request,
+    def Diff(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -128,8 +129,8 @@ class DiffService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/qmtl.dag.v1.DiffService/Diff',
             qmtl_dot_dag_dot_v1_dot_diff__service__pb2.DiffRequest.SerializeToString,
@@ -145,7 +146,7 @@ class DiffService:
             _registered_method=True)
 
     @staticmethod
-    def DryRunDiff(request,
+    def DryRunDiff(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -155,8 +156,8 @@ class DiffService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/qmtl.dag.v1.DiffService/DryRunDiff',
             qmtl_dot_dag_dot_v1_dot_diff__service__pb2.DryRunDiffRequest.SerializeToString,

@@ -33,17 +33,18 @@ class DiffServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DiffServiceAsyncStub: ...
-    Diff: _grpc.UnaryStreamMultiCallable[_diff_service_pb2.DiffRequest, _diff_service_pb2.DiffResponse]
+    Diff: _grpc.StreamStreamMultiCallable[_diff_service_pb2.DiffRequest, _diff_service_pb2.DiffResponse]
     """Merges a DAG into the graph for one or more compute contexts and streams one assignment per node and context.
     Idempotent on request_id: the same request gets the same answer; resume a lost stream with from_chunk.
 
     Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_UNKNOWN_DEPENDENCY, E_CYCLE,
     E_TOO_MANY_NODES, ...): correct the DAG; INVALID_ARGUMENT (E_NODE_ID_COLLISION): a digest with another
     stored form, report it; ABORTED (E_REQUEST_ID_REUSED): another body under the same request_id, use a new one;
-    UNAVAILABLE: retry with the same request_id.
+    UNAVAILABLE: retry with the same request_id. Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 9 MiB: a
+    submission's, and its contexts.
     """
-    DryRunDiff: _grpc.UnaryStreamMultiCallable[_diff_service_pb2.DryRunDiffRequest, _diff_service_pb2.DryRunDiffResponse]
-    """What Diff would answer, changing nothing.
+    DryRunDiff: _grpc.StreamStreamMultiCallable[_diff_service_pb2.DryRunDiffRequest, _diff_service_pb2.DryRunDiffResponse]
+    """What Diff would answer, changing nothing. A payload has at most 9 MiB.
 
     Errors: as Diff, without the conflicts.
     """
@@ -58,17 +59,18 @@ class DiffServiceAsyncStub(DiffServiceStub):
     """Mesh only: what a submitted DAG means to the global strategy graph, and the release of what it took."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Diff: _aio.UnaryStreamMultiCallable[_diff_service_pb2.DiffRequest, _diff_service_pb2.DiffResponse]  # type: ignore[assignment]
+    Diff: _aio.StreamStreamMultiCallable[_diff_service_pb2.DiffRequest, _diff_service_pb2.DiffResponse]  # type: ignore[assignment]
     """Merges a DAG into the graph for one or more compute contexts and streams one assignment per node and context.
     Idempotent on request_id: the same request gets the same answer; resume a lost stream with from_chunk.
 
     Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_UNKNOWN_DEPENDENCY, E_CYCLE,
     E_TOO_MANY_NODES, ...): correct the DAG; INVALID_ARGUMENT (E_NODE_ID_COLLISION): a digest with another
     stored form, report it; ABORTED (E_REQUEST_ID_REUSED): another body under the same request_id, use a new one;
-    UNAVAILABLE: retry with the same request_id.
+    UNAVAILABLE: retry with the same request_id. Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 9 MiB: a
+    submission's, and its contexts.
     """
-    DryRunDiff: _aio.UnaryStreamMultiCallable[_diff_service_pb2.DryRunDiffRequest, _diff_service_pb2.DryRunDiffResponse]  # type: ignore[assignment]
-    """What Diff would answer, changing nothing.
+    DryRunDiff: _aio.StreamStreamMultiCallable[_diff_service_pb2.DryRunDiffRequest, _diff_service_pb2.DryRunDiffResponse]  # type: ignore[assignment]
+    """What Diff would answer, changing nothing. A payload has at most 9 MiB.
 
     Errors: as Diff, without the conflicts.
     """
@@ -84,7 +86,7 @@ class DiffServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def Diff(
         self,
-        request: _diff_service_pb2.DiffRequest,
+        request_iterator: _MaybeAsyncIterator[_diff_service_pb2.DiffRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_diff_service_pb2.DiffResponse], _abc.AsyncIterator[_diff_service_pb2.DiffResponse]]:
         """Merges a DAG into the graph for one or more compute contexts and streams one assignment per node and context.
@@ -93,16 +95,17 @@ class DiffServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_ARGUMENT (E_NODE_ID_MISMATCH, E_NODE_ID_FIELDS, E_UNKNOWN_DEPENDENCY, E_CYCLE,
         E_TOO_MANY_NODES, ...): correct the DAG; INVALID_ARGUMENT (E_NODE_ID_COLLISION): a digest with another
         stored form, report it; ABORTED (E_REQUEST_ID_REUSED): another body under the same request_id, use a new one;
-        UNAVAILABLE: retry with the same request_id.
+        UNAVAILABLE: retry with the same request_id. Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 9 MiB: a
+        submission's, and its contexts.
         """
 
     @_abc_1.abstractmethod
     def DryRunDiff(
         self,
-        request: _diff_service_pb2.DryRunDiffRequest,
+        request_iterator: _MaybeAsyncIterator[_diff_service_pb2.DryRunDiffRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_diff_service_pb2.DryRunDiffResponse], _abc.AsyncIterator[_diff_service_pb2.DryRunDiffResponse]]:
-        """What Diff would answer, changing nothing.
+        """What Diff would answer, changing nothing. A payload has at most 9 MiB.
 
         Errors: as Diff, without the conflicts.
         """

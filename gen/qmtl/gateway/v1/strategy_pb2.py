@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.control.v1 import control_pb2 as qmtl_dot_control_dot_v1_dot_control__pb2
+from qmtl.dag.v1 import dag_pb2 as qmtl_dot_dag_dot_v1_dot_dag__pb2
 from qmtl.dag.v1 import diff_pb2 as qmtl_dot_dag_dot_v1_dot_diff__pb2
 from qmtl.world.v1 import binding_pb2 as qmtl_dot_world_dot_v1_dot_binding__pb2
 from qmtl.world.v1 import decision_pb2 as qmtl_dot_world_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eqmtl/gateway/v1/strategy.proto\x12\x0fqmtl.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1dqmtl/control/v1/control.proto\x1a\x16qmtl/dag/v1/diff.proto\x1a\x1bqmtl/world/v1/binding.proto\x1a\x1cqmtl/world/v1/decision.proto\"\xdd\x01\n\x0cStrategyMeta\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12#\n\rversion_label\x18\x02 \x01(\tR\x0cversionLabel\x12\x16\n\x06\x63lient\x18\x03 \x01(\tR\x06\x63lient\x12\x41\n\x06labels\x18\x04 \x03(\x0b\x32).qmtl.gateway.v1.StrategyMeta.LabelsEntryR\x06labels\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xda\x01\n\x0c\x43omputeHints\x12J\n\x10\x65xecution_domain\x18\x01 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12/\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12\x1c\n\tpartition\x18\x03 \x01(\tR\tpartition\x12/\n\x13\x64\x61taset_fingerprint\x18\x04 \x01(\tR\x12\x64\x61tasetFingerprint\"\x92\x02\n\x0cWorldOutcome\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x38\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1e.qmtl.common.v1.ComputeContextR\x07\x63ontext\x12;\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\x12\x30\n\x07\x62inding\x18\x04 \x01(\x0b\x32\x16.qmtl.world.v1.BindingR\x07\x62inding\x12>\n\x0b\x61ssignments\x18\x05 \x03(\x0b\x32\x1c.qmtl.dag.v1.QueueAssignmentR\x0b\x61ssignments\"\xf5\x04\n\x08Strategy\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x31\n\x04meta\x18\x02 \x01(\x0b\x32\x1d.qmtl.gateway.v1.StrategyMetaR\x04meta\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12!\n\x0csubmitted_by\x18\x05 \x01(\tR\x0bsubmittedBy\x12\x39\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x1b\n\tworld_ids\x18\x08 \x03(\tR\x08worldIds\x12\x1d\n\ndag_digest\x18\t \x01(\tR\tdagDigest\x12\x14\n\x05nodes\x18\n \x01(\rR\x05nodes\x12\x39\n\x08outcomes\x18\x0b \x03(\x0b\x32\x1d.qmtl.gateway.v1.WorldOutcomeR\x08outcomes\x12\x1f\n\x0bsentinel_id\x18\x0c \x01(\tR\nsentinelId\x12!\n\x0cplan_version\x18\r \x01(\rR\x0bplanVersion\x12\x1a\n\x08revision\x18\x0e \x01(\x04R\x08revision\x12\'\n\x0frelease_pending\x18\x0f \x01(\x08R\x0ereleasePending\x12\x18\n\x07message\x18\x10 \x01(\tR\x07message\"\xe0\x01\n\x14StrategyHistoryEntry\x12\x1a\n\x08revision\x18\x01 \x01(\x04R\x08revision\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n\x05\x61\x63tor\x18\x04 \x01(\tR\x05\x61\x63tor\x12.\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x18\n\x07message\x18\x06 \x01(\tR\x07messageBc\n\x12io.qmtl.gateway.v1B\x14GatewayStrategyProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eqmtl/gateway/v1/strategy.proto\x12\x0fqmtl.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1dqmtl/control/v1/control.proto\x1a\x15qmtl/dag/v1/dag.proto\x1a\x16qmtl/dag/v1/diff.proto\x1a\x1bqmtl/world/v1/binding.proto\x1a\x1cqmtl/world/v1/decision.proto\"\xdd\x01\n\x0cStrategyMeta\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12#\n\rversion_label\x18\x02 \x01(\tR\x0cversionLabel\x12\x16\n\x06\x63lient\x18\x03 \x01(\tR\x06\x63lient\x12\x41\n\x06labels\x18\x04 \x03(\x0b\x32).qmtl.gateway.v1.StrategyMeta.LabelsEntryR\x06labels\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xda\x01\n\x0c\x43omputeHints\x12J\n\x10\x65xecution_domain\x18\x01 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12/\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12\x1c\n\tpartition\x18\x03 \x01(\tR\tpartition\x12/\n\x13\x64\x61taset_fingerprint\x18\x04 \x01(\tR\x12\x64\x61tasetFingerprint\"\x82\x02\n\x12StrategySubmission\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x31\n\x04meta\x18\x02 \x01(\x0b\x32\x1d.qmtl.gateway.v1.StrategyMetaR\x04meta\x12\"\n\x03\x64\x61g\x18\x03 \x01(\x0b\x32\x10.qmtl.dag.v1.DagR\x03\x64\x61g\x12$\n\x0enode_ids_crc32\x18\x04 \x01(\rR\x0cnodeIdsCrc32\x12\x1b\n\tworld_ids\x18\x05 \x03(\tR\x08worldIds\x12\x33\n\x05hints\x18\x06 \x01(\x0b\x32\x1d.qmtl.gateway.v1.ComputeHintsR\x05hints\"\x92\x02\n\x0cWorldOutcome\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x38\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1e.qmtl.common.v1.ComputeContextR\x07\x63ontext\x12;\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\x12\x30\n\x07\x62inding\x18\x04 \x01(\x0b\x32\x16.qmtl.world.v1.BindingR\x07\x62inding\x12>\n\x0b\x61ssignments\x18\x05 \x03(\x0b\x32\x1c.qmtl.dag.v1.QueueAssignmentR\x0b\x61ssignments\"\xf5\x04\n\x08Strategy\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x31\n\x04meta\x18\x02 \x01(\x0b\x32\x1d.qmtl.gateway.v1.StrategyMetaR\x04meta\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12!\n\x0csubmitted_by\x18\x05 \x01(\tR\x0bsubmittedBy\x12\x39\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x1b\n\tworld_ids\x18\x08 \x03(\tR\x08worldIds\x12\x1d\n\ndag_digest\x18\t \x01(\tR\tdagDigest\x12\x14\n\x05nodes\x18\n \x01(\rR\x05nodes\x12\x39\n\x08outcomes\x18\x0b \x03(\x0b\x32\x1d.qmtl.gateway.v1.WorldOutcomeR\x08outcomes\x12\x1f\n\x0bsentinel_id\x18\x0c \x01(\tR\nsentinelId\x12!\n\x0cplan_version\x18\r \x01(\rR\x0bplanVersion\x12\x1a\n\x08revision\x18\x0e \x01(\x04R\x08revision\x12\'\n\x0frelease_pending\x18\x0f \x01(\x08R\x0ereleasePending\x12\x18\n\x07message\x18\x10 \x01(\tR\x07message\"\xe0\x01\n\x14StrategyHistoryEntry\x12\x1a\n\x08revision\x18\x01 \x01(\x04R\x08revision\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n\x05\x61\x63tor\x18\x04 \x01(\tR\x05\x61\x63tor\x12.\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x18\n\x07message\x18\x06 \x01(\tR\x07messageBc\n\x12io.qmtl.gateway.v1B\x14GatewayStrategyProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,16 +41,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\022io.qmtl.gateway.v1B\024GatewayStrategyProtoP\001Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1'
   _globals['_STRATEGYMETA_LABELSENTRY']._loaded_options = None
   _globals['_STRATEGYMETA_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_STRATEGYMETA']._serialized_start=228
-  _globals['_STRATEGYMETA']._serialized_end=449
-  _globals['_STRATEGYMETA_LABELSENTRY']._serialized_start=392
-  _globals['_STRATEGYMETA_LABELSENTRY']._serialized_end=449
-  _globals['_COMPUTEHINTS']._serialized_start=452
-  _globals['_COMPUTEHINTS']._serialized_end=670
-  _globals['_WORLDOUTCOME']._serialized_start=673
-  _globals['_WORLDOUTCOME']._serialized_end=947
-  _globals['_STRATEGY']._serialized_start=950
-  _globals['_STRATEGY']._serialized_end=1579
-  _globals['_STRATEGYHISTORYENTRY']._serialized_start=1582
-  _globals['_STRATEGYHISTORYENTRY']._serialized_end=1806
+  _globals['_STRATEGYMETA']._serialized_start=251
+  _globals['_STRATEGYMETA']._serialized_end=472
+  _globals['_STRATEGYMETA_LABELSENTRY']._serialized_start=415
+  _globals['_STRATEGYMETA_LABELSENTRY']._serialized_end=472
+  _globals['_COMPUTEHINTS']._serialized_start=475
+  _globals['_COMPUTEHINTS']._serialized_end=693
+  _globals['_STRATEGYSUBMISSION']._serialized_start=696
+  _globals['_STRATEGYSUBMISSION']._serialized_end=954
+  _globals['_WORLDOUTCOME']._serialized_start=957
+  _globals['_WORLDOUTCOME']._serialized_end=1231
+  _globals['_STRATEGY']._serialized_start=1234
+  _globals['_STRATEGY']._serialized_end=1863
+  _globals['_STRATEGYHISTORYENTRY']._serialized_start=1866
+  _globals['_STRATEGYHISTORYENTRY']._serialized_end=2090
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@ import datetime
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.control.v1 import control_pb2 as _control_pb2
+from qmtl.dag.v1 import dag_pb2 as _dag_pb2
 from qmtl.dag.v1 import diff_pb2 as _diff_pb2
 from qmtl.world.v1 import binding_pb2 as _binding_pb2
 from qmtl.world.v1 import decision_pb2 as _decision_pb2
@@ -44,6 +45,22 @@ class ComputeHints(_message.Message):
     partition: str
     dataset_fingerprint: str
     def __init__(self, execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., partition: _Optional[str] = ..., dataset_fingerprint: _Optional[str] = ...) -> None: ...
+
+class StrategySubmission(_message.Message):
+    __slots__ = ("request_id", "meta", "dag", "node_ids_crc32", "world_ids", "hints")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    META_FIELD_NUMBER: _ClassVar[int]
+    DAG_FIELD_NUMBER: _ClassVar[int]
+    NODE_IDS_CRC32_FIELD_NUMBER: _ClassVar[int]
+    WORLD_IDS_FIELD_NUMBER: _ClassVar[int]
+    HINTS_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    meta: StrategyMeta
+    dag: _dag_pb2.Dag
+    node_ids_crc32: int
+    world_ids: _containers.RepeatedScalarFieldContainer[str]
+    hints: ComputeHints
+    def __init__(self, request_id: _Optional[str] = ..., meta: _Optional[_Union[StrategyMeta, _Mapping]] = ..., dag: _Optional[_Union[_dag_pb2.Dag, _Mapping]] = ..., node_ids_crc32: _Optional[int] = ..., world_ids: _Optional[_Iterable[str]] = ..., hints: _Optional[_Union[ComputeHints, _Mapping]] = ...) -> None: ...
 
 class WorldOutcome(_message.Message):
     __slots__ = ("world_id", "context", "decision", "binding", "assignments")

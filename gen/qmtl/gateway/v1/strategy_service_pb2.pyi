@@ -1,7 +1,6 @@
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from qmtl.control.v1 import control_pb2 as _control_pb2
-from qmtl.dag.v1 import dag_pb2 as _dag_pb2
 from qmtl.dag.v1 import diff_pb2 as _diff_pb2
 from qmtl.gateway.v1 import strategy_pb2 as _strategy_pb2
 from google.protobuf.internal import containers as _containers
@@ -13,20 +12,10 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SubmitStrategyRequest(_message.Message):
-    __slots__ = ("request_id", "meta", "dag", "node_ids_crc32", "world_ids", "hints")
-    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
-    META_FIELD_NUMBER: _ClassVar[int]
-    DAG_FIELD_NUMBER: _ClassVar[int]
-    NODE_IDS_CRC32_FIELD_NUMBER: _ClassVar[int]
-    WORLD_IDS_FIELD_NUMBER: _ClassVar[int]
-    HINTS_FIELD_NUMBER: _ClassVar[int]
-    request_id: str
-    meta: _strategy_pb2.StrategyMeta
-    dag: _dag_pb2.Dag
-    node_ids_crc32: int
-    world_ids: _containers.RepeatedScalarFieldContainer[str]
-    hints: _strategy_pb2.ComputeHints
-    def __init__(self, request_id: _Optional[str] = ..., meta: _Optional[_Union[_strategy_pb2.StrategyMeta, _Mapping]] = ..., dag: _Optional[_Union[_dag_pb2.Dag, _Mapping]] = ..., node_ids_crc32: _Optional[int] = ..., world_ids: _Optional[_Iterable[str]] = ..., hints: _Optional[_Union[_strategy_pb2.ComputeHints, _Mapping]] = ...) -> None: ...
+    __slots__ = ("chunk",)
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    chunk: bytes
+    def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...
 
 class SubmitStrategyResponse(_message.Message):
     __slots__ = ("strategy", "repeated_request")
@@ -37,18 +26,10 @@ class SubmitStrategyResponse(_message.Message):
     def __init__(self, strategy: _Optional[_Union[_strategy_pb2.Strategy, _Mapping]] = ..., repeated_request: _Optional[bool] = ...) -> None: ...
 
 class DryRunStrategyRequest(_message.Message):
-    __slots__ = ("meta", "dag", "node_ids_crc32", "world_ids", "hints")
-    META_FIELD_NUMBER: _ClassVar[int]
-    DAG_FIELD_NUMBER: _ClassVar[int]
-    NODE_IDS_CRC32_FIELD_NUMBER: _ClassVar[int]
-    WORLD_IDS_FIELD_NUMBER: _ClassVar[int]
-    HINTS_FIELD_NUMBER: _ClassVar[int]
-    meta: _strategy_pb2.StrategyMeta
-    dag: _dag_pb2.Dag
-    node_ids_crc32: int
-    world_ids: _containers.RepeatedScalarFieldContainer[str]
-    hints: _strategy_pb2.ComputeHints
-    def __init__(self, meta: _Optional[_Union[_strategy_pb2.StrategyMeta, _Mapping]] = ..., dag: _Optional[_Union[_dag_pb2.Dag, _Mapping]] = ..., node_ids_crc32: _Optional[int] = ..., world_ids: _Optional[_Iterable[str]] = ..., hints: _Optional[_Union[_strategy_pb2.ComputeHints, _Mapping]] = ...) -> None: ...
+    __slots__ = ("chunk",)
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    chunk: bytes
+    def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...
 
 class DryRunStrategyResponse(_message.Message):
     __slots__ = ("outcomes", "summary")

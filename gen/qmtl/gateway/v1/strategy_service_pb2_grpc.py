@@ -35,12 +35,12 @@ class StrategyServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.SubmitStrategy = channel.unary_unary(
+        self.SubmitStrategy = channel.stream_unary(
                 '/qmtl.gateway.v1.StrategyService/SubmitStrategy',
                 request_serializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.SubmitStrategyRequest.SerializeToString,
                 response_deserializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.SubmitStrategyResponse.FromString,
                 _registered_method=True)
-        self.DryRunStrategy = channel.unary_unary(
+        self.DryRunStrategy = channel.stream_unary(
                 '/qmtl.gateway.v1.StrategyService/DryRunStrategy',
                 request_serializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.DryRunStrategyRequest.SerializeToString,
                 response_deserializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.DryRunStrategyResponse.FromString,
@@ -76,7 +76,7 @@ class StrategyServiceServicer:
     """Strategies from submission to release.
     """
 
-    def SubmitStrategy(self, request, context):
+    def SubmitStrategy(self, request_iterator, context):
         """Takes a DAG for one or more worlds. Acknowledged means durable: it completes even if every process dies. Idempotent on
         request_id. QUEUED in the reply: WatchStrategy tells the rest. Needs operator in each world.
 
@@ -84,13 +84,15 @@ class StrategyServiceServicer:
         E_UNKNOWN_DEPENDENCY, E_CYCLE, E_WORLD_IDS_REQUIRED, E_TOO_MANY_NODES, E_TOO_LARGE): correct the DAG, the hint says how;
         NOT_FOUND (E_WORLD_UNKNOWN); ALREADY_EXISTS (E_DUPLICATE): metadata names the live strategy; ABORTED
         (E_REQUEST_ID_REUSED); PERMISSION_DENIED; RESOURCE_EXHAUSTED: retry after RetryInfo with the same request_id.
+        Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 8 MiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DryRunStrategy(self, request, context):
-        """Checks a DAG and says what would be reused, changing nothing. Errors: as SubmitStrategy, without the conflicts.
+    def DryRunStrategy(self, request_iterator, context):
+        """Checks a DAG and says what would be reused, changing nothing. Needs reader in each world. A payload has at most 8 MiB.
+        Errors: as SubmitStrategy, without the conflicts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,12 +142,12 @@ class StrategyServiceServicer:
 
 def add_StrategyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'SubmitStrategy': grpc.unary_unary_rpc_method_handler(
+            'SubmitStrategy': grpc.stream_unary_rpc_method_handler(
                     servicer.SubmitStrategy,
                     request_deserializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.SubmitStrategyRequest.FromString,
                     response_serializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.SubmitStrategyResponse.SerializeToString,
             ),
-            'DryRunStrategy': grpc.unary_unary_rpc_method_handler(
+            'DryRunStrategy': grpc.stream_unary_rpc_method_handler(
                     servicer.DryRunStrategy,
                     request_deserializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.DryRunStrategyRequest.FromString,
                     response_serializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.DryRunStrategyResponse.SerializeToString,
@@ -188,7 +190,7 @@ class StrategyService:
     """
 
     @staticmethod
-    def SubmitStrategy(request,
+    def SubmitStrategy(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -198,8 +200,8 @@ class StrategyService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
+        return grpc.experimental.stream_unary(
+            request_iterator,
             target,
             '/qmtl.gateway.v1.StrategyService/SubmitStrategy',
             qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.SubmitStrategyRequest.SerializeToString,
@@ -215,7 +217,7 @@ class StrategyService:
             _registered_method=True)
 
     @staticmethod
-    def DryRunStrategy(request,
+    def DryRunStrategy(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -225,8 +227,8 @@ class StrategyService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
+        return grpc.experimental.stream_unary(
+            request_iterator,
             target,
             '/qmtl.gateway.v1.StrategyService/DryRunStrategy',
             qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.DryRunStrategyRequest.SerializeToString,

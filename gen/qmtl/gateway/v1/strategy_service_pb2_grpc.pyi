@@ -33,7 +33,7 @@ class StrategyServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StrategyServiceAsyncStub: ...
-    SubmitStrategy: _grpc.UnaryUnaryMultiCallable[_strategy_service_pb2.SubmitStrategyRequest, _strategy_service_pb2.SubmitStrategyResponse]
+    SubmitStrategy: _grpc.StreamUnaryMultiCallable[_strategy_service_pb2.SubmitStrategyRequest, _strategy_service_pb2.SubmitStrategyResponse]
     """Takes a DAG for one or more worlds. Acknowledged means durable: it completes even if every process dies. Idempotent on
     request_id. QUEUED in the reply: WatchStrategy tells the rest. Needs operator in each world.
 
@@ -41,9 +41,12 @@ class StrategyServiceStub:
     E_UNKNOWN_DEPENDENCY, E_CYCLE, E_WORLD_IDS_REQUIRED, E_TOO_MANY_NODES, E_TOO_LARGE): correct the DAG, the hint says how;
     NOT_FOUND (E_WORLD_UNKNOWN); ALREADY_EXISTS (E_DUPLICATE): metadata names the live strategy; ABORTED
     (E_REQUEST_ID_REUSED); PERMISSION_DENIED; RESOURCE_EXHAUSTED: retry after RetryInfo with the same request_id.
+    Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 8 MiB.
     """
-    DryRunStrategy: _grpc.UnaryUnaryMultiCallable[_strategy_service_pb2.DryRunStrategyRequest, _strategy_service_pb2.DryRunStrategyResponse]
-    """Checks a DAG and says what would be reused, changing nothing. Errors: as SubmitStrategy, without the conflicts."""
+    DryRunStrategy: _grpc.StreamUnaryMultiCallable[_strategy_service_pb2.DryRunStrategyRequest, _strategy_service_pb2.DryRunStrategyResponse]
+    """Checks a DAG and says what would be reused, changing nothing. Needs reader in each world. A payload has at most 8 MiB.
+    Errors: as SubmitStrategy, without the conflicts.
+    """
     GetStrategy: _grpc.UnaryUnaryMultiCallable[_strategy_service_pb2.GetStrategyRequest, _strategy_service_pb2.GetStrategyResponse]
     """One strategy. Needs reader in each of its worlds. Errors: NOT_FOUND (E_STRATEGY_UNKNOWN)."""
     WatchStrategy: _grpc.UnaryStreamMultiCallable[_strategy_service_pb2.WatchStrategyRequest, _strategy_service_pb2.WatchStrategyResponse]
@@ -69,7 +72,7 @@ class StrategyServiceAsyncStub(StrategyServiceStub):
     """Strategies from submission to release."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    SubmitStrategy: _aio.UnaryUnaryMultiCallable[_strategy_service_pb2.SubmitStrategyRequest, _strategy_service_pb2.SubmitStrategyResponse]  # type: ignore[assignment]
+    SubmitStrategy: _aio.StreamUnaryMultiCallable[_strategy_service_pb2.SubmitStrategyRequest, _strategy_service_pb2.SubmitStrategyResponse]  # type: ignore[assignment]
     """Takes a DAG for one or more worlds. Acknowledged means durable: it completes even if every process dies. Idempotent on
     request_id. QUEUED in the reply: WatchStrategy tells the rest. Needs operator in each world.
 
@@ -77,9 +80,12 @@ class StrategyServiceAsyncStub(StrategyServiceStub):
     E_UNKNOWN_DEPENDENCY, E_CYCLE, E_WORLD_IDS_REQUIRED, E_TOO_MANY_NODES, E_TOO_LARGE): correct the DAG, the hint says how;
     NOT_FOUND (E_WORLD_UNKNOWN); ALREADY_EXISTS (E_DUPLICATE): metadata names the live strategy; ABORTED
     (E_REQUEST_ID_REUSED); PERMISSION_DENIED; RESOURCE_EXHAUSTED: retry after RetryInfo with the same request_id.
+    Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 8 MiB.
     """
-    DryRunStrategy: _aio.UnaryUnaryMultiCallable[_strategy_service_pb2.DryRunStrategyRequest, _strategy_service_pb2.DryRunStrategyResponse]  # type: ignore[assignment]
-    """Checks a DAG and says what would be reused, changing nothing. Errors: as SubmitStrategy, without the conflicts."""
+    DryRunStrategy: _aio.StreamUnaryMultiCallable[_strategy_service_pb2.DryRunStrategyRequest, _strategy_service_pb2.DryRunStrategyResponse]  # type: ignore[assignment]
+    """Checks a DAG and says what would be reused, changing nothing. Needs reader in each world. A payload has at most 8 MiB.
+    Errors: as SubmitStrategy, without the conflicts.
+    """
     GetStrategy: _aio.UnaryUnaryMultiCallable[_strategy_service_pb2.GetStrategyRequest, _strategy_service_pb2.GetStrategyResponse]  # type: ignore[assignment]
     """One strategy. Needs reader in each of its worlds. Errors: NOT_FOUND (E_STRATEGY_UNKNOWN)."""
     WatchStrategy: _aio.UnaryStreamMultiCallable[_strategy_service_pb2.WatchStrategyRequest, _strategy_service_pb2.WatchStrategyResponse]  # type: ignore[assignment]
@@ -106,7 +112,7 @@ class StrategyServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def SubmitStrategy(
         self,
-        request: _strategy_service_pb2.SubmitStrategyRequest,
+        request_iterator: _MaybeAsyncIterator[_strategy_service_pb2.SubmitStrategyRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_strategy_service_pb2.SubmitStrategyResponse, _abc.Awaitable[_strategy_service_pb2.SubmitStrategyResponse]]:
         """Takes a DAG for one or more worlds. Acknowledged means durable: it completes even if every process dies. Idempotent on
@@ -116,15 +122,18 @@ class StrategyServiceServicer(metaclass=_abc_1.ABCMeta):
         E_UNKNOWN_DEPENDENCY, E_CYCLE, E_WORLD_IDS_REQUIRED, E_TOO_MANY_NODES, E_TOO_LARGE): correct the DAG, the hint says how;
         NOT_FOUND (E_WORLD_UNKNOWN); ALREADY_EXISTS (E_DUPLICATE): metadata names the live strategy; ABORTED
         (E_REQUEST_ID_REUSED); PERMISSION_DENIED; RESOURCE_EXHAUSTED: retry after RetryInfo with the same request_id.
+        Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 8 MiB.
         """
 
     @_abc_1.abstractmethod
     def DryRunStrategy(
         self,
-        request: _strategy_service_pb2.DryRunStrategyRequest,
+        request_iterator: _MaybeAsyncIterator[_strategy_service_pb2.DryRunStrategyRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_strategy_service_pb2.DryRunStrategyResponse, _abc.Awaitable[_strategy_service_pb2.DryRunStrategyResponse]]:
-        """Checks a DAG and says what would be reused, changing nothing. Errors: as SubmitStrategy, without the conflicts."""
+        """Checks a DAG and says what would be reused, changing nothing. Needs reader in each world. A payload has at most 8 MiB.
+        Errors: as SubmitStrategy, without the conflicts.
+        """
 
     @_abc_1.abstractmethod
     def GetStrategy(

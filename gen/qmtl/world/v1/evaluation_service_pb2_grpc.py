@@ -45,7 +45,7 @@ class EvaluationServiceStub:
                 request_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.EvaluateRequest.SerializeToString,
                 response_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.EvaluateResponse.FromString,
                 _registered_method=True)
-        self.EvaluateCohort = channel.unary_unary(
+        self.EvaluateCohort = channel.stream_unary(
                 '/qmtl.world.v1.EvaluationService/EvaluateCohort',
                 request_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.EvaluateCohortRequest.SerializeToString,
                 response_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.EvaluateCohortResponse.FromString,
@@ -86,8 +86,10 @@ class EvaluationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def EvaluateCohort(self, request, context):
-        """Evaluates several strategies of a world against each other. Errors: as Evaluate.
+    def EvaluateCohort(self, request_iterator, context):
+        """Evaluates several strategies of a world against each other. A payload has at most 8 MiB.
+
+        Errors: as Evaluate; INVALID_ARGUMENT (E_COHORT); those of chunks: see qmtl.common.v1.Chunked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,7 +122,7 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     request_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.EvaluateRequest.FromString,
                     response_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.EvaluateResponse.SerializeToString,
             ),
-            'EvaluateCohort': grpc.unary_unary_rpc_method_handler(
+            'EvaluateCohort': grpc.stream_unary_rpc_method_handler(
                     servicer.EvaluateCohort,
                     request_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.EvaluateCohortRequest.FromString,
                     response_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.EvaluateCohortResponse.SerializeToString,
@@ -202,7 +204,7 @@ class EvaluationService:
             _registered_method=True)
 
     @staticmethod
-    def EvaluateCohort(request,
+    def EvaluateCohort(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -212,8 +214,8 @@ class EvaluationService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
+        return grpc.experimental.stream_unary(
+            request_iterator,
             target,
             '/qmtl.world.v1.EvaluationService/EvaluateCohort',
             qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.EvaluateCohortRequest.SerializeToString,

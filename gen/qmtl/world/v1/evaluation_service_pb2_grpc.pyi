@@ -45,8 +45,11 @@ class EvaluationServiceStub:
     Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_METRIC_UNKNOWN, E_METRIC_NOT_FINITE);
     FAILED_PRECONDITION (E_NO_METRICS): send them.
     """
-    EvaluateCohort: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.EvaluateCohortRequest, _evaluation_service_pb2.EvaluateCohortResponse]
-    """Evaluates several strategies of a world against each other. Errors: as Evaluate."""
+    EvaluateCohort: _grpc.StreamUnaryMultiCallable[_evaluation_service_pb2.EvaluateCohortRequest, _evaluation_service_pb2.EvaluateCohortResponse]
+    """Evaluates several strategies of a world against each other. A payload has at most 8 MiB.
+
+    Errors: as Evaluate; INVALID_ARGUMENT (E_COHORT); those of chunks: see qmtl.common.v1.Chunked.
+    """
     GetEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_service_pb2.GetEvaluationRunResponse]
     """One run at its latest revision. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
     ListEvaluationRuns: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationRunsRequest, _evaluation_service_pb2.ListEvaluationRunsResponse]
@@ -69,8 +72,11 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_METRIC_UNKNOWN, E_METRIC_NOT_FINITE);
     FAILED_PRECONDITION (E_NO_METRICS): send them.
     """
-    EvaluateCohort: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.EvaluateCohortRequest, _evaluation_service_pb2.EvaluateCohortResponse]  # type: ignore[assignment]
-    """Evaluates several strategies of a world against each other. Errors: as Evaluate."""
+    EvaluateCohort: _aio.StreamUnaryMultiCallable[_evaluation_service_pb2.EvaluateCohortRequest, _evaluation_service_pb2.EvaluateCohortResponse]  # type: ignore[assignment]
+    """Evaluates several strategies of a world against each other. A payload has at most 8 MiB.
+
+    Errors: as Evaluate; INVALID_ARGUMENT (E_COHORT); those of chunks: see qmtl.common.v1.Chunked.
+    """
     GetEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_service_pb2.GetEvaluationRunResponse]  # type: ignore[assignment]
     """One run at its latest revision. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
     ListEvaluationRuns: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationRunsRequest, _evaluation_service_pb2.ListEvaluationRunsResponse]  # type: ignore[assignment]
@@ -106,10 +112,13 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def EvaluateCohort(
         self,
-        request: _evaluation_service_pb2.EvaluateCohortRequest,
+        request_iterator: _MaybeAsyncIterator[_evaluation_service_pb2.EvaluateCohortRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.EvaluateCohortResponse, _abc.Awaitable[_evaluation_service_pb2.EvaluateCohortResponse]]:
-        """Evaluates several strategies of a world against each other. Errors: as Evaluate."""
+        """Evaluates several strategies of a world against each other. A payload has at most 8 MiB.
+
+        Errors: as Evaluate; INVALID_ARGUMENT (E_COHORT); those of chunks: see qmtl.common.v1.Chunked.
+        """
 
     @_abc_1.abstractmethod
     def GetEvaluationRun(

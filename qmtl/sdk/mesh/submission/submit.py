@@ -18,6 +18,7 @@ from qmtl.core.clock import SystemClock
 from qmtl.core.errors import AlreadyExists, NotFound, NotReady, QmtlError
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
+from qmtl.rpc.chunks import Chunked
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
@@ -101,9 +102,9 @@ class Submitter:
 
     async def bind(self, assembled: Assembled) -> BoundStrategy:
         """Submit and wait until it is bound. Raises NotReady (E_SUBMISSION_FAILED) with the reason."""
-        request = submission(assembled, self.world)
+        asked = submission(assembled, self.world)
         try:
-            reply = await self.retrying.ask(lambda: self.client.strategies.SubmitStrategy(request), "submit")
+            reply = await self.retrying.ask(lambda: self.client.strategies.SubmitStrategy(in_chunks(asked)), "submit")
         except AlreadyExists as known:
             strategy_id = known.metadata.get("strategy_id", "")
             if known.reason != "E_DUPLICATE" or not strategy_id:
@@ -190,15 +191,20 @@ async def submit(
         return await submitter.submit(assembled, data, history or History(), terms)
 
 
-def submission(assembled: Assembled, world: str) -> strategyservicepb.SubmitStrategyRequest:
-    """The request of a new submission; sent again with the same request_id it is the same submission."""
-    return strategyservicepb.SubmitStrategyRequest(
+def submission(assembled: Assembled, world: str) -> strategypb.StrategySubmission:
+    """A new submission; sent again with the same request_id it is the same submission."""
+    return strategypb.StrategySubmission(
         request_id=str(uuid.uuid4()),
         meta=strategypb.StrategyMeta(name=assembled.name, client=f"python/{importlib.metadata.version('qmtl')}"),
         dag=graph_to_proto(assembled.dag),
         node_ids_crc32=assembled.dag.crc32,
         world_ids=[world],
     )
+
+
+def in_chunks(asked: strategypb.StrategySubmission) -> Chunked[strategyservicepb.SubmitStrategyRequest]:
+    """A submission as SubmitStrategy takes it."""
+    return Chunked(strategyservicepb.SubmitStrategyRequest, asked, asked.world_ids)
 
 
 def queue_keys(bound: BoundStrategy) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,9 @@ class FakeGateway:
         self.mesh = mesh
 
     async def SubmitStrategy(
-        self, request: strategyservicepb.SubmitStrategyRequest
+        self, chunks: Iterable[strategyservicepb.SubmitStrategyRequest]
     ) -> strategyservicepb.SubmitStrategyResponse:
+        request = strategypb.StrategySubmission.FromString(b"".join(message.chunk for message in chunks))
         dag, live = dag_from_proto(request.dag), self.mesh.live
         if dag.digest in live and live[dag.digest].meta.labels["request"] != request.request_id:
             raise AlreadyExists("E_DUPLICATE", "live", metadata={"strategy_id": live[dag.digest].strategy_id})
@@ -46,9 +47,7 @@ class FakeGateway:
         queued = strategypb.Strategy(strategy_id=strategy_id, state=controlpb.STRATEGY_STATE_QUEUED)
         return strategyservicepb.SubmitStrategyResponse(strategy=queued)
 
-    def _strategy(
-        self, request: strategyservicepb.SubmitStrategyRequest, node_ids: tuple[str, ...]
-    ) -> strategypb.Strategy:
+    def _strategy(self, request: strategypb.StrategySubmission, node_ids: tuple[str, ...]) -> strategypb.Strategy:
         known = {item.node_id for other in self.mesh.live.values() for item in other.outcomes[0].assignments}
         names = {node.node_id: node.name for node in request.dag.nodes}
         found = [diffpb.QueueAssignment(node_id=key, name=names[key], compute_key=key) for key in node_ids]

@@ -1,6 +1,7 @@
 package io.qmtl.client;
 
 import com.google.protobuf.Any;
+import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.Message;
 import com.google.rpc.BadRequest;
@@ -19,19 +20,30 @@ import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
+import io.grpc.stub.MetadataUtils;
+import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.BiFunction;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /** Connections with the caller's token, and errors with their google.rpc details. */
 final class Calls {
   static final Metadata.Key<String> AUTHORIZATION = Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+  private static final Metadata.Key<String> TOTAL_BYTES =
+      Metadata.Key.of("x-total-bytes", Metadata.ASCII_STRING_MARSHALLER);
+  private static final Metadata.Key<String> WORLD_IDS =
+      Metadata.Key.of("x-world-ids", Metadata.ASCII_STRING_MARSHALLER);
   private static final long CALL_MS = 20_000;
   private static final long PAUSE_MS = 200;
+  private static final int CHUNK_BYTES = 256 * 1024;
 
   private Calls() {}
 
@@ -58,6 +70,49 @@ final class Calls {
         }
         Thread.sleep(retryAfterMs(error));
       }
+    }
+  }
+
+  /**
+   * Sends a payload that may be larger than one message. Metadata says first how much will come and which worlds it
+   * names.
+   */
+  static <Q, R> R inChunks(
+      Channel gateway,
+      Message payload,
+      List<String> worlds,
+      Function<ByteString, Q> request,
+      BiFunction<Channel, StreamObserver<R>, StreamObserver<Q>> open) {
+    ByteString body = payload.toByteString();
+    Metadata said = new Metadata();
+    said.put(TOTAL_BYTES, Integer.toString(body.size()));
+    said.put(WORLD_IDS, String.join(",", worlds));
+    var reply = new CompletableFuture<R>();
+    var chunks =
+        open.apply(
+            ClientInterceptors.intercept(gateway, MetadataUtils.newAttachHeadersInterceptor(said)),
+            new StreamObserver<R>() {
+              @Override
+              public void onNext(R value) {
+                reply.complete(value);
+              }
+
+              @Override
+              public void onError(Throwable error) {
+                reply.completeExceptionally(error);
+              }
+
+              @Override
+              public void onCompleted() {}
+            });
+    for (int at = 0; at < body.size() && !reply.isDone(); at += CHUNK_BYTES) {
+      chunks.onNext(request.apply(body.substring(at, Math.min(body.size(), at + CHUNK_BYTES))));
+    }
+    chunks.onCompleted();
+    try {
+      return reply.join();
+    } catch (CompletionException failed) {
+      throw failed.getCause() instanceof StatusRuntimeException error ? error : failed;
     }
   }
 

@@ -4,6 +4,7 @@ import com.google.protobuf.Timestamp;
 import io.grpc.Channel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import io.grpc.stub.StreamObserver;
 import io.qmtl.broker.v1.AccountServiceGrpc;
 import io.qmtl.broker.v1.Denial;
 import io.qmtl.broker.v1.GetOrderRequest;
@@ -26,11 +27,14 @@ import io.qmtl.data.v1.DataSessionServiceGrpc;
 import io.qmtl.data.v1.OpenDataSessionRequest;
 import io.qmtl.gateway.v1.CreateEventStreamRequest;
 import io.qmtl.gateway.v1.DryRunStrategyRequest;
+import io.qmtl.gateway.v1.DryRunStrategyResponse;
 import io.qmtl.gateway.v1.Strategy;
 import io.qmtl.gateway.v1.StrategyMeta;
 import io.qmtl.gateway.v1.StrategyServiceGrpc;
+import io.qmtl.gateway.v1.StrategySubmission;
 import io.qmtl.gateway.v1.SubmitOrderRequest;
 import io.qmtl.gateway.v1.SubmitStrategyRequest;
+import io.qmtl.gateway.v1.SubmitStrategyResponse;
 import io.qmtl.gateway.v1.Topic;
 import io.qmtl.gateway.v1.TradingServiceGrpc;
 import io.qmtl.gateway.v1.WatchStrategyRequest;
@@ -98,15 +102,25 @@ final class Walk {
   private String submit() throws InterruptedException {
     var dag = new Graph(gateway).crossing(48, 192);
     var stub = StrategyServiceGrpc.newBlockingStub(gateway);
-    var request =
-        SubmitStrategyRequest.newBuilder()
+    var submission =
+        StrategySubmission.newBuilder()
             .setRequestId(UUID.randomUUID().toString())
             .setMeta(StrategyMeta.newBuilder().setName("crossing").setClient("java/0.1.0"))
             .setDag(dag)
             .setNodeIdsCrc32(Graph.checksum(dag))
             .addWorldIds(worldId)
             .build();
-    Strategy strategy = Calls.again(() -> stub.submitStrategy(request)).getStrategy();
+    Strategy strategy =
+        Calls.again(
+                () ->
+                    Calls.inChunks(
+                        gateway,
+                        submission,
+                        submission.getWorldIdsList(),
+                        chunk -> SubmitStrategyRequest.newBuilder().setChunk(chunk).build(),
+                        (Channel channel, StreamObserver<SubmitStrategyResponse> reply) ->
+                            StrategyServiceGrpc.newStub(channel).submitStrategy(reply)))
+            .getStrategy();
     var watch = stub.watchStrategy(WatchStrategyRequest.newBuilder().setStrategyId(strategy.getStrategyId()).build());
     while (watch.hasNext()) { // it ends with the strategy's own end
       strategy = watch.next().getStrategy();
@@ -276,9 +290,18 @@ final class Walk {
     say("error " + Calls.describe(unknown));
     var dag = new Graph(gateway).crossing(48, 192).toBuilder();
     dag.getNodesBuilder(1).setName("");
-    var dryRun = DryRunStrategyRequest.newBuilder().setDag(dag).setNodeIdsCrc32(Graph.checksum(dag.build()));
-    var strategies = StrategyServiceGrpc.newBlockingStub(gateway);
-    var nameless = failure(() -> strategies.dryRunStrategy(dryRun.addWorldIds(worldId).build()));
+    var crc32 = Graph.checksum(dag.build());
+    var submission = StrategySubmission.newBuilder().setDag(dag).setNodeIdsCrc32(crc32).addWorldIds(worldId).build();
+    var nameless =
+        failure(
+            () ->
+                Calls.inChunks(
+                    gateway,
+                    submission,
+                    submission.getWorldIdsList(),
+                    chunk -> DryRunStrategyRequest.newBuilder().setChunk(chunk).build(),
+                    (Channel channel, StreamObserver<DryRunStrategyResponse> reply) ->
+                        StrategyServiceGrpc.newStub(channel).dryRunStrategy(reply)));
     say("error " + Calls.describe(nameless));
     meetRateLimit();
   }
