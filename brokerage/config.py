@@ -20,6 +20,8 @@ class InstrumentEntry(BaseModel):
     quote: str = "USD"
     tick: str = "0.01"
     lot: str = "1"
+    # places that balances are kept at where fees in base leave parts of a lot; 0: those of the lot
+    quantity_places: int = Field(default=0, ge=0, le=8)
     multiplier: str = "1"
     notional_min: str = "0"
     sector: str = ""

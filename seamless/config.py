@@ -23,6 +23,8 @@ class FileFeed(BaseModel):
     low: str = "low"
     close: str = "close"
     volume: str = "volume"
+    # whether the volume counts the instrument or its value in quote currency
+    volume_unit: Literal["base", "quote"] = "base"
     # strptime format of a textual time column; with %z the offset of each row is known
     time_format: str = "%Y-%m-%d %H:%M:%S%z"
     # unit of an integer time column, counted from the epoch in UTC

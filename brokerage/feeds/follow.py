@@ -8,10 +8,10 @@ run away from a venue that was killed. It never fills from a bar that seamless d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import structlog
 from grpc import aio
 from sqlalchemy import Connection
@@ -19,13 +19,14 @@ from sqlalchemy import Connection
 from brokerage.accounts import store as accounts_store
 from brokerage.commit_notices import Pulse
 from brokerage.domain.market.bars import Bar, bar_from_doubles
+from brokerage.domain.market.volumes import volume_in_base
 from brokerage.feeds import show as feeds_show
 from brokerage.feeds.metrics import FeedMetrics
 from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch.dispatcher import Dispatcher
 from brokerage.venues.paper.venue import PaperVenue
 from qmtl.core.clock import Clock
-from qmtl.core.errors import InvalidRequest, QmtlError, Unavailable
+from qmtl.core.errors import InvalidRequest, QmtlError, Unavailable, refused
 from qmtl.core.instants import to_ns
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
@@ -34,6 +35,7 @@ from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.sql.database import Database
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
+from qmtl.wire.volumes import volume_unit_from_proto
 
 Bars = aio.UnaryStreamCall[dataservicepb.SubscribeRequest, dataservicepb.SubscribeResponse]
 
@@ -153,7 +155,7 @@ class FeedFollower:
     async def take(self, feed: Feed, answer: dataservicepb.SubscribeResponse) -> None:
         """Show what one message brought to every account on the feed, in one transaction."""
         symbol = await self._db.read(lambda conn: accounts_store.symbol_on(conn, feed.preset, feed.session_id))
-        bars = self._bars(symbol, answer.bars)
+        bars = self._bars(symbol, answer)
         watermark = ns_from_proto(answer.watermark, "watermark") if answer.HasField("watermark") else 0
         now_ns = to_ns(self._clock.now())
 
@@ -173,16 +175,20 @@ class FeedFollower:
                 )
             )
 
-    def _bars(self, symbol: str, messages: Sequence[barspb.Bar]) -> list[Bar]:
+    def _bars(self, symbol: str, answer: dataservicepb.SubscribeResponse) -> list[Bar]:
         """Bars of a message. One that is no bar is skipped, counted and logged: no order fills from it."""
         instrument = self._market.instruments.find(symbol)
         bars: list[Bar] = []
-        for message in messages:
+        for message in answer.bars:
             try:
                 if instrument is not None:
+                    _require_possible(message)
+                    unit = volume_unit_from_proto(answer.volume_unit)
                     start = ns_from_proto(message.open_time, "open_time")
                     end = ns_from_proto(message.close_time, "close_time")
-                    values = (message.open, message.high, message.low, message.close, message.volume)
+                    traded, high = np.array([message.volume]), np.array([message.high])
+                    volume = float(volume_in_base(instrument, traded, high, unit)[0])
+                    values = (message.open, message.high, message.low, message.close, volume)
                     bars.append(bar_from_doubles(instrument, start, end - start, values))
             except (InvalidRequest, ValueError) as error:
                 self._measures.bad.inc()
@@ -209,3 +215,10 @@ def feeds_of_worlds(conn: Connection) -> dict[Feed, set[str]]:
     for preset, session_id, world_id in accounts_store.sources(conn):
         found.setdefault(Feed(preset, session_id), set()).add(world_id)
     return found
+
+
+def _require_possible(bar: barspb.Bar) -> None:
+    """Raises InvalidRequest (E_BARS) for a bar that opens or closes outside its range, or holds no numbers."""
+    if not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
+        shown = f"open {bar.open}, high {bar.high}, low {bar.low}, close {bar.close}"
+        raise refused("E_BARS", "bar", shown, "low <= open and close <= high")

@@ -28,6 +28,7 @@ def market_of(settings: Settings) -> MarketContext:
             quote=entry.quote,
             tick=entry.tick,
             lot=entry.lot,
+            quantity_places=entry.quantity_places,
             multiplier=entry.multiplier,
             notional_min=entry.notional_min,
             sector=entry.sector,

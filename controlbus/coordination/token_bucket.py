@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import random
 import string
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
@@ -75,13 +76,16 @@ class Limit:
         return TokenBucket(bus, clock, self, self.key.format(**encoded))
 
 
-def take(limit: Limit, fill: Fill, now_ns: int, count: int) -> tuple[Fill, int]:
-    """Pure: the bucket after taking `count`, and 0; or the bucket as it is and the ns until it is worth asking."""
+def take(limit: Limit, fill: Fill, now_ns: int, count: int, keep: int = 0) -> tuple[Fill, int]:
+    """Pure: the bucket after taking `count`, and 0; or the bucket as it is and the ns until it is worth asking.
+
+    `keep` tokens have to stay: a reserve for those who ask with less.
+    """
     size_ns = limit.burst * limit.step_ns
     shut_ns = min(fill.shut_until_ns, now_ns + int(PENALTY_MAX_S * SECOND_NS))
     base_ns = max(now_ns, shut_ns)
     full_ns = min(max(fill.full_ns, now_ns), base_ns + size_ns)  # a clock that was set back costs one bucket at most
-    wait_ns = max(shut_ns - now_ns, full_ns + count * limit.step_ns - size_ns - now_ns, 0)
+    wait_ns = max(shut_ns - now_ns, full_ns + (count + keep) * limit.step_ns - size_ns - now_ns, 0)
     return (fill, wait_ns) if wait_ns else (Fill(full_ns + count * limit.step_ns, fill.shut_until_ns), 0)
 
 
@@ -89,6 +93,11 @@ def penalised(limit: Limit, fill: Fill, now_ns: int, penalty_s: float) -> Fill:
     """Pure: shut for the penalty, then one token at once and the others at the plain rate."""
     until_ns = max(fill.shut_until_ns, now_ns + int(min(penalty_s, PENALTY_MAX_S) * SECOND_NS))
     return Fill(max(fill.full_ns, until_ns + (limit.burst - 1) * limit.step_ns), until_ns)
+
+
+def adopted(limit: Limit, fill: Fill, now_ns: int, used: int) -> Fill:
+    """Pure: the API says that `used` tokens of the interval are gone. What it counts more than we do is taken."""
+    return Fill(max(fill.full_ns, now_ns + min(used, limit.burst) * limit.step_ns), fill.shut_until_ns)
 
 
 class TokenBucket:
@@ -101,28 +110,28 @@ class TokenBucket:
         self._key = key
         self._subject = f"$KV.{LIMITS}.{key_tokens(key)}"
 
-    async def take(self, count: int = 1) -> float:
-        """Take tokens: 0.0 when they are yours, else the seconds after which it is worth asking again.
+    async def take(self, count: int = 1, *, keep: int = 0) -> float:
+        """Take tokens and leave `keep`: 0.0 when they are yours, else the seconds after which it is worth asking again.
 
         Raises InvalidRequest for more than `burst` holds, Unavailable: they may be gone, and are not yours.
         """
-        if not 0 < count <= self._limit.burst:
-            violation = Violation("count", str(count), f"1 to {self._limit.burst}")
+        if not (count > 0 and keep >= 0 and count + keep <= self._limit.burst):
+            violation = Violation("count", f"{count} beside {keep} kept", f"1 to {self._limit.burst} in all")
             raise InvalidRequest("E_BUS_LIMIT", str(violation), violations=[violation])
         for _ in range(TRIES):
             fill, last = await self._read()
             now_ns = self._now_ns()
-            after, wait_ns = take(self._limit, fill, now_ns, count)
+            after, wait_ns = take(self._limit, fill, now_ns, count, keep)
             if wait_ns:
                 return wait_ns / SECOND_NS
             if await self._write(after, last, now_ns):
                 return 0.0
         return random.uniform(0.5, 1.5) * self._limit.step_ns / SECOND_NS  # others took one at every try
 
-    async def wait(self, count: int = 1, *, timeout_s: float) -> None:
+    async def wait(self, count: int = 1, *, timeout_s: float, keep: int = 0) -> None:
         """Wait for tokens. Raises Exhausted (E_RATE_LIMITED) when they come too late, else as `take`."""
         until = self._clock.monotonic() + timeout_s
-        while wait_s := await self.take(count):
+        while wait_s := await self.take(count, keep=keep):
             if self._clock.monotonic() + wait_s > until:
                 raise Exhausted("E_RATE_LIMITED", f"no token of {self._key} in time", retry_after_s=wait_s)
             await self._clock.sleep(wait_s)
@@ -133,10 +142,18 @@ class TokenBucket:
         Raises Unavailable, Conflict (E_BUS_SEQUENCE) when others kept writing.
         """
         penalty_s = self._limit.penalty_s if retry_after_s is None else retry_after_s
+        await self._change(lambda fill, now_ns: penalised(self._limit, fill, now_ns, penalty_s))
+
+    async def adopt(self, used: int) -> None:
+        """The API's own count of what is used, from its answer's headers. Raises as `penalise`."""
+        await self._change(lambda fill, now_ns: adopted(self._limit, fill, now_ns, used))
+
+    async def _change(self, change: Callable[[Fill, int], Fill]) -> None:
         for _ in range(TRIES):
             fill, last = await self._read()
             now_ns = self._now_ns()
-            if await self._write(penalised(self._limit, fill, now_ns, penalty_s), last, now_ns):
+            changed = change(fill, now_ns)
+            if changed == fill or await self._write(changed, last, now_ns):
                 return
         raise Conflict("E_BUS_SEQUENCE", f"{self._key} changed at every try", retry_after_s=0.1)
 

@@ -46,7 +46,7 @@ class ExchangeHours:
 
     def session_at(self, at_ns: int, *, extended: bool = False) -> Session | None:
         """The session that holds an instant."""
-        self._require(self.local_date(at_ns))
+        self._require_instant(at_ns)
         place = bisect_right(self.sessions, at_ns, key=lambda one: _hours(one, extended).start_ns) - 1
         if place < 0 or at_ns >= _hours(self.sessions[place], extended).end_ns:
             return None
@@ -54,8 +54,8 @@ class ExchangeHours:
 
     def is_open_within(self, span: Span, *, extended: bool = False) -> bool:
         """Whether it trades at any moment of a span, as a bar over the span may then hold trades."""
+        self._require_instant(span.start_ns)
         place = bisect_right(self.sessions, span.start_ns, key=lambda one: _hours(one, extended).end_ns)
-        self._require(self.local_date(span.start_ns))
         return place < len(self.sessions) and _hours(self.sessions[place], extended).start_ns < span.end_ns
 
     def is_trading_day(self, day: date) -> bool:
@@ -106,6 +106,11 @@ class ExchangeHours:
         if not 0 <= place < len(self.sessions):
             raise _out_of_range(self, "the session before or after the last that is known")
         return self.sessions[place]
+
+    def _require_instant(self, at_ns: int) -> None:
+        """An instant of a known day, or of a session that began on the evening before the first."""
+        if not (self.sessions and self.sessions[0].extended.start_ns <= at_ns < self.sessions[-1].extended.end_ns):
+            self._require(self.local_date(at_ns))
 
     def _require(self, day: date) -> None:
         if not self.first <= day <= self.last:

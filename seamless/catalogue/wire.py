@@ -5,6 +5,7 @@ from google.protobuf.duration_pb2 import Duration
 from qmtl.calendars import spans
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.wire.instants import ns_to_proto
+from qmtl.wire.volumes import volume_unit_to_proto
 from seamless.artifacts.inventory import DatasetState, DatasetStatus
 from seamless.conformance.wire import STRICTNESS
 from seamless.domain.manifests import Manifest
@@ -27,6 +28,7 @@ def dataset_to_proto(preset: Preset, status: DatasetStatus, newest: Manifest | N
         interval=Duration(seconds=preset.dataset.interval_s),
         state=_STATES[status.state],
         message=status.detail or preset.description,
+        volume_unit=volume_unit_to_proto(preset.volume_unit),
     )
     if newest is not None:
         dataset.range.CopyFrom(span_to_proto(newest.span))
@@ -51,4 +53,5 @@ def preset_to_proto(preset: Preset, status: DatasetStatus) -> datasetspb.Preset:
         message=status.detail,
         symbol=preset.dataset.symbol,
         interval=Duration(seconds=preset.dataset.interval_s),
+        volume_unit=volume_unit_to_proto(preset.volume_unit),
     )

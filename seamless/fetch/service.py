@@ -33,6 +33,7 @@ class DataServicer(datarpc.DataServiceServicer):
     ) -> AsyncIterator[dataservicepb.SubscribeResponse]:
         query = subscribe_from_proto(request)
         replay = await self._subscriptions.session(query)
+        unit = self._subscriptions.volume_unit(query)
         async with aclosing(self._subscriptions.deliveries(replay, query)) as deliveries:
             async for delivery in deliveries:
-                yield delivery_to_proto(delivery, replay.interval_ns)
+                yield delivery_to_proto(delivery, replay.interval_ns, unit)

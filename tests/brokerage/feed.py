@@ -77,7 +77,10 @@ class Feed(
             if fresh or self.ended:
                 mark = ns_to_proto(fresh[-1].end_ns) if fresh else None
                 yield dataservicepb.SubscribeResponse(
-                    bars=[_message(bar) for bar in fresh], watermark=mark, end_of_session=self.ended
+                    bars=[_message(bar) for bar in fresh],
+                    watermark=mark,
+                    end_of_session=self.ended,
+                    volume_unit=barspb.VOLUME_UNIT_BASE,
                 )
             if self.ended:
                 return

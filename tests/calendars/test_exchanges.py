@@ -64,6 +64,17 @@ def test_currency_days_run_from_evening_to_evening_and_are_short_or_long_when_th
     assert shown(session_of_day(date(2024, 7, 1), US_FUTURES).regular) == ("06-30 22:00", "07-01 21:00")
 
 
+def test_the_evening_before_the_first_day_is_known_where_its_session_begins_there() -> None:
+    days = list(weekdays(date(2024, 7, 1), date(2024, 7, 5)))
+    currency = daily_hours("FX", "by hand", FOREX, days)
+    assert not currency.is_open(utc(2024, 7, 5, 21))
+    assert [currency.is_open(utc(2024, 6, 30, 21, 0, 0)), currency.is_open(utc(2024, 7, 5, 20, 59, 59))] == [True, True]
+    with pytest.raises(InvalidRequest, match="E_CALENDAR_RANGE"):
+        currency.is_open(utc(2024, 6, 30, 20, 59, 59))
+    with pytest.raises(InvalidRequest, match="E_CALENDAR_RANGE"):
+        daily_hours("FX", "by hand", FOREX, days[:1]).is_open(utc(2024, 7, 3))
+
+
 def test_a_half_day_closes_early_and_so_does_its_extended_session() -> None:
     session = WEEK.session_of(date(2024, 11, 29))
     assert session is not None
@@ -211,3 +222,12 @@ def test_an_unknown_code_and_days_out_of_reach_are_refused() -> None:
         exchange_hours("NYSE!", date(2024, 1, 1), date(2024, 1, 31))
     with pytest.raises(InvalidRequest, match="E_CALENDAR_RANGE"):
         exchange_hours("XHKG", date(1900, 1, 1), date(1900, 12, 31))
+
+
+def test_currency_and_futures_trade_in_their_regular_hours_alone() -> None:
+    for hours in (FOREX, US_FUTURES):
+        whole, early = session_of_day(date(2024, 7, 2), hours), session_of_day(date(2024, 7, 4), hours, time(13))
+        assert whole.extended == whole.regular
+        assert shown(whole.extended)[1] == "07-02 21:00"
+        assert shown(early.regular)[1] == "07-04 17:00"
+        assert early.extended.start_ns == early.regular.start_ns

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import Enum
 
-from brokerage.domain.money import currency_scale, divide, fit
+from brokerage.domain.money import currency_scale, divide, fit, floor_to
 from qmtl.core.decimals import from_scaled, to_scaled
 from qmtl.core.errors import InvalidRequest
 
@@ -83,6 +83,10 @@ class Instrument:
             want = f"at most {self.price_scale} decimal places in {self.symbol}"
             raise InvalidRequest("E_PRICE_SCALE", f"{field} is {price}, want {want}") from None
 
+    def dust(self, quantity: int) -> int:
+        """The signed part of a position that is less than a lot: no order sells it before it has grown to one."""
+        return quantity - floor_to(quantity, self.lot)
+
     def quantity_decimal(self, quantity: int) -> Decimal:
         return from_scaled(quantity, self.quantity_scale)
 
@@ -110,12 +114,13 @@ def instrument(
     multiplier: str = "1",
     notional_min: str = "0",
     price_places: int = PRICE_PLACES,
+    quantity_places: int = 0,
     sector: str = "",
 ) -> Instrument:
     """Build an instrument from decimal text. Prices are kept at `price_places` or at the places of the tick, whichever
-    is finer, quantities at the places of the lot.
+    is finer, quantities at the places of the lot or at `quantity_places`: a fee in base is finer than a lot.
     """
-    price_scale, quantity_scale = max(_places(Decimal(tick)), price_places), max(_places(Decimal(lot)), 0)
+    price_scale, quantity_scale = max(_places(Decimal(tick)), price_places), max(_places(Decimal(lot)), quantity_places)
     return Instrument(
         symbol=symbol,
         asset_class=asset_class,

@@ -36,6 +36,14 @@ _TABLE = (
     instrument("ETH-USD", base="ETH", quote="USD", lot="0.00000001", asset_class=AssetClass.CRYPTO),
     instrument("AAPL", base="AAPL", quote="USD"),
     instrument("ES", base="ES", quote="USD", tick="0.25", multiplier="50", asset_class=AssetClass.FUTURE),
-    instrument("BTCUSDT", base="BTC", quote="USDT", lot="0.00001", asset_class=AssetClass.CRYPTO, notional_min="5"),
+    instrument(
+        "BTCUSDT",
+        base="BTC",
+        quote="USDT",
+        lot="0.00001",
+        asset_class=AssetClass.CRYPTO,
+        notional_min="5",
+        quantity_places=8,
+    ),
     instrument("EURUSD", base="EUR", quote="USD", tick="0.00001", asset_class=AssetClass.FOREX),
 )

@@ -1,4 +1,4 @@
-"""What money and borrowed shares cost over time: margin interest, borrow, funding; and currency conversion.
+"""What money and borrowed shares cost over time: margin interest, borrow, funding.
 
 Each is an amount of one moment for one balance or position, half to even at the currency's scale; negative is paid.
 """
@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 
 from brokerage.domain.models.source import TableSource
-from brokerage.domain.money import RATE_ONE, currency_scale, divide, fit
+from brokerage.domain.money import RATE_ONE, divide
 
 IBKR_INTEREST = TableSource(
     "Interest Charged on Margin Loans | Interactive Brokers, with its worked example",
@@ -104,13 +104,3 @@ def funding_payment(notional: int, rate: int) -> int:
 def funding_instants(after_ns: int, until_ns: int, every_ns: int = FUNDING_EVERY_NS) -> range:
     """The funding instants in (after, until], on the grid of the interval from the epoch."""
     return range((after_ns // every_ns + 1) * every_ns, until_ns + 1, every_ns)
-
-
-def converted(amount: int, source: str, target: str, rate: Decimal) -> int:
-    """An amount of one currency in another at `rate` (target per source), half to even at the target's scale.
-
-    Refuses what int64 cannot hold (E_AMOUNT_OVERFLOW).
-    """
-    numerator, denominator = rate.as_integer_ratio()
-    up, down = 10 ** currency_scale(target), 10 ** currency_scale(source)
-    return fit(divide(amount * numerator * up, denominator * down), f"{source} in {target}")

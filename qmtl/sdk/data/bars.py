@@ -8,7 +8,7 @@ execution takes them as decimals by their shortest round-trip text, never as bin
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from qmtl.core.errors import refused
 from qmtl.core.instants import NS_PER_S, to_ns
+from qmtl.core.volumes import VolumeUnit
 from qmtl.sdk.graph.names import parse_interval
 from qmtl.sdk.graph.schemas import OHLCV
 from seamless.domain.bars import first_impossible
@@ -29,12 +30,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bars:
-    """`open_ns` (n,) int64 and `values` (n, 5) float64: open, high, low, close, volume. Read-only."""
+    """`open_ns` (n,) int64 and `values` (n, 5) float64: open, high, low, close, volume. Read-only.
+
+    `volume_unit` says what the volume counts: the instrument, or its value in quote currency.
+    """
 
     symbol: str
     interval_s: int
     open_ns: Times
     values: Floats
+    volume_unit: VolumeUnit = VolumeUnit.BASE
 
     def __post_init__(self) -> None:
         _check(self.open_ns, self.values, self.interval_s)
@@ -53,7 +58,8 @@ class Bars:
         """Bars that open in [start, end)."""
         low = 0 if start_ns is None else int(np.searchsorted(self.open_ns, start_ns))
         high = len(self) if end_ns is None else int(np.searchsorted(self.open_ns, end_ns))
-        return Bars(self.symbol, self.interval_s, self.open_ns[low:high].copy(), self.values[low:high].copy())
+        times, values = self.open_ns[low:high].copy(), self.values[low:high].copy()
+        return replace(self, open_ns=times, values=values)
 
     @staticmethod
     def from_frame(frame: pl.DataFrame, symbol: str, interval: str, time: str = "time") -> Bars:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar, bars_from_doubles
+from brokerage.domain.market.volumes import volume_in_base
 from brokerage.domain.models.profiles.generic import spot
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
@@ -113,8 +114,9 @@ class _AccountReplay:
         merged: dict[int, list[tuple[str, Bar]]] = {}
         for symbol, bars in sorted(self._data.items()):
             v = bars.values
-            columns = (v[:, 0], v[:, 1], v[:, 2], v[:, 3], v[:, 4])
             instrument = self._account.instrument(symbol)
+            volume = volume_in_base(instrument, v[:, 4], v[:, 1], bars.volume_unit)
+            columns = (v[:, 0], v[:, 1], v[:, 2], v[:, 3], volume)
             for bar in bars_from_doubles(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns):
                 merged.setdefault(bar.end_ns, []).append((symbol, bar))
         return iter(sorted(merged.items()))

@@ -67,7 +67,7 @@ class WorldData:
     async def fetch(self, preset: datasetspb.Preset, request: dataservicepb.FetchRequest) -> Fetched:
         """Rows of a preset through the gateway, as Arrow."""
         parts, metadata = await self._retrying.ask(lambda: fetch_arrow(self._client, request), "fetch")
-        return Fetched(bars_from_arrow(parts, preset.symbol, preset.interval.seconds), metadata)
+        return Fetched(bars_from_arrow(parts, preset), metadata)
 
     async def _world_preset(self) -> str:
         request = worldservicepb.GetWorldRequest(world_id=self._world)

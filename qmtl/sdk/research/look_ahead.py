@@ -9,7 +9,7 @@ itself. Clean is no proof.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -90,7 +90,7 @@ def _perturbed(bars: Bars, cut_ns: int, rng: np.random.Generator) -> Bars:
     """Each later bar scaled whole by its own factor, so that it stays a possible bar."""
     values, later = bars.values.copy(), bars.close_ns > cut_ns
     values[later] *= rng.uniform(_SCALE_LOW, _SCALE_HIGH, (int(later.sum()), 1))
-    return Bars(bars.symbol, bars.interval_s, bars.open_ns.copy(), values)
+    return replace(bars, open_ns=bars.open_ns.copy(), values=values)
 
 
 def _leaks(dag: Dag, whole: Outputs, changed: Outputs, probe: Probe, cut_ns: int) -> Iterator[Leak]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlbus.bus import Bus, connected
-from controlbus.coordination.token_bucket import PENALTY_MAX_S, SECOND_NS, Fill, Limit, penalised, take
+from controlbus.coordination.token_bucket import PENALTY_MAX_S, SECOND_NS, Fill, Limit, adopted, penalised, take
 from qmtl.core.clock import SystemClock, VirtualClock
 from qmtl.core.errors import Exhausted, InvalidRequest
 from tests.controlbus.states import unique
@@ -63,6 +63,24 @@ def test_after_a_penalty_there_is_no_burst() -> None:
     assert penalised(LIMIT, fill, 0, 1.0).shut_until_ns == 2 * SECOND_NS, "a shorter penalty must not shorten one"
 
 
+def test_kept_tokens_are_for_who_asks_with_less() -> None:
+    fill, _ = take(LIMIT, Fill(), 0, 1, keep=2)
+    assert take(LIMIT, fill, 0, 1, keep=2) == (fill, LIMIT.step_ns)
+    fill, wait_ns = take(LIMIT, fill, 0, 2)
+    assert wait_ns == 0
+    assert take(LIMIT, fill, 0, 1) == (fill, LIMIT.step_ns)
+    assert take(LIMIT, fill, 0, 1, keep=2) == (fill, 3 * LIMIT.step_ns)
+
+
+def test_what_the_api_has_counted_more_is_taken_and_nothing_given_back() -> None:
+    counted = adopted(LIMIT, Fill(), 0, 2)
+    assert take(LIMIT, counted, 0, 1)[1] == 0
+    assert take(LIMIT, counted, 0, 2) == (counted, LIMIT.step_ns)
+    assert adopted(LIMIT, counted, 0, 1) == counted
+    assert adopted(LIMIT, counted, 0, 10**9).full_ns == LIMIT.burst * LIMIT.step_ns
+    assert adopted(LIMIT, Fill(0, 7), 0, 1).shut_until_ns == 7
+
+
 def test_a_clock_that_was_set_back_costs_one_bucket_at_most() -> None:
     ahead = Fill(full_ns=10**18)
     assert take(LIMIT, ahead, 0, 1)[1] == LIMIT.step_ns
@@ -108,8 +126,9 @@ async def test_what_can_never_work_is_refused(bus: Bus) -> None:
             Limit("x", tokens=tokens, interval_s=interval_s, burst=burst, penalty_s=penalty_s)
     with pytest.raises(InvalidRequest, match="E_BUS_LIMIT"):
         LIMIT.bucket(bus, SystemClock(), venue="x")
-    with pytest.raises(InvalidRequest, match="E_BUS_LIMIT"):
-        await LIMIT.bucket(bus, SystemClock(), account="x").take(4)
+    for count, keep in ((4, 0), (2, 2), (1, -1), (0, 1)):
+        with pytest.raises(InvalidRequest, match="E_BUS_LIMIT"):
+            await LIMIT.bucket(bus, SystemClock(), account="x").take(count, keep=keep)
 
 
 TAKER = """

@@ -8,6 +8,7 @@ from typing import cast
 import pyarrow as pa
 from google.protobuf.duration_pb2 import Duration
 
+from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.sdk import Bars
 
@@ -21,6 +22,7 @@ PRESET = datasetspb.Preset(
     available=True,
     symbol="BTC-USD",
     interval=Duration(seconds=900),
+    volume_unit=barspb.VOLUME_UNIT_BASE,
 )
 
 

@@ -12,6 +12,7 @@ from qmtl.core.errors import (
     NotFound,
 )
 from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
+from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import conformance_pb2 as conformancepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
@@ -31,7 +32,7 @@ async def test_a_strict_file_with_gaps_is_refused_and_its_report_tells_why(tmp_p
     path = tmp_path / "mine.csv"
     rows = [f"2021-09-27 {h:02d}:00:00+00:00,1,1,1,1,1" for h in (0, 1, 2, 5, 6, 7)]
     path.write_text("\n".join(["time,open,high,low,close,volume", *rows]))
-    feed = FileFeed(path=path, symbol="X", interval="1h")
+    feed = FileFeed(path=path, symbol="X", interval="1h", volume_unit="quote")
     async with running(tmp_path, files={"mine": feed}) as server:
         stub = await server.stubs()
         error = await refusal_of(stub, dataservicepb.FetchRequest(dataset="file.ohlcv.mine"))
@@ -43,6 +44,9 @@ async def test_a_strict_file_with_gaps_is_refused_and_its_report_tells_why(tmp_p
         ).report
         refused = [f.rule for f in report.findings if f.action == conformancepb.CONFORMANCE_ACTION_REFUSED]
         assert refused == [conformancepb.CONFORMANCE_RULE_GAP]
+        listed = (await stub.catalogue.ListPresets(catalogueservicepb.ListPresetsRequest())).presets
+        [mine] = [preset for preset in listed if preset.name == "file.ohlcv.mine"]
+        assert mine.volume_unit == barspb.VOLUME_UNIT_QUOTE
 
 
 async def test_the_catalogue_lists_pages_artifacts_presets_and_status(stub: Stubs) -> None:
@@ -65,6 +69,8 @@ async def test_the_catalogue_lists_pages_artifacts_presets_and_status(stub: Stub
     presets = {p.name: p for p in (await stub.catalogue.ListPresets(catalogueservicepb.ListPresetsRequest())).presets}
     assert (presets[DEMO].available, presets[DEMO].replay, presets[DEMO].symbol) == (True, True, "BTC-USD")
     assert not presets["ohlcv.kraken.spot.1m"].available
+    assert presets[DEMO].volume_unit == demo.volume_unit == barspb.VOLUME_UNIT_QUOTE  # dollars, by Yahoo Finance
+    assert presets["ohlcv.kraken.spot.1m"].volume_unit == barspb.VOLUME_UNIT_BASE
     status = await stub.status.GetStatus(datastatusservicepb.GetStatusRequest())
     assert (status.status.service, status.status.degraded) == ("seamless", False)
 

@@ -90,6 +90,7 @@ async def test_a_follower_sets_the_step_of_everyone(stub: Stubs) -> None:
     seen: list[barspb.Bar] = []
     async for reply in runner:
         seen.extend(reply.bars)
+        assert reply.volume_unit == barspb.VOLUME_UNIT_QUOTE
         now = (await stub.sessions.GetDataSession(datasessionservicepb.GetDataSessionRequest(session_id="s"))).session
         assert now.watermark == reply.watermark
         assert list(now.waiting_for) == ["runner"]

@@ -1,12 +1,22 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class VolumeUnit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    VOLUME_UNIT_UNSPECIFIED: _ClassVar[VolumeUnit]
+    VOLUME_UNIT_BASE: _ClassVar[VolumeUnit]
+    VOLUME_UNIT_QUOTE: _ClassVar[VolumeUnit]
+VOLUME_UNIT_UNSPECIFIED: VolumeUnit
+VOLUME_UNIT_BASE: VolumeUnit
+VOLUME_UNIT_QUOTE: VolumeUnit
 
 class Bar(_message.Message):
     __slots__ = ("open_time", "close_time", "open", "high", "low", "close", "volume", "correction")

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
+from qmtl.data.v1 import bars_pb2 as qmtl_dot_data_dot_v1_dot_bars__pb2
 from qmtl.data.v1 import conformance_pb2 as qmtl_dot_data_dot_v1_dot_conformance__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqmtl/data/v1/datasets.proto\x12\x0cqmtl.data.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1eqmtl/data/v1/conformance.proto\"\x9c\x03\n\x07\x44\x61taset\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12\x16\n\x06source\x18\x02 \x01(\tR\x06source\x12\x16\n\x06symbol\x18\x03 \x01(\tR\x06symbol\x12\x35\n\x08interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12/\n\x05range\x18\x05 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12\x12\n\x04rows\x18\x06 \x01(\x04R\x04rows\x12\x1d\n\ndata_ratio\x18\x07 \x01(\x01R\tdataRatio\x12/\n\x13\x64\x61taset_fingerprint\x18\x08 \x01(\tR\x12\x64\x61tasetFingerprint\x12/\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12\x30\n\x05state\x18\n \x01(\x0e\x32\x1a.qmtl.data.v1.DatasetStateR\x05state\x12\x18\n\x07message\x18\x0b \x01(\tR\x07message\"\xdf\x02\n\x06Preset\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07\x64\x61taset\x18\x02 \x01(\tR\x07\x64\x61taset\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x43\n\nstrictness\x18\x04 \x01(\x0e\x32#.qmtl.data.v1.ConformanceStrictnessR\nstrictness\x12!\n\x0cmin_coverage\x18\x05 \x01(\x01R\x0bminCoverage\x12\x16\n\x06replay\x18\x06 \x01(\x08R\x06replay\x12\x1c\n\tavailable\x18\x07 \x01(\x08R\tavailable\x12\x18\n\x07message\x18\x08 \x01(\tR\x07message\x12\x16\n\x06symbol\x18\t \x01(\tR\x06symbol\x12\x35\n\x08interval\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval*\x82\x01\n\x0c\x44\x61tasetState\x12\x1d\n\x19\x44\x41TASET_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x41TASET_STATE_INGESTING\x10\x01\x12\x17\n\x13\x44\x41TASET_STATE_READY\x10\x02\x12\x1d\n\x19\x44\x41TASET_STATE_UNAVAILABLE\x10\x03\x42S\n\x0fio.qmtl.data.v1B\rDatasetsProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqmtl/data/v1/datasets.proto\x12\x0cqmtl.data.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x17qmtl/data/v1/bars.proto\x1a\x1eqmtl/data/v1/conformance.proto\"\xd7\x03\n\x07\x44\x61taset\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12\x16\n\x06source\x18\x02 \x01(\tR\x06source\x12\x16\n\x06symbol\x18\x03 \x01(\tR\x06symbol\x12\x35\n\x08interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12/\n\x05range\x18\x05 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12\x12\n\x04rows\x18\x06 \x01(\x04R\x04rows\x12\x1d\n\ndata_ratio\x18\x07 \x01(\x01R\tdataRatio\x12/\n\x13\x64\x61taset_fingerprint\x18\x08 \x01(\tR\x12\x64\x61tasetFingerprint\x12/\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12\x30\n\x05state\x18\n \x01(\x0e\x32\x1a.qmtl.data.v1.DatasetStateR\x05state\x12\x18\n\x07message\x18\x0b \x01(\tR\x07message\x12\x39\n\x0bvolume_unit\x18\x0c \x01(\x0e\x32\x18.qmtl.data.v1.VolumeUnitR\nvolumeUnit\"\x9a\x03\n\x06Preset\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07\x64\x61taset\x18\x02 \x01(\tR\x07\x64\x61taset\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x43\n\nstrictness\x18\x04 \x01(\x0e\x32#.qmtl.data.v1.ConformanceStrictnessR\nstrictness\x12!\n\x0cmin_coverage\x18\x05 \x01(\x01R\x0bminCoverage\x12\x16\n\x06replay\x18\x06 \x01(\x08R\x06replay\x12\x1c\n\tavailable\x18\x07 \x01(\x08R\tavailable\x12\x18\n\x07message\x18\x08 \x01(\tR\x07message\x12\x16\n\x06symbol\x18\t \x01(\tR\x06symbol\x12\x35\n\x08interval\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12\x39\n\x0bvolume_unit\x18\x0b \x01(\x0e\x32\x18.qmtl.data.v1.VolumeUnitR\nvolumeUnit*\x82\x01\n\x0c\x44\x61tasetState\x12\x1d\n\x19\x44\x41TASET_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x41TASET_STATE_INGESTING\x10\x01\x12\x17\n\x13\x44\x41TASET_STATE_READY\x10\x02\x12\x1d\n\x19\x44\x41TASET_STATE_UNAVAILABLE\x10\x03\x42S\n\x0fio.qmtl.data.v1B\rDatasetsProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,10 +37,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.data.v1.datasets_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.qmtl.data.v1B\rDatasetsProtoP\001Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1'
-  _globals['_DATASETSTATE']._serialized_start=941
-  _globals['_DATASETSTATE']._serialized_end=1071
-  _globals['_DATASET']._serialized_start=172
-  _globals['_DATASET']._serialized_end=584
-  _globals['_PRESET']._serialized_start=587
-  _globals['_PRESET']._serialized_end=938
+  _globals['_DATASETSTATE']._serialized_start=1084
+  _globals['_DATASETSTATE']._serialized_end=1214
+  _globals['_DATASET']._serialized_start=197
+  _globals['_DATASET']._serialized_end=668
+  _globals['_PRESET']._serialized_start=671
+  _globals['_PRESET']._serialized_end=1081
 # @@protoc_insertion_point(module_scope)

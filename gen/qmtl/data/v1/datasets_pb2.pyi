@@ -3,6 +3,7 @@ import datetime
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
+from qmtl.data.v1 import bars_pb2 as _bars_pb2
 from qmtl.data.v1 import conformance_pb2 as _conformance_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -24,7 +25,7 @@ DATASET_STATE_READY: DatasetState
 DATASET_STATE_UNAVAILABLE: DatasetState
 
 class Dataset(_message.Message):
-    __slots__ = ("dataset", "source", "symbol", "interval", "range", "rows", "data_ratio", "dataset_fingerprint", "as_of", "state", "message")
+    __slots__ = ("dataset", "source", "symbol", "interval", "range", "rows", "data_ratio", "dataset_fingerprint", "as_of", "state", "message", "volume_unit")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +37,7 @@ class Dataset(_message.Message):
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_UNIT_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     source: str
     symbol: str
@@ -47,10 +49,11 @@ class Dataset(_message.Message):
     as_of: _timestamp_pb2.Timestamp
     state: DatasetState
     message: str
-    def __init__(self, dataset: _Optional[str] = ..., source: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., data_ratio: _Optional[float] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DatasetState, str]] = ..., message: _Optional[str] = ...) -> None: ...
+    volume_unit: _bars_pb2.VolumeUnit
+    def __init__(self, dataset: _Optional[str] = ..., source: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., data_ratio: _Optional[float] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DatasetState, str]] = ..., message: _Optional[str] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ...) -> None: ...
 
 class Preset(_message.Message):
-    __slots__ = ("name", "dataset", "description", "strictness", "min_coverage", "replay", "available", "message", "symbol", "interval")
+    __slots__ = ("name", "dataset", "description", "strictness", "min_coverage", "replay", "available", "message", "symbol", "interval", "volume_unit")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +64,7 @@ class Preset(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_UNIT_FIELD_NUMBER: _ClassVar[int]
     name: str
     dataset: str
     description: str
@@ -71,4 +75,5 @@ class Preset(_message.Message):
     message: str
     symbol: str
     interval: _duration_pb2.Duration
-    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., description: _Optional[str] = ..., strictness: _Optional[_Union[_conformance_pb2.ConformanceStrictness, str]] = ..., min_coverage: _Optional[float] = ..., replay: _Optional[bool] = ..., available: _Optional[bool] = ..., message: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    volume_unit: _bars_pb2.VolumeUnit
+    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., description: _Optional[str] = ..., strictness: _Optional[_Union[_conformance_pb2.ConformanceStrictness, str]] = ..., min_coverage: _Optional[float] = ..., replay: _Optional[bool] = ..., available: _Optional[bool] = ..., message: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ...) -> None: ...

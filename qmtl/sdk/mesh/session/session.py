@@ -52,6 +52,7 @@ from qmtl.sdk.mesh.wire.bars import LiveBar, bar_from_proto, subscription
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.wire.instants import ns_from_proto
+from qmtl.wire.volumes import volume_unit_from_proto
 from qmtl.world.v1 import session_pb2 as sessionpb
 
 
@@ -325,4 +326,4 @@ def bars_of(played: Sequence[LiveBar], preset: datasetspb.Preset) -> Bars:
     """Live bars as arrays."""
     times = np.array([bar.open_ns for bar in played], dtype=np.int64)
     rows = np.array([bar.row for bar in played], dtype=np.float64).reshape(len(played), 5)
-    return Bars(preset.symbol, preset.interval.seconds, times, rows)
+    return Bars(preset.symbol, preset.interval.seconds, times, rows, volume_unit_from_proto(preset.volume_unit))

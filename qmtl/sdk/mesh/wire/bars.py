@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.graph.schemas import OHLCV
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
+from qmtl.wire.volumes import volume_unit_from_proto
 
 TIME_COLUMN = "open_time"
 
@@ -37,11 +39,12 @@ def bar_from_proto(bar: barspb.Bar) -> LiveBar:
     return LiveBar(ns_from_proto(bar.open_time, "bar.open_time"), ns_from_proto(bar.close_time, "bar.close_time"), row)
 
 
-def bars_from_arrow(parts: Sequence[bytes], symbol: str, interval_s: int) -> Bars:
-    """The bars of consecutive Arrow IPC streams; no parts, no bars."""
+def bars_from_arrow(parts: Sequence[bytes], preset: datasetspb.Preset) -> Bars:
+    """The bars of a preset from consecutive Arrow IPC streams; no parts, no bars."""
     tables = [pa.ipc.open_stream(part).read_all() for part in parts]
     table = pa.concat_tables(tables) if tables else _empty()
-    return Bars.from_arrow(table, symbol, interval_s, time=TIME_COLUMN)
+    bars = Bars.from_arrow(table, preset.symbol, preset.interval.seconds, time=TIME_COLUMN)
+    return replace(bars, volume_unit=volume_unit_from_proto(preset.volume_unit))
 
 
 def _empty() -> pa.Table:

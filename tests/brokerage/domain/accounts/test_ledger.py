@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerage.domain.accounts.ledger import Ledger
+from brokerage.domain.accounts.position import Position, summed
 from brokerage.domain.market.instrument import Instrument, instrument
 from brokerage.domain.models.fees.model import Execution
 from brokerage.domain.models.fees.percent import FeeCurrency, PercentFee
@@ -172,3 +173,8 @@ def test_books_match_a_model_in_fractions(trades: list[tuple[Side, int, int, str
     assert position.quantity == held
     assert abs(Fraction(position.realised, 10**8) - realised) <= Fraction(30, 10**8)
     assert abs(Fraction(position.cost, 10**8) - cost) <= Fraction(30, 10**8)
+
+
+def test_two_owners_positions_add_up() -> None:
+    one, other = Position(3, 30, 5, 2, 1), Position(-1, -12, 7, 3, 4)
+    assert summed(one, other) == Position(2, 18, 12, 5, 5)

@@ -1,4 +1,4 @@
-"""Interest, borrow, funding and conversion: published examples, edges of tiers, signs."""
+"""Interest, borrow and funding: published examples, edges of tiers, signs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from brokerage.domain.models.financing import (
     BorrowRate,
     InterestTier,
     borrow_cost,
-    converted,
     funding_instants,
     funding_payment,
     loan_interest,
@@ -25,7 +24,6 @@ from brokerage.domain.models.financing import (
     shortable,
 )
 from brokerage.domain.money import rate
-from qmtl.core.errors import InvalidRequest
 from qmtl.core.instants import to_ns
 
 USD = 10**8
@@ -76,6 +74,17 @@ def test_a_negative_benchmark_counts_as_none_and_a_credit_bears_nothing() -> Non
         "USD", -360 * USD, IBKR_PRO_USD, 0
     )
     assert loan_interest("USD", 10**6 * USD, IBKR_PRO_USD, rate("0.05")) == 0
+
+
+# day counts of the money markets (ISDA 2006, section 4.16): Actual/365 for these, Actual/360 for all others
+@pytest.mark.parametrize("currency", ["GBP", "AUD", "CAD", "HKD", "NZD", "SGD", "ZAR", "KRW", "INR"])
+def test_a_year_of_interest_has_365_days_in_some_currencies(currency: str) -> None:
+    assert loan_interest(currency, -365 * USD, EXAMPLE[:1], rate("0.085")) == -USD // 10
+
+
+@pytest.mark.parametrize("currency", ["USD", "EUR", "CHF", "JPY", "SEK"])
+def test_a_year_of_interest_has_360_days_elsewhere(currency: str) -> None:
+    assert loan_interest(currency, -360 * USD, EXAMPLE[:1], rate("0.085")) == -USD // 10
 
 
 def test_days_add_up() -> None:
@@ -131,25 +140,3 @@ def test_funding_is_at_0_8_and_16_utc() -> None:
     assert list(funding_instants(day, day + 8 * HOUR_NS - 1)) == []
     assert list(funding_instants(day, day + 8 * HOUR_NS)) == [day + FUNDING_EVERY_NS]
     assert len(funding_instants(day, day + 24 * HOUR_NS, 4 * HOUR_NS)) == 6
-
-
-@pytest.mark.parametrize(
-    ("amount", "source", "target", "price", "want"),
-    [
-        (100 * USD, "EUR", "USD", "1.0837", 10_837_000_000),
-        (-100 * USD, "EUR", "USD", "1.0837", -10_837_000_000),
-        (1, "EUR", "USD", "0.5", 0),  # half to even
-        (3, "EUR", "USD", "0.5", 2),
-        (100 * USD, "USD", "JPY", "151.235", 151_235_000),  # yen are kept at 4 places
-        (10_000, "JPY", "USD", "0.0066", 660_000),
-    ],
-)
-def test_a_conversion_is_exact_up_to_the_targets_scale(
-    amount: int, source: str, target: str, price: str, want: int
-) -> None:
-    assert converted(amount, source, target, Decimal(price)) == want
-
-
-def test_a_conversion_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="E_AMOUNT_OVERFLOW"):
-        converted(10**18, "EUR", "USD", Decimal(10))

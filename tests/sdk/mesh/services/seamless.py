@@ -99,7 +99,9 @@ class FakeSeamless:
             self._step(open_ns, row, request.follower)
             bar = barspb.Bar(open_time=ns_to_proto(open_ns), close_time=ns_to_proto(open_ns + STEP_NS))
             bar.open, bar.high, bar.low, bar.close, bar.volume = row
-            yield dataservicepb.SubscribeResponse(bars=[bar], watermark=bar.close_time)
+            yield dataservicepb.SubscribeResponse(
+                bars=[bar], watermark=bar.close_time, volume_unit=barspb.VOLUME_UNIT_BASE
+            )
         yield dataservicepb.SubscribeResponse(end_of_session=True, watermark=ns_to_proto(self.mesh.watermark_ns))
 
     def _step(self, open_ns: int, row: list[float], follower: str) -> None:

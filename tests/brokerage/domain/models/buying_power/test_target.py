@@ -59,6 +59,8 @@ def test_without_equity_or_price_nothing_is_ordered() -> None:
     assert order_for_target(holding(5, equity=-1), RATE_ONE, FREE) == 0
     assert order_for_target(holding(5, equity=-1), 0, FREE) == -5
     assert order_for_target(holding(price=0), RATE_ONE, FREE) == 0
+    assert order_for_target(holding(5, price=0), RATE_ONE, FREE) == 0
+    assert order_for_target(holding(5, equity=0), RATE_ONE, FREE) == 0
 
 
 def test_fees_above_all_that_is_free_leave_nothing_to_hold() -> None:

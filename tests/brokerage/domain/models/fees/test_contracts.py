@@ -62,6 +62,11 @@ def test_fills_and_bounds_add_up_by_contract() -> None:
     assert FUTURES.rates == (0, 0)
 
 
+def test_a_part_of_a_contract_pays_its_part() -> None:
+    tenths = instrument("ES", base="ES", quote="USD", lot="0.1", asset_class=AssetClass.FUTURE)
+    assert FUTURES.charge(Execution(tenths, Side.BUY, 25, 1, Liquidity.TAKER)) == (rate("5.375"), "USD")
+
+
 def test_a_table_in_another_currency_charges_nothing_in_silence() -> None:
     with pytest.raises(Conflict, match="E_FEE_CURRENCY_UNKNOWN"):
         FUTURES.charge(Execution(future("ES", "EUR"), Side.BUY, 1, 1, Liquidity.TAKER))

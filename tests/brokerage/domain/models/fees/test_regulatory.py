@@ -36,8 +36,11 @@ def sale(shares: int, price: int, day: tuple[int, int, int], side: Side = Side.S
         ((2018, 5, 22), "13"),
         ((2019, 4, 15), "13"),
         ((2019, 4, 16), "20.7"),
+        ((2020, 2, 17), "20.7"),
         ((2020, 2, 18), "22.1"),
+        ((2021, 2, 24), "22.1"),
         ((2021, 2, 25), "5.1"),
+        ((2022, 5, 13), "5.1"),
         ((2022, 5, 14), "22.9"),
         ((2023, 2, 26), "22.9"),
         ((2023, 2, 27), "8"),
@@ -104,3 +107,7 @@ def test_parts_in_two_currencies_are_no_sum() -> None:
         CompositeFee((base, quote)).charge(bought)
     free = PercentFee(0, 0)
     assert CompositeFee((base, free)).charge(bought) == (1, "MSFT")
+
+
+def test_fees_by_share_or_of_sales_promise_no_share_of_the_value() -> None:
+    assert SECTION_31.rates == CLEARING.rates == REGULATORY.rates == (0, 0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from brokerage.domain.market.instrument import Instrument, instrument
 from brokerage.domain.models.fees.model import Execution
-from brokerage.domain.models.fees.shares import PerShareFee
+from brokerage.domain.models.fees.shares import PerShareFee, ShareTier
 from brokerage.domain.models.fees.tables.ibkr import FIXED, INDIA, LEAN_FIXED, TIERED, tiered_all_in
 from brokerage.domain.money import rate
 from brokerage.domain.orders.events import Liquidity
@@ -126,3 +126,11 @@ def test_a_bound_is_the_minimum_of_every_order_and_no_more_than_the_cap() -> Non
     assert FIXED.bound(STOCK, 10**6 * 10**8, 300, 3) == 3 * (rate("1") + 1) + rate("1.5")
     assert FIXED.bound(STOCK, 10 * 10**8, 300, 3) == rate("0.1") + 3
     assert LEAN_FIXED.bound(STOCK, 10 * 10**8, 300, 3) == 3 * (rate("1") + 1) + rate("1.5")
+
+
+def test_without_minimum_and_cap_only_the_shares_count() -> None:
+    plain = PerShareFee((ShareTier(0, rate("0.005")),))
+    assert [fee(plain, shares, "0.01") for shares in ("1", "1000")] == [Decimal("0.005"), Decimal(5)]
+    assert fee(plain, "0.5", "0.01", what=FRACTIONS) == Decimal("0.0025")
+    assert plain.rates == (0, 0)
+    assert plain.bound(STOCK, 0, 1000, 2) == rate("5") + 2

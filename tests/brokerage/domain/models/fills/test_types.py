@@ -12,12 +12,13 @@ from brokerage.domain.market.instrument import instrument
 from brokerage.domain.models.fills.auctions import fill_on_close, fill_on_open
 from brokerage.domain.models.fills.immediate import fill_limit_at_worst, fill_resting_market, fill_stop
 from brokerage.domain.models.fills.limit import fill_limit
+from brokerage.domain.models.fills.matching import match
 from brokerage.domain.models.fills.outcome import NoFill
 from brokerage.domain.models.fills.quotes import STALE_AFTER_NS, Quote, fill_at_quote
 from brokerage.domain.models.fills.stops import fill_stop_limit, fill_stop_market
 from brokerage.domain.models.fills.touched import fill_if_touched
 from brokerage.domain.models.fills.trailing import Trail, limit_after_trigger, step_trailing_stop, stop_behind
-from brokerage.domain.models.slippage.model import ConstantSlippage
+from brokerage.domain.models.slippage.model import NO_SLIPPAGE, ConstantSlippage
 from brokerage.domain.models.slippage.price import Slip
 from brokerage.domain.money import rate
 from brokerage.domain.orders.events import Liquidity
@@ -326,6 +327,7 @@ def test_the_immediate_model_fills_stops_at_the_worse_of_stop_and_close(
     side: Side, stop: int, shown: tuple[int, int, int, int], want: int | None
 ) -> None:
     found = fill_stop(stop * CENT, bar(*shown), slip(side))
+    assert found.quantity == (want is not None)
     assert (cents(found.price) if found.quantity else None) == want
 
 
@@ -344,6 +346,7 @@ def test_the_immediate_model_fills_limits_at_the_worst_of_the_bar(
     side: Side, limit: int, shown: tuple[int, int, int, int], want: int | None
 ) -> None:
     found = fill_limit_at_worst(side, limit * CENT, bar(*shown))
+    assert found.quantity == (want is not None)
     assert (cents(found.price) if found.quantity else None) == want
     assert found.liquidity is Liquidity.MAKER or want is None
 
@@ -353,4 +356,12 @@ def test_on_a_coarse_bar_a_rested_market_order_fills_at_the_open_a_later_one_at_
     accepted: int, want: int, at_open: bool
 ) -> None:
     found = fill_resting_market(bar(100, 105, 95, 103), accepted, slip(BUY))
-    assert (cents(found.price), found.at_open) == (want, at_open)
+    assert (found.quantity, cents(found.price), found.at_open) == (1, want, at_open)
+
+
+@pytest.mark.parametrize(
+    ("budget", "want", "why"), [(-1, 10, None), (0, 0, NoFill.NO_VOLUME), (1, 1, None), (10, 10, None), (11, 10, None)]
+)
+def test_what_is_left_of_the_bars_volume_bounds_a_fill(budget: int, want: int, why: NoFill | None) -> None:
+    found = match(record(BUY, OrderType.MARKET), bar(100, 101, 99, 100), NO_SLIPPAGE, budget)
+    assert (found.quantity, found.why) == (want, why)

@@ -11,6 +11,11 @@ from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, instrument
 from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.fees.composite import CompositeFee
+from brokerage.domain.models.fees.percent import PercentFee, TieredPercentFee, VolumeTier
+from brokerage.domain.models.fees.tables.ibkr import FIXED, LEAN_FIXED, REGULATORY
+from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.profiles.crypto import binance_spot, binance_usdm, coinbase_spot, kraken_spot
 from brokerage.domain.models.profiles.ibkr import SharePlan, ibkr_equities
 from brokerage.domain.models.profiles.named import PROFILES, profile_named
 from brokerage.domain.models.source import MISSING_TABLES, refuse_table
@@ -77,3 +82,29 @@ def test_an_order_in_many_fills_pays_its_minimum_once() -> None:
     assert paid(SharePlan.FIXED, 300, 1_000, 10_000_000) == [Decimal(1), Decimal(0), Decimal("0.5")]
     assert paid(SharePlan.FIXED, 300, 1_000, 0) == [Decimal("1.5")]
     assert paid(SharePlan.LEAN_PARITY, 300, 1_000, 0) == [Decimal("1.5")]
+
+
+def test_an_account_with_volume_or_a_stable_pair_has_rates_of_its_own() -> None:
+    own = TieredPercentFee((VolumeTier(0, PercentFee(1, 2)),))
+    for made in (binance_spot(own), kraken_spot(own), coinbase_spot(own), binance_usdm(own)):
+        assert made.fee is own
+    assert kraken_spot(own, stable=True).fee is own
+    assert kraken_spot(stable=True).fee.rates == (200_000, 200_000)
+    assert coinbase_spot(stable=True).fee.rates == (0, 1_000)
+    assert [kraken_spot().fee.rates, binance_spot().fee.rates] == [(160_000, 260_000), (100_000, 100_000)]
+    assert (binance_usdm(leverage=3).leverage, ibkr_equities(leverage=4).leverage) == (3, 4)
+
+
+def test_regulators_come_on_request() -> None:
+    assert ibkr_equities().fee is FIXED
+    with_all = ibkr_equities(regulatory=True).fee
+    assert isinstance(with_all, CompositeFee)
+    assert with_all.parts == (FIXED, REGULATORY)
+    assert ibkr_equities(SharePlan.LEAN_PARITY).fee is LEAN_FIXED
+
+
+def test_a_profile_without_a_word_is_percent_fees_and_a_tenth_of_volume() -> None:
+    made = BrokerageProfile()
+    assert (made.fee, made.slippage.rate, made.participation) == (PercentFee(), 0, 10_000_000)
+    assert (made.buying_power, made.leverage, made.name) == (BuyingPower.CASH, 1, "generic")
+    assert made.funding.fee is made.fee

@@ -127,6 +127,19 @@ def test_market_impact_with_leans_exponents_and_draws() -> None:
     assert abs(float(found) - (temporary + permanent / 2) * 0.5) < 1e-15
 
 
+def test_leans_parameters_are_the_default() -> None:
+    """Worked in floats: 10,000 of 5 million shares a day, 252-day deviation 2 %, 100 million shares, 6.5 hours."""
+    market = ImpactMarket(Decimal("0.02"), Decimal(5_000_000), Decimal(100_000_000), Decimal(23_400))
+    elapsed, working = 0.075 / 23_400, 1800 / 23_400
+    pace = 10_000 / (elapsed * 5_000_000)
+    permanent = 0.02 * (elapsed * 0.314 * pace**0.891 * 20**0.267 + working**0.5 * 0.001)
+    noise = (elapsed / 12 * (4 - 3 * elapsed / working)) ** 0.5 * 0.002
+    noise -= (working - elapsed) / (2 * working**0.5) * 0.001
+    temporary = 0.02 * (0.142 * pace**0.6 + noise)
+    found = impact_share(Decimal(10_000), market, Draws(Decimal("0.001"), Decimal("0.002"), Decimal("0.5")))
+    assert abs(float(found) - (temporary + permanent / 2) * 0.5) < 1e-12
+
+
 def test_market_impact_is_a_share_of_0_to_1_and_nothing_without_a_market() -> None:
     market = ImpactMarket(Decimal("0.02"), Decimal(100), Decimal(400), Decimal(7200))
     assert impact_share(Decimal(4), market, Draws(temporary=Decimal(-(10**6)))) == 0
@@ -140,3 +153,11 @@ def test_market_impact_is_a_share_of_0_to_1_and_nothing_without_a_market() -> No
 @pytest.mark.parametrize(("share", "want"), [("0.001", 10), ("0.00101", 11), ("0", 0), ("1", 10_000)])
 def test_an_impact_is_rounded_up_to_a_price_unit(share: str, want: int) -> None:
     assert impact_distance(10_000, Decimal(share)) == want
+
+
+def test_what_is_not_said_of_a_fill_moves_nothing() -> None:
+    price = 10_000 * COIN.tick
+    for model in (VolumeShareSlippage(), HalfSpread()):
+        assert Slip(model, COIN, Side.BUY).moved(price) == price
+    assert Slip(HalfSpread(), COIN, Side.BUY, ask=price).moved(price) == price
+    assert Slip(VolumeShareSlippage(), COIN, Side.BUY, volume=1).moved(price) == price
