@@ -62,3 +62,10 @@ def cpu_s(mesh: Mesh) -> dict[str, float]:
     """CPU seconds of each process so far."""
     times = {one.name: psutil.Process(one.pid).cpu_times() for one in mesh.running()}
     return {name: spent.user + spent.system for name, spent in times.items()}
+
+
+async def idle_share(mesh: Mesh, seconds: float = 3.0) -> dict[str, float]:
+    """CPU seconds a second of each process while nobody asks it anything: checks, leases and health go on."""
+    before = cpu_s(mesh)
+    await asyncio.sleep(seconds)
+    return {name: (now - before[name]) / seconds for name, now in cpu_s(mesh).items()}

@@ -26,7 +26,7 @@ import grpc
 import sqlalchemy as sa
 from grpc import aio
 
-from bench._measuring import cpu_s, measure, say
+from bench._measuring import cpu_s, idle_share, measure, say
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.ports import free_ports
@@ -90,6 +90,7 @@ async def submits(mesh: Mesh, door: Door, count: int, floor: Callable[[bytes], A
         done[index] = begun, reply.strategy.strategy_id
 
     await measure(submit, 5, 1)
+    idle = await idle_share(mesh)
     for in_flight, first in ((1, 1_000), (IN_FLIGHT, 10_000)):
         total = count if in_flight == 1 else 3 * count
         base = await measure(lambda index: floor(body), total, in_flight)
@@ -97,14 +98,15 @@ async def submits(mesh: Mesh, door: Door, count: int, floor: Callable[[bytes], A
         found = await measure(lambda index, first=first: submit(first + index), total, in_flight)  # type: ignore[misc]  # bound now
         say(f"floor, {in_flight} in flight", base)
         say(f"submit to COMPLETED, {in_flight} in flight", found, base)
-        tell_cpu(mesh, before, total)
+        tell_cpu(mesh, before, total, {name: share * found.seconds for name, share in idle.items()})
         await stages(door, [done[index] for index in done if index >= first])
 
 
-def tell_cpu(mesh: Mesh, before: Mapping[str, float], count: int) -> None:
-    spent = {name: (now - before[name]) * 1e3 / count for name, now in cpu_s(mesh).items()}
+def tell_cpu(mesh: Mesh, before: Mapping[str, float], count: int, idle: Mapping[str, float]) -> None:
+    """CPU of each process for one of `count` acts, less what it would have spent without them."""
+    spent = {name: (now - before[name] - idle[name]) * 1e3 / count for name, now in cpu_s(mesh).items()}
     told = ", ".join(f"{name} {ms:.1f}" for name, ms in spent.items() if ms >= 0.1)
-    sys.stdout.write(f"{'':34} CPU ms each: {told}\n")
+    sys.stdout.write(f"{'':34} CPU ms each: {sum(spent.values()):.1f} in all; {told}\n")
 
 
 def asked(world: str, index: int) -> strategypb.StrategySubmission:
@@ -138,12 +140,13 @@ async def orders(mesh: Mesh, door: Door, count: int, floor: Callable[[bytes], Aw
         status = (await estate.submit(estate.order(f"o-{index}"))).status
         states[f"{orderpb.OrderState.Name(status.state)} {orderpb.Denial.Name(status.denial)}"] += 1
 
+    idle = await idle_share(mesh)
     for in_flight, first in ((1, 0), (IN_FLIGHT, 10_000)):
         base = await measure(lambda index: floor(body), count, in_flight)
         before = cpu_s(mesh)
         found = await measure(lambda index, first=first: send(first + index), count, in_flight)  # type: ignore[misc]  # bound now
         say(f"order through the gate, {in_flight} in flight", found, base)
-        tell_cpu(mesh, before, count)
+        tell_cpu(mesh, before, count, {name: share * found.seconds for name, share in idle.items()})
     sys.stdout.write(f"{'':34} {', '.join(f'{n} {state}' for state, n in sorted(states.items()))}\n")
 
 
