@@ -57,9 +57,10 @@ class BusStatus:
 class Bus:
     """One connection with its streams."""
 
-    def __init__(self, link: Link, replicas: int, clock: Clock) -> None:
+    def __init__(self, link: Link, replicas: int, stream_bytes_max: int, clock: Clock) -> None:
         self.link = link
         self._replicas = replicas
+        self._stream_bytes_max = stream_bytes_max
         self._clock = clock
         self._ready = asyncio.Event()
         self._refused: tuple[str, datetime] | None = None  # why no write is acknowledged, and since when
@@ -75,6 +76,7 @@ class Bus:
         credentials: Path | None = None,
         ca: Path | None = None,
         replicas: int = 1,
+        stream_bytes_max: int = streams.BYTES_MAX,
         clock: Clock | None = None,
         registry: CollectorRegistry | None = None,
     ) -> Bus:
@@ -85,7 +87,7 @@ class Bus:
         Raises InvalidRequest (E_CONFIG) for what cannot ever work.
         """
         link = Link(url, service, credentials, BusMetrics(registry), ca)
-        bus = cls(link, replicas, clock or SystemClock())
+        bus = cls(link, replicas, stream_bytes_max, clock or SystemClock())
         works = (("bus-link", bus.link.run), ("bus-streams", bus._prepare), ("bus-writes", bus._keep_writing))
         bus._works = [Supervised(name, work, bus._clock, _tell) for name, work in works]
         bus._tasks = [asyncio.create_task(work.run(), name=work.name) for work in bus._works]
@@ -228,7 +230,7 @@ class Bus:
         self._refused = (refused, since) if refused else None
 
     async def _ensure(self, replicas: int) -> None:
-        await streams.ensure(self.link, replicas)
+        await streams.ensure(self.link, replicas, self._stream_bytes_max)
 
 
 @asynccontextmanager

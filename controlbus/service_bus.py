@@ -19,6 +19,7 @@ async def service_bus(runtime: Runtime) -> AsyncIterator[Bus]:
         credentials=mesh.nats_credentials,
         ca=mesh.nats_ca,
         replicas=mesh.stream_replicas,
+        stream_bytes_max=mesh.stream_bytes_max,
         clock=runtime.clock,
         registry=runtime.metrics.registry,
     )

@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.support.nats", "tests.support.outbox_store", "tests.support.postgres"]
+pytest_plugins = ["tests.support.disks", "tests.support.nats", "tests.support.outbox_store", "tests.support.postgres"]
 
 # A busy machine is no failure: pytest-timeout bounds each test. And a failure must come again: the suite draws the same
 # examples each time, `make soak` draws new ones.

@@ -17,20 +17,20 @@ from controlbus.jetstream.connection import Link, forbidden
 from qmtl.core.errors import Unavailable
 
 DAY_S = 86_400.0
-MIB = 1024 * 1024
+BYTES_MAX = 512 * 1024 * 1024  # of a stream that reserves its space
 DUPLICATE_WINDOW_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
-    """One stream. `bytes_max` 0: no limit but the disk."""
+    """One stream. `reserved`: the broker keeps `mesh.stream_bytes_max` bytes for it; else the disk is its limit."""
 
     name: str
     subject: str
     age_s: float
-    bytes_max: int = 0
+    reserved: bool = False
 
-    def config(self, replicas: int) -> StreamConfig:
+    def config(self, replicas: int, bytes_max: int) -> StreamConfig:
         return StreamConfig(
             name=self.name,
             subjects=[self.subject],
@@ -38,7 +38,7 @@ class StreamSpec:
             discard=DiscardPolicy.OLD,
             storage=StorageType.FILE,
             max_age=self.age_s,
-            max_bytes=self.bytes_max or -1,
+            max_bytes=bytes_max if self.reserved else -1,
             num_replicas=replicas,
             duplicate_window=DUPLICATE_WINDOW_S,
             allow_direct=True,
@@ -48,8 +48,8 @@ class StreamSpec:
 LEASES = "leases"  # the KV bucket of controlbus.coordination.lease
 LIMITS = "limits"  # the KV bucket of controlbus.coordination.token_bucket
 
-CONTROL = StreamSpec("CONTROL", f"{subjects.CONTROL}.>", DAY_S, 512 * MIB)
-DLQ = StreamSpec("DLQ", f"{subjects.DLQ}.>", 30 * DAY_S, 512 * MIB)
+CONTROL = StreamSpec("CONTROL", f"{subjects.CONTROL}.>", DAY_S, reserved=True)
+DLQ = StreamSpec("DLQ", f"{subjects.DLQ}.>", 30 * DAY_S, reserved=True)
 STREAMS: tuple[StreamSpec, ...] = (
     CONTROL,
     StreamSpec("INGEST", f"{subjects.INGEST}.>", 90 * DAY_S),
@@ -62,13 +62,18 @@ STREAMS: tuple[StreamSpec, ...] = (
 )
 
 
-async def ensure(link: Link, replicas: int) -> None:
+def reserved_bytes(bytes_max: int) -> int:
+    """How much of its disk the broker sets aside for all streams together."""
+    return bytes_max * sum(spec.reserved for spec in STREAMS)
+
+
+async def ensure(link: Link, replicas: int, bytes_max: int) -> None:
     """Create what is missing and update what differs; a service without the right to do so only reads.
 
     Raises Unavailable.
     """
     for spec in STREAMS:
-        await _ensure(link, spec.config(replicas))
+        await _ensure(link, spec.config(replicas, bytes_max))
     for bucket in (LEASES, LIMITS):
         await _ensure(link, _bucket(bucket, replicas))
 

@@ -97,6 +97,7 @@ class MeshSettings(_Frozen):
     nats_credentials: Path | None = None
     nats_ca: Path | None = None
     stream_replicas: int = Field(default=1, ge=1, le=5)
+    stream_bytes_max: int = Field(default=512 * 1024 * 1024, ge=1024 * 1024)  # of control events, of dead letters
     addresses: Mapping[str, str] = Field(default_factory=dict)
     issuers: tuple[Issuer, ...] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -23,7 +23,6 @@ from qmtl.config.settings import (
     ENV_FILE,
     METRICS_PORT_OFFSET,
     SERVICES,
-    LogLimits,
     MeshSettings,
     addresses_of,
     load_mesh,
@@ -56,7 +55,7 @@ class Plan:
     places: tuple[Place, ...]
     config: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
-    logs: LogLimits = MeshSettings().log_limits
+    mesh: MeshSettings = field(default_factory=MeshSettings)
 
     def units(self) -> list[Unit]:
         """The broker first, then the services."""
@@ -64,7 +63,7 @@ class Plan:
 
     def _nats_unit(self) -> Unit:
         address = self.nats_url.removeprefix("nats://")
-        argv = (nats_binary(), "-c", str(write_nats_config(self.home, address, self.logs)))
+        argv = (nats_binary(), "-c", str(write_nats_config(self.home, address, self.mesh.log_limits)))
         return Unit(NATS, argv, address, log_path(self.home, NATS), nats_answers, dict(os.environ))
 
     def _unit(self, place: Place) -> Unit:
@@ -140,7 +139,7 @@ def _default_place(service: str, address: str) -> Place:
 
 def _with_nats(home: Path, mesh: MeshSettings, places: list[Place], config: Path | None) -> Plan:
     given = os.environ.get(NATS_URL_VARIABLE, "")
-    return Plan(home.absolute(), given or mesh.nats_url, not given, tuple(places), config, logs=mesh.log_limits)
+    return Plan(home.absolute(), given or mesh.nats_url, not given, tuple(places), config, mesh=mesh)
 
 
 def _replica_places(replicas: Mapping[str, int]) -> list[Place]:

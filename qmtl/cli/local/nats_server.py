@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from controlbus.jetstream.permissions import authorization, write_seeds
-from qmtl.config.files import write_private
+from qmtl.config.files import private_folder, write_private
 from qmtl.config.home import log_path
 from qmtl.config.settings import LogLimits, split_address
 from qmtl.core.errors import NotFound
@@ -41,10 +41,11 @@ def write_nats_config(home: Path, address: str, logs: LogLimits) -> Path:
     host, port = split_address(address)
     folder = home / "nats"
     path = folder / "nats.conf"
+    total = shutil.disk_usage(private_folder(folder)).total  # else three quarters of what is free at each start
     write_private(
         path,
         f'server_name: "qmtl"\nhost: "{host}"\nport: {port}\nmax_payload: {MAX_PAYLOAD_BYTES}\n'
-        f'jetstream {{ store_dir: "{folder / "store"}" }}\n'
+        f'jetstream {{ store_dir: "{folder / "store"}", max_file_store: {total} }}\n'
         f'log_file: "{log_path(home, NATS)}"\nlogfile_size_limit: {logs.bytes_max}\n'
         f"logfile_max_num: {logs.files_max}\n{authorization(write_seeds(home))}",
     )

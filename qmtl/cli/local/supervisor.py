@@ -28,13 +28,17 @@ from qmtl.cli.local.tokens import prepare_tokens, user_token
 from qmtl.config.files import FILE_MODE, close_to_others, private_folder
 from qmtl.config.home import Record, Running, process_stamp, record_path, write_record
 from qmtl.config.settings import SERVICES
-from qmtl.core.errors import Conflict, NotReady, Unavailable
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import Conflict, Exhausted, NotReady, Unavailable
+from qmtl.core.supervision import Supervised
+from qmtl.rpc.disk import disk_fault
 
 START_TIMEOUT_S = 30.0
 SETTLE_S = 10.0
 SETTLE_POLL_S = 0.1
 TOKEN_EVERY_S = 86_400.0
 TOKENS = "tokens"
+BROKER = "broker"
 
 T = TypeVar("T")
 
@@ -70,10 +74,13 @@ class Mesh:
             await stop_leftovers(self.home, self._report)
             units = self.plan.units()
             refuse_taken((unit.name, unit.address) for unit in units)
+            refuse_small_disk(self.plan)
             prepare_tokens(self.home)
             self._children = {unit.name: Child(unit, self._report, self._record) for unit in units}
             self._tasks = [asyncio.create_task(child.run(), name=name) for name, child in self._children.items()]
             self._tasks.append(asyncio.create_task(self._keep_tokens_fresh(), name=TOKENS))
+            if self.plan.own_nats and any(place.service == "controlbus" for place in self.plan.places):
+                self._tasks.append(asyncio.create_task(self._watch_broker(), name=BROKER))
             await self._all_ready()
             await self.settled()
             self._complete = True
@@ -89,7 +96,7 @@ class Mesh:
         for names in (gateways, services, [name for name in self._children if name == NATS]):
             await asyncio.gather(*(self._children[name].stop(grace_s) for name in names))
         for task in self._tasks:
-            if task.get_name() == TOKENS:
+            if task.get_name() in (TOKENS, BROKER):
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._children, self._tasks = {}, []
@@ -185,6 +192,17 @@ class Mesh:
         for place in waiting:
             self._report(f"{place.name} is {level or 'silent'} after {SETTLE_S:g} s: see qmtl status")
 
+    async def _watch_broker(self) -> None:
+        """Under the same supervision as the background tasks of services: it goes on whatever becomes of a round."""
+        from qmtl.cli.local.broker_watch import watch_broker  # half a second of imports that only a mesh pays
+
+        mesh = self.plan.mesh.model_copy(update={"home": self.home})
+
+        async def watch() -> None:
+            await watch_broker(mesh, self.nats_url, lambda: self.kill(NATS, signal.SIGTERM), self._report)
+
+        await Supervised(BROKER, watch, SystemClock(), lambda ending: self._report(str(ending))).run()
+
     async def _keep_tokens_fresh(self) -> None:
         while True:
             await asyncio.sleep(TOKEN_EVERY_S)
@@ -212,12 +230,32 @@ class _LoopThread:
         self._loop.close()
 
 
+def refuse_small_disk(plan: Plan) -> None:
+    """Raises Exhausted (E_DISK_SMALL) unless the disk of the home has room for what the streams reserve and more."""
+    from controlbus.jetstream.streams import reserved_bytes
+
+    store = plan.home / "nats" / "store"
+    used = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+    reserved = reserved_bytes(plan.mesh.stream_bytes_max) if plan.own_nats else 0
+    want = max(reserved - used, 0) + plan.mesh.disk_free_min
+    if fault := disk_fault(plan.home, want):
+        raise Exhausted(
+            "E_DISK_SMALL",
+            f"{fault}: {reserved} are for streams (2 x mesh.stream_bytes_max), "
+            f"{plan.mesh.disk_free_min} to work with (mesh.disk_free_min)",
+            hint="free space, choose another --home, or lower mesh.stream_bytes_max",
+        )
+
+
 def lock_home(home: Path) -> IO[str]:
     """Hold the home for one supervisor. Raises Conflict (E_HOME_IN_USE) naming the one that has it."""
     path = home / "run" / "up.lock"
-    private_folder(path.parent)
-    close_to_others(home)
-    lock = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE), "r+", encoding="utf-8")
+    try:
+        private_folder(path.parent)
+        close_to_others(home)
+        lock = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE), "r+", encoding="utf-8")
+    except OSError as error:
+        raise _unusable(home, error) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -229,7 +267,14 @@ def lock_home(home: Path) -> IO[str]:
             f"a mesh runs in {home} already, supervisor pid {owner}",
             hint="qmtl down stops it; --home starts another one elsewhere",
         ) from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
+    try:
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+    except OSError as error:
+        raise _unusable(home, error) from None
     return lock
+
+
+def _unusable(home: Path, error: OSError) -> Exhausted:
+    return Exhausted("E_DISK_SMALL", f"{home} cannot be used: {error.strerror}", hint="choose another --home")

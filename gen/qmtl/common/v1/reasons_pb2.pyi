@@ -64,6 +64,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_DAG_EMPTY: _ClassVar[Reason]
     REASON_DATABASE_BUSY: _ClassVar[Reason]
     REASON_DATABASE_CLOSED: _ClassVar[Reason]
+    REASON_DISK_SMALL: _ClassVar[Reason]
     REASON_DATABASE_CORRUPT: _ClassVar[Reason]
     REASON_DATABASE_UNAVAILABLE: _ClassVar[Reason]
     REASON_DATASET_INGESTING: _ClassVar[Reason]
@@ -410,6 +411,7 @@ REASON_CYCLE: Reason
 REASON_DAG_EMPTY: Reason
 REASON_DATABASE_BUSY: Reason
 REASON_DATABASE_CLOSED: Reason
+REASON_DISK_SMALL: Reason
 REASON_DATABASE_CORRUPT: Reason
 REASON_DATABASE_UNAVAILABLE: Reason
 REASON_DATASET_INGESTING: Reason

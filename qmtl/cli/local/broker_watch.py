@@ -1,0 +1,46 @@
+"""Starts a broker anew that refuses writes while its disk has space: JetStream does not recover from a full disk alone.
+
+A broker that is away is its own process's matter, a disk that is full the operator's; both are waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from controlbus.bus import Bus
+from controlbus.jetstream.permissions import seed_path
+from qmtl.config.settings import MeshSettings
+from qmtl.rpc.disk import checked
+
+OPERATOR = "controlbus"
+LOOK_S = 1.0
+REFUSALS_MAX = 3  # in a row, with space on the disk
+SETTLE_S = 15.0  # for a broker that was just started
+
+
+async def watch_broker(mesh: MeshSettings, url: str, restart: Callable[[], int], report: Callable[[str], None]) -> None:
+    """Look once a second until cancelled."""
+    bus = await Bus.connect(
+        url,
+        service=OPERATOR,
+        credentials=seed_path(mesh.home, OPERATOR),
+        replicas=mesh.stream_replicas,
+        stream_bytes_max=mesh.stream_bytes_max,
+    )
+    refusals = 0
+    try:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            told = bus.status()
+            refuses = bus.link.up and not told.connected
+            full = await checked(mesh.home / "nats", mesh.disk_free_min) if refuses else ""
+            refusals = refusals + 1 if refuses and not full else 0
+            if refusals < REFUSALS_MAX:
+                continue
+            report(f"nats-server takes no writes ({told.detail}) while its disk has space: started anew")
+            restart()
+            refusals = 0
+            await asyncio.sleep(SETTLE_S)
+    finally:
+        await bus.close()
