@@ -16,9 +16,10 @@ from qmtl.rpc.auth.call import Call
 from qmtl.rpc.rules.methods import MethodRule
 
 OWN = "/qmtl.gateway.v1."
+NARROWING = frozenset(f"/qmtl.world.v1.ApplyService/{name}" for name in ("FreezeWorld", "DrainWorld"))
 ALWAYS = frozenset(
     f"{OWN}{name}" for name in ("TradingService/CancelOrder", "GatewayStatusService/GetStatus", "EventService/GetJwks")
-)
+).union(NARROWING)
 NOT_WHEN_MINIMAL = frozenset(
     f"{OWN}{name}" for name in ("StrategyService/SubmitStrategy", "QueueService/AcquireProducer")
 )

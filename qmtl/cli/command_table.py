@@ -59,6 +59,8 @@ COMMANDS = {
     "world explain": "world.evaluation:explain",
     "world apply": "world.apply:apply",
     "world resume": "world.apply:resume",
+    "world freeze": "world.hold:freeze",
+    "world drain": "world.hold:drain",
     "world approve-live": "world.approvals:approve_live",
     "world revoke-live": "world.approvals:revoke_live",
     "world audit": "world.audit:audit",

@@ -10,25 +10,28 @@ from qmtl.core.clock import first_of
 from qmtl.core.errors import Conflict, NotReady, Unavailable
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
-from qmtl.wire.fields import require_text
+from qmtl.wire.fields import optional_text, require_text
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from worldservice.activation.domain.activation import Entry
-from worldservice.activation.fence_keeper import FenceKeeper
+from worldservice.activation.domain.hold import refuse_held
+from worldservice.activation.fence_keeper import FenceKeeper, FenceOutcome
 from worldservice.activation.store import activations
+from worldservice.activation.store.holds import find_hold
 from worldservice.apply import steps as apply_steps
 from worldservice.apply import store
 from worldservice.apply.domain import run as run_domain
 from worldservice.apply.domain import targets as targets_domain
-from worldservice.apply.domain.run import RESUME, SHUT, ApplyRun, ApplyState, ApplyTimeouts, content_of
+from worldservice.apply.domain.run import DRAIN, FREEZE, RESUME, SHUT, ApplyRun, ApplyState, ApplyTimeouts, content_of
 from worldservice.apply.domain.targets import Target
+from worldservice.apply.steps import StepContext
 from worldservice.apply.wire import acks_opening_from_proto, apply_to_proto, run_id_from_proto, targets_from_request
 from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
 from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.roles import Caller
-from worldservice.worlds.domain.world import World, require_active, require_etag
+from worldservice.worlds.domain.world import World, WorldState, require_active, require_etag
 from worldservice.worlds.store import bindings as bindings_store
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
@@ -65,6 +68,24 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
             return found, store.steps_of(conn, found.world_id, found.run_id)
 
         return applyservicepb.ApplyResponse(run=apply_to_proto(*await self.writes.db.write(work)))
+
+    @audited
+    async def FreezeWorld(
+        self, request: applyservicepb.FreezeWorldRequest, act: Act
+    ) -> applyservicepb.FreezeWorldResponse:
+        """Answers once it is written and brokerage was told; again under the same id, as it stands now."""
+        run_id = f"{FREEZE}{require_text(request.request_id, 'request_id')}"
+        run, pending, wire = await self._hold(act, run_id, ApplyState.FROZEN, request.message)
+        return applyservicepb.FreezeWorldResponse(run=apply_to_proto(*run), fence_pending=pending, on_the_wire=wire)
+
+    @audited
+    async def DrainWorld(
+        self, request: applyservicepb.DrainWorldRequest, act: Act
+    ) -> applyservicepb.DrainWorldResponse:
+        """As FreezeWorld, for what takes new risk only."""
+        run_id = f"{DRAIN}{require_text(request.request_id, 'request_id')}"
+        run, pending, wire = await self._hold(act, run_id, ApplyState.DRAINED, request.message)
+        return applyservicepb.DrainWorldResponse(run=apply_to_proto(*run), fence_pending=pending, on_the_wire=wire)
 
     @audited
     async def Resume(self, request: applyservicepb.ResumeRequest, act: Act) -> applyservicepb.ResumeResponse:
@@ -111,6 +132,36 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
             stop()
         raise Unavailable("E_GOING_AWAY", "the server is going away", hint="watch again; the run as it is comes first")
 
+    async def _hold(
+        self, act: Act, run_id: str, state: ApplyState, message: str
+    ) -> tuple[Shown, bool, tuple[str, ...]]:
+        """The run with its timeline, whether brokerage has yet to commit it, and what was on the wire then."""
+        said = optional_text(message, "message")
+        reason = f"{act.actor}: {said}" if said else f"asked for by {act.actor}"
+        asked = ApplyRun(act.world_id, run_id, state, (), True, act.actor, "", act.now, reason=reason, ended_at=act.now)
+
+        def work(conn: Connection) -> bool:
+            world = world_to_write(conn, act, Role.OPERATOR)
+            if store.find_run(conn, world.world_id, run_id) is None:
+                if world.state is WorldState.DELETED:
+                    raise NotReady("E_WORLD_DELETED", f"world {world.world_id} is deleted")
+                apply_steps.hold_by_hand(conn, self._settings, act, world, asked, self._timeouts)
+            audit_write(conn, act, f"{run_id} {state.value}: {reason}")
+            last = store.last_run(conn, world.world_id)
+            return last is not None and last.run_id == run_id
+
+        wire: tuple[str, ...] = ()
+        if await self.writes.db.write(work):
+            answer = await self._fences.ask(act.world_id)
+            if answer.outcome is FenceOutcome.CONFIRMED:
+                wire, at = answer.on_the_wire, self._at(act, run_id)
+                await self.writes.db.write(lambda conn: apply_steps.confirm(conn, at, answer.epoch, answer.on_the_wire))
+        run, steps = await self.writes.db.read(lambda conn: _shown(conn, act.caller, act.world_id, run_id))
+        return (run, steps), not run.fence_confirmed, wire
+
+    def _at(self, act: Act, run_id: str) -> StepContext:
+        return StepContext(act.world_id, run_id, self.writes.clock.now(), self._settings, self._timeouts)
+
     def _request(self, conn: Connection, act: Act, asked: ApplyRun, etag: str, *, evaluate: bool) -> ApplyRun:
         world = world_to_write(conn, act, Role.OPERATOR)
         known = _known(conn, asked)
@@ -126,6 +177,8 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
                 hint="watch it to its end, then ask again",
                 metadata={"run_id": last.run_id},
             )
+        if last is not None and last.is_by_hand and last.state in SHUT:
+            refuse_held(world.world_id, find_hold(conn, world.world_id))
         before = activations.load_activation(conn, world.world_id, world.created_at)
         require_etag(etag, before.etag, f"activation of {world.world_id}")
         policy = policy_of(conn, world)

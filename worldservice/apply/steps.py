@@ -20,7 +20,16 @@ from worldservice.activation.recording import record_activation
 from worldservice.activation.store import activations, gates
 from worldservice.activation.store.holds import save_hold
 from worldservice.apply import store
-from worldservice.apply.domain.phases import aimed, fence_serves, frozen, opened, restored, switched, with_terms
+from worldservice.apply.domain.phases import (
+    aimed,
+    drained,
+    fence_serves,
+    frozen,
+    opened,
+    restored,
+    switched,
+    with_terms,
+)
 from worldservice.apply.domain.run import (
     RESUME,
     SHUT,
@@ -33,6 +42,7 @@ from worldservice.apply.domain.run import (
     Froze,
     GatesSeen,
     Opened,
+    Overruled,
     Step,
     Switched,
     SwitchRefused,
@@ -41,6 +51,7 @@ from worldservice.apply.domain.run import (
     due,
     late_opening,
     sequence_due,
+    standing_before,
 )
 from worldservice.apply.domain.targets import Target, check_targets
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
@@ -187,6 +198,28 @@ def resume(
     return run
 
 
+def hold_by_hand(
+    conn: Connection, settings: DecisionSettings, act: Act, world: World, asked: ApplyRun, timeouts: ApplyTimeouts
+) -> ApplyRun:
+    """Freeze or drain the whole world now, whatever is under way in it; an apply that runs ends FROZEN."""
+    last, before = store.last_run(conn, world.world_id), _activation(conn, world)
+    standing = standing_before(last, before.entries, asked.state)
+    if last is not None and last.ended_at is None:
+        step(conn, act, last, Overruled(f"{asked.run_id} of {act.actor}"), timeouts)
+    verdicts = decide_world(conn, world, settings, act.now)
+    if asked.state is ApplyState.FROZEN:
+        after = replace(frozen(before, asked.run_id, act.now), requires_ack=False)  # nothing waits for gateways
+    else:
+        after = drained(before, asked.run_id, act.now)
+    record_activation(conn, world, settings, act, verdicts, before, after)
+    run = replace(asked, before=standing, epoch=after.fence.epoch)
+    store.insert_run(conn, run)
+    save_hold(conn, world.world_id, Hold(run.run_id, HoldState[run.state.name]))
+    store.append_step(conn, run, f"{run.reason}; fence epoch {run.epoch} to be confirmed", act.now)
+    signal(conn, APPLY_SIGNAL)
+    return run
+
+
 def begin(conn: Connection, run: ApplyRun, detail: str, now: datetime) -> None:
     """Store a new run, which has the world's activation for itself from here on, and wake the driver."""
     store.insert_run(conn, run)
@@ -206,7 +239,7 @@ def _save(conn: Connection, act: Act, run: ApplyRun, moved_with: Step) -> ApplyR
         return run
     store.save_run(conn, moved)
     if moved.ended_at is not None and run.ended_at is None:
-        state = HoldState.FROZEN if moved.state in SHUT else HoldState.RELEASED
+        state = HoldState.FROZEN if moved.state in SHUT else HoldState.RELEASED  # a drain never ends a run that ran
         save_hold(conn, moved.world_id, Hold(moved.run_id, state))
     for note in notes:
         store.append_step(conn, moved, note.text, act.now)

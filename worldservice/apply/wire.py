@@ -8,7 +8,7 @@ from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import apply_pb2 as applypb
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from worldservice.activation.wire import weight_from_proto, weight_to_proto
-from worldservice.apply.domain.run import RESUME, ApplyRun, TimelineStep
+from worldservice.apply.domain.run import DRAIN, FREEZE, RESUME, ApplyRun, TimelineStep
 from worldservice.apply.domain.targets import Target
 from worldservice.worlds.domain.binding import require_strategy_id
 from worldservice.worlds.wire import side_from_proto, side_to_proto, stage_from_proto, stage_to_proto
@@ -17,9 +17,9 @@ TARGETS_MAX = 4_000  # every strategy a world may have, on both sides
 
 
 def run_id_from_proto(value: str) -> str:
-    """Raises InvalidRequest (E_FIELD): run ids of resumptions are made here."""
-    if require_text(value, "run_id").startswith(RESUME):
-        raise refused("E_FIELD", "run_id", value, f"one that does not begin with {RESUME!r}")
+    """Raises InvalidRequest (E_FIELD): run ids of resumptions, freezes and drains are made here."""
+    if require_text(value, "run_id").startswith((RESUME, FREEZE, DRAIN)):
+        raise refused("E_FIELD", "run_id", value, f"one that does not begin with {RESUME!r}, {FREEZE!r} or {DRAIN!r}")
     return value
 
 

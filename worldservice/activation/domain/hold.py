@@ -1,6 +1,7 @@
-"""Holds: an apply has a world's activation for itself while it runs, and after it ended frozen.
+"""Holds: an apply has a world's activation for itself while it runs, and whatever ended frozen or drained keeps it.
 
-Only the apply sets and releases a hold; an operator's change of a held activation is refused.
+Only runs set and release a hold; an operator's change of a held activation is refused, so that what is bound later
+is held too.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ class HoldState(Enum):
 
     RUNNING = "RUNNING"
     FROZEN = "FROZEN"
+    DRAINED = "DRAINED"
     RELEASED = "RELEASED"
 
 
@@ -26,7 +28,7 @@ class Hold:
 
 
 def refuse_held(world_id: str, hold: Hold | None) -> None:
-    """Raises NotReady (E_APPLY_RUNNING, E_WORLD_FROZEN)."""
+    """Raises NotReady (E_APPLY_RUNNING, E_WORLD_FROZEN, E_WORLD_DRAINED)."""
     if hold is None or hold.state is HoldState.RELEASED:
         return
     if hold.state is HoldState.RUNNING:
@@ -36,9 +38,16 @@ def refuse_held(world_id: str, hold: Hold | None) -> None:
             hint="watch it to its end, then ask again",
             metadata={"run_id": hold.run_id},
         )
+    if hold.state is HoldState.DRAINED:
+        raise NotReady(
+            "E_WORLD_DRAINED",
+            f"world {world_id} is drained by {hold.run_id}",
+            hint="Resume it; GetApplyRun says who drained it and why",
+            metadata={"run_id": hold.run_id},
+        )
     raise NotReady(
         "E_WORLD_FROZEN",
-        f"apply {hold.run_id} of world {world_id} ended frozen",
-        hint="Resume it, or apply anew; GetApplyRun says why it ended so",
+        f"world {world_id} is frozen by {hold.run_id}",
+        hint="Resume it; GetApplyRun says why it ended so",
         metadata={"run_id": hold.run_id},
     )

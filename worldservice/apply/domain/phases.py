@@ -48,6 +48,24 @@ def frozen(before: Activation, run_id: str, now: datetime) -> Activation:
     )
 
 
+def drained(before: Activation, run_id: str, now: datetime) -> Activation:
+    """Nothing takes new risk, under an epoch above the one anything was gated under. What is frozen stays frozen."""
+    entries = tuple(replace(entry, drain=True, run_id=run_id, changed_at=now) for entry in before.entries)
+    state, mode = fence_for(entries)
+    fence = replace(before.fence, epoch=before.fence.epoch + 1, state=state, effective_mode=mode)
+    return replace(
+        before,
+        revision=before.revision + 1,
+        entries=entries,
+        fence=fence,
+        run_id=run_id,
+        sequence=0,
+        phase=Phase.NONE,
+        requires_ack=False,
+        time=now,
+    )
+
+
 def aimed(
     entries: Sequence[Entry],
     targets: Sequence[Target],

@@ -4,6 +4,7 @@
                     |            `-> ROLLED_BACK (frozen)
                     `-> FROZEN (frozen)
 
+A freeze or drain by hand is a run that begins at its end, FROZEN or DRAINED, and ends the one under way FROZEN.
 What is due is read off the stored run, never remembered beside it: a crash between a commit and the act that
 follows it loses nothing, and an act done twice changes nothing. Time ends a freeze in FROZEN; it opens nothing.
 """
@@ -21,7 +22,7 @@ from worldservice.apply.domain.targets import Target
 from worldservice.timing import GATE_MARGIN, GATE_TTL
 
 Gate = tuple[str, str]  # gateway id and boot id
-RESUME = "resume:"  # run ids of resumptions; a caller's own may not begin so
+RESUME, FREEZE, DRAIN = "resume:", "freeze:", "drain:"  # how run ids made here begin; a caller's own may not
 GONE_AFTER = GATE_TTL + GATE_MARGIN
 
 
@@ -35,10 +36,12 @@ class ApplyState(Enum):
     COMPLETED = "COMPLETED"
     ROLLED_BACK = "ROLLED_BACK"
     FROZEN = "FROZEN"
+    DRAINED = "DRAINED"
 
 
-ENDED = frozenset({ApplyState.COMPLETED, ApplyState.ROLLED_BACK, ApplyState.FROZEN})
-SHUT = frozenset({ApplyState.ROLLED_BACK, ApplyState.FROZEN})
+HELD = frozenset({ApplyState.FROZEN, ApplyState.DRAINED})  # whose fence is told until brokerage has it
+SHUT = frozenset({ApplyState.ROLLED_BACK, *HELD})
+ENDED = frozenset({ApplyState.COMPLETED, *SHUT})
 
 
 class Due(Enum):
@@ -98,8 +101,13 @@ class ApplyRun:
 
     @property
     def unsettled(self) -> bool:
-        """Whether the run needs another step; of a frozen world the fence has to be confirmed."""
-        return self.ended_at is None or (self.state is ApplyState.FROZEN and not self.fence_confirmed)
+        """Whether the run needs another step; of a frozen or drained world the fence has to be confirmed."""
+        return self.ended_at is None or (self.state in HELD and not self.fence_confirmed)
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether an operator froze or drained the world; then only a resumption leads out."""
+        return self.run_id.startswith((FREEZE, DRAIN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +152,14 @@ class Opened:
     """The targets were opened under a fence brokerage has confirmed."""
 
 
-Event = Froze | FenceConfirmed | GatesSeen | Switched | SwitchRefused | Opened
+@dataclass(frozen=True, slots=True)
+class Overruled:
+    """An operator has frozen or drained the world meanwhile."""
+
+    by: str
+
+
+Event = Overruled | Froze | FenceConfirmed | GatesSeen | Switched | SwitchRefused | Opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +193,23 @@ def due(run: ApplyRun, fence: Fence) -> Due:
             return Due.ASK_GATES
         case ApplyState.UNFREEZING:
             return Due.TELL_OPENING if fence.pending else Due.OPEN
-        case ApplyState.FROZEN if not run.fence_confirmed:
+        case ApplyState.FROZEN | ApplyState.DRAINED if not run.fence_confirmed:
             return Due.TELL_FREEZE
     return Due.NOTHING
+
+
+def standing_before(last: ApplyRun | None, entries: tuple[Entry, ...], state: ApplyState) -> tuple[Entry, ...]:
+    """What a resumption of a freeze or drain made now leads back to: what stood before the world was shut.
+
+    A freeze of a drained world leads back to the drain, whose entries only reduce.
+    """
+    if last is None or last.state is ApplyState.COMPLETED or (last.ended_at is None and last.opened):
+        return entries
+    if last.state is ApplyState.DRAINED and state is ApplyState.FROZEN:
+        return entries
+    if last.state is ApplyState.REQUESTED and not last.before:
+        return entries
+    return last.before
 
 
 def sequence_due(run: ApplyRun) -> int:
@@ -209,9 +238,13 @@ def advance(run: ApplyRun, event: Event, now: datetime, limits: ApplyTimeouts) -
             return (moved, (Note("targets opened"),)) if run.ack_opening else _complete(moved, (), now)
         case (ApplyState.UNFREEZING, GatesSeen()):
             return _opened_enough(*_seen(run, event, now), now, limits)
-        case (ApplyState.FROZEN, FenceConfirmed(epoch, _)) if not run.fence_confirmed:
+        case (_, Overruled(by)) if run.ended_at is None:
+            reason = f"overruled by {by}"
+            ended = _end(replace(run, fence_confirmed=False, intents=()), ApplyState.FROZEN, reason, now)
+            return ended, (Note(reason, alarm=True),)
+        case (ApplyState.FROZEN | ApplyState.DRAINED, FenceConfirmed(epoch, _)) if not run.fence_confirmed:
             moved = replace(run, fence_confirmed=True, epoch=epoch)
-            return moved, (Note(f"brokerage has confirmed the freeze at epoch {epoch}"),)
+            return moved, (Note(f"brokerage has confirmed it at epoch {epoch}"),)
     return run, ()
 
 

@@ -317,6 +317,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_WORLD_EXISTS: _ClassVar[Reason]
     REASON_WORLD_FIELD: _ClassVar[Reason]
     REASON_WORLD_FORBIDDEN: _ClassVar[Reason]
+    REASON_WORLD_DRAINED: _ClassVar[Reason]
     REASON_WORLD_FROZEN: _ClassVar[Reason]
     REASON_WORLD_ID: _ClassVar[Reason]
     REASON_WORLD_IDS: _ClassVar[Reason]
@@ -664,6 +665,7 @@ REASON_WORLD_DELETED: Reason
 REASON_WORLD_EXISTS: Reason
 REASON_WORLD_FIELD: Reason
 REASON_WORLD_FORBIDDEN: Reason
+REASON_WORLD_DRAINED: Reason
 REASON_WORLD_FROZEN: Reason
 REASON_WORLD_ID: Reason
 REASON_WORLD_IDS: Reason

@@ -38,7 +38,7 @@ class ActivationServiceStub:
     brokerage before it is answered; `fence_pending` says that brokerage could not be reached yet. Needs operator.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; FAILED_PRECONDITION
-    (E_MODE_CEILING, E_APPLY_RUNNING; E_WORLD_FROZEN after an apply that ended frozen: resume it or apply anew);
+    (E_MODE_CEILING, E_APPLY_RUNNING; E_WORLD_FROZEN and E_WORLD_DRAINED while the world is held so: Resume it);
     INVALID_ARGUMENT for a weight outside 0..1.
     """
     GetActivation: _grpc.UnaryUnaryMultiCallable[_activation_service_pb2.GetActivationRequest, _activation_service_pb2.GetActivationResponse]
@@ -66,7 +66,7 @@ class ActivationServiceAsyncStub(ActivationServiceStub):
     brokerage before it is answered; `fence_pending` says that brokerage could not be reached yet. Needs operator.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; FAILED_PRECONDITION
-    (E_MODE_CEILING, E_APPLY_RUNNING; E_WORLD_FROZEN after an apply that ended frozen: resume it or apply anew);
+    (E_MODE_CEILING, E_APPLY_RUNNING; E_WORLD_FROZEN and E_WORLD_DRAINED while the world is held so: Resume it);
     INVALID_ARGUMENT for a weight outside 0..1.
     """
     GetActivation: _aio.UnaryUnaryMultiCallable[_activation_service_pb2.GetActivationRequest, _activation_service_pb2.GetActivationResponse]  # type: ignore[assignment]
@@ -97,7 +97,7 @@ class ActivationServiceServicer(metaclass=_abc_1.ABCMeta):
         brokerage before it is answered; `fence_pending` says that brokerage could not be reached yet. Needs operator.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); ABORTED (E_ETAG_MISMATCH): read again; FAILED_PRECONDITION
-        (E_MODE_CEILING, E_APPLY_RUNNING; E_WORLD_FROZEN after an apply that ended frozen: resume it or apply anew);
+        (E_MODE_CEILING, E_APPLY_RUNNING; E_WORLD_FROZEN and E_WORLD_DRAINED while the world is held so: Resume it);
         INVALID_ARGUMENT for a weight outside 0..1.
         """
 

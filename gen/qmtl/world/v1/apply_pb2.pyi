@@ -22,6 +22,7 @@ class ApplyState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     APPLY_STATE_COMPLETED: _ClassVar[ApplyState]
     APPLY_STATE_ROLLED_BACK: _ClassVar[ApplyState]
     APPLY_STATE_FROZEN: _ClassVar[ApplyState]
+    APPLY_STATE_DRAINED: _ClassVar[ApplyState]
 
 class UnfreezeAck(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -36,6 +37,7 @@ APPLY_STATE_UNFREEZING: ApplyState
 APPLY_STATE_COMPLETED: ApplyState
 APPLY_STATE_ROLLED_BACK: ApplyState
 APPLY_STATE_FROZEN: ApplyState
+APPLY_STATE_DRAINED: ApplyState
 UNFREEZE_ACK_UNSPECIFIED: UnfreezeAck
 UNFREEZE_ACK_ALL: UnfreezeAck
 UNFREEZE_ACK_NONE: UnfreezeAck

@@ -1,8 +1,9 @@
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from qmtl.world.v1 import apply_pb2 as _apply_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -28,6 +29,46 @@ class ApplyResponse(_message.Message):
     RUN_FIELD_NUMBER: _ClassVar[int]
     run: _apply_pb2.ApplyRun
     def __init__(self, run: _Optional[_Union[_apply_pb2.ApplyRun, _Mapping]] = ...) -> None: ...
+
+class FreezeWorldRequest(_message.Message):
+    __slots__ = ("world_id", "request_id", "message")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    request_id: str
+    message: str
+    def __init__(self, world_id: _Optional[str] = ..., request_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class FreezeWorldResponse(_message.Message):
+    __slots__ = ("run", "fence_pending", "on_the_wire")
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    FENCE_PENDING_FIELD_NUMBER: _ClassVar[int]
+    ON_THE_WIRE_FIELD_NUMBER: _ClassVar[int]
+    run: _apply_pb2.ApplyRun
+    fence_pending: bool
+    on_the_wire: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, run: _Optional[_Union[_apply_pb2.ApplyRun, _Mapping]] = ..., fence_pending: _Optional[bool] = ..., on_the_wire: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DrainWorldRequest(_message.Message):
+    __slots__ = ("world_id", "request_id", "message")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    request_id: str
+    message: str
+    def __init__(self, world_id: _Optional[str] = ..., request_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class DrainWorldResponse(_message.Message):
+    __slots__ = ("run", "fence_pending", "on_the_wire")
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    FENCE_PENDING_FIELD_NUMBER: _ClassVar[int]
+    ON_THE_WIRE_FIELD_NUMBER: _ClassVar[int]
+    run: _apply_pb2.ApplyRun
+    fence_pending: bool
+    on_the_wire: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, run: _Optional[_Union[_apply_pb2.ApplyRun, _Mapping]] = ..., fence_pending: _Optional[bool] = ..., on_the_wire: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ResumeRequest(_message.Message):
     __slots__ = ("world_id", "run_id")

@@ -40,6 +40,16 @@ class ApplyServiceStub:
                 request_serializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.ApplyRequest.SerializeToString,
                 response_deserializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.ApplyResponse.FromString,
                 _registered_method=True)
+        self.FreezeWorld = channel.unary_unary(
+                '/qmtl.world.v1.ApplyService/FreezeWorld',
+                request_serializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.FreezeWorldRequest.SerializeToString,
+                response_deserializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.FreezeWorldResponse.FromString,
+                _registered_method=True)
+        self.DrainWorld = channel.unary_unary(
+                '/qmtl.world.v1.ApplyService/DrainWorld',
+                request_serializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.DrainWorldRequest.SerializeToString,
+                response_deserializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.DrainWorldResponse.FromString,
+                _registered_method=True)
         self.Resume = channel.unary_unary(
                 '/qmtl.world.v1.ApplyService/Resume',
                 request_serializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.ResumeRequest.SerializeToString,
@@ -64,15 +74,39 @@ class ApplyServiceServicer:
     def Apply(self, request, context):
         """Starts or resumes a two-phase apply. Idempotent on run_id. Needs operator, and owner's approval for live.
 
-        Errors: ABORTED (E_ETAG_MISMATCH); FAILED_PRECONDITION (E_APPLY_RUNNING, E_MODE_CEILING, E_LIVE_FORBIDDEN);
+        Errors: ABORTED (E_ETAG_MISMATCH); FAILED_PRECONDITION (E_APPLY_RUNNING, E_MODE_CEILING, E_LIVE_FORBIDDEN;
+        E_WORLD_FROZEN, E_WORLD_DRAINED: held by hand, Resume first);
         UNAVAILABLE when brokerage cannot be reached before anything was frozen: retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FreezeWorld(self, request, context):
+        """Freezes a whole world by hand, at any time and without an etag: no order passes, also of what is bound or activated
+        later, until Resume of this run. An apply under way ends FROZEN. The fence in brokerage is raised before the answer;
+        `fence_pending` says that brokerage could not be reached yet, and it is told until it has. Idempotent on request_id:
+        after a lost answer ask again. Needs operator; exempt from rate limits.
+
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_DELETED); UNAVAILABLE (E_DATABASE_UNAVAILABLE): it is
+        not written. Then gates shut by themselves once their sessions lapse, within the ttl of six seconds; ask again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainWorld(self, request, context):
+        """As FreezeWorld, but what reduces a position passes. It never opens anything: what is frozen, by hand or by an apply
+        under way, stays frozen until Resume.
+
+        Errors: as FreezeWorld.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Resume(self, request, context):
-        """Leads a FROZEN world out of its freeze. Needs operator.
+        """Leads a FROZEN or DRAINED world out of it. Needs operator.
 
         Errors: FAILED_PRECONDITION (E_FENCE_UNCONFIRMED): brokerage has not confirmed the freeze yet; NOT_FOUND
         (E_RUN_UNKNOWN).
@@ -102,6 +136,16 @@ def add_ApplyServiceServicer_to_server(servicer, server):
                     servicer.Apply,
                     request_deserializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.ApplyRequest.FromString,
                     response_serializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.ApplyResponse.SerializeToString,
+            ),
+            'FreezeWorld': grpc.unary_unary_rpc_method_handler(
+                    servicer.FreezeWorld,
+                    request_deserializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.FreezeWorldRequest.FromString,
+                    response_serializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.FreezeWorldResponse.SerializeToString,
+            ),
+            'DrainWorld': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainWorld,
+                    request_deserializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.DrainWorldRequest.FromString,
+                    response_serializer=qmtl_dot_world_dot_v1_dot_apply__service__pb2.DrainWorldResponse.SerializeToString,
             ),
             'Resume': grpc.unary_unary_rpc_method_handler(
                     servicer.Resume,
@@ -147,6 +191,60 @@ class ApplyService:
             '/qmtl.world.v1.ApplyService/Apply',
             qmtl_dot_world_dot_v1_dot_apply__service__pb2.ApplyRequest.SerializeToString,
             qmtl_dot_world_dot_v1_dot_apply__service__pb2.ApplyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FreezeWorld(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.world.v1.ApplyService/FreezeWorld',
+            qmtl_dot_world_dot_v1_dot_apply__service__pb2.FreezeWorldRequest.SerializeToString,
+            qmtl_dot_world_dot_v1_dot_apply__service__pb2.FreezeWorldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainWorld(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.world.v1.ApplyService/DrainWorld',
+            qmtl_dot_world_dot_v1_dot_apply__service__pb2.DrainWorldRequest.SerializeToString,
+            qmtl_dot_world_dot_v1_dot_apply__service__pb2.DrainWorldResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,11 +36,27 @@ class ApplyServiceStub:
     Apply: _grpc.UnaryUnaryMultiCallable[_apply_service_pb2.ApplyRequest, _apply_service_pb2.ApplyResponse]
     """Starts or resumes a two-phase apply. Idempotent on run_id. Needs operator, and owner's approval for live.
 
-    Errors: ABORTED (E_ETAG_MISMATCH); FAILED_PRECONDITION (E_APPLY_RUNNING, E_MODE_CEILING, E_LIVE_FORBIDDEN);
+    Errors: ABORTED (E_ETAG_MISMATCH); FAILED_PRECONDITION (E_APPLY_RUNNING, E_MODE_CEILING, E_LIVE_FORBIDDEN;
+    E_WORLD_FROZEN, E_WORLD_DRAINED: held by hand, Resume first);
     UNAVAILABLE when brokerage cannot be reached before anything was frozen: retry.
     """
+    FreezeWorld: _grpc.UnaryUnaryMultiCallable[_apply_service_pb2.FreezeWorldRequest, _apply_service_pb2.FreezeWorldResponse]
+    """Freezes a whole world by hand, at any time and without an etag: no order passes, also of what is bound or activated
+    later, until Resume of this run. An apply under way ends FROZEN. The fence in brokerage is raised before the answer;
+    `fence_pending` says that brokerage could not be reached yet, and it is told until it has. Idempotent on request_id:
+    after a lost answer ask again. Needs operator; exempt from rate limits.
+
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_DELETED); UNAVAILABLE (E_DATABASE_UNAVAILABLE): it is
+    not written. Then gates shut by themselves once their sessions lapse, within the ttl of six seconds; ask again.
+    """
+    DrainWorld: _grpc.UnaryUnaryMultiCallable[_apply_service_pb2.DrainWorldRequest, _apply_service_pb2.DrainWorldResponse]
+    """As FreezeWorld, but what reduces a position passes. It never opens anything: what is frozen, by hand or by an apply
+    under way, stays frozen until Resume.
+
+    Errors: as FreezeWorld.
+    """
     Resume: _grpc.UnaryUnaryMultiCallable[_apply_service_pb2.ResumeRequest, _apply_service_pb2.ResumeResponse]
-    """Leads a FROZEN world out of its freeze. Needs operator.
+    """Leads a FROZEN or DRAINED world out of it. Needs operator.
 
     Errors: FAILED_PRECONDITION (E_FENCE_UNCONFIRMED): brokerage has not confirmed the freeze yet; NOT_FOUND
     (E_RUN_UNKNOWN).
@@ -58,11 +74,27 @@ class ApplyServiceAsyncStub(ApplyServiceStub):
     Apply: _aio.UnaryUnaryMultiCallable[_apply_service_pb2.ApplyRequest, _apply_service_pb2.ApplyResponse]  # type: ignore[assignment]
     """Starts or resumes a two-phase apply. Idempotent on run_id. Needs operator, and owner's approval for live.
 
-    Errors: ABORTED (E_ETAG_MISMATCH); FAILED_PRECONDITION (E_APPLY_RUNNING, E_MODE_CEILING, E_LIVE_FORBIDDEN);
+    Errors: ABORTED (E_ETAG_MISMATCH); FAILED_PRECONDITION (E_APPLY_RUNNING, E_MODE_CEILING, E_LIVE_FORBIDDEN;
+    E_WORLD_FROZEN, E_WORLD_DRAINED: held by hand, Resume first);
     UNAVAILABLE when brokerage cannot be reached before anything was frozen: retry.
     """
+    FreezeWorld: _aio.UnaryUnaryMultiCallable[_apply_service_pb2.FreezeWorldRequest, _apply_service_pb2.FreezeWorldResponse]  # type: ignore[assignment]
+    """Freezes a whole world by hand, at any time and without an etag: no order passes, also of what is bound or activated
+    later, until Resume of this run. An apply under way ends FROZEN. The fence in brokerage is raised before the answer;
+    `fence_pending` says that brokerage could not be reached yet, and it is told until it has. Idempotent on request_id:
+    after a lost answer ask again. Needs operator; exempt from rate limits.
+
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_DELETED); UNAVAILABLE (E_DATABASE_UNAVAILABLE): it is
+    not written. Then gates shut by themselves once their sessions lapse, within the ttl of six seconds; ask again.
+    """
+    DrainWorld: _aio.UnaryUnaryMultiCallable[_apply_service_pb2.DrainWorldRequest, _apply_service_pb2.DrainWorldResponse]  # type: ignore[assignment]
+    """As FreezeWorld, but what reduces a position passes. It never opens anything: what is frozen, by hand or by an apply
+    under way, stays frozen until Resume.
+
+    Errors: as FreezeWorld.
+    """
     Resume: _aio.UnaryUnaryMultiCallable[_apply_service_pb2.ResumeRequest, _apply_service_pb2.ResumeResponse]  # type: ignore[assignment]
-    """Leads a FROZEN world out of its freeze. Needs operator.
+    """Leads a FROZEN or DRAINED world out of it. Needs operator.
 
     Errors: FAILED_PRECONDITION (E_FENCE_UNCONFIRMED): brokerage has not confirmed the freeze yet; NOT_FOUND
     (E_RUN_UNKNOWN).
@@ -83,8 +115,36 @@ class ApplyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_apply_service_pb2.ApplyResponse, _abc.Awaitable[_apply_service_pb2.ApplyResponse]]:
         """Starts or resumes a two-phase apply. Idempotent on run_id. Needs operator, and owner's approval for live.
 
-        Errors: ABORTED (E_ETAG_MISMATCH); FAILED_PRECONDITION (E_APPLY_RUNNING, E_MODE_CEILING, E_LIVE_FORBIDDEN);
+        Errors: ABORTED (E_ETAG_MISMATCH); FAILED_PRECONDITION (E_APPLY_RUNNING, E_MODE_CEILING, E_LIVE_FORBIDDEN;
+        E_WORLD_FROZEN, E_WORLD_DRAINED: held by hand, Resume first);
         UNAVAILABLE when brokerage cannot be reached before anything was frozen: retry.
+        """
+
+    @_abc_1.abstractmethod
+    def FreezeWorld(
+        self,
+        request: _apply_service_pb2.FreezeWorldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_apply_service_pb2.FreezeWorldResponse, _abc.Awaitable[_apply_service_pb2.FreezeWorldResponse]]:
+        """Freezes a whole world by hand, at any time and without an etag: no order passes, also of what is bound or activated
+        later, until Resume of this run. An apply under way ends FROZEN. The fence in brokerage is raised before the answer;
+        `fence_pending` says that brokerage could not be reached yet, and it is told until it has. Idempotent on request_id:
+        after a lost answer ask again. Needs operator; exempt from rate limits.
+
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_DELETED); UNAVAILABLE (E_DATABASE_UNAVAILABLE): it is
+        not written. Then gates shut by themselves once their sessions lapse, within the ttl of six seconds; ask again.
+        """
+
+    @_abc_1.abstractmethod
+    def DrainWorld(
+        self,
+        request: _apply_service_pb2.DrainWorldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_apply_service_pb2.DrainWorldResponse, _abc.Awaitable[_apply_service_pb2.DrainWorldResponse]]:
+        """As FreezeWorld, but what reduces a position passes. It never opens anything: what is frozen, by hand or by an apply
+        under way, stays frozen until Resume.
+
+        Errors: as FreezeWorld.
         """
 
     @_abc_1.abstractmethod
@@ -93,7 +153,7 @@ class ApplyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _apply_service_pb2.ResumeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_apply_service_pb2.ResumeResponse, _abc.Awaitable[_apply_service_pb2.ResumeResponse]]:
-        """Leads a FROZEN world out of its freeze. Needs operator.
+        """Leads a FROZEN or DRAINED world out of it. Needs operator.
 
         Errors: FAILED_PRECONDITION (E_FENCE_UNCONFIRMED): brokerage has not confirmed the freeze yet; NOT_FOUND
         (E_RUN_UNKNOWN).

@@ -1,0 +1,199 @@
+"""A whole world frozen or drained by hand: at any time, for what is bound later too, and left by Resume only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady
+from qmtl.core.modes import EffectiveMode
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import apply_pb2 as applypb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from tests.support.world_stubs import WorldStubs
+from tests.worldservice.apply.test_service import FREEZING, FROZEN, gate, plan, reach, shown
+from tests.worldservice.estate import Estate, eventually, make_trading, raising
+from worldservice.activation.domain.activation import (
+    Activation,
+    Entry,
+    Fence,
+    FenceState,
+    Phase,
+    can_trade,
+    fence_for,
+    narrowed,
+)
+from worldservice.apply.domain.phases import drained, frozen
+from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DRAINED = applypb.APPLY_STATE_DRAINED
+MODES = st.sampled_from(list(EffectiveMode))
+
+
+@st.composite
+def activations(draw: st.DrawFn) -> Activation:
+    entries = tuple(
+        Entry(name, side, draw(st.booleans()), 1.0, draw(st.booleans()), draw(st.booleans()), None, None, NOW, "",
+              draw(MODES))
+        for name in ("a", "b")
+        for side in (Side.LONG, Side.SHORT)
+        if draw(st.booleans())
+    )  # fmt: skip
+    state, mode = fence_for(entries)
+    return Activation("w", 7, entries, Fence(3, state, mode, 3), "", 0, draw(st.sampled_from(Phase)), False, NOW)
+
+
+def bound(stage: Stage) -> Binding:
+    return Binding("w", "x", stage, BindingState.ACTIVE, frozenset(Side), "ann", NOW)
+
+
+@given(activations(), st.sampled_from(list(Stage)), MODES, MODES)
+def test_nothing_trades_in_a_freeze_whatever_is_decided_in_it(
+    before: Activation, stage: Stage, allowed: EffectiveMode, way_out: EffectiveMode
+) -> None:
+    after = frozen(before, "freeze:1", NOW)
+    bindings = {name: bound(stage) for name in ("a", "b", "later")}
+    decided = narrowed(after, bindings, lambda *_: allowed, NOW, exits=lambda *_: way_out)
+    assert after.fence.epoch == before.fence.epoch + 1
+    for one in (after, decided):
+        assert not any(can_trade(entry) for entry in one.entries)
+        assert one.fence.state is FenceState.FROZEN
+
+
+@given(activations(), st.sampled_from(list(Stage)), MODES, MODES)
+def test_a_drain_opens_nothing_and_lets_nothing_add_risk(
+    before: Activation, stage: Stage, allowed: EffectiveMode, way_out: EffectiveMode
+) -> None:
+    after = drained(before, "drain:1", NOW)
+    bindings = {name: bound(stage) for name in ("a", "b", "later")}
+    decided = narrowed(after, bindings, lambda *_: allowed, NOW, exits=lambda *_: way_out)
+    assert after.fence.epoch == before.fence.epoch + 1
+    traded = {(entry.strategy_id, entry.side) for entry in before.entries if can_trade(entry)}
+    for one in (after, decided):
+        assert one.fence.state is not FenceState.OPEN
+        assert all(entry.drain for entry in one.entries)
+        assert {(entry.strategy_id, entry.side) for entry in one.entries if can_trade(entry)} <= traded
+
+
+async def freeze(stub: WorldStubs, request_id: str = "1", message: str = "") -> applyservicepb.FreezeWorldResponse:
+    request = applyservicepb.FreezeWorldRequest(world_id="w1", request_id=request_id, message=message)
+    return await stub.applies.FreezeWorld(request)
+
+
+async def drain(stub: WorldStubs, request_id: str = "1") -> applyservicepb.DrainWorldResponse:
+    return await stub.applies.DrainWorld(applyservicepb.DrainWorldRequest(world_id="w1", request_id=request_id))
+
+
+async def entries(stub: WorldStubs) -> dict[str, activationpb.ActivationEntry]:
+    found = await stub.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
+    return {entry.strategy_id: entry for entry in found.activation.entries}
+
+
+async def resumed(estate: Estate, stub: WorldStubs, run_id: str) -> None:
+    await stub.applies.Resume(applyservicepb.ResumeRequest(world_id="w1", run_id=run_id))
+    await reach(estate, applypb.APPLY_STATE_COMPLETED, f"resume:{run_id}")
+
+
+async def test_a_freeze_is_committed_at_brokerage_before_it_is_answered_and_left_by_resume(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s")
+    epoch = estate.brokerage.state("w1")[0]
+    before = await entries(ann)
+    reply = await freeze(ann, message="drill")
+    assert estate.brokerage.state("w1") == (epoch + 1, "FROZEN")
+    assert (reply.fence_pending, reply.run.fence_epoch, reply.run.state) == (False, epoch + 1, FROZEN)
+    assert (reply.run.run_id, reply.run.message) == ("freeze:1", "ann: drill")
+    assert all(entry.freeze and not entry.active for entry in (await entries(ann)).values())
+    again = await freeze(ann, message="drill")
+    assert (again.run.fence_epoch, estate.brokerage.state("w1")) == (epoch + 1, (epoch + 1, "FROZEN"))
+    audit = (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))).entries
+    assert [entry.actor for entry in audit if entry.event == "FreezeWorld"] == ["ann", "ann"]
+    await resumed(estate, ann, "freeze:1")
+    after = await entries(ann)
+    assert {name: (e.active, e.freeze, e.weight) for name, e in after.items()} == {
+        name: (e.active, e.freeze, e.weight) for name, e in before.items()
+    }
+    assert estate.brokerage.state("w1")[1] == "OPEN"
+
+
+@pytest.mark.parametrize(("hold", "reason"), [(freeze, "E_WORLD_FROZEN"), (drain, "E_WORLD_DRAINED")])
+async def test_it_holds_for_what_is_bound_and_asked_for_later(
+    estate: Estate, hold: Callable[[WorldStubs], object], reason: str
+) -> None:
+    ann = await make_trading(estate, "w1", "s")
+    await hold(ann)  # type: ignore[misc] # both are awaited
+    held = estate.brokerage.state("w1")
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="later"))
+    assert "later" not in await entries(ann)
+    for name in ("s", "later"):
+        with pytest.raises(NotReady, match=reason):
+            await ann.activation.SetActivation(raising("w1", name))
+        with pytest.raises(NotReady, match=reason):
+            await ann.applies.Apply(plan("r1", name))
+    assert estate.brokerage.state("w1") == held
+
+
+async def test_an_apply_under_way_ends_frozen_and_never_opens(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s", "t")
+    member = await gate(estate, "g1")
+    await ann.applies.Apply(plan())
+    await reach(estate, FREEZING, step_s=0.05)
+    await freeze(ann)
+    run = await shown(estate)
+    assert (run.state, run.message) == (FROZEN, "overruled by freeze:1 of ann")
+    await member.renew()
+    with pytest.raises(NotFound, match="E_RUN_UNKNOWN"):
+        await member.ack("r1", 1)
+    for _ in range(5):
+        estate.clock.advance(30)
+        assert estate.brokerage.state("w1")[1] == "FROZEN"
+    with pytest.raises(NotReady, match="E_RUN_NOT_FROZEN"):
+        await ann.applies.Resume(applyservicepb.ResumeRequest(world_id="w1", run_id="r1"))
+    await resumed(estate, ann, "freeze:1")
+    assert {name: entry.active for name, entry in (await entries(ann)).items()}["s"]
+
+
+async def test_a_drain_lets_reduce_and_opens_nothing_that_is_frozen(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s")
+    reply = await drain(ann)
+    assert (reply.run.state, reply.fence_pending, estate.brokerage.state("w1")[1]) == (DRAINED, False, "DRAIN")
+    await freeze(ann, "2")
+    assert estate.brokerage.state("w1")[1] == "FROZEN"
+    await drain(ann, "3")
+    assert estate.brokerage.state("w1")[1] == "FROZEN"
+
+
+async def test_a_freeze_while_brokerage_is_away_is_pending_and_told_until_it_has_it(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s")
+    epoch = estate.brokerage.state("w1")[0]
+    estate.brokerage.answering.clear()
+    reply = await freeze(ann)
+    assert (reply.fence_pending, reply.run.fence_confirmed) == (True, False)
+    with pytest.raises(NotReady, match="E_FENCE_UNCONFIRMED"):
+        await ann.applies.Resume(applyservicepb.ResumeRequest(world_id="w1", run_id="freeze:1"))
+    estate.brokerage.answering.set()
+
+    async def told() -> bool:
+        estate.clock.advance(1.0)
+        return (await shown(estate, "freeze:1")).fence_confirmed
+
+    await eventually(told)
+    assert estate.brokerage.state("w1") == (epoch + 1, "FROZEN")
+    assert not (await freeze(ann)).fence_pending
+
+
+async def test_who_may_not_and_what_is_not_there_is_refused(estate: Estate) -> None:
+    ann = await make_trading(estate, "w1", "s")
+    with pytest.raises(InvalidRequest, match="request_id"):
+        await freeze(ann, "")
+    with pytest.raises(NotFound, match="E_WORLD_UNKNOWN"):
+        await ann.applies.DrainWorld(applyservicepb.DrainWorldRequest(world_id="none", request_id="1"))
+    with pytest.raises(InvalidRequest, match="run_id"):
+        await ann.applies.Apply(plan("freeze:1"))
