@@ -177,7 +177,7 @@ class Bus:
             async with asyncio.timeout(timeout_s):
                 await self.link.publish(subject, b"", {MESSAGE_ID: f"health-{uuid4().hex}"})
         except TimeoutError:
-            return f"a write was not acknowledged within {timeout_s:g} s: no quorum, or the broker hangs"
+            return f"a write was not acknowledged within {timeout_s:g} s: no quorum, a full disk, or it hangs"
         except (Unavailable, Conflict) as error:
             return error.message
         return ""

@@ -15,7 +15,7 @@ from qmtl.rpc.disk import checked
 
 OPERATOR = "controlbus"
 LOOK_S = 1.0
-REFUSALS_MAX = 3  # in a row, with space on the disk
+REFUSALS_MAX = 10  # in a row, with space on the disk: a busy machine is no reason to start it anew
 SETTLE_S = 15.0  # for a broker that was just started
 
 

@@ -72,9 +72,9 @@ class Mesh:
         self._lock = lock_home(self.home)
         try:
             await stop_leftovers(self.home, self._report)
+            refuse_small_disk(self.plan)
             units = self.plan.units()
             refuse_taken((unit.name, unit.address) for unit in units)
-            refuse_small_disk(self.plan)
             prepare_tokens(self.home)
             self._children = {unit.name: Child(unit, self._report, self._record) for unit in units}
             self._tasks = [asyncio.create_task(child.run(), name=name) for name, child in self._children.items()]
