@@ -42,7 +42,11 @@ class Settings(ServiceSettings):
     files: Mapping[str, FileFeed] = Field(default_factory=dict)
     # how long a replay waits for a subscriber that takes nothing
     subscriber_patience_s: float = Field(default=30.0, gt=0.0)
+    # sessions that still play: in all, and of one world
     replays_max: int = Field(default=64, ge=1)
+    world_replays_max: int = Field(default=8, ge=1)
+    # a session that nobody follows and that has not moved for so long gives its place up, and is gone
+    replay_idle_s: float = Field(default=3600.0, gt=0.0)
     # budget of the storage phase of one fetch
     storage_budget_s: float = Field(default=3.0, gt=0.0)
 

@@ -1,6 +1,7 @@
 """What every call meets at the door before its own code: the identity's rate limit and the level of degradation.
 
-Cancels always pass. Nothing here knows a body; what needs one is checked where it is read.
+Cancels, and what the contract calls reserved but for new orders, always pass. Nothing here knows a body; what needs
+one is checked where it is read.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ ALWAYS = frozenset(
 NOT_WHEN_MINIMAL = frozenset(
     f"{OWN}{name}" for name in ("StrategyService/SubmitStrategy", "QueueService/AcquireProducer")
 )
+ORDERS = frozenset(f"{OWN}TradingService/{name}" for name in ("SubmitOrder", "TradeStream"))
 LEVEL_RETRY_S = 0.5
 
 
@@ -37,6 +39,8 @@ class Guard:
     def admit(self, rule: MethodRule, call: Call) -> None:
         """Raises Exhausted (E_RATE_LIMITED), Unavailable (E_DEGRADED)."""
         if rule.name in ALWAYS or call.identity is None:
+            return
+        if rule.reserved and rule.name not in ORDERS:  # what narrows is refused for no load
             return
         wait_s = self.buckets.take(call.identity.subject, self.clock.monotonic())
         if wait_s > 0:

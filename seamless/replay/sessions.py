@@ -21,6 +21,8 @@ from seamless.presets.preset import Preset
 from seamless.replay import store
 from seamless.replay.player import PlaybackResources, Player
 
+ROOM_RETRY_S = 60.0
+
 
 class ReplaySessions:
     """The sessions of the store, and the players of those that are read here."""
@@ -31,6 +33,8 @@ class ReplaySessions:
         self._inventory = inventory
         self._resources = PlaybackResources(db, clock, metrics, int(settings.subscriber_patience_s * 1e9))
         self._replays_max = settings.replays_max
+        self._world_replays_max = settings.world_replays_max
+        self._idle_s = settings.replay_idle_s
         self._players: dict[str, Player] = {}
         self._starting = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
@@ -64,8 +68,7 @@ class ReplaySessions:
         known = await self._load(asked.session_id)
         if known is not None:
             return await self._same(known, preset, asked)
-        if await self._resources.db.read(store.unfinished_replays) >= self._replays_max:
-            raise Exhausted("E_DATA_SESSIONS", f"{self._replays_max} sessions are still playing, no more are opened")
+        await self._make_room(asked.world_id)
         draft = await self._draft(preset, asked)
         stored = await self._resources.db.write(lambda conn: _add_session(conn, draft, asked.followers))
         return stored if stored == draft else await self._same(stored, preset, asked)
@@ -110,6 +113,24 @@ class ReplaySessions:
         if manifest is None:
             raise NotReady("E_ARTIFACT_MISSING", f"artifact {replay.source} of session {replay.session_id} is gone")
         return manifest
+
+    async def _make_room(self, world_id: str) -> None:
+        """Raises Exhausted (E_DATA_SESSIONS) while as many play as may, in all or of the world."""
+        before_ns = to_ns(self._resources.clock.now()) - int(self._idle_s * 1e9)
+        playing = {name for name, player in self._players.items() if not player.idle}
+        await self._resources.db.write(lambda conn: store.drop_idle(conn, before_ns, playing))
+        whole, own = await self._resources.db.read(lambda conn: store.unfinished_replays(conn, world_id))
+        for count, most, whose in (
+            (own, self._world_replays_max, f"sessions of world {world_id}"),
+            (whole, self._replays_max, "sessions"),
+        ):
+            if count >= most:
+                raise Exhausted(
+                    "E_DATA_SESSIONS",
+                    f"{most} {whose} are still playing, no more are opened",
+                    hint="close one, or wait for its end",
+                    retry_after_s=ROOM_RETRY_S,
+                )
 
     async def _start(self, replay: Replay) -> Player:
         if self._tasks is None:

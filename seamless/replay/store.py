@@ -1,10 +1,13 @@
-"""Replay sessions and their followers in SQL.\n\nA watermark is written before anyone sees a bar beyond the old
-one, and an older value never overwrites a newer.\nEvery function runs inside a caller's transaction.
+"""Replay sessions and their followers in SQL.
+
+A watermark is written before anyone sees a bar beyond the old
+one, and an older value never overwrites a newer.
+Every function runs inside a caller's transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -37,6 +40,8 @@ followers = sa.Table(
     text_column("session_id", key=True),
     text_column("name", key=True),
 )
+
+_UNFINISHED = replays.c.watermark_ns < replays.c.end_ns
 
 
 def add_replay(conn: Connection, replay: Replay) -> Replay:
@@ -77,9 +82,18 @@ def remove_follower(conn: Connection, session_id: str, name: str) -> None:
     conn.execute(sa.delete(followers).where(followers.c.session_id == session_id, followers.c.name == name))
 
 
-def unfinished_replays(conn: Connection) -> int:
-    """How many sessions still have bars to play."""
-    return conn.scalar(sa.select(sa.func.count()).where(replays.c.watermark_ns < replays.c.end_ns)) or 0
+def unfinished_replays(conn: Connection, world_id: str) -> tuple[int, int]:
+    """How many sessions still have bars to play: in all, and of one world."""
+    whole = sa.select(sa.func.count()).where(_UNFINISHED)
+    return conn.scalar(whole) or 0, conn.scalar(whole.where(replays.c.world_id == world_id)) or 0
+
+
+def drop_idle(conn: Connection, before_ns: int, playing: Collection[str]) -> int:
+    """Forget unfinished sessions that nobody follows, that have not moved since and are not played; how many."""
+    followed = sa.select(followers.c.session_id)
+    where = (_UNFINISHED, replays.c.advanced_at_ns < before_ns, replays.c.session_id.not_in(followed))
+    names = [name for name in conn.scalars(sa.select(replays.c.session_id).where(*where)) if name not in playing]
+    return conn.execute(sa.delete(replays).where(replays.c.session_id.in_(names))).rowcount
 
 
 def _replay_row(replay: Replay) -> dict[str, str | int | float]:

@@ -29,7 +29,7 @@ from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read,
 from worldservice.worlds.domain.binding import Stage, require_strategy_id
 from worldservice.worlds.domain.world import Effect, World
 from worldservice.worlds.store import bindings
-from worldservice.worlds.writes import AuditedServicer, Writes, audited, audited_in_chunks
+from worldservice.worlds.writes import AuditedServicer, Writes, audited, audited_in_chunks, beside
 
 COHORT_MAX = 500
 
@@ -68,7 +68,7 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
         self, request: evaluationservicepb.EvaluateRequest, act: Act
     ) -> evaluationservicepb.EvaluateResponse:
         require_strategy_id(request.strategy_id)
-        asked = evidence_from_request(request)
+        asked = await beside(request, evidence_from_request)
 
         def work(conn: Connection) -> tuple[list[EvaluationRun], Decision, Effect]:
             return self._evaluate(conn, act, {request.strategy_id: asked})
@@ -82,7 +82,7 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
         self, request: evaluationservicepb.EvaluationCohort, act: Act
     ) -> evaluationservicepb.EvaluateCohortResponse:
         """All in one transaction and one decision, so that nobody is judged beside yesterday's numbers of another."""
-        asked = _cohort(request)
+        asked = await beside(request, _cohort)
 
         def work(conn: Connection) -> tuple[list[EvaluationRun], Decision, Effect]:
             return self._evaluate(conn, act, asked)

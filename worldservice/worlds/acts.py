@@ -55,15 +55,17 @@ def caller_of(call: Call) -> Caller:
     raise Unauthenticated("E_TOKEN_MISSING", "this call needs a user token or a granted service token")
 
 
-def act_of(event: str, world_id: str, request: Message, clock: Clock, call: Call | None = None) -> Act:
-    """The act of a request: who sent it, and the instant it is decided at."""
+def act_of(
+    event: str, world_id: str, request: Message, clock: Clock, call: Call | None = None, text: str | None = None
+) -> Act:
+    """The act of a request: who sent it, and the instant it is decided at. `text` is audited in the request's place."""
     caller = caller_of(call or current_call())
     here = call or current_call()
-    text = _audited_text(request)
+    text = audited_text(request) if text is None else text
     return Act(event, world_id, caller, caller.subject, text, here.correlation_id, here.request_id, clock.now())
 
 
-def _audited_text(request: Message) -> str:
+def audited_text(request: Message) -> str:
     """The request as it is audited. Raises InvalidRequest for one that has no JSON form: no handler could read it."""
     try:
         return MessageToJson(request, preserving_proto_field_name=True, indent=None)

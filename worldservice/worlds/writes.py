@@ -6,7 +6,7 @@ A refused write is audited like a committed one. What narrowing means is not kno
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, wraps
 from typing import Any, TypeVar
 
@@ -21,11 +21,21 @@ from qmtl.rpc.auth.call import require_stated
 from qmtl.rpc.chunks import gathered
 from qmtl.sql.database import Database
 from worldservice.metrics import WorldMetrics
-from worldservice.worlds.acts import REFUSED, Act, act_of, audit_row, audit_write, world_of, world_to_read
+from worldservice.worlds.acts import (
+    REFUSED,
+    Act,
+    act_of,
+    audit_row,
+    audit_write,
+    audited_text,
+    world_of,
+    world_to_read,
+)
 from worldservice.worlds.domain.world import Effect, World
 from worldservice.worlds.store.audit import append_audit
 from worldservice.worlds.store.worlds import update_world
 
+PARSED_HERE_MAX = 32 * 1024  # bytes of a request that may hold the loop while it is written down
 log = structlog.stdlib.get_logger("qmtl.worldservice.worlds")
 
 Req = TypeVar("Req", bound=Message)
@@ -73,7 +83,7 @@ def audited(
 
     @wraps(method)
     async def rpc(servicer: AuditedServicer, request: Req, context: object) -> Res:
-        act = act_of(method.__name__, world_of(request), request, servicer.writes.clock)
+        act = await _act_of(method.__name__, servicer.writes, request)
         return await _to_its_end(_carry_out(method, servicer, request, act))
 
     return rpc
@@ -98,12 +108,31 @@ def audited_in_chunks(
                     )
                 request = await gathered(request_iterator, said, payload)
                 said.check_worlds([world_of(request)])
-            act = act_of(method.__name__, world_of(request), request, writes.clock)
+            act = await _act_of(method.__name__, writes, request)
             return await _to_its_end(_carry_out(method, servicer, request, act))
 
         return rpc
 
     return make
+
+
+async def beside(request: Req, work: Callable[[Req], Res]) -> Res:
+    """What a function makes of a request; of a large one in another thread, so that nobody waits for it."""
+    if request.ByteSize() > PARSED_HERE_MAX:
+        return await asyncio.to_thread(work, request)
+    return work(request)
+
+
+async def _act_of(event: str, writes: Writes, request: Message) -> Act:
+    """The act of a request; the text of a large one is made in another thread, for who may write the world only."""
+    size = request.ByteSize()
+    if size <= PARSED_HERE_MAX:
+        return act_of(event, world_of(request), request, writes.clock)
+    act = act_of(event, world_of(request), request, writes.clock, text=f"{size} bytes")
+    if act.world_id and not act.caller.own_act:
+        async with _refusals_audited(writes, act):
+            await writes.db.read(partial(world_to_read, caller=act.caller, world_id=act.world_id, want=Role.OPERATOR))
+    return replace(act, request=await asyncio.to_thread(audited_text, request))
 
 
 async def _to_its_end(work: Coroutine[Any, Any, Res]) -> Res:

@@ -22,6 +22,7 @@ from qmtl.rpc.rules.methods import MethodRule
 from qmtl.rpc.server.inbound import Context
 from qmtl.rpc.server.shares import Caller, Shares
 
+WINDOW_BYTES: Final = 64 * 1024  # of one stream, by flow control
 COLLECT_AFTER_BYTES: Final = 32 * 1024 * 1024
 COLLECT_EVERY_S: Final = 1.0
 T = TypeVar("T")
@@ -61,17 +62,17 @@ class Bodies:
 
     @asynccontextmanager
     async def only(self, context: Context, rule: MethodRule, caller: Caller) -> AsyncIterator[bytes]:
-        """The one message of a plain request, counted while it is served; before it came, as large as it may be.
+        """The one message of a plain request, counted while it is served; before it came, as what is let in unread.
 
         Raises Exhausted (E_OVERLOADED, E_SHARE_EXCEEDED), InvalidRequest (E_TOO_LARGE, E_REQUEST_UNREADABLE).
         """
-        with self._shares.body(caller, rule.request_bytes_max) as held:
+        with self._shares.body(caller, min(rule.request_bytes_max, WINDOW_BYTES)) as held:
             body = await context.read()
             if body is aio.EOF:
                 raise InvalidRequest(UNREADABLE, "no message came with the call")
-            held.resize(len(body))
             self.came(len(body))
             check_size(body, rule)
+            held.resize(len(body))
             yield body
 
     def came(self, size: int) -> None:

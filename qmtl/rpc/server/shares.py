@@ -57,7 +57,7 @@ class Shares:
 
     @property
     def body_bytes(self) -> int:
-        """Bytes of requests that are read or served now, or may still come."""
+        """Bytes of requests that are read or served now."""
         return self._bytes
 
     @contextmanager
@@ -79,21 +79,7 @@ class Shares:
 
     @contextmanager
     def body(self, caller: Caller, size: int) -> Iterator[Body]:
-        """Room for a request of up to `size` bytes. Raises Exhausted (E_OVERLOADED, E_SHARE_EXCEEDED)."""
-        limits = self._limits
-        for key, most in (
-            ((caller.subject, "bytes"), limits.identity_body_bytes_max // caller.part),
-            ((caller.peer, "connection"), limits.connection_body_bytes_max),
-        ):
-            if key[0] and self._of[key] + size > most:
-                raise self._share(f"{key[0]} has {self._of[key]} bytes of requests open", key[1], most)
-        if caller.subject and self._bytes + size > limits.body_bytes_max:
-            raise Exhausted(
-                "E_OVERLOADED",
-                f"{self._bytes} bytes of requests are open",
-                hint="back off and try again",
-                retry_after_s=limits.retry_after_s,
-            )
+        """Room for a request of `size` bytes. Raises Exhausted (E_OVERLOADED, E_SHARE_EXCEEDED)."""
         body = Body(self, caller)
         body.resize(size)
         try:
@@ -102,9 +88,22 @@ class Shares:
             body.resize(0)
 
     def take(self, caller: Caller, size: int) -> None:
-        """Count bytes; negative ones are given back."""
+        """Count bytes; negative ones are given back. Raises Exhausted (E_OVERLOADED, E_SHARE_EXCEEDED)."""
+        keys, limits = ((caller.subject, "bytes"), (caller.peer, "connection")), self._limits
+        bounds = (limits.identity_body_bytes_max // caller.part, limits.connection_body_bytes_max)
+        if size > 0 and caller.subject:
+            for key, most in zip(keys, bounds, strict=True):
+                if key[0] and self._of[key] + size > most:
+                    raise self._share(f"{key[0]} has {self._of[key]} bytes of requests open", key[1], most)
+            if self._bytes + size > limits.body_bytes_max:
+                raise Exhausted(
+                    "E_OVERLOADED",
+                    f"{self._bytes} bytes of requests are open",
+                    hint="back off and try again",
+                    retry_after_s=limits.retry_after_s,
+                )
         self._bytes += size
-        for key in ((caller.subject, "bytes"), (caller.peer, "connection")):
+        for key in keys:
             _add(self._of, key, size)
 
     def _share(self, message: str, share: str, most: int) -> Exhausted:
@@ -118,7 +117,7 @@ class Shares:
 
 
 class Body:
-    """The bytes one call holds: what may come, then what came."""
+    """The bytes one call holds."""
 
     def __init__(self, shares: Shares, caller: Caller) -> None:
         self._shares = shares
@@ -126,7 +125,7 @@ class Body:
         self._size = 0
 
     def resize(self, size: int) -> None:
-        """Hold this many bytes from now on."""
+        """Hold this many bytes from now on. Raises Exhausted (E_OVERLOADED, E_SHARE_EXCEEDED) and holds as before."""
         self._shares.take(self._caller, size - self._size)
         self._size = size
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from qmtl.config.settings import MeshSettings
-from qmtl.core.clock import SystemClock
-from qmtl.core.errors import Exhausted, NotReady
+from qmtl.core.clock import SystemClock, VirtualClock
+from qmtl.core.errors import Exhausted, NotFound, NotReady
 from qmtl.sql.database import Database
 from seamless.config import Settings
 from seamless.domain.session_requests import FOLLOWERS_MAX, SessionRequest
@@ -55,3 +55,27 @@ async def test_a_real_feed_is_not_replayed(sessions: ReplaySessions, seamless: S
     with pytest.raises(NotReady) as caught:
         await sessions.open(live, _request("one"))
     assert caught.value.reason == "E_NOT_A_REPLAY"
+
+
+async def test_one_world_has_its_sessions_and_no_more_and_idle_ones_give_their_place_up(
+    seamless: Seamless, db: Database, tmp_path: Path
+) -> None:
+    clock = VirtualClock(datetime(2026, 3, 2, tzinfo=UTC))
+    settings = Settings(mesh=MeshSettings(home=tmp_path), replays_max=3, world_replays_max=2, replay_idle_s=60)
+    sessions = ReplaySessions(seamless.inventory, db, clock, settings, SeamlessMetrics(CollectorRegistry()))
+    preset = seamless.inventory.presets.named(DEMO)
+    for name in ("one", "two"):
+        await sessions.open(preset, _request(name))
+    with pytest.raises(Exhausted) as caught:
+        await sessions.open(preset, _request("three"))
+    assert (caught.value.reason, caught.value.retry_after_s) == ("E_DATA_SESSIONS", 60)
+    assert "2 sessions of world w1" in caught.value.message
+    await sessions.open(preset, replace(_request("other"), world_id="w2"))
+    with pytest.raises(Exhausted, match="3 sessions are still playing"):
+        await sessions.open(preset, replace(_request("third"), world_id="w3"))
+    await sessions.following("two", "account")
+    clock.advance(61)
+    await sessions.open(preset, _request("three"))
+    assert (await sessions.find("two")).session_id == "two"
+    with pytest.raises(NotFound):
+        await sessions.find("one")

@@ -32,7 +32,7 @@ async def test_sessions_with_bars_left_are_counted(db: Database) -> None:
         await db.write(lambda conn, n=name: replay_store.add_replay(conn, _replay(n)))  # type: ignore[misc] # a bound default
     done = replace(_replay("a"), watermark_ns=_replay().span.end_ns)
     await db.write(lambda conn: replay_store.advance_replay(conn, done))
-    assert await db.read(replay_store.unfinished_replays) == 1
+    assert await db.read(lambda conn: replay_store.unfinished_replays(conn, "nobody")) == (1, 0)
 
 
 async def test_followers_are_remembered_once_until_they_leave(db: Database) -> None:
