@@ -18,6 +18,8 @@ from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.rpc.auth.tokens import mint_user_token
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1.activation_service_pb2_grpc import ActivationServiceStub
 from tests.gateway.estate import Estate, gateway_status, level_is, make_world, request_for, running_estate, submitted
 from tests.mesh.door import in_chunks
 from tests.support.waiting import eventually
@@ -71,6 +73,11 @@ async def test_identity_that_calls_too_often_is_told_when_to_come_back(tmp_path:
                 return grpc.StatusCode.OK
 
             codes = [code for _ in range(11) for code in await asyncio.gather(*(call() for _ in range(50)))]
+            narrowing = ActivationServiceStub(channel).SetActivation
+            for _ in range(20):  # what narrows is judged, and never too often
+                with pytest.raises(aio.AioRpcError) as judged:
+                    await narrowing(activationservicepb.SetActivationRequest(world_id="w-none"), metadata=said)
+                assert judged.value.code() == grpc.StatusCode.NOT_FOUND
         assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
         assert 500 <= codes.count(grpc.StatusCode.OK) <= 510
         ann = await estate.door()

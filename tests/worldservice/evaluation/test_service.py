@@ -7,7 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from qmtl.core.errors import InvalidRequest, NotFound, NotReady
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
+from qmtl.core.roles import Role
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import decision_pb2 as decisionpb
@@ -271,3 +274,23 @@ async def test_a_cohort_that_does_not_belong_together_is_refused(
         await ann.evaluation.GetEvaluationRun(
             evaluationservicepb.GetEvaluationRunRequest(world_id="w1", strategy_id="b", run_id="r1")
         )
+
+
+async def test_a_large_evaluation_is_read_for_who_may_make_it_only_and_audited_whole(estate: Estate) -> None:
+    await bound(estate, "s")
+    request = evaluation(estate, "w1", "s")
+    for number in range(2000):
+        request.correlations[f"another-strategy-{number}"] = 0.5
+    assert request.ByteSize() > 40_000
+    bob = await estate.stub(Role.READER, "bob")
+    with pytest.raises(PermissionDenied):
+        await bob.evaluation.Evaluate(request)
+    ann = await estate.stub()
+    reply = await ann.evaluation.Evaluate(request)
+    assert reply.run.report.summary == evaluationpb.EVALUATION_SUMMARY_PASS
+    page = commonpb.PageRequest(page_size=100)
+    entries = (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1", page=page))).entries
+    judged = [entry for entry in entries if entry.event == "Evaluate"]
+    refused, taken = sorted(judged, key=lambda entry: entry.actor != "bob")
+    assert (refused.actor, refused.request) == ("bob", f"{request.ByteSize()} bytes")
+    assert '"another-strategy-1999"' in taken.request
