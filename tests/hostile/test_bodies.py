@@ -66,7 +66,7 @@ async def test_nobodys_bodies_are_not_taken(estate: Estate) -> None:
 
 async def test_bodies_of_who_has_no_role_lapse_no_gate(estate: Estate) -> None:
     token = mint_user_token(estate.mesh.home, Role.NONE, "eve")
-    large, largest = metrics(50_000), metrics(110_000)
+    large, largest = metrics(50_000), metrics(700_000)
     assert len(large) < 1024 * 1024 < len(largest)
     found, grew = await trades_through(
         estate, Attack(EVALUATE, largest, 60, token), Attack(EVALUATE, large, 200, token)
