@@ -77,7 +77,7 @@ async def test_identity_that_calls_too_often_is_told_when_to_come_back(tmp_path:
             for _ in range(20):  # what narrows is judged, and never too often
                 with pytest.raises(aio.AioRpcError) as judged:
                     await narrowing(activationservicepb.SetActivationRequest(world_id="w-none"), metadata=said)
-                assert judged.value.code() == grpc.StatusCode.NOT_FOUND
+                assert judged.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
         assert 500 <= codes.count(grpc.StatusCode.OK) <= 510
         ann = await estate.door()
