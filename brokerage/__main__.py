@@ -71,15 +71,7 @@ SERVICE = "brokerage"
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Open the parts, prove the books, serve until told to stop, close in reverse."""
     clock, market = runtime.clock, market_of(settings)
-    async with (
-        open_database(
-            runtime,
-            settings.database_url,
-            synchronous=settings.sqlite_synchronous,
-            migrations="brokerage:migrations",
-        ) as db,
-        service_bus(runtime) as bus,
-    ):
+    async with open_database(runtime) as db, service_bus(runtime) as bus:
         await runtime.patiently("store", lambda: db.read(lambda conn: verify.verify_books(conn, market)))
         relay = Relay(db, outbox, bus, SERVICE, clock)
         seamless = runtime.channel("seamless")

@@ -53,15 +53,7 @@ RELAY_GATHER_S = 0.02  # diffs come close together, and nobody waits for one of 
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Open the parts, serve until told to stop, close them in reverse."""
     clock = runtime.clock
-    async with (
-        open_database(
-            runtime,
-            settings.database_url,
-            synchronous=settings.sqlite_synchronous,
-            migrations="dagmanager:migrations",
-        ) as db,
-        service_bus(runtime) as bus,
-    ):
+    async with open_database(runtime) as db, service_bus(runtime) as bus:
         relay = Relay(db, outbox, bus, SERVICE, clock, gather_s=RELAY_GATHER_S)
         runtime.background("outbox-relay", relay.run)
         runtime.background("prune", partial(prune, db, clock, settings.prune_interval_s))

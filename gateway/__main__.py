@@ -74,12 +74,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     clock, gateway_id = runtime.clock, settings.gateway_id or own_id(settings)
     channels = {name: runtime.channel(name, breaker=Breaker(name)) for name in PROXIED}
     peers = Peers.over(channels)
-    async with (
-        open_database(
-            runtime, settings.database_url, synchronous=settings.sqlite_synchronous, migrations="gateway:migrations"
-        ) as db,
-        service_bus(runtime) as bus,
-    ):
+    async with open_database(runtime) as db, service_bus(runtime) as bus:
         await runtime.patiently("store", lambda: db.write(partial(claims.clamp, at=clock.now())))
         activations = HeldActivations(peers, clock, gateway_id, settings.gate_margin_s)
         load = Load(settings.cpu_share_max, settings.cpu_sustained_s, settings.p99_max_s, runtime.metrics.recent)

@@ -43,12 +43,7 @@ SERVICE = "seamless"
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Open the store, make ready what is sealed, serve, and ingest beside it."""
-    async with open_database(
-        runtime,
-        settings.database_url,
-        synchronous=settings.sqlite_synchronous,
-        migrations="seamless:migrations",
-    ) as db:
+    async with open_database(runtime) as db:
         metrics = SeamlessMetrics(runtime.metrics.registry)
         inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), metrics)
         await runtime.patiently("store", inventory.load)

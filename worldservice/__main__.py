@@ -90,15 +90,7 @@ class _Rules:
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Open the parts, serve until told to stop, close them in reverse."""
     clock = runtime.clock
-    async with (
-        open_database(
-            runtime,
-            settings.database_url,
-            synchronous=settings.sqlite_synchronous,
-            migrations="worldservice:migrations",
-        ) as db,
-        service_bus(runtime) as bus,
-    ):
+    async with open_database(runtime) as db, service_bus(runtime) as bus:
         started_at = clock.now()
         await db.write(lambda conn: gates.clamp_gates(conn, started_at))
         relay = Relay(db, outbox, bus, SERVICE, clock)

@@ -1,6 +1,6 @@
 """SQL access for every service: writes that commit together, bounded reads, migrations, singleton locks.
 
-    async with open_database(settings.database_url, migrations="dagmanager:migrations", ...) as db:
+    async with open_database(runtime) as db:
         world = await db.write(lambda conn: insert_world(conn, draft))   # returns after the commit
         rows = await db.read(lambda conn: conn.execute(select(worlds)).all())
 
@@ -115,8 +115,24 @@ class Database:
                     loop.call_soon_threadsafe(callback)
 
 
+class StoreSettings(Protocol):
+    """The settings of a store."""
+
+    @property
+    def database_url(self) -> str: ...
+
+    @property
+    def sqlite_synchronous(self) -> str: ...
+
+
 class Host(Protocol):
-    """The process a store is opened in."""
+    """The process of a service that a store is opened in."""
+
+    @property
+    def service(self) -> str: ...
+
+    @property
+    def settings(self) -> StoreSettings: ...
 
     async def patiently(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
         """What a call gives once it can be made."""
@@ -126,15 +142,16 @@ class Host(Protocol):
 
 
 @asynccontextmanager
-async def open_database(host: Host, url: str, *, synchronous: str, migrations: str) -> AsyncIterator[Database]:
-    """A service's store with its schema brought to the newest revision (see `migrate`), closed at the end.
+async def open_database(host: Host) -> AsyncIterator[Database]:
+    """The store that a service's settings name, its schema at the newest revision of the service's folder `migrations`.
 
     A store that is away is waited for, and while the service runs a row is committed every second to know that it is
-    there: the service does not serve while it is not.
+    there: the service does not serve while it is not. It is closed at the end.
     """
-    db = Database(url, synchronous=synchronous or "FULL")
+    settings = host.settings
+    db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
     try:
-        await host.patiently("store", lambda: db.migrate(migrations))
+        await host.patiently("store", lambda: db.migrate(f"{host.service}:migrations"))
         host.watch("store", db.check, vital=True)
         yield db
     finally:

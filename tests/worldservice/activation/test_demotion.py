@@ -150,6 +150,14 @@ def test_what_drains_live_takes_new_risk_again_by_an_apply_only(change: dict[str
     assert refused.value.reason == "E_MODE_CEILING"
 
 
+@pytest.mark.parametrize("change", [{"weight": 0.5}, {"drain": True}, {"freeze": True}, {"active": False}])
+def test_what_drains_live_may_be_narrowed_on(change: dict[str, bool | float]) -> None:
+    _, draining = settled(trading(LIVE), PAPER, LIVE)
+    asked = [Change("s", Side.LONG, **change)]  # type: ignore[arg-type]  # fields by name
+    after, _ = change_activation(draining, asked, {"s": binding("s", Stage.LIVE)}, at(LIVE), LATER, None, at(LIVE))
+    assert (after.entries[0].drain, after.entries[0].effective_mode) == (True, LIVE)
+
+
 @pytest.mark.parametrize(
     "change", [{"drain": True}, {"drain": True, "weight": 0.5}, {"freeze": True}, {"drain": True, "freeze": True}]
 )
