@@ -281,3 +281,11 @@ def test_a_side_that_the_strategy_is_not_bound_for_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="E_SIDE") as caught:
         apply(empty("alpha", NOW), Change("s", Side.SHORT, active=True), bound=only_long)
     assert [(one.value, one.want) for one in caught.value.violations] == [("SHORT", "one it is bound for: LONG")]
+
+
+@pytest.mark.parametrize(("opens", "ends"), [(0, 0), (1, 0)])
+def test_a_window_that_ends_no_later_than_it_opens_is_refused(opens: int, ends: int) -> None:
+    before, bound = trading()
+    opens_at, ends_at = (NOW + timedelta(hours=hours) for hours in (opens, ends))
+    with pytest.raises(InvalidRequest, match="E_WINDOW"):
+        apply(before, Change("s", Side.LONG, valid_from=opens_at, valid_until=ends_at), bound=bound)
