@@ -90,7 +90,7 @@ async def _get(link: Link, sequence: int) -> tuple[deadletterservicepb.DeadLette
         return None
     headers: Mapping[str, str] = raw.headers or {}
     letter = deadletterservicepb.DeadLetter(
-        sequence=sequence,
+        dead_letter_sequence=sequence,
         original_stream=headers.get(STREAM, ""),
         original_subject=headers.get(SUBJECT, ""),
         original_message_id=headers.get(ORIGINAL_ID, ""),

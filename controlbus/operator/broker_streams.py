@@ -43,8 +43,8 @@ class BrokerStreamService(brokerstreamrpc.BrokerStreamServiceServicer):
             name=name,
             messages=info.state.messages,
             bytes=info.state.bytes,
-            first_sequence=info.state.first_seq,
-            last_sequence=info.state.last_seq,
+            first_stream_sequence=info.state.first_seq,
+            last_stream_sequence=info.state.last_seq,
             replicas=info.config.num_replicas or 1,
             consumers=[_consumer(each) for each in consumers if each.config.durable_name],
         )

@@ -42,8 +42,10 @@ class DeadLetterService(deadletterrpc.DeadLetterServiceServicer):
         self, request: deadletterservicepb.ReplayDeadLetterRequest, context: object
     ) -> deadletterservicepb.ReplayDeadLetterResponse:
         require_all_worlds(Role.OPERATOR)
-        if not request.sequence:
-            raise refused("E_FIELD", "sequence", "0", "the sequence of a dead letter, 1 or more")
-        sequence = await replay(self._bus.link, request.sequence)
-        log.warning("dead_letter_replayed", letter=request.sequence, sequence=sequence, actor=current_call().actor)
-        return deadletterservicepb.ReplayDeadLetterResponse(sequence=sequence)
+        if not request.dead_letter_sequence:
+            raise refused("E_FIELD", "dead_letter_sequence", "0", "the sequence of a dead letter, 1 or more")
+        sequence = await replay(self._bus.link, request.dead_letter_sequence)
+        log.warning(
+            "dead_letter_replayed", letter=request.dead_letter_sequence, sequence=sequence, actor=current_call().actor
+        )
+        return deadletterservicepb.ReplayDeadLetterResponse(original_stream_sequence=sequence)

@@ -107,8 +107,8 @@ def _check_worlds(types: tuple[str, ...], keys: tuple[str, ...]) -> None:
 
 
 def _tail_start(request: eventtailservicepb.TailRequest) -> Start:
-    if request.after_sequence:
-        return Start(after=request.after_sequence)
+    if request.after_control_sequence:
+        return Start(after=request.after_control_sequence)
     if request.HasField("start_time"):
         return Start(time=instant_from_proto(request.start_time, "start_time"))
     return Start.NEW
@@ -117,7 +117,7 @@ def _tail_start(request: eventtailservicepb.TailRequest) -> Start:
 def _tail_reply(sequence: int, message: Msg) -> eventtailservicepb.TailResponse | None:
     """None for bytes that are no event: consumers bury those, a tail has nothing to show."""
     try:
-        return eventtailservicepb.TailResponse(event=decode(message.data), sequence=sequence)
+        return eventtailservicepb.TailResponse(event=decode(message.data), control_sequence=sequence)
     except UndecodableEvent as error:
         log.warning("undecodable_event", sequence=sequence, reason=str(error))
         return None

@@ -67,7 +67,7 @@ def _stats(queue: Written, held: Held, now: datetime) -> queuecatalogueservicepb
     message = queuecatalogueservicepb.QueueStats(
         compute_key=queue.compute_key,
         depth=held.depth,
-        last_sequence=held.last_sequence,
+        last_queue_sequence=held.last_sequence,
     )
     if queue.last_bucket is not None:
         message.last_bucket.FromDatetime(queue.last_bucket)

@@ -81,7 +81,7 @@ def stamp_to_proto(passed: Passed, gateway_id: str) -> orderentryservicepb.GateS
         weight=format_decimal(passed.weight),
         execution_domain=DOMAIN_NUMBERS[passed.domain],
         gateway_id=gateway_id,
-        activation_revision=passed.revision,
+        world_revision=passed.revision,
         reduce_only=passed.reduce_only,
     )
 

@@ -89,7 +89,7 @@ def strategy_to_proto(record: Record, outcome: bytes = b"") -> strategypb.Strate
         world_ids=record.world_ids,
         dag_digest=record.dag_digest,
         nodes=record.nodes,
-        revision=record.revision,
+        strategy_revision=record.revision,
         release_pending=record.release_pending,
         sentinel_id=record.sentinel_id,
         plan_version=record.plan_version,
@@ -102,7 +102,7 @@ def history_to_proto(entries: list[tuple[int, Step]]) -> strategyservicepb.GetSt
     return strategyservicepb.GetStrategyHistoryResponse(
         entries=[
             strategypb.StrategyHistoryEntry(
-                revision=revision, state=STATE_NUMBERS[step.state], reason=step.reason,
+                strategy_revision=revision, state=STATE_NUMBERS[step.state], reason=step.reason,
                 message=step.message, actor=step.actor,
                 time=instant_to_proto(step.at),
             )

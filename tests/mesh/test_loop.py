@@ -147,7 +147,7 @@ async def check_nothing_was_lost_or_doubled(
     for strategy_id in (cross.strategy_id, trend.strategy_id):
         request = strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
         entries = (await client.strategies.GetStrategyHistory(request)).entries
-        assert [entry.revision for entry in entries] == list(range(1, len(entries) + 1))
+        assert [entry.strategy_revision for entry in entries] == list(range(1, len(entries) + 1))
         assert [entry.state for entry in entries].count(controlpb.STRATEGY_STATE_COMPLETED) == 1
     bindings = (await client.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=WORLD))).bindings
     assert sorted(binding.strategy_id for binding in bindings) == sorted((cross.strategy_id, trend.strategy_id))

@@ -129,9 +129,9 @@ async def test_the_fifth_failure_is_a_dead_letter_that_can_be_replayed(bus: Bus)
         assert letter.original_subject == control_subject("policy_updated", key)
         assert letter.body == event.SerializeToString()
         assert letter.original_message_id == event.event_id
-        await replay(bus.link, letter.sequence)
+        await replay(bus.link, letter.dead_letter_sequence)
         with pytest.raises(NotFound):
-            await replay(bus.link, letter.sequence)
+            await replay(bus.link, letter.dead_letter_sequence)
 
 
 async def test_bytes_that_are_no_event_are_dead_letters_at_once(bus: Bus) -> None:

@@ -31,6 +31,6 @@ async def test_streams_show_size_and_lag(served: ServedBus) -> None:
         }
         control = streams["CONTROL"]
         assert control.messages >= 5
-        assert control.last_sequence >= control.first_sequence
+        assert control.last_stream_sequence >= control.first_stream_sequence
         (consumer,) = (found for found in control.consumers if found.name == durable)
         assert consumer.pending + consumer.ack_pending >= 3

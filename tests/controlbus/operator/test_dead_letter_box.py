@@ -43,16 +43,18 @@ async def test_dead_letters_are_listed_newest_first_and_replayed_by_an_operator(
         assert [letter.body for letter in letters] == [b"\xff3", b"\xff2", b"\xff1"]
         assert letters[0].message.startswith("not a ControlEvent")
     with pytest.raises(PermissionDenied, match="E_ROLE_REQUIRED"):
-        await reader.letters.ReplayDeadLetter(deadletterservicepb.ReplayDeadLetterRequest(sequence=letters[0].sequence))
+        await reader.letters.ReplayDeadLetter(
+            deadletterservicepb.ReplayDeadLetterRequest(dead_letter_sequence=letters[0].dead_letter_sequence)
+        )
     before = (await served.bus.link.js.stream_info("CONTROL")).state.last_seq
     replayed = await operator.letters.ReplayDeadLetter(
-        deadletterservicepb.ReplayDeadLetterRequest(sequence=letters[0].sequence)
+        deadletterservicepb.ReplayDeadLetterRequest(dead_letter_sequence=letters[0].dead_letter_sequence)
     )
-    assert replayed.sequence > before
+    assert replayed.original_stream_sequence > before
     assert [letter.body for letter in await mine()] == [b"\xff2", b"\xff1"]
     with pytest.raises(NotFound, match="E_DEAD_LETTER_UNKNOWN"):
         await operator.letters.ReplayDeadLetter(
-            deadletterservicepb.ReplayDeadLetterRequest(sequence=letters[0].sequence)
+            deadletterservicepb.ReplayDeadLetterRequest(dead_letter_sequence=letters[0].dead_letter_sequence)
         )
     with pytest.raises(PermissionDenied, match="E_WORLD_FORBIDDEN"):
         await served.stubs(worlds=["w1"]).letters.ListDeadLetters(deadletterservicepb.ListDeadLettersRequest())

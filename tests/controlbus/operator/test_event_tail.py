@@ -38,7 +38,9 @@ async def test_tail_shows_what_is_kept_and_goes_on_after_a_sequence(served: Serv
     oldest = Timestamp(seconds=1)
     seen = await tail(stubs, eventtailservicepb.TailRequest(types=[KIND], keys=[key], start_time=oldest), 3)
     assert [reply.event for reply in seen] == events
-    again = await tail(stubs, eventtailservicepb.TailRequest(keys=[key], after_sequence=seen[0].sequence), 2)
+    again = await tail(
+        stubs, eventtailservicepb.TailRequest(keys=[key], after_control_sequence=seen[0].control_sequence), 2
+    )
     assert again == seen[1:]
 
 
@@ -57,7 +59,7 @@ async def test_tail_of_new_events_only(served: ServedBus) -> None:
 
 async def test_a_position_that_is_not_kept_is_out_of_range(served: ServedBus) -> None:
     with pytest.raises(OutOfRange, match="E_RESUME_TOO_OLD"):
-        await tail(served.stubs(), eventtailservicepb.TailRequest(after_sequence=10**12), 1)
+        await tail(served.stubs(), eventtailservicepb.TailRequest(after_control_sequence=10**12), 1)
 
 
 async def test_a_tail_ends_when_the_server_drains(served: ServedBus) -> None:

@@ -35,7 +35,7 @@ async def test_the_service_answers_while_the_broker_is_down(nats_server: NatsSer
         with pytest.raises(Unavailable, match="E_BUS_UNAVAILABLE"):
             await tail(stubs, eventtailservicepb.TailRequest(), 1)
         with pytest.raises(Unavailable, match="E_BUS_UNAVAILABLE"):
-            await stubs.letters.ReplayDeadLetter(deadletterservicepb.ReplayDeadLetterRequest(sequence=1))
+            await stubs.letters.ReplayDeadLetter(deadletterservicepb.ReplayDeadLetterRequest(dead_letter_sequence=1))
         nats_server.start()
         await bus.wait_ready(10)
 

@@ -38,9 +38,9 @@ async def test_a_queue_has_the_brokers_numbers_and_the_catalogues(served: Served
         empty, full = (
             await stub.queues.GetQueueStats(queuecatalogueservicepb.GetQueueStatsRequest(compute_keys=keys[::-1]))
         ).stats
-    assert (full.compute_key, full.depth, full.last_sequence) == (keys[0], 2, last.sequence)
+    assert (full.compute_key, full.depth, full.last_queue_sequence) == (keys[0], 2, last.sequence)
     assert full.last_bucket == report.last_bucket
-    assert (empty.depth, empty.last_sequence, empty.HasField("lag"), empty.HasField("last_bucket")) == (
+    assert (empty.depth, empty.last_queue_sequence, empty.HasField("lag"), empty.HasField("last_bucket")) == (
         0,
         0,
         False,

@@ -221,7 +221,7 @@ class Scene:
             asked = strategyservicepb.ListStrategiesRequest(world_id=self.world, page=page)
             reply = await self.ann.strategies.ListStrategies(asked)
             for one in reply.strategies:
-                states[f"strategy_state_changed {one.strategy_id}"] = one.revision, one.state
+                states[f"strategy_state_changed {one.strategy_id}"] = one.strategy_revision, one.state
             if not reply.page.next_page_token:
                 break
             page.page_token = reply.page.next_page_token

@@ -191,7 +191,7 @@ async def test_client_moved_between_two_gateways_at_random_sees_each_event_once(
                 seen.take(await anext(frames))
     await work
     listed = (await ann.strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=world))).strategies
-    final = {one.strategy_id: one.revision for one in listed}
+    final = {one.strategy_id: one.strategy_revision for one in listed}
     async with following(dice.choice(doors), token, seen.resume) as frames:
         while seen.revisions != final:
             seen.take(await anext(frames))

@@ -162,7 +162,7 @@ async def check_each_completed_once(door: Door, told: Told, found: Mapping[str, 
     for strategy_id in ids:
         asked = strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
         entries = (await door.strategies.GetStrategyHistory(asked)).entries
-        assert [entry.revision for entry in entries] == list(range(1, len(entries) + 1))
+        assert [entry.strategy_revision for entry in entries] == list(range(1, len(entries) + 1))
         assert [entry.state for entry in entries].count(controlpb.STRATEGY_STATE_COMPLETED) == 1
         plans = (await door.plans.ListPlans(planservicepb.ListPlansRequest(strategy_id=strategy_id))).plans
         assert [plan.version for plan in plans] == [1]

@@ -14,20 +14,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GateStamp(_message.Message):
-    __slots__ = ("fence_epoch", "weight", "execution_domain", "gateway_id", "activation_revision", "reduce_only")
+    __slots__ = ("fence_epoch", "weight", "execution_domain", "gateway_id", "world_revision", "reduce_only")
     FENCE_EPOCH_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     GATEWAY_ID_FIELD_NUMBER: _ClassVar[int]
-    ACTIVATION_REVISION_FIELD_NUMBER: _ClassVar[int]
+    WORLD_REVISION_FIELD_NUMBER: _ClassVar[int]
     REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
     fence_epoch: int
     weight: str
     execution_domain: _common_pb2.ExecutionDomain
     gateway_id: str
-    activation_revision: int
+    world_revision: int
     reduce_only: bool
-    def __init__(self, fence_epoch: _Optional[int] = ..., weight: _Optional[str] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., gateway_id: _Optional[str] = ..., activation_revision: _Optional[int] = ..., reduce_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, fence_epoch: _Optional[int] = ..., weight: _Optional[str] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., gateway_id: _Optional[str] = ..., world_revision: _Optional[int] = ..., reduce_only: _Optional[bool] = ...) -> None: ...
 
 class SubmitOrderRequest(_message.Message):
     __slots__ = ("order", "gate")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+qmtl/control/v1/broker_stream_service.proto\x12\x0fqmtl.control.v1\x1a\x1cqmtl/common/v1/options.proto\"\x13\n\x11GetStreamsRequest\"K\n\x12GetStreamsResponse\x12\x35\n\x07streams\x18\x01 \x03(\x0b\x32\x1b.qmtl.control.v1.StreamInfoR\x07streams\"\xf7\x01\n\nStreamInfo\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08messages\x18\x02 \x01(\x04R\x08messages\x12\x14\n\x05\x62ytes\x18\x03 \x01(\x04R\x05\x62ytes\x12%\n\x0e\x66irst_sequence\x18\x04 \x01(\x04R\rfirstSequence\x12#\n\rlast_sequence\x18\x05 \x01(\x04R\x0clastSequence\x12\x1a\n\x08replicas\x18\x06 \x01(\rR\x08replicas\x12;\n\tconsumers\x18\x07 \x03(\x0b\x32\x1d.qmtl.control.v1.ConsumerInfoR\tconsumers\"\x7f\n\x0c\x43onsumerInfo\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07pending\x18\x02 \x01(\x04R\x07pending\x12\x1f\n\x0b\x61\x63k_pending\x18\x03 \x01(\x04R\nackPending\x12 \n\x0bredelivered\x18\x04 \x01(\x04R\x0bredelivered2u\n\x13\x42rokerStreamService\x12^\n\nGetStreams\x12\".qmtl.control.v1.GetStreamsRequest\x1a#.qmtl.control.v1.GetStreamsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42g\n\x12io.qmtl.control.v1B\x18\x42rokerStreamServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/control/v1;controlv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+qmtl/control/v1/broker_stream_service.proto\x12\x0fqmtl.control.v1\x1a\x1cqmtl/common/v1/options.proto\"\x13\n\x11GetStreamsRequest\"K\n\x12GetStreamsResponse\x12\x35\n\x07streams\x18\x01 \x03(\x0b\x32\x1b.qmtl.control.v1.StreamInfoR\x07streams\"\x91\x02\n\nStreamInfo\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08messages\x18\x02 \x01(\x04R\x08messages\x12\x14\n\x05\x62ytes\x18\x03 \x01(\x04R\x05\x62ytes\x12\x32\n\x15\x66irst_stream_sequence\x18\x04 \x01(\x04R\x13\x66irstStreamSequence\x12\x30\n\x14last_stream_sequence\x18\x05 \x01(\x04R\x12lastStreamSequence\x12\x1a\n\x08replicas\x18\x06 \x01(\rR\x08replicas\x12;\n\tconsumers\x18\x07 \x03(\x0b\x32\x1d.qmtl.control.v1.ConsumerInfoR\tconsumers\"\x7f\n\x0c\x43onsumerInfo\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07pending\x18\x02 \x01(\x04R\x07pending\x12\x1f\n\x0b\x61\x63k_pending\x18\x03 \x01(\x04R\nackPending\x12 \n\x0bredelivered\x18\x04 \x01(\x04R\x0bredelivered2u\n\x13\x42rokerStreamService\x12^\n\nGetStreams\x12\".qmtl.control.v1.GetStreamsRequest\x1a#.qmtl.control.v1.GetStreamsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42g\n\x12io.qmtl.control.v1B\x18\x42rokerStreamServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/control/v1;controlv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,9 +40,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTREAMSRESPONSE']._serialized_start=115
   _globals['_GETSTREAMSRESPONSE']._serialized_end=190
   _globals['_STREAMINFO']._serialized_start=193
-  _globals['_STREAMINFO']._serialized_end=440
-  _globals['_CONSUMERINFO']._serialized_start=442
-  _globals['_CONSUMERINFO']._serialized_end=569
-  _globals['_BROKERSTREAMSERVICE']._serialized_start=571
-  _globals['_BROKERSTREAMSERVICE']._serialized_end=688
+  _globals['_STREAMINFO']._serialized_end=466
+  _globals['_CONSUMERINFO']._serialized_start=468
+  _globals['_CONSUMERINFO']._serialized_end=595
+  _globals['_BROKERSTREAMSERVICE']._serialized_start=597
+  _globals['_BROKERSTREAMSERVICE']._serialized_end=714
 # @@protoc_insertion_point(module_scope)

@@ -18,22 +18,22 @@ class GetStreamsResponse(_message.Message):
     def __init__(self, streams: _Optional[_Iterable[_Union[StreamInfo, _Mapping]]] = ...) -> None: ...
 
 class StreamInfo(_message.Message):
-    __slots__ = ("name", "messages", "bytes", "first_sequence", "last_sequence", "replicas", "consumers")
+    __slots__ = ("name", "messages", "bytes", "first_stream_sequence", "last_stream_sequence", "replicas", "consumers")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
-    FIRST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    FIRST_STREAM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LAST_STREAM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     CONSUMERS_FIELD_NUMBER: _ClassVar[int]
     name: str
     messages: int
     bytes: int
-    first_sequence: int
-    last_sequence: int
+    first_stream_sequence: int
+    last_stream_sequence: int
     replicas: int
     consumers: _containers.RepeatedCompositeFieldContainer[ConsumerInfo]
-    def __init__(self, name: _Optional[str] = ..., messages: _Optional[int] = ..., bytes: _Optional[int] = ..., first_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., replicas: _Optional[int] = ..., consumers: _Optional[_Iterable[_Union[ConsumerInfo, _Mapping]]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., messages: _Optional[int] = ..., bytes: _Optional[int] = ..., first_stream_sequence: _Optional[int] = ..., last_stream_sequence: _Optional[int] = ..., replicas: _Optional[int] = ..., consumers: _Optional[_Iterable[_Union[ConsumerInfo, _Mapping]]] = ...) -> None: ...
 
 class ConsumerInfo(_message.Message):
     __slots__ = ("name", "pending", "ack_pending", "redelivered")

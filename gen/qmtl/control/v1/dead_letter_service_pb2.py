@@ -27,7 +27,7 @@ from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)qmtl/control/v1/dead_letter_service.proto\x12\x0fqmtl.control.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"I\n\x16ListDeadLettersRequest\x12/\n\x04page\x18\x01 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\x87\x01\n\x17ListDeadLettersResponse\x12>\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1b.qmtl.control.v1.DeadLetterR\x0b\x64\x65\x61\x64Letters\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"5\n\x17ReplayDeadLetterRequest\x12\x1a\n\x08sequence\x18\x01 \x01(\x04R\x08sequence\"6\n\x18ReplayDeadLetterResponse\x12\x1a\n\x08sequence\x18\x01 \x01(\x04R\x08sequence\"\xc6\x02\n\nDeadLetter\x12\x1a\n\x08sequence\x18\x01 \x01(\x04R\x08sequence\x12\'\n\x0foriginal_stream\x18\x02 \x01(\tR\x0eoriginalStream\x12)\n\x10original_subject\x18\x03 \x01(\tR\x0foriginalSubject\x12.\n\x13original_message_id\x18\x04 \x01(\tR\x11originalMessageId\x12\x1a\n\x08\x63onsumer\x18\x05 \x01(\tR\x08\x63onsumer\x12\x18\n\x07message\x18\x06 \x01(\tR\x07message\x12\x1e\n\ndeliveries\x18\x07 \x01(\rR\ndeliveries\x12.\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x12\n\x04\x62ody\x18\t \x01(\x0cR\x04\x62ody2\xf4\x01\n\x11\x44\x65\x61\x64LetterService\x12m\n\x0fListDeadLetters\x12\'.qmtl.control.v1.ListDeadLettersRequest\x1a(.qmtl.control.v1.ListDeadLettersResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12p\n\x10ReplayDeadLetter\x12(.qmtl.control.v1.ReplayDeadLetterRequest\x1a).qmtl.control.v1.ReplayDeadLetterResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x42\x65\n\x12io.qmtl.control.v1B\x16\x44\x65\x61\x64LetterServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/control/v1;controlv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)qmtl/control/v1/dead_letter_service.proto\x12\x0fqmtl.control.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"I\n\x16ListDeadLettersRequest\x12/\n\x04page\x18\x01 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\x87\x01\n\x17ListDeadLettersResponse\x12>\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1b.qmtl.control.v1.DeadLetterR\x0b\x64\x65\x61\x64Letters\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"K\n\x17ReplayDeadLetterRequest\x12\x30\n\x14\x64\x65\x61\x64_letter_sequence\x18\x01 \x01(\x04R\x12\x64\x65\x61\x64LetterSequence\"T\n\x18ReplayDeadLetterResponse\x12\x38\n\x18original_stream_sequence\x18\x01 \x01(\x04R\x16originalStreamSequence\"\xdc\x02\n\nDeadLetter\x12\x30\n\x14\x64\x65\x61\x64_letter_sequence\x18\x01 \x01(\x04R\x12\x64\x65\x61\x64LetterSequence\x12\'\n\x0foriginal_stream\x18\x02 \x01(\tR\x0eoriginalStream\x12)\n\x10original_subject\x18\x03 \x01(\tR\x0foriginalSubject\x12.\n\x13original_message_id\x18\x04 \x01(\tR\x11originalMessageId\x12\x1a\n\x08\x63onsumer\x18\x05 \x01(\tR\x08\x63onsumer\x12\x18\n\x07message\x18\x06 \x01(\tR\x07message\x12\x1e\n\ndeliveries\x18\x07 \x01(\rR\ndeliveries\x12.\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x12\n\x04\x62ody\x18\t \x01(\x0cR\x04\x62ody2\xf4\x01\n\x11\x44\x65\x61\x64LetterService\x12m\n\x0fListDeadLetters\x12\'.qmtl.control.v1.ListDeadLettersRequest\x1a(.qmtl.control.v1.ListDeadLettersResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12p\n\x10ReplayDeadLetter\x12(.qmtl.control.v1.ReplayDeadLetterRequest\x1a).qmtl.control.v1.ReplayDeadLetterResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x42\x65\n\x12io.qmtl.control.v1B\x16\x44\x65\x61\x64LetterServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/control/v1;controlv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,11 +44,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=230
   _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=365
   _globals['_REPLAYDEADLETTERREQUEST']._serialized_start=367
-  _globals['_REPLAYDEADLETTERREQUEST']._serialized_end=420
-  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_start=422
-  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_end=476
-  _globals['_DEADLETTER']._serialized_start=479
-  _globals['_DEADLETTER']._serialized_end=805
-  _globals['_DEADLETTERSERVICE']._serialized_start=808
-  _globals['_DEADLETTERSERVICE']._serialized_end=1052
+  _globals['_REPLAYDEADLETTERREQUEST']._serialized_end=442
+  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_start=444
+  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_end=528
+  _globals['_DEADLETTER']._serialized_start=531
+  _globals['_DEADLETTER']._serialized_end=879
+  _globals['_DEADLETTERSERVICE']._serialized_start=882
+  _globals['_DEADLETTERSERVICE']._serialized_end=1126
 # @@protoc_insertion_point(module_scope)

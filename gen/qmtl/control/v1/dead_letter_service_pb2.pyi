@@ -26,20 +26,20 @@ class ListDeadLettersResponse(_message.Message):
     def __init__(self, dead_letters: _Optional[_Iterable[_Union[DeadLetter, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class ReplayDeadLetterRequest(_message.Message):
-    __slots__ = ("sequence",)
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    sequence: int
-    def __init__(self, sequence: _Optional[int] = ...) -> None: ...
+    __slots__ = ("dead_letter_sequence",)
+    DEAD_LETTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    dead_letter_sequence: int
+    def __init__(self, dead_letter_sequence: _Optional[int] = ...) -> None: ...
 
 class ReplayDeadLetterResponse(_message.Message):
-    __slots__ = ("sequence",)
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    sequence: int
-    def __init__(self, sequence: _Optional[int] = ...) -> None: ...
+    __slots__ = ("original_stream_sequence",)
+    ORIGINAL_STREAM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    original_stream_sequence: int
+    def __init__(self, original_stream_sequence: _Optional[int] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
-    __slots__ = ("sequence", "original_stream", "original_subject", "original_message_id", "consumer", "message", "deliveries", "time", "body")
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("dead_letter_sequence", "original_stream", "original_subject", "original_message_id", "consumer", "message", "deliveries", "time", "body")
+    DEAD_LETTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ORIGINAL_STREAM_FIELD_NUMBER: _ClassVar[int]
     ORIGINAL_SUBJECT_FIELD_NUMBER: _ClassVar[int]
     ORIGINAL_MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -48,7 +48,7 @@ class DeadLetter(_message.Message):
     DELIVERIES_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
-    sequence: int
+    dead_letter_sequence: int
     original_stream: str
     original_subject: str
     original_message_id: str
@@ -57,4 +57,4 @@ class DeadLetter(_message.Message):
     deliveries: int
     time: _timestamp_pb2.Timestamp
     body: bytes
-    def __init__(self, sequence: _Optional[int] = ..., original_stream: _Optional[str] = ..., original_subject: _Optional[str] = ..., original_message_id: _Optional[str] = ..., consumer: _Optional[str] = ..., message: _Optional[str] = ..., deliveries: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., body: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, dead_letter_sequence: _Optional[int] = ..., original_stream: _Optional[str] = ..., original_subject: _Optional[str] = ..., original_message_id: _Optional[str] = ..., consumer: _Optional[str] = ..., message: _Optional[str] = ..., deliveries: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., body: _Optional[bytes] = ...) -> None: ...

@@ -27,7 +27,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.control.v1 import control_pb2 as qmtl_dot_control_dot_v1_dot_control__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(qmtl/control/v1/event_tail_service.proto\x12\x0fqmtl.control.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1dqmtl/control/v1/control.proto\"\x99\x01\n\x0bTailRequest\x12\x14\n\x05types\x18\x01 \x03(\tR\x05types\x12\x12\n\x04keys\x18\x02 \x03(\tR\x04keys\x12%\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x04R\rafterSequence\x12\x39\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\"_\n\x0cTailResponse\x12\x33\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.qmtl.control.v1.ControlEventR\x05\x65vent\x12\x1a\n\x08sequence\x18\x02 \x01(\x04R\x08sequence2b\n\x10\x45ventTailService\x12N\n\x04Tail\x12\x1c.qmtl.control.v1.TailRequest\x1a\x1d.qmtl.control.v1.TailResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x42\x64\n\x12io.qmtl.control.v1B\x15\x45ventTailServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/control/v1;controlv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(qmtl/control/v1/event_tail_service.proto\x12\x0fqmtl.control.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1dqmtl/control/v1/control.proto\"\xa8\x01\n\x0bTailRequest\x12\x14\n\x05types\x18\x01 \x03(\tR\x05types\x12\x12\n\x04keys\x18\x02 \x03(\tR\x04keys\x12\x34\n\x16\x61\x66ter_control_sequence\x18\x03 \x01(\x04R\x14\x61\x66terControlSequence\x12\x39\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\"n\n\x0cTailResponse\x12\x33\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.qmtl.control.v1.ControlEventR\x05\x65vent\x12)\n\x10\x63ontrol_sequence\x18\x02 \x01(\x04R\x0f\x63ontrolSequence2b\n\x10\x45ventTailService\x12N\n\x04Tail\x12\x1c.qmtl.control.v1.TailRequest\x1a\x1d.qmtl.control.v1.TailResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x42\x64\n\x12io.qmtl.control.v1B\x15\x45ventTailServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/control/v1;controlv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTTAILSERVICE'].methods_by_name['Tail']._loaded_options = None
   _globals['_EVENTTAILSERVICE'].methods_by_name['Tail']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_TAILREQUEST']._serialized_start=156
-  _globals['_TAILREQUEST']._serialized_end=309
-  _globals['_TAILRESPONSE']._serialized_start=311
-  _globals['_TAILRESPONSE']._serialized_end=406
-  _globals['_EVENTTAILSERVICE']._serialized_start=408
-  _globals['_EVENTTAILSERVICE']._serialized_end=506
+  _globals['_TAILREQUEST']._serialized_end=324
+  _globals['_TAILRESPONSE']._serialized_start=326
+  _globals['_TAILRESPONSE']._serialized_end=436
+  _globals['_EVENTTAILSERVICE']._serialized_start=438
+  _globals['_EVENTTAILSERVICE']._serialized_end=536
 # @@protoc_insertion_point(module_scope)

@@ -12,21 +12,21 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class TailRequest(_message.Message):
-    __slots__ = ("types", "keys", "after_sequence", "start_time")
+    __slots__ = ("types", "keys", "after_control_sequence", "start_time")
     TYPES_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
-    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_CONTROL_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     types: _containers.RepeatedScalarFieldContainer[str]
     keys: _containers.RepeatedScalarFieldContainer[str]
-    after_sequence: int
+    after_control_sequence: int
     start_time: _timestamp_pb2.Timestamp
-    def __init__(self, types: _Optional[_Iterable[str]] = ..., keys: _Optional[_Iterable[str]] = ..., after_sequence: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, types: _Optional[_Iterable[str]] = ..., keys: _Optional[_Iterable[str]] = ..., after_control_sequence: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class TailResponse(_message.Message):
-    __slots__ = ("event", "sequence")
+    __slots__ = ("event", "control_sequence")
     EVENT_FIELD_NUMBER: _ClassVar[int]
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     event: _control_pb2.ControlEvent
-    sequence: int
-    def __init__(self, event: _Optional[_Union[_control_pb2.ControlEvent, _Mapping]] = ..., sequence: _Optional[int] = ...) -> None: ...
+    control_sequence: int
+    def __init__(self, event: _Optional[_Union[_control_pb2.ControlEvent, _Mapping]] = ..., control_sequence: _Optional[int] = ...) -> None: ...

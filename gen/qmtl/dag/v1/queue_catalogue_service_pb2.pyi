@@ -90,15 +90,15 @@ class GetQueueStatsResponse(_message.Message):
     def __init__(self, stats: _Optional[_Iterable[_Union[QueueStats, _Mapping]]] = ...) -> None: ...
 
 class QueueStats(_message.Message):
-    __slots__ = ("compute_key", "depth", "last_sequence", "last_bucket", "lag")
+    __slots__ = ("compute_key", "depth", "last_queue_sequence", "last_bucket", "lag")
     COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
-    LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LAST_QUEUE_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     LAST_BUCKET_FIELD_NUMBER: _ClassVar[int]
     LAG_FIELD_NUMBER: _ClassVar[int]
     compute_key: str
     depth: int
-    last_sequence: int
+    last_queue_sequence: int
     last_bucket: _timestamp_pb2.Timestamp
     lag: _duration_pb2.Duration
-    def __init__(self, compute_key: _Optional[str] = ..., depth: _Optional[int] = ..., last_sequence: _Optional[int] = ..., last_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, compute_key: _Optional[str] = ..., depth: _Optional[int] = ..., last_queue_sequence: _Optional[int] = ..., last_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

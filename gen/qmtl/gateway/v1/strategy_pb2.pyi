@@ -77,7 +77,7 @@ class WorldOutcome(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ..., binding: _Optional[_Union[_binding_pb2.Binding, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[_diff_pb2.QueueAssignment, _Mapping]]] = ...) -> None: ...
 
 class Strategy(_message.Message):
-    __slots__ = ("strategy_id", "meta", "state", "reason", "submitted_by", "created_at", "updated_at", "world_ids", "dag_digest", "nodes", "outcomes", "sentinel_id", "plan_version", "revision", "release_pending", "message")
+    __slots__ = ("strategy_id", "meta", "state", "reason", "submitted_by", "created_at", "updated_at", "world_ids", "dag_digest", "nodes", "outcomes", "sentinel_id", "plan_version", "strategy_revision", "release_pending", "message")
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     META_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -91,7 +91,7 @@ class Strategy(_message.Message):
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     SENTINEL_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_VERSION_FIELD_NUMBER: _ClassVar[int]
-    REVISION_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_REVISION_FIELD_NUMBER: _ClassVar[int]
     RELEASE_PENDING_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     strategy_id: str
@@ -107,23 +107,23 @@ class Strategy(_message.Message):
     outcomes: _containers.RepeatedCompositeFieldContainer[WorldOutcome]
     sentinel_id: str
     plan_version: int
-    revision: int
+    strategy_revision: int
     release_pending: bool
     message: str
-    def __init__(self, strategy_id: _Optional[str] = ..., meta: _Optional[_Union[StrategyMeta, _Mapping]] = ..., state: _Optional[_Union[_control_pb2.StrategyState, str]] = ..., reason: _Optional[str] = ..., submitted_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., world_ids: _Optional[_Iterable[str]] = ..., dag_digest: _Optional[str] = ..., nodes: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[WorldOutcome, _Mapping]]] = ..., sentinel_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., revision: _Optional[int] = ..., release_pending: _Optional[bool] = ..., message: _Optional[str] = ...) -> None: ...
+    def __init__(self, strategy_id: _Optional[str] = ..., meta: _Optional[_Union[StrategyMeta, _Mapping]] = ..., state: _Optional[_Union[_control_pb2.StrategyState, str]] = ..., reason: _Optional[str] = ..., submitted_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., world_ids: _Optional[_Iterable[str]] = ..., dag_digest: _Optional[str] = ..., nodes: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[WorldOutcome, _Mapping]]] = ..., sentinel_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., strategy_revision: _Optional[int] = ..., release_pending: _Optional[bool] = ..., message: _Optional[str] = ...) -> None: ...
 
 class StrategyHistoryEntry(_message.Message):
-    __slots__ = ("revision", "state", "reason", "actor", "time", "message")
-    REVISION_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("strategy_revision", "state", "reason", "actor", "time", "message")
+    STRATEGY_REVISION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
-    revision: int
+    strategy_revision: int
     state: _control_pb2.StrategyState
     reason: str
     actor: str
     time: _timestamp_pb2.Timestamp
     message: str
-    def __init__(self, revision: _Optional[int] = ..., state: _Optional[_Union[_control_pb2.StrategyState, str]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...
+    def __init__(self, strategy_revision: _Optional[int] = ..., state: _Optional[_Union[_control_pb2.StrategyState, str]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...

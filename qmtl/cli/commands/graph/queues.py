@@ -161,7 +161,7 @@ def _stats_rows(
         (
             topics.get(s.compute_key, s.compute_key),
             f"{s.depth:,}",
-            str(s.last_sequence),
+            str(s.last_queue_sequence),
             when(s.last_bucket),
             f"{s.lag.ToTimedelta().total_seconds():.1f} s",
         )

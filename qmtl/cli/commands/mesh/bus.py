@@ -36,7 +36,9 @@ def tail(
 ) -> None:
     """Follow control events as they are stored, one line each."""
     start = Timestamp(seconds=1) if all_kept else None
-    request = eventtailservicepb.TailRequest(types=types or [], keys=keys or [], after_sequence=after, start_time=start)
+    request = eventtailservicepb.TailRequest(
+        types=types or [], keys=keys or [], after_control_sequence=after, start_time=start
+    )
 
     async def call(channel: MeshChannel) -> None:
         stream = eventtailrpc.EventTailServiceStub(channel).Tail(request)
@@ -67,7 +69,7 @@ def lag(access: Access) -> None:
         show_json(as_dict(reply))
         return
     rows = [
-        (s.name, str(s.messages), str(s.bytes), f"{s.first_sequence}..{s.last_sequence}", str(s.replicas))
+        (s.name, str(s.messages), str(s.bytes), f"{s.first_stream_sequence}..{s.last_stream_sequence}", str(s.replicas))
         for s in reply.streams
     ]
     show_table("streams", ("stream", "messages", "bytes", "sequences", "replicas"), rows)
@@ -89,7 +91,7 @@ def dlq(
     async def call(channel: MeshChannel) -> deadletterservicepb.ListDeadLettersResponse:
         stub = deadletterrpc.DeadLetterServiceStub(channel)
         if replay:
-            await stub.ReplayDeadLetter(deadletterservicepb.ReplayDeadLetterRequest(sequence=replay))
+            await stub.ReplayDeadLetter(deadletterservicepb.ReplayDeadLetterRequest(dead_letter_sequence=replay))
         return await stub.ListDeadLetters(deadletterservicepb.ListDeadLettersRequest())
 
     reply = ask(access, call)
@@ -99,7 +101,8 @@ def dlq(
 
 def _letter_rows(letters: Sequence[deadletterservicepb.DeadLetter]) -> list[tuple[str, ...]]:
     return [
-        (str(x.sequence), x.original_subject, x.consumer, str(x.deliveries), when(x.time), x.message) for x in letters
+        (str(x.dead_letter_sequence), x.original_subject, x.consumer, str(x.deliveries), when(x.time), x.message)
+        for x in letters
     ]
 
 
@@ -109,4 +112,6 @@ def _show_event(reply: eventtailservicepb.TailResponse, json: bool) -> None:
         typer.echo(jsonlib.dumps(as_dict(reply), ensure_ascii=False))
         return
     kind = event.WhichOneof("payload") or "unknown"
-    typer.echo(f"{reply.sequence:>8} {when(event.time)} {event.source:<13} {kind:<24} {event.key} r{event.revision}")
+    typer.echo(
+        f"{reply.control_sequence:>8} {when(event.time)} {event.source:<13} {kind:<24} {event.key} r{event.revision}"
+    )

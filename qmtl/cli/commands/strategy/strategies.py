@@ -161,7 +161,7 @@ def _show_outcome(outcome: strategypb.WorldOutcome) -> None:
 def _show_history(steps: list[strategypb.StrategyHistoryEntry]) -> None:
     rows = [
         (
-            str(step.revision),
+            str(step.strategy_revision),
             enum_word(controlpb.StrategyState, step.state),
             step.actor,
             when(step.time),
