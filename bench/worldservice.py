@@ -177,7 +177,7 @@ def evaluation(world_id: str, number: int, run_id: str) -> evaluationservicepb.E
         dataset_fingerprint="blake3:bench",
         data_start=stamp(now - timedelta(days=90)),
         data_end=stamp(now - timedelta(minutes=1)),
-        coverage=1.0,
+        coverage_ratio=1.0,
     )
 
 

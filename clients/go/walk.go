@@ -153,7 +153,7 @@ func activate(ctx context.Context, gateway grpc.ClientConnInterface, world, stra
 	_, err := worldv1.NewEvaluationServiceClient(gateway).Evaluate(ctx, &worldv1.EvaluateRequest{
 		WorldId: world, StrategyId: strategy, RunId: "go-1", Stage: worldv1.Stage_STAGE_BACKTEST,
 		Metrics:            []*worldv1.Metric{{Name: "sharpe", Value: 1.0}},
-		DatasetFingerprint: "blake3:sample", Coverage: 1.0,
+		DatasetFingerprint: "blake3:sample", CoverageRatio: 1.0,
 		DataStart: timestamppb.New(end.AddDate(0, 0, -60)), DataEnd: timestamppb.New(end),
 	})
 	if err != nil {

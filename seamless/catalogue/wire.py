@@ -1,8 +1,11 @@
 """Datasets and presets as messages."""
 
+from decimal import Decimal
+
 from google.protobuf.duration_pb2 import Duration
 
 from qmtl.calendars import spans
+from qmtl.core.decimals import format_decimal
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.wire.instants import ns_to_proto
 from qmtl.wire.volumes import volume_unit_to_proto
@@ -47,7 +50,7 @@ def preset_to_proto(preset: Preset, status: DatasetStatus) -> datasetspb.Preset:
         dataset=str(preset.dataset),
         description=preset.description,
         strictness=STRICTNESS[preset.policy.name],
-        min_coverage=preset.min_coverage,
+        min_coverage=format_decimal(Decimal(repr(preset.min_coverage))),
         replay=preset.replay,
         available=status.state is not DatasetState.UNAVAILABLE,
         message=status.detail,

@@ -204,7 +204,7 @@ class Estate:
                 stage=bindingpb.STAGE_BACKTEST,
                 metrics=[evaluationpb.Metric(name="sharpe", value=sharpe)],
                 dataset_fingerprint="blake3:test",
-                coverage=1.0,
+                coverage_ratio=1.0,
                 data_start=stamp(NOW - timedelta(days=60)),
                 data_end=stamp(NOW),
             )

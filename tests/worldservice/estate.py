@@ -255,7 +255,7 @@ def evaluation_at(
         dataset_fingerprint="blake3:data",
         data_start=stamp(now - timedelta(days=90)),
         data_end=stamp(now - timedelta(minutes=1)),
-        coverage=0.97,
+        coverage_ratio=0.97,
     )
 
 

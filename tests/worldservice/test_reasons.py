@@ -48,7 +48,7 @@ def test_a_closed_session_does_not_go_on() -> None:
 @pytest.mark.parametrize("coverage", [-0.1, 1.5, float("nan")])
 def test_coverage_is_a_share(coverage: float) -> None:
     with pytest.raises(InvalidRequest, match="E_COVERAGE"):
-        evidence_from_request(evaluationservicepb.EvaluateRequest(coverage=coverage))
+        evidence_from_request(evaluationservicepb.EvaluateRequest(coverage_ratio=coverage))
 
 
 def test_an_execution_model_of_a_run_is_whole() -> None:

@@ -33,8 +33,8 @@ def evidence_from_request(request: evaluationservicepb.EvaluateRequest, path: st
     """What an Evaluate request says; `path` leads to it. Meaning is checked later. Raises InvalidRequest."""
     if len(request.metrics) > METRICS_MAX:
         raise refused("E_METRIC_VALUE", f"{path}metrics", f"{len(request.metrics)} entries", f"at most {METRICS_MAX}")
-    if not (math.isfinite(request.coverage) and 0.0 <= request.coverage <= 1.0):
-        raise refused("E_COVERAGE", f"{path}coverage", str(request.coverage), "a number from 0 to 1")
+    if not (math.isfinite(request.coverage_ratio) and 0.0 <= request.coverage_ratio <= 1.0):
+        raise refused("E_COVERAGE", f"{path}coverage_ratio", str(request.coverage_ratio), "a number from 0 to 1")
     start = instant_from_proto(request.data_start, f"{path}data_start") if request.HasField("data_start") else None
     end = instant_from_proto(request.data_end, f"{path}data_end") if request.HasField("data_end") else None
     if start is not None and end is not None and start > end:
@@ -51,7 +51,7 @@ def evidence_from_request(request: evaluationservicepb.EvaluateRequest, path: st
         dataset_fingerprint=optional_text(request.dataset_fingerprint, f"{path}dataset_fingerprint"),
         data_start=start,
         data_end=end,
-        coverage=request.coverage,
+        coverage=request.coverage_ratio,
         footprint=footprint,
         correlations=correlations_from_proto(request.correlations, f"{path}correlations"),
         execution=execution,
@@ -100,17 +100,24 @@ def _rate(text: str, field: str, low: int, high: int) -> Decimal | None:
 
 
 def footprint_from_proto(message: evaluationpb.Footprint, field: str) -> Footprint:
-    """Raises InvalidRequest (E_FOOTPRINT)."""
-    for name, value in (("long_gross", message.long_gross), ("short_gross", message.short_gross)):
-        if not (math.isfinite(value) and 0.0 <= value <= GROSS_MAX):
-            raise refused("E_FOOTPRINT", f"{field}.{name}", str(value), f"a number from 0 to {GROSS_MAX:g}")
-    sector = optional_text(message.sector, f"{field}.sector")
-    return Footprint(message.long_gross, message.short_gross, sector)
+    """Raises InvalidRequest (E_DECIMAL, E_FOOTPRINT)."""
+    long, short = _gross(message.long_gross, f"{field}.long_gross"), _gross(message.short_gross, f"{field}.short_gross")
+    return Footprint(long, short, optional_text(message.sector, f"{field}.sector"))
+
+
+def _gross(text: str, field: str) -> float:
+    share = parse_decimal(text, field)
+    if not 0 <= share <= Decimal(GROSS_MAX):
+        raise refused("E_FOOTPRINT", field, text, f"a decimal from 0 to {GROSS_MAX:g}")
+    return float(share)
 
 
 def footprint_to_proto(footprint: Footprint) -> evaluationpb.Footprint:
+    """Shares as the shortest decimals that are read as the same numbers."""
     return evaluationpb.Footprint(
-        long_gross=footprint.long_gross, short_gross=footprint.short_gross, sector=footprint.sector
+        long_gross=format_decimal(Decimal(repr(footprint.long_gross))),
+        short_gross=format_decimal(Decimal(repr(footprint.short_gross))),
+        sector=footprint.sector,
     )
 
 
@@ -176,7 +183,7 @@ def run_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:
         data_end=instant_to_proto(evidence.data_end),
         created_by=run.created_by,
         created_at=instant_to_proto(run.created_at),
-        coverage=evidence.coverage,
+        coverage_ratio=evidence.coverage,
         footprint=None if evidence.footprint is None else footprint_to_proto(evidence.footprint),
         correlations=dict(evidence.correlations),
         execution_model=execution_to_proto(evidence.execution),
@@ -194,7 +201,7 @@ def decision_to_proto(decision: Decision) -> decisionpb.DecisionEnvelope:
         ttl=span_to_proto(decision.ttl),
         etag=decision.etag,
         dataset_fingerprint=decision.dataset_fingerprint,
-        coverage=decision.coverage,
+        coverage_ratio=decision.coverage,
         data_end=instant_to_proto(decision.data_end),
         decided_at=instant_to_proto(decision.decided_at),
         ruleset_hash=decision.ruleset_hash,

@@ -157,7 +157,7 @@ async fn activate(gateway: &Gateway, world: &str, strategy: &str) -> Outcome<Ses
         stage: Stage::Backtest.into(),
         metrics: vec![Metric { name: "sharpe".to_owned(), value: 1.0, ..Metric::default() }],
         dataset_fingerprint: "blake3:sample".to_owned(),
-        coverage: 1.0,
+        coverage_ratio: 1.0,
         data_start: Some(Timestamp { seconds: EVIDENCE_END - 60 * DAY_S, nanos: 0 }),
         data_end: Some(Timestamp { seconds: EVIDENCE_END, nanos: 0 }),
         ..EvaluateRequest::default()

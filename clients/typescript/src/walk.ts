@@ -97,7 +97,7 @@ async function activate(gateway: Transport, worldId: string, strategyId: string)
   const end = Date.UTC(2021, 11, 25, 13, 30);
   await createClient(EvaluationService, gateway).evaluate({
     ...{ worldId, strategyId, runId: "ts-1", stage: Stage.BACKTEST, metrics: [{ name: "sharpe", value: 1 }] },
-    ...{ datasetFingerprint: "blake3:sample", coverage: 1 },
+    ...{ datasetFingerprint: "blake3:sample", coverageRatio: 1 },
     dataStart: timestampFromDate(new Date(end - 60 * 86_400_000)),
     dataEnd: timestampFromDate(new Date(end)),
   });

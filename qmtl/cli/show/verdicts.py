@@ -111,7 +111,7 @@ def explain_world(decision: decisionpb.DecisionEnvelope, standings: Sequence[Sta
     yield f"world {decision.world_id} {CEILINGS.get(decision.effective_mode, 'has a mode this command does not know')}"
     yield f"  decided {when(decision.decided_at)} by policy version {decision.policy_version}{_stale(decision)}"
     if decision.HasField("data_end"):
-        yield f"  data ends {when(decision.data_end)}, {decision.coverage:.2%} of the expected bars are there"
+        yield f"  data ends {when(decision.data_end)}, {decision.coverage_ratio:.2%} of the expected bars are there"
     yield from (f"  not more because {reason_text(reason)}" for reason in decision.reasons)
     places = {strategy_id: place for place, strategy_id in enumerate(decision.selected)}
     for standing in sorted(standings, key=lambda s: (places.get(s.strategy_id, len(places)), _rank(s), s.strategy_id)):

@@ -56,7 +56,7 @@ async def test_a_pass_raises_the_ceiling_to_paper_and_says_why_not_live(estate: 
         decisionpb.DECISION_REASON_LIVE_NOT_APPROVED,
     ]
     assert list(shown.selected) == ["s"]
-    assert (shown.dataset_fingerprint, shown.coverage) == ("blake3:data", 0.97)
+    assert (shown.dataset_fingerprint, shown.coverage_ratio) == ("blake3:data", 0.97)
     assert shown.ttl.ToTimedelta() == timedelta(seconds=300)
     assert shown.ruleset_hash == reply.run.report.ruleset_hash
 
@@ -217,7 +217,7 @@ def cohort(estate: Estate, run_id: str, **sharpes: float) -> evaluationservicepb
     request = evaluationservicepb.EvaluationCohort(world_id="w1", run_id=run_id, stage=bindingpb.STAGE_BACKTEST)
     for strategy_id, sharpe in sharpes.items():
         each = evaluation(estate, "w1", strategy_id, run_id, sharpe=sharpe)
-        each.footprint.CopyFrom(evaluationpb.Footprint(long_gross=0.3, short_gross=0.2, sector="crypto"))
+        each.footprint.CopyFrom(evaluationpb.Footprint(long_gross="0.3", short_gross="0.2", sector="crypto"))
         for other in sharpes:
             each.correlations[other] = 0.9 if {strategy_id, other} == {"a", "b"} else 0.1
         request.strategies.append(each)
@@ -255,7 +255,9 @@ async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(esta
         ({"run_id": "other"}, "E_COHORT"),
         ({"stage": bindingpb.STAGE_PAPER}, "E_COHORT"),
         ({"strategy_id": "b"}, "E_COHORT"),
-        ({"footprint": evaluationpb.Footprint(long_gross=-1.0)}, "E_FOOTPRINT"),
+        ({"footprint": evaluationpb.Footprint(long_gross="-1", short_gross="0")}, "E_FOOTPRINT"),
+        ({"footprint": evaluationpb.Footprint(long_gross="0", short_gross="1000.1")}, "E_FOOTPRINT"),
+        ({"footprint": evaluationpb.Footprint(long_gross="0")}, "E_DECIMAL"),
         ({"correlations": {"b": 1.5}}, "E_CORRELATION"),
         ({"correlations": {"?": 0.5}}, "E_STRATEGY_ID"),
     ],

@@ -69,11 +69,11 @@ class Preset(_message.Message):
     dataset: str
     description: str
     strictness: _conformance_pb2.ConformanceStrictness
-    min_coverage: float
+    min_coverage: str
     replay: bool
     available: bool
     message: str
     symbol: str
     interval: _duration_pb2.Duration
     volume_unit: _bars_pb2.VolumeUnit
-    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., description: _Optional[str] = ..., strictness: _Optional[_Union[_conformance_pb2.ConformanceStrictness, str]] = ..., min_coverage: _Optional[float] = ..., replay: _Optional[bool] = ..., available: _Optional[bool] = ..., message: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., description: _Optional[str] = ..., strictness: _Optional[_Union[_conformance_pb2.ConformanceStrictness, str]] = ..., min_coverage: _Optional[str] = ..., replay: _Optional[bool] = ..., available: _Optional[bool] = ..., message: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ...) -> None: ...

@@ -137,7 +137,7 @@ class ExecutionModel(_message.Message):
     def __init__(self, fill: _Optional[_Union[FillModel, str]] = ..., maker_fee_rate: _Optional[str] = ..., taker_fee_rate: _Optional[str] = ..., slippage_rate: _Optional[str] = ..., participation: _Optional[str] = ...) -> None: ...
 
 class DecisionEnvelope(_message.Message):
-    __slots__ = ("world_id", "policy_version", "effective_mode", "reasons", "as_of", "ttl", "etag", "dataset_fingerprint", "coverage", "data_end", "decided_at", "ruleset_hash", "selected", "stale", "execution_model", "message")
+    __slots__ = ("world_id", "policy_version", "effective_mode", "reasons", "as_of", "ttl", "etag", "dataset_fingerprint", "coverage_ratio", "data_end", "decided_at", "ruleset_hash", "selected", "stale", "execution_model", "message")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_MODE_FIELD_NUMBER: _ClassVar[int]
@@ -146,7 +146,7 @@ class DecisionEnvelope(_message.Message):
     TTL_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     DATASET_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
-    COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_RATIO_FIELD_NUMBER: _ClassVar[int]
     DATA_END_FIELD_NUMBER: _ClassVar[int]
     DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
     RULESET_HASH_FIELD_NUMBER: _ClassVar[int]
@@ -162,7 +162,7 @@ class DecisionEnvelope(_message.Message):
     ttl: _duration_pb2.Duration
     etag: str
     dataset_fingerprint: str
-    coverage: float
+    coverage_ratio: float
     data_end: _timestamp_pb2.Timestamp
     decided_at: _timestamp_pb2.Timestamp
     ruleset_hash: str
@@ -170,4 +170,4 @@ class DecisionEnvelope(_message.Message):
     stale: bool
     execution_model: ExecutionModel
     message: str
-    def __init__(self, world_id: _Optional[str] = ..., policy_version: _Optional[int] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., reasons: _Optional[_Iterable[_Union[DecisionReason, str]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., etag: _Optional[str] = ..., dataset_fingerprint: _Optional[str] = ..., coverage: _Optional[float] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ruleset_hash: _Optional[str] = ..., selected: _Optional[_Iterable[str]] = ..., stale: _Optional[bool] = ..., execution_model: _Optional[_Union[ExecutionModel, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., policy_version: _Optional[int] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., reasons: _Optional[_Iterable[_Union[DecisionReason, str]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., etag: _Optional[str] = ..., dataset_fingerprint: _Optional[str] = ..., coverage_ratio: _Optional[float] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ruleset_hash: _Optional[str] = ..., selected: _Optional[_Iterable[str]] = ..., stale: _Optional[bool] = ..., execution_model: _Optional[_Union[ExecutionModel, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...

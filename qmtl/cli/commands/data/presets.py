@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.formats import span_word
@@ -32,7 +34,7 @@ def presets(access: Access) -> None:
             span_word(one.interval.seconds) or "-",
             "replay" if one.replay else "live",
             enum_word(conformancepb.ConformanceStrictness, one.strictness),
-            f"{one.min_coverage:.0%}",
+            f"{Decimal(one.min_coverage):.0%}",
             one.description if one.available else one.message,
         )
         for one in found

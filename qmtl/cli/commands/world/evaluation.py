@@ -168,7 +168,7 @@ def decide(access: Access, world_id: WorldId) -> None:
         ("policy version", str(decision.policy_version)),
         ("as of", when(decision.as_of)),
         ("data end", when(decision.data_end)),
-        ("coverage", f"{decision.coverage:.4f}"),
+        ("coverage", f"{decision.coverage_ratio:.4f}"),
         ("selected", ", ".join(decision.selected) or "-"),
         ("good for", f"{decision.ttl.ToTimedelta().total_seconds():g} s from {when(decision.decided_at)}"),
         ("backtests assume", _assumed(decision.execution_model)),

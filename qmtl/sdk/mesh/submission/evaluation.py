@@ -31,7 +31,7 @@ def backtest_report(
         dataset_fingerprint=fingerprint,
         data_start=delivered.start,
         data_end=delivered.end,
-        coverage=data.metadata.coverage_ratio,
+        coverage_ratio=data.metadata.coverage_ratio,
     )
 
 
@@ -51,5 +51,5 @@ def paper_report(
         dataset_fingerprint=session.dataset_fingerprint,
         data_start=session.start,
         data_end=ns_to_proto(end_ns),
-        coverage=min(1.0, len(bars) / expected) if expected > 0 else 0.0,
+        coverage_ratio=min(1.0, len(bars) / expected) if expected > 0 else 0.0,
     )

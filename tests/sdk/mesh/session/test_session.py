@@ -120,7 +120,7 @@ async def test_the_session_is_reported_as_a_paper_evaluation() -> None:
     assert sent == {**result.metrics, "cross_context_cache_hits": 0}
     assert reported.data_start.ToNanoseconds() == mesh.start_ns
     assert reported.data_end.ToNanoseconds() == BARS.close_ns[-1]
-    assert reported.coverage == 1.0
+    assert reported.coverage_ratio == 1.0
     assert result.evaluation.run_id == reported.run_id
     assert "paper evaluation  PASS" in str(result)
 

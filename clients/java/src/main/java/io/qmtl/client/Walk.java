@@ -194,7 +194,7 @@ final class Walk {
             .setStage(Stage.STAGE_BACKTEST)
             .addMetrics(Metric.newBuilder().setName("sharpe").setValue(1.0))
             .setDatasetFingerprint("blake3:sample")
-            .setCoverage(1.0)
+            .setCoverageRatio(1.0)
             .setDataStart(stamp(end.minus(Duration.ofDays(60))))
             .setDataEnd(stamp(end))
             .build();
