@@ -116,7 +116,8 @@ var checks = map[string]func(vector) error{
 func checkVectors(folder string) (int, error) {
 	identities, wrong := checkIdentities(filepath.Join(folder, "identity.json"))
 	dags, err := checkDags(filepath.Join(folder, "dags.json"))
-	return identities + dags, errors.Join(wrong, err)
+	records, malformed := checkRecords(filepath.Join(folder, "records.json"))
+	return identities + dags + records, errors.Join(wrong, err, malformed)
 }
 
 // checkDags computes every NodeID of whole strategies, and their checksums.

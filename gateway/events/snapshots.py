@@ -45,12 +45,12 @@ class Snapshots:
         if topic == eventpb.TOPIC_ORDERS:
             orders = await self._orders(scope)
             body = b"".join(order.SerializeToString(deterministic=True) for order in orders)
-            return eventpb.Snapshot(topic=topic, orders=orders, state_hash=digest(body))
+            return eventpb.Snapshot(topic=topic, orders=orders, state_hash=digest(body), truncated=True)
         states = [relayed(state, scope.world_id) for state in await _OWNERS[topic](self, scope)]
         body = b"".join(state.SerializeToString(deterministic=True) for state in states)
         hashes = [s.activation_updated.activation.state_hash for s in states if s.HasField("activation_updated")]
-        most = SENTINELS_OF_MAX if topic == eventpb.TOPIC_SENTINEL else STRATEGIES_MAX
-        truncated = len(states) >= most or any(state.world_queues_updated.truncated for state in states)
+        is_part = topic == eventpb.TOPIC_SENTINEL or len(states) >= STRATEGIES_MAX  # sentinels of live strategies only
+        truncated = is_part or any(state.world_queues_updated.truncated for state in states)
         return eventpb.Snapshot(
             topic=topic, states=states, state_hash=hashes[0] if hashes else digest(body), truncated=truncated
         )
