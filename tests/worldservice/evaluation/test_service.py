@@ -257,7 +257,7 @@ async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(esta
         ({"strategy_id": "b"}, "E_COHORT"),
         ({"footprint": evaluationpb.Footprint(long_gross="-1", short_gross="0")}, "E_FOOTPRINT"),
         ({"footprint": evaluationpb.Footprint(long_gross="0", short_gross="1000.1")}, "E_FOOTPRINT"),
-        ({"footprint": evaluationpb.Footprint(long_gross="0")}, "E_DECIMAL"),
+        ({"footprint": evaluationpb.Footprint(long_gross="1e-1", short_gross="0")}, "E_DECIMAL"),
         ({"correlations": {"b": 1.5}}, "E_CORRELATION"),
         ({"correlations": {"?": 0.5}}, "E_STRATEGY_ID"),
     ],

@@ -13,7 +13,7 @@ from worldservice.evaluation.domain.runs import Footprint
 from worldservice.policy.domain.execution_model import ExecutionModel, FillModel
 
 NAME = st.from_regex(r"[a-z0-9]{1,12}", fullmatch=True)
-UNIT = st.floats(0, 1)
+SHARE = st.integers(0, 10**9).map(lambda millionths: millionths / 10**6)  # of capital, as a decimal says it
 
 
 RATE, FEE = st.decimals("0", "1", places=6), st.decimals("-1", "1", places=6)
@@ -43,7 +43,7 @@ def test_what_a_run_assumed_is_said_whole_and_exactly(message: decisionpb.Execut
     assert caught.value.violations[0].field == field
 
 
-@given(st.builds(Footprint, UNIT, UNIT, NAME | st.just("")))
+@given(st.builds(Footprint, SHARE, SHARE, NAME | st.just("")))
 def test_a_footprint_comes_back(footprint: Footprint) -> None:
     assert evaluation_wire.footprint_from_proto(evaluation_wire.footprint_to_proto(footprint), "footprint") == footprint
 
