@@ -104,3 +104,10 @@ def test_lots_and_position_have_the_same_quantity_after_a_split(
     assert sum(lot.quantity for lot in found) == after
     by_trade = {lot.trade_id: lot for lot in lots}
     assert all(abs(lot.cost) <= abs(by_trade[lot.trade_id].cost) for lot in found)
+
+
+def test_a_split_shares_whole_lots_of_any_size() -> None:
+    tens = instrument("X", base="X", quote="USD", lot="10")
+    lots = (Lot(50, 500, 1, "a"), Lot(50, 900, 2, "b"))
+    assert split_lots(lots, tens, Fraction(3, 5), 60) == (Lot(30, 500, 1, "a"), Lot(30, 900, 2, "b"))
+    assert split_lots(lots, tens, Fraction(1, 2), 50) == (Lot(20, 400, 1, "a"), Lot(30, 900, 2, "b"))

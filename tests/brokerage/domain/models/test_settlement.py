@@ -114,3 +114,15 @@ def test_all_that_is_paid_is_all_that_was_realised(quantity: int, days: list[tup
         paid, realised = paid + cash, realised + last
         assert state == MarkedToMarket(0, 0)
         assert paid == realised
+
+
+def test_the_first_cycle_begins_on_its_day() -> None:
+    days = tuple(weekdays(date(1995, 6, 5), date(1995, 6, 16)))
+    old = DelayedSettlement("America/New_York", days)
+    assert from_ns(old.settles_ns(to_ns(datetime(1995, 6, 7, 15, tzinfo=UTC)))).date() == date(1995, 6, 12)
+    with pytest.raises(InvalidRequest, match="E_CALENDAR_RANGE"):
+        old.settles_ns(to_ns(datetime(1995, 6, 6, 15, tzinfo=UTC)))
+
+
+def test_nothing_was_settled_of_what_was_never_held() -> None:
+    assert MarkedToMarket().close(0, 5) == (MarkedToMarket(0, 0), 5)

@@ -100,3 +100,8 @@ def test_a_target_is_within_what_is_free_after_its_fee_and_a_lot_more_is_not(
     assert after == 0 or fits(after)
     if share == "0":
         assert not fits(after + (1 if fraction > 0 else -1))
+
+
+def test_a_change_of_exactly_a_thousandth_is_an_order() -> None:
+    assert order_for_target(holding(price=1), rate("0.001"), FREE, buffer=0) == 100
+    assert order_for_target(holding(price=1), rate("0.00099999"), FREE, buffer=0) == 0

@@ -112,3 +112,8 @@ def test_an_option_pays_by_premium_and_the_months_contracts(
     monthly: int, premium: str, contracts: int, want: str
 ) -> None:
     assert option_commission(OPTIONS, contracts, rate(premium), monthly, OPTION_MINIMUM) == rate(want)
+
+
+@pytest.mark.parametrize(("monthly", "want"), [(0, "2.5"), (10_001, "2.5"), (50_001, "2.5"), (100_001, "1.5")])
+def test_an_option_without_a_premium_pays_the_last_rate(monthly: int, want: str) -> None:
+    assert option_commission(OPTIONS, 10, 0, monthly, OPTION_MINIMUM) == rate(want)

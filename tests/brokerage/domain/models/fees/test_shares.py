@@ -134,3 +134,11 @@ def test_without_minimum_and_cap_only_the_shares_count() -> None:
     assert fee(plain, "0.5", "0.01", what=FRACTIONS) == Decimal("0.0025")
     assert plain.rates == (0, 0)
     assert plain.bound(STOCK, 0, 1000, 2) == rate("5") + 2
+
+
+def test_tiers_are_of_whole_shares_whatever_the_scale() -> None:
+    assert fee(TIERED, "1000.5", "25", 299_500, what=FRACTIONS) == Decimal("1.75") + Decimal("1.001")
+
+
+def test_where_the_minimum_wins_no_value_is_too_small_for_it() -> None:
+    assert fee(INDIA, "1", "0.1") == 6

@@ -16,8 +16,9 @@ from brokerage.domain.models.fees.percent import PercentFee, TieredPercentFee, V
 from brokerage.domain.models.fees.tables.ibkr import FIXED, LEAN_FIXED, REGULATORY
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.crypto import binance_spot, binance_usdm, coinbase_spot, kraken_spot
+from brokerage.domain.models.profiles.generic import margin, spot
 from brokerage.domain.models.profiles.ibkr import SharePlan, ibkr_equities
-from brokerage.domain.models.profiles.named import PROFILES, profile_named
+from brokerage.domain.models.profiles.named import PROFILES, profile_named, zero_cost
 from brokerage.domain.models.source import MISSING_TABLES, refuse_table
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import EventKind
@@ -108,3 +109,9 @@ def test_a_profile_without_a_word_is_percent_fees_and_a_tenth_of_volume() -> Non
     assert (made.fee, made.slippage.rate, made.participation) == (PercentFee(), 0, 10_000_000)
     assert (made.buying_power, made.leverage, made.name) == (BuyingPower.CASH, 1, "generic")
     assert made.funding.fee is made.fee
+
+
+def test_zero_cost_costs_nothing_and_margin_has_no_leverage_unless_said() -> None:
+    free = zero_cost()
+    assert (free.fee.rates, free.slippage.rate, free.participation) == ((0, 0), 0, 0)
+    assert (margin().leverage, margin(3).leverage, spot().leverage) == (1, 3, 1)

@@ -161,3 +161,7 @@ def test_what_is_not_said_of_a_fill_moves_nothing() -> None:
         assert Slip(model, COIN, Side.BUY).moved(price) == price
     assert Slip(HalfSpread(), COIN, Side.BUY, ask=price).moved(price) == price
     assert Slip(VolumeShareSlippage(), COIN, Side.BUY, volume=1).moved(price) == price
+
+
+def test_a_tenth_is_the_impact_to_its_last_digit() -> None:
+    assert VolumeShareSlippage().distance(Taken(STOCK, Side.BUY, 10**18, 100, 10_000)) == 10**13
