@@ -123,10 +123,10 @@ class SimulatedAccount:
         """Close what equity no longer covers, by market orders of the account; None where it covers all, or while
         orders of an earlier call are open.
         """
-        if any(MARGIN_CALL in record.order.tags for record in self.open_orders()):
-            return None
         call = margin_call(self.view)
-        for reduction in call.reductions if call is not None else ():
+        if call is None or any(MARGIN_CALL in record.order.tags for record in self.open_orders()):
+            return None
+        for reduction in call.reductions:
             instrument, side = reduction.instrument, Side.BUY if reduction.quantity > 0 else Side.SELL
             quantity = instrument.quantity_decimal(abs(reduction.quantity))
             name = f"{MARGIN_CALL}-{instrument.symbol}-{at_ns}"

@@ -62,6 +62,10 @@ def bar_from_doubles(
 
 def exact_units(instrument: Instrument, column: Doubles) -> list[int]:
     """A column of prices in units of the instrument's price scale, to the last digit."""
+    places = _common_places(column)
+    if places <= instrument.price_scale:
+        factor = _POWERS[instrument.price_scale - places]
+        return [int(units) * factor for units in np.rint(column * 10.0**places).tolist()]
     return [_at_scale(instrument, units, places) for units, places in _decimals(column, "price")]
 
 
@@ -82,6 +86,16 @@ def _at_scale(instrument: Instrument, units: int, places: int) -> int:
 
 
 _POWERS: tuple[int, ...] = tuple(10**places for places in range(2 * PRICE_PLACES))
+
+
+def _common_places(column: Doubles) -> int:
+    """Places that hold a whole column as decimals of at most 15 digits; more than any scale has: there are none."""
+    for places in range(16):
+        with np.errstate(over="ignore", invalid="ignore"):
+            whole = np.rint(column * 10.0**places)
+            if (np.abs(whole) < _DIGITS_SAFE).all() and (whole / 10.0**places == column).all():
+                return places
+    return 2 * PRICE_PLACES
 
 
 def _decimals(column: Doubles, what: str) -> Iterator[tuple[int, int]]:
