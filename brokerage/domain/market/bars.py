@@ -33,6 +33,9 @@ class Bar:
 
 Doubles = npt.NDArray[np.float64]
 
+PRICE_MAX = 1e15
+"""No price of anything in any currency: a bar with more than that is broken."""
+
 _DIGITS_SAFE = 10**15
 """Below this many units a decimal is the shortest one of its double: 15 digits always survive a double."""
 
@@ -62,6 +65,11 @@ def bar_from_doubles(
 
 def exact_units(instrument: Instrument, column: Doubles) -> list[int]:
     """A column of prices in units of the instrument's price scale, to the last digit."""
+    if np.isfinite(column).all() and (np.abs(column) > PRICE_MAX).any():
+        found = float(np.abs(column).max())
+        raise InvalidRequest(
+            "E_AMOUNT_OVERFLOW", f"price is {found:g}, want at most {PRICE_MAX:g} in {instrument.symbol}"
+        )
     places = _common_places(column)
     if places <= instrument.price_scale:
         factor = _POWERS[instrument.price_scale - places]

@@ -50,6 +50,12 @@ def test_a_price_with_more_places_than_its_instrument_keeps_is_refused() -> None
     assert exact_units(cents, np.array([0.29, 1.1])) == [29, 110]
 
 
+def test_a_price_that_is_none_of_anything_is_refused() -> None:
+    assert exact_units(COARSE, np.array([1e15])) == [10 ** (15 + PRICE_PLACES)]
+    with pytest.raises(InvalidRequest, match=r"E_AMOUNT_OVERFLOW: price is 1e\+28, want at most 1e\+15 in DOGE-USD"):
+        exact_units(COARSE, np.array([1.0, 1e28]))
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_what_is_not_finite_is_refused(bad: float) -> None:
     with pytest.raises(InvalidRequest, match="E_AMOUNT_NOT_FINITE"):
