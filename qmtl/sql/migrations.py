@@ -5,6 +5,7 @@ A service has only `<package>/migrations/versions/NNNN_<name>.py`. The caller ho
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from alembic import command
@@ -15,6 +16,7 @@ from sqlalchemy import Connection
 from qmtl.core.errors import InvalidRequest, Violation
 
 ENVIRONMENT = Path(__file__).parent / "alembic"
+_ONE = threading.Lock()  # alembic keeps the migration under way in a global of the process
 
 
 def upgrade(conn: Connection, script_location: str) -> None:
@@ -30,4 +32,5 @@ def upgrade(conn: Connection, script_location: str) -> None:
     config.set_main_option("script_location", str(ENVIRONMENT))
     config.set_main_option("version_locations", str(versions).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
-    command.upgrade(config, "head")
+    with _ONE:
+        command.upgrade(config, "head")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, inspect
 
 from qmtl.core.errors import InvalidRequest
 from qmtl.sql.migrations import upgrade
@@ -16,3 +17,22 @@ def test_a_folder_without_migrations_is_refused(tmp_path: Path) -> None:
     with engine.begin() as conn, pytest.raises(InvalidRequest, match="E_MIGRATIONS"):
         upgrade(conn, str(tmp_path))
     engine.dispose()
+
+
+def test_migrations_of_two_stores_at_once_do_not_meet(tmp_path: Path) -> None:
+    """Alembic holds the migration under way in a global of the process."""
+    services = ["brokerage", "dagmanager", "gateway", "worldservice"] * 3
+
+    def prepare(number: int) -> set[str]:
+        engine = create_engine(f"sqlite:///{tmp_path / f'{number}.db'}")
+        try:
+            with engine.begin() as conn:
+                upgrade(conn, f"{services[number]}:migrations")
+                return set(inspect(conn).get_table_names())
+        finally:
+            engine.dispose()
+
+    with ThreadPoolExecutor(len(services)) as threads:
+        made = list(threads.map(prepare, range(len(services))))
+    assert made[:4] == made[4:8] == made[8:]
+    assert len({frozenset(tables) for tables in made}) == 4

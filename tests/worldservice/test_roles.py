@@ -39,8 +39,8 @@ OWNER = frozenset(
 OPERATOR = frozenset(
     {
         "BindStrategy", "UnbindStrategy", "Evaluate", "EvaluateCohort", "SetActivation", "RevokeLive", "Apply",
-        "Resume", "UpsertWorldNode", "DeleteWorldNode", "PutValidation", "InvalidateValidations",
-        "PutEdgeOverride", "DeleteEdgeOverride",
+        "FreezeWorld", "DrainWorld", "Resume", "UpsertWorldNode", "DeleteWorldNode", "PutValidation",
+        "InvalidateValidations", "PutEdgeOverride", "DeleteEdgeOverride",
     }
 )  # fmt: skip
 NODE = "blake3:" + "a" * 64
@@ -74,6 +74,8 @@ def requests(estate: Estate) -> dict[str, Message]:
         "ApproveLive": bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="s"),
         "RevokeLive": bindingservicepb.RevokeLiveRequest(world_id="w1", strategy_id="s"),
         "Apply": applyservicepb.ApplyRequest(world_id="w1", run_id="r", evaluate=True, etag="none"),
+        "FreezeWorld": applyservicepb.FreezeWorldRequest(world_id="w1", request_id="hold"),
+        "DrainWorld": applyservicepb.DrainWorldRequest(world_id="w1", request_id="hold"),
         "Resume": applyservicepb.ResumeRequest(world_id="w1", run_id="none"),
         "UpsertWorldNode": worldgraphservicepb.UpsertWorldNodeRequest(node=view),
         "DeleteWorldNode": worldgraphservicepb.DeleteWorldNodeRequest(world_id="w1", node_id=NODE),

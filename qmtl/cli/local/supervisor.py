@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, TypeVar
@@ -272,6 +273,8 @@ def lock_home(home: Path) -> IO[str]:
         lock.write(str(os.getpid()))
         lock.flush()
     except OSError as error:
+        with suppress(OSError):  # what could not be written is tried again at the close
+            lock.close()
         raise _unusable(home, error) from None
     return lock
 

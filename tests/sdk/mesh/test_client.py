@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from examples.ema_cross import EmaCross
-from qmtl.core.errors import InvalidRequest, NotReady, Unavailable
+from qmtl.core.errors import InvalidRequest, NotReady
 from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Gateway, open_client
 
@@ -35,7 +35,7 @@ async def test_what_waiting_does_not_help_is_raised_at_once(tmp_path: Path) -> N
         async with open_client(gateway):
             pass
     (tmp_path / "ca.pem").write_text("no certificate")
-    with pytest.raises(Unavailable, match=r"E_GATEWAY_UNREACHABLE.*ca\.pem"):
+    with pytest.raises(InvalidRequest, match=r"E_CONFIG: ca is .*ca\.pem, want PEM"):
         async with open_client(Gateway("127.0.0.1:1", token="t", ca=tmp_path / "ca.pem")):
             pass
 

@@ -16,6 +16,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.cli.options import Config, Home
 from qmtl.config.home import alive, find_home, live_record, read_record
 from qmtl.core.errors import InvalidRequest
+from qmtl.rpc.telemetry import logs
 
 DOWN_TIMEOUT_S = 40.0
 
@@ -30,6 +31,7 @@ def up(
     counts = dict(_replica(text) for text in replicas or [])
     plan = (free_plan if free else configured_plan)(find_home(home, config), config, counts)
     refuse_wrong(config)
+    logs.configure("qmtl up", level="ERROR", style="console")  # what it has to say is printed
     asyncio.run(_supervise(plan))
 
 
