@@ -348,9 +348,9 @@ class NearFenceMachine(FenceMachine):
     market = SHORTING
 
 
-STEPS = settings(max_examples=60, stateful_step_count=40, deadline=None)
+STEPS = settings(max_examples=40, stateful_step_count=40, deadline=None)
 
 TestFence = FenceMachine.TestCase
 TestFence.settings = STEPS
 TestNearFence = NearFenceMachine.TestCase
-TestNearFence.settings = settings(STEPS, max_examples=30)
+TestNearFence.settings = settings(STEPS, max_examples=20)

@@ -42,6 +42,7 @@ async def test_a_full_disk_is_refused_by_name_and_leaves_no_token(small_disk: Sm
     assert not any(name.endswith(".jwt") for _, _, names in os.walk(home) for name in names)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(300)
 async def test_a_broker_that_met_a_full_disk_takes_writes_again_once_there_is_space(small_disk: SmallDisk) -> None:
     home = small_disk.folder / "home"
