@@ -31,7 +31,7 @@ GATEWAYS = ("gateway", "gateway-2")
 MOVES = 100
 LONGEST_S = 300.0  # of one run of one client
 BUILD_S = 1800.0  # with empty caches on a slow line
-RATE = {"QMTL__GATEWAY__RATE_PER_S": "200", "QMTL__GATEWAY__RATE_BURST": "200"}  # low, so that a client can meet it
+RATE = {"QMTL__GATEWAY__RATE_PER_S": "60", "QMTL__GATEWAY__RATE_BURST": "200"}  # low, so that a client can meet it
 
 Report = Callable[[str], None]
 
