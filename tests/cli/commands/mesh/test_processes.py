@@ -193,7 +193,7 @@ def check_a_strategy(home: Path, qmtl: Invoke, folder: Path) -> None:
     assert [entry["active"] for entry in json.loads(off)["entries"]] == [False, False]
     tail = done(qmtl("bus", "tail", "--all", "--count", "4", "--home", home, "--json"))
     events = [json.loads(line) for line in tail.splitlines()]
-    assert [event["sequence"] for event in events] == ["1", "2", "3", "4"]
+    assert [event["control_sequence"] for event in events] == ["1", "2", "3", "4"]
     canceled = json.loads(done(qmtl("strategy", "cancel", strategy["strategy_id"], "--home", home, "--json")))
     assert canceled["state"] == "STRATEGY_STATE_CANCELED"
 
