@@ -92,13 +92,14 @@ class Mesh:
 
     async def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         """Stop the gateways, then the other services, then the broker. Safe to call twice."""
+        keepers = [task for task in self._tasks if task.get_name() in (TOKENS, BROKER)]
+        for task in keepers:  # first, so that none takes the end of what it keeps for an outage
+            task.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
         gateways = [name for name in self._children if name.startswith("gateway")]
         services = [name for name in self._children if name not in gateways and name != NATS]
         for names in (gateways, services, [name for name in self._children if name == NATS]):
             await asyncio.gather(*(self._children[name].stop(grace_s) for name in names))
-        for task in self._tasks:
-            if task.get_name() in (TOKENS, BROKER):
-                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._children, self._tasks = {}, []
         if self._lock is not None:
