@@ -109,6 +109,6 @@ def _said(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Expr):
         yield node.value
     if isinstance(node, ast.Call) and node.args:
-        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        if name in CLASSES:
-            yield node.args[0]
+        match node.func:
+            case ast.Name(id=name) | ast.Attribute(attr=name) if name in CLASSES:
+                yield node.args[0]

@@ -92,7 +92,7 @@ async def _follow(
     else:
         run = (await stub.Resume(request, timeout=APPLY_S, metadata=metadata)).run
     if wait:
-        asked = applyservicepb.WatchApplyRunRequest(world_id=request.world_id, run_id=request.run_id)
+        asked = applyservicepb.WatchApplyRunRequest(world_id=request.world_id, run_id=run.run_id)
         with scoped(stub.WatchApplyRun(asked, timeout=APPLY_S)) as replies:
             async for reply in replies:
                 run = reply.run

@@ -37,7 +37,9 @@ def freeze(
 
     async def call(channel: MeshChannel) -> Reply:
         stub = applyrpc.ApplyServiceStub(channel)
-        return await _until_proved(lambda: stub.FreezeWorld(request, timeout=CALL_S), "freeze", within)
+        return await _until_proved(
+            lambda: stub.FreezeWorld(request, timeout=CALL_S), f"freeze --request {request.request_id}", within
+        )
 
     _finish(access, request.request_id, "frozen", ask(access, call))
 
@@ -51,7 +53,9 @@ def drain(
 
     async def call(channel: MeshChannel) -> Reply:
         stub = applyrpc.ApplyServiceStub(channel)
-        return await _until_proved(lambda: stub.DrainWorld(request, timeout=CALL_S), "drain", within)
+        return await _until_proved(
+            lambda: stub.DrainWorld(request, timeout=CALL_S), f"drain --request {request.request_id}", within
+        )
 
     _finish(access, request.request_id, "drained", ask(access, call))
 
