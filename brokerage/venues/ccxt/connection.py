@@ -1,0 +1,158 @@
+"""One account's way to one exchange: a ccxt class, its credentials and the rate limits it shares with everybody else.
+
+Every call ends as an answer, a refusal in the exchange's own words, or an outcome that is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from qmtl.core.clock import Clock
+from qmtl.core.errors import Exhausted, InvalidRequest, Unavailable
+from qmtl.core.instants import to_ns
+from qmtl.exchanges.budgets import Purpose, RequestBudget
+from qmtl.exchanges.credentials import Credentials
+
+MS_NS = 1_000_000
+TIMEOUT_MS = 10_000
+BUDGET_WAIT_S = 5.0
+USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"
+
+log = structlog.stdlib.get_logger("qmtl.brokerage.venues.ccxt")
+
+
+class VenueRefused(Exception):
+    """The exchange refused what was asked; it has not been done. The text is the exchange's."""
+
+
+class NoSuchOrder(VenueRefused):
+    """The exchange knows no order like it."""
+
+
+Call = Callable[[Mapping[str, object]], Awaitable[object]]
+"""One endpoint of an exchange, as ccxt names it: `exchange.private_post_order`."""
+
+
+def made(
+    exchange_id: str,
+    credentials: Credentials,
+    *,
+    options: Mapping[str, object],
+    address: str = "",
+    timeout_ms: int = TIMEOUT_MS,
+) -> Any:
+    """A ccxt class by its id, with websockets. `address` replaces scheme and host of every address it knows.
+
+    Raises InvalidRequest (E_VENUE_INVALID) for an id that ccxt does not have.
+    """
+    import ccxt.pro  # 1 s and 100 MB: only where an exchange is used
+
+    if exchange_id not in ccxt.pro.exchanges:
+        raise InvalidRequest("E_VENUE_INVALID", f"ccxt has no exchange {exchange_id[:80]!r} with websockets")
+    config = {
+        "apiKey": credentials.api_key,
+        "secret": credentials.secret,
+        "password": credentials.password,
+        "enableRateLimit": False,  # the shared buckets pace
+        "timeout": timeout_ms,
+        "options": {**options, "maxRetriesOnFailure": 0},
+    }
+    found = vars(ccxt.pro)[exchange_id](config)
+    if address:
+        found.urls["api"] = _moved(found.urls["api"], address)
+    return found
+
+
+def _moved(urls: object, address: str) -> object:
+    """Addresses on another host, websockets too."""
+    if isinstance(urls, dict):
+        return {name: _moved(part, address) for name, part in urls.items()}
+    scheme, _, rest = str(urls).partition("://")
+    host = address.partition("://")[2]
+    path = rest.partition("/")[2]
+    return f"{'ws' if scheme.startswith('ws') else 'http'}://{host}/{path}"
+
+
+class Connection:
+    """Calls an exchange for one account. `now` is the time that requests are signed with."""
+
+    def __init__(self, exchange: Any, clock: Clock, budget: RequestBudget | None = None) -> None:
+        self.exchange = exchange
+        self._clock = clock
+        self._budget = budget
+        exchange.nonce = self.now_ms
+
+    def now_ms(self) -> int:
+        """The time that a request is signed with."""
+        return to_ns(self._clock.now()) // MS_NS
+
+    async def call(
+        self,
+        endpoint: Call,
+        params: Mapping[str, object],
+        *,
+        purpose: Purpose,
+        weight: int = 1,
+        order: bool = False,
+    ) -> object:
+        """The exchange's answer.
+
+        Raises VenueRefused and NoSuchOrder for what it refused, Exhausted (E_RATE_LIMITED) where nothing was sent or
+        it did not look at it, Unavailable (E_VENUE_UNREACHABLE) where it is not known what became of it.
+        """
+        if self._budget is not None:
+            spend = self._budget.order if order else self._budget.request
+            await spend(purpose, weight=weight, timeout_s=BUDGET_WAIT_S)
+        try:
+            with outcomes(self.exchange.id):
+                return await endpoint(params)
+        except Exhausted:
+            if self._budget is not None:
+                await self._budget.penalise()
+            raise
+        finally:
+            await self._adopt()
+
+    async def close(self) -> None:
+        """Let go of sockets."""
+        await self.exchange.close()
+
+    async def _adopt(self) -> None:
+        headers = self.exchange.last_response_headers
+        used = {name.upper(): value for name, value in (headers or {}).items()}.get(USED_WEIGHT)
+        if self._budget is not None and used is not None and used.isdecimal():
+            await self._budget.adopt(weight_used=int(used))
+
+
+@contextmanager
+def outcomes(exchange_id: str) -> Iterator[None]:
+    """Turn ccxt's errors into what they mean for the outcome. Their text has no secret; bodies stay short."""
+    import aiohttp
+    import ccxt
+
+    try:
+        yield
+    except ccxt.OrderNotFound as error:
+        raise NoSuchOrder(_said(error)) from error
+    except (ccxt.RateLimitExceeded, ccxt.DDoSProtection) as error:
+        raise Exhausted("E_RATE_LIMITED", f"{exchange_id} lets nothing through for now: {_said(error)}") from error
+    except ccxt.InvalidNonce as error:
+        raise VenueRefused(_said(error)) from error
+    except ccxt.ExchangeError as error:
+        if isinstance(error.__cause__, aiohttp.ClientError):  # a body cut short looks like a refusal and is none
+            raise _unknown(exchange_id, error) from error
+        raise VenueRefused(_said(error)) from error
+    except (ccxt.BaseError, OSError) as error:
+        raise _unknown(exchange_id, error) from error
+
+
+def _unknown(exchange_id: str, error: Exception) -> Unavailable:
+    return Unavailable("E_VENUE_UNREACHABLE", f"no answer of {exchange_id}: {type(error).__name__}")
+
+
+def _said(error: Exception) -> str:
+    return str(error)[:300]

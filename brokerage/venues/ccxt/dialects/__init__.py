@@ -1,0 +1,1 @@
+"""How each exchange is asked, and how its answers are read. Nothing here decides."""

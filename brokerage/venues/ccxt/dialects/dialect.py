@@ -1,0 +1,91 @@
+"""What a dialect of an exchange does: calls out, and rows of decimal text to values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.states import OrderType, TimeInForce
+from brokerage.domain.orders.venue_traits import VenueTraits
+from brokerage.venues.ccxt.connection import Connection
+from brokerage.venues.listings import ListedOrder, ListedTrade
+from qmtl.core.decimals import parse_decimal
+from qmtl.core.errors import Unavailable
+from qmtl.exchanges.budgets import Purpose
+
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingOrder:
+    """An order as it is to be sent, in decimals of its instrument, under the id the venue is to know it by."""
+
+    client_id: str
+    symbol: str
+    side: Side
+    type: OrderType
+    tif: TimeInForce
+    quantity: Decimal
+    limit: Decimal | None
+    stop: Decimal | None
+    reduce_only: bool
+    post_only: bool
+    purpose: Purpose
+
+
+class Dialect(Protocol):
+    """One exchange. Reads raise Unavailable (E_VENUE_UNREACHABLE) or Exhausted (E_RATE_LIMITED); `submit` and `cancel`
+    raise VenueRefused for what the exchange refused; an order it does not know is None.
+    """
+
+    @property
+    def traits(self) -> VenueTraits: ...
+
+    async def submit(self, at: Connection, order: OutgoingOrder) -> ListedOrder: ...
+
+    async def cancel(self, at: Connection, symbol: str, client_id: str) -> ListedOrder | None: ...
+
+    async def order(
+        self, at: Connection, symbol: str, *, client_id: str = "", number: str = ""
+    ) -> ListedOrder | None: ...
+
+    async def open_orders(self, at: Connection, symbol: str) -> list[ListedOrder]: ...
+
+    async def trades(self, at: Connection, symbol: str, since_ms: int) -> list[ListedTrade]: ...
+
+    async def balances(self, at: Connection) -> dict[str, Decimal]: ...
+
+    async def positions(self, at: Connection) -> dict[str, Decimal]: ...
+
+    async def instruments(self, at: Connection) -> list[Instrument]: ...
+
+
+def text(row: Row, name: str) -> str:
+    """A field as text. Raises Unavailable (E_VENUE_UNREACHABLE): an answer without it is none."""
+    found = row.get(name)
+    if not isinstance(found, str | int) or isinstance(found, bool):
+        raise unreadable(name, found)
+    return str(found)
+
+
+def decimal(row: Row, name: str) -> Decimal:
+    """A decimal that the exchange wrote as text: a float has lost its digits and is refused."""
+    return parse_decimal(text(row, name), name)
+
+
+def price(row: Row, name: str) -> Decimal | None:
+    """A price; exchanges write 0 for none."""
+    return decimal(row, name) or None
+
+
+def whole(row: Row, name: str) -> int:
+    """A whole number: an id or milliseconds."""
+    return int(text(row, name))
+
+
+def unreadable(name: str, found: object) -> Unavailable:
+    return Unavailable("E_VENUE_UNREACHABLE", f"the venue answered {name} {str(found)[:80]!r}, want text or a number")

@@ -1,0 +1,87 @@
+"""What the outcomes of calls come to: an answer, a refusal, or not known."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from brokerage.venues.ccxt.connection import Connection, NoSuchOrder, VenueRefused, made
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import Exhausted, InvalidRequest, QmtlError, Unavailable
+from qmtl.exchanges.budgets import Purpose
+from tests.exchange.binance.client import KEYS, Client, connected, opened
+from tests.exchange.core.faults import Trouble
+
+ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "100", "quantity": "0.1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A connection, and the exchange at its other end."""
+
+    at: Connection
+    client: Client
+
+    async def send(self, **changes: str) -> object:
+        asked = {**ORDER, "newClientOrderId": "c1", **changes}
+        return await self.at.call(self.client.ccxt.private_post_order, asked, purpose=Purpose.INCREASE, order=True)
+
+
+@pytest.fixture
+async def one() -> AsyncIterator[Connected]:
+    async with connected(opened()) as client:
+        yield Connected(Connection(client.ccxt, SystemClock()), client)
+
+
+@pytest.mark.parametrize("trouble", [trouble for trouble in Trouble if trouble.name.endswith(("_BEFORE", "_AFTER"))])
+async def test_no_answer_is_no_refusal(one: Connected, trouble: Trouble) -> None:
+    one.client.plan("POST order", trouble)
+    with pytest.raises(Unavailable) as raised:
+        await one.send()
+    assert raised.value.reason == "E_VENUE_UNREACHABLE"
+    assert len(one.client.exchange.open_orders("client")) == trouble.done
+
+
+@pytest.mark.parametrize("trouble", [Trouble.TOO_MANY, Trouble.BANNED])
+async def test_what_is_limited_was_not_looked_at(one: Connected, trouble: Trouble) -> None:
+    one.client.plan("POST order", trouble)
+    with pytest.raises(Exhausted, match="binance lets nothing through"):
+        await one.send()
+
+
+@pytest.mark.parametrize("changes", [{"price": "100.001"}, {"quantity": "1000"}, {"symbol": "NONE"}, {"quantity": "0"}])
+async def test_a_refusal_is_in_the_words_of_the_exchange(one: Connected, changes: dict[str, str]) -> None:
+    with pytest.raises(VenueRefused, match="binance"):
+        await one.send(**changes)
+
+
+async def test_a_request_with_a_wrong_time_is_refused(one: Connected) -> None:
+    one.client.ccxt.nonce = lambda: one.client.exchange.clock() - 3_000
+    with pytest.raises(VenueRefused, match="recvWindow"):
+        await one.send()
+
+
+async def test_an_order_that_is_not_there_is_told_apart(one: Connected) -> None:
+    asked = {"symbol": "BTCUSDT", "origClientOrderId": "nobody"}
+    with pytest.raises(NoSuchOrder):
+        await one.at.call(one.client.ccxt.private_get_order, asked, purpose=Purpose.RECONCILE)
+
+
+async def test_no_text_has_a_secret(one: Connected) -> None:
+    one.client.plan("POST order", Trouble.CUT_BEFORE)
+    told: list[str] = []
+    for changes in ({}, {"price": "100.001"}):
+        try:
+            await one.send(**changes)
+        except (QmtlError, VenueRefused) as error:
+            told.append(str(error))
+    assert len(told) == 2
+    assert not any(word in text for text in told for word in ("secret", "signature", KEYS.api_key + "="))
+
+
+def test_an_exchange_that_ccxt_does_not_have_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="no exchange 'nowhere'") as raised:
+        made("nowhere", KEYS, options={})
+    assert raised.value.reason == "E_VENUE_INVALID"

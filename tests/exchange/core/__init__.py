@@ -1,0 +1,1 @@
+"""The exchange behind every dialect."""
