@@ -12,11 +12,14 @@ from pathlib import Path
 import nats
 import pytest
 
+from brokerage.config import Settings
 from brokerage.domain.orders.order import Side
+from brokerage.market.configured import market_of
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
 from qmtl.common.v1 import limits_pb2 as limitspb
+from qmtl.config.settings import MeshSettings
 from qmtl.core.errors import DeadlineExceeded, Unavailable
 from qmtl.rpc.auth.tokens import ensure_service_token
 from qmtl.sql.database import Database
@@ -82,7 +85,7 @@ async def test_nothing_answered_is_lost_and_nothing_is_done_twice(tmp_path: Path
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
         db = Database(f"sqlite:///{mesh.home.absolute() / 'state' / 'brokerage.db'}")
-        assert await Book(db).verify() == 1
+        assert await Book(db, market_of(Settings(mesh=MeshSettings(home=mesh.home)))).verify() == 1
         await db.close()
 
 

@@ -9,7 +9,6 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -31,7 +30,6 @@ from worldservice.evaluation.domain.runs import EvaluationRun
 from worldservice.policy import store as policy_store
 from worldservice.policy.domain.policy import parse_policy
 from worldservice.policy.domain.versions import PolicyRecord, PolicyStatus
-from worldservice.tables import metadata
 from worldservice.worlds.acts import own_act
 from worldservice.worlds.domain.audit import AuditRow
 from worldservice.worlds.domain.binding import Side, Stage
@@ -57,16 +55,6 @@ def run(run_id: str, strategy_id: str = "s", revision: int = 1) -> EvaluationRun
     facts = WorldFacts(world(), parse_policy(DOCUMENT), (candidate(strategy_id),), fresh(), replay=False)
     report = decide(facts, NOW).reports[strategy_id]
     return EvaluationRun("alpha", strategy_id, revision, evidence(run_id=run_id), report, Stage.PAPER, "ann", NOW)
-
-
-async def test_the_migration_makes_the_tables_of_the_code(db: Database) -> None:
-    def columns(conn: Connection) -> dict[str, set[str]]:
-        inspector = sa.inspect(conn)
-        names = set(inspector.get_table_names()) - {"alembic_version", "qmtl_store_check"}
-        return {name: {column["name"] for column in inspector.get_columns(name)} for name in names}
-
-    made = await db.read(columns)
-    assert made == {table.name: {column.name for column in table.columns} for table in metadata.tables.values()}
 
 
 async def test_a_world_comes_out_as_it_went_in(db: Database) -> None:
