@@ -25,6 +25,8 @@ class InstrumentEntry(BaseModel):
     multiplier: str = "1"
     notional_min: str = "0"
     sector: str = ""
+    # ISO 10383 code of the exchange (XNYS, XNAS, CMES): its sessions end DAY orders and have the auctions
+    calendar: str = ""
     asset_class: Literal["CRYPTO", "EQUITY", "FOREX", "FUTURE"] = "EQUITY"
 
 

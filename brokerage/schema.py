@@ -264,6 +264,16 @@ venue_orders = sa.Table(
     _flag("answer_lost"),
 )
 
+# What an account has traded there by day, counted from the epoch: its tier. Only where its fees go by volume.
+venue_volumes = sa.Table(
+    "venue_volumes",
+    metadata,
+    _text("account", key=True),
+    _int("day", key=True),
+    _text("symbol", key=True),
+    _int("quantity"),
+    _int("notional"),
+)
 
 open_order_totals = sa.Table(
     "open_order_totals",

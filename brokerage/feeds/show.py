@@ -138,4 +138,5 @@ def _show(
                 conn, market, account, book, (symbol, bar), EventTime(bar.end_ns, progress.received_ns)
             )
             done += [(book, event) for event in made]
+    venue.end(conn, account)
     return [*done, *venue.answers(progress)]

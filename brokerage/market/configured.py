@@ -32,6 +32,7 @@ def market_of(settings: Settings) -> MarketContext:
             multiplier=entry.multiplier,
             notional_min=entry.notional_min,
             sector=entry.sector,
+            calendar=entry.calendar,
             asset_class=AssetClass(entry.asset_class),
         )
         for symbol, entry in settings.instruments.items()

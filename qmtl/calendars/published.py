@@ -6,6 +6,7 @@ The one place that imports it, and only when asked: it brings pandas.
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from importlib.metadata import version
 from warnings import catch_warnings, simplefilter
 
@@ -44,6 +45,18 @@ def exchange_hours(code: str, first: date, last: date) -> ExchangeHours:
         sessions.append(_session(code, stamp.date(), Span(opens.value, closes.value), stamp.date() in early))
     package = f"exchange_calendars {version('exchange_calendars')}"
     return ExchangeHours(code, package, tz, first, last, tuple(sessions))
+
+
+def hours_around(code: str, at_ns: int) -> ExchangeHours:
+    """The hours of an exchange from a month before the year of an instant to a month after it. Raises as
+    `exchange_hours`.
+    """
+    return _hours_of_year(code, from_ns(at_ns).year)
+
+
+@lru_cache(maxsize=64)
+def _hours_of_year(code: str, year: int) -> ExchangeHours:
+    return exchange_hours(code, date(year - 1, 12, 1), date(year + 1, 1, 31))
 
 
 def _session(code: str, day: date, regular: Span, early: bool) -> Session:

@@ -18,6 +18,7 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.fees.model import Execution, FeeModel
+from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, currency_scale
 from brokerage.domain.orders.events import EventTime, Liquidity, OrderEvent, fee_decimal
@@ -112,10 +113,13 @@ class SimulatedAccount:
         """Open orders, of one symbol or of all, in order of acceptance within a symbol."""
         return self.book.open_orders(symbol)
 
-    def on_bar(self, symbol: str, bar: Bar) -> list[OrderEvent]:
-        """Show the next completed bar of a symbol: returns fills and other events, and moves the mark to its close."""
+    def on_bar(self, symbol: str, bar: Bar, quote: Quote | None = None) -> list[OrderEvent]:
+        """Show the next completed bar of a symbol: returns fills and other events, and moves the mark to its close.
+
+        `quote` is the best bid and ask at its close, where they are known.
+        """
         time = EventTime(bar.end_ns, bar.end_ns)
-        events = book_reports(self.book, self._exchange.on_bar(self.book, symbol, bar, time))
+        events = book_reports(self.book, self._exchange.on_bar(self.book, symbol, bar, time, quote))
         self.view.marks[symbol] = Mark(bar.close, bar.end_ns, bar.end_ns - bar.start_ns)
         return events
 

@@ -35,7 +35,8 @@ class AssetClass(Enum):
 class Instrument:
     """One tradable symbol. `tick`, `lot` and the bounds are scaled integers; a bound of 0 means no bound.
 
-    `price_scale` is finer than the tick: orders are placed at ticks, market data has the digits it has.
+    `price_scale` is finer than the tick: orders are placed at ticks, market data has the digits it has. `calendar` is
+    the ISO 10383 code of the exchange whose sessions end its DAY orders; empty: none is known, or it never closes.
     """
 
     symbol: str
@@ -52,6 +53,7 @@ class Instrument:
     notional_min: int = 0
     notional_max: int = 0
     sector: str = ""
+    calendar: str = ""
     _up: int = field(init=False, repr=False, compare=False)
     _down: int = field(init=False, repr=False, compare=False)
     _tick_places: int = field(init=False, repr=False, compare=False)
@@ -116,6 +118,7 @@ def instrument(
     price_places: int = PRICE_PLACES,
     quantity_places: int = 0,
     sector: str = "",
+    calendar: str = "",
 ) -> Instrument:
     """Build an instrument from decimal text. Prices are kept at `price_places` or at the places of the tick, whichever
     is finer, quantities at the places of the lot or at `quantity_places`: a fee in base is finer than a lot.
@@ -134,6 +137,7 @@ def instrument(
         quantity_min=to_scaled(Decimal(lot), quantity_scale),
         notional_min=to_scaled(Decimal(notional_min), currency_scale(quote)),
         sector=sector,
+        calendar=calendar,
     )
 
 

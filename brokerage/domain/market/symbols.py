@@ -34,8 +34,10 @@ class Instruments:
 _TABLE = (
     instrument("BTC-USD", base="BTC", quote="USD", lot="0.00000001", asset_class=AssetClass.CRYPTO),
     instrument("ETH-USD", base="ETH", quote="USD", lot="0.00000001", asset_class=AssetClass.CRYPTO),
-    instrument("AAPL", base="AAPL", quote="USD"),
-    instrument("ES", base="ES", quote="USD", tick="0.25", multiplier="50", asset_class=AssetClass.FUTURE),
+    instrument("AAPL", base="AAPL", quote="USD", calendar="XNAS"),
+    instrument(
+        "ES", base="ES", quote="USD", tick="0.25", multiplier="50", asset_class=AssetClass.FUTURE, calendar="CMES"
+    ),
     instrument(
         "BTCUSDT",
         base="BTC",

@@ -1,11 +1,17 @@
-"""When an order that is good for the day ends: by the venue's sessions, by New York for currency, by UTC for crypto."""
+"""When an order ends by its time in force: with the venue's sessions, by New York for currency, by UTC for crypto.
+
+An order for an auction ends with the session of its auction: what did not trade there by then never will.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
-from brokerage.domain.market.instrument import AssetClass
+from brokerage.domain.market.instrument import AssetClass, Instrument
+from brokerage.domain.orders.states import AUCTIONS, TimeInForce
 from qmtl.calendars.exchanges import ExchangeHours
+from qmtl.calendars.published import hours_around
+from qmtl.calendars.spans import Span
 from qmtl.calendars.windows import zone
 from qmtl.core.errors import refused
 from qmtl.core.instants import from_ns, to_ns
@@ -31,3 +37,38 @@ def day_ends_ns(asset_class: AssetClass, accepted_ns: int, hours: ExchangeHours 
     if hours is None:
         raise refused("E_CALENDAR_RANGE", "hours", "none", f"the sessions of a venue for {asset_class.value}")
     return hours.next_close(accepted_ns)
+
+
+def order_ends_ns(tif: TimeInForce, instrument: Instrument, accepted_ns: int) -> int | None:
+    """The instant from which an order of an instrument is expired by its time in force; None: by none of these.
+
+    AT_OPEN and AT_CLOSE end with the session that opens at or after the order, or closes after it. Raises
+    InvalidRequest (E_CALENDAR_RANGE, E_CALENDAR_UNKNOWN) where the sessions are not known, or there are no auctions.
+    """
+    if tif is not TimeInForce.DAY and tif not in AUCTIONS:
+        return None
+    if tif is TimeInForce.DAY and instrument.asset_class in _CALENDAR_FREE:
+        return day_ends_ns(instrument.asset_class, accepted_ns)
+    hours = _hours(instrument, tif, accepted_ns)
+    if tif is TimeInForce.DAY:
+        return day_ends_ns(instrument.asset_class, accepted_ns, hours)
+    return hours.next_close(hours.next_open(accepted_ns - 1) if tif is TimeInForce.AT_OPEN else accepted_ns)
+
+
+def auction_session(instrument: Instrument, ends_ns: int) -> Span:
+    """The session of an order for an auction that ends at an instant, its close."""
+    session = hours_around(instrument.calendar, ends_ns).session_at(ends_ns - 1)
+    if session is None:
+        raise refused("E_CALENDAR_RANGE", "session", ends_ns, f"the close of a session of {instrument.calendar}")
+    return session.regular
+
+
+_CALENDAR_FREE = frozenset({AssetClass.CRYPTO, AssetClass.FOREX})
+
+
+def _hours(instrument: Instrument, tif: TimeInForce, at_ns: int) -> ExchangeHours:
+    if instrument.asset_class in _CALENDAR_FREE:
+        raise refused("E_CALENDAR_RANGE", tif.value, instrument.symbol, "an instrument that has auctions")
+    if not instrument.calendar:
+        raise refused("E_CALENDAR_RANGE", f"calendar of {instrument.symbol}", "none", "the code of its exchange (XNYS)")
+    return hours_around(instrument.calendar, at_ns)

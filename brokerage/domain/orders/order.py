@@ -94,6 +94,7 @@ def require_well_formed(order: Order) -> None:
     ):
         if (price is not None) != wanted:
             wrong.append(Violation(name, str(price), f"{'a price' if wanted else 'none'} for {order.type.value}"))
+    wrong += _trailing_violations(order)
     if (order.expire_at_ns is not None) != (order.tif is TimeInForce.GTD):
         wrong.append(Violation("expire_at", str(order.expire_at_ns), "a time for GTD, else none"))
     if not order.client_order_id:
@@ -102,7 +103,30 @@ def require_well_formed(order: Order) -> None:
         raise InvalidRequest("E_ORDER_MALFORMED", "; ".join(map(str, wrong)), violations=wrong)
 
 
-_LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED, OrderType.TRAILING_STOP_LIMIT})
+def _trailing_violations(order: Order) -> list[Violation]:
+    """What is wrong with the offsets of an order."""
+    trails, offset = order.type in TRAILING, order.trail_offset
+    wrong: list[Violation] = []
+    if (order.trail_offset_type is not None) != trails:
+        wanted = "a unit" if trails else "none"
+        wrong.append(Violation("trail_offset_type", str(order.trail_offset_type), f"{wanted} for {order.type.value}"))
+    if trails != (offset is not None) or (offset is not None and offset <= 0):
+        wrong.append(
+            Violation("trail_offset", str(offset), f"{'more than 0' if trails else 'none'} for {order.type.value}")
+        )
+    elif order.trail_offset_type is TrailOffsetType.FRACTION and offset is not None and offset >= 1:
+        wrong.append(Violation("trail_offset", str(offset), "less than 1, a fraction of the price"))
+    limits = order.type is OrderType.TRAILING_STOP_LIMIT
+    if limits != (order.limit_offset is not None) or (order.limit_offset is not None and order.limit_offset < 0):
+        wanted = "0 or more" if limits else "none"
+        wrong.append(Violation("limit_offset", str(order.limit_offset), f"{wanted} for {order.type.value}"))
+    return wrong
+
+
+TRAILING = frozenset({OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT})
+"""Types whose stop follows the price: it is set behind the last price when the order is taken."""
+
+_LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
 _STOPPED = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
 
 

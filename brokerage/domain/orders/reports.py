@@ -28,10 +28,15 @@ class VenueAnswer:
 
 @dataclass(frozen=True, slots=True)
 class VenueReport:
-    """One thing that happened to an order at its venue; a fill has its `fill`."""
+    """One thing that happened to an order at its venue; a fill has its `fill`.
+
+    `stop` and `limit` are where an update has moved the order's own prices; None: not moved.
+    """
 
     order_id: str
     kind: EventKind
     time: EventTime
     fill: Fill | None = None
     reason: str = ""
+    stop: int | None = None
+    limit: int | None = None

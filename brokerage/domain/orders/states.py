@@ -88,12 +88,28 @@ class TimeInForce(Enum):
     AT_CLOSE = "AT_CLOSE"
 
 
+AUCTIONS = frozenset({TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE})
+"""Good for one auction, and nothing after it."""
+
 _S, _E = OrderState, EventKind
 
 CLOSED = frozenset({_S.DENIED, _S.REJECTED, _S.CANCELED, _S.EXPIRED, _S.FILLED})
 PENDING = frozenset({_S.PENDING_UPDATE, _S.PENDING_CANCEL})
 UNHEARD = frozenset({_S.INITIALIZED, _S.EMULATED, _S.RELEASED, _S.SUBMITTED})
-TRIGGERABLE = frozenset({OrderType.STOP_LIMIT, OrderType.TRAILING_STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
+TRIGGERABLE = frozenset(
+    {
+        OrderType.STOP_MARKET,
+        OrderType.STOP_LIMIT,
+        OrderType.LIMIT_IF_TOUCHED,
+        OrderType.TRAILING_STOP,
+        OrderType.TRAILING_STOP_LIMIT,
+    }
+)
+"""Types with a price that makes another order of them: of those that become market orders it is told where they could
+not fill whole at once, as the rest is a market order from then on.
+"""
+
+MARKET_ONCE_TRIGGERED = frozenset({OrderType.STOP_MARKET, OrderType.TRAILING_STOP})
 
 
 class _Move(Enum):

@@ -8,7 +8,7 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import fit
 from brokerage.domain.orders.order import Order, Side, SizedOrder
 from brokerage.domain.orders.record import OrderRecord
-from brokerage.domain.orders.states import OrderType
+from brokerage.domain.orders.states import MARKET_ONCE_TRIGGERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,6 @@ def totals_of(record: OrderRecord | None) -> OpenOrderTotals:
     left, price = record.remaining, record.worst or record.limit or record.stop
     if record.order.reduce_only:
         return OpenOrderTotals(1, left, reducing=left)
-    if price is None or (record.triggered and record.order.type is OrderType.STOP_MARKET):
+    if price is None or (record.triggered and record.order.type in MARKET_ONCE_TRIGGERED):
         return OpenOrderTotals(1, left, 1, 0, left)
     return OpenOrderTotals(1, left, 1, record.instrument.notional(price, left))

@@ -28,8 +28,8 @@ class VenueTraits:
 
 PAPER = VenueTraits(
     name="paper",
-    types=frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.STOP_LIMIT}),
-    times_in_force=frozenset({TimeInForce.GTC, TimeInForce.GTD, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.DAY}),
+    types=frozenset(OrderType),
+    times_in_force=frozenset(TimeInForce),
     native_reduce_only=True,
     order_id_length_max=64,
     acceptance_window_ns=SECOND_NS,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from brokerage.domain.accounts.account import TradingState
-from brokerage.domain.market.instrument import AssetClass, Instrument
+from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Order, Side, SizedOrder
-from brokerage.domain.orders.states import OrderType, TimeInForce
+from brokerage.domain.orders.states import AUCTIONS, OrderType, TimeInForce
 from brokerage.domain.risk.context import RiskContext, increases
 from qmtl.core.decimals import INT64_MAX, format_decimal
 from qmtl.core.errors import InvalidRequest
@@ -24,9 +24,9 @@ def supported(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | No
         return Refusal(Denial.ORDER_TYPE_UNSUPPORTED, f"venue {venue.name} takes no {order.type.value} orders")
     if order.tif not in venue.times_in_force:
         return Refusal(Denial.TIME_IN_FORCE_UNSUPPORTED, f"venue {venue.name} takes no {order.tif.value} orders")
-    if order.tif is TimeInForce.DAY and now.instrument.asset_class is not AssetClass.CRYPTO:
-        # the close of other sessions needs calendars
-        return Refusal(Denial.TIME_IN_FORCE_UNSUPPORTED, f"DAY orders in {order.symbol} need its session calendar")
+    if order.tif in AUCTIONS and order.type not in (OrderType.MARKET, OrderType.LIMIT):
+        message = f"{order.tif.value} is for MARKET and LIMIT orders, this is {order.type.value}"
+        return Refusal(Denial.TIME_IN_FORCE_UNSUPPORTED, message)
     return None
 
 

@@ -6,16 +6,15 @@ from decimal import Decimal
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
+from brokerage.domain.models.day_orders import order_ends_ns
+from brokerage.domain.models.fills.trailing import limit_after_trigger, limit_offset_of, stop_behind, trail_of
 from brokerage.domain.money import RATE_ONE, RATE_SCALE, floor_to
 from brokerage.domain.orders.denials import Denial, Refusal
-from brokerage.domain.orders.order import Order, Side, SizedOrder
-from brokerage.domain.orders.states import TimeInForce
+from brokerage.domain.orders.order import TRAILING, Order, Side, SizedOrder
+from brokerage.domain.orders.states import OrderType, TimeInForce
 from brokerage.domain.risk.context import RiskContext
-from brokerage.domain.risk.pacing import SECOND_NS
 from qmtl.core.decimals import INT64_MAX, format_decimal, from_scaled, to_scaled
 from qmtl.core.errors import InvalidRequest
-
-DAY_NS = 86_400 * SECOND_NS
 
 
 def size(order: Order, now: RiskContext) -> SizedOrder | Refusal:
@@ -42,8 +41,22 @@ def size(order: Order, now: RiskContext) -> SizedOrder | Refusal:
     if not weighted:
         share = format_decimal(from_scaled(now.weight, RATE_SCALE))
         return Refusal(Denial.SCALED_TO_ZERO, f"quantity {written} at weight {share} is less than one lot")
-    limit, stop = prices
-    return SizedOrder(weighted, limit, stop, _expiry(order, now.at_ns), _worst(order.side, limit, stop, now.mark))
+    ends = _expiry(order, now)
+    if isinstance(ends, Refusal):
+        return ends
+    limit, stop = _trailed(order, now) if order.type in TRAILING else prices
+    worst = _worst(order.side, limit, stop, now.mark)
+    return SizedOrder(weighted, None if order.type in TRAILING else limit, stop, ends, worst)
+
+
+def _trailed(order: Order, now: RiskContext) -> tuple[int | None, int | None]:
+    """The limit that a trailing order may come to trade at, and its stop behind the last price; none without one."""
+    if now.mark is None:
+        return None, None
+    stop = stop_behind(order.side, now.mark.price, trail_of(order), now.instrument)
+    if order.type is not OrderType.TRAILING_STOP_LIMIT:
+        return None, stop
+    return limit_after_trigger(order.side, stop, limit_offset_of(order), now.instrument), stop
 
 
 def _weighted(order: Order, quantity: int, now: RiskContext) -> int | None:
@@ -132,8 +145,11 @@ def _imprecise(name: str, written: str, instrument: Instrument, places: int) -> 
     return Refusal(Denial.PRECISION, message)
 
 
-def _expiry(order: Order, at_ns: int) -> int | None:
-    """When the order ends by itself: GTD at its own time, DAY at the next UTC midnight (crypto only)."""
-    if order.tif is TimeInForce.DAY:
-        return (at_ns // DAY_NS + 1) * DAY_NS
-    return order.expire_at_ns if order.tif is TimeInForce.GTD else None
+def _expiry(order: Order, now: RiskContext) -> int | Refusal | None:
+    """When the order ends by itself: GTD at its own time, DAY and auctions with their session."""
+    if order.tif is TimeInForce.GTD:
+        return order.expire_at_ns
+    try:
+        return order_ends_ns(order.tif, now.instrument, now.at_ns)
+    except InvalidRequest as error:
+        return Refusal(Denial.TIME_IN_FORCE_UNSUPPORTED, f"{order.tif.value} orders in {order.symbol}: {error}")

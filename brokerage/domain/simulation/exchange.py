@@ -3,92 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.day_orders import auction_session
 from brokerage.domain.models.fees.model import Execution
+from brokerage.domain.models.fees.volumes import Traded, TradedVolumes
 from brokerage.domain.models.fills.matching import match
 from brokerage.domain.models.fills.outcome import Match, NoFill
 from brokerage.domain.models.fills.participation import volume_budget
+from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.orders.events import EventTime, Fill
 from brokerage.domain.orders.record import OrderRecord, happened
 from brokerage.domain.orders.reports import VenueReport
-from brokerage.domain.orders.states import EventKind, OrderState, OrderType, TimeInForce
+from brokerage.domain.orders.states import AUCTIONS, EventKind, OrderState, OrderType, TimeInForce
 from brokerage.domain.simulation.arrivals import FOUND, NO_ARRIVALS, OrderArrivals
+from qmtl.calendars.spans import Span
 from qmtl.core.errors import NotFound
 
 RESTS = "NO_VOLUME: the bar traded nothing, the order rests"
 NOTHING_TO_REDUCE = "REDUCE_ONLY: no position is left to reduce"
+NO_QUOTE = "NO_QUOTE: a limit-if-touched order fills at a quote, and this feed has none"
+TRAILED = "TRAILED: the stop followed the price"
 
 _IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
-class SimulatedExchange:
-    """Matches the orders of one owner, under one profile. `arrivals` is what has reached it unheard."""
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """One bar as an order meets it: what is known at its end, and the volume still to be had; negative: no cap."""
 
-    def __init__(self, profile: BrokerageProfile, arrivals: OrderArrivals = NO_ARRIVALS) -> None:
+    bar: Bar
+    time: EventTime
+    budget: int
+    quote: Quote | None
+
+
+class SimulatedExchange:
+    """Matches the orders of one account, under one profile. `arrivals` is what has reached it unheard, `volumes` what
+    the account has traded before, by which the venue sets its tier.
+    """
+
+    def __init__(
+        self,
+        profile: BrokerageProfile,
+        arrivals: OrderArrivals = NO_ARRIVALS,
+        volumes: TradedVolumes | None = None,
+    ) -> None:
         self._profile = profile
         self._arrivals = arrivals
+        self._volumes = volumes or TradedVolumes()
 
-    def on_bar(self, book: StrategyBook, symbol: str, bar: Bar, time: EventTime) -> Iterator[VenueReport]:
-        """Expire and match what rests in a symbol, in order of acceptance. Each report is booked before the next."""
+    def on_bar(
+        self, book: StrategyBook, symbol: str, bar: Bar, time: EventTime, quote: Quote | None = None
+    ) -> Iterator[VenueReport]:
+        """Expire and match what rests in a symbol, in order of acceptance. Each report is booked before the next.
+
+        `quote` is the best bid and ask at the bar's close, where the feed has quotes.
+        """
         resting = book.open_orders(symbol)
         if not resting:
             return
         instrument = resting[0].instrument
         budget = volume_budget(instrument, bar, self._profile.participation) if instrument is not None else 0
         for record in resting:
-            for report in self._step(book, record, bar, time, budget):
+            for report in self._step(book, record, _Shown(bar, time, budget, quote)):
                 if report.fill is not None and budget >= 0:
                     budget -= report.fill.quantity
                 yield report
 
-    def _step(
-        self, book: StrategyBook, record: OrderRecord, bar: Bar, time: EventTime, budget: int
-    ) -> Iterator[VenueReport]:
+    def _step(self, book: StrategyBook, record: OrderRecord, shown: _Shown) -> Iterator[VenueReport]:
         """What the bar does to one order."""
         if record.acknowledged:
-            yield from self._step_at_venue(book, record, bar, time, budget)
-        elif self._arrivals.at_venue(record, bar.start_ns) and record.state is OrderState.SUBMITTED:
-            yield from self._step_unheard(book, record, bar, time, budget)
-        elif not record.on_the_wire and record.expire_ns is not None and bar.start_ns >= record.expire_ns:
-            yield VenueReport(record.id, EventKind.EXPIRED, time)
+            yield from self._step_at_venue(book, record, shown)
+        elif self._arrivals.at_venue(record, shown.bar.start_ns) and record.state is OrderState.SUBMITTED:
+            yield from self._step_unheard(book, record, shown)
+        elif not record.on_the_wire and _expired(record, shown.bar):
+            yield VenueReport(record.id, EventKind.EXPIRED, shown.time)
 
-    def _step_unheard(
-        self, book: StrategyBook, record: OrderRecord, bar: Bar, time: EventTime, budget: int
-    ) -> Iterator[VenueReport]:
+    def _step_unheard(self, book: StrategyBook, record: OrderRecord, shown: _Shown) -> Iterator[VenueReport]:
         """An order whose answer was lost works all the same; what the bar does to it is the first news of it."""
-        learned = self._arrivals.answer(record, time.received_ns, FOUND)
+        learned = self._arrivals.answer(record, shown.time.received_ns, FOUND)
         accepted, _ = happened(record, learned.kind, learned.time, detail=learned.reason)
         first = True
-        for report in self._step_at_venue(book, accepted, bar, time, budget):
+        for report in self._step_at_venue(book, accepted, shown):
             if first:
                 yield learned
             first = False
             yield report
 
-    def _step_at_venue(
-        self, book: StrategyBook, record: OrderRecord, bar: Bar, time: EventTime, budget: int
-    ) -> Iterator[VenueReport]:
-        if record.expire_ns is not None and bar.start_ns >= record.expire_ns:
+    def _step_at_venue(self, book: StrategyBook, record: OrderRecord, shown: _Shown) -> Iterator[VenueReport]:
+        bar, time = shown.bar, shown.time
+        if _expired(record, bar):
             yield VenueReport(record.id, EventKind.EXPIRED, time)
             return
         if record.order.reduce_only and not book.reducible(record.order):
             yield VenueReport(record.id, EventKind.CANCELED, time, reason=NOTHING_TO_REDUCE)
             return
-        found = match(record, bar, self._profile.slippage, budget)
-        if found.triggered and record.order.type is OrderType.STOP_LIMIT:
-            yield VenueReport(record.id, EventKind.TRIGGERED, time)
+        session = _auction(record)
+        found = match(record, bar, self._profile.slippage, shown.budget, quote=shown.quote, session=session)
+        for report in _moves(record, found, shown):
+            yield report
             record = book.record(record.id)
         if found.quantity:
-            fill = self._fill(book, record, bar, found)
-            yield VenueReport(record.id, EventKind.FILLED, time, fill)
+            yield VenueReport(record.id, EventKind.FILLED, time, self._fill(book, record, bar, found))
             record = book.record(record.id)
         elif found.why is NoFill.NO_VOLUME and record.detail != RESTS and record.order.type is OrderType.MARKET:
             yield VenueReport(record.id, EventKind.UPDATED, time, reason=RESTS)
             record = book.record(record.id)
-        if record.order.tif in _IMMEDIATE and found.why is not NoFill.NOT_YET and not record.closed:
+        if _is_over(record, found, bar) and not record.closed:
             yield VenueReport(record.id, EventKind.EXPIRED, time)
 
     def _fill(self, book: StrategyBook, record: OrderRecord, bar: Bar, found: Match) -> Fill:
@@ -98,7 +124,7 @@ class SimulatedExchange:
         order = record.order
         quantity = min(found.quantity, book.reducible(order)) if order.reduce_only else found.quantity
         notional = instrument.notional(found.price, quantity)
-        venue_ns = bar.start_ns if found.price == bar.open else bar.end_ns
+        venue_ns = bar.start_ns if found.at_open else bar.end_ns
         fee, currency = self._profile.fee.charge(
             Execution(
                 instrument,
@@ -108,8 +134,46 @@ class SimulatedExchange:
                 found.liquidity,
                 record.filled,
                 record.notional,
-                at_ns=venue_ns,
+                self._volume(record, instrument, venue_ns),
+                venue_ns,
             )
         )
+        if self._profile.fee.counts is not None:
+            self._volumes.add(Traded(instrument, quantity, notional), venue_ns)
         trade_id = f"{record.id}-{record.seq + 1}"
         return Fill(trade_id, quantity, found.price, fee, currency, found.liquidity, venue_ns)
+
+    def _volume(self, record: OrderRecord, instrument: Instrument, at_ns: int) -> int:
+        """What the account had traded before a fill of an order, as the schedule counts it."""
+        counts = self._profile.fee.counts
+        if counts is None:
+            return 0
+        return self._volumes.before(counts, Traded(instrument, record.filled, record.notional), at_ns)
+
+
+def _expired(record: OrderRecord, bar: Bar) -> bool:
+    return record.expire_ns is not None and bar.start_ns >= record.expire_ns
+
+
+def _auction(record: OrderRecord) -> Span | None:
+    """The session whose auction an order is for; None for an order that is for none."""
+    if record.order.tif not in AUCTIONS or record.instrument is None or record.expire_ns is None:
+        return None
+    return auction_session(record.instrument, record.expire_ns)
+
+
+def _moves(record: OrderRecord, found: Match, shown: _Shown) -> Iterator[VenueReport]:
+    """What a bar does to an order's own prices."""
+    if found.triggered and not record.triggered:
+        blind = record.order.type is OrderType.LIMIT_IF_TOUCHED and shown.quote is None
+        yield VenueReport(record.id, EventKind.TRIGGERED, shown.time, reason=NO_QUOTE if blind else "")
+    if found.stop is not None or found.limit is not None:
+        reason = TRAILED if found.stop is not None else ""
+        yield VenueReport(record.id, EventKind.UPDATED, shown.time, reason=reason, stop=found.stop, limit=found.limit)
+
+
+def _is_over(record: OrderRecord, found: Match, bar: Bar) -> bool:
+    """Whether what is left of an order ends with this bar: one that is immediate, or whose auction was held."""
+    if found.why is NoFill.NOT_YET:
+        return False
+    return record.order.tif in _IMMEDIATE or (record.order.tif in AUCTIONS and bar.volume > 0)

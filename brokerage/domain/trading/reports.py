@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import EventTime, Fill, OrderEvent
-from brokerage.domain.orders.record import happened
+from brokerage.domain.orders.record import OrderRecord, WorkedTerms, happened
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind, OrderState
 from qmtl.core.errors import NotFound
@@ -26,9 +26,18 @@ def book_report(book: StrategyBook, report: VenueReport) -> OrderEvent:
         if record.instrument is None:
             raise NotFound("E_INSTRUMENT_UNKNOWN", f"order {record.id} cannot fill without an instrument")
         book.ledger.book(record.instrument, record.order.side, report.fill)
-    after, event = happened(record, report.kind, report.time, fill=report.fill, detail=report.reason)
+    after, event = happened(
+        record, report.kind, report.time, fill=report.fill, detail=report.reason, terms=_terms(record, report)
+    )
     book.keep(after)
     return event
+
+
+def _terms(record: OrderRecord, report: VenueReport) -> WorkedTerms:
+    """What is worked after a report: the order's own terms, with the prices that it says were moved."""
+    limit = record.limit if report.limit is None else report.limit
+    stop = record.stop if report.stop is None else report.stop
+    return WorkedTerms(record.quantity, limit, stop, record.expire_ns)
 
 
 def book_fill(book: StrategyBook, order_id: str, fill: Fill, time: EventTime) -> OrderEvent:

@@ -257,6 +257,15 @@ def _create_fences() -> None:
         sa.PrimaryKeyConstraint("venue_order_id"),
     )
     op.create_table(
+        "venue_volumes",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("day", _BIG, nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("quantity", _BIG, nullable=False),
+        sa.Column("notional", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account", "day", "symbol"),
+    )
+    op.create_table(
         "audit_log",
         sa.Column("id", _BIG, nullable=False, autoincrement=True),
         sa.Column("at_ns", _BIG, nullable=False),

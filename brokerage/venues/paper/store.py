@@ -6,9 +6,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
+from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.fees.volumes import DAYS_KEPT, Traded, TradedVolumes
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.simulation.arrivals import Arrival, OrderArrivals
 from brokerage.fences.intents import INTENT, UNANSWERED
+from qmtl.core.errors import NotFound
 
 
 def arrivals(conn: Connection, account_name: str) -> OrderArrivals:
@@ -29,6 +32,33 @@ def add_arrival(conn: Connection, order_id: str, account_name: str, arrival: Arr
     if conn.execute(found).one_or_none() is None:
         values = {"account": account_name, "arrives_ns": arrival.at_ns, "answer_lost": arrival.answer_lost}
         conn.execute(sa.insert(t.venue_orders).values(venue_order_id=order_id, **values))
+
+
+def volumes(conn: Connection, account_name: str, instruments: Instruments) -> TradedVolumes:
+    """What an account has traded at the venue. Raises NotFound (E_INSTRUMENT_UNKNOWN) for a symbol without properties:
+    its trades count, and how much is not known.
+    """
+    found, of = TradedVolumes(), t.venue_volumes.c
+    for row in conn.execute(sa.select(t.venue_volumes).where(of.account == account_name)):
+        instrument = instruments.find(row.symbol)
+        if instrument is None:
+            raise NotFound("E_INSTRUMENT_UNKNOWN", f"{row.symbol} was traded, which the settings no longer name")
+        found.restore(row.day, Traded(instrument, row.quantity, row.notional))
+    return found
+
+
+def save_volumes(conn: Connection, account_name: str, traded: TradedVolumes) -> None:
+    """Store what was traded since they were loaded, and forget days that no schedule looks back on."""
+    of = t.venue_volumes.c
+    for day, symbol in sorted(traded.changed):
+        one = traded.of(day, symbol)
+        key = sa.and_(of.account == account_name, of.day == day, of.symbol == symbol)
+        values = {"quantity": one.quantity, "notional": one.notional}
+        if not conn.execute(sa.update(t.venue_volumes).where(key).values(values)).rowcount:
+            row = {"account": account_name, "day": day, "symbol": symbol, **values}
+            conn.execute(sa.insert(t.venue_volumes).values(row))
+        conn.execute(sa.delete(t.venue_volumes).where(of.account == account_name, of.day <= day - DAYS_KEPT))
+    traded.changed.clear()
 
 
 def released_ns(conn: Connection, order_id: str) -> int:

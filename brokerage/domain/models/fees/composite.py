@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.fees.model import Execution, FeeModel
+from brokerage.domain.models.fees.model import Execution, FeeModel, VolumeCount
 from brokerage.domain.money import RATE_ONE, divide
-from qmtl.core.errors import Conflict
+from qmtl.core.errors import Conflict, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +16,21 @@ class CompositeFee:
 
     parts: tuple[FeeModel, ...]
 
+    def __post_init__(self) -> None:
+        counted = {part.counts for part in self.parts} - {None}
+        if len(counted) > 1:
+            raise refused("E_FIELD", "parts", f"{len(counted)} ways to count volume", "one")
+
     @property
     def rates(self) -> tuple[int, int]:
         """The sums of what the parts never fall below."""
         found = [part.rates for part in self.parts]
         return sum(maker for maker, _ in found), sum(taker for _, taker in found)
+
+    @property
+    def counts(self) -> VolumeCount | None:
+        """The one way in which the parts count."""
+        return next((part.counts for part in self.parts if part.counts is not None), None)
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The sum of the parts' fees, in their one currency."""
@@ -48,6 +58,11 @@ class Surcharge:
     def rates(self) -> tuple[int, int]:
         """None is promised."""
         return 0, 0
+
+    @property
+    def counts(self) -> VolumeCount | None:
+        """As the other fee does."""
+        return self.on.counts
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The share of the other fee, half to even, in its currency."""

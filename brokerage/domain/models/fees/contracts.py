@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.fees.model import Execution
+from brokerage.domain.models.fees.model import Execution, VolumeCount
 from brokerage.domain.money import RATE_ONE, currency_scale, divide
 from qmtl.core.errors import Conflict
 
@@ -38,6 +38,11 @@ class ContractFee:
     def rates(self) -> tuple[int, int]:
         """None: it goes by contracts."""
         return 0, 0
+
+    @property
+    def counts(self) -> VolumeCount | None:
+        """None: its rates are the same for every volume."""
+        return None
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee of the fill. Raises Conflict (E_FEE_CURRENCY_UNKNOWN) where it is not in the quote currency."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.fees.model import Execution
+from brokerage.domain.models.fees.model import Execution, VolumeCount
 from brokerage.domain.money import RATE_ONE, currency_scale, divide
 from qmtl.core.errors import Conflict
 
@@ -39,6 +39,11 @@ class ForexFee:
         """The lowest rate of any tier, for both."""
         lowest = min(tier.rate for tier in self.tiers)
         return lowest, lowest
+
+    @property
+    def counts(self) -> VolumeCount | None:
+        """Value of the month in the table's currency."""
+        return VolumeCount(0, currency=self.currency)
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """What the fill adds to its order's commission, in quote currency."""

@@ -15,8 +15,7 @@ class Execution:
     """One fill as its fee is asked of it, in scaled integers.
 
     `filled` and `filled_notional` are what the order had filled before: a minimum is charged once an order, whatever
-    number of fills it takes. `volume` is what the account traded in the schedule's period before the order (shares a
-    month at the quantity scale, or money in 30 days or a month: the schedule says which).
+    number of fills it takes. `volume` is what the account had traded before, as the schedule counts it.
     """
 
     instrument: Instrument
@@ -30,12 +29,30 @@ class Execution:
     at_ns: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class VolumeCount:
+    """What of an account's trading a schedule goes by: shares at the quantity scale, or value in a currency (empty: the
+    quote currency of what is charged).
+
+    `days`: of so many days of UTC, today with them, and before the fill; 0: of the calendar month, before the order.
+    """
+
+    days: int
+    shares: bool = False
+    currency: str = ""
+
+
 class FeeModel(Protocol):
     """A venue's schedule. Amounts are scaled integers; a fee in base currency is at the instrument's quantity scale."""
 
     @property
     def rates(self) -> tuple[int, int]:
         """Shares of the notional, maker and taker in 1e-8, below which no fee falls; 0 where there is none."""
+        ...
+
+    @property
+    def counts(self) -> VolumeCount | None:
+        """The volume that an execution's fee goes by; None: by none."""
         ...
 
     def charge(self, execution: Execution) -> tuple[int, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.fees.model import Execution
+from brokerage.domain.models.fees.model import Execution, VolumeCount
 from brokerage.domain.models.source import Dated, value_at
 from brokerage.domain.money import RATE_ONE, divide
 from brokerage.domain.orders.events import Liquidity
@@ -35,6 +35,11 @@ class PercentFee:
     def rates(self) -> tuple[int, int]:
         """Maker and taker rate."""
         return self.maker, self.taker
+
+    @property
+    def counts(self) -> VolumeCount | None:
+        """None: its rates are the same for every volume."""
+        return None
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee and its currency. A base fee is at the instrument's quantity scale."""
@@ -71,6 +76,11 @@ class TieredPercentFee:
         """The lowest maker and taker rates of any tier."""
         return min(tier.fee.maker for tier in self.tiers), min(tier.fee.taker for tier in self.tiers)
 
+    @property
+    def counts(self) -> VolumeCount | None:
+        """Value in quote currency of 30 days."""
+        return VolumeCount(30)
+
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee at the tier of the volume, and its currency."""
         reached = [tier.fee for tier in self.tiers if tier.from_volume <= execution.volume]
@@ -95,6 +105,11 @@ class DatedPercentFee:
     def rates(self) -> tuple[int, int]:
         """The lowest maker and taker rates of any time."""
         return min(row.value.maker for row in self.rows), min(row.value.taker for row in self.rows)
+
+    @property
+    def counts(self) -> VolumeCount | None:
+        """None: its rates are the same for every volume."""
+        return None
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee by the rates in force at the fill, and its currency."""

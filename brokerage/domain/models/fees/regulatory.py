@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.fees.model import Execution
+from brokerage.domain.models.fees.model import Execution, VolumeCount
 from brokerage.domain.models.source import Dated, value_at
 from brokerage.domain.money import RATE_ONE, currency_scale, divide
 from brokerage.domain.orders.order import Side
@@ -25,6 +25,11 @@ class SaleFee:
     def rates(self) -> tuple[int, int]:
         """None: purchases are free of it."""
         return 0, 0
+
+    @property
+    def counts(self) -> VolumeCount | None:
+        """None: its rates are the same for every volume."""
+        return None
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee of a sale; 0 for a purchase."""
@@ -53,6 +58,11 @@ class ShareLevy:
     def rates(self) -> tuple[int, int]:
         """None: it goes by shares."""
         return 0, 0
+
+    @property
+    def counts(self) -> VolumeCount | None:
+        """None: its rates are the same for every volume."""
+        return None
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee of the fill; 0 for a purchase where only sales pay."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.fees.model import Execution
+from brokerage.domain.models.fees.model import Execution, VolumeCount
 from brokerage.domain.money import RATE_ONE, currency_scale, divide
 
 
@@ -37,6 +37,11 @@ class PerShareFee:
     def rates(self) -> tuple[int, int]:
         """None: the share of the notional falls with the price."""
         return 0, 0
+
+    @property
+    def counts(self) -> VolumeCount | None:
+        """Shares of the month, where there are tiers."""
+        return VolumeCount(0, shares=True) if len(self.tiers) > 1 else None
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """What the fill adds to its order's commission, and the currency."""

@@ -1,52 +1,92 @@
 """Simulated matching of one order against one bar: a pure function from (order, bar) to what it would do.
 
-A bar counts only if it starts at or after the order's acceptance; never the bar in progress. Market orders fill at
-the open, limits when the bar trades through them, stops when it touches them; zero-volume bars fill nothing.
-Types whose rules are not here are denied before they rest, never approximated.
+A bar counts only if it starts at or after the order's acceptance; never the bar in progress, but for an order on the
+close. Market orders fill at the open, limits when the bar trades through them, stops when it touches them; zero-volume
+bars fill nothing.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from brokerage.domain.market.bars import Bar
+from brokerage.domain.models.fills.auctions import auction_held, fill_on_close, fill_on_open
 from brokerage.domain.models.fills.limit import fill_limit
 from brokerage.domain.models.fills.market import fill_at_open
 from brokerage.domain.models.fills.outcome import NO_VOLUME, NOT_YET, Match, NoFill
+from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.models.fills.stops import fill_stop_limit, fill_stop_market
+from brokerage.domain.models.fills.touched import fill_if_touched
+from brokerage.domain.models.fills.trailing import fill_trailing_stop, fill_trailing_stop_limit
 from brokerage.domain.models.slippage.model import SlippageModel
 from brokerage.domain.models.slippage.price import Slip
 from brokerage.domain.orders.record import OrderRecord
-from brokerage.domain.orders.states import OrderType, TimeInForce
+from brokerage.domain.orders.states import MARKET_ONCE_TRIGGERED, OrderType, TimeInForce
+from qmtl.calendars.spans import Span
 from qmtl.core.errors import InvalidRequest, NotFound
 
 
-def match(record: OrderRecord, bar: Bar, slippage: SlippageModel, budget: int) -> Match:
-    """What `bar` does to a working order. `budget` is the volume still to be had in it; negative: no cap."""
-    if bar.start_ns < record.accepted_ns:
+def match(
+    record: OrderRecord,
+    bar: Bar,
+    slippage: SlippageModel,
+    budget: int,
+    *,
+    quote: Quote | None = None,
+    session: Span | None = None,
+) -> Match:
+    """What `bar` does to a working order. `budget` is the volume still to be had in it; negative: no cap.
+
+    `quote` is the one at the bar's close. `session` is that of an order on its open or close, None for any other.
+    """
+    if bar.start_ns < record.accepted_ns and record.order.tif is not TimeInForce.AT_CLOSE:
+        return NOT_YET
+    if session is not None and not auction_held(record.order.tif, bar, record.accepted_ns, session):
         return NOT_YET
     if bar.volume <= 0:
         return NO_VOLUME
     quantity = record.remaining if budget < 0 else max(min(record.remaining, budget), 0)
-    found = _price(record, bar, slippage, quantity)
+    found = _price(record, bar, _slip(record, bar, slippage, quantity), quote, session)
     if found.why is not None:
         return found
-    if record.order.tif is TimeInForce.FOK and quantity < record.remaining:
-        return Match(0, triggered=found.triggered, why=NoFill.FOK_SHORT)
+    whole, becomes_market = quantity >= record.remaining, record.order.type in MARKET_ONCE_TRIGGERED
+    triggered = found.triggered or (becomes_market and not whole and not record.triggered)
+    if record.order.tif is TimeInForce.FOK and not whole:
+        return replace(found, quantity=0, triggered=triggered, why=NoFill.FOK_SHORT)
     if not quantity:
-        return Match(0, triggered=found.triggered, why=NoFill.NO_VOLUME)
-    return Match(quantity, found.price, found.liquidity, found.triggered, at_open=found.at_open)
+        return replace(found, quantity=0, triggered=triggered, why=NoFill.NO_VOLUME)
+    return replace(found, quantity=quantity, triggered=triggered)
 
 
-def _price(record: OrderRecord, bar: Bar, slippage: SlippageModel, quantity: int) -> Match:
+def _slip(record: OrderRecord, bar: Bar, slippage: SlippageModel, quantity: int) -> Slip:
     if record.instrument is None:
         raise NotFound("E_INSTRUMENT_UNKNOWN", f"order {record.id} has no instrument to match")
+    return Slip(slippage, record.instrument, record.order.side, quantity, bar.volume)
+
+
+def _price(record: OrderRecord, bar: Bar, slip: Slip, quote: Quote | None, session: Span | None) -> Match:
     kind = record.order.type
-    slip = Slip(slippage, record.instrument, record.order.side, quantity, bar.volume)
-    if kind is OrderType.MARKET or (kind is OrderType.STOP_MARKET and record.triggered):
+    if session is not None:
+        auction = fill_on_open if record.order.tif is TimeInForce.AT_OPEN else fill_on_close
+        return auction(bar, record.accepted_ns, session, slip, record.limit)
+    if kind is OrderType.MARKET or (kind in MARKET_ONCE_TRIGGERED and record.triggered):
         return fill_at_open(bar, slip)
     if kind is OrderType.LIMIT:
         return fill_limit(record, bar)
-    if kind is OrderType.STOP_MARKET:
-        return fill_stop_market(record, bar, slip)
-    if kind is OrderType.STOP_LIMIT:
-        return fill_stop_limit(record, bar)
-    raise InvalidRequest("E_ORDER_TYPE_UNSUPPORTED", f"no matching rule for {kind.value}")
+    return _conditional(record, bar, slip, quote)
+
+
+def _conditional(record: OrderRecord, bar: Bar, slip: Slip, quote: Quote | None) -> Match:
+    """An order that waits for a price."""
+    match record.order.type:
+        case OrderType.STOP_MARKET:
+            return fill_stop_market(record, bar, slip)
+        case OrderType.STOP_LIMIT:
+            return fill_stop_limit(record, bar)
+        case OrderType.LIMIT_IF_TOUCHED:
+            return fill_if_touched(record, bar, quote)
+        case OrderType.TRAILING_STOP:
+            return fill_trailing_stop(record, bar, slip)
+        case OrderType.TRAILING_STOP_LIMIT:
+            return fill_trailing_stop_limit(record, bar, slip)
+    raise InvalidRequest("E_ORDER_TYPE_UNSUPPORTED", f"no matching rule for {record.order.type.value}")

@@ -23,7 +23,8 @@ class NoFill(Enum):
 class Match:
     """What a bar does to an order: a fill of `quantity` (0: none, `why` says why), perhaps after triggering it.
 
-    `at_open`: it was filled by the bar's first price, moved by slippage or not.
+    `at_open`: it was filled by the bar's first price, moved by slippage or not. `stop` is where a trailing stop stands
+    after the bar, `limit` what a trailing stop-limit works at once its stop was reached; None: as before.
     """
 
     quantity: int
@@ -32,6 +33,8 @@ class Match:
     triggered: bool = False
     why: NoFill | None = None
     at_open: bool = False
+    stop: int | None = None
+    limit: int | None = None
 
 
 NOT_YET = Match(0, why=NoFill.NOT_YET)

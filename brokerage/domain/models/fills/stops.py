@@ -35,7 +35,14 @@ def fill_stop_limit(record: OrderRecord, bar: Bar) -> Match:
     fresh = not record.triggered
     if fresh and not (bar.high > stop if buys else bar.low < stop):
         return NOT_REACHED
+    return fill_triggered_limit(record.order.side, limit, bar, fresh=fresh)
+
+
+def fill_triggered_limit(side: Side, limit: int, bar: Bar, *, fresh: bool) -> Match:
+    """A limit whose stop was reached, in this bar (`fresh`) or before: a close better than it fills at
+    min(high, limit), sells at max(low, limit). Source: Lean, equity fill model.
+    """
+    buys = side is Side.BUY
     if not (bar.close < limit if buys else bar.close > limit):
         return TRIGGERED_ONLY if fresh else NOT_REACHED
-    price = min(bar.high, limit) if buys else max(bar.low, limit)
-    return Match(1, price, triggered=fresh)
+    return Match(1, min(bar.high, limit) if buys else max(bar.low, limit), triggered=fresh)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
 
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.fills.outcome import NOT_REACHED, Match
-from brokerage.domain.models.fills.stops import reached, touched
+from brokerage.domain.models.fills.outcome import NOT_REACHED, Match, require_price
+from brokerage.domain.models.fills.stops import fill_triggered_limit, reached, touched
 from brokerage.domain.models.slippage.price import Slip
-from brokerage.domain.orders.order import Side, TrailOffsetType
+from brokerage.domain.orders.order import Order, Side, TrailOffsetType
+from brokerage.domain.orders.record import OrderRecord
+from qmtl.core.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,18 @@ def stop_behind(side: Side, reference: int, trail: Trail, instrument: Instrument
 
     Outward is the less aggressive side: the stop is never nearer than the trail says. At least one tick.
     """
-    units = {
+    distance = _units(trail.kind, reference, instrument) * Fraction(trail.offset)
+    ticks: Fraction = (reference + side.sign * distance) / instrument.tick
+    return max(ceil(ticks) if side is Side.BUY else floor(ticks), 1) * instrument.tick
+
+
+def _units(kind: TrailOffsetType, reference: int, instrument: Instrument) -> int:
+    """What one of an offset is, in units of the price scale."""
+    return {
         TrailOffsetType.FRACTION: reference,
         TrailOffsetType.TICKS: instrument.tick,
         TrailOffsetType.PRICE: 10**instrument.price_scale,
-    }
-    ticks: Fraction = (reference + side.sign * Fraction(trail.offset) * units[trail.kind]) / instrument.tick
-    return max(ceil(ticks) if side is Side.BUY else floor(ticks), 1) * instrument.tick
+    }[kind]
 
 
 def step_trailing_stop(stop: int, trail: Trail, bar: Bar, slip: Slip, *, lean_parity: bool = False) -> TrailStep:
@@ -62,7 +69,41 @@ def step_trailing_stop(stop: int, trail: Trail, bar: Bar, slip: Slip, *, lean_pa
     return TrailStep(NOT_REACHED, min(stop, behind) if side is Side.BUY else max(stop, behind))
 
 
-def limit_after_trigger(side: Side, stop: int, offset: Decimal, instrument: Instrument) -> int:
-    """The limit of a trailing stop-limit once its stop is reached: `offset` beyond the stop, inward to a tick."""
-    ticks: Fraction = (stop + side.sign * Fraction(offset) * 10**instrument.price_scale) / instrument.tick
+def limit_after_trigger(side: Side, stop: int, offset: Trail, instrument: Instrument) -> int:
+    """The limit of a trailing stop-limit once its stop is reached: an offset beyond the stop, inward to a tick."""
+    distance = _units(offset.kind, stop, instrument) * Fraction(offset.offset)
+    ticks: Fraction = (stop + side.sign * distance) / instrument.tick
     return max(floor(ticks) if side is Side.BUY else ceil(ticks), 1) * instrument.tick
+
+
+def trail_of(order: Order) -> Trail:
+    """How far the stop of a trailing order stays behind. Raises InvalidRequest (E_PRICE_REQUIRED) for any other."""
+    if order.trail_offset is None or order.trail_offset_type is None:
+        raise InvalidRequest("E_PRICE_REQUIRED", "the order's type needs an offset it does not have")
+    return Trail(order.trail_offset, order.trail_offset_type)
+
+
+def limit_offset_of(order: Order) -> Trail:
+    """How far the limit of a trailing stop-limit is beyond its stop. Raises as `trail_of`."""
+    if order.limit_offset is None or order.trail_offset_type is None:
+        raise InvalidRequest("E_PRICE_REQUIRED", "the order's type needs an offset it does not have")
+    return Trail(order.limit_offset, order.trail_offset_type)
+
+
+def fill_trailing_stop(record: OrderRecord, bar: Bar, slip: Slip) -> Match:
+    """A trailing stop that was not reached before: it fills, or its stop follows."""
+    stop = require_price(record.stop)
+    step = step_trailing_stop(stop, trail_of(record.order), bar, slip)
+    return step.match if step.stop == stop else replace(step.match, stop=step.stop)
+
+
+def fill_trailing_stop_limit(record: OrderRecord, bar: Bar, slip: Slip) -> Match:
+    """The stop is reached as a trailing stop's is; from then on it stays, and the limit works as a stop-limit's."""
+    side = record.order.side
+    if record.triggered:
+        return fill_triggered_limit(side, require_price(record.limit), bar, fresh=False)
+    stop = require_price(record.stop)
+    if not touched(side, stop, bar):
+        return fill_trailing_stop(record, bar, slip)
+    limit = limit_after_trigger(side, stop, limit_offset_of(record.order), slip.instrument)
+    return replace(fill_triggered_limit(side, limit, bar, fresh=True), limit=limit)

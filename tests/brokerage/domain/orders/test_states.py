@@ -78,8 +78,8 @@ def test_each_pair_moves_as_the_table_says_or_is_refused(state: OrderState, kind
 
 
 @pytest.mark.parametrize("order_type", OrderType)
-def test_only_orders_with_a_trigger_and_a_limit_can_be_triggered(order_type: OrderType) -> None:
-    legal = order_type in {OrderType.STOP_LIMIT, OrderType.TRAILING_STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED}
+def test_only_orders_with_a_trigger_can_be_triggered(order_type: OrderType) -> None:
+    legal = order_type not in {OrderType.MARKET, OrderType.LIMIT}
     for state in (OrderState.INITIALIZED, OrderState.ACCEPTED, OrderState.PENDING_UPDATE):
         if legal:
             assert after(state, state, EventKind.TRIGGERED, order_type, TimeInForce.GTC) is OrderState.TRIGGERED

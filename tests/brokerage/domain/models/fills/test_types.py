@@ -240,7 +240,10 @@ def test_a_trail_is_exact_at_any_price_scale() -> None:
 def test_the_limit_of_a_trailing_stop_limit_is_beyond_its_stop_inward_to_a_tick(
     side: Side, offset: str, want: int
 ) -> None:
-    assert cents(limit_after_trigger(side, 10000 * CENT, Decimal(offset), STOCK)) == want
+    trail = Trail(Decimal(offset), TrailOffsetType.PRICE)
+    assert cents(limit_after_trigger(side, 10000 * CENT, trail, STOCK)) == want
+    share = Trail(Decimal(offset) / 100, TrailOffsetType.FRACTION)
+    assert cents(limit_after_trigger(side, 10000 * CENT, share, STOCK)) == want
 
 
 SESSION = Span(10 * MINUTE, 20 * MINUTE)
@@ -286,6 +289,24 @@ def test_on_close_fills_at_the_close_of_the_bar_that_ends_the_session(accepted: 
 def test_a_long_bar_that_holds_the_close_ends_the_session() -> None:
     day = Bar(0, 30 * MINUTE, 1, 2, 1, 200 * CENT, 1)
     assert cents(fill_on_close(day, 0, SESSION, slip(BUY)).price) == 200
+
+
+@pytest.mark.parametrize(
+    ("side", "limit", "fills"), [(BUY, 9999, 0), (BUY, 10000, 1), (SELL, 10001, 0), (SELL, 10000, 1)]
+)
+def test_a_limit_in_an_auction_fills_at_its_price_or_not(side: Side, limit: int, fills: int) -> None:
+    shown = bar(10000, 10500, 9500, 10000, 19)
+    session = Span(19 * MINUTE, 20 * MINUTE)
+    for auction in (fill_on_open, fill_on_close):
+        found = auction(shown, 19 * MINUTE, session, slip(side, TENTH), limit * CENT)
+        assert (found.quantity, cents(found.price)) == (fills, 10000 * fills)
+
+
+def test_a_bar_of_more_than_an_hour_that_holds_the_open_opens_the_session() -> None:
+    session = Span(90 * MINUTE, 200 * MINUTE)
+    for length, fills in ((60, 0), (61, 1)):
+        shown = Bar(40 * MINUTE, (40 + length) * MINUTE, 100 * CENT, 101 * CENT, 99 * CENT, 100 * CENT, 1)
+        assert fill_on_open(shown, 0, session, slip(BUY)).quantity == fills
 
 
 QUOTE = Quote(STALE_AFTER_NS, 9990 * CENT, 10010 * CENT, 300, 500)

@@ -1,0 +1,126 @@
+"""The same orders over the same bars: a backtest, the paper service bar by bar and in one message do the same."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from brokerage.accounts import cash as accounts_cash
+from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.profiles.generic import margin
+from brokerage.domain.orders.events import OrderEvent
+from brokerage.domain.orders.order import Order, Side, TrailOffsetType
+from brokerage.domain.orders.states import OrderType, TimeInForce
+from brokerage.market.context import MarketContext
+from qmtl.core.instants import to_ns
+from qmtl.sql.database import sqlite_url
+from tests.brokerage.samples import ACCOUNT, MINUTE, OWNER, STOCK, Book, open_book, order
+
+LISTED = replace(STOCK, calendar="XNYS")
+HALF_DAY_ENDS = to_ns(datetime(2024, 11, 29, 17, 45, tzinfo=UTC))
+MONDAY_OPENS = to_ns(datetime(2024, 12, 2, 14, 20, tzinfo=UTC))
+Play = Sequence[tuple[Bar, Sequence[Order]]]
+
+
+def an_order(name: str, number: int, price: int, dice: random.Random) -> Order:
+    """An order of each type and time in force in turn, near the price (in dollars)."""
+    kind, tif = list(OrderType)[number % len(OrderType)], list(TimeInForce)[number // 2 % len(TimeInForce)]
+    side = dice.choice(list(Side))
+    better, beyond = Decimal(price - side.sign), Decimal(price + side.sign)
+    fields: dict[str, object] = {"type": kind, "tif": tif}
+    if kind in (OrderType.LIMIT, OrderType.STOP_LIMIT):
+        fields["limit_price"] = better if kind is OrderType.LIMIT else beyond + side.sign
+    if kind is OrderType.LIMIT_IF_TOUCHED:
+        fields |= {"stop_price": better, "limit_price": Decimal(price)}
+    if kind in (OrderType.STOP_MARKET, OrderType.STOP_LIMIT):
+        fields["stop_price"] = beyond
+    if kind in (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT):
+        fields |= {"trail_offset": Decimal("0.015"), "trail_offset_type": TrailOffsetType.FRACTION}
+    if kind is OrderType.TRAILING_STOP_LIMIT:
+        fields["limit_offset"] = Decimal("0.005")
+    if tif is TimeInForce.GTD:
+        fields["expire_at_ns"] = MONDAY_OPENS + 25 * MINUTE
+    return order(name, side, dice.randrange(1, 40), **fields)
+
+
+def a_play(seed: int) -> Play:
+    """Bars over a half day's close and the next open, with some orders decided at the end of each."""
+    dice, price, found = random.Random(seed), 100, []
+    starts = [start + minute * MINUTE for start in (HALF_DAY_ENDS, MONDAY_OPENS) for minute in range(30)]
+    for number, start in enumerate(starts):
+        opened, price = price, max(price + dice.randrange(-2, 3), 50)
+        high, low = max(opened, price) + dice.randrange(2), min(opened, price) - dice.randrange(2)
+        shown = Bar(
+            start, start + MINUTE, opened * 100, high * 100, low * 100, price * 100, dice.choice([0, 50, 500, 5000])
+        )
+        found.append((shown, [an_order(f"o{number}", number, price, dice)]))
+    return found
+
+
+Told = list[tuple[object, ...]]
+
+
+def told(event: OrderEvent) -> tuple[object, ...]:
+    moved = (event.quantity, event.limit, event.stop, event.expire_ns, event.worst)
+    return event.order_id, event.seq, event.kind, event.at_ns, event.state, event.fill, event.denial, *moved
+
+
+def backtest(profile: BrokerageProfile, play: Play) -> tuple[Told, dict[str, int]]:
+    start = Decimal(ACCOUNT.starting_cash).scaleb(-8)
+    desk, seen = SimulatedAccount(profile, {"USD": start}, instruments=[LISTED], owner=OWNER), []
+    for shown, orders in play:
+        seen += desk.on_bar("AAPL", shown)
+        for one in orders:
+            seen += desk.submit(one, shown.end_ns)
+    return sorted((told(event) for event in seen), key=lambda one: one[:2]), desk.book.ledger.cash
+
+
+async def paper(book: Book, play: Play) -> tuple[Told, dict[str, int]]:
+    await book.open()
+    for shown, orders in play:
+        await book.show(shown)
+        for one in orders:
+            await book.submit(one)
+    names = [one.client_order_id for _, orders in play for one in orders]
+    seen = [event for name in names for event in (await book.order(name)).events]
+    held = await book.db.read(lambda conn: accounts_cash.load_cash(conn, "acc"))
+    assert await book.verify() > 0
+    return sorted((told(event) for event in seen), key=lambda one: one[:2]), held
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_every_type_and_time_in_force_is_the_same_in_a_backtest_and_on_paper(tmp_path: Path, seed: int) -> None:
+    profile, play = margin(2, slippage="0.0005"), a_play(seed)
+    expected, cash = backtest(profile, play)
+    async with open_book(sqlite_url(tmp_path / "store.db"), MarketContext(Instruments([LISTED]), profile)) as book:
+        found, held = await paper(book, play)
+    assert found == expected
+    assert held == cash
+    kinds = {one[2].value for one in expected}  # type: ignore[attr-defined]  # the third is a kind
+    assert {"FILLED", "TRIGGERED", "EXPIRED", "UPDATED", "DENIED"} <= kinds
+
+
+async def test_bars_of_one_message_do_what_they_do_one_by_one(tmp_path: Path) -> None:
+    profile, play = margin(2), a_play(7)
+    orders = [one for _, decided in play[:30:3] for one in decided]
+    first, rest = play[0][0], [shown for shown, _ in play[1:]]
+    expected, cash = backtest(profile, [(first, orders), *((shown, ()) for shown in rest)])
+    async with open_book(sqlite_url(tmp_path / "store.db"), MarketContext(Instruments([LISTED]), profile)) as book:
+        await book.open()
+        await book.show(first)
+        for one in orders:
+            await book.submit(one)
+        await book.show(*rest)
+        seen = [event for one in orders for event in (await book.order(one.client_order_id)).events]
+        held = await book.db.read(lambda conn: accounts_cash.load_cash(conn, "acc"))
+    assert sorted((told(event) for event in seen), key=lambda one: one[:2]) == expected
+    assert held == cash
