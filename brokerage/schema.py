@@ -58,6 +58,7 @@ accounts = sa.Table(
     _text("base_currency"),
     _int("starting_cash"),
     _int("fee_rate"),
+    _text("profile"),  # empty: fee_rate and the settings
     _int("leverage"),
     _text("trading_state"),
     _int("created_ns"),

@@ -14,6 +14,10 @@ from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE
 from brokerage.audit import Actor
 from brokerage.config import ACCOUNTS_MAX
 from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.profiles.named import profile_named
 from brokerage.domain.money import RATE_ONE, RATE_SCALE, currency_scale
 from brokerage.market.context import MarketContext
 from qmtl.broker.v1 import account_pb2 as accountpb
@@ -50,34 +54,43 @@ class AccountOpening:
         money = to_scaled(
             parse_decimal(request.starting_cash or CASH_DEFAULT, "starting_cash"), currency_scale(currency)
         )
-        fee = to_scaled(parse_decimal(request.fee_rate or FEE_DEFAULT, "fee_rate"), RATE_SCALE)
+        profile = profile_named(request.profile) if request.profile else None
         if not 0 < money <= CASH_MAX:
             raise refused("E_DECIMAL", "starting_cash", request.starting_cash, f"more than 0, {CASH_MAX} units at most")
-        if not 0 <= fee <= FEE_RATE_MAX:
-            raise refused("E_DECIMAL", "fee_rate", request.fee_rate, "0 to 0.1")
-        kind = self._type(request.type)
+        default = profile or self._market.profile
+        kind = _type(request.type, default.buying_power)
+        feed = await self.feed(request.data_preset, request.data_session_id, currency, profile)
         return Account(
             account=request.account,
             type=kind,
             venue=VENUE,
             base_currency=currency,
             starting_cash=money,
-            fee_rate=fee,
-            leverage=self._market.profile.leverage if kind is AccountType.MARGIN else 1,
+            fee_rate=_fee_rate(request.fee_rate, request.profile),
+            profile=request.profile,
+            leverage=default.leverage if kind is AccountType.MARGIN else 1,
             trading_state=TradingState.ACTIVE,
             created_ns=now_ns,
-            feeds=(await self.feed(request.data_preset, request.data_session_id, currency),),
+            feeds=(feed,),
         )
 
-    async def feed(self, preset_name: str, session_id: str, currency: str = "") -> AccountFeed:
-        """The feed asked for, of an instrument quoted in a currency (empty: in any). Raises as `draft`."""
-        preset = await self._preset(preset_name, optional_text(session_id, "data_session_id", 128))
-        return AccountFeed(preset.name, session_id, self._tradable(preset, currency), preset.interval.seconds)
+    async def feed(
+        self, preset_name: str, session_id: str, currency: str = "", profile: BrokerageProfile | None = None
+    ) -> AccountFeed:
+        """The feed asked for, of an instrument quoted in a currency (empty: in any) that a profile has fees for.
 
-    def _type(self, number: accountpb.AccountType) -> AccountType:
-        if number == accountpb.ACCOUNT_TYPE_UNSPECIFIED:
-            return AccountType(self._market.profile.buying_power.value)
-        return known_enum(ACCOUNT_TYPES, number, "type")
+        Raises as `draft`.
+        """
+        preset = await self._preset(preset_name, optional_text(session_id, "data_session_id", 128))
+        instrument = self._tradable(preset, currency)
+        if profile is not None:
+            profile.require(instrument)
+        return AccountFeed(preset.name, session_id, instrument.symbol, preset.interval.seconds)
+
+    async def feed_of(self, account: Account, preset_name: str, session_id: str) -> AccountFeed:
+        """One more feed of an account, of an instrument that its profile has fees for. Raises as `draft`."""
+        profile = profile_named(account.profile) if account.profile else None
+        return await self.feed(preset_name, session_id, "", profile)
 
     async def _preset(self, name: str, session_id: str) -> datasetspb.Preset:
         listed = await self._catalogue.ListPresets(catalogueservicepb.ListPresetsRequest())
@@ -90,7 +103,7 @@ class AccountOpening:
                 return preset
         raise NotFound("E_PRESET_UNKNOWN", f"no data preset {name!r}")
 
-    def _tradable(self, preset: datasetspb.Preset, currency: str) -> str:
+    def _tradable(self, preset: datasetspb.Preset, currency: str) -> Instrument:
         instrument = self._market.instruments.find(preset.symbol)
         if instrument is None:
             raise NotFound(
@@ -100,7 +113,23 @@ class AccountOpening:
             )
         if currency and instrument.quote != currency:
             raise refused("E_NAME", "base_currency", currency, f"{instrument.quote}, the currency of {preset.symbol}")
-        return instrument.symbol
+        return instrument
+
+
+def _type(number: accountpb.AccountType, default: BuyingPower) -> AccountType:
+    if number == accountpb.ACCOUNT_TYPE_UNSPECIFIED:
+        return AccountType(default.value)
+    return known_enum(ACCOUNT_TYPES, number, "type")
+
+
+def _fee_rate(written: str, profile: str) -> int:
+    """The percent fee asked for; 0 beside a profile, which has the fees. Raises InvalidRequest (E_DECIMAL, E_FIELD)."""
+    if profile and written:
+        raise refused("E_FIELD", "fee_rate", written, f"none beside profile {profile}, which has the fees")
+    fee = 0 if profile else to_scaled(parse_decimal(written or FEE_DEFAULT, "fee_rate"), RATE_SCALE)
+    if not 0 <= fee <= FEE_RATE_MAX:
+        raise refused("E_DECIMAL", "fee_rate", written, "0 to 0.1")
+    return fee
 
 
 def open_account(

@@ -104,7 +104,8 @@ class AccountService(accountrpc.AccountServiceServicer):
         self, request: accountservicepb.AddFeedRequest, context: object
     ) -> accountservicepb.AddFeedResponse:
         await self._access.operable(request.account)
-        feed = await self._openings.feed(request.data_preset, request.data_session_id)
+        known = await self._db.read(lambda conn: store.account(conn, request.account))
+        feed = await self._openings.feed_of(known, request.data_preset, request.data_session_id)
         actor, now_ns = calling_actor(), self._now_ns()
         account = await self._db.write(lambda conn: opening.add_feed(conn, request.account, feed, actor, now_ns))
         return accountservicepb.AddFeedResponse(account=await self._told(account))

@@ -10,6 +10,7 @@ from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.latency import DIRECT, Link
 from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.profiles.named import profile_named
 from brokerage.domain.orders.order import Order
 from brokerage.domain.orders.states import EventKind, OrderType
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
@@ -26,10 +27,11 @@ class MarketContext:
     emulate_stops: bool = False
 
     def profile_of(self, account: Account) -> BrokerageProfile:
-        """The profile with the account's own fee and buying power."""
+        """The account's own profile, or that of the settings with its own fee; with its own buying power."""
+        percent = PercentFee(account.fee_rate, account.fee_rate)
+        made = profile_named(account.profile) if account.profile else replace(self.profile, fee=percent)
         return replace(
-            self.profile,
-            fee=PercentFee(account.fee_rate, account.fee_rate),
+            made,
             buying_power=BuyingPower(account.type.value),
             leverage=account.leverage,
         )

@@ -275,6 +275,8 @@ async def test_accounts_are_opened_with_sound_settings_only(mesh: Mesh, client: 
         ("starting_cash", "92000000000", InvalidRequest, "E_DECIMAL"),
         ("fee_rate", "0.5", InvalidRequest, "E_DECIMAL"),
         ("base_currency", "EUR", InvalidRequest, "E_NAME"),
+        ("profile", "ibkr", InvalidRequest, "E_PROFILE_UNKNOWN"),
+        ("profile", "binance_spot", NotFound, "E_PROFILE_TABLE_MISSING"),
     ):
         request = accountservicepb.OpenPaperAccountRequest()
         request.CopyFrom(good)
@@ -284,6 +286,19 @@ async def test_accounts_are_opened_with_sound_settings_only(mesh: Mesh, client: 
     opened = (await client.accounts.OpenPaperAccount(good)).account
     assert (opened.starting_cash, opened.fee_rate, opened.venue) == ("100000", "0.001", "paper")
     assert (await client.accounts.OpenPaperAccount(good)).account.created_at == opened.created_at
+    broker = accountservicepb.OpenPaperAccountRequest(
+        account="three", world_id="w1", data_preset="demo", data_session_id=SESSION, profile="ibkr_equities"
+    )
+    profiled = (await client.accounts.OpenPaperAccount(broker)).account
+    assert (profiled.profile, profiled.fee_rate, profiled.type, profiled.leverage) == (
+        "ibkr_equities",
+        "",
+        accountpb.ACCOUNT_TYPE_MARGIN,
+        2,
+    )
+    broker.fee_rate = "0.001"
+    with pytest.raises(InvalidRequest, match=r"E_FIELD.*fee_rate"):
+        await client.accounts.OpenPaperAccount(broker)
     good.starting_cash = "5"
     with pytest.raises(Conflict, match="E_ACCOUNT_CONFLICT"):
         await client.accounts.OpenPaperAccount(good)

@@ -40,7 +40,10 @@ class AccountFeed:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Money at one venue. Which worlds may use it is kept beside it: an order needs to know of its own world only."""
+    """Money at one venue. Which worlds may use it is kept beside it: an order needs to know of its own world only.
+
+    `profile` names the brokerage profile that it has; empty: `fee_rate` and what the brokerage is set up with.
+    """
 
     account: str
     type: AccountType
@@ -58,6 +61,7 @@ class Account:
     peak_equity: int | None = None
     circuit_ns: int | None = None
     limits: AccountLimits = NO_ACCOUNT_LIMITS
+    profile: str = ""
 
     @property
     def marks(self) -> dict[str, Mark]:
@@ -89,7 +93,8 @@ class Account:
         return self._settings() == other._settings() and set(other._sources()) <= set(self._sources())
 
     def _settings(self) -> tuple[str | int | AccountType, ...]:
-        return self.type, self.venue, self.base_currency, self.starting_cash, self.fee_rate, self.leverage
+        money = self.starting_cash, self.fee_rate, self.leverage
+        return self.type, self.venue, self.base_currency, *money, self.profile
 
     def _sources(self) -> list[tuple[str, str, str]]:
         return [(feed.preset, feed.session_id, feed.symbol) for feed in self.feeds]

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from brokerage.domain.market.instrument import AssetClass
+from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.models.buying_power.model import BuyingPower, BuyingPowerModel
 from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.slippage.model import NO_SLIPPAGE, SlippageModel
+from qmtl.core.errors import NotFound
 
 EVERY_CLASS = frozenset(AssetClass)
 
@@ -30,6 +31,15 @@ class BrokerageProfile:
     leverage: int = 1
     name: str = "generic"
     asset_classes: frozenset[AssetClass] = EVERY_CLASS
+
+    def require(self, instrument: Instrument) -> None:
+        """Raises NotFound (E_PROFILE_TABLE_MISSING) for an instrument of a class that its tables are not made for."""
+        if instrument.asset_class not in self.asset_classes:
+            raise NotFound(
+                "E_PROFILE_TABLE_MISSING",
+                f"profile {self.name} has no fees for {instrument.symbol}, which is {instrument.asset_class.value}",
+                hint="use a profile of its class, or name a percent fee",
+            )
 
     @property
     def funding(self) -> BuyingPowerModel:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar, bars_from_doubles
 from brokerage.domain.market.volumes import volume_in_base
-from brokerage.domain.models.profiles.generic import spot
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
 from qmtl.core.errors import refused
@@ -45,7 +44,7 @@ def replay(
     `outputs`: the graph's values over these bars, where they are known.
 
     Raises InvalidRequest: E_NOTHING_TRADED without a trade rule, E_CURRENCIES for several quote currencies;
-    NotFound (E_DATA_MISSING, E_INSTRUMENT_UNKNOWN).
+    NotFound (E_DATA_MISSING, E_INSTRUMENT_UNKNOWN, E_PROFILE_TABLE_MISSING).
     """
     terms, bars = terms or AccountTerms(), (data,) if isinstance(data, Bars) else tuple(data)
     if not assembled.rules:
@@ -66,11 +65,13 @@ class _AccountReplay:
         self._strategy: Strategy = assembled.strategy
         self._logic = DecisionLogic(assembled)
         self._data = {bars.symbol: bars for bars in _traded(assembled, data)}
-        probe = SimulatedAccount(terms.profile or spot(), {}, instruments=terms.instruments)
-        self.currency = _one_currency({probe.instrument(symbol).quote for symbol in self._data})
-        self._account = SimulatedAccount(
-            terms.profile or spot(), {self.currency: terms.cash}, instruments=terms.instruments
-        )
+        profile = terms.brokerage
+        probe = SimulatedAccount(profile, {}, instruments=terms.instruments)
+        traded = [probe.instrument(symbol) for symbol in self._data]
+        for instrument in traded:
+            profile.require(instrument)
+        self.currency = _one_currency({instrument.quote for instrument in traded})
+        self._account = SimulatedAccount(profile, {self.currency: terms.cash}, instruments=terms.instruments)
         self._execution = SimulatedExecution(self._account, self.currency, self._take)
         self._after_ns = to_ns(terms.start) if terms.start else None
         self._record = RunRecord()

@@ -8,18 +8,29 @@ from decimal import Decimal
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.profiles.generic import spot
+from brokerage.domain.models.profiles.named import profile_named
 
 
 @dataclass(frozen=True, slots=True)
 class AccountTerms:
-    """What a replay starts with. `profile` None: spot, 0.1 % fee, paid in full. Days per year annualise the ratios.
+    """What a replay starts with. Days per year annualise the ratios.
+
+    `profile` is a brokerage profile or the name of one ("ibkr_equities"); None: spot, 0.1 % fee, paid in full.
 
     `start`: bars that close by it only warm the nodes up, as history does before a paper session. `instruments`: traded
     beside those that the library knows by name.
     """
 
     cash: Decimal = Decimal(100_000)
-    profile: BrokerageProfile | None = None
+    profile: BrokerageProfile | str | None = None
     periods_per_year: float = 365.0
     start: datetime | None = None
     instruments: tuple[Instrument, ...] = ()
+
+    @property
+    def brokerage(self) -> BrokerageProfile:
+        """The profile. Raises InvalidRequest (E_PROFILE_UNKNOWN)."""
+        if isinstance(self.profile, str):
+            return profile_named(self.profile)
+        return self.profile or spot()

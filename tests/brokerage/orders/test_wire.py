@@ -35,9 +35,9 @@ LIMITS = st.builds(RiskLimits, **dict.fromkeys(LIMIT_NAMES, st.none() | PRICES))
 def orders(draw: st.DrawFn) -> Order:
     kind = draw(st.sampled_from(OrderType))
     tif = draw(st.sampled_from(TimeInForce))
-    limited = kind in {
-        OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED, OrderType.TRAILING_STOP_LIMIT,
-    }  # fmt: skip
+    limited = kind in {OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED}
+    trails = kind in {OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT}
+    offset_types = st.sampled_from([TrailOffsetType.PRICE, TrailOffsetType.TICKS])
     stopped = kind in {OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED}
     return Order(
         owner=Owner(draw(NAMES), draw(NAMES), draw(NAMES)),
@@ -52,9 +52,9 @@ def orders(draw: st.DrawFn) -> Order:
         expire_at_ns=draw(TIMES) if tif is TimeInForce.GTD else None,
         reduce_only=draw(st.booleans()),
         post_only=draw(st.booleans()),
-        trail_offset=draw(st.none() | PRICES),
-        trail_offset_type=draw(st.none() | st.sampled_from(TrailOffsetType)),
-        limit_offset=draw(st.none() | PRICES),
+        trail_offset=draw(PRICES) if trails else None,
+        trail_offset_type=draw(offset_types) if trails else None,
+        limit_offset=draw(PRICES) if kind is OrderType.TRAILING_STOP_LIMIT else None,
         strategy_version=draw(st.integers(0, 2**32 - 1)),
         position_target=draw(st.none() | st.integers(-(10**12), 10**12).map(Decimal)),
         decided_ns=draw(st.none() | TIMES),

@@ -26,13 +26,18 @@ class Traded:
     def counted(self, count: VolumeCount, instrument: Instrument) -> int:
         """What a schedule counts of it for an execution in an instrument."""
         if count.shares:
-            return self.quantity * 10**instrument.quantity_scale // 10**self.instrument.quantity_scale
+            return self._at_scale(instrument.quantity_scale)
         currency = count.currency or instrument.quote
         if self.instrument.quote == currency:
             return self.notional
         if self.instrument.base == currency:
-            return self.quantity * 10 ** currency_scale(currency) // 10**self.instrument.quantity_scale
+            return self._at_scale(currency_scale(currency))
         return 0
+
+    def _at_scale(self, scale: int) -> int:
+        """The quantity at a scale, down."""
+        units: int = self.quantity * 10**scale // 10**self.instrument.quantity_scale
+        return units
 
 
 class TradedVolumes:

@@ -23,7 +23,7 @@ from brokerage.domain.models.slippage.price import Slip
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import MARKET_ONCE_TRIGGERED, OrderType, TimeInForce
 from qmtl.calendars.spans import Span
-from qmtl.core.errors import InvalidRequest, NotFound
+from qmtl.core.errors import NotFound
 
 
 def match(
@@ -87,6 +87,4 @@ def _conditional(record: OrderRecord, bar: Bar, slip: Slip, quote: Quote | None)
             return fill_if_touched(record, bar, quote)
         case OrderType.TRAILING_STOP:
             return fill_trailing_stop(record, bar, slip)
-        case OrderType.TRAILING_STOP_LIMIT:
-            return fill_trailing_stop_limit(record, bar, slip)
-    raise InvalidRequest("E_ORDER_TYPE_UNSUPPORTED", f"no matching rule for {record.order.type.value}")
+    return fill_trailing_stop_limit(record, bar, slip)

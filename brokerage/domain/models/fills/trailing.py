@@ -45,11 +45,12 @@ def stop_behind(side: Side, reference: int, trail: Trail, instrument: Instrument
 
 def _units(kind: TrailOffsetType, reference: int, instrument: Instrument) -> int:
     """What one of an offset is, in units of the price scale."""
-    return {
+    units: dict[TrailOffsetType, int] = {
         TrailOffsetType.FRACTION: reference,
         TrailOffsetType.TICKS: instrument.tick,
         TrailOffsetType.PRICE: 10**instrument.price_scale,
-    }[kind]
+    }
+    return units[kind]
 
 
 def step_trailing_stop(stop: int, trail: Trail, bar: Bar, slip: Slip, *, lean_parity: bool = False) -> TrailStep:

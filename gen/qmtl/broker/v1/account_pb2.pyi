@@ -69,7 +69,7 @@ class AccountLimits(_message.Message):
     def __init__(self, gross_max: _Optional[str] = ..., net_max: _Optional[str] = ..., leverage_max: _Optional[str] = ..., symbol_max: _Optional[str] = ..., sector_max: _Optional[str] = ..., budgets: _Optional[_Iterable[_Union[AccountBudget, _Mapping]]] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("account", "type", "venue", "base_currency", "starting_cash", "worlds", "feeds", "fee_rate", "leverage", "trading_state", "created_at", "limits", "limits_revision")
+    __slots__ = ("account", "type", "venue", "base_currency", "starting_cash", "worlds", "feeds", "fee_rate", "leverage", "trading_state", "created_at", "limits", "limits_revision", "profile")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     VENUE_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +83,7 @@ class Account(_message.Message):
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     LIMITS_REVISION_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
     account: str
     type: AccountType
     venue: str
@@ -96,4 +97,5 @@ class Account(_message.Message):
     created_at: _timestamp_pb2.Timestamp
     limits: AccountLimits
     limits_revision: int
-    def __init__(self, account: _Optional[str] = ..., type: _Optional[_Union[AccountType, str]] = ..., venue: _Optional[str] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., worlds: _Optional[_Iterable[str]] = ..., feeds: _Optional[_Iterable[_Union[AccountFeed, _Mapping]]] = ..., fee_rate: _Optional[str] = ..., leverage: _Optional[int] = ..., trading_state: _Optional[_Union[TradingState, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Union[AccountLimits, _Mapping]] = ..., limits_revision: _Optional[int] = ...) -> None: ...
+    profile: str
+    def __init__(self, account: _Optional[str] = ..., type: _Optional[_Union[AccountType, str]] = ..., venue: _Optional[str] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., worlds: _Optional[_Iterable[str]] = ..., feeds: _Optional[_Iterable[_Union[AccountFeed, _Mapping]]] = ..., fee_rate: _Optional[str] = ..., leverage: _Optional[int] = ..., trading_state: _Optional[_Union[TradingState, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Union[AccountLimits, _Mapping]] = ..., limits_revision: _Optional[int] = ..., profile: _Optional[str] = ...) -> None: ...

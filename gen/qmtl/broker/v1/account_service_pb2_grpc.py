@@ -86,7 +86,8 @@ class AccountServiceServicer:
 
         Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN);
         INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in; RESOURCE_EXHAUSTED
-        (E_ACCOUNTS_LIMIT): the world has as many as it may.
+        (E_ACCOUNTS_LIMIT): the world has as many as it may; INVALID_ARGUMENT (E_PROFILE_UNKNOWN); NOT_FOUND
+        (E_PROFILE_TABLE_MISSING): the profile has no fees for the preset's kind of instrument.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

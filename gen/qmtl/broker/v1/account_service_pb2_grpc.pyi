@@ -38,7 +38,8 @@ class AccountServiceStub:
 
     Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN);
     INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in; RESOURCE_EXHAUSTED
-    (E_ACCOUNTS_LIMIT): the world has as many as it may.
+    (E_ACCOUNTS_LIMIT): the world has as many as it may; INVALID_ARGUMENT (E_PROFILE_UNKNOWN); NOT_FOUND
+    (E_PROFILE_TABLE_MISSING): the profile has no fees for the preset's kind of instrument.
     """
     GetAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.GetAccountRequest, _account_service_pb2.GetAccountResponse]
     """One account. Needs reader of one of its worlds; only worlds that the caller may read are listed.
@@ -93,7 +94,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
 
     Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN);
     INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in; RESOURCE_EXHAUSTED
-    (E_ACCOUNTS_LIMIT): the world has as many as it may.
+    (E_ACCOUNTS_LIMIT): the world has as many as it may; INVALID_ARGUMENT (E_PROFILE_UNKNOWN); NOT_FOUND
+    (E_PROFILE_TABLE_MISSING): the profile has no fees for the preset's kind of instrument.
     """
     GetAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.GetAccountRequest, _account_service_pb2.GetAccountResponse]  # type: ignore[assignment]
     """One account. Needs reader of one of its worlds; only worlds that the caller may read are listed.
@@ -151,7 +153,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings; NOT_FOUND (E_PRESET_UNKNOWN);
         INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in; RESOURCE_EXHAUSTED
-        (E_ACCOUNTS_LIMIT): the world has as many as it may.
+        (E_ACCOUNTS_LIMIT): the world has as many as it may; INVALID_ARGUMENT (E_PROFILE_UNKNOWN); NOT_FOUND
+        (E_PROFILE_TABLE_MISSING): the profile has no fees for the preset's kind of instrument.
         """
 
     @_abc_1.abstractmethod

@@ -94,7 +94,7 @@ def account_pairs(one: accountpb.Account) -> list[tuple[str, str]]:
         ("type", f"{enum_word(accountpb.AccountType, one.type)}, leverage {one.leverage}"),
         ("venue", one.venue),
         ("starting cash", f"{one.starting_cash} {one.base_currency}"),
-        ("fee rate", one.fee_rate),
+        ("fees", f"profile {one.profile}" if one.profile else f"{one.fee_rate} of the notional"),
         ("state", enum_word(accountpb.TradingState, one.trading_state)),
         ("worlds", ", ".join(one.worlds)),
         ("created", when(one.created_at)),

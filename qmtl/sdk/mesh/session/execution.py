@@ -13,7 +13,9 @@ from typing import Any
 
 from brokerage.domain.backtest.account import fee_bound
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.models.fees.percent import PercentFee
+from brokerage.domain.models.profiles.named import profile_named
 from brokerage.domain.money import RATE_SCALE
 from brokerage.domain.orders.denials import FINAL
 from brokerage.domain.orders.order import MARGIN_CALL, Owner
@@ -59,15 +61,22 @@ class SessionMarket:
     """What a session trades: the instrument as the brokerage knows it, and what its account is charged."""
 
     instrument: Instrument
-    fee: PercentFee
+    fee: FeeModel
 
 
 async def session_market(retrying: RetryingClient, account: accountpb.Account, symbol: str) -> SessionMarket:
     """The market of a session, asked of the brokerage. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
     request = instrumentservicepb.GetInstrumentRequest(symbol=symbol)
     reply = await retrying.ask(lambda: retrying.client.instruments.GetInstrument(request), "instrument")
+    return SessionMarket(instrument_from_proto(reply.instrument), _fee_of(account))
+
+
+def _fee_of(account: accountpb.Account) -> FeeModel:
+    """What an account is charged."""
+    if account.profile:
+        return profile_named(account.profile).fee
     rate = to_scaled(parse_decimal(account.fee_rate or "0", "account.fee_rate"), RATE_SCALE)
-    return SessionMarket(instrument_from_proto(reply.instrument), PercentFee(rate, rate))
+    return PercentFee(rate, rate)
 
 
 class MeshExecution:

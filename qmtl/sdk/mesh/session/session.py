@@ -195,7 +195,8 @@ class _PaperSession:
             account=self._terms.account or account_name(self._strategy_id, session.session_id),
             world_id=self._submitter.world,
             starting_cash=format_decimal(self._terms.cash),
-            fee_rate=format_decimal(self._terms.fee_rate),
+            fee_rate="" if self._terms.profile else format_decimal(self._terms.fee_rate),
+            profile=self._terms.profile,
             data_preset=session.data_preset,
             data_session_id=session.session_id,
         )

@@ -28,7 +28,7 @@ def asked_terms(terms: AccountTerms | None, asked: decisionpb.ExecutionModel) ->
 
 def model_of(terms: AccountTerms) -> decisionpb.ExecutionModel:
     """What a replay under these terms assumes; of a fee the shares of the notional that it never falls below."""
-    profile = terms.profile or spot()
+    profile = terms.brokerage
     maker, taker = profile.fee.rates
     return decisionpb.ExecutionModel(
         fill=decisionpb.FILL_MODEL_NEXT_BAR,

@@ -19,6 +19,7 @@ from brokerage.domain.money import RATE_ONE, rate
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
+from brokerage.domain.orders.venue_traits import PAPER
 from brokerage.domain.risk.limits import Limits
 from brokerage.domain.risk.sizing import weigh
 from qmtl.core.errors import Conflict, InvalidRequest
@@ -69,7 +70,6 @@ def holding(quantity: int, profile: BrokerageProfile | None = None, cash: int = 
         (BASE, None),
         (LIMIT, None),
         (replace(BASE, symbol="NOSUCH"), Denial.INSTRUMENT_UNKNOWN),
-        (replace(BASE, type=OrderType.TRAILING_STOP), Denial.ORDER_TYPE_UNSUPPORTED),
         (replace(BASE, tif=TimeInForce.AT_CLOSE), Denial.TIME_IN_FORCE_UNSUPPORTED),
         (replace(BASE, quantity=Decimal("1.001")), Denial.PRECISION),
         (replace(BASE, quantity=Decimal(10**18)), Denial.QUANTITY_ABOVE_MAXIMUM),
@@ -94,6 +94,14 @@ def holding(quantity: int, profile: BrokerageProfile | None = None, cash: int = 
 )
 def test_named_refusals(order: Order, want: Denial | None) -> None:
     assert verdict(account(), order) is want
+
+
+def test_a_venue_takes_the_types_and_times_in_force_that_it_lists() -> None:
+    made = account()
+    few = replace(PAPER, types=frozenset({OrderType.MARKET}), times_in_force=frozenset({TimeInForce.GTC}))
+    made.view.venue = few
+    assert verdict(made, LIMIT) is Denial.ORDER_TYPE_UNSUPPORTED
+    assert verdict(made, replace(BASE, client_order_id="o2", tif=TimeInForce.IOC)) is Denial.TIME_IN_FORCE_UNSUPPORTED
 
 
 def test_a_stock_with_lot_size_refuses_a_broken_lot() -> None:

@@ -12,14 +12,17 @@ from pathlib import Path
 import pytest
 
 from brokerage.accounts import cash as accounts_cash
+from brokerage.domain.accounts.account import Account
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin
+from brokerage.domain.models.profiles.named import PROFILES, profile_named
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Order, Side, TrailOffsetType
-from brokerage.domain.orders.states import OrderType, TimeInForce
+from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
 from brokerage.market.context import MarketContext
 from qmtl.core.instants import to_ns
 from qmtl.sql.database import sqlite_url
@@ -74,9 +77,9 @@ def told(event: OrderEvent) -> tuple[object, ...]:
     return event.order_id, event.seq, event.kind, event.at_ns, event.state, event.fill, event.denial, *moved
 
 
-def backtest(profile: BrokerageProfile, play: Play) -> tuple[Told, dict[str, int]]:
+def backtest(profile: BrokerageProfile, play: Play, traded: Instrument = LISTED) -> tuple[Told, dict[str, int]]:
     start = Decimal(ACCOUNT.starting_cash).scaleb(-8)
-    desk, seen = SimulatedAccount(profile, {"USD": start}, instruments=[LISTED], owner=OWNER), []
+    desk, seen = SimulatedAccount(profile, {"USD": start}, instruments=[traded], owner=OWNER), []
     for shown, orders in play:
         seen += desk.on_bar("AAPL", shown)
         for one in orders:
@@ -84,8 +87,8 @@ def backtest(profile: BrokerageProfile, play: Play) -> tuple[Told, dict[str, int
     return sorted((told(event) for event in seen), key=lambda one: one[:2]), desk.book.ledger.cash
 
 
-async def paper(book: Book, play: Play) -> tuple[Told, dict[str, int]]:
-    await book.open()
+async def paper(book: Book, play: Play, account: Account = ACCOUNT) -> tuple[Told, dict[str, int]]:
+    await book.open(account)
     for shown, orders in play:
         await book.show(shown)
         for one in orders:
@@ -107,6 +110,30 @@ async def test_every_type_and_time_in_force_is_the_same_in_a_backtest_and_on_pap
     assert held == cash
     kinds = {one[2].value for one in expected}  # type: ignore[attr-defined]  # the third is a kind
     assert {"FILLED", "TRIGGERED", "EXPIRED", "UPDATED", "DENIED"} <= kinds
+
+
+CLASSES = {
+    "ibkr_equities": (AssetClass.EQUITY, "XNYS"),
+    "ibkr_futures": (AssetClass.FUTURE, "CMES"),
+    "ibkr_fx": (AssetClass.FOREX, ""),
+    "binance_spot": (AssetClass.CRYPTO, ""),
+    "binance_usdm": (AssetClass.CRYPTO, ""),
+    "kraken_spot": (AssetClass.CRYPTO, ""),
+    "coinbase_spot": (AssetClass.CRYPTO, ""),
+    "zero_cost": (AssetClass.EQUITY, ""),
+}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+async def test_an_account_with_a_profile_is_the_backtest_of_that_profile(tmp_path: Path, name: str) -> None:
+    profile, (asset_class, calendar) = profile_named(name), CLASSES[name]
+    traded, play = replace(STOCK, asset_class=asset_class, calendar=calendar), a_play(11)[:40]
+    expected, cash = backtest(profile, play, traded)
+    market = MarketContext(Instruments([traded]), profile)
+    async with open_book(sqlite_url(tmp_path / "store.db"), market) as book:
+        found, held = await paper(book, play, replace(ACCOUNT, profile=name, fee_rate=0))
+    assert (found, held) == (expected, cash)
+    assert sum(one[2] is EventKind.FILLED for one in expected) > 5
 
 
 async def test_bars_of_one_message_do_what_they_do_one_by_one(tmp_path: Path) -> None:
