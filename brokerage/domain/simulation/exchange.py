@@ -103,18 +103,20 @@ class SimulatedExchange:
         if record.order.reduce_only and not book.reducible(record.order):
             yield VenueReport(record.id, EventKind.CANCELED, time, reason=NOTHING_TO_REDUCE)
             return
-        session = _auction(record)
+        tif = record.order.tif
+        session = _session(record) if tif is TimeInForce.AT_OPEN or tif is TimeInForce.AT_CLOSE else None
         found = match(record, bar, self._profile.slippage, shown.budget, quote=shown.quote, session=session)
-        for report in _moves(record, found, shown):
-            yield report
-            record = book.record(record.id)
+        if found.triggered or found.stop is not None or found.limit is not None:
+            for report in _moves(record, found, shown):
+                yield report
+                record = book.record(record.id)
         if found.quantity:
             yield VenueReport(record.id, EventKind.FILLED, time, self._fill(book, record, bar, found))
             record = book.record(record.id)
         elif found.why is NoFill.NO_VOLUME and record.detail != RESTS and record.order.type is OrderType.MARKET:
             yield VenueReport(record.id, EventKind.UPDATED, time, reason=RESTS)
             record = book.record(record.id)
-        if _is_over(record, found, bar) and not record.closed:
+        if tif is not TimeInForce.GTC and _is_over(record, found, bar) and not record.closed:
             yield VenueReport(record.id, EventKind.EXPIRED, time)
 
     def _fill(self, book: StrategyBook, record: OrderRecord, bar: Bar, found: Match) -> Fill:
@@ -155,9 +157,9 @@ def _expired(record: OrderRecord, bar: Bar) -> bool:
     return record.expire_ns is not None and bar.start_ns >= record.expire_ns
 
 
-def _auction(record: OrderRecord) -> Span | None:
-    """The session whose auction an order is for; None for an order that is for none."""
-    if record.order.tif not in AUCTIONS or record.instrument is None or record.expire_ns is None:
+def _session(record: OrderRecord) -> Span | None:
+    """The session whose auction an order is for."""
+    if record.instrument is None or record.expire_ns is None:
         return None
     return auction_session(record.instrument, record.expire_ns)
 

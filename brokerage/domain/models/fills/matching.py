@@ -49,8 +49,9 @@ def match(
     found = _price(record, bar, _slip(record, bar, slippage, quantity), quote, session)
     if found.why is not None:
         return found
-    whole, becomes_market = quantity >= record.remaining, record.order.type in MARKET_ONCE_TRIGGERED
-    triggered = found.triggered or (becomes_market and not whole and not record.triggered)
+    whole = quantity >= record.remaining
+    turns = not whole and not record.triggered and record.order.type in MARKET_ONCE_TRIGGERED
+    triggered = found.triggered or turns
     if record.order.tif is TimeInForce.FOK and not whole:
         return replace(found, quantity=0, triggered=triggered, why=NoFill.FOK_SHORT)
     if not quantity:
@@ -69,7 +70,7 @@ def _price(record: OrderRecord, bar: Bar, slip: Slip, quote: Quote | None, sessi
     if session is not None:
         auction = fill_on_open if record.order.tif is TimeInForce.AT_OPEN else fill_on_close
         return auction(bar, record.accepted_ns, session, slip, record.limit)
-    if kind is OrderType.MARKET or (kind in MARKET_ONCE_TRIGGERED and record.triggered):
+    if kind is OrderType.MARKET or (record.triggered and kind in MARKET_ONCE_TRIGGERED):
         return fill_at_open(bar, slip)
     if kind is OrderType.LIMIT:
         return fill_limit(record, bar)
