@@ -15,10 +15,10 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from google.protobuf.message import DecodeError, Message
-from opentelemetry import propagate
 
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.rpc.telemetry.traces import current_traceparent
 
 SCHEMA_VERSION = 1
 MESSAGE_ID = "Nats-Msg-Id"
@@ -31,13 +31,6 @@ _FIELD_OF = {field.message_type.full_name: field.name for field in _ONEOF.fields
 
 class UndecodableEvent(ValueError):
     """Bytes that are no control event this build knows; the text says why."""
-
-
-def current_traceparent() -> str:
-    """The W3C traceparent of the running call, or empty outside of one."""
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier)
-    return carrier.get("traceparent", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ def run_service(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: 
     """Run a service until it is told to stop. Exits with 1 when it fails and 2 when its settings are refused."""
     output = RotatingOutput(settings.log_file, settings.mesh.log_limits) if settings.log_file else None
     logs.configure(service, level=settings.log_level or "INFO", style=settings.mesh.log_format, output=output)
-    provider = traces.configure(service, settings.mesh.otlp_endpoint)
+    traces.configure(service, settings.mesh.otlp_endpoint)
     log = structlog.stdlib.get_logger(f"qmtl.{service}")
     try:
         asyncio.run(_run(main, settings, service))
@@ -208,7 +208,7 @@ def run_service(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: 
         log.critical("failed", exc_info=error)
         sys.exit(1)
     finally:
-        traces.shut_down(provider)
+        traces.shut_down()
     log.info("stopped")
 
 

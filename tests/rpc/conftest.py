@@ -30,8 +30,9 @@ async def mesh(home: Path) -> AsyncIterator[Mesh]:
 def exporter() -> InMemorySpanExporter:
     """OpenTelemetry's provider is set once per process."""
     exporter = InMemorySpanExporter()
-    provider = traces.configure("test", "", recorded=True)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    recording = traces.configure("test", "", recorded=True)
+    assert recording is not None
+    recording.provider.add_span_processor(SimpleSpanProcessor(exporter))
     assert isinstance(trace.get_tracer_provider(), TracerProvider)
     return exporter
 

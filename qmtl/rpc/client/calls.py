@@ -14,7 +14,6 @@ from typing import Any, Final, Generic, TypeVar
 
 import grpc
 from grpc import aio
-from opentelemetry import trace
 
 from qmtl.core.errors import DeadlineExceeded, QmtlError, Unavailable
 from qmtl.rpc.client.breaker import Breaker, BreakerState
@@ -61,7 +60,6 @@ class Policy:
     method: str
     retry: bool
     budget: RetryBudget
-    tracer: trace.Tracer
     metrics: Metrics | None
     breaker: Breaker | None = None
 
@@ -145,7 +143,7 @@ class _Tried(Generic[Inner, Res]):
                 return reply
 
     async def _attempt(self) -> Res:
-        with traces.client_span(self._policy.tracer, self._policy.method) as span:
+        with traces.client_span(self._policy.method) as span:
             self._inner = inner = self._start(remaining_s(self._deadline))
             try:
                 reply: Res = await inner

@@ -17,7 +17,6 @@ from typing import Any, Final, Self, TypeVar
 
 import grpc
 from grpc import aio
-from opentelemetry import trace
 
 from qmtl.config.settings import ServiceSettings, is_loopback
 from qmtl.core.errors import InvalidRequest
@@ -200,9 +199,8 @@ class MeshChannel(aio.Channel):
         return _StreamStream(inner, self._given)
 
     def _policy(self, method: str) -> Policy:
-        tracer = trace.get_tracer("qmtl.rpc")
         given = self._given
-        return Policy(method, may_retry(method), given.budget, tracer, given.metrics, given.breaker)
+        return Policy(method, may_retry(method), given.budget, given.metrics, given.breaker)
 
 
 class _UnaryUnary(aio.UnaryUnaryMultiCallable[Req, Res]):

@@ -9,11 +9,10 @@ from typing import Final
 
 import grpc
 import structlog
-from opentelemetry import trace
-from opentelemetry.trace import StatusCode as SpanCode
 
 from qmtl.rpc.auth.call import Call
 from qmtl.rpc.server.inbound import Inbound
+from qmtl.rpc.telemetry import traces
 
 REFUSALS_EVERY_S: Final = 1.0  # of one method and code, so that a flood of them does not fill the disk
 log: Final = structlog.stdlib.get_logger("qmtl.rpc.server")
@@ -47,12 +46,9 @@ _SERVER_FAULTS: Final = frozenset(
 
 
 def mark_span(inbound: Inbound) -> None:
-    """Tracing itself loses the status of aborted and cancelled calls; a server span fails on the server's faults."""
-    span = trace.get_current_span()
-    span.set_attribute("rpc.grpc.status_code", inbound.code.value[0])
-    span.set_attribute("qmtl.request_id", inbound.call.request_id)
-    if inbound.code in _SERVER_FAULTS:
-        span.set_status(SpanCode.ERROR, inbound.code.name)
+    """A server's span has the code that went out, and fails on the server's faults."""
+    failed = inbound.code in _SERVER_FAULTS
+    traces.mark_server_span(inbound.code, {"qmtl.request_id": inbound.call.request_id}, failed=failed)
 
 
 class OutcomeLog:
