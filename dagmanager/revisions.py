@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from dagmanager.tables import revisions
+from qmtl.sql.prepared import Prepared
 from qmtl.sql.statements import any_of
 
 GRAPH_LOCK = 7_310_001  # PostgreSQL advisory lock; any number no other service uses
@@ -25,13 +26,13 @@ def revision(conn: Connection, name: str) -> int:
 
 def revisions_of(conn: Connection, names: Sequence[str]) -> dict[str, int]:
     """Named revisions of the graph in the order asked; 0 before the first change."""
-    found = {row.name: row.revision for row in conn.execute(_REVISIONS, {"names": names})}
+    found = {row.name: row.revision for row in _REVISIONS.rows(conn, {"names": names})}
     return {name: found.get(name, 0) for name in names}
 
 
 def advance(conn: Connection, name: str) -> int:
     """Count one change; returns the new revision."""
-    return int(conn.execute(_ADVANCE, {"name": name}).scalar_one())
+    return int(_ADVANCE.rows(conn, {"name": name}).scalar_one())
 
 
 def lock_graph(conn: Connection, *, exclusive: bool) -> None:
@@ -50,9 +51,9 @@ def lock_world(conn: Connection, world_id: str) -> None:
         conn.execute(_LOCK_WORLD, {"world": world_id})
 
 
-_REVISIONS = sa.select(revisions.c.name, revisions.c.revision).where(revisions.c.name.in_(any_of("names")))
+_REVISIONS = Prepared(sa.select(revisions.c.name, revisions.c.revision).where(revisions.c.name.in_(any_of("names"))))
 _LOCK_WORLD = sa.text("SELECT pg_advisory_xact_lock(7310002, hashtext(:world))")  # the first: as GRAPH_LOCK
-_ADVANCE = sa.text(
+_ADVANCE = Prepared(
     "INSERT INTO revisions (name, revision) VALUES (:name, 1) "
     "ON CONFLICT (name) DO UPDATE SET revision = revisions.revision + 1 RETURNING revision"
 )

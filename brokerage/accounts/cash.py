@@ -7,13 +7,14 @@ from sqlalchemy import Connection
 
 from brokerage import schema as t
 from brokerage.schema import OF
+from qmtl.sql.prepared import Prepared
 
-_CASH = sa.select(t.cash).where(t.cash.c.account == OF).order_by(t.cash.c.currency)
+_CASH = Prepared(sa.select(t.cash).where(t.cash.c.account == OF).order_by(t.cash.c.currency))
 
 
 def load_cash(conn: Connection, account_name: str) -> dict[str, int]:
     """Settled cash by currency."""
-    return {row.currency: row.settled for row in conn.execute(_CASH, {"of": account_name})}
+    return {row.currency: row.settled for row in _CASH.rows(conn, {"of": account_name})}
 
 
 def save_cash(conn: Connection, account_name: str, currency: str, amount: int) -> None:

@@ -16,6 +16,7 @@ from brokerage.schema import OF, AnyRow
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.database import signal
+from qmtl.sql.prepared import Prepared
 
 BARS_SIGNAL = "bars"
 ACCOUNTS_SIGNAL = "accounts"
@@ -43,14 +44,17 @@ _SELECT = (
     .order_by(t.accounts.c.account, _FEED.symbol)
 )
 NAMES_OF_WORLD = sa.select(t.account_worlds.c.account).where(t.account_worlds.c.world_id == OF)
-_ONE = _SELECT.where(t.accounts.c.account == OF)
-_LOCKED_ONE = _ONE.with_for_update(of=t.accounts)
-_OF_WORLD = _SELECT.where(t.accounts.c.account.in_(NAMES_OF_WORLD))
-_SAVE = sa.update(t.accounts).where(t.accounts.c.account == OF)
-_ALLOWED = sa.select(t.account_worlds.c.account).where(
-    t.account_worlds.c.account == OF, t.account_worlds.c.world_id == sa.bindparam("world")
+_BY_NAME = _SELECT.where(t.accounts.c.account == OF)
+_ONE, _LOCKED_ONE = Prepared(_BY_NAME), Prepared(_BY_NAME.with_for_update(of=t.accounts))
+_BY_WORLD = _SELECT.where(t.accounts.c.account.in_(NAMES_OF_WORLD))
+_OF_WORLD, _LOCKED_OF_WORLD = Prepared(_BY_WORLD), Prepared(_BY_WORLD.with_for_update(of=t.accounts))
+_SAVE = Prepared(sa.update(t.accounts).where(t.accounts.c.account == OF))
+_ALLOWED = Prepared(
+    sa.select(t.account_worlds.c.account).where(
+        t.account_worlds.c.account == OF, t.account_worlds.c.world_id == sa.bindparam("world")
+    )
 )
-_SAVE_MARK = sa.text(
+_SAVE_MARK = Prepared(
     "INSERT INTO marks (preset, session_id, symbol, price, at_ns, bar_ns) "
     "VALUES (:preset, :session_id, :symbol, :price, :at_ns, :bar_ns) ON CONFLICT (preset, session_id, symbol) "
     "DO UPDATE SET price = excluded.price, at_ns = excluded.at_ns, bar_ns = excluded.bar_ns"
@@ -59,7 +63,7 @@ _SAVE_MARK = sa.text(
 
 def find_account(conn: Connection, name: str, *, lock: bool = False) -> Account | None:
     """An account, locked for this transaction if asked."""
-    found = _accounts_of(conn.execute(_LOCKED_ONE if lock else _ONE, {"of": name}))
+    found = _accounts_of((_LOCKED_ONE if lock else _ONE).rows(conn, {"of": name}))
     return found[0] if found else None
 
 
@@ -74,7 +78,7 @@ def account(conn: Connection, name: str, world_id: str = "", *, lock: bool = Fal
 
 def is_allowed(conn: Connection, name: str, world_id: str) -> bool:
     """Whether a world may use an account."""
-    return conn.execute(_ALLOWED, {"of": name, "world": world_id}).one_or_none() is not None
+    return _ALLOWED.rows(conn, {"of": name, "world": world_id}).one_or_none() is not None
 
 
 def accounts(conn: Connection) -> list[Account]:
@@ -111,8 +115,7 @@ def progress_on(conn: Connection, preset: str, session_id: str) -> int:
 
 def accounts_of(conn: Connection, world_id: str, *, lock: bool = False) -> list[Account]:
     """Accounts that a world may use, in the order locks are taken."""
-    query = _OF_WORLD.with_for_update(of=t.accounts) if lock else _OF_WORLD
-    return _accounts_of(conn.execute(query, {"of": world_id}))
+    return _accounts_of((_LOCKED_OF_WORLD if lock else _OF_WORLD).rows(conn, {"of": world_id}))
 
 
 def page_of_accounts(conn: Connection, world_id: str, page: Page[tuple[str]]) -> list[Account]:
@@ -147,7 +150,7 @@ def add_account(conn: Connection, new: Account) -> None:
 
 def save_account(conn: Connection, changed: Account) -> None:
     """Bring an account's own row to a value; feeds and marks have rows of their own."""
-    conn.execute(_SAVE, {"of": changed.account, **_values(changed)})
+    _SAVE.run(conn, {"of": changed.account, **_values(changed)})
 
 
 def add_world(conn: Connection, name: str, world_id: str) -> None:
@@ -185,7 +188,7 @@ def save_position(conn: Connection, name: str, feed: AccountFeed) -> None:
 def save_mark(conn: Connection, feed: AccountFeed, mark: Mark) -> None:
     """Store the last price that a feed brought."""
     key = {"preset": feed.preset, "session_id": feed.session_id, "symbol": feed.symbol}
-    conn.execute(_SAVE_MARK, {**key, "price": str(mark.price), "at_ns": mark.at_ns, "bar_ns": mark.bar_ns})
+    _SAVE_MARK.run(conn, {**key, "price": str(mark.price), "at_ns": mark.at_ns, "bar_ns": mark.bar_ns})
 
 
 def count_accounts(conn: Connection, world_id: str) -> int:

@@ -9,26 +9,27 @@ from brokerage import schema as t
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.orders.order import Owner
 from brokerage.schema import OF, AnyRow
+from qmtl.sql.prepared import Prepared
 
-_POSITIONS = (
+_POSITIONS = Prepared(
     sa.select(t.positions)
     .where(t.positions.c.account == OF)
     .order_by(t.positions.c.world_id, t.positions.c.strategy_id, t.positions.c.symbol)
 )
-_POSITIONS_OF_WORLD = sa.select(t.positions).where(t.positions.c.world_id == OF)
+_POSITIONS_OF_WORLD = Prepared(sa.select(t.positions).where(t.positions.c.world_id == OF))
 
 
 def load_positions(
     conn: Connection, account_name: str, world_id: str = "", strategy_id: str = ""
 ) -> list[tuple[Owner, str, Position]]:
     """Stored positions, of all owners or those of one world or strategy: whose, of which symbol, and the position."""
-    rows = conn.execute(_POSITIONS, {"of": account_name})
+    rows = _POSITIONS.rows(conn, {"of": account_name})
     return [_held(row) for row in rows if world_id in ("", row.world_id) and strategy_id in ("", row.strategy_id)]
 
 
 def positions_of_world(conn: Connection, world_id: str) -> list[tuple[Owner, str, Position]]:
     """Stored positions of a world in all its accounts, in no order."""
-    return [_held(row) for row in conn.execute(_POSITIONS_OF_WORLD, {"of": world_id})]
+    return [_held(row) for row in _POSITIONS_OF_WORLD.rows(conn, {"of": world_id})]
 
 
 def holds(conn: Connection, account_name: str, world_id: str) -> bool:

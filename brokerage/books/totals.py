@@ -11,12 +11,13 @@ from brokerage import schema as t
 from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.orders.totals import NO_OPEN_ORDERS, OpenOrderTotals
 from brokerage.schema import AnyRow
+from qmtl.sql.prepared import Prepared
 
 Totals = dict[Owner, dict[tuple[str, Side], OpenOrderTotals]]
 
-_OF = sa.select(t.open_order_totals).where(t.open_order_totals.c.account == sa.bindparam("of"))
-_OF_WORLD = sa.select(t.open_order_totals).where(t.open_order_totals.c.world_id == sa.bindparam("of"))
-_SAVE = sa.text(
+_OF = Prepared(sa.select(t.open_order_totals).where(t.open_order_totals.c.account == sa.bindparam("of")))
+_OF_WORLD = Prepared(sa.select(t.open_order_totals).where(t.open_order_totals.c.world_id == sa.bindparam("of")))
+_SAVE = Prepared(
     "INSERT INTO open_order_totals "
     "(account, world_id, strategy_id, symbol, side, orders, quantity, taking, priced, unpriced, reducing) VALUES "
     "(:account, :world_id, :strategy_id, :symbol, :side, :orders, :quantity, :taking, :priced, :unpriced, :reducing) "
@@ -28,18 +29,18 @@ _SAVE = sa.text(
 
 def load(conn: Connection, account_name: str) -> Totals:
     """The totals of an account."""
-    return _stored(conn.execute(_OF, {"of": account_name}))
+    return _stored(_OF.rows(conn, {"of": account_name}))
 
 
 def load_world(conn: Connection, world_id: str) -> Totals:
     """The totals of a world in all its accounts."""
-    return _stored(conn.execute(_OF_WORLD, {"of": world_id}))
+    return _stored(_OF_WORLD.rows(conn, {"of": world_id}))
 
 
 def save(conn: Connection, owner: Owner, symbol: str, side: Side, of: OpenOrderTotals) -> None:
     """Store the totals of one owner, symbol and side."""
-    conn.execute(
-        _SAVE,
+    _SAVE.run(
+        conn,
         {
             "account": owner.account,
             "world_id": owner.world_id,

@@ -16,11 +16,12 @@ from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.risk.fence import WireIntent
 from brokerage.schema import AnyRow
 from qmtl.sql.database import signal
+from qmtl.sql.prepared import Prepared
 
 WIRE_SIGNAL = "wire"
 
 INTENT = t.send_intents.c
-_WRITE = sa.insert(t.send_intents)
+_WRITE = Prepared(sa.insert(t.send_intents))
 UNANSWERED = INTENT.answered_ns.is_(None)
 
 
@@ -39,7 +40,7 @@ def write(conn: Connection, record: OrderRecord, epoch: int, at_ns: int) -> None
         "wire_ns": known,
         "answered_ns": known,
     }
-    conn.execute(_WRITE, values)
+    _WRITE.run(conn, values)
     if known is None:
         signal(conn, WIRE_SIGNAL)
 

@@ -10,11 +10,12 @@ from brokerage.domain.risk.fence import Fence, FenceState, unset
 from brokerage.schema import OF, AnyRow
 from qmtl.core.limits import limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
+from qmtl.sql.prepared import Prepared
 
 FENCES_SIGNAL = "fences"
 
-_FENCE = sa.select(t.world_fences).where(t.world_fences.c.world_id == OF)
-_LOCKED_FENCE = _FENCE.with_for_update(read=True)
+_OF_WORLD = sa.select(t.world_fences).where(t.world_fences.c.world_id == OF)
+_FENCE, _LOCKED_FENCE = Prepared(_OF_WORLD), Prepared(_OF_WORLD.with_for_update(read=True))
 _UNSET_FENCE = sa.text(
     "INSERT INTO world_fences (world_id, epoch, state, effective_mode, updated_ns, limits) "
     "VALUES (:world_id, 0, :state, :mode, 0, '{}') ON CONFLICT (world_id) DO NOTHING"
@@ -23,7 +24,7 @@ _UNSET_FENCE = sa.text(
 
 def load_fence(conn: Connection, world_id: str, *, lock: bool = False) -> tuple[Fence, int] | None:
     """The stored fence and when it was set. Locked, it cannot move until this transaction's intents are committed."""
-    row = conn.execute(_LOCKED_FENCE if lock else _FENCE, {"of": world_id}).one_or_none()
+    row = (_LOCKED_FENCE if lock else _FENCE).rows(conn, {"of": world_id}).one_or_none()
     if row is None or not row.epoch:
         return None
     return _fence_of(row), row.updated_ns

@@ -18,22 +18,27 @@ from brokerage.orders.rows import event_of, head_values, order_of, record_of
 from brokerage.schema import OF, AnyRow, Values
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
+from qmtl.sql.prepared import Prepared
 
 ORDERS_SIGNAL = "orders"
 
-_OPEN = sa.select(t.orders).where(t.orders.c.account == OF, t.orders.c.open).order_by(t.orders.c.created_sequence)
-_EVENTS = sa.select(t.order_events).order_by(t.order_events.c.order_id, t.order_events.c.seq)
-_EVENTS_OF = _EVENTS.where(t.order_events.c.order_id.in_(sa.bindparam("ids", expanding=True)))
-_NAMED = sa.select(t.orders).where(
-    t.orders.c.account == OF,
-    t.orders.c.world_id == sa.bindparam("world"),
-    t.orders.c.strategy_id == sa.bindparam("strategy"),
-    t.orders.c.client_order_id == sa.bindparam("name"),
+_OPEN = Prepared(
+    sa.select(t.orders).where(t.orders.c.account == OF, t.orders.c.open).order_by(t.orders.c.created_sequence)
 )
-_ADD_ORDER = sa.insert(t.orders)
-_SAVE_ORDER = sa.update(t.orders).where(t.orders.c.order_id == OF)
-_ADD_EVENT = sa.insert(t.order_events)
-_ADD_FILL = sa.insert(t.fills)
+_EVENTS = sa.select(t.order_events).order_by(t.order_events.c.order_id, t.order_events.c.seq)
+_EVENTS_OF = Prepared(_EVENTS.where(t.order_events.c.order_id.in_(sa.bindparam("ids", expanding=True))))
+_NAMED = Prepared(
+    sa.select(t.orders).where(
+        t.orders.c.account == OF,
+        t.orders.c.world_id == sa.bindparam("world"),
+        t.orders.c.strategy_id == sa.bindparam("strategy"),
+        t.orders.c.client_order_id == sa.bindparam("name"),
+    )
+)
+_ADD_ORDER = Prepared(sa.insert(t.orders))
+_SAVE_ORDER = Prepared(sa.update(t.orders).where(t.orders.c.order_id == OF))
+_ADD_EVENT = Prepared(sa.insert(t.order_events))
+_ADD_FILL = Prepared(sa.insert(t.fills))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ def find_order(conn: Connection, name: OrderName, instruments: Instruments) -> S
     """One order with its history."""
     owner = name.owner
     key = {"of": owner.account, "world": owner.world_id, "strategy": owner.strategy_id, "name": name.client_order_id}
-    row = conn.execute(_NAMED, key).one_or_none()
+    row = _NAMED.rows(conn, key).one_or_none()
     return _with_histories(conn, instruments, [row])[0] if row is not None else None
 
 
@@ -74,14 +79,14 @@ def load_orders(conn: Connection, instruments: Instruments, *where: sa.ColumnEle
 def _with_histories(conn: Connection, instruments: Instruments, rows: Sequence[AnyRow]) -> list[StoredOrder]:
     histories: dict[str, list[OrderEvent]] = {row.order_id: [] for row in rows}
     for chunk in _chunks(list(histories)):
-        for event in conn.execute(_EVENTS_OF, {"ids": chunk}):
+        for event in _EVENTS_OF.rows(conn, {"ids": chunk}):
             histories[event.order_id].append(event_of(event))
     return [order_of(row, histories[row.order_id], instruments) for row in rows]
 
 
 def open_records(conn: Connection, instruments: Instruments, account_name: str) -> list[OrderRecord]:
     """Open orders as their heads keep them, without their histories, in the order they were taken."""
-    return [record_of(row, instruments) for row in conn.execute(_OPEN, {"of": account_name})]
+    return [record_of(row, instruments) for row in _OPEN.rows(conn, {"of": account_name})]
 
 
 def records(conn: Connection, instruments: Instruments, order_ids: Sequence[str]) -> list[OrderRecord]:
@@ -124,24 +129,24 @@ def page_of_orders(
 
 def add_order(conn: Connection, values: Values) -> None:
     """Store a new order's head."""
-    conn.execute(_ADD_ORDER, values)
+    _ADD_ORDER.run(conn, values)
 
 
 def save_order(conn: Connection, record: OrderRecord) -> None:
     """Bring an order's head to the fold of its events."""
-    conn.execute(_SAVE_ORDER, {"of": record.id, **head_values(record)})
+    _SAVE_ORDER.run(conn, {"of": record.id, **head_values(record)})
 
 
 def add_events(conn: Connection, rows: Sequence[Values]) -> None:
     """Append events."""
     if rows:
-        conn.execute(_ADD_EVENT, rows)
+        _ADD_EVENT.run_each(conn, rows)
 
 
 def add_fills(conn: Connection, rows: Sequence[Values]) -> None:
     """Append fills."""
     if rows:
-        conn.execute(_ADD_FILL, rows)
+        _ADD_FILL.run_each(conn, rows)
 
 
 def events_after(

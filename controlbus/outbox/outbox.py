@@ -18,10 +18,10 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import orjson
 import sqlalchemy as sa
-from alembic.operations import Operations
 from sqlalchemy import Connection, MetaData, Table
 
 from controlbus.events.control_event import BODY_MAX, ControlEventDraft, cloud_headers, number, type_of_payload
@@ -29,18 +29,28 @@ from controlbus.jetstream.subjects import control_subject
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.sql.database import signal
+from qmtl.sql.prepared import Prepared
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 SIGNAL = "outbox"
 PRUNE_MAX = 1000
 _BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER is a rowid in SQLite
 
-_NEXT = sa.text(
+_NEXT = Prepared(
     "INSERT INTO outbox_keys (key, revision) VALUES (:key, :count) "
     "ON CONFLICT (key) DO UPDATE SET revision = outbox_keys.revision + :count RETURNING revision"
 )
-_INSERT = sa.text(
+_INSERT = Prepared(
     "INSERT INTO outbox (key, revision, subject, msg_id, headers, body, created_ns) "
     "VALUES (:key, :revision, :subject, :msg_id, :headers, :body, :created_ns)"
+)
+_UNSENT = Prepared(
+    "SELECT id, key, revision, subject, msg_id, headers, body FROM outbox WHERE sent_ns IS NULL ORDER BY id LIMIT :most"
+)
+_MARK = Prepared(
+    sa.text("UPDATE outbox SET sent_ns = :now WHERE id IN :ids").bindparams(sa.bindparam("ids", expanding=True))
 )
 
 
@@ -141,17 +151,16 @@ class Outbox:
         Ids of one key grow with its revisions, because the key's row is locked before the id is taken; ids of
         different keys may commit in any order, so this never reads "after a cursor".
         """
-        table = self.rows
-        c = table.c
+        if not without:
+            return [Row(*found) for found in _UNSENT.rows(conn, {"most": limit})]
+        c = self.rows.c
         query = sa.select(c.id, c.key, c.revision, c.subject, c.msg_id, c.headers, c.body)
-        query = query.where(c.sent_ns.is_(None)).order_by(c.id).limit(limit)
-        if without:
-            query = query.where(c.key.not_in(sorted(without)))
+        query = query.where(c.sent_ns.is_(None), c.key.not_in(sorted(without))).order_by(c.id).limit(limit)
         return [Row(*found) for found in conn.execute(query)]
 
     def mark_sent(self, conn: Connection, ids: Collection[int], now_ns: int) -> None:
         """Record that the broker acknowledged these rows."""
-        conn.execute(sa.update(self.rows).where(self.rows.c.id.in_(sorted(ids))).values(sent_ns=now_ns))
+        _MARK.run(conn, {"now": now_ns, "ids": sorted(ids)})
 
     def prune(self, conn: Connection, before_ns: int) -> int:
         """Delete at most 1000 rows sent before an instant; returns how many."""
@@ -168,11 +177,11 @@ class Outbox:
 
     def _next(self, conn: Connection, order_key: str, count: int) -> int:
         """Take so many places in a key's order; the last of them."""
-        return int(conn.execute(_NEXT, {"key": order_key, "count": count}).scalar_one())
+        return int(_NEXT.rows(conn, {"key": order_key, "count": count}).scalar_one())
 
     def _insert(self, conn: Connection, rows: Sequence[Mapping[str, object]]) -> None:
         if rows:
-            conn.execute(_INSERT, rows)
+            _INSERT.run_each(conn, rows)
             signal(conn, SIGNAL)
 
 

@@ -22,6 +22,7 @@ from qmtl.core.errors import Conflict, InvalidRequest, Violation
 from qmtl.core.identity import canonical
 from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.sql.instants import micros
+from qmtl.sql.prepared import Prepared
 
 KEEP = timedelta(days=7)
 PRUNE_MAX = 200
@@ -77,7 +78,7 @@ def find_by_request(conn: Connection, request_id: str, strategy_id: str, request
     An empty `request_digest` asks by id alone, as a client does that resumes without sending its DAG again.
     Raises Conflict (E_REQUEST_ID_REUSED) for another request under the same id.
     """
-    row = conn.execute(_BY_REQUEST, {"id": request_id}).one_or_none()
+    row = _BY_REQUEST.rows(conn, {"id": request_id}).one_or_none()
     if row is None:
         return None
     if row.strategy_id != strategy_id or request_digest not in ("", row.request_digest):
@@ -95,8 +96,8 @@ def keep_for_request(
 ) -> bool:
     """Keep what a request got; False when another process answered the same request meanwhile."""
     return (
-        conn.execute(
-            _KEEP_DIFF,
+        _KEEP_DIFF.run(
+            conn,
             {
                 "request_id": request_id,
                 "request_digest": request_digest,
@@ -105,14 +106,14 @@ def keep_for_request(
                 "summary": answer.summary.SerializeToString(),
                 "now": micros(now),
             },
-        ).rowcount
+        )
         == 1
     )
 
 
 def find_seen(conn: Connection, question: str, settled_revision: int) -> Answer | None:
     """The settled answer to a question, if it was asked at this revision."""
-    row = conn.execute(_SEEN, {"question": question, "settled_revision": settled_revision}).one_or_none()
+    row = _SEEN.rows(conn, {"question": question, "settled_revision": settled_revision}).one_or_none()
     if row is None:
         return None
     return Answer(row.body, diffpb.DiffSummary.FromString(row.summary), row.answer_id)
@@ -121,8 +122,8 @@ def find_seen(conn: Connection, question: str, settled_revision: int) -> Answer 
 def keep_seen(conn: Connection, question: str, settled_revision: int, answer: Answer, now: datetime) -> None:
     """Keep the settled answer to a question; one with an `answer_id` was kept in this transaction already."""
     answer.summary.seen_before = True
-    conn.execute(
-        _KEEP_SEEN,
+    _KEEP_SEEN.run(
+        conn,
         {
             "question": question,
             "settled_revision": settled_revision,
@@ -149,39 +150,39 @@ def prune(conn: Connection, now: datetime) -> int:
     return gone + conn.execute(dead).rowcount
 
 
-_BY_REQUEST = (
+_BY_REQUEST = Prepared(
     sa.select(diffs.c.request_digest, diffs.c.strategy_id, diffs.c.summary, answers.c.body, answers.c.answer_id)
     .join(answers, answers.c.answer_id == diffs.c.answer_id)
     .where(diffs.c.request_id == sa.bindparam("id"))
 )
-_SEEN = (
+_SEEN = Prepared(
     sa.select(seen.c.summary, answers.c.body, answers.c.answer_id)
     .join(answers, answers.c.answer_id == seen.c.answer_id)
     .where(seen.c.question == sa.bindparam("question"), seen.c.settled_revision == sa.bindparam("settled_revision"))
 )
-_KEEP_DIFF = sa.text(
+_KEEP_DIFF = Prepared(
     "INSERT INTO diffs (request_id, request_digest, strategy_id, answer_id, summary, created_us) "
     "VALUES (:request_id, :request_digest, :strategy_id, :answer_id, :summary, :now) ON CONFLICT DO NOTHING"
 )
-_KEEP_SEEN = sa.text(
+_KEEP_SEEN = Prepared(
     "INSERT INTO seen (question, settled_revision, answer_id, summary, created_us) "
     "VALUES (:question, :settled_revision, :answer_id, :summary, :now) ON CONFLICT (question) DO UPDATE SET "
     "settled_revision = excluded.settled_revision, answer_id = excluded.answer_id, "
     "summary = excluded.summary, created_us = excluded.created_us"
 )
-_KEEP_BODY = sa.text(
+_KEEP_BODY = Prepared(
     "INSERT INTO answers (answer_id, body, created_us) VALUES (:answer_id, :body, :now) "
     "ON CONFLICT (answer_id) DO UPDATE SET created_us = excluded.created_us"
 )
 
-_TOUCH = sa.text("UPDATE answers SET created_us = :now WHERE answer_id = :answer_id")
+_TOUCH = Prepared("UPDATE answers SET created_us = :now WHERE answer_id = :answer_id")
 
 
 def _keep_body(conn: Connection, answer: Answer, now: datetime) -> str:
-    if answer.answer_id and conn.execute(_TOUCH, {"answer_id": answer.answer_id, "now": micros(now)}).rowcount:
+    if answer.answer_id and _TOUCH.run(conn, {"answer_id": answer.answer_id, "now": micros(now)}):
         return answer.answer_id
     answer_id = canonical.digest(answer.body)
-    conn.execute(_KEEP_BODY, {"answer_id": answer_id, "body": answer.body, "now": micros(now)})
+    _KEEP_BODY.run(conn, {"answer_id": answer_id, "body": answer.body, "now": micros(now)})
     return answer_id
 
 

@@ -18,6 +18,7 @@ from qmtl.core.identity.nodes import Dag
 from qmtl.core.instants import timestamp_text
 from qmtl.core.modes import ComputeContext
 from qmtl.sql.instants import instant
+from qmtl.sql.prepared import Prepared
 from qmtl.sql.statements import any_of, bounded
 
 CACHED_IDS_MAX = 400_000
@@ -78,7 +79,7 @@ def _known_nodes(conn: Connection, dag: Dag) -> dict[str, KnownNode]:
     forms = dict(zip(dag.node_ids, dag.forms, strict=True))
     known = {}
     for part in bounded(dag.node_ids):
-        rows = conn.execute(_KNOWN, {"ids": part}).all()
+        rows = _KNOWN.rows(conn, {"ids": part}).all()
         for node_id, canonical, label, schema_hash, tags, buffering in rows:
             identity_keys.check_collision(node_id, canonical, forms[node_id])
             known[node_id] = KnownNode(
@@ -94,7 +95,7 @@ def _queue_states(conn: Connection, keys: Keys) -> dict[str, QueueState]:
     states = {}
     for by_node in keys.values():
         for part in bounded(by_node.values()):
-            for compute_key, state in conn.execute(_STATES, {"keys": part}).all():
+            for compute_key, state in _STATES.rows(conn, {"keys": part}).all():
                 states[compute_key] = QueueState[state]
     return states
 
@@ -102,7 +103,7 @@ def _queue_states(conn: Connection, keys: Keys) -> dict[str, QueueState]:
 def _label_holders(conn: Connection, labels: Collection[str]) -> dict[str, str]:
     held: dict[str, str] = {}
     for part in bounded(sorted(labels)):
-        rows = conn.execute(_LABELS, {"labels": part})
+        rows = _LABELS.rows(conn, {"labels": part})
         held.update({row.label: row.node_id for row in rows})
     return held
 
@@ -114,7 +115,7 @@ def _count_sharers(conn: Connection, keys: Keys, asker: Asker, members: DagMembe
         mine = keys[context.world_id]
         ids = frozenset(mine)
         several: dict[str, frozenset[str]] = {}
-        for strategy_id, digest, strategies in conn.execute(_SHARERS, _sharers_of(context, asker.strategy_id)):
+        for strategy_id, digest, strategies in _SHARERS.rows(conn, _sharers_of(context, asker.strategy_id)):
             shared = members.of(conn, digest) & ids
             if strategy_id:
                 several[strategy_id] = several.get(strategy_id, frozenset()) | shared
@@ -138,14 +139,16 @@ def _sharers_of(context: ComputeContext, strategy_id: str) -> dict[str, str]:
 
 
 # Statements of every diff, built once: building one costs as much as running it.
-_KNOWN = sa.select(
-    nodes.c.node_id, nodes.c.canonical, nodes.c.label, nodes.c.schema_hash, nodes.c.tags, nodes.c.buffering_since_us
-).where(nodes.c.node_id.in_(any_of("ids")))
-_STATES = sa.select(queues.c.compute_key, queues.c.state).where(queues.c.compute_key.in_(any_of("keys")))
-_LABELS = sa.select(nodes.c.label, nodes.c.node_id).where(nodes.c.label.in_(any_of("labels")))
+_KNOWN = Prepared(
+    sa.select(
+        nodes.c.node_id, nodes.c.canonical, nodes.c.label, nodes.c.schema_hash, nodes.c.tags, nodes.c.buffering_since_us
+    ).where(nodes.c.node_id.in_(any_of("ids")))
+)
+_STATES = Prepared(sa.select(queues.c.compute_key, queues.c.state).where(queues.c.compute_key.in_(any_of("keys"))))
+_LABELS = Prepared(sa.select(nodes.c.label, nodes.c.node_id).where(nodes.c.label.in_(any_of("labels"))))
 # Strategies by the DAG they run in a context. One that runs several there, as versions of it do, is named, since it
 # counts once for a node that all of them have; the others are only counted.
-_SHARERS = sa.text(
+_SHARERS = Prepared(
     "WITH held AS ("
     "SELECT DISTINCT strategy_id, dag_id FROM plan_contexts WHERE world_id = :world_id AND "
     "execution_domain = :execution_domain AND as_of = :as_of AND partition = :partition AND released_us IS NULL AND "

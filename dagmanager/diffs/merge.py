@@ -38,6 +38,7 @@ from qmtl.core.identity import keys as identity_keys
 from qmtl.core.identity.nodes import Dag, DagNode
 from qmtl.core.modes import ComputeContext
 from qmtl.sql.instants import micros
+from qmtl.sql.prepared import Prepared
 from qmtl.sql.statements import bounded
 
 _WITH_RECORDS = (QueueState.ACTIVE.name, QueueState.RELEASED.name)
@@ -152,7 +153,7 @@ def _write(conn: Connection, outcome: DiffOutcome, dag: Dag, known: Known, creat
     _insert_nodes(conn, outcome.new_nodes, known, forms, created_by, micros(cause.now))
     for node in sorted(outcome.changed_schemas, key=lambda node: node.node_id):
         values = {"node_id": node.node_id, "schema_hash": node.schema_hash, "now": micros(cause.now)}
-        conn.execute(_CHANGE_SCHEMA, values)
+        _CHANGE_SCHEMA.run(conn, values)
     if outcome.new_tags:
         tagged = [node for node in dag.nodes if node.node_id in outcome.new_tags]
         _insert_tags(conn, tagged, plan_store.numbers_of(conn, outcome.new_tags))
@@ -188,20 +189,20 @@ def _insert_nodes(
         }
         for node in sorted(new, key=lambda node: node.node_id)
     ]
-    if conn.execute(_INSERT_NODE, rows).rowcount != len(rows):
+    if _INSERT_NODE.run_each(conn, rows) != len(rows):
         raise Raced
     wanted = {node.node_id for node in new}.union(*(node.spec.dependencies for node in new))
     numbers = plan_store.numbers_of(conn, wanted)
     links = sorted((numbers[node.node_id], numbers[dep]) for node in new for dep in set(node.spec.dependencies))
     if links:
-        conn.execute(sa.insert(edges), [{"node_no": node, "dependency_no": dep} for node, dep in links])
+        _INSERT_EDGE.run_each(conn, [{"node_no": node, "dependency_no": dep} for node, dep in links])
     _insert_tags(conn, new, numbers)
 
 
 def _insert_tags(conn: Connection, tagged: Sequence[DagNode], numbers: Mapping[str, int]) -> None:
     rows = sorted((tag, node.spec.interval_s, numbers[node.node_id]) for node in tagged for tag in node.tags)
     if rows:
-        conn.execute(_INSERT_TAG, [{"tag": tag, "interval_s": at, "node_no": node_no} for tag, at, node_no in rows])
+        _INSERT_TAG.run_each(conn, [{"tag": tag, "interval_s": at, "node_no": node_no} for tag, at, node_no in rows])
 
 
 def _insert_queues(conn: Connection, new: Sequence[NewQueue], now_us: int) -> None:
@@ -219,7 +220,7 @@ def _insert_queues(conn: Connection, new: Sequence[NewQueue], now_us: int) -> No
             }
             for queue in fresh
         ]
-        if conn.execute(_INSERT_QUEUE, rows).rowcount != len(rows):
+        if _INSERT_QUEUE.run_each(conn, rows) != len(rows):
             raise Raced
     revived = sorted(queue.compute_key for queue in new if queue.revived)
     for part in bounded(revived):
@@ -293,19 +294,20 @@ def _question_key(asked: Question, places: Mapping[str, int]) -> str:
     return canonical.digest(canonical.canonical_json([asked.digest, list(places.values())]))
 
 
-_INSERT_NODE = sa.text(
+_INSERT_NODE = Prepared(
     "INSERT INTO nodes (node_id, node_type, interval_s, canonical, schema_hash, queue_class, kind, tags, label, owner, "
     "created_us) VALUES (:node_id, :node_type, :interval_s, :canonical, :schema_hash, :queue_class, :kind, :tags, "
     ":label, :owner, :now) ON CONFLICT DO NOTHING"
 )
-_CHANGE_SCHEMA = sa.text(
+_INSERT_EDGE = Prepared(sa.insert(edges))
+_CHANGE_SCHEMA = Prepared(
     "UPDATE nodes SET schema_hash = :schema_hash, buffering_since_us = COALESCE(buffering_since_us, :now) "
     "WHERE node_id = :node_id"
 )
-_INSERT_TAG = sa.text(
+_INSERT_TAG = Prepared(
     "INSERT INTO node_tags (tag, interval_s, node_no) VALUES (:tag, :interval_s, :node_no) ON CONFLICT DO NOTHING"
 )
-_INSERT_QUEUE = sa.text(
+_INSERT_QUEUE = Prepared(
     "INSERT INTO queues (compute_key, node_id, world_id, execution_domain, as_of, partition, state, created_us, rows) "
     "VALUES (:compute_key, :node_id, :world_id, :execution_domain, :as_of, :partition, 'ACTIVE', :now, 0) "
     "ON CONFLICT DO NOTHING"

@@ -23,9 +23,10 @@ from qmtl.core.identity import canonical, keys
 from qmtl.core.identity.nodes import Dag
 from qmtl.core.modes import ComputeContext
 from qmtl.sql.instants import micros
+from qmtl.sql.prepared import Prepared
 from qmtl.sql.statements import any_of, bounded
 
-_NUMBERS = sa.select(nodes.c.node_id, nodes.c.node_no).where(nodes.c.node_id.in_(any_of("ids")))
+_NUMBERS = Prepared(sa.select(nodes.c.node_id, nodes.c.node_no).where(nodes.c.node_id.in_(any_of("ids"))))
 
 
 class Raced(Exception):
@@ -44,7 +45,7 @@ class PlanRef:
 
 def newest_plan(conn: Connection, strategy_id: str) -> PlanRef | None:
     """The plan with the highest version."""
-    row = conn.execute(_NEWEST_PLAN, {"id": strategy_id}).one_or_none()
+    row = _NEWEST_PLAN.rows(conn, {"id": strategy_id}).one_or_none()
     return None if row is None else PlanRef(strategy_id, row.version, row.version_label, row.dag_id)
 
 
@@ -70,11 +71,11 @@ def require_plan(conn: Connection, strategy_id: str, version: int) -> PlanRef:
 
 def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes]) -> tuple[int, bool]:
     """The row of a DAG, written once per digest, and whether it is new; `body` is called only then. Raises Raced."""
-    found = conn.execute(_DAG_ID, {"digest": dag.digest}).scalar_one_or_none()
+    found = _DAG_ID.rows(conn, {"digest": dag.digest}).scalar_one_or_none()
     if found is not None:
         return int(found), False
-    dag_id = conn.execute(
-        _INSERT_DAG,
+    dag_id = _INSERT_DAG.rows(
+        conn,
         {
             "digest": dag.digest,
             "body": body(),
@@ -89,8 +90,8 @@ def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes]) -> tuple[in
 
 def store_members(conn: Connection, dag_id: int, dag: Dag) -> None:
     """Write which nodes a new DAG has; they must all be stored."""
-    for part in bounded(dag.node_ids):
-        conn.execute(_INSERT_MEMBERS, {"dag": dag_id, "ids": part})
+    numbers = numbers_of(conn, dag.node_ids)
+    _INSERT_MEMBER.run_each(conn, [{"dag_id": dag_id, "node_no": number} for number in sorted(numbers.values())])
 
 
 def next_plan(newest: PlanRef | None, strategy_id: str, dag_id: int, version_label: str) -> PlanRef:
@@ -111,7 +112,7 @@ def store_plan(conn: Connection, plan: PlanRef, created_by: str, now: datetime) 
         "created_by": created_by,
         "created_us": micros(now),
     }
-    if conn.execute(_INSERT_PLAN, values).rowcount != 1:
+    if _INSERT_PLAN.run(conn, values) != 1:
         raise Raced
 
 
@@ -135,7 +136,7 @@ def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], n
     places = []
     for context in contexts:
         values = {**_reference(plan, context), "dag_id": plan.dag_id, "now": micros(now)}
-        if conn.execute(_REFER, values).rowcount:
+        if _REFER.run(conn, values):
             places.append(place_of(context))
             advance(conn, places[-1])
     return places
@@ -143,7 +144,7 @@ def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], n
 
 def refers_to_all(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext]) -> bool:
     """Whether the plan holds a live reference in every one of the contexts."""
-    return all(conn.execute(_REFERS, _reference(plan, context)).first() is not None for context in contexts)
+    return all(_REFERS.rows(conn, _reference(plan, context)).first() is not None for context in contexts)
 
 
 def _reference(plan: PlanRef, context: ComputeContext) -> dict[str, str | int]:
@@ -199,35 +200,32 @@ def _orphans(plan: PlanRef, world_id: str) -> sa.Select[tuple[str]]:
     )
 
 
-_NEWEST_PLAN = (
+_NEWEST_PLAN = Prepared(
     sa.select(plans.c.version, plans.c.version_label, plans.c.dag_id)
     .where(plans.c.strategy_id == sa.bindparam("id"))
     .order_by(plans.c.version.desc())
     .limit(1)
 )
-_DAG_ID = sa.select(dags.c.dag_id).where(dags.c.digest == sa.bindparam("digest"))
-_MEMBERS = (
-    sa.select(sa.bindparam("dag", type_=sa.BigInteger), nodes.c.node_no)
-    .where(nodes.c.node_id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(nodes.c.node_no)
-)
-_INSERT_MEMBERS = sa.insert(dag_nodes).from_select(["dag_id", "node_no"], _MEMBERS)
-_INSERT_DAG = sa.text(
+_DAG_ID = Prepared(sa.select(dags.c.dag_id).where(dags.c.digest == sa.bindparam("digest")))
+_INSERT_MEMBER = Prepared(sa.insert(dag_nodes))
+_INSERT_DAG = Prepared(
     "INSERT INTO dags (digest, body, node_count, node_ids_crc32) VALUES (:digest, :body, :node_count, :crc32) "
     "ON CONFLICT DO NOTHING RETURNING dag_id"
 )
-_INSERT_PLAN = sa.text(
+_INSERT_PLAN = Prepared(
     "INSERT INTO plans (strategy_id, version, version_label, dag_id, created_by, created_us) "
     "VALUES (:strategy_id, :version, :version_label, :dag_id, :created_by, :created_us) ON CONFLICT DO NOTHING"
 )
-_REFERS = sa.select(plan_contexts.c.dag_id).where(
-    *(
-        plan_contexts.c[name] == sa.bindparam(name)
-        for name in ("strategy_id", "version", "world_id", "execution_domain", "as_of", "partition")
-    ),
-    plan_contexts.c.released_us.is_(None),
+_REFERS = Prepared(
+    sa.select(plan_contexts.c.dag_id).where(
+        *(
+            plan_contexts.c[name] == sa.bindparam(name)
+            for name in ("strategy_id", "version", "world_id", "execution_domain", "as_of", "partition")
+        ),
+        plan_contexts.c.released_us.is_(None),
+    )
 )
-_REFER = sa.text(
+_REFER = Prepared(
     "INSERT INTO plan_contexts "
     "(strategy_id, version, world_id, execution_domain, as_of, partition, dag_id, created_us) "
     "VALUES (:strategy_id, :version, :world_id, :execution_domain, :as_of, :partition, :dag_id, :now) "
@@ -240,6 +238,6 @@ def numbers_of(conn: Connection, node_ids: Collection[str]) -> dict[str, int]:
     """Numbers of stored nodes by NodeID."""
     numbers: dict[str, int] = {}
     for part in bounded(sorted(node_ids)):
-        rows = conn.execute(_NUMBERS, {"ids": part}).all()
+        rows = _NUMBERS.rows(conn, {"ids": part}).all()
         numbers.update({row.node_id: row.node_no for row in rows})
     return numbers

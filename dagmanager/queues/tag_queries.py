@@ -19,7 +19,8 @@ from dagmanager.tables import outbox, tag_queries, tag_query_refs, tag_query_tag
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.modes import ExecutionDomain
 from qmtl.dag.v1 import queue_pb2 as queuepb
-from qmtl.sql.statements import bounded
+from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements import any_of, bounded
 
 SET_BYTES_MAX = 800 * 1024  # the bus refuses bodies above 900 KiB
 SET_MAX = 5_000
@@ -29,7 +30,7 @@ def unregistered(conn: Connection, queries: Sequence[TagQuery]) -> list[TagQuery
     """The queries that nobody has registered yet."""
     known: set[str] = set()
     for part in bounded([query.key for query in queries]):
-        known.update(conn.execute(sa.select(tag_queries.c.key).where(tag_queries.c.key.in_(part))).scalars())
+        known.update(_KNOWN.rows(conn, {"keys": part}).scalars())
     return [query for query in queries if query.key not in known]
 
 
@@ -38,7 +39,7 @@ def register(conn: Connection, queries: Sequence[TagQuery], strategy_id: str, ve
     for query in sorted(queries, key=lambda query: query.key):
         register_query(conn, query)
         values = {"key": query.key, "strategy_id": strategy_id, "version": version, "world_id": query.world_id}
-        conn.execute(_REGISTER_REF, values)
+        _REGISTER_REF.run(conn, values)
 
 
 def register_query(conn: Connection, query: TagQuery) -> None:
@@ -51,8 +52,8 @@ def register_query(conn: Connection, query: TagQuery) -> None:
         "world_id": query.world_id,
         "execution_domain": "" if query.execution_domain is None else query.execution_domain.name,
     }
-    conn.execute(_REGISTER, values)
-    conn.execute(_REGISTER_TAG, [{"key": query.key, "tag": tag} for tag in query.tags])
+    _REGISTER.run(conn, values)
+    _REGISTER_TAG.run_each(conn, [{"key": query.key, "tag": tag} for tag in query.tags])
 
 
 def unregister(conn: Connection, strategy_id: str, version: int, world_id: str) -> None:
@@ -96,7 +97,7 @@ def publish_sets(conn: Connection, queries: Sequence[TagQuery], cause: Cause) ->
 
 def touched_queries(conn: Connection, words: Collection[QueueTraits]) -> list[TagQuery]:
     """Registered queries that at least one of these queues answers."""
-    if not words or conn.execute(_ANY_QUERY).first() is None:
+    if not words or _ANY_QUERY.rows(conn).first() is None:
         return []
     touched: dict[str, TagQuery] = {}
     for part in bounded(sorted({tag for queue in words for tag in queue.tags})):
@@ -133,13 +134,14 @@ def _within(queues: Sequence[queuepb.Queue]) -> int:
     return len(queues)
 
 
-_ANY_QUERY = sa.select(tag_queries.c.key).limit(1)
-_REGISTER = sa.text(
+_KNOWN = Prepared(sa.select(tag_queries.c.key).where(tag_queries.c.key.in_(any_of("keys"))))
+_ANY_QUERY = Prepared(sa.select(tag_queries.c.key).limit(1))
+_REGISTER = Prepared(
     "INSERT INTO tag_queries (key, tags, match_mode, interval_s, world_id, execution_domain) "
     "VALUES (:key, :tags, :match_mode, :interval_s, :world_id, :execution_domain) ON CONFLICT DO NOTHING"
 )
-_REGISTER_TAG = sa.text("INSERT INTO tag_query_tags (tag, key) VALUES (:tag, :key) ON CONFLICT DO NOTHING")
-_REGISTER_REF = sa.text(
+_REGISTER_TAG = Prepared("INSERT INTO tag_query_tags (tag, key) VALUES (:tag, :key) ON CONFLICT DO NOTHING")
+_REGISTER_REF = Prepared(
     "INSERT INTO tag_query_refs (key, strategy_id, version, world_id) "
     "VALUES (:key, :strategy_id, :version, :world_id) ON CONFLICT DO NOTHING"
 )

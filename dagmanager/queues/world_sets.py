@@ -14,6 +14,7 @@ from dagmanager.revisions import lock_world
 from dagmanager.tables import outbox, queues
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.dag.v1 import queue_pb2 as queuepb
+from qmtl.sql.prepared import Prepared
 
 SHOWN_MAX = 32  # queues in one event: a world with more is read page by page, and its events only say that it changed
 
@@ -33,7 +34,7 @@ def world_set_revision(conn: Connection, world_id: str) -> int:
     return outbox.revision(conn, "world_queues_updated", world_id)
 
 
-def _active(world_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+def _active(world_id: str | sa.BindParameter[str]) -> tuple[sa.ColumnElement[bool], ...]:
     return queues.c.world_id == world_id, queues.c.state == QueueState.ACTIVE.name
 
 
@@ -42,5 +43,7 @@ def _shown(conn: Connection, world_id: str) -> list[queuepb.Queue]:
 
 
 def _has_more(conn: Connection, world_id: str) -> bool:
-    beyond = sa.select(queues.c.compute_key).where(*_active(world_id)).limit(1).offset(SHOWN_MAX)
-    return conn.execute(beyond).first() is not None
+    return _BEYOND.rows(conn, {"world": world_id}).first() is not None
+
+
+_BEYOND = Prepared(sa.select(queues.c.compute_key).where(*_active(sa.bindparam("world"))).limit(1).offset(SHOWN_MAX))

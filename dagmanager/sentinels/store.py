@@ -13,6 +13,7 @@ from dagmanager.sentinels.domain import Sentinel
 from dagmanager.tables import plan_contexts, sentinels
 from qmtl.core.errors import NotFound
 from qmtl.sql.instants import instant, micros
+from qmtl.sql.prepared import Prepared
 
 
 def store_sentinel(conn: Connection, plan: PlanRef, commit_hash: str, weight: float, now: datetime) -> Sentinel | None:
@@ -28,7 +29,7 @@ def store_sentinel(conn: Connection, plan: PlanRef, commit_hash: str, weight: fl
         "traffic_weight": weight,
         "now": micros(now),
     }
-    return made if conn.execute(_INSERT_SENTINEL, values).rowcount == 1 else None
+    return made if _INSERT_SENTINEL.run(conn, values) == 1 else None
 
 
 def has_sentinel(conn: Connection, plan: PlanRef) -> bool:
@@ -96,7 +97,7 @@ def sentinel_of(row: sa.Row[tuple[object, ...]]) -> Sentinel:
 
 
 _SENTINELS = sa.select(sentinels).where(sentinels.c.strategy_id == sa.bindparam("id")).order_by(sentinels.c.version)
-_INSERT_SENTINEL = sa.text(
+_INSERT_SENTINEL = Prepared(
     "INSERT INTO sentinels (sentinel_id, strategy_id, version, commit_hash, traffic_weight, revision, created_us) "
     "VALUES (:sentinel_id, :strategy_id, :version, :commit_hash, :traffic_weight, 1, :now) ON CONFLICT DO NOTHING"
 )

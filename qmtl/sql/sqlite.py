@@ -18,6 +18,7 @@ from qmtl.sql.bounded_pool import BoundedPool
 from qmtl.sql.errors import corrupt, translated
 from qmtl.sql.group_commit import GroupWriter
 from qmtl.sql.locks import LOCK_WAIT_S, Held, try_file_lock
+from qmtl.sql.prepared import execute
 from qmtl.sql.transactions import Notify, T, Work, run_read
 
 SYNCHRONOUS = ("FULL", "NORMAL", "EXTRA")
@@ -112,6 +113,6 @@ def _sqlite_engine(url: URL, begin: str, pragmas: list[str], pool_size: int) -> 
 
     @event.listens_for(engine, "begin")
     def start(conn: Connection) -> None:
-        conn.exec_driver_sql(begin)
+        execute(conn, begin).close()
 
     return engine

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from qmtl.sql.prepared import Prepared
 from worldservice.activation.tables import activations
 from worldservice.evaluation.tables import decisions, evaluation_runs
 from worldservice.worlds.domain.binding import BindingState
@@ -31,25 +32,28 @@ class Stamp:
 
 def stamp_of(conn: Connection, world: World) -> Stamp:
     """Everything that the decision on a world rests on, as it is now."""
-    row = conn.execute(_STAMP, {"world": world.world_id}).one()
-    return Stamp(world.revision, *row[:4], sessions=(row[4], row[5], row[6]))
+    activation, decision, evaluation, removed, *sessions = _STAMP.rows(conn, {"world": world.world_id}).one()
+    count, newest, furthest = sessions
+    return Stamp(world.revision, activation, decision, evaluation, removed, (count, newest, furthest))
 
 
 _WORLD: sa.BindParameter[str] = sa.bindparam("world")
 _OPEN = (sessions.c.world_id == _WORLD, sessions.c.closed_us.is_(None))
-_STAMP = sa.select(
-    *(
-        sa.func.coalesce(query.scalar_subquery(), 0)
-        for query in (
-            sa.select(activations.c.revision).where(activations.c.world_id == _WORLD),
-            sa.select(sa.func.max(decisions.c.sequence)).where(decisions.c.world_id == _WORLD),
-            sa.select(sa.func.max(evaluation_runs.c.sequence)),
-            sa.select(sa.func.count()).where(
-                bindings.c.world_id == _WORLD, bindings.c.state == BindingState.REMOVED.value
-            ),
-            sa.select(sa.func.count()).select_from(sessions).where(*_OPEN),
-            sa.select(sa.func.max(sessions.c.opened_us)).where(*_OPEN),
-            sa.select(sa.func.max(sessions.c.watermark_us)).where(*_OPEN),
+_STAMP = Prepared(
+    sa.select(
+        *(
+            sa.func.coalesce(query.scalar_subquery(), 0)
+            for query in (
+                sa.select(activations.c.revision).where(activations.c.world_id == _WORLD),
+                sa.select(sa.func.max(decisions.c.sequence)).where(decisions.c.world_id == _WORLD),
+                sa.select(sa.func.max(evaluation_runs.c.sequence)),
+                sa.select(sa.func.count()).where(
+                    bindings.c.world_id == _WORLD, bindings.c.state == BindingState.REMOVED.value
+                ),
+                sa.select(sa.func.count()).select_from(sessions).where(*_OPEN),
+                sa.select(sa.func.max(sessions.c.opened_us)).where(*_OPEN),
+                sa.select(sa.func.max(sessions.c.watermark_us)).where(*_OPEN),
+            )
         )
     )
 )

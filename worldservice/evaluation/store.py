@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
+from qmtl.sql.prepared import Prepared
 from worldservice.evaluation.domain.decision import Decision
 from worldservice.evaluation.domain.reports import EvaluationReport
 from worldservice.evaluation.domain.runs import EvaluationRun, Evidence
@@ -51,7 +52,7 @@ def find_run(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> 
 
 def was_evaluated(conn: Connection, world_id: str, strategy_id: str) -> bool:
     """Whether there is any run of a strategy in a world."""
-    return conn.execute(_ANY_RUN, {"world": world_id, "strategy": strategy_id}).first() is not None
+    return _ANY_RUN.rows(conn, {"world": world_id, "strategy": strategy_id}).first() is not None
 
 
 def get_run(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> EvaluationRun:
@@ -183,7 +184,7 @@ def _run(row: RowMapping) -> EvaluationRun:
     )
 
 
-_ANY_RUN = (
+_ANY_RUN = Prepared(
     sa.select(evaluation_runs.c.sequence)
     .where(
         evaluation_runs.c.world_id == sa.bindparam("world"), evaluation_runs.c.strategy_id == sa.bindparam("strategy")

@@ -17,6 +17,7 @@ from gateway.submissions.store import releases
 from gateway.submissions.store.strategies import STRATEGY_ROWS, UPDATE_STRATEGY, get, record_step, to_record, worlds_of
 from gateway.submissions.tables import LIVE_DAGS, OUTCOMES, STRATEGIES
 from qmtl.sql.instants import micros
+from qmtl.sql.prepared import Prepared
 
 AHEAD_MAX = timedelta(minutes=11)  # the longest claim, and more
 
@@ -35,7 +36,7 @@ def clamp(conn: Connection, at: datetime) -> int:
 
 def any_due(conn: Connection, at: datetime) -> bool:
     """Whether a claim would find something: asked before the write transaction that does."""
-    return any(conn.execute(query.limit(1), {"now": micros(at)}).first() for query in (_ABANDONED, _WAITING))
+    return any(query.rows(conn, {"now": micros(at)}).first() for query in (_ANY_ABANDONED, _ANY_WAITING))
 
 
 def claim(conn: Connection, claim: Claim, at: datetime, most: int) -> list[Record]:
@@ -59,7 +60,7 @@ def _claim(conn: Connection, row: RowMapping, claim: Claim, at: datetime) -> Rec
         "claim_epoch": record.claim_epoch, "claim_until_us": micros(claim.until), "attempts": record.attempts,
         "state": record.state.value, "updated_us": micros(at), "revision": revision,
     }  # fmt: skip
-    conn.execute(UPDATE_STRATEGY, {"id": record.strategy_id, **values})
+    UPDATE_STRATEGY.run(conn, {"id": record.strategy_id, **values})
     return record
 
 
@@ -71,7 +72,7 @@ def finish(conn: Connection, record: Record, step: Step, outcome: Outcome | None
     settled = _settle(conn, record, step, dict(named))
     if settled is None:
         return None
-    conn.execute(_INSERT_OUTCOME, {"strategy_id": record.strategy_id, "outcome": outcome.body})
+    _INSERT_OUTCOME.run(conn, {"strategy_id": record.strategy_id, "outcome": outcome.body})
     return replace(settled, sentinel_id=outcome.sentinel_id, plan_version=outcome.plan_version)
 
 
@@ -99,7 +100,7 @@ def _settle(conn: Connection, record: Record, step: Step, values: dict[str, Any]
         "revision": after.revision, "updated_us": micros(step.at),
     }  # fmt: skip
     held = {"id": record.strategy_id, "epoch": record.claim_epoch}
-    if conn.execute(_UPDATE_CLAIMED, {**held, **values}).rowcount != 1:
+    if _UPDATE_CLAIMED.run(conn, {**held, **values}) != 1:
         return None
     if step.state not in LIVE:
         conn.execute(sa.delete(LIVE_DAGS).where(LIVE_DAGS.c.strategy_id == record.strategy_id))
@@ -109,13 +110,18 @@ def _settle(conn: Connection, record: Record, step: Step, values: dict[str, Any]
     return after
 
 
-_INSERT_OUTCOME = sa.insert(OUTCOMES)
+_INSERT_OUTCOME = Prepared(sa.insert(OUTCOMES))
 _WAITING = STRATEGY_ROWS.where(
     STRATEGIES.c.state == State.QUEUED.value, STRATEGIES.c.next_attempt_us <= sa.bindparam("now")
 ).order_by(STRATEGIES.c.next_attempt_us)
 _ABANDONED = STRATEGY_ROWS.where(
     STRATEGIES.c.state == State.PROCESSING.value, STRATEGIES.c.claim_until_us <= sa.bindparam("now")
 ).order_by(STRATEGIES.c.claim_until_us)
-_UPDATE_CLAIMED = UPDATE_STRATEGY.where(
-    STRATEGIES.c.claim_epoch == sa.bindparam("epoch"), STRATEGIES.c.state == State.PROCESSING.value
+_ANY_WAITING, _ANY_ABANDONED = Prepared(_WAITING.limit(1)), Prepared(_ABANDONED.limit(1))
+_UPDATE_CLAIMED = Prepared(
+    sa.update(STRATEGIES).where(
+        STRATEGIES.c.strategy_id == sa.bindparam("id"),
+        STRATEGIES.c.claim_epoch == sa.bindparam("epoch"),
+        STRATEGIES.c.state == State.PROCESSING.value,
+    )
 )

@@ -32,6 +32,7 @@ from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, Unava
 from qmtl.core.paging import Page
 from qmtl.sql.database import signal
 from qmtl.sql.instants import instant, micros
+from qmtl.sql.prepared import Prepared
 from qmtl.sql.statements import bounded
 
 
@@ -63,12 +64,12 @@ def accept(
         steps.append(Step(State.PROCESSING, claim.worker, at))
     revisions = publish_steps(conn, submission.strategy_id, submission.world_ids, steps)
     record = _fresh(submission, steps[-1], revisions[-1], claimed=claim is not None)
-    conn.execute(_INSERT_STRATEGY, _row(record, claim))
-    conn.execute(_INSERT_REQUEST, {"strategy_id": record.strategy_id, "request": submission.request})
-    conn.execute(_INSERT_NODES, {"strategy_id": record.strategy_id, "node_ids": "\n".join(submission.node_ids)})
-    conn.execute(_INSERT_WORLDS, [{"strategy_id": record.strategy_id, "world_id": w} for w in record.world_ids])
-    conn.execute(
-        _INSERT_HISTORY, [_history_row(record.strategy_id, *pair) for pair in zip(revisions, steps, strict=True)]
+    _INSERT_STRATEGY.run(conn, _row(record, claim))
+    _INSERT_REQUEST.run(conn, {"strategy_id": record.strategy_id, "request": submission.request})
+    _INSERT_NODES.run(conn, {"strategy_id": record.strategy_id, "node_ids": "\n".join(submission.node_ids)})
+    _INSERT_WORLDS.run_each(conn, [{"strategy_id": record.strategy_id, "world_id": w} for w in record.world_ids])
+    _INSERT_HISTORY.run_each(
+        conn, [_history_row(record.strategy_id, *pair) for pair in zip(revisions, steps, strict=True)]
     )
     if claim is None:
         signal(conn, TODO_SIGNAL)
@@ -92,7 +93,7 @@ def cancel(conn: Connection, strategy_id: str, step: Step) -> Record:
         "state": State.CANCELED.value, "reason": step.reason, "message": step.message,
         "claim_epoch": record.claim_epoch + 1, "updated_us": now, "revision": record_step(conn, record, step),
     }  # fmt: skip
-    conn.execute(UPDATE_STRATEGY, {"id": strategy_id, **values})
+    UPDATE_STRATEGY.run(conn, {"id": strategy_id, **values})
     conn.execute(sa.delete(LIVE_DAGS).where(LIVE_DAGS.c.strategy_id == strategy_id))
     return get(conn, strategy_id)
 
@@ -105,7 +106,7 @@ def released(conn: Connection, release: releases.Release, at: datetime) -> None:
 
 def get(conn: Connection, strategy_id: str, *, lock: bool = False) -> Record:
     """One submission, with its row held until the transaction ends if wanted. Raises NotFound (E_STRATEGY_UNKNOWN)."""
-    row = conn.execute(_LOCK_ONE if lock else _ONE, {"id": strategy_id}).mappings().first()
+    row = (_LOCK_ONE if lock else _ONE).rows(conn, {"id": strategy_id}).mappings().first()
     if row is None:
         raise NotFound("E_STRATEGY_UNKNOWN", f"no strategy {strategy_id!r}", metadata={"strategy_id": strategy_id})
     return to_record(row, worlds_of(conn, strategy_id))
@@ -113,24 +114,24 @@ def get(conn: Connection, strategy_id: str, *, lock: bool = False) -> Record:
 
 def find_request(conn: Connection, subject: str, request_id: str) -> Record | None:
     """The submission a request made, if it came before."""
-    row = conn.execute(_REQUEST, {"subject": subject, "request_id": request_id}).mappings().first()
+    row = _REQUEST.rows(conn, {"subject": subject, "request_id": request_id}).mappings().first()
     return to_record(row, worlds_of(conn, row["strategy_id"])) if row is not None else None
 
 
 def request_of(conn: Connection, strategy_id: str) -> bytes:
     """The request as it was accepted."""
-    body: bytes = conn.execute(_REQUEST_OF, {"id": strategy_id}).scalar_one()
+    body: bytes = _REQUEST_OF.rows(conn, {"id": strategy_id}).scalar_one()
     return body
 
 
 def node_ids_of(conn: Connection, strategy_id: str) -> frozenset[str]:
     """The nodes a strategy's DAG has."""
-    return frozenset(conn.execute(_NODES_OF, {"id": strategy_id}).scalar_one().split("\n"))
+    return frozenset(_NODES_OF.rows(conn, {"id": strategy_id}).scalar_one().split("\n"))
 
 
 def outcome_of(conn: Connection, strategy_id: str) -> bytes:
     """What a strategy came to in its worlds; empty before it was COMPLETED."""
-    return conn.execute(_OUTCOME_OF, {"id": strategy_id}).scalar_one_or_none() or b""
+    return _OUTCOME_OF.rows(conn, {"id": strategy_id}).scalar_one_or_none() or b""
 
 
 def key_of(record: Record) -> tuple[int, str]:
@@ -169,12 +170,12 @@ def history(conn: Connection, strategy_id: str) -> list[tuple[int, Step]]:
 
 def queued(conn: Connection) -> int:
     """How many submissions wait or are in work."""
-    return conn.execute(_COUNT_TODO).scalar_one()
+    return int(_COUNT_TODO.rows(conn).scalar_one())
 
 
 def worlds_of(conn: Connection, strategy_id: str) -> tuple[str, ...]:
     """The worlds of a strategy, sorted."""
-    return tuple(conn.execute(_WORLDS_OF, {"id": strategy_id}).scalars())
+    return tuple(_WORLDS_OF.rows(conn, {"id": strategy_id}).scalars())
 
 
 def _worlds_of_each(conn: Connection, strategy_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -211,7 +212,7 @@ def _reserve_dag(conn: Connection, submission: Submission) -> None:
         {"dag_digest": submission.dag_digest, "world_id": world, "strategy_id": submission.strategy_id}
         for world in submission.world_ids
     ]
-    if all(conn.execute(_RESERVE, row).rowcount == 1 for row in rows):
+    if all(_RESERVE.run(conn, row) == 1 for row in rows):
         return
     query = sa.select(LIVE_DAGS.c.strategy_id, LIVE_DAGS.c.world_id).where(
         LIVE_DAGS.c.dag_digest == submission.dag_digest, LIVE_DAGS.c.world_id.in_(submission.world_ids),
@@ -230,7 +231,7 @@ def _reserve_dag(conn: Connection, submission: Submission) -> None:
 def record_step(conn: Connection, record: Record, step: Step) -> int:
     """History row and event of a move; the revision they share, which the caller stores."""
     (revision,) = publish_steps(conn, record.strategy_id, record.world_ids, [step])
-    conn.execute(_INSERT_HISTORY, _history_row(record.strategy_id, revision, step))
+    _INSERT_HISTORY.run(conn, _history_row(record.strategy_id, revision, step))
     if step.state is State.QUEUED:
         signal(conn, TODO_SIGNAL)
     return revision
@@ -285,23 +286,30 @@ def _ascii(text: str) -> str:
 # Statements of every submission, built once: building one costs as much as running it.
 _PENDING = sa.exists().where(RELEASES.c.strategy_id == STRATEGIES.c.strategy_id).label("release_pending")
 STRATEGY_ROWS = sa.select(STRATEGIES, _PENDING)
-_ONE = STRATEGY_ROWS.where(STRATEGIES.c.strategy_id == sa.bindparam("id"))
-_LOCK_ONE = _ONE.with_for_update(of=STRATEGIES)
-_REQUEST = STRATEGY_ROWS.where(
-    STRATEGIES.c.subject == sa.bindparam("subject"), STRATEGIES.c.request_id == sa.bindparam("request_id")
+_BY_ID = STRATEGY_ROWS.where(STRATEGIES.c.strategy_id == sa.bindparam("id"))
+_ONE = Prepared(_BY_ID)
+_LOCK_ONE = Prepared(_BY_ID.with_for_update(of=STRATEGIES))
+_REQUEST = Prepared(
+    STRATEGY_ROWS.where(
+        STRATEGIES.c.subject == sa.bindparam("subject"), STRATEGIES.c.request_id == sa.bindparam("request_id")
+    )
 )
-_COUNT_TODO = sa.select(sa.func.count()).where(STRATEGIES.c.state.in_((State.QUEUED.value, State.PROCESSING.value)))
-_WORLDS_OF = sa.select(WORLDS.c.world_id).where(WORLDS.c.strategy_id == sa.bindparam("id")).order_by(WORLDS.c.world_id)
-_INSERT_STRATEGY = sa.insert(STRATEGIES)
-_INSERT_REQUEST = sa.insert(REQUESTS)
-_INSERT_NODES = sa.insert(NODES)
-_REQUEST_OF = sa.select(REQUESTS.c.request).where(REQUESTS.c.strategy_id == sa.bindparam("id"))
-_NODES_OF = sa.select(NODES.c.node_ids).where(NODES.c.strategy_id == sa.bindparam("id"))
-_OUTCOME_OF = sa.select(OUTCOMES.c.outcome).where(OUTCOMES.c.strategy_id == sa.bindparam("id"))
-_INSERT_WORLDS = sa.insert(WORLDS)
-_INSERT_HISTORY = sa.insert(HISTORY)
-_RESERVE = sa.text(
+_COUNT_TODO = Prepared(
+    sa.select(sa.func.count()).where(STRATEGIES.c.state.in_((State.QUEUED.value, State.PROCESSING.value)))
+)
+_WORLDS_OF = Prepared(
+    sa.select(WORLDS.c.world_id).where(WORLDS.c.strategy_id == sa.bindparam("id")).order_by(WORLDS.c.world_id)
+)
+_INSERT_STRATEGY = Prepared(sa.insert(STRATEGIES))
+_INSERT_REQUEST = Prepared(sa.insert(REQUESTS))
+_INSERT_NODES = Prepared(sa.insert(NODES))
+_REQUEST_OF = Prepared(sa.select(REQUESTS.c.request).where(REQUESTS.c.strategy_id == sa.bindparam("id")))
+_NODES_OF = Prepared(sa.select(NODES.c.node_ids).where(NODES.c.strategy_id == sa.bindparam("id")))
+_OUTCOME_OF = Prepared(sa.select(OUTCOMES.c.outcome).where(OUTCOMES.c.strategy_id == sa.bindparam("id")))
+_INSERT_WORLDS = Prepared(sa.insert(WORLDS))
+_INSERT_HISTORY = Prepared(sa.insert(HISTORY))
+_RESERVE = Prepared(
     "INSERT INTO live_dags (dag_digest, world_id, strategy_id) VALUES (:dag_digest, :world_id, :strategy_id) "
     "ON CONFLICT DO NOTHING"
 )
-UPDATE_STRATEGY = sa.update(STRATEGIES).where(STRATEGIES.c.strategy_id == sa.bindparam("id"))
+UPDATE_STRATEGY = Prepared(sa.update(STRATEGIES).where(STRATEGIES.c.strategy_id == sa.bindparam("id")))

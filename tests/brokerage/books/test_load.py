@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
@@ -18,8 +18,10 @@ from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.orders.states import OrderType
 from brokerage.domain.risk.exposure import NO_EXPOSURE, Exposure
 from brokerage.orders import working
+from qmtl.sql.database import sqlite_url
 from tests.brokerage.orders.test_limits import market
 from tests.brokerage.samples import ACCOUNT, WORLD, Book, bar, open_book, order, without_price
+from tests.support.statements import statements_on
 
 NAMES = [f"acc{number}" for number in range(7)]
 
@@ -101,15 +103,14 @@ async def test_only_an_account_that_has_something_must_be_valued(database_url: s
         assert not await book.db.write(lambda conn: found(conn, NAMES[1]))
 
 
-async def test_a_larger_world_takes_no_more_statements(database_url: str) -> None:
-    async with open_book(database_url, market()) as book:
+async def test_a_larger_world_takes_no_more_statements(tmp_path: Path) -> None:
+    async with open_book(sqlite_url(tmp_path / "store.db"), market()) as book:
         await crowd(book, Random(2))
 
         def statements(conn: Connection) -> int:
-            seen: list[str] = []
             account = accounts_store.account(conn, "acc")
-            sa.event.listen(conn, "before_cursor_execute", lambda *said: seen.append(said[2]))
-            together(conn, book, account)
+            with statements_on(conn) as seen:
+                together(conn, book, account)
             return len(seen)
 
         before = await book.db.write(statements)

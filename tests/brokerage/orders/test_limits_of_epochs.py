@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ from brokerage.fences import change
 from brokerage.orders import submit
 from qmtl.core.errors import NotReady
 from qmtl.core.limits import UNLIMITED, RiskLimits
+from qmtl.sql.database import sqlite_url
 from tests.brokerage.orders.test_world_limits import limits
 from tests.brokerage.samples import (
     ACCOUNT,
@@ -35,6 +37,7 @@ from tests.brokerage.samples import (
     order,
     without_price,
 )
+from tests.support.statements import statements_on
 
 
 @asynccontextmanager
@@ -180,20 +183,20 @@ async def test_a_world_with_an_account_that_has_no_price_is_over_its_limit(datab
         assert await denial(book, order("b")) is Denial.EXPOSURE_ABOVE_LIMIT
 
 
-async def test_only_limits_over_all_accounts_cost_statements(database_url: str) -> None:
-    async with opened(database_url, "other") as book:
+async def test_only_limits_over_all_accounts_cost_statements(tmp_path: Path) -> None:
+    async with opened(sqlite_url(tmp_path / "store.db"), "other") as book:
 
         async def statements(epoch: int, told: RiskLimits) -> int:
             await book.fence(fence(epoch, limits=told))
-            one, gate, seen = order(f"o{epoch}", quantity=1), replace(GATE, epoch=epoch), list[str]()
+            one, gate = order(f"o{epoch}", quantity=1), replace(GATE, epoch=epoch)
 
-            def take(conn: sa.Connection) -> None:
-                sa.event.listen(conn, "before_cursor_execute", lambda *said: seen.append(said[2]))
-                taken, _ = submit.submit(conn, book.market, one, gate, 6, told)
+            def take(conn: sa.Connection) -> int:
+                with statements_on(conn) as seen:
+                    taken, _ = submit.submit(conn, book.market, one, gate, 6, told)
                 assert taken.record.denial is None
+                return len(seen)
 
-            await book.db.write(take)
-            return len(seen)
+            return await book.db.write(take)
 
         plain = await statements(2, UNLIMITED)
         assert await statements(3, limits(order_notional_max="5000", long_notional_max="5000")) == plain

@@ -15,6 +15,7 @@ from qmtl.core.errors import Exhausted, NotFound
 from qmtl.core.modes import ExecutionDomain
 from qmtl.core.paging import Page
 from qmtl.sql.instants import micros
+from qmtl.sql.prepared import Prepared
 from worldservice.graph.domain.edges import Cut, Opened, still_open
 from worldservice.graph.domain.nodes import EdgeKey, EdgeOverride, short
 from worldservice.graph.store.nodes import save_row
@@ -79,11 +80,11 @@ def cuts_of(conn: Connection, world_id: str) -> Cuts:
 
     A reading transaction sees one state of the store, so what was found is there to be shown.
     """
-    off = frozenset(ExecutionDomain(name) for name in conn.execute(OFF_IN, {"world": world_id}).scalars())
+    off = frozenset(ExecutionDomain(name) for name in _OFF_IN.rows(conn, {"world": world_id}).scalars())
     if not off:
         return Cuts(off, {})
-    rows = conn.execute(_CUTS_OF, {"world": world_id}).all()
-    named = conn.execute(_CUT_EDGES, {"world": world_id}) if rows else ()
+    rows = _CUTS_OF.rows(conn, {"world": world_id}).all()
+    named = _CUT_EDGES.rows(conn, {"world": world_id}) if rows else ()
     shown = {row.edge_key: _shown(row.from_node_id, row.to_node_id, row.reason) for row in named}
     found: dict[str, tuple[Cut, ...]] = {}
     for row in rows:
@@ -96,13 +97,13 @@ def save_nodes(conn: Connection, world_id: str, strategy_id: str, node_ids: Coll
     """Store the nodes of a strategy's graph; False if they are those stored."""
     mine = {"world": world_id, "strategy": strategy_id}
     keys = {node_key_of(node_id) for node_id in node_ids}
-    known = set(conn.execute(_NODES_OF, mine).scalars())
+    known = set(_NODES_OF.rows(conn, mine).scalars())
     if keys == known:
         return False
     if known:
         _forget(conn, mine, bound_nodes, edge_cuts)
     rows = [{"world_id": world_id, "strategy_id": strategy_id, "node_key": key} for key in sorted(keys)]
-    conn.execute(_TELL_NODES, rows)
+    _TELL_NODES.run_each(conn, rows)
     _find_cuts_of(conn, mine, keys)
     return True
 
@@ -114,7 +115,7 @@ def forget_strategy(conn: Connection, world_id: str, strategy_id: str) -> None:
 
 def strategies_without_nodes(conn: Connection, world_id: str) -> frozenset[str]:
     """Strategies that are bound and whose nodes are not known."""
-    return frozenset(conn.execute(_UNTOLD, {"world": world_id}).scalars())
+    return frozenset(_UNTOLD.rows(conn, {"world": world_id}).scalars())
 
 
 def open_edges(conn: Connection, world_id: str, run_id: str, opened: Opened, now: datetime) -> tuple[Opened, Opened]:
@@ -152,7 +153,7 @@ def _beyond(one: Opened, other: Opened) -> Opened:
 def opened_of(conn: Connection, world_id: str) -> Opened:
     """By strategy, the domains whose edges an apply has opened to it."""
     found: dict[str, frozenset[ExecutionDomain]] = {}
-    for row in conn.execute(_OPENED, {"world": world_id}):
+    for row in _OPENED.rows(conn, {"world": world_id}):
         found[row.strategy_id] = found.get(row.strategy_id, frozenset()) | {ExecutionDomain(row.execution_domain)}
     return found
 
@@ -160,7 +161,7 @@ def opened_of(conn: Connection, world_id: str) -> Opened:
 def opened_edges(conn: Connection, keys: Sequence[EdgeKey], opened: Opened) -> frozenset[EdgeKey]:
     """Of edges between two domains, those into a domain that is open to a strategy with both ends."""
     anywhere = frozenset[ExecutionDomain]().union(*opened.values())
-    found = ((key, conn.execute(_HOLDERS, _ends(key)).scalars()) for key in keys if key.to_domain in anywhere)
+    found = ((key, _HOLDERS.rows(conn, _ends(key)).scalars()) for key in keys if key.to_domain in anywhere)
     return frozenset(key for key, names in found if any(key.to_domain in opened.get(name, ()) for name in names))
 
 
@@ -196,7 +197,7 @@ def _is_edge(key: EdgeKey) -> list[sa.ColumnElement[bool]]:
 
 
 def _refuse_one_more(conn: Connection, world_id: str) -> None:
-    if conn.execute(_COUNT_CUTS, {"world": world_id}).scalar_one() >= CUTS_MAX:
+    if _COUNT_CUTS.rows(conn, {"world": world_id}).scalar_one() >= CUTS_MAX:
         raise Exhausted("E_TOO_MANY_ROWS", f"world {world_id} has {CUTS_MAX} edges off, the most it may")
 
 
@@ -223,7 +224,7 @@ def _find_cuts_of(conn: Connection, mine: dict[str, str], nodes: Collection[int]
             "to_domain": row.to_domain,
             "edge_key": row.edge_key,
         }
-        for row in conn.execute(_CUT_EDGES, mine)
+        for row in _CUT_EDGES.rows(conn, mine)
         if node_key_of(row.from_node_id) in nodes and node_key_of(row.to_node_id) in nodes
     ]
     if rows:
@@ -244,16 +245,19 @@ _W: sa.BindParameter[str] = sa.bindparam("world")
 _A, _B = bound_nodes.alias("a"), bound_nodes.alias("b")
 _CUT = (world_edges.c.world_id == _W, world_edges.c.cuts)
 OFF_IN = sa.select(world_edges.c.to_domain).where(*_CUT).distinct()
-_COUNT_CUTS = sa.select(sa.func.count()).select_from(world_edges).where(*_CUT)
-_CUT_EDGES = sa.select(
-    world_edges.c.edge_key,
-    world_edges.c.from_node_id,
-    world_edges.c.to_node_id,
-    world_edges.c.to_domain,
-    world_edges.c.reason,
-).where(*_CUT)
+_OFF_IN = Prepared(OFF_IN)
+_COUNT_CUTS = Prepared(sa.select(sa.func.count()).select_from(world_edges).where(*_CUT))
+_CUT_EDGES = Prepared(
+    sa.select(
+        world_edges.c.edge_key,
+        world_edges.c.from_node_id,
+        world_edges.c.to_node_id,
+        world_edges.c.to_domain,
+        world_edges.c.reason,
+    ).where(*_CUT)
+)
 _BY_STRATEGY = (edge_cuts.c.strategy_id, edge_cuts.c.to_domain)
-_CUTS_OF = (
+_CUTS_OF = Prepared(
     sa.select(*_BY_STRATEGY, sa.func.count().label("edges"), sa.func.min(edge_cuts.c.edge_key).label("example"))
     .where(edge_cuts.c.world_id == _W)
     .group_by(*_BY_STRATEGY)
@@ -284,19 +288,25 @@ _FIND_CUTS = sa.insert(edge_cuts).from_select(
         ),
     ),
 )
-_NODES_OF = sa.select(bound_nodes.c.node_key).where(
-    bound_nodes.c.world_id == _W, bound_nodes.c.strategy_id == sa.bindparam("strategy")
+_NODES_OF = Prepared(
+    sa.select(bound_nodes.c.node_key).where(
+        bound_nodes.c.world_id == _W, bound_nodes.c.strategy_id == sa.bindparam("strategy")
+    )
 )
-_TELL_NODES = sa.insert(bound_nodes)
-_UNTOLD = sa.select(bindings.c.strategy_id).where(
-    bindings.c.world_id == _W,
-    bindings.c.state == BindingState.ACTIVE.value,
-    ~sa.exists().where(
-        bound_nodes.c.world_id == bindings.c.world_id, bound_nodes.c.strategy_id == bindings.c.strategy_id
-    ),
+_TELL_NODES = Prepared(sa.insert(bound_nodes))
+_UNTOLD = Prepared(
+    sa.select(bindings.c.strategy_id).where(
+        bindings.c.world_id == _W,
+        bindings.c.state == BindingState.ACTIVE.value,
+        ~sa.exists().where(
+            bound_nodes.c.world_id == bindings.c.world_id, bound_nodes.c.strategy_id == bindings.c.strategy_id
+        ),
+    )
 )
-_OPENED = sa.select(edge_openings.c.strategy_id, edge_openings.c.execution_domain).where(edge_openings.c.world_id == _W)
-_HOLDERS = sa.select(_A.c.strategy_id).where(*_BOTH_ENDS)
+_OPENED = Prepared(
+    sa.select(edge_openings.c.strategy_id, edge_openings.c.execution_domain).where(edge_openings.c.world_id == _W)
+)
+_HOLDERS = Prepared(sa.select(_A.c.strategy_id).where(*_BOTH_ENDS))
 
 
 def opened_now(conn: Connection, world: World) -> Opened:

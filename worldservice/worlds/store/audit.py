@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.paging import Page
 from qmtl.sql.instants import instant, micros
+from qmtl.sql.prepared import Prepared
 from worldservice.worlds.domain.audit import AuditRow, Recorded
 from worldservice.worlds.tables import audit_log
 
@@ -36,7 +37,7 @@ def append_audit(conn: Connection, row: AuditRow) -> None:
     if row.record is not None:
         values["record"] = row.record.content
         values["record_revision"], values["record_whole"] = row.record.revision, row.record.whole
-    conn.execute(_APPEND_AUDIT, values)
+    _APPEND_AUDIT.run(conn, values)
 
 
 def list_audit(conn: Connection, world_id: str, page: Page[tuple[int]]) -> list[AuditRow]:
@@ -63,7 +64,7 @@ def audit_page(conn: Connection, world_id: str, page: Page[tuple[int]]) -> Page[
 
 def recorded_revision(conn: Connection, world_id: str) -> int | None:
     """The revision of the newest record of a world's activation; None when it has none."""
-    return conn.execute(_RECORDED, {"world": world_id}).scalar_one_or_none()
+    return _RECORDED.rows(conn, {"world": world_id}).scalar_one_or_none()
 
 
 def records_until(conn: Connection, world_id: str, revision: int) -> Iterator[bytes]:
@@ -93,8 +94,8 @@ def _audit(row: RowMapping) -> AuditRow:
     )
 
 
-_APPEND_AUDIT = sa.insert(audit_log)
-_RECORDED = (
+_APPEND_AUDIT = Prepared(sa.insert(audit_log))
+_RECORDED = Prepared(
     sa.select(audit_log.c.record_revision)
     .where(audit_log.c.world_id == sa.bindparam("world"), audit_log.c.record.is_not(None))
     .order_by(audit_log.c.sequence.desc())

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.instants import instant, micros
+from qmtl.sql.prepared import Prepared
 from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
 from worldservice.worlds.store.worlds import texts_from_json
 from worldservice.worlds.tables import bindings
@@ -18,7 +19,7 @@ from worldservice.worlds.tables import bindings
 
 def find_binding(conn: Connection, world_id: str, strategy_id: str) -> Binding | None:
     """A binding, removed or not, or None."""
-    row = conn.execute(_BINDING, {"world": world_id, "strategy": strategy_id}).mappings().one_or_none()
+    row = _BINDING.rows(conn, {"world": world_id, "strategy": strategy_id}).mappings().one_or_none()
     return None if row is None else _binding(row)
 
 
@@ -32,13 +33,13 @@ def get_active_binding(conn: Connection, world_id: str, strategy_id: str) -> Bin
 
 def active_bindings(conn: Connection, world_id: str) -> Mapping[str, Binding]:
     """Bindings that stand, by strategy."""
-    rows = conn.execute(_ACTIVE_BINDINGS, {"world": world_id}).mappings()
+    rows = _ACTIVE_BINDINGS.rows(conn, {"world": world_id}).mappings()
     return {row["strategy_id"]: _binding(row) for row in rows}
 
 
 def count_active_bindings(conn: Connection, world_id: str) -> int:
     """How many strategies are in a world."""
-    return int(conn.execute(_COUNT_BINDINGS, {"world": world_id}).scalar_one())
+    return int(_COUNT_BINDINGS.rows(conn, {"world": world_id}).scalar_one())
 
 
 def list_bindings(conn: Connection, world_id: str, page: Page[tuple[str]]) -> list[Binding]:
@@ -60,7 +61,7 @@ def save_binding(conn: Connection, binding: Binding) -> None:
         "created_by": binding.created_by,
         "created_us": micros(binding.created_at),
     }
-    conn.execute(_SAVE_BINDING, values)
+    _SAVE_BINDING.run(conn, values)
 
 
 def _binding(row: RowMapping) -> Binding:
@@ -76,11 +77,11 @@ def _binding(row: RowMapping) -> Binding:
 
 
 _IN_WORLD = bindings.c.world_id == sa.bindparam("world")
-_BINDING = sa.select(bindings).where(_IN_WORLD, bindings.c.strategy_id == sa.bindparam("strategy"))
+_BINDING = Prepared(sa.select(bindings).where(_IN_WORLD, bindings.c.strategy_id == sa.bindparam("strategy")))
 _ACTIVE = (_IN_WORLD, bindings.c.state == BindingState.ACTIVE.value)
-_ACTIVE_BINDINGS = sa.select(bindings).where(*_ACTIVE).order_by(bindings.c.strategy_id)
-_COUNT_BINDINGS = sa.select(sa.func.count()).select_from(bindings).where(*_ACTIVE)
-_SAVE_BINDING = sa.text(
+_ACTIVE_BINDINGS = Prepared(sa.select(bindings).where(*_ACTIVE).order_by(bindings.c.strategy_id))
+_COUNT_BINDINGS = Prepared(sa.select(sa.func.count()).select_from(bindings).where(*_ACTIVE))
+_SAVE_BINDING = Prepared(
     "INSERT INTO bindings (world_id, strategy_id, stage, state, sides, created_by, created_us) "
     "VALUES (:world_id, :strategy_id, :stage, :state, :sides, :created_by, :created_us) "
     "ON CONFLICT (world_id, strategy_id) DO UPDATE SET stage = excluded.stage, state = excluded.state, "

@@ -7,14 +7,14 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.roles import Role
 from qmtl.sql.instants import instant, micros
+from qmtl.sql.prepared import Prepared
 from worldservice.worlds.domain.roles import Grant, world_scope
 from worldservice.worlds.tables import role_grants
 
 
 def grants_of(conn: Connection, scope: str, *, lock: bool = False) -> list[Grant]:
     """Grants of a scope, by subject; locked, they stay as they are until this transaction ends."""
-    query = _GRANTS.with_for_update() if lock else _GRANTS
-    return [_grant(row) for row in conn.execute(query, {"scope": scope}).mappings()]
+    return [_grant(row) for row in (_LOCK_GRANTS if lock else _GRANTS).rows(conn, {"scope": scope}).mappings()]
 
 
 def worlds_granted(conn: Connection, subject: str) -> frozenset[str]:
@@ -49,4 +49,5 @@ def _grant(row: RowMapping) -> Grant:
     return Grant(row["scope"], row["subject"], role, row["granted_by"], granted_at)
 
 
-_GRANTS = sa.select(role_grants).where(role_grants.c.scope == sa.bindparam("scope")).order_by(role_grants.c.subject)
+_OF_SCOPE = sa.select(role_grants).where(role_grants.c.scope == sa.bindparam("scope")).order_by(role_grants.c.subject)
+_GRANTS, _LOCK_GRANTS = Prepared(_OF_SCOPE), Prepared(_OF_SCOPE.with_for_update())

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.instants import instant, micros
+from qmtl.sql.prepared import Prepared
 from worldservice.worlds.domain.world import WORLD_ID, World, WorldState
 from worldservice.worlds.tables import worlds
 
@@ -17,7 +18,7 @@ def find_world(conn: Connection, world_id: str, *, lock: bool = False) -> World 
     """A world, deleted or not, or None; `lock` holds its row until the transaction ends."""
     if WORLD_ID.fullmatch(world_id) is None:
         return None
-    row = conn.execute(_LOCK_WORLD if lock else _WORLD, {"id": world_id}).mappings().one_or_none()
+    row = (_LOCK_WORLD if lock else _WORLD).rows(conn, {"id": world_id}).mappings().one_or_none()
     return None if row is None else _world(row)
 
 
@@ -103,5 +104,5 @@ def texts_from_json(text: str) -> tuple[str, ...]:
 
 
 # Statements of every write, built once: building one costs as much as running it.
-_WORLD = sa.select(worlds).where(worlds.c.world_id == sa.bindparam("id"))
-_LOCK_WORLD = _WORLD.with_for_update()
+_BY_ID = sa.select(worlds).where(worlds.c.world_id == sa.bindparam("id"))
+_WORLD, _LOCK_WORLD = Prepared(_BY_ID), Prepared(_BY_ID.with_for_update())

@@ -1,0 +1,158 @@
+"""Statements that run often: compiled once for a dialect, then handed to the driver as text and values.
+
+SQLAlchemy looks a statement up, makes an execution context and describes a cursor each time, which costs several times
+what SQLite needs to answer. Here that is done once. Types convert values as they do there, and errors are its errors.
+Only inside a transaction, as in `Database.read` and `Database.write`.
+
+    _ONE = Prepared(sa.select(worlds).where(worlds.c.world_id == sa.bindparam("id")))
+    row = _ONE.rows(conn, {"id": world_id}).one_or_none()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.compiler import SQLCompiler
+
+Clause = sa.Select[Any] | sa.CompoundSelect[Any] | sa.Insert | sa.Update | sa.Delete | sa.TextClause
+AnyResult: TypeAlias = "sa.Result[*tuple[Any, ...]]"
+Values = Mapping[str, Any]
+Converter = Callable[[Any], Any]
+NOTHING: Final[Values] = {}
+
+
+def execute(conn: Connection, text: str, arguments: Any = ()) -> Any:
+    """Hand text to the driver within the connection's transaction; its cursor. Raises DBAPIError."""
+    driver: Any = conn.connection.dbapi_connection
+    try:
+        return driver.execute(text, arguments)
+    except conn.dialect.loaded_dbapi.Error as error:
+        raise _wrapped(conn, text, arguments, error) from error
+
+
+class Prepared:
+    """One statement. The list of an expanding parameter is filled up to a power of two with its last item."""
+
+    def __init__(self, clause: Clause | str) -> None:
+        self._clause = sa.text(clause) if isinstance(clause, str) else clause
+        self._lists: tuple[str, ...] | None = None  # found at first use: a service has a hundred statements
+        self._plans: dict[tuple[Any, ...], _Plan] = {}
+
+    def rows(self, conn: Connection, values: Values = NOTHING) -> AnyResult:
+        """What a query finds. Raises DBAPIError."""
+        plan, values = self._planned(conn, values)
+        return plan.result(execute(conn, plan.text, plan.arguments(values)))
+
+    def run(self, conn: Connection, values: Values = NOTHING) -> int:
+        """Change rows; how many. Raises DBAPIError."""
+        plan, values = self._planned(conn, values)
+        cursor = execute(conn, plan.text, plan.arguments(values))
+        changed: int = cursor.rowcount
+        cursor.close()
+        return changed
+
+    def run_each(self, conn: Connection, values: Sequence[Values]) -> int:
+        """Change rows once for each of the values, all of the same names; how many in all. Raises DBAPIError."""
+        if len(values) < 2:
+            return sum(self.run(conn, each) for each in values)
+        plan, _ = self._planned(conn, values[0])
+        arguments = [plan.arguments(each) for each in values]
+        driver: Any = conn.connection.dbapi_connection
+        cursor = driver.cursor()
+        try:
+            cursor.executemany(plan.text, arguments)
+        except conn.dialect.loaded_dbapi.Error as error:
+            raise _wrapped(conn, plan.text, arguments, error) from error
+        changed: int = cursor.rowcount
+        cursor.close()
+        return changed
+
+    def _planned(self, conn: Connection, values: Values) -> tuple[_Plan, Values]:
+        if self._lists is None:
+            self._lists = _lists_of(self._clause)
+        for name in self._lists:
+            values = {**values, name: _filled_up(values[name])}
+        key = (conn.dialect.name, *values, *(len(values[name]) for name in self._lists))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = _compiled(self._clause, conn.dialect, values, self._lists)
+        return plan, values
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A statement as text for one dialect, one set of names and one length of each list."""
+
+    text: str
+    positions: tuple[str, ...]  # of the values in the text; the driver takes them by name where it is empty
+    fixed: Values
+    converters: Mapping[str, Converter]
+    lists: Mapping[str, Sequence[str]]
+    columns: Sequence[Converter | None]
+    described: dict[tuple[str, ...], SimpleResultMetaData] = field(default_factory=dict)
+
+    def arguments(self, values: Values) -> Any:
+        """The values as the driver takes them."""
+        found = {**self.fixed, **values}
+        for name, items in self.lists.items():
+            found.update(zip(items, found.pop(name), strict=True))
+        for name, convert in self.converters.items():
+            found[name] = convert(found[name])
+        return [found[name] for name in self.positions] if self.positions else found
+
+    def result(self, cursor: Any) -> AnyResult:
+        """All that the cursor has."""
+        names = tuple(column[0] for column in cursor.description)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        cursor.close()
+        if self.columns:
+            rows = [tuple(map(_converted, self.columns, row)) for row in rows]
+        described = self.described.get(names)
+        if described is None:
+            described = self.described[names] = SimpleResultMetaData(names)
+        return IteratorResult(described, iter(rows))
+
+
+def _compiled(clause: Clause, dialect: sa.Dialect, values: Values, lists: Iterable[str]) -> _Plan:
+    columns = clause.selected_columns if isinstance(clause, sa.Select | sa.CompoundSelect) else ()
+    types = [column.type.dialect_impl(dialect) for column in columns]
+    results = [each.result_processor(dialect, None) for each in types]
+    compiled = clause.compile(dialect=dialect, column_keys=list(values))
+    assert isinstance(compiled, SQLCompiler)
+    state = compiled.construct_expanded_state(values)
+    items = {name: tuple(state.parameter_expansion[name]) for name in lists}
+    given = {*values, *(item for each in items.values() for item in each)}
+    return _Plan(
+        text=state.statement,
+        positions=tuple(state.positiontup or ()),
+        fixed={name: value for name, value in state.parameters.items() if name not in given},
+        converters=dict(state.processors),
+        lists=items,
+        columns=results if any(results) else (),
+    )
+
+
+def _converted(convert: Converter | None, value: Any) -> Any:
+    return value if convert is None else convert(value)
+
+
+def _lists_of(clause: Clause) -> tuple[str, ...]:
+    found = (each for each in visitors.iterate(clause) if isinstance(each, sa.BindParameter))
+    return tuple(dict.fromkeys(each.key for each in found if each.expanding and each.required))
+
+
+def _filled_up(items: Sequence[Any]) -> list[Any]:
+    missing = (1 << (len(items) - 1).bit_length()) - len(items) if items else 0
+    return [*items, *([items[-1]] * missing if missing else ())]
+
+
+def _wrapped(conn: Connection, text: str, arguments: Any, error: Exception) -> Exception:
+    base = conn.dialect.loaded_dbapi.Error
+    return DBAPIError.instance(text, arguments, error, base, dialect=conn.dialect)

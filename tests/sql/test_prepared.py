@@ -1,0 +1,156 @@
+"""Prepared statements: the same rows, counts and errors as SQLAlchemy's own execution, on both dialects."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from qmtl.sql.database import Database
+from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements import any_of
+from tests.support.statements import statements_on
+
+METADATA = sa.MetaData()
+
+
+class Tenths(sa.types.TypeDecorator[int]):
+    """A number of tenths kept as text."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else f"{value}t"
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> int | None:
+        return None if value is None else int(value.removesuffix("t"))
+
+
+THINGS = sa.Table(
+    "things",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("open", sa.Boolean, nullable=False),
+    sa.Column("price", Tenths, nullable=True),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+)
+ROWS = [
+    {
+        "name": f"n{i}",
+        "kind": "odd" if i % 2 else "even",
+        "body": bytes([i]),
+        "open": i < 3,
+        "price": i or None,
+        "amount": i,
+    }
+    for i in range(6)
+]
+INSERT = Prepared(sa.insert(THINGS))
+OF_KIND = (
+    sa.select(THINGS).where(THINGS.c.kind == sa.bindparam("kind"), THINGS.c.open.is_(True)).order_by(THINGS.c.name)
+)
+NAMED = sa.select(THINGS.c.name).where(THINGS.c.name.in_(any_of("names")), THINGS.c.kind == sa.bindparam("kind"))
+
+
+@pytest.fixture
+async def things(database_url: str) -> AsyncIterator[Database]:
+    db = Database(database_url)
+    await db.write(METADATA.create_all)
+    await db.write(lambda conn: INSERT.run_each(conn, ROWS))
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+async def test_rows_are_those_of_an_execution(things: Database) -> None:
+    def same(conn: Connection) -> bool:
+        found = Prepared(OF_KIND).rows(conn, {"kind": "even"}).mappings().all()
+        return bool(found) and [dict(row) for row in found] == [
+            dict(row) for row in conn.execute(OF_KIND, {"kind": "even"}).mappings()
+        ]
+
+    assert await things.read(same)
+    assert await things.read(lambda conn: Prepared(sa.select(THINGS).order_by(THINGS.c.name)).rows(conn).all()) == [
+        tuple(row.values()) for row in ROWS
+    ]
+
+
+async def test_a_row_has_its_columns_by_name(things: Database) -> None:
+    row = await things.read(lambda conn: Prepared(OF_KIND).rows(conn, {"kind": "odd"}).one())
+    assert (row.name, row.open, row.price, row.body) == ("n1", True, 1, b"\x01")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
+async def test_a_list_of_any_length(things: Database, count: int) -> None:
+    named = Prepared(NAMED)
+    names = [f"n{i}" for i in range(count)]
+    found = await things.read(lambda conn: named.rows(conn, {"names": names, "kind": "even"}).scalars().all())
+    assert sorted(found) == [name for name in names if int(name[1]) % 2 == 0]
+
+
+async def test_lists_of_many_lengths_make_few_texts(things: Database) -> None:
+    named = Prepared(NAMED)
+
+    def ask(conn: Connection) -> set[str]:
+        with statements_on(conn) as seen:
+            for length in range(1, 101):
+                named.rows(conn, {"names": [f"n{i}" for i in range(length)], "kind": "even"}).all()
+        return {text.split("'")[0] + str(text.count("'")) for text in seen}
+
+    if things.dialect == "sqlite":
+        assert len(await things.read(ask)) == 8
+
+
+async def test_changes_are_counted(things: Database) -> None:
+    update = Prepared(sa.update(THINGS).where(THINGS.c.kind == sa.bindparam("of"), THINGS.c.amount > 0))
+    touch = Prepared("UPDATE things SET amount = :amount WHERE name = :name")
+    assert await things.write(lambda conn: update.run(conn, {"of": "odd", "price": 7, "open": True})) == 3
+    assert await things.write(lambda conn: update.run(conn, {"of": "none", "price": 7, "open": True})) == 0
+    many = [{"name": "n0", "amount": 1}, {"name": "n1", "amount": 2}, {"name": "absent", "amount": 3}]
+    assert await things.write(lambda conn: touch.run_each(conn, many)) == 2
+    assert await things.write(lambda conn: touch.run_each(conn, many[:1])) == 1
+    assert await things.write(lambda conn: touch.run_each(conn, [])) == 0
+    rows = await things.read(lambda conn: Prepared(OF_KIND).rows(conn, {"kind": "odd"}).all())
+    assert [(row.name, row.price, row.amount) for row in rows] == [("n1", 7, 2), ("n3", 7, 3), ("n5", 7, 5)]
+
+
+async def test_what_returns_is_read(things: Database) -> None:
+    raised = Prepared("UPDATE things SET amount = amount + :by WHERE name = :name RETURNING amount")
+    assert await things.write(lambda conn: raised.rows(conn, {"by": 10, "name": "n2"}).scalar_one()) == 12
+
+
+@pytest.mark.parametrize("several", [False, True])
+async def test_errors_are_those_of_an_execution(things: Database, several: bool) -> None:
+    def twice(conn: Connection) -> None:
+        if several:
+            INSERT.run_each(conn, ROWS[:2])
+        else:
+            INSERT.run(conn, ROWS[0])
+
+    with pytest.raises(IntegrityError):
+        await things.write(twice)
+    with pytest.raises(DBAPIError) as error:
+        await things.read(lambda conn: Prepared("SELECT * FROM absent").rows(conn).all())
+    with pytest.raises(type(error.value)):
+        await things.read(lambda conn: conn.execute(sa.text("SELECT * FROM absent")).all())
+
+
+async def test_a_statement_serves_both_dialects_and_several_sets_of_names(things: Database, tmp_path: object) -> None:
+    """One process may have stores of both, and the names given say which columns an insert has."""
+    insert = Prepared(sa.insert(THINGS))
+    await things.write(lambda conn: insert.run(conn, {**ROWS[0], "name": "whole"}))
+    partly = {name: value for name, value in ROWS[0].items() if name != "price"}
+    await things.write(lambda conn: insert.run(conn, {**partly, "name": "part"}))
+    other = Database(f"sqlite:///{tmp_path}/other.db")
+    try:
+        await other.write(METADATA.create_all)
+        assert await other.write(lambda conn: insert.run(conn, ROWS[1])) == 1
+    finally:
+        await other.close()
