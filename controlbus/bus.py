@@ -34,7 +34,8 @@ from controlbus.jetstream.metrics import BusMetrics
 from controlbus.jetstream.ordered_reader import Start
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import Conflict, InvalidRequest, Unavailable, Violation
-from qmtl.core.supervision import Ending, Supervised
+from qmtl.core.tasks.ending import end
+from qmtl.core.tasks.supervision import Ending, Supervised
 
 log = structlog.stdlib.get_logger("qmtl.controlbus")
 
@@ -185,9 +186,7 @@ class Bus:
     async def close(self) -> None:
         """End the connection; waiting calls raise Unavailable."""
         await self.link.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
 
     async def _prepare(self) -> None:
         """After each connection: a broker may have come back without its store."""

@@ -26,6 +26,7 @@ from controlbus.jetstream.streams import LEASES
 from controlbus.jetstream.subjects import key_tokens
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, InvalidRequest, Unavailable, Violation
+from qmtl.core.tasks.ending import end
 
 log = structlog.stdlib.get_logger("qmtl.controlbus.coordination")
 
@@ -162,9 +163,7 @@ class Lease:
             if task.done():
                 task.result()
         finally:
-            for each in (keeper, task):
-                each.cancel()
-            await asyncio.gather(task, keeper, return_exceptions=True)
+            await end(keeper, task)
 
     async def _keep(self) -> None:
         """Renew until lost; returns at the margin at the latest, even while a renewal hangs."""

@@ -32,6 +32,7 @@ from controlbus.jetstream.pull_consumer import ConsumerGone, Puller
 from controlbus.jetstream.streams import CONTROL
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import Unavailable
+from qmtl.core.tasks.ending import end
 
 log = structlog.stdlib.get_logger("qmtl.controlbus.events")
 
@@ -105,9 +106,7 @@ class Subscription:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         if not self._durable and self._link.up:
             with suppress(Unavailable):
                 await self._link.ask(self._link.js.delete_consumer(CONTROL.name, self._name))

@@ -30,6 +30,7 @@ from nats.js.errors import NotFoundError
 from controlbus.jetstream.metrics import BusMetrics
 from controlbus.jetstream.subjects import token
 from qmtl.core.errors import Conflict, InvalidRequest, Unavailable, Violation
+from qmtl.core.tasks.ending import end
 
 log = structlog.stdlib.get_logger("qmtl.controlbus.jetstream")
 
@@ -251,9 +252,7 @@ class Link:
             raise down(str(error) or type(error).__name__) from error
         finally:
             del self._refusable[refused]
-            for task in (asking, losing):
-                task.cancel()
-            await asyncio.gather(asking, losing, return_exceptions=True)
+            await end(asking, losing)
 
     async def _connect(self, closed: asyncio.Event) -> None:
         async def on_closed() -> None:

@@ -17,6 +17,7 @@ from functools import partial
 from gateway.events.feed import Feed
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import DeadlineExceeded, Exhausted, InvalidRequest, QmtlError, Unavailable
+from qmtl.core.tasks.ending import end
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 
 AT_ONCE_MAX = 32
@@ -92,10 +93,7 @@ class TradeStreamCall:
             acting.result()
         finally:
             self._over = True
-            tasks = [watching, acting, *self._acts]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(watching, acting, *self._acts)
             for followed in self._worlds.values():
                 followed.watched.close()
 

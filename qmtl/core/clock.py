@@ -11,7 +11,6 @@ import heapq
 import itertools
 import sys
 import time
-from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -98,14 +97,3 @@ class VirtualClock:
     def sleepers(self) -> int:
         """How many sleeps are pending; a test awaits this before it advances."""
         return sum(1 for _, _, woken in self._sleepers if not woken.done())
-
-
-async def first_of(*waits: Awaitable[object] | None) -> None:
-    """Return when any of them is done; the others are cancelled. None among them is none."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits if wait is not None]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -16,7 +16,7 @@ import structlog
 
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
-from qmtl.core.supervision import Ending, Supervised
+from qmtl.core.tasks.supervision import Ending, Supervised
 from qmtl.rpc.telemetry.metrics import Metrics
 
 CHECK_EVERY_S: Final = 1.0

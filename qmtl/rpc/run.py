@@ -2,7 +2,7 @@
 
 `main(runtime)` composes and calls `runtime.serve(server)`, which returns after a graceful stop; what the
 composition opened with `async with` is then closed in order. Background tasks are supervised: one that ends is
-told and begun again (qmtl.core.supervision), and no outage of a dependency ends the process.
+told and begun again (qmtl.core.tasks.supervision), and no outage of a dependency ends the process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from qmtl.config.files import PRIVATE_UMASK
 from qmtl.config.settings import ServiceSettings, load, split_address
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, InvalidRequest, QmtlError, Unavailable
-from qmtl.core.supervision import AGAIN_FIRST_S, AGAIN_MAX_S
+from qmtl.core.tasks.ending import end
+from qmtl.core.tasks.supervision import AGAIN_FIRST_S, AGAIN_MAX_S
 from qmtl.rpc import disk, tls
 from qmtl.rpc.auth.identity import TokenSource
 from qmtl.rpc.auth.key_mirror import KeyMirror
@@ -172,9 +173,7 @@ class Runtime:
 
     async def _end_tasks(self) -> None:
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
 
 def start(compose: Callable[[Runtime, S], Coroutine[Any, Any, None]], cls: type[S], service: str) -> None:

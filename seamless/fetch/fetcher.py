@@ -15,6 +15,7 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, NotReady
 from qmtl.core.instants import to_ns
 from qmtl.core.modes import ExecutionDomain
+from qmtl.core.tasks.ending import end
 from qmtl.data.v1 import conformance_pb2 as conformancepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.wire.instants import ns_to_proto
@@ -99,8 +100,7 @@ class Fetcher:
                 ahead = asyncio.ensure_future(asyncio.to_thread(_encode_next, frames))
                 yield part
         finally:
-            ahead.cancel()
-            await asyncio.gather(ahead, return_exceptions=True)
+            await end(ahead)
 
     async def _pin(self, preset: Preset, ask: FetchQuery) -> PinnedArtifact:
         """What decides is the data session, else as_of, else the fingerprint, else the newest.

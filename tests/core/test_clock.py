@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from qmtl.core.clock import Clock, SystemClock, VirtualClock, first_of
+from qmtl.core.clock import Clock, SystemClock, VirtualClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -75,11 +75,3 @@ async def test_system_clock_is_aware_and_moves() -> None:
     assert clock.now().utcoffset() == timedelta(0)
     await clock.sleep_until(clock.now() + timedelta(milliseconds=5))
     assert clock.monotonic() >= before + 0.004
-
-
-async def test_the_first_wait_that_ends_ends_the_others() -> None:
-    never, soon = asyncio.Event(), asyncio.Event()
-    waiting = asyncio.ensure_future(never.wait())
-    soon.set()
-    await first_of(waiting, soon.wait(), None)
-    assert waiting.cancelled()

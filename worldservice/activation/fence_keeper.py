@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
-from qmtl.core.clock import Clock, first_of
+from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
+from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.auth.call import own_act as as_service
 from qmtl.sql.database import Database
 from qmtl.wire.limits import limits_to_proto

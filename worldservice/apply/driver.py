@@ -12,8 +12,9 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from qmtl.core.clock import Clock, first_of
+from qmtl.core.clock import Clock
 from qmtl.core.errors import NotFound, NotReady, QmtlError
+from qmtl.core.tasks.ending import first_of
 from qmtl.sql.database import Database
 from worldservice.activation.fence_keeper import FenceKeeper, FenceOutcome
 from worldservice.activation.store.gates import ACKED_SIGNAL

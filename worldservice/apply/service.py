@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from qmtl.core.clock import first_of
 from qmtl.core.errors import Conflict, NotReady, Unavailable
 from qmtl.core.roles import Role
+from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.fields import optional_text, require_text
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb

@@ -12,6 +12,7 @@ from qmtl.cli.options import Access
 from qmtl.config.endpoint import EndpointOptions, find_endpoint
 from qmtl.core.errors import DeadlineExceeded, Unavailable
 from qmtl.core.roles import Role
+from qmtl.core.tasks.ending import end
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.rpc.client.gateway import open_gateway, unreachable
 
@@ -59,8 +60,7 @@ async def _ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]])
             why = await unreachable(endpoint)
             raise (error if why is None else why.error) from None
         finally:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+            await end(asking)
 
 
 def live_metadata(*, is_meant: bool) -> tuple[tuple[str, str], ...]:

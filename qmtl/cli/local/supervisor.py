@@ -31,7 +31,8 @@ from qmtl.config.home import Record, Running, process_stamp, record_path, write_
 from qmtl.config.settings import SERVICES
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Conflict, Exhausted, NotReady, Unavailable
-from qmtl.core.supervision import Supervised
+from qmtl.core.tasks.ending import end
+from qmtl.core.tasks.supervision import Supervised
 from qmtl.rpc.disk import disk_fault
 
 START_TIMEOUT_S = 30.0
@@ -93,9 +94,7 @@ class Mesh:
     async def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         """Stop the gateways, then the other services, then the broker. Safe to call twice."""
         keepers = [task for task in self._tasks if task.get_name() in (TOKENS, BROKER)]
-        for task in keepers:  # first, so that none takes the end of what it keeps for an outage
-            task.cancel()
-        await asyncio.gather(*keepers, return_exceptions=True)
+        await end(*keepers)  # first, so that none takes the end of what it keeps for an outage
         gateways = [name for name in self._children if name.startswith("gateway")]
         services = [name for name in self._children if name not in gateways and name != NATS]
         for names in (gateways, services, [name for name in self._children if name == NATS]):
@@ -173,9 +172,7 @@ class Mesh:
                 "E_NOT_STARTED", f"not ready after {self._start_timeout_s:g} s: {tails}", hint="see the logs folder"
             ) from None
         finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            await end(*waits)
 
     async def settled(self) -> None:
         """Wait until every gateway has seen its peers: until then it refuses submissions, rightly."""

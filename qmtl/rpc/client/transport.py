@@ -18,6 +18,7 @@ from grpc import aio
 
 from qmtl.config.settings import addresses_of, split_address
 from qmtl.core.errors import InvalidRequest
+from qmtl.core.tasks.ending import end
 from qmtl.rpc.tls import ChannelCredentials
 
 RETIRED_S: Final = 600.0  # a stream over an old connection is ended by then; its reader resumes over the new one
@@ -53,9 +54,7 @@ class Transport:
     async def close(self, grace: float | None) -> None:
         """End the present connection and those that still had streams."""
         retiring = dict(self._retiring)
-        for task in retiring:
-            task.cancel()
-        await asyncio.gather(*retiring, return_exceptions=True)
+        await end(*retiring)
         for channel in (*retiring.values(), self.channel):
             await channel.close(grace)
 

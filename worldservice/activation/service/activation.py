@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy import Connection
 
-from qmtl.core.clock import first_of
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, Unavailable
 from qmtl.core.modes import lower
 from qmtl.core.roles import Role
+from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.fields import INT64_MAX
 from qmtl.world.v1 import activation_pb2 as activationpb

@@ -16,6 +16,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.cli.options import Config, Home
 from qmtl.config.home import alive, find_home, live_record, read_record
 from qmtl.core.errors import InvalidRequest
+from qmtl.core.tasks.ending import end
 from qmtl.rpc.telemetry import logs
 
 DOWN_TIMEOUT_S = 40.0
@@ -52,8 +53,7 @@ async def _supervise(plan: Plan) -> None:
         typer.echo("stopping")
         await mesh.stop()
     else:
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
+        await end(starting)
     typer.echo("stopped")
 
 

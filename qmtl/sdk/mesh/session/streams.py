@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
+from qmtl.core.tasks.ending import end
+
 T = TypeVar("T")
 F = TypeVar("F")
 
@@ -44,7 +46,4 @@ async def beside(work: Coroutine[Any, Any, T], *followers: Awaitable[None]) -> T
                 follower.result()
         return await main
     finally:
-        main.cancel()
-        for follower in beside_it:
-            follower.cancel()
-        await asyncio.gather(main, *beside_it, return_exceptions=True)
+        await end(main, *beside_it)

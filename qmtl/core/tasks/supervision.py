@@ -75,6 +75,8 @@ class Supervised:
         while True:
             self._begun_at = self._clock.monotonic()
             error = await self._end()
+            if (own := asyncio.current_task()) is not None and own.cancelling():
+                raise asyncio.CancelledError  # the work swallowed it
             times = 1 if self.trouble is None or self._ending is None else self._ending.times + 1
             self._begun_at = None
             wait_s = min(AGAIN_FIRST_S * 2 ** min(times - 1, 10), AGAIN_MAX_S)

@@ -10,7 +10,7 @@ import pytest
 
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import Conflict, Unavailable
-from qmtl.core.supervision import AGAIN_MAX_S, STEADY_S, Ending, Supervised, is_outage
+from qmtl.core.tasks.supervision import AGAIN_MAX_S, STEADY_S, Ending, Supervised, is_outage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

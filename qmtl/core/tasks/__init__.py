@@ -1,0 +1,1 @@
+"""Asyncio tasks: ended for certain, and kept going."""
