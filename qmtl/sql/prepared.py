@@ -129,14 +129,24 @@ def _compiled(clause: Clause, dialect: sa.Dialect, values: Values, lists: Iterab
     state = compiled.construct_expanded_state(values)
     items = {name: tuple(state.parameter_expansion[name]) for name in lists}
     given = {*values, *(item for each in items.values() for item in each)}
+    converters = {**_converters(compiled, dialect, lists), **state.processors}
+    fixed = {name: value for name, value in state.parameters.items() if name not in given}
     return _Plan(
         text=state.statement,
         positions=tuple(state.positiontup or ()),
-        fixed={name: value for name, value in state.parameters.items() if name not in given},
-        converters=dict(state.processors),
+        fixed={name: _converted(converters.pop(name, None), value) for name, value in fixed.items()},
+        converters=converters,
         lists=items,
         columns=results if any(results) else (),
     )
+
+
+def _converters(compiled: SQLCompiler, dialect: sa.Dialect, lists: Iterable[str]) -> dict[str, Converter]:
+    """Of the values that are not lists: those of a list's items are the expanded state's."""
+    names = {name for name in compiled.bind_names.values() if not compiled.binds[name].expanding}
+    types = {name: compiled.binds[name].type.dialect_impl(dialect) for name in sorted(names.difference(lists))}
+    found = {name: of.bind_processor(dialect) for name, of in types.items()}
+    return {name: convert for name, convert in found.items() if convert is not None}
 
 
 def _converted(convert: Converter | None, value: Any) -> Any:

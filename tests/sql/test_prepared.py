@@ -82,6 +82,27 @@ async def test_rows_are_those_of_an_execution(things: Database) -> None:
     ]
 
 
+async def test_values_are_stored_as_their_types_convert_them(things: Database) -> None:
+    """Written, changed, compared and listed: the type of the column decides, also of a value fixed in the statement."""
+    large = 10**40
+    priced = sa.select(THINGS.c.name).where(THINGS.c.price.in_(any_of("prices")), THINGS.c.price.in_([2, large]))
+    change = Prepared(
+        sa.update(THINGS).where(THINGS.c.price == 1).values(open=sa.bindparam("opened", type_=sa.Boolean))
+    )
+
+    def work(conn: Connection) -> tuple[list[str], list[str], int]:
+        INSERT.run_each(conn, [{**ROWS[0], "name": name, "price": large} for name in ("x", "y")])
+        INSERT.run(conn, {**ROWS[0], "name": "z", "price": large})
+        stored = conn.execute(sa.text("SELECT price FROM things WHERE name IN ('n1', 'x', 'y', 'z') ORDER BY name"))
+        found = Prepared(priced).rows(conn, {"prices": [1, 2, large]}).scalars().all()
+        return list(stored.scalars()), sorted(found), change.run(conn, {"opened": False})
+
+    stored, found, changed = await things.write(work)
+    assert stored == ["1t", f"{large}t", f"{large}t", f"{large}t"]
+    assert found == ["n2", "x", "y", "z"]
+    assert changed == 1
+
+
 async def test_a_row_has_its_columns_by_name(things: Database) -> None:
     row = await things.read(lambda conn: Prepared(OF_KIND).rows(conn, {"kind": "odd"}).one())
     assert (row.name, row.open, row.price, row.body) == ("n1", True, 1, b"\x01")
