@@ -67,6 +67,7 @@ accounts = sa.Table(
     _int("rate_ns"),  # when the last order allowed by the rate limit would have come at an even pace
     _int("peak_equity", nullable=True),
     _int("circuit_ns", nullable=True),  # when the drawdown circuit opened
+    _int("carried_ns"),  # to where time has moved its money; 0: time moves none
 )
 
 account_limits = sa.Table(
@@ -224,8 +225,34 @@ cash = sa.Table(
     _text("account", key=True),
     _text("currency", key=True),
     _int("settled"),
-    _int("unsettled"),
 )
+
+# Proceeds on their way, by the instant from which they may be used.
+unsettled_cash = sa.Table(
+    "unsettled_cash",
+    metadata,
+    _text("account", key=True),
+    _text("currency", key=True),
+    _int("settles_ns", key=True),
+    _int("amount"),
+)
+
+# What time alone moved, in order; appended to. `fill_sequence` is how many fills the account had before.
+payments = sa.Table(
+    "payments",
+    metadata,
+    sa.Column("id", _BIG, primary_key=True, autoincrement=True),
+    _text("account"),
+    _int("fill_sequence"),
+    _text("world_id"),  # empty: of the account's own cash
+    _text("strategy_id"),
+    _text("symbol"),
+    _text("kind"),
+    _text("currency"),
+    _int("amount"),
+    _int("at_ns"),
+)
+sa.Index("payments_account", payments.c.account, payments.c.id)
 
 world_fences = sa.Table(
     "world_fences",

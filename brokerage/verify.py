@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
 from sqlalchemy import Connection
@@ -10,38 +11,73 @@ from brokerage.accounts import cash
 from brokerage.accounts import store as accounts_store
 from brokerage.books import store as books_store
 from brokerage.books import totals
+from brokerage.books.payments import Numbered, load_payments
 from brokerage.domain.accounts.account import Account
-from brokerage.domain.accounts.ledger import Ledger
+from brokerage.domain.accounts.ledger import Ledger, Settles
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.totals import NO_OPEN_ORDERS, totals_of
+from brokerage.domain.simulation.carry import book_payment
 from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
 from brokerage.orders.store import OrdersOf
 from qmtl.core.errors import Conflict
 
 REPLAY_PAGE = 1_000
-Books = tuple[dict[tuple[Owner, str], Position], dict[str, int]]
+Books = tuple[dict[tuple[Owner, str], Position], dict[str, int], dict[tuple[int, str], int]]
+"""Positions, settled cash by currency, and what is on its way by its instant and currency."""
 
 
 def rebuilt(conn: Connection, market: MarketContext, account: Account) -> Books:
-    """Positions and cash of an account replayed from its fills: what the stored books must equal."""
-    ledgers: dict[Owner, Ledger] = {}
+    """Positions and cash of an account replayed from its fills and payments: what the stored books must equal."""
+    books = _Replayed(account, market.profile_of(account).settles, deque(load_payments(conn, account.account)))
     reached = 0
     while page := orders_store.fills_after(conn, OrdersOf(account.account), reached, REPLAY_PAGE, market.instruments):
-        reached = page[-1][2]
-        for stored, event, _ in page:
+        for stored, event, number in page:
             record = stored.record
+            books.pay(before=number)
             if event.fill is not None and record.instrument is not None:
-                ledger = ledgers.setdefault(record.order.owner, Ledger())
-                ledger.book(record.instrument, record.order.side, event.fill)
-    money = {account.base_currency: account.starting_cash}
-    for ledger in ledgers.values():
-        for currency, amount in ledger.cash.items():
-            money[currency] = money.get(currency, 0) + amount
-    held = {(owner, symbol): at for owner, ledger in ledgers.items() for symbol, at in ledger.positions.items()}
-    return held, money
+                books.of(record.order.owner).book(record.instrument, record.order.side, event.fill)
+        reached = page[-1][2]
+    books.pay()
+    return books.settled()
+
+
+class _Replayed:
+    """Books of an account while they are replayed."""
+
+    def __init__(self, account: Account, settles: Settles | None, payments: deque[Numbered]) -> None:
+        self._account = account
+        self._settles = settles
+        self._payments = payments
+        self._ledgers: dict[Owner, Ledger] = {}
+        self._purse = self.of(Owner(account.account, "", ""))
+        self._purse.deposit(account.base_currency, account.starting_cash)
+
+    def of(self, owner: Owner) -> Ledger:
+        """The ledger of one owner."""
+        return self._ledgers.setdefault(owner, Ledger(self._settles))
+
+    def pay(self, before: int | None = None) -> None:
+        """Book the payments that came before a fill; None: all that are left."""
+        while self._payments and (before is None or self._payments[0][0] < before):
+            book_payment(self.of, self._purse, self._payments.popleft()[1])
+
+    def settled(self) -> Books:
+        """Positions and cash at the instant to which the account's money was brought."""
+        money: dict[str, int] = {}
+        waiting: dict[tuple[int, str], int] = {}
+        for ledger in self._ledgers.values():
+            ledger.book_of_cash.settle(self._account.carried_ns)
+            for currency, amount in ledger.cash.items():
+                money[currency] = money.get(currency, 0) + amount
+            for at_ns, currency, amount in ledger.book_of_cash.pending():
+                waiting[at_ns, currency] = waiting.get((at_ns, currency), 0) + amount
+        held = {
+            (owner, symbol): at for owner, ledger in self._ledgers.items() for symbol, at in ledger.positions.items()
+        }
+        return held, money, waiting
 
 
 def verify_books(conn: Connection, market: MarketContext) -> int:
@@ -51,7 +87,8 @@ def verify_books(conn: Connection, market: MarketContext) -> int:
         held = {(owner, symbol): at for owner, symbol, at in books_store.load_positions(conn, account.account)}
         heads = orders_store.open_records(conn, market.instruments, account.account)
         folds = [stored.record for stored in orders_store.open_orders(conn, market.instruments, account.account)]
-        books = (held, cash.load_cash(conn, account.account))
+        waiting = {(at_ns, currency): amount for at_ns, currency, amount in cash.pending(conn, account.account)}
+        books = (held, cash.load_cash(conn, account.account), waiting)
         if books != rebuilt(conn, market, account) or heads != folds or not _totals_hold(conn, account, heads):
             raise Conflict(
                 "E_BOOKS_DIFFER",

@@ -26,6 +26,8 @@ def load_view(conn: Connection, market: MarketContext, account: Account) -> Acco
     """
     view = _empty_view(market, account)
     view.cash = cash.load_cash(conn, account.account)
+    if view.profile.settles is not None:
+        view.unsettled = cash.load_unsettled(conn, account.account)
     _fill(
         market, {account.account: view}, store.load_positions(conn, account.account), totals.load(conn, account.account)
     )

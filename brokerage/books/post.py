@@ -36,5 +36,7 @@ def save_books(conn: Connection, account: Account, done: Done) -> None:
         for currency, amount in book.ledger.cash.items():
             money[currency] = fit(money.get(currency, 0) + amount, f"cash in {currency}")
             moved.add(currency)
+        for settles_ns, currency, amount in book.ledger.book_of_cash.pending():
+            cash.add_pending(conn, account.account, currency, amount, settles_ns)
     for currency in sorted(moved):
         cash.save_cash(conn, account.account, currency, money[currency])

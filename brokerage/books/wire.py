@@ -62,7 +62,7 @@ def balances_to_proto(view: AccountView) -> list[portfoliopb.CashBalance]:
         portfoliopb.CashBalance(
             currency=currency,
             settled=money_text(currency, amount),
-            unsettled="0",
+            unsettled=money_text(currency, view.unsettled.get(currency, 0)),
             reserved=money_text(currency, view.committed(currency)),
         )
         for currency, amount in view.cash.items()

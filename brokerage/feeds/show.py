@@ -14,8 +14,9 @@ from brokerage.books.drawdown import watch_drawdown
 from brokerage.domain.accounts.account import Account, AccountFeed, TradingState
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
-from brokerage.domain.market.mark import Mark
+from brokerage.domain.market.mark import mark_of
 from brokerage.domain.orders.events import EventTime, OrderEvent
+from brokerage.feeds.carried import CarriedAccount
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal
 from brokerage.orders.margin import call_margin
@@ -100,9 +101,13 @@ def _move(
     fresh, progress = shown.beyond(feed)
     if progress <= feed.position_ns:
         return account, 0
-    done = _show(conn, market, account, feed.symbol, fresh, EventTime(progress, shown.now_ns))
+    money = CarriedAccount(account, load_open_orders(conn, market, account), feed.symbol) if fresh else None
+    done = _show(conn, market, money, fresh, EventTime(progress, shown.now_ns)) if money else []
     moved = _save_progress(conn, account.account, feed, fresh, progress)
-    account = journal.record(conn, account.moved(moved), done)
+    account = account.moved(moved)
+    account = journal.record(conn, account if money is None else money.carried(account), done)
+    if money is not None:
+        money.save(conn)
     if fresh:
         account = call_margin(conn, market, account, shown.now_ns)
     if fresh and market.limits.drawdown_max:
@@ -115,28 +120,30 @@ def _save_progress(conn: Connection, name: str, feed: AccountFeed, fresh: Sequen
     moved = replace(feed, position_ns=progress)
     if fresh:
         last = fresh[-1]
-        mark = Mark(last.close, last.end_ns, last.end_ns - last.start_ns)
-        moved = replace(moved, mark=mark)
-        accounts_store.save_mark(conn, moved, mark)
+        moved = replace(moved, mark=mark_of(last))
+        accounts_store.save_mark(conn, moved, mark_of(last))
     accounts_store.save_position(conn, name, moved)
     return moved
 
 
 def _show(
-    conn: Connection, market: MarketContext, account: Account, symbol: str, bars: Sequence[Bar], progress: EventTime
+    conn: Connection, market: MarketContext, money: CarriedAccount, bars: Sequence[Bar], progress: EventTime
 ) -> list[tuple[StrategyBook, OrderEvent]]:
-    """Bars in order: what has arrived is heard, what rests may fill, what is watched may be let go."""
-    if not bars:
-        return []
-    view = load_open_orders(conn, market, account)
-    venue = step.begin(conn, account, view)
+    """Bars in order: what has arrived is heard, what rests may fill, what is watched may be let go; and between them
+    what time brings.
+    """
+    account, symbol = money.account, money.symbol
+    venue = step.begin(conn, account, money.view)
     done: list[tuple[StrategyBook, OrderEvent]] = []
     for bar in bars:
+        money.advance(bar.start_ns, done)
         for book in venue.books:
             made = venue.on_bar(book, symbol, bar, progress.received_ns)
             made += release_touched(
                 conn, market, account, book, (symbol, bar), EventTime(bar.end_ns, progress.received_ns)
             )
             done += [(book, event) for event in made]
+        money.view.marks[symbol] = mark_of(bar)
+        money.advance(bar.end_ns, done)
     venue.end(conn, account)
     return [*done, *venue.answers(progress)]

@@ -42,7 +42,8 @@ class AccountFeed:
 class Account:
     """Money at one venue. Which worlds may use it is kept beside it: an order needs to know of its own world only.
 
-    `profile` names the brokerage profile that it has; empty: `fee_rate` and what the brokerage is set up with.
+    `profile` names the brokerage profile that it has; empty: `fee_rate` and what the brokerage is set up with. Its
+    money has been brought forward to `carried_ns`; 0: time moves none, or has not begun.
     """
 
     account: str
@@ -62,6 +63,7 @@ class Account:
     circuit_ns: int | None = None
     limits: AccountLimits = NO_ACCOUNT_LIMITS
     profile: str = ""
+    carried_ns: int = 0
 
     @property
     def marks(self) -> dict[str, Mark]:
@@ -83,6 +85,13 @@ class Account:
         feeds: Sequence[AccountFeed] = self.feeds if feed is None else (feed,)
         replayed = bool(feeds) and all(one.session_id for one in feeds)
         return EventTime(max(one.position_ns for one in feeds) if replayed else now_ns, now_ns)
+
+    def passed_ns(self, symbol: str, until_ns: int) -> int:
+        """The instant that all feeds have passed once that of a symbol has come to `until_ns`; others that have begun
+        count.
+        """
+        others = (feed.position_ns for feed in self.feeds if feed.symbol != symbol and feed.position_ns)
+        return min((*others, until_ns))
 
     def moved(self, feed: AccountFeed) -> Account:
         """The account with one of its feeds further along."""

@@ -5,7 +5,7 @@ For each currency settled + unsettled is the sum of all entries, to the unit, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -64,13 +64,21 @@ class CashBook:
         held = fit(self.settled.get(currency, 0) + (0 if waits else amount), f"settled cash in {currency}")
         fit(total - held, f"unsettled cash in {currency}")
         if waits:
-            heappush(self._pending, (entry.settles_ns, self._count, currency, amount))
-            self._count += 1
-            self._unsettled[currency] = self._unsettled.get(currency, 0) + amount
+            self.restore(currency, amount, entry.settles_ns)
         else:
             self.settled[currency] = held
         key = (currency, entry.kind)
         self.totals[key] = self.totals.get(key, 0) + amount
+
+    def restore(self, currency: str, amount: int, settles_ns: int) -> None:
+        """Take over a credit that is on its way."""
+        heappush(self._pending, (settles_ns, self._count, currency, amount))
+        self._count += 1
+        self._unsettled[currency] = self._unsettled.get(currency, 0) + amount
+
+    def pending(self) -> tuple[tuple[int, str, int], ...]:
+        """Credits on their way: when each settles, its currency and amount, in order of time."""
+        return tuple((at_ns, currency, amount) for at_ns, _, currency, amount in sorted(self._pending))
 
     def settle(self, now_ns: int) -> tuple[tuple[str, int], ...]:
         """Move what is due at an instant to settled cash: currency and amount of each credit, in order of time."""
@@ -79,6 +87,11 @@ class CashBook:
     def unsettled(self, currency: str) -> int:
         """What is on its way."""
         return self._unsettled.get(currency, 0)
+
+    @property
+    def on_its_way(self) -> Mapping[str, int]:
+        """What is on its way by currency."""
+        return self._unsettled
 
     def total(self, currency: str) -> int:
         """Settled and unsettled."""

@@ -26,7 +26,20 @@ FLAT = Position()
 
 
 def traded(position: Position, instrument: Instrument, signed: int, price: int) -> tuple[Position, int]:
-    """Trade `signed` quantity at `price` without fees: the new position and the cash that moved."""
+    """Trade `signed` quantity at `price` without fees: the new position and the cash that moved, the principal or, of
+    what pays none, the profit that was realised.
+    """
+    after, flow = _exchanged(position, instrument, signed, price)
+    return after, after.realised - position.realised if instrument.pays_profit_only else flow
+
+
+def paid_to_market(position: Position, profit: int) -> Position:
+    """A position after its open profit was paid in cash: it is realised, and the cost is the value then."""
+    realised = fit(position.realised + profit, "realised profit")
+    return Position(position.quantity, position.cost + profit, realised, position.fees, position.fills)
+
+
+def _exchanged(position: Position, instrument: Instrument, signed: int, price: int) -> tuple[Position, int]:
     flow = -instrument.notional(price, signed)
     held = position.quantity
     closing = min(abs(signed), abs(held)) if held * signed < 0 else 0
@@ -78,3 +91,9 @@ def summed(one: Position, other: Position) -> Position:
 def position_value(instrument: Instrument, position: Position, mark: int) -> int:
     """Signed value of a position at a mark, in scaled quote currency."""
     return instrument.notional(mark, position.quantity)
+
+
+def position_worth(instrument: Instrument, position: Position, mark: int) -> int:
+    """What a position adds to equity beside cash: its value, or its open profit where no principal was paid."""
+    value = instrument.notional(mark, position.quantity)
+    return value - position.cost if instrument.pays_profit_only else value

@@ -1,7 +1,8 @@
 """A simulated account for local backtests: trading and the simulated exchange in memory, stepped by hand.
 
-Per bar: `on_bar` first (orders fill at its open at the earliest), then compute, then `submit` with the bar's end as
-the time; such an order meets the next bar. `bars_from_doubles` turns columns of doubles into bars.
+Per bar: `advance` to its start, `on_bar` (orders fill at its open at the earliest), `advance` to its end, then compute,
+then `submit` with the bar's end as the time; such an order meets the next bar. `bars_from_doubles` turns columns of
+doubles into bars.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from brokerage.domain.accounts.portfolio import Portfolio
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.market.mark import Mark
+from brokerage.domain.market.mark import mark_of
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.fees.model import Execution, FeeModel
 from brokerage.domain.models.fills.quotes import Quote
@@ -27,6 +28,7 @@ from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
 from brokerage.domain.risk.margin_call import MarginCall, margin_call
+from brokerage.domain.simulation.carry import Carry, Payment
 from brokerage.domain.simulation.exchange import SimulatedExchange
 from brokerage.domain.trading.commands import cancel, submit
 from brokerage.domain.trading.reports import book_reports
@@ -68,7 +70,7 @@ class SimulatedAccount:
         owner: Owner = LOCAL,
         limits: Limits = NO_LIMITS,
     ) -> None:
-        ledger = Ledger()
+        ledger = Ledger(profile.settles)
         for currency, amount in starting_cash.items():
             ledger.deposit(currency, to_scaled(amount, currency_scale(currency)))
         self.owner = owner
@@ -78,10 +80,13 @@ class SimulatedAccount:
             Instruments(instruments),
             next(iter(starting_cash), "USD"),
             ledger.cash,
+            ledger.book_of_cash.on_its_way,
             books={owner: self.book},
             limits=limits,
         )
         self._exchange = SimulatedExchange(profile)
+        self._carry = Carry(self.view, ledger)
+        self._moves_with_time = profile.moves_with_time
 
     def instrument(self, symbol: str) -> Instrument:
         """The symbol's properties. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
@@ -120,8 +125,24 @@ class SimulatedAccount:
         """
         time = EventTime(bar.end_ns, bar.end_ns)
         events = book_reports(self.book, self._exchange.on_bar(self.book, symbol, bar, time, quote))
-        self.view.marks[symbol] = Mark(bar.close, bar.end_ns, bar.end_ns - bar.start_ns)
+        self.view.marks[symbol] = mark_of(bar)
         return events
+
+    def advance(self, at_ns: int) -> list[Payment]:
+        """Bring the account's money to an instant: what has settled by then, and what time costs and brings.
+
+        The caller has shown all bars that end by then, and none that starts later.
+        """
+        return self._carry.advance(at_ns) if self._moves_with_time else []
+
+    def convert(self, source: str, target: str, amount: Decimal, rate: Decimal, at_ns: int) -> Decimal:
+        """Exchange settled cash at a rate (target per source); what came in.
+
+        Raises InvalidRequest (E_CASH_INSUFFICIENT) for more than is settled.
+        """
+        units = to_scaled(amount, currency_scale(source))
+        bought = self.book.ledger.book_of_cash.convert(source, target, units, rate, at_ns)
+        return from_scaled(bought, currency_scale(target))
 
     def margin_call(self, at_ns: int) -> MarginCall | None:
         """Close what equity no longer covers, by market orders of the account; None where it covers all, or while
@@ -159,6 +180,7 @@ class SimulatedAccount:
         return self.instrument(symbol).quantity_decimal(self.book.ledger.position(symbol).quantity)
 
     def cash(self, currency: str) -> Decimal:
+        """Settled cash."""
         return from_scaled(self.book.ledger.cash.get(currency, 0), currency_scale(currency))
 
     def free(self, currency: str) -> Decimal:

@@ -67,6 +67,11 @@ class Instrument:
         object.__setattr__(self, "_down", denominator * 10 ** max(-shift, 0))
         object.__setattr__(self, "_tick_places", _places(Decimal(self.tick).scaleb(-self.price_scale, _EXACT)))
 
+    @property
+    def pays_profit_only(self) -> bool:
+        """Whether trading it pays no principal, as of futures: cash moves by profit and fees."""
+        return self.asset_class is AssetClass.FUTURE
+
     def notional(self, price: int, quantity: int) -> int:
         """Value of `quantity` at `price` in scaled quote currency, half to even; refuses what int64 cannot hold."""
         return fit(divide(price * quantity * self._up, self._down), "notional")

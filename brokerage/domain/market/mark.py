@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from brokerage.domain.market.bars import Bar
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -12,6 +14,11 @@ class Mark:
     price: int
     at_ns: int
     bar_ns: int = 0
+
+
+def mark_of(bar: Bar) -> Mark:
+    """The price that a bar leaves."""
+    return Mark(bar.close, bar.end_ns, bar.end_ns - bar.start_ns)
 
 
 SECOND_NS = 1_000_000_000

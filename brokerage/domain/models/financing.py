@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from brokerage.domain.models.source import TableSource
-from brokerage.domain.money import RATE_ONE, divide
+from brokerage.domain.models.source import Dated, TableSource, value_at
+from brokerage.domain.money import RATE_ONE, divide, rate
+from qmtl.core.instants import to_ns
 
 IBKR_INTEREST = TableSource(
     "Interest Charged on Margin Loans | Interactive Brokers, with its worked example",
@@ -51,6 +52,76 @@ def loan_interest(currency: str, balance: int, tiers: Sequence[InterestTier], be
     for tier, end in zip(tiers, [*ends, owed], strict=True):
         total += max(min(owed, end) - tier.above, 0) * (max(benchmark, 0) + tier.spread)
     return -divide(total * days, RATE_ONE * YEAR_DAYS.get(currency, 360))
+
+
+FED_FUNDS = TableSource(
+    "The Fed Explained, accessible version: FOMC's target range for the federal funds rate",
+    "https://www.federalreserve.gov/aboutthefed/fedexplained/accessible-version.htm",
+    "June 2024; before 2014 the page on open market operations as archived in 2009; from September 2024 the FOMC's "
+    "statements",
+)
+
+
+def _from(year: int, month: int, day: int, percent: str) -> Dated[int]:
+    return Dated(to_ns(datetime(year, month, day, tzinfo=UTC)), rate(percent) // 100)
+
+
+FED_FUNDS_UPPER = (
+    _from(2008, 12, 16, "0.25"),
+    _from(2015, 12, 17, "0.5"),
+    _from(2016, 12, 15, "0.75"),
+    _from(2017, 3, 16, "1"),
+    _from(2017, 6, 15, "1.25"),
+    _from(2017, 12, 14, "1.5"),
+    _from(2018, 3, 22, "1.75"),
+    _from(2018, 6, 14, "2"),
+    _from(2018, 9, 27, "2.25"),
+    _from(2018, 12, 20, "2.5"),
+    _from(2019, 8, 1, "2.25"),
+    _from(2019, 9, 19, "2"),
+    _from(2019, 10, 31, "1.75"),
+    _from(2020, 3, 4, "1.25"),
+    _from(2020, 3, 16, "0.25"),
+    _from(2022, 3, 17, "0.5"),
+    _from(2022, 5, 5, "1"),
+    _from(2022, 6, 16, "1.75"),
+    _from(2022, 7, 28, "2.5"),
+    _from(2022, 9, 22, "3.25"),
+    _from(2022, 11, 3, "4"),
+    _from(2022, 12, 15, "4.5"),
+    _from(2023, 2, 2, "4.75"),
+    _from(2023, 3, 23, "5"),
+    _from(2023, 5, 4, "5.25"),
+    _from(2023, 7, 27, "5.5"),
+    _from(2024, 9, 19, "5"),
+    _from(2024, 11, 8, "4.75"),
+    _from(2024, 12, 19, "4.5"),
+    _from(2025, 9, 18, "4.25"),
+    _from(2025, 10, 30, "4"),
+    _from(2025, 12, 11, "3.75"),
+)
+"""The upper end of the target range by the day it began: never less than the effective rate by which IBKR charges.
+Source: FED_FUNDS; later changes are not in the table.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LoanRates:
+    """What loans in a currency cost: tiers of spreads over a benchmark by its day."""
+
+    tiers: tuple[InterestTier, ...]
+    benchmark: tuple[Dated[int], ...]
+
+    def of_day(self, currency: str, balance: int, at_ns: int) -> int:
+        """Interest of a day on a balance. Raises NotFound (E_PROFILE_TABLE_MISSING) before the first benchmark."""
+        if balance >= 0:
+            return 0
+        benchmark = value_at(self.benchmark, at_ns, f"benchmark of {currency}")
+        return loan_interest(currency, balance, self.tiers, benchmark)
+
+
+IBKR_LOANS = {"USD": LoanRates(IBKR_PRO_USD, FED_FUNDS_UPPER)}
+"""Loans in other currencies have no table."""
 
 
 @dataclass(frozen=True, slots=True)

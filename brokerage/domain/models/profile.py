@@ -5,13 +5,18 @@ One profile drives local backtests and the paper venue alike. Rates are integers
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from brokerage.domain.accounts.ledger import Settles
 from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.models.buying_power.model import BuyingPower, BuyingPowerModel
 from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.models.fees.percent import PercentFee
+from brokerage.domain.models.financing import UNLIMITED, BorrowRate, LoanRates
+from brokerage.domain.models.settlement import share_settles_ns
 from brokerage.domain.models.slippage.model import NO_SLIPPAGE, SlippageModel
+from brokerage.domain.models.source import Dated
 from qmtl.core.errors import NotFound
 
 EVERY_CLASS = frozenset(AssetClass)
@@ -22,6 +27,9 @@ class BrokerageProfile:
     """Reality as assumed. `participation` caps a strategy's fills in a bar by its volume; 0 fills in full.
 
     `asset_classes` are those the profile's tables are made for: an instrument of another has no fee here.
+    `shares_settle_later`: on CASH the proceeds of shares wait for their day. `loans` by currency are what money owed on
+    MARGIN costs (None: nothing), `borrow` by symbol what shorts do, `funding_rates` by symbol the rate that a perpetual
+    future pays at each of its instants.
     """
 
     fee: FeeModel = field(default_factory=PercentFee)
@@ -31,6 +39,27 @@ class BrokerageProfile:
     leverage: int = 1
     name: str = "generic"
     asset_classes: frozenset[AssetClass] = EVERY_CLASS
+    shares_settle_later: bool = False
+    loans: Mapping[str, LoanRates] | None = None
+    borrow: Mapping[str, Sequence[Dated[BorrowRate]]] = field(default_factory=dict)
+    funding_rates: Mapping[str, Sequence[Dated[int]]] = field(default_factory=dict)
+
+    @property
+    def settles(self) -> Settles | None:
+        """When proceeds may be used; None: at once."""
+        later = self.shares_settle_later and self.buying_power is BuyingPower.CASH
+        return share_settles_ns if later else None
+
+    @property
+    def moves_with_time(self) -> bool:
+        """Whether time alone moves money."""
+        futures = self.asset_classes == frozenset({AssetClass.FUTURE})
+        return futures or self.settles is not None or bool(self.loans or self.borrow or self.funding_rates)
+
+    def borrowed(self, symbol: str, at_ns: int) -> BorrowRate:
+        """What borrowing a symbol costs on a day; without a row at no rate."""
+        rows = [row.value for row in self.borrow.get(symbol, ()) if row.from_ns <= at_ns]
+        return rows[-1] if rows else UNLIMITED
 
     def require(self, instrument: Instrument) -> None:
         """Raises NotFound (E_PROFILE_TABLE_MISSING) for an instrument of a class that its tables are not made for."""

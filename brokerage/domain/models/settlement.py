@@ -1,4 +1,4 @@
-"""When what a trade brings becomes cash that can be used, and the daily settlement of futures."""
+"""When what a trade brings becomes cash that can be used."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from brokerage.domain.money import divide
+from brokerage.domain.market.instrument import AssetClass, Instrument
+from brokerage.domain.models.source import refuse_table
+from qmtl.calendars.exchanges import us_bank_holidays
+from qmtl.calendars.published import hours_around
 from qmtl.core.errors import refused
 from qmtl.core.instants import from_ns, to_ns
 
@@ -55,23 +59,24 @@ class DelayedSettlement:
         return to_ns(local.astimezone(UTC))
 
 
-@dataclass(frozen=True, slots=True)
-class MarkedToMarket:
-    """What futures have been paid for already: profit settled in cash, of a position of a signed quantity."""
+_US_CALENDARS = frozenset({"XNYS", "XNAS"})
 
-    quantity: int = 0
-    settled: int = 0
 
-    def mark(self, quantity: int, profit: int) -> tuple[MarkedToMarket, int]:
-        """At the day's change: the open profit at the settlement price less what was settled is paid in cash."""
-        return MarkedToMarket(quantity, profit), profit - self.settled
+def share_settles_ns(instrument: Instrument, traded_ns: int) -> int:
+    """When the proceeds of shares of a US exchange may be used; what is no share settles at once.
 
-    def close(self, closed: int, realised: int) -> tuple[MarkedToMarket, int]:
-        """Closing part of a position: its profit less its share of what was settled is paid; the rest stays settled.
+    Raises NotFound (E_PROFILE_TABLE_MISSING) for shares of an exchange whose cycles are not known, or that have none.
+    """
+    if instrument.asset_class is not AssetClass.EQUITY:
+        return traded_ns
+    if instrument.calendar not in _US_CALENDARS:
+        raise refuse_table("settlement_cycles")
+    return _us_settlement(instrument.calendar, from_ns(traded_ns).year).settles_ns(traded_ns)
 
-        `closed` is at most the quantity, unsigned.
-        """
-        share = divide(self.settled * closed, abs(self.quantity)) if self.quantity else 0
-        left = abs(self.quantity) - closed
-        rest = MarkedToMarket(left if self.quantity > 0 else -left, self.settled - share)
-        return rest, realised - share
+
+@lru_cache(maxsize=64)
+def _us_settlement(calendar: str, year: int) -> DelayedSettlement:
+    """The settlement of a year's trades, by the trading days on which money moves."""
+    hours = hours_around(calendar, to_ns(datetime(year, 7, 1, tzinfo=UTC)))
+    holidays = {day for around in (year - 1, year, year + 1) for day in us_bank_holidays(around)}
+    return DelayedSettlement(hours.tz, tuple(day for day in hours.trading_days() if day not in holidays))

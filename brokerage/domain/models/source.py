@@ -17,6 +17,7 @@ MISSING_TABLES = {
     "kraken_futures_tiers": "no copy of Kraken's page was found",
     "coinbase_spot_tiers": "no copy of Coinbase's page was found",
     "ibkr_exchange_fees": "they depend on the route; the tiered plan's own commission is there without them",
+    "settlement_cycles": "only those of US shares are there: name the instrument's calendar, XNYS or XNAS",
     "usdm_margin_brackets": "they differ by symbol and change; take them from the venue and pass them in",
 }
 """Tables a profile could have and does not, by name, each with the reason."""

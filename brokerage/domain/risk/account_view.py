@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from brokerage.domain.accounts.account import TradingState
+from brokerage.domain.accounts.ledger import Ledger
 from brokerage.domain.accounts.limits import NO_ACCOUNT_LIMITS, AccountLimits
-from brokerage.domain.accounts.position import position_value
+from brokerage.domain.accounts.position import position_worth
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
@@ -25,7 +26,8 @@ from qmtl.core.limits import UNLIMITED, RiskLimits
 
 @dataclass(slots=True)
 class AccountView:
-    """One account at one moment. `cash` and `books` are those of the account's own records, so they may be live.
+    """One account at one moment. `cash` (what is settled of it) and `books` are those of the account's own records, so
+    they may be live.
 
     `limits` are the account's own, `world_limits` those of the world that an order comes from; `world_beside` is the
     exposure of that world's other accounts. None: not known or cannot be valued, which is over every limit there is.
@@ -35,6 +37,7 @@ class AccountView:
     instruments: Instruments
     base_currency: str
     cash: Mapping[str, int]
+    unsettled: Mapping[str, int] = field(default_factory=dict)
     marks: dict[str, Mark] = field(default_factory=dict)
     books: dict[Owner, StrategyBook] = field(default_factory=dict)
     venue: VenueTraits = PAPER
@@ -49,7 +52,7 @@ class AccountView:
         """The book of one owner, empty at first."""
         found = self.books.get(owner)
         if found is None:
-            found = self.books[owner] = StrategyBook()
+            found = self.books[owner] = StrategyBook(Ledger(self.profile.settles))
         return found
 
     def in_base(self, amount: int, currency: str) -> int | None:
@@ -91,8 +94,9 @@ class AccountView:
         return self.profile.funding.at_worst(instrument, mark.price if mark else 0, held, buys, sells)
 
     def equity(self) -> int:
-        """Cash and positions at their marks, in base currency. What cannot be valued adds nothing if it is an asset;
-        a debt that cannot be valued leaves no equity. A position without a price adds nothing, which narrows.
+        """Cash, settled or not, and positions at their marks, in base currency. What cannot be valued adds nothing if
+        it is an asset; a debt that cannot be valued leaves no equity. A position without a price adds nothing, which
+        narrows.
         """
         total, owed = 0, False
         for amount, currency in (*self._balances(), *self._values()):
@@ -171,7 +175,7 @@ class AccountView:
         return total
 
     def _balances(self) -> list[tuple[int, str]]:
-        return [(amount, currency) for currency, amount in self.cash.items()]
+        return [(amount, currency) for of in (self.cash, self.unsettled) for currency, amount in of.items()]
 
     def _values(self) -> list[tuple[int, str]]:
         found: list[tuple[int, str]] = []
@@ -179,7 +183,7 @@ class AccountView:
             for symbol, position in book.ledger.positions.items():
                 instrument, mark = book.ledger.instruments[symbol], self.marks.get(symbol)
                 if position.quantity and mark is not None:
-                    found.append((position_value(instrument, position, mark.price), instrument.quote))
+                    found.append((position_worth(instrument, position, mark.price), instrument.quote))
         return found
 
     def _committed(self, book: StrategyBook, currency: str) -> int:

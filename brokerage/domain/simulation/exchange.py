@@ -105,7 +105,7 @@ class SimulatedExchange:
             return
         tif = record.order.tif
         session = _session(record) if tif is TimeInForce.AT_OPEN or tif is TimeInForce.AT_CLOSE else None
-        found = match(record, bar, self._profile.slippage, shown.budget, quote=shown.quote, session=session)
+        found = match(record, bar, self._profile.slippage, shown.budget, shown.quote, session)
         if found.triggered or found.stop is not None or found.limit is not None:
             for report in _moves(record, found, shown):
                 yield report

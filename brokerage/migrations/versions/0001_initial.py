@@ -39,6 +39,7 @@ def _create_accounts() -> None:
         sa.Column("rate_ns", _BIG, nullable=False),
         sa.Column("peak_equity", _BIG, nullable=True),
         sa.Column("circuit_ns", _BIG, nullable=True),
+        sa.Column("carried_ns", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("account"),
     )
     op.create_table(
@@ -81,9 +82,30 @@ def _create_accounts() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("settled", _BIG, nullable=False),
-        sa.Column("unsettled", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("account", "currency"),
     )
+    op.create_table(
+        "unsettled_cash",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("settles_ns", _BIG, nullable=False),
+        sa.Column("amount", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account", "currency", "settles_ns"),
+    )
+    op.create_table(
+        "payments",
+        sa.Column("id", _BIG, primary_key=True, autoincrement=True),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("fill_sequence", _BIG, nullable=False),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("amount", _BIG, nullable=False),
+        sa.Column("at_ns", _BIG, nullable=False),
+    )
+    op.create_index("payments_account", "payments", ["account", "id"])
 
 
 def _create_orders() -> None:

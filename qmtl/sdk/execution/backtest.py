@@ -80,8 +80,10 @@ class _AccountReplay:
         commands = self._commands(outputs)
         after_ns = min(commands, default=_NEVER) - 1 if self._after_ns is None else self._after_ns
         for time_ns, bars in self._steps():
+            self._record.pay(self.currency, self._account.advance(min(bar.start_ns for _, bar in bars)))
             for symbol, bar in bars:
                 self._take(self._account.on_bar(symbol, bar))
+            self._record.pay(self.currency, self._account.advance(time_ns))
             if time_ns > after_ns:
                 self._call_margin(time_ns)
                 if not self._record.ended:

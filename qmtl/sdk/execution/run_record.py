@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brokerage.domain.money import currency_scale
+from brokerage.domain.simulation.carry import Payment
+from qmtl.core.decimals import from_scaled
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.execution.port import DeniedOrder
@@ -34,7 +37,8 @@ class MarginCall:
 class RunResult:
     """The result of a run, from the bar of the first possible decision on. Equity is at each close.
 
-    `ended` says why the run ended before its data did; `margin_calls` are the sentences of forced reductions.
+    `ended` says why the run ended before its data did; `margin_calls` are the sentences of forced reductions. `carried`
+    is what time brought in the run's currency, by kind: INTEREST, BORROW, FUNDING, VARIATION.
     """
 
     currency: str
@@ -46,6 +50,7 @@ class RunResult:
     metrics: Mapping[str, float]
     margin_calls: tuple[MarginCall, ...] = ()
     ended: str = ""
+    carried: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def equity_floats(self) -> Floats:
@@ -63,6 +68,14 @@ class RunRecord:
     denials: list[DeniedOrder] = field(default_factory=list)
     margin_calls: list[MarginCall] = field(default_factory=list)
     ended: str = ""
+    carried: dict[str, Decimal] = field(default_factory=dict)
+
+    def pay(self, currency: str, payments: Iterable[Payment]) -> None:
+        """Count what time has moved in a currency."""
+        for payment in payments:
+            if payment.currency == currency:
+                amount = from_scaled(payment.amount, currency_scale(currency))
+                self.carried[payment.kind.value] = self.carried.get(payment.kind.value, Decimal(0)) + amount
 
 
 def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunResult:
@@ -84,6 +97,7 @@ def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunR
         metrics,
         tuple(record.margin_calls),
         record.ended,
+        record.carried,
     )
 
 

@@ -31,7 +31,6 @@ def match(
     bar: Bar,
     slippage: SlippageModel,
     budget: int,
-    *,
     quote: Quote | None = None,
     session: Span | None = None,
 ) -> Match:

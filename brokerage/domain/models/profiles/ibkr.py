@@ -8,6 +8,7 @@ from brokerage.domain.market.instrument import AssetClass
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.fees.composite import CompositeFee
 from brokerage.domain.models.fees.tables import ibkr
+from brokerage.domain.models.financing import IBKR_LOANS
 from brokerage.domain.models.profile import BrokerageProfile
 
 
@@ -39,6 +40,8 @@ def ibkr_equities(
         buying_power=BuyingPower.MARGIN,
         leverage=leverage,
         name="ibkr_equities",
+        shares_settle_later=True,
+        loans=IBKR_LOANS,
         asset_classes=frozenset({AssetClass.EQUITY}),
     )
 
@@ -50,6 +53,7 @@ def ibkr_futures(*, leverage: int = 10) -> BrokerageProfile:
         buying_power=BuyingPower.MARGIN,
         leverage=leverage,
         name="ibkr_futures",
+        loans=IBKR_LOANS,
         asset_classes=frozenset({AssetClass.FUTURE}),
     )
 

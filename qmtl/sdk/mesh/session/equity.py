@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from brokerage.domain.accounts.ledger import Ledger
+from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import bars_from_doubles
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.mark import mark_of
+from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import Fill, Liquidity
-from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.order import Owner, Side
+from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.simulation.carry import Carry
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.decimals import from_scaled, parse_decimal, to_scaled
 from qmtl.core.fills import FillEvent
@@ -20,6 +25,9 @@ from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.sdk.execution.run_record import RunRecord
+from qmtl.sdk.mesh.session.account_profile import profile_of
+
+NOBODY = Owner("", "", "")
 
 
 def equity_record(
@@ -29,16 +37,29 @@ def equity_record(
     fills: Iterable[FillEvent],
     denials: Iterable[DeniedOrder],
 ) -> RunRecord:
-    """The record of a session: equity at each bar's close, after the fills that came before it."""
-    currency, ledger, waiting = account.base_currency, Ledger(), sorted(fills, key=lambda fill: fill.time_ns)
+    """The record of a session: equity at each bar's close, after the fills before it and what time brought."""
+    currency, waiting, profile = (
+        account.base_currency,
+        sorted(fills, key=lambda fill: fill.time_ns),
+        profile_of(account),
+    )
+    ledger = Ledger(profile.settles)
+    books, unsettled = {NOBODY: StrategyBook(ledger)}, ledger.book_of_cash.on_its_way
+    view = AccountView(profile, Instruments([instrument]), currency, ledger.cash, unsettled, books=books)
+    carry = Carry(view, ledger)
     scale = currency_scale(currency)
     ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
     record = RunRecord(fills=list(waiting), denials=list(denials))
     values = bars.values
     columns = (values[:, 0], values[:, 1], values[:, 2], values[:, 3], values[:, 4])
     for bar in bars_from_doubles(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns):
+        if profile.moves_with_time:
+            record.pay(currency, carry.advance(bar.start_ns))
         while waiting and waiting[0].time_ns < bar.end_ns:
             _book(ledger, instrument, waiting.pop(0))
+        view.marks[bars.symbol] = mark_of(bar)
+        if profile.moves_with_time:
+            record.pay(currency, carry.advance(bar.end_ns))
         record.times.append(bar.end_ns)
         record.equity.append(from_scaled(ledger.equity(currency, {bars.symbol: bar.close}), scale))
         record.invested += ledger.position(bars.symbol).quantity != 0

@@ -14,16 +14,13 @@ from typing import Any
 from brokerage.domain.backtest.account import fee_bound
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.fees.model import FeeModel
-from brokerage.domain.models.fees.percent import PercentFee
-from brokerage.domain.models.profiles.named import profile_named
-from brokerage.domain.money import RATE_SCALE
 from brokerage.domain.orders.denials import FINAL
 from brokerage.domain.orders.order import MARGIN_CALL, Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.decimals import parse_decimal, to_scaled
+from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
@@ -44,6 +41,7 @@ from qmtl.sdk.execution.port import (
     Weights,
 )
 from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.session.account_profile import profile_of
 from qmtl.sdk.mesh.session.activation import FollowedActivation
 from qmtl.sdk.mesh.session.order_events import list_orders
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio, quantity_held
@@ -68,15 +66,7 @@ async def session_market(retrying: RetryingClient, account: accountpb.Account, s
     """The market of a session, asked of the brokerage. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
     request = instrumentservicepb.GetInstrumentRequest(symbol=symbol)
     reply = await retrying.ask(lambda: retrying.client.instruments.GetInstrument(request), "instrument")
-    return SessionMarket(instrument_from_proto(reply.instrument), _fee_of(account))
-
-
-def _fee_of(account: accountpb.Account) -> FeeModel:
-    """What an account is charged."""
-    if account.profile:
-        return profile_named(account.profile).fee
-    rate = to_scaled(parse_decimal(account.fee_rate or "0", "account.fee_rate"), RATE_SCALE)
-    return PercentFee(rate, rate)
+    return SessionMarket(instrument_from_proto(reply.instrument), profile_of(account).fee)
 
 
 class MeshExecution:

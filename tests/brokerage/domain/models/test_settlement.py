@@ -1,4 +1,4 @@
-"""When proceeds settle: cycles, weekends, holidays, half days, changes of the clock; and the profit of futures."""
+"""When proceeds settle: cycles, weekends, holidays, half days, changes of the clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokerage.domain.models.settlement import DelayedSettlement, MarkedToMarket
+from brokerage.domain.models.settlement import DelayedSettlement
 from qmtl.calendars.exchanges import us_bank_holidays, weekdays
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.instants import from_ns, to_ns
@@ -80,49 +80,9 @@ def test_proceeds_settle_after_the_trade_and_in_the_order_of_trades_of_one_cycle
         assert settled <= MODEL.settles_ns(first + 24 * 3_600 * 10**9)
 
 
-def test_a_futures_profit_is_paid_once() -> None:
-    """Long 3: settled at +300, then +120; one is closed at +50 of its own; the rest closes at +70."""
-    state, paid = MarkedToMarket(3).mark(3, 300)
-    assert (state, paid) == (MarkedToMarket(3, 300), 300)
-    state, paid = state.mark(3, 120)
-    assert (state, paid) == (MarkedToMarket(3, 120), -180)
-    state, paid = state.close(1, 50)
-    assert (state, paid) == (MarkedToMarket(2, 80), 10)
-    assert state.close(2, 70) == (MarkedToMarket(0, 0), -10)
-    assert 300 - 180 + 10 - 10 == 50 + 70
-
-
-@given(
-    st.integers(-50, 50).filter(bool),
-    st.lists(st.tuples(st.booleans(), st.integers(-(10**9), 10**9), st.integers(1, 50)), max_size=12),
-    st.integers(-(10**9), 10**9),
-)
-def test_all_that_is_paid_is_all_that_was_realised(quantity: int, days: list[tuple[bool, int, int]], last: int) -> None:
-    state, paid, realised = MarkedToMarket(quantity), 0, 0
-    for marks, profit, some in days:
-        if marks:
-            state, cash = state.mark(state.quantity, profit)
-        elif state.quantity:
-            state, cash = state.close(min(some, abs(state.quantity)), profit)
-            realised += profit
-        else:
-            cash = 0
-        paid += cash
-        assert state.quantity * quantity >= 0
-    if state.quantity:
-        state, cash = state.close(abs(state.quantity), last)
-        paid, realised = paid + cash, realised + last
-        assert state == MarkedToMarket(0, 0)
-        assert paid == realised
-
-
 def test_the_first_cycle_begins_on_its_day() -> None:
     days = tuple(weekdays(date(1995, 6, 5), date(1995, 6, 16)))
     old = DelayedSettlement("America/New_York", days)
     assert from_ns(old.settles_ns(to_ns(datetime(1995, 6, 7, 15, tzinfo=UTC)))).date() == date(1995, 6, 12)
     with pytest.raises(InvalidRequest, match="E_CALENDAR_RANGE"):
         old.settles_ns(to_ns(datetime(1995, 6, 6, 15, tzinfo=UTC)))
-
-
-def test_nothing_was_settled_of_what_was_never_held() -> None:
-    assert MarkedToMarket().close(0, 5) == (MarkedToMarket(0, 0), 5)

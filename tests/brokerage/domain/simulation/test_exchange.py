@@ -61,8 +61,8 @@ def filled_at(events: list[OrderEvent]) -> list[tuple[int, int]]:
 
 
 def trailing(side: Side, offset: str = "5", kind: TrailOffsetType = TrailOffsetType.PRICE, **fields: object) -> Order:
-    found = {"type": OrderType.TRAILING_STOP, "trail_offset": Decimal(offset), "trail_offset_type": kind} | fields
-    return order(side, **found)
+    made = order(side, type=OrderType.TRAILING_STOP, trail_offset=Decimal(offset), trail_offset_type=kind)
+    return replace(made, **fields)  # type: ignore[arg-type]  # the test names real fields
 
 
 @pytest.mark.parametrize(

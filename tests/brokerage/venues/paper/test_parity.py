@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from brokerage.accounts import cash as accounts_cash
+from brokerage.books.payments import load_payments
 from brokerage.domain.accounts.account import Account
+from brokerage.domain.accounts.cash_book import CashKind
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.models.profiles.named import PROFILES, profile_named
@@ -77,11 +80,15 @@ def told(event: OrderEvent) -> tuple[object, ...]:
     return event.order_id, event.seq, event.kind, event.at_ns, event.state, event.fill, event.denial, *moved
 
 
-def backtest(profile: BrokerageProfile, play: Play, traded: Instrument = LISTED) -> tuple[Told, dict[str, int]]:
-    start = Decimal(ACCOUNT.starting_cash).scaleb(-8)
+def backtest(
+    profile: BrokerageProfile, play: Play, traded: Instrument = LISTED, cash: int = ACCOUNT.starting_cash
+) -> tuple[Told, dict[str, int]]:
+    start = Decimal(cash).scaleb(-8)
     desk, seen = SimulatedAccount(profile, {"USD": start}, instruments=[traded], owner=OWNER), []
     for shown, orders in play:
+        desk.advance(shown.start_ns)
         seen += desk.on_bar("AAPL", shown)
+        desk.advance(shown.end_ns)
         for one in orders:
             seen += desk.submit(one, shown.end_ns)
     return sorted((told(event) for event in seen), key=lambda one: one[:2]), desk.book.ledger.cash
@@ -124,16 +131,37 @@ CLASSES = {
 }
 
 
+SMALL = 6_000 * 10**8
+"""Cash that purchases exceed: an account on margin borrows."""
+
+
 @pytest.mark.parametrize("name", PROFILES)
 async def test_an_account_with_a_profile_is_the_backtest_of_that_profile(tmp_path: Path, name: str) -> None:
     profile, (asset_class, calendar) = profile_named(name), CLASSES[name]
     traded, play = replace(STOCK, asset_class=asset_class, calendar=calendar), a_play(11)[:40]
-    expected, cash = backtest(profile, play, traded)
+    expected, cash = backtest(profile, play, traded, SMALL)
     market = MarketContext(Instruments([traded]), profile)
     async with open_book(sqlite_url(tmp_path / "store.db"), market) as book:
-        found, held = await paper(book, play, replace(ACCOUNT, profile=name, fee_rate=0))
+        found, held = await paper(book, play, replace(ACCOUNT, profile=name, fee_rate=0, starting_cash=SMALL))
+        paid = await book.db.read(lambda conn: load_payments(conn, "acc"))
     assert (found, held) == (expected, cash)
     assert sum(one[2] is EventKind.FILLED for one in expected) > 5
+    kinds = {"ibkr_futures": {CashKind.VARIATION}, "ibkr_equities": {CashKind.INTEREST}}
+    assert {payment.kind for _, payment in paid} == kinds.get(name, set())
+
+
+async def test_shares_sold_for_cash_settle_on_their_day_on_paper_as_in_a_backtest(tmp_path: Path) -> None:
+    profile = replace(profile_named("ibkr_equities"), buying_power=BuyingPower.CASH, leverage=1)
+    play = a_play(5)
+    expected, cash = backtest(profile, play, LISTED, SMALL)
+    market = MarketContext(Instruments([LISTED]), profile)
+    async with open_book(sqlite_url(tmp_path / "store.db"), market) as book:
+        found, held = await paper(
+            book, play, replace(ACCOUNT, profile="ibkr_equities", fee_rate=0, starting_cash=SMALL)
+        )
+        [balance] = (await book.portfolio()).cash
+    assert (found, held) == (expected, cash)
+    assert Decimal(balance.unsettled) > 0
 
 
 async def test_bars_of_one_message_do_what_they_do_one_by_one(tmp_path: Path) -> None:

@@ -1,0 +1,27 @@
+"""The brokerage profile of a paper account, as its brokerage has it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.fees.percent import PercentFee
+from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.profiles.named import profile_named
+from brokerage.domain.money import RATE_SCALE
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.core.decimals import parse_decimal, to_scaled
+
+
+def profile_of(account: accountpb.Account) -> BrokerageProfile:
+    """Fees, buying power and rules of money; slippage and participation are the venue's where no profile is named.
+
+    Raises InvalidRequest (E_PROFILE_UNKNOWN): the brokerage knows a profile that this library does not.
+    """
+    if account.profile:
+        made = profile_named(account.profile)
+    else:
+        rate = to_scaled(parse_decimal(account.fee_rate or "0", "account.fee_rate"), RATE_SCALE)
+        made = BrokerageProfile(fee=PercentFee(rate, rate))
+    kind = BuyingPower.MARGIN if account.type == accountpb.ACCOUNT_TYPE_MARGIN else BuyingPower.CASH
+    return replace(made, buying_power=kind, leverage=max(account.leverage, 1))
