@@ -13,6 +13,7 @@ from math import floor
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import divide, fit
+from brokerage.domain.orders.events import Fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +98,58 @@ def split_lots(lots: Sequence[Lot], instrument: Instrument, ratio: Fraction, qua
             cost = divide(lot.cost * kept.numerator, kept.denominator)
             found.append(Lot(size if lot.quantity > 0 else -size, cost, lot.opened_ns, lot.trade_id))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class LotSplit:
+    """A split as lots see it: the ratio, the position after it, and the cash it paid out."""
+
+    ratio: Fraction
+    quantity: int
+    cash: int
+
+
+@dataclass(frozen=True, slots=True)
+class FifoBook:
+    """First-in-first-out lots of one position: what is open, what was closed, and what splits paid out beyond cost."""
+
+    lots: tuple[Lot, ...] = ()
+    closed: tuple[ClosedLot, ...] = ()
+    split_profit: int = 0
+
+    @property
+    def profit(self) -> int:
+        """Realised profit, fees in quote currency apart."""
+        return sum(one.profit for one in self.closed) + self.split_profit
+
+    @property
+    def cost(self) -> int:
+        """The signed cost of what is open."""
+        return sum(lot.cost for lot in self.lots)
+
+
+def fifo_book(instrument: Instrument, history: Sequence[LotFill | LotSplit]) -> FifoBook:
+    """Fold the fills and splits of a position, in order.
+
+    profit - cost is that of the average-cost position at every point, to the unit; the two differ in when they realise.
+    """
+    lots: tuple[Lot, ...] = ()
+    closed: list[ClosedLot] = []
+    split_profit = 0
+    for step in history:
+        if isinstance(step, LotFill):
+            lots, ended = traded_lots(lots, instrument, step)
+            closed += ended
+        else:
+            kept = split_lots(lots, instrument, step.ratio, step.quantity)
+            split_profit += step.cash - sum(lot.cost for lot in lots) + sum(lot.cost for lot in kept)
+            lots = kept
+    return FifoBook(lots, tuple(closed), split_profit)
+
+
+def lot_fills(instrument: Instrument, signed: int, fill: Fill) -> tuple[LotFill, ...]:
+    """A fill as lots see it: a fee in base is a sale of what it withholds, at the fill's price."""
+    made = LotFill(signed, fill.price, fill.venue_ns, fill.trade_id)
+    if fill.fee_currency != instrument.base or not fill.fee:
+        return (made,)
+    return made, LotFill(-fill.fee, fill.price, fill.venue_ns, fill.trade_id)

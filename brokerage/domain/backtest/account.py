@@ -12,23 +12,26 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_UP, Decimal
 
 from brokerage.domain.accounts.ledger import Ledger
+from brokerage.domain.accounts.lots import FifoBook, LotFill, LotSplit, fifo_book, lot_fills
 from brokerage.domain.accounts.portfolio import Portfolio
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.market.mark import mark_of
+from brokerage.domain.market.mark import Mark, mark_of
 from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.corporate import CorporateAction, Split
 from brokerage.domain.models.fees.model import Execution, FeeModel
 from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, currency_scale
-from brokerage.domain.orders.events import EventTime, Liquidity, OrderEvent, fee_decimal
+from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent, fee_decimal
 from brokerage.domain.orders.order import MARGIN_CALL, Order, Owner, Side, order_id
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
 from brokerage.domain.risk.margin_call import MarginCall, margin_call
 from brokerage.domain.simulation.carry import Carry, Payment
+from brokerage.domain.simulation.corporate import apply_dividend, apply_split
 from brokerage.domain.simulation.exchange import SimulatedExchange
 from brokerage.domain.trading.commands import cancel, submit
 from brokerage.domain.trading.reports import book_reports
@@ -87,6 +90,7 @@ class SimulatedAccount:
         self._exchange = SimulatedExchange(profile)
         self._carry = Carry(self.view, ledger)
         self._moves_with_time = profile.moves_with_time
+        self._lot_steps: dict[str, list[LotFill | LotSplit]] = {}
 
     def instrument(self, symbol: str) -> Instrument:
         """The symbol's properties. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
@@ -125,6 +129,9 @@ class SimulatedAccount:
         """
         time = EventTime(bar.end_ns, bar.end_ns)
         events = book_reports(self.book, self._exchange.on_bar(self.book, symbol, bar, time, quote))
+        for event in events:
+            if event.fill is not None:
+                self._keep_lots(event, event.fill)
         self.view.marks[symbol] = mark_of(bar)
         return events
 
@@ -134,6 +141,26 @@ class SimulatedAccount:
         The caller has shown all bars that end by then, and none that starts later.
         """
         return self._carry.advance(at_ns) if self._moves_with_time else []
+
+    def act(self, action: CorporateAction, price: int) -> tuple[list[OrderEvent], list[Payment]]:
+        """Apply a corporate action before the first bar after it; `price` is that bar's open, at the price scale."""
+        instrument, time = self.instrument(action.symbol), EventTime(action.at_ns, action.at_ns)
+        if isinstance(action, Split):
+            self.view.marks[action.symbol] = Mark(price, action.at_ns)
+            events, paid = apply_split(self.book, self.owner, instrument, action, price, time)
+            after = LotSplit(action.ratio, self.book.held(action.symbol), sum(payment.amount for payment in paid))
+            self._lot_steps.setdefault(action.symbol, []).append(after)
+            return events, paid
+        return [], apply_dividend(self.book, self.owner, instrument, action)
+
+    def lots(self, symbol: str) -> FifoBook:
+        """The position's lots, first in first out, beside its average cost; folded anew at each call."""
+        return fifo_book(self.instrument(symbol), self._lot_steps.get(symbol, ()))
+
+    def _keep_lots(self, event: OrderEvent, fill: Fill) -> None:
+        order = self.book.records[event.order_id].order
+        steps = lot_fills(self.instrument(order.symbol), order.side.sign * fill.quantity, fill)
+        self._lot_steps.setdefault(order.symbol, []).extend(steps)
 
     def convert(self, source: str, target: str, amount: Decimal, rate: Decimal, at_ns: int) -> Decimal:
         """Exchange settled cash at a rate (target per source); what came in.

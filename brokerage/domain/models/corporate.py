@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
 
@@ -10,6 +11,27 @@ from brokerage.domain.accounts.position import Position
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import divide, fit
 from brokerage.domain.orders.order import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """From an instant on there are `ratio` new shares for each old one: 4, or 1/10 for a reverse split."""
+
+    symbol: str
+    at_ns: int
+    ratio: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Dividend:
+    """Cash a share, in quote currency, for who holds it (a short pays) at an instant, the ex-date's open."""
+
+    symbol: str
+    at_ns: int
+    amount: Decimal
+
+
+CorporateAction = Split | Dividend
 
 
 @dataclass(frozen=True, slots=True)

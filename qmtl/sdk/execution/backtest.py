@@ -7,11 +7,13 @@ the statistics made afterwards. Results are research, never authoritative: a wor
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar, bars_from_doubles
 from brokerage.domain.market.volumes import volume_in_base
+from brokerage.domain.models.corporate import CorporateAction
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
 from qmtl.core.errors import refused
@@ -75,6 +77,9 @@ class _AccountReplay:
         self._execution = SimulatedExecution(self._account, self.currency, self._take)
         self._after_ns = to_ns(terms.start) if terms.start else None
         self._record = RunRecord()
+        self._actions: dict[str, deque[CorporateAction]] = {}
+        for action in sorted(terms.actions, key=lambda one: one.at_ns):
+            self._actions.setdefault(action.symbol, deque()).append(action)
 
     def run(self, outputs: Outputs) -> RunRecord:
         commands = self._commands(outputs)
@@ -82,6 +87,7 @@ class _AccountReplay:
         for time_ns, bars in self._steps():
             self._record.pay(self.currency, self._account.advance(min(bar.start_ns for _, bar in bars)))
             for symbol, bar in bars:
+                self._act(symbol, bar)
                 self._take(self._account.on_bar(symbol, bar))
             self._record.pay(self.currency, self._account.advance(time_ns))
             if time_ns > after_ns:
@@ -93,6 +99,13 @@ class _AccountReplay:
             if self._record.ended and not self._invested():
                 break
         return self._record
+
+    def _act(self, symbol: str, bar: Bar) -> None:
+        """Apply the corporate actions that came before a bar of a symbol."""
+        while self._actions.get(symbol) and self._actions[symbol][0].at_ns <= bar.start_ns:
+            events, paid = self._account.act(self._actions[symbol].popleft(), bar.open)
+            self._take(events)
+            self._record.pay(self.currency, paid)
 
     def _call_margin(self, time_ns: int) -> None:
         """Close what equity no longer covers; with no equity left the run ends once everything is closed."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.corporate import CorporateAction
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import spot
 from brokerage.domain.models.profiles.named import profile_named
@@ -19,7 +20,8 @@ class AccountTerms:
     `profile` is a brokerage profile or the name of one ("ibkr_equities"); None: spot, 0.1 % fee, paid in full.
 
     `start`: bars that close by it only warm the nodes up, as history does before a paper session. `instruments`: traded
-    beside those that the library knows by name.
+    beside those that the library knows by name. `actions`: splits and dividends, of prices that are not adjusted for
+    them.
     """
 
     cash: Decimal = Decimal(100_000)
@@ -27,6 +29,7 @@ class AccountTerms:
     periods_per_year: float = 365.0
     start: datetime | None = None
     instruments: tuple[Instrument, ...] = ()
+    actions: tuple[CorporateAction, ...] = ()
 
     @property
     def brokerage(self) -> BrokerageProfile:

@@ -232,6 +232,19 @@ def check_identity(desk: Desk, changed: int) -> None:
     time = sum(payment.amount for payment in desk.paid if payment.kind is not CashKind.VARIATION)
     assert ledger.equity(traded.quote, {traded.symbol: mark}) == 100_000 * 10**8 + earned + time - changed
     assert desk.account.view.equity() == ledger.equity(traded.quote, {traded.symbol: mark})
+    lots = desk.account.lots(traded.symbol)
+    assert sum(lot.quantity for lot in lots.lots) == position.quantity
+    assert lots.profit - lots.cost == position.realised - position.cost
+
+
+def test_lots_close_first_in_first_out_beside_average_cost() -> None:
+    desk = Desk(FREE, STOCK)
+    for hour, quantity, price in ((15, "10", 100), (16, "10", 120), (17, "-15", 130)):
+        desk.trade(at(11, 27, hour), quantity, price)
+    lots, [held] = desk.account.lots("X"), desk.account.portfolio().positions
+    assert [(lot.quantity, lot.cost // 10**8) for lot in lots.lots] == [(5, 600)]
+    assert [(lot.quantity, lot.profit // 10**8) for lot in lots.closed] == [(10, 300), (5, 50)]
+    assert [held.average_price, held.realised] == [110, 300]
 
 
 def test_a_fee_in_a_third_currency_is_paid_from_it() -> None:

@@ -1,0 +1,132 @@
+"""Splits and dividends through the simulated account: positions, cash and open orders. Prices in whole dollars."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
+from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.instrument import instrument
+from brokerage.domain.models.corporate import Dividend, Split
+from brokerage.domain.models.profiles.generic import margin
+from brokerage.domain.orders.order import Order, Side, TrailOffsetType
+from brokerage.domain.orders.states import OrderState, OrderType
+from brokerage.domain.simulation.corporate import ENDED_BY_SPLIT, SPLIT
+
+MINUTE = 60_000_000_000
+STOCK = instrument("X", base="X", quote="USD", price_places=2)
+LIMIT = {"type": OrderType.LIMIT, "limit_price": Decimal(90)}
+STOP = {"type": OrderType.STOP_MARKET, "stop_price": Decimal(110)}
+
+
+def bar(minute: int, price: int) -> Bar:
+    cents = 100 * price
+    return Bar(minute * MINUTE, (minute + 1) * MINUTE, cents, cents, cents, cents, 10**9)
+
+
+def holding(quantity: int) -> SimulatedAccount:
+    """An account of 100,000 that holds a quantity bought or sold at 100."""
+    desk = SimulatedAccount(margin(2, fee="0", participation="0"), {"USD": Decimal(100_000)}, instruments=[STOCK])
+    desk.on_bar("X", bar(0, 100))
+    if quantity:
+        desk.submit(order("held", quantity), MINUTE)
+        desk.on_bar("X", bar(1, 100))
+    return desk
+
+
+def order(name: str, quantity: int, **fields: object) -> Order:
+    side = Side.BUY if quantity > 0 else Side.SELL
+    made = Order(LOCAL, name, "X", side, Decimal(abs(quantity)))
+    return replace(made, **fields)  # type: ignore[arg-type]  # the test names real fields
+
+
+@pytest.mark.parametrize(
+    ("quantity", "ratio", "price", "held", "cash"),
+    [
+        (10, Fraction(4), 25, 40, 0),
+        (-10, Fraction(4), 25, -40, 0),
+        (25, Fraction(1, 10), 1000, 2, 500),  # half a new share is paid out
+        (-25, Fraction(1, 10), 1000, -2, -500),
+        (7, Fraction(3, 2), 67, 10, 33.5),
+    ],
+)
+def test_a_split_keeps_equity_and_pays_a_part_of_a_share(
+    quantity: int, ratio: Fraction, price: int, held: int, cash: float
+) -> None:
+    desk = holding(quantity)
+    before = desk.cash("USD")
+    _, paid = desk.act(Split("X", 2 * MINUTE, ratio), 100 * price)
+    assert (desk.position("X"), desk.cash("USD") - before) == (held, Decimal(str(cash)))
+    assert sum(payment.amount for payment in paid) == cash * 10**8
+    assert desk.equity("USD") - before == price * abs(quantity) * ratio * (1 if quantity > 0 else -1)
+
+
+def test_a_dividend_is_paid_to_longs_and_by_shorts() -> None:
+    for quantity, cash in ((10, Decimal("2.5")), (-10, Decimal("-2.5")), (0, Decimal(0))):
+        desk = holding(quantity)
+        before = desk.cash("USD")
+        _, paid = desk.act(Dividend("X", 2 * MINUTE, Decimal("0.25")), 100_00)
+        assert desk.cash("USD") - before == cash
+        assert len(paid) == bool(quantity)
+
+
+def test_open_orders_keep_their_value_over_a_split() -> None:
+    desk = holding(0)
+    desk.submit(order("limit", 10, **LIMIT), 2 * MINUTE)
+    desk.submit(order("stop", 10, **STOP), 2 * MINUTE)
+    events, _ = desk.act(Split("X", 3 * MINUTE, Fraction(3)), 33_34)
+    assert {event.detail for event in events} == {SPLIT}
+    assert (desk.record("limit").quantity, desk.record("limit").limit) == (30, 30_00)
+    # 36.67 is the first tick from a third of 110 on: no nearer than the stop was
+    assert (desk.record("stop").quantity, desk.record("stop").stop) == (30, 36_67)
+
+
+def test_orders_that_name_the_old_shares_end_with_a_split() -> None:
+    trail = {"type": OrderType.TRAILING_STOP, "trail_offset": Decimal(5), "trail_offset_type": TrailOffsetType.PRICE}
+    for ratio, fields in ((Fraction(1, 10), LIMIT), (Fraction(4), trail)):
+        desk = holding(0)
+        desk.submit(order("open", 10, **fields), 2 * MINUTE)
+        [event], _ = desk.act(Split("X", 3 * MINUTE, ratio), 100_00)
+        assert (desk.record("open").state, event.detail) == (OrderState.CANCELED, ENDED_BY_SPLIT)
+
+
+ACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["trade", "trade", "split", "dividend"]),
+        st.integers(-30, 30).filter(bool),
+        st.integers(20, 200),
+        st.sampled_from([Fraction(2), Fraction(3, 2), Fraction(1, 3), Fraction(7, 5)]),
+    ),
+    max_size=20,
+)
+
+
+@settings(max_examples=30)
+@given(ACTS)
+def test_the_identity_holds_over_any_history_of_trades_splits_and_dividends(
+    acts: list[tuple[str, int, int, Fraction]],
+) -> None:
+    desk, dividends, minute = holding(0), 0, 1
+    for kind, quantity, price, ratio in acts:
+        minute += 1
+        if kind == "trade":
+            desk.submit(order(f"o{minute}", quantity), minute * MINUTE)
+        elif kind == "split":
+            desk.act(Split("X", minute * MINUTE, ratio), 100 * price)
+        else:
+            _, paid = desk.act(Dividend("X", minute * MINUTE, Decimal(price) / 100), 100 * price)
+            dividends += sum(payment.amount for payment in paid)
+        desk.on_bar("X", bar(minute, price))
+        ledger = desk.book.ledger
+        held = ledger.position("X")
+        earned = held.realised + STOCK.notional(100 * price, held.quantity) - held.cost - held.fees
+        assert ledger.equity("USD", {"X": 100 * price}) == 100_000 * 10**8 + earned + dividends
+        lots = desk.lots("X")
+        assert sum(lot.quantity for lot in lots.lots) == held.quantity
+        assert lots.profit - lots.cost == held.realised - held.cost

@@ -1,0 +1,78 @@
+"""What a backtest starts with: profiles by name, what they charge over time, and corporate actions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from brokerage.domain.models.corporate import Dividend, Split
+from brokerage.domain.models.financing import IBKR_PRO_USD, LoanRates
+from brokerage.domain.models.profiles.generic import margin
+from brokerage.domain.models.source import Dated
+from qmtl.core.errors import InvalidRequest, NotFound
+from qmtl.sdk import AccountTerms, Bars, Runner, Sizing, Strategy, StreamInput, instrument, signals
+from tests.sdk.market import START_NS, prices
+
+DAY_NS = 86_400 * 10**9
+STOCK = instrument("X", base="X", quote="USD", calendar="XNYS")
+FREE = margin(2, fee="0", participation="0")
+
+
+class Holding(Strategy):
+    """Holds a fixed number from the first bar on."""
+
+    def __init__(self, symbol: str, units: float) -> None:
+        super().__init__()
+        self._symbol, self._units = symbol, units
+
+    def setup(self) -> None:
+        price = StreamInput(self._symbol, interval="1d") if self._symbol == "X" else StreamInput(self._symbol)
+        direction = signals.threshold(price, above=0.0, below=-1.0)
+        target = signals.position_target(direction, long=self._units, short=0.0)
+        self.trade(target, price, sizing=Sizing.UNITS)
+
+
+def daily(*closes: float) -> Bars:
+    """Days at one price each."""
+    column = np.array(closes)
+    times = START_NS // DAY_NS * DAY_NS + DAY_NS * np.arange(len(closes), dtype=np.int64)
+    return Bars("X", 86_400, times, np.column_stack([column] * 4 + [np.full(len(closes), 1e9)]))
+
+
+def test_a_profile_by_its_name_charges_by_its_table() -> None:
+    terms = AccountTerms(profile="ibkr_equities", instruments=(STOCK,))
+    result = Runner.backtest(Holding("X", 300), daily(*[100.0] * 4), terms=terms).replay
+    assert [fill.fee for fill in result.fills] == [Decimal("1.5")]
+    assert not result.carried
+
+
+def test_a_profile_that_is_unknown_or_of_another_class_is_refused_by_name() -> None:
+    with pytest.raises(InvalidRequest, match=r"E_PROFILE_UNKNOWN.*ibkr_equities"):
+        Runner.backtest(Holding("X", 1), daily(100.0), terms=AccountTerms(profile="ibkr", instruments=(STOCK,)))
+    with pytest.raises(NotFound, match=r"E_PROFILE_TABLE_MISSING.*ibkr_equities.*BTC-USD.*CRYPTO"):
+        Runner.backtest(Holding("BTC-USD", 1), prices(100.0, 100.0, 100.0), terms=AccountTerms(profile="ibkr_equities"))
+
+
+def test_a_loan_bears_interest_each_night_and_the_result_says_how_much() -> None:
+    loans = {"USD": LoanRates(IBKR_PRO_USD, (Dated(0, 2_100_000),))}  # 2.1 + 1.5 % of a year of 360 days: 1 in 10,000
+    terms = AccountTerms(Decimal(10_000), replace(FREE, loans=loans), instruments=(STOCK,))
+    result = Runner.backtest(Holding("X", 150), daily(*[100.0] * 4), terms=terms).replay
+    # bought at the second day's open; the nights after the second, the third and the fourth day
+    owed = Decimal("0.5") + Decimal("0.50005") + Decimal("0.50010")
+    assert abs(result.carried["INTEREST"] + owed) < Decimal("0.00001")
+    assert result.equity[-1] == 10_000 + result.carried["INTEREST"]
+
+
+def test_splits_and_dividends_reach_position_and_cash_before_the_first_bar_after_them() -> None:
+    bars = daily(100.0, 100.0, 25.0, 24.0, 24.0)
+    third, fourth = bars.open_ns.tolist()[2:4]
+    actions = (Dividend("X", fourth, Decimal("1")), Split("X", third, Fraction(4)))
+    terms = AccountTerms(Decimal(10_000), FREE, instruments=(STOCK,), actions=actions)
+    result = Runner.backtest(Holding("X", 40), bars, terms=terms).replay
+    # 40 become 160 with the third bar; the target of 40 is not decided on again
+    assert result.equity == tuple(Decimal(value) for value in (10_000, 10_000, 10_000, 10_000, 10_000))
+    assert result.carried == {"DIVIDEND": Decimal(160)}
