@@ -19,8 +19,16 @@ from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.orders.events import EventTime, Fill
 from brokerage.domain.orders.record import OrderRecord, happened
 from brokerage.domain.orders.reports import VenueReport
-from brokerage.domain.orders.states import AUCTIONS, EventKind, OrderState, OrderType, TimeInForce
+from brokerage.domain.orders.states import (
+    AUCTIONS,
+    MARKET_ONCE_TRIGGERED,
+    EventKind,
+    OrderState,
+    OrderType,
+    TimeInForce,
+)
 from brokerage.domain.simulation.arrivals import FOUND, NO_ARRIVALS, OrderArrivals
+from qmtl.calendars.published import hours_around
 from qmtl.calendars.spans import Span
 from qmtl.core.errors import NotFound
 
@@ -103,6 +111,8 @@ class SimulatedExchange:
         if record.order.reduce_only and not book.reducible(record.order):
             yield VenueReport(record.id, EventKind.CANCELED, time, reason=NOTHING_TO_REDUCE)
             return
+        if record.order.type in MARKET_ONCE_TRIGGERED and not record.triggered and not _is_regular(record, bar):
+            return
         tif = record.order.tif
         session = _session(record) if tif is TimeInForce.AT_OPEN or tif is TimeInForce.AT_CLOSE else None
         found = match(record, bar, self._profile.slippage, shown.budget, shown.quote, session)
@@ -155,6 +165,14 @@ class SimulatedExchange:
 
 def _expired(record: OrderRecord, bar: Bar) -> bool:
     return record.expire_ns is not None and bar.start_ns >= record.expire_ns
+
+
+def _is_regular(record: OrderRecord, bar: Bar) -> bool:
+    """Whether a bar holds regular hours of an order's exchange: stops are tested in no other."""
+    if record.instrument is None or not record.instrument.calendar:
+        return True
+    hours = hours_around(record.instrument.calendar, bar.start_ns)
+    return hours.is_open_within(Span(bar.start_ns, bar.end_ns))
 
 
 def _session(record: OrderRecord) -> Span | None:

@@ -62,7 +62,7 @@ def test_a_split_keeps_equity_and_pays_a_part_of_a_share(
     desk = holding(quantity)
     before = desk.cash("USD")
     _, paid = desk.act(Split("X", 2 * MINUTE, ratio), 100 * price)
-    assert (desk.position("X"), desk.cash("USD") - before) == (held, Decimal(str(cash)))
+    assert (desk.position("X"), desk.cash("USD") - before) == (Decimal(held), Decimal(str(cash)))
     assert sum(payment.amount for payment in paid) == cash * 10**8
     assert desk.equity("USD") - before == price * abs(quantity) * ratio * (1 if quantity > 0 else -1)
 

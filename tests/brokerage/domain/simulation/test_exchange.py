@@ -29,6 +29,7 @@ MINUTE = 60_000_000_000
 DAY = 86_400_000_000_000
 BUY, SELL = Side.BUY, Side.SELL
 STOCK = instrument("X", base="X", quote="USD", price_places=2, calendar="XNYS")
+PLAIN = replace(STOCK, calendar="")
 WHOLE = margin(2, fee="0", participation="0")
 
 
@@ -82,7 +83,7 @@ def trailing(side: Side, offset: str = "5", kind: TrailOffsetType = TrailOffsetT
 def test_a_trailing_stop_follows_the_price_and_is_tested_before_it_moves(
     side: Side, bars: list[tuple[int, int, int, int]], stops: list[int], price: int
 ) -> None:
-    desk, filled = desk_at(MINUTE), []
+    desk, filled = desk_at(MINUTE, PLAIN), []
     desk.submit(trailing(side), MINUTE)
     for number, (shown, stop) in enumerate(zip(bars, stops, strict=True), start=1):
         assert desk.record("o1").stop == stop * 100
@@ -91,7 +92,7 @@ def test_a_trailing_stop_follows_the_price_and_is_tested_before_it_moves(
 
 
 def test_a_trail_is_told_with_each_move() -> None:
-    desk = desk_at(MINUTE)
+    desk = desk_at(MINUTE, PLAIN)
     desk.submit(trailing(SELL, "0.05", TrailOffsetType.FRACTION), MINUTE)
     [moved] = desk.on_bar("X", bar(MINUTE, 100, 120, 99, 110))
     assert (moved.kind.value, moved.stop, moved.detail) == ("UPDATED", 114_00, TRAILED)
@@ -111,7 +112,7 @@ def test_a_trail_is_told_with_each_move() -> None:
 def test_a_trailing_stop_limit_works_a_limit_behind_its_stop(
     side: Side, limit_offset: str, bars: list[tuple[int, int, int, int]], want: list[list[str]], price: int
 ) -> None:
-    desk, seen, filled = desk_at(MINUTE), [], []
+    desk, seen, filled = desk_at(MINUTE, PLAIN), [], []
     desk.submit(trailing(side, type=OrderType.TRAILING_STOP_LIMIT, limit_offset=Decimal(limit_offset)), MINUTE)
     for number, shown in enumerate(bars, start=1):
         events = desk.on_bar("X", bar(number * MINUTE, *shown))
@@ -127,7 +128,7 @@ def test_a_stop_that_cannot_fill_whole_is_a_market_order_from_then_on(
     kind: OrderType, side: Side, shown: tuple[int, int, int, int]
 ) -> None:
     for volume, first in ((40, 4), (0, 0), (5, 0)):
-        desk = desk_at(MINUTE, profile=margin(2, fee="0"))
+        desk = desk_at(MINUTE, PLAIN, margin(2, fee="0"))
         stop = Decimal(95 if side is SELL else 105)
         made = trailing(side) if kind is OrderType.TRAILING_STOP else order(side, type=kind, stop_price=stop)
         desk.submit(made, MINUTE)
@@ -156,11 +157,11 @@ def test_limit_if_touched_waits_for_a_touch_and_then_for_a_quote(
     trigger, limit = (95, 96) if side is BUY else (105, 104)
     made = order(side, type=OrderType.LIMIT_IF_TOUCHED, stop_price=Decimal(trigger), limit_price=Decimal(limit))
     best = Quote(2 * MINUTE, quote[0] * 100, quote[1] * 100)
-    desk = desk_at(MINUTE)
+    desk = desk_at(MINUTE, PLAIN)
     desk.submit(made, MINUTE)
     assert desk.on_bar("X", bar(MINUTE, *miss), best) == []
     assert filled_at(desk.on_bar("X", bar(2 * MINUTE, *touch), best)) == ([] if price is None else [(price, 10)])
-    blind = desk_at(MINUTE)
+    blind = desk_at(MINUTE, PLAIN)
     blind.submit(made, MINUTE)
     [triggered] = blind.on_bar("X", bar(MINUTE, *touch))
     assert (triggered.kind.value, triggered.detail) == ("TRIGGERED", NO_QUOTE)
@@ -197,6 +198,27 @@ def test_sessions_decide_auctions_and_days(
         events = desk.on_bar("X", bar(at(*start), 101, 104, 100, 103))
         assert filled_at(events) == ([(price, 10)] if price else [])
     assert desk.record("o1").state.value == want
+
+
+@pytest.mark.parametrize("kind", [OrderType.STOP_MARKET, OrderType.TRAILING_STOP])
+def test_stops_are_tested_in_regular_hours_only(kind: OrderType) -> None:
+    """The day ends at 18:00 UTC; a bar that holds its last minute counts, and a day's bar does."""
+    made = trailing(SELL) if kind is OrderType.TRAILING_STOP else order(SELL, type=kind, stop_price=Decimal(95))
+    for start, length, price in (
+        (at(11, 29, 18), MINUTE, None),
+        (at(11, 29, 17, 59), MINUTE, 95),
+        (at(11, 29, 17, 59), 2 * MINUTE, 95),
+        (at(11, 30, 12), MINUTE, None),
+        (at(12, 2, 0), DAY, 95),
+    ):
+        desk = desk_at(start)
+        desk.submit(made, start)
+        assert filled_at(desk.on_bar("X", bar(start, 96, 97, 94, 95, length_ns=length))) == (
+            [] if price is None else [(price, 10)]
+        )
+    free = desk_at(at(11, 30, 12), replace(STOCK, calendar=""))
+    free.submit(made, at(11, 30, 12))
+    assert filled_at(free.on_bar("X", bar(at(11, 30, 12), 96, 97, 94, 95))) == [(95, 10)]
 
 
 def test_what_an_auction_does_not_fill_is_over() -> None:
@@ -299,7 +321,7 @@ def test_tiers_of_a_month_see_the_month_before_the_order() -> None:
 
 def test_fills_of_one_order_do_not_count_for_its_own_marginal_tiers_twice() -> None:
     by_share = PerShareFee((ShareTier(0, rate("1")), ShareTier(15, rate("0.1"))))
-    desk = desk_at(MINUTE, profile=replace(margin(2, fee="0"), fee=by_share))
+    desk = desk_at(MINUTE, PLAIN, replace(margin(2, fee="0"), fee=by_share))
     desk.submit(order(quantity=20), MINUTE)
     charged = [desk.on_bar("X", bar(minute * MINUTE, 100, 101, 99, 100, volume=100)) for minute in (1, 2)]
     assert [event.fill.fee // 10**6 for events in charged for event in events if event.fill] == [1000, 550]
