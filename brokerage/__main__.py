@@ -30,7 +30,6 @@ from brokerage.orders.stream import OrderEventStream
 from brokerage.schema import outbox
 from brokerage.status import StatusService
 from brokerage.venues.dispatch.service import ReportedFillService
-from brokerage.venues.paper.store import arrivals
 from controlbus.outbox.relay import Relay
 from controlbus.service_bus import service_bus
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
@@ -107,7 +106,7 @@ def serve_orders(server: Server, process: Process) -> None:
     db, market, clock = process.db, process.market, process.clock
     draining, poll_s = process.draining, process.poll_s
     entry = OrderEntryService(  # type: ignore[abstract]  # planned calls are answered before they reach it
-        db, market, arrivals, clock, draining, poll_s
+        db, market, clock, draining, poll_s
     )
     stream = OrderEventStream(db, market, Pulse(db, ORDERS_SIGNAL), draining, poll_s)
     orders = OrderService(db, market, process.roles, process.access, stream)

@@ -153,6 +153,13 @@ orders = sa.Table(
     _flag("unresolved"),
     _int("created_sequence"),
     _price("worst_price"),  # 0: none, valued at its own price or at the mark
+    _int("wanted_quantity", nullable=True),  # a replace whose outcome is not known; null: none
+    _price("wanted_limit", nullable=True),
+    _price("wanted_stop", nullable=True),
+    _int("wanted_expire_ns", nullable=True),
+    _price("wanted_worst", nullable=True),
+    _int("replaces"),
+    _int("generation"),
     sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
     sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
 )
@@ -187,6 +194,16 @@ order_events = sa.Table(
     _int("cumulative"),
     _price("worst_price"),
     sa.UniqueConstraint("account", "sequence", name="order_events_sequence"),
+)
+
+order_replaces = sa.Table(
+    "order_replaces",
+    metadata,
+    _text("order_id", key=True),
+    _text("request_id", key=True),
+    _text("change"),  # JSON, as it was asked for
+    _text("denial"),
+    _text("message"),
 )
 
 fills = sa.Table(
@@ -269,6 +286,8 @@ send_intents = sa.Table(
     "send_intents",
     metadata,
     _text("order_id", key=True),
+    _text("act", key=True),
+    _int("number", key=True),  # of the act among its kind for the order
     _text("account"),
     _text("world_id"),
     _text("strategy_id"),
@@ -292,6 +311,7 @@ venue_orders = sa.Table(
     _flag("answer_lost"),
 )
 
+<<<<<<< HEAD
 # What an account has traded there by day, counted from the epoch: its tier. Only where its fees go by volume.
 venue_volumes = sa.Table(
     "venue_volumes",
@@ -302,6 +322,20 @@ venue_volumes = sa.Table(
     _int("quantity"),
     _int("notional"),
 )
+=======
+# Cancels and replaces that it has done, whether or not their answers came back.
+venue_changes = sa.Table(
+    "venue_changes",
+    metadata,
+    _text("venue_order_id", key=True),  # of a replace: the id of what it brought
+    _text("act", key=True),
+    _text("account"),
+    _text("order_id"),
+    _int("at_ns"),
+    _flag("answer_lost"),
+)
+sa.Index("venue_changes_order", venue_changes.c.order_id)
+>>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
 
 open_order_totals = sa.Table(
     "open_order_totals",

@@ -1,7 +1,8 @@
 """Send-intents as rows: what was to be sent, what is on the wire, what is answered.
 
-An intent is written in the transaction that checks the fence. `wire_ns` is set by the second check, just before the
-send; `answered_ns` when the outcome is known. What has the first and not the second is on the wire.
+An intent of an order or a replace is written in the transaction that checks the fence, one of a cancel passes every
+fence. `wire_ns` is set by the second check, just before the send; `answered_ns` when the outcome is known. What has the
+first and not the second is on the wire.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
+from brokerage.domain.orders.order import venue_order_id
 from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.risk.fence import WireIntent
 from brokerage.schema import AnyRow
 from qmtl.sql.database import signal
@@ -25,16 +28,20 @@ _WRITE = Prepared(sa.insert(t.send_intents))
 UNANSWERED = INTENT.answered_ns.is_(None)
 
 
-def write(conn: Connection, record: OrderRecord, epoch: int, at_ns: int) -> None:
-    """Write the intent of an order. A direct link answers in this commit, so its outcome is known at once."""
-    owner, known = record.order.owner, at_ns if record.acknowledged else None
+def write(
+    conn: Connection, record: OrderRecord, epoch: int, at_ns: int, act: VenueAct = VenueAct.SUBMIT, number: int = 0
+) -> None:
+    """Write the intent of an act. A direct link answers in this commit, so the outcome of a submit is known at once."""
+    owner, known = record.order.owner, at_ns if act is VenueAct.SUBMIT and record.acknowledged else None
     values = {
         "order_id": record.id,
+        "act": act.value,
+        "number": number,
         "account": owner.account,
         "world_id": owner.world_id,
         "strategy_id": owner.strategy_id,
         "client_order_id": record.order.client_order_id,
-        "venue_order_id": record.id,
+        "venue_order_id": venue_order_id(record.id, record.replaces if act is VenueAct.REPLACE else record.generation),
         "epoch": epoch,
         "sent_ns": at_ns,
         "wire_ns": known,
@@ -45,26 +52,45 @@ def write(conn: Connection, record: OrderRecord, epoch: int, at_ns: int) -> None
         signal(conn, WIRE_SIGNAL)
 
 
-def put_on_the_wire(conn: Connection, order_id: str, epoch: int, now_ns: int) -> None:
+def write_cancel(conn: Connection, record: OrderRecord, at_ns: int) -> None:
+    """Write the intent of a cancel, one more of its order."""
+    cancels = sa.and_(INTENT.order_id == record.id, INTENT.act == VenueAct.CANCEL.value)
+    number: int = conn.execute(sa.select(sa.func.count()).select_from(t.send_intents).where(cancels)).scalar_one()
+    write(conn, record, 0, at_ns, VenueAct.CANCEL, number)
+
+
+def put_on_the_wire(conn: Connection, order_id: str, epoch: int, now_ns: int, act: VenueAct = VenueAct.SUBMIT) -> None:
     """The last step before the send: from here on the outcome is unknown until the venue has been heard."""
-    found = sa.update(t.send_intents).where(INTENT.order_id == order_id)
+    found = sa.update(t.send_intents).where(INTENT.order_id == order_id, INTENT.act == act.value, UNANSWERED)
     conn.execute(found.values(epoch=epoch, wire_ns=now_ns))
 
 
-def answered(conn: Connection, order_ids: Iterable[str], now_ns: int) -> None:
-    """The outcome of these orders is known."""
-    ids = sorted(order_ids)
-    conn.execute(sa.update(t.send_intents).where(INTENT.order_id.in_(ids), UNANSWERED).values(answered_ns=now_ns))
+def send_again(conn: Connection, order_id: str, act: VenueAct) -> None:
+    """An act that the venue was asked about and does not know of may go once more."""
+    found = sa.update(t.send_intents).where(INTENT.order_id == order_id, INTENT.act == act.value, UNANSWERED)
+    conn.execute(found.values(wire_ns=None))
+    signal(conn, WIRE_SIGNAL)
 
 
-def unanswered(conn: Connection, order_id: str) -> AnyRow | None:
-    """The intent of an order, if its outcome is not known."""
-    return conn.execute(sa.select(t.send_intents).where(INTENT.order_id == order_id, UNANSWERED)).one_or_none()
+def answered(conn: Connection, order_ids: Iterable[str], now_ns: int, act: VenueAct | None = None) -> None:
+    """The outcome of an act on these orders is known; of all acts where none is named."""
+    which: list[sa.ColumnElement[bool]] = [INTENT.order_id.in_(sorted(order_ids)), UNANSWERED]
+    if act is not None:
+        which.append(INTENT.act == act.value)
+    conn.execute(sa.update(t.send_intents).where(*which).values(answered_ns=now_ns))
+
+
+def unanswered(conn: Connection, order_id: str, act: VenueAct = VenueAct.SUBMIT) -> AnyRow | None:
+    """The intent of an act on an order, if its outcome is not known."""
+    which = sa.and_(INTENT.order_id == order_id, INTENT.act == act.value, UNANSWERED)
+    return conn.execute(sa.select(t.send_intents).where(which).order_by(INTENT.number).limit(1)).one_or_none()
 
 
 def on_the_wire(conn: Connection, world_id: str) -> list[WireIntent]:
-    """Intents of a world that were sent and whose outcome is not known."""
-    query = sa.select(t.send_intents).where(INTENT.world_id == world_id, UNANSWERED, INTENT.wire_ns.is_not(None))
+    """Orders and replaces of a world that were sent and whose outcome is not known. Cancels are no risk."""
+    query = sa.select(t.send_intents).where(
+        INTENT.world_id == world_id, UNANSWERED, INTENT.wire_ns.is_not(None), INTENT.act != VenueAct.CANCEL.value
+    )
     return [
         WireIntent(row.account, row.strategy_id, row.client_order_id, row.venue_order_id, row.epoch, row.sent_ns)
         for row in conn.execute(query.order_by(INTENT.sent_ns, INTENT.order_id))

@@ -15,10 +15,17 @@ from brokerage.fences import change
 from brokerage.fences import store as fences_store
 from brokerage.market.context import MarketContext
 from brokerage.orders import readiness
-from brokerage.orders.cancel import Arrived, cancel_all, cancel_order
+from brokerage.orders.cancel import cancel_all, cancel_order
+from brokerage.orders.replace import Replaced, replace_order
 from brokerage.orders.store import OrdersOf
 from brokerage.orders.submit import submit
-from brokerage.orders.wire import gate_from_proto, name_from_proto, order_from_proto, status_to_proto
+from brokerage.orders.wire import (
+    gate_from_proto,
+    name_from_proto,
+    order_from_proto,
+    replace_from_proto,
+    status_to_proto,
+)
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_entry_service_pb2_grpc as orderentryrpc
 from qmtl.core.clock import Clock
@@ -26,7 +33,7 @@ from qmtl.core.instants import to_ns
 from qmtl.rpc.auth.call import require_world
 from qmtl.sql.database import Database
 
-PLANNED = {"SubmitOrderList": "Brokerage, complete", "ReplaceOrder": "Brokerage, complete"}
+PLANNED = {"SubmitOrderList": "Brokerage, complete"}
 ARRIVAL_S = 2.0
 
 
@@ -37,14 +44,12 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
         self,
         db: Database,
         market: MarketContext,
-        arrived: Arrived,
         clock: Clock,
         draining: asyncio.Event,
         poll_s: float,
     ) -> None:
         self._db = db
         self._market = market
-        self._arrived = arrived
         self._clock = clock
         self._draining = draining
         self._poll_s = poll_s
@@ -60,12 +65,25 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
         stored, known = await self._db.write(lambda conn: submit(conn, self._market, order, gate, now_ns, seen.limits))
         return orderentryservicepb.SubmitOrderResponse(status=status_to_proto(stored), duplicate=known)
 
+    async def ReplaceOrder(
+        self, request: orderentryservicepb.ReplaceOrderRequest, context: object
+    ) -> orderentryservicepb.ReplaceOrderResponse:
+        wanted, gate = replace_from_proto(request), gate_from_proto(request.gate)
+        world_id = wanted.name.owner.world_id
+        require_world(world_id)
+        await self._wait(self._fences, lambda conn: readiness.known_fence(conn, world_id, gate.epoch) is not None)
+        seen, now_ns = await self._db.read(lambda conn: change.current(conn, world_id)), self._now_ns()
+        done = await self._db.write(
+            lambda conn: replace_order(conn, self._market, wanted, gate, now_ns, seen[0].limits)
+        )
+        return replaced_to_proto(done)
+
     async def CancelOrder(
         self, request: orderentryservicepb.CancelOrderRequest, context: object
     ) -> orderentryservicepb.CancelOrderResponse:
         name, now_ns = name_from_proto(request.key), self._now_ns()
         require_world(name.owner.world_id)
-        stored = await self._db.write(lambda conn: cancel_order(conn, self._market, name, now_ns, self._arrived))
+        stored = await self._db.write(lambda conn: cancel_order(conn, self._market, name, now_ns))
         return orderentryservicepb.CancelOrderResponse(status=status_to_proto(stored))
 
     async def CancelAll(
@@ -74,7 +92,7 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
         of, now_ns = OrdersOf(request.account, request.world_id, request.strategy_id), self._now_ns()
         for world_id in await self._db.read(lambda conn: self._worlds(conn, of)):
             require_world(world_id)
-        stored = await self._db.write(lambda conn: cancel_all(conn, self._market, of, now_ns, self._arrived))
+        stored = await self._db.write(lambda conn: cancel_all(conn, self._market, of, now_ns))
         return orderentryservicepb.CancelAllResponse(statuses=[status_to_proto(one) for one in stored])
 
     def _worlds(self, conn: Connection, of: OrdersOf) -> tuple[str, ...]:
@@ -105,3 +123,13 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
 
     def _now_ns(self) -> int:
         return to_ns(self._clock.now())
+
+
+def replaced_to_proto(done: Replaced) -> orderentryservicepb.ReplaceOrderResponse:
+    """What became of a replace."""
+    return orderentryservicepb.ReplaceOrderResponse(
+        status=status_to_proto(done.stored),
+        denial=None if done.refusal is None else f"DENIAL_{done.refusal.denial.name}",
+        message=done.refusal.message if done.refusal else "",
+        duplicate=done.duplicate,
+    )

@@ -14,6 +14,8 @@ from brokerage.domain.accounts.account import Account, TradingState
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Order
+from brokerage.domain.orders.reports import VenueAct
+from brokerage.domain.orders.states import EventKind
 from brokerage.fences import intents
 from brokerage.orders import store
 from brokerage.orders.events import messages
@@ -45,9 +47,7 @@ def record(conn: Connection, account: Account, done: Done, new: str = "") -> Acc
             store.save_order(conn, order)
     if filled:
         save_books(conn, account, done)
-    heard = {event.order_id for book, event in done if event.order_id in book.heard}
-    if heard:
-        intents.answered(conn, heard, done[-1][1].received_ns)
+    _settle_intents(conn, done, new)
     save_totals(conn, done)
     flagged = any(event.flag is not None for _, event in done)
     changed = replace(
@@ -59,6 +59,29 @@ def record(conn: Connection, account: Account, done: Done, new: str = "") -> Acc
     accounts_store.save_account(conn, changed)
     signal(conn, store.ORDERS_SIGNAL)
     return changed
+
+
+def _settle_intents(conn: Connection, done: Done, new: str) -> None:
+    """Of what was sent, the outcomes that events tell: all of an order that ended, else of the act they answer."""
+    known: dict[VenueAct | None, set[str]] = {}
+    for book, event in done:
+        record, act = book.records[event.order_id], _ANSWERS.get(event.kind)
+        if record.closed:
+            if record.id != new:
+                known.setdefault(None, set()).add(record.id)
+        elif event.order_id in book.heard:
+            known.setdefault(VenueAct.SUBMIT, set()).add(record.id)
+        if act is VenueAct.CANCEL or (act is VenueAct.REPLACE and record.wanted is None and record.replaces):
+            known.setdefault(act, set()).add(record.id)
+    for answered, order_ids in known.items():
+        intents.answered(conn, order_ids, done[-1][1].received_ns, answered)
+
+
+_ANSWERS = {
+    EventKind.UPDATED: VenueAct.REPLACE,
+    EventKind.MODIFY_REJECTED: VenueAct.REPLACE,
+    EventKind.CANCEL_REJECTED: VenueAct.CANCEL,
+}
 
 
 def record_in(conn: Connection, account: Account, book: StrategyBook, events: Sequence[OrderEvent]) -> None:

@@ -8,11 +8,12 @@ from decimal import Decimal
 
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.orders.denials import Denial
-from brokerage.domain.orders.events import Fill, Liquidity, OrderEvent
+from brokerage.domain.orders.events import Fill, Liquidity, OrderEvent, WorkedTerms
 from brokerage.domain.orders.order import Order, Owner, PositionSide, Side, TrailOffsetType, effective
 from brokerage.domain.orders.record import OrderRecord, advance, born
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, TimeInForce
 from brokerage.domain.orders.stored import StoredOrder
+from brokerage.domain.trading.replacement import Change
 from brokerage.schema import AnyRow
 
 
@@ -81,6 +82,17 @@ def asked_values(order: Order) -> dict[str, str | int | bool | None]:
     }
 
 
+def change_text(change: Change) -> str:
+    """A change of an order as it was asked for: equal texts are equal requests."""
+    parts = {
+        "quantity": _text(change.quantity),
+        "limit_price": _text(change.limit_price),
+        "stop_price": _text(change.stop_price),
+        "expire_at_ns": "" if change.expire_at_ns is None else str(change.expire_at_ns),
+    }
+    return json.dumps({name: value for name, value in parts.items() if value}, sort_keys=True)
+
+
 def record_of(row: AnyRow, instruments: Instruments) -> OrderRecord:
     """The fold of an order's events as its head keeps it."""
     order = effective(asked_of(row), row.gate_reduce_only)
@@ -106,7 +118,16 @@ def record_of(row: AnyRow, instruments: Instruments) -> OrderRecord:
         flag=FillFlag(row.flag) if row.flag else None,
         unresolved=row.unresolved,
         worst=row.worst_price,
+        wanted=_wanted_of(row),
+        replaces=row.replaces,
+        generation=row.generation,
     )
+
+
+def _wanted_of(row: AnyRow) -> WorkedTerms | None:
+    if row.wanted_quantity is None:
+        return None
+    return WorkedTerms(row.wanted_quantity, row.wanted_limit, row.wanted_stop, row.wanted_expire_ns, row.wanted_worst)
 
 
 def head_values(record: OrderRecord) -> dict[str, str | int | bool | None]:
@@ -132,6 +153,19 @@ def head_values(record: OrderRecord) -> dict[str, str | int | bool | None]:
         "flag": record.flag.value if record.flag else "",
         "unresolved": record.unresolved,
         "worst_price": record.worst,
+        **_wanted_values(record.wanted),
+        "replaces": record.replaces,
+        "generation": record.generation,
+    }
+
+
+def _wanted_values(wanted: WorkedTerms | None) -> dict[str, int | None]:
+    return {
+        "wanted_quantity": wanted.quantity if wanted else None,
+        "wanted_limit": wanted.limit if wanted else None,
+        "wanted_stop": wanted.stop if wanted else None,
+        "wanted_expire_ns": wanted.expire_ns if wanted else None,
+        "wanted_worst": wanted.worst if wanted else None,
     }
 
 

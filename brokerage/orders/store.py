@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from brokerage import schema as t
 from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import OrderName, Owner
 from brokerage.domain.orders.record import OrderRecord
@@ -147,6 +148,36 @@ def add_fills(conn: Connection, rows: Sequence[Values]) -> None:
     """Append fills."""
     if rows:
         _ADD_FILL.run_each(conn, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceAsked:
+    """A replace that was asked for, and what refused it."""
+
+    change: str
+    refusal: Refusal | None
+
+
+def replace_asked(conn: Connection, order_id: str, request_id: str) -> ReplaceAsked | None:
+    """The replace of an order that a request asked for."""
+    table = t.order_replaces.c
+    query = sa.select(t.order_replaces).where(table.order_id == order_id, table.request_id == request_id)
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        return None
+    return ReplaceAsked(row.change, Refusal(Denial(row.denial), row.message) if row.denial else None)
+
+
+def add_replace(conn: Connection, order_id: str, request_id: str, change: str, refusal: Refusal | None) -> None:
+    """Remember what a request asked for and how it was answered."""
+    values = {
+        "order_id": order_id,
+        "request_id": request_id,
+        "change": change,
+        "denial": refusal.denial.value if refusal else "",
+        "message": refusal.message if refusal else "",
+    }
+    conn.execute(sa.insert(t.order_replaces).values(values))
 
 
 def events_after(

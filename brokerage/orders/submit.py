@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlalchemy import Connection
 
 from brokerage import schema
-from brokerage.accounts import store as accounts_store
-from brokerage.books.load import load_view, world_beside
+from brokerage.books.load import load_view
 from brokerage.domain.accounts.account import Account
-from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Order, OrderName, effective
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.stored import StoredOrder
-from brokerage.domain.risk.fence import FenceState, GateStamp, moved, refusal
-from brokerage.domain.risk.limits import spans_accounts
-from brokerage.domain.risk.pacing import paced
+from brokerage.domain.risk.fence import FenceState, GateStamp
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
-from brokerage.fences.store import locked_fence
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal, store
+from brokerage.orders.gated import admit, bind, hold
 from brokerage.orders.rows import asked_values, head_values
 from qmtl.core.errors import Conflict
 from qmtl.core.limits import UNLIMITED, RiskLimits
@@ -38,29 +32,19 @@ def submit(
 ) -> tuple[StoredOrder, bool]:
     """Take one gated order; the answer and whether it was known already.
 
-    `seen` is the fence's limits as they were before anything was locked. It decides only whose rows are locked; what
-    binds is read under the fence's lock. Where that asks for more rows than are locked, the order is to come again.
-    Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH); none leaves a trace.
+    `seen`: see `hold`. Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH); none
+    leaves a trace.
     """
     owner = order.owner
-    world = None
-    if spans_accounts(market.limits, seen):  # nobody else of the world decides meanwhile
-        world = accounts_store.accounts_of(conn, owner.world_id, lock=True)
-    account = accounts_store.account(conn, owner.account, owner.world_id, lock=True)
+    held = hold(conn, market, owner, seen)
     known = store.find_order(conn, OrderName(owner, order.client_order_id), market.instruments)
     if known is not None:
         return _same(known, order), True
-    view, fence = load_view(conn, market, account), locked_fence(conn, owner.world_id)
-    if world is not None:
-        view.world_beside = world_beside(conn, market, account, owner.world_id, world)
-    view.world_limits = fence.limits
+    view = load_view(conn, market, held.account)
+    fence = bind(conn, market, held, view, owner)
     book = view.book(owner)
     reduces = book.reduces(order, market.instruments.find(order.symbol))
-    refused = refusal(fence, gate, reduces)
-    if refused is None and world is None and spans_accounts(market.limits, fence.limits):
-        raise moved(fence)
-    if refused is None:
-        account, refused = _paced(account, market.limits.orders_per_s_max, now_ns, reduces=reduces)
+    account, refused = admit(market, held, fence, gate, now_ns, reduces=reduces)
     worked = effective(order, gate.reduce_only or fence.state is FenceState.DRAIN)
     until = market.first_rest(worked)
     events = commands.submit(
@@ -72,17 +56,6 @@ def submit(
         intents.write(conn, record, gate.epoch, now_ns)
     journal.record(conn, account, [(book, event) for event in events], new=record.id)
     return StoredOrder(order, gate.epoch, tuple(events), record), False
-
-
-def _paced(account: Account, per_s: int, now_ns: int, *, reduces: bool) -> tuple[Account, Refusal | None]:
-    """Count an order against the account's rate, or refuse it."""
-    if not per_s:
-        return account, None
-    rate_ns = paced(account.rate_ns, per_s, now_ns, reduces=reduces)
-    if rate_ns is None:
-        message = f"account {account.account} sends orders faster than orders_per_s_max, {per_s} a second"
-        return account, Refusal(Denial.RATE_ABOVE_LIMIT, message)
-    return replace(account, rate_ns=rate_ns), None
 
 
 def _same(known: StoredOrder, order: Order) -> StoredOrder:

@@ -25,6 +25,7 @@ from brokerage.domain.orders.order import (
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import GateStamp
+from brokerage.domain.trading.replacement import Change, Replace
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.decimals import format_decimal, parse_decimal, to_scaled
@@ -112,6 +113,24 @@ def gate_from_proto(message: orderentryservicepb.GateStamp) -> GateStamp:
         raise refused("E_GATE_STAMP", "gate.weight", message.weight, "0 to 1")
     domain = known_enum(DOMAINS, message.execution_domain, "gate.execution_domain")
     return GateStamp(require_int64(message.fence_epoch, "gate.fence_epoch"), weight, domain, message.reduce_only)
+
+
+def replace_from_proto(message: orderentryservicepb.ReplaceOrderRequest) -> Replace:
+    """A client's wish to change an order. Raises InvalidRequest naming the field."""
+    paths, terms = set(message.update_mask.paths), message.terms
+    if not paths or paths - _CHANGEABLE:
+        want = ", ".join(sorted(_CHANGEABLE))
+        raise refused("E_REPLACE_MASK", "update_mask", ", ".join(sorted(paths)), f"some of {want}")
+    change = Change(
+        parse_decimal(terms.quantity, "terms.quantity") if "quantity" in paths else None,
+        parse_decimal(terms.limit_price, "terms.limit_price") if "limit_price" in paths else None,
+        parse_decimal(terms.stop_price, "terms.stop_price") if "stop_price" in paths else None,
+        ns_from_proto(terms.expire_at, "terms.expire_at") if "expire_at" in paths else None,
+    )
+    return Replace(name_from_proto(message.key), require_text(message.request_id, "request_id", TEXT_MAX), change)
+
+
+_CHANGEABLE = frozenset({"quantity", "limit_price", "stop_price", "expire_at"})
 
 
 def name_from_proto(message: orderpb.OrderKey, where: str = "key") -> OrderName:

@@ -24,18 +24,21 @@ from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, rate
 from brokerage.domain.orders.order import Order, OrderName, Owner, Side
 from brokerage.domain.orders.order import order_id as identity
+from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import OrderState
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import Fence, FenceState, GateStamp
+from brokerage.domain.trading.replacement import Change, Replace
 from brokerage.feeds import show as feeds_show
 from brokerage.fences import change
+from brokerage.fences.change import current as fence_of
 from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
 from brokerage.orders import submit as orders_submit
 from brokerage.orders.cancel import cancel_order
+from brokerage.orders.replace import Replaced, replace_order
 from brokerage.venues.dispatch import emulation, outcomes, reported_fills, send
 from brokerage.venues.paper import venue
-from brokerage.venues.paper.store import arrivals
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.broker.v1 import reported_fill_service_pb2 as reportedfillservicepb
@@ -156,7 +159,7 @@ class Book:
 
     async def cancel(self, client_order_id: str, owner: Owner = OWNER) -> StoredOrder:
         name = OrderName(owner, client_order_id)
-        return await self.db.write(lambda conn: cancel_order(conn, self.market, name, 8, arrivals))
+        return await self.db.write(lambda conn: cancel_order(conn, self.market, name, 8))
 
     async def order(self, client_order_id: str) -> StoredOrder:
         name = OrderName(OWNER, client_order_id)
@@ -165,13 +168,36 @@ class Book:
     async def state(self, client_order_id: str) -> OrderState:
         return (await self.order(client_order_id)).record.state
 
-    async def to_wire(self, client_order_id: str) -> bool:
+    async def replace(
+        self, client_order_id: str, request_id: str = "r1", gate: GateStamp = GATE, **change: int | str
+    ) -> Replaced:
+        """Change an order; numbers by the names of the contract."""
+        decimals = {name: Decimal(value) for name, value in change.items()}
+        wanted = Replace(OrderName(OWNER, client_order_id), request_id, Change(**decimals))  # type: ignore[arg-type]
+        seen = (await self.db.read(lambda conn: fence_of(conn, WORLD)))[0].limits
+        return await self.db.write(lambda conn: replace_order(conn, self.market, wanted, gate, 9, seen))
+
+    async def to_wire(self, client_order_id: str, act: VenueAct = VenueAct.SUBMIT) -> bool:
         name, order_id = OrderName(OWNER, client_order_id), identity(OWNER, client_order_id)
-        return await self.db.write(lambda conn: send.to_wire(conn, self.market, name, order_id, 10))
+        puts = {
+            VenueAct.SUBMIT: send.to_wire,
+            VenueAct.REPLACE: send.replace_to_wire,
+            VenueAct.CANCEL: send.cancel_to_wire,
+        }
+        return await self.db.write(lambda conn: puts[act](conn, self.market, name, order_id, 10))
 
     async def arrive(self, client_order_id: str) -> None:
         order_id = identity(OWNER, client_order_id)
         await self.db.write(lambda conn: venue.arrive(conn, self.market, order_id, 11))
+
+    async def reach(self, client_order_id: str, act: VenueAct) -> None:
+        """A cancel or a replace comes to the venue; its answer is not heard."""
+        order_id = identity(OWNER, client_order_id)
+        found, by = await self.db.read(lambda conn: outcomes.orders_at_venue(conn, self.market, order_id, 32))
+        if found is not None and act is VenueAct.CANCEL:
+            await self.db.write(lambda conn: venue.end(conn, self.market, found, 11))
+        elif found is not None and by is not None:
+            await self.db.write(lambda conn: venue.change(conn, self.market, found, by, 11))
 
     async def answer(self, client_order_id: str) -> None:
         name, order_id = OrderName(OWNER, client_order_id), identity(OWNER, client_order_id)
@@ -183,7 +209,10 @@ class Book:
 
     async def resolve(self, client_order_id: str) -> bool:
         name, order_id = OrderName(OWNER, client_order_id), identity(OWNER, client_order_id)
-        found = await self.db.read(lambda conn: venue.query(conn, self.market, OWNER.account, order_id, 14))
+        at_venue = (await self.db.read(lambda conn: outcomes.orders_at_venue(conn, self.market, order_id, 32)))[0]
+        if at_venue is None:
+            return False
+        found = await self.db.read(lambda conn: venue.query(conn, self.market, OWNER.account, at_venue, 14))
         if found is None:
             return False
         return await self.db.write(lambda conn: outcomes.resolve(conn, self.market, name, found))

@@ -39,6 +39,17 @@ def fee_decimal(instrument: Instrument, fill: Fill) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkedTerms:
+    """What of an order can change while it works, in scaled integers. `worst`: the worst price it can trade at."""
+
+    quantity: int
+    limit: int | None
+    stop: int | None
+    expire_ns: int | None
+    worst: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class EventTime:
     """When something happened by the venue's time and when we learned of it; in a backtest the two are one."""
 
@@ -50,7 +61,8 @@ class EventTime:
 class OrderEvent:
     """One row of an order's history. `at_ns` is the venue's time, `received_ns` ours; `state` is after the event.
 
-    `quantity`, `limit`, `stop` and `expire_ns` are set on INITIALIZED and UPDATED only, `worst` on INITIALIZED.
+    `quantity`, `limit`, `stop`, `expire_ns` and `worst` are set on INITIALIZED and UPDATED, where they are worked from
+    then on, and on PENDING_UPDATE, where they are asked for.
     """
 
     order_id: str
@@ -70,3 +82,8 @@ class OrderEvent:
     expire_ns: int | None = None
     unresolved: bool = False
     worst: int = 0
+
+    @property
+    def terms(self) -> WorkedTerms:
+        """The terms of an event that has some."""
+        return WorkedTerms(self.quantity, self.limit, self.stop, self.expire_ns, self.worst)

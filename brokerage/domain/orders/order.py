@@ -137,6 +137,14 @@ def order_id(owner: Owner, client_order_id: str) -> str:
     return base64.b32encode(blake3(key).digest()[:20]).decode().lower()
 
 
+def venue_order_id(identity: str, generation: int, length_max: int = 32) -> str:
+    """The id an order has at its venue after so many replaces, cut to what the venue takes: its own id at first."""
+    if not generation:
+        return identity[:length_max]
+    key = f"{identity}/{generation}".encode()
+    return base64.b32encode(blake3(key).digest()[:20]).decode().lower()[:length_max]
+
+
 @dataclass(frozen=True, slots=True)
 class SizedOrder:
     """An order in scaled integers, after weight: what will be worked. `worst` is 0 for one that trades at the mark."""

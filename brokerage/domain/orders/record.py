@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import fit
 from brokerage.domain.orders.denials import Denial
-from brokerage.domain.orders.events import EventTime, Fill, OrderEvent
+from brokerage.domain.orders.events import EventTime, Fill, OrderEvent, WorkedTerms
 from brokerage.domain.orders.order import Order
 from brokerage.domain.orders.states import (
     CLOSED,
@@ -16,6 +16,7 @@ from brokerage.domain.orders.states import (
     EventKind,
     FillFlag,
     OrderState,
+    OrderType,
     OrderView,
     after,
     after_fill,
@@ -30,6 +31,8 @@ class OrderRecord:
     """What is known of an order: the fold of its events.
 
     `worst` is the worst price it can trade at, by what was known when it was taken; 0: none, or an order of before.
+    `wanted` are the terms of a replace whose outcome is not known; `replaces` counts the replaces that were asked for,
+    and `generation` is the number of the one that works.
     """
 
     id: str
@@ -53,6 +56,14 @@ class OrderRecord:
     flag: FillFlag | None = None
     unresolved: bool = False
     worst: int = 0
+    wanted: WorkedTerms | None = None
+    replaces: int = 0
+    generation: int = 0
+
+    @property
+    def terms(self) -> WorkedTerms:
+        """What is worked."""
+        return WorkedTerms(self.quantity, self.limit, self.stop, self.expire_ns, self.worst)
 
     @property
     def closed(self) -> bool:
@@ -62,6 +73,11 @@ class OrderRecord:
     def acknowledged(self) -> bool:
         """Whether the venue has been heard about it. Before, only the venue knows whether it is there."""
         return self.previous not in UNHEARD
+
+    @property
+    def let_go(self) -> bool:
+        """A stop that was watched here and was reached: a market order since."""
+        return self.triggered and self.order.type is OrderType.STOP_MARKET
 
     @property
     def on_the_wire(self) -> bool:
@@ -75,16 +91,6 @@ class OrderRecord:
     @property
     def public(self) -> OrderView:
         return view_of(self.state, self.filled)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkedTerms:
-    """What of an order can change while it works, in scaled integers."""
-
-    quantity: int
-    limit: int | None
-    stop: int | None
-    expire_ns: int | None
 
 
 def born(order: Order, instrument: Instrument | None, event: OrderEvent) -> OrderRecord:
@@ -140,6 +146,7 @@ def _folded(record: OrderRecord, event: OrderEvent, flag: FillFlag | None) -> Or
         traded = record.instrument.notional(event.fill.price, event.fill.quantity)
         notional = fit(notional + traded, "cumulative notional")
     changed = event.kind is EventKind.UPDATED
+    wanted, replaces, generation = _replaced(record, event)
     return OrderRecord(
         record.id,
         record.order,
@@ -157,15 +164,32 @@ def _folded(record: OrderRecord, event: OrderEvent, flag: FillFlag | None) -> Or
         _eligible_from(record, event) if event.kind in _BEGINNINGS else record.accepted_ns,
         record.created_ns,
         event.received_ns,
-        event.denial or record.denial,
+        event.denial if event.kind is EventKind.DENIED else record.denial,
         event.detail if event.kind is EventKind.FILLED else event.detail or record.detail,
         flag or record.flag,
         event.unresolved,
-        record.worst,
+        event.worst if changed else record.worst,
+        wanted,
+        replaces,
+        generation,
     )
 
 
+def _replaced(record: OrderRecord, event: OrderEvent) -> tuple[WorkedTerms | None, int, int]:
+    """What is asked for after an event, how many replaces were, and which of them works.
+
+    An update to other terms than those asked for (a message, the venue's own change) leaves the replace pending.
+    """
+    if event.kind is EventKind.PENDING_UPDATE and record.wanted is None:
+        return event.terms, record.replaces + 1, record.generation
+    if event.kind is EventKind.UPDATED and record.wanted == event.terms:
+        return None, record.replaces, record.replaces
+    gone = event.kind is EventKind.MODIFY_REJECTED or event.state in CLOSED
+    return None if gone else record.wanted, record.replaces, record.generation
+
+
 _BEGINNINGS = frozenset({EventKind.EMULATED, EventKind.ACCEPTED})
+_TERMED = frozenset({EventKind.UPDATED, EventKind.PENDING_UPDATE})
 
 
 def _released(record: OrderRecord, event: OrderEvent) -> bool:
@@ -191,10 +215,13 @@ def happened(
     unresolved: bool = False,
     terms: WorkedTerms | None = None,
 ) -> tuple[OrderRecord, OrderEvent]:
-    """Make the next event of an order and fold it in. With UPDATED `terms` are worked from now on; None: as before."""
-    worked = terms or WorkedTerms(record.quantity, record.limit, record.stop, record.expire_ns)
+    """Make the next event of an order and fold it in.
+
+    With UPDATED `terms` are worked from now on (None: as before), with PENDING_UPDATE they are asked for.
+    """
+    worked = terms or record.terms
     state, filled, flag = _step(record, kind, fill, worked.quantity)
-    changed = kind is EventKind.UPDATED
+    changed = kind in _TERMED
     event = OrderEvent(
         record.id,
         record.seq + 1,
@@ -212,6 +239,7 @@ def happened(
         worked.stop if changed else None,
         worked.expire_ns if changed else None,
         unresolved,
+        worked.worst if changed else 0,
     )
     return _folded(record, event, flag), event
 

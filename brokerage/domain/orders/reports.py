@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from brokerage.domain.orders.events import EventTime, Fill
+from brokerage.domain.orders.events import EventTime, Fill, WorkedTerms
 from brokerage.domain.orders.states import EventKind
 
 
@@ -17,26 +17,45 @@ class Outcome(Enum):
     UNKNOWN = "UNKNOWN"
 
 
+class VenueAct(Enum):
+    """What a venue is asked to do with an order."""
+
+    SUBMIT = "SUBMIT"
+    REPLACE = "REPLACE"
+    CANCEL = "CANCEL"
+
+
 @dataclass(frozen=True, slots=True)
 class VenueAnswer:
-    """A venue's answer to a submit, a replace or a cancel. `reason` is in the venue's own words."""
+    """A venue's answer to a submit, a replace or a cancel. `reason` is in the venue's own words, `at_ns` is the time it
+    gives; 0: none.
+    """
 
     outcome: Outcome
     venue_order_id: str = ""
     reason: str = ""
+    at_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class VenueReport:
+<<<<<<< HEAD
     """One thing that happened to an order at its venue; a fill has its `fill`.
 
     `stop` and `limit` are where an update has moved the order's own prices; None: not moved.
     """
+=======
+    """One thing that happened to an order at its venue; a fill has its `fill`, an update the `terms` worked since."""
+>>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
 
     order_id: str
     kind: EventKind
     time: EventTime
     fill: Fill | None = None
     reason: str = ""
+<<<<<<< HEAD
     stop: int | None = None
     limit: int | None = None
+=======
+    terms: WorkedTerms | None = None
+>>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)

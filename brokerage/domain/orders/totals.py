@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import fit
+from brokerage.domain.orders.events import WorkedTerms
 from brokerage.domain.orders.order import Order, Side, SizedOrder
 from brokerage.domain.orders.record import OrderRecord
+<<<<<<< HEAD
 from brokerage.domain.orders.states import MARKET_ONCE_TRIGGERED
+=======
+>>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,17 @@ class OpenOrderTotals:
     def reach(self, side: Side, held: int) -> int:
         """How far they may move a position."""
         return reach(side, held, self.quantity, self.reducing)
+
+    def or_more(self, other: OpenOrderTotals) -> OpenOrderTotals:
+        """Field by field the greater of two."""
+        return OpenOrderTotals(
+            max(self.orders, other.orders),
+            max(self.quantity, other.quantity),
+            max(self.taking, other.taking),
+            max(self.priced, other.priced),
+            max(self.unpriced, other.unpriced),
+            max(self.reducing, other.reducing),
+        )
 
     def __add__(self, other: OpenOrderTotals) -> OpenOrderTotals:
         return OpenOrderTotals(
@@ -68,12 +83,24 @@ def totals_of_new(order: Order, sized: SizedOrder, instrument: Instrument) -> Op
 
 
 def totals_of(record: OrderRecord | None) -> OpenOrderTotals:
-    """What one order adds to the sum of its side. A stop that was let go is a market order: it has no price."""
+    """What one order adds to the sum of its side; while a replace is pending, the more of what works and is wanted."""
     if record is None or record.closed or record.instrument is None:
         return NO_OPEN_ORDERS
-    left, price = record.remaining, record.worst or record.limit or record.stop
+    working = _totals_at(record, record.instrument, record.terms)
+    if record.wanted is None:
+        return working
+    return working.or_more(_totals_at(record, record.instrument, record.wanted))
+
+
+def _totals_at(record: OrderRecord, instrument: Instrument, terms: WorkedTerms) -> OpenOrderTotals:
+    """What an order adds under some terms. A stop that was let go is a market order: it has no price."""
+    left, price = max(terms.quantity - record.filled, 0), terms.worst or terms.limit or terms.stop
     if record.order.reduce_only:
         return OpenOrderTotals(1, left, reducing=left)
+<<<<<<< HEAD
     if price is None or (record.triggered and record.order.type in MARKET_ONCE_TRIGGERED):
+=======
+    if price is None or record.let_go:
+>>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
         return OpenOrderTotals(1, left, 1, 0, left)
-    return OpenOrderTotals(1, left, 1, record.instrument.notional(price, left))
+    return OpenOrderTotals(1, left, 1, instrument.notional(price, left))

@@ -12,7 +12,7 @@ from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial, Refusal
-from brokerage.domain.orders.events import EventTime, OrderEvent
+from brokerage.domain.orders.events import EventTime, OrderEvent, WorkedTerms
 from brokerage.domain.orders.order import Order, SizedOrder, order_id, require_well_formed
 from brokerage.domain.orders.record import OrderRecord, born, happened
 from brokerage.domain.orders.states import EventKind, OrderState
@@ -29,6 +29,7 @@ _LAST = {
 }
 """The events after INITIALIZED, by the one they end in."""
 
+_UNSENT = frozenset({OrderState.INITIALIZED, OrderState.EMULATED, OrderState.RELEASED})
 _UNSIZED = SizedOrder(0, None, None, None, 0)
 
 
@@ -80,16 +81,17 @@ def submit(
 
 
 def cancel(
-    book: StrategyBook, identity: str, time: EventTime, *, at_venue: bool = False, detail: str = ""
+    book: StrategyBook, identity: str, time: EventTime, *, direct: bool = True, detail: str = ""
 ) -> OrderEvent | None:
-    """Cancel an open order. None if it is closed already. Raises NotFound (ORDER_UNKNOWN).
+    """Cancel an open order. None if it is closed, or its cancel pending, already. Raises NotFound (ORDER_UNKNOWN).
 
-    An order on its way that is not yet `at_venue` cannot be caught: its cancel is pending until the venue is heard.
+    What was never sent ends here, and so does what works at a venue that answers at once (`direct`). What was sent to
+    any other is PENDING_CANCEL until that has been heard.
     """
     record = book.record(identity)
     if record.closed:
         return None
-    if not record.on_the_wire or at_venue:
+    if record.state in _UNSENT or (direct and not record.on_the_wire):
         return _happen(book, record, EventKind.CANCELED, time, detail=detail)
     if record.state is OrderState.PENDING_CANCEL:
         return None
@@ -125,6 +127,32 @@ def deny(book: StrategyBook, identity: str, time: EventTime, refusal: Refusal) -
     return _happen(book, record, EventKind.DENIED, time, detail=refusal.message, denial=refusal.denial)
 
 
+def replace_terms(
+    book: StrategyBook, identity: str, terms: WorkedTerms, time: EventTime, *, direct: bool
+) -> list[OrderEvent]:
+    """Have an order worked under other terms: at once where it was not sent or the venue answers at once, else pending
+    until the venue has been heard.
+    """
+    record = book.record(identity)
+    if record.state in _UNSENT:
+        return [_happen(book, record, EventKind.UPDATED, time, terms=terms)]
+    asked = ask_replace(book, identity, terms, time)
+    if not direct:
+        return [asked]
+    return [asked, _happen(book, book.record(identity), EventKind.UPDATED, time, terms=terms)]
+
+
+def ask_replace(book: StrategyBook, identity: str, terms: WorkedTerms, time: EventTime) -> OrderEvent:
+    """Ask for an order to be worked under other terms. Until the venue has been heard both count."""
+    return _happen(book, book.record(identity), EventKind.PENDING_UPDATE, time, terms=terms)
+
+
+def refuse_replace(book: StrategyBook, identity: str, time: EventTime, refusal: Refusal) -> OrderEvent:
+    """Refuse a replace that was asked for: the order works on as it was."""
+    record = book.record(identity)
+    return _happen(book, record, EventKind.MODIFY_REJECTED, time, detail=refusal.message, denial=refusal.denial)
+
+
 def _examine(
     view: AccountView, order: Order, instrument: Instrument | None, at_ns: int, weight: int
 ) -> tuple[SizedOrder, Refusal | None]:
@@ -147,7 +175,8 @@ def _happen(
     detail: str = "",
     denial: Denial | None = None,
     unresolved: bool = False,
+    terms: WorkedTerms | None = None,
 ) -> OrderEvent:
-    after, event = happened(record, kind, time, denial=denial, detail=detail, unresolved=unresolved)
+    after, event = happened(record, kind, time, denial=denial, detail=detail, unresolved=unresolved, terms=terms)
     book.keep(after)
     return event

@@ -6,8 +6,13 @@ from collections.abc import Iterable
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import EventTime, Fill, OrderEvent
+<<<<<<< HEAD
 from brokerage.domain.orders.record import OrderRecord, WorkedTerms, happened
 from brokerage.domain.orders.reports import VenueReport
+=======
+from brokerage.domain.orders.record import OrderRecord, happened
+from brokerage.domain.orders.reports import Outcome, VenueAct, VenueAnswer, VenueReport
+>>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
 from brokerage.domain.orders.states import EventKind, OrderState
 from qmtl.core.errors import NotFound
 
@@ -27,7 +32,11 @@ def book_report(book: StrategyBook, report: VenueReport) -> OrderEvent:
             raise NotFound("E_INSTRUMENT_UNKNOWN", f"order {record.id} cannot fill without an instrument")
         book.ledger.book(record.instrument, record.order.side, report.fill)
     after, event = happened(
+<<<<<<< HEAD
         record, report.kind, report.time, fill=report.fill, detail=report.reason, terms=_terms(record, report)
+=======
+        record, report.kind, report.time, fill=report.fill, detail=report.reason, terms=report.terms
+>>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
     )
     book.keep(after)
     return event
@@ -45,13 +54,48 @@ def book_fill(book: StrategyBook, order_id: str, fill: Fill, time: EventTime) ->
     return book_report(book, VenueReport(order_id, EventKind.FILLED, time, fill))
 
 
-def lose(book: StrategyBook, order_id: str, time: EventTime) -> list[OrderEvent]:
-    """No answer came: the outcome is unknown from now on, which is not a rejection."""
-    record = book.record(order_id)
-    if record.unresolved or not record.on_the_wire:
+def answers(record: OrderRecord, act: VenueAct, answer: VenueAnswer, time: EventTime) -> list[VenueReport]:
+    """What a venue's answer to an act comes to. Nothing where the outcome is known by now, or is not told.
+
+    A cancel that waited for the answer to a submit is pending on: it goes to the venue next.
+    """
+    if answer.outcome is Outcome.UNKNOWN or record.closed or not _waits(record, act):
         return []
-    pending = record.state is OrderState.PENDING_CANCEL
-    kind = EventKind.PENDING_CANCEL if pending else EventKind.UPDATED
-    after, event = happened(record, kind, time, detail=UNKNOWN, unresolved=True)
+    taken = answer.outcome is Outcome.ACCEPTED
+    terms = record.wanted if act is VenueAct.REPLACE and taken else None
+    made = [VenueReport(record.id, _HEARD[act, taken], time, reason=answer.reason, terms=terms)]
+    if act is VenueAct.SUBMIT and taken and record.state is OrderState.PENDING_CANCEL:
+        made.append(VenueReport(record.id, EventKind.PENDING_CANCEL, time))
+    return made
+
+
+def _waits(record: OrderRecord, act: VenueAct) -> bool:
+    """Whether the outcome of an act is still open."""
+    if act is VenueAct.SUBMIT:
+        return record.on_the_wire
+    return record.wanted is not None if act is VenueAct.REPLACE else True
+
+
+_HEARD = {
+    (VenueAct.SUBMIT, True): EventKind.ACCEPTED,
+    (VenueAct.SUBMIT, False): EventKind.REJECTED,
+    (VenueAct.REPLACE, True): EventKind.UPDATED,
+    (VenueAct.REPLACE, False): EventKind.MODIFY_REJECTED,
+    (VenueAct.CANCEL, True): EventKind.CANCELED,
+    (VenueAct.CANCEL, False): EventKind.CANCEL_REJECTED,
+}
+
+
+def lose(book: StrategyBook, order_id: str, time: EventTime, act: VenueAct = VenueAct.SUBMIT) -> list[OrderEvent]:
+    """No answer to an act came: the outcome is unknown from now on, which is not a rejection."""
+    record = book.record(order_id)
+    if record.unresolved or record.closed or not _waits(record, act):
+        return []
+    kind, terms = EventKind.UPDATED, None
+    if record.state is OrderState.PENDING_CANCEL or act is VenueAct.CANCEL:
+        kind = EventKind.PENDING_CANCEL
+    elif act is VenueAct.REPLACE:
+        kind, terms = EventKind.PENDING_UPDATE, record.wanted
+    after, event = happened(record, kind, time, detail=UNKNOWN, unresolved=True, terms=terms)
     book.keep(after)
     return [event]

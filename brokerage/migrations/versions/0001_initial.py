@@ -157,6 +157,13 @@ def _create_orders() -> None:
         sa.Column("unresolved", sa.Boolean(), nullable=False),
         sa.Column("created_sequence", _BIG, nullable=False),
         sa.Column("worst_price", sa.Text(), nullable=False),
+        sa.Column("wanted_quantity", _BIG, nullable=True),
+        sa.Column("wanted_limit", sa.Text(), nullable=True),
+        sa.Column("wanted_stop", sa.Text(), nullable=True),
+        sa.Column("wanted_expire_ns", _BIG, nullable=True),
+        sa.Column("wanted_worst", sa.Text(), nullable=True),
+        sa.Column("replaces", _BIG, nullable=False),
+        sa.Column("generation", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("order_id"),
         sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
         sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
@@ -195,6 +202,15 @@ def _create_events() -> None:
         sa.Column("worst_price", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("order_id", "seq"),
         sa.UniqueConstraint("account", "sequence", name="order_events_sequence"),
+    )
+    op.create_table(
+        "order_replaces",
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("change", sa.Text(), nullable=False),
+        sa.Column("denial", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("order_id", "request_id"),
     )
     op.create_table(
         "fills",
@@ -258,6 +274,8 @@ def _create_fences() -> None:
     op.create_table(
         "send_intents",
         sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("number", _BIG, nullable=False),
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("world_id", sa.Text(), nullable=False),
         sa.Column("strategy_id", sa.Text(), nullable=False),
@@ -267,7 +285,7 @@ def _create_fences() -> None:
         sa.Column("sent_ns", _BIG, nullable=False),
         sa.Column("answered_ns", _BIG, nullable=True),
         sa.Column("wire_ns", _BIG, nullable=True),
-        sa.PrimaryKeyConstraint("order_id"),
+        sa.PrimaryKeyConstraint("order_id", "act", "number"),
     )
     where = sa.text("answered_ns IS NULL")
     op.create_index("send_intents_wire", "send_intents", ["world_id"], sqlite_where=where, postgresql_where=where)
@@ -280,6 +298,7 @@ def _create_fences() -> None:
         sa.PrimaryKeyConstraint("venue_order_id"),
     )
     op.create_table(
+<<<<<<< HEAD
         "venue_volumes",
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("day", _BIG, nullable=False),
@@ -288,6 +307,18 @@ def _create_fences() -> None:
         sa.Column("notional", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("account", "day", "symbol"),
     )
+=======
+        "venue_changes",
+        sa.Column("venue_order_id", sa.Text(), nullable=False),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("at_ns", _BIG, nullable=False),
+        sa.Column("answer_lost", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("venue_order_id", "act"),
+    )
+    op.create_index("venue_changes_order", "venue_changes", ["order_id"])
+>>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
     op.create_table(
         "audit_log",
         sa.Column("id", _BIG, nullable=False, autoincrement=True),

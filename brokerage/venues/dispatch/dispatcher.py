@@ -14,13 +14,16 @@ from prometheus_client import CollectorRegistry, Counter
 
 from brokerage.commit_notices import Pulse, either
 from brokerage.domain.market.mark import SECOND_NS
+from brokerage.domain.orders.reports import Outcome, VenueAct, VenueAnswer
+from brokerage.domain.orders.states import EventKind
+from brokerage.domain.orders.venue_order import VenueOrder
 from brokerage.fences import intents
 from brokerage.fences import store as fences_store
 from brokerage.market.configured import MS_NS
 from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch import emulation, outcomes, pending, send
 from brokerage.venues.dispatch.pending import PendingIntent
-from brokerage.venues.port import VenueOf
+from brokerage.venues.port import Venue, VenueOf
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.core.instants import to_ns
@@ -54,7 +57,7 @@ class Dispatcher:
         self._measures = measures
         self._wire = Pulse(db, intents.WIRE_SIGNAL)
         self._fences = Pulse(db, fences_store.FENCES_SIGNAL)
-        self._flying: dict[str, int] = {}  # when a message of this process reaches the venue
+        self._flying: dict[tuple[str, VenueAct, int], int] = {}  # when a message of this process reaches the venue
 
     async def run(self) -> None:
         """Work at once, then whenever an intent is written, a fence moves or something falls due."""
@@ -75,9 +78,16 @@ class Dispatcher:
         """Do what is due now for every intent; how many seconds until the next is due."""
         now_ns = self._now_ns()
         waiting = await self._db.read(pending.pending)
-        known = {intent.order_id for intent in waiting}
-        self._flying = {order_id: due for order_id, due in self._flying.items() if order_id in known}
-        due = [await self._advance(intent, now_ns) for intent in waiting]
+        known = {intent.key for intent in waiting}
+        self._flying = {key: due for key, due in self._flying.items() if key in known}
+        unheard = {intent.order_id for intent in waiting if intent.act is VenueAct.SUBMIT}
+        changing = {intent.order_id for intent in waiting if intent.act is VenueAct.REPLACE}
+        due = [
+            await self._advance(intent, now_ns)
+            for intent in waiting
+            if intent.act is VenueAct.SUBMIT
+            or (intent.order_id not in unheard and (intent.act is VenueAct.REPLACE or intent.order_id not in changing))
+        ]
         ahead = [at_ns - now_ns for at_ns in due if at_ns is not None]
         return max(min([LOOK_S, *(left / SECOND_NS for left in ahead)]), 0.0)
 
@@ -91,7 +101,7 @@ class Dispatcher:
         """One step for one intent; when the next is due, None if only something else can move it."""
         if intent.wire_ns is None:
             return await self._send(intent, now_ns)
-        arrives_ns = self._flying.get(intent.order_id)
+        arrives_ns = self._flying.get(intent.key)
         if arrives_ns is not None:
             return await self._deliver(intent, arrives_ns, now_ns)
         if intent.arrival is not None and intent.arrival.at_ns > (now_ns if intent.data_ns is None else intent.data_ns):
@@ -102,19 +112,41 @@ class Dispatcher:
         return await self._doubt(intent, intent.wire_ns, now_ns)
 
     async def _send(self, intent: PendingIntent, now_ns: int) -> int | None:
-        went = await self._db.write(lambda conn: send.to_wire(conn, self._market, intent.name, intent.order_id, now_ns))
+        put = {
+            VenueAct.SUBMIT: send.to_wire,
+            VenueAct.REPLACE: send.replace_to_wire,
+            VenueAct.CANCEL: send.cancel_to_wire,
+        }
+        went = await self._db.write(
+            lambda conn: put[intent.act](conn, self._market, intent.name, intent.order_id, now_ns)
+        )
         if not went:
             return None
         self._measures.sent.inc()
-        self._flying[intent.order_id] = now_ns + self._market.link.latency_ms * MS_NS
-        return self._flying[intent.order_id]
+        self._flying[intent.key] = now_ns + self._market.link.latency_ms * MS_NS
+        return self._flying[intent.key]
 
     async def _deliver(self, intent: PendingIntent, arrives_ns: int, now_ns: int) -> int:
         if arrives_ns > now_ns:
             return arrives_ns
-        await self._venue_of(intent.name.owner.account).submit(intent.order_id)
-        del self._flying[intent.order_id]
+        venue = self._venue_of(intent.name.owner.account)
+        order, by = await self._orders(intent, venue)
+        del self._flying[intent.key]
+        answer = VenueAnswer(Outcome.UNKNOWN)
+        if order is not None and intent.act is VenueAct.SUBMIT:
+            answer = await venue.submit(order)
+        elif order is not None and intent.act is VenueAct.CANCEL:
+            answer = await venue.cancel(order)
+        elif order is not None and by is not None:
+            answer = await venue.replace(order, by)
+        heard = partial(outcomes.heard, market=self._market, name=intent.name, order_id=intent.order_id)
+        await self._db.write(lambda conn: heard(conn, act=intent.act, answer=answer, now_ns=now_ns))
         return now_ns
+
+    async def _orders(self, intent: PendingIntent, venue: Venue) -> tuple[VenueOrder | None, VenueOrder | None]:
+        """An order as its venue has it, and as a pending replace wants it."""
+        read = partial(outcomes.orders_at_venue, market=self._market, order_id=intent.order_id)
+        return await self._db.read(lambda conn: read(conn, length_max=venue.traits.order_id_length_max))
 
     async def _doubt(self, intent: PendingIntent, wire_ns: int, now_ns: int) -> int | None:
         """No answer where one could have come: unknown at first, then the venue is asked.
@@ -125,17 +157,34 @@ class Dispatcher:
         if intent.unresolved_ns is None:
             if wire_ns <= now_ns < (due_ns := wire_ns + link.answer_timeout_ns):
                 return due_ns
-            await self._db.write(lambda conn: outcomes.lose(conn, self._market, intent.name, intent.order_id, now_ns))
+            await self._db.write(
+                lambda conn: outcomes.lose(conn, self._market, intent.name, intent.order_id, now_ns, intent.act)
+            )
             self._measures.lost.inc()
             return now_ns + link.query_after_ns
         if intent.unresolved_ns <= now_ns < (due_ns := intent.unresolved_ns + link.query_after_ns):
             return due_ns
-        found = await self._venue_of(intent.name.owner.account).query(intent.order_id)
-        if found is not None and await self._db.write(
-            lambda conn: outcomes.resolve(conn, self._market, intent.name, found)
-        ):
+        if await self._ask(intent, now_ns):
             self._measures.resolved.inc()
         return None
+
+    async def _ask(self, intent: PendingIntent, now_ns: int) -> bool:
+        """Ask the venue about an act of unknown outcome, a replace under its new id first; whether it is known now."""
+        venue = self._venue_of(intent.name.owner.account)
+        order, by = await self._orders(intent, venue)
+        if order is None:
+            return False
+        found = None if by is None else await venue.query(by)
+        if intent.act is VenueAct.REPLACE and found is not None and found.kind is EventKind.ACCEPTED:
+            answer = VenueAnswer(Outcome.ACCEPTED, reason=found.reason)
+            heard = partial(outcomes.heard, market=self._market, name=intent.name, order_id=intent.order_id)
+            await self._db.write(lambda conn: heard(conn, act=intent.act, answer=answer, now_ns=now_ns))
+            return True
+        found = await venue.query(order)
+        if found is None:
+            return False
+        resolve = partial(outcomes.resolve, market=self._market, name=intent.name, found=found, act=intent.act)
+        return await self._db.write(lambda conn: resolve(conn))
 
     def _now_ns(self) -> int:
         return to_ns(self._clock.now())

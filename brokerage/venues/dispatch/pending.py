@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from brokerage import schema as t
 from brokerage.domain.orders.order import OrderName, Owner
+from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.simulation.arrivals import Arrival
 from brokerage.fences.intents import INTENT, UNANSWERED
 from brokerage.schema import AnyRow
@@ -20,11 +21,18 @@ class PendingIntent:
 
     name: OrderName
     order_id: str
+    act: VenueAct
+    number: int
     epoch: int
     wire_ns: int | None
     unresolved_ns: int | None  # since when the outcome is unknown
     arrival: Arrival | None
     data_ns: int | None  # where the account's replay stands; None on a live feed
+
+    @property
+    def key(self) -> tuple[str, VenueAct, int]:
+        """Names the intent."""
+        return self.order_id, self.act, self.number
 
 
 def pending(conn: Connection) -> list[PendingIntent]:
@@ -42,9 +50,12 @@ def pending(conn: Connection) -> list[PendingIntent]:
         )
         .join(t.orders, heads.order_id == INTENT.order_id)
         .outerjoin(t.account_feeds, sa.and_(feeds.account == INTENT.account, feeds.symbol == heads.symbol))
-        .outerjoin(t.venue_orders, venue.venue_order_id == INTENT.venue_order_id)
+        .outerjoin(
+            t.venue_orders,
+            sa.and_(venue.venue_order_id == INTENT.venue_order_id, INTENT.act == VenueAct.SUBMIT.value),
+        )
         .where(UNANSWERED)
-        .order_by(INTENT.sent_ns, INTENT.order_id)
+        .order_by(INTENT.sent_ns, INTENT.order_id, INTENT.number)
     )
     return [_intent_of(row) for row in conn.execute(query)]
 
@@ -53,6 +64,8 @@ def _intent_of(row: AnyRow) -> PendingIntent:
     return PendingIntent(
         name=OrderName(Owner(row.account, row.world_id, row.strategy_id), row.client_order_id),
         order_id=row.order_id,
+        act=VenueAct(row.act),
+        number=row.number,
         epoch=row.epoch,
         wire_ns=row.wire_ns,
         unresolved_ns=row.updated_ns if row.unresolved else None,

@@ -11,6 +11,7 @@ from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import OrderName
 from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.risk.fence import Fence, GateStamp, refusal
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
@@ -50,6 +51,38 @@ def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: 
         made = [commands.send(book, order_id, time)]
     record_in(conn, account, book, made)
     return goes
+
+
+def replace_to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
+    """Check the intent of a replace against the fence of this moment and put it on the wire; whether it went.
+
+    One that may no longer leave is refused, and its order works on as it was.
+    """
+    account = accounts_store.find_account(conn, name.owner.account, lock=True)
+    row = intents.unanswered(conn, order_id, VenueAct.REPLACE)
+    if account is None or row is None or row.wire_ns is not None:
+        return False
+    fence = locked_fence(conn, name.owner.world_id)
+    _, book = load_orders(conn, market, account, name.owner, order_id)
+    record = book.record(order_id)
+    if record.closed or record.wanted is None:
+        return False
+    refused = _refusal(book, account.trading_state, record, fence, row.epoch)
+    if refused is not None:
+        time = account.time(now_ns, record.order.symbol)
+        record_in(conn, account, book, [commands.refuse_replace(book, order_id, time, refused)])
+        return False
+    intents.put_on_the_wire(conn, order_id, fence.epoch, now_ns, VenueAct.REPLACE)
+    return True
+
+
+def cancel_to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
+    """Put a cancel on the wire. It passes every fence."""
+    row = intents.unanswered(conn, order_id, VenueAct.CANCEL)
+    if row is None or row.wire_ns is not None:
+        return False
+    intents.put_on_the_wire(conn, order_id, row.epoch, now_ns, VenueAct.CANCEL)
+    return True
 
 
 def _refusal(

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
+<<<<<<< HEAD
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.fees.volumes import DAYS_KEPT, Traded, TradedVolumes
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.simulation.arrivals import Arrival, OrderArrivals
+=======
+from brokerage.domain.orders.events import EventTime
+from brokerage.domain.orders.order import venue_order_id
+from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.reports import VenueAct, VenueReport
+from brokerage.domain.orders.states import EventKind, OrderState
+from brokerage.domain.simulation.arrivals import FOUND, Arrival, OrderArrivals
+>>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
 from brokerage.fences.intents import INTENT, UNANSWERED
 from qmtl.core.errors import NotFound
 
@@ -26,12 +37,61 @@ def arrivals(conn: Connection, account_name: str) -> OrderArrivals:
     return OrderArrivals({row.venue_order_id: Arrival(row.arrives_ns, row.answer_lost) for row in rows})
 
 
-def add_arrival(conn: Connection, order_id: str, account_name: str, arrival: Arrival) -> None:
-    """The venue has the order. Once: a repeat changes nothing."""
+def add_arrival(conn: Connection, order_id: str, account_name: str, arrival: Arrival) -> Arrival:
+    """The venue has the order. Once: a repeat changes nothing, the answer is as it came first."""
     found = sa.select(t.venue_orders).where(t.venue_orders.c.venue_order_id == order_id)
-    if conn.execute(found).one_or_none() is None:
-        values = {"account": account_name, "arrives_ns": arrival.at_ns, "answer_lost": arrival.answer_lost}
-        conn.execute(sa.insert(t.venue_orders).values(venue_order_id=order_id, **values))
+    row = conn.execute(found).one_or_none()
+    if row is not None:
+        return Arrival(row.arrives_ns, row.answer_lost)
+    values = {"account": account_name, "arrives_ns": arrival.at_ns, "answer_lost": arrival.answer_lost}
+    conn.execute(sa.insert(t.venue_orders).values(venue_order_id=order_id, **values))
+    return arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A cancel or a replace that the venue has done."""
+
+    at_ns: int
+    answer_lost: bool
+
+
+def change(conn: Connection, venue_order_id: str, act: VenueAct) -> Change | None:
+    """What the venue has done under an id: the cancel of it, or the replace that brought it."""
+    key = sa.and_(t.venue_changes.c.venue_order_id == venue_order_id, t.venue_changes.c.act == act.value)
+    row = conn.execute(sa.select(t.venue_changes).where(key)).one_or_none()
+    return None if row is None else Change(row.at_ns, row.answer_lost)
+
+
+def add_change(
+    conn: Connection, account_name: str, order_id: str, venue_order_id: str, act: VenueAct, done: Change
+) -> None:
+    """The venue has done a cancel or a replace."""
+    values = {
+        "venue_order_id": venue_order_id,
+        "act": act.value,
+        "account": account_name,
+        "order_id": order_id,
+        "at_ns": done.at_ns,
+        "answer_lost": done.answer_lost,
+    }
+    conn.execute(sa.insert(t.venue_changes).values(values))
+
+
+def unheard_changes(conn: Connection, record: OrderRecord, received_ns: int) -> list[VenueReport]:
+    """What the venue has done to an order and nobody has heard of."""
+    found: list[VenueReport] = []
+    if record.wanted is not None:
+        done = change(conn, venue_order_id(record.id, record.replaces), VenueAct.REPLACE)
+        if done is not None:
+            time = EventTime(done.at_ns, received_ns)
+            found.append(VenueReport(record.id, EventKind.UPDATED, time, reason=FOUND, terms=record.wanted))
+    if record.state is OrderState.PENDING_CANCEL:
+        generation = record.replaces if found else record.generation
+        done = change(conn, venue_order_id(record.id, generation), VenueAct.CANCEL)
+        if done is not None:
+            found.append(VenueReport(record.id, EventKind.CANCELED, EventTime(done.at_ns, received_ns), reason=FOUND))
+    return found
 
 
 def volumes(conn: Connection, account_name: str, instruments: Instruments) -> TradedVolumes:

@@ -33,6 +33,7 @@ from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, OrderName, Side, order_id
 from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind, OrderState, OrderType
 from brokerage.domain.risk.fence import FenceState
 from brokerage.feeds import show as feeds_show
@@ -44,7 +45,6 @@ from brokerage.orders.cancel import cancel_order
 from brokerage.venues.dispatch import emulation, outcomes, pending
 from brokerage.venues.dispatch import send as dispatch_send
 from brokerage.venues.paper import venue as paper_venue
-from brokerage.venues.paper.store import arrivals
 from qmtl.core.errors import NotReady
 from tests.brokerage.samples import ACCOUNT, ACTOR, FEED, GATE, MARKET, OWNER, bar, fence, order
 
@@ -67,6 +67,12 @@ def reduces(side: Side, quantity: int, held: int) -> bool:
 
 def stop_order(name: str, side: Side, quantity: int, price: int) -> Order:
     return order(name, side, quantity, type=OrderType.STOP_MARKET, stop_price=Decimal(price))
+
+
+def query(conn: Connection, market: MarketContext, identity: str) -> VenueReport | None:
+    """What the venue has of an order, if there is one."""
+    found = outcomes.orders_at_venue(conn, market, identity, 32)[0]
+    return None if found is None else paper_venue.query(conn, market, OWNER.account, found, 14)
 
 
 def reached_by(shown: Bar, record: OrderRecord) -> bool:
@@ -303,12 +309,11 @@ class FenceMachine(RuleBasedStateMachine):
             "answer": partial(outcomes.answer, market=self.market, name=name, order_id=identity, now_ns=12),
             "lose": partial(outcomes.lose, market=self.market, name=name, order_id=identity, now_ns=13),
             "resolve": lambda conn: (
-                (found := paper_venue.query(conn, self.market, name.owner.account, identity, 14))
-                and outcomes.resolve(conn, self.market, name, found)
+                (found := query(conn, self.market, identity)) and outcomes.resolve(conn, self.market, name, found)
             ),
             "cancel": lambda conn: (
                 orders_store.find_order(conn, name, self.market.instruments)
-                and cancel_order(conn, self.market, name, 8, arrivals)
+                and cancel_order(conn, self.market, name, 8)
             ),
         }
         self.run(acts[act], fate)

@@ -29,7 +29,6 @@ from brokerage.orders import journal, working
 from brokerage.orders import store as orders_store
 from brokerage.orders.cancel import cancel_all, cancel_order
 from brokerage.orders.store import OrdersOf
-from brokerage.venues.paper.store import arrivals
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import Conflict, NotFound, NotReady
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
@@ -201,12 +200,12 @@ async def test_a_resting_order_can_be_cancelled_through_every_fence(book: Book) 
     await book.submit(order("o1"))
     await book.fence(fence(2, FenceState.FROZEN))
     name = OrderName(OWNER, "o1")
-    canceled = await book.db.write(lambda conn: cancel_order(conn, MARKET, name, 8, arrivals))
+    canceled = await book.db.write(lambda conn: cancel_order(conn, MARKET, name, 8))
     assert canceled.record.state is OrderState.CANCELED
-    assert await book.db.write(lambda conn: cancel_order(conn, MARKET, name, 9, arrivals)) == canceled
+    assert await book.db.write(lambda conn: cancel_order(conn, MARKET, name, 9)) == canceled
     assert await book.show(bar(1)) == 0
     with pytest.raises(NotFound, match="E_ORDER_UNKNOWN"):
-        await book.db.write(lambda conn: cancel_order(conn, MARKET, OrderName(OWNER, "nope"), 9, arrivals))
+        await book.db.write(lambda conn: cancel_order(conn, MARKET, OrderName(OWNER, "nope"), 9))
 
 
 async def test_cancel_all_of_a_strategy_leaves_the_others(book: Book) -> None:
@@ -214,9 +213,7 @@ async def test_cancel_all_of_a_strategy_leaves_the_others(book: Book) -> None:
     await book.submit(order("o2"))
     other = replace(order("o3"), owner=Owner("acc", WORLD, "s2"))
     await book.submit(other)
-    canceled = await book.db.write(
-        lambda conn: cancel_all(conn, MARKET, OrdersOf("acc", strategy_id="s1"), 8, arrivals)
-    )
+    canceled = await book.db.write(lambda conn: cancel_all(conn, MARKET, OrdersOf("acc", strategy_id="s1"), 8))
     assert [stored.record.state for stored in canceled] == [OrderState.CANCELED] * 2
     assert await book.show(bar(1)) == 1
 

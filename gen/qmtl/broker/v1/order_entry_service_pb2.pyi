@@ -60,38 +60,42 @@ class SubmitOrderListResponse(_message.Message):
     def __init__(self, statuses: _Optional[_Iterable[_Union[_order_pb2.OrderStatus, _Mapping]]] = ...) -> None: ...
 
 class OrderTerms(_message.Message):
-    __slots__ = ("quantity", "limit_price", "stop_price", "trail_offset", "limit_offset", "expire_at")
+    __slots__ = ("quantity", "limit_price", "stop_price", "expire_at")
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
     LIMIT_PRICE_FIELD_NUMBER: _ClassVar[int]
     STOP_PRICE_FIELD_NUMBER: _ClassVar[int]
-    TRAIL_OFFSET_FIELD_NUMBER: _ClassVar[int]
-    LIMIT_OFFSET_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_AT_FIELD_NUMBER: _ClassVar[int]
     quantity: str
     limit_price: str
     stop_price: str
-    trail_offset: str
-    limit_offset: str
     expire_at: _timestamp_pb2.Timestamp
-    def __init__(self, quantity: _Optional[str] = ..., limit_price: _Optional[str] = ..., stop_price: _Optional[str] = ..., trail_offset: _Optional[str] = ..., limit_offset: _Optional[str] = ..., expire_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, quantity: _Optional[str] = ..., limit_price: _Optional[str] = ..., stop_price: _Optional[str] = ..., expire_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ReplaceOrderRequest(_message.Message):
-    __slots__ = ("key", "terms", "update_mask", "gate")
+    __slots__ = ("key", "terms", "update_mask", "gate", "request_id")
     KEY_FIELD_NUMBER: _ClassVar[int]
     TERMS_FIELD_NUMBER: _ClassVar[int]
     UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
     GATE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     key: _order_pb2.OrderKey
     terms: OrderTerms
     update_mask: _field_mask_pb2.FieldMask
     gate: GateStamp
-    def __init__(self, key: _Optional[_Union[_order_pb2.OrderKey, _Mapping]] = ..., terms: _Optional[_Union[OrderTerms, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., gate: _Optional[_Union[GateStamp, _Mapping]] = ...) -> None: ...
+    request_id: str
+    def __init__(self, key: _Optional[_Union[_order_pb2.OrderKey, _Mapping]] = ..., terms: _Optional[_Union[OrderTerms, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., gate: _Optional[_Union[GateStamp, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ReplaceOrderResponse(_message.Message):
-    __slots__ = ("status",)
+    __slots__ = ("status", "denial", "message", "duplicate")
     STATUS_FIELD_NUMBER: _ClassVar[int]
+    DENIAL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
     status: _order_pb2.OrderStatus
-    def __init__(self, status: _Optional[_Union[_order_pb2.OrderStatus, _Mapping]] = ...) -> None: ...
+    denial: _order_pb2.Denial
+    message: str
+    duplicate: bool
+    def __init__(self, status: _Optional[_Union[_order_pb2.OrderStatus, _Mapping]] = ..., denial: _Optional[_Union[_order_pb2.Denial, str]] = ..., message: _Optional[str] = ..., duplicate: _Optional[bool] = ...) -> None: ...
 
 class CancelOrderRequest(_message.Message):
     __slots__ = ("key",)

@@ -87,9 +87,15 @@ class OrderEntryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplaceOrder(self, request, context):
-        """Changes quantity or prices of an open order.
+        """Changes quantity, prices or end of an open order, checked as an order of what would be left of it. Idempotent on
+        request_id; the answer is durable. A refusal by a rule is an OK reply that names it: the order works on as it was.
+        Where the venue does not answer at once the order is PENDING_UPDATE until then, and holds the money of the dearer
+        terms.
 
-        Errors: NOT_FOUND (E_ORDER_UNKNOWN); FAILED_PRECONDITION (E_STALE_EPOCH).
+        Errors: NOT_FOUND (E_ORDER_UNKNOWN, E_ACCOUNT_UNKNOWN); FAILED_PRECONDITION (E_STALE_EPOCH: reload the activation and
+        gate once more; E_ORDER_CLOSED; E_ORDER_PENDING: the venue has not answered what was asked before, try again later);
+        ABORTED (E_REPLACE_CONFLICT): the request_id was another change; INVALID_ARGUMENT (E_REPLACE_MASK, E_ORDER_MALFORMED,
+        E_NAME, E_DECIMAL, E_GATE_STAMP).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,9 +45,15 @@ class OrderEntryServiceStub:
     SubmitOrderList: _grpc.UnaryUnaryMultiCallable[_order_entry_service_pb2.SubmitOrderListRequest, _order_entry_service_pb2.SubmitOrderListResponse]
     """Takes several orders that belong together. Errors: as SubmitOrder, for the list as a whole."""
     ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_order_entry_service_pb2.ReplaceOrderRequest, _order_entry_service_pb2.ReplaceOrderResponse]
-    """Changes quantity or prices of an open order.
+    """Changes quantity, prices or end of an open order, checked as an order of what would be left of it. Idempotent on
+    request_id; the answer is durable. A refusal by a rule is an OK reply that names it: the order works on as it was.
+    Where the venue does not answer at once the order is PENDING_UPDATE until then, and holds the money of the dearer
+    terms.
 
-    Errors: NOT_FOUND (E_ORDER_UNKNOWN); FAILED_PRECONDITION (E_STALE_EPOCH).
+    Errors: NOT_FOUND (E_ORDER_UNKNOWN, E_ACCOUNT_UNKNOWN); FAILED_PRECONDITION (E_STALE_EPOCH: reload the activation and
+    gate once more; E_ORDER_CLOSED; E_ORDER_PENDING: the venue has not answered what was asked before, try again later);
+    ABORTED (E_REPLACE_CONFLICT): the request_id was another change; INVALID_ARGUMENT (E_REPLACE_MASK, E_ORDER_MALFORMED,
+    E_NAME, E_DECIMAL, E_GATE_STAMP).
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_entry_service_pb2.CancelOrderRequest, _order_entry_service_pb2.CancelOrderResponse]
     """Cancels an open order. Passes every fence. A closed order answers as it is.
@@ -77,9 +83,15 @@ class OrderEntryServiceAsyncStub(OrderEntryServiceStub):
     SubmitOrderList: _aio.UnaryUnaryMultiCallable[_order_entry_service_pb2.SubmitOrderListRequest, _order_entry_service_pb2.SubmitOrderListResponse]  # type: ignore[assignment]
     """Takes several orders that belong together. Errors: as SubmitOrder, for the list as a whole."""
     ReplaceOrder: _aio.UnaryUnaryMultiCallable[_order_entry_service_pb2.ReplaceOrderRequest, _order_entry_service_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
-    """Changes quantity or prices of an open order.
+    """Changes quantity, prices or end of an open order, checked as an order of what would be left of it. Idempotent on
+    request_id; the answer is durable. A refusal by a rule is an OK reply that names it: the order works on as it was.
+    Where the venue does not answer at once the order is PENDING_UPDATE until then, and holds the money of the dearer
+    terms.
 
-    Errors: NOT_FOUND (E_ORDER_UNKNOWN); FAILED_PRECONDITION (E_STALE_EPOCH).
+    Errors: NOT_FOUND (E_ORDER_UNKNOWN, E_ACCOUNT_UNKNOWN); FAILED_PRECONDITION (E_STALE_EPOCH: reload the activation and
+    gate once more; E_ORDER_CLOSED; E_ORDER_PENDING: the venue has not answered what was asked before, try again later);
+    ABORTED (E_REPLACE_CONFLICT): the request_id was another change; INVALID_ARGUMENT (E_REPLACE_MASK, E_ORDER_MALFORMED,
+    E_NAME, E_DECIMAL, E_GATE_STAMP).
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_entry_service_pb2.CancelOrderRequest, _order_entry_service_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Cancels an open order. Passes every fence. A closed order answers as it is.
@@ -124,9 +136,15 @@ class OrderEntryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_entry_service_pb2.ReplaceOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_entry_service_pb2.ReplaceOrderResponse, _abc.Awaitable[_order_entry_service_pb2.ReplaceOrderResponse]]:
-        """Changes quantity or prices of an open order.
+        """Changes quantity, prices or end of an open order, checked as an order of what would be left of it. Idempotent on
+        request_id; the answer is durable. A refusal by a rule is an OK reply that names it: the order works on as it was.
+        Where the venue does not answer at once the order is PENDING_UPDATE until then, and holds the money of the dearer
+        terms.
 
-        Errors: NOT_FOUND (E_ORDER_UNKNOWN); FAILED_PRECONDITION (E_STALE_EPOCH).
+        Errors: NOT_FOUND (E_ORDER_UNKNOWN, E_ACCOUNT_UNKNOWN); FAILED_PRECONDITION (E_STALE_EPOCH: reload the activation and
+        gate once more; E_ORDER_CLOSED; E_ORDER_PENDING: the venue has not answered what was asked before, try again later);
+        ABORTED (E_REPLACE_CONFLICT): the request_id was another change; INVALID_ARGUMENT (E_REPLACE_MASK, E_ORDER_MALFORMED,
+        E_NAME, E_DECIMAL, E_GATE_STAMP).
         """
 
     @_abc_1.abstractmethod

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.models.profiles.generic import margin
-from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent
+from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent, WorkedTerms
 from brokerage.domain.orders.order import Order, Side, order_id
-from brokerage.domain.orders.record import OrderRecord, WorkedTerms, accept_fill, advance, born, happened
+from brokerage.domain.orders.record import OrderRecord, accept_fill, advance, born, happened
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, OrderView, TimeInForce
 from qmtl.core.errors import Conflict
 from tests.brokerage.samples import MINUTE, OWNER, STOCK, order

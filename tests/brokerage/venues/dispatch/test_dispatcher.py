@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from prometheus_client import CollectorRegistry
 
 from brokerage.domain.models.latency import Link
 from brokerage.domain.money import RATE_ONE
-from brokerage.domain.orders.order import order_id
-from brokerage.domain.orders.states import OrderState
+from brokerage.domain.orders.order import Order, order_id
+from brokerage.domain.orders.reports import VenueAct
+from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.risk.fence import FenceState
 from brokerage.domain.simulation.arrivals import NOT_AT_VENUE
 from brokerage.market.context import MarketContext
@@ -95,6 +97,72 @@ async def test_an_intent_written_before_a_death_is_checked_again_and_sent_after_
             await until(state(book), lambda found: found is OrderState.ACCEPTED)
             await until(state(book, "o2"), lambda found: found is OrderState.ACCEPTED)
         assert await book.show(bar(1)) == 2
+
+
+def far_below(name: str = "o1") -> Order:
+    """An order that rests."""
+    return order(name, type=OrderType.LIMIT, limit_price=Decimal(90))
+
+
+async def kinds(book: Book, name: str = "o1") -> list[str]:
+    return [event.kind.value for event in (await book.order(name)).events[2:]]
+
+
+@pytest.mark.parametrize("loss", [0, RATE_ONE])
+async def test_replaces_and_cancels_go_over_the_wire_and_lost_answers_are_asked_for(tmp_path: Path, loss: int) -> None:
+    async with opened(tmp_path, replace(MARKET, link=replace(SOON, answer_loss=loss))) as book, sending(book):
+        await book.submit(far_below())
+        await until(state(book), lambda found: found is OrderState.ACCEPTED)
+        assert (await book.replace("o1", quantity=4, limit_price=91)).refusal is None
+        await until(state(book), lambda found: found is OrderState.ACCEPTED)
+        record = (await book.order("o1")).record
+        assert (record.quantity, record.limit, record.generation, record.wanted) == (4, 91_00, 1, None)
+        assert (await book.cancel("o1")).record.state is OrderState.PENDING_CANCEL
+        await until(state(book), lambda found: found is OrderState.CANCELED)
+        unknown = ["PENDING_UPDATE"] * bool(loss), ["PENDING_CANCEL"] * bool(loss)
+        first = ["SUBMITTED", "ACCEPTED"] if not loss else ["SUBMITTED", "UPDATED", "ACCEPTED"]
+        told = ["PENDING_UPDATE", *unknown[0], "UPDATED", "PENDING_CANCEL", *unknown[1], "CANCELED"]
+        assert await kinds(book) == [*first, *told]
+        assert await book.verify() == 1
+
+
+@pytest.mark.parametrize("act", [VenueAct.REPLACE, VenueAct.CANCEL])
+@pytest.mark.parametrize("died", ["before the wire", "before the venue", "before the answer"])
+async def test_a_death_with_a_replace_or_a_cancel_under_way(tmp_path: Path, act: VenueAct, died: str) -> None:
+    """A cancel is done in the end; a replace that may have come is asked about and never sent again."""
+    async with opened(tmp_path, replace(MARKET, link=SOON)) as book:
+        async with sending(book):
+            await book.submit(far_below())
+            await until(state(book), lambda found: found is OrderState.ACCEPTED)
+        await (book.cancel("o1") if act is VenueAct.CANCEL else book.replace("o1", quantity=4))
+        if died != "before the wire":
+            assert await book.to_wire("o1", act)
+        if died == "before the answer":
+            await book.reach("o1", act)
+        ends = OrderState.CANCELED if act is VenueAct.CANCEL else OrderState.ACCEPTED
+        async with sending(book):
+            await until(state(book), lambda found: found is ends)
+        record = (await book.order("o1")).record
+        made = act is VenueAct.REPLACE and died != "before the venue"
+        assert (record.quantity, record.wanted) == (4 if made else 10, None)
+        assert await book.verify() == 1
+
+
+async def test_a_bar_meets_the_order_as_the_venue_has_it_whatever_was_heard(tmp_path: Path) -> None:
+    async with opened(tmp_path, replace(MARKET, link=replace(SOON, answer_loss=RATE_ONE))) as book:
+        async with sending(book):
+            for name in ("o1", "o2"):
+                await book.submit(far_below(name))
+                await until(state(book, name), lambda found: found is OrderState.ACCEPTED)
+        await book.replace("o1", quantity=4)
+        await book.cancel("o2")
+        for name, act in (("o1", VenueAct.REPLACE), ("o2", VenueAct.CANCEL)):
+            assert await book.to_wire(name, act)
+            await book.reach(name, act)
+        assert await book.show(bar(1, 90)) == 1
+        assert (await book.order("o1")).record.filled == 4
+        assert [await book.state(name) for name in ("o1", "o2")] == [OrderState.FILLED, OrderState.CANCELED]
+        assert await book.verify() == 1
 
 
 @pytest.mark.parametrize("frozen", [False, True])

@@ -12,6 +12,7 @@ from brokerage.domain.models.latency import Link
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Side, order_id
+from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import OrderState, OrderType, TimeInForce
 from brokerage.domain.risk.fence import FenceState
 from brokerage.domain.simulation.arrivals import FOUND, NOT_AT_VENUE
@@ -249,9 +250,38 @@ async def test_a_cancel_reaches_an_order_whose_answer_was_lost(database_url: str
         await sent(book)
         await book.arrive("o1")
         await book.lose("o1")
-        assert (await book.cancel("o1")).record.state is OrderState.CANCELED
+        assert (await book.cancel("o1")).record.state is OrderState.PENDING_CANCEL
         assert await book.show(bar(1)) == 0
+        assert await book.resolve("o1")
+        assert await book.state("o1") is OrderState.CANCELED
         assert await book.fence(fence(1)) == []
+
+
+async def test_a_freeze_between_intent_and_wire_refuses_a_replace_and_a_cancel_passes(book: Book) -> None:
+    await sent(book)
+    await book.arrive("o1")
+    await book.answer("o1")
+    stored = (await book.replace("o1", quantity=20)).stored
+    assert (stored.record.state, stored.record.quantity) == (OrderState.PENDING_UPDATE, 10)
+    await book.cancel("o1")
+    assert await book.fence(fence(2, FenceState.FROZEN)) == []
+    assert not await book.to_wire("o1", VenueAct.REPLACE)
+    record = (await book.order("o1")).record
+    assert (record.state, record.wanted, record.quantity) == (OrderState.PENDING_CANCEL, None, 10)
+    assert record.detail.startswith("before the wire: ")
+    assert await book.to_wire("o1", VenueAct.CANCEL)
+    assert await book.fence(fence(2, FenceState.FROZEN)) == []
+    assert await book.verify() == 1
+
+
+async def test_a_replace_on_the_wire_is_listed_by_a_freeze(book: Book) -> None:
+    await sent(book)
+    await book.arrive("o1")
+    await book.answer("o1")
+    await book.replace("o1", quantity=20)
+    assert await book.to_wire("o1", VenueAct.REPLACE)
+    assert not await book.to_wire("o1", VenueAct.REPLACE)
+    assert await book.fence(fence(2, FenceState.FROZEN)) == ["o1"]
 
 
 async def test_an_immediate_order_that_cannot_fill_expires_though_its_answer_was_lost(database_url: str) -> None:

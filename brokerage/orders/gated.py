@@ -1,0 +1,72 @@
+"""What every gated act does first, in one transaction: whose rows are locked, what the fence and the rate limit say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from brokerage.accounts import store as accounts_store
+from brokerage.books.load import world_beside
+from brokerage.domain.accounts.account import Account
+from brokerage.domain.orders.denials import Denial, Refusal
+from brokerage.domain.orders.order import Owner
+from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.risk.fence import Fence, GateStamp, moved, refusal
+from brokerage.domain.risk.limits import spans_accounts
+from brokerage.domain.risk.pacing import paced
+from brokerage.fences.store import locked_fence
+from brokerage.market.context import MarketContext
+from qmtl.core.limits import RiskLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The account of an act, locked; with a world limit also the world's accounts."""
+
+    account: Account
+    world: list[Account] | None
+
+
+def hold(conn: Connection, market: MarketContext, owner: Owner, seen: RiskLimits) -> Held:
+    """Lock what an act of an owner is decided on. Raises NotFound (E_ACCOUNT_UNKNOWN).
+
+    `seen` is the fence's limits as they were before anything was locked. It decides only whose rows are locked; what
+    binds is read under the fence's lock. Where that asks for more rows than are locked, the act is to come again.
+    """
+    world = None
+    if spans_accounts(market.limits, seen):  # nobody else of the world decides meanwhile
+        world = accounts_store.accounts_of(conn, owner.world_id, lock=True)
+    return Held(accounts_store.account(conn, owner.account, owner.world_id, lock=True), world)
+
+
+def bind(conn: Connection, market: MarketContext, held: Held, view: AccountView, owner: Owner) -> Fence:
+    """The fence of the moment, which cannot move until the end of the transaction, and its limits in the view."""
+    fence = locked_fence(conn, owner.world_id)
+    if held.world is not None:
+        view.world_beside = world_beside(conn, market, held.account, owner.world_id, held.world)
+    view.world_limits = fence.limits
+    return fence
+
+
+def admit(
+    market: MarketContext, held: Held, fence: Fence, gate: GateStamp, now_ns: int, *, reduces: bool
+) -> tuple[Account, Refusal | None]:
+    """What fence and rate limit say to an act; the account with the act counted. Raises NotReady (E_STALE_EPOCH)."""
+    refused = refusal(fence, gate, reduces)
+    if refused is not None:
+        return held.account, refused
+    if held.world is None and spans_accounts(market.limits, fence.limits):
+        raise moved(fence)
+    return _paced(held.account, market.limits.orders_per_s_max, now_ns, reduces=reduces)
+
+
+def _paced(account: Account, per_s: int, now_ns: int, *, reduces: bool) -> tuple[Account, Refusal | None]:
+    """Count an act against the account's rate, or refuse it."""
+    if not per_s:
+        return account, None
+    rate_ns = paced(account.rate_ns, per_s, now_ns, reduces=reduces)
+    if rate_ns is None:
+        message = f"account {account.account} sends orders faster than orders_per_s_max, {per_s} a second"
+        return account, Refusal(Denial.RATE_ABOVE_LIMIT, message)
+    return replace(account, rate_ns=rate_ns), None
