@@ -346,7 +346,6 @@ PLANNED = {**entry_service.PLANNED, **feeds_service.PLANNED}
 async def test_what_is_not_built_says_which_part_will_build_it(client: Client, name: str) -> None:
     answers: Mapping[str, Callable[[], Awaitable[Message]]] = {
         "SubmitOrderList": lambda: client.entry.SubmitOrderList(orderentryservicepb.SubmitOrderListRequest()),
-        "ReplaceOrder": lambda: client.entry.ReplaceOrder(orderentryservicepb.ReplaceOrderRequest()),
         "ReconcileVenue": lambda: client.venue.ReconcileVenue(venueservicepb.ReconcileVenueRequest()),
     }
     with pytest.raises(NotBuilt) as caught:
