@@ -311,7 +311,6 @@ venue_orders = sa.Table(
     _flag("answer_lost"),
 )
 
-<<<<<<< HEAD
 # What an account has traded there by day, counted from the epoch: its tier. Only where its fees go by volume.
 venue_volumes = sa.Table(
     "venue_volumes",
@@ -322,7 +321,7 @@ venue_volumes = sa.Table(
     _int("quantity"),
     _int("notional"),
 )
-=======
+
 # Cancels and replaces that it has done, whether or not their answers came back.
 venue_changes = sa.Table(
     "venue_changes",
@@ -335,7 +334,6 @@ venue_changes = sa.Table(
     _flag("answer_lost"),
 )
 sa.Index("venue_changes_order", venue_changes.c.order_id)
->>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
 
 open_order_totals = sa.Table(
     "open_order_totals",

@@ -39,23 +39,17 @@ class VenueAnswer:
 
 @dataclass(frozen=True, slots=True)
 class VenueReport:
-<<<<<<< HEAD
     """One thing that happened to an order at its venue; a fill has its `fill`.
 
-    `stop` and `limit` are where an update has moved the order's own prices; None: not moved.
+    `stop` and `limit` are where an update has moved the order's own prices; None: not moved. `terms` are those of a
+    replace that was made.
     """
-=======
-    """One thing that happened to an order at its venue; a fill has its `fill`, an update the `terms` worked since."""
->>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
 
     order_id: str
     kind: EventKind
     time: EventTime
     fill: Fill | None = None
     reason: str = ""
-<<<<<<< HEAD
     stop: int | None = None
     limit: int | None = None
-=======
     terms: WorkedTerms | None = None
->>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)

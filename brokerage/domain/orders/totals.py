@@ -9,10 +9,7 @@ from brokerage.domain.money import fit
 from brokerage.domain.orders.events import WorkedTerms
 from brokerage.domain.orders.order import Order, Side, SizedOrder
 from brokerage.domain.orders.record import OrderRecord
-<<<<<<< HEAD
 from brokerage.domain.orders.states import MARKET_ONCE_TRIGGERED
-=======
->>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +94,6 @@ def _totals_at(record: OrderRecord, instrument: Instrument, terms: WorkedTerms) 
     left, price = max(terms.quantity - record.filled, 0), terms.worst or terms.limit or terms.stop
     if record.order.reduce_only:
         return OpenOrderTotals(1, left, reducing=left)
-<<<<<<< HEAD
     if price is None or (record.triggered and record.order.type in MARKET_ONCE_TRIGGERED):
-=======
-    if price is None or record.let_go:
->>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
         return OpenOrderTotals(1, left, 1, 0, left)
     return OpenOrderTotals(1, left, 1, instrument.notional(price, left))

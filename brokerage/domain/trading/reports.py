@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
-from brokerage.domain.orders.events import EventTime, Fill, OrderEvent
-<<<<<<< HEAD
-from brokerage.domain.orders.record import OrderRecord, WorkedTerms, happened
-from brokerage.domain.orders.reports import VenueReport
-=======
+from brokerage.domain.orders.events import EventTime, Fill, OrderEvent, WorkedTerms
 from brokerage.domain.orders.record import OrderRecord, happened
 from brokerage.domain.orders.reports import Outcome, VenueAct, VenueAnswer, VenueReport
->>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
 from brokerage.domain.orders.states import EventKind, OrderState
 from qmtl.core.errors import NotFound
 
@@ -32,21 +27,19 @@ def book_report(book: StrategyBook, report: VenueReport) -> OrderEvent:
             raise NotFound("E_INSTRUMENT_UNKNOWN", f"order {record.id} cannot fill without an instrument")
         book.ledger.book(record.instrument, record.order.side, report.fill)
     after, event = happened(
-<<<<<<< HEAD
         record, report.kind, report.time, fill=report.fill, detail=report.reason, terms=_terms(record, report)
-=======
-        record, report.kind, report.time, fill=report.fill, detail=report.reason, terms=report.terms
->>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
     )
     book.keep(after)
     return event
 
 
 def _terms(record: OrderRecord, report: VenueReport) -> WorkedTerms:
-    """What is worked after a report: the order's own terms, with the prices that it says were moved."""
+    """What is worked after a report: a replace's terms, or the order's own with the prices that it says were moved."""
+    if report.terms is not None:
+        return report.terms
     limit = record.limit if report.limit is None else report.limit
     stop = record.stop if report.stop is None else report.stop
-    return WorkedTerms(record.quantity, limit, stop, record.expire_ns)
+    return WorkedTerms(record.quantity, limit, stop, record.expire_ns, record.worst)
 
 
 def book_fill(book: StrategyBook, order_id: str, fill: Fill, time: EventTime) -> OrderEvent:

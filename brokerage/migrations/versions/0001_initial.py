@@ -298,7 +298,6 @@ def _create_fences() -> None:
         sa.PrimaryKeyConstraint("venue_order_id"),
     )
     op.create_table(
-<<<<<<< HEAD
         "venue_volumes",
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("day", _BIG, nullable=False),
@@ -307,7 +306,7 @@ def _create_fences() -> None:
         sa.Column("notional", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("account", "day", "symbol"),
     )
-=======
+    op.create_table(
         "venue_changes",
         sa.Column("venue_order_id", sa.Text(), nullable=False),
         sa.Column("act", sa.Text(), nullable=False),
@@ -318,7 +317,6 @@ def _create_fences() -> None:
         sa.PrimaryKeyConstraint("venue_order_id", "act"),
     )
     op.create_index("venue_changes_order", "venue_changes", ["order_id"])
->>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
     op.create_table(
         "audit_log",
         sa.Column("id", _BIG, nullable=False, autoincrement=True),

@@ -30,17 +30,11 @@ Changes = Callable[[OrderRecord, int], Iterable[VenueReport]]
 class PaperStep:
     """The open orders of one account, bar by bar: what has arrived is heard, what rests may fill."""
 
-<<<<<<< HEAD
-    def __init__(self, view: AccountView, arrivals: OrderArrivals, volumes: TradedVolumes) -> None:
-        self._arrivals = arrivals
-        self._volumes = volumes
-        self._exchange = SimulatedExchange(view.profile, arrivals, volumes)
-=======
-    def __init__(self, view: AccountView, arrivals: OrderArrivals, changes: Changes) -> None:
+    def __init__(self, view: AccountView, arrivals: OrderArrivals, changes: Changes, volumes: TradedVolumes) -> None:
         self._arrivals = arrivals
         self._changes = changes
-        self._exchange = SimulatedExchange(view.profile, arrivals)
->>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
+        self._volumes = volumes
+        self._exchange = SimulatedExchange(view.profile, arrivals, volumes)
         owners = sorted(view.books, key=lambda owner: owner.strategy_id)
         self.books = [view.books[owner] for owner in owners if view.books[owner].open_orders()]
 
@@ -51,18 +45,16 @@ class PaperStep:
         time = EventTime(bar.end_ns, now_ns)
         return heard + book_reports(book, self._exchange.on_bar(book, symbol, bar, time))
 
-<<<<<<< HEAD
     def end(self, conn: Connection, account: Account) -> None:
         """Store what of the venue's own memory the bars have changed."""
         if self._volumes.changed:
             store.save_volumes(conn, account.account, self._volumes)
-=======
+
     def _changes_of(self, book: StrategyBook, now_ns: int) -> Iterator[VenueReport]:
         """What the venue did before the bar: a bar meets orders as the venue has them, heard of or not."""
         for record in book.open_orders():
             if record.wanted is not None or record.state is OrderState.PENDING_CANCEL:
                 yield from self._changes(record, now_ns)
->>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
 
     def answers(self, progress: EventTime) -> Iterator[tuple[StrategyBook, OrderEvent]]:
         """What is heard once the bars are through."""
@@ -79,10 +71,6 @@ def begin(conn: Connection, account: Account, view: AccountView) -> PaperStep:
         signal(conn, intents.WIRE_SIGNAL)
     on_the_wire = any(record.on_the_wire for record in records)
     arrivals = store.arrivals(conn, account.account) if on_the_wire else NO_ARRIVALS
-<<<<<<< HEAD
     counted = records and view.profile.fee.counts is not None
     volumes = store.volumes(conn, account.account, view.instruments) if counted else TradedVolumes()
-    return PaperStep(view, arrivals, volumes)
-=======
-    return PaperStep(view, arrivals, partial(store.unheard_changes, conn))
->>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
+    return PaperStep(view, arrivals, partial(store.unheard_changes, conn), volumes)

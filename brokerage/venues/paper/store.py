@@ -8,19 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
-<<<<<<< HEAD
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.fees.volumes import DAYS_KEPT, Traded, TradedVolumes
-from brokerage.domain.orders.states import EventKind
-from brokerage.domain.simulation.arrivals import Arrival, OrderArrivals
-=======
 from brokerage.domain.orders.events import EventTime
 from brokerage.domain.orders.order import venue_order_id
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueAct, VenueReport
 from brokerage.domain.orders.states import EventKind, OrderState
 from brokerage.domain.simulation.arrivals import FOUND, Arrival, OrderArrivals
->>>>>>> ca120224 (Venue port: cancel, replace and stream, carried by durable intents; ReplaceOrder)
 from brokerage.fences.intents import INTENT, UNANSWERED
 from qmtl.core.errors import NotFound
 

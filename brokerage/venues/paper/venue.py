@@ -239,4 +239,4 @@ def _is_of_venue(stored: StoredOrder, event: OrderEvent) -> bool:
 def _report_of(event: OrderEvent) -> VenueReport:
     time = EventTime(event.at_ns, event.received_ns)
     terms = event.terms if event.kind is EventKind.UPDATED else None
-    return VenueReport(event.order_id, event.kind, time, event.fill, event.detail, terms)
+    return VenueReport(event.order_id, event.kind, time, event.fill, event.detail, terms=terms)

@@ -35,8 +35,8 @@ async def book(database_url: str) -> AsyncIterator[Book]:
         yield made
 
 
-def resting(name: str = "o1", price: int = 90, **changes: object) -> Order:
-    return order(name, type=OrderType.LIMIT, limit_price=Decimal(price), **changes)
+def resting(name: str = "o1", price: int = 90, quantity: int = 10) -> Order:
+    return order(name, quantity=quantity, type=OrderType.LIMIT, limit_price=Decimal(price))
 
 
 async def free(book: Book) -> int:
