@@ -22,8 +22,8 @@ from brokerage.fences.service import FenceService
 from brokerage.market.configured import market_of
 from brokerage.market.context import MarketContext
 from brokerage.market.service import InstrumentService
-from brokerage.orders import entry_service
-from brokerage.orders.entry_service import OrderEntryService
+from brokerage.orders.entry import service as entry_service
+from brokerage.orders.entry.service import OrderEntryService
 from brokerage.orders.service import OrderService
 from brokerage.orders.store import ORDERS_SIGNAL
 from brokerage.orders.stream import OrderEventStream

@@ -20,7 +20,7 @@ from brokerage.fences import intents
 from brokerage.fences.store import locked_fence
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal, store
-from brokerage.orders.submit import add_order
+from brokerage.orders.entry.submit import add_order
 from qmtl.core.modes import ExecutionDomain
 
 

@@ -34,9 +34,9 @@ from brokerage.fences import change
 from brokerage.fences.change import current as fence_of
 from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
-from brokerage.orders import submit as orders_submit
-from brokerage.orders.cancel import cancel_order
-from brokerage.orders.replace import Replaced, replace_order
+from brokerage.orders.entry import submit as orders_submit
+from brokerage.orders.entry.cancel import cancel_order
+from brokerage.orders.entry.replace import Replaced, replace_order
 from brokerage.venues.dispatch import emulation, outcomes, reported_fills, send
 from brokerage.venues.paper import venue
 from qmtl.broker.v1 import order_pb2 as orderpb

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.orders.states import OrderType
 from brokerage.feeds import service as feeds_service
-from brokerage.orders import entry_service
+from brokerage.orders.entry import service as entry_service
 from brokerage.orders.wire import order_to_proto
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb

@@ -40,8 +40,8 @@ from brokerage.feeds import show as feeds_show
 from brokerage.fences import change, intents
 from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
-from brokerage.orders import submit as orders_submit
-from brokerage.orders.cancel import cancel_order
+from brokerage.orders.entry import submit as orders_submit
+from brokerage.orders.entry.cancel import cancel_order
 from brokerage.venues.dispatch import emulation, outcomes, pending
 from brokerage.venues.dispatch import send as dispatch_send
 from brokerage.venues.paper import venue as paper_venue

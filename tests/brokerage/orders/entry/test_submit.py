@@ -27,7 +27,7 @@ from brokerage.domain.trading import reports
 from brokerage.fences import change
 from brokerage.orders import journal, working
 from brokerage.orders import store as orders_store
-from brokerage.orders.cancel import cancel_all, cancel_order
+from brokerage.orders.entry.cancel import cancel_all, cancel_order
 from brokerage.orders.store import OrdersOf
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import Conflict, NotFound, NotReady

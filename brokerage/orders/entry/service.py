@@ -14,11 +14,11 @@ from brokerage.domain.risk.fence import Fence
 from brokerage.fences import change
 from brokerage.fences import store as fences_store
 from brokerage.market.context import MarketContext
-from brokerage.orders import readiness
-from brokerage.orders.cancel import cancel_all, cancel_order
-from brokerage.orders.replace import Replaced, replace_order
+from brokerage.orders.entry import readiness
+from brokerage.orders.entry.cancel import cancel_all, cancel_order
+from brokerage.orders.entry.replace import Replaced, replace_order
+from brokerage.orders.entry.submit import submit
 from brokerage.orders.store import OrdersOf
-from brokerage.orders.submit import submit
 from brokerage.orders.wire import (
     gate_from_proto,
     name_from_proto,

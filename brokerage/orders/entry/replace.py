@@ -17,7 +17,7 @@ from brokerage.domain.trading.replacement import Replace, judge, reduces
 from brokerage.fences import intents
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal, store
-from brokerage.orders.gated import admit, bind, hold
+from brokerage.orders.entry.gated import admit, bind, hold
 from brokerage.orders.rows import change_text
 from brokerage.orders.working import load_orders
 from qmtl.core.errors import Conflict, NotReady

@@ -16,7 +16,7 @@ from brokerage.domain.trading import commands
 from brokerage.fences import intents
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal, store
-from brokerage.orders.gated import admit, bind, hold
+from brokerage.orders.entry.gated import admit, bind, hold
 from brokerage.orders.rows import asked_values, head_values
 from qmtl.core.errors import Conflict
 from qmtl.core.limits import UNLIMITED, RiskLimits
