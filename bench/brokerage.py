@@ -38,7 +38,8 @@ from brokerage.feeds import show
 from brokerage.fences import change
 from brokerage.market.configured import market_of
 from brokerage.market.context import MarketContext
-from brokerage.orders import listings, submit
+from brokerage.orders import listings
+from brokerage.orders.entry import submit
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.sql.database import Database, sqlite_url

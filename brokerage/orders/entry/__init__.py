@@ -1,1 +1,1 @@
-"""Order entry: gated orders and changes of them, each decided in one transaction under the fence. Speaks to no venue."""
+"""Order entry: gated orders and changes of them, each decided in one transaction. Speaks to no venue."""

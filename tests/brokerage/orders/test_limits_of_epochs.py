@@ -19,7 +19,7 @@ from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.risk.fence import FenceState
 from brokerage.fences import change
-from brokerage.orders import submit
+from brokerage.orders.entry import submit
 from qmtl.core.errors import NotReady
 from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.sql.database import sqlite_url
