@@ -11,7 +11,7 @@ demo: $(STAMP)
 	$(BIN)/python -m examples.demo --out demo-out
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 gen: $(STAMP)
 	$(BIN)/python tools/gen.py
@@ -42,7 +42,7 @@ bench: $(STAMP)
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak --hypothesis-profile fresh
-	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile fresh
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --hypothesis-profile fresh
 
 clients: $(STAMP)
 	$(BIN)/python -m tools.clients

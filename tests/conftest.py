@@ -1,5 +1,8 @@
 """Fixtures every room may use: a real nats-server, a real PostgreSQL, both SQL dialects."""
 
+from __future__ import annotations
+
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["tests.support.disks", "tests.support.nats", "tests.support.outbox_store", "tests.support.postgres"]
@@ -9,3 +12,15 @@ pytest_plugins = ["tests.support.disks", "tests.support.nats", "tests.support.ou
 settings.register_profile("qmtl", deadline=None, derandomize=True)
 settings.register_profile("fresh", deadline=None, print_blob=True)
 settings.load_profile("qmtl")
+
+LONGEST_FIRST = ("scaled", "clients", "hostile", "mesh", "cli")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Rooms of whole meshes come first: their few long files would else leave one worker alone at the end."""
+    places = {config.rootpath / "tests" / room: place for place, room in enumerate(LONGEST_FIRST)}
+
+    def place(item: pytest.Item) -> int:
+        return next((places[folder] for folder in item.path.parents if folder in places), len(places))
+
+    items.sort(key=place)
