@@ -8,9 +8,9 @@ from brokerage.domain.accounts.cash_book import CashKind
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.corporate import Dividend, Split, dividend, split, split_price, split_quantity
-from brokerage.domain.orders.events import EventTime, OrderEvent
+from brokerage.domain.orders.events import EventTime, OrderEvent, WorkedTerms
 from brokerage.domain.orders.order import TRAILING, Owner, Side, TrailOffsetType
-from brokerage.domain.orders.record import OrderRecord, WorkedTerms, happened
+from brokerage.domain.orders.record import OrderRecord, happened
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.simulation.carry import Payment
 
