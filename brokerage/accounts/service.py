@@ -73,9 +73,9 @@ class AccountService(accountrpc.AccountServiceServicer):
         if request.world_id:
             await self._roles.require(request.world_id, Role.READER)
         found = await self._db.read(lambda conn: store.page_of_accounts(conn, request.world_id, page))
-        shown, info = page_of(found, page, lambda account: (account.account,))
-        messages = [await self._told(account) for account in shown]
-        readable = [message for message in messages if message.worlds]
+        told = [await self._told(account) for account in found]
+        shown, info = page_of(told, page, lambda message: (message.account,), lambda message: message)
+        readable = [message for message in shown if message.worlds]
         return accountservicepb.ListAccountsResponse(accounts=readable, page=info)
 
     async def AllowWorld(

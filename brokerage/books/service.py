@@ -12,11 +12,14 @@ from brokerage.accounts.access import AccountAccess
 from brokerage.books import portfolio
 from brokerage.books.wire import balances_to_proto, portfolio_to_proto, position_to_proto
 from brokerage.commit_notices import Pulse, either, going_away
+from brokerage.domain.accounts.portfolio import PositionView
+from brokerage.domain.orders.order import Owner
 from brokerage.market.context import MarketContext
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
 from qmtl.sql.database import Database
+from qmtl.wire.paging import page_from_proto, page_of
 
 
 class PortfolioService(portfoliorpc.PortfolioServiceServicer):
@@ -36,7 +39,7 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
         self, request: portfolioservicepb.GetPortfolioRequest, context: object
     ) -> portfolioservicepb.GetPortfolioResponse:
         await self._access.readable(request.account, request.world_id)
-        book = await self._book(request.account, request.world_id)
+        book = await self._book(request.account, request.world_id, request.strategy_id)
         return portfolioservicepb.GetPortfolioResponse(portfolio=book)
 
     async def StreamPortfolio(
@@ -46,7 +49,7 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
         last = None
         while not self._draining.is_set():
             beat = self._bars.next()
-            book = await self._book(request.account, request.world_id)
+            book = await self._book(request.account, request.world_id, request.strategy_id)
             if book != last:
                 yield portfolioservicepb.StreamPortfolioResponse(portfolio=book)
             last = book
@@ -63,10 +66,11 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
             listed = portfolio.netted if request.netted else portfolio.positions
             return listed(conn, self._market, account, request.world_id, request.strategy_id)
 
-        found = await self._db.read(read)
-        return portfolioservicepb.ListPositionsResponse(
-            positions=[position_to_proto(owner, view) for owner, view in found]
-        )
+        page = page_from_proto(request.page, (str, str, str))
+        found = sorted(await self._db.read(read), key=_place)
+        left = [row for row in found if page.after is None or _place(row) > page.after]
+        positions, info = page_of(left, page, _place, lambda row: position_to_proto(*row))
+        return portfolioservicepb.ListPositionsResponse(positions=positions, page=info)
 
     async def GetCash(
         self, request: portfolioservicepb.GetCashRequest, context: object
@@ -80,13 +84,18 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
 
         return portfolioservicepb.GetCashResponse(balances=await self._db.read(read))
 
-    async def _book(self, name: str, world_id: str) -> portfoliopb.Portfolio:
+    async def _book(self, name: str, world_id: str, strategy_id: str) -> portfoliopb.Portfolio:
         """Everything from one snapshot with the account itself."""
 
         def read(conn: Connection) -> portfoliopb.Portfolio:
             account = accounts_store.account(conn, name)
             view = portfolio.view_of(conn, self._market, account)
-            held = portfolio.positions(conn, self._market, account, world_id)
+            held = portfolio.positions(conn, self._market, account, world_id, strategy_id)
             return portfolio_to_proto(account, view, world_id, held)
 
         return await self._db.read(read)
+
+
+def _place(row: tuple[Owner, PositionView]) -> tuple[str, str, str]:
+    owner, view = row
+    return owner.world_id, owner.strategy_id, view.symbol

@@ -38,14 +38,13 @@ class InstrumentService(instrumentrpc.InstrumentServiceServicer):
         page = page_from_proto(request.page, (str,))
         after = "" if page.after is None else page.after[0]
         rest = [found for found in self._instruments.listed() if found.symbol > after]
-        shown, info = page_of(rest[: page.size + 1], page, lambda found: (found.symbol,))
-        return instrumentservicepb.ListInstrumentsResponse(
-            instruments=[
-                instrument_to_proto(found, self._venue, self._instruments.is_configured(found.symbol))
-                for found in shown
-            ],
-            page=info,
+        shown, info = page_of(
+            rest[: page.size + 1],
+            page,
+            lambda found: (found.symbol,),
+            lambda found: instrument_to_proto(found, self._venue, self._instruments.is_configured(found.symbol)),
         )
+        return instrumentservicepb.ListInstrumentsResponse(instruments=shown, page=info)
 
     def _require_venue(self, name: str) -> None:
         if name not in ("", self._venue):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from brokerage.domain.accounts.account import Account
+from brokerage.domain.orders.events import OrderEvent
+from brokerage.domain.orders.stored import StoredOrder
 from brokerage.market.context import MarketContext
 from brokerage.orders import store
 from brokerage.orders.store import OrdersOf
@@ -24,8 +26,8 @@ def list_orders(
     page = page_from_proto(request.page, (int,))
     of = OrdersOf(request.account, request.world_id, request.strategy_id)
     found = store.page_of_orders(conn, market.instruments, of, page, request.symbol, request.open_only)
-    shown, info = page_of(found, page, lambda row: (row[1],))
-    return orderservicepb.ListOrdersResponse(statuses=[status_to_proto(stored) for stored, _ in shown], page=info)
+    statuses, info = page_of(found, page, lambda row: (row[1],), lambda row: status_to_proto(row[0]))
+    return orderservicepb.ListOrdersResponse(statuses=statuses, page=info)
 
 
 def list_fills(
@@ -36,25 +38,27 @@ def list_fills(
     start = max(request.after_account_fill_number, page.after[0] if page.after is not None else 0)
     of = OrdersOf(request.account, request.world_id, request.strategy_id)
     found = store.fills_after(conn, of, start, page.size + 1, market.instruments)
-    shown, info = page_of(found, page, lambda row: (row[2],))
-    fills = [
-        fill_to_proto(stored.record.order, stored.record.instrument, event, number)
-        for stored, event, number in shown
-        if stored.record.instrument is not None
-    ]
-    return orderservicepb.ListFillsResponse(fills=fills, page=info)
+    shown, info = page_of(found, page, lambda row: (row[2],), _fill)
+    return orderservicepb.ListFillsResponse(fills=[fill for fill in shown if fill.account], page=info)
 
 
-def order_snapshot(
+def _fill(row: tuple[StoredOrder, OrderEvent, int]) -> orderpb.Fill:
+    """An execution; empty where no properties of its instrument are known."""
+    stored, event, number = row
+    instrument = stored.record.instrument
+    return orderpb.Fill() if instrument is None else fill_to_proto(stored.record.order, instrument, event, number)
+
+
+def open_orders(
     conn: Connection, market: MarketContext, account: Account, of: OrdersOf
-) -> orderservicepb.OrderSnapshot:
+) -> tuple[list[orderpb.OrderStatus], int]:
     """Open orders and the end of the log, from one transaction."""
     statuses = [
         status_to_proto(stored)
         for stored in store.open_orders(conn, market.instruments, account.account)
         if of.has(stored.record.order.owner)
     ]
-    return orderservicepb.OrderSnapshot(statuses=statuses, account_event_number=account.event_sequence)
+    return statuses, account.event_sequence
 
 
 def order_events(

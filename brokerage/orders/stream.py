@@ -13,6 +13,7 @@ from brokerage.orders import listings
 from brokerage.orders.store import OrdersOf
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.sql.database import Database
+from qmtl.wire.paging import parts_of
 
 
 class OrderEventStream:
@@ -30,9 +31,13 @@ class OrderEventStream:
     async def follow(self, of: OrdersOf, number: int) -> AsyncIterator[orderservicepb.StreamOrderEventsResponse]:
         """Messages after a place in the account's log; 0: a snapshot first."""
         if not number:
-            snapshot = await self._snapshot(of)
-            number = snapshot.account_event_number
-            yield orderservicepb.StreamOrderEventsResponse(snapshot=snapshot)
+            statuses, number = await self._db.read(
+                lambda conn: listings.open_orders(conn, self._market, accounts_store.account(conn, of.account), of)
+            )
+            for part, more in parts_of(statuses):
+                yield orderservicepb.StreamOrderEventsResponse(
+                    snapshot=orderservicepb.OrderSnapshot(statuses=part, account_event_number=number, more=more)
+                )
         while not self._draining.is_set():
             beat, start = self._orders.next(), number
             events, number = await self._db.read(
@@ -43,8 +48,3 @@ class OrderEventStream:
             if number == start:
                 await either(beat, self._draining, self._poll_s)
         raise going_away(number)
-
-    async def _snapshot(self, of: OrdersOf) -> orderservicepb.OrderSnapshot:
-        return await self._db.read(
-            lambda conn: listings.order_snapshot(conn, self._market, accounts_store.account(conn, of.account), of)
-        )

@@ -44,7 +44,7 @@ func walk(ctx context.Context, gateways []grpc.ClientConnInterface) error {
 	if err != nil {
 		return err
 	}
-	if err := trade(ctx, gateway, world, strategy, session); err != nil {
+	if err := trade(ctx, gateways, world, strategy, session); err != nil {
 		return err
 	}
 	return meetErrors(ctx, gateway, world)
@@ -178,7 +178,10 @@ func activate(ctx context.Context, gateway grpc.ClientConnInterface, world, stra
 }
 
 // trade opens a paper account fed by the world's data session, buys once, and reads the fill and the book.
-func trade(ctx context.Context, gateway grpc.ClientConnInterface, world, strategy string, session *worldv1.Session) error {
+func trade(
+	ctx context.Context, gateways []grpc.ClientConnInterface, world, strategy string, session *worldv1.Session,
+) error {
+	gateway := gateways[0]
 	_, err := datav1.NewDataSessionServiceClient(gateway).OpenDataSession(ctx, &datav1.OpenDataSessionRequest{
 		SessionId: session.GetSessionId(), Preset: preset, StartTime: session.GetStart(), WorldId: world, BarsPerSecond: 20,
 	})
@@ -196,13 +199,7 @@ func trade(ctx context.Context, gateway grpc.ClientConnInterface, world, strateg
 		Side: brokerv1.OrderSide_ORDER_SIDE_BUY, Type: brokerv1.OrderType_ORDER_TYPE_MARKET,
 		TimeInForce: brokerv1.TimeInForce_TIME_IN_FORCE_GTC,
 	}
-	state, err := place(ctx, gateway, order)
-	for err == nil && state.GetState() != brokerv1.OrderState_ORDER_STATE_FILLED {
-		if err = pause(ctx, 100*time.Millisecond); err == nil {
-			state, err = orderNow(ctx, gateway, order)
-		}
-	}
-	if err != nil {
+	if err := placeAndFollow(ctx, gateways, order); err != nil {
 		return err
 	}
 	fills, err := brokerv1.NewOrderServiceClient(gateway).ListFills(ctx, &brokerv1.ListFillsRequest{Account: world})
@@ -245,12 +242,41 @@ func place(ctx context.Context, gateway grpc.ClientConnInterface, order *brokerv
 	}
 }
 
-func orderNow(ctx context.Context, gateway grpc.ClientConnInterface, order *brokerv1.Order) (*brokerv1.OrderStatus, error) {
-	reply, err := brokerv1.NewOrderServiceClient(gateway).GetOrder(ctx, &brokerv1.GetOrderRequest{Key: &brokerv1.OrderKey{
-		Account: order.GetAccount(), WorldId: order.GetWorldId(), StrategyId: order.GetStrategyId(),
-		ClientOrderId: order.GetClientOrderId(),
-	}})
-	return reply.GetStatus(), err
+// placeAndFollow sends an order and follows topic ORDERS of its world until it is filled.
+func placeAndFollow(ctx context.Context, gateways []grpc.ClientConnInterface, order *brokerv1.Order) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	request := &gatewayv1.CreateEventStreamRequest{
+		WorldId: order.GetWorldId(), Topics: []gatewayv1.Topic{gatewayv1.Topic_TOPIC_ORDERS},
+	}
+	steps := make(chan *brokerv1.OrderEvent, 1000)
+	stream := client.NewEventStream(gateways, request, func(*controlv1.ControlEvent, bool) {})
+	stream.OnOrder = func(_ *brokerv1.OrderStatus, step *brokerv1.OrderEvent) {
+		if step != nil {
+			steps <- step
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- stream.Follow(ctx) }()
+	if _, err := place(ctx, gateways[0], order); err != nil {
+		return err
+	}
+	for isFilled := false; !isFilled; {
+		select {
+		case err := <-ended:
+			return err
+		case step := <-steps:
+			isOurs := step.GetClientOrderId() == order.GetClientOrderId()
+			isFilled = isOurs && step.GetState() == brokerv1.OrderState_ORDER_STATE_FILLED
+		}
+	}
+	cancel()
+	<-ended
+	fmt.Printf("orders %+v\n", stream.Counts)
+	if stream.Counts.Gaps > 0 {
+		return fmt.Errorf("want no gap in an order")
+	}
+	return nil
 }
 
 // meetErrors provokes the three kinds of details: a reason, fields, and a pause.
@@ -270,9 +296,9 @@ func meetErrors(ctx context.Context, gateway grpc.ClientConnInterface, world str
 	}
 	dag.Nodes[1].Name = ""
 	asked := &gatewayv1.StrategySubmission{Dag: dag, NodeIdsCrc32: crc, WorldIds: []string{world}}
-	_, err = inChunks(ctx, asked, asked.WorldIds, func(chunk []byte) *gatewayv1.DryRunStrategyRequest {
-		return &gatewayv1.DryRunStrategyRequest{Chunk: chunk}
-	}, gatewayv1.NewStrategyServiceClient(gateway).DryRunStrategy)
+	_, err = inChunks(ctx, asked, asked.WorldIds, func(chunk []byte) *gatewayv1.SubmitStrategyRequest {
+		return &gatewayv1.SubmitStrategyRequest{Chunk: chunk}
+	}, gatewayv1.NewStrategyServiceClient(gateway).SubmitStrategy)
 	if err == nil {
 		return fmt.Errorf("a node without a name was accepted")
 	}

@@ -51,8 +51,12 @@ async def bury(link: Link, consumer: str, message: Msg, letter: Letter) -> None:
     link.metrics.dead_lettered.labels(consumer, letter.cause).inc()
 
 
-async def letters(link: Link, before: int | None, limit: int) -> tuple[list[deadletterservicepb.DeadLetter], int]:
+async def letters(
+    link: Link, before: int | None, limit: int, bytes_max: int
+) -> tuple[list[deadletterservicepb.DeadLetter], int]:
     """Dead letters older than a sequence (None: from the newest), newest first, and the sequence to go on before.
+
+    At most `limit` of them and `bytes_max` in all, but one at least.
 
     Looks at `SCAN_MAX` places at most, since replayed letters leave holes; 0 to go on before: there is nothing older.
     Raises Unavailable.
@@ -61,9 +65,14 @@ async def letters(link: Link, before: int | None, limit: int) -> tuple[list[dead
     place = state.last_seq if before is None else min(before - 1, state.last_seq)
     last = max(place - SCAN_MAX, state.first_seq - 1, 0)
     found: list[deadletterservicepb.DeadLetter] = []
+    held = 0
     while place > last and len(found) < limit:
         letter = await _get(link, place)
-        found += [letter[0]] if letter else []
+        if letter is not None:
+            held += letter[0].ByteSize()
+            if found and held > bytes_max:
+                break
+            found.append(letter[0])
         place -= 1
     return found, place + 1 if place >= max(state.first_seq, 1) else 0
 

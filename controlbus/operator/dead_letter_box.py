@@ -13,6 +13,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import dead_letter_service_pb2 as deadletterservicepb
 from qmtl.control.v1 import dead_letter_service_pb2_grpc as deadletterrpc
 from qmtl.core.errors import refused
+from qmtl.core.paging import PAGE_BYTES_MAX
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call, require_all_worlds
 from qmtl.wire.paging import page_from_proto, page_token_refused, token_of
@@ -34,7 +35,7 @@ class DeadLetterService(deadletterrpc.DeadLetterServiceServicer):
         before = None if page.after is None else page.after[0]
         if before is not None and before < 1:
             raise page_token_refused(request.page.page_token)
-        found, goes_on_before = await letters(self._bus.link, before, page.size)
+        found, goes_on_before = await letters(self._bus.link, before, page.size, PAGE_BYTES_MAX)
         info = commonpb.PageInfo(next_page_token=token_of((goes_on_before,)) if goes_on_before else "")
         return deadletterservicepb.ListDeadLettersResponse(dead_letters=found, page=info)
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -20,6 +20,7 @@ from dagmanager.tables import dag_nodes, edges, node_tags, nodes, plan_contexts
 from qmtl.core.errors import NotFound
 from qmtl.core.identity.keys import NodeSpec
 from qmtl.core.identity.nodes import QueueClass, SemanticKind
+from qmtl.core.paging import Page
 from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
 from qmtl.sql.instants import instant
 from qmtl.sql.statements import bounded
@@ -61,22 +62,26 @@ def list_nodes(
     if page.after is not None:
         wanted = wanted.where(nodes.c.node_id > page.after[0])
     found = conn.execute(wanted.order_by(nodes.c.node_id).limit(page.size + 1)).scalars().all()
-    ids, info = page_of(found, page, lambda node_id: (node_id,))
-    return graphservicepb.ListNodesResponse(nodes=_nodes_by_id(conn, ids, worlds), page=info)
+    shown, info = page_of(_nodes_by_id(conn, found, worlds), page, lambda node: (node.node_id,), lambda node: node)
+    return graphservicepb.ListNodesResponse(nodes=shown, page=info)
 
 
-def strategy_graph(conn: Connection, strategy_id: str, worlds: Worlds) -> graphservicepb.GetGraphResponse:
-    """The DAG of a strategy's newest plan. Raises NotFound (E_PLAN_UNKNOWN), PermissionDenied."""
+def strategy_graph(
+    conn: Connection, strategy_id: str, page: Page[tuple[str]], worlds: Worlds
+) -> graphservicepb.GetGraphResponse:
+    """A page of the DAG of a strategy's newest plan. Raises NotFound (E_PLAN_UNKNOWN), PermissionDenied."""
     plan = plans_store.require_plan(conn, strategy_id, 0)
     require_visible(conn, strategy_id, worlds)
     members = sa.select(dag_nodes.c.node_no).where(dag_nodes.c.dag_id == plan.dag_id)
     wanted = sa.select(nodes.c.node_id).where(nodes.c.node_no.in_(members)).order_by(nodes.c.node_id)
     ids = list(conn.execute(wanted).scalars())
-    return _graph(conn, ids, worlds)
+    return _graph(conn, ids, page, worlds)
 
 
-def neighbourhood(conn: Connection, node_id: str, depth: int, worlds: Worlds) -> graphservicepb.GetGraphResponse:
-    """A node and what is within `depth` steps in either direction, at most 1000 nodes. Raises NotFound."""
+def neighbourhood(
+    conn: Connection, node_id: str, depth: int, page: Page[tuple[str]], worlds: Worlds
+) -> graphservicepb.GetGraphResponse:
+    """A page of a node and what is within `depth` steps in either direction, at most 1000 nodes. Raises NotFound."""
     get_node(conn, node_id, worlds)
     start = numbers_of(conn, [node_id])[node_id]
     found, border = {start}, {start}
@@ -93,36 +98,30 @@ def neighbourhood(conn: Connection, node_id: str, depth: int, worlds: Worlds) ->
     ids: list[str] = []
     for part in bounded(sorted(found)):
         ids += conn.execute(sa.select(nodes.c.node_id).where(nodes.c.node_no.in_(part))).scalars()
-    return _graph(conn, sorted(ids), worlds)
+    return _graph(conn, sorted(ids), page, worlds)
 
 
 def _unknown_node(node_id: str) -> NotFound:
     return NotFound("E_NODE_UNKNOWN", f"no node {node_id!r}", metadata={"node_id": node_id})
 
 
-def _graph(conn: Connection, ids: Collection[str], worlds: Worlds) -> graphservicepb.GetGraphResponse:
-    reply = graphservicepb.GetGraphResponse(nodes=_nodes_by_id(conn, ids, worlds))
-    inside = {node.node_id for node in reply.nodes}
-    user, source = nodes.alias("consumer"), nodes.alias("producer")
-    for part in bounded(sorted(inside)):
-        rows = conn.execute(
-            sa.select(source.c.node_id, user.c.node_id)
-            .select_from(edges)
-            .join(user, user.c.node_no == edges.c.node_no)
-            .join(source, source.c.node_no == edges.c.dependency_no)
-            .where(user.c.node_id.in_(part))
-            .order_by(user.c.node_id, source.c.node_id)
-        )
-        for from_id, to_id in rows:
-            if from_id in inside:
-                reply.edges.add(from_node_id=from_id, to_node_id=to_id)
-    return reply
+def _graph(
+    conn: Connection, ids: Sequence[str], page: Page[tuple[str]], worlds: Worlds
+) -> graphservicepb.GetGraphResponse:
+    """A page of the nodes with these ids, which are in order."""
+    left = [node_id for node_id in ids if page.after is None or node_id > page.after[0]]
+    found: list[graphservicepb.GraphNode] = []
+    while left and len(found) <= page.size:
+        part, left = left[: page.size + 1], left[page.size + 1 :]
+        found += _nodes_by_id(conn, part, worlds)  # fewer where the token may not see all
+    shown, info = page_of(found, page, lambda node: (node.node_id,), lambda node: node)
+    return graphservicepb.GetGraphResponse(nodes=shown, page=info)
 
 
 def _nodes_by_id(conn: Connection, ids: Collection[str], worlds: Worlds) -> list[graphservicepb.GraphNode]:
     found = []
     for part in bounded(ids):
-        using = _strategies_using(conn, part, worlds) if len(ids) <= NEIGHBOURS_MAX else {}
+        using = _strategies_using(conn, part, worlds)
         mine = (nodes.c.node_id.in_(part), *_seen_in(worlds))
         rows = conn.execute(sa.select(nodes).where(*mine).order_by(nodes.c.node_id))
         found += [_node(row, using) for row in rows]

@@ -8,6 +8,7 @@ from qmtl.core.errors import refused
 from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
 from qmtl.dag.v1 import graph_service_pb2_grpc as graphrpc
 from qmtl.sql.database import Database
+from qmtl.wire.paging import page_from_proto
 
 
 class GraphService(graphrpc.GraphServiceServicer):
@@ -30,12 +31,12 @@ class GraphService(graphrpc.GraphServiceServicer):
     async def GetGraph(
         self, request: graphservicepb.GetGraphRequest, context: object
     ) -> graphservicepb.GetGraphResponse:
-        worlds = reader_worlds()
+        worlds, page = reader_worlds(), page_from_proto(request.page, (str,))
         match request.WhichOneof("root"):
             case "strategy_id":
-                return await self._db.read(lambda conn: reads.strategy_graph(conn, request.strategy_id, worlds))
+                return await self._db.read(lambda conn: reads.strategy_graph(conn, request.strategy_id, page, worlds))
             case "node_id":
                 return await self._db.read(
-                    lambda conn: reads.neighbourhood(conn, request.node_id, request.depth, worlds)
+                    lambda conn: reads.neighbourhood(conn, request.node_id, request.depth, page, worlds)
                 )
         raise refused("E_GRAPH_ROOT", "root", "missing", "strategy_id or node_id")

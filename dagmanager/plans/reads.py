@@ -14,6 +14,7 @@ from dagmanager.tables import dags, plan_contexts
 from dagmanager.tables import plans as plan_rows
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import PermissionDenied
+from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import plan_pb2 as planpb
 from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.sql.instants import instant
@@ -23,23 +24,35 @@ from qmtl.wire.paging import page_from_proto, page_of
 
 
 def get_plan(conn: Connection, strategy_id: str, version: int, worlds: Worlds) -> planpb.Plan:
-    """One plan with its DAG; version 0 is the newest. Raises NotFound (E_PLAN_UNKNOWN), PermissionDenied."""
+    """One plan; version 0 is the newest. Raises NotFound (E_PLAN_UNKNOWN), PermissionDenied."""
     ref = store.require_plan(conn, strategy_id, version)
     require_visible(conn, strategy_id, worlds)
     row = conn.execute(
-        sa.select(plan_rows, dags.c.digest, dags.c.body)
+        sa.select(plan_rows, dags.c.digest)
         .join(dags, dags.c.dag_id == plan_rows.c.dag_id)
         .where(plan_rows.c.strategy_id == strategy_id, plan_rows.c.version == ref.version)
     ).one()
-    message = _plan(row, _live_worlds(conn, [(strategy_id, ref.version)], worlds))
-    message.dag.ParseFromString(row.body)
-    return message
+    return _plan(row, _live_worlds(conn, [(strategy_id, ref.version)], worlds))
+
+
+def plan_nodes(
+    conn: Connection, request: planservicepb.ListPlanNodesRequest, worlds: Worlds
+) -> planservicepb.ListPlanNodesResponse:
+    """Nodes of a plan's DAG in its order. Raises NotFound (E_PLAN_UNKNOWN), PermissionDenied."""
+    page = page_from_proto(request.page, (int,))
+    ref = store.require_plan(conn, request.strategy_id, request.version)
+    require_visible(conn, request.strategy_id, worlds)
+    body = conn.execute(sa.select(dags.c.body).where(dags.c.dag_id == ref.dag_id)).scalar_one()
+    first = 0 if page.after is None else max(0, page.after[0] + 1)
+    rows = list(enumerate(dagpb.Dag.FromString(body).nodes[first : first + page.size + 1], first))
+    nodes, info = page_of(rows, page, lambda row: (row[0],), lambda row: row[1])
+    return planservicepb.ListPlanNodesResponse(nodes=nodes, version=ref.version, page=info)
 
 
 def list_plans(
     conn: Connection, strategy_id: str, request: commonpb.PageRequest, worlds: Worlds
 ) -> planservicepb.ListPlansResponse:
-    """Plans without their DAGs, newest first."""
+    """Plans, newest first."""
     page = page_from_proto(request, (int, str, int))
     order = (plan_rows.c.created_us, plan_rows.c.strategy_id, plan_rows.c.version)
     wanted = sa.select(plan_rows, dags.c.digest).join(dags, dags.c.dag_id == plan_rows.c.dag_id)
@@ -53,9 +66,11 @@ def list_plans(
     if page.after is not None:
         wanted = wanted.where(sa.tuple_(*order) < sa.tuple_(*map(sa.literal, page.after)))
     rows = conn.execute(wanted.order_by(*(column.desc() for column in order)).limit(page.size + 1)).all()
-    shown, info = page_of(rows, page, lambda row: (row.created_us, row.strategy_id, row.version))
-    live = _live_worlds(conn, [(row.strategy_id, row.version) for row in shown], worlds)
-    return planservicepb.ListPlansResponse(plans=[_plan(row, live) for row in shown], page=info)
+    live = _live_worlds(conn, [(row.strategy_id, row.version) for row in rows], worlds)
+    plans, info = page_of(
+        rows, page, lambda row: (row.created_us, row.strategy_id, row.version), lambda row: _plan(row, live)
+    )
+    return planservicepb.ListPlansResponse(plans=plans, page=info)
 
 
 def require_visible(conn: Connection, strategy_id: str, worlds: Worlds) -> None:

@@ -20,6 +20,12 @@ class PlanService(planrpc.PlanServiceServicer):
         plan = await self._db.read(lambda conn: reads.get_plan(conn, request.strategy_id, request.version, worlds))
         return planservicepb.GetPlanResponse(plan=plan)
 
+    async def ListPlanNodes(
+        self, request: planservicepb.ListPlanNodesRequest, context: object
+    ) -> planservicepb.ListPlanNodesResponse:
+        worlds = reader_worlds()
+        return await self._db.read(lambda conn: reads.plan_nodes(conn, request, worlds))
+
     async def ListPlans(
         self, request: planservicepb.ListPlansRequest, context: object
     ) -> planservicepb.ListPlansResponse:

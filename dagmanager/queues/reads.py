@@ -71,18 +71,20 @@ def page_of_queues(
     if page.after is not None:
         conditions.append(queues.c.compute_key > page.after[0])
     found = list_queues(conn, *conditions, limit=page.size + 1)
-    shown, info = page_of(found, page, lambda queue: (queue.compute_key,))
+    shown, info = page_of(found, page, lambda queue: (queue.compute_key,), lambda queue: queue)
     return queuecatalogueservicepb.ListQueuesResponse(queues=shown, page=info)
 
 
-def matching_queues(conn: Connection, query: TagQuery, limit: int) -> list[queuepb.Queue]:
-    """Live queues that answer a tag query, without their reference counts."""
+def matching_queues(conn: Connection, query: TagQuery, limit: int, after: str = "") -> list[queuepb.Queue]:
+    """Live queues that answer a tag query, those whose ComputeKey is above `after`, without their reference counts."""
     tagged = sa.select(node_tags.c.node_no).where(
         node_tags.c.tag.in_(query.tags), node_tags.c.interval_s == query.interval_s
     )
     if query.match_mode is MatchMode.ALL:
         tagged = tagged.group_by(node_tags.c.node_no).having(sa.func.count() == len(query.tags))
     conditions = [nodes.c.node_no.in_(tagged), queues.c.state == QueueState.ACTIVE.name]
+    if after:
+        conditions.append(queues.c.compute_key > after)
     if query.world_id:
         conditions.append(queues.c.world_id == query.world_id)
     if query.execution_domain is not None:

@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 
 from controlbus.bus import Bus
 from dagmanager.access import reader_worlds
-from dagmanager.queues import reads, recompute, stats
+from dagmanager.queues import reads, recompute, stats, tag_queries
 from dagmanager.queues.domain.queues import TagQuery
 from dagmanager.queues.events import cause_of_call
-from dagmanager.queues.watches import QueueWatches, snapshot
+from dagmanager.queues.watches import QueueWatches
 from dagmanager.queues.wire import check_key_count, tag_query_from_proto
 from dagmanager.queues.world_sets import world_set_revision
 from qmtl.core.clock import Clock
@@ -24,6 +24,7 @@ from qmtl.dag.v1 import queue_progress_service_pb2_grpc as queueprogressrpc
 from qmtl.rpc.auth.call import require_world
 from qmtl.sql.database import Database
 from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.paging import page_from_proto, page_of
 
 
 class QueueCatalogueService(queuecataloguerpc.QueueCatalogueServiceServicer):
@@ -61,8 +62,15 @@ class QueueCatalogueService(queuecataloguerpc.QueueCatalogueServiceServicer):
         self, request: queuecatalogueservicepb.QueryQueuesRequest, context: object
     ) -> queuecatalogueservicepb.QueryQueuesResponse:
         query = readable_query(request.query)
-        found, revision = await self._db.read(lambda conn: snapshot(conn, query))
-        return queuecatalogueservicepb.QueryQueuesResponse(queues=found, queue_set_revision=revision)
+        page = page_from_proto(request.page, (str,))
+
+        def read(conn: Connection) -> queuecatalogueservicepb.QueryQueuesResponse:
+            found = reads.matching_queues(conn, query, page.size + 1, page.after[0] if page.after is not None else "")
+            shown, info = page_of(found, page, lambda queue: (queue.compute_key,), lambda queue: queue)
+            revision = tag_queries.set_revision(conn, query)
+            return queuecatalogueservicepb.QueryQueuesResponse(queues=shown, queue_set_revision=revision, page=info)
+
+        return await self._db.read(read)
 
     async def WatchQueues(
         self, request: queuecatalogueservicepb.WatchQueuesRequest, context: object

@@ -26,6 +26,7 @@ from qmtl.core.errors import Exhausted, Unavailable
 from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from qmtl.sql.database import Database
 from qmtl.sql.instants import micros
+from qmtl.wire.paging import parts_of
 
 SET_MAX = 10_000
 POLL_S = 1.0  # commits of other processes on the same store send no signal
@@ -51,7 +52,10 @@ class QueueWatches:
                 changed.clear()
                 if told != await self._db.read(lambda conn: tag_queries.set_revision(conn, query)):
                     found, told = await self._db.read(lambda conn: snapshot(conn, query))
-                    yield queuecatalogueservicepb.WatchQueuesResponse(queues=found, queue_set_revision=told)
+                    for part, more in parts_of(found):
+                        yield queuecatalogueservicepb.WatchQueuesResponse(
+                            queues=part, queue_set_revision=told, more=more
+                        )
                 if self._clock.monotonic() - renewed_at >= RENEW_S:
                     renewed_at = self._clock.monotonic()
                     await self._db.write(partial(renew_watch, watch_id=watch_id, now=self._clock.now()))

@@ -25,8 +25,9 @@ def list_sentinels(
     rows = conn.execute(wanted.order_by(sentinels.c.version.desc()).limit(page.size + 1)).all()
     if rows:
         require_visible(conn, strategy_id, worlds)
-    shown, info = page_of(rows, page, lambda row: (row.version,))
-    found = [wire.sentinel_to_proto(store.sentinel_of(row)) for row in shown]
+    found, info = page_of(
+        rows, page, lambda row: (row.version,), lambda row: wire.sentinel_to_proto(store.sentinel_of(row))
+    )
     return sentinelservicepb.ListSentinelsResponse(
         sentinels=found, page=info, sentinel_set_revision=outbox.revision(conn, "sentinel_weight_updated", strategy_id)
     )

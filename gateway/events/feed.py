@@ -12,20 +12,22 @@ import asyncio
 import heapq
 from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Generic, TypeVar
 
 import structlog
+from google.protobuf.message import Message
 from nats.js.api import StreamInfo
 
 from controlbus.bus import Bus
 from controlbus.jetstream.ordered_reader import Start, TooOld, control_info, read
 from qmtl.core.errors import Exhausted, Unavailable
+from qmtl.wire.paging import ROW_FRAME_BYTES
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Message)
 EVERY_WORLD = ""
 BYTES_MAX = 64 * 1024 * 1024
 SEEN_MAX = 100_000
@@ -102,6 +104,7 @@ class Feed(Generic[T]):
         self._lanes: dict[str, Lane[T]] = {}
         self._kept: deque[tuple[int, int, tuple[str, ...]]] = deque()  # sequence, bytes, lanes
         self._bytes = 0
+        self._largest = 0  # bytes of the largest event that ever came: what is never large need not be measured
         self._seen = Newest()
 
     async def run(self) -> None:
@@ -134,15 +137,23 @@ class Feed(Generic[T]):
         self.head = sequence
         self._kept.append((sequence, len(body), worlds))
         self._bytes += len(body)
+        self._largest = max(self._largest, len(body))
         self._trim()
         self._touched.update(worlds)
         self._pace()
 
-    def since(self, world: str, position: int, limit: int = BATCH_MAX) -> tuple[list[tuple[int, T]], int]:
-        """What is shown of a world after a position that is not below the floor, and the position reached with it."""
+    def since(
+        self, world: str, position: int, limit: int = BATCH_MAX, bytes_max: int = BYTES_MAX
+    ) -> tuple[list[tuple[int, T]], int]:
+        """What is shown of a world after a position that is not below the floor, and the position reached with it.
+
+        At most `limit` events and `bytes_max` in all, but one at least.
+        """
         own, every = self._after(world, position, limit), self._after(EVERY_WORLD, position, limit)
         found = list(heapq.merge(own, every, key=itemgetter(0)))[:limit] if every else own
-        return found, found[-1][0] if len(found) == limit else max(position, self.shown)
+        fitting = len(found) if len(found) * self._largest <= bytes_max else _fitting(found, bytes_max)
+        is_part = fitting < len(found) or len(found) == limit
+        return found[:fitting], found[fitting - 1][0] if is_part else max(position, self.shown)
 
     def published(self, key: str) -> int:
         """The newest revision of a key that is known to have come, 0 when none is."""
@@ -229,3 +240,13 @@ class Feed(Generic[T]):
         for lane in lanes:
             for waiter in lane.waiters:
                 waiter.set()
+
+
+def _fitting(found: Sequence[tuple[int, Message]], bytes_max: int) -> int:
+    """How many of the events fit into so many bytes; one does in any case."""
+    held = 0
+    for count, (_, event) in enumerate(found):
+        held += event.ByteSize() + ROW_FRAME_BYTES
+        if count and held > bytes_max:
+            return count
+    return len(found)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from google.protobuf.message import Message
 
 from gateway.events.tokens import Scope
 from gateway.events.topics import relayed
@@ -26,9 +28,11 @@ from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
 from qmtl.wire.instants import instant_to_proto
+from qmtl.wire.paging import parts_of
 
 STRATEGIES_MAX = 1000
 SENTINELS_OF_MAX = 100
+ORDERS_MAX = 10_000
 PAGE = commonpb.PageRequest(page_size=1000)
 States = list[controlpb.ControlEvent]
 
@@ -40,20 +44,24 @@ class Snapshots:
     db: Database
     peers: Peers
 
-    async def of(self, topic: eventpb.Topic, scope: Scope) -> eventpb.Snapshot:
-        """One topic's state. Raises what its owner raises."""
+    async def of(self, topic: eventpb.Topic, scope: Scope) -> list[eventpb.Snapshot]:
+        """One topic's state, in as many snapshots as it takes. Raises what its owner raises."""
         if topic == eventpb.TOPIC_ORDERS:
             orders = await self._orders(scope)
-            body = b"".join(order.SerializeToString(deterministic=True) for order in orders)
-            return eventpb.Snapshot(topic=topic, orders=orders, state_hash=digest(body), truncated=True)
+            hashed = _digest(orders)
+            return [
+                eventpb.Snapshot(topic=topic, orders=part, state_hash=hashed, truncated=True, more=more)
+                for part, more in parts_of(orders)
+            ]
         states = [relayed(state, scope.world_id) for state in await _OWNERS[topic](self, scope)]
-        body = b"".join(state.SerializeToString(deterministic=True) for state in states)
         hashes = [s.activation_updated.activation.state_hash for s in states if s.HasField("activation_updated")]
         is_part = topic == eventpb.TOPIC_SENTINEL or len(states) >= STRATEGIES_MAX  # sentinels of live strategies only
         truncated = is_part or any(state.world_queues_updated.truncated for state in states)
-        return eventpb.Snapshot(
-            topic=topic, states=states, state_hash=hashes[0] if hashes else digest(body), truncated=truncated
-        )
+        hashed = hashes[0] if hashes else _digest(states)
+        return [
+            eventpb.Snapshot(topic=topic, states=part, state_hash=hashed, truncated=truncated, more=more)
+            for part, more in parts_of(states)
+        ]
 
     async def of_world(self, scope: Scope, *kinds: eventstateservicepb.EventKind) -> States:
         """States that worldservice owns."""
@@ -117,18 +125,28 @@ class Snapshots:
         return []
 
     async def _orders(self, scope: Scope) -> Sequence[orderpb.OrderStatus]:
-        """Open orders of the world's accounts."""
-        listed = await self.peers.accounts.ListAccounts(
-            accountservicepb.ListAccountsRequest(world_id=scope.world_id, page=PAGE)
-        )
+        """Open orders of the world's accounts, at most ORDERS_MAX."""
+        accounts = accountservicepb.ListAccountsRequest(world_id=scope.world_id, page=PAGE)
         orders: list[orderpb.OrderStatus] = []
-        for account in listed.accounts:
-            request = orderservicepb.ListOrdersRequest(
-                account=account.account, world_id=scope.world_id, strategy_id=scope.strategy_id, open_only=True,
-                page=PAGE,
-            )  # fmt: skip
-            orders.extend((await self.peers.orders.ListOrders(request)).statuses)
-        return orders
+        while True:
+            listed = await self.peers.accounts.ListAccounts(accounts)
+            for account in listed.accounts:
+                await self._orders_of(account.account, scope, orders)
+            accounts.page.page_token = listed.page.next_page_token
+            if not accounts.page.page_token or len(orders) >= ORDERS_MAX:
+                return orders[:ORDERS_MAX]
+
+    async def _orders_of(self, account: str, scope: Scope, orders: list[orderpb.OrderStatus]) -> None:
+        """Add an account's open orders in the scope."""
+        request = orderservicepb.ListOrdersRequest(
+            account=account, world_id=scope.world_id, strategy_id=scope.strategy_id, open_only=True, page=PAGE
+        )
+        while len(orders) < ORDERS_MAX:
+            listed = await self.peers.orders.ListOrders(request)
+            orders.extend(listed.statuses)
+            request.page.page_token = listed.page.next_page_token
+            if not request.page.page_token:
+                return
 
     async def _records(self, scope: Scope) -> Sequence[Record]:
         if scope.strategy_id:
@@ -149,6 +167,10 @@ _OWNERS: Mapping[eventpb.Topic, Callable[[Snapshots, Scope], Awaitable[States]]]
     eventpb.TOPIC_SENTINEL: Snapshots.sentinels,
     eventpb.TOPIC_REBALANCING: Snapshots.none,
 }
+
+
+def _digest(messages: Iterable[Message]) -> str:
+    return digest(b"".join(message.SerializeToString(deterministic=True) for message in messages))
 
 
 def _strategy_state(record: Record) -> controlpb.ControlEvent:

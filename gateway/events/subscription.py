@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from google.protobuf.message import Message
+
 from controlbus.events.control_event import payload_type
 from controlbus.jetstream.ordered_reader import Start, TooOld, control_info, read
 from gateway.events.feed import EVERY_WORLD, Feed, Newest, born_of
@@ -26,10 +28,12 @@ from qmtl.core.clock import Clock
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.wire.instants import instant_to_proto
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Message)
 Frames = AsyncGenerator[eventpb.Frame, None]
 SHARED_BYTES_MAX = 4 * 1024 * 1024  # of the newest frames: who is further behind makes its own
 CATCH_UP_BATCH = 128
+CONTROL_BYTES_MAX = 512 * 1024  # of a frame's control events, unless one alone is larger; a frame has 1 MiB at most
+ORDERS_BYTES_MAX = 256 * 1024
 AHEAD = timedelta(minutes=2)  # an owner's outbox is not later than that while the broker answers
 AHEAD_MAX = 200
 LOOK_S = 0.5  # how long a drain or the end of a stream's token may wait to be seen
@@ -124,7 +128,8 @@ class _Follower:
         self._place = await ends(self._sources, self._scope)
         if place is None:
             for topic in self._scope.topics:
-                yield await self._snapshot(topic)
+                for snapshot in await self._sources.snapshots.of(topic, self._scope):
+                    yield self._shown(snapshot)
         else:
             self._check(place, self._place)
             self._ahead = dict(place.ahead)
@@ -174,8 +179,10 @@ class _Follower:
             return None
         control, orders = self._sources.control, self._sources.orders
         start, world = self._place, self._scope.world_id
-        found, control_reached = control.since(world, start.control)
-        steps, orders_reached = orders.since(world, start.orders) if self._with_orders else ([], start.orders)
+        found, control_reached = control.since(world, start.control, bytes_max=CONTROL_BYTES_MAX)
+        steps, orders_reached = list[tuple[int, orderpb.OrderEvent]](), start.orders
+        if self._with_orders and not _fills_a_frame(found):
+            steps, orders_reached = orders.since(world, start.orders, bytes_max=ORDERS_BYTES_MAX)
         self._place = end = StreamPosition(control_reached, orders_reached, start.born)
         if not found and not steps:
             self._forget_published()
@@ -253,17 +260,22 @@ class _Follower:
         if position >= feed.floor:
             return
         found: list[T] = []
+        held, before = 0, position
         newest = Newest()
         messages = read(feed.bus.link, [feed.source.subject], Start(after=position), feed.source.stream)
         async with aclosing(messages):
             async for sequence, message in messages:
+                if found and held + len(message.data) > CONTROL_BYTES_MAX:
+                    yield found, before
+                    found, held = [], 0
+                held, before = held + len(message.data), sequence
                 event = feed.source.decode(message.data)
                 if event is not None and newest.is_news(*feed.source.mark(event)):
                     found.append(event)
                 done = sequence >= feed.floor
                 if done or len(found) >= CATCH_UP_BATCH:
                     yield found, sequence
-                    found = []
+                    found, held = [], 0
                 if done or self._ending.is_set():
                     return
 
@@ -301,8 +313,8 @@ class _Follower:
             raise TooOld(place.control, 0, ends.control)
         self._place = replace(place, born=ends.born)
 
-    async def _snapshot(self, topic: eventpb.Topic) -> eventpb.Frame:
-        snapshot = await self._sources.snapshots.of(topic, self._scope)
+    def _shown(self, snapshot: eventpb.Snapshot) -> eventpb.Frame:
+        """A snapshot as a frame; events that it shows already are no news when they come."""
         recent = self._sources.clock.now() - AHEAD
         for state in snapshot.states:
             key = f"{payload_type(state)} {state.key}"
@@ -318,6 +330,11 @@ class _Follower:
 
     def _notice(self, kind: eventpb.NoticeKind, message: str) -> eventpb.Frame:
         return _notice(kind, self._token(), message)
+
+
+def _fills_a_frame(found: Sequence[tuple[int, controlpb.ControlEvent]]) -> bool:
+    """Whether it is one event so large that orders have to wait for the next frame."""
+    return len(found) == 1 and found[0][1].ByteSize() > CONTROL_BYTES_MAX
 
 
 def _notice(kind: eventpb.NoticeKind, token: str, message: str) -> eventpb.Frame:

@@ -118,6 +118,8 @@ class HeldActivations:
                 return
             self._accept(answer.activations, held)
             self._trust(sent, answer.session)
+            if answer.more:
+                self._hurry.set()
 
     async def run_acks(self) -> None:
         """For ever: tell worldservice of what was applied and asks for it, again until it has heard."""
@@ -183,6 +185,8 @@ class HeldActivations:
                 self._gates.pop(world_id, None)
         self._accept(answer.activations, held)
         self._trust(sent, answer.session)
+        if answer.more:
+            self._hurry.set()
         log.info("gate_session_open", gateway_id=self.gateway_id, worlds=len(self._gates), ttl_s=self._ttl_s)
 
     def _accept(self, activations: Iterable[activationpb.ActivationEnvelope], asked: Mapping[str, int]) -> None:

@@ -106,7 +106,9 @@ class Refused:
     reason: str
 
 
-NO_NEW_RISK = Refused(GateDenial.ACTIVATION_STALE, "the gateway is degraded: no new risk")
+NO_NEW_RISK = Refused(
+    GateDenial.ACTIVATION_STALE, "a service that the gateway needs is away: only reducing orders pass until it is back"
+)
 
 
 def check_order(
@@ -117,9 +119,12 @@ def check_order(
     Without `new_risk`, because this gateway is degraded, only reducing passes.
     """
     if not session_valid:
-        return Refused(GateDenial.SESSION_LAPSED, "the gate's session with worldservice has lapsed")
+        return Refused(
+            GateDenial.SESSION_LAPSED,
+            "the gateway has not heard from worldservice in time: no order passes until it has",
+        )
     if gate is None:
-        return Refused(GateDenial.ACTIVATION_UNKNOWN, "the world's activation is not known here")
+        return Refused(GateDenial.ACTIVATION_UNKNOWN, "the gateway does not know the world's activation yet")
     increasing, reducing = _sides(order)
     refusals: list[Refused] = []
     if increasing is not None and not order.reduce_only:
@@ -142,7 +147,8 @@ def check_canary_share(order: GatedOrder, weights: Mapping[int, float] | None) -
     """
     if weights is None:
         return Refused(
-            GateDenial.ACTIVATION_UNKNOWN, f"the shares of {order.strategy_id}'s versions are not known here"
+            GateDenial.ACTIVATION_UNKNOWN,
+            f"the gateway does not know yet which version of {order.strategy_id} trades {order.symbol}",
         )
     if not weights:
         return None
@@ -174,7 +180,9 @@ def _check_increase(gate: WorldGate, strategy_id: str, side: Side, now: datetime
         state = "draining" if entry.drain else "not active"
         return Refused(GateDenial.INACTIVE, f"{strategy_id} {side.value} is {state} at revision {gate.revision}")
     if not _in_window(entry, now):
-        return Refused(GateDenial.OUTSIDE_WINDOW, f"{strategy_id} {side.value} is outside its window")
+        return Refused(
+            GateDenial.OUTSIDE_WINDOW, f"{strategy_id} {side.value} is outside the time that its activation is valid"
+        )
     if not is_open(gate.windows, now):
         at = opens_at(gate.windows, now)
         again = f", which opens at {at.isoformat()}" if at is not None else ""
@@ -198,7 +206,7 @@ def _refuse_shut(gate: WorldGate, entry: GateEntry | None, strategy_id: str, sid
         return _absent(strategy_id, side)
     if not orders_allowed(domain_of(gate.mode)) or not orders_allowed(domain_of(entry.mode)):
         mode = entry.mode if orders_allowed(domain_of(gate.mode)) else gate.mode
-        return Refused(GateDenial.MODE_FORBIDS_ORDERS, f"mode {mode.value} lets no order pass")
+        return Refused(GateDenial.MODE_FORBIDS_ORDERS, f"effective mode {mode.value} lets no order pass")
     if entry.freeze:
         return Refused(GateDenial.FROZEN, f"{strategy_id} {side.value} is frozen at revision {gate.revision}")
     return None

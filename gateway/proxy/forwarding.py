@@ -130,7 +130,6 @@ class Proxy(grpc.GenericRpcHandler):
         for peer, services in PROXIED.items():
             for service in services:
                 self._add(peer, service, channels[peer])
-        self._forward_decide: Callable[..., Awaitable[bytes]] = channels["worldservice"].unary_unary(DECIDE)
         self._handlers[DECIDE] = grpc.unary_unary_rpc_method_handler(self._decide)
 
     def _add(self, peer: str, service: ServiceDescriptor, channel: aio.Channel) -> None:
@@ -154,8 +153,6 @@ class Proxy(grpc.GenericRpcHandler):
 
     async def _decide(self, body: bytes, _: aio.ServicerContext[bytes, bytes]) -> bytes:
         request = decoded(evaluationservicepb.DecideRequest.FromString, body)
-        if request.with_reports:  # who wants to know why wants to know it now
-            return await self._forward_decide(body, timeout=current_call().remaining_s())
         decision = await self._decisions.decide(request)
         return evaluationservicepb.DecideResponse(decision=decision).SerializeToString()
 

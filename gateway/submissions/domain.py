@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -142,11 +142,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a completed submission came to; `body` is what only its reader looks into."""
+    """What a completed submission came to: for its readers, `body` and the assignments of each world in parts."""
 
     sentinel_id: str
     plan_version: int
     body: bytes
+    assignments: Mapping[str, Sequence[bytes]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from gateway.submissions.domain import Record, State, Step, check_worlds
 from gateway.submissions.store import strategies
 from gateway.submissions.worker import SETTLED, Workers
 from qmtl.core.clock import Clock
-from qmtl.core.errors import InvalidRequest
+from qmtl.core.errors import InvalidRequest, refused
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
@@ -24,6 +24,7 @@ from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.rpc.auth.call import require_stated, require_user
 from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.chunks import Chunk, Chunked, gathered
+from qmtl.rpc.client.streams import scoped
 from qmtl.sql.database import Database
 from qmtl.wire.contexts import context_to_proto
 from qmtl.wire.fields import optional_text
@@ -67,26 +68,40 @@ class StrategyServicer(strategyrpc.StrategyServiceServicer):
 
     async def DryRunStrategy(
         self, request_iterator: AsyncIterator[strategyservicepb.DryRunStrategyRequest], context: object
-    ) -> strategyservicepb.DryRunStrategyResponse:
+    ) -> AsyncIterator[strategyservicepb.DryRunStrategyResponse]:
         asked = await self._payload(request_iterator, Role.READER)
         await asyncio.to_thread(wire.checked_dag, asked)
         outcomes = [await self._preview(asked, world_id) for world_id in asked.world_ids]
         question = diffpb.DiffQuestion(dag=asked.dag, contexts=[outcome.context for outcome in outcomes])
-        response = strategyservicepb.DryRunStrategyResponse(outcomes=outcomes)
-        async for part in self._peers.diffs.DryRunDiff(Chunked(diffservicepb.DryRunDiffRequest, question)):
-            for assignment in part.chunk.assignments:
-                for outcome in response.outcomes:
-                    if outcome.world_id == assignment.world_id:
-                        outcome.assignments.append(assignment)
-            if part.chunk.HasField("summary"):
-                response.summary.CopyFrom(part.chunk.summary)
-        return response
+        yield strategyservicepb.DryRunStrategyResponse(outcomes=outcomes)
+        with scoped(self._peers.diffs.DryRunDiff(Chunked(diffservicepb.DryRunDiffRequest, question))) as parts:
+            async for part in parts:
+                summary = part.chunk.summary if part.chunk.HasField("summary") else None
+                yield strategyservicepb.DryRunStrategyResponse(assignments=part.chunk.assignments, summary=summary)
 
     async def GetStrategy(
         self, request: strategyservicepb.GetStrategyRequest, context: object
     ) -> strategyservicepb.GetStrategyResponse:
         record = await self._readable(request.strategy_id)
         return strategyservicepb.GetStrategyResponse(strategy=await self._whole(record))
+
+    async def ListAssignments(
+        self, request: strategyservicepb.ListAssignmentsRequest, context: object
+    ) -> strategyservicepb.ListAssignmentsResponse:
+        page = page_from_proto(request.page, (int,))
+        record = await self._readable(request.strategy_id)
+        if request.world_id not in record.world_ids:
+            raise refused(
+                "E_WORLD_ID", "world_id", repr(request.world_id[:80]), f"one of {', '.join(record.world_ids)}"
+            )
+        first = 0 if page.after is None else max(0, page.after[0] + 1)
+        part, parts = first // wire.PART_MAX, page.size // wire.PART_MAX + 2
+        stored = await self._db.read(
+            lambda conn: strategies.assignments_of(conn, record.strategy_id, request.world_id, part, parts)
+        )
+        found = [row for row in wire.assignments_from_stored(stored, part) if row[0] >= first]
+        assignments, info = page_of(found, page, lambda row: (row[0],), lambda row: row[1])
+        return strategyservicepb.ListAssignmentsResponse(assignments=assignments, page=info)
 
     async def WatchStrategy(
         self, request: strategyservicepb.WatchStrategyRequest, context: object
@@ -107,12 +122,10 @@ class StrategyServicer(strategyrpc.StrategyServiceServicer):
             raise InvalidRequest("E_WORLD_ID", "world_id is empty, want a world this token may read")
         page, state = page_from_proto(request.page, (int, str)), wire.state_from_proto(request.state)
         rows = await self._db.read(lambda conn: strategies.page(conn, request.world_id, state, page))
-        shown, info = page_of(rows, page, strategies.key_of)
+        shown, info = page_of(rows, page, strategies.key_of, wire.strategy_to_proto)
         worlds = require_user().worlds
-        return strategyservicepb.ListStrategiesResponse(
-            strategies=[wire.strategy_to_proto(row) for row in shown if worlds is None or set(row.world_ids) <= worlds],
-            page=info,
-        )
+        readable = [one for one in shown if worlds is None or set(one.world_ids) <= worlds]
+        return strategyservicepb.ListStrategiesResponse(strategies=readable, page=info)
 
     async def CancelStrategy(
         self, request: strategyservicepb.CancelStrategyRequest, context: object
@@ -196,4 +209,8 @@ class StrategyServicer(strategyrpc.StrategyServiceServicer):
     async def _preview(self, asked: strategypb.StrategySubmission, world_id: str) -> strategypb.WorldOutcome:
         decided = await self._peers.evaluation.Decide(evaluationservicepb.DecideRequest(world_id=world_id))
         context = await resolve(self._peers, asked.hints, decided.decision, bindingpb.STAGE_BACKTEST)
-        return strategypb.WorldOutcome(world_id=world_id, context=context_to_proto(context), decision=decided.decision)
+        return strategypb.WorldOutcome(
+            world_id=world_id,
+            context=context_to_proto(context),
+            decision=wire.without_selected(decided.decision),
+        )

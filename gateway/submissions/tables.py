@@ -67,6 +67,15 @@ OUTCOMES = sa.Table(
     sa.Column("outcome", sa.LargeBinary, nullable=False),  # Strategy with its outcomes alone
 )
 
+ASSIGNMENTS = sa.Table(
+    "strategy_assignments",
+    METADATA,
+    sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),  # 0, 1, 2, ...
+    sa.Column("body", sa.LargeBinary, nullable=False),  # ListAssignmentsResponse
+)
+
 WORLDS = sa.Table(
     "strategy_worlds",
     METADATA,

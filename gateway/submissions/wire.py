@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from gateway.submissions.catalogue.check import check_nodes
 from gateway.submissions.catalogue.node_types import packaged_catalogue
-from gateway.submissions.domain import Record, State, Step, Submission, check_crc32, check_request, strategy_id_of
+from gateway.submissions.domain import (
+    NAME_MAX,
+    Record,
+    State,
+    Step,
+    Submission,
+    check_crc32,
+    check_request,
+    strategy_id_of,
+)
 from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import digest
 from qmtl.core.identity.keys import node_ids_crc32
 from qmtl.core.identity.nodes import Dag
 from qmtl.core.modes import ContextHint
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.wire.contexts import DOMAINS
-from qmtl.wire.fields import known_enum
+from qmtl.wire.fields import known_enum, optional_text, require_text
 from qmtl.wire.graph import dag_from_proto
 from qmtl.wire.instants import instant_from_proto, instant_to_proto
+from qmtl.world.v1 import decision_pb2 as decisionpb
 
 STATE_NUMBERS: Mapping[State, controlpb.StrategyState] = {
     State.QUEUED: controlpb.STRATEGY_STATE_QUEUED,
@@ -28,6 +40,8 @@ STATE_NUMBERS: Mapping[State, controlpb.StrategyState] = {
     State.CANCELED: controlpb.STRATEGY_STATE_CANCELED,
 }
 
+LABELS_MAX = 64
+PART_MAX = 100  # assignments that are stored together
 STATES = {number: state for state, number in STATE_NUMBERS.items()}
 
 
@@ -39,6 +53,7 @@ def submission_from_proto(request: strategypb.StrategySubmission, subject: str) 
     body = request.SerializeToString(deterministic=True)
     dag = checked_dag(request)
     check_request(request.request_id, request.meta.name, list(request.world_ids))
+    _check_meta(request.meta)
     return Submission(
         strategy_id=strategy_id_of(subject, request.request_id),
         request_id=request.request_id,
@@ -61,6 +76,17 @@ def checked_dag(request: strategypb.StrategySubmission) -> Dag:
     if request.hints.execution_domain:
         known_enum(DOMAINS, request.hints.execution_domain, "hints.execution_domain")
     return dag
+
+
+def _check_meta(meta: strategypb.StrategyMeta) -> None:
+    """Every listing shows it. Raises InvalidRequest (E_FIELD)."""
+    optional_text(meta.version_label, "meta.version_label", NAME_MAX)
+    optional_text(meta.client, "meta.client", NAME_MAX)
+    if len(meta.labels) > LABELS_MAX:
+        raise refused("E_FIELD", "meta.labels", f"{len(meta.labels)} labels", f"at most {LABELS_MAX}")
+    for key, value in meta.labels.items():
+        require_text(key, "meta.labels")
+        optional_text(value, f"meta.labels[{key}]")
 
 
 def hint_from_proto(world_id: str, hints: strategypb.ComputeHints) -> ContextHint:
@@ -95,6 +121,32 @@ def strategy_to_proto(record: Record, outcome: bytes = b"") -> strategypb.Strate
         plan_version=record.plan_version,
         outcomes=strategypb.Strategy.FromString(outcome).outcomes if outcome else (),
     )
+
+
+def without_selected(decision: decisionpb.DecisionEnvelope) -> decisionpb.DecisionEnvelope:
+    """A decision as it stands in outcomes: the strategies of sixteen worlds would not fit into a reply."""
+    decision.ClearField("selected")
+    return decision
+
+
+def assignments_to_stored(assignments: Iterable[diffpb.QueueAssignment]) -> dict[str, list[bytes]]:
+    """The graph's answer as it is stored: by world, in parts of PART_MAX."""
+    by_world: dict[str, list[diffpb.QueueAssignment]] = {}
+    for assignment in assignments:
+        by_world.setdefault(assignment.world_id, []).append(assignment)
+    return {
+        world_id: [
+            strategyservicepb.ListAssignmentsResponse(assignments=found[at : at + PART_MAX]).SerializeToString()
+            for at in range(0, len(found), PART_MAX)
+        ]
+        for world_id, found in by_world.items()
+    }
+
+
+def assignments_from_stored(parts: Iterable[bytes], first_part: int) -> list[tuple[int, diffpb.QueueAssignment]]:
+    """Stored parts that follow each other, each assignment with its place in the whole."""
+    found = [one for part in parts for one in strategyservicepb.ListAssignmentsResponse.FromString(part).assignments]
+    return list(enumerate(found, first_part * PART_MAX))
 
 
 def history_to_proto(entries: list[tuple[int, Step]]) -> strategyservicepb.GetStrategyHistoryResponse:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from gateway.peers import Peers
-from gateway.submissions import events
+from gateway.submissions import events, wire
 from gateway.submissions.contexts import resolve
 from gateway.submissions.domain import Claim, Outcome, Record, State, Step, Submission, backoff_s
 from gateway.submissions.store import claims, strategies
@@ -241,10 +241,9 @@ class Workers:
     async def _carry_out(self, record: Record, request: strategypb.StrategySubmission) -> Outcome:
         outcomes = [await self._bind(record, request, world_id) for world_id in record.world_ids]
         answer = await self._diff(record, request, outcomes)
-        for outcome in outcomes:
-            outcome.assignments.extend(a for a in answer.assignments if a.world_id == outcome.world_id)
         body = strategypb.Strategy(outcomes=outcomes).SerializeToString()
-        return Outcome(answer.summary.sentinel_id, answer.summary.version, body)
+        parts = wire.assignments_to_stored(answer.assignments)
+        return Outcome(answer.summary.sentinel_id, answer.summary.version, body, parts)
 
     async def _bind(
         self, record: Record, request: strategypb.StrategySubmission, world_id: str
@@ -259,7 +258,10 @@ class Workers:
         bound = await self._peers.bindings.BindStrategy(bind)
         context = await resolve(self._peers, request.hints, bound.decision, bound.binding.stage)
         return strategypb.WorldOutcome(
-            world_id=world_id, context=context_to_proto(context), decision=bound.decision, binding=bound.binding
+            world_id=world_id,
+            context=context_to_proto(context),
+            decision=wire.without_selected(bound.decision),
+            binding=bound.binding,
         )
 
     async def _diff(

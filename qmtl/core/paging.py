@@ -9,6 +9,7 @@ K = TypeVar("K", bound=tuple[str | int, ...])
 
 PAGE_DEFAULT = 100
 PAGE_MAX = 1000
+PAGE_BYTES_MAX = 768 * 1024  # of its rows as messages: a reply has at most 1 MiB, and more than rows in it
 
 
 @dataclass(frozen=True, slots=True)

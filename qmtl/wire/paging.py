@@ -1,6 +1,7 @@
 """Pages of listings, message to value and back; the token is the key of a page's last row, opaque to clients.
 
-A listing reads one row more than the page shows: whether there is one is how it knows that it goes on.
+A listing reads one row more than the page shows: whether there is one is how it knows that it goes on. A page ends
+early where its rows would not fit into a reply.
 """
 
 from __future__ import annotations
@@ -8,21 +9,25 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, overload
+
+from google.protobuf.message import Message
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, refused
-from qmtl.core.paging import PAGE_DEFAULT, PAGE_MAX, K, Page
+from qmtl.core.paging import PAGE_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX, K, Page
 
 INT64_MAX = 2**63 - 1
 TOKEN_MAX = 2000
+ROW_FRAME_BYTES = 6  # of a row in its list: the field's tag and the row's length, at most
 
 A = TypeVar("A", str, int)
 B = TypeVar("B", str, int)
 C = TypeVar("C", str, int)
 D = TypeVar("D", str, int)
 T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 
 
 @overload
@@ -44,12 +49,38 @@ def page_from_proto(message: commonpb.PageRequest, kinds: tuple[Any, ...]) -> Pa
     return Page(size, _key(message.page_token, kinds) if message.page_token else None)
 
 
-def page_of(rows: Sequence[T], page: Page[K], key: Callable[[T], K]) -> tuple[Sequence[T], commonpb.PageInfo]:
-    """The rows that the page shows, of those read, and where the listing goes on."""
-    shown = rows[: page.size]
-    if len(rows) <= page.size:
+def page_of(
+    rows: Sequence[T], page: Page[K], key: Callable[[T], K], to_proto: Callable[[T], M]
+) -> tuple[list[M], commonpb.PageInfo]:
+    """The rows that the page shows, of those read, as messages, and where the listing goes on.
+
+    At most `page.size` of them and PAGE_BYTES_MAX in all, but one at least.
+    """
+    shown: list[M] = []
+    held = 0
+    for row in rows[: page.size]:
+        message = to_proto(row)
+        held += message.ByteSize() + ROW_FRAME_BYTES
+        if shown and held > PAGE_BYTES_MAX:
+            break
+        shown.append(message)
+    if len(shown) == len(rows):
         return shown, commonpb.PageInfo()
-    return shown, commonpb.PageInfo(next_page_token=token_of(key(shown[-1])))
+    return shown, commonpb.PageInfo(next_page_token=token_of(key(rows[len(shown) - 1])))
+
+
+def parts_of(messages: Iterable[M], bytes_max: int = PAGE_BYTES_MAX) -> Iterator[tuple[list[M], bool]]:
+    """Messages in the replies of a stream that holds them all: those of one reply, and whether more follow."""
+    part: list[M] = []
+    held = 0
+    for message in messages:
+        size = message.ByteSize() + ROW_FRAME_BYTES
+        if part and held + size > bytes_max:
+            yield part, True
+            part, held = [], 0
+        part.append(message)
+        held += size
+    yield part, False
 
 
 def token_of(key: Sequence[str | int]) -> str:

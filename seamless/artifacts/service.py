@@ -28,5 +28,7 @@ class ArtifactServicer(artifactrpc.ArtifactServiceServicer):
         preset = self._inventory.presets.serving(request.dataset)
         page = page_from_proto(request.page, (int, str))
         found = await self._inventory.artifacts(preset, page)
-        shown, more = page_of(found, page, lambda manifest: (manifest.as_of_ns, manifest.fingerprint))
-        return artifactservicepb.ListArtifactsResponse(artifacts=map(artifact_to_proto, shown), page=more)
+        artifacts, more = page_of(
+            found, page, lambda manifest: (manifest.as_of_ns, manifest.fingerprint), artifact_to_proto
+        )
+        return artifactservicepb.ListArtifactsResponse(artifacts=artifacts, page=more)

@@ -22,8 +22,8 @@ class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
         page = page_from_proto(request.page, (str,))
         by_dataset = {str(preset.dataset): preset for preset in reversed(self._inventory.presets.all)}
         rest = [name for name in sorted(by_dataset) if page.after is None or name > page.after[0]]
-        shown, more = page_of(rest, page, lambda name: (name,))
-        datasets = [await self._dataset(by_dataset[name]) for name in shown]
+        told = [await self._dataset(by_dataset[name]) for name in rest[: page.size + 1]]
+        datasets, more = page_of(told, page, lambda message: (message.dataset,), lambda message: message)
         return catalogueservicepb.ListDatasetsResponse(datasets=datasets, page=more)
 
     async def GetPreset(
@@ -38,8 +38,12 @@ class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
         page = page_from_proto(request.page, (str,))
         after = page.after[0] if page.after else ""
         rest = sorted((p for p in self._inventory.presets.all if p.name > after), key=lambda preset: preset.name)
-        shown, more = page_of(rest, page, lambda preset: (preset.name,))
-        presets = [preset_to_proto(preset, self._inventory.status(preset)) for preset in shown]
+        presets, more = page_of(
+            rest,
+            page,
+            lambda preset: (preset.name,),
+            lambda preset: preset_to_proto(preset, self._inventory.status(preset)),
+        )
         return catalogueservicepb.ListPresetsResponse(presets=presets, page=more)
 
     async def GetConformanceReport(

@@ -1,7 +1,11 @@
 """CoverageService: what is there of a dataset and what is missing."""
 
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.paging import Page
+from qmtl.data.v1 import coverage_pb2 as coveragepb
 from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
 from qmtl.data.v1 import coverage_service_pb2_grpc as coveragerpc
+from qmtl.wire.paging import page_from_proto, page_of
 from seamless.artifacts.inventory import Inventory
 from seamless.coverage.answers import CoverageAnswers
 from seamless.wire import range_from_proto
@@ -20,4 +24,21 @@ class CoverageServicer(coveragerpc.CoverageServiceServicer):
         preset = self._inventory.presets.serving(request.dataset)
         wanted = range_from_proto(request.range, "range")
         manifest = await self._inventory.seen_at(preset, None)
-        return self._answers.answer(preset, manifest, wanted.over(manifest.span, preset.dataset.interval_ns))
+        whole = self._answers.answer(preset, manifest, wanted.over(manifest.span, preset.dataset.interval_ns))
+        return _page(whole, page_from_proto(request.page, (int,)))
+
+
+def _page(
+    whole: coverageservicepb.GetCoverageResponse, page: Page[tuple[int]]
+) -> coverageservicepb.GetCoverageResponse:
+    """A page of an answer's spans, then of its gaps, with its ratios; the token is a place among both."""
+    rows: list[tuple[int, commonpb.TimeRange | coveragepb.Gap]] = list(enumerate([*whole.spans, *whole.gaps]))
+    first = 0 if page.after is None else max(0, page.after[0] + 1)
+    shown, info = page_of(rows[first : first + page.size + 1], page, lambda row: (row[0],), lambda row: row[1])
+    return coverageservicepb.GetCoverageResponse(
+        spans=[row for row in shown if isinstance(row, commonpb.TimeRange)],
+        gaps=[row for row in shown if isinstance(row, coveragepb.Gap)],
+        data_ratio=whole.data_ratio,
+        resolved_ratio=whole.resolved_ratio,
+        page=info,
+    )

@@ -149,6 +149,6 @@ async def test_a_token_for_one_world_sees_no_node_and_no_world_of_others(served:
         with pytest.raises(NotFound):
             await stub.graph.GetGraph(graphservicepb.GetGraphRequest(node_id=theirs[1].node_id))
     assert listed == [each.node_id for each in around.nodes] == [common[0].node_id]
-    assert (list(around.edges), list(plan.live_worlds)) == ([], ["w1"])
+    assert list(plan.live_worlds) == ["w1"]
     async with served.stub(role=Role.READER) as stub:
-        assert len((await stub.graph.GetGraph(graphservicepb.GetGraphRequest(node_id=common[0].node_id))).edges) == 1
+        assert len((await stub.graph.GetGraph(graphservicepb.GetGraphRequest(node_id=common[0].node_id))).nodes) == 2

@@ -27,6 +27,7 @@ import worldservice.config as worldserviceconfig
 from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.roles import Role
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
@@ -248,3 +249,15 @@ async def gateway_status(door: Door) -> gatewaystatuspb.GetStatusResponse:
 
 async def level_is(door: Door, level: gatewaystatuspb.DegradationLevel) -> bool:
     return (await gateway_status(door)).level == level
+
+
+async def assignments_of(door: Door, strategy: strategypb.Strategy) -> list[diffpb.QueueAssignment]:
+    """Every queue of a strategy in its first world, page by page."""
+    request = strategyservicepb.ListAssignmentsRequest(strategy_id=strategy.strategy_id, world_id=strategy.world_ids[0])
+    found: list[diffpb.QueueAssignment] = []
+    while True:
+        reply = await door.strategies.ListAssignments(request)
+        found += reply.assignments
+        request.page.page_token = reply.page.next_page_token
+        if not request.page.page_token:
+            return found

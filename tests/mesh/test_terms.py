@@ -93,9 +93,7 @@ async def test_an_edge_that_is_switched_off_ends_trading_of_who_has_it(estate: E
     await estate.door.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=edge))
     assert (await estate.fence()).state == fencepb.FENCE_STATE_FROZEN
     assert not await passes(estate, "cut")
-    reply = await estate.door.evaluation.Decide(
-        evaluationservicepb.DecideRequest(world_id=estate.world, with_reports=True)
-    )
+    reply = await estate.door.evaluation.ListReports(evaluationservicepb.ListReportsRequest(world_id=estate.world))
     assert "the feed is broken" in reply.reports[0].verdicts[1].explanation
     gone = worldgraphservicepb.DeleteEdgeOverrideRequest(
         world_id=estate.world,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 
 import pytest
+from google.protobuf.struct_pb2 import ListValue
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
-from qmtl.core.paging import PAGE_DEFAULT, PAGE_MAX
-from qmtl.wire.paging import page_from_proto, page_of, token_of
+from qmtl.core.paging import PAGE_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX, Page
+from qmtl.wire.paging import page_from_proto, page_of, parts_of, token_of
 
 
 def request(size: int = 0, token: str = "") -> commonpb.PageRequest:
@@ -36,13 +37,39 @@ def test_a_walk_over_pages_sees_each_row_once_in_order(rows: list[tuple[int, str
     while True:
         page = page_from_proto(request(size, token), (int, str))
         left = [row for row in table if page.after is None or row > page.after]
-        shown, info = page_of(left[: page.size + 1], page, lambda row: row)
-        seen += shown
+        shown, info = page_of(left[: page.size + 1], page, lambda row: row, as_message)
+        seen += [(round(row.values[0].number_value), row.values[1].string_value) for row in shown]
         token = info.next_page_token
         if not token:
             break
         assert len(shown) == size
     assert seen == table
+
+
+def as_message(row: tuple[int, str]) -> ListValue:
+    message = ListValue()
+    message.extend(row)
+    return message
+
+
+@pytest.mark.parametrize(("each", "shown"), [(100, 5), (PAGE_BYTES_MAX // 4, 3), (PAGE_BYTES_MAX, 1), (2**20, 1)])
+def test_a_page_ends_where_its_rows_fill_a_reply_and_has_one_at_least(each: int, shown: int) -> None:
+    rows = [(number, "x" * each) for number in range(9)]
+    page: Page[tuple[int]] = Page(5)
+    found, info = page_of(rows, page, lambda row: (row[0],), as_message)
+    assert [round(row.values[0].number_value) for row in found] == list(range(shown))
+    assert page_from_proto(request(5, info.next_page_token), (int,)).after == (shown - 1,)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "parts"),
+    [([], [[]]), ([1, 1], [[1, 1]]), ([500, 500, 200], [[500], [500, 200]]), ([900, 100], [[900], [100]])],
+)
+def test_messages_are_cut_where_a_reply_is_full(sizes: list[int], parts: list[list[int]]) -> None:
+    messages = [as_message((0, "x" * size * 1024)) for size in sizes]
+    found = list(parts_of(messages))
+    assert [[len(row.values[1].string_value) // 1024 for row in part] for part, _ in found] == parts
+    assert [more for _, more in found] == [True] * (len(parts) - 1) + [False]
 
 
 def encoded(text: str) -> str:

@@ -192,7 +192,7 @@ async def test_an_edge_switched_off_at_one_is_off_at_the_other(replicas: Replica
         there.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=edge)),
     )
     for stub in replicas.stubs:
-        reply = await stub.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1", with_reports=True))
+        reply = await stub.evaluation.ListReports(evaluationservicepb.ListReportsRequest(world_id="w1"))
         assert list(reply.decision.selected) == ["t"]
         with pytest.raises(NotReady):
             await stub.activation.SetActivation(raising("w1", "s"))

@@ -111,8 +111,12 @@ class BindingServicer(AuditedServicer, bindingrpc.BindingServiceServicer):
             return bindings_store.list_bindings(conn, world.world_id, page), opened_now(conn, world)
 
         found, opened = await self.writes.db.read(work)
-        shown, info = page_of(found, page, lambda binding: (binding.strategy_id,))
-        bindings = [binding_to_proto(binding, opened.get(binding.strategy_id, ())) for binding in shown]
+        bindings, info = page_of(
+            found,
+            page,
+            lambda binding: (binding.strategy_id,),
+            lambda binding: binding_to_proto(binding, opened.get(binding.strategy_id, ())),
+        )
         return bindingservicepb.ListBindingsResponse(bindings=bindings, page=info)
 
     @audited

@@ -22,7 +22,13 @@ from worldservice.evaluation.domain.runs import EvaluationRun, Evidence, next_re
 from worldservice.evaluation.domain.validation import own_verdicts
 from worldservice.evaluation.events import run_updated
 from worldservice.evaluation.facts import decide_world, stages_of
-from worldservice.evaluation.wire import decision_to_proto, evidence_from_request, report_to_proto, run_to_proto
+from worldservice.evaluation.wire import (
+    decision_to_proto,
+    evidence_from_request,
+    report_to_proto,
+    run_head_to_proto,
+    run_to_proto,
+)
 from worldservice.policy.store import policy_of
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
@@ -50,6 +56,23 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
     async def Decide(
         self, request: evaluationservicepb.DecideRequest, context: object
     ) -> evaluationservicepb.DecideResponse:
+        return evaluationservicepb.DecideResponse(decision=decision_to_proto((await self._verdicts(request)).decision))
+
+    async def ListReports(
+        self, request: evaluationservicepb.ListReportsRequest, context: object
+    ) -> evaluationservicepb.ListReportsResponse:
+        page = page_from_proto(request.page, (str,))
+        verdicts = await self._verdicts(request)
+        left = [row for row in sorted(verdicts.reports.items()) if page.after is None or row[0] > page.after[0]]
+        reports, info = page_of(left, page, lambda row: (row[0],), lambda row: report_to_proto(row[1]))
+        return evaluationservicepb.ListReportsResponse(
+            decision=decision_to_proto(verdicts.decision), reports=reports, page=info
+        )
+
+    async def _verdicts(
+        self, request: evaluationservicepb.DecideRequest | evaluationservicepb.ListReportsRequest
+    ) -> Verdicts:
+        """What the policy says of a world and its strategies now."""
         caller, now = caller_of(current_call()), self.writes.clock.now()
         as_of = instant_from_proto(request.as_of, "as_of") if request.HasField("as_of") else None
 
@@ -57,11 +80,7 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
             world = world_to_read(conn, caller, request.world_id)
             return decide_world(conn, world, self._settings, now, as_of=as_of)
 
-        verdicts = await self.writes.db.read(work)
-        shown = sorted(verdicts.reports.items()) if request.with_reports else ()
-        return evaluationservicepb.DecideResponse(
-            decision=decision_to_proto(verdicts.decision), reports=[report_to_proto(report) for _, report in shown]
-        )
+        return await self.writes.db.read(work)
 
     @audited
     async def Evaluate(
@@ -90,7 +109,7 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
         found, decision, effect = await self.writes.db.write(work)
         await self.writes.enforce(act.world_id, effect)
         return evaluationservicepb.EvaluateCohortResponse(
-            runs=[run_to_proto(run) for run in found], decision=decision_to_proto(decision)
+            runs=[run_head_to_proto(run) for run in found], decision=decision_to_proto(decision)
         )
 
     async def GetEvaluationRun(
@@ -114,8 +133,9 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
             world = world_to_read(conn, caller, request.world_id)
             return store.list_runs(conn, world.world_id, request.strategy_id, page)
 
-        shown, info = page_of(await self.writes.db.read(work), page, lambda row: (row[0],))
-        return evaluationservicepb.ListEvaluationRunsResponse(runs=[run_to_proto(run) for _, run in shown], page=info)
+        found = await self.writes.db.read(work)
+        runs, info = page_of(found, page, lambda row: (row[0],), lambda row: run_to_proto(row[1]))
+        return evaluationservicepb.ListEvaluationRunsResponse(runs=runs, page=info)
 
     def _evaluate(
         self, conn: Connection, act: Act, cohort: Mapping[str, Evidence]

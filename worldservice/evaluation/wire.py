@@ -190,6 +190,14 @@ def run_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:
     )
 
 
+def run_head_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:
+    """A run without its metrics, correlations and report."""
+    message = run_to_proto(run)
+    for part in ("metrics", "correlations", "report"):
+        message.ClearField(part)
+    return message
+
+
 def decision_to_proto(decision: Decision) -> decisionpb.DecisionEnvelope:
     """The envelope as followers get it."""
     return decisionpb.DecisionEnvelope(

@@ -68,8 +68,8 @@ class WorldGraphServicer(AuditedServicer, worldgraphrpc.WorldGraphServiceService
         def work(conn: Connection) -> list[WorldNode]:
             return nodes.list_nodes(conn, world_to_read(conn, caller, request.world_id).world_id, page)
 
-        shown, info = page_of(await self.writes.db.read(work), page, nodes.node_key)
-        return worldgraphservicepb.ListWorldNodesResponse(nodes=[node_to_proto(node) for node in shown], page=info)
+        shown, info = page_of(await self.writes.db.read(work), page, nodes.node_key, node_to_proto)
+        return worldgraphservicepb.ListWorldNodesResponse(nodes=shown, page=info)
 
     @audited
     async def DeleteWorldNode(
@@ -174,8 +174,9 @@ class WorldGraphServicer(AuditedServicer, worldgraphrpc.WorldGraphServiceService
             return found, _standings(conn, world, found)
 
         found, stands = await self.writes.db.read(work)
-        shown, info = page_of(found, page, edges.override_key)
-        overrides = [override_to_proto(each, stands[each.key]) for each in shown]
+        overrides, info = page_of(
+            found, page, edges.override_key, lambda each: override_to_proto(each, stands[each.key])
+        )
         return worldgraphservicepb.ListEdgeOverridesResponse(overrides=overrides, page=info)
 
     @audited

@@ -65,8 +65,9 @@ class PolicyServicer(AuditedServicer, policyrpc.PolicyServiceServicer):
         def work(conn: Connection) -> list[PolicyRecord]:
             return store.list_policies(conn, world_to_read(conn, caller, request.world_id).world_id, page)
 
-        shown, info = page_of(await self.writes.db.read(work), page, lambda record: (record.version,))
-        return policyservicepb.ListPoliciesResponse(policies=[policy_to_proto(record) for record in shown], page=info)
+        found = await self.writes.db.read(work)
+        policies, info = page_of(found, page, lambda record: (record.version,), policy_to_proto)
+        return policyservicepb.ListPoliciesResponse(policies=policies, page=info)
 
     @audited
     async def SetDefaultPolicy(

@@ -130,7 +130,7 @@ class _Rules:
 
     def _unvalued(self, denial: Denial, what: str) -> Refusal:
         base = self._now.view.base_currency
-        return Refusal(denial, f"{what}: a part cannot be valued in {base}, so it is above every limit")
+        return Refusal(denial, f"{what}: a part cannot be valued in {base}, so it counts as above every limit")
 
     def _money(self, amount: int) -> str:
         return self._now.base_money(amount)

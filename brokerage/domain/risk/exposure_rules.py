@@ -26,7 +26,8 @@ def circuit(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None
         most = _share(now.view.limits.drawdown_max)
         return Refusal(
             Denial.DRAWDOWN_CIRCUIT,
-            f"the account fell by drawdown_max, {most}, or more from its highest equity; an operator may set it ACTIVE",
+            f"equity fell by {most} (drawdown_max) or more from its highest: until an operator sets the account ACTIVE "
+            "only orders that reduce pass",
         )
     return None
 
@@ -41,7 +42,7 @@ def exposures(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | No
     try:
         own = now.view.valued(exposure_of(now.instrument, now.mark.price, now.held, buys, sells), now.instrument.quote)
     except InvalidRequest:
-        return Refusal(Denial.EXPOSURE_ABOVE_LIMIT, f"the exposure in {order.symbol} cannot be counted")
+        return Refusal(Denial.EXPOSURE_ABOVE_LIMIT, f"the exposure in {order.symbol} is larger than can be counted")
     if own is None:
         return _unvalued(now) if _limits_any(now.limits) else None
     position_max = now.limits.position_notional_max
@@ -61,7 +62,8 @@ def _limits_any(limits: Limits) -> bool:
 
 def _unvalued(now: RiskContext) -> Refusal:
     base = now.view.base_currency
-    return Refusal(Denial.EXPOSURE_ABOVE_LIMIT, f"a part of the exposure cannot be valued in {base}, so it is above")
+    message = f"a part of the exposure cannot be valued in {base}, so it counts as above every limit"
+    return Refusal(Denial.EXPOSURE_ABOVE_LIMIT, message)
 
 
 def _account(order: Order, now: RiskContext, own: Exposure) -> Refusal | None:
@@ -127,7 +129,7 @@ def buying_power(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal |
         more = totals_of_new(order, sized, instrument)
         after = view.held_at_worst(now.owner, instrument, more, order.side)
     except InvalidRequest:
-        return Refusal(Denial.BALANCE_INSUFFICIENT, f"what the order in {order.symbol} needs cannot be counted")
+        return Refusal(Denial.BALANCE_INSUFFICIENT, f"the order in {order.symbol} needs more than can be counted")
     needed = after - view.held_at_worst(now.owner, instrument, NO_OPEN_ORDERS, order.side)
     if needed <= 0:
         return None

@@ -105,18 +105,18 @@ def refusal(fence: Fence, gate: GateStamp, reducing: bool) -> Refusal | None:
         raise stale(gate.epoch, fence)
     where = f"the fence of world {fence.world_id} is {fence.state.value} at epoch {fence.epoch}"
     if gate.epoch > fence.epoch:
-        return Refusal(Denial.FENCED, f"{where}, the order was gated under epoch {gate.epoch}")
+        return Refusal(Denial.FENCED, f"{where}, the gateway let the order pass under epoch {gate.epoch}")
     if fence.state is FenceState.FROZEN:
-        return Refusal(Denial.FENCED, f"{where}: nothing passes but cancels")
+        return Refusal(Denial.FENCED, f"{where}: no order passes until it is opened again")
     if gate.domain not in _ALLOWED.get(domain_of(fence.effective_mode), ()):
         mode = fence.effective_mode.value
         return Refusal(
             Denial.DOMAIN_FORBIDS_ORDERS, f"{where} in mode {mode}, which takes no {gate.domain.value} orders"
         )
     if fence.state is FenceState.DRAIN and not reducing:
-        return Refusal(Denial.FENCED, f"{where}: only what reduces a position passes")
+        return Refusal(Denial.FENCED, f"{where}: only orders that reduce a position pass")
     if gate.domain is ExecutionDomain.LIVE:
-        return Refusal(Denial.NO_LIVE_VENUE, "the order is for LIVE and no live venue is set up")
+        return Refusal(Denial.NO_LIVE_VENUE, "the order is for execution domain LIVE, and no live venue is set up")
     return None
 
 

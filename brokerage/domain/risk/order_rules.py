@@ -10,6 +10,7 @@ from brokerage.domain.orders.states import AUCTIONS, OrderType, TimeInForce
 from brokerage.domain.risk.context import RiskContext, increases
 from qmtl.core.decimals import INT64_MAX, format_decimal
 from qmtl.core.errors import InvalidRequest
+from qmtl.core.instants import from_ns, timestamp_text
 
 PRICE_SANE_FACTOR = 10
 """A limit or stop more than ten times away from the market is taken for a typing error."""
@@ -58,17 +59,20 @@ def bounds(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
     instrument, quantity = now.instrument, _quantity(now.instrument, sized.quantity)
     if sized.quantity < instrument.quantity_min:
         least = _quantity(instrument, instrument.quantity_min)
-        return Refusal(Denial.QUANTITY_BELOW_MINIMUM, f"quantity {quantity} is below {least}, the least of the venue")
+        return Refusal(Denial.QUANTITY_BELOW_MINIMUM, f"quantity {quantity} is below {least}, the venue's minimum")
     if instrument.quantity_max and sized.quantity > instrument.quantity_max:
         most = _quantity(instrument, instrument.quantity_max)
-        return Refusal(Denial.QUANTITY_ABOVE_MAXIMUM, f"quantity {quantity} is above {most}, the most of the venue")
+        return Refusal(Denial.QUANTITY_ABOVE_MAXIMUM, f"quantity {quantity} is above {most}, the venue's maximum")
     if now.open_orders >= now.limits.open_orders_max:
         return Refusal(
             Denial.OPEN_ORDERS_ABOVE_LIMIT,
-            f"{now.open_orders} orders are open, open_orders_max is {now.limits.open_orders_max}",
+            f"{now.open_orders} orders of the account are open, open_orders_max is {now.limits.open_orders_max}",
         )
     if order.tif is TimeInForce.GTD and (order.expire_at_ns is None or order.expire_at_ns <= now.at_ns):
-        return Refusal(Denial.EXPIRED_ON_ARRIVAL, f"expire_at {order.expire_at_ns} ns is not after {now.at_ns} ns")
+        ends = "missing" if order.expire_at_ns is None else timestamp_text(from_ns(order.expire_at_ns))
+        return Refusal(
+            Denial.EXPIRED_ON_ARRIVAL, f"expire_at is {ends}, not after {timestamp_text(from_ns(now.at_ns))}"
+        )
     return None
 
 
@@ -81,7 +85,7 @@ def price_known(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | 
     if age_ns > most_ns:
         return Refusal(
             Denial.PRICE_STALE,
-            f"the last price of {order.symbol} is {age_ns // SECOND_NS} s old, at most {most_ns // SECOND_NS} s may be",
+            f"the last price of {order.symbol} is {age_ns // SECOND_NS} s old, {most_ns // SECOND_NS} s are allowed",
         )
     for name, price in (("limit_price", sized.limit), ("stop_price", sized.stop)):
         if price is not None and not mark.price <= price * PRICE_SANE_FACTOR <= mark.price * PRICE_SANE_FACTOR**2:
@@ -111,7 +115,9 @@ def notional(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | Non
     instrument, own_max = now.instrument, now.limits.order_notional_max
     worth = _worth(instrument, now.price_of(sized), sized.quantity)
     if worth > INT64_MAX:
-        return Refusal(Denial.NOTIONAL_ABOVE_LIMIT, f"the notional of {_order(order, sized, now)} cannot be counted")
+        return Refusal(
+            Denial.NOTIONAL_ABOVE_LIMIT, f"the notional of {_order(order, sized, now)} is too large to count"
+        )
     if instrument.notional_max and worth > instrument.notional_max:
         amount, most = now.money(worth), now.money(instrument.notional_max)
         return Refusal(Denial.NOTIONAL_ABOVE_LIMIT, f"notional {amount} would be above the venue's maximum {most}")
@@ -129,7 +135,7 @@ def _minimum(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | Non
     if own >= instrument.notional_min or not increases(order.side, sized.quantity, now.held):
         return None
     least = now.money(instrument.notional_min)
-    return Refusal(Denial.NOTIONAL_BELOW_MINIMUM, f"notional {now.money(own)} is below {least}, the venue's least")
+    return Refusal(Denial.NOTIONAL_BELOW_MINIMUM, f"notional {now.money(own)} is below {least}, the venue's minimum")
 
 
 def _worth(instrument: Instrument, price: int, quantity: int) -> int:

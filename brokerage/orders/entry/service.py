@@ -32,6 +32,7 @@ from qmtl.core.clock import Clock
 from qmtl.core.instants import to_ns
 from qmtl.rpc.auth.call import require_world
 from qmtl.sql.database import Database
+from qmtl.wire.paging import parts_of
 
 PLANNED = {"SubmitOrderList": "Brokerage, complete"}
 ARRIVAL_S = 2.0
@@ -93,7 +94,8 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
         for world_id in await self._db.read(lambda conn: self._worlds(conn, of)):
             require_world(world_id)
         stored = await self._db.write(lambda conn: cancel_all(conn, self._market, of, now_ns))
-        return orderentryservicepb.CancelAllResponse(statuses=[status_to_proto(one) for one in stored])
+        shown, _ = next(parts_of(map(status_to_proto, stored)))
+        return orderentryservicepb.CancelAllResponse(statuses=shown, orders=len(stored))
 
     def _worlds(self, conn: Connection, of: OrdersOf) -> tuple[str, ...]:
         accounts_store.account(conn, of.account, of.world_id)

@@ -94,7 +94,7 @@ def _refusal(
         refused = refusal(fence, gate, book.reduces(record.order, record.instrument))
     except NotReady:
         where = f"the fence of world {fence.world_id} moved to epoch {fence.epoch}, {fence.state.value}"
-        refused = Refusal(Denial.FENCED, f"{where}: the order was gated under epoch {epoch}")
+        refused = Refusal(Denial.FENCED, f"{where}: the gateway let the order pass under epoch {epoch}")
     if refused is None and trading is TradingState.HALTED:
-        refused = Refusal(Denial.TRADING_HALTED, "the account is HALTED")
-    return None if refused is None else Refusal(refused.denial, f"before the wire: {refused.message}")
+        refused = Refusal(Denial.TRADING_HALTED, "the account is HALTED: nothing may trade")
+    return None if refused is None else Refusal(refused.denial, f"when it was to be sent: {refused.message}")

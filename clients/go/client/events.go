@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	brokerv1 "github.com/qmtl/qmtl/gen/go/qmtl/broker/v1"
 	controlv1 "github.com/qmtl/qmtl/gen/go/qmtl/control/v1"
 	gatewayv1 "github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -27,10 +28,11 @@ type Counts struct{ Events, Reloads, Breaks, Gaps, Duplicates int }
 // EventStream follows the events of a world across breaks, restarts and gateways.
 //
 // The rule is the one at Topic in event.proto: an event is applied when its revision is the last one of the same (payload,
-// key) plus one. One that is not higher is dropped, any other is a gap and is healed by reading the state again. Topic
-// ORDERS, whose steps have frames of their own, is not followed here.
+// key) plus one. One that is not higher is dropped, any other is a gap and is healed by reading the state again.
 type EventStream struct {
 	Counts Counts
+	// OnOrder is called for topic ORDERS, in order: with an open order of the state, or with a step of one.
+	OnOrder func(state *brokerv1.OrderStatus, step *brokerv1.OrderEvent)
 
 	gateways []grpc.ClientConnInterface
 	request  *gatewayv1.CreateEventStreamRequest
@@ -38,6 +40,7 @@ type EventStream struct {
 	known    map[gatewayv1.Topic]*topicState
 	token    string // of the stream; "" until one was made, and after it was refused
 	resume   string // the place after the last frame; "" asks for the state
+	goesOn   bool   // the last frame was a snapshot that the next one adds to
 	moves    chan int
 }
 
@@ -66,6 +69,7 @@ func NewEventStream(
 	apply func(event *controlv1.ControlEvent, isState bool),
 ) *EventStream {
 	return &EventStream{
+		OnOrder:  func(*brokerv1.OrderStatus, *brokerv1.OrderEvent) {},
 		gateways: gateways, request: request, apply: apply, known: map[gatewayv1.Topic]*topicState{}, moves: make(chan int, 1),
 	}
 }
@@ -105,6 +109,7 @@ func (s *EventStream) once(ctx context.Context, at int) (int, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stub := gatewayv1.NewEventServiceClient(s.gateways[at])
+	s.goesOn = false
 	if s.token == "" {
 		reply, err := stub.CreateEventStream(ctx, s.request)
 		if err != nil {
@@ -150,16 +155,17 @@ func (s *EventStream) once(ctx context.Context, at int) (int, error) {
 func (s *EventStream) take(frame *gatewayv1.Frame) bool {
 	switch body := frame.GetBody().(type) {
 	case *gatewayv1.Frame_Snapshot:
-		whole := &topicState{map[string]uint64{}, body.Snapshot.GetTruncated()}
-		s.known[body.Snapshot.GetTopic()] = whole
-		for _, state := range body.Snapshot.GetStates() {
-			_, key := keyOf(state)
-			whole.revisions[key] = state.GetRevision()
-			s.apply(state, true)
-		}
+		s.load(body.Snapshot)
 	case *gatewayv1.Frame_Events:
 		for _, event := range body.Events.GetEvents() {
-			if !s.next(event) {
+			topic, key := keyOf(event)
+			if !s.next(topic, key, event.GetRevision(), func() { s.apply(event, false) }) {
+				return true
+			}
+		}
+		for _, step := range body.Events.GetOrderEvents() {
+			key, number := orderKey(step), uint64(step.GetOrderEventNumber())
+			if !s.next(gatewayv1.Topic_TOPIC_ORDERS, key, number, func() { s.OnOrder(nil, step) }) {
 				return true
 			}
 		}
@@ -175,9 +181,27 @@ func (s *EventStream) take(frame *gatewayv1.Frame) bool {
 	return false
 }
 
+// load takes the state of a topic, or what one frame has of it.
+func (s *EventStream) load(snapshot *gatewayv1.Snapshot) {
+	whole := s.known[snapshot.GetTopic()]
+	if !s.goesOn {
+		whole = &topicState{map[string]uint64{}, snapshot.GetTruncated()}
+		s.known[snapshot.GetTopic()] = whole
+	}
+	s.goesOn = snapshot.GetMore()
+	for _, state := range snapshot.GetStates() {
+		_, key := keyOf(state)
+		whole.revisions[key] = state.GetRevision()
+		s.apply(state, true)
+	}
+	for _, state := range snapshot.GetOrders() {
+		whole.revisions[orderKey(state.GetOrder())] = uint64(state.GetOrderEventNumber())
+		s.OnOrder(state, nil)
+	}
+}
+
 // next applies an event that follows, drops one that was seen, and asks for the state where one is missing.
-func (s *EventStream) next(event *controlv1.ControlEvent) bool {
-	topic, key := keyOf(event)
+func (s *EventStream) next(topic gatewayv1.Topic, key string, revision uint64, apply func()) bool {
 	if topic == gatewayv1.Topic_TOPIC_UNSPECIFIED {
 		return true // of a newer gateway
 	}
@@ -189,17 +213,18 @@ func (s *EventStream) next(event *controlv1.ControlEvent) bool {
 	seen, isKnown := state.revisions[key]
 	isFirst := !isKnown && state.isTruncated
 	switch {
-	case event.GetRevision() <= seen:
+	case revision <= seen && topic == gatewayv1.Topic_TOPIC_ORDERS: // a snapshot of orders may have shown it
+	case revision <= seen:
 		s.Counts.Duplicates++
-	case !isFirst && event.GetRevision() > seen+1:
+	case !isFirst && revision > seen+1:
 		s.Counts.Gaps++
 		s.Counts.Reloads++
 		s.resume = ""
 		return false
 	default:
-		state.revisions[key] = event.GetRevision()
+		state.revisions[key] = revision
 		s.Counts.Events++
-		s.apply(event, false)
+		apply()
 	}
 	return true
 }
@@ -245,4 +270,9 @@ func keyOf(event *controlv1.ControlEvent) (gatewayv1.Topic, string) {
 		return gatewayv1.Topic_TOPIC_UNSPECIFIED, ""
 	}
 	return topicOf[field.Name()], string(field.Name()) + "/" + event.GetKey()
+}
+
+// orderKey is what the numbers of an order's events are counted by.
+func orderKey(of interface{ GetAccount() string; GetStrategyId() string; GetClientOrderId() string }) string {
+	return of.GetAccount() + "/" + of.GetStrategyId() + "/" + of.GetClientOrderId()
 }

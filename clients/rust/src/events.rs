@@ -1,8 +1,7 @@
 //! An event stream of a world that goes on across breaks, restarts and gateways.
 //!
 //! The rule is the one at Topic in event.proto: an event is applied when its revision is the last one of the same (payload,
-//! key) plus one. One that is not higher is dropped, any other is a gap and is healed by reading the state again. Topic
-//! ORDERS, whose steps have frames of their own, is not followed here.
+//! key) plus one. One that is not higher is dropped, any other is a gap and is healed by reading the state again.
 
 use std::collections::HashMap;
 use std::mem::{discriminant, Discriminant};
@@ -13,9 +12,12 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use crate::calls::Gateway;
+use crate::pb::qmtl::broker::v1::{OrderEvent, OrderStatus};
 use crate::pb::qmtl::control::v1::{control_event::Payload, ControlEvent};
 use crate::pb::qmtl::gateway::v1::event_service_client::EventServiceClient;
-use crate::pb::qmtl::gateway::v1::{frame::Body, CreateEventStreamRequest, Frame, NoticeKind, SubscribeEventsRequest, Topic};
+use crate::pb::qmtl::gateway::v1::{
+    frame::Body, CreateEventStreamRequest, EventBatch, Frame, NoticeKind, Snapshot, SubscribeEventsRequest, Topic,
+};
 
 const WAIT_FIRST: Duration = Duration::from_millis(50);
 const WAIT_MAX: Duration = Duration::from_secs(2);
@@ -30,8 +32,24 @@ pub struct Counts {
     pub duplicates: u32,
 }
 
-/// What revisions are counted by: the payload's type and the event's key.
-type Key = (Discriminant<Payload>, String);
+/// What a stream brings, in order.
+pub enum Seen<'a> {
+    /// What a key of the topic is now.
+    State(&'a ControlEvent),
+    /// A change of it.
+    Event(&'a ControlEvent),
+    /// Topic ORDERS: an open order.
+    Order(&'a OrderStatus),
+    /// Topic ORDERS: a step of an order.
+    Step(&'a OrderEvent),
+}
+
+/// What revisions are counted by: the payload's type and the event's key, or an order.
+#[derive(Eq, Hash, PartialEq)]
+enum Key {
+    Event(Discriminant<Payload>, String),
+    Order(String, String, String),
+}
 
 /// What a client keeps of a topic: the last revision of each key, and whether its snapshot had them all.
 #[derive(Default)]
@@ -41,7 +59,7 @@ struct TopicState {
 }
 
 /// Follows the events of a world over the gateways of one mesh. `apply` takes every state and event, in order.
-pub struct EventStream<A: FnMut(&ControlEvent, bool)> {
+pub struct EventStream<A: FnMut(Seen)> {
     pub counts: Counts,
     gateways: Vec<Gateway>,
     request: CreateEventStreamRequest,
@@ -49,12 +67,13 @@ pub struct EventStream<A: FnMut(&ControlEvent, bool)> {
     known: HashMap<i32, TopicState>, // by number of the topic
     token: String,  // of the stream; "" until one was made, and after it was refused
     resume: String, // the place after the last frame; "" asks for the state
+    goes_on: bool,  // the last frame was a snapshot that the next one adds to
 }
 
-impl<A: FnMut(&ControlEvent, bool)> EventStream<A> {
+impl<A: FnMut(Seen)> EventStream<A> {
     pub fn new(gateways: Vec<Gateway>, request: CreateEventStreamRequest, apply: A) -> Self {
         let (token, resume) = (String::new(), String::new());
-        Self { counts: Counts::default(), gateways, request, apply, known: HashMap::new(), token, resume }
+        Self { counts: Counts::default(), gateways, request, apply, known: HashMap::new(), token, resume, goes_on: false }
     }
 
     /// Runs until it is dropped, and ends with the first error that no retry can mend.
@@ -77,6 +96,7 @@ impl<A: FnMut(&ControlEvent, bool)> EventStream<A> {
     /// Follows one call to its end.
     async fn once(&mut self, at: usize) -> Result<(), Status> {
         let mut stub = EventServiceClient::new(self.gateways[at].clone());
+        self.goes_on = false;
         if self.token.is_empty() {
             let reply = stub.create_event_stream(self.request.clone()).await?.into_inner();
             self.token = reply.stream.unwrap_or_default().stream_token;
@@ -97,14 +117,9 @@ impl<A: FnMut(&ControlEvent, bool)> EventStream<A> {
     /// Applies one frame. True: go on with a new call.
     fn take(&mut self, frame: Frame) -> bool {
         match frame.body {
-            Some(Body::Snapshot(snapshot)) => {
-                let revisions = snapshot.states.iter().filter_map(|state| Some((key_of(state)?.1, state.revision)));
-                let whole = TopicState { revisions: revisions.collect(), is_truncated: snapshot.truncated };
-                self.known.insert(snapshot.topic, whole);
-                snapshot.states.iter().for_each(|state| (self.apply)(state, true));
-            }
+            Some(Body::Snapshot(snapshot)) => self.load(&snapshot),
             Some(Body::Events(batch)) => {
-                if !batch.events.iter().all(|event| self.follows(event)) {
+                if !self.follow_batch(&batch) {
                     return true;
                 }
                 self.resume = batch.resume_token;
@@ -122,26 +137,59 @@ impl<A: FnMut(&ControlEvent, bool)> EventStream<A> {
         false
     }
 
+    /// Takes the state of a topic, or what one frame has of it.
+    fn load(&mut self, snapshot: &Snapshot) {
+        if !self.goes_on {
+            let fresh = TopicState { is_truncated: snapshot.truncated, ..TopicState::default() };
+            self.known.insert(snapshot.topic, fresh);
+        }
+        self.goes_on = snapshot.more;
+        let revisions = &mut self.known.entry(snapshot.topic).or_default().revisions;
+        for state in &snapshot.states {
+            if let Some((_, key)) = key_of(state) {
+                revisions.insert(key, state.revision);
+            }
+            (self.apply)(Seen::State(state));
+        }
+        for state in &snapshot.orders {
+            let order = state.order.clone().unwrap_or_default();
+            let key = Key::Order(order.account, order.strategy_id, order.client_order_id);
+            revisions.insert(key, state.order_event_number.into());
+            (self.apply)(Seen::Order(state));
+        }
+    }
+
+    /// Whether every event and step of a frame followed.
+    fn follow_batch(&mut self, batch: &EventBatch) -> bool {
+        let events = batch.events.iter().all(|event| {
+            let Some((topic, key)) = key_of(event) else { return true }; // of a newer gateway
+            self.follows(topic, key, event.revision, Seen::Event(event))
+        });
+        events && batch.order_events.iter().all(|step| {
+            let key = Key::Order(step.account.clone(), step.strategy_id.clone(), step.client_order_id.clone());
+            self.follows(Topic::Orders, key, step.order_event_number.into(), Seen::Step(step))
+        })
+    }
+
     /// Applies an event that follows, drops one that was seen, and asks for the state where one is missing.
-    fn follows(&mut self, event: &ControlEvent) -> bool {
-        let Some((topic, key)) = key_of(event) else { return true }; // of a newer gateway
+    fn follows(&mut self, topic: Topic, key: Key, revision: u64, seen_now: Seen) -> bool {
         let unseen = || TopicState { is_truncated: true, ..TopicState::default() };
         let state = self.known.entry(topic.into()).or_insert_with(unseen);
         let is_first = state.is_truncated && !state.revisions.contains_key(&key);
         let seen = state.revisions.get(&key).copied().unwrap_or(0);
-        if event.revision <= seen {
-            self.counts.duplicates += 1;
+        if revision <= seen {
+            self.counts.duplicates += u32::from(topic != Topic::Orders); // a snapshot of orders may have shown it
             return true;
         }
-        if !is_first && event.revision > seen + 1 {
+        if !is_first && revision > seen + 1 {
             self.counts.gaps += 1;
             self.counts.reloads += 1;
             self.resume.clear();
             return false;
         }
-        state.revisions.insert(key, event.revision);
+        state.revisions.insert(key, revision);
         self.counts.events += 1;
-        (self.apply)(event, false);
+        (self.apply)(seen_now);
         true
     }
 
@@ -177,5 +225,5 @@ fn key_of(event: &ControlEvent) -> Option<(Topic, Key)> {
         Payload::SentinelWeightUpdated(_) => Topic::Sentinel,
         _ => return None,
     };
-    Some((topic, (discriminant(payload), event.key.clone())))
+    Some((topic, Key::Event(discriminant(payload), event.key.clone())))
 }

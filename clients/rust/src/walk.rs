@@ -10,24 +10,24 @@ use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
 
 use crate::calls::{again, describe, in_chunks, Gateway};
-use crate::events::{reason_of, EventStream};
+use crate::events::{reason_of, EventStream, Seen};
 use crate::graph::Catalogue;
 use crate::pb::qmtl::broker::v1::account_service_client::AccountServiceClient;
 use crate::pb::qmtl::broker::v1::order_service_client::OrderServiceClient;
 use crate::pb::qmtl::broker::v1::portfolio_service_client::PortfolioServiceClient;
 use crate::pb::qmtl::broker::v1::{
-    Denial, GetOrderRequest, GetPortfolioRequest, ListFillsRequest, OpenPaperAccountRequest, Order, OrderKey, OrderSide,
-    OrderState, OrderStatus, OrderType, TimeInForce,
+    Denial, GetPortfolioRequest, ListFillsRequest, OpenPaperAccountRequest, Order, OrderSide, OrderState, OrderStatus,
+    OrderType, TimeInForce,
 };
 use crate::pb::qmtl::common::v1::{ExecutionDomain, Side};
-use crate::pb::qmtl::control::v1::{control_event::Payload, ControlEvent, StrategyState};
+use crate::pb::qmtl::control::v1::{control_event::Payload, StrategyState};
 use crate::pb::qmtl::data::v1::data_session_service_client::DataSessionServiceClient;
 use crate::pb::qmtl::data::v1::OpenDataSessionRequest;
 use crate::pb::qmtl::gateway::v1::strategy_service_client::StrategyServiceClient;
 use crate::pb::qmtl::gateway::v1::trading_service_client::TradingServiceClient;
 use crate::pb::qmtl::gateway::v1::{
-    CreateEventStreamRequest, DryRunStrategyRequest, StrategyMeta, StrategySubmission, SubmitOrderRequest,
-    SubmitStrategyRequest, Topic, WatchStrategyRequest,
+    CreateEventStreamRequest, StrategyMeta, StrategySubmission, SubmitOrderRequest, SubmitStrategyRequest, Topic,
+    WatchStrategyRequest,
 };
 use crate::pb::qmtl::world::v1::activation_service_client::ActivationServiceClient;
 use crate::pb::qmtl::world::v1::evaluation_service_client::EvaluationServiceClient;
@@ -66,7 +66,7 @@ pub async fn walk(gateways: &[Gateway]) -> Outcome<()> {
     let strategy = submit(gateway, &world).await?;
     follow_restart(gateways, &world).await?;
     let session = activate(gateway, &world, &strategy).await?;
-    trade(gateway, &world, &strategy, session).await?;
+    trade(gateways, &world, &strategy, session).await?;
     meet_errors(gateway, &world).await
 }
 
@@ -115,9 +115,11 @@ async fn follow_restart(gateways: &[Gateway], world: &str) -> Outcome<()> {
     let topics = vec![Topic::Policy.into(), Topic::Activation.into()];
     let request =
         CreateEventStreamRequest { world_id: world.to_owned(), topics, ..CreateEventStreamRequest::default() };
-    let mut stream = EventStream::new(gateways.to_vec(), request, |event: &ControlEvent, _is_state| {
-        if let Some(Payload::PolicyUpdated(policy)) = &event.payload {
-            let _unheard_at_the_end = sender.send(policy.policy_version);
+    let mut stream = EventStream::new(gateways.to_vec(), request, |seen: Seen| {
+        if let Seen::State(event) | Seen::Event(event) = seen {
+            if let Some(Payload::PolicyUpdated(policy)) = &event.payload {
+                let _unheard_at_the_end = sender.send(policy.policy_version);
+            }
         }
     });
     tokio::select! {
@@ -185,7 +187,8 @@ async fn activate(gateway: &Gateway, world: &str, strategy: &str) -> Outcome<Ses
 }
 
 /// Opens a paper account fed by the world's data session, buys once, and reads the fill and the book.
-async fn trade(gateway: &Gateway, world: &str, strategy: &str, session: Session) -> Outcome<()> {
+async fn trade(gateways: &[Gateway], world: &str, strategy: &str, session: Session) -> Outcome<()> {
+    let gateway = &gateways[0];
     let data = OpenDataSessionRequest {
         session_id: session.session_id.clone(),
         world_id: world.to_owned(),
@@ -203,19 +206,8 @@ async fn trade(gateway: &Gateway, world: &str, strategy: &str, session: Session)
         ..OpenPaperAccountRequest::default()
     };
     again(|| async { AccountServiceClient::new(gateway.clone()).open_paper_account(paper.clone()).await }).await?;
+    place_and_follow(gateways, world, strategy).await?;
     let mut orders = OrderServiceClient::new(gateway.clone());
-    let mut status = place(gateway, world, strategy).await?;
-    let key = OrderKey {
-        account: world.to_owned(),
-        world_id: world.to_owned(),
-        strategy_id: strategy.to_owned(),
-        client_order_id: status.order.clone().unwrap_or_default().client_order_id,
-    };
-    while status.state() != OrderState::Filled {
-        sleep(Duration::from_millis(100)).await;
-        let asked = GetOrderRequest { key: Some(key.clone()) };
-        status = orders.get_order(asked).await?.into_inner().status.unwrap_or_default();
-    }
     let asked = ListFillsRequest { account: world.to_owned(), ..ListFillsRequest::default() };
     let fill = orders.list_fills(asked).await?.into_inner().fills.into_iter().next().ok_or("no fill")?;
     println!("fill {} {} at {} fee {} {}", fill.quantity, fill.symbol, fill.price, fill.fee, fill.fee_currency);
@@ -223,6 +215,39 @@ async fn trade(gateway: &Gateway, world: &str, strategy: &str, session: Session)
     let mut portfolios = PortfolioServiceClient::new(gateway.clone());
     let book = portfolios.get_portfolio(asked).await?.into_inner().portfolio.unwrap_or_default();
     println!("equity {} {}", book.equity, book.base_currency);
+    Ok(())
+}
+
+/// Sends an order and follows topic ORDERS of its world until it is filled.
+async fn place_and_follow(gateways: &[Gateway], world: &str, strategy: &str) -> Outcome<()> {
+    let (sender, mut filled) = unbounded_channel();
+    let topics = vec![Topic::Orders.into()];
+    let request =
+        CreateEventStreamRequest { world_id: world.to_owned(), topics, ..CreateEventStreamRequest::default() };
+    let mut stream = EventStream::new(gateways.to_vec(), request, |seen: Seen| {
+        if let Seen::Step(step) = seen {
+            if step.state() == OrderState::Filled {
+                let _unheard_at_the_end = sender.send(step.client_order_id.clone());
+            }
+        }
+    });
+    let placing = async {
+        let status = place(&gateways[0], world, strategy).await?;
+        let placed = status.order.unwrap_or_default().client_order_id;
+        let found = timeout(Duration::from_secs(60), filled.recv()).await?;
+        if found.as_ref() != Some(&placed) {
+            return Err(format!("{found:?} was filled, want {placed}").into());
+        }
+        Ok::<(), Box<dyn Error>>(())
+    };
+    tokio::select! {
+        lasting = stream.follow() => return Err(lasting.into()),
+        outcome = placing => outcome?,
+    }
+    println!("orders {:?}", stream.counts);
+    if stream.counts.gaps > 0 {
+        return Err("want no gap in an order".into());
+    }
     Ok(())
 }
 
@@ -269,8 +294,8 @@ async fn meet_errors(gateway: &Gateway, world: &str) -> Outcome<()> {
     dag.nodes[1].name.clear();
     let world_ids = vec![world.to_owned()];
     let submission = StrategySubmission { dag: Some(dag), node_ids_crc32, world_ids, ..StrategySubmission::default() };
-    let chunks = in_chunks(&submission, &submission.world_ids, |chunk| DryRunStrategyRequest { chunk })?;
-    let nameless = failure(StrategyServiceClient::new(gateway.clone()).dry_run_strategy(chunks).await)?;
+    let chunks = in_chunks(&submission, &submission.world_ids, |chunk| SubmitStrategyRequest { chunk })?;
+    let nameless = failure(StrategyServiceClient::new(gateway.clone()).submit_strategy(chunks).await)?;
     println!("error {}", describe(&nameless));
     let calls: Vec<_> = (0..600)
         .map(|_| {

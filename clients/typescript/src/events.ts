@@ -2,14 +2,14 @@
  * An event stream of a world that goes on across breaks, restarts and gateways.
  *
  * The rule is the one at Topic in event.proto: an event is applied when its revision is the last one of the same (payload,
- * key) plus one. One that is not higher is dropped, any other is a gap and is healed by reading the state again. Topic
- * ORDERS, whose steps have frames of their own, is not followed here.
+ * key) plus one. One that is not higher is dropped, any other is a gap and is healed by reading the state again.
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import type { OrderEvent, OrderStatus } from "../gen/qmtl/broker/v1/order_pb.js";
 import type { ControlEvent } from "../gen/qmtl/control/v1/control_pb.js";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
-import { NoticeKind, Topic, type Frame } from "../gen/qmtl/gateway/v1/event_pb.js";
+import { NoticeKind, Topic, type Frame, type Snapshot } from "../gen/qmtl/gateway/v1/event_pb.js";
 import { EventService, type CreateEventStreamRequestSchema } from "../gen/qmtl/gateway/v1/event_service_pb.js";
 
 const WAIT_FIRST_MS = 50;
@@ -46,10 +46,13 @@ export interface Counts {
 export type Apply = (event: ControlEvent, isState: boolean) => void;
 
 export class EventStream {
+  /** Is called for topic ORDERS, in order: with an open order of the state, or with a step of one. */
+  onOrder: (seen: OrderStatus | OrderEvent) => void = () => {};
   readonly counts: Counts = { events: 0, reloads: 0, breaks: 0, gaps: 0, duplicates: 0 };
   private readonly known = new Map<Topic, TopicState>();
   private token = ""; // of the stream; "" until one was made, and after it was refused
   private resume = ""; // the place after the last frame; "" asks for the state
+  private goesOn = false; // the last frame was a snapshot that the next one adds to
   private call = new AbortController();
   private next: number | undefined;
   private isClosed = false;
@@ -99,6 +102,7 @@ export class EventStream {
   private async once(at: number): Promise<void> {
     this.call = new AbortController();
     this.next = undefined;
+    this.goesOn = false;
     const { signal } = this.call;
     const stub = createClient(EventService, this.gateways[at]!);
     if (this.token === "") this.token = (await stub.createEventStream(this.request, { signal })).stream!.streamToken;
@@ -114,14 +118,11 @@ export class EventStream {
     const { body } = frame;
     switch (body.case) {
       case "snapshot":
-        this.known.set(body.value.topic, {
-          revisions: new Map(body.value.states.map((state) => [keyOf(state), state.revision])),
-          isTruncated: body.value.truncated,
-        });
-        body.value.states.forEach((state) => this.apply(state, true));
+        this.load(body.value);
         return false;
       case "events":
-        if (!body.value.events.every((event) => this.follows(event))) return true;
+        if (!body.value.events.every((event) => this.takeEvent(event))) return true;
+        if (!body.value.orderEvents.every((step) => this.takeStep(step))) return true;
         this.resume = body.value.resumeToken;
         return false;
       case "bookmark":
@@ -135,28 +136,51 @@ export class EventStream {
     }
   }
 
-  /** Applies an event that follows, drops one that was seen, and asks for the state where one is missing. */
-  private follows(event: ControlEvent): boolean {
+  /** Takes the state of a topic, or what one frame has of it. */
+  private load(snapshot: Snapshot): void {
+    const begun = this.goesOn ? this.known.get(snapshot.topic) : undefined;
+    const whole = begun ?? { revisions: new Map<string, bigint>(), isTruncated: snapshot.truncated };
+    this.known.set(snapshot.topic, whole);
+    this.goesOn = snapshot.more;
+    for (const state of snapshot.states) {
+      whole.revisions.set(keyOf(state), state.revision);
+      this.apply(state, true);
+    }
+    for (const state of snapshot.orders) {
+      whole.revisions.set(orderKey(state.order!), BigInt(state.orderEventNumber));
+      this.onOrder(state);
+    }
+  }
+
+  private takeEvent(event: ControlEvent): boolean {
     const topic = TOPICS[event.payload.case ?? ""];
     if (topic === undefined) return true; // of a newer gateway
+    return this.follows(topic, keyOf(event), event.revision, () => this.apply(event, false));
+  }
+
+  private takeStep(step: OrderEvent): boolean {
+    return this.follows(Topic.ORDERS, orderKey(step), BigInt(step.orderEventNumber), () => this.onOrder(step));
+  }
+
+  /** Applies an event that follows, drops one that was seen, and asks for the state where one is missing. */
+  private follows(topic: Topic, key: string, revision: bigint, apply: () => void): boolean {
     const state = this.known.get(topic) ?? { revisions: new Map<string, bigint>(), isTruncated: true };
     this.known.set(topic, state);
-    const key = keyOf(event);
     const seen = state.revisions.get(key) ?? 0n;
     const isFirst = state.isTruncated && !state.revisions.has(key);
-    if (event.revision <= seen) {
-      this.counts.duplicates += 1;
+    if (revision <= seen) {
+      if (topic !== Topic.ORDERS) this.counts.duplicates += 1; // a snapshot of orders may have shown it
       return true;
     }
-    if (!isFirst && event.revision > seen + 1n) {
+    if (!isFirst && revision > seen + 1n) {
       this.counts.gaps += 1;
       this.counts.reloads += 1;
       this.resume = "";
       return false;
     }
-    state.revisions.set(key, event.revision);
+    state.revisions.set(key, revision);
     this.counts.events += 1;
-    this.apply(event, false);
+    apply();
     return true;
   }
 
@@ -182,3 +206,7 @@ export const reasonOf = (error: unknown): string =>
 
 /** What revisions are counted by: the payload's type and the event's key. */
 const keyOf = (event: ControlEvent): string => `${event.payload.case}/${event.key}`;
+
+/** What the numbers of an order's events are counted by. */
+const orderKey = (of: { account: string; strategyId: string; clientOrderId: string }): string =>
+  `${of.account}/${of.strategyId}/${of.clientOrderId}`;

@@ -37,7 +37,7 @@ export async function walk(gateways: Transport[]): Promise<void> {
   const strategyId = await submit(gateway, worldId);
   await followRestart(gateways, worldId);
   const session = await activate(gateway, worldId, strategyId);
-  await trade(gateway, worldId, strategyId, session);
+  await trade(gateways, worldId, strategyId, session);
   await meetErrors(gateway, worldId);
 }
 
@@ -111,24 +111,35 @@ async function activate(gateway: Transport, worldId: string, strategyId: string)
 }
 
 /** Opens a paper account fed by the world's data session, buys once, and reads the fill and the book. */
-async function trade(gateway: Transport, worldId: string, strategyId: string, session: Session): Promise<void> {
+async function trade(gateways: Transport[], worldId: string, strategyId: string, session: Session): Promise<void> {
+  const gateway = gateways[0]!;
   const { sessionId, start } = session;
   const account = worldId;
   const open = { sessionId, worldId, preset: PRESET, barsPerSecond: 20, ...(start && { startTime: start }) };
   await createClient(DataSessionService, gateway).openDataSession(open);
   const paper = { account, worldId, dataPreset: PRESET, dataSessionId: sessionId };
   await createClient(AccountService, gateway).openPaperAccount(paper);
-  const orders = createClient(OrderService, gateway);
-  let status = await place(gateway, worldId, strategyId);
-  const key = { account, worldId, strategyId, clientOrderId: status.order!.clientOrderId };
-  while (status.state !== OrderState.FILLED) {
-    await pause(100);
-    status = (await orders.getOrder({ key })).status!;
-  }
-  const fill = (await orders.listFills({ account })).fills[0]!;
+  await placeAndFollow(gateways, worldId, strategyId);
+  const fill = (await createClient(OrderService, gateway).listFills({ account })).fills[0]!;
   console.log("fill", fill.quantity, fill.symbol, "at", fill.price, "fee", fill.fee, fill.feeCurrency);
   const book = (await createClient(PortfolioService, gateway).getPortfolio({ account })).portfolio!;
   console.log("equity", book.equity, book.baseCurrency);
+}
+
+/** Sends an order and follows topic ORDERS of its world until it is filled. */
+async function placeAndFollow(gateways: Transport[], worldId: string, strategyId: string): Promise<void> {
+  const filled = new Queue<string>();
+  const stream = new EventStream(gateways, { worldId, topics: [Topic.ORDERS] }, () => {});
+  stream.onOrder = (seen) => {
+    if ("kind" in seen && seen.state === OrderState.FILLED) filled.put(seen.clientOrderId);
+  };
+  const following = stream.follow().catch((error: unknown) => filled.fail(error));
+  const placed = (await place(gateways[0]!, worldId, strategyId)).order!.clientOrderId;
+  const found = await filled.take();
+  stream.close();
+  await following;
+  console.log("orders", JSON.stringify(stream.counts));
+  if (found !== placed || stream.counts.gaps > 0) throw new Error(`${found} was filled, want ${placed} without a gap`);
 }
 
 /** Sends an order; until the venue has a first bar and the gate the activation, a denial says so. */
@@ -156,8 +167,8 @@ async function meetErrors(gateway: Transport, worldId: string): Promise<void> {
   const graph = (await Catalogue.read(gateway)).crossing(48, 192);
   graph.dag.nodes[1]!.name = "";
   const submission = create(StrategySubmissionSchema, { ...graph, worldIds: [worldId] });
-  const dryRun = createClient(StrategyService, gateway).dryRunStrategy;
-  console.log("error", describe(await failure(inChunks(StrategySubmissionSchema, submission, [worldId], dryRun))));
+  const submitting = createClient(StrategyService, gateway).submitStrategy;
+  console.log("error", describe(await failure(inChunks(StrategySubmissionSchema, submission, [worldId], submitting))));
   const many = Array.from({ length: 600 }, () => worlds.getWorld({ worldId }));
   const ends = await Promise.allSettled(many);
   const limited = ends.flatMap((end) => (end.status === "rejected" ? [ConnectError.from(end.reason)] : []));

@@ -54,6 +54,13 @@ def upgrade() -> None:
         sa.Column("outcome", sa.LargeBinary, nullable=False),
     )
     op.create_table(
+        "strategy_assignments",
+        sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
+        sa.Column("world_id", sa.Text, primary_key=True),
+        sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
         "strategy_worlds",
         sa.Column("strategy_id", sa.Text, sa.ForeignKey("strategies.strategy_id"), primary_key=True),
         sa.Column("world_id", sa.Text, primary_key=True),

@@ -22,7 +22,5 @@ class NodeCatalogueServicer(nodecataloguerpc.NodeCatalogueServiceServicer):
         page = page_from_proto(request.page, (int,))
         first = page.after[0] + 1 if page.after is not None else 0
         rows = list(enumerate(self._whole.node_types))[max(0, first) :]
-        shown, info = page_of(rows, page, lambda row: (row[0],))
-        return nodecatalogueservicepb.ListNodeTypesResponse(
-            node_types=[node_type for _, node_type in shown], schemas=self._whole.schemas, page=info
-        )
+        shown, info = page_of(rows, page, lambda row: (row[0],), lambda row: row[1])
+        return nodecatalogueservicepb.ListNodeTypesResponse(node_types=shown, schemas=self._whole.schemas, page=info)

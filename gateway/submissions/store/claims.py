@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping
 from gateway.submissions.domain import LIVE, Claim, Outcome, Record, State, Step, move
 from gateway.submissions.store import releases
 from gateway.submissions.store.strategies import STRATEGY_ROWS, UPDATE_STRATEGY, get, record_step, to_record, worlds_of
-from gateway.submissions.tables import LIVE_DAGS, OUTCOMES, STRATEGIES
+from gateway.submissions.tables import ASSIGNMENTS, LIVE_DAGS, OUTCOMES, STRATEGIES
 from qmtl.sql.instants import micros
 from qmtl.sql.prepared import Prepared
 
@@ -73,6 +73,13 @@ def finish(conn: Connection, record: Record, step: Step, outcome: Outcome | None
     if settled is None:
         return None
     _INSERT_OUTCOME.run(conn, {"strategy_id": record.strategy_id, "outcome": outcome.body})
+    rows = [
+        {"strategy_id": record.strategy_id, "world_id": world_id, "part": part, "body": body}
+        for world_id, parts in outcome.assignments.items()
+        for part, body in enumerate(parts)
+    ]
+    if rows:
+        _INSERT_ASSIGNMENTS.run_each(conn, rows)
     return replace(settled, sentinel_id=outcome.sentinel_id, plan_version=outcome.plan_version)
 
 
@@ -111,6 +118,7 @@ def _settle(conn: Connection, record: Record, step: Step, values: dict[str, Any]
 
 
 _INSERT_OUTCOME = Prepared(sa.insert(OUTCOMES))
+_INSERT_ASSIGNMENTS = Prepared(sa.insert(ASSIGNMENTS))
 _WAITING = STRATEGY_ROWS.where(
     STRATEGIES.c.state == State.QUEUED.value, STRATEGIES.c.next_attempt_us <= sa.bindparam("now")
 ).order_by(STRATEGIES.c.next_attempt_us)

@@ -18,6 +18,7 @@ from gateway.submissions.domain import Claim, Record, State, Step, Submission, m
 from gateway.submissions.events import TODO_SIGNAL, publish_steps, strategy_signal
 from gateway.submissions.store import releases
 from gateway.submissions.tables import (
+    ASSIGNMENTS,
     HISTORY,
     LIVE_DAGS,
     NODES,
@@ -132,6 +133,14 @@ def node_ids_of(conn: Connection, strategy_id: str) -> frozenset[str]:
 def outcome_of(conn: Connection, strategy_id: str) -> bytes:
     """What a strategy came to in its worlds; empty before it was COMPLETED."""
     return _OUTCOME_OF.rows(conn, {"id": strategy_id}).scalar_one_or_none() or b""
+
+
+def assignments_of(conn: Connection, strategy_id: str, world_id: str, first: int, limit: int) -> list[bytes]:
+    """At most `limit` parts of a strategy's assignments in a world, from part `first` on."""
+    query = sa.select(ASSIGNMENTS.c.body).where(
+        ASSIGNMENTS.c.strategy_id == strategy_id, ASSIGNMENTS.c.world_id == world_id, ASSIGNMENTS.c.part >= first
+    )
+    return list(conn.execute(query.order_by(ASSIGNMENTS.c.part).limit(limit)).scalars())
 
 
 def key_of(record: Record) -> tuple[int, str]:

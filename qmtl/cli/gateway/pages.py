@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -19,6 +20,11 @@ ChannelPage = Callable[[MeshChannel, commonpb.PageRequest], Awaitable[tuple[Sequ
 def ask_pages(access: Access, page: ChannelPage[Row], limit: int) -> list[Row]:
     """The first `limit` rows of a listing of the gateway. Raises as `ask` does."""
     return ask(access, lambda channel: collect(lambda asked: page(channel, asked), limit))
+
+
+async def every(page: Page[Row]) -> list[Row]:
+    """All rows of a listing that is bounded by what it lists: the nodes of a graph, the queues of a strategy."""
+    return await collect(page, sys.maxsize)
 
 
 async def collect(page: Page[Row], limit: int) -> list[Row]:

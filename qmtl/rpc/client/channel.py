@@ -34,7 +34,7 @@ from qmtl.rpc.telemetry import traces
 from qmtl.rpc.telemetry.metrics import Metrics
 
 REQUEST_BYTES_MAX: Final = 1024 * 1024  # of one message, as every server has it
-REPLY_BYTES_MAX: Final = 16 * 1024 * 1024
+REPLY_BYTES_MAX: Final = 1024 * 1024  # likewise: what may be larger comes in pages or in parts
 KEEPALIVE_MS: Final = 30_000  # above the server's minimum, see server.py, or it ends our connections
 KEEPALIVE_TIMEOUT_MS: Final = 10_000
 Req = TypeVar("Req")

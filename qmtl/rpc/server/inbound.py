@@ -40,7 +40,7 @@ class Limits:
     identity_body_bytes_max: int = 32 * 1024 * 1024
     connection_body_bytes_max: int = 64 * 1024 * 1024
     request_bytes_max: int = 1024 * 1024  # of one message; gRPC reads it whole before any code of ours runs
-    reply_bytes_max: int = 16 * 1024 * 1024
+    reply_bytes_max: int = 1024 * 1024  # of one message; every client of ours takes no more
     metadata_bytes_max: int = 24 * 1024  # two tokens of the longest kind and as much again
     deadline_default_s: float = 30.0
     deadline_max_s: float = 120.0

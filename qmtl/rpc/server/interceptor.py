@@ -36,7 +36,7 @@ from qmtl.rpc.rules.methods import Audience, MethodRule
 from qmtl.rpc.server.authorisation import authorise
 from qmtl.rpc.server.inbound import Context, Inbound, Limits, bearer_of, call_of, inbound_of
 from qmtl.rpc.server.outcomes import OutcomeLog, code_of_cancelled, mark_span, number_to_code
-from qmtl.rpc.server.replies import PeerGone, abort, is_cancelled, write
+from qmtl.rpc.server.replies import Encode, PeerGone, abort, bounded, is_cancelled, write
 from qmtl.rpc.server.requests import Bodies, DecodedStream, decoded
 from qmtl.rpc.server.shares import Shares, caller_of
 from qmtl.rpc.status import internal_status, to_status
@@ -88,7 +88,7 @@ class MeshInterceptor(aio.ServerInterceptor):
 
     def _wrap(self, handler: Handler, rule: MethodRule) -> Handler:
         """The handler with all layers around it, as one of a client's stream: it runs before the body is taken."""
-        encode = handler.response_serializer
+        encode = bounded(handler.response_serializer, rule.name, self._limits.reply_bytes_max)
         if handler.request_streaming and handler.response_streaming:
             layered = self._streaming(self._streamed(handler, handler.stream_stream), rule)
             return grpc.stream_stream_rpc_method_handler(layered, None, encode)
@@ -97,18 +97,20 @@ class MeshInterceptor(aio.ServerInterceptor):
             return grpc.stream_stream_rpc_method_handler(layered, None, encode)
         if handler.request_streaming:
             kind = "call" if rule.chunked is not None else "stream"  # a payload in parts is one request, with its end
-            layered = self._single(self._streamed(handler, handler.stream_unary), rule, kind)
-            return grpc.stream_unary_rpc_method_handler(layered, None, encode)
-        layered = self._single(self._plain(handler, handler.unary_unary), rule, "call")
-        return grpc.stream_unary_rpc_method_handler(layered, None, encode)
+            layered = self._single(self._streamed(handler, handler.stream_unary), rule, kind, encode)
+            return grpc.stream_unary_rpc_method_handler(layered, None, None)
+        layered = self._single(self._plain(handler, handler.unary_unary), rule, "call", encode)
+        return grpc.stream_unary_rpc_method_handler(layered, None, None)
 
-    def _single(self, behavior: Behavior, rule: MethodRule, kind: str) -> Any:
+    def _single(self, behavior: Behavior, rule: MethodRule, kind: str, encode: Encode) -> Any:
+        """Encodes its reply itself, for grpc would answer UNKNOWN where that fails; streams encode as they write."""
+
         async def serve(bodies: Any, context: Context) -> Any:
             async with (
                 self._around(inbound_of(rule, kind, context)) as inbound,
                 behavior(inbound, bodies, context) as reply,
             ):
-                return await reply if inspect.isawaitable(reply) else reply
+                return encode(await reply if inspect.isawaitable(reply) else reply)
 
         return serve
 

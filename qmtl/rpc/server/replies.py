@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from grpc import aio
 
+from qmtl.core.errors import Exhausted
 from qmtl.rpc.server.inbound import Context
 from qmtl.rpc.status import Status
 
+Encode = Callable[[Any], bytes]
 STATUS_S: Final = 5.0  # how long a peer that reads nothing may keep a call that is over
 
 
 class PeerGone(Exception):
     """A reply could not be written."""
+
+
+def bounded(encode: Encode | None, method: str, bytes_max: int) -> Encode:
+    """An encoder of replies that refuses one that its caller would not take. Raises Exhausted (E_REPLY_TOO_LARGE)."""
+
+    def encoded(reply: Any) -> bytes:
+        body: bytes = reply if encode is None else encode(reply)
+        if len(body) > bytes_max:
+            raise Exhausted(
+                "E_REPLY_TOO_LARGE",
+                f"a reply of {method} has {len(body)} bytes, want at most {bytes_max}",
+                hint="ask for less: a smaller page, a narrower filter",
+            )
+        return body
+
+    return encoded
 
 
 async def write(context: Context, reply: Any) -> None:

@@ -123,7 +123,7 @@ async def test_the_fifth_failure_is_a_dead_letter_that_can_be_replayed(bus: Bus)
         for gap, wanted in zip(gaps, [0.5, 1.0, 2.0, 4.0], strict=True):
             assert wanted <= gap + 0.01 < wanted + 1.0
         await nothing_more(deliveries)
-        found, _ = await letters(bus.link, before=None, limit=100)
+        found, _ = await letters(bus.link, before=None, limit=100, bytes_max=1 << 20)
         letter = next(each for each in found if each.consumer == durable)
         assert (letter.message, letter.deliveries, letter.original_stream) == ("broken 5", 5, "CONTROL")
         assert letter.original_subject == control_subject("policy_updated", key)
@@ -145,7 +145,7 @@ async def test_bytes_that_are_no_event_are_dead_letters_at_once(bus: Bus) -> Non
         await delivery.ack()
 
         async def buried() -> bool:
-            found, _ = await letters(bus.link, before=None, limit=100)
+            found, _ = await letters(bus.link, before=None, limit=100, bytes_max=1 << 20)
             return any(letter.consumer == durable and letter.body == b"\xff poison" for letter in found)
 
         await eventually(buried)

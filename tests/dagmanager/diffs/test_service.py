@@ -159,7 +159,9 @@ async def test_a_hotfix_takes_the_traffic_of_the_version_it_redoes(served: Serve
         done = await stub.hotfixes.RedoDiff(request)
         assert await stub.hotfixes.RedoDiff(request) == done
         assert (done.plan.version, done.plan.version_label, list(done.plan.live_worlds)) == (2, "v1-hotfix", ["w1"])
-        assert [each.node_id for each in done.plan.dag.nodes] == [each.node_id for each in chunk.assignments]
+        redone = await stub.plans.ListPlanNodes(planservicepb.ListPlanNodesRequest(strategy_id="s1"))
+        assert [each.node_id for each in redone.nodes] == [each.node_id for each in chunk.assignments]
+        assert redone.version == 2
         weights = {
             each.version: each.traffic_weight
             for each in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dagmanager.graph import reads
 from dagmanager.queues import reads as queues_reads
 from dagmanager.queues.domain.queues import MatchMode, tag_query
+from qmtl.core.paging import Page
 from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
 from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from tests.dagmanager.estate import Estate
@@ -15,14 +16,13 @@ async def test_readers_find_nodes_edges_and_queues(estate: Estate) -> None:
     a, b, c = chain(3, tags=["btc"])
     await estate.diff([a, b, c, node("alone", tags=["eth"])], "s1")
     await estate.diff([a], "s2", [context("w2")])
-    graph = await estate.db.read(lambda conn: reads.strategy_graph(conn, "s1", None))
-    assert {(edge.from_node_id, edge.to_node_id) for edge in graph.edges} == {
-        (a.node_id, b.node_id),
-        (b.node_id, c.node_id),
-    }
-    near = await estate.db.read(lambda conn: reads.neighbourhood(conn, a.node_id, 0, None))
+    page: Page[tuple[str]] = Page()
+    graph = await estate.db.read(lambda conn: reads.strategy_graph(conn, "s1", page, None))
+    inputs = {each.node_id: list(each.spec.dependencies) for each in graph.nodes}
+    assert (inputs[b.node_id], inputs[c.node_id]) == ([a.node_id], [b.node_id])
+    near = await estate.db.read(lambda conn: reads.neighbourhood(conn, a.node_id, 0, page, None))
     assert {each.node_id for each in near.nodes} == {a.node_id, b.node_id}
-    all_near = await estate.db.read(lambda conn: reads.neighbourhood(conn, a.node_id, 2, None))
+    all_near = await estate.db.read(lambda conn: reads.neighbourhood(conn, a.node_id, 2, page, None))
     assert {each.node_id for each in all_near.nodes} == {a.node_id, b.node_id, c.node_id}
     found = await estate.db.read(lambda conn: reads.get_node(conn, a.node_id, None))
     assert list(found.strategies) == ["s1", "s2"]

@@ -52,10 +52,9 @@ async def test_the_graph_can_be_walked(served: Served) -> None:
     async with served.stub(role=Role.READER) as stub:
         await chunks(stub, diff_request(nodes, "r1", "s1", [context("w1", ExecutionDomain.DRYRUN)]))
         graph = await stub.graph.GetGraph(graphservicepb.GetGraphRequest(strategy_id="s1"))
-        assert {(edge.from_node_id, edge.to_node_id) for edge in graph.edges} == {
-            (nodes[0].node_id, nodes[1].node_id),
-            (nodes[1].node_id, nodes[2].node_id),
-        }
+        inputs = {each.node_id: list(each.spec.dependencies) for each in graph.nodes}
+        wanted = {nodes[0].node_id: [], nodes[1].node_id: [nodes[0].node_id], nodes[2].node_id: [nodes[1].node_id]}
+        assert inputs == wanted | {nodes[3].node_id: []}
         around = await stub.graph.GetGraph(graphservicepb.GetGraphRequest(node_id=nodes[0].node_id))
         assert {each.node_id for each in around.nodes} == {nodes[0].node_id, nodes[1].node_id}
         found = (await stub.graph.GetNode(graphservicepb.GetNodeRequest(node_id=nodes[1].node_id))).node

@@ -7,6 +7,7 @@ import pytest
 from dagmanager.plans import reads
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound
+from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from tests.dagmanager.estate import Estate
 from tests.dagmanager.graphs import chain
 
@@ -27,7 +28,12 @@ async def test_the_stored_plan_is_the_submitted_dag(estate: Estate) -> None:
     made = chain(3, tags=["btc"])
     await estate.diff(made)
     plan = await estate.db.read(lambda conn: reads.get_plan(conn, "s1", 0, None))
-    assert [each.name for each in plan.dag.nodes] == ["n0", "n1", "n2"]
+    asked = planservicepb.ListPlanNodesRequest(strategy_id="s1", page=commonpb.PageRequest(page_size=2))
+    first = await estate.db.read(lambda conn: reads.plan_nodes(conn, asked, None))
+    asked.page.page_token = first.page.next_page_token
+    rest = await estate.db.read(lambda conn: reads.plan_nodes(conn, asked, None))
+    assert [each.name for each in (*first.nodes, *rest.nodes)] == ["n0", "n1", "n2"]
+    assert (first.version, len(first.nodes), rest.page.next_page_token) == (1, 2, "")
     assert (plan.version, list(plan.live_worlds), plan.created_by) == (1, ["w1"], "alice")
     with pytest.raises(NotFound):
         await estate.db.read(lambda conn: reads.get_plan(conn, "s1", 2, None))

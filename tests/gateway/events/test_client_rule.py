@@ -209,6 +209,7 @@ class Client:
     held: dict[Key, int] = field(default_factory=dict)
     partial: set[str] = field(default_factory=set)
     resume: str = ""
+    goes_on: bool = False
     gaps: int = 0
     duplicates: int = 0
 
@@ -225,7 +226,9 @@ class Client:
 
     def _replace(self, snapshot: eventpb.Snapshot) -> None:
         kinds = PAYLOADS[snapshot.topic]
-        self.held = {key: at for key, at in self.held.items() if key[0] not in kinds}
+        if not self.goes_on:
+            self.held = {key: at for key, at in self.held.items() if key[0] not in kinds}
+        self.goes_on = snapshot.more
         self.partial = self.partial - kinds | (kinds if snapshot.truncated else set())
         self.held |= {(payload_type(state), state.key): state.revision for state in snapshot.states}
         for status in snapshot.orders:
@@ -300,6 +303,7 @@ def knows(client: Client, wanted: dict[Key, int]) -> bool:
 
 async def follow(sources: StreamSources, client: Client, count: int) -> None:
     """Open a stream at the client's place, take some frames, and break off."""
+    client.goes_on = False
     async with aclosing(frames(sources, SCOPE, client.resume, asyncio.Event())) as following:
         async for frame in following:
             client.take(frame)

@@ -61,7 +61,7 @@ class World:
     ) -> gateservicepb.RenewGateSessionResponse:
         if not self.known:
             raise NotFound("E_GATE_SESSION_UNKNOWN", "no session")
-        news = [self.current] if request.applied_world_revisions["w"] != self.current.world_revision else []
+        news = [self.current] if request.applied_world_revisions.get("w") != self.current.world_revision else []
         self.crossing()
         return gateservicepb.RenewGateSessionResponse(session=_session(), activations=news)
 
@@ -174,3 +174,26 @@ async def test_an_id_that_is_used_elsewhere_is_told_in_the_status_and_not_fought
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_did_not_fit_into_the_answer_is_asked_for_at_once() -> None:
+    class Crowded(World):
+        """Its first answer has no room for the world's activation."""
+
+        async def OpenGateSession(
+            self,
+            request: gateservicepb.OpenGateSessionRequest,
+            timeout: float,  # noqa: ASYNC109 - the stub's signature
+        ) -> gateservicepb.OpenGateSessionResponse:
+            self.known = True
+            return gateservicepb.OpenGateSessionResponse(session=_session(), more=True)
+
+    crowded = Crowded(7, 3)
+    gates = await opened(crowded)
+    assert gates.session_valid
+    assert held(gates) is None  # shut until it is heard of
+    running = asyncio.create_task(gates.run())
+    try:
+        await eventually(lambda: held(gates) == (7, 3), timeout_s=1.0)  # the next renewal by itself is later
+    finally:
+        running.cancel()

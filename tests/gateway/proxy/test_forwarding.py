@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,11 +20,14 @@ from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.dag.v1 import diff_service_pb2_grpc as diffrpc
 from qmtl.rpc.auth.tokens import mint_user_token
-from qmtl.rpc.chunks import Chunked
+from qmtl.rpc.chunks import CHUNK_BYTES_MAX, Chunked
 from qmtl.rpc.rules.methods import Audience, rules_of
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.gateway.estate import Estate, make_world
+from tests.gateway.estate import Estate, make_world, submitted
+from tests.worldservice.estate import evaluation_at
 
 
 async def test_each_public_method_has_a_handler_of_its_kind_and_each_other_one_refuses() -> None:
@@ -81,3 +86,34 @@ async def test_a_body_that_cannot_be_read_is_the_callers_fault(estate: Estate) -
         with pytest.raises(QmtlError) as refused:
             await channel.unary_unary(f"/qmtl.world.v1.{method}")(b"\xff\xff\xff")
         assert refused.value.reason == "E_REQUEST_UNREADABLE", method
+
+
+def cohort_for(world: str, names: Sequence[str]) -> evaluationservicepb.EvaluationCohort:
+    """An evaluation of strategies against each other that takes several chunks."""
+    others = {f"{'x' * 100}{number}": 0.0 for number in range(1_990)}
+    cohort = evaluationservicepb.EvaluationCohort(world_id=world, run_id="r1", stage=bindingpb.STAGE_BACKTEST)
+    for name in names:
+        asked = evaluation_at(datetime.now(UTC), world, name, "r1")
+        asked.correlations.update(others | {other: 0.1 for other in names if other != name})
+        cohort.strategies.append(asked)
+    return cohort
+
+
+async def test_a_cohort_of_many_chunks_is_evaluated_through_the_gateway(estate: Estate) -> None:
+    ann, bob = await estate.door(), await estate.door(Role.READER, "bob")
+    world = await make_world(ann)
+    names = [(await submitted(ann, world, symbol)).strategy_id for symbol in ("BTC-USD", "ETH-USD", "SOL-USD")]
+    cohort = cohort_for(world, names)
+    assert cohort.ByteSize() > 2 * CHUNK_BYTES_MAX
+    before = await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id=world))
+    with pytest.raises(PermissionDenied):
+        await bob.evaluation.EvaluateCohort(Chunked(evaluationservicepb.EvaluateCohortRequest, cohort, [world]))
+    with pytest.raises(NotFound):
+        await ann.evaluation.EvaluateCohort(Chunked(evaluationservicepb.EvaluateCohortRequest, cohort, ["elsewhere"]))
+    done = await ann.evaluation.EvaluateCohort(Chunked(evaluationservicepb.EvaluateCohortRequest, cohort, [world]))
+    assert [(run.strategy_id, run.run_id) for run in done.runs] == [(name, "r1") for name in names]
+    after = await ann.evaluation.Decide(
+        evaluationservicepb.DecideRequest(world_id=world)
+    )  # what was cached is forgotten
+    assert (list(before.decision.selected), after.decision.selected) == ([], done.decision.selected)
+    assert after.decision.selected

@@ -16,7 +16,7 @@ from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.client.streams import scoped
-from tests.gateway.estate import Estate, make_world, submitted
+from tests.gateway.estate import Estate, assignments_of, make_world, submitted
 from tests.mesh.door import Door
 
 BUCKET_S = 900
@@ -50,13 +50,13 @@ async def acquired(
     door: Door, world: str, strategy: strategypb.Strategy, run: str = ""
 ) -> queueservicepb.ProducerLease:
     request = queueservicepb.AcquireProducerRequest(
-        compute_key=key_of(strategy), world_id=world, strategy_id=strategy.strategy_id, run_id=run
+        compute_key=await key_of(door, strategy), world_id=world, strategy_id=strategy.strategy_id, run_id=run
     )
     return (await door.queues.AcquireProducer(request)).lease
 
 
-def key_of(strategy: strategypb.Strategy) -> str:
-    return strategy.outcomes[0].assignments[0].compute_key
+async def key_of(door: Door, strategy: strategypb.Strategy) -> str:
+    return (await assignments_of(door, strategy))[0].compute_key
 
 
 async def read(
@@ -79,7 +79,7 @@ async def test_one_produces_and_others_read_from_any_place(estate: Estate) -> No
     assert lease.acquired
     other = await acquired(ann, world, strategy, "another-run")
     assert (other.acquired, other.lease_epoch) == (False, lease.lease_epoch)
-    key = key_of(strategy)
+    key = await key_of(ann, strategy)
     parts = [batch(key, lease.lease_epoch, first, first + 1) for first in (10, 12, 14)]
     told = await published(ann, *parts)
     assert (told.committed, told.already_committed) == (3, 0)
@@ -101,11 +101,13 @@ async def test_batches_sent_again_are_committed_once(estate: Estate) -> None:
     world = await make_world(ann)
     strategy = await submitted(ann, world)
     lease = await acquired(ann, world, strategy)
-    parts = [batch(key_of(strategy), lease.lease_epoch, first, first) for first in range(5)]
+    parts = [batch(await key_of(ann, strategy), lease.lease_epoch, first, first) for first in range(5)]
     first = await published(ann, *parts)
-    again = await published(ann, *parts, batch(key_of(strategy), lease.lease_epoch, 5, 5))
+    again = await published(ann, *parts, batch(await key_of(ann, strategy), lease.lease_epoch, 5, 5))
     assert again.last_queue_sequence == first.last_queue_sequence + 1
-    request = queueservicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world, start_queue_sequence=1)
+    request = queueservicepb.ReadQueueRequest(
+        compute_key=await key_of(ann, strategy), world_id=world, start_queue_sequence=1
+    )
     shown = await read(ann, request, 6)
     assert [reply.batch.end_time.seconds // BUCKET_S for reply in shown] == list(range(6))
 
@@ -115,7 +117,7 @@ async def test_producer_that_lost_its_lease_writes_nothing_and_the_next_goes_on_
     ann, there = await estate.door(), await estate.door(at="gateway-2")
     world = await make_world(ann)
     strategy = await submitted(ann, world)
-    key = key_of(strategy)
+    key = await key_of(ann, strategy)
     old = await acquired(ann, world, strategy, "one")
     await published(ann, batch(key, old.lease_epoch, 1, 4))
     renewed = await there.queues.RenewProducer(
@@ -141,19 +143,19 @@ async def test_only_a_bound_strategy_may_produce_and_only_its_world_reads(estate
     world, other = await make_world(ann), await make_world(ann)
     strategy, stranger = await submitted(ann, world, "MINE"), await submitted(ann, other, "OTHER")
     request = queueservicepb.AcquireProducerRequest(
-        compute_key=key_of(strategy), world_id=world, strategy_id=stranger.strategy_id
+        compute_key=await key_of(ann, strategy), world_id=world, strategy_id=stranger.strategy_id
     )
     with pytest.raises(PermissionDenied) as refused:
         await ann.queues.AcquireProducer(request)
     assert refused.value.reason == "E_NOT_BOUND"
     for world_id, door, error in ((other, ann, NotFound), (world, eve, PermissionDenied)):
-        asked = queueservicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world_id, last=True)
+        asked = queueservicepb.ReadQueueRequest(compute_key=await key_of(ann, strategy), world_id=world_id, last=True)
         with pytest.raises(error):
             await read(door, asked, 1)
     with pytest.raises(PermissionDenied):
-        await published(eve, batch(key_of(strategy), 1, 1, 1))
+        await published(eve, batch(await key_of(ann, strategy), 1, 1, 1))
     with pytest.raises(InvalidRequest, match="E_POSITION"):
-        await read(ann, queueservicepb.ReadQueueRequest(compute_key=key_of(strategy), world_id=world), 1)
+        await read(ann, queueservicepb.ReadQueueRequest(compute_key=await key_of(ann, strategy), world_id=world), 1)
     await ann.strategies.CancelStrategy(strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id))
     with pytest.raises(PermissionDenied):
         await acquired(ann, world, strategy)
@@ -165,8 +167,8 @@ async def test_what_is_no_record_is_refused_and_not_written(estate: Estate) -> N
     strategy = await submitted(ann, world)
     lease = await acquired(ann, world, strategy)
     for name, value in (("arrow_ipc", b"not arrow"), ("node_state", b"go")):
-        broken = batch(key_of(strategy), lease.lease_epoch, 1, 1)
+        broken = batch(await key_of(ann, strategy), lease.lease_epoch, 1, 1)
         setattr(broken, name, value)
         with pytest.raises(InvalidRequest, match="E_RECORD_MALFORMED"):
             await published(ann, broken)
-    assert (await published(ann, batch(key_of(strategy), lease.lease_epoch, 1, 1))).committed == 1
+    assert (await published(ann, batch(await key_of(ann, strategy), lease.lease_epoch, 1, 1))).committed == 1

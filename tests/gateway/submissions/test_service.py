@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterable
 
 import pytest
 
 from gateway.submissions.domain import WORLDS_MAX
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, PermissionDenied
 from qmtl.core.roles import Role
@@ -15,8 +17,8 @@ from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.chunks import Chunked
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
-from tests.gateway.estate import Estate, bound, live_worlds, make_world, request_for, settled, submitted
-from tests.mesh.door import Door, in_chunks
+from tests.gateway.estate import Estate, assignments_of, bound, live_worlds, make_world, request_for, settled, submitted
+from tests.mesh.door import Door, in_chunks, source_node, submission
 from tests.support.waiting import eventually
 
 COMPLETED, CANCELED = controlpb.STRATEGY_STATE_COMPLETED, controlpb.STRATEGY_STATE_CANCELED
@@ -34,7 +36,7 @@ async def test_submission_completes_bound_and_planned(estate: Estate) -> None:
     assert strategy.state == COMPLETED
     assert strategy.plan_version == 1
     assert [one.world_id for one in strategy.outcomes] == [world]
-    assert [one.disposition for one in strategy.outcomes[0].assignments] != []
+    assert [one.world_id for one in await assignments_of(ann, strategy)] == [world]
     assert await bound(ann, world) == [strategy.strategy_id]
     assert await live_worlds(ann, strategy.strategy_id) == [world]
 
@@ -89,6 +91,30 @@ def dry_run(asked: strategypb.StrategySubmission) -> Chunked[strategyservicepb.D
     return Chunked(strategyservicepb.DryRunStrategyRequest, asked, asked.world_ids)
 
 
+async def drained(replies: AsyncIterable[object]) -> None:
+    async for _ in replies:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("labels", "field"),
+    [
+        ({f"l{number}": "x" for number in range(65)}, "meta.labels"),
+        ({"long": "x" * 201}, "meta.labels[long]"),
+        ({"l" * 201: "x"}, "meta.labels"),
+    ],
+)
+async def test_labels_that_no_listing_has_room_for_are_refused(
+    estate: Estate, labels: dict[str, str], field: str
+) -> None:
+    ann = await estate.door()
+    asked = request_for(await make_world(ann))
+    asked.meta.labels.update(labels)
+    with pytest.raises(InvalidRequest) as refused:
+        await ann.strategies.SubmitStrategy(in_chunks(asked))
+    assert (refused.value.reason, refused.value.violations[0].field) == ("E_FIELD", field)
+
+
 async def test_a_submission_for_other_worlds_than_its_metadata_names_is_refused(estate: Estate) -> None:
     """Its caller's role was asked in the worlds of the metadata only."""
     ann = await estate.door()
@@ -112,8 +138,9 @@ async def test_who_may_not_submit_is_refused_before_the_payload_is_read(estate: 
 async def test_a_submission_of_many_chunks_completes(estate: Estate) -> None:
     ann = await estate.door()
     world = await make_world(ann)
-    asked = request_for(world)
-    asked.meta.labels.update({f"ballast-{index}": "x" * 100_000 for index in range(30)})
+    ballast = {f"ballast-{index}": "x" * 90_000 for index in range(10)}
+    asked = submission(world, [source_node(f"S{number}", **ballast) for number in range(3)])
+    assert asked.ByteSize() > 2 * 1024 * 1024
     reply = await ann.strategies.SubmitStrategy(in_chunks(asked))
     assert (await settled(ann, reply.strategy.strategy_id)).state == COMPLETED
 
@@ -124,14 +151,17 @@ async def test_dry_run_checks_its_worlds(estate: Estate) -> None:
     dry = strategypb.StrategySubmission(
         meta=request.meta, dag=request.dag, node_ids_crc32=request.node_ids_crc32, world_ids=request.world_ids
     )
-    assert len((await ann.strategies.DryRunStrategy(dry_run(dry))).outcomes[0].assignments) == 1
+    parts = [part async for part in ann.strategies.DryRunStrategy(dry_run(dry))]
+    assert [len(part.outcomes) for part in parts] == [1, 0]
+    assert [[one.world_id for one in part.assignments] for part in parts] == [[], list(request.world_ids)]
+    assert [part.summary.nodes for part in parts] == [0, 1]
     dry.world_ids.extend(f"{request.world_ids[0]}-{index}" for index in range(WORLDS_MAX))
     with pytest.raises(InvalidRequest) as many:
-        await ann.strategies.DryRunStrategy(dry_run(dry))
+        await drained(ann.strategies.DryRunStrategy(dry_run(dry)))
     assert many.value.reason == "E_WORLD_IDS"
     del dry.world_ids[:]
     with pytest.raises(InvalidRequest) as refused:
-        await ann.strategies.DryRunStrategy(dry_run(dry))
+        await drained(ann.strategies.DryRunStrategy(dry_run(dry)))
     assert refused.value.reason == "E_WORLD_IDS_REQUIRED"
 
 
@@ -249,3 +279,31 @@ async def test_token_of_other_worlds_sees_nothing(estate: Estate) -> None:
         await eve.strategies.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id=strategy.strategy_id))
     assert refused.value.reason == "E_WORLD_FORBIDDEN"
     assert (await eve.strategies.ListStrategies(strategyservicepb.ListStrategiesRequest())).strategies == []
+
+
+async def test_a_strategy_of_thousands_of_nodes_is_answered_in_replies_of_a_message_each(estate: Estate) -> None:
+    ann = await estate.door()
+    first, second = sorted([await make_world(ann), await make_world(ann)])
+    made = [source_node(f"S{number}") for number in range(3_000)]
+    asked = submission(first, made)
+    asked.world_ids.append(second)
+    said = [part async for part in ann.strategies.DryRunStrategy(dry_run(asked))]
+    assert sum(len(part.assignments) for part in said) == 6_000
+    reply = await ann.strategies.SubmitStrategy(in_chunks(asked))
+    strategy = await settled(ann, reply.strategy.strategy_id)
+    assert (strategy.state, strategy.nodes) == (COMPLETED, 3_000)
+    request = strategyservicepb.ListAssignmentsRequest(
+        strategy_id=strategy.strategy_id, world_id=second, page=commonpb.PageRequest(page_size=700)
+    )
+    pages: list[list[str]] = []
+    while request.page.page_token or not pages:
+        page = await ann.strategies.ListAssignments(request)
+        assert {one.world_id for one in page.assignments} == {second}
+        pages.append([one.name for one in page.assignments])
+        request.page.page_token = page.page.next_page_token
+    assert [len(page) for page in pages] == [700, 700, 700, 700, 200]
+    assert sorted(name for page in pages for name in page) == sorted(node.name for node in made)
+    request.world_id = "another"
+    with pytest.raises(InvalidRequest) as refused:
+        await ann.strategies.ListAssignments(request)
+    assert refused.value.reason == "E_WORLD_ID"

@@ -63,7 +63,7 @@ async def test_accepted_with_a_claim_is_in_work_at_once_and_nobody_else_gets_it(
     assert later is not None
     assert later.claim_epoch == 2
     done = await db.write(
-        lambda conn: claims.finish(conn, later, Step(State.COMPLETED, "w", NOW + TTL), Outcome("", 1, b"x"))
+        lambda conn: claims.finish(conn, later, Step(State.COMPLETED, "w", NOW + TTL), Outcome("", 1, b"x", {}))
     )
     assert done == await db.read(lambda conn: strategies.get(conn, record.strategy_id))
 
@@ -147,8 +147,8 @@ async def test_abandoned_claim_goes_to_another_and_the_first_changes_nothing_mor
     assert second is not None
     assert second.claim_epoch == first.claim_epoch + 1
     step = Step(State.COMPLETED, "worker", NOW)
-    assert not await db.write(lambda conn: claims.finish(conn, first, step, Outcome("", 1, b"late")))
-    assert await db.write(lambda conn: claims.finish(conn, second, step, Outcome("", 2, b"good")))
+    assert not await db.write(lambda conn: claims.finish(conn, first, step, Outcome("", 1, b"late", {})))
+    assert await db.write(lambda conn: claims.finish(conn, second, step, Outcome("", 2, b"good", {})))
     record = await db.read(lambda conn: strategies.get(conn, first.strategy_id))
     assert (record.state, record.plan_version) == (State.COMPLETED, 2)
     assert await db.read(lambda conn: strategies.outcome_of(conn, first.strategy_id)) == b"good"
@@ -180,7 +180,7 @@ async def test_cancel_takes_the_claim_away(db: Database) -> None:
     assert record is not None
     await db.write(lambda conn: strategies.cancel(conn, record.strategy_id, Step(State.CANCELED, "ada", NOW)))
     step = Step(State.COMPLETED, "worker", NOW)
-    assert not await db.write(lambda conn: claims.finish(conn, record, step, Outcome("", 1, b"")))
+    assert not await db.write(lambda conn: claims.finish(conn, record, step, Outcome("", 1, b"", {})))
 
 
 async def taken_up(db: Database, at: datetime) -> releases.Release | None:
@@ -248,7 +248,7 @@ async def test_worker_that_outlives_its_claim_leaves_a_live_strategy_alone(db: D
     assert other is not None
     await db.write(lambda conn: claims.lost(conn, late, NOW + TTL))
     await db.write(
-        lambda conn: claims.finish(conn, other, Step(State.COMPLETED, "worker", NOW + TTL), Outcome("", 1, b""))
+        lambda conn: claims.finish(conn, other, Step(State.COMPLETED, "worker", NOW + TTL), Outcome("", 1, b"", {}))
     )
     await db.write(lambda conn: claims.lost(conn, late, NOW + TTL))
     assert await db.read(releases.pending) == 0

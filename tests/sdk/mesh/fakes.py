@@ -28,6 +28,7 @@ from qmtl.core.errors import (
     QmtlError,
     Unavailable,
 )
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.dag.v1 import queue_catalogue_service_pb2_grpc as queuecataloguerpc
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
@@ -70,6 +71,7 @@ class FakeMesh:
         self.breaks: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.live: dict[str, strategypb.Strategy] = {}
+        self.assignments: dict[str, list[diffpb.QueueAssignment]] = {}  # by strategy
         self.evaluations: list[evaluationservicepb.EvaluateRequest] = []
         self.execution_model: decisionpb.ExecutionModel | None = None
         self.fetches: list[dataservicepb.FetchRequest] = []

@@ -70,4 +70,9 @@ def test_a_gateway_may_lag_only_for_the_allowed_skew() -> None:
     skew = timedelta(seconds=2)
     assert lags({"a": 3, "b": 1}, current, NOW + timedelta(minutes=1), skew) == []
     assert lags({"a": 2, "b": 1}, current, NOW + timedelta(seconds=2), skew) == []
-    assert lags({"a": 2}, current, NOW + timedelta(seconds=3), skew) == ["a", "b"]
+    assert lags({"a": 2, "b": 0}, current, NOW + timedelta(seconds=3), skew) == ["a", "b"]
+
+
+def test_a_gateway_does_not_lag_in_a_world_it_has_heard_nothing_of() -> None:
+    """It is shut there, and the answer to its renewal brings what it has to apply."""
+    assert lags({}, {"a": (3, NOW)}, NOW + timedelta(hours=1), timedelta(seconds=2)) == []

@@ -18,6 +18,7 @@ from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from tests.support.world_stubs import WorldStubs
 from tests.worldservice.estate import COMPUTE_ONLY, PAPER, Estate, evaluation, make_world, stamp
 from tests.worldservice.samples import cohort_chunks
 
@@ -224,6 +225,13 @@ def cohort(estate: Estate, run_id: str, **sharpes: float) -> evaluationservicepb
     return request
 
 
+async def stored(ann: WorldStubs, run: evaluationpb.EvaluationRun) -> evaluationpb.EvaluationRun:
+    request = evaluationservicepb.GetEvaluationRunRequest(
+        world_id=run.world_id, strategy_id=run.strategy_id, run_id=run.run_id
+    )
+    return (await ann.evaluation.GetEvaluationRun(request)).run
+
+
 async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(estate: Estate) -> None:
     await bound(estate, "a", "b", "c")
     ann = await estate.stub()
@@ -238,14 +246,19 @@ async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(esta
     estate.clock.advance(60.0)
     second = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(estate, "r2", a=3.0, b=2.0, c=1.0)))
     assert list(second.decision.selected) == ["a", "c"]
-    reasons = {run.strategy_id: [v.reason for v in run.report.verdicts][-1] for run in second.runs}
+    assert [(run.strategy_id, len(run.metrics), len(run.correlations)) for run in second.runs] == [
+        ("a", 0, 0), ("b", 0, 0), ("c", 0, 0)
+    ]  # fmt: skip
+    runs = [await stored(ann, run) for run in second.runs]
+    reasons = {run.strategy_id: [v.reason for v in run.report.verdicts][-1] for run in runs}
     assert reasons == {"a": 0, "b": decisionpb.DECISION_REASON_CORRELATED, "c": 0}
     assert second.runs[0].footprint.sector == "crypto"
-    assert second.runs[0].correlations["b"] == 0.9
+    assert runs[0].correlations["b"] == 0.9
     estate.clock.advance(60.0)
     third = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(estate, "r3", a=0.1, b=2.0, c=1.0)))
     assert list(third.decision.selected) == ["c", "a"]
-    assert third.runs[0].report.verdicts[-1].reason == decisionpb.DECISION_REASON_HELD_BY_HYSTERESIS
+    last = await stored(ann, third.runs[0])
+    assert last.report.verdicts[-1].reason == decisionpb.DECISION_REASON_HELD_BY_HYSTERESIS
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ async def modes(ann: WorldStubs) -> dict[str, commonpb.EffectiveMode]:
 
 
 async def reports(ann: WorldStubs) -> dict[str, evaluationpb.EvaluationReport]:
-    reply = await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1", with_reports=True))
+    reply = await ann.evaluation.ListReports(evaluationservicepb.ListReportsRequest(world_id="w1"))
     return {report.strategy_id: report for report in reply.reports}
 
 

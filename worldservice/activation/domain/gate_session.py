@@ -61,9 +61,12 @@ def gate_lapsed(session: GateSession, now: datetime) -> bool:
 def lags(
     applied: Mapping[str, int], current: Mapping[str, tuple[int, datetime]], now: datetime, skew_max: timedelta
 ) -> list[str]:
-    """Worlds whose applied revision is behind one that is older than the allowed skew."""
+    """Worlds whose applied revision is behind one that is older than the allowed skew.
+
+    In a world that a gateway has applied nothing of it is shut, and it may be about to hear of that one.
+    """
     return sorted(
         world_id
         for world_id, (revision, changed_at) in current.items()
-        if applied.get(world_id, 0) < revision and now - changed_at > skew_max
+        if world_id in applied and applied[world_id] < revision and now - changed_at > skew_max
     )

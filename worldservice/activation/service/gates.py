@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.sql.database import signal
 from qmtl.wire.fields import require_int64, require_text
+from qmtl.wire.paging import parts_of
 from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 from qmtl.world.v1 import gate_service_pb2_grpc as gaterpc
 from worldservice.activation.domain.activation import Activation
@@ -50,8 +51,8 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
             return gate, _snapshots(conn, activations.revisions(conn))
 
         gate, snapshots = await self.writes.db.write(work)
-        envelopes = [activation_to_proto(*snapshot) for snapshot in snapshots]
-        return gateservicepb.OpenGateSessionResponse(session=gate_to_proto(gate), activations=envelopes)
+        envelopes, more = next(parts_of(activation_to_proto(*snapshot) for snapshot in snapshots))
+        return gateservicepb.OpenGateSessionResponse(session=gate_to_proto(gate), activations=envelopes, more=more)
 
     @audited
     async def RenewGateSession(
@@ -75,8 +76,8 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
             return gate, _snapshots(conn, [w for w, (r, _) in current.items() if applied.get(w, 0) != r])
 
         gate, news = await self.writes.db.write(work)
-        envelopes = [activation_to_proto(*snapshot) for snapshot in news]
-        return gateservicepb.RenewGateSessionResponse(session=gate_to_proto(gate), activations=envelopes)
+        envelopes, more = next(parts_of(activation_to_proto(*snapshot) for snapshot in news))
+        return gateservicepb.RenewGateSessionResponse(session=gate_to_proto(gate), activations=envelopes, more=more)
 
     @audited
     async def AckActivation(

@@ -83,8 +83,8 @@ class AccessServicer(AuditedServicer, accessrpc.AccessServiceServicer):
             grants = _shown(conn, caller, request, Role.READER)
             return [grant for grant in grants if page.after is None or grant.subject > page.after[0]]
 
-        shown, info = page_of(await self.writes.db.read(work), page, lambda grant: (grant.subject,))
-        return accessservicepb.ListGrantsResponse(grants=[grant_to_proto(grant) for grant in shown], page=info)
+        grants, info = page_of(await self.writes.db.read(work), page, lambda grant: (grant.subject,), grant_to_proto)
+        return accessservicepb.ListGrantsResponse(grants=grants, page=info)
 
     async def GetEffectiveRole(
         self, request: accessservicepb.GetEffectiveRoleRequest, context: object

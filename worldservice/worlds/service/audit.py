@@ -31,5 +31,5 @@ class AuditServicer(auditrpc.AuditServiceServicer):
             return audit.list_audit(conn, request.world_id, fitting), fitting
 
         rows, fitting = await self._db.read(work)
-        shown, info = page_of(rows, fitting, lambda row: (row.sequence,))
-        return auditservicepb.ListAuditResponse(entries=[audit_to_proto(row) for row in shown], page=info)
+        entries, info = page_of(rows, fitting, lambda row: (row.sequence,), audit_to_proto)
+        return auditservicepb.ListAuditResponse(entries=entries, page=info)

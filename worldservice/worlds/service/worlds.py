@@ -63,8 +63,8 @@ class WorldServicer(AuditedServicer, worldrpc.WorldServiceServicer):
     ) -> worldservicepb.ListWorldsResponse:
         caller, page = caller_of(current_call()), page_from_proto(request.page, (str,))
         rows = await self.writes.db.read(lambda conn: worlds.list_worlds(conn, page, _visible(conn, caller)))
-        shown, info = page_of(rows, page, lambda world: (world.world_id,))
-        return worldservicepb.ListWorldsResponse(worlds=[world_to_proto(world) for world in shown], page=info)
+        shown, info = page_of(rows, page, lambda world: (world.world_id,), world_to_proto)
+        return worldservicepb.ListWorldsResponse(worlds=shown, page=info)
 
     @audited
     async def UpdateWorld(

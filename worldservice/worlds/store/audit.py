@@ -15,7 +15,7 @@ from worldservice.worlds.domain.audit import AuditRow, Recorded
 from worldservice.worlds.tables import audit_log
 
 REQUEST_MAX = 16_384
-AUDIT_BYTES_MAX = 8 * 1024 * 1024  # half of what a message may have: one row more, and all are written anew
+AUDIT_BYTES_MAX = 1024 * 1024  # read for a page: as much as a reply may have
 RECORDS_AT_ONCE = 16  # each may hold a whole activation
 
 

@@ -120,7 +120,9 @@ class CancelAllRequest(_message.Message):
     def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ...) -> None: ...
 
 class CancelAllResponse(_message.Message):
-    __slots__ = ("statuses",)
+    __slots__ = ("statuses", "orders")
     STATUSES_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
     statuses: _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderStatus]
-    def __init__(self, statuses: _Optional[_Iterable[_Union[_order_pb2.OrderStatus, _Mapping]]] = ...) -> None: ...
+    orders: int
+    def __init__(self, statuses: _Optional[_Iterable[_Union[_order_pb2.OrderStatus, _Mapping]]] = ..., orders: _Optional[int] = ...) -> None: ...

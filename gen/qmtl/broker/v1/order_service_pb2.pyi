@@ -66,12 +66,14 @@ class StreamOrderEventsResponse(_message.Message):
     def __init__(self, snapshot: _Optional[_Union[OrderSnapshot, _Mapping]] = ..., events: _Optional[_Union[OrderEvents, _Mapping]] = ...) -> None: ...
 
 class OrderSnapshot(_message.Message):
-    __slots__ = ("statuses", "account_event_number")
+    __slots__ = ("statuses", "account_event_number", "more")
     STATUSES_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     statuses: _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderStatus]
     account_event_number: int
-    def __init__(self, statuses: _Optional[_Iterable[_Union[_order_pb2.OrderStatus, _Mapping]]] = ..., account_event_number: _Optional[int] = ...) -> None: ...
+    more: bool
+    def __init__(self, statuses: _Optional[_Iterable[_Union[_order_pb2.OrderStatus, _Mapping]]] = ..., account_event_number: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
 
 class OrderEvents(_message.Message):
     __slots__ = ("events",)

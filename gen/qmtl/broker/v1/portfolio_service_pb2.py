@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from qmtl.broker.v1 import portfolio_pb2 as qmtl_dot_broker_dot_v1_dot_portfolio__pb2
+from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&qmtl/broker/v1/portfolio_service.proto\x12\x0eqmtl.broker.v1\x1a\x1eqmtl/broker/v1/portfolio.proto\x1a\x1cqmtl/common/v1/options.proto\"J\n\x13GetPortfolioRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\"O\n\x14GetPortfolioResponse\x12\x37\n\tportfolio\x18\x01 \x01(\x0b\x32\x19.qmtl.broker.v1.PortfolioR\tportfolio\"M\n\x16StreamPortfolioRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\"R\n\x17StreamPortfolioResponse\x12\x37\n\tportfolio\x18\x01 \x01(\x0b\x32\x19.qmtl.broker.v1.PortfolioR\tportfolio\"\x84\x01\n\x14ListPositionsRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x03 \x01(\tR\nstrategyId\x12\x16\n\x06netted\x18\x04 \x01(\x08R\x06netted\"O\n\x15ListPositionsResponse\x12\x36\n\tpositions\x18\x01 \x03(\x0b\x32\x18.qmtl.broker.v1.PositionR\tpositions\"*\n\x0eGetCashRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\"J\n\x0fGetCashResponse\x12\x37\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1b.qmtl.broker.v1.CashBalanceR\x08\x62\x61lances2\xa1\x03\n\x10PortfolioService\x12\x62\n\x0cGetPortfolio\x12#.qmtl.broker.v1.GetPortfolioRequest\x1a$.qmtl.broker.v1.GetPortfolioResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12m\n\x0fStreamPortfolio\x12&.qmtl.broker.v1.StreamPortfolioRequest\x1a\'.qmtl.broker.v1.StreamPortfolioResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12\x65\n\rListPositions\x12$.qmtl.broker.v1.ListPositionsRequest\x1a%.qmtl.broker.v1.ListPositionsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12S\n\x07GetCash\x12\x1e.qmtl.broker.v1.GetCashRequest\x1a\x1f.qmtl.broker.v1.GetCashResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42\x61\n\x11io.qmtl.broker.v1B\x15PortfolioServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&qmtl/broker/v1/portfolio_service.proto\x12\x0eqmtl.broker.v1\x1a\x1eqmtl/broker/v1/portfolio.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"k\n\x13GetPortfolioRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x03 \x01(\tR\nstrategyId\"O\n\x14GetPortfolioResponse\x12\x37\n\tportfolio\x18\x01 \x01(\x0b\x32\x19.qmtl.broker.v1.PortfolioR\tportfolio\"n\n\x16StreamPortfolioRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x03 \x01(\tR\nstrategyId\"R\n\x17StreamPortfolioResponse\x12\x37\n\tportfolio\x18\x01 \x01(\x0b\x32\x19.qmtl.broker.v1.PortfolioR\tportfolio\"\xb5\x01\n\x14ListPositionsRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x03 \x01(\tR\nstrategyId\x12\x16\n\x06netted\x18\x04 \x01(\x08R\x06netted\x12/\n\x04page\x18\x05 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"}\n\x15ListPositionsResponse\x12\x36\n\tpositions\x18\x01 \x03(\x0b\x32\x18.qmtl.broker.v1.PositionR\tpositions\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"*\n\x0eGetCashRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\"J\n\x0fGetCashResponse\x12\x37\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1b.qmtl.broker.v1.CashBalanceR\x08\x62\x61lances2\xa1\x03\n\x10PortfolioService\x12\x62\n\x0cGetPortfolio\x12#.qmtl.broker.v1.GetPortfolioRequest\x1a$.qmtl.broker.v1.GetPortfolioResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12m\n\x0fStreamPortfolio\x12&.qmtl.broker.v1.StreamPortfolioRequest\x1a\'.qmtl.broker.v1.StreamPortfolioResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12\x65\n\rListPositions\x12$.qmtl.broker.v1.ListPositionsRequest\x1a%.qmtl.broker.v1.ListPositionsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12S\n\x07GetCash\x12\x1e.qmtl.broker.v1.GetCashRequest\x1a\x1f.qmtl.broker.v1.GetCashResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42\x61\n\x11io.qmtl.broker.v1B\x15PortfolioServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,22 +43,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PORTFOLIOSERVICE'].methods_by_name['ListPositions']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_PORTFOLIOSERVICE'].methods_by_name['GetCash']._loaded_options = None
   _globals['_PORTFOLIOSERVICE'].methods_by_name['GetCash']._serialized_options = b'\220\002\001\250\273\030\001'
-  _globals['_GETPORTFOLIOREQUEST']._serialized_start=120
-  _globals['_GETPORTFOLIOREQUEST']._serialized_end=194
-  _globals['_GETPORTFOLIORESPONSE']._serialized_start=196
-  _globals['_GETPORTFOLIORESPONSE']._serialized_end=275
-  _globals['_STREAMPORTFOLIOREQUEST']._serialized_start=277
-  _globals['_STREAMPORTFOLIOREQUEST']._serialized_end=354
-  _globals['_STREAMPORTFOLIORESPONSE']._serialized_start=356
-  _globals['_STREAMPORTFOLIORESPONSE']._serialized_end=438
-  _globals['_LISTPOSITIONSREQUEST']._serialized_start=441
-  _globals['_LISTPOSITIONSREQUEST']._serialized_end=573
-  _globals['_LISTPOSITIONSRESPONSE']._serialized_start=575
-  _globals['_LISTPOSITIONSRESPONSE']._serialized_end=654
-  _globals['_GETCASHREQUEST']._serialized_start=656
-  _globals['_GETCASHREQUEST']._serialized_end=698
-  _globals['_GETCASHRESPONSE']._serialized_start=700
-  _globals['_GETCASHRESPONSE']._serialized_end=774
-  _globals['_PORTFOLIOSERVICE']._serialized_start=777
-  _globals['_PORTFOLIOSERVICE']._serialized_end=1194
+  _globals['_GETPORTFOLIOREQUEST']._serialized_start=149
+  _globals['_GETPORTFOLIOREQUEST']._serialized_end=256
+  _globals['_GETPORTFOLIORESPONSE']._serialized_start=258
+  _globals['_GETPORTFOLIORESPONSE']._serialized_end=337
+  _globals['_STREAMPORTFOLIOREQUEST']._serialized_start=339
+  _globals['_STREAMPORTFOLIOREQUEST']._serialized_end=449
+  _globals['_STREAMPORTFOLIORESPONSE']._serialized_start=451
+  _globals['_STREAMPORTFOLIORESPONSE']._serialized_end=533
+  _globals['_LISTPOSITIONSREQUEST']._serialized_start=536
+  _globals['_LISTPOSITIONSREQUEST']._serialized_end=717
+  _globals['_LISTPOSITIONSRESPONSE']._serialized_start=719
+  _globals['_LISTPOSITIONSRESPONSE']._serialized_end=844
+  _globals['_GETCASHREQUEST']._serialized_start=846
+  _globals['_GETCASHREQUEST']._serialized_end=888
+  _globals['_GETCASHRESPONSE']._serialized_start=890
+  _globals['_GETCASHRESPONSE']._serialized_end=964
+  _globals['_PORTFOLIOSERVICE']._serialized_start=967
+  _globals['_PORTFOLIOSERVICE']._serialized_end=1384
 # @@protoc_insertion_point(module_scope)

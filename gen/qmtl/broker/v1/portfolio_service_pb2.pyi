@@ -1,4 +1,5 @@
 from qmtl.broker.v1 import portfolio_pb2 as _portfolio_pb2
+from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -9,12 +10,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetPortfolioRequest(_message.Message):
-    __slots__ = ("account", "world_id")
+    __slots__ = ("account", "world_id", "strategy_id")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ...) -> None: ...
+    strategy_id: str
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ...) -> None: ...
 
 class GetPortfolioResponse(_message.Message):
     __slots__ = ("portfolio",)
@@ -23,12 +26,14 @@ class GetPortfolioResponse(_message.Message):
     def __init__(self, portfolio: _Optional[_Union[_portfolio_pb2.Portfolio, _Mapping]] = ...) -> None: ...
 
 class StreamPortfolioRequest(_message.Message):
-    __slots__ = ("account", "world_id")
+    __slots__ = ("account", "world_id", "strategy_id")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ...) -> None: ...
+    strategy_id: str
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ...) -> None: ...
 
 class StreamPortfolioResponse(_message.Message):
     __slots__ = ("portfolio",)
@@ -37,22 +42,26 @@ class StreamPortfolioResponse(_message.Message):
     def __init__(self, portfolio: _Optional[_Union[_portfolio_pb2.Portfolio, _Mapping]] = ...) -> None: ...
 
 class ListPositionsRequest(_message.Message):
-    __slots__ = ("account", "world_id", "strategy_id", "netted")
+    __slots__ = ("account", "world_id", "strategy_id", "netted", "page")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     NETTED_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
     strategy_id: str
     netted: bool
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., netted: _Optional[bool] = ...) -> None: ...
+    page: _common_pb2.PageRequest
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., netted: _Optional[bool] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
 
 class ListPositionsResponse(_message.Message):
-    __slots__ = ("positions",)
+    __slots__ = ("positions", "page")
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
     positions: _containers.RepeatedCompositeFieldContainer[_portfolio_pb2.Position]
-    def __init__(self, positions: _Optional[_Iterable[_Union[_portfolio_pb2.Position, _Mapping]]] = ...) -> None: ...
+    page: _common_pb2.PageInfo
+    def __init__(self, positions: _Optional[_Iterable[_Union[_portfolio_pb2.Position, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class GetCashRequest(_message.Message):
     __slots__ = ("account",)

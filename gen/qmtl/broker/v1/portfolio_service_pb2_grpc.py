@@ -64,7 +64,8 @@ class PortfolioServiceServicer:
     def GetPortfolio(self, request, context):
         """An account's book, or one world's part of it. Needs reader of the world asked for, or of all worlds of the account.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); RESOURCE_EXHAUSTED (E_REPLY_TOO_LARGE), from some 3,000 positions on: name the
+        strategy, or ListPositions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,16 +74,16 @@ class PortfolioServiceServicer:
     def StreamPortfolio(self, request, context):
         """The book now, then after each change of it.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); UNAVAILABLE (E_GOING_AWAY): call again.
+        Errors: those of GetPortfolio; UNAVAILABLE (E_GOING_AWAY): call again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPositions(self, request, context):
-        """Positions of an account by owner, or netted; all of them in one answer.
+        """Positions of an account by owner, or netted.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,17 +36,18 @@ class PortfolioServiceStub:
     GetPortfolio: _grpc.UnaryUnaryMultiCallable[_portfolio_service_pb2.GetPortfolioRequest, _portfolio_service_pb2.GetPortfolioResponse]
     """An account's book, or one world's part of it. Needs reader of the world asked for, or of all worlds of the account.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); RESOURCE_EXHAUSTED (E_REPLY_TOO_LARGE), from some 3,000 positions on: name the
+    strategy, or ListPositions.
     """
     StreamPortfolio: _grpc.UnaryStreamMultiCallable[_portfolio_service_pb2.StreamPortfolioRequest, _portfolio_service_pb2.StreamPortfolioResponse]
     """The book now, then after each change of it.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); UNAVAILABLE (E_GOING_AWAY): call again.
+    Errors: those of GetPortfolio; UNAVAILABLE (E_GOING_AWAY): call again.
     """
     ListPositions: _grpc.UnaryUnaryMultiCallable[_portfolio_service_pb2.ListPositionsRequest, _portfolio_service_pb2.ListPositionsResponse]
-    """Positions of an account by owner, or netted; all of them in one answer.
+    """Positions of an account by owner, or netted.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
     """
     GetCash: _grpc.UnaryUnaryMultiCallable[_portfolio_service_pb2.GetCashRequest, _portfolio_service_pb2.GetCashResponse]
     """Cash of an account by currency. Needs reader of all its worlds.
@@ -62,17 +63,18 @@ class PortfolioServiceAsyncStub(PortfolioServiceStub):
     GetPortfolio: _aio.UnaryUnaryMultiCallable[_portfolio_service_pb2.GetPortfolioRequest, _portfolio_service_pb2.GetPortfolioResponse]  # type: ignore[assignment]
     """An account's book, or one world's part of it. Needs reader of the world asked for, or of all worlds of the account.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); RESOURCE_EXHAUSTED (E_REPLY_TOO_LARGE), from some 3,000 positions on: name the
+    strategy, or ListPositions.
     """
     StreamPortfolio: _aio.UnaryStreamMultiCallable[_portfolio_service_pb2.StreamPortfolioRequest, _portfolio_service_pb2.StreamPortfolioResponse]  # type: ignore[assignment]
     """The book now, then after each change of it.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); UNAVAILABLE (E_GOING_AWAY): call again.
+    Errors: those of GetPortfolio; UNAVAILABLE (E_GOING_AWAY): call again.
     """
     ListPositions: _aio.UnaryUnaryMultiCallable[_portfolio_service_pb2.ListPositionsRequest, _portfolio_service_pb2.ListPositionsResponse]  # type: ignore[assignment]
-    """Positions of an account by owner, or netted; all of them in one answer.
+    """Positions of an account by owner, or netted.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
     """
     GetCash: _aio.UnaryUnaryMultiCallable[_portfolio_service_pb2.GetCashRequest, _portfolio_service_pb2.GetCashResponse]  # type: ignore[assignment]
     """Cash of an account by currency. Needs reader of all its worlds.
@@ -91,7 +93,8 @@ class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_portfolio_service_pb2.GetPortfolioResponse, _abc.Awaitable[_portfolio_service_pb2.GetPortfolioResponse]]:
         """An account's book, or one world's part of it. Needs reader of the world asked for, or of all worlds of the account.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); RESOURCE_EXHAUSTED (E_REPLY_TOO_LARGE), from some 3,000 positions on: name the
+        strategy, or ListPositions.
         """
 
     @_abc_1.abstractmethod
@@ -102,7 +105,7 @@ class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_portfolio_service_pb2.StreamPortfolioResponse], _abc.AsyncIterator[_portfolio_service_pb2.StreamPortfolioResponse]]:
         """The book now, then after each change of it.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); UNAVAILABLE (E_GOING_AWAY): call again.
+        Errors: those of GetPortfolio; UNAVAILABLE (E_GOING_AWAY): call again.
         """
 
     @_abc_1.abstractmethod
@@ -111,9 +114,9 @@ class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _portfolio_service_pb2.ListPositionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_service_pb2.ListPositionsResponse, _abc.Awaitable[_portfolio_service_pb2.ListPositionsResponse]]:
-        """Positions of an account by owner, or netted; all of them in one answer.
+        """Positions of an account by owner, or netted.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
         """
 
     @_abc_1.abstractmethod

@@ -360,6 +360,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_ORDER_PENDING: _ClassVar[Reason]
     REASON_REPLACE_CONFLICT: _ClassVar[Reason]
     REASON_REPLACE_MASK: _ClassVar[Reason]
+    REASON_REPLY_TOO_LARGE: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -713,3 +714,4 @@ REASON_ORDER_CLOSED: Reason
 REASON_ORDER_PENDING: Reason
 REASON_REPLACE_CONFLICT: Reason
 REASON_REPLACE_MASK: Reason
+REASON_REPLY_TOO_LARGE: Reason

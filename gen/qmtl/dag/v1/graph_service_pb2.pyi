@@ -45,22 +45,24 @@ class ListNodesResponse(_message.Message):
     def __init__(self, nodes: _Optional[_Iterable[_Union[GraphNode, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class GetGraphRequest(_message.Message):
-    __slots__ = ("strategy_id", "node_id", "depth")
+    __slots__ = ("strategy_id", "node_id", "depth", "page")
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
     strategy_id: str
     node_id: str
     depth: int
-    def __init__(self, strategy_id: _Optional[str] = ..., node_id: _Optional[str] = ..., depth: _Optional[int] = ...) -> None: ...
+    page: _common_pb2.PageRequest
+    def __init__(self, strategy_id: _Optional[str] = ..., node_id: _Optional[str] = ..., depth: _Optional[int] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
 
 class GetGraphResponse(_message.Message):
-    __slots__ = ("nodes", "edges")
+    __slots__ = ("nodes", "page")
     NODES_FIELD_NUMBER: _ClassVar[int]
-    EDGES_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
     nodes: _containers.RepeatedCompositeFieldContainer[GraphNode]
-    edges: _containers.RepeatedCompositeFieldContainer[GraphEdge]
-    def __init__(self, nodes: _Optional[_Iterable[_Union[GraphNode, _Mapping]]] = ..., edges: _Optional[_Iterable[_Union[GraphEdge, _Mapping]]] = ...) -> None: ...
+    page: _common_pb2.PageInfo
+    def __init__(self, nodes: _Optional[_Iterable[_Union[GraphNode, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class GraphNode(_message.Message):
     __slots__ = ("node_id", "spec", "schema_hash", "tags", "queue_class", "kind", "owner", "created_at", "buffering_since", "strategies")
@@ -85,11 +87,3 @@ class GraphNode(_message.Message):
     buffering_since: _timestamp_pb2.Timestamp
     strategies: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, node_id: _Optional[str] = ..., spec: _Optional[_Union[_dag_pb2.NodeSpec, _Mapping]] = ..., schema_hash: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., queue_class: _Optional[_Union[_dag_pb2.QueueClass, str]] = ..., kind: _Optional[_Union[_dag_pb2.SemanticKind, str]] = ..., owner: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., buffering_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., strategies: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class GraphEdge(_message.Message):
-    __slots__ = ("from_node_id", "to_node_id")
-    FROM_NODE_ID_FIELD_NUMBER: _ClassVar[int]
-    TO_NODE_ID_FIELD_NUMBER: _ClassVar[int]
-    from_node_id: str
-    to_node_id: str
-    def __init__(self, from_node_id: _Optional[str] = ..., to_node_id: _Optional[str] = ...) -> None: ...

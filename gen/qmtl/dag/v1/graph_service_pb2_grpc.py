@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class GraphServiceStub:
-    """Nodes and edges of the global strategy graph.
+    """Nodes of the global strategy graph, each with its inputs.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class GraphServiceStub:
 
 
 class GraphServiceServicer:
-    """Nodes and edges of the global strategy graph.
+    """Nodes of the global strategy graph, each with its inputs.
     """
 
     def GetNode(self, request, context):
@@ -71,7 +71,9 @@ class GraphServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetGraph(self, request, context):
-        """The DAG of a strategy, or the neighbourhood of a node. Errors: NOT_FOUND for an unknown strategy or node.
+        """The DAG of a strategy, or the neighbourhood of a node, at most 1,000 nodes of it. Its edges are the
+        dependencies that are nodes of it. Errors: NOT_FOUND for an unknown strategy or node; INVALID_ARGUMENT
+        (E_PAGE_TOKEN): begin again without a token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +106,7 @@ def add_GraphServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GraphService:
-    """Nodes and edges of the global strategy graph.
+    """Nodes of the global strategy graph, each with its inputs.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class GraphServiceStub:
-    """Nodes and edges of the global strategy graph."""
+    """Nodes of the global strategy graph, each with its inputs."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,11 +38,14 @@ class GraphServiceStub:
     ListNodes: _grpc.UnaryUnaryMultiCallable[_graph_service_pb2.ListNodesRequest, _graph_service_pb2.ListNodesResponse]
     """Nodes by type, tag or strategy. Errors: INVALID_ARGUMENT for a bad page token."""
     GetGraph: _grpc.UnaryUnaryMultiCallable[_graph_service_pb2.GetGraphRequest, _graph_service_pb2.GetGraphResponse]
-    """The DAG of a strategy, or the neighbourhood of a node. Errors: NOT_FOUND for an unknown strategy or node."""
+    """The DAG of a strategy, or the neighbourhood of a node, at most 1,000 nodes of it. Its edges are the
+    dependencies that are nodes of it. Errors: NOT_FOUND for an unknown strategy or node; INVALID_ARGUMENT
+    (E_PAGE_TOKEN): begin again without a token.
+    """
 
 @_typing.type_check_only
 class GraphServiceAsyncStub(GraphServiceStub):
-    """Nodes and edges of the global strategy graph."""
+    """Nodes of the global strategy graph, each with its inputs."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetNode: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.GetNodeRequest, _graph_service_pb2.GetNodeResponse]  # type: ignore[assignment]
@@ -50,10 +53,13 @@ class GraphServiceAsyncStub(GraphServiceStub):
     ListNodes: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.ListNodesRequest, _graph_service_pb2.ListNodesResponse]  # type: ignore[assignment]
     """Nodes by type, tag or strategy. Errors: INVALID_ARGUMENT for a bad page token."""
     GetGraph: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.GetGraphRequest, _graph_service_pb2.GetGraphResponse]  # type: ignore[assignment]
-    """The DAG of a strategy, or the neighbourhood of a node. Errors: NOT_FOUND for an unknown strategy or node."""
+    """The DAG of a strategy, or the neighbourhood of a node, at most 1,000 nodes of it. Its edges are the
+    dependencies that are nodes of it. Errors: NOT_FOUND for an unknown strategy or node; INVALID_ARGUMENT
+    (E_PAGE_TOKEN): begin again without a token.
+    """
 
 class GraphServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Nodes and edges of the global strategy graph."""
+    """Nodes of the global strategy graph, each with its inputs."""
 
     @_abc_1.abstractmethod
     def GetNode(
@@ -77,6 +83,9 @@ class GraphServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _graph_service_pb2.GetGraphRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_graph_service_pb2.GetGraphResponse, _abc.Awaitable[_graph_service_pb2.GetGraphResponse]]:
-        """The DAG of a strategy, or the neighbourhood of a node. Errors: NOT_FOUND for an unknown strategy or node."""
+        """The DAG of a strategy, or the neighbourhood of a node, at most 1,000 nodes of it. Its edges are the
+        dependencies that are nodes of it. Errors: NOT_FOUND for an unknown strategy or node; INVALID_ARGUMENT
+        (E_PAGE_TOKEN): begin again without a token.
+        """
 
 def add_GraphServiceServicer_to_server(servicer: GraphServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

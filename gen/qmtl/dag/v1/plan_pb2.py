@@ -23,10 +23,9 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
-from qmtl.dag.v1 import dag_pb2 as qmtl_dot_dag_dot_v1_dot_dag__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16qmtl/dag/v1/plan.proto\x12\x0bqmtl.dag.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15qmtl/dag/v1/dag.proto\"\x9d\x02\n\x04Plan\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\x12#\n\rversion_label\x18\x03 \x01(\tR\x0cversionLabel\x12\"\n\x03\x64\x61g\x18\x04 \x01(\x0b\x32\x10.qmtl.dag.v1.DagR\x03\x64\x61g\x12\x16\n\x06\x64igest\x18\x05 \x01(\tR\x06\x64igest\x12\x1d\n\ncreated_by\x18\x06 \x01(\tR\tcreatedBy\x12\x39\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1f\n\x0blive_worlds\x18\x08 \x03(\tR\nliveWorldsBL\n\x0eio.qmtl.dag.v1B\tPlanProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16qmtl/dag/v1/plan.proto\x12\x0bqmtl.dag.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x01\n\x04Plan\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\x12#\n\rversion_label\x18\x03 \x01(\tR\x0cversionLabel\x12\x16\n\x06\x64igest\x18\x04 \x01(\tR\x06\x64igest\x12\x1d\n\ncreated_by\x18\x05 \x01(\tR\tcreatedBy\x12\x39\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1f\n\x0blive_worlds\x18\x07 \x03(\tR\nliveWorldsBL\n\x0eio.qmtl.dag.v1B\tPlanProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +33,6 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.dag.v1.plan_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016io.qmtl.dag.v1B\tPlanProtoP\001Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1'
-  _globals['_PLAN']._serialized_start=96
-  _globals['_PLAN']._serialized_end=381
+  _globals['_PLAN']._serialized_start=73
+  _globals['_PLAN']._serialized_end=322
 # @@protoc_insertion_point(module_scope)

@@ -1,7 +1,6 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
-from qmtl.dag.v1 import dag_pb2 as _dag_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -11,11 +10,10 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Plan(_message.Message):
-    __slots__ = ("strategy_id", "version", "version_label", "dag", "digest", "created_by", "created_at", "live_worlds")
+    __slots__ = ("strategy_id", "version", "version_label", "digest", "created_by", "created_at", "live_worlds")
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     VERSION_LABEL_FIELD_NUMBER: _ClassVar[int]
-    DAG_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     CREATED_BY_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
@@ -23,9 +21,8 @@ class Plan(_message.Message):
     strategy_id: str
     version: int
     version_label: str
-    dag: _dag_pb2.Dag
     digest: str
     created_by: str
     created_at: _timestamp_pb2.Timestamp
     live_worlds: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, strategy_id: _Optional[str] = ..., version: _Optional[int] = ..., version_label: _Optional[str] = ..., dag: _Optional[_Union[_dag_pb2.Dag, _Mapping]] = ..., digest: _Optional[str] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., live_worlds: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, strategy_id: _Optional[str] = ..., version: _Optional[int] = ..., version_label: _Optional[str] = ..., digest: _Optional[str] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., live_worlds: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
+from qmtl.dag.v1 import dag_pb2 as qmtl_dot_dag_dot_v1_dot_dag__pb2
 from qmtl.dag.v1 import plan_pb2 as qmtl_dot_dag_dot_v1_dot_plan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eqmtl/dag/v1/plan_service.proto\x12\x0bqmtl.dag.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x16qmtl/dag/v1/plan.proto\"K\n\x0eGetPlanRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\"8\n\x0fGetPlanResponse\x12%\n\x04plan\x18\x01 \x01(\x0b\x32\x11.qmtl.dag.v1.PlanR\x04plan\"d\n\x10ListPlansRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"j\n\x11ListPlansResponse\x12\'\n\x05plans\x18\x01 \x03(\x0b\x32\x11.qmtl.dag.v1.PlanR\x05plans\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page2\xb1\x01\n\x0bPlanService\x12M\n\x07GetPlan\x12\x1b.qmtl.dag.v1.GetPlanRequest\x1a\x1c.qmtl.dag.v1.GetPlanResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12S\n\tListPlans\x12\x1d.qmtl.dag.v1.ListPlansRequest\x1a\x1e.qmtl.dag.v1.ListPlansResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42S\n\x0eio.qmtl.dag.v1B\x10PlanServiceProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eqmtl/dag/v1/plan_service.proto\x12\x0bqmtl.dag.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x15qmtl/dag/v1/dag.proto\x1a\x16qmtl/dag/v1/plan.proto\"K\n\x0eGetPlanRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\"8\n\x0fGetPlanResponse\x12%\n\x04plan\x18\x01 \x01(\x0b\x32\x11.qmtl.dag.v1.PlanR\x04plan\"\x82\x01\n\x14ListPlanNodesRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\x12/\n\x04page\x18\x03 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\x8b\x01\n\x15ListPlanNodesResponse\x12*\n\x05nodes\x18\x01 \x03(\x0b\x32\x14.qmtl.dag.v1.DagNodeR\x05nodes\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\x12,\n\x04page\x18\x03 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"d\n\x10ListPlansRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"j\n\x11ListPlansResponse\x12\'\n\x05plans\x18\x01 \x03(\x0b\x32\x11.qmtl.dag.v1.PlanR\x05plans\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page2\x92\x02\n\x0bPlanService\x12M\n\x07GetPlan\x12\x1b.qmtl.dag.v1.GetPlanRequest\x1a\x1c.qmtl.dag.v1.GetPlanResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12_\n\rListPlanNodes\x12!.qmtl.dag.v1.ListPlanNodesRequest\x1a\".qmtl.dag.v1.ListPlanNodesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12S\n\tListPlans\x12\x1d.qmtl.dag.v1.ListPlansRequest\x1a\x1e.qmtl.dag.v1.ListPlansResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42S\n\x0eio.qmtl.dag.v1B\x10PlanServiceProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,16 +38,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\016io.qmtl.dag.v1B\020PlanServiceProtoP\001Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1'
   _globals['_PLANSERVICE'].methods_by_name['GetPlan']._loaded_options = None
   _globals['_PLANSERVICE'].methods_by_name['GetPlan']._serialized_options = b'\220\002\001\250\273\030\001'
+  _globals['_PLANSERVICE'].methods_by_name['ListPlanNodes']._loaded_options = None
+  _globals['_PLANSERVICE'].methods_by_name['ListPlanNodes']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_PLANSERVICE'].methods_by_name['ListPlans']._loaded_options = None
   _globals['_PLANSERVICE'].methods_by_name['ListPlans']._serialized_options = b'\220\002\001\250\273\030\001'
-  _globals['_GETPLANREQUEST']._serialized_start=130
-  _globals['_GETPLANREQUEST']._serialized_end=205
-  _globals['_GETPLANRESPONSE']._serialized_start=207
-  _globals['_GETPLANRESPONSE']._serialized_end=263
-  _globals['_LISTPLANSREQUEST']._serialized_start=265
-  _globals['_LISTPLANSREQUEST']._serialized_end=365
-  _globals['_LISTPLANSRESPONSE']._serialized_start=367
-  _globals['_LISTPLANSRESPONSE']._serialized_end=473
-  _globals['_PLANSERVICE']._serialized_start=476
-  _globals['_PLANSERVICE']._serialized_end=653
+  _globals['_GETPLANREQUEST']._serialized_start=153
+  _globals['_GETPLANREQUEST']._serialized_end=228
+  _globals['_GETPLANRESPONSE']._serialized_start=230
+  _globals['_GETPLANRESPONSE']._serialized_end=286
+  _globals['_LISTPLANNODESREQUEST']._serialized_start=289
+  _globals['_LISTPLANNODESREQUEST']._serialized_end=419
+  _globals['_LISTPLANNODESRESPONSE']._serialized_start=422
+  _globals['_LISTPLANNODESRESPONSE']._serialized_end=561
+  _globals['_LISTPLANSREQUEST']._serialized_start=563
+  _globals['_LISTPLANSREQUEST']._serialized_end=663
+  _globals['_LISTPLANSRESPONSE']._serialized_start=665
+  _globals['_LISTPLANSRESPONSE']._serialized_end=771
+  _globals['_PLANSERVICE']._serialized_start=774
+  _globals['_PLANSERVICE']._serialized_end=1048
 # @@protoc_insertion_point(module_scope)

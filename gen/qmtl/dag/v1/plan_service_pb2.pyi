@@ -1,5 +1,6 @@
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
+from qmtl.dag.v1 import dag_pb2 as _dag_pb2
 from qmtl.dag.v1 import plan_pb2 as _plan_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -22,6 +23,26 @@ class GetPlanResponse(_message.Message):
     PLAN_FIELD_NUMBER: _ClassVar[int]
     plan: _plan_pb2.Plan
     def __init__(self, plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ...) -> None: ...
+
+class ListPlanNodesRequest(_message.Message):
+    __slots__ = ("strategy_id", "version", "page")
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    strategy_id: str
+    version: int
+    page: _common_pb2.PageRequest
+    def __init__(self, strategy_id: _Optional[str] = ..., version: _Optional[int] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
+
+class ListPlanNodesResponse(_message.Message):
+    __slots__ = ("nodes", "version", "page")
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    nodes: _containers.RepeatedCompositeFieldContainer[_dag_pb2.DagNode]
+    version: int
+    page: _common_pb2.PageInfo
+    def __init__(self, nodes: _Optional[_Iterable[_Union[_dag_pb2.DagNode, _Mapping]]] = ..., version: _Optional[int] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class ListPlansRequest(_message.Message):
     __slots__ = ("strategy_id", "page")

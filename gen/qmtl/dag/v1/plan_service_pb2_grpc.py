@@ -40,6 +40,11 @@ class PlanServiceStub:
                 request_serializer=qmtl_dot_dag_dot_v1_dot_plan__service__pb2.GetPlanRequest.SerializeToString,
                 response_deserializer=qmtl_dot_dag_dot_v1_dot_plan__service__pb2.GetPlanResponse.FromString,
                 _registered_method=True)
+        self.ListPlanNodes = channel.unary_unary(
+                '/qmtl.dag.v1.PlanService/ListPlanNodes',
+                request_serializer=qmtl_dot_dag_dot_v1_dot_plan__service__pb2.ListPlanNodesRequest.SerializeToString,
+                response_deserializer=qmtl_dot_dag_dot_v1_dot_plan__service__pb2.ListPlanNodesResponse.FromString,
+                _registered_method=True)
         self.ListPlans = channel.unary_unary(
                 '/qmtl.dag.v1.PlanService/ListPlans',
                 request_serializer=qmtl_dot_dag_dot_v1_dot_plan__service__pb2.ListPlansRequest.SerializeToString,
@@ -58,8 +63,16 @@ class PlanServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPlanNodes(self, request, context):
+        """The nodes of a stored plan's DAG, inputs before the nodes that read them. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an
+        unknown strategy or version; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPlans(self, request, context):
-        """Plans of a strategy or of all, newest first, without their DAGs. Errors: INVALID_ARGUMENT for a bad page token.
+        """Plans of a strategy or of all, newest first. Errors: INVALID_ARGUMENT for a bad page token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +85,11 @@ def add_PlanServiceServicer_to_server(servicer, server):
                     servicer.GetPlan,
                     request_deserializer=qmtl_dot_dag_dot_v1_dot_plan__service__pb2.GetPlanRequest.FromString,
                     response_serializer=qmtl_dot_dag_dot_v1_dot_plan__service__pb2.GetPlanResponse.SerializeToString,
+            ),
+            'ListPlanNodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPlanNodes,
+                    request_deserializer=qmtl_dot_dag_dot_v1_dot_plan__service__pb2.ListPlanNodesRequest.FromString,
+                    response_serializer=qmtl_dot_dag_dot_v1_dot_plan__service__pb2.ListPlanNodesResponse.SerializeToString,
             ),
             'ListPlans': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPlans,
@@ -107,6 +125,33 @@ class PlanService:
             '/qmtl.dag.v1.PlanService/GetPlan',
             qmtl_dot_dag_dot_v1_dot_plan__service__pb2.GetPlanRequest.SerializeToString,
             qmtl_dot_dag_dot_v1_dot_plan__service__pb2.GetPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPlanNodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.dag.v1.PlanService/ListPlanNodes',
+            qmtl_dot_dag_dot_v1_dot_plan__service__pb2.ListPlanNodesRequest.SerializeToString,
+            qmtl_dot_dag_dot_v1_dot_plan__service__pb2.ListPlanNodesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,8 +35,12 @@ class PlanServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PlanServiceAsyncStub: ...
     GetPlan: _grpc.UnaryUnaryMultiCallable[_plan_service_pb2.GetPlanRequest, _plan_service_pb2.GetPlanResponse]
     """One stored plan. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an unknown strategy or version."""
+    ListPlanNodes: _grpc.UnaryUnaryMultiCallable[_plan_service_pb2.ListPlanNodesRequest, _plan_service_pb2.ListPlanNodesResponse]
+    """The nodes of a stored plan's DAG, inputs before the nodes that read them. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an
+    unknown strategy or version; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
+    """
     ListPlans: _grpc.UnaryUnaryMultiCallable[_plan_service_pb2.ListPlansRequest, _plan_service_pb2.ListPlansResponse]
-    """Plans of a strategy or of all, newest first, without their DAGs. Errors: INVALID_ARGUMENT for a bad page token."""
+    """Plans of a strategy or of all, newest first. Errors: INVALID_ARGUMENT for a bad page token."""
 
 @_typing.type_check_only
 class PlanServiceAsyncStub(PlanServiceStub):
@@ -45,8 +49,12 @@ class PlanServiceAsyncStub(PlanServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetPlan: _aio.UnaryUnaryMultiCallable[_plan_service_pb2.GetPlanRequest, _plan_service_pb2.GetPlanResponse]  # type: ignore[assignment]
     """One stored plan. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an unknown strategy or version."""
+    ListPlanNodes: _aio.UnaryUnaryMultiCallable[_plan_service_pb2.ListPlanNodesRequest, _plan_service_pb2.ListPlanNodesResponse]  # type: ignore[assignment]
+    """The nodes of a stored plan's DAG, inputs before the nodes that read them. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an
+    unknown strategy or version; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
+    """
     ListPlans: _aio.UnaryUnaryMultiCallable[_plan_service_pb2.ListPlansRequest, _plan_service_pb2.ListPlansResponse]  # type: ignore[assignment]
-    """Plans of a strategy or of all, newest first, without their DAGs. Errors: INVALID_ARGUMENT for a bad page token."""
+    """Plans of a strategy or of all, newest first. Errors: INVALID_ARGUMENT for a bad page token."""
 
 class PlanServiceServicer(metaclass=_abc_1.ABCMeta):
     """Versions of submitted DAGs."""
@@ -60,11 +68,21 @@ class PlanServiceServicer(metaclass=_abc_1.ABCMeta):
         """One stored plan. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an unknown strategy or version."""
 
     @_abc_1.abstractmethod
+    def ListPlanNodes(
+        self,
+        request: _plan_service_pb2.ListPlanNodesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_plan_service_pb2.ListPlanNodesResponse, _abc.Awaitable[_plan_service_pb2.ListPlanNodesResponse]]:
+        """The nodes of a stored plan's DAG, inputs before the nodes that read them. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an
+        unknown strategy or version; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
+        """
+
+    @_abc_1.abstractmethod
     def ListPlans(
         self,
         request: _plan_service_pb2.ListPlansRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_plan_service_pb2.ListPlansResponse, _abc.Awaitable[_plan_service_pb2.ListPlansResponse]]:
-        """Plans of a strategy or of all, newest first, without their DAGs. Errors: INVALID_ARGUMENT for a bad page token."""
+        """Plans of a strategy or of all, newest first. Errors: INVALID_ARGUMENT for a bad page token."""
 
 def add_PlanServiceServicer_to_server(servicer: PlanServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -29,7 +29,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.dag.v1 import queue_pb2 as qmtl_dot_dag_dot_v1_dot_queue__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)qmtl/dag/v1/queue_catalogue_service.proto\x12\x0bqmtl.dag.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x17qmtl/dag/v1/queue.proto\"2\n\x0fGetQueueRequest\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\"<\n\x10GetQueueResponse\x12(\n\x05queue\x18\x01 \x01(\x0b\x32\x12.qmtl.dag.v1.QueueR\x05queue\"\xe5\x01\n\x11ListQueuesRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x02 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12\x17\n\x07node_id\x18\x03 \x01(\tR\x06nodeId\x12\x1f\n\x0bstrategy_id\x18\x04 \x01(\tR\nstrategyId\x12/\n\x04page\x18\x05 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\xa2\x01\n\x12ListQueuesResponse\x12*\n\x06queues\x18\x01 \x03(\x0b\x32\x12.qmtl.dag.v1.QueueR\x06queues\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\x12\x32\n\x15world_queues_revision\x18\x03 \x01(\x04R\x13worldQueuesRevision\"A\n\x12QueryQueuesRequest\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x15.qmtl.dag.v1.TagQueryR\x05query\"o\n\x13QueryQueuesResponse\x12*\n\x06queues\x18\x01 \x03(\x0b\x32\x12.qmtl.dag.v1.QueueR\x06queues\x12,\n\x12queue_set_revision\x18\x02 \x01(\x04R\x10queueSetRevision\"A\n\x12WatchQueuesRequest\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x15.qmtl.dag.v1.TagQueryR\x05query\"o\n\x13WatchQueuesResponse\x12*\n\x06queues\x18\x01 \x03(\x0b\x32\x12.qmtl.dag.v1.QueueR\x06queues\x12,\n\x12queue_set_revision\x18\x02 \x01(\x04R\x10queueSetRevision\"9\n\x14GetQueueStatsRequest\x12!\n\x0c\x63ompute_keys\x18\x01 \x03(\tR\x0b\x63omputeKeys\"F\n\x15GetQueueStatsResponse\x12-\n\x05stats\x18\x01 \x03(\x0b\x32\x17.qmtl.dag.v1.QueueStatsR\x05stats\"\xdd\x01\n\nQueueStats\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x14\n\x05\x64\x65pth\x18\x02 \x01(\x04R\x05\x64\x65pth\x12.\n\x13last_queue_sequence\x18\x03 \x01(\x04R\x11lastQueueSequence\x12;\n\x0blast_bucket\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nlastBucket\x12+\n\x03lag\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03lag2\xda\x03\n\x15QueueCatalogueService\x12P\n\x08GetQueue\x12\x1c.qmtl.dag.v1.GetQueueRequest\x1a\x1d.qmtl.dag.v1.GetQueueResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12V\n\nListQueues\x12\x1e.qmtl.dag.v1.ListQueuesRequest\x1a\x1f.qmtl.dag.v1.ListQueuesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12Y\n\x0bQueryQueues\x12\x1f.qmtl.dag.v1.QueryQueuesRequest\x1a .qmtl.dag.v1.QueryQueuesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12[\n\x0bWatchQueues\x12\x1f.qmtl.dag.v1.WatchQueuesRequest\x1a .qmtl.dag.v1.WatchQueuesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12_\n\rGetQueueStats\x12!.qmtl.dag.v1.GetQueueStatsRequest\x1a\".qmtl.dag.v1.GetQueueStatsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42]\n\x0eio.qmtl.dag.v1B\x1aQueueCatalogueServiceProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)qmtl/dag/v1/queue_catalogue_service.proto\x12\x0bqmtl.dag.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x17qmtl/dag/v1/queue.proto\"2\n\x0fGetQueueRequest\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\"<\n\x10GetQueueResponse\x12(\n\x05queue\x18\x01 \x01(\x0b\x32\x12.qmtl.dag.v1.QueueR\x05queue\"\xe5\x01\n\x11ListQueuesRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x02 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12\x17\n\x07node_id\x18\x03 \x01(\tR\x06nodeId\x12\x1f\n\x0bstrategy_id\x18\x04 \x01(\tR\nstrategyId\x12/\n\x04page\x18\x05 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\xa2\x01\n\x12ListQueuesResponse\x12*\n\x06queues\x18\x01 \x03(\x0b\x32\x12.qmtl.dag.v1.QueueR\x06queues\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\x12\x32\n\x15world_queues_revision\x18\x03 \x01(\x04R\x13worldQueuesRevision\"r\n\x12QueryQueuesRequest\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x15.qmtl.dag.v1.TagQueryR\x05query\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\x9d\x01\n\x13QueryQueuesResponse\x12*\n\x06queues\x18\x01 \x03(\x0b\x32\x12.qmtl.dag.v1.QueueR\x06queues\x12,\n\x12queue_set_revision\x18\x02 \x01(\x04R\x10queueSetRevision\x12,\n\x04page\x18\x03 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"A\n\x12WatchQueuesRequest\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x15.qmtl.dag.v1.TagQueryR\x05query\"\x83\x01\n\x13WatchQueuesResponse\x12*\n\x06queues\x18\x01 \x03(\x0b\x32\x12.qmtl.dag.v1.QueueR\x06queues\x12,\n\x12queue_set_revision\x18\x02 \x01(\x04R\x10queueSetRevision\x12\x12\n\x04more\x18\x03 \x01(\x08R\x04more\"9\n\x14GetQueueStatsRequest\x12!\n\x0c\x63ompute_keys\x18\x01 \x03(\tR\x0b\x63omputeKeys\"F\n\x15GetQueueStatsResponse\x12-\n\x05stats\x18\x01 \x03(\x0b\x32\x17.qmtl.dag.v1.QueueStatsR\x05stats\"\xdd\x01\n\nQueueStats\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x14\n\x05\x64\x65pth\x18\x02 \x01(\x04R\x05\x64\x65pth\x12.\n\x13last_queue_sequence\x18\x03 \x01(\x04R\x11lastQueueSequence\x12;\n\x0blast_bucket\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nlastBucket\x12+\n\x03lag\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03lag2\xda\x03\n\x15QueueCatalogueService\x12P\n\x08GetQueue\x12\x1c.qmtl.dag.v1.GetQueueRequest\x1a\x1d.qmtl.dag.v1.GetQueueResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12V\n\nListQueues\x12\x1e.qmtl.dag.v1.ListQueuesRequest\x1a\x1f.qmtl.dag.v1.ListQueuesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12Y\n\x0bQueryQueues\x12\x1f.qmtl.dag.v1.QueryQueuesRequest\x1a .qmtl.dag.v1.QueryQueuesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12[\n\x0bWatchQueues\x12\x1f.qmtl.dag.v1.WatchQueuesRequest\x1a .qmtl.dag.v1.WatchQueuesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12_\n\rGetQueueStats\x12!.qmtl.dag.v1.GetQueueStatsRequest\x1a\".qmtl.dag.v1.GetQueueStatsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42]\n\x0eio.qmtl.dag.v1B\x1aQueueCatalogueServiceProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,19 +56,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTQUEUESRESPONSE']._serialized_start=554
   _globals['_LISTQUEUESRESPONSE']._serialized_end=716
   _globals['_QUERYQUEUESREQUEST']._serialized_start=718
-  _globals['_QUERYQUEUESREQUEST']._serialized_end=783
-  _globals['_QUERYQUEUESRESPONSE']._serialized_start=785
-  _globals['_QUERYQUEUESRESPONSE']._serialized_end=896
-  _globals['_WATCHQUEUESREQUEST']._serialized_start=898
-  _globals['_WATCHQUEUESREQUEST']._serialized_end=963
-  _globals['_WATCHQUEUESRESPONSE']._serialized_start=965
-  _globals['_WATCHQUEUESRESPONSE']._serialized_end=1076
-  _globals['_GETQUEUESTATSREQUEST']._serialized_start=1078
-  _globals['_GETQUEUESTATSREQUEST']._serialized_end=1135
-  _globals['_GETQUEUESTATSRESPONSE']._serialized_start=1137
-  _globals['_GETQUEUESTATSRESPONSE']._serialized_end=1207
-  _globals['_QUEUESTATS']._serialized_start=1210
-  _globals['_QUEUESTATS']._serialized_end=1431
-  _globals['_QUEUECATALOGUESERVICE']._serialized_start=1434
-  _globals['_QUEUECATALOGUESERVICE']._serialized_end=1908
+  _globals['_QUERYQUEUESREQUEST']._serialized_end=832
+  _globals['_QUERYQUEUESRESPONSE']._serialized_start=835
+  _globals['_QUERYQUEUESRESPONSE']._serialized_end=992
+  _globals['_WATCHQUEUESREQUEST']._serialized_start=994
+  _globals['_WATCHQUEUESREQUEST']._serialized_end=1059
+  _globals['_WATCHQUEUESRESPONSE']._serialized_start=1062
+  _globals['_WATCHQUEUESRESPONSE']._serialized_end=1193
+  _globals['_GETQUEUESTATSREQUEST']._serialized_start=1195
+  _globals['_GETQUEUESTATSREQUEST']._serialized_end=1252
+  _globals['_GETQUEUESTATSRESPONSE']._serialized_start=1254
+  _globals['_GETQUEUESTATSRESPONSE']._serialized_end=1324
+  _globals['_QUEUESTATS']._serialized_start=1327
+  _globals['_QUEUESTATS']._serialized_end=1548
+  _globals['_QUEUECATALOGUESERVICE']._serialized_start=1551
+  _globals['_QUEUECATALOGUESERVICE']._serialized_end=2025
 # @@protoc_insertion_point(module_scope)

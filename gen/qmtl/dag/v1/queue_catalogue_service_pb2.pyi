@@ -50,18 +50,22 @@ class ListQueuesResponse(_message.Message):
     def __init__(self, queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ..., world_queues_revision: _Optional[int] = ...) -> None: ...
 
 class QueryQueuesRequest(_message.Message):
-    __slots__ = ("query",)
+    __slots__ = ("query", "page")
     QUERY_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
     query: _queue_pb2.TagQuery
-    def __init__(self, query: _Optional[_Union[_queue_pb2.TagQuery, _Mapping]] = ...) -> None: ...
+    page: _common_pb2.PageRequest
+    def __init__(self, query: _Optional[_Union[_queue_pb2.TagQuery, _Mapping]] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
 
 class QueryQueuesResponse(_message.Message):
-    __slots__ = ("queues", "queue_set_revision")
+    __slots__ = ("queues", "queue_set_revision", "page")
     QUEUES_FIELD_NUMBER: _ClassVar[int]
     QUEUE_SET_REVISION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
     queues: _containers.RepeatedCompositeFieldContainer[_queue_pb2.Queue]
     queue_set_revision: int
-    def __init__(self, queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., queue_set_revision: _Optional[int] = ...) -> None: ...
+    page: _common_pb2.PageInfo
+    def __init__(self, queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., queue_set_revision: _Optional[int] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class WatchQueuesRequest(_message.Message):
     __slots__ = ("query",)
@@ -70,12 +74,14 @@ class WatchQueuesRequest(_message.Message):
     def __init__(self, query: _Optional[_Union[_queue_pb2.TagQuery, _Mapping]] = ...) -> None: ...
 
 class WatchQueuesResponse(_message.Message):
-    __slots__ = ("queues", "queue_set_revision")
+    __slots__ = ("queues", "queue_set_revision", "more")
     QUEUES_FIELD_NUMBER: _ClassVar[int]
     QUEUE_SET_REVISION_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     queues: _containers.RepeatedCompositeFieldContainer[_queue_pb2.Queue]
     queue_set_revision: int
-    def __init__(self, queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., queue_set_revision: _Optional[int] = ...) -> None: ...
+    more: bool
+    def __init__(self, queues: _Optional[_Iterable[_Union[_queue_pb2.Queue, _Mapping]]] = ..., queue_set_revision: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
 
 class GetQueueStatsRequest(_message.Message):
     __slots__ = ("compute_keys",)

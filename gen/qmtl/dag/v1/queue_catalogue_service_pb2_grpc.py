@@ -81,14 +81,15 @@ class QueueCatalogueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def QueryQueues(self, request, context):
-        """Queues that match a tag query now. Errors: INVALID_ARGUMENT (E_TAG_QUERY) for an empty or bad query.
+        """Queues that match a tag query now. Errors: INVALID_ARGUMENT (E_TAG_QUERY) for an empty or bad query, (E_PAGE_TOKEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchQueues(self, request, context):
-        """The set of queues that match a tag query, then the whole set again after each change, with growing revision.
+        """The set of queues that match a tag query, then the whole set again after each change, with growing revision. A set
+        that is larger than a message comes in several, all but the last with `more`.
 
         Errors: INVALID_ARGUMENT (E_TAG_QUERY); UNAVAILABLE: call again, the first answer is a snapshot.
         """

@@ -38,9 +38,10 @@ class QueueCatalogueServiceStub:
     ListQueues: _grpc.UnaryUnaryMultiCallable[_queue_catalogue_service_pb2.ListQueuesRequest, _queue_catalogue_service_pb2.ListQueuesResponse]
     """Queues by world, domain, node or strategy. Errors: INVALID_ARGUMENT for a bad page token."""
     QueryQueues: _grpc.UnaryUnaryMultiCallable[_queue_catalogue_service_pb2.QueryQueuesRequest, _queue_catalogue_service_pb2.QueryQueuesResponse]
-    """Queues that match a tag query now. Errors: INVALID_ARGUMENT (E_TAG_QUERY) for an empty or bad query."""
+    """Queues that match a tag query now. Errors: INVALID_ARGUMENT (E_TAG_QUERY) for an empty or bad query, (E_PAGE_TOKEN)."""
     WatchQueues: _grpc.UnaryStreamMultiCallable[_queue_catalogue_service_pb2.WatchQueuesRequest, _queue_catalogue_service_pb2.WatchQueuesResponse]
-    """The set of queues that match a tag query, then the whole set again after each change, with growing revision.
+    """The set of queues that match a tag query, then the whole set again after each change, with growing revision. A set
+    that is larger than a message comes in several, all but the last with `more`.
 
     Errors: INVALID_ARGUMENT (E_TAG_QUERY); UNAVAILABLE: call again, the first answer is a snapshot.
     """
@@ -60,9 +61,10 @@ class QueueCatalogueServiceAsyncStub(QueueCatalogueServiceStub):
     ListQueues: _aio.UnaryUnaryMultiCallable[_queue_catalogue_service_pb2.ListQueuesRequest, _queue_catalogue_service_pb2.ListQueuesResponse]  # type: ignore[assignment]
     """Queues by world, domain, node or strategy. Errors: INVALID_ARGUMENT for a bad page token."""
     QueryQueues: _aio.UnaryUnaryMultiCallable[_queue_catalogue_service_pb2.QueryQueuesRequest, _queue_catalogue_service_pb2.QueryQueuesResponse]  # type: ignore[assignment]
-    """Queues that match a tag query now. Errors: INVALID_ARGUMENT (E_TAG_QUERY) for an empty or bad query."""
+    """Queues that match a tag query now. Errors: INVALID_ARGUMENT (E_TAG_QUERY) for an empty or bad query, (E_PAGE_TOKEN)."""
     WatchQueues: _aio.UnaryStreamMultiCallable[_queue_catalogue_service_pb2.WatchQueuesRequest, _queue_catalogue_service_pb2.WatchQueuesResponse]  # type: ignore[assignment]
-    """The set of queues that match a tag query, then the whole set again after each change, with growing revision.
+    """The set of queues that match a tag query, then the whole set again after each change, with growing revision. A set
+    that is larger than a message comes in several, all but the last with `more`.
 
     Errors: INVALID_ARGUMENT (E_TAG_QUERY); UNAVAILABLE: call again, the first answer is a snapshot.
     """
@@ -97,7 +99,7 @@ class QueueCatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_catalogue_service_pb2.QueryQueuesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_catalogue_service_pb2.QueryQueuesResponse, _abc.Awaitable[_queue_catalogue_service_pb2.QueryQueuesResponse]]:
-        """Queues that match a tag query now. Errors: INVALID_ARGUMENT (E_TAG_QUERY) for an empty or bad query."""
+        """Queues that match a tag query now. Errors: INVALID_ARGUMENT (E_TAG_QUERY) for an empty or bad query, (E_PAGE_TOKEN)."""
 
     @_abc_1.abstractmethod
     def WatchQueues(
@@ -105,7 +107,8 @@ class QueueCatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_catalogue_service_pb2.WatchQueuesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_queue_catalogue_service_pb2.WatchQueuesResponse], _abc.AsyncIterator[_queue_catalogue_service_pb2.WatchQueuesResponse]]:
-        """The set of queues that match a tag query, then the whole set again after each change, with growing revision.
+        """The set of queues that match a tag query, then the whole set again after each change, with growing revision. A set
+        that is larger than a message comes in several, all but the last with `more`.
 
         Errors: INVALID_ARGUMENT (E_TAG_QUERY); UNAVAILABLE: call again, the first answer is a snapshot.
         """

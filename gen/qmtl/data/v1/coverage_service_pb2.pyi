@@ -10,21 +10,25 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetCoverageRequest(_message.Message):
-    __slots__ = ("dataset", "range")
+    __slots__ = ("dataset", "range", "page")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     RANGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     range: _common_pb2.TimeRange
-    def __init__(self, dataset: _Optional[str] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ...) -> None: ...
+    page: _common_pb2.PageRequest
+    def __init__(self, dataset: _Optional[str] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
 
 class GetCoverageResponse(_message.Message):
-    __slots__ = ("spans", "gaps", "data_ratio", "resolved_ratio")
+    __slots__ = ("spans", "gaps", "data_ratio", "resolved_ratio", "page")
     SPANS_FIELD_NUMBER: _ClassVar[int]
     GAPS_FIELD_NUMBER: _ClassVar[int]
     DATA_RATIO_FIELD_NUMBER: _ClassVar[int]
     RESOLVED_RATIO_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
     spans: _containers.RepeatedCompositeFieldContainer[_common_pb2.TimeRange]
     gaps: _containers.RepeatedCompositeFieldContainer[_coverage_pb2.Gap]
     data_ratio: float
     resolved_ratio: float
-    def __init__(self, spans: _Optional[_Iterable[_Union[_common_pb2.TimeRange, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., data_ratio: _Optional[float] = ..., resolved_ratio: _Optional[float] = ...) -> None: ...
+    page: _common_pb2.PageInfo
+    def __init__(self, spans: _Optional[_Iterable[_Union[_common_pb2.TimeRange, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., data_ratio: _Optional[float] = ..., resolved_ratio: _Optional[float] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...

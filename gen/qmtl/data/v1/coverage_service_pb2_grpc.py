@@ -47,9 +47,9 @@ class CoverageServiceServicer:
     """
 
     def GetCoverage(self, request, context):
-        """Spans that are there and gaps in a range.
+        """Spans that are there and gaps in a range: first the spans, then the gaps, page by page.
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE, E_PAGE_TOKEN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
         UNAVAILABLE (E_DATASET_INGESTING): retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -27,7 +27,7 @@ from qmtl.broker.v1 import order_pb2 as qmtl_dot_broker_dot_v1_dot_order__pb2
 from qmtl.control.v1 import control_pb2 as qmtl_dot_control_dot_v1_dot_control__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqmtl/gateway/v1/event.proto\x12\x0fqmtl.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1dqmtl/control/v1/control.proto\"\x8d\x02\n\x15\x45ventStreamDescriptor\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\x12!\n\x0cstream_token\x18\x02 \x01(\tR\x0bstreamToken\x12.\n\x06topics\x18\x03 \x03(\x0e\x32\x16.qmtl.gateway.v1.TopicR\x06topics\x12\x39\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12)\n\x10\x66\x61llback_address\x18\x05 \x01(\tR\x0f\x66\x61llbackAddress\x12!\n\x0cresume_token\x18\x06 \x01(\tR\x0bresumeToken\"\xe1\x01\n\x08Snapshot\x12,\n\x05topic\x18\x01 \x01(\x0e\x32\x16.qmtl.gateway.v1.TopicR\x05topic\x12\x35\n\x06states\x18\x02 \x03(\x0b\x32\x1d.qmtl.control.v1.ControlEventR\x06states\x12\x1d\n\nstate_hash\x18\x03 \x01(\tR\tstateHash\x12\x33\n\x06orders\x18\x04 \x03(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06orders\x12\x1c\n\ttruncated\x18\x05 \x01(\x08R\ttruncated\"\xa5\x01\n\nEventBatch\x12\x35\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.qmtl.control.v1.ControlEventR\x06\x65vents\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12=\n\x0corder_events\x18\x03 \x03(\x0b\x32\x1a.qmtl.broker.v1.OrderEventR\x0borderEvents\"j\n\x08\x42ookmark\x12!\n\x0cresume_token\x18\x01 \x01(\tR\x0bresumeToken\x12;\n\x0bserver_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\"v\n\x06Notice\x12/\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.qmtl.gateway.v1.NoticeKindR\x04kind\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"\xeb\x01\n\x05\x46rame\x12\x37\n\x08snapshot\x18\x01 \x01(\x0b\x32\x19.qmtl.gateway.v1.SnapshotH\x00R\x08snapshot\x12\x35\n\x06\x65vents\x18\x02 \x01(\x0b\x32\x1b.qmtl.gateway.v1.EventBatchH\x00R\x06\x65vents\x12\x37\n\x08\x62ookmark\x18\x03 \x01(\x0b\x32\x19.qmtl.gateway.v1.BookmarkH\x00R\x08\x62ookmark\x12\x31\n\x06notice\x18\x04 \x01(\x0b\x32\x17.qmtl.gateway.v1.NoticeH\x00R\x06noticeB\x06\n\x04\x62ody*\xa9\x01\n\x05Topic\x12\x15\n\x11TOPIC_UNSPECIFIED\x10\x00\x12\x14\n\x10TOPIC_ACTIVATION\x10\x01\x12\x10\n\x0cTOPIC_QUEUES\x10\x02\x12\x10\n\x0cTOPIC_POLICY\x10\x03\x12\x12\n\x0eTOPIC_STRATEGY\x10\x04\x12\x12\n\x0eTOPIC_SENTINEL\x10\x05\x12\x15\n\x11TOPIC_REBALANCING\x10\x06\x12\x10\n\x0cTOPIC_ORDERS\x10\x07*\x9e\x01\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16NOTICE_KIND_GOING_AWAY\x10\x01\x12\x17\n\x13NOTICE_KIND_LAGGING\x10\x02\x12\x1e\n\x1aNOTICE_KIND_RESUME_TOO_OLD\x10\x03\x12\x1e\n\x1aNOTICE_KIND_WINDOW_CLOSING\x10\x04\x42`\n\x12io.qmtl.gateway.v1B\x11GatewayEventProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqmtl/gateway/v1/event.proto\x12\x0fqmtl.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1dqmtl/control/v1/control.proto\"\x8d\x02\n\x15\x45ventStreamDescriptor\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\x12!\n\x0cstream_token\x18\x02 \x01(\tR\x0bstreamToken\x12.\n\x06topics\x18\x03 \x03(\x0e\x32\x16.qmtl.gateway.v1.TopicR\x06topics\x12\x39\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12)\n\x10\x66\x61llback_address\x18\x05 \x01(\tR\x0f\x66\x61llbackAddress\x12!\n\x0cresume_token\x18\x06 \x01(\tR\x0bresumeToken\"\xf5\x01\n\x08Snapshot\x12,\n\x05topic\x18\x01 \x01(\x0e\x32\x16.qmtl.gateway.v1.TopicR\x05topic\x12\x35\n\x06states\x18\x02 \x03(\x0b\x32\x1d.qmtl.control.v1.ControlEventR\x06states\x12\x1d\n\nstate_hash\x18\x03 \x01(\tR\tstateHash\x12\x33\n\x06orders\x18\x04 \x03(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06orders\x12\x12\n\x04more\x18\x06 \x01(\x08R\x04more\x12\x1c\n\ttruncated\x18\x05 \x01(\x08R\ttruncated\"\xa5\x01\n\nEventBatch\x12\x35\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.qmtl.control.v1.ControlEventR\x06\x65vents\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12=\n\x0corder_events\x18\x03 \x03(\x0b\x32\x1a.qmtl.broker.v1.OrderEventR\x0borderEvents\"j\n\x08\x42ookmark\x12!\n\x0cresume_token\x18\x01 \x01(\tR\x0bresumeToken\x12;\n\x0bserver_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\"v\n\x06Notice\x12/\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.qmtl.gateway.v1.NoticeKindR\x04kind\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"\xeb\x01\n\x05\x46rame\x12\x37\n\x08snapshot\x18\x01 \x01(\x0b\x32\x19.qmtl.gateway.v1.SnapshotH\x00R\x08snapshot\x12\x35\n\x06\x65vents\x18\x02 \x01(\x0b\x32\x1b.qmtl.gateway.v1.EventBatchH\x00R\x06\x65vents\x12\x37\n\x08\x62ookmark\x18\x03 \x01(\x0b\x32\x19.qmtl.gateway.v1.BookmarkH\x00R\x08\x62ookmark\x12\x31\n\x06notice\x18\x04 \x01(\x0b\x32\x17.qmtl.gateway.v1.NoticeH\x00R\x06noticeB\x06\n\x04\x62ody*\xa9\x01\n\x05Topic\x12\x15\n\x11TOPIC_UNSPECIFIED\x10\x00\x12\x14\n\x10TOPIC_ACTIVATION\x10\x01\x12\x10\n\x0cTOPIC_QUEUES\x10\x02\x12\x10\n\x0cTOPIC_POLICY\x10\x03\x12\x12\n\x0eTOPIC_STRATEGY\x10\x04\x12\x12\n\x0eTOPIC_SENTINEL\x10\x05\x12\x15\n\x11TOPIC_REBALANCING\x10\x06\x12\x10\n\x0cTOPIC_ORDERS\x10\x07*\x9e\x01\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16NOTICE_KIND_GOING_AWAY\x10\x01\x12\x17\n\x13NOTICE_KIND_LAGGING\x10\x02\x12\x1e\n\x1aNOTICE_KIND_RESUME_TOO_OLD\x10\x03\x12\x1e\n\x1aNOTICE_KIND_WINDOW_CLOSING\x10\x04\x42`\n\x12io.qmtl.gateway.v1B\x11GatewayEventProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,20 +35,20 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.gateway.v1.event_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022io.qmtl.gateway.v1B\021GatewayEventProtoP\001Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1'
-  _globals['_TOPIC']._serialized_start=1275
-  _globals['_TOPIC']._serialized_end=1444
-  _globals['_NOTICEKIND']._serialized_start=1447
-  _globals['_NOTICEKIND']._serialized_end=1605
+  _globals['_TOPIC']._serialized_start=1295
+  _globals['_TOPIC']._serialized_end=1464
+  _globals['_NOTICEKIND']._serialized_start=1467
+  _globals['_NOTICEKIND']._serialized_end=1625
   _globals['_EVENTSTREAMDESCRIPTOR']._serialized_start=141
   _globals['_EVENTSTREAMDESCRIPTOR']._serialized_end=410
   _globals['_SNAPSHOT']._serialized_start=413
-  _globals['_SNAPSHOT']._serialized_end=638
-  _globals['_EVENTBATCH']._serialized_start=641
-  _globals['_EVENTBATCH']._serialized_end=806
-  _globals['_BOOKMARK']._serialized_start=808
-  _globals['_BOOKMARK']._serialized_end=914
-  _globals['_NOTICE']._serialized_start=916
-  _globals['_NOTICE']._serialized_end=1034
-  _globals['_FRAME']._serialized_start=1037
-  _globals['_FRAME']._serialized_end=1272
+  _globals['_SNAPSHOT']._serialized_end=658
+  _globals['_EVENTBATCH']._serialized_start=661
+  _globals['_EVENTBATCH']._serialized_end=826
+  _globals['_BOOKMARK']._serialized_start=828
+  _globals['_BOOKMARK']._serialized_end=934
+  _globals['_NOTICE']._serialized_start=936
+  _globals['_NOTICE']._serialized_end=1054
+  _globals['_FRAME']._serialized_start=1057
+  _globals['_FRAME']._serialized_end=1292
 # @@protoc_insertion_point(module_scope)

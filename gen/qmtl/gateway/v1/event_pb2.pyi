@@ -61,18 +61,20 @@ class EventStreamDescriptor(_message.Message):
     def __init__(self, address: _Optional[str] = ..., stream_token: _Optional[str] = ..., topics: _Optional[_Iterable[_Union[Topic, str]]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fallback_address: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class Snapshot(_message.Message):
-    __slots__ = ("topic", "states", "state_hash", "orders", "truncated")
+    __slots__ = ("topic", "states", "state_hash", "orders", "more", "truncated")
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
     STATE_HASH_FIELD_NUMBER: _ClassVar[int]
     ORDERS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     topic: Topic
     states: _containers.RepeatedCompositeFieldContainer[_control_pb2.ControlEvent]
     state_hash: str
     orders: _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderStatus]
+    more: bool
     truncated: bool
-    def __init__(self, topic: _Optional[_Union[Topic, str]] = ..., states: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ..., state_hash: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.OrderStatus, _Mapping]]] = ..., truncated: _Optional[bool] = ...) -> None: ...
+    def __init__(self, topic: _Optional[_Union[Topic, str]] = ..., states: _Optional[_Iterable[_Union[_control_pb2.ControlEvent, _Mapping]]] = ..., state_hash: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.OrderStatus, _Mapping]]] = ..., more: _Optional[bool] = ..., truncated: _Optional[bool] = ...) -> None: ...
 
 class EventBatch(_message.Message):
     __slots__ = ("events", "resume_token", "order_events")

@@ -4,7 +4,6 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.control.v1 import control_pb2 as _control_pb2
 from qmtl.dag.v1 import dag_pb2 as _dag_pb2
-from qmtl.dag.v1 import diff_pb2 as _diff_pb2
 from qmtl.world.v1 import binding_pb2 as _binding_pb2
 from qmtl.world.v1 import decision_pb2 as _decision_pb2
 from google.protobuf.internal import containers as _containers
@@ -63,18 +62,16 @@ class StrategySubmission(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., meta: _Optional[_Union[StrategyMeta, _Mapping]] = ..., dag: _Optional[_Union[_dag_pb2.Dag, _Mapping]] = ..., node_ids_crc32: _Optional[int] = ..., world_ids: _Optional[_Iterable[str]] = ..., hints: _Optional[_Union[ComputeHints, _Mapping]] = ...) -> None: ...
 
 class WorldOutcome(_message.Message):
-    __slots__ = ("world_id", "context", "decision", "binding", "assignments")
+    __slots__ = ("world_id", "context", "decision", "binding")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     BINDING_FIELD_NUMBER: _ClassVar[int]
-    ASSIGNMENTS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     context: _common_pb2.ComputeContext
     decision: _decision_pb2.DecisionEnvelope
     binding: _binding_pb2.Binding
-    assignments: _containers.RepeatedCompositeFieldContainer[_diff_pb2.QueueAssignment]
-    def __init__(self, world_id: _Optional[str] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ..., binding: _Optional[_Union[_binding_pb2.Binding, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[_diff_pb2.QueueAssignment, _Mapping]]] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ..., binding: _Optional[_Union[_binding_pb2.Binding, _Mapping]] = ...) -> None: ...
 
 class Strategy(_message.Message):
     __slots__ = ("strategy_id", "meta", "state", "reason", "submitted_by", "created_at", "updated_at", "world_ids", "dag_digest", "nodes", "outcomes", "sentinel_id", "plan_version", "strategy_revision", "release_pending", "message")

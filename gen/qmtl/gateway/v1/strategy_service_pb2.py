@@ -29,7 +29,7 @@ from qmtl.dag.v1 import diff_pb2 as qmtl_dot_dag_dot_v1_dot_diff__pb2
 from qmtl.gateway.v1 import strategy_pb2 as qmtl_dot_gateway_dot_v1_dot_strategy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&qmtl/gateway/v1/strategy_service.proto\x12\x0fqmtl.gateway.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1dqmtl/control/v1/control.proto\x1a\x16qmtl/dag/v1/diff.proto\x1a\x1eqmtl/gateway/v1/strategy.proto\"-\n\x15SubmitStrategyRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"z\n\x16SubmitStrategyResponse\x12\x35\n\x08strategy\x18\x01 \x01(\x0b\x32\x19.qmtl.gateway.v1.StrategyR\x08strategy\x12)\n\x10repeated_request\x18\x02 \x01(\x08R\x0frepeatedRequest\"-\n\x15\x44ryRunStrategyRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"\x87\x01\n\x16\x44ryRunStrategyResponse\x12\x39\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1d.qmtl.gateway.v1.WorldOutcomeR\x08outcomes\x12\x32\n\x07summary\x18\x02 \x01(\x0b\x32\x18.qmtl.dag.v1.DiffSummaryR\x07summary\"5\n\x12GetStrategyRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\"L\n\x13GetStrategyResponse\x12\x35\n\x08strategy\x18\x01 \x01(\x0b\x32\x19.qmtl.gateway.v1.StrategyR\x08strategy\"7\n\x14WatchStrategyRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\"N\n\x15WatchStrategyResponse\x12\x35\n\x08strategy\x18\x01 \x01(\x0b\x32\x19.qmtl.gateway.v1.StrategyR\x08strategy\"\x99\x01\n\x15ListStrategiesRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12/\n\x04page\x18\x03 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\x81\x01\n\x16ListStrategiesResponse\x12\x39\n\nstrategies\x18\x01 \x03(\x0b\x32\x19.qmtl.gateway.v1.StrategyR\nstrategies\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"R\n\x15\x43\x61ncelStrategyRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"O\n\x16\x43\x61ncelStrategyResponse\x12\x35\n\x08strategy\x18\x01 \x01(\x0b\x32\x19.qmtl.gateway.v1.StrategyR\x08strategy\"<\n\x19GetStrategyHistoryRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\"]\n\x1aGetStrategyHistoryResponse\x12?\n\x07\x65ntries\x18\x01 \x03(\x0b\x32%.qmtl.gateway.v1.StrategyHistoryEntryR\x07\x65ntries2\xef\x06\n\x0fStrategyService\x12\x9b\x01\n\x0eSubmitStrategy\x12&.qmtl.gateway.v1.SubmitStrategyRequest\x1a\'.qmtl.gateway.v1.SubmitStrategyResponse\"6\x90\x02\x02\xa8\xbb\x18\x01\xca\xbb\x18+\n\"qmtl.gateway.v1.StrategySubmission\x10\x80\x80\x80\x04\x18\x01(\x01\x12\x9b\x01\n\x0e\x44ryRunStrategy\x12&.qmtl.gateway.v1.DryRunStrategyRequest\x1a\'.qmtl.gateway.v1.DryRunStrategyResponse\"6\x90\x02\x01\xa8\xbb\x18\x01\xca\xbb\x18+\n\"qmtl.gateway.v1.StrategySubmission\x10\x80\x80\x80\x04\x18\x01(\x01\x12\x61\n\x0bGetStrategy\x12#.qmtl.gateway.v1.GetStrategyRequest\x1a$.qmtl.gateway.v1.GetStrategyResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12i\n\rWatchStrategy\x12%.qmtl.gateway.v1.WatchStrategyRequest\x1a&.qmtl.gateway.v1.WatchStrategyResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12j\n\x0eListStrategies\x12&.qmtl.gateway.v1.ListStrategiesRequest\x1a\'.qmtl.gateway.v1.ListStrategiesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12n\n\x0e\x43\x61ncelStrategy\x12&.qmtl.gateway.v1.CancelStrategyRequest\x1a\'.qmtl.gateway.v1.CancelStrategyResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12v\n\x12GetStrategyHistory\x12*.qmtl.gateway.v1.GetStrategyHistoryRequest\x1a+.qmtl.gateway.v1.GetStrategyHistoryResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42\x63\n\x12io.qmtl.gateway.v1B\x14StrategyServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&qmtl/gateway/v1/strategy_service.proto\x12\x0fqmtl.gateway.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1dqmtl/control/v1/control.proto\x1a\x16qmtl/dag/v1/diff.proto\x1a\x1eqmtl/gateway/v1/strategy.proto\"-\n\x15SubmitStrategyRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"z\n\x16SubmitStrategyResponse\x12\x35\n\x08strategy\x18\x01 \x01(\x0b\x32\x19.qmtl.gateway.v1.StrategyR\x08strategy\x12)\n\x10repeated_request\x18\x02 \x01(\x08R\x0frepeatedRequest\"-\n\x15\x44ryRunStrategyRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"\xc7\x01\n\x16\x44ryRunStrategyResponse\x12\x39\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1d.qmtl.gateway.v1.WorldOutcomeR\x08outcomes\x12\x32\n\x07summary\x18\x02 \x01(\x0b\x32\x18.qmtl.dag.v1.DiffSummaryR\x07summary\x12>\n\x0b\x61ssignments\x18\x03 \x03(\x0b\x32\x1c.qmtl.dag.v1.QueueAssignmentR\x0b\x61ssignments\"5\n\x12GetStrategyRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\"L\n\x13GetStrategyResponse\x12\x35\n\x08strategy\x18\x01 \x01(\x0b\x32\x19.qmtl.gateway.v1.StrategyR\x08strategy\"\x85\x01\n\x16ListAssignmentsRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12/\n\x04page\x18\x03 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\x87\x01\n\x17ListAssignmentsResponse\x12>\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32\x1c.qmtl.dag.v1.QueueAssignmentR\x0b\x61ssignments\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"7\n\x14WatchStrategyRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\"N\n\x15WatchStrategyResponse\x12\x35\n\x08strategy\x18\x01 \x01(\x0b\x32\x19.qmtl.gateway.v1.StrategyR\x08strategy\"\x99\x01\n\x15ListStrategiesRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12/\n\x04page\x18\x03 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\x81\x01\n\x16ListStrategiesResponse\x12\x39\n\nstrategies\x18\x01 \x03(\x0b\x32\x19.qmtl.gateway.v1.StrategyR\nstrategies\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"R\n\x15\x43\x61ncelStrategyRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"O\n\x16\x43\x61ncelStrategyResponse\x12\x35\n\x08strategy\x18\x01 \x01(\x0b\x32\x19.qmtl.gateway.v1.StrategyR\x08strategy\"<\n\x19GetStrategyHistoryRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\"]\n\x1aGetStrategyHistoryResponse\x12?\n\x07\x65ntries\x18\x01 \x03(\x0b\x32%.qmtl.gateway.v1.StrategyHistoryEntryR\x07\x65ntries2\xe0\x07\n\x0fStrategyService\x12\x9b\x01\n\x0eSubmitStrategy\x12&.qmtl.gateway.v1.SubmitStrategyRequest\x1a\'.qmtl.gateway.v1.SubmitStrategyResponse\"6\x90\x02\x02\xa8\xbb\x18\x01\xca\xbb\x18+\n\"qmtl.gateway.v1.StrategySubmission\x10\x80\x80\x80\x04\x18\x01(\x01\x12\x9d\x01\n\x0e\x44ryRunStrategy\x12&.qmtl.gateway.v1.DryRunStrategyRequest\x1a\'.qmtl.gateway.v1.DryRunStrategyResponse\"6\x90\x02\x01\xa8\xbb\x18\x01\xca\xbb\x18+\n\"qmtl.gateway.v1.StrategySubmission\x10\x80\x80\x80\x04\x18\x01(\x01\x30\x01\x12\x61\n\x0bGetStrategy\x12#.qmtl.gateway.v1.GetStrategyRequest\x1a$.qmtl.gateway.v1.GetStrategyResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12m\n\x0fListAssignments\x12\'.qmtl.gateway.v1.ListAssignmentsRequest\x1a(.qmtl.gateway.v1.ListAssignmentsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12i\n\rWatchStrategy\x12%.qmtl.gateway.v1.WatchStrategyRequest\x1a&.qmtl.gateway.v1.WatchStrategyResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12j\n\x0eListStrategies\x12&.qmtl.gateway.v1.ListStrategiesRequest\x1a\'.qmtl.gateway.v1.ListStrategiesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12n\n\x0e\x43\x61ncelStrategy\x12&.qmtl.gateway.v1.CancelStrategyRequest\x1a\'.qmtl.gateway.v1.CancelStrategyResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12v\n\x12GetStrategyHistory\x12*.qmtl.gateway.v1.GetStrategyHistoryRequest\x1a+.qmtl.gateway.v1.GetStrategyHistoryResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42\x63\n\x12io.qmtl.gateway.v1B\x14StrategyServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STRATEGYSERVICE'].methods_by_name['DryRunStrategy']._serialized_options = b'\220\002\001\250\273\030\001\312\273\030+\n\"qmtl.gateway.v1.StrategySubmission\020\200\200\200\004\030\001'
   _globals['_STRATEGYSERVICE'].methods_by_name['GetStrategy']._loaded_options = None
   _globals['_STRATEGYSERVICE'].methods_by_name['GetStrategy']._serialized_options = b'\220\002\001\250\273\030\001'
+  _globals['_STRATEGYSERVICE'].methods_by_name['ListAssignments']._loaded_options = None
+  _globals['_STRATEGYSERVICE'].methods_by_name['ListAssignments']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_STRATEGYSERVICE'].methods_by_name['WatchStrategy']._loaded_options = None
   _globals['_STRATEGYSERVICE'].methods_by_name['WatchStrategy']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_STRATEGYSERVICE'].methods_by_name['ListStrategies']._loaded_options = None
@@ -58,27 +60,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DRYRUNSTRATEGYREQUEST']._serialized_start=376
   _globals['_DRYRUNSTRATEGYREQUEST']._serialized_end=421
   _globals['_DRYRUNSTRATEGYRESPONSE']._serialized_start=424
-  _globals['_DRYRUNSTRATEGYRESPONSE']._serialized_end=559
-  _globals['_GETSTRATEGYREQUEST']._serialized_start=561
-  _globals['_GETSTRATEGYREQUEST']._serialized_end=614
-  _globals['_GETSTRATEGYRESPONSE']._serialized_start=616
-  _globals['_GETSTRATEGYRESPONSE']._serialized_end=692
-  _globals['_WATCHSTRATEGYREQUEST']._serialized_start=694
-  _globals['_WATCHSTRATEGYREQUEST']._serialized_end=749
-  _globals['_WATCHSTRATEGYRESPONSE']._serialized_start=751
-  _globals['_WATCHSTRATEGYRESPONSE']._serialized_end=829
-  _globals['_LISTSTRATEGIESREQUEST']._serialized_start=832
-  _globals['_LISTSTRATEGIESREQUEST']._serialized_end=985
-  _globals['_LISTSTRATEGIESRESPONSE']._serialized_start=988
-  _globals['_LISTSTRATEGIESRESPONSE']._serialized_end=1117
-  _globals['_CANCELSTRATEGYREQUEST']._serialized_start=1119
-  _globals['_CANCELSTRATEGYREQUEST']._serialized_end=1201
-  _globals['_CANCELSTRATEGYRESPONSE']._serialized_start=1203
-  _globals['_CANCELSTRATEGYRESPONSE']._serialized_end=1282
-  _globals['_GETSTRATEGYHISTORYREQUEST']._serialized_start=1284
-  _globals['_GETSTRATEGYHISTORYREQUEST']._serialized_end=1344
-  _globals['_GETSTRATEGYHISTORYRESPONSE']._serialized_start=1346
-  _globals['_GETSTRATEGYHISTORYRESPONSE']._serialized_end=1439
-  _globals['_STRATEGYSERVICE']._serialized_start=1442
-  _globals['_STRATEGYSERVICE']._serialized_end=2321
+  _globals['_DRYRUNSTRATEGYRESPONSE']._serialized_end=623
+  _globals['_GETSTRATEGYREQUEST']._serialized_start=625
+  _globals['_GETSTRATEGYREQUEST']._serialized_end=678
+  _globals['_GETSTRATEGYRESPONSE']._serialized_start=680
+  _globals['_GETSTRATEGYRESPONSE']._serialized_end=756
+  _globals['_LISTASSIGNMENTSREQUEST']._serialized_start=759
+  _globals['_LISTASSIGNMENTSREQUEST']._serialized_end=892
+  _globals['_LISTASSIGNMENTSRESPONSE']._serialized_start=895
+  _globals['_LISTASSIGNMENTSRESPONSE']._serialized_end=1030
+  _globals['_WATCHSTRATEGYREQUEST']._serialized_start=1032
+  _globals['_WATCHSTRATEGYREQUEST']._serialized_end=1087
+  _globals['_WATCHSTRATEGYRESPONSE']._serialized_start=1089
+  _globals['_WATCHSTRATEGYRESPONSE']._serialized_end=1167
+  _globals['_LISTSTRATEGIESREQUEST']._serialized_start=1170
+  _globals['_LISTSTRATEGIESREQUEST']._serialized_end=1323
+  _globals['_LISTSTRATEGIESRESPONSE']._serialized_start=1326
+  _globals['_LISTSTRATEGIESRESPONSE']._serialized_end=1455
+  _globals['_CANCELSTRATEGYREQUEST']._serialized_start=1457
+  _globals['_CANCELSTRATEGYREQUEST']._serialized_end=1539
+  _globals['_CANCELSTRATEGYRESPONSE']._serialized_start=1541
+  _globals['_CANCELSTRATEGYRESPONSE']._serialized_end=1620
+  _globals['_GETSTRATEGYHISTORYREQUEST']._serialized_start=1622
+  _globals['_GETSTRATEGYHISTORYREQUEST']._serialized_end=1682
+  _globals['_GETSTRATEGYHISTORYRESPONSE']._serialized_start=1684
+  _globals['_GETSTRATEGYHISTORYRESPONSE']._serialized_end=1777
+  _globals['_STRATEGYSERVICE']._serialized_start=1780
+  _globals['_STRATEGYSERVICE']._serialized_end=2772
 # @@protoc_insertion_point(module_scope)

@@ -32,12 +32,14 @@ class DryRunStrategyRequest(_message.Message):
     def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...
 
 class DryRunStrategyResponse(_message.Message):
-    __slots__ = ("outcomes", "summary")
+    __slots__ = ("outcomes", "summary", "assignments")
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    ASSIGNMENTS_FIELD_NUMBER: _ClassVar[int]
     outcomes: _containers.RepeatedCompositeFieldContainer[_strategy_pb2.WorldOutcome]
     summary: _diff_pb2.DiffSummary
-    def __init__(self, outcomes: _Optional[_Iterable[_Union[_strategy_pb2.WorldOutcome, _Mapping]]] = ..., summary: _Optional[_Union[_diff_pb2.DiffSummary, _Mapping]] = ...) -> None: ...
+    assignments: _containers.RepeatedCompositeFieldContainer[_diff_pb2.QueueAssignment]
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[_strategy_pb2.WorldOutcome, _Mapping]]] = ..., summary: _Optional[_Union[_diff_pb2.DiffSummary, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[_diff_pb2.QueueAssignment, _Mapping]]] = ...) -> None: ...
 
 class GetStrategyRequest(_message.Message):
     __slots__ = ("strategy_id",)
@@ -50,6 +52,24 @@ class GetStrategyResponse(_message.Message):
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
     strategy: _strategy_pb2.Strategy
     def __init__(self, strategy: _Optional[_Union[_strategy_pb2.Strategy, _Mapping]] = ...) -> None: ...
+
+class ListAssignmentsRequest(_message.Message):
+    __slots__ = ("strategy_id", "world_id", "page")
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    strategy_id: str
+    world_id: str
+    page: _common_pb2.PageRequest
+    def __init__(self, strategy_id: _Optional[str] = ..., world_id: _Optional[str] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
+
+class ListAssignmentsResponse(_message.Message):
+    __slots__ = ("assignments", "page")
+    ASSIGNMENTS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    assignments: _containers.RepeatedCompositeFieldContainer[_diff_pb2.QueueAssignment]
+    page: _common_pb2.PageInfo
+    def __init__(self, assignments: _Optional[_Iterable[_Union[_diff_pb2.QueueAssignment, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class WatchStrategyRequest(_message.Message):
     __slots__ = ("strategy_id",)

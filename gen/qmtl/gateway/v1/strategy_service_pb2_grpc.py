@@ -40,7 +40,7 @@ class StrategyServiceStub:
                 request_serializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.SubmitStrategyRequest.SerializeToString,
                 response_deserializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.SubmitStrategyResponse.FromString,
                 _registered_method=True)
-        self.DryRunStrategy = channel.stream_unary(
+        self.DryRunStrategy = channel.stream_stream(
                 '/qmtl.gateway.v1.StrategyService/DryRunStrategy',
                 request_serializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.DryRunStrategyRequest.SerializeToString,
                 response_deserializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.DryRunStrategyResponse.FromString,
@@ -49,6 +49,11 @@ class StrategyServiceStub:
                 '/qmtl.gateway.v1.StrategyService/GetStrategy',
                 request_serializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.GetStrategyRequest.SerializeToString,
                 response_deserializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.GetStrategyResponse.FromString,
+                _registered_method=True)
+        self.ListAssignments = channel.unary_unary(
+                '/qmtl.gateway.v1.StrategyService/ListAssignments',
+                request_serializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.ListAssignmentsRequest.SerializeToString,
+                response_deserializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.ListAssignmentsResponse.FromString,
                 _registered_method=True)
         self.WatchStrategy = channel.unary_stream(
                 '/qmtl.gateway.v1.StrategyService/WatchStrategy',
@@ -92,6 +97,7 @@ class StrategyServiceServicer:
 
     def DryRunStrategy(self, request_iterator, context):
         """Checks a DAG and says what would be reused, changing nothing. Needs reader in each world. A payload has at most 8 MiB.
+        The answer comes in parts: the outcomes, then the assignments, then the summary.
         Errors: as SubmitStrategy, without the conflicts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -100,6 +106,17 @@ class StrategyServiceServicer:
 
     def GetStrategy(self, request, context):
         """One strategy. Needs reader in each of its worlds. Errors: NOT_FOUND (E_STRATEGY_UNKNOWN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAssignments(self, request, context):
+        """The queue of each node of a strategy in one of its worlds, in the order that the graph answered in. None before the
+        strategy is COMPLETED. Needs reader in each of its worlds.
+
+        Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); INVALID_ARGUMENT (E_WORLD_ID): name one of its worlds; (E_PAGE_TOKEN): begin
+        again without a token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,7 +164,7 @@ def add_StrategyServiceServicer_to_server(servicer, server):
                     request_deserializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.SubmitStrategyRequest.FromString,
                     response_serializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.SubmitStrategyResponse.SerializeToString,
             ),
-            'DryRunStrategy': grpc.stream_unary_rpc_method_handler(
+            'DryRunStrategy': grpc.stream_stream_rpc_method_handler(
                     servicer.DryRunStrategy,
                     request_deserializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.DryRunStrategyRequest.FromString,
                     response_serializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.DryRunStrategyResponse.SerializeToString,
@@ -156,6 +173,11 @@ def add_StrategyServiceServicer_to_server(servicer, server):
                     servicer.GetStrategy,
                     request_deserializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.GetStrategyRequest.FromString,
                     response_serializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.GetStrategyResponse.SerializeToString,
+            ),
+            'ListAssignments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAssignments,
+                    request_deserializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.ListAssignmentsRequest.FromString,
+                    response_serializer=qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.ListAssignmentsResponse.SerializeToString,
             ),
             'WatchStrategy': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchStrategy,
@@ -227,7 +249,7 @@ class StrategyService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.stream_unary(
+        return grpc.experimental.stream_stream(
             request_iterator,
             target,
             '/qmtl.gateway.v1.StrategyService/DryRunStrategy',
@@ -260,6 +282,33 @@ class StrategyService:
             '/qmtl.gateway.v1.StrategyService/GetStrategy',
             qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.GetStrategyRequest.SerializeToString,
             qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.GetStrategyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAssignments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.gateway.v1.StrategyService/ListAssignments',
+            qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.ListAssignmentsRequest.SerializeToString,
+            qmtl_dot_gateway_dot_v1_dot_strategy__service__pb2.ListAssignmentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,12 +43,20 @@ class StrategyServiceStub:
     (E_REQUEST_ID_REUSED); PERMISSION_DENIED; RESOURCE_EXHAUSTED: retry after RetryInfo with the same request_id.
     Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 8 MiB.
     """
-    DryRunStrategy: _grpc.StreamUnaryMultiCallable[_strategy_service_pb2.DryRunStrategyRequest, _strategy_service_pb2.DryRunStrategyResponse]
+    DryRunStrategy: _grpc.StreamStreamMultiCallable[_strategy_service_pb2.DryRunStrategyRequest, _strategy_service_pb2.DryRunStrategyResponse]
     """Checks a DAG and says what would be reused, changing nothing. Needs reader in each world. A payload has at most 8 MiB.
+    The answer comes in parts: the outcomes, then the assignments, then the summary.
     Errors: as SubmitStrategy, without the conflicts.
     """
     GetStrategy: _grpc.UnaryUnaryMultiCallable[_strategy_service_pb2.GetStrategyRequest, _strategy_service_pb2.GetStrategyResponse]
     """One strategy. Needs reader in each of its worlds. Errors: NOT_FOUND (E_STRATEGY_UNKNOWN)."""
+    ListAssignments: _grpc.UnaryUnaryMultiCallable[_strategy_service_pb2.ListAssignmentsRequest, _strategy_service_pb2.ListAssignmentsResponse]
+    """The queue of each node of a strategy in one of its worlds, in the order that the graph answered in. None before the
+    strategy is COMPLETED. Needs reader in each of its worlds.
+
+    Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); INVALID_ARGUMENT (E_WORLD_ID): name one of its worlds; (E_PAGE_TOKEN): begin
+    again without a token.
+    """
     WatchStrategy: _grpc.UnaryStreamMultiCallable[_strategy_service_pb2.WatchStrategyRequest, _strategy_service_pb2.WatchStrategyResponse]
     """The strategy now, then at each change, until COMPLETED, FAILED or CANCELED.
 
@@ -82,12 +90,20 @@ class StrategyServiceAsyncStub(StrategyServiceStub):
     (E_REQUEST_ID_REUSED); PERMISSION_DENIED; RESOURCE_EXHAUSTED: retry after RetryInfo with the same request_id.
     Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 8 MiB.
     """
-    DryRunStrategy: _aio.StreamUnaryMultiCallable[_strategy_service_pb2.DryRunStrategyRequest, _strategy_service_pb2.DryRunStrategyResponse]  # type: ignore[assignment]
+    DryRunStrategy: _aio.StreamStreamMultiCallable[_strategy_service_pb2.DryRunStrategyRequest, _strategy_service_pb2.DryRunStrategyResponse]  # type: ignore[assignment]
     """Checks a DAG and says what would be reused, changing nothing. Needs reader in each world. A payload has at most 8 MiB.
+    The answer comes in parts: the outcomes, then the assignments, then the summary.
     Errors: as SubmitStrategy, without the conflicts.
     """
     GetStrategy: _aio.UnaryUnaryMultiCallable[_strategy_service_pb2.GetStrategyRequest, _strategy_service_pb2.GetStrategyResponse]  # type: ignore[assignment]
     """One strategy. Needs reader in each of its worlds. Errors: NOT_FOUND (E_STRATEGY_UNKNOWN)."""
+    ListAssignments: _aio.UnaryUnaryMultiCallable[_strategy_service_pb2.ListAssignmentsRequest, _strategy_service_pb2.ListAssignmentsResponse]  # type: ignore[assignment]
+    """The queue of each node of a strategy in one of its worlds, in the order that the graph answered in. None before the
+    strategy is COMPLETED. Needs reader in each of its worlds.
+
+    Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); INVALID_ARGUMENT (E_WORLD_ID): name one of its worlds; (E_PAGE_TOKEN): begin
+    again without a token.
+    """
     WatchStrategy: _aio.UnaryStreamMultiCallable[_strategy_service_pb2.WatchStrategyRequest, _strategy_service_pb2.WatchStrategyResponse]  # type: ignore[assignment]
     """The strategy now, then at each change, until COMPLETED, FAILED or CANCELED.
 
@@ -130,8 +146,9 @@ class StrategyServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_strategy_service_pb2.DryRunStrategyRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_strategy_service_pb2.DryRunStrategyResponse, _abc.Awaitable[_strategy_service_pb2.DryRunStrategyResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_strategy_service_pb2.DryRunStrategyResponse], _abc.AsyncIterator[_strategy_service_pb2.DryRunStrategyResponse]]:
         """Checks a DAG and says what would be reused, changing nothing. Needs reader in each world. A payload has at most 8 MiB.
+        The answer comes in parts: the outcomes, then the assignments, then the summary.
         Errors: as SubmitStrategy, without the conflicts.
         """
 
@@ -142,6 +159,19 @@ class StrategyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_strategy_service_pb2.GetStrategyResponse, _abc.Awaitable[_strategy_service_pb2.GetStrategyResponse]]:
         """One strategy. Needs reader in each of its worlds. Errors: NOT_FOUND (E_STRATEGY_UNKNOWN)."""
+
+    @_abc_1.abstractmethod
+    def ListAssignments(
+        self,
+        request: _strategy_service_pb2.ListAssignmentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_strategy_service_pb2.ListAssignmentsResponse, _abc.Awaitable[_strategy_service_pb2.ListAssignmentsResponse]]:
+        """The queue of each node of a strategy in one of its worlds, in the order that the graph answered in. None before the
+        strategy is COMPLETED. Needs reader in each of its worlds.
+
+        Errors: NOT_FOUND (E_STRATEGY_UNKNOWN); INVALID_ARGUMENT (E_WORLD_ID): name one of its worlds; (E_PAGE_TOKEN): begin
+        again without a token.
+        """
 
     @_abc_1.abstractmethod
     def WatchStrategy(

@@ -30,7 +30,7 @@ from qmtl.world.v1 import decision_pb2 as qmtl_dot_world_dot_v1_dot_decision__pb
 from qmtl.world.v1 import evaluation_pb2 as qmtl_dot_world_dot_v1_dot_evaluation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&qmtl/world/v1/evaluation_service.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1bqmtl/world/v1/binding.proto\x1a\x1cqmtl/world/v1/decision.proto\x1a\x1eqmtl/world/v1/evaluation.proto\"~\n\rDecideRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12/\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12!\n\x0cwith_reports\x18\x03 \x01(\x08R\x0bwithReports\"\x88\x01\n\x0e\x44\x65\x63ideResponse\x12;\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\x12\x39\n\x07reports\x18\x02 \x03(\x0b\x32\x1f.qmtl.world.v1.EvaluationReportR\x07reports\"\xa2\x05\n\x0f\x45valuateRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12*\n\x05stage\x18\x04 \x01(\x0e\x32\x14.qmtl.world.v1.StageR\x05stage\x12/\n\x07metrics\x18\x05 \x03(\x0b\x32\x15.qmtl.world.v1.MetricR\x07metrics\x12/\n\x13\x64\x61taset_fingerprint\x18\x06 \x01(\tR\x12\x64\x61tasetFingerprint\x12\x39\n\ndata_start\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tdataStart\x12\x35\n\x08\x64\x61ta_end\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x64\x61taEnd\x12%\n\x0e\x63overage_ratio\x18\t \x01(\x01R\rcoverageRatio\x12\x36\n\tfootprint\x18\n \x01(\x0b\x32\x18.qmtl.world.v1.FootprintR\tfootprint\x12T\n\x0c\x63orrelations\x18\x0b \x03(\x0b\x32\x30.qmtl.world.v1.EvaluateRequest.CorrelationsEntryR\x0c\x63orrelations\x12\x46\n\x0f\x65xecution_model\x18\x0c \x01(\x0b\x32\x1d.qmtl.world.v1.ExecutionModelR\x0e\x65xecutionModel\x1a?\n\x11\x43orrelationsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"\x7f\n\x10\x45valuateResponse\x12.\n\x03run\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.EvaluationRunR\x03run\x12;\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\"-\n\x15\x45valuateCohortRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"\xb0\x01\n\x10\x45valuationCohort\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12*\n\x05stage\x18\x03 \x01(\x0e\x32\x14.qmtl.world.v1.StageR\x05stage\x12>\n\nstrategies\x18\x04 \x03(\x0b\x32\x1e.qmtl.world.v1.EvaluateRequestR\nstrategies\"\x87\x01\n\x16\x45valuateCohortResponse\x12\x30\n\x04runs\x18\x01 \x03(\x0b\x32\x1c.qmtl.world.v1.EvaluationRunR\x04runs\x12;\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\"l\n\x17GetEvaluationRunRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\"J\n\x18GetEvaluationRunResponse\x12.\n\x03run\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.EvaluationRunR\x03run\"\x88\x01\n\x19ListEvaluationRunsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12/\n\x04page\x18\x03 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"|\n\x1aListEvaluationRunsResponse\x12\x30\n\x04runs\x18\x01 \x03(\x0b\x32\x1c.qmtl.world.v1.EvaluationRunR\x04runs\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page2\xb7\x04\n\x11\x45valuationService\x12N\n\x06\x44\x65\x63ide\x12\x1c.qmtl.world.v1.DecideRequest\x1a\x1d.qmtl.world.v1.DecideResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12Z\n\x08\x45valuate\x12\x1e.qmtl.world.v1.EvaluateRequest\x1a\x1f.qmtl.world.v1.EvaluateResponse\"\r\x90\x02\x02\xa8\xbb\x18\x01\xb8\xbb\x18\x80\x80@\x12\x93\x01\n\x0e\x45valuateCohort\x12$.qmtl.world.v1.EvaluateCohortRequest\x1a%.qmtl.world.v1.EvaluateCohortResponse\"2\x90\x02\x02\xa8\xbb\x18\x01\xca\xbb\x18\'\n\x1eqmtl.world.v1.EvaluationCohort\x10\x80\x80\x80\x04\x18\x01(\x01\x12l\n\x10GetEvaluationRun\x12&.qmtl.world.v1.GetEvaluationRunRequest\x1a\'.qmtl.world.v1.GetEvaluationRunResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12r\n\x12ListEvaluationRuns\x12(.qmtl.world.v1.ListEvaluationRunsRequest\x1a).qmtl.world.v1.ListEvaluationRunsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42\x64\n\x10io.qmtl.world.v1B\x1bWorldEvaluationServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&qmtl/world/v1/evaluation_service.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1bqmtl/world/v1/binding.proto\x1a\x1cqmtl/world/v1/decision.proto\x1a\x1eqmtl/world/v1/evaluation.proto\"[\n\rDecideRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12/\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\"M\n\x0e\x44\x65\x63ideResponse\x12;\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\"\x91\x01\n\x12ListReportsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12/\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12/\n\x04page\x18\x03 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\xbb\x01\n\x13ListReportsResponse\x12;\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\x12\x39\n\x07reports\x18\x02 \x03(\x0b\x32\x1f.qmtl.world.v1.EvaluationReportR\x07reports\x12,\n\x04page\x18\x03 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"\xa2\x05\n\x0f\x45valuateRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12*\n\x05stage\x18\x04 \x01(\x0e\x32\x14.qmtl.world.v1.StageR\x05stage\x12/\n\x07metrics\x18\x05 \x03(\x0b\x32\x15.qmtl.world.v1.MetricR\x07metrics\x12/\n\x13\x64\x61taset_fingerprint\x18\x06 \x01(\tR\x12\x64\x61tasetFingerprint\x12\x39\n\ndata_start\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tdataStart\x12\x35\n\x08\x64\x61ta_end\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x64\x61taEnd\x12%\n\x0e\x63overage_ratio\x18\t \x01(\x01R\rcoverageRatio\x12\x36\n\tfootprint\x18\n \x01(\x0b\x32\x18.qmtl.world.v1.FootprintR\tfootprint\x12T\n\x0c\x63orrelations\x18\x0b \x03(\x0b\x32\x30.qmtl.world.v1.EvaluateRequest.CorrelationsEntryR\x0c\x63orrelations\x12\x46\n\x0f\x65xecution_model\x18\x0c \x01(\x0b\x32\x1d.qmtl.world.v1.ExecutionModelR\x0e\x65xecutionModel\x1a?\n\x11\x43orrelationsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"\x7f\n\x10\x45valuateResponse\x12.\n\x03run\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.EvaluationRunR\x03run\x12;\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\"-\n\x15\x45valuateCohortRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"\xb0\x01\n\x10\x45valuationCohort\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12*\n\x05stage\x18\x03 \x01(\x0e\x32\x14.qmtl.world.v1.StageR\x05stage\x12>\n\nstrategies\x18\x04 \x03(\x0b\x32\x1e.qmtl.world.v1.EvaluateRequestR\nstrategies\"\x87\x01\n\x16\x45valuateCohortResponse\x12\x30\n\x04runs\x18\x01 \x03(\x0b\x32\x1c.qmtl.world.v1.EvaluationRunR\x04runs\x12;\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\"l\n\x17GetEvaluationRunRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\"J\n\x18GetEvaluationRunResponse\x12.\n\x03run\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.EvaluationRunR\x03run\"\x88\x01\n\x19ListEvaluationRunsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12/\n\x04page\x18\x03 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"|\n\x1aListEvaluationRunsResponse\x12\x30\n\x04runs\x18\x01 \x03(\x0b\x32\x1c.qmtl.world.v1.EvaluationRunR\x04runs\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page2\x96\x05\n\x11\x45valuationService\x12N\n\x06\x44\x65\x63ide\x12\x1c.qmtl.world.v1.DecideRequest\x1a\x1d.qmtl.world.v1.DecideResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12]\n\x0bListReports\x12!.qmtl.world.v1.ListReportsRequest\x1a\".qmtl.world.v1.ListReportsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12Z\n\x08\x45valuate\x12\x1e.qmtl.world.v1.EvaluateRequest\x1a\x1f.qmtl.world.v1.EvaluateResponse\"\r\x90\x02\x02\xa8\xbb\x18\x01\xb8\xbb\x18\x80\x80@\x12\x93\x01\n\x0e\x45valuateCohort\x12$.qmtl.world.v1.EvaluateCohortRequest\x1a%.qmtl.world.v1.EvaluateCohortResponse\"2\x90\x02\x02\xa8\xbb\x18\x01\xca\xbb\x18\'\n\x1eqmtl.world.v1.EvaluationCohort\x10\x80\x80\x80\x04\x18\x01(\x01\x12l\n\x10GetEvaluationRun\x12&.qmtl.world.v1.GetEvaluationRunRequest\x1a\'.qmtl.world.v1.GetEvaluationRunResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12r\n\x12ListEvaluationRuns\x12(.qmtl.world.v1.ListEvaluationRunsRequest\x1a).qmtl.world.v1.ListEvaluationRunsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42\x64\n\x10io.qmtl.world.v1B\x1bWorldEvaluationServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATEREQUEST_CORRELATIONSENTRY']._serialized_options = b'8\001'
   _globals['_EVALUATIONSERVICE'].methods_by_name['Decide']._loaded_options = None
   _globals['_EVALUATIONSERVICE'].methods_by_name['Decide']._serialized_options = b'\220\002\001\250\273\030\001'
+  _globals['_EVALUATIONSERVICE'].methods_by_name['ListReports']._loaded_options = None
+  _globals['_EVALUATIONSERVICE'].methods_by_name['ListReports']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_EVALUATIONSERVICE'].methods_by_name['Evaluate']._loaded_options = None
   _globals['_EVALUATIONSERVICE'].methods_by_name['Evaluate']._serialized_options = b'\220\002\002\250\273\030\001\270\273\030\200\200@'
   _globals['_EVALUATIONSERVICE'].methods_by_name['EvaluateCohort']._loaded_options = None
@@ -51,29 +53,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATIONSERVICE'].methods_by_name['ListEvaluationRuns']._loaded_options = None
   _globals['_EVALUATIONSERVICE'].methods_by_name['ListEvaluationRuns']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_DECIDEREQUEST']._serialized_start=240
-  _globals['_DECIDEREQUEST']._serialized_end=366
-  _globals['_DECIDERESPONSE']._serialized_start=369
-  _globals['_DECIDERESPONSE']._serialized_end=505
-  _globals['_EVALUATEREQUEST']._serialized_start=508
-  _globals['_EVALUATEREQUEST']._serialized_end=1182
-  _globals['_EVALUATEREQUEST_CORRELATIONSENTRY']._serialized_start=1119
-  _globals['_EVALUATEREQUEST_CORRELATIONSENTRY']._serialized_end=1182
-  _globals['_EVALUATERESPONSE']._serialized_start=1184
-  _globals['_EVALUATERESPONSE']._serialized_end=1311
-  _globals['_EVALUATECOHORTREQUEST']._serialized_start=1313
-  _globals['_EVALUATECOHORTREQUEST']._serialized_end=1358
-  _globals['_EVALUATIONCOHORT']._serialized_start=1361
-  _globals['_EVALUATIONCOHORT']._serialized_end=1537
-  _globals['_EVALUATECOHORTRESPONSE']._serialized_start=1540
-  _globals['_EVALUATECOHORTRESPONSE']._serialized_end=1675
-  _globals['_GETEVALUATIONRUNREQUEST']._serialized_start=1677
-  _globals['_GETEVALUATIONRUNREQUEST']._serialized_end=1785
-  _globals['_GETEVALUATIONRUNRESPONSE']._serialized_start=1787
-  _globals['_GETEVALUATIONRUNRESPONSE']._serialized_end=1861
-  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_start=1864
-  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_end=2000
-  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_start=2002
-  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_end=2126
-  _globals['_EVALUATIONSERVICE']._serialized_start=2129
-  _globals['_EVALUATIONSERVICE']._serialized_end=2696
+  _globals['_DECIDEREQUEST']._serialized_end=331
+  _globals['_DECIDERESPONSE']._serialized_start=333
+  _globals['_DECIDERESPONSE']._serialized_end=410
+  _globals['_LISTREPORTSREQUEST']._serialized_start=413
+  _globals['_LISTREPORTSREQUEST']._serialized_end=558
+  _globals['_LISTREPORTSRESPONSE']._serialized_start=561
+  _globals['_LISTREPORTSRESPONSE']._serialized_end=748
+  _globals['_EVALUATEREQUEST']._serialized_start=751
+  _globals['_EVALUATEREQUEST']._serialized_end=1425
+  _globals['_EVALUATEREQUEST_CORRELATIONSENTRY']._serialized_start=1362
+  _globals['_EVALUATEREQUEST_CORRELATIONSENTRY']._serialized_end=1425
+  _globals['_EVALUATERESPONSE']._serialized_start=1427
+  _globals['_EVALUATERESPONSE']._serialized_end=1554
+  _globals['_EVALUATECOHORTREQUEST']._serialized_start=1556
+  _globals['_EVALUATECOHORTREQUEST']._serialized_end=1601
+  _globals['_EVALUATIONCOHORT']._serialized_start=1604
+  _globals['_EVALUATIONCOHORT']._serialized_end=1780
+  _globals['_EVALUATECOHORTRESPONSE']._serialized_start=1783
+  _globals['_EVALUATECOHORTRESPONSE']._serialized_end=1918
+  _globals['_GETEVALUATIONRUNREQUEST']._serialized_start=1920
+  _globals['_GETEVALUATIONRUNREQUEST']._serialized_end=2028
+  _globals['_GETEVALUATIONRUNRESPONSE']._serialized_start=2030
+  _globals['_GETEVALUATIONRUNRESPONSE']._serialized_end=2104
+  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_start=2107
+  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_end=2243
+  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_start=2245
+  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_end=2369
+  _globals['_EVALUATIONSERVICE']._serialized_start=2372
+  _globals['_EVALUATIONSERVICE']._serialized_end=3034
 # @@protoc_insertion_point(module_scope)

@@ -15,22 +15,38 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DecideRequest(_message.Message):
-    __slots__ = ("world_id", "as_of", "with_reports")
+    __slots__ = ("world_id", "as_of")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
-    WITH_REPORTS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     as_of: _timestamp_pb2.Timestamp
-    with_reports: bool
-    def __init__(self, world_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., with_reports: _Optional[bool] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class DecideResponse(_message.Message):
-    __slots__ = ("decision", "reports")
+    __slots__ = ("decision",)
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    decision: _decision_pb2.DecisionEnvelope
+    def __init__(self, decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ...) -> None: ...
+
+class ListReportsRequest(_message.Message):
+    __slots__ = ("world_id", "as_of", "page")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    as_of: _timestamp_pb2.Timestamp
+    page: _common_pb2.PageRequest
+    def __init__(self, world_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
+
+class ListReportsResponse(_message.Message):
+    __slots__ = ("decision", "reports", "page")
     DECISION_FIELD_NUMBER: _ClassVar[int]
     REPORTS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
     decision: _decision_pb2.DecisionEnvelope
     reports: _containers.RepeatedCompositeFieldContainer[_evaluation_pb2.EvaluationReport]
-    def __init__(self, decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ..., reports: _Optional[_Iterable[_Union[_evaluation_pb2.EvaluationReport, _Mapping]]] = ...) -> None: ...
+    page: _common_pb2.PageInfo
+    def __init__(self, decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ..., reports: _Optional[_Iterable[_Union[_evaluation_pb2.EvaluationReport, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
 
 class EvaluateRequest(_message.Message):
     __slots__ = ("world_id", "strategy_id", "run_id", "stage", "metrics", "dataset_fingerprint", "data_start", "data_end", "coverage_ratio", "footprint", "correlations", "execution_model")

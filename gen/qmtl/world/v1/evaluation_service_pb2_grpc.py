@@ -40,6 +40,11 @@ class EvaluationServiceStub:
                 request_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.DecideRequest.SerializeToString,
                 response_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.DecideResponse.FromString,
                 _registered_method=True)
+        self.ListReports = channel.unary_unary(
+                '/qmtl.world.v1.EvaluationService/ListReports',
+                request_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListReportsRequest.SerializeToString,
+                response_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListReportsResponse.FromString,
+                _registered_method=True)
         self.Evaluate = channel.unary_unary(
                 '/qmtl.world.v1.EvaluationService/Evaluate',
                 request_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.EvaluateRequest.SerializeToString,
@@ -70,6 +75,16 @@ class EvaluationServiceServicer:
         """What the world may do now. A read: asking changes nothing. Never defaults to live.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReports(self, request, context):
+        """What each rule of the policy says of each strategy now, with the numbers it saw, and the decision that they make. A
+        read, never from a cache. No reports without a policy.
+
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,6 +131,11 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     servicer.Decide,
                     request_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.DecideRequest.FromString,
                     response_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.DecideResponse.SerializeToString,
+            ),
+            'ListReports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReports,
+                    request_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListReportsRequest.FromString,
+                    response_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListReportsResponse.SerializeToString,
             ),
             'Evaluate': grpc.unary_unary_rpc_method_handler(
                     servicer.Evaluate,
@@ -166,6 +186,33 @@ class EvaluationService:
             '/qmtl.world.v1.EvaluationService/Decide',
             qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.DecideRequest.SerializeToString,
             qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.DecideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.world.v1.EvaluationService/ListReports',
+            qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListReportsRequest.SerializeToString,
+            qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListReportsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,12 @@ class EvaluationServiceStub:
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN).
     """
+    ListReports: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListReportsRequest, _evaluation_service_pb2.ListReportsResponse]
+    """What each rule of the policy says of each strategy now, with the numbers it saw, and the decision that they make. A
+    read, never from a cache. No reports without a policy.
+
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
+    """
     Evaluate: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.EvaluateRequest, _evaluation_service_pb2.EvaluateResponse]
     """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same metrics; other
     metrics append a revision. Empty metrics come from the stage's latest run. Needs operator.
@@ -64,6 +70,12 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     """What the world may do now. A read: asking changes nothing. Never defaults to live.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN).
+    """
+    ListReports: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListReportsRequest, _evaluation_service_pb2.ListReportsResponse]  # type: ignore[assignment]
+    """What each rule of the policy says of each strategy now, with the numbers it saw, and the decision that they make. A
+    read, never from a cache. No reports without a policy.
+
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
     """
     Evaluate: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.EvaluateRequest, _evaluation_service_pb2.EvaluateResponse]  # type: ignore[assignment]
     """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same metrics; other
@@ -94,6 +106,18 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         """What the world may do now. A read: asking changes nothing. Never defaults to live.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN).
+        """
+
+    @_abc_1.abstractmethod
+    def ListReports(
+        self,
+        request: _evaluation_service_pb2.ListReportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_service_pb2.ListReportsResponse, _abc.Awaitable[_evaluation_service_pb2.ListReportsResponse]]:
+        """What each rule of the policy says of each strategy now, with the numbers it saw, and the decision that they make. A
+        read, never from a cache. No reports without a policy.
+
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
         """
 
     @_abc_1.abstractmethod

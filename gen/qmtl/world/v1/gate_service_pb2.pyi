@@ -18,12 +18,14 @@ class OpenGateSessionRequest(_message.Message):
     def __init__(self, gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ...) -> None: ...
 
 class OpenGateSessionResponse(_message.Message):
-    __slots__ = ("session", "activations")
+    __slots__ = ("session", "activations", "more")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     ACTIVATIONS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     session: _gate_pb2.GateSession
     activations: _containers.RepeatedCompositeFieldContainer[_activation_pb2.ActivationEnvelope]
-    def __init__(self, session: _Optional[_Union[_gate_pb2.GateSession, _Mapping]] = ..., activations: _Optional[_Iterable[_Union[_activation_pb2.ActivationEnvelope, _Mapping]]] = ...) -> None: ...
+    more: bool
+    def __init__(self, session: _Optional[_Union[_gate_pb2.GateSession, _Mapping]] = ..., activations: _Optional[_Iterable[_Union[_activation_pb2.ActivationEnvelope, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
 
 class RenewGateSessionRequest(_message.Message):
     __slots__ = ("gateway_id", "boot_id", "applied_world_revisions")
@@ -43,12 +45,14 @@ class RenewGateSessionRequest(_message.Message):
     def __init__(self, gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., applied_world_revisions: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class RenewGateSessionResponse(_message.Message):
-    __slots__ = ("session", "activations")
+    __slots__ = ("session", "activations", "more")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     ACTIVATIONS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     session: _gate_pb2.GateSession
     activations: _containers.RepeatedCompositeFieldContainer[_activation_pb2.ActivationEnvelope]
-    def __init__(self, session: _Optional[_Union[_gate_pb2.GateSession, _Mapping]] = ..., activations: _Optional[_Iterable[_Union[_activation_pb2.ActivationEnvelope, _Mapping]]] = ...) -> None: ...
+    more: bool
+    def __init__(self, session: _Optional[_Union[_gate_pb2.GateSession, _Mapping]] = ..., activations: _Optional[_Iterable[_Union[_activation_pb2.ActivationEnvelope, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
 
 class AckActivationRequest(_message.Message):
     __slots__ = ("world_id", "run_id", "apply_sequence", "gateway_id", "boot_id")

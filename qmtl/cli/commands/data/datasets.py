@@ -74,7 +74,16 @@ def coverage(
         request.range.end.FromDatetime(instant(end, "--end"))
 
     async def call(channel: MeshChannel) -> coverageservicepb.GetCoverageResponse:
-        return await coveragerpc.CoverageServiceStub(channel).GetCoverage(request)
+        """All pages as one answer."""
+        stub = coveragerpc.CoverageServiceStub(channel)
+        whole = reply = await stub.GetCoverage(request)
+        while reply.page.next_page_token:
+            request.page.page_token = reply.page.next_page_token
+            reply = await stub.GetCoverage(request)
+            whole.spans.extend(reply.spans)
+            whole.gaps.extend(reply.gaps)
+        whole.ClearField("page")
+        return whole
 
     reply = ask(access, call)
     if access.json:

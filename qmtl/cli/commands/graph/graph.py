@@ -10,13 +10,16 @@ import typer
 from google.protobuf.json_format import MessageToJson
 
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.graphs import assignments_of, plan_nodes
 from qmtl.cli.gateway.ids import whole_node_id, whole_strategy_id
+from qmtl.cli.gateway.pages import every
 from qmtl.cli.options import Access, StrategyId, with_access
 from qmtl.cli.show.drawing import strategy_graph
 from qmtl.cli.show.drawing.strategy_graph import NodeView
 from qmtl.cli.show.formats import span_word
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import diff_pb2 as diffpb
@@ -79,10 +82,9 @@ def node(
     """Show a node of the global graph: what it computes, who uses it, what is next to it."""
     wanted = whole_node_id(access, node_id)
 
-    async def call(channel: MeshChannel) -> tuple[graphservicepb.GraphNode, graphservicepb.GetGraphResponse]:
-        stub = graphrpc.GraphServiceStub(channel)
-        found = (await stub.GetNode(graphservicepb.GetNodeRequest(node_id=wanted))).node
-        return found, await stub.GetGraph(graphservicepb.GetGraphRequest(node_id=wanted, depth=depth))
+    async def call(channel: MeshChannel) -> tuple[graphservicepb.GraphNode, list[graphservicepb.GraphNode]]:
+        found = (await graphrpc.GraphServiceStub(channel).GetNode(graphservicepb.GetNodeRequest(node_id=wanted))).node
+        return found, await _graph(channel, graphservicepb.GetGraphRequest(node_id=wanted, depth=depth))
 
     found, graph = ask(access, call)
     nodes = strategy_graph.view_of_graph(graph)
@@ -98,22 +100,33 @@ def node(
 
 async def _read_strategy(channel: MeshChannel, strategy_id: str, version: int) -> tuple[planpb.Plan, list[NodeView]]:
     """The plan from the graph's owner; what was new and reused, from the gateway when it still knows."""
-    plan = (
-        await planrpc.PlanServiceStub(channel).GetPlan(
-            planservicepb.GetPlanRequest(strategy_id=strategy_id, version=version)
-        )
-    ).plan
-    stored = (
-        await graphrpc.GraphServiceStub(channel).GetGraph(graphservicepb.GetGraphRequest(strategy_id=strategy_id))
-    ).nodes
+    plans = planrpc.PlanServiceStub(channel)
+    asked = planservicepb.GetPlanRequest(strategy_id=strategy_id, version=version)
+    plan = (await plans.GetPlan(asked)).plan
+    nodes = await plan_nodes(plans, strategy_id, plan.version)
+    stored = await _graph(channel, graphservicepb.GetGraphRequest(strategy_id=strategy_id))
     assignments: list[diffpb.QueueAssignment] = []
+    strategies = strategyrpc.StrategyServiceStub(channel)
     try:
-        submitted = strategyservicepb.GetStrategyRequest(strategy_id=strategy_id)
-        outcomes = (await strategyrpc.StrategyServiceStub(channel).GetStrategy(submitted)).strategy.outcomes
-        assignments = [one for outcome in outcomes for one in outcome.assignments]
+        submitted = (
+            await strategies.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id=strategy_id))
+        ).strategy
+        for world_id in submitted.world_ids:
+            assignments += await assignments_of(strategies, strategy_id, world_id)
     except NotFound:
         pass  # released from the gateway's memory; the graph still has the plan
-    return plan, strategy_graph.view_of_plan(plan, stored, assignments)
+    return plan, strategy_graph.view_of_plan(strategy_id, nodes, stored, assignments)
+
+
+async def _graph(channel: MeshChannel, asked: graphservicepb.GetGraphRequest) -> list[graphservicepb.GraphNode]:
+    stub = graphrpc.GraphServiceStub(channel)
+
+    async def page_of(page: commonpb.PageRequest) -> tuple[list[graphservicepb.GraphNode], commonpb.PageInfo]:
+        asked.page.CopyFrom(page)
+        reply = await stub.GetGraph(asked)
+        return list(reply.nodes), reply.page
+
+    return await every(page_of)
 
 
 def _node_pairs(found: graphservicepb.GraphNode) -> list[tuple[str, str]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.graphs import assignments_of
 from qmtl.cli.gateway.ids import whole_strategy_id
+from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, StrategyId, with_access
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
@@ -22,6 +24,7 @@ from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.rpc.client.channel import MeshChannel
 
 PAGE_SIZE = 100
+Assignments = Mapping[str, Sequence[diffpb.QueueAssignment]]  # by world
 
 
 @with_access
@@ -32,13 +35,15 @@ def list_strategies(
 ) -> None:
     """List submitted strategies, newest first."""
 
-    async def call(channel: MeshChannel) -> strategyservicepb.ListStrategiesResponse:
-        request = strategyservicepb.ListStrategiesRequest(world_id=world, page=commonpb.PageRequest(page_size=limit))
-        return await strategyrpc.StrategyServiceStub(channel).ListStrategies(request)
+    async def page_of(
+        channel: MeshChannel, page: commonpb.PageRequest
+    ) -> tuple[list[strategypb.Strategy], commonpb.PageInfo]:
+        request = strategyservicepb.ListStrategiesRequest(world_id=world, page=page)
+        reply = await strategyrpc.StrategyServiceStub(channel).ListStrategies(request)
+        return list(reply.strategies), reply.page
 
-    reply = ask(access, call)
     columns = ("strategy", "name", "state", "worlds", "nodes", "by", "submitted")
-    show_listing(access, reply.strategies, "strategies", columns, _strategy_rows)
+    show_listing(access, ask_pages(access, page_of, limit), "strategies", columns, _strategy_rows)
 
 
 def _strategy_rows(strategies: Sequence[strategypb.Strategy]) -> list[tuple[str, ...]]:
@@ -65,20 +70,26 @@ def show(
     """Show a strategy: its state, its context in each world, which nodes are new or reused."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
-    async def call(channel: MeshChannel) -> tuple[strategypb.Strategy, list[strategypb.StrategyHistoryEntry]]:
+    async def call(
+        channel: MeshChannel,
+    ) -> tuple[strategypb.Strategy, Assignments, list[strategypb.StrategyHistoryEntry]]:
         stub = strategyrpc.StrategyServiceStub(channel)
         reply = await stub.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id=strategy_id))
+        found = {one.world_id: await assignments_of(stub, strategy_id, one.world_id) for one in reply.strategy.outcomes}
         if not with_history:
-            return reply.strategy, []
+            return reply.strategy, found, []
         steps = await stub.GetStrategyHistory(strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id))
-        return reply.strategy, list(steps.entries)
+        return reply.strategy, found, list(steps.entries)
 
-    strategy, steps = ask(access, call)
+    strategy, assignments, steps = ask(access, call)
     if access.json:
         document = as_dict(strategy)
+        document["assignments"] = [as_dict(one) for found in assignments.values() for one in found]
         show_json({**document, "history": [as_dict(step) for step in steps]} if with_history else document)
         return
     _show_strategy(strategy)
+    for outcome in strategy.outcomes:
+        _show_outcome(outcome, assignments[outcome.world_id])
     if with_history:
         _show_history(steps)
 
@@ -134,11 +145,9 @@ def _show_strategy(strategy: strategypb.Strategy) -> None:
         ("submitted", f"{when(strategy.created_at)} by {strategy.submitted_by}"),
     ]
     show_pairs(f"strategy {strategy.strategy_id}", pairs)
-    for outcome in strategy.outcomes:
-        _show_outcome(outcome)
 
 
-def _show_outcome(outcome: strategypb.WorldOutcome) -> None:
+def _show_outcome(outcome: strategypb.WorldOutcome, assignments: Sequence[diffpb.QueueAssignment]) -> None:
     context = outcome.context
     domain = enum_word(commonpb.ExecutionDomain, context.execution_domain)
     lowered = (
@@ -152,7 +161,7 @@ def _show_outcome(outcome: strategypb.WorldOutcome) -> None:
             str(assignment.shared_with),
             assignment.topic,
         )
-        for assignment in outcome.assignments
+        for assignment in assignments
     ]
     title = f"world {outcome.world_id}: {domain} as of {when(context.as_of)}{lowered}"
     show_table(title, ("node", "graph", "queue", "also used by", "topic"), rows)

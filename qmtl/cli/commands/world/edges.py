@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.graphs import plan_nodes
 from qmtl.cli.gateway.ids import whole_node_id, whole_strategy_id
 from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, Reason, WorldId, with_access
@@ -18,7 +19,6 @@ from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
-from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
@@ -176,10 +176,9 @@ class _Edge:
         )
 
     async def _named(self, channel: MeshChannel) -> tuple[str, str]:
-        request = planservicepb.GetPlanRequest(strategy_id=self.strategy_id)
-        plan = (await planrpc.PlanServiceStub(channel).GetPlan(request)).plan
-        nodes = {node.name: node for node in plan.dag.nodes}
-        named = [node.name for node in plan.dag.nodes]
+        found = await plan_nodes(planrpc.PlanServiceStub(channel), self.strategy_id, 0)
+        nodes = {node.name: node for node in found}
+        named = [node.name for node in found]
         for name in self.nodes:
             if named.count(name) > 1:
                 raise InvalidRequest("E_EDGE", f"{self.strategy_id} has several nodes {name!r}", hint="use NodeIDs")

@@ -126,9 +126,15 @@ async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[decision
         reply = await strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=world_id, page=page))
         return [(one.strategy_id, one.meta.name) for one in reply.strategies], reply.page
 
-    decided = await evaluationrpc.EvaluationServiceStub(channel).Decide(
-        evaluationservicepb.DecideRequest(world_id=world_id, with_reports=True)
-    )
+    async def reports(page: commonpb.PageRequest) -> tuple[list[evaluationpb.EvaluationReport], commonpb.PageInfo]:
+        reply = await evaluationrpc.EvaluationServiceStub(channel).ListReports(
+            evaluationservicepb.ListReportsRequest(world_id=world_id, page=page)
+        )
+        decided.append(reply.decision)
+        return list(reply.reports), reply.page
+
+    decided: list[decisionpb.DecisionEnvelope] = []
+    judged = await collect(reports, RUNS_MAX)
     activation = (
         await activationrpc.ActivationServiceStub(channel).GetActivation(
             activationservicepb.GetActivationRequest(world_id=world_id)
@@ -136,7 +142,7 @@ async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[decision
     ).activation
     bound = await collect(bindings, RUNS_MAX)
     standings = standings_of(bound, await collect(runs, RUNS_MAX), activation, dict(await collect(names, RUNS_MAX)))
-    return decided.decision, as_judged_now(standings, decided.reports)
+    return decided[-1], as_judged_now(standings, judged)
 
 
 def _metric(text: str) -> evaluationpb.Metric:

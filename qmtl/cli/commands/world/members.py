@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.graphs import plan_nodes
 from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, Limit, RoleName, StrategyId, WorldId, with_access
@@ -16,7 +17,6 @@ from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.world.v1 import access_pb2 as accesspb
@@ -41,7 +41,7 @@ def bind(access: Access, world_id: WorldId, strategy_id: StrategyId) -> None:
 
     async def call(channel: MeshChannel) -> tuple[bindingservicepb.BindStrategyResponse, int]:
         plans = planrpc.PlanServiceStub(channel)
-        nodes = (await plans.GetPlan(planservicepb.GetPlanRequest(strategy_id=strategy_id))).plan.dag.nodes
+        nodes = await plan_nodes(plans, strategy_id, 0)
         request = bindingservicepb.BindStrategyRequest(
             world_id=world_id, strategy_id=strategy_id, node_ids=[node.node_id for node in nodes]
         )

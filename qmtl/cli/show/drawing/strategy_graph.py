@@ -14,7 +14,6 @@ from qmtl.cli.show.formats import short_id, span_word
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
-from qmtl.dag.v1 import plan_pb2 as planpb
 
 DRAWN_MAX = 150  # beyond it nobody follows a line any more
 _REUSED = (diffpb.DISPOSITION_REUSED, diffpb.DISPOSITION_REUSED_WITH_BUFFERING)
@@ -41,10 +40,13 @@ class NodeView:
 
 
 def view_of_plan(
-    plan: planpb.Plan, stored: Iterable[graphservicepb.GraphNode], assignments: Iterable[diffpb.QueueAssignment]
+    strategy_id: str,
+    nodes: Iterable[dagpb.DagNode],
+    stored: Iterable[graphservicepb.GraphNode],
+    assignments: Iterable[diffpb.QueueAssignment],
 ) -> list[NodeView]:
-    """A stored plan, with what the graph and the submission say of its nodes."""
-    users = {node.node_id: set(node.strategies) - {plan.strategy_id} for node in stored}
+    """The nodes of a strategy's plan, with what the graph and the submission say of its nodes."""
+    users = {node.node_id: set(node.strategies) - {strategy_id} for node in stored}
     reused = {one.node_id for one in assignments if one.disposition in _REUSED}
     return [
         NodeView(
@@ -57,27 +59,25 @@ def view_of_plan(
             shared_with=len(users.get(node.node_id, ())),
             is_delayed=node.kind == dagpb.SEMANTIC_KIND_DELAYED_STREAM,
         )
-        for node in plan.dag.nodes
+        for node in nodes
     ]
 
 
-def view_of_graph(reply: graphservicepb.GetGraphResponse) -> list[NodeView]:
+def view_of_graph(nodes: Sequence[graphservicepb.GraphNode]) -> list[NodeView]:
     """A part of the global graph, where nodes have no names of their own."""
-    inputs: dict[str, list[str]] = {}
-    for edge in reply.edges:
-        inputs.setdefault(edge.to_node_id, []).append(edge.from_node_id)
+    inside = {node.node_id for node in nodes}
     return [
         NodeView(
             node_id=node.node_id,
             name=short_id(node.node_id),
             node_type=node.spec.node_type,
             interval=span_word(node.spec.interval_s),
-            inputs=tuple(inputs.get(node.node_id, ())),
+            inputs=tuple(node_id for node_id in node.spec.dependencies if node_id in inside),
             is_reused=False,
             shared_with=max(0, len(node.strategies) - 1),
             is_delayed=node.kind == dagpb.SEMANTIC_KIND_DELAYED_STREAM,
         )
-        for node in reply.nodes
+        for node in nodes
     ]
 
 

@@ -29,7 +29,9 @@ class FollowedPortfolio:
 
     async def follow(self) -> None:
         """Keep it current, for ever; after a break the stream begins with the portfolio of that moment."""
-        request = portfolioservicepb.StreamPortfolioRequest(account=self._owner.account, world_id=self._owner.world_id)
+        request = portfolioservicepb.StreamPortfolioRequest(
+            account=self._owner.account, world_id=self._owner.world_id, strategy_id=self._owner.strategy_id
+        )
         while True:
             try:
                 with scoped(self._retrying.client.portfolios.StreamPortfolio(request)) as replies:
@@ -55,7 +57,9 @@ class FollowedPortfolio:
 
     async def read(self) -> portfoliopb.Portfolio:
         """The portfolio of this moment, with every act that was answered before."""
-        request = portfolioservicepb.GetPortfolioRequest(account=self._owner.account, world_id=self._owner.world_id)
+        request = portfolioservicepb.GetPortfolioRequest(
+            account=self._owner.account, world_id=self._owner.world_id, strategy_id=self._owner.strategy_id
+        )
         reply = await self._retrying.ask(lambda: self._retrying.client.portfolios.GetPortfolio(request), "portfolio")
         self._newest.put(reply.portfolio)
         return reply.portfolio

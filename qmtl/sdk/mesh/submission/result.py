@@ -44,11 +44,15 @@ _REUSED = (diffpb.DISPOSITION_REUSED, diffpb.DISPOSITION_REUSED_WITH_BUFFERING)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SubmitResult:
-    """A submission to one world. `replay` was computed here; the rest is what its owners answered."""
+    """A submission to one world. `replay` was computed here; the rest is what its owners answered.
+
+    `assignments`: one per node: its compute key, topic, and how it met the graph.
+    """
 
     name: str
     strategy: strategypb.Strategy
     outcome: strategypb.WorldOutcome
+    assignments: Sequence[diffpb.QueueAssignment]
     attached: bool
     warmup_bars: int
     data: dataservicepb.FetchMetadata
@@ -72,11 +76,6 @@ class SubmitResult:
     def status(self) -> str:
         """State of the strategy: COMPLETED once it is bound."""
         return short(controlpb.StrategyState.Name(self.strategy.state), "STRATEGY_STATE_")
-
-    @property
-    def assignments(self) -> Sequence[diffpb.QueueAssignment]:
-        """One per node: its compute key, topic, and how it met the graph."""
-        return self.outcome.assignments
 
     @property
     def context(self) -> commonpb.ComputeContext:
@@ -119,6 +118,7 @@ class SubmitResult:
             "malformed_records": self.reused.malformed_records,
             "precheck": list(self.precheck),
             "strategy": as_json(self.strategy),
+            "assignments": [as_json(one) for one in self.assignments],
             "data": as_json(self.data),
             "evaluation": as_json(self.evaluation) if self.evaluation else None,
             "decision": as_json(self.decision),

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import uuid
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import AlreadyExists, NotFound, NotReady, QmtlError
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.chunks import Chunked
@@ -57,6 +60,7 @@ class BoundStrategy:
 
     strategy: strategypb.Strategy
     outcome: strategypb.WorldOutcome
+    assignments: tuple[diffpb.QueueAssignment, ...]
     attached: bool
 
 
@@ -88,6 +92,7 @@ class Submitter:
             name=assembled.name,
             strategy=bound.strategy,
             outcome=bound.outcome,
+            assignments=bound.assignments,
             attached=bound.attached,
             warmup_bars=assembled.dag.warmup_bars,
             data=fetched.metadata,
@@ -109,11 +114,11 @@ class Submitter:
             strategy_id = known.metadata.get("strategy_id", "")
             if known.reason != "E_DUPLICATE" or not strategy_id:
                 raise
-            return self._bound(await self._settled(strategy_id), attached=True)
+            return await self._bound(await self._settled(strategy_id), attached=True)
         strategy = reply.strategy
         if strategy.state not in _FINAL:
             strategy = await self._settled(strategy.strategy_id)
-        return self._bound(strategy, attached=False)
+        return await self._bound(strategy, attached=False)
 
     async def evaluate(
         self, bound: BoundStrategy, data: Fetched, metrics: dict[str, float], assumed: decisionpb.ExecutionModel
@@ -162,7 +167,7 @@ class Submitter:
             except QmtlError as error:
                 await self.retrying.outage.failed(error, "watch")
 
-    def _bound(self, strategy: strategypb.Strategy, *, attached: bool) -> BoundStrategy:
+    async def _bound(self, strategy: strategypb.Strategy, *, attached: bool) -> BoundStrategy:
         outcome = next((item for item in strategy.outcomes if item.world_id == self.world), None)
         if strategy.state != controlpb.STRATEGY_STATE_COMPLETED or outcome is None:
             name = controlpb.StrategyState.Name(strategy.state).removeprefix("STRATEGY_STATE_")
@@ -172,7 +177,14 @@ class Submitter:
                 f"strategy {strategy.strategy_id} is {name} in world {self.world}: {reason}",
                 metadata={"strategy_id": strategy.strategy_id},
             )
-        return BoundStrategy(strategy, outcome, attached)
+        return BoundStrategy(strategy, outcome, await self._assignments(strategy.strategy_id), attached)
+
+    async def _assignments(self, strategy_id: str) -> tuple[diffpb.QueueAssignment, ...]:
+        def page_of(page: commonpb.PageRequest) -> Awaitable[strategyservicepb.ListAssignmentsResponse]:
+            request = strategyservicepb.ListAssignmentsRequest(strategy_id=strategy_id, world_id=self.world, page=page)
+            return self.client.strategies.ListAssignments(request)
+
+        return tuple([one async for reply in self.retrying.pages(page_of, "queues") for one in reply.assignments])
 
 
 async def submit(
@@ -209,4 +221,4 @@ def in_chunks(asked: strategypb.StrategySubmission) -> Chunked[strategyservicepb
 
 def queue_keys(bound: BoundStrategy) -> dict[str, str]:
     """The ComputeKey of each node's queue, by NodeID."""
-    return {item.node_id: item.compute_key for item in bound.outcome.assignments if item.compute_key}
+    return {item.node_id: item.compute_key for item in bound.assignments if item.compute_key}

@@ -48,7 +48,7 @@ class FakeGateway:
         return strategyservicepb.SubmitStrategyResponse(strategy=queued)
 
     def _strategy(self, request: strategypb.StrategySubmission, node_ids: tuple[str, ...]) -> strategypb.Strategy:
-        known = {item.node_id for other in self.mesh.live.values() for item in other.outcomes[0].assignments}
+        known = {item.node_id for found in self.mesh.assignments.values() for item in found}
         names = {node.node_id: node.name for node in request.dag.nodes}
         found = [diffpb.QueueAssignment(node_id=key, name=names[key], compute_key=key) for key in node_ids]
         for item in found:
@@ -60,8 +60,15 @@ class FakeGateway:
         context = commonpb.ComputeContext(
             world_id="w", execution_domain=commonpb.EXECUTION_DOMAIN_BACKTEST, as_of=ns_to_proto(self.mesh.start_ns)
         )
-        strategy.outcomes.append(strategypb.WorldOutcome(world_id="w", context=context, assignments=found))
+        strategy.outcomes.append(strategypb.WorldOutcome(world_id="w", context=context))
+        self.mesh.assignments[strategy.strategy_id] = found
         return strategy
+
+    async def ListAssignments(
+        self, request: strategyservicepb.ListAssignmentsRequest
+    ) -> strategyservicepb.ListAssignmentsResponse:
+        found = self.mesh.assignments[request.strategy_id]
+        return strategyservicepb.ListAssignmentsResponse(assignments=found)
 
     async def WatchStrategy(
         self, request: strategyservicepb.WatchStrategyRequest

@@ -7,11 +7,14 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.MetadataUtils;
+import io.qmtl.broker.v1.OrderEvent;
+import io.qmtl.broker.v1.OrderStatus;
 import io.qmtl.control.v1.ControlEvent;
 import io.qmtl.gateway.v1.CreateEventStreamRequest;
 import io.qmtl.gateway.v1.EventServiceGrpc;
 import io.qmtl.gateway.v1.Frame;
 import io.qmtl.gateway.v1.NoticeKind;
+import io.qmtl.gateway.v1.Snapshot;
 import io.qmtl.gateway.v1.SubscribeEventsRequest;
 import io.qmtl.gateway.v1.Topic;
 import java.util.HashMap;
@@ -24,7 +27,6 @@ import java.util.Set;
  *
  * <p>The rule is the one at Topic in event.proto: an event is applied when its revision is the last one of the same
  * (payload, key) plus one. One that is not higher is dropped, any other is a gap and is healed by reading the state again.
- * Topic ORDERS, whose steps have frames of their own, is not followed here.
  */
 public final class EventStream {
   private static final long WAIT_FIRST_MS = 50;
@@ -56,6 +58,7 @@ public final class EventStream {
   private final Context.CancellableContext open = Context.current().withCancellation();
   private String token = ""; // of the stream; "" until one was made, and after it was refused
   private String resume = ""; // the place after the last frame; "" asks for the state
+  private boolean goesOn; // the last frame was a snapshot that the next one adds to
   private int events;
   private int reloads;
   private int breaks;
@@ -65,6 +68,12 @@ public final class EventStream {
   /** Takes every state and event, in order. */
   public interface Apply {
     void apply(ControlEvent event, boolean isState);
+
+    /** Topic ORDERS: an open order of the state. */
+    default void order(OrderStatus state) {}
+
+    /** Topic ORDERS: a step of an order. */
+    default void step(OrderEvent step) {}
   }
 
   /** What a client keeps of a topic: the last revision of each key, and whether its snapshot had them all. */
@@ -110,6 +119,7 @@ public final class EventStream {
   private void once(Channel gateway) {
     Context.CancellableContext call = open.withCancellation();
     Context before = call.attach();
+    goesOn = false;
     try {
       var stub = EventServiceGrpc.newBlockingStub(gateway);
       if (token.isEmpty()) {
@@ -134,17 +144,17 @@ public final class EventStream {
   /** Applies one frame. True: go on with a new call. */
   private boolean take(Frame frame) {
     switch (frame.getBodyCase()) {
-      case SNAPSHOT -> {
-        TopicState whole = new TopicState(new HashMap<>(), frame.getSnapshot().getTruncated());
-        known.put(frame.getSnapshot().getTopic(), whole);
-        for (ControlEvent state : frame.getSnapshot().getStatesList()) {
-          whole.revisions().put(keyOf(state), state.getRevision());
-          apply.apply(state, true);
-        }
-      }
+      case SNAPSHOT -> load(frame.getSnapshot());
       case EVENTS -> {
         for (ControlEvent event : frame.getEvents().getEventsList()) {
-          if (!follows(event)) {
+          Topic topic = TOPICS.get(event.getPayloadCase()); // null: of a newer gateway
+          if (topic != null && !follows(topic, keyOf(event), event.getRevision(), () -> apply.apply(event, false))) {
+            return true;
+          }
+        }
+        for (OrderEvent step : frame.getEvents().getOrderEventsList()) {
+          String key = orderKey(step.getAccount(), step.getStrategyId(), step.getClientOrderId());
+          if (!follows(Topic.TOPIC_ORDERS, key, step.getOrderEventNumber(), () -> apply.step(step))) {
             return true;
           }
         }
@@ -161,29 +171,43 @@ public final class EventStream {
     return false;
   }
 
-  /** Applies an event that follows, drops one that was seen, and asks for the state where one is missing. */
-  private boolean follows(ControlEvent event) {
-    Topic topic = TOPICS.get(event.getPayloadCase());
-    if (topic == null) {
-      return true; // of a newer gateway
+  /** Takes the state of a topic, or what one frame has of it. */
+  private void load(Snapshot snapshot) {
+    if (!goesOn) {
+      known.put(snapshot.getTopic(), new TopicState(new HashMap<>(), snapshot.getTruncated()));
     }
+    TopicState whole = known.get(snapshot.getTopic());
+    goesOn = snapshot.getMore();
+    for (ControlEvent state : snapshot.getStatesList()) {
+      whole.revisions().put(keyOf(state), state.getRevision());
+      apply.apply(state, true);
+    }
+    for (OrderStatus state : snapshot.getOrdersList()) {
+      var order = state.getOrder();
+      String key = orderKey(order.getAccount(), order.getStrategyId(), order.getClientOrderId());
+      whole.revisions().put(key, (long) state.getOrderEventNumber());
+      apply.order(state);
+    }
+  }
+
+  /** Applies an event that follows, drops one that was seen, and asks for the state where one is missing. */
+  private boolean follows(Topic topic, String key, long revision, Runnable applied) {
     TopicState state = known.computeIfAbsent(topic, unseen -> new TopicState(new HashMap<>(), true));
-    String key = keyOf(event);
     long seen = state.revisions().getOrDefault(key, 0L);
     boolean isFirst = state.isTruncated() && !state.revisions().containsKey(key);
-    if (event.getRevision() <= seen) {
-      duplicates++;
+    if (revision <= seen) {
+      duplicates += topic == Topic.TOPIC_ORDERS ? 0 : 1; // a snapshot of orders may have shown it
       return true;
     }
-    if (!isFirst && event.getRevision() > seen + 1) {
+    if (!isFirst && revision > seen + 1) {
       gaps++;
       reloads++;
       resume = "";
       return false;
     }
-    state.revisions().put(key, event.getRevision());
+    state.revisions().put(key, revision);
     events++;
-    apply.apply(event, false);
+    applied.run();
     return true;
   }
 
@@ -212,5 +236,10 @@ public final class EventStream {
   /** What revisions are counted by: the payload's type and the event's key. */
   private static String keyOf(ControlEvent event) {
     return event.getPayloadCase() + "/" + event.getKey();
+  }
+
+  /** What the numbers of an order's events are counted by. */
+  private static String orderKey(String account, String strategyId, String clientOrderId) {
+    return account + "/" + strategyId + "/" + clientOrderId;
   }
 }

@@ -7,12 +7,11 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import io.qmtl.broker.v1.AccountServiceGrpc;
 import io.qmtl.broker.v1.Denial;
-import io.qmtl.broker.v1.GetOrderRequest;
 import io.qmtl.broker.v1.GetPortfolioRequest;
 import io.qmtl.broker.v1.ListFillsRequest;
 import io.qmtl.broker.v1.OpenPaperAccountRequest;
 import io.qmtl.broker.v1.Order;
-import io.qmtl.broker.v1.OrderKey;
+import io.qmtl.broker.v1.OrderEvent;
 import io.qmtl.broker.v1.OrderServiceGrpc;
 import io.qmtl.broker.v1.OrderSide;
 import io.qmtl.broker.v1.OrderState;
@@ -22,12 +21,11 @@ import io.qmtl.broker.v1.PortfolioServiceGrpc;
 import io.qmtl.broker.v1.TimeInForce;
 import io.qmtl.common.v1.ExecutionDomain;
 import io.qmtl.common.v1.Side;
+import io.qmtl.control.v1.ControlEvent;
 import io.qmtl.control.v1.StrategyState;
 import io.qmtl.data.v1.DataSessionServiceGrpc;
 import io.qmtl.data.v1.OpenDataSessionRequest;
 import io.qmtl.gateway.v1.CreateEventStreamRequest;
-import io.qmtl.gateway.v1.DryRunStrategyRequest;
-import io.qmtl.gateway.v1.DryRunStrategyResponse;
 import io.qmtl.gateway.v1.Strategy;
 import io.qmtl.gateway.v1.StrategyMeta;
 import io.qmtl.gateway.v1.StrategyServiceGrpc;
@@ -235,23 +233,49 @@ final class Walk {
             .setDataSessionId(session.getSessionId())
             .build();
     Calls.again(() -> AccountServiceGrpc.newBlockingStub(gateway).openPaperAccount(paper));
-    OrderStatus status = place(strategyId);
+    placeAndFollow(strategyId);
     var orders = OrderServiceGrpc.newBlockingStub(gateway);
-    var key =
-        OrderKey.newBuilder()
-            .setAccount(worldId)
-            .setWorldId(worldId)
-            .setStrategyId(strategyId)
-            .setClientOrderId(status.getOrder().getClientOrderId());
-    while (status.getState() != OrderState.ORDER_STATE_FILLED) {
-      Thread.sleep(100);
-      status = Calls.again(() -> orders.getOrder(GetOrderRequest.newBuilder().setKey(key).build())).getStatus();
-    }
     var fill = orders.listFills(ListFillsRequest.newBuilder().setAccount(worldId).build()).getFills(0);
     say("fill " + fill.getQuantity() + " " + fill.getSymbol() + " at " + fill.getPrice() + " fee " + fill.getFee());
     var asked = GetPortfolioRequest.newBuilder().setAccount(worldId).build();
     var book = PortfolioServiceGrpc.newBlockingStub(gateway).getPortfolio(asked).getPortfolio();
     say("equity " + book.getEquity() + " " + book.getBaseCurrency());
+  }
+
+  /** Sends an order and follows topic ORDERS of its world until it is filled. */
+  private void placeAndFollow(String strategyId) throws InterruptedException {
+    BlockingQueue<OrderEvent> steps = new LinkedBlockingQueue<>();
+    var request = CreateEventStreamRequest.newBuilder().setWorldId(worldId).addTopics(Topic.TOPIC_ORDERS).build();
+    var stream =
+        new EventStream(
+            gateways,
+            request,
+            new EventStream.Apply() {
+              @Override
+              public void apply(ControlEvent event, boolean isState) {}
+
+              @Override
+              public void step(OrderEvent step) {
+                steps.add(step);
+              }
+            });
+    Thread following = new Thread(() -> followUntilClosed(stream));
+    following.start();
+    String placed = place(strategyId).getOrder().getClientOrderId();
+    boolean isFilled = false;
+    while (!isFilled) {
+      OrderEvent step = steps.poll(60, TimeUnit.SECONDS);
+      if (step == null) {
+        throw new IllegalStateException("no step of " + placed + " came for 60 s");
+      }
+      isFilled = step.getClientOrderId().equals(placed) && step.getState() == OrderState.ORDER_STATE_FILLED;
+    }
+    stream.close();
+    following.join();
+    say("orders " + stream.counts());
+    if (stream.counts().gaps() > 0) {
+      throw new IllegalStateException("want no gap in an order");
+    }
   }
 
   /** Sends an order; until the venue has a first bar and the gate the activation, a denial says so. */
@@ -299,9 +323,9 @@ final class Walk {
                     gateway,
                     submission,
                     submission.getWorldIdsList(),
-                    chunk -> DryRunStrategyRequest.newBuilder().setChunk(chunk).build(),
-                    (Channel channel, StreamObserver<DryRunStrategyResponse> reply) ->
-                        StrategyServiceGrpc.newStub(channel).dryRunStrategy(reply)));
+                    chunk -> SubmitStrategyRequest.newBuilder().setChunk(chunk).build(),
+                    (Channel channel, StreamObserver<SubmitStrategyResponse> reply) ->
+                        StrategyServiceGrpc.newStub(channel).submitStrategy(reply)));
     say("error " + Calls.describe(nameless));
     meetRateLimit();
   }
