@@ -18,7 +18,7 @@ from worldservice.evaluation.domain.reports import (
     RuleVerdict,
 )
 from worldservice.evaluation.domain.runs import EvaluationRun, Evidence, Footprint
-from worldservice.policy.domain.execution_model import ExecutionModel, FillModel
+from worldservice.policy.domain.execution_model import PROFILE, ExecutionModel, FillModel
 from worldservice.policy.domain.selection_limits import GROSS_MAX
 from worldservice.worlds.domain.binding import require_strategy_id
 from worldservice.worlds.wire import mode_to_proto, stage_from_proto, stage_to_proto
@@ -68,6 +68,7 @@ def execution_from_proto(message: decisionpb.ExecutionModel, field: str) -> Exec
         _rate(message.taker_fee_rate, f"{field}.taker_fee_rate", -1, 1),
         _rate(message.slippage_rate, f"{field}.slippage_rate", 0, 1),
         _rate(message.participation, f"{field}.participation", 0, PARTICIPATION_MAX),
+        _profile(message.profile, f"{field}.profile"),
     )
     if None in (model.fill, model.maker_fee, model.taker_fee, model.slippage, model.participation):
         raise refused("E_EXECUTION_MODEL", field, "not whole", "fill, both fee rates, slippage_rate and participation")
@@ -84,7 +85,14 @@ def execution_to_proto(model: ExecutionModel | None) -> decisionpb.ExecutionMode
         taker_fee_rate=_text(model.taker_fee),
         slippage_rate=_text(model.slippage),
         participation=_text(model.participation),
+        profile=model.profile,
     )
+
+
+def _profile(name: str, field: str) -> str:
+    if name and not PROFILE.fullmatch(name):
+        raise refused("E_EXECUTION_MODEL", field, repr(name[:80]), "the name of a brokerage profile, or empty")
+    return name
 
 
 def _text(rate: Decimal | None) -> str:

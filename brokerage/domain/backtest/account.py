@@ -61,7 +61,8 @@ class FillView:
 class SimulatedAccount:
     """One account with cash, positions and orders under one profile. Deterministic: same calls, same events.
 
-    `view` is the account as the pre-trade check sees it, `book` the owner's orders and positions.
+    `view` is the account as the pre-trade check sees it, `book` the owner's orders and positions. An order reaches the
+    venue `latency_ns` after it is submitted: no bar that starts before then can fill it. Cancels act at once.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class SimulatedAccount:
         instruments: Iterable[Instrument] = (),
         owner: Owner = LOCAL,
         limits: Limits = NO_LIMITS,
+        latency_ns: int = 0,
     ) -> None:
         ledger = Ledger(profile.settles)
         for currency, amount in starting_cash.items():
@@ -87,6 +89,7 @@ class SimulatedAccount:
             books={owner: self.book},
             limits=limits,
         )
+        self._latency_ns = latency_ns
         self._exchange = SimulatedExchange(profile)
         self._carry = Carry(self.view, ledger)
         self._moves_with_time = profile.moves_with_time
@@ -108,6 +111,8 @@ class SimulatedAccount:
         """Submit an order at a time. A refusal is an event of kind DENIED with its `denial`, not an error."""
         if order.owner != self.owner:
             raise InvalidRequest("E_OWNER_MISMATCH", f"order is for {order.owner}, this account is {self.owner}")
+        if self._latency_ns:
+            order = replace(order, decided_ns=max(order.decided_ns or 0, at_ns) + self._latency_ns)
         return submit(self.view, order, EventTime(at_ns, at_ns), weight=weight)
 
     def market(self, symbol: str, side: Side, quantity: Decimal, at_ns: int, client_order_id: str) -> list[OrderEvent]:

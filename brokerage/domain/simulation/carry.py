@@ -53,7 +53,6 @@ class Carry:
         paid: list[Payment] = []
         if self.carried_ns:
             for at_ns in self._instants(until_ns):
-                self._settle(at_ns)
                 for payment in self._due(at_ns):
                     book_payment(lambda owner: self._view.book(owner).ledger, self._purse, payment)
                     paid.append(payment)

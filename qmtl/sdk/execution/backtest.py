@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar, bars_from_doubles
@@ -73,7 +74,12 @@ class _AccountReplay:
         for instrument in traded:
             profile.require(instrument)
         self.currency = _one_currency({instrument.quote for instrument in traded})
-        self._account = SimulatedAccount(profile, {self.currency: terms.cash}, instruments=terms.instruments)
+        latency_ns = terms.latency // timedelta(microseconds=1) * 1_000
+        if latency_ns < 0:
+            raise refused("E_FIELD", "latency", terms.latency, "0 or more")
+        self._account = SimulatedAccount(
+            profile, {self.currency: terms.cash}, instruments=terms.instruments, latency_ns=latency_ns
+        )
         self._execution = SimulatedExecution(self._account, self.currency, self._take)
         self._after_ns = to_ns(terms.start) if terms.start else None
         self._record = RunRecord()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokerage.domain.market.instrument import Instrument
@@ -21,7 +21,7 @@ class AccountTerms:
 
     `start`: bars that close by it only warm the nodes up, as history does before a paper session. `instruments`: traded
     beside those that the library knows by name. `actions`: splits and dividends, of prices that are not adjusted for
-    them.
+    them. `latency`: an order reaches the venue so much after the close it was decided on.
     """
 
     cash: Decimal = Decimal(100_000)
@@ -30,6 +30,7 @@ class AccountTerms:
     start: datetime | None = None
     instruments: tuple[Instrument, ...] = ()
     actions: tuple[CorporateAction, ...] = ()
+    latency: timedelta = timedelta(0)
 
     @property
     def brokerage(self) -> BrokerageProfile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -65,6 +66,16 @@ def test_a_loan_bears_interest_each_night_and_the_result_says_how_much() -> None
     owed = Decimal("0.5") + Decimal("0.50005") + Decimal("0.50010")
     assert abs(result.carried["INTEREST"] + owed) < Decimal("0.00001")
     assert result.equity[-1] == 10_000 + result.carried["INTEREST"]
+
+
+def test_an_order_on_its_way_misses_the_bars_that_start_before_it_arrives() -> None:
+    for latency, price in ((timedelta(0), 101), (timedelta(microseconds=1), 102), (timedelta(days=2), 103)):
+        terms = AccountTerms(profile=FREE, instruments=(STOCK,), latency=latency)
+        result = Runner.backtest(Holding("X", 1), daily(100.0, 101.0, 102.0, 103.0), terms=terms).replay
+        assert [fill.price for fill in result.fills] == [price]
+    terms = AccountTerms(profile=FREE, instruments=(STOCK,), latency=timedelta(seconds=-1))
+    with pytest.raises(InvalidRequest, match=r"E_FIELD.*latency"):
+        Runner.backtest(Holding("X", 1), daily(100.0), terms=terms)
 
 
 def test_splits_and_dividends_reach_position_and_cash_before_the_first_bar_after_them() -> None:

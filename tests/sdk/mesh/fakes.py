@@ -74,6 +74,7 @@ class FakeMesh:
         self.assignments: dict[str, list[diffpb.QueueAssignment]] = {}  # by strategy
         self.evaluations: list[evaluationservicepb.EvaluateRequest] = []
         self.execution_model: decisionpb.ExecutionModel | None = None
+        self.profile = ""  # that its account was opened with
         self.fetches: list[dataservicepb.FetchRequest] = []
         self.denials: list[orderpb.Denial] = []
         self.drop_after_bars: list[int] = []

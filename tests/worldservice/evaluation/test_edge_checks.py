@@ -260,9 +260,10 @@ def test_an_edge_between_two_domains_waits_for_a_promotion(
 
 ASKED = (
     "gating_policy: {execution_model: {fill: next_bar, maker_fee_bps: 2, taker_fee_bps: 5, slippage_bps: 3, "
-    "participation: 0.1}}\n"
+    "participation: 0.1, profile: ibkr_equities}}\n"
 )
-STRICT = ExecutionModel(FillModel.NEXT_BAR, *(Decimal(rate) for rate in ("0.0002", "0.0005", "0.0003", "0.1")))
+RATES = (Decimal(rate) for rate in ("0.0002", "0.0005", "0.0003", "0.1"))
+STRICT = ExecutionModel(FillModel.NEXT_BAR, *RATES, "ibkr_equities")
 
 
 @pytest.mark.parametrize(
@@ -277,6 +278,8 @@ STRICT = ExecutionModel(FillModel.NEXT_BAR, *(Decimal(rate) for rate in ("0.0002
         (replace(STRICT, participation=Decimal("0.100001")), "EXECUTION_MODEL_LENIENT"),
         (replace(STRICT, participation=Decimal(0)), "EXECUTION_MODEL_LENIENT"),  # all it asks for
         (replace(STRICT, fill=None), "EXECUTION_MODEL_LENIENT"),
+        (replace(STRICT, profile=""), "EXECUTION_MODEL_LENIENT"),
+        (replace(STRICT, profile="zero_cost"), "EXECUTION_MODEL_LENIENT"),
     ],
 )
 def test_numbers_of_a_kinder_execution_do_not_count(assumed: ExecutionModel | None, reason: str | None) -> None:

@@ -19,7 +19,11 @@ SHARE = st.integers(0, 10**9).map(lambda millionths: millionths / 10**6)  # of c
 RATE, FEE = st.decimals("0", "1", places=6), st.decimals("-1", "1", places=6)
 
 
-@given(st.builds(ExecutionModel, st.sampled_from(FillModel), FEE, FEE, RATE, st.decimals("0", "9", places=2)))
+PROFILES = st.sampled_from(["", "ibkr_equities"])
+SHARES = st.decimals("0", "9", places=2)
+
+
+@given(st.builds(ExecutionModel, st.sampled_from(FillModel), FEE, FEE, RATE, SHARES, PROFILES))
 def test_what_a_run_assumed_comes_back(model: ExecutionModel) -> None:
     message = evaluation_wire.execution_to_proto(model)
     assert message is not None
@@ -35,6 +39,7 @@ def test_what_a_run_assumed_comes_back(model: ExecutionModel) -> None:
         (decisionpb.ExecutionModel(participation="-1"), "execution_model.participation"),
         (decisionpb.ExecutionModel(maker_fee_rate="1.5"), "execution_model.maker_fee_rate"),
         (decisionpb.ExecutionModel(taker_fee_rate="1e-3"), "execution_model.taker_fee_rate"),
+        (decisionpb.ExecutionModel(profile="Not A Name"), "execution_model.profile"),
     ],
 )
 def test_what_a_run_assumed_is_said_whole_and_exactly(message: decisionpb.ExecutionModel, field: str) -> None:

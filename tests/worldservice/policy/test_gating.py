@@ -79,14 +79,15 @@ def test_the_terms_that_others_keep() -> None:
         "  snapshot: {strategy_plane: cow, feature_plane: readonly}\n"
         "  edges: {pre_promotion: {disable_edges_to: [dryrun, live]}, post_promotion: {enable_edges_to: dryrun}}\n"
         "  execution_model:\n"
-        "    {fill: next_bar, maker_fee_bps: 2, taker_fee_bps: 5.5, slippage_bps: '3', participation: 0.1}\n"
+        "    {fill: next_bar, maker_fee_bps: 2, taker_fee_bps: 5.5, slippage_bps: '3', participation: 0.1,\n"
+        "     profile: ibkr_fx}\n"
         "  risk_limits:\n"
         "    {max_order_notional: '2500.50', max_position_notional: {long: 500000}, max_gross_notional: 1000000}\n"
         "  observability: {slo: {cross_context_cache_hit: 0}}\n"
     ).gating
     assert gating.edges == EdgePolicy(frozenset({DRYRUN, LIVE}), frozenset({DRYRUN}))
     rates = [Decimal(rate) for rate in ("0.0002", "0.00055", "0.0003", "0.1")]
-    assert gating.execution == ExecutionModel(FillModel.NEXT_BAR, *rates)
+    assert gating.execution == ExecutionModel(FillModel.NEXT_BAR, *rates, "ibkr_fx")
     assert gating.limits == RiskLimits(Decimal("2500.50"), Decimal(500_000), None, Decimal(1_000_000), None)
     assert gating.no_cross_context
 
@@ -156,6 +157,8 @@ FAULTS = (
     ("gating_policy: {execution_model: {slippage_bps: 2.55555}}\n", "E_POLICY_VALUE", f"{MODEL}.slippage_bps"),
     ("gating_policy: {execution_model: {participation: '0.000000001'}}\n", "E_POLICY_VALUE", f"{MODEL}.participation"),
     ("gating_policy: {execution_model: {participation: 0}}\n", "E_POLICY_VALUE", f"{MODEL}.participation"),
+    ("gating_policy: {execution_model: {profile: 'IBKR FX'}}\n", "E_POLICY_VALUE", f"{MODEL}.profile"),
+    ("gating_policy: {execution_model: {profile: [a]}}\n", "E_POLICY_VALUE", f"{MODEL}.profile"),
     ("gating_policy: {execution_model: {fee_bps: 1}}\n", "E_POLICY_KEY_UNKNOWN", f"{MODEL}.fee_bps"),
     ("gating_policy: {risk_limits: {}}\n", "E_POLICY_VALUE", RISK),
     ("gating_policy: {risk_limits: {max_order_notional: 2500.5}}\n", "E_POLICY_VALUE", f"{RISK}.max_order_notional"),

@@ -3,6 +3,7 @@
 Rates are shares of the notional, exact. In a policy None asks nothing; in a run nothing is left open.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,6 +14,8 @@ from qmtl.core.errors import InvalidRequest
 from worldservice.policy.domain.document import Document, parse_word, refused_value
 
 PLACES_MAX = 8  # of a rate: simulated accounts know no finer ones
+
+PROFILE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 
 BPS = Decimal(10_000)
 
@@ -25,13 +28,17 @@ class FillModel(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ExecutionModel:
-    """`participation` is the share of a bar's volume one strategy may take; 0 in a run: whatever it asks for."""
+    """`participation` is the share of a bar's volume one strategy may take; 0 in a run: whatever it asks for.
+
+    `profile` names the brokerage profile, with its kind of account; empty: none is asked, or the run had none by name.
+    """
 
     fill: FillModel | None = None
     maker_fee: Decimal | None = None
     taker_fee: Decimal | None = None
     slippage: Decimal | None = None
     participation: Decimal | None = None
+    profile: str = ""
 
     @property
     def costs(self) -> Mapping[str, Decimal | None]:
@@ -47,6 +54,8 @@ def lenient(asked: ExecutionModel, assumed: ExecutionModel) -> Iterator[str]:
         given = assumed.costs[name]
         if least is not None and (given is None or given < least):
             yield f"{name} is {_bps(given)}, at least {_bps(least)} is asked"
+    if asked.profile and assumed.profile != asked.profile:
+        yield f"profile is {assumed.profile or 'none by name'}, {asked.profile} is asked"
     most, taken = asked.participation, assumed.participation
     if most is not None and (taken is None or not 0 < taken <= most):
         yield f"participation is {'unlimited' if taken == 0 else taken}, at most {most} is asked"
@@ -57,6 +66,7 @@ def described(model: ExecutionModel) -> str:
     parts = [model.fill.value] if model.fill else []
     parts += [f"{name} >= {_bps(rate)}" for name, rate in model.costs.items() if rate is not None]
     parts += [f"participation <= {model.participation}"] if model.participation is not None else []
+    parts += [f"profile {model.profile}"] if model.profile else []
     return ", ".join(parts)
 
 
@@ -69,21 +79,32 @@ def parse_execution(gating: Document) -> ExecutionModel | None:
     if gating.optional("execution_model") is None:
         return None
     section = gating.section("execution_model")
-    section.only("fill", "maker_fee_bps", "taker_fee_bps", "slippage_bps", "participation")
+    section.only("fill", "maker_fee_bps", "taker_fee_bps", "slippage_bps", "participation", "profile")
     if not section.values:
-        raise refused_value(section.path, "empty", "at least one of fill, fees, slippage and participation")
+        raise refused_value(section.path, "empty", "at least one of fill, fees, slippage, participation and profile")
     return ExecutionModel(
         fill=_fill(section),
         maker_fee=_rate(section, "maker_fee_bps"),
         taker_fee=_rate(section, "taker_fee_bps"),
         slippage=_rate(section, "slippage_bps"),
         participation=_participation(section),
+        profile=_profile(section),
     )
 
 
 def _fill(section: Document) -> FillModel | None:
     word = section.optional("fill")
     return None if word is None else parse_word(word, f"{section.path}.fill", FillModel)
+
+
+def _profile(section: Document) -> str:
+    """A name as brokerage profiles have it; which there are is known to the brokerage and to the library."""
+    name = section.optional("profile")
+    if name is None:
+        return ""
+    if not isinstance(name, str) or not PROFILE.fullmatch(name):
+        raise refused_value(f"{section.path}.profile", name, "the name of a brokerage profile, such as ibkr_equities")
+    return name
 
 
 def _rate(section: Document, key: str) -> Decimal | None:

@@ -123,18 +123,20 @@ DECISION_REASON_CORRELATED: DecisionReason
 DECISION_REASON_DECISION_UNAVAILABLE: DecisionReason
 
 class ExecutionModel(_message.Message):
-    __slots__ = ("fill", "maker_fee_rate", "taker_fee_rate", "slippage_rate", "participation")
+    __slots__ = ("fill", "maker_fee_rate", "taker_fee_rate", "slippage_rate", "participation", "profile")
     FILL_FIELD_NUMBER: _ClassVar[int]
     MAKER_FEE_RATE_FIELD_NUMBER: _ClassVar[int]
     TAKER_FEE_RATE_FIELD_NUMBER: _ClassVar[int]
     SLIPPAGE_RATE_FIELD_NUMBER: _ClassVar[int]
     PARTICIPATION_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
     fill: FillModel
     maker_fee_rate: str
     taker_fee_rate: str
     slippage_rate: str
     participation: str
-    def __init__(self, fill: _Optional[_Union[FillModel, str]] = ..., maker_fee_rate: _Optional[str] = ..., taker_fee_rate: _Optional[str] = ..., slippage_rate: _Optional[str] = ..., participation: _Optional[str] = ...) -> None: ...
+    profile: str
+    def __init__(self, fill: _Optional[_Union[FillModel, str]] = ..., maker_fee_rate: _Optional[str] = ..., taker_fee_rate: _Optional[str] = ..., slippage_rate: _Optional[str] = ..., participation: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
 
 class DecisionEnvelope(_message.Message):
     __slots__ = ("world_id", "policy_version", "effective_mode", "reasons", "as_of", "ttl", "etag", "dataset_fingerprint", "coverage_ratio", "data_end", "decided_at", "ruleset_hash", "selected", "stale", "execution_model", "message")

@@ -190,13 +190,17 @@ class _PaperSession:
         )
 
     async def _open_account(self, session: sessionpb.Session) -> accountpb.Account:
-        """The paper account on the session's bars; opened once, answered ever after."""
+        """The paper account on the session's bars; opened once, answered ever after.
+
+        Its profile is the terms', else the one that the world's policy asks of backtests.
+        """
+        profile = self._terms.profile or (await self._submitter.decision()).execution_model.profile
         request = accountservicepb.OpenPaperAccountRequest(
             account=self._terms.account or account_name(self._strategy_id, session.session_id),
             world_id=self._submitter.world,
             starting_cash=format_decimal(self._terms.cash),
-            fee_rate="" if self._terms.profile else format_decimal(self._terms.fee_rate),
-            profile=self._terms.profile,
+            fee_rate="" if profile else format_decimal(self._terms.fee_rate),
+            profile=profile,
             data_preset=session.data_preset,
             data_session_id=session.session_id,
         )

@@ -12,8 +12,8 @@ class PaperTerms:
     """How a paper session is run.
 
     `account` empty: one account per strategy. `profile` names a brokerage profile ("ibkr_equities"), which has the fees
-    then; empty: `fee_rate` and what the brokerage is set up with. `until` ends the session at a data time; None is its
-    own end.
+    then; empty: the one that the world's policy asks for, else `fee_rate` and what the brokerage is set up with.
+    `until` ends the session at a data time; None is its own end.
     `activation_wait_s` is how long an operator's activation is waited for. `bars_per_second` is the pace of a
     replay that this run is the first to open; 0 is as fast as its strategies and the venue follow.
     """

@@ -10,6 +10,7 @@ from dataclasses import replace
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import spot
+from brokerage.domain.models.profiles.named import PROFILES, profile_named
 from brokerage.domain.models.slippage.model import ConstantSlippage
 from brokerage.domain.money import RATE_SCALE, rate
 from qmtl.core.decimals import format_decimal, from_scaled
@@ -18,16 +19,21 @@ from qmtl.world.v1 import decision_pb2 as decisionpb
 
 
 def asked_terms(terms: AccountTerms | None, asked: decisionpb.ExecutionModel) -> AccountTerms:
-    """Terms that name a profile as they are; others with the default profile made as strict as asked.
+    """Terms that name a profile as they are; others with the profile that is asked by name, or the default profile made
+    as strict as asked.
 
     Rates asked beyond 1e-8 are refused by `rate` (E_DECIMAL): they cannot be simulated.
     """
     known = terms or AccountTerms()
-    return known if known.profile is not None else replace(known, profile=_asked_profile(asked))
+    if known.profile is not None:
+        return known
+    return replace(known, profile=asked.profile or _asked_profile(asked))
 
 
 def model_of(terms: AccountTerms) -> decisionpb.ExecutionModel:
-    """What a replay under these terms assumes; of a fee the shares of the notional that it never falls below."""
+    """What a replay under these terms assumes: of a fee the shares of the notional that it never falls below, and the
+    name of the profile where it is one as it is named.
+    """
     profile = terms.brokerage
     maker, taker = profile.fee.rates
     return decisionpb.ExecutionModel(
@@ -36,6 +42,7 @@ def model_of(terms: AccountTerms) -> decisionpb.ExecutionModel:
         taker_fee_rate=_text(taker),
         slippage_rate=_text(profile.slippage.rate),
         participation=_text(profile.participation),
+        profile=profile.name if profile.name in PROFILES and profile == profile_named(profile.name) else "",
     )
 
 

@@ -150,6 +150,26 @@ def test_perpetuals_pay_their_rate_at_its_instants_at_the_mark_before() -> None:
     assert money(desk) == (Decimal(8_000), Decimal(11_000))
 
 
+def test_what_is_due_at_the_instant_that_money_was_brought_to_is_paid_once() -> None:
+    instant = at(11, 28, 0)
+    profile = replace(
+        binance_usdm(), fee=FREE.fee, participation=0, funding_rates={"BTC-EUR": (Dated(instant, 10**6),)}
+    )
+    desk = Desk(profile, COIN)
+    desk.trade(at(11, 27, 10), "1", 1000)
+    assert [len(desk.account.advance(until)) for until in (instant - 1, instant, instant + 1)] == [0, 1, 0]
+
+
+def test_what_a_day_costs_is_not_due_at_other_instants() -> None:
+    borrow = {"BTC-EUR": (Dated(0, BorrowRate(fee=rate("0.1"))),)}
+    rates = {"BTC-EUR": (Dated(at(11, 27, 16), rate("0.001")),)}
+    profile = replace(binance_usdm(), fee=FREE.fee, participation=0, funding_rates=rates, borrow=borrow)
+    desk = Desk(profile, COIN)
+    desk.trade(at(11, 27, 10), "-1", 1000)
+    desk.show(at(11, 27, 17), 1000)
+    assert desk.amounts() == [("FUNDING", 1_000_000)]
+
+
 def test_futures_pay_no_principal_and_are_marked_to_market_each_night() -> None:
     desk = Desk(replace(ibkr_futures(), fee=FREE.fee, participation=0), FUTURE, cash=100_000)
     desk.trade(at(11, 27), "2", 5000)

@@ -317,6 +317,8 @@ def test_tiers_of_a_month_see_the_month_before_the_order() -> None:
     monthly = replace(WHOLE, fee=by_share)
     assert fees(monthly, 0, 30) == [1000, 550]  # the 31st of January: five at 1, five at 0.1
     assert fees(monthly, 0, 31) == [1000, 1000]  # the 1st of February
+    later = replace(WHOLE, fee=PerShareFee((ShareTier(0, rate("1")), ShareTier(25, rate("0.1")))))
+    assert fees(later, 0, 25, 30) == [1000, 1000, 550]  # nothing of the month is forgotten
 
 
 def test_fills_of_one_order_do_not_count_for_its_own_marginal_tiers_twice() -> None:

@@ -20,6 +20,7 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.latency import Link
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.models.profiles.named import PROFILES, profile_named
@@ -32,6 +33,7 @@ from qmtl.sql.database import sqlite_url
 from tests.brokerage.samples import ACCOUNT, MINUTE, OWNER, STOCK, Book, open_book, order
 
 LISTED = replace(STOCK, calendar="XNYS")
+CASH = Decimal(ACCOUNT.starting_cash).scaleb(-8)
 HALF_DAY_ENDS = to_ns(datetime(2024, 11, 29, 17, 45, tzinfo=UTC))
 MONDAY_OPENS = to_ns(datetime(2024, 12, 2, 14, 20, tzinfo=UTC))
 Play = Sequence[tuple[Bar, Sequence[Order]]]
@@ -131,17 +133,20 @@ CLASSES = {
 }
 
 
+STORED = ("ibkr_futures", "ibkr_fx")
+"""One with payments, one whose fees go by the month's volume."""
+
 SMALL = 6_000 * 10**8
 """Cash that purchases exceed: an account on margin borrows."""
 
 
-@pytest.mark.parametrize("name", PROFILES)
-async def test_an_account_with_a_profile_is_the_backtest_of_that_profile(tmp_path: Path, name: str) -> None:
+async def compare_profile(url: str, name: str) -> None:
+    """Play one history under a profile in a backtest and on paper, and compare fills, cash and kinds of payments."""
     profile, (asset_class, calendar) = profile_named(name), CLASSES[name]
     traded, play = replace(STOCK, asset_class=asset_class, calendar=calendar), a_play(11)[:40]
     expected, cash = backtest(profile, play, traded, SMALL)
     market = MarketContext(Instruments([traded]), profile)
-    async with open_book(sqlite_url(tmp_path / "store.db"), market) as book:
+    async with open_book(url, market) as book:
         found, held = await paper(book, play, replace(ACCOUNT, profile=name, fee_rate=0, starting_cash=SMALL))
         paid = await book.db.read(lambda conn: load_payments(conn, "acc"))
     assert (found, held) == (expected, cash)
@@ -150,18 +155,49 @@ async def test_an_account_with_a_profile_is_the_backtest_of_that_profile(tmp_pat
     assert {payment.kind for _, payment in paid} == kinds.get(name, set())
 
 
-async def test_shares_sold_for_cash_settle_on_their_day_on_paper_as_in_a_backtest(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [name for name in PROFILES if name not in STORED])
+async def test_an_account_with_a_profile_is_the_backtest_of_that_profile(tmp_path: Path, name: str) -> None:
+    await compare_profile(sqlite_url(tmp_path / "store.db"), name)
+
+
+@pytest.mark.parametrize("name", STORED)
+async def test_what_a_profile_keeps_of_time_and_volume_is_the_same_in_every_store(database_url: str, name: str) -> None:
+    await compare_profile(database_url, name)
+
+
+async def test_shares_sold_for_cash_settle_on_their_day_on_paper_as_in_a_backtest(database_url: str) -> None:
     profile = replace(profile_named("ibkr_equities"), buying_power=BuyingPower.CASH, leverage=1)
     play = a_play(5)
     expected, cash = backtest(profile, play, LISTED, SMALL)
     market = MarketContext(Instruments([LISTED]), profile)
-    async with open_book(sqlite_url(tmp_path / "store.db"), market) as book:
+    async with open_book(database_url, market) as book:
         found, held = await paper(
             book, play, replace(ACCOUNT, profile="ibkr_equities", fee_rate=0, starting_cash=SMALL)
         )
         [balance] = (await book.portfolio()).cash
     assert (found, held) == (expected, cash)
     assert Decimal(balance.unsettled) > 0
+
+
+async def test_orders_that_arrive_bars_later_fill_as_in_a_backtest_with_that_latency(tmp_path: Path) -> None:
+    play = a_play(3)[:30]
+    desk = SimulatedAccount(margin(2), {"USD": CASH}, instruments=[LISTED], owner=OWNER, latency_ns=2 * MINUTE)
+    expected = []
+    market = MarketContext(Instruments([LISTED]), margin(2), link=Link(latency_bars=2))
+    async with open_book(sqlite_url(tmp_path / "store.db"), market) as book:
+        await book.open()
+        for number, (shown, _) in enumerate(play):
+            expected += [event.fill for event in desk.on_bar("AAPL", shown) if event.fill]
+            await book.show(shown)
+            made = order(f"o{number}", Side.BUY if number % 3 else Side.SELL, 10)
+            desk.submit(made, shown.end_ns)
+            await book.submit(made)
+            await book.to_wire(made.client_order_id)
+            await book.arrive(made.client_order_id)
+        seen = [event.fill for n in range(len(play)) for event in (await book.order(f"o{n}")).events if event.fill]
+    prices = [(fill.quantity, fill.price, fill.fee, fill.venue_ns) for fill in expected]
+    assert sorted((fill.quantity, fill.price, fill.fee, fill.venue_ns) for fill in seen) == sorted(prices)
+    assert len(prices) > 10
 
 
 async def test_bars_of_one_message_do_what_they_do_one_by_one(tmp_path: Path) -> None:

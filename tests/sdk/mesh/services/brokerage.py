@@ -29,13 +29,18 @@ class FakeBrokerage:
 
     def _account(self, name: str) -> accountpb.Account:
         return accountpb.Account(
-            account=name, base_currency="USD", starting_cash=format_decimal(CASH), fee_rate="0.001"
+            account=name,
+            base_currency="USD",
+            starting_cash=format_decimal(CASH),
+            fee_rate="" if self.mesh.profile else "0.001",
+            profile=self.mesh.profile,
         )
 
     async def OpenPaperAccount(
         self, request: accountservicepb.OpenPaperAccountRequest
     ) -> accountservicepb.OpenPaperAccountResponse:
         self.name = request.account
+        self.mesh.profile = request.profile
         self.mesh.passed("OpenPaperAccount")
         return accountservicepb.OpenPaperAccountResponse(account=self._account(request.account))
 

@@ -11,6 +11,7 @@ import pytest
 
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.profiles.generic import spot
+from brokerage.domain.models.profiles.named import profile_named
 from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -25,6 +26,7 @@ from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.history import History, fetch_arrow
 from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.submission.assumptions import model_of
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.submission.submit import Submitter, submission
 from qmtl.sdk.strategy.assembly import assemble
@@ -79,6 +81,19 @@ async def test_a_replay_assumes_what_the_world_asks_unless_terms_are_given(mesh:
     submitter = Submitter(RetryingClient.open(mesh.client, 5.0, SystemClock()), "w")
     await submitter.submit(assemble(EmaTrend()), None, History(end=from_ns(mesh.start_ns)), own)
     assert mesh.evaluations[1].execution_model.taker_fee_rate == "0"
+
+
+async def test_a_replay_has_the_profile_that_the_world_asks_for_and_says_so_only_of_that_profile(
+    mesh: FakeMesh,
+) -> None:
+    mesh.execution_model = decisionpb.ExecutionModel(profile="coinbase_spot")
+    result = await submit(mesh, EmaCross())
+    bars = mesh.bars.between(None, mesh.start_ns)
+    local = Runner.backtest(EmaCross(), bars, terms=AccountTerms(profile="coinbase_spot"))
+    assert result.replay.equity == local.replay.equity
+    assert mesh.evaluations[0].execution_model.profile == "coinbase_spot"
+    kinder = replace(profile_named("coinbase_spot"), fee=PercentFee(0, 0))
+    assert model_of(AccountTerms(profile=kinder)).profile == ""
 
 
 async def test_a_second_strategy_reuses_what_it_shares(mesh: FakeMesh) -> None:
