@@ -67,4 +67,5 @@ def _split_terms(record: OrderRecord, instrument: Instrument, action: Split) -> 
         None if limit is None else split_price(limit, instrument, action.ratio, side),
         None if stop is None else split_price(stop, instrument, action.ratio, away),
         record.expire_ns,
+        split_price(record.worst, instrument, action.ratio, Side.SELL) if record.worst else 0,
     )

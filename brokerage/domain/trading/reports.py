@@ -39,7 +39,7 @@ def _terms(record: OrderRecord, report: VenueReport) -> WorkedTerms:
         return report.terms
     limit = record.limit if report.limit is None else report.limit
     stop = record.stop if report.stop is None else report.stop
-    return WorkedTerms(record.quantity, limit, stop, record.expire_ns, record.worst)
+    return WorkedTerms(record.quantity, limit, stop, record.expire_ns, max(record.worst, report.stop or 0))
 
 
 def book_fill(book: StrategyBook, order_id: str, fill: Fill, time: EventTime) -> OrderEvent:

@@ -80,11 +80,15 @@ def test_open_orders_keep_their_value_over_a_split() -> None:
     desk = holding(0)
     desk.submit(order("limit", 10, **LIMIT), 2 * MINUTE)
     desk.submit(order("stop", 10, **STOP), 2 * MINUTE)
-    events, _ = desk.act(Split("X", 3 * MINUTE, Fraction(3)), 33_34)
+    held = desk.view.committed("USD")
+    events, _ = desk.act(Split("X", 3 * MINUTE, Fraction(2)), 50_00)
     assert {event.detail for event in events} == {SPLIT}
-    assert (desk.record("limit").quantity, desk.record("limit").limit) == (30, 30_00)
-    # 36.67 is the first tick from a third of 110 on: no nearer than the stop was
-    assert (desk.record("stop").quantity, desk.record("stop").stop) == (30, 36_67)
+    assert (desk.record("limit").quantity, desk.record("limit").limit) == (20, 45_00)
+    assert desk.view.committed("USD") == held
+    assert (desk.record("stop").quantity, desk.record("stop").stop) == (20, 55_00)
+    # to a tick no nearer than the stop was, and no better than the limit
+    desk.act(Split("X", 4 * MINUTE, Fraction(3)), 16_67)
+    assert (desk.record("limit").limit, desk.record("stop").stop) == (15_00, 18_34)
 
 
 def test_orders_that_name_the_old_shares_end_with_a_split() -> None:

@@ -99,6 +99,15 @@ def test_a_trail_is_told_with_each_move() -> None:
     assert desk.on_bar("X", bar(2 * MINUTE, 118, 119, 117, 118)) == []
 
 
+def test_a_trailing_sale_holds_as_much_as_it_may_come_to_sell_at() -> None:
+    desk = desk_at(MINUTE, PLAIN)
+    desk.submit(trailing(SELL), MINUTE)
+    before = desk.view.committed("USD")
+    desk.on_bar("X", bar(MINUTE, 100, 205, 100, 200))
+    assert desk.record("o1").stop == 200_00
+    assert (before, desk.view.committed("USD")) == (500 * 10**8, 1_000 * 10**8)
+
+
 @pytest.mark.parametrize(
     ("side", "limit_offset", "bars", "want", "price"),
     [
