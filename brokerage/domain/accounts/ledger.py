@@ -51,9 +51,9 @@ class Ledger:
         """Pay cash in (or out, negative)."""
         self.cash[currency] = fit(self.cash.get(currency, 0) + amount, f"cash in {currency}")
 
-    def take(self, instrument: Instrument, signed: int, flow: int, fill: Fill) -> None:
-        """Move the cash of a fill: proceeds of a sale wait where they are settled later, all else moves at once."""
-        if flow <= 0 or signed > 0 or self.settles is None:
+    def take(self, instrument: Instrument, flow: int, fill: Fill) -> None:
+        """Move the cash of a fill: what comes in waits where it is settled later, all else moves at once."""
+        if flow <= 0 or self.settles is None:
             self.deposit(instrument.quote, flow)
             return
         settles_ns = self.settles(instrument, fill.venue_ns)
@@ -67,7 +67,7 @@ class Ledger:
         third = fill.fee_currency not in (instrument.quote, instrument.base)
         booked = replace(fill, fee=0) if third else fill
         position, flow = settled(self.position(instrument.symbol), instrument, side, booked)
-        self.take(instrument, side.sign, flow, fill)
+        self.take(instrument, flow, fill)
         if third and fill.fee:
             self.deposit(fill.fee_currency, -fill.fee)
         self.restore(instrument, position)

@@ -94,6 +94,16 @@ def test_proceeds_of_shares_wait_for_their_day_over_a_holiday() -> None:
     assert desk.trade(at(11, 29), "50", 100) is None
 
 
+def test_proceeds_wait_over_a_day_on_which_exchanges_trade_and_banks_do_not() -> None:
+    desk = Desk(replace(FREE, buying_power=BuyingPower.CASH, leverage=1), STOCK)
+    desk.trade(at(10, 10), "100", 100)
+    desk.trade(at(10, 11), "-100", 100)  # a Friday; Monday is Columbus Day
+    desk.account.advance(at(10, 15, 10) - 1)
+    assert money(desk) == (Decimal(0), Decimal(10_000))
+    desk.account.advance(at(10, 15, 10))
+    assert money(desk) == (Decimal(10_000), Decimal(10_000))
+
+
 def test_a_margin_account_uses_proceeds_at_once() -> None:
     desk = Desk(FREE, STOCK)
     desk.trade(at(11, 27), "100", 100)
